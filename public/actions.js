@@ -1,11 +1,11 @@
-/* Opens and shuts the dialog in which acts are confirmed. What stands in it comes from the server, by htmx. */
+/* Opens and closes the dialog that confirms actions. htmx loads its content from the server. */
 (() => {
   const start = () => {
     const panel = document.getElementById("panel");
     const done = document.getElementById("done");
     const bulk = document.getElementById("bulk");
 
-    /* Filled is open, empty is shut: whoever fills or empties it needs to know no more. */
+    /* The dialog is open while it has content. */
     new MutationObserver(() => {
       const isFilled = panel.childElementCount > 0;
       if (isFilled && !panel.open) panel.showModal();
@@ -13,13 +13,13 @@
     }).observe(panel, { childList: true });
     panel.addEventListener("close", () => panel.replaceChildren());
 
-    /* What is said to the whole page must not stand behind a dialog. */
+    /* A notice for the whole page must not be hidden behind the dialog. */
     const notice = document.getElementById("notice");
     new MutationObserver(() => {
       if (notice.childElementCount > 0 && panel.open) panel.close();
     }).observe(notice, { childList: true });
 
-    /* What was selected was for what is done now. */
+    /* The selection belonged to the action that is now done. */
     new MutationObserver(() => {
       if (!bulk || done.childElementCount === 0) return;
       bulk.reset();
@@ -27,22 +27,22 @@
     }).observe(done, { childList: true, subtree: true });
 
     document.addEventListener("click", (event) => {
-      const place = event.target.closest?.("[data-close]");
-      const shut = place && document.getElementById(place.dataset.close);
-      if (!shut || shut.childElementCount === 0 || !shut.contains(place)) return;
+      const trigger = event.target.closest?.("[data-close]");
+      const target = trigger && document.getElementById(trigger.dataset.close);
+      if (!target || target.childElementCount === 0 || !target.contains(trigger)) return;
       event.preventDefault();
-      shut.replaceChildren();
-      if (shut !== done) return;
+      target.replaceChildren();
+      if (target !== done) return;
       const address = new URL(location.href);
       address.searchParams.delete("done");
       history.replaceState(null, "", address);
     });
 
     const count = () => {
-      const words = document.getElementById("bulk-count");
-      if (!words) return;
+      const label = document.getElementById("bulk-count");
+      if (!label) return;
       const selected = document.querySelectorAll(".pick:checked").length;
-      words.textContent = selected === 0 ? "Nothing selected" : `${selected} selected`;
+      label.textContent = selected === 0 ? "Nothing selected" : `${selected} selected`;
     };
     document.addEventListener("change", (event) => {
       if (event.target.matches?.(".pick")) count();
@@ -54,16 +54,16 @@
     bulk?.addEventListener("reset", () => requestAnimationFrame(count));
   };
 
-  /* The stream leaves out what is as it was, and only says that it is still there: see src/dashboard/upstream-row.tsx. */
+  /* For an unchanged row or cell the stream sends an empty placeholder: see src/dashboard/overview/upstream-row.tsx. */
   htmx.registerExtension("kept", {
     htmx_before_morph_node: (_, { newNode }) => !newNode.hasAttribute?.("data-kept"),
   });
 
-  /* A page that is open for days keeps no more events than anybody scrolls through. */
-  const mostEvents = 500;
+  /* Bounds the list on a page that stays open for days. */
+  const maxEvents = 500;
   document.addEventListener("htmx:sse:after:message", () => {
     const list = document.getElementById("events");
-    while (list && list.childElementCount > mostEvents) list.lastElementChild.remove();
+    while (list && list.childElementCount > maxEvents) list.lastElementChild.remove();
   });
 
   document.addEventListener("DOMContentLoaded", start);

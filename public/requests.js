@@ -1,8 +1,8 @@
-/* The live tail of requests: puts new rows on top, holds them back while somebody reads, and forgets old ones. */
+/* The live tail of requests: prepends new rows, holds them back while the list is in use, and removes old ones. */
 document.addEventListener("DOMContentLoaded", () => {
-  const mostRows = 200;
-  /* Often enough to know that it goes on, seldom enough to listen to. */
-  const spokenEveryMs = 10000;
+  const maxRows = 200;
+  /* Interval of announcements to screen readers. */
+  const announceEveryMs = 10000;
   const formats = new Intl.NumberFormat("en-US");
 
   const main = document.getElementById("requests");
@@ -26,11 +26,11 @@ document.addEventListener("DOMContentLoaded", () => {
   let held = [];
   let seen = 0;
   let missed = 0;
-  let sinceSpoken = 0;
+  let unannounced = 0;
   let isPaused = false;
 
-  /* Nothing may move under a pointer or under the keyboard's focus. */
-  const isRead = () => isPaused || list.matches(":hover") || list.contains(document.activeElement);
+  /* No row may move under the pointer or under the keyboard focus. */
+  const isInUse = () => isPaused || list.matches(":hover") || list.contains(document.activeElement);
 
   const rowsOf = (html) => {
     const template = document.createElement("template");
@@ -43,56 +43,55 @@ document.addEventListener("DOMContentLoaded", () => {
     if (held.length === 0) return;
     list.prepend(...held);
     held = [];
-    while (list.children.length > mostRows) list.lastElementChild.remove();
+    while (list.children.length > maxRows) list.lastElementChild.remove();
   };
 
-  const tell = () => {
-    const words = `${formats.format(seen)} new`;
-    if (seen > 0)
-      count.textContent = missed > 0 ? `${words}, ${formats.format(missed)} too fast to show` : words;
+  const render = () => {
+    const text = `${formats.format(seen)} new`;
+    if (seen > 0) count.textContent = missed > 0 ? `${text}, ${formats.format(missed)} not shown` : text;
     resume.hidden = held.length === 0;
-    resume.textContent = `Show ${held.length === mostRows ? "the last " : ""}${held.length} held`;
+    resume.textContent = `Show ${held.length === maxRows ? "the last " : ""}${held.length} new`;
     pause.setAttribute("aria-pressed", String(isPaused));
     pause.textContent = isPaused ? "Resume" : "Pause";
     main.dataset.tail = isPaused ? "paused" : held.length > 0 ? "held" : "running";
   };
 
-  const flow = () => {
-    if (!isRead()) show();
-    tell();
+  const update = () => {
+    if (!isInUse()) show();
+    render();
   };
 
   document.addEventListener("requests", ({ detail }) => {
     const news = JSON.parse(detail.data);
     const rows = rowsOf(news.rows);
-    held = [...rows, ...held].slice(0, mostRows);
+    held = [...rows, ...held].slice(0, maxRows);
     seen += rows.length + news.missed;
-    sinceSpoken += rows.length + news.missed;
+    unannounced += rows.length + news.missed;
     missed += news.missed;
-    const words = news.error === null ? "" : `The tail is interrupted: ${news.error}. It is tried again.`;
-    if (error.textContent !== words) error.textContent = words;
-    flow();
+    const text = news.error === null ? "" : `Live updates interrupted: ${news.error}. Retrying.`;
+    if (error.textContent !== text) error.textContent = text;
+    update();
   });
 
   pause.addEventListener("click", () => {
     isPaused = !isPaused;
     if (!isPaused) show();
-    tell();
+    render();
   });
   resume.addEventListener("click", () => {
     isPaused = false;
     show();
-    tell();
+    render();
     pause.focus({ preventScroll: true });
   });
-  list.addEventListener("pointerleave", flow);
-  list.addEventListener("focusout", () => setTimeout(flow));
+  list.addEventListener("pointerleave", update);
+  list.addEventListener("focusout", () => setTimeout(update));
   setInterval(() => {
-    if (sinceSpoken === 0) return;
-    spoken.textContent = `${formats.format(sinceSpoken)} new requests${isPaused ? ", paused" : ""}`;
-    sinceSpoken = 0;
-  }, spokenEveryMs);
+    if (unannounced === 0) return;
+    spoken.textContent = `${formats.format(unannounced)} new requests${isPaused ? ", paused" : ""}`;
+    unannounced = 0;
+  }, announceEveryMs);
 
   main.dataset.tail = "running";
-  tell();
+  render();
 });

@@ -1,4 +1,4 @@
-/** Writes docs/metrics.md from the table of metrics: bun scripts/metrics-docs.ts. A test says when it is to be run again. */
+/** Generates docs/metrics.md from the table of metrics: `bun scripts/metrics-docs.ts`. A test checks that the page is current. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,48 +17,46 @@ export const metricsFile = join(import.meta.dirname, "../docs/metrics.md");
 
 const labelMeanings: Readonly<Record<string, string>> = {
   pool: "name of a pool in the configuration; empty for requests that no route matched",
-  upstream: "name of an upstream, by default its host and port; empty for the balancer's own answers",
-  code: "HTTP status",
-  reason: "one of the reason words that log, API and dashboard use too",
+  upstream: "name of an upstream, by default its host and port; empty for responses made by the balancer",
+  code: "HTTP status code",
+  reason: "a reason word, the same as in log, API and dashboard",
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
-  listener: "`listen`, the setting that says where clients connect",
+  listener: "`listen`, the configuration key of the listener",
   state: "`ready` or `starting`",
   result:
     "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges",
 };
 
-/** The page as it should be. Throws if a label has no meaning here. */
+/** The current page. Throws if {@link labelMeanings} lacks a label. */
 export function metricsPage(): string {
-  const memory = memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false });
-  const own = processFamilies({ bugs: 0, lostLogLines: 0 });
-  const known = [
+  const all = [
     ...families(new Metrics(() => 0), []),
     ...workerFamilies([]),
     ...certificateFamilies([]),
-    ...memory,
+    ...memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false }),
     stateFamily(false),
-    ...own,
+    ...processFamilies({ bugs: 0, lostLogLines: 0 }),
   ];
-  const used = [...new Set(known.flatMap(({ labels }) => labels))];
-  const meanings = used.map((label) => {
+  const labels = [...new Set(all.flatMap(({ labels }) => labels))];
+  const meanings = labels.map((label) => {
     const meaning = labelMeanings[label];
-    if (meaning === undefined) throw new Error(`Cannot explain the label ${label}: it has no meaning here`);
+    if (meaning === undefined) throw new Error(`Cannot describe the label ${label}: it has no entry here`);
     return `- \`${label}\`: ${meaning}.`;
   });
   return [
     "# Metrics",
     "",
-    "`GET /metrics` of the admin side answers in the Prometheus text format. This page is made from the program's own",
-    "table by `bun scripts/metrics-docs.ts`.",
+    "`GET /metrics` of the admin API returns metrics in the Prometheus text format. This page is generated from the source by",
+    "`bun scripts/metrics-docs.ts`.",
     "",
-    "Counters begin at 0 with the process. With `--workers` they are the sum of all processes. Label values come from the",
-    "configuration and from fixed vocabularies, never from requests, so that no client can make series.",
+    "Counters start at 0 with the process. With `--workers` they are the sum of all processes. Label values come from the",
+    "configuration and from fixed vocabularies, never from requests, so clients cannot create series.",
     "",
     ...meanings,
     "",
-    "Histograms have the edges 1 ms, 2 ms, 4 ms … 65.536 s, in seconds.",
+    "Histogram buckets have the upper edges 1 ms, 2 ms, 4 ms … 65.536 s, given in seconds.",
     "",
-    ...known.flatMap(({ name, type, labels, help }) => [
+    ...all.flatMap(({ name, type, labels, help }) => [
       `## ${name}`,
       "",
       `${type === "histogram" ? "Histogram" : type === "counter" ? "Counter" : "Gauge"}${withLabels(labels)}.`,

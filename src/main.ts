@@ -1,6 +1,6 @@
 /** The process: picks the command, loads and runs it, minds the signals, exits. The only file that touches argv and exit. */
 
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 
 import type { Command } from "./cli/parse.ts";
 import type { AdminTarget } from "./cli/side-commands.ts";
@@ -24,9 +24,12 @@ async function main(): Promise<void> {
   const argv = process.argv.slice(2);
   // Started by a balancer, not by people: their syntax is not even loaded.
   if (argv.length === 1 && argv[0] === "worker") return serveAsWorker();
-  if (argv[0] === "up" || argv[0] === "proxy") liftFetchLimit();
+  const isBalancer = argv[0] === "up" || argv[0] === "proxy";
+  // Before anything else is loaded. A match that is no engine name costs one restart, and no more.
+  if (isBalancer && [...argv, process.env["EVENKEEL_ENGINE"]?.trim()].some(namesFetch)) liftFetchLimit();
   const { parse } = await import("./cli/parse.ts");
   const command = parse(argv, process.env, systemEnvironment(process.env));
+  if (isBalancer && "configFile" in command && usesFetch(command)) liftFetchLimit();
   if (command.kind === "verb") return runVerbCommand(command);
   if (!isLongRunning(command)) return printReply(command);
   configureLog({ json: !process.stderr.isTTY, level: "info" });
@@ -45,6 +48,15 @@ async function main(): Promise<void> {
     if (!(error instanceof UsageError)) return failToStart(error);
     await exitSaying(error.message, misuseExit);
   }
+}
+
+function namesFetch(word: string | undefined): boolean {
+  return word === "fetch" || word === "--engine=fetch";
+}
+
+/** False for a configuration that came through a pipe: the restarted process could not read it again. */
+function usesFetch({ config, configFile }: Extract<Command, { kind: "up" | "proxy" }>): boolean {
+  return config.engine === "fetch" && (!configFile.exists || statSync(configFile.path).isFile());
 }
 
 async function exitSaying(text: string, code: number): Promise<void> {

@@ -1,4 +1,4 @@
-/** Tells who calls the admin side and what that caller may do: tokens, logins and sessions over the accounts of now. */
+/** Authenticates callers of the admin API: tokens, logins and sessions, checked against the current accounts. */
 
 import type { Clock } from "../lib/clock.ts";
 import { digestOf, isSameSecret } from "../lib/secrets.ts";
@@ -8,11 +8,11 @@ import { LoginAudit, type Login, type LoginEvent } from "./login-audit.ts";
 import { LoginLimiter } from "./login-limiter.ts";
 import { sessionFingerprint, Sessions } from "./sessions.ts";
 
-/** Somebody who was recognised. */
+/** An authenticated caller. */
 export interface Caller {
-  /** `anybody` where nobody has to say who it is, `bearer` of the nameless token, `program` with a token, `user` with a session. */
+  /** `anybody` when no account is configured, `bearer` of the nameless token, `program` with a named token, `user` with a session. */
   readonly kind: "anybody" | "bearer" | "program" | "user";
-  /** Undefined for the first two. */
+  /** Undefined for the first two kinds. */
   readonly name?: string;
   readonly role: Role;
 }
@@ -27,39 +27,39 @@ export type LoginResult =
   | { readonly kind: "paused"; readonly waitMs: number };
 
 export interface AccessOptions {
-  /** As they are now: a reload changes them. */
+  /** Returns the current accounts: a reload changes them. */
   readonly accounts: () => Accounts;
   readonly passwords: Passwords;
   readonly clock: Clock;
-  /** Hears of every login and logout that is worth writing down. */
-  readonly onLogin: (note: LoginEvent) => void;
+  /** Called for every login, refusal and logout that belongs in the event log. */
+  readonly onLogin: (event: LoginEvent) => void;
 }
 
-/** Verifying costs memory, and a core for some 30 ms. */
+/** Each verification costs memory, and a core for about 30 ms. */
 const maxConcurrent = 4;
 const busyWaitMs = 1_000;
 
 export class Access {
   readonly #options: AccessOptions;
-  /** Who is logged in; whoever ends the process may keep them. */
+  /** Open sessions; a process that ends can save them for the next one. */
   readonly sessions: Sessions;
-  readonly #limit: LoginLimiter;
+  readonly #limiter: LoginLimiter;
   readonly #audit: LoginAudit;
   #verifying = 0;
 
   constructor(options: AccessOptions) {
     this.#options = options;
     this.sessions = new Sessions(options.clock);
-    this.#limit = new LoginLimiter(options.clock);
+    this.#limiter = new LoginLimiter(options.clock);
     this.#audit = new LoginAudit(options.clock, options.onLogin);
   }
 
-  /** Whether people log in here. */
+  /** Whether users are configured, so that people can log in. */
   get hasUsers(): boolean {
     return (this.#options.accounts().users ?? []).length > 0;
   }
 
-  /** Undefined if nobody is known by this bearer. */
+  /** Undefined if the bearer is neither a token nor an open session. */
   identify(bearer: string | undefined): Caller | undefined {
     const accounts = this.#options.accounts();
     if (isOpen(accounts)) return { kind: "anybody", role: "admin" };
@@ -74,27 +74,27 @@ export class Access {
     return user && { kind: "user", name: user.name, role: user.role };
   }
 
-  /** Takes the same time for a name that nobody has. */
+  /** Takes the same time for an unknown name, so that names cannot be probed. */
   async login({ name, password, address }: Credentials): Promise<LoginResult> {
     const { users = [] } = this.#options.accounts();
     if (users.length === 0) return { kind: "refused" };
-    const waitMs = this.#verifying < maxConcurrent ? this.#limit.begin({ name, address }) : busyWaitMs;
+    const waitMs = this.#verifying < maxConcurrent ? this.#limiter.begin({ name, address }) : busyWaitMs;
     if (waitMs > 0) {
       this.#audit.refused("paused", { name, address });
       return { kind: "paused", waitMs };
     }
     const user = users.find((known) => known.name === name);
-    const isRight = await this.#verify(password, (user ?? dummyHash(name, users)).passwordHash);
-    // A reload may have come in between.
-    const { users: nowKnown = [] } = this.#options.accounts();
-    const isStill = nowKnown.some(
+    const isRight = await this.#verify(password, (user ?? substituteFor(name, users)).passwordHash);
+    // A reload may have changed the accounts during the verification.
+    const { users: currentUsers = [] } = this.#options.accounts();
+    const isCurrent = currentUsers.some(
       (known) => known.name === name && known.passwordHash === user?.passwordHash,
     );
-    if (!user || !isRight || !isStill) {
+    if (!user || !isRight || !isCurrent) {
       this.#audit.refused("password_wrong", { name, address });
       return { kind: "refused" };
     }
-    this.#limit.succeed({ name, address });
+    this.#limiter.succeed({ name, address });
     this.#audit.accepted({ name, address });
     return { kind: "accepted", session: this.sessions.open(user), role: user.role };
   }
@@ -107,7 +107,7 @@ export class Access {
     return user !== undefined;
   }
 
-  /** As the accounts are now: who is gone, or has another password since, is logged in no more. */
+  /** Ends the session if the user was removed or got another password since the login. */
   #userOf(bearer: string): UserAccount | undefined {
     const session = this.sessions.find(bearer);
     if (!session) return undefined;
@@ -128,8 +128,8 @@ export class Access {
   }
 }
 
-/** Somebody whose hash costs what a real one's does, and always the same one for a name. */
-function dummyHash(name: string, users: readonly UserAccount[]): UserAccount {
+/** A user for an unknown name: verifying costs the same as a real login, and the same name always gets the same user. */
+function substituteFor(name: string, users: readonly UserAccount[]): UserAccount {
   const index = Number.parseInt(digestOf(name).slice(0, 8), 16) % users.length;
   return users[index] as UserAccount;
 }

@@ -1,4 +1,4 @@
-/** Who is known to the admin side: people with passwords, programs with tokens. Hashes only, but for the one shared token. */
+/** Accounts of the admin API: users with passwords, programs with tokens, and the roles of both. */
 
 export interface UserAccount {
   readonly name: string;
@@ -10,28 +10,31 @@ export interface UserAccount {
 export interface TokenAccount {
   readonly name: string;
   readonly role: Role;
-  /** "sha256:" and 64 hexadecimal digits; enough for a random token, which nobody can guess. */
+  /** "sha256:" and 64 hexadecimal digits. A fast hash is enough: tokens are random and cannot be guessed. */
   readonly tokenHash: string;
 }
 
+/** Holds hashes only, except for the shared token. */
 export interface Accounts {
-  /** The nameless one, whose bearers are admins. */
+  /** The token without a name; its bearers are admins. */
   readonly token?: string | undefined;
   readonly users?: readonly UserAccount[];
   readonly tokens?: readonly TokenAccount[];
 }
 
-/** Whoever reaches the listener is an admin: so only on loopback. */
+/** Whether every caller that reaches the listener is an admin; allowed on loopback only. */
 export function isOpen({ token, users = [], tokens = [] }: Accounts): boolean {
   return token === undefined && users.length === 0 && tokens.length === 0;
 }
 
-// What somebody may do, as three steps of which each includes those below it.
-
-/** A viewer reads, an operator acts on upstreams, an admin also changes the configuration. */
+/**
+ * From least to most: each role includes those before it. A viewer reads, an operator acts on upstreams, an admin also
+ * changes the configuration.
+ */
 export const roles = ["viewer", "operator", "admin"] as const;
 export type Role = (typeof roles)[number];
 
+/** Whether `role` includes `needed`. */
 export function reaches(role: Role, needed: Role): boolean {
   return roles.indexOf(role) >= roles.indexOf(needed);
 }

@@ -1,4 +1,4 @@
-/** What is told of logins: who came, who was refused, who left, each in one bounded line and never in a flood. */
+/** Emits login events: accepted, refused and ended. Each has bounded text, and a token bucket limits their rate. */
 
 import type { Clock } from "../lib/clock.ts";
 
@@ -6,35 +6,35 @@ export interface LoginEvent {
   readonly to: "accepted" | "refused" | "ended";
   /** One word. */
   readonly reason: "password_right" | "password_wrong" | "paused" | "logout";
-  /** The user's name; "nobody" where no proof was given of one. */
+  /** The user's name; "nobody" for a refused login, which proves no name. */
   readonly by: string;
-  /** For people: from where, and what was typed as a name. */
+  /** For people: the client's address, and the name as typed. */
   readonly detail: string;
 }
-
-/** A record of two thousand events outlives a week of guessing. */
-const refusals = { burst: 10, everyMs: 600_000 };
-
-/** Whoever has an account can come and go, but not wash away what else happened. */
-const comings = { burst: 40, everyMs: 60_000 };
-
-const maxName = 40;
-const maxAddress = 45;
 
 export interface Login {
   readonly name: string;
   readonly address: string;
 }
 
-export class LoginAudit {
-  readonly #write: (note: LoginEvent) => void;
-  readonly #refusalPasses: () => number | undefined;
-  readonly #loginPasses: () => number | undefined;
+/** Slow enough that a week of guessing does not fill an event log of two thousand events. */
+const refusals = { burst: 10, everyMs: 600_000 };
 
-  constructor(clock: Clock, write: (note: LoginEvent) => void) {
-    this.#write = write;
-    this.#refusalPasses = tokenBucket(refusals, clock);
-    this.#loginPasses = tokenBucket(comings, clock);
+/** Logins and logouts of a user must not displace other events. */
+const logins = { burst: 40, everyMs: 60_000 };
+
+const maxName = 40;
+const maxAddress = 45;
+
+export class LoginAudit {
+  readonly #emit: (event: LoginEvent) => void;
+  readonly #takeRefusal: () => number | undefined;
+  readonly #takeLogin: () => number | undefined;
+
+  constructor(clock: Clock, emit: (event: LoginEvent) => void) {
+    this.#emit = emit;
+    this.#takeRefusal = tokenBucket(refusals, clock);
+    this.#takeLogin = tokenBucket(logins, clock);
   }
 
   accepted(login: Login): void {
@@ -46,20 +46,24 @@ export class LoginAudit {
   }
 
   refused(reason: "password_wrong" | "paused", { name, address }: Login): void {
-    const held = this.#refusalPasses();
-    if (held === undefined) return;
-    const detail = `as ${quoted(name)} from ${address.slice(0, maxAddress)}${heldBack(held)}`;
-    this.#write({ to: "refused", reason, by: "nobody", detail });
+    const dropped = this.#takeRefusal();
+    if (dropped === undefined) return;
+    const detail = `as ${quoted(name)} from ${address.slice(0, maxAddress)}${droppedText(dropped)}`;
+    this.#emit({ to: "refused", reason, by: "nobody", detail });
   }
 
-  #login(what: Pick<LoginEvent, "to" | "reason">, { name, address }: Login): void {
-    const held = this.#loginPasses();
-    if (held === undefined) return;
-    this.#write({ ...what, by: name, detail: `from ${address.slice(0, maxAddress)}${heldBack(held)}` });
+  #login(change: Pick<LoginEvent, "to" | "reason">, { name, address }: Login): void {
+    const dropped = this.#takeLogin();
+    if (dropped === undefined) return;
+    this.#emit({
+      ...change,
+      by: name,
+      detail: `from ${address.slice(0, maxAddress)}${droppedText(dropped)}`,
+    });
   }
 }
 
-/** On one line and in quotes, with everything but plain characters escaped: it was typed by a stranger. */
+/** The name comes from an untrusted client: short, in quotes, on one line, with everything but plain characters escaped. */
 function quoted(name: string): string {
   const short = name.length > maxName ? `${name.slice(0, maxName)}…` : name;
   const escaped = short.replace(
@@ -69,37 +73,36 @@ function quoted(name: string): string {
   return `"${escaped}"`;
 }
 
-function heldBack(count: number): string {
-  return count === 0 ? "" : `; ${count} more before it were not written down`;
+function droppedText(count: number): string {
+  return count === 0 ? "" : `; ${count} earlier ones were not recorded`;
 }
-
-// Lets a few through at once and then one now and again: for records that a flood must not fill.
 
 export interface TokenBucketOptions {
   readonly burst: number;
-  /** One more may pass after each such time. */
+  /** Time after which one more may pass. */
   readonly everyMs: number;
 }
 
 /**
- * A token bucket.
- * @returns asked before each: how many were held back since the last one that passed, or undefined to hold back
+ * Lets a burst through at once, then one per `everyMs`.
+ * @returns a function to call before each event: how many were dropped since the last one that passed, or undefined
+ *   to drop this one
  */
 export function tokenBucket({ burst, everyMs }: TokenBucketOptions, clock: Clock): () => number | undefined {
-  let left = burst;
-  let at = clock();
-  let held = 0;
+  let tokens = burst;
+  let refilledAt = clock();
+  let dropped = 0;
   return () => {
     const now = clock();
-    left = Math.min(burst, left + (now - at) / everyMs);
-    at = now;
-    if (left < 1) {
-      held += 1;
+    tokens = Math.min(burst, tokens + (now - refilledAt) / everyMs);
+    refilledAt = now;
+    if (tokens < 1) {
+      dropped += 1;
       return undefined;
     }
-    left -= 1;
-    const before = held;
-    held = 0;
+    tokens -= 1;
+    const before = dropped;
+    dropped = 0;
     return before;
   };
 }

@@ -1,4 +1,4 @@
-/** Slows down who guesses passwords: after some failures each further one costs a longer pause, by name and by address. */
+/** Slows down password guessing: after some failures, each further one causes a longer pause, per name and per address. */
 
 import type { Clock } from "../lib/clock.ts";
 
@@ -9,13 +9,13 @@ export interface PauseRule {
   readonly maxMs: number;
 }
 
-/** Short, because whoever knows a name can lock its owner out for as long. */
+/** Short, because an attacker who knows a name can lock its owner out for this long. */
 const byName: PauseRule = { free: 5, firstMs: 1_000, maxMs: 60_000 };
 
-/** Longer: many names are tried from one place. More before the first, since offices share an address. */
+/** Longer, because one address tries many names. More failures are free, because offices share an address. */
 const byAddress: PauseRule = { free: 10, firstMs: 1_000, maxMs: 900_000 };
 
-/** Without a further failure for so long, they are forgotten. */
+/** Failures are forgotten after this time without another one. */
 const forgetMs = 3_600_000;
 const maxEntries = 10_000;
 const maxKey = 64;
@@ -27,7 +27,7 @@ interface Failures {
 }
 
 export interface LoginAttempt {
-  /** As it was typed: nobody needs to be called so. */
+  /** As typed; not necessarily the name of a user. */
   readonly name: string;
   readonly address: string;
 }
@@ -42,20 +42,20 @@ export interface LoginAttempt {
  */
 export class LoginLimiter {
   readonly #clock: Clock;
-  /** The one that failed longest ago comes first, and is the first to go. */
-  readonly #known = new Map<string, Failures>();
+  /** Ordered by the last failure, oldest first; the oldest is dropped when the map is full. */
+  readonly #failures = new Map<string, Failures>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   get size(): number {
-    return this.#known.size;
+    return this.#failures.size;
   }
 
   /**
-   * Counts a failure until {@link succeed} says otherwise, so that guesses at the same time do not all pass.
-   * @returns 0, or in how many milliseconds to try again; then nothing is counted
+   * Counts the attempt as a failure until {@link succeed} is called, so that concurrent guesses do not all pass.
+   * @returns 0, or the milliseconds to wait before the next try; then nothing is counted
    */
   begin(attempt: LoginAttempt): number {
     const now = this.#clock();
@@ -69,29 +69,29 @@ export class LoginLimiter {
     return 0;
   }
 
-  /** Forgets the name's failures, and this one of the address: others may guess from there too. */
+  /** Forgets all failures of the name, but only this one of the address: others may guess from there too. */
   succeed(attempt: LoginAttempt): void {
     const [name, address] = keysOf(attempt);
-    this.#known.delete(name);
-    const failures = this.#known.get(address);
+    this.#failures.delete(name);
+    const failures = this.#failures.get(address);
     if (!failures) return;
     failures.count -= 1;
     failures.pausedUntil = 0;
-    if (failures.count <= 0) this.#known.delete(address);
+    if (failures.count <= 0) this.#failures.delete(address);
   }
 
   #current(key: string, now: number): Failures | undefined {
-    const failures = this.#known.get(key);
+    const failures = this.#failures.get(key);
     return failures && now - failures.lastAt < forgetMs ? failures : undefined;
   }
 
   #count(key: string, { free, firstMs, maxMs }: PauseRule, now: number): void {
     const count = (this.#current(key, now)?.count ?? 0) + 1;
     const pauseMs = count < free ? 0 : Math.min(firstMs * 2 ** (count - free), maxMs);
-    this.#known.delete(key);
-    this.#known.set(key, { count, lastAt: now, pausedUntil: now + pauseMs });
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > maxEntries && oldest !== undefined) this.#known.delete(oldest);
+    this.#failures.delete(key);
+    this.#failures.set(key, { count, lastAt: now, pausedUntil: now + pauseMs });
+    const [oldest] = this.#failures.keys();
+    if (this.#failures.size > maxEntries && oldest !== undefined) this.#failures.delete(oldest);
   }
 }
 
@@ -99,7 +99,7 @@ function keysOf({ name, address }: LoginAttempt): readonly [name: string, addres
   return [`name ${name.slice(0, maxKey)}`, `address ${networkOf(address)}`];
 }
 
-/** Whoever has an IPv6 address has 2^64 of them: RFC 6177 gives each site at least a /64. */
+/** The /64 of an IPv6 address: RFC 6177 gives each site at least 2^64 addresses. */
 function networkOf(address: string): string {
   if (!address.includes(":")) return address.slice(0, maxKey);
   const [head = "", tail] = address.split("::");

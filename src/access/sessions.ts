@@ -1,16 +1,16 @@
-/** Who is logged in: random bearers, of which only digests are kept. */
+/** Sessions of logged-in users: random bearers, of which only digests are stored. */
 
 import type { Clock } from "../lib/clock.ts";
 import { digestOf, newSecret } from "../lib/secrets.ts";
 import type { UserAccount } from "./accounts.ts";
 
 export interface SessionLimits {
-  /** Without a request for so long it ends. A live page asks all the time. */
+  /** A session ends after this time without a request. An open live page sends requests all the time. */
   readonly idleMs: number;
-  /** It ends so long after the login in any case. */
+  /** A session ends this long after the login in any case. */
   readonly lifeMs: number;
   readonly maxSessions: number;
-  /** Then the one that somebody has not used for longest makes way. */
+  /** A further login ends the user's session that was unused for longest. */
   readonly maxPerUser: number;
 }
 
@@ -22,18 +22,18 @@ export const sessionLimits: SessionLimits = {
   maxPerUser: 16,
 };
 
-/** By so much a clock is set back without anybody noticing. */
+/** A wall clock set back by no more than this is tolerated. */
 const clockSlackMs = 5_000;
 
 export interface Session {
   readonly name: string;
-  /** Digest of the password's hash at the login: with another one, the session is over. */
+  /** Digest of the password hash at the login; the session ends when the hash changes. */
   readonly passwordMark: string;
   readonly openedAt: number;
   usedAt: number;
 }
 
-/** A session while nobody is there to hold it. */
+/** A session as it is stored between two processes; its times are wall times. */
 export interface PersistedSession extends Readonly<Session> {
   readonly digest: string;
 }
@@ -49,7 +49,7 @@ export interface PersistedSession extends Readonly<Session> {
 export class Sessions {
   readonly #clock: Clock;
   readonly #limits: SessionLimits;
-  /** By digest of the bearer; the longest unused one comes first. */
+  /** By digest of the bearer; the longest unused comes first. */
   readonly #open = new Map<string, Session>();
 
   constructor(clock: Clock, limits: SessionLimits = sessionLimits) {
@@ -61,7 +61,7 @@ export class Sessions {
     return this.#open.size;
   }
 
-  /** @returns the bearer, which nobody can tell again */
+  /** @returns the bearer; it cannot be read again later */
   open({ name, passwordHash }: UserAccount): string {
     const now = this.#clock();
     for (const [digest, session] of this.#open) if (this.#isOver(session, now)) this.#open.delete(digest);
@@ -78,7 +78,7 @@ export class Sessions {
     return bearer;
   }
 
-  /** Counts as a use. */
+  /** Undefined if there is none. Counts as a use. */
   find(bearer: string): Session | undefined {
     const digest = digestOf(bearer);
     const session = this.#open.get(digest);
@@ -95,8 +95,8 @@ export class Sessions {
     this.#drop(digestOf(bearer));
   }
 
-  /** @returns all that are open, the longest unused one first, in wall time */
-  keep(wallTime: number): readonly PersistedSession[] {
+  /** @returns all open sessions, the longest unused first, in wall time */
+  export(wallTime: number): readonly PersistedSession[] {
     const now = this.#clock();
     return [...this.#open]
       .filter(([, session]) => !this.#isOver(session, now))
@@ -107,15 +107,15 @@ export class Sessions {
   }
 
   /**
-   * Goes on with those that another process kept: the time that it was away counts as theirs. A clock that has gone back
-   * cannot tell how old they are: then they are over.
+   * Adds sessions that another process exported; the time in between counts towards their age. If the wall clock went
+   * back, their age is unknown and they are dropped.
    */
-  resume(kept: readonly PersistedSession[], wallTime: number): void {
+  restore(sessions: readonly PersistedSession[], wallTime: number): void {
     const now = this.#clock();
-    const here = (at: number) => now - (wallTime - at);
-    const known = kept.filter(({ usedAt }) => usedAt <= wallTime + clockSlackMs);
-    for (const { digest, name, passwordMark, openedAt, usedAt } of known.slice(-this.#limits.maxSessions)) {
-      const session = { name, passwordMark, openedAt: here(openedAt), usedAt: here(usedAt) };
+    const toClock = (at: number) => now - (wallTime - at);
+    const usable = sessions.filter(({ usedAt }) => usedAt <= wallTime + clockSlackMs);
+    for (const { digest, name, passwordMark, openedAt, usedAt } of usable.slice(-this.#limits.maxSessions)) {
+      const session = { name, passwordMark, openedAt: toClock(openedAt), usedAt: toClock(usedAt) };
       if (!this.#isOver(session, now)) this.#open.set(digest, session);
     }
   }
@@ -129,7 +129,7 @@ export class Sessions {
   }
 }
 
-/** What can be compared of a password's hash, and is worth nothing to whoever finds it. */
+/** Identifies a password hash without revealing it. */
 export function sessionFingerprint(passwordHash: string): string {
   return digestOf(passwordHash);
 }

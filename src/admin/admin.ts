@@ -1,29 +1,27 @@
-/** The admin listener: health for orchestrators, metrics for scrapers, and the API that reads and steers the balancer. */
+/** The admin listener: health checks for orchestrators, metrics for scrapers, and the API that reads and controls the balancer. */
 
 import { Elysia } from "elysia";
-
 import { Access } from "../access/access.ts";
 import type { Accounts } from "../access/accounts.ts";
 import type { LoginEvent } from "../access/login-audit.ts";
 import type { PersistedSession } from "../access/sessions.ts";
 import type { Setting } from "../config/effective.ts";
-import type { Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { expositionType } from "../metrics/prometheus.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
-import { health, json, methodsAt, problem, unsniffed, wrongMethod } from "./responses.ts";
-import { documentRoutes, systemRoutes } from "./config-routes.ts";
-import { type ControlAccess, faultRoutes, upstreamRoutes } from "./upstream-routes.ts";
+import type { Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import { bearerOf, denialOf } from "./authorization.ts";
-import { boundToSession, Stream, streamRoutes } from "./event-stream.ts";
+import { documentRoutes, systemRoutes } from "./config-routes.ts";
+import { boundToSession, EventStream, streamRoutes } from "./event-stream.ts";
 import { loginRoutes, type LoginOptions } from "./login-routes.ts";
 import { requestRoutes, RequestTail } from "./request-routes.ts";
-import { taggedJson } from "./etags.ts";
+import { health, json, methodsAt, problem, unsniffed, wrongMethod } from "./responses.ts";
+import { type ControlAccess, faultRoutes, upstreamRoutes } from "./upstream-routes.ts";
 
-/** What the admin side needs of the balancer. */
+/** The part of the balancer that the admin API uses. */
 export interface AdminBackend extends Omit<ControlAccess, "pool"> {
   readonly phase: Phase;
   snapshot(): Snapshot;
@@ -36,37 +34,37 @@ export interface AdminBackend extends Omit<ControlAccess, "pool"> {
 }
 
 export interface AdminOptions {
-  /** What the listener is bound to. */
+  /** The address to bind. */
   readonly hostname: string;
-  /** 0 takes any free port. */
+  /** 0 binds any free port. */
   readonly port: number;
-  /** Who is known, at any time; without it there is only the token. */
+  /** Returns the current accounts; without it there is only the token. */
   readonly accounts?: () => Accounts;
-  /** Asked of every caller but the health checks; undefined only on loopback. */
+  /** Required from every caller except health checks; undefined only on loopback. */
   readonly token?: string | undefined;
-  /** Hears of logins and logouts. */
-  readonly onLogin?: (note: LoginEvent) => void;
-  /** Those that the process before has kept: asked for once, when the port is had. */
+  /** Called for logins, refusals and logouts. */
+  readonly onLogin?: (event: LoginEvent) => void;
+  /** Returns the sessions of the previous process; called once, when the port is bound. */
   readonly takeSessions?: () => readonly PersistedSession[];
   /** The effective configuration, with the source of each value and without secrets. */
   readonly settings?: () => readonly Setting[];
-  /** Hears of faults of ours. */
+  /** Called with internal errors. */
   readonly bug: (error: unknown) => void;
 }
 
 export interface AdminListener extends WebListener {
-  /** Whoever is logged in now, for the process that comes next. */
+  /** The open sessions, for the next process. */
   keptSessions(): readonly PersistedSession[];
 }
 
-/** Rejects with the system's code if the port cannot be had. */
+/** Rejects with the system's error code if the port cannot be bound. */
 export async function startAdmin(
   options: AdminOptions,
   balancer: AdminBackend,
   runtime: Runtime,
 ): Promise<AdminListener> {
-  const { token, accounts = () => ({ token }), onLogin: note = () => {}, takeSessions = () => [] } = options;
-  const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, onLogin: note });
+  const { token, accounts = () => ({ token }), onLogin = () => {}, takeSessions = () => [] } = options;
+  const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, onLogin });
   const peers = new WeakMap<Request, string>();
   const app = adminApp(balancer, options, { access, peerOf: (request) => peers.get(request) ?? "" });
   const listener = await runtime.serve({
@@ -82,16 +80,16 @@ export async function startAdmin(
       return boundToSession(response, () => access.identify(bearer) !== undefined, systemSchedule);
     },
   });
-  access.sessions.resume(takeSessions(), systemWallClock());
+  access.sessions.restore(takeSessions(), systemWallClock());
   return {
     port: listener.port,
     drain: () => listener.drain(),
     close: () => listener.close(),
-    keptSessions: () => access.sessions.keep(systemWallClock()),
+    keptSessions: () => access.sessions.export(systemWallClock()),
   };
 }
 
-/** Every route, for the listener and for whoever holds the document to them. */
+/** All routes, without the guard; separate so that tests can compare the routes with their description. */
 export function adminApp(
   balancer: AdminBackend,
   { settings = () => [] }: Pick<AdminOptions, "settings">,
@@ -100,35 +98,34 @@ export function adminApp(
   const poolNamed = (name: string) => balancer.snapshot().pools.find((pool) => pool.name === name);
   const { control } = balancer;
   const snapshot = () => balancer.snapshot();
-  const stream = new Stream({ control, snapshot, schedule: systemSchedule });
+  const stream = new EventStream({ control, snapshot, schedule: systemSchedule });
   const tail = new RequestTail({ requests: balancer.requests, schedule: systemSchedule });
   const app = new Elysia({ handler: { standardHostname: false } })
     .onError(({ code, error, path }) => {
       if (code !== "NOT_FOUND") throw error;
       const methods = methodsAt(app.routes, path);
       if (methods.length > 0) return wrongMethod(methods.join(", "));
-      return problem(404, "not_found", "There is no such address here.");
+      return problem(404, "not_found", "No such path. GET /api/docs lists all paths.");
     })
-    /** The process runs and answers. */
+    /** 200 while the process runs. */
     .get("/livez", () => health(200, "alive"))
-    /** It may get traffic: it listens and is not shutting down. */
+    /** 200 while the balancer accepts clients: it listens and is not shutting down. */
     .get("/readyz", () => health(balancer.phase === "ready" ? 200 : 503, balancer.phase))
-    /** It serves: ready, and in every pool at least one upstream is fit. */
+    /** 200 while the balancer is ready and every pool has an available upstream. */
     .get("/healthz", () => {
       const { pools } = balancer.snapshot();
-      const empty = pools
+      const unavailable = pools
         .filter(({ upstreams }) => !upstreams.some(({ fit }) => fit))
         .map(({ name }) => name);
       if (balancer.phase !== "ready") return health(503, balancer.phase);
-      return empty.length > 0
-        ? health(503, `no fit upstream in ${empty.join(", ")}`)
+      return unavailable.length > 0
+        ? health(503, `no available upstream in ${unavailable.join(", ")}`)
         : health(200, "healthy");
     })
     .get("/metrics", async () => {
       return new Response(await balancer.metricsText(), { headers: { "Content-Type": expositionType } });
     })
     .get("/api/snapshot", () => json(200, balancer.snapshot()))
-    .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))
     .get("/api/history", ({ query }) => historyResponse(balancer, query))
     .use(upstreamRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
     .use(faultRoutes({ control, upstream: (id) => balancer.upstream(id) }))
@@ -140,24 +137,21 @@ export function adminApp(
   return app;
 }
 
-/** `?pool=` or `?upstream=`, by default every pool; `&window=` by default 5m; `&since=` epoch milliseconds. */
+/** Query: `pool` or `upstream` (default all pools), `window` (default 5m), `since` (epoch milliseconds). */
 function historyResponse(balancer: AdminBackend, query: Readonly<Record<string, string>>): Response {
   const { pool, upstream } = query;
   const window = windowNamed(query["window"] ?? "5m");
   const since = Number(query["since"] ?? 0);
   if (!window) {
-    const message = `Cannot show the history: window must be one of ${windowNames.join(", ")}`;
-    return problem(400, "window_invalid", message);
+    const detail = `Cannot show the history: window must be one of ${windowNames.join(", ")}.`;
+    return problem(400, "window_invalid", detail);
   }
   if (!Number.isFinite(since)) {
-    return problem(
-      400,
-      "since_invalid",
-      "Cannot show the history: since must be a time in epoch milliseconds",
-    );
+    const detail = "Cannot show the history: since must be a time in epoch milliseconds.";
+    return problem(400, "since_invalid", detail);
   }
-  const response = balancer.history({ pool, upstream, window, since });
-  if (response) return json(200, response);
-  const missing = upstream === undefined ? `no pool is called ${pool}` : `no upstream is called ${upstream}`;
-  return problem(404, "series_unknown", `Cannot show the history: ${missing}`);
+  const history = balancer.history({ pool, upstream, window, since });
+  if (history) return json(200, history);
+  const unknown = upstream === undefined ? `no pool named "${pool}"` : `no upstream named "${upstream}"`;
+  return problem(404, "series_unknown", `Cannot show the history: ${unknown}.`);
 }

@@ -1,7 +1,10 @@
-/** The part of the admin API that is about the whole: events, intents, and taking the configuration anew. */
+/** Routes of the balancer as a whole: events, operator intents, reload, and the API's own description. */
 
 import { Elysia } from "elysia";
 import style from "../../public/api-docs.css" with { type: "text" };
+import type { Setting } from "../config/effective.ts";
+import { commandError, type Control, isCommandError } from "../control/control.ts";
+import { describeStep } from "../control/plan.ts";
 import { jsonTag, taggedJson, taggedText, withIfMatch } from "./etags.ts";
 import { documentOf, operations } from "./openapi/document.ts";
 import { renderDocument } from "./openapi/page.tsx";
@@ -11,67 +14,66 @@ import {
   isSet,
   lineOf,
   queryParameters,
-  textOf,
+  readBodyText,
   withoutParser,
 } from "./request-input.ts";
 import { denial, json, problem } from "./responses.ts";
-import type { Setting } from "../config/effective.ts";
-import { commandError, type Control, isCommandError } from "../control/control.ts";
-import { describeStep } from "../control/plan.ts";
 
-/** As much as anyone writes by hand, and a thousand pools that a program wrote. */
-const maxFileChars = 1024 * 1024;
+/** Enough for any file written by hand, and for a thousand generated pools. */
+const maxFileBytes = 1024 * 1024;
 const maxName = 200;
 
 const changedSince = commandError(
   412,
   "configuration_changed",
-  "Cannot do that: somebody has taken the configuration anew since you looked",
+  "Cannot reload the configuration: another reload came first. Read the current configuration and try again.",
 );
 
-/** @param settings the effective configuration, whose tag a reload may have to name */
+/** @param settings the effective configuration; `If-Match` of a reload is compared with its tag */
 export function systemRoutes(control: Control, settings: () => readonly Setting[]) {
-  const tagNow = () => jsonTag({ settings: settings() });
+  const currentTag = () => jsonTag({ settings: settings() });
   return (
     new Elysia({ handler: { standardHostname: false } })
       .get("/api/events", ({ request }) => {
         const query = eventQueryOf(queryParameters(request));
         if (query) return json(200, { events: control.events(query) });
-        const message = "Cannot read events: limit, after and before need whole numbers";
-        return problem(400, "query_invalid", message);
+        const detail = "Cannot list events: limit, after and before must be whole numbers.";
+        return problem(400, "query_invalid", detail);
       })
 
+      .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))
       .get("/api/state", ({ request }) => taggedJson(request, { intents: control.intents() }))
       .get("/api/state/export", ({ request }) =>
         taggedText(request, control.exportYaml(), "application/yaml; charset=utf-8"),
       )
 
-      /** With `If-Match` only if that is still the configuration. `dry=1` only says what would change, also for a file that is sent along: `name` says what to call it. */
+      /**
+       * With `If-Match`, reloads only if the tag is that of the current configuration. `dry=1` only reports what would
+       * change, also for a file in the body; `name` is what messages call that file.
+       */
       .post(
         "/api/reload",
         async ({ request }) => {
           const query = queryParameters(request);
           const dry = isSet(query, "dry");
-          const text = await textOf(request, maxFileChars);
-          if (text === undefined)
-            return problem(413, "file_too_long", "Cannot read a file of more than 1 MiB");
+          const text = await readBodyText(request, maxFileBytes);
+          if (text === undefined) {
+            return problem(413, "file_too_long", "Cannot read the file: it is longer than 1 MiB.");
+          }
           if (text !== "" && !dry) {
-            return problem(
-              400,
-              "file_unexpected",
-              "Cannot take a file from here, only look at it: send dry=1",
-            );
+            const detail = "Cannot load a file from the request body: only a dry run accepts one (dry=1).";
+            return problem(400, "file_unexpected", detail);
           }
           const file =
             text === ""
               ? {}
               : { file: { name: lineOf(query.get("name") ?? "", maxName) || "the file", text } };
-          const { by, condition } = withIfMatch(actorOf(request), request, tagNow, changedSince);
+          const { by, condition } = withIfMatch(actorOf(request), request, currentTag, changedSince);
           const report = await control.reload({ dry, ...file, ...(condition && { condition }) }, by);
           const response = isCommandError(report)
             ? denial(report)
             : json(200, { ...report, diff: report.steps.map(describeStep) });
-          response.headers.set("ETag", tagNow());
+          response.headers.set("ETag", currentTag());
           return response;
         },
         withoutParser,
@@ -79,26 +81,25 @@ export function systemRoutes(control: Control, settings: () => readonly Setting[
   );
 }
 
-// The admin API's own description: as OpenAPI for programs, as a page for people.
-
-/** Nothing runs there, and nothing comes from elsewhere. */
-const policy =
+/** The page runs no scripts and loads nothing from elsewhere. */
+const contentSecurityPolicy =
   "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/** The API's description: OpenAPI for programs, a page for people. */
 export function documentRoutes() {
-  // Made when somebody asks first: most processes never show it.
-  let made: { readonly json: string; readonly page: string } | undefined;
-  const make = () => {
+  // Rendered on first use: most processes never serve it.
+  let rendered: { readonly json: string; readonly page: string } | undefined;
+  const render = () => {
     const document = documentOf(operations);
     return { json: JSON.stringify(document), page: renderDocument(operations, document) };
   };
   return new Elysia({ handler: { standardHostname: false } })
     .get("/api/openapi.json", ({ request }) =>
-      taggedText(request, (made ??= make()).json, "application/json"),
+      taggedText(request, (rendered ??= render()).json, "application/json"),
     )
     .get("/api/docs", ({ request }) => {
-      const response = taggedText(request, (made ??= make()).page, "text/html; charset=utf-8");
-      response.headers.set("Content-Security-Policy", policy);
+      const response = taggedText(request, (rendered ??= render()).page, "text/html; charset=utf-8");
+      response.headers.set("Content-Security-Policy", contentSecurityPolicy);
       response.headers.set("Referrer-Policy", "same-origin");
       return response;
     })

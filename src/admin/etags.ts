@@ -1,19 +1,19 @@
-/** Entity tags: names for states of what operators set, so that a write can say which state it was decided on. */
+/** Entity tags over operator intent and configuration, conditional writes (`If-Match`), and 304 responses. */
 
 import { createHash } from "node:crypto";
 import { commandError, type Actor } from "../control/control.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 
 /**
- * Strong (RFC 9110 section 8.8.1) over what was set, not over what is measured: a tag with live counters in it would
- * have changed before anybody could send it back. Who set a thing when is part of it, so that there and back again is
- * another state than never touched.
+ * A strong tag (RFC 9110 section 8.8.1) over what operators set, not over measurements: live counters would change the
+ * tag before a client could send it back. The stamps of changes are included, so that "changed and changed back" differs
+ * from "never changed".
  */
 export function upstreamEtag(upstream: UpstreamSnapshot): string {
   return tagOf(intentOf(upstream));
 }
 
-/** Of who belongs to a pool, and of what was set for each. */
+/** A strong tag over the upstreams of a pool and what operators set on each. */
 export function poolEtag({ name, policy, upstreams }: PoolSnapshot): string {
   return tagOf([name, policy, upstreams.map(intentOf)]);
 }
@@ -27,59 +27,59 @@ function tagOf(value: unknown): string {
 }
 
 function intentOf(upstream: UpstreamSnapshot) {
-  const { id, url, weight, backup, mode, modeSet, weightSet, added, drain, rehearsal: fault } = upstream;
-  // Its end is told by another clock than it is kept by, and may differ by a millisecond from look to look.
-  const { until: _until, ...played } = fault ?? { until: null };
-  return [id, url, weight, backup, mode, modeSet, weightSet, added, drain?.leaving ?? false, played];
+  const { id, url, weight, backup, mode, modeSet, weightSet, added, drain, rehearsal } = upstream;
+  // Without the fault's end: it is converted between two clocks and may differ by a millisecond from snapshot to snapshot.
+  const { until: _until, ...fault } = rehearsal ?? { until: null };
+  return [id, url, weight, backup, mode, modeSet, weightSet, added, drain?.leaving ?? false, fault];
 }
 
 const changedSince = commandError(
   412,
   "intent_changed",
-  "Cannot do that: somebody has changed it since you looked",
+  "Cannot apply the change: another change came first. Read the current state and try again.",
 );
 
 /**
- * The same order, given under the condition that the request's `If-Match` names the present state.
- * @param tagNow undefined if there is nothing any more
+ * Makes the actor's command conditional: it fails unless the request's `If-Match` names the current state.
+ * @param currentTag returns undefined if the object no longer exists
  */
 export function withIfMatch(
   actor: Actor,
   request: Request,
-  tagNow: () => string | undefined,
-  otherwise = changedSince,
+  currentTag: () => string | undefined,
+  mismatch = changedSince,
 ): Actor {
-  const wanted = request.headers.get("if-match");
-  if (wanted === null || wanted.trim() === "*") return actor;
+  const ifMatch = request.headers.get("if-match");
+  if (ifMatch === null || ifMatch.trim() === "*") return actor;
   return {
     ...actor,
     condition() {
-      const now = tagNow();
-      if (now === undefined || strongTagsIn(wanted).includes(now)) return undefined;
-      return otherwise;
+      const current = currentTag();
+      if (current === undefined || strongTagsIn(ifMatch).includes(current)) return undefined;
+      return mismatch;
     },
   };
 }
 
 /** Weak tags never match here: RFC 9110 section 13.1.1. */
-function strongTagsIn(field: string): readonly string[] {
-  return [...field.matchAll(/(W\/)?("[^"]*")/g)].flatMap(([, weak, tag = ""]) => (weak ? [] : [tag]));
+function strongTagsIn(header: string): readonly string[] {
+  return [...header.matchAll(/(W\/)?("[^"]*")/g)].flatMap(([, weak, tag = ""]) => (weak ? [] : [tag]));
 }
 
-/** A text that stays the same until something is set: answered with 304 to whoever has it. */
+/** Responds with the text and its tag, or with 304 if `If-None-Match` has this tag. */
 export function taggedText(request: Request, text: string, type: string): Response {
   const tag = textTag(text);
   const headers = { "Content-Type": type, "Cache-Control": "private, no-cache", ETag: tag };
-  const known = request.headers.get("if-none-match");
-  // RFC 9110 section 13.1.2: weak comparison, so that a tag with W/ before it matches too.
-  const tags: readonly string[] = known?.match(/"[^"]*"/g) ?? [];
-  const isKnown = known?.trim() === "*" || tags.includes(tag);
-  return isKnown ? new Response(null, { status: 304, headers }) : new Response(text, { headers });
+  const ifNoneMatch = request.headers.get("if-none-match");
+  // RFC 9110 section 13.1.2: weak comparison, so a tag with W/ before it matches too.
+  const tags: readonly string[] = ifNoneMatch?.match(/"[^"]*"/g) ?? [];
+  const isUnchanged = ifNoneMatch?.trim() === "*" || tags.includes(tag);
+  return isUnchanged ? new Response(null, { status: 304, headers }) : new Response(text, { headers });
 }
 
-/** The tag under which {@link taggedJson} answers. */
+/** The tag that {@link taggedJson} sends for this value. */
 export function jsonTag(value: unknown): string {
-  return textTag(JSON.stringify(value));
+  return tagOf(value);
 }
 
 export function taggedJson(request: Request, value: unknown): Response {

@@ -1,9 +1,6 @@
-/** Who listens to the admin API's stream: events as they happen and snapshots, each made once for all listeners. */
+/** The stream of events and snapshots: one message is encoded once for all clients; a stream ends with its session. */
 
 import { Elysia } from "elysia";
-import { afterOf, queryParameters } from "./request-input.ts";
-import { eventStream, problem } from "./responses.ts";
-import { type SseClient, SseClients } from "./sse.ts";
 import type { Control } from "../control/control.ts";
 import type { EventQuery } from "../control/event-log.ts";
 import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
@@ -11,9 +8,12 @@ import { closableStream } from "../lib/closable-stream.ts";
 import { parseDuration } from "../lib/units.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../state/event.ts";
+import { afterOf, queryParameters } from "./request-input.ts";
+import { problem, sseResponse } from "./responses.ts";
+import { type SseClient, SseClients } from "./sse.ts";
 
 export interface StreamQuery extends Pick<EventQuery, "upstream" | "pool"> {
-  /** Begins after the event with this number; null with the next one that happens. */
+  /** Number of the event after which the stream begins; null to begin with the next event. */
   readonly after: number | null;
   /** Whole seconds between two snapshots; 0 sends none. */
   readonly snapshotSeconds: number;
@@ -27,9 +27,9 @@ export interface StreamOptions {
 
 interface State {
   readonly query: StreamQuery;
-  /** The last event that it got. */
+  /** Number of the last event that was sent. */
   cursor: number;
-  /** Seconds until its next snapshot. */
+  /** Seconds until the next snapshot. */
   snapshotIn: number;
 }
 
@@ -38,21 +38,21 @@ const tickMs = 1_000;
 const eventsAtOnce = 500;
 
 /**
- * Nothing is kept for a listener but the number of the last event it got: what it has not read waits in the record.
+ * Stores only the number of the last sent event per client; unread events wait in the event log.
  * ```
- *   resting ──first listener──▶ ticking every second, and woken by each event ──last one gone──▶ resting
+ *   idle ──first client──▶ ticks every second, wakes on each event ──last client left──▶ idle
  * ```
  */
-export class Stream {
+export class EventStream {
   readonly #options: StreamOptions;
-  readonly #listeners: SseClients<State>;
-  readonly #texts = new WeakMap<BalancerEvent, string>();
+  readonly #clients: SseClients<State>;
+  readonly #messages = new WeakMap<BalancerEvent, string>();
   #cancelFlush: Cancel | undefined;
 
   constructor(options: StreamOptions) {
     this.#options = options;
-    this.#listeners = new SseClients({
-      // Dashboards of a team and its scripts.
+    this.#clients = new SseClients({
+      // Enough for the dashboards of a team and its scripts.
       maxClients: 100,
       maxWaitingBytes: 64 * 1024,
       schedule: options.schedule,
@@ -60,127 +60,126 @@ export class Stream {
     });
   }
 
-  get listeners(): number {
-    return this.#listeners.size;
+  /** Number of connected clients. */
+  get clients(): number {
+    return this.#clients.size;
   }
 
-  /** Undefined if too many listen already. */
+  /** Undefined if too many clients are connected. */
   open(query: StreamQuery): ReadableStream<Uint8Array> | undefined {
     const { snapshotSeconds } = query;
     const cursor = () => query.after ?? this.#options.control.events({ limit: 1 }).at(-1)?.seq ?? 0;
-    return this.#listeners.open(
+    return this.#clients.open(
       // The first snapshot is sent at once.
       () => ({ query, cursor: cursor(), snapshotIn: 0 }),
       {
-        wants: (listener) => {
-          this.#notify(listener);
-          if (snapshotSeconds > 0 && listener.state.snapshotIn === 0) this.#show(listener, this.#snapshot());
+        onReady: (client) => {
+          this.#sendEvents(client);
+          if (snapshotSeconds > 0 && client.state.snapshotIn === 0) {
+            this.#sendSnapshot(client, this.#snapshotMessage());
+          }
         },
       },
     );
   }
 
   #begin(): Cancel {
-    const leave = this.#options.control.watch(() => this.#wake());
+    const cancelWatch = this.#options.control.watch(() => this.#wake());
     const cancelTick = repeat(this.#options.schedule, tickMs, () => this.#tick());
     return () => {
-      leave();
+      cancelWatch();
       cancelTick();
       this.#cancelFlush?.();
       this.#cancelFlush = undefined;
     };
   }
 
-  /** An event may happen on the way of a request: telling it waits for the next turn, and many are told at once. */
+  /** Deferred to the next turn of the event loop: events can happen on the request path, and several are sent at once. */
   #wake(): void {
     this.#cancelFlush ??= this.#options.schedule(0, () => {
       this.#cancelFlush = undefined;
-      for (const listener of this.#listeners) this.#notify(listener);
+      for (const client of this.#clients) this.#sendEvents(client);
     });
   }
 
   #tick(): void {
-    let picture: Uint8Array | undefined;
-    for (const listener of this.#listeners) {
-      const { state } = listener;
+    let message: Uint8Array | undefined;
+    for (const client of this.#clients) {
+      const { state } = client;
       if (state.query.snapshotSeconds === 0 || --state.snapshotIn > 0) continue;
-      this.#show(listener, (picture ??= this.#snapshot()));
+      this.#sendSnapshot(client, (message ??= this.#snapshotMessage()));
     }
   }
 
-  #show(listener: SseClient<State>, picture: Uint8Array): void {
-    listener.state.snapshotIn = listener.state.query.snapshotSeconds;
-    listener.send(picture);
+  #sendSnapshot(client: SseClient<State>, message: Uint8Array): void {
+    client.state.snapshotIn = client.state.query.snapshotSeconds;
+    client.send(message);
   }
 
-  /** The events that it does not have yet, as long as it takes them. */
-  #notify(listener: SseClient<State>): void {
-    const { state } = listener;
+  /** Sends the events after the cursor, until the client is behind. */
+  #sendEvents(client: SseClient<State>): void {
+    const { state } = client;
     const { upstream, pool } = state.query;
     const only = { ...(upstream !== undefined && { upstream }), ...(pool !== undefined && { pool }) };
-    while (listener.isReady && this.#listeners.has(listener)) {
+    while (client.isReady && this.#clients.has(client)) {
       const events = this.#options.control.events({ ...only, after: state.cursor, limit: eventsAtOnce });
       if (events.length === 0) return;
       state.cursor = events.at(-1)?.seq ?? state.cursor;
-      listener.send(events.map((event) => this.#textOf(event)).join(""));
+      client.send(events.map((event) => this.#eventMessage(event)).join(""));
     }
   }
 
-  #textOf(event: BalancerEvent): string {
-    let text = this.#texts.get(event);
-    if (text === undefined) {
-      text = `event: event\nid: ${event.seq}\ndata: ${JSON.stringify(event)}\n\n`;
-      this.#texts.set(event, text);
+  #eventMessage(event: BalancerEvent): string {
+    let message = this.#messages.get(event);
+    if (message === undefined) {
+      message = `event: event\nid: ${event.seq}\ndata: ${JSON.stringify(event)}\n\n`;
+      this.#messages.set(event, message);
     }
-    return text;
+    return message;
   }
 
-  /** Without an id, so that the last event's stays the one to come back with. */
-  #snapshot(): Uint8Array {
+  /** Has no id, so that a reconnecting client resumes after the last event. */
+  #snapshotMessage(): Uint8Array {
     return encoder.encode(`event: snapshot\ndata: ${JSON.stringify(this.#options.snapshot())}\n\n`);
   }
 }
 
-// The address of the stream: reads what a listener wants, and says no where that cannot be.
-
 const maxSnapshotSeconds = 60;
 
-export function streamRoutes(stream: Stream) {
+export function streamRoutes(stream: EventStream) {
   return new Elysia({ handler: { standardHostname: false } }).get("/api/stream", ({ request }) => {
     const query = queryParameters(request);
     const after = afterOf(request);
     if (after === undefined) {
-      return problem(400, "query_invalid", "Cannot follow the events: after needs a whole number");
+      return problem(400, "query_invalid", "Cannot stream events: after must be a whole number.");
     }
     const snapshotSeconds = secondsOf(query.get("snapshots"));
     if (snapshotSeconds === undefined) {
-      const message = "Cannot send snapshots that often: snapshots needs whole seconds from 1s to 1m";
-      return problem(400, "snapshots_invalid", message);
+      const detail = "Cannot stream snapshots: snapshots must be whole seconds from 1s to 1m.";
+      return problem(400, "snapshots_invalid", detail);
     }
     const [upstream, pool] = [query.get("upstream"), query.get("pool")];
     const only = { ...(upstream !== null && { upstream }), ...(pool !== null && { pool }) };
-    return eventStream(stream.open({ ...only, after, snapshotSeconds }), "the events");
+    return sseResponse(stream.open({ ...only, after, snapshotSeconds }), "events");
   });
 }
 
-function secondsOf(given: string | null): number | undefined {
-  if (given === null) return 0;
-  const seconds = (parseDuration(given) ?? 0) / 1_000;
+function secondsOf(text: string | null): number | undefined {
+  if (text === null) return 0;
+  const seconds = (parseDuration(text) ?? 0) / 1_000;
   return Number.isInteger(seconds) && seconds >= 1 && seconds <= maxSnapshotSeconds ? seconds : undefined;
 }
 
-// Answers that go on, such as the stream of events: they end with the right by which somebody listens.
-
-/** How long one may outlast its right. */
+/** How long a stream may outlast its session. */
 const checkMs = 2_000;
 
-const nothing = new Uint8Array();
+const noLastMessage = new Uint8Array();
 
-/** The same answer; a stream of events is cut as soon as `isAllowed` says no. */
+/** The same response; a stream of events is ended within two seconds after `isAllowed` returns false. */
 export function boundToSession(response: Response, isAllowed: () => boolean, schedule: Schedule): Response {
   if (!response.body || response.headers.get("content-type") !== "text/event-stream") return response;
   let cancel = schedule(checkMs, check);
-  const { stream, end } = closableStream(response.body, nothing, () => cancel());
+  const { stream, end } = closableStream(response.body, noLastMessage, () => cancel());
   return new Response(stream, { status: response.status, headers: response.headers });
 
   function check(): void {

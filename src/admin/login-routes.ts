@@ -1,28 +1,26 @@
-/** The part of the admin API that knows people: login, logout, and who one is; apart, since only it makes sessions. */
+/** Routes of sessions: login, logout, and who the caller is. */
 
 import { isIP } from "node:net";
-
 import { Elysia } from "elysia";
-
 import type { Access } from "../access/access.ts";
 import { isLoopback } from "../net/address.ts";
-import { json, problem } from "./responses.ts";
-import { bodyFields } from "./request-input.ts";
 import { bearerOf, callerOf } from "./authorization.ts";
+import { bodyFields, withoutParser } from "./request-input.ts";
+import { json, problem } from "./responses.ts";
 
 export interface LoginOptions {
   readonly access: Access;
-  /** The peer of the connection that a request came on. */
+  /** The peer address of the connection that a request came on. */
   readonly peerOf: (request: Request) => string;
 }
 
-/** Longer ones would only cost time to hash. */
+/** Longer values only cost time to hash. */
 const maxName = 64;
 const maxPassword = 1_024;
 
 /**
- * A session is a bearer like any token and never a cookie here, so that no browser sends it unasked. The dashboard, which
- * has the forms, has the cookie too, and protects both.
+ * A session is a bearer like any token, never a cookie, so no browser sends it unasked. The dashboard has the forms and
+ * the cookie, and protects both.
  */
 export function loginRoutes({ access, peerOf }: LoginOptions) {
   return (
@@ -35,22 +33,26 @@ export function loginRoutes({ access, peerOf }: LoginOptions) {
           if (fields instanceof Response) return fields;
           const { name, password } = fields;
           if (!isText(name, maxName) || !isText(password, maxPassword)) {
-            return problem(400, "login_invalid", 'Cannot log in: send {"name": …, "password": …}');
+            return problem(
+              400,
+              "login_invalid",
+              'Cannot log in: the body must be {"name": …, "password": …}.',
+            );
           }
-          const response = await access.login({ name, password, address: addressOf(request, peerOf) });
-          if (response.kind === "accepted") {
-            return json(200, { name, role: response.role, session: response.session });
+          const result = await access.login({ name, password, address: addressOf(request, peerOf) });
+          if (result.kind === "accepted") {
+            return json(200, { name, role: result.role, session: result.session });
           }
-          if (response.kind === "refused") {
+          if (result.kind === "refused") {
             return problem(401, "login_refused", "Cannot log in: name or password is wrong.");
           }
-          const seconds = Math.ceil(response.waitMs / 1_000);
-          const detail = `Cannot log in: too many failures, try again in ${seconds} s.`;
+          const seconds = Math.ceil(result.waitMs / 1_000);
+          const detail = `Cannot log in: too many failed logins. Try again in ${seconds} s.`;
           const paused = problem(429, "login_paused", detail, { retryAfterSeconds: seconds });
           paused.headers.set("Retry-After", String(seconds));
           return paused;
         },
-        { parse: "none" },
+        withoutParser,
       )
 
       .post(
@@ -59,12 +61,12 @@ export function loginRoutes({ access, peerOf }: LoginOptions) {
           const isEnded = access.logout(bearerOf(request) ?? "", addressOf(request, peerOf));
           return isEnded
             ? json(200, { ended: true })
-            : problem(409, "no_session", "Cannot log out: this caller has not logged in.");
+            : problem(409, "no_session", "Cannot log out: this caller has no session.");
         },
-        { parse: "none" },
+        withoutParser,
       )
 
-      /** `login` says whether people log in here; `name` is null for those who have none. */
+      /** `login` says whether users are configured; `name` is null for callers without one. */
       .get("/api/me", ({ request }) => {
         const { kind = "anybody", name = null, role = "viewer" } = callerOf(request) ?? {};
         return json(200, { kind, name, role, login: access.hasUsers });
@@ -72,17 +74,17 @@ export function loginRoutes({ access, peerOf }: LoginOptions) {
   );
 }
 
-function isText(value: unknown, longest: number): value is string {
-  return typeof value === "string" && value !== "" && value.length <= longest;
+function isText(value: unknown, maxChars: number): value is string {
+  return typeof value === "string" && value !== "" && value.length <= maxChars;
 }
 
 /**
- * Whom a failure is counted for. A dashboard logs many people in, and says for whom; it is believed where it comes from
- * this machine, whose programs have as many addresses as they like, or with the right of an admin.
+ * The address that a failed login counts for. A dashboard logs in many people and sends their addresses in
+ * X-Evenkeel-Client. The header counts only from loopback, where programs can use any address anyway, and from admins.
  */
 function addressOf(request: Request, peerOf: LoginOptions["peerOf"]): string {
   const peer = peerOf(request);
-  const told = request.headers.get("x-evenkeel-client") ?? "";
-  const isBelieved = isLoopback(peer) || callerOf(request)?.role === "admin";
-  return isBelieved && isIP(told) ? told : peer;
+  const claimed = request.headers.get("x-evenkeel-client") ?? "";
+  const isTrusted = isLoopback(peer) || callerOf(request)?.role === "admin";
+  return isTrusted && isIP(claimed) ? claimed : peer;
 }

@@ -1,57 +1,58 @@
-/** What a caller of the admin API asks for: reads times and names, and bounds them. */
+/** Reads and validates the input of admin API requests: query parameters, headers and JSON bodies. */
 
 import type { Static, TSchema } from "@sinclair/typebox";
-import { callerOf } from "./authorization.ts";
-import { problem } from "./responses.ts";
 import { nameOf, problemSentence, quote } from "../config/problem.ts";
 import { schemaErrors } from "../config/schema-kit.ts";
 import type { Actor } from "../control/control.ts";
 import type { EventQuery } from "../control/event-log.ts";
+import { parseJson } from "../lib/json.ts";
 import { parseDuration } from "../lib/units.ts";
+import { callerOf } from "./authorization.ts";
+import { problem } from "./responses.ts";
 
-/** Longer reasons are cut: they go into every event and every snapshot. */
+/** Longer reasons are cut: a reason is part of events and snapshots. */
 const maxReason = 500;
 
-/** Who acts, and why, in the caller's own words. Who has no name of its own is believed to act for whom it says. */
+/** The actor of a command: the authenticated name, else the one from `X-Evenkeel-Actor`, else "api". */
 export function actorOf(request: Request, { reason }: Fields = {}): Actor {
   const { name } = callerOf(request) ?? {};
-  const given = request.headers.get("x-evenkeel-actor") ?? "";
+  const claimed = request.headers.get("x-evenkeel-actor") ?? "";
   const line = typeof reason === "string" ? lineOf(reason, maxReason) : "";
-  return { by: name ?? (/^[\w.@ -]{1,64}$/.test(given) ? given : "api"), reason: line };
+  return { by: name ?? (/^[\w.@ -]{1,64}$/.test(claimed) ? claimed : "api"), reason: line };
 }
 
-/** On one line, without control characters, and no longer than that. */
-export function lineOf(text: string, longest: number): string {
+/** The text on one line, without control characters, cut at `maxChars`. */
+export function lineOf(text: string, maxChars: number): string {
   return text
     .replace(/[\p{Cc}\s]+/gu, " ")
     .trim()
-    .slice(0, longest);
+    .slice(0, maxChars);
 }
 
 const maxWaitMs = 3_600_000;
 
-/** Milliseconds of a query's "wait=30s"; the fallback if there is none, undefined if it makes no sense. */
+/** Milliseconds of a query's "wait=30s"; the fallback without the parameter, undefined if it is invalid. */
 export function waitOf(
   query: URLSearchParams,
   fallbackMs: number,
   name: "wait" | "deadline" = "wait",
 ): number | undefined {
-  const given = query.get(name);
-  const waitMs = given === null ? fallbackMs : parseDuration(given);
+  const text = query.get(name);
+  const waitMs = text === null ? fallbackMs : parseDuration(text);
   return waitMs !== undefined && waitMs <= maxWaitMs ? Math.round(waitMs) : undefined;
 }
 
-/** Whether a query says "dry=1", "force=true" or just "force". */
+/** Whether a query has "dry=1", "force=true" or just "force". */
 export function isSet(query: URLSearchParams, name: string): boolean {
-  const given = query.get(name);
-  return given !== null && !["0", "false", "no"].includes(given.toLowerCase());
+  const text = query.get(name);
+  return text !== null && !["0", "false", "no"].includes(text.toLowerCase());
 }
 
-/** A whole number from 0 on; null if there is none, undefined if it makes no sense. */
+/** A whole number from 0; null without the parameter, undefined if it is invalid. */
 export function countOf(query: URLSearchParams, name: string): number | undefined | null {
-  const given = query.get(name);
-  if (given === null) return null;
-  return /^\d{1,15}$/.test(given) ? Number(given) : undefined;
+  const text = query.get(name);
+  if (text === null) return null;
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 export function queryParameters(request: Request): URLSearchParams {
@@ -59,24 +60,48 @@ export function queryParameters(request: Request): URLSearchParams {
 }
 
 /**
- * Where a stream goes on: after the number of `Last-Event-ID` or of the query; null with what happens next, undefined if
- * the query makes no sense. A browser that comes back must not be kept out for good by what makes no sense in its field.
+ * The number after which a stream resumes: from `Last-Event-ID`, else from the query's `after`. Null to begin with the
+ * next one, undefined if the query is invalid. An invalid `Last-Event-ID` is ignored: a browser would send it forever.
  */
 export function afterOf(request: Request): number | undefined | null {
   const last = request.headers.get("last-event-id") ?? "";
   return /^\d{1,15}$/.test(last) ? Number(last) : countOf(queryParameters(request), "after");
 }
 
-// Bodies of requests: read, bounded, and compared with the schema that the document shows for them.
+const defaultEvents = 100;
+const maxEvents = 2_000;
 
-/** Bodies are read by hand: each is bounded first. */
+/**
+ * Reads `limit`, `after` and `before` (event numbers); `pool`, `upstream`, `kind` (several with commas), `by`, `text`,
+ * and `by-operators=1` for operator actions only. Undefined if a number is invalid.
+ */
+export function eventQueryOf(query: URLSearchParams): EventQuery | undefined {
+  const [limit, after, before] = ["limit", "after", "before"].map((name) => countOf(query, name));
+  if (limit === undefined || after === undefined || before === undefined) return undefined;
+  const nonEmpty = (name: string) => query.get(name) || undefined;
+  const [upstream, pool, by, text] = ["upstream", "pool", "by", "text"].map(nonEmpty);
+  const kinds = nonEmpty("kind")?.split(",");
+  return {
+    limit: Math.min(limit ?? defaultEvents, maxEvents),
+    ...(after === null ? {} : { after }),
+    ...(before === null ? {} : { before }),
+    ...(upstream === undefined ? {} : { upstream }),
+    ...(pool === undefined ? {} : { pool }),
+    ...(by === undefined ? {} : { by }),
+    ...(text === undefined ? {} : { text }),
+    ...(kinds && { kinds: new Set(kinds) }),
+    ...(query.get("by-operators") === "1" && { byOperators: true }),
+  };
+}
+
+/** Route option: the router must not parse the body, because {@link readBodyText} bounds it first. */
 export const withoutParser = { parse: "none" } as const;
 
-/** A mode, a name and a reason: more than this is no order. */
+/** Enough for any command: a mode, a name and a reason. */
 const maxBodyBytes = 8_192;
 
-/** The body's text, whether its length was said before or not; undefined if it is longer than allowed. */
-export async function textOf(request: Request, maxBytes = maxBodyBytes): Promise<string | undefined> {
+/** The body's text, with or without Content-Length; undefined if it is longer than `maxBytes`. */
+export async function readBodyText(request: Request, maxBytes = maxBodyBytes): Promise<string | undefined> {
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) return undefined;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -90,73 +115,37 @@ export async function textOf(request: Request, maxBytes = maxBodyBytes): Promise
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The body as a JSON map, an empty one if there is no body, or why it cannot be read. */
+/** The body as a JSON map (empty without a body), or the error response. */
 export async function bodyFields(request: Request): Promise<Fields | Response> {
-  const text = await textOf(request);
+  const text = await readBodyText(request);
   if (text === undefined) {
-    return problem(413, "body_too_long", "Cannot read the body: it may have 8 KiB at most");
+    return problem(413, "body_too_long", "Cannot read the body: it is longer than 8 KiB.");
   }
   if (text.trim() === "") return {};
-  // Forms of foreign pages can say text/plain and two more, but not this (Fetch standard, CORS-safelisted request headers).
+  // Forms of foreign pages can send text/plain and two more, but not this (Fetch standard, CORS-safelisted request headers).
   const type = request.headers.get("content-type") ?? "application/json";
   if (!/^application\/(?:[\w.+-]+\+)?json *(?:;|$)/i.test(type)) {
-    const why = `it needs Content-Type: application/json, received ${quote(type)}`;
-    return problem(415, "type_unsupported", `Cannot read the body: ${why}`);
+    const detail = `Cannot read the body: the Content-Type must be application/json (received ${quote(type)}).`;
+    return problem(415, "type_unsupported", detail);
   }
-  const value = parsed(text);
+  const value = parseJson(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
-  return problem(400, "body_invalid", "Cannot read the body: it needs a JSON map");
+  return problem(400, "body_invalid", "Cannot read the body: it must be a JSON map.");
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** What the body says, or the answer that names everything that is wrong with it. No body is an empty map. */
+/** The body that matches the schema (an empty map without a body), or the error response with every problem. */
 export async function readJsonBody<Schema extends TSchema>(
   request: Request,
   schema: Schema,
 ): Promise<Static<Schema> | Response> {
   const fields = await bodyFields(request);
   if (fields instanceof Response) return fields;
-  const faults = schemaErrors(schema, fields);
-  const [first] = faults;
+  const errors = schemaErrors(schema, fields);
+  const [first] = errors;
   if (!first) return fields as Static<Schema>;
-  const problems = faults.map(({ path, why, value, isKey }) =>
+  const problems = errors.map(({ path, why, value, isKey }) =>
     problemSentence({ action: `use ${nameOf(path)}`, why, ...(isKey ? {} : { received: quote(value) }) }),
   );
   const reason = first.isKey ? "body_invalid" : `${first.path[0] ?? "body"}_invalid`;
   return problem(400, reason, problems.join("; "), { problems });
-}
-
-// Reads which events a caller of the admin API asks for.
-
-const eventsByDefault = 100;
-const maxEvents = 2_000;
-
-/**
- * `limit`, `after`, `before` (numbers of events); `pool`, `upstream`, `kind` (several with commas), `by`, `text`, and
- * `by-operators=1` for what somebody did. Undefined if a number makes no sense.
- */
-export function eventQueryOf(query: URLSearchParams): EventQuery | undefined {
-  const [limit, after, before] = ["limit", "after", "before"].map((name) => countOf(query, name));
-  if (limit === undefined || after === undefined || before === undefined) return undefined;
-  const said = (name: string) => query.get(name) || undefined;
-  const [upstream, pool, by, text] = ["upstream", "pool", "by", "text"].map(said);
-  const kinds = said("kind")?.split(",");
-  return {
-    limit: Math.min(limit ?? eventsByDefault, maxEvents),
-    ...(after === null ? {} : { after }),
-    ...(before === null ? {} : { before }),
-    ...(upstream === undefined ? {} : { upstream }),
-    ...(pool === undefined ? {} : { pool }),
-    ...(by === undefined ? {} : { by }),
-    ...(text === undefined ? {} : { text }),
-    ...(kinds && { kinds: new Set(kinds) }),
-    ...(query.get("by-operators") === "1" && { byOperators: true }),
-  };
 }

@@ -1,10 +1,6 @@
-/** The part of the admin API that is about requests: those of late, one explained, live, and imagined ones. */
+/** Routes of request records: list, explanation, dry run, and the live stream. */
 
 import { Elysia } from "elysia";
-import { afterOf, countOf, queryParameters, readJsonBody, withoutParser } from "./request-input.ts";
-import { eventStream, json, problem } from "./responses.ts";
-import { dryRunBody } from "./schemas/request.ts";
-import { type SseClient, SseClients } from "./sse.ts";
 import type { Schedule } from "../lib/clock.ts";
 import {
   matchesRequest,
@@ -13,9 +9,13 @@ import {
   type StoredRequest,
 } from "../requests/recent-requests.ts";
 import type { Requests } from "../requests/requests.ts";
+import { afterOf, countOf, queryParameters, readJsonBody, withoutParser } from "./request-input.ts";
+import { json, problem, sseResponse } from "./responses.ts";
+import { dryRunBody } from "./schemas/request.ts";
+import { type SseClient, SseClients } from "./sse.ts";
 
 const defaultLimit = 50;
-const maxConcurrent = 500;
+const maxLimit = 500;
 const lists: readonly RequestListKind[] = ["recent", "slowest", "failed"];
 
 export function requestRoutes(requests: Requests, tail: RequestTail) {
@@ -32,17 +32,17 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
       if (typeof query === "string") return problem(400, "query_invalid", query);
       const after = afterOf(request);
       if (after === undefined) {
-        return problem(400, "query_invalid", "Cannot follow the requests: after needs a whole number");
+        return problem(400, "query_invalid", "Cannot stream requests: after must be a whole number.");
       }
-      return eventStream(tail.open({ query, after }), "the requests");
+      return sseResponse(tail.open({ query, after }), "requests");
     })
 
     .post(
       "/api/requests/dry-run",
       async ({ request }) => {
-        const given = await readJsonBody(request, dryRunBody);
-        if (given instanceof Response) return given;
-        const { method = "GET", host = "", target = "/", clientAddress = "127.0.0.1", headers = {} } = given;
+        const body = await readJsonBody(request, dryRunBody);
+        if (body instanceof Response) return body;
+        const { method = "GET", host = "", target = "/", clientAddress = "127.0.0.1", headers = {} } = body;
         const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
         return json(
           200,
@@ -55,52 +55,50 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
     .get("/api/requests/:id", ({ params: { id } }) => {
       const found = requests.explain(id);
       if (found) return json(200, found);
-      const kept =
-        "kept are the last thousand, those that failed, and the slowest of ten minutes; of a flood a sample";
+      const stored = "the last 1,000, recent failed ones and the slowest of ten minutes; under load a sample";
       return problem(
         404,
         "request_unknown",
-        `Cannot explain ${id}: it is not among the requests that are kept; ${kept}`,
+        `Cannot explain ${id}: no such request is stored. Stored are ${stored}.`,
       );
     });
 }
 
-/** A sentence that says what is wrong with it. */
+/** The query, or a sentence with the error. */
 function listQueryOf(query: URLSearchParams): RequestQuery | string {
   const which = lists.find((known) => known === (query.get("which") ?? "recent"));
-  if (!which) return `Cannot list requests: which must be one of ${lists.join(", ")}`;
+  if (!which) return `Cannot list requests: which must be one of ${lists.join(", ")}.`;
   const [limit, before] = [countOf(query, "limit"), countOf(query, "before")];
   if (limit === undefined || before === undefined) {
-    return "Cannot list requests: limit and before need whole numbers";
+    return "Cannot list requests: limit and before must be whole numbers.";
   }
   const filter = filterOf(query);
   if (typeof filter === "string") return filter;
   return {
-    ...{ which, limit: Math.min(limit ?? defaultLimit, maxConcurrent) },
+    ...{ which, limit: Math.min(limit ?? defaultLimit, maxLimit) },
     ...(before !== null && { before }),
     ...filter,
   };
 }
 
+/** The filter, or a sentence with the error. */
 function filterOf(query: URLSearchParams): TailQuery | string {
   const status = query.get("status");
   if (status && !/^\d(\d\d|xx)$/.test(status)) {
-    return "Cannot filter requests: status needs a status such as 404, or a class such as 4xx";
+    return "Cannot filter requests: status must be a number such as 404, or a class such as 4xx.";
   }
   const names = ["pool", "upstream", "method", "status", "path", "reason"] as const;
-  // An empty one comes from an empty field of a form, and filters nothing.
+  // An empty parameter comes from an empty form field and does not filter.
   return Object.fromEntries(
     names.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])),
   );
 }
 
-// Who follows requests live: each listener gets those that its filter lets through, as long as it reads.
-
 export type TailQuery = Omit<RequestQuery, "which" | "limit" | "before">;
 
 export interface TailStart {
   readonly query: TailQuery;
-  /** Begins after the request with this number; null with the next one that ends. */
+  /** Number of the request after which the stream begins; null to begin with the next request that ends. */
   readonly after: number | null;
 }
 
@@ -111,56 +109,62 @@ export interface RequestTailOptions {
 
 interface State {
   readonly query: TailQuery;
-  /** Requests that it did not get, since it does not read fast enough. */
+  /** Requests that were not sent because the client was behind. */
   missed: number;
 }
 
 const encoder = new TextEncoder();
 
-/** `resting ──first listener──▶ hearing of every kept request ──last one gone──▶ resting` */
+/**
+ * The live stream of request records: each client gets the records that match its filter.
+ * ```
+ *   idle ──first client──▶ watches every stored request ──last client left──▶ idle
+ * ```
+ */
 export class RequestTail {
   readonly #options: RequestTailOptions;
-  readonly #listeners: SseClients<State>;
+  readonly #clients: SseClients<State>;
 
   constructor(options: RequestTailOptions) {
     this.#options = options;
     const { requests, schedule } = options;
-    this.#listeners = new SseClients({
+    this.#clients = new SseClients({
       maxClients: 50,
       maxWaitingBytes: 256 * 1024,
       schedule,
-      begin: () => requests.watch((request) => this.#notify(request)),
+      begin: () => requests.watch((request) => this.#broadcast(request)),
     });
   }
 
-  get listeners(): number {
-    return this.#listeners.size;
+  /** Number of connected clients. */
+  get clients(): number {
+    return this.#clients.size;
   }
 
-  /** Undefined if too many listen already. */
+  /** Undefined if too many clients are connected. */
   open({ query, after }: TailStart): ReadableStream<Uint8Array> | undefined {
-    return this.#listeners.open(() => ({ query, missed: 0 }), {
-      joins: (listener) => {
+    return this.#clients.open(() => ({ query, missed: 0 }), {
+      onJoin: (client) => {
         const missed = after === null ? [] : this.#options.requests.since(after);
-        for (const request of missed) this.#notify(request, [listener]);
+        for (const request of missed) this.#broadcast(request, [client]);
       },
     });
   }
 
-  /** The text is made once for all of them, and only if one of them wants it. */
-  #notify(request: StoredRequest, listeners: Iterable<SseClient<State>> = this.#listeners): void {
+  /** Encodes the message once for all clients, and only if one of them wants it. */
+  #broadcast(request: StoredRequest, clients: Iterable<SseClient<State>> = this.#clients): void {
     let bytes: Uint8Array | undefined;
-    for (const listener of listeners) {
-      if (!matchesRequest(request, listener.state.query)) continue;
+    for (const client of clients) {
+      if (!matchesRequest(request, client.state.query)) continue;
       bytes ??= encoder.encode(`event: request\nid: ${request.seq}\ndata: ${JSON.stringify(request)}\n\n`);
-      this.#send(listener, bytes);
+      this.#send(client, bytes);
     }
   }
 
-  #send(listener: SseClient<State>, bytes: Uint8Array): void {
-    const { state } = listener;
+  #send(client: SseClient<State>, bytes: Uint8Array): void {
+    const { state } = client;
     const missed = `event: missed\ndata: {"count":${state.missed}}\n\n`;
-    if (state.missed > 0 && listener.send(missed)) state.missed = 0;
-    if (!listener.send(bytes)) state.missed += 1;
+    if (state.missed > 0 && client.send(missed)) state.missed = 0;
+    if (!client.send(bytes)) state.missed += 1;
   }
 }

@@ -1,4 +1,4 @@
-/** The shapes in which the admin side answers: JSON, health words, and problems (RFC 9457). */
+/** Builds the responses of the admin API: JSON, health, problems (RFC 9457) and event streams. */
 
 import { STATUS_CODES } from "node:http";
 import type { CommandError } from "../control/control.ts";
@@ -7,17 +7,20 @@ export function json(status: number, value: unknown): Response {
   return Response.json(value, { status, headers: { "Cache-Control": "no-store" } });
 }
 
-export function health(status: number, word: string): Response {
-  return json(status, { status: word });
+/** @param text one word, or the cause */
+export function health(status: number, text: string): Response {
+  return json(status, { status: text });
 }
 
 /**
- * Why nothing was done, as `application/problem+json`: `detail` for people, `reason` (one word) for programs.
- * @param more what else is known: `problems` where several things are wrong
+ * An error as `application/problem+json`.
+ * @param reason one word for programs
+ * @param detail a sentence for people
+ * @param more further members, such as `problems` when there are several
  */
 export function problem(status: number, reason: string, detail: string, more: object = {}): Response {
-  // RFC 9457, section 4.2.1: without a type of its own the title is the status' phrase.
-  const said = {
+  // RFC 9457, section 4.2.1: with type "about:blank" the title is the status phrase.
+  const body = {
     type: "about:blank",
     title: STATUS_CODES[status] ?? "Problem",
     status,
@@ -25,7 +28,7 @@ export function problem(status: number, reason: string, detail: string, more: ob
     reason,
     ...more,
   };
-  return Response.json(said, {
+  return Response.json(body, {
     status,
     headers: { "Content-Type": "application/problem+json", "Cache-Control": "no-store" },
   });
@@ -35,17 +38,25 @@ export function denial({ status, reason, message, problems }: CommandError): Res
   return problem(status, reason, message, problems ? { problems } : {});
 }
 
-/** @param allow the methods that this address has */
+/** @param allow the methods of this path, with commas */
 export function wrongMethod(allow: string): Response {
-  const response = problem(405, "method_not_allowed", `Use ${allow} here.`);
+  const response = problem(405, "method_not_allowed", `Method not allowed: use ${allow}.`);
   response.headers.set("Allow", allow);
   return response;
 }
 
-/** Server-sent events that go on, or why nobody more may listen. @param what is followed: "the events" */
-export function eventStream(body: ReadableStream<Uint8Array> | undefined, what: string): Response {
+/**
+ * A stream of server-sent events; 503 without a body.
+ * @param body undefined if too many clients are connected
+ * @param subject of the stream: "events"
+ */
+export function sseResponse(body: ReadableStream<Uint8Array> | undefined, subject: string): Response {
   if (!body) {
-    const response = problem(503, "listeners_full", `Cannot follow ${what}: too many do already`);
+    const response = problem(
+      503,
+      "listeners_full",
+      `Cannot stream ${subject}: too many clients are connected.`,
+    );
     response.headers.set("Retry-After", "10");
     return response;
   }
@@ -53,21 +64,22 @@ export function eventStream(body: ReadableStream<Uint8Array> | undefined, what: 
     headers: {
       "Content-Type": "text/event-stream",
       "Cache-Control": "no-store",
-      // NGINX would collect it otherwise.
+      // Without it NGINX buffers the stream.
       "X-Accel-Buffering": "no",
     },
   });
 }
 
-/** The same answer, which no browser takes for anything but what it says that it is. */
+/** The same response; browsers must not guess another content type. */
 export function unsniffed(response: Response): Response {
   response.headers.set("X-Content-Type-Options", "nosniff");
   return response;
 }
 
-// Which methods an address has, for whoever used another one.
-
-/** @param path of the request, still encoded */
+/**
+ * The methods of a path, for the 405 response.
+ * @param path of the request, still encoded
+ */
 export function methodsAt(
   routes: readonly { readonly method: string; readonly path: string }[],
   path: string,
@@ -77,11 +89,11 @@ export function methodsAt(
     .flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
 }
 
-/** @param pattern as the router has it: "/api/upstreams/:id" */
+/** @param pattern in the router's form: "/api/upstreams/:id" */
 function isAt(pattern: string, path: string): boolean {
-  const [wanted, given] = [pattern.split("/"), path.split("/")];
-  if (wanted.length !== given.length) return false;
-  return wanted.every(
-    (word, index) => word === given[index] || (word.startsWith(":") && given[index] !== ""),
+  const [parts, segments] = [pattern.split("/"), path.split("/")];
+  if (parts.length !== segments.length) return false;
+  return parts.every(
+    (part, index) => part === segments[index] || (part.startsWith(":") && segments[index] !== ""),
   );
 }

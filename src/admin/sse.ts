@@ -1,76 +1,76 @@
-/** Who listens to a stream of server-sent events: lets so many in, gives each what it reads, and cuts whoever reads nothing. */
+/** Clients of a stream of server-sent events: limits their number, drops messages for slow ones, disconnects stalled ones. */
 
 import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 
 export interface SseClientsOptions {
-  /** More at one time is a mistake or an attack. */
+  /** More concurrent clients than this are a mistake or an attack. */
   readonly maxClients: number;
-  /** Bytes that wait for one reader before it gets nothing more. */
+  /** Bytes that may wait for one client; beyond them it gets no further messages. */
   readonly maxWaitingBytes: number;
   readonly schedule: Schedule;
-  /** The first one comes; what this returns is called when the last one has gone. */
+  /** Called when the first client connects; the returned function is called when the last one has left. */
   readonly begin: () => Cancel;
 }
 
-const beatMs = 15_000;
+const heartbeatMs = 15_000;
 
-/** Whoever reads nothing for this many beats is cut: it may come back. */
-const maxMissedBeats = 2;
+/** A client that reads nothing for this many heartbeats is disconnected; it may reconnect. */
+const maxMissedHeartbeats = 2;
 
 const encoder = new TextEncoder();
 
-/** The first bytes, so that the head leaves at once; browsers that are cut come back after a second. */
-const greeting = encoder.encode("retry: 1000\n\n");
+/** First bytes, so that the headers leave at once. A disconnected browser reconnects after one second. */
+const preamble = encoder.encode("retry: 1000\n\n");
 const heartbeat = encoder.encode(":\n\n");
 
-/** One of them. */
+/** One connected client. */
 export class SseClient<State> {
-  /** What it asked for, and how far it has got. */
+  /** Its query, and how far it has read. */
   readonly state: State;
   readonly #controller: ReadableStreamDefaultController<Uint8Array>;
-  /** Beats in a row for which it had not read what it has. */
-  #missedBeats = 0;
+  /** Heartbeats in a row that could not be sent. */
+  #missedHeartbeats = 0;
 
   constructor(state: State, controller: ReadableStreamDefaultController<Uint8Array>) {
     this.state = state;
     this.#controller = controller;
   }
 
-  /** Whether it reads fast enough to get more. */
+  /** Whether the client reads fast enough to get more. */
   get isReady(): boolean {
     return (this.#controller.desiredSize ?? 0) > 0;
   }
 
-  /** Whether it could be sent: a reader that is behind gets nothing new. */
+  /** @returns false if the client is behind, and then nothing was sent */
   send(bytes: Uint8Array | string): boolean {
     const { isReady } = this;
     if (isReady) this.#controller.enqueue(typeof bytes === "string" ? encoder.encode(bytes) : bytes);
     return isReady;
   }
 
-  /** False if it has read nothing for too long. */
-  beat(): boolean {
-    this.#missedBeats = this.send(heartbeat) ? 0 : this.#missedBeats + 1;
-    return this.#missedBeats < maxMissedBeats;
+  /** @returns false if the client has read nothing for too long */
+  heartbeat(): boolean {
+    this.#missedHeartbeats = this.send(heartbeat) ? 0 : this.#missedHeartbeats + 1;
+    return this.#missedHeartbeats < maxMissedHeartbeats;
   }
 
-  cut(): void {
-    this.#controller.error(new Error("Cannot go on: the listener does not read"));
+  disconnect(): void {
+    this.#controller.error(new Error("Cannot continue the stream: the client does not read."));
   }
 }
 
-/** What a stream does for one listener apart from all others. */
+/** Per-client callbacks of a stream. */
 export interface SseGreeting<State> {
-  /** It comes: what it is sent now stands before all that happens later. */
-  readonly joins?: (listener: SseClient<State>) => void;
-  /** It has room, from the beginning or again. */
-  readonly wants?: (listener: SseClient<State>) => void;
+  /** Called once, before the client gets messages that are sent to all. */
+  readonly onJoin?: (client: SseClient<State>) => void;
+  /** Called whenever the client has room for messages, also at the start. */
+  readonly onReady?: (client: SseClient<State>) => void;
 }
 
-/** `resting ──first listener──▶ beating ──last one gone──▶ resting` */
+/** `idle ──first client──▶ heartbeats ──last client left──▶ idle` */
 export class SseClients<State> {
   readonly #options: SseClientsOptions;
-  readonly #all = new Set<SseClient<State>>();
+  readonly #clients = new Set<SseClient<State>>();
   #cancels: readonly Cancel[] = [];
 
   constructor(options: SseClientsOptions) {
@@ -78,54 +78,54 @@ export class SseClients<State> {
   }
 
   get size(): number {
-    return this.#all.size;
+    return this.#clients.size;
   }
 
-  has(listener: SseClient<State>): boolean {
-    return this.#all.has(listener);
+  has(client: SseClient<State>): boolean {
+    return this.#clients.has(client);
   }
 
   [Symbol.iterator](): Iterator<SseClient<State>> {
-    return this.#all.values();
+    return this.#clients.values();
   }
 
-  /** Undefined if too many listen already. */
-  open(state: () => State, { joins, wants }: SseGreeting<State>): ReadableStream<Uint8Array> | undefined {
-    const { maxClients: most, maxWaitingBytes } = this.#options;
-    if (this.#all.size >= most) return undefined;
-    let listener: SseClient<State> | undefined;
+  /** Undefined if too many clients are connected. */
+  open(state: () => State, { onJoin, onReady }: SseGreeting<State>): ReadableStream<Uint8Array> | undefined {
+    const { maxClients, maxWaitingBytes } = this.#options;
+    if (this.#clients.size >= maxClients) return undefined;
+    let client: SseClient<State> | undefined;
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          listener = new SseClient(state(), controller);
-          listener.send(greeting);
-          joins?.(listener);
-          this.#join(listener);
+          client = new SseClient(state(), controller);
+          client.send(preamble);
+          onJoin?.(client);
+          this.#add(client);
         },
-        pull: () => listener && wants?.(listener),
-        cancel: () => listener && this.#leave(listener),
+        pull: () => client && onReady?.(client),
+        cancel: () => client && this.#remove(client),
       },
       { highWaterMark: maxWaitingBytes, size: (chunk) => chunk?.byteLength ?? 0 },
     );
   }
 
-  #join(listener: SseClient<State>): void {
-    this.#all.add(listener);
-    if (this.#all.size > 1) return;
+  #add(client: SseClient<State>): void {
+    this.#clients.add(client);
+    if (this.#clients.size > 1) return;
     const { schedule, begin } = this.#options;
-    this.#cancels = [begin(), repeat(schedule, beatMs, () => this.#beat())];
+    this.#cancels = [begin(), repeat(schedule, heartbeatMs, () => this.#heartbeat())];
   }
 
-  #beat(): void {
-    for (const listener of this.#all) {
-      if (listener.beat()) continue;
-      this.#leave(listener);
-      listener.cut();
+  #heartbeat(): void {
+    for (const client of this.#clients) {
+      if (client.heartbeat()) continue;
+      this.#remove(client);
+      client.disconnect();
     }
   }
 
-  #leave(listener: SseClient<State>): void {
-    if (!this.#all.delete(listener) || this.#all.size > 0) return;
+  #remove(client: SseClient<State>): void {
+    if (!this.#clients.delete(client) || this.#clients.size > 0) return;
     for (const cancel of this.#cancels) cancel();
     this.#cancels = [];
   }

@@ -1,12 +1,15 @@
-/** The part of the admin API that acts on upstreams: modes, weights, draining, adding and removing. */
+/** Routes that act on upstreams and pools: modes, weights, draining, adding, removing, fault injection. */
 
 import { Elysia } from "elysia";
 import { reaches } from "../access/accounts.ts";
+import { type Actor, type CommandError, type Control, isCommandError } from "../control/control.ts";
+import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { callerOf } from "./authorization.ts";
 import { poolEtag, upstreamEtag, withIfMatch } from "./etags.ts";
 import {
   actorOf,
   bodyFields,
+  type Fields,
   isSet,
   queryParameters,
   readJsonBody,
@@ -15,18 +18,18 @@ import {
 } from "./request-input.ts";
 import { denial, json, problem } from "./responses.ts";
 import { modeBody, reasonBody, weightBody } from "./schemas/commands.ts";
-import { type Actor, type CommandError, type Control, isCommandError } from "../control/control.ts";
-import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 
-/** What these routes need of the balancer. */
+/** The part of the balancer that these routes use. */
 export interface ControlAccess {
   readonly control: Control;
+  /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamSnapshot | undefined;
+  /** Undefined if there is no such pool. */
   pool(name: string): PoolSnapshot | undefined;
 }
 
 export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
-  const { shown, refusal, whoMay } = upstreamResponses(upstream);
+  const { shown, rejected, actorFor } = upstreamResponses(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
       .post(
@@ -34,15 +37,15 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
         async ({ request, params: { id } }) => {
           const body = await readJsonBody(request, modeBody);
           if (body instanceof Response) return body;
-          const refused = control.setMode(id, body.mode, whoMay(request, id, body));
-          return refused ? refusal(id, refused) : shown(id);
+          const error = control.setMode(id, body.mode, actorFor(request, id, body));
+          return error ? rejected(id, error) : shown(id);
         },
         withoutParser,
       )
 
       /**
-       * Answers when it is empty, or when `wait` is over with how many are left. Without `wait` it answers at once;
-       * `deadline` then says by when it should be empty.
+       * Responds when the upstream is idle, or when `wait` expires, with the number of requests left. Without `wait` it
+       * responds at once; `deadline` then says by when the upstream should be idle.
        */
       .post(
         "/api/upstreams/:id/drain",
@@ -52,25 +55,25 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
           const query = queryParameters(request);
           const waitMs = waitOf(query, 0);
           const deadlineMs = waitOf(query, waitMs ?? 0, "deadline");
-          if (waitMs === undefined || deadlineMs === undefined) return badWait();
-          const order = { waitMs, deadlineMs, force: isSet(query, "force") };
-          const report = await control.drain(id, order, whoMay(request, id, body));
-          return isCommandError(report) ? refusal(id, report) : shown(id, 200, { id, ...report });
+          if (waitMs === undefined || deadlineMs === undefined) return invalidWait();
+          const options = { waitMs, deadlineMs, force: isSet(query, "force") };
+          const report = await control.drain(id, options, actorFor(request, id, body));
+          return isCommandError(report) ? rejected(id, report) : shown(id, 200, { id, ...report });
         },
         withoutParser,
       )
 
       .get("/api/upstreams/:id", ({ params: { id } }) =>
-        upstream(id) ? shown(id) : problem(404, "upstream_unknown", `No upstream is called ${id}.`),
+        upstream(id) ? shown(id) : problem(404, "upstream_unknown", `No upstream named "${id}".`),
       )
-      /** `{"weight": null}` goes back to the configured one. */
+      /** `{"weight": null}` restores the configured weight. */
       .patch(
         "/api/upstreams/:id",
         async ({ request, params: { id } }) => {
           const body = await readJsonBody(request, weightBody);
           if (body instanceof Response) return body;
-          const refused = await control.setWeight(id, body.weight, whoMay(request, id, body));
-          return refused ? refusal(id, refused) : shown(id);
+          const error = await control.setWeight(id, body.weight, actorFor(request, id, body));
+          return error ? rejected(id, error) : shown(id);
         },
         withoutParser,
       )
@@ -80,11 +83,11 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
           const body = await readJsonBody(request, reasonBody);
           if (body instanceof Response) return body;
           const waitMs = waitOf(queryParameters(request), 0);
-          if (waitMs === undefined) return badWait();
-          const report = await control.remove(id, waitMs, whoMay(request, id, body));
-          if (isCommandError(report)) return refusal(id, report);
+          if (waitMs === undefined) return invalidWait();
+          const report = await control.remove(id, waitMs, actorFor(request, id, body));
+          if (isCommandError(report)) return rejected(id, report);
           const { drained, inFlight } = report;
-          // Whoever does not wait is told that it will go, also where it is gone by chance before the answer.
+          // Without `wait` the response is always 202, also if the upstream is already removed by chance.
           const removed = waitMs > 0 && upstream(id) === undefined;
           return json(removed ? 200 : 202, { id, removed, drained, inFlight });
         },
@@ -93,7 +96,7 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
 
       .get("/api/pools/:pool", ({ params }) => {
         const found = pool(params.pool);
-        if (!found) return problem(404, "pool_unknown", `No pool is called ${params.pool}.`);
+        if (!found) return problem(404, "pool_unknown", `No pool named "${params.pool}".`);
         const response = json(200, found);
         response.headers.set("ETag", poolEtag(found));
         return response;
@@ -103,36 +106,35 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
         async ({ request, params }) => {
           const fields = await bodyFields(request);
           if (fields instanceof Response) return fields;
-          const { reason: _reason, ...given } = fields;
+          const { reason: _reason, ...spec } = fields;
           const actor = withIfMatch(actorOf(request, fields), request, () => {
             const found = pool(params.pool);
             return found && poolEtag(found);
           });
-          const response = await control.add(params.pool, given, actor);
-          if (!isCommandError(response)) return shown(response, 201);
-          const current = response.status === 412 ? pool(params.pool) : undefined;
-          return current ? preconditionFailed(response, current, poolEtag(current)) : denial(response);
+          const added = await control.add(params.pool, spec, actor);
+          if (!isCommandError(added)) return shown(added, 201);
+          const current = added.status === 412 ? pool(params.pool) : undefined;
+          return current ? preconditionFailed(added, current, poolEtag(current)) : denial(added);
         },
         withoutParser,
       )
   );
 }
 
-function badWait(): Response {
+function invalidWait(): Response {
   return problem(
     400,
     "wait_invalid",
-    "Cannot wait for that long: send a duration of at most 1h, such as wait=30s",
+    "Cannot drain: wait and deadline must be durations of at most 1h, such as wait=30s.",
   );
 }
 
-// The part of the admin API that plays faults on upstreams, so that ejection and recovery can be seen beforehand.
-
+/** Fault injection, so that operators can test ejection and recovery. */
 export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control" | "upstream">) {
-  const { shown, refusal, whoMay } = upstreamResponses(upstream);
+  const { shown, rejected, actorFor } = upstreamResponses(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
-      /** Begins one, or replaces the one that runs. */
+      /** Starts a fault, or replaces the active one. */
       .put(
         "/api/upstreams/:id/rehearsal",
         async ({ request, params: { id } }) => {
@@ -140,12 +142,12 @@ export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control"
           if (fields instanceof Response) return fields;
           const role = callerOf(request)?.role ?? "admin";
           if (fields["force"] === true && !reaches(role, "admin")) {
-            const detail = `To force a rehearsal needs the role admin; this caller is ${role}.`;
+            const detail = `Injecting a fault with force needs the role admin; this caller is ${role}.`;
             return problem(403, "role_insufficient", detail, { needed: "admin", role });
           }
-          const { reason: _reason, ...given } = fields;
-          const refused = control.injectFault(id, given, whoMay(request, id, fields));
-          return refused ? refusal(id, refused) : shown(id);
+          const { reason: _reason, ...spec } = fields;
+          const error = control.injectFault(id, spec, actorFor(request, id, fields));
+          return error ? rejected(id, error) : shown(id);
         },
         withoutParser,
       )
@@ -154,19 +156,18 @@ export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control"
         async ({ request, params: { id } }) => {
           const fields = await readJsonBody(request, reasonBody);
           if (fields instanceof Response) return fields;
-          const refused = control.endFault(id, whoMay(request, id, fields));
-          return refused ? refusal(id, refused) : shown(id);
+          const error = control.endFault(id, actorFor(request, id, fields));
+          return error ? rejected(id, error) : shown(id);
         },
         withoutParser,
       )
   );
 }
 
-// How every write to one upstream is bound to what its caller saw, and answered with what is there now.
-
-export function upstreamResponses(upstream: (id: string) => UpstreamSnapshot | undefined) {
+/** What all writes to one upstream share: the condition from `If-Match`, and responses with the current state. */
+function upstreamResponses(upstream: (id: string) => UpstreamSnapshot | undefined) {
   return {
-    /** With what is there now, and under which tag; so too where a write came too late. */
+    /** The current upstream with its tag; null if it no longer exists. */
     shown(id: string, status = 200, more?: object): Response {
       const found = upstream(id);
       const response = json(status, more ? { ...more, upstream: found ?? null } : (found ?? null));
@@ -174,12 +175,14 @@ export function upstreamResponses(upstream: (id: string) => UpstreamSnapshot | u
       return response;
     },
 
-    refusal(id: string, refused: CommandError): Response {
-      const current = refused.status === 412 ? upstream(id) : undefined;
-      return current ? preconditionFailed(refused, current, upstreamEtag(current)) : denial(refused);
+    /** The error; with 412 also the current upstream. */
+    rejected(id: string, error: CommandError): Response {
+      const current = error.status === 412 ? upstream(id) : undefined;
+      return current ? preconditionFailed(error, current, upstreamEtag(current)) : denial(error);
     },
 
-    whoMay: (request: Request, id: string, fields: Parameters<typeof actorOf>[1]): Actor =>
+    /** The actor, with the condition from `If-Match`. */
+    actorFor: (request: Request, id: string, fields: Fields): Actor =>
       withIfMatch(actorOf(request, fields), request, () => {
         const found = upstream(id);
         return found && upstreamEtag(found);
@@ -187,7 +190,7 @@ export function upstreamResponses(upstream: (id: string) => UpstreamSnapshot | u
   };
 }
 
-export function preconditionFailed(
+function preconditionFailed(
   { status, reason, message }: CommandError,
   current: object,
   tag: string,

@@ -1,25 +1,27 @@
-/** What a balancer is made of, and what each piece is given of the others. Nothing of it runs yet. */
+/** Creates the parts of a balancer and connects them. Starts none of them. */
 
-import type { Config } from "../config/config.ts";
 import { certificatesOf } from "../config/certificates.ts";
+import type { Config } from "../config/config.ts";
 import { CertificateMonitor } from "../control/certificate-monitor.ts";
-import {
-  type Reconciler,
-  createReconciler,
-  type ReloadOutcome,
-  type ConfigLoader,
-} from "../control/reconciler.ts";
-import { Drains } from "../control/drains.ts";
-import { PoolRegistry } from "../registry/pool-registry.ts";
 import { Intents } from "../control/desired-state.ts";
+import { Drains } from "../control/drains.ts";
 import { EventLog } from "../control/event-log.ts";
-import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
 import {
   poolEventRecorder,
   recordDrain,
   recordProbeTransition,
   recordWorkerEvent,
 } from "../control/event-recorder.ts";
+import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
+import {
+  type ConfigLoader,
+  createReconciler,
+  type Reconciler,
+  type ReloadOutcome,
+} from "../control/reconciler.ts";
+import type { DataPlane } from "../dataplane/data-plane.ts";
+import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
+import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-plane.ts";
 import type { Engine } from "../engine/engine.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import { History, historyErrorReporter } from "../history/history.ts";
@@ -28,16 +30,14 @@ import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
-import { SnapshotBuilder } from "../view/snapshot-builder.ts";
-import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
-import { type DataPlane } from "../dataplane/data-plane.ts";
-import { type WorkerLauncher, WorkerDataPlane } from "../dataplane/worker-data-plane.ts";
 import { probeWith } from "../probe/probe.ts";
 import { Prober, type ProberOptions } from "../probe/prober.ts";
+import { PoolRegistry } from "../registry/pool-registry.ts";
 import { Requests } from "../requests/requests.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { type TelemetrySinks, withSink } from "../telemetry/telemetry.ts";
+import { SnapshotBuilder } from "../view/snapshot-builder.ts";
 
 export interface BalancerOptions {
   readonly config: Config;
@@ -48,7 +48,7 @@ export interface BalancerOptions {
   readonly historyStore: HistoryStore;
   readonly log: Log;
   readonly version: string;
-  /** Present where other processes serve the clients. */
+  /** Present if worker processes serve the clients. */
   readonly workers?: WorkerLauncher;
   readonly sinks?: TelemetrySinks;
 }
@@ -68,9 +68,12 @@ export interface BalancerParts {
   readonly requests: Requests;
 }
 
-/** @param onReload hears how each try to reload ended */
-export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome) => void): BalancerParts {
-  const { config, loadConfig, runtime, store, log, engine, workers: host, sinks } = options;
+/** @param onReload called with the result of every reload */
+export function assemble(
+  options: BalancerOptions,
+  onReload: (outcome: ReloadOutcome) => void,
+): BalancerParts {
+  const { config, loadConfig, runtime, store, log, engine, workers: launcher, sinks } = options;
   const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
   const metrics = new Metrics(clock);
   const eventLog = new EventLog({ store, wallClock, schedule, log });
@@ -81,62 +84,62 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
   const drains = new Drains({
     ...{ clock, wallClock, schedule, isEmpty: (upstream) => dataPlane.isDrained(upstream) },
     onStage(upstream, stage) {
-      const pool = registry.find(upstream.id)?.member.pool.name ?? null;
+      const pool = registry.find(upstream.id)?.entry.pool.name ?? null;
       recordDrain(eventLog, { pool, upstream, stage });
     },
   });
   const onResult: ProberOptions["onResult"] = (target, result, from) => {
     metrics.of(target.upstream).probed(result.success);
-    pictures.probed(target.upstream, { at: wallClock(), ...result });
+    snapshots.probed(target.upstream, { at: wallClock(), ...result });
     if (from === undefined) return;
     dataPlane.apply(reconciler.desired);
     recordProbeTransition({ eventLog, log }, target, { result, from });
   };
   const prober = new Prober({
     ...{ probe: faults.wrap(probeWith(runtime, clock)), clock, schedule, random: systemRandom, onResult },
-    // A fault that refuses connections is not disproved by a probe, which it may spare.
+    // A probe that connects proves nothing during a fault, because the fault may not apply to probes.
     provesConnect: (upstream) => !faults.has(upstream),
   });
-  const pictures = new SnapshotBuilder({
+  const snapshots = new SnapshotBuilder({
     ...{ registry, intents, drains, eventLog, metrics, faults, clock, wallClock },
-    measure: (member) => dataPlane.measure(member),
+    measure: (entry) => dataPlane.measure(entry),
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
   const reconciler = createReconciler({
     ...{ config, loadConfig, intents, registry, prober, drains, eventLog, log, wallClock },
     abortAttempts: () => dataPlane.abortAttempts?.bind(dataPlane),
     onReconciled: () => dataPlane.apply(reconciler.desired),
-    onReload(end) {
-      metrics.reloaded(end.result);
-      onReload(end);
+    onReload(outcome) {
+      metrics.reloaded(outcome.result);
+      onReload(outcome);
     },
   });
   const requests = new Requests({ registry, clock, wallClock });
-  const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (all) =>
-    all.forEach((one) => prober.confirmSuspicion(one));
+  const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (suspicions) =>
+    suspicions.forEach((suspicion) => prober.confirmSuspicion(suspicion));
   const common = { config: reconciler.desired, registry, metrics, clock, schedule, onSuspicion };
-  const dataPlane: DataPlane = host
+  const dataPlane: DataPlane = launcher
     ? new WorkerDataPlane({
-        ...{ ...common, host, observer, faults },
+        ...{ ...common, launcher, observer, faults },
         onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
-        onRequests: (...kept) => requests.adopt(...kept),
+        onRequests: (...batch) => requests.adopt(...batch),
       })
     : new LocalDataPlane({
         ...{ ...common, ...withSink(sinks, requests.sink), engine, log, sharesPort: false },
         attemptFilters: [faults],
       });
-  const watched = { memory: runtime.memory, config: () => reconciler.config, dataPlane };
-  const memory = overloadMonitor({ ...watched, eventLog, log, schedule });
-  const shown = { certificates: certificatesOf(config), eventLog, log, wallClock, schedule };
-  const certificates = new CertificateMonitor(shown);
+  const memoryOptions = { memory: runtime.memory, config: () => reconciler.config, dataPlane };
+  const memory = overloadMonitor({ ...memoryOptions, eventLog, log, schedule });
+  const certificateOptions = { certificates: certificatesOf(config), eventLog, log, wallClock, schedule };
+  const certificates = new CertificateMonitor(certificateOptions);
   const history = new History({
     pools() {
       dataPlane.refreshCounters();
       return registry.pools;
     },
-    queuedIn: (pool) => pictures.queuedIn(pool),
+    queuedIn: (pool) => snapshots.queuedIn(pool),
     ...{ metrics, store: options.historyStore, clock, wallClock, schedule },
-    onSample: (upstream) => pictures.observe(upstream),
+    onSample: (upstream) => snapshots.observe(upstream),
     onFailure: historyErrorReporter(log, clock),
   });
   return {
@@ -145,7 +148,7 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
     eventLog,
     registry,
     prober,
-    snapshots: pictures,
+    snapshots,
     reconciler,
     dataPlane,
     memory,

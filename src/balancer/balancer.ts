@@ -1,18 +1,18 @@
-/** The running whole: starts, drains and stops its pieces, and shows them to those who read. */
+/** The running balancer: starts, drains and stops its parts, and returns snapshots of them. */
 
-import { assemble, type BalancerOptions, type BalancerParts } from "./assembly.ts";
 import type { Config } from "../config/config.ts";
-import { configurationStatusAfter } from "../control/reconciler.ts";
 import type { Control } from "../control/control.ts";
-import { renderMetrics } from "../view/metrics-text.ts";
-import { probeTargets } from "../registry/pool-registry.ts";
 import { Controller } from "../control/controller.ts";
 import type { NewEvent } from "../control/event-log.ts";
-import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
-import type { HistoryResult, HistoryQuery } from "../history/history.ts";
+import { configurationStatusAfter } from "../control/reconciler.ts";
+import type { HistoryQuery, HistoryResult } from "../history/history.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
-import { eventsShown } from "../view/snapshot-builder.ts";
+import { probeTargets } from "../registry/pool-registry.ts";
 import type { Requests } from "../requests/requests.ts";
+import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
+import { renderMetrics } from "../view/metrics-text.ts";
+import { maxSnapshotEvents } from "../view/snapshot-builder.ts";
+import { assemble, type BalancerOptions, type BalancerParts } from "./assembly.ts";
 
 /** `starting → ready → draining → stopped` */
 export class Balancer {
@@ -21,19 +21,19 @@ export class Balancer {
   readonly #parts: BalancerParts;
   #configuration: ConfigurationSnapshot;
   #phase: Phase = "starting";
-  /** What the operator can do while it runs. */
+  /** The operator's commands and queries. */
   readonly control: Control;
 
   constructor(options: BalancerOptions) {
     this.#options = options;
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
-    this.#parts = assemble(options, (end) => {
-      this.#configuration = configurationStatusAfter(end, this.#configuration, systemWallClock());
+    this.#parts = assemble(options, (outcome) => {
+      this.#configuration = configurationStatusAfter(outcome, this.#configuration, systemWallClock());
     });
     this.control = new Controller(this.#parts.reconciler, this.#parts.faults);
   }
 
-  /** The one that counts now, as it was read. */
+  /** The current configuration as loaded, without intents. */
   get config(): Config {
     return this.#parts.reconciler.config;
   }
@@ -42,7 +42,7 @@ export class Balancer {
     return this.#phase;
   }
 
-  /** The port that clients reach it on; 0 before it listens. */
+  /** The port of the client listener; 0 before it listens. */
   get port(): number {
     return this.#parts.dataPlane.port;
   }
@@ -51,7 +51,7 @@ export class Balancer {
     return this.#parts.requests;
   }
 
-  /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
+  /** Probes every upstream once, then listens. Rejects with the system's error code if the port is not available. */
   async start(): Promise<void> {
     const { prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
     await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
@@ -69,9 +69,9 @@ export class Balancer {
   }
 
   /**
-   * Says that it is not ready, goes on serving for the configured delay, then takes nothing new and waits for what is
-   * under way, at most as long as configured; then cuts the rest.
-   * @returns how many requests were cut
+   * Reports "not ready" and serves for `drainDelayMs`. Then accepts nothing new, waits up to `drainTimeoutMs` for the
+   * requests in flight, and aborts the rest.
+   * @returns how many requests were aborted
    */
   async drain(): Promise<number> {
     const { prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
@@ -79,21 +79,21 @@ export class Balancer {
     this.control.endFaults("draining");
     this.#setPhase("draining");
     const inFlight = dataPlane.active();
-    this.#options.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
+    this.#options.log.info("drain started", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
     if (drainDelayMs > 0) await sleep(drainDelayMs);
     memory.stop();
     certificates.stop();
     prober.stop();
     await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
-    const cut = dataPlane.active();
+    const aborted = dataPlane.active();
     await dataPlane.end();
     history.stop();
     this.#setPhase("stopped");
     eventLog.flush();
-    return cut;
+    return aborted;
   }
 
-  /** Cuts everything, and writes down what the record still holds. */
+  /** Aborts everything, and writes the remaining events to the store. */
   close(): void {
     const { prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
     memory.stop();
@@ -104,14 +104,14 @@ export class Balancer {
     eventLog.flush();
   }
 
-  /** Adds to the record: for verdicts that are found elsewhere. */
-  record(happening: NewEvent): void {
-    this.#parts.eventLog.add(happening);
+  /** Adds an event, for callers outside the control plane. */
+  record(event: NewEvent): void {
+    this.#parts.eventLog.add(event);
   }
 
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#options;
-    const { dataPlane, memory, certificates, snapshots: pictures, eventLog } = this.#parts;
+    const { dataPlane, memory, certificates, snapshots, eventLog } = this.#parts;
     const { listen } = this.config;
     dataPlane.refreshCounters();
     return {
@@ -128,12 +128,12 @@ export class Balancer {
       notKept: this.#options.store.notKept ?? null,
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(dataPlane.workers && { workers: dataPlane.workers }),
-      pools: pictures.pools(),
-      events: eventLog.events({ limit: eventsShown }),
+      pools: snapshots.pools(),
+      events: eventLog.events({ limit: maxSnapshotEvents }),
     };
   }
 
-  /** One upstream's picture; undefined if there is no such upstream. */
+  /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined {
     this.#parts.dataPlane.refreshCounters();
     return this.#parts.snapshots.upstream(id);
@@ -144,14 +144,14 @@ export class Balancer {
     return this.#parts.history.read(query);
   }
 
-  /** The Prometheus text of all metrics. */
+  /** All metrics in the Prometheus text format. */
   metricsText(): Promise<string> {
     return renderMetrics({ ...this.#parts, store: this.#options.store });
   }
 
   #setPhase(phase: Phase): void {
-    const whole = { kind: "phase", pool: null, upstream: null, reason: "lifecycle" } as const;
-    this.#parts.eventLog.add({ ...whole, from: this.#phase, to: phase, by: "balancer", detail: "" });
+    const common = { kind: "phase", pool: null, upstream: null, reason: "lifecycle" } as const;
+    this.#parts.eventLog.add({ ...common, from: this.#phase, to: phase, by: "balancer", detail: "" });
     this.#phase = phase;
   }
 }

@@ -120,7 +120,7 @@ export const balancerFlags: readonly Flag[] = [
     value: "<name>",
     variable: "EVENKEEL_ENGINE",
     path: ["engine"],
-    summary: `how bytes are moved: ${engineNames.join(", ")}`,
+    summary: `data-plane engine: ${engineNames.join(" or ")}`,
     fallback: defaults.engine,
   },
   {

@@ -1,4 +1,4 @@
-/** Whether an answer is what it should be: from another program, or another version, anything may come. */
+/** Type guards for admin API responses, which may come from another program or another version. */
 
 import type { Setting } from "../config/effective.ts";
 import type { Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
@@ -7,7 +7,7 @@ import { areStrings, isRecord } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
 
-/** As much of the shape as keeps a foreign or older program's answer from being taken for a snapshot. */
+/** Checks only enough to reject the response of another program or an older version. */
 export function isSnapshot(value: unknown): value is Snapshot {
   return (
     isRecord(value) &&
@@ -58,17 +58,17 @@ export function settingsIn(value: unknown): readonly Setting[] | undefined {
   return list.every((entry) => isRecord(entry) && typeof entry["name"] === "string") ? list : undefined;
 }
 
-/** An event of a kind that this version does not know is shown by its own words. */
+/** Also accepts event kinds that this version does not know; their text is shown as it is. */
 export function eventsIn(value: unknown): readonly BalancerEvent[] | undefined {
   const list = isRecord(value) ? value["events"] : undefined;
   if (!Array.isArray(list)) return undefined;
-  const text = ["kind", "from", "to", "reason", "by", "detail"];
+  const textKeys = ["kind", "from", "to", "reason", "by", "detail"];
   return list.every(
     (entry: unknown) =>
       isRecord(entry) &&
       typeof entry["seq"] === "number" &&
       typeof entry["at"] === "number" &&
-      text.every((word) => typeof entry[word] === "string"),
+      textKeys.every((key) => typeof entry[key] === "string"),
   )
     ? (list as readonly BalancerEvent[])
     : undefined;
@@ -82,10 +82,10 @@ export function intentsIn(value: unknown): readonly Intent[] | undefined {
     : undefined;
 }
 
-/** What taking the configuration anew does, or would do. */
+/** The result of a reload or of a dry run. */
 export interface ReloadView {
   readonly applied: boolean;
-  /** A line for each step. */
+  /** One line per step. */
   readonly diff: readonly string[];
   readonly needsRestart: readonly string[];
 }

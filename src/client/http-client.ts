@@ -1,4 +1,4 @@
-/** One HTTP request to the admin API. Plain node:http: fetch would send it through a proxy named in the environment. */
+/** Sends one HTTP request to the admin API. Uses node:http: fetch would go through a proxy named in the environment. */
 
 import { request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
@@ -17,17 +17,20 @@ export interface WebResponse {
   readonly text: string;
 }
 
-/** A snapshot of 10,000 upstreams has about 5 MB; more is not one. */
+/** A snapshot of 10,000 upstreams has about 5 MB. */
 const maxResponseBytes = 32 * 1024 * 1024;
 
-/** Rejects with an `Error` that carries the system's `code`; ETIMEDOUT if the whole answer is not there in time. */
-export function exchangeWeb(given: WebRequest, schedule: Schedule = systemSchedule): Promise<WebResponse> {
-  const { method, url, headers: fields, body, timeoutMs } = given;
+/** Rejects with an `Error` that carries the system's `code`; ETIMEDOUT if the response is not complete in time. */
+export function exchangeWeb(
+  webRequest: WebRequest,
+  schedule: Schedule = systemSchedule,
+): Promise<WebResponse> {
+  const { method, url, body, timeoutMs } = webRequest;
   return new Promise((resolve, reject) => {
     const send = url.protocol === "https:" ? requestSecure : requestPlain;
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
-    // A connection for each request: one kept open would fail once after every restart of the balancer.
-    const headers = { ...fields, ...length, connection: "close" };
+    // One connection per request: a reused one would fail once after every restart of the balancer.
+    const headers = { ...webRequest.headers, ...length, connection: "close" };
     const request = send(url, { method, agent: false, headers });
     const fail = (error: Error) => {
       cancel();
@@ -59,18 +62,18 @@ function coded(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
-const words: Readonly<Record<string, string>> = {
+const messages: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "connection reset",
-  EMSGSIZE: "the answer is too long",
-  ENOTFOUND: "name not found",
+  EMSGSIZE: "response too large",
+  ENOTFOUND: "host name not found",
   EHOSTUNREACH: "host unreachable",
   ENETUNREACH: "network unreachable",
-  ETIMEDOUT: "no answer in time",
+  ETIMEDOUT: "timed out",
 };
 
-/** What the system said, for people. */
+/** The system's error as a phrase for people. */
 export function describeError(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return words[code] ?? (code || (error instanceof Error ? error.message : String(error)));
+  return messages[code] ?? (code || (error instanceof Error ? error.message : String(error)));
 }

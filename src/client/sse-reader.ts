@@ -1,10 +1,10 @@
-/** Reads one stream of server-sent events until it ends. Plain node:http: fetch would send it through a proxy named in the environment. */
+/** Reads one stream of server-sent events until it ends. Uses node:http: fetch would go through a proxy named in the environment. */
 
 import { request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
 import type { Cancel } from "../lib/clock.ts";
 
-/** What ended a stream: an answer that was no stream, an error, or neither if it simply came to its end. */
+/** Why a stream ended: a response that was not a stream, an error, or neither if the server ended it. */
 export interface StreamEnd {
   readonly response?: { readonly status: number; readonly text: string };
   readonly error?: Error;
@@ -15,22 +15,23 @@ export interface EventReading {
   readonly headers: Readonly<Record<string, string>>;
   readonly onOpen: () => void;
   readonly onEvent: (name: string, data: string) => void;
-  /** Called once, and not after the reading was cancelled. */
+  /** Called once; not called after the returned function cancelled the reading. */
   readonly onEnd: (end: StreamEnd) => void;
 }
 
-/** Characters; a record has its target and host cut at 2,048 each, so no event comes near this. */
+/** In characters. Far above any event: target and host of a request record are cut at 2,048 each. */
 const maxEvent = 1_000_000;
 
-export function readEvents({ url, headers: fields, onOpen, onEvent, onEnd }: EventReading): Cancel {
+/** @returns a function that cancels the reading */
+export function readEvents({ url, headers: given, onOpen, onEvent, onEnd }: EventReading): Cancel {
   const send = url.protocol === "https:" ? requestSecure : requestPlain;
   let isOver = false;
-  const headers = { ...fields, accept: "text/event-stream", connection: "close" };
+  const headers = { ...given, accept: "text/event-stream", connection: "close" };
   const request = send(url, { method: "GET", agent: false, headers });
-  const end = (told: StreamEnd) => {
+  const end = (result: StreamEnd) => {
     if (isOver) return;
     isOver = true;
-    onEnd(told);
+    onEnd(result);
     request.destroy();
   };
   request.on("error", (error) => end({ error }));
@@ -43,11 +44,11 @@ export function readEvents({ url, headers: fields, onOpen, onEvent, onEnd }: Eve
     response.setEncoding("utf8").on("data", (chunk: string) => {
       if (isOver) return;
       text += chunk;
-      if (isStream) text = hearEvents(text, onEvent);
-      if (text.length > maxEvent) end({ error: new Error("the answer is too long") });
+      if (isStream) text = parseEvents(text, onEvent);
+      if (text.length > maxEvent) end({ error: new Error("response too large") });
     });
-    const over = () => end(isStream ? {} : { response: { status, text } });
-    response.on("end", over).on("aborted", over);
+    const ended = () => end(isStream ? {} : { response: { status, text } });
+    response.on("end", ended).on("aborted", ended);
     response.on("error", (error) => end({ error }));
   });
   request.end();
@@ -57,8 +58,8 @@ export function readEvents({ url, headers: fields, onOpen, onEvent, onEnd }: Eve
   };
 }
 
-/** @returns what is not a whole event yet */
-export function hearEvents(text: string, hear: (name: string, data: string) => void): string {
+/** Calls `onEvent` for each complete event. @returns the rest, an incomplete event */
+export function parseEvents(text: string, onEvent: (name: string, data: string) => void): string {
   const events = text.split(/\r?\n\r?\n/);
   const rest = events.pop() ?? "";
   for (const event of events) {
@@ -69,7 +70,7 @@ export function hearEvents(text: string, hear: (name: string, data: string) => v
       if (field === "event") name = value;
       if (field === "data") data.push(value);
     }
-    if (data.length > 0) hear(name, data.join("\n"));
+    if (data.length > 0) onEvent(name, data.join("\n"));
   }
   return rest;
 }

@@ -35,7 +35,7 @@ function spawnWith(runtime: Runtime, writesOutput: boolean): Spawn {
     child.on("message", (message) => hear(message as FromWorker));
     return {
       pid: child.pid ?? 0,
-      gone: goneOf(child),
+      exited: goneOf(child),
       send(message) {
         // Whoever ends in this moment is missed soon enough.
         if (child.connected) child.send(message, () => {});

@@ -13,7 +13,8 @@ import type { QueueLimits } from "../proxy/queue.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
 import type { HashBy, Timeouts } from "../proxy/route.ts";
 
-export const engineNames = ["fetch", "wire"] as const;
+/** The default first. */
+export const engineNames = ["wire", "fetch"] as const;
 export type EngineName = (typeof engineNames)[number];
 
 export interface PoolConfig {
@@ -147,7 +148,8 @@ export const defaults = {
   listen: { hostname: "0.0.0.0", port: 8080 },
   /** With a connection to an upstream for each of them still below the 65,536 files that services commonly may open. */
   maxClients: 16_384,
-  engine: "fetch",
+  /** The only engine that passes every law of the law suite. */
+  engine: "wire",
   /** A single process, until somebody asks for more. */
   workers: 1,
   admin: { hostname: "127.0.0.1", port: 8091 },

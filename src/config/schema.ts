@@ -146,7 +146,7 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
     {
       $schema: Type.String({ description: "For editors.", errorMessage: "a URL" }),
       listen: optional({ ...listener, tls, maxClients }, "Where clients connect."),
-      engine: word<EngineName>(engineNames, "How bytes are moved."),
+      engine: word<EngineName>(engineNames, "Data-plane engine: wire or fetch. A change needs a restart."),
       workers: Type.Union([whole(1, maxWorkers, "Processes that serve clients."), Type.Literal("auto")], {
         description: "Processes that serve clients on the same port; auto is one for each core.",
         errorMessage: `a whole number from 1 to ${maxWorkers}, or auto`,

@@ -1,19 +1,20 @@
-/** Watches how near the end of the balancer's own certificates is, and tells the record and the log at each notice, once. */
+/** Monitors the expiry of the listener certificates: one event and one log line at each stage. */
 
-import {
-  type CertificateStage,
-  describeExpiry,
-  type ListenerCertificate,
-  stageOf,
-  certificateStatus,
-} from "../tls/expiry.ts";
 import { type Cancel, repeat, type Schedule, type WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { CertificateSnapshot } from "../snapshot/snapshot.ts";
+import {
+  type CertificateStage,
+  type CertificateStatus,
+  certificateStatus,
+  describeExpiry,
+  type ListenerCertificate,
+  stageOf,
+} from "../tls/expiry.ts";
 import type { EventLog } from "./event-log.ts";
 
 export interface CertificateMonitorOptions {
-  /** Those that clients see until the process ends: another one in its file is none yet. */
+  /** The certificates in use until the process ends. A renewed file takes effect only after a restart. */
   readonly certificates: readonly ListenerCertificate[];
   readonly eventLog: Pick<EventLog, "add">;
   readonly log: Log;
@@ -21,7 +22,7 @@ export interface CertificateMonitorOptions {
   readonly schedule: Schedule;
 }
 
-/** Often, since the time of day may be set, and a machine may sleep. */
+/** Short, because the wall clock may be set and a machine may sleep. */
 const checkIntervalMs = 60_000;
 
 /**
@@ -31,7 +32,7 @@ const checkIntervalMs = 60_000;
  */
 export class CertificateMonitor {
   readonly #options: CertificateMonitorOptions;
-  /** As last told. */
+  /** The stage recorded last. */
   readonly #stages = new Map<ListenerCertificate, CertificateStage>();
   #cancel: Cancel | undefined;
 
@@ -39,21 +40,24 @@ export class CertificateMonitor {
     this.#options = options;
   }
 
-  /** Undefined where clients come over plain HTTP. */
+  /** Undefined if the listener serves plain HTTP. */
   get snapshot(): readonly CertificateSnapshot[] | undefined {
     const { certificates, wallClock } = this.#options;
     if (certificates.length === 0) return undefined;
     const now = wallClock();
-    return certificates.map((one) => ({ ...one, status: certificateStatus(stageOf(one, now)) }));
+    return certificates.map((certificate) => ({
+      ...certificate,
+      status: certificateStatus(stageOf(certificate, now)),
+    }));
   }
 
-  /** Looks now and from then on. What there is to tell now is in the log already, with the configuration's warnings. */
+  /** Checks now, then every minute. The first check logs nothing: the configuration's warnings have done so already. */
   start(): void {
     const { certificates, schedule } = this.#options;
     if (certificates.length === 0) return;
-    for (const one of certificates) this.#turn(one);
+    for (const certificate of certificates) this.#recordStage(certificate);
     this.#cancel = repeat(schedule, checkIntervalMs, () => {
-      for (const one of certificates) if (this.#turn(one)) this.#log(one);
+      for (const certificate of certificates) if (this.#recordStage(certificate)) this.#log(certificate);
     });
   }
 
@@ -61,27 +65,34 @@ export class CertificateMonitor {
     this.#cancel?.();
   }
 
-  /** Puts on record what is new. @returns whether there was something */
-  #turn(one: ListenerCertificate): boolean {
+  /** Adds an event if the stage changed. @returns whether it changed */
+  #recordStage(certificate: ListenerCertificate): boolean {
     const { eventLog, wallClock } = this.#options;
     const now = wallClock();
-    const before = this.#stages.get(one);
-    const stage = stageOf(one, now);
-    this.#stages.set(one, stage);
+    const before = this.#stages.get(certificate);
+    const stage = stageOf(certificate, now);
+    this.#stages.set(certificate, stage);
     if (stage === (before ?? "valid")) return false;
     const [from, to] = [before === undefined ? "" : certificateStatus(before), certificateStatus(stage)];
-    const detail = [one.path, describeExpiry(one, now)].filter(Boolean).join(" ");
-    const whole = { pool: null, upstream: null, reason: "time", by: "balancer" } as const;
-    eventLog.add({ kind: "certificate", ...whole, from: from === to ? "" : from, to, detail });
+    const detail = [certificate.path, describeExpiry(certificate, now)].filter(Boolean).join(" ");
+    const common = { pool: null, upstream: null, reason: "time", by: "balancer" } as const;
+    eventLog.add({ kind: "certificate", ...common, from: from === to ? "" : from, to, detail });
     return true;
   }
 
-  #log(one: ListenerCertificate): void {
+  #log(certificate: ListenerCertificate): void {
     const { log, wallClock } = this.#options;
-    const { listener, path, expiresAt } = one;
-    const facts = { listener, path, expiresAt: new Date(expiresAt).toISOString() };
-    const words = describeExpiry(one, wallClock());
-    if (words === undefined) log.info("certificate is valid", facts);
-    else log.warn(`certificate ${words}`, facts);
+    const { listener, path, expiresAt } = certificate;
+    const status = certificateStatus(stageOf(certificate, wallClock()));
+    const fields = { listener, path, expiresAt: new Date(expiresAt).toISOString() };
+    if (status === "valid") log.info(logMessages.valid, fields);
+    else log.warn(logMessages[status], fields);
   }
 }
+
+const logMessages: Readonly<Record<CertificateStatus, string>> = {
+  early: "certificate not yet valid",
+  valid: "certificate became valid",
+  expiring: "certificate expiring",
+  expired: "certificate expired",
+};

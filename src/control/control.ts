@@ -1,4 +1,4 @@
-/** What the operator can do while the balancer runs, as the admin side sees it: questions, orders and their answers. */
+/** The operator's commands and queries on a running balancer: the interface that the admin API uses. */
 
 import type { Cancel } from "../lib/clock.ts";
 import type { Mode } from "../pool/upstream.ts";
@@ -7,86 +7,86 @@ import type { Intent } from "../state/intent.ts";
 import type { EventQuery } from "./event-log.ts";
 import type { Step } from "./plan.ts";
 
-/** Who gives an order, and why, in that person's words; `why` may be empty. */
+/** Who gives a command, and the reason that this person states, which may be empty. */
 export interface Actor {
   readonly by: string;
   readonly reason: string;
-  /** Asked when it is the order's turn, so that nothing can come in between: what it gives is the answer. */
+  /** A precondition, checked right before the command runs so that no other change comes between. An error rejects it. */
   readonly condition?: () => CommandError | undefined;
 }
 
-/** An order that was not carried out: nothing has changed. */
+/** A rejected command: nothing has changed. */
 export interface CommandError {
   readonly kind: "denied";
-  /** As HTTP means it. */
+  /** HTTP status code. */
   readonly status: 404 | 409 | 412 | 422 | 500 | 501;
   /** One word. */
   readonly reason: string;
   readonly message: string;
-  /** A sentence each, where several things are wrong. */
+  /** One sentence per problem, if the input can have several. */
   readonly problems?: readonly string[];
 }
 
 export interface DrainOptions {
-  /** How long to wait until it is empty, in milliseconds; 0 does not wait. */
+  /** How long the caller waits for the drain, milliseconds; 0 does not wait. */
   readonly waitMs: number;
-  /** By when it should be empty, in milliseconds from now, without anybody waiting; by default as long as is waited. */
+  /** Deadline of the drain itself, milliseconds from now; defaults to `waitMs`. */
   readonly deadlineMs?: number;
-  /** Cuts what is left when the time is up. */
+  /** Aborts the remaining requests when `waitMs` expires. */
   readonly force: boolean;
 }
 
 export interface DrainReport {
-  /** Nothing is under way there any more. */
+  /** Nothing is in flight any more. */
   readonly drained: boolean;
   readonly inFlight: number;
-  /** Somebody set another mode while this waited. */
+  /** Another mode was set during the wait. */
   readonly undone: boolean;
-  /** How many were cut by force. */
+  /** Attempts aborted by force. */
   readonly cut: number;
 }
 
 export interface ReloadOptions {
-  /** Only says what would change. */
+  /** Reports what would change, and changes nothing. */
   readonly dry: boolean;
-  /** A configuration file to look at instead of the balancer's own; only for a dry run. */
+  /** A configuration to use instead of the balancer's own file; only for a dry run. */
   readonly file?: { readonly name: string; readonly text: string };
-  /** As with {@link Actor}: asked when it is the order's turn. */
+  /** A precondition, see {@link Actor}. */
   readonly condition?: () => CommandError | undefined;
 }
 
 export interface ReloadReport {
   readonly applied: boolean;
-  /** What changes, or would; empty if the configuration says what it said before. */
+  /** What changed, or would change in a dry run; empty if the configurations are equivalent. */
   readonly steps: readonly Step[];
-  /** Names of the settings that a restart has to bring. */
+  /** Names of changed settings that take effect only after a restart. */
   readonly needsRestart: readonly string[];
 }
 
-/** Orders are carried out one after the other, and each is written down if it can be. */
+/** Commands take effect even if the state file cannot be written. Commands that probe or reconcile run one at a time. */
 export interface Control {
   setMode(id: string, mode: Mode, actor: Actor): CommandError | undefined;
-  /** @param weight 0–256, or null for the configured one */
+  /** @param weight 0–256, or null for the configured weight */
   setWeight(id: string, weight: number | null, actor: Actor): Promise<CommandError | undefined>;
-  /** Gives it nothing new; resolves when it is empty, when the time is up, or when it is undone by another mode. */
-  drain(id: string, order: DrainOptions, actor: Actor): Promise<CommandError | DrainReport>;
-  /** Resolves with the id when the upstream was probed and belongs to the pool. */
+  /** Stops new requests to an upstream. Resolves when it is drained, when `waitMs` expires, or when another mode is set. */
+  drain(id: string, options: DrainOptions, actor: Actor): Promise<CommandError | DrainReport>;
+  /** Resolves with the id when the upstream was probed and added. @param given as in the configuration file */
   add(pool: string, given: unknown, actor: Actor): Promise<CommandError | string>;
-  /** Drains it first; resolves when it is gone, or at once if there is nothing to wait for. */
+  /** Drains the upstream, then removes it. Resolves when it is removed, or at once if `waitMs` is 0. */
   remove(id: string, waitMs: number, actor: Actor): Promise<CommandError | DrainReport>;
-  /** Plays a fault there for a while. @param given see `readRehearsal` */
+  /** Injects a fault for a limited time. @param given see `parseFaultRequest` */
   injectFault(id: string, given: Readonly<Record<string, unknown>>, actor: Actor): CommandError | undefined;
   endFault(id: string, actor: Actor): CommandError | undefined;
-  /** @param reason one word */
+  /** @param reason the reason word of the events */
   endFaults(reason: string): void;
-  /** Takes the configuration anew. Refused as a whole if anything is wrong with it: the old one goes on. */
-  reload(order: ReloadOptions, by: string): Promise<CommandError | ReloadReport>;
+  /** Reloads the configuration. It is rejected as a whole if it has any problem, and the current one stays. */
+  reload(options: ReloadOptions, by: string): Promise<CommandError | ReloadReport>;
   /** Oldest first. */
   events(query: EventQuery): readonly BalancerEvent[];
-  /** Says each time that there is a further event, at once: what is told must not throw, nor take long. */
+  /** Calls `onEvent` synchronously after each new event; it must be fast and must not throw. */
   watch(onEvent: () => void): Cancel;
   intents(): readonly Intent[];
-  /** The pools that differ from the configuration, as a configuration file. */
+  /** The pools that differ from the configuration file, as YAML for that file. */
   exportYaml(): string;
 }
 

@@ -1,4 +1,4 @@
-/** Where the balancer is steered: carries out the operator's orders one after the other, and writes each down first if it can. */
+/** Runs the operator's commands: checks them, stores their intents, then changes pools and drains. */
 
 import type { UpstreamFile } from "../config/schema.ts";
 import {
@@ -43,15 +43,15 @@ export class Controller implements Control {
     const { registry, drains, intents } = this.#reconciler;
     const found = registry.find(id);
     if (!found) return unknownUpstream(id);
-    if (drains.of(found.upstream)?.isRemoval) return alreadyDeparting(id);
-    const refused = actor.condition?.();
-    if (refused) return refused;
+    if (drains.get(found.upstream)?.isRemoval) return alreadyDeparting(id);
+    const rejected = actor.condition?.();
+    if (rejected) return rejected;
     intents.write([{ kind: "mode", upstream: id, mode, ...this.#intentMeta(actor) }]);
     if (mode !== "draining") drains.end(found.upstream);
-    // Not where it only ends a drain: that is also how one is undone, and leaves everything as it was.
+    // Not if this only ends a drain: undoing a drain must leave everything else as it was.
     if (mode === "ready" && found.upstream.mode === "ready") this.#restore(found, actor);
     this.#changeMode(found, mode, actor);
-    if (mode === "draining" && !drains.of(found.upstream)) {
+    if (mode === "draining" && !drains.get(found.upstream)) {
       drains.begin(found.upstream, { waitMs: 0, isRemoval: false });
     }
     return undefined;
@@ -61,13 +61,13 @@ export class Controller implements Control {
     return this.#reconciler.runExclusive(async () => {
       const found = this.#reconciler.registry.find(id);
       if (!found) return unknownUpstream(id);
-      if (this.#reconciler.drains.of(found.upstream)?.isRemoval) return alreadyDeparting(id);
+      if (this.#reconciler.drains.get(found.upstream)?.isRemoval) return alreadyDeparting(id);
       const intent: Intent | IntentRemoval =
         weight === null
           ? { kind: "forgotten", upstream: id, aspect: "weight" }
           : { kind: "weight", upstream: id, weight, ...this.#intentMeta(actor) };
-      const refused = actor.condition?.();
-      if (refused) return refused;
+      const rejected = actor.condition?.();
+      if (rejected) return rejected;
       this.#reconciler.intents.write([intent]);
       await this.#reconciler.reconcile(actor, "operator");
       return undefined;
@@ -83,12 +83,16 @@ export class Controller implements Control {
     const found = registry.find(id);
     if (!found) return unknownUpstream(id);
     if (force && !abortAttempts())
-      return commandError(501, "force_unsupported", "Cannot cut what is left: this engine has no way to");
-    if (drains.of(found.upstream)?.isRemoval) return alreadyDeparting(id);
-    const refused = actor.condition?.();
-    if (refused) return refused;
+      return commandError(
+        501,
+        "force_unsupported",
+        "Cannot abort requests: this engine does not support it.",
+      );
+    if (drains.get(found.upstream)?.isRemoval) return alreadyDeparting(id);
+    const rejected = actor.condition?.();
+    if (rejected) return rejected;
     intents.write([{ kind: "mode", upstream: id, mode: "draining", ...this.#intentMeta(actor) }]);
-    // First the mode: one that is empty already would be told to be drained before it was told to drain.
+    // The mode first: otherwise the events of an idle upstream would say "drained" before "draining".
     this.#changeMode(found, "draining", actor);
     drains.begin(found.upstream, { waitMs: deadlineMs, isRemoval: false });
     return waitUntilDrained(this.#reconciler, found, { waitMs, force });
@@ -98,16 +102,16 @@ export class Controller implements Control {
     return this.#reconciler.runExclusive(async () => {
       const { config, desired, intents } = this.#reconciler;
       if (!desired.pools.some(({ name }) => name === pool)) {
-        return commandError(404, "pool_unknown", `Cannot add an upstream: no pool is called ${pool}`);
+        return commandError(404, "pool_unknown", `No pool named "${pool}".`);
       }
       const spec = parseNewUpstream(given, desired, pool);
       if ("kind" in spec) return spec;
-      const isWeighed = (given as Partial<UpstreamFile>).weight !== undefined;
-      const addition = { pool, spec, isWeighed, meta: this.#intentMeta(actor) };
+      const hasWeight = (given as Partial<UpstreamFile>).weight !== undefined;
+      const addition = { pool, spec, hasWeight, meta: this.#intentMeta(actor) };
       const changes = intentsForAddition(addition, config, intents);
       if ("kind" in changes) return changes;
-      const refused = actor.condition?.();
-      if (refused) return refused;
+      const rejected = actor.condition?.();
+      if (rejected) return rejected;
       intents.write(changes);
       await this.#reconciler.reconcile(actor, "operator");
       return spec.id;
@@ -118,56 +122,56 @@ export class Controller implements Control {
     const { registry, intents, drains } = this.#reconciler;
     const found = registry.find(id);
     if (!found) return unknownUpstream(id);
-    const { upstream, member } = found;
-    if (drains.of(upstream)?.isRemoval) return alreadyDeparting(id);
-    const staying = member.pool.upstreams.filter((other) => !drains.of(other)?.isRemoval);
-    if (staying.length < 2) {
-      const message = `Cannot remove ${id}: it is the last one of pool ${member.pool.name}; maintenance takes it out`;
-      return commandError(409, "upstream_last", message);
+    const { upstream, entry } = found;
+    if (drains.get(upstream)?.isRemoval) return alreadyDeparting(id);
+    const remaining = entry.pool.upstreams.filter((other) => !drains.get(other)?.isRemoval);
+    if (remaining.length < 2) {
+      const cause = `it is the last upstream of pool ${entry.pool.name}`;
+      return commandError(409, "upstream_last", `Cannot remove ${id}: ${cause}. Use maintenance instead.`);
     }
     const changes: (Intent | IntentRemoval)[] = [...removalsFor(id)];
-    if (!intents.of("added", id)) {
+    if (!intents.get("added", id)) {
       const { protocol, hostname, port } = upstream.address;
       const address = { protocol, hostname, port };
       changes.push({
         kind: "removed",
         upstream: id,
-        pool: member.pool.name,
+        pool: entry.pool.name,
         address,
         ...this.#intentMeta(actor),
       });
     }
-    const refused = actor.condition?.();
-    if (refused) return refused;
+    const rejected = actor.condition?.();
+    if (rejected) return rejected;
     intents.write(changes);
     this.#changeMode(found, "draining", actor);
-    return drainAndRemove(this.#reconciler, found, { waitMs, who: actor });
+    return drainAndRemove(this.#reconciler, found, { waitMs, actor });
   }
 
   injectFault(id: string, given: Readonly<Record<string, unknown>>, actor: Actor): CommandError | undefined {
     const found = this.#reconciler.registry.find(id);
     if (!found) return unknownUpstream(id);
-    const order = parseFaultRequest(given);
-    if ("kind" in order) return order;
-    return actor.condition?.() ?? this.#faults.begin(found, order, personIn(actor));
+    const options = parseFaultRequest(given);
+    if ("kind" in options) return options;
+    return actor.condition?.() ?? this.#faults.begin(found, options, withoutCondition(actor));
   }
 
   endFault(id: string, actor: Actor): CommandError | undefined {
     const found = this.#reconciler.registry.find(id);
     if (!found) return unknownUpstream(id);
-    const refused = actor.condition?.();
-    if (refused) return refused;
-    if (this.#faults.end(found.upstream, "operator", personIn(actor))) return undefined;
-    return commandError(409, "rehearsal_none", `Cannot end a rehearsal on ${id}: there is none`);
+    const rejected = actor.condition?.();
+    if (rejected) return rejected;
+    if (this.#faults.end(found.upstream, "operator", withoutCondition(actor))) return undefined;
+    return commandError(409, "rehearsal_none", `Cannot stop the fault on ${id}: no fault is active.`);
   }
 
   endFaults(reason: string): void {
     this.#faults.endAll(reason);
   }
 
-  reload(order: ReloadOptions, by: string): Promise<CommandError | ReloadReport> {
+  reload(options: ReloadOptions, by: string): Promise<CommandError | ReloadReport> {
     return this.#reconciler.runExclusive(
-      async () => order.condition?.() ?? reload(this.#reconciler, order, by),
+      async () => options.condition?.() ?? reload(this.#reconciler, options, by),
     );
   }
 
@@ -189,28 +193,28 @@ export class Controller implements Control {
   }
 
   #changeMode(found: UpstreamLocation, mode: Mode, actor: Actor): void {
-    const { upstream, member } = found;
+    const { upstream, entry } = found;
     const from = upstream.mode;
-    if (!member.pool.setMode(upstream, mode)) return;
+    if (!entry.pool.setMode(upstream, mode)) return;
     this.#recordMode(found, { from, to: mode }, actor);
     this.#reconciler.log.info("mode set", { upstream: upstream.id, mode, by: actor.by, why: actor.reason });
   }
 
-  /** Whoever says of one that is ready that it shall be means that it shall serve, whatever its last requests said. */
+  /** Setting `ready` on an upstream that is ready already ends its ejection: the operator overrides the outlier verdict. */
   #restore(found: UpstreamLocation, actor: Actor): void {
-    const { upstream, member } = found;
+    const { upstream, entry } = found;
     const from = upstream.outlier.state;
-    if (member.pool.restore(upstream, "operator")) this.#recordMode(found, { from, to: "ready" }, actor);
+    if (entry.pool.restore(upstream, "operator")) this.#recordMode(found, { from, to: "ready" }, actor);
   }
 
   #recordMode(
-    { upstream, member }: UpstreamLocation,
-    turn: { readonly from: string; readonly to: Mode },
+    { upstream, entry }: UpstreamLocation,
+    change: { readonly from: string; readonly to: Mode },
     actor: Actor,
   ): void {
     this.#reconciler.onReconciled?.();
-    const named = { pool: member.pool.name, upstream: upstream.id, by: actor.by, detail: actor.reason };
-    this.#reconciler.eventLog.add({ kind: "mode", ...named, ...turn, reason: "operator" });
+    const named = { pool: entry.pool.name, upstream: upstream.id, by: actor.by, detail: actor.reason };
+    this.#reconciler.eventLog.add({ kind: "mode", ...named, ...change, reason: "operator" });
   }
 
   #intentMeta({ by, reason }: Actor): Omit<IntentMeta, "upstream"> {
@@ -218,67 +222,63 @@ export class Controller implements Control {
   }
 }
 
-/** Without the condition, which is over once it was met. */
-function personIn({ by, reason }: Actor): Actor {
+/** The condition was met and is not needed any more. */
+function withoutCondition({ by, reason }: Actor): Actor {
   return { by, reason };
 }
 
-// What the helm answers: reports of orders that were carried out, and the usual refusals.
-
-/** @param cut how many were cut by force */
-export function drainReport(
+/** @param aborted attempts aborted by force */
+function drainReport(
   end: "drained" | "late" | "undone",
   { upstream: { inFlight } }: UpstreamLocation,
-  cut = 0,
+  aborted = 0,
 ): DrainReport {
-  return { drained: end === "drained", inFlight, undone: end === "undone", cut };
+  return { drained: end === "drained", inFlight, undone: end === "undone", cut: aborted };
 }
 
-export function unknownUpstream(id: string): CommandError {
-  return commandError(404, "upstream_unknown", `Cannot do that: no upstream is called ${id}`);
+function unknownUpstream(id: string): CommandError {
+  return commandError(404, "upstream_unknown", `No upstream named "${id}".`);
 }
 
-export function alreadyDeparting(id: string): CommandError {
-  return commandError(409, "upstream_leaving", `Cannot do that: ${id} is being removed`);
+function alreadyDeparting(id: string): CommandError {
+  return commandError(409, "upstream_leaving", `Cannot change ${id}: it is being removed.`);
 }
 
-// What follows once an upstream gets nothing new: somebody waits until it is empty, what is left is cut, or it goes.
+/** How long aborted attempts may take to end. */
+const abortTimeoutMs = 1_000;
 
-/** How long what was cut may take to be gone. */
-const cutWithinMs = 1_000;
+/** Time for a removal without `waitMs`. Then the upstream is removed, and its remaining requests finish. */
+const defaultRemovalTimeoutMs = 30_000;
 
-/** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
-const leaveWithinMs = 30_000;
-
-/** Resolves when it is empty, when the time is up, or when it is undone by another mode. */
-export async function waitUntilDrained(
+/** Resolves when the upstream is drained, when `waitMs` expires, or when another mode undoes the drain. */
+async function waitUntilDrained(
   { drains, abortAttempts }: Reconciler,
   found: UpstreamLocation,
   { waitMs, force }: Pick<DrainOptions, "waitMs" | "force">,
 ): Promise<DrainReport> {
   const end = await drains.wait(found.upstream, waitMs);
   if (end !== "late" || !force) return drainReport(end, found);
-  const cut = (await abortAttempts()?.(found.upstream)) ?? 0;
-  // An engine tells the ends of what it cut a little later, and workers that there was nothing to cut.
-  return drainReport(await drains.wait(found.upstream, cutWithinMs), found, cut);
+  const aborted = (await abortAttempts()?.(found.upstream)) ?? 0;
+  // Engines report the ends of aborted attempts with a delay, and workers in their next report.
+  return drainReport(await drains.wait(found.upstream, abortTimeoutMs), found, aborted);
 }
 
-/** Lets it go when it is empty: resolves when it is gone. @param waitMs 0 waits for nothing, and reports how it is now */
-export function drainAndRemove(
-  { drains, runExclusive: inTurn, reconcile: steer }: Reconciler,
+/** Removes the upstream when it is drained, and resolves then. @param waitMs 0 reports the present state at once */
+function drainAndRemove(
+  { drains, runExclusive, reconcile }: Reconciler,
   found: UpstreamLocation,
-  { waitMs, who: actor }: { readonly waitMs: number; readonly who: Actor },
+  { waitMs, actor }: { readonly waitMs: number; readonly actor: Actor },
 ): Promise<DrainReport> | DrainReport {
   const { upstream } = found;
-  const limitMs = waitMs || leaveWithinMs;
+  const limitMs = waitMs || defaultRemovalTimeoutMs;
   drains.begin(upstream, { waitMs: limitMs, isRemoval: true });
-  const leave = async (): Promise<DrainReport> => {
+  const removeWhenDrained = async (): Promise<DrainReport> => {
     await drains.wait(upstream, limitMs);
     drains.finish(upstream);
-    await inTurn(() => steer(actor, "operator"));
+    await runExclusive(() => reconcile(actor, "operator"));
     const { inFlight } = upstream;
     return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
   };
-  const gone = leave();
-  return waitMs > 0 ? gone : drainReport("late", found);
+  const removed = removeWhenDrained();
+  return waitMs > 0 ? removed : drainReport("late", found);
 }

@@ -1,9 +1,10 @@
-/** What is wanted: the configuration with the operator's intents laid over it. Pure, so that a table can test it. */
+/** The desired configuration: the configuration file plus the operator's intents. Also the registry of these intents. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
 import { withPoolTls } from "../config/upstreams.ts";
 import type { Log } from "../lib/log.ts";
-import { type UpstreamSpec } from "../pool/upstream.ts";
+import type { UpstreamSpec } from "../pool/upstream.ts";
+import { identityOf } from "../registry/pool-registry.ts";
 import {
   type AddedIntent,
   type Aspect,
@@ -13,18 +14,17 @@ import {
   type IntentRemoval,
 } from "../state/intent.ts";
 import type { Store } from "../state/store.ts";
-import { identityOf } from "../registry/pool-registry.ts";
 
-/** An upstream that is being emptied. */
+/** An upstream that drains before it is removed. */
 export interface DepartingUpstream {
   readonly pool: string;
   readonly spec: UpstreamSpec;
 }
 
 /**
- * Weights that were set count instead of configured ones. Upstreams that were added belong to their pool, unless the
- * configuration uses the name by now. Those that were removed are left out, as long as that leaves their pool one.
- * @param leaving those that are being emptied before they go: they stay until then
+ * Weights of intents replace configured ones. Added upstreams belong to their pool, unless the configuration uses the
+ * name by now. Removed upstreams are left out, unless their pool would then be empty.
+ * @param leaving upstreams that still drain: they stay until their removal
  */
 export function desiredConfig(
   config: Config,
@@ -40,39 +40,42 @@ export function desiredConfig(
   const added = intents.filter(
     (intent): intent is AddedIntent => intent.kind === "added" && !configured.has(intent.upstream),
   );
-  const removed = removedIn(intents);
-  const weighed = (spec: UpstreamSpec) => ({ ...spec, weight: weights.get(spec.id) ?? spec.weight });
+  const removed = removedIdentities(intents);
+  const withWeight = (spec: UpstreamSpec) => ({ ...spec, weight: weights.get(spec.id) ?? spec.weight });
   const pools = config.pools.map((pool): PoolConfig => {
-    const left = pool.upstreams.filter((spec) => !removed.has(identityOf(spec)));
-    const joined = added
+    const remaining = pool.upstreams.filter((spec) => !removed.has(identityOf(spec)));
+    const additions = added
       .filter((intent) => intent.pool === pool.name)
       .map(({ spec }) => withPoolTls(spec, pool.upstreamTls));
-    const upstreams = left.length + joined.length > 0 ? [...left, ...joined] : pool.upstreams;
-    const going = leaving.filter(
+    const upstreams = remaining.length + additions.length > 0 ? [...remaining, ...additions] : pool.upstreams;
+    const departing = leaving.filter(
       (one) => one.pool === pool.name && !upstreams.some(({ id }) => id === one.spec.id),
     );
-    return { ...pool, upstreams: [...upstreams.map(weighed), ...going.map(({ spec }) => spec)] };
+    return { ...pool, upstreams: [...upstreams.map(withWeight), ...departing.map(({ spec }) => spec)] };
   });
   return { ...config, pools };
 }
 
-/** Intents that a configuration has caught up with: it has what was added, has no more what was removed, weighs alike. */
+/**
+ * Intents that the configuration makes redundant: it contains the added upstream, lacks the removed one, or has the same
+ * weight.
+ */
 export function supersededIntents(config: Config, intents: readonly Intent[]): readonly IntentRemoval[] {
   const specs = config.pools.flatMap(({ upstreams }) => upstreams);
   const weights = new Map(specs.map(({ id, weight }) => [id, weight]));
   const identities = new Set(specs.map(identityOf));
-  const isOutdated = (intent: Intent) => {
+  const isSuperseded = (intent: Intent) => {
     const { kind, upstream: id } = intent;
     if (kind === "added") return weights.has(id);
     if (kind === "removed") return !identities.has(identityOf({ id, address: intent.address }));
     return kind === "weight" && weights.get(id) === intent.weight;
   };
-  return intents.filter(isOutdated).map((intent) => ({
+  return intents.filter(isSuperseded).map((intent) => ({
     ...{ kind: "forgotten", upstream: intent.upstream, aspect: aspectOf(intent) },
   }));
 }
 
-function removedIn(intents: readonly Intent[]): ReadonlySet<string> {
+function removedIdentities(intents: readonly Intent[]): ReadonlySet<string> {
   return new Set(
     intents.flatMap((intent) =>
       intent.kind === "removed" ? [identityOf({ id: intent.upstream, address: intent.address })] : [],
@@ -80,14 +83,11 @@ function removedIn(intents: readonly Intent[]): ReadonlySet<string> {
   );
 }
 
-// The operator's intents as they count now: in memory for whoever asks, in the store for the time after a restart.
-
-const aspects: readonly Aspect[] = ["mode", "weight", "member"];
-
+/** The operator's current intents: in memory for readers, in the store for the next start. */
 export class Intents {
   readonly #store: Pick<Store, "intents" | "write">;
   readonly #log: Log;
-  /** One for each aspect of each upstream, oldest first. */
+  /** One per aspect of each upstream, oldest first. */
   readonly #latest: Map<string, Intent>;
 
   constructor(store: Pick<Store, "intents" | "write">, log: Log) {
@@ -101,16 +101,19 @@ export class Intents {
     return [...this.#latest.values()];
   }
 
-  /** Undefined if nobody said anything of this kind. */
-  of<Kind extends Intent["kind"]>(kind: Kind, upstream: string): Extract<Intent, { kind: Kind }> | undefined {
+  /** Undefined if there is no intent of this kind. */
+  get<Kind extends Intent["kind"]>(
+    kind: Kind,
+    upstream: string,
+  ): Extract<Intent, { kind: Kind }> | undefined {
     const aspect = kind === "added" || kind === "removed" ? "member" : kind;
     const latest = this.#latest.get(`${aspect} ${upstream}`);
     return latest?.kind === kind ? (latest as Extract<Intent, { kind: Kind }>) : undefined;
   }
 
   /**
-   * From now on these count, even if the store does not take them: who cannot drain a server for want of room on a disk is in
-   * a worse place than one whose order is forgotten by a restart, and is told so.
+   * The changes take effect even if the store cannot be written. A full disk must not keep an operator from draining a
+   * server; losing the intent at the next restart is the smaller harm, and is reported.
    */
   write(changes: readonly (Intent | IntentRemoval)[]): void {
     if (changes.length === 0) return;
@@ -121,12 +124,14 @@ export class Intents {
     try {
       this.#store.write(changes);
     } catch (error) {
-      this.#log.error("intent not written", { why: String(error) });
+      this.#log.error("intent write failed", { why: String(error) });
     }
   }
 }
 
-/** Everything that may have been said about an upstream, to be forgotten. */
+const aspects: readonly Aspect[] = ["mode", "weight", "member"];
+
+/** Removals of every intent that may exist for an upstream. */
 export function removalsFor(upstream: string): readonly IntentRemoval[] {
   return aspects.map((aspect) => ({ kind: "forgotten", upstream, aspect }));
 }

@@ -1,4 +1,4 @@
-/** Upstreams that are being emptied: since when, until when, and who waits for it. */
+/** The drains in progress: their start, their deadline, and waiting for their end. */
 
 import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -6,11 +6,11 @@ import type { Upstream } from "../pool/upstream.ts";
 export interface Drain {
   /** Epoch milliseconds. */
   readonly since: number;
-  /** Epoch milliseconds by which it should be empty; null if nobody named a time. */
+  /** Epoch milliseconds; null without a deadline. */
   readonly deadline: number | null;
-  /** It goes when it is empty. */
+  /** The upstream is removed when it is drained. */
   readonly isRemoval: boolean;
-  /** It need not be waited for any more: the next change takes it away. */
+  /** The removal is due: the next reconciliation removes the upstream. */
   readonly isOver?: true;
 }
 
@@ -18,13 +18,13 @@ export interface DrainsOptions {
   readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
-  /** Whether nothing is under way there; by default as the upstream says. */
+  /** Whether nothing is in flight on an upstream; defaults to its `inFlight`. */
   readonly isEmpty?: (upstream: Upstream) => boolean;
-  /** Hears that one is empty, or that its deadline has passed before. */
+  /** Called when an upstream is drained, and once if its deadline passes before. */
   readonly onStage: (upstream: Upstream, stage: "drained" | "late", drain: Drain) => void;
 }
 
-/** An engine reports no ends to here: asking costs nothing, and requests pay nothing for being asked about. */
+/** Drains poll the in-flight counts, so that requests pay nothing for reporting their ends. */
 const checkIntervalMs = 25;
 
 /**
@@ -36,50 +36,50 @@ const checkIntervalMs = 25;
 export class Drains {
   readonly #options: DrainsOptions;
   readonly #drains = new Map<Upstream, Drain>();
-  /** Those of which somebody heard that they are empty. */
+  /** Drains whose end was reported to `onStage`. */
   readonly #notified = new WeakSet<Drain>();
 
   constructor(options: DrainsOptions) {
     this.#options = options;
   }
 
-  of(upstream: Upstream): Drain | undefined {
+  get(upstream: Upstream): Drain | undefined {
     return this.#drains.get(upstream);
   }
 
-  /** As it was before a restart: nothing is under way, so there is nothing to watch. */
+  /** Restores a drain from before a restart. Nothing is in flight, so there is nothing to watch. */
   restore(upstream: Upstream, since: number): void {
     const drain = { since, deadline: null, isRemoval: false };
     this.#drains.set(upstream, drain);
     this.#notified.add(drain);
   }
 
-  /** Again with another deadline, it goes on from the first beginning. @param waitMs 0 names no deadline */
+  /** A drain that is begun again gets the new deadline and keeps its start. @param waitMs 0 sets no deadline */
   begin(
     upstream: Upstream,
     { waitMs, isRemoval }: { readonly waitMs: number; readonly isRemoval: boolean },
   ): void {
     const now = this.#options.wallClock();
-    const known = this.#drains.get(upstream);
-    const since = known?.since ?? now;
+    const previous = this.#drains.get(upstream);
+    const since = previous?.since ?? now;
     const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isRemoval };
     this.#drains.set(upstream, drain);
-    if (known && this.#notified.has(known) && !isRemoval) this.#notified.add(drain);
+    if (previous && this.#notified.has(previous) && !isRemoval) this.#notified.add(drain);
     void this.#watch(upstream, drain, waitMs > 0 ? this.#options.clock() + waitMs : Infinity);
   }
 
-  /** One that leaves has had its time. It gets nothing new until it is really gone. */
+  /** Marks a removal as due. The upstream takes no new requests until it is removed. */
   finish(upstream: Upstream): void {
     const drain = this.#drains.get(upstream);
     if (drain) this.#drains.set(upstream, { ...drain, isOver: true });
   }
 
-  /** It is wanted again, or gone. */
+  /** The drain was undone, or the upstream was removed. */
   end(upstream: Upstream): void {
     this.#drains.delete(upstream);
   }
 
-  /** Resolves when it is empty, when the time is up, or when the drain was ended. */
+  /** Resolves when the upstream is drained, when `waitMs` expires, or when the drain is undone. */
   async wait(upstream: Upstream, waitMs: number): Promise<"drained" | "late" | "undone"> {
     const { clock } = this.#options;
     const end = clock() + waitMs;
@@ -89,13 +89,13 @@ export class Drains {
       if (this.#notifyIfEmpty(upstream, drain)) return "drained";
       const left = end - clock();
       if (left <= 0) return "late";
-      await this.#pause(Math.min(left, checkIntervalMs));
+      await this.#delay(Math.min(left, checkIntervalMs));
     }
   }
 
   async #watch(upstream: Upstream, drain: Drain, end: number): Promise<void> {
     const { clock, onStage } = this.#options;
-    for (let isLate = false; this.#drains.get(upstream) === drain; await this.#pause(checkIntervalMs)) {
+    for (let isLate = false; this.#drains.get(upstream) === drain; await this.#delay(checkIntervalMs)) {
       if (this.#notifyIfEmpty(upstream, drain)) return;
       if (!isLate && clock() >= end) {
         isLate = true;
@@ -104,7 +104,7 @@ export class Drains {
     }
   }
 
-  /** Whoever looks first tells. */
+  /** Reports the end once, from whichever check sees it first. @returns whether the upstream is empty */
   #notifyIfEmpty(upstream: Upstream, drain: Drain): boolean {
     const { isEmpty } = this.#options;
     if (isEmpty ? !isEmpty(upstream) : upstream.inFlight > 0) return false;
@@ -113,7 +113,7 @@ export class Drains {
     return true;
   }
 
-  #pause(delayMs: number): Promise<void> {
+  #delay(delayMs: number): Promise<void> {
     return new Promise((resolve) => void this.#options.schedule(delayMs, resolve));
   }
 }

@@ -1,19 +1,19 @@
-/** The record of events: the last ones in memory, all of them soon in the store, never on the way of a request. */
+/** The event log: keeps recent events in memory and writes all of them to the store, outside the request path. */
 
 import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Store } from "../state/store.ts";
 
-/** An event before it got its number and time. */
+/** An event without its number and time. */
 export type NewEvent = Omit<BalancerEvent, "seq" | "at">;
 
 export interface EventQuery extends EventFilter {
   readonly upstream?: string;
   readonly pool?: string;
-  /** Only later ones than this number: then the first of them, so that nothing is missed between two queries. */
+  /** Only events after this number: the first `limit` of them, so that consecutive queries miss none. */
   readonly after?: number;
-  /** Only earlier ones than this number, the last of them. */
+  /** Only events before this number: the last `limit` of them. */
   readonly before?: number;
   readonly limit: number;
 }
@@ -28,16 +28,16 @@ export interface EventLogOptions {
 const maxEvents = 2_000;
 const maxEventsPerSubject = 100;
 
-/** Upstreams and pools with a ring of their own; beyond that the one that was silent longest loses it. */
+/** Upstreams and pools with a separate ring. Beyond that, the one without an event for the longest time loses its ring. */
 const maxSubjects = 2_000;
 
-/** A burst of events is one write. */
+/** Groups a burst of events into one write. */
 const writeDelayMs = 200;
 
-/** And is tried again by itself, so that a full disk that has room again is noticed. */
+/** A failed write is retried after this time, so that it succeeds once a full disk has space again. */
 const retryDelayMs = 60_000;
 
-/** What waits for a store that cannot be written is bounded too. */
+/** Bounds the events that wait for a store that cannot be written. */
 const maxUnwritten = 2_000;
 
 export class EventLog {
@@ -53,39 +53,39 @@ export class EventLog {
   constructor(options: EventLogOptions) {
     this.#options = options;
     this.#all = [...options.store.events(maxEvents)];
-    for (const event of this.#all) this.#file(event);
+    for (const event of this.#all) this.#index(event);
     this.#lastSeq = this.#all.at(-1)?.seq ?? 0;
   }
 
-  /** Cheap enough for anywhere: a number, three short lists and, at most five times a second, a timer. */
-  add(happening: NewEvent): BalancerEvent {
+  /** Cheap: updates three short lists, and sets a timer at most five times a second. */
+  add(newEvent: NewEvent): BalancerEvent {
     const at = this.#options.wallClock();
-    // The time as a number: it grows over restarts even where nothing was kept of the run before.
+    // The number is at least the time, so it grows across restarts even if nothing of the previous run was stored.
     this.#lastSeq = Math.max(this.#lastSeq + 1, Math.floor(at));
-    const event = { seq: this.#lastSeq, at, ...happening };
+    const event = { seq: this.#lastSeq, at, ...newEvent };
     push(this.#all, event, maxEvents);
-    this.#file(event);
+    this.#index(event);
     push(this.#unwritten, event, maxUnwritten);
     this.#cancelWrite ??= this.#options.schedule(writeDelayMs, () => this.flush());
     for (const onEvent of this.#watchers) onEvent();
     return event;
   }
 
-  /** Says each time that there is a further event, at once: what is told must not throw, nor take long. */
+  /** Calls `onEvent` synchronously after each new event; it must be fast and must not throw. */
   watch(onEvent: () => void): Cancel {
     this.#watchers.add(onEvent);
     return () => void this.#watchers.delete(onEvent);
   }
 
-  /** Oldest first: the last ones, or the first ones after a number. */
+  /** Oldest first: the last matching events, or the first ones after a number. */
   events(query: EventQuery): readonly BalancerEvent[] {
     const { upstream, pool, after, before, limit } = query;
-    const known =
+    const subject =
       upstream !== undefined ? `upstream ${upstream}` : pool !== undefined ? `pool ${pool}` : undefined;
-    const ring = known === undefined ? this.#all : (this.#rings.get(known) ?? []);
-    const isNarrowed = narrowing.some((name) => query[name] !== undefined);
-    const isPlain = !isNarrowed && !(upstream !== undefined && pool !== undefined);
-    const fitting = isPlain
+    const ring = subject === undefined ? this.#all : (this.#rings.get(subject) ?? []);
+    const isFiltered = filterKeys.some((name) => query[name] !== undefined);
+    const isWholeRing = !isFiltered && !(upstream !== undefined && pool !== undefined);
+    const matching = isWholeRing
       ? ring
       : ring.filter(
           (event) =>
@@ -93,12 +93,12 @@ export class EventLog {
             (before === undefined || event.seq < before) &&
             matchesEvent(event, query),
         );
-    if (after === undefined) return limit > 0 ? fitting.slice(-limit) : [];
-    const start = fitting.findIndex(({ seq }) => seq > after);
-    return start < 0 ? [] : fitting.slice(start, start + limit);
+    if (after === undefined) return limit > 0 ? matching.slice(-limit) : [];
+    const start = matching.findIndex(({ seq }) => seq > after);
+    return start < 0 ? [] : matching.slice(start, start + limit);
   }
 
-  /** Writes what waits. What cannot be written is tried again with the next event, or in a minute. */
+  /** Writes the events not written yet. A failed write is retried with the next event, or in a minute. */
   flush(): void {
     this.#cancelWrite?.();
     this.#cancelRetry?.();
@@ -108,12 +108,12 @@ export class EventLog {
       this.#options.store.record(this.#unwritten);
       this.#unwritten = [];
     } catch (error) {
-      this.#options.log.error("events not written", { why: String(error), waiting: this.#unwritten.length });
+      this.#options.log.error("event write failed", { why: String(error), waiting: this.#unwritten.length });
       this.#cancelRetry = this.#options.schedule(retryDelayMs, () => this.flush());
     }
   }
 
-  #file(event: BalancerEvent): void {
+  #index(event: BalancerEvent): void {
     if (event.upstream !== null) this.#push(`upstream ${event.upstream}`, event);
     if (event.pool !== null) this.#push(`pool ${event.pool}`, event);
   }
@@ -123,33 +123,32 @@ export class EventLog {
     this.#rings.delete(name);
     this.#rings.set(name, ring);
     push(ring, event, maxEventsPerSubject);
-    const [silent] = this.#rings.keys();
-    if (this.#rings.size > maxSubjects && silent !== undefined) this.#rings.delete(silent);
+    const [oldest] = this.#rings.keys();
+    if (this.#rings.size > maxSubjects && oldest !== undefined) this.#rings.delete(oldest);
   }
 }
 
-/** What takes more than a list that is kept already. */
-const narrowing = ["before", "kinds", "by", "text", "byOperators"] as const;
+/** Query keys that need a scan; without them a ring is returned as it is. */
+const filterKeys = ["before", "kinds", "by", "text", "byOperators"] as const;
 
-function push(ring: BalancerEvent[], event: BalancerEvent, most: number): void {
+function push(ring: BalancerEvent[], event: BalancerEvent, max: number): void {
   ring.push(event);
-  if (ring.length > most) ring.shift();
+  if (ring.length > max) ring.shift();
 }
 
-// Which events somebody asks for, beyond those of one upstream or pool: by kind, by who, by words, or by operators alone.
-
+/** Criteria in addition to upstream and pool; all that are given must match. */
 export interface EventFilter {
-  /** One of these; all kinds without it. */
+  /** Undefined matches all kinds. */
   readonly kinds?: ReadonlySet<string>;
   readonly by?: string;
-  /** Somewhere in what the event says, in whatever case. */
+  /** Must occur in one of the event's texts, ignoring case. */
   readonly text?: string;
-  /** Only what somebody did, not what the balancer found out or did itself. */
+  /** Only events that an operator caused. */
   readonly byOperators?: boolean;
 }
 
-/** Who acts without having been asked. A configuration file that is watched was changed by somebody, but nobody knows by whom. */
-const machines: ReadonlySet<string> = new Set(["prober", "balancer", "watch"]);
+/** `by` values of events without a known operator. A watched configuration file was edited, but by an unknown person. */
+const automaticActors: ReadonlySet<string> = new Set(["prober", "balancer", "watch"]);
 
 export function matchesEvent(
   event: BalancerEvent,
@@ -157,10 +156,10 @@ export function matchesEvent(
 ): boolean {
   if (kinds && !kinds.has(event.kind)) return false;
   if (by !== undefined && event.by !== by) return false;
-  if (byOperators && machines.has(event.by)) return false;
-  return text === undefined || haystackOf(event).includes(text.toLowerCase());
+  if (byOperators && automaticActors.has(event.by)) return false;
+  return text === undefined || searchText(event).includes(text.toLowerCase());
 }
 
-function haystackOf({ kind, pool, upstream, from, to, reason, by, detail }: BalancerEvent): string {
+function searchText({ kind, pool, upstream, from, to, reason, by, detail }: BalancerEvent): string {
   return [kind, pool, upstream, from, to, reason, by, detail].join(" ").toLowerCase();
 }

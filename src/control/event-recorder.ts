@@ -1,18 +1,18 @@
-/** Turns changes of health, drains and workers into metrics, events and log lines. */
+/** Records changes of health, drains and workers as metrics, events and log lines. */
 
-import type { EventLog } from "./event-log.ts";
 import type { WorkerEvent } from "../dataplane/worker-data-plane.ts";
 import { faultDetail } from "../fault/fault.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { Log } from "../lib/log.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { authorityOf } from "../net/address.ts";
 import type { ActiveHealthState } from "../pool/active-health.ts";
 import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
-import { type Upstream } from "../pool/upstream.ts";
-import { authorityOf } from "../net/address.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import type { ProbeResult } from "../probe/probe.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
+import type { EventLog } from "./event-log.ts";
 
 export interface EventRecorderOptions {
   readonly faults: Pick<FaultRegistry, "has">;
@@ -47,7 +47,7 @@ export function poolEventRecorder({ faults, metrics, eventLog, log }: EventRecor
   };
 }
 
-/** The active verdict changed: from what, and what the probe saw. */
+/** Records that probes changed an upstream's active health. @param from the state before */
 export function recordProbeTransition(
   { eventLog, log }: Pick<EventRecorderOptions, "eventLog" | "log">,
   { pool, upstream }: ProbeTarget,
@@ -62,14 +62,14 @@ export function recordProbeTransition(
   else log.warn("upstream failing", fields);
 }
 
-interface Drained {
+interface DrainStage {
   readonly pool: string | null;
   readonly upstream: Upstream;
   readonly stage: "drained" | "late";
 }
 
-/** A drain came to its end, or to its deadline. */
-export function recordDrain(eventLog: EventLog, { pool, upstream, stage }: Drained): void {
+/** Records that a drain ended, or passed its deadline. */
+export function recordDrain(eventLog: EventLog, { pool, upstream, stage }: DrainStage): void {
   const reason = stage === "drained" ? "drain_done" : "drain_late";
   const detail = `${upstream.inFlight} in flight`;
   const named = { pool, upstream: upstream.id, from: "draining", to: stage };
@@ -83,10 +83,11 @@ function logOutlier(log: Log, pool: Pool, change: OutlierChange & { readonly has
     upstream: upstream.id,
     address: authorityOf(upstream.address),
     reason,
-    // So that the cause of an injected failure is not sought on the upstream.
+    // Marks injected failures, so that the operator does not search for their cause on the upstream.
     ...(hasFault && { rehearsal: true }),
   };
-  if (to !== "ejected") return log.info(`upstream ${to === "up" ? "up again" : "on probation"}`, fields);
+  if (to === "up") return log.info("upstream restored", fields);
+  if (to === "probation") return log.info("upstream probation started", fields);
   const { cause } = upstream.outlier;
   log.warn("upstream ejected", { ...fields, ...(cause && { cause }), forMs: ejectedMs(change) });
 }
@@ -95,7 +96,7 @@ function ejectedMs({ upstream: { outlier } }: OutlierChange): number {
   return Math.round(outlier.endsAt - outlier.since);
 }
 
-/** The reason word of each event. */
+/** The reason words of worker events. */
 const workerReasons = { gone: "died", hung: "no_report", serving: "restarted" } as const;
 
 export function recordWorkerEvent(
@@ -106,5 +107,5 @@ export function recordWorkerEvent(
   const text = `pid ${pid}${detail && `: ${detail}`}`;
   eventLog.add({ ...named, from, to, reason: workerReasons[to], detail: text });
   if (to === "serving") log.info("worker restarted", { pid });
-  else log.warn(`worker ${to}`, { pid, how: detail });
+  else log.warn(to === "hung" ? "worker unresponsive" : "worker exited", { pid, how: detail });
 }

@@ -1,55 +1,57 @@
-/** Writes what operators set at run time as configuration, so that it can be moved into the file. */
+/** Renders the operators' run-time changes as YAML, to be moved into the configuration file. */
 
 import { Document, isMap, isSeq } from "yaml";
 import type { Config } from "../config/config.ts";
 import { upstreamTlsFileOf } from "../config/to-file.ts";
-import { type UpstreamSpec } from "../pool/upstream.ts";
-import { authorityOf } from "../net/address.ts";
-import { originOf } from "../net/address.ts";
-import type { Intent } from "../state/intent.ts";
+import { authorityOf, originOf } from "../net/address.ts";
+import type { UpstreamSpec } from "../pool/upstream.ts";
 import { identityOf } from "../registry/pool-registry.ts";
+import type { Intent } from "../state/intent.ts";
 
 /**
- * The upstreams of every pool that differs from its configuration, as they are wanted, with who said so and why. A mode
- * has no place in a configuration file: it stands there as a comment.
+ * Lists the desired upstreams of every pool that differs from its configuration. Comments say who made each change and
+ * why. A mode is only a comment, because the configuration file has no key for it.
  */
 export function exportYaml(config: Config, desired: Config, intents: readonly Intent[]): string {
-  const touched = desired.pools.filter(({ name, upstreams }) => {
+  const changedPools = desired.pools.filter(({ name, upstreams }) => {
     const before = config.pools.find((pool) => pool.name === name)?.upstreams ?? [];
-    const isSet = upstreams.some(({ id }) => intents.some(({ upstream }) => upstream === id));
-    return isSet || JSON.stringify(before) !== JSON.stringify(upstreams);
+    const hasIntent = upstreams.some(({ id }) => intents.some(({ upstream }) => upstream === id));
+    return hasIntent || JSON.stringify(before) !== JSON.stringify(upstreams);
   });
-  const pools = touched.map(({ name, upstreams }) => [name, { upstreams: upstreams.map(fileOf) }]);
+  const pools = changedPools.map(({ name, upstreams }) => [
+    name,
+    { upstreams: upstreams.map(upstreamFileOf) },
+  ]);
   const document = new Document(pools.length > 0 ? { pools: Object.fromEntries(pools) } : {});
   document.commentBefore =
     pools.length > 0
-      ? " What was set at run time: these lists take the place of those in the configuration file."
+      ? " Set at run time: these lists replace the ones in the configuration file."
       : " Nothing was set at run time.";
-  for (const { name, upstreams } of touched) {
+  for (const { name, upstreams } of changedPools) {
     const list = document.getIn(["pools", name, "upstreams"]);
     if (!isSeq(list)) continue;
     for (const [index, spec] of upstreams.entries()) {
       const item: unknown = list.items[index];
       if (!isMap(item)) continue;
       item.flow = true;
-      const said = intents.filter(({ upstream }) => upstream === spec.id).map(describe);
-      if (said.length > 0) item.comment = ` ${said.join("; ")}`;
+      const descriptions = intents.filter(({ upstream }) => upstream === spec.id).map(describeIntent);
+      if (descriptions.length > 0) item.comment = ` ${descriptions.join("; ")}`;
     }
-    const gone = intents.filter(
-      (intent) => intent.kind === "removed" && intent.pool === name && isGone(intent, upstreams),
+    const removed = intents.filter(
+      (intent) => intent.kind === "removed" && intent.pool === name && isAbsent(intent, upstreams),
     );
-    if (gone.length > 0)
-      list.comment = gone.map((intent) => ` ${intent.upstream} ${describe(intent)}`).join("\n");
+    if (removed.length > 0)
+      list.comment = removed.map((intent) => ` ${intent.upstream} ${describeIntent(intent)}`).join("\n");
   }
   return document.toString({ lineWidth: 0 });
 }
 
-function isGone(intent: Extract<Intent, { kind: "removed" }>, upstreams: readonly UpstreamSpec[]): boolean {
+function isAbsent(intent: Extract<Intent, { kind: "removed" }>, upstreams: readonly UpstreamSpec[]): boolean {
   const identity = identityOf({ id: intent.upstream, address: intent.address });
   return !upstreams.some((spec) => identityOf(spec) === identity);
 }
 
-function fileOf({ id, address, weight, backup }: UpstreamSpec): object {
+function upstreamFileOf({ id, address, weight, backup }: UpstreamSpec): object {
   return {
     url: originOf(address),
     ...(id === authorityOf(address) ? {} : { name: id }),
@@ -59,10 +61,10 @@ function fileOf({ id, address, weight, backup }: UpstreamSpec): object {
   };
 }
 
-/** On one line, whatever the operator wrote. */
-function describe(intent: Intent): string {
-  const what =
+/** One line; line breaks in the operator's reason become spaces. */
+function describeIntent(intent: Intent): string {
+  const change =
     intent.kind === "mode" ? `mode ${intent.mode}` : intent.kind === "weight" ? "weight set" : intent.kind;
   const why = intent.why === "" ? "" : `: ${intent.why.replace(/\s+/g, " ")}`;
-  return `${what} by ${intent.by} at ${new Date(intent.at).toISOString()}${why}`;
+  return `${change} by ${intent.by} at ${new Date(intent.at).toISOString()}${why}`;
 }

@@ -1,8 +1,6 @@
-/** Starts and ends faults and records them. A fault is no intent: a restart ends it. */
+/** Starts and ends fault injections, and records them. A fault is no intent: it ends with a restart. */
 
 import { problemSentence, quote } from "../config/problem.ts";
-import { type Actor, commandError, type CommandError } from "./control.ts";
-import type { EventLog } from "./event-log.ts";
 import {
   defaultFaultMs,
   describeFault,
@@ -20,6 +18,8 @@ import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { UpstreamLocation } from "../registry/pool-registry.ts";
+import { type Actor, commandError, type CommandError } from "./control.ts";
+import type { EventLog } from "./event-log.ts";
 
 export interface FaultInjectionsOptions {
   readonly faults: FaultRegistry;
@@ -38,7 +38,10 @@ interface ActiveFault {
   readonly cancel: Cancel;
 }
 
-/** `begin ──(its time, a command, the balancer drains)──▶ over`: at most one for each upstream, a new one replaces it. */
+/**
+ * At most one fault per upstream; a new one replaces it.
+ * `begin ──(its time is over, a command, the balancer drains)──▶ over`
+ */
 export class FaultInjections {
   readonly #options: FaultInjectionsOptions;
   readonly #active = new Map<Upstream, ActiveFault>();
@@ -49,16 +52,18 @@ export class FaultInjections {
 
   /** @returns undefined if the fault is active now */
   begin(
-    { member: { pool }, upstream }: UpstreamLocation,
-    order: FaultRequest,
+    { entry: { pool }, upstream }: UpstreamLocation,
+    request: FaultRequest,
     actor: Actor,
   ): CommandError | undefined {
     const { clock, schedule, random, faults } = this.#options;
-    const unsafe = order.force ? undefined : reasonNotToInject(pool, upstream, (other) => faults.has(other));
+    const unsafe = request.force
+      ? undefined
+      : reasonNotToInject(pool, upstream, (other) => faults.has(other));
     if (unsafe !== undefined) {
-      return commandError(409, "rehearsal_unsafe", `Cannot rehearse on ${upstream.id}: ${unsafe}`);
+      return commandError(409, "rehearsal_unsafe", `Cannot inject a fault on ${upstream.id}: ${unsafe}.`);
     }
-    const { latencyMs, errorShare, error, probes, durationMs } = order;
+    const { latencyMs, errorShare, error, probes, durationMs } = request;
     const { by, reason: why } = actor;
     const spec = { latencyMs, errorShare, error, probes, until: clock() + durationMs, by, why };
     this.#active.get(upstream)?.cancel();
@@ -131,31 +136,33 @@ export function parseFaultRequest(given: Readonly<Record<string, unknown>>): Fau
   const reject = (key: string, why: string) => {
     problems.push(problemSentence({ action: `use ${key}`, why, received: quote(given[key]) }));
   };
-  const number = (key: string, [least, most, fallback]: readonly [number, number, number]) => {
+  const number = (key: string, [min, max, fallback]: readonly [number, number, number]) => {
     const value = given[key] ?? fallback;
-    if (typeof value === "number" && value >= least && value <= most) return value;
-    reject(key, `it must be a number from ${least} to ${most}`);
+    if (typeof value === "number" && value >= min && value <= max) return value;
+    reject(key, `expected a number from ${min} to ${max}`);
     return fallback;
   };
-  const choice = (key: string) => {
+  const flag = (key: string) => {
     const value = given[key] ?? false;
-    if (typeof value !== "boolean") reject(key, "it must be true or false");
+    if (typeof value !== "boolean") reject(key, "expected true or false");
     return value === true;
   };
   for (const key of Object.keys(given)) {
-    if (!keys.some((known) => known === key)) reject(key, `it must be one of ${keys.join(", ")}`);
+    if (!keys.some((known) => known === key)) reject(key, `unknown key; expected one of ${keys.join(", ")}`);
   }
   const latencyMs = number("latencyMs", [0, maxFaultLatencyMs, 0]);
   const errorShare = number("errorShare", [0, 1, 0]);
   const seconds = number("seconds", [1, maxFaultMs / 1_000, defaultFaultMs / 1_000]);
   const error = errorIn(given["error"] ?? "connect_refused");
-  if (!error) reject("error", `it must be one of ${injectedErrors.join(", ")}`);
-  const [probes, force] = [choice("probes"), choice("force")];
+  if (!error) reject("error", `expected one of ${injectedErrors.join(", ")}`);
+  const [probes, force] = [flag("probes"), flag("force")];
   if (problems.length === 0 && latencyMs === 0 && errorShare === 0 && !probes) {
-    problems.push("Cannot rehearse nothing: name a latencyMs or an errorShare above 0, or probes");
+    problems.push(
+      "Cannot inject a fault: it would have no effect. Set latencyMs or errorShare above 0, or probes.",
+    );
   }
   if (problems.length > 0 || !error) {
-    return { ...commandError(422, "rehearsal_invalid", problems.join("; ")), problems };
+    return { ...commandError(422, "rehearsal_invalid", problems.join(" ")), problems };
   }
   return { latencyMs, errorShare, error, probes, force, durationMs: seconds * 1_000 };
 }

@@ -1,28 +1,28 @@
-/** Watches how much memory the balancer takes, and says when it must take no more requests: before the system ends it. */
+/** Overload protection: sheds load when memory nears its limit, before the system kills the process. */
 
 import type { Config } from "../config/config.ts";
-import type { EventLog } from "./event-log.ts";
 import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { MemorySense } from "../runtime/runtime.ts";
 import type { MemorySnapshot } from "../snapshot/snapshot.ts";
+import type { EventLog } from "./event-log.ts";
 
 export interface MemoryMonitorOptions {
   readonly schedule: Schedule;
-  /** What all of its processes take, bytes. */
+  /** Resident memory of all processes, bytes. */
   readonly rssBytes: () => number;
-  /** What they may take together, read anew each time; undefined for no limit. */
+  /** Limit for all processes together, read at every check; undefined for no limit. */
   readonly limitBytes: () => number | undefined;
-  /** Gives back at once what is not needed any more: what is resident would else fall late, or never. */
+  /** Collects garbage at once: otherwise resident memory would fall late, or never. */
   readonly collect: () => void;
-  /** Hears of every turn. */
+  /** Called when shedding starts or ends. */
   readonly onOverloadChange: (memory: MemorySnapshot) => void;
 }
 
 const checkIntervalMs = 1_000;
 
-/** Shedding ends when so much is free again, as a share of the limit, or it would begin anew at once. */
-const slack = 0.1;
+/** Shedding ends only this far below the limit, as a share of it; otherwise it would start again at once. */
+const hysteresis = 0.1;
 
 /**
  * ```
@@ -43,7 +43,7 @@ export class MemoryMonitor {
     return { rssBytes: rssBytes(), limitBytes: limitBytes() ?? null, shedding: this.#isShedding };
   }
 
-  /** Looks now and from then on. */
+  /** Checks now, then once a second. */
   start(): void {
     this.#cancel = repeat(this.#options.schedule, checkIntervalMs, () => this.#check());
     this.#check();
@@ -57,22 +57,20 @@ export class MemoryMonitor {
     const { rssBytes, limitBytes, collect, onOverloadChange } = this.#options;
     if (this.#isShedding) collect();
     const limit = limitBytes() ?? Infinity;
-    const isOver = rssBytes() >= (this.#isShedding ? limit * (1 - slack) : limit);
+    const isOver = rssBytes() >= (this.#isShedding ? limit * (1 - hysteresis) : limit);
     if (isOver === this.#isShedding) return;
     this.#isShedding = isOver;
     onOverloadChange(this.snapshot);
   }
 }
 
-// Has a plane shed load while memory is short, and tells the record and the log. Apart from the watch, which knows neither.
-
 export interface OverloadMonitorOptions {
   readonly memory: MemorySense;
   readonly config: () => Pick<Config, "maxMemory">;
   readonly dataPlane: {
-    /** What other processes of ours take, bytes. */
+    /** Resident memory of the worker processes, bytes. */
     rssBytes(): number;
-    /** Refuses new requests from now on, or no longer. */
+    /** Refuses new requests, or stops refusing them. */
     setShedding(isShedding: boolean): void;
   };
   readonly eventLog: Pick<EventLog, "add">;
@@ -80,30 +78,31 @@ export interface OverloadMonitorOptions {
   readonly schedule: Schedule;
 }
 
-/** Of the control group's limit: the rest is for the kernel's buffers, which count too, and for what is under way. */
+/** Share of the control group's limit. The rest is for kernel buffers, which count too, and for requests in flight. */
 const autoShare = 0.8;
 
-/** Not started yet. */
+/** A monitor that makes the data plane shed load, with events and log lines. The caller starts it. */
 export function overloadMonitor(options: OverloadMonitorOptions): MemoryMonitor {
   const { memory, config, dataPlane, eventLog, log, schedule } = options;
-  const groupBytes = memory.limitBytes();
-  const autoBytes = groupBytes === undefined ? undefined : Math.floor(groupBytes * autoShare);
+  const cgroupLimitBytes = memory.limitBytes();
+  const autoLimitBytes =
+    cgroupLimitBytes === undefined ? undefined : Math.floor(cgroupLimitBytes * autoShare);
   return new MemoryMonitor({
     schedule,
     rssBytes: () => memory.rssBytes() + dataPlane.rssBytes(),
     limitBytes() {
       const { maxMemory } = config();
-      return maxMemory === "auto" ? autoBytes : maxMemory || undefined;
+      return maxMemory === "auto" ? autoLimitBytes : maxMemory || undefined;
     },
     collect: () => memory.collect(),
     onOverloadChange({ shedding, rssBytes, limitBytes }) {
       dataPlane.setShedding(shedding);
       const [from, to] = shedding ? ["calm", "shedding"] : ["shedding", "calm"];
       const detail = `${mebibytes(rssBytes)} of ${mebibytes(limitBytes ?? 0)} MiB`;
-      const whole = { pool: null, upstream: null, reason: "memory", by: "balancer" } as const;
-      eventLog.add({ kind: "load", ...whole, from, to, detail });
-      if (shedding) log.warn("memory is short: new requests are refused", { rssBytes, limitBytes });
-      else log.info("memory suffices again: requests are taken", { rssBytes, limitBytes });
+      const common = { pool: null, upstream: null, reason: "memory", by: "balancer" } as const;
+      eventLog.add({ kind: "load", ...common, from, to, detail });
+      if (shedding) log.warn("load shedding started", { rssBytes, limitBytes });
+      else log.info("load shedding ended", { rssBytes, limitBytes });
     },
   });
 }

@@ -1,15 +1,14 @@
-/** The way from one configuration to another as a list of steps: for people to read before, and for the record after. */
+/** The differences between two configurations as steps: for `plan` before a reload, and for the event log after it. */
 
 import { isOpen } from "../access/accounts.ts";
 import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
 import { describeAccount } from "../config/cross-checks.ts";
 import { nameOf } from "../config/problem.ts";
 import { flattenConfig, poolSettingsFileOf, settingsFileOf } from "../config/to-file.ts";
-import { identityOf } from "../registry/pool-registry.ts";
 import { hashString } from "../lib/hash.ts";
-import { isLoopback } from "../net/address.ts";
-import { type UpstreamSpec } from "../pool/upstream.ts";
-import { originOf } from "../net/address.ts";
+import { isLoopback, originOf } from "../net/address.ts";
+import type { UpstreamSpec } from "../pool/upstream.ts";
+import { identityOf } from "../registry/pool-registry.ts";
 
 export interface Step {
   readonly action: "add" | "remove" | "change";
@@ -18,16 +17,16 @@ export interface Step {
   readonly pool?: string;
   /** Id; present for upstreams. */
   readonly upstream?: string;
-  /** What changes of it: "policy", "probe.path", "weight"; present for changes. */
+  /** The setting that changes: "policy", "probe.path", "weight"; present for changes. */
   readonly key?: string;
   readonly from?: string;
   readonly to?: string;
-  /** Takes effect only with a restart. */
+  /** Takes effect only after a restart. */
   readonly needsRestart?: true;
 }
 
-/** Steps that lead from one to the other; none if they mean the same. */
-export function planOf(before: Config, after: Config): readonly Step[] {
+/** The steps from one configuration to the other; empty if they are equivalent. */
+export function planSteps(before: Config, after: Config): readonly Step[] {
   return [
     ...settingSteps(before, after),
     ...poolSteps(before, after),
@@ -36,7 +35,7 @@ export function planOf(before: Config, after: Config): readonly Step[] {
   ];
 }
 
-/** What the running listeners, the engine and the store were made with. */
+/** Settings that the running listeners, the engine and the store were created with. */
 const fixedKeys = [
   "listen",
   "engine",
@@ -48,106 +47,118 @@ const fixedKeys = [
   "tracing",
 ] as const;
 
-/** A configuration as it can be taken without a restart. */
-export function liveOf(running: Config, next: Config): Config {
+/** The next configuration as far as it applies without a restart: fixed settings keep their running values. */
+export function reloadableConfig(running: Config, next: Config): Config {
   const { accessLog: _log, tracing: _tracing, ...rest } = next;
   const { listen, engine, workers, state, clientTimeouts, accessLog, tracing } = running;
-  const fixed = { listen, engine, workers, admin: adminOf(running.admin, next.admin), state, clientTimeouts };
+  const fixed = {
+    listen,
+    engine,
+    workers,
+    admin: reloadableAdmin(running.admin, next.admin),
+    state,
+    clientTimeouts,
+  };
   return { ...rest, ...fixed, ...(accessLog && { accessLog }), ...(tracing && { tracing }) };
 }
 
 function settingSteps(before: Config, after: Config): readonly Step[] {
-  const steps = differences(settingsOf(before), settingsOf(after)).map(({ key, ...values }): Step => {
+  const steps = differences(settingTexts(before), settingTexts(after)).map(({ key, ...values }): Step => {
     const isFixed = fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
     return { action: "change", subject: "setting", key, ...values, ...(isFixed && { needsRestart: true }) };
   });
   return [...steps, ...accountChanges(before.admin, after.admin)];
 }
 
-function settingsOf(config: Config): Settings {
+function settingTexts(config: Config): Settings {
   const { tls } = config.listen;
   return {
-    ...textsOf(settingsFileOf(config)),
-    ...(tls && { "listen.tls.cert": pemOf(tls.certPath, tls.cert, "none") }),
+    ...flatTexts(settingsFileOf(config)),
+    ...(tls && { "listen.tls.cert": pemText(tls.certPath, tls.cert, "none") }),
   };
 }
 
-/** The file, and what tells its present content from another one. */
-function pemOf(path: string | undefined, text = "", otherwise: string): string {
+/** Path and content hash of a PEM file, so that a changed content is a difference. */
+function pemText(path: string | undefined, text = "", otherwise: string): string {
   return path === undefined ? otherwise : `${path} #${hashString(text).toString(16)}`;
 }
 
 function poolSteps(before: Config, after: Config): readonly Step[] {
-  const olds = new Map(before.pools.map((pool) => [pool.name, pool]));
-  const news = new Set(after.pools.map(({ name }) => name));
-  const gone = before.pools.filter(({ name }) => !news.has(name));
+  const oldPools = new Map(before.pools.map((pool) => [pool.name, pool]));
+  const newNames = new Set(after.pools.map(({ name }) => name));
+  const removed = before.pools.filter(({ name }) => !newNames.has(name));
   return [
     ...after.pools.flatMap((pool): readonly Step[] => {
-      const old = olds.get(pool.name);
+      const old = oldPools.get(pool.name);
       if (!old) return [{ action: "add", subject: "pool", pool: pool.name, to: pool.policy }];
       const changed = [
-        ...differences(textsOf(poolSettingsFileOf(old)), textsOf(poolSettingsFileOf(pool))),
-        ...reordered(old, pool),
+        ...differences(flatTexts(poolSettingsFileOf(old)), flatTexts(poolSettingsFileOf(pool))),
+        ...orderDifference(old, pool),
       ];
       return changed.map((difference) => ({
         ...{ action: "change", subject: "pool", pool: pool.name },
         ...difference,
       }));
     }),
-    ...gone.map(({ name }): Step => ({ action: "remove", subject: "pool", pool: name })),
+    ...removed.map(({ name }): Step => ({ action: "remove", subject: "pool", pool: name })),
   ];
 }
 
-/** Of those that stay: some policies look at who comes first. */
-function reordered(before: PoolConfig, after: PoolConfig): readonly Difference[] {
-  const [olds, news] = [new Set(before.upstreams.map(identityOf)), new Set(after.upstreams.map(identityOf))];
-  const listOf = ({ upstreams }: PoolConfig, others: ReadonlySet<string>) =>
+/** The order of the upstreams that stay: some policies depend on it. */
+function orderDifference(before: PoolConfig, after: PoolConfig): readonly Difference[] {
+  const [oldIdentities, newIdentities] = [
+    new Set(before.upstreams.map(identityOf)),
+    new Set(after.upstreams.map(identityOf)),
+  ];
+  const idsIn = ({ upstreams }: PoolConfig, others: ReadonlySet<string>) =>
     upstreams
       .filter((spec) => others.has(identityOf(spec)))
       .map(({ id }) => id)
       .join(", ");
-  const [from, to] = [listOf(before, news), listOf(after, olds)];
+  const [from, to] = [idsIn(before, newIdentities), idsIn(after, oldIdentities)];
   return from === to ? [] : [{ key: "order", from, to }];
 }
 
-interface PlacedUpstream {
+interface UpstreamPlacement {
   readonly pool: string;
   readonly spec: UpstreamSpec;
 }
 
-/** By identity: another address under an old name is another upstream. */
-function upstreamPlacements({ pools }: Config): ReadonlyMap<string, PlacedUpstream> {
-  const placed = pools.flatMap(({ name, upstreams }) => upstreams.map((spec) => ({ pool: name, spec })));
-  return new Map(placed.map((place) => [identityOf(place.spec), place]));
+/** Keyed by identity: the same name with another address is another upstream. */
+function upstreamPlacements({ pools }: Config): ReadonlyMap<string, UpstreamPlacement> {
+  const placements = pools.flatMap(({ name, upstreams }) => upstreams.map((spec) => ({ pool: name, spec })));
+  return new Map(placements.map((placement) => [identityOf(placement.spec), placement]));
 }
 
 function upstreamSteps(before: Config, after: Config): readonly Step[] {
-  const [olds, news] = [upstreamPlacements(before), upstreamPlacements(after)];
-  const named = ({ pool, spec }: PlacedUpstream) =>
+  const [oldPlacements, newPlacements] = [upstreamPlacements(before), upstreamPlacements(after)];
+  const named = ({ pool, spec }: UpstreamPlacement) =>
     ({ subject: "upstream", pool, upstream: spec.id }) as const;
   return [
-    ...[...news].flatMap(([identity, place]): readonly Step[] => {
-      const old = olds.get(identity);
-      if (!old) return [{ action: "add", ...named(place), to: describe(place.spec) }];
-      return differences(upstreamSettings(old), upstreamSettings(place)).map((difference) => ({
-        ...{ action: "change", ...named(place) },
+    ...[...newPlacements].flatMap(([identity, placement]): readonly Step[] => {
+      const old = oldPlacements.get(identity);
+      if (!old) return [{ action: "add", ...named(placement), to: describe(placement.spec) }];
+      return differences(upstreamSettings(old), upstreamSettings(placement)).map((difference) => ({
+        ...{ action: "change", ...named(placement) },
         ...difference,
       }));
     }),
-    ...[...olds].flatMap(([identity, place]): readonly Step[] =>
-      news.has(identity) ? [] : [{ action: "remove", ...named(place), from: describe(place.spec) }],
+    ...[...oldPlacements].flatMap(([identity, placement]): readonly Step[] =>
+      newPlacements.has(identity)
+        ? []
+        : [{ action: "remove", ...named(placement), from: describe(placement.spec) }],
     ),
   ];
 }
 
-function upstreamSettings({ pool, spec }: PlacedUpstream): Settings {
+function upstreamSettings({ pool, spec }: UpstreamPlacement): Settings {
   const { tls } = spec.address;
   return {
     pool,
     weight: String(spec.weight),
     backup: String(spec.backup),
-    "tls.ca": pemOf(tls?.caPath, tls?.ca, "the system's"),
-    "tls.serverName": tls?.serverName ?? "the URL's host",
+    "tls.ca": pemText(tls?.caPath, tls?.ca, "system CAs"),
+    "tls.serverName": tls?.serverName ?? "URL host",
     "tls.verify": String(tls?.verify ?? true),
   };
 }
@@ -156,7 +167,7 @@ function describe({ address, weight, backup }: UpstreamSpec): string {
   return `${originOf(address)} weight ${weight}${backup ? " backup" : ""}`;
 }
 
-/** Their order decides, so they change as a whole. */
+/** Routes are one step, because their order matters. */
 function routeSteps(before: Config, after: Config): readonly Step[] {
   const [from, to] = [describeRoutes(before.routes), describeRoutes(after.routes)];
   return from === to ? [] : [{ action: "change", subject: "routes", from, to }];
@@ -174,7 +185,7 @@ interface Difference {
   readonly to: string;
 }
 
-/** What is not said on one side is "none" there. */
+/** A setting that is missing on one side is "none" there. */
 function differences(before: Settings, after: Settings): readonly Difference[] {
   const keys = new Set([...Object.keys(after), ...Object.keys(before)]);
   return [...keys].flatMap((key) => {
@@ -185,8 +196,8 @@ function differences(before: Settings, after: Settings): readonly Difference[] {
 
 const none = "none";
 
-/** By the names that a configuration file has for them. */
-function textsOf(file: object): Settings {
+/** Keyed by the names of the configuration file. */
+function flatTexts(file: object): Settings {
   const texts = flattenConfig(file).map(({ path, value }) => [nameOf(path), textOf(value)] as const);
   return Object.fromEntries(texts);
 }
@@ -195,7 +206,7 @@ function textOf(value: unknown): string {
   return Array.isArray(value) ? value.join(", ") || none : String(value);
 }
 
-const signs = { add: "+", remove: "-", change: "~" } as const;
+const symbols = { add: "+", remove: "-", change: "~" } as const;
 
 /** One line of a diff: "+ upstream main/api-4: http://10.0.0.4:80 weight 1", "~ pool main: policy first → p2c". */
 export function describeStep({ action, subject, pool, upstream, key, from, to, needsRestart }: Step): string {
@@ -204,40 +215,38 @@ export function describeStep({ action, subject, pool, upstream, key, from, to, n
     .join(" ");
   const values = [from, to].filter((value) => value !== undefined).join(" → ");
   const what = [key, values].filter(Boolean).join(" ");
-  return `${signs[action]} ${name}${what ? `: ${what}` : ""}${needsRestart ? " (needs a restart)" : ""}`;
+  return `${symbols[action]} ${name}${what ? `: ${what}` : ""}${needsRestart ? " (needs a restart)" : ""}`;
 }
-
-// How the admin side's accounts change at a reload: what of it counts at once, and what the difference is called.
 
 type Admin = Config["admin"];
 
-/** The listener stays where it is, with its token; users and programs are those of the next one. */
-export function adminOf(running: Admin, next: Admin): Admin {
-  const { users: _users, tokens: _tokens, ...place } = running;
+/** Accounts change at once; the admin listener keeps its address and its token until a restart. */
+function reloadableAdmin(running: Admin, next: Admin): Admin {
+  const { users: _users, tokens: _tokens, ...listener } = running;
   const { users, tokens } = next;
-  const admin = { ...place, ...(users && { users }), ...(tokens && { tokens }) };
-  // The next one may be open because it moves to loopback; the listener is not there yet.
+  const admin = { ...listener, ...(users && { users }), ...(tokens && { tokens }) };
+  // The next one may have no accounts because it moves to loopback, but the listener has not moved yet.
   return isOpen(admin) && !isLoopback(running.hostname) ? running : admin;
 }
 
-/** Names and roles only: secrets are for nobody's eyes. */
-export function accountChanges(before: Admin, after: Admin): readonly Step[] {
+/** Names and roles only, never secrets. */
+function accountChanges(before: Admin, after: Admin): readonly Step[] {
   const changed = { action: "change", subject: "setting" } as const;
   const steps: Step[] = [];
   if (before.token !== after.token) steps.push({ ...changed, key: "admin.token", needsRestart: true });
   for (const key of ["users", "tokens"] as const) {
-    const [olds, news] = [before[key] ?? [], after[key] ?? []];
-    if (JSON.stringify(olds) === JSON.stringify(news)) continue;
-    const [from, to] = [namesIn(olds), namesIn(news)];
+    const [oldAccounts, newAccounts] = [before[key] ?? [], after[key] ?? []];
+    if (JSON.stringify(oldAccounts) === JSON.stringify(newAccounts)) continue;
+    const [from, to] = [accountNames(oldAccounts), accountNames(newAccounts)];
     steps.push({
       ...changed,
       key: `admin.${key}`,
-      ...(from === to ? { to: "with another secret" } : { from, to }),
+      ...(from === to ? { to: "(secret changed)" } : { from, to }),
     });
   }
   return steps;
 }
 
-function namesIn(accounts: readonly Parameters<typeof describeAccount>[0][]): string {
-  return accounts.map(describeAccount).join(", ") || "none";
+function accountNames(accounts: readonly Parameters<typeof describeAccount>[0][]): string {
+  return accounts.map(describeAccount).join(", ") || none;
 }

@@ -1,12 +1,7 @@
-/** What is steered: configuration, intents, fleet and prober as one thing that moves from one state to the next. */
+/** Reconciles pools, prober and drains with the desired configuration, one change at a time. */
 
 import type { Config } from "../config/config.ts";
 import type { ConfigError } from "../config/problem.ts";
-import type { Actor } from "./control.ts";
-import { desiredConfig, type Intents, supersededIntents } from "./desired-state.ts";
-import type { Drain, Drains } from "./drains.ts";
-import type { EventLog } from "./event-log.ts";
-import { planOf, type Step } from "./plan.ts";
 import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -14,8 +9,13 @@ import type { Prober } from "../probe/prober.ts";
 import { type PoolRegistry, probeTargets } from "../registry/pool-registry.ts";
 import type { ConfigurationSnapshot } from "../snapshot/snapshot.ts";
 import type { Intent } from "../state/intent.ts";
+import type { Actor } from "./control.ts";
+import { desiredConfig, type Intents, supersededIntents } from "./desired-state.ts";
+import type { Drain, Drains } from "./drains.ts";
+import type { EventLog } from "./event-log.ts";
+import { planSteps, type Step } from "./plan.ts";
 
-/** Reads the configuration anew, or reads this text instead of its file: with the same flags and variables. */
+/** Loads the configuration again, with the same flags and variables. @param file replaces the configuration file */
 export type ConfigLoader = (file?: { readonly name: string; readonly text: string }) => Config | ConfigError;
 
 export type ReloadOutcome =
@@ -32,30 +32,31 @@ export interface ReconcilerOptions {
   readonly eventLog: EventLog;
   readonly log: Log;
   readonly wallClock: WallClock;
-  /** The system's if left out. */
+  /** Defaults to the system's clock. */
   readonly clock?: Clock;
+  /** Defaults to the system's timers. */
   readonly schedule?: Schedule;
-  /** Cuts what is under way on one upstream, and says how many; undefined where the engine cannot. */
+  /** The function that aborts all attempts on one upstream and returns how many; undefined if the engine cannot. */
   readonly abortAttempts: () => ((upstream: Upstream) => number | Promise<number>) | undefined;
-  /** Hears that fleet or modes have changed. */
+  /** Called after pools or modes have changed. */
   readonly onReconciled?: () => void;
-  /** Hears how each try to reload ended. */
-  readonly onReload: (end: ReloadOutcome) => void;
+  /** Called with the result of every reload. */
+  readonly onReload: (outcome: ReloadOutcome) => void;
 }
 
 export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
-  /** As it was read, without what cannot change while this runs. */
+  /** The configuration as loaded; settings that need a restart keep their running values. */
   readonly config: Config;
-  /** The configuration with the intents laid over it: what the fleet is. */
+  /** The configuration with the intents applied: what runs now. */
   readonly desired: Config;
-  /** What will be wanted with this configuration and these intents, as long as those that leave are not gone. */
+  /** The desired configuration for this configuration and these intents. Includes upstreams that drain before removal. */
   desiredWith(config: Config, intents: readonly Intent[]): Config;
-  /** One order after the other, in the order in which they came. */
+  /** Runs tasks one at a time, in the order of the calls. */
   runExclusive<T>(task: () => Promise<T>): Promise<T>;
   /**
-   * Goes to where configuration and intents lead now: newcomers are probed, then everything changes at once.
-   * @param config a new one, or the one that counts already
-   * @returns what changed
+   * Makes the pools match configuration and intents: new upstreams are probed, then all changes apply at once.
+   * @param config a new configuration; defaults to the current one
+   * @returns the changes
    */
   reconcile(actor: Actor, trigger: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
 }
@@ -65,24 +66,24 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let { config } = options;
   intents.write(supersededIntents(config, intents.all));
   let desired = desiredConfig(config, intents.all);
-  let last: Promise<unknown> = Promise.resolve();
+  let lastTask: Promise<unknown> = Promise.resolve();
 
   const desiredWith = (newConfig: Config, newIntents: readonly Intent[]) => {
     const leaving = registry.pools.flatMap(({ name: pool, upstreams }) =>
       upstreams
-        .filter((upstream) => isStillLeaving(drains.of(upstream)))
+        .filter((upstream) => isStillLeaving(drains.get(upstream)))
         .map(({ id, address, weight, backup }) => ({ pool, spec: { id, address, weight, backup } })),
     );
     return desiredConfig(newConfig, newIntents, leaving);
   };
   const adopt = (next: ReturnType<PoolRegistry["prepare"]>) => {
     registry.commit(next);
-    for (const { pool } of registry.members) {
+    for (const { pool } of registry.entries) {
       for (const upstream of pool.upstreams) {
-        const intent = intents.of("mode", upstream.id);
-        const drain = drains.of(upstream);
+        const intent = intents.get("mode", upstream.id);
+        const drain = drains.get(upstream);
         pool.setMode(upstream, drain?.isRemoval ? "draining" : (intent?.mode ?? "ready"));
-        // Set before a restart, or while the configuration did not have it.
+        // The intent is from before a restart, or from a time when the configuration lacked the upstream.
         if (intent?.mode === "draining" && !drain) drains.restore(upstream, intent.at);
       }
     }
@@ -100,23 +101,23 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     },
     desiredWith,
     runExclusive(task) {
-      const done = last.then(task);
-      last = done.catch(() => {});
-      return done;
+      const result = lastTask.then(task);
+      lastTask = result.catch(() => {});
+      return result;
     },
     async reconcile(actor, trigger, newConfig = config) {
-      const newWanted = desiredWith(newConfig, intents.all);
-      const steps = planOf(desired, newWanted);
-      const next = registry.prepare(newWanted);
+      const newDesired = desiredWith(newConfig, intents.all);
+      const steps = planSteps(desired, newDesired);
+      const next = registry.prepare(newDesired);
       const before = new Set(registry.pools.flatMap((pool) => pool.upstreams));
       await prober.watch(probeTargets(next));
-      const after = new Set(next.members.flatMap(({ upstreams }) => upstreams));
+      const after = new Set(next.entries.flatMap(({ upstreams }) => upstreams));
       for (const upstream of before) if (!after.has(upstream)) drains.end(upstream);
       adopt(next);
       prober.retain(after);
-      [config, desired] = [newConfig, newWanted];
+      [config, desired] = [newConfig, newDesired];
       options.onReconciled?.();
-      for (const step of steps) record(eventLog, step, { actor, trigger });
+      for (const step of steps) recordStep(eventLog, step, { actor, trigger });
       return steps;
     },
   };
@@ -126,8 +127,8 @@ function isStillLeaving(drain: Drain | undefined): boolean {
   return drain !== undefined && drain.isRemoval && !drain.isOver;
 }
 
-/** Upstreams have a history each; what else changed is in the record of the reload. */
-function record(
+/** Each upstream has its own events; all other changes are in the event of the reload. */
+function recordStep(
   eventLog: EventLog,
   step: Step,
   { actor, trigger }: { readonly actor: Actor; readonly trigger: string },
@@ -143,18 +144,16 @@ function record(
   else eventLog.add({ kind: "member", ...named, from, to });
 }
 
-// How a try to take another configuration changes what is told of the one that counts.
-
-/** @param at epoch milliseconds */
+/** The configuration's status in the snapshot after a reload. @param at epoch milliseconds */
 export function configurationStatusAfter(
-  end: ReloadOutcome,
+  outcome: ReloadOutcome,
   before: ConfigurationSnapshot,
   at: number,
 ): ConfigurationSnapshot {
-  if (end.result === "refused") {
-    const { by, problems } = end;
+  if (outcome.result === "refused") {
+    const { by, problems } = outcome;
     return { ...before, refused: { at, by, problems } };
   }
-  const takenAt = end.result === "applied" ? at : before.takenAt;
-  return { takenAt, refused: null, needsRestart: end.needsRestart };
+  const takenAt = outcome.result === "applied" ? at : before.takenAt;
+  return { takenAt, refused: null, needsRestart: outcome.needsRestart };
 }

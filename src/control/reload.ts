@@ -1,12 +1,12 @@
-/** Takes the configuration anew: reads it, says what would change, changes it, or keeps the old one and says why. */
+/** Reloads the configuration: loads it, computes the changes, then applies them or rejects it as a whole. */
 
-import { problemSentence, type ConfigError } from "../config/problem.ts";
 import { warningsIn } from "../config/load.ts";
+import { type ConfigError, problemSentence } from "../config/problem.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
-import type { Reconciler } from "./reconciler.ts";
-import { describeStep, liveOf, planOf, type Step } from "./plan.ts";
 import { supersededIntents } from "./desired-state.ts";
+import { describeStep, planSteps, reloadableConfig, type Step } from "./plan.ts";
+import type { Reconciler } from "./reconciler.ts";
 
 export async function reload(
   reconciler: Reconciler,
@@ -14,28 +14,29 @@ export async function reload(
   by: string,
 ): Promise<CommandError | ReloadReport> {
   const { config, desired, intents } = reconciler;
-  const read = reconciler.loadConfig(file);
-  if ("kind" in read) {
-    if (!dry) rejectReload(reconciler, read, by);
-    return invalid(read);
+  const loaded = reconciler.loadConfig(file);
+  if ("kind" in loaded) {
+    if (!dry) rejectReload(reconciler, loaded, by);
+    return invalidConfigError(loaded);
   }
-  const live = liveOf(config, read);
-  const outdated = supersededIntents(live, intents.all);
-  const kept = intents.all.filter(
+  const reloadable = reloadableConfig(config, loaded);
+  const superseded = supersededIntents(reloadable, intents.all);
+  const remaining = intents.all.filter(
     (intent) =>
-      !outdated.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),
+      !superseded.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),
   );
-  const steps = planOf(desired, reconciler.desiredWith(read, kept));
+  const steps = planSteps(desired, reconciler.desiredWith(loaded, remaining));
   const needsRestart = steps.flatMap(({ key, needsRestart: needs }) =>
     needs && key !== undefined ? [key] : [],
   );
   if (dry) return { applied: false, steps, needsRestart };
-  reconciler.intents.write(outdated);
-  await reconciler.reconcile({ by, reason: "" }, "configuration", live);
-  for (const why of warningsIn(live, reconciler.wallClock())) reconciler.log.warn("configuration", { why });
+  reconciler.intents.write(superseded);
+  await reconciler.reconcile({ by, reason: "" }, "configuration", reloadable);
+  for (const why of warningsIn(reloadable, reconciler.wallClock()))
+    reconciler.log.warn("configuration warning", { why });
   const isChanged = steps.some((step) => !step.needsRestart);
   reconciler.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });
-  tell(reconciler, { steps, needsRestart, isChanged }, by);
+  reportReload(reconciler, { steps, needsRestart, isChanged }, by);
   return { applied: isChanged, steps, needsRestart };
 }
 
@@ -45,13 +46,13 @@ interface AppliedReload {
   readonly isChanged: boolean;
 }
 
-function tell(
+function reportReload(
   { log, eventLog }: Reconciler,
   { steps, needsRestart, isChanged }: AppliedReload,
   by: string,
 ): void {
   if (needsRestart.length > 0)
-    log.warn("configuration needs a restart", { settings: needsRestart.join(", ") });
+    log.warn("configuration restart required", { settings: needsRestart.join(", ") });
   if (!isChanged) return log.info("configuration unchanged", { by });
   const lines = steps.map(describeStep);
   log.info("configuration applied", { by, changes: lines });
@@ -61,26 +62,24 @@ function tell(
 function rejectReload({ log, eventLog, onReload }: Reconciler, problems: ConfigError, by: string): void {
   const sentences = problems.problems.map(problemSentence);
   onReload({ result: "refused", by, problems: sentences });
-  log.error("configuration refused, the old one goes on", { by, problems: sentences });
+  log.error("configuration rejected, keeping the current one", { by, problems: sentences });
   recordReload(eventLog, { to: "refused", by, detail: sentences.join("\n") });
 }
 
-/** More than anyone reads in a list of events. */
-const maxDetail = 2_000;
+/** Characters in an event's detail; enough for a list of events. */
+const maxDetailLength = 2_000;
 
 function recordReload(
   eventLog: Reconciler["eventLog"],
   { to, by, detail }: { readonly to: string; readonly by: string; readonly detail: string },
 ): void {
-  const whole = { kind: "reload", pool: null, upstream: null, from: "", reason: "configuration" } as const;
-  eventLog.add({ ...whole, to, by, detail: detail.slice(0, maxDetail) });
+  const common = { kind: "reload", pool: null, upstream: null, from: "", reason: "configuration" } as const;
+  eventLog.add({ ...common, to, by, detail: detail.slice(0, maxDetailLength) });
 }
 
-function invalid(found: ConfigError): CommandError {
-  const problems = found.problems.map(problemSentence);
-  const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
-  return {
-    ...commandError(422, "configuration_invalid", `Cannot take the configuration: it has ${count}`),
-    problems,
-  };
+function invalidConfigError(error: ConfigError): CommandError {
+  const problems = error.problems.map(problemSentence);
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const message = `Cannot load the configuration: ${count} (run \`evenkeel check\`).`;
+  return { ...commandError(422, "configuration_invalid", message), problems };
 }

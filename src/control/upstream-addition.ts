@@ -1,22 +1,22 @@
-/** An upstream that somebody wants to add: read by the rules of the configuration file, all problems at once, and what is kept of it. */
+/** Adding an upstream at run time: parses it by the rules of the configuration file, and derives the intents to store. */
 
 import type { Config } from "../config/config.ts";
-import { nameOf, quote, problemSentence } from "../config/problem.ts";
 import { upstreamFileSchema } from "../config/pool-schema.ts";
+import { nameOf, problemSentence, quote } from "../config/problem.ts";
 import type { UpstreamFile } from "../config/schema.ts";
 import { schemaErrors } from "../config/schema-kit.ts";
 import { toUpstreamSpec } from "../config/upstreams.ts";
-import { isLoopback } from "../net/address.ts";
-import { type UpstreamSpec } from "../pool/upstream.ts";
-import { originOf } from "../net/address.ts";
-import type { IntentRemoval, Intent, IntentMeta } from "../state/intent.ts";
+import { isLoopback, originOf } from "../net/address.ts";
+import type { UpstreamSpec } from "../pool/upstream.ts";
+import type { Intent, IntentMeta, IntentRemoval } from "../state/intent.ts";
 import { type CommandError, commandError } from "./control.ts";
-import { removalsFor, type Intents } from "./desired-state.ts";
+import { type Intents, removalsFor } from "./desired-state.ts";
 
 /**
- * @param given as the file would have it: url, name, weight, backup, tls without ca
- * @param desired what it must not clash with
- * @param pool where it is to be
+ * Reports every problem at once.
+ * @param given as in the configuration file: url, name, weight, backup, tls without ca
+ * @param desired the running configuration, which must not contain the name yet
+ * @param pool the pool to add it to
  */
 export function parseNewUpstream(given: unknown, desired: Config, pool: string): UpstreamSpec | CommandError {
   const problems = schemaErrors(upstreamFileSchema, given).map(({ path, why, value, isKey }) =>
@@ -27,21 +27,17 @@ export function parseNewUpstream(given: unknown, desired: Config, pool: string):
     }),
   );
   if (problems.length > 0) {
-    return { ...commandError(422, "upstream_invalid", problems.join("; ")), problems };
+    return { ...commandError(422, "upstream_invalid", problems.join(" ")), problems };
   }
   const { tls, ...rest } = given as UpstreamFile;
   if (tls && !/^https:/i.test(rest.url)) {
-    return commandError(
-      422,
-      "upstream_invalid",
-      `Cannot use tls: it means nothing for ${rest.url}, which is not https`,
-    );
+    return commandError(422, "upstream_invalid", `Cannot use tls with ${rest.url}: the URL must be https.`);
   }
   if (tls?.ca !== undefined) {
-    const why = "files are named in the configuration alone, as upstreamTls of the pool";
+    const why = "only the configuration file can name certificate files. Use upstreamTls of the pool.";
     return commandError(422, "upstream_invalid", `Cannot use tls.ca: ${why}`);
   }
-  // What it does not say itself is not kept: it follows its pool, also when that changes.
+  // Only its own TLS settings are stored: the others follow the pool, also when those change.
   const verify = desired.pools.find(({ name }) => name === pool)?.upstreamTls?.verify ?? true;
   const spec = toUpstreamSpec({ ...rest, ...(tls && { tls: { verify, ...tls } }) }, undefined, new Map());
   const namesake = desired.pools.find(({ upstreams }) => upstreams.some(({ id }) => id === spec.id));
@@ -49,7 +45,7 @@ export function parseNewUpstream(given: unknown, desired: Config, pool: string):
     return commandError(
       409,
       "upstream_exists",
-      `Cannot add ${spec.id}: pool ${namesake.name} has one of that name`,
+      `Cannot add ${spec.id}: pool ${namesake.name} already has an upstream with that name.`,
     );
   }
   const { hostname, port } = spec.address;
@@ -57,7 +53,7 @@ export function parseNewUpstream(given: unknown, desired: Config, pool: string):
     return commandError(
       422,
       "upstream_invalid",
-      `Cannot add ${originOf(spec.address)}: this balancer listens there itself`,
+      `Cannot add ${originOf(spec.address)}: this balancer itself listens there.`,
     );
   }
   return spec;
@@ -66,26 +62,26 @@ export function parseNewUpstream(given: unknown, desired: Config, pool: string):
 export interface UpstreamAddition {
   readonly pool: string;
   readonly spec: UpstreamSpec;
-  /** Whether it was told how much it weighs. */
-  readonly isWeighed: boolean;
+  /** The request named a weight. */
+  readonly hasWeight: boolean;
   readonly meta: Omit<IntentMeta, "upstream">;
 }
 
-/** What has to be kept for it to belong; a refusal if the configuration uses its name for another one. */
+/** The intents to store for the addition; an error if the configuration uses the name for another upstream. */
 export function intentsForAddition(
-  { pool, spec, isWeighed, meta: said }: UpstreamAddition,
+  { pool, spec, hasWeight, meta }: UpstreamAddition,
   { pools }: Config,
-  intents: Pick<Intents, "of">,
+  intents: Pick<Intents, "get">,
 ): readonly (Intent | IntentRemoval)[] | CommandError {
   const { id, weight } = spec;
   const isConfigured = pools.some(({ upstreams }) => upstreams.some((configured) => configured.id === id));
-  const named = { upstream: id, ...said };
+  const named = { upstream: id, ...meta };
   if (!isConfigured) return [...removalsFor(id), { kind: "added", pool, spec, ...named }];
-  // What was removed and comes back as it was configured needs no intent of its own.
-  const removed = intents.of("removed", id);
+  // A configured upstream that was removed and comes back needs no intent, except for its weight.
+  const removed = intents.get("removed", id);
   if (removed?.pool !== pool || originOf(removed.address) !== originOf(spec.address)) {
-    const message = `Cannot add ${id}: the configuration uses the name for another one`;
+    const message = `Cannot add ${id}: the configuration already uses this name for another upstream.`;
     return commandError(409, "upstream_exists", message);
   }
-  return isWeighed ? [...removalsFor(id), { kind: "weight", weight, ...named }] : removalsFor(id);
+  return hasWeight ? [...removalsFor(id), { kind: "weight", weight, ...named }] : removalsFor(id);
 }

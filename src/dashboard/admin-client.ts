@@ -6,7 +6,7 @@ import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { areStrings, isRecord, parseJson } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
-import { type DashboardCommand, type OrderRequest, requestOf } from "./actions/command.ts";
+import { type DashboardCommand, type OrderRequest, requestFor } from "./actions/command.ts";
 import {
   eventsIn,
   intentsIn,
@@ -125,12 +125,12 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     },
 
     async order(order) {
-      const result = await send(requestOf(order));
+      const result = await send(requestFor(order));
       return "error" in result ? result.error : undefined;
     },
 
     async add(order) {
-      const result = await send(requestOf(order));
+      const result = await send(requestFor(order));
       if ("error" in result) return result;
       const id = isRecord(result.value) ? result.value["id"] : undefined;
       return typeof id === "string" ? { value: id } : { error: notUnderstood };

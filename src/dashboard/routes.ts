@@ -54,7 +54,7 @@ export function routesOf({
   const undoHistory = new UndoHistory();
   const doneIn = (query: Query, place: PageLocation) => {
     const undo = undoHistory.of(query["done"]);
-    return undo && { deed: undo, place };
+    return undo && { entry: undo, location: place };
   };
   const pageWith = async (query: Query) => {
     const window = windowIn(query);

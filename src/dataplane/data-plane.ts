@@ -1,4 +1,4 @@
-/** What the control plane asks of a data plane: one in this process, or several in processes of their own. */
+/** The interface between control plane and data plane. */
 
 import type { Config } from "../config/config.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
@@ -6,44 +6,44 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { PoolEntry } from "../registry/pool-registry.ts";
 import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
 
-/** Values of a pool that are not a sum over its attempts. */
+/** Current values of a pool that are not sums over its attempts. */
 export interface PoolGauges {
-  /** Retries that could be paid for now. */
+  /** Retries that the budget can pay for now. */
   readonly retryBudget: { readonly balance: number };
-  /** Requests that wait for a place. */
+  /** Requests that wait for a slot. */
   readonly queue: { readonly size: number };
 }
 
-/** Serves clients. Implemented by `LocalDataPlane` and `WorkerDataPlane`. */
+/** Serves clients. `LocalDataPlane` does so in this process, `WorkerDataPlane` in several worker processes. */
 export interface DataPlane {
-  /** The port that clients reach it on; 0 before it listens. */
+  /** The port of the client listener; 0 before it listens. */
   readonly port: number;
-  /** Missing where a single process does everything. */
+  /** Undefined if a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
-  /** Cuts what is under way on one upstream, and says how many; undefined where it has no way to. */
+  /** Aborts all attempts on one upstream and returns how many; undefined if the engine cannot abort. */
   readonly abortAttempts: ((upstream: Upstream) => number | Promise<number>) | undefined;
-  /** Takes clients. Rejects with the system's code if the port cannot be had. */
+  /** Starts to accept clients. Rejects with the system's error code if the port is not available. */
   listen(): Promise<void>;
-  /** The fleet, its modes or its health have changed: goes by this from now on. */
+  /** Call it after pools, modes or health have changed. */
   apply(desired: Config): void;
-  /** Brings the meters up to date, for somebody who reads them now. */
+  /** Brings the meters up to date before they are read. */
   refreshCounters(): void;
-  /** Requests that clients wait for now. */
+  /** Client requests in flight now. */
   active(): number;
-  /** Whether nothing is under way on an upstream, beyond doubt. */
+  /** True only if it is certain that nothing is in flight on the upstream, in any process. */
   isDrained(upstream: Upstream): boolean;
-  /** What a pool's exchanges know of it, everywhere. */
-  measure(member: PoolEntry): PoolGauges;
-  /** What other processes of ours take, bytes. */
+  /** A pool's gauges, summed over all processes. */
+  measure(entry: PoolEntry): PoolGauges;
+  /** Resident memory of the worker processes, bytes; 0 if there are no workers. */
   rssBytes(): number;
-  /** Failings of our other processes. */
+  /** Internal errors of the worker processes. */
   processCounters(): ProcessCounters;
-  /** Refuses new requests from now on, or no longer. */
+  /** Refuses new requests, or stops refusing them. */
   setShedding(isShedding: boolean): void;
-  /** Takes nothing new; resolves when nothing is active. */
+  /** Accepts no new connections or requests; resolves when nothing is active. */
   drain(): Promise<void>;
-  /** Cuts what is left. Resolves when nothing of it is there any more. */
+  /** Aborts what is left. Resolves when its attempts have ended. */
   end(): Promise<void>;
-  /** Cuts what is left, synchronously. */
+  /** Aborts what is left, synchronously. */
   close(): void;
 }

@@ -1,7 +1,6 @@
-/** The part that serves clients: exchanges over the pools of a fleet, behind one engine's listener. */
+/** The data plane of a single process: runs exchanges over the registry's pools behind one engine's listener. */
 
 import type { Config } from "../config/config.ts";
-import type { PoolRegistry, PoolEntry } from "../registry/pool-registry.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
@@ -20,36 +19,37 @@ import type { RecordSink } from "../proxy/record.ts";
 import { requestIds } from "../proxy/request-head.ts";
 import type { Tracer } from "../proxy/trace-context.ts";
 import { trustedProxyMatcher } from "../net/address.ts";
+import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
 
 export interface LocalDataPlaneOptions {
-  /** As it was at the start. */
+  /** The configuration at the start. */
   readonly config: Config;
   readonly engine: Engine;
   readonly sharesPort: boolean;
   readonly registry: PoolRegistry;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** The system's if left out. */
+  /** Defaults to the system's timers. */
   readonly schedule?: Schedule;
   readonly log: Log;
-  /** Hears of upstreams on which attempts wait for too long. */
+  /** Called with upstreams on which attempts wait too long. */
   readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
-  /** Get what became of requests. */
+  /** Receive the request records. */
   readonly records?: readonly RecordSink[];
   readonly trace?: Tracer;
   readonly attemptFilters?: readonly AttemptFilter[];
-  /** Lines of the access log that could not be written so far. */
+  /** Access log lines dropped so far. */
   readonly lostLines?: () => number;
-  /** Spans that did not get to the collector so far. */
+  /** Trace spans dropped so far. */
   readonly lostSpans?: () => number;
 }
 
-/** Runtimes tell of connections that were cut a moment later, on a busy machine some moments: until then exchanges are not over. */
+/** Runtimes report closed connections late, more so under load. Exchanges end only then, so `end` polls for it. */
 const settleMs = 50;
 const maxSettles = 40;
 
-/** The plane in this process: its orders and reports are function calls. */
+/** Commands and reports are plain function calls. */
 export class LocalDataPlane implements DataPlane {
   readonly #options: LocalDataPlaneOptions;
   #isTrustedProxy: (address: string) => boolean;
@@ -63,7 +63,7 @@ export class LocalDataPlane implements DataPlane {
     const { registry, metrics, clock, schedule = systemSchedule, onSuspicion } = options;
     this.#hedger = new Hedger({
       ...{ clock, schedule },
-      pools: () => hedgedPoolsOf(registry),
+      pools: () => hedgedPools(registry),
       latencyOf: (pool) => metrics.latencyOf(pool),
     });
     this.#isTrustedProxy = trustedProxyMatcher(options.config.trustedProxies);
@@ -86,7 +86,7 @@ export class LocalDataPlane implements DataPlane {
   async listen(): Promise<void> {
     const { config, engine, sharesPort, registry, metrics, clock, log } = this.#options;
     const { records, trace, attemptFilters } = this.#options;
-    const { tls, ...place } = config.listen;
+    const { tls, ...address } = config.listen;
     const exchanges = {
       ...{ routes: () => registry.routes, clock, load: this.#load, observer: metrics },
       ...(records && { records }),
@@ -94,20 +94,20 @@ export class LocalDataPlane implements DataPlane {
       ...(attemptFilters && { attemptFilters }),
     };
     this.#listener = await engine.listen({
-      ...place,
+      ...address,
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
       exchange: () => new Exchange(exchanges),
       requestId: requestIds(systemRandom),
       isTrustedProxy: (address) => this.#isTrustedProxy(address),
-      log: engineLogOf(log, clock),
+      log: createEngineLog(log, clock),
     });
     this.#stallDetector.start();
     this.#hedger.wake();
   }
 
-  /** What it sees of an upstream now; see {@link StallDetector.evidenceFor}. */
+  /** What this process observes of an upstream now; see {@link StallDetector.evidenceFor}. */
   evidenceFor(pool: Pool, upstream: Upstream, since: number): StallEvidence {
     return this.#stallDetector.evidenceFor(pool, upstream, since);
   }
@@ -131,8 +131,8 @@ export class LocalDataPlane implements DataPlane {
     return inFlight === 0;
   }
 
-  measure(member: PoolEntry): PoolGauges {
-    return member;
+  measure(entry: PoolEntry): PoolGauges {
+    return entry;
   }
 
   rssBytes(): number {
@@ -172,20 +172,21 @@ export class LocalDataPlane implements DataPlane {
   }
 }
 
-function hedgedPoolsOf({ members }: PoolRegistry) {
-  return members.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
+function hedgedPools({ entries }: PoolRegistry) {
+  return entries.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
 }
 
-/** One dead upstream can fail thousands of requests a second: a few a second tell as much as all of them. */
-const faultLinesPerSecond = 10;
+/** One dead upstream can fail thousands of requests a second; a few log lines a second say as much. */
+const maxWarningsPerSecond = 10;
 
-function engineLogOf(log: Log, clock: Clock): EngineLog {
-  const mayPass = rateLimit(faultLinesPerSecond, clock);
+function createEngineLog(log: Log, clock: Clock): EngineLog {
+  const limiter = rateLimit(maxWarningsPerSecond, clock);
   return {
     bug: (error, requestId) => bugs.report(log, error, { requestId }),
     warn: (message, fields) => {
-      const held = mayPass();
-      if (held !== undefined) log.warn(message, held > 0 ? { ...fields, heldBack: held } : fields);
+      const suppressed = limiter();
+      if (suppressed !== undefined)
+        log.warn(message, suppressed > 0 ? { ...fields, heldBack: suppressed } : fields);
     },
   };
 }

@@ -1,8 +1,6 @@
-/** What the control plane and its workers tell each other: whole states, never deltas, so that the next one mends a loss. */
+/** The messages between control plane and workers. They carry full state, no deltas: the next one repairs a lost one. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
-import type { PoolRegistry } from "../registry/pool-registry.ts";
-import { identityOf } from "../registry/pool-registry.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -19,102 +17,106 @@ import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
+import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
 
-/** What is wanted of one upstream, and what is known of it. */
-export interface UpstreamState extends UpstreamHealth {
-  /** Id and origin. */
-  readonly upstream: string;
-  readonly mode: Mode;
-  /** A fault that is played there. */
-  readonly fault?: FaultSpec;
-}
+export type ToWorker =
+  /** Sent each second and after every change. `now` is the control plane's clock, which the worker adopts. */
+  | ({
+      readonly kind: "state";
+      readonly revision: number;
+      readonly now: number;
+      readonly worker: WorkerIndex;
+      /** Whether new requests are refused. */
+      readonly shedding: boolean;
+    } & DesiredState)
+  /** A worker suspects these upstreams of stalling. Only waits that began after `since` count as evidence. */
+  | { readonly kind: "collect-evidence"; readonly upstreams: readonly EvidenceRequest[] }
+  /** Aborts all attempts on this upstream (id and origin). `aborted` replies with the same `requestId`. */
+  | { readonly kind: "abort"; readonly upstream: string; readonly requestId: number }
+  | { readonly kind: "drain" | "close" };
+
+export type FromWorker =
+  /** `hello`: the process runs and needs its first state. */
+  | { readonly kind: "hello" | "drained" }
+  | { readonly kind: "ready"; readonly port: number }
+  /** The worker cannot listen. `code` is the system's, empty if there is no such code. */
+  | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  | { readonly kind: "evidence"; readonly evidence: readonly UpstreamEvidence[] }
+  /** Reply to `abort`: how many attempts it aborted. */
+  | { readonly kind: "aborted"; readonly requestId: number; readonly count: number }
+  /** Sampled records of requests that ended since the last report. A lost message only shortens a list. */
+  | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
+  | WorkerReport;
 
 export interface DesiredState {
   readonly config: Config;
   readonly upstreams: readonly UpstreamState[];
 }
 
-/** Which one of how many workers it is. */
-export interface WorkerIndex {
-  readonly index: number;
-  readonly of: number;
+/** An upstream's desired mode and fault, and its current health. */
+export interface UpstreamState extends UpstreamHealth {
+  /** Id and origin. */
+  readonly upstream: string;
+  readonly mode: Mode;
+  /** The active fault injection. */
+  readonly fault?: FaultSpec;
 }
 
-export type ToWorker =
-  /** `now` is the control plane's clock, which the worker goes by. */
-  | ({
-      readonly kind: "state";
-      readonly revision: number;
-      readonly now: number;
-      readonly place: WorkerIndex;
-      /** Whether new requests are refused. */
-      readonly shedding: boolean;
-    } & DesiredState)
-  /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
-  | { readonly kind: "look"; readonly upstreams: readonly EvidenceRequest[] }
-  /** Ends what is under way on this one (id and origin); the answer has the same number. */
-  | { readonly kind: "cut"; readonly upstream: string; readonly request: number }
-  | { readonly kind: "drain" | "close" };
+/** The position of a worker among all workers. */
+export interface WorkerIndex {
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+}
 
 export interface EvidenceRequest {
-  /** Id. */
+  /** The upstream's id. */
   readonly id: string;
   /** Clock time. */
   readonly since: number;
 }
 
-/** What one worker sees of an upstream. */
+/** What one worker observed of an upstream. */
 export interface UpstreamEvidence extends StallEvidence {
   readonly id: string;
-  /** It speaks up itself, and was not asked. */
+  /** The worker itself suspects the upstream; false in a reply to `collect-evidence`. */
   readonly isSuspected: boolean;
 }
 
 export interface WorkerReport {
-  readonly kind: "counts";
-  /** Of the state that it follows. */
+  readonly kind: "report";
+  /** Revision of the state that the worker applied. */
   readonly revision: number;
-  /** Requests that clients wait for. */
+  /** Client requests in flight. */
   readonly active: number;
-  /** Of the access log, that could not be written. */
+  /** Access log lines dropped. */
   readonly lostLines: number;
-  /** Of the traces, that did not get to the collector. */
+  /** Trace spans dropped. */
   readonly lostSpans: number;
-  /** What its process takes. */
+  /** Resident memory of the process. */
   readonly rssBytes: number;
   readonly processCounters: ProcessCounters;
   readonly upstreams: readonly {
+    /** Id and origin. */
     readonly upstream: string;
     readonly inFlight: number;
     readonly tunnels: number;
     readonly verdict: OutlierVerdict;
     readonly counts: UpstreamCounters;
   }[];
-  /** That of what no route matched has an empty name. */
+  /** The entry with an empty name counts requests that matched no route. */
   readonly pools: readonly {
     readonly name: string;
+    /** Balance of the retry budget. */
     readonly retriesLeft: number;
-    /** Requests that wait for a place. */
+    /** Requests that wait for a slot. */
     readonly queued: number;
     readonly counts: PoolCounters;
   }[];
 }
 
-export type FromWorker =
-  /** It runs and wants to know its state. */
-  | { readonly kind: "hello" | "drained" }
-  | { readonly kind: "ready"; readonly port: number }
-  /** It cannot listen. */
-  | { readonly kind: "failed"; readonly code: string; readonly message: string }
-  | { readonly kind: "sights"; readonly sights: readonly UpstreamEvidence[] }
-  /** What it was told to end, and how much that was. */
-  | { readonly kind: "cut"; readonly request: number; readonly count: number }
-  /** Those that ended since the last ones and are worth keeping: what gets lost is missing in a list, and no more. */
-  | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
-  | WorkerReport;
-
-/** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */
-export function stateOf(
+/** The state that a worker has to apply. @param config as the worker has to use it, see {@link perWorkerConfig} */
+export function buildDesiredState(
   config: Config,
   { pools }: Pick<PoolRegistry, "pools">,
   faults: FaultRegistry,
@@ -135,16 +137,16 @@ export function stateOf(
 }
 
 /**
- * How much later the next worker tries an upstream on probation, milliseconds. The first one's answer is known to all
- * within a few; should it have no request to try it with, the next one has.
+ * Delay between one worker's first probation attempt and the next worker's, milliseconds. All workers have the first
+ * one's result within a few milliseconds. If the first worker has no request to try, the next one does.
  */
-const turnMs = 1_000;
+const probationStaggerMs = 1_000;
 
-/** Makes a fleet what a state says. What a verdict has said here since stays. */
+/** Applies a state to this process's registry and faults. Newer local verdicts stay. */
 export function applyState(
   { registry, faults }: { readonly registry: PoolRegistry; readonly faults: FaultRegistry },
   { config, upstreams }: DesiredState,
-  { index, of }: WorkerIndex = { index: 0, of: 1 },
+  { index, count: of }: WorkerIndex = { index: 0, count: 1 },
 ): void {
   const upstreamStates = new Map(upstreams.map((upstreamState) => [upstreamState.upstream, upstreamState]));
   registry.commit(registry.prepare(config));
@@ -153,8 +155,9 @@ export function applyState(
       const upstreamState = upstreamStates.get(identityOf(upstream));
       if (!upstreamState) continue;
       pool.setMode(upstream, upstreamState.mode);
-      // The first try is not always the same worker's.
-      upstream.outlier.probationDelayMs = ((index + hashString(upstreamState.upstream)) % of) * turnMs;
+      // Hashed, so that not always the same worker makes the first attempt.
+      upstream.outlier.probationDelayMs =
+        ((index + hashString(upstreamState.upstream)) % of) * probationStaggerMs;
       pool.adoptHealth(upstream, upstreamState);
       const { fault } = upstreamState;
       faults.set(upstream, fault && new FaultInjection(fault, systemRandom));
@@ -163,11 +166,11 @@ export function applyState(
 }
 
 export function buildReport(
-  { members }: Pick<PoolRegistry, "members">,
+  { entries }: Pick<PoolRegistry, "entries">,
   metrics: Metrics,
   own: Pick<WorkerReport, "revision" | "active" | "rssBytes" | "processCounters">,
 ): WorkerReport {
-  const upstreams = members.flatMap(({ pool }) =>
+  const upstreams = entries.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({
       upstream: identityOf(upstream),
       ...{ inFlight: upstream.inFlight, tunnels: upstream.tunnels },
@@ -177,12 +180,12 @@ export function buildReport(
   );
   const pools = [
     { name: "", retriesLeft: 0, queued: 0 },
-    ...members.map(({ pool: { name }, retryBudget, queue }) => ({
+    ...entries.map(({ pool: { name }, retryBudget, queue }) => ({
       ...{ name, retriesLeft: retryBudget.balance, queued: queue.size },
     })),
   ].map((pool) => ({ ...pool, counts: poolCountersOf(metrics.ofPool(pool.name)) }));
   return {
-    kind: "counts",
+    kind: "report",
     ...own,
     lostLines: metrics.lostLines,
     lostSpans: metrics.lostSpans,
@@ -192,35 +195,35 @@ export function buildReport(
 }
 
 /**
- * The configuration as one of several workers has to keep it: limits that hold for all together are divided.
- * @param port the one that all listen on
+ * The configuration for each of several workers: limits that apply to all workers together are divided among them.
+ * @param port the one that all workers listen on
  */
 export function perWorkerConfig(config: Config, workers: number, port: number): Config {
   const { hostname, port: adminPort } = config.admin;
-  const partOf = (limit: number) => Math.ceil(limit / workers);
-  const poolOf = (pool: PoolConfig): PoolConfig => ({
+  const divide = (limit: number) => Math.ceil(limit / workers);
+  const poolConfigFor = (pool: PoolConfig): PoolConfig => ({
     ...pool,
-    maxInFlight: partOf(pool.maxInFlight),
-    queue: { ...pool.queue, maxWaiting: partOf(pool.queue.maxWaiting) },
+    maxInFlight: divide(pool.maxInFlight),
+    queue: { ...pool.queue, maxWaiting: divide(pool.queue.maxWaiting) },
     retryBudget: { ...pool.retryBudget, perSecond: pool.retryBudget.perSecond / workers },
   });
   return {
     ...config,
-    listen: { ...config.listen, port, maxClients: partOf(config.listen.maxClients) },
-    // Without the token, which is nobody else's business.
+    listen: { ...config.listen, port, maxClients: divide(config.listen.maxClients) },
+    // Without the token: workers have no use for it.
     admin: { hostname, port: adminPort },
-    pools: config.pools.map(poolOf),
+    pools: config.pools.map(poolConfigFor),
   };
 }
 
-/** What all workers together have under way on each upstream. */
+/** Attempts and tunnels in flight on each upstream, summed over all workers. Keyed by id and origin. */
 export function sumInFlight(
   reported: WorkerReport["upstreams"],
 ): ReadonlyMap<string, { readonly inFlight: number; readonly tunnels: number }> {
-  const sums = new Map<string, { inFlight: number; tunnels: number }>();
+  const totals = new Map<string, { inFlight: number; tunnels: number }>();
   for (const { upstream, inFlight, tunnels } of reported) {
-    const sum = sums.get(upstream) ?? { inFlight: 0, tunnels: 0 };
-    sums.set(upstream, { inFlight: sum.inFlight + inFlight, tunnels: sum.tunnels + tunnels });
+    const total = totals.get(upstream) ?? { inFlight: 0, tunnels: 0 };
+    totals.set(upstream, { inFlight: total.inFlight + inFlight, tunnels: total.tunnels + tunnels });
   }
-  return sums;
+  return totals;
 }

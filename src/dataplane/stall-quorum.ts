@@ -1,34 +1,35 @@
-/** What workers see of an upstream that one of them suspects, put together: any of them may have had an answer from it. */
+/** Combines the workers' stall evidence on an upstream: it is stalled only if no worker has had a response from it. */
 
-import type { PoolRegistry, UpstreamLocation } from "../registry/pool-registry.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { StallSuspicion } from "../probe/stall-detector.ts";
-import type { UpstreamEvidence } from "./messages.ts";
+import type { PoolRegistry, UpstreamLocation } from "../registry/pool-registry.ts";
+import type { EvidenceRequest, UpstreamEvidence } from "./messages.ts";
 import type { WorkerSupervisor } from "./worker-supervisor.ts";
-
-/** What somebody saw longer ago says nothing about now. */
-const maxEvidenceAgeMs = 500;
 
 export interface StallQuorumOptions {
   readonly registry: Pick<PoolRegistry, "find">;
-  /** All that have to be heard. */
+  /** All workers that have to report before the evidence is complete. */
   readonly supervisors: () => readonly WorkerSupervisor[];
   readonly clock: Clock;
+  /** Called with empty evidence for an immediate probe, and with the evidence of all workers once it is complete. */
   readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
 }
 
+/** Older evidence is stale. */
+const maxEvidenceAgeMs = 500;
+
 interface StallReport extends UpstreamEvidence {
-  /** Clock time at which it came. */
+  /** Clock time at which it arrived. */
   readonly at: number;
 }
 
 /**
  * ```
- *  one suspects ──▶ a check, at once
- *       └──TCP only──▶ all are asked ──all have told──▶ silent, or not
+ *  one worker suspects ──▶ a probe, at once
+ *       └──TCP probes only──▶ evidence of all workers ──complete──▶ unresponsive, or not
  * ```
- * They are asked with the last answer that any of them had: waits from before it say nothing, whoever waits.
+ * Each query carries the time of the last response seen by any worker. Waits that began earlier are ignored.
  */
 export class StallQuorum {
   readonly #options: StallQuorumOptions;
@@ -42,36 +43,35 @@ export class StallQuorum {
     const { registry, supervisors, clock, onSuspicion } = this.#options;
     const at = clock();
     const suspicions: StallSuspicion[] = [];
-    const requests: { id: string; since: number }[] = [];
-    for (const seen of evidence) {
-      const found = registry.find(seen.id);
+    const requests: EvidenceRequest[] = [];
+    for (const observation of evidence) {
+      const found = registry.find(observation.id);
       if (!found || found.upstream.isDown) continue;
-      const fresh = this.#note(found, supervisor, { ...seen, at });
-      if (seen.isSuspected && found.member.config.probe.kind === "tcp") {
-        requests.push({
-          id: seen.id,
-          since: Math.max(0, ...fresh.map(({ lastResponseAt: respondedAt }) => respondedAt)),
-        });
+      const recent = this.#storeReport(found, supervisor, { ...observation, at });
+      if (observation.isSuspected && found.entry.config.probe.kind === "tcp") {
+        const since = Math.max(0, ...recent.map(({ lastResponseAt }) => lastResponseAt));
+        requests.push({ id: observation.id, since });
       }
-      const isWhole = fresh.length === supervisors().length;
-      if (seen.isSuspected || isWhole)
-        suspicions.push({ upstream: found.upstream, evidence: isWhole ? fresh : [] });
+      const isComplete = recent.length === supervisors().length;
+      if (observation.isSuspected || isComplete)
+        suspicions.push({ upstream: found.upstream, evidence: isComplete ? recent : [] });
     }
-    if (requests.length > 0) for (const one of supervisors()) one.send({ kind: "look", upstreams: requests });
+    if (requests.length > 0)
+      for (const one of supervisors()) one.send({ kind: "collect-evidence", upstreams: requests });
     if (suspicions.length > 0) onSuspicion(suspicions);
   }
 
-  /** @returns what all have told of it just now */
-  #note(
+  /** @returns the recent reports of all workers on this upstream, this one included */
+  #storeReport(
     { upstream }: UpstreamLocation,
     supervisor: WorkerSupervisor,
-    testimony: StallReport,
+    report: StallReport,
   ): readonly StallReport[] {
-    const heard = this.#reports.get(upstream) ?? new Map<WorkerSupervisor, StallReport>();
-    this.#reports.set(upstream, heard.set(supervisor, testimony));
+    const reports = this.#reports.get(upstream) ?? new Map<WorkerSupervisor, StallReport>();
+    this.#reports.set(upstream, reports.set(supervisor, report));
     const supervisors = new Set(this.#options.supervisors());
-    return [...heard].flatMap(([who, told]) =>
-      supervisors.has(who) && testimony.at - told.at <= maxEvidenceAgeMs ? [told] : [],
+    return [...reports].flatMap(([source, stored]) =>
+      supervisors.has(source) && report.at - stored.at <= maxEvidenceAgeMs ? [stored] : [],
     );
   }
 }

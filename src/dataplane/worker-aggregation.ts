@@ -1,8 +1,5 @@
-/** Takes over what workers say of upstreams: one verdict for all of them, and the pool's rules hold for all together. */
+/** Combines what workers report: verdicts, counters, and the results of aborts. */
 
-import { identityOf } from "../registry/pool-registry.ts";
-import type { WorkerReport } from "./messages.ts";
-import type { WorkerSupervisor } from "./worker-supervisor.ts";
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import {
   mergePoolCounters,
@@ -15,7 +12,9 @@ import { type ProcessCounters, sumProcessCounters } from "../metrics/process-fam
 import type { OutlierVerdict } from "../pool/outlier-detector.ts";
 import type { Pool, PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { PoolRegistry } from "../registry/pool-registry.ts";
+import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
+import type { WorkerReport } from "./messages.ts";
+import type { WorkerSupervisor } from "./worker-supervisor.ts";
 
 export interface MergeContext {
   readonly observer: PoolObserver;
@@ -23,23 +22,26 @@ export interface MergeContext {
   readonly now: number;
 }
 
-/** @returns whether there is anything that the other workers should know */
+/**
+ * Adopts each outlier verdict of a worker that is newer than ours, if the pool's rules allow it for all workers together.
+ * @returns true if a verdict was newer, so the other workers have to receive the new state
+ */
 export function mergeVerdicts(
   registry: Pick<PoolRegistry, "pools">,
-  counts: WorkerReport,
-  hearing: MergeContext,
+  report: WorkerReport,
+  context: MergeContext,
 ): boolean {
-  const verdicts = new Map(counts.upstreams.map(({ upstream, verdict }) => [upstream, verdict]));
-  let hasNews = false;
+  const verdicts = new Map(report.upstreams.map(({ upstream, verdict }) => [upstream, verdict]));
+  let hasChanged = false;
   for (const pool of registry.pools) {
     for (const upstream of pool.upstreams) {
       const verdict = verdicts.get(identityOf(upstream));
       if (!verdict || verdict.decidedAt <= upstream.outlier.verdict.decidedAt) continue;
-      hasNews = true;
-      applyVerdict(pool, upstream, { verdict, ...hearing });
+      hasChanged = true;
+      applyVerdict(pool, upstream, { verdict, ...context });
     }
   }
-  return hasNews;
+  return hasChanged;
 }
 
 function applyVerdict(
@@ -51,7 +53,7 @@ function applyVerdict(
   const streak = upstream.activeHealth.state;
   const isEjection = verdict.state === "ejected" && own.state !== "ejected";
   if (isEjection && !pool.canEject(upstream)) {
-    // Two workers may each have ejected another one at the same moment. A later word of ours overrules the second.
+    // Two workers may each eject a different upstream at the same time. A newer verdict of ours overrules the second.
     const decidedAt = Math.max(now, verdict.decidedAt + 1);
     pool.adoptHealth(upstream, { streak, verdict: { ...own, decidedAt } });
     return;
@@ -61,18 +63,17 @@ function applyVerdict(
   observer.outlierChanged(pool, { upstream, from: own.state, to, reason });
 }
 
-// Adds up what workers counted: those that serve, and those that are gone.
-
 export interface CounterAggregatorOptions {
   readonly registry: Pick<PoolRegistry, "pools">;
-  /** Where the sums are written. */
+  /** The sums are written here. */
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
+/** Sums the counters of all workers, including exited ones. */
 export class CounterAggregator {
   readonly #options: CounterAggregatorOptions;
-  /** Of the workers that are gone. */
+  /** Counters of workers that have exited. */
   readonly #retired: Metrics;
   #retiredProcess = sumProcessCounters([]);
 
@@ -81,23 +82,23 @@ export class CounterAggregator {
     this.#retired = new Metrics(options.clock);
   }
 
-  /** Keeps the last counts of a worker that is gone: no counter may go back. */
-  retire(counts: WorkerReport): void {
-    this.#add([counts], this.#retired);
-    this.#retiredProcess = sumProcessCounters([this.#retiredProcess, counts.processCounters]);
+  /** Keeps the last counters of a worker that has exited, because counters must never decrease. */
+  retire(report: WorkerReport): void {
+    this.#add([report], this.#retired);
+    this.#retiredProcess = sumProcessCounters([this.#retiredProcess, report.processCounters]);
   }
 
-  /** @param reports of all workers that serve, one each */
+  /** @param reports the last report of each serving worker */
   processCounters(reports: readonly WorkerReport[]): ProcessCounters {
     return sumProcessCounters([this.#retiredProcess, ...reports.map(({ processCounters: own }) => own)]);
   }
 
-  /** @param reports of all workers that serve, one each */
+  /** @param reports the last report of each serving worker */
   write(reports: readonly WorkerReport[]): void {
     this.#add(reports, this.#options.metrics);
   }
 
-  /** The past of whatever there is now, and these. */
+  /** Writes the sums of these reports and the retired counters, for the upstreams and pools that exist now. */
   #add(reports: readonly WorkerReport[], into: Metrics): void {
     const { pools } = this.#options.registry;
     into.lostLines = reports.reduce((sum, { lostLines }) => sum + lostLines, this.#retired.lostLines);
@@ -107,66 +108,68 @@ export class CounterAggregator {
     );
     const named = reports.map((report) => new Map(report.pools.map((one) => [one.name, one.counts])));
     for (const upstream of pools.flatMap((pool) => pool.upstreams)) {
-      const parts = upstreams.flatMap((counts) => counts.get(identityOf(upstream)) ?? []);
+      const parts = upstreams.flatMap((counters) => counters.get(identityOf(upstream)) ?? []);
       mergeUpstreamCounters(into.of(upstream), [upstreamCountersOf(this.#retired.of(upstream)), ...parts]);
     }
     for (const name of ["", ...pools.map((pool) => pool.name)]) {
-      const parts = named.flatMap((counts) => counts.get(name) ?? []);
+      const parts = named.flatMap((counters) => counters.get(name) ?? []);
       mergePoolCounters(into.ofPool(name), [poolCountersOf(this.#retired.ofPool(name)), ...parts]);
     }
   }
 }
 
-// Forced ends across processes: asks each worker to cut what it has on an upstream, and adds up what they answer.
-
-/** Whoever has not said by then how many it cut is counted with none. */
+/** A worker that has not replied by then counts as having aborted nothing. */
 const responseTimeoutMs = 1_000;
 
 interface AbortRequest {
-  readonly unresponsive: Set<WorkerSupervisor>;
+  /** Workers that have not replied yet. */
+  readonly waiting: Set<WorkerSupervisor>;
   readonly cancel: Cancel;
-  readonly resolve: (cut: number) => void;
-  cut: number;
+  readonly resolve: (aborted: number) => void;
+  aborted: number;
 }
 
-/** `asked ──every worker has answered, or is gone, or a second is over──▶ told` */
+/**
+ * Aborts the attempts on an upstream in all workers and sums how many there were.
+ * `requested ──every worker has replied or exited, or after one second──▶ resolved`
+ */
 export class AbortCoordinator {
   readonly #schedule: Schedule;
-  readonly #orders = new Map<number, AbortRequest>();
-  #last = 0;
+  readonly #pending = new Map<number, AbortRequest>();
+  #lastRequestId = 0;
 
   constructor(schedule: Schedule) {
     this.#schedule = schedule;
   }
 
-  /** @param upstream id and origin @returns how many were cut */
+  /** @param upstream id and origin @returns how many attempts were aborted */
   request(supervisors: readonly WorkerSupervisor[], upstream: string): Promise<number> {
     const serving = supervisors.filter(({ isReady }) => isReady);
     if (serving.length === 0) return Promise.resolve(0);
-    const request = (this.#last += 1);
+    const requestId = (this.#lastRequestId += 1);
     const { promise, resolve } = Promise.withResolvers<number>();
-    const cancel = this.#schedule(responseTimeoutMs, () => this.#notify(request));
-    this.#orders.set(request, { unresponsive: new Set(serving), cancel, resolve, cut: 0 });
-    for (const supervisor of serving) supervisor.send({ kind: "cut", upstream, request });
+    const cancel = this.#schedule(responseTimeoutMs, () => this.#finish(requestId));
+    this.#pending.set(requestId, { waiting: new Set(serving), cancel, resolve, aborted: 0 });
+    for (const supervisor of serving) supervisor.send({ kind: "abort", upstream, requestId });
     return promise;
   }
 
-  receive(supervisor: WorkerSupervisor, request: number, cut: number): void {
-    const order = this.#orders.get(request);
-    if (!order?.unresponsive.delete(supervisor)) return;
-    order.cut += cut;
-    if (order.unresponsive.size === 0) this.#notify(request);
+  receive(supervisor: WorkerSupervisor, requestId: number, aborted: number): void {
+    const pending = this.#pending.get(requestId);
+    if (!pending?.waiting.delete(supervisor)) return;
+    pending.aborted += aborted;
+    if (pending.waiting.size === 0) this.#finish(requestId);
   }
 
-  /** What went with a process was cut by nobody. */
+  /** A process that has exited will not reply: counts as zero. */
   supervisorExited(supervisor: WorkerSupervisor): void {
-    for (const request of this.#orders.keys()) this.receive(supervisor, request, 0);
+    for (const requestId of this.#pending.keys()) this.receive(supervisor, requestId, 0);
   }
 
-  #notify(request: number): void {
-    const order = this.#orders.get(request);
-    this.#orders.delete(request);
-    order?.cancel();
-    order?.resolve(order.cut);
+  #finish(requestId: number): void {
+    const pending = this.#pending.get(requestId);
+    this.#pending.delete(requestId);
+    pending?.cancel();
+    pending?.resolve(pending.aborted);
   }
 }

@@ -1,14 +1,8 @@
-/** The plane in several processes: tells each of them the state, and makes one picture of what they report. */
+/** The data plane of several worker processes: sends them the desired state and combines their reports. */
 
 import type { Config } from "../config/config.ts";
-import type { DataPlane, PoolGauges } from "./data-plane.ts";
-import { type DesiredState, perWorkerConfig, stateOf, sumInFlight } from "./messages.ts";
-import { StallQuorum } from "./stall-quorum.ts";
-import { AbortCoordinator, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
-import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
-import { type WorkerSnapshot } from "../snapshot/snapshot.ts";
-import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
+import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
 import type { PoolObserver } from "../pool/pool.ts";
@@ -16,49 +10,56 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { StallSuspicion } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { identityOf, type PoolEntry, type PoolRegistry } from "../registry/pool-registry.ts";
+import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
+import type { DataPlane, PoolGauges } from "./data-plane.ts";
+import { buildDesiredState, type DesiredState, perWorkerConfig, sumInFlight } from "./messages.ts";
+import { StallQuorum } from "./stall-quorum.ts";
+import { AbortCoordinator, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
+import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
 
-/** What only the process around it can do. */
+/** Starts worker processes. */
 export interface WorkerLauncher {
+  /** Number of workers. */
   readonly count: number;
   readonly spawn: Spawn;
-  /** The port, or a free one for 0, if nobody else listens there. Rejects with the system's code. */
+  /** Resolves with the port, or with a free one for 0. Rejects with the system's code if another process listens on it. */
   readonly claimPort: (hostname: string, port: number) => Promise<number>;
 }
 
-/** A change of one worker's state, for event log and log. */
+/** A change of one worker's state, for the event log and the log. */
 export interface WorkerEvent {
   readonly pid: number | undefined;
   readonly from: "starting" | "serving" | "gone";
   readonly to: "serving" | "hung" | "gone";
-  /** How it ended, or for how long it has been silent; empty where nothing more is known. */
+  /** How the process exited, or for how long it has sent nothing; empty for `serving`. */
   readonly detail: string;
 }
 
 export interface WorkerDataPlaneOptions {
-  readonly host: WorkerLauncher;
-  /** As it was at the start. */
+  readonly launcher: WorkerLauncher;
+  /** The configuration at the start. */
   readonly config: Config;
   readonly registry: PoolRegistry;
-  /** Its meters become the sum of the workers'. */
+  /** Receives the sums of the workers' counters. */
   readonly metrics: Metrics;
-  /** Hears of the verdicts that workers reach. */
+  /** Called with the outlier verdicts of the workers. */
   readonly observer: PoolObserver;
-  /** Hears of upstreams on which attempts wait for too long, whoever waits. */
+  /** Called with upstreams on which attempts wait too long in any worker. */
   readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
-  /** Hears of requests that workers have kept, and whether there were others. */
+  /** Called with sampled request records of a worker, and whether its sampler skipped any. */
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
-  /** Called when a worker is serving again, hangs, or is gone. */
+  /** Called when a worker serves again, hangs, or has exited. */
   readonly onWorkerEvent: (event: WorkerEvent) => void;
   readonly faults: FaultRegistry;
   readonly clock: Clock;
   readonly schedule: Schedule;
 }
 
-/** The second that workers' silence is counted in. */
+/** Unresponsiveness is counted in these ticks. */
 const tickMs = 1_000;
 
-/** How long one that has nothing to do any more may take to end: what it writes may take two seconds. */
-const leaveWithinMs = 3_000;
+/** After that, a worker that shuts down is killed. Flushing its telemetry may take two seconds. */
+const shutdownTimeoutMs = 3_000;
 
 export class WorkerDataPlane implements DataPlane {
   readonly #options: WorkerDataPlaneOptions;
@@ -76,12 +77,12 @@ export class WorkerDataPlane implements DataPlane {
     this.#options = options;
     this.#desired = options.config;
     this.#counters = new CounterAggregator(options);
-    const { host, registry, clock, schedule } = options;
+    const { launcher, registry, clock, schedule } = options;
     this.#aborts = new AbortCoordinator(schedule);
     this.#broadcaster = new StateBroadcaster({
       schedule,
       state: () => this.#state(),
-      send: (state, revision) => this.#send(state, revision),
+      send: (state, revision) => this.#sendState(state, revision),
     });
     this.#quorum = new StallQuorum({
       ...{ registry, clock },
@@ -92,20 +93,20 @@ export class WorkerDataPlane implements DataPlane {
       },
     });
     this.#supervisors = Array.from(
-      { length: host.count },
+      { length: launcher.count },
       () =>
         new WorkerSupervisor({
-          ...{ spawn: host.spawn, clock, schedule, onRequests: options.onRequests },
+          ...{ spawn: launcher.spawn, clock, schedule, onRequests: options.onRequests },
           onHello: () => this.#broadcaster.broadcast(),
-          onReport: (supervisor) => this.#reported(supervisor),
+          onReport: (supervisor) => this.#reportReceived(supervisor),
           onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
           onAborted: (...report) => this.#aborts.receive(...report),
           onReady: (supervisor) => {
-            if (supervisor.snapshot.restarts > 0) this.#report(supervisor, "serving");
+            if (supervisor.snapshot.restarts > 0) this.#emitEvent(supervisor, "serving");
           },
           onUnresponsive: (supervisor, seconds) =>
-            this.#report(supervisor, "hung", `silent for ${seconds} s`),
-          onExit: (supervisor, how) => this.#exited(supervisor, how),
+            this.#emitEvent(supervisor, "hung", `no report for ${seconds} s`),
+          onExit: (supervisor, exitStatus) => this.#workerExited(supervisor, exitStatus),
         }),
     );
   }
@@ -119,8 +120,8 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   async listen(): Promise<void> {
-    const { host, config } = this.#options;
-    this.#port = await host.claimPort(config.listen.hostname, config.listen.port);
+    const { launcher, config } = this.#options;
+    this.#port = await launcher.claimPort(config.listen.hostname, config.listen.port);
     this.#cancelTick = repeat(this.#options.schedule, tickMs, () => {
       for (const supervisor of this.#supervisors) supervisor.tick();
     });
@@ -133,26 +134,31 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   refreshCounters(): void {
-    this.#counters.write(this.#supervisors.flatMap(({ counts }) => (counts ? [counts] : [])));
+    this.#counters.write(
+      this.#supervisors.flatMap(({ lastReport: lastReport }) => (lastReport ? [lastReport] : [])),
+    );
   }
 
-  /** They hear first that nothing shall go there any more: what is cut and may be tried again goes elsewhere. */
+  /** Broadcasts the state first, so that retries of aborted attempts go to another upstream. */
   abortAttempts(upstream: Upstream): Promise<number> {
     this.#broadcaster.broadcast();
     return this.#aborts.request(this.#supervisors, identityOf(upstream));
   }
 
   active(): number {
-    return this.#supervisors.reduce((sum, { counts }) => sum + (counts?.active ?? 0), 0);
+    return this.#supervisors.reduce((sum, { lastReport: lastReport }) => sum + (lastReport?.active ?? 0), 0);
   }
 
   rssBytes(): number {
-    return this.#supervisors.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
+    return this.#supervisors.reduce(
+      (sum, { lastReport: lastReport }) => sum + (lastReport?.rssBytes ?? 0),
+      0,
+    );
   }
 
   processCounters(): ProcessCounters {
     return this.#counters.processCounters(
-      this.#supervisors.flatMap(({ counts }) => (counts ? [counts] : [])),
+      this.#supervisors.flatMap(({ lastReport: lastReport }) => (lastReport ? [lastReport] : [])),
     );
   }
 
@@ -161,17 +167,18 @@ export class WorkerDataPlane implements DataPlane {
     this.#broadcaster.schedule();
   }
 
-  /** Only when every worker has reported after it heard that nothing shall go there any more. */
+  /** True only after every worker has applied the state in which the upstream takes no traffic, and has reported since. */
   isDrained({ mode, inFlight }: Upstream): boolean {
-    if (mode === "ready" || inFlight > 0 || this.#broadcaster.isDue) return false;
+    if (mode === "ready" || inFlight > 0 || this.#broadcaster.isPending) return false;
     return this.#supervisors.every(
-      ({ isReady, counts }) => !isReady || counts?.revision === this.#broadcaster.revision,
+      ({ isReady, lastReport: lastReport }) =>
+        !isReady || lastReport?.revision === this.#broadcaster.revision,
     );
   }
 
   measure({ pool: { name } }: PoolEntry): PoolGauges {
     const parts = this.#supervisors.flatMap(
-      ({ counts }) => counts?.pools.find((pool) => pool.name === name) ?? [],
+      ({ lastReport: lastReport }) => lastReport?.pools.find((pool) => pool.name === name) ?? [],
     );
     return {
       retryBudget: { balance: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
@@ -184,12 +191,12 @@ export class WorkerDataPlane implements DataPlane {
     this.#stopTimers();
   }
 
-  /** They write down what they did; whoever does not leave is ended. */
+  /** Lets the workers flush their telemetry and exit; kills the remaining ones after a timeout. */
   async end(): Promise<void> {
     this.#stopTimers();
     await Promise.race([
       Promise.all(this.#supervisors.map((supervisor) => supervisor.shutdown())),
-      sleep(leaveWithinMs),
+      sleep(shutdownTimeoutMs),
     ]);
     this.close();
   }
@@ -205,94 +212,103 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   #state(): DesiredState {
-    const { registry, host, faults } = this.#options;
-    // Reading brings verdicts up to date whose time has come.
+    const { registry, launcher, faults } = this.#options;
+    // Reading `available` expires ejections that are over.
     for (const pool of registry.pools) void pool.available;
-    return stateOf(perWorkerConfig(this.#desired, host.count, this.#port), registry, faults);
+    return buildDesiredState(perWorkerConfig(this.#desired, launcher.count, this.#port), registry, faults);
   }
 
-  #send(state: DesiredState, revision: number): void {
-    const whole = { revision, now: this.#options.clock(), shedding: this.#isShedding };
+  #sendState(state: DesiredState, revision: number): void {
+    const common = { revision, now: this.#options.clock(), shedding: this.#isShedding };
     for (const [index, supervisor] of this.#supervisors.entries()) {
-      supervisor.send({ kind: "state", ...whole, place: { index, of: this.#supervisors.length }, ...state });
+      supervisor.send({
+        kind: "state",
+        ...common,
+        worker: { index, count: this.#supervisors.length },
+        ...state,
+      });
     }
   }
 
-  #reported({ counts }: WorkerSupervisor): void {
+  #reportReceived({ lastReport: lastReport }: WorkerSupervisor): void {
     const { registry, observer, clock } = this.#options;
     this.#sumInFlight();
-    if (counts && mergeVerdicts(registry, counts, { observer, now: clock() })) this.#broadcaster.schedule();
+    if (lastReport && mergeVerdicts(registry, lastReport, { observer, now: clock() }))
+      this.#broadcaster.schedule();
   }
 
-  /** What is under way everywhere, for limits, drains and pictures. */
+  /** Writes the sums of all workers to the pools, for limits, drains and snapshots. */
   #sumInFlight(): void {
-    const sums = sumInFlight(this.#supervisors.flatMap(({ counts }) => counts?.upstreams ?? []));
+    const totals = sumInFlight(
+      this.#supervisors.flatMap(({ lastReport: lastReport }) => lastReport?.upstreams ?? []),
+    );
     for (const pool of this.#options.registry.pools) {
       for (const upstream of pool.upstreams) {
-        pool.setInFlight(upstream, sums.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
+        pool.setInFlight(upstream, totals.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
       }
     }
   }
 
-  #exited(supervisor: WorkerSupervisor, how: string): void {
-    const { counts } = supervisor;
-    if (counts) this.#counters.retire(counts);
-    supervisor.counts = undefined;
+  #workerExited(supervisor: WorkerSupervisor, exitStatus: string): void {
+    const { lastReport: lastReport } = supervisor;
+    if (lastReport) this.#counters.retire(lastReport);
+    supervisor.lastReport = undefined;
     this.#aborts.supervisorExited(supervisor);
     this.#sumInFlight();
-    this.#report(supervisor, "gone", how);
+    this.#emitEvent(supervisor, "gone", exitStatus);
   }
 
-  #report({ pid, isReady }: WorkerSupervisor, to: WorkerEvent["to"], detail = ""): void {
+  #emitEvent({ pid, isReady }: WorkerSupervisor, to: WorkerEvent["to"], detail = ""): void {
     const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
     this.#options.onWorkerEvent({ pid, from, to, detail });
   }
 }
 
-// When workers are told the state: soon after it has changed, all changes of a moment together, and each second in any case.
-
 export interface StateBroadcasterOptions {
   readonly schedule: Schedule;
-  /** The state as it is now. */
+  /** Returns the current state. */
   readonly state: () => DesiredState;
-  /** Sends it to everybody. */
+  /** Sends the state to all workers. */
   readonly send: (state: DesiredState, revision: number) => void;
 }
 
-/** Whoever missed a state is right again after this long. */
+/** A worker that missed a state is up to date again after this long. */
 const broadcastIntervalMs = 1_000;
 
-/** Changes that come together are told together. */
-const settleMs = 2;
+/** Changes within this time are sent together. */
+const broadcastDelayMs = 2;
 
-/** `resting ──soon, or a second──▶ now ──▶ resting`; a revision for each state that differs from the one before. */
+/**
+ * Sends the state to all workers shortly after a change, and at least once a second. The revision grows whenever the
+ * state differs from the one sent before.
+ */
 export class StateBroadcaster {
   readonly #options: StateBroadcasterOptions;
-  #sentRevision = "";
+  #sentState = "";
   #cancel: Cancel | undefined;
-  /** Of the state that was told last. */
+  /** Revision of the state sent last. */
   revision = 0;
-  /** Something has changed that nobody has been told yet. */
-  isDue = false;
+  /** A change has not been sent yet. */
+  isPending = false;
 
   constructor(options: StateBroadcasterOptions) {
     this.#options = options;
   }
 
   schedule(): void {
-    if (this.isDue) return;
-    this.isDue = true;
-    this.#broadcastIn(settleMs);
+    if (this.isPending) return;
+    this.isPending = true;
+    this.#broadcastIn(broadcastDelayMs);
   }
 
   broadcast(): void {
     const { state, send } = this.#options;
-    const present = state();
-    const text = JSON.stringify(present);
-    if (text !== this.#sentRevision) this.revision += 1;
-    [this.#sentRevision, this.isDue] = [text, false];
+    const current = state();
+    const serialized = JSON.stringify(current);
+    if (serialized !== this.#sentState) this.revision += 1;
+    [this.#sentState, this.isPending] = [serialized, false];
     this.#broadcastIn(broadcastIntervalMs);
-    send(present, this.revision);
+    send(current, this.revision);
   }
 
   stop(): void {

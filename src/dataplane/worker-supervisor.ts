@@ -1,22 +1,22 @@
-/** One worker's place: whoever sits there may die, the place is filled again. */
+/** Keeps one worker process alive: starts it, restarts it with a growing delay, kills it when it hangs. */
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
-import type { WorkerReport, FromWorker, UpstreamEvidence, ToWorker } from "./messages.ts";
+import type { FromWorker, ToWorker, UpstreamEvidence, WorkerReport } from "./messages.ts";
 
-/** A process that was started. Sending to one that is gone does nothing. */
+/** A started process. Sending to one that has exited does nothing. */
 export interface WorkerProcess {
   readonly pid: number;
-  /** Resolves when it is gone, with how: "SIGKILL", "exit 1". */
-  readonly gone: Promise<string>;
+  /** Resolves with the exit status when the process has exited: "SIGKILL", "exit 1". */
+  readonly exited: Promise<string>;
   send(message: ToWorker): void;
-  /** Ends it at once. */
+  /** Ends the process at once. */
   kill(): void;
 }
 
-/** Starts a worker and hears what it says. */
-export type Spawn = (hear: (message: FromWorker) => void) => WorkerProcess;
+/** Starts a worker process; `onMessage` is called with its messages. */
+export type Spawn = (onMessage: (message: FromWorker) => void) => WorkerProcess;
 
 export interface WorkerSupervisorOptions {
   readonly spawn: Spawn;
@@ -26,50 +26,50 @@ export interface WorkerSupervisorOptions {
   readonly onReport: (supervisor: WorkerSupervisor) => void;
   readonly onEvidence: (supervisor: WorkerSupervisor, evidence: readonly UpstreamEvidence[]) => void;
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
-  /** Hears how many it has ended, as it was told to. */
-  readonly onAborted: (supervisor: WorkerSupervisor, request: number, count: number) => void;
+  /** Called with the worker's reply to an abort: `count` attempts were aborted. */
+  readonly onAborted: (supervisor: WorkerSupervisor, requestId: number, count: number) => void;
   readonly onReady: (supervisor: WorkerSupervisor) => void;
-  /** Hears that nothing was heard of a worker for so many seconds, before it is ended. */
+  /** Called before a worker is killed because it sent nothing for `seconds`. */
   readonly onUnresponsive: (supervisor: WorkerSupervisor, seconds: number) => void;
-  /** Hears that a worker that had served is gone, before another one is started. */
-  readonly onExit: (supervisor: WorkerSupervisor, how: string) => void;
+  /** Called when a worker has exited or was killed, before it is restarted. Not called during a shutdown. */
+  readonly onExit: (supervisor: WorkerSupervisor, exitStatus: string) => void;
 }
 
-const firstPauseMs = 100;
-const maxPauseMs = 5_000;
+const minRestartDelayMs = 100;
+const maxRestartDelayMs = 5_000;
 
-/** Whoever served this long did not die of its start. */
-const provenMs = 10_000;
+/** A worker that served this long did not fail because of its start, so the restart delay is reset. */
+const stableAfterMs = 10_000;
 
-/** Seconds: reports come each second, but a machine may be busy. */
+/** Ticks of one second without a message until a worker is killed. Reports come each second, but a machine may be busy. */
 const maxSilentTicks = 10;
 
-/** Seconds after which nobody waits for its word. */
-const awakeWithin = 2;
+/** Ticks without a message until stall evidence does not wait for the worker any more. */
+const maxResponsiveTicks = 2;
 
-/** Seconds: until it serves it has to load and to listen. */
-const maxStarting = 30;
+/** Ticks without a message until a starting worker is killed: it has to load and to listen. */
+const maxStartTicks = 30;
 
 /**
  * ```
  *  start ──hello──▶ greeted ──ready──▶ serving ──drained──▶ drained
  *    ▲                 │                  │
- *    └──── a pause ────┴───── it dies ────┘   or falls silent, and is killed
+ *    └────── delay ────┴────── exits ─────┘   or sends nothing, and is killed
  * ```
  */
 export class WorkerSupervisor {
   readonly #options: WorkerSupervisorOptions;
   #worker: WorkerProcess | undefined;
-  #pauseMs = firstPauseMs;
+  #restartDelayMs = minRestartDelayMs;
   #cancelStart: Cancel | undefined;
   #isClosed = false;
   #hasHello = false;
   #isReady = false;
   #restarts = 0;
   #silentTicks = 0;
-  #drained: (() => void) | undefined;
-  /** The last that it reported; undefined before and after. */
-  counts: WorkerReport | undefined;
+  #onDrained: (() => void) | undefined;
+  /** Undefined before the first report and after the process has exited. */
+  lastReport: WorkerReport | undefined;
 
   constructor(options: WorkerSupervisorOptions) {
     this.#options = options;
@@ -83,23 +83,23 @@ export class WorkerSupervisor {
     return this.#isReady;
   }
 
-  /** Whether it serves, and has spoken lately. */
+  /** Whether the worker serves and has sent a message recently. */
   get isResponsive(): boolean {
-    return this.#isReady && this.#silentTicks <= awakeWithin;
+    return this.#isReady && this.#silentTicks <= maxResponsiveTicks;
   }
 
   get snapshot(): WorkerSnapshot {
-    const requests = this.counts?.upstreams.reduce((sum, { counts }) => sum + counts.requests, 0);
+    const requests = this.lastReport?.upstreams.reduce((sum, { counts }) => sum + counts.requests, 0);
     return {
       pid: this.pid,
       ready: this.#isReady,
       restarts: this.#restarts,
-      inFlight: this.counts?.active ?? 0,
+      inFlight: this.lastReport?.active ?? 0,
       requests: requests ?? 0,
     };
   }
 
-  /** Fills it. Resolves when the worker serves; rejects, with the system's code, if it cannot. */
+  /** Starts the process. Resolves when the worker serves; rejects, with the system's code, if it cannot. */
   start(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const startedAt = this.#options.clock();
@@ -113,51 +113,51 @@ export class WorkerSupervisor {
     });
     this.#worker = worker;
     this.#silentTicks = 0;
-    void worker.gone.then((how) => {
-      reject(new Error(`Cannot start a worker: it ended with ${how}`));
-      this.#lost(how, startedAt);
+    void worker.exited.then((exitStatus) => {
+      reject(new Error(`Cannot start a worker: it exited with ${exitStatus}`));
+      this.#workerExited(exitStatus, startedAt);
     });
     return promise;
   }
 
-  /** Nothing happens before it has greeted: it asks for its first state. */
+  /** Does nothing before `hello`, with which the worker requests its first state. */
   send(message: ToWorker): void {
     if (this.#hasHello) this.#worker?.send(message);
   }
 
   /**
-   * A second has passed: ends a worker that has been silent for too many of them. They are counted, not measured, so that a
-   * machine that slept, or a control plane that was held up itself, accuses nobody.
+   * To be called each second. Kills a worker that has sent nothing for too many of them. Ticks are counted instead of
+   * measuring time, so that a machine that slept, or a delayed control plane, blames no worker.
    */
   tick(): void {
     if (!this.#worker) return;
     this.#silentTicks += 1;
-    if (this.#silentTicks < (this.#isReady ? maxSilentTicks : maxStarting)) return;
+    if (this.#silentTicks < (this.#isReady ? maxSilentTicks : maxStartTicks)) return;
     this.#options.onUnresponsive(this, this.#silentTicks);
     this.#worker.kill();
   }
 
-  /** Resolves when it has nothing under way any more, or is gone. */
+  /** Resolves when the worker has nothing in flight, or has exited. */
   drain(): Promise<void> {
-    this.#stopFilling();
+    this.#stopRestarts();
     if (!this.#isReady) {
-      // It would begin to listen when the others have stopped.
+      // It would start to listen after the others have stopped.
       this.#worker?.kill();
       return Promise.resolve();
     }
     this.send({ kind: "drain" });
-    return new Promise((resolve) => (this.#drained = resolve));
+    return new Promise((resolve) => (this.#onDrained = resolve));
   }
 
-  /** Lets it cut what is left and end by itself. */
+  /** Lets the worker abort what is left and exit. */
   async shutdown(): Promise<void> {
-    this.#stopFilling();
+    this.#stopRestarts();
     this.send({ kind: "close" });
-    await this.#worker?.gone;
+    await this.#worker?.exited;
   }
 
   close(): void {
-    this.#stopFilling();
+    this.#stopRestarts();
     this.#worker?.kill();
   }
 
@@ -169,35 +169,35 @@ export class WorkerSupervisor {
     } else if (message.kind === "ready") {
       this.#isReady = true;
       onReady(this);
-    } else if (message.kind === "counts") {
-      this.counts = message;
+    } else if (message.kind === "report") {
+      this.lastReport = message;
       onReport(this);
-    } else if (message.kind === "sights") onEvidence(this, message.sights);
+    } else if (message.kind === "evidence") onEvidence(this, message.evidence);
     else if (message.kind === "requests") onRequests(message.requests, message.isSampled);
-    else if (message.kind === "cut") onAborted(this, message.request, message.count);
-    else if (message.kind === "drained") this.#drained?.();
+    else if (message.kind === "aborted") onAborted(this, message.requestId, message.count);
+    else if (message.kind === "drained") this.#onDrained?.();
   }
 
-  #lost(how: string, startedAt: number): void {
-    const { clock, schedule, onExit: onLoss } = this.#options;
-    this.#drained?.();
-    if (!this.#isClosed) onLoss(this, how);
+  #workerExited(exitStatus: string, startedAt: number): void {
+    const { clock, schedule, onExit } = this.#options;
+    this.#onDrained?.();
+    if (!this.#isClosed) onExit(this, exitStatus);
     const wasReady = this.#isReady;
     this.#worker = undefined;
     this.#isReady = false;
     this.#hasHello = false;
     if (this.#isClosed) return;
-    this.counts = undefined;
-    if (wasReady && clock() - startedAt > provenMs) this.#pauseMs = firstPauseMs;
-    this.#cancelStart = schedule(this.#pauseMs, () => {
+    this.lastReport = undefined;
+    if (wasReady && clock() - startedAt > stableAfterMs) this.#restartDelayMs = minRestartDelayMs;
+    this.#cancelStart = schedule(this.#restartDelayMs, () => {
       this.#restarts += 1;
-      // If it fails too, that is another loss.
+      // A failed start counts as another exit.
       this.start().catch(() => this.#worker?.kill());
     });
-    this.#pauseMs = Math.min(maxPauseMs, this.#pauseMs * 2);
+    this.#restartDelayMs = Math.min(maxRestartDelayMs, this.#restartDelayMs * 2);
   }
 
-  #stopFilling(): void {
+  #stopRestarts(): void {
     this.#isClosed = true;
     this.#cancelStart?.();
   }

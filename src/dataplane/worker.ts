@@ -1,8 +1,6 @@
-/** A process that only serves clients: does what its control plane says, and reports what came of it. */
+/** The worker process of `--workers`: serves clients, applies the control plane's state and reports to it. */
 
 import type { EngineName } from "../config/config.ts";
-import { PoolRegistry } from "../registry/pool-registry.ts";
-import { identityOf } from "../registry/pool-registry.ts";
 import type { Engine } from "../engine/engine.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import { bugs } from "../lib/bugs.ts";
@@ -10,20 +8,21 @@ import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } f
 import { type Log, lostLogLines } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
-import type { Upstream } from "../pool/upstream.ts";
 import { rescueWaiting } from "../pool/attempt-control.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
+import { identityOf, PoolRegistry } from "../registry/pool-registry.ts";
 import { RequestSampler } from "../requests/sampler.ts";
 import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
 import { LocalDataPlane } from "./local-data-plane.ts";
 import {
   applyState,
+  buildReport,
   type EvidenceRequest,
   type FromWorker,
-  buildReport,
-  type UpstreamEvidence,
   type ToWorker,
+  type UpstreamEvidence,
 } from "./messages.ts";
 
 export interface WorkerOptions {
@@ -32,28 +31,28 @@ export interface WorkerOptions {
   readonly log: Log;
   /** Ends the process. */
   readonly exit: () => void;
-  /** What this process takes. */
+  /** Resident memory of this process. */
   readonly rssBytes: () => number;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
 }
 
-const reportEveryMs = 1_000;
+const reportIntervalMs = 1_000;
 
-/** While somebody waits for the end of what is under way. */
-const promptReportMs = 100;
+/** While a drain waits for requests to finish. */
+const drainReportIntervalMs = 100;
 
 type StateMessage = Extract<ToWorker, { kind: "state" }>;
 
-/** `hello ──state──▶ ready ──drain──▶ drained ──close──▶ gone` */
+/** `hello ──state──▶ ready ──drain──▶ drained ──close──▶ exited` */
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #schedule: Schedule;
-  #running: Running | undefined;
+  #parts: WorkerParts | undefined;
   #revision = 0;
   #isDraining = false;
   #cancelReport: Cancel | undefined;
-  /** Kept since the last report; the sieve lets at most a few hundred a second through. */
+  /** Records since the last report; the sampler passes at most a few hundred a second. */
   #requests: RequestRecord[] = [];
 
   constructor(options: WorkerOptions) {
@@ -66,9 +65,9 @@ export class Worker {
     switch (message.kind) {
       case "state":
         return this.#applyState(message);
-      case "look":
+      case "collect-evidence":
         return this.#collectEvidence(message.upstreams);
-      case "cut":
+      case "abort":
         return this.#abort(message);
       case "drain":
         return void this.#drain();
@@ -78,12 +77,12 @@ export class Worker {
   }
 
   #applyState(state: StateMessage): void {
-    this.#running?.dataPlane.setShedding(state.shedding);
+    this.#parts?.dataPlane.setShedding(state.shedding);
     if (state.revision === this.#revision) return;
-    const isFirst = this.#running === undefined;
-    const { registry, faults, dataPlane, telemetry } = (this.#running ??= this.#begin(state));
-    applyState({ registry, faults }, state, state.place);
-    // What still waits on one that was found down moves on at once.
+    const isFirst = this.#parts === undefined;
+    const { registry, faults, dataPlane, telemetry } = (this.#parts ??= this.#createParts(state));
+    applyState({ registry, faults }, state, state.worker);
+    // Attempts that still wait on an upstream that is down are rescued at once.
     for (const upstream of registry.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueWaiting(upstream);
     }
@@ -94,16 +93,16 @@ export class Worker {
     else this.#report();
   }
 
-  /** The control plane's clock is this one's, so that times need no translation. */
-  #begin({ now, config }: StateMessage): Running {
+  /** Adopts the control plane's clock, so that times in messages need no conversion. */
+  #createParts({ now, config }: StateMessage): WorkerParts {
     const { engines, log, clock: ownClock = systemClock } = this.#options;
-    const aheadMs = now - ownClock();
-    const clock = () => ownClock() + aheadMs;
+    const clockOffsetMs = now - ownClock();
+    const clock = () => ownClock() + clockOffsetMs;
     const metrics = new Metrics(clock);
     const registry = new PoolRegistry({
       clock,
       random: systemRandom,
-      // A verdict is news for the other workers too. Not on the way of the request that brought it about.
+      // The other workers need the verdict too. In a timer, so that it delays no request.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });
     const faults = new FaultRegistry();
@@ -115,9 +114,9 @@ export class Worker {
       ...withSink(telemetry.sinks, sampler),
       attemptFilters: [faults],
       onSuspicion: (suspicions) =>
-        this.#trackUpstreams(
+        this.#sendEvidence(
           suspicions.flatMap((one) =>
-            one.evidence.map((evidence) => evidenceOf(one.upstream, evidence, true)),
+            one.evidence.map((evidence) => toUpstreamEvidence(one.upstream, evidence, true)),
           ),
         ),
     });
@@ -137,43 +136,44 @@ export class Worker {
     }
   }
 
-  /** What it sees of upstreams that any worker suspects; the verdict is the control plane's, who hears all of them. */
+  /** Replies with this process's evidence; the control plane decides when it has that of all workers. */
   #collectEvidence(requests: readonly EvidenceRequest[]): void {
-    if (!this.#running) return;
-    const { registry, dataPlane } = this.#running;
+    if (!this.#parts) return;
+    const { registry, dataPlane } = this.#parts;
     const evidence = requests.flatMap(({ id, since }) => {
       const found = registry.find(id);
       if (!found) return [];
-      const { member, upstream } = found;
-      return [evidenceOf(upstream, dataPlane.evidenceFor(member.pool, upstream, since), false)];
+      const { entry, upstream } = found;
+      return [toUpstreamEvidence(upstream, dataPlane.evidenceFor(entry.pool, upstream, since), false)];
     });
-    if (evidence.length > 0) this.#trackUpstreams(evidence);
+    if (evidence.length > 0) this.#sendEvidence(evidence);
   }
 
-  #abort({ upstream, request }: Extract<ToWorker, { kind: "cut" }>): void {
-    const { registry, dataPlane } = this.#running ?? {};
+  #abort({ upstream, requestId }: Extract<ToWorker, { kind: "abort" }>): void {
+    const { registry, dataPlane } = this.#parts ?? {};
     const found = registry?.pools
       .flatMap(({ upstreams }) => upstreams)
       .find((one) => identityOf(one) === upstream);
-    this.#options.send({ kind: "cut", request, count: (found && dataPlane?.abortAttempts?.(found)) ?? 0 });
-    this.#reportIn(promptReportMs);
+    const count = (found && dataPlane?.abortAttempts?.(found)) ?? 0;
+    this.#options.send({ kind: "aborted", requestId, count });
+    this.#reportIn(drainReportIntervalMs);
   }
 
-  #trackUpstreams(evidence: readonly UpstreamEvidence[]): void {
-    this.#options.send({ kind: "sights", sights: evidence });
+  #sendEvidence(evidence: readonly UpstreamEvidence[]): void {
+    this.#options.send({ kind: "evidence", evidence });
   }
 
   async #drain(): Promise<void> {
     this.#isDraining = true;
     this.#report();
-    await this.#running?.dataPlane.drain();
+    await this.#parts?.dataPlane.drain();
     this.#report();
     this.#options.send({ kind: "drained" });
   }
 
   async #close(): Promise<void> {
-    await this.#running?.dataPlane.end();
-    await this.#running?.telemetry.close();
+    await this.#parts?.dataPlane.end();
+    await this.#parts?.telemetry.close();
     this.#options.exit();
   }
 
@@ -183,8 +183,8 @@ export class Worker {
   }
 
   #report(): void {
-    if (!this.#running) return;
-    const { registry, metrics, dataPlane, sampler } = this.#running;
+    if (!this.#parts) return;
+    const { registry, metrics, dataPlane, sampler } = this.#parts;
     const active = dataPlane.active();
     dataPlane.refreshCounters();
     const rssBytes = this.#options.rssBytes();
@@ -196,18 +196,22 @@ export class Worker {
       this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sampler.skipped > 0 });
       this.#requests = [];
     }
-    const isEmptying = registry.pools.some(({ upstreams }) =>
+    const hasDrainingUpstream = registry.pools.some(({ upstreams }) =>
       upstreams.some(({ mode, inFlight }) => mode !== "ready" && inFlight > 0),
     );
-    this.#reportIn(this.#isDraining || isEmptying ? promptReportMs : reportEveryMs);
+    this.#reportIn(this.#isDraining || hasDrainingUpstream ? drainReportIntervalMs : reportIntervalMs);
   }
 }
 
-function evidenceOf({ id }: Upstream, evidence: StallEvidence, isSuspected: boolean): UpstreamEvidence {
+function toUpstreamEvidence(
+  { id }: Upstream,
+  evidence: StallEvidence,
+  isSuspected: boolean,
+): UpstreamEvidence {
   return { id, isSuspected, ...evidence };
 }
 
-interface Running {
+interface WorkerParts {
   readonly registry: PoolRegistry;
   readonly faults: FaultRegistry;
   readonly metrics: Metrics;

@@ -1,4 +1,4 @@
-/** What every data plane offers and what it is given: engines move bytes, everything they decide comes from here. */
+/** The engine contract: what a data plane implements and what it receives. Engines move bytes and decide nothing. */
 
 import type { Upstream } from "../pool/upstream.ts";
 import type { Exchange } from "../proxy/exchange.ts";
@@ -10,7 +10,7 @@ export interface ClientTimeouts {
   readonly headMs: number;
   /** Between two pieces of a request's body. */
   readonly bodyIdleMs: number;
-  /** Without a request on a kept connection. */
+  /** Without a request on a keep-alive connection. */
   readonly keepAliveMs: number;
 }
 
@@ -24,43 +24,43 @@ export interface EngineOptions {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Other processes of ours listen on the same port. False keeps a port that is in use an error. */
+  /** Whether other workers listen on the same port. If false, a port in use is an error. */
   readonly sharesPort: boolean;
   readonly clientTimeouts: ClientTimeouts;
-  /** Clients' connections at one time; more are answered with 503. Undefined: as many as the system allows. */
+  /** Maximum concurrent client connections; more get 503. Undefined: as many as the system allows. */
   readonly maxClients?: number;
-  /** Present where clients come over TLS. */
+  /** Present where clients connect over TLS. */
   readonly tls?: ListenerTls;
-  /** A fresh exchange, to be opened with each request's head; a connection may keep and reuse it. */
+  /** Creates an exchange, which is opened with each request's head; a connection may reuse it. */
   readonly exchange: () => Exchange;
-  /** Keeps an acceptable id of the client's, else makes one. */
+  /** Returns the client's id if it is acceptable, else a new one. */
   readonly requestId: (given: string | undefined) => string;
   readonly isTrustedProxy: ForwardingOptions["isTrustedProxy"];
   readonly log: EngineLog;
 }
 
-/** What an engine reports besides the ends of its attempts. */
+/** The engine's log. Attempts report their own ends. */
 export interface EngineLog {
-  /** A fault of ours: the request was answered with 500. */
+  /** An exception in the balancer: the request got a 500. */
   bug(error: unknown, requestId: string): void;
-  /** An answer of our own, or an attempt that failed and was followed by another one. */
+  /** A refusal, or a failed attempt. */
   warn(message: string, headers: Readonly<Record<string, unknown>>): void;
 }
 
 export interface EngineListener {
   readonly hostname: string;
   readonly port: number;
-  /** Exchanges and tunnels that clients still wait for or use. */
+  /** Number of open exchanges and tunnels. */
   active(): number;
-  /** Takes no new connections and asks kept ones to close; resolves when nothing is active. */
+  /** Stops accepting connections and closes idle ones; resolves when nothing is active. */
   drain(): Promise<void>;
-  /** Cuts what is left. */
+  /** Aborts what is left. */
   close(): void;
-  /** Cuts what is under way on one upstream, tunnels too; how many. Missing where an engine has no way to. */
+  /** Aborts what is in flight on one upstream, tunnels too. @returns how many. Missing where an engine cannot. */
   abortAttempts?(upstream: Upstream): number;
 }
 
-/** A data plane. `listen` rejects if the port cannot be had, with the system's error code. */
+/** A data plane. `listen` rejects with the system's error code if the port is not available. */
 export interface Engine {
   readonly name: string;
   listen(options: EngineOptions): Promise<EngineListener>;

@@ -1,4 +1,4 @@
-/** Remembers what happened: looks at the metrics once a second, and keeps what it saw, ever more coarsely, for a week. */
+/** Samples the metrics once a second and keeps a week of history in ever coarser resolutions; answers queries about it. */
 
 import {
   type HistoryStore,
@@ -21,28 +21,28 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { UptimeSnapshot } from "../snapshot/snapshot.ts";
 
 export interface HistoryOptions {
-  /** Read anew every second: pools and upstreams come and go. */
+  /** Called every second, because pools and upstreams come and go. */
   readonly pools: () => readonly Pool[];
   readonly metrics: Metrics;
-  /** Requests that wait for a place in a pool now. */
+  /** Requests in the queue of a pool now. */
   readonly queuedIn: (pool: Pool) => number;
   readonly store: HistoryStore;
   readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
-  /** Hears of every upstream that is looked at, once a second. */
+  /** Called once a second for each upstream. */
   readonly onSample?: (upstream: Upstream) => void;
-  /** Hears that something could not be kept, and how many points that cost. It may come every second. */
+  /** Called for each failed write with the number of points that were dropped; up to once a second. */
   readonly onFailure: (error: unknown, lost: number) => void;
 }
 
 export interface HistoryQuery {
-  /** Only this pool; all pools without it. */
+  /** Only this pool; undefined for all pools. */
   readonly pool?: string | undefined;
-  /** Only this upstream, instead of pools. */
+  /** The upstream with this id instead of pools. */
   readonly upstream?: string | undefined;
   readonly window: WindowName;
-  /** Epoch milliseconds; only what ended after this. */
+  /** Epoch milliseconds; only points that ended after it. */
   readonly since?: number | undefined;
 }
 
@@ -52,7 +52,7 @@ export interface SeriesHistory extends SeriesKey {
 
 export interface HistoryResult {
   readonly window: WindowName;
-  /** How far points are apart, milliseconds, where they are as coarse as the window is. */
+  /** Milliseconds between points. Points that are too recent for the resolution of the window are closer to each other. */
   readonly stepMs: number;
   readonly series: readonly SeriesHistory[];
 }
@@ -60,27 +60,27 @@ export interface HistoryResult {
 const [finest] = resolutions;
 
 /**
- * One batch to the store, about a millisecond of work between two requests, and how long those have until the next one:
- * the points of 1,000 upstreams at once took 35 ms, which everybody waited for.
+ * Points per write, about a millisecond of work, and the pause until the next write. Requests wait during a write: the
+ * points of 1,000 upstreams at once took 35 ms.
  */
-const maxConcurrent = 50;
+const batchSize = 50;
 const pauseMs = 20;
 
 /** A timer may fire a little before its time. */
 const earlyMs = 50;
 
-/** What a store that does not take anything may cost in memory. */
-const maxWaiting = 50_000;
+/** Maximum points in memory while the store cannot be written. */
+const maxPending = 50_000;
 
 export class History {
   readonly #options: HistoryOptions;
   readonly #series = new SeriesRegistry((key) => this.#uptimeBefore(key));
-  #waiting: StoredSeries[] = [];
-  #cancel: Cancel | undefined;
+  #pending: StoredSeries[] = [];
+  #cancelSample: Cancel | undefined;
   #cancelWrite: Cancel | undefined;
-  /** Clock time of the last look. */
+  /** Clock time of the last sample. */
   #sampledAt = 0;
-  /** The full second that it ended, epoch milliseconds. */
+  /** End of the second that the last sample closed, epoch milliseconds. */
   #endedAt = 0;
 
   constructor(options: HistoryOptions) {
@@ -90,44 +90,44 @@ export class History {
   start(): void {
     this.#sampledAt = this.#options.clock();
     this.#endedAt = this.#fullSecond();
-    this.#observeLater();
+    this.#scheduleSample();
   }
 
-  /** Keeps what the running intervals have so far, so that a restart loses nothing. The store stays open. */
+  /** Writes the unfinished intervals, so that a restart loses nothing. Does not close the store. */
   stop(): void {
-    if (!this.#cancel) return;
-    this.#cancel();
+    if (!this.#cancelSample) return;
+    this.#cancelSample();
     this.#cancelWrite?.();
-    this.#cancel = this.#cancelWrite = undefined;
+    this.#cancelSample = this.#cancelWrite = undefined;
     const at = this.#options.wallClock();
-    this.#observe(
+    this.#takeSample(
       at,
-      storedResolutions.map((level) => ({ level, at })),
+      storedResolutions.map((resolution) => ({ resolution, at })),
     );
-    while (this.#waiting.length > 0) this.#write();
+    while (this.#pending.length > 0) this.#write();
   }
 
-  /** Undefined if there is no such pool or upstream. Throws what the store throws. */
+  /** Undefined for an unknown pool or upstream. Throws the errors of the store. */
   read({ pool, upstream, window, since = 0 }: HistoryQuery): HistoryResult | undefined {
-    const asked = this.#keys().filter((key) =>
+    const keys = this.#keys().filter((key) =>
       upstream !== undefined
         ? key.upstream === upstream && (pool === undefined || key.pool === pool)
         : key.upstream === null && (pool === undefined || key.pool === pool),
     );
-    if (asked.length === 0 && (pool !== undefined || upstream !== undefined)) return undefined;
+    if (keys.length === 0 && (pool !== undefined || upstream !== undefined)) return undefined;
     const { spanMs, stepMs } = windows[window];
     const after = Math.max(since, this.#options.wallClock() - spanMs);
-    const series = asked.map((key) => {
-      const points = this.#pointsOf(key, windows[window].levelMs, after);
+    const series = keys.map((key) => {
+      const points = this.#pointsOf(key, windows[window].resolutionMs, after);
       return {
         ...key,
-        columns: columnsOf(stepMs > windows[window].levelMs ? downsample(points, stepMs) : points),
+        columns: columnsOf(stepMs > windows[window].resolutionMs ? downsample(points, stepMs) : points),
       };
     });
     return { window, stepMs, series };
   }
 
-  /** How long an upstream has been up, as of now. */
+  /** The uptime of an upstream as of now. */
   uptimeOf({ name }: Pool, { id, status }: Upstream): UptimeSnapshot {
     const { uptime } = this.#series.of(name, id);
     const at = this.#options.wallClock();
@@ -144,13 +144,13 @@ export class History {
       ]);
   }
 
-  /** At the asked level; coarser where that does not reach back far enough, finer for what it does not have yet. */
-  #pointsOf(key: SeriesKey, levelMs: number, after: number): readonly Point[] {
-    const of = (level: Resolution, from: number) =>
-      level === finest
+  /** In the given resolution; in coarser ones before it begins, and in finer ones after it ends. */
+  #pointsOf(key: SeriesKey, resolutionMs: number, after: number): readonly Point[] {
+    const of = (resolution: Resolution, from: number) =>
+      resolution === finest
         ? this.#series.of(key.pool, key.upstream).recent(from)
-        : this.#options.store.read(key, level, from);
-    const index = resolutions.findIndex(({ stepMs }) => stepMs === levelMs);
+        : this.#options.store.read(key, resolution, from);
+    const index = resolutions.findIndex(({ stepMs }) => stepMs === resolutionMs);
     let points = of(resolutions[index] ?? finest, after);
     for (const coarser of resolutions.slice(index + 1)) {
       const first = points[0];
@@ -175,103 +175,103 @@ export class History {
     }
   }
 
-  /** At each full second of the wall clock, so that the times in a chart are round ones. */
-  #observeLater(): void {
+  /** Samples at full seconds of the wall clock, so that charts have round times. */
+  #scheduleSample(): void {
     const { schedule, wallClock } = this.#options;
     const waitMs = finest.stepMs - ((wallClock() + earlyMs) % finest.stepMs) + earlyMs;
-    this.#cancel = schedule(waitMs, () => {
-      this.#observeLater();
+    this.#cancelSample = schedule(waitMs, () => {
+      this.#scheduleSample();
       const at = this.#fullSecond();
-      const due = storedResolutions.flatMap((level) => {
-        const end = at - (at % level.stepMs);
-        return end > this.#endedAt - (this.#endedAt % level.stepMs) ? [{ level, at: end }] : [];
+      const due = storedResolutions.flatMap((resolution) => {
+        const end = at - (at % resolution.stepMs);
+        return end > this.#endedAt - (this.#endedAt % resolution.stepMs) ? [{ resolution, at: end }] : [];
       });
-      this.#observe(at, due);
+      this.#takeSample(at, due);
       this.#endedAt = at;
-      if (!this.#cancelWrite) this.#writeOn();
+      if (!this.#cancelWrite) this.#writeBatches();
     });
   }
 
-  /** Batch after batch. A store that takes nothing is asked again in a second. */
-  #writeOn(): void {
+  /** Writes batch after batch. If the store fails, the next sample tries again. */
+  #writeBatches(): void {
     this.#cancelWrite = undefined;
-    if (!this.#write() || this.#waiting.length === 0) return;
-    this.#cancelWrite = this.#options.schedule(pauseMs, () => this.#writeOn());
+    if (!this.#write() || this.#pending.length === 0) return;
+    this.#cancelWrite = this.#options.schedule(pauseMs, () => this.#writeBatches());
   }
 
   #fullSecond(): number {
     return Math.floor((this.#options.wallClock() + earlyMs) / finest.stepMs) * finest.stepMs;
   }
 
-  #observe(at: number, due: readonly Due[]): void {
+  #takeSample(at: number, due: readonly Due[]): void {
     const { pools, clock, wallClock } = this.#options;
-    const [now, lookedAt] = [clock(), wallClock()];
+    const [now, wallTime] = [clock(), wallClock()];
     const spanMs = Math.max(1, now - this.#sampledAt);
     this.#sampledAt = now;
-    for (const pool of pools()) this.#sample(pool, at, lookedAt);
-    this.#series.close(at, spanMs, due, this.#waiting);
+    for (const pool of pools()) this.#sample(pool, at, wallTime);
+    this.#series.close(at, spanMs, due, this.#pending);
   }
 
   #sample(pool: Pool, at: number, wallTime: number): void {
     const { metrics, queuedIn, onSample } = this.#options;
     const { name } = pool;
-    const whole = this.#series.of(name, null);
-    whole.lookedAt = at;
+    const poolSeries = this.#series.of(name, null);
+    poolSeries.sampledAt = at;
     for (const upstream of pool.upstreams) {
-      const part = this.#series.of(name, upstream.id);
+      const upstreamSeries = this.#series.of(name, upstream.id);
       const meter = metrics.of(upstream);
-      part.lookedAt = at;
+      upstreamSeries.sampledAt = at;
       onSample?.(upstream);
-      // Another server by the same name, as after a reload, has not been up for as long as the one before.
-      if (part.mark.meter && part.mark.meter !== meter) part.uptime = new Uptime(wallTime);
-      part.uptime.sample(upstream.status, wallTime);
-      part.second.inFlight = upstream.inFlight;
-      part.second.addSince(part.mark, meter);
-      whole.second.addBeside(part.second);
+      // After a reload another server may have the same name: its uptime starts again.
+      if (upstreamSeries.start.meter && upstreamSeries.start.meter !== meter)
+        upstreamSeries.uptime = new Uptime(wallTime);
+      upstreamSeries.uptime.sample(upstream.status, wallTime);
+      upstreamSeries.second.inFlight = upstream.inFlight;
+      upstreamSeries.second.addSince(upstreamSeries.start, meter);
+      poolSeries.second.addConcurrent(upstreamSeries.second);
     }
     const { retries: counts, turnedAway } = metrics.ofPool(name);
-    whole.second.addSince(whole.mark, turnedAway);
+    poolSeries.second.addSince(poolSeries.start, turnedAway);
     const retries = counts.values().reduce((sum, count) => sum + count, 0);
     const rescues = counts.get("rescued") ?? 0;
-    whole.second.retries = Math.max(0, retries - whole.retriesRead);
-    whole.second.rescues = Math.max(0, rescues - whole.rescuesRead);
-    whole.second.queued = queuedIn(pool);
-    [whole.retriesRead, whole.rescuesRead] = [retries, rescues];
+    poolSeries.second.retries = Math.max(0, retries - poolSeries.retriesRead);
+    poolSeries.second.rescues = Math.max(0, rescues - poolSeries.rescuesRead);
+    poolSeries.second.queued = queuedIn(pool);
+    [poolSeries.retriesRead, poolSeries.rescuesRead] = [retries, rescues];
   }
 
-  /** Whether a batch was taken. */
+  /** Writes one batch; returns whether it succeeded. */
   #write(): boolean {
-    const batch = this.#waiting.slice(0, maxConcurrent);
+    const batch = this.#pending.slice(0, batchSize);
     if (batch.length === 0) return false;
     try {
       this.#options.store.write(batch);
-      this.#waiting.splice(0, batch.length);
+      this.#pending.splice(0, batch.length);
       return true;
     } catch (error) {
-      const lost = Math.max(0, this.#waiting.length - maxWaiting);
-      this.#waiting.splice(0, lost);
+      const lost = Math.max(0, this.#pending.length - maxPending);
+      this.#pending.splice(0, lost);
       this.#options.onFailure(error, lost);
-      // A stop must come to an end; while it runs, the same batch is tried again in a second.
-      if (!this.#cancel) this.#waiting = [];
+      // While running, the same batch is tried again in a second. A stop drops all pending points, so that it ends.
+      if (!this.#cancelSample) this.#pending = [];
       return false;
     }
   }
 }
 
-// What the log says when the past cannot be kept: once a minute and not once a second.
+/** A disk stays full for long: the first failure is logged, then one line a minute. */
+const logIntervalMs = 60_000;
 
-/** A full disk stays full: the first line says it, and one a minute that it is still so. */
-const historyLineEveryMs = 60_000;
-
+/** Logs failed writes of the history, at most once a minute, with the number of points dropped since the last line. */
 export function historyErrorReporter(log: Log, clock: Clock): (error: unknown, lost: number) => void {
-  let unresponsiveUntil = Number.NEGATIVE_INFINITY;
+  let silentUntil = Number.NEGATIVE_INFINITY;
   let lostSince = 0;
   return (error, lost) => {
     lostSince += lost;
-    if (clock() < unresponsiveUntil) return;
-    unresponsiveUntil = clock() + historyLineEveryMs;
+    if (clock() < silentUntil) return;
+    silentUntil = clock() + logIntervalMs;
     const why = error instanceof Error ? error.message : String(error);
-    log.warn("history not kept", lostSince > 0 ? { why, pointsLost: lostSince } : { why });
+    log.warn("history write failed", lostSince > 0 ? { why, pointsLost: lostSince } : { why });
     lostSince = 0;
   };
 }

@@ -1,4 +1,4 @@
-/** Counts one interval of some traffic while it runs, and says what it was when it ends. */
+/** Counts the traffic of one interval as the difference of cumulative counters. */
 
 import { Histogram } from "../metrics/histogram.ts";
 import type { UpstreamMeter } from "../metrics/metrics.ts";
@@ -13,33 +13,33 @@ export class IntervalCounter {
   queued = 0;
   inFlight = 0;
 
-  /** Both go on at once: what two upstreams of a pool did in the same time. */
-  addBeside(other: IntervalCounter): void {
+  /** Adds a counter of the same interval: the sum of two upstreams of a pool. */
+  addConcurrent(other: IntervalCounter): void {
     this.#count(other);
     this.queued += other.queued;
     this.inFlight += other.inFlight;
   }
 
-  /** One follows the other: what one series did in two intervals. */
-  addAfter(other: IntervalCounter): void {
+  /** Adds the next interval of the same series. */
+  addNext(other: IntervalCounter): void {
     this.#count(other);
     this.queued = Math.max(this.queued, other.queued);
     this.inFlight = Math.max(this.inFlight, other.inFlight);
   }
 
-  /** What a meter counted since the mark, which moves on. */
-  addSince(mark: IntervalStart, meter: Measured): void {
-    if (mark.meter !== meter) mark.reset(meter);
-    this.requests += Math.max(0, meter.requests - mark.requests);
-    this.errors += Math.max(0, meter.errors - mark.errors);
-    mark.requests = meter.requests;
-    mark.errors = meter.errors;
-    this.#latencies.addSince(mark.firstByte, meter.firstByte);
+  /** Adds what a meter counted since `start`, and moves `start` to now. */
+  addSince(start: IntervalStart, meter: Measured): void {
+    if (start.meter !== meter) start.reset(meter);
+    this.requests += Math.max(0, meter.requests - start.requests);
+    this.errors += Math.max(0, meter.errors - start.errors);
+    start.requests = meter.requests;
+    start.errors = meter.errors;
+    this.#latencies.addSince(start.firstByte, meter.firstByte);
   }
 
   /**
-   * @param at epoch milliseconds at which the interval ends
-   * @param spanMs how long it was
+   * @param at end of the interval, epoch milliseconds
+   * @param spanMs length of the interval
    */
   pointAt(at: number, spanMs: number): Point {
     const { requests, errors, retries, rescues, queued, inFlight } = this;
@@ -69,10 +69,10 @@ export class IntervalCounter {
   }
 }
 
-/** What a meter must have to be read: one of an upstream, or of what a pool turned away. */
+/** The part of a meter that is read: that of an upstream, or of the rejected traffic of a pool. */
 type Measured = Pick<UpstreamMeter, "requests" | "errors" | "firstByte">;
 
-/** How far a meter, which only grows, has been read. A meter that takes another's place is read from its beginning. */
+/** The values of a cumulative meter at the start of the interval. A meter that replaces another is read from zero. */
 export class IntervalStart {
   meter: Measured | undefined;
   requests = 0;

@@ -1,31 +1,31 @@
-/** One interval of some traffic, how several become one, and the columns in which they travel. */
+/** A point is the traffic of one interval; this file merges points and turns them into columns for transport. */
 
 export interface Point {
   /** Epoch milliseconds at which the interval ended. */
   readonly at: number;
-  /** How long it was, milliseconds. */
+  /** Length of the interval, milliseconds. */
   readonly spanMs: number;
-  /** Attempts that ended in it, cancelled ones excepted; of pools also requests that were answered before any attempt. */
+  /** Attempts that ended in it, except cancelled ones. For pools also requests that were refused before any attempt. */
   readonly requests: number;
-  /** Those that failed or were answered with 5xx. */
+  /** Requests that failed or got a 5xx response. */
   readonly errors: number;
-  /** Attempts that followed a failed one; counted for pools, 0 for upstreams. */
+  /** Further attempts after the first one; counted for pools, 0 for upstreams. */
   readonly retries: number;
-  /** Those of them that were moved away from an upstream that was found down; of pools. */
+  /** Retries that were moved off an upstream that went down; counted for pools, 0 for upstreams. */
   readonly rescues: number;
-  /** The most that waited for a place at one of its seconds; of pools. */
+  /** Maximum queue length at any full second; for pools. */
   readonly queued: number;
-  /** The most that were under way at one of its seconds. */
+  /** Maximum attempts in flight at any full second. */
   readonly inFlight: number;
-  /** Milliseconds from start to head, of the answers in this interval alone; null without any. */
+  /** Milliseconds from attempt start to response headers, for responses of this interval; null without any. */
   readonly p50Ms: number | null;
   readonly p95Ms: number | null;
   readonly p99Ms: number | null;
 }
 
-/** Points side by side, a value for each in every column: a third of the size of a list of objects. */
+/** Points as columns of equal length: a third of the size of a list of objects. */
 export interface Columns {
-  /** Epoch milliseconds, growing. */
+  /** Epoch milliseconds, ascending. */
   readonly at: readonly number[];
   readonly requestsPerSecond: readonly (number | null)[];
   readonly errorsPerSecond: readonly (number | null)[];
@@ -39,26 +39,26 @@ export interface Columns {
 }
 
 /**
- * Puts points together that end in the same step. Counts add up. Percentiles do not, and their average would be a
- * number that no request ever had: the worst of them stands for all.
+ * Merges points that end in the same step. Counts are added. Percentiles cannot be added, and their average would be a
+ * number that no request had: the maximum is used.
  */
 export function downsample(points: readonly Point[], stepMs: number): readonly Point[] {
-  const thin: Point[] = [];
+  const merged: Point[] = [];
   for (const point of points) {
-    const last = thin.at(-1);
+    const last = merged.at(-1);
     if (last && stepOf(last.at, stepMs) === stepOf(point.at, stepMs))
-      thin[thin.length - 1] = joined(last, point);
-    else thin.push(point);
+      merged[merged.length - 1] = merge(last, point);
+    else merged.push(point);
   }
-  return thin;
+  return merged;
 }
 
-/** An interval that ends exactly on a step's end belongs to it. */
+/** An interval that ends exactly at the end of a step belongs to that step. */
 function stepOf(at: number, stepMs: number): number {
   return Math.ceil(at / stepMs);
 }
 
-function joined(one: Point, other: Point): Point {
+function merge(one: Point, other: Point): Point {
   return {
     at: other.at,
     spanMs: one.spanMs + other.spanMs,
@@ -79,20 +79,21 @@ function worst(one: number | null, other: number | null): number | null {
   return Math.max(one, other);
 }
 
-/** An interval may be late by this many of its own lengths before something is taken to be missing. */
-const patience = 2.5;
+/** Factor of the expected distance between two points from which a gap is shown. */
+const maxDelay = 2.5;
 
 /**
- * @param points in the order of time; what goes back, as after a corrected clock, is left out. Where nothing was
- *   measured for a while, as while the process was down, a row of nulls keeps a chart from drawing a line across.
+ * @param points ascending by time. A point that goes back in time, as after a clock correction, is left out. A gap without
+ *   points, as while the process was down, gets a row of nulls, so that charts do not draw a line across it.
  */
 export function columnsOf(points: readonly Point[]): Columns {
   const rows: (Point | { readonly at: number })[] = [];
   let last: Point | undefined;
   for (const point of points) {
     if (last && point.at <= last.at) continue;
-    const usualMs = Math.max(point.spanMs, last?.spanMs ?? 0);
-    if (last && point.at - last.at > patience * usualMs) rows.push({ at: last.at + Math.round(usualMs) });
+    const expectedMs = Math.max(point.spanMs, last?.spanMs ?? 0);
+    if (last && point.at - last.at > maxDelay * expectedMs)
+      rows.push({ at: last.at + Math.round(expectedMs) });
     rows.push(point);
     last = point;
   }
@@ -112,7 +113,7 @@ export function columnsOf(points: readonly Point[]): Columns {
   };
 }
 
-/** Two decimals are finer than any of these is measured. */
+/** Two decimals are finer than the precision of the measurements. */
 function rounded(value: number | null): number | null {
   return value === null ? null : Math.round(value * 100) / 100;
 }

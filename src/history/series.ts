@@ -1,4 +1,4 @@
-/** The past of one pool or upstream as it grows: the last minutes in memory, and what is on its way to the store. */
+/** The series of every pool and upstream: the current intervals, and the latest points in memory. */
 
 import { IntervalCounter, IntervalStart } from "./interval-counter.ts";
 import type { Point } from "./point.ts";
@@ -7,26 +7,27 @@ import type { Uptime } from "./uptime.ts";
 
 const [finest, ...coarser] = resolutions;
 
-/** That an interval of a level ends. */
+/** The end of an interval of a resolution. */
 export interface Due {
-  readonly level: Resolution;
+  readonly resolution: Resolution;
   /** Epoch milliseconds. */
   readonly at: number;
 }
 
+/** The history of one pool or one upstream. */
 export class Series {
   readonly key: SeriesKey;
-  /** Of an upstream; of a pool nobody looks. */
+  /** Used for upstreams only. */
   uptime: Uptime;
-  readonly mark = new IntervalStart();
-  /** Which second it was looked at last in, by the epoch milliseconds of its end. */
-  lookedAt = 0;
-  /** The second that runs now. Whoever observes counts into it. */
+  readonly start = new IntervalStart();
+  /** The second in which it was last sampled, as the epoch milliseconds of its end. */
+  sampledAt = 0;
+  /** The current second; {@link History} counts into it. */
   readonly second = new IntervalCounter();
-  /** Retries and rescues as they were counted at the last observation; of a pool. */
+  /** Cumulative retries and rescues at the last sample; for a pool. */
   retriesRead = 0;
   rescuesRead = 0;
-  readonly #open = coarser.map((level) => ({ level, tally: new IntervalCounter(), spanMs: 0 }));
+  readonly #open = coarser.map((resolution) => ({ resolution, counter: new IntervalCounter(), spanMs: 0 }));
   readonly #recent = new PointRing(finest.retentionMs / finest.stepMs);
 
   constructor(key: SeriesKey, uptime: Uptime) {
@@ -35,10 +36,10 @@ export class Series {
   }
 
   /**
-   * Ends the second that ran.
+   * Ends the current second.
    * @param at epoch milliseconds at which it ended
-   * @param due the coarser levels whose interval ends with it, from fine to coarse, and when that is
-   * @param into takes the points for the store
+   * @param due the coarser resolutions whose interval ends with it, from fine to coarse
+   * @param into receives the points for the store
    */
   close(at: number, spanMs: number, due: readonly Due[], into: StoredSeries[]): void {
     const { second } = this;
@@ -47,7 +48,7 @@ export class Series {
     second.clear();
   }
 
-  /** Adds an interval that has ended to the level above, and ends that one's own if it is due: before the first is cleared. */
+  /** Adds a finished interval to the next coarser resolution and, if that one is due, ends its interval too. */
   #rollUp(
     finished: IntervalCounter,
     finishedMs: number,
@@ -57,44 +58,45 @@ export class Series {
   ): void {
     const open = this.#open[index];
     if (!open) return;
-    const { level, tally: counter } = open;
-    counter.addAfter(finished);
+    const { resolution, counter } = open;
+    counter.addNext(finished);
     open.spanMs += finishedMs;
     const end = due[index];
-    if (end?.level !== level) return;
+    if (end?.resolution !== resolution) return;
     into.push({
-      ...{ series: this.key, level, point: counter.pointAt(end.at, open.spanMs) },
-      ...this.#uptimeWith(level),
+      ...{ series: this.key, resolution, point: counter.pointAt(end.at, open.spanMs) },
+      ...this.#uptimeWith(resolution),
     });
     this.#rollUp(counter, open.spanMs, due, index + 1, into);
     counter.clear();
     open.spanMs = 0;
   }
 
-  /** Once a minute, with the coarsest points. */
-  #uptimeWith(level: Resolution): Pick<StoredSeries, "uptime"> {
-    return this.key.upstream !== null && level === resolutions.at(-1) ? { uptime: this.uptime.record } : {};
+  /** Once a minute, with the points of the coarsest resolution. */
+  #uptimeWith(resolution: Resolution): Pick<StoredSeries, "uptime"> {
+    return this.key.upstream !== null && resolution === resolutions.at(-1)
+      ? { uptime: this.uptime.record }
+      : {};
   }
 
-  /** The finest points that ended after this moment, oldest first. */
+  /** Points of the finest resolution that ended after this moment, oldest first. */
   recent(after: number): readonly Point[] {
     return this.#recent.after(after);
   }
 }
 
-// The series of every pool and upstream there is, found by their names: once a second for each of them, so no keys are made.
-
+/** All series by pool and upstream. Nested maps, because building a key for each lookup would cost too much every second. */
 export class SeriesRegistry {
-  /** By pool and upstream; null is the pool itself. */
+  /** By pool, then by upstream; null is the pool itself. */
   readonly #pools = new Map<string, Map<string | null, Series>>();
   readonly #uptimeBefore: (key: SeriesKey) => Uptime;
 
-  /** @param uptimeBefore how long whoever gets a series has been up */
+  /** @param uptimeBefore returns the stored uptime for a new series */
   constructor(uptimeBefore: (key: SeriesKey) => Uptime) {
     this.#uptimeBefore = uptimeBefore;
   }
 
-  /** @param upstream null for the pool's own */
+  /** @param upstream null for the pool itself */
   of(pool: string, upstream: string | null): Series {
     const ofPool = this.#pools.get(pool) ?? this.#open(pool);
     return ofPool.get(upstream) ?? this.#begin(ofPool, { pool, upstream });
@@ -113,14 +115,14 @@ export class SeriesRegistry {
   }
 
   /**
-   * Ends the second that ran for all that were looked at in it, and lets go of the others: they are gone.
+   * Ends the current second of all series that were sampled in it, and removes the others: their upstream is gone.
    * @param at epoch milliseconds at which it ended
-   * @param into takes the points for the store
+   * @param into receives the points for the store
    */
   close(at: number, spanMs: number, due: readonly Due[], into: StoredSeries[]): void {
     for (const [pool, ofPool] of this.#pools) {
       for (const [upstream, series] of ofPool) {
-        if (series.lookedAt === at) series.close(at, spanMs, due, into);
+        if (series.sampledAt === at) series.close(at, spanMs, due, into);
         else ofPool.delete(upstream);
       }
       if (ofPool.size === 0) this.#pools.delete(pool);
@@ -128,16 +130,14 @@ export class SeriesRegistry {
   }
 }
 
-// The last points of one series in memory: numbers in columns, so that thousands of series have room.
-
-/** Numbers of a point besides its time. */
+/** Numbers per point without its time. */
 const width = 10;
 
-/** Takes 48 bytes a point; a value is exact to seven digits. */
+/** A ring buffer of the latest points of one series, 48 bytes per point. Values are exact to seven digits. */
 export class PointRing {
   readonly #capacity: number;
   readonly #at: Float64Array;
-  /** Not a number stands for null. */
+  /** NaN represents null. */
   readonly #values: Float32Array;
   #written = 0;
 
@@ -165,7 +165,7 @@ export class PointRing {
     this.#written += 1;
   }
 
-  /** Those that ended after this moment, oldest first. */
+  /** Points that ended after this moment, oldest first. */
   after(at: number): readonly Point[] {
     const points: Point[] = [];
     const count = Math.min(this.#written, this.#capacity);

@@ -1,4 +1,4 @@
-/** The past in one SQLite file, beside the state file: losing it costs charts, and never what an operator decided. */
+/** The history in one SQLite file next to the state file. Losing it loses charts, never operator intents. */
 
 import { mkdirSync } from "node:fs";
 import { dirname, format, parse } from "node:path";
@@ -14,16 +14,16 @@ import {
 } from "./store.ts";
 import type { Point } from "./point.ts";
 
-/** Raised whenever the tables change. A past that cannot be carried over is dropped: it is only the past. */
+/** Increase it when the tables change. History of a version that cannot be migrated is dropped. */
 const schemaVersion = 3;
 
-/** Columns that version 1 did not have. They stand last, so that an old file and a new one have the same order. */
+/** Columns that version 1 did not have. They are last, so that old and new files have the same column order. */
 const sinceVersion2 = ["rescues", "queued"].map((name) => `${name} INTEGER NOT NULL DEFAULT 0`);
 
-/** Stands after what version 2 had. */
+/** The last column, after those of version 2. */
 const sinceVersion3 = "uptime TEXT NOT NULL DEFAULT ''";
 
-/** "state.db" → "state-history.db"; ":memory:" stays. */
+/** "state.db" → "state-history.db"; ":memory:" is returned as it is. */
 export function historyFileOf(stateFile: string): string {
   if (stateFile === ":memory:") return stateFile;
   const { dir, name, ext } = parse(stateFile);
@@ -31,22 +31,21 @@ export function historyFileOf(stateFile: string): string {
 }
 
 /**
- * Opens or creates the file and its folder. Throws "Cannot use …" if it is damaged, locked or not to be written.
+ * Opens or creates the file and its folder. Throws "Cannot use the history file: …" if it is damaged, locked or not writable.
  * @param file a path, or ":memory:"
  */
 export function openHistory(file: string, wallClock: WallClock): HistoryStore {
   try {
     return new SqliteHistory(file, wallClock);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`Cannot use the history file: ${why}, received ${file}`);
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot use the history file: ${cause} (received ${file})`);
   }
 }
 
 /**
- * A place is a slot: time modulo what the level keeps. So a point takes the place of the one that became too old, and
- * the file is bounded without anything ever being searched for (the idea of Oetiker's RRDtool): at about 0.6 MB for
- * each pool and upstream.
+ * A point is stored in a slot: its time modulo the retention of the resolution. It overwrites the expired point, so
+ * the file has a bounded size without any search (the idea of Oetiker's RRDtool). It takes about 0.6 MB per pool and upstream.
  */
 const tables = `
   CREATE TABLE IF NOT EXISTS series (
@@ -65,33 +64,33 @@ const tables = `
   PRAGMA user_version = ${schemaVersion};
 `;
 
-/** A slot may hold the first part of the same interval, from before a restart: then the two become one. */
+/** Whether a slot holds the first part of the same interval, from before a restart. Then the two parts are merged. */
 const isSame = "excluded.at - at BETWEEN 0 AND step_ms - 1";
-const sum = (name: string) => `${name} = excluded.${name} + iif(${isSame}, ${name}, 0)`;
-const most = (name: string) =>
+const sumOf = (name: string) => `${name} = excluded.${name} + iif(${isSame}, ${name}, 0)`;
+const maxOf = (name: string) =>
   `${name} = iif(${isSame}, coalesce(max(${name}, excluded.${name}), ${name}, excluded.${name}), excluded.${name})`;
 const put = `
   INSERT INTO point VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (series, step_ms, slot) DO UPDATE SET
-    ${["span_ms", "requests", "errors", "retries", "rescues"].map(sum).join(", ")},
-    ${["queued", "in_flight", "p50_us", "p95_us", "p99_us"].map(most).join(", ")},
+    ${["span_ms", "requests", "errors", "retries", "rescues"].map(sumOf).join(", ")},
+    ${["queued", "in_flight", "p50_us", "p95_us", "p99_us"].map(maxOf).join(", ")},
     at = excluded.at`;
 
-/** As the empty text: a column that is part of a unique key takes any number of nulls. */
+/** Stored upstream of a pool series. Not NULL, because a unique key does not compare nulls as equal. */
 const ofPool = "";
 
-/** Nothing is kept for longer. */
+/** The longest retention. */
 const maxMs = Math.max(...resolutions.map(({ retentionMs }) => retentionMs));
 
-/** Points of one that is gone that are forgotten at a time: some milliseconds of work, between two requests. */
-const maxForgotten = 1_000;
+/** Points of a removed series deleted at a time: some milliseconds of work, during which requests wait. */
+const eraseBatchSize = 1_000;
 
 class SqliteHistory implements HistoryStore {
   readonly #database: DatabaseSync;
   readonly #wallClock: WallClock;
-  /** Of the series in the present batch, each of which has been told that it has a newer point. */
+  /** Ids of the series in the current batch, whose `last_at` is already updated. */
   readonly #ids = new Map<string, number>();
-  readonly #departed: StatementSync;
+  readonly #findExpired: StatementSync;
   readonly #erasePoints: StatementSync;
   readonly #erase: StatementSync;
   readonly #find: StatementSync;
@@ -107,11 +106,11 @@ class SqliteHistory implements HistoryStore {
     this.#database = database;
     this.#wallClock = wallClock;
     try {
-      // Nobody waits for the medium: a lost second of the past is no loss, and a locked file is tried again soon.
+      // Never wait for disk or lock: a lost second of history does not matter, and writes to a locked file are repeated soon.
       database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
-      // Pages of the log after which it is carried over: many at once hold up whoever writes for 20 ms.
+      // Checkpoint every 200 pages: a checkpoint of many pages blocks the process for 20 ms.
       database.exec("PRAGMA wal_autocheckpoint = 200;");
-      this.#transaction(() => takeOver(database));
+      this.#transaction(() => migrate(database));
       this.#find = database.prepare("SELECT id FROM series WHERE pool = ? AND upstream = ?");
       this.#touch = database.prepare(`
         INSERT INTO series (pool, upstream, last_at) VALUES (?, ?, ?)
@@ -122,13 +121,13 @@ class SqliteHistory implements HistoryStore {
       this.#list = database.prepare(
         "SELECT * FROM point WHERE series = ? AND step_ms = ? AND at > ? ORDER BY at",
       );
-      this.#departed = database.prepare("SELECT id FROM series WHERE last_at < ? LIMIT 1");
+      this.#findExpired = database.prepare("SELECT id FROM series WHERE last_at < ? LIMIT 1");
       this.#erasePoints = database.prepare(`
         DELETE FROM point WHERE (series, step_ms, slot) IN
-          (SELECT series, step_ms, slot FROM point WHERE series = ? LIMIT ${maxForgotten})`);
+          (SELECT series, step_ms, slot FROM point WHERE series = ? LIMIT ${eraseBatchSize})`);
       this.#erase = database.prepare("DELETE FROM series WHERE id = ?");
       this.#transaction(() => {
-        while (this.#eraseSome());
+        while (this.#eraseExpired());
       });
     } catch (error) {
       database.close();
@@ -139,21 +138,21 @@ class SqliteHistory implements HistoryStore {
   write(points: readonly StoredSeries[]): void {
     this.#ids.clear();
     this.#transaction(() => {
-      for (const { series, level, point, uptime } of points) {
-        const slot = Math.ceil(point.at / level.stepMs) % (level.retentionMs / level.stepMs);
+      for (const { series, resolution, point, uptime } of points) {
+        const slot = Math.ceil(point.at / resolution.stepMs) % (resolution.retentionMs / resolution.stepMs);
         const id = this.#idFor(series, point.at);
-        this.#put.run(id, level.stepMs, slot, ...numbersOf(point));
+        this.#put.run(id, resolution.stepMs, slot, ...valuesOf(point));
         if (uptime !== undefined) this.#keepUptime.run(uptime, id);
       }
-      this.#eraseSome();
+      this.#eraseExpired();
     });
   }
 
-  /** Upstreams come and go; what is left of those that went is forgotten as any other past. False if there is no more. */
-  #eraseSome(): boolean {
-    const id = this.#departed.get(this.#wallClock() - maxMs)?.["id"];
+  /** Deletes a part of one series that is older than the retention. False if nothing is left. */
+  #eraseExpired(): boolean {
+    const id = this.#findExpired.get(this.#wallClock() - maxMs)?.["id"];
     if (typeof id !== "number") return false;
-    if (Number(this.#erasePoints.run(id).changes) < maxForgotten) this.#erase.run(id);
+    if (Number(this.#erasePoints.run(id).changes) < eraseBatchSize) this.#erase.run(id);
     return true;
   }
 
@@ -168,9 +167,9 @@ class SqliteHistory implements HistoryStore {
     }
   }
 
-  read({ pool, upstream }: SeriesKey, level: Resolution, after: number): readonly Point[] {
+  read({ pool, upstream }: SeriesKey, resolution: Resolution, after: number): readonly Point[] {
     const id = this.#find.get(pool, upstream ?? ofPool)?.["id"];
-    return typeof id === "number" ? this.#list.all(id, level.stepMs, after).map(pointOf) : [];
+    return typeof id === "number" ? this.#list.all(id, resolution.stepMs, after).map(pointOf) : [];
   }
 
   uptime({ pool, upstream }: SeriesKey): string {
@@ -183,16 +182,16 @@ class SqliteHistory implements HistoryStore {
 
   #idFor({ pool, upstream }: SeriesKey, at: number): number {
     const key = `${pool}\n${upstream ?? ofPool}`;
-    const known = this.#ids.get(key);
-    if (known !== undefined) return known;
+    const cached = this.#ids.get(key);
+    if (cached !== undefined) return cached;
     const id = Number(this.#touch.get(pool, upstream ?? ofPool, at)?.["id"]);
     this.#ids.set(key, id);
     return id;
   }
 }
 
-/** Makes the tables, or brings older ones up to date. */
-function takeOver(database: DatabaseSync): void {
+/** Creates the tables or migrates older ones. */
+function migrate(database: DatabaseSync): void {
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
   if (version < 1 || version > schemaVersion) {
     database.exec("DROP TABLE IF EXISTS point; DROP TABLE IF EXISTS series;");
@@ -204,7 +203,7 @@ function takeOver(database: DatabaseSync): void {
   database.exec(tables);
 }
 
-function numbersOf(point: Point): readonly (number | null)[] {
+function valuesOf(point: Point): readonly (number | null)[] {
   const micros = (ms: number | null) => (ms === null ? null : Math.round(ms * 1_000));
   const { requests, errors, retries, rescues, queued, inFlight } = point;
   const counts = [Math.round(point.at), Math.round(point.spanMs), requests, errors, retries, inFlight];

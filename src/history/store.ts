@@ -1,38 +1,36 @@
-/** What a store of the past offers, and what it is asked to keep. */
+/** The history store interface, its resolutions, and the windows that queries can select. */
 
 import type { Point } from "./point.ts";
 
-/** Whose past: a pool's, or that of one upstream in it. */
+/** Identifies a series: a pool, or one upstream of it. */
 export interface SeriesKey {
   readonly pool: string;
   /** Null for the pool itself. */
   readonly upstream: string | null;
 }
 
-/** A point of some series at some level, on its way to the store. */
+/** A point of a series to be written to the store. */
 export interface StoredSeries {
   readonly series: SeriesKey;
-  readonly level: Resolution;
+  readonly resolution: Resolution;
   readonly point: Point;
-  /** How long the series' upstream has been up, in its own words; missing where it is no news. */
+  /** `Uptime.record` of the upstream; missing if it does not have to be written. */
   readonly uptime?: string;
 }
 
-/** Synchronous; never called on the way of a request. Every call throws what the medium throws. */
+/** Synchronous; never called on the request path. Methods throw the errors of the database. */
 export interface HistoryStore {
-  /** All or nothing. Each level holds as many points as it keeps, and the newest takes the place of the oldest. */
+  /** Writes all points or none. Points older than the retention of their resolution are overwritten. */
   write(points: readonly StoredSeries[]): void;
-  /** Points of a series at a level that ended after this moment (epoch milliseconds), oldest first. */
-  read(series: SeriesKey, level: Resolution, after: number): readonly Point[];
-  /** The last one that was written; empty if none ever was. */
+  /** Points of a series in a resolution that ended after this moment (epoch milliseconds), oldest first. */
+  read(series: SeriesKey, resolution: Resolution, after: number): readonly Point[];
+  /** The last written uptime; empty if none was written. */
   uptime(series: SeriesKey): string;
-  /** Does nothing the second time. */
+  /** Further calls do nothing. */
   close(): void;
 }
 
-// How finely and how long the past is kept, and which part of it each window shows.
-
-/** One resolution: a point every `stepMs`, the last `retentionMs` of them. */
+/** A point every `stepMs` milliseconds, kept for `retentionMs`. */
 export interface Resolution {
   readonly stepMs: number;
   readonly retentionMs: number;
@@ -49,30 +47,30 @@ export const resolutions = [
   { stepMs: minuteMs, retentionMs: 7 * dayMs },
 ] as const satisfies readonly Resolution[];
 
-/** The levels that outlive the process. The finest one is only worth its while it is new, and lives in memory. */
+/** The resolutions that are stored. The finest one is useful only while it is recent, and stays in memory. */
 export const storedResolutions: readonly Resolution[] = resolutions.slice(1);
 
-/** How far a reader looks back. */
+/** A time range that ends now. */
 export interface Window {
   readonly spanMs: number;
-  /** The level that it is drawn from, by its step. */
-  readonly levelMs: number;
-  /** Points nearer to each other than this are put together, so that no window has more than about 1,500. */
+  /** Step of the resolution that it is read from. */
+  readonly resolutionMs: number;
+  /** Points closer to each other than this are merged, so that a window has at most about 1,500 points. */
   readonly stepMs: number;
 }
 
 export const windows = {
-  "5m": { spanMs: 5 * minuteMs, levelMs: 1_000, stepMs: 1_000 },
-  "1h": { spanMs: hourMs, levelMs: 10_000, stepMs: 10_000 },
-  "24h": { spanMs: dayMs, levelMs: minuteMs, stepMs: minuteMs },
-  "7d": { spanMs: 7 * dayMs, levelMs: minuteMs, stepMs: 10 * minuteMs },
+  "5m": { spanMs: 5 * minuteMs, resolutionMs: 1_000, stepMs: 1_000 },
+  "1h": { spanMs: hourMs, resolutionMs: 10_000, stepMs: 10_000 },
+  "24h": { spanMs: dayMs, resolutionMs: minuteMs, stepMs: minuteMs },
+  "7d": { spanMs: 7 * dayMs, resolutionMs: minuteMs, stepMs: 10 * minuteMs },
 } as const satisfies Readonly<Record<string, Window>>;
 
 export type WindowName = keyof typeof windows;
 
 export const windowNames = Object.keys(windows) as readonly WindowName[];
 
-/** The window with this name; undefined if there is none. */
-export function windowNamed(name: string): WindowName | undefined {
-  return windowNames.find((known) => known === name);
+/** The text as a window name; undefined if it is not one. */
+export function windowNamed(text: string): WindowName | undefined {
+  return windowNames.find((name) => name === text);
 }

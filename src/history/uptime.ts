@@ -1,18 +1,18 @@
-/** How long one upstream has been up, and how much of the last day: counted as it is looked at, and kept over restarts. */
+/** Uptime of one upstream: since when it is up or down, and its share of the last day. It survives restarts. */
 
 import type { Status } from "../pool/upstream.ts";
 import type { UptimeSnapshot, UptimeState } from "../snapshot/snapshot.ts";
 
 const hourMs = 3_600_000;
-const hoursCounted = 24;
+const maxHours = 24;
 
-/** What a restart takes. Whoever was not watched for longer may have been anything meanwhile. */
-const gapMs = 5 * 60_000;
+/** Longest pause that counts as a restart. After a longer pause the state in between is unknown. */
+const maxRestartMs = 5 * 60_000;
 
-/** Between two looks, at most: the time of a longer pause is nobody's. */
-const pauseMs = 10_000;
+/** Longest pause between two samples that counts as uptime or downtime. */
+const maxPauseMs = 10_000;
 
-/** An hour in which it was watched. */
+/** Counts of one hour. */
 interface Hour {
   /** Hours since the epoch. */
   readonly hour: number;
@@ -20,7 +20,7 @@ interface Hour {
   downMs: number;
 }
 
-/** Of an upstream on probation nobody knows yet whether it is well. */
+/** An upstream in probation counts as down, because it has not served successfully yet. */
 const states: Readonly<Record<Status, UptimeState>> = {
   passing: "up",
   checking: "unknown",
@@ -38,28 +38,29 @@ const stateNames: readonly UptimeState[] = ["unknown", "up", "down", "out"];
  *  unknown ──first verdict──▶ up ◀──verdicts──▶ down
  *                              └▶ out ◀┘  by an operator, and back
  * ```
- * Each change begins a new time, and so does a pause in watching that was longer than a restart. A verdict that is not
- * there yet, as after a restart, changes nothing.
+ * Each change of state sets `since`, and so does a pause longer than {@link maxRestartMs}. A status without a verdict
+ * (`checking`), as after a restart, changes nothing.
  */
 export class Uptime {
   #state: UptimeState = "unknown";
   #since: number;
-  #seenAt: number;
+  #sampledAt: number;
   #hours: Hour[] = [];
 
-  /** @param at epoch milliseconds, as everywhere here */
+  /** @param at epoch milliseconds, as in all methods */
   constructor(at: number) {
     this.#since = at;
-    this.#seenAt = at;
+    this.#sampledAt = at;
   }
 
-  /** @param kept what {@link record} gave; what is not understood counts for nothing */
-  static from(kept: string, at: number): Uptime {
+  /** @param stored text of {@link record}; invalid text is ignored */
+  static from(stored: string, at: number): Uptime {
     const uptime = new Uptime(at);
-    const [state, since, seenAt, ...hours] = numbersIn(kept);
+    const [state, since, sampledAt, ...hours] = numbersIn(stored);
     const name = stateNames[state ?? -1];
-    if (name === undefined || since === undefined || seenAt === undefined || seenAt > at) return uptime;
-    if (at - seenAt <= gapMs) [uptime.#state, uptime.#since, uptime.#seenAt] = [name, since, seenAt];
+    if (name === undefined || since === undefined || sampledAt === undefined || sampledAt > at) return uptime;
+    if (at - sampledAt <= maxRestartMs)
+      [uptime.#state, uptime.#since, uptime.#sampledAt] = [name, since, sampledAt];
     for (let index = 0; index + 2 < hours.length; index += 3) {
       const [hour = 0, upMs = 0, downMs = 0] = hours.slice(index, index + 3);
       uptime.#hours.push({ hour, upMs, downMs });
@@ -67,29 +68,31 @@ export class Uptime {
     return uptime;
   }
 
-  /** All of it in a few hundred bytes. */
+  /** The whole object as text for the store, a few hundred bytes. */
   get record(): string {
     const hours = this.#hours.flatMap(({ hour, upMs, downMs }) => [hour, upMs, downMs]);
-    return [stateNames.indexOf(this.#state), this.#since, this.#seenAt, ...hours].map(Math.round).join(" ");
+    return [stateNames.indexOf(this.#state), this.#since, this.#sampledAt, ...hours]
+      .map(Math.round)
+      .join(" ");
   }
 
-  /** Takes in how it is now. */
+  /** Records the current status. */
   sample(status: Status, at: number): void {
     const state = states[status];
     if (state === "unknown") return;
-    const elapsedMs = at - this.#seenAt;
-    if (elapsedMs > 0 && elapsedMs <= pauseMs) this.#count(elapsedMs, at);
-    if (state !== this.#state || elapsedMs > gapMs) {
+    const elapsedMs = at - this.#sampledAt;
+    if (elapsedMs > 0 && elapsedMs <= maxPauseMs) this.#count(elapsedMs, at);
+    if (state !== this.#state || elapsedMs > maxRestartMs) {
       this.#state = state;
       this.#since = at;
     }
-    this.#seenAt = at;
+    this.#sampledAt = at;
   }
 
   snapshot(at: number): UptimeSnapshot {
     let [upMs, countedMs] = [0, 0];
     for (const hour of this.#hours) {
-      if (hour.hour <= Math.floor(at / hourMs) - hoursCounted) continue;
+      if (hour.hour <= Math.floor(at / hourMs) - maxHours) continue;
       upMs += hour.upMs;
       countedMs += hour.upMs + hour.downMs;
     }
@@ -97,21 +100,21 @@ export class Uptime {
     return { state: this.#state, since: Math.round(this.#since), share, countedMs: Math.round(countedMs) };
   }
 
-  /** What it was when it was last looked at, it was until now. */
+  /** Counts the time since the last sample for the state of that sample. */
   #count(elapsedMs: number, at: number): void {
     if (this.#state !== "up" && this.#state !== "down") return;
     const hour = Math.floor(at / hourMs);
     let present = this.#hours.at(-1);
     if (present?.hour !== hour) {
       present = { hour, upMs: 0, downMs: 0 };
-      this.#hours = [...this.#hours, present].slice(-hoursCounted);
+      this.#hours = [...this.#hours, present].slice(-maxHours);
     }
     if (this.#state === "up") present.upMs += elapsedMs;
     else present.downMs += elapsedMs;
   }
 }
 
-/** Nothing where anything else is among them. */
+/** Empty if the text has anything but non-negative numbers. */
 function numbersIn(text: string): readonly number[] {
   const numbers = text.split(" ").map(Number);
   return numbers.every((number) => Number.isFinite(number) && number >= 0) ? numbers : [];

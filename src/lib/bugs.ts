@@ -1,16 +1,16 @@
-/** Faults of ours that came to light: all are counted, and as many are logged as somebody can read. */
+/** Counts and logs unexpected exceptions. All are counted; logging is rate-limited per kind and in total. */
 
 import { type Clock, systemClock } from "./clock.ts";
 import type { Log, LogFields } from "./log.ts";
 import { rateLimit } from "./rate.ts";
 
-/** Of one kind, which is one error with one message. */
+/** Limit for one kind: one error name with one message. */
 const linesPerSecondOfKind = 2;
 
-/** Of all kinds: messages may differ without end. */
+/** Limit for all kinds together, because the number of different messages is unbounded. */
 const linesPerSecond = 20;
 
-/** Kinds that are told apart at one time. */
+/** Kinds with a rate limit at one time. The table is emptied when it is full. */
 const maxKinds = 100;
 
 export class Bugs {
@@ -18,7 +18,7 @@ export class Bugs {
   readonly #kinds = new Map<string, () => number | undefined>();
   readonly #mayPass: () => number | undefined;
   #held = 0;
-  /** Since the process began. */
+  /** Bugs since the process started. */
   count = 0;
 
   constructor(clock: Clock) {
@@ -26,6 +26,7 @@ export class Bugs {
     this.#mayPass = rateLimit(linesPerSecond, clock);
   }
 
+  /** Counts the error. Logs it with `heldBack`, the number of unlogged bugs before it, unless a limit is reached. */
   report(log: Pick<Log, "error">, error: unknown, fields: LogFields = {}): void {
     this.count += 1;
     const isHeld = this.#kindOf(error)() === undefined || this.#mayPass() === undefined;
@@ -39,8 +40,8 @@ export class Bugs {
 
   #kindOf(error: unknown): () => number | undefined {
     const kind = kindNameOf(error);
-    const known = this.#kinds.get(kind);
-    if (known) return known;
+    const existing = this.#kinds.get(kind);
+    if (existing) return existing;
     if (this.#kinds.size >= maxKinds) this.#kinds.clear();
     const mayPass = rateLimit(linesPerSecondOfKind, this.#clock);
     this.#kinds.set(kind, mayPass);
@@ -48,15 +49,15 @@ export class Bugs {
   }
 }
 
-/** Whatever was thrown, as an error. */
+/** The thrown value as an `Error`; anything can be thrown. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-/** Whatever was thrown: a report that throws itself would be another bug. */
+/** Accepts any thrown value: a report that throws would be another bug. */
 function kindNameOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 200) : typeof error;
 }
 
-/** Of this process: an exception that nobody caught belongs to no part of it. */
+/** The process-wide instance, because an uncaught exception belongs to no component. */
 export const bugs = new Bugs(systemClock);

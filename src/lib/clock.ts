@@ -1,37 +1,37 @@
-/** Time as three small functions, so that everything above can run on a fake one. */
+/** Clock, wall clock and timers as plain functions, so that tests can replace them; and RFC 3339 formatting. */
 
-/** Milliseconds since some fixed moment, never going back: the shape of `performance.now`. */
+/** Monotonic milliseconds since a fixed moment: the shape of `performance.now`. */
 export type Clock = () => number;
 
-/** Milliseconds since the Unix epoch: the shape of `Date.now`. For people and files, never for durations. */
+/** Milliseconds since the Unix epoch: the shape of `Date.now`. For display and storage, never for durations. */
 export type WallClock = () => number;
 
-/** Calls `task` once after `delayMs` milliseconds, unless the returned function is called before. */
+/** Calls `task` once after `delayMs` milliseconds, unless the returned function is called first. */
 export type Schedule = (delayMs: number, task: () => void) => Cancel;
 
 export type Cancel = () => void;
 
-/** What the system's clock says during the present turn: 0 until somebody asks, -1 outside of turns. */
-let heldAt = -1;
+/** The frozen time: 0 until {@link systemClock} is first read, -1 while the clock runs. */
+let frozenAt = -1;
 
 export const systemClock: Clock = () => {
-  if (heldAt > 0) return heldAt;
+  if (frozenAt > 0) return frozenAt;
   const now = performance.now();
-  if (heldAt === 0) heldAt = now;
+  if (frozenAt === 0) frozenAt = now;
   return now;
 };
 
 /**
- * From here to `endTurn` time stands still for everybody who asks {@link systemClock}: for short, synchronous work such as
- * taking in what a socket received. A request asks for the time about eight times in two such turns, and each answer costs as
- * much as looking up its route. Must be ended in a `finally`; a turn within a turn ends both.
+ * Freezes {@link systemClock} until {@link thawClock}, for short synchronous work such as parsing what a socket received.
+ * A request reads the time about eight times in two such sections, and each read costs as much as its route lookup.
+ * Call `thawClock` in a `finally`. Sections do not nest: the first `thawClock` ends all of them.
  */
 export function freezeClock(): void {
-  heldAt = 0;
+  frozenAt = 0;
 }
 
 export function thawClock(): void {
-  heldAt = -1;
+  frozenAt = -1;
 }
 
 export const systemWallClock: WallClock = () => Date.now();
@@ -42,8 +42,8 @@ export const systemSchedule: Schedule = (delayMs, task) => {
 };
 
 /**
- * Runs the task every `everyMs` milliseconds until the returned function is called. What it throws costs one turn: the next
- * one is on its way by then, or a single fault would be the end of looking.
+ * Runs the task every `everyMs` milliseconds until the returned function is called. The next run is scheduled before the
+ * task is called, so a task that throws does not stop the repetition.
  */
 export function repeat(schedule: Schedule, everyMs: number, task: () => void): Cancel {
   const turn = () => {
@@ -59,22 +59,23 @@ export function sleep(delayMs: number): Promise<void> {
   return new Promise((resolve) => void systemSchedule(delayMs, resolve));
 }
 
-// Moments in RFC 3339, for whoever writes thousands a second: what stays within a second is made once.
-
 const millis: readonly string[] = Array.from({ length: 1_000 }, (_, ms) => String(ms).padStart(3, "0"));
 
-/** For moments that come more or less in order. */
+/**
+ * Formats times in RFC 3339, thousands a second. It keeps the text of the current second, so it is fast only when times
+ * arrive roughly in order.
+ */
 export class IsoTimes {
   #second = Number.NaN;
-  #beginning = "";
+  #prefix = "";
 
   /** "2026-11-24T00:12:30.250Z" @param ms epoch milliseconds, from 1970 on */
   of(ms: number): string {
     const second = Math.floor(ms / 1_000);
     if (second !== this.#second) {
       this.#second = second;
-      this.#beginning = new Date(second * 1_000).toISOString().slice(0, -"000Z".length);
+      this.#prefix = new Date(second * 1_000).toISOString().slice(0, -"000Z".length);
     }
-    return `${this.#beginning}${millis[Math.floor(ms) - second * 1_000]}Z`;
+    return `${this.#prefix}${millis[Math.floor(ms) - second * 1_000]}Z`;
   }
 }

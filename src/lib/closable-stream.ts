@@ -1,18 +1,19 @@
-/** A stream of bytes that somebody else can end, with a last word: for answers that last only as long as a permission. */
+/** A byte stream that can be ended from outside, with closing bytes: for responses that last only as long as a session. */
 
 export interface ClosableStream {
   readonly stream: ReadableStream<Uint8Array>;
-  /** Sends the last word, ends the stream and lets its source go. Does nothing once it has ended. */
+  /** Sends the closing bytes, ends the stream and cancels its source. Does nothing after the stream has ended. */
   end(): void;
 }
 
 /**
- * Takes from the source only what is asked for, so that a slow reader is felt there.
- * @param onEnd called once, whoever ended it
+ * Reads from the source only on demand, so that backpressure of a slow reader reaches it.
+ * @param closingBytes sent by {@link ClosableStream.end}; may be empty
+ * @param onEnd called once, when the source, the reader or `end` ends the stream
  */
 export function closableStream(
   source: ReadableStream<Uint8Array>,
-  lastWord: Uint8Array,
+  closingBytes: Uint8Array,
   onEnd: () => void = () => {},
 ): ClosableStream {
   const reader = source.getReader();
@@ -50,7 +51,7 @@ export function closableStream(
     stream,
     end() {
       if (!finish()) return;
-      if (lastWord.length > 0) sink?.enqueue(lastWord);
+      if (closingBytes.length > 0) sink?.enqueue(closingBytes);
       sink?.close();
       void reader.cancel().catch(() => {});
     },

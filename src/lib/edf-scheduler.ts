@@ -1,36 +1,36 @@
-/** Takes turns in proportion to weights: whose turn is next costs O(log n), and O(1) where all weights are the same. */
+/** Gives out turns in proportion to weights. A turn costs O(log n), and O(1) when all weights are equal. */
 
 interface EdfEntry<T> {
   readonly item: T;
   readonly weight: number;
-  /** When the first of these turns is due; the following ones are due every 1/weight. */
+  /** Due time of the first turn; the following turns are due every 1/weight. */
   first: number;
   taken: number;
-  /** Among those due at the same time, who waited longest goes first. */
+  /** Breaks ties between equal due times: the item whose last turn is longest ago goes first. */
   rank: number;
 }
 
 /**
- * Earliest-deadline-first turns. An item of weight w is due at first + k/w for k = 0, 1, 2 …; the earliest due item
- * goes next. In every run of Σw turns each item gets exactly its weight, and its turns are spread evenly (with
+ * Earliest-deadline-first turns. An item of weight w is due at first + k/w for k = 0, 1, 2 …; the item that is due
+ * earliest goes next. In every run of Σw turns each item gets exactly its weight, and its turns are spread evenly (with
  * first = 0.5/w this is Webster's apportionment). Due times are computed from the count k, never accumulated, so
- * that rounding cannot drift.
+ * rounding errors do not add up.
  */
 export class EdfScheduler<T> {
   #heap: EdfEntry<T>[] = [];
   #now = 0;
   #ranks = 0;
   /**
-   * Where all weights are the same the earliest due one is always the next of the sorted list, so the items take turns
-   * as they stand there. Empty where weights differ.
+   * The items in turn order if all weights are equal: the earliest due item is then always the next one of the sorted
+   * list. Empty if weights differ.
    */
   #rotation: readonly T[] = [];
-  /** Turns that the rotation has given. */
-  #given = 0;
+  /** Turns taken from the rotation since the last `reset`. */
+  #rotated = 0;
 
   /**
-   * Changes who takes part. Whoever stays keeps the place in the sequence, so that frequent changes do not favour
-   * the first of the list; newcomers start half a turn in.
+   * Replaces the items. An item that stays keeps its place in the sequence, so that frequent changes do not favour the
+   * first item of the list. A new item starts half a turn in.
    */
   reset(items: readonly T[], weightOf: (item: T) => number): void {
     this.#settle();
@@ -52,13 +52,13 @@ export class EdfScheduler<T> {
     const weight = this.#heap[0]?.weight;
     const isEven = this.#heap.every((turn) => turn.weight === weight);
     this.#rotation = isEven ? this.#heap.map(({ item }) => item) : [];
-    this.#given = 0;
+    this.#rotated = 0;
   }
 
-  /** Writes down what a rotation has taken. */
+  /** Writes the turns taken from the rotation back to the entries. */
   #settle(): void {
     const { length } = this.#heap;
-    for (let i = Math.max(0, this.#given - length); i < this.#given; i++) {
+    for (let i = Math.max(0, this.#rotated - length); i < this.#rotated; i++) {
       const turn = this.#heap[i % length] as EdfEntry<T>;
       this.#now = due(turn) + Math.floor(i / length) / turn.weight;
       turn.taken += Math.floor(i / length) + 1;
@@ -66,22 +66,22 @@ export class EdfScheduler<T> {
     }
   }
 
-  /** Whose turn it is. Throws if nobody takes part. */
+  /** The item whose turn it is; takes no turn. Throws if there are no items. */
   first(): T {
     const { length } = this.#rotation;
-    return length > 0 ? (this.#rotation[this.#given % length] as T) : this.#earliest.item;
+    return length > 0 ? (this.#rotation[this.#rotated % length] as T) : this.#earliest.item;
   }
 
   get #earliest(): EdfEntry<T> {
     const turn = this.#heap[0];
-    if (!turn) throw new Error("Cannot take a turn: nobody takes part");
+    if (!turn) throw new Error("Cannot take a turn: the scheduler has no items");
     return turn;
   }
 
-  /** Whose turn it is; counts as taken. Throws if nobody takes part. */
+  /** Takes the next turn and returns its item. Throws if there are no items. */
   next(): T {
     const { length } = this.#rotation;
-    if (length > 0) return this.#rotation[this.#given++ % length] as T;
+    if (length > 0) return this.#rotation[this.#rotated++ % length] as T;
     const turn = this.#earliest;
     this.#now = due(turn);
     turn.taken += 1;
@@ -107,7 +107,7 @@ export class EdfScheduler<T> {
   }
 }
 
-/** A place in the sequence that is due at once still comes after the window that ends now: exactness needs (0, 1/w]. */
+/** The earliest due time after a `reset`. It must be above 0, because exact shares need first ∈ (0, 1/w]. */
 const almostNow = 1e-6;
 
 function due(turn: EdfEntry<unknown>): number {
@@ -115,13 +115,13 @@ function due(turn: EdfEntry<unknown>): number {
 }
 
 /**
- * Times this close are the same: quotients of different weights that should be equal differ in their last bits. Real
- * differences are at least 1/2 ÷ 2560², with weights up to 256 in tenths.
+ * Due times closer than this are equal: quotients of different weights that should be equal differ in their last bits.
+ * Real differences are at least 1/2 ÷ 2560², with weights up to 256 in tenths.
  */
-const same = 1e-9;
+const tolerance = 1e-9;
 
 function isBefore(left: EdfEntry<unknown>, right: EdfEntry<unknown>): boolean {
   const difference = due(left) - due(right);
-  if (Math.abs(difference) < same) return left.rank < right.rank;
+  if (Math.abs(difference) < tolerance) return left.rank < right.rank;
   return difference < 0;
 }

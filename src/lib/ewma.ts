@@ -1,9 +1,9 @@
-/** A moving average that believes bad news at once and good news slowly; it knows nothing of what it averages. */
+/** A peak-sensitive exponentially weighted moving average: it rises at once and falls slowly. */
 
 /**
- * Peak-sensitive, time-decaying average. A value above the average replaces it; a lower one pulls it down with
- * weight 1 − e^(−Δt/τ). Reading it later than it was written decays it towards zero by the same law, so that a
- * score that nobody renews is forgotten instead of held against its owner for ever.
+ * Peak-sensitive, time-decaying average. A value above the average replaces it; a lower value pulls it down with
+ * weight 1 − e^(−Δt/τ). A read after the last write decays the value towards zero by the same law, so a score
+ * without new measurements fades instead of staying high forever.
  * Source: Finagle's peak EWMA load metric (Twitter, 2016).
  */
 export class PeakEwma {
@@ -11,30 +11,31 @@ export class PeakEwma {
   #value = 0;
   #writtenAt = -1;
 
-  /** @param tauMs after this many milliseconds about 63 % of an old value is forgotten */
+  /** @param tauMs time constant τ in milliseconds: after it about 63 % of an old value has decayed */
   constructor(tauMs: number) {
     this.#tauMs = tauMs;
   }
 
-  /** Whether anything was recorded yet. */
+  /** Whether a value was recorded. */
   get measured(): boolean {
     return this.#writtenAt >= 0;
   }
 
   record(value: number, now: number): void {
-    const keep = this.measured ? this.#kept(now) : 0;
-    const decayed = this.#value * keep;
-    this.#value = value >= decayed ? value : decayed + value * (1 - keep);
+    const remaining = this.measured ? this.#remaining(now) : 0;
+    const decayed = this.#value * remaining;
+    this.#value = value >= decayed ? value : decayed + value * (1 - remaining);
     this.#writtenAt = now;
   }
 
+  /** The decayed average; 0 if no value was recorded. */
   read(now: number): number {
     if (!this.measured) return 0;
-    return this.#value * this.#kept(now);
+    return this.#value * this.#remaining(now);
   }
 
-  /** How much of the value is left, 0–1. */
-  #kept(now: number): number {
+  /** Share of the value that has not decayed, 0–1. */
+  #remaining(now: number): number {
     return Math.exp(-Math.max(0, now - this.#writtenAt) / this.#tauMs);
   }
 }

@@ -1,33 +1,33 @@
-/** Those who wait for something, with a clock time each: looked over again and again while there is anybody. */
+/** An ordered list of members with a time each, checked by one timer while it is not empty. */
 
 import type { Cancel, Schedule } from "./clock.ts";
 
-/** Between two looks. */
+/** Time between two checks. */
 const checkIntervalMs = 100;
 
-/** In the order of joining, which is that of their times: a look costs next to nothing while nobody is due. */
+/** Members are added in the order of their times, so a check is almost free while no member is due. */
 export class ExpiryList<Member> {
   readonly #members = new Map<Member, number>();
   readonly #schedule: Schedule;
   readonly #check: () => void;
   #cancel: Cancel | undefined;
 
-  /** @param look called every 100 ms as long as somebody waits, whatever it throws */
-  constructor(schedule: Schedule, look: () => void) {
+  /** @param check called every 100 ms while the list is not empty, even after it threw */
+  constructor(schedule: Schedule, check: () => void) {
     this.#schedule = schedule;
-    this.#check = look;
+    this.#check = check;
   }
 
   get size(): number {
     return this.#members.size;
   }
 
-  /** First come, first. */
+  /** Oldest first. */
   get members(): Iterable<Member> {
     return this.#members.keys();
   }
 
-  /** At its end, also for one that is there already. */
+  /** Appends a member. A member that is already in the list moves to its end. */
   add(member: Member, at: number): void {
     this.#members.delete(member);
     this.#members.set(member, at);
@@ -38,12 +38,12 @@ export class ExpiryList<Member> {
     this.#members.delete(member);
   }
 
-  /** Takes out everybody whose time is up to this one, and tells of each. */
-  takeUntil(latest: number, tell: (member: Member) => void): void {
+  /** Removes every member whose time is at or before `latest`, and calls `take` with each. */
+  takeUntil(latest: number, take: (member: Member) => void): void {
     for (const [member, at] of this.#members) {
       if (at > latest) break;
       this.#members.delete(member);
-      tell(member);
+      take(member);
     }
   }
 

@@ -1,6 +1,6 @@
-/** Fast, well-mixed, non-cryptographic hashing for placement decisions. */
+/** Fast, well-mixed, non-cryptographic hashes for choosing an upstream by key. */
 
-/** 32-bit hash of a string. Source: FNV-1a with the finalizer of MurmurHash3 (Appleby), so that short keys spread. */
+/** 32-bit hash of a string. Source: FNV-1a with the finalizer of MurmurHash3 (Appleby), so that short keys spread evenly. */
 export function hashString(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

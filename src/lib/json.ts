@@ -1,6 +1,6 @@
-/** JSON that somebody else wrote: nothing is believed of it, and nothing here throws. */
+/** Reads untrusted JSON: each function checks the type of its input, and none throws. */
 
-/** Undefined for what is no JSON. */
+/** The parsed value; undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -13,12 +13,12 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Empty for what is no map. */
+/** The value as a record; empty if it is not a JSON object. */
 export function asRecord(value: unknown): Readonly<Record<string, unknown>> {
   return isRecord(value) ? value : {};
 }
 
-/** Empty for what is no list. */
+/** The value as an array; empty if it is not one. */
 export function asArray(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }

@@ -1,4 +1,4 @@
-/** Collects lines and writes them in batches, off the request path; what cannot be kept up with is dropped and counted. */
+/** Writes lines in batches to a file or stream, off the request path. Lines that exceed the buffer are dropped and counted. */
 
 import { close, fstat, open, stat, type Stats, write } from "node:fs";
 import { type Cancel, type Clock, type Schedule, sleep } from "./clock.ts";
@@ -7,32 +7,32 @@ export interface LineWriterOptions {
   readonly file: Pick<LineFile, "append" | "reopenIfMoved" | "close">;
   readonly clock: Clock;
   readonly schedule: Schedule;
-  /** Hears, as it happens, how many lines were lost and why. */
-  readonly onLoss: (lines: number, why: string) => void;
-  /** How long a line may wait for others; with 0 it goes out at once if none is under way. */
+  /** Called for each loss with the number of lines and the cause. */
+  readonly onLoss: (lines: number, cause: string) => void;
+  /** Maximum time a line waits for its batch, milliseconds. With 0 a line is written at once unless a write is running. */
   readonly batchMs?: number;
-  /** Characters that may wait for a slow disk or reader. */
+  /** Maximum buffered characters while the disk or reader is slow. */
   readonly maxWaiting?: number;
 }
 
-/** Whoever looks on does not notice a quarter of a second; a disk notices a write for each request. */
-const batchMsByDefault = 250;
+/** Short enough for a person who follows the log, long enough to spare the disk a write for each request. */
+const defaultBatchMs = 250;
 
-/** A batch of this many characters goes out at once. */
-const wholeBatch = 64 * 1024;
+/** A batch of this many characters is written at once. */
+const fullBatch = 64 * 1024;
 const defaultMaxWaiting = 4 * 1024 * 1024;
 
-/** How often somebody may have moved the file away without telling. */
+/** How often to check whether the file was moved away without a signal. */
 const checkIntervalMs = 1_000;
-const lineEnd = 0x0a;
-const tooFast = "they came faster than they could be written";
+const newlineByte = 0x0a;
+const bufferFull = "the output is too slow and the buffer is full";
 
 /**
  * ```
- *  waiting ──the batch is whole, or its time is up──▶ writing ──▶ waiting
- *     │ too much waits: the line is lost                 │ an error: what is not out is lost
+ *  waiting ──batch full, or batchMs over──▶ writing ──▶ waiting
+ *     │ buffer full: the line is lost          │ error: the unwritten lines are lost
  * ```
- * At most one batch is under way: lines keep their order, and a slow disk holds up nobody.
+ * At most one write runs at a time, so lines keep their order. Callers never wait for a slow disk.
  */
 export class LineWriter {
   readonly #options: LineWriterOptions;
@@ -43,7 +43,7 @@ export class LineWriter {
   #cancel: Cancel | undefined;
   #writing: Promise<void> | undefined;
   #isClosed = false;
-  /** Lines that did not get out. */
+  /** Lines that were not written. */
   lost = 0;
 
   constructor(options: LineWriterOptions) {
@@ -51,25 +51,25 @@ export class LineWriter {
     this.#maxWaiting = options.maxWaiting ?? defaultMaxWaiting;
   }
 
-  /** Whether much more may wait. */
+  /** Whether at least half of the buffer is free. */
   get hasRoom(): boolean {
     return this.#waiting <= this.#maxWaiting / 2;
   }
 
-  /** @param line without its end */
+  /** @param line without a newline */
   write(line: string): void {
-    if (this.#isClosed || this.#waiting + line.length > this.#maxWaiting) return this.#drop(1, tooFast);
+    if (this.#isClosed || this.#waiting + line.length > this.#maxWaiting) return this.#drop(1, bufferFull);
     this.#lines.push(line);
     this.#waiting += line.length + 1;
     this.#continue();
   }
 
-  /** The next batch finds out whether its file was moved away: for SIGHUP. */
+  /** Makes the next batch check whether the file was moved away: for SIGHUP. */
   reopen(): void {
     this.#checkedAt = -Infinity;
   }
 
-  /** Resolves when what waited is written, or cannot be. */
+  /** Resolves when all buffered lines are written or lost. */
   async flush(): Promise<void> {
     while (this.#writing || this.#lines.length > 0) {
       if (!this.#writing) this.#begin();
@@ -77,7 +77,7 @@ export class LineWriter {
     }
   }
 
-  /** The same, and lets go of the file. Later lines are lost. */
+  /** Flushes and closes the file. Later lines are lost. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.flush();
@@ -86,8 +86,8 @@ export class LineWriter {
 
   #continue(): void {
     if (this.#writing || this.#lines.length === 0) return;
-    const { schedule, batchMs = batchMsByDefault } = this.#options;
-    if (this.#waiting < wholeBatch && batchMs > 0) this.#cancel ??= schedule(batchMs, () => this.#begin());
+    const { schedule, batchMs = defaultBatchMs } = this.#options;
+    if (this.#waiting < fullBatch && batchMs > 0) this.#cancel ??= schedule(batchMs, () => this.#begin());
     else this.#begin();
   }
 
@@ -110,59 +110,57 @@ export class LineWriter {
       await file.reopenIfMoved();
     }
     const batch = Buffer.from(`${lines.join("\n")}\n`);
-    const short = await file.append(batch);
-    if (short) this.#drop(lines.length - linesIn(batch.subarray(0, short.written)), short.why);
+    const loss = await file.append(batch);
+    if (loss) this.#drop(lines.length - linesIn(batch.subarray(0, loss.written)), loss.cause);
   }
 
-  #drop(lines: number, why: string): void {
+  #drop(lines: number, cause: string): void {
     this.lost += lines;
-    this.#options.onLoss(lines, why);
+    this.#options.onLoss(lines, cause);
   }
 }
 
 function linesIn(bytes: Buffer): number {
   let count = 0;
-  for (let at = bytes.indexOf(lineEnd); at >= 0; at = bytes.indexOf(lineEnd, at + 1)) count += 1;
+  for (let at = bytes.indexOf(newlineByte); at >= 0; at = bytes.indexOf(newlineByte, at + 1)) count += 1;
   return count;
 }
-
-// A file that lines are appended to, or a stream of the process: writes whole batches, never blocks, and notices when the file was moved away.
 
 const stdout = 1;
 const stderr = 2;
 const descriptors: Readonly<Record<string, number>> = { stdout, stderr };
 
-/** While a pipe takes nothing for now. */
+/** Pause before the next write to a full pipe. */
 const pauseMs = 50;
 
-/** What a pipe takes at once or not at all (POSIX's smallest PIPE_BUF is less, Linux has this): others may write there too. */
+/** PIPE_BUF on Linux: a pipe accepts this many bytes atomically. POSIX only guarantees 512. Other processes may write there too. */
 export const pipeAtomicBytes = 4_096;
 
-/** Readable for the group, as log collectors run under other names. */
-const mode = 0o640;
-const newlineByte = 0x0a;
+/** Readable by the group, because log collectors run as other users. */
+const fileMode = 0o640;
 
-/** What became of a batch that could not be written whole. */
+/** Result of a batch that was not written completely. */
 export interface LineLoss {
-  /** Bytes that are out. */
+  /** Bytes written before the error. */
   readonly written: number;
-  readonly why: string;
+  readonly cause: string;
 }
 
+/** A file that lines are appended to, or a standard stream. Writes whole batches without blocking the process. */
 export class LineFile {
   readonly #path: string;
-  /** Of the process, and not ours to close. */
+  /** A standard stream, which is never closed. */
   readonly #isStream: boolean;
   readonly #isShared: boolean;
   #descriptor: number | undefined;
-  /** Whether lines of others may come in between two writes. */
-  #isMixed: boolean | undefined;
-  /** The last line in it was cut off: the next one must not go on there. */
-  #isTorn = false;
+  /** Whether lines from another writer may come between two writes. */
+  #isInterleaved: boolean | undefined;
+  /** Whether the file ends in the middle of a line: the next batch must start with a newline. */
+  #endsMidLine = false;
 
   /**
    * @param to "stdout", "stderr", or a path; opened with the first batch
-   * @param isShared whether other processes write there too
+   * @param isShared whether other processes write to it too
    */
   constructor(to: string, isShared: boolean) {
     this.#path = to;
@@ -171,31 +169,34 @@ export class LineFile {
     this.#isStream = this.#descriptor !== undefined;
   }
 
-  /** Appends all of it. @returns undefined, or why not, with the system's words; the path is tried anew next time */
+  /**
+   * Appends the whole batch. Never rejects.
+   * @returns undefined, or what was lost with the system's error text. The file is then opened again with the next batch.
+   */
   async append(batch: Buffer): Promise<LineLoss | undefined> {
     let written = 0;
     try {
       const descriptor = (this.#descriptor ??= await promised<number>((done) =>
-        open(this.#path, "a", mode, done),
+        open(this.#path, "a", fileMode, done),
       ));
-      if (this.#isTorn && (await statOf(descriptor)).size > 0)
+      if (this.#endsMidLine && (await statOf(descriptor)).size > 0)
         await writeSome(descriptor, Buffer.from([newlineByte]), 0, 1);
-      this.#isTorn = false;
-      const isMixed = (this.#isMixed ??= await this.#mixes(descriptor));
+      this.#endsMidLine = false;
+      const isInterleaved = (this.#isInterleaved ??= await this.#mayInterleave(descriptor));
       while (written < batch.length) {
-        const length = isMixed ? pieceOf(batch, written) : batch.length - written;
+        const length = isInterleaved ? pieceLength(batch, written) : batch.length - written;
         written += await writeSome(descriptor, batch, written, length);
       }
       return undefined;
     } catch (error) {
-      if (written > 0) this.#isTorn = batch[written - 1] !== newlineByte;
+      if (written > 0) this.#endsMidLine = batch[written - 1] !== newlineByte;
       await this.close();
-      return { written, why: error instanceof Error ? error.message : String(error) };
+      return { written, cause: error instanceof Error ? error.message : String(error) };
     }
   }
 
-  /** In files each write is whole. The other stream of the process may be the same pipe, as with `2>&1`. */
-  async #mixes(descriptor: number): Promise<boolean> {
+  /** Writes to files are atomic. The other standard stream may be the same pipe, as with `2>&1`. */
+  async #mayInterleave(descriptor: number): Promise<boolean> {
     const own = await statOf(descriptor);
     if (!own.isFIFO() && !own.isSocket()) return false;
     if (this.#isShared || !this.#isStream) return this.#isShared;
@@ -203,7 +204,7 @@ export class LineFile {
     return other?.ino === own.ino && other.dev === own.dev;
   }
 
-  /** Lets go of a file that is no longer the one under its path: for tools that move it away, with a signal or without. */
+  /** Closes the file if its path names another file now: for tools that rotate it, with or without a signal. */
   async reopenIfMoved(): Promise<void> {
     const descriptor = this.#descriptor;
     if (descriptor === undefined || this.#isStream) return;
@@ -217,13 +218,16 @@ export class LineFile {
   async close(): Promise<void> {
     const descriptor = this.#descriptor;
     if (descriptor === undefined || this.#isStream) return;
-    this.#descriptor = this.#isMixed = undefined;
+    this.#descriptor = this.#isInterleaved = undefined;
     await promised<void>((done) => close(descriptor, done)).catch(() => undefined);
   }
 }
 
-/** Whole lines, as many as a pipe takes at once: others write there, and lines must not end up within each other. */
-function pieceOf(batch: Buffer, from: number): number {
+/**
+ * Length of the next piece: as many whole lines as a pipe accepts atomically, so that lines of several writers do not mix.
+ * A longer line is one piece.
+ */
+function pieceLength(batch: Buffer, from: number): number {
   if (batch.length - from <= pipeAtomicBytes) return batch.length - from;
   const end = batch.lastIndexOf(newlineByte, from + pipeAtomicBytes - 1) + 1;
   if (end > from) return end - from;
@@ -245,14 +249,14 @@ function statOf(descriptor: number): Promise<Stats> {
   return promised<Stats>((done) => fstat(descriptor, done));
 }
 
-/** A pipe whose reader is slow; it was opened by somebody else, and may not block. */
+/** Whether a pipe is full because its reader is slow. The parent process may have opened it as non-blocking. */
 function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EAGAIN";
 }
 
-type Settle<Value> = (error: Error | null, value?: Value) => void;
+type Callback<Value> = (error: Error | null, value?: Value) => void;
 
-function promised<Value>(call: (done: Settle<Value>) => void): Promise<Value> {
+function promised<Value>(call: (done: Callback<Value>) => void): Promise<Value> {
   return new Promise((resolve, reject) =>
     call((error, value) => (error ? reject(error) : resolve(value as Value))),
   );

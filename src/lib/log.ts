@@ -1,4 +1,4 @@
-/** What the process says about itself, on standard error. LogTape does the work; only the writing is ours, for it must hold up nobody. */
+/** The structured process log on standard error. LogTape formats it; {@link LineWriter} writes it, so that logging never blocks. */
 
 import {
   configureSync,
@@ -22,29 +22,29 @@ export interface Log {
 export type LogFields = Readonly<Record<string, unknown>>;
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
-/** Characters that may wait for a reader who is slow. */
+/** Maximum buffered characters while the reader is slow. */
 const maxWaiting = 1024 * 1024;
 
-/** A reader who reads no more must not keep the process from ending. */
-const flushWithinMs = 500;
+/** A reader that has stopped reading must not prevent the exit of the process. */
+const flushTimeoutMs = 500;
 
 const writer = new LineWriter({
-  // Workers have the same standard error.
+  // Workers share standard error.
   file: new LineFile("stderr", true),
   ...{ clock: systemClock, schedule: systemSchedule, batchMs: 0, maxWaiting },
-  // They are told once somebody reads again, and before that in the metrics.
+  // The log reports losses when there is room again; the metrics report them at once.
   onLoss() {},
 });
 
-/** Chooses form and lowest level, once, at the start. Text is for people, JSON lines for collectors. */
+/** Sets format and lowest level; call it once at start. Text is for people, JSON lines for collectors. */
 export function configureLog(options: { readonly json: boolean; readonly level: LogLevel }): void {
   const formatter = options.json ? jsonLines : text;
   const write = (record: LogRecord) => writer.write(formatter(record).trimEnd());
-  let told = 0;
+  let reported = 0;
   const stderr: Sink = (record) => {
-    const lines = writer.lost - told;
+    const lines = writer.lost - reported;
     if (lines > 0 && writer.hasRoom) {
-      told += lines;
+      reported += lines;
       write(lossRecord(record, lines));
     }
     write(record);
@@ -59,23 +59,23 @@ export function configureLog(options: { readonly json: boolean; readonly level: 
   });
 }
 
-/** Before the process ends: resolves when what was said is written, or cannot be for now. */
+/** Call before the process exits. Resolves when all lines are written, or after half a second. */
 export async function flushLog(): Promise<void> {
-  await Promise.race([writer.flush(), sleep(flushWithinMs)]);
+  await Promise.race([writer.flush(), sleep(flushTimeoutMs)]);
 }
 
-/** Lines of this process that nobody read in time. */
+/** Log lines of this process that were lost because the reader was too slow. */
 export function lostLogLines(): number {
   return writer.lost;
 }
 
 function lossRecord(before: LogRecord, lines: number): LogRecord {
-  const said = "log lines lost";
-  const place = { category: ["evenkeel", "log"], level: "warning" } as const;
-  return { ...before, ...place, message: [said], rawMessage: said, properties: { lines } };
+  const message = "log lines lost";
+  const source = { category: ["evenkeel", "log"], level: "warning" } as const;
+  return { ...before, ...source, message: [message], rawMessage: message, properties: { lines } };
 }
 
-/** A log whose lines name the part of the house that speaks. */
+/** @param part name of the component, which every line carries as its logger */
 export function logOf(part: string): Log {
   const logger = getLogger(["evenkeel", part]);
   return {
@@ -102,7 +102,7 @@ function pair([name, value]: [string, unknown]): string {
   return `${name}=${typeof value === "string" && /^[\w.:/@-]+$/.test(value) ? value : JSON.stringify(value)}`;
 }
 
-/** Braces would be taken for placeholders. */
+/** Escapes braces, which LogTape would read as placeholders. */
 function verbatim(message: string): string {
   return message.replace(/[{}]/g, "$&$&");
 }

@@ -1,4 +1,4 @@
-/** Randomness as one small function, so that a test or a simulation can pass a seed. */
+/** Randomness as a plain function, so that tests and simulations can pass a seeded source. */
 
 /** A number in [0, 1): the shape of `Math.random`. */
 export type Random = () => number;
@@ -6,7 +6,7 @@ export type Random = () => number;
 export const systemRandom: Random = () => Math.random();
 
 /**
- * A repeatable source: the same seed gives the same numbers.
+ * A repeatable source: the same seed returns the same numbers.
  * Source: mulberry32, Tommy Ettinger 2017, public domain. Not for secrets.
  */
 export function seededRandom(seed: number): Random {
@@ -19,7 +19,7 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** A whole number in [0, below). */
+/** An integer in [0, below). */
 export function randomIndex(random: Random, below: number): number {
   return Math.floor(random() * below);
 }

@@ -1,50 +1,50 @@
-/** How often something happened in the last seconds: forgets by itself, and costs the same whatever the rate. */
+/** A sliding-window counter and a rate limiter. Both use constant memory and no timer. */
 
 import type { Clock } from "./clock.ts";
 
 /**
- * A ring of whole seconds with their running sum. Asking late clears what has grown old; nothing runs in between. The second
- * that is still running is counted apart, so that most calls touch nothing but this object.
+ * Counts events of the last seconds in a ring of whole seconds with a running sum. Each call first clears the seconds that
+ * have left the window. The current second is counted in a separate field, so most calls do not touch the ring.
  */
 export class SlidingWindowCounter {
   readonly #seconds: Float64Array;
   #newest = -1;
-  /** Counted in the newest second. */
-  #running = 0;
-  /** Counted in the seconds before it. */
+  /** Count of the newest second. */
+  #current = 0;
+  /** Sum of the seconds before it. */
   #sum = 0;
 
-  /** @param windowMs rounded up to whole seconds, the one that is still running included */
+  /** @param windowMs rounded up to whole seconds, including the current one */
   constructor(windowMs: number) {
     this.#seconds = new Float64Array(Math.max(1, Math.ceil(windowMs / 1000)));
   }
 
-  /** Counts one more. */
+  /** Counts one event. */
   add(now: number): void {
     this.#advance(now);
-    this.#running += 1;
+    this.#current += 1;
   }
 
-  /** How many there were in the window that ends now. */
+  /** Number of events in the window that ends now. */
   sum(now: number): number {
     this.#advance(now);
-    return this.#sum + this.#running;
+    return this.#sum + this.#current;
   }
 
   clear(): void {
     this.#seconds.fill(0);
     this.#sum = 0;
-    this.#running = 0;
+    this.#current = 0;
   }
 
   #advance(now: number): void {
     const second = Math.floor(now / 1000);
     if (second <= this.#newest) return;
     const { length } = this.#seconds;
-    if (this.#running > 0) {
-      this.#seconds[this.#newest % length] = this.#running;
-      this.#sum += this.#running;
-      this.#running = 0;
+    if (this.#current > 0) {
+      this.#seconds[this.#newest % length] = this.#current;
+      this.#sum += this.#current;
+      this.#current = 0;
     }
     const passed = Math.min(second - this.#newest, length);
     for (let i = 0; i < passed; i++) {
@@ -56,11 +56,11 @@ export class SlidingWindowCounter {
   }
 }
 
-// Keeps something that can happen ten thousand times a second to a few times a second, and counts the rest.
-
 /**
- * @param perSecond how many calls of a second pass
- * @returns asked before each call: how many were held back since the last one that passed, or undefined to hold back
+ * Limits a frequent action to a few times a second and counts the rest.
+ * @param perSecond calls that pass in each second
+ * @returns a function to call before each action. It returns undefined if the action must be skipped, else the number of
+ *   actions skipped since the last one that passed.
  */
 export function rateLimit(perSecond: number, clock: Clock): () => number | undefined {
   let second = -1;

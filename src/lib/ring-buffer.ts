@@ -1,22 +1,21 @@
-/** The last so many of something, never more: each new one takes the place of the oldest, and nothing is shifted. */
+/** A fixed-size buffer of the latest items: a new item overwrites the oldest one. */
 
 export class RingBuffer<T> {
   readonly #capacity: number;
   readonly #items: T[] = [];
-  /** Where the next one goes, which is where the oldest is once all places are taken. */
+  /** Index of the next write. In a full buffer the oldest item is there. */
   #next = 0;
 
-  /** @param most how many are kept */
-  constructor(most: number) {
-    this.#capacity = most;
+  constructor(capacity: number) {
+    this.#capacity = capacity;
   }
 
-  push(one: T): void {
-    this.#items[this.#next] = one;
+  push(item: T): void {
+    this.#items[this.#next] = item;
     this.#next = (this.#next + 1) % this.#capacity;
   }
 
-  /** The newest first. */
+  /** Newest first. */
   *[Symbol.iterator](): IterableIterator<T> {
     const { length } = this.#items;
     for (let i = 1; i <= length; i++) yield this.#items[(this.#next - i + length) % length] as T;

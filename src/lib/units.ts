@@ -1,8 +1,8 @@
-/** Durations as people write them ("250ms", "30s", "1h") and as the code counts them: milliseconds. */
+/** Parses and formats durations ("250ms", "30s", "1h") as milliseconds, and sizes ("64KiB", "10MB") as bytes. */
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** What {@link parseDuration} accepts, for messages and schemas. */
+/** Regular expression of what {@link parseDuration} accepts, for messages and schemas. */
 export const durationPattern = "^\\d+(\\.\\d+)?(ms|s|m|h)$";
 
 /** Milliseconds of "250ms", "1.5s", "2m" or "1h"; a bare "0" is zero; anything else is undefined. */
@@ -13,7 +13,7 @@ export function parseDuration(text: string): number | undefined {
   return Number(match[1]) * (unitMs[match[2] ?? ""] ?? Number.NaN);
 }
 
-/** The shortest exact way to write a number of milliseconds: 90000 → "90s", 3600000 → "1h". */
+/** The shortest exact text for a number of milliseconds: 90000 → "90s", 3600000 → "1h". */
 export function formatDuration(durationMs: number): string {
   if (durationMs === 0) return "0";
   for (const unit of ["h", "m", "s"]) {
@@ -23,8 +23,6 @@ export function formatDuration(durationMs: number): string {
   }
   return `${durationMs}ms`;
 }
-
-// Sizes as people write them ("64KiB", "10MB") and as the code counts them: bytes.
 
 const unitBytes: Readonly<Record<string, number>> = {
   B: 1,
@@ -36,7 +34,7 @@ const unitBytes: Readonly<Record<string, number>> = {
   GiB: 1_073_741_824,
 };
 
-/** What {@link parseSize} accepts, for messages and schemas. */
+/** Regular expression of what {@link parseSize} accepts, for messages and schemas. */
 export const sizePattern = "^\\d+(\\.\\d+)?(B|KB|MB|GB|KiB|MiB|GiB)$";
 
 /** Whole bytes of "0B", "64KiB" or "1.5MB"; anything else is undefined. */
@@ -46,7 +44,7 @@ export function parseSize(text: string): number | undefined {
   return match && unit !== undefined ? Math.floor(Number(match[1]) * unit) : undefined;
 }
 
-/** The shortest exact way to write a number of bytes: 65536 → "64KiB", 10000000 → "10MB". */
+/** The shortest exact text for a number of bytes: 65536 → "64KiB", 10000000 → "10MB". */
 export function formatSize(bytes: number): string {
   if (bytes === 0) return "0B";
   for (const unit of ["GiB", "GB", "MiB", "MB", "KiB", "KB"]) {

@@ -1,4 +1,4 @@
-/** Counts as they travel between processes: cumulative, so that a message that is lost does no harm. */
+/** Counters as they travel between processes. They are cumulative, so that a lost message does no harm. */
 
 import type { HistogramCounts } from "./histogram.ts";
 import type { PoolMeter, UpstreamMeter } from "./metrics.ts";
@@ -6,7 +6,7 @@ import type { RejectedCounters, RollingTrafficState } from "./rolling-traffic.ts
 
 type Counts<Key> = readonly (readonly [key: Key, count: number])[];
 
-/** What attempts did on one upstream since its process began. Probes and ejections are counted where they are decided. */
+/** Counters of the attempts on one upstream since its process started. The control plane counts probes and ejections. */
 export interface UpstreamCounters {
   readonly requests: number;
   readonly errors: number;
@@ -19,6 +19,7 @@ export interface UpstreamCounters {
   readonly recent: RollingTrafficState;
 }
 
+/** Counters of one pool since its process started. */
 export interface PoolCounters {
   readonly retries: Counts<string>;
   readonly notRetried: Counts<string>;
@@ -37,7 +38,7 @@ export function upstreamCountersOf(meter: UpstreamMeter): UpstreamCounters {
     connect: connect.counts,
     firstByte: firstByte.counts,
     duration: duration.counts,
-    recent: recent.picture,
+    recent: recent.state,
   };
 }
 
@@ -53,7 +54,7 @@ export function poolCountersOf(meter: PoolMeter): PoolCounters {
   };
 }
 
-/** Makes a meter the sum of these, as far as they count: its probes and ejections stay. */
+/** Sets a meter to the sum of the parts. Its probes and ejections stay. */
 export function mergeUpstreamCounters(meter: UpstreamMeter, parts: readonly UpstreamCounters[]): void {
   const { codes, failures, connect, firstByte, duration, recent } = meter;
   for (const part of [codes, failures, connect, firstByte, duration, recent]) part.clear();
@@ -71,7 +72,7 @@ export function mergeUpstreamCounters(meter: UpstreamMeter, parts: readonly Upst
   }
 }
 
-/** Makes a pool's meter the sum of these. */
+/** Sets the meter of a pool to the sum of the parts. */
 export function mergePoolCounters(meter: PoolMeter, parts: readonly PoolCounters[]): void {
   const { retries, notRetried, hedges, refusals, refusalCodes, turnedAway } = meter;
   for (const part of [retries, notRetried, hedges, refusals, refusalCodes, turnedAway]) part.clear();

@@ -1,29 +1,29 @@
-/** The table of metrics: every name, what it means and where its samples come from. Labels come from configuration only. */
+/** The table of metrics: name, help text, labels and samples. Label values never come from requests. */
 
 import type { Pool } from "../pool/pool.ts";
 import type { Status, Upstream } from "../pool/upstream.ts";
-import type { Family, Sample } from "./prometheus.ts";
 import type { Histogram } from "./histogram.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Family, Sample } from "./prometheus.ts";
 
 const statuses: readonly Status[] = [
   ...(["passing", "checking", "failing", "ejected", "probation", "draining", "maintenance"] as const),
 ];
 
-/** Histogram edges are powers of two milliseconds, from 1 ms to about 65 s: the counts behind them are exact there. */
+/** Histogram edges: powers of two from 1 ms to about 65 s, because the bucket counts are exact there. */
 const lastOctave = 16;
 const edges = Array.from({ length: lastOctave + 1 }, (_, octave) => String(2 ** octave / 1_000));
 
-/** A pool, and what it has that only its exchanges know. */
+/** A pool with its retry budget and its queue. */
 export interface MeasuredPool {
   readonly pool: Pool;
-  /** Retries that could be paid for now. */
+  /** `balance`: retries that the budget allows now. */
   readonly retryBudget?: { readonly balance: number } | undefined;
-  /** Requests that wait for a place. */
+  /** `size`: requests that wait for a slot. */
   readonly queue?: { readonly size: number } | undefined;
 }
 
-/** @param hasFault whether a fault is injected on an upstream */
+/** @param hasFault whether fault injection is active on an upstream */
 export function families(
   metrics: Metrics,
   measured: readonly MeasuredPool[],
@@ -42,7 +42,7 @@ export function families(
   return [
     {
       name: "evenkeel_requests_total",
-      help: "Answers by status; those of the balancer itself have an empty upstream, those without a route an empty pool.",
+      help: "Responses by status code. Responses made by the balancer have an empty upstream; without a route the pool is empty too.",
       type: "counter",
       labels: ["pool", "upstream", "code"],
       samples: () => [
@@ -54,28 +54,28 @@ export function families(
     },
     {
       name: "evenkeel_request_duration_seconds",
-      help: "From the start of an attempt to the end of its answer.",
+      help: "Time from the start of an attempt to the end of its response.",
       type: "histogram",
       labels: ["pool", "upstream"],
       samples: () => ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.duration)),
     },
     {
       name: "evenkeel_upstream_connect_duration_seconds",
-      help: "From the start of an attempt to its open connection, where none was kept; the fetch engine cannot tell.",
+      help: "Time from the start of an attempt to its open connection, for new connections only. The fetch engine does not measure it.",
       type: "histogram",
       labels: ["pool", "upstream"],
       samples: () => ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.connect)),
     },
     {
       name: "evenkeel_upstream_first_byte_duration_seconds",
-      help: "From the start of an attempt to the head of its answer.",
+      help: "Time from the start of an attempt to the headers of its response.",
       type: "histogram",
       labels: ["pool", "upstream"],
       samples: () => ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.firstByte)),
     },
     {
       name: "evenkeel_upstream_failures_total",
-      help: "Attempts that failed, by reason.",
+      help: "Failed attempts, by reason.",
       type: "counter",
       labels: ["pool", "upstream", "reason"],
       samples: () =>
@@ -83,28 +83,28 @@ export function families(
     },
     {
       name: "evenkeel_upstream_cancelled_total",
-      help: "Attempts that ended because their client went away, or another attempt was answered first.",
+      help: "Attempts that were cancelled because the client disconnected or another attempt responded first.",
       type: "counter",
       labels: ["pool", "upstream"],
       samples: () => ofUpstreams((labels, { meter }) => [{ labels, value: meter.cancelled }]),
     },
     {
       name: "evenkeel_upstream_in_flight",
-      help: "Attempts that are under way.",
+      help: "Attempts in flight.",
       type: "gauge",
       labels: ["pool", "upstream"],
       samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.inFlight }]),
     },
     {
       name: "evenkeel_upstream_tunnels",
-      help: "Attempts under way whose protocol was switched, such as WebSockets; they are in flight, but take no place.",
+      help: "Attempts in flight that switched protocols, such as WebSockets. They do not occupy a slot.",
       type: "gauge",
       labels: ["pool", "upstream"],
       samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.tunnels }]),
     },
     {
       name: "evenkeel_upstream_status",
-      help: "1 for the present status of an upstream, 0 for the others.",
+      help: "1 for the current status of an upstream, 0 for the others.",
       type: "gauge",
       labels: ["pool", "upstream", "status"],
       samples: () =>
@@ -117,14 +117,14 @@ export function families(
     },
     {
       name: "evenkeel_rehearsal",
-      help: "1 while a fault is played on an upstream.",
+      help: "1 while fault injection is active on an upstream.",
       type: "gauge",
       labels: ["pool", "upstream"],
       samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: hasFault(upstream) ? 1 : 0 }]),
     },
     {
       name: "evenkeel_ejections_total",
-      help: "Times that failed attempts took an upstream out, by reason.",
+      help: "Ejections of an upstream by outlier detection, by reason.",
       type: "counter",
       labels: ["pool", "upstream", "reason"],
       samples: () =>
@@ -132,7 +132,7 @@ export function families(
     },
     {
       name: "evenkeel_panic",
-      help: "1 while a pool serves from everybody for want of an upstream that is up.",
+      help: "1 while a pool is in panic mode: none of its upstreams is up, so ejected upstreams serve too.",
       type: "gauge",
       labels: ["pool"],
       samples: () =>
@@ -140,7 +140,7 @@ export function families(
     },
     {
       name: "evenkeel_queue_depth",
-      help: "Requests that wait for a place on an upstream.",
+      help: "Requests in the queue that wait for a slot on an upstream.",
       type: "gauge",
       labels: ["pool"],
       samples: () =>
@@ -150,7 +150,7 @@ export function families(
     },
     {
       name: "evenkeel_retry_budget",
-      help: "Retries that could be paid for now.",
+      help: "Retries that the retry budget allows now.",
       type: "gauge",
       labels: ["pool"],
       samples: () =>
@@ -160,7 +160,7 @@ export function families(
     },
     {
       name: "evenkeel_not_retried_total",
-      help: "Failed attempts that none followed, by why not.",
+      help: "Failed attempts that were not retried, by reason.",
       type: "counter",
       labels: ["pool", "reason"],
       samples: () =>
@@ -170,7 +170,7 @@ export function families(
     },
     {
       name: "evenkeel_retries_total",
-      help: "Attempts that followed another one, by the reason of that.",
+      help: "Further attempts of a request after its first one, by reason.",
       type: "counter",
       labels: ["pool", "reason"],
       samples: () =>
@@ -178,7 +178,7 @@ export function families(
     },
     {
       name: "evenkeel_hedges_total",
-      help: "Second attempts beside one that waited for long, by whether their answer was the first.",
+      help: "Hedged requests, by whether the second attempt responded first.",
       type: "counter",
       labels: ["pool", "result"],
       samples: () =>
@@ -186,14 +186,14 @@ export function families(
     },
     {
       name: "evenkeel_rescues_total",
-      help: "Requests that were moved away while they waited on an upstream that was found down.",
+      help: "Requests that were moved off an upstream that went down before it responded.",
       type: "counter",
       labels: ["pool", "upstream"],
       samples: () => ofUpstreams((labels, { meter }) => [{ labels, value: meter.rescues }]),
     },
     {
       name: "evenkeel_refusals_total",
-      help: "Answers of the balancer itself, by reason.",
+      help: "Responses made by the balancer itself, by reason.",
       type: "counter",
       labels: ["pool", "reason"],
       samples: () =>
@@ -201,7 +201,7 @@ export function families(
     },
     {
       name: "evenkeel_probe_total",
-      help: "Active checks by result.",
+      help: "Active probes, by result.",
       type: "counter",
       labels: ["pool", "upstream", "result"],
       samples: () =>
@@ -209,21 +209,21 @@ export function families(
     },
     {
       name: "evenkeel_config_reload_total",
-      help: "Tries to take a new configuration, by result.",
+      help: "Configuration reloads, by result.",
       type: "counter",
       labels: ["result"],
       samples: () => byKey(metrics.reloads, (result) => ({ result })),
     },
     {
       name: "evenkeel_access_log_lost_total",
-      help: "Lines of the access log that could not be written: the disk or the reader was too slow, or is gone.",
+      help: "Lines of the access log that were not written because the disk or the reader was too slow or unavailable.",
       type: "counter",
       labels: [],
       samples: () => [{ labels: {}, value: metrics.lostLines }],
     },
     {
       name: "evenkeel_spans_lost_total",
-      help: "Spans that the collector did not get: it was too slow, refused them, or is away.",
+      help: "Spans that were not exported because the collector was too slow, rejected them or was unreachable.",
       type: "counter",
       labels: [],
       samples: () => [{ labels: {}, value: metrics.lostSpans }],

@@ -1,4 +1,4 @@
-/** Durations counted in buckets that grow by octaves: exact counts, percentiles within a few per cent, fixed size. */
+/** A log-linear histogram of durations with a fixed size: exact counts, percentiles within a few per cent. */
 
 const perOctave = 8;
 
@@ -7,17 +7,17 @@ const lowestOctave = -6;
 const octaves = 28;
 const buckets = perOctave * octaves;
 
-/** A histogram as it travels between processes. */
+/** The content of a histogram, as it travels between processes. */
 export interface HistogramCounts {
   readonly sumMs: number;
-  /** Index and count of each bucket that is not empty, in turn. */
+  /** Index and count of each non-empty bucket, alternating. */
   readonly buckets: readonly number[];
 }
 
-/** The value axis is logarithmic as in HdrHistogram (Tene), with 8 buckets an octave, each 9 % wide. */
+/** The value axis is logarithmic as in HdrHistogram (Tene), with 8 buckets per octave, each 9 % wide. */
 export class Histogram {
   readonly #counts = new Uint32Array(buckets);
-  /** All counts lie between these two: most durations are alike, so that few of the buckets have to be looked at. */
+  /** Range of the non-empty buckets. Most durations are similar, so loops over this range visit few buckets. */
   #lowest = buckets;
   #highest = -1;
   count = 0;
@@ -67,29 +67,29 @@ export class Histogram {
   }
 
   /**
-   * Adds what `other` got since `mark` was equal to it; `mark` is equal to it again then. Should it have lost some, as
-   * with the last words of a worker that died, nothing is taken away.
+   * Adds what `other` recorded since `base` was equal to it, and makes `base` equal to it again. If `other` has lost
+   * counts, as when a worker died before its last report, nothing is subtracted.
    */
-  addSince(mark: Histogram, other: Histogram): void {
-    if (other.count === mark.count) return;
-    const lowest = Math.min(other.#lowest, mark.#lowest);
-    const highest = Math.max(other.#highest, mark.#highest);
+  addSince(base: Histogram, other: Histogram): void {
+    if (other.count === base.count) return;
+    const lowest = Math.min(other.#lowest, base.#lowest);
+    const highest = Math.max(other.#highest, base.#highest);
     for (let i = lowest; i <= highest; i++) {
       const now = other.#counts[i] ?? 0;
-      const more = now - (mark.#counts[i] ?? 0);
+      const more = now - (base.#counts[i] ?? 0);
       if (more > 0) this.#add(i, more);
-      mark.#counts[i] = now;
+      base.#counts[i] = now;
     }
-    this.sumMs += Math.max(0, other.sumMs - mark.sumMs);
-    mark.#lowest = lowest;
-    mark.#highest = highest;
-    mark.count = other.count;
-    mark.sumMs = other.sumMs;
+    this.sumMs += Math.max(0, other.sumMs - base.sumMs);
+    base.#lowest = lowest;
+    base.#highest = highest;
+    base.count = other.count;
+    base.sumMs = other.sumMs;
   }
 
   /**
-   * The value below which this share of the values lies (0–1), milliseconds; undefined if there are none. Within a
-   * bucket the values are taken to lie evenly.
+   * The value in milliseconds below which this share (0–1) of the values lies; undefined if the histogram is empty.
+   * Values are assumed to be evenly distributed within a bucket.
    */
   percentile(share: number): number | undefined {
     if (this.count === 0) return undefined;
@@ -102,7 +102,7 @@ export class Histogram {
     return undefined;
   }
 
-  /** How many values lie below 2^octave milliseconds: exact, because that is a bucket's edge. */
+  /** Number of values below 2^octave milliseconds: exact, because that is the edge of a bucket. */
   below(octave: number): number {
     let sum = 0;
     const end = Math.min(this.#highest + 1, (octave - lowestOctave) * perOctave);
@@ -110,14 +110,14 @@ export class Histogram {
     return sum;
   }
 
-  /** The same for each whole octave from one to another, all at once. */
+  /** {@link below} for each whole octave from `from` to `to`, in one pass. */
   belowEach(from: number, to: number): readonly number[] {
-    const found: number[] = [];
+    const counts: number[] = [];
     let sum = 0;
     for (let i = 0, octave = from; octave <= to; octave++) {
       for (; i < (octave - lowestOctave) * perOctave; i++) sum += this.#counts[i] ?? 0;
-      found.push(sum);
+      counts.push(sum);
     }
-    return found;
+    return counts;
   }
 }

@@ -1,31 +1,31 @@
-/** Counts what attempts and exchanges did: the observer that the whole house shares, read by snapshot and /metrics. */
+/** Counts attempts and exchanges per upstream and per pool; snapshots and `/metrics` read the counters. */
 
 import type { Clock } from "../lib/clock.ts";
 import type { Attempt, AttemptObserver } from "../pool/attempt.ts";
 import type { Outcome } from "../pool/outcome.ts";
 import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { type ResponseSample, SampleBuffer } from "./sample-buffer.ts";
 import { Histogram } from "./histogram.ts";
 import { RejectedTraffic, RollingTraffic } from "./rolling-traffic.ts";
+import { type ResponseSample, SampleBuffer } from "./sample-buffer.ts";
 
-/** Everything counted of one upstream since the start. */
+/** All counters of one upstream since the process started. */
 export class UpstreamMeter {
   readonly #codes = new Map<number, number>();
-  /** The status of the last answers in a row and how many those are: they are put into the map when it is read. */
+  /** The latest status and the length of its run: a run is added to the map when the status changes or the map is read. */
   #code = 0;
   #codeCount = 0;
   /** Failed attempts by reason. */
   readonly failures = new Map<string, number>();
-  /** Start to an open connection, where a fresh one was needed. */
+  /** From the start of an attempt to its open connection, for new connections only. */
   readonly connect = new Histogram();
-  /** Start to head. */
+  /** From the start of an attempt to the response headers. */
   readonly firstByte = new Histogram();
-  /** Start to end. */
+  /** From the start of an attempt to its end. */
   readonly duration = new Histogram();
-  /** Active checks by result, "success" or "failure". */
+  /** Active probes by result, "success" or "failure". */
   readonly probes = new Map<string, number>();
-  /** Times that its attempts took it out, by reason. */
+  /** Ejections by reason. */
   readonly ejections = new Map<string, number>();
   readonly recent: RollingTraffic;
   requests = 0;
@@ -36,25 +36,25 @@ export class UpstreamMeter {
     this.recent = new RollingTraffic(now, this.firstByte);
   }
 
-  /** Answers by status. */
+  /** Responses by status. */
   get codes(): Map<number, number> {
-    this.#noteCodes(0);
+    this.#endRun(0);
     return this.#codes;
   }
 
-  #noteCodes(next: number): void {
+  #endRun(next: number): void {
     if (this.#codeCount > 0)
       this.#codes.set(this.#code, (this.#codes.get(this.#code) ?? 0) + this.#codeCount);
     this.#code = next;
     this.#codeCount = 0;
   }
 
-  /** Requests that were moved away while they waited. */
+  /** Requests that were moved to another upstream while they waited for this one. */
   get rescues(): number {
     return this.failures.get("rescued") ?? 0;
   }
 
-  /** The latency that 99 of 100 answers of about the last minute stayed below, milliseconds; undefined without any. */
+  /** 99th percentile of the time to response headers in about the last minute, milliseconds; undefined without any. */
   p99Ms(now: number): number | undefined {
     const latencies = new Histogram();
     this.recent.addLatencies(latencies, now);
@@ -69,18 +69,18 @@ export class UpstreamMeter {
     if (attempt.connectTimeMs !== undefined) this.connect.record(attempt.connectTimeMs);
     if (outcome.kind === "cancelled") {
       this.cancelled += 1;
-      // Or what is hedged would drop out of the percentile that hedges go by, which would sink and sink.
+      // Without this, slow attempts would drop out of the percentile that triggers hedges, and it would sink further and further.
       if (outcome.isSuperseded) this.recent.waited(attempt.endedAt - attempt.startedAt, attempt.endedAt);
       return;
     }
-    const { status, timeToHeadersMs: headLatencyMs, endedAt } = attempt;
+    const { status, timeToHeadersMs, endedAt } = attempt;
     if (outcome.kind === "failure") count(this.failures, outcome.reason);
     else this.#countCode(status);
     const isError = outcome.kind === "failure" || status >= 500;
-    this.#count(isError, headLatencyMs, endedAt - attempt.startedAt, endedAt);
+    this.#count(isError, timeToHeadersMs, endedAt - attempt.startedAt, endedAt);
   }
 
-  /** The same for an attempt of which nothing else is to be said. */
+  /** Counts a completed attempt that used an existing connection. */
   record({ status, headMs, durationMs, endedAt }: ResponseSample): void {
     this.#countCode(status);
     this.#count(status >= 500, headMs, durationMs, endedAt);
@@ -95,42 +95,44 @@ export class UpstreamMeter {
   }
 
   #countCode(status: number): void {
-    if (status !== this.#code) this.#noteCodes(status);
+    if (status !== this.#code) this.#endRun(status);
     this.#codeCount += 1;
   }
 }
 
-/** Errors since the start: failures by their reason word, answers with 5xx as `status_503`. */
+/** Errors since the process started: failures by reason word, 5xx responses as `status_503`. */
 export function errorsByReason({ failures, codes }: UpstreamMeter): Readonly<Record<string, number>> {
-  const answered = [...codes].filter(([code]) => code >= 500);
-  return Object.fromEntries([...failures, ...answered.map(([code, count]) => [`status_${code}`, count])]);
+  const serverErrors = [...codes].filter(([code]) => code >= 500);
+  return Object.fromEntries([...failures, ...serverErrors.map(([code, count]) => [`status_${code}`, count])]);
 }
 
-/** What one pool did besides its attempts. */
+/** Counters of one pool that do not belong to a single upstream. */
 export interface PoolMeter {
-  /** Attempts that followed a failed one, by the reason of that. */
+  /** Further attempts after the first one, by reason. */
   readonly retries: Map<string, number>;
-  /** Attempts worth another one that none followed, by why not. */
+  /** Retriable failures that were not retried, by reason. */
   readonly notRetried: Map<string, number>;
-  /** Second attempts beside a first, by result: "won", "lost". */
+  /** Hedged requests by result: "won" if the second attempt responded first, else "lost". */
   readonly hedges: Map<string, number>;
-  /** The balancer's own answers, by reason and by status. */
+  /** Responses made by the balancer itself, by reason; `refusalCodes` by status. */
   readonly refusals: Map<string, number>;
   readonly refusalCodes: Map<number, number>;
+  /** Requests that were refused before any attempt. */
   readonly turnedAway: RejectedTraffic;
 }
 
+/** The observer of all pools, attempts and exchanges of this process. */
 export class Metrics implements AttemptObserver, PoolObserver {
   readonly #clock: Clock;
-  /** Weak: an upstream that was removed takes its counts along when its last attempt has ended. */
+  /** Weak: the counters of a removed upstream are released when its last attempt has ended. */
   readonly #upstreams = new WeakMap<Upstream, UpstreamMeter>();
-  /** What has been answered since somebody read a meter last. */
+  /** Completed attempts since a meter was last read. */
   readonly #samples = new SampleBuffer((upstream) => this.#meterOf(upstream));
-  /** Tries to take a new configuration, by result: "applied", "unchanged", "refused". */
+  /** Configuration reloads by result: "applied", "unchanged", "refused". */
   readonly reloads = new Map<string, number>();
-  /** Lines of the access log that could not be written. */
+  /** Lines of the access log that were not written. */
   lostLines = 0;
-  /** Spans that did not get to the collector. */
+  /** Spans that were not exported. */
   lostSpans = 0;
   readonly #pools = new Map<string, PoolMeter>();
 
@@ -138,7 +140,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
     this.#clock = clock;
   }
 
-  /** Up to date with all that has ended, until the next attempt ends: to be asked for again then. */
+  /** The meter with all attempts that have ended. It is complete until the next attempt ends; call this again then. */
   of(upstream: Upstream): UpstreamMeter {
     this.#samples.flush();
     return this.#meterOf(upstream);
@@ -150,14 +152,14 @@ export class Metrics implements AttemptObserver, PoolObserver {
     return meter;
   }
 
-  /** @param name of a pool; empty for what no route matched */
+  /** @param name of a pool; empty for requests that no route matched */
   ofPool(name: string): PoolMeter {
     let meter = this.#pools.get(name);
     if (!meter) this.#pools.set(name, (meter = emptyPoolMeter(this.#clock())));
     return meter;
   }
 
-  /** What a pool's upstreams answered in about the last minute; undefined without any answer. */
+  /** Responses of all upstreams of a pool in about the last minute; undefined without any. */
   latencyOf({ upstreams }: Pool): { readonly count: number; readonly p99Ms: number } | undefined {
     const latencies = new Histogram();
     for (const upstream of upstreams) this.of(upstream).recent.addLatencies(latencies, this.#clock());
@@ -191,7 +193,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
     if (to === "ejected") count(this.of(upstream).ejections, reason ?? "");
   }
 
-  /** Nothing to count: whether a pool panics is read from it. */
+  /** Counts nothing: the panic gauge reads the pool. */
   panicChanged(): void {}
 
   refused(

@@ -1,12 +1,12 @@
-/** The metrics of our own failings: apart from those of pools and upstreams, which have done nothing wrong. */
+/** Metrics of the balancer processes themselves: bugs, memory, certificates and workers. */
 
 import type { Family } from "./prometheus.ts";
 
-/** Counts since the start. */
+/** Counts since the process started. */
 export interface ProcessCounters {
-  /** Faults of ours. */
+  /** Unexpected exceptions. */
   readonly bugs: number;
-  /** Lines of the process's log that nobody read in time. */
+  /** Lines of the process log that were lost because the reader was too slow. */
   readonly lostLogLines: number;
 }
 
@@ -17,19 +17,19 @@ export function sumProcessCounters(all: readonly ProcessCounters[]): ProcessCoun
   };
 }
 
-/** @param counts of all processes */
+/** @param counters sums of all processes */
 export function processFamilies({ bugs, lostLogLines }: ProcessCounters): readonly Family[] {
   return [
     {
       name: "evenkeel_bugs_total",
-      help: "Faults of the balancer itself, in all of its processes: each is in the log, or counted there as held back.",
+      help: "Unexpected exceptions in the processes of the balancer. Each is logged, or counted in the log as heldBack.",
       type: "counter",
       labels: [],
       samples: () => [{ labels: {}, value: bugs }],
     },
     {
       name: "evenkeel_log_lost_total",
-      help: "Lines of the log on standard error, of all processes, that could not be written: nobody read it.",
+      help: "Lines of the log on standard error that were not written because its reader was too slow, in all processes.",
       type: "counter",
       labels: [],
       samples: () => [{ labels: {}, value: lostLogLines }],
@@ -37,11 +37,12 @@ export function processFamilies({ bugs, lostLogLines }: ProcessCounters): readon
   ];
 }
 
-// Metrics of the process itself: apart from those of pools and upstreams, which are counted.
-
+/** Memory of all processes. */
 export interface Memory {
   readonly rssBytes: number;
+  /** Null without a limit. */
   readonly limitBytes: number | null;
+  /** Whether new requests are refused because the limit is reached. */
   readonly shedding: boolean;
 }
 
@@ -50,29 +51,40 @@ const gauge = (name: string, help: string, value: number): Family => ({
   samples: () => [{ labels: {}, value }],
 });
 
-export function stateFamily(isLost: boolean): Family {
-  const help = "1 while what operators set and what is recorded may not survive a restart.";
-  return gauge("evenkeel_state_not_kept", help, isLost ? 1 : 0);
+/** @param isUnsaved whether the last write to the state file failed */
+export function stateFamily(isUnsaved: boolean): Family {
+  const help = "1 while runtime changes and events are not being saved and may be lost on restart.";
+  return gauge("evenkeel_state_not_kept", help, isUnsaved ? 1 : 0);
 }
 
 export function memoryFamilies({ rssBytes, limitBytes, shedding }: Memory): readonly Family[] {
   return [
-    gauge("evenkeel_resident_memory_bytes", "What all processes of the balancer take.", rssBytes),
+    gauge("evenkeel_resident_memory_bytes", "Resident memory of all processes of the balancer.", rssBytes),
     ...(limitBytes === null
       ? []
-      : [gauge("evenkeel_memory_limit_bytes", "New requests are refused from here on.", limitBytes)]),
-    gauge("evenkeel_shedding", "1 while new requests are refused for want of memory.", shedding ? 1 : 0),
+      : [
+          gauge(
+            "evenkeel_memory_limit_bytes",
+            "Resident memory from which new requests are refused.",
+            limitBytes,
+          ),
+        ]),
+    gauge(
+      "evenkeel_shedding",
+      "1 while new requests are refused because the memory limit is reached.",
+      shedding ? 1 : 0,
+    ),
   ];
 }
 
-// The metric of the balancer's own certificates: apart from the table, because one that serves plain HTTP has none.
-
+/** The certificate of one listener. */
 export interface CertificateFigures {
   readonly listener: string;
   /** Epoch milliseconds. */
   readonly expiresAt: number;
 }
 
+/** Empty for a balancer that serves plain HTTP. */
 export function certificateFamilies(
   certificates: readonly CertificateFigures[] | undefined,
 ): readonly Family[] {
@@ -80,7 +92,7 @@ export function certificateFamilies(
   return [
     {
       name: "evenkeel_certificate_expiry_timestamp_seconds",
-      help: "When the certificate that clients see ends, in seconds since 1970; the file may hold another one by now, which counts after a restart.",
+      help: "Expiry of the certificate in use, in seconds since 1970. A renewed certificate file takes effect after a restart.",
       type: "gauge",
       labels: ["listener"],
       samples: () =>
@@ -89,22 +101,20 @@ export function certificateFamilies(
   ];
 }
 
-// The metrics of the processes that serve clients: apart from the table, because a single process has none of them.
-
+/** State of one worker. */
 export interface WorkerFigures {
   readonly ready: boolean;
-  /** How often it was started anew. */
   readonly restarts: number;
 }
 
-/** Process ids are no labels: they come and go without end. */
+/** Empty without workers. Process ids are not labels, because their number is unbounded. */
 export function workerFamilies(workers: readonly WorkerFigures[] | undefined): readonly Family[] {
   if (!workers) return [];
   const ready = workers.filter((worker) => worker.ready).length;
   return [
     {
       name: "evenkeel_workers",
-      help: "Processes that serve clients, by state.",
+      help: "Worker processes, by state.",
       type: "gauge",
       labels: ["state"],
       samples: () => [
@@ -114,7 +124,7 @@ export function workerFamilies(workers: readonly WorkerFigures[] | undefined): r
     },
     {
       name: "evenkeel_worker_restarts_total",
-      help: "Times that a worker was started anew.",
+      help: "Restarts of worker processes.",
       type: "counter",
       labels: [],
       samples: () => [{ labels: {}, value: workers.reduce((sum, { restarts }) => sum + restarts, 0) }],

@@ -1,13 +1,13 @@
-/** The Prometheus text format (version 0.0.4): families in, text out. It knows no metric of ours. */
+/** Renders metric families in the Prometheus text format (version 0.0.4). */
 
 import { sleep, systemClock } from "../lib/clock.ts";
 
 export interface Sample {
-  /** Appended to the family's name: "_sum", "_count", "_bucket" of a histogram. */
+  /** Appended to the name of the family: "_sum", "_count", "_bucket" of a histogram. */
   readonly suffix?: string;
-  /** Samples in a row that have the same object here have it written once. */
+  /** Consecutive samples with the same object share its rendered text. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Upper edge of a histogram's bucket: one more label. */
+  /** Upper edge of a histogram bucket, rendered as one more label. */
   readonly le?: string;
   readonly value: number;
 }
@@ -16,7 +16,7 @@ export interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
-  /** Names of the labels that each sample has, besides a histogram's `le`. */
+  /** Label names of each sample, without the `le` of a histogram. */
   readonly labels: readonly string[];
   readonly samples: () => readonly Sample[];
 }
@@ -24,23 +24,26 @@ export interface Family {
 /** Content type of {@link renderPrometheus}. */
 export const expositionType = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Thousands of upstreams are megabytes of text: requests must not wait for all of it. */
-const turnMs = 5;
+/** Maximum time before yielding to the event loop: thousands of upstreams are megabytes of text. */
+const sliceMs = 5;
 
-/** Lets others have their turn in between; what is counted meanwhile may be in the later families and not in the first. */
+/**
+ * Yields to the event loop between families so that requests do not wait. Later families may therefore contain counts that
+ * earlier ones do not.
+ */
 export async function renderPrometheus(families: readonly Family[]): Promise<string> {
   const texts: string[] = [];
-  let begunAt = systemClock();
+  let sliceStartedAt = systemClock();
   for (const family of families) {
-    texts.push(textOf(family));
-    if (systemClock() - begunAt < turnMs) continue;
+    texts.push(renderFamily(family));
+    if (systemClock() - sliceStartedAt < sliceMs) continue;
     await sleep(0);
-    begunAt = systemClock();
+    sliceStartedAt = systemClock();
   }
   return texts.join("");
 }
 
-function textOf({ name, help, type, samples }: Family): string {
+function renderFamily({ name, help, type, samples }: Family): string {
   let text = `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
   let last: Sample["labels"] | undefined;
   let pairs = "";

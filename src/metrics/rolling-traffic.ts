@@ -1,56 +1,56 @@
-/** The last seconds and the last minute of some traffic: rates and percentiles that forget. */
+/** Rates of the last ten seconds and latencies of the last minute, for attempts and for requests refused without one. */
 
 import { Histogram, type HistogramCounts } from "./histogram.ts";
 
-const secondsKept = 10;
-const slicesKept = 6;
+const maxSeconds = 10;
+const maxSlices = 6;
 const sliceSeconds = 10;
 
-/** What happened in the last ten whole seconds. */
+/** Counts of the last ten whole seconds. */
 export interface RecentCounts {
   readonly requests: number;
   readonly errors: number;
-  /** How many seconds those are: fewer than ten right after the start. */
+  /** Seconds that the counts cover: fewer than ten right after the start. */
   readonly seconds: number;
 }
 
-/** The same as it travels between processes that share a clock. */
+/** The content of a {@link RollingTraffic}, as it travels between processes that share a clock. */
 export interface RollingTrafficState {
-  /** Second, requests and errors of each that is kept, in turn. */
+  /** Second, requests and errors of each stored second, alternating. */
   readonly seconds: readonly number[];
   readonly slices: readonly { readonly slice: number; readonly latency: HistogramCounts }[];
 }
 
 /**
- * Rings indexed by the second of the clock: writing clears what is too old, so that nothing runs when nothing happens. With
- * many upstreams the price of a request is the memory that it touches: so the running second is counted in two fields, and
- * the latencies of a slice are read off a histogram that somebody fills anyway, when the slice is over or is asked for.
+ * Rings indexed by the second of the clock. A write clears expired entries, so no timer is needed. With many upstreams the
+ * cost of a request is the memory it touches. So the current second is counted in two fields. Latencies are taken from a
+ * histogram that the caller fills anyway, when a slice ends or is read.
  */
 export class RollingTraffic {
   readonly #startedAt: number;
   readonly #latencies: Histogram;
-  /** The latencies as they were when they were last read. */
-  readonly #mark = new Histogram();
-  /** The second that runs, and what has happened in it. */
+  /** The latencies at the last read. */
+  readonly #readLatencies = new Histogram();
+  /** The current second and its counts. */
   #second = -1;
   #requests = 0;
   #errors = 0;
-  /** The slice that runs; -1 before the first request. */
+  /** The current slice; -1 before the first request. */
   #slice = -1;
-  /** Second, requests and errors of each that is over, side by side. */
-  readonly #seconds = new Float64Array(3 * (secondsKept + 1)).fill(-1);
+  /** Second, requests and errors of each past second, side by side. */
+  readonly #seconds = new Float64Array(3 * (maxSeconds + 1)).fill(-1);
   readonly #slices: ({ slice: number; latency: Histogram } | undefined)[] = [];
 
   /**
    * @param now clock time, milliseconds
-   * @param latencies empty still, and from now on only added to
+   * @param latencies an empty histogram; the caller may only add values
    */
   constructor(now: number, latencies: Histogram) {
     this.#startedAt = now;
     this.#latencies = latencies;
   }
 
-  /** Counts one more, perhaps later than others that followed it. Its latency, if it has one, is added to the latencies afterwards. */
+  /** Counts one request; `now` may be older than that of earlier calls. The caller adds its latency, if any, afterwards. */
   record(isError: boolean, now: number): void {
     const second = Math.floor(now / 1000);
     if (second < this.#second) return this.#count(second, 1, isError ? 1 : 0);
@@ -60,44 +60,44 @@ export class RollingTraffic {
   }
 
   #startSecond(second: number): void {
-    this.#settleSecond();
+    this.#storeSecond();
     this.#second = second;
     const slice = Math.floor(second / sliceSeconds);
     if (slice === this.#slice) return;
-    this.#settleSlice();
+    this.#storeSlice();
     this.#slice = slice;
   }
 
-  #settleSecond(): void {
+  #storeSecond(): void {
     if (this.#requests === 0) return;
     this.#count(this.#second, this.#requests, this.#errors);
     this.#requests = this.#errors = 0;
   }
 
-  #settleSlice(): void {
+  #storeSlice(): void {
     if (this.#slice < 0) return;
-    // One that is forgotten already, since a much later one took its place, takes its latencies along.
+    // If a much later slice has replaced this one, its latencies are dropped.
     const slice = this.#sliceAt(this.#slice) ?? new Histogram();
-    slice.addSince(this.#mark, this.#latencies);
+    slice.addSince(this.#readLatencies, this.#latencies);
   }
 
-  /** An attempt that was given up before its head: it would have taken longer than this. */
+  /** Records an attempt that was cancelled before its response headers: its latency would have been higher than this. */
   waited(atLeastMs: number, now: number): void {
     this.#sliceAt(Math.floor(now / 1000 / sliceSeconds))?.record(atLeastMs);
   }
 
-  get picture(): RollingTrafficState {
-    this.#settleSecond();
-    this.#settleSlice();
-    const kept = this.#seconds;
+  get state(): RollingTrafficState {
+    this.#storeSecond();
+    this.#storeSlice();
+    const ring = this.#seconds;
     const seconds: number[] = [];
-    for (let i = 0; i < kept.length; i += 3)
-      if ((kept[i] ?? -1) >= 0) seconds.push(...kept.subarray(i, i + 3));
-    const slices = this.#slices.filter((kept) => kept !== undefined);
+    for (let i = 0; i < ring.length; i += 3)
+      if ((ring[i] ?? -1) >= 0) seconds.push(...ring.subarray(i, i + 3));
+    const slices = this.#slices.filter((entry) => entry !== undefined);
     return { seconds, slices: slices.map(({ slice, latency }) => ({ slice, latency: latency.counts })) };
   }
 
-  /** For what is only the sum of others: pictures are added to it then, and nothing is recorded. */
+  /** Only for an instance that is a sum of others: it gets its content from {@link add} and never records. */
   clear(): void {
     this.#seconds.fill(-1);
     this.#slices.length = 0;
@@ -110,66 +110,66 @@ export class RollingTraffic {
     for (const { slice, latency } of slices) this.#sliceAt(slice)?.addCounts(latency);
   }
 
-  /** What is older than what its place holds has been forgotten already. */
+  /** Drops counts of a second that a later one has replaced in the ring. */
   #count(second: number, requests: number, errors: number): void {
-    const kept = this.#seconds;
-    const index = 3 * (second % (secondsKept + 1));
-    const known = kept[index] as number;
-    if (known > second) return;
-    const isNew = known !== second;
-    kept[index] = second;
-    kept[index + 1] = (isNew ? 0 : (kept[index + 1] as number)) + requests;
-    kept[index + 2] = (isNew ? 0 : (kept[index + 2] as number)) + errors;
+    const ring = this.#seconds;
+    const index = 3 * (second % (maxSeconds + 1));
+    const stored = ring[index] as number;
+    if (stored > second) return;
+    const isNew = stored !== second;
+    ring[index] = second;
+    ring[index + 1] = (isNew ? 0 : (ring[index + 1] as number)) + requests;
+    ring[index + 2] = (isNew ? 0 : (ring[index + 2] as number)) + errors;
   }
 
-  /** The last ten whole seconds, without the one that is still running. */
+  /** The last ten whole seconds, without the current one. */
   counts(now: number): RecentCounts {
-    this.#settleSecond();
+    this.#storeSecond();
     const current = Math.floor(now / 1000);
     let [requests, errors] = [0, 0];
     for (let i = 0; i < this.#seconds.length; i += 3) {
       const second = this.#seconds[i] ?? -1;
-      if (second < 0 || second < current - secondsKept || second >= current) continue;
+      if (second < 0 || second < current - maxSeconds || second >= current) continue;
       requests += this.#seconds[i + 1] ?? 0;
       errors += this.#seconds[i + 2] ?? 0;
     }
-    const lived = current - Math.floor(this.#startedAt / 1000);
-    return { requests, errors, seconds: Math.max(1, Math.min(secondsKept, lived)) };
+    const age = current - Math.floor(this.#startedAt / 1000);
+    return { requests, errors, seconds: Math.max(1, Math.min(maxSeconds, age)) };
   }
 
-  /** Latencies of about the last minute, added to `into`. */
+  /** Adds the latencies of about the last minute to `into`. */
   addLatencies(into: Histogram, now: number): void {
-    this.#settleSlice();
+    this.#storeSlice();
     const current = Math.floor(now / 1000 / sliceSeconds);
-    for (const kept of this.#slices) if (kept && kept.slice > current - slicesKept) into.add(kept.latency);
+    for (const entry of this.#slices) if (entry && entry.slice > current - maxSlices) into.add(entry.latency);
   }
 
+  /** The histogram of a slice; undefined if a later slice has replaced it. */
   #sliceAt(slice: number): Histogram | undefined {
-    const index = slice % slicesKept;
-    const kept = (this.#slices[index] ??= { slice, latency: new Histogram() });
-    if (kept.slice > slice) return undefined;
-    if (kept.slice !== slice) {
-      kept.slice = slice;
-      kept.latency.clear();
+    const index = slice % maxSlices;
+    const entry = (this.#slices[index] ??= { slice, latency: new Histogram() });
+    if (entry.slice > slice) return undefined;
+    if (entry.slice !== slice) {
+      entry.slice = slice;
+      entry.latency.clear();
     }
-    return kept.latency;
+    return entry.latency;
   }
 }
 
-// Requests that got an answer of ours before any attempt: the part of a pool's traffic that no upstream's meter knows of.
-
-/** The same as it travels between processes. */
+/** The content of a {@link RejectedTraffic}, as it travels between processes. */
 export interface RejectedCounters {
   readonly requests: number;
   readonly errors: number;
   readonly recent: RollingTrafficState;
 }
 
+/** Requests that the balancer refused before any attempt: the part of a pool's traffic that no upstream meter counts. */
 export class RejectedTraffic {
   requests = 0;
-  /** Those that were answered with 5xx. */
+  /** Those refused with 5xx. */
   errors = 0;
-  /** Empty: nobody waited for the head of an upstream's answer. */
+  /** Always empty, because there was no upstream response. */
   readonly firstByte = new Histogram();
   readonly recent: RollingTraffic;
 
@@ -186,7 +186,7 @@ export class RejectedTraffic {
   }
 
   get counts(): RejectedCounters {
-    return { requests: this.requests, errors: this.errors, recent: this.recent.picture };
+    return { requests: this.requests, errors: this.errors, recent: this.recent.state };
   }
 
   clear(): void {

@@ -1,41 +1,42 @@
-/** Where answered attempts are noted one behind the other, until many of them are posted to their upstreams' meters at once. */
+/** Buffers samples of completed attempts and passes them to the meters of their upstreams in batches. */
 
 import type { Attempt } from "../pool/attempt.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
-/** Notes in a book: with 1,000 upstreams some eight for each, and posted in less than a millisecond. */
+/** Samples in a full buffer: with 1,000 upstreams about eight for each, flushed in less than a millisecond. */
 const size = 8_192;
 
-/** Chains that the notes are sorted into; an upstream's are all in one. */
+/** Chains for sorting; all samples of an upstream are in one chain. */
 const chains = 4_096;
 
-/** Of fewer notes hardly two are of one upstream. */
+/** With fewer samples hardly two belong to one upstream, so sorting does not pay. */
 const worthSorting = 512;
 
-/** Numbers of a note. */
+/** Numbers per sample. */
 const width = 4;
 const none = -1;
 
-/** Whoever has counts kept: hears of each note, in the order in which they were made. */
+/** Receives the samples of one upstream in the order in which they were appended. */
 export interface SampleSink {
-  record(answered: ResponseSample): void;
+  /** @param sample valid only during the call: the object is reused */
+  record(sample: ResponseSample): void;
 }
 
-/** One answered attempt. */
+/** One completed attempt. */
 export interface ResponseSample {
   readonly status: number;
-  /** Start to head, milliseconds. */
+  /** From the start to the response headers, milliseconds. */
   readonly headMs: number;
-  /** Start to end, milliseconds. */
+  /** From the start to the end, milliseconds. */
   readonly durationMs: number;
-  /** Clock time. */
+  /** Clock time, milliseconds. */
   readonly endedAt: number;
 }
 
 /**
- * With many upstreams a request's price is that of memory: each one meets another upstream, whose counts have long left the
- * processor's cache. Notes lie side by side instead, and when a book is full or somebody wants to read a meter, each upstream's
- * counts are fetched once for all of its notes.
+ * With many upstreams the cost of a request is memory access: each request goes to another upstream, whose counters have
+ * left the processor cache. Samples are stored side by side instead. When the buffer is full or a meter is read, the
+ * counters of each upstream are loaded once for all of its samples.
  */
 export class SampleBuffer {
   readonly #sinkFor: (upstream: Upstream) => SampleSink;
@@ -44,73 +45,74 @@ export class SampleBuffer {
   readonly #chains = new Uint16Array(size);
   readonly #heads = new Int32Array(chains).fill(none);
   readonly #next = new Int32Array(size);
-  /** What is being posted: one object for all notes, and where the last one went. */
-  readonly #record = { status: 0, headMs: 0, durationMs: 0, endedAt: 0 };
+  /** One object for all samples that are passed on. */
+  readonly #sample = { status: 0, headMs: 0, durationMs: 0, endedAt: 0 };
+  /** Upstream and sink of the last sample. */
   #upstream: Upstream | undefined;
   #sink: SampleSink | undefined;
   #count = 0;
 
-  constructor(accountOf: (upstream: Upstream) => SampleSink) {
-    this.#sinkFor = accountOf;
+  constructor(sinkFor: (upstream: Upstream) => SampleSink) {
+    this.#sinkFor = sinkFor;
   }
 
-  /** Notes the end of an attempt whose answer was passed on whole. */
-  append({ upstream, status, startedAt, responseStartedAt: headAt, endedAt }: Attempt): void {
+  /** Stores an attempt that ended with a complete response. */
+  append({ upstream, status, startedAt, responseStartedAt, endedAt }: Attempt): void {
     if (this.#count === size) this.flush();
     const numbers = this.#numbers;
     const position = this.#count * width;
     this.#upstreams[this.#count] = upstream;
     this.#chains[this.#count] = upstream.seed & (chains - 1);
     numbers[position] = status;
-    numbers[position + 1] = headAt - startedAt;
+    numbers[position + 1] = responseStartedAt - startedAt;
     numbers[position + 2] = endedAt - startedAt;
     numbers[position + 3] = endedAt;
     this.#count += 1;
   }
 
-  /** Posts all notes. */
+  /** Passes all samples to their sinks. */
   flush(): void {
     if (this.#count === 0) return;
-    if (this.#count < worthSorting) for (let note = 0; note < this.#count; note++) this.#postAt(note);
-    else this.#postSorted();
-    // Or an upstream that was removed would be held on to.
+    if (this.#count < worthSorting) for (let index = 0; index < this.#count; index++) this.#passOn(index);
+    else this.#passOnSorted();
+    // Releases upstreams that were removed.
     this.#upstreams.fill(undefined, 0, this.#count);
     this.#upstream = this.#sink = undefined;
     this.#count = 0;
   }
 
-  #postSorted(): void {
+  #passOnSorted(): void {
     const heads = this.#heads;
     this.#sort();
     for (let chain = 0; chain < chains; chain++) {
-      for (let note = heads[chain] as number; note !== none; note = this.#next[note] as number)
-        this.#postAt(note);
+      for (let index = heads[chain] as number; index !== none; index = this.#next[index] as number)
+        this.#passOn(index);
       heads[chain] = none;
     }
   }
 
-  /** Backwards, since each note comes before those that its chain has already. */
+  /** Goes backwards, because each sample is put at the head of its chain. */
   #sort(): void {
-    for (let note = this.#count - 1; note >= 0; note--) {
-      const chain = this.#chains[note] as number;
-      this.#next[note] = this.#heads[chain] as number;
-      this.#heads[chain] = note;
+    for (let index = this.#count - 1; index >= 0; index--) {
+      const chain = this.#chains[index] as number;
+      this.#next[index] = this.#heads[chain] as number;
+      this.#heads[chain] = index;
     }
   }
 
-  #postAt(note: number): void {
+  #passOn(index: number): void {
     const numbers = this.#numbers;
-    const position = note * width;
-    const answered = this.#record;
-    answered.status = numbers[position] as number;
-    answered.headMs = numbers[position + 1] as number;
-    answered.durationMs = numbers[position + 2] as number;
-    answered.endedAt = numbers[position + 3] as number;
-    this.#sinkAt(note).record(answered);
+    const position = index * width;
+    const sample = this.#sample;
+    sample.status = numbers[position] as number;
+    sample.headMs = numbers[position + 1] as number;
+    sample.durationMs = numbers[position + 2] as number;
+    sample.endedAt = numbers[position + 3] as number;
+    this.#sinkOf(index).record(sample);
   }
 
-  #sinkAt(note: number): SampleSink {
-    const upstream = this.#upstreams[note] as Upstream;
+  #sinkOf(index: number): SampleSink {
+    const upstream = this.#upstreams[index] as Upstream;
     if (upstream === this.#upstream && this.#sink) return this.#sink;
     this.#upstream = upstream;
     return (this.#sink = this.#sinkFor(upstream));

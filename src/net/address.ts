@@ -1,40 +1,40 @@
-/** Addresses as plain values: of upstreams with their TLS parameters, of this machine, and CIDR ranges. */
+/** Addresses as plain values: upstream addresses with TLS parameters, loopback addresses and CIDR ranges. */
 
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 
-/** Where an upstream listens. */
+/** The address of an upstream. */
 export interface Address {
   readonly protocol: "http" | "https";
   readonly hostname: string;
   readonly port: number;
-  /** Present where an `https` upstream is not simply checked against the system's authorities and its own name. */
+  /** Only for `https`. Without it the certificate is verified for `hostname` with the system's authorities. */
   readonly tls?: UpstreamTls;
 }
 
-/** How an `https` upstream proves who it is. */
+/** How the certificate of an `https` upstream is verified. */
 export interface UpstreamTls {
-  /** PEM text of the authorities that are believed instead of the system's. */
+  /** PEM text of the trusted authorities, instead of the system's. */
   readonly ca?: string;
-  /** Where that text came from. */
+  /** Path of the file that `ca` was read from. */
   readonly caPath?: string;
-  /** The name to ask for and to check, instead of the host name. */
+  /** Name for SNI and certificate verification, instead of the host name. */
   readonly serverName?: string;
-  /** False believes any certificate. */
+  /** False disables certificate verification. */
   readonly verify: boolean;
 }
 
-/** The address as a URL's origin, without a path. */
+/** The address as a URL origin, without a path. */
 export function originOf(address: Address): string {
   return `${address.protocol}://${authorityOf(address)}`;
 }
 
-/** Whether both upstreams of one origin are judged alike. */
+/** Whether two upstreams of one origin verify certificates in the same way. */
 export function isSameTls(one: UpstreamTls | undefined, other: UpstreamTls | undefined): boolean {
   const keys = ["ca", "caPath", "serverName", "verify"] as const;
   return keys.every((key) => one?.[key] === other?.[key]);
 }
 
-/** The name that an `https` upstream's certificate has to be for; an IPv6 address without its brackets. */
+/** The name that the certificate of an `https` upstream must match; an IPv6 address without brackets. */
 export function certifiedName({ hostname, tls }: Address): string {
   return tls?.serverName ?? hostname.replace(/^\[(.*)\]$/, "$1");
 }
@@ -49,7 +49,7 @@ export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
-/** "localhost", names below it (RFC 6761 section 6.3), 127.0.0.0/8 and ::1, with or without brackets. */
+/** True for "localhost" and names below it (RFC 6761 section 6.3), 127.0.0.0/8, and ::1 with or without brackets. */
 export function isLoopback(hostname: string): boolean {
   const name = hostname.toLowerCase().replace(/^\[|\]$/g, "");
   return (
@@ -61,8 +61,8 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /**
- * @param ranges addresses and CIDR ranges, already checked
- * @returns whether an address lies in one of them
+ * @param ranges addresses and CIDR ranges, already validated
+ * @returns whether an IP address is in one of the ranges; false for text that is not an IP address
  */
 export function trustedProxyMatcher(ranges: readonly string[]): (address: string) => boolean {
   if (ranges.length === 0) return () => false;

@@ -1,4 +1,4 @@
-/** The table of policies and their only registration: configuration, help and the law suite all read it. */
+/** The table of policies. Configuration, help and the law suite read it. */
 
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
@@ -16,23 +16,26 @@ export interface PolicyOptions {
 }
 
 interface PolicyEntry {
-  readonly create: (setting: PolicyOptions) => Policy;
+  readonly create: (options: PolicyOptions) => Policy;
   /** One line for help and documentation. */
   readonly summary: string;
-  /** Whether it looks at the key. Only then is one taken from the request. */
+  /** Whether it uses the hash key. Only then is one computed for each request. */
   readonly keyed?: true;
 }
 
 export const policies = {
   "round-robin": { create: () => roundRobin(), summary: "turns in proportion to weights" },
-  "least-connections": { create: () => leastConnections(), summary: "the least in flight for its weight" },
-  random: { create: (setting) => random(setting.random), summary: "weighted dice" },
+  "least-connections": {
+    create: () => leastConnections(),
+    summary: "the fewest requests in flight for its weight",
+  },
+  random: { create: (options) => random(options.random), summary: "weighted random" },
   p2c: {
-    create: (setting) => p2c(setting.random, setting.clock),
-    summary: "the cheaper of two at random by latency and load, for uneven upstreams",
+    create: (options) => p2c(options.random, options.clock),
+    summary: "the cheaper of two random ones by latency and load, for uneven upstreams",
   },
   hash: { create: () => hash(), summary: "the same key to the same upstream", keyed: true },
-  first: { create: () => first(), summary: "the first fit one takes all" },
+  first: { create: () => first(), summary: "the first available one takes all" },
 } satisfies Record<string, PolicyEntry>;
 
 export type PolicyName = keyof typeof policies;

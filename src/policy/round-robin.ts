@@ -1,26 +1,26 @@
-/** Turns in proportion to weights, evenly spread. */
+/** Policy `round-robin`: turns in proportion to weights, evenly spread. */
 
 import { EdfScheduler } from "../lib/edf-scheduler.ts";
 import type { Policy } from "../pool/selection.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
-/** Smooth weighted round robin: exact over every Σweight requests, under any fit list. See {@link EdfScheduler}. */
+/** Smooth weighted round robin: exact over every Σweight requests, for any list. See {@link EdfScheduler}. */
 export function roundRobin(): Policy {
-  const turns = new EdfScheduler<Upstream>();
-  let known: readonly Upstream[] = [];
-  const follow = (fit: readonly Upstream[]) => {
-    if (fit === known) return;
-    turns.reset(fit, (upstream) => upstream.effectiveWeight);
-    known = fit;
+  const scheduler = new EdfScheduler<Upstream>();
+  let previous: readonly Upstream[] = [];
+  const rebuild = (available: readonly Upstream[]) => {
+    if (available === previous) return;
+    scheduler.reset(available, (upstream) => upstream.effectiveWeight);
+    previous = available;
   };
   return {
-    pick(fit) {
-      follow(fit);
-      return turns.next();
+    pick(available) {
+      rebuild(available);
+      return scheduler.next();
     },
-    peek(fit) {
-      follow(fit);
-      return turns.first();
+    peek(available) {
+      rebuild(available);
+      return scheduler.first();
     },
   };
 }

@@ -1,11 +1,11 @@
-/** The active verdict: what a run of probe results says about an upstream. Separate from the prober, which only looks. */
+/** Active health of one upstream: the verdict that follows from its probe results. */
 
 export type ActiveHealthState = "checking" | "passing" | "failing";
 
 export interface RiseFall {
-  /** Successes in a row that bring a failing upstream back. */
+  /** Successes in a row that make a failing upstream pass. */
   readonly rise: number;
-  /** Failures in a row that take a passing upstream out. */
+  /** Failures in a row that make a passing upstream fail. */
   readonly fall: number;
 }
 
@@ -17,7 +17,7 @@ export interface RiseFall {
  *      │                      └──────── rise successes in a row ───┘ │
  *      └──────────────────────── any failure ────────────────────────┘
  * ```
- * The first result decides alone: before it nothing is known, and a start must not wait for a streak.
+ * The first result decides alone: nothing is known before it, and a start must not wait for several.
  */
 export class ActiveHealth {
   #limits: RiseFall;
@@ -32,17 +32,17 @@ export class ActiveHealth {
     return this.#state;
   }
 
-  /** Whether the last results speak against the present verdict, so that looking more often is worth it. */
+  /** Whether the last result contradicts the verdict, so that probing more often is worthwhile. */
   get isChanging(): boolean {
     return this.#state === "checking" || this.#against > 0;
   }
 
-  /** From the next result on; the verdict and the present run stay. */
+  /** Sets new limits from the next result on. The verdict and the current run of results stay. */
   adjust(limits: RiseFall): void {
     this.#limits = limits;
   }
 
-  /** Takes a verdict over that probes reached elsewhere; true if it is another one. */
+  /** Adopts a verdict that another process reached. @returns whether it changed */
   adopt(state: ActiveHealthState): boolean {
     if (this.#state === state) return false;
     this.#state = state;
@@ -51,8 +51,9 @@ export class ActiveHealth {
   }
 
   /**
-   * Takes one probe result in; true if the verdict changed.
-   * @param isDecisive whether requests have said the same before, so that one failure is enough
+   * Records one probe result.
+   * @param isDecisive whether requests stalled too, so that one failure is enough
+   * @returns whether the verdict changed
    */
   record(success: boolean, isDecisive = false): boolean {
     const agreed = success ? "passing" : "failing";

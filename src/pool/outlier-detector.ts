@@ -1,4 +1,4 @@
-/** The passive verdict: what the ends of real requests say about an upstream. Separate from the probes, which only knock. */
+/** Passive health of one upstream: ejects it when real requests fail, and restores it. */
 
 import { SlidingWindowCounter } from "../lib/rate.ts";
 import type { Signal } from "./outcome.ts";
@@ -8,7 +8,7 @@ export type OutlierState = "up" | "ejected" | "probation";
 /** Why a verdict changed: one vocabulary for log, metrics and dashboard. */
 export type EjectionReason = "consecutive_failures" | "failure_ratio" | "probation_failed" | "unresponsive";
 
-/** Who ends an ejection before its time. */
+/** What ends an ejection before its time. */
 export type RestoreReason = "probe_passed" | "operator";
 export type OutlierReason = EjectionReason | "ejection_over" | "answered" | RestoreReason;
 
@@ -17,28 +17,28 @@ export interface OutlierLimits {
   readonly consecutiveFailures: number;
   /** Failures ÷ attempts of the window that eject, 0–1. */
   readonly failureRatio: number;
-  /** The ratio counts for nothing with fewer attempts than this in the window. */
+  /** Attempts in the window below which the ratio is ignored. */
   readonly minimumVolume: number;
   readonly windowMs: number;
-  /** The first ejection; the n-th lasts n times as long. */
+  /** Length of the first ejection; the n-th lasts n times as long. */
   readonly ejectionMs: number;
   readonly maxEjectionMs: number;
 }
 
-/** A passive verdict as it travels between processes that share a clock. */
+/** The verdict as processes that share a clock send it to each other. */
 export interface OutlierVerdict {
   readonly state: OutlierState;
-  /** Clock time at which attempts or probes last decided; the mere end of an ejection decides nothing. 0 before. */
+  /** Clock time of the last decision by attempts or probes; 0 before the first. The end of an ejection is no decision. */
   readonly decidedAt: number;
   readonly since: number;
-  /** Null while there is no ejection. */
+  /** Clock time; null while not ejected. */
   readonly endsAt: number | null;
   readonly reason?: OutlierReason | undefined;
   readonly cause?: string | undefined;
   readonly ejections: number;
 }
 
-/** Limits that nothing reaches: for a pool without passive verdicts. */
+/** Limits that nothing reaches, for a pool without outlier detection. */
 export const ejectionDisabled: OutlierLimits = {
   consecutiveFailures: Infinity,
   failureRatio: Infinity,
@@ -53,13 +53,13 @@ export const ejectionDisabled: OutlierLimits = {
  *            failures, in a row or by ratio                time
  *       up ───────────────────────────────▶ ejected ─────────────────▶ probation
  *      ▲ ▲                                   │   ▲                      │  │  │
- *      │ └──────── probes bring it back ─────┴───┼──────────────────────┘  │  │
+ *      │ └──────── probes restore it ────────┴───┼──────────────────────┘  │  │
  *      │                                         └──── failure (longer) ───┘  │
- *      └───────────────────────────── an answer ──────────────────────────────┘
+ *      └───────────────────────────── a response ─────────────────────────────┘
  * ```
- * Probation admits one attempt at a time; a cancelled one gives the slot back. Only attempts that began after the last
- * change may speak: what was under way before says nothing new.
- * Sources: Envoy's outlier detection; linkerd's failure accrual, whose probation this is.
+ * Probation admits one attempt at a time; a cancelled one gives the slot back. Attempts that started before the last change
+ * of state are ignored: they say nothing new.
+ * Sources: Envoy's outlier detection; the probation is that of linkerd's failure accrual.
  */
 export class OutlierDetector {
   #limits: OutlierLimits;
@@ -72,15 +72,15 @@ export class OutlierDetector {
   #lastFailure: string | undefined;
   /** Clock time of the last change of state. */
   since = 0;
-  /** Clock time at which the ejection ends; Infinity while there is none. */
+  /** Clock time at which the ejection ends; Infinity while not ejected. */
   endsAt = Infinity;
-  /** How much later than others this process tries it again: of several one has the first try. Milliseconds. */
+  /** How much later than other processes this one starts the probation, so that one of them tries first. Milliseconds. */
   probationDelayMs = 0;
-  /** Ejections that count: one more with each, one less for each first ejection's length spent up. */
+  /** Multiplies the length of the next ejection: grows with each, shrinks by one for each `ejectionMs` spent up. */
   ejections = 0;
-  /** What the last change followed from; undefined before the first. */
+  /** Reason of the last change; undefined before the first. */
   reason: OutlierReason | undefined;
-  /** How the attempt failed that took it out, as a reason word: it stays until the upstream is up again. */
+  /** Reason word of the failure that ejected it; kept until the upstream is up again. */
   cause: string | undefined;
 
   constructor(limits: OutlierLimits) {
@@ -89,7 +89,7 @@ export class OutlierDetector {
     this.#failures = new SlidingWindowCounter(limits.windowMs);
   }
 
-  /** As of the last `settle`: an ejection that has run out ends only there. */
+  /** As of the last `expireEjection`: an ejection whose time is over ends only there. */
   get state(): OutlierState {
     return this.#state;
   }
@@ -100,11 +100,11 @@ export class OutlierDetector {
     return { state, decidedAt, since, endsAt: endsAt === Infinity ? null : endsAt, reason, cause, ejections };
   }
 
-  /** Takes a verdict over that was decided later than this one; true if the state changed. */
+  /** Adopts a verdict that was decided later than this one. @returns whether the state changed */
   adopt({ state, decidedAt, since, endsAt, reason, cause, ejections }: OutlierVerdict): boolean {
     if (decidedAt <= this.#decidedAt) return false;
     const before = this.#state;
-    this.#become(state, reason, since);
+    this.#setState(state, reason, since);
     this.#decidedAt = decidedAt;
     this.endsAt = endsAt ?? Infinity;
     this.cause = cause;
@@ -112,7 +112,7 @@ export class OutlierDetector {
     return this.#state !== before;
   }
 
-  /** From the next attempt on; the verdict stays, and a present ejection ends when it would have. */
+  /** Sets new limits from the next attempt on. The verdict stays; a current ejection ends at its original time. */
   adjust(limits: OutlierLimits): void {
     if (limits.windowMs !== this.#limits.windowMs) {
       this.#attempts = new SlidingWindowCounter(limits.windowMs);
@@ -121,78 +121,81 @@ export class OutlierDetector {
     this.#limits = limits;
   }
 
-  /** Clock time from which on it is on probation here; Infinity while it is not ejected. */
+  /** Clock time at which this process starts the probation; Infinity while not ejected. */
   get probationStartsAt(): number {
     return this.endsAt + this.probationDelayMs;
   }
 
-  /** Whether it lets one more attempt in. */
+  /** Whether one more attempt is admitted. */
   get admits(): boolean {
     return this.#state === "up" || (this.#state === "probation" && this.#admitted === 0);
   }
 
-  /** Whether an attempt that began then was left behind by the present ejection. */
+  /** Whether an attempt that started then was open when the current ejection began. */
   ejectedAfter(startedAt: number): boolean {
     return this.#state === "ejected" && startedAt <= this.since;
   }
 
-  /** An attempt begins. */
+  /** Counts an attempt in. */
   attemptStarted(): void {
     if (this.#state === "probation") this.#admitted += 1;
   }
 
-  /** Names the failure that is recorded next. @param failure a reason word */
+  /** Sets the reason word of the failure that is recorded next. */
   setFailureLabel(failure: string): void {
     this.#lastFailure = failure;
   }
 
   /**
-   * Takes the end of an attempt in, or the good head of its answer.
-   * @param mayEject whether the pool can do without this upstream
+   * Records the end of an attempt, or the good head of its response.
+   * @param mayEject whether the pool can spare this upstream
    * @returns whether the state changed
    */
-  record(sign: Signal, now: number, mayEject: boolean): boolean {
+  record(signal: Signal, now: number, mayEject: boolean): boolean {
     if (this.#state === "ejected") return false;
-    if (this.#state === "probation") return this.#recordInProbation(sign, now, mayEject);
-    if (sign === "cancelled") return false;
+    if (this.#state === "probation") return this.#recordInProbation(signal, now, mayEject);
+    if (signal === "cancelled") return false;
     this.#attempts.add(now);
-    if (sign === "success") {
+    if (signal === "success") {
       this.#consecutive = 0;
       return false;
     }
     this.#consecutive += 1;
     this.#failures.add(now);
-    const reason = this.#suspicion(now);
+    const reason = this.#ejectionReason(now);
     if (reason === undefined || !mayEject) return false;
-    this.#resetFailures(now);
+    this.#decayEjections(now);
     return this.#eject(reason, now);
   }
 
-  /** Takes it out for answering nothing at all. */
+  /** Ejects it because it responds to nothing. */
   ejectUnresponsive(now: number): void {
     this.#lastFailure = undefined;
-    this.#resetFailures(now);
+    this.#decayEjections(now);
     this.#eject("unresponsive", now);
   }
 
-  /** Ends an ejection that has run out; true if the state changed. */
+  /** Starts the probation if the ejection's time is over. @returns whether the state changed */
   expireEjection(now: number): boolean {
     if (this.#state !== "ejected" || now < this.probationStartsAt) return false;
-    return this.#become("probation", "ejection_over", now);
+    return this.#setState("probation", "ejection_over", now);
   }
 
-  /** Somebody vouches for it. Source: in Envoy, checks that pass end an ejection likewise. */
+  /**
+   * Ends an ejection or a probation early. Source: in Envoy, a passing health check ends an ejection.
+   * @returns whether the state changed
+   */
   restore(now: number, reason: RestoreReason): boolean {
-    return this.#state !== "up" && this.#become("up", reason, now);
+    return this.#state !== "up" && this.#setState("up", reason, now);
   }
 
-  #recordInProbation(sign: Signal, now: number, mayEject: boolean): boolean {
+  #recordInProbation(signal: Signal, now: number, mayEject: boolean): boolean {
     this.#admitted = Math.max(0, this.#admitted - 1);
-    if (sign === "success") return this.#become("up", "answered", now);
-    return sign === "failure" && mayEject && this.#eject("probation_failed", now);
+    if (signal === "success") return this.#setState("up", "answered", now);
+    return signal === "failure" && mayEject && this.#eject("probation_failed", now);
   }
 
-  #suspicion(now: number): EjectionReason | undefined {
+  #ejectionReason(now: number): EjectionReason | undefined {
     const { consecutiveFailures, failureRatio, minimumVolume } = this.#limits;
     if (this.#consecutive >= consecutiveFailures) return "consecutive_failures";
     const attempts = this.#attempts.sum(now);
@@ -200,21 +203,21 @@ export class OutlierDetector {
     return this.#failures.sum(now) / attempts >= failureRatio ? "failure_ratio" : undefined;
   }
 
-  #resetFailures(now: number): void {
-    const forgiven = Math.floor((now - this.since) / this.#limits.ejectionMs);
-    this.ejections = Math.max(0, this.ejections - forgiven);
+  #decayEjections(now: number): void {
+    const reduction = Math.floor((now - this.since) / this.#limits.ejectionMs);
+    this.ejections = Math.max(0, this.ejections - reduction);
   }
 
   #eject(reason: EjectionReason, now: number): boolean {
     const { ejectionMs, maxEjectionMs } = this.#limits;
     this.ejections = Math.min(this.ejections + 1, Math.ceil(maxEjectionMs / ejectionMs));
-    this.#become("ejected", reason, now);
+    this.#setState("ejected", reason, now);
     this.cause = this.#lastFailure;
     this.endsAt = now + Math.min(ejectionMs * this.ejections, maxEjectionMs);
     return true;
   }
 
-  #become(state: OutlierState, reason: OutlierReason | undefined, now: number): true {
+  #setState(state: OutlierState, reason: OutlierReason | undefined, now: number): true {
     this.#state = state;
     if (reason !== "ejection_over") this.#decidedAt = now;
     this.reason = reason;

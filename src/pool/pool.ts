@@ -1,4 +1,4 @@
-/** A named group of upstreams: keeps the list of those that may serve and lets its policy choose among them. */
+/** A named group of upstreams and its policy: keeps the list of available upstreams and selects among them. */
 
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
@@ -24,7 +24,7 @@ export class Pool implements AttemptAccounting {
   readonly #observer: PoolObserver | undefined;
   #servingSet: ServingSet | undefined;
   #isStale = true;
-  /** Told when an upstream may have room again. */
+  /** Called when an upstream may have a free slot again. */
   onCapacity: (() => void) | undefined;
 
   constructor(spec: PoolSpec) {
@@ -41,105 +41,105 @@ export class Pool implements AttemptAccounting {
     return this.#upstreams;
   }
 
-  /** Those that may serve now. Rebuilt only after a verdict changed, so a request costs the same with 3 or 3,000. */
+  /** Upstreams that may serve now. Rebuilt only after a verdict changed, so a request costs the same with 3 or 3,000. */
   get available(): readonly Upstream[] {
     return this.#current().tiers[0]?.members ?? [];
   }
 
-  /** Whether nothing but passive verdicts was left to go by, so that all of them serve. */
+  /** Whether every eligible upstream is ejected, so that all of them serve (panic mode). */
   get isPanicking(): boolean {
     return this.#current().isPanicking;
   }
 
-  /** Whether upstreams are fit but every one is at its limit. */
+  /** Whether upstreams are available but each is at its limit. */
   get isFull(): boolean {
     const { tiers } = this.#current();
     return tiers.length > 0 && tiers.every((tier) => tier.isFull);
   }
 
-  /** Whether it gets new requests now. */
+  /** Whether the upstream gets new requests now. */
   serves(upstream: Upstream): boolean {
     const serving = this.#current().tiers.find((tier) => !tier.isFull);
-    return serving?.members.includes(upstream) === true && this.#hasRoom(upstream);
+    return serving?.members.includes(upstream) === true && this.#hasSlot(upstream);
   }
 
   /**
-   * Chooses where a request goes; undefined if nothing is left to try.
-   * @param key what the request is pinned by; empty where the pool has no key
-   * @param tried where it has failed already. A retry is not a turn: it asks no policy, or one dead upstream of
-   *   three would push three quarters of the traffic onto one survivor. Nor is what a full upstream leaves to others.
-   * @param isImagined nothing is sent: no turn is taken
+   * Selects where a request goes; undefined if nothing is left to try.
+   * @param key the request's hash key; empty where the pool has none
+   * @param tried upstreams that failed it already. A retry takes no turn of the policy: else one dead upstream of three would
+   *   push three quarters of the traffic onto one survivor. Nor does overflow from a full upstream.
+   * @param isDryRun nothing is sent, so no turn is taken
    */
-  select(key: string, tried: readonly Upstream[], isImagined = false): Upstream | undefined {
+  select(key: string, tried: readonly Upstream[], isDryRun = false): Upstream | undefined {
     if (tried.length > 0) return selectRetryUpstream(this.#current(), tried, this.#random);
     const { tiers } = this.#current();
     const best = tiers[0];
     if (best && !best.isFull) {
-      const picked = (isImagined ? peek : pick)(this.#policy, best.members, key);
-      return this.#hasRoom(picked) ? picked : powerOfTwoChoices(best.open, this.#random);
+      const picked = (isDryRun ? peek : pick)(this.#policy, best.members, key);
+      return this.#hasSlot(picked) ? picked : powerOfTwoChoices(best.open, this.#random);
     }
     const next = tiers.find((tier) => !tier.isFull);
     return next && powerOfTwoChoices(next.open, this.#random);
   }
 
-  /** Changes who belongs to it. Whoever leaves gets nothing new; what is under way there finishes. */
+  /** Replaces the members. A removed upstream gets no new requests; those in flight finish. */
   setUpstreams(upstreams: readonly Upstream[]): void {
     this.#upstreams = upstreams;
-    this.#changed();
+    this.#invalidate();
   }
 
-  /** From the next choice on. */
+  /** Replaces the policy from the next selection on. */
   setPolicy(policy: Policy): void {
     this.#policy = policy;
   }
 
-  /** @param share 0–1; whoever is ejected now stays so */
+  /** @param share 0–1; upstreams that are ejected now stay ejected */
   setMaxEjectedShare(share: number): void {
     this.#maxEjectedShare = share;
   }
 
-  /** Takes a new share and place in; true if they are new. The fit list is a new one then, so that policies see it. */
+  /** Sets weight and backup. The list is rebuilt then, so that policies see it. @returns whether anything changed */
   adjust(upstream: Upstream, { weight, backup }: Pick<Upstream, "weight" | "backup">): boolean {
     if (upstream.weight === weight && upstream.backup === backup) return false;
     Object.assign(upstream, { weight, backup });
-    this.#changed();
+    this.#invalidate();
     return true;
   }
 
-  /** Takes the operator's intent in; true if it changed anything. */
+  /** Sets the operator's intent. @returns whether it changed */
   setMode(upstream: Upstream, mode: Mode): boolean {
     if (upstream.mode === mode) return false;
     upstream.mode = mode;
-    this.#changed();
+    this.#invalidate();
     return true;
   }
 
-  /** Takes new limits in; verdicts stay. Those of the probes are the streak's own. */
+  /** Sets new limits; verdicts stay. Rise and fall are set on `activeHealth`. */
   setLimits(upstream: Upstream, { outlier, slowStartMs, maxInFlight }: Partial<UpstreamLimits>): void {
     upstream.outlier.adjust(outlier ?? ejectionDisabled);
     upstream.slowStart.adjust(slowStartMs ?? 0);
     upstream.maxInFlight = maxInFlight ?? Infinity;
-    this.#changed();
+    this.#invalidate();
   }
 
-  /** Takes over what is known of it elsewhere; the passive verdict only if it is a later one. True if that changed. */
+  /** Adopts another process's verdicts; the passive one only if it is later. @returns whether the passive state changed */
   adoptHealth(upstream: Upstream, { streak: activeHealth, verdict }: UpstreamHealth): boolean {
     const wasFailing = upstream.activeHealth.state === "failing";
     const hasPassed = upstream.activeHealth.adopt(activeHealth) && wasFailing;
     const isChanged = upstream.outlier.adopt(verdict);
     if (hasPassed || (isChanged && upstream.outlier.state === "up")) upstream.slowStart.begin(this.#clock());
-    this.#changed();
+    this.#invalidate();
     return isChanged;
   }
 
-  /** Takes over how many attempts are under way in other processes, in a pool that makes none itself. */
+  /** Sets the number of attempts in flight in other processes, for a pool that makes none itself. */
   setInFlight(upstream: Upstream, { inFlight, tunnels }: Pick<Upstream, "inFlight" | "tunnels">): void {
     if (upstream.inFlight === inFlight && upstream.tunnels === tunnels) return;
     Object.assign(upstream, { inFlight, tunnels });
-    this.#changed();
+    this.#invalidate();
   }
 
-  /** Takes a probe's result in; true if its verdict changed. One that recovers starts slowly; one that is new does not. */
+  /** Records a probe's result. A recovery begins a slow start, a first pass does not. @returns whether the verdict changed */
   recordProbe(
     upstream: Upstream,
     success: boolean,
@@ -153,80 +153,80 @@ export class Pool implements AttemptAccounting {
       success,
       isSuspected === true && otherUpCount(this.#current(), upstream) > 0,
     );
-    if (isNew) this.#changed();
+    if (isNew) this.#invalidate();
     if (!wasOut || !success || activeHealth.state !== "passing") return isNew;
     if (!this.restore(upstream, "probe_passed")) slowStart.begin(this.#clock());
     return isNew;
   }
 
-  /** Ends an ejection or a probation before its time, with a slow start; false if there was none. */
+  /** Ends an ejection or a probation early and begins a slow start. @returns false if the upstream was up */
   restore(upstream: Upstream, reason: RestoreReason): boolean {
     const [now, from] = [this.#clock(), upstream.outlier.state];
     if (!upstream.outlier.restore(now, reason)) return false;
     upstream.slowStart.begin(now);
-    this.#changed();
-    this.#announce(upstream, from);
+    this.#invalidate();
+    this.#notifyOutlierChange(upstream, from);
     return true;
   }
 
-  /** Takes out who answers nothing while others do, unless the pool cannot do without. */
+  /** Ejects an upstream that responds to nothing while others do, unless the pool cannot spare it. */
   ejectUnresponsive(upstream: Upstream): void {
     const from = upstream.outlier.state;
     if (from !== "up" || !this.canEject(upstream)) return;
     upstream.outlier.ejectUnresponsive(this.#clock());
     this.#isStale = true;
-    this.#announce(upstream, from);
+    this.#notifyOutlierChange(upstream, from);
   }
 
   attemptStarted(upstream: Upstream): void {
     upstream.outlier.attemptStarted();
-    if (this.#hasRoom(upstream) || !this.#servingSet) return;
+    if (this.#hasSlot(upstream) || !this.#servingSet) return;
     for (const tier of this.#servingSet.tiers) if (tier.close(upstream)) return;
   }
 
-  /** Called by an attempt alone. An answer's good head is enough to end a probation: its body may last for hours. */
+  /** Called by attempts only. The good head of a response ends a probation: its body may last for hours. */
   attemptResponding(attempt: Attempt): void {
     if (attempt.upstream.outlier.state === "probation")
       this.#evaluate(attempt, "success", attempt.responseStartedAt);
-    if (attempt.isTunnel) this.#freed(attempt.upstream);
+    if (attempt.isTunnel) this.#slotFreed(attempt.upstream);
   }
 
-  /** Called by an attempt alone. */
-  attemptEnded(attempt: Attempt, sign: Signal): void {
-    this.#evaluate(attempt, sign, attempt.endedAt);
-    this.#freed(attempt.upstream);
+  /** Called by attempts only. */
+  attemptEnded(attempt: Attempt, signal: Signal): void {
+    this.#evaluate(attempt, signal, attempt.endedAt);
+    this.#slotFreed(attempt.upstream);
   }
 
-  /** One of its places is free again. */
-  #freed(upstream: Upstream): void {
+  /** A slot may be free again. */
+  #slotFreed(upstream: Upstream): void {
     this.onCapacity?.();
-    if (!this.#servingSet || !this.#hasRoom(upstream)) return;
+    if (!this.#servingSet || !this.#hasSlot(upstream)) return;
     for (const tier of this.#servingSet.tiers) if (tier.reopen(upstream)) return;
   }
 
-  #evaluate({ upstream, startedAt }: Attempt, sign: Signal, now: number): void {
+  #evaluate({ upstream, startedAt }: Attempt, signal: Signal, now: number): void {
     const { outlier } = upstream;
     if (startedAt < outlier.since) return;
     const from = outlier.state;
-    if (!outlier.record(sign, now, sign === "failure" && this.canEject(upstream))) return;
+    if (!outlier.record(signal, now, signal === "failure" && this.canEject(upstream))) return;
     this.#isStale = true;
     if (outlier.state === "up") upstream.slowStart.begin(now);
-    this.#announce(upstream, from);
+    this.#notifyOutlierChange(upstream, from);
   }
 
-  /** At most a share of the pool is ejected, and never the last one that is up. */
+  /** Whether the pool can spare the upstream: at most a share is ejected, and never the last one that is up. */
   canEject(upstream: Upstream): boolean {
     const servingSet = this.#current();
     if (!isEligible(upstream) || otherUpCount(servingSet, upstream) === 0) return false;
     return servingSet.ejected.length + 1 <= this.#maxEjectedShare * servingSet.eligible;
   }
 
-  #announce(upstream: Upstream, from: OutlierState): void {
+  #notifyOutlierChange(upstream: Upstream, from: OutlierState): void {
     const { state: to, reason } = upstream.outlier;
     this.#observer?.outlierChanged(this, { upstream, from, to, reason });
   }
 
-  #hasRoom(upstream: Upstream): boolean {
+  #hasSlot(upstream: Upstream): boolean {
     return upstream.hasCapacity && (upstream.outlier.admits || this.#servingSet?.isPanicking === true);
   }
 
@@ -234,28 +234,26 @@ export class Pool implements AttemptAccounting {
     const servingSet = this.#servingSet;
     if (servingSet && !this.#isStale && (servingSet.dueAt === Infinity || this.#clock() < servingSet.dueAt))
       return servingSet;
-    return this.#rebuilt(this.#clock());
+    return this.#rebuild(this.#clock());
   }
 
-  #rebuilt(now: number): ServingSet {
+  #rebuild(now: number): ServingSet {
     const before = this.#servingSet;
-    const { servingSet, settled } = buildServingSet(this.upstreams, before, now);
+    const { servingSet, expired } = buildServingSet(this.upstreams, before, now);
     this.#servingSet = servingSet;
     this.#isStale = false;
-    for (const [upstream, from] of settled) this.#announce(upstream, from);
+    for (const [upstream, from] of expired) this.#notifyOutlierChange(upstream, from);
     const wasPanicking = before?.isPanicking ?? false;
     if (servingSet.isPanicking !== wasPanicking) this.#observer?.panicChanged(this, servingSet.isPanicking);
     return servingSet;
   }
 
-  /** Somebody may serve now who could not before, or the other way round. */
-  #changed(): void {
+  /** The serving set has to be rebuilt, and a slot may be free. */
+  #invalidate(): void {
     this.#isStale = true;
     this.onCapacity?.();
   }
 }
-
-// What a pool is made of, and what comes with a probe.
 
 export interface PoolSpec {
   readonly name: string;
@@ -263,22 +261,20 @@ export interface PoolSpec {
   readonly upstreams: readonly Upstream[];
   readonly random: Random;
   readonly clock: Clock;
-  /** Share of the wanted upstreams that may be ejected at the same time, 0–1; without it none is. */
+  /** Share of the eligible upstreams that may be ejected at the same time, 0–1; by default none. */
   readonly maxEjectedShare?: number;
   readonly observer?: PoolObserver;
 }
 
 /** The circumstances of a probe. */
 export interface ProbeContext {
-  /** Attempts wait there for too long: then one failure is enough, except for the last one that is up. */
+  /** Requests stall on the upstream: then one failure is enough, except for the last one that is up. */
   readonly isSuspected?: boolean;
   /** Clock time at which the probe began: what attempts found since is newer. */
   readonly begunAt?: number;
   /** Whether its success disproves an ejection for refused connections; by default true. */
   readonly provesConnect?: boolean;
 }
-
-// What a pool tells of itself: apart from the pool, because the listeners live on other floors.
 
 /** A change of an upstream's passive verdict. */
 export interface OutlierChange {
@@ -288,9 +284,9 @@ export interface OutlierChange {
   readonly reason: OutlierReason | undefined;
 }
 
-/** Hears of changes that requests and time bring about. Called synchronously on a request's way; must not throw. */
+/** Called when a request or the time changes a verdict. Synchronous, on the request path; must not throw. */
 export interface PoolObserver {
   outlierChanged(pool: Pool, change: OutlierChange): void;
-  /** The pool began or stopped to serve from everybody for want of an upstream that is up. */
+  /** Panic mode started or ended. */
   panicChanged(pool: Pool, isPanicking: boolean): void;
 }

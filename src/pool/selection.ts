@@ -1,15 +1,15 @@
-/** Chances between upstreams where no policy is asked: for retries, and for what a full upstream leaves to others. */
+/** How an upstream is selected: the policy interface, and power of two choices for retries and overflow. */
 
 import { type Random, randomIndex } from "../lib/random.ts";
 import type { PriorityGroups, PriorityTier } from "./serving-set.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** So many blind draws come before a search: where most are acceptable, one of them hits. */
+/** Random draws before a search: where most upstreams are acceptable, one of them hits. */
 const blindDraws = 4;
 
 /**
- * The lighter of two that are drawn evenly from the acceptable ones; undefined if there are none. Costs the same for any
- * length of the list as long as most of it is acceptable.
+ * The less loaded of two that are drawn evenly from the acceptable ones; undefined if there are none. Costs the same for
+ * any length of the list while most of it is acceptable. Source: Mitzenmacher (2001).
  */
 export function powerOfTwoChoices(
   from: readonly Upstream[],
@@ -22,7 +22,7 @@ export function powerOfTwoChoices(
   return one.inFlight / one.effectiveWeight <= other.inFlight / other.effectiveWeight ? one : other;
 }
 
-/** Another than those tried: with room and nothing against it; else one in probation, else an ejected one, rather than nobody. */
+/** An upstream that was not tried: one that is up and has a slot, else one on probation, else an ejected one. */
 export function selectRetryUpstream(
   { tiers, ejected }: Pick<PriorityGroups, "ejected"> & { readonly tiers: readonly PriorityTier[] },
   tried: readonly Upstream[],
@@ -35,8 +35,8 @@ export function selectRetryUpstream(
     if (other) return other;
   }
   const rest = tiers.flatMap((tier) => tier.open);
-  const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.hasCapacity;
-  return powerOfTwoChoices(rest, random, isNew) ?? powerOfTwoChoices(ejected, random, hasPlace);
+  const hasSlot = (upstream: Upstream) => isNew(upstream) && upstream.hasCapacity;
+  return powerOfTwoChoices(rest, random, isNew) ?? powerOfTwoChoices(ejected, random, hasSlot);
 }
 
 function draw(
@@ -52,27 +52,25 @@ function draw(
   return accepted[randomIndex(random, accepted.length)];
 }
 
-// What a pool asks of a policy. Here and not with the policies, because the pool owns the question.
-
 /**
- * Chooses one upstream. Total: from a non-empty list it always returns one of its members. It is never asked about
- * health, modes or retries, and the list keeps its identity for as long as its members and their effective weights do.
+ * Selects one upstream. Total: from a non-empty list it always returns one of its members. It does not handle health, modes
+ * or retries. The list keeps its identity while its members and their effective weights stay the same.
  */
 export interface Policy {
   /**
-   * @param fit non-empty; every effective weight is above 0, and may be a fraction
-   * @param key what the request is pinned by; empty where the pool has no key
+   * @param available non-empty; every effective weight is above 0, and may be a fraction
+   * @param key the request's hash key; empty where the pool has none
    */
-  pick(fit: readonly Upstream[], key: string): Upstream;
-  /** What `pick` would return now, without taking the turn. Missing where picking changes nothing but the dice. */
-  peek?(fit: readonly Upstream[], key: string): Upstream;
+  pick(available: readonly Upstream[], key: string): Upstream;
+  /** What `pick` would return now, without taking the turn. Missing where `pick` keeps no state. */
+  peek?(available: readonly Upstream[], key: string): Upstream;
 }
 
-export function pick(policy: Policy, fit: readonly Upstream[], key: string): Upstream {
-  return policy.pick(fit, key);
+export function pick(policy: Policy, available: readonly Upstream[], key: string): Upstream {
+  return policy.pick(available, key);
 }
 
-/** What `pick` would say. */
-export function peek(policy: Policy, fit: readonly Upstream[], key: string): Upstream {
-  return policy.peek?.(fit, key) ?? policy.pick(fit, key);
+/** What `pick` would return. */
+export function peek(policy: Policy, available: readonly Upstream[], key: string): Upstream {
+  return policy.peek?.(available, key) ?? policy.pick(available, key);
 }

@@ -1,40 +1,40 @@
-/** Who may serve now, best first: sorts a pool's upstreams by what operator, probes and attempts say of them. */
+/** Which upstreams of a pool may serve now, best first: priority groups, tiers with their free slots, and when they next change. */
 
 import type { OutlierState } from "./outlier-detector.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface PriorityGroups {
-  /** None of them is empty; the first is the pool's fit list. */
+  /** Best first, none of them empty; the first is the pool's list of available upstreams. */
   readonly groups: readonly (readonly Upstream[])[];
-  /** Out by the passive verdict alone: whom a retry may ask when nobody else is left. */
+  /** Out by the passive verdict alone: a retry may use them when nothing else is left. */
   readonly ejected: readonly Upstream[];
-  /** Nothing but passive verdicts is left to go by, so they are ignored: everybody serves. */
+  /** Every eligible upstream is ejected, so ejections are ignored and all of them serve. */
   readonly isPanicking: boolean;
-  /** How many are wanted by the operator. */
+  /** How many the operator lets serve. */
   readonly eligible: number;
-  /** How many of those serve without reserve. */
+  /** How many of those are up. */
   readonly up: number;
 }
 
-/** Whether the operator wants traffic there. */
+/** Whether the operator lets it serve. */
 function isWanted({ mode, weight }: Upstream): boolean {
   return mode === "ready" && weight > 0;
 }
 
-/** Whether anything but the passive verdict keeps it from serving. */
+/** Whether nothing but the passive verdict can keep it from serving. */
 export function isEligible(upstream: Upstream): boolean {
   return isWanted(upstream) && upstream.activeHealth.state !== "failing";
 }
 
-/** How many serve without reserve besides this one. */
+/** How many others are up. */
 export function otherUpCount({ up }: PriorityGroups, upstream: Upstream): number {
   return isEligible(upstream) && upstream.outlier.state === "up" ? up - 1 : up;
 }
 
 /**
- * Known-good before unknown, primaries before backups. One in probation serves with the first group that has others to
- * carry the load. When not a single candidate is up, ejections are ignored: to serve badly is better than not at all,
- * and probes that say "down" have already been heard.
+ * Passing before checking, primaries before backups. An upstream on probation serves with the first group that has others to
+ * carry the load. When no eligible upstream is up, ejections are ignored (panic mode): a bad response is better than none,
+ * and upstreams whose probes fail are excluded already.
  */
 export function priorityGroupsOf(upstreams: readonly Upstream[]): PriorityGroups {
   const candidates = upstreams.filter(isEligible);
@@ -62,21 +62,20 @@ function ranked(candidates: readonly Upstream[]): readonly (readonly Upstream[])
   return groups.filter((group) => group.length > 0);
 }
 
-/** Joins groups that only have upstreams in probation with the next one: alone they would admit hardly anything. */
+/** Merges a group that only has upstreams on probation with the next one: alone it would admit hardly anything. */
 function withProbation(groups: readonly (readonly Upstream[])[]): readonly (readonly Upstream[])[] {
-  const joined: (readonly Upstream[])[] = [];
-  let addition: readonly Upstream[] = [];
+  const merged: (readonly Upstream[])[] = [];
+  let pending: readonly Upstream[] = [];
   for (const group of groups) {
-    addition = [...addition, ...group];
+    pending = [...pending, ...group];
     if (!group.some(({ outlier }) => outlier.state === "up")) continue;
-    joined.push(addition);
-    addition = [];
+    merged.push(pending);
+    pending = [];
   }
-  return addition.length > 0 ? [...joined, addition] : joined;
+  return pending.length > 0 ? [...merged, pending] : merged;
 }
 
-// Who may serve, until the next change: ranks with their places, and when mere time will change them.
-
+/** Valid until a verdict changes or `dueAt`. */
 export interface ServingSet extends PriorityGroups {
   readonly tiers: readonly PriorityTier[];
   /** Clock time at which the earliest ejection ends or the next step of a slow start is due. */
@@ -85,57 +84,55 @@ export interface ServingSet extends PriorityGroups {
 
 export interface ServingSetUpdate {
   readonly servingSet: ServingSet;
-  /** Whose verdict mere time has changed, and from what. */
-  readonly settled: readonly (readonly [upstream: Upstream, from: OutlierState])[];
+  /** Upstreams whose ejection ended by time, with the state before. */
+  readonly expired: readonly (readonly [upstream: Upstream, from: OutlierState])[];
 }
 
-/** Brings verdicts up to date and ranks by them. @param before whose tiers lend their memory to the new ones */
+/** Updates verdicts that depend on time and groups by them. @param before its lists are reused where nothing changed */
 export function buildServingSet(
   upstreams: readonly Upstream[],
   before: ServingSet | undefined,
   now: number,
 ): ServingSetUpdate {
-  const settled: [upstream: Upstream, from: OutlierState][] = [];
+  const expired: [upstream: Upstream, from: OutlierState][] = [];
   let dueAt = Infinity;
   for (const upstream of upstreams) {
     const from = upstream.outlier.state;
-    if (upstream.outlier.expireEjection(now)) settled.push([upstream, from]);
+    if (upstream.outlier.expireEjection(now)) expired.push([upstream, from]);
     upstream.slowStart.advance(now);
     dueAt = Math.min(dueAt, upstream.outlier.probationStartsAt, upstream.slowStart.dueAt(now));
   }
-  const ranks = priorityGroupsOf(upstreams);
-  const hasRoom = (upstream: Upstream) =>
-    upstream.hasCapacity && (ranks.isPanicking || upstream.outlier.admits);
-  const tiers = ranks.groups.map((group, i) => new PriorityTier(group, hasRoom, before?.tiers[i]));
-  return { servingSet: { ...ranks, tiers, dueAt }, settled };
+  const groups = priorityGroupsOf(upstreams);
+  const hasSlot = (upstream: Upstream) =>
+    upstream.hasCapacity && (groups.isPanicking || upstream.outlier.admits);
+  const tiers = groups.groups.map((group, i) => new PriorityTier(group, hasSlot, before?.tiers[i]));
+  return { servingSet: { ...groups, tiers, dueAt }, expired };
 }
 
-// Upstreams of one rank, and which of them have room: kept up to date at O(1) for each attempt.
-
 /**
- * Members stay; only the list of open ones changes while they fill up and empty. So an upstream that is at its limit
- * makes no new fit list: rebuilding one for a thousand upstreams, and the policies' books with it, takes longer than
- * a request.
+ * Upstreams of one priority, and which of them have a free slot, kept up to date in O(1) for each attempt. The members stay;
+ * only the list of open ones changes. So a full upstream does not rebuild the list of available upstreams: for a thousand of
+ * them, with the policies' state, that takes longer than a request.
  */
 export class PriorityTier {
   readonly members: readonly Upstream[];
-  /** Effective weights at the time of making, to tell whether a later list is the same. */
+  /** Effective weights at construction, to detect whether a later list is the same. */
   readonly #weights: readonly number[];
   readonly #open: Upstream[];
   readonly #closed = new Set<Upstream>();
-  /** Places in the list of open ones; made when the first member closes. */
-  #places: Map<Upstream, number> | undefined;
+  /** Positions in the list of open ones; created when the first member closes. */
+  #positions: Map<Upstream, number> | undefined;
 
-  /** @param before the tier in the same place until now: the list keeps its identity if nothing in it has changed */
-  constructor(members: readonly Upstream[], hasRoom: (upstream: Upstream) => boolean, before?: PriorityTier) {
+  /** @param before the previous tier at this position: the list keeps its identity if nothing in it changed */
+  constructor(members: readonly Upstream[], hasSlot: (upstream: Upstream) => boolean, before?: PriorityTier) {
     this.members = before?.equals(members) ? before.members : members;
     this.#weights = members.map((upstream) => upstream.effectiveWeight);
-    this.#open = members.filter(hasRoom);
+    this.#open = members.filter(hasSlot);
     if (this.#open.length === members.length) return;
-    for (const upstream of members) if (!hasRoom(upstream)) this.#closed.add(upstream);
+    for (const upstream of members) if (!hasSlot(upstream)) this.#closed.add(upstream);
   }
 
-  /** Those with room, in no order. */
+  /** Members with a free slot, in no order. */
   get open(): readonly Upstream[] {
     return this.#open;
   }
@@ -144,25 +141,25 @@ export class PriorityTier {
     return this.#open.length === 0;
   }
 
-  /** Takes a member out of the open ones; false if it was not among them. */
+  /** Removes a member from the open ones. @returns false if it was not open */
   close(upstream: Upstream): boolean {
-    this.#places ??= new Map(this.#open.map((member, place) => [member, place]));
-    const place = this.#places.get(upstream);
+    this.#positions ??= new Map(this.#open.map((member, position) => [member, position]));
+    const position = this.#positions.get(upstream);
     const last = this.#open.at(-1);
-    if (place === undefined || last === undefined) return false;
-    this.#open[place] = last;
-    this.#places.set(last, place);
+    if (position === undefined || last === undefined) return false;
+    this.#open[position] = last;
+    this.#positions.set(last, position);
     this.#open.pop();
-    this.#places.delete(upstream);
+    this.#positions.delete(upstream);
     this.#closed.add(upstream);
     return true;
   }
 
-  /** Puts a closed member back among the open ones; false if it was not closed. */
+  /** Returns a closed member to the open ones. @returns false if it was not closed */
   reopen(upstream: Upstream): boolean {
-    // Nearly always nobody is closed, and every attempt's end asks.
+    // The common case first: every attempt's end calls this, and nearly always no member is closed.
     if (this.#open.length === this.members.length || !this.#closed.delete(upstream)) return false;
-    this.#places?.set(upstream, this.#open.length);
+    this.#positions?.set(upstream, this.#open.length);
     this.#open.push(upstream);
     return true;
   }

@@ -1,58 +1,60 @@
-/** Brings a recovered upstream back step by step: its caches and pools are cold, and a full share could fell it again. */
+/** Ramps an upstream's weight up after a recovery: its caches are cold, and a full share could overload it again. */
 
-/** Where a ramp begins, and the size of its steps: each step is a new fit list, so there are few. */
+/** Start of the ramp and size of its steps. Each step rebuilds the list of available upstreams, so there are few. */
 const step = 0.1;
 
 /**
- * A share of the weight that grows linearly from 10 % to all of it.
- * Sources: HAProxy's slowstart; Envoy's slow start with its least share of 10 %.
+ * A share of the weight that grows linearly from 10 % to 100 %.
+ * Sources: HAProxy's slowstart; Envoy's slow start with its minimum of 10 %.
  */
 export class SlowStart {
   #durationMs: number;
-  #begunAt: number | undefined;
-  /** Of the weight, 0.1–1, as of the last `settle`. */
+  #startedAt: number | undefined;
+  /** Share of the weight, 0.1–1, as of the last `advance`. */
   share = 1;
 
-  /** @param durationMs 0 for none */
+  /** @param durationMs length of the ramp; 0 for no slow start */
   constructor(durationMs: number) {
     this.#durationMs = durationMs;
   }
 
-  /** From the next step on. */
+  /** Sets a new length from the next step on. */
   adjust(durationMs: number): void {
     this.#durationMs = durationMs;
   }
 
   begin(now: number): void {
-    this.#begunAt = now;
+    this.#startedAt = now;
     this.advance(now);
   }
 
-  /** How far it has come, 0–1; undefined while none is under way. */
+  /** Progress of the ramp, 0–1; undefined while no ramp is active. */
   progress(now: number): number | undefined {
-    return this.#begunAt === undefined ? undefined : Math.min(1, (now - this.#begunAt) / this.#durationMs);
+    return this.#startedAt === undefined
+      ? undefined
+      : Math.min(1, (now - this.#startedAt) / this.#durationMs);
   }
 
-  /** Takes the steps that are due. */
+  /** Updates the share to the steps that are due. */
   advance(now: number): void {
-    if (this.#begunAt === undefined) return;
-    const elapsedMs = now - this.#begunAt;
+    if (this.#startedAt === undefined) return;
+    const elapsedMs = now - this.#startedAt;
     if (elapsedMs >= this.#durationMs) {
-      this.#begunAt = undefined;
+      this.#startedAt = undefined;
       this.share = 1;
       return;
     }
-    // The tiny amount is for sums such as 0.1 + 0.2, which lie just below the step they mean.
+    // The epsilon is for sums such as 0.1 + 0.2, which lie just below the step.
     const steps = Math.floor((step + (1 - step) * (elapsedMs / this.#durationMs)) / step + 1e-9);
     this.share = steps / Math.round(1 / step);
   }
 
   /**
-   * When to settle again; Infinity while none is under way. All ramps of one length step at the same moments, so that a
-   * thousand recovering upstreams do not make a thousand times as many new fit lists.
+   * Clock time of the next step; Infinity while no ramp is active. All ramps of one length step at the same times, so that
+   * a thousand recovering upstreams do not rebuild the list a thousand times as often.
    */
   dueAt(now: number): number {
-    if (this.#begunAt === undefined) return Infinity;
+    if (this.#startedAt === undefined) return Infinity;
     const everyMs = this.#durationMs * step;
     return (Math.floor(now / everyMs) + 1) * everyMs;
   }

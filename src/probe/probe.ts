@@ -1,21 +1,19 @@
-/** One active check of one upstream: TCP connect, or an HTTP GET. Separate from the prober, which decides when. */
+/** One probe of one upstream: a TCP connect or an HTTP GET. */
 
 import type { Clock } from "../lib/clock.ts";
 import { formatDuration } from "../lib/units.ts";
-import { authorityOf } from "../net/address.ts";
-import { originOf } from "../net/address.ts";
-import { type Address } from "../net/address.ts";
+import { type Address, authorityOf, originOf } from "../net/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
-/** How a pool's upstreams are checked; times in milliseconds. */
+/** How a pool's upstreams are probed; times in milliseconds. */
 export interface ProbePlan {
   readonly kind: "tcp" | "http";
   /** Path and query of the GET; present for `http`. */
   readonly path?: string;
   readonly intervalMs: number;
-  /** Instead of the interval while the verdict is about to change. */
+  /** Used instead of the interval while the verdict is about to change. */
   readonly changingIntervalMs: number;
-  /** Each wait is drawn from interval × (1 ± jitter), so that peers do not probe in step. 0–1. */
+  /** Each wait is random in interval × (1 ± jitter), so that peers do not probe in step. 0–1. */
   readonly jitter: number;
   readonly timeoutMs: number;
   readonly rise: number;
@@ -29,14 +27,14 @@ export function describePlan({ kind, path, intervalMs }: ProbePlan): string {
 
 export interface ProbeResult {
   readonly success: boolean;
-  /** What was seen, for people: "200", "connection refused", "no answer in 2s". */
+  /** The result for people: "status 200", "connection refused". */
   readonly detail: string;
   readonly latencyMs: number;
 }
 
 export type Probe = (address: Address, plan: ProbePlan) => Promise<ProbeResult>;
 
-/** A check that never rejects: what goes wrong is the result. */
+/** A probe that never rejects: an error is its result. */
 export function probeWith(runtime: Pick<Runtime, "dial" | "probeHttp">, clock: Clock): Probe {
   return async (address, plan) => {
     const startedAt = clock();
@@ -49,13 +47,13 @@ export function probeWith(runtime: Pick<Runtime, "dial" | "probeHttp">, clock: C
   };
 }
 
-type Verdict = Pick<ProbeResult, "success" | "detail">;
+type ProbeOutcome = Pick<ProbeResult, "success" | "detail">;
 
 async function check(
   runtime: Pick<Runtime, "dial" | "probeHttp">,
   address: Address,
   plan: ProbePlan,
-): Promise<Verdict> {
+): Promise<ProbeOutcome> {
   if (plan.kind === "tcp") {
     await runtime.dial(address.hostname, address.port, plan.timeoutMs);
     return { success: true, detail: "connected" };
@@ -69,23 +67,23 @@ async function check(
   return { success: status >= 200 && status < 400, detail: `status ${status}` };
 }
 
-const words: Readonly<Record<string, string>> = {
+const errorTexts: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "connection reset",
-  ETIMEDOUT: "no answer in time",
+  ETIMEDOUT: "no response in time",
   ENOTFOUND: "name not found",
   EHOSTUNREACH: "host unreachable",
   ENETUNREACH: "network unreachable",
-  EPROTO: "no TLS there",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificate not signed by a believed authority",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificate not signed by a believed authority",
-  SELF_SIGNED_CERT_IN_CHAIN: "certificate not signed by a believed authority",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "certificate signed by itself",
+  EPROTO: "no TLS on this port",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificate signed by an untrusted authority",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificate signed by an untrusted authority",
+  SELF_SIGNED_CERT_IN_CHAIN: "certificate signed by an untrusted authority",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "self-signed certificate",
   ERR_TLS_CERT_ALTNAME_INVALID: "certificate for another name",
   CERT_HAS_EXPIRED: "certificate expired",
 };
 
 function describe(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return words[code] ?? (code || String(error));
+  return errorTexts[code] ?? (code || String(error));
 }

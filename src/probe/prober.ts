@@ -1,4 +1,4 @@
-/** When to look: keeps one check at a time going for every upstream and writes what it saw into the pool. */
+/** The probe schedule: one probe at a time for every upstream; writes the results into the pool. */
 
 import { type Cancel, type Clock, type Schedule, sleep } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
@@ -9,10 +9,10 @@ import { rescueWaiting } from "../pool/attempt-control.ts";
 import type { ProbePlan, ProbeResult } from "./probe.ts";
 import { isUnresponsive, type StallSuspicion } from "./stall-detector.ts";
 
-/** One upstream to look at, and how. */
+/** One upstream and how it is probed. */
 export interface ProbeTarget {
   readonly upstream: Upstream;
-  /** Hears the results; the upstream may belong to it only later. */
+  /** Where results are recorded; the upstream may join it later. */
   readonly pool: Pool;
   readonly plan: ProbePlan;
 }
@@ -24,7 +24,7 @@ export interface ProberOptions {
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly random: Random;
-  /** Hears of every result, and of the verdict before if the result changed it. */
+  /** Called with every result, and with the verdict before if the result changed it. */
   readonly onResult: (
     target: ProbeTarget,
     result: ProbeResult,
@@ -32,24 +32,24 @@ export interface ProberOptions {
   ) => void;
 }
 
-/** Nobody waits longer than this for first verdicts: a black hole must not keep the rest from serving. */
+/** Longest wait for first verdicts: an address that drops packets must not keep the others from serving. */
 const firstVerdictsMs = 3_000;
 
 /**
- * Checks begin at multiples of this, those that are due by then together: each that begins alone fetches all that it takes
- * from memory, which with 1,000 upstreams comes to a hundredth of a core.
+ * Probes start at multiples of this, so that several start together: each that starts alone loads its code and data into
+ * the cache, which with 1,000 upstreams costs a hundredth of a core.
  */
 const tickMs = 50;
 
-/** A check on suspicion has no more time than this: requests already wait. */
+/** Timeout of a probe on suspicion: requests already wait. */
 const suspicionMs = 1_000;
 
-/** Looking at one target goes on until its watch is replaced or ended. */
+/** One target's schedule, until it is replaced or removed. */
 interface Watch {
   readonly target: ProbeTarget;
   cancel: Cancel | undefined;
-  /** Clock time from which on a suspicion is followed up again; Infinity while one is. */
-  heedsFrom: number;
+  /** Clock time from which a suspicion is followed up again; Infinity while a probe on suspicion runs. */
+  suspectableFrom: number;
 }
 
 export class Prober {
@@ -62,22 +62,22 @@ export class Prober {
   }
 
   /**
-   * Looks at these too, at once and from then on; one that is known already is looked at anew only if how has changed.
-   * Resolves with the first verdicts of the new ones, after three seconds at the latest.
+   * Adds targets and probes them at once. A known target is re-probed only if its plan changed.
+   * Resolves with the first verdicts of the new targets, after three seconds at the latest.
    */
   async watch(targets: readonly ProbeTarget[]): Promise<void> {
     const first = targets.flatMap((target) => {
       const known = this.#watches.get(target.upstream);
       if (this.#isStopped || (known && isSame(known.target, target))) return [];
       known?.cancel?.();
-      const watch: Watch = { target, cancel: undefined, heedsFrom: -Infinity };
+      const watch: Watch = { target, cancel: undefined, suspectableFrom: -Infinity };
       this.#watches.set(target.upstream, watch);
       return [this.#check(watch)];
     });
     if (first.length > 0) await Promise.race([Promise.all(first), sleep(firstVerdictsMs)]);
   }
 
-  /** Looks at nothing but these any more. */
+  /** Stops probing every other upstream. */
   retain(upstreams: ReadonlySet<Upstream>): void {
     for (const [upstream, watch] of this.#watches) {
       if (upstreams.has(upstream)) continue;
@@ -91,7 +91,7 @@ export class Prober {
     this.retain(new Set());
   }
 
-  /** Requests wait there for too long: checks at once; ejects who is silent, where a check could not see that. */
+  /** Requests stall on an upstream: probes it at once. Ejects an unresponsive one where a TCP connect proves nothing. */
   confirmSuspicion({ upstream, evidence }: StallSuspicion): void {
     const watch = this.#watches.get(upstream);
     if (!watch || upstream.isDown) return;
@@ -99,7 +99,7 @@ export class Prober {
     const now = this.#options.clock();
     if (plan.kind === "tcp" && isUnresponsive(evidence, now)) pool.ejectUnresponsive(upstream);
     if (upstream.isDown) rescueWaiting(upstream);
-    else if (now >= watch.heedsFrom) void this.#probeSuspect(watch);
+    else if (now >= watch.suspectableFrom) void this.#probeSuspect(watch);
   }
 
   async #check(watch: Watch): Promise<void> {
@@ -112,7 +112,7 @@ export class Prober {
     const changed = target.pool.recordProbe(target.upstream, result.success, {
       ...{ begunAt, provesConnect: this.#provesConnect(target.upstream) },
     });
-    // First of all: whatever those who hear of it throw, it is looked at again.
+    // Before anything that may throw, so that the schedule continues.
     const wait = untilTick(clock(), waitMs(target, random));
     watch.cancel = schedule(wait, () => void this.#check(watch));
     onResult(target, result, changed ? state : undefined);
@@ -123,21 +123,21 @@ export class Prober {
     return this.#options.provesConnect?.(upstream) ?? true;
   }
 
-  /** Beside the schedule, whose next look may be far away, or hangs. */
+  /** In addition to the schedule, whose next probe may be far away, or hang. */
   async #probeSuspect(watch: Watch): Promise<void> {
     const { target } = watch;
     const { pool, upstream, plan } = target;
-    watch.heedsFrom = Infinity;
+    watch.suspectableFrom = Infinity;
     const timeoutMs = Math.min(plan.timeoutMs, suspicionMs);
     const begunAt = this.#options.clock();
     const result = await this.#options.probe(upstream, { ...plan, timeoutMs });
-    watch.heedsFrom = this.#options.clock() + plan.changingIntervalMs;
+    watch.suspectableFrom = this.#options.clock() + plan.changingIntervalMs;
     if (this.#watches.get(upstream) !== watch) return;
     const { state } = upstream.activeHealth;
     const changed = pool.recordProbe(upstream, result.success, {
       ...{ isSuspected: true, begunAt, provesConnect: this.#provesConnect(upstream) },
     });
-    const detail = result.success ? result.detail : `${result.detail}, and requests wait`;
+    const detail = result.success ? result.detail : `${result.detail}; requests are stalled`;
     this.#options.onResult(target, { ...result, detail }, changed ? state : undefined);
     if (upstream.isDown) rescueWaiting(upstream);
   }
@@ -149,7 +149,7 @@ function isSame(one: ProbeTarget, other: ProbeTarget): boolean {
   return [...keys].every((key) => one.plan[key] === other.plan[key]);
 }
 
-/** The wait until the next look: short while the verdict is about to change, and never in step with other peers. */
+/** The wait until the next probe: short while the verdict is about to change, with jitter. */
 function waitMs({ upstream, plan }: ProbeTarget, random: Random): number {
   const base = upstream.activeHealth.isChanging
     ? Math.min(plan.changingIntervalMs, plan.intervalMs)
@@ -157,7 +157,7 @@ function waitMs({ upstream, plan }: ProbeTarget, random: Random): number {
   return base * (1 - plan.jitter + 2 * plan.jitter * random());
 }
 
-/** As long a wait, up to a tick longer. */
+/** The wait rounded up to the next tick. */
 function untilTick(now: number, delayMs: number): number {
   return Math.ceil((now + delayMs) / tickMs) * tickMs - now;
 }

@@ -1,4 +1,4 @@
-/** Watches who waits: whom to suspect of having stopped, and whose waiting requests to move. Apart from the prober, which checks. */
+/** Detects upstreams on which requests stall, and rescues the requests that wait on a failed one. */
 
 import { type Cancel, type Clock, repeat, type Schedule } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
@@ -6,30 +6,30 @@ import { rescueWaiting } from "../pool/attempt-control.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
-/** Between two looks at who waits: costs next to nothing for each upstream, and is soon enough for people. */
+/** Interval of the checks, milliseconds: cheap for each upstream, and fast enough for people. */
 const checkIntervalMs = 100;
 
-/** A shorter wait is never suspicious, however fast the upstream usually is. */
+/** A shorter wait is never suspicious, however fast the upstream is. */
 const minStallThresholdMs = 1_000;
 
-/** So many waiting attempts are enough to eject an upstream that a TCP check cannot judge. */
+/** Number of waiting attempts that eject an upstream that a TCP probe cannot judge. */
 const silentAttempts = 3;
 
-/** What one process sees of an upstream; clock times, 0 for what never was. */
+/** What one process measured on an upstream; clock times, 0 for never. */
 export interface StallEvidence {
-  /** How long an attempt may wait for its head before its upstream is suspected, milliseconds. */
+  /** Wait for a response's head after which the upstream is suspected, milliseconds. */
   readonly thresholdMs: number;
-  /** Since when the first attempts wait that began after its last answer: as many as silence takes, at most. */
+  /** Start of the wait of the first attempts that began after its last response: at most three. */
   readonly waits: readonly number[];
   readonly lastResponseAt: number;
-  /** That of whoever else of its pool answered last. */
+  /** The last response of any other upstream of its pool. */
   readonly othersLastResponseAt: number;
 }
 
-/** An upstream on which attempts wait for too long. */
+/** An upstream on which attempts stall. */
 export interface StallSuspicion {
   readonly upstream: Upstream;
-  /** One of each process that serves clients; none while not all have told. */
+  /** One from each process that serves clients; empty until all have reported. */
   readonly evidence: readonly StallEvidence[];
 }
 
@@ -37,24 +37,24 @@ export interface StallDetectorOptions {
   readonly pools: () => readonly Pool[];
   readonly clock: Clock;
   readonly schedule: Schedule;
-  /** The latency that 99 of 100 answers of this upstream stay below, milliseconds; undefined while unknown. */
+  /** The upstream's 99th percentile of latency, milliseconds; undefined while unknown. */
   readonly p99Ms: (upstream: Upstream) => number | undefined;
-  /** Hears, at every look, of all who are suspected then. */
+  /** Called at every check with all current suspicions. */
   readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
 }
 
-/** How long an attempt may wait for its head before its upstream is suspected, milliseconds. */
+/** Wait for a response's head after which the upstream is suspected, milliseconds. */
 export function stallThresholdMs(p99Ms = 0): number {
   return Math.max(minStallThresholdMs, 3 * p99Ms);
 }
 
 /**
  * ```
- *  waits too long ─▶ suspected ──check fails───────────────────────────▶ failing ──┐
- *                        └──TCP only: silent, while others answer──────▶ ejected ──┴─▶ waiting attempts are rescued
+ *  waits too long ─▶ suspected ──probe fails───────────────────────────▶ failing ──┐
+ *                        └──TCP only: unresponsive, others respond─────▶ ejected ──┴─▶ waiting attempts are rescued
  * ```
- * It belongs to whoever serves clients; what follows from a suspicion is the prober's. One look goes over upstreams, never
- * over attempts: the longest waiting one speaks for all.
+ * Runs in each process that serves clients; the prober acts on suspicions. A check visits upstreams, never attempts: the
+ * longest wait stands for all.
  */
 export class StallDetector {
   readonly #options: StallDetectorOptions;
@@ -64,7 +64,7 @@ export class StallDetector {
     this.#options = options;
   }
 
-  /** Looks again and again until it is stopped. */
+  /** Checks until it is stopped. */
   start(): void {
     this.#cancel = repeat(this.#options.schedule, checkIntervalMs, () => this.check());
   }
@@ -73,7 +73,7 @@ export class StallDetector {
     this.#cancel?.();
   }
 
-  /** Looks at everybody once: tells of whom to suspect, and moves what waits on those that are down. */
+  /** Checks every upstream once: reports suspicions, and rescues what waits on upstreams that are down. */
   check(): void {
     const suspicions: StallSuspicion[] = [];
     for (const pool of this.#options.pools()) {
@@ -87,7 +87,7 @@ export class StallDetector {
     if (suspicions.length > 0) this.#options.onSuspicion(suspicions);
   }
 
-  /** @param since no wait counts that began before: it has answered others then */
+  /** @param since waits that began earlier are ignored: the upstream has responded since */
   evidenceFor(pool: Pool, upstream: Upstream, since = 0): StallEvidence {
     const respondedAt = Math.max(0, upstream.lastResponseAt);
     let othersLastResponseAt = 0;
@@ -96,7 +96,7 @@ export class StallDetector {
     }
     return {
       thresholdMs: this.#stallThresholdFor(upstream),
-      // Those that began before its last answer are slow, perhaps; those that began after it speak of silence.
+      // An attempt from before its last response may just be slow; only later ones suggest that it is unresponsive.
       waits: waitsSince(upstream, Math.max(respondedAt, since)),
       ...{ lastResponseAt: respondedAt, othersLastResponseAt },
     };
@@ -106,7 +106,7 @@ export class StallDetector {
     const { oldest } = upstream.waiting;
     if (!oldest) return false;
     const waitedMs = this.#options.clock() - oldest.waitingSince;
-    // The cheap question first: percentiles are worth it only for those who wait long.
+    // The cheap check first: a percentile is worth computing only for a long wait.
     return waitedMs >= minStallThresholdMs && waitedMs >= this.#stallThresholdFor(upstream);
   }
 
@@ -116,9 +116,9 @@ export class StallDetector {
 }
 
 /**
- * Whether several attempts have waited for too long that all began after its last answer, though others of the pool have
- * answered since: slow requests among answered ones make nobody silent.
- * @param evidence of all processes that serve clients: each of them may have had the answer that the others miss
+ * Whether several attempts that all began after the last response have waited too long, while other upstreams of the pool have
+ * responded since. Slow requests among fast ones do not make an upstream unresponsive.
+ * @param evidence from every process that serves clients: any of them may have had a response that the others lack
  */
 export function isUnresponsive(evidence: readonly StallEvidence[], now: number): boolean {
   const latest = (timeOf: (evidence: StallEvidence) => number) => Math.max(0, ...evidence.map(timeOf));

@@ -1,11 +1,11 @@
-/** When requests have to be answered at the latest, whatever they wait for: one time for all of a pool. */
+/** Total timeouts: by when the requests of one pool must have a response. */
 
 import type { Clock, Schedule } from "../lib/clock.ts";
 import { ExpiryList } from "../lib/expiry-list.ts";
 
-/** Somebody who has to be answered in time. */
+/** A request with a deadline. */
 export interface DeadlineHolder {
-  /** Its time is up; it has been taken out. */
+  /** The deadline has passed; the list has removed it. */
   deadlineExpired(): void;
 }
 
@@ -14,10 +14,10 @@ export interface DeadlinesOptions {
   readonly schedule: Schedule;
 }
 
-/** `join ──▶ hurried ──time──▶ expireWhole`, or `leave` before. */
+/** `add ──▶ waiting ──its time──▶ deadlineExpired`, or `remove` before. */
 export class Deadlines {
   readonly #clock: Clock;
-  /** With the clock time by which each has to be answered. */
+  /** With the clock time of each deadline. */
   readonly #holders: ExpiryList<DeadlineHolder>;
 
   constructor({ clock, schedule }: DeadlinesOptions) {

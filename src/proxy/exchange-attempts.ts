@@ -1,4 +1,4 @@
-/** The attempts of one exchange: one at a time as a rule, two while a request is hedged. Apart from what decides on them. */
+/** The attempts of one exchange: one at a time, or two while the request is hedged. */
 
 import type { Clock } from "../lib/clock.ts";
 import { Attempt } from "../pool/attempt.ts";
@@ -11,8 +11,8 @@ import { httpResponseClassifier } from "./response-class.ts";
 
 /**
  * ```
- *  first alone ──hedge──▶ first and second ──one fails, or is answered badly──▶ the other alone
- *                              └──one is answered──▶ that one; the other is ended as outrun
+ *  first alone ──hedge──▶ first and second ──one fails, or gets a bad status──▶ the other alone
+ *                              └──one gets a good response──▶ that one; the other ends as superseded
  * ```
  */
 export class ExchangeAttempts {
@@ -24,9 +24,9 @@ export class ExchangeAttempts {
   readonly #filters: readonly AttemptFilter[] | undefined;
   #firstInterception: Interception | undefined;
   #secondInterception: Interception | undefined;
-  /** Whose hedge has no result yet. */
+  /** The pool whose hedge has no result yet. */
   #undecided: Pool | undefined;
-  /** Whether the present request has been hedged. */
+  /** Whether the current request was hedged. */
   isHedged = false;
 
   constructor(clock: Clock, observer: ExchangeObserver, filters?: readonly AttemptFilter[]) {
@@ -36,25 +36,25 @@ export class ExchangeAttempts {
     this.#first = new Attempt(clock, observer, httpResponseClassifier);
   }
 
-  /** One that is under way. */
+  /** An open attempt. */
   get open(): Attempt | undefined {
     if (this.#first.isOpen) return this.#first;
     return this.#second?.isOpen ? this.#second : undefined;
   }
 
-  /** The one whose answer's head has come. */
+  /** The open attempt whose response has begun. */
   get responding(): Attempt | undefined {
     if (this.#first.isOpen && this.#first.status > 0) return this.#first;
     return this.#second?.isOpen && this.#second.status > 0 ? this.#second : undefined;
   }
 
-  /** Whichever was the last to end. */
+  /** The attempt that ended last. */
   get last(): Attempt {
     const second = this.#second;
     return second && second.endedAt > this.#first.endedAt ? second : this.#first;
   }
 
-  /** The one that is under way besides this one. */
+  /** The other open attempt. */
   otherThan(attempt: Attempt | undefined): Attempt | undefined {
     const other = attempt === this.#first ? this.#second : this.#first;
     return attempt && other?.isOpen ? other : undefined;
@@ -66,7 +66,7 @@ export class ExchangeAttempts {
     return this.#first;
   }
 
-  /** A second one beside the first. */
+  /** Starts a second attempt while the first is open. */
   hedge(upstream: Upstream, pool: Pool): Attempt {
     this.isHedged = true;
     this.#undecided = pool;
@@ -91,13 +91,13 @@ export class ExchangeAttempts {
     return undefined;
   }
 
-  /** The answer of this one goes to the client. */
+  /** The response of this attempt goes to the client. */
   commit(attempt: Attempt): void {
     this.otherThan(attempt)?.end(superseded);
     this.#decide(attempt);
   }
 
-  /** Nobody waits for any of them any more; their upstreams are not to blame. @param as what the engine is to take it for */
+  /** Ends all open attempts without blaming their upstreams. @param as the failure that the engine reports */
   abandon(as: Failure): void {
     for (let open = this.open; open; open = this.open) {
       const { driver } = open;
@@ -106,12 +106,12 @@ export class ExchangeAttempts {
     }
   }
 
-  /** The request is over: what is still open then was left so by a bug, and is nobody's to end any more. */
+  /** At the end of the request: an attempt that is still open then was left open by a bug. */
   cancelOpen(): void {
     for (let open = this.open; open; open = this.open) open.end(cancelled);
   }
 
-  /** Forgets the request. */
+  /** Prepares for the next request. */
   reset(): void {
     this.isHedged = false;
     this.#decide(undefined);

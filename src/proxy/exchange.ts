@@ -1,4 +1,4 @@
-/** One client request's whole journey: decides where it goes, and where it goes next if that fails. Moves no bytes. */
+/** One client request from its head to the end of its response: decides where each attempt goes. Moves no bytes. */
 
 import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
@@ -27,15 +27,15 @@ import type { TraceContext, Tracer } from "./trace-context.ts";
 
 /**
  * ```
- *  open ──▶ next ──▶ Attempt ──(it fails, and is ended)───────▶ again ─────▶ Attempt …
- *             │         ├──(a head that may be tried elsewhere)──▶ answered ──▶ Attempt …
- *             │         ├──(it waits on one that is down)────────▶ rescue ────▶ Attempt …
- *             │         └──(it waits for longer than most)───────▶ hedge ─────▶ Attempt, beside it
- *             ├────▶ Refusal ◀────────────────────────────────── again         or "pass"
+ *  open ──▶ next ──▶ Attempt ──(it failed and was ended)──▶ retryAfter ────────▶ Attempt …
+ *             │         ├──(a response's head arrived)────▶ responseReceived ──▶ Attempt … or "pass"
+ *             │         ├──(its upstream went down)───────▶ rescue ────────────▶ Attempt …
+ *             │         └──(it has waited long)───────────▶ hedge ─────────────▶ a second Attempt
+ *             ├────▶ Refusal ◀──────────────────────────── retryAfter
  *             └────▶ Wait ──(park)──▶ resume with an Attempt or a Refusal
  * ```
- * The engine ends each failed attempt before it asks again. While two are under way, what follows one of them is the other:
- * `again`, `answered` and `rescue` return it then, and the engine goes on with it. A connection may reuse its exchange.
+ * The engine ends each failed attempt before it calls `retryAfter`. While two attempts are open, the next step after one of
+ * them is the other: `retryAfter`, `responseReceived` and `rescue` return it then. A connection may reuse its exchange.
  */
 export class Exchange implements QueueMember, DeadlineHolder {
   readonly #options: ExchangeOptions;
@@ -45,12 +45,12 @@ export class Exchange implements QueueMember, DeadlineHolder {
   #head: RequestHead | undefined;
   #destination: Destination | undefined;
   #key = "";
-  /** Status of the last answer that was tried elsewhere and that the engine keeps; 0 without one. */
+  /** Status of the last response that was retried and that the engine holds; 0 without one. */
   #heldStatus = 0;
-  /** Attempts that are not among the retries: rescues, and a hedge. */
+  /** Attempts that are not retries: rescues, and a hedge. */
   #extra = 0;
   readonly #ticket = new QueueTicket();
-  /** Where it stands in a trace that upstreams shall go on with; undefined where `traceparent` passes as it came. */
+  /** Its position in a trace that upstreams continue; undefined where `traceparent` passes unchanged. */
   trace: TraceContext | undefined;
 
   constructor(options: ExchangeOptions) {
@@ -64,7 +64,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#destination;
   }
 
-  /** Begins the journey of one request. */
+  /** Starts with a new request. */
   open(head: RequestHead): this {
     this.reset();
     this.#head = head;
@@ -75,7 +75,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this;
   }
 
-  /** Forgets the last request: also before `refuse` for a head that is not acceptable, which blames no pool. */
+  /** Forgets the last request; also before `refuse` for an invalid head, which is counted for no pool. */
   reset(): void {
     this.#attempts.reset();
     this.#destination?.deadlines?.remove(this);
@@ -87,14 +87,14 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.leaveQueue();
   }
 
-  /** The journey is over, once, and so are its attempts: writes the record if somebody wants it, and forgets the request. */
+  /** Ends the request and what is open of it, once: emits the record if a sink wants it. */
   close(end: ExchangeSummary): void {
     this.#attempts.cancelOpen();
     this.#recorder.ended(end, this.trace);
     this.reset();
   }
 
-  /** The first attempt, already counted in; or why there is none, or none yet. */
+  /** The first attempt, already counted in; or a refusal; or a wait. */
   next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
     if (!destination || !this.#head) return this.refuse(refusal("no_route"));
@@ -105,7 +105,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     destination.retryBudget?.deposit();
     const { pool, queue, deadlines, timeouts } = destination;
     deadlines?.add(this, timeouts.totalMs ?? Infinity);
-    // Whoever comes while others wait goes behind them.
+    // While requests wait, a new one goes behind them.
     const isLast = queue !== undefined && queue.size > 0;
     const upstream = isLast ? undefined : pool.select(this.#key, this.#tried);
     if (upstream) return this.#start(pool, upstream);
@@ -116,12 +116,12 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return wait;
   }
 
-  /** After `next` gave "wait". A request whose client leaves does `leaveQueue`, or is closed. */
+  /** After `next` returned a wait. When the client leaves, the engine calls `leaveQueue` or `close`. */
   park(parked: ParkedRequest): void {
     this.#ticket.park(parked);
   }
 
-  /** Called by the queue alone. */
+  /** Called by the queue only. */
   retry(): boolean {
     return this.#ticket.leaveWith(this, () => {
       const { pool, queue } = this.#destination ?? {};
@@ -132,28 +132,32 @@ export class Exchange implements QueueMember, DeadlineHolder {
     });
   }
 
-  /** Also by the queue alone. */
+  /** Called by the queue only. */
   queueTimedOut(): void {
     this.#ticket.leaveWith(this, () => this.refuse(refusal("queue_timeout")));
   }
 
-  /** Called by the deadlines alone. An answer that has begun may go on. */
+  /** Called by the deadlines only. A response that has begun may continue. */
   deadlineExpired(): void {
     if (this.#ticket.isQueued) this.#ticket.leaveWith(this, () => this.refuse(refusal("total_timeout")));
     else if (!this.#attempts.responding) this.#attempts.abandon(deadlineExceeded);
   }
 
-  /** For a client that leaves before its turn. */
+  /** For a client that leaves while its request is queued. */
   leaveQueue(): ParkedRequest | undefined {
     return this.#ticket.leave(this);
   }
 
-  /** Whether the pool takes a request body of this size: engines ask as a body of unknown length grows. */
+  /** Whether the pool accepts a request body of this size; engines check it as a body of unknown length grows. */
   allowsBodySize(bodyBytes: number): boolean {
     return !(bodyBytes > (this.#destination?.maxRequestBodyBytes ?? Infinity));
   }
 
-  /** After a failed and ended attempt: another one elsewhere, already counted in; or what to answer. */
+  /**
+   * After an attempt failed and was ended.
+   * @param isReplayable whether the engine can send the request's body again from its first byte
+   * @returns another attempt, already counted in; or the refusal to send
+   */
   retryAfter(failed: Failure, isReplayable: boolean): Attempt | Refusal {
     if (this.#attempts.open) return this.#attempts.open;
     const step = this.#retry(failed, isReplayable);
@@ -164,28 +168,28 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /**
-   * After the head of an answer, which the attempt has been told: whether it goes to the client. If not, its attempt was
-   * ended here, and the one returned is counted in. The engine keeps the answer then: should the new attempt fail, `again`
-   * may ask for it with `usesHeldResponse`; else it is dropped. An engine that cannot keep it passes it on without asking.
+   * After `attempt.responseStarted`: decides whether the response goes to the client ("pass"). If not, its attempt was ended
+   * here, and the returned one is counted in. The engine holds the response then: if the new attempt fails, `retryAfter` may
+   * return a refusal with `usesHeldResponse`. An engine that cannot hold it sends it without calling this.
    */
   responseReceived(status: number, isReplayable: boolean): Attempt | "pass" {
     if (!this.isRetriable(status)) return "pass";
-    const answered = this.#attempts.responding;
-    const other = this.#attempts.otherThan(answered);
-    if (other) answered?.end(completed);
-    const step = other ?? this.#retry({ kind: "answer", reason: `status_${status}` }, isReplayable);
+    const responding = this.#attempts.responding;
+    const other = this.#attempts.otherThan(responding);
+    if (other) responding?.end(completed);
+    const step = other ?? this.#retry({ kind: "response", reason: `status_${status}` }, isReplayable);
     if (typeof step === "string") return "pass";
     this.#heldStatus = status;
     return step;
   }
 
-  /** Whether `answered` may ask for a better answer than this one: then the engine has to be able to keep it. */
+  /** Whether `responseReceived` may retry this status: then the engine must be able to hold the response. */
   isRetriable(status: number): boolean {
     if (this.#destination?.retryStatuses?.has(status)) return true;
     return isGatewayFailure(status) && this.#attempts.otherThan(this.#attempts.responding) !== undefined;
   }
 
-  /** While an attempt waits on an upstream that was found down: another one in its place, which was ended here, if it may move. */
+  /** For an attempt that waits on an upstream that went down: another one in its place, if the request may move. */
   rescue(isReplayable: boolean, waiting = this.#attempts.open): Attempt | undefined {
     const other = this.#attempts.otherThan(waiting);
     if (other) {
@@ -202,7 +206,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#start(pool, upstream);
   }
 
-  /** While an attempt waits for longer than nearly all do: a second one beside it, already counted in, if it may have one. */
+  /** For an attempt that has waited long: a second one, already counted in, if the request may have one. */
   hedge(isReplayable: boolean): Attempt | undefined {
     const context = this.#attempts.isHedged ? undefined : this.#retryContext(isReplayable);
     const upstream = context && upstreamForHedge(context);
@@ -213,7 +217,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#start(pool, upstream, true);
   }
 
-  /** Of a hedged request: this attempt's answer goes to the client. The other one, should it be under way, is ended here. */
+  /** The response of this attempt goes to the client. Ends the other attempt of a hedged request. */
   commit(attempt: Attempt): void {
     this.#destination?.deadlines?.remove(this);
     this.#attempts.commit(attempt);
@@ -224,7 +228,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#attempts.interceptionOf(attempt);
   }
 
-  /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
+  /** Records that the balancer responds itself. @returns its argument; also for refusals that only an engine can decide */
   refuse(refused: Refusal): Refusal {
     this.#recorder.refused(this.#destination?.pool.name, refused, this.#tried.length);
     return refused;
@@ -257,9 +261,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 }
 
-// An exchange's place in its pool's queue, and who is told when its turn comes; apart from what happens then.
-
-/** `free ──join──▶ waiting ──leave──▶ free` */
+/** An exchange's place in its pool's queue: `free ──join──▶ waiting ──leave──▶ free` */
 export class QueueTicket {
   #queue: Queue | undefined;
   #parked: ParkedRequest | undefined;
@@ -268,9 +270,9 @@ export class QueueTicket {
     return this.#queue !== undefined;
   }
 
-  /** False if the queue is full, or there is none. */
-  join(queue: Queue | undefined, queued: QueueMember): boolean {
-    if (!queue?.enqueue(queued)) return false;
+  /** @returns false if the queue is full or missing */
+  join(queue: Queue | undefined, member: QueueMember): boolean {
+    if (!queue?.enqueue(member)) return false;
     this.#queue = queue;
     return true;
   }
@@ -279,46 +281,45 @@ export class QueueTicket {
     this.#parked = parked;
   }
 
-  /** @returns who waited, if anybody did */
-  leave(queued: QueueMember): ParkedRequest | undefined {
+  /** @returns the parked request, if it was parked */
+  leave(member: QueueMember): ParkedRequest | undefined {
     const parked = this.#parked;
-    this.#queue?.dequeue(queued);
+    this.#queue?.dequeue(member);
     this.#queue = undefined;
     this.#parked = undefined;
     return parked;
   }
 
   /**
-   * Leaves as soon as there is a step, and tells it to whoever waits. A bug on the way is told as well: at the head of the
-   * queue it would hold up everybody behind, and whoever waits would never hear of anything.
-   * @returns false if it waits on
+   * Leaves the queue if there is a next step, and resumes the parked request with it. An exception leaves the queue too: at
+   * its head it would block every request behind it.
+   * @returns false if the request keeps waiting
    */
-  leaveWith(queued: QueueMember, stepOf: () => Attempt | Refusal | undefined): boolean {
+  leaveWith(member: QueueMember, stepOf: () => Attempt | Refusal | undefined): boolean {
     let step: Attempt | Refusal | undefined;
     try {
       step = stepOf();
     } catch (bug) {
-      this.leave(queued)?.failed(bug);
+      this.leave(member)?.failed(bug);
       return true;
     }
-    if (step) this.leave(queued)?.resume(step);
+    if (step) this.leave(member)?.resume(step);
     return step !== undefined;
   }
 }
 
-// What every exchange is given, whoever drives it.
-
+/** What every exchange needs, on every engine. */
 export interface ExchangeOptions {
-  /** Read anew for every exchange, so that a reload needs no new connection. */
+  /** Read for every request, so that a reload applies to open connections. */
   readonly routes: () => readonly Route[];
   readonly clock: Clock;
-  /** Whether new requests are refused, for want of memory. */
+  /** Whether new requests are refused because memory is short. */
   readonly load?: { readonly isShed: boolean };
   readonly observer: ExchangeObserver;
-  /** Asked for every attempt before it is sent; the first that intercepts it decides. */
+  /** Called for every attempt before it is sent; the first that intercepts it decides. */
   readonly attemptFilters?: readonly AttemptFilter[];
-  /** Present where requests are traced. */
+  /** Present where tracing is configured. */
   readonly trace?: Tracer;
-  /** Who reads what became of requests; nothing is collected where there is nobody. */
+  /** Receive the records of ended requests; without a sink nothing is collected. */
   readonly records?: readonly RecordSink[];
 }

@@ -1,8 +1,8 @@
-/** Which fields end at this hop and which ones we add: the rules, for every engine alike. */
+/** Which headers end at this hop and which ones the balancer adds; the same for every engine. */
 
 import type { RequestHead } from "./request-head.ts";
 
-/** Fields that speak of one connection only (RFC 9110 section 7.6.1), with the two old ones for proxies' own logins. */
+/** Headers of one connection only (RFC 9110 section 7.6.1), with the two old ones for proxy authentication. */
 export const hopByHop: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -14,20 +14,20 @@ export const hopByHop: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Lower-case names of the fields below that say where a request comes from. */
+/** Lower-case names of the X-Forwarded-* headers below. */
 const forwardedNames: readonly string[] = ["for", "proto", "host", "port"].map(
   (part) => `x-forwarded-${part}`,
 );
 
 /**
- * Whether a lower-case name is one of those with underscores. Servers of the CGI family (RFC 3875 section 4.1.18) take both
- * spellings for one field, and a client's word for ours.
+ * Whether a lower-case name is an X-Forwarded-* header spelt with underscores. Servers of the CGI family (RFC 3875 section
+ * 4.1.18) read both spellings as one header, and would accept a client's value as ours.
  */
 export function isUnderscoreForwarded(name: string): boolean {
   return name.includes("_") && forwardedNames.includes(name.replaceAll("_", "-"));
 }
 
-/** Lower-case names that a Connection field lists; they end at this hop too. */
+/** Lower-case names that a Connection header lists; those headers end at this hop too. */
 export function connectionTokens(connection: string | undefined): readonly string[] {
   if (connection === undefined) return [];
   return connection
@@ -37,10 +37,10 @@ export function connectionTokens(connection: string | undefined): readonly strin
     .filter((name) => name !== "");
 }
 
-/** How the balancer names itself in Via (RFC 9110 section 7.6.3) and Proxy-Status. */
+/** The balancer's name in Via (RFC 9110 section 7.6.3) and Proxy-Status. */
 export const viaName = "1.1 evenkeel";
 
-/** Fields that an upstream gets from us; what a client sent under these names is replaced, or kept if it is trusted. */
+/** Headers that the balancer sets. A client's values are replaced, or kept if the peer is trusted. */
 export interface ForwardingHeaders {
   readonly "X-Forwarded-For": string;
   readonly "X-Forwarded-Proto": string;
@@ -50,16 +50,16 @@ export interface ForwardingHeaders {
 }
 
 export interface ForwardingOptions {
-  /** Whether this address is a proxy of ours whose X-Forwarded fields may be believed. */
+  /** Whether the address is a trusted proxy, whose X-Forwarded-* headers are kept. */
   readonly isTrustedProxy: (address: string) => boolean;
   /** The port that clients reach us on. */
   readonly listenPort: number;
 }
 
 /**
- * From a peer that is not trusted the fields say what we saw; from a trusted one what it said, with its address
- * added. `Forwarded` (RFC 7239) says the same in other words, and some servers believe it: a trusted peer's passes as it came,
- * any other one ends here. We write none of our own, since servers that know both would have to choose.
+ * For an untrusted peer the headers hold what the balancer measured; for a trusted one its own values, with its address
+ * appended. `Forwarded` (RFC 7239) carries the same information, and some servers prefer it: a trusted peer's passes
+ * unchanged, any other is removed. The balancer adds none of its own: a server that reads both would have to choose.
  */
 export function forwardingHeaders(
   head: RequestHead,

@@ -1,21 +1,21 @@
-/** Finds requests that wait for longer than nearly all do, and lets each have a second attempt. Apart from what decides whether it may. */
+/** Finds requests that have waited longer than nearly all do and hedges them. */
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import { hedgeWaiting } from "../pool/attempt-control.ts";
 import type { Pool } from "../pool/pool.ts";
 
-/** Since when a request is hedged: milliseconds, or as long as 99 of 100 answers of its pool take; 0 for never. */
+/** The wait after which a request is hedged: milliseconds, or the pool's 99th percentile; 0 for never. */
 export type HedgeAfter = number | "p99";
 
-/** A pool, and when its requests are hedged. */
+/** A pool whose requests are hedged, and when. */
 export interface HedgedPool {
   readonly pool: Pool;
   readonly after: HedgeAfter;
 }
 
-/** What a pool's answers took of late. */
+/** Recent latency of a pool. */
 export interface LatencyEstimate {
-  /** How many answers that is known from. */
+  /** Number of responses measured. */
   readonly count: number;
   /** Milliseconds. */
   readonly p99Ms: number;
@@ -24,22 +24,22 @@ export interface LatencyEstimate {
 export interface HedgerOptions {
   readonly clock: Clock;
   readonly schedule: Schedule;
-  /** Those that hedge, read anew at every look. */
+  /** The pools that hedge; read at every check. */
   readonly pools: () => readonly HedgedPool[];
-  /** Undefined while nothing is known. */
+  /** Undefined while nothing was measured. */
   readonly latencyOf: (pool: Pool) => LatencyEstimate | undefined;
 }
 
-/** Between two looks at who waits; and a shorter wait than this is never hedged, since timers are no finer. */
+/** Interval of the checks, milliseconds. A shorter wait is never hedged: timers are no finer. */
 const checkIntervalMs = 10;
 
-/** Between two looks at the percentile, which takes longer to find. */
+/** How long a percentile is reused, milliseconds: computing it takes longer than a check. */
 const percentileMs = 1_000;
 
-/** Fewer answers say nothing about the hundredth. */
+/** Fewer responses give no 99th percentile. */
 const minResponses = 100;
 
-/** `idle ──wake, somebody hedges──▶ looking, every 10 ms ──nobody hedges any more──▶ idle` */
+/** `idle ──wake, a pool hedges──▶ checking every 10 ms ──no pool hedges──▶ idle` */
 export class Hedger {
   readonly #options: HedgerOptions;
   readonly #known = new WeakMap<Pool, { readonly at: number; readonly afterMs: number }>();
@@ -49,7 +49,7 @@ export class Hedger {
     this.#options = options;
   }
 
-  /** Somebody may hedge now who did not before. */
+  /** A pool may hedge now that did not before. */
   wake(): void {
     if (!this.#cancel && this.#options.pools().length > 0) this.#checkSoon();
   }

@@ -1,4 +1,4 @@
-/** Requests that wait for a place on an upstream: first in, first out, not too many and not for long. */
+/** Requests that wait for a slot, first in, first out; and which uploads are too slow to keep theirs. */
 
 import type { Clock, Schedule } from "../lib/clock.ts";
 import { ExpiryList } from "../lib/expiry-list.ts";
@@ -12,30 +12,30 @@ export interface QueueLimits {
   readonly maxWaiting: number;
   /** How long each may wait, milliseconds. */
   readonly timeoutMs: number;
-  /** Whether they also wait while no upstream is fit at all. */
+  /** Whether requests also wait while no upstream is available at all. */
   readonly whenNoneFit: boolean;
 }
 
-/** The request has to wait for a place: the engine parks it, and does nothing until it is told. */
+/** The request has to wait for a slot: the engine parks it, and continues when it is resumed. */
 export interface Wait {
   readonly kind: "wait";
 }
 
 export const wait: Wait = { kind: "wait" };
 
-/** Whom an engine parks. */
+/** The engine's side of a parked request. */
 export interface ParkedRequest {
-  /** Its turn has come, or will not come. */
+  /** Its turn has come, or it was refused. */
   resume(step: Attempt | Refusal): void;
-  /** A bug of ours came between: there is no step. */
+  /** An exception prevented the next step. */
   failed(bug: unknown): void;
 }
 
-/** Somebody who waits. */
+/** A request in the queue. */
 export interface QueueMember {
-  /** Its turn may have come: takes it and leaves, or gives up and leaves; false if it goes on waiting. */
+  /** A slot may be free: takes it and leaves, or gives up and leaves. @returns false if it keeps waiting */
   retry(): boolean;
-  /** It has waited for too long, and has been taken out. */
+  /** It waited too long; the queue has removed it. */
   queueTimedOut(): void;
 }
 
@@ -48,28 +48,28 @@ export interface QueueOptions {
 
 /**
  * ```
- *  join ──▶ waiting ──a place is free, its turn──▶ retry
- *              ├──time──▶ expire
- *              └──its client leaves──▶ leave
+ *  enqueue ──▶ waiting ──a slot is free, its turn──▶ retry
+ *                 ├──its time is over──▶ queueTimedOut
+ *                 └──its client leaves──▶ dequeue
  * ```
- * Serving happens after the turn of the event loop that freed a place: nobody is moved in the middle of another's end.
+ * Waiting requests are served in a microtask after the slot was freed: no request is resumed inside another's end.
  */
 export class Queue {
   readonly #clock: Clock;
-  /** With the clock time of joining. */
+  /** With the clock time of enqueueing. */
   readonly #waiting: ExpiryList<QueueMember>;
   readonly #serve = () => this.#serveFirst();
   #isServing = false;
-  /** Those who wait already keep to new ones too. */
+  /** Replaced limits apply to waiting requests too. */
   limits: QueueLimits;
 
   constructor({ pool, limits, clock, schedule }: QueueOptions) {
     this.#clock = clock;
     this.limits = limits;
     this.#waiting = new ExpiryList(schedule, () => {
-      this.#waiting.takeUntil(clock() - this.limits.timeoutMs, (queued) => queued.queueTimedOut());
+      this.#waiting.takeUntil(clock() - this.limits.timeoutMs, (member) => member.queueTimedOut());
       if (this.size > 0) reclaimSlots(pool.available, this.size, clock());
-      // Some things no attempt's end tells: modes, and ejections that run out.
+      // Modes and ejections that run out change without the end of an attempt.
       this.#serveFirst();
     });
     pool.onCapacity = () => this.wake();
@@ -79,18 +79,18 @@ export class Queue {
     return this.#waiting.size;
   }
 
-  /** At its end; false if it is full. */
-  enqueue(queued: QueueMember): boolean {
+  /** Appends. @returns false if the queue is full */
+  enqueue(member: QueueMember): boolean {
     if (this.size >= this.limits.maxWaiting) return false;
-    this.#waiting.add(queued, this.#clock());
+    this.#waiting.add(member, this.#clock());
     return true;
   }
 
-  dequeue(queued: QueueMember): void {
-    this.#waiting.remove(queued);
+  dequeue(member: QueueMember): void {
+    this.#waiting.remove(member);
   }
 
-  /** There may be room. */
+  /** A slot may be free. */
   wake(): void {
     if (this.size === 0 || this.#isServing) return;
     this.#isServing = true;
@@ -99,21 +99,19 @@ export class Queue {
 
   #serveFirst(): void {
     this.#isServing = false;
-    for (const queued of this.#waiting.members) if (!queued.retry()) return;
+    for (const member of this.#waiting.members) if (!member.retry()) return;
   }
 }
 
-// Which clients send their requests too slowly to keep a place on an upstream that somebody else waits for.
-
-/** As long as nobody asks a client to hurry. */
+/** Every client has this long before its upload counts as slow. */
 const graceMs = 2_000;
 
-/** About a kilobyte a second: less than any line in use brings, more than a crowd of attackers likes to send. */
+/** About a kilobyte a second: below any line in use, above what many attackers at once like to send. */
 const minBytesPerMs = 1;
 
 /**
- * Alone it is no reason to end a request: a stream of rare events is as slow.
- * @param bytes that came so far  @param ms since its attempt began
+ * Whether a client uploads too slowly to keep a slot that others wait for. Alone it is no reason to end a request: a stream
+ * of rare events is as slow. @param bytes received so far  @param ms since the attempt's start
  */
 export function isSlowUpload(bytes: number, ms: number): boolean {
   return ms >= graceMs && bytes < ms * minBytesPerMs;

@@ -1,4 +1,4 @@
-/** What is noted of one exchange, in place and without strings, and how that reads at its end: apart from the recorder, who decides what is noted. */
+/** The reusable record of one exchange: filled without allocating, and read as an `EndedExchange` at its end. */
 
 import { systemWallClock, type WallClock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
@@ -16,10 +16,10 @@ import type {
 import type { RetryVeto, Refusal } from "./refusal.ts";
 import { readTraceparent, type TraceContext } from "./trace-context.ts";
 
-/** Longer targets and hosts are cut: a record must stay small. */
+/** Longer targets and hosts are truncated: a record must stay small. */
 const maxChars = 2_048;
 
-/** What is kept of an attempt: written over by the next exchange. */
+/** What is stored of one attempt; the next exchange overwrites it. */
 interface AttemptNote {
   upstream: Upstream;
   startedAt: number;
@@ -31,7 +31,7 @@ interface AttemptNote {
   outcome: Outcome;
 }
 
-/** Reused for every exchange. Read as an {@link EndedExchange} it makes strings and objects only where it is asked for them. */
+/** Reused for every exchange. Its getters create strings and objects only when they are read. */
 export class RecordBuilder implements EndedExchange {
   readonly #wallClock: WallClock = systemWallClock;
   readonly #attempts: AttemptNote[] = [];
@@ -46,19 +46,19 @@ export class RecordBuilder implements EndedExchange {
   startedAt = 0;
   queuedMs = 0;
   refused: Refusal | undefined;
-  whyNot: RetryVeto | undefined;
+  retryVeto: RetryVeto | undefined;
   readonly retried: string[] = [];
   readonly choices: SelectionRecord[] = [];
   at = 0;
   durationMs = 0;
 
-  /** The next exchange begins. */
+  /** Prepares for the next exchange. */
   clear(): void {
-    this.head = this.ofPool = this.refused = this.whyNot = undefined;
+    this.head = this.ofPool = this.refused = this.retryVeto = undefined;
     this.#end = this.#trace = this.#record = this.#attemptRecords = undefined;
     this.pinnedBy = "";
     this.startedAt = this.queuedMs = this.#attemptCount = 0;
-    // Setting the length of a list is a call into the runtime, even where it is empty: nearly always.
+    // Setting the length of a list is a call into the runtime, and nearly always the list is empty.
     if (this.retried.length > 0) this.retried.length = 0;
     if (this.choices.length > 0) this.choices.length = 0;
   }
@@ -94,7 +94,7 @@ export class RecordBuilder implements EndedExchange {
     return this.#attempts[this.#attemptCount - 1]?.outcome;
   }
 
-  /** From here on it can be read. @param now clock time */
+  /** Makes the record readable. @param now clock time */
   end(end: ExchangeSummary, trace: TraceContext | undefined, now: number): void {
     this.#end = end;
     this.#trace = trace;
@@ -102,37 +102,37 @@ export class RecordBuilder implements EndedExchange {
     this.at = this.#wallClock() - this.durationMs;
   }
 
-  get #ended(): ExchangeSummary {
+  get #summary(): ExchangeSummary {
     if (!this.#end) throw new Error("Cannot read an exchange: it has not ended");
     return this.#end;
   }
 
   get requestId(): string {
-    return this.#ended.requestId;
+    return this.#summary.requestId;
   }
 
   get clientAddress(): string {
-    return this.#ended.clientAddress;
+    return this.#summary.clientAddress;
   }
 
   get scheme(): "http" | "https" {
-    return this.#ended.scheme;
+    return this.#summary.scheme;
   }
 
   get status(): number {
-    return this.#ended.status;
+    return this.#summary.status;
   }
 
   get bytesIn(): number {
-    return this.#ended.bytesIn;
+    return this.#summary.bytesIn;
   }
 
   get bytesOut(): number {
-    return this.#ended.bytesOut;
+    return this.#summary.bytesOut;
   }
 
   get isClientGone(): boolean {
-    return this.#ended.isClientGone;
+    return this.#summary.isClientGone;
   }
 
   get method(): string {
@@ -158,11 +158,11 @@ export class RecordBuilder implements EndedExchange {
   }
 
   get complaint(): string | null {
-    return this.refused?.complaint ?? null;
+    return this.refused?.violation ?? null;
   }
 
   get notRetried(): RetryVeto | null {
-    return this.whyNot ?? null;
+    return this.retryVeto ?? null;
   }
 
   get traceId(): string | null {
@@ -182,7 +182,7 @@ export class RecordBuilder implements EndedExchange {
   }
 
   #makeRecord(): RequestRecord {
-    const { requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone } = this.#ended;
+    const { requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone } = this.#summary;
     const { at, durationMs, method, pool, reason, complaint, notRetried, queuedMs, attempts, traceId } = this;
     return {
       ...{ requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone },
@@ -201,7 +201,7 @@ function cut(text: string): string {
   return text.length > maxChars ? text.slice(0, maxChars) : text;
 }
 
-/** A part of a string keeps all of it in memory, which may be a whole head. */
+/** A copy, because a substring keeps the whole string in memory, perhaps a whole head. */
 function copyOf(text: string): string {
   return Buffer.from(text).toString();
 }

@@ -1,4 +1,4 @@
-/** The plain record of an exchange that is over: what every reader of requests is given. Apart from what collects it. */
+/** The record of one exchange, the sinks that receive it, and the observer of what happens on the way. */
 
 import { isTunnelStatus } from "./response-class.ts";
 import type { AttemptObserver } from "../pool/attempt.ts";
@@ -7,18 +7,18 @@ import type { Refusal, RefusalReason, RetryVeto } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
 import type { TraceContext } from "./trace-context.ts";
 
-/** What only the engine knows when an exchange ends. */
+/** What the engine reports when an exchange ends. */
 export interface ExchangeSummary {
   readonly requestId: string;
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
   /** Status that the client was sent; 0 if no final head was sent. */
   readonly status: number;
-  /** Bytes of the client's request; the fetch engine, which never sees heads, counts bodies alone. */
+  /** Bytes of the client's request. The fetch engine counts bodies only: it never sees heads. */
   readonly bytesIn: number;
-  /** Bytes handed to the client's connection, counted in the same way. */
+  /** Bytes written to the client's connection, counted in the same way. */
   readonly bytesOut: number;
-  /** The client left before it had its answer. */
+  /** The client left before the response was complete. */
   readonly isClientGone: boolean;
 }
 
@@ -26,37 +26,37 @@ export interface AttemptRecord {
   readonly upstream: string;
   /** Milliseconds from the start of the exchange. */
   readonly startMs: number;
-  /** Milliseconds from the attempt's start until a fresh connection was open; null on a kept one, or where nobody knows. */
+  /** Milliseconds from the attempt's start until a new connection was open; null on a reused one, or where unknown. */
   readonly connectMs: number | null;
-  /** Milliseconds from the attempt's start to the answer's head; null without one. */
+  /** Milliseconds from the attempt's start to the response's head; null without one. */
   readonly headMs: number | null;
   /** Milliseconds from the attempt's start to its end. */
   readonly endMs: number;
-  /** 0 without an answer. */
+  /** 0 without a response. */
   readonly status: number;
   readonly outcome: "response" | "failure" | "cancelled";
   readonly phase: FailurePhase | null;
   readonly reason: FailureReason | null;
-  /** A rehearsal held it back, made it fail or both. */
+  /** An injected fault held it, failed it or answered it. */
   readonly rehearsed: boolean;
 }
 
-/** One of those that an upstream was chosen from, as it stood then. */
+/** One of the available upstreams at the time of a selection. */
 export interface Candidate {
   readonly upstream: string;
   readonly inFlight: number;
-  /** Less than the configured one during a slow start. */
+  /** Below the configured weight during a slow start. */
   readonly weight: number;
-  /** Peak-sensitive average of its latency; null while unmeasured. */
+  /** Peak-sensitive average of its latency, milliseconds; null while unmeasured. */
   readonly latencyMs: number | null;
 }
 
-/** One decision on where an attempt goes. */
+/** One selection of an upstream for an attempt. */
 export interface SelectionRecord {
   readonly chosen: string;
-  /** Those that were fit, at most sixteen of them. */
+  /** The available upstreams, at most sixteen of them. */
   readonly candidates: readonly Candidate[];
-  /** How many were fit in all. */
+  /** How many were available. */
   readonly fit: number;
 }
 
@@ -64,78 +64,76 @@ export interface RequestRecord extends ExchangeSummary {
   /** Epoch milliseconds at which it began. */
   readonly at: number;
   readonly durationMs: number;
-  /** Empty, like target and host, where the head was not acceptable. */
+  /** Empty, like target and host, where the head was invalid. */
   readonly method: string;
-  /** Cut at 2,048 characters, as the host is. */
+  /** At most 2,048 characters, as the host. */
   readonly target: string;
   readonly host: string;
   readonly pool: string | null;
-  /** What it was pinned by; null where the pool has no key. */
+  /** The hash key; null where the pool has none. */
   readonly key: string | null;
-  /** Why the balancer answered itself, or why the last attempt failed. */
+  /** Why the balancer responded itself, or why the last attempt failed. */
   readonly reason: RefusalReason | null;
-  /** Which rule it broke, where it was refused for what it says or how slowly it came. */
+  /** The rule of HTTP that the request broke. */
   readonly complaint: string | null;
   readonly notRetried: RetryVeto | null;
-  /** Why each further attempt was made, in order. */
+  /** The cause of each further attempt, in order. */
   readonly retried: readonly string[];
-  /** How long it waited for a place, milliseconds. */
+  /** Time in the queue, milliseconds. */
   readonly queuedMs: number;
-  /** In the order of their ends. */
+  /** In the order in which they ended. */
   readonly attempts: readonly AttemptRecord[];
-  /** In order; complete where somebody wanted them from the start, else only those of further attempts. */
+  /** In order; complete where a sink wanted the request from the start, else only those of further attempts. */
   readonly choices: readonly SelectionRecord[];
-  /** Of the client's `traceparent` or our own; null without one that makes sense. */
+  /** From the client's `traceparent` or made here; null without a valid one. */
   readonly traceId: string | null;
-  /** Present where it was traced here. */
+  /** Present where the request was traced here. */
   readonly trace?: TraceContext;
 }
 
 /**
- * An exchange that has just ended, as its takers are given it: to be read at once, for the next one is written over it.
- * What it tells is made when it is asked for.
+ * An exchange that has just ended, as sinks receive it. Read it at once: the next exchange overwrites it. Its strings and
+ * objects are created when they are read.
  */
 export interface EndedExchange extends Omit<RequestRecord, "key" | "retried" | "choices" | "trace"> {
-  /** All of it, to keep: made once for all who ask. */
+  /** A copy to keep, made once for all sinks. */
   readonly record: RequestRecord;
 }
 
-/** Whether it became a connection that both sides keep for as long as they like: how long that was says nothing. */
+/** Whether the connection became a tunnel: its duration says nothing. */
 export function isTunnel({ status }: Pick<ExchangeSummary, "status">): boolean {
   return isTunnelStatus(status);
 }
 
-/** Who is given exchanges that ended: those that it wanted, and no others. Called on the request path: cheap, synchronous, and must not throw. */
+/** Receives the exchanges that it wants. Called on the request path: cheap, synchronous, and must not throw. */
 export interface RecordSink {
-  /** Whether it wants all that are traced here, whatever else it answers. */
+  /** Whether it wants every exchange that is traced here. */
   readonly wantsTraced?: boolean;
-  /** Whether it looks at the choices of those that it wants from the start. */
+  /** Whether it reads the selections of the exchanges that it wants from the start. */
   readonly wantsChoices?: boolean;
-  /** Asked as each exchange opens: whether it is wanted whatever comes of it. */
+  /** Called as each exchange opens: whether it is wanted however it ends. */
   wants(): boolean;
-  /** Asked as one ends that it did not want and that took this long: whether it is wanted all the same. */
+  /** Called at the end of one that was not wanted yet, with its duration: whether it is wanted for that. */
   wantsSlow(durationMs: number): boolean;
-  /** Asked as one ends that it did not want and that failed, was tried again, was refused, or lost its client. */
+  /** Called at the end of one that was not wanted yet and that failed, was retried, was refused, or lost its client. */
   wantsFailed(): boolean;
   accept(exchange: EndedExchange): void;
 }
 
-// What an exchange tells of itself: apart from the exchange, because the listeners live elsewhere.
-
-/** How a hedge came out: its answer went to the client, or it was in vain. */
+/** How a hedge ended: its response went to the client, or not. */
 export type HedgeResult = "won" | "lost";
 
-/** Hears what no attempt can tell. Called synchronously; must not throw. */
+/** Called for what happens to an exchange. Synchronous; must not throw. */
 export interface ExchangeObserver extends AttemptObserver {
-  /** An attempt is followed by another one. */
+  /** Another attempt follows. */
   retried(poolName: string, cause: RetryCause): void;
-  /** An attempt that failed, or whose answer is one to try elsewhere, is followed by none. */
+  /** No other attempt follows one that failed, or whose status is retried. */
   notRetried(poolName: string, cause: RetryCause, why: RetryVeto): void;
-  /** A request was hedged, and this came of it. */
+  /** A hedge ended. */
   hedged(poolName: string, result: HedgeResult): void;
   /**
-   * The balancer answers itself, after so many attempts; `poolName` is undefined where no route matched or the head was
-   * not acceptable.
+   * The balancer responds itself, after so many attempts. `poolName` is undefined where no route matched or the head was
+   * invalid.
    */
   refused(poolName: string | undefined, refused: Refusal, attempts: number): void;
 }

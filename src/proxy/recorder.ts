@@ -1,4 +1,4 @@
-/** Decides what is noted of one exchange and who is told at its end: stands between the exchange and its observer. */
+/** Collects what happens to one exchange and hands it to the sinks that want it. */
 
 import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
@@ -32,13 +32,13 @@ export interface RecorderOptions {
 }
 
 /**
- * A request that goes well costs a few numbers; strings and objects are made only for those that somebody wants, which is
- * known when they open or when they end.
+ * A request that succeeds costs a few numbers. Strings and objects are created only where a sink wants them, which is
+ * decided when they open or when they end.
  */
 export class Recorder implements ExchangeObserver {
   readonly #clock: Clock;
   readonly #observer: ExchangeObserver;
-  /** Undefined where nobody takes anything. */
+  /** Undefined without sinks. */
   readonly #sinks: SinkSelection | undefined;
   readonly #record = new RecordBuilder();
   #queuedAt = 0;
@@ -49,7 +49,7 @@ export class Recorder implements ExchangeObserver {
     this.#sinks = records.length > 0 ? new SinkSelection(records) : undefined;
   }
 
-  /** The next request's notes begin. */
+  /** Prepares for the next exchange. */
   begin(): void {
     this.#record.clear();
     this.#queuedAt = 0;
@@ -66,12 +66,12 @@ export class Recorder implements ExchangeObserver {
     this.#sinks.open();
   }
 
-  /** It waits for a place. */
+  /** The request waits in the queue. */
   queued(): void {
     if (this.#sinks) this.#queuedAt = this.#clock();
   }
 
-  /** Told before the attempt is counted in, so that the numbers are those that the policy saw. */
+  /** Called before the attempt is counted in, so that the numbers are the ones that the policy used. */
   chose(pool: Pool, chosen: Upstream, isFurther: boolean): void {
     if (this.#queuedAt > 0) this.#endWait();
     if (this.#sinks && (isFurther || this.#sinks.wantsChoices))
@@ -95,7 +95,7 @@ export class Recorder implements ExchangeObserver {
 
   notRetried(poolName: string, cause: RetryCause, why: RetryVeto): void {
     this.#observer.notRetried(poolName, cause, why);
-    this.#record.whyNot = why;
+    this.#record.retryVeto = why;
   }
 
   hedged(poolName: string, result: HedgeResult): void {
@@ -107,7 +107,7 @@ export class Recorder implements ExchangeObserver {
     this.#record.refused = refused;
   }
 
-  /** @param trace where it stands in a trace */
+  /** @param trace present where the request was traced here */
   ended(end: ExchangeSummary, trace: TraceContext | undefined): void {
     const selection = this.#sinks;
     if (!selection) return;
@@ -115,7 +115,7 @@ export class Recorder implements ExchangeObserver {
     const now = this.#clock();
     record.startedAt ||= now;
     if (this.#queuedAt > 0) this.#endWait();
-    // How long a tunnel was kept says nothing.
+    // The duration of a tunnel says nothing.
     const durationMs = isTunnel(end) ? 0 : now - record.startedAt;
     selection.end(durationMs, this.#hasFailed(end), trace !== undefined);
     if (!selection.isWanted) return;
@@ -130,7 +130,7 @@ export class Recorder implements ExchangeObserver {
   }
 }
 
-/** Also for a dry run, which asks what would be chosen now. */
+/** The available upstreams with their load; also for a dry run. */
 export function candidatesIn(pool: Pool, now: number): readonly Candidate[] {
   return pool.available.slice(0, maxCandidates).map((upstream) => ({
     upstream: upstream.id,
@@ -144,11 +144,10 @@ function choiceOf(pool: Pool, chosen: Upstream, now: number): SelectionRecord {
   return { chosen: chosen.id, candidates: candidatesIn(pool, now), fit: pool.available.length };
 }
 
-// Who wants to be given one exchange when it ends: each taker gets only what it asked for.
-
+/** Which sinks want the current exchange. */
 export class SinkSelection {
   readonly #sinks: readonly RecordSink[];
-  /** One bit for each taker, as in `#wanted`. */
+  /** One bit for each sink, as in `#wanted`. */
   readonly #choiceSinks: number;
   #wanted = 0;
 
@@ -158,12 +157,12 @@ export class SinkSelection {
     this.#choiceSinks = sinks.reduce((bits, { wantsChoices }, i) => bits | (wantsChoices ? 1 << i : 0), 0);
   }
 
-  /** Whether somebody wants it, as far as is known. */
+  /** Whether a sink wants it, as far as is decided. */
   get isWanted(): boolean {
     return this.#wanted !== 0;
   }
 
-  /** Whether one of those looks at choices. */
+  /** Whether one of those reads the selections. */
   get wantsChoices(): boolean {
     return (this.#wanted & this.#choiceSinks) !== 0;
   }
@@ -172,7 +171,7 @@ export class SinkSelection {
     this.#wanted = 0;
   }
 
-  /** Asks everybody, since some of them draw lots. */
+  /** Calls every sink, since some of them sample at random. */
   open(): void {
     let wanted = 0;
     for (let i = 0; i < this.#sinks.length; i++) {
@@ -181,7 +180,7 @@ export class SinkSelection {
     this.#wanted = wanted;
   }
 
-  /** Asks those that did not want it so far. A loop and no object: this runs for every request. */
+  /** Calls the sinks that did not want it yet. A loop without objects: this runs for every request. */
   end(durationMs: number, hasFailed: boolean, isTraced: boolean): void {
     for (let i = 0; i < this.#sinks.length; i++) {
       if ((this.#wanted & (1 << i)) !== 0) continue;

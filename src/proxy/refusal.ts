@@ -1,8 +1,8 @@
-/** The balancer's own answers: the one place where a reason becomes a status, fields and a body. */
+/** Responses that the balancer makes itself: the one place where a reason becomes a status, headers and a body. */
 
 import type { FailureReason } from "../pool/outcome.ts";
 
-/** Why the balancer answers itself. The same word stands in log, metric, Proxy-Status and dashboard. */
+/** Why the balancer responds itself: the same word in log, metric, Proxy-Status and dashboard. */
 export type RefusalReason =
   | FailureReason
   | "no_route"
@@ -16,7 +16,7 @@ export type RefusalReason =
   | "overloaded"
   | "draining";
 
-/** Why a failed attempt was not followed by another one. */
+/** Why a failed attempt was not retried. */
 export type RetryVeto =
   | "retries_spent"
   | "time_spent"
@@ -29,48 +29,48 @@ export type RetryVeto =
 export interface Refusal {
   readonly kind: "refusal";
   readonly reason: RefusalReason;
-  /** Status of the answer where it is not the reason's usual one. */
+  /** Status of the response. */
   readonly status: number;
   readonly notRetried?: RetryVeto;
-  /** The rule that the request breaks, always in the same words; nothing that the client said. */
-  readonly complaint?: string;
+  /** The rule that the request breaks: a fixed text, never the client's. */
+  readonly violation?: string;
   /**
-   * An upstream had answered before, with a status that was tried elsewhere: that answer, which the engine has kept, goes
-   * to the client, and not this refusal. Its status is the one given here.
+   * An earlier attempt got a response whose status was retried. The engine holds that response, and sends it to the client
+   * in place of this refusal. `status` is its status.
    */
   readonly usesHeldResponse?: true;
 }
 
-interface Meaning {
+interface RefusalText {
   readonly status: number;
   /** Error type of RFC 9209 section 2.3. */
   readonly error: string;
-  /** One sentence for whoever reads the answer. */
+  /** One sentence for the client. */
   readonly message: string;
 }
 
-const meanings: Readonly<Record<RefusalReason, Meaning>> = {
+const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
   no_route: { status: 404, error: "destination_not_found", message: "No route matches this host and path." },
-  no_upstream: { status: 503, error: "destination_unavailable", message: "No upstream is fit to serve." },
+  no_upstream: { status: 503, error: "destination_unavailable", message: "No upstream is available." },
   queue_full: {
     status: 503,
     error: "connection_limit_reached",
-    message: "Every fit upstream has as much in flight as it may have.",
+    message: "All available upstreams are at their concurrency limit and the queue is full.",
   },
   queue_timeout: {
     status: 503,
     error: "connection_limit_reached",
-    message: "No upstream had room in time.",
+    message: "The request timed out in the queue.",
   },
   rehearsal: {
     status: 503,
     error: "proxy_internal_response",
-    message: "An upstream's error is being rehearsed.",
+    message: "Fault injection is active on this upstream.",
   },
   overloaded: {
     status: 503,
     error: "proxy_internal_response",
-    message: "The balancer has no memory left for further requests.",
+    message: "The balancer is shedding load: memory limit reached.",
   },
   draining: { status: 503, error: "destination_unavailable", message: "The balancer is shutting down." },
   too_many_clients: {
@@ -86,62 +86,66 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
   connect_timeout: {
     status: 504,
     error: "connection_timeout",
-    message: "The upstream did not accept in time.",
+    message: "The connection to the upstream timed out.",
   },
   connect_reset: {
     status: 502,
     error: "connection_terminated",
-    message: "The upstream closed the new connection.",
+    message: "The upstream reset the new connection.",
   },
   head_timeout: {
     status: 504,
     error: "http_response_timeout",
-    message: "The upstream did not answer in time.",
+    message: "The upstream did not respond in time.",
   },
   head_invalid: {
     status: 502,
     error: "http_protocol_error",
-    message: "The upstream's answer is not valid HTTP.",
+    message: "The upstream's response is not valid HTTP.",
   },
   total_timeout: {
     status: 504,
     error: "http_response_timeout",
-    message: "No upstream answered in the time that a request may take.",
+    message: "The request's total timeout was exceeded.",
   },
-  // Never an answer of ours: who was rescued is asked elsewhere.
-  rescued: { status: 502, error: "connection_terminated", message: "The upstream was found down." },
+  // Never sent: a rescued request moves to another upstream.
+  rescued: { status: 502, error: "connection_terminated", message: "The upstream went down." },
   upstream_reset: {
     status: 502,
     error: "connection_terminated",
-    message: "The upstream closed before it answered.",
+    message: "The upstream closed the connection before it responded.",
   },
-  body_timeout: { status: 504, error: "http_response_incomplete", message: "The upstream's answer stalled." },
+  body_timeout: {
+    status: 504,
+    error: "http_response_incomplete",
+    message: "The upstream's response stalled.",
+  },
   body_truncated: {
     status: 502,
     error: "http_response_incomplete",
-    message: "The upstream's answer was cut short.",
+    message: "The upstream's response was truncated.",
   },
-  request_invalid: { status: 400, error: "http_request_error", message: "The request is not acceptable." },
+  request_invalid: { status: 400, error: "http_request_error", message: "The request is invalid." },
   request_too_large: { status: 413, error: "http_request_error", message: "The request is too large." },
 };
 
-/** @param status where it is not the reason's usual one, as 405 or 501 for `request_invalid` */
-export function refusal(reason: RefusalReason, status = meanings[reason].status): Refusal {
+/** @param status where it is not the reason's default, as 405 or 501 for `request_invalid` */
+export function refusal(reason: RefusalReason, status = refusalTable[reason].status): Refusal {
   return { kind: "refusal", reason, status };
 }
 
-/** Whether the client's connection is to end with this answer: it takes what is short. */
+/** Whether the client's connection closes after this response: it uses memory, which is short. */
 export function closesConnection({ reason }: Refusal): boolean {
   return reason === "overloaded";
 }
 
-/** A request that is refused for what it says or how slowly it comes. */
+/** The refusal of a request that breaks a rule of HTTP, or arrives too slowly. */
 export function refusalForViolation({ status, text }: ProtocolViolation): Refusal {
   const reason = status === 414 || status === 431 ? "request_too_large" : "request_invalid";
-  return { ...refusal(reason, status), complaint: text };
+  return { ...refusal(reason, status), violation: text };
 }
 
-/** How long a client is asked to wait after a 503, in seconds: two probe rounds while an upstream changes. */
+/** Retry-After of a 503, seconds: two probe rounds while a verdict is about to change. */
 const retryAfterSeconds = 2;
 
 export interface RenderedRefusal {
@@ -151,44 +155,46 @@ export interface RenderedRefusal {
 }
 
 /**
- * The whole answer: JSON if the client accepts that, else one line of text, with Proxy-Status (RFC 9209).
- * It names no upstream and no system error: those are for the log.
+ * The whole response: JSON if the client accepts it, else one line of text, with Proxy-Status (RFC 9209).
+ * It names no upstream and no system error; those go to the log.
  */
 export function renderRefusal(
-  given: Refusal,
+  refused: Refusal,
   accept: string | undefined,
   requestId: string,
 ): RenderedRefusal {
-  const { error, message: general } = meanings[given.reason];
-  const message = given.complaint ? `${general.slice(0, -1)}: ${given.complaint}.` : general;
-  const asJson = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept ?? "");
-  const problem = { status: given.status, reason: given.reason, message, requestId };
-  const body = asJson
+  const { error, message: general } = refusalTable[refused.reason];
+  const message = refused.violation ? `${general.slice(0, -1)}: ${refused.violation}.` : general;
+  const isJson = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept ?? "");
+  const problem = { status: refused.status, reason: refused.reason, message, requestId };
+  const body = isJson
     ? JSON.stringify({ error: problem })
-    : `${given.status} ${given.reason}: ${message} (request ${requestId})`;
+    : `${refused.status} ${refused.reason}: ${message} (request ${requestId})`;
   return {
-    status: given.status,
+    status: refused.status,
     headers: [
-      ["Content-Type", asJson ? "application/json" : "text/plain; charset=utf-8"],
+      ["Content-Type", isJson ? "application/json" : "text/plain; charset=utf-8"],
       ["Cache-Control", "no-store"],
-      ["Proxy-Status", `evenkeel; error=${error}; details="${given.reason}"`],
+      ["Proxy-Status", `evenkeel; error=${error}; details="${refused.reason}"`],
       ["X-Request-Id", requestId],
-      ...(given.status === 503 ? [["Retry-After", String(retryAfterSeconds)] as const] : []),
-      ...(given.status === 405 ? [["Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"] as const] : []),
+      ...(refused.status === 503 ? [["Retry-After", String(retryAfterSeconds)] as const] : []),
+      ...(refused.status === 405 ? [["Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"] as const] : []),
     ],
     body: `${body}\n`,
   };
 }
 
-// The rule that a request breaks, in words for log, record and answer; here the ones that every engine watches over.
-
+/** A rule of HTTP that a message breaks. The violations below are detected by every engine. */
 export interface ProtocolViolation {
-  /** Of the answer, where it is a request. */
+  /** Status of the response to a request that breaks it. */
   readonly status: 400 | 405 | 408 | 414 | 431 | 501 | 505;
-  /** Always this text and nothing that the client said: it may stand in any line. */
+  /** A fixed text without the client's bytes, so that it is safe in a log line. */
   readonly text: string;
 }
 
-export const methodNotServed: ProtocolViolation = { status: 405, text: "CONNECT and TRACE are not served" };
-export const duplicateHost: ProtocolViolation = { status: 400, text: "more than one Host field" };
-export const bodyTimeout: ProtocolViolation = { status: 408, text: "the body did not come in time" };
+export const methodNotServed: ProtocolViolation = {
+  status: 405,
+  text: "CONNECT and TRACE are not supported",
+};
+export const duplicateHost: ProtocolViolation = { status: 400, text: "more than one Host header" };
+export const bodyTimeout: ProtocolViolation = { status: 408, text: "request body timed out" };

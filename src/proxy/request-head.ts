@@ -1,4 +1,4 @@
-/** What the proxy may ask of a request's head; each engine answers it from what it has, and only when asked. */
+/** A request's head as routes, hash keys and logs read it, and request ids. Each engine implements it lazily. */
 
 import { type Random, randomIndex } from "../lib/random.ts";
 
@@ -6,12 +6,12 @@ export interface RequestHead {
   readonly method: string;
   /** Path and query as received (origin-form), never decoded. */
   readonly target: string;
-  /** The Host field: name and port as the client wrote them. */
+  /** The Host header: name and port as the client wrote them. */
   readonly host: string;
-  /** The peer's IP address, IPv4-mapped IPv6 already shortened to IPv4. */
+  /** The peer's IP address; IPv4-mapped IPv6 is shortened to IPv4. */
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
-  /** A field's value by its lower-case name, repeated ones joined with ", "; undefined if absent. */
+  /** A header's value by its lower-case name, repeated ones joined with ", "; undefined if absent. */
   header(name: string): string | undefined;
 }
 
@@ -21,30 +21,28 @@ export function pathOf(head: RequestHead): string {
   return query < 0 ? head.target : head.target.slice(0, query);
 }
 
-// Names a request in log, answer and upstream, so that one can be followed through all three.
-
-/** A client's own id is kept if it is short and plain; anything else could forge log lines. */
+/** A client's own id is kept if it is short and plain: anything else could forge log lines. */
 const acceptable = /^[\w.:/+=@-]{1,128}$/;
 
-/** The last two digits of all counts, so that an id costs no arithmetic; few enough to stay in the processor's cache. */
-const endings: readonly string[] = Array.from({ length: 256 }, (_, count) => hex(count, 2));
+/** The last two digits of every count, so that an id needs no arithmetic; few enough to stay in the processor's cache. */
+const lastDigits: readonly string[] = Array.from({ length: 256 }, (_, count) => hex(count, 2));
 
 function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, "0");
 }
 
-/** Makes ids: eight random hex digits for this run, then a count. Unique among runs, cheap, and in order. */
+/** Creates request ids for log, response and upstream: eight random hex digits for this run, then a count. */
 export function requestIds(random: Random): (given: string | undefined) => string {
   const run = hex(randomIndex(random, 2 ** 32), 8);
   let count = 0;
-  let beginning = "";
+  let prefix = "";
   return (given) => {
     if (given !== undefined && acceptable.test(given)) return given;
     count += 1;
-    const ending = count % endings.length;
-    if (ending === 0 || count === 1) {
-      beginning = `${run}-${hex(Math.floor(count / endings.length), 4)}`;
+    const index = count % lastDigits.length;
+    if (index === 0 || count === 1) {
+      prefix = `${run}-${hex(Math.floor(count / lastDigits.length), 4)}`;
     }
-    return beginning + (endings[ending] as string);
+    return prefix + (lastDigits[index] as string);
   };
 }

@@ -1,4 +1,4 @@
-/** How many further attempts recent requests pay for: keeps retries from doubling the load of upstreams that falter. */
+/** Retry budget: limits retries to a share of recent traffic, so that they cannot double the load of failing upstreams. */
 
 import type { Clock } from "../lib/clock.ts";
 import { SlidingWindowCounter } from "../lib/rate.ts";
@@ -10,16 +10,16 @@ export interface RetryAllowance {
   readonly perSecond: number;
 }
 
-/** So many rescues are always allowed: what may be in flight on one upstream by default, all of which may wait there. */
+/** Rescues that are always allowed: the default limit of one upstream's requests in flight, all of which may wait there. */
 const rescueReserve = 256;
 
-/** What is earned and not spent is kept this long: Finagle's ten seconds. */
+/** Deposits expire after this long: Finagle's ten seconds. */
 const retentionMs = 10_000;
 
 /**
- * The balance is share × requests + perSecond × 10 − retries, all of the last ten seconds. So a pool at work has a reserve
- * of two seconds' traffic for the moment when an upstream dies and everything under way there has to move.
- * Source: Finagle's RetryBudget (20 %, ten seconds), which linkerd took over.
+ * The balance is share × requests + perSecond × 10 − retries, all of the last ten seconds. So a busy pool has a reserve of two
+ * seconds of traffic for the moment when an upstream dies and all of its requests have to move.
+ * Source: Finagle's RetryBudget (20 %, ten seconds), which linkerd adopted.
  */
 export class RetryBudget {
   readonly #allowance: RetryAllowance;
@@ -33,12 +33,12 @@ export class RetryBudget {
     this.#clock = clock;
   }
 
-  /** A request has come. */
+  /** Counts a request. */
   deposit(): void {
     this.#requests.add(this.#clock());
   }
 
-  /** Pays for one retry; false if there is nothing left. */
+  /** Pays for one retry. @returns false if the balance is below one */
   tryWithdraw(): boolean {
     if (this.balance < 1) return false;
     this.#retries.add(this.#clock());
@@ -46,8 +46,8 @@ export class RetryBudget {
   }
 
   /**
-   * Allows one rescue, which takes nothing from retries: one for each request of the last ten seconds and a reserve, so
-   * that all who wait on an upstream can leave it once, but nobody is moved round and round.
+   * Pays for one rescue, which costs no retry: one for each request of the last ten seconds and a reserve, so that every
+   * request that waits on an upstream can leave it once, but none is moved again and again.
    */
   tryWithdrawRescue(): boolean {
     const now = this.#clock();
@@ -56,7 +56,7 @@ export class RetryBudget {
     return true;
   }
 
-  /** How many retries could be paid for now; not always whole. */
+  /** How many retries could be paid for now; may be fractional. */
   get balance(): number {
     const now = this.#clock();
     const { share, perSecond } = this.#allowance;

@@ -1,4 +1,4 @@
-/** Which failed attempts may be followed by another one. */
+/** Whether a request may have another attempt, and on which upstream: retry, rescue and hedge. */
 
 import type { Attempt } from "../pool/attempt.ts";
 import type { Failure } from "../pool/outcome.ts";
@@ -9,22 +9,22 @@ import type { Destination } from "./route.ts";
 /** Methods that do the same when done twice (RFC 9110 section 9.2.2); TRACE is never forwarded. */
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
-/** What a further attempt follows from: a failure, a status that is to be tried elsewhere, or a long wait. */
+/** The cause of another attempt: a failure, a status that is retried, or a long wait. */
 export type RetryCause =
-  Failure | { readonly kind: "answer"; readonly reason: `status_${number}` } | typeof hedged;
+  Failure | { readonly kind: "response"; readonly reason: `status_${number}` } | typeof hedged;
 
-/** It waits for longer than nearly all requests do, and another one is made beside it. */
+/** The request has waited longer than nearly all do. */
 export const hedged = { kind: "hedge", reason: "hedged" } as const;
 
 export interface RetryCheck {
   readonly cause: RetryCause;
   readonly method: string;
-  /** Whether the engine can send the request's body again from its first byte. */
+  /** Whether the engine can replay the request's body from its first byte. */
   readonly replayable: boolean;
   readonly retriesLeft: number;
 }
 
-/** Undefined if another attempt is allowed, else why not. Nothing is sent twice that may have been processed once. */
+/** Undefined if another attempt is allowed. A request that may have been processed is not sent twice unless idempotent. */
 export function reasonNotToRetry({
   cause,
   method,
@@ -41,8 +41,8 @@ export function reasonNotToRetry({
 }
 
 /**
- * Whether a retry needs no budget, because it is no further load on upstreams that falter: after a failed connect nothing
- * was sent; and what an ejection left behind moves once, at most as much as may be in flight.
+ * Whether a retry needs no budget, because it adds no load to failing upstreams: after a failed connect nothing was sent; and
+ * requests that were open at an ejection move once, at most as many as may be in flight.
  */
 export function isExemptFromBudget(cause: RetryCause, { upstream, startedAt }: Attempt): boolean {
   if (cause.kind === "failure" && cause.phase === "connect") return true;
@@ -53,23 +53,21 @@ export function isIdempotent(method: string): boolean {
   return idempotent.has(method);
 }
 
-// Where a further attempt of a request goes, already paid for, or why there is none: after a failure, out of a wait, or beside one.
-
-/** What is known of a request that may need another upstream. */
+/** A request that may need another upstream. */
 export interface RetryContext {
   readonly destination: Destination;
   readonly method: string;
-  /** What it is pinned by. */
+  /** Its hash key. */
   readonly key: string;
-  /** Where it has been. */
+  /** Upstreams that it was sent to. */
   readonly tried: readonly Upstream[];
-  /** Attempts among those that are no retries. */
+  /** How many of those were rescues or hedges, not retries. */
   readonly extra: number;
-  /** Whether its body can be sent again from its first byte. */
+  /** Whether its body can be replayed from its first byte. */
   readonly isReplayable: boolean;
 }
 
-/** @param last the attempt that failed, or whose answer is to be bettered */
+/** @param last the attempt that failed, or whose status is retried  @returns an upstream, already paid for */
 export function upstreamForRetry(
   context: RetryContext,
   cause: RetryCause,
@@ -86,7 +84,7 @@ export function upstreamForRetry(
   return isPaid ? upstream : "retry_budget";
 }
 
-/** For a request that waits on an upstream that was found down. */
+/** For a request that waits on an upstream that went down. @returns already paid for */
 export function upstreamForRescue({ destination, key, tried, ...asked }: RetryContext): Upstream | undefined {
   const { pool, retries, retryBudget } = destination;
   if (retries === 0 || !asked.isReplayable || !isIdempotent(asked.method)) return undefined;
@@ -96,14 +94,14 @@ export function upstreamForRescue({ destination, key, tried, ...asked }: RetryCo
     : undefined;
 }
 
-/** For a request that waits for long: only where there is time for it, since nobody has failed. */
+/** For a request that has waited long: only without load pressure, since nothing failed. @returns already paid for */
 export function upstreamForHedge({ destination, key, tried, ...asked }: RetryContext): Upstream | undefined {
   const { pool, queue, retryBudget, mayHedge } = destination;
   if (!mayHedge || !asked.isReplayable || !isIdempotent(asked.method)) return undefined;
   if (pool.isPanicking || (queue && queue.size > 0)) return undefined;
   const upstream = pool.select(key, tried);
   if (upstream?.outlier.state !== "up") return undefined;
-  // Backups are for need, and a slow answer is none.
+  // A slow response is no reason to use a backup.
   if (upstream.backup && !tried.some(({ backup }) => backup)) return undefined;
   return retryBudget?.tryWithdraw() === false ? undefined : upstream;
 }

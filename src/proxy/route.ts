@@ -1,4 +1,4 @@
-/** Which pool a request belongs to, by host and path. */
+/** Routes: which pool a request goes to by host and path, with what settings, and its hash key. */
 
 import type { Pool } from "../pool/pool.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -9,37 +9,37 @@ import type { RetryBudget } from "./retry-budget.ts";
 /** Limits of one pool's traffic, in milliseconds. */
 export interface Timeouts {
   readonly connectMs: number;
-  /** From the request's last byte to the answer's head. */
+  /** From the request's last byte to the response's head. */
   readonly headMs: number;
-  /** From the request's head to the answer's, over all attempts and waits; without it as long as the others allow. */
+  /** From the request's head to the response's, over all attempts and waits; by default no limit. */
   readonly totalMs?: number;
-  /** Between two pieces of an answer's body. */
+  /** Between two pieces of a response's body. */
   readonly bodyIdleMs: number;
   /** Without a byte in either direction of an upgraded connection. */
   readonly tunnelIdleMs: number;
-  /** A connection that was opened so long ago serves no further request; without it as many as it likes. */
+  /** Age at which an upstream connection is not reused any more; by default no limit. */
   readonly connectionAgeMs?: number;
 }
 
-/** Where a route leads: a pool and how its requests are treated. */
+/** Where a route leads: a pool and the settings of its requests. */
 export interface Destination {
   readonly pool: Pool;
   readonly timeouts: Timeouts;
-  /** Further attempts after the first failed one. */
+  /** Maximum number of retries. */
   readonly retries: number;
-  /** What pays for them; without it all are allowed. */
+  /** Limits them; by default all are allowed. */
   readonly retryBudget?: RetryBudget;
   /** Present where `timeouts.totalMs` is. */
   readonly deadlines?: Deadlines;
-  /** Where requests wait for a place; without it those that find none are refused. */
+  /** Where requests wait for a slot; without it they are refused. */
   readonly queue?: Queue;
-  /** Statuses of upstreams that are tried elsewhere like failures; without it every answer is passed on. */
+  /** Response statuses that are retried like failures; by default every response is forwarded. */
   readonly retryStatuses?: ReadonlySet<number>;
-  /** Whether requests that wait for long may have a second attempt beside the first. */
+  /** Whether requests that wait long may be hedged. */
   readonly mayHedge?: boolean;
-  /** Longest request body, bytes; without it any is passed on. */
+  /** Maximum size of a request body, bytes; by default no limit. */
   readonly maxRequestBodyBytes?: number;
-  /** Present where the pool's policy looks at a key. */
+  /** Present where the pool's policy uses a hash key. */
   readonly keyOf?: HashKeyFn;
 }
 
@@ -78,16 +78,15 @@ function matchesPath(prefix: string, path: string): boolean {
   );
 }
 
-// What pins a request to an upstream: turns a head into the key that a keyed policy hashes.
-
 /** Where the key comes from: `client-address`, `uri`, `header:Name` or `cookie:name`. */
 export type HashBy = "client-address" | "uri" | `header:${string}` | `cookie:${string}`;
 
 export const hashByPattern = "^(client-address|uri|(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$";
 
+/** Computes the hash key of a request. */
 export type HashKeyFn = (head: RequestHead) => string;
 
-/** A header or cookie that a request lacks falls back to the client's address, so that such clients spread too. */
+/** Where a request lacks the header or cookie, the client's address is used, so that such clients spread too. */
 export function hashKeyFor(by: HashBy): HashKeyFn {
   if (by === "uri") return (head) => head.target;
   if (by === "client-address") return (head) => head.clientAddress;
@@ -95,13 +94,13 @@ export function hashKeyFor(by: HashBy): HashKeyFn {
   if (by.startsWith("cookie:")) {
     return (head) => cookieOf(head.header("cookie") ?? "", name) ?? head.clientAddress;
   }
-  const field = name.toLowerCase();
-  return (head) => head.header(field) ?? head.clientAddress;
+  const header = name.toLowerCase();
+  return (head) => head.header(header) ?? head.clientAddress;
 }
 
-/** One cookie's value from a Cookie field (RFC 6265 section 4.2.1); the first if it is repeated. */
-function cookieOf(field: string, name: string): string | undefined {
-  for (const pair of field.split(";")) {
+/** One cookie's value from a Cookie header (RFC 6265 section 4.2.1); the first if it is repeated. */
+function cookieOf(header: string, name: string): string | undefined {
+  for (const pair of header.split(";")) {
     const equals = pair.indexOf("=");
     if (equals >= 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
   }

@@ -1,27 +1,27 @@
-/** W3C Trace Context (level 2): what a client's `traceparent` says, and the one that our upstreams get. */
+/** W3C Trace Context (level 2): reads a client's `traceparent` and creates the one for upstreams. */
 
 import { type Random, randomIndex } from "../lib/random.ts";
 
-/** Where one request stands in a trace. */
+/** The position of one request in a trace. */
 export interface TraceContext {
   /** 32 hex digits. */
   readonly traceId: string;
-  /** Of the exchange, 16 hex digits: what upstreams take for their parent. */
+  /** Of the exchange, 16 hex digits: the parent of the upstream's spans. */
   readonly spanId: string;
-  /** Of the client, 16 hex digits; undefined where the trace begins here. */
+  /** Of the client, 16 hex digits; undefined where the trace starts here. */
   readonly parentId: string | undefined;
 }
 
 /**
- * What becomes of a request that carries this `traceparent`.
- * @returns undefined for one that is not traced: its fields pass as they came
+ * Decides whether a request with this `traceparent` is traced.
+ * @returns undefined if not: its headers pass unchanged
  */
 export type Tracer = (traceparent: string | undefined) => TraceContext | undefined;
 
-/** Version 00 to the letter; later ones may go on behind the flags (section 3.2.4). */
+/** Version 00 exactly; later versions may have more after the flags (section 3.2.4). */
 const shape = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:$|-)/;
 
-/** @param share of the requests without a decision of the client's that are traced, 0–1 */
+/** @param share share of the requests without a client's decision that are traced, 0–1 */
 export function tracer(share: number, random: Random): Tracer {
   return (traceparent) => {
     const found = traceparent === undefined ? undefined : readTraceparent(traceparent);
@@ -38,7 +38,7 @@ export interface Traceparent {
   readonly isSampled: boolean;
 }
 
-/** Undefined for what is malformed: the trace then begins anew (section 4.3). */
+/** Undefined if malformed: then a new trace starts (section 4.3). */
 export function readTraceparent(text: string): Traceparent | undefined {
   const [whole, version, traceId = "", parentId = "", flags = ""] = shape.exec(text) ?? [];
   if (whole === undefined || version === "ff" || (version === "00" && whole.length !== text.length))
@@ -51,7 +51,7 @@ export function formatTraceparent({ traceId, spanId }: TraceContext): string {
   return `00-${traceId}-${spanId}-01`;
 }
 
-/** Never all zeros, which would be no id. @param words of eight digits each */
+/** Random hex digits, never all zeros, which is no valid id. @param words number of eight-digit words */
 export function hex(random: Random, words: number): string {
   const all = Array.from({ length: words }, () => randomIndex(random, 2 ** 32));
   if (!all.some((word) => word > 0)) all[0] = 1;

@@ -1,19 +1,19 @@
-/** The pools and upstreams that run now, and how they become those of another configuration without losing anything. */
+/** The running pools, upstreams and routes. Changes are prepared, then committed; unchanged upstreams keep their state. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
 import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
+import { type Address, isSameTls, originOf } from "../net/address.ts";
 import { policyEntry } from "../policy/policies.ts";
 import { Pool, type PoolObserver } from "../pool/pool.ts";
 import { Upstream } from "../pool/upstream.ts";
-import { isSameTls, type Address, originOf } from "../net/address.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
-import { type Destination, hashKeyFor, type Route } from "../proxy/route.ts";
 import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
+import { type Destination, hashKeyFor, type Route } from "../proxy/route.ts";
 
-/** A pool with the configuration that it follows. */
+/** A running pool with its configuration, and what its exchanges share. */
 export interface PoolEntry {
   readonly config: PoolConfig;
   readonly pool: Pool;
@@ -22,42 +22,41 @@ export interface PoolEntry {
   readonly deadlines: Deadlines;
 }
 
-/** What pools need of the house around them. */
 export interface PoolRegistryOptions {
   readonly clock: Clock;
-  /** The system's if left out. */
+  /** Defaults to the system's timers. */
   readonly schedule?: Schedule;
   readonly random: Random;
   readonly observer: PoolObserver;
 }
 
-/** An upstream and where it belongs. */
+/** An upstream and the entry of its pool. */
 export interface UpstreamLocation {
-  readonly member: PoolEntry;
+  readonly entry: PoolEntry;
   readonly upstream: Upstream;
 }
 
-/** A fleet that is ready to take over: whatever is in the present one too is the same object in both. */
+/** The result of `prepare`, for `commit`. Running pools and upstreams are reused as the same objects. */
 export interface PreparedPools {
   readonly config: Config;
-  readonly members: readonly (PoolEntry & { readonly upstreams: readonly Upstream[] })[];
+  readonly entries: readonly (PoolEntry & { readonly upstreams: readonly Upstream[] })[];
 }
 
 export class PoolRegistry {
   readonly #options: PoolRegistryOptions;
-  #members: readonly PoolEntry[] = [];
+  #entries: readonly PoolEntry[] = [];
   #routes: readonly Route[] = [];
 
   constructor(options: PoolRegistryOptions) {
     this.#options = options;
   }
 
-  get members(): readonly PoolEntry[] {
-    return this.#members;
+  get entries(): readonly PoolEntry[] {
+    return this.#entries;
   }
 
   get pools(): readonly Pool[] {
-    return this.#members.map(({ pool }) => pool);
+    return this.#entries.map(({ pool }) => pool);
   }
 
   get routes(): readonly Route[] {
@@ -65,82 +64,75 @@ export class PoolRegistry {
   }
 
   find(id: string): UpstreamLocation | undefined {
-    for (const member of this.#members) {
-      const upstream = member.pool.upstreams.find((candidate) => candidate.id === id);
-      if (upstream) return { member, upstream };
+    for (const entry of this.#entries) {
+      const upstream = entry.pool.upstreams.find((candidate) => candidate.id === id);
+      if (upstream) return { entry, upstream };
     }
     return undefined;
   }
 
-  /** What a configuration asks for. Changes nothing yet, so that newcomers can be looked at before they serve. */
+  /** Builds the pools of a configuration. Changes nothing yet, so that new upstreams can be probed before they serve. */
   prepare(config: Config): PreparedPools {
-    const running = new Map(this.#members.map((member) => [member.pool.name, member]));
-    const known = new Map(
+    const running = new Map(this.#entries.map((entry) => [entry.pool.name, entry]));
+    const existing = new Map(
       this.pools.flatMap((pool) => pool.upstreams.map((upstream) => [identityOf(upstream), upstream])),
     );
-    const members = config.pools.map((pool) => ({
-      ...(running.get(pool.name) ?? this.#queuedPoolOf(pool)),
+    const entries = config.pools.map((pool) => ({
+      ...(running.get(pool.name) ?? this.#createEntry(pool)),
       config: pool,
-      retryBudget: this.#budgetOf(pool, running.get(pool.name)),
+      retryBudget: this.#retryBudgetFor(pool, running.get(pool.name)),
       upstreams: pool.upstreams.map(
-        (spec) => known.get(identityOf(spec)) ?? new Upstream(spec, { ...pool.probe, ...limitsOf(pool) }),
+        (spec) =>
+          existing.get(identityOf(spec)) ?? new Upstream(spec, { ...pool.probe, ...upstreamLimits(pool) }),
       ),
     }));
-    return { config, members };
+    return { config, entries };
   }
 
-  /** Takes over, within one turn of the event loop. Requests under way keep what they began with. */
-  commit({ config, members }: PreparedPools): void {
-    const before = new Map(this.#members.map((member) => [member.pool, member.config]));
-    for (const { config: desired, pool, queue, upstreams } of members) {
+  /** Applies prepared pools, synchronously. Requests in flight keep the destination they began with. */
+  commit({ config, entries }: PreparedPools): void {
+    const before = new Map(this.#entries.map((entry) => [entry.pool, entry.config]));
+    for (const { config: desired, pool, queue, upstreams } of entries) {
       queue.limits = desired.queue;
       const old = before.get(pool);
-      if (old && old.policy !== desired.policy) pool.setPolicy(this.#policyOf(desired));
+      if (old && old.policy !== desired.policy) pool.setPolicy(this.#createPolicy(desired));
       if (!isSameList(pool.upstreams, upstreams)) pool.setUpstreams(upstreams);
       pool.setMaxEjectedShare(desired.outlier.maxEjectedShare);
       for (const [index, upstream] of upstreams.entries()) {
         const spec = desired.upstreams[index] ?? upstream;
         pool.adjust(upstream, spec);
         if (!isSameTls(upstream.address.tls, spec.address.tls)) upstream.address = spec.address;
-        pool.setLimits(upstream, limitsOf(desired));
+        pool.setLimits(upstream, upstreamLimits(desired));
         upstream.activeHealth.adjust(desired.probe);
       }
     }
-    this.#members = members.map(({ upstreams: _, ...member }) => member);
-    this.#routes = routesOf(config, this.#members);
+    this.#entries = entries.map(({ upstreams: _, ...entry }) => entry);
+    this.#routes = buildRoutes(config, this.#entries);
   }
 
-  #poolOf(config: PoolConfig): Pool {
-    return new Pool({
-      name: config.name,
-      policy: this.#policyOf(config),
-      upstreams: [],
-      ...this.#options,
-    });
-  }
-
-  #queuedPoolOf(config: PoolConfig): Pick<PoolEntry, "pool" | "queue" | "deadlines"> {
+  #createEntry(config: PoolConfig): Pick<PoolEntry, "pool" | "queue" | "deadlines"> {
     const { clock, schedule = systemSchedule } = this.#options;
-    const pool = this.#poolOf(config);
+    const policy = this.#createPolicy(config);
+    const pool = new Pool({ name: config.name, policy, upstreams: [], ...this.#options });
     const queue = new Queue({ pool, limits: config.queue, clock, schedule });
     return { pool, queue, deadlines: new Deadlines({ clock, schedule }) };
   }
 
-  /** What was earned stays, unless it is earned differently from now on. */
-  #budgetOf({ retryBudget: desired }: PoolConfig, member: PoolEntry | undefined): RetryBudget {
-    const present = member?.config.retryBudget;
-    const isSame = present && present.share === desired.share && present.perSecond === desired.perSecond;
-    return isSame && member ? member.retryBudget : new RetryBudget(desired, this.#options.clock);
+  /** The balance stays, unless the budget's configuration changed. */
+  #retryBudgetFor({ retryBudget: desired }: PoolConfig, entry: PoolEntry | undefined): RetryBudget {
+    const current = entry?.config.retryBudget;
+    const isSame = current && current.share === desired.share && current.perSecond === desired.perSecond;
+    return isSame && entry ? entry.retryBudget : new RetryBudget(desired, this.#options.clock);
   }
 
-  #policyOf({ policy }: PoolConfig) {
+  #createPolicy({ policy }: PoolConfig) {
     return policyEntry(policy).create(this.#options);
   }
 }
 
-/** What the prober has to look at. */
-export function probeTargets({ members }: PreparedPools): readonly ProbeTarget[] {
-  return members.flatMap(({ config: { probe: plan }, pool, upstreams }) =>
+/** Every upstream with the probe plan of its pool. */
+export function probeTargets({ entries }: PreparedPools): readonly ProbeTarget[] {
+  return entries.flatMap(({ config: { probe: plan }, pool, upstreams }) =>
     upstreams.map((upstream) => ({ upstream, pool, plan })),
   );
 }
@@ -149,19 +141,19 @@ function isSameList(one: readonly Upstream[], other: readonly Upstream[]): boole
   return one.length === other.length && one.every((upstream, index) => upstream === other[index]);
 }
 
-function routesOf(config: Config, members: readonly PoolEntry[]): readonly Route[] {
-  const destinations = new Map(members.map((member) => [member.config.name, destinationOf(member)]));
+function buildRoutes(config: Config, entries: readonly PoolEntry[]): readonly Route[] {
+  const destinations = new Map(entries.map((entry) => [entry.config.name, buildDestination(entry)]));
   return config.routes.flatMap(({ pool, ...match }) => {
     const destination = destinations.get(pool);
     return destination ? [{ ...match, destination }] : [];
   });
 }
 
-function limitsOf({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
+function upstreamLimits({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
   return { outlier, slowStartMs, maxInFlight };
 }
 
-function destinationOf({ config, pool, retryBudget, queue, deadlines }: PoolEntry): Destination {
+function buildDestination({ config, pool, retryBudget, queue, deadlines }: PoolEntry): Destination {
   const { timeouts, retries, retryStatuses, hedgeAfter, maxRequestBodyBytes } = config;
   return {
     pool,
@@ -178,8 +170,8 @@ function destinationOf({ config, pool, retryBudget, queue, deadlines }: PoolEntr
 }
 
 /**
- * What makes an upstream the same one after a change: it keeps its health, its load and its connections then. How it
- * proves who it is does not: another authority or name changes a setting of it, for the connections to come.
+ * Id and origin. An upstream whose identity stays keeps its health, its load and its connections when the configuration
+ * changes. Its TLS settings are no part of it: a new CA or server name applies to new connections.
  */
 export function identityOf({ id, address }: { readonly id: string; readonly address: Address }): string {
   return `${id} ${originOf(address)}`;

@@ -1,23 +1,20 @@
-/** What is known of requests: those of late, one explained, those to come live, and where an imagined one would go. */
+/** The facade of request records: list, explain, watch and dry run. */
 
-import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
 import type { RecordSink, RequestRecord } from "../proxy/record.ts";
-import { explainRequest } from "./explanation.ts";
-import { dryRun } from "./dry-run.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
+import { dryRun, type DryRunRequest, type DryRunResult } from "./dry-run.ts";
+import { type ExplainedRequest, explainRequest } from "./explanation.ts";
 import {
   RecentRequests,
   type RequestList,
   type RequestQuery,
   type StoredRequest,
 } from "./recent-requests.ts";
-import { type ExplainedRequest } from "./explanation.ts";
-import { type DryRunResult } from "./dry-run.ts";
-import { type DryRunRequest } from "./dry-run.ts";
 import { RequestSampler } from "./sampler.ts";
 
 export interface RequestsOptions {
-  readonly registry: Pick<PoolRegistry, "routes" | "members">;
+  readonly registry: Pick<PoolRegistry, "routes" | "entries">;
   readonly clock: Clock;
   readonly wallClock: WallClock;
 }
@@ -26,7 +23,7 @@ export class Requests {
   readonly #options: RequestsOptions;
   readonly #recent: RecentRequests;
   readonly #sampler: RequestSampler;
-  /** Whether workers have passed over any. */
+  /** Whether a worker has not stored all requests. */
   #isSampled = false;
 
   constructor(options: RequestsOptions) {
@@ -35,12 +32,12 @@ export class Requests {
     this.#sampler = new RequestSampler(options.clock, (record) => this.#recent.accept(record));
   }
 
-  /** For the exchanges of this process. */
+  /** The sink for exchanges of this process. */
   get sink(): RecordSink {
     return this.#sampler;
   }
 
-  /** Takes over what a worker has kept. */
+  /** Adds requests that a worker has sampled. */
   adopt(records: readonly RequestRecord[], isSampled: boolean): void {
     for (const record of records) this.#recent.accept(record);
     this.#isSampled ||= isSampled;
@@ -50,24 +47,27 @@ export class Requests {
     return { requests: this.#recent.select(query), sampled: this.#isSampled || this.#sampler.skipped > 0 };
   }
 
-  /** Those of late that came after the one with this number, oldest first. */
+  /** Recent requests after the one with this number, oldest first. */
   since(seq: number): readonly StoredRequest[] {
     return this.#recent.since(seq);
   }
 
-  /** Undefined if it is not among those that are kept. */
+  /** Undefined if the request is not stored. */
   explain(id: string): ExplainedRequest | undefined {
     const request = this.#recent.find(id);
     return request && { ...request, account: explainRequest(request) };
   }
 
-  /** @returns ends it */
+  /**
+   * Calls the watcher for each stored request.
+   * @returns stops watching
+   */
   watch(watcher: (request: StoredRequest) => void): () => void {
     return this.#recent.watch(watcher);
   }
 
-  /** With workers each takes turns of its own; this tells of a process that has taken none. */
-  dryRun(imagined: DryRunRequest): DryRunResult {
-    return dryRun(this.#options.registry, imagined, this.#options.clock);
+  /** With workers, each worker has its own round-robin state. The result is that of a process that has served no requests. */
+  dryRun(request: DryRunRequest): DryRunResult {
+    return dryRun(this.#options.registry, request, this.#options.clock);
   }
 }

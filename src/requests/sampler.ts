@@ -1,43 +1,43 @@
-/** Decides which requests are kept: all of a quiet balancer's, of a busy one's those that tell something, and samples. */
+/** Decides which requests are stored: all while traffic is low; else a sample, and the failed and slow ones within limits. */
 
 import type { Clock } from "../lib/clock.ts";
 import { rateLimit } from "../lib/rate.ts";
 import { type EndedExchange, isTunnel, type RecordSink, type RequestRecord } from "../proxy/record.ts";
 
-/** Requests kept a second whatever comes of them: more than anybody can read. */
+/** Requests stored each second regardless of their outcome. */
 const sampledPerSecond = 50;
 
-/** Failed, refused or retried ones besides: in an outage that is every one, and a record costs a microsecond or two. */
+/** Additional failed, refused or retried requests: in an outage all requests fail, and a record costs a microsecond or two. */
 const failedPerSecond = 200;
 
-/** The slowest ones of this long, and how many of them. */
+/** Number of slowest requests that are stored, and the period that they come from. */
 export const slowSpanMs = 600_000;
 export const maxSlow = 100;
 
-/** `take` hears of each that is kept. */
+/** Calls `accept` for each request to store. */
 export class RequestSampler implements RecordSink {
   readonly wantsChoices = true;
   readonly #clock: Clock;
   readonly #accept: (record: RequestRecord) => void;
-  readonly #maySample: () => number | undefined;
-  readonly #mayFail: () => number | undefined;
-  /** Durations and clock times of those that are slowest, longest first. */
+  readonly #passSample: () => number | undefined;
+  readonly #passFailed: () => number | undefined;
+  /** Durations and clock times of the slowest requests, longest first. */
   #slow: { readonly durationMs: number; readonly at: number }[] = [];
-  /** What a request has to exceed to be among them. */
+  /** Minimum duration, exclusive, to be one of them. */
   #floorMs = 0;
   #cleanedAt = 0;
-  /** Requests that were not kept. */
+  /** Requests that were not sampled. */
   skipped = 0;
 
-  constructor(clock: Clock, take: (record: RequestRecord) => void) {
+  constructor(clock: Clock, accept: (record: RequestRecord) => void) {
     this.#clock = clock;
-    this.#accept = take;
-    this.#maySample = rateLimit(sampledPerSecond, clock);
-    this.#mayFail = rateLimit(failedPerSecond, clock);
+    this.#accept = accept;
+    this.#passSample = rateLimit(sampledPerSecond, clock);
+    this.#passFailed = rateLimit(failedPerSecond, clock);
   }
 
   wants(): boolean {
-    if (this.#maySample() !== undefined) return true;
+    if (this.#passSample() !== undefined) return true;
     this.skipped += 1;
     return false;
   }
@@ -47,22 +47,22 @@ export class RequestSampler implements RecordSink {
   }
 
   wantsFailed(): boolean {
-    return this.#mayFail() !== undefined;
+    return this.#passFailed() !== undefined;
   }
 
   accept({ record }: EndedExchange): void {
-    if (!isTunnel(record)) this.#noteSlow(record.durationMs);
+    if (!isTunnel(record)) this.#recordSlow(record.durationMs);
     this.#accept(record);
   }
 
-  #noteSlow(durationMs: number): void {
+  #recordSlow(durationMs: number): void {
     const now = this.#clock();
     if (now - this.#cleanedAt > slowSpanMs / maxSlow) {
       this.#cleanedAt = now;
       this.#slow = this.#slow.filter(({ at }) => now - at < slowSpanMs);
     } else if (durationMs <= this.#floorMs) return;
-    const place = this.#slow.findIndex((other) => other.durationMs < durationMs);
-    this.#slow.splice(place < 0 ? this.#slow.length : place, 0, { durationMs, at: now });
+    const index = this.#slow.findIndex((other) => other.durationMs < durationMs);
+    this.#slow.splice(index < 0 ? this.#slow.length : index, 0, { durationMs, at: now });
     this.#slow.length = Math.min(this.#slow.length, maxSlow);
     this.#floorMs = this.#slow.length < maxSlow ? 0 : (this.#slow.at(-1)?.durationMs ?? 0);
   }

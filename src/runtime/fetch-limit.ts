@@ -1,13 +1,13 @@
-/** How many fetches Bun lets be in flight, and how the program gets more: apart, since it comes before all else. */
+/** Raises Bun's limit of concurrent fetches for the fetch engine. Loaded before the rest of the program. */
 
 const variable = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 
-/** What a process finds in its environment that may have as many as Bun can. */
+/** Environment of a process that may have as many concurrent fetches as Bun supports. */
 export const liftedLimit: Readonly<Record<string, string>> = { [variable]: "65535" };
 
 /**
- * Lets more than Bun's 256 fetches be in flight, where that limit exists and is as it came. Bun reads it when it starts
- * and never again: the program begins anew under the same process id, and loses what it has loaded by then.
+ * Raises the limit of 256 concurrent fetches where the runtime is Bun and the variable is not set. Bun reads the variable
+ * only when it starts: this replaces the process by a new one with the same process id and arguments.
  */
 export function liftFetchLimit(): void {
   if (!process.versions["bun"] || process.env[variable] !== undefined || !process.execve) return;
@@ -18,6 +18,6 @@ export function liftFetchLimit(): void {
       ...liftedLimit,
     });
   } catch {
-    // Where the system cannot replace a process, 256 it is.
+    // The system cannot replace a process: the limit stays 256.
   }
 }

@@ -1,4 +1,4 @@
-/** The plain read-only picture of now: what admin API, dashboard and command line read. Types and nothing else. */
+/** Types of the snapshot: the read-only state of now, as admin API, dashboard and command line read it. */
 
 import type { InjectedError } from "../fault/fault.ts";
 import type { PolicyName } from "../policy/policies.ts";
@@ -8,16 +8,16 @@ import type { BalancerEvent } from "../state/event.ts";
 import type { UnsavedState } from "../state/store.ts";
 import type { CertificateStatus, ListenerCertificate } from "../tls/expiry.ts";
 
-/** What all processes of the balancer take, and may take. */
+/** Memory of all processes of the balancer. */
 export interface MemorySnapshot {
   readonly rssBytes: number;
-  /** New requests are refused from here on; null without a limit. */
+  /** From this size on, new requests are refused; null without a limit. */
   readonly limitBytes: number | null;
-  /** Whether they are refused now. */
+  /** Whether new requests are refused now. */
   readonly shedding: boolean;
 }
 
-/** A certificate that clients see: as it was read at the start, whatever its file holds by now. */
+/** A certificate of a listener, as read at the start; its file may have changed since. */
 export interface CertificateSnapshot extends ListenerCertificate {
   readonly status: CertificateStatus;
 }
@@ -25,16 +25,16 @@ export interface CertificateSnapshot extends ListenerCertificate {
 /** `starting → ready → draining → stopped` */
 export type Phase = "starting" | "ready" | "draining" | "stopped";
 
-/** Counts since the start, and rates and percentiles of the last ten seconds or, for latencies, the last minute. */
+/** Counts since the start, rates of the last 10 s, latency percentiles of the last minute. */
 export interface Traffic {
-  /** Attempts that ended, cancelled ones excepted; of a pool also requests that were answered before any attempt. */
+  /** Attempts that ended, without cancelled ones. For a pool also requests that ended before any attempt. */
   readonly requests: number;
-  /** Those that failed or were answered with 5xx. */
+  /** Of these, the ones that failed or got a 5xx response. */
   readonly errors: number;
   readonly requestsPerSecond: number;
-  /** Errors ÷ requests of the last ten seconds, 0–1. */
+  /** Errors ÷ requests of the last 10 s, 0–1. */
   readonly errorShare: number;
-  /** Milliseconds from start to head; null without a request in the last minute. */
+  /** Milliseconds from the start to the response headers; null without a request in the last minute. */
   readonly p50Ms: number | null;
   readonly p95Ms: number | null;
   readonly p99Ms: number | null;
@@ -48,22 +48,22 @@ export interface ProbeSnapshot {
   readonly latencyMs: number;
 }
 
-/** The passive verdict, and what follows a recovery. */
+/** The verdict of the outlier detection. */
 export interface OutlierSnapshot {
   readonly state: OutlierState;
   /** Epoch milliseconds of the last change; null before the first. */
   readonly since: number | null;
-  /** Epoch milliseconds at which the ejection ends; null while there is none. */
+  /** Epoch milliseconds at which the ejection ends; null when not ejected. */
   readonly until: number | null;
-  /** Why it changed last; null before the first change. */
+  /** Reason of the last change; null before the first. */
   readonly reason: OutlierReason | null;
-  /** How the attempt failed that took it out, as a reason word; null while it is up, and where none answered at all. */
+  /** Reason word of the failure that caused the ejection; null while up, and when no attempt got a response at all. */
   readonly cause: string | null;
-  /** Ejections that count: the next one lasts one more times as long. */
+  /** Ejections that count towards the length of the next one, which lasts `count + 1` times the configured time. */
   readonly count: number;
 }
 
-/** Who set something at run time, when (epoch milliseconds) and why (may be empty). */
+/** The actor of a change at run time, its time (epoch milliseconds) and the actor's reason (may be empty). */
 export interface ChangeStamp {
   readonly by: string;
   readonly at: number;
@@ -73,39 +73,39 @@ export interface ChangeStamp {
 export interface DrainSnapshot {
   /** Epoch milliseconds. */
   readonly since: number;
-  /** Epoch milliseconds by which it should be empty; null if nobody named a time. */
+  /** Epoch milliseconds by which the upstream should be idle; null if the operator set no deadline. */
   readonly deadline: number | null;
   readonly inFlight: number;
-  /** Nothing is under way there any more. */
+  /** No request is in flight any more. */
   readonly drained: boolean;
-  /** It goes when it is empty. */
+  /** The upstream is removed when it is idle. */
   readonly leaving: boolean;
 }
 
-/** `unknown` before the first verdict; `out` while an operator drains it or keeps it in maintenance. */
+/** `unknown` before the first verdict; `out` while draining or in maintenance. */
 export type UptimeState = "unknown" | "up" | "down" | "out";
 
-/** How long it has been up, and how much of the time. Restarts of the balancer that take less than five minutes do not end it. */
+/** How long the upstream has been in its state, and its share of time up. Balancer restarts of less than five minutes do not count. */
 export interface UptimeSnapshot {
   readonly state: UptimeState;
-  /** Epoch milliseconds at which that began. */
+  /** Epoch milliseconds at which the state began. */
   readonly since: number;
-  /** Time up ÷ time up or down, 0–1, of the last 24 hours as far as it was watched; null before any. */
+  /** Time up ÷ (time up + time down), 0–1, of the observed part of the last 24 hours; null before the first observation. */
   readonly share: number | null;
-  /** The time that the share is of, milliseconds: what an operator took out of it is not in it. */
+  /** Milliseconds that `share` covers; time spent `out` is not included. */
   readonly countedMs: number;
 }
 
-/** A fault that is played on an upstream. */
+/** A fault injected on an upstream. */
 export interface FaultSnapshot {
   /** Added to each attempt, milliseconds. */
   readonly latencyMs: number;
-  /** Of the attempts that fail, 0–1. */
+  /** Share of attempts that fail, 0–1. */
   readonly errorShare: number;
   readonly error: InjectedError;
-  /** Whether active checks fail too. */
+  /** Whether probes fail too. */
   readonly probes: boolean;
-  /** Epoch milliseconds at which it ends by itself. */
+  /** Epoch milliseconds at which the fault ends by itself. */
   readonly until: number;
   readonly by: string;
   readonly why: string;
@@ -115,13 +115,13 @@ export interface UpstreamSnapshot {
   readonly id: string;
   readonly url: string;
   readonly weight: number;
-  /** What it serves with now: less than the weight during a slow start. */
+  /** Weight in use now; less than `weight` during a slow start. */
   readonly effectiveWeight: number;
-  /** How far a slow start has come, 0–1; null while none is under way. */
+  /** Progress of the slow start, 0–1; null outside of one. */
   readonly slowStart: number | null;
   readonly backup: boolean;
   readonly status: Status;
-  /** Epoch milliseconds at which the status became what it is. */
+  /** Epoch milliseconds of the last change of `status`. */
   readonly statusSince: number;
   readonly mode: Mode;
   /** Null while the mode is as configured. */
@@ -130,19 +130,19 @@ export interface UpstreamSnapshot {
   readonly weightSet: ChangeStamp | null;
   /** Null if it comes from the configuration. */
   readonly added: ChangeStamp | null;
-  /** Null unless it is being emptied, or is kept empty. */
+  /** Null unless the upstream is draining or drained. */
   readonly drain: DrainSnapshot | null;
-  /** Null while nothing is played there. */
+  /** Null without an injected fault. */
   readonly rehearsal: FaultSnapshot | null;
-  /** Whether it gets new requests now. */
+  /** Whether the upstream is available: it may receive new requests now. */
   readonly fit: boolean;
-  /** Tunnels among them. */
+  /** Including tunnels. */
   readonly inFlight: number;
-  /** Those whose protocol was switched, such as WebSockets. */
+  /** Connections that switched protocols, such as WebSockets. */
   readonly tunnels: number;
-  /** Of those that are no tunnels. */
+  /** Limit of in-flight requests; tunnels do not count. */
   readonly maxInFlight: number;
-  /** Requests that were moved away while they waited here, since the start. */
+  /** Waiting requests that were moved to another upstream, since the start. */
   readonly rescues: number;
   readonly outlier: OutlierSnapshot;
   readonly lastProbe: ProbeSnapshot | null;
@@ -150,7 +150,7 @@ export interface UpstreamSnapshot {
   readonly probeHistory: string;
   readonly uptime: UptimeSnapshot;
   readonly traffic: Traffic;
-  /** Errors since the start: failures by their reason word, answers with 5xx as `status_503`. */
+  /** Errors since the start: failures by reason word, 5xx responses as `status_503`. */
   readonly errorsByReason: Readonly<Record<string, number>>;
 }
 
@@ -158,38 +158,38 @@ export interface PoolSnapshot {
   readonly name: string;
   readonly policy: PolicyName;
   readonly probe: string;
-  /** Nothing but ejections was left to go by, so they are ignored: everybody serves. */
+  /** Panic mode: no upstream would be available, so ejections are ignored. */
   readonly panic: boolean;
   readonly upstreams: readonly UpstreamSnapshot[];
-  /** Of all its upstreams, and of what was turned away. */
+  /** Of all upstreams, and of requests that ended before any attempt. */
   readonly traffic: Traffic;
-  /** Requests that got 5xx before any attempt, as when nobody is fit: a part of the errors. Over the last ten seconds. */
+  /** Requests per second that got 5xx before any attempt, such as without an available upstream; included in the errors. Last 10 s. */
   readonly turnedAwayPerSecond: number;
-  /** Attempts that followed another one. */
+  /** Attempts that followed another one of the same request. */
   readonly retries: number;
-  /** Those of them that were moved away while they waited on an upstream that was found down. */
+  /** Of these, requests that were moved off an upstream that went down while they waited. */
   readonly rescues: number;
-  /** Attempts beside one that took long: those whose answers were passed on, and those in vain. */
+  /** Hedges: `won` if the client got their response, else `lost`. */
   readonly hedges: { readonly won: number; readonly lost: number };
-  /** Retries that could be paid for now. */
+  /** Retries that the budget allows now. */
   readonly retryBudget: number;
-  /** Requests that wait for a place now. */
+  /** Requests in the queue now. */
   readonly queued: number;
-  /** Failed attempts that none followed, since the start, by why not. */
+  /** Failed attempts that were not retried, since the start, by reason. */
   readonly notRetried: Readonly<Record<string, number>>;
-  /** The balancer's own answers, since the start, by reason word. */
+  /** Refusals since the start, by reason word. */
   readonly refusals: Readonly<Record<string, number>>;
   /** The last twenty, oldest first. */
   readonly events: readonly BalancerEvent[];
 }
 
-/** How the configuration came to be the one that counts. */
+/** State of the configuration. */
 export interface ConfigurationSnapshot {
-  /** Epoch milliseconds at which it was taken. */
+  /** Epoch milliseconds at which the current configuration was loaded. */
   readonly takenAt: number;
-  /** The last try to take another one that was refused since; null if there was none. */
+  /** The last rejected reload since then; null if there was none. */
   readonly refused: { readonly at: number; readonly by: string; readonly problems: readonly string[] } | null;
-  /** Settings that a restart would change. */
+  /** Settings that take effect only after a restart. */
   readonly needsRestart: readonly string[];
 }
 
@@ -201,54 +201,53 @@ export interface Snapshot {
   readonly runtime: string;
   readonly engine: string;
   readonly startedAt: number;
-  /** Where clients reach the balancer: "0.0.0.0:8080". */
+  /** Address of the client listener: "0.0.0.0:8080". */
   readonly listen: string;
-  /** Requests that clients wait for now. */
+  /** Client requests in flight now. */
   readonly inFlight: number;
   readonly configuration: ConfigurationSnapshot;
   readonly memory: MemorySnapshot;
-  /** That what is set or recorded may not survive a restart; null if it does, or if nobody asked for that. */
+  /** Set while changes cannot be saved and may be lost on restart; null if they are saved, or no state file is configured. */
   readonly notKept: UnsavedState | null;
-  /** Missing where clients come over plain HTTP. */
+  /** Missing with plain HTTP. */
   readonly certificates?: readonly CertificateSnapshot[];
-  /** Missing where a single process does everything. */
+  /** Missing without workers. */
   readonly workers?: readonly WorkerSnapshot[];
   readonly pools: readonly PoolSnapshot[];
-  /** The last twenty of everything, oldest first. */
+  /** The last twenty of the whole balancer, oldest first. */
   readonly events: readonly BalancerEvent[];
 }
 
-// Everything about one upstream: its part of the snapshot, and what would be too much of it for all at once. Types and nothing else.
-
-/** How many answers took between `fromMs` and `toMs` to their head. */
+/** Number of responses whose headers came within `fromMs` to `toMs`. */
 export interface LatencyBucket {
   readonly fromMs: number;
   readonly toMs: number;
   readonly count: number;
 }
 
+/** One upstream with everything that would be too large in a snapshot of all upstreams. */
 export interface UpstreamDetail extends UpstreamSnapshot {
   readonly pool: string;
   readonly policy: PolicyName;
-  /** How it is probed, for people. */
+  /** The probe, described for people. */
   readonly probe: string;
   /** Oldest first, at most 60. */
   readonly probes: readonly ProbeSnapshot[];
-  /** Answers since the start, by status. */
+  /** Responses since the start, by status code. */
   readonly codes: Readonly<Record<string, number>>;
-  /** Attempts whose client went away. */
+  /** Attempts whose client disconnected. */
   readonly cancelled: number;
-  /** Answers of the last minute by latency, without gaps from the fastest to the slowest; empty without any. */
+  /** Responses of the last minute by latency, contiguous from the fastest to the slowest; empty without any. */
   readonly latencies: readonly LatencyBucket[];
 }
 
-/** One of the processes that serve clients. */
+/** A process that serves clients. */
 export interface WorkerSnapshot {
   readonly pid: number;
   readonly ready: boolean;
-  /** How often it was started anew. */
+  /** Number of restarts. */
   readonly restarts: number;
   readonly inFlight: number;
-  /** Attempts that ended since this process began, cancelled ones excepted. */
+  /** Attempts that ended since this process started, without cancelled ones. */
   readonly requests: number;
 }

@@ -1,10 +1,11 @@
-/** One thing that changed, as the record keeps it: what anybody needs who asks later why it happened. */
+/** The recorded event: one change of the balancer, a pool or an upstream, with actor and reason. */
 
 /**
- * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
- * an upstream's `mode`, `weight`, `backup` place, its `member`ship, its `drain` and its `rehearsal`; the balancer's
- * `reload`, `phase` and `worker`s; `load` is what it refuses for want of memory; `certificate` is how near the end of its
- * own one is; `login` is who came to the admin side, was refused there, or left.
+ * What changed.
+ * - Verdicts: `probe`, `outlier`; `panic` is panic mode of a pool.
+ * - Intents for an upstream: `mode`, `weight`, `backup` role, `member`ship, `drain`, `rehearsal` (fault injection).
+ * - The balancer: `reload`, `phase`, `worker`, `load` (load shedding at the memory limit), `certificate` (expiry of its own
+ *   certificate), `login` (login, rejected login or logout at the admin API).
  */
 export type EventKind =
   | "probe"
@@ -24,21 +25,21 @@ export type EventKind =
   | "login";
 
 export interface BalancerEvent {
-  /** Grows from event to event and over restarts, with gaps. */
+  /** Increases with each event and across restarts, with gaps. */
   readonly seq: number;
   /** Epoch milliseconds. */
   readonly at: number;
   readonly kind: EventKind;
-  /** Null where the whole balancer is meant. */
+  /** Null for an event of the whole balancer. */
   readonly pool: string | null;
-  /** Null where a whole pool is meant. */
+  /** Null for an event of a whole pool. */
   readonly upstream: string | null;
   readonly from: string;
   readonly to: string;
-  /** One word: "probe_failed", "operator", "configuration" … */
+  /** Reason word: "probe_failed", "operator", "configuration" … */
   readonly reason: string;
-  /** Who did it: an operator's name, or "prober", "watch", "SIGHUP", "balancer". */
+  /** Actor: the name of an operator, or "prober", "watch", "SIGHUP", "balancer". */
   readonly by: string;
-  /** What a probe saw, why an operator says that it was done; may be empty. */
+  /** The result of a probe or the reason given by an operator; may be empty. */
   readonly detail: string;
 }

@@ -1,17 +1,17 @@
-/** The operator's intent, one wish at a time: what was set while the balancer ran, by whom, when and why. */
+/** Operator intents: what an operator set at run time, with actor, time and reason; and their JSON encoding. */
 
 import { asRecord, parseJson } from "../lib/json.ts";
+import type { Address, UpstreamTls } from "../net/address.ts";
 import { type Mode, modes, type UpstreamSpec } from "../pool/upstream.ts";
-import { type UpstreamTls } from "../net/address.ts";
-import { type Address } from "../net/address.ts";
 
 export interface IntentMeta {
-  /** Id of the upstream that is meant. */
+  /** Id of the upstream. */
   readonly upstream: string;
+  /** Actor. */
   readonly by: string;
   /** Epoch milliseconds. */
   readonly at: number;
-  /** In the operator's own words; may be empty. */
+  /** Reason given by the operator; may be empty. */
   readonly why: string;
 }
 
@@ -20,20 +20,20 @@ export interface ModeIntent extends IntentMeta {
   readonly mode: Mode;
 }
 
-/** Counts instead of the configured weight. */
+/** Overrides the configured weight. */
 export interface WeightIntent extends IntentMeta {
   readonly kind: "weight";
   readonly weight: number;
 }
 
-/** An upstream that the configuration does not have. */
+/** Adds an upstream that is not in the configuration. */
 export interface AddedIntent extends IntentMeta {
   readonly kind: "added";
   readonly pool: string;
   readonly spec: UpstreamSpec;
 }
 
-/** An upstream that the configuration has, and that is not wanted: only at this address. */
+/** Removes an upstream of the configuration, as long as it has this address. */
 export interface RemovedIntent extends IntentMeta {
   readonly kind: "removed";
   readonly pool: string;
@@ -42,10 +42,10 @@ export interface RemovedIntent extends IntentMeta {
 
 export type Intent = ModeIntent | WeightIntent | AddedIntent | RemovedIntent;
 
-/** What an intent is about. An upstream has at most one of each: the latest. */
+/** What an intent sets. An upstream has at most one intent for each aspect: the latest. */
 export type Aspect = "mode" | "weight" | "member";
 
-/** That an intent counts no more. */
+/** Withdraws an intent. */
 export interface IntentRemoval {
   readonly kind: "forgotten";
   readonly upstream: string;
@@ -56,23 +56,23 @@ export function aspectOf({ kind }: Intent): Aspect {
   return kind === "added" || kind === "removed" ? "member" : kind;
 }
 
-/** Names what is spoken of two with the same key, the later one counts. */
+/** Key of upstream and aspect. Of two entries with the same key the later one replaces the earlier one. */
 export function intentKey(meta: Intent | IntentRemoval): string {
   return `${meta.kind === "forgotten" ? meta.aspect : aspectOf(meta)} ${meta.upstream}`;
 }
 
-/** What is particular to an intent, as JSON. */
+/** The fields of an intent that are not {@link IntentMeta}, as JSON. */
 export function serializeIntent(intent: Intent): string {
   const { upstream: _upstream, by: _by, at: _at, why: _why, ...content } = intent;
   return JSON.stringify(content);
 }
 
-/** From {@link serializeIntent}'s JSON; undefined if it is not understood, which costs one intent and not the file. */
+/** Reads the JSON of {@link serializeIntent}. Undefined if it is invalid, so that only this intent is lost and not the file. */
 export function parseIntent(meta: IntentMeta, json: string): Intent | undefined {
   const content = asRecord(parseJson(json));
   const { kind } = content;
   if (kind === "mode") {
-    const mode = modes.find((known) => known === content["mode"]);
+    const mode = modes.find((name) => name === content["mode"]);
     return mode && { ...meta, kind, mode };
   }
   if (kind === "weight") {
@@ -86,9 +86,9 @@ export function parseIntent(meta: IntentMeta, json: string): Intent | undefined 
     return address && { ...meta, kind, pool, address };
   }
   const spec = asRecord(content["spec"]);
-  const place = addressIn(spec["address"]);
+  const origin = addressIn(spec["address"]);
   const tls = tlsIn(asRecord(spec["address"])["tls"]);
-  const address = place && { ...place, ...(tls && place.protocol === "https" && { tls }) };
+  const address = origin && { ...origin, ...(tls && origin.protocol === "https" && { tls }) };
   const weight = spec["weight"];
   if (kind !== "added" || !address || !isWeight(weight)) return undefined;
   return {
@@ -110,7 +110,7 @@ function addressIn(value: unknown): Address | undefined {
   return { protocol, hostname, port };
 }
 
-/** Without authorities: files are named in the configuration alone. What is not understood is verified. */
+/** Without `ca`: only the configuration names certificate files. An invalid value means that certificates are verified. */
 function tlsIn(value: unknown): UpstreamTls | undefined {
   if (value === undefined) return undefined;
   const { serverName, verify } = asRecord(value);

@@ -1,16 +1,17 @@
-/** The store in one SQLite file, through node:sqlite, which Bun and Deno both carry. */
+/** The store in one SQLite file, through node:sqlite, which both Bun and Deno provide; and its schema migrations. */
 
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+
 import type { BalancerEvent, EventKind } from "./event.ts";
 import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
 import type { Store, StoredSession } from "./store.ts";
 
-/** A day of one upstream that changes every ten seconds; about two megabytes. */
-const eventsKept = 10_000;
+/** Enough for one day of an upstream that changes every ten seconds; about two megabytes. */
+const maxEvents = 10_000;
 
-/** No step of the migrations: an older version does without it, and must not take the file for a newer one's. */
+/** Not a migration: an older version works without this table and must not reject the file as newer. */
 const sessionTable = `
   CREATE TABLE IF NOT EXISTS session (
     digest TEXT PRIMARY KEY, name TEXT NOT NULL, password_mark TEXT NOT NULL,
@@ -19,16 +20,16 @@ const sessionTable = `
   DELETE FROM session;`;
 
 /**
- * Opens or creates the file and its folder, and brings an older one up to date. Throws "Cannot use …" if it is damaged,
- * locked, newer or not to be written.
+ * Opens or creates the file and its folder, and migrates an older file. Throws "Cannot use the state file: …" if it is
+ * damaged, locked, of a newer version or not writable.
  * @param file a path, or ":memory:"
  */
 export function openSqlite(file: string): Store {
   try {
     return new SqliteStore(file);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`Cannot use the state file: ${why}, received ${file}`);
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot use the state file: ${cause} (received ${file})`);
   }
 }
 
@@ -47,7 +48,7 @@ class SqliteStore implements Store {
     }
   }
 
-  /** Inside a transaction: of two processes that open an old file at once, the second finds it done. */
+  /** Call in a transaction: if two processes open an old file at the same time, only the first one migrates it. */
   #migrate(): void {
     const row = this.#database.prepare("PRAGMA user_version").get();
     const version = Number(row?.["user_version"] ?? 0);
@@ -59,13 +60,13 @@ class SqliteStore implements Store {
   intents(): readonly Intent[] {
     const rows = this.#database.prepare("SELECT * FROM intent ORDER BY set_at, upstream, aspect").all();
     return rows.flatMap((row) => {
-      const said = {
+      const meta = {
         upstream: String(row["upstream"]),
         by: String(row["set_by"]),
         at: Number(row["set_at"]),
         why: String(row["why"]),
       };
-      const intent = parseIntent(said, String(row["content"]));
+      const intent = parseIntent(meta, String(row["content"]));
       return intent ? [intent] : [];
     });
   }
@@ -105,14 +106,14 @@ class SqliteStore implements Store {
     const prune = this.#database.prepare(
       "DELETE FROM event WHERE seq <= (SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?)",
     );
-    // In WAL mode this leaves the wait for the disk to the checkpoint: a record is not worth one every second.
+    // In WAL mode only the checkpoint then waits for the disk: events are not worth a sync every second.
     this.#database.exec("PRAGMA synchronous = NORMAL");
     try {
       this.#transaction(() => {
         for (const { seq, at, kind, pool, upstream, from, to, reason, by, detail } of events) {
           put.run(seq, at, kind, pool, upstream, from, to, reason, by, detail);
         }
-        prune.run(eventsKept);
+        prune.run(maxEvents);
       });
     } finally {
       this.#database.exec("PRAGMA synchronous = FULL");
@@ -131,8 +132,8 @@ class SqliteStore implements Store {
   takeSessions(): readonly StoredSession[] {
     let rows: readonly Record<string, unknown>[] = [];
     this.#transaction(() => {
-      const isThere = this.#database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'session'").get();
-      if (isThere) rows = this.#database.prepare("SELECT * FROM session ORDER BY rowid").all();
+      const hasTable = this.#database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'session'").get();
+      if (hasTable) rows = this.#database.prepare("SELECT * FROM session ORDER BY rowid").all();
       if (rows.length > 0) this.#database.exec("DELETE FROM session");
     });
     return rows.map((row) => ({
@@ -150,16 +151,16 @@ class SqliteStore implements Store {
       task();
       this.#database.exec("COMMIT");
     } catch (error) {
-      this.#undo();
+      this.#rollBack();
       throw error;
     }
   }
 
-  #undo(): void {
+  #rollBack(): void {
     try {
       this.#database.exec("ROLLBACK");
     } catch {
-      // Some errors have undone it already.
+      // After some errors SQLite has already rolled back.
     }
   }
 
@@ -168,11 +169,9 @@ class SqliteStore implements Store {
   }
 }
 
-// How the state file's tables came to be: each step takes a file from one version to the next.
-
 /**
- * A new file goes through all of them, so that old and new files are made by the same words. Never change one that was
- * released: append.
+ * Schema migrations: step n takes a file from version n to n + 1. A new file runs all of them, so old and new files have the
+ * same schema. Never change a released step; append a new one.
  */
 export const migrations: readonly string[] = [
   `CREATE TABLE mode_intent (

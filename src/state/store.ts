@@ -1,66 +1,69 @@
-/** What a store of the operator's intent offers. What is observed is observed anew after a restart; only its record stays. */
+/** The store of intents, events and sessions. Health is not stored: it is observed again after a restart. */
 
 import type { WallClock } from "../lib/clock.ts";
 import type { BalancerEvent } from "./event.ts";
 import { type Intent, intentKey, type IntentRemoval } from "./intent.ts";
 
-/** Durable and synchronous; never called on the way of a request. Throws what the medium throws. */
+/** Durable and synchronous; never called on the request path. Methods throw the errors of the database. */
 export interface Store {
   /** The latest intent for each aspect of each upstream, oldest first. */
   intents(): readonly Intent[];
-  /** Takes all of these or none; written through when it returns. */
+  /** Writes all entries or none. They are on disk when it returns. */
   write(intents: readonly (Intent | IntentRemoval)[]): void;
-  /** The last ones, oldest first. */
+  /** The latest events, oldest first. */
   events(limit: number): readonly BalancerEvent[];
-  /** Appends, and drops the oldest beyond a bound. What a power cut may take is the last seconds; a crash takes nothing. */
+  /** Appends events and drops the oldest beyond a limit. A power failure may lose the last seconds, a crash nothing. */
   record(events: readonly BalancerEvent[]): void;
-  /** In place of those that were kept before. */
+  /** Replaces the stored sessions. */
   keepSessions(sessions: readonly StoredSession[]): void;
-  /** In the order in which they were kept; they are forgotten by being told, so that a crash brings no logout back. */
+  /** Returns the sessions in their stored order and deletes them, so that a crash cannot undo a logout. */
   takeSessions(): readonly StoredSession[];
-  /** Does nothing the second time. */
+  /** Further calls do nothing. */
   close(): void;
 }
 
-// A login as it is kept while the balancer is away: nothing of it lets anybody in who does not have its bearer.
-
+/** A login session, stored while the balancer is down. It grants no access without its bearer token. */
 export interface StoredSession {
-  /** SHA-256 of a bearer that nobody could guess. */
+  /** SHA-256 of the bearer token, which has too much entropy to guess. */
   readonly digest: string;
   readonly name: string;
-  /** Digest of the password's hash at the login. */
+  /** Digest of the password hash at login. */
   readonly passwordMark: string;
   /** Epoch milliseconds, as is `usedAt`. */
   readonly openedAt: number;
   readonly usedAt: number;
 }
 
-// A store that owes what it could not keep, and says so: orders go on being taken, so somebody has to be told.
-
-/** Since when, and why, what is set or recorded may not survive a restart. */
+/** Since when, and why, intents and events are not being saved. */
 export interface UnsavedState {
   /** Epoch milliseconds. */
   readonly since: number;
+  /** Error text. */
   readonly why: string;
 }
 
+/**
+ * Reports failed writes, because the balancer still applies operator commands while they cannot be saved. Intents of a
+ * failed write are written with the next write that succeeds.
+ */
 export class MonitoredStore implements Store {
   readonly #store: Store;
   readonly #wallClock: WallClock;
-  /** That of a store which keeps nothing anyway. */
+  /** Set for good if this store is a substitute for a file that could not be opened. */
   readonly #unsaved: UnsavedState | undefined;
+  /** Set while writes fail. */
   #failing: UnsavedState | undefined;
-  /** Intents that no write has kept yet, the latest of each kind: they come with the next one that is. */
+  /** Intents that no write has saved yet, the latest for each key. */
   readonly #pending = new Map<string, Intent | IntentRemoval>();
 
-  /** @param why this store only stands in for one that could not be opened */
+  /** @param why the error, if `store` is a substitute for a file that could not be opened */
   constructor(store: Store, wallClock: WallClock, why?: string) {
     this.#store = store;
     this.#wallClock = wallClock;
     this.#unsaved = why === undefined ? undefined : { since: wallClock(), why };
   }
 
-  /** Undefined if the last write was kept. */
+  /** Undefined if the last write succeeded. */
   get notKept(): UnsavedState | undefined {
     return this.#unsaved ?? this.#failing;
   }
@@ -69,15 +72,15 @@ export class MonitoredStore implements Store {
   events: Store["events"] = (limit) => this.#store.events(limit);
   write: Store["write"] = (intents) => {
     for (const intent of intents) this.#pending.set(intentKey(intent), intent);
-    this.#watch();
+    this.#save();
   };
-  record: Store["record"] = (events) => this.#watch(() => this.#store.record(events));
-  keepSessions: Store["keepSessions"] = (sessions) => this.#watch(() => this.#store.keepSessions(sessions));
+  record: Store["record"] = (events) => this.#save(() => this.#store.record(events));
+  keepSessions: Store["keepSessions"] = (sessions) => this.#save(() => this.#store.keepSessions(sessions));
   takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
   close: Store["close"] = () => this.#store.close();
 
-  /** First what is owed, then this. */
-  #watch(write?: () => void): void {
+  /** Writes the pending intents first, then calls `write`. */
+  #save(write?: () => void): void {
     try {
       if (this.#pending.size > 0) this.#store.write([...this.#pending.values()]);
       this.#pending.clear();

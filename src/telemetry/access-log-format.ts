@@ -1,24 +1,24 @@
-/** The access log's line as JSON. It is put together by hand, for there is one for each request; its names are in docs/access-log.md, and stay. */
+/** Formats an exchange as an access log line, in JSON or Common Log Format. The field names are public: see docs/access-log.md. */
 
 import { IsoTimes } from "../lib/clock.ts";
 import type { AttemptRecord, EndedExchange } from "../proxy/record.ts";
 
-const written = new IsoTimes();
-const begun = new IsoTimes();
+const writeTimes = new IsoTimes();
+const startTimes = new IsoTimes();
 
 /**
- * Without the end of the line, in ASCII: other programs end lines at U+0085 or U+2028, and some strings are no UTF-8.
- * Null stands for "there was none" and "nobody can tell".
- * @param most characters of what a client chooses
+ * A JSON line, concatenated by hand because there is one for each request. It has no newline and is ASCII, because other
+ * programs end lines at U+0085 or U+2028, and some strings are not valid UTF-8. Null means "none" or "unknown".
+ * @param maxChars limit for each text that a client chooses
  */
-export function jsonLine(exchange: EndedExchange, most = Infinity): string {
+export function jsonLine(exchange: EndedExchange, maxChars = Infinity): string {
   const { at, durationMs, attempts } = exchange;
   const last = attempts.at(-1);
   return (
-    `{"@timestamp":"${written.of(at + durationMs)}","level":"INFO","message":"request","logger":"evenkeel.access"` +
-    `,"time":"${begun.of(at)}","requestId":${quoted(exchange.requestId)},"traceId":${quoted(exchange.traceId)}` +
-    `,"client":${quoted(exchange.clientAddress)},"method":${quoted(exchange.method, Math.min(most, maxMethodChars))}` +
-    `,"target":${quoted(exchange.target, most)},"host":${quoted(exchange.host, most)}` +
+    `{"@timestamp":"${writeTimes.of(at + durationMs)}","level":"INFO","message":"request","logger":"evenkeel.access"` +
+    `,"time":"${startTimes.of(at)}","requestId":${quoted(exchange.requestId)},"traceId":${quoted(exchange.traceId)}` +
+    `,"client":${quoted(exchange.clientAddress)},"method":${quoted(exchange.method, Math.min(maxChars, maxMethodChars))}` +
+    `,"target":${quoted(exchange.target, maxChars)},"host":${quoted(exchange.host, maxChars)}` +
     `,"scheme":"${exchange.scheme}","pool":${quoted(exchange.pool)},"upstream":${quoted(last?.upstream ?? null)}` +
     `,"attempts":${attempts.length}${attempts.length > 1 ? `,"tries":[${attempts.map(tryOf).join()}]` : ""}` +
     `,"status":${exchange.status},"reason":${quoted(reasonOf(exchange))}` +
@@ -34,30 +34,29 @@ function tryOf({ upstream, status, reason, startMs, endMs }: AttemptRecord): str
   return `{"upstream":${quoted(upstream)},"status":${status},"reason":${quoted(reason)},${times}}`;
 }
 
-/** What JSON or ASCII would write otherwise. */
-const odd = /["\\]|[^ -~]/;
+/** Characters that are escaped in both formats. */
+const unsafeChars = /["\\]|[^ -~]/;
 
-/** In JSON these can only stand within strings. */
+/** In JSON these occur only in strings. */
 const beyondAscii = /[\u007f-\uffff]/g;
 
-function quoted(text: string | null, most = Infinity): string {
+function quoted(text: string | null, maxChars = Infinity): string {
   if (text === null) return "null";
-  if (text.length > most) return quoted(text.slice(0, most));
-  return odd.test(text) ? JSON.stringify(text).replace(beyondAscii, unicodeEscape) : `"${text}"`;
+  if (text.length > maxChars) return quoted(text.slice(0, maxChars));
+  return unsafeChars.test(text) ? JSON.stringify(text).replace(beyondAscii, unicodeEscape) : `"${text}"`;
 }
 
-// The access log's line in Common Log Format and then pairs. Whatever a client sends, it can end no line and forge no field.
-
 /**
- * Without the request's version, which is not kept. Bytes are those handed to the client's connection; times are
- * milliseconds; "-" is "none".
- * @param most characters of what a client chooses
+ * A line in Common Log Format, followed by `name=value` pairs. A client cannot end the line or forge a field. The HTTP
+ * version of the request is missing, because it is not recorded. Bytes are those written to the client's connection, times
+ * are milliseconds, "-" means none.
+ * @param maxChars limit for each text that a client chooses
  */
-export function commonLine(exchange: EndedExchange, most = Infinity): string {
+export function commonLine(exchange: EndedExchange, maxChars = Infinity): string {
   const { attempts, status } = exchange;
   const last = attempts.at(-1);
-  const method = exchange.method.slice(0, Math.min(most, maxMethodChars));
-  const request = `"${escape(method)} ${escape(exchange.target.slice(0, most))}"`;
+  const method = exchange.method.slice(0, Math.min(maxChars, maxMethodChars));
+  const request = `"${escape(method)} ${escape(exchange.target.slice(0, maxChars))}"`;
   return (
     `${bare(exchange.clientAddress)} - - [${clfTime(exchange.at)}] ${request} ${status} ${exchange.bytesOut}` +
     ` upstream=${bare(last?.upstream ?? null)} pool=${bare(exchange.pool)} attempts=${attempts.length}` +
@@ -65,7 +64,7 @@ export function commonLine(exchange: EndedExchange, most = Infinity): string {
     ` duration_ms=${milliseconds(exchange.durationMs)} queued_ms=${milliseconds(exchange.queuedMs)}` +
     ` connect_ms=${milliseconds(last?.connectMs ?? null) ?? "-"}` +
     ` first_byte_ms=${milliseconds(firstByteMs(exchange)) ?? "-"} bytes_in=${exchange.bytesIn}` +
-    ` scheme=${exchange.scheme} host="${escape(exchange.host.slice(0, most))}"` +
+    ` scheme=${exchange.scheme} host="${escape(exchange.host.slice(0, maxChars))}"` +
     ` id=${bare(exchange.requestId)} trace=${bare(exchange.traceId)} complaint=${quotedOrNone(exchange.complaint)}`
   );
 }
@@ -74,14 +73,12 @@ function quotedOrNone(text: string | null): string {
   return text === null ? "-" : `"${escape(text)}"`;
 }
 
-/** A value that stands without quotes: names from the configuration may have spaces. */
+/** A value without quotes. Spaces are escaped, because names from the configuration may contain them. */
 function bare(value: string | null): string {
   return value === null || value === "" ? "-" : escape(value).replaceAll(" ", "\\x20");
 }
 
-/** What is escaped, and how, is NGINX's and Apache's way. */
-const unsafeChars = /["\\]|[^ -~]/;
-
+/** Escapes in the way of NGINX and Apache. */
 function escape(text: string): string {
   if (!unsafeChars.test(text)) return text;
   return text.replace(/["\\]|[^ -~]/g, (char) => {
@@ -96,7 +93,7 @@ const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 let second = Number.NaN;
 let secondText = "";
 
-/** "24/Nov/2026:00:12:30 +0000", made once a second. */
+/** "24/Nov/2026:00:12:30 +0000"; formatted once a second. */
 function clfTime(at: number): string {
   if (Math.floor(at / 1_000) !== second) {
     second = Math.floor(at / 1_000);
@@ -107,35 +104,32 @@ function clfTime(at: number): string {
   return secondText;
 }
 
-// What both forms of an access log line tell of an exchange alike, and how: reasons, times, limits.
+/** Limit for the method, which may be as long as a request head. */
+const maxMethodChars = 64;
 
-/** Heads may be as long as they like; a method that is longer says nothing. */
-export const maxMethodChars = 64;
-
-export function reasonOf({ reason, isClientGone }: EndedExchange): string | null {
+function reasonOf({ reason, isClientGone }: EndedExchange): string | null {
   return reason ?? (isClientGone ? "client_gone" : null);
 }
 
-/** From the start of the exchange to the head of the last attempt's answer. */
-export function firstByteMs({ attempts }: EndedExchange): number | null {
+/** From the start of the exchange to the response headers of the last attempt; null without a response. */
+function firstByteMs({ attempts }: EndedExchange): number | null {
   const last = attempts.at(-1);
   return last?.headMs == null ? null : last.startMs + last.headMs;
 }
 
-/** ".5", ".25", ".001"; nothing for none. */
+/** Fractions of a millisecond by microseconds: "" for 0, then ".001" to ".999" without trailing zeros. */
 const fractions: readonly string[] = Array.from({ length: 1_000 }, (_, micros) =>
   micros === 0 ? "" : String(micros / 1_000).slice(1),
 );
 
-/** To the microsecond, "30.5": digits below are noise, and bytes. Taken from a table, as each line has several. */
-export function milliseconds(ms: number | null): string | null {
+/** Rounded to the microsecond: "30.5". Uses a table of fractions, because each line has several durations. */
+function milliseconds(ms: number | null): string | null {
   if (ms === null) return null;
   const micros = Math.max(0, Math.round(ms * 1_000));
   const whole = Math.floor(micros / 1_000);
   return `${whole}${fractions[micros - whole * 1_000]}`;
 }
 
-/** For characters that must not stand in a line as they are. */
-export function unicodeEscape(char: string): string {
+function unicodeEscape(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

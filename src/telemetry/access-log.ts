@@ -1,4 +1,4 @@
-/** Writes a line for each exchange, off the request path; those that it cannot keep up with are counted. */
+/** Writes an access log line for each exchange, off the request path. Lines that exceed the buffer are lost and counted. */
 
 import type { AccessLogConfig } from "../config/config.ts";
 import type { Clock, Schedule } from "../lib/clock.ts";
@@ -11,7 +11,7 @@ import { commonLine, jsonLine } from "./access-log-format.ts";
 
 export interface AccessLogOptions {
   readonly config: AccessLogConfig;
-  /** Other processes write to the same place. */
+  /** Whether other processes write to the same file or stream. */
   readonly isShared: boolean;
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -21,24 +21,21 @@ export interface AccessLogOptions {
 
 export interface AccessLog {
   readonly sink: RecordSink;
-  /** Lines that did not get out. */
+  /** Lines that were not written. */
   readonly lostLines: number;
-  /** The file may have been moved away. */
+  /** Checks whether the file was moved away, and opens a new one. */
   reopen(): void;
-  /** Resolves when what waited is written, or cannot be. */
+  /** Resolves when all buffered lines are written or lost. */
   close(): Promise<void>;
 }
 
-/** With three strings of this length, each character written as six, a line still fits into a pipe at once. */
-const fewChars = 96;
+/** With three texts of this length, each character escaped as six, a line still fits into an atomic write to a pipe. */
+const maxSharedChars = 96;
 
-/** Between two warnings. */
-const warnEveryMs = 10_000;
+/** Time between two warnings. */
+const warnIntervalMs = 10_000;
 
-/**
- * Not through LogTape, which writes the log of the process: its logger, record and sink would cost more for each request
- * than the line itself.
- */
+/** Does not use LogTape, whose logger, record and sink would cost more for each request than formatting the line. */
 export function openAccessLog({
   config,
   isShared,
@@ -48,30 +45,30 @@ export function openAccessLog({
   log,
 }: AccessLogOptions): AccessLog {
   const { to, format, share } = config;
-  const mayWarn = rateLimit(1, () => (clock() * 1_000) / warnEveryMs);
-  let untold = 0;
+  const mayWarn = rateLimit(1, () => (clock() * 1_000) / warnIntervalMs);
+  let unreported = 0;
   const writer = new LineWriter({
     file: new LineFile(to, isShared),
     ...{ clock, schedule },
-    onLoss(lines, why) {
-      untold += lines;
+    onLoss(lines, cause) {
+      unreported += lines;
       if (mayWarn() === undefined) return;
-      log.warn("access log lines lost", { lines: untold, to, why });
-      untold = 0;
+      log.warn("access log lines lost", { lines: unreported, to, why: cause });
+      unreported = 0;
     },
   });
   const lineOf = format === "json" ? jsonLine : commonLine;
-  // What a pipe does not take at once could end up in the middle of another process's line.
-  const maxChars = isShared && to === "stdout" ? pipeAtomicBytes - 1 : Infinity;
+  // A longer write to a pipe could end up in the middle of a line of another process.
+  const maxLineChars = isShared && to === "stdout" ? pipeAtomicBytes - 1 : Infinity;
   return {
     sink: {
-      // Failures are written in any case: they are asked for when they end.
+      // Failures are always written: `wantsFailed` is called when they end.
       wants: () => share >= 1 || (share > 0 && random() < share),
       wantsSlow: () => false,
       wantsFailed: () => true,
       accept(exchange) {
         const line = lineOf(exchange);
-        writer.write(line.length <= maxChars ? line : lineOf(exchange, fewChars));
+        writer.write(line.length <= maxLineChars ? line : lineOf(exchange, maxSharedChars));
       },
     },
     get lostLines() {

@@ -1,4 +1,4 @@
-/** Sends spans to a collector, in batches and within bounds; loaded only where tracing is configured. */
+/** Exports spans to an OTLP collector in bounded batches with back-off. Loaded only if tracing is configured. */
 
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
@@ -8,38 +8,38 @@ import { systemRandom } from "../lib/random.ts";
 import { spansOf, type TracedRecord } from "./spans.ts";
 
 export interface TraceExportOptions {
-  /** Base of the collector; `/v1/traces` is added. Fields such as tokens come from OTEL_EXPORTER_OTLP_HEADERS. */
+  /** Base URL of the collector; `/v1/traces` is appended. Headers such as tokens come from OTEL_EXPORTER_OTLP_HEADERS. */
   readonly endpoint: string;
   readonly serviceName: string;
   readonly version: string;
-  /** Hears of spans that did not get to the collector. */
-  readonly onLoss: (spans: number, why: string) => void;
+  /** Called with the number of spans that were not exported, and the cause. */
+  readonly onLoss: (spans: number, cause: string) => void;
 }
 
 export interface TraceExport {
   accept(record: TracedRecord): void;
-  /** Sends what waits, and lets go. */
+  /** Sends all waiting spans; resolves when they are exported or lost. */
   close(): Promise<void>;
 }
 
-/** Spans beyond this many are lost while the collector is slow or away. */
+/** Maximum spans that wait for a slow or unreachable collector; more are lost. */
 const maxWaiting = 8_192;
 const batchSize = 512;
 
-/** For all tries with one batch; a collector's Retry-After is heeded as far as it fits in. */
+/** Timeout of one batch with all its retries. A Retry-After of the collector is followed within this time. */
 const timeoutMs = 5_000;
-const tooFast = "they came faster than the collector took them";
+const queueFull = "the collector is too slow and the queue is full";
 
 export function openTraceExport({ endpoint, serviceName, version, onLoss }: TraceExportOptions): TraceExport {
   const resource = resourceFromAttributes({ "service.name": serviceName, "service.version": version });
   const url = `${endpoint.replace(/\/+$/, "")}/v1/traces`;
-  /** Given to the processor, and not yet at the collector or lost. */
+  /** Spans that were passed to the processor and are neither exported nor lost yet. */
   let waiting = 0;
   const exporter = new BackoffExporter(
     new OTLPTraceExporter({ url, timeoutMillis: timeoutMs }),
-    (spans, why) => {
+    (spans, cause) => {
       waiting -= spans;
-      if (why !== undefined) onLoss(spans, why);
+      if (cause !== undefined) onLoss(spans, cause);
     },
   );
   const processor = new BatchSpanProcessor({
@@ -51,74 +51,73 @@ export function openTraceExport({ endpoint, serviceName, version, onLoss }: Trac
   const options = { resource, version, random: systemRandom };
   return {
     accept(record) {
-      // The processor would drop them without a word.
+      // The processor would drop them without notice.
       const count = 1 + record.attempts.length;
-      if (waiting + count > maxWaiting) return onLoss(count, tooFast);
+      if (waiting + count > maxWaiting) return onLoss(count, queueFull);
       waiting += count;
       for (const span of spansOf(record, options)) processor.onEnd(span);
     },
     async close() {
-      exporter.hurry();
-      // What cannot be sent was told already. With the first batch that cannot, it no longer waits for the others.
+      exporter.skipBackoff();
+      // Losses are already reported. After the first batch that fails, the shutdown does not wait for the others.
       await processor.shutdown().catch(() => undefined);
       await exporter.forceFlush();
     },
   };
 }
 
-// Stands before an exporter of OpenTelemetry: tells what became of each batch, and gives a collector in trouble a rest.
-
 /**
- * Nothing is sent for this long after a batch that was not taken: without it a collector that asks for patience would be
- * asked again with every batch. Well below the time after which the processor gives up on a batch.
+ * Back-off after a failed batch. Without it every batch would go to a collector that has asked for patience. Well below the
+ * time after which the processor gives up on a batch.
  */
-const restMs = 5_000;
+const backoffMs = 5_000;
 
 type Done = Parameters<SpanExporter["export"]>[1];
 
-export class BackoffExporter implements SpanExporter {
+/** Wraps an OpenTelemetry exporter: reports the result of each batch, and backs off after a failed one. */
+class BackoffExporter implements SpanExporter {
   readonly #exporter: SpanExporter;
-  readonly #onEnd: (spans: number, why: string | undefined) => void;
-  #restsUntil = -Infinity;
-  #isHurried = false;
-  /** Those that wait for the end of the rest. */
+  readonly #onEnd: (spans: number, cause: string | undefined) => void;
+  #backoffUntil = -Infinity;
+  #skipsBackoff = false;
+  /** Batches that wait for the end of the back-off. */
   readonly #waiting = new Set<() => void>();
 
-  /** @param onEnd hears what became of so many spans; `why` is undefined where the collector has them */
-  constructor(exporter: SpanExporter, onEnd: (spans: number, why: string | undefined) => void) {
+  /** @param onEnd called with the spans of each batch; `cause` is undefined if they were exported */
+  constructor(exporter: SpanExporter, onEnd: (spans: number, cause: string | undefined) => void) {
     this.#exporter = exporter;
     this.#onEnd = onEnd;
   }
 
   export(spans: ReadableSpan[], done: Done): void {
-    const restMsLeft = this.#isHurried ? 0 : this.#restsUntil - systemClock();
-    if (restMsLeft <= 0) return this.#send(spans, done);
+    const delayMs = this.#skipsBackoff ? 0 : this.#backoffUntil - systemClock();
+    if (delayMs <= 0) return this.#send(spans, done);
     let cancel: Cancel | undefined = undefined;
-    const go = () => {
+    const send = () => {
       cancel?.();
-      this.#waiting.delete(go);
+      this.#waiting.delete(send);
       this.#send(spans, done);
     };
-    this.#waiting.add(go);
-    cancel = systemSchedule(restMsLeft, go);
+    this.#waiting.add(send);
+    cancel = systemSchedule(delayMs, send);
   }
 
   #send(spans: ReadableSpan[], done: Done): void {
     this.#exporter.export(spans, (result) => {
       const hasFailed = result.code !== 0;
-      if (hasFailed) this.#restsUntil = systemClock() + restMs;
+      if (hasFailed) this.#backoffUntil = systemClock() + backoffMs;
       this.#onEnd(
         spans.length,
-        hasFailed ? result.error?.message || "the collector did not take them" : undefined,
+        hasFailed ? result.error?.message || "the collector rejected the batch" : undefined,
       );
       done(result);
     });
   }
 
-  /** The process is about to end: there is no time for a rest. */
-  hurry(): void {
-    this.#isHurried = true;
-    for (const go of this.#waiting) go();
+  /** Sends waiting and later batches at once: for shutdown. */
+  skipBackoff(): void {
+    this.#skipsBackoff = true;
+    for (const send of this.#waiting) send();
   }
 
   shutdown(): Promise<void> {

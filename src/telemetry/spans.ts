@@ -1,4 +1,4 @@
-/** One exchange as OpenTelemetry sees it: a server span, and below it a client span for each attempt. */
+/** Converts an exchange to OpenTelemetry spans: a server span with one client span as child for each attempt. */
 
 import { type Attributes, SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
@@ -8,7 +8,7 @@ import { type Random } from "../lib/random.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { hex, type TraceContext } from "../proxy/trace-context.ts";
 
-/** The record of an exchange that was traced here. */
+/** The record of an exchange that is traced. */
 export type TracedRecord = RequestRecord & { readonly trace: TraceContext };
 
 export interface SpanOptions {
@@ -17,7 +17,7 @@ export interface SpanOptions {
   readonly random: Random;
 }
 
-/** Methods of RFC 9110 and RFC 5789; any other one is only told in an attribute, for names must stay few. */
+/** Methods of RFC 9110 and RFC 5789. Other methods appear only in an attribute, because span names must be few. */
 const knownMethods: ReadonlySet<string> = new Set([
   ...["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"],
 ]);
@@ -35,7 +35,7 @@ export function spansOf(record: TracedRecord, options: SpanOptions): readonly Re
       kind: SpanKind.SERVER,
       ids: [trace.traceId, trace.spanId, trace.parentId],
       times: [at, at + durationMs],
-      // A server answers for 5xx alone; 4xx is the client's own doing.
+      // For server spans only 5xx is an error; 4xx is an error of the client.
       error: status >= 500 || status === 0 ? (reason ?? String(status)) : undefined,
       attributes: {
         ...method.attributes,
@@ -118,11 +118,11 @@ function timeOf(ms: number): [number, number] {
   return [seconds, Math.round((ms - seconds * 1_000) * 1e6)];
 }
 
-function methodOf(given: string): { readonly name: string; readonly attributes: Attributes } {
-  if (knownMethods.has(given)) return { name: given, attributes: { "http.request.method": given } };
+function methodOf(method: string): { readonly name: string; readonly attributes: Attributes } {
+  if (knownMethods.has(method)) return { name: method, attributes: { "http.request.method": method } };
   return {
     name: "HTTP",
-    attributes: { "http.request.method": "_OTHER", "http.request.method_original": given },
+    attributes: { "http.request.method": "_OTHER", "http.request.method_original": method },
   };
 }
 
@@ -131,7 +131,7 @@ function authorityOf(text: string): { readonly host: string; readonly port: numb
   return { host, port: port === undefined ? undefined : Number(port) };
 }
 
-function splitOnce(text: string, mark: string): readonly [string, string?] {
-  const position = text.indexOf(mark);
+function splitOnce(text: string, separator: string): readonly [string, string?] {
+  const position = text.indexOf(separator);
   return position < 0 ? [text] : [text.slice(0, position), text.slice(position + 1)];
 }

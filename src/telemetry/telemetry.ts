@@ -1,4 +1,4 @@
-/** What leaves the house about single requests, as configured: access log and traces, opened and closed as one. */
+/** Opens and closes access log and tracing as configured. */
 
 import { type Config, version } from "../config/config.ts";
 import { type Clock, type Schedule, sleep, systemClock, systemSchedule } from "../lib/clock.ts";
@@ -9,35 +9,35 @@ import type { Tracer } from "../proxy/trace-context.ts";
 import { openAccessLog } from "./access-log.ts";
 import { openTracing } from "./tracing.ts";
 
-/** What a data plane is given of it. */
+/** The part that a data plane uses. */
 export interface TelemetrySinks {
   readonly records: readonly RecordSink[];
-  /** Missing where nothing is traced. */
+  /** Missing without tracing. */
   readonly trace?: Tracer;
-  /** Lines of the access log that could not be written. */
+  /** Lines of the access log that were not written. */
   readonly lostLines: () => number;
-  /** Spans that did not get to the collector. */
+  /** Spans that were not exported. */
   readonly lostSpans: () => number;
 }
 
-/** Those, and one more who takes records. */
+/** Adds a record sink. */
 export function withSink(sinks: TelemetrySinks | undefined, sink: RecordSink): Partial<TelemetrySinks> {
   return { ...sinks, records: [sink, ...(sinks?.records ?? [])] };
 }
 
 export interface Telemetry {
   readonly sinks: TelemetrySinks;
-  /** Resolves when everything is there that is loaded on demand. */
+  /** Resolves when the modules that are loaded on demand are loaded. */
   readonly ready: Promise<void>;
-  /** Files may have been moved away. */
+  /** Reopens files that were moved away. */
   reopen(): void;
-  /** Resolves when what waited has left the house, or cannot within two seconds. */
+  /** Flushes lines and spans. Resolves when that is done, or after two seconds. */
   close(): Promise<void>;
 }
 
 export interface TelemetryOptions {
   readonly config: Pick<Config, "accessLog" | "tracing">;
-  /** Other processes write to the same places. */
+  /** Whether other processes write to the same files or streams. */
   readonly isShared: boolean;
   readonly log: Log;
   readonly clock?: Clock;
@@ -45,8 +45,8 @@ export interface TelemetryOptions {
   readonly random?: Random;
 }
 
-/** A reader or a collector that hangs must not keep the process from ending. */
-const flushWithinMs = 2_000;
+/** A reader or collector that hangs must not prevent the exit of the process. */
+const flushTimeoutMs = 2_000;
 
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   const { config, isShared, log } = options;
@@ -65,7 +65,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     reopen: () => accessLog?.reopen(),
     async close() {
       const all = Promise.allSettled([accessLog?.close(), tracing?.close()]);
-      await Promise.race([all, sleep(flushWithinMs)]);
+      await Promise.race([all, sleep(flushTimeoutMs)]);
     },
   };
 }

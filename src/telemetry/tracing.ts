@@ -1,4 +1,4 @@
-/** Traces requests as configured; what sends the spans is loaded only here, since it is large and most do without. */
+/** Samples requests for tracing and exports their spans. The exporter is loaded on demand, because it is large. */
 
 import type { TracingConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -20,27 +20,27 @@ export interface TracingOptions {
 export interface Tracing {
   readonly trace: Tracer;
   readonly sink: RecordSink;
-  /** Resolves when spans can be sent. */
+  /** Resolves when the exporter is loaded. */
   readonly ready: Promise<void>;
-  /** Spans that did not get to the collector. */
+  /** Spans that were not exported. */
   readonly lostSpans: number;
-  /** Sends what waits. */
+  /** Sends all waiting spans. */
   close(): Promise<void>;
 }
 
-/** Between two warnings. */
-const warnEveryMs = 10_000;
+/** Time between two warnings. */
+const warnIntervalMs = 10_000;
 
 export function openTracing({ config, version, clock, random, log }: TracingOptions): Tracing {
-  const mayWarn = rateLimit(1, () => (clock() * 1_000) / warnEveryMs);
+  const mayWarn = rateLimit(1, () => (clock() * 1_000) / warnIntervalMs);
   let lostSpans = 0;
-  let untold = 0;
-  const onLoss = (spans: number, why: string) => {
+  let unreported = 0;
+  const onLoss = (spans: number, cause: string) => {
     lostSpans += spans;
-    untold += spans;
+    unreported += spans;
     if (mayWarn() === undefined) return;
-    log.warn("spans lost", { spans: untold, endpoint: config.endpoint, why });
-    untold = 0;
+    log.warn("spans lost", { spans: unreported, endpoint: config.endpoint, why: cause });
+    unreported = 0;
   };
   let exporter: TraceExport | undefined;
   const ready = import("./otlp-export.ts").then(({ openTraceExport }) => {

@@ -1,8 +1,13 @@
-/** Everything that /metrics tells, put together from those who count. */
+/** The Prometheus text of `/metrics`, assembled from all counters and gauges. */
 
+import type { CertificateMonitor } from "../control/certificate-monitor.ts";
+import type { MemoryMonitor } from "../control/overload.ts";
+import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import { bugs } from "../lib/bugs.ts";
 import { lostLogLines } from "../lib/log.ts";
+import { families } from "../metrics/families.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import {
   certificateFamilies,
   memoryFamilies,
@@ -12,17 +17,12 @@ import {
   workerFamilies,
 } from "../metrics/process-families.ts";
 import { renderPrometheus } from "../metrics/prometheus.ts";
-import { families } from "../metrics/families.ts";
-import type { Metrics } from "../metrics/metrics.ts";
-import type { DataPlane } from "../dataplane/data-plane.ts";
-import type { MonitoredStore } from "../state/store.ts";
-import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
-import type { MemoryMonitor } from "../control/overload.ts";
+import type { MonitoredStore } from "../state/store.ts";
 
-export interface Exposed {
+export interface MetricsSources {
   readonly metrics: Metrics;
-  readonly registry: Pick<PoolRegistry, "members">;
+  readonly registry: Pick<PoolRegistry, "entries">;
   readonly faults: FaultRegistry;
   readonly dataPlane: DataPlane;
   readonly memory: Pick<MemoryMonitor, "snapshot">;
@@ -30,13 +30,13 @@ export interface Exposed {
   readonly store: Pick<MonitoredStore, "notKept">;
 }
 
-/** The Prometheus text of all metrics, brought up to date. */
-export function renderMetrics(exposed: Exposed): Promise<string> {
-  const { metrics, registry, faults, dataPlane, memory, certificates, store } = exposed;
+/** Refreshes the counters first. */
+export function renderMetrics(sources: MetricsSources): Promise<string> {
+  const { metrics, registry, faults, dataPlane, memory, certificates, store } = sources;
   dataPlane.refreshCounters();
-  const measured = registry.members.map((member) => ({ pool: member.pool, ...dataPlane.measure(member) }));
+  const measuredPools = registry.entries.map((entry) => ({ pool: entry.pool, ...dataPlane.measure(entry) }));
   return renderPrometheus([
-    ...families(metrics, measured, (upstream) => faults.has(upstream)),
+    ...families(metrics, measuredPools, (upstream) => faults.has(upstream)),
     ...workerFamilies(dataPlane.workers),
     ...certificateFamilies(certificates.snapshot),
     ...memoryFamilies(memory.snapshot),

@@ -1,35 +1,35 @@
-/** What the balancer has seen of each upstream besides its traffic: the last probes, and since when its status holds. */
+/** The last probes of each upstream, and since when it has its present status. */
 
 import type { WallClock } from "../lib/clock.ts";
 import type { Status, Upstream } from "../pool/upstream.ts";
 import type { ProbeSnapshot } from "../snapshot/snapshot.ts";
 
-/** Five minutes at the usual interval. */
-const probesKept = 60;
+/** Five minutes at the default interval. */
+const maxProbes = 60;
 
 interface ObservedUpstream {
   status: Status;
   /** Epoch milliseconds. */
   since: number;
   readonly probes: ProbeSnapshot[];
-  /** A sign for each of them. */
+  /** One character for each probe, see `probeHistoryOf`. */
   history: string;
 }
 
-/** Upstreams that nobody holds any more are forgotten with everything seen of them. */
+/** Holds upstreams weakly: the observations of a removed upstream are garbage collected with it. */
 export class UpstreamObservations {
   readonly #wallClock: WallClock;
-  readonly #seen = new WeakMap<Upstream, ObservedUpstream>();
+  readonly #observed = new WeakMap<Upstream, ObservedUpstream>();
 
   constructor(wallClock: WallClock) {
     this.#wallClock = wallClock;
   }
 
   probed(upstream: Upstream, probe: ProbeSnapshot): void {
-    const seen = this.sample(upstream);
-    seen.probes.push(probe);
-    if (seen.probes.length > probesKept) seen.probes.shift();
-    seen.history = (seen.history + (probe.success ? "+" : "-")).slice(-probesKept);
+    const observed = this.sample(upstream);
+    observed.probes.push(probe);
+    if (observed.probes.length > maxProbes) observed.probes.shift();
+    observed.history = (observed.history + (probe.success ? "+" : "-")).slice(-maxProbes);
   }
 
   /** Oldest first. */
@@ -37,27 +37,29 @@ export class UpstreamObservations {
     return this.sample(upstream).probes;
   }
 
-  /** The same, oldest first: `+` passed, `-` failed. */
+  /** One character per probe, oldest first: `+` passed, `-` failed. */
   probeHistoryOf(upstream: Upstream): string {
     return this.sample(upstream).history;
   }
 
-  /** Epoch milliseconds; as exact as the looks are frequent. */
+  /** Epoch milliseconds; as exact as the interval between calls of `sample`. */
   statusSince(upstream: Upstream): number {
     return this.sample(upstream).since;
   }
 
   /**
-   * Compares its status with the last one. A status is derived from several verdicts, some of which change by mere
-   * time: it is looked at again and again instead of being announced by each of them.
+   * Compares the status with the last one. It is derived from several verdicts, some of which change by time alone, so
+   * it is sampled instead of being announced by each of them.
    */
   sample(upstream: Upstream): ObservedUpstream {
     const { status } = upstream;
-    const known = this.#seen.get(upstream);
-    if (known?.status === status) return known;
+    const previous = this.#observed.get(upstream);
+    if (previous?.status === status) return previous;
     const since = this.#wallClock();
-    const seen = known ? Object.assign(known, { status, since }) : { status, since, probes: [], history: "" };
-    this.#seen.set(upstream, seen);
-    return seen;
+    const observed = previous
+      ? Object.assign(previous, { status, since })
+      : { status, since, probes: [], history: "" };
+    this.#observed.set(upstream, observed);
+    return observed;
   }
 }

@@ -1,34 +1,35 @@
-/** How one pool's part of the picture is taken; what it looks like stands in the snapshot's types. */
+/** Builds the snapshots of a pool and its upstreams. Their fields are described at the types in `snapshot/`. */
 
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import { errorsByReason, type Metrics, type UpstreamMeter } from "../metrics/metrics.ts";
+import { originOf } from "../net/address.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { Pool } from "../pool/pool.ts";
-import { type Upstream } from "../pool/upstream.ts";
-import { originOf } from "../net/address.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import type {
+  FaultSnapshot,
   OutlierSnapshot,
   PoolSnapshot,
-  FaultSnapshot,
   Traffic,
   UpstreamSnapshot,
 } from "../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../state/event.ts";
 
-/** What is known of an upstream besides what the pool and the metrics know. */
+/** The fields of an upstream's snapshot that neither the pool nor the metrics hold. */
 export type UpstreamAnnotations = Pick<
   UpstreamSnapshot,
   "lastProbe" | "probeHistory" | "uptime" | "statusSince" | "modeSet" | "weightSet" | "added" | "drain"
 >;
 
+/** Everything that a pool's snapshot is built from. */
 export interface PoolView {
   readonly pool: Pool;
   readonly policy: PolicyName;
   readonly probe: string;
   readonly metrics: Metrics;
   readonly faults: Pick<FaultRegistry, "get">;
-  readonly notesOf: (upstream: Upstream) => UpstreamAnnotations;
+  readonly annotationsFor: (upstream: Upstream) => UpstreamAnnotations;
   readonly retryBudget: { readonly balance: number };
   readonly queue: { readonly size: number };
   readonly events: readonly BalancerEvent[];
@@ -48,7 +49,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     probe: view.probe,
     panic: pool.isPanicking,
     upstreams: pool.upstreams.map((upstream) => upstreamSnapshot(view, upstream)),
-    traffic: trafficOf(meters, now),
+    traffic: mergeTraffic(meters, now),
     turnedAwayPerSecond: errorsPerSecond(meter.turnedAway, now),
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
     rescues: meter.retries.get("rescued") ?? 0,
@@ -62,28 +63,28 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
 }
 
 export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSnapshot {
-  const { pool, metrics, notesOf, now } = view;
-  // First of all: it brings verdicts up to date.
-  const fit = pool.serves(upstream);
+  const { pool, metrics, annotationsFor, now } = view;
+  // First, because it brings verdicts up to date.
+  const isAvailable = pool.serves(upstream);
   return {
     id: upstream.id,
     url: originOf(upstream.address),
     weight: upstream.weight,
     effectiveWeight: upstream.effectiveWeight,
-    // Whoever is out again begins anew when it returns.
+    // An upstream that is out restarts its slow start when it returns.
     slowStart: upstream.status === "passing" ? (upstream.slowStart.progress(now) ?? null) : null,
     backup: upstream.backup,
     status: upstream.status,
     mode: upstream.mode,
-    fit,
+    fit: isAvailable,
     inFlight: upstream.inFlight,
     tunnels: upstream.tunnels,
     maxInFlight: upstream.maxInFlight,
     rescues: metrics.of(upstream).rescues,
     outlier: outlierSnapshot(view, upstream),
     rehearsal: faultSnapshot(view, upstream),
-    ...notesOf(upstream),
-    traffic: trafficOf([metrics.of(upstream)], now),
+    ...annotationsFor(upstream),
+    traffic: mergeTraffic([metrics.of(upstream)], now),
     errorsByReason: errorsByReason(metrics.of(upstream)),
   };
 }
@@ -106,16 +107,16 @@ function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierS
   };
 }
 
-/** What traffic is read from: an upstream's meter, or what was turned away before it had one. */
-type Measured = Pick<UpstreamMeter, "requests" | "errors" | "recent">;
+/** An upstream's meter, or the meter of requests refused before they had an upstream. */
+type TrafficSource = Pick<UpstreamMeter, "requests" | "errors" | "recent">;
 
-function errorsPerSecond({ recent }: Measured, now: number): number {
+function errorsPerSecond({ recent }: TrafficSource, now: number): number {
   const { errors, seconds } = recent.counts(now);
   return errors / seconds;
 }
 
-/** The traffic of several meters as one: percentiles come from the merged histograms, never from averaged percentiles. */
-function trafficOf(meters: readonly Measured[], now: number): Traffic {
+/** Sums the traffic of several meters. Percentiles come from the merged histograms, never from averaged percentiles. */
+function mergeTraffic(meters: readonly TrafficSource[], now: number): Traffic {
   const latencies = new Histogram();
   let [requests, errors, recentRequests, recentErrors, seconds] = [0, 0, 0, 0, 1];
   for (const meter of meters) {

@@ -1,11 +1,11 @@
-/** Takes the pictures that readers see: pools and upstreams with what is known of each from every side. */
+/** Builds the pools' part of the `Snapshot`, and the detail of one upstream. */
 
 import type { Intents } from "../control/desired-state.ts";
 import type { Drains } from "../control/drains.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
-import type { Clock, WallClock } from "../lib/clock.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
+import type { Clock, WallClock } from "../lib/clock.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -34,76 +34,76 @@ export interface SnapshotBuilderOptions {
   readonly faults: FaultRegistry;
   readonly clock: Clock;
   readonly wallClock: WallClock;
-  /** What a pool's exchanges know of it, in whatever processes they are. */
+  /** A pool's gauges, summed over all processes. */
   readonly measure: DataPlane["measure"];
   readonly uptimeOf: (pool: Pool, upstream: Upstream) => UptimeSnapshot;
 }
 
-/** As many events as a page shows at once. */
-export const eventsShown = 20;
+/** Recent events in a snapshot: as many as a page shows at once. */
+export const maxSnapshotEvents = 20;
 
 export class SnapshotBuilder {
   readonly #options: SnapshotBuilderOptions;
-  readonly #observed: UpstreamObservations;
+  readonly #observations: UpstreamObservations;
 
   constructor(options: SnapshotBuilderOptions) {
     this.#options = options;
-    this.#observed = new UpstreamObservations(options.wallClock);
+    this.#observations = new UpstreamObservations(options.wallClock);
   }
 
   probed(upstream: Upstream, probe: ProbeSnapshot): void {
-    this.#observed.probed(upstream, probe);
+    this.#observations.probed(upstream, probe);
   }
 
-  /** Notes since when its status holds: to be called often, because some verdicts change by mere time. */
+  /** Samples the upstream's status. To be called often, because some verdicts change by time alone. */
   observe(upstream: Upstream): void {
-    this.#observed.sample(upstream);
+    this.#observations.sample(upstream);
   }
 
   pools(): readonly PoolSnapshot[] {
-    return this.#options.registry.members.map((member) => poolSnapshot(this.#viewOf(member)));
+    return this.#options.registry.entries.map((entry) => poolSnapshot(this.#poolView(entry)));
   }
 
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined {
     const found = this.#options.registry.find(id);
-    return found && upstreamDetail(this.#viewOf(found.member), found.upstream, this.#observed);
+    return found && upstreamDetail(this.#poolView(found.entry), found.upstream, this.#observations);
   }
 
-  /** Requests that wait for a place in a pool, in whatever processes. */
+  /** Requests that wait in a pool's queue, summed over all processes. */
   queuedIn(pool: Pool): number {
-    const member = this.#options.registry.members.find((each) => each.pool === pool);
-    return member ? this.#options.measure(member).queue.size : 0;
+    const entry = this.#options.registry.entries.find((each) => each.pool === pool);
+    return entry ? this.#options.measure(entry).queue.size : 0;
   }
 
-  #viewOf(member: PoolEntry): PoolView {
-    const { config, pool } = member;
+  #poolView(entry: PoolEntry): PoolView {
+    const { config, pool } = entry;
     const { measure, metrics, faults, clock, wallClock, intents, eventLog, uptimeOf } = this.#options;
     return {
       pool,
-      ...measure(member),
+      ...measure(entry),
       policy: config.policy,
       probe: describePlan(config.probe),
       metrics,
       faults,
       now: clock(),
       at: wallClock(),
-      events: eventLog.events({ pool: pool.name, limit: eventsShown }),
-      notesOf: (upstream) => ({
-        lastProbe: this.#observed.probesOf(upstream).at(-1) ?? null,
-        probeHistory: this.#observed.probeHistoryOf(upstream),
+      events: eventLog.events({ pool: pool.name, limit: maxSnapshotEvents }),
+      annotationsFor: (upstream) => ({
+        lastProbe: this.#observations.probesOf(upstream).at(-1) ?? null,
+        probeHistory: this.#observations.probeHistoryOf(upstream),
         uptime: uptimeOf(pool, upstream),
-        statusSince: this.#observed.statusSince(upstream),
-        modeSet: markOf(intents.of("mode", upstream.id)),
-        weightSet: markOf(intents.of("weight", upstream.id)),
-        added: markOf(intents.of("added", upstream.id)),
-        drain: this.#drainOf(upstream),
+        statusSince: this.#observations.statusSince(upstream),
+        modeSet: changeStamp(intents.get("mode", upstream.id)),
+        weightSet: changeStamp(intents.get("weight", upstream.id)),
+        added: changeStamp(intents.get("added", upstream.id)),
+        drain: this.#drainSnapshot(upstream),
       }),
     };
   }
 
-  #drainOf(upstream: Upstream): DrainSnapshot | null {
-    const drain = this.#options.drains.of(upstream);
+  #drainSnapshot(upstream: Upstream): DrainSnapshot | null {
+    const drain = this.#options.drains.get(upstream);
     if (!drain) return null;
     const { since, deadline, isRemoval } = drain;
     const { inFlight } = upstream;
@@ -111,16 +111,14 @@ export class SnapshotBuilder {
   }
 }
 
-function markOf(meta: IntentMeta | undefined): ChangeStamp | null {
+function changeStamp(meta: IntentMeta | undefined): ChangeStamp | null {
   return meta ? { by: meta.by, at: meta.at, why: meta.why } : null;
 }
-
-// How everything about one upstream is put together, for somebody who looks at it alone.
 
 export function upstreamDetail(
   view: PoolView,
   upstream: Upstream,
-  observed: UpstreamObservations,
+  observations: UpstreamObservations,
 ): UpstreamDetail {
   const meter = view.metrics.of(upstream);
   const recent = new Histogram();
@@ -130,30 +128,30 @@ export function upstreamDetail(
     pool: view.pool.name,
     policy: view.policy,
     probe: view.probe,
-    probes: observed.probesOf(upstream),
+    probes: observations.probesOf(upstream),
     codes: Object.fromEntries(meter.codes),
     cancelled: meter.cancelled,
-    latencies: barsOf(recent),
+    latencies: latencyBuckets(recent),
   };
 }
 
-/** Each bar spans half an octave, which a histogram counts exactly: 1, 1.4, 2, 2.8, 4 … milliseconds. */
-const barsPerOctave = 2;
+/** Each bucket spans half an octave, which a histogram counts exactly: 1, 1.4, 2, 2.8, 4 … milliseconds. */
+const bucketsPerOctave = 2;
 
-/** The axis runs from 1/64 ms, below which everything is one bar, to about an hour. */
+/** The axis runs from 1/64 ms, below which everything is one bucket, to about an hour. */
 const [lowestOctave, highestOctave] = [-6, 22];
 
-function barsOf(histogram: Histogram): readonly LatencyBucket[] {
-  const bars: LatencyBucket[] = [];
+function latencyBuckets(histogram: Histogram): readonly LatencyBucket[] {
+  const buckets: LatencyBucket[] = [];
   let before = 0;
-  for (let edge = lowestOctave * barsPerOctave; edge <= highestOctave * barsPerOctave; edge++) {
-    const octave = edge / barsPerOctave;
+  for (let edge = lowestOctave * bucketsPerOctave; edge <= highestOctave * bucketsPerOctave; edge++) {
+    const octave = edge / bucketsPerOctave;
     const below = histogram.below(octave);
-    const fromMs = octave === lowestOctave ? 0 : 2 ** (octave - 1 / barsPerOctave);
-    bars.push({ fromMs, toMs: 2 ** octave, count: below - before });
+    const fromMs = octave === lowestOctave ? 0 : 2 ** (octave - 1 / bucketsPerOctave);
+    buckets.push({ fromMs, toMs: 2 ** octave, count: below - before });
     before = below;
   }
-  const first = bars.findIndex(({ count }) => count > 0);
-  const last = bars.findLastIndex(({ count }) => count > 0);
-  return first < 0 ? [] : bars.slice(first, last + 1);
+  const first = buckets.findIndex(({ count }) => count > 0);
+  const last = buckets.findLastIndex(({ count }) => count > 0);
+  return first < 0 ? [] : buckets.slice(first, last + 1);
 }

@@ -7,7 +7,7 @@ function limit() {
   return { time, limit: new LoginLimiter(() => time.now) };
 }
 
-/** Tries until it is told to wait, and gives how often it could and how long to wait. */
+/** Tries until a pause; returns the number of tries and the pause. */
 function guess(limited: LoginLimiter, name: (index: number) => string, address: (index: number) => string) {
   for (let tries = 0; ; tries++) {
     const waitMs = limited.begin({ name: name(tries), address: address(tries) });
@@ -16,7 +16,7 @@ function guess(limited: LoginLimiter, name: (index: number) => string, address: 
 }
 
 describe("guessing", () => {
-  test("one name's password from many addresses pauses after five failures, for ever longer, at most a minute", () => {
+  test("one name's password from many addresses pauses after five failures, each time longer, at most a minute", () => {
     const { time, limit: limited } = limit();
     const at = (index: number) => `10.0.${time.now % 256}.${index}`;
     const pauses: number[] = [];
@@ -30,7 +30,7 @@ describe("guessing", () => {
     expect(limited.begin({ name: "bob", address: "10.9.9.9" })).toBe(0);
   });
 
-  test("many names' passwords from one address pauses after ten failures, at most a quarter of an hour", () => {
+  test("many names' passwords from one address pauses after ten failures, at most 15 minutes", () => {
     const { time, limit: limited } = limit();
     const pauses: number[] = [];
     for (let round = 0; round < 12; round++) {
@@ -50,26 +50,26 @@ describe("guessing", () => {
     expect(limited.begin({ name: "y", address: "2001:db8::7:0:0:0:1" })).toBe(0);
   });
 
-  test("many times at once does not pass the limit, for each counts before it is known to fail", () => {
+  test("many times at once does not pass the limit: each attempt counts before its outcome is known", () => {
     const { limit: limited } = limit();
     const waits = Array.from({ length: 20 }, () => limited.begin({ name: "ann", address: "10.0.0.1" }));
     expect(waits.filter((waitMs) => waitMs === 0)).toHaveLength(5);
   });
 
-  test("is forgotten for the name after a success, and wholly after an hour", () => {
+  test("is forgotten for the name after a success, and entirely after an hour", () => {
     const { time, limit: limited } = limit();
     const ann = { name: "ann", address: "10.0.0.1" };
     for (let index = 0; index < 4; index++) limited.begin(ann);
     limited.begin(ann);
     limited.succeed(ann);
-    // Four of the address's ten are left on record.
-    const again = guess(limited, (index) => `n${index}`, () => "10.0.0.1"); // prettier-ignore
-    expect(again.tries).toBe(6);
+    // Four failures of the address still count.
+    const second = guess(limited, (index) => `n${index}`, () => "10.0.0.1"); // prettier-ignore
+    expect(second.tries).toBe(6);
     time.now = 3_600_000;
     expect(guess(limited, () => "ann", () => "10.0.0.1").tries).toBe(5); // prettier-ignore
   });
 
-  test("with ever new names and addresses needs no more than bounded memory", () => {
+  test("with always new names and addresses uses bounded memory", () => {
     const { limit: limited } = limit();
     for (let index = 0; index < 30_000; index++) {
       limited.begin({ name: `${index}`.repeat(50), address: `10.${index}` });

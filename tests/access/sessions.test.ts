@@ -11,7 +11,7 @@ function sessions(change: Partial<SessionLimits> = {}) {
 }
 
 describe("a session", () => {
-  test("is found by its bearer and by nothing else", () => {
+  test("is found by its bearer only", () => {
     const { sessions: open } = sessions();
     const bearer = open.open(ann);
     expect(bearer).toMatch(/^[\w-]{43}$/);
@@ -20,7 +20,7 @@ describe("a session", () => {
     for (const wrong of ["", bearer.slice(0, -1), `${bearer}A`]) expect(open.find(wrong)).toBeUndefined();
   });
 
-  test("ends when it is idle for too long, and each use puts that off", () => {
+  test("ends when it is idle for too long; each use restarts that time", () => {
     const { time, sessions: open } = sessions({ idleMs: 100, lifeMs: 1_000 });
     const bearer = open.open(ann);
     for (time.now = 0; time.now < 400; time.now += 99) expect(open.find(bearer)).toBeDefined();
@@ -30,34 +30,34 @@ describe("a session", () => {
     expect(open.find(bearer)).toBeUndefined();
   });
 
-  test("ends some time after the login however much it is used", () => {
+  test("ends some time after the login, however often it is used", () => {
     const { time, sessions: open } = sessions({ idleMs: 100, lifeMs: 1_000 });
     const bearer = open.open(ann);
     for (time.now = 0; time.now < 1_000; time.now += 50) expect(open.find(bearer)).toBeDefined();
     expect(open.find(bearer)).toBeUndefined();
   });
 
-  test("goes on in another process, as old as it is, and not if it has ended meanwhile", () => {
+  test("continues in another process at its age, unless it has ended meanwhile", () => {
     const before = sessions();
     before.time.now = 50_000;
-    const [kept, idle] = [before.sessions.open(ann), before.sessions.open(ann)];
+    const [used, idle] = [before.sessions.open(ann), before.sessions.open(ann)];
     before.time.now += 10 * 60_000;
-    before.sessions.find(kept);
+    before.sessions.find(used);
     const wallTime = 1_800_000_000_000;
-    const list = before.sessions.keep(wallTime);
-    expect(JSON.stringify(list)).not.toContain(kept);
-    expect(JSON.stringify(list)).not.toContain(ann.passwordHash);
+    const exported = before.sessions.export(wallTime);
+    expect(JSON.stringify(exported)).not.toContain(used);
+    expect(JSON.stringify(exported)).not.toContain(ann.passwordHash);
     const after = sessions();
-    after.sessions.resume(list, wallTime + sessionLimits.idleMs - 60_000);
+    after.sessions.restore(exported, wallTime + sessionLimits.idleMs - 60_000);
     expect(after.sessions.find(idle)).toBeUndefined();
-    expect(after.sessions.find(kept)?.name).toBe("ann");
+    expect(after.sessions.find(used)?.name).toBe("ann");
     after.time.now += sessionLimits.idleMs;
-    expect(after.sessions.find(kept)).toBeUndefined();
-    // A clock that was set back makes nobody younger than now.
+    expect(after.sessions.find(used)).toBeUndefined();
+    // A wall clock that was set back must not make a session younger.
     const third = sessions();
-    third.sessions.resume(list, wallTime - 3_600_000);
+    third.sessions.restore(exported, wallTime - 3_600_000);
     third.time.now += sessionLimits.idleMs;
-    expect(third.sessions.find(kept)).toBeUndefined();
+    expect(third.sessions.find(used)).toBeUndefined();
   });
 
   test("ends at the logout", () => {
@@ -68,7 +68,7 @@ describe("a session", () => {
     expect(open.find(other)).toBeDefined();
   });
 
-  test("makes way, as the longest unused one, when its user or all together have too many", () => {
+  test("is dropped, longest unused first, when its user or all users have too many", () => {
     const { sessions: open } = sessions({ maxSessions: 4, maxPerUser: 2 });
     const [first, second] = [open.open(ann), open.open(ann)];
     open.find(first);
@@ -81,7 +81,7 @@ describe("a session", () => {
     for (const bearer of [third, ...others]) expect(open.find(bearer)).toBeDefined();
   });
 
-  test("that nobody asks for any more is forgotten at the next login", () => {
+  test("that is no longer used is dropped at the next login", () => {
     const { time, sessions: open } = sessions({ idleMs: 100 });
     for (let count = 0; count < 10; count++) open.open(ann);
     time.now = 100;

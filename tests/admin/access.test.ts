@@ -2,13 +2,13 @@ import { describe, expect, test } from "bun:test";
 
 import { reaches, type Role, roles } from "../../src/access/accounts.ts";
 import { roleNamed } from "../../src/admin/authorization.ts";
-import { ask } from "../support/raw-client.ts";
+import { sendRequest } from "../support/raw-client.ts";
 import { accountsOf, hashOf, routesOfAdmin, startAdminStand } from "./fixture.ts";
 
 const accounts = await accountsOf();
-const who: Readonly<Record<Role, string>> = { viewer: "vera", operator: "otto", admin: "ada" };
+const userWith: Readonly<Record<Role, string>> = { viewer: "vera", operator: "otto", admin: "ada" };
 
-describe("the table of roles", () => {
+describe("the role table", () => {
   test("has a row for every route of the admin API", () => {
     const routes = routesOfAdmin();
     expect(routes.length).toBeGreaterThan(15);
@@ -16,29 +16,29 @@ describe("the table of roles", () => {
     expect(missing).toEqual([]);
   });
 
-  test("opens nothing but health checks, the login, and what describes the API", () => {
-    const open = routesOfAdmin().filter(([method, path]) => roleNamed(method, path) === "nobody");
-    expect(open.map(([method, path]) => `${method} ${path}`).toSorted()).toEqual([
+  test("makes public only health checks, the login, and the API's description", () => {
+    const publicRoutes = routesOfAdmin().filter(([method, path]) => roleNamed(method, path) === "public");
+    expect(publicRoutes.map(([method, path]) => `${method} ${path}`).toSorted()).toEqual([
       ...["GET /api/docs", "GET /api/docs/style.css", "GET /api/openapi.json"],
       ...["GET /healthz", "GET /livez", "GET /readyz", "POST /api/login"],
     ]);
   });
 
   test("lets viewers change nothing, and operators neither configuration nor state", () => {
-    const named = routesOfAdmin().filter(([method]) => method !== "GET");
-    const below = (role: Role) =>
-      named
+    const writes = routesOfAdmin().filter(([method]) => method !== "GET");
+    const allowed = (role: Role) =>
+      writes
         .filter(([method, path]) => {
           const needed = roleNamed(method, path);
-          return needed !== "nobody" && needed !== undefined && reaches(role, needed);
+          return needed !== "public" && needed !== undefined && reaches(role, needed);
         })
         .map(([method, path]) => `${method} ${path}`);
-    // A dry run asks, and sends nothing.
-    expect(below("viewer").toSorted()).toEqual(["POST /api/logout", "POST /api/requests/dry-run"]);
-    expect(below("operator")).not.toContain("POST /api/reload");
+    // A dry run changes nothing.
+    expect(allowed("viewer").toSorted()).toEqual(["POST /api/logout", "POST /api/requests/dry-run"]);
+    expect(allowed("operator")).not.toContain("POST /api/reload");
   });
 
-  test("says admin of what it does not know, and knows a path by its segments", () => {
+  test("has no row for unknown routes, and matches paths by segments", () => {
     for (const [method, path] of [
       ["POST", "/api/upstreams/a/b/mode"],
       ["POST", "/api/upstreams/a/mode/"],
@@ -53,11 +53,11 @@ describe("the table of roles", () => {
   });
 });
 
-test("the description of the API is for everybody, but for no foreign page and under no foreign name", async () => {
+test("the API's description is public, but not for foreign pages or host names", async () => {
   using stand = await startAdminStand(accounts);
   for (const path of ["/api/docs", "/api/docs/style.css", "/api/openapi.json"]) {
     expect((await stand.ask("GET", path)).status, path).toBe(200);
-    // A browser keeps the bearer of a session that has ended.
+    // A browser may still send the bearer of an ended session.
     expect((await stand.ask("GET", path, { bearer: "gone" })).status, path).toBe(200);
     for (const [headers, reason] of [
       [{ Host: "evil.example" }, "foreign_host"],
@@ -70,7 +70,7 @@ test("the description of the API is for everybody, but for no foreign page and u
       });
     }
   }
-  const probe = { headers: { Host: "10.0.0.1:8091", Origin: "http://elsewhere" } };
+  const probe = { headers: { Host: "10.0.0.1:8091", Origin: "http://other.example" } };
   for (const path of ["/livez", "/readyz", "/healthz"]) {
     expect((await stand.ask("GET", path, probe)).status, path).toBe(200);
   }
@@ -87,13 +87,13 @@ describe("roles at the admin API", () => {
   for (const role of roles) {
     test(`hold on every route for a ${role}`, async () => {
       using stand = await startAdminStand(accounts);
-      const bearer = await stand.login(who[role]);
+      const bearer = await stand.login(userWith[role]);
       for (const [method, path] of routes) {
         const body = bodies[`${method} ${path}`];
         const real = path.replace(/:\w+/g, "a").replace(/\*/g, "x");
         const response = await stand.ask(method, real, { bearer, ...(body && { body }) });
         const needed = roleNamed(method, path);
-        const isAllowed = needed === "nobody" || (needed !== undefined && reaches(role, needed));
+        const isAllowed = needed === "public" || (needed !== undefined && reaches(role, needed));
         const what = `${method} ${path} by ${role}: ${response.text}`;
         if (isAllowed) expect(response.status === 401 || response.status === 403, what).toBe(false);
         else
@@ -102,16 +102,18 @@ describe("roles at the admin API", () => {
             body: { reason: "role_insufficient", needed },
           });
       }
-      expect(new Set(stand.acts.map(({ by }) => by))).toEqual(new Set(role === "viewer" ? [] : [who[role]]));
+      expect(new Set(stand.acts.map(({ by }) => by))).toEqual(
+        new Set(role === "viewer" ? [] : [userWith[role]]),
+      );
     });
   }
 
-  test("ask who it is on every route but those for nobody in particular", async () => {
+  test("require authentication on every route that is not public", async () => {
     using stand = await startAdminStand(accounts);
     for (const [method, path] of routes) {
       for (const bearer of [undefined, "s3cre", "vera"]) {
         const { status } = await stand.ask(method, path.replace(/:\w+/g, "a"), bearer ? { bearer } : {});
-        if (roleNamed(method, path) === "nobody") expect(status).toBeLessThan(400);
+        if (roleNamed(method, path) === "public") expect(status).toBeLessThan(400);
         else expect(status).toBe(401);
       }
     }
@@ -120,7 +122,7 @@ describe("roles at the admin API", () => {
 });
 
 describe("login at the admin API", () => {
-  test("gives a session that says who one is, until the logout", async () => {
+  test("gives a session that identifies the user, until the logout", async () => {
     using stand = await startAdminStand(accounts);
     const bearer = await stand.login("otto");
     expect((await stand.ask("GET", "/api/me", { bearer })).body).toEqual({
@@ -134,19 +136,19 @@ describe("login at the admin API", () => {
     ]);
   });
 
-  test("is refused alike for a wrong password and a name that nobody has", async () => {
+  test("is refused in the same way for a wrong password and an unknown name", async () => {
     using stand = await startAdminStand(accounts);
     const wrong = await stand.ask("POST", "/api/login", { body: { name: "otto", password: "nope" } });
-    const nobody = await stand.ask("POST", "/api/login", { body: { name: "<b>", password: "nope" } });
+    const unknown = await stand.ask("POST", "/api/login", { body: { name: "<b>", password: "nope" } });
     expect(wrong).toMatchObject({ status: 401, body: { reason: "login_refused" } });
-    expect(nobody.text).toBe(wrong.text);
+    expect(unknown.text).toBe(wrong.text);
     expect(stand.notes.map(({ by, detail }) => `${by} ${detail}`)).toEqual([
       ...['nobody as "otto" from 127.0.0.1', 'nobody as "<b>" from 127.0.0.1'],
     ]);
     expect(JSON.stringify(stand.notes)).not.toContain("nope");
   });
 
-  test("takes the same time for a name that nobody has", async () => {
+  test("takes the same time for an unknown name", async () => {
     const slow = await Bun.password.hash("x", { algorithm: "argon2id", memoryCost: 19_456, timeCost: 4 });
     using stand = await startAdminStand({ users: [{ name: "ada", role: "admin", passwordHash: slow }] });
     const timed = async (name: string) => {
@@ -157,9 +159,9 @@ describe("login at the admin API", () => {
     const [known, unknown] = [[] as number[], [] as number[]];
     for (let round = 0; round < 4; round++) {
       known.push(await timed("ada"));
-      unknown.push(await timed(`nobody-${round}`));
+      unknown.push(await timed(`unknown-${round}`));
     }
-    // The fastest of each, since a busy machine only ever adds; without the work it would be a hundredth.
+    // The fastest of each, since load only adds time; without the hashing it would be a hundredth.
     expect(Math.min(...unknown)).toBeGreaterThan(Math.min(...known) / 3);
   });
 
@@ -175,7 +177,7 @@ describe("login at the admin API", () => {
     expect((await stand.ask("POST", "/api/login", { body: { name: "ada", password: "ada's password" } })).status).toBe(200);
   }); // prettier-ignore
 
-  test("counts the client that a dashboard on this machine names, if it names an address", async () => {
+  test("counts the client address that a dashboard on this machine sends, if it is one", async () => {
     using stand = await startAdminStand(accounts);
     const from = (address: string, index: number) =>
       stand.ask("POST", "/api/login", {
@@ -197,13 +199,13 @@ describe("login at the admin API", () => {
     [{ name: "a".repeat(65), password: "x" }, 400],
     [{ name: "ada", password: "x".repeat(1_025) }, 400],
     [{ name: "ada", password: "x".repeat(20_000) }, 413],
-  ])("refuses what is no login: %j", async (body, status) => {
+  ])("rejects an invalid login: %j", async (body, status) => {
     using stand = await startAdminStand(accounts);
     expect((await stand.ask("POST", "/api/login", { body })).status).toBe(status);
     expect(stand.notes).toEqual([]);
   });
 
-  test("is not to be had from a foreign page or under a foreign name", async () => {
+  test("is rejected from a foreign page and under a foreign host name", async () => {
     using stand = await startAdminStand(accounts);
     const body = { name: "ada", password: "ada's password" };
     for (const [name, value] of [
@@ -215,7 +217,7 @@ describe("login at the admin API", () => {
     expect(stand.notes).toEqual([]);
   });
 
-  test("does not exist where nobody is configured, and ends for whom a reload removes", async () => {
+  test("needs configured users, and the sessions of removed users end", async () => {
     using stand = await startAdminStand(accounts);
     const bearer = await stand.login("vera");
     stand.accounts = { token: "s3cret" };
@@ -229,24 +231,24 @@ describe("login at the admin API", () => {
   }); // prettier-ignore
 });
 
-describe("who acted", () => {
-  const act = { body: { mode: "draining" }, headers: { "X-Evenkeel-Actor": "mallory" } };
-  test("is the user, the program, or whom the bearer of the nameless token says", async () => {
+describe("the actor", () => {
+  const command = { body: { mode: "draining" }, headers: { "X-Evenkeel-Actor": "mallory" } };
+  test("is the user, the program, or the name that the bearer of the nameless token sends", async () => {
     using stand = await startAdminStand({
       ...accounts,
       tokens: (accounts.tokens ?? []).map((each) => ({ ...each, role: "operator" })),
     });
     for (const bearer of [await stand.login("otto"), "grafana-token", "s3cret"]) {
-      expect((await stand.ask("POST", "/api/upstreams/a/mode", { ...act, bearer })).status).toBe(200);
+      expect((await stand.ask("POST", "/api/upstreams/a/mode", { ...command, bearer })).status).toBe(200);
     }
     expect(stand.acts.map(({ by }) => by)).toEqual(["otto", "grafana", "mallory"]);
   });
 });
 
-test("nobody gets past the guard with an address that the router reads differently", async () => {
+test("the guard cannot be bypassed with a path that the router reads differently", async () => {
   using stand = await startAdminStand(accounts, { hostname: "0.0.0.0" });
   const body = "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-  const asks = [
+  const targets = [
     "GET /livez?",
     "GET /livez?xxxxxxxxxxxx",
     "GET //x/livez?",
@@ -263,11 +265,11 @@ test("nobody gets past the guard with an address that the router reads different
     "Host: a/livez?\r\n",
     "Host: a\\livez\r\n",
   ];
-  for (const target of asks) {
+  for (const target of targets) {
     for (const host of hosts) {
       for (const version of ["1.0", "1.1"]) {
         const path = target.startsWith("GET") ? "/api/snapshot" : "/api/reload";
-        const response = await ask(stand.port, `${target}${path} HTTP/${version}\r\n${host}${body}`);
+        const response = await sendRequest(stand.port, `${target}${path} HTTP/${version}\r\n${host}${body}`);
         const text = response.body.toString();
         expect([target, host, text.includes("pools"), text.includes("applied")]).toEqual([
           target,
@@ -281,12 +283,15 @@ test("nobody gets past the guard with an address that the router reads different
   expect(stand.acts).toEqual([]);
 });
 
-test("an address that is none is not believed, whoever says it", async () => {
+test("an invalid client address is ignored", async () => {
   using stand = await startAdminStand(accounts);
-  for (const told of ["1:2:3:4:5:6:7:8:9::", "....", "1.2.3", "::::"]) {
+  for (const claimed of ["1:2:3:4:5:6:7:8:9::", "....", "1.2.3", "::::"]) {
     const body = { name: "vera", password: "wrong" };
-    const response = await stand.ask("POST", "/api/login", { body, headers: { "X-Evenkeel-Client": told } });
-    expect([told, response.status]).toEqual([told, 401]);
+    const response = await stand.ask("POST", "/api/login", {
+      body,
+      headers: { "X-Evenkeel-Client": claimed },
+    });
+    expect([claimed, response.status]).toEqual([claimed, 401]);
   }
   expect(stand.notes).toHaveLength(4);
   for (const { detail } of stand.notes) expect(detail).toContain("127.0.0.1");

@@ -15,7 +15,7 @@ function stand(phase: Phase = "ready", fit = true) {
   const set: [id: string, mode: Mode, by: string][] = [];
   const control: Pick<Control, "setMode"> = {
     setMode(id, mode, { by }) {
-      if (id !== upstream.id) return commandError(404, "upstream_unknown", `No upstream is called ${id}.`);
+      if (id !== upstream.id) return commandError(404, "upstream_unknown", `No upstream named "${id}".`);
       set.push([id, mode, by]);
       return undefined;
     },
@@ -26,7 +26,7 @@ function stand(phase: Phase = "ready", fit = true) {
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
-    requests: new Requests({ registry: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
+    requests: new Requests({ registry: { routes: [], entries: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) =>
       id === upstream.id
         ? ({ ...upstream, pool: "main", mode: set.at(-1)?.[1] ?? "ready" } as UpstreamDetail)
@@ -39,30 +39,32 @@ function stand(phase: Phase = "ready", fit = true) {
   return { balancer, set };
 }
 
-/** node:http sends the Host that it is told to. */
+/** Uses node:http, because it sends the given Host header. */
 function ask(
   port: number,
   path: string,
   init: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ) {
-  return new Promise<{ status: number; body: string; fields: Record<string, unknown> }>((resolve, reject) => {
-    const asked = request(
-      { host: "127.0.0.1", port, path, method: init.method ?? "GET", headers: init.headers },
-      (response) => {
-        let body = "";
-        response.setEncoding("utf8").on("data", (text: string) => (body += text));
-        response.on("end", () =>
-          resolve({ status: response.statusCode ?? 0, body, fields: response.headers }),
-        );
-      },
-    );
-    asked.on("error", reject).end(init.body);
-  });
+  return new Promise<{ status: number; body: string; headers: Record<string, unknown> }>(
+    (resolve, reject) => {
+      const sent = request(
+        { host: "127.0.0.1", port, path, method: init.method ?? "GET", headers: init.headers },
+        (response) => {
+          let body = "";
+          response.setEncoding("utf8").on("data", (text: string) => (body += text));
+          response.on("end", () =>
+            resolve({ status: response.statusCode ?? 0, body, headers: response.headers }),
+          );
+        },
+      );
+      sent.on("error", reject).end(init.body);
+    },
+  );
 }
 
 const open: WebListener[] = [];
-async function serve(options: { token?: string; hostname?: string } = {}, ...how: Parameters<typeof stand>) {
-  const { balancer, set } = stand(...how);
+async function serve(options: { token?: string; hostname?: string } = {}, ...args: Parameters<typeof stand>) {
+  const { balancer, set } = stand(...args);
   const bug = (error: unknown) => {
     throw error;
   };
@@ -97,7 +99,7 @@ describe("the admin listener", () => {
     ["/healthz", "ready", false, 503],
     ["/healthz", "draining", true, 503],
   ] as const) {
-    test(`answers ${status} to ${path} while ${phase} with ${fit ? "a" : "no"} fit upstream`, async () => {
+    test(`responds ${status} to ${path} while ${phase} with ${fit ? "an" : "no"} available upstream`, async () => {
       const listener = await serve({}, phase, fit);
       expect((await ask(listener.port, path)).status).toBe(status);
     });
@@ -107,15 +109,15 @@ describe("the admin listener", () => {
     expect(JSON.parse((await ask(port, "/api/snapshot")).body)).toMatchObject({ phase: "ready" });
     const metrics = await ask(port, "/metrics");
     expect(metrics.body).toBe("evenkeel_up 1\n");
-    expect(metrics.fields["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect(metrics.headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
   });
 
   test("shows one upstream, its history and the configuration", async () => {
     const path = `/api/upstreams/${encodeURIComponent(upstream.id)}`;
     expect(JSON.parse((await ask(port, path)).body)).toMatchObject({ id: upstream.id, pool: "main" });
-    expect((await ask(port, "/api/upstreams/nobody")).status).toBe(404);
-    const asked = `/api/history?upstream=${encodeURIComponent(upstream.id)}&window=1h&since=17`;
-    expect(JSON.parse((await ask(port, asked)).body)).toEqual({ window: "1h", stepMs: 17, series: [] });
+    expect((await ask(port, "/api/upstreams/none")).status).toBe(404);
+    const history = `/api/history?upstream=${encodeURIComponent(upstream.id)}&window=1h&since=17`;
+    expect(JSON.parse((await ask(port, history)).body)).toEqual({ window: "1h", stepMs: 17, series: [] });
     expect(JSON.parse((await ask(port, "/api/history")).body)).toMatchObject({ window: "5m" });
     expect(JSON.parse((await ask(port, "/api/config")).body)).toEqual({ settings: [] });
   });
@@ -126,7 +128,7 @@ describe("the admin listener", () => {
     ["?pool=none", 404, "series_unknown"],
     ["?upstream=none", 404, "series_unknown"],
   ] as const) {
-    test(`refuses the history with ${query} and says why`, async () => {
+    test(`rejects the history with ${query} and explains it`, async () => {
       const response = await ask(port, `/api/history${query}`);
       expect(response.status).toBe(status);
       expect(JSON.parse(response.body)).toMatchObject({
@@ -136,7 +138,7 @@ describe("the admin listener", () => {
     });
   }
 
-  test("sets a mode, with who said so", async () => {
+  test("sets a mode, with the actor", async () => {
     const response = await ask(port, modePath, setMode("draining", { "x-evenkeel-actor": "ann" }));
     expect(response.status).toBe(200);
     expect(JSON.parse(response.body)).toMatchObject({ id: upstream.id, mode: "draining" });
@@ -151,7 +153,7 @@ describe("the admin listener", () => {
     ["an unknown mode", setMode("asleep"), 400],
     ["no mode", setMode(undefined), 400],
     [
-      "a body that is no JSON",
+      "a body that is not JSON",
       { ...setMode("ready"), body: "{mode:ready}", headers: { "content-length": "12" } },
       400,
     ],
@@ -162,10 +164,10 @@ describe("the admin listener", () => {
     ],
     ["GET", {}, 405],
   ] as const) {
-    test(`refuses ${what} with ${status} and says why`, async () => {
+    test(`rejects ${what} with ${status} and explains it`, async () => {
       const response = await ask(port, modePath, init);
       expect(response.status).toBe(status);
-      expect(response.fields["content-type"]).toBe("application/problem+json");
+      expect(response.headers["content-type"]).toBe("application/problem+json");
       expect(JSON.parse(response.body)).toMatchObject({
         type: "about:blank",
         status,
@@ -174,7 +176,7 @@ describe("the admin listener", () => {
     });
   }
 
-  test("says 404 for an upstream and an address that are not there", async () => {
+  test("responds 404 for an unknown upstream and an unknown path", async () => {
     expect(JSON.parse((await ask(port, "/api/upstreams/none/mode", setMode("ready"))).body).reason).toBe(
       "upstream_unknown",
     );
@@ -183,7 +185,7 @@ describe("the admin listener", () => {
 });
 
 describe("the admin listener's guard", () => {
-  test("refuses a foreign Host on loopback (DNS rebinding), but answers health checks", async () => {
+  test("rejects a foreign Host on loopback (DNS rebinding), but not for health checks", async () => {
     const { port } = await serve();
     for (const host of ["evil.example", "127.0.0.1.evil.example:80"]) {
       expect((await ask(port, "/api/snapshot", { headers: { host } })).status).toBe(403);
@@ -194,7 +196,7 @@ describe("the admin listener's guard", () => {
     expect((await ask(port, "/readyz", { headers: { host: "10.2.3.4:8091" } })).status).toBe(200);
   });
 
-  test("refuses pages of another origin, for reading and writing", async () => {
+  test("rejects pages of another origin, for reading and writing", async () => {
     const { port, set } = await serve();
     for (const [name, value] of [
       ["origin", "https://evil.example"],
@@ -216,12 +218,12 @@ describe("the admin listener's guard", () => {
     ).toBe(200);
   });
 
-  test("asks for the token everywhere but at the health checks", async () => {
+  test("requires the token everywhere except for health checks", async () => {
     const { port } = await serve({ token: "s3cret" });
     for (const authorization of ["", "Bearer wrong1", "Bearer s3cre", "Basic s3cret", "Bearer s3cret2"]) {
       const response = await ask(port, "/metrics", { headers: { authorization } });
       expect(response.status).toBe(401);
-      expect(response.fields["www-authenticate"]).toContain("Bearer");
+      expect(response.headers["www-authenticate"]).toContain("Bearer");
       expect(response.body).not.toContain("s3cret");
     }
     expect((await ask(port, "/metrics", { headers: { authorization: "Bearer s3cret" } })).status).toBe(200);

@@ -1,24 +1,24 @@
 import { describe, expect, test } from "bun:test";
 
-import { bodyFields, textOf } from "../../src/admin/request-input.ts";
+import { bodyFields, readBodyText } from "../../src/admin/request-input.ts";
 
-const asked = (body?: string | ReadableStream<Uint8Array>, type: string | null = "application/json") =>
+const post = (body?: string | ReadableStream<Uint8Array>, type: string | null = "application/json") =>
   new Request("http://admin/", {
     method: "POST",
     ...(body === undefined ? {} : { body }),
     headers: type === null ? {} : { "Content-Type": type },
   });
 
-const inPieces = (...pieces: string[]) =>
+const inChunks = (...chunks: string[]) =>
   new ReadableStream<Uint8Array>({
     start(controller) {
-      for (const piece of pieces) controller.enqueue(new TextEncoder().encode(piece));
+      for (const chunk of chunks) controller.enqueue(new TextEncoder().encode(chunk));
       controller.close();
     },
   });
 
-/** The fields, or the status and the reason of the refusal. */
-async function told(request: Request): Promise<unknown> {
+/** The fields, or status and reason of the error. */
+async function read(request: Request): Promise<unknown> {
   const response = await bodyFields(request);
   if (!(response instanceof Response)) return response;
   expect(response.headers.get("content-type")).toBe("application/problem+json");
@@ -27,8 +27,8 @@ async function told(request: Request): Promise<unknown> {
 
 const long = JSON.stringify({ reason: "x".repeat(9_000) });
 
-describe("the body of an order", () => {
-  test("has the fields of a small JSON map, and is refused with the status that fits if it is anything else", async () => {
+describe("the body of a command", () => {
+  test("must be a small JSON map; anything else gets the right error status", async () => {
     for (const [body, expected] of [
       [undefined, {}],
       ["", {}],
@@ -38,30 +38,33 @@ describe("the body of an order", () => {
       ["{", [400, "body_invalid"]],
       [long, [413, "body_too_long"]],
     ] as const) {
-      expect(await told(asked(body))).toEqual(expected);
+      expect(await read(post(body))).toEqual(expected);
     }
   });
 
-  test("is bounded also where nobody says how long it is", async () => {
-    expect(await told(asked(inPieces('{"a"', ":1}")))).toEqual({ a: 1 });
-    expect(await told(asked(inPieces(long)))).toEqual([413, "body_too_long"]);
+  test("is bounded also without a Content-Length", async () => {
+    expect(await read(post(inChunks('{"a"', ":1}")))).toEqual({ a: 1 });
+    expect(await read(post(inChunks(long)))).toEqual([413, "body_too_long"]);
     let isCancelled = false;
     const endless = new ReadableStream<Uint8Array>({
       pull: (controller) => controller.enqueue(new Uint8Array(1_000)),
       cancel: () => void (isCancelled = true),
     });
-    expect(await textOf(asked(endless))).toBeUndefined();
+    expect(await readBodyText(post(endless))).toBeUndefined();
     expect(isCancelled).toBe(true);
-    expect([await textOf(asked("abc"), 2), await textOf(asked("abc"), 3)]).toEqual([undefined, "abc"]);
+    expect([await readBodyText(post("abc"), 2), await readBodyText(post("abc"), 3)]).toEqual([
+      undefined,
+      "abc",
+    ]);
   });
 
-  test("says that it is JSON, which no form of a foreign page can", async () => {
+  test("must have a JSON content type, which no form of a foreign page can send", async () => {
     for (const type of [
       "application/json",
       "Application/JSON; charset=utf-8",
       "application/merge-patch+json",
     ]) {
-      expect(await told(asked('{"a":1}', type))).toEqual({ a: 1 });
+      expect(await read(post('{"a":1}', type))).toEqual({ a: 1 });
     }
     for (const type of [
       "text/plain",
@@ -69,8 +72,8 @@ describe("the body of an order", () => {
       "application/jsonx",
       "text/json",
     ]) {
-      expect(await told(asked('{"a":1}', type))).toEqual([415, "type_unsupported"]);
-      expect(await told(asked("", type))).toEqual({});
+      expect(await read(post('{"a":1}', type))).toEqual([415, "type_unsupported"]);
+      expect(await read(post("", type))).toEqual({});
     }
   });
 });

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { taggedText, upstreamEtag } from "../../src/admin/etags.ts";
 import type { UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 
-describe("an upstream's tag", () => {
+describe("the tag of an upstream", () => {
   const mark = { by: "ann", at: 5, why: "" };
   const upstream = { id: "a", url: "http://a", weight: 1, backup: false, mode: "ready" } as UpstreamSnapshot;
   const tag = upstreamEtag(upstream);
@@ -18,16 +18,16 @@ describe("an upstream's tag", () => {
     { weightSet: mark },
     { added: mark },
     { drain: { since: 1, deadline: null, inFlight: 0, drained: true, leaving: true } },
-  ])("is another one after %j", (change) => expect(upstreamEtag({ ...upstream, ...change })).not.toBe(tag));
+  ])("changes with %j", (change) => expect(upstreamEtag({ ...upstream, ...change })).not.toBe(tag));
 
   test.each<Partial<UpstreamSnapshot>>([
     { inFlight: 9, fit: false, status: "failing" },
     { effectiveWeight: 0.5, slowStart: 0.5, rescues: 3 },
     { traffic: { requests: 7 } as UpstreamSnapshot["traffic"] },
-  ])("stays the same after %j", (change) => expect(upstreamEtag({ ...upstream, ...change })).toBe(tag));
+  ])("stays the same with %j", (change) => expect(upstreamEtag({ ...upstream, ...change })).toBe(tag));
 });
 
-describe("a text that was seen before", () => {
+describe("a tagged text", () => {
   const ask = (known: string) =>
     taggedText(new Request("http://a", { headers: { "If-None-Match": known } }), "text", "text/plain");
   const tag = ask("").headers.get("etag") ?? "";
@@ -39,7 +39,7 @@ describe("a text that was seen before", () => {
     ["*", 304],
     ['"other"', 200],
     [tag.slice(1, -1), 200],
-  ])("is answered to %s with %i", async (known, status) => {
+  ])("is requested with %s and responds %i", async (known, status) => {
     const response = ask(known);
     expect(response.status).toBe(status);
     expect(response.headers.get("etag")).toBe(tag);
@@ -48,9 +48,9 @@ describe("a text that was seen before", () => {
 });
 
 describe("a reload with If-Match", () => {
-  test("is done while the configuration is the one that was looked at, and refused with 412 when it is not", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+  test("succeeds while the configuration is unchanged, and fails with 412 after a change", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
     const seen = async () => (await fetch(`${room.admin}/api/config`)).headers.get("etag") ?? "";
@@ -62,10 +62,10 @@ describe("a reload with If-Match", () => {
     };
     const first = await seen();
     room.write(room.poolWith(["a", "b;weight=2"]));
-    // Looking changes nothing, and says under which tag it looked.
-    const looked = await reload(first, "?dry=1");
-    expect(looked).toMatchObject({ status: 200, body: { applied: false } });
-    const done = await reload(looked.tag);
+    // A dry run changes nothing and returns the current tag.
+    const dryRun = await reload(first, "?dry=1");
+    expect(dryRun).toMatchObject({ status: 200, body: { applied: false } });
+    const done = await reload(dryRun.tag);
     expect(done).toMatchObject({ status: 200, body: { applied: true } });
     expect(done.tag).toBe(await seen());
     room.write(room.poolWith(["a", "b;weight=3"]));
@@ -80,9 +80,9 @@ describe("a reload with If-Match", () => {
 });
 
 describe("a write with If-Match", () => {
-  const room = new ControlRoom();
+  const room = new BalancerFixture();
   beforeAll(async () => {
-    await room.servers("a", "b");
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
   });
@@ -102,7 +102,7 @@ describe("a write with If-Match", () => {
     return { status: response.status, body: content, tag: response.headers.get("etag") ?? "" };
   };
 
-  test("is done while nothing was set since, whatever the traffic did, and gives the new tag", async () => {
+  test("succeeds while nothing was set since, whatever the traffic, and returns the new tag", async () => {
     const { tag } = await send("GET", "/api/upstreams/a");
     for (let request = 0; request < 10; request++) await (await fetch(`${room.url}/work`)).text();
     expect((await send("GET", "/api/upstreams/a")).tag).toBe(tag);
@@ -112,7 +112,7 @@ describe("a write with If-Match", () => {
     expect((await send("GET", "/api/upstreams/a")).tag).toBe(done.tag);
   });
 
-  test("is refused with 412 and the present state after somebody else's change; without it, it goes on", async () => {
+  test("fails with 412 and the current state after another change; without If-Match it succeeds", async () => {
     const { tag: seen } = await send("GET", "/api/upstreams/a");
     const { tag: now } = await send("POST", "/api/upstreams/a/mode", { body: { mode: "draining" } });
     for (const [method, path, body] of [
@@ -125,7 +125,7 @@ describe("a write with If-Match", () => {
       expect(late).toMatchObject({ status: 412, body: { reason: "intent_changed" }, tag: now });
       expect(late.body["current"]).toMatchObject({ id: "a", mode: "draining", weight: 5 });
     }
-    // A weak tag never matches, and one that does not fit any more does no harm in a list.
+    // A weak tag never matches; an outdated tag in a list is ignored.
     expect((await send("PATCH", "/api/upstreams/a", { body: { weight: 9 }, tag: `W/${now}` })).status).toBe(
       412,
     );
@@ -138,7 +138,7 @@ describe("a write with If-Match", () => {
     }
   });
 
-  test("wins or loses as a whole: of many at once with one tag exactly one is done", async () => {
+  test("is exclusive: of many concurrent writes with the same tag exactly one succeeds", async () => {
     const { tag } = await send("GET", "/api/upstreams/b");
     const all = await Promise.all(
       [2, 3, 4, 5, 6, 7].map((weight) => send("PATCH", "/api/upstreams/b", { body: { weight }, tag })),
@@ -148,7 +148,7 @@ describe("a write with If-Match", () => {
     expect((await send("GET", "/api/upstreams/b")).body["weight"]).toBe(Number(won?.body["weight"]));
   });
 
-  test("adds to a pool that is as it was seen, and to no other one", async () => {
+  test("adds to a pool that is unchanged, and not to a changed one", async () => {
     const { tag } = await send("GET", "/api/pools/main");
     const path = "/api/pools/main/upstreams";
     const added = await send("POST", path, { body: { url: "http://127.0.0.1:9", name: "c" }, tag });

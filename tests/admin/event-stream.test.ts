@@ -10,28 +10,28 @@ function streamOf(type = "text/event-stream") {
     cancel: () => void (isCancelled = true),
   });
   const response = new Response(source, { status: 201, headers: { "Content-Type": type } });
-  return { answer: response, isCancelled: () => isCancelled };
+  return { response, isCancelled: () => isCancelled };
 }
 
-describe("an answer that goes on", () => {
-  test("is cut when the right to hear it is gone, and its source is let go", async () => {
+describe("a streamed response", () => {
+  test("ends when its session has ended, and its source is cancelled", async () => {
     const time = new FakeTime();
-    const { answer: response, isCancelled } = streamOf();
+    const { response, isCancelled } = streamOf();
     let isAllowed = true;
-    const kept = boundToSession(response, () => isAllowed, time.schedule);
-    expect(kept.status).toBe(201);
+    const bound = boundToSession(response, () => isAllowed, time.schedule);
+    expect(bound.status).toBe(201);
     await time.advance(10_000);
     expect(isCancelled()).toBe(false);
     isAllowed = false;
     await time.advance(2_000);
-    expect(await kept.text()).toBe("");
+    expect(await bound.text()).toBe("");
     expect(isCancelled()).toBe(true);
     expect(time.waits).toEqual([]);
   });
 
-  test("is not watched any more when its reader has left", async () => {
+  test("is no longer checked when its reader has left", async () => {
     const time = new FakeTime();
-    const { answer: response, isCancelled } = streamOf();
+    const { response, isCancelled } = streamOf();
     const reader = (
       boundToSession(response, () => true, time.schedule).body as ReadableStream<Uint8Array>
     ).getReader();
@@ -42,8 +42,8 @@ describe("an answer that goes on", () => {
     expect(time.waits).toEqual([]);
   });
 
-  test("is left alone if it is no stream of events", () => {
-    const { answer: response } = streamOf("text/plain");
+  test("is unchanged if it is not a stream of events", () => {
+    const { response } = streamOf("text/plain");
     expect(boundToSession(response, () => false, new FakeTime().schedule)).toBe(response);
   });
 });

@@ -1,4 +1,4 @@
-/** An admin listener on a real socket with accounts that a test can change, and a record of who acted and who logged in. */
+/** An admin listener on a real socket with accounts that a test can change; records actors and login events. */
 
 import { Access } from "../../src/access/access.ts";
 import type { Accounts } from "../../src/access/accounts.ts";
@@ -13,7 +13,7 @@ import { runtime } from "../../src/runtime/bun.ts";
 export const hashOf = (password: string) =>
   Bun.password.hash(password, { algorithm: "argon2id", memoryCost: 64, timeCost: 1 });
 
-/** Everybody's password is the name and "'s password"; every program's token its name and "-token". */
+/** Each user's password is the name and "'s password"; each program's token is its name and "-token". */
 export async function accountsOf(): Promise<Accounts> {
   const user = async (name: string, role: "viewer" | "operator" | "admin") =>
     ({ name, role, passwordHash: await hashOf(`${name}'s password`) }) as const;
@@ -27,8 +27,8 @@ export async function accountsOf(): Promise<Accounts> {
 const upstream = { id: "a", url: "http://10.0.0.1:80", fit: true } as UpstreamDetail;
 const emptySnapshot = { phase: "ready", pools: [] } as unknown as Snapshot;
 
-/** A balancer that does what it is told, and remembers who said so. */
-export function obedient(acts: Actor[], snapshot = emptySnapshot): AdminBackend {
+/** A balancer that accepts every command and records its actor. */
+function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend {
   const act = (actor: Actor) => {
     acts.push(actor);
     return undefined;
@@ -66,21 +66,21 @@ export function obedient(acts: Actor[], snapshot = emptySnapshot): AdminBackend 
     snapshot: () => ({ ...snapshot, at: Date.now() }),
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
-    requests: new Requests({ registry: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
+    requests: new Requests({ registry: { routes: [], entries: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, stepMs: 1_000, series: [] }),
   };
 }
 
-/** Method and path of every route that the admin side has. */
+/** Method and path of every route of the admin API. */
 export function routesOfAdmin(): readonly (readonly [method: string, path: string])[] {
   const { passwords } = runtime;
   const access = new Access({ accounts: () => ({}), passwords, clock: () => 0, onLogin: () => {} });
-  const app = adminApp(obedient([]), {}, { access, peerOf: () => "" });
+  const app = adminApp(acceptingBackend([]), {}, { access, peerOf: () => "" });
   return app.routes.map(({ method, path }) => [method, path]);
 }
 
-export interface Answer {
+export interface AdminResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Record<string, unknown>;
@@ -92,18 +92,18 @@ export interface AdminStand extends Disposable {
   readonly port: number;
   readonly acts: Actor[];
   readonly notes: LoginEvent[];
-  ask(method: string, path: string, asked?: Asked): Promise<Answer>;
+  ask(method: string, path: string, options?: AskOptions): Promise<AdminResponse>;
   /** The bearer of a new session. */
   login(name: string, password?: string): Promise<string>;
 }
 
-export interface Asked {
+export interface AskOptions {
   readonly bearer?: string;
   readonly body?: object;
   readonly headers?: Record<string, string>;
 }
 
-/** @param port 0 takes any free one; a given one lets a test bring the same address back, without its sessions */
+/** @param port 0 for any free port; a fixed one lets a test restart the listener at the same address, without its sessions */
 export async function startAdminStand(
   accounts: Accounts,
   { snapshot = emptySnapshot, port = 0, hostname = "127.0.0.1" } = {},
@@ -113,12 +113,12 @@ export async function startAdminStand(
   const listener = await startAdmin(
     {
       ...{ hostname, port, accounts: () => state.accounts },
-      onLogin: (note) => void notes.push(note),
+      onLogin: (event) => void notes.push(event),
       bug: (error) => {
         throw error;
       },
     },
-    obedient(acts, snapshot),
+    acceptingBackend(acts, snapshot),
     runtime,
   );
   const ask: AdminStand["ask"] = async (method, path, { bearer, body, headers = {} } = {}) => {
@@ -127,7 +127,7 @@ export async function startAdminStand(
       headers: { ...(bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` }), ...headers },
       ...(body && { body: JSON.stringify(body) }),
     });
-    // A stream does not end by itself.
+    // A stream has no end.
     const isStream = response.headers.get("content-type") === "text/event-stream";
     if (isStream) await response.body?.cancel();
     const text = isStream ? "" : await response.text();

@@ -21,13 +21,13 @@ import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import type { HistoryResult } from "../../src/history/history.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { until } from "../support/wait.ts";
 import { routesOfAdmin } from "./fixture.ts";
 
 const keyOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
 
-/** The compiler holds the schemas to the types: these lines fail the type check when one of them lags behind. */
+/** The compiler compares the schemas with the types: these lines fail the type check when they differ. */
 type Frozen<T> = T extends (infer Item)[]
   ? readonly Frozen<Item>[]
   : T extends object
@@ -48,7 +48,7 @@ const agreed: true[] = [
   >,
 ];
 
-/** Every object closed, so that a key that the document does not tell of is found. */
+/** Closes every object, so that undocumented keys are found. */
 function strictly(schema: TSchema): TSchema {
   const closed: Record<string | symbol, unknown> = { ...schema };
   if (schema["properties"]) {
@@ -66,7 +66,7 @@ function strictly(schema: TSchema): TSchema {
 }
 
 describe("the OpenAPI document", () => {
-  test("tells of every registered route, and of none that is not there", () => {
+  test("has every registered route, and no other", () => {
     const routes = routesOfAdmin()
       .map(([method, path]) => keyOf({ method, path }))
       .toSorted();
@@ -74,9 +74,9 @@ describe("the OpenAPI document", () => {
     expect(operations.map(keyOf).toSorted(), hint).toEqual(routes);
   });
 
-  test("has schemas that are the types", () => expect(agreed).toHaveLength(8));
+  test("has schemas that match the types", () => expect(agreed).toHaveLength(8));
 
-  test("gives each operation one id, and each reference something to point to", () => {
+  test("has one id per operation, and no dangling reference", () => {
     const document = documentOf(operations);
     const text = JSON.stringify(document);
     const ids = [...text.matchAll(/"operationId":"(\w+)"/g)].map(([, id]) => id);
@@ -88,9 +88,9 @@ describe("the OpenAPI document", () => {
     expect(text).not.toContain("evenkeel-");
   });
 
-  test("refuses two schemas of one name", () => {
-    const response = (about: string) => ({
-      about,
+  test("rejects two schemas with the same title", () => {
+    const response = (description: string) => ({
+      description,
       type: "application/json",
       schema: Type.Object({}, { title: "A" }),
     });
@@ -103,7 +103,7 @@ describe("the OpenAPI document", () => {
   });
 });
 
-/** One request and what must come of it. */
+/** One request and the expected status. */
 interface Ask {
   readonly status: number;
   readonly path?: string;
@@ -112,10 +112,10 @@ interface Ask {
 }
 
 /**
- * What is asked of the real balancer, in this order. An operation without an entry fails: add a request for each answer
- * that the document promises, and for each problem that can be brought about.
+ * Requests to the real balancer, in this order. An operation without an entry fails: add a request for each documented
+ * response, and for each problem that can be provoked.
  */
-const asks: Readonly<Record<string, readonly Ask[]>> = {
+const requests: Readonly<Record<string, readonly Ask[]>> = {
   "GET /livez": [{ status: 200 }],
   "GET /readyz": [{ status: 200 }],
   "GET /healthz": [{ status: 200 }],
@@ -192,7 +192,7 @@ const asks: Readonly<Record<string, readonly Ask[]>> = {
   ],
   "GET /api/requests/stream": [{ status: 200 }, { status: 400, path: "/api/requests/stream?status=ok" }],
   "GET /api/requests/:id": [
-    { status: 200, path: "/api/requests/asked-1" },
+    { status: 200, path: "/api/requests/known-1" },
     { status: 404, path: "/api/requests/none" },
   ],
   "POST /api/requests/dry-run": [
@@ -220,39 +220,39 @@ const asks: Readonly<Record<string, readonly Ask[]>> = {
   ],
 };
 
-/** Answers that no request from outside brings about; other tests see to them. */
-const elsewhere: Readonly<Record<string, string>> = {
-  "GET /readyz 503": "it would have to be starting or stopping",
+/** Responses that no request from outside can provoke; other tests cover them. */
+const coveredElsewhere: Readonly<Record<string, string>> = {
+  "GET /readyz 503": "the balancer would have to be starting or stopping",
   "GET /healthz 503": "likewise",
-  "POST /api/login 200": "it would need users, as in access.test.ts",
+  "POST /api/login 200": "needs users, as in access.test.ts",
   "POST /api/logout 200": "likewise",
 };
 
 describe("the real balancer", () => {
-  const room = new ControlRoom();
+  const room = new BalancerFixture();
   const seen = new Map<string, Set<number>>();
 
   beforeAll(async () => {
-    await room.servers("a", "b");
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
     for (let request = 0; request < 20; request++) {
-      const headers = { "X-Request-Id": `asked-${request}` };
+      const headers = { "X-Request-Id": `known-${request}` };
       await (await fetch(`${room.url}/work`, { headers })).text();
     }
   });
   afterAll(() => room[Symbol.asyncDispose]());
 
-  for (const [key, list] of Object.entries(asks)) {
-    test(`answers ${key} as the document says`, async () => {
+  for (const [key, list] of Object.entries(requests)) {
+    test(`responds to ${key} as documented`, async () => {
       const operation = operations.find((known) => keyOf(known) === key);
       expect(operation, `${key} is not in the document`).toBeDefined();
       if (!operation) return;
-      const usual = operation.path.replace(":id", "a").replace(":pool", "main");
+      const defaultPath = operation.path.replace(":id", "a").replace(":pool", "main");
       let tag = "";
       const statuses = new Set<number>();
       seen.set(key, statuses);
-      for (const { status, path = usual, body, headers } of list) {
+      for (const { status, path = defaultPath, body, headers } of list) {
         const response = await fetch(room.admin + path, {
           method: operation.method,
           headers: {
@@ -264,7 +264,7 @@ describe("the real balancer", () => {
         });
         expect(`${path} ${response.status}`).toBe(`${path} ${status}`);
         statuses.add(status);
-        await follows(operation, response);
+        await expectDocumented(operation, response);
         if (operation.responses[status]?.isTagged) {
           tag = response.headers.get("etag") ?? "";
           expect(tag).toMatch(/^"[\w-]{22}"$/);
@@ -273,19 +273,20 @@ describe("the real balancer", () => {
     }, 20_000);
   }
 
-  test("has been asked for every answer that the document promises", () => {
+  test("was tested for every documented response", () => {
     const missing = operations.flatMap((operation) =>
       Object.keys(operation.responses)
         .map((status) => `${keyOf(operation)} ${status}`)
         .filter(
           (name) =>
-            !elsewhere[name] && !seen.get(keyOf(operation))?.has(Number(name.slice(name.lastIndexOf(" ")))),
+            !coveredElsewhere[name] &&
+            !seen.get(keyOf(operation))?.has(Number(name.slice(name.lastIndexOf(" ")))),
         ),
     );
-    expect(missing, "add a request to `asks` above").toEqual([]);
+    expect(missing, "add a request to `requests` above").toEqual([]);
   });
 
-  test("serves the document that the table gives, and a page without scripts that has every operation", async () => {
+  test("serves the document built from the table, and a page without scripts that has every operation", async () => {
     const served = (await (await fetch(`${room.admin}/api/openapi.json`)).json()) as OpenApiDocument;
     expect(served).toEqual(JSON.parse(JSON.stringify(documentOf(operations))));
     const response = await fetch(`${room.admin}/api/docs`);
@@ -296,7 +297,7 @@ describe("the real balancer", () => {
     expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
   });
 
-  test("refuses what is no address at all, as a problem too", async () => {
+  test("rejects an undecodable path as a problem", async () => {
     for (const path of ["/api/upstreams/%zz", "/api/upstreams/%/mode"]) {
       const response = await fetch(room.admin + path, { method: path.endsWith("mode") ? "POST" : "GET" });
       expect(response.status).toBe(400);
@@ -305,7 +306,7 @@ describe("the real balancer", () => {
     }
   });
 
-  test("names the methods that an address has", async () => {
+  test("lists the methods of a path", async () => {
     for (const [method, path, allow] of [
       ["GET", "/api/upstreams/a/mode", "POST"],
       ["PUT", "/api/upstreams/a", "GET, HEAD, PATCH, DELETE"],
@@ -318,31 +319,31 @@ describe("the real balancer", () => {
   });
 });
 
-/** Compares an answer with what the document says of its status. */
-async function follows(operation: Operation, response: Response): Promise<void> {
+/** Compares a response with the documentation of its status. */
+async function expectDocumented(operation: Operation, response: Response): Promise<void> {
   const { status } = response;
   const type = response.headers.get("content-type");
-  const answer = operation.responses[status];
-  if (!answer) {
+  const documented = operation.responses[status];
+  if (!documented) {
     const body: unknown = await response.json();
     expect(type).toBe("application/problem+json");
     expect(schemaErrors(strictly(problemSchema), body)).toEqual([]);
     expect(statusReasons(operation)[status] ?? []).toContain((body as { reason: string }).reason);
     return;
   }
-  if (!answer.schema) {
+  if (!documented.schema) {
     expect(await response.text()).toBe("");
     return;
   }
   // Bun adds a charset to JSON, which means nothing there (RFC 8259 section 11).
-  expect(answer.type === "application/json" ? type?.split(";")[0] : type).toBe(answer.type ?? "");
-  if (answer.type === "text/event-stream") {
+  expect(documented.type === "application/json" ? type?.split(";")[0] : type).toBe(documented.type ?? "");
+  if (documented.type === "text/event-stream") {
     return operation.path === "/api/stream" ? firstMessages(response) : response.body?.cancel();
   }
   const text = await response.text();
-  const value: unknown = answer.type === "application/json" ? JSON.parse(text) : text;
-  const faults = schemaErrors(strictly(answer.schema), value);
-  expect(faults.map(({ path, why }) => `${nameOf(path)}: ${why}`)).toEqual([]);
+  const value: unknown = documented.type === "application/json" ? JSON.parse(text) : text;
+  const errors = schemaErrors(strictly(documented.schema), value);
+  expect(errors.map(({ path, why }) => `${nameOf(path)}: ${why}`)).toEqual([]);
 }
 
 async function firstMessages(response: Response): Promise<void> {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { afterOf, countOf, isSet, waitOf, actorOf } from "../../src/admin/request-input.ts";
 
-const asked = (body?: string, headers: Record<string, string> = {}) =>
+const post = (body?: string, headers: Record<string, string> = {}) =>
   new Request("http://admin/", {
     method: "POST",
     ...(body === undefined ? {} : { body }),
@@ -11,19 +11,19 @@ const asked = (body?: string, headers: Record<string, string> = {}) =>
 
 const query = (text: string) => new URLSearchParams(text);
 
-describe("what a caller asks for", () => {
-  test("has an actor and a reason that are fit for a log", () => {
-    expect(actorOf(asked())).toEqual({ by: "api", reason: "" });
+describe("the request input", () => {
+  test("has an actor and a reason that are safe for a log", () => {
+    expect(actorOf(post())).toEqual({ by: "api", reason: "" });
     expect(
-      actorOf(asked(undefined, { "x-evenkeel-actor": "ann@ops" }), { reason: " a\n\u0000b\t c " }),
+      actorOf(post(undefined, { "x-evenkeel-actor": "ann@ops" }), { reason: " a\n\u0000b\t c " }),
     ).toEqual({
       ...{ by: "ann@ops", reason: "a b c" },
     });
-    expect(actorOf(asked(undefined, { "x-evenkeel-actor": "<b>" }), { reason: 5 })).toEqual({
+    expect(actorOf(post(undefined, { "x-evenkeel-actor": "<b>" }), { reason: 5 })).toEqual({
       by: "api",
       reason: "",
     });
-    expect(actorOf(asked(), { reason: "x".repeat(900) }).reason).toHaveLength(500);
+    expect(actorOf(post(), { reason: "x".repeat(900) }).reason).toHaveLength(500);
   });
 
   test.each([
@@ -34,9 +34,9 @@ describe("what a caller asks for", () => {
     ["wait=2h", undefined],
     ["wait=30", undefined],
     ["wait=", undefined],
-  ])("waits as %p says", (text, waitMs) => expect(waitOf(query(text), 7)).toBe(waitMs as number));
+  ])("waits as %p requires", (text, waitMs) => expect(waitOf(query(text), 7)).toBe(waitMs as number));
 
-  test("counts and switches as its query says", () => {
+  test("reads numbers and switches of a query", () => {
     expect(countOf(query("limit=20"), "limit")).toBe(20);
     expect(countOf(query(""), "limit")).toBeNull();
     for (const wrong of ["limit=-1", "limit=1.5", "limit=", "limit=1e3"]) {
@@ -46,7 +46,7 @@ describe("what a caller asks for", () => {
     for (const off of ["", "dry=0", "dry=false", "other"]) expect(isSet(query(off), "dry")).toBe(false);
   });
 
-  test("goes on where a browser was, or where the query says", () => {
+  test("resumes after Last-Event-ID, or after the number in the query", () => {
     const at = (query: string, last?: string) =>
       afterOf(
         new Request(`http://admin/?${query}`, {

@@ -12,12 +12,12 @@ import { until } from "../support/wait.ts";
 const open: WebListener[] = [];
 afterAll(() => open.forEach((listener) => listener.close()));
 
-interface Heard {
+interface Received {
   readonly id: number;
   readonly target: string;
 }
 
-/** The tail behind a real listener, of a balancer that was started at this time (epoch milliseconds). */
+/** The tail behind a real listener, of a balancer started at this time (epoch milliseconds). */
 async function stand(startedAt = 1_000_000) {
   const time = new FakeTime();
   const requests = new Requests({
@@ -36,28 +36,28 @@ async function stand(startedAt = 1_000_000) {
     const response = await fetch(`http://127.0.0.1:${listener.port}/api/requests/stream?${query}`, {
       headers,
     });
-    const heard: Heard[] = [];
-    const text = { whole: "" };
+    const received: Received[] = [];
+    const text = { all: "" };
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     void (async () => {
       for (;;) {
-        const piece = await reader?.read().catch(() => undefined);
-        if (!piece || piece.done) return;
-        text.whole += piece.value;
-        heard.length = 0;
-        for (const [, id, data = ""] of text.whole.matchAll(/^event: request\nid: (\d+)\ndata: (.*)\n\n/gm)) {
-          heard.push({ id: Number(id), target: (JSON.parse(data) as RequestRecord).target });
+        const chunk = await reader?.read().catch(() => undefined);
+        if (!chunk || chunk.done) return;
+        text.all += chunk.value;
+        received.length = 0;
+        for (const [, id, data = ""] of text.all.matchAll(/^event: request\nid: (\d+)\ndata: (.*)\n\n/gm)) {
+          received.push({ id: Number(id), target: (JSON.parse(data) as RequestRecord).target });
         }
       }
     })();
-    const targets = () => heard.map(({ target }) => target).join(" ");
-    return { status: response.status, heard, targets, text, stop: () => reader?.cancel() };
+    const targets = () => received.map(({ target }) => target).join(" ");
+    return { status: response.status, received, targets, text, stop: () => reader?.cancel() };
   };
   return { end, listen };
 }
 
 describe("the stream of requests", () => {
-  test("goes on where a listener was, with what ended meanwhile, within its filter", async () => {
+  test("resumes after Last-Event-ID with the requests that ended meanwhile, within the filter", async () => {
     const { end, listen } = await stand();
     const first = await listen("status=2xx");
     end("/1");
@@ -67,17 +67,17 @@ describe("the stream of requests", () => {
     end("/3");
     end("/4", { status: 503 });
     end("/5");
-    const last = String(first.heard[1]?.id);
+    const last = String(first.received[1]?.id);
     const second = await listen("status=2xx", { "Last-Event-ID": last });
     await until(() => second.targets() === "/3 /5", "what was missed");
     end("/6");
     await until(() => second.targets() === "/3 /5 /6", "what comes");
-    const asked = await listen(`after=${last}`);
-    await until(() => asked.targets() === "/3 /4 /5 /6", "what was missed, by the query");
-    await Promise.all([second.stop(), asked.stop()]);
+    const byQuery = await listen(`after=${last}`);
+    await until(() => byQuery.targets() === "/3 /4 /5 /6", "what was missed, by the query");
+    await Promise.all([second.stop(), byQuery.stop()]);
   });
 
-  test("begins with the next one for who names none, and with everything after a restart", async () => {
+  test("begins with the next request without a number, and with everything after a restart", async () => {
     const before = await stand(1_000_000);
     before.end("/old");
     const fresh = await before.listen();
@@ -86,25 +86,25 @@ describe("the stream of requests", () => {
     await fresh.stop();
     const after = await stand(1_060_000);
     after.end("/since-the-start");
-    const back = await after.listen("", { "Last-Event-ID": String(fresh.heard[0]?.id) });
+    const back = await after.listen("", { "Last-Event-ID": String(fresh.received[0]?.id) });
     await until(() => back.targets() === "/since-the-start", "what came since the restart");
     await back.stop();
   });
 
-  test("is bounded for a listener that comes back after long, who is told how many it missed", async () => {
+  test("is bounded for a client that reconnects late, and sends it the number it missed", async () => {
     const { end, listen } = await stand();
     const target = `/${"x".repeat(1_000)}`;
     for (let i = 0; i < 999; i++) end(target);
     const back = await listen("after=0");
-    await until(() => back.heard.length > 100, "some of them");
+    await until(() => back.received.length > 100, "some of them");
     end("/last");
-    await until(() => back.text.whole.includes("event: missed"), "how many were missed");
-    const missed = Number(/event: missed\ndata: \{"count":(\d+)\}/.exec(back.text.whole)?.[1]);
-    expect(missed + back.heard.length).toBe(1_000);
+    await until(() => back.text.all.includes("event: missed"), "how many were missed");
+    const missed = Number(/event: missed\ndata: \{"count":(\d+)\}/.exec(back.text.all)?.[1]);
+    expect(missed + back.received.length).toBe(1_000);
     await back.stop();
   });
 
-  test("keeps nobody out for a field that makes no sense, but says so of a query", async () => {
+  test("ignores an invalid Last-Event-ID, but rejects an invalid query", async () => {
     const { listen } = await stand();
     const odd = await listen("", { "Last-Event-ID": "x" });
     expect([odd.status, (await listen("after=x")).status]).toEqual([200, 400]);

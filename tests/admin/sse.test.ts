@@ -5,7 +5,7 @@ import type { StoredRequest } from "../../src/requests/recent-requests.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { goodRecord } from "../support/records.ts";
 
-/** A tail on time that a test moves, and requests that it makes up. */
+/** A tail with fake time and made-up requests. */
 function stand() {
   const time = new FakeTime();
   const watchers = new Set<(request: StoredRequest) => void>();
@@ -22,12 +22,12 @@ function stand() {
   return { time, tail, add, watchers };
 }
 
-/** What a reader has been sent so far, message by message. */
+/** The next message that the client was sent. */
 async function read(reader: { read(): Promise<{ value?: Uint8Array | undefined }> }): Promise<string> {
   return new TextDecoder().decode((await reader.read()).value);
 }
 
-test("a listener gets what its filter lets through, and the tail rests when the last one has left", async () => {
+test("a client gets the requests that match its filter, and the tail is idle when the last client has left", async () => {
   const { time, tail, add, watchers } = stand();
   const reader = tail.open({ query: { status: "5xx" }, after: null })?.getReader();
   if (!reader) throw new Error("refused");
@@ -38,10 +38,10 @@ test("a listener gets what its filter lets through, and the tail rests when the 
   await time.advance(15_000);
   expect(await read(reader)).toBe(":\n\n");
   await reader.cancel();
-  expect([tail.listeners, watchers.size, time.waits]).toEqual([0, 0, []]);
+  expect([tail.clients, watchers.size, time.waits]).toEqual([0, 0, []]);
 });
 
-test("a listener that is behind misses requests, is told how many, and is cut after two beats of reading nothing", async () => {
+test("a slow client misses requests, gets their number, and is disconnected after two unread heartbeats", async () => {
   const { time, tail, add } = stand();
   const reader = tail.open({ query: {}, after: null })?.getReader();
   if (!reader) throw new Error("refused");
@@ -55,6 +55,6 @@ test("a listener that is behind misses requests, is told how many, and is cut af
   expect(await read(reader)).toStartWith("event: request\nid: 11\n");
   for (let i = 0; i < 3; i++) add({ target });
   await time.advance(30_000);
-  expect(tail.listeners).toBe(0);
+  expect(tail.clients).toBe(0);
   expect(await reader.read().then(String, String)).toContain("does not read");
 });

@@ -1,20 +1,20 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 
-import { Stream, streamRoutes } from "../../src/admin/event-stream.ts";
+import { EventStream, streamRoutes } from "../../src/admin/event-stream.ts";
 import { EventLog } from "../../src/control/event-log.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
 
 const open: WebListener[] = [];
 afterAll(() => open.forEach((listener) => listener.close()));
 
-/** The stream behind a real listener; its time passes only when a test says so. */
+/** The stream behind a real listener, with fake time. */
 async function stand(bytesOfSnapshot = 10) {
   const time = new FakeTime();
   const eventLog = new EventLog({
@@ -25,7 +25,7 @@ async function stand(bytesOfSnapshot = 10) {
   });
   let snapshots = 0;
   const filler = "x".repeat(bytesOfSnapshot);
-  const stream = new Stream({
+  const stream = new EventStream({
     control: {
       events: (query) => eventLog.events(query),
       watch: (onEvent) => eventLog.watch(onEvent),
@@ -49,7 +49,7 @@ async function stand(bytesOfSnapshot = 10) {
   return { time, stream, add, port: listener.port, snapshots: () => snapshots };
 }
 
-/** Reads a stream's messages as they come. */
+/** Reads the messages of a stream. */
 class Reading {
   text = "";
   isOver = false;
@@ -83,7 +83,7 @@ class Reading {
     );
   }
 
-  get words(): string {
+  get values(): string {
     return this.events.map(({ event }) => event.to).join(" ");
   }
 
@@ -97,33 +97,36 @@ class Reading {
 }
 
 describe("the stream", () => {
-  test("tells every event as it happens, to everybody, with its number as id", async () => {
+  test("sends every event when it happens, to every client, with its number as id", async () => {
     const { add, port, stream } = await stand();
     add("before");
     const url = `http://127.0.0.1:${port}/api/stream`;
     const readings = await Promise.all([Reading.of(url), Reading.of(url), Reading.of(`${url}?upstream=b`)]);
     const sent = [add("one"), add("two"), add("three", "b")];
-    await until(() => readings[1]?.words === "one two three", "the events");
+    await until(() => readings[1]?.values === "one two three", "the events");
     expect(readings[0]?.events).toEqual(sent.map((event) => ({ id: String(event.seq), event })));
-    await until(() => readings[2]?.words === "three", "the event of b alone");
+    await until(() => readings[2]?.values === "three", "the event of b alone");
     for (const reading of readings) reading.leave();
-    await until(() => stream.listeners === 0, "everybody to be gone");
+    await until(() => stream.clients === 0, "all clients to leave");
   });
 
-  test("goes on after Last-Event-ID, and begins with the next event without it", async () => {
+  test("resumes after Last-Event-ID, and begins with the next event without it", async () => {
     const { add, port } = await stand();
     const [first] = [add("one"), add("two"), add("three")];
     const url = `http://127.0.0.1:${port}/api/stream`;
     const back = await Reading.of(url, { "Last-Event-ID": String(first.seq) });
-    const asked = await Reading.of(`${url}?after=${first.seq}`);
+    const byQuery = await Reading.of(`${url}?after=${first.seq}`);
     const fresh = await Reading.of(url, { "Last-Event-ID": "nonsense" });
     add("four");
-    await until(() => fresh.words === "four", "the event");
-    await until(() => back.words === "two three four" && asked.words === back.words, "the events missed");
-    for (const reading of [back, asked, fresh]) reading.leave();
+    await until(() => fresh.values === "four", "the event");
+    await until(
+      () => back.values === "two three four" && byQuery.values === back.values,
+      "the events missed",
+    );
+    for (const reading of [back, byQuery, fresh]) reading.leave();
   });
 
-  test("sends snapshots as often as each wants them, made once for all, and none while nobody does", async () => {
+  test("sends snapshots at the interval of each client, built once for all, and none without a client for them", async () => {
     const { time, port, stream, snapshots } = await stand();
     const url = `http://127.0.0.1:${port}/api/stream`;
     const plain = await Reading.of(url);
@@ -142,13 +145,13 @@ describe("the stream", () => {
     expect(everySecond.text).toContain('data: {"at":9,');
     expect(everySecond.count(/^id:/gm)).toBe(0);
     for (const reading of [plain, everySecond, everyThird, another]) reading.leave();
-    await until(() => stream.listeners === 0, "everybody to be gone");
+    await until(() => stream.clients === 0, "all clients to leave");
     await time.advance(60_000);
     expect(snapshots()).toBe(9);
     expect(time.waits.filter((waitMs) => waitMs <= 1_000)).toEqual([]);
   });
 
-  test("sends a comment every 15 s, so that nobody takes the silence for the end", async () => {
+  test("sends a comment every 15 s as a heartbeat", async () => {
     const { time, port } = await stand();
     const reading = await Reading.of(`http://127.0.0.1:${port}/api/stream`);
     for (let second = 0; second < 30; second++) await time.advance(1_000);
@@ -156,7 +159,7 @@ describe("the stream", () => {
     reading.leave();
   });
 
-  test("takes a hundred listeners and refuses the next one", async () => {
+  test("accepts a hundred clients and refuses the next one", async () => {
     const { port, stream } = await stand();
     const url = `http://127.0.0.1:${port}/api/stream`;
     const readings = await Promise.all(Array.from({ length: 100 }, () => Reading.of(url)));
@@ -165,24 +168,24 @@ describe("the stream", () => {
     expect(refused.headers.get("retry-after")).toBe("10");
     expect(await refused.json()).toMatchObject({ reason: "listeners_full" });
     readings[0]?.leave();
-    await until(() => stream.listeners === 99, "one to leave");
+    await until(() => stream.clients === 99, "one to leave");
     (await Reading.of(url)).leave();
     for (const reading of readings) reading.leave();
-    await until(() => stream.listeners === 0, "everybody to be gone");
+    await until(() => stream.clients === 0, "all clients to leave");
   });
 
   test.each(["snapshots=0", "snapshots=500ms", "snapshots=2m", "snapshots=x", "after=-1", "after=x"])(
-    "refuses ?%s and says why",
+    "rejects ?%s and explains it",
     async (query) => {
       const { port, stream } = await stand();
       const response = await fetch(`http://127.0.0.1:${port}/api/stream?${query}`);
       expect(response.status).toBe(400);
       expect(await response.json()).toMatchObject({ detail: expect.stringContaining("Cannot") });
-      expect(stream.listeners).toBe(0);
+      expect(stream.clients).toBe(0);
     },
   );
 
-  test("gives nothing more to a reader that does not read, and cuts it after two beats; others go on", async () => {
+  test("sends nothing more to a client that does not read and disconnects it; others continue", async () => {
     const { time, add, port, stream, snapshots } = await stand(2_000_000);
     const well = await Reading.of(`http://127.0.0.1:${port}/api/stream`);
     const socket = connect(port, "127.0.0.1");
@@ -190,47 +193,47 @@ describe("the stream", () => {
     socket.on("error", () => {}).on("close", () => (isAborted = true));
     socket.pause();
     socket.write("GET /api/stream?snapshots=1s HTTP/1.1\r\nHost: a\r\n\r\n");
-    await until(() => stream.listeners === 2, "the reader");
+    await until(() => stream.clients === 2, "the reader");
     for (let second = 0; second < 12; second++) {
       await time.advance(1_000);
       await until(() => snapshots() === second + 2, "the snapshot");
     }
     Bun.gc(true);
     const before = process.memoryUsage().rss;
-    for (let second = 12; second < 50 && stream.listeners === 2; second++) {
+    for (let second = 12; second < 50 && stream.clients === 2; second++) {
       await time.advance(1_000);
       await Bun.sleep(0);
     }
-    expect(stream.listeners).toBe(1);
-    // What is waste already does not count: only what is kept for the reader would grow.
+    expect(stream.clients).toBe(1);
+    // Garbage does not count: only data buffered for the client would grow.
     Bun.gc(true);
     expect(process.memoryUsage().rss - before).toBeLessThan(40_000_000);
     add("still");
-    await until(() => well.words === "still", "the others");
+    await until(() => well.values === "still", "the others");
     socket.resume();
-    await until(() => isAborted, "the cut");
+    await until(() => isAborted, "the disconnect");
     well.leave();
   }, 20_000);
 });
 
 describe("the real balancer's stream", () => {
-  test("tells of a drain, and goes on after a restart where the reader was", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+  test("sends a drain, and resumes after a restart where the client was", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
     const first = await Reading.of(`${room.admin}/api/stream?upstream=a&snapshots=1s`);
-    await room.ask("POST", "/api/upstreams/a/drain?wait=5s", { reason: "kernel" });
-    await until(() => first.words === "draining drained", "the drain");
+    await room.callAdmin("POST", "/api/upstreams/a/drain?wait=5s", { reason: "kernel" });
+    await until(() => first.values === "draining drained", "the drain");
     expect(first.text).toContain('event: snapshot\ndata: {"at":');
     const last = first.events.at(-1)?.id ?? "";
-    await room.ask("POST", "/api/upstreams/a/mode", { mode: "ready" });
-    // Written down before the process ends, so that it can be told after.
+    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "ready" });
+    // Stored before the process ends, so that it can be sent afterwards.
     await room.proxy.kill("SIGTERM");
     await until(() => first.isOver, "the end");
     await room.restart();
     const back = await Reading.of(`${room.admin}/api/stream?upstream=a`, { "Last-Event-ID": last });
-    await until(() => back.words.startsWith("ready"), "what was missed");
+    await until(() => back.values.startsWith("ready"), "what was missed");
     back.leave();
   }, 30_000);
 });

@@ -1,13 +1,13 @@
 /**
- * `bun tests/bench/bare.ts <port> <upstreams>`: hands bytes on without reading them, by turns. So it is no proxy, but what
- * remains of one: the price of the kernel and of the runtime's sockets, below which no program on them can get. It knows where
- * an answer ends from the length of the first one, since all are alike.
+ * `bun tests/bench/bare.ts <port> <upstreams>`: forwards bytes round-robin without parsing them. It is not a proxy but the
+ * lower bound of one: the cost of the kernel and the runtime's sockets. The length of the first response gives the end of
+ * each later one, since all are equal.
  */
 
 import { originPorts } from "./peers.ts";
 
 interface Upstream {
-  readonly place: number;
+  readonly upstreamIndex: number;
   client: Bun.Socket<undefined> | undefined;
   receivedBytes: number;
 }
@@ -16,21 +16,21 @@ const [port = 0, upstreams = 3] = process.argv.slice(2).map(Number);
 const bodyBytes = 120;
 const idle = Array.from({ length: upstreams }, (): Bun.Socket<Upstream>[] => []);
 let turn = 0;
-let answerBytes = 0;
+let responseBytes = 0;
 
 const handlers: Bun.SocketHandler<Upstream> = {
   data(socket, chunk) {
     const { data } = socket;
-    if (answerBytes === 0) answerBytes = chunk.indexOf("\r\n\r\n") + 4 + bodyBytes;
+    if (responseBytes === 0) responseBytes = chunk.indexOf("\r\n\r\n") + 4 + bodyBytes;
     data.receivedBytes += chunk.length;
     data.client?.write(chunk);
-    if (data.receivedBytes < answerBytes) return;
+    if (data.receivedBytes < responseBytes) return;
     data.receivedBytes = 0;
     data.client = undefined;
-    idle[data.place]?.push(socket);
+    idle[data.upstreamIndex]?.push(socket);
   },
   close(socket) {
-    const waiting = idle[socket.data.place] ?? [];
+    const waiting = idle[socket.data.upstreamIndex] ?? [];
     const found = waiting.indexOf(socket);
     if (found >= 0) waiting.splice(found, 1);
   },
@@ -41,20 +41,20 @@ Bun.listen<undefined>({
   port,
   socket: {
     data(client, chunk) {
-      const place = turn++ % upstreams;
-      const upstream = idle[place]?.pop();
-      if (!upstream) return connect(place, client, Buffer.from(chunk));
+      const upstreamIndex = turn++ % upstreams;
+      const upstream = idle[upstreamIndex]?.pop();
+      if (!upstream) return connect(upstreamIndex, client, Buffer.from(chunk));
       upstream.data.client = client;
       upstream.write(chunk);
     },
   },
 });
 
-function connect(place: number, client: Bun.Socket<undefined>, request: Buffer): void {
+function connect(upstreamIndex: number, client: Bun.Socket<undefined>, request: Buffer): void {
   void Bun.connect<Upstream>({
     hostname: "127.0.0.1",
-    port: originPorts[place % originPorts.length] as number,
-    data: { place, client, receivedBytes: 0 },
+    port: originPorts[upstreamIndex % originPorts.length] as number,
+    data: { upstreamIndex, client, receivedBytes: 0 },
     socket: { ...handlers, open: (socket) => void socket.write(request) },
   });
 }

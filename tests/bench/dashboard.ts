@@ -1,12 +1,12 @@
 /**
- * What open dashboards cost: CPU time of a real `evenkeel up` with a hundred upstreams that all change every second.
+ * The CPU time of open dashboards: a real balancer and dashboard with a hundred upstreams that all change every second.
  * bun tests/bench/dashboard.ts [--viewers 10] [--upstreams 100] [--seconds 20]
  */
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 
 const { values } = parseArgs({
@@ -22,7 +22,7 @@ const [viewers, count, seconds] = [values.viewers, values.upstreams, values.seco
   number,
 ];
 
-/** User and system time of a process so far, milliseconds; Linux counts it in hundredths of a second. */
+/** User and system time of a process so far, milliseconds. Linux counts in hundredths of a second. */
 function cpuMs({ pid }: Program): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
@@ -34,8 +34,8 @@ async function coreShare(program: Program): Promise<string> {
   return `${(((cpuMs(program) - before) / (performance.now() - startedAt)) * 100).toFixed(1)} %`;
 }
 
-/** Reads the live stream as a page does; every page has its own. */
-async function watch(url: string): Promise<{ bytes(): number; leave(): Promise<void> }> {
+/** Reads the live stream as a page does; every page opens its own. */
+async function openStream(url: string): Promise<{ bytes(): number; leave(): Promise<void> }> {
   const reader = (await fetch(url)).body?.getReader();
   let bytes = 0;
   const reading = (async () => {
@@ -56,7 +56,7 @@ async function watch(url: string): Promise<{ bytes(): number; leave(): Promise<v
 
 await using programs = new Programs();
 const origins = await Promise.all(
-  Array.from({ length: count }, () => startOrigin((_, socket) => void socket.write(answerWith("ok")))),
+  Array.from({ length: count }, () => startOrigin((_, socket) => void socket.write(respondWith("ok")))),
 );
 const upstreams = origins.map(({ url }) => url).join(",");
 const proxy = programs.evenkeel(
@@ -69,26 +69,26 @@ const dashboard = programs.evenkeel(
 );
 const url = `http://127.0.0.1:${await proxy.port("balancer")}/`;
 const live = `http://127.0.0.1:${await dashboard.port("dashboard")}/live`;
-let loaded = true;
+let isLoadRunning = true;
 // About two requests a second for each upstream, so that every row changes.
 const load = (async () => {
-  while (loaded) {
+  while (isLoadRunning) {
     await (await fetch(url)).text();
     await new Promise((resolve) => setTimeout(resolve, 500 / count));
   }
 })();
 
-const say = (line: string) => process.stdout.write(`${line}\n`);
-say(`${count} upstreams, ${viewers} viewers, ${seconds} s each; shares of one core`);
-say(`nobody looks:   dashboard ${await coreShare(dashboard)}`);
-say(`                balancer  ${await coreShare(proxy)} (with the load)`);
-const watching = await Promise.all(Array.from({ length: viewers }, () => watch(live)));
+const print = (line: string) => process.stdout.write(`${line}\n`);
+print(`${count} upstreams, ${viewers} viewers, ${seconds} s each; shares of one core`);
+print(`no viewers:     dashboard ${await coreShare(dashboard)}`);
+print(`                balancer  ${await coreShare(proxy)} (with the load)`);
+const streams = await Promise.all(Array.from({ length: viewers }, () => openStream(live)));
 const [dashboardShare, proxyShare] = await Promise.all([coreShare(dashboard), coreShare(proxy)]);
-const bytes = watching.reduce((sum, viewer) => sum + viewer.bytes(), 0);
-say(`${viewers} viewers:     dashboard ${dashboardShare}`);
-say(`                balancer  ${proxyShare} (with the load)`);
-say(`                ${(bytes / viewers / seconds / 1_000).toFixed(0)} kB a second for each viewer`);
-for (const viewer of watching) await viewer.leave();
-loaded = false;
+const bytes = streams.reduce((sum, viewer) => sum + viewer.bytes(), 0);
+print(`${viewers} viewers:     dashboard ${dashboardShare}`);
+print(`                balancer  ${proxyShare} (with the load)`);
+print(`                ${(bytes / viewers / seconds / 1_000).toFixed(0)} kB/s for each viewer`);
+for (const viewer of streams) await viewer.leave();
+isLoadRunning = false;
 await load;
 for (const origin of origins) await origin.close();

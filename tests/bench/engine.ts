@@ -1,7 +1,7 @@
 /**
- * `bun tests/bench/engine.ts [upstreams] [clients]`: what the wire engine's own work costs per request, without a kernel
- * below it: sockets that answer at once take the place of real ones. So it measures what code can change, and hardly
- * varies; what a request costs in truth, `npm run bench` tells.
+ * `bun tests/bench/engine.ts [upstreams] [clients]`: the CPU time of the wire engine's own work per request, without a
+ * kernel: fake sockets respond at once. It measures what code changes affect, and varies little. `npm run bench`
+ * measures the real cost of a request.
  */
 
 import { PoolRegistry } from "../../src/registry/pool-registry.ts";
@@ -19,7 +19,7 @@ const rounds = 12;
 const requestsPerRound = 100_000;
 
 const request = Buffer.from("GET /120.bin HTTP/1.1\r\nHost: 127.0.0.1:29161\r\n\r\n");
-const answer = Buffer.from(
+const response = Buffer.from(
   [
     "HTTP/1.1 200 OK",
     "Server: nginx/1.22.1",
@@ -35,33 +35,33 @@ const answer = Buffer.from(
   ].join("\r\n"),
 );
 
-/** Whose turn it is to hear something, and what, in the order in which it was written: a ring, since each has one turn at most. */
-const places = 4 * clientCount;
-const owners = new Array<SocketHandler | undefined>(places);
-const replies = new Array<Buffer | undefined>(places);
+/** Pending deliveries in the order of the writes: handlers and their bytes. A ring, since each socket has at most one. */
+const ringSize = 4 * clientCount;
+const handlers = new Array<SocketHandler | undefined>(ringSize);
+const replies = new Array<Buffer | undefined>(ringSize);
 let written = 0;
-let heard = 0;
-let answered = 0;
+let delivered = 0;
+let completed = 0;
 
-/** Takes everything; whoever is at the other end answers in the next turn. */
-function socketOf(owner: SocketHandler, reply: Buffer, onWrite?: () => void): WireSocket {
+/** A fake socket that accepts every write and delivers the reply in the next round. */
+function socketOf(handler: SocketHandler, reply: Buffer, onWrite?: () => void): WireSocket {
   return {
     write(_bytes, _offset, length) {
       onWrite?.();
-      owners[written % places] = owner;
-      replies[written++ % places] = reply;
+      handlers[written % ringSize] = handler;
+      replies[written++ % ringSize] = reply;
       return length;
     },
     pause() {},
     resume() {},
     shutdown() {},
-    end: () => owner.closed(undefined),
-    terminate: () => owner.closed(undefined),
+    end: () => handler.closed(undefined),
+    terminate: () => handler.closed(undefined),
   };
 }
 
 let accept: (address: string) => SocketHandler = () => {
-  throw new Error("Cannot accept: nobody listens");
+  throw new Error("Cannot accept: not listening");
 };
 const opening: ConnectHandler[] = [];
 const sockets: Sockets = {
@@ -69,16 +69,17 @@ const sockets: Sockets = {
     accept = options.accept;
     return Promise.resolve({ hostname: options.hostname, port: 80, stop() {} });
   },
-  connect: (_address, owner) => void opening.push(owner),
+  connect: (_address, handler) => void opening.push(handler),
 };
 
-function play(requests: number): void {
-  const until = answered + requests;
-  while (answered < until) {
-    for (let owner = opening.pop(); owner; owner = opening.pop()) owner.opened(socketOf(owner, answer));
-    const place = heard++ % places;
-    // The engine may change what it was given, as it may with a real socket's bytes.
-    owners[place]?.received(Buffer.from(replies[place] as Buffer));
+function runRequests(requests: number): void {
+  const until = completed + requests;
+  while (completed < until) {
+    for (let handler = opening.pop(); handler; handler = opening.pop())
+      handler.opened(socketOf(handler, response));
+    const index = delivered++ % ringSize;
+    // A copy: the engine may change received bytes in place.
+    handlers[index]?.received(Buffer.from(replies[index] as Buffer));
   }
 }
 
@@ -86,40 +87,40 @@ const names = Array.from({ length: upstreamCount }, (_, i) => `u${i}`).join(" ")
 const config = configOf(`main: ${names}`);
 const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
 const observer = { outlierChanged() {}, panicChanged() {} };
-const fleet = new PoolRegistry({ clock, random: seededRandom(1), observer });
-fleet.commit(fleet.prepare(config));
+const registry = new PoolRegistry({ clock, random: seededRandom(1), observer });
+registry.commit(registry.prepare(config));
 const metrics = new Metrics(clock);
-const plane = new LocalDataPlane({
+const dataPlane = new LocalDataPlane({
   ...{
     config,
     engine: wireEngineOver(sockets),
     sharesPort: false,
-    registry: fleet,
+    registry,
     metrics,
     clock,
     schedule,
   },
-  records: [new Requests({ registry: fleet, clock, wallClock }).sink],
+  records: [new Requests({ registry, clock, wallClock }).sink],
   log: { debug() {}, info() {}, warn() {}, error() {} },
   onSuspicion() {},
 });
-await plane.listen();
+await dataPlane.listen();
 for (let i = 0; i < clientCount; i++) {
-  const owner = accept("127.0.0.1");
-  owner.opened(socketOf(owner, request, () => void (answered += 1)));
-  owner.received(Buffer.from(request));
+  const handler = accept("127.0.0.1");
+  handler.opened(socketOf(handler, request, () => void (completed += 1)));
+  handler.received(Buffer.from(request));
 }
 
 const nanos: number[] = [];
 for (let round = 0; round < rounds; round++) {
   const startedAt = process.cpuUsage();
-  play(requestsPerRound);
+  runRequests(requestsPerRound);
   const { user, system } = process.cpuUsage(startedAt);
   nanos.push(((user + system) * 1_000) / requestsPerRound);
 }
 nanos.sort((left, right) => left - right);
 const [best = 0, median = 0] = [nanos[0], nanos[rounds / 2]];
 console.log(
-  `${upstreamCount} upstreams, ${clientCount} clients: ${best.toFixed(0)} ns at best, ${median.toFixed(0)} ns the median`,
+  `${upstreamCount} upstreams, ${clientCount} clients: ${best.toFixed(0)} ns best, ${median.toFixed(0)} ns median`,
 );
 process.exit(0);

@@ -1,4 +1,4 @@
-/** Where the comparison happens: which process runs on which core, and that all of them end. */
+/** The testbed of the comparison: pins each process to a core, and stops all of them at the end. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,32 +9,32 @@ import { originCommand, originPorts, type Peer } from "./peers.ts";
 /** Proxies on one core; load and servers on the other. */
 export const proxyCore = 0;
 export const loadCore = 1;
-/** For what is about several cores: load and servers share them then. */
+/** For scenarios with several cores; load and servers then share them. */
 export const bothCores = `${proxyCore},${loadCore}`;
 
-/** A proxy that runs and answers. */
-export interface Contender extends Peer {
+/** A proxy that is started and serves. */
+export interface RunningProxy extends Peer {
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-export class Field implements AsyncDisposable {
+export class Testbed implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
   readonly #started: Bun.Subprocess[] = [];
   readonly #origin: Bun.Subprocess;
   readonly #smallest: number;
 
-  /** @param sizes of the files that the servers behind the proxies offer, as /<size>.bin */
+  /** @param sizes the sizes of the files that the servers behind the proxies serve as /<size>.bin */
   constructor(sizes: readonly number[]) {
     this.#smallest = Math.min(...sizes);
     this.#origin = this.#start(String(loadCore), originCommand(this.folder, sizes));
   }
 
-  /** Starts a proxy and waits until it answers. */
-  async enter(peer: Peer, cores = String(proxyCore)): Promise<Contender> {
+  /** Starts a proxy and waits until it serves. */
+  async startProxy(peer: Peer, cores = String(proxyCore)): Promise<RunningProxy> {
     const child = this.#start(cores, peer.command);
-    await answers(`http://127.0.0.1:${peer.port}/${this.#smallest}.bin`);
-    // Servers that another run left behind would answer in their place, with other rights and on another core.
+    await waitUntilServing(`http://127.0.0.1:${peer.port}/${this.#smallest}.bin`);
+    // Servers left by an earlier run would respond instead, with other permissions and on another core.
     if (this.#origin.exitCode !== null)
       throw new Error(`Cannot measure ${peer.name}: ports ${originPorts.join(", ")} are taken`);
     const stop = async () => {
@@ -58,7 +58,7 @@ export class Field implements AsyncDisposable {
   }
 }
 
-async function answers(url: string): Promise<void> {
+async function waitUntilServing(url: string): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
     const status = await fetch(url).then(
       (response) => response.status,
@@ -67,5 +67,5 @@ async function answers(url: string): Promise<void> {
     if (status === 200) return;
     await Bun.sleep(50);
   }
-  throw new Error(`Cannot measure ${url}: it does not answer`);
+  throw new Error(`Cannot measure ${url}: no response with status 200`);
 }

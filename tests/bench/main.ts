@@ -1,14 +1,14 @@
 /**
- * `bun run bench`: what a proxied request costs here, beside HAProxy, NGINX and Caddy. Every proxy once in every round,
- * medians at the end, because machines are noisy and ratios are not. Never part of the test suite.
+ * `bun run bench`: the cost of a proxied request, compared with HAProxy, NGINX and Caddy. Every proxy runs once in every
+ * round; the results are medians, because machines are noisy and ratios are not. Not part of the test suite.
  */
 
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 
-import { engineNames } from "../../src/config/config.ts";
-import { type Contender, Field } from "./field.ts";
+import { defaults } from "../../src/config/config.ts";
+import { type RunningProxy, Testbed } from "./field.ts";
 import { peers } from "./peers.ts";
 import {
   halfLoad,
@@ -30,7 +30,7 @@ const { values: options } = parseArgs({
 });
 const rounds = { rounds: Number(options.rounds), seconds: Number(options.seconds) };
 const sizes = options.sizes.split(",").map(Number);
-const wanted = new Set(options.only.split(","));
+const selected = new Set(options.only.split(","));
 
 for (const tool of ["wrk", "taskset", "nginx", "haproxy", "h2load"]) {
   if (Bun.which(tool)) continue;
@@ -39,12 +39,12 @@ for (const tool of ["wrk", "taskset", "nginx", "haproxy", "h2load"]) {
   process.exit(2);
 }
 
-const kept = { connections: 64, isFresh: false };
+const keepAlive = { connections: 64, isFresh: false };
 const scenarios: readonly Scenario[] = [
-  ...sizes.map((size) => ({ ...kept, size })),
-  { ...kept, size: 120, connections: 1 },
-  { ...kept, size: 120, connections: 256 },
-  { ...kept, size: 120, isFresh: true },
+  ...sizes.map((size) => ({ ...keepAlive, size })),
+  { ...keepAlive, size: 120, connections: 1 },
+  { ...keepAlive, size: 120, connections: 256 },
+  { ...keepAlive, size: 120, isFresh: true },
 ];
 
 function print({ title, head, rows }: Table): void {
@@ -52,17 +52,16 @@ function print({ title, head, rows }: Table): void {
   console.log(`\n${title}\n\n${[head, head.map(() => "---"), ...rows].map(line).join("\n")}`);
 }
 
-await using field = new Field([...new Set([120, ...sizes])]);
+await using testbed = new Testbed([...new Set([120, ...sizes])]);
 const model = /model name\s+: (.*)/.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1] ?? "unknown processor";
 console.log(
   `${cpus().length} × ${model}, Bun ${Bun.version}, medians of ${options.rounds} rounds of ${options.seconds} s`,
 );
-const all: Contender[] = [];
-for (const peer of peers(field.folder)) all.push(await field.enter(peer));
-if (wanted.has("throughput"))
+const all: RunningProxy[] = [];
+for (const peer of peers(testbed.folder)) all.push(await testbed.startProxy(peer));
+if (selected.has("throughput"))
   for (const scenario of scenarios) print(await throughput(all, scenario, rounds));
-if (wanted.has("half")) print(await halfLoad(all, rounds));
-if (wanted.has("idle")) print(await idleConnections(all, 10_000));
-const fastest = engineNames.at(-1) ?? "fetch";
-if (wanted.has("many")) print(await manyUpstreams(field, fastest, rounds));
-if (wanted.has("workers")) print(await secondWorker(field, fastest, rounds));
+if (selected.has("half")) print(await halfLoad(all, rounds));
+if (selected.has("idle")) print(await idleConnections(all, 10_000));
+if (selected.has("many")) print(await manyUpstreams(testbed, defaults.engine, rounds));
+if (selected.has("workers")) print(await secondWorker(testbed, defaults.engine, rounds));

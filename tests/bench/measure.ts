@@ -1,16 +1,16 @@
-/** One run of load against one proxy, and what that cost the proxy: CPU time from /proc, which a noisy machine distorts least. */
+/** Runs load against a proxy and measures its cost: CPU time from /proc, which a noisy machine distorts least. */
 
 import { readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type Contender, loadCore } from "./field.ts";
+import { type RunningProxy, loadCore } from "./field.ts";
 
 export interface LoadShape {
   readonly path: string;
   readonly connections: number;
   readonly seconds: number;
-  /** Whether every request opens a connection of its own. */
+  /** Whether every request opens a new connection. */
   readonly isFresh: boolean;
 }
 
@@ -22,9 +22,9 @@ export interface Measured {
   readonly memoryMiB: number;
 }
 
-/** As many requests as get through. Throws if any was not answered with success. */
-export async function measure({ pid, port }: Contender, shape: LoadShape): Promise<Measured> {
-  const pids = familyOf(pid);
+/** Sends as many requests as possible. Throws if a response is not 2xx. */
+export async function measure({ pid, port }: RunningProxy, shape: LoadShape): Promise<Measured> {
+  const pids = processTreeOf(pid);
   const before = ticksOf(pids);
   const headers = shape.isFresh ? ["-H", "Connection: close"] : [];
   const text = await output([
@@ -43,15 +43,19 @@ export async function measure({ pid, port }: Contender, shape: LoadShape): Promi
   };
 }
 
-/** Milliseconds of CPU time in each second that nobody asks anything: probes and whatever else goes by the clock. */
-export async function idleCost({ pid }: Contender, seconds: number): Promise<number> {
-  const before = ticksOf(familyOf(pid));
+/** CPU milliseconds per second without requests: probes and other timers. */
+export async function idleCost({ pid }: RunningProxy, seconds: number): Promise<number> {
+  const before = ticksOf(processTreeOf(pid));
   await Bun.sleep(seconds * 1_000);
-  return ((ticksOf(familyOf(pid)) - before) * microsPerTick) / 1_000 / seconds;
+  return ((ticksOf(processTreeOf(pid)) - before) * microsPerTick) / 1_000 / seconds;
 }
 
 /** The 99th percentile at a steady rate below saturation, milliseconds; h2load paces its clients. */
-export async function p99AtRate({ port }: Contender, shape: LoadShape, perSecond: number): Promise<number> {
+export async function p99AtRate(
+  { port }: RunningProxy,
+  shape: LoadShape,
+  perSecond: number,
+): Promise<number> {
   const log = join(tmpdir(), `evenkeel-h2load-${process.pid}.log`);
   await output([
     ...["h2load", "--h1", "-t1", `-c${shape.connections}`, `-D${shape.seconds}`],
@@ -75,14 +79,14 @@ export function memoryOf(pid: number): number {
   return mebibytesOf(pid, /VmRSS:\s+(\d+)/);
 }
 
-/** What of it is their own data: without the parts of their programs that they have used so far. */
+/** Their anonymous memory, MiB: without the mapped parts of their programs. */
 export function ownMemoryOf(pid: number): number {
   return mebibytesOf(pid, /RssAnon:\s+(\d+)/);
 }
 
-function mebibytesOf(pid: number, field: RegExp): number {
-  const kilobytes = familyOf(pid).map((each) =>
-    Number(field.exec(readFileSync(`/proc/${each}/status`, "utf8"))?.[1] ?? 0),
+function mebibytesOf(pid: number, status: RegExp): number {
+  const kilobytes = processTreeOf(pid).map((each) =>
+    Number(status.exec(readFileSync(`/proc/${each}/status`, "utf8"))?.[1] ?? 0),
   );
   return kilobytes.reduce((sum, value) => sum + value, 0) / 1024;
 }
@@ -109,8 +113,8 @@ export function childrenOf(pid: number): number[] {
   return children.filter(Boolean).map(Number);
 }
 
-function familyOf(pid: number): number[] {
-  return [pid, ...childrenOf(pid).flatMap(familyOf)];
+function processTreeOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(processTreeOf)];
 }
 
 function ticksOf(pids: readonly number[]): number {

@@ -1,13 +1,13 @@
 /**
- * `bun tests/bench/onlookers.ts`: what it costs that somebody learns of requests, as a multiple of the same engine where
- * only the store of recent requests does. Needs wrk, taskset and NGINX; alternating rounds, medians of the ratios within a round.
+ * `bun tests/bench/onlookers.ts`: the cost of access logs and traces, as a multiple of the same engine with only the
+ * store of recent requests. Needs wrk, taskset and NGINX. Rounds alternate; the results are medians of the ratios.
  */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { Field } from "./field.ts";
+import { Testbed } from "./field.ts";
 import { measure } from "./measure.ts";
 import { evenkeelPeer, type Peer } from "./peers.ts";
 import { alternate, median } from "./scenarios.ts";
@@ -20,28 +20,28 @@ const { values: options } = parseArgs({
   },
 });
 
-await using field = new Field([120]);
-const log = join(field.folder, "access.log");
-// Nobody listens on port 9: every batch of spans is lost, as with a collector that is away.
+await using testbed = new Testbed([120]);
+const log = join(testbed.folder, "access.log");
+// Port 9 refuses connections: every batch of spans is dropped, as with a collector that is down.
 const tracing = (share: number) => `tracing: { endpoint: "http://127.0.0.1:9", share: ${share} }`;
 const telemetry = {
-  "the store of requests alone": "{}",
-  "and a taker that wants none": `accessLog: { to: ${log}, share: 0 }`,
-  "access log of all, json": `accessLog: { to: ${log} }`,
-  "access log of all, common": `accessLog: { to: ${log}, format: common }`,
-  "access log of 1 %": `accessLog: { to: ${log}, share: 0.01 }`,
-  "traces of 1 %": tracing(0.01),
+  "recent requests only": "{}",
+  "plus a sink with share 0": `accessLog: { to: ${log}, share: 0 }`,
+  "access log, all, json": `accessLog: { to: ${log} }`,
+  "access log, all, common": `accessLog: { to: ${log}, format: common }`,
+  "access log, 1 %": `accessLog: { to: ${log}, share: 0.01 }`,
+  "traces, 1 %": tracing(0.01),
 };
 const peers = Object.entries(telemetry).map(([name, text], index): Peer => {
-  const file = join(field.folder, `${index}.yaml`);
+  const file = join(testbed.folder, `${index}.yaml`);
   writeFileSync(file, `${text}\n`);
   const peer = evenkeelPeer(options.engine, 29_150 + index);
   return { ...peer, name, command: [...peer.command, "--config", file] };
 });
-const all = await Promise.all(peers.map((peer) => field.enter(peer)));
+const all = await Promise.all(peers.map((peer) => testbed.startProxy(peer)));
 const shape = { path: "/120.bin", connections: 64, isFresh: false };
 const rounds = { rounds: Number(options.rounds), seconds: Number(options.seconds) };
-const runs = await alternate(all, rounds, (contender, seconds) => measure(contender, { ...shape, seconds }));
+const runs = await alternate(all, rounds, (proxy, seconds) => measure(proxy, { ...shape, seconds }));
 const [reference] = [...runs.values()];
 for (const [name, results] of runs) {
   const micros = median(results.map(({ cpuMicros }) => cpuMicros));

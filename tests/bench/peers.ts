@@ -1,11 +1,11 @@
-/** The proxies that are compared and the servers behind them, each as a command line with the same job. */
+/** Command lines of the compared proxies, which all do the same work, and of the servers behind them. */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
 
-/** Three servers behind every proxy: NGINX with files of the sizes asked for. */
+/** Ports of the three servers behind every proxy: NGINX with files of the given sizes. */
 export const originPorts = [29181, 29182, 29183];
 
 export interface Peer {
@@ -17,7 +17,7 @@ export interface Peer {
 const common = (pid: string) =>
   `daemon off; worker_processes 1; error_log /dev/null; pid ${pid}; events { worker_connections 8192; }`;
 
-/** @param folder for files and configurations; @returns the command of the servers behind the proxies */
+/** The command of the servers behind the proxies. @param folder for files and configurations */
 export function originCommand(folder: string, sizes: readonly number[]): readonly string[] {
   for (const size of sizes) writeFileSync(join(folder, `${size}.bin`), "x".repeat(size));
   const servers = originPorts.map(
@@ -28,7 +28,7 @@ http { access_log off; ${temporary(folder)} keepalive_requests 100000000; sendfi
   return ["nginx", "-c", write(folder, "origin.conf", config)];
 }
 
-/** Those of the peers that are installed, with our engines first. */
+/** The installed proxies, Evenkeel's engines first. */
 export function peers(folder: string): readonly Peer[] {
   const ours = engineNames.map((engine, index) => evenkeelPeer(engine, 29160 + index));
   return [...ours, haproxyPeer(folder, 29171), nginx(folder, 29172), caddy(folder, 29173)].filter(
@@ -36,7 +36,7 @@ export function peers(folder: string): readonly Peer[] {
   );
 }
 
-/** @param upstreams how many the balancer is to have; they are names for the same three servers */
+/** @param upstreams the number of upstreams; they are names of the same three servers */
 export function evenkeelPeer(
   engine: string,
   port: number,
@@ -63,7 +63,7 @@ export function evenkeelPeer(
   return { name: `evenkeel ${engine}`, port, command };
 }
 
-/** What nobody can do without: see `bare.ts`. */
+/** The lower bound of a proxy's cost, see `bare.ts`. */
 export function barePeer(port: number, upstreams = originPorts.length): Peer {
   const main = join(import.meta.dirname, "bare.ts");
   return { name: "bare sockets", port, command: [process.execPath, main, String(port), String(upstreams)] };
@@ -82,7 +82,7 @@ http { access_log off; ${temporary(folder)} keepalive_requests 100000000;
   return { name: "nginx", port, command: ["nginx", "-c", write(folder, "nginx.conf", config)] };
 }
 
-/** @param servers how many it is to have, each with the same check as ours */
+/** @param servers the number of servers, each with the same check as Evenkeel's upstreams */
 export function haproxyPeer(folder: string, port: number, servers = originPorts.length): Peer {
   const lines = Array.from(
     { length: servers },
@@ -140,7 +140,7 @@ function write(folder: string, name: string, text: string): string {
   return path;
 }
 
-/** NGINX drops its rights when it is started as root, and could then not read the files. */
+/** As root NGINX would drop its privileges and could not read the files. */
 function user(): string {
   return process.getuid?.() === 0 ? "user root;" : "";
 }

@@ -1,4 +1,4 @@
-/** `bun tests/bench/pool.ts`: what choosing costs per request, with few and many upstreams, with room and at the limit. */
+/** `bun tests/bench/pool.ts`: the cost of selecting an upstream, with few and many upstreams, with free slots and at the limit. */
 
 import { seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
@@ -25,7 +25,7 @@ function poolOf(count: number, policy: PolicyName, maxInFlight: number): Pool {
   return pool;
 }
 
-/** Nanoseconds for choose, start, head and end, while `load` attempts are under way all the time. */
+/** Nanoseconds to select an upstream and to start, respond and end an attempt, with `load` attempts in flight. */
 function measure(pool: Pool, load: number): number {
   const observer = { attemptEnded() {} };
   const open = Array.from(
@@ -34,7 +34,7 @@ function measure(pool: Pool, load: number): number {
   );
   for (const attempt of open) {
     const chosen = pool.select("", []);
-    if (!chosen) throw new Error("the load is more than the pool takes");
+    if (!chosen) throw new Error("Cannot start the load: it exceeds the pool's capacity");
     attempt.start(chosen, pool);
   }
   const dice = seededRandom(2);
@@ -45,7 +45,7 @@ function measure(pool: Pool, load: number): number {
       attempt.responseStarted(200);
       attempt.end(completed);
       const chosen = pool.select("", []);
-      if (!chosen) throw new Error("nobody has room");
+      if (!chosen) throw new Error("Cannot select an upstream: all are full");
       attempt.start(chosen, pool);
     }
     return ((performance.now() - startedAt) * 1e6) / count;
@@ -58,8 +58,8 @@ for (const policy of ["round-robin", "p2c", "random"] as const) {
   for (const count of [3, 1_000]) {
     const room = measure(poolOf(count, policy, 256), count);
     const nearlyFull = measure(poolOf(count, policy, 2), 2 * count - 1);
-    const words = `${Math.round(room)} ns with room, ${Math.round(nearlyFull)} ns with all but one place taken`;
-    console.log(`${policy.padEnd(12)} ${String(count).padStart(5)} upstreams: ${words}`);
+    const costs = `${Math.round(room)} ns with free slots, ${Math.round(nearlyFull)} ns with one free slot`;
+    console.log(`${policy.padEnd(12)} ${String(count).padStart(5)} upstreams: ${costs}`);
   }
 }
 const many = poolOf(1_000, "round-robin", 256);
@@ -70,5 +70,5 @@ for (let i = 0; i < 500; i++) {
   many.select("", []);
 }
 console.log(
-  `a changed verdict among 1,000: ${Math.round(((performance.now() - startedAt) * 1_000) / 500)} µs once`,
+  `rebuild after a change among 1,000 upstreams: ${Math.round(((performance.now() - startedAt) * 1_000) / 500)} µs`,
 );

@@ -1,8 +1,8 @@
-/** What is compared: each function plays one scenario in alternating rounds and gives the table that it makes. */
+/** The compared scenarios: each function runs one in alternating rounds and returns its table. */
 
 import { connect } from "node:net";
 
-import type { Contender, Field } from "./field.ts";
+import type { RunningProxy, Testbed } from "./field.ts";
 import { idleCost, type LoadShape, measure, type Measured, ownMemoryOf, p99AtRate } from "./measure.ts";
 import { barePeer, evenkeelPeer, haproxyPeer } from "./peers.ts";
 
@@ -23,19 +23,19 @@ export type Table = {
   readonly rows: readonly string[][];
 };
 
-/** Everything at full load. */
+/** All proxies at full load. */
 export async function throughput(
-  all: readonly Contender[],
+  all: readonly RunningProxy[],
   { size, ...shape }: Scenario,
   rounds: Rounds,
 ): Promise<Table> {
-  const runs = await alternate(all, rounds, (contender, seconds) =>
-    measure(contender, { ...shape, seconds, path: `/${size}.bin` }),
+  const runs = await alternate(all, rounds, (proxy, seconds) =>
+    measure(proxy, { ...shape, seconds, path: `/${size}.bin` }),
   );
   const of = (name: string, key: keyof Measured) => median((runs.get(name) ?? []).map((run) => run[key]));
-  const kept = shape.isFresh ? "a new connection for each request" : "kept connections";
+  const connectionKind = shape.isFresh ? "a new connection for each request" : "keep-alive connections";
   return {
-    title: `${size} bytes, ${shape.connections} clients, ${kept}`,
+    title: `${size} bytes, ${shape.connections} clients, ${connectionKind}`,
     head: ["", "CPU µs/request", "× HAProxy", "requests/s", "p50 ms", "p99 ms", "memory MiB"],
     rows: all.map(({ name }) => [
       name,
@@ -49,52 +49,50 @@ export async function throughput(
   };
 }
 
-/** Everything at the same rate: half of what HAProxy can do at most. */
-export async function halfLoad(all: readonly Contender[], rounds: Rounds): Promise<Table> {
+/** All proxies at the same rate: half of HAProxy's maximum. */
+export async function halfLoad(all: readonly RunningProxy[], rounds: Rounds): Promise<Table> {
   const shape: LoadShape = { path: "/120.bin", connections: 64, seconds: rounds.seconds, isFresh: false };
   const reference = all.find(({ name }) => name === "haproxy");
-  if (!reference) throw new Error("Cannot compare at half load: HAProxy does not take part");
+  if (!reference) throw new Error("Cannot compare at half load: HAProxy is not installed");
   const rate = (await measure(reference, shape)).perSecond / 2;
-  const runs = await alternate(all, rounds, (contender, seconds) =>
-    p99AtRate(contender, { ...shape, seconds }, rate),
+  const runs = await alternate(all, rounds, (proxy, seconds) =>
+    p99AtRate(proxy, { ...shape, seconds }, rate),
   );
   const of = (name: string) => median(runs.get(name) ?? []);
   return {
-    title: `120 bytes, 64 clients, ${rate.toFixed(0)} requests/s: half of HAProxy's most`,
+    title: `120 bytes, 64 clients, ${rate.toFixed(0)} requests/s: half of HAProxy's maximum`,
     head: ["", "p99 ms", "× HAProxy"],
     rows: all.map(({ name }) => [name, of(name).toFixed(2), (of(name) / of("haproxy")).toFixed(2)]),
   };
 }
 
 /**
- * The same with 3 upstreams and with 1,000: each request meets another connection, in our engine as in HAProxy; and what that
- * costs where nothing is done with the bytes.
+ * The same load with 3 and with 1,000 upstreams, where each request uses another connection, in Evenkeel and in HAProxy;
+ * and the cost of that without any processing of the bytes.
  */
-export async function manyUpstreams(field: Field, engine: string, rounds: Rounds): Promise<Table> {
+export async function manyUpstreams(testbed: Testbed, engine: string, rounds: Rounds): Promise<Table> {
   const many = ", 1,000 upstreams";
   const peers = [
     evenkeelPeer(engine, 29190),
     { ...evenkeelPeer(engine, 29191, 1_000), name: `evenkeel ${engine}${many}` },
-    haproxyPeer(field.folder, 29192),
-    { ...haproxyPeer(field.folder, 29193, 1_000), name: `haproxy${many}` },
+    haproxyPeer(testbed.folder, 29192),
+    { ...haproxyPeer(testbed.folder, 29193, 1_000), name: `haproxy${many}` },
     barePeer(29194),
     { ...barePeer(29195, 1_000), name: `bare sockets${many}` },
   ];
-  const all: Contender[] = [];
-  for (const peer of peers) all.push(await field.enter(peer));
+  const all: RunningProxy[] = [];
+  for (const peer of peers) all.push(await testbed.startProxy(peer));
   const shape = { path: "/120.bin", connections: 64, isFresh: false };
-  const runs = await alternate(all, rounds, (contender, seconds) =>
-    measure(contender, { ...shape, seconds }),
-  );
+  const runs = await alternate(all, rounds, (proxy, seconds) => measure(proxy, { ...shape, seconds }));
   const idle = new Map<string, number>();
-  for (const contender of all) idle.set(contender.name, await idleCost(contender, 10));
-  await Promise.all(all.map((contender) => contender.stop()));
+  for (const proxy of all) idle.set(proxy.name, await idleCost(proxy, 10));
+  await Promise.all(all.map((proxy) => proxy.stop()));
   const costs = (name: string) => (runs.get(name) ?? []).map(({ cpuMicros }) => cpuMicros);
-  // Probes and samples are paid by the second: how much of a request that is depends on how many requests there are.
-  const alone = (name: string) =>
+  // Probes and samples cost time per second: their cost per request depends on the request rate.
+  const withoutIdleCost = (name: string) =>
     (runs.get(name) ?? []).map((run) => run.cpuMicros - ((idle.get(name) ?? 0) * 1_000) / run.perSecond);
-  // Round by round: what the machine does besides changes from one to the next, and hits neighbours alike.
-  const against = (of: (name: string) => number[], name: string) => {
+  // Ratios within a round: other load on the machine changes between rounds and affects neighbours equally.
+  const ratioToFew = (of: (name: string) => number[], name: string) => {
     const few = of(name.replace(many, ""));
     return median(of(name).map((cost, round) => cost / (few[round] as number))).toFixed(2);
   };
@@ -104,25 +102,25 @@ export async function manyUpstreams(field: Field, engine: string, rounds: Rounds
       "",
       "CPU µs/request",
       "× 3 upstreams",
-      "CPU ms/s when idle",
-      "without that, µs/request",
+      "CPU ms/s idle",
+      "µs/request without idle",
       "× 3 upstreams",
     ],
     rows: all.map(({ name }) => [
       name,
       median(costs(name)).toFixed(1),
-      against(costs, name),
+      ratioToFew(costs, name),
       (idle.get(name) ?? 0).toFixed(1),
-      median(alone(name)).toFixed(1),
-      against(alone, name),
+      median(withoutIdleCost(name)).toFixed(1),
+      ratioToFew(withoutIdleCost, name),
     ]),
   };
 }
 
 const settleMs = 8_000;
 
-/** What connections cost that were used once and wait. */
-export async function idleConnections(all: readonly Contender[], count: number): Promise<Table> {
+/** The memory of idle connections that were used once. */
+export async function idleConnections(all: readonly RunningProxy[], count: number): Promise<Table> {
   const rows: string[][] = [];
   for (const { name, port, pid } of all) {
     const before = ownMemoryOf(pid);
@@ -132,13 +130,13 @@ export async function idleConnections(all: readonly Contender[], count: number):
         ...(await Promise.all(Array.from({ length: Math.min(500, count - i) }, () => usedOnce(port)))),
       );
     }
-    // They wait: what their requests left behind has been collected by then.
+    // By then the garbage of their requests has been collected.
     await Bun.sleep(settleMs);
     const grown = ownMemoryOf(pid) - before;
     for (const socket of sockets) socket.destroy();
     rows.push([name, grown.toFixed(1), ((grown * 1024) / count).toFixed(2)]);
   }
-  return { title: `${count} idle connections`, head: ["", "MiB more", "KiB each"], rows };
+  return { title: `${count} idle connections`, head: ["", "MiB growth", "KiB each"], rows };
 }
 
 function usedOnce(port: number): Promise<ReturnType<typeof connect>> {
@@ -151,16 +149,16 @@ function usedOnce(port: number): Promise<ReturnType<typeof connect>> {
   });
 }
 
-/** Every contender once in every round; the first round warms up and is not counted. */
+/** Runs every proxy once in every round, after a warm-up that is not counted. */
 export async function alternate<T>(
-  all: readonly Contender[],
+  all: readonly RunningProxy[],
   { rounds, seconds }: Rounds,
-  play: (contender: Contender, seconds: number) => Promise<T>,
+  run: (proxy: RunningProxy, seconds: number) => Promise<T>,
 ): Promise<Map<string, T[]>> {
   const results = new Map<string, T[]>(all.map(({ name }) => [name, []]));
-  for (const contender of all) await play(contender, 3);
+  for (const proxy of all) await run(proxy, 3);
   for (let round = 0; round < rounds; round++) {
-    for (const contender of all) results.get(contender.name)?.push(await play(contender, seconds));
+    for (const proxy of all) results.get(proxy.name)?.push(await run(proxy, seconds));
   }
   return results;
 }

@@ -1,51 +1,51 @@
 /**
- * What a second worker brings. Load and servers need cores of their own, which a machine with two does not have; so each
- * process that serves clients gets a fixed share of a core, as in a container, and the rest is for load and servers. Two
- * workers with a share each against one process with one: as many cores as one likes, at a smaller scale. The one process
- * also does the control plane's work out of its share, a few per cent of it, which two workers leave to their parent.
+ * The gain of a second worker. Load and servers need separate cores, which a machine with two cores does not have. So each
+ * serving process gets a fixed share of a core, as in a container, and the rest is left to load and servers. Two workers
+ * with a share each are compared with one process with one share, which scales to any number of cores. The single process
+ * also does the control plane's work within its share, a few per cent; two workers leave it to their parent.
  *
- * Where processes cannot be limited, what is left is a calculation: with cores of their own for load and servers, workers
- * are busy for as long as their requests take CPU time, and the one that got most connections is the first to be full. So
- * 2 × (CPU per request of one ÷ of two) × balance, where balance = half ÷ the larger share of the requests. It leaves out
- * what cores take from each other (caches, memory, the kernel's locks), as the shares do in part.
+ * Where processes cannot be limited, the gain is calculated: with separate cores for load and servers, workers are busy
+ * for the CPU time of their requests, and the worker with the most connections saturates first. The gain is then
+ * 2 × (CPU per request of one ÷ of two) × balance, with balance = half ÷ the larger share of the requests. It ignores
+ * what cores share (caches, memory, kernel locks), and so do the limits in part.
  */
 
-import { bothCores, type Contender, type Field } from "./field.ts";
+import { bothCores, type RunningProxy, type Testbed } from "./field.ts";
 import { childrenOf, measure } from "./measure.ts";
 import { evenkeelPeer, originPorts, type Peer } from "./peers.ts";
-import { rationing } from "./ration.ts";
+import { cpuLimiter } from "./ration.ts";
 import { alternate, median, type Rounds, type Table } from "./scenarios.ts";
 
 const path = "/120.bin";
-/** Connections are dealt by the hash of their addresses: the more, the more evenly. */
+/** The kernel distributes connections by the hash of their addresses: more connections are spread more evenly. */
 const connections = 256;
-/** Of a core, for each process that serves clients. */
+/** The share of a core of each serving process. */
 const share = 0.4;
 
-export async function secondWorker(field: Field, engine: string, rounds: Rounds): Promise<Table> {
-  const one = await field.enter(peer(engine, 1), bothCores);
-  const two = await field.enter(peer(engine, 2), bothCores);
+export async function secondWorker(testbed: Testbed, engine: string, rounds: Rounds): Promise<Table> {
+  const one = await testbed.startProxy(peer(engine, 1), bothCores);
+  const two = await testbed.startProxy(peer(engine, 2), bothCores);
   const all = [one, two];
   const shape = { path, connections, isFresh: false };
-  const calculated = await alternate(all, rounds, async (contender, seconds) => {
-    const before = await requestsOf(contender);
-    const { cpuMicros } = await measure(contender, { ...shape, seconds });
-    const after = await requestsOf(contender);
+  const calculated = await alternate(all, rounds, async (proxy, seconds) => {
+    const before = await requestsOf(proxy);
+    const { cpuMicros } = await measure(proxy, { ...shape, seconds });
+    const after = await requestsOf(proxy);
     const counts = after.map((count, i) => count - (before[i] ?? 0));
     const largest = Math.max(...counts) / counts.reduce((sum, count) => sum + count, 0);
     return { cpuMicros, balance: 1 / counts.length / largest };
   });
-  const ration = rationing();
-  const seen =
-    ration &&
-    (await alternate(all, rounds, async (contender, seconds) => {
-      using _ = rationAll(servingOf(contender), ration);
-      return (await measure(contender, { ...shape, seconds })).perSecond;
+  const limit = cpuLimiter();
+  const measured =
+    limit &&
+    (await alternate(all, rounds, async (proxy, seconds) => {
+      using _ = limitAll(servingOf(proxy), limit);
+      return (await measure(proxy, { ...shape, seconds })).perSecond;
     }));
-  await Promise.all(all.map((contender) => contender.stop()));
+  await Promise.all(all.map((proxy) => proxy.stop()));
   const of = (name: string, key: "cpuMicros" | "balance") =>
     median((calculated.get(name) ?? []).map((run) => run[key]));
-  const perSecond = (name: string) => median(seen?.get(name) ?? []);
+  const perSecond = (name: string) => median(measured?.get(name) ?? []);
   const rows = all.map(({ name }, i) => {
     const capacity = ((i + 1) * of(one.name, "cpuMicros") * of(name, "balance")) / of(name, "cpuMicros");
     return [
@@ -58,25 +58,32 @@ export async function secondWorker(field: Field, engine: string, rounds: Rounds)
     ];
   });
   return {
-    title: `A second worker, ${connections} clients; each process that serves has ${share} of a core where answers a second are counted`,
-    head: ["", "CPU µs/request", "balance", "× 1 worker, calculated", "answers/s", "× 1 worker, seen"],
+    title: `A second worker, ${connections} clients; each serving process is limited to ${share} of a core for the measured column`,
+    head: [
+      "",
+      "CPU µs/request",
+      "balance",
+      "× 1 worker (calculated)",
+      "responses/s",
+      "× 1 worker (measured)",
+    ],
     rows,
   };
 }
 
-/** The processes that serve clients: a single one does so itself. */
-function servingOf({ pid }: Contender): readonly number[] {
+/** The processes that serve clients: the workers, or the process itself without workers. */
+function servingOf({ pid }: RunningProxy): readonly number[] {
   const workers = childrenOf(pid);
   return workers.length > 0 ? workers : [pid];
 }
 
-function rationAll(pids: readonly number[], ration: NonNullable<ReturnType<typeof rationing>>): Disposable {
+function limitAll(pids: readonly number[], limit: NonNullable<ReturnType<typeof cpuLimiter>>): Disposable {
   const stack = new DisposableStack();
-  for (const pid of pids) stack.use(ration(pid, share));
+  for (const pid of pids) stack.use(limit(pid, share));
   return stack;
 }
 
-/** The port of the admin API goes with the port for clients. */
+/** The admin port is derived from the client port. */
 const adminPortOf = (port: number) => port + 100;
 
 function peer(engine: string, workers: number): Peer {
@@ -89,11 +96,11 @@ function peer(engine: string, workers: number): Peer {
   };
 }
 
-/** What each worker has served; one number where there are none. They tell it once a second. */
-async function requestsOf({ port }: Contender): Promise<readonly number[]> {
+/** The number of requests of each worker, reported once a second; one number without workers. */
+async function requestsOf({ port }: RunningProxy): Promise<readonly number[]> {
   await Bun.sleep(1_200);
   const response = await fetch(`http://127.0.0.1:${adminPortOf(port)}/api/snapshot`);
   const { workers } = (await response.json()) as { workers?: readonly { requests: number }[] };
-  // A single process has all requests; how many those are does not matter.
+  // A single process serves all requests; their number does not matter.
   return workers?.map(({ requests }) => requests) ?? [performance.now()];
 }

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { breaches, findChromium, launchChromium } from "../support/browser.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
+import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
@@ -15,7 +15,7 @@ setDefaultTimeout(25_000);
 let browser: Browser;
 
 interface Scene extends Visit {
-  readonly room: ControlRoom;
+  readonly room: BalancerFixture;
   /** Requests that wait for their response until they are released. */
   hold(count: number): Promise<void>;
   release(): Promise<void>;
@@ -25,12 +25,12 @@ const names = ["api-1", "api-2", "api-3"];
 
 /** A real balancer with three upstreams that respond at once except on /held, and its dashboard. */
 async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
-  const room = new ControlRoom();
+  const room = new BalancerFixture();
   const held: (() => void)[] = [];
   const start = (): Promise<Origin> =>
     startOrigin(({ target }, socket) => {
-      if (target !== "/held") return void socket.write(answerWith("ok"));
-      held.push(() => void socket.write(answerWith("at last")));
+      if (target !== "/held") return void socket.write(respondWith("ok"));
+      held.push(() => void socket.write(respondWith("at last")));
     });
   const origins = await Promise.all(names.map(start));
   const lines = origins.map(({ url }, index) => `      - "${url};name=${names[index]}"\n`);
@@ -88,7 +88,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     ]) {
       await dialog(page).getByText(words).waitFor();
     }
-    await dialog(page).getByLabel("Should be empty within").selectOption("10 seconds");
+    await dialog(page).getByLabel("Drain deadline").selectOption("10 seconds");
     await dialog(page).getByText("Requests left after 10\u00a0s").waitFor();
     await reason(page).fill("kernel update");
     await confirm(page);
@@ -101,7 +101,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await until(async () => (await left()) < first, "the countdown");
     expect((await room.upstream("api-2"))?.modeSet).toMatchObject({ by: "dashboard", why: "kernel update" });
     await done(page).getByRole("button", { name: "Undo" }).click();
-    await done(page).getByText("Undone: api-2 is as before").waitFor();
+    await done(page).getByText("Undone: api-2 is back to the previous state").waitFor();
     await row(page, "api-2").getByText("Passing").waitFor();
     expect((await room.upstream("api-2"))?.mode).toBe("ready");
     expect(complaints).toEqual([]);
@@ -111,7 +111,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     await stage.hold(3);
-    await room.ask("POST", "/api/upstreams/api-3/drain?deadline=300ms", { reason: "soon" });
+    await room.callAdmin("POST", "/api/upstreams/api-3/drain?deadline=300ms", { reason: "soon" });
     await page.goto(`${url}/upstreams/api-3`);
     await live(page);
     const drain = page.getByRole("region", { name: "Drain" });
@@ -121,7 +121,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await dialog(page).getByText("1 in-flight request on api-3 will be aborted").waitFor();
     await reason(page).fill("it hangs");
     await confirm(page);
-    await done(page).getByText("What was left on api-3 is cut").waitFor();
+    await done(page).getByText("Remaining requests on api-3 aborted").waitFor();
     await drain.getByText("Drained").waitFor();
     expect(complaints).toEqual([]);
   });
@@ -141,7 +141,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await dialog(page).getByLabel("Weight").fill("2");
     await dialog(page).getByText("Then api-1 takes 50%, api-2 takes 25% and api-3 takes 25%.").waitFor();
     await confirm(page);
-    await done(page).getByText("api-1 has weight 2").waitFor();
+    await done(page).getByText("Weight of api-1 set to 2").waitFor();
     expect((await room.upstream("api-1"))?.weight).toBe(2);
     await done(page).getByRole("button", { name: "Undo" }).click();
     await done(page).getByText("Undone").waitFor();
@@ -153,7 +153,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
   test("adds an upstream, shows the error of an invalid one at the form, and removes it again", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
-    const newcomer = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     await live(page);
     await page.getByRole("link", { name: "Add upstream to main" }).click();
     await page.getByLabel("Address").fill(newcomer.url);
@@ -163,13 +163,13 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     expect(await page.getByLabel("Address").inputValue()).toBe(newcomer.url);
     await page.getByLabel("Name").fill("api-4");
     await confirm(page);
-    await done(page).getByText("api-4 belongs to main").waitFor();
+    await done(page).getByText("api-4 added to main").waitFor();
     await row(page, "api-4").getByText("Passing").waitFor();
     await click(page, "Remove api-4");
     await dialog(page).getByText("to restore it, add it again").waitFor();
     await reason(page).fill("only a trial");
     await confirm(page);
-    await done(page).getByText("api-4 leaves").waitFor();
+    await done(page).getByText("api-4 is being removed").waitFor();
     await row(page, "api-4").waitFor({ state: "detached" });
     const why = (await room.events("upstream=api-4")).map(({ detail }) => detail);
     expect(why).toContain("only a trial");
@@ -182,11 +182,11 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await using stage = await scene();
     const { room, page, complaints } = stage;
     await live(page);
-    const bar = page.getByRole("form", { name: "With the selected upstreams" });
+    const bar = page.getByRole("form", { name: "Actions for selected upstreams" });
     await bar.waitFor({ state: "hidden" });
     await page.getByLabel("Select api-2").check();
     await bar.getByText("1 selected").waitFor();
-    await bar.getByRole("button", { name: "All shown" }).click();
+    await bar.getByRole("button", { name: "Select all shown" }).click();
     await bar.getByText("3 selected").waitFor();
     await bar.getByRole("button", { name: "Maintenance" }).click();
     await dialog(page).getByText("Pool main will have no available upstream: clients get 503.").waitFor();
@@ -204,7 +204,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
       "ready maintenance maintenance",
     );
     await done(page).getByRole("button", { name: "Undo" }).click();
-    await done(page).getByText("Undone: 2 upstreams are as before").waitFor();
+    await done(page).getByText("Undone: 2 upstreams are back to the previous state").waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -220,7 +220,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await done(page).getByText("2 upstreams are draining").waitFor();
     expect((await room.upstream("api-2"))?.mode).toBe("draining");
     await done(page).getByRole("button", { name: "Undo" }).click();
-    await done(page).getByText("Undone: 2 upstreams are as before").waitFor();
+    await done(page).getByText("Undone: 2 upstreams are back to the previous state").waitFor();
     expect((await room.upstream("api-2"))?.mode).toBe("ready");
     await page.getByRole("link", { name: "Dismiss" }).click();
     await page.getByRole("heading", { name: "All 3 upstreams serve" }).waitFor();
@@ -230,7 +230,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
   test("needs no JavaScript: adds one, keeps the input of a refused form, sets its weight and removes it", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page } = stage;
-    const newcomer = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     await page.getByRole("link", { name: "Add upstream to main" }).click();
     await page.getByLabel("Address").fill(newcomer.url);
     await page.getByLabel("Name").fill("api-1");
@@ -239,16 +239,16 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     expect(await page.getByLabel("Address").inputValue()).toBe(newcomer.url);
     await page.getByLabel("Name").fill("api-4");
     await page.getByRole("button", { name: "Add upstream" }).click();
-    await done(page).getByText("api-4 belongs to main").waitFor();
+    await done(page).getByText("api-4 added to main").waitFor();
     await page.getByLabel("Weight of api-4", { exact: true }).fill("5");
     await page.getByLabel("Weight of api-4", { exact: true }).press("Enter");
     await page.getByText("The weight of api-4 changes from 1 to 5.").waitFor();
     await page.locator("button.main").click();
-    await done(page).getByText("api-4 has weight 5").waitFor();
+    await done(page).getByText("Weight of api-4 set to 5").waitFor();
     await click(page, "Remove api-4");
     await reason(page).fill("only a trial");
     await page.locator("button.main").click();
-    await done(page).getByText("api-4 leaves").waitFor();
+    await done(page).getByText("api-4 is being removed").waitFor();
     await until(async () => !(await room.ids()).includes("api-4"), "its end");
     await newcomer.close();
   });
@@ -257,35 +257,35 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     const before = readFileSync(room.file, "utf8");
-    await room.ask("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
+    await room.callAdmin("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
     await page.goto(`${url}/config`);
     const overlay = page.getByRole("region", { name: "Set at run time" });
     await overlay.getByRole("row").filter({ hasText: "mode maintenance" }).getByText("new disk").waitFor();
     await overlay.getByText("As a configuration file").click();
     await overlay.locator("pre").getByText("mode maintenance by ann").waitFor();
     const card = page.getByRole("region", { name: "Reload" });
-    await card.getByRole("button", { name: /^(See|Look)/ }).click();
-    await card.getByText("says what it said before").waitFor();
+    await card.getByRole("button", { name: /^Preview/ }).click();
+    await card.getByText("The configuration has not changed").waitFor();
     room.write(`${before}    policy: p2c\n    retries: 2\n`);
-    await card.getByRole("button", { name: /^(See|Look)/ }).click();
+    await card.getByRole("button", { name: /^Preview/ }).click();
     await card.getByText("~ pool main: policy round-robin → p2c").waitFor();
     room.write(`${before}    policy: p2c\n`);
-    await card.getByRole("button", { name: "Apply these 2 changes" }).click();
-    await card.getByText("the file has changed since you looked").waitFor();
+    await card.getByRole("button", { name: "Apply 2 changes" }).click();
+    await card.getByText("the file has changed since the preview").waitFor();
     expect((await room.snapshot()).pools[0]?.policy).toBe("round-robin");
-    await card.getByRole("button", { name: "Apply this change" }).click();
-    await card.getByText("This was changed:").waitFor();
+    await card.getByRole("button", { name: "Apply 1 change" }).click();
+    await card.getByText("Changes applied:").waitFor();
     expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
     room.write(`${before}    policy: best\n    retries: 9\n`);
-    await card.getByRole("button", { name: /^(See|Look)/ }).click();
+    await card.getByRole("button", { name: /^Preview/ }).click();
     await card.getByText("it has 2 problems").waitFor();
     expect(await card.locator(".problems li").count()).toBe(2);
     // Text under the pointer must be legible too.
     await card.locator("button.main").hover();
     expect(await breaches(page)).toEqual([]);
-    await room.ask("POST", "/api/reload");
+    await room.callAdmin("POST", "/api/reload");
     await page.reload();
-    await card.getByText("asked for by ann").waitFor();
+    await card.getByText("requested by ann").waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -294,10 +294,10 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     const { room, page, url } = stage;
     room.write(`${readFileSync(room.file, "utf8")}    policy: p2c\n`);
     await page.goto(`${url}/config`);
-    await page.getByRole("button", { name: "See what would change" }).click();
+    await page.getByRole("button", { name: "Preview changes" }).click();
     await page.getByText("~ pool main: policy round-robin → p2c").waitFor();
-    await page.getByRole("button", { name: "Apply this change" }).click();
-    await page.getByText("This was changed:").waitFor();
+    await page.getByRole("button", { name: "Apply 1 change" }).click();
+    await page.getByText("Changes applied:").waitFor();
     expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
   });
 
@@ -307,8 +307,8 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await page.goto(`${url}/events?upstream=api-2`);
     await live(page);
     await page.evaluate("window.stayed = true");
-    await room.ask("POST", "/api/upstreams/api-1/mode", { mode: "draining", reason: "not asked for" });
-    await room.ask("POST", "/api/upstreams/api-2/mode", { mode: "draining", reason: "kernel update" });
+    await room.callAdmin("POST", "/api/upstreams/api-1/mode", { mode: "draining", reason: "not asked for" });
+    await room.callAdmin("POST", "/api/upstreams/api-2/mode", { mode: "draining", reason: "kernel update" });
     await page.getByText("kernel update").waitFor();
     await page.getByText("draining → drained").waitFor();
     expect(await page.getByText("not asked for").count()).toBe(0);
@@ -320,13 +320,13 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     expect(await trail.count()).toBe(2);
     expect(await trail.first().textContent()).toContain("kernel update");
     expect(await trail.first().locator(".event-by").textContent()).toBe("ann");
-    await page.getByLabel("Containing").fill("NOT asked");
+    await page.getByLabel("Contains").fill("NOT asked");
     await page.getByRole("button", { name: "Filter" }).click();
     await page.getByText("not asked for").waitFor();
     expect(await trail.count()).toBe(1);
-    await page.getByLabel("Who").fill("nobody");
+    await page.getByLabel("By").fill("nobody");
     await page.getByRole("button", { name: "Filter" }).click();
-    await page.getByText("Nothing here matches").waitFor();
+    await page.getByText("No events match").waitFor();
     expect(await breaches(page)).toEqual([]);
     expect(complaints).toEqual([]);
   });
@@ -334,7 +334,8 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
   test("leads through older events and back, page by page, without JavaScript", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page, url } = stage;
-    for (let weight = 1; weight <= 120; weight++) await room.ask("PATCH", "/api/upstreams/api-1", { weight });
+    for (let weight = 1; weight <= 120; weight++)
+      await room.callAdmin("PATCH", "/api/upstreams/api-1", { weight });
     await page.goto(`${url}/events?kind=weight`);
     const changes = () => page.locator(".event-change").allTextContents();
     const pages: string[][] = [await changes()];

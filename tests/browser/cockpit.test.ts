@@ -6,9 +6,9 @@ import type { Browser, Page } from "playwright-core";
 import type { OutlierSnapshot } from "../../src/snapshot/snapshot.ts";
 import { pool, snapshotOf, traffic, upstream, withUpstream } from "../support/fake-admin-api.ts";
 import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
-import { live, type StandInOptions, visitStandIn } from "../support/visit.ts";
+import { live, type FakeAdminOptions, visitFakeAdmin } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -18,7 +18,7 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-const scene = (options: StandInOptions = {}) => visitStandIn(browser, options);
+const scene = (options: FakeAdminOptions = {}) => visitFakeAdmin(browser, options);
 
 const drawn = (page: Page) => page.waitForSelector(".chart canvas");
 const actionPath = "/actions?act=drain&upstream=localhost%3A8081&upstream=localhost%3A8083";
@@ -293,7 +293,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
       await page.getByText("Pool main will have no available upstream").waitFor();
       expect(await breaches(page, axe)).toEqual([]);
-      await page.getByLabel("Yes, I mean it").check();
+      await page.getByLabel("I understand the consequences").check();
       await page.getByRole("textbox", { name: "Reason" }).fill("a test");
       await page.locator("dialog button.main").click();
       await page.locator("#done").getByText("2 upstreams are draining").waitFor();
@@ -304,7 +304,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
 
   test.concurrent("shows the history of a real balancer, also after its restart", async () => {
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-cockpit-"));
     const start = () =>
       programs.evenkeel(

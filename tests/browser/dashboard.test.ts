@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { calmSnapshot, traffic, withUpstream } from "../support/fake-admin-api.ts";
 import { findChromium, launchChromium } from "../support/browser.ts";
-import { live, visitStandIn } from "../support/visit.ts";
+import { live, visitFakeAdmin } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -14,7 +14,7 @@ setDefaultTimeout(25_000);
 let browser: Browser;
 
 const scene = (options: BrowserContextOptions = {}) =>
-  visitStandIn(browser, { snapshot: calmSnapshot(), ...options });
+  visitFakeAdmin(browser, { snapshot: calmSnapshot(), ...options });
 
 const headline = (page: Page) => page.locator("h1");
 const row = (page: Page, id: string) =>
@@ -76,7 +76,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     await live(page);
     await page.getByRole("button", { name: "Drain localhost:8081" }).click();
     await page.getByRole("dialog").waitFor();
-    admin.answer = (request, response) => {
+    admin.respond = (request, response) => {
       if (request.method !== "POST") return void response.writeHead(503).end();
       response.writeHead(409, { "content-type": "application/problem+json" });
       response.end('{"reason":"conflict","detail":"Changed by another operator."}');
@@ -87,7 +87,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
       .getByRole("alert")
       .filter({ hasText: "Changed by another operator" })
       .waitFor();
-    admin.answer = undefined;
+    admin.respond = undefined;
     await confirm(page);
     await page.getByRole("alert").waitFor({ state: "detached" });
   });
@@ -169,7 +169,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
       errorsByReason: { connect_refused: 452_345 },
       traffic: traffic({ requests: 9_234_567, errors: 452_345, errorShare: 0.049 }),
     });
-    await using stage = await visitStandIn(browser, { snapshot });
+    await using stage = await visitFakeAdmin(browser, { snapshot });
     const { page } = stage;
     for (const width of [320, 390, 820, 1280, 1440, 1920]) {
       await page.setViewportSize({ width, height: 800 });
@@ -193,7 +193,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   });
 
   test("keeps the text of a failing public listener within its tile", async () => {
-    await using stage = await visitStandIn(browser, { snapshot: calmSnapshot(), doorStatus: 503 });
+    await using stage = await visitFakeAdmin(browser, { snapshot: calmSnapshot(), balancerStatus: 503 });
     const { page } = stage;
     await page.getByText("Returns an error", { exact: true }).waitFor();
     for (const width of [320, 390, 640, 820, 1440]) {

@@ -88,7 +88,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await using stage = await scene();
     const { page } = stage;
     await login(page, "otto", "wrong");
-    await page.getByRole("alert").filter({ hasText: "Name or password is wrong." }).waitFor();
+    await page.getByRole("alert").filter({ hasText: "Wrong name or password." }).waitFor();
     expect(await page.getByLabel("Name").inputValue()).toBe("otto");
     expect(await page.getByLabel("Password").inputValue()).toBe("");
     await page.getByLabel("Password").fill("otto's password");
@@ -105,7 +105,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(await drain(page).count()).toBe(0);
     expect(await page.locator("main button:visible, main input:visible").count()).toBe(0);
     await page.goto(`${url}/actions?act=drain&upstream=localhost%3A8082`);
-    await page.getByText("It takes an operator to do that").waitFor();
+    await page.getByText("You have read-only access").waitFor();
     expect(await page.locator("main button:visible").count()).toBe(0);
     await page.goto(url);
     await live(page);
@@ -172,7 +172,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     const cookies = await page.context().cookies();
     const bearer = cookies.find(({ name }) => name.startsWith("evenkeel-session"))?.value ?? "";
     await admin.ask("POST", "/api/logout", { bearer });
-    await page.getByText("The session has ended. Log in again.").waitFor();
+    await page.getByText("Your session has ended. Log in again.").waitFor();
     await login(page, "otto");
     await live(page);
     expect(page.url()).toBe(`${url}/?sort=rate`);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import type { Program } from "../support/program.ts";
 
 const executable = findChromium();
@@ -15,15 +15,15 @@ let browser: Browser;
 const lost: Readonly<Record<string, string>> = {
   "/": "The admin API is unreachable",
   "/upstreams/a": "The admin API is unreachable",
-  "/requests": "The tail is interrupted",
-  "/events": "The events cannot be read",
-  "/audit": "The events cannot be read",
+  "/requests": "Live updates interrupted",
+  "/events": "Cannot read the events",
+  "/audit": "Cannot read the events",
 };
 /** A few seconds, in which a viewer still trusts the old state. */
 const soonMs = 6_000;
 
 interface Scene extends AsyncDisposable {
-  readonly room: ControlRoom;
+  readonly room: BalancerFixture;
   /** Each page that lives, by its address. */
   readonly pages: readonly (readonly [path: string, page: Page])[];
   readonly complaints: string[];
@@ -37,8 +37,8 @@ interface Scene extends AsyncDisposable {
 
 /** Balancer and dashboard as processes of their own, and every page that lives open in a tab. */
 async function scene(): Promise<Scene> {
-  const room = new ControlRoom();
-  await room.servers("a", "b");
+  const room = new BalancerFixture();
+  await room.startServers("a", "b");
   room.write(room.poolWith(["a", "b"]));
   await room.start();
   const [url, admin] = [new URL(room.url), new URL(room.admin)];
@@ -88,7 +88,7 @@ const onEach = (pages: Scene["pages"], look: (page: Page, path: string) => Promi
   Promise.all(pages.map(([path, page]) => look(page, path)));
 
 interface Happening {
-  readonly room: ControlRoom;
+  readonly room: BalancerFixture;
   readonly path: string;
   readonly weight: number;
 }
@@ -96,7 +96,7 @@ interface Happening {
 /** Triggers an event that every page shows, and waits for it. */
 async function areLive(pages: Scene["pages"], { room, path, weight }: Happening): Promise<void> {
   const reason = `what ${path} is about`;
-  await room.ask("PATCH", "/api/upstreams/a", { weight, reason });
+  await room.callAdmin("PATCH", "/api/upstreams/a", { weight, reason });
   for (let i = 0; i < 200; i++) await (await fetch(room.url + path)).text();
   await onEach(pages, async (page, address) => {
     const [where, words] = {

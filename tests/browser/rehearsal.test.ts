@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { breaches, findChromium, launchChromium } from "../support/browser.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
@@ -12,13 +12,13 @@ setDefaultTimeout(60_000);
 let browser: Browser;
 
 interface Scene extends Visit {
-  readonly room: ControlRoom;
+  readonly room: BalancerFixture;
 }
 
 /** A real balancer with three servers, and its dashboard. */
 async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
-  const room = new ControlRoom();
-  await room.servers("a", "b", "c");
+  const room = new BalancerFixture();
+  await room.startServers("a", "b", "c");
   room.write(room.poolWith(["a", "b", "c"], "    outlier: { ejection: 1s }\n    slowStart: 0\n"));
   await room.start("--engine", "wire");
   const visited = await visit(browser, { balancerUrl: room.url, adminUrl: room.admin }, options);
@@ -89,7 +89,7 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
   test.concurrent("is stopped by its button, and shows why it was refused", async () => {
     await using stage = await scene();
     const { room, url, page } = stage;
-    await room.ask("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
+    await room.callAdmin("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
     await page.goto(`${url}/upstreams/a`);
     await live(page);
     await fill(page);

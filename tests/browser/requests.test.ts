@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { retriedRequest, someRequest } from "../support/requests-fixture.ts";
-import { live, visitStandIn } from "../support/visit.ts";
+import { live, visitFakeAdmin } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -15,7 +15,7 @@ setDefaultTimeout(25_000);
 let browser: Browser;
 
 const scene = (path: string, options: BrowserContextOptions = {}) =>
-  visitStandIn(browser, { path, ...options });
+  visitFakeAdmin(browser, { path, ...options });
 
 const rows = (page: Page) => page.locator(".requests > .request");
 const first = (page: Page) => rows(page).first().getAttribute("id");
@@ -38,17 +38,17 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     const { admin, page, complaints } = stage;
     await live(page);
     expect(await rows(page).count()).toBe(40);
-    admin.desk.arrive(retriedRequest(101));
+    admin.requestsApi.add(retriedRequest(101));
     await begins(page, 101);
     expect(await rows(page).count()).toBe(41);
     expect(await rows(page).first().textContent()).toContain("retried: connect_refused");
     for (let from = 102; from < 402; from += 60) {
-      for (let seq = from; seq < from + 60; seq++) admin.desk.arrive(someRequest(seq));
+      for (let seq = from; seq < from + 60; seq++) admin.requestsApi.add(someRequest(seq));
       await begins(page, from + 59);
     }
     expect(await rows(page).count()).toBe(200);
-    admin.desk.miss(12);
-    await page.getByText("313 new, 12 too fast to show").waitFor();
+    admin.requestsApi.sendMissed(12);
+    await page.getByText("313 new, 12 not shown").waitFor();
     expect(await page.locator(".requests").getAttribute("aria-live")).toBe("off");
     await page.locator("[data-role=spoken]").getByText("new requests").waitFor({ state: "attached" });
     expect(complaints).toEqual([]);
@@ -59,24 +59,24 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     const { admin, page, complaints } = stage;
     await live(page);
     await page.getByRole("button", { name: "Pause" }).click();
-    admin.desk.arrive(someRequest(101));
-    await page.getByRole("button", { name: "Show 1 held" }).waitFor();
+    admin.requestsApi.add(someRequest(101));
+    await page.getByRole("button", { name: "Show 1 new" }).waitFor();
     expect(await first(page)).toStartWith("request-100-");
     await page.getByRole("button", { name: "Resume" }).click();
     expect(await first(page)).toStartWith("request-101-");
 
     await rows(page).nth(2).hover();
-    admin.desk.arrive(someRequest(102));
-    await page.getByRole("button", { name: "Show 1 held" }).waitFor();
+    admin.requestsApi.add(someRequest(102));
+    await page.getByRole("button", { name: "Show 1 new" }).waitFor();
     await page.mouse.move(1, 1);
     await begins(page, 102);
 
     await rows(page).nth(1).getByRole("link").focus();
-    admin.desk.arrive(someRequest(103));
-    await page.getByRole("button", { name: "Show 1 held" }).waitFor();
+    admin.requestsApi.add(someRequest(103));
+    await page.getByRole("button", { name: "Show 1 new" }).waitFor();
     const focused = () => page.evaluate("document.activeElement.closest('li').id");
     expect(await focused()).toStartWith("request-101-");
-    await page.getByRole("button", { name: "Show 1 held" }).click();
+    await page.getByRole("button", { name: "Show 1 new" }).click();
     expect(await first(page)).toStartWith("request-103-");
     expect(complaints).toEqual([]);
   });
@@ -91,7 +91,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     await page.evaluate("scrollTo(0, 700)");
     const place = () => page.evaluate<number>(`document.getElementById("${id}").getBoundingClientRect().top`);
     const before = await place();
-    for (let seq = 101; seq < 111; seq++) admin.desk.arrive(someRequest(seq));
+    for (let seq = 101; seq < 111; seq++) admin.requestsApi.add(someRequest(seq));
     await begins(page, 110);
     expect(Math.abs((await place()) - before)).toBeLessThanOrEqual(1);
   });
@@ -102,16 +102,16 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       await using stage = await scene("/requests");
       const { admin, page, complaints } = stage;
       await live(page);
-      await until(() => admin.desk.streams === 1, "the stream");
-      admin.desk.leave();
-      await page.getByText("The tail is interrupted").waitFor();
-      admin.desk.requests.unshift(someRequest(101));
-      admin.desk.back();
+      await until(() => admin.requestsApi.streams === 1, "the stream");
+      admin.requestsApi.disconnect();
+      await page.getByText("Live updates interrupted").waitFor();
+      admin.requestsApi.requests.unshift(someRequest(101));
+      admin.requestsApi.reconnect();
       await begins(page, 101);
-      admin.desk.arrive(someRequest(102));
+      admin.requestsApi.add(someRequest(102));
       await begins(page, 102);
       expect(await rows(page).count()).toBe(42);
-      await page.getByText("The tail is interrupted").waitFor({ state: "hidden" });
+      await page.getByText("Live updates interrupted").waitFor({ state: "hidden" });
       expect(complaints).toEqual([]);
     },
   );
@@ -126,7 +126,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(await page.getByLabel("Status").inputValue()).toBe("5xx");
     const shown = await rows(page).locator(".request-status").allTextContents();
     expect(shown.map((words) => words.replace("status ", "")).toSorted()).toEqual(["502", "503", "504"]);
-    await until(() => admin.desk.queries.some((query) => query.startsWith("stream") && query.includes("status=5xx")), "the filtered stream"); // prettier-ignore
+    await until(() => admin.requestsApi.queries.some((query) => query.startsWith("stream") && query.includes("status=5xx")), "the filtered stream"); // prettier-ignore
     await page.getByRole("link", { name: "Slowest" }).click();
     await page.waitForURL(/which=slowest/);
     expect(await page.locator(".request-status").nth(1).textContent()).toContain("504");
@@ -148,15 +148,15 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(widths.every((width) => width > 2)).toBe(true);
     await page.getByText("failed while connecting: connect_refused").waitFor();
     expect(await page.locator("[data-chosen=yes]").count()).toBe(2);
-    await page.getByRole("link", { name: "Where would it go now?" }).click();
+    await page.getByRole("link", { name: "Repeat as dry run" }).click();
     expect(await page.getByLabel("Host").inputValue()).toBe("shop.example");
-    await page.getByRole("button", { name: "Where would it go?" }).click();
+    await page.getByRole("button", { name: "Start dry run" }).click();
     await page.getByRole("heading", { name: "It would go to localhost:8083" }).waitFor();
-    expect(admin.desk.asked).toHaveLength(1);
+    expect(admin.requestsApi.dryRuns).toHaveLength(1);
     await page.getByLabel("Target").fill("cart");
-    await page.getByRole("button", { name: "Where would it go?" }).click();
-    await page.getByText("Cannot ask: the target begins with /").waitFor();
-    expect(admin.desk.asked).toHaveLength(1);
+    await page.getByRole("button", { name: "Start dry run" }).click();
+    await page.getByText("Cannot start the dry run: the target must begin with /").waitFor();
+    expect(admin.requestsApi.dryRuns).toHaveLength(1);
     // The refusal is a response with status 422, which the browser logs.
     expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
   });
@@ -187,15 +187,15 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       await using stage = await scene("/upstreams/localhost%3A8083");
       const { admin, page, complaints } = stage;
       await live(page);
-      const card = page.getByRole("region", { name: "Last failing requests" });
+      const card = page.getByRole("region", { name: "Recent failures" });
       expect(await card.locator(".request").count()).toBe(3);
-      admin.desk.requests.unshift(retriedRequest(101));
+      admin.requestsApi.requests.unshift(retriedRequest(101));
       await until(
         async () => (await card.locator(".request").count()) === 4,
         "the new failing request",
         12_000,
       );
-      await card.getByRole("link", { name: "All of them" }).click();
+      await card.getByRole("link", { name: "Show all" }).click();
       await page.waitForURL(/which=failed&upstream=localhost%3A8083/);
       expect(await rows(page).count()).toBe(4);
       expect(complaints).toEqual([]);
@@ -213,7 +213,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(await rows(page).count()).toBe(1);
     await page.getByRole("link", { name: "Dry run" }).click();
     await page.getByLabel("Host").fill("shop.example");
-    await page.getByRole("button", { name: "Where would it go?" }).click();
+    await page.getByRole("button", { name: "Start dry run" }).click();
     await page.getByRole("heading", { name: "It would go to localhost:8083" }).waitFor();
   });
 
@@ -223,13 +223,13 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     test(`is accessible, ${colorScheme}`, async () => {
       await using stage = await scene("/requests", { colorScheme, reducedMotion: "reduce" });
       const { admin, page, url, complaints } = stage;
-      admin.desk.sampled = true;
+      admin.requestsApi.sampled = true;
       for (const path of pages) {
         await page.goto(url + path);
         if (path === "/requests") await live(page);
         if (path === "/requests/dry-run") {
           await page.getByLabel("Host").fill("shop.example");
-          await page.getByRole("button", { name: "Where would it go?" }).click();
+          await page.getByRole("button", { name: "Start dry run" }).click();
           await page.getByText("It would go to").waitFor();
         }
         expect([path, ...(await breaches(page))]).toEqual([path]);
@@ -255,7 +255,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     "shows a real balancer: a retried request live, both attempts, and the target of the next one",
     async () => {
       await using programs = new Programs();
-      const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+      const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
       const broken = await startOrigin((_, socket) => void socket.destroy());
       const program = programs.evenkeel(
         ...["up", "--port", "0", "--host", "127.0.0.1", "--admin-port", "0", "--dashboard-port", "0"],
@@ -280,10 +280,10 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       const attempts = await page.locator(".phase-name a").allTextContents();
       const names = [broken.url, origin.url].map((each) => each.replace("http://", ""));
       expect(attempts).toEqual(names);
-      await page.getByText("failed before the answer: upstream_reset").waitFor();
+      await page.getByText("failed before the response: upstream_reset").waitFor();
       expect(await page.locator(".account li").count()).toBeGreaterThan(2);
-      await page.getByRole("link", { name: "Where would it go now?" }).click();
-      await page.getByRole("button", { name: "Where would it go?" }).click();
+      await page.getByRole("link", { name: "Repeat as dry run" }).click();
+      await page.getByRole("button", { name: "Start dry run" }).click();
       const response = await page.getByRole("heading", { name: /It would go to/ }).textContent();
       expect(names.some((name) => response?.includes(name))).toBe(true);
       expect(complaints).toEqual([]);

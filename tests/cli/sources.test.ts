@@ -57,7 +57,7 @@ const balancerRows: readonly Row<ResolvedConfig>[] = [
     flag: ["--engine", "fetch", "fetch"],
     env: ["EVENKEEL_ENGINE", "fetch", "fetch"],
     file: ["engine: fetch", "fetch"],
-    fallback: "fetch",
+    fallback: "wire",
     read: ({ config }) => config.engine,
   },
   {

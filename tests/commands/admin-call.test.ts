@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { adminCalls } from "../../src/commands/admin-call.ts";
 import { type CliCommand, warningsBefore } from "../../src/commands/orders.ts";
 import { accountsOf, startAdminStand } from "../admin/fixture.ts";
-import { pool, snapshotOf, startAdminStandIn, upstream } from "../support/fake-admin-api.ts";
+import { pool, snapshotOf, startFakeAdminApi, upstream } from "../support/fake-admin-api.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
 
@@ -42,7 +42,7 @@ test("whoever looks at a balancer that is frozen is told within five seconds, an
   const acting = call({ method: "POST", path: "/api/upstreams/a/mode", body: {} });
   await until(() => asked === 2, "both requests");
   await time.advance(5_000);
-  const text = `Cannot ask the balancer: no answer in time, received ${adminUrl}`;
+  const text = `Cannot ask the balancer: timed out, received ${adminUrl}`;
   expect(await looking).toEqual({ kind: "failed", exitCode: 3, text });
   expect(time.waits).toEqual([25_000]);
   await time.advance(25_000);
@@ -53,7 +53,7 @@ test("whoever looks at a balancer that is frozen is told within five seconds, an
 
 test("an order that leaves a pool with nobody is told of before it is given", async () => {
   const upstreams = [upstream("a"), upstream("b", { status: "failing", fit: false })];
-  const admin = await startAdminStandIn(snapshotOf(pool({ name: "shop", upstreams })));
+  const admin = await startFakeAdminApi(snapshotOf(pool({ name: "shop", upstreams })));
   const call = adminCalls({ adminUrl: admin.url }, "ann");
   const gone = ["Pool shop will have no available upstream: clients get 503."];
   const of = (id: string) => ({ upstream: id, reason: "" });
@@ -70,7 +70,7 @@ test("an order that leaves a pool with nobody is told of before it is given", as
   for (const [order, dangers] of table) expect(await warningsBefore(order, call)).toEqual(dangers);
   await admin.close();
   const removal: CliCommand = { verb: "remove", ...of("a"), waitMs: 0 };
-  const alone = await startAdminStandIn(snapshotOf(pool({ name: "shop", upstreams: [upstream("a")] })));
+  const alone = await startFakeAdminApi(snapshotOf(pool({ name: "shop", upstreams: [upstream("a")] })));
   // The balancer refuses that.
   expect(await warningsBefore(removal, adminCalls({ adminUrl: alone.url }, "ann"))).toEqual([]);
   await alone.close();

@@ -3,12 +3,12 @@ import { createServer } from "node:http";
 
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
 import { fromBuild, type Program } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-const room = new ControlRoom();
+const room = new BalancerFixture();
 let patient: Origin;
 const held: (() => void)[] = [];
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
     if (request.target === "/held") held.push(response);
     else response();
   });
-  await room.servers("a", "b");
+  await room.startServers("a", "b");
   room.write(`${room.poolWith(["a", "b"])}      - "${patient.url};name=p;weight=0"\n`);
   await room.start();
 });
@@ -95,7 +95,7 @@ describe("an order", () => {
   }, 20_000);
 
   test("to add and to remove is carried out", async () => {
-    const added = await run("add", "main", room.addressOf("b"), "--name", "c", "--weight", "2");
+    const added = await run("add", "main", room.urlOf("b"), "--name", "c", "--weight", "2");
     expect(added).toMatchObject({ code: 0, out: "c belongs to main: passing.\n" });
     expect(await room.upstream("c")).toMatchObject({ weight: 2, added: { by: "ann" } });
     expect(await run("remove", "c", "--wait", "10s")).toMatchObject({ code: 0, out: "c is gone.\n" });
@@ -128,7 +128,7 @@ describe("an order", () => {
   test("that is refused ends with 2 and says why on standard error", async () => {
     expect(await run("drain", "nobody")).toEqual({
       ...{ code: 2, out: "" },
-      err: "Cannot do that: no upstream is called nobody\n",
+      err: 'No upstream named "nobody".\n',
     });
     const { code, err } = await run("add", "main", "nonsense", "--name", "/");
     expect(code).toBe(2);
@@ -176,15 +176,15 @@ describe("evenkeel events", () => {
         .filter((line) => line !== "")
         .map((line) => (JSON.parse(line) as BalancerEvent).to)
         .join(" ");
-    await room.ask("POST", "/api/upstreams/a/mode", { mode: "maintenance" });
+    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "maintenance" });
     await until(() => told().includes("maintenance"), "the first", 10_000);
     const { port } = new URL(room.admin);
-    await room.ask("POST", "/api/upstreams/a/mode", { mode: "ready" });
+    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "ready" });
     await room.proxy.kill("SIGTERM");
     await until(() => following.stderr.includes("trying again"), "the loss", 15_000);
     await room.start("--admin-port", port);
     await until(() => told().includes("maintenance ready passing"), "what came after", 15_000);
-    await room.ask("POST", "/api/upstreams/a/mode", { mode: "draining" });
+    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "draining" });
     await until(() => told().endsWith("passing draining drained"), "what comes now", 15_000);
     await following.kill("SIGTERM");
   }, 40_000);

@@ -35,7 +35,7 @@ describe("accounts in the configuration", () => {
   });
 
   const secret = "hunter2-hunter2";
-  const why = "it needs an argon2id hash as `evenkeel password` prints it, and never a password";
+  const why = "it needs an argon2id hash as printed by `evenkeel password`, never a password";
   const shown = "received a value that is not shown";
   test.each([
     [`users: [{ name: ann, role: admin, passwordHash: ${secret} }]`, `passwordHash at ${place}58: ${why}, ${shown}`],
@@ -54,7 +54,7 @@ describe("accounts in the configuration", () => {
     [`users: [${ann}], tokens: [${ci.replace("ci", "ann")}]`, "admin.users[0].name is the same name"],
     [
       `users: [${ann.replace("m=19456", "m=9999999")}]`,
-      "its costs need to be at most m=1048576, t=16, p=16, and m at least 8 times p",
+      "its cost must be at most m=1048576, t=16, p=16, and m at least 8 times p",
     ],
     [`users: [${ann.replace("argon2id", "2b")}]`, why],
   ])("are refused with a sentence that shows no secret: %s", (file, sentence) => {

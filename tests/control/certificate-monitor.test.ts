@@ -13,69 +13,69 @@ const certificate = {
   expiresAt: end,
 } as const;
 
-/** A watch that begins with so many days left. */
-function watched(daysLeft: number, certificates = [certificate]) {
+/** Starts a monitor with this many days left. */
+function startMonitor(daysLeft: number, certificates = [certificate]) {
   const time = new FakeTime();
   const events: NewEvent[] = [];
   const lines: string[] = [];
   const write = (message: string) => void lines.push(message);
-  const watch = new CertificateMonitor({
+  const monitor = new CertificateMonitor({
     certificates,
     eventLog: { add: (event) => ({ ...event, seq: events.push(event), at: 0 }) },
     log: { debug: write, info: write, warn: write, error: write },
     wallClock: () => end - daysLeft * day + time.clock(),
     schedule: time.schedule,
   });
-  const told = () => events.splice(0).map(({ from, to, detail }) => `${from} → ${to}: ${detail}`);
-  return { watch, time, told, lines };
+  const takeEvents = () => events.splice(0).map(({ from, to, detail }) => `${from} → ${to}: ${detail}`);
+  return { monitor, time, takeEvents, lines };
 }
 
-test("each notice is told once: on record and in the log, within a minute", async () => {
-  const { watch, time, told, lines } = watched(31);
-  watch.start();
-  expect(told()).toEqual([]);
-  expect(watch.snapshot).toEqual([{ ...certificate, status: "valid" }]);
+test("each notice is recorded and logged once, within a minute", async () => {
+  const { monitor, time, takeEvents, lines } = startMonitor(31);
+  monitor.start();
+  expect(takeEvents()).toEqual([]);
+  expect(monitor.snapshot).toEqual([{ ...certificate, status: "valid" }]);
   await time.advance(day - 60_000);
-  expect(told()).toEqual([]);
+  expect(takeEvents()).toEqual([]);
   await time.advance(120_000);
-  expect(told()).toEqual(["valid → expiring: /cert expires on 2030-06-30, in 30 days"]);
-  expect(watch.snapshot).toEqual([{ ...certificate, status: "expiring" }]);
+  expect(takeEvents()).toEqual(["valid → expiring: /cert expires on 2030-06-30, in 30 days"]);
+  expect(monitor.snapshot).toEqual([{ ...certificate, status: "expiring" }]);
   await time.advance(22 * day);
-  expect(told()).toEqual([]);
+  expect(takeEvents()).toEqual([]);
   await time.advance(day);
-  expect(told()).toEqual([" → expiring: /cert expires on 2030-06-30, in 7 days"]);
+  expect(takeEvents()).toEqual([" → expiring: /cert expires on 2030-06-30, in 7 days"]);
   await time.advance(6 * day);
-  expect(told()).toEqual([" → expiring: /cert expires on 2030-06-30, in 24 hours"]);
+  expect(takeEvents()).toEqual([" → expiring: /cert expires on 2030-06-30, in 24 hours"]);
   await time.advance(3 * day);
-  expect(told()).toEqual(["expiring → expired: /cert expired on 2030-06-30"]);
+  expect(takeEvents()).toEqual(["expiring → expired: /cert expired on 2030-06-30"]);
   expect(lines).toEqual([
-    "certificate expires on 2030-06-30, in 30 days",
-    "certificate expires on 2030-06-30, in 7 days",
-    "certificate expires on 2030-06-30, in 24 hours",
-    "certificate expired on 2030-06-30",
+    "certificate expiring",
+    "certificate expiring",
+    "certificate expiring",
+    "certificate expired",
   ]);
-  watch.stop();
+  monitor.stop();
   expect(time.waits).toEqual([]);
 });
 
-test("what is so at the start is on record, and left to the start's own warnings in the log", () => {
-  const { watch, told, lines } = watched(-1);
-  watch.start();
-  expect(told()).toEqual([" → expired: /cert expired on 2030-06-30"]);
+test("an expired certificate at the start is recorded but not logged: the start logs its own warnings", () => {
+  const { monitor, takeEvents, lines } = startMonitor(-1);
+  monitor.start();
+  expect(takeEvents()).toEqual([" → expired: /cert expired on 2030-06-30"]);
   expect(lines).toEqual([]);
 });
 
-test("one that was too early becomes valid", async () => {
-  const { watch, time, told, lines } = watched(366);
-  watch.start();
-  expect(told()).toEqual([" → early: /cert is not valid before 2029-06-30"]);
+test("a certificate that is not yet valid becomes valid", async () => {
+  const { monitor, time, takeEvents, lines } = startMonitor(366);
+  monitor.start();
+  expect(takeEvents()).toEqual([" → early: /cert is not valid before 2029-06-30"]);
   await time.advance(day);
-  expect(told()).toEqual(["early → valid: /cert"]);
-  expect(lines).toEqual(["certificate is valid"]);
+  expect(takeEvents()).toEqual(["early → valid: /cert"]);
+  expect(lines).toEqual(["certificate became valid"]);
 });
 
-test("plain HTTP has nothing to watch", () => {
-  const { watch, time, told } = watched(1, []);
-  watch.start();
-  expect([told(), watch.snapshot, time.waits]).toEqual([[], undefined, []]);
+test("without certificates the monitor does nothing", () => {
+  const { monitor, time, takeEvents } = startMonitor(1, []);
+  monitor.start();
+  expect([takeEvents(), monitor.snapshot, time.waits]).toEqual([[], undefined, []]);
 });

@@ -21,16 +21,16 @@ import { FakeTime } from "../support/fake-time.ts";
 const actor = { by: "ann", reason: "because" };
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
-interface Setting {
+interface SetUpOptions {
   readonly store?: Store;
   /** Ids of upstreams whose probes fail. */
   readonly down?: readonly string[];
-  /** Answers probes; by default at once. */
+  /** Delays probe results until it resolves; by default not at all. */
   readonly gate?: () => Promise<void>;
   readonly cut?: (upstream: Upstream) => number;
 }
 
-function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate, cut }: Setting = {}) {
+function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate, cut }: SetUpOptions = {}) {
   const time = new FakeTime();
   const { clock, schedule } = time;
   const wallClock = () => 1e12 + clock();
@@ -65,20 +65,20 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
     if (!found) throw new Error(`no ${id}`);
     return found.upstream;
   };
-  const told = (id: string) =>
+  const events = (id: string) =>
     controller.events({ upstream: id, limit: 99 }).map(({ kind, from, to }) => `${kind} ${from} ${to}`);
   const pools = () => poolsIn(reconciler.desired);
   return {
-    helm: controller,
-    course: reconciler,
-    fleet: registry,
+    controller,
+    reconciler,
+    registry,
     time,
     store,
     upstream,
     files,
     reloads,
     stages,
-    told,
+    events,
     pools,
     prober,
   };
@@ -87,15 +87,9 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
 const reasonOf = (response: unknown) => (response as CommandError | undefined)?.reason;
 const ids = (upstreams: readonly Upstream[] = []) => upstreams.map(({ id }) => id).join("");
 
-describe("the helm", () => {
-  test("keeps health, load and latency of whoever stays, also in another pool", async () => {
-    const {
-      helm: controller,
-      fleet: registry,
-      files,
-      upstream,
-      reloads,
-    } = setUp(configOf("main: a b | api: c"));
+describe("the controller", () => {
+  test("keeps health, load and latency of remaining upstreams, also in another pool", async () => {
+    const { controller, registry, files, upstream, reloads } = setUp(configOf("main: a b | api: c"));
     const [a, b, c] = ["a", "b", "c"].map(upstream) as [Upstream, Upstream, Upstream];
     for (const one of [a, b, c]) one.activeHealth.record(true);
     a.inFlight = 3;
@@ -116,8 +110,8 @@ describe("the helm", () => {
     expect(reloads).toEqual(["applied"]);
   });
 
-  test("changes nothing with a dry run or a configuration that is wrong", async () => {
-    const { helm: controller, files, reloads, pools } = setUp(configOf("main: a b"));
+  test("changes nothing with a dry run or an invalid configuration", async () => {
+    const { controller, files, reloads, pools } = setUp(configOf("main: a b"));
     files.next = configOf("main: a c");
     expect(await controller.reload({ dry: true }, "ann")).toMatchObject({ applied: false, steps: [{}, {}] });
     files.next = configError([{ action: "use x", why: "it needs y" }]);
@@ -131,10 +125,10 @@ describe("the helm", () => {
     expect(pools()).toBe("main: a b");
   });
 
-  test("lets nobody serve before the first verdict, even where nobody else is fit", async () => {
+  test("lets no upstream serve before its first probe result", async () => {
     const gates: (() => void)[] = [];
     const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
-    const { helm: controller, fleet: registry, time } = setUp(configOf("main: a b"), { gate });
+    const { controller, registry, time } = setUp(configOf("main: a b"), { gate });
     const adding = controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
     await time.advance(0);
     expect(ids(registry.pools[0]?.upstreams)).toBe("ab");
@@ -143,8 +137,8 @@ describe("the helm", () => {
     expect(ids(registry.pools[0]?.available)).toBe("abc");
   });
 
-  test("carries orders out one after the other", async () => {
-    const { helm: controller, pools, files } = setUp(configOf("main: a"));
+  test("runs commands one after the other", async () => {
+    const { controller, pools, files } = setUp(configOf("main: a"));
     files.next = configOf("main: a d");
     const orders = [
       controller.add("main", { url: "http://10.0.0.2", name: "b" }, actor),
@@ -164,8 +158,8 @@ describe("the helm", () => {
     expect(pools()).toBe("main: a d b;weight=4");
   });
 
-  test("forgets what the configuration has caught up with, so that it counts from then on", async () => {
-    const { helm: controller, files, pools, store } = setUp(configOf("main: a b"));
+  test("removes intents that the configuration contains, so that the configuration applies from then on", async () => {
+    const { controller, files, pools, store } = setUp(configOf("main: a b"));
     await controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
     files.next = configOf("main: a b c;weight=2");
     await controller.reload({ dry: false }, "ann");
@@ -176,16 +170,16 @@ describe("the helm", () => {
     expect(pools()).toBe("main: a b");
   });
 
-  test("begins where intents left it, and a drain from before is a drain still", () => {
+  test("starts with the stored intents, and an earlier drain continues", () => {
     const store = openSqlite(":memory:");
     store.write(["added main/c", "removed main/a", "weight b 9", "mode c draining"].map(intentOf));
-    const { pools, upstream, course: reconciler } = setUp(configOf("main: a b"), { store });
+    const { pools, upstream, reconciler } = setUp(configOf("main: a b"), { store });
     expect(pools()).toBe("main: b;weight=9 c");
     expect(upstream("c").mode).toBe("draining");
-    expect(reconciler.drains.of(upstream("c"))).toEqual({ since: 1, deadline: null, isRemoval: false });
+    expect(reconciler.drains.get(upstream("c"))).toEqual({ since: 1, deadline: null, isRemoval: false });
   });
 
-  test("does what it cannot write down all the same: a full disk must not keep anybody from draining a server", async () => {
+  test("runs commands even if the state cannot be written: a full disk must not prevent a drain", async () => {
     const store = openSqlite(":memory:");
     const broken: Store = {
       intents: () => store.intents(),
@@ -198,32 +192,27 @@ describe("the helm", () => {
         throw new Error("disk full");
       },
     };
-    const {
-      helm: controller,
-      course: reconciler,
-      upstream,
-      pools,
-    } = setUp(configOf("main: a b"), { store: broken });
+    const { controller, reconciler, upstream, pools } = setUp(configOf("main: a b"), { store: broken });
     expect(controller.setMode("a", "maintenance", actor)).toBeUndefined();
     expect(upstream("a").mode).toBe("maintenance");
     expect(await controller.drain("a", { waitMs: 0, force: false }, actor)).toMatchObject({ drained: true });
     expect(await controller.setWeight("b", 3, actor)).toBeUndefined();
     expect(upstream("b").weight).toBe(3);
     expect(await controller.add("main", { url: "http://10.0.0.3" }, actor)).toBe("10.0.0.3:80");
-    expect(reconciler.intents.of("mode", "a")).toMatchObject({ mode: "draining", by: "ann" });
+    expect(reconciler.intents.get("mode", "a")).toMatchObject({ mode: "draining", by: "ann" });
     expect(await controller.remove("a", 0, actor)).toMatchObject({ inFlight: 0 });
-    expect(reconciler.drains.of(upstream("a"))?.isRemoval).toBe(true);
+    expect(reconciler.drains.get(upstream("a"))?.isRemoval).toBe(true);
     expect(pools()).toBe("main: a b;weight=3 10.0.0.3:80@10.0.0.3");
   });
 });
 
 describe("a drain", () => {
-  test("drains with a deadline that nobody waits for", async () => {
-    const { helm: controller, course: reconciler, upstream, time, stages } = setUp(configOf("main: a b"));
+  test("has a deadline even if no caller waits for it", async () => {
+    const { controller, reconciler, upstream, time, stages } = setUp(configOf("main: a b"));
     upstream("a").inFlight = 1;
     const order = { waitMs: 0, deadlineMs: 1_000, force: false };
     expect(await controller.drain("a", order, actor)).toMatchObject({ drained: false, inFlight: 1 });
-    const drain = reconciler.drains.of(upstream("a"));
+    const drain = reconciler.drains.get(upstream("a"));
     expect((drain?.deadline ?? 0) - (drain?.since ?? 0)).toBe(1_000);
     await time.advance(1_100);
     expect(stages).toEqual(["a late"]);
@@ -232,8 +221,8 @@ describe("a drain", () => {
     expect(stages).toEqual(["a late", "a drained"]);
   });
 
-  test("ready ends an ejection too, and the record says by whom; where it undoes a drain, it leaves it", () => {
-    const { helm: controller, course: reconciler, upstream } = setUp(configOf("main: a b"));
+  test("ready also ends an ejection, with an event, but not if it undoes a drain", () => {
+    const { controller, reconciler, upstream } = setUp(configOf("main: a b"));
     upstream("a").outlier.ejectUnresponsive(1_000);
     expect(upstream("a").status).toBe("ejected");
     controller.setMode("a", "ready", actor);
@@ -249,8 +238,8 @@ describe("a drain", () => {
     expect(upstream("b").status).toBe("ejected");
   });
 
-  test("ends when it is empty, when the time is up, or when it is undone", async () => {
-    const { helm: controller, upstream, time, stages } = setUp(configOf("main: a b"));
+  test("ends when the upstream is drained, when the deadline passes, or when it is undone", async () => {
+    const { controller, upstream, time, stages } = setUp(configOf("main: a b"));
     const a = upstream("a");
     a.inFlight = 2;
     const late = controller.drain("a", { waitMs: 1_000, force: false }, actor);
@@ -269,26 +258,26 @@ describe("a drain", () => {
     expect(time.waits.filter((waitMs) => waitMs < 100)).toEqual([]);
   });
 
-  test("by force cuts what is left when the time is up, where the engine can", async () => {
+  test("with force aborts the remaining attempts at the deadline, if the engine supports it", async () => {
     const cut = (upstream: Upstream) => {
       const { inFlight } = upstream;
       upstream.inFlight = 0;
       return inFlight;
     };
-    const { helm: controller, upstream, time } = setUp(configOf("main: a b"), { cut });
+    const { controller, upstream, time } = setUp(configOf("main: a b"), { cut });
     upstream("a").inFlight = 2;
     const forced = controller.drain("a", { waitMs: 100, force: true }, actor);
     await time.advance(100);
     expect(await forced).toEqual({ drained: true, inFlight: 0, undone: false, cut: 2 });
     expect(
-      reasonOf(await setUp(configOf("main: a b")).helm.drain("a", { waitMs: 0, force: true }, actor)),
+      reasonOf(await setUp(configOf("main: a b")).controller.drain("a", { waitMs: 0, force: true }, actor)),
     ).toBe("force_unsupported");
   });
 });
 
 describe("a removal", () => {
-  test("waits until it is empty, and then leaves no trace of one that was added", async () => {
-    const { helm: controller, upstream, time, store, told, pools } = setUp(configOf("main: a b"));
+  test("waits until the upstream is drained, and then leaves no intent of an added one", async () => {
+    const { controller, upstream, time, store, events, pools } = setUp(configOf("main: a b"));
     await controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
     await controller.setWeight("c", 2, actor);
     const c = upstream("c");
@@ -308,15 +297,15 @@ describe("a removal", () => {
     await time.advance(100);
     expect(await removal).toMatchObject({ drained: true, inFlight: 0 });
     expect(pools()).toBe("main: a b");
-    expect(told("c")).toEqual([
+    expect(events("c")).toEqual([
       ...["member absent added", "weight 1 2", "mode ready draining", "member present removed"],
     ]);
   });
 
-  test("gets nothing new while it waits for another order to be carried out", async () => {
+  test("stops new requests while it waits for another command", async () => {
     const gates: (() => void)[] = [];
     const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
-    const { helm: controller, upstream, fleet: registry, time } = setUp(configOf("main: a b"), { gate });
+    const { controller, upstream, registry, time } = setUp(configOf("main: a b"), { gate });
     const adding = controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
     await time.advance(0);
     const a = upstream("a");
@@ -332,8 +321,8 @@ describe("a removal", () => {
     expect(ids(registry.pools[0]?.upstreams)).toBe("bc");
   });
 
-  test("goes when the time is up, and what is under way there finishes", async () => {
-    const { helm: controller, upstream, time, pools, store } = setUp(configOf("main: a b"));
+  test("takes effect at the deadline, and requests in flight finish", async () => {
+    const { controller, upstream, time, pools, store } = setUp(configOf("main: a b"));
     const a = upstream("a");
     a.inFlight = 1;
     expect(await controller.remove("a", 0, actor)).toMatchObject({ drained: false, inFlight: 1 });
@@ -343,8 +332,8 @@ describe("a removal", () => {
     expect(store.intents()).toMatchObject([{ kind: "removed", upstream: "a", by: "ann", why: "because" }]);
   });
 
-  test("of a configured one is undone by adding it again, with its configured weight", async () => {
-    const { helm: controller, pools, time } = setUp(configOf("main: a;weight=3 b"));
+  test("of a configured upstream is undone by adding it again, with its configured weight", async () => {
+    const { controller, pools, time } = setUp(configOf("main: a;weight=3 b"));
     const removal = controller.remove("a", 10, actor);
     await time.advance(100);
     await removal;

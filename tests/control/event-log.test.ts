@@ -5,11 +5,11 @@ import type { BalancerEvent } from "../../src/state/event.ts";
 import { openSqlite } from "../../src/state/sqlite-store.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
-function happening(upstream: string | null, to: string, pool: string | null = "main"): NewEvent {
+function probeEvent(upstream: string | null, to: string, pool: string | null = "main"): NewEvent {
   return { kind: "probe", pool, upstream, from: "", to, reason: "probe_failed", by: "prober", detail: "" };
 }
 
-const operated: NewEvent = { ...happening("c", "draining"), kind: "mode", reason: "operator", by: "ann", detail: "Kernel update" }; // prettier-ignore
+const modeEvent: NewEvent = { ...probeEvent("c", "draining"), kind: "mode", reason: "operator", by: "ann", detail: "Kernel update" }; // prettier-ignore
 
 function setUp(store = openSqlite(":memory:"), time = new FakeTime()) {
   const errors: string[] = [];
@@ -20,19 +20,19 @@ function setUp(store = openSqlite(":memory:"), time = new FakeTime()) {
     schedule: time.schedule,
     log,
   });
-  return { journal: eventLog, store, time, errors };
+  return { eventLog, store, time, errors };
 }
 
-const words = (events: readonly BalancerEvent[]) => events.map(({ to }) => to).join(" ");
+const values = (events: readonly BalancerEvent[]) => events.map(({ to }) => to).join(" ");
 
-describe("the journal", () => {
-  test("finds events by kind, by who, by words, and those that operators made", () => {
-    const { journal: eventLog } = setUp();
-    eventLog.add(happening("a", "failing"));
-    eventLog.add(operated);
-    eventLog.add({ ...happening(null, "applied", null), kind: "reload", by: "watch" });
+describe("the event log", () => {
+  test("finds events by kind, by actor, by text, and those of operators", () => {
+    const { eventLog } = setUp();
+    eventLog.add(probeEvent("a", "failing"));
+    eventLog.add(modeEvent);
+    eventLog.add({ ...probeEvent(null, "applied", null), kind: "reload", by: "watch" });
     const found = (query: Omit<Parameters<typeof eventLog.events>[0], "limit">) =>
-      words(eventLog.events({ ...query, limit: 9 }));
+      values(eventLog.events({ ...query, limit: 9 }));
     expect(found({ kinds: new Set(["mode", "reload"]) })).toBe("draining applied");
     expect(found({ by: "ann" })).toBe("draining");
     expect(found({ by: "an" })).toBe("");
@@ -43,8 +43,8 @@ describe("the journal", () => {
     expect(found({ pool: "main", kinds: new Set(["probe"]) })).toBe("failing");
   });
 
-  test("finds events by upstream and by pool, the last ones or those after a number, oldest first", () => {
-    const { journal: eventLog } = setUp();
+  test("finds events by upstream and pool, the last ones or those after a number, oldest first", () => {
+    const { eventLog } = setUp();
     for (const [upstream, to] of [
       ["a", "1"],
       ["b", "2"],
@@ -52,74 +52,74 @@ describe("the journal", () => {
       ["a", "4"],
       ["b", "5"],
     ] as const) {
-      eventLog.add(happening(upstream, to));
+      eventLog.add(probeEvent(upstream, to));
     }
-    eventLog.add(happening(null, "6", null));
-    expect(words(eventLog.events({ limit: 9 }))).toBe("1 2 3 4 5 6");
-    expect(words(eventLog.events({ limit: 2 }))).toBe("5 6");
-    expect(words(eventLog.events({ limit: 0 }))).toBe("");
-    expect(words(eventLog.events({ pool: "main", limit: 9 }))).toBe("1 2 3 4 5");
-    expect(words(eventLog.events({ upstream: "a", limit: 9 }))).toBe("1 4");
-    expect(words(eventLog.events({ upstream: "a", pool: "other", limit: 9 }))).toBe("");
-    expect(words(eventLog.events({ upstream: "nobody", limit: 9 }))).toBe("");
+    eventLog.add(probeEvent(null, "6", null));
+    expect(values(eventLog.events({ limit: 9 }))).toBe("1 2 3 4 5 6");
+    expect(values(eventLog.events({ limit: 2 }))).toBe("5 6");
+    expect(values(eventLog.events({ limit: 0 }))).toBe("");
+    expect(values(eventLog.events({ pool: "main", limit: 9 }))).toBe("1 2 3 4 5");
+    expect(values(eventLog.events({ upstream: "a", limit: 9 }))).toBe("1 4");
+    expect(values(eventLog.events({ upstream: "a", pool: "other", limit: 9 }))).toBe("");
+    expect(values(eventLog.events({ upstream: "unknown", limit: 9 }))).toBe("");
     const [, , third] = eventLog.events({ limit: 9 });
-    expect(words(eventLog.events({ before: third?.seq ?? 0, limit: 9 }))).toBe("1 2");
-    expect(words(eventLog.events({ before: third?.seq ?? 0, limit: 1 }))).toBe("2");
+    expect(values(eventLog.events({ before: third?.seq ?? 0, limit: 9 }))).toBe("1 2");
+    expect(values(eventLog.events({ before: third?.seq ?? 0, limit: 1 }))).toBe("2");
     const [first] = eventLog.events({ limit: 9 });
-    expect(words(eventLog.events({ after: first?.seq ?? 0, limit: 3 }))).toBe("2 3 4");
-    expect(words(eventLog.events({ after: 1e15, limit: 3 }))).toBe("");
+    expect(values(eventLog.events({ after: first?.seq ?? 0, limit: 3 }))).toBe("2 3 4");
+    expect(values(eventLog.events({ after: 1e15, limit: 3 }))).toBe("");
   });
 
-  test("numbers events in order, within one millisecond and over restarts, even if nothing was kept", async () => {
-    const { journal: eventLog, time } = setUp();
-    const seqs = [1, 2, 3].map(() => eventLog.add(happening("a", "x")).seq);
+  test("numbers events in order, within one millisecond and across restarts, even if none was stored", async () => {
+    const { eventLog, time } = setUp();
+    const seqs = [1, 2, 3].map(() => eventLog.add(probeEvent("a", "x")).seq);
     expect(seqs).toEqual([1_000, 1_001, 1_002]);
     await time.advance(10);
-    expect(setUp(openSqlite(":memory:"), time).journal.add(happening("a", "x")).seq).toBe(1_010);
+    expect(setUp(openSqlite(":memory:"), time).eventLog.add(probeEvent("a", "x")).seq).toBe(1_010);
   });
 
-  test("writes a burst at once, later, and reads it after a restart", async () => {
-    const { journal: eventLog, store, time } = setUp();
-    for (const to of ["1", "2", "3"]) eventLog.add(happening("a", to));
+  test("writes a burst in one batch after a delay, and reads it after a restart", async () => {
+    const { eventLog, store, time } = setUp();
+    for (const to of ["1", "2", "3"]) eventLog.add(probeEvent("a", to));
     expect(store.events(9)).toEqual([]);
     expect(time.waits).toEqual([200]);
     await time.advance(200);
-    expect(words(store.events(9))).toBe("1 2 3");
-    expect(words(setUp(store, time).journal.events({ upstream: "a", limit: 9 }))).toBe("1 2 3");
-    eventLog.add(happening("a", "4"));
+    expect(values(store.events(9))).toBe("1 2 3");
+    expect(values(setUp(store, time).eventLog.events({ upstream: "a", limit: 9 }))).toBe("1 2 3");
+    eventLog.add(probeEvent("a", "4"));
     eventLog.flush();
-    expect(words(store.events(9))).toBe("1 2 3 4");
+    expect(values(store.events(9))).toBe("1 2 3 4");
     expect(time.waits).toEqual([]);
   });
 
-  test("keeps what cannot be written, says so, and writes it with the next event or after a minute", async () => {
+  test("keeps events that cannot be written, logs that, and writes them with the next event or after a minute", async () => {
     const store = openSqlite(":memory:");
     let isBroken = true;
     const record = (events: readonly BalancerEvent[]) => {
       if (isBroken) throw new Error("disk full");
       store.record(events);
     };
-    const { journal: eventLog, time, errors } = setUp({ ...store, events: () => [], record });
-    eventLog.add(happening("a", "1"));
+    const { eventLog, time, errors } = setUp({ ...store, events: () => [], record });
+    eventLog.add(probeEvent("a", "1"));
     await time.advance(200);
-    expect(errors).toEqual(["events not written"]);
+    expect(errors).toEqual(["event write failed"]);
     isBroken = false;
-    eventLog.add(happening("a", "2"));
+    eventLog.add(probeEvent("a", "2"));
     await time.advance(200);
-    expect(words(store.events(9))).toBe("1 2");
+    expect(values(store.events(9))).toBe("1 2");
     isBroken = true;
-    eventLog.add(happening("a", "3"));
+    eventLog.add(probeEvent("a", "3"));
     await time.advance(200);
     isBroken = false;
     await time.advance(60_000);
-    expect(words(store.events(9))).toBe("1 2 3");
+    expect(values(store.events(9))).toBe("1 2 3");
     expect(time.waits).toEqual([]);
   });
 
-  test("is bounded: in all, for one upstream, and in how many it knows", () => {
-    const { journal: eventLog } = setUp();
-    for (let i = 0; i < 5_000; i++) eventLog.add(happening(`u${i}`, String(i)));
-    for (let i = 0; i < 300; i++) eventLog.add(happening("a", String(i)));
+  test("is bounded in total, per upstream, and in the number of upstreams", () => {
+    const { eventLog } = setUp();
+    for (let i = 0; i < 5_000; i++) eventLog.add(probeEvent(`u${i}`, String(i)));
+    for (let i = 0; i < 300; i++) eventLog.add(probeEvent("a", String(i)));
     expect(eventLog.events({ limit: 9_999 })).toHaveLength(2_000);
     expect(eventLog.events({ upstream: "a", limit: 9_999 })).toHaveLength(100);
     expect(eventLog.events({ upstream: "u0", limit: 9 })).toEqual([]);

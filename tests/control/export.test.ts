@@ -13,19 +13,18 @@ function exported(...set: string[]): string {
   return exportYaml(config, desiredConfig(config, intents), intents);
 }
 
-describe("the export of what was set at run time", () => {
-  test("is an empty configuration if nothing was", () =>
+describe("the export of run-time settings", () => {
+  test("is an empty configuration if nothing was set", () =>
     expect(exported()).toBe("# Nothing was set at run time.\n\n{}\n"));
 
-  test("has the pools that were touched, each line with who, when and why", () => {
+  test("has the changed pools, each line with actor, time and reason", () => {
     const text = exported(
       "weight a 0",
       "added main/e;weight=2;backup",
       "removed main/b",
       "mode a maintenance",
     );
-    expect(text)
-      .toBe(`# What was set at run time: these lists take the place of those in the configuration file.
+    expect(text).toBe(`# Set at run time: these lists replace the ones in the configuration file.
 
 pools:
   main:
@@ -36,7 +35,7 @@ pools:
 `);
   });
 
-  test("means, as a file, what is wanted now", () => {
+  test("loads as the current desired configuration", () => {
     const set = ["weight c 7", "added api/e@10.7.7.7", "removed main/b"];
     const files = { "evenkeel.yaml": exported(...set) };
     const again = understood("proxy", { argv: "proxy", files }).config;
@@ -46,7 +45,7 @@ pools:
     );
   });
 
-  test("stays a file whatever an operator wrote as a reason", () => {
+  test("stays valid YAML with any reason that an operator wrote", () => {
     const intent = { ...intentOf("weight a 3"), why: "a\n}]: # - {\u2028'\"" };
     const text = exportYaml(config, desiredConfig(config, [intent]), [intent]);
     expect(readFileText(text, "x")).toMatchObject({

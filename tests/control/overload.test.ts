@@ -4,73 +4,73 @@ import { MemoryMonitor } from "../../src/control/overload.ts";
 import { cgroupLimitBytes } from "../../src/runtime/node.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
-function watched(limit: number | undefined) {
+function startMonitor(limit: number | undefined) {
   const time = new FakeTime();
   const memory = { rss: 100, limit, collections: 0 };
-  const heard: string[] = [];
-  const watch = new MemoryMonitor({
+  const changes: string[] = [];
+  const monitor = new MemoryMonitor({
     schedule: time.schedule,
     rssBytes: () => memory.rss,
     limitBytes: () => memory.limit,
     collect: () => void (memory.collections += 1),
     onOverloadChange: ({ shedding, rssBytes }) =>
-      heard.push(`${shedding ? "shedding" : "calm"} at ${rssBytes}`),
+      changes.push(`${shedding ? "shedding" : "calm"} at ${rssBytes}`),
   });
-  watch.start();
+  monitor.start();
   const second = async (rss: number) => {
     memory.rss = rss;
     await time.advance(1_000);
-    return heard.at(-1) ?? "nothing";
+    return changes.at(-1) ?? "nothing";
   };
-  return { memory, watch, second, heard };
+  return { memory, monitor, second, changes };
 }
 
-describe("a balancer whose memory may be 1000", () => {
-  test("sheds at the limit, and until a tenth of it is free", async () => {
-    const { second, memory, watch } = watched(1_000);
+describe("a balancer with a memory limit of 1000", () => {
+  test("sheds load at the limit, until a tenth of it is free", async () => {
+    const { second, memory, monitor } = startMonitor(1_000);
     expect(await second(999)).toBe("nothing");
     expect(memory.collections).toBe(0);
     expect(await second(1_000)).toBe("shedding at 1000");
     expect(await second(900)).toBe("shedding at 1000");
-    expect(watch.snapshot).toEqual({ rssBytes: 900, limitBytes: 1_000, shedding: true });
+    expect(monitor.snapshot).toEqual({ rssBytes: 900, limitBytes: 1_000, shedding: true });
     expect(await second(899)).toBe("calm at 899");
     expect(await second(999)).toBe("calm at 899");
     expect(await second(1_001)).toBe("shedding at 1001");
   });
 
-  test("gives back what it can while it sheds, and only then", async () => {
-    const { second, memory } = watched(1_000);
+  test("collects garbage while it sheds load, and only then", async () => {
+    const { second, memory } = startMonitor(1_000);
     for (const rss of [500, 1_200, 1_100, 1_000, 100, 100]) await second(rss);
     expect(memory.collections).toBe(3);
   });
 
-  test("follows a limit that changes or goes", async () => {
-    const { second, memory, heard } = watched(undefined);
+  test("applies a changed or removed limit", async () => {
+    const { second, memory, changes } = startMonitor(undefined);
     expect(await second(10 ** 12)).toBe("nothing");
     memory.limit = 500;
     expect(await second(600)).toBe("shedding at 600");
     memory.limit = undefined;
     expect(await second(600)).toBe("calm at 600");
-    expect(heard).toHaveLength(2);
+    expect(changes).toHaveLength(2);
   });
 });
 
-describe("a control group's limit is the strictest around the process:", () => {
+describe("the limit of the control groups around the process", () => {
   const files = (texts: Readonly<Record<string, string>>) => cgroupLimitBytes((path) => texts[path]);
 
-  test("none where there are no groups", () => {
+  test("is undefined without groups", () => {
     expect(files({})).toBeUndefined();
     expect(files({ "/proc/self/cgroup": "0::/\n" })).toBeUndefined();
     expect(files({ "/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": "max\n" })).toBeUndefined();
   });
 
-  test("of a container, which sees its own group as the whole", () => {
+  test("is that of the container's own group, which it sees as the root", () => {
     expect(files({ "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/memory.max": "536870912\n" })).toBe(
       2 ** 29,
     );
   });
 
-  test("of a service within a slice", () => {
+  test("is the lowest of a service and its slice", () => {
     expect(
       files({
         "/proc/self/cgroup": "0::/system.slice/evenkeel.service\n",
@@ -80,7 +80,7 @@ describe("a control group's limit is the strictest around the process:", () => {
     ).toBe(1_000_000);
   });
 
-  test("of version 1, whose largest number means none", () => {
+  test("is read from version 1, whose largest number means no limit", () => {
     const cgroup = "9:name=systemd:/\n4:cpu,memory:/docker/1\n0::/\n";
     const own = "/sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes";
     const root = { "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n" };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Config } from "../../src/config/config.ts";
-import { describeStep, liveOf, planOf } from "../../src/control/plan.ts";
+import { describeStep, reloadableConfig, planSteps } from "../../src/control/plan.ts";
 import { supersededIntents, desiredConfig } from "../../src/control/desired-state.ts";
 import type { UpstreamTls } from "../../src/net/address.ts";
 import { parseIntent as readIntent, serializeIntent } from "../../src/state/intent.ts";
@@ -32,15 +32,15 @@ function configWithTls(tls: UpstreamTls | undefined): Config {
   return { ...config, pools: config.pools.map((pool) => ({ ...pool, upstreams })) };
 }
 
-/** Each row: the old configuration, the new one, what was set at run time, the steps between. */
+/** Each row: the old configuration, the new one, the intents, and the expected changes. */
 const rows: readonly (readonly [
-  why: string,
+  change: string,
   old: Config,
   next: Config,
   set: readonly string[],
   steps: readonly string[],
 ])[] = [
-  ["the same", configOf(main), configOf(main), [], []],
+  ["no change for equal configurations", configOf(main), configOf(main), [], []],
   [
     "another order",
     configOf(main),
@@ -49,13 +49,19 @@ const rows: readonly (readonly [
     ["~ pool main: order a, b → b, a", "+ upstream main/c: http://10.0.0.3:80 weight 1"],
   ],
   [
-    "one more",
+    "an added upstream",
     configOf(main),
     configOf("main: a b c;weight=2;backup"),
     [],
     ["+ upstream main/c: http://10.0.0.3:80 weight 2 backup"],
   ],
-  ["one less", configOf(main), configOf("main: b"), [], ["- upstream main/a: http://10.0.0.1:80 weight 1"]],
+  [
+    "a removed upstream",
+    configOf(main),
+    configOf("main: b"),
+    [],
+    ["- upstream main/a: http://10.0.0.1:80 weight 1"],
+  ],
   ["a weight", configOf(main), configOf("main: a;weight=0 b"), [], ["~ upstream main/a: weight 1 → 0"]],
   ["a backup", configOf(main), configOf("main: a b;backup"), [], ["~ upstream main/b: backup false → true"]],
   [
@@ -66,14 +72,14 @@ const rows: readonly (readonly [
     ["+ upstream main/a: http://10.1.1.1:80 weight 1", "- upstream main/a: http://10.0.0.1:80 weight 1"],
   ],
   [
-    "a pool more, and an upstream that moves there",
+    "an added pool, and an upstream that moves there",
     configOf(main),
     configOf("main: a | api: b"),
     [],
     ["+ pool api: round-robin", "~ upstream api/b: pool main → api"],
   ],
   [
-    "a pool less",
+    "a removed pool",
     configOf("main: a | api: b"),
     configOf("main: a"),
     [],
@@ -93,7 +99,7 @@ const rows: readonly (readonly [
     ],
   ],
   [
-    "settings by the names that the file has for them, also one that is there no more",
+    "settings by their names in the file, also a removed one",
     configOf(main, {}, { maxRequestBodyBytes: 65_536 }),
     configOf(main, {}, { outlier }),
     [],
@@ -107,7 +113,7 @@ const rows: readonly (readonly [
     ["~ routes: * → main → x.example/y → main; * → main"],
   ],
   [
-    "settings that can and cannot change while it runs",
+    "settings that can and cannot change at run time",
     configOf(main),
     configOf(main, {
       drainTimeoutMs: 5_000,
@@ -137,12 +143,12 @@ const rows: readonly (readonly [
     ],
   ],
   [
-    "how an upstream's certificate is judged",
+    "an upstream's certificate verification",
     configWithTls(undefined),
     configWithTls({ serverName: "api.internal", verify: false }),
     [],
     [
-      "~ upstream main/a: tls.serverName the URL's host → api.internal",
+      "~ upstream main/a: tls.serverName URL host → api.internal",
       "~ upstream main/a: tls.verify true → false",
     ],
   ],
@@ -155,50 +161,54 @@ const rows: readonly (readonly [
   ],
   ["a weight that was set at run time", configOf(main), configOf("main: a;weight=3 b"), ["weight a 5"], []],
   [
-    "what was added at run time is in the file now",
+    "an upstream added at run time that is now in the file",
     configOf(main),
     configOf("main: a b c"),
     ["added main/c"],
     [],
   ],
   [
-    "what was removed at run time is gone from the file too",
+    "an upstream removed at run time that is now gone from the file",
     configOf(main),
     configOf("main: b"),
     ["removed main/a"],
     [],
   ],
   [
-    "what was removed at run time, at another address",
+    "an upstream removed at run time, at another address",
     configOf(main),
     configOf("main: a@10.1.1.1 b"),
     ["removed main/a"],
     ["+ upstream main/a: http://10.1.1.1:80 weight 1"],
   ],
-  ["a mode is no step", configOf(main), configOf(main), ["mode a draining"], []],
+  ["no change for a mode", configOf(main), configOf(main), ["mode a draining"], []],
 ];
 
 describe("the plan from one configuration to another", () => {
-  for (const [why, old, next, set, steps] of rows) {
-    test(`names ${why}`, () => {
+  for (const [change, old, next, set, steps] of rows) {
+    test(`contains ${change}`, () => {
       const intents = set.map(intentOf);
-      expect(planOf(desiredConfig(old, intents), desiredConfig(next, intents)).map(describeStep)).toEqual([
+      expect(planSteps(desiredConfig(old, intents), desiredConfig(next, intents)).map(describeStep)).toEqual([
         ...steps,
       ]);
     });
   }
 
-  test("has nothing left that could be done without a restart once it was taken", () => {
+  test("has only changes that need a restart after it was applied", () => {
     for (const [, old, next] of rows) {
-      const left = planOf(liveOf(old, next), next);
+      const left = planSteps(reloadableConfig(old, next), next);
       expect(left.filter(({ needsRestart }) => !needsRestart)).toEqual([]);
-      expect(liveOf(old, next)).toMatchObject({ listen: old.listen, admin: old.admin, state: old.state });
+      expect(reloadableConfig(old, next)).toMatchObject({
+        listen: old.listen,
+        admin: old.admin,
+        state: old.state,
+      });
     }
   });
 });
 
-/** Each row: a configuration, what was set at run time, the pools that are wanted then, and whose intent is outdated. */
-const wishes: readonly (readonly [
+/** Each row: a configuration, the intents, the desired pools, and the upstreams with superseded intents. */
+const desiredRows: readonly (readonly [
   pools: string,
   set: readonly string[],
   wanted: string,
@@ -218,10 +228,10 @@ const wishes: readonly (readonly [
   ["main: a", ["removed main/a", "added main/b"], "main: b", ""],
 ];
 
-describe("what is wanted", () => {
-  test.each(wishes.map(([pools, set, desired, outdated]) => ({ pools, set, wanted: desired, outdated })))(
-    "is $wanted with $pools and $set",
-    ({ pools, set, wanted: desired, outdated }) => {
+describe("the desired configuration", () => {
+  test.each(desiredRows.map(([pools, set, desired, outdated]) => ({ pools, set, desired, outdated })))(
+    "is $desired with $pools and $set",
+    ({ pools, set, desired, outdated }) => {
       const intents = set.map(intentOf);
       expect(poolsIn(desiredConfig(configOf(pools), intents))).toBe(desired);
       expect(
@@ -232,19 +242,19 @@ describe("what is wanted", () => {
     },
   );
 
-  test("judges what was added as its pool does now, but for what it said itself, also after a restart", () => {
-    const added = (own?: UpstreamTls) => {
+  test("uses the pool's TLS settings for an added upstream except its own, also after a restart", () => {
+    const added = (ownTls?: UpstreamTls) => {
       const address = {
         protocol: "https",
         hostname: "10.0.0.3",
         port: 443,
-        ...(own && { tls: own }),
+        ...(ownTls && { tls: ownTls }),
       } as const;
       const spec = { id: "c", address, weight: 1, backup: false };
-      const said = { upstream: "c", by: "ann", at: 1, why: "" };
-      const kept = readIntent(said, serializeIntent({ ...said, kind: "added", pool: "main", spec }));
+      const meta = { upstream: "c", by: "ann", at: 1, why: "" };
+      const restored = readIntent(meta, serializeIntent({ ...meta, kind: "added", pool: "main", spec }));
       const upstreamTls = { ca: "PEM", caPath: "/ca.pem", verify: true };
-      const desired = desiredConfig(configOf(main, {}, { upstreamTls }), kept ? [kept] : []);
+      const desired = desiredConfig(configOf(main, {}, { upstreamTls }), restored ? [restored] : []);
       return desired.pools[0]?.upstreams.find(({ id }) => id === "c")?.address.tls;
     };
     expect(added()).toEqual({ ca: "PEM", caPath: "/ca.pem", verify: true });
@@ -253,7 +263,7 @@ describe("what is wanted", () => {
     });
   });
 
-  test("keeps one that is being emptied until it is gone", () => {
+  test("keeps a draining upstream until it is removed", () => {
     const leaving = [{ pool: "main", spec: intentSpec("a;weight=4") }];
     const desired = desiredConfig(configOf("main: a b"), [intentOf("removed main/a")], leaving);
     expect(poolsIn(desired)).toBe("main: b a;weight=4");

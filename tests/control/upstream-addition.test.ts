@@ -3,29 +3,26 @@ import { expect, test } from "bun:test";
 import { parseNewUpstream } from "../../src/control/upstream-addition.ts";
 import { configOf } from "../support/configs.ts";
 
-const wanted = configOf("main: a", {}, { upstreamTls: { ca: "PEM", caPath: "/ca", verify: false } });
-const read = (given: object) => parseNewUpstream(given, wanted, "main");
+const config = configOf("main: a", {}, { upstreamTls: { ca: "PEM", caPath: "/ca", verify: false } });
+const parse = (body: object) => parseNewUpstream(body, config, "main");
 
-test("a newcomer keeps what it says of TLS, and follows its pool in the rest", () => {
-  expect(read({ url: "https://n" })).toMatchObject({
+test("a new upstream keeps its own TLS settings, and uses the pool's for the rest", () => {
+  expect(parse({ url: "https://n" })).toMatchObject({
     address: { protocol: "https", hostname: "n", port: 443 },
   });
-  expect(read({ url: "https://n" })).not.toHaveProperty("address.tls");
-  expect(read({ url: "https://n", tls: { serverName: "a.b" } })).toHaveProperty("address.tls", {
+  expect(parse({ url: "https://n" })).not.toHaveProperty("address.tls");
+  expect(parse({ url: "https://n", tls: { serverName: "a.b" } })).toHaveProperty("address.tls", {
     ...{ serverName: "a.b", verify: false },
   });
-  expect(read({ url: "https://n", tls: { verify: true } })).toHaveProperty("address.tls", { verify: true });
+  expect(parse({ url: "https://n", tls: { verify: true } })).toHaveProperty("address.tls", { verify: true });
 });
 
 test.each([
   [
     { url: "https://n", tls: { ca: "/etc/shadow" } },
-    "Cannot use tls.ca: files are named in the configuration alone, as upstreamTls of the pool",
+    "Cannot use tls.ca: only the configuration file can name certificate files. Use upstreamTls of the pool.",
   ],
-  [
-    { url: "http://n", tls: { verify: false } },
-    "Cannot use tls: it means nothing for http://n, which is not https",
-  ],
-])("a newcomer that cannot be judged so is refused: %j", (given, message) =>
-  expect(read(given)).toMatchObject({ status: 422, message }),
+  [{ url: "http://n", tls: { verify: false } }, "Cannot use tls with http://n: the URL must be https."],
+])("a new upstream with unusable TLS settings is refused: %j", (body, message) =>
+  expect(parse(body)).toMatchObject({ status: 422, message }),
 );

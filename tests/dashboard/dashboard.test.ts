@@ -2,12 +2,12 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import {
-  type AdminStandIn,
+  type FakeAdminApi,
   busySnapshot,
   calmSnapshot,
   pool,
   snapshotOf,
-  startAdminStandIn,
+  startFakeAdminApi,
   upstream,
   upstreamsOf,
   withUpstream,
@@ -15,7 +15,7 @@ import {
 import { until } from "../support/wait.ts";
 
 interface Scene {
-  readonly admin: AdminStandIn;
+  readonly admin: FakeAdminApi;
   readonly dashboard: Dashboard;
   readonly base: string;
   readonly bugs: unknown[];
@@ -31,7 +31,7 @@ async function scene(
   options: { snapshot?: ReturnType<typeof calmSnapshot>; adminToken?: string; balancerUrl?: string } = {},
 ): Promise<Scene> {
   const { snapshot, balancerUrl, ...rest } = options;
-  const admin = await startAdminStandIn(snapshot);
+  const admin = await startFakeAdminApi(snapshot);
   const bugs: unknown[] = [];
   const dashboard = await startDashboard(
     {
@@ -298,10 +298,12 @@ describe("an action", () => {
     expect(admin.posts.map(({ mode }) => mode)).toEqual(["draining", "ready"]);
     const again = await undo(first);
     expect(again.status).toBe(422);
-    expect(await again.text()).toContain("Cannot undo that any more");
+    expect(await again.text()).toContain("Cannot undo this action");
     const second = await draining();
     admin.snapshot = withUpstream(admin.snapshot, "localhost:8082", { mode: "maintenance" });
-    expect(await (await undo(second)).text()).toContain("localhost:8082 was set to maintenance since");
+    expect(await (await undo(second)).text()).toContain(
+      "the mode of localhost:8082 has since changed to maintenance",
+    );
     expect(admin.posts).toHaveLength(3);
   });
 
@@ -311,7 +313,7 @@ describe("an action", () => {
     expect(unconfirmed.status).toBe(422);
     expect(await unconfirmed.text()).toContain("Pool main will have no available upstream: clients get 503.");
     const silent = await act(base, { act: "maintenance", upstream: "only", confirmed: "yes" });
-    expect(await silent.text()).toContain("Say why");
+    expect(await silent.text()).toContain("Enter a reason");
     expect((await act(base, { act: "drain", upstream: "only", confirmed: "yes" })).status).toBe(303);
     expect(admin.posts).toHaveLength(1);
   });
@@ -404,7 +406,7 @@ describe("without the admin API", () => {
     ]) {
       expect(message).toContain(words);
     }
-    const revived = await startAdminStandIn(calmSnapshot(), admin.port);
+    const revived = await startFakeAdminApi(calmSnapshot(), admin.port);
     open.push(() => revived.close());
     await until(async () => (await live.next()).includes("All 3 upstreams serve"), "the recovery", 10_000);
     await live.leave();
@@ -420,7 +422,7 @@ describe("without the admin API", () => {
 
   test("a rejected token is shown as such, not as a missing balancer", async () => {
     const { admin, base } = await scene();
-    admin.answer = (_, response) => response.writeHead(401).end("{}");
+    admin.respond = (_, response) => response.writeHead(401).end("{}");
     const html = await (await fetch(base)).text();
     expect(html).toContain("rejected this dashboard&#x27;s token");
     expect(html).toContain("ADMIN_TOKEN");
@@ -429,20 +431,20 @@ describe("without the admin API", () => {
 
   test("something else at that address is named as such", async () => {
     const { admin, base } = await scene();
-    admin.answer = (_, response) => response.end('{"hello":"world"}');
+    admin.respond = (_, response) => response.end('{"hello":"world"}');
     expect(await (await fetch(base)).text()).toContain("Unexpected response from the admin API");
   });
 
   test("a wrong token is named as such", async () => {
     const { admin, base } = await scene();
-    admin.answer = (_, response) => response.writeHead(401).end();
+    admin.respond = (_, response) => response.writeHead(401).end();
     expect(await (await fetch(base)).text()).toContain("The admin API rejected this dashboard&#x27;s token");
   });
 
   test("an admin API that hangs is given up after two seconds", async () => {
     const { admin, base } = await scene();
-    admin.answer = () => {};
-    expect(await (await fetch(base)).text()).toContain("no answer in time");
+    admin.respond = () => {};
+    expect(await (await fetch(base)).text()).toContain("timed out");
   });
 });
 
@@ -469,7 +471,7 @@ describe("/api/status", () => {
   });
 
   test("shows when the public listener is unreachable", async () => {
-    const gone = await startAdminStandIn();
+    const gone = await startFakeAdminApi();
     await gone.close();
     const { base } = await scene({ balancerUrl: gone.url });
     const { frontDoor, verdict } = await statusOf(base);
@@ -478,8 +480,8 @@ describe("/api/status", () => {
   });
 
   test("shows when the public listener returns an error", async () => {
-    const listener = await startAdminStandIn();
-    listener.answer = (_, response) => response.writeHead(503).end();
+    const listener = await startFakeAdminApi();
+    listener.respond = (_, response) => response.writeHead(503).end();
     open.push(() => listener.close());
     const { base } = await scene({ balancerUrl: listener.url });
     expect((await statusOf(base)).frontDoor).toMatchObject({ reachable: false, status: 503 });
@@ -496,8 +498,8 @@ test("/healthz sends no request to the balancer", async () => {
 
 test("the public listener is checked rarely, regardless of the number of viewers", async () => {
   let looks = 0;
-  const listener = await startAdminStandIn();
-  listener.answer = (_, response) => {
+  const listener = await startFakeAdminApi();
+  listener.respond = (_, response) => {
     looks += 1;
     response.end();
   };

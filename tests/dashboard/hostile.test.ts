@@ -7,11 +7,11 @@ import {
 } from "../../src/dashboard/login/pages.tsx";
 import { eventOf } from "../../src/dashboard/live/sse.ts";
 import { renderNumbers } from "../../src/dashboard/charts/data-table.tsx";
-import { addingOf } from "../../src/dashboard/actions/add-upstream.tsx";
+import { parseAddForm } from "../../src/dashboard/actions/add-upstream.tsx";
 import { parseActionForm } from "../../src/dashboard/actions/action-form.ts";
 import { actions } from "../../src/wording/effect.ts";
 import { UndoHistory, undoOfAdding } from "../../src/dashboard/actions/undo.ts";
-import { renderActed } from "../../src/dashboard/actions/result.tsx";
+import { renderActionResult } from "../../src/dashboard/actions/result.tsx";
 import { effectOf } from "../../src/wording/effect.ts";
 import {
   renderAdd,
@@ -28,7 +28,7 @@ import {
 } from "../../src/dashboard/overview/page.tsx";
 import type { ReloadCardProps } from "../../src/dashboard/config/reload-card.tsx";
 import { renderConfigPage, renderReload } from "../../src/dashboard/config/page.tsx";
-import { renderEventsPage, renderFresh } from "../../src/dashboard/events/page.tsx";
+import { renderEventsPage, renderNewEvents } from "../../src/dashboard/events/page.tsx";
 import { parseEventFilter } from "../../src/dashboard/events/filter.ts";
 import { renderDryRunResult, renderDryRunPage } from "../../src/dashboard/requests/dry-run-page.tsx";
 import { renderExplainPage } from "../../src/dashboard/requests/explain-page.tsx";
@@ -38,7 +38,7 @@ import { renderRows } from "../../src/dashboard/requests/row.tsx";
 import { filterNames, parseRequestFilter as requestsSought } from "../../src/dashboard/requests/filter.tsx";
 import type { StoredRequest } from "../../src/requests/recent-requests.ts";
 import type { DryRunResult } from "../../src/requests/dry-run.ts";
-import { requestDesk, retriedRequest } from "../support/requests-fixture.ts";
+import { fakeRequestsApi, retriedRequest } from "../support/requests-fixture.ts";
 import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
 import type { DashboardState } from "../../src/wording/verdict.ts";
 import type { UpstreamPageState } from "../../src/dashboard/live/upstream-poller.ts";
@@ -188,10 +188,10 @@ const renderings: Readonly<Record<string, (picture: DashboardState) => string>> 
   "the page, sorted and filtered": (each) =>
     renderPage({ state: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
   "the page with a notice": (each) => renderPage({ state: each, notice: hostile }),
-  "the page after an act": (each) => renderPage({ state: each, done: { deed, place } }),
+  "the page after an act": (each) => renderPage({ state: each, done: { entry: deed, location: place } }),
   "the live fragment": (each) => renderLive(each),
   "a live event": (each) => eventOf(renderLive(each)),
-  "the answer to an act": () => renderActed({ deed, place }),
+  "the answer to an act": () => renderActionResult({ entry: deed, location: place }),
   "a live fragment after another one": (each) => {
     const other = (row: Row) => ({ ...row, cells: row.cells.map((cell, index) => (index % 2 ? cell : "")) });
     return renderLive(each, undefined, (row) => rowSince(row, other(row)));
@@ -216,14 +216,14 @@ const configuration = {
   refused: { at: 0, by: hostile, problems: [hostile] },
 };
 const reloads: readonly ReloadCardProps[] = [
-  { configuration, now: 9, looked: { kind: "dry", result: { value: plan } } },
+  { configuration, now: 9, preview: { kind: "dry", result: { value: plan } } },
   { configuration, now: 9 },
-  { configuration, now: 9, looked: { kind: "dry", result: { value: plan }, isStale: true } },
-  { configuration, now: 9, looked: { kind: "apply", result: { value: { ...plan, applied: true } } } },
+  { configuration, now: 9, preview: { kind: "dry", result: { value: plan }, isStale: true } },
+  { configuration, now: 9, preview: { kind: "apply", result: { value: { ...plan, applied: true } } } },
   {
     configuration,
     now: 9,
-    looked: { kind: "apply", result: { error: { ...refused, problems: [hostile] } } },
+    preview: { kind: "apply", result: { error: { ...refused, problems: [hostile] } } },
   },
 ];
 const said = { upstream: hostile, by: hostile, why: hostile, at: 0 };
@@ -262,41 +262,47 @@ const imagined = {
   clientAddress: hostile,
   headers: hostile,
 };
-const foreseen = poisoned(requestDesk().dryRun) as DryRunResult;
+const foreseen = poisoned(fakeRequestsApi().dryRun) as DryRunResult;
 
 const requestRenderings: Readonly<Record<string, () => string>> = {
-  requests: () => renderRequestsPage({ sought: filter, told: found, picture }),
-  "older requests": () => renderRequestsPage({ sought: { ...filter, before: 9 }, told: found, picture }),
+  requests: () => renderRequestsPage({ filter, result: found, state: picture }),
+  "older requests": () =>
+    renderRequestsPage({ filter: { ...filter, before: 9 }, result: found, state: picture }),
   "no requests": () =>
     renderRequestsPage({
-      ...{ sought: requestsSought(new URLSearchParams()), picture },
-      told: { value: { requests: [], sampled: false } },
+      ...{ filter: requestsSought(new URLSearchParams()), state: picture },
+      result: { value: { requests: [], sampled: false } },
     }),
   "requests that cannot be read": () =>
-    renderRequestsPage({ sought: filter, told: { error: refused }, picture }),
+    renderRequestsPage({ filter, result: { error: refused }, state: picture }),
   "rows of the tail": () => renderRows([request]),
-  "a request explained": () => renderExplainPage({ requestId: hostile, told: { value: explained }, picture }),
+  "a request explained": () =>
+    renderExplainPage({ requestId: hostile, result: { value: explained }, state: picture }),
   "a request without attempts": () =>
     renderExplainPage({
-      ...{ requestId: hostile, picture },
-      told: { value: { ...explained, attempts: [], choices: [], isClientGone: true } },
+      ...{ requestId: hostile, state: picture },
+      result: { value: { ...explained, attempts: [], choices: [], isClientGone: true } },
     }),
   "a request that is not retried": () =>
     renderExplainPage({
-      ...{ requestId: hostile, picture },
-      told: { value: { ...explained, choices: explained.choices.slice(1), status: 0 } },
+      ...{ requestId: hostile, state: picture },
+      result: { value: { ...explained, choices: explained.choices.slice(1), status: 0 } },
     }),
   "a request that is not remembered": () =>
-    renderExplainPage({ requestId: hostile, told: { error: { ...refused, reason: "missing" } }, picture }),
-  "a dry run": () => renderDryRunPage({ form: imagined, answer: { value: foreseen } }),
+    renderExplainPage({
+      requestId: hostile,
+      result: { error: { ...refused, reason: "missing" } },
+      state: picture,
+    }),
+  "a dry run": () => renderDryRunPage({ form: imagined, reply: { value: foreseen } }),
   "a dry run without an available upstream": () =>
-    renderDryRunPage({ form: imagined, answer: { value: { ...foreseen, chosen: null } } }),
+    renderDryRunPage({ form: imagined, reply: { value: { ...foreseen, chosen: null } } }),
   "a part of a dry run": () => renderDryRunResult({ value: foreseen }),
   "a dry run with mistakes": () => renderDryRunResult({ problems: [hostile] }),
   "a refused dry run": () => renderDryRunResult({ error: refused }),
-  "failing requests": () => renderFailing({ upstream: hostile, told: found }),
+  "failing requests": () => renderFailing({ upstream: hostile, result: found }),
   "failing requests that cannot be read": () =>
-    renderFailing({ upstream: hostile, told: { error: refused } }),
+    renderFailing({ upstream: hostile, result: { error: refused } }),
   "an upstream's page with its failing requests": () => renderUpstreamPage({ shown, failing: found }),
 };
 
@@ -317,21 +323,21 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
     renderUpstreamPage({ shown: { ...shown, detail: { ...detail, rehearsal: rehearsed } } }),
   "the configuration": () =>
     renderConfigPage({
-      told: { value: [{ name: hostile, value: hostile, source: hostile }] },
+      settings: { value: [{ name: hostile, value: hostile, source: hostile }] },
       intents: { value: hostileIntents },
       exported: { value: hostile },
       reload: reloads[0] as ReloadCardProps,
     }),
   "the configuration whose intents cannot be read": () =>
     renderConfigPage({
-      told: { value: [] },
+      settings: { value: [] },
       intents: { error: refused },
       exported: { error: refused },
       reload: reloads[1] as ReloadCardProps,
     }),
   "the configuration that cannot be read": () =>
     renderConfigPage({
-      told: { error: refused },
+      settings: { error: refused },
       intents: { error: refused },
       exported: { error: refused },
       reload: { configuration: undefined, now: 0 },
@@ -339,12 +345,12 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
   "the events": () =>
     [false, true]
       .map((isAudit) =>
-        renderEventsPage({ sought: soughtFor(isAudit), told: { value: hostileEvents }, snapshot }),
+        renderEventsPage({ filter: soughtFor(isAudit), result: { value: hostileEvents }, snapshot }),
       )
       .join(""),
   "events that cannot be read": () =>
-    renderEventsPage({ sought: soughtFor(false), told: { error: refused }, snapshot: undefined }),
-  "a new event": () => renderFresh({ fresh: hostileEvents, last: 3, error: hostile }),
+    renderEventsPage({ filter: soughtFor(false), result: { error: refused }, snapshot: undefined }),
+  "a new event": () => renderNewEvents({ fresh: hostileEvents, last: 3, error: hostile }),
   "a reload": () => reloads.map(renderReload).join(""),
   "the login": () => renderLogin({ csrf: hostile, next: hostile, name: hostile, text: hostile, tone: "bad" }),
   "a refusal": () => renderAccessDenied({ title: hostile, text: hostile }),
@@ -378,9 +384,9 @@ describe("a hostile string never reaches the markup of an act raw", () => {
         const asked = parseActionForm(fields) as NonNullable<ReturnType<typeof parseActionForm>>;
         const effect = effectOf(whole, asked);
         for (const shape of shapes) {
-          check(renderPanel({ asked, effect, problem: hostile }, shape));
+          check(renderPanel({ form: asked, effect, problem: hostile }, shape));
           const many = { ...asked, ids: [hostile, `${hostile}2`] };
-          check(renderPanel({ asked: many, effect: undefined, problem: hostile }, shape));
+          check(renderPanel({ form: many, effect: undefined, problem: hostile }, shape));
         }
         for (const raw of ["<i>", `"'`, "&raw"]) expect(renderEffect(effect, true)).not.toContain(raw);
       }
@@ -390,8 +396,8 @@ describe("a hostile string never reaches the markup of an act raw", () => {
     const fields = new URLSearchParams({ pool: hostile, url: hostile, name: hostile, weight: hostile });
     for (const at of ["", hostile]) {
       fields.set("at", at);
-      const adding = addingOf(fields) as NonNullable<ReturnType<typeof addingOf>>;
-      for (const shape of shapes) check(renderAdd({ adding, problem: hostile }, shape));
+      const adding = parseAddForm(fields) as NonNullable<ReturnType<typeof parseAddForm>>;
+      for (const shape of shapes) check(renderAdd({ form: adding, problem: hostile }, shape));
     }
   });
   test("what was not done", () => {
@@ -443,6 +449,7 @@ test("numbers of an upstream that are not numbers become no markup either", () =
 test("numbers of a request that are not numbers become no markup either", () => {
   const text = JSON.stringify(explained, (_, value) => (typeof value === "number" ? hostile : value));
   const value = JSON.parse(text) as typeof explained;
-  const html = renderExplainPage({ requestId: hostile, told: { value }, picture }) + renderRows([value]);
+  const html =
+    renderExplainPage({ requestId: hostile, result: { value }, state: picture }) + renderRows([value]);
   for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
 });

@@ -152,11 +152,11 @@ describe("a dashboard whose balancer has users", () => {
   });
 
   test.each([
-    ["a wrong password", { password: "nope" }, 401, "Name or password is wrong."],
-    ["an unknown name", { name: '<i>"' }, 401, "Name or password is wrong."],
-    ["no password", { password: "" }, 401, "Name or password is wrong."],
-    ["a token of another visit", { csrf: "x".repeat(43) }, 403, "This form was too old"],
-    ["no token", { csrf: "" }, 403, "This form was too old"],
+    ["a wrong password", { password: "nope" }, 401, "Wrong name or password."],
+    ["an unknown name", { name: '<i>"' }, 401, "Wrong name or password."],
+    ["no password", { password: "" }, 401, "Wrong name or password."],
+    ["a token of another visit", { csrf: "x".repeat(43) }, 403, "This form has expired"],
+    ["no token", { csrf: "" }, 403, "This form has expired"],
   ])("rejects %s with an error", async (_, change, status, words) => {
     const { base } = await scene();
     const browser = new Browser(base);
@@ -178,7 +178,7 @@ describe("a dashboard whose balancer has users", () => {
     for (let index = 0; index < 5; index++) await browser.login("otto", "nope");
     const response = await browser.login("otto");
     expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
-    expect(await response.text()).toContain("Too many failures. Try again in 1 s.");
+    expect(await response.text()).toContain("Too many failed logins. Try again in 1 s.");
     expect(admin.notes[0]?.detail).toBe('as "otto" from 127.0.0.1');
   });
 
@@ -292,7 +292,7 @@ describe("a dashboard whose balancer has users", () => {
     }
     await reader.cancel();
     expect((await gone.ask("/")).headers.get("location")).toBe("/login?next=%2F&ended=");
-    expect(await gone.text("/login?ended")).toContain("The session has ended. Log in again.");
+    expect(await gone.text("/login?ended")).toContain("Your session has ended. Log in again.");
   });
 
   test("requires a login as soon as a reload adds users, also for open pages", async () => {
@@ -320,7 +320,7 @@ describe("a dashboard whose balancer has users", () => {
     expect((await stranger.ask("/")).status).toBe(303);
     const response = await stranger.login("vera");
     expect(response.status).toBe(502);
-    expect(await response.text()).toContain("The balancer cannot be asked: connection refused.");
+    expect(await response.text()).toContain("Cannot reach the admin API: connection refused.");
     // It restarts without its sessions.
     state.admin = await startAdminStand({ users }, { snapshot: calmSnapshot(), port });
     await until(async () => (await browser.ask("/")).status === 303, "the login");

@@ -4,7 +4,7 @@ import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { changeOf, eventReason } from "../../src/dashboard/events/timeline.tsx";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { pool, snapshotOf, startAdminStandIn, upstream } from "../support/fake-admin-api.ts";
+import { pool, snapshotOf, startFakeAdminApi, upstream } from "../support/fake-admin-api.ts";
 
 const open: Array<() => unknown> = [];
 afterEach(async () => {
@@ -14,7 +14,7 @@ afterEach(async () => {
 /** A dashboard that is requested like a browser navigates. */
 async function scene() {
   const upstreams = [upstream("a", { weight: 3 }), upstream("b", { weight: 3 }), upstream("c")];
-  const admin = await startAdminStandIn(snapshotOf(pool({ upstreams })));
+  const admin = await startFakeAdminApi(snapshotOf(pool({ upstreams })));
   const where = { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url };
   const dashboard = await startDashboard(where, runtime);
   open.push(
@@ -63,7 +63,7 @@ describe("a confirmation", () => {
     const page = await ask("/actions?act=remove&upstream=nobody");
     expect(page.status).toBe(422);
     const html = await page.text();
-    expect(html).toContain("There is no upstream called nobody, or no longer.");
+    expect(html).toContain("No upstream named &quot;nobody&quot;.");
     expect(html).not.toContain('action="/actions"');
   });
 

@@ -33,7 +33,7 @@ describe("visitors", () => {
   test("use the dashboard's own token only after the admin API reported that there are no accounts", async () => {
     const { time, state, visitors, bearers } = lobby("own");
     const everybody = () => bearers[0]?.();
-    expect(await visitors.admit(undefined)).toBe(visitors.everybody);
+    expect(await visitors.admit(undefined)).toBe(visitors.anonymous);
     expect([everybody(), visitors.bearer]).toEqual([undefined, undefined]);
     state.standing = { kind: "open" };
     await visitors.admit(undefined);
@@ -41,7 +41,7 @@ describe("visitors", () => {
     state.standing = { kind: "closed" };
     await time.advance(1_000);
     expect(await visitors.admit(undefined)).toBeUndefined();
-    expect(visitors.isWelcome(visitors.everybody)).toBe(false);
+    expect(visitors.isAdmitted(visitors.anonymous)).toBe(false);
     // Data that all visitors share is read with it for logged-in visitors.
     expect([everybody(), visitors.bearer]).toEqual([undefined, "own"]);
   });
@@ -73,7 +73,7 @@ describe("visitors", () => {
     await visitors.admit("a");
     state.standing = { kind: "unknown" };
     await time.advance(29 * 60_000);
-    expect((await visitors.admit("a"))?.person?.name).toBe("ann");
+    expect((await visitors.admit("a"))?.user?.name).toBe("ann");
     expect(await visitors.admit("b")).toBeUndefined();
     expect(await visitors.admit(undefined)).toBeUndefined();
     await time.advance(60_000);
@@ -87,11 +87,11 @@ describe("visitors", () => {
     await time.advance(1_000);
     state.standing = { kind: "user", name: "ann", role: "viewer" };
     const after = await visitors.admit("a");
-    expect(after?.person?.role).toBe("viewer");
-    expect(after?.person?.csrf).toBe(before?.person?.csrf ?? "");
+    expect(after?.user?.role).toBe("viewer");
+    expect(after?.user?.csrf).toBe(before?.user?.csrf ?? "");
     for (let session = 0; session < 256; session++) await visitors.admit(`s${session}`);
     expect(bearers.length).toBe(258);
-    expect(after && visitors.isWelcome(after)).toBe(false);
+    expect(after && visitors.isAdmitted(after)).toBe(false);
   });
 
   test("are checked in the background only while a live stream is open", async () => {
@@ -100,7 +100,7 @@ describe("visitors", () => {
     const visitor = await visitors.admit("a");
     if (!visitor) throw new Error("Cannot go on: ann was not let in");
     const live = () => new Response(new ReadableStream(), { headers: { "Content-Type": "text/event-stream" } });
-    const [left, ended] = [visitors.hold(visitor, live()), visitors.hold(visitor, live())];
+    const [left, ended] = [visitors.track(visitor, live()), visitors.track(visitor, live())];
     await left.body?.cancel();
     await time.advance(2_000);
     expect(state.asked).toBe(2);

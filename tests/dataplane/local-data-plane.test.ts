@@ -9,14 +9,14 @@ import { Metrics } from "../../src/metrics/metrics.ts";
 import { LocalDataPlane } from "../../src/dataplane/local-data-plane.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
 import { configOf } from "../support/configs.ts";
-import { startStuck } from "../support/origin.ts";
+import { startSilentOrigins } from "../support/origin.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
-test("an end waits for what is told late of the requests that it cuts, so that each has its record", async () => {
-  const { origins, stuck } = await startStuck(1);
-  /** As a runtime on a busy machine: what it cuts, the engine hears of later. */
-  const late: Engine = {
+test("the end waits for late results of aborted requests, so that each request has its record", async () => {
+  const { origins, pending } = await startSilentOrigins(1);
+  /** Like a runtime on a busy machine: the engine sees closed connections late. */
+  const lateEngine: Engine = {
     name: "fetch",
     async listen(options) {
       const listener = await fetchEngine.listen(options);
@@ -30,13 +30,13 @@ test("an end waits for what is told late of the requests that it cuts, so that e
   const listen = { hostname: "127.0.0.1", port: 0, maxClients: 9 };
   const config = configOf("main: a", { listen }, {});
   const [main] = config.pools;
-  const placed = { ...config, pools: main ? [{ ...main, upstreams: [upstream] }] : [] };
+  const placedConfig = { ...config, pools: main ? [{ ...main, upstreams: [upstream] }] : [] };
   const observer = { outlierChanged() {}, panicChanged() {} };
   const registry = new PoolRegistry({ clock: systemClock, random: seededRandom(1), observer });
-  registry.commit(registry.prepare(placed));
+  registry.commit(registry.prepare(placedConfig));
   const records: RequestRecord[] = [];
   const dataPlane = new LocalDataPlane({
-    ...{ config: placed, engine: late, sharesPort: false, registry, clock: systemClock },
+    ...{ config: placedConfig, engine: lateEngine, sharesPort: false, registry, clock: systemClock },
     metrics: new Metrics(systemClock),
     records: [
       {
@@ -53,7 +53,7 @@ test("an end waits for what is told late of the requests that it cuts, so that e
   const client = await RawClient.connect(dataPlane.port);
   try {
     client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
-    await until(() => stuck.length === 1, "the request to arrive");
+    await until(() => pending.length === 1, "the request to arrive");
     await dataPlane.end();
     expect(records).toMatchObject([{ target: "/cut", attempts: [{ outcome: "cancelled" }] }]);
   } finally {

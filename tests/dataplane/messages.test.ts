@@ -5,7 +5,7 @@ import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { mergeVerdicts } from "../../src/dataplane/worker-aggregation.ts";
-import { applyState, buildReport, perWorkerConfig, stateOf } from "../../src/dataplane/messages.ts";
+import { applyState, buildReport, perWorkerConfig, buildDesiredState } from "../../src/dataplane/messages.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { failure, completed } from "../../src/pool/outcome.ts";
@@ -17,33 +17,34 @@ const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
 function setUp(pools = "main: a b c") {
   const now = { ms: 1_000 };
   const clock = () => now.ms;
-  const heard: string[] = [];
+  const changes: string[] = [];
   const observer: PoolObserver = {
-    outlierChanged: (_, { upstream, from, to }) => void heard.push(`${upstream.id} ${from}→${to}`),
+    outlierChanged: (_, { upstream, from, to }) => void changes.push(`${upstream.id} ${from}→${to}`),
     panicChanged() {},
   };
-  const fleetWith = (pool = observer) => new PoolRegistry({ clock, random: seededRandom(1), observer: pool });
+  const createRegistry = (pool = observer) =>
+    new PoolRegistry({ clock, random: seededRandom(1), observer: pool });
   const config = configOf(pools);
-  const parent = fleetWith();
+  const parent = createRegistry();
   parent.commit(parent.prepare(config));
   for (const pool of parent.pools) for (const one of pool.upstreams) pool.recordProbe(one, true);
-  const silent = { outlierChanged() {}, panicChanged() {} };
-  const workers = [fleetWith(silent), fleetWith(silent)];
-  const tell = () => {
+  const noObserver = { outlierChanged() {}, panicChanged() {} };
+  const workers = [createRegistry(noObserver), createRegistry(noObserver)];
+  const syncWorkers = () => {
     for (const worker of workers)
       applyState(
         { registry: worker, faults: new FaultRegistry() },
-        overTheWire(stateOf(config, parent, new FaultRegistry())),
+        overTheWire(buildDesiredState(config, parent, new FaultRegistry())),
       );
   };
-  tell();
+  syncWorkers();
   const upstreamIn = (registry: PoolRegistry | undefined, id: string) => {
     const found = registry?.find(id);
     if (!found) throw new Error(`no ${id}`);
-    return { pool: found.member.pool, upstream: found.upstream };
+    return { pool: found.entry.pool, upstream: found.upstream };
   };
-  /** An attempt of one worker. */
-  const run = (worker: number, id: string, isGood: boolean) => {
+  /** Runs an attempt in one worker. */
+  const runAttempt = (worker: number, id: string, isGood: boolean) => {
     const { pool, upstream } = upstreamIn(workers[worker], id);
     const attempt = new Attempt(clock, { attemptEnded() {} }, httpResponseClassifier);
     attempt.start(upstream, pool);
@@ -51,7 +52,7 @@ function setUp(pools = "main: a b c") {
     attempt.end(isGood ? completed : failure("head", "upstream_reset"));
   };
   const eject = (worker: number, id: string) => {
-    for (let i = 0; i < 5; i++) run(worker, id, false);
+    for (let i = 0; i < 5; i++) runAttempt(worker, id, false);
   };
   const report = (worker: number) => {
     const registry = workers[worker] ?? parent;
@@ -64,36 +65,48 @@ function setUp(pools = "main: a b c") {
       }),
     );
   };
-  const hear = (worker: number) => mergeVerdicts(parent, report(worker), { observer, now: now.ms });
+  const mergeReport = (worker: number) => mergeVerdicts(parent, report(worker), { observer, now: now.ms });
   const status = (id: string) =>
     [parent, ...workers].map((registry) => {
       const { pool, upstream } = upstreamIn(registry, id);
       void pool.available;
       return upstream.status;
     });
-  return { now, heard, config, parent, workers, tell, upstreamIn, run, eject, hear, status };
+  return {
+    now,
+    changes,
+    config,
+    parent,
+    workers,
+    syncWorkers,
+    upstreamIn,
+    runAttempt,
+    eject,
+    mergeReport,
+    status,
+  };
 }
 
-describe("a state", () => {
-  test("makes another process's fleet the same: who is there, wanted, and known to be well", () => {
-    const { parent, workers, tell, upstreamIn, status } = setUp("main: a b;weight=3 | api: c");
+describe("a state message", () => {
+  test("makes another process's pools equal: upstreams, modes and health", () => {
+    const { parent, workers, syncWorkers, upstreamIn, status } = setUp("main: a b;weight=3 | api: c");
     const { pool, upstream } = upstreamIn(parent, "a");
     pool.setMode(upstream, "draining");
     const api = upstreamIn(parent, "c");
     for (let i = 0; i < 3; i++) api.pool.recordProbe(api.upstream, false);
-    tell();
+    syncWorkers();
     expect(status("a")).toEqual(["draining", "draining", "draining"]);
     expect(status("b")).toEqual(["passing", "passing", "passing"]);
     expect(status("c")).toEqual(["failing", "failing", "failing"]);
     expect(upstreamIn(workers[0], "b").upstream.weight).toBe(3);
     for (let i = 0; i < 2; i++) api.pool.recordProbe(api.upstream, true);
-    tell();
+    syncWorkers();
     expect(status("c")).toEqual(["passing", "passing", "passing"]);
-    // Whoever recovers starts slowly, wherever the recovery was seen.
+    // A recovered upstream slow-starts in every process.
     expect(upstreamIn(workers[1], "c").upstream.effectiveWeight).toBeCloseTo(0.1);
   });
 
-  test("divides what holds for all workers together, and tells nobody the token", () => {
+  test("divides limits among the workers, and leaves the token out", () => {
     const config = configOf(
       "main: a",
       {
@@ -112,96 +125,96 @@ describe("a state", () => {
 });
 
 describe("a passive verdict", () => {
-  test("of one worker counts for all, and is told once", () => {
-    const { eject, hear, tell, status, heard } = setUp();
+  test("of one worker applies to all, and is reported once", () => {
+    const { eject, mergeReport, syncWorkers, status, changes } = setUp();
     eject(0, "a");
     expect(status("a")).toEqual(["passing", "ejected", "passing"]);
-    expect(hear(0)).toBe(true);
-    expect(hear(0)).toBe(false);
-    tell();
+    expect(mergeReport(0)).toBe(true);
+    expect(mergeReport(0)).toBe(false);
+    syncWorkers();
     expect(status("a")).toEqual(["ejected", "ejected", "ejected"]);
-    expect(hear(1)).toBe(false);
-    expect(heard).toEqual(["a up→ejected"]);
+    expect(mergeReport(1)).toBe(false);
+    expect(changes).toEqual(["a up→ejected"]);
   });
 
-  test("ends everywhere at its time, and the first good answer speaks for all", () => {
-    const { eject, hear, tell, run, status, now } = setUp();
+  test("ends in every process at the same time, and the first success applies to all", () => {
+    const { eject, mergeReport, syncWorkers, runAttempt, status, now } = setUp();
     eject(0, "a");
-    hear(0);
-    tell();
+    mergeReport(0);
+    syncWorkers();
     now.ms += 30_000;
     expect(status("a")).toEqual(["probation", "probation", "probation"]);
     now.ms += 5;
-    run(1, "a", true);
-    // A state that was on its way says nothing new.
-    tell();
+    runAttempt(1, "a", true);
+    // A state that was sent before changes nothing.
+    syncWorkers();
     expect(status("a")).toEqual(["probation", "probation", "passing"]);
-    hear(1);
-    tell();
+    mergeReport(1);
+    syncWorkers();
     expect(status("a")).toEqual(["passing", "passing", "passing"]);
   });
 
-  test("has its first try in one process alone, and the other tries only if that one has nothing to try it with", () => {
-    const { eject, hear, parent, workers, config, status, run, now } = setUp();
-    const tell = () => {
-      const state = overTheWire(stateOf(config, parent, new FaultRegistry()));
+  test("is tried by one worker first, and by the other only if that one has no request for it", () => {
+    const { eject, mergeReport, parent, workers, config, status, runAttempt, now } = setUp();
+    const syncWorkers = () => {
+      const state = overTheWire(buildDesiredState(config, parent, new FaultRegistry()));
       for (const [index, worker] of workers.entries())
-        applyState({ registry: worker, faults: new FaultRegistry() }, state, { index, of: 2 });
+        applyState({ registry: worker, faults: new FaultRegistry() }, state, { index, count: 2 });
     };
     const first = () => status("a").slice(1).indexOf("probation");
     eject(0, "a");
-    hear(0);
-    tell();
+    mergeReport(0);
+    syncWorkers();
     now.ms += 30_000;
-    tell();
+    syncWorkers();
     expect(status("a").slice(1).toSorted()).toEqual(["ejected", "probation"]);
     const [one, other] = [first(), 1 - first()];
     now.ms += 999;
     expect(status("a")[1 + other]).toBe("ejected");
     now.ms += 1;
     expect(status("a")[1 + other]).toBe("probation");
-    run(one, "a", true);
-    hear(one);
-    tell();
+    runAttempt(one, "a", true);
+    mergeReport(one);
+    syncWorkers();
     expect(status("a")).toEqual(["passing", "passing", "passing"]);
   });
 
-  test("that fails its probation is longer for all", () => {
-    const { eject, hear, tell, run, status, now, upstreamIn, workers } = setUp();
+  test("that fails its probation lasts longer for all", () => {
+    const { eject, mergeReport, syncWorkers, runAttempt, status, now, upstreamIn, workers } = setUp();
     eject(0, "a");
-    hear(0);
-    tell();
+    mergeReport(0);
+    syncWorkers();
     now.ms += 30_001;
     status("a");
-    run(0, "a", false);
-    hear(0);
-    tell();
+    runAttempt(0, "a", false);
+    mergeReport(0);
+    syncWorkers();
     const { outlier } = upstreamIn(workers[1], "a").upstream;
     expect(outlier).toMatchObject({ state: "ejected", ejections: 2, endsAt: now.ms + 60_000 });
   });
 
-  test("never takes the last one out, though two workers each eject another one at the same moment", () => {
-    const { eject, hear, tell, status, heard, now } = setUp("main: a b");
+  test("never ejects the last upstream, even if two workers eject different ones at the same moment", () => {
+    const { eject, mergeReport, syncWorkers, status, changes, now } = setUp("main: a b");
     eject(0, "a");
     eject(1, "b");
-    hear(0);
-    hear(1);
+    mergeReport(0);
+    mergeReport(1);
     now.ms += 2;
-    tell();
+    syncWorkers();
     expect(status("a")).toEqual(["ejected", "ejected", "ejected"]);
     expect(status("b")).toEqual(["passing", "passing", "passing"]);
-    expect(heard).toEqual(["a up→ejected"]);
+    expect(changes).toEqual(["a up→ejected"]);
   });
 
-  test("of probes that pass again brings it back for all", () => {
-    const { eject, hear, tell, status, parent, upstreamIn, now } = setUp();
+  test("is lifted for all by probes that pass again", () => {
+    const { eject, mergeReport, syncWorkers, status, parent, upstreamIn, now } = setUp();
     eject(0, "a");
-    hear(0);
+    mergeReport(0);
     now.ms += 10;
     const { pool, upstream } = upstreamIn(parent, "a");
     for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
     for (let i = 0; i < 2; i++) pool.recordProbe(upstream, true);
-    tell();
+    syncWorkers();
     expect(status("a")).toEqual(["passing", "passing", "passing"]);
   });
 });

@@ -17,11 +17,11 @@ import { until } from "../support/wait.ts";
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 const observer = { outlierChanged() {}, panicChanged() {} };
 
-/** A process that says what it is told to. */
-interface Fake {
-  readonly heard: ToWorker[];
-  say(message: FromWorker): void;
-  die(how: string): void;
+/** A fake worker process whose messages the test sends. */
+interface FakeWorker {
+  readonly received: ToWorker[];
+  send(message: FromWorker): void;
+  exit(reason: string): void;
 }
 
 function setUp(count = 2) {
@@ -38,37 +38,37 @@ function setUp(count = 2) {
       return { seq: 0, at: 0, ...event };
     },
   };
-  const started: { at: number; fake: Fake }[] = [];
+  const started: { at: number; fake: FakeWorker }[] = [];
   const suspicions: StallSuspicion[] = [];
   const requests: [kept: readonly RequestRecord[], isSampled: boolean][] = [];
   const workers = new WorkerDataPlane({
     ...{ config, registry, metrics, observer, clock, schedule },
     onSuspicion: (all) => void suspicions.push(...all),
-    onRequests: (kept, isSampled) => void requests.push([kept, isSampled]),
+    onRequests: (records, isSampled) => void requests.push([records, isSampled]),
     faults: new FaultRegistry(),
     onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
-    host: {
+    launcher: {
       count,
       claimPort: async (_, port) => port || 4_711,
-      spawn(hear) {
-        const { promise: gone, resolve } = Promise.withResolvers<string>();
-        const fake: Fake = { heard: [], say: hear, die: resolve };
+      spawn(onMessage) {
+        const { promise: exited, resolve } = Promise.withResolvers<string>();
+        const fake: FakeWorker = { received: [], send: onMessage, exit: resolve };
         started.push({ at: clock(), fake });
         return {
-          ...{ pid: started.length, gone },
-          send: (message) => void fake.heard.push(message),
+          ...{ pid: started.length, exited },
+          send: (message) => void fake.received.push(message),
           kill: () => resolve("SIGKILL"),
         };
       },
     },
   });
-  const greet = (fake: Fake) => {
-    fake.say({ kind: "hello" });
-    fake.say({ kind: "ready", port: 4_711 });
+  const makeReady = (fake: FakeWorker) => {
+    fake.send({ kind: "hello" });
+    fake.send({ kind: "ready", port: 4_711 });
   };
-  const statesOf = ({ heard }: Fake) =>
+  const statesOf = ({ received: heard }: FakeWorker) =>
     heard.flatMap((message) => (message.kind === "state" ? [message] : []));
-  const follow = (fake: Fake, inFlight = 0, requests = 0) => {
+  const report = (fake: FakeWorker, inFlight = 0, requests = 0) => {
     const report = buildReport(registry, new Metrics(clock), {
       revision: statesOf(fake).at(-1)?.revision ?? 0,
       active: inFlight,
@@ -78,13 +78,13 @@ function setUp(count = 2) {
     const upstreams = report.upstreams.map((one, i) =>
       i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
     );
-    fake.say({ ...report, upstreams });
+    fake.send({ ...report, upstreams });
   };
-  const listening = async () => {
-    const listens = workers.listen();
+  const startListening = async () => {
+    const starting = workers.listen();
     await time.advance(0);
-    for (const { fake } of started) greet(fake);
-    await listens;
+    for (const { fake } of started) makeReady(fake);
+    await starting;
     return started.map(({ fake }) => fake);
   };
   const [a] = registry.pools[0]?.upstreams ?? [];
@@ -92,15 +92,15 @@ function setUp(count = 2) {
   return {
     time,
     config,
-    fleet: registry,
+    registry,
     metrics,
     events,
     started,
     workers,
-    listening,
-    greet,
+    startListening,
+    makeReady,
     statesOf,
-    follow,
+    report,
     a,
     suspicions,
     requests,
@@ -108,28 +108,28 @@ function setUp(count = 2) {
 }
 
 describe("workers", () => {
-  test("hear the state when they greet, at every change, and each second; a revision for each change", async () => {
-    const { workers, listening, statesOf, time, config } = setUp();
-    const [one] = (await listening()) as [Fake];
-    const told = () => statesOf(one).map(({ revision }) => revision);
-    expect(new Set(told())).toEqual(new Set([1]));
+  test("receive the state on hello, at every change, and each second, with a new revision for each change", async () => {
+    const { workers, startListening, statesOf, time, config } = setUp();
+    const [one] = (await startListening()) as [FakeWorker];
+    const revisions = () => statesOf(one).map(({ revision }) => revision);
+    expect(new Set(revisions())).toEqual(new Set([1]));
     expect(statesOf(one)[0]?.config.listen.port).toBe(config.listen.port);
-    const { length } = told();
+    const { length } = revisions();
     await time.advance(2_100);
-    expect(told().slice(length)).toEqual([1, 1]);
+    expect(revisions().slice(length)).toEqual([1, 1]);
     workers.apply({ ...config, trustedProxies: ["10.0.0.1"] });
     workers.apply({ ...config, trustedProxies: ["10.0.0.2"] });
     await time.advance(10);
-    expect(told().slice(length)).toEqual([1, 1, 2]);
+    expect(revisions().slice(length)).toEqual([1, 1, 2]);
   });
 
-  test("that die are started anew, after ever longer pauses, and that is on record", async () => {
-    const { started, listening, time, events, greet } = setUp(1);
-    await listening();
+  test("that die are restarted with exponential back-off, and that is recorded", async () => {
+    const { started, startListening, time, events, makeReady } = setUp(1);
+    await startListening();
     for (let i = 0; i < 8; i++) {
       const last = started.at(-1)?.fake;
-      if (last) greet(last);
-      last?.die("SIGSEGV");
+      if (last) makeReady(last);
+      last?.exit("SIGSEGV");
       await time.advance(0);
       const { length } = started;
       while (started.length === length) await time.advance(100);
@@ -147,29 +147,29 @@ describe("workers", () => {
     expect(events[1]).toMatchObject({ kind: "worker", from: "gone", to: "serving", detail: "pid 2" });
   });
 
-  test("of which nothing is heard for ten seconds are killed and started anew, and that is on record", async () => {
-    const { started, listening, time, events, follow, greet, workers } = setUp();
-    const [one, two] = (await listening()) as [Fake, Fake];
+  test("that send no report for ten seconds are killed and restarted, and that is recorded", async () => {
+    const { started, startListening, time, events, report, makeReady, workers } = setUp();
+    const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
     for (let second = 0; second < 9; second++) {
-      follow(one);
+      report(one);
       await time.advance(1_000);
     }
-    // Late, but there.
-    follow(two);
+    // Late, but within the limit.
+    report(two);
     for (let second = 0; second < 9; second++) {
-      follow(one);
+      report(one);
       await time.advance(1_000);
     }
     expect(events).toEqual([]);
-    follow(one);
+    report(one);
     await time.advance(1_000);
     expect(events.map(({ from, to, reason, detail }) => [from, to, reason, detail])).toEqual([
-      ["serving", "hung", "no_report", "pid 2: silent for 10 s"],
+      ["serving", "hung", "no_report", "pid 2: no report for 10 s"],
       ["serving", "gone", "died", "pid 2: SIGKILL"],
     ]);
     await time.advance(100);
     const third = started[2]?.fake;
-    if (third) greet(third);
+    if (third) makeReady(third);
     expect(workers.workers.map(({ ready, restarts }) => [ready, restarts])).toEqual([
       [true, 0],
       [true, 1],
@@ -180,27 +180,27 @@ describe("workers", () => {
     expect(events).toHaveLength(3);
   });
 
-  test("that never come up are not waited for without end", async () => {
+  test("that never become ready fail the start after a timeout", async () => {
     const { workers, time, started } = setUp(1);
-    const listens = workers.listen();
-    let how = "";
-    listens.catch((error: unknown) => (how = String(error)));
+    const starting = workers.listen();
+    let reason = "";
+    starting.catch((error: unknown) => (reason = String(error)));
     await time.advance(29_000);
-    expect([how, started.length]).toEqual(["", 1]);
+    expect([reason, started.length]).toEqual(["", 1]);
     await time.advance(1_000);
-    expect(how).toContain("Cannot start a worker: it ended with SIGKILL");
+    expect(reason).toContain("Cannot start a worker: it exited with SIGKILL");
     workers.close();
   });
 
-  test("are counted together, and one that died still counts, but for what it had under way", async () => {
-    const { workers, metrics, listening, follow, a, time } = setUp();
-    const [one, two] = (await listening()) as [Fake, Fake];
-    follow(one, 3, 10);
-    follow(two, 1, 5);
-    follow(one, 2, 11);
+  test("are counted together; the counters of a dead worker stay, its requests in flight do not", async () => {
+    const { workers, metrics, startListening, report, a, time } = setUp();
+    const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
+    report(one, 3, 10);
+    report(two, 1, 5);
+    report(one, 2, 11);
     workers.refreshCounters();
     expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([3, 3, 16]);
-    one.die("SIGKILL");
+    one.exit("SIGKILL");
     await time.advance(0);
     workers.refreshCounters();
     workers.refreshCounters();
@@ -208,11 +208,11 @@ describe("workers", () => {
     expect(workers.workers[0]).toMatchObject({ ready: false, requests: 0 });
   });
 
-  test("add up the requests that wait for a place, and the retries that are left", async () => {
-    const { workers, listening, fleet: registry, metrics } = setUp();
-    const [member] = registry.members;
+  test("have their queued requests and retry budgets added up", async () => {
+    const { workers, startListening, registry, metrics } = setUp();
+    const [member] = registry.entries;
     if (!member) throw new Error("no pool");
-    const both = (await listening()) as [Fake, Fake];
+    const both = (await startListening()) as [FakeWorker, FakeWorker];
     for (const [i, fake] of both.entries()) {
       const report = buildReport(registry, metrics, {
         revision: 1,
@@ -221,112 +221,112 @@ describe("workers", () => {
         processCounters: { bugs: 0, lostLogLines: 0 },
       });
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
-      fake.say({ ...report, pools });
+      fake.send({ ...report, pools });
     }
     expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { balance: 3 } });
-    both[0].die("SIGKILL");
-    await until(() => workers.measure(member).queue.size === 3, "its queue to be gone with it");
+    both[0].exit("SIGKILL");
+    await until(() => workers.measure(member).queue.size === 3, "its queue to be removed");
   });
 
-  test("that suspect an upstream have it checked at once, and all are asked what they see of it", async () => {
-    const { listening, suspicions, a, time } = setUp();
-    const [one, two] = (await listening()) as [Fake, Fake];
+  test("that suspect an upstream cause a probe at once, and all workers are asked for evidence", async () => {
+    const { startListening, suspicions, a, time } = setUp();
+    const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
     await time.advance(1_500);
     const seen = { id: "a", thresholdMs: 1_000, othersLastResponseAt: 1_400 };
-    const mine = { ...seen, waits: [100, 200], lastResponseAt: 90 };
-    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    const ownEvidence = { ...seen, waits: [100, 200], lastResponseAt: 90 };
+    one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: true }] });
     expect(suspicions).toEqual([{ upstream: a, evidence: [] }]);
-    const question = { kind: "look", upstreams: [{ id: "a", since: 90 }] } as const;
-    expect([one, two].map(({ heard }) => heard.at(-1))).toEqual([question, question]);
-    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: false }] });
+    const question = { kind: "collect-evidence", upstreams: [{ id: "a", since: 90 }] } as const;
+    expect([one, two].map(({ received: heard }) => heard.at(-1))).toEqual([question, question]);
+    one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: false }] });
     expect(suspicions).toHaveLength(1);
     const other = { ...seen, waits: [300], lastResponseAt: 50 };
-    two.say({ kind: "sights", sights: [{ ...other, isSuspected: false }] });
-    expect(suspicions.at(-1)?.evidence).toMatchObject([mine, other]);
-    // What one saw long ago says nothing.
+    two.send({ kind: "evidence", evidence: [{ ...other, isSuspected: false }] });
+    expect(suspicions.at(-1)?.evidence).toMatchObject([ownEvidence, other]);
+    // Old evidence is ignored.
     await time.advance(600);
-    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: true }] });
     expect(suspicions.at(-1)?.evidence).toEqual([]);
-    // Of one that is gone nobody waits to hear.
-    two.die("SIGKILL");
+    // Evidence of a dead worker is not awaited.
+    two.exit("SIGKILL");
     await time.advance(0);
-    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
-    expect(suspicions.at(-1)?.evidence).toMatchObject([mine]);
+    one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: true }] });
+    expect(suspicions.at(-1)?.evidence).toMatchObject([ownEvidence]);
   });
 
-  test("prove an upstream empty only after all have heard that it gets nothing more", async () => {
-    const { workers, listening, follow, a, time, config, fleet: registry } = setUp();
-    const [one, two] = (await listening()) as [Fake, Fake];
-    follow(one);
-    follow(two);
+  test("report an upstream as drained only after all have the new state", async () => {
+    const { workers, startListening, report, a, time, config, registry } = setUp();
+    const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
+    report(one);
+    report(two);
     expect(workers.isDrained(a)).toBe(false);
     registry.pools[0]?.setMode(a, "draining");
     workers.apply(config);
     expect(workers.isDrained(a)).toBe(false);
     await time.advance(10);
-    follow(one);
+    report(one);
     expect(workers.isDrained(a)).toBe(false);
-    follow(two, 1);
+    report(two, 1);
     expect(workers.isDrained(a)).toBe(false);
-    follow(two);
+    report(two);
     expect(workers.isDrained(a)).toBe(true);
   });
 
-  test("that cannot listen keep the balancer from starting, with the system's code", async () => {
+  test("that cannot listen prevent the balancer's start, with the system's error code", async () => {
     const { workers, started, time } = setUp();
-    const listens = workers.listen();
+    const starting = workers.listen();
     await time.advance(0);
-    started[0]?.fake.say({ kind: "hello" });
-    started[0]?.fake.say({ kind: "failed", code: "EADDRINUSE", message: "taken" });
-    expect(listens).rejects.toMatchObject({ code: "EADDRINUSE" });
-    await listens.catch(() => {});
+    started[0]?.fake.send({ kind: "hello" });
+    started[0]?.fake.send({ kind: "failed", code: "EADDRINUSE", message: "taken" });
+    expect(starting).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await starting.catch(() => {});
     workers.close();
     await time.advance(20_000);
     expect(started).toHaveLength(2);
   });
 
-  test("drain, and are not started anew meanwhile", async () => {
-    const { workers, listening, started, time } = setUp();
-    const [one, two] = (await listening()) as [Fake, Fake];
+  test("drain, and are not restarted meanwhile", async () => {
+    const { workers, startListening, started, time } = setUp();
+    const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
     const drained = workers.drain();
-    expect([one, two].map(({ heard }) => heard.at(-1)?.kind)).toEqual(["drain", "drain"]);
-    one.say({ kind: "drained" });
-    two.die("SIGKILL");
+    expect([one, two].map(({ received: heard }) => heard.at(-1)?.kind)).toEqual(["drain", "drain"]);
+    one.send({ kind: "drained" });
+    two.exit("SIGKILL");
     await drained;
     const ended = workers.end();
-    expect(one.heard.at(-1)?.kind).toBe("close");
-    one.die("exit 0");
+    expect(one.received.at(-1)?.kind).toBe("close");
+    one.exit("exit 0");
     await ended;
     await time.advance(20_000);
     expect(started).toHaveLength(2);
   });
 });
 
-test("a worker that is only starting when a drain begins takes no clients any more", async () => {
-  const { workers, listening, started, time, greet } = setUp();
-  const [one, two] = (await listening()) as [Fake, Fake];
-  one.die("SIGKILL");
+test("a worker that is still starting when a drain begins accepts no clients", async () => {
+  const { workers, startListening, started, time, makeReady } = setUp();
+  const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
+  one.exit("SIGKILL");
   await time.advance(200);
   const late = started[2]?.fake;
-  late?.say({ kind: "hello" });
+  late?.send({ kind: "hello" });
   const drained = workers.drain();
-  two.say({ kind: "drained" });
+  two.send({ kind: "drained" });
   await drained;
-  if (late) greet(late);
+  if (late) makeReady(late);
   expect(workers.workers.map(({ pid, ready }) => [pid > 0, ready])).toEqual([
     [false, false],
     [true, true],
   ]);
 });
 
-test("requests that workers have kept come together", async () => {
-  const { listening, requests } = setUp();
-  const [one, other] = await listening();
-  const kept = [{ requestId: "one" }] as unknown as readonly RequestRecord[];
-  one?.say({ kind: "requests", requests: kept, isSampled: false });
-  other?.say({ kind: "requests", requests: kept, isSampled: true });
+test("request records of all workers are collected", async () => {
+  const { startListening, requests } = setUp();
+  const [one, other] = await startListening();
+  const records = [{ requestId: "one" }] as unknown as readonly RequestRecord[];
+  one?.send({ kind: "requests", requests: records, isSampled: false });
+  other?.send({ kind: "requests", requests: records, isSampled: true });
   expect(requests).toEqual([
-    [kept, false],
-    [kept, true],
+    [records, false],
+    [records, true],
   ]);
 });

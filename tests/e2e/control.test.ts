@@ -3,17 +3,17 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { startLoad } from "../support/load.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-/** Upstreams that answer only when told to, so that requests are in flight for as long as a test wants. */
-async function patientOrigin() {
+/** An upstream that responds to /slow only when the test calls `answerAll`. */
+async function startPatientOrigin() {
   const waiting: (() => void)[] = [];
   const origin = await startOrigin(({ target }, socket) => {
-    const response = () => socket.write(answerWith('{"server":{"name":"patient"}}'));
+    const response = () => socket.write(respondWith('{"server":{"name":"patient"}}'));
     if (target === "/slow") waiting.push(response);
     else response();
   });
@@ -22,23 +22,23 @@ async function patientOrigin() {
 
 async function openEcho(url: string) {
   const socket = new WebSocket(`${url.replace("http", "ws")}/ws`);
-  const heard: unknown[] = [];
+  const received: unknown[] = [];
   let isClosed = false;
-  socket.onmessage = ({ data }) => void heard.push(data);
+  socket.onmessage = ({ data }) => void received.push(data);
   socket.onclose = () => (isClosed = true);
   await until(() => socket.readyState === WebSocket.OPEN, "the WebSocket");
   const echoes = async (word: string) => {
     socket.send(word);
-    await until(() => heard.includes(word) || isClosed, `the echo of ${word}`);
+    await until(() => received.includes(word) || isClosed, `the echo of ${word}`);
     expect(isClosed).toBe(false);
   };
   return { socket, echoes };
 }
 
 describe("a reload", () => {
-  test("five under load lose no request, keep a WebSocket open, and reset nobody's health", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b", "c", "d");
+  test("five times under load fails no request, keeps a WebSocket open, and resets no upstream's health", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b", "c", "d");
     const dead = await startOrigin(() => {});
     await dead.close();
     const gone = `      - "http://127.0.0.1:${dead.port};name=gone"\n`;
@@ -76,24 +76,24 @@ describe("a reload", () => {
     expect(verdicts).toHaveLength(1);
   }, 60_000);
 
-  test("a broken file is refused with every problem, and the old configuration goes on", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+  test("rejects an invalid file with every problem, and keeps the current configuration", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
     const load = startLoad(`${room.url}/work`, 4);
     room.write("pools: { main: { policy: fastest, upstreams: [ftp://x] } }\n");
     room.proxy.child.kill("SIGHUP");
     await room.reloaded("refused");
-    const { status, body } = await room.ask("POST", "/api/reload");
+    const { status, body } = await room.callAdmin("POST", "/api/reload");
     expect(status).toBe(422);
     expect(body).toMatchObject({ status: 422, reason: "configuration_invalid" });
     const { problems } = body as unknown as { problems: string[] };
     expect(problems).toHaveLength(2);
     expect(problems.join()).toContain("fastest");
-    expect(room.proxy.stderr).toContain("configuration refused, the old one goes on");
+    expect(room.proxy.stderr).toContain("configuration rejected, keeping the current one");
     rmSync(room.file);
-    expect((await room.ask("POST", "/api/reload")).status).toBe(422);
+    expect((await room.callAdmin("POST", "/api/reload")).status).toBe(422);
     const { configuration, pools } = await room.snapshot();
     expect(configuration.refused).toMatchObject({ by: "ann" });
     expect(pools[0]?.upstreams).toHaveLength(2);
@@ -104,17 +104,20 @@ describe("a reload", () => {
     expect(load.failures).toEqual([]);
 
     room.write(room.poolWith(["a"]));
-    expect(await room.ask("POST", "/api/reload")).toMatchObject({ status: 200, body: { applied: true } });
+    expect(await room.callAdmin("POST", "/api/reload")).toMatchObject({
+      status: 200,
+      body: { applied: true },
+    });
     expect((await room.snapshot()).configuration.refused).toBeNull();
   }, 40_000);
 
-  test("follows the file by itself with --watch, and a file that says the same changes nothing", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+  test("happens automatically with --watch, and an equivalent file changes nothing", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a"]));
     await room.start("--watch");
     room.write(room.poolWith(["a", "b"]));
-    await until(async () => (await room.ids()).join() === "a,b", "the file to be followed", 10_000);
+    await until(async () => (await room.ids()).join() === "a,b", "the changed file to be loaded", 10_000);
     expect((await room.events("upstream=b")).map(({ from, to, by }) => `${from} ${to} ${by}`)).toEqual([
       "checking passing prober",
       "absent added watch",
@@ -123,9 +126,9 @@ describe("a reload", () => {
     await room.reloaded("unchanged");
   }, 30_000);
 
-  test("names what needs a restart, and goes on naming it; a plan changes nothing", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+  test("reports settings that need a restart, repeatedly; a plan changes nothing", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
     const plan = async (...flags: string[]) => {
@@ -143,7 +146,7 @@ describe("a reload", () => {
     expect(await plan("--config", room.file)).toEqual({ code: 1, lines });
     expect((await room.snapshot()).pools[0]?.policy).toBe("round-robin");
     for (const applied of [true, false]) {
-      const { status, body } = await room.ask("POST", "/api/reload");
+      const { status, body } = await room.callAdmin("POST", "/api/reload");
       expect(status).toBe(200);
       expect(body).toMatchObject({ applied, needsRestart: ["clientTimeouts.head"] });
     }
@@ -156,15 +159,15 @@ describe("a reload", () => {
 });
 
 describe("an upstream that is added at run time", () => {
-  test("is probed, then serves; one that fails its probe gets nothing; nonsense is refused", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+  test("serves after its first probe passed; one with a failing probe gets no requests; invalid input is refused", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a"]));
     await room.start();
     const load = startLoad(`${room.url}/work`, 8);
     const path = "/api/pools/main/upstreams";
-    const added = await room.ask("POST", path, {
-      url: room.addressOf("b"),
+    const added = await room.callAdmin("POST", path, {
+      url: room.urlOf("b"),
       name: "b",
       weight: 2,
       reason: "sale",
@@ -174,7 +177,7 @@ describe("an upstream that is added at run time", () => {
     await until(() => (load.servers.get("b") ?? 0) > 50, "b to serve");
     const dead = await startOrigin(() => {});
     await dead.close();
-    const failing = await room.ask("POST", path, { url: dead.url, name: "dead" });
+    const failing = await room.callAdmin("POST", path, { url: dead.url, name: "dead" });
     expect(failing).toMatchObject({ status: 201, body: { status: "failing", fit: false } });
     const { count } = load;
     await until(() => load.count > count + 100, "more load");
@@ -186,36 +189,36 @@ describe("an upstream that is added at run time", () => {
       ["main", { url: "http://x", name: "a" }, 409, "upstream_exists"],
       ["main", "[]", 400, "body_invalid"],
     ] as const) {
-      const response = await room.ask("POST", `/api/pools/${pool}/upstreams`, body);
+      const response = await room.callAdmin("POST", `/api/pools/${pool}/upstreams`, body);
       expect(response).toMatchObject({ status, body: { status, reason } });
     }
-    const wrong = await room.ask("POST", path, { url: "x", weight: -1, colour: "red" });
+    const wrong = await room.callAdmin("POST", path, { url: "x", weight: -1, colour: "red" });
     expect((wrong.body as unknown as { problems: string[] }).problems).toHaveLength(3);
   }, 40_000);
 
-  test("is drained before it goes when it is removed; the last one stays", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a");
-    const patient = await patientOrigin();
+  test("is drained before its removal; the last upstream of a pool cannot be removed", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a");
+    const patient = await startPatientOrigin();
     room.write(room.poolWith(["a"], "    policy: first\n"));
     await room.start();
-    await room.ask("POST", "/api/pools/main/upstreams", { url: patient.url, name: "p" });
-    await room.ask("POST", "/api/upstreams/a/mode", { mode: "maintenance" });
+    await room.callAdmin("POST", "/api/pools/main/upstreams", { url: patient.url, name: "p" });
+    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "maintenance" });
     const slow = fetch(`${room.url}/slow`).then((response) => response.text());
     await until(() => patient.waiting.length === 1, "a request in flight");
-    await room.ask("POST", "/api/upstreams/a/mode", { mode: "ready" });
+    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "ready" });
     let isAnswered = false;
     const removal = room
-      .ask("DELETE", "/api/upstreams/p?wait=20s", { reason: "done" })
+      .callAdmin("DELETE", "/api/upstreams/p?wait=20s", { reason: "done" })
       .finally(() => (isAnswered = true));
     await until(async () => (await room.upstream("p"))?.drain?.leaving, "the drain");
     expect(await room.upstream("p")).toMatchObject({
       status: "draining",
       drain: { inFlight: 1, drained: false },
     });
-    // Another order in between does not make it go early.
-    expect((await room.ask("PATCH", "/api/upstreams/a", { weight: 2 })).status).toBe(200);
-    expect((await room.ask("POST", "/api/upstreams/p/mode", { mode: "ready" })).status).toBe(409);
+    // Another command in between does not remove it early.
+    expect((await room.callAdmin("PATCH", "/api/upstreams/a", { weight: 2 })).status).toBe(200);
+    expect((await room.callAdmin("POST", "/api/upstreams/p/mode", { mode: "ready" })).status).toBe(409);
     expect(await room.ids()).toEqual(["a", "p"]);
     expect(isAnswered).toBe(false);
     patient.answerAll();
@@ -225,11 +228,11 @@ describe("an upstream that is added at run time", () => {
     });
     expect(await slow).toContain("patient");
     expect(await room.ids()).toEqual(["a"]);
-    const last = await room.ask("DELETE", "/api/upstreams/a");
+    const last = await room.callAdmin("DELETE", "/api/upstreams/a");
     expect(last).toMatchObject({ status: 409, body: { reason: "upstream_last" } });
-    expect((await room.ask("DELETE", "/api/upstreams/p")).status).toBe(404);
-    const told = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
-    expect(told).toEqual([
+    expect((await room.callAdmin("DELETE", "/api/upstreams/p")).status).toBe(404);
+    const recorded = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
+    expect(recorded).toEqual([
       "probe passing",
       "member added",
       "mode draining",
@@ -239,48 +242,53 @@ describe("an upstream that is added at run time", () => {
     await patient.close();
   }, 40_000);
 
-  test("a configured one that is removed stays away over reload and kill -9, and comes back when added again", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+  test("stays removed over a reload and kill -9 if it was configured, and returns when it is added again", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b;weight=2"]));
     await room.start();
-    expect((await room.ask("DELETE", "/api/upstreams/b?wait=5s")).body).toMatchObject({ removed: true });
+    expect((await room.callAdmin("DELETE", "/api/upstreams/b?wait=5s")).body).toMatchObject({
+      removed: true,
+    });
     room.write(`# touched\n${room.poolWith(["a", "b;weight=2"])}`);
-    expect((await room.ask("POST", "/api/reload")).body).toMatchObject({ applied: false, steps: [] });
+    expect((await room.callAdmin("POST", "/api/reload")).body).toMatchObject({ applied: false, steps: [] });
     await room.proxy.kill("SIGKILL");
     await room.restart();
     expect(await room.ids()).toEqual(["a"]);
-    const back = await room.ask("POST", "/api/pools/main/upstreams", { url: room.addressOf("b"), name: "b" });
+    const back = await room.callAdmin("POST", "/api/pools/main/upstreams", {
+      url: room.urlOf("b"),
+      name: "b",
+    });
     expect(back).toMatchObject({ status: 201, body: { id: "b", weight: 2, added: null, status: "passing" } });
   }, 40_000);
 });
 
 describe("a drain", () => {
-  test("answers when it is empty, or with how many are left, and is undone by ready", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a");
-    const patient = await patientOrigin();
+  test("responds when the upstream is drained, or with the number in flight, and is undone by ready", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a");
+    const patient = await startPatientOrigin();
     room.write(room.poolWith(["a;backup"]) + `      - "${patient.url};name=p"\n`);
     await room.start();
     const slow = fetch(`${room.url}/slow`).then((response) => response.text());
     await until(() => patient.waiting.length === 1, "a request in flight");
-    const late = await room.ask("POST", "/api/upstreams/p/drain?wait=50ms", { reason: "kernel" });
+    const late = await room.callAdmin("POST", "/api/upstreams/p/drain?wait=50ms", { reason: "kernel" });
     expect(late).toMatchObject({ status: 200, body: { drained: false, inFlight: 1, undone: false } });
     const { drain, modeSet } = (await room.upstream("p")) ?? {};
     expect(modeSet).toMatchObject({ by: "ann", why: "kernel" });
     expect((drain?.deadline ?? 0) - (drain?.since ?? 0)).toBe(50);
 
-    const waiting = room.ask("POST", "/api/upstreams/p/drain?wait=20s");
+    const waiting = room.callAdmin("POST", "/api/upstreams/p/drain?wait=20s");
     await until(
       async () => ((await room.upstream("p"))?.drain?.deadline ?? 0) > Date.now() + 5_000,
       "the second drain",
     );
-    expect((await room.ask("POST", "/api/upstreams/p/mode", { mode: "ready" })).body).toMatchObject({
+    expect((await room.callAdmin("POST", "/api/upstreams/p/mode", { mode: "ready" })).body).toMatchObject({
       drain: null,
     });
     expect((await waiting).body).toMatchObject({ drained: false, inFlight: 1, undone: true });
 
-    const empty = room.ask("POST", "/api/upstreams/p/drain?wait=20s");
+    const empty = room.callAdmin("POST", "/api/upstreams/p/drain?wait=20s");
     await until(async () => (await room.upstream("p"))?.drain !== null, "the third drain");
     patient.answerAll();
     expect((await empty).body).toMatchObject({
@@ -289,29 +297,29 @@ describe("a drain", () => {
       upstream: { status: "draining" },
     });
     await slow;
-    const told = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
-    expect(told).toEqual([
+    const recorded = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
+    expect(recorded).toEqual([
       ...["probe passing", "mode draining", "drain late", "mode ready", "mode draining", "drain drained"],
     ]);
-    expect((await room.ask("POST", "/api/upstreams/p/drain?wait=soon")).status).toBe(400);
-    expect((await room.ask("POST", "/api/upstreams/p/drain?force=1")).status).toBe(200);
+    expect((await room.callAdmin("POST", "/api/upstreams/p/drain?wait=soon")).status).toBe(400);
+    expect((await room.callAdmin("POST", "/api/upstreams/p/drain?force=1")).status).toBe(200);
     await patient.close();
   }, 40_000);
 });
 
 describe("what operators set", () => {
-  test("survives kill -9 with who, when and why, and is exported as configuration", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b", "c");
+  test("survives kill -9 with actor, time and reason, and is exported as configuration", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b", "c");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
-    await room.ask("POST", "/api/pools/main/upstreams", {
-      url: room.addressOf("c"),
+    await room.callAdmin("POST", "/api/pools/main/upstreams", {
+      url: room.urlOf("c"),
       name: "c",
       backup: true,
     });
-    await room.ask("PATCH", "/api/upstreams/a", { weight: 7, reason: "bigger\nmachine" });
-    await room.ask("POST", "/api/upstreams/b/mode", { mode: "maintenance", reason: "disk" });
+    await room.callAdmin("PATCH", "/api/upstreams/a", { weight: 7, reason: "bigger\nmachine" });
+    await room.callAdmin("POST", "/api/upstreams/b/mode", { mode: "maintenance", reason: "disk" });
     const seen = await room.events();
     await room.proxy.kill("SIGKILL");
     await room.restart();
@@ -333,20 +341,20 @@ describe("what operators set", () => {
     expect(program.stdout).toContain("weight set by ann");
     expect(program.stdout).toContain("mode maintenance by ann");
     room.write(program.stdout);
-    const moved = await room.ask("POST", "/api/reload?dry=1");
+    const moved = await room.callAdmin("POST", "/api/reload?dry=1");
     expect(moved.status).toBe(200);
     expect(
       (moved.body["steps"] as { subject: string }[]).filter(({ subject }) => subject === "upstream"),
     ).toEqual([]);
-    expect((await room.ask("PATCH", "/api/upstreams/a", { weight: null })).body).toMatchObject({
+    expect((await room.callAdmin("PATCH", "/api/upstreams/a", { weight: null })).body).toMatchObject({
       weight: 1,
       weightSet: null,
     });
   }, 40_000);
 
-  test("before intents had reasons, is taken over from a state file of version 1", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+  test("is migrated from a state file of version 1, which has no reasons", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     const database = new DatabaseSync(join(room.folder, "state.db"));
     database.exec(`
       CREATE TABLE mode_intent (
@@ -364,25 +372,25 @@ describe("what operators set", () => {
     });
   }, 30_000);
 
-  test("takes a new weight at once, in exact shares", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+  test("applies a new weight at once, in exact shares", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
-    await room.ask("PATCH", "/api/upstreams/a", { weight: 0 });
+    await room.callAdmin("PATCH", "/api/upstreams/a", { weight: 0 });
     const load = startLoad(`${room.url}/work`, 4);
     await until(() => load.count > 50, "load");
     await load.stop();
     expect([...load.servers.keys()]).toEqual(["b"]);
-    expect((await room.ask("PATCH", "/api/upstreams/a", { weight: 300 })).status).toBe(400);
-    expect((await room.ask("PATCH", "/api/upstreams/x", { weight: 3 })).status).toBe(404);
+    expect((await room.callAdmin("PATCH", "/api/upstreams/a", { weight: 300 })).status).toBe(400);
+    expect((await room.callAdmin("PATCH", "/api/upstreams/x", { weight: 3 })).status).toBe(404);
   }, 30_000);
 });
 
 describe("the exit", () => {
-  test("serves on for the drain delay while readiness says 503", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a");
+  test("continues to serve during the drain delay while readiness is 503", async () => {
+    await using room = new BalancerFixture();
+    await room.startServers("a");
     room.write(room.poolWith(["a"]));
     await room.start("--drain-delay", "1s");
     room.proxy.child.kill("SIGTERM");
@@ -391,7 +399,7 @@ describe("the exit", () => {
         ({ status }) => status,
         () => 0,
       );
-    await until(async () => (await readiness()) === 503, "readiness to turn");
+    await until(async () => (await readiness()) === 503, "readiness to become 503");
     expect((await fetch(`${room.url}/work`)).status).toBe(200);
     expect(await room.proxy.exited).toEqual({ code: 0, signal: null });
   }, 30_000);

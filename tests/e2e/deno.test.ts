@@ -4,15 +4,16 @@ import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { isGone, Program, Programs } from "../support/program.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Deno is no dependency, since its packages are not to be had everywhere: npx brings it, or the tests say they skip. */
+/** Deno is no dependency, since its packages are not available everywhere: npx downloads it, or the tests are skipped. */
 const denoPackage = "deno@2.9.6";
 
 describe("under Deno", () => {
@@ -21,57 +22,63 @@ describe("under Deno", () => {
     const find = new Program(["npx", "--yes", denoPackage, "eval", "console.log(Deno.execPath())"]);
     await find.exited;
     deno = find.stdout.trim();
-    if (!deno) console.warn(`skipped: ${denoPackage} cannot be had here`);
+    if (!deno) console.warn(`skipped: ${denoPackage} is not available`);
   }, 120_000);
 
   const flags = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
   const start = (programs: Programs, ...argv: string[]) =>
     programs.start([deno, "run", "-A", join(root, "src/main.ts"), ...argv]);
 
-  test("the balancer forwards, streams, fails over and drains", async () => {
-    if (!deno) return;
-    await using programs = new Programs();
-    const dead = await startOrigin(() => {});
-    await dead.close();
-    const origin = await startOrigin(({ body, target }, socket) => {
-      if (target === "/cut")
-        return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () =>
-          socket.destroy(),
-        );
-      socket.write(answerWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
-    });
-    const proxy = start(
-      programs,
-      "proxy",
-      ...flags,
-      "--upstreams",
-      `http://127.0.0.1:${dead.port},${origin.url}`,
-    );
-    const port = await proxy.port("balancer", 20_000);
-    for (let i = 0; i < 4; i++) {
-      const response = await ask(
-        port,
-        "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello",
+  test.each([...engineNames])(
+    "the %s engine forwards, streams, fails over and drains",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const dead = await startOrigin(() => {});
+      await dead.close();
+      const origin = await startOrigin(({ body, target }, socket) => {
+        if (target === "/cut")
+          return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () =>
+            socket.destroy(),
+          );
+        socket.write(respondWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
+      });
+      const proxy = start(
+        programs,
+        "proxy",
+        ...flags,
+        "--engine",
+        engine,
+        "--upstreams",
+        `http://127.0.0.1:${dead.port},${origin.url}`,
       );
-      expect(response.status).toBe(200);
-      expect(response.body.toString()).toBe("hello");
-    }
-    expect(origin.requests[0]?.target).toBe("/x%20y");
-    expect(origin.requests[0]?.field("host")).toBe("a.example");
-    expect(origin.requests[0]?.field("x-forwarded-for")).toBe("127.0.0.1");
-    expect((await ask(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
-    const client = await RawClient.connect(port);
-    client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
-    await until(() => client.isClosed, "the cut answer to close its client");
-    expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
-    expect((await proxy.kill("SIGTERM")).code).toBe(0);
-    await origin.close();
-  }, 40_000);
+      const port = await proxy.port("balancer", 20_000);
+      for (let i = 0; i < 4; i++) {
+        const response = await sendRequest(
+          port,
+          "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello",
+        );
+        expect(response.status).toBe(200);
+        expect(response.body.toString()).toBe("hello");
+      }
+      expect(origin.requests[0]?.target).toBe("/x%20y");
+      expect(origin.requests[0]?.header("host")).toBe("a.example");
+      expect(origin.requests[0]?.header("x-forwarded-for")).toBe("127.0.0.1");
+      expect((await sendRequest(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
+      const client = await RawClient.connect(port);
+      client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
+      await until(() => client.isClosed, "the truncated response to close its client");
+      expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
+      expect((await proxy.kill("SIGTERM")).code).toBe(0);
+      await origin.close();
+    },
+    40_000,
+  );
 
-  test("the admin side describes itself and streams, and the command line acts", async () => {
+  test("the admin API serves its description and streams, and the commands work", async () => {
     if (!deno) return;
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const proxy = start(programs, "proxy", ...flags, "--upstreams", `${origin.url};name=a`);
     const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
     await until(async () => (await fetch(`${admin}/readyz`)).ok, "the balancer", 10_000);
@@ -86,8 +93,8 @@ describe("under Deno", () => {
       while (!text.includes(what)) text += (await reader?.read())?.value ?? "";
     };
     await read("event: snapshot\n");
-    const asked = { headers: { "X-Request-Id": "asked" } };
-    await (await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/page`, asked)).text();
+    const withRequestId = { headers: { "X-Request-Id": "asked" } };
+    await (await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/page`, withRequestId)).text();
     await until(async () => (await fetch(`${admin}/api/requests/asked`)).ok, "the record");
     const explained = start(programs, "explain", "asked", "--admin-url", admin);
     expect((await explained.exited).code).toBe(0);
@@ -105,25 +112,30 @@ describe("under Deno", () => {
     await origin.close();
   }, 60_000);
 
-  test("a WebSocket passes through to the demo server, and the dashboard shows it", async () => {
-    if (!deno) return;
-    await using programs = new Programs();
-    const backend = start(programs, "backend", "--port", "0", "--host", "127.0.0.1");
-    const upstream = `http://127.0.0.1:${await backend.port("backend", 20_000)};name=echo-server`;
-    const up = start(programs, "up", ...flags, "--dashboard-port", "0", "--upstreams", upstream);
-    const socket = new WebSocket(`ws://127.0.0.1:${await up.port("balancer", 20_000)}/ws`);
-    const message = new Promise((resolve) => (socket.onmessage = ({ data }) => resolve(data)));
-    socket.onopen = () => socket.send("through Deno");
-    expect(await message).toBe("through Deno");
-    socket.close();
-    const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
-    expect(await page.text()).toContain("echo-server");
-  }, 40_000);
+  test.each([...engineNames])(
+    "the %s engine carries a WebSocket to the demo server, and the dashboard shows it",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const backend = start(programs, "backend", "--port", "0", "--host", "127.0.0.1");
+      const upstream = `http://127.0.0.1:${await backend.port("backend", 20_000)};name=echo-server`;
+      const place = [...flags, "--dashboard-port", "0", "--engine", engine, "--upstreams", upstream];
+      const up = start(programs, "up", ...place);
+      const socket = new WebSocket(`ws://127.0.0.1:${await up.port("balancer", 20_000)}/ws`);
+      const message = new Promise((resolve) => (socket.onmessage = ({ data }) => resolve(data)));
+      socket.onopen = () => socket.send("through Deno");
+      expect(await message).toBe("through Deno");
+      socket.close();
+      const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
+      expect(await page.text()).toContain("echo-server");
+    },
+    40_000,
+  );
 
-  test("people log in, with hashes that Bun made, and act within their role", async () => {
+  test("users log in with hashes that Bun made, and act within their role", async () => {
     if (!deno) return;
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-deno-"));
     const config = join(folder, "users.yaml");
     const cost = { algorithm: "argon2id", memoryCost: 1_024, timeCost: 1 } as const;
@@ -163,7 +175,7 @@ describe("under Deno", () => {
     await origin.close();
   }, 40_000);
 
-  test.each(["fetch", "wire"])(
+  test.each([...engineNames])(
     "TLS to clients, HTTP/2 too, and to upstreams on the %s engine",
     async (engine) => {
       if (!deno) return;
@@ -214,14 +226,14 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
     40_000,
   );
 
-  test.each(["fetch", "wire"])(
-    "two workers share a port on the %s engine, are replaced, drain, and leave nobody behind",
+  test.each([...engineNames])(
+    "two workers share a port on the %s engine, are replaced, drain, and leave no process behind",
     async (engine) => {
       if (!deno) return;
       await using programs = new Programs();
       const waiting: (() => void)[] = [];
       const origin = await startOrigin(({ target }, socket) => {
-        const response = () => socket.write(answerWith("hello"));
+        const response = () => socket.write(respondWith("hello"));
         if (target === "/slow") waiting.push(response);
         else response();
       });
@@ -232,12 +244,12 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
       const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
       const supervisors = async () => (await snapshot()).workers ?? [];
       const request = (target = "/") =>
-        ask(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+        sendRequest(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
       for (let i = 0; i < 60; i++) expect((await request()).status).toBe(200);
       const counted = async () => (await supervisors()).reduce((sum, { requests }) => sum + requests, 0);
-      await until(async () => (await counted()) === 60, "the counts to come in");
+      await until(async () => (await counted()) === 60, "the counts to be reported");
       expect((await supervisors()).every(({ requests }) => requests > 0)).toBe(true);
-      // Nobody else gets that port, not even with workers of their own.
+      // No other process gets that port, not even with its own workers.
       const late = start(
         programs,
         "proxy",
@@ -254,39 +266,42 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
 
       const [victim] = (await supervisors()).map(({ pid }) => pid);
       process.kill(victim ?? 0, "SIGKILL");
-      await until(async () => (await supervisors()).some(({ restarts }) => restarts === 1), "another one");
+      await until(
+        async () => (await supervisors()).some(({ restarts }) => restarts === 1),
+        "its replacement",
+      );
       await until(async () => (await supervisors()).every(({ ready }) => ready), "it to serve");
       const pids = (await supervisors()).map(({ pid }) => pid);
       expect(pids).not.toContain(victim);
       const slow = Array.from({ length: 6 }, () => request("/slow"));
       await until(() => waiting.length === 6, "the requests to arrive");
       proxy.child.kill("SIGTERM");
-      await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
+      await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to become 503");
       for (const response of waiting.splice(0)) response();
       expect((await Promise.all(slow)).map(({ status }) => status)).toEqual(
         Array.from({ length: 6 }, () => 200),
       );
       expect((await proxy.exited).code).toBe(0);
-      await until(() => pids.every(isGone), "the workers to leave");
+      await until(() => pids.every(isGone), "the workers to exit");
       await origin.close();
     },
     60_000,
   );
 
-  test("workers go when their parent was killed", async () => {
+  test("workers exit when their parent is killed", async () => {
     if (!deno) return;
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("hello")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("hello")));
     const proxy = start(programs, "proxy", ...flags, "--workers", "2", "--upstreams", origin.url);
     const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
     const { workers = [] } = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
     expect(workers).toHaveLength(2);
     await proxy.kill("SIGKILL");
-    await until(() => workers.every(({ pid }) => isGone(pid)), "the workers to leave");
+    await until(() => workers.every(({ pid }) => isGone(pid)), "the workers to exit");
     await origin.close();
   }, 40_000);
 
-  test("a worker leaves when nobody hears it any more, though it did not hear of its parent's end", async () => {
+  test("a worker exits when its channel breaks, even if it does not see its parent's end", async () => {
     if (!deno) return;
     await using programs = new Programs();
     const parent = join(root, "tests/support/half-dead-parent.pl");
@@ -294,7 +309,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
     expect([await worker.exited, worker.stderr]).toEqual([{ code: 0, signal: null }, ""]);
   }, 30_000);
 
-  test("the runtime keeps its laws", async () => {
+  test("the runtime passes its laws", async () => {
     if (!deno) return;
     const laws = new Program([deno, "test", "-A", "--no-check", join(root, "tests/runtime/deno-smoke.ts")]);
     const { code } = await laws.exited;

@@ -1,16 +1,17 @@
 import { beforeAll, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 
 import manifest from "../../package.json" with { type: "json" };
 import { startCollector } from "../support/collector.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { Program } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("executable");
 
-/** The command of the build script, with another place for its result. */
+/** The command of the build script with another output path. */
 async function build(): Promise<void> {
   const words = manifest.scripts.build.split(" ");
   const command = [process.execPath, ...words.slice(1, -1), inFolder("evenkeel")];
@@ -18,15 +19,20 @@ async function build(): Promise<void> {
   expect(code).toBe(0);
 }
 
-/** Runs in a folder with nothing in it and with an empty environment. */
+/** Runs in the folder of the executable with an empty environment. */
 function run(...argv: string[]): Program {
-  return new Program(["/usr/bin/env", "-i", inFolder("evenkeel"), ...argv], {}, inFolder());
+  return runWith({}, ...argv);
+}
+
+function runWith(env: Readonly<Record<string, string>>, ...argv: string[]): Program {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return new Program(["/usr/bin/env", "-i", ...variables, inFolder("evenkeel"), ...argv], {}, inFolder());
 }
 
 describe("the executable", () => {
   beforeAll(build, 60_000);
 
-  test("needs nothing but itself: version, check, help", async () => {
+  test("runs without any other file: version, check, help", async () => {
     const version = run("version");
     expect((await version.exited).code).toBe(0);
     expect(version.stdout).toBe(`evenkeel ${manifest.version}\n`);
@@ -38,8 +44,8 @@ describe("the executable", () => {
     expect(wrong.stderr).toContain("steam");
   });
 
-  test("balances, and has the dashboard and its assets inside", async () => {
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("from the origin")));
+  test("balances, and contains the dashboard and its assets", async () => {
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("from the origin")));
     const up = run(
       ...["up", "--port", "0", "--admin-port", "0", "--dashboard-port", "0", "--state", ":memory:"],
       ...["--upstreams", origin.url],
@@ -66,9 +72,9 @@ describe("the executable", () => {
     await origin.close();
   }, 20_000);
 
-  test("has inside what only some configurations load: access log and traces", async () => {
+  test("contains modules that only some configurations load: access log and traces", async () => {
     const collector = await startCollector();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const proxy = run(
       ...["proxy", "--port", "0", "--admin-port", "0", "--state", ":memory:", "--upstreams", origin.url],
       ...["--access-log", "stdout", "--otlp-endpoint", collector.url],
@@ -83,26 +89,37 @@ describe("the executable", () => {
     await origin.close();
   });
 
-  test("carries more than 256 requests at once", async () => {
-    let waiting = 0;
-    const responses: (() => void)[] = [];
-    const origin = await startOrigin((_, socket) => {
-      waiting += 1;
-      responses.push(() => socket.write(answerWith("ok")));
-    });
-    // Each may have 256 in flight.
-    const upstreams = ["a", "b"].map((name) => `${origin.url};name=${name}`).join(",");
-    const proxy = run(
-      ...["proxy", "--port", "0", "--admin-port", "0", "--state", ":memory:", "--upstreams", upstreams],
-    );
-    const port = await proxy.port("balancer");
-    const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(port)));
-    for (const client of clients) client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    await until(() => waiting === 400, "all requests to be under way at once");
-    for (const response of responses) response();
-    for (const client of clients) expect((await client.answer()).status).toBe(200);
-    for (const client of clients) client.destroy();
-    expect((await proxy.kill("SIGTERM")).code).toBe(0);
-    await origin.close();
-  }, 20_000);
+  test.each([
+    ["a flag", ["--engine", "fetch"], {}],
+    ["a variable", [], { EVENKEEL_ENGINE: "fetch" }],
+    ["the configuration file", ["--config", inFolder("fetch.yaml")], {}],
+  ])(
+    "forwards more than 256 concurrent requests on the fetch engine, selected with %s",
+    async (_, flags, env) => {
+      writeFileSync(inFolder("fetch.yaml"), "engine: fetch\n");
+      let waiting = 0;
+      const responses: (() => void)[] = [];
+      const origin = await startOrigin((_, socket) => {
+        waiting += 1;
+        responses.push(() => socket.write(respondWith("ok")));
+      });
+      // Each may have 256 in flight.
+      const upstreams = ["a", "b"].map((name) => `${origin.url};name=${name}`).join(",");
+      const proxy = runWith(
+        env,
+        ...["proxy", "--port", "0", "--admin-port", "0", "--state", ":memory:", "--upstreams", upstreams],
+        ...flags,
+      );
+      const port = await proxy.port("balancer");
+      const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(port)));
+      for (const client of clients) client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+      await until(() => waiting === 400, "all requests to be in flight at once");
+      for (const response of responses) response();
+      for (const client of clients) expect((await client.readResponse()).status).toBe(200);
+      for (const client of clients) client.destroy();
+      expect((await proxy.kill("SIGTERM")).code).toBe(0);
+      await origin.close();
+    },
+    20_000,
+  );
 });

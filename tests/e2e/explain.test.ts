@@ -1,16 +1,16 @@
 import { expect, test } from "bun:test";
 
 import { engineNames } from "../../src/config/config.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 test.each([...engineNames])(
-  "evenkeel explain tells of a request that the %s engine tried again, in sentences and in tables",
+  "evenkeel explain describes a request that the %s engine retried, in sentences and in tables",
   async (engine) => {
     await using programs = new Programs();
     const broken = await startOrigin((_, socket) => void socket.destroy());
-    const whole = await startOrigin((_, socket) => void socket.write(answerWith("whole")));
+    const whole = await startOrigin((_, socket) => void socket.write(respondWith("whole")));
     const proxy = programs.evenkeel(
       ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--engine", engine],
       ...["--policy", "first", "--upstreams", `${broken.url};name=broken,${whole.url};name=whole`],
@@ -26,19 +26,19 @@ test.each([...engineNames])(
       const program = programs.start([...fromBuild, "explain", ...argv], { ADMIN_URL: admin });
       return { ...(await program.exited), out: program.stdout, err: program.stderr };
     };
-    const told = await explain(id);
-    expect(told).toMatchObject({ code: 0, err: "" });
-    const [sentences = "", attempts = "", choices = ""] = told.out.trimEnd().split("\n\n");
+    const explained = await explain(id);
+    expect(explained).toMatchObject({ code: 0, err: "" });
+    const [sentences = "", attempts = "", choices = ""] = explained.out.trimEnd().split("\n\n");
     expect(sentences).toMatch(/^GET \/page\?q=1 of 127\.0\.0\.1:\d+, from 127\.0\.0\.1, at \d{4}-\d\d-\d\dT/);
-    expect(sentences).toContain("broken was chosen among 2 that were fit, beside whole.");
-    expect(sentences).toContain("Because of upstream_reset it was tried elsewhere.");
-    expect(sentences).toContain("whole was chosen as the only one that was left.");
+    expect(sentences).toContain("broken was selected from 2 available upstreams; the other was whole.");
+    expect(sentences).toContain("It was retried because of upstream_reset.");
+    expect(sentences).toContain("whole was selected as the only upstream left to try.");
     expect(sentences).toContain("The client got 200.");
     const [title, head = "", first = "", second = ""] = attempts.split("\n");
     expect(title).toBe("attempts");
     expect(first).toMatch(/^broken +[\d.]+ .* 0  failure +head +upstream_reset +false$/);
     expect(second).toMatch(/^whole +[\d.]+ .* 200  response +false$/);
-    // Numbers stand below the ends of their names, also where some are missing.
+    // Numbers are aligned right below their headings, also where some are missing.
     const headEnd = head.indexOf("HEAD MS") + "HEAD MS".length;
     expect(second.slice(0, headEnd)).toMatch(/\d$/);
     expect(choices.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
@@ -51,7 +51,7 @@ test.each([...engineNames])(
     expect(asJson.attempts).toMatchObject([{ upstream: "broken" }, { upstream: "whole", status: 200 }]);
     expect(await explain("no-such")).toMatchObject({
       ...{ code: 2, out: "" },
-      err: expect.stringContaining("Cannot explain no-such: it is not among the requests that are kept"),
+      err: expect.stringContaining("Cannot explain no-such: no such request is stored"),
     });
     await Promise.all([broken.close(), whole.close()]);
   },

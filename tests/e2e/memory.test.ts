@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
@@ -20,10 +20,10 @@ test.each([
   async (engine, workers) => {
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-memory-"));
     await using programs = new Programs();
-    const stuck: (() => void)[] = [];
+    const pending: (() => void)[] = [];
     const origin = await startOrigin(({ target }, socket) => {
-      const response = () => void socket.write(answerWith("ok", ["Content-Type: text/plain"]));
-      if (target === "/slow") stuck.push(response);
+      const response = () => void socket.write(respondWith("ok", ["Content-Type: text/plain"]));
+      if (target === "/slow") pending.push(response);
       else response();
     });
     try {
@@ -40,7 +40,7 @@ test.each([
       const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
       const metrics = async () => (await fetch(`${admin}/metrics`)).text();
       const slow = (await RawClient.connect(port)).send(get.replace("/", "/slow"));
-      await until(() => stuck.length === 1, "the slow request");
+      await until(() => pending.length === 1, "the slow request");
 
       const reload = async (maxMemory: string | number, shedding: boolean) => {
         write(maxMemory);
@@ -55,29 +55,29 @@ test.each([
         ...{ from: "calm", to: "shedding", reason: "memory" },
       });
 
-      // Workers hear of it a moment later.
-      let refused = await (await RawClient.connect(port)).send(get).answer();
+      // Workers apply it shortly later.
+      let refused = await (await RawClient.connect(port)).send(get).readResponse();
       await until(async () => {
-        refused = await (await RawClient.connect(port)).send(get).answer();
+        refused = await (await RawClient.connect(port)).send(get).readResponse();
         return refused.status === 503;
       }, "a refusal");
       expect(refused.body.toString()).toContain("overloaded");
-      expect(refused.field("retry-after")).toBe("2");
-      expect(refused.field("proxy-status")).toContain("proxy_internal_response");
-      expect(refused.field("connection")?.toLowerCase()).toBe("close");
+      expect(refused.header("retry-after")).toBe("2");
+      expect(refused.header("proxy-status")).toContain("proxy_internal_response");
+      expect(refused.header("connection")?.toLowerCase()).toBe("close");
       expect((await fetch(`${admin}/readyz`)).status).toBe(200);
       expect(await metrics()).toMatch(/^evenkeel_shedding 1$/m);
       await until(
         async () => /evenkeel_refusals_total\{pool="main",reason="overloaded"\} [1-9]/.test(await metrics()),
         "the refusals to be counted",
       );
-      stuck[0]?.();
-      expect((await slow.answer()).status).toBe(200);
+      pending[0]?.();
+      expect((await slow.readResponse()).status).toBe(200);
 
       await reload(0, false);
       await until(
-        async () => (await (await RawClient.connect(port)).send(get).answer()).status === 200,
-        "requests to be taken again",
+        async () => (await (await RawClient.connect(port)).send(get).readResponse()).status === 200,
+        "requests to be accepted again",
       );
       expect(await metrics()).toMatch(/^evenkeel_shedding 0$/m);
     } finally {

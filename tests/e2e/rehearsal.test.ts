@@ -1,19 +1,19 @@
 import { describe, expect, test } from "bun:test";
 
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const steady = "    outlier: { ejection: 1s }\n    slowStart: 0\n";
 
-async function roomWith(...flags: string[]): Promise<ControlRoom> {
-  const room = new ControlRoom();
-  await room.servers("a", "b", "c");
+async function startFixture(...flags: string[]): Promise<BalancerFixture> {
+  const room = new BalancerFixture();
+  await room.startServers("a", "b", "c");
   room.write(room.poolWith(["a", "b", "c"], steady));
   await room.start(...flags);
   return room;
 }
 
-/** Answers of a stream of requests, by status, until it is stopped. */
+/** Starts a load; `stop` returns the number of responses by status. */
 function load(url: string) {
   const statuses: Record<number, number> = {};
   let isOn = true;
@@ -35,14 +35,14 @@ describe.each([
   ["--engine", "fetch"],
   ["--engine", "wire"],
   ["--engine", "wire", "--workers", "2"],
-])("a rehearsal with %s %s %s %s", (...flags) => {
+])("a fault injection with %s %s %s %s", (...flags) => {
   test.concurrent(
-    "ejects its upstream while no client sees a failure, ends by itself, and the upstream returns",
+    "ejects its upstream without a client error, ends automatically, and the upstream returns",
     async () => {
-      await using room = await roomWith(...flags.filter(Boolean));
+      await using room = await startFixture(...flags.filter(Boolean));
       const { stop } = load(room.url);
       const order = { errorShare: 1, error: "connect_refused", seconds: 3, reason: "drill" };
-      const begun = await room.ask("PUT", "/api/upstreams/a/rehearsal", order);
+      const begun = await room.callAdmin("PUT", "/api/upstreams/a/rehearsal", order);
       expect(begun.status).toBe(200);
       expect(begun.body["rehearsal"]).toMatchObject({ errorShare: 1, by: "ann", why: "drill" });
       const status = async () => (await room.upstream("a"))?.status;
@@ -56,12 +56,12 @@ describe.each([
       await until(async () => ((await room.upstream("a"))?.traffic.requests ?? 0) > served + 20, "traffic");
       const statuses = await stop();
       expect(Object.keys(statuses)).toEqual(["200"]);
-      const told = (await room.events("upstream=a")).map(({ kind, to, reason, by, detail }) =>
+      const recorded = (await room.events("upstream=a")).map(({ kind, to, reason, by, detail }) =>
         [kind, to, reason, by, detail].join(" | "),
       );
-      expect(told).toContain("rehearsal | 100 % connect_refused | operator | ann | drill");
-      expect(told).toContain("rehearsal | none | time_over | balancer | ");
-      expect(told.find((line) => line.startsWith("outlier | ejected"))).toMatch(/, rehearsal$/);
+      expect(recorded).toContain("rehearsal | 100 % connect_refused | operator | ann | drill");
+      expect(recorded).toContain("rehearsal | none | time_over | balancer | ");
+      expect(recorded.find((line) => line.startsWith("outlier | ejected"))).toMatch(/, rehearsal$/);
       expect(room.proxy.stderr).toContain("fault injection started");
       expect(room.proxy.stderr).toContain("fault injection ended");
     },
@@ -69,54 +69,56 @@ describe.each([
   );
 });
 
-describe("a rehearsal", () => {
+describe("a fault injection", () => {
   test.concurrent(
-    "is refused where it would leave too few, ends by order, and does not outlive a restart",
+    "is refused if too few upstreams would remain, ends on command, and does not survive a restart",
     async () => {
-      await using room = await roomWith("--engine", "wire");
+      await using room = await startFixture("--engine", "wire");
       const path = (id: string) => `/api/upstreams/${id}/rehearsal`;
       const order = { latencyMs: 10, seconds: 600 };
-      expect((await room.ask("PUT", path("x"), order)).status).toBe(404);
-      expect((await room.ask("DELETE", path("a"))).body["reason"]).toBe("rehearsal_none");
-      const wrong = await room.ask("PUT", path("a"), { latencyMs: 99_999, seconds: 0 });
+      expect((await room.callAdmin("PUT", path("x"), order)).status).toBe(404);
+      expect((await room.callAdmin("DELETE", path("a"))).body["reason"]).toBe("rehearsal_none");
+      const wrong = await room.callAdmin("PUT", path("a"), { latencyMs: 99_999, seconds: 0 });
       expect(wrong).toMatchObject({
         status: 422,
         body: { problems: [{}, {}].map(() => expect.any(String)) },
       });
-      expect((await room.ask("PUT", path("a"), order)).status).toBe(200);
-      expect(await room.ask("PUT", path("b"), order)).toMatchObject({
+      expect((await room.callAdmin("PUT", path("a"), order)).status).toBe(200);
+      expect(await room.callAdmin("PUT", path("b"), order)).toMatchObject({
         status: 409,
         body: { reason: "rehearsal_unsafe", detail: expect.stringContaining("2 of 3") },
       });
-      expect((await room.ask("DELETE", path("a"), { reason: "seen" })).body["rehearsal"]).toBeNull();
-      expect((await room.ask("PUT", path("b"), order)).status).toBe(200);
+      expect((await room.callAdmin("DELETE", path("a"), { reason: "seen" })).body["rehearsal"]).toBeNull();
+      expect((await room.callAdmin("PUT", path("b"), order)).status).toBe(200);
       await room.proxy.kill("SIGTERM");
       await room.restart();
       expect((await room.upstream("b"))?.rehearsal).toBeNull();
-      const told = (await room.events("upstream=b")).map(({ kind, to, reason }) => `${kind} ${to} ${reason}`);
-      expect(told).toContain("rehearsal none draining");
+      const recorded = (await room.events("upstream=b")).map(
+        ({ kind, to, reason }) => `${kind} ${to} ${reason}`,
+      );
+      expect(recorded).toContain("rehearsal none draining");
     },
     20_000,
   );
 
   test.concurrent(
-    "makes probes fail where it is told to, and the record says that it was one",
+    "makes probes fail if configured, with `rehearsal` as the probe's detail",
     async () => {
-      await using room = await roomWith();
+      await using room = await startFixture();
       const order = { probes: true, seconds: 600 };
-      expect((await room.ask("PUT", "/api/upstreams/c/rehearsal", order)).status).toBe(200);
-      await until(async () => (await room.upstream("c"))?.status === "failing", "the verdict", 15_000);
+      expect((await room.callAdmin("PUT", "/api/upstreams/c/rehearsal", order)).status).toBe(200);
+      await until(async () => (await room.upstream("c"))?.status === "failing", "the failing status", 15_000);
       expect((await room.upstream("c"))?.lastProbe).toMatchObject({ success: false, detail: "rehearsal" });
     },
     20_000,
   );
 
   test.concurrent(
-    "delays what goes there until its upstream is suspected, and clients get their answers",
+    "delays attempts until the upstream is suspected, and clients get their responses",
     async () => {
-      await using room = await roomWith("--engine", "wire");
+      await using room = await startFixture("--engine", "wire");
       const order = { latencyMs: 20_000, probes: true, seconds: 60 };
-      await room.ask("PUT", "/api/upstreams/a/rehearsal", order);
+      await room.callAdmin("PUT", "/api/upstreams/a/rehearsal", order);
       const startedAt = performance.now();
       const responses = await Promise.all(
         Array.from({ length: 12 }, async () => (await fetch(room.url)).status),
@@ -131,9 +133,9 @@ describe("a rehearsal", () => {
   );
 
   test.concurrent(
-    "is begun and ended from the command line",
+    "starts and ends from the command line",
     async () => {
-      await using room = await roomWith();
+      await using room = await startFixture();
       const run = async (...argv: string[]) => {
         const program = room.programs.evenkeel("rehearse", ...argv, "--admin-url", room.admin);
         return { code: (await program.exited).code, out: program.stdout + program.stderr };

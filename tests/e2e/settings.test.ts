@@ -3,14 +3,14 @@ import { writeFileSync } from "node:fs";
 
 import type { Setting } from "../../src/config/effective.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 
 const inFolder = temporaryFolder("settings");
 
-test("the configuration that is shown is the one that counts, also after a reload", async () => {
+test("the shown configuration is the effective one, also after a reload", async () => {
   await using programs = new Programs();
-  const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+  const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
   const file = inFolder("evenkeel.yaml");
   const write = (retries: string) =>
     writeFileSync(file, `pools:\n  main:\n    upstreams: [${origin.url}]\n${retries}`);

@@ -12,7 +12,7 @@ import {
 } from "../../src/fault/fault.ts";
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { capDelay } from "../../src/proxy/interception.ts";
-import { domain } from "../support/domain.ts";
+import { createPoolFixture } from "../support/domain.ts";
 
 const plan: FaultSpec = {
   ...{ latencyMs: 0, errorShare: 1, error: "connect_refused", probes: false },
@@ -25,7 +25,7 @@ const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}
 
 describe("a fault", () => {
   test("ends at its time, even if nothing read it before", () => {
-    const { upstreams } = domain();
+    const { upstreams } = createPoolFixture();
     const [a] = upstreams;
     if (!a) throw new Error("an upstream is expected");
     const faults = new FaultRegistry();
@@ -36,7 +36,7 @@ describe("a fault", () => {
   });
 
   test("intercepts attempts on its own upstream only, and none once it is removed", () => {
-    const { upstreams } = domain();
+    const { upstreams } = createPoolFixture();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("two upstreams are expected");
     const faults = new FaultRegistry();
@@ -49,7 +49,7 @@ describe("a fault", () => {
   });
 
   test("marks the attempt of an exchange, and leaves the next one alone", () => {
-    const { upstreams, pool, now } = domain();
+    const { upstreams, pool, now } = createPoolFixture();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("two upstreams are expected");
     const faults = new FaultRegistry();
@@ -65,7 +65,7 @@ describe("a fault", () => {
     expect([attempt.isIntercepted, attempts.interceptionOf(attempt)]).toEqual([false, undefined]);
   });
 
-  test("fails as many attempts as its share says, and delays all", () => {
+  test("fails the configured share of attempts, and delays all", () => {
     const fault = faultOf({ errorShare: 0.3, latencyMs: 200 });
     const interceptions = Array.from({ length: 2_000 }, () => fault.intercept(0));
     expect(interceptions.every((each) => each?.delayMs === 200)).toBe(true);
@@ -74,7 +74,7 @@ describe("a fault", () => {
     expect(failed).toBeLessThan(670);
   });
 
-  test("plays every kind it offers, connects as what any method may retry", () => {
+  test("injects every kind of error; connect errors are retriable for any method", () => {
     const results = injectedErrors.map((error) => faultOf({ error }).intercept(0)?.then);
     expect(
       results.map((then) => {
@@ -88,7 +88,7 @@ describe("a fault", () => {
     ]);
   });
 
-  test("turns a delay beyond the time for a head into a timeout", () => {
+  test("turns a delay longer than the head timeout into a timeout", () => {
     const held = { then: "send", detail: "x" } as const;
     expect(capDelay({ ...held, delayMs: 999 }, 1_000)).toEqual({ ...held, delayMs: 999 });
     expect(capDelay({ ...held, delayMs: 1_000 }, 1_000)).toMatchObject({
@@ -97,7 +97,7 @@ describe("a fault", () => {
     });
   });
 
-  test("is told in few words", () => {
+  test("has a short description", () => {
     expect(describeFault({ ...plan, latencyMs: 2_000, errorShare: 0.3, probes: true })).toBe(
       "+2000 ms, 30 % connect_refused, failing probes",
     );
@@ -109,15 +109,15 @@ function noFaults() {
   return { faults, hasFault: (upstream: Upstream) => faults.has(upstream) };
 }
 
-describe("the guard", () => {
-  test("refuses the last fit upstream, and more than half of them", () => {
+describe("the safety check", () => {
+  test("refuses the last available upstream, and more than half of the pool", () => {
     const { faults, hasFault } = noFaults();
-    const { pool, upstreams } = domain({ weights: [1, 1, 1, 1] });
+    const { pool, upstreams } = createPoolFixture({ weights: [1, 1, 1, 1] });
     const [a, b, c, d] = upstreams;
     if (!a || !b || !c || !d) throw new Error("four upstreams are expected");
     expect(reasonNotToInject(pool, a, hasFault)).toBeUndefined();
     faults.set(a, faultOf());
-    // The one that is under way already may be replaced.
+    // An active fault may be replaced.
     expect(reasonNotToInject(pool, a, hasFault)).toBeUndefined();
     expect(reasonNotToInject(pool, b, hasFault)).toBeUndefined();
     faults.set(b, faultOf());
@@ -126,20 +126,20 @@ describe("the guard", () => {
     expect(reasonNotToInject(pool, d, hasFault)).toContain("no other upstream");
   });
 
-  test("counts those that their rehearsal got ejected", () => {
+  test("counts upstreams that were ejected because of a fault", () => {
     const { faults, hasFault } = noFaults();
-    const { pool, upstreams, run } = domain();
+    const { pool, upstreams, runAttempt } = createPoolFixture();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("upstreams are expected");
     faults.set(a, faultOf());
-    for (let i = 0; i < 5; i++) run(a, "bad");
+    for (let i = 0; i < 5; i++) runAttempt(a, "bad");
     expect(a.status).toBe("ejected");
     expect(reasonNotToInject(pool, b, hasFault)).toContain("2 of 3");
   });
 
-  test("refuses the only one of a pool", () => {
+  test("refuses the only upstream of a pool", () => {
     const { hasFault } = noFaults();
-    const { pool, upstreams } = domain({ weights: [1] });
+    const { pool, upstreams } = createPoolFixture({ weights: [1] });
     const [a] = upstreams;
     expect(a && reasonNotToInject(pool, a, hasFault)).toContain("no other upstream");
   });

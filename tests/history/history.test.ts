@@ -25,18 +25,18 @@ function memoryStore(): HistoryStore {
   return openHistory(":memory:", () => epoch);
 }
 
-interface StageOptions {
+interface FixtureOptions {
   readonly store?: HistoryStore;
   readonly upstreams?: readonly Upstream[];
   readonly time?: FakeTime;
 }
 
-/** One pool whose requests a test makes up, on a time that it moves. */
-function stage({
+/** A history of one pool on a fake clock; a test makes the requests. */
+function fixture({
   store = memoryStore(),
   upstreams = [upstreamOf("a"), upstreamOf("b")],
   time = new FakeTime(),
-}: StageOptions = {}) {
+}: FixtureOptions = {}) {
   const metrics = new Metrics(time.clock);
   const policy = policyEntry("first").create({ random: () => 0, clock: time.clock });
   const pool = new Pool({ name: "main", policy, upstreams, random: () => 0, clock: time.clock });
@@ -74,16 +74,16 @@ function stage({
     },
     columns(query: HistoryQuery) {
       const columns = history.read(query)?.series[0]?.columns;
-      if (!columns) throw new Error("Cannot go on: there is no such series");
+      if (!columns) throw new Error("no such series");
       return columns;
     },
   };
 }
 
 describe("history", () => {
-  test("has a point for every second, with that second's own percentiles", async () => {
+  test("has a point for every second, with the percentiles of that second", async () => {
     const a = upstreamOf("a");
-    const { history, time, request, columns } = stage({ upstreams: [a] });
+    const { history, time, request, columns } = fixture({ upstreams: [a] });
     history.start();
     for (const latencyMs of [10, 1_000, 100]) {
       for (let i = 0; i < 20; i++) request(a, latencyMs);
@@ -98,9 +98,9 @@ describe("history", () => {
     }
   });
 
-  test("takes a pool's percentiles from all its answers, and never averages them", async () => {
+  test("computes percentiles of a pool from all its responses, and never averages them", async () => {
     const [a, b] = [upstreamOf("a"), upstreamOf("b")];
-    const { history, time, request, columns } = stage({ upstreams: [a, b] });
+    const { history, time, request, columns } = fixture({ upstreams: [a, b] });
     history.start();
     for (let i = 0; i < 99; i++) request(a, 10);
     for (let i = 0; i < 99; i++) request(b, 1_000);
@@ -113,9 +113,9 @@ describe("history", () => {
     expect(p95Ms[0]).toBeGreaterThan(950);
   });
 
-  test("counts retries, and the most that was under way", async () => {
+  test("counts retries, and the maximum in flight", async () => {
     const a = upstreamOf("a");
-    const { history, time, metrics, columns } = stage({ upstreams: [a] });
+    const { history, time, metrics, columns } = fixture({ upstreams: [a] });
     history.start();
     a.inFlight = 7;
     metrics.retried("main", failure("connect", "connect_refused"));
@@ -126,9 +126,9 @@ describe("history", () => {
     expect(columns({ pool: "main", window: "1h" })).toMatchObject({ retriesPerSecond: [0.1], inFlight: [7] });
   });
 
-  test("counts who was turned away among a pool's requests and errors", async () => {
+  test("counts rejected requests among the requests and errors of a pool", async () => {
     const a = upstreamOf("a");
-    const { history, time, metrics, request, columns } = stage({ upstreams: [a] });
+    const { history, time, metrics, request, columns } = fixture({ upstreams: [a] });
     history.start();
     request(a, 5);
     for (let i = 0; i < 3; i++) metrics.refused("main", { reason: "no_upstream", status: 503 }, 0);
@@ -140,7 +140,7 @@ describe("history", () => {
   });
 
   test("counts rescues among the retries, and the longest queue", async () => {
-    const { history, time, metrics, queue, columns } = stage();
+    const { history, time, metrics, queue, columns } = fixture();
     history.start();
     queue.size = 5;
     metrics.retried("main", rescued);
@@ -156,7 +156,7 @@ describe("history", () => {
     expect(columns({ upstream: "a", window: "5m" }).queued[0]).toBe(0);
   });
 
-  test("carries a past over that was kept before rescues and queues were", () => {
+  test("migrates a file from before rescues and queues were stored", () => {
     const file = inFolder("version-1.db");
     const old = new DatabaseSync(file);
     old.exec(`
@@ -171,21 +171,21 @@ describe("history", () => {
       PRAGMA user_version = 1`);
     old.close();
     const series = { pool: "main", upstream: null };
-    const kept = { at: epoch, spanMs: 10_000, requests: 70, errors: 3, retries: 2, rescues: 0, queued: 0 };
-    const past = { ...kept, inFlight: 9, p50Ms: 12, p95Ms: 34, p99Ms: null };
+    const counts = { at: epoch, spanMs: 10_000, requests: 70, errors: 3, retries: 2, rescues: 0, queued: 0 };
+    const past = { ...counts, inFlight: 9, p50Ms: 12, p95Ms: 34, p99Ms: null };
     const next = { ...past, at: epoch + 10_000, rescues: 4, queued: 8 };
-    const addition = openHistory(file, () => epoch);
-    expect(addition.read(series, resolutions[1], 0)).toEqual([past]);
-    addition.write([{ series, level: resolutions[1], point: next }]);
-    addition.close();
+    const migrated = openHistory(file, () => epoch);
+    expect(migrated.read(series, resolutions[1], 0)).toEqual([past]);
+    migrated.write([{ series, resolution: resolutions[1], point: next }]);
+    migrated.close();
     const again = openHistory(file, () => epoch);
     expect(again.read(series, resolutions[1], 0)).toEqual([past, next]);
     again.close();
   });
 
-  test("becomes coarser with age, at every level from all answers of the interval", async () => {
+  test("becomes coarser with age, in every resolution from all responses of the interval", async () => {
     const a = upstreamOf("a");
-    const { history, time, request, columns } = stage({ upstreams: [a] });
+    const { history, time, request, columns } = fixture({ upstreams: [a] });
     history.start();
     for (let second = 0; second < 120; second++) {
       for (let i = 0; i < 10; i++) request(a, second % 10 === 9 ? 500 : 5);
@@ -202,16 +202,16 @@ describe("history", () => {
     expect(columns({ upstream: "a", window: "7d" }).at).toEqual([epoch + 120_000]);
   });
 
-  test("shows what is newer than the coarse points of a window, so that no chart is empty at first", async () => {
-    const { history, time, columns } = stage();
+  test("adds finer points that are newer than the points of a window, so that no chart is empty at first", async () => {
+    const { history, time, columns } = fixture();
     history.start();
     await time.advance(73_000);
     const ages = columns({ pool: "main", window: "24h" }).at.map((at) => (at - epoch) / 1_000);
     expect(ages).toEqual([60, 70, 71, 72, 73]);
   });
 
-  test("keeps no more than it says, however long it runs", async () => {
-    const { history, time, columns } = stage({ upstreams: [] });
+  test("keeps no more points than its retention", async () => {
+    const { history, time, columns } = fixture({ upstreams: [] });
     history.start();
     await time.advance(resolutions[0].retentionMs + 60_000);
     expect(columns({ pool: "main", window: "5m" }).at).toHaveLength(300);
@@ -220,8 +220,8 @@ describe("history", () => {
     ).toHaveLength(3);
   });
 
-  test("knows pools and upstreams that came later, and none that never were", async () => {
-    const { history, time, pools } = stage({ upstreams: [upstreamOf("a")] });
+  test("includes pools and upstreams that were added later, and no unknown ones", async () => {
+    const { history, time, pools } = fixture({ upstreams: [upstreamOf("a")] });
     history.start();
     const late = policyEntry("first").create({ random: () => 0, clock: time.clock });
     pools.push(
@@ -240,13 +240,13 @@ describe("history", () => {
     expect(history.read({ pool: "y", window: "5m" })).toBeUndefined();
   });
 
-  test("survives a restart, as an interval that was cut in two is one again", async () => {
+  test("survives a restart, and merges an interval that it split", async () => {
     const file = inFolder("new/state-history.db");
     const time = new FakeTime();
     for (const requests of [30, 50]) {
       const a = upstreamOf("a");
       const store = openHistory(file, () => epoch);
-      const { history, request } = stage({ upstreams: [a], store, time });
+      const { history, request } = fixture({ upstreams: [a], store, time });
       history.start();
       for (let i = 0; i < requests; i++) request(a, 10);
       await time.advance(4_500);
@@ -254,7 +254,7 @@ describe("history", () => {
       store.close();
     }
     const store = openHistory(file, () => epoch);
-    const { columns } = stage({ upstreams: [upstreamOf("a")], store, time });
+    const { columns } = fixture({ upstreams: [upstreamOf("a")], store, time });
     for (const window of ["5m", "1h", "24h"] as const) {
       const { at, requestsPerSecond, p50Ms } = columns({ upstream: "a", window });
       expect(at).toEqual([epoch + 9_000]);
@@ -264,26 +264,26 @@ describe("history", () => {
     store.close();
   });
 
-  test("shows the time when nothing ran as a gap", async () => {
+  test("shows downtime of the process as a gap", async () => {
     const store = memoryStore();
     const time = new FakeTime();
     for (let run = 0; run < 2; run++) {
-      const { history } = stage({ upstreams: [], store, time });
+      const { history } = fixture({ upstreams: [], store, time });
       history.start();
       await time.advance(20_000);
       history.stop();
       await time.advance(60_000);
     }
-    const { history } = stage({ upstreams: [], store, time });
+    const { history } = fixture({ upstreams: [], store, time });
     const columns = history.read({ pool: "main", window: "1h" })?.series[0]?.columns;
     expect(columns?.at.map((at) => Math.round((at - epoch) / 1_000))).toEqual([10, 20, 30, 90, 100]);
     expect(columns?.requestsPerSecond).toEqual([0, 0, null, 0, 0]);
   });
 
-  test("knows how long each upstream has been up, also from before a restart", async () => {
+  test("has the uptime of each upstream, also from before a restart", async () => {
     const [store, time, a] = [memoryStore(), new FakeTime(), upstreamOf("a")];
     a.activeHealth.record(true);
-    const first = stage({ upstreams: [a], store, time });
+    const first = fixture({ upstreams: [a], store, time });
     first.history.start();
     await time.advance(30_000);
     for (let i = 0; i < testLimits.fall; i++) a.activeHealth.record(false);
@@ -291,40 +291,40 @@ describe("history", () => {
     for (let i = 0; i < testLimits.rise; i++) a.activeHealth.record(true);
     await time.advance(20_000);
     const [pool] = first.pools;
-    if (!pool) throw new Error("Cannot go on: there is no pool");
+    if (!pool) throw new Error("no pool");
     const before = first.history.uptimeOf(pool, a);
     expect(before).toMatchObject({ state: "up", since: epoch + 41_000 });
     expect(before.share).toBeCloseTo(49 / 59, 2);
     first.history.stop();
 
     await time.advance(5_000);
-    const anew = upstreamOf("a");
-    const { history } = stage({ upstreams: [anew], store, time });
+    const restarted = upstreamOf("a");
+    const { history } = fixture({ upstreams: [restarted], store, time });
     history.start();
     await time.advance(1_000);
-    expect(history.uptimeOf(pool, anew)).toMatchObject({ state: "up", since: epoch + 41_000 });
-    anew.activeHealth.record(true);
+    expect(history.uptimeOf(pool, restarted)).toMatchObject({ state: "up", since: epoch + 41_000 });
+    restarted.activeHealth.record(true);
     await time.advance(10_000);
-    expect(history.uptimeOf(pool, anew)).toMatchObject({ state: "up", since: epoch + 41_000 });
-    expect(history.uptimeOf(pool, anew).countedMs).toBeGreaterThan(before.countedMs);
+    expect(history.uptimeOf(pool, restarted)).toMatchObject({ state: "up", since: epoch + 41_000 });
+    expect(history.uptimeOf(pool, restarted).countedMs).toBeGreaterThan(before.countedMs);
     history.stop();
   });
 
-  test("begins an uptime anew for another server by the same name", async () => {
+  test("restarts the uptime for another server with the same name", async () => {
     const [a, other] = [upstreamOf("a"), upstreamOf("a")];
     for (const each of [a, other]) each.activeHealth.record(true);
-    const { history, time, pools } = stage({ upstreams: [a] });
+    const { history, time, pools } = fixture({ upstreams: [a] });
     history.start();
     await time.advance(30_000);
     const [pool] = pools;
     pool?.setUpstreams([other]);
     await time.advance(5_000);
-    if (!pool) throw new Error("Cannot go on: there is no pool");
+    if (!pool) throw new Error("no pool");
     expect(history.uptimeOf(pool, other)).toMatchObject({ since: epoch + 31_000, countedMs: 4_000 });
     history.stop();
   });
 
-  test("writes a few points at a time, and all of them before more are due", async () => {
+  test("writes a few points at a time, and all of them before the next ones are due", async () => {
     const working = memoryStore();
     const batches: { at: number; size: number }[] = [];
     const store: HistoryStore = {
@@ -335,7 +335,7 @@ describe("history", () => {
       },
     };
     const upstreams = Array.from({ length: 1_000 }, (_, index) => upstreamOf(`u${index}`));
-    const { history, time } = stage({ upstreams, store });
+    const { history, time } = fixture({ upstreams, store });
     history.start();
     await time.advance(20_000);
     expect(Math.max(...batches.map(({ size }) => size))).toBeLessThanOrEqual(50);
@@ -348,7 +348,7 @@ describe("history", () => {
     expect(time.waits).toEqual([]);
   });
 
-  test("serves on when the store takes nothing, keeps a bounded part of it, and writes that later", async () => {
+  test("continues while the store fails, buffers a bounded number of points, and writes them later", async () => {
     const working = memoryStore();
     let broken = true;
     const written: number[] = [];
@@ -360,7 +360,7 @@ describe("history", () => {
         working.write(points);
       },
     };
-    const { history, time, failures } = stage({ upstreams: [upstreamOf("a")], store });
+    const { history, time, failures } = fixture({ upstreams: [upstreamOf("a")], store });
     history.start();
     await time.advance(25_000);
     expect(failures.length).toBeGreaterThan(10);
@@ -388,29 +388,29 @@ describe("the history file", () => {
   };
   const series = { pool: "main", upstream: null };
 
-  test("never has more points of a level than that keeps", () => {
+  test("never has more points than the retention of a resolution", () => {
     const store = memoryStore();
-    const [, level] = resolutions;
-    const count = level.retentionMs / level.stepMs;
+    const [, resolution] = resolutions;
+    const count = resolution.retentionMs / resolution.stepMs;
     const points = Array.from({ length: count + 500 }, (_, index) => ({
-      ...{ series, level, point: { ...point, at: epoch + index * level.stepMs } },
+      ...{ series, resolution, point: { ...point, at: epoch + index * resolution.stepMs } },
     }));
     store.write(points);
-    const kept = store.read(series, level, 0);
-    expect(kept).toHaveLength(count);
-    expect(kept[0]?.at).toBe(epoch + 500 * level.stepMs);
-    expect(kept[0]).toMatchObject({ requests: 1, p50Ms: null, p95Ms: 1.5 });
+    const stored = store.read(series, resolution, 0);
+    expect(stored).toHaveLength(count);
+    expect(stored[0]?.at).toBe(epoch + 500 * resolution.stepMs);
+    expect(stored[0]).toMatchObject({ requests: 1, p50Ms: null, p95Ms: 1.5 });
     store.close();
     store.close();
   });
 
-  test("forgets upstreams that have been gone for longer than anything is kept", () => {
+  test("deletes upstreams that have been gone for longer than the longest retention", () => {
     const file = inFolder("gone.db");
     let now = epoch;
     for (const upstream of ["old", "new"]) {
       const store = openHistory(file, () => now);
       store.write([
-        { series: { pool: "main", upstream }, level: resolutions[2], point: { ...point, at: now } },
+        { series: { pool: "main", upstream }, resolution: resolutions[2], point: { ...point, at: now } },
       ]);
       store.close();
       now += resolutions[2].retentionMs - 1_000;
@@ -421,11 +421,11 @@ describe("the history file", () => {
     store.close();
   });
 
-  test("forgets them while it is open, a part at a time, so that upstreams that come and go do not fill it", () => {
+  test("deletes them in parts while it is open, so that upstreams that come and go do not fill it", () => {
     const file = inFolder("come-and-go.db");
     let now = epoch;
     const store = openHistory(file, () => now);
-    const [, , level] = resolutions;
+    const [, , resolution] = resolutions;
     const rows = () => {
       const reader = new DatabaseSync(file, { readOnly: true });
       const count = Number(reader.prepare("SELECT count(*) AS n FROM point").get()?.["n"]);
@@ -436,26 +436,28 @@ describe("the history file", () => {
     const gone = Array.from({ length: 2_500 }, (_, index) => ({
       ...{
         series: { pool: "main", upstream: "old" },
-        level,
-        point: { ...point, at: now + index * level.stepMs },
+        resolution,
+        point: { ...point, at: now + index * resolution.stepMs },
       },
     }));
     store.write(gone);
-    now += gone.length * level.stepMs + level.retentionMs;
+    now += gone.length * resolution.stepMs + resolution.retentionMs;
     const counts: number[] = [];
     for (let i = 0; i < 4; i++) {
-      store.write([{ series, level, point: { ...point, at: now + i * level.stepMs } }]);
+      store.write([{ series, resolution: resolution, point: { ...point, at: now + i * resolution.stepMs } }]);
       counts.push(rows().count);
     }
     expect(counts).toEqual([1_501, 502, 3, 4]);
     expect(rows().series).toBe(1);
-    // Back again, it begins anew.
-    store.write([{ series: { pool: "main", upstream: "old" }, level, point: { ...point, at: now } }]);
-    expect(store.read({ pool: "main", upstream: "old" }, level, 0)).toHaveLength(1);
+    // An upstream that comes back starts with an empty series.
+    store.write([
+      { series: { pool: "main", upstream: "old" }, resolution: resolution, point: { ...point, at: now } },
+    ]);
+    expect(store.read({ pool: "main", upstream: "old" }, resolution, 0)).toHaveLength(1);
     store.close();
   });
 
-  test("takes an old file over as a whole or not at all", () => {
+  test("migrates an old file completely or not at all", () => {
     const file = inFolder("half.db");
     const old = new DatabaseSync(file);
     old.exec(`CREATE TABLE series (id INTEGER PRIMARY KEY, pool TEXT, upstream TEXT, last_at INTEGER);
@@ -468,7 +470,7 @@ describe("the history file", () => {
     reader.close();
   });
 
-  test("keeps how long an upstream has been up, and takes a file of version 2 over", () => {
+  test("stores the uptime of an upstream, and migrates a file of version 2", () => {
     const file = inFolder("uptime.db");
     const key = { pool: "main", upstream: "a" };
     const old = new DatabaseSync(file);
@@ -484,24 +486,26 @@ describe("the history file", () => {
       INSERT INTO series VALUES (1, 'main', 'a', ${epoch});
       PRAGMA user_version = 2`);
     old.close();
-    const addition = openHistory(file, () => epoch);
-    expect(addition.uptime(key)).toBe("");
-    addition.write([{ series: key, level: resolutions[2], point: { ...point, at: epoch }, uptime: "1 2 3" }]);
-    addition.close();
+    const migrated = openHistory(file, () => epoch);
+    expect(migrated.uptime(key)).toBe("");
+    migrated.write([
+      { series: key, resolution: resolutions[2], point: { ...point, at: epoch }, uptime: "1 2 3" },
+    ]);
+    migrated.close();
     const again = openHistory(file, () => epoch);
     expect(again.uptime(key)).toBe("1 2 3");
     expect(again.uptime({ pool: "main", upstream: "b" })).toBe("");
     again.close();
   });
 
-  test("carries over often what it wrote, so that it never has much of that to do at once", () => {
+  test("runs checkpoints often, so that none of them is long", () => {
     const file = inFolder("log/state-history.db");
     const store = openHistory(file, () => epoch);
     const sizes: number[] = [];
     for (let batch = 0; batch < 200; batch++) {
       const points = Array.from({ length: 50 }, (_, index) => ({
         series: { pool: "main", upstream: `u${batch % 20}-${index}` },
-        level: resolutions[1],
+        resolution: resolutions[1],
         point: { ...point, at: epoch + batch * 10_000 },
       }));
       store.write(points);
@@ -511,12 +515,12 @@ describe("the history file", () => {
     store.close();
   });
 
-  test("undoes a batch that fails halfway", () => {
+  test("rolls back a batch that fails halfway", () => {
     const store = memoryStore();
     const wrong = { ...point, at: epoch + 20_000, requests: 0.5 };
     const batch = [{ ...point, at: epoch + 10_000 }, wrong].map((each) => ({
       series,
-      level: resolutions[1],
+      resolution: resolutions[1],
       point: each,
     }));
     expect(() => store.write(batch)).toThrow();
@@ -526,20 +530,17 @@ describe("the history file", () => {
     store.close();
   });
 
-  test("stands beside the state file", () => {
+  test("is next to the state file", () => {
     expect(historyFileOf("/var/lib/evenkeel/state.db")).toBe("/var/lib/evenkeel/state-history.db");
     expect(historyFileOf("state")).toBe("state-history");
     expect(historyFileOf(":memory:")).toBe(":memory:");
   });
 
-  test("says in one sentence that it is damaged", () => {
+  test("reports a damaged file in one sentence", () => {
     const file = inFolder("damaged.db");
-    writeFileSync(
-      file,
-      "this is no database, and long enough to be taken for one by nobody at all. ".repeat(20),
-    );
+    writeFileSync(file, "this is not a database, but it is long enough that its header is read. ".repeat(20));
     expect(() => openHistory(file, () => epoch)).toThrow(
-      /^Cannot use the history file: .*, received .*damaged\.db$/,
+      /^Cannot use the history file: .* \(received .*damaged\.db\)$/,
     );
     expect(readdirSync(inFolder())).toContain("damaged.db");
   });

@@ -9,8 +9,8 @@ const epoch = 1_800_000_000_000;
 const second = 1_000;
 const hour = 3_600_000;
 
-/** Looks every second: "passing 30, failing 10" is so long each. */
-function watched(story: string, uptime = new Uptime(epoch), from = epoch): { uptime: Uptime; at: number } {
+/** Samples once a second: "passing 30, failing 10" is 30 seconds passing, then 10 seconds failing. */
+function sampled(story: string, uptime = new Uptime(epoch), from = epoch): { uptime: Uptime; at: number } {
   let at = from;
   uptime.sample(story.split(" ")[0] as Status, at);
   for (const part of story.split(", ")) {
@@ -29,17 +29,17 @@ const table: ReadonlyArray<
   ["passing 30, failing 10", "down", 9, 31 / 40, 40],
   ["passing 30, failing 10, passing 20", "up", 19, 50 / 60, 60],
   ["passing 30, ejected 5, probation 5", "down", 9, 31 / 40, 40],
-  // What an operator takes out is neither up nor down.
+  // An upstream that an operator takes out is neither up nor down.
   ["passing 30, draining 20, maintenance 10", "out", 29, 1, 31],
   ["failing 10, maintenance 20, passing 5", "up", 4, 4 / 15, 15],
-  // A verdict that is not there yet changes nothing.
+  // Without a verdict yet, the state does not change.
   ["passing 30, checking 5, passing 5", "up", 40, 1, 40],
 ];
 
 describe("uptime", () => {
   for (const [story, state, forSeconds, share, counted] of table) {
     test(`of "${story}"`, () => {
-      const { uptime, at } = watched(story);
+      const { uptime, at } = sampled(story);
       const seen = uptime.snapshot(at);
       expect(seen.state).toBe(state);
       expect((at - seen.since) / second).toBe(forSeconds);
@@ -49,7 +49,7 @@ describe("uptime", () => {
     });
   }
 
-  test("forgets what is older than a day, hour by hour", () => {
+  test("drops what is older than a day, hour by hour", () => {
     const uptime = new Uptime(epoch);
     uptime.sample("failing", epoch);
     for (let at = epoch; at <= epoch + hour; at += 10 * second) uptime.sample("failing", at);
@@ -61,37 +61,37 @@ describe("uptime", () => {
     expect(uptime.record.length).toBeLessThan(700);
   });
 
-  test("goes on after a restart as if nothing had been", () => {
-    const { uptime, at } = watched("failing 10, passing 30");
+  test("continues after a restart", () => {
+    const { uptime, at } = sampled("failing 10, passing 30");
     const later = at + 60 * second;
-    const anew = Uptime.from(uptime.record, later);
-    expect(anew.snapshot(later)).toEqual(uptime.snapshot(at));
-    anew.sample("passing", later);
-    anew.sample("passing", later + second);
-    // The time of the restart is nobody's.
-    expect(anew.snapshot(later)).toMatchObject({
+    const restored = Uptime.from(uptime.record, later);
+    expect(restored.snapshot(later)).toEqual(uptime.snapshot(at));
+    restored.sample("passing", later);
+    restored.sample("passing", later + second);
+    // The time of the restart does not count.
+    expect(restored.snapshot(later)).toMatchObject({
       state: "up",
       since: epoch + 11 * second,
       countedMs: 41_000,
     });
   });
 
-  test("does not vouch for a time in which it was not watched", () => {
-    const { uptime, at } = watched("failing 10, passing 30");
+  test("does not count a time without samples", () => {
+    const { uptime, at } = sampled("failing 10, passing 30");
     const later = at + hour / 2;
-    const anew = Uptime.from(uptime.record, later);
-    anew.sample("passing", later);
-    expect(anew.snapshot(later)).toMatchObject({ state: "up", since: later, countedMs: 40_000 });
+    const restored = Uptime.from(uptime.record, later);
+    restored.sample("passing", later);
+    expect(restored.snapshot(later)).toMatchObject({ state: "up", since: later, countedMs: 40_000 });
     uptime.sample("passing", later);
     expect(uptime.snapshot(later)).toMatchObject({ state: "up", since: later, countedMs: 40_000 });
   });
 
-  test("is not upset by a clock that is set back, or by what it cannot read", () => {
-    const { uptime, at } = watched("passing 30");
+  test("tolerates a clock that is set back, and stored text that is invalid", () => {
+    const { uptime, at } = sampled("passing 30");
     uptime.sample("passing", at - hour);
     uptime.sample("passing", at - hour + second);
     expect(uptime.snapshot(at).countedMs).toBe(31_000);
-    for (const kept of ["", "1", "9 1 1", "1 2 x", "-1 2 3", `1 ${at} ${at + 1}`])
-      expect(Uptime.from(kept, at).snapshot(at)).toMatchObject({ state: "unknown", share: null });
+    for (const stored of ["", "1", "9 1 1", "1 2 x", "-1 2 3", `1 ${at} ${at + 1}`])
+      expect(Uptime.from(stored, at).snapshot(at)).toMatchObject({ state: "unknown", share: null });
   });
 });

@@ -1,4 +1,4 @@
-/** What every engine must do, told over real sockets. An engine that cannot names the law and why in its exceptions. */
+/** What every engine must do, tested over real sockets. An engine's exceptions name the laws that it fails, and why. */
 
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
@@ -9,64 +9,64 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { rescueWaiting } from "../../src/pool/attempt-control.ts";
 import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
-import { answerWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
+import { respondWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
-import { faultLaws } from "./bug-laws.ts";
+import { bugLaws } from "./bug-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./oddity-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 
-/** Laws that an engine cannot keep, with the reason. They stand in the README's table of limits. */
+/** Laws that an engine fails, with the reason. The table in `docs/engines.md` is generated from the fetch engine's. */
 export type Exceptions = Readonly<Record<string, string>>;
 
-interface Scene {
+interface OriginFixture {
   readonly origin: Origin;
-  readonly stage: Stage;
+  readonly fixture: EngineFixture;
 }
 
 type Law = (engine: Engine) => Promise<void>;
 
-async function scene(
+async function withOrigin(
   engine: Engine,
-  script: OriginOptions | OriginOptions["answer"],
-  play: (scene: Scene) => Promise<void>,
-  options: Partial<StageOptions> = {},
+  script: OriginOptions | OriginOptions["respond"],
+  run: (setup: OriginFixture) => Promise<void>,
+  options: Partial<EngineFixtureOptions> = {},
 ): Promise<void> {
   const origin = await startOrigin(script);
-  const set = await stage(engine, { ports: [origin.port], ...options });
+  const fixture = await startEngine(engine, { ports: [origin.port], ...options });
   try {
-    await play({ origin, stage: set });
-    expect(set.bugs).toEqual([]);
+    await run({ origin, fixture });
+    expect(fixture.bugs).toEqual([]);
   } finally {
-    set.close();
+    fixture.close();
     await origin.close();
   }
 }
 
-/** The head that switches to WebSocket. RFC 6455 section 4.2.2. */
-function acceptance(key: string): string {
+/** The response head that accepts a WebSocket. RFC 6455 section 4.2.2. */
+function switchingProtocols(key: string): string {
   const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-  const fields = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
-  return ["HTTP/1.1 101 Switching Protocols", ...fields, "", ""].join("\r\n");
+  const headers = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
+  return ["HTTP/1.1 101 Switching Protocols", ...headers, "", ""].join("\r\n");
 }
 
-/** A client whose request waits at its upstream, until that is told to finish. */
-function underWay(
+/** Runs a test with one request in flight; the upstream responds when the test calls `finish`. */
+function withRequestInFlight(
   engine: Engine,
-  play: (scene: Scene & { readonly client: RawClient; readonly finish: () => void }) => Promise<void>,
+  run: (setup: OriginFixture & { readonly client: RawClient; readonly finish: () => void }) => Promise<void>,
 ): Promise<void> {
   let finish = () => {};
-  return scene(
+  return withOrigin(
     engine,
-    (_, socket) => void (finish = () => socket.write(answerWith("late"))),
-    async ({ origin, stage }) => {
-      const client = await RawClient.connect(stage.port);
+    (_, socket) => void (finish = () => socket.write(respondWith("late"))),
+    async ({ origin, fixture }) => {
+      const client = await RawClient.connect(fixture.port);
       client.send(get());
       await until(() => origin.requests.length === 1, "the request to arrive");
-      await play({ origin, stage, client, finish });
+      await run({ origin, fixture, client, finish });
       client.destroy();
     },
   );
@@ -74,13 +74,13 @@ function underWay(
 
 const clientTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-const get = (target = "/", fields = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${fields}\r\n`;
+const get = (target = "/", headers = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${headers}\r\n`;
 
-const post = (body: string, fields = "") =>
-  `POST / HTTP/1.1\r\nHost: shop.example\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
+const post = (body: string, headers = "") =>
+  `POST / HTTP/1.1\r\nHost: shop.example\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
 
-/** A port that refuses connections, because its listener has just gone. */
-async function deadPort(): Promise<number> {
+/** A port that refuses connections: its listener was just closed. */
+async function closedPort(): Promise<number> {
   const origin = await startOrigin(() => {});
   await origin.close();
   return origin.port;
@@ -96,253 +96,256 @@ const laws: Readonly<Record<string, Law>> = {
   ...hedgeLaws,
   ...deadlineLaws,
   ...recordLaws,
-  ...faultLaws,
+  ...bugLaws,
   ...oddityLaws,
 
-  "passes method, target, fields and body on, and the answer back": (engine) =>
-    scene(
+  "forwards method, target, headers and body, and returns the response": (engine) =>
+    withOrigin(
       engine,
       (request, socket) =>
-        void socket.write(answerWith(`got ${request.body.toString()}`, ["X-Answer: yes"], "201 Created")),
-      async ({ origin, stage }) => {
-        const response = await ask(
-          stage.port,
+        void socket.write(respondWith(`got ${request.body.toString()}`, ["X-Reply: yes"], "201 Created")),
+      async ({ origin, fixture }) => {
+        const response = await sendRequest(
+          fixture.port,
           post("hello", "X-Ask: 1\r\n").replace("POST /", "POST /a/b?c=d%20e&f"),
         );
         expect(response.status).toBe(201);
         expect(response.reason).toBe("Created");
-        expect(response.field("x-answer")).toBe("yes");
+        expect(response.header("x-reply")).toBe("yes");
         expect(response.body.toString()).toBe("got hello");
         const [received] = origin.requests;
         expect(received?.method).toBe("POST");
         expect(received?.target).toBe("/a/b?c=d%20e&f");
-        expect(received?.field("x-ask")).toBe("1");
+        expect(received?.header("x-ask")).toBe("1");
         expect(received?.body.toString()).toBe("hello");
-        await until(() => stage.ended.length === 1);
-        expect(stage.ended[0]).toMatchObject({ status: 201, outcome: { kind: "response" } });
-        expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
+        await until(() => fixture.ended.length === 1);
+        expect(fixture.ended[0]).toMatchObject({ status: 201, outcome: { kind: "response" } });
+        expect(fixture.pool.upstreams[0]?.inFlight).toBe(0);
       },
     ),
 
-  "keeps Host and adds the forwarding fields, replacing what an untrusted client sent": (engine) =>
-    scene(
+  "keeps Host and sets the forwarding headers, replacing what an untrusted client sent": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ origin, stage }) => {
-        const lies =
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        const spoofed =
           "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nForwarded: for=6.6.6.6\r\n";
-        await ask(stage.port, get("/", `${lies}Via: 1.0 before\r\nX-Request-Id: abc-1\r\n`));
+        await sendRequest(fixture.port, get("/", `${spoofed}Via: 1.0 before\r\nX-Request-Id: abc-1\r\n`));
         const received = origin.requests[0];
-        expect(received?.field("host")).toBe("shop.example");
-        expect(received?.field("x-forwarded-for")).toBe("127.0.0.1");
-        expect(received?.field("x-forwarded-proto")).toBe("http");
-        expect(received?.field("x-forwarded-host")).toBe("shop.example");
-        expect(received?.field("x-forwarded-port")).toBe(String(stage.port));
-        expect(received?.field("forwarded")).toBeUndefined();
-        expect(received?.field("via")).toBe("1.0 before, 1.1 evenkeel");
-        expect(received?.field("x-request-id")).toBe("abc-1");
-        await ask(stage.port, get("/", "X-Request-Id: <script>\r\n"));
-        expect(origin.requests[1]?.field("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/);
+        expect(received?.header("host")).toBe("shop.example");
+        expect(received?.header("x-forwarded-for")).toBe("127.0.0.1");
+        expect(received?.header("x-forwarded-proto")).toBe("http");
+        expect(received?.header("x-forwarded-host")).toBe("shop.example");
+        expect(received?.header("x-forwarded-port")).toBe(String(fixture.port));
+        expect(received?.header("forwarded")).toBeUndefined();
+        expect(received?.header("via")).toBe("1.0 before, 1.1 evenkeel");
+        expect(received?.header("x-request-id")).toBe("abc-1");
+        await sendRequest(fixture.port, get("/", "X-Request-Id: <script>\r\n"));
+        expect(origin.requests[1]?.header("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/);
       },
     ),
 
-  "lets no client say where it comes from by another spelling, which servers of the CGI family take for the same":
-    (engine) =>
-      scene(
-        engine,
-        (_, socket) => void socket.write(answerWith("ok")),
-        async ({ origin, stage }) => {
-          const lies = ["X_Forwarded_For", "x-forwarded_proto", "X_FORWARDED-HOST", "X_Forwarded_Port"];
-          const fields = lies.map((name) => `${name}: 6.6.6.6\r\n`).join("");
-          await ask(stage.port, get("/", `${fields}X_Own: kept\r\n`));
-          const names = origin.requests[0]?.fields.map(([name]) => name.toLowerCase()) ?? [];
-          expect(names.filter((name) => /^x.forwarded/.test(name)).toSorted()).toEqual(
-            ["for", "host", "port", "proto"].map((part) => `x-forwarded-${part}`),
-          );
-          expect(origin.requests[0]?.field("x-forwarded-for")).toBe("127.0.0.1");
-          expect(origin.requests[0]?.field("x_own")).toBe("kept");
-        },
-      ),
-
-  "passes a client's traceparent on as it came, unless requests are traced": (engine) =>
-    scene(
+  "removes forwarding headers spelled with underscores, which CGI servers read as the same header": (
+    engine,
+  ) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ origin, stage }) => {
-        const fields = `traceparent: ${clientTrace}\r\ntracestate: vendor=1\r\n`;
-        await ask(stage.port, get("/", fields));
-        expect(origin.requests[0]?.field("traceparent")).toBe(clientTrace);
-        expect(origin.requests[0]?.field("tracestate")).toBe("vendor=1");
-        await ask(stage.port, get("/"));
-        expect(origin.requests[1]?.field("traceparent")).toBeUndefined();
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        const spoofed = ["X_Forwarded_For", "x-forwarded_proto", "X_FORWARDED-HOST", "X_Forwarded_Port"];
+        const headers = spoofed.map((name) => `${name}: 6.6.6.6\r\n`).join("");
+        await sendRequest(fixture.port, get("/", `${headers}X_Own: kept\r\n`));
+        const names = origin.requests[0]?.headers.map(([name]) => name.toLowerCase()) ?? [];
+        expect(names.filter((name) => /^x.forwarded/.test(name)).toSorted()).toEqual(
+          ["for", "host", "port", "proto"].map((part) => `x-forwarded-${part}`),
+        );
+        expect(origin.requests[0]?.header("x-forwarded-for")).toBe("127.0.0.1");
+        expect(origin.requests[0]?.header("x_own")).toBe("kept");
       },
     ),
 
-  "makes itself the parent of what upstreams do for a traced request, and of no other one": (engine) =>
-    scene(
+  "forwards a client's traceparent unchanged unless requests are traced": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ origin, stage }) => {
-        await ask(stage.port, get("/", `TraceParent: ${clientTrace}\r\ntracestate: vendor=1\r\n`));
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        const headers = `traceparent: ${clientTrace}\r\ntracestate: vendor=1\r\n`;
+        await sendRequest(fixture.port, get("/", headers));
+        expect(origin.requests[0]?.header("traceparent")).toBe(clientTrace);
+        expect(origin.requests[0]?.header("tracestate")).toBe("vendor=1");
+        await sendRequest(fixture.port, get("/"));
+        expect(origin.requests[1]?.header("traceparent")).toBeUndefined();
+      },
+    ),
+
+  "makes itself the parent span of the upstream's work for a traced request only": (engine) =>
+    withOrigin(
+      engine,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        await sendRequest(fixture.port, get("/", `TraceParent: ${clientTrace}\r\ntracestate: vendor=1\r\n`));
         const received = origin.requests[0];
-        expect(received?.fields.filter(([name]) => name.toLowerCase() === "traceparent")).toHaveLength(1);
-        const given = readTraceparent(received?.field("traceparent") ?? "");
-        expect(given).toMatchObject({ traceId: clientTrace.slice(3, 35), isSampled: true });
-        expect(given?.parentId).not.toBe(clientTrace.slice(36, 52));
-        expect(received?.field("tracestate")).toBe("vendor=1");
+        expect(received?.headers.filter(([name]) => name.toLowerCase() === "traceparent")).toHaveLength(1);
+        const forwarded = readTraceparent(received?.header("traceparent") ?? "");
+        expect(forwarded).toMatchObject({ traceId: clientTrace.slice(3, 35), isSampled: true });
+        expect(forwarded?.parentId).not.toBe(clientTrace.slice(36, 52));
+        expect(received?.header("tracestate")).toBe("vendor=1");
         const untraced = clientTrace.replace(/01$/, "00");
-        await ask(stage.port, get("/", `traceparent: ${untraced}\r\n`));
-        expect(origin.requests[1]?.field("traceparent")).toBe(untraced);
-        await ask(stage.port, get("/"));
-        expect(origin.requests[2]?.field("traceparent")).toMatch(/^00-[\da-f]{32}-[\da-f]{16}-01$/);
+        await sendRequest(fixture.port, get("/", `traceparent: ${untraced}\r\n`));
+        expect(origin.requests[1]?.header("traceparent")).toBe(untraced);
+        await sendRequest(fixture.port, get("/"));
+        expect(origin.requests[2]?.header("traceparent")).toMatch(/^00-[\da-f]{32}-[\da-f]{16}-01$/);
       },
       { trace: tracer(1, seededRandom(1)) },
     ),
 
-  "believes a trusted peer's forwarding fields and adds its address": (engine) =>
-    scene(
+  "keeps a trusted peer's forwarding headers and appends its address": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ origin, stage }) => {
-        await ask(
-          stage.port,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        await sendRequest(
+          fixture.port,
           get(
             "/",
             "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nForwarded: for=192.0.2.7\r\n",
           ),
         );
-        expect(origin.requests[0]?.field("forwarded")).toBe("for=192.0.2.7");
-        expect(origin.requests[0]?.field("x-forwarded-for")).toBe("192.0.2.7, 127.0.0.1");
-        expect(origin.requests[0]?.field("x-forwarded-proto")).toBe("https");
-        expect(origin.requests[0]?.field("x-forwarded-port")).toBe("443");
+        expect(origin.requests[0]?.header("forwarded")).toBe("for=192.0.2.7");
+        expect(origin.requests[0]?.header("x-forwarded-for")).toBe("192.0.2.7, 127.0.0.1");
+        expect(origin.requests[0]?.header("x-forwarded-proto")).toBe("https");
+        expect(origin.requests[0]?.header("x-forwarded-port")).toBe("443");
       },
       { isTrustedProxy: () => true },
     ),
 
-  "ends hop-by-hop fields and those that Connection names at this hop, both ways": (engine) =>
-    scene(
+  "removes hop-by-hop headers and the headers that Connection names, in both directions": (engine) =>
+    withOrigin(
       engine,
       (_, socket) =>
         void socket.write(
-          answerWith("ok", ["Connection: X-Back", "X-Back: 1", "Keep-Alive: timeout=5", "X-Stays: 1"]),
+          respondWith("ok", ["Connection: X-Back", "X-Back: 1", "Keep-Alive: timeout=5", "X-Stays: 1"]),
         ),
-      async ({ origin, stage }) => {
-        const fields =
+      async ({ origin, fixture }) => {
+        const headers =
           "Connection: x-gone, Keep-Alive\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\nProxy-Authorization: x\r\nX-Stays: 1\r\n";
-        const response = await ask(stage.port, get("/", fields));
+        const response = await sendRequest(fixture.port, get("/", headers));
         for (const name of ["x-gone", "keep-alive", "te", "proxy-authorization"])
-          expect(origin.requests[0]?.field(name)).toBeUndefined();
-        expect(origin.requests[0]?.field("x-stays")).toBe("1");
-        for (const name of ["x-back", "keep-alive"]) expect(response.field(name)).toBeUndefined();
-        expect(response.field("x-stays")).toBe("1");
+          expect(origin.requests[0]?.header(name)).toBeUndefined();
+        expect(origin.requests[0]?.header("x-stays")).toBe("1");
+        for (const name of ["x-back", "keep-alive"]) expect(response.header(name)).toBeUndefined();
+        expect(response.header("x-stays")).toBe("1");
       },
     ),
 
-  "moves requests that wait on an upstream that was found down, but no POST": async (engine) => {
-    const stuck: Socket[] = [];
-    const frozen = await startOrigin((_, socket) => void stuck.push(socket));
-    const well = await startOrigin((_, socket) => void socket.write(answerWith("moved")));
-    const set = await stage(engine, { ports: [frozen.port, well.port], policy: "first" });
+  "rescues requests that wait on an upstream that went down, except POSTs": async (engine) => {
+    const pending: Socket[] = [];
+    const frozen = await startOrigin((_, socket) => void pending.push(socket));
+    const healthy = await startOrigin((_, socket) => void socket.write(respondWith("moved")));
+    const fixture = await startEngine(engine, { ports: [frozen.port, healthy.port], policy: "first" });
     try {
-      const moved = Array.from({ length: 20 }, () => ask(set.port, get("/slow")));
-      const stays = ask(set.port, post("once"));
-      await until(() => stuck.length === 21, "all requests to wait");
-      const [upstream] = set.pool.upstreams;
-      for (let i = 0; i < 3; i++) if (upstream) set.pool.recordProbe(upstream, false);
+      const moved = Array.from({ length: 20 }, () => sendRequest(fixture.port, get("/slow")));
+      const postResponse = sendRequest(fixture.port, post("once"));
+      await until(() => pending.length === 21, "all requests to wait");
+      const [upstream] = fixture.pool.upstreams;
+      for (let i = 0; i < 3; i++) if (upstream) fixture.pool.recordProbe(upstream, false);
       if (upstream) rescueWaiting(upstream);
       for (const response of await Promise.all(moved)) expect(response.body.toString()).toBe("moved");
       expect(upstream?.inFlight).toBe(1);
-      expect(set.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));
+      expect(fixture.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));
       const waiting = frozen.requests.findIndex(({ method }) => method === "POST");
-      stuck[waiting]?.write(answerWith("late"));
-      expect((await stays).body.toString()).toBe("late");
-      expect(set.bugs).toEqual([]);
+      pending[waiting]?.write(respondWith("late"));
+      expect((await postResponse).body.toString()).toBe("late");
+      expect(fixture.bugs).toEqual([]);
     } finally {
-      set.close();
+      fixture.close();
       await frozen.close();
-      await well.close();
+      await healthy.close();
     }
   },
 
-  "keeps requests waiting that find no place, serves them in their order, and forgets who left": (engine) => {
-    const stuck: Socket[] = [];
-    return scene(
+  "queues requests that find no slot, serves them in order, and drops those whose client disconnected": (
+    engine,
+  ) => {
+    const pending: Socket[] = [];
+    return withOrigin(
       engine,
-      (_, socket) => void stuck.push(socket),
-      async ({ origin, stage }) => {
-        const answerNext = async (served: number) => {
-          await until(() => stuck.length === 1, "the next request to arrive");
+      (_, socket) => void pending.push(socket),
+      async ({ origin, fixture }) => {
+        const respondNext = async (served: number) => {
+          await until(() => pending.length === 1, "the next request to arrive");
           expect(origin.requests.at(-1)?.target).toBe(`/${served}`);
-          stuck.pop()?.write(answerWith(`answer ${served}`));
+          pending.pop()?.write(respondWith(`response ${served}`));
         };
-        const first = ask(stage.port, get("/1"));
-        await until(() => stuck.length === 1, "the first request to arrive");
-        const leaving = await RawClient.connect(stage.port);
-        leaving.send(get("/left"));
-        await until(() => stage.queued() === 1, "a second request to wait");
-        const second = ask(stage.port, post("a body", "").replace("POST /", "POST /2"));
-        await until(() => stage.queued() === 2, "a third request to wait");
-        const third = ask(stage.port, get("/3"));
-        await until(() => stage.queued() === 3, "a fourth request to wait");
-        const fourth = await ask(stage.port, get("/4"));
-        expect([fourth.status, fourth.field("retry-after")]).toEqual([503, "2"]);
-        leaving.destroy();
-        await until(() => stage.queued() === 2, "the one that left to be forgotten");
-        await answerNext(1);
-        await answerNext(2);
-        await answerNext(3);
-        expect((await first).body.toString()).toBe("answer 1");
-        expect((await second).body.toString()).toBe("answer 2");
+        const first = sendRequest(fixture.port, get("/1"));
+        await until(() => pending.length === 1, "the first request to arrive");
+        const disconnecting = await RawClient.connect(fixture.port);
+        disconnecting.send(get("/left"));
+        await until(() => fixture.queued() === 1, "a second request to wait");
+        const second = sendRequest(fixture.port, post("a body", "").replace("POST /", "POST /2"));
+        await until(() => fixture.queued() === 2, "a third request to wait");
+        const third = sendRequest(fixture.port, get("/3"));
+        await until(() => fixture.queued() === 3, "a fourth request to wait");
+        const fourth = await sendRequest(fixture.port, get("/4"));
+        expect([fourth.status, fourth.header("retry-after")]).toEqual([503, "2"]);
+        disconnecting.destroy();
+        await until(() => fixture.queued() === 2, "the disconnected client's request to be dropped");
+        await respondNext(1);
+        await respondNext(2);
+        await respondNext(3);
+        expect((await first).body.toString()).toBe("response 1");
+        expect((await second).body.toString()).toBe("response 2");
         expect(origin.requests[1]?.body.toString()).toBe("a body");
-        expect((await third).body.toString()).toBe("answer 3");
-        expect(stage.refused).toEqual(["queue_full"]);
+        expect((await third).body.toString()).toBe("response 3");
+        expect(fixture.refused).toEqual(["queue_full"]);
       },
       { queue: { maxWaiting: 3, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 1 } },
     );
   },
 
-  "refuses a request that waited for too long, and the connection goes on": (engine) => {
-    const stuck: Socket[] = [];
-    return scene(
+  "refuses a request whose queue timeout expired, and keeps the connection": (engine) => {
+    const pending: Socket[] = [];
+    return withOrigin(
       engine,
-      (_, socket) => void stuck.push(socket),
-      async ({ stage }) => {
-        const first = ask(stage.port, get("/1"));
-        await until(() => stuck.length === 1, "the first request to arrive");
-        const late = await ask(stage.port, get("/2"));
-        expect([late.status, late.field("proxy-status")?.includes("queue_timeout")]).toEqual([503, true]);
-        stuck.pop()?.write(answerWith("ok"));
+      (_, socket) => void pending.push(socket),
+      async ({ fixture }) => {
+        const first = sendRequest(fixture.port, get("/1"));
+        await until(() => pending.length === 1, "the first request to arrive");
+        const late = await sendRequest(fixture.port, get("/2"));
+        expect([late.status, late.header("proxy-status")?.includes("queue_timeout")]).toEqual([503, true]);
+        pending.pop()?.write(respondWith("ok"));
         expect((await first).status).toBe(200);
-        expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
+        expect(fixture.pool.upstreams[0]?.inFlight).toBe(0);
       },
       { queue: { maxWaiting: 3, timeoutMs: 200, whenNoneFit: false, maxInFlight: 1 } },
     );
   },
 
-  "lets no tunnel take the place of a request": async (engine) => {
+  "does not count tunnels against the slots of requests": async (engine) => {
     const held: Socket[] = [];
-    await scene(
+    await withOrigin(
       engine,
       {
-        answer: ({ target }, socket) =>
-          void (target === "/held" ? held.push(socket) : socket.write(answerWith("ok"))),
+        respond: ({ target }, socket) =>
+          void (target === "/held" ? held.push(socket) : socket.write(respondWith("ok"))),
         onHead(request, socket) {
-          const key = request.field("sec-websocket-key");
-          if (key !== undefined) socket.write(acceptance(key));
+          const key = request.header("sec-websocket-key");
+          if (key !== undefined) socket.write(switchingProtocols(key));
           return key !== undefined;
         },
       },
-      async ({ stage }) => {
-        const [upstream] = stage.pool.upstreams;
-        const sockets = [1, 2].map(() => new WebSocket(`ws://127.0.0.1:${stage.port}/`));
+      async ({ fixture }) => {
+        const [upstream] = fixture.pool.upstreams;
+        const sockets = [1, 2].map(() => new WebSocket(`ws://127.0.0.1:${fixture.port}/`));
         await until(() => upstream?.tunnels === 2, "two tunnels");
         expect(upstream?.inFlight).toBe(2);
-        expect((await ask(stage.port, get())).body.toString()).toBe("ok");
-        const first = ask(stage.port, get("/held"));
-        await until(() => held.length === 1, "the place to be taken");
-        const second = ask(stage.port, get());
-        await until(() => stage.queued() === 1, "the next one to wait");
-        held.pop()?.write(answerWith("at last"));
+        expect((await sendRequest(fixture.port, get())).body.toString()).toBe("ok");
+        const first = sendRequest(fixture.port, get("/held"));
+        await until(() => held.length === 1, "the slot to be taken");
+        const second = sendRequest(fixture.port, get());
+        await until(() => fixture.queued() === 1, "the next request to wait");
+        held.pop()?.write(respondWith("at last"));
         expect((await first).body.toString()).toBe("at last");
         expect((await second).body.toString()).toBe("ok");
         for (const socket of sockets) socket.terminate();
@@ -353,15 +356,17 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "takes the places of clients that trickle their bodies back, but only when others wait": (engine) =>
-    scene(
+  "reclaims the slots of clients that send their bodies slowly, but only when other requests wait": (
+    engine,
+  ) =>
+    withOrigin(
       engine,
       {
-        answer: (_, socket) => void socket.write(answerWith("ok")),
+        respond: (_, socket) => void socket.write(respondWith("ok")),
         onHead: ({ method }) => method === "POST",
       },
-      async ({ origin, stage }) => {
-        const slow = await Promise.all([1, 2].map(() => RawClient.connect(stage.port)));
+      async ({ origin, fixture }) => {
+        const slow = await Promise.all([1, 2].map(() => RawClient.connect(fixture.port)));
         for (const client of slow)
           client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
         const trickle = setInterval(
@@ -369,18 +374,18 @@ const laws: Readonly<Record<string, Law>> = {
           50,
         );
         try {
-          await until(() => origin.requests.length === 2, "both places to be taken");
-          const [upstream] = stage.pool.upstreams;
+          await until(() => origin.requests.length === 2, "both slots to be taken");
+          const [upstream] = fixture.pool.upstreams;
           const since = performance.now();
-          await until(() => performance.now() - since > 2_200, "the time that a client has");
+          await until(() => performance.now() - since > 2_200, "the time that a client has to send");
           expect(upstream?.inFlight).toBe(2);
-          expect((await ask(stage.port, get())).body.toString()).toBe("ok");
+          expect((await sendRequest(fixture.port, get())).body.toString()).toBe("ok");
           await until(
             () => slow.some((client) => client.received.length > 0 || client.isClosed),
-            "one to be let go",
+            "one slow client to be refused",
           );
-          const [given, kept] = slow[0]?.received.length ? slow : slow.toReversed();
-          expect(given?.received.toString()).toStartWith("HTTP/1.1 408");
+          const [forwarded, kept] = slow[0]?.received.length ? slow : slow.toReversed();
+          expect(forwarded?.received.toString()).toStartWith("HTTP/1.1 408");
           expect([kept?.received.length, kept?.isClosed]).toEqual([0, false]);
         } finally {
           clearInterval(trickle);
@@ -390,97 +395,99 @@ const laws: Readonly<Record<string, Law>> = {
       { queue: { maxWaiting: 3, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 2 } },
     ),
 
-  "cuts what is under way on one upstream: answers break off, what waits may go elsewhere, a POST is refused":
+  "aborts all attempts on one upstream: responses are truncated, waiting requests are retried, a POST is refused":
     async (engine) => {
-      const begun = Buffer.from(
+      const partialResponse = Buffer.from(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\nsome",
       );
       const origin = await startOrigin(
-        ({ target }, socket) => void (target === "/begun" && socket.write(begun)),
+        ({ target }, socket) => void (target === "/begun" && socket.write(partialResponse)),
       );
-      const well = await startOrigin((_, socket) => void socket.write(answerWith("moved")));
-      const set = await stage(engine, { ports: [origin.port, well.port], policy: "first" });
+      const healthy = await startOrigin((_, socket) => void socket.write(respondWith("moved")));
+      const fixture = await startEngine(engine, { ports: [origin.port, healthy.port], policy: "first" });
       try {
-        const [upstream] = set.pool.upstreams;
-        if (!upstream) throw new Error("nobody there");
-        const broken = fetch(`http://127.0.0.1:${set.port}/begun`).then((response) => response.text());
-        const isBroken = broken.then(
+        const [upstream] = fixture.pool.upstreams;
+        if (!upstream) throw new Error("no upstream");
+        const brokenResponse = fetch(`http://127.0.0.1:${fixture.port}/begun`).then((response) =>
+          response.text(),
+        );
+        const isBroken = brokenResponse.then(
           () => false,
           () => true,
         );
-        const moved = ask(set.port, get("/waits"));
-        const refused = ask(set.port, post("once"));
-        await until(() => origin.requests.length === 3, "all to arrive");
-        await until(() => upstream.responding.oldest !== undefined, "an answer to begin");
-        expect(set.listener.abortAttempts?.(upstream)).toBe(3);
+        const moved = sendRequest(fixture.port, get("/waits"));
+        const refused = sendRequest(fixture.port, post("once"));
+        await until(() => origin.requests.length === 3, "all requests to arrive");
+        await until(() => upstream.responding.oldest !== undefined, "a response to begin");
+        expect(fixture.listener.abortAttempts?.(upstream)).toBe(3);
         expect((await moved).body.toString()).toBe("moved");
         expect((await refused).status).toBe(502);
         expect(await isBroken).toBe(true);
-        await until(() => upstream.inFlight === 0, "nothing to be left");
-        expect(set.listener.abortAttempts?.(upstream)).toBe(0);
-        expect(set.bugs).toEqual([]);
+        await until(() => upstream.inFlight === 0, "no attempt to be left");
+        expect(fixture.listener.abortAttempts?.(upstream)).toBe(0);
+        expect(fixture.bugs).toEqual([]);
       } finally {
-        set.close();
+        fixture.close();
         await origin.close();
-        await well.close();
+        await healthy.close();
       }
     },
 
-  "leaves encoded bodies and their fields as they are": (engine) =>
-    scene(
+  "forwards encoded bodies and their headers unchanged": (engine) =>
+    withOrigin(
       engine,
       (_, socket) =>
         void socket.write(
-          answerWith(gzipSync("plain text"), ["Content-Encoding: gzip", "Content-Type: text/plain"]),
+          respondWith(gzipSync("plain text"), ["Content-Encoding: gzip", "Content-Type: text/plain"]),
         ),
-      async ({ stage }) => {
-        const response = await ask(stage.port, get("/", "Accept-Encoding: gzip\r\n"));
-        expect(response.field("content-encoding")).toBe("gzip");
+      async ({ fixture }) => {
+        const response = await sendRequest(fixture.port, get("/", "Accept-Encoding: gzip\r\n"));
+        expect(response.header("content-encoding")).toBe("gzip");
         expect(response.body).toEqual(gzipSync("plain text"));
       },
     ),
 
-  "follows no redirect": (engine) =>
-    scene(
+  "does not follow redirects": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("", ["Location: /else"], "302 Found")),
-      async ({ origin, stage }) => {
-        const response = await ask(stage.port, get());
+      (_, socket) => void socket.write(respondWith("", ["Location: /else"], "302 Found")),
+      async ({ origin, fixture }) => {
+        const response = await sendRequest(fixture.port, get());
         expect(response.status).toBe(302);
-        expect(response.field("location")).toBe("/else");
+        expect(response.header("location")).toBe("/else");
         expect(origin.requests).toHaveLength(1);
       },
     ),
 
-  "passes repeated Set-Cookie fields one by one": (engine) =>
-    scene(
+  "forwards repeated Set-Cookie headers separately": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok", ["Set-Cookie: a=1; Path=/", "Set-Cookie: b=2, c"])),
-      async ({ stage }) => {
-        const response = await ask(stage.port, get());
-        const cookies = response.fields
+      (_, socket) => void socket.write(respondWith("ok", ["Set-Cookie: a=1; Path=/", "Set-Cookie: b=2, c"])),
+      async ({ fixture }) => {
+        const response = await sendRequest(fixture.port, get());
+        const cookies = response.headers
           .filter(([name]) => name.toLowerCase() === "set-cookie")
           .map(([, value]) => value);
         expect(cookies).toEqual(["a=1; Path=/", "b=2, c"]);
       },
     ),
 
-  "answers HEAD without a body and with the upstream's Content-Length": (engine) =>
-    scene(
+  "responds to HEAD without a body and with the upstream's Content-Length": (engine) =>
+    withOrigin(
       engine,
       (_, socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         for (let i = 0; i < 2; i++) {
-          const response = await client.send(get().replace("GET", "HEAD")).answer("HEAD");
-          expect(response.field("content-length")).toBe("1234");
+          const response = await client.send(get().replace("GET", "HEAD")).readResponse("HEAD");
+          expect(response.header("content-length")).toBe("1234");
         }
         client.destroy();
       },
     ),
 
-  "passes 204 and 304 without a body and keeps the connection": (engine) =>
-    scene(
+  "forwards 204 and 304 without a body and keeps the connection": (engine) =>
+    withOrigin(
       engine,
       ({ target }, socket) =>
         void socket.write(
@@ -488,118 +495,118 @@ const laws: Readonly<Record<string, Law>> = {
             ? "HTTP/1.1 204 No Content\r\n\r\n"
             : 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n',
         ),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
-        expect((await client.send(get("/204")).answer()).status).toBe(204);
-        const response = await client.send(get("/304")).answer();
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
+        expect((await client.send(get("/204")).readResponse()).status).toBe(204);
+        const response = await client.send(get("/304")).readResponse();
         expect(response.status).toBe(304);
-        expect(response.field("etag")).toBe('"x"');
+        expect(response.header("etag")).toBe('"x"');
         client.destroy();
       },
     ),
 
-  "answers 100-continue before the body comes": (engine) =>
-    scene(
+  "responds to Expect: 100-continue before the body arrives": (engine) =>
+    withOrigin(
       engine,
       {
-        answer: ({ body }, socket) => void socket.write(answerWith(body)),
-        // An engine may answer itself, or pass the question on.
+        respond: ({ body }, socket) => void socket.write(respondWith(body)),
+        // An engine may respond itself or forward the expectation.
         onHead(request, socket) {
-          if (request.field("expect")) socket.write("HTTP/1.1 100 Continue\r\n\r\n");
+          if (request.header("expect")) socket.write("HTTP/1.1 100 Continue\r\n\r\n");
           return false;
         },
       },
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
-        expect((await client.answer()).status).toBe(100);
-        const response = await client.send("hello").answer();
+        expect((await client.readResponse()).status).toBe(100);
+        const response = await client.send("hello").readResponse();
         expect(response.body.toString()).toBe("hello");
         client.destroy();
       },
     ),
 
-  "streams an answer piece by piece, before it is complete": (engine) => {
+  "streams a response chunk by chunk before it is complete": (engine) => {
     let finish = () => {};
-    return scene(
+    return withOrigin(
       engine,
       (_, socket) => {
         socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
         finish = () => void socket.write("6\r\nsecond\r\n0\r\n\r\n");
       },
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send(get());
-        await until(() => client.received.includes("first"), "the first piece");
+        await until(() => client.received.includes("first"), "the first chunk");
         expect(client.received.includes("second")).toBe(false);
-        expect(stage.pool.upstreams[0]?.inFlight).toBe(1);
+        expect(fixture.pool.upstreams[0]?.inFlight).toBe(1);
         finish();
-        expect((await client.answer()).body.toString()).toBe("firstsecond");
-        await until(() => stage.ended.length === 1);
+        expect((await client.readResponse()).body.toString()).toBe("firstsecond");
+        await until(() => fixture.ended.length === 1);
         client.destroy();
       },
     );
   },
 
-  "carries a 32 MB upload and a 64 MB download exactly": (engine) => {
+  "forwards a 32 MB upload and a 64 MB download byte for byte": (engine) => {
     const upload = patterned(32 * 1024 * 1024);
     const download = patterned(64 * 1024 * 1024);
-    return scene(
+    return withOrigin(
       engine,
       ({ body }, socket) =>
-        void socket.write(answerWith(body.equals(upload) ? download : `wrong: ${body.length}`)),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+        void socket.write(respondWith(body.equals(upload) ? download : `wrong: ${body.length}`)),
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${upload.length}\r\n\r\n`).send(upload);
-        const response = await client.answer("POST", 20_000);
+        const response = await client.readResponse("POST", 20_000);
         expect(response.body.equals(download)).toBe(true);
         client.destroy();
       },
     );
   },
 
-  "passes a chunked upload on": (engine) =>
-    scene(
+  "forwards a chunked upload": (engine) =>
+    withOrigin(
       engine,
-      ({ body }, socket) => void socket.write(answerWith(body)),
-      async ({ stage }) => {
+      ({ body }, socket) => void socket.write(respondWith(body)),
+      async ({ fixture }) => {
         const request =
           "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
-        expect((await ask(stage.port, request)).body.toString()).toBe("hello world");
+        expect((await sendRequest(fixture.port, request)).body.toString()).toBe("hello world");
       },
     ),
 
   "keeps Content-Length framing of uploads, small and large": (engine) =>
-    scene(
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ origin, stage }) => {
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
         for (const length of [5, 300_000]) {
-          await ask(stage.port, post("x".repeat(length)));
-          expect(origin.requests.at(-1)?.field("content-length")).toBe(String(length));
-          expect(origin.requests.at(-1)?.field("transfer-encoding")).toBeUndefined();
+          await sendRequest(fixture.port, post("x".repeat(length)));
+          expect(origin.requests.at(-1)?.header("content-length")).toBe(String(length));
+          expect(origin.requests.at(-1)?.header("transfer-encoding")).toBeUndefined();
         }
       },
     ),
 
-  "lets a client that does not read slow the upstream down": (engine) => {
-    const whole = 256 * 1024 * 1024;
+  "applies back-pressure to the upstream when a client does not read": (engine) => {
+    const body = 256 * 1024 * 1024;
     let written = 0;
-    return scene(
+    return withOrigin(
       engine,
       (_, socket) => {
-        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${whole}\r\n\r\n`);
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body}\r\n\r\n`);
         const piece = Buffer.alloc(64 * 1024, 1);
         const more = () => {
-          while (written < whole && !socket.destroyed) {
+          while (written < body && !socket.destroyed) {
             written += piece.length;
             if (!socket.write(piece)) return void socket.once("drain", more);
           }
         };
         more();
       },
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.socket.pause();
         client.send(get());
         let before = -1;
@@ -609,198 +616,205 @@ const laws: Readonly<Record<string, Law>> = {
           await new Promise((resolve) => setTimeout(resolve, 100));
           return isStill;
         }, "the upstream to pause");
-        expect(written).toBeLessThan(whole / 2);
+        expect(written).toBeLessThan(body / 2);
         client.destroy();
       },
     );
   },
 
-  "tries a refused connect elsewhere, whatever the method": async (engine) => {
-    const dead = await deadPort();
-    await scene(
+  "retries a refused connect on another upstream, for every method": async (engine) => {
+    const dead = await closedPort();
+    await withOrigin(
       engine,
-      ({ body }, socket) => void socket.write(answerWith(body)),
+      ({ body }, socket) => void socket.write(respondWith(body)),
       async ({ origin }) => {
-        const set = await stage(engine, { ports: [dead, origin.port] });
-        for (let i = 0; i < 6; i++) expect((await ask(set.port, post("pay"))).body.toString()).toBe("pay");
-        expect(set.retried.length).toBe(3);
-        expect(set.retried[0]).toBe("connect_refused");
-        expect(set.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
-        set.close();
+        const fixture = await startEngine(engine, { ports: [dead, origin.port] });
+        for (let i = 0; i < 6; i++)
+          expect((await sendRequest(fixture.port, post("pay"))).body.toString()).toBe("pay");
+        expect(fixture.retried.length).toBe(3);
+        expect(fixture.retried[0]).toBe("connect_refused");
+        expect(fixture.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+        fixture.close();
       },
     );
   },
 
-  "tries an idempotent request elsewhere when its upstream resets": (engine) =>
-    scene(
+  "retries an idempotent request on another upstream after a reset": (engine) =>
+    withOrigin(
       engine,
       (_, socket) => void socket.resetAndDestroy(),
       async ({ origin: bad }) => {
-        const good = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-        const set = await stage(engine, { ports: [bad.port, good.port] });
-        for (let i = 0; i < 4; i++) expect((await ask(set.port, get())).status).toBe(200);
-        expect(set.retried).toContain("upstream_reset");
-        set.close();
+        const good = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+        const fixture = await startEngine(engine, { ports: [bad.port, good.port] });
+        for (let i = 0; i < 4; i++) expect((await sendRequest(fixture.port, get())).status).toBe(200);
+        expect(fixture.retried).toContain("upstream_reset");
+        fixture.close();
         await good.close();
       },
     ),
 
-  "never sends a POST twice that reached an upstream": (engine) => {
+  "never retries a POST that reached an upstream": (engine) => {
     let received = 0;
-    const resets: OriginOptions["answer"] = ({ method }, socket) => {
-      if (method === "GET") return void socket.write(answerWith("warm"));
+    const resets: OriginOptions["respond"] = ({ method }, socket) => {
+      if (method === "GET") return void socket.write(respondWith("warm"));
       received += 1;
       socket.resetAndDestroy();
     };
-    return scene(engine, resets, async ({ origin }) => {
+    return withOrigin(engine, resets, async ({ origin }) => {
       const other = await startOrigin(resets);
-      const set = await stage(engine, { ports: [origin.port, other.port], retries: 2 });
-      for (let i = 0; i < 4; i++) await ask(set.port, get());
+      const fixture = await startEngine(engine, { ports: [origin.port, other.port], retries: 2 });
+      for (let i = 0; i < 4; i++) await sendRequest(fixture.port, get());
       for (let i = 1; i <= 4; i++) {
-        const response = await ask(set.port, post("pay"));
+        const response = await sendRequest(fixture.port, post("pay"));
         expect(response.status).toBe(502);
-        expect(response.field("proxy-status")).toContain("upstream_reset");
+        expect(response.header("proxy-status")).toContain("upstream_reset");
         expect(received).toBe(i);
       }
-      set.close();
+      fixture.close();
       await other.close();
     });
   },
 
-  "answers 502 with Proxy-Status and a reason when every upstream refuses": async (engine) => {
-    const set = await stage(engine, { ports: [await deadPort(), await deadPort()] });
-    const response = await ask(set.port, get("/", "Accept: application/json\r\n"));
+  "responds with 502, Proxy-Status and a reason when every upstream refuses": async (engine) => {
+    const fixture = await startEngine(engine, { ports: [await closedPort(), await closedPort()] });
+    const response = await sendRequest(fixture.port, get("/", "Accept: application/json\r\n"));
     expect(response.status).toBe(502);
-    expect(response.field("proxy-status")).toBe(
+    expect(response.header("proxy-status")).toBe(
       'evenkeel; error=connection_refused; details="connect_refused"',
     );
     expect(JSON.parse(response.body.toString()).error).toMatchObject({
       status: 502,
       reason: "connect_refused",
     });
-    expect(set.refused).toEqual(["connect_refused"]);
-    set.close();
+    expect(fixture.refused).toEqual(["connect_refused"]);
+    fixture.close();
   },
 
-  "refuses a body that its Content-Length says is too large with 413, before it comes": (engine) =>
-    scene(
+  "refuses a too large Content-Length with 413 before the body arrives": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ origin, stage }) => {
-        const client = await RawClient.connect(stage.port);
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
-        const response = await client.answer();
+        const response = await client.readResponse();
         expect(response.status).toBe(413);
         expect(response.body.toString()).toContain("request_too_large");
         client.destroy();
-        expect((await ask(stage.port, post("x".repeat(1_000)))).status).toBe(200);
+        expect((await sendRequest(fixture.port, post("x".repeat(1_000)))).status).toBe(200);
         expect(origin.requests).toHaveLength(1);
       },
       { destination: { maxRequestBodyBytes: 1_000 } },
     ),
 
-  "refuses a body of unknown length with 413 as soon as it is too large, and blames nobody": (engine) =>
-    scene(
+  "refuses a body of unknown length with 413 once it exceeds the limit, and counts no upstream failure": (
+    engine,
+  ) =>
+    withOrigin(
       engine,
-      ({ body }, socket) => void socket.write(answerWith(String(body.length))),
-      async ({ stage }) => {
+      ({ body }, socket) => void socket.write(respondWith(String(body.length))),
+      async ({ fixture }) => {
         const chunk = `64\r\n${"x".repeat(100)}\r\n`;
         const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        const within = await ask(stage.port, `${head}${chunk.repeat(10)}0\r\n\r\n`);
+        const within = await sendRequest(fixture.port, `${head}${chunk.repeat(10)}0\r\n\r\n`);
         expect(within.body.toString()).toBe("1000");
-        const client = await RawClient.connect(stage.port);
+        const client = await RawClient.connect(fixture.port);
         client.send(head + chunk.repeat(10));
-        const response = await client.send(chunk).answer();
+        const response = await client.send(chunk).readResponse();
         expect(response.status).toBe(413);
         client.destroy();
-        await until(() => stage.pool.upstreams[0]?.inFlight === 0);
-        // What came in one piece may be refused before there is an attempt.
-        expect(stage.ended.slice(1).every(({ outcome }) => outcome.kind === "cancelled")).toBe(true);
+        await until(() => fixture.pool.upstreams[0]?.inFlight === 0);
+        // A body that arrives in one chunk may be refused before an attempt starts.
+        expect(fixture.ended.slice(1).every(({ outcome }) => outcome.kind === "cancelled")).toBe(true);
       },
       { destination: { maxRequestBodyBytes: 1_000 } },
     ),
 
-  "tries an answer with a configured status elsewhere": (engine) =>
-    scene(
+  "retries a response with a configured status on another upstream": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("overloaded", [], "503 Service Unavailable")),
+      (_, socket) => void socket.write(respondWith("overloaded", [], "503 Service Unavailable")),
       async ({ origin: bad }) => {
-        const good = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+        const good = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
         const destination = { retryStatuses: new Set([503]) };
-        const set = await stage(engine, { ports: [bad.port, good.port], destination });
-        for (let i = 0; i < 4; i++) expect((await ask(set.port, get())).body.toString()).toBe("ok");
-        expect(set.retried).toEqual(["status_503", "status_503"]);
+        const fixture = await startEngine(engine, { ports: [bad.port, good.port], destination });
+        for (let i = 0; i < 4; i++)
+          expect((await sendRequest(fixture.port, get())).body.toString()).toBe("ok");
+        expect(fixture.retried).toEqual(["status_503", "status_503"]);
         const posted = [];
-        for (let i = 0; i < 2; i++) posted.push((await ask(set.port, post("pay"))).status);
+        for (let i = 0; i < 2; i++) posted.push((await sendRequest(fixture.port, post("pay"))).status);
         expect(posted.toSorted()).toEqual([200, 503]);
-        await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
-        expect(set.refused).toEqual([]);
-        set.close();
+        await until(() => fixture.pool.upstreams.every(({ inFlight }) => inFlight === 0));
+        expect(fixture.refused).toEqual([]);
+        fixture.close();
         await good.close();
       },
     ),
 
-  "gives the last real answer when trying elsewhere does no better": (engine) => {
+  "returns the last real response when the retry fails": (engine) => {
     let large = false;
-    return scene(
+    return withOrigin(
       engine,
       (_, socket) =>
         void socket.write(
-          answerWith(large ? "x".repeat(200_000) : "sorry", ["X-From: one"], "503 Service Unavailable"),
+          respondWith(large ? "x".repeat(200_000) : "sorry", ["X-From: one"], "503 Service Unavailable"),
         ),
       async ({ origin: bad }) => {
         const worse = await startOrigin((_, socket) => void socket.resetAndDestroy());
         const destination = { retryStatuses: new Set([503]) };
-        const set = await stage(engine, { ports: [bad.port, worse.port], destination });
+        const fixture = await startEngine(engine, { ports: [bad.port, worse.port], destination });
         for (let i = 0; i < 4; i++) {
           large = i >= 2;
-          const response = await ask(set.port, get());
+          const response = await sendRequest(fixture.port, get());
           expect(response.status).toBe(503);
-          expect(response.field("x-from")).toBe("one");
+          expect(response.header("x-from")).toBe("one");
           expect(response.body.length).toBe(large ? 200_000 : 5);
         }
-        expect(set.refused).toEqual([]);
-        await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
-        set.close();
+        expect(fixture.refused).toEqual([]);
+        await until(() => fixture.pool.upstreams.every(({ inFlight }) => inFlight === 0));
+        fixture.close();
         await worse.close();
       },
     );
   },
 
-  "ejects an upstream that resets, whatever the clients see, and goes on with the rest": (engine) =>
-    scene(
+  "ejects an upstream that resets, hides the resets from clients, and serves with the rest": (engine) =>
+    withOrigin(
       engine,
       (_, socket) => void socket.resetAndDestroy(),
       async ({ origin: bad }) => {
-        const good = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-        const set = await stage(engine, { ports: [bad.port, good.port, good.port], ejectsAfter: 3 });
-        for (let i = 0; i < 30; i++) expect((await ask(set.port, get())).status).toBe(200);
-        expect(set.pool.upstreams[0]?.status).toBe("ejected");
-        expect(set.retried).toHaveLength(3);
-        set.close();
+        const good = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+        const fixture = await startEngine(engine, {
+          ports: [bad.port, good.port, good.port],
+          ejectsAfter: 3,
+        });
+        for (let i = 0; i < 30; i++) expect((await sendRequest(fixture.port, get())).status).toBe(200);
+        expect(fixture.pool.upstreams[0]?.status).toBe("ejected");
+        expect(fixture.retried).toHaveLength(3);
+        fixture.close();
         await good.close();
       },
     ),
 
-  "answers 503 with Retry-After when no upstream is fit": async (engine) => {
-    const set = await stage(engine, { ports: [await deadPort()] });
-    for (const upstream of set.pool.upstreams) set.pool.setMode(upstream, "maintenance");
-    const response = await ask(set.port, get());
+  "responds with 503 and Retry-After when no upstream is available": async (engine) => {
+    const fixture = await startEngine(engine, { ports: [await closedPort()] });
+    for (const upstream of fixture.pool.upstreams) fixture.pool.setMode(upstream, "maintenance");
+    const response = await sendRequest(fixture.port, get());
     expect(response.status).toBe(503);
-    expect(Number(response.field("retry-after"))).toBeGreaterThan(0);
+    expect(Number(response.header("retry-after"))).toBeGreaterThan(0);
     expect(response.body.toString()).toContain("no_upstream");
-    set.close();
+    fixture.close();
   },
 
-  "answers 504 when the head does not come in time": (engine) =>
-    scene(
+  "responds with 504 when the response head times out": (engine) =>
+    withOrigin(
       engine,
       () => {},
-      async ({ stage }) => {
-        const response = await ask(stage.port, get());
+      async ({ fixture }) => {
+        const response = await sendRequest(fixture.port, get());
         expect(response.status).toBe(504);
         expect(response.body.toString()).toContain("head_timeout");
-        expect(stage.ended[0]?.outcome).toMatchObject({
+        expect(fixture.ended[0]?.outcome).toMatchObject({
           kind: "failure",
           phase: "head",
           reason: "head_timeout",
@@ -809,82 +823,84 @@ const laws: Readonly<Record<string, Law>> = {
       { timeouts: { connectMs: 100, headMs: 100 }, retries: 0 },
     ),
 
-  "answers 502 to an answer that is not HTTP": (engine) =>
-    scene(
+  "responds with 502 when the upstream does not speak HTTP": (engine) =>
+    withOrigin(
       engine,
       (_, socket) => void socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n"),
-      async ({ stage }) => expect([502, 504]).toContain((await ask(stage.port, get())).status),
+      async ({ fixture }) => expect([502, 504]).toContain((await sendRequest(fixture.port, get())).status),
       { timeouts: { connectMs: 200, headMs: 300 } },
     ),
 
-  "resets the client when an answer is cut short, and never ends it cleanly": (engine) => {
-    const cuts: Readonly<Record<string, string>> = {
+  "resets the client connection when a response is truncated, and never ends it cleanly": (engine) => {
+    const truncated: Readonly<Record<string, string>> = {
       "/length": `HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello`,
       "/chunked": `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`,
     };
-    return scene(
+    return withOrigin(
       engine,
-      ({ target }, socket) => void socket.write(cuts[target] ?? "", () => socket.destroy()),
-      async ({ stage }) => {
-        for (const target of Object.keys(cuts)) {
-          const client = await RawClient.connect(stage.port);
+      ({ target }, socket) => void socket.write(truncated[target] ?? "", () => socket.destroy()),
+      async ({ fixture }) => {
+        for (const target of Object.keys(truncated)) {
+          const client = await RawClient.connect(fixture.port);
           client.send(get(target));
           await until(() => client.isClosed, "the connection to close");
           expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
           expect(client.isReset || client.received.length === 0 || target === "/length").toBe(true);
         }
-        await until(() => stage.ended.length === 2);
-        for (const { outcome } of stage.ended)
+        await until(() => fixture.ended.length === 2);
+        for (const { outcome } of fixture.ended)
           expect(outcome).toMatchObject({ kind: "failure", phase: "body" });
       },
     );
   },
 
-  "stops the upstream when the client goes away, and blames nobody": (engine) => {
+  "cancels the upstream request when the client disconnects, and counts no upstream failure": (engine) => {
     let upstreamClosed = 0;
-    return scene(
+    return withOrigin(
       engine,
       {
-        answer: ({ target }, socket) => {
+        respond: ({ target }, socket) => {
           socket.on("close", () => (upstreamClosed += 1));
           if (target === "/body")
             socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
         },
       },
-      async ({ origin, stage }) => {
+      async ({ origin, fixture }) => {
         for (const target of ["/head", "/body"]) {
-          const client = await RawClient.connect(stage.port);
+          const client = await RawClient.connect(fixture.port);
           client.send(get(target));
           await until(
             () => origin.requests.some((request) => request.target === target),
             "the request to arrive",
           );
-          if (target === "/body") await until(() => client.received.includes("hello"), "the first piece");
+          if (target === "/body") await until(() => client.received.includes("hello"), "the first chunk");
           client.destroy();
-          await until(() => stage.pool.upstreams[0]?.inFlight === 0, "the attempt to end");
+          await until(() => fixture.pool.upstreams[0]?.inFlight === 0, "the attempt to end");
         }
         await until(() => upstreamClosed === 2, "the upstream's connections to close");
-        expect(stage.ended.map(({ outcome }) => outcome.kind)).toEqual(["cancelled", "cancelled"]);
+        expect(fixture.ended.map(({ outcome }) => outcome.kind)).toEqual(["cancelled", "cancelled"]);
       },
     );
   },
 
-  "refuses two Hosts with 400, CONNECT and TRACE with 405, and lets none of them through": (engine) =>
-    scene(
+  "refuses two Host headers with 400, CONNECT and TRACE with 405, and forwards none of them": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ origin, stage }) => {
-        expect((await ask(stage.port, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")).status).toBe(400);
-        expect((await ask(stage.port, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(405);
-        const connect = await ask(stage.port, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        expect((await sendRequest(fixture.port, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")).status).toBe(
+          400,
+        );
+        expect((await sendRequest(fixture.port, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(405);
+        const connect = await sendRequest(fixture.port, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
         expect(connect.status).toBe(405);
-        expect(connect.field("allow")).toContain("GET");
+        expect(connect.header("allow")).toContain("GET");
         expect(origin.requests).toHaveLength(0);
       },
     ),
 
-  "carries a WebSocket both ways: text, binary, subprotocol and close code": (engine) =>
-    webSocketScene(engine, async (port, seen) => {
+  "forwards a WebSocket in both directions: text, binary, subprotocol and close code": (engine) =>
+    withWebSocketUpstream(engine, async (port, seen) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/chat?room=1`, ["v2", "v1"]);
       socket.binaryType = "arraybuffer";
       const messages: unknown[] = [];
@@ -902,8 +918,8 @@ const laws: Readonly<Record<string, Law>> = {
       expect(await closed).toMatchObject({ code: 4001, reason: "bye" });
     }),
 
-  "passes a WebSocket client's close code to the upstream": (engine) =>
-    webSocketScene(engine, async (port, seen) => {
+  "forwards a WebSocket client's close code to the upstream": (engine) =>
+    withWebSocketUpstream(engine, async (port, seen) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
       await new Promise((resolve) => (socket.onopen = resolve));
       socket.close(4002, "done");
@@ -911,69 +927,69 @@ const laws: Readonly<Record<string, Law>> = {
       expect(seen.closed).toEqual({ code: 4002, reason: "done" });
     }),
 
-  "finishes what is under way before a drain ends, and takes nothing new": (engine) =>
-    underWay(engine, async ({ stage, client, finish }) => {
-      expect(stage.listener.active()).toBe(1);
+  "finishes requests in flight before a drain ends, and accepts no new ones": (engine) =>
+    withRequestInFlight(engine, async ({ fixture, client, finish }) => {
+      expect(fixture.listener.active()).toBe(1);
       let isDrained = false;
-      const drained = stage.listener.drain().then(() => (isDrained = true));
-      await until(() => isRefused(stage.port), "new connections to be refused");
+      const drained = fixture.listener.drain().then(() => (isDrained = true));
+      await until(() => isRefused(fixture.port), "new connections to be refused");
       expect(isDrained).toBe(false);
       finish();
-      expect((await client.answer()).body.toString()).toBe("late");
+      expect((await client.readResponse()).body.toString()).toBe("late");
       await drained;
     }),
 
-  "lets a slow client read its answer to the end before a drain ends": (engine) => {
-    const whole = patterned(24 * 1024 * 1024);
-    return scene(
+  "lets a slow client read its whole response before a drain ends": (engine) => {
+    const body = patterned(24 * 1024 * 1024);
+    return withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith(whole)),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      (_, socket) => void socket.write(respondWith(body)),
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send(get());
-        await until(() => client.received.length > 0, "the answer to begin");
+        await until(() => client.received.length > 0, "the response to begin");
         client.socket.pause();
         let isDrained = false;
-        const drained = stage.listener.drain().then(() => (isDrained = true));
-        await until(() => isRefused(stage.port), "new connections to be refused");
+        const drained = fixture.listener.drain().then(() => (isDrained = true));
+        await until(() => isRefused(fixture.port), "new connections to be refused");
         expect(isDrained).toBe(false);
         client.socket.resume();
-        expect((await client.answer()).body.equals(whole)).toBe(true);
+        expect((await client.readResponse()).body.equals(body)).toBe(true);
         await drained;
         client.destroy();
       },
     );
   },
 
-  "does not wait for half a head when it drains": (engine) =>
-    scene(
+  "does not wait for an incomplete request head when it drains": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
-        await client.send(get()).answer();
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
+        await client.send(get()).readResponse();
         client.send("GET / HT");
-        await stage.listener.drain();
+        await fixture.listener.drain();
         await until(() => client.isClosed, "the connection to be closed");
       },
     ),
 
-  "tells clients to close while it drains": (engine) =>
-    underWay(engine, async ({ stage, client, finish }) => {
-      const drained = stage.listener.drain();
+  "sends Connection: close while it drains": (engine) =>
+    withRequestInFlight(engine, async ({ fixture, client, finish }) => {
+      const drained = fixture.listener.drain();
       finish();
-      expect((await client.answer()).field("connection")?.toLowerCase()).toBe("close");
+      expect((await client.readResponse()).header("connection")?.toLowerCase()).toBe("close");
       await drained;
       await until(() => client.isClosed, "the connection to be closed");
     }),
 
-  "closes a connection that its client leaves idle": (engine) =>
-    scene(
+  "closes an idle client connection after the keep-alive timeout": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
-        await client.send(get()).answer();
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
+        await client.send(get()).readResponse();
         // Bun's idle timer moves in steps of four seconds.
         await until(() => client.isClosed, "the idle connection to be closed", 12_000);
       },
@@ -982,39 +998,42 @@ const laws: Readonly<Record<string, Law>> = {
 
   "spreads requests evenly over upstreams and connections": async (engine) => {
     const origins = await Promise.all(
-      [1, 2, 3].map((name) => startOrigin((_, socket) => void socket.write(answerWith(`${name}`)))),
+      [1, 2, 3].map((name) => startOrigin((_, socket) => void socket.write(respondWith(`${name}`)))),
     );
-    const set = await stage(engine, { ports: origins.map(({ port }) => port) });
-    const client = await RawClient.connect(set.port);
+    const fixture = await startEngine(engine, { ports: origins.map(({ port }) => port) });
+    const client = await RawClient.connect(fixture.port);
     const counts = new Map<string, number>();
     for (let i = 0; i < 30; i++) {
-      const name = (await client.send(get()).answer()).body.toString();
+      const name = (await client.send(get()).readResponse()).body.toString();
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     expect([...counts.values()]).toEqual([10, 10, 10]);
     expect(origins.every((origin) => origin.connections() === 1)).toBe(true);
     client.destroy();
-    set.close();
+    fixture.close();
     await Promise.all(origins.map((origin) => origin.close()));
   },
 
-  "keeps the target's bytes": (engine) =>
-    scene(
+  "forwards the request target byte for byte": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
-      async ({ origin, stage }) => {
-        await ask(stage.port, get("/a%2Fb/%2e%2e/./c//d?q=%zz|"));
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        await sendRequest(fixture.port, get("/a%2Fb/%2e%2e/./c//d?q=%zz|"));
         expect(origin.requests[0]?.target).toBe("/a%2Fb/%2e%2e/./c//d?q=%zz|");
       },
     ),
 
-  "keeps names' case, order, duplicates and bytes above 0x7f, and invents no field": (engine) =>
-    scene(
+  "keeps the case, order, duplicates and bytes above 0x7f of headers, and adds none of its own": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),
-      async ({ origin, stage }) => {
-        const response = await ask(stage.port, get("/", "x-FIRST: caf\xe9\r\nX-Twice: 1\r\nx-twice: 2\r\n"));
-        const sent = origin.requests[0]?.fields.filter(
+      (_, socket) => void socket.write(respondWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),
+      async ({ origin, fixture }) => {
+        const response = await sendRequest(
+          fixture.port,
+          get("/", "x-FIRST: caf\xe9\r\nX-Twice: 1\r\nx-twice: 2\r\n"),
+        );
+        const sent = origin.requests[0]?.headers.filter(
           ([name]) => !/^(x-forwarded|x-request-id|via|connection)/i.test(name),
         );
         expect(sent).toEqual([
@@ -1023,7 +1042,7 @@ const laws: Readonly<Record<string, Law>> = {
           ["X-Twice", "1"],
           ["x-twice", "2"],
         ]);
-        expect(response.fields.slice(0, 3)).toEqual([
+        expect(response.headers.slice(0, 3)).toEqual([
           ["X-Odd", "caf\xe9"],
           ["x-twice", "1"],
           ["X-Twice", "2"],
@@ -1031,56 +1050,59 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "keeps Content-Length framing of large answers": (engine) =>
-    scene(
+  "keeps the Content-Length framing of large responses": (engine) =>
+    withOrigin(
       engine,
-      (_, socket) => void socket.write(answerWith(patterned(300_000))),
-      async ({ stage }) => expect((await ask(stage.port, get())).field("content-length")).toBe("300000"),
+      (_, socket) => void socket.write(respondWith(patterned(300_000))),
+      async ({ fixture }) =>
+        expect((await sendRequest(fixture.port, get())).header("content-length")).toBe("300000"),
     ),
 
-  "passes 103 Early Hints and trailers": (engine) =>
-    scene(
+  "forwards 103 Early Hints and trailers": (engine) =>
+    withOrigin(
       engine,
       (_, socket) =>
         void socket.write(
           "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n",
         ),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
-        expect((await client.send(get()).answer()).status).toBe(103);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
+        expect((await client.send(get()).readResponse()).status).toBe(103);
         await until(() => client.received.includes("X-Sum: 7\r\n\r\n"), "the trailer");
         client.destroy();
       },
     ),
 
-  "answers pipelined requests in order": (engine) =>
-    scene(
+  "responds to pipelined requests in order": (engine) =>
+    withOrigin(
       engine,
       ({ target }, socket) =>
-        void setTimeout(() => socket.write(answerWith(target)), target === "/1" ? 30 : 0),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+        void setTimeout(() => socket.write(respondWith(target)), target === "/1" ? 30 : 0),
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send(get("/1") + get("/2") + get("/3"));
-        const bodies = [await client.answer(), await client.answer(), await client.answer()].map(({ body }) =>
-          body.toString(),
-        );
+        const bodies = [
+          await client.readResponse(),
+          await client.readResponse(),
+          await client.readResponse(),
+        ].map(({ body }) => body.toString());
         expect(bodies).toEqual(["/1", "/2", "/3"]);
         client.destroy();
       },
     ),
 };
 
-interface Seen {
+interface ObservedByUpstream {
   target?: string;
   closed?: { code: number; reason: string };
 }
 
-/** An upstream that speaks WebSocket: greets, echoes, and closes with 4001 when asked to. */
-async function webSocketScene(
+/** Runs a test with a WebSocket upstream that greets, echoes, and closes with 4001 on `close me`. */
+async function withWebSocketUpstream(
   engine: Engine,
-  play: (port: number, seen: Seen) => Promise<void>,
+  run: (port: number, seen: ObservedByUpstream) => Promise<void>,
 ): Promise<void> {
-  const seen: Seen = {};
+  const seen: ObservedByUpstream = {};
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -1097,19 +1119,19 @@ async function webSocketScene(
       close: (_, code, reason) => void (seen.closed = { code, reason }),
     },
   });
-  const set = await stage(engine, { ports: [server.port ?? 0] });
+  const fixture = await startEngine(engine, { ports: [server.port ?? 0] });
   try {
-    await play(set.port, seen);
-    await until(() => set.ended.length === 1, "the tunnel to end");
-    expect(set.ended[0]).toMatchObject({ status: 101, outcome: { kind: "response" } });
-    expect(set.pool.upstreams[0]?.inFlight).toBe(0);
+    await run(fixture.port, seen);
+    await until(() => fixture.ended.length === 1, "the tunnel to end");
+    expect(fixture.ended[0]).toMatchObject({ status: 101, outcome: { kind: "response" } });
+    expect(fixture.pool.upstreams[0]?.inFlight).toBe(0);
   } finally {
-    set.close();
+    fixture.close();
     await server.stop(true);
   }
 }
 
-/** Bytes in which every misplaced piece shows. */
+/** Bytes in which a misplaced chunk is detected. */
 function patterned(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let i = 0; i < length; i += 4)
@@ -1119,15 +1141,15 @@ function patterned(length: number): Buffer {
 
 export const lawNames: readonly string[] = Object.keys(laws);
 
-/** Runs every law; one with an exception must really fail, so that no exception outlives its reason. */
+/** Runs every law. A law with an exception must fail, so that no exception outlives its reason. */
 export function engineLaws(engine: Engine, exceptions: Exceptions = {}): void {
   describe(`the ${engine.name} engine`, () => {
-    test("has exceptions only to laws that exist", () =>
+    test("has exceptions only for laws that exist", () =>
       expect(Object.keys(exceptions).filter((name) => !(name in laws))).toEqual([]));
     for (const [name, law] of Object.entries(laws)) {
       const exception = exceptions[name];
       if (exception === undefined) test(name, () => law(engine), 30_000);
-      else test.failing(`${name} (it cannot: ${exception})`, () => law(engine), 30_000);
+      else test.failing(`${name} (exception: ${exception})`, () => law(engine), 30_000);
     }
   });
 }

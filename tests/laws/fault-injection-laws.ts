@@ -1,4 +1,4 @@
-/** What every engine makes of a rehearsal: the same as of a real fault. */
+/** How every engine must treat an injected fault: as a real one. */
 
 import { describe, expect, test } from "bun:test";
 
@@ -8,114 +8,112 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { FaultInjection, type FaultSpec } from "../../src/fault/fault.ts";
 import { rescueWaiting } from "../../src/pool/attempt-control.ts";
 import { StallDetector } from "../../src/probe/stall-detector.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
+import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
-interface Scene {
+interface FaultSetup {
   readonly origins: readonly Origin[];
-  readonly stage: Stage;
-  /** Plays on the first upstream. */
-  rehearse(change: Partial<FaultSpec>): void;
+  readonly fixture: EngineFixture;
+  /** Injects a fault on the first upstream. */
+  inject(change: Partial<FaultSpec>): void;
 }
 
 const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
 const post = "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 5\r\n\r\nhello";
 
-async function scene(
+async function withFault(
   engine: Engine,
-  play: (scene: Scene) => Promise<void>,
-  { count = 3, ...options }: Partial<StageOptions> & { readonly count?: number } = {},
+  run: (setup: FaultSetup) => Promise<void>,
+  { count = 3, ...options }: Partial<EngineFixtureOptions> & { readonly count?: number } = {},
 ): Promise<void> {
   const origins = await Promise.all(
     Array.from({ length: count }, (_, i) =>
-      startOrigin((_request, socket) => void socket.write(answerWith(`from ${i}`))),
+      startOrigin((_request, socket) => void socket.write(respondWith(`from ${i}`))),
     ),
   );
-  const set = await stage(engine, { ports: origins.map(({ port }) => port), ...options });
-  const rehearse: Scene["rehearse"] = (change) => {
-    const [first] = set.pool.upstreams;
-    const plan = { latencyMs: 0, errorShare: 0, error: "connect_refused", probes: false } as const;
+  const fixture = await startEngine(engine, { ports: origins.map(({ port }) => port), ...options });
+  const inject: FaultSetup["inject"] = (change) => {
+    const [first] = fixture.pool.upstreams;
+    const spec = { latencyMs: 0, errorShare: 0, error: "connect_refused", probes: false } as const;
     const until = systemClock() + 60_000;
     if (first)
-      set.faults.set(
+      fixture.faults.set(
         first,
-        new FaultInjection({ ...plan, until, by: "ann", why: "", ...change }, seededRandom(1)),
+        new FaultInjection({ ...spec, until, by: "ann", why: "", ...change }, seededRandom(1)),
       );
   };
   try {
-    await play({ origins, stage: set, rehearse });
-    expect(set.bugs).toEqual([]);
-    await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
+    await run({ origins, fixture, inject });
+    expect(fixture.bugs).toEqual([]);
+    await until(() => fixture.pool.upstreams.every(({ inFlight }) => inFlight === 0));
   } finally {
-    set.close();
+    fixture.close();
     await Promise.all(origins.map((origin) => origin.close()));
   }
 }
 
 const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
-  "a rehearsed failure ejects the upstream while no client sees one, and it returns": (engine) =>
-    scene(
+  "an injected failure ejects the upstream, no client sees an error, and the upstream returns": (engine) =>
+    withFault(
       engine,
-      async ({ origins, stage, rehearse }) => {
-        const [first] = stage.pool.upstreams;
-        rehearse({ errorShare: 1 });
-        for (let i = 0; i < 20; i++) expect((await ask(stage.port, get)).status).toBe(200);
+      async ({ origins, fixture, inject }) => {
+        const [first] = fixture.pool.upstreams;
+        inject({ errorShare: 1 });
+        for (let i = 0; i < 20; i++) expect((await sendRequest(fixture.port, get)).status).toBe(200);
         expect(first?.status).toBe("ejected");
         expect(origins[0]?.requests).toHaveLength(0);
-        const failed = stage.ended.filter(({ outcome }) => outcome.kind === "failure");
+        const failed = fixture.ended.filter(({ outcome }) => outcome.kind === "failure");
         expect(failed).toHaveLength(3);
         expect(failed[0]?.outcome).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
-        if (first) stage.faults.set(first, undefined);
+        if (first) fixture.faults.set(first, undefined);
         first?.outlier.restore(systemClock(), "probe_passed");
-        stage.pool.setUpstreams(stage.pool.upstreams);
-        for (let i = 0; i < 6; i++) expect((await ask(stage.port, get)).status).toBe(200);
+        fixture.pool.setUpstreams(fixture.pool.upstreams);
+        for (let i = 0; i < 6; i++) expect((await sendRequest(fixture.port, get)).status).toBe(200);
         expect(origins[0]?.requests.length).toBeGreaterThan(0);
       },
       { ejectsAfter: 3 },
     ),
 
-  "a rehearsed delay holds the request back before anything is sent, and counts as the upstream's": (
+  "an injected delay holds the request before anything is sent, and counts as the upstream's latency": (
     engine,
   ) =>
-    scene(
+    withFault(
       engine,
-      async ({ origins, stage, rehearse }) => {
-        rehearse({ latencyMs: 150 });
+      async ({ origins, fixture, inject }) => {
+        inject({ latencyMs: 150 });
         const startedAt = systemClock();
-        const answering = ask(stage.port, post);
-        await until(() => stage.pool.upstreams[0]?.waiting.oldest !== undefined);
+        const pendingResponse = sendRequest(fixture.port, post);
+        await until(() => fixture.pool.upstreams[0]?.waiting.oldest !== undefined);
         expect(origins[0]?.requests).toHaveLength(0);
-        const response = await answering;
+        const response = await pendingResponse;
         expect(response.status).toBe(200);
         expect(systemClock() - startedAt).toBeGreaterThanOrEqual(149);
         expect(origins[0]?.requests[0]?.body.toString()).toBe("hello");
-        expect(stage.pool.upstreams[0]?.latency.measured).toBe(true);
+        expect(fixture.pool.upstreams[0]?.latency.measured).toBe(true);
       },
       { count: 1 },
     ),
 
-  "a rehearsed delay makes its upstream suspect, and its requests are rescued when it is found down": (
-    engine,
-  ) =>
-    scene(engine, async ({ origins, stage, rehearse }) => {
-      const { pool } = stage;
+  "an injected delay makes the upstream suspected, and its requests are rescued when it is down": (engine) =>
+    withFault(engine, async ({ origins, fixture, inject }) => {
+      const { pool } = fixture;
       const [first] = pool.upstreams;
       if (!first) throw new Error("an upstream is expected");
-      rehearse({ latencyMs: 20_000 });
-      const responses = [1, 2, 3].map(() => ask(stage.port, get));
+      inject({ latencyMs: 20_000 });
+      const responses = [1, 2, 3].map(() => sendRequest(fixture.port, get));
       await until(() => first.waiting.oldest !== undefined);
-      // A moment later by the lookout's clock, so that nobody has to wait.
+      // The detector's clock runs ahead, so that the test need not wait.
       const suspects: unknown[] = [];
-      const lookout = new StallDetector({
+      const stallDetector = new StallDetector({
         pools: () => [pool],
         clock: () => systemClock() + 1_500,
         schedule: systemSchedule,
         p99Ms: () => 10,
         onSuspicion: (suspicions) => suspects.push(...suspicions.map(({ upstream }) => upstream)),
       });
-      lookout.check();
+      stallDetector.check();
       expect(suspects).toContain(first);
       pool.recordProbe(first, false, { isSuspected: true });
       expect(first.status).toBe("failing");
@@ -124,91 +122,92 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       expect(origins[0]?.requests).toHaveLength(0);
     }),
 
-  "a rehearsed delay may be hedged, and what was outrun is never sent": (engine) =>
-    scene(
+  "an injected delay may be hedged, and the superseded attempt is never sent": (engine) =>
+    withFault(
       engine,
-      async ({ origins, stage, rehearse }) => {
-        const [first] = stage.pool.upstreams;
-        rehearse({ latencyMs: 300 });
+      async ({ origins, fixture, inject }) => {
+        const [first] = fixture.pool.upstreams;
+        inject({ latencyMs: 300 });
         const startedAt = systemClock();
-        const answering = ask(stage.port, get);
+        const pendingResponse = sendRequest(fixture.port, get);
         await until(() => first?.waiting.oldest?.driver !== undefined);
         const waiting = first?.waiting.oldest;
         if (waiting) waiting.driver?.hedge?.(waiting);
-        expect((await answering).status).toBe(200);
+        expect((await pendingResponse).status).toBe(200);
         expect(systemClock() - startedAt).toBeLessThan(300);
-        await until(() => stage.ended.length === 2);
-        expect(stage.ended.map(({ outcome }) => outcome.kind).toSorted()).toEqual(["cancelled", "response"]);
+        await until(() => fixture.ended.length === 2);
+        expect(fixture.ended.map(({ outcome }) => outcome.kind).toSorted()).toEqual([
+          "cancelled",
+          "response",
+        ]);
         await until(() => systemClock() - startedAt > 350);
         expect(origins[0]?.requests).toHaveLength(0);
       },
       { destination: { mayHedge: true } },
     ),
 
-  "a rehearsed delay beyond the time for a head is a timeout": (engine) =>
-    scene(
+  "an injected delay longer than the head timeout is a timeout": (engine) =>
+    withFault(
       engine,
-      async ({ stage, rehearse }) => {
-        rehearse({ latencyMs: 10_000 });
-        const response = await ask(stage.port, post);
+      async ({ fixture, inject }) => {
+        inject({ latencyMs: 10_000 });
+        const response = await sendRequest(fixture.port, post);
         expect(response.status).toBe(504);
-        expect(response.field("proxy-status")).toContain("head_timeout");
+        expect(response.header("proxy-status")).toContain("head_timeout");
       },
       { count: 1, timeouts: { headMs: 200 } },
     ),
 
-  "a rehearsed status is tried elsewhere where that is configured": (engine) =>
-    scene(
+  "an injected status is retried on another upstream if that is configured": (engine) =>
+    withFault(
       engine,
-      async ({ origins, stage, rehearse }) => {
-        rehearse({ errorShare: 1, error: "status_503" });
-        for (let i = 0; i < 6; i++) expect((await ask(stage.port, get)).status).toBe(200);
+      async ({ origins, fixture, inject }) => {
+        inject({ errorShare: 1, error: "status_503" });
+        for (let i = 0; i < 6; i++) expect((await sendRequest(fixture.port, get)).status).toBe(200);
         expect(origins[0]?.requests).toHaveLength(0);
-        expect(stage.ended.filter(({ status }) => status === 503)).toHaveLength(2);
-        expect(stage.retried).toEqual(["status_503", "status_503"]);
+        expect(fixture.ended.filter(({ status }) => status === 503)).toHaveLength(2);
+        expect(fixture.retried).toEqual(["status_503", "status_503"]);
       },
       { destination: { retryStatuses: new Set([503]) } },
     ),
 
-  "a rehearsed status reaches the client as an answer of the balancer where nothing is tried elsewhere": (
-    engine,
-  ) =>
-    scene(
+  "an injected status reaches the client as a response of the balancer if nothing is retried": (engine) =>
+    withFault(
       engine,
-      async ({ stage, rehearse }) => {
-        rehearse({ errorShare: 1, error: "status_502" });
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture, inject }) => {
+        inject({ errorShare: 1, error: "status_502" });
+        const client = await RawClient.connect(fixture.port);
         for (let i = 0; i < 2; i++) {
-          const response = await client.send(get).answer();
+          const response = await client.send(get).readResponse();
           expect(response.status).toBe(502);
-          expect(response.field("proxy-status")).toContain("rehearsal");
+          expect(response.header("proxy-status")).toContain("rehearsal");
         }
         client.destroy();
-        await until(() => stage.ended.length === 2);
-        expect(stage.ended[0]).toMatchObject({ status: 502, outcome: { kind: "response" } });
+        await until(() => fixture.ended.length === 2);
+        expect(fixture.ended[0]).toMatchObject({ status: 502, outcome: { kind: "response" } });
       },
       { count: 1 },
     ),
 
-  "a client that leaves during a rehearsed delay speaks against nobody": (engine) =>
-    scene(
+  "a client that disconnects during an injected delay counts no upstream failure": (engine) =>
+    withFault(
       engine,
-      async ({ origins, stage, rehearse }) => {
-        rehearse({ latencyMs: 20_000 });
-        const client = await RawClient.connect(stage.port);
+      async ({ origins, fixture, inject }) => {
+        inject({ latencyMs: 20_000 });
+        const client = await RawClient.connect(fixture.port);
         client.send(get);
-        await until(() => stage.pool.upstreams[0]?.waiting.oldest !== undefined);
+        await until(() => fixture.pool.upstreams[0]?.waiting.oldest !== undefined);
         client.destroy();
-        await until(() => stage.ended.length === 1);
-        expect(stage.ended[0]?.outcome.kind).toBe("cancelled");
+        await until(() => fixture.ended.length === 1);
+        expect(fixture.ended[0]?.outcome.kind).toBe("cancelled");
         expect(origins[0]?.requests).toHaveLength(0);
       },
       { count: 1 },
     ),
 };
 
-export function rehearsalLaws(engine: Engine): void {
-  describe(`a rehearsal on the ${engine.name} engine`, () => {
-    for (const [law, keep] of Object.entries(laws)) test(law, () => keep(engine));
+export function faultInjectionLaws(engine: Engine): void {
+  describe(`fault injection on the ${engine.name} engine`, () => {
+    for (const [law, run] of Object.entries(laws)) test(law, () => run(engine));
   });
 }

@@ -1,4 +1,4 @@
-/** What engines must do with a second attempt beside a first one: laws like the others, apart because they need a cast of their own. */
+/** What engines must do when a request is hedged with a second attempt. */
 
 import { expect } from "bun:test";
 import type { Socket } from "node:net";
@@ -6,200 +6,222 @@ import type { Socket } from "node:net";
 import type { Engine } from "../../src/engine/engine.ts";
 import { abortAttempts } from "../../src/pool/attempt-control.ts";
 import { rescueWaiting } from "../../src/pool/attempt-control.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
+import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
-/** Two upstreams that answer when told. The policy sends everything to the first one. */
-interface Cast {
-  readonly stage: Stage;
-  readonly first: Player;
-  readonly second: Player;
+/** Two upstreams that respond when the test writes. The policy picks the first one. */
+interface HedgeSetup {
+  readonly fixture: EngineFixture;
+  readonly first: HoldingOrigin;
+  readonly second: HoldingOrigin;
 }
 
-interface Player {
+interface HoldingOrigin {
   readonly origin: Origin;
-  /** Connections whose requests wait for an answer. */
-  readonly stuck: Socket[];
+  /** Connections whose requests wait for a response. */
+  readonly pending: Socket[];
 }
 
 const get = (target = "/") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n\r\n`;
 
-async function player(): Promise<Player> {
-  const stuck: Socket[] = [];
-  return { origin: await startOrigin((_, socket) => void stuck.push(socket)), stuck };
+async function startHoldingOrigin(): Promise<HoldingOrigin> {
+  const pending: Socket[] = [];
+  return { origin: await startOrigin((_, socket) => void pending.push(socket)), pending };
 }
 
-async function play(
+async function withHedging(
   engine: Engine,
-  act: (cast: Cast) => Promise<void>,
-  options: Partial<StageOptions> = {},
+  run: (setup: HedgeSetup) => Promise<void>,
+  options: Partial<EngineFixtureOptions> = {},
 ): Promise<void> {
-  const [first, second] = [await player(), await player()];
+  const [first, second] = [await startHoldingOrigin(), await startHoldingOrigin()];
   const ports = [first, second].map(({ origin }) => origin.port);
-  const set = await stage(engine, { ports, policy: "first", hedgeAfterMs: 30, retries: 0, ...options });
+  const fixture = await startEngine(engine, {
+    ports,
+    policy: "first",
+    hedgeAfterMs: 30,
+    retries: 0,
+    ...options,
+  });
   try {
-    await act({ stage: set, first, second });
-    await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0), "nothing to be left");
-    expect(set.bugs).toEqual([]);
+    await run({ fixture, first, second });
+    await until(
+      () => fixture.pool.upstreams.every(({ inFlight }) => inFlight === 0),
+      "no attempt to be left",
+    );
+    expect(fixture.bugs).toEqual([]);
   } finally {
-    set.close();
+    fixture.close();
     for (const { origin } of [first, second]) await origin.close();
   }
 }
 
-const bothWait = ({ first, second }: Cast) =>
-  until(() => first.stuck.length === 1 && second.stuck.length === 1, "two attempts to wait");
+const bothPending = ({ first, second }: HedgeSetup) =>
+  until(() => first.pending.length === 1 && second.pending.length === 1, "two attempts to wait");
 
-/** Ids stand for the upstreams, in their order. */
-const endsOf = ({ stage, first, second }: Cast) =>
+/** The outcomes of the attempts on the first and on the second upstream. */
+const outcomesOf = ({ fixture, first, second }: HedgeSetup) =>
   [first, second].map(({ origin }) =>
-    stage.ended.filter(({ upstream }) => upstream.endsWith(`:${origin.port}`)).map(({ outcome }) => outcome),
+    fixture.ended
+      .filter(({ upstream }) => upstream.endsWith(`:${origin.port}`))
+      .map(({ outcome }) => outcome),
   );
 
-const outrun = { kind: "cancelled", isSuperseded: true } as const;
-const response = { kind: "response" } as const;
+const superseded = { kind: "cancelled", isSuperseded: true } as const;
+const responded = { kind: "response" } as const;
 
 export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
-  "asks a second upstream when the first keeps a request waiting, and passes on what comes first": (engine) =>
-    play(engine, async (cast) => {
-      const { stage, first, second } = cast;
-      const client = await RawClient.connect(stage.port);
+  "sends a second attempt when the first keeps a request waiting, and forwards the first response": (
+    engine,
+  ) =>
+    withHedging(engine, async (setup) => {
+      const { fixture, first, second } = setup;
+      const client = await RawClient.connect(fixture.port);
       client.send(get("/a"));
-      await bothWait(cast);
+      await bothPending(setup);
       expect(second.origin.requests[0]?.target).toBe("/a");
       const body = "b".repeat(200_000);
-      second.stuck[0]?.write(answerWith(body, ["Content-Type: text/plain"]));
-      const answer = await client.answer();
-      expect(answer.body.toString()).toBe(body);
-      await until(() => first.origin.open() === 0, "the first connection to be dropped");
-      await until(() => stage.ended.length === 2, "both ends");
-      expect(endsOf(cast)).toEqual([[outrun], [response]]);
-      expect([stage.retried, stage.hedged]).toEqual([["hedged"], ["won"]]);
-      // The client's connection is as good as ever, and the next request has nothing to do with the last one.
+      second.pending[0]?.write(respondWith(body, ["Content-Type: text/plain"]));
+      const nextResponse = await client.readResponse();
+      expect(nextResponse.body.toString()).toBe(body);
+      await until(() => first.origin.open() === 0, "the first connection to be closed");
+      await until(() => fixture.ended.length === 2, "both outcomes");
+      expect(outcomesOf(setup)).toEqual([[superseded], [responded]]);
+      expect([fixture.retried, fixture.hedged]).toEqual([["hedged"], ["won"]]);
+      // The client's connection stays usable, and the next request is independent of the last one.
       client.send(get("/b"));
-      await until(() => first.stuck.length === 2, "the next request");
-      first.stuck[1]?.write(answerWith("at once"));
-      expect((await client.answer()).body.toString()).toBe("at once");
+      await until(() => first.pending.length === 2, "the next request");
+      first.pending[1]?.write(respondWith("at once"));
+      expect((await client.readResponse()).body.toString()).toBe("at once");
       client.destroy();
     }),
 
-  "drops the second attempt when the first one is answered after all": (engine) =>
-    play(engine, async (cast) => {
-      const { stage, first, second } = cast;
-      const asked = ask(stage.port, get());
-      await bothWait(cast);
-      first.stuck[0]?.write(answerWith("first"));
-      expect((await asked).body.toString()).toBe("first");
-      await until(() => second.origin.open() === 0, "the second connection to be dropped");
-      await until(() => stage.ended.length === 2, "both ends");
-      expect(endsOf(cast)).toEqual([[response], [outrun]]);
-      expect(stage.hedged).toEqual(["lost"]);
+  "cancels the second attempt when the first one responds after all": (engine) =>
+    withHedging(engine, async (setup) => {
+      const { fixture, first, second } = setup;
+      const response = sendRequest(fixture.port, get());
+      await bothPending(setup);
+      first.pending[0]?.write(respondWith("first"));
+      expect((await response).body.toString()).toBe("first");
+      await until(() => second.origin.open() === 0, "the second connection to be closed");
+      await until(() => fixture.ended.length === 2, "both outcomes");
+      expect(outcomesOf(setup)).toEqual([[responded], [superseded]]);
+      expect(fixture.hedged).toEqual(["lost"]);
     }),
 
-  "makes one second attempt and no more, and none for a POST": (engine) =>
-    play(
+  "sends at most one second attempt, and none for a POST": (engine) =>
+    withHedging(
       engine,
-      async ({ stage, first, second }) => {
-        const posted = ask(stage.port, "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 1\r\n\r\nx");
-        await until(() => first.stuck.length === 1, "the POST to wait");
-        const asked = ask(stage.port, get());
-        await until(() => second.stuck.length === 1, "the second attempt to wait");
+      async ({ fixture, first, second }) => {
+        const postResponse = sendRequest(
+          fixture.port,
+          "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 1\r\n\r\nx",
+        );
+        await until(() => first.pending.length === 1, "the POST to wait");
+        const response = sendRequest(fixture.port, get());
+        await until(() => second.pending.length === 1, "the second attempt to wait");
         const since = performance.now();
-        await until(() => performance.now() - since > 150, "time for more of them");
-        expect([first.stuck.length, second.stuck.length]).toEqual([2, 1]);
-        for (const socket of first.stuck) socket.write(answerWith("done"));
-        expect((await posted).body.toString()).toBe("done");
-        expect((await asked).body.toString()).toBe("done");
+        await until(() => performance.now() - since > 150, "the time for more attempts");
+        expect([first.pending.length, second.pending.length]).toEqual([2, 1]);
+        for (const socket of first.pending) socket.write(respondWith("done"));
+        expect((await postResponse).body.toString()).toBe("done");
+        expect((await response).body.toString()).toBe("done");
       },
       { retries: 1 },
     ),
 
-  "goes on with the attempt that is left when the other one fails": async (engine) => {
-    for (const leaves of ["first", "second"] as const) {
-      await play(engine, async (cast) => {
-        const { stage, first, second } = cast;
-        const asked = ask(stage.port, get());
-        await bothWait(cast);
-        const [lost, left] = leaves === "first" ? [second, first] : [first, second];
-        lost.stuck[0]?.resetAndDestroy();
-        await until(() => stage.ended.length === 1, "the first end");
-        left.stuck[0]?.write(answerWith("left"));
-        expect((await asked).body.toString()).toBe("left");
-        await until(() => stage.ended.length === 2, "both ends");
-        expect(stage.ended[0]?.outcome).toMatchObject({ kind: "failure", reason: "upstream_reset" });
-        expect(stage.hedged).toEqual([leaves === "first" ? "lost" : "won"]);
+  "continues with the remaining attempt when the other one fails": async (engine) => {
+    for (const survivor of ["first", "second"] as const) {
+      await withHedging(engine, async (setup) => {
+        const { fixture, first, second } = setup;
+        const response = sendRequest(fixture.port, get());
+        await bothPending(setup);
+        const [failed, remaining] = survivor === "first" ? [second, first] : [first, second];
+        failed.pending[0]?.resetAndDestroy();
+        await until(() => fixture.ended.length === 1, "the first outcome");
+        remaining.pending[0]?.write(respondWith("left"));
+        expect((await response).body.toString()).toBe("left");
+        await until(() => fixture.ended.length === 2, "both outcomes");
+        expect(fixture.ended[0]?.outcome).toMatchObject({ kind: "failure", reason: "upstream_reset" });
+        expect(fixture.hedged).toEqual([survivor === "first" ? "lost" : "won"]);
       });
     }
   },
 
-  "answers with an error when both attempts fail, once": (engine) =>
-    play(engine, async (cast) => {
-      const { stage, first, second } = cast;
-      const asked = ask(stage.port, get());
-      await bothWait(cast);
-      first.stuck[0]?.resetAndDestroy();
-      await until(() => stage.ended.length === 1, "the first end");
-      second.stuck[0]?.resetAndDestroy();
-      expect((await asked).status).toBe(502);
-      expect(stage.refused).toEqual(["upstream_reset"]);
-      expect(stage.ended.length).toBe(2);
+  "responds with one error when both attempts fail": (engine) =>
+    withHedging(engine, async (setup) => {
+      const { fixture, first, second } = setup;
+      const response = sendRequest(fixture.port, get());
+      await bothPending(setup);
+      first.pending[0]?.resetAndDestroy();
+      await until(() => fixture.ended.length === 1, "the first outcome");
+      second.pending[0]?.resetAndDestroy();
+      expect((await response).status).toBe(502);
+      expect(fixture.refused).toEqual(["upstream_reset"]);
+      expect(fixture.ended.length).toBe(2);
     }),
 
-  "lets no answer of 503 win while the other attempt may be answered better": (engine) =>
-    play(engine, async (cast) => {
-      const { stage, first, second } = cast;
-      const asked = ask(stage.port, get());
-      await bothWait(cast);
-      second.stuck[0]?.write(answerWith("busy", [], "503 Service Unavailable"));
-      await until(() => stage.ended.length === 1, "the bad answer to be read");
-      // A kept connection that is reset would only be replaced.
-      first.stuck[0]?.end(answerWith("well", ["Connection: close"]));
-      expect((await asked).body.toString()).toBe("well");
-      expect(stage.hedged).toEqual(["lost"]);
-      const again = ask(stage.port, get());
-      await until(() => first.stuck.length === 2 && second.stuck.length === 2, "two attempts to wait again");
-      second.stuck[1]?.write(answerWith("busy", [], "503 Service Unavailable"));
-      await until(() => stage.ended.length === 3, "the bad answer to be read again");
-      first.stuck[1]?.resetAndDestroy();
-      const answer = await again;
-      expect([answer.status, answer.body.toString()]).toEqual([503, "busy"]);
+  "does not forward a 503 while the other attempt may still succeed": (engine) =>
+    withHedging(engine, async (setup) => {
+      const { fixture, first, second } = setup;
+      const response = sendRequest(fixture.port, get());
+      await bothPending(setup);
+      second.pending[0]?.write(respondWith("busy", [], "503 Service Unavailable"));
+      await until(() => fixture.ended.length === 1, "the 503 to be read");
+      // Closes: a reused connection that is reset would only be replaced.
+      first.pending[0]?.end(respondWith("ok", ["Connection: close"]));
+      expect((await response).body.toString()).toBe("ok");
+      expect(fixture.hedged).toEqual(["lost"]);
+      const next = sendRequest(fixture.port, get());
+      await until(
+        () => first.pending.length === 2 && second.pending.length === 2,
+        "two attempts to wait again",
+      );
+      second.pending[1]?.write(respondWith("busy", [], "503 Service Unavailable"));
+      await until(() => fixture.ended.length === 3, "the second 503 to be read");
+      first.pending[1]?.resetAndDestroy();
+      const nextResponse = await next;
+      expect([nextResponse.status, nextResponse.body.toString()]).toEqual([503, "busy"]);
     }),
 
-  "moves neither attempt anywhere else when its upstream is found down, and fails neither when it is cut": (
+  "moves neither attempt when its upstream goes down, and fails neither when its attempts are aborted": (
     engine,
   ) =>
-    play(engine, async (cast) => {
-      const { stage, first, second } = cast;
-      const [one, other] = stage.pool.upstreams;
-      if (!one || !other) throw new Error("there are two");
-      const asked = ask(stage.port, get());
-      await bothWait(cast);
+    withHedging(engine, async (setup) => {
+      const { fixture, first, second } = setup;
+      const [one, other] = fixture.pool.upstreams;
+      if (!one || !other) throw new Error("two upstreams are expected");
+      const response = sendRequest(fixture.port, get());
+      await bothPending(setup);
       rescueWaiting(one);
-      await until(() => first.origin.open() === 0, "the first connection to be dropped");
+      await until(() => first.origin.open() === 0, "the first connection to be closed");
       expect([one.inFlight, other.inFlight]).toEqual([0, 1]);
-      second.stuck[0]?.write(answerWith("second"));
-      expect((await asked).body.toString()).toBe("second");
-      const again = ask(stage.port, get());
-      await until(() => first.stuck.length === 2 && second.stuck.length === 2, "two attempts to wait again");
+      second.pending[0]?.write(respondWith("second"));
+      expect((await response).body.toString()).toBe("second");
+      const next = sendRequest(fixture.port, get());
+      await until(
+        () => first.pending.length === 2 && second.pending.length === 2,
+        "two attempts to wait again",
+      );
       expect(abortAttempts(other)).toBe(1);
-      first.stuck[1]?.write(answerWith("first"));
-      expect((await again).body.toString()).toBe("first");
-      expect(stage.hedged).toEqual(["won", "lost"]);
+      first.pending[1]?.write(respondWith("first"));
+      expect((await next).body.toString()).toBe("first");
+      expect(fixture.hedged).toEqual(["won", "lost"]);
     }),
 
-  "ends both attempts, and blames nobody, when the client leaves": (engine) =>
-    play(engine, async (cast) => {
-      const { stage, first, second } = cast;
-      const client = await RawClient.connect(stage.port);
+  "cancels both attempts when the client disconnects, and counts no upstream failure": (engine) =>
+    withHedging(engine, async (setup) => {
+      const { fixture, first, second } = setup;
+      const client = await RawClient.connect(fixture.port);
       client.send(get());
-      await bothWait(cast);
+      await bothPending(setup);
       client.destroy();
-      await until(() => first.origin.open() + second.origin.open() === 0, "both connections to be dropped");
-      // The origins may see that before the engine has been told of it.
-      await until(() => endsOf(cast).every(({ length }) => length === 1), "both attempts to end");
-      expect(endsOf(cast)).toEqual([[{ kind: "cancelled" }], [{ kind: "cancelled" }]]);
-      expect(stage.hedged).toEqual(["lost"]);
+      await until(() => first.origin.open() + second.origin.open() === 0, "both connections to be closed");
+      // The origins may see the close before the engine does.
+      await until(() => outcomesOf(setup).every(({ length }) => length === 1), "both attempts to end");
+      expect(outcomesOf(setup)).toEqual([[{ kind: "cancelled" }], [{ kind: "cancelled" }]]);
+      expect(fixture.hedged).toEqual(["lost"]);
     }),
 };

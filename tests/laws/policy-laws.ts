@@ -1,4 +1,4 @@
-/** What every policy must do, whatever it prefers. */
+/** What every policy must do. */
 
 import { describe, expect, test } from "bun:test";
 
@@ -23,63 +23,64 @@ export function policyLaws(name: PolicyName): void {
   describe(`policy ${name}`, () => {
     const weights = [3, 1, 2, 5, 1];
 
-    test("returns a member of the list, under every fit subset and any load", () => {
+    test("returns an upstream of the list, for every available subset and any load", () => {
       const all = upstreamsOf(weights);
       const policy = create(name);
       const dice = seededRandom(3);
-      for (const fit of subsetsOf(all)) {
+      for (const available of subsetsOf(all)) {
         for (let i = 0; i < 20; i++) {
           for (const upstream of all) upstream.inFlight = Math.floor(dice() * 4);
-          expect(fit).toContain(policy.pick(fit, `key-${i}`));
+          expect(available).toContain(policy.pick(available, `key-${i}`));
         }
       }
     });
 
-    test("says who would be next without taking the turn, unless dice decide", () => {
-      const fit = upstreamsOf(weights);
+    test("peeks at the next pick without taking the turn, unless the pick is random", () => {
+      const available = upstreamsOf(weights);
       const policy = create(name);
       if (!policy.peek) return expect(["random", "p2c", "hash", "first"]).toContain(name);
       for (let i = 0; i < 50; i++) {
-        const foreseen = policy.peek(fit, `key-${i}`);
-        expect(policy.peek(fit, `key-${i}`)).toBe(foreseen);
-        expect(policy.pick(fit, `key-${i}`)).toBe(foreseen);
+        const peeked = policy.peek(available, `key-${i}`);
+        expect(policy.peek(available, `key-${i}`)).toBe(peeked);
+        expect(policy.pick(available, `key-${i}`)).toBe(peeked);
       }
     });
 
-    test("returns the only one there is", () => {
+    test("returns the only upstream of a list", () => {
       const [only] = upstreamsOf([1]) as [Upstream];
       expect(create(name).pick([only], "any")).toBe(only);
     });
 
-    test("writes nothing into an upstream and nothing into the list", () => {
-      const fit = Object.freeze(upstreamsOf(weights));
-      const before = JSON.stringify(fit);
+    test("changes neither an upstream nor the list", () => {
+      const available = Object.freeze(upstreamsOf(weights));
+      const before = JSON.stringify(available);
       const policy = create(name);
-      for (let i = 0; i < 50; i++) policy.pick(fit, `key-${i}`);
-      expect(JSON.stringify(fit)).toBe(before);
+      for (let i = 0; i < 50; i++) policy.pick(available, `key-${i}`);
+      expect(JSON.stringify(available)).toBe(before);
     });
 
-    test("decides the same from the same seed, clock and load", () => {
-      const fit = upstreamsOf(weights);
+    test("makes the same picks from the same seed, clock and load", () => {
+      const available = upstreamsOf(weights);
       const [one, other] = [create(name), create(name)];
-      for (let i = 0; i < 50; i++) expect(one.pick(fit, `key-${i}`)).toBe(other.pick(fit, `key-${i}`));
+      for (let i = 0; i < 50; i++)
+        expect(one.pick(available, `key-${i}`)).toBe(other.pick(available, `key-${i}`));
     });
 
-    test("follows when effective weights change with the list", () => {
+    test("uses new effective weights when the list changes", () => {
       const all = upstreamsOf([1, 1, 1], { rise: 2, fall: 3, slowStartMs: 30_000 });
       const policy = create(name);
       for (let i = 0; i < 30; i++) policy.pick(all, `key-${i}`);
       all[2]?.slowStart.begin(0);
-      const fit = [...all];
-      const picked = Array.from({ length: 2_100 }, (_, i) => policy.pick(fit, `key-${i}`));
+      const available = [...all];
+      const picked = Array.from({ length: 2_100 }, (_, i) => policy.pick(available, `key-${i}`));
       const share = (countsOf(picked)["c"] ?? 0) / picked.length;
-      // 0.1 of 2.1. Without load and latency these two cannot tell, and the first takes all.
+      // 0.1 of 2.1. Without load and latency these two do not see the weight; `first` always takes the first.
       if (name === "least-connections" || name === "p2c") expect(share).toBeWithin(0.2, 0.5);
       else if (name === "first") expect(share).toBe(0);
       else expect(share).toBeWithin(0.035, 0.065);
     });
 
-    test("follows when the list changes", () => {
+    test("picks only from the new list when the list changes", () => {
       const all = upstreamsOf(weights);
       const policy = create(name);
       for (let i = 0; i < 10; i++) policy.pick(all, "key");

@@ -15,7 +15,7 @@ function setUp() {
 }
 
 describe("bugs", () => {
-  test("of one kind are all counted and a few logged, with how many were not", () => {
+  test("of one kind are all counted and a few logged, with the number of those held back", () => {
     const { bugs, lines, report, advance } = setUp();
     for (let i = 0; i < 1_000; i++) report(new Error("same"));
     expect([bugs.count, lines.length]).toEqual([1_000, 2]);
@@ -24,14 +24,14 @@ describe("bugs", () => {
     expect(lines.at(-1)).toMatchObject({ requestId: "r", heldBack: 998 });
   });
 
-  test("of another kind are seen in a flood of one", () => {
+  test("of another kind are logged during a flood of one kind", () => {
     const { lines, report } = setUp();
     for (let i = 0; i < 1_000; i++) report(new Error("same"));
     report(new TypeError("other"));
     expect(lines.at(-1)?.["error"]).toEqual(new TypeError("other"));
   });
 
-  test("whose messages never repeat flood nothing either", () => {
+  test("whose messages never repeat are limited too", () => {
     const { bugs, lines, report } = setUp();
     for (let i = 0; i < 1_000; i++) report(new Error(`number ${i}`));
     for (const thrown of [

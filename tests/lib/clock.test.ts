@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 
 import { freezeClock, thawClock, systemClock } from "../../src/lib/clock.ts";
 
-/** Real time goes on by this much at least. */
+/** Waits until at least this much real time has passed. */
 function pass(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);
 }
 
-describe("the system's clock", () => {
-  test("goes on, and stands still during a turn", () => {
+describe("the system clock", () => {
+  test("advances, and stands still while it is frozen", () => {
     const before = systemClock();
     pass(0.1);
     expect(systemClock()).toBeGreaterThan(before);
@@ -21,7 +21,7 @@ describe("the system's clock", () => {
     expect(systemClock()).toBeGreaterThan(first);
   });
 
-  test("never goes back, whatever turns lie in each other", () => {
+  test("never goes back when frozen sections overlap", () => {
     const times: number[] = [];
     const read = () => {
       times.push(systemClock());

@@ -5,23 +5,23 @@ import { closableStream } from "../../src/lib/closable-stream.ts";
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 function source() {
-  let [asked, isCancelled] = [0, false];
+  let [pulls, isCancelled] = [0, false];
   const stream = new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        asked += 1;
-        controller.enqueue(bytes(`${asked} `));
-        if (asked === 5) controller.close();
+        pulls += 1;
+        controller.enqueue(bytes(`${pulls} `));
+        if (pulls === 5) controller.close();
       },
       cancel: () => void (isCancelled = true),
     },
     { highWaterMark: 0 },
   );
-  return { stream, asked: () => asked, isCancelled: () => isCancelled };
+  return { stream, pulls: () => pulls, isCancelled: () => isCancelled };
 }
 
-describe("a stream that can be ended", () => {
-  test("passes on all of its source, and tells once that it has ended", async () => {
+describe("a closable stream", () => {
+  test("passes on its whole source, and calls onEnd once", async () => {
     let ends = 0;
     const { stream, end } = closableStream(source().stream, bytes("bye"), () => void (ends += 1));
     expect(await new Response(stream).text()).toBe("1 2 3 4 5 ");
@@ -29,20 +29,20 @@ describe("a stream that can be ended", () => {
     expect(ends).toBe(1);
   });
 
-  test("asks its source for no more than its reader asks for", async () => {
+  test("pulls from its source only when its reader reads", async () => {
     const from = source();
     const reader = closableStream(from.stream, bytes("bye")).stream.getReader();
     await reader.read();
     await reader.read();
-    expect(from.asked()).toBe(2);
+    expect(from.pulls()).toBe(2);
     await reader.cancel();
     expect(from.isCancelled()).toBe(true);
   });
 
-  test("says its last word when somebody ends it, also while its reader waits", async () => {
+  test("sends its closing bytes when it is ended, also while its reader waits", async () => {
     let isCancelled = false;
-    const silent = new ReadableStream<Uint8Array>({ cancel: () => void (isCancelled = true) });
-    const { stream, end } = closableStream(silent, bytes("bye"));
+    const idle = new ReadableStream<Uint8Array>({ cancel: () => void (isCancelled = true) });
+    const { stream, end } = closableStream(idle, bytes("bye"));
     const text = new Response(stream).text();
     end();
     end();
@@ -50,7 +50,7 @@ describe("a stream that can be ended", () => {
     expect(isCancelled).toBe(true);
   });
 
-  test("fails as its source does", async () => {
+  test("fails when its source fails", async () => {
     const broken = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(new Error("gone")) });
     const { stream } = closableStream(broken, bytes("bye"));
     expect(new Response(stream).text()).rejects.toThrow("gone");

@@ -1,4 +1,4 @@
-/** Writes 100 lines to a file that may hold five and a bit, makes room within the third, writes one more, and says how many were lost. */
+/** Writes 100 lines to a file that can hold about five, truncates it within the third, writes one more, and prints the number of lost lines. */
 
 import { truncateSync } from "node:fs";
 

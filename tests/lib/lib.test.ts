@@ -7,7 +7,7 @@ import { isLoopback } from "../../src/net/address.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { rateLimit } from "../../src/lib/rate.ts";
 
-describe("durations", () => {
+describe("a duration", () => {
   for (const [text, ms] of [
     ["0", 0],
     ["250ms", 250],
@@ -18,17 +18,17 @@ describe("durations", () => {
     test(`${text} is ${ms} ms`, () => expect(parseDuration(text)).toBe(ms));
   }
   for (const text of ["", "5", "-1s", "1 s", "s", "1d", "1e3s", "0x5s"]) {
-    test(`"${text}" is none`, () => expect(parseDuration(text)).toBeUndefined());
+    test(`"${text}" is rejected`, () => expect(parseDuration(text)).toBeUndefined());
   }
-  test("are written so that they read the same", () => {
+  test("is formatted so that it parses to the same value", () => {
     for (const ms of [0, 1, 250, 1_000, 1_500, 59_000, 60_000, 90_000, 3_600_000, 5_400_000, 86_400_000]) {
       expect(parseDuration(formatDuration(ms))).toBe(ms);
     }
   });
 });
 
-describe("the peak-sensitive average", () => {
-  test("jumps up at once and comes down slowly", () => {
+describe("the peak EWMA", () => {
+  test("rises at once and falls slowly", () => {
     const average = new PeakEwma(10_000);
     average.record(10, 0);
     average.record(100, 1);
@@ -37,7 +37,7 @@ describe("the peak-sensitive average", () => {
     expect(average.read(2)).toBeWithin(95, 100);
   });
 
-  test("is forgotten when nobody renews it", () => {
+  test("decays without new values", () => {
     const average = new PeakEwma(10_000);
     average.record(100, 0);
     expect(average.read(10_000)).toBeCloseTo(36.8, 1);
@@ -63,13 +63,13 @@ describe("seeded randomness", () => {
   });
 });
 
-describe("a throttle", () => {
-  test("lets a few a second pass and counts the rest", () => {
+describe("a rate limit", () => {
+  test("lets a few calls a second pass and counts the rest", () => {
     let now = 0;
-    const ask = rateLimit(2, () => now);
-    expect([ask(), ask(), ask(), ask()]).toEqual([0, 0, undefined, undefined]);
+    const pass = rateLimit(2, () => now);
+    expect([pass(), pass(), pass(), pass()]).toEqual([0, 0, undefined, undefined]);
     now = 1_000;
-    expect([ask(), ask()]).toEqual([2, 0]);
+    expect([pass(), pass()]).toEqual([2, 0]);
   });
 });
 

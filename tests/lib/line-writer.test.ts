@@ -11,7 +11,7 @@ import { until } from "../support/wait.ts";
 
 let folder = "";
 let path = "";
-let losses: [lines: number, why: string][] = [];
+let losses: [lines: number, cause: string][] = [];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "evenkeel-lines-"));
@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const onLoss = (lines: number, why: string) => void losses.push([lines, why]);
+const onLoss = (lines: number, cause: string) => void losses.push([lines, cause]);
 const writerTo = (to: string, maxWaiting?: number) =>
   new LineWriter({
     file: new LineFile(to, false),
@@ -32,7 +32,7 @@ const writerTo = (to: string, maxWaiting?: number) =>
 const linesIn = (file: string) => readFileSync(file, "utf8").split("\n").slice(0, -1);
 
 describe("a line writer", () => {
-  test("writes all lines in order, in few batches, and what is left when it is closed", async () => {
+  test("writes all lines in order, and the remaining ones when it is closed", async () => {
     const writer = writerTo(path);
     const lines = Array.from({ length: 10_000 }, (_, i) => `line ${i} of many`);
     for (const line of lines) writer.write(line);
@@ -41,7 +41,7 @@ describe("a line writer", () => {
     expect(writer.lost).toBe(0);
   });
 
-  test("goes on in a new file when the old one was moved away", async () => {
+  test("continues in a new file when the old one was moved away", async () => {
     const writer = writerTo(path);
     writer.write("first");
     await until(() => existsSync(path) && linesIn(path).length === 1, "the first line");
@@ -53,7 +53,7 @@ describe("a line writer", () => {
     expect(linesIn(path)).toEqual(["second"]);
   });
 
-  test("says what is lost and why where the file cannot be written, and goes on when it can be", async () => {
+  test("reports loss and cause while the file cannot be written, and continues when it can", async () => {
     rmSync(folder, { recursive: true });
     const writer = writerTo(path);
     writer.write("lost");
@@ -67,19 +67,19 @@ describe("a line writer", () => {
     expect(writer.lost).toBe(1);
   });
 
-  test("counts only what is not out when a disk fills up, and tears no line with the next one", async () => {
+  test("counts only unwritten lines when a disk fills up, and starts a new line after a torn one", async () => {
     const limited = ["-c", 'ulimit -f 1; exec "$@"', "sh", process.execPath];
     const child = spawn("sh", [...limited, join(import.meta.dirname, "full-disk-child.ts"), path], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    let said = "";
-    child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
     await new Promise((resolve) => child.once("close", resolve));
-    expect(said).toBe("95");
+    expect(output).toBe("95");
     expect(linesIn(path)).toEqual(["x".repeat(99), "x".repeat(99), "x".repeat(50), "y".repeat(99)]);
   });
 
-  test("loses what a disk cannot keep up with, and neither waits nor grows", async () => {
+  test("drops lines while the disk is too slow, and neither waits nor grows", async () => {
     const time = new FakeTime();
     let release: (() => void) | undefined;
     const written: string[] = [];
@@ -100,21 +100,21 @@ describe("a line writer", () => {
     release?.();
     await time.advance(250);
     expect(losses).toEqual(
-      Array.from({ length: 21 }, () => [1, "they came faster than they could be written"]),
+      Array.from({ length: 21 }, () => [1, "the output is too slow and the buffer is full"]),
     );
     release?.();
     await time.advance(0);
     expect(written.join("").split("\n").length - 1).toBe(10);
   });
 
-  test("to standard output waits for a reader who is slow, without blocking", async () => {
+  test("to standard output waits for a slow reader without blocking", async () => {
     const child = spawn(process.execPath, [join(import.meta.dirname, "slow-reader-child.ts")], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     let ticks = "";
     child.stderr.on("data", (chunk: Buffer) => (ticks += chunk.toString()));
-    // Nobody reads its output: the pipe is full long before all lines are in it.
-    await until(() => ticks.includes("tick 20"), "the child to go on");
+    // Its output is not read yet: the pipe is full long before all lines are in it.
+    await until(() => ticks.includes("tick 20"), "the child to continue");
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
     await new Promise((resolve) => child.stdout.once("end", resolve));

@@ -3,8 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
 import { SlidingWindowCounter } from "../../src/lib/rate.ts";
 
-describe("a sliding count", () => {
-  test("forgets what is older than its window, second by second", () => {
+describe("a sliding-window counter", () => {
+  test("drops what is older than its window, second by second", () => {
     const count = new SlidingWindowCounter(3_000);
     for (const now of [0, 500, 1_000, 2_999]) count.add(now);
     expect(count.sum(2_999)).toBe(4);
@@ -13,7 +13,7 @@ describe("a sliding count", () => {
     expect(count.sum(5_000)).toBe(0);
   });
 
-  test("agrees with a list of all moments, whatever the pauses", () => {
+  test("agrees with a list of all moments, with pauses of any length", () => {
     const dice = seededRandom(3);
     const count = new SlidingWindowCounter(10_000);
     const moments: number[] = [];

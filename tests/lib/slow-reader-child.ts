@@ -1,4 +1,4 @@
-/** Writes more to standard output than a pipe holds, and says on standard error that it is not held up. */
+/** Writes more to standard output than a pipe holds, and reports on standard error that it does not block. */
 
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { LineFile, LineWriter } from "../../src/lib/line-writer.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { formatSize, parseSize } from "../../src/lib/units.ts";
 
-describe("sizes", () => {
+describe("a size", () => {
   for (const [text, bytes] of [
     ["0B", 0],
     ["512B", 512],
@@ -13,9 +13,9 @@ describe("sizes", () => {
     test(`${text} is ${bytes} bytes`, () => expect(parseSize(text)).toBe(bytes));
   }
   for (const text of ["", "5", "1k", "1kb", "1iB", "-1B", "1 MB", "MB"]) {
-    test(`"${text}" is none`, () => expect(parseSize(text)).toBeUndefined());
+    test(`"${text}" is rejected`, () => expect(parseSize(text)).toBeUndefined());
   }
-  test("are written so that they read the same", () => {
+  test("is formatted so that it parses to the same value", () => {
     for (const bytes of [0, 1, 1_000, 1_024, 1_500, 65_536, 10_000_000, 3_221_225_472]) {
       expect(parseSize(formatSize(bytes))).toBe(bytes);
     }

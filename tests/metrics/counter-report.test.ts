@@ -14,12 +14,12 @@ import {
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, completed } from "../../src/pool/outcome.ts";
-import { domain } from "../support/domain.ts";
+import { createPoolFixture } from "../support/domain.ts";
 
 const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
 
-test("the sum of several meters is the meter of one that saw everything", async () => {
-  const { pool, upstreams, now } = domain({ weights: [1] });
+test("the sum of several meters equals one meter that counted everything", async () => {
+  const { pool, upstreams, now } = createPoolFixture({ weights: [1] });
   const [upstream] = upstreams;
   if (!upstream) throw new Error("no upstream");
   const dice = seededRandom(5);
@@ -51,7 +51,7 @@ test("the sum of several meters is the meter of one that saw everything", async 
     }
   }
   const sum = new Metrics(clock);
-  // Twice: a sum is made anew each time, and what was summed before does not count again.
+  // Twice: each sum starts from zero, so earlier sums do not count again.
   for (let round = 0; round < 2; round++) {
     mergeUpstreamCounters(sum.of(upstream), parts.map((part) => overTheWire(upstreamCountersOf(part.of(upstream))))); // prettier-ignore
     for (const name of ["", "main"]) {
@@ -67,8 +67,8 @@ test("the sum of several meters is the meter of one that saw everything", async 
   expect(await sortedText(sum)).toEqual(await sortedText(whole));
   const turnedAwayOf = (metrics: Metrics) => {
     const { requests, errors, recent } = metrics.ofPool("main").turnedAway;
-    const { requests: lately, errors: lateErrors } = recent.counts(now.ms);
-    return { requests, errors, lately, lateErrors };
+    const { requests: recentRequests, errors: recentErrors } = recent.counts(now.ms);
+    return { requests, errors, recentRequests, recentErrors };
   };
   expect(turnedAwayOf(sum)).toEqual(turnedAwayOf(whole));
   expect(sum.of(upstream).recent.counts(now.ms).requests).toBe(

@@ -27,7 +27,7 @@ describe("a histogram", () => {
     }
   });
 
-  test("tells what another one got since a mark, and takes nothing away should that have lost some", () => {
+  test("adds what another one recorded since a mark, and subtracts nothing if it lost counts", () => {
     const [whole, mark] = [new Histogram(), new Histogram()];
     const since = () => {
       const part = new Histogram();
@@ -46,7 +46,7 @@ describe("a histogram", () => {
     expect(since()).toMatchObject({ count: 1, sumMs: 7 });
   });
 
-  test("takes anything, knows nothing when empty, and counts exactly at its edges", () => {
+  test("accepts any number, has no percentile when empty, and counts exactly at its edges", () => {
     const histogram = new Histogram();
     expect(histogram.percentile(0.5)).toBeUndefined();
     for (const value of [-1, 0, 1e-9, 0.999, 1, 1.001, 1e12]) histogram.record(value);
@@ -57,7 +57,7 @@ describe("a histogram", () => {
   });
 });
 
-test("workers are told by how many serve and how often they were started anew, and only where there are any", async () => {
+test("worker metrics have workers by state and restarts, and exist only with workers", async () => {
   const supervisors = [
     { ready: true, restarts: 2 },
     { ready: false, restarts: 1 },
@@ -74,7 +74,7 @@ test("workers are told by how many serve and how often they were started anew, a
   expect(workerFamilies(undefined)).toEqual([]);
 });
 
-test("a scrape of very many upstreams lets others have their turn", async () => {
+test("a scrape of very many upstreams yields to the event loop", async () => {
   const samples = () => {
     const until = performance.now() + 6;
     while (performance.now() < until);
@@ -91,8 +91,8 @@ test("a scrape of very many upstreams lets others have their turn", async () => 
   expect(turns).toBeGreaterThanOrEqual(4);
 });
 
-describe("recent traffic", () => {
-  /** As a meter feeds it: the request first, then its latency. */
+describe("rolling traffic", () => {
+  /** In the order of a meter: the request first, then its latency. */
   function recentFrom(startedAt: number) {
     const latencies = new Histogram();
     const recent = new RollingTraffic(startedAt, latencies);
@@ -103,7 +103,7 @@ describe("recent traffic", () => {
     return { recent, record };
   }
 
-  test("counts the last ten whole seconds and forgets older ones", () => {
+  test("counts the last ten whole seconds and drops older ones", () => {
     const { recent, record } = recentFrom(0);
     for (let second = 0; second < 30; second++) {
       for (let i = 0; i < 5; i++) record(i === 0, 10, second * 1_000 + i * 100);
@@ -113,13 +113,13 @@ describe("recent traffic", () => {
     expect(recent.counts(90_000)).toEqual({ requests: 0, errors: 0, seconds: 10 });
   });
 
-  test("divides by the seconds that there were, right after the start", () => {
+  test("covers fewer seconds right after the start", () => {
     const { recent, record } = recentFrom(100_000);
     for (let i = 0; i < 6; i++) record(false, 1, 100_100);
     expect(recent.counts(102_500)).toEqual({ requests: 6, errors: 0, seconds: 2 });
   });
 
-  test("can be read whenever its first answer came", () => {
+  test("can be read for any time of its first response", () => {
     for (const firstMs of [0, 15_000, 59_000, 1_000_000]) {
       const { recent, record } = recentFrom(0);
       const into = new Histogram();
@@ -143,7 +143,7 @@ describe("recent traffic", () => {
     expect(p50At(66_000)).toBeLessThan(11);
   });
 
-  test("knows each latency once, however often it is asked, and in the slice of its answer", () => {
+  test("has each latency once, in the slice of its response, for any number of reads", () => {
     const { recent, record } = recentFrom(0);
     const countAt = (now: number) => {
       const into = new Histogram();
@@ -156,7 +156,7 @@ describe("recent traffic", () => {
       const seconds = second + 1 - 10 * Math.max(0, slice - 5);
       expect([countAt(second * 1_000 + 600), countAt(second * 1_000 + 600)]).toEqual([seconds, seconds]);
     }
-    // A late word of one that was given up is no reason to count others again.
+    // A cancelled attempt that is recorded late does not make other latencies count again.
     recent.waited(1_000, 200_000);
     expect(countAt(200_000)).toBe(1);
     record(false, 5, 200_100);
@@ -216,7 +216,7 @@ describe("metrics", () => {
     expect(metrics.of(upstream)).toMatchObject({ requests: 4, errors: 2, cancelled: 1 });
   });
 
-  test("tell of ejections, panic, budgets and why nothing was retried", async () => {
+  test("include ejections, panic mode, retry budgets and reasons for not retrying", async () => {
     const { metrics, pool, upstream } = setUp();
     metrics.outlierChanged(pool, { upstream, from: "up", to: "ejected", reason: "failure_ratio" });
     metrics.outlierChanged(pool, { upstream, from: "ejected", to: "probation", reason: "ejection_over" });

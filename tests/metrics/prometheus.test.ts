@@ -5,9 +5,9 @@ import { metricsFile, metricsPage } from "../../scripts/metrics-docs.ts";
 import { memoryFamilies, processFamilies, stateFamily } from "../../src/metrics/process-families.ts";
 import { families } from "../../src/metrics/families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
-import { type Read, readExposition } from "../support/exposition-format.ts";
+import { type ParsedExposition, readExposition } from "../support/exposition-format.ts";
 
 const head = (name: string, type = "counter") => `# HELP ${name} What.\n# TYPE ${name} ${type}\n`;
 const buckets = (...counts: number[]) =>
@@ -18,10 +18,10 @@ const buckets = (...counts: number[]) =>
     .join("");
 
 describe("the reader of the exposition format", () => {
-  test("takes what is right", () => {
-    const right = `${head("a_total")}a_total{x="1",y="a\\"b\\\\\\n"} 1\na_total{x="2",y=""} 0\n${head("b", "gauge")}b -1.5e3\n`;
+  test("accepts valid text", () => {
+    const valid = `${head("a_total")}a_total{x="1",y="a\\"b\\\\\\n"} 1\na_total{x="2",y=""} 0\n${head("b", "gauge")}b -1.5e3\n`;
     const histogram = `${head("h_seconds", "histogram")}${buckets(1, 2, 4)}h_seconds_sum 3.5\nh_seconds_count 4\n`;
-    expect(readExposition(right + histogram).problems).toEqual([]);
+    expect(readExposition(valid + histogram).problems).toEqual([]);
   });
 
   test.each([
@@ -62,14 +62,14 @@ describe("the reader of the exposition format", () => {
 });
 
 describe("the real metrics", () => {
-  const room = new ControlRoom();
+  const room = new BalancerFixture();
   let text = "";
   let rude: Origin;
-  let read: Read;
+  let read: ParsedExposition;
   const marker = "xyzzy";
 
   beforeAll(async () => {
-    await room.servers("a", "b");
+    await room.startServers("a", "b");
     rude = await startOrigin((request, socket) => {
       if (request.target === "/readyz") socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
       else socket.destroy();
@@ -84,7 +84,7 @@ describe("the real metrics", () => {
     }
     await (await fetch(`${room.url}/${marker}`)).text();
     await (await fetch(`${room.url}/work`, { method: "POST", body: marker.repeat(1_000) })).text();
-    await room.ask("POST", "/api/reload");
+    await room.callAdmin("POST", "/api/reload");
     text = await (await fetch(`${room.admin}/metrics`)).text();
     read = readExposition(text);
   });
@@ -93,9 +93,9 @@ describe("the real metrics", () => {
     await rude.close();
   });
 
-  test("are without fault", () => expect(read.problems).toEqual([]));
+  test("are valid", () => expect(read.problems).toEqual([]));
 
-  test("are the families of the table, all of them, each with the labels that it names", () => {
+  test("are all families of the table, each with its labels", () => {
     const memory = memoryFamilies({ rssBytes: 1, limitBytes: null, shedding: false });
     const table = [
       ...families(new Metrics(() => 0), []),
@@ -115,7 +115,7 @@ describe("the real metrics", () => {
     expect(withSamples.length).toBeGreaterThan(12);
   });
 
-  test("have label values from the configuration and fixed words, and nothing of any request", () => {
+  test("have label values from the configuration and fixed vocabularies, never from requests", () => {
     expect(text).not.toContain(marker);
     const values = (label: string) =>
       new Set(
@@ -146,5 +146,5 @@ describe("the real metrics", () => {
   });
 });
 
-test("docs/metrics.md says what the table says: run bun scripts/metrics-docs.ts after a change", () =>
+test("docs/metrics.md is current: run bun scripts/metrics-docs.ts after a change", () =>
   expect(readFileSync(metricsFile, "utf8")).toBe(metricsPage()));

@@ -4,25 +4,29 @@ import { create } from "../laws/policy-laws.ts";
 import { countsOf, upstreamsOf } from "../support/upstreams.ts";
 
 describe("least connections", () => {
-  test("takes the least loaded for its weight", () => {
+  test("picks the least loaded upstream relative to its weight", () => {
     const [a, b, c] = upstreamsOf([1, 2, 1]);
-    if (!a || !b || !c) throw new Error("three were made");
+    if (!a || !b || !c) throw new Error("three upstreams are expected");
     [a.inFlight, b.inFlight, c.inFlight] = [2, 3, 2];
     expect(create("least-connections").pick([a, b, c], "")).toBe(b);
   });
 
-  test("gives those that tie their turns", () => {
-    const fit = upstreamsOf([1, 1, 1]);
+  test("alternates between tied upstreams", () => {
+    const available = upstreamsOf([1, 1, 1]);
     const policy = create("least-connections");
-    expect(countsOf(Array.from({ length: 30 }, () => policy.pick(fit, "")))).toEqual({ a: 10, b: 10, c: 10 });
+    expect(countsOf(Array.from({ length: 30 }, () => policy.pick(available, "")))).toEqual({
+      a: 10,
+      b: 10,
+      c: 10,
+    });
   });
 });
 
 describe("random", () => {
-  test("draws in proportion to weights", () => {
-    const fit = upstreamsOf([6, 3, 1]);
+  test("picks in proportion to weights", () => {
+    const available = upstreamsOf([6, 3, 1]);
     const policy = create("random");
-    const counts = countsOf(Array.from({ length: 10_000 }, () => policy.pick(fit, "")));
+    const counts = countsOf(Array.from({ length: 10_000 }, () => policy.pick(available, "")));
     expect(counts["a"]).toBeWithin(5_800, 6_200);
     expect(counts["b"]).toBeWithin(2_800, 3_200);
     expect(counts["c"]).toBeWithin(850, 1_150);
@@ -30,15 +34,15 @@ describe("random", () => {
 });
 
 describe("p2c", () => {
-  test("sends one request to an unmeasured upstream and not a flood", () => {
-    const fit = upstreamsOf([1, 1, 1]);
-    const [fresh, ...known] = fit;
-    if (!fresh) throw new Error("three were made");
-    for (const upstream of known) upstream.latency.record(50, 0);
+  test("sends one request to an unmeasured upstream, not all", () => {
+    const available = upstreamsOf([1, 1, 1]);
+    const [fresh, ...measured] = available;
+    if (!fresh) throw new Error("three upstreams are expected");
+    for (const upstream of measured) upstream.latency.record(50, 0);
     const policy = create("p2c");
     let probing = 0;
     for (let i = 0; i < 300; i++) {
-      const picked = policy.pick(fit, "");
+      const picked = policy.pick(available, "");
       picked.inFlight += 1;
       if (picked === fresh) probing += 1;
       else picked.inFlight -= 1;
@@ -46,19 +50,19 @@ describe("p2c", () => {
     expect(probing).toBe(1);
   });
 
-  test("draws both of a pair equally often, and every pair", () => {
-    const fit = upstreamsOf([1, 1, 1, 1]);
-    for (const upstream of fit) upstream.latency.record(10, 0);
+  test("picks both upstreams of a pair equally often, and every pair", () => {
+    const available = upstreamsOf([1, 1, 1, 1]);
+    for (const upstream of available) upstream.latency.record(10, 0);
     const policy = create("p2c");
-    const counts = countsOf(Array.from({ length: 12_000 }, () => policy.pick(fit, "")));
-    for (const { id } of fit) expect(counts[id]).toBeWithin(2_700, 3_300);
+    const counts = countsOf(Array.from({ length: 12_000 }, () => policy.pick(available, "")));
+    for (const { id } of available) expect(counts[id]).toBeWithin(2_700, 3_300);
   });
 
-  test("never picks the costliest of more than one", () => {
-    const fit = upstreamsOf([1, 1, 1]);
-    fit.forEach((upstream, index) => upstream.latency.record((index + 1) * 10, 0));
+  test("never picks the most expensive upstream", () => {
+    const available = upstreamsOf([1, 1, 1]);
+    available.forEach((upstream, index) => upstream.latency.record((index + 1) * 10, 0));
     const policy = create("p2c");
-    const counts = countsOf(Array.from({ length: 1_000 }, () => policy.pick(fit, "")));
+    const counts = countsOf(Array.from({ length: 1_000 }, () => policy.pick(available, "")));
     expect(counts["c"]).toBeUndefined();
   });
 });
@@ -66,26 +70,26 @@ describe("p2c", () => {
 describe("hash", () => {
   const keys = Array.from({ length: 4_000 }, (_, i) => `key-${i}`);
 
-  test("sends a key to the same upstream each time, whatever the order of the list", () => {
-    const fit = upstreamsOf([1, 2, 3]);
+  test("sends a key to the same upstream each time, in any order of the list", () => {
+    const available = upstreamsOf([1, 2, 3]);
     const [one, other] = [create("hash"), create("hash", undefined, 99)];
-    for (const key of keys) expect(one.pick(fit, key)).toBe(other.pick(fit.toReversed(), key));
+    for (const key of keys) expect(one.pick(available, key)).toBe(other.pick(available.toReversed(), key));
   });
 
-  test("moves only the keys of an upstream that leaves", () => {
-    const fit = upstreamsOf([1, 1, 1, 1]);
+  test("moves only the keys of a removed upstream", () => {
+    const available = upstreamsOf([1, 1, 1, 1]);
     const policy = create("hash");
-    const [gone, ...left] = fit;
+    const [gone, ...remaining] = available;
     for (const key of keys) {
-      const before = policy.pick(fit, key);
-      if (before !== gone) expect(policy.pick(left, key)).toBe(before);
+      const before = policy.pick(available, key);
+      if (before !== gone) expect(policy.pick(remaining, key)).toBe(before);
     }
   });
 
   test("spreads keys in proportion to weights", () => {
-    const fit = upstreamsOf([1, 1, 2]);
+    const available = upstreamsOf([1, 1, 2]);
     const policy = create("hash");
-    const counts = countsOf(keys.map((key) => policy.pick(fit, key)));
+    const counts = countsOf(keys.map((key) => policy.pick(available, key)));
     expect(counts["a"]).toBeWithin(880, 1_120);
     expect(counts["c"]).toBeWithin(1_880, 2_120);
   });
@@ -93,7 +97,7 @@ describe("hash", () => {
 
 describe("first", () => {
   test("takes the first of the list", () => {
-    const fit = upstreamsOf([1, 9]);
-    expect(create("first").pick(fit, "")).toBe(fit[0] as never);
+    const available = upstreamsOf([1, 9]);
+    expect(create("first").pick(available, "")).toBe(available[0] as never);
   });
 });

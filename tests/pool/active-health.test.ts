@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { ActiveHealth, type ActiveHealthState } from "../../src/pool/active-health.ts";
 
-/** Each row: results in order (+ success, − failure), the state after them, and whether the last one changed it. */
+/** Each row: probe results in order (+ success, − failure), the state after them, whether the last one changed it, and whether it may change soon. */
 const rows: readonly (readonly [
   results: string,
   state: ActiveHealthState,
@@ -27,7 +27,7 @@ const rows: readonly (readonly [
   ["+----", "failing", false, false],
 ];
 
-describe("a streak with rise 2 and fall 3", () => {
+describe("active health with rise 2 and fall 3", () => {
   for (const [results, state, changed, changing] of rows) {
     test(`is ${state} after "${results}"`, () => {
       const activeHealth = new ActiveHealth({ rise: 2, fall: 3 });
@@ -39,7 +39,7 @@ describe("a streak with rise 2 and fall 3", () => {
   }
 });
 
-test("a streak's new limits count from the next result on, and the present run stays", () => {
+test("new rise and fall limits apply from the next result, and the current run of results is kept", () => {
   const activeHealth = new ActiveHealth({ rise: 2, fall: 3 });
   for (const success of [true, false]) activeHealth.record(success);
   activeHealth.adjust({ rise: 2, fall: 2 });

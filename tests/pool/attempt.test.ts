@@ -17,7 +17,7 @@ function setUp() {
 }
 
 describe("an attempt", () => {
-  test("counts itself in and out, once, however often its end is told", () => {
+  test("counts as in flight until its first end; further ends are ignored", () => {
     const { attempt, upstream, outcomes } = setUp();
     attempt.start(upstream);
     expect(upstream.inFlight).toBe(1);
@@ -27,7 +27,7 @@ describe("an attempt", () => {
     expect(outcomes).toEqual([completed]);
   });
 
-  test("measures until the head, not until the end", () => {
+  test("measures the latency until the response head, not until the end", () => {
     const { attempt, upstream, now } = setUp();
     attempt.start(upstream);
     now.ms += 40;
@@ -38,7 +38,7 @@ describe("an attempt", () => {
     expect(upstream.latency.read(1_040)).toBe(40);
   });
 
-  test("makes a quick refusal look slow, and a cancelled one like nothing", () => {
+  test("counts a quick refusal as slow, and ignores a cancelled attempt", () => {
     const { attempt, upstream, now } = setUp();
     attempt.start(upstream);
     attempt.end(cancelled);

@@ -19,10 +19,10 @@ const limits: OutlierLimits = {
 };
 
 /**
- * A history, read from left to right: + success, - failure, x cancelled, b an attempt begins, p probes bring it back,
- * ! failure that the pool cannot do without, digits "30s": so many seconds pass and it is read.
+ * A history, read from left to right: + success, - failure, x cancelled, b an attempt starts, p probes restore it,
+ * ! failure of an upstream that the pool may not eject, digits "30s": this many seconds pass, then the state is read.
  */
-function play(history: string): { outlier: OutlierDetector; now: number; changes: number } {
+function replay(history: string): { outlier: OutlierDetector; now: number; changes: number } {
   const outlier = new OutlierDetector(limits);
   let now = 0;
   let changes = 0;
@@ -33,14 +33,14 @@ function play(history: string): { outlier: OutlierDetector; now: number; changes
     } else if (event === "b") outlier.attemptStarted();
     else if (event === "p") changes += Number(outlier.restore(now, "probe_passed"));
     else {
-      const sign = event === "+" ? "success" : event === "x" ? "cancelled" : "failure";
-      changes += Number(outlier.record(sign, now, event !== "!"));
+      const signal = event === "+" ? "success" : event === "x" ? "cancelled" : "failure";
+      changes += Number(outlier.record(signal, now, event !== "!"));
     }
   }
   return { outlier, now, changes };
 }
 
-/** The state after a history, whether one more attempt is let in, and for how many seconds it stays ejected. */
+/** The state after a history, whether another attempt is admitted, and for how many seconds it stays ejected. */
 const rows: readonly (readonly [history: string, state: OutlierState, admits: boolean, left?: number])[] = [
   ["", "up", true],
   ["--", "up", true],
@@ -49,16 +49,16 @@ const rows: readonly (readonly [history: string, state: OutlierState, admits: bo
   ["---", "ejected", false, 30],
   ["!!!", "up", true],
   ["!!!-", "ejected", false, 30],
-  // by ratio: 4 of 8 within ten seconds
+  // By ratio: 4 of 8 within ten seconds.
   ["-+-+-+-", "up", true],
   ["+-+-+-+-", "ejected", false, 30],
   ["-+-+-+ 11s -+", "up", true],
   ["+++++--+--", "up", true],
-  // ejected: nothing counts, and it ends when read
+  // Ejected: no result counts, and the ejection ends when it is read.
   ["--- ++- 29.9s", "ejected", false, 0.1],
   ["--- 30s", "probation", true],
   ["--- 500s", "probation", true],
-  // probation: one at a time
+  // Probation: one attempt at a time.
   ["--- 30s b", "probation", false],
   ["--- 30s b x", "probation", true],
   ["--- 30s b +", "up", true],
@@ -66,7 +66,7 @@ const rows: readonly (readonly [history: string, state: OutlierState, admits: bo
   ["--- 30s b !", "probation", true],
   ["--- 30s bb x", "probation", false],
   ["--- 30s bb xx", "probation", true],
-  // longer each time, up to a limit, and less so after a while up
+  // Longer each time, up to a maximum, and shorter again after some time up.
   ["--- 30s b- 60s b-", "ejected", false, 90],
   ["--- 30s b- 60s b- 90s b-", "ejected", false, 100],
   ["--- 30s b- 60s b- 90s b- 100s b- 100s b-", "ejected", false, 100],
@@ -75,7 +75,7 @@ const rows: readonly (readonly [history: string, state: OutlierState, admits: bo
   ["--- 30s b+ 30s ---", "ejected", false, 30],
   ["--- 30s b- 60s b- 90s b+ 60s ---", "ejected", false, 60],
   ["--- 30s b- 60s b- 90s b+ 900s ---", "ejected", false, 30],
-  // probes
+  // Probes.
   ["p", "up", true],
   ["--- p", "up", true],
   ["--- p --", "up", true],
@@ -85,7 +85,7 @@ const rows: readonly (readonly [history: string, state: OutlierState, admits: bo
 describe("an outlier verdict", () => {
   for (const [history, state, admits, left] of rows) {
     test(`is ${state}${left === undefined ? "" : ` for ${left} s`} after "${history}"`, () => {
-      const { outlier, now } = play(history);
+      const { outlier, now } = replay(history);
       expect(outlier.state).toBe(state);
       expect(outlier.admits).toBe(admits);
       if (left === undefined) expect(outlier.endsAt).toBe(Infinity);
@@ -93,13 +93,13 @@ describe("an outlier verdict", () => {
     });
   }
 
-  test("says that it changed exactly when it did", () => {
-    expect(play("-- + -- x").changes).toBe(0);
-    expect(play("--- +- 30s b x b+ +").changes).toBe(3);
+  test("reports a change exactly when it changes", () => {
+    expect(replay("-- + -- x").changes).toBe(0);
+    expect(replay("--- +- 30s b x b+ +").changes).toBe(3);
   });
 
-  test("names the reason of its last change", () => {
-    const reasonAfter = (history: string) => play(history).outlier.reason;
+  test("has the reason of its last change", () => {
+    const reasonAfter = (history: string) => replay(history).outlier.reason;
     expect(reasonAfter("--")).toBeUndefined();
     expect(reasonAfter("---")).toBe("consecutive_failures");
     expect(reasonAfter("+-+-+-+-")).toBe("failure_ratio");
@@ -109,13 +109,13 @@ describe("an outlier verdict", () => {
     expect(reasonAfter("--- p")).toBe("probe_passed");
   });
 
-  test("names the failure that took it out until it is up again, and tells other processes", () => {
+  test("has the failure that caused the ejection until it is up again, and shares it with other processes", () => {
     const outlier = new OutlierDetector(limits);
-    const fail = (word: string, now: number) => {
-      outlier.setFailureLabel(word);
+    const fail = (label: string, now: number) => {
+      outlier.setFailureLabel(label);
       return outlier.record("failure", now, true);
     };
-    for (const word of ["head_timeout", "head_timeout"]) expect(fail(word, 0)).toBe(false);
+    for (const label of ["head_timeout", "head_timeout"]) expect(fail(label, 0)).toBe(false);
     expect(outlier.cause).toBeUndefined();
     expect(fail("connect_refused", 0)).toBe(true);
     expect(outlier.cause).toBe("connect_refused");
@@ -133,8 +133,8 @@ describe("an outlier verdict", () => {
     expect(outlier.cause).toBeUndefined();
   });
 
-  test("knows which attempts an ejection left behind", () => {
-    const { outlier } = play("5s ---");
+  test("reports which attempts started before the ejection", () => {
+    const { outlier } = replay("5s ---");
     expect(outlier.ejectedAfter(4_000)).toBe(true);
     expect(outlier.ejectedAfter(5_001)).toBe(false);
     outlier.expireEjection(99_000);
@@ -142,13 +142,13 @@ describe("an outlier verdict", () => {
   });
 });
 
-test("a failure is called by its reason, or by the status that was one", () => {
+test("a failure's label is its reason or the failing status", () => {
   expect(failureLabel(failure("connect", "connect_refused"), 0)).toBe("connect_refused");
   expect(failureLabel(completed, 503)).toBe("status_503");
 });
 
-describe("the sign of an attempt's end", () => {
-  test("is failure for gateway failures alone", () => {
+describe("the signal of an attempt's outcome", () => {
+  test("is failure only for gateway failures", () => {
     for (const status of [200, 301, 404, 429, 500, 501, 505])
       expect(signalOf(completed, status, httpResponseClassifier)).toBe("success");
     for (const status of [502, 503, 504])

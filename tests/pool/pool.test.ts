@@ -22,7 +22,7 @@ function passingPool(weights: readonly number[]): { pool: Pool; all: Upstream[] 
 }
 
 describe("a pool", () => {
-  test("lets the unknown serve only while nothing is known to pass", () => {
+  test("lets unprobed upstreams serve only while no probe has passed", () => {
     const all = upstreamsOf([1, 1, 1]);
     const pool = poolOf(all);
     expect(ids(pool.available)).toBe("abc");
@@ -30,7 +30,7 @@ describe("a pool", () => {
     expect(ids(pool.available)).toBe("b");
   });
 
-  test("lets nothing serve that fails, drains, is in maintenance or weighs nothing", () => {
+  test("does not let failing, draining, maintenance or zero-weight upstreams serve", () => {
     const { pool, all } = passingPool([1, 1, 1, 0, 1]);
     const [a, b, c] = all as [Upstream, Upstream, Upstream];
     for (let i = 0; i < 3; i++) pool.recordProbe(a, false);
@@ -39,7 +39,7 @@ describe("a pool", () => {
     expect(ids(pool.available)).toBe("e");
   });
 
-  test("turns to backups when no primary is fit, and back", () => {
+  test("uses backups when no primary is available, and returns to primaries", () => {
     const primary = upstreamOf("p");
     const backup = upstreamOf("b", 1, true);
     const pool = poolOf([backup, primary]);
@@ -51,31 +51,31 @@ describe("a pool", () => {
     expect(ids(pool.available)).toBe("p");
   });
 
-  test("keeps the same list until something changes", () => {
+  test("returns the same list until a change", () => {
     const { pool, all } = passingPool([1, 1]);
-    const { available: fit } = pool;
+    const { available: available } = pool;
     pool.recordProbe(all[0] as Upstream, true);
     expect(pool.setMode(all[0] as Upstream, "ready")).toBe(false);
-    expect(pool.available).toBe(fit);
+    expect(pool.available).toBe(available);
     pool.setMode(all[0] as Upstream, "draining");
-    expect(pool.available).not.toBe(fit);
+    expect(pool.available).not.toBe(available);
   });
 
-  test("has no choice when nothing is fit or everything was tried", () => {
+  test("selects no upstream when none is available or all were tried", () => {
     const { pool, all } = passingPool([1, 1]);
     expect(pool.select("", all)).toBeUndefined();
     for (const upstream of all) pool.setMode(upstream, "maintenance");
     expect(pool.select("", [])).toBeUndefined();
   });
 
-  test("gives policies a new list when weights or members change, and only then", () => {
+  test("passes policies a new list when weights or upstreams change, and only then", () => {
     const { pool, all } = passingPool([1, 1]);
     const [a, b] = all as [Upstream, Upstream];
-    const { available: fit } = pool;
+    const { available: available } = pool;
     expect(pool.adjust(a, { weight: 1, backup: false })).toBe(false);
-    expect(pool.available).toBe(fit);
+    expect(pool.available).toBe(available);
     expect(pool.adjust(a, { weight: 3, backup: false })).toBe(true);
-    expect(pool.available).not.toBe(fit);
+    expect(pool.available).not.toBe(available);
     const picks = Array.from({ length: 8 }, () => pool.select("", []) as Upstream);
     expect(countsOf(picks)).toEqual({ a: 6, b: 2 });
     pool.adjust(a, { weight: 3, backup: true });
@@ -87,13 +87,13 @@ describe("a pool", () => {
     expect(ids(pool.available)).toBe("b");
   });
 
-  test("asks another policy from the next choice on", () => {
+  test("uses a new policy from the next selection on", () => {
     const { pool } = passingPool([1, 1]);
     pool.setPolicy(policyEntry("first").create({ random: seededRandom(1), clock: () => 0 }));
     expect(ids([1, 2, 3].map(() => pool.select("", []) as Upstream))).toBe("aaa");
   });
 
-  test("a retry is not a turn: one dead of three leaves the survivors even", () => {
+  test("a retry takes no turn: with one dead upstream of three the other two get equal shares", () => {
     const { pool, all } = passingPool([1, 1, 1]);
     const [dead] = all as [Upstream];
     const served: Upstream[] = [];
@@ -106,7 +106,7 @@ describe("a pool", () => {
     expect(Math.abs((counts["b"] ?? 0) - (counts["c"] ?? 0))).toBeLessThan(150);
   });
 
-  test("retries the lighter of two", () => {
+  test("retries on the upstream with fewer requests in flight", () => {
     const { pool, all } = passingPool([1, 1, 1]);
     const [a, b, c] = all as [Upstream, Upstream, Upstream];
     b.inFlight = 9;

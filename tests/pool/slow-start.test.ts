@@ -22,7 +22,7 @@ describe("a slow start of 30 s", () => {
     });
   }
 
-  test("is due again every three seconds, at the same moments for all, and never once it is over", () => {
+  test("is due every three seconds, at the same moments for all upstreams, and never after its end", () => {
     const slowStart = new SlowStart(30_000);
     expect(slowStart.dueAt(0)).toBe(Infinity);
     slowStart.begin(7_100);
@@ -34,7 +34,7 @@ describe("a slow start of 30 s", () => {
     expect(slowStart.progress(39_000)).toBeUndefined();
   });
 
-  test("begins anew when it begins again", () => {
+  test("starts over when it begins again", () => {
     const slowStart = new SlowStart(30_000);
     slowStart.begin(0);
     slowStart.advance(25_000);
@@ -42,7 +42,7 @@ describe("a slow start of 30 s", () => {
     expect(slowStart.share).toBe(0.1);
   });
 
-  test("of no length is over at once", () => {
+  test("with length 0 ends at once", () => {
     const slowStart = new SlowStart(0);
     slowStart.begin(5);
     expect(slowStart.share).toBe(1);

@@ -8,7 +8,7 @@ import { Pool } from "../../src/pool/pool.ts";
 import { type ProbePlan, type ProbeResult, probeWith } from "../../src/probe/probe.ts";
 import { Prober } from "../../src/probe/prober.ts";
 import { FakeTime } from "../support/fake-time.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
 const plan: ProbePlan = defaults.pool.probe;
@@ -19,11 +19,11 @@ function setUp(responses: (id: string) => boolean, random = () => 0.5) {
   const policy = policyEntry("first").create({ random, clock: time.clock });
   const pool = new Pool({ name: "main", policy, upstreams, random, clock: time.clock });
   const changes: string[] = [];
-  let looks = 0;
+  let probeCount = 0;
   const ids = new Map(upstreams.map((upstream) => [upstream.address, upstream.id]));
   const prober = new Prober({
     probe: async ({ address }): Promise<ProbeResult> => {
-      looks += 1;
+      probeCount += 1;
       return { success: responses(ids.get(address) ?? ""), detail: "", latencyMs: 1 };
     },
     clock: time.clock,
@@ -34,18 +34,18 @@ function setUp(responses: (id: string) => boolean, random = () => 0.5) {
   });
   const targets = upstreams.map((upstream) => ({ upstream, pool, plan }));
   const start = () => prober.watch(targets);
-  return { time, pool, upstreams, targets, prober, start, changes, looks: () => looks };
+  return { time, pool, upstreams, targets, prober, start, changes, probeCount: () => probeCount };
 }
 
 describe("the prober", () => {
-  test("has a first verdict for each upstream when it has started", async () => {
+  test("has a first result for each upstream when it has started", async () => {
     const { prober, start, changes } = setUp((id) => id === "a");
     await start();
     expect(changes).toEqual(["a passing", "b failing"]);
     prober.stop();
   });
 
-  test("looks every 5 s, and every second while the verdict may change", async () => {
+  test("probes every 5 s, and every second while the state may change", async () => {
     let up = true;
     const { prober, start, time, changes } = setUp((id) => id === "b" || up);
     await start();
@@ -64,7 +64,7 @@ describe("the prober", () => {
     prober.stop();
   });
 
-  test("waits within the jitter and never in step", async () => {
+  test("waits within the jitter, so that probes do not synchronize", async () => {
     for (const [dice, wait] of [
       [0, 4_500],
       [0.5, 5_000],
@@ -80,7 +80,7 @@ describe("the prober", () => {
     }
   });
 
-  test("begins checks together that are due at about the same time", async () => {
+  test("starts probes together that are due at about the same time", async () => {
     const dice = seededRandom(3);
     const { prober, start, time } = setUp(() => true, dice);
     await start();
@@ -91,62 +91,62 @@ describe("the prober", () => {
     prober.stop();
   });
 
-  test("goes on looking though somebody throws who hears of a result", async () => {
-    const { targets, time, looks, prober, pool } = setUp(() => true);
-    const hears = { isFaulty: true };
+  test("continues to probe when the result callback throws", async () => {
+    const { targets, time, probeCount, prober, pool } = setUp(() => true);
+    const callback = { isFaulty: true };
     const other = new Prober({
       ...{ clock: time.clock, schedule: time.schedule, random: () => 0.5 },
       probe: async () => ({ success: true, detail: "", latencyMs: 1 }),
       onResult: () => {
-        if (hears.isFaulty) throw new Error("a bug for the test");
+        if (callback.isFaulty) throw new Error("a bug for the test");
       },
     });
     expect(await other.watch(targets).catch(String)).toBe("Error: a bug for the test");
-    hears.isFaulty = false;
+    callback.isFaulty = false;
     expect(time.waits).toEqual([5_000, 5_000]);
     other.stop();
     prober.stop();
-    expect([looks(), pool.available.length]).toEqual([0, 2]);
+    expect([probeCount(), pool.available.length]).toEqual([0, 2]);
   });
 
-  test("looks no more once stopped", async () => {
-    const { prober, start, time, looks } = setUp(() => true);
+  test("does not probe after it is stopped", async () => {
+    const { prober, start, time, probeCount } = setUp(() => true);
     await start();
     prober.stop();
     await time.advance(60_000);
-    expect(looks()).toBe(2);
+    expect(probeCount()).toBe(2);
     expect(time.waits).toEqual([]);
   });
 });
 
 describe("a prober whose targets change", () => {
-  test("looks at newcomers at once, and at those it knows only when their turn comes", async () => {
-    const { prober, start, time, targets, looks } = setUp(() => true);
+  test("probes new targets at once, and known ones on schedule", async () => {
+    const { prober, start, time, targets, probeCount } = setUp(() => true);
     await prober.watch(targets.slice(0, 1));
     await start();
     await start();
-    expect(looks()).toBe(2);
+    expect(probeCount()).toBe(2);
     expect(time.waits).toEqual([5_000, 5_000]);
     prober.stop();
   });
 
-  test("looks anew, and at once, when how to look has changed", async () => {
-    const { prober, start, time, targets, looks } = setUp(() => true);
+  test("probes at once when the probe plan has changed", async () => {
+    const { prober, start, time, targets, probeCount } = setUp(() => true);
     await start();
     await prober.watch(targets.map((target) => ({ ...target, plan: { ...plan, intervalMs: 9_000 } })));
-    expect(looks()).toBe(4);
+    expect(probeCount()).toBe(4);
     expect(time.waits).toEqual([9_000, 9_000]);
     prober.stop();
   });
 
-  test("forgets those that are gone, also a look that is under way", async () => {
-    const { prober, start, time, upstreams, looks, changes } = setUp(() => true);
+  test("drops removed targets, including a probe in flight", async () => {
+    const { prober, start, time, upstreams, probeCount, changes } = setUp(() => true);
     const starting = start();
     prober.retain(new Set(upstreams.slice(0, 1)));
     await starting;
     expect(changes).toEqual(["a passing"]);
     await time.advance(5_000);
-    expect(looks()).toBe(3);
+    expect(probeCount()).toBe(3);
     prober.stop();
   });
 });
@@ -155,7 +155,7 @@ describe("a probe", () => {
   const probe = probeWith(runtime, () => performance.now());
   const at = (port: number) => ({ protocol: "http", hostname: "127.0.0.1", port }) as const;
 
-  test("over TCP succeeds when something listens and says so when nothing does", async () => {
+  test("over TCP succeeds when the port is open and reports a refused connection", async () => {
     const origin = await startOrigin(() => {});
     expect(await probe(at(origin.port), plan)).toMatchObject({ success: true, detail: "connected" });
     await origin.close();
@@ -165,9 +165,9 @@ describe("a probe", () => {
     });
   });
 
-  test("over HTTP takes 200 to 399 for success", async () => {
+  test("over HTTP succeeds with status 200 to 399", async () => {
     const origin = await startOrigin(
-      ({ target }, socket) => void socket.write(answerWith("", [], `${target.slice(1)} Word`)),
+      ({ target }, socket) => void socket.write(respondWith("", [], `${target.slice(1)} Word`)),
     );
     for (const [status, success] of [
       [200, true],
@@ -183,10 +183,10 @@ describe("a probe", () => {
     await origin.close();
   });
 
-  test("over HTTP gives up when no answer comes", async () => {
+  test("over HTTP fails when no response arrives in time", async () => {
     const origin = await startOrigin(() => {});
     const result = await probe(at(origin.port), { ...plan, kind: "http", path: "/", timeoutMs: 60 });
-    expect(result).toMatchObject({ success: false, detail: "no answer in time" });
+    expect(result).toMatchObject({ success: false, detail: "no response in time" });
     await origin.close();
   });
 });

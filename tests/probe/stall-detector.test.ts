@@ -9,7 +9,7 @@ import {
   type StallEvidence,
 } from "../../src/probe/stall-detector.ts";
 import { Prober } from "../../src/probe/prober.ts";
-import { domain, type DomainOptions } from "../support/domain.ts";
+import { createPoolFixture, type PoolFixtureOptions } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 const plan: ProbePlan = {
@@ -17,197 +17,200 @@ const plan: ProbePlan = {
   ...{ jitter: 0, timeoutMs: 2_000, rise: 2, fall: 3 },
 };
 
-function setUp(options: DomainOptions = {}, kind: ProbePlan["kind"] = "http") {
-  const scene = domain(options);
-  const [a, b, c] = scene.upstreams;
+function setUp(options: PoolFixtureOptions = {}, kind: ProbePlan["kind"] = "http") {
+  const fixture = createPoolFixture(options);
+  const [a, b, c] = fixture.upstreams;
   if (!a || !b || !c) throw new Error("three upstreams are expected");
   const { schedule } = new FakeTime();
-  const clock = () => scene.now.ms;
+  const clock = () => fixture.now.ms;
   const prober = new Prober({
     ...{ clock, schedule, random: () => 0.5, onResult() {} },
     probe: async () => ({ success: true, detail: "", latencyMs: 1 }),
   });
   void prober.watch(
-    scene.upstreams.map((upstream) => ({ upstream, pool: scene.pool, plan: { ...plan, kind } })),
+    fixture.upstreams.map((upstream) => ({ upstream, pool: fixture.pool, plan: { ...plan, kind } })),
   );
   let isSuspected = false;
-  const lookout = new StallDetector({
-    ...{ clock, schedule, p99Ms: () => 10, pools: () => [scene.pool] },
+  const stallDetector = new StallDetector({
+    ...{ clock, schedule, p99Ms: () => 10, pools: () => [fixture.pool] },
     onSuspicion(suspicions) {
       isSuspected = suspicions.some(({ upstream }) => upstream === a);
       for (const suspicion of suspicions) prober.confirmSuspicion(suspicion);
     },
   });
-  /** Whether it is suspected, and not out already. */
-  const look = () => {
+  /** Whether a check suspects the first upstream, which is still up. */
+  const isSuspectedNow = () => {
     isSuspected = false;
-    lookout.check();
+    stallDetector.check();
     return isSuspected && !a.isDown;
   };
-  /** An attempt that somebody carries: moved or not is counted. */
+  /** Starts attempts on the first upstream; rescued ones are collected. */
   const moved: number[] = [];
-  const waits = (count: number) =>
+  const startWaiting = (count: number) =>
     Array.from({ length: count }, (_, i) => {
-      const attempt = scene.start(a);
+      const attempt = fixture.startAttempt(a);
       attempt.driver = { rescue: () => void moved.push(i), abort() {} };
       return attempt;
     });
-  return { ...scene, a, b, c, look, waits, moved };
+  return { ...fixture, a, b, c, isSuspectedNow, startWaiting, moved };
 }
 
-test("patience is three times what nearly all answers take, and never less than a second", () => {
+test("the stall threshold is three times the p99 latency, at least one second", () => {
   expect(stallThresholdMs()).toBe(1_000);
   expect(stallThresholdMs(20)).toBe(1_000);
   expect(stallThresholdMs(2_000)).toBe(6_000);
 });
 
 describe("an upstream is suspected", () => {
-  test("as soon as its longest waiting attempt has waited for too long, and no more once that is answered", () => {
-    const { now, look, waits } = setUp();
-    const [attempt] = waits(1);
+  test("when its oldest waiting attempt exceeds the threshold, until that gets a response", () => {
+    const { now, isSuspectedNow, startWaiting } = setUp();
+    const [attempt] = startWaiting(1);
     now.ms += 999;
-    expect(look()).toBe(false);
+    expect(isSuspectedNow()).toBe(false);
     now.ms += 1;
-    expect(look()).toBe(true);
+    expect(isSuspectedNow()).toBe(true);
     attempt?.responseStarted(200);
-    expect(look()).toBe(false);
+    expect(isSuspectedNow()).toBe(false);
   });
 
-  test("never for the time that a client takes to send its body", () => {
-    const { now, look, waits } = setUp();
-    const [attempt] = waits(1);
+  test("never because of the time that a client takes to send its body", () => {
+    const { now, isSuspectedNow, startWaiting } = setUp();
+    const [attempt] = startWaiting(1);
     attempt?.awaitClient();
     now.ms += 60_000;
-    expect(look()).toBe(false);
+    expect(isSuspectedNow()).toBe(false);
     attempt?.awaitUpstream();
-    expect(look()).toBe(false);
+    expect(isSuspectedNow()).toBe(false);
     now.ms += 1_000;
-    expect(look()).toBe(true);
+    expect(isSuspectedNow()).toBe(true);
   });
 });
 
-describe("behind a TCP check, which sees no frozen process,", () => {
-  test("three that wait while others answer eject it, and are moved", () => {
-    const { now, look, waits, heard, moved, run, b } = setUp({}, "tcp");
-    waits(3);
+describe("behind a TCP probe, which does not detect a frozen process,", () => {
+  test("three waiting attempts while other upstreams respond eject it, and are rescued", () => {
+    const { now, isSuspectedNow, startWaiting, changes, moved, runAttempt, b } = setUp({}, "tcp");
+    startWaiting(3);
     now.ms += 500;
-    run(b, "ok");
+    runAttempt(b, "ok");
     now.ms += 500;
-    expect(look()).toBe(false);
-    expect(heard).toEqual(["a up→ejected unresponsive"]);
+    expect(isSuspectedNow()).toBe(false);
+    expect(changes).toEqual(["a up→ejected unresponsive"]);
     expect(moved).toEqual([0, 1, 2]);
   });
 
-  test("those that waited already at its last answer are not counted, but moved too", () => {
-    const { now, look, waits, moved, run, a, b } = setUp({}, "tcp");
-    waits(4);
+  test("attempts that waited before its last response do not count, but are rescued too", () => {
+    const { now, isSuspectedNow, startWaiting, moved, runAttempt, a, b } = setUp({}, "tcp");
+    startWaiting(4);
     now.ms += 10;
-    run(a, "ok");
+    runAttempt(a, "ok");
     now.ms += 1;
-    waits(2);
+    startWaiting(2);
     now.ms += 1_000;
-    run(b, "ok");
-    expect(look()).toBe(true);
-    waits(1);
+    runAttempt(b, "ok");
+    expect(isSuspectedNow()).toBe(true);
+    startWaiting(1);
     now.ms += 1_000;
-    run(b, "ok");
-    expect(look()).toBe(false);
+    runAttempt(b, "ok");
+    expect(isSuspectedNow()).toBe(false);
     expect(moved).toHaveLength(7);
   });
 
   for (const [name, play] of [
-    ["two wait", ({ waits }) => void waits(2)],
-    ["the others answer nothing either", ({ waits }) => void waits(3), "nobody answers"],
-    ["it answers others meanwhile", ({ waits, run, now, a }) => (waits(3), (now.ms += 1), run(a, "ok"))],
-    ["a check is enough", ({ waits }) => void waits(3), "http"],
-    ["nobody may be ejected", ({ waits, pool }) => (waits(3), pool.setMaxEjectedShare(0))],
-  ] as [string, (scene: ReturnType<typeof setUp>) => void, string?][]) {
-    test(`it stays where ${name}`, () => {
-      const scene = setUp({}, name === "a check is enough" ? "http" : "tcp");
-      play(scene);
-      scene.now.ms += 500;
-      if (name !== "the others answer nothing either") scene.run(scene.b, "ok");
-      scene.now.ms += 500;
-      expect(scene.look()).toBe(true);
-      expect(scene.heard).toEqual([]);
-      expect(scene.moved).toEqual([]);
+    ["only two attempts wait", ({ startWaiting }) => void startWaiting(2)],
+    ["the others do not respond either", ({ startWaiting }) => void startWaiting(3), "no response"],
+    [
+      "it responds to other attempts meanwhile",
+      ({ startWaiting, runAttempt, now, a }) => (startWaiting(3), (now.ms += 1), runAttempt(a, "ok")),
+    ],
+    ["an HTTP probe decides", ({ startWaiting }) => void startWaiting(3), "http"],
+    ["no upstream may be ejected", ({ startWaiting, pool }) => (startWaiting(3), pool.setMaxEjectedShare(0))],
+  ] as [string, (fixture: ReturnType<typeof setUp>) => void, string?][]) {
+    test(`it is not ejected if ${name}`, () => {
+      const fixture = setUp({}, name === "an HTTP probe decides" ? "http" : "tcp");
+      play(fixture);
+      fixture.now.ms += 500;
+      if (name !== "the others do not respond either") fixture.runAttempt(fixture.b, "ok");
+      fixture.now.ms += 500;
+      expect(fixture.isSuspectedNow()).toBe(true);
+      expect(fixture.changes).toEqual([]);
+      expect(fixture.moved).toEqual([]);
     });
   }
 });
 
-describe("the prober, told of a suspicion,", () => {
+describe("the prober, after a suspicion,", () => {
   async function withProber(responses: () => boolean, weights = [1, 1, 1]) {
-    const scene = domain({ weights, isProbed: false });
+    const fixture = createPoolFixture({ weights, isProbed: false });
     const time = new FakeTime();
-    const asked: number[] = [];
+    const timeouts: number[] = [];
     let isUp = true;
     const prober = new Prober({
       probe: async (_, { timeoutMs }) => {
-        asked.push(timeoutMs);
-        return { success: isUp || responses(), detail: "no answer", latencyMs: 1 };
+        timeouts.push(timeoutMs);
+        return { success: isUp || responses(), detail: "no response", latencyMs: 1 };
       },
-      ...{ clock: () => scene.now.ms, schedule: time.schedule, random: () => 0.5, onResult() {} },
+      ...{ clock: () => fixture.now.ms, schedule: time.schedule, random: () => 0.5, onResult() {} },
     });
-    const lookout = new StallDetector({
-      ...{ clock: () => scene.now.ms, schedule: time.schedule, p99Ms: () => undefined },
-      pools: () => [scene.pool],
+    const stallDetector = new StallDetector({
+      ...{ clock: () => fixture.now.ms, schedule: time.schedule, p99Ms: () => undefined },
+      pools: () => [fixture.pool],
       onSuspicion: (suspicions) => suspicions.forEach((one) => prober.confirmSuspicion(one)),
     });
-    lookout.start();
+    stallDetector.start();
     const advance = async (ms: number) => {
-      scene.now.ms += ms;
+      fixture.now.ms += ms;
       await time.advance(ms);
     };
-    await prober.watch(scene.upstreams.map((upstream) => ({ upstream, pool: scene.pool, plan })));
+    await prober.watch(fixture.upstreams.map((upstream) => ({ upstream, pool: fixture.pool, plan })));
     isUp = false;
-    asked.length = 0;
-    return { ...scene, prober, advance, asked };
+    timeouts.length = 0;
+    return { ...fixture, prober, advance, timeouts };
   }
 
-  test("checks at once with a second to answer, and one failure is enough; who waits is moved", async () => {
-    const { start, upstreams, advance, asked, prober } = await withProber(() => false);
+  test("probes at once with a timeout of one second; one failure is enough, and waiting attempts are rescued", async () => {
+    const { startAttempt, upstreams, advance, timeouts, prober } = await withProber(() => false);
     const [a] = upstreams;
-    if (!a) throw new Error("nobody there");
+    if (!a) throw new Error("an upstream is expected");
     let moved = 0;
-    start(a).driver = { rescue: () => void (moved += 1), abort() {} };
+    startAttempt(a).driver = { rescue: () => void (moved += 1), abort() {} };
     await advance(900);
-    expect(asked).toEqual([]);
+    expect(timeouts).toEqual([]);
     await advance(100);
-    expect(asked).toEqual([1_000]);
+    expect(timeouts).toEqual([1_000]);
     expect(a.status).toBe("failing");
     expect(moved).toBe(1);
     prober.stop();
   });
 
-  test("leaves an upstream alone whose check passes, and asks again only after a while", async () => {
-    const { start, upstreams, advance, asked, prober } = await withProber(() => true);
+  test("keeps an upstream whose probe passes, and confirms again only after a pause", async () => {
+    const { startAttempt, upstreams, advance, timeouts, prober } = await withProber(() => true);
     const [a] = upstreams;
-    if (!a) throw new Error("nobody there");
-    start(a);
+    if (!a) throw new Error("an upstream is expected");
+    startAttempt(a);
     await advance(1_000);
     await advance(900);
-    expect(asked).toEqual([1_000]);
+    expect(timeouts).toEqual([1_000]);
     await advance(200);
-    expect(asked).toEqual([1_000, 1_000]);
+    expect(timeouts).toEqual([1_000, 1_000]);
     expect(a.status).toBe("passing");
     prober.stop();
   });
 
-  test("keeps the last one that is up for the whole streak", async () => {
-    const { start, upstreams, advance, prober } = await withProber(() => false, [1]);
+  test("keeps the last upstream that is up until `fall` probes have failed", async () => {
+    const { startAttempt, upstreams, advance, prober } = await withProber(() => false, [1]);
     const [a] = upstreams;
-    if (!a) throw new Error("nobody there");
-    start(a);
+    if (!a) throw new Error("an upstream is expected");
+    startAttempt(a);
     await advance(1_000);
     expect(a.status).toBe("passing");
     prober.stop();
   });
 
-  test("an attempt that ended badly is in no list", () => {
-    const { start, upstreams } = domain();
+  test("a failed attempt is in no list", () => {
+    const { startAttempt, upstreams } = createPoolFixture();
     const [a] = upstreams;
-    if (!a) throw new Error("nobody there");
-    const [first, second] = [start(a), start(a)];
+    if (!a) throw new Error("an upstream is expected");
+    const [first, second] = [startAttempt(a), startAttempt(a)];
     first.end(failure("head", "upstream_reset"));
     expect([a.waiting.oldest, second.next]).toEqual([second, undefined]);
     second.responseStarted(200);
@@ -218,7 +221,7 @@ describe("the prober, told of a suspicion,", () => {
   });
 });
 
-describe("silence, as several processes see it,", () => {
+describe("evidence of several processes", () => {
   const evidence = (
     waits: readonly number[],
     respondedAt = 0,
@@ -229,24 +232,28 @@ describe("silence, as several processes see it,", () => {
 
   for (const [name, reports, expected] of [
     [
-      "is what three see who each miss one answer",
+      "suffices from three workers that each miss one response",
       [evidence([1_000]), evidence([1_001]), evidence([1_002])],
       true,
     ],
-    ["needs three", [evidence([1_000]), evidence([1_001])], false],
+    ["needs three waits", [evidence([1_000]), evidence([1_001])], false],
     [
-      "is broken by an answer that one of them had",
+      "is refuted by a response in one of the workers",
       [evidence([1_000, 1_001, 1_002]), evidence([], 1_003)],
       false,
     ],
-    ["is no silence if nobody else answers", [evidence([1, 2, 3], 0, 0), evidence([], 0, 0)], false],
     [
-      "counts waits from after the last answer",
+      "does not suffice if no other upstream responds",
+      [evidence([1, 2, 3], 0, 0), evidence([], 0, 0)],
+      false,
+    ],
+    [
+      "counts waits since the last response",
       [evidence([1_000, 1_100]), evidence([1_101, 1_102], 1_050)],
       true,
     ],
-    ["takes the longest patience", [evidence([1, 2, 3]), { ...evidence([]), thresholdMs: 5_000 }], false],
-    ["is nothing that nobody has told of", [], false],
+    ["uses the longest threshold", [evidence([1, 2, 3]), { ...evidence([]), thresholdMs: 5_000 }], false],
+    ["does not suffice without reports", [], false],
   ] as [string, StallEvidence[], boolean][]) {
     test(name, () => expect(isUnresponsive(reports, 2_500)).toBe(expected));
   }

@@ -13,7 +13,7 @@ import type { RetryVeto, Refusal } from "../../src/proxy/refusal.ts";
 import { Queue } from "../../src/proxy/queue.ts";
 import { RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Destination } from "../../src/proxy/route.ts";
-import { domain } from "../support/domain.ts";
+import { createPoolFixture } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { testTimeouts } from "../support/engine-fixture.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
@@ -35,19 +35,19 @@ function setUp(count: number, rules: Partial<Destination> = {}) {
   const upstreams = upstreamsOf(Array.from({ length: count }, () => 1));
   const pool = new Pool({ name: "main", policy, upstreams, random, clock: () => 1 });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
-  const heard: string[] = [];
+  const events: string[] = [];
   const exchange = new Exchange({
     routes: () => [{ path: "/", destination: { pool, timeouts: testTimeouts, retries: 1, ...rules } }],
     clock: () => 1,
     observer: {
-      attemptEnded: ({ upstream }, outcome) => heard.push(`${upstream.id} ${outcome.kind}`),
-      retried: (name, { reason }) => heard.push(`${name} retried ${reason}`),
-      hedged: (name, result) => heard.push(`${name} hedge ${result}`),
-      notRetried: (name, _, why) => heard.push(`${name} not retried ${why}`),
-      refused: (name, { reason, status }) => heard.push(`${name} refused ${reason} ${status}`),
+      attemptEnded: ({ upstream }, outcome) => events.push(`${upstream.id} ${outcome.kind}`),
+      retried: (name, { reason }) => events.push(`${name} retried ${reason}`),
+      hedged: (name, result) => events.push(`${name} hedge ${result}`),
+      notRetried: (name, _, veto) => events.push(`${name} not retried ${veto}`),
+      refused: (name, { reason, status }) => events.push(`${name} refused ${reason} ${status}`),
     },
   });
-  return { exchange, pool, upstreams, heard };
+  return { exchange, pool, upstreams, events };
 }
 
 function attemptOf(step: Attempt | Refusal | Wait): Attempt {
@@ -62,7 +62,7 @@ interface Row {
   readonly replayable?: boolean;
   readonly upstreams?: number;
   readonly retries?: number;
-  /** Undefined where another attempt follows. */
+  /** Undefined if another attempt follows. */
   readonly notRetried?: RetryVeto;
 }
 
@@ -98,8 +98,8 @@ describe("an exchange", () => {
     notRetried,
   } of rows) {
     const when = `${method} failed in phase ${phase}, body ${replayable ? "" : "not "}replayable, ${upstreams} upstreams, ${retries} retries`;
-    test(`${notRetried ? `stops (${notRetried})` : "tries elsewhere"} when ${when}`, () => {
-      const { exchange, heard } = setUp(upstreams, { retries });
+    test(`${notRetried ? `stops (${notRetried})` : "retries on another upstream"} when ${when}`, () => {
+      const { exchange, events } = setUp(upstreams, { retries });
       const first = attemptOf(exchange.open(headOf(method)).next());
       const { id } = first.upstream;
       const failed = failure(phase, reason);
@@ -107,15 +107,15 @@ describe("an exchange", () => {
       const step = exchange.retryAfter(failed, replayable);
       if (notRetried === undefined) {
         expect(attemptOf(step).upstream.id).not.toBe(id);
-        expect(heard).toEqual([`${id} failure`, `main retried ${reason}`]);
+        expect(events).toEqual([`${id} failure`, `main retried ${reason}`]);
       } else {
         expect(step).toMatchObject({ kind: "refusal", reason, notRetried });
-        expect(heard.at(-1)).toStartWith(`main refused ${reason}`);
+        expect(events.at(-1)).toStartWith(`main refused ${reason}`);
       }
     });
   }
 
-  test("tries at most as often as configured, each time elsewhere", () => {
+  test("retries at most as often as configured, each time on another upstream", () => {
     const { exchange } = setUp(5, { retries: 2 });
     const failed = failure("connect", "connect_refused");
     let step: Attempt | Refusal | Wait = exchange.open(headOf()).next();
@@ -129,14 +129,14 @@ describe("an exchange", () => {
     expect(step).toMatchObject({ reason: "connect_refused", status: 502, notRetried: "retries_spent" });
   });
 
-  test("refuses with no_upstream when none is fit, and with no_route when none matches", () => {
+  test("refuses with no_upstream when no upstream is available, and with no_route when no route matches", () => {
     const { exchange, pool, upstreams } = setUp(1);
     for (const upstream of upstreams) pool.setMode(upstream, "maintenance");
     expect(exchange.open(headOf()).next()).toMatchObject({ reason: "no_upstream", status: 503 });
     expect(exchange.open(headOf("GET", "*")).next()).toMatchObject({ reason: "no_route", status: 404 });
   });
 
-  test("begins anew when it is reused", () => {
+  test("starts over when it is reused", () => {
     const { exchange } = setUp(2);
     const failed = failure("connect", "connect_refused");
     for (let i = 0; i < 5; i++) {
@@ -147,7 +147,7 @@ describe("an exchange", () => {
 });
 
 describe("an exchange with a retry budget", () => {
-  /** For one retry in all. */
+  /** A budget for one retry in total. */
   const small = () => new RetryBudget({ share: 0, perSecond: 0.1 }, () => 1);
 
   function failOnce(exchange: Exchange, failed = failure("head", "upstream_reset")): Attempt | Refusal {
@@ -155,14 +155,14 @@ describe("an exchange with a retry budget", () => {
     return exchange.retryAfter(failed, true);
   }
 
-  test("stops when it is spent, and says so", () => {
-    const { exchange, heard } = setUp(3, { retryBudget: small() });
+  test("stops when it is exhausted, and reports that", () => {
+    const { exchange, events } = setUp(3, { retryBudget: small() });
     attemptOf(failOnce(exchange)).end(completed);
     expect(failOnce(exchange)).toMatchObject({ reason: "upstream_reset", notRetried: "retry_budget" });
-    expect(heard).toContain("main not retried retry_budget");
+    expect(events).toContain("main not retried retry_budget");
   });
 
-  test("pays nothing where nothing was sent", () => {
+  test("withdraws nothing if nothing was sent", () => {
     const retryBudget = small();
     const { exchange } = setUp(3, { retryBudget });
     for (let i = 0; i < 10; i++)
@@ -170,14 +170,14 @@ describe("an exchange with a retry budget", () => {
     expect(retryBudget.balance).toBe(1);
   });
 
-  test("pays nothing where there is nobody else to ask", () => {
+  test("withdraws nothing if there is no other upstream", () => {
     const retryBudget = small();
     const { exchange } = setUp(1, { retryBudget });
     expect(failOnce(exchange)).toMatchObject({ notRetried: "no_other_upstream" });
     expect(retryBudget.balance).toBe(1);
   });
 
-  test("earns with each request that reaches the pool", () => {
+  test("deposits with each request that reaches the pool", () => {
     const retryBudget = new RetryBudget({ share: 0.5, perSecond: 0 }, () => 1);
     const { exchange } = setUp(1, { retryBudget });
     for (let i = 0; i < 6; i++) attemptOf(exchange.open(headOf()).next()).end(completed);
@@ -185,7 +185,7 @@ describe("an exchange with a retry budget", () => {
   });
 });
 
-describe("an exchange with statuses to try elsewhere", () => {
+describe("an exchange with retry statuses", () => {
   const retryStatuses = new Set([503]);
   const rows: readonly (readonly [status: number, method: string, replayable: boolean, goesOn: boolean])[] = [
     [503, "GET", true, true],
@@ -195,33 +195,33 @@ describe("an exchange with statuses to try elsewhere", () => {
     [502, "GET", true, false],
     [200, "GET", true, false],
   ];
-  for (const [status, method, replayable, goesOn] of rows) {
-    test(`${goesOn ? "goes on" : "passes the answer on"} after ${status} to ${method}, body ${replayable ? "" : "not "}replayable`, () => {
-      const { exchange, upstreams, heard } = setUp(3, { retryStatuses });
+  for (const [status, method, replayable, isRetried] of rows) {
+    test(`${isRetried ? "retries" : "forwards the response"} after ${status} to ${method}, body ${replayable ? "" : "not "}replayable`, () => {
+      const { exchange, upstreams, events } = setUp(3, { retryStatuses });
       const first = attemptOf(exchange.open(headOf(method)).next());
       const { id } = first.upstream;
       first.responseStarted(status);
       const step = exchange.responseReceived(status, replayable);
       expect(upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(1);
-      if (!goesOn) return expect(step).toBe("pass");
+      if (!isRetried) return expect(step).toBe("pass");
       expect(step).toBe(first);
       expect(first.upstream.id).not.toBe(id);
-      expect(heard).toEqual([`${id} response`, `main retried status_${status}`]);
+      expect(events).toEqual([`${id} response`, `main retried status_${status}`]);
     });
   }
 
-  test("passes on what the last one answers", () => {
+  test("forwards the response of the last attempt", () => {
     const { exchange } = setUp(3, { retryStatuses });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
     expect(exchange.responseReceived(503, true)).not.toBe("pass");
     expect(exchange.responseReceived(503, true)).toBe("pass");
   });
 
-  test("asks for the kept answer when the attempt after it fails, and blames the balancer for nothing", () => {
-    const { exchange, heard } = setUp(3, { retryStatuses });
+  test("uses the held response when the next attempt fails, and reports no refusal", () => {
+    const { exchange, events } = setUp(3, { retryStatuses });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
     const second = exchange.responseReceived(503, true);
-    if (second === "pass") throw new Error("it passed");
+    if (second === "pass") throw new Error("the response was forwarded");
     const failed = failure("connect", "connect_refused");
     second.end(failed);
     expect(exchange.retryAfter(failed, true)).toMatchObject({
@@ -229,23 +229,23 @@ describe("an exchange with statuses to try elsewhere", () => {
       status: 503,
       notRetried: "retries_spent",
     });
-    expect(heard.filter((line) => line.includes("refused connect_refused"))).toEqual([]);
+    expect(events.filter((line) => line.includes("refused connect_refused"))).toEqual([]);
     attemptOf(exchange.open(headOf()).next()).end(failed);
     attemptOf(exchange.retryAfter(failed, true)).end(failed);
     expect(exchange.retryAfter(failed, true)).toMatchObject({ status: 502 });
   });
 
-  test("keeps to the budget", () => {
+  test("stays within the budget", () => {
     const retryBudget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
-    const { exchange, heard } = setUp(3, { retryStatuses, retryBudget });
+    const { exchange, events } = setUp(3, { retryStatuses, retryBudget });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
     expect(exchange.responseReceived(503, true)).toBe("pass");
-    expect(heard).toEqual(["main not retried retry_budget"]);
+    expect(events).toEqual(["main not retried retry_budget"]);
   });
 });
 
 describe("an exchange with limits", () => {
-  test("refuses a body by its length before anything is counted, and measures growing ones", () => {
+  test("refuses a body by its Content-Length before anything is counted, and checks streamed bodies", () => {
     const retryBudget = new RetryBudget({ share: 1, perSecond: 0 }, () => 1);
     const { exchange } = setUp(1, { maxRequestBodyBytes: 100, retryBudget });
     const withLength = (length: string) => ({ ...headOf("POST"), header: () => length });
@@ -259,7 +259,7 @@ describe("an exchange with limits", () => {
     expect(exchange.allowsBodySize(101)).toBe(false);
   });
 
-  test("refuses with queue_full when all that are fit are full", () => {
+  test("refuses with queue_full when all available upstreams are full", () => {
     const { exchange, upstreams, pool } = setUp(2);
     for (const upstream of upstreams) Object.assign(upstream, { maxInFlight: 0 });
     pool.setMode(upstreams[0] as Upstream, "draining");
@@ -269,18 +269,18 @@ describe("an exchange with limits", () => {
   });
 });
 
-describe("a request that waits on an upstream that was found down", () => {
+describe("a request that waits on an upstream that went down", () => {
   const failing = (pool: Pool, upstream: Upstream) => {
     for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
   };
 
-  test("is moved to one that is up, beside its retries", () => {
-    const { exchange, pool, heard } = setUp(3);
+  test("is rescued to an upstream that is up, without using a retry", () => {
+    const { exchange, pool, events } = setUp(3);
     const { upstream } = attemptOf(exchange.open(headOf()).next());
     failing(pool, upstream);
     const moved = exchange.rescue(true);
     expect(moved?.upstream).not.toBe(upstream);
-    expect(heard).toEqual([`${upstream.id} failure`, "main retried rescued"]);
+    expect(events).toEqual([`${upstream.id} failure`, "main retried rescued"]);
     expect(upstream.inFlight).toBe(0);
     const failed = failure("head", "upstream_reset");
     moved?.end(failed);
@@ -290,21 +290,21 @@ describe("a request that waits on an upstream that was found down", () => {
   for (const [name, rules, isReplayable] of [
     ["its method is not idempotent", { method: "POST" }, true],
     ["its body cannot be sent again", {}, false],
-    ["there is no other", { upstreams: 1 }, true],
-    ["the pool tries nothing twice", { retries: 0 }, true],
+    ["there is no other upstream", { upstreams: 1 }, true],
+    ["the pool has no retries", { retries: 0 }, true],
   ] as const satisfies readonly (readonly [string, object, boolean])[]) {
-    test(`stays where it is if ${name}`, () => {
+    test(`is not rescued if ${name}`, () => {
       const { method = "GET", upstreams = 3, retries = 1 } = rules as Partial<Row>;
-      const { exchange, pool, heard } = setUp(upstreams, { retries });
+      const { exchange, pool, events } = setUp(upstreams, { retries });
       const attempt = attemptOf(exchange.open(headOf(method)).next());
       failing(pool, attempt.upstream);
       expect(exchange.rescue(isReplayable)).toBeUndefined();
       expect(attempt.isWaiting).toBe(true);
-      expect(heard).toEqual([]);
+      expect(events).toEqual([]);
     });
   }
 
-  test("two hundred that wait on one are all moved, whatever retries have spent; nobody goes round and round", () => {
+  test("two hundred that wait on one upstream are all rescued after the retries are exhausted, but not endlessly", () => {
     const budget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
     expect(budget.tryWithdraw()).toBe(false);
     for (let i = 0; i < 200; i++) expect(budget.tryWithdrawRescue()).toBe(true);
@@ -313,14 +313,14 @@ describe("a request that waits on an upstream that was found down", () => {
   });
 });
 
-describe("a request that waits for long", () => {
+describe("a request that waits long", () => {
   const hedging = (rules: Partial<Destination> = {}, count = 3) => {
-    const scene = setUp(count, { mayHedge: true, ...rules });
-    return { ...scene, first: attemptOf(scene.exchange.open(headOf()).next()) };
+    const setup = setUp(count, { mayHedge: true, ...rules });
+    return { ...setup, first: attemptOf(setup.exchange.open(headOf()).next()) };
   };
 
-  test("has a second attempt elsewhere, once, beside its retries, and the first that is answered wins", () => {
-    const { exchange, first, heard } = hedging();
+  test("gets one second attempt on another upstream in addition to its retries, and the first response wins", () => {
+    const { exchange, first, events } = hedging();
     const second = exchange.hedge(true);
     expect(second?.upstream).not.toBe(first.upstream);
     expect(exchange.hedge(true)).toBeUndefined();
@@ -333,15 +333,15 @@ describe("a request that waits for long", () => {
     exchange.commit(third);
     third.end(completed);
     exchange.reset();
-    expect(heard.filter((line) => line.startsWith("main"))).toEqual([
+    expect(events.filter((line) => line.startsWith("main"))).toEqual([
       "main retried hedged",
       "main retried upstream_reset",
       "main hedge lost",
     ]);
   });
 
-  test("is told as won when the second attempt is the one that is left", () => {
-    const { exchange, first, heard } = hedging();
+  test("reports a won hedge when only the second attempt remains", () => {
+    const { exchange, first, events } = hedging();
     const second = exchange.hedge(true) as Attempt;
     const failed = failure("head", "upstream_reset");
     first.end(failed);
@@ -349,126 +349,129 @@ describe("a request that waits for long", () => {
     second.responseStarted(200);
     exchange.commit(second);
     second.end(completed);
-    expect(heard.at(-2)).toBe("main hedge won");
+    expect(events.at(-2)).toBe("main hedge won");
     const next = attemptOf(exchange.open(headOf()).next());
     next.responseStarted(200);
     next.end(completed);
     exchange.reset();
-    expect(heard.filter((line) => line.includes("hedge "))).toEqual(["main hedge won"]);
+    expect(events.filter((line) => line.includes("hedge "))).toEqual(["main hedge won"]);
   });
 
   for (const [name, forbid] of [
     ["the pool does not hedge", () => hedging({ mayHedge: false })],
     ["there is no other upstream", () => hedging({}, 1)],
     [
-      "the budget is spent",
+      "the budget is exhausted",
       () => hedging({ retryBudget: new RetryBudget({ share: 0, perSecond: 0 }, () => 1) }),
     ],
     ["its body cannot be sent again", () => ({ ...hedging(), isReplayable: false })],
     [
-      "others wait for a place",
+      "other requests are queued",
       () => {
         const { clock, schedule } = new FakeTime();
         const limits = { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false };
         const queue = new Queue({ pool: setUp(1).pool, limits, clock, schedule });
-        const scene = hedging({ queue });
+        const setup = hedging({ queue });
         queue.enqueue({ retry: () => false, queueTimedOut() {} });
-        return scene;
+        return setup;
       },
     ],
     [
       "the others are full",
       () => {
-        const scene = hedging();
-        for (const upstream of scene.upstreams) scene.pool.setLimits(upstream, { maxInFlight: 0 });
-        return scene;
+        const setup = hedging();
+        for (const upstream of setup.upstreams) setup.pool.setLimits(upstream, { maxInFlight: 0 });
+        return setup;
       },
     ],
     [
       "the others are backups",
       () => {
-        const scene = hedging();
-        for (const upstream of scene.upstreams)
-          scene.pool.adjust(upstream, { weight: 1, backup: upstream !== scene.first.upstream });
-        return scene;
+        const setup = hedging();
+        for (const upstream of setup.upstreams)
+          setup.pool.adjust(upstream, { weight: 1, backup: upstream !== setup.first.upstream });
+        return setup;
       },
     ],
   ] as const) {
-    test(`waits alone if ${name}`, () => {
+    test(`is not hedged if ${name}`, () => {
       const { exchange, first, isReplayable } = { isReplayable: true, ...forbid() };
       expect(exchange.hedge(isReplayable)).toBeUndefined();
       expect(first.isWaiting).toBe(true);
     });
   }
 
-  test("waits alone if it is a POST", () => {
+  test("is not hedged if it is a POST", () => {
     const { exchange } = setUp(3, { mayHedge: true });
     attemptOf(exchange.open(headOf("POST")).next());
     expect(exchange.hedge(true)).toBeUndefined();
   });
 });
 
-describe("a request that finds no place", () => {
+describe("a request that finds no slot", () => {
   function full(limits: { maxWaiting?: number; whenNoneFit?: boolean } = {}, refused = () => {}) {
     const time = new FakeTime();
-    const { pool, upstreams, start } = domain({ weights: [1, 1], limits: { maxInFlight: 1 } });
+    const { pool, upstreams, startAttempt } = createPoolFixture({
+      weights: [1, 1],
+      limits: { maxInFlight: 1 },
+    });
     const queue = new Queue({
       ...{ pool, clock: time.clock, schedule: time.schedule },
       limits: { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false, ...limits },
     });
-    const heard: string[] = [];
+    const events: string[] = [];
     const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused };
     const destination = { pool, timeouts: testTimeouts, retries: 1, queue };
-    const ask = (name: string) => {
+    const send = (name: string) => {
       const exchange = new Exchange({ routes: () => [{ destination }], clock: time.clock, observer });
       const step = exchange.open(headOf()).next();
-      if (step.kind !== "wait") heard.push(`${name} ${step.kind === "refusal" ? step.reason : "at once"}`);
+      if (step.kind !== "wait") events.push(`${name} ${step.kind === "refusal" ? step.reason : "at once"}`);
       else
         exchange.park({
-          resume: (turn) => heard.push(`${name} ${turn.kind === "refusal" ? turn.reason : "served"}`),
-          failed: (bug) => heard.push(`${name} ${String(bug)}`),
+          resume: (turn) => events.push(`${name} ${turn.kind === "refusal" ? turn.reason : "served"}`),
+          failed: (bug) => events.push(`${name} ${String(bug)}`),
         });
       return exchange;
     };
-    const held = upstreams.map((upstream) => start(upstream));
-    return { time, pool, upstreams, queue, heard, ask, held, start };
+    const held = upstreams.map((upstream) => startAttempt(upstream));
+    return { time, pool, upstreams, queue, events, send, held, startAttempt };
   }
 
-  test("waits for one, first in, first out; newcomers go behind", async () => {
-    const { time, heard, ask, held, queue } = full();
-    ask("first");
-    ask("second");
+  test("waits for one in FIFO order, behind earlier requests", async () => {
+    const { time, events, send, held, queue } = full();
+    send("first");
+    send("second");
     expect(queue.size).toBe(2);
     held[0]?.end(completed);
-    ask("third");
+    send("third");
     await time.advance(0);
-    expect(heard).toEqual(["third queue_full", "first served"]);
+    expect(events).toEqual(["third queue_full", "first served"]);
     held[1]?.end(completed);
-    ask("fourth");
+    send("fourth");
     await time.advance(0);
-    expect(heard).toEqual(["third queue_full", "first served", "second served"]);
+    expect(events).toEqual(["third queue_full", "first served", "second served"]);
     expect(queue.size).toBe(1);
   });
 
-  test("is refused after its time, though another one throws as it is refused", async () => {
-    const { time, heard, ask, queue } = full();
-    const faulty = ask("faulty");
+  test("is refused after the queue timeout, even if the refusal of another request throws", async () => {
+    const { time, events, send, queue } = full();
+    const faulty = send("faulty");
     faulty.park({
       resume() {
         throw new Error("a bug for the test");
       },
       failed() {},
     });
-    ask("late");
+    send("late");
     expect(await time.advance(5_100).catch(String)).toBe("Error: a bug for the test");
     await time.advance(200);
-    expect([heard, queue.size, time.waits]).toEqual([["late queue_timeout"], 0, []]);
+    expect([events, queue.size, time.waits]).toEqual([["late queue_timeout"], 0, []]);
   });
 
-  test("leaves the queue if its turn meets a bug, hears of it, and holds up nobody behind it", async () => {
-    const { time, heard, ask, held, pool, queue } = full();
-    ask("unlucky");
-    ask("next");
+  test("leaves the queue if a bug throws on its turn, receives the bug, and does not block requests behind it", async () => {
+    const { time, events, send, held, pool, queue } = full();
+    send("unlucky");
+    send("next");
     let isLeft = true;
     pool.setPolicy({
       pick(fit) {
@@ -480,62 +483,62 @@ describe("a request that finds no place", () => {
     });
     held[0]?.end(completed);
     await time.advance(0);
-    expect(heard).toEqual(["unlucky Error: a bug for the test", "next served"]);
+    expect(events).toEqual(["unlucky Error: a bug for the test", "next served"]);
     expect(queue.size).toBe(0);
   });
 
   test.each([
-    ["when nobody is left to wait for", 100],
-    ["when its time is up", 5_100],
-  ])("hears of a bug in telling that it is refused %s", async (_, waitMs) => {
-    const { time, heard, ask, pool, upstreams, queue } = full({}, () => {
+    ["when no upstream is left", 100],
+    ["after the queue timeout", 5_100],
+  ])("receives a bug thrown while it is refused %s", async (_, waitMs) => {
+    const { time, events, send, pool, upstreams, queue } = full({}, () => {
       throw new Error("a bug for the test");
     });
-    ask("unlucky");
+    send("unlucky");
     if (waitMs === 100) for (const upstream of upstreams) pool.setMode(upstream, "maintenance");
     await time.advance(waitMs);
-    expect([heard, queue.size]).toEqual([["unlucky Error: a bug for the test"], 0]);
+    expect([events, queue.size]).toEqual([["unlucky Error: a bug for the test"], 0]);
   });
 
-  test("is refused after its time, and the queue then needs no timer", async () => {
-    const { time, heard, ask } = full();
-    ask("late");
+  test("is refused after the queue timeout, and the queue then needs no timer", async () => {
+    const { time, events, send } = full();
+    send("late");
     await time.advance(4_900);
-    expect(heard).toEqual([]);
+    expect(events).toEqual([]);
     await time.advance(200);
-    expect(heard).toEqual(["late queue_timeout"]);
+    expect(events).toEqual(["late queue_timeout"]);
     expect(time.waits).toEqual([]);
   });
 
-  test("is forgotten when its client leaves", async () => {
-    const { time, heard, ask, held, queue } = full();
-    ask("gone").reset();
+  test("is dropped when its client disconnects", async () => {
+    const { time, events, send, held, queue } = full();
+    send("gone").reset();
     expect(queue.size).toBe(0);
-    ask("next");
+    send("next");
     held[0]?.end(completed);
     await time.advance(6_000);
-    expect(heard).toEqual(["next served"]);
+    expect(events).toEqual(["next served"]);
   });
 
-  test("hears it when nobody is left to wait for", async () => {
-    const { time, heard, ask, pool, upstreams } = full();
-    ask("early");
+  test("is refused when no upstream is left", async () => {
+    const { time, events, send, pool, upstreams } = full();
+    send("early");
     for (const upstream of upstreams) pool.setMode(upstream, "maintenance");
     await time.advance(100);
-    ask("later");
-    expect(heard).toEqual(["early no_upstream", "later no_upstream"]);
+    send("later");
+    expect(events).toEqual(["early no_upstream", "later no_upstream"]);
   });
 
-  test("waits for an upstream to be fit where that is configured", async () => {
-    const { time, heard, ask, pool, upstreams, held } = full({ whenNoneFit: true });
+  test("waits for an upstream to become available if that is configured", async () => {
+    const { time, events, send, pool, upstreams, held } = full({ whenNoneFit: true });
     for (const attempt of held) attempt.end(completed);
     for (const upstream of upstreams) for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
-    ask("patient");
+    send("patient");
     await time.advance(1_000);
-    expect(heard).toEqual([]);
+    expect(events).toEqual([]);
     const [a] = upstreams;
     for (let i = 0; i < 2; i++) if (a) pool.recordProbe(a, true);
     await time.advance(0);
-    expect(heard).toEqual(["patient served"]);
+    expect(events).toEqual(["patient served"]);
   });
 });

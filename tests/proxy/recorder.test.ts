@@ -28,7 +28,7 @@ const headOf = (target: string) => ({
   header: () => undefined,
 });
 
-test("a record keeps no more of a long target and a long key than it shows", () => {
+test("a record holds only the shown part of a long target and a long key in memory", () => {
   const { records, recorder } = recording(() => true);
   const before = heapStats();
   for (let i = 0; i < 400; i++) {
@@ -45,7 +45,7 @@ test("a record keeps no more of a long target and a long key than it shows", () 
   expect(grownBytes).toBeLessThan(10_000_000);
 });
 
-test("a WebSocket is not kept for having been open for long", () => {
+test("a WebSocket is not recorded as slow because it was open for long", () => {
   const { records, recorder } = recording((durationMs) => durationMs > 0);
   for (const status of [101, 200]) {
     recorder.begin();

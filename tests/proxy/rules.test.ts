@@ -8,7 +8,7 @@ import { renderRefusal, refusal } from "../../src/proxy/refusal.ts";
 import { trustedProxyMatcher } from "../../src/net/address.ts";
 
 function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> } = {}): RequestHead {
-  const { fields = {}, ...rest } = part;
+  const { fields: headers = {}, ...rest } = part;
   const base = {
     method: "GET",
     target: "/",
@@ -16,7 +16,7 @@ function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> }
     clientAddress: "192.0.2.1",
     scheme: "http",
   } as const;
-  return { ...base, header: (name) => fields[name], ...rest };
+  return { ...base, header: (name) => headers[name], ...rest };
 }
 
 describe("affinity", () => {
@@ -32,7 +32,8 @@ describe("affinity", () => {
     ["cookie:session", "s=7"],
     ["cookie:none", "192.0.2.1"],
   ] as const;
-  for (const [by, key] of rows) test(`${by} pins by ${key}`, () => expect(hashKeyFor(by)(head)).toBe(key));
+  for (const [by, key] of rows)
+    test(`${by} uses the key ${key}`, () => expect(hashKeyFor(by)(head)).toBe(key));
 });
 
 describe("routes", () => {
@@ -61,17 +62,17 @@ describe("routes", () => {
   }
 });
 
-describe("forwarding fields", () => {
+describe("forwarding headers", () => {
   const options = { listenPort: 8080, isTrustedProxy: (address: string) => address === "10.0.0.1" };
-  const lies = {
+  const spoofed = {
     "x-forwarded-for": "6.6.6.6",
     "x-forwarded-proto": "https",
     "x-forwarded-host": "h",
     "x-forwarded-port": "443",
   };
 
-  test("say what we saw when the peer is a stranger", () => {
-    expect(forwardingHeaders(headOf({ fields: lies }), options)).toEqual({
+  test("contain the observed values when the peer is not trusted", () => {
+    expect(forwardingHeaders(headOf({ fields: spoofed }), options)).toEqual({
       "X-Forwarded-For": "192.0.2.1",
       "X-Forwarded-Proto": "http",
       "X-Forwarded-Host": "a.example",
@@ -80,12 +81,12 @@ describe("forwarding fields", () => {
     });
   });
 
-  test("say what a trusted peer said, with its address added", () => {
-    const fields = forwardingHeaders(
-      headOf({ clientAddress: "10.0.0.1", fields: { ...lies, via: "2 edge" } }),
+  test("keep a trusted peer's values and append its address", () => {
+    const headers = forwardingHeaders(
+      headOf({ clientAddress: "10.0.0.1", fields: { ...spoofed, via: "2 edge" } }),
       options,
     );
-    expect(fields).toEqual({
+    expect(headers).toEqual({
       "X-Forwarded-For": "6.6.6.6, 10.0.0.1",
       "X-Forwarded-Proto": "https",
       "X-Forwarded-Host": "h",
@@ -94,7 +95,7 @@ describe("forwarding fields", () => {
     });
   });
 
-  test("Connection names fields in any case, with odd spaces and commas", () =>
+  test("Connection names headers in any case, with odd spaces and commas", () =>
     expect(connectionTokens(" X-A ,,close,X-b")).toEqual(["x-a", "close", "x-b"]));
 });
 
@@ -117,7 +118,7 @@ describe("refusals", () => {
     );
   });
 
-  test("are JSON for those who accept it", () => {
+  test("are JSON for clients that accept it", () => {
     const { body } = renderRefusal(
       refusal("no_upstream"),
       "text/html, application/problem+json;q=0.9",
@@ -127,27 +128,27 @@ describe("refusals", () => {
       error: {
         status: 503,
         reason: "no_upstream",
-        message: "No upstream is fit to serve.",
+        message: "No upstream is available.",
         requestId: "id-2",
       },
     });
   });
 
-  test("say when to come again with 503, and what is allowed with 405", () => {
-    const fieldsOf = (given: ReturnType<typeof refusal>) =>
+  test("have Retry-After with 503, and Allow with 405", () => {
+    const headersOf = (given: ReturnType<typeof refusal>) =>
       new Map(renderRefusal(given, undefined, "id").headers);
-    expect(Number(fieldsOf(refusal("no_upstream")).get("Retry-After"))).toBeGreaterThan(0);
-    expect(fieldsOf(refusal("request_invalid", 405)).get("Allow")).toContain("POST");
-    expect(fieldsOf(refusal("request_invalid")).has("Allow")).toBe(false);
+    expect(Number(headersOf(refusal("no_upstream")).get("Retry-After"))).toBeGreaterThan(0);
+    expect(headersOf(refusal("request_invalid", 405)).get("Allow")).toContain("POST");
+    expect(headersOf(refusal("request_invalid")).has("Allow")).toBe(false);
   });
 });
 
 describe("request ids", () => {
   const idOf = requestIds(seededRandom(1));
-  test("are kept when short and plain", () =>
+  test("are kept when short and without special characters", () =>
     expect(idOf("4bf92f35-77b3.4da6:a/b")).toBe("4bf92f35-77b3.4da6:a/b"));
   for (const bad of ["", "a b", "a\r\nX: 1", "<script>", "é", "x".repeat(129)]) {
-    test(`are made when the given one is ${JSON.stringify(bad.slice(0, 12))}`, () =>
+    test(`are generated when the given one is ${JSON.stringify(bad.slice(0, 12))}`, () =>
       expect(idOf(bad)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/));
   }
   test("never repeat", () =>

@@ -4,16 +4,16 @@ import type { RecordSink, RequestRecord } from "../../src/proxy/record.ts";
 import { SinkSelection } from "../../src/proxy/recorder.ts";
 import { endedWith, goodRecord } from "../support/records.ts";
 
-interface Taken extends RecordSink {
+interface TestSink extends RecordSink {
   readonly records: RequestRecord[];
 }
 
-function taker(wants: {
+function testSink(wants: {
   readonly always?: boolean;
   readonly slowMs?: number;
   readonly failed?: boolean;
   readonly traced?: boolean;
-}): Taken {
+}): TestSink {
   const records: RequestRecord[] = [];
   return {
     records,
@@ -25,35 +25,35 @@ function taker(wants: {
   };
 }
 
-const all = taker({ always: true });
-const slow = taker({ slowMs: 100 });
-const failed = taker({ failed: true });
-const traced = taker({ traced: true });
-const takers = [all, slow, failed, traced];
+const all = testSink({ always: true });
+const slow = testSink({ slowMs: 100 });
+const failed = testSink({ failed: true });
+const traced = testSink({ traced: true });
+const sinks = [all, slow, failed, traced];
 
-/** How many each of them got. */
-function given(takersThen: readonly Taken[], end: Parameters<SinkSelection["end"]>): number[] {
-  for (const { records } of takersThen) records.length = 0;
-  const selection = new SinkSelection(takersThen);
+/** Number of records that each sink received. */
+function recordsPerSink(targets: readonly TestSink[], end: Parameters<SinkSelection["end"]>): number[] {
+  for (const { records } of targets) records.length = 0;
+  const selection = new SinkSelection(targets);
   selection.open();
   selection.end(...end);
   if (selection.isWanted) selection.give(endedWith(goodRecord));
-  return takersThen.map(({ records }) => records.length);
+  return targets.map(({ records }) => records.length);
 }
 
-describe("several takers of records", () => {
+describe("several record sinks", () => {
   test.each([
-    ["that went well", 10, false, false, [1, 0, 0, 0]],
-    ["that was slow", 100, false, false, [1, 1, 0, 0]],
-    ["that failed", 10, true, false, [1, 0, 1, 0]],
-    ["that was traced", 10, false, true, [1, 0, 0, 1]],
-    ["that was all of this", 100, true, true, [1, 1, 1, 1]],
-  ])("get one %s only if they want it, and once", (_, durationMs, hasFailed, isTraced, expected) => {
-    expect(given(takers, [durationMs, hasFailed, isTraced])).toEqual(expected);
+    ["of a successful exchange", 10, false, false, [1, 0, 0, 0]],
+    ["of a slow exchange", 100, false, false, [1, 1, 0, 0]],
+    ["of a failed exchange", 10, true, false, [1, 0, 1, 0]],
+    ["of a traced exchange", 10, false, true, [1, 0, 0, 1]],
+    ["of a slow, failed and traced exchange", 100, true, true, [1, 1, 1, 1]],
+  ])("get a record %s once, and only if they want it", (_, durationMs, hasFailed, isTraced, expected) => {
+    expect(recordsPerSink(sinks, [durationMs, hasFailed, isTraced])).toEqual(expected);
   });
 
-  test("that want nothing cause no record, and are forgotten with the exchange", () => {
-    expect(given([slow, failed, traced], [10, false, false])).toEqual([0, 0, 0]);
+  test("that want no record cause none, and are reset with the exchange", () => {
+    expect(recordsPerSink([slow, failed, traced], [10, false, false])).toEqual([0, 0, 0]);
     const selection = new SinkSelection([all]);
     selection.open();
     expect(selection.isWanted).toBe(true);
@@ -61,10 +61,10 @@ describe("several takers of records", () => {
     expect(selection.isWanted).toBe(false);
   });
 
-  test("draw their lots for every exchange, whatever the others want", () => {
+  test("are sampled for every exchange, independently of each other", () => {
     let drawn = 0;
-    const lots: RecordSink = { ...taker({}), wants: () => ++drawn % 2 === 0 };
-    const selection = new SinkSelection([all, lots]);
+    const sampled: RecordSink = { ...testSink({}), wants: () => ++drawn % 2 === 0 };
+    const selection = new SinkSelection([all, sampled]);
     for (let i = 0; i < 10; i++) selection.open();
     expect(drawn).toBe(10);
   });

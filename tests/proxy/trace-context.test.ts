@@ -13,7 +13,7 @@ describe("a traceparent", () => {
     [`00-${traceId}-${parentId}-03`, true],
     [`cc-${traceId}-${parentId}-01-what-the-future-brings`, true],
   ] as const) {
-    test(`${text} is understood`, () => {
+    test(`${text} is valid`, () => {
       expect(readTraceparent(text)).toEqual({ traceId, parentId, isSampled });
     });
   }
@@ -29,18 +29,18 @@ describe("a traceparent", () => {
     ` 00-${traceId}-${parentId}-01`,
     `cc-${traceId}-${parentId}-01.more`,
   ]) {
-    test(`${JSON.stringify(text)} is not`, () => expect(readTraceparent(text)).toBeUndefined());
+    test(`${JSON.stringify(text)} is invalid`, () => expect(readTraceparent(text)).toBeUndefined());
   }
 });
 
 describe("a tracer", () => {
-  test("goes by what the client has decided, whatever its own share is", () => {
+  test("follows the client's sampling decision, regardless of its own share", () => {
     const [never, always] = [tracer(0, seededRandom(1)), tracer(1, seededRandom(1))];
     expect(never(`00-${traceId}-${parentId}-01`)).toMatchObject({ traceId, parentId });
     expect(always(`00-${traceId}-${parentId}-00`)).toBeUndefined();
   });
 
-  test("begins a trace for its share of the others, also where the client's field makes no sense", () => {
+  test("starts a trace for its share of other requests, also if the client's header is invalid", () => {
     const half = tracer(0.5, seededRandom(7));
     const traced = Array.from({ length: 2_000 }, (_, i) => half(i % 2 === 0 ? undefined : "nonsense"));
     const contexts = traced.filter((context) => context !== undefined);
@@ -50,15 +50,15 @@ describe("a tracer", () => {
     expect(contexts.every(({ parentId: parent }) => parent === undefined)).toBe(true);
   });
 
-  test("gives upstreams a traceparent that is well-formed, and its own span as their parent", () => {
+  test("sends upstreams a well-formed traceparent with its own span as their parent", () => {
     const context = tracer(0, seededRandom(3))(`00-${traceId}-${parentId}-01`);
-    if (!context) throw new Error("Cannot go on: it is not traced");
+    if (!context) throw new Error("the request is not traced");
     const outgoing = readTraceparent(formatTraceparent(context));
     expect(outgoing).toEqual({ traceId, parentId: context.spanId, isSampled: true });
     expect(context.spanId).not.toBe(parentId);
   });
 
-  test("makes ids that are not all zeros, even of a source that gives nothing else", () => {
+  test("generates ids that are not all zeros, even from a random source of zeros", () => {
     const context = tracer(1, () => 0)(undefined);
     expect(context && readTraceparent(formatTraceparent(context))).toBeDefined();
   });

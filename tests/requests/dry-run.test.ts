@@ -7,14 +7,14 @@ import { configOf } from "../support/configs.ts";
 
 const observer = { outlierChanged() {}, panicChanged() {} };
 
-function fleetOf(text: string): PoolRegistry {
+function registryOf(text: string): PoolRegistry {
   const registry = new PoolRegistry({ clock: () => 0, random: seededRandom(1), observer });
   registry.commit(registry.prepare(configOf(text)));
   for (const pool of registry.pools) for (const upstream of pool.upstreams) pool.recordProbe(upstream, true);
   return registry;
 }
 
-const imagined = {
+const request = {
   method: "GET",
   host: "shop.example",
   target: "/",
@@ -22,34 +22,34 @@ const imagined = {
   headers: {},
 };
 
-describe("an imagined request", () => {
-  test("goes where the next real one goes, and takes no turn", () => {
-    const registry = fleetOf("main: a b c");
+describe("a dry run", () => {
+  test("selects the upstream of the next real request, and takes no turn", () => {
+    const registry = registryOf("main: a b c");
     const [pool] = registry.pools;
     for (let i = 0; i < 7; i++) {
-      const first = dryRun(registry, imagined, () => 0);
-      expect(dryRun(registry, imagined, () => 0).chosen).toBe(first.chosen);
+      const first = dryRun(registry, request, () => 0);
+      expect(dryRun(registry, request, () => 0).chosen).toBe(first.chosen);
       expect(pool?.select("", [])?.id).toBe(first.chosen ?? "");
     }
   });
 
-  test("is told of few of thousands, and how many those are in all", () => {
+  test("lists a few upstreams of many, and counts all of them", () => {
     const names = Array.from({ length: 300 }, (_, i) => `u${i}`);
-    const registry = fleetOf(`main: ${names.join(" ")}`);
+    const registry = registryOf(`main: ${names.join(" ")}`);
     const [pool] = registry.pools;
     for (const upstream of pool?.upstreams.slice(0, 200) ?? []) pool?.setMode(upstream, "maintenance");
-    const { candidates, fit, others, out } = dryRun(registry, imagined, () => 0);
+    const { candidates, fit, others, out } = dryRun(registry, request, () => 0);
     expect([candidates.length, fit, others.length, out]).toEqual([16, 100, 50, 200]);
   });
 
-  test("is told its pool, the candidates, and why the others are out", () => {
-    const registry = fleetOf("main: a b c");
+  test("returns the pool, the candidates, and why the others are not available", () => {
+    const registry = registryOf("main: a b c");
     const [pool] = registry.pools;
     const [a, b, c] = pool?.upstreams ?? [];
-    if (!pool || !a || !b || !c) throw new Error("Cannot go on: the pool is not there");
+    if (!pool || !a || !b || !c) throw new Error("no pool");
     pool.setMode(b, "maintenance");
     for (let i = 0; i < 3; i++) pool.recordProbe(c, false);
-    const found = dryRun(registry, imagined, () => 0);
+    const found = dryRun(registry, request, () => 0);
     expect(found).toMatchObject({
       ...{ pool: "main", policy: "round-robin", key: null, chosen: a.id, refusal: null },
       route: { host: null, path: null },
@@ -61,6 +61,6 @@ describe("an imagined request", () => {
     ]);
     expect(found).toMatchObject({ fit: 1, out: 2 });
     pool.setMode(a, "draining");
-    expect(dryRun(registry, imagined, () => 0)).toMatchObject({ chosen: null, refusal: "no_upstream" });
+    expect(dryRun(registry, request, () => 0)).toMatchObject({ chosen: null, refusal: "no_upstream" });
   });
 });

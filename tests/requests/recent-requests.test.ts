@@ -19,8 +19,8 @@ export const recordOf = (id: string, more: Partial<RequestRecord> = {}): Request
 
 const ids = (list: readonly RequestRecord[]) => list.map(({ requestId }) => requestId);
 
-describe("the requests of late", () => {
-  test("are told newest first, page by page", () => {
+describe("recent requests", () => {
+  test("are listed newest first, page by page", () => {
     const recent = new RecentRequests(() => 2_000);
     for (let i = 1; i <= 5; i++) recent.accept(recordOf(`r${i}`));
     const page = recent.select({ which: "recent", limit: 2 });
@@ -29,13 +29,13 @@ describe("the requests of late", () => {
     expect(ids(recent.select({ which: "recent", limit: 9, before }))).toEqual(["r3", "r2", "r1"]);
   });
 
-  test("are bounded, but a flood of good ones washes no failed and no slow one away", () => {
+  test("are bounded, but a flood of good ones displaces no failed and no slow one", () => {
     const recent = new RecentRequests(() => 2_000);
     recent.accept(recordOf("failed", { status: 503, reason: "no_upstream" }));
     recent.accept(recordOf("slow", { durationMs: 9_000 }));
     for (let i = 0; i < 10_000; i++) recent.accept(recordOf(`good ${i}`));
-    const kept = recent.select({ which: "recent", limit: 100_000 });
-    expect(kept.map(({ seq }) => seq)).toEqual(Array.from({ length: 1_000 }, (_, i) => 12_002 - i));
+    const stored = recent.select({ which: "recent", limit: 100_000 });
+    expect(stored.map(({ seq }) => seq)).toEqual(Array.from({ length: 1_000 }, (_, i) => 12_002 - i));
     expect(ids(recent.select({ which: "failed", limit: 9 }))).toEqual(["failed"]);
     expect(ids(recent.select({ which: "slowest", limit: 1 }))).toEqual(["slow"]);
     expect(recent.select({ which: "slowest", limit: 100_000 })).toHaveLength(100);
@@ -44,7 +44,7 @@ describe("the requests of late", () => {
     expect(recent.find("good 8999")).toBeUndefined();
   });
 
-  test("that were slow are forgotten after ten minutes", () => {
+  test("that were slow are dropped after ten minutes", () => {
     const now = { ms: 2_000 };
     const recent = new RecentRequests(() => now.ms);
     recent.accept(recordOf("slow", { durationMs: 9_000, at: 1_000 }));
@@ -78,7 +78,7 @@ describe("the requests of late", () => {
     });
   }
 
-  test("are told to whoever watches, until that ends", () => {
+  test("are passed to a watcher until it stops", () => {
     const recent = new RecentRequests(() => 2_000);
     const seen: string[] = [];
     const end = recent.watch(({ requestId }) => void seen.push(requestId));
@@ -92,7 +92,7 @@ describe("the requests of late", () => {
 describe("the slowest requests", () => {
   const slowest = (recent: RecentRequests) => ids(recent.select({ which: "slowest", limit: 200 }));
 
-  test("of an hour ago keep no slower ones of now away, also if nobody looked meanwhile", () => {
+  test("of an hour ago do not displace newer ones, even if the list was not read since", () => {
     let now = 0;
     const recent = new RecentRequests(() => now);
     for (let i = 0; i < 100; i++) recent.accept(recordOf(`old ${i}`, { at: 0, durationMs: 30_000 }));
@@ -101,7 +101,7 @@ describe("the slowest requests", () => {
     expect(slowest(recent)).toEqual(["new"]);
   });
 
-  test("count by their ends: one that took an hour is among them for ten minutes", () => {
+  test("expire by their end: one that took an hour is listed for ten minutes", () => {
     let now = 3_600_000;
     const recent = new RecentRequests(() => now);
     recent.accept(recordOf("long", { at: 0, durationMs: 3_600_000 }));
@@ -110,7 +110,7 @@ describe("the slowest requests", () => {
     expect(slowest(recent)).toEqual([]);
   });
 
-  test("are no WebSockets, which are open for hours because that is what they are for", () => {
+  test("do not include WebSockets, which are meant to be open for hours", () => {
     const recent = new RecentRequests(() => 2_000);
     recent.accept(recordOf("tunnel", { status: 101, durationMs: 900_000 }));
     recent.accept(recordOf("slow", { durationMs: 900 }));

@@ -8,17 +8,17 @@ const ended = (record: Partial<RequestRecord>) => endedWith({ ...goodRecord, ...
 
 function setUp() {
   const now = { ms: 0 };
-  const taken: RequestRecord[] = [];
+  const stored: RequestRecord[] = [];
   const sampler = new RequestSampler(
     () => now.ms,
-    (one) => void taken.push(one),
+    (record) => void stored.push(record),
   );
-  return { now, taken, sieve: sampler };
+  return { now, stored, sampler };
 }
 
-describe("a sieve of requests", () => {
-  test("keeps everything of a quiet balancer, and a sample of a busy one", () => {
-    const { now, sieve: sampler } = setUp();
+describe("a request sampler", () => {
+  test("stores everything while traffic is low, and a sample while it is high", () => {
+    const { now, sampler } = setUp();
     for (let second = 0; second < 3; second++) {
       now.ms = second * 1_000;
       const wanted = Array.from({ length: 40 }, () => sampler.wants());
@@ -31,15 +31,15 @@ describe("a sieve of requests", () => {
     expect(sampler.skipped).toBe(9_950);
   });
 
-  test("keeps failed ones besides, but not every one of an outage", () => {
-    const { now, sieve: sampler } = setUp();
+  test("stores failed ones in addition, but not every one of an outage", () => {
+    const { now, sampler } = setUp();
     now.ms = 1_000;
     for (let i = 0; i < 50; i++) sampler.wants();
     expect(Array.from({ length: 1_000 }, () => sampler.wantsFailed()).filter(Boolean)).toHaveLength(200);
   });
 
-  test("keeps whatever is slower than the hundredth slowest, for ten minutes", () => {
-    const { now, sieve: sampler, taken } = setUp();
+  test("stores all that are slower than the hundredth slowest of ten minutes", () => {
+    const { now, sampler, stored } = setUp();
     for (let ms = 1; ms <= 100; ms++) {
       expect(sampler.wantsSlow(ms)).toBe(true);
       sampler.accept(ended({ durationMs: ms }));
@@ -51,12 +51,12 @@ describe("a sieve of requests", () => {
     now.ms = 700_000;
     sampler.accept(ended({ durationMs: 500 }));
     expect(sampler.wantsSlow(0.1)).toBe(true);
-    expect(taken).toHaveLength(102);
+    expect(stored).toHaveLength(102);
   });
 });
 
-test("a sieve lets no WebSockets raise what a slow request has to exceed", () => {
-  const { sieve: sampler, now } = setUp();
+test("WebSockets do not raise the limit for slow requests", () => {
+  const { sampler, now } = setUp();
   now.ms = 1_000;
   for (let i = 0; i < 200; i++) sampler.accept(ended({ durationMs: 3_600_000, status: 101 }));
   expect(sampler.wantsSlow(900)).toBe(true);

@@ -2,101 +2,103 @@ import { describe, expect, test } from "bun:test";
 
 import { policyNames } from "../../src/policy/policies.ts";
 import { failure } from "../../src/pool/outcome.ts";
-import { dead, resetting, type Server, well, World } from "./world.ts";
+import { dead, resetting, type Server, responsive, Simulation } from "./world.ts";
 
-const healthy = [well(20), well(20), well(20)];
+const healthy = [responsive(20), responsive(20), responsive(20)];
 
 /** Resets every second request. */
 function flapping(): Server {
   let count = 0;
-  const response = well(20);
+  const response = responsive(20);
   return (dice) => (count++ % 2 === 0 ? resetting(dice) : response(dice));
 }
 
-describe("an upstream that turns bad under load", () => {
+describe("an upstream that starts to fail under load", () => {
   for (const [name, server] of [
-    ["refuses", dead],
-    ["resets", resetting],
+    ["refuses connections", dead],
+    ["resets connections", resetting],
     ["hangs until a timeout", () => ({ afterMs: 3_000, end: failure("head", "head_timeout") })],
   ] as const) {
     for (const policy of policyNames.filter((name) => name !== "first" && name !== "hash")) {
-      test(`and ${name} is out within a few requests, under ${policy}`, () => {
-        const world = new World({ servers: healthy, policy });
-        world.load(300, 10);
-        world.become(0, server);
-        world.load(300, 5);
-        // Latency-aware choices shun it after the first failure, so that five in a row may take their time.
-        if (policy !== "p2c") expect(world.upstreams[0]?.status).toBe("ejected");
-        world.tally();
-        world.load(300, 20);
-        expect(world.tally()[0]).toBeLessThanOrEqual(policy === "p2c" ? 5 : 0);
-        world.run();
-        expect(world.errors).toEqual({});
-        expect(world.upstreams.every(({ inFlight }) => inFlight === 0)).toBe(true);
+      test(`and ${name} is ejected within a few requests, under ${policy}`, () => {
+        const simulation = new Simulation({ servers: healthy, policy });
+        simulation.load(300, 10);
+        simulation.setServer(0, server);
+        simulation.load(300, 5);
+        // Latency-aware policies avoid it after the first failure, so that five failures in a row take longer.
+        if (policy !== "p2c") expect(simulation.upstreams[0]?.status).toBe("ejected");
+        simulation.takeAttemptCounts();
+        simulation.load(300, 20);
+        expect(simulation.takeAttemptCounts()[0]).toBeLessThanOrEqual(policy === "p2c" ? 5 : 0);
+        simulation.run();
+        expect(simulation.errors).toEqual({});
+        expect(simulation.upstreams.every(({ inFlight }) => inFlight === 0)).toBe(true);
       });
     }
   }
 
-  test("for good is asked once per ejection, and ever more seldom", () => {
-    const world = new World({ servers: healthy });
-    world.become(0, dead);
+  test("permanently gets one request per ejection, after ever longer pauses", () => {
+    const simulation = new Simulation({ servers: healthy });
+    simulation.setServer(0, dead);
     const trials: number[] = [];
     for (let second = 0; second < 1_200; second++) {
-      world.load(100, 1);
-      if ((world.tally()[0] ?? 0) > 0) trials.push(second);
+      simulation.load(100, 1);
+      if ((simulation.takeAttemptCounts()[0] ?? 0) > 0) trials.push(second);
     }
     expect(trials.length).toBeLessThanOrEqual(11);
     const waits = trials.slice(1).map((second, i) => second - (trials[i] ?? 0));
     for (const [i, wait] of waits.entries()) expect(Math.abs(wait - 30 * (i + 1))).toBeLessThanOrEqual(1);
-    expect(world.errors).toEqual({});
+    expect(simulation.errors).toEqual({});
   });
 
-  test("with half of its answers is out by ratio, though never five in a row", () => {
-    const world = new World({ servers: healthy });
-    world.load(300, 5);
-    world.become(1, flapping());
-    world.load(300, 15);
-    expect(world.upstreams[1]?.outlier.reason).toBe("failure_ratio");
-    expect(world.errors).toEqual({});
+  test("with half of its responses is ejected by its failure ratio, without five failures in a row", () => {
+    const simulation = new Simulation({ servers: healthy });
+    simulation.load(300, 5);
+    simulation.setServer(1, flapping());
+    simulation.load(300, 15);
+    expect(simulation.upstreams[1]?.outlier.reason).toBe("failure_ratio");
+    expect(simulation.errors).toEqual({});
   });
 
-  test("with one answer in ten stays, since retries hide that", () => {
-    const world = new World({ servers: healthy });
-    const response = well(20);
-    world.become(1, (dice) => (dice() < 0.1 ? resetting(dice) : response(dice)));
-    world.load(500, 120);
-    expect(world.upstreams[1]?.status).toBe("passing");
-    world.run();
-    expect(world.errors).toEqual({});
-    expect(world.succeeded).toBe(world.requests);
+  test("with one response in ten is not ejected, since retries hide that", () => {
+    const simulation = new Simulation({ servers: healthy });
+    const response = responsive(20);
+    simulation.setServer(1, (dice) => (dice() < 0.1 ? resetting(dice) : response(dice)));
+    simulation.load(500, 120);
+    expect(simulation.upstreams[1]?.status).toBe("passing");
+    simulation.run();
+    expect(simulation.errors).toEqual({});
+    expect(simulation.succeeded).toBe(simulation.requests);
   });
 
-  test("like all the others never empties the pool", () => {
-    const world = new World({ servers: [well(5, 503), well(5, 503), well(5, 503), well(5, 503)] });
+  test("like all the others is ejected only up to the maximum share", () => {
+    const simulation = new Simulation({
+      servers: [responsive(5, 503), responsive(5, 503), responsive(5, 503), responsive(5, 503)],
+    });
     for (let second = 0; second < 300; second++) {
-      world.load(200, 1);
-      const ejected = world.upstreams.filter(({ outlier }) => outlier.state === "ejected").length;
+      simulation.load(200, 1);
+      const ejected = simulation.upstreams.filter(({ outlier }) => outlier.state === "ejected").length;
       expect(ejected).toBeLessThanOrEqual(2);
-      expect(world.pool.available.length).toBeGreaterThanOrEqual(2);
+      expect(simulation.pool.available.length).toBeGreaterThanOrEqual(2);
     }
-    world.run();
-    expect(world.errors["no_upstream"]).toBeUndefined();
+    simulation.run();
+    expect(simulation.errors["no_upstream"]).toBeUndefined();
   });
 });
 
 describe("a slow start", () => {
-  test("brings a recovered upstream from a tenth to its whole share within 30 s, and not faster", () => {
-    const world = new World({ servers: healthy });
-    world.load(600, 5);
-    world.kill(0);
-    world.load(600, 10);
-    world.become(0, well(20));
-    while (world.upstreams[0]?.status !== "passing") world.load(600, 0.1);
-    world.tally();
+  test("raises a recovered upstream from a tenth to its full share within 30 s, and not faster", () => {
+    const simulation = new Simulation({ servers: healthy });
+    simulation.load(600, 5);
+    simulation.kill(0);
+    simulation.load(600, 10);
+    simulation.setServer(0, responsive(20));
+    while (simulation.upstreams[0]?.status !== "passing") simulation.load(600, 0.1);
+    simulation.takeAttemptCounts();
     const shares: number[] = [];
     for (let second = 0; second < 36; second += 3) {
-      world.load(600, 3);
-      const counts = world.tally();
+      simulation.load(600, 3);
+      const counts = simulation.takeAttemptCounts();
       shares.push((counts[0] ?? 0) / counts.reduce((sum, count) => sum + count, 0));
     }
     // 0.1 ÷ 2.1 at first, one third at the end.
@@ -104,6 +106,6 @@ describe("a slow start", () => {
     for (let i = 1; i < 10; i++) expect(shares[i] ?? 0).toBeGreaterThan((shares[i - 1] ?? 0) - 0.005);
     expect(shares[5]).toBeWithin(0.18, 0.26);
     expect(shares.at(-1)).toBeWithin(0.32, 0.345);
-    expect(world.errors).toEqual({});
+    expect(simulation.errors).toEqual({});
   });
 });

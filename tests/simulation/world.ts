@@ -1,4 +1,4 @@
-/** A world on a fake clock: clients, exchanges, a pool and servers that behave as told. Seeded, and free of real time. */
+/** A simulation on a fake clock: clients, exchanges, a pool and modelled servers. Seeded and independent of real time. */
 
 import type { Schedule } from "../../src/lib/clock.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
@@ -17,17 +17,17 @@ import { type RetryAllowance, RetryBudget } from "../../src/proxy/retry-budget.t
 import { outlierLimits } from "../support/domain.ts";
 import { testTimeouts } from "../support/engine-fixture.ts";
 
-/** What a server does with one request. */
-export interface Doing {
+/** What a simulated server does with one request. */
+export interface ServerReaction {
   readonly afterMs: number;
-  /** A status, or how it fails. */
+  /** A status or a failure. */
   readonly end: number | Failure;
 }
 
-export type Server = (dice: Random) => Doing;
+export type Server = (dice: Random) => ServerReaction;
 
-/** Answers after a time drawn from an exponential distribution around `meanMs`. */
-export const well =
+/** Responds after a time drawn from an exponential distribution with mean `meanMs`. */
+export const responsive =
   (meanMs: number, status = 200): Server =>
   (dice) => ({ afterMs: -Math.log(1 - dice()) * meanMs, end: status });
 
@@ -35,12 +35,12 @@ export const dead: Server = () => ({ afterMs: 0.2, end: failure("connect", "conn
 
 export const resetting: Server = () => ({ afterMs: 1, end: failure("head", "upstream_reset") });
 
-export interface WorldOptions {
+export interface SimulationOptions {
   readonly servers: readonly Server[];
   readonly weights?: readonly number[];
   readonly policy?: PolicyName;
   readonly retries?: number;
-  /** Null for none. */
+  /** Null disables the budget. */
   readonly retryBudget?: RetryAllowance | null;
   readonly limits?: Partial<UpstreamLimits>;
   readonly maxEjectedShare?: number;
@@ -50,23 +50,23 @@ export interface WorldOptions {
   readonly seed?: number;
 }
 
-interface Waiting {
+interface ScheduledTask {
   readonly at: number;
   readonly order: number;
   readonly task: () => void;
 }
 
-/** One attempt under way, so that a server's death can end it at once. */
-interface UnderWay {
+/** An attempt in flight; a server's death ends it at once. */
+interface SimulatedAttempt {
   readonly upstream: Upstream;
   finish(end: number | Failure): void;
 }
 
-/** One request, and what is under way for it. */
-interface Journey {
+/** A client request and its attempts in flight. */
+interface SimulatedRequest {
   readonly exchange: Exchange;
   readonly since: number;
-  readonly underWay: Map<Attempt, UnderWay>;
+  readonly openAttempts: Map<Attempt, SimulatedAttempt>;
 }
 
 const defaultLimits: UpstreamLimits = {
@@ -77,35 +77,35 @@ const defaultLimits: UpstreamLimits = {
   maxInFlight: 256,
 };
 
-export class World {
+export class Simulation {
   readonly pool: Pool;
   readonly upstreams: readonly Upstream[];
   readonly budget: RetryBudget | undefined;
   readonly #queue: Queue | undefined;
-  /** Client requests, those that ended well, and attempts that reached a server's port, whatever came of them. */
+  /** Counts of client requests, of successful ones, and of attempts with any outcome. */
   requests = 0;
   succeeded = 0;
   attempts = 0;
-  /** Attempts of which a server received something: all but those that failed to connect. */
+  /** Attempts that reached a server: all except failed connects. */
   received = 0;
-  /** Milliseconds that each answered request took for its client. */
+  /** The latency of each request with a response, as the client measures it. */
   readonly latenciesMs: number[] = [];
   readonly metrics: Metrics;
-  /** Reasons of refusals with why they were not retried, and statuses of bad answers. */
+  /** Counts of refusals by reason and retry veto, and of error responses by status. */
   readonly errors: Record<string, number> = {};
-  /** Attempts by upstream, since the last `tally`. */
+  /** Attempts by upstream since the last {@link takeAttemptCounts}. */
   #served = new Map<Upstream, number>();
   readonly #servers: Server[];
   readonly #dice: Random;
   readonly #method: string;
   readonly #exchange: () => Exchange;
-  readonly #underWay = new Set<UnderWay>();
+  readonly #openAttempts = new Set<SimulatedAttempt>();
   readonly #hedger: Hedger;
-  #heap: Waiting[] = [];
+  #heap: ScheduledTask[] = [];
   #order = 0;
   #now = 0;
 
-  constructor(options: WorldOptions) {
+  constructor(options: SimulationOptions) {
     const { servers, policy = "round-robin", retryBudget = { share: 0.2, perSecond: 3 } } = options;
     const clock = () => this.#now;
     const random = seededRandom(options.seed ?? 1);
@@ -132,7 +132,7 @@ export class World {
       this.after(delayMs, () => isOff || task());
       return () => void (isOff = true);
     };
-    // Promises do not settle in here: whoever waits is served by the queue's next look.
+    // Promises do not settle inside the simulation: the queue's next timer serves waiting requests.
     this.#queue = options.queue && new Queue({ pool: this.pool, limits: options.queue, clock, schedule });
     const destination = {
       ...(this.#queue && { queue: this.#queue }),
@@ -151,7 +151,7 @@ export class World {
     this.#exchange = () => new Exchange({ routes: () => [{ destination }], clock, observer });
     this.#hedger = new Hedger({
       ...{ clock, schedule },
-      // Or a world without requests would never come to rest.
+      // Otherwise a simulation without requests would never end.
       pools: () => (after === 0 || this.inFlight === 0 ? [] : [{ pool: this.pool, after }]),
       latencyOf: (pool) => this.metrics.latencyOf(pool),
     });
@@ -165,23 +165,23 @@ export class World {
     return this.#queue?.size ?? 0;
   }
 
-  /** Requests that were answered by nobody. */
+  /** Requests that ended with a refusal or an error response. */
   get refused(): number {
     return Object.values(this.errors).reduce((sum, count) => sum + count, 0);
   }
 
   get inFlight(): number {
-    return this.#underWay.size;
+    return this.#openAttempts.size;
   }
 
-  /** Requests at this rate, evenly spaced with some jitter, for so long. */
+  /** Sends requests at this rate for this time, evenly spaced with some jitter. */
   load(perSecond: number, seconds: number): void {
     const end = this.#now + seconds * 1_000;
     const gap = 1_000 / perSecond;
     const next = (at: number) => {
       if (at >= end) return;
       this.#at(at, () => {
-        this.#request();
+        this.#startRequest();
         next(at + gap * (0.5 + this.#dice()));
       });
     };
@@ -189,17 +189,17 @@ export class World {
     this.run(end);
   }
 
-  /** So many requests at the same moment. */
+  /** Sends this many requests at the same moment. */
   burst(count: number): void {
-    for (let i = 0; i < count; i++) this.#at(this.#now, () => this.#request());
+    for (let i = 0; i < count; i++) this.#at(this.#now, () => this.#startRequest());
   }
 
-  /** At so many milliseconds from now. */
+  /** Schedules a task in `ms` milliseconds. */
   after(ms: number, task: () => void): void {
     this.#at(this.#now + ms, task);
   }
 
-  /** Lets everything happen that is due until then; without an end until nothing is left. */
+  /** Runs tasks until the given time; without one, until no task is left. */
   run(until = Infinity): void {
     for (;;) {
       const first = this.#heap[0];
@@ -211,85 +211,89 @@ export class World {
     if (until !== Infinity) this.#now = Math.max(this.#now, until);
   }
 
-  /** Gives a server another behaviour. */
-  become(index: number, server: Server): void {
+  /** Replaces a server's behaviour. */
+  setServer(index: number, server: Server): void {
     this.#servers[index] = server;
   }
 
-  /** As SIGKILL does: what is under way there is reset, and connects are refused from then on. */
+  /** Like SIGKILL: attempts in flight are reset, and later connects are refused. */
   kill(index: number): void {
-    this.become(index, dead);
-    for (const attempt of this.#underWay) {
+    this.setServer(index, dead);
+    for (const attempt of this.#openAttempts) {
       if (attempt.upstream === this.upstreams[index]) attempt.finish(failure("head", "upstream_reset"));
     }
   }
 
-  /** How many attempts each upstream had since the last time. */
-  tally(): number[] {
+  /** Returns the attempts of each upstream since the last call. */
+  takeAttemptCounts(): number[] {
     const counts = this.upstreams.map((upstream) => this.#served.get(upstream) ?? 0);
     this.#served = new Map();
     return counts;
   }
 
-  #request(): void {
+  #startRequest(): void {
     this.requests += 1;
-    const journey: Journey = { exchange: this.#exchange(), since: this.#now, underWay: new Map() };
-    const { exchange } = journey;
+    const request: SimulatedRequest = {
+      exchange: this.#exchange(),
+      since: this.#now,
+      openAttempts: new Map(),
+    };
+    const { exchange } = request;
     const step = exchange.open(headOf(this.#method)).next();
     if (step.kind === "wait") {
       exchange.park({
-        resume: (turn) => this.#follow(journey, turn),
+        resume: (turn) => this.#runStep(request, turn),
         failed(bug) {
           throw bug;
         },
       });
-    } else this.#follow(journey, step);
+    } else this.#runStep(request, step);
     this.#hedger.wake();
   }
 
-  #follow(journey: Journey, step: Attempt | Refusal): void {
+  #runStep(request: SimulatedRequest, step: Attempt | Refusal): void {
     if (step.kind === "refusal") {
-      const word = step.notRetried === undefined ? step.reason : `${step.reason} ${step.notRetried}`;
-      this.errors[word] = (this.errors[word] ?? 0) + 1;
+      const label = step.notRetried === undefined ? step.reason : `${step.reason} ${step.notRetried}`;
+      this.errors[label] = (this.errors[label] ?? 0) + 1;
       return;
     }
-    if (journey.underWay.has(step)) return;
+    if (request.openAttempts.has(step)) return;
     const { upstream } = step;
     step.driver = {
       ...{ rescue() {}, abort() {} },
       hedge: () => {
-        const second = journey.exchange.hedge(true);
-        if (second) this.#follow(journey, second);
+        const second = request.exchange.hedge(true);
+        if (second) this.#runStep(request, second);
       },
     };
     this.attempts += 1;
     this.#served.set(upstream, (this.#served.get(upstream) ?? 0) + 1);
-    const doing = this.#servers[this.upstreams.indexOf(upstream)]?.(this.#dice);
-    if (!doing) throw new Error(`Cannot serve: ${upstream.id} has no server`);
-    if (typeof doing.end === "number" || doing.end.phase !== "connect") this.received += 1;
+    const reaction = this.#servers[this.upstreams.indexOf(upstream)]?.(this.#dice);
+    if (!reaction) throw new Error(`Cannot serve: ${upstream.id} has no server`);
+    if (typeof reaction.end === "number" || reaction.end.phase !== "connect") this.received += 1;
     let isOver = false;
-    const underWay: UnderWay = {
+    const attempt: SimulatedAttempt = {
       upstream,
       finish: (end) => {
         if (isOver) return;
         isOver = true;
-        this.#underWay.delete(underWay);
-        journey.underWay.delete(step);
-        this.#finish(journey, step, end);
+        this.#openAttempts.delete(attempt);
+        request.openAttempts.delete(step);
+        this.#finish(request, step, end);
       },
     };
-    this.#underWay.add(underWay);
-    journey.underWay.set(step, underWay);
-    this.#at(this.#now + doing.afterMs, () => underWay.finish(doing.end));
+    this.#openAttempts.add(attempt);
+    request.openAttempts.set(step, attempt);
+    this.#at(this.#now + reaction.afterMs, () => attempt.finish(reaction.end));
   }
 
-  #finish(journey: Journey, attempt: Attempt, end: number | Failure): void {
-    const { exchange, since } = journey;
+  #finish(request: SimulatedRequest, attempt: Attempt, end: number | Failure): void {
+    const { exchange, since } = request;
     if (!attempt.isOpen) return;
     if (typeof end === "number") {
       attempt.responseStarted(end);
       exchange.commit(attempt);
-      for (const outrun of journey.underWay.values()) outrun.finish(end);
+      for (const superseded of request.openAttempts.values()) superseded.finish(end);
       this.latenciesMs.push(this.#now - since);
       attempt.end(completed satisfies Outcome);
       if (end < 500) this.succeeded += 1;
@@ -297,7 +301,7 @@ export class World {
       return;
     }
     attempt.end(end);
-    this.#follow(journey, exchange.retryAfter(end, true));
+    this.#runStep(request, exchange.retryAfter(end, true));
   }
 
   #at(at: number, task: () => void): void {
@@ -306,7 +310,7 @@ export class World {
     const entry = { at, order: this.#order++, task };
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
-      const above = heap[parent] as Waiting;
+      const above = heap[parent] as ScheduledTask;
       if (!isSooner(entry, above)) break;
       heap[hole] = above;
       hole = parent;
@@ -324,7 +328,7 @@ export class World {
       const [left, right] = [heap[child], heap[child + 1]];
       if (!left) break;
       if (right && isSooner(right, left)) child += 1;
-      const below = heap[child] as Waiting;
+      const below = heap[child] as ScheduledTask;
       if (!isSooner(below, moved)) break;
       heap[hole] = below;
       hole = child;
@@ -333,7 +337,7 @@ export class World {
   }
 }
 
-function isSooner(one: Waiting, other: Waiting): boolean {
+function isSooner(one: ScheduledTask, other: ScheduledTask): boolean {
   return one.at < other.at || (one.at === other.at && one.order < other.order);
 }
 

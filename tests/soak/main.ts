@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: minutes of steady load with one fault after the other on real processes, and whether the balancer's
- * memory stays flat. Exit 1 if it does not. `-- --engine wire --seconds 120`; without an engine both, one after the other.
+ * `npm run soak`: minutes of steady load with a sequence of faults on real processes; checks that the balancer's
+ * memory stays flat. Exits with 1 if it grows. Options: `-- --engine wire --seconds 120`; by default both engines run.
  */
 
 import { parseArgs } from "node:util";
@@ -24,7 +24,7 @@ const engines = options.engine
 const [seconds, windowCount] = [Number(options.seconds), Number(options.windows)];
 if (engines.length === 0 || !(seconds >= 12) || !(windowCount >= 3) || process.platform !== "linux") {
   console.error(
-    `Cannot soak: it needs Linux, an engine among ${engineNames.join(", ")}, 12 seconds and 3 windows, received ${JSON.stringify(options)}`,
+    `Cannot run the soak test: it needs Linux, an engine (${engineNames.join(", ")}), at least 12 seconds and 3 windows (received ${JSON.stringify(options)}).`,
   );
   process.exit(2);
 }
@@ -43,13 +43,13 @@ async function soak(engine: EngineName): Promise<boolean> {
   }, 250);
   let faults = 0;
   for await (const fault of cluster.faults()) {
-    if (elapsed() >= seconds || cluster.death !== undefined) break;
+    if (elapsed() >= seconds || cluster.exitReason !== undefined) break;
     faults += 1;
     process.stderr.write(`${elapsed().toFixed(0).padStart(5)} s  ${fault}\n`);
     await sleep(100);
   }
   clearInterval(sampler);
-  const { death } = cluster;
+  const { exitReason } = cluster;
   await traffic.stop();
   const windows = windowsOf(samples, windowCount);
   const verdict = verdictOn(windows);
@@ -63,16 +63,16 @@ async function soak(engine: EngineName): Promise<boolean> {
     );
   }
   console.log("");
-  for (const [kind, { done, failures }] of traffic.tallies) {
+  for (const [kind, { done, failures }] of traffic.stats) {
     const failed = [...failures].map(([what, count]) => `${count} × ${what}`).join(", ");
-    console.log(`${kind.padEnd(12)} ${String(done).padStart(7)} well${failed && `; ${failed}`}`);
+    console.log(`${kind.padEnd(12)} ${String(done).padStart(7)} successful${failed && `; ${failed}`}`);
   }
-  const grown = `${(verdict.grownBytes / MiB).toFixed(1)} MiB grown after warm-up (a ${warmUpShare.toFixed(2)} of the time), ${(verdict.allowedBytes / MiB).toFixed(1)} allowed`;
-  const isWell = verdict.isFlat && death === undefined;
+  const growth = `${(verdict.grownBytes / MiB).toFixed(1)} MiB growth after the warm-up (the first ${(warmUpShare * 100).toFixed(0)} %), ${(verdict.allowedBytes / MiB).toFixed(1)} MiB allowed`;
+  const hasPassed = verdict.isFlat && exitReason === undefined;
   console.log(
-    `\n${engine}: ${death === undefined ? (verdict.isFlat ? "flat" : "NOT FLAT") : `DEAD, ${death}`}: ${grown}`,
+    `\n${engine}: ${exitReason === undefined ? (verdict.isFlat ? "flat" : "NOT FLAT") : `EXITED, ${exitReason}`}: ${growth}`,
   );
-  return isWell;
+  return hasPassed;
 }
 
 let areAllFlat = true;

@@ -1,4 +1,4 @@
-/** Whether memory stays flat: samples of a process's resident size, put into windows, and a verdict over them. */
+/** Checks that memory stays flat: samples of a process's resident size, grouped in windows, and a verdict. */
 
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -6,11 +6,11 @@ export interface Sample {
   /** Seconds since the start. */
   readonly atSeconds: number;
   readonly rssBytes: number;
-  /** Open files: sockets that nobody closes show here first. */
+  /** Open files: leaked sockets show here first. */
   readonly files: number;
 }
 
-/** Reads what Linux tells of a process; undefined when it is gone. */
+/** Reads a process's memory and open files from /proc; undefined when the process has ended. */
 export function sampleOf(pid: number, atSeconds: number): Sample | undefined {
   try {
     const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
@@ -20,7 +20,7 @@ export function sampleOf(pid: number, atSeconds: number): Sample | undefined {
   }
 }
 
-/** A stretch of time. */
+/** A time window with the medians of its samples. */
 export interface Window {
   readonly fromSeconds: number;
   readonly toSeconds: number;
@@ -30,18 +30,18 @@ export interface Window {
 
 export interface Verdict {
   readonly isFlat: boolean;
-  /** From the median of the first half of the windows after warm-up to that of the second half. */
+  /** The median of the second half of the windows after the warm-up minus that of the first half. */
   readonly grownBytes: number;
   readonly allowedBytes: number;
 }
 
-/** So much of the time counts for nothing: caches fill, code is compiled, the collector finds its pace. */
+/** The share of the time that is ignored: caches fill, code is compiled, garbage collection settles. */
 export const warmUpShare = 1 / 3;
-/** What may come and go between two collections. */
+/** Growth that two garbage collections may differ by. */
 const minAllowedBytes = 8 * 2 ** 20;
 const allowedShare = 0.08;
 
-/** Equal windows over all of the time, each with the medians of what was seen in it. */
+/** Splits the samples into `count` windows of equal length, each with the medians of its samples. */
 export function windowsOf(samples: readonly Sample[], count: number): readonly Window[] {
   const end = samples.at(-1)?.atSeconds ?? 0;
   return Array.from({ length: count }, (_, index) => {
@@ -55,7 +55,7 @@ export function windowsOf(samples: readonly Sample[], count: number): readonly W
   });
 }
 
-/** Flat is what did not grow from the first half after warm-up to the second by more than a collector's play. */
+/** Memory is flat if its growth from the first to the second half after the warm-up stays within the allowance. */
 export function verdictOn(windows: readonly Window[]): Verdict {
   const warm = windows.slice(Math.floor(windows.length * warmUpShare));
   const half = Math.floor(warm.length / 2);

@@ -1,32 +1,32 @@
-/** All that clients do to a balancer in a soak, at a steady pace: GETs, POSTs, WebSockets, slow readers, and some who just leave. */
+/** The clients of a soak test, at a steady pace: GETs, POSTs, WebSockets, slow readers, and early disconnects. */
 
 import { connect } from "node:net";
 
 import { sleep } from "../../src/lib/clock.ts";
 
-/** What one kind of clients saw. */
-export interface Tally {
+/** Results of one kind of clients. */
+export interface ClientStats {
   done: number;
-  /** By what happened instead of a good end. */
+  /** Counts by error message. */
   readonly failures: Map<string, number>;
 }
 
 export class Traffic {
   readonly #port: number;
-  readonly tallies = new Map<string, Tally>();
+  readonly stats = new Map<string, ClientStats>();
   readonly #running: Promise<void>[] = [];
   #isRunning = true;
 
   constructor(port: number) {
     this.#port = port;
     const url = `http://127.0.0.1:${port}`;
-    this.#clients("GET", 16, () => fetched(`${url}/work?ms=10`));
-    this.#clients("GET, 100 KB", 2, () => fetched(`${url}/work?bytes=100000&ms=1`));
-    this.#clients("POST", 4, () => fetched(`${url}/work?ms=10`, "x".repeat(500)));
-    this.#clients("POST, 200 KB", 1, () => fetched(`${url}/work?ms=10`, "x".repeat(200_000)));
-    this.#clients("WebSocket", 8, () => echoed(`ws://127.0.0.1:${port}/ws`));
-    this.#clients("slow reader", 2, () => this.#trickled());
-    this.#clients("leaver", 4, () => this.#left());
+    this.#clients("GET", 16, () => fetchOnce(`${url}/work?ms=10`));
+    this.#clients("GET, 100 KB", 2, () => fetchOnce(`${url}/work?bytes=100000&ms=1`));
+    this.#clients("POST", 4, () => fetchOnce(`${url}/work?ms=10`, "x".repeat(500)));
+    this.#clients("POST, 200 KB", 1, () => fetchOnce(`${url}/work?ms=10`, "x".repeat(200_000)));
+    this.#clients("WebSocket", 8, () => echoTenTimes(`ws://127.0.0.1:${port}/ws`));
+    this.#clients("slow reader", 2, () => this.#readSlowly());
+    this.#clients("early close", 4, () => this.#disconnectEarly());
   }
 
   async stop(): Promise<void> {
@@ -34,18 +34,18 @@ export class Traffic {
     await Promise.all(this.#running);
   }
 
-  /** Each goes on after a pause, whatever came of the last time. */
-  #clients(kind: string, count: number, act: () => Promise<void>): void {
-    const tally: Tally = { done: 0, failures: new Map() };
-    this.tallies.set(kind, tally);
+  /** Starts clients of one kind; each continues after a pause, also after a failure. */
+  #clients(kind: string, count: number, run: () => Promise<void>): void {
+    const stats: ClientStats = { done: 0, failures: new Map() };
+    this.stats.set(kind, stats);
     const client = async () => {
       while (this.#isRunning) {
         try {
-          await act();
-          tally.done += 1;
+          await run();
+          stats.done += 1;
         } catch (error) {
           const what = error instanceof Error ? error.message : String(error);
-          tally.failures.set(what, (tally.failures.get(what) ?? 0) + 1);
+          stats.failures.set(what, (stats.failures.get(what) ?? 0) + 1);
         }
         await sleep(pauseMs);
       }
@@ -53,19 +53,19 @@ export class Traffic {
     for (let i = 0; i < count; i++) this.#running.push(client());
   }
 
-  /** Takes a megabyte in small bites. */
-  #trickled(): Promise<void> {
+  /** Reads a megabyte in small pieces. */
+  #readSlowly(): Promise<void> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.#port, "127.0.0.1");
-      let [length, wanted, tail] = [0, Infinity, ""];
+      let [length, expected, tail] = [0, Infinity, ""];
       socket.on("error", reject);
       socket.on("data", (bytes: Buffer) => {
         if (length === 0) {
           const head = bytes.toString("latin1").split("\r\n\r\n", 1)[0] ?? "";
-          // Without any framing the end of the connection is the end of the answer.
+          // Without framing the end of the connection is the end of the response.
           const isChunked = /^transfer-encoding:/im.test(head);
           const bodyLength = /^content-length: (\d+)/im.exec(head)?.[1] ?? (isChunked ? Infinity : 0);
-          wanted = head.length + 4 + Number(bodyLength);
+          expected = head.length + 4 + Number(bodyLength);
         }
         length += bytes.length;
         tail = (tail + bytes.subarray(-5).toString("latin1")).slice(-5);
@@ -73,16 +73,16 @@ export class Traffic {
         setTimeout(() => socket.resume(), 10);
       });
       socket.on("close", () =>
-        length >= wanted || tail === "0\r\n\r\n"
+        length >= expected || tail === "0\r\n\r\n"
           ? resolve()
-          : reject(new Error(`cut after ${length > 0 ? "a part" : "nothing"}`)),
+          : reject(new Error(`truncated after ${length > 0 ? "a part" : "no byte"}`)),
       );
       socket.write("GET /work?bytes=1000000&ms=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     });
   }
 
-  /** Asks and is gone before the answer, or in the middle of a request. */
-  #left(): Promise<void> {
+  /** Disconnects before the response, or in the middle of a request. */
+  #disconnectEarly(): Promise<void> {
     return new Promise((resolve) => {
       const socket = connect(this.#port, "127.0.0.1");
       const half = "POST /work HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf";
@@ -97,25 +97,25 @@ export class Traffic {
 
 const pauseMs = 15;
 
-async function fetched(url: string, body?: string): Promise<void> {
+async function fetchOnce(url: string, body?: string): Promise<void> {
   const response = await fetch(url, body === undefined ? {} : { method: "POST", body });
   await response.arrayBuffer();
   if (response.status !== 200) throw new Error(`status ${response.status}`);
 }
 
-/** Opens, says something ten times, hears it again, and closes. */
-function echoed(url: string): Promise<void> {
+/** Opens a WebSocket, has ten messages echoed, and closes. */
+function echoTenTimes(url: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url);
-    let heard = 0;
-    const said = "something ".repeat(50);
-    socket.addEventListener("open", () => socket.send(said));
+    let echoes = 0;
+    const message = "something ".repeat(50);
+    socket.addEventListener("open", () => socket.send(message));
     socket.addEventListener("message", () => {
-      heard += 1;
-      if (heard === 10) socket.close();
-      else setTimeout(() => socket.readyState === WebSocket.OPEN && socket.send(said), 20);
+      echoes += 1;
+      if (echoes === 10) socket.close();
+      else setTimeout(() => socket.readyState === WebSocket.OPEN && socket.send(message), 20);
     });
     socket.addEventListener("error", () => reject(new Error("handshake or connection failed")));
-    socket.addEventListener("close", () => (heard === 10 ? resolve() : reject(new Error("cut"))));
+    socket.addEventListener("close", () => (echoes === 10 ? resolve() : reject(new Error("closed early"))));
   });
 }

@@ -9,7 +9,7 @@ function setUp(why?: string) {
   const full = () => {
     if (state.isFull) throw new Error("database or disk is full");
   };
-  const brittle = {
+  const failing = {
     intents: () => inner.intents(),
     events: (limit: number) => inner.events(limit),
     write: (intents: Parameters<typeof inner.write>[0]) => (full(), inner.write(intents)),
@@ -21,12 +21,12 @@ function setUp(why?: string) {
     takeSessions: () => inner.takeSessions(),
     close: () => inner.close(),
   };
-  return { state, store: new MonitoredStore(brittle, () => state.now, why) };
+  return { state, store: new MonitoredStore(failing, () => state.now, why) };
 }
 
 const intent = { kind: "mode", upstream: "a", mode: "draining", by: "ann", at: 1, why: "" } as const;
 
-test("a store says since when it keeps nothing, and why, until a write is kept again", () => {
+test("a store reports since when and why writes fail, until a write succeeds", () => {
   const { state, store } = setUp();
   store.write([intent]);
   expect(store.notKept).toBeUndefined();
@@ -41,7 +41,7 @@ test("a store says since when it keeps nothing, and why, until a write is kept a
   expect(store.notKept).toBeUndefined();
 });
 
-test("a store writes what it owes with the next write that is kept, the latest of each kind", () => {
+test("a store writes pending intents with the next write that succeeds, the latest for each key", () => {
   const { state, store } = setUp();
   store.write([intent, { ...intent, upstream: "b" }]);
   state.isFull = true;
@@ -55,7 +55,7 @@ test("a store writes what it owes with the next write that is kept, the latest o
   expect(store.intents()).toEqual([{ ...intent, mode: "ready" }, weight]);
 });
 
-test("a store that stands in for one that could not be opened says so for good", () => {
+test("a substitute for a store that could not be opened reports the error for good", () => {
   const { store } = setUp("Cannot use the state file: it is damaged");
   store.write([intent]);
   expect(store.notKept).toEqual({ since: 1_000, why: "Cannot use the state file: it is damaged" });

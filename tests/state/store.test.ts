@@ -27,7 +27,7 @@ function eventOf(seq: number): BalancerEvent {
   };
 }
 
-/** A file as version 1 left it. */
+/** A file of version 1. */
 function firstVersion(file: string): void {
   const database = new DatabaseSync(file);
   database.exec(`
@@ -42,19 +42,19 @@ function firstVersion(file: string): void {
 }
 
 describe("the store", () => {
-  test("remembers the latest intent for each aspect of each upstream over a restart", () => {
+  test("stores the latest intent for each aspect of each upstream across a restart", () => {
     const file = inFolder("new/folder/state.db");
     const store = openSqlite(file);
-    const said = { by: "bob", why: "" };
+    const meta = { by: "bob", why: "" };
     const added: Intent = {
-      ...{ ...said, kind: "added", upstream: "c", at: 4, pool: "main" },
+      ...{ ...meta, kind: "added", upstream: "c", at: 4, pool: "main" },
       spec: { id: "c", address, weight: 2, backup: true },
     };
-    const removed: Intent = { ...said, kind: "removed", upstream: "d", at: 5, pool: "main", address };
+    const removed: Intent = { ...meta, kind: "removed", upstream: "d", at: 5, pool: "main", address };
     store.write([mode("a", "draining", 1), mode("b", "maintenance", 2), added]);
     store.write([
       mode("a", "ready", 3),
-      { ...said, kind: "weight", upstream: "a", weight: 0, at: 6 },
+      { ...meta, kind: "weight", upstream: "a", weight: 0, at: 6 },
       removed,
     ]);
     store.close();
@@ -64,14 +64,14 @@ describe("the store", () => {
       mode("a", "ready", 3),
       added,
       removed,
-      { ...said, kind: "weight", upstream: "a", weight: 0, at: 6 },
+      { ...meta, kind: "weight", upstream: "a", weight: 0, at: 6 },
     ]);
     reopened.write([{ kind: "forgotten", upstream: "c", aspect: "member" }]);
     expect(reopened.intents().map(({ upstream }) => upstream)).toEqual(["b", "a", "d", "a"]);
     reopened.close();
   });
 
-  test("keeps sessions over a restart, for whoever asks first, in a file that older versions take too", () => {
+  test("stores sessions across a restart, returns them once, and stays readable for older versions", () => {
     const file = inFolder("sessions.db");
     const store = openSqlite(file);
     expect(store.takeSessions()).toEqual([]);
@@ -90,7 +90,7 @@ describe("the store", () => {
     again.close();
   });
 
-  test("takes all of several intents or none", () => {
+  test("writes all of several intents or none", () => {
     const store = openSqlite(":memory:");
     const wrong = { ...mode("b", "draining", 2), at: null as unknown as number };
     expect(() => store.write([mode("a", "draining", 1), wrong])).toThrow();
@@ -100,7 +100,7 @@ describe("the store", () => {
     store.close();
   });
 
-  test("in memory forgets with its end", () => {
+  test("in memory works, and can be closed twice", () => {
     const store = openSqlite(":memory:");
     store.write([mode("a", "draining", 1)]);
     expect(store.intents()).toHaveLength(1);
@@ -108,7 +108,7 @@ describe("the store", () => {
     store.close();
   });
 
-  test("keeps the record of events in order, and only the last ten thousand", () => {
+  test("stores events in order, and only the last ten thousand", () => {
     const file = inFolder("record.db");
     const store = openSqlite(file);
     store.record([{ ...eventOf(1), pool: null, upstream: null }]);
@@ -123,7 +123,7 @@ describe("the store", () => {
     reopened.close();
   });
 
-  test("takes over what a file of version 1 says, once, and leaves out what it cannot understand", () => {
+  test("migrates a file of version 1 once, and skips what it cannot read", () => {
     const file = inFolder("first.db");
     firstVersion(file);
     for (const _ of [1, 2]) {
@@ -136,35 +136,34 @@ describe("the store", () => {
     }
   });
 
-  test("refuses a file of a newer version, and does not touch it", () => {
+  test("rejects a file of a newer version", () => {
     const file = inFolder("newer.db");
     const database = new DatabaseSync(file);
     database.exec("CREATE TABLE later (a); PRAGMA user_version = 99;");
     database.close();
     expect(() => openSqlite(file)).toThrow(
-      /^Cannot use the state file: it was written by a newer version \(schema 99\), received .*newer\.db$/,
+      /^Cannot use the state file: it was written by a newer version \(schema 99\) \(received .*newer\.db\)$/,
     );
   });
 
-  test("says in one sentence that a file is damaged", () => {
+  test("reports a damaged file in one sentence", () => {
     const file = inFolder("damaged.db");
-    writeFileSync(
-      file,
-      "this is no database, and long enough to be taken for one by nobody at all. ".repeat(20),
-    );
-    expect(() => openSqlite(file)).toThrow(/^Cannot use the state file: .*, received .*damaged\.db$/);
+    writeFileSync(file, "this is not a database, but it is long enough that its header is read. ".repeat(20));
+    expect(() => openSqlite(file)).toThrow(/^Cannot use the state file: .* \(received .*damaged\.db\)$/);
   });
 
-  test("says in one sentence that a file is locked", () => {
+  test("reports a locked file in one sentence", () => {
     const file = inFolder("locked.db");
     openSqlite(file).close();
     const other = new DatabaseSync(file);
     other.exec("BEGIN IMMEDIATE");
-    expect(() => openSqlite(file)).toThrow(/^Cannot use the state file: .*locked.*, received .*locked\.db$/);
+    expect(() => openSqlite(file)).toThrow(
+      /^Cannot use the state file: .*locked.* \(received .*locked\.db\)$/,
+    );
     other.close();
   });
 
-  test("says in one sentence that a folder cannot be made", () => {
+  test("reports a folder that cannot be created in one sentence", () => {
     writeFileSync(inFolder("a-file"), "");
     expect(() => openSqlite(inFolder("a-file/state.db"))).toThrow(/^Cannot use the state file: /);
   });

@@ -1,10 +1,10 @@
-/** The machine's own Chromium, without a download: for browser tests and the project's pictures. */
+/** The installed Chromium, for browser tests and the project's screenshots. Nothing is downloaded. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, chromium, type Page } from "playwright-core";
 
-const places = [
+const paths = [
   process.env["CHROMIUM_PATH"],
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
@@ -12,14 +12,14 @@ const places = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-/** Where Chromium is; undefined if there is none. */
+/** The path of Chromium; undefined if it is not installed. */
 export function findChromium(): string | undefined {
-  return places.find((place) => place !== undefined && existsSync(place));
+  return paths.find((path) => path !== undefined && existsSync(path));
 }
 
 /**
- * Chromium heeds the last such list alone. First what Playwright would have listed and tests on loopback can tell; then
- * the two pages that Chromium loads for its address bar, which nobody sees here, with each window: as dear as ours.
+ * Chromium reads only the last such list. The first lines are Playwright's own entries that matter on loopback; the
+ * last line is the two pages that Chromium loads for its address bar with each window, which cost as much as ours.
  */
 const withoutFeatures = [
   ...["AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "PaintHolding"],
@@ -46,9 +46,9 @@ export function launchChromium(executablePath: string): Promise<Browser> {
 }
 
 /**
- * What the page complains of from now on: errors and warnings of its console, breaches of the content security policy
- * among them, and what nobody caught.
- * @param complaints where to note them: several pages may share a list
+ * Collects the page's problems from now on: errors and warnings of its console, including violations of the content
+ * security policy, and uncaught errors.
+ * @param complaints the list they are added to; several pages may share one
  */
 export function complaintsOf(page: Page, complaints: string[] = []): string[] {
   page.on("console", (message) => {
@@ -61,13 +61,13 @@ export function complaintsOf(page: Page, complaints: string[] = []): string[] {
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 export interface AxeOptions {
-  /** A selector; the whole page without it. */
+  /** A selector; the whole page by default. */
   readonly within?: string;
-  /** Only these rules of its. */
+  /** Runs only these rules. */
   readonly only?: readonly string[];
 }
 
-/** What axe-core holds against the page, however small: the rule and the element. */
+/** Every violation that axe-core finds on the page: the rule and the element. */
 export async function breaches(page: Page, { within = "html", only }: AxeOptions = {}): Promise<string[]> {
   await page.evaluate(axe);
   const options = only ? { runOnly: only } : {};

@@ -1,4 +1,4 @@
-/** The program in few files, made of the sources as they are: loading them one by one is most of what a start costs. */
+/** Bundles the current sources into few files: loading them one by one is most of the cost of a start. */
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "../..");
 const cache = join(root, "node_modules/.cache/evenkeel");
 
-/** Everything that may change what is built: the sources, what they import as text, and the packages. */
+/** A hash of everything that affects the build: the sources, the text that they import, and the packages. */
 function digestOfSources(): string {
   const hash = createHash("sha256").update(Bun.version);
   const folders = ["src", "public"].map((folder) => join(root, folder));
@@ -22,33 +22,39 @@ function digestOfSources(): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** So many states of the sources are kept: a run may be under way on one that is older by now. */
-const kept = 5;
+/** How many builds are kept: a test run in progress may still use an older one. */
+const maxBuilds = 5;
 
-/** Tests of several processes may come here at once: each builds aside, and the first one's is everybody's. */
+/** Test processes may build at the same time: each builds in its own folder, and the first rename wins. */
 async function build(): Promise<string> {
   const folder = join(cache, digestOfSources());
   const script = join(folder, "main.js");
   if (existsSync(script)) return script;
-  const aside = `${folder}.${process.pid}`;
+  const stagingFolder = `${folder}.${process.pid}`;
   const entrypoints = [join(root, "src/main.ts")];
-  await Bun.build({ entrypoints, target: "bun", splitting: true, sourcemap: "linked", outdir: aside });
+  await Bun.build({
+    entrypoints,
+    target: "bun",
+    splitting: true,
+    sourcemap: "linked",
+    outdir: stagingFolder,
+  });
   try {
-    renameSync(aside, folder);
-    forgetOldest();
+    renameSync(stagingFolder, folder);
+    removeOldest();
   } catch (error) {
-    rmSync(aside, { recursive: true, force: true });
+    rmSync(stagingFolder, { recursive: true, force: true });
     if (!existsSync(script)) throw error;
   }
   return script;
 }
 
-function forgetOldest(): void {
+function removeOldest(): void {
   const builds = readdirSync(cache).map((name) => join(cache, name));
   const builtAt = new Map(builds.map((folder) => [folder, statSync(folder).mtimeMs]));
   const newestFirst = builds.toSorted((left, right) => (builtAt.get(right) ?? 0) - (builtAt.get(left) ?? 0));
-  for (const folder of newestFirst.slice(kept)) rmSync(folder, { recursive: true });
+  for (const folder of newestFirst.slice(maxBuilds)) rmSync(folder, { recursive: true });
 }
 
-/** The script of the program, as `src/main.ts` is that of the sources. */
+/** The bundled program; `src/main.ts` is its source. */
 export const builtScript = await build();

@@ -1,4 +1,4 @@
-/** A collector that speaks OTLP over HTTP with JSON: keeps the spans that it is sent. */
+/** A test collector for OTLP over HTTP with JSON: stores the spans that it receives. */
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -29,15 +29,15 @@ interface OtlpBody {
 
 export interface Collector {
   readonly url: string;
-  /** Where it was asked, for each batch. */
+  /** The request path of each batch. */
   readonly paths: readonly string[];
-  /** Of the process that sent the last batch. */
+  /** Resource attributes of the process that sent the last batch. */
   resource(): Readonly<Record<string, unknown>>;
   spans(): readonly OtlpSpan[];
   close(): void;
 }
 
-/** @param refusal what it answers instead of taking what it is sent */
+/** @param refusal the response to every batch; batches are then not stored */
 export async function startCollector(refusal?: {
   readonly status: number;
   readonly retryAfter: string;

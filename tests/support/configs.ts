@@ -1,4 +1,4 @@
-/** Configurations in short: "main: a b;weight=2 | api: c" has two pools, with addresses that follow from the names. */
+/** Short notation for configurations: "main: a b;weight=2 | api: c" has two pools. Addresses are derived from the names. */
 
 import type { Config, PoolConfig } from "../../src/config/config.ts";
 import type { UpstreamSpec } from "../../src/pool/upstream.ts";
@@ -19,7 +19,7 @@ export function specOf(entry: string): UpstreamSpec {
   };
 }
 
-/** Everything else is as the defaults have it. */
+/** Settings that are not given have their defaults. */
 export function configOf(
   pools: string,
   change: Partial<Config> = {},
@@ -45,15 +45,15 @@ export function poolsIn({ pools }: Config): string {
   return pools.map(({ name, upstreams }) => `${name}: ${upstreams.map(entry).join(" ")}`).join(" | ");
 }
 
-const said = { by: "ann", at: 1, why: "because" };
+const meta = { by: "ann", at: 1, why: "because" };
 
-/** "added main/c;weight=2", "removed main/a", "weight a 5", "mode a draining". */
+/** Parses "added main/c;weight=2", "removed main/a", "weight a 5" or "mode a draining". */
 export function intentOf(text: string): Intent {
   const [kind = "", what = "", value = ""] = text.split(" ");
-  if (kind === "weight") return { ...said, kind, upstream: what, weight: Number(value) };
-  if (kind === "mode") return { ...said, kind, upstream: what, mode: value as "draining" };
+  if (kind === "weight") return { ...meta, kind, upstream: what, weight: Number(value) };
+  if (kind === "mode") return { ...meta, kind, upstream: what, mode: value as "draining" };
   const [pool = "", entry = ""] = what.split("/");
   const spec = specOf(entry);
-  if (kind === "added") return { ...said, kind, upstream: spec.id, pool, spec };
-  return { ...said, kind: "removed", upstream: spec.id, pool, address: spec.address };
+  if (kind === "added") return { ...meta, kind, upstream: spec.id, pool, spec };
+  return { ...meta, kind: "removed", upstream: spec.id, pool, address: spec.address };
 }

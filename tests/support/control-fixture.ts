@@ -1,4 +1,4 @@
-/** A balancer with a configuration file, its demo servers and its admin API: what the control plane's tests act on. */
+/** A balancer process with a configuration file, demo servers and its admin API, for the tests of the control plane. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,12 +10,12 @@ import { type DemoServer, startDemoServer } from "./demo-server.ts";
 import { fromBuild, type Program, Programs } from "./program.ts";
 import { until } from "./wait.ts";
 
-export interface Answer {
+export interface AdminResponse {
   readonly status: number;
   readonly body: Record<string, unknown>;
 }
 
-export class ControlRoom implements AsyncDisposable {
+export class BalancerFixture implements AsyncDisposable {
   #folder: string | undefined;
   readonly programs = new Programs();
   readonly #servers = new Map<string, DemoServer>();
@@ -24,7 +24,7 @@ export class ControlRoom implements AsyncDisposable {
   url = "";
   admin = "";
 
-  /** Made when it is first needed: a room whose tests are left out leaves nothing behind. */
+  /** Created on first use: skipped tests leave no folder behind. */
   get folder(): string {
     return (this.#folder ??= mkdtempSync(join(tmpdir(), "evenkeel-control-")));
   }
@@ -33,20 +33,20 @@ export class ControlRoom implements AsyncDisposable {
     return join(this.folder, "evenkeel.yaml");
   }
 
-  /** Starts demo servers, and gives the line that names each in a configuration file. */
-  async servers(...names: string[]): Promise<void> {
+  /** Starts one demo server for each name. */
+  async startServers(...names: string[]): Promise<void> {
     for (const name of names) this.#servers.set(name, await startDemoServer(name));
   }
 
-  addressOf(name: string): string {
+  urlOf(name: string): string {
     return this.#servers.get(name)?.url ?? "";
   }
 
-  /** Text of a file with one pool; options follow a name, as in "b;weight=2". */
+  /** A configuration file with one pool; options follow a name, as in "b;weight=2". */
   poolWith(names: readonly string[], more = ""): string {
     const lines = names.map((entry) => {
       const [name = "", ...options] = entry.split(";");
-      return `      - "${[this.addressOf(name), `name=${name}`, ...options].join(";")}"\n`;
+      return `      - "${[this.urlOf(name), `name=${name}`, ...options].join(";")}"\n`;
     });
     return `pools:\n  main:\n    probe: { path: /readyz }\n${more}    upstreams:\n${lines.join("")}`;
   }
@@ -60,15 +60,15 @@ export class ControlRoom implements AsyncDisposable {
     await this.restart();
   }
 
-  /** With the same file and state. */
+  /** Starts the balancer again with the same file and state. */
   async restart(): Promise<void> {
-    const where = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", this.file];
-    this.proxy = this.programs.start([...fromBuild, "proxy", ...where, ...this.#flags]);
+    const listen = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", this.file];
+    this.proxy = this.programs.start([...fromBuild, "proxy", ...listen, ...this.#flags]);
     this.url = `http://127.0.0.1:${await this.proxy.port("balancer")}`;
     this.admin = `http://127.0.0.1:${await this.proxy.port("admin")}`;
   }
 
-  async ask(method: string, path: string, body?: object | string): Promise<Answer> {
+  async callAdmin(method: string, path: string, body?: object | string): Promise<AdminResponse> {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const headers = { "X-Evenkeel-Actor": "ann", "Content-Type": "application/json" };
     const response = await fetch(this.admin + path, {
@@ -80,7 +80,7 @@ export class ControlRoom implements AsyncDisposable {
   }
 
   async snapshot(): Promise<Snapshot> {
-    return (await this.ask("GET", "/api/snapshot")).body as unknown as Snapshot;
+    return (await this.callAdmin("GET", "/api/snapshot")).body as unknown as Snapshot;
   }
 
   async upstream(id: string): Promise<UpstreamSnapshot | undefined> {
@@ -93,10 +93,10 @@ export class ControlRoom implements AsyncDisposable {
   }
 
   async events(query = ""): Promise<readonly BalancerEvent[]> {
-    return (await this.ask("GET", `/api/events?${query}`)).body["events"] as BalancerEvent[];
+    return (await this.callAdmin("GET", `/api/events?${query}`)).body["events"] as BalancerEvent[];
   }
 
-  /** Resolves when the metric counts as many ends of this kind. */
+  /** Resolves when the metric counts this many reloads with this result. */
   async reloaded(result: string, times = 1): Promise<void> {
     const line = `evenkeel_config_reload_total{result="${result}"} ${times}`;
     const has = async () => (await (await fetch(`${this.admin}/metrics`)).text()).includes(line);

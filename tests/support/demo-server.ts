@@ -1,4 +1,4 @@
-/** A demo server in the tests' own process: for those that have nothing to do to it, and would only pay for its start. */
+/** A demo server in the test process, for tests that need no separate process and no control over it. */
 
 import { startBackend } from "../../src/backend/backend.ts";
 import { runtime } from "../../src/runtime/bun.ts";
@@ -9,9 +9,9 @@ export interface DemoServer {
   close(): void;
 }
 
-/** @param latencyMs how long an answer takes, so that a load keeps its requests in flight and the processors free */
+/** @param latencyMs the response time: a load keeps its requests in flight without using all processors */
 export async function startDemoServer(name: string, latencyMs = { min: 5, max: 15 }): Promise<DemoServer> {
-  const place = { hostname: "127.0.0.1", port: 0 };
-  const { port, close } = await startBackend({ name, ...place, latencyMs, failRate: 0 }, runtime);
+  const listen = { hostname: "127.0.0.1", port: 0 };
+  const { port, close } = await startBackend({ name, ...listen, latencyMs, failRate: 0 }, runtime);
   return { port, url: `http://127.0.0.1:${port}`, close };
 }

@@ -1,4 +1,4 @@
-/** A pool on a clock that tests move by hand, with attempts that end as told: the domain without any engine. */
+/** A pool on a fake clock, with attempts that tests end themselves: the domain without an engine. */
 
 import { defaults } from "../../src/config/config.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
@@ -11,33 +11,33 @@ import { Pool } from "../../src/pool/pool.ts";
 import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 import { testLimits } from "./upstreams.ts";
 
-/** As the configuration has them by default. */
+/** The configuration's defaults. */
 export const outlierLimits: OutlierLimits = defaults.pool.outlier;
 
-export interface DomainOptions {
+export interface PoolFixtureOptions {
   readonly weights?: readonly number[];
-  /** Which of them are backups, by index. */
+  /** The indexes of the backups. */
   readonly backups?: readonly number[];
   readonly policy?: PolicyName;
   readonly limits?: Partial<UpstreamLimits>;
   readonly maxEjectedShare?: number;
-  /** Whether probes have passed once. */
+  /** Whether every upstream starts with one passed probe. Default true. */
   readonly isProbed?: boolean;
   readonly seed?: number;
 }
 
-export interface Domain {
+export interface PoolFixture {
   readonly now: { ms: number };
   readonly random: Random;
   readonly pool: Pool;
   readonly upstreams: readonly Upstream[];
-  /** What the pool's observer heard: "a up→ejected consecutive_failures", "panic true". */
-  readonly heard: string[];
-  /** An attempt under way. */
-  start(upstream: Upstream): Attempt;
-  /** An attempt that began and ended at once. */
-  run(upstream: Upstream | undefined, sign: "ok" | "bad" | "gone"): void;
-  /** Ids of a list, joined. */
+  /** Calls of the pool's observer: "a up→ejected consecutive_failures", "panic true". */
+  readonly changes: string[];
+  /** Starts an attempt. */
+  startAttempt(upstream: Upstream): Attempt;
+  /** Starts an attempt and ends it at once. */
+  runAttempt(upstream: Upstream | undefined, signal: "ok" | "bad" | "gone"): void;
+  /** The ids of a list, joined. */
   ids(list: readonly Upstream[]): string;
 }
 
@@ -47,7 +47,7 @@ const outcomes: Readonly<Record<"ok" | "bad" | "gone", Outcome>> = {
   gone: cancelled,
 };
 
-export function domain(options: DomainOptions = {}): Domain {
+export function createPoolFixture(options: PoolFixtureOptions = {}): PoolFixture {
   const { weights = [1, 1, 1], backups = [], seed = 1 } = options;
   const now = { ms: 1_000 };
   const random = seededRandom(seed);
@@ -64,7 +64,7 @@ export function domain(options: DomainOptions = {}): Domain {
     const id = weights.length <= 26 ? String.fromCharCode(97 + i) : `u${i}`;
     return new Upstream({ id, address, weight, backup: backups.includes(i) }, limits);
   });
-  const heard: string[] = [];
+  const changes: string[] = [];
   const pool = new Pool({
     name: "main",
     policy: policyEntry(options.policy ?? "round-robin").create({ random, clock }),
@@ -74,30 +74,30 @@ export function domain(options: DomainOptions = {}): Domain {
     maxEjectedShare: options.maxEjectedShare ?? 0.5,
     observer: {
       outlierChanged: (_, { upstream, from, to, reason }) =>
-        heard.push(`${upstream.id} ${from}→${to} ${reason}`),
-      panicChanged: (_, isPanicking) => heard.push(`panic ${isPanicking}`),
+        changes.push(`${upstream.id} ${from}→${to} ${reason}`),
+      panicChanged: (_, isPanicking) => changes.push(`panic ${isPanicking}`),
     },
   });
   if (options.isProbed !== false) for (const upstream of upstreams) pool.recordProbe(upstream, true);
-  const start = (upstream: Upstream) => {
+  const startAttempt = (upstream: Upstream) => {
     const attempt = new Attempt(clock, { attemptEnded() {} }, httpResponseClassifier);
     attempt.start(upstream, pool);
     return attempt;
   };
-  const run: Domain["run"] = (upstream, sign) => {
-    if (!upstream) throw new Error("nobody was chosen");
-    const attempt = start(upstream);
-    if (sign === "ok") attempt.responseStarted(200);
-    attempt.end(outcomes[sign]);
+  const runAttempt: PoolFixture["runAttempt"] = (upstream, signal) => {
+    if (!upstream) throw new Error("no upstream was selected");
+    const attempt = startAttempt(upstream);
+    if (signal === "ok") attempt.responseStarted(200);
+    attempt.end(outcomes[signal]);
   };
   return {
     now,
     random,
     pool,
     upstreams,
-    heard,
-    start,
-    run,
+    changes,
+    startAttempt,
+    runAttempt,
     ids: (list) => list.map(({ id }) => id).join(""),
   };
 }

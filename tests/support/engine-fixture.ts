@@ -1,4 +1,4 @@
-/** A stage for one engine: pools of real origins in front of it, and a record of what the observers heard. */
+/** Starts an engine with a pool of real origins behind it, and collects the calls of its observers. */
 
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import type { Engine, EngineListener, EngineOptions } from "../../src/engine/engine.ts";
@@ -18,43 +18,43 @@ import type { Tracer } from "../../src/proxy/trace-context.ts";
 import { outlierLimits } from "./domain.ts";
 import { testLimits } from "./upstreams.ts";
 
-export interface StageOptions {
+export interface EngineFixtureOptions {
   readonly ports: readonly number[];
   readonly policy?: PolicyName;
   readonly retries?: number;
   readonly timeouts?: Partial<Timeouts>;
-  /** Further rules of the destination. */
+  /** More settings of the destination. */
   readonly destination?: Partial<Destination>;
-  /** A queue in front of the pool, and how many attempts each upstream takes at a time. */
+  /** A queue in front of the pool, and the maximum number of attempts in flight on each upstream. */
   readonly queue?: QueueLimits & { readonly maxInFlight: number };
-  /** Idempotent requests that wait for so long get a second attempt; none does without it. */
+  /** Idempotent requests are hedged after this wait; never by default. */
   readonly hedgeAfterMs?: number;
-  /** Failures in a row that eject an upstream; none does without it. */
+  /** Consecutive failures that eject an upstream; never by default. */
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineOptions["clientTimeouts"]>;
   readonly isTrustedProxy?: EngineOptions["isTrustedProxy"];
-  /** Requests are traced. */
+  /** Traces requests. */
   readonly trace?: Tracer;
 }
 
-export interface Ended {
+export interface EndedAttempt {
   readonly upstream: string;
   readonly status: number;
   readonly outcome: Outcome;
 }
 
-export interface Stage {
+export interface EngineFixture {
   readonly port: number;
   readonly listener: EngineListener;
   readonly pool: Pool;
   readonly faults: FaultRegistry;
-  readonly ended: Ended[];
+  readonly ended: EndedAttempt[];
   readonly refused: string[];
   readonly retried: string[];
   readonly hedged: string[];
   readonly bugs: unknown[];
   readonly records: RequestRecord[];
-  /** Requests that wait for a place. */
+  /** The number of requests in the queue. */
   queued(): number;
   close(): void;
 }
@@ -66,7 +66,7 @@ export const testTimeouts: Timeouts = {
   tunnelIdleMs: 5_000,
 };
 
-export async function stage(engine: Engine, options: StageOptions): Promise<Stage> {
+export async function startEngine(engine: Engine, options: EngineFixtureOptions): Promise<EngineFixture> {
   const random = seededRandom(1);
   const { ejectsAfter, queue, trace } = options;
   const limits = {
@@ -89,15 +89,16 @@ export async function stage(engine: Engine, options: StageOptions): Promise<Stag
   });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const timeouts = { ...testTimeouts, ...options.timeouts };
-  const line = queue && new Queue({ pool, limits: queue, clock: systemClock, schedule: systemSchedule });
+  const requestQueue =
+    queue && new Queue({ pool, limits: queue, clock: systemClock, schedule: systemSchedule });
   const destination: Destination = {
     ...{ pool, timeouts, retries: options.retries ?? 1 },
-    ...(line && { queue: line }),
+    ...(requestQueue && { queue: requestQueue }),
     ...(options.hedgeAfterMs !== undefined && { mayHedge: true }),
     ...options.destination,
   };
-  const record = {
-    ended: [] as Ended[],
+  const observed = {
+    ended: [] as EndedAttempt[],
     refused: [] as string[],
     retried: [] as string[],
     hedged: [] as string[],
@@ -106,17 +107,17 @@ export async function stage(engine: Engine, options: StageOptions): Promise<Stag
   };
   const observer: ConstructorParameters<typeof Exchange>[0]["observer"] = {
     attemptEnded: ({ upstream, status }, outcome) =>
-      record.ended.push({ upstream: upstream.id, status, outcome }),
-    retried: (_, failed) => record.retried.push(failed.reason),
+      observed.ended.push({ upstream: upstream.id, status, outcome }),
+    retried: (_, failed) => observed.retried.push(failed.reason),
     notRetried: () => {},
-    hedged: (_, result) => record.hedged.push(result),
-    refused: (_, refused) => record.refused.push(refused.reason),
+    hedged: (_, result) => observed.hedged.push(result),
+    refused: (_, refused) => observed.refused.push(refused.reason),
   };
   const records: RecordSink = {
     wants: () => true,
     wantsSlow: () => true,
     wantsFailed: () => true,
-    accept: ({ record: taken }) => void record.records.push(taken),
+    accept: ({ record: requestRecord }) => void observed.records.push(requestRecord),
   };
   const faults = new FaultRegistry();
   const exchanges = {
@@ -142,15 +143,15 @@ export async function stage(engine: Engine, options: StageOptions): Promise<Stag
     exchange: () => new Exchange(exchanges),
     requestId: requestIds(random),
     isTrustedProxy: options.isTrustedProxy ?? (() => false),
-    log: { bug: (error) => void record.bugs.push(error), warn: () => {} },
+    log: { bug: (error) => void observed.bugs.push(error), warn: () => {} },
   });
   return {
     port: listener.port,
     listener,
     pool,
     faults,
-    ...record,
-    queued: () => line?.size ?? 0,
+    ...observed,
+    queued: () => requestQueue?.size ?? 0,
     close() {
       hedger.stop();
       listener.close();

@@ -1,4 +1,4 @@
-/** A strict reader of the Prometheus text format 0.0.4, with what promtool asks of names and histograms besides. */
+/** A strict parser of the Prometheus text format 0.0.4 that also checks promtool's rules for names and histograms. */
 
 export interface Series {
   readonly name: string;
@@ -13,31 +13,31 @@ interface Family {
   readonly series: Series[];
 }
 
-export interface Read {
+export interface ParsedExposition {
   readonly families: ReadonlyMap<string, Family>;
-  /** Everything that is wrong, a sentence each. */
+  /** Every violation, one sentence each. */
   readonly problems: readonly string[];
 }
 
 const types: readonly string[] = ["counter", "gauge", "histogram"];
-/** Not base units: Prometheus wants seconds and bytes, and ratios from 0 to 1. */
+/** Units that are not base units: Prometheus requires seconds, bytes, and ratios from 0 to 1. */
 const badUnits =
   /_(ms|milliseconds?|us|microseconds?|minutes?|hours?|days?|kb|kib|kilobytes|mb|mib|megabytes|percent)(_|$)/;
 
-export function readExposition(text: string): Read {
+export function readExposition(text: string): ParsedExposition {
   const families = new Map<string, Family>();
   const problems: string[] = [];
   const wrong = (what: string) => void problems.push(what);
   let current: Family | undefined;
   const enter = (name: string): Family => {
     if (current?.name === name) return current;
-    if (families.has(name)) wrong(`${name} stands in two places`);
+    if (families.has(name)) wrong(`${name} appears in two places`);
     current = families.get(name) ?? { name, series: [] };
     families.set(name, current);
     return current;
   };
 
-  if (!text.endsWith("\n")) wrong("the last line does not end");
+  if (!text.endsWith("\n")) wrong("the last line has no line feed");
   for (const line of text.split("\n").slice(0, -1)) {
     const comment = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line);
     if (comment) {
@@ -59,7 +59,7 @@ export function readExposition(text: string): Read {
     }
     const series = seriesIn(line);
     if (!series) {
-      wrong(`this is no sample: ${line}`);
+      wrong(`malformed sample: ${line}`);
       continue;
     }
     const family = enter(familyNameOf(series.name, families));
@@ -100,11 +100,12 @@ function problemsOf({ name, help, type, series }: Family): string[] {
   if (help === undefined || type === undefined) problems.push(`${name} lacks HELP or TYPE`);
   if (name !== name.toLowerCase() || name.includes(":")) problems.push(`${name} is not snake_case`);
   if (badUnits.test(name)) problems.push(`${name} is not in base units`);
-  if ((type === "counter") !== name.endsWith("_total")) problems.push(`${name} is a ${type} by that name`);
+  if ((type === "counter") !== name.endsWith("_total"))
+    problems.push(`${name} is a ${type}, which its suffix contradicts`);
   if (/_(counter|gauge|histogram)(_|$)/.test(name)) problems.push(`${name} names its type`);
   const keys = series.map(({ name: full, labels }) => `${full} ${keyOf(labels)}`);
   for (const key of new Set(keys.filter((key, index) => keys.indexOf(key) !== index))) {
-    problems.push(`${key} is there twice`);
+    problems.push(`${key} appears twice`);
   }
   const shapes = new Set(series.map(({ labels }) => Object.keys(without(labels, "le")).toSorted().join()));
   if (shapes.size > 1) problems.push(`${name} has samples with different labels`);
@@ -125,15 +126,15 @@ function histogramProblems(name: string, series: readonly Series[]): string[] {
     const counts = buckets.map(({ value }) => value);
     const count = own.filter((each) => each.name === `${name}_count`);
     const sum = own.filter((each) => each.name === `${name}_sum`);
-    const said = `${name} ${key}`;
+    const label = `${name} ${key}`;
     if (own.length !== buckets.length + 2 || count.length !== 1 || sum.length !== 1)
-      problems.push(`${said} needs buckets, one sum and one count`);
+      problems.push(`${label} needs buckets, one sum and one count`);
     if (edges.some((edge, index) => Number.isNaN(edge) || edge <= (edges[index - 1] ?? -Infinity)))
-      problems.push(`${said} has edges that do not grow`);
+      problems.push(`${label} has bucket bounds that do not increase`);
     if (counts.some((value, index) => value < (counts[index - 1] ?? 0)))
-      problems.push(`${said} is not cumulative`);
+      problems.push(`${label} is not cumulative`);
     if (edges.at(-1) !== Infinity || counts.at(-1) !== count[0]?.value)
-      problems.push(`${said} does not end with +Inf and its count`);
+      problems.push(`${label} does not end with +Inf and its count`);
   }
   return problems;
 }

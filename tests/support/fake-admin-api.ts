@@ -1,4 +1,4 @@
-/** A stand-in for the admin side: a real HTTP listener that serves a scriptable snapshot and records what is asked of it. */
+/** A fake admin API: a real HTTP listener that serves a snapshot which tests replace, and stores the requests it receives. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -17,39 +17,39 @@ import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
 import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
-import { type RequestDesk, requestDesk } from "./requests-fixture.ts";
+import { type FakeRequestsApi, fakeRequestsApi } from "./requests-fixture.ts";
 
 export interface ModePost {
   readonly id: string;
-  /** "draining" also for what came to the drain address. */
+  /** "draining" also for requests to the drain path. */
   readonly mode: unknown;
   readonly reason: unknown;
   readonly actor: string | undefined;
   readonly authorization: string | undefined;
 }
 
-export interface AdminStandIn {
+export interface FakeAdminApi {
   readonly port: number;
   readonly url: string;
-  /** What is served; a test replaces or changes it at will. */
+  /** The snapshot that is served; tests may replace it. */
   snapshot: Snapshot;
   /** How often the snapshot was read. */
   reads: number;
-  /** Answers everything instead, when set. */
-  answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
-  /** Of what the front door answers. */
-  doorStatus: number;
+  /** Responds to all requests instead, when set. */
+  respond: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  /** The status of responses in the balancer's place. */
+  balancerStatus: number;
   readonly posts: ModePost[];
   settings: readonly Setting[];
-  readonly desk: RequestDesk;
+  readonly requestsApi: FakeRequestsApi;
   intents: readonly Intent[];
   /** Oldest first. */
   events: readonly BalancerEvent[];
   close(): Promise<void>;
 }
 
-/** @param port 0 takes any free one; a given one lets a test bring the same address back */
-export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Promise<AdminStandIn> {
+/** @param port 0 takes any free port; a fixed port lets a test restart at the same address */
+export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Promise<FakeAdminApi> {
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => void respond(request, response));
   server.on("connection", (socket) => {
@@ -61,16 +61,16 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     server.listen(port, "127.0.0.1", resolve);
   });
   const bound = (server.address() as AddressInfo).port;
-  const standIn: AdminStandIn = {
+  const api: FakeAdminApi = {
     port: bound,
     url: `http://127.0.0.1:${bound}`,
     snapshot,
     reads: 0,
-    answer: undefined,
-    doorStatus: 200,
+    respond: undefined,
+    balancerStatus: 200,
     posts: [],
     settings: someSettings,
-    desk: requestDesk(),
+    requestsApi: fakeRequestsApi(),
     intents: someIntents(),
     events: someEvents(),
     close: () =>
@@ -81,33 +81,33 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
   };
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (standIn.answer) return standIn.answer(request, response);
+    if (api.respond) return api.respond(request, response);
     if (request.method === "GET" && request.url === "/api/snapshot") {
-      standIn.reads += 1;
-      return send(response, 200, { ...standIn.snapshot, at: Date.now() });
+      api.reads += 1;
+      return send(response, 200, { ...api.snapshot, at: Date.now() });
     }
     if (request.method === "GET" && request.url === "/api/me") {
       return send(response, 200, { kind: "anybody", name: null, role: "admin", login: false });
     }
-    const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://admin.example");
     if (request.method === "GET" && pathname === "/api/history") {
-      const answer = historyOf(standIn.snapshot, searchParams);
-      return answer ? send(response, 200, answer) : send(response, 404, missing);
+      const result = historyOf(api.snapshot, searchParams);
+      return result ? send(response, 200, result) : send(response, 404, missing);
     }
     if (request.method === "GET" && pathname === "/api/config") {
-      return send(response, 200, { settings: standIn.settings });
+      return send(response, 200, { settings: api.settings });
     }
-    if (await standIn.desk.answers(request, response)) return;
+    if (await api.requestsApi.handle(request, response)) return;
     if (request.method === "GET" && pathname === "/api/events") {
       const after = Number(searchParams.get("after") ?? 0);
       const isAudit = searchParams.has("by-operators");
-      const asked = standIn.events.filter(
+      const matching = api.events.filter(
         ({ seq, by }) => seq > after && !(isAudit && ["prober", "balancer"].includes(by)),
       );
-      return send(response, 200, { events: asked });
+      return send(response, 200, { events: matching });
     }
     if (request.method === "GET" && pathname === "/api/state") {
-      return send(response, 200, { intents: standIn.intents });
+      return send(response, 200, { intents: api.intents });
     }
     if (request.method === "GET" && pathname === "/api/state/export") {
       response.writeHead(200, { "content-type": "application/yaml" });
@@ -127,7 +127,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     const one = /^\/api\/upstreams\/([^/]+)$/.exec(pathname);
     if (request.method === "GET" && one) {
       const id = decodeURIComponent(one[1] ?? "");
-      const found = upstreamsOf(standIn.snapshot).find((each) => each.id === id);
+      const found = upstreamsOf(api.snapshot).find((each) => each.id === id);
       return found ? send(response, 200, detailOf(found)) : send(response, 404, missing);
     }
     const match = /^\/api\/upstreams\/([^/]+)\/(mode|drain)$/.exec(pathname);
@@ -136,21 +136,21 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       const body = JSON.parse(await bodyOf(request)) as { mode?: Mode; reason: string };
       const { mode = "draining", reason } = body;
       const { "x-evenkeel-actor": actor, authorization } = request.headers;
-      standIn.posts.push({ id, mode, reason, actor: actor?.toString(), authorization });
-      standIn.snapshot = withMode(standIn.snapshot, id, mode, { by: String(actor), why: reason });
-      const changed = upstreamsOf(standIn.snapshot).find((upstream) => upstream.id === id);
+      api.posts.push({ id, mode, reason, actor: actor?.toString(), authorization });
+      api.snapshot = withMode(api.snapshot, id, mode, { by: String(actor), why: reason });
+      const changed = upstreamsOf(api.snapshot).find((upstream) => upstream.id === id);
       if (changed) return send(response, 200, changed);
       return send(response, 404, missing);
     }
-    // The same listener stands in for the front door.
-    send(response, standIn.doorStatus, { path: request.url });
+    // The same listener also takes the balancer's place.
+    send(response, api.balancerStatus, { path: request.url });
   }
-  return standIn;
+  return api;
 }
 
 const missing = { reason: "upstream_unknown", detail: "There is no such upstream." };
 
-/** A day of waves, the same for every series: made up from the time alone, so that two answers agree. */
+/** A day of sine waves, the same for every series: computed from the time alone, so that two responses agree. */
 export function historyOf(snapshot: Snapshot, query: URLSearchParams): HistoryResult | undefined {
   const window = windowNamed(query.get("window") ?? "5m") ?? "5m";
   const keys: SeriesKey[] = snapshot.pools.flatMap(({ name, upstreams }) => [
@@ -158,13 +158,13 @@ export function historyOf(snapshot: Snapshot, query: URLSearchParams): HistoryRe
     ...upstreams.map(({ id }) => ({ pool: name, upstream: id })),
   ]);
   const [pool, upstream] = [query.get("pool"), query.get("upstream")];
-  const asked = keys.filter((key) => key.upstream === upstream && (pool === null || key.pool === pool));
-  if (asked.length === 0 && (pool !== null || upstream !== null)) return undefined;
+  const matching = keys.filter((key) => key.upstream === upstream && (pool === null || key.pool === pool));
+  if (matching.length === 0 && (pool !== null || upstream !== null)) return undefined;
   const { spanMs, stepMs } = windows[window];
   const columns = columnsOf(
     wavesUntil(Date.now(), { spanMs, stepMs, since: Number(query.get("since") ?? 0) }),
   );
-  return { window, stepMs, series: asked.map((key) => ({ ...key, columns })) };
+  return { window, stepMs, series: matching.map((key) => ({ ...key, columns })) };
 }
 
 interface Waves {
@@ -262,7 +262,7 @@ type SomeEvent = readonly [
   detail: string,
 ];
 
-/** A morning's, oldest first. */
+/** The events of a morning, oldest first. */
 function someEvents(): readonly BalancerEvent[] {
   const rows: readonly SomeEvent[] = [
     [9_000_000, "phase", null, "starting", "ready", "lifecycle", "balancer", ""],
@@ -283,7 +283,7 @@ function someEvents(): readonly BalancerEvent[] {
   }));
 }
 
-const someExport = `# What was set at run time: these lists take the place of those in the configuration file.
+const someExport = `# Set at run time: these lists replace the ones in the configuration file.
 pools:
   main:
     upstreams:
@@ -307,7 +307,7 @@ function withMode(
   snapshot: Snapshot,
   id: string,
   mode: Mode,
-  said: { readonly by: string; readonly why: string },
+  change: { readonly by: string; readonly why: string },
 ): Snapshot {
   const status: Status = mode === "ready" ? "passing" : mode;
   const now = Date.now();
@@ -317,7 +317,7 @@ function withMode(
     status,
     fit: mode === "ready",
     statusSince: now,
-    modeSet: { ...said, at: now },
+    modeSet: { ...change, at: now },
     drain: mode === "draining" ? drain : null,
   });
 }
@@ -366,7 +366,7 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
   };
 }
 
-/** @param share of the time that is counted: since it is up, and a day at most */
+/** @param share the uptime's share of the counted time, which is at most a day */
 export function upFor(sinceMs: number, share = 1): UptimeSnapshot {
   return { state: "up", since: Date.now() - sinceMs, share, countedMs: Math.min(sinceMs, 86_400_000) };
 }
@@ -410,14 +410,14 @@ export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
   };
 }
 
-/** Three upstreams, all well, without traffic. */
+/** Three passing upstreams without traffic. */
 export function calmSnapshot(): Snapshot {
   return snapshotOf(
     pool({ upstreams: [upstream("localhost:8081"), upstream("localhost:8082"), upstream("localhost:8083")] }),
   );
 }
 
-/** A working day: traffic everywhere, one upstream just refused its probes, one is being emptied, one worker is being started anew. */
+/** A busy balancer: traffic on all upstreams, one with failing probes, one draining, one worker restarting. */
 export function busySnapshot(): Snapshot {
   const now = Date.now();
   const busy = (requests: number, rate: number, p50Ms: number, errors = 0) =>

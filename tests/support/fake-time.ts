@@ -1,4 +1,4 @@
-/** Time that a test moves by hand: a clock and a schedule that agree. */
+/** A clock and a schedule that a test advances itself. */
 
 import type { Cancel, Clock, Schedule } from "../../src/lib/clock.ts";
 
@@ -14,12 +14,12 @@ export class FakeTime {
     return () => (this.#tasks = this.#tasks.filter((other) => other !== entry));
   };
 
-  /** How long until each waiting task, soonest first. */
+  /** Milliseconds until each scheduled task, soonest first. */
   get waits(): number[] {
     return this.#tasks.map(({ at }) => at - this.#now).toSorted((left, right) => left - right);
   }
 
-  /** Moves on, running what falls due in its order; lets promises settle in between. */
+  /** Advances the time and runs due tasks in order; promises settle in between. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {

@@ -1,4 +1,4 @@
-/** Preloaded into a program: throws where nobody catches it, when told to by a signal, or as soon as it starts. */
+/** Preloaded into a program: throws uncaught exceptions on SIGUSR2, or as soon as the program has its handler. */
 
 import { writeFileSync } from "node:fs";
 
@@ -6,7 +6,7 @@ const { FAULT_TIMES = "1", FAULT_AT_START, FAULT_THROWN } = process.env;
 
 function throwOften(times: number): void {
   for (let i = 0; i < times; i++) setTimeout(() => fail(), 0);
-  // They come in their order: all have been thrown by now.
+  // Timers fire in order: all errors were thrown before this one.
   setTimeout(() => FAULT_THROWN && writeFileSync(`${FAULT_THROWN}.${process.pid}`, ""), 0);
 }
 
@@ -17,9 +17,9 @@ function fail(): never {
 process.on("SIGUSR2", () => throwOften(Number(FAULT_TIMES)));
 
 if (FAULT_AT_START) {
-  const look = setInterval(() => {
+  const timer = setInterval(() => {
     if (process.listenerCount("uncaughtException") === 0) return;
-    clearInterval(look);
+    clearInterval(timer);
     fail();
   }, 1);
 }

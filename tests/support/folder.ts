@@ -1,11 +1,11 @@
-/** A folder of its own for the tests of a file: made when it is first needed, and gone after the last of them. */
+/** A temporary folder for the tests of one file, created on first use and deleted after the last test. */
 
 import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Gives the path of what is called so in it, or its own; asked only by tests that run, it leaves nothing behind. */
+/** Returns a function for paths in the folder; without a name it returns the folder. Skipped tests create nothing. */
 export function temporaryFolder(purpose: string): (name?: string) => string {
   let folder: string | undefined;
   afterAll(() => {

@@ -1,5 +1,5 @@
-# Runs a command as a child with a channel on which nothing can be said any more, though its other end is still open:
-# what a child meets in the moment in which its parent is killed. Says one thing, waits, and exits as the child did.
+# Runs a command as a child with an IPC channel that is shut down for writing while the parent's end stays open:
+# what a child sees at the moment its parent is killed. Sends one message, waits, and exits with the child's status.
 use strict; use warnings; use Socket; use Fcntl;
 socketpair(my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die "Cannot make a channel: $!";
 fcntl($theirs, F_SETFD, 0);

@@ -1,18 +1,18 @@
-/** A steady load of requests, which remembers everything that went wrong. */
+/** A steady load of requests that collects every failure. */
 
 export interface Load {
-  /** Requests answered so far, well or not. */
+  /** Completed requests, successful or not. */
   readonly count: number;
-  /** Everything but a whole 200. */
+  /** Every result except a complete response with status 200. */
   readonly failures: readonly string[];
-  /** The longest that a request took, milliseconds, since the last time this was asked. */
+  /** The longest request since the last call, milliseconds. */
   worstMs(): number;
-  /** How often each server answered. */
+  /** Responses by server. */
   readonly servers: ReadonlyMap<string, number>;
   stop(): Promise<void>;
 }
 
-/** @param clients how many ask at the same time, each one request after the other */
+/** @param clients concurrent clients, each of which sends one request after the other */
 export function startLoad(url: string, clients: number, init: () => RequestInit = () => ({})): Load {
   const failures: string[] = [];
   const servers = new Map<string, number>();

@@ -1,4 +1,4 @@
-/** A program for chaos tests: a server with no queue to speak of and no kept connections. Stopped, it is a black hole. */
+/** A server program for chaos tests with a backlog of 1 and no keep-alive. When stopped, it drops connections silently. */
 
 import { writeSync } from "node:fs";
 import { createServer } from "node:http";

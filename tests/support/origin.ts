@@ -1,62 +1,62 @@
-/** A scriptable upstream on raw sockets: it sees the bytes as they came and answers with whatever bytes a test wants. */
+/** A scriptable upstream on raw sockets: it exposes the received bytes and responds with any bytes. */
 
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
 export interface ReceivedRequest {
-  /** The head as it came, without the empty line. */
+  /** The head as received, without the empty line. */
   readonly head: string;
   readonly method: string;
   readonly target: string;
-  /** In the order and spelling in which they came. */
-  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
-  /** First value of a field, by any spelling of its name. */
-  field(name: string): string | undefined;
+  /** Headers in the order and spelling received. */
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+  /** The first value of a header; the name is case-insensitive. */
+  header(name: string): string | undefined;
   /** The body with its framing removed. */
   readonly body: Buffer;
-  /** Which connection it came on, counted from 1. */
+  /** The number of its connection, counted from 1. */
   readonly connection: number;
 }
 
-export type Answer = (request: ReceivedRequest, socket: Socket) => void | Promise<void>;
+export type Responder = (request: ReceivedRequest, socket: Socket) => void | Promise<void>;
 
 export interface Origin {
   readonly port: number;
   readonly url: string;
-  /** Everything received, also what was not answered. */
+  /** Every received request, with or without a response. */
   readonly requests: readonly ReceivedRequest[];
-  /** How many connections were accepted so far. */
+  /** Number of connections accepted so far. */
   connections(): number;
-  /** Connections that are open now. */
+  /** Number of open connections. */
   open(): number;
   close(): Promise<void>;
 }
 
 export interface OriginOptions {
-  /** Called when a whole request has arrived. */
-  readonly answer: Answer;
-  /** Called as soon as a head has arrived; true takes the socket over: nothing more is parsed on it. */
+  /** Called when a complete request has arrived. */
+  readonly respond: Responder;
+  /** Called when a head has arrived. True takes over the socket: no more bytes of it are parsed. */
   readonly onHead?: (request: ReceivedRequest, socket: Socket) => boolean;
-  /** Called when a connection was accepted. */
+  /** Called when a connection is accepted. */
   readonly onConnect?: (socket: Socket) => void;
   readonly port?: number;
 }
 
-/** Origins that answer nobody by themselves. */
-export interface StuckOrigins {
+/** Origins that never respond on their own. */
+export interface SilentOrigins {
   readonly origins: readonly Origin[];
-  /** Connections whose requests wait for an answer, in the order of arriving. */
-  readonly stuck: Socket[];
+  /** Connections whose requests wait for a response, in order of arrival. */
+  readonly pending: Socket[];
 }
 
-export async function startStuck(count: number): Promise<StuckOrigins> {
+export async function startSilentOrigins(count: number): Promise<SilentOrigins> {
   const stuck: Socket[] = [];
   const start = () => startOrigin((_, socket) => void stuck.push(socket));
-  return { origins: await Promise.all(Array.from({ length: count }, start)), stuck };
+  return { origins: await Promise.all(Array.from({ length: count }, start)), pending: stuck };
 }
 
-export async function startOrigin(options: Answer | OriginOptions): Promise<Origin> {
-  const script: OriginOptions = typeof options === "function" ? { answer: options } : options;
+export async function startOrigin(options: Responder | OriginOptions): Promise<Origin> {
+  const script: OriginOptions = typeof options === "function" ? { respond: options } : options;
   const requests: ReceivedRequest[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -121,14 +121,14 @@ function readRequests(
       }
       const body = bodyOf(head, pending);
       if (!body) {
-        neededBytes = Number(head.field("content-length") ?? 0);
+        neededBytes = Number(head.header("content-length") ?? 0);
         return;
       }
       pending = pending.subarray(body.taken);
       const request = requestOf(head.head, body.bytes, connection);
       head = undefined;
       requests.push(request);
-      void script.answer(request, socket);
+      void script.respond(request, socket);
     }
   });
 }
@@ -136,18 +136,18 @@ function readRequests(
 function requestOf(head: string, body: Buffer, connection: number): ReceivedRequest {
   const [start = "", ...lines] = head.split("\r\n");
   const [method = "", target = ""] = start.split(" ");
-  const fields = lines.map((line): [string, string] => {
+  const headers = lines.map((line): [string, string] => {
     const colon = line.indexOf(":");
     return [line.slice(0, colon), line.slice(colon + 1).trim()];
   });
-  const field = (name: string) => fields.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
-  return { head, method, target, fields, field, body, connection };
+  const header = (name: string) => headers.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
+  return { head, method, target, headers, header, body, connection };
 }
 
-/** The body if it is complete, and how many bytes it took with its framing. */
+/** The complete body and its length with framing; undefined while it is incomplete. */
 function bodyOf(request: ReceivedRequest, bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
-  if (request.field("transfer-encoding")?.toLowerCase() === "chunked") return chunksOf(bytes);
-  const length = Number(request.field("content-length") ?? 0);
+  if (request.header("transfer-encoding")?.toLowerCase() === "chunked") return chunksOf(bytes);
+  const length = Number(request.header("content-length") ?? 0);
   return bytes.length >= length
     ? { bytes: Buffer.from(bytes.subarray(0, length)), taken: length }
     : undefined;
@@ -173,16 +173,20 @@ function chunksOf(bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
 }
 
 /**
- * The same answer, but not at once, as of a server that has something to do: a load then keeps its requests in flight,
- * and asks at the pace of its clients instead of as fast as the processors go.
+ * Delays a response as a busy server does: a load then keeps its requests in flight and sends at the pace of its
+ * clients instead of using all processors.
  */
-export function inAWhile(response: Answer, ms = 15): Answer {
+export function delayed(response: Responder, ms = 15): Responder {
   return (request, socket) => void setTimeout(() => void response(request, socket), ms);
 }
 
-/** A complete answer with Content-Length. */
-export function answerWith(body: string | Buffer, fields: readonly string[] = [], status = "200 OK"): Buffer {
+/** The bytes of a complete response with Content-Length. */
+export function respondWith(
+  body: string | Buffer,
+  headers: readonly string[] = [],
+  status = "200 OK",
+): Buffer {
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
-  const head = [`HTTP/1.1 ${status}`, ...fields, `Content-Length: ${bytes.length}`, "", ""].join("\r\n");
+  const head = [`HTTP/1.1 ${status}`, ...headers, `Content-Length: ${bytes.length}`, "", ""].join("\r\n");
   return Buffer.concat([Buffer.from(head, "latin1"), bytes]);
 }

@@ -1,4 +1,4 @@
-/** The real program as a child process: started as an operator would, read by its output, ended by its id. */
+/** Runs the real program as a child process: started as an operator does, observed by its output, ended by its pid. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -42,7 +42,7 @@ export class Program {
     return this.child.pid ?? 0;
   }
 
-  /** The port in a line of the output that begins with `name`, once it is there. */
+  /** Resolves with the port from the output line that begins with `name`. */
   async port(name: string, limitMs = 10_000): Promise<number> {
     const line = new RegExp(`^${name} +https?://[^ ]*:(\\d+)`, "m");
     await until(
@@ -65,16 +65,16 @@ export class Program {
   }
 }
 
-/** The program, run by the runtime that runs the tests. */
+/** The command of the bundled program, on the runtime that runs the tests. */
 export const fromBuild: readonly string[] = [process.execPath, builtScript];
 
-/** The same from its sources, file by file: as it runs in a working copy. */
+/** The command of the program from its sources, as in a working copy. */
 export const fromSource: readonly string[] = [process.execPath, join(root, "src/main.ts")];
 
-/** A state that no other test sees. */
+/** A state that no other test shares. */
 export const ownState = { EVENKEEL_STATE: ":memory:" };
 
-/** Starts programs and ends whatever is left of them. */
+/** Starts programs and kills those still running at the end. */
 export class Programs implements AsyncDisposable {
   readonly #started: Program[] = [];
 
@@ -103,7 +103,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether it has ended: an orphan that has waits in the table of processes until the first one looks. */
+/** Whether a process has ended. An ended orphan stays in the process table as a zombie until init reaps it. */
 export function isGone(pid: number): boolean {
   if (!isAlive(pid)) return true;
   const file = `/proc/${pid}/stat`;

@@ -1,38 +1,38 @@
-/** A client on a raw socket: sends the bytes it is told to and reads answers without forgiving anything. */
+/** A client on a raw socket: sends arbitrary bytes and parses responses strictly. */
 
 import { connect, type Socket } from "node:net";
 
 import { until } from "./wait.ts";
 
-export interface RawAnswer {
+export interface RawResponse {
   readonly status: number;
   readonly reason: string;
-  /** Fields in the order and spelling in which they came. */
-  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
-  field(name: string): string | undefined;
+  /** Headers in the order and spelling received. */
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+  header(name: string): string | undefined;
   /** The body with its framing removed. */
   readonly body: Buffer;
 }
 
 export class RawClient {
   readonly socket: Socket;
-  #arrived: Buffer[] = [];
+  #received: Buffer[] = [];
   isEnded = false;
   isReset = false;
   isClosed = false;
 
   private constructor(port: number) {
     this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    this.socket.on("data", (chunk: Buffer) => void this.#arrived.push(chunk));
+    this.socket.on("data", (chunk: Buffer) => void this.#received.push(chunk));
     this.socket.on("end", () => (this.isEnded = true));
     this.socket.on("error", () => (this.isReset = true));
     this.socket.on("close", () => (this.isClosed = true));
   }
 
-  /** Everything that arrived and was not yet read as an answer. */
+  /** The bytes received and not yet consumed by {@link readResponse}. */
   get received(): Buffer {
-    if (this.#arrived.length > 1) this.#arrived = [Buffer.concat(this.#arrived)];
-    return this.#arrived[0] ?? Buffer.alloc(0);
+    if (this.#received.length > 1) this.#received = [Buffer.concat(this.#received)];
+    return this.#received[0] ?? Buffer.alloc(0);
   }
 
   static async connect(port: number): Promise<RawClient> {
@@ -49,20 +49,20 @@ export class RawClient {
     return this;
   }
 
-  /** The next whole answer. @param method of the request that it answers: HEAD has no body */
-  async answer(method = "GET", limitMs = 5_000): Promise<RawAnswer> {
-    let parsed: { answer: RawAnswer; taken: number } | undefined;
+  /** Reads the next complete response. @param method of its request: a response to HEAD has no body */
+  async readResponse(method = "GET", limitMs = 5_000): Promise<RawResponse> {
+    let parsed: { response: RawResponse; taken: number } | undefined;
     await until(
-      () => (parsed = parseAnswer(this.received, method, this.isEnded)) ?? this.isClosed,
-      "an answer",
+      () => (parsed = parseResponse(this.received, method, this.isEnded)) ?? this.isClosed,
+      "a response",
       limitMs,
     );
     if (!parsed)
       throw new Error(
-        `Cannot read an answer: closed after ${JSON.stringify(this.received.toString("latin1"))}`,
+        `Cannot read a response: closed after ${JSON.stringify(this.received.toString("latin1"))}`,
       );
-    this.#arrived = [this.received.subarray(parsed.taken)];
-    return parsed.answer;
+    this.#received = [this.received.subarray(parsed.taken)];
+    return parsed.response;
   }
 
   destroy(): void {
@@ -70,51 +70,55 @@ export class RawClient {
   }
 }
 
-/** Sends one request on a fresh connection and reads its answer. */
-export async function ask(port: number, request: string | Buffer, method = "GET"): Promise<RawAnswer> {
+/** Sends one request on a new connection and reads the response. */
+export async function sendRequest(
+  port: number,
+  request: string | Buffer,
+  method = "GET",
+): Promise<RawResponse> {
   const client = await RawClient.connect(port);
   try {
-    return await client.send(request).answer(method);
+    return await client.send(request).readResponse(method);
   } finally {
     client.destroy();
   }
 }
 
-export function parseAnswer(
+export function parseResponse(
   bytes: Buffer,
   method: string,
   ended: boolean,
-): { answer: RawAnswer; taken: number } | undefined {
+): { response: RawResponse; taken: number } | undefined {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd < 0) return undefined;
   const [start = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n");
   const status = Number(start.split(" ")[1]);
   const reason = start.split(" ").slice(2).join(" ");
-  const fields = lines.map((line): [string, string] => [
+  const headers = lines.map((line): [string, string] => [
     line.slice(0, line.indexOf(":")),
     line.slice(line.indexOf(":") + 1).trim(),
   ]);
-  const field = (name: string) => fields.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
-  const body = bodyOf(bytes.subarray(headEnd + 4), { status, method, field, ended });
+  const header = (name: string) => headers.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
+  const body = bodyOf(bytes.subarray(headEnd + 4), { status, method, header, ended });
   if (!body) return undefined;
-  return { answer: { status, reason, fields, field, body: body.bytes }, taken: headEnd + 4 + body.taken };
+  return { response: { status, reason, headers, header, body: body.bytes }, taken: headEnd + 4 + body.taken };
 }
 
 interface Framing {
   status: number;
   method: string;
-  field: (name: string) => string | undefined;
+  header: (name: string) => string | undefined;
   ended: boolean;
 }
 
 function bodyOf(
   rest: Buffer,
-  { status, method, field, ended }: Framing,
+  { status, method, header, ended }: Framing,
 ): { bytes: Buffer; taken: number } | undefined {
   if (method === "HEAD" || status < 200 || status === 204 || status === 304)
     return { bytes: Buffer.alloc(0), taken: 0 };
-  if (field("transfer-encoding")) return chunksOf(rest);
-  const length = field("content-length");
+  if (header("transfer-encoding")) return chunksOf(rest);
+  const length = header("content-length");
   if (length === undefined) return ended ? { bytes: rest, taken: rest.length } : undefined;
   return rest.length >= Number(length)
     ? { bytes: rest.subarray(0, Number(length)), taken: Number(length) }

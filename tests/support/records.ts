@@ -1,8 +1,8 @@
-/** A record of an exchange as a recorder makes it: one that went well, for tests that change what they are about. */
+/** A request record of a successful exchange; tests change the fields that they are about. */
 
 import type { AttemptRecord, EndedExchange, RequestRecord } from "../../src/proxy/record.ts";
 
-export const answeredAttempt: AttemptRecord = {
+export const completedAttempt: AttemptRecord = {
   ...{ upstream: "api-1", startMs: 0, connectMs: null, headMs: 20, endMs: 30.5 },
   ...{ status: 200, outcome: "response", phase: null, reason: null, rehearsed: false },
 };
@@ -23,12 +23,12 @@ export const goodRecord: RequestRecord = {
     notRetried: null,
     retried: [],
     queuedMs: 0,
-    attempts: [answeredAttempt],
+    attempts: [completedAttempt],
   },
   ...{ choices: [], traceId: null },
 };
 
-/** As takers are given it. */
+/** The form in which sinks receive a record. */
 export function endedWith(record: RequestRecord): EndedExchange {
   return { ...record, record };
 }

@@ -1,4 +1,4 @@
-/** The part of the admin stand-in that tells of requests: some that are kept, streams of new ones, and a dry run. */
+/** The requests part of the fake admin API: stored requests, streams of new ones, and a dry run. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { StoredRequest } from "../../src/requests/recent-requests.ts";
@@ -6,65 +6,66 @@ import type { DryRunResult } from "../../src/requests/dry-run.ts";
 import type { DryRunRequest } from "../../src/requests/dry-run.ts";
 import type { AttemptRecord, Candidate, SelectionRecord } from "../../src/proxy/record.ts";
 
-export interface RequestDesk {
+export interface FakeRequestsApi {
   /** Newest first. */
   requests: StoredRequest[];
   sampled: boolean;
   dryRun: DryRunResult;
-  readonly asked: DryRunRequest[];
-  /** What the lists and streams were asked for. */
+  readonly dryRuns: DryRunRequest[];
+  /** The queries of the lists and streams. */
   readonly queries: string[];
-  /** How many streams are open. */
+  /** Number of open streams. */
   readonly streams: number;
-  /** Keeps it and sends it to every stream. */
-  arrive(request: StoredRequest): void;
-  miss(count: number): void;
-  /** Ends every stream, and takes no further one until {@link back}: as a balancer that restarts. */
-  leave(): void;
-  back(): void;
-  /** Whether the request was for this desk. */
-  answers(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  /** Stores a request and sends it to every stream. */
+  add(request: StoredRequest): void;
+  sendMissed(count: number): void;
+  /** Ends every stream and refuses new ones until {@link reconnect}, like a balancer that restarts. */
+  disconnect(): void;
+  reconnect(): void;
+  /** Responds to requests of this part; resolves with false for others. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 }
 
-export function requestDesk(): RequestDesk {
+export function fakeRequestsApi(): FakeRequestsApi {
   const streams = new Set<ServerResponse>();
-  let isAway = false;
-  const tell = (name: string, value: unknown) => {
+  let isDisconnected = false;
+  const broadcast = (name: string, value: unknown) => {
     for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(value)}\n\n`);
   };
-  const desk: RequestDesk = {
+  const api: FakeRequestsApi = {
     requests: someRequests(),
     sampled: false,
     dryRun: someDryRun,
-    asked: [],
+    dryRuns: [],
     queries: [],
     get streams() {
       return streams.size;
     },
-    arrive(request) {
-      desk.requests.unshift(request);
-      tell("request", request);
+    add(request) {
+      api.requests.unshift(request);
+      broadcast("request", request);
     },
-    miss: (count) => tell("missed", { count }),
-    leave() {
-      isAway = true;
+    sendMissed: (count) => broadcast("missed", { count }),
+    disconnect() {
+      isDisconnected = true;
       for (const stream of streams) stream.end();
     },
-    back() {
-      isAway = false;
+    reconnect() {
+      isDisconnected = false;
     },
-    async answers(request, response) {
-      const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
+    async handle(request, response) {
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://admin.example");
       if (!pathname.startsWith("/api/requests")) return false;
       if (pathname === "/api/requests/dry-run" && request.method === "POST") {
         let body = "";
         for await (const chunk of request) body += String(chunk);
-        desk.asked.push(JSON.parse(body) as DryRunRequest);
-        return send(response, 200, desk.dryRun);
+        api.dryRuns.push(JSON.parse(body) as DryRunRequest);
+        return send(response, 200, api.dryRun);
       }
       if (pathname === "/api/requests/stream") {
-        if (isAway) return send(response, 503, { reason: "away", detail: "Cannot follow the requests now" });
-        desk.queries.push(`stream ${searchParams}`);
+        if (isDisconnected)
+          return send(response, 503, { reason: "away", detail: "Cannot follow the requests now" });
+        api.queries.push(`stream ${searchParams}`);
         response.writeHead(200, { "content-type": "text/event-stream" });
         response.write(":\n\n");
         streams.add(response);
@@ -72,18 +73,21 @@ export function requestDesk(): RequestDesk {
         return true;
       }
       if (pathname === "/api/requests") {
-        desk.queries.push(`list ${searchParams}`);
+        api.queries.push(`list ${searchParams}`);
         if (searchParams.get("status") === "teapot") return send(response, 400, badQuery);
-        return send(response, 200, { requests: listed(desk.requests, searchParams), sampled: desk.sampled });
+        return send(response, 200, {
+          requests: filterRequests(api.requests, searchParams),
+          sampled: api.sampled,
+        });
       }
       const id = decodeURIComponent(pathname.slice("/api/requests/".length));
-      const found = desk.requests.find(({ requestId }) => requestId === id);
+      const found = api.requests.find(({ requestId }) => requestId === id);
       return found
-        ? send(response, 200, { ...found, account: accountOf(found) })
-        : send(response, 404, unknown);
+        ? send(response, 200, { ...found, account: explanationOf(found) })
+        : send(response, 404, unknownRequest);
     },
   };
-  return desk;
+  return api;
 }
 
 const badQuery = {
@@ -91,7 +95,7 @@ const badQuery = {
   detail: 'Cannot list requests: status must be a number or a class like 4xx, received "teapot".',
 };
 
-const unknown = {
+const unknownRequest = {
   reason: "request_unknown",
   detail: "The last 1,000 requests are kept, and of the failed and the slowest 200 each.",
 };
@@ -102,21 +106,27 @@ function send(response: ServerResponse, status: number, value: unknown): true {
   return true;
 }
 
-function listed(requests: readonly StoredRequest[], query: URLSearchParams): readonly StoredRequest[] {
+function filterRequests(
+  requests: readonly StoredRequest[],
+  query: URLSearchParams,
+): readonly StoredRequest[] {
   const [which, status] = [query.get("which"), query.get("status")];
   const before = Number(query.get("before") ?? Number.POSITIVE_INFINITY);
-  const fits = requests
+  const matching = requests
     .filter(({ seq }) => seq < before)
     .filter(({ method }) => (query.get("method") ?? method) === method)
     .filter(({ target }) => target.startsWith(query.get("path") ?? ""))
-    .filter(({ status: own }) => status === null || String(own).startsWith(status.replace(/x+$/, "")))
+    .filter(
+      ({ status: requestStatus }) =>
+        status === null || String(requestStatus).startsWith(status.replace(/x+$/, "")),
+    )
     .filter(
       ({ attempts }) =>
         !query.has("upstream") || attempts.some(({ upstream }) => upstream === query.get("upstream")),
     )
     .filter(({ reason, retried }) => which !== "failed" || reason !== null || retried.length > 0);
   const inOrder =
-    which === "slowest" ? fits.toSorted((left, right) => right.durationMs - left.durationMs) : fits;
+    which === "slowest" ? matching.toSorted((left, right) => right.durationMs - left.durationMs) : matching;
   return inOrder.slice(0, Number(query.get("limit") ?? 50));
 }
 
@@ -157,7 +167,7 @@ export function someChoice(chosen: string): SelectionRecord {
   return { chosen, candidates, fit: candidates.length };
 }
 
-/** One that was tried twice: refused at the first upstream, answered by the second. */
+/** A request with two attempts: the first upstream refused it, the second responded. */
 export function retriedRequest(seq: number, change: Partial<StoredRequest> = {}): StoredRequest {
   return someRequest(seq, {
     ...{ target: "/cart/checkout?step=2", durationMs: 148.2, queuedMs: 21.5, reason: null },
@@ -186,7 +196,7 @@ const targets = [
   ...["/search?q=walking+boots&sort=price", "/products/92/reviews", "/account/orders"],
 ];
 
-/** Forty of a working day, newest first. */
+/** Forty requests, newest first. */
 export function someRequests(): StoredRequest[] {
   const broken = { status: 0, outcome: "failure", headMs: null } as const;
   const special: Readonly<Record<number, StoredRequest>> = {
@@ -242,7 +252,7 @@ export function someRequests(): StoredRequest[] {
   );
 }
 
-function accountOf({ attempts, retried, pool, status }: StoredRequest): readonly string[] {
+function explanationOf({ attempts, retried, pool, status }: StoredRequest): readonly string[] {
   const [first, ...rest] = attempts;
   if (!first) return [`The balancer answered itself with ${status}, without asking any upstream.`];
   return [

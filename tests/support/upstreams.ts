@@ -1,4 +1,4 @@
-/** Upstreams for tests of the domain: named a, b, c … */
+/** Upstreams named a, b, c … for tests of the domain. */
 
 import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 
@@ -14,12 +14,12 @@ export function upstreamOf(
   return new Upstream({ id, address, weight, backup }, limits);
 }
 
-/** One upstream for each weight. */
+/** Creates one upstream for each weight. */
 export function upstreamsOf(weights: readonly number[], limits: UpstreamLimits = testLimits): Upstream[] {
   return weights.map((weight, index) => upstreamOf(String.fromCharCode(97 + index), weight, false, limits));
 }
 
-/** How often each id was picked. */
+/** The number of picks of each id. */
 export function countsOf(picked: readonly Upstream[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { id } of picked) counts[id] = (counts[id] ?? 0) + 1;

@@ -1,36 +1,36 @@
-/** A dashboard, and a page of Chromium that looks at it: set up and taken down together. */
+/** A dashboard and a Chromium page that shows it, started and stopped together. */
 
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import { type AdminStandIn, busySnapshot, startAdminStandIn } from "./fake-admin-api.ts";
+import { type FakeAdminApi, busySnapshot, startFakeAdminApi } from "./fake-admin-api.ts";
 import { complaintsOf } from "./browser.ts";
 
-/** Whose picture the dashboard shows. */
-export interface Visited {
+/** The balancer that the dashboard shows. */
+export interface DashboardTarget {
   readonly balancerUrl: string;
   readonly adminUrl: string;
 }
 
 export interface Visit extends AsyncDisposable {
-  /** Of the dashboard, without a path. */
+  /** The dashboard's URL without a path. */
   readonly url: string;
   readonly page: Page;
-  /** What the browser complained about, breaches of the content security policy among it. */
+  /** Problems that the browser reported, including violations of the content security policy. */
   readonly complaints: string[];
   stopDashboard(): void;
-  /** Again, on the same port. */
+  /** Starts the dashboard again on the same port. */
   startDashboard(): Promise<void>;
 }
 
-/** The page is empty at first. */
+/** The page is blank at first. */
 export async function visit(
   browser: Browser,
-  visited: Visited,
+  target: DashboardTarget,
   options: BrowserContextOptions = {},
 ): Promise<Visit> {
   const start = (port: number): Promise<Dashboard> =>
-    startDashboard({ hostname: "127.0.0.1", port, ...visited }, runtime);
+    startDashboard({ hostname: "127.0.0.1", port, ...target }, runtime);
   let dashboard = await start(0);
   const { port } = dashboard;
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
@@ -51,25 +51,25 @@ export async function visit(
   };
 }
 
-export interface StandInVisit extends Visit {
-  readonly admin: AdminStandIn;
+export interface FakeAdminVisit extends Visit {
+  readonly admin: FakeAdminApi;
 }
 
-export interface StandInOptions extends BrowserContextOptions {
-  readonly snapshot?: AdminStandIn["snapshot"];
-  /** What the front door answers from the first look on. */
-  readonly doorStatus?: number;
-  /** Where the page is at first. */
+export interface FakeAdminOptions extends BrowserContextOptions {
+  readonly snapshot?: FakeAdminApi["snapshot"];
+  /** The status of the balancer's responses from the start. */
+  readonly balancerStatus?: number;
+  /** The page's first path. */
   readonly path?: string;
 }
 
-/** A dashboard on a played balancer, and a page of it. */
-export async function visitStandIn(
+/** A dashboard on a fake admin API, and a page of it. */
+export async function visitFakeAdmin(
   browser: Browser,
-  { snapshot = busySnapshot(), doorStatus = 200, path = "/", ...options }: StandInOptions = {},
-): Promise<StandInVisit> {
-  const admin = await startAdminStandIn(snapshot);
-  admin.doorStatus = doorStatus;
+  { snapshot = busySnapshot(), balancerStatus = 200, path = "/", ...options }: FakeAdminOptions = {},
+): Promise<FakeAdminVisit> {
+  const admin = await startFakeAdminApi(snapshot);
+  admin.balancerStatus = balancerStatus;
   const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
   await visited.page.goto(visited.url + path);
   return {
@@ -81,5 +81,5 @@ export async function visitStandIn(
   };
 }
 
-/** Until the page's stream of pictures has begun. */
+/** Resolves when the page's live stream has begun. */
 export const live = (page: Page) => page.waitForSelector("html[data-link=live]");

@@ -1,8 +1,8 @@
-/** Waiting for conditions instead of for time. */
+/** Waits for conditions instead of fixed times. */
 
 /**
- * Resolves when `condition` holds, checked every few milliseconds and, the longer it takes, the less often: looking costs
- * what is waited for its processor, and a twentieth of the wait is soon enough. Rejects after `limitMs`.
+ * Resolves when `condition` holds. Checks become rarer the longer it takes, at most a twentieth of the wait apart: a
+ * check takes processor time from the program under test. Rejects after `limitMs`.
  */
 export async function until(
   condition: () => unknown,

@@ -9,7 +9,7 @@ import { type Random, seededRandom } from "../../src/lib/random.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
 import { commonLine, jsonLine } from "../../src/telemetry/access-log-format.ts";
 import { type AccessLog, openAccessLog } from "../../src/telemetry/access-log.ts";
-import { answeredAttempt, endedWith, goodRecord, refusedAttempt } from "../support/records.ts";
+import { completedAttempt, endedWith, goodRecord, refusedAttempt } from "../support/records.ts";
 
 let folder = "";
 let warnings: unknown[] = [];
@@ -43,22 +43,22 @@ async function linesOf(records: readonly RequestRecord[], config: Partial<Access
 const retried: RequestRecord = {
   ...goodRecord,
   retried: ["connect_refused"],
-  attempts: [refusedAttempt, { ...answeredAttempt, startMs: 1, connectMs: 0.25 }],
+  attempts: [refusedAttempt, { ...completedAttempt, startMs: 1, connectMs: 0.25 }],
 };
 
 const namesIn = (line: string) => Object.keys(JSON.parse(line) as object);
 
-/** Everything that ends a line, a string or an escape somewhere, in all places that others fill. */
+/** Characters that end a line, a string or an escape in some program, in all texts that clients choose. */
 const hostileText = 'a"b\\c\n{"status":200}\r\n\u0085\u2028\u2029\u0000\u001b[31m\u00ff reason=- \ud800';
 const hostile: RequestRecord = {
   ...goodRecord,
   ...{ method: hostileText, target: hostileText, host: hostileText, clientAddress: hostileText },
   ...{ pool: hostileText, status: 503, reason: "no_upstream" },
-  attempts: [{ ...answeredAttempt, upstream: hostileText }],
+  attempts: [{ ...completedAttempt, upstream: hostileText }],
 };
 
 describe("a JSON line of the access log", () => {
-  test("says by stable names what became of the exchange", async () => {
+  test("has stable names for the facts of the exchange", async () => {
     const [line = ""] = await linesOf([goodRecord]);
     const { "@timestamp": written, ...fields } = JSON.parse(line) as Record<string, unknown>;
     expect(written).toBe("2026-11-24T00:12:30.280Z");
@@ -71,7 +71,7 @@ describe("a JSON line of the access log", () => {
     });
   });
 
-  test("lists the attempts where there was more than one, and times the last from the start", async () => {
+  test("lists the attempts if there was more than one, and has the first-byte time from the start", async () => {
     const [line = ""] = await linesOf([retried]);
     expect(JSON.parse(line)).toMatchObject({
       ...{ attempts: 2, upstream: "api-1", connectMs: 0.25, firstByteMs: 21 },
@@ -82,12 +82,12 @@ describe("a JSON line of the access log", () => {
     });
   });
 
-  test("names the client that left where nothing else is to blame", async () => {
+  test("has the reason client_gone if there is no other reason", async () => {
     const [line = ""] = await linesOf([{ ...goodRecord, status: 0, isClientGone: true }]);
     expect(JSON.parse(line)).toMatchObject({ status: 0, reason: "client_gone" });
   });
 
-  test("stays one line with the same fields, whatever others send", async () => {
+  test("stays one line with the same fields, for any input", async () => {
     const lines = await linesOf([hostile]);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/^[ -~]+$/);
@@ -103,7 +103,7 @@ describe("a JSON line of the access log", () => {
     expect(parsed).toMatchObject({ status: 503, reason: "no_upstream" });
   });
 
-  test("has the names that the documentation lists", () => {
+  test("has the names of the documentation", () => {
     const page = readFileSync(join(import.meta.dirname, "../../docs/access-log.md"), "utf8");
     const listed = [...page.matchAll(/^\| `(\w+)` +\|/gm)].map(([, name]) => name ?? "");
     expect(listed.toSorted()).toEqual(
@@ -115,7 +115,7 @@ describe("a JSON line of the access log", () => {
 });
 
 describe("a line in Common Log Format", () => {
-  test("begins as that does, and goes on with pairs", async () => {
+  test("starts with the common fields, followed by pairs", async () => {
     const [line] = await linesOf([retried], { format: "common" });
     expect(line).toBe(
       '192.0.2.1 - - [24/Nov/2026:00:12:30 +0000] "GET /cart?item=7" 200 512 upstream=api-1 pool=shop attempts=2 ' +
@@ -125,26 +125,26 @@ describe("a line in Common Log Format", () => {
   });
 
   test("quotes the rule that a refused request breaks", async () => {
-    const refused = { ...goodRecord, status: 400, complaint: "no Host field" };
+    const refused = { ...goodRecord, status: 400, complaint: "no Host header" };
     const [line] = await linesOf([refused], { format: "common" });
-    expect(line).toEndWith(' complaint="no Host field"');
+    expect(line).toEndWith(' complaint="no Host header"');
   });
 
-  test("cannot be forged: quotes, spaces and line ends of others are escaped", async () => {
+  test("cannot be forged: quotes, spaces and line ends of clients are escaped", async () => {
     const lines = await linesOf([hostile], { format: "common" });
     expect(lines).toHaveLength(1);
     const [line = ""] = lines;
     expect(line).toMatch(/^[ -~]+$/);
     expect(line.match(/"/g)).toHaveLength(4);
-    // Outside of the quoted strings there are only our own fields.
+    // Outside the quoted strings there are only the fields of the format.
     const unquoted = line.replace(/"[^"]*"/g, "_");
     expect(unquoted.split(" ").filter((part) => part.startsWith("reason="))).toEqual(["reason=no_upstream"]);
     expect(unquoted.split(" ")).toHaveLength(8 + 15);
   });
 });
 
-describe("an access log of a share", () => {
-  test("wants about that share whatever comes of it, and all that failed", () => {
+describe("an access log with a share", () => {
+  test("samples that share of all requests, and accepts all failed ones", () => {
     const { sink } = open({ share: 0.25 });
     const wanted = Array.from({ length: 4_000 }, () => sink.wants()).filter(Boolean).length;
     expect(wanted).toBeGreaterThan(900);
@@ -153,7 +153,7 @@ describe("an access log of a share", () => {
     expect(sink.wantsSlow(60_000)).toBe(false);
   });
 
-  test("of 0 wants only what failed, of 1 wants all", () => {
+  test("of 0 accepts only failed requests, of 1 accepts all", () => {
     const lowest = () => 0;
     expect(open({ share: 0 }, lowest).sink.wants()).toBe(false);
     const highest = () => 1 - Number.EPSILON;
@@ -174,16 +174,27 @@ describe("an access log that cannot be written", () => {
 });
 
 describe("lines for a pipe that several processes write to", () => {
-  test("fit into it at once, however long and odd what others send", () => {
-    const odd = "\u00ff".repeat(96);
+  test("fit into an atomic write, for input of any length and characters", () => {
+    const escaped = "\u00ff".repeat(96);
     const longest: RequestRecord = {
       ...hostile,
-      ...{ method: odd, target: odd, host: odd, requestId: "r".repeat(128), traceId: "f".repeat(32) },
+      ...{
+        method: escaped,
+        target: escaped,
+        host: escaped,
+        requestId: "r".repeat(128),
+        traceId: "f".repeat(32),
+      },
       ...{ clientAddress: "f".repeat(45), pool: "p".repeat(64) },
       attempts: Array.from({ length: 5 }, () => ({ ...refusedAttempt, upstream: "u".repeat(64) })),
     };
     for (const lineOf of [jsonLine, commonLine]) {
-      const long = { ...longest, method: odd.repeat(9), target: odd.repeat(9), host: odd.repeat(9) };
+      const long = {
+        ...longest,
+        method: escaped.repeat(9),
+        target: escaped.repeat(9),
+        host: escaped.repeat(9),
+      };
       expect(lineOf(endedWith(long)).length).toBeGreaterThan(4_096);
       expect(lineOf(endedWith(long), 96).length).toBeLessThan(4_096);
     }

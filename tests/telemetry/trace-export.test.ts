@@ -41,23 +41,23 @@ beforeEach(async () => void (collector = await startCollector()));
 afterEach(() => collector.close());
 
 function exportTo(endpoint: string) {
-  const losses: [spans: number, why: string][] = [];
+  const losses: [spans: number, cause: string][] = [];
   const options = { endpoint, serviceName: "edge", version: "1.2.3" };
   const spans = openTraceExport({ ...options, onLoss: (...loss) => losses.push(loss) });
   const lost = () => losses.reduce((sum, [count]) => sum + count, 0);
   return { spans, losses, lost };
 }
 
-async function sent(given: TracedRecord): Promise<readonly OtlpSpan[]> {
+async function sent(record: TracedRecord): Promise<readonly OtlpSpan[]> {
   const { spans, losses } = exportTo(`${collector.url}/`);
-  spans.accept(given);
+  spans.accept(record);
   await spans.close();
   expect(losses).toEqual([]);
   return collector.spans();
 }
 
-describe("what a collector gets of one exchange", () => {
-  test("is a server span with the client's for its parent, and a client span for each attempt below it", async () => {
+describe("the export of one exchange", () => {
+  test("has a server span below the span of the client, and below it a client span for each attempt", async () => {
     const [server, first, second, ...more] = await sent(exchange);
     expect(more).toEqual([]);
     expect(collector.paths).toEqual(["/v1/traces"]);
@@ -68,16 +68,16 @@ describe("what a collector gets of one exchange", () => {
     expect(new Set([server, first, second].map((span) => span?.spanId)).size).toBe(3);
   });
 
-  test("tells times to the microsecond", async () => {
+  test("has times to the microsecond", async () => {
     const [server, , second] = await sent(exchange);
     expect(server?.startTimeUnixNano).toBe("1700000000000250000");
     expect(server?.endTimeUnixNano).toBe("1700000000030750000");
     expect(second?.startTimeUnixNano).toBe("1700000000001250000");
   });
 
-  test("is named by the conventions for HTTP", async () => {
+  test("has names of the semantic conventions for HTTP", async () => {
     const [server, first, second] = await sent(exchange);
-    if (!server || !first || !second) throw new Error("Cannot go on: spans are missing");
+    if (!server || !first || !second) throw new Error("spans are missing");
     expect(attributesOf(server)).toMatchObject({
       "http.request.method": "GET",
       "url.path": "/cart",
@@ -102,7 +102,7 @@ describe("what a collector gets of one exchange", () => {
     });
   });
 
-  test("marks a refusal as an error with its reason, and does not let a client choose names", async () => {
+  test("marks a refusal as an error with its reason, and does not use unknown methods as span names", async () => {
     const refused = {
       ...exchange,
       method: "BREW",
@@ -111,7 +111,7 @@ describe("what a collector gets of one exchange", () => {
       attempts: [],
     } as const;
     const [server, ...more] = await sent(refused);
-    if (!server) throw new Error("Cannot go on: no span");
+    if (!server) throw new Error("no span");
     expect(more).toEqual([]);
     expect(server.name).toBe("HTTP");
     expect(server.status.code).toBe(2);
@@ -123,8 +123,8 @@ describe("what a collector gets of one exchange", () => {
   });
 });
 
-describe("a collector that does not take spans", () => {
-  test("is told of with how many were lost", async () => {
+describe("a collector that does not accept spans", () => {
+  test("is reported with the number of lost spans", async () => {
     collector.close();
     const { spans, losses } = exportTo(collector.url);
     spans.accept(exchange);
@@ -133,13 +133,13 @@ describe("a collector that does not take spans", () => {
     expect(losses[0]?.[1]).not.toBe("");
   }, 20_000);
 
-  test("loses what is more than may wait for it, and that is counted too", async () => {
+  test("loses spans beyond the limit of the queue, which are counted too", async () => {
     const slow = await startCollector();
     const { spans, losses, lost } = exportTo(slow.url);
-    // All in one turn: nothing can have left yet.
+    // All without a pause: nothing can have been sent yet.
     for (let i = 0; i < 5_000; i++) spans.accept(exchange);
     expect(lost()).toBe(15_000 - 8_190);
-    expect(losses[0]).toEqual([3, "they came faster than the collector took them"]);
+    expect(losses[0]).toEqual([3, "the collector is too slow and the queue is full"]);
     await spans.close();
     expect(slow.spans()).toHaveLength(8_190);
     spans.accept(exchange);
@@ -147,7 +147,7 @@ describe("a collector that does not take spans", () => {
   }, 20_000);
 
   test.each([429, 503])(
-    "is given a rest if it answers %s and asks for one, but not at the end",
+    "gets no requests for a while after it responded with %s and Retry-After, except at shutdown",
     async (status) => {
       const busy = await startCollector({ status, retryAfter: "60" });
       const { spans, lost } = exportTo(busy.url);
@@ -155,15 +155,15 @@ describe("a collector that does not take spans", () => {
         for (let i = 0; i < 200; i++) spans.accept(exchange);
       };
       batch();
-      await until(() => lost() > 0, "the first refusal");
-      const asked = busy.paths.length;
+      await until(() => lost() > 0, "the first rejection");
+      const received = busy.paths.length;
       batch();
       batch();
-      // Whoever asks it after that comes before the next batch.
+      // A request after that arrives before the next batch.
       await fetch(`${busy.url}/later`, { method: "POST", body: "x" });
-      expect(busy.paths.slice(asked)).toEqual(["/later"]);
+      expect(busy.paths.slice(received)).toEqual(["/later"]);
       await spans.close();
-      expect(busy.paths.slice(asked + 1)).toContain("/v1/traces");
+      expect(busy.paths.slice(received + 1)).toContain("/v1/traces");
       expect(lost()).toBe(1_800);
       busy.close();
     },

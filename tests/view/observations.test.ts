@@ -14,8 +14,8 @@ import { upstreamOf } from "../support/upstreams.ts";
 
 const probe = (at: number) => ({ at, success: true, detail: "connected", latencyMs: 1 });
 
-describe("what is observed of an upstream", () => {
-  test("is since when its status holds, whatever changed it", () => {
+describe("the observations of an upstream", () => {
+  test("contain the time of the last status change, whatever the cause", () => {
     let now = 100;
     const observed = new UpstreamObservations(() => now);
     const upstream = upstreamOf("a");
@@ -31,7 +31,7 @@ describe("what is observed of an upstream", () => {
     expect(observed.statusSince(upstream)).toBe(300);
   });
 
-  test("is its last sixty probes, oldest first, over all changes of its status", () => {
+  test("contain the last sixty probes, oldest first, across status changes", () => {
     const observed = new UpstreamObservations(() => 0);
     const upstream = upstreamOf("a");
     for (let at = 1; at <= 70; at++) {
@@ -64,7 +64,7 @@ describe("the detail of an upstream", () => {
           now,
         },
         ...{ at: now, events: [], retryBudget: { balance: 0 }, queue: { size: 0 } },
-        notesOf: () => ({
+        annotationsFor: () => ({
           ...{ lastProbe: null, probeHistory: "", uptime: upFor(0), modeSet: null, statusSince: 0 },
           ...{ weightSet: null, added: null, drain: null },
         }),
@@ -73,7 +73,7 @@ describe("the detail of an upstream", () => {
       observed,
     );
 
-  test("has no latency bars without an answer", () => expect(detail().latencies).toEqual([]));
+  test("has no latency bars without a response", () => expect(detail().latencies).toEqual([]));
 
   test("has errors by reason, codes, probes and latencies", () => {
     const attempt = new Attempt(() => now, metrics, httpResponseClassifier);

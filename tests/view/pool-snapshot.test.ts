@@ -7,11 +7,11 @@ import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { completed } from "../../src/pool/outcome.ts";
 import { poolSnapshot, type PoolView } from "../../src/view/pool-snapshot.ts";
 import { upFor } from "../support/fake-admin-api.ts";
-import { domain } from "../support/domain.ts";
+import { createPoolFixture } from "../support/domain.ts";
 
 function setUp() {
-  const scene = domain();
-  const { pool, now } = scene;
+  const fixture = createPoolFixture();
+  const { pool, now } = fixture;
   const metrics = new Metrics(() => now.ms);
   const snapshot = () => {
     const view: PoolView = {
@@ -25,7 +25,7 @@ function setUp() {
         queue: { size: 0 },
       },
       ...{ now: now.ms, at: 1_000_000 + now.ms, events: [] },
-      notesOf: () => ({
+      annotationsFor: () => ({
         lastProbe: null,
         probeHistory: "",
         uptime: upFor(0),
@@ -38,11 +38,11 @@ function setUp() {
     };
     return poolSnapshot(view);
   };
-  return { ...scene, metrics, snapshot };
+  return { ...fixture, metrics, snapshot };
 }
 
-test("a snapshot shows the way of an ejection, in the time of people", () => {
-  const { upstreams, now, pool, run, snapshot } = setUp();
+test("a snapshot shows the course of an ejection, in wall-clock time", () => {
+  const { upstreams, now, pool, runAttempt, snapshot } = setUp();
   const [a] = upstreams;
   expect(snapshot()).toMatchObject({ panic: false, retryBudget: 7 });
   const calm = { state: "up", since: null, until: null, reason: null, cause: null, count: 0 } as const;
@@ -52,7 +52,7 @@ test("a snapshot shows the way of an ejection, in the time of people", () => {
     maxInFlight: 256,
     fit: true,
   });
-  for (let i = 0; i < 5; i++) run(a, "bad");
+  for (let i = 0; i < 5; i++) runAttempt(a, "bad");
   now.ms += 10_000;
   expect(snapshot().upstreams[0]).toMatchObject({
     status: "ejected",
@@ -67,9 +67,9 @@ test("a snapshot shows the way of an ejection, in the time of people", () => {
     },
   });
   now.ms += 20_000;
-  // No request came in between: reading is enough to end it.
+  // No request in between: reading the snapshot ends the ejection.
   expect(snapshot().upstreams[0]).toMatchObject({ status: "probation", fit: true, outlier: { until: null } });
-  run(a, "ok");
+  runAttempt(a, "ok");
   now.ms += 15_000;
   expect(snapshot().upstreams[0]).toMatchObject({
     status: "passing",
@@ -81,7 +81,7 @@ test("a snapshot shows the way of an ejection, in the time of people", () => {
   expect(snapshot().panic).toBe(false);
 });
 
-test("whoever is turned away before any attempt is a part of the pool's traffic, and of no upstream's", () => {
+test("requests refused before any attempt count in the pool's traffic, but in no upstream's", () => {
   const { upstreams, metrics, now, snapshot } = setUp();
   snapshot();
   const [a] = upstreams;
@@ -92,7 +92,7 @@ test("whoever is turned away before any attempt is a part of the pool's traffic,
   attempt.end(completed);
   const refused = { reason: "no_upstream", status: 503 };
   for (let i = 0; i < 4; i++) metrics.refused("main", refused, 0);
-  // Its attempt is an error already.
+  // Its attempt already counts as an error.
   metrics.refused("main", { reason: "connect_refused", status: 502 }, 1);
   metrics.refused("main", { reason: "request_too_large", status: 413 }, 0);
   metrics.refused("other", refused, 0);
@@ -104,9 +104,9 @@ test("whoever is turned away before any attempt is a part of the pool's traffic,
   expect(snapshot().upstreams[0]).toMatchObject({ traffic: { requests: 1, errors: 0 } });
 });
 
-test("a snapshot shows panic", () => {
-  const { upstreams, pool, run, snapshot } = setUp();
-  for (let i = 0; i < 5; i++) run(upstreams[0], "bad");
+test("a snapshot shows panic mode", () => {
+  const { upstreams, pool, runAttempt, snapshot } = setUp();
+  for (let i = 0; i < 5; i++) runAttempt(upstreams[0], "bad");
   for (const upstream of upstreams.slice(1)) pool.setMode(upstream, "draining");
   expect(snapshot().panic).toBe(true);
   expect(snapshot().upstreams[0]).toMatchObject({ status: "ejected", fit: true });

@@ -1,18 +1,28 @@
-/** Builds the OpenAPI document from the table of operations: JSON Schema is what TypeBox schemas are already. */
+/** Builds the OpenAPI document from the table of operations; TypeBox schemas already are JSON Schema. */
 
-import type { TSchema } from "@sinclair/typebox";
 import { STATUS_CODES } from "node:http";
+import type { TSchema } from "@sinclair/typebox";
+import { version } from "../../config/config.ts";
+import { problemSchema } from "../schemas/commands.ts";
 import { type Operation, type OperationResponse, statusReasons } from "./operation.ts";
 import { requestOperations } from "./request-operations.ts";
 import {
   documentOperations,
   loginOperations,
-  readingOperations,
+  stateOperations,
   systemOperations,
 } from "./system-operations.ts";
 import { upstreamOperations } from "./upstream-operations.ts";
-import { problemSchema } from "../schemas/commands.ts";
-import { version } from "../../config/config.ts";
+
+/** All operations. A test compares them with the routes, in both directions. */
+export const operations: readonly Operation[] = [
+  ...stateOperations,
+  ...upstreamOperations,
+  ...systemOperations,
+  ...requestOperations,
+  ...loginOperations,
+  ...documentOperations,
+];
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -28,13 +38,13 @@ export interface OpenApiDocument {
   readonly [key: string]: Json;
 }
 
-/** Throws if two different schemas have one title. */
+/** Throws if two different schemas have the same title. */
 export function documentOf(operations: readonly Operation[]): OpenApiDocument {
   const components: Components = new Map();
   const paths: Record<string, Record<string, Json>> = {};
   for (const operation of operations) {
     const path = operation.path.replace(/:(\w+)/g, "{$1}");
-    (paths[path] ??= {})[operation.method.toLowerCase()] = described(operation, components);
+    (paths[path] ??= {})[operation.method.toLowerCase()] = operationObject(operation, components);
   }
   const tags = [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name }));
   return {
@@ -43,7 +53,7 @@ export function documentOf(operations: readonly Operation[]): OpenApiDocument {
       title: "Evenkeel admin API",
       version,
       description:
-        "Reads and steers a running balancer. Errors are problems (RFC 9457): `detail` for people, `reason` for programs.",
+        "Reads and controls a running balancer. Errors are problems (RFC 9457): `detail` for people, `reason` for programs.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],
@@ -55,7 +65,8 @@ export function documentOf(operations: readonly Operation[]): OpenApiDocument {
         token: {
           type: "http",
           scheme: "bearer",
-          description: "ADMIN_TOKEN, a token of the configuration, or a session; where any of them is set.",
+          description:
+            "ADMIN_TOKEN, a configured token, or a session. Required if a token or users are configured.",
         },
       },
       schemas: Object.fromEntries([...components].map(([name, { value }]) => [name, value])),
@@ -63,8 +74,8 @@ export function documentOf(operations: readonly Operation[]): OpenApiDocument {
   };
 }
 
-function described(operation: Operation, components: Components): Json {
-  const { method, path, tag, summary, about, query = {}, fields: headers = {}, body, isOpen } = operation;
+function operationObject(operation: Operation, components: Components): Json {
+  const { method, path, tag, summary, description, query = {}, headers = {}, body, isPublic } = operation;
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
   const parameters = [
     ...inPath.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
@@ -75,14 +86,14 @@ function described(operation: Operation, components: Components): Json {
     operationId: operationId(method, path),
     tags: [tag],
     summary,
-    ...(about !== undefined && { description: about }),
-    ...(isOpen && { security: [] }),
+    ...(description !== undefined && { description }),
+    ...(isPublic && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...(body && {
       requestBody: {
-        // An order without a reason needs no body.
+        // A command without a reason needs no body.
         required: "required" in body.schema,
-        content: { [body.type]: { schema: published(body.schema, components) } },
+        content: { [body.type]: { schema: publicSchema(body.schema, components) } },
       },
     }),
     responses: { ...responsesOf(operation, components), ...problemsOf(operation, components) },
@@ -95,9 +106,9 @@ function operationId(method: string, path: string): string {
   return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
 }
 
-function parameterOf(name: string, place: "query" | "header", schema: TSchema): Json {
-  const { description = "", ...rest } = plain(schema) as { readonly [key: string]: Json };
-  return { name, in: place, description, schema: rest };
+function parameterOf(name: string, location: "query" | "header", schema: TSchema): Json {
+  const { description = "", ...rest } = inlineSchema(schema) as { readonly [key: string]: Json };
+  return { name, in: location, description, schema: rest };
 }
 
 function responsesOf({ responses }: Operation, components: Components): { readonly [status: string]: Json } {
@@ -106,17 +117,21 @@ function responsesOf({ responses }: Operation, components: Components): { readon
   );
 }
 
-function responseOf({ about, type, schema, isTagged }: OperationResponse, components: Components): Json {
-  const tag = { ETag: { description: "Names this state.", schema: { type: "string" } } };
+function responseOf(
+  { description, type, schema, isTagged }: OperationResponse,
+  components: Components,
+): Json {
+  const etag = { ETag: { description: "Tag of the current state.", schema: { type: "string" } } };
   return {
-    description: about,
-    ...(isTagged && { headers: tag }),
-    ...(type !== undefined && schema && { content: { [type]: { schema: published(schema, components) } } }),
+    description,
+    ...(isTagged && { headers: etag }),
+    ...(type !== undefined &&
+      schema && { content: { [type]: { schema: publicSchema(schema, components) } } }),
   };
 }
 
 function problemsOf(operation: Operation, components: Components): { [status: string]: Json } {
-  const guard: Operation["problems"] = operation.isOpen
+  const guard: Operation["problems"] = operation.isPublic
     ? {}
     : { 401: ["unauthorized"], 403: ["foreign_host", "foreign_origin", "role_insufficient"] };
   return Object.fromEntries(
@@ -124,15 +139,15 @@ function problemsOf(operation: Operation, components: Components): { [status: st
       status,
       {
         description: `${STATUS_CODES[status] ?? status}: ${reasons.map((reason) => `\`${reason}\``).join(", ")}`,
-        content: { "application/problem+json": { schema: published(problemSchema, components) } },
+        content: { "application/problem+json": { schema: publicSchema(problemSchema, components) } },
       },
     ]),
   );
 }
 
-/** The schema as others read it; what has a title stands once, among the components. */
-function published(schema: unknown, components: Components): Json {
-  if (Array.isArray(schema)) return schema.map((item) => published(item, components));
+/** The schema for the document; a schema with a title becomes a component and a reference to it. */
+function publicSchema(schema: unknown, components: Components): Json {
+  if (Array.isArray(schema)) return schema.map((item) => publicSchema(item, components));
   if (typeof schema !== "object" || schema === null) return schema as Json;
   const title: unknown = "title" in schema ? schema.title : undefined;
   if (typeof title !== "string") return keysOf(schema, components);
@@ -146,28 +161,17 @@ function published(schema: unknown, components: Components): Json {
   return { $ref: `#/components/schemas/${title}` };
 }
 
-/** Without our own formats and wordings, which mean nothing to others. */
+/** Without Evenkeel's own formats and error messages, which other tools do not understand. */
 function keysOf(schema: object, components: Components): Json {
-  const isOurs = ([key, value]: [string, unknown]) =>
+  const isInternal = ([key, value]: [string, unknown]) =>
     key === "errorMessage" || (key === "format" && String(value).startsWith("evenkeel-"));
   return Object.fromEntries(
     Object.entries(schema)
-      .filter((entry) => !isOurs(entry))
-      .map(([key, value]) => [key, published(value, components)]),
+      .filter((entry) => !isInternal(entry))
+      .map(([key, value]) => [key, publicSchema(value, components)]),
   );
 }
 
-function plain(schema: TSchema): Json {
-  return published(schema, new Map());
+function inlineSchema(schema: TSchema): Json {
+  return publicSchema(schema, new Map());
 }
-
-// Everything that the document tells of. A route that is missing here fails a test, and so does the reverse.
-
-export const operations: readonly Operation[] = [
-  ...readingOperations,
-  ...upstreamOperations,
-  ...systemOperations,
-  ...requestOperations,
-  ...loginOperations,
-  ...documentOperations,
-];

@@ -1,13 +1,15 @@
-/** The document as a page: everything in the HTML, no script. The libraries for it have megabytes, and inline styles. */
+/** Renders the OpenAPI document as one HTML page without scripts; the usual libraries have megabytes and inline styles. */
 /** @jsxImportSource @kitajs/html */
 
-import type { TSchema } from "@sinclair/typebox";
 import { STATUS_CODES } from "node:http";
-import { type Needed, roleFor } from "../authorization.ts";
+import type { TSchema } from "@sinclair/typebox";
+import { type RequiredRole, roleFor } from "../authorization.ts";
 import type { Json, OpenApiDocument } from "./document.ts";
 import { type Operation, type OperationResponse, statusReasons } from "./operation.ts";
 
-/** @param document made from these operations */
+type JsonMap = Readonly<Record<string, Json>>;
+
+/** @param document built from these operations */
 export function renderDocument(operations: readonly Operation[], document: OpenApiDocument): string {
   const tags = [...new Set(operations.map(({ tag }) => tag))];
   const page = (
@@ -24,8 +26,8 @@ export function renderDocument(operations: readonly Operation[], document: OpenA
           <h1>Evenkeel admin API</h1>
           <p>
             For programs: <a href="/api/openapi.json">openapi.json</a>. Errors are problems (RFC 9457):{" "}
-            <code>detail</code> for people, <code>reason</code> for programs. Where a token is set, send{" "}
-            <code>Authorization: Bearer …</code>.
+            <code>detail</code> for people, <code>reason</code> for programs. If a token or users are
+            configured, send <code>Authorization: Bearer …</code>.
           </p>
           <nav aria-label="Sections">
             {tags.map((tag) => (
@@ -56,7 +58,7 @@ export function renderDocument(operations: readonly Operation[], document: OpenA
                 <summary>
                   <code safe>{name}</code>
                 </summary>
-                {/* Inside: a link there opens what is around it. */}
+                {/* The id is inside: a link to it opens the surrounding details. */}
                 <div id={`schema-${name}`}>
                   <SchemaTable schema={schema} />
                 </div>
@@ -71,9 +73,9 @@ export function renderDocument(operations: readonly Operation[], document: OpenA
 }
 
 function OperationEntry(props: { readonly operation: Operation; readonly document: OpenApiDocument }) {
-  const { method, path, summary, about, query = {}, fields: headers = {}, body, responses } = props.operation;
-  const described = props.document.paths[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
-  const id = String(valueIn(described, "operationId"));
+  const { method, path, summary, description, query = {}, headers = {}, body, responses } = props.operation;
+  const operationObject = props.document.paths[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
+  const id = String(valueIn(operationObject, "operationId"));
   return (
     <details>
       <summary>
@@ -83,20 +85,24 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
         <code safe>{path}</code> <span safe>{summary}</span>
       </summary>
       <div id={id}>
-        {about !== undefined && <p safe>{about.replaceAll("`", "")}</p>}
+        {description !== undefined && <p safe>{description.replaceAll("`", "")}</p>}
         <p safe>{roleText(roleFor(method, path))}</p>
         <Parameters caption="Query" entries={query} />
-        <Parameters caption="Fields" entries={headers} />
+        <Parameters caption="Headers" entries={headers} />
         {body && (
           <p>
-            Body: <code safe>{body.type}</code>, <TypeOf schema={bodySchema(described)} />
+            Body: <code safe>{body.type}</code>, <TypeOf schema={bodySchema(operationObject)} />
           </p>
         )}
         <table>
-          <caption>Answers</caption>
+          <caption>Responses</caption>
           <tbody>
             {Object.entries(responses).map(([status, response]) => (
-              <ResponseRow status={status} answer={response} schema={responseSchema(described, status)} />
+              <ResponseRow
+                status={status}
+                response={response}
+                schema={responseSchema(operationObject, status)}
+              />
             ))}
             {Object.entries(statusReasons(props.operation)).map(([status, reasons]) => (
               <tr>
@@ -118,10 +124,10 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
   );
 }
 
-function roleText(needed: Needed): string {
-  return needed === "nobody"
-    ? "Asks nobody who it is."
-    : `Needs the role ${needed}, where there are accounts.`;
+function roleText(needed: RequiredRole): string {
+  return needed === "public"
+    ? "Needs no authentication."
+    : `Needs the role ${needed}, if accounts are configured.`;
 }
 
 function Parameters(props: {
@@ -149,17 +155,17 @@ function Parameters(props: {
 
 function ResponseRow(props: {
   readonly status: string;
-  readonly answer: OperationResponse;
+  readonly response: OperationResponse;
   readonly schema: Json;
 }) {
-  const { about, type, isTagged } = props.answer;
+  const { description, type, isTagged } = props.response;
   return (
     <tr>
       <th scope="row" safe>
         {props.status}
       </th>
       <td>
-        <span safe>{about.replaceAll("`", "")}</span>{" "}
+        <span safe>{description.replaceAll("`", "")}</span>{" "}
         {type !== undefined && (
           <span>
             <code safe>{type}</code>, <TypeOf schema={props.schema} />
@@ -173,16 +179,16 @@ function ResponseRow(props: {
 
 function curlOf({ method, path, body }: Operation): string {
   const verb = method === "GET" ? "" : ` -X ${method}`;
-  const sent = body?.type === "application/json" ? " --json '{…}'" : "";
-  return `curl${verb} http://localhost:8091${path}${sent}`;
+  const data = body?.type === "application/json" ? " --json '{…}'" : "";
+  return `curl${verb} http://localhost:8091${path}${data}`;
 }
 
-function responseSchema(described: Json | undefined, status: string): Json {
-  return contentSchema(valueIn(valueIn(described, "responses"), status));
+function responseSchema(operationObject: Json | undefined, status: string): Json {
+  return contentSchema(valueIn(valueIn(operationObject, "responses"), status));
 }
 
-function bodySchema(described: Json | undefined): Json {
-  return contentSchema(valueIn(described, "requestBody"));
+function bodySchema(operationObject: Json | undefined): Json {
+  return contentSchema(valueIn(operationObject, "requestBody"));
 }
 
 function contentSchema(holder: Json | undefined): Json {
@@ -191,19 +197,15 @@ function contentSchema(holder: Json | undefined): Json {
 }
 
 function valueIn(holder: Json | undefined, key: string): Json | undefined {
-  if (typeof holder !== "object" || holder === null || Array.isArray(holder)) return undefined;
-  return (holder as Readonly<Record<string, Json>>)[key];
+  return holder === undefined ? undefined : mapOf(holder)[key];
 }
 
 function anchor(tag: string): string {
   return tag.toLowerCase().replace(/\W+/g, "-");
 }
 
-// A published schema for people: a row for each key, and types in words, with links to named ones.
-
-type Map = Readonly<Record<string, Json>>;
-
-export function SchemaTable({ schema }: { readonly schema: Json }) {
+/** A schema as a table: one row per key with its type; links lead to named schemas. */
+function SchemaTable({ schema }: { readonly schema: Json }) {
   const { properties, required = [], description } = mapOf(schema);
   const needed = new Set(Array.isArray(required) ? required : []);
   return (
@@ -225,7 +227,7 @@ export function SchemaTable({ schema }: { readonly schema: Json }) {
                 <td>
                   <TypeOf schema={property} />
                 </td>
-                <td safe>{aboutOf(property)}</td>
+                <td safe>{descriptionOf(property)}</td>
               </tr>
             ))}
           </tbody>
@@ -235,7 +237,7 @@ export function SchemaTable({ schema }: { readonly schema: Json }) {
   );
 }
 
-export function TypeOf({ schema }: { readonly schema: Json }): JSX.Element {
+function TypeOf({ schema }: { readonly schema: Json }): JSX.Element {
   const {
     $ref,
     type,
@@ -244,7 +246,7 @@ export function TypeOf({ schema }: { readonly schema: Json }): JSX.Element {
     patternProperties,
     properties,
     const: constant,
-    enum: words,
+    enum: members,
   } = mapOf(schema);
   if (typeof $ref === "string") {
     const name = $ref.replace(/^.*\//, "");
@@ -255,7 +257,7 @@ export function TypeOf({ schema }: { readonly schema: Json }): JSX.Element {
     );
   }
   if (constant !== undefined) return <code safe>{JSON.stringify(constant)}</code>;
-  if (Array.isArray(words)) return <code safe>{words.join(" | ")}</code>;
+  if (Array.isArray(members)) return <code safe>{members.join(" | ")}</code>;
   if (Array.isArray(anyOf)) {
     return (
       <>
@@ -287,11 +289,12 @@ export function TypeOf({ schema }: { readonly schema: Json }): JSX.Element {
   return <code safe>{typeof type === "string" ? type : "anything"}</code>;
 }
 
-function aboutOf(schema: Json): string {
+function descriptionOf(schema: Json): string {
   const { description } = mapOf(schema);
   return typeof description === "string" ? description.replaceAll("`", "") : "";
 }
 
-function mapOf(value: Json): Map {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Map) : {};
+/** An empty map if the value is not one. */
+function mapOf(value: Json): JsonMap {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonMap) : {};
 }

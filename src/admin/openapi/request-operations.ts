@@ -1,17 +1,19 @@
-/** What the document says of the routes about requests. */
+/** Operations on request records. */
 
 import { Type } from "@sinclair/typebox";
 import { count, oneOf, textSchema } from "../schemas/parts.ts";
-import { explainedSchema, dryRunSchema, dryRunBody, requestsSchema } from "../schemas/request.ts";
-import { jsonResponse, jsonBody, type Operation } from "./operation.ts";
+import { dryRunBody, dryRunSchema, explainedSchema, requestsSchema } from "../schemas/request.ts";
+import { jsonBody, jsonResponse, type Operation } from "./operation.ts";
 
 const filter = {
-  pool: textSchema("Only those of this pool."),
-  upstream: textSchema("Only those that tried this upstream."),
-  method: textSchema("Only those with this method."),
-  status: textSchema("Only those answered so: `404`, or `5xx`."),
-  path: textSchema("Only those whose target begins so."),
-  reason: textSchema("Only those with this reason word, wherever it stands."),
+  pool: textSchema("Only requests of this pool."),
+  upstream: textSchema("Only requests with an attempt on this upstream."),
+  method: textSchema("Only requests with this method."),
+  status: textSchema("Only requests with this status: `404`, or a class such as `5xx`."),
+  path: textSchema("Only requests whose target starts with this text."),
+  reason: textSchema(
+    "Only requests with this reason word: of the refusal, of an attempt, of a retry, or why there was no retry.",
+  ),
 };
 
 export const requestOperations: readonly Operation[] = [
@@ -19,43 +21,46 @@ export const requestOperations: readonly Operation[] = [
     method: "GET",
     path: "/api/requests",
     tag: "Requests",
-    summary: "The requests of late",
-    about:
-      "Kept are the last thousand, the last five hundred that failed or were tried again, and the hundred slowest of ten " +
-      "minutes. Of more than 50 a second a sample is kept, and of more than 200 failed ones.",
+    summary: "Recent requests",
+    description:
+      "Stored are the last 1,000 requests, the last 500 that failed or were retried, and the 100 slowest of ten minutes. " +
+      "Above 50 requests per second a sample is stored; above 200 per second also of the failed ones.",
     query: {
-      which: oneOf(["recent", "slowest", "failed"], "Which list; by default recent."),
+      which: oneOf(["recent", "slowest", "failed"], "The list; default recent."),
       ...filter,
-      limit: count("At most so many, and never more than 500; by default 50."),
-      before: count("Only those with a smaller number."),
+      limit: count("Maximum number of requests; default 50, at most 500."),
+      before: count("Only requests with a smaller number."),
     },
-    responses: { 200: jsonResponse(requestsSchema, "Those that are kept.") },
+    responses: { 200: jsonResponse(requestsSchema, "The stored requests.") },
     problems: { 400: ["query_invalid"] },
   },
   {
     method: "GET",
     path: "/api/requests/stream",
     tag: "Requests",
-    summary: "Requests as they end, as server-sent events",
-    about:
-      "A message `request` has one of those that are kept as data and its number as id: whoever comes back with " +
-      "`Last-Event-ID`, as browsers do, misses none of the last thousand. `missed` says how many a slow reader did not get.",
+    summary: "Streams requests when they end, as server-sent events",
+    description:
+      "A `request` message has a stored request as data and its number as id. A client that reconnects with " +
+      "`Last-Event-ID`, as browsers do, misses none of the last 1,000. A `missed` message has the number of requests " +
+      "that were not sent because the client read too slowly.",
     query: {
       ...filter,
-      after: count("Begins after the request with this number; for callers that cannot send Last-Event-ID."),
+      after: count("Start after the request with this number; for clients that cannot send Last-Event-ID."),
     },
-    fields: { "Last-Event-ID": textSchema("Begins after the request with this number.") },
-    responses: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
+    headers: { "Last-Event-ID": textSchema("Start after the request with this number.") },
+    responses: {
+      200: { description: "A stream without an end.", type: "text/event-stream", schema: Type.String() },
+    },
     problems: { 400: ["query_invalid"], 503: ["listeners_full"] },
   },
   {
     method: "POST",
     path: "/api/requests/dry-run",
     tag: "Requests",
-    summary: "Where a request would go now",
-    about: "Nothing is sent, and no turn is taken.",
+    summary: "Shows where a request would go now",
+    description: "Sends nothing and does not change the state of the policy.",
     body: jsonBody(dryRunBody),
-    responses: { 200: jsonResponse(dryRunSchema, "What a real one would meet.") },
+    responses: { 200: jsonResponse(dryRunSchema, "The result for a real request.") },
     problems: {
       400: [
         "body_invalid",
@@ -71,9 +76,9 @@ export const requestOperations: readonly Operation[] = [
     method: "GET",
     path: "/api/requests/:id",
     tag: "Requests",
-    summary: "One request, explained",
+    summary: "Explains one request",
     responses: {
-      200: jsonResponse(explainedSchema, "Candidates, attempts, times, and all of it in sentences."),
+      200: jsonResponse(explainedSchema, "Candidates, attempts and times, also in sentences."),
     },
     problems: { 404: ["request_unknown"] },
   },

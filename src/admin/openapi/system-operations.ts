@@ -1,9 +1,10 @@
-/** What the document says of the routes that only tell: health, metrics, snapshot, history, and the document itself. */
+/** Operations on the balancer as a whole: health, state, events, configuration, sessions, and this description. */
 
 import { Type } from "@sinclair/typebox";
 import type { Caller } from "../../access/access.ts";
 import { roles } from "../../access/accounts.ts";
-import { jsonBody, jsonResponse, type Operation } from "./operation.ts";
+import { windowNames } from "../../history/store.ts";
+import { expositionType } from "../../metrics/prometheus.ts";
 import { healthSchema } from "../schemas/commands.ts";
 import { boolean, count, enumOf, nullable, oneOf, textSchema, timestamp } from "../schemas/parts.ts";
 import {
@@ -14,206 +15,155 @@ import {
   stateSchema,
 } from "../schemas/record.ts";
 import { snapshotSchema } from "../schemas/snapshot.ts";
-import { windowNames } from "../../history/store.ts";
-import { expositionType } from "../../metrics/prometheus.ts";
+import { jsonBody, jsonResponse, type Operation } from "./operation.ts";
 
-const unchanged = { about: "Nothing has changed since `If-None-Match`." };
+const notModified = { description: "Unchanged since `If-None-Match`." };
+const ifNoneMatch = { "If-None-Match": textSchema("The ETag of an earlier response.") };
 
-/** Open to everybody, but not to foreign pages. */
-const foreign = { 403: ["foreign_host", "foreign_origin"] };
-const knownField = { "If-None-Match": textSchema("The ETag of an earlier answer.") };
+/** Problems of public operations: the host and the origin are still checked. */
+const publicProblems = { 403: ["foreign_host", "foreign_origin"] };
 
-export const readingOperations: readonly Operation[] = [
+export const stateOperations: readonly Operation[] = [
   {
     method: "GET",
     path: "/livez",
     tag: "Health",
-    summary: "Whether the process runs",
-    responses: { 200: jsonResponse(healthSchema, "It runs and answers.") },
-    isOpen: true,
+    summary: "Liveness check",
+    responses: { 200: jsonResponse(healthSchema, "The process runs.") },
+    isPublic: true,
   },
   {
     method: "GET",
     path: "/readyz",
     tag: "Health",
-    summary: "Whether it may get traffic",
+    summary: "Readiness check",
     responses: {
-      200: jsonResponse(healthSchema, "It listens, and is not shutting down."),
-      503: jsonResponse(healthSchema, "It starts, drains or has stopped."),
+      200: jsonResponse(healthSchema, "The balancer accepts clients and is not shutting down."),
+      503: jsonResponse(healthSchema, "The balancer is starting, draining or stopped."),
     },
-    isOpen: true,
+    isPublic: true,
   },
   {
     method: "GET",
     path: "/healthz",
     tag: "Health",
-    summary: "Whether it serves",
+    summary: "Health check of the balancer and its pools",
     responses: {
-      200: jsonResponse(healthSchema, "It is ready, and in every pool at least one upstream is fit."),
-      503: jsonResponse(healthSchema, "It is not; the status says why."),
+      200: jsonResponse(healthSchema, "The balancer is ready and every pool has an available upstream."),
+      503: jsonResponse(healthSchema, "Not healthy; `status` has the cause."),
     },
-    isOpen: true,
+    isPublic: true,
   },
   {
     method: "GET",
     path: "/metrics",
     tag: "State",
-    summary: "All metrics for Prometheus",
+    summary: "Returns all metrics for Prometheus",
     responses: {
-      200: { about: "The text format, version 0.0.4.", type: expositionType, schema: Type.String() },
+      200: { description: "Text format, version 0.0.4.", type: expositionType, schema: Type.String() },
     },
   },
   {
     method: "GET",
     path: "/api/snapshot",
     tag: "State",
-    summary: "The whole picture of now",
-    responses: { 200: jsonResponse(snapshotSchema, "Pools, upstreams, traffic, the last events.") },
+    summary: "Returns the current state",
+    responses: { 200: jsonResponse(snapshotSchema, "Pools, upstreams, traffic and the last events.") },
   },
   {
     method: "GET",
     path: "/api/history",
     tag: "State",
-    summary: "The past as columns, for charts",
+    summary: "Returns the history as columns, for charts",
     query: {
-      pool: textSchema("Only this pool; all pools without it."),
+      pool: textSchema("Only this pool; default all pools."),
       upstream: textSchema("Only this upstream, instead of pools."),
-      window: oneOf(windowNames, "How far to look back; by default 5m."),
-      since: timestamp("Only what ended after this."),
+      window: oneOf(windowNames, "Length of the history; default 5m."),
+      since: timestamp("Only intervals that ended after this time."),
     },
     responses: {
-      200: jsonResponse(historySchema, "One series for each pool, or the one that was asked for."),
+      200: jsonResponse(historySchema, "One series per pool, or the one of the requested pool or upstream."),
     },
     problems: { 400: ["window_invalid", "since_invalid"], 404: ["series_unknown"] },
   },
 ];
 
-/** The last ones of the list, since nobody comes for them. */
-export const documentOperations: readonly Operation[] = [
-  {
-    method: "GET",
-    path: "/api/openapi.json",
-    tag: "This document",
-    isOpen: true,
-    problems: foreign,
-    summary: "This document",
-    fields: knownField,
-    responses: {
-      200: jsonResponse(
-        Type.Object({ openapi: Type.Literal("3.1.1") }, { additionalProperties: true }),
-        "OpenAPI 3.1.",
-        { isTagged: true },
-      ),
-      304: unchanged,
-    },
-  },
-  {
-    method: "GET",
-    path: "/api/docs",
-    tag: "This document",
-    isOpen: true,
-    problems: foreign,
-    summary: "This document for people",
-    fields: knownField,
-    responses: {
-      200: { about: "A page.", type: "text/html; charset=utf-8", schema: Type.String(), isTagged: true },
-      304: unchanged,
-    },
-  },
-  {
-    method: "GET",
-    path: "/api/docs/style.css",
-    tag: "This document",
-    isOpen: true,
-    problems: foreign,
-    summary: "How that page looks",
-    fields: knownField,
-    responses: {
-      200: {
-        about: "A style sheet.",
-        type: "text/css; charset=utf-8",
-        schema: Type.String(),
-        isTagged: true,
-      },
-      304: unchanged,
-    },
-  },
-];
-
-// What the document says of the routes about the whole: events, the stream, intents, and reloading.
-
-const notModified = { about: "Nothing has changed since `If-None-Match`." };
-const etagHeader = { "If-None-Match": textSchema("The ETag of an earlier answer.") };
 const only = {
-  upstream: textSchema("Only those of this upstream."),
-  pool: textSchema("Only those of this pool."),
+  upstream: textSchema("Only events of this upstream."),
+  pool: textSchema("Only events of this pool."),
 };
 
 export const systemOperations: readonly Operation[] = [
   {
     method: "GET",
     path: "/api/events",
-    tag: "Record",
-    summary: "What changed, who did it and why",
+    tag: "Events",
+    summary: "Lists events: what changed, who did it and why",
     query: {
       ...only,
-      kind: textSchema("Only those of this kind; several with commas."),
-      by: textSchema("Only those of this name."),
-      text: textSchema("Only those that have this somewhere in them, in whatever case."),
-      "by-operators": textSchema(
-        "`1` for what somebody did, without what the balancer found out or did itself.",
-      ),
-      after: count("Only later ones than this number; then the first of them."),
-      before: count("Only earlier ones than this number, the last of them."),
-      limit: count("At most so many, and never more than 2000; by default 100."),
+      kind: textSchema("Only events of this kind; several with commas."),
+      by: textSchema("Only events of this actor."),
+      text: textSchema("Only events that contain this text, ignoring case."),
+      "by-operators": textSchema("`1`: only operator actions, without events of the balancer itself."),
+      after: count("Only events with a higher number; returns the first of them."),
+      before: count("Only events with a lower number; returns the last of them."),
+      limit: count("Maximum number of events; default 100, at most 2000."),
     },
-    responses: { 200: jsonResponse(eventsSchema, "The last ones, oldest first.") },
+    responses: { 200: jsonResponse(eventsSchema, "The last events, oldest first.") },
     problems: { 400: ["query_invalid"] },
   },
   {
     method: "GET",
     path: "/api/stream",
-    tag: "Record",
-    summary: "Events as they happen, and snapshots, as server-sent events",
-    about:
-      "A message `event` has an event of the record as data and its number as id: whoever comes back with " +
-      "`Last-Event-ID`, as browsers do, misses nothing of the last 2,000 events. A message `snapshot` has what " +
-      "`/api/snapshot` answers. A comment comes every 15 s. Whoever reads too slowly misses snapshots; whoever does " +
-      "not read at all is cut.",
+    tag: "Events",
+    summary: "Streams events when they happen, and snapshots, as server-sent events",
+    description:
+      "An `event` message has an event as data and its number as id. A client that reconnects with `Last-Event-ID`, " +
+      "as browsers do, misses none of the last 2,000 events. A `snapshot` message has the response of `/api/snapshot`. " +
+      "A comment is sent every 15 s. A client that reads too slowly misses snapshots; a client that reads nothing is " +
+      "disconnected.",
     query: {
       ...only,
-      snapshots: textSchema("How often a snapshot comes, from 1s to 1m; none without it."),
-      after: count("Begins after the event with this number; for callers that cannot send Last-Event-ID."),
+      snapshots: textSchema("Interval of snapshots, from 1s to 1m; none without it."),
+      after: count("Start after the event with this number; for clients that cannot send Last-Event-ID."),
     },
-    fields: { "Last-Event-ID": textSchema("Begins after the event with this number.") },
-    responses: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
+    headers: { "Last-Event-ID": textSchema("Start after the event with this number.") },
+    responses: {
+      200: { description: "A stream without an end.", type: "text/event-stream", schema: Type.String() },
+    },
     problems: { 400: ["query_invalid", "snapshots_invalid"], 503: ["listeners_full"] },
   },
   {
     method: "GET",
     path: "/api/config",
     tag: "Configuration",
-    summary: "Every value that counts, with its source and without secrets",
-    fields: etagHeader,
-    responses: { 200: jsonResponse(settingsSchema, "A list.", { isTagged: true }), 304: notModified },
+    summary: "Returns every effective setting with its source, without secrets",
+    headers: ifNoneMatch,
+    responses: {
+      200: jsonResponse(settingsSchema, "The settings.", { isTagged: true }),
+      304: notModified,
+    },
   },
   {
     method: "GET",
     path: "/api/state",
     tag: "Configuration",
-    summary: "What operators set at run time",
-    fields: etagHeader,
-    responses: { 200: jsonResponse(stateSchema, "Oldest first.", { isTagged: true }), 304: notModified },
+    summary: "Returns what operators set at run time",
+    headers: ifNoneMatch,
+    responses: {
+      200: jsonResponse(stateSchema, "The intents, oldest first.", { isTagged: true }),
+      304: notModified,
+    },
   },
   {
     method: "GET",
     path: "/api/state/export",
     tag: "Configuration",
-    summary: "The same as a configuration file",
-    fields: etagHeader,
+    summary: "Exports what operators set at run time as a configuration file",
+    headers: ifNoneMatch,
     responses: {
       200: {
-        about: "The pools that differ from the configuration.",
+        description: "The pools that differ from the configuration.",
         type: "application/yaml; charset=utf-8",
         schema: Type.String(),
         isTagged: true,
@@ -225,23 +175,27 @@ export const systemOperations: readonly Operation[] = [
     method: "POST",
     path: "/api/reload",
     tag: "Configuration",
-    summary: "Takes the configuration file anew",
-    about: "Refused as a whole if anything is wrong with it: the old one goes on.",
+    summary: "Reloads the configuration file",
+    description: "An invalid configuration is rejected as a whole, and the current one stays active.",
     query: {
-      dry: Type.Boolean({ description: "Only says what would change." }),
-      name: textSchema("What to call a file that is sent along."),
+      dry: Type.Boolean({ description: "Only report what would change." }),
+      name: textSchema("Name of the file in the body, for messages."),
     },
-    fields: {
-      "X-Evenkeel-Actor": textSchema("Who acts: a name for the record, not a proof."),
+    headers: {
+      "X-Evenkeel-Actor": textSchema("Name for the event log, not a proof of identity."),
       "If-Match": textSchema(
         "The ETag of the configuration, from GET /api/config or a dry run: 412 if it has changed since.",
       ),
     },
     body: {
       type: "application/yaml",
-      schema: Type.String({ description: "Another file to look at, at most 1 MiB; only with `dry`." }),
+      schema: Type.String({ description: "Another file to check, at most 1 MiB; only with `dry`." }),
     },
-    responses: { 200: jsonResponse(reloadReportSchema, "What changed, or would.", { isTagged: true }) },
+    responses: {
+      200: jsonResponse(reloadReportSchema, "The changes; with `dry` what would change.", {
+        isTagged: true,
+      }),
+    },
     problems: {
       400: ["file_unexpected"],
       412: ["configuration_changed"],
@@ -250,8 +204,6 @@ export const systemOperations: readonly Operation[] = [
     },
   },
 ];
-
-// What the document says of the routes that know people.
 
 const role = oneOf(roles, "viewer reads, operator also acts on upstreams, admin does everything.");
 
@@ -264,19 +216,22 @@ const loginBody = Type.Object(
 
 const sessionSchema = Type.Object(
   {
-    name: textSchema("Under which everything done with the session is recorded."),
+    name: textSchema("Actor name of everything done with the session."),
     role,
-    session: textSchema("To be sent as `Authorization: Bearer …`, like a token."),
+    session: textSchema("Send it as `Authorization: Bearer …`, like a token."),
   },
   { title: "Session" },
 );
 
 const callerSchema = Type.Object(
   {
-    kind: oneOf(callerKinds, "How the caller is known."),
-    name: nullable(Type.String(), "Null for whoever has none."),
+    kind: oneOf(
+      callerKinds,
+      "`anybody` without configured accounts, `bearer` of the nameless token, `program` with a named token, `user` with a session.",
+    ),
+    name: nullable(Type.String(), "Null for callers without a name."),
     role,
-    login: boolean("Whether there are users, so that people log in."),
+    login: boolean("Whether users are configured, so that people can log in."),
   },
   { title: "Caller" },
 );
@@ -286,9 +241,10 @@ export const loginOperations: readonly Operation[] = [
     method: "POST",
     path: "/api/login",
     tag: "Access",
-    summary: "Begins a session",
-    about: "It ends at `/api/logout`, after 30 minutes without a request, or 12 hours after the login.",
-    isOpen: true,
+    summary: "Starts a session",
+    description:
+      "The session ends at `/api/logout`, after 30 minutes without a request, or 12 hours after the login.",
+    isPublic: true,
     body: jsonBody(loginBody),
     responses: { 200: jsonResponse(sessionSchema, "The session.") },
     problems: {
@@ -305,7 +261,10 @@ export const loginOperations: readonly Operation[] = [
     tag: "Access",
     summary: "Ends the caller's session",
     responses: {
-      200: jsonResponse(Type.Object({ ended: boolean("Always true.") }, { title: "Logout" }), "It is over."),
+      200: jsonResponse(
+        Type.Object({ ended: boolean("Always true.") }, { title: "Logout" }),
+        "The session has ended.",
+      ),
     },
     problems: { 409: ["no_session"] },
   },
@@ -313,7 +272,64 @@ export const loginOperations: readonly Operation[] = [
     method: "GET",
     path: "/api/me",
     tag: "Access",
-    summary: "Who the caller is",
-    responses: { 200: jsonResponse(callerSchema, "As far as it is known.") },
+    summary: "Shows who the caller is",
+    responses: { 200: jsonResponse(callerSchema, "Kind, name and role of the caller.") },
+  },
+];
+
+/** Last in the document, because they describe only itself. */
+export const documentOperations: readonly Operation[] = [
+  {
+    method: "GET",
+    path: "/api/openapi.json",
+    tag: "This document",
+    isPublic: true,
+    problems: publicProblems,
+    summary: "This document as OpenAPI",
+    headers: ifNoneMatch,
+    responses: {
+      200: jsonResponse(
+        Type.Object({ openapi: Type.Literal("3.1.1") }, { additionalProperties: true }),
+        "OpenAPI 3.1.",
+        { isTagged: true },
+      ),
+      304: notModified,
+    },
+  },
+  {
+    method: "GET",
+    path: "/api/docs",
+    tag: "This document",
+    isPublic: true,
+    problems: publicProblems,
+    summary: "This document as a page",
+    headers: ifNoneMatch,
+    responses: {
+      200: {
+        description: "An HTML page.",
+        type: "text/html; charset=utf-8",
+        schema: Type.String(),
+        isTagged: true,
+      },
+      304: notModified,
+    },
+  },
+  {
+    method: "GET",
+    path: "/api/docs/style.css",
+    tag: "This document",
+    isPublic: true,
+    problems: publicProblems,
+    summary: "Style sheet of the page",
+    headers: ifNoneMatch,
+    responses: {
+      200: {
+        description: "A style sheet.",
+        type: "text/css; charset=utf-8",
+        schema: Type.String(),
+        isTagged: true,
+      },
+      304: notModified,
+    },
   },
 ];

@@ -1,54 +1,47 @@
-/** What the document says of the routes that act on upstreams. */
+/** Operations on upstreams and pools. */
 
 import { Type } from "@sinclair/typebox";
 import {
   drainReportSchema,
+  faultBody,
   modeBody,
   newUpstreamBody,
   reasonBody,
-  faultBody,
   removalSchema,
   weightBody,
 } from "../schemas/commands.ts";
 import { textSchema } from "../schemas/parts.ts";
 import { poolSchema, upstreamDetailSchema } from "../schemas/snapshot.ts";
-import { jsonResponse, jsonBody, type Operation } from "./operation.ts";
+import { jsonBody, jsonResponse, type Operation } from "./operation.ts";
 
-/** Of every write. */
-const actor = {
-  "X-Evenkeel-Actor": textSchema(
-    "Who acts: a name for the record, not a proof. At most 64 letters, digits, `_.@ -`.",
-  ),
-};
-
-/** Of every write that is kept. */
+/** Headers of every write. */
 const headers = {
-  "If-Match": textSchema(
-    "The ETag of what this was decided on. If that has changed since, nothing is done: 412.",
+  "If-Match": textSchema("ETag of the state that you read. If it has changed since, nothing happens: 412."),
+  "X-Evenkeel-Actor": textSchema(
+    "Name for the event log, not a proof of identity. At most 64 letters, digits and `_.@ -`.",
   ),
-  ...actor,
 };
 
 const wait = textSchema(
-  "How long to wait until it is empty, at most 1h: `30s`. Without it the answer comes at once.",
+  "How long to wait until the upstream is idle, at most 1h: `30s`. Without it the response comes at once.",
 );
 const deadline = textSchema(
-  "By when it should be empty, without anybody waiting for it: `30s`; by default as long as `wait`.",
+  "Time until the upstream should be idle, without waiting for it: `30s`; default `wait`.",
 );
-const changed = jsonResponse(upstreamDetailSchema, "As it is now.", { isTagged: true });
-const tooLate = ["intent_changed"];
+const changed = jsonResponse(upstreamDetailSchema, "The upstream now.", { isTagged: true });
+const preconditionFailed = ["intent_changed"];
 
 export const upstreamOperations: readonly Operation[] = [
   {
     method: "GET",
     path: "/api/upstreams/:id",
     tag: "Upstreams",
-    summary: "Everything about one upstream",
-    about:
-      "The ETag names what operators set (mode, weight, backup place, membership, a rehearsal, and when), not what is measured: send it " +
-      "back as `If-Match` with a write. Since traffic changes all the time, this is never answered with 304.",
+    summary: "Shows one upstream in detail",
+    description:
+      "The ETag covers what operators set (mode, weight, backup, membership, fault injection, and when), not " +
+      "measurements. Send it as `If-Match` with a write. Traffic changes all the time, so the response is never 304.",
     responses: {
-      200: jsonResponse(upstreamDetailSchema, "With probes, latencies and answers.", { isTagged: true }),
+      200: jsonResponse(upstreamDetailSchema, "With probes, latencies and status codes.", { isTagged: true }),
     },
     problems: { 404: ["upstream_unknown"] },
   },
@@ -56,71 +49,80 @@ export const upstreamOperations: readonly Operation[] = [
     method: "PATCH",
     path: "/api/upstreams/:id",
     tag: "Upstreams",
-    summary: "Sets its weight",
-    fields: headers,
+    summary: "Sets the weight of an upstream",
+    headers,
     body: jsonBody(weightBody),
     responses: { 200: changed },
     problems: {
       400: ["body_invalid", "weight_invalid", "reason_invalid"],
       404: ["upstream_unknown"],
       409: ["upstream_leaving"],
-      412: tooLate,
+      412: preconditionFailed,
     },
   },
   {
     method: "DELETE",
     path: "/api/upstreams/:id",
     tag: "Upstreams",
-    summary: "Drains it, then takes it out of its pool",
+    summary: "Drains an upstream, then removes it from its pool",
     query: { wait },
-    fields: headers,
+    headers,
     body: jsonBody(reasonBody),
     responses: {
-      200: jsonResponse(removalSchema, "It is gone."),
-      202: jsonResponse(removalSchema, "It gets nothing new, and goes when it is empty."),
+      200: jsonResponse(removalSchema, "The upstream is removed."),
+      202: jsonResponse(removalSchema, "The upstream is draining and will be removed when idle."),
     },
     problems: {
       400: ["body_invalid", "reason_invalid", "wait_invalid"],
       404: ["upstream_unknown"],
       409: ["upstream_leaving", "upstream_last"],
-      412: tooLate,
+      412: preconditionFailed,
     },
   },
   {
     method: "POST",
     path: "/api/upstreams/:id/mode",
     tag: "Upstreams",
-    summary: "Sets its mode",
-    about:
-      "`draining` and `maintenance` get nothing new; what is under way finishes. `ready` for one that is ready already ends its ejection. It survives restarts.",
-    fields: headers,
+    summary: "Sets the mode of an upstream",
+    description:
+      "In `draining` and `maintenance` the upstream takes no new requests; in-flight requests finish. `ready` on an " +
+      "upstream that is already ready ends its ejection. The mode survives restarts.",
+    headers,
     body: jsonBody(modeBody),
     responses: { 200: changed },
     problems: {
       400: ["body_invalid", "mode_invalid", "reason_invalid"],
       404: ["upstream_unknown"],
       409: ["upstream_leaving"],
-      412: tooLate,
+      412: preconditionFailed,
     },
   },
   {
     method: "POST",
     path: "/api/upstreams/:id/drain",
     tag: "Upstreams",
-    summary: "Drains it, and answers when it is empty",
-    query: { wait, deadline, force: Type.Boolean({ description: "Cuts what is left when the time is up." }) },
-    fields: headers,
+    summary: "Drains an upstream and responds when it is idle",
+    query: {
+      wait,
+      deadline,
+      force: Type.Boolean({ description: "Abort remaining requests when the timeout expires." }),
+    },
+    headers,
     body: jsonBody(reasonBody),
     responses: {
-      200: jsonResponse(drainReportSchema, "It is empty, the time is up, or it was undone.", {
-        isTagged: true,
-      }),
+      200: jsonResponse(
+        drainReportSchema,
+        "The upstream is idle, the wait expired, or the mode was changed.",
+        {
+          isTagged: true,
+        },
+      ),
     },
     problems: {
       400: ["body_invalid", "reason_invalid", "wait_invalid"],
       404: ["upstream_unknown"],
       409: ["upstream_leaving"],
-      412: tooLate,
+      412: preconditionFailed,
       501: ["force_unsupported"],
     },
   },
@@ -128,9 +130,9 @@ export const upstreamOperations: readonly Operation[] = [
     method: "PUT",
     path: "/api/upstreams/:id/rehearsal",
     tag: "Upstreams",
-    summary: "Plays a fault on it for a while",
-    about: "It replaces the one that runs, ends by itself and survives no restart.",
-    fields: headers,
+    summary: "Injects a fault on an upstream for a limited time",
+    description: "Replaces an active fault. The fault ends by itself and does not survive a restart.",
+    headers,
     body: jsonBody(faultBody),
     responses: { 200: changed },
     problems: {
@@ -138,7 +140,7 @@ export const upstreamOperations: readonly Operation[] = [
       403: ["role_insufficient"],
       404: ["upstream_unknown"],
       409: ["rehearsal_unsafe"],
-      412: tooLate,
+      412: preconditionFailed,
       422: ["rehearsal_invalid"],
     },
   },
@@ -146,40 +148,41 @@ export const upstreamOperations: readonly Operation[] = [
     method: "DELETE",
     path: "/api/upstreams/:id/rehearsal",
     tag: "Upstreams",
-    summary: "Ends the rehearsal that runs there",
-    fields: headers,
+    summary: "Stops the fault injection on an upstream",
+    headers,
     body: jsonBody(reasonBody),
     responses: { 200: changed },
     problems: {
       400: ["body_invalid", "reason_invalid"],
       404: ["upstream_unknown"],
       409: ["rehearsal_none"],
-      412: tooLate,
+      412: preconditionFailed,
     },
   },
   {
     method: "GET",
     path: "/api/pools/:pool",
     tag: "Upstreams",
-    summary: "One pool of the snapshot",
-    about: "The ETag names who belongs to it and what was set for each, for `If-Match` when one is added.",
-    responses: { 200: jsonResponse(poolSchema, "With its upstreams.", { isTagged: true }) },
+    summary: "Shows one pool",
+    description:
+      "The ETag covers the upstreams of the pool and what operators set on each. Send it as `If-Match` to add an upstream.",
+    responses: { 200: jsonResponse(poolSchema, "The pool with its upstreams.", { isTagged: true }) },
     problems: { 404: ["pool_unknown"] },
   },
   {
     method: "POST",
     path: "/api/pools/:pool/upstreams",
     tag: "Upstreams",
-    summary: "Adds an upstream",
-    about: "It is probed first, and serves if that is well. It survives restarts.",
-    fields: headers,
+    summary: "Adds an upstream to a pool",
+    description: "The upstream is probed first and serves if the probe passes. It survives restarts.",
+    headers,
     body: jsonBody(newUpstreamBody),
-    responses: { 201: { ...changed, about: "It belongs to the pool." } },
+    responses: { 201: { ...changed, description: "The upstream was added." } },
     problems: {
       400: ["body_invalid"],
       404: ["pool_unknown"],
       409: ["upstream_exists"],
-      412: tooLate,
+      412: preconditionFailed,
       422: ["upstream_invalid"],
     },
   },

@@ -1,4 +1,4 @@
-/** What schemas of the admin API are made of. A schema with a title becomes a component of its own in the document. */
+/** Building blocks of the admin API's schemas. A schema with a title becomes a component of the OpenAPI document. */
 
 import { type TSchema, Type } from "@sinclair/typebox";
 import { modes } from "../../pool/upstream.ts";
@@ -8,7 +8,7 @@ export const textSchema = (description: string) => Type.String({ description });
 
 export const boolean = (description: string) => Type.Boolean({ description });
 
-/** A whole number from 0 on. */
+/** A whole number from 0. */
 export const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 export const numberSchema = (description: string) => Type.Number({ minimum: 0, description });
@@ -26,13 +26,16 @@ export const counts = (description: string) =>
 export const list = <Schema extends TSchema>(schema: Schema, description: string) =>
   Type.Array(schema, { description });
 
-/** A union's words as a list. As a map, because the compiler then misses each one that is left out. */
-export const enumOf = <Word extends string>(words: Readonly<Record<Word, true>>) =>
-  Object.keys(words) as Word[];
+/** The members of a union as a list. Takes a map, because the compiler then reports every missing member. */
+export const enumOf = <Member extends string>(members: Readonly<Record<Member, true>>) =>
+  Object.keys(members) as Member[];
 
-export const oneOf = <Word extends string>(words: readonly Word[], description: string) =>
-  Type.Unsafe<Word>(Type.String({ enum: words, pattern: `^(${words.join("|")})$`, description }));
+export const oneOf = <Member extends string>(members: readonly Member[], description: string) =>
+  Type.Unsafe<Member>(Type.String({ enum: members, pattern: `^(${members.join("|")})$`, description }));
+
 export const modeSchema = oneOf(modes, "The operator's intent.");
-// The shape of one upstream as the admin API shows it, and of everything that is known of it alone.
 
-export const policySchema = oneOf<PolicyName>(policyNames, "How one of the fit upstreams is chosen.");
+export const policySchema = oneOf<PolicyName>(
+  policyNames,
+  "Load-balancing policy: how one of the available upstreams is selected.",
+);

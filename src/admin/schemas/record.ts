@@ -1,11 +1,10 @@
-/** The shapes of what is written down: events, intents, steps of a plan, settings, and the past as columns. */
+/** Schemas of events, intents, plan steps, settings and history. */
 
 import { Type } from "@sinclair/typebox";
 import { windowNames } from "../../history/store.ts";
 import type { Step } from "../../control/plan.ts";
 import type { EventKind } from "../../state/event.ts";
-import { modeSchema } from "./parts.ts";
-import { count, list, timestamp, nullable, oneOf, textSchema, boolean, enumOf } from "./parts.ts";
+import { boolean, count, enumOf, list, modeSchema, nullable, oneOf, textSchema, timestamp } from "./parts.ts";
 
 const eventKinds = enumOf<EventKind>({
   ...{ probe: true, outlier: true, panic: true, mode: true, weight: true, backup: true, member: true },
@@ -23,40 +22,40 @@ const eventKinds = enumOf<EventKind>({
 
 export const eventSchema = Type.Object(
   {
-    seq: count("Grows from event to event and over restarts, with gaps."),
-    at: timestamp("When."),
-    kind: oneOf(eventKinds, "What kind of thing it is: a verdict, an intent, or the balancer itself."),
-    pool: nullable(Type.String(), "Null where the whole balancer is meant."),
-    upstream: nullable(Type.String(), "Null where a whole pool is meant."),
-    from: textSchema("What it was."),
-    to: textSchema("What it is now."),
+    seq: count("Event number; increases also across restarts, with gaps."),
+    at: timestamp("Time of the event."),
+    kind: oneOf(eventKinds, "Kind of event: a verdict, an operator's intent, or the balancer itself."),
+    pool: nullable(Type.String(), "Null for the whole balancer."),
+    upstream: nullable(Type.String(), "Null for a whole pool."),
+    from: textSchema("Value before."),
+    to: textSchema("Value now."),
     reason: textSchema("One word."),
-    by: textSchema("Who did it: an operator's name, or `prober`, `watch`, `SIGHUP`, `balancer`."),
-    detail: textSchema("What a probe saw, or why an operator says that it was done; may be empty."),
+    by: textSchema("Actor: an operator's name, or `prober`, `watch`, `SIGHUP`, `balancer`."),
+    detail: textSchema("Result of the probe, or the operator's reason; may be empty."),
   },
   { title: "Event" },
 );
 
 export const eventsSchema = Type.Object({ events: list(eventSchema, "Oldest first.") }, { title: "Events" });
 
-const said = {
-  upstream: textSchema("Id of the upstream that is meant."),
-  by: textSchema("Who."),
-  at: timestamp("When."),
-  why: textSchema("In that person's words; may be empty."),
+const stamp = {
+  upstream: textSchema("Id of the upstream."),
+  by: textSchema("Actor."),
+  at: timestamp("Time of the change."),
+  why: textSchema("The actor's reason; may be empty."),
 };
 
 const addressKeys = {
-  protocol: oneOf(["http", "https"], "How it is spoken to."),
-  hostname: textSchema("Name or address."),
+  protocol: oneOf(["http", "https"], "Protocol of the upstream."),
+  hostname: textSchema("Host name or IP address."),
   port: count("TCP port."),
 };
 
 const tlsSchema = Type.Object({
-  ca: Type.Optional(textSchema("Authorities, PEM.")),
-  caPath: Type.Optional(textSchema("Where they came from.")),
-  serverName: Type.Optional(textSchema("Asked for and checked instead of the host.")),
-  verify: boolean("False believes any certificate."),
+  ca: Type.Optional(textSchema("Trusted certificate authorities, PEM.")),
+  caPath: Type.Optional(textSchema("File of the authorities.")),
+  serverName: Type.Optional(textSchema("Name sent as SNI and verified instead of the host.")),
+  verify: boolean("false disables certificate verification (man-in-the-middle risk)."),
 });
 
 const addressSchema = Type.Object({ ...addressKeys, tls: Type.Optional(tlsSchema) }, { title: "Address" });
@@ -65,44 +64,44 @@ const weight = Type.Integer({ minimum: 0, maximum: 256 });
 
 const intentSchema = Type.Union(
   [
-    Type.Object({ kind: Type.Literal("mode"), mode: modeSchema, ...said }),
-    Type.Object({ kind: Type.Literal("weight"), weight, ...said }),
+    Type.Object({ kind: Type.Literal("mode"), mode: modeSchema, ...stamp }),
+    Type.Object({ kind: Type.Literal("weight"), weight, ...stamp }),
     Type.Object({
       kind: Type.Literal("added"),
-      pool: textSchema("Where it was added."),
+      pool: textSchema("Pool it was added to."),
       spec: Type.Object({
-        id: textSchema("Its name."),
+        id: textSchema("Name of the upstream."),
         address: addressSchema,
         weight,
-        backup: boolean("Serves only when no other is fit."),
+        backup: boolean("Serves only when no other upstream is available."),
       }),
-      ...said,
+      ...stamp,
     }),
     Type.Object({
       kind: Type.Literal("removed"),
-      pool: textSchema("Where it was."),
+      pool: textSchema("Pool it was removed from."),
       address: addressSchema,
-      ...said,
+      ...stamp,
     }),
   ],
-  { title: "Intent", description: "What an operator set while the balancer ran." },
+  { title: "Intent", description: "What an operator set at run time." },
 );
 
 export const stateSchema = Type.Object({ intents: list(intentSchema, "Oldest first.") }, { title: "State" });
 
 const stepSchema = Type.Object(
   {
-    action: oneOf(enumOf<Step["action"]>({ add: true, remove: true, change: true }), "What happens."),
+    action: oneOf(enumOf<Step["action"]>({ add: true, remove: true, change: true }), "The action."),
     subject: oneOf(
       enumOf<Step["subject"]>({ setting: true, pool: true, upstream: true, routes: true }),
-      "To what.",
+      "What the action applies to.",
     ),
     pool: Type.Optional(textSchema("Present for pools and upstreams.")),
     upstream: Type.Optional(textSchema("Id; present for upstreams.")),
-    key: Type.Optional(textSchema("What of it: `policy`, `probe.path`, `weight`; present for changes.")),
-    from: Type.Optional(textSchema("What it was.")),
-    to: Type.Optional(textSchema("What it will be.")),
-    needsRestart: Type.Optional(Type.Literal(true, { description: "Takes effect only with a restart." })),
+    key: Type.Optional(textSchema("Setting: `policy`, `probe.path`, `weight`; present for changes.")),
+    from: Type.Optional(textSchema("Value before.")),
+    to: Type.Optional(textSchema("Value after.")),
+    needsRestart: Type.Optional(Type.Literal(true, { description: "Takes effect only after a restart." })),
   },
   { title: "Step" },
 );
@@ -110,9 +109,9 @@ const stepSchema = Type.Object(
 export const reloadReportSchema = Type.Object(
   {
     applied: boolean("Whether anything changed."),
-    steps: list(stepSchema, "What changes, or would."),
-    needsRestart: list(Type.String(), "Names of the settings that a restart has to bring."),
-    diff: list(Type.String(), "The steps, a line each, for people."),
+    steps: list(stepSchema, "Changes; a dry run lists what it would change."),
+    needsRestart: list(Type.String(), "Settings that take effect only after a restart."),
+    diff: list(Type.String(), "The steps for people, one line each."),
   },
   { title: "ReloadReport" },
 );
@@ -120,14 +119,14 @@ export const reloadReportSchema = Type.Object(
 const settingSchema = Type.Object(
   {
     name: textSchema("`pools.main.retries`"),
-    value: textSchema("As a configuration file would say it; `(set)` for a secret."),
+    value: textSchema("As in a configuration file; `(set)` for a secret."),
     source: textSchema("`flag --port`, `env PROXY_PORT`, `file evenkeel.yaml:3` or `default`."),
   },
   { title: "Setting" },
 );
 
 export const settingsSchema = Type.Object(
-  { settings: list(settingSchema, "Every value that counts.") },
+  { settings: list(settingSchema, "Every effective setting.") },
   { title: "Settings" },
 );
 
@@ -135,33 +134,33 @@ const column = (description: string) => list(Type.Union([Type.Number(), Type.Nul
 
 const columnsSchema = Type.Object(
   {
-    at: list(Type.Number(), "Epoch milliseconds at which each interval ended, growing."),
+    at: list(Type.Number(), "Epoch milliseconds at the end of each interval, ascending."),
     requestsPerSecond: column(
-      "Attempts that ended; of a pool also requests that were answered before any attempt. Null in any column where nothing was measured.",
+      "Attempts that ended; for a pool also requests that ended before any attempt. In every column null if nothing was measured.",
     ),
-    errorsPerSecond: column("Those that failed or were answered with 5xx."),
-    retriesPerSecond: column("Attempts that followed another one; of pools."),
-    rescuesPerSecond: column("Those that were moved away from an upstream that was found down; of pools."),
-    queued: column("The most that waited for a place; of pools."),
-    inFlight: column("The most that were under way."),
-    p50Ms: column("From start to head."),
-    p95Ms: column("Likewise."),
-    p99Ms: column("Likewise."),
+    errorsPerSecond: column("Of these, the ones that failed or got a 5xx response."),
+    retriesPerSecond: column("Attempts that followed another one of the same request; pools only."),
+    rescuesPerSecond: column("Requests moved off an upstream that went down; pools only."),
+    queued: column("Maximum number of queued requests; pools only."),
+    inFlight: column("Maximum number of requests in flight."),
+    p50Ms: column("Median of the time from the start to the response headers, milliseconds."),
+    p95Ms: column("95th percentile of the same time."),
+    p99Ms: column("99th percentile of the same time."),
   },
-  { title: "Columns", description: "Points side by side: a value for each in every column." },
+  { title: "Columns", description: "One value per point in time in every column." },
 );
 
 export const historySchema = Type.Object(
   {
-    window: oneOf(windowNames, "How far it looks back."),
-    stepMs: count("How far points are apart."),
+    window: oneOf(windowNames, "Length of the history."),
+    stepMs: count("Interval between two points, milliseconds."),
     series: list(
       Type.Object({
-        pool: textSchema("Its name."),
+        pool: textSchema("Name of the pool."),
         upstream: nullable(Type.String(), "Null for the pool itself."),
         columns: columnsSchema,
       }),
-      "One for each pool, or for the upstream that was asked for.",
+      "One per pool, or the one of the requested pool or upstream.",
     ),
   },
   { title: "History" },

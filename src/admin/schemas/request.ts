@@ -1,4 +1,4 @@
-/** The shapes of requests as the admin API tells of them. */
+/** Schemas of request records, explanations and dry runs. */
 
 import { Type } from "@sinclair/typebox";
 import { policyNames, type PolicyName } from "../../policy/policies.ts";
@@ -24,70 +24,74 @@ const phases = enumOf<FailurePhase>({ connect: true, head: true, body: true });
 
 const attemptSchema = Type.Object(
   {
-    upstream: textSchema("Where it went."),
-    startMs: Type.Number({ description: "Milliseconds since the request began." }),
-    connectMs: milliseconds("Until a fresh connection was open; null on a kept one, or where nobody knows."),
-    headMs: milliseconds("From its start to the answer's head; null without one."),
-    endMs: Type.Number({ description: "From its start to its end." }),
-    status: count("0 without an answer."),
-    outcome: oneOf(outcomes, "How it ended; `cancelled` says nothing against the upstream."),
-    phase: nullable(oneOf(phases, "How far it had come."), "Null unless it failed."),
-    reason: nullable(Type.String(), "One of the reason words; null unless it failed."),
-    rehearsed: boolean("A rehearsal held it back, made it fail or both."),
+    upstream: textSchema("Id of the upstream."),
+    startMs: Type.Number({ description: "Milliseconds from the start of the request." }),
+    connectMs: milliseconds(
+      "Milliseconds until a new connection was open; null for a reused one, or if not measured.",
+    ),
+    headMs: milliseconds(
+      "Milliseconds from the start of the attempt to the response headers; null without a response.",
+    ),
+    endMs: Type.Number({ description: "Milliseconds from the start of the attempt to its end." }),
+    status: count("0 without a response."),
+    outcome: oneOf(outcomes, "How the attempt ended; `cancelled` does not count against the upstream."),
+    phase: nullable(oneOf(phases, "Phase of the failure."), "Null unless it failed."),
+    reason: nullable(Type.String(), "Reason word of the failure; null unless it failed."),
+    rehearsed: boolean("An injected fault delayed the attempt or made it fail."),
   },
   { title: "AttemptRecord" },
 );
 
 const candidateSchema = Type.Object(
   {
-    upstream: textSchema("One of those that were fit."),
-    inFlight: count("What it had under way."),
-    weight: numberSchema("Less than the configured one during a slow start."),
-    latencyMs: milliseconds("Peak-sensitive average; null while unmeasured."),
+    upstream: textSchema("Id of an available upstream."),
+    inFlight: count("Its requests in flight at that time."),
+    weight: numberSchema("Weight in use; less than the configured one during a slow start."),
+    latencyMs: milliseconds("Peak-sensitive moving average of its latency; null while unmeasured."),
   },
   { title: "Candidate" },
 );
 
 const choiceSchema = Type.Object(
   {
-    chosen: textSchema("Where the attempt went."),
-    candidates: list(candidateSchema, "Those that were fit, at most 16."),
-    fit: count("How many were fit in all."),
+    chosen: textSchema("Id of the selected upstream."),
+    candidates: list(candidateSchema, "Available upstreams, at most 16."),
+    fit: count("Number of available upstreams."),
   },
   { title: "Choice" },
 );
 
 const traceSchema = Type.Object({
   traceId: textSchema("32 hex digits."),
-  spanId: textSchema("Of this balancer's span."),
-  parentId: Type.Optional(Type.String({ description: "Of the client's span." })),
+  spanId: textSchema("Id of this balancer's span."),
+  parentId: Type.Optional(Type.String({ description: "Id of the client's span." })),
 });
 
 const requestSchema = Type.Object(
   {
-    seq: count("Grows from request to request; begins anew at each start."),
-    requestId: textSchema("As in X-Request-Id, log and answer."),
-    clientAddress: textSchema("The peer's."),
-    scheme: oneOf(["http", "https"] as const, "What the client speaks."),
-    status: count("What the client got; 0 for nothing."),
-    bytesIn: count("Of the request; the fetch engine counts bodies alone."),
-    bytesOut: count("Of the answer, counted alike."),
-    isClientGone: boolean("The client left before it had its answer."),
-    at: timestamp("When it began."),
-    durationMs: Type.Number({ description: "All of it." }),
-    method: textSchema("Empty, like target and host, where the head was not acceptable."),
+    seq: count("Request number; increases also across restarts."),
+    requestId: textSchema("As in X-Request-Id, the log and the response."),
+    clientAddress: textSchema("IP address of the peer."),
+    scheme: oneOf(["http", "https"] as const, "Protocol of the client."),
+    status: count("Status sent to the client; 0 if none was sent."),
+    bytesIn: count("Bytes of the request; the fetch engine counts only the body."),
+    bytesOut: count("Bytes of the response, counted in the same way."),
+    isClientGone: boolean("The client disconnected before the response was complete."),
+    at: timestamp("Start of the request."),
+    durationMs: Type.Number({ description: "From the start of the request to the end of the response." }),
+    method: textSchema("Empty, like target and host, if the request line or headers were rejected."),
     target: textSchema("Cut at 2,048 characters."),
-    host: textSchema("Likewise."),
-    pool: nullable(Type.String(), "Null where no route matched."),
-    key: nullable(Type.String(), "What it was pinned by."),
-    reason: nullable(Type.String(), "Why it was refused, or how its last attempt failed."),
-    complaint: nullable(Type.String(), "Which rule it broke, where it was refused for what it says."),
-    notRetried: nullable(Type.String(), "Why it was not tried again."),
-    retried: list(Type.String(), "Why each further attempt was made."),
-    queuedMs: Type.Number({ description: "How long it waited for a place." }),
-    attempts: list(attemptSchema, "In the order of their ends."),
-    choices: list(choiceSchema, "In order; of busy times only those of further attempts."),
-    traceId: nullable(Type.String(), "Of W3C Trace Context."),
+    host: textSchema("Cut at 2,048 characters."),
+    pool: nullable(Type.String(), "Null if no route matched."),
+    key: nullable(Type.String(), "Hash key; null without one."),
+    reason: nullable(Type.String(), "Why the request was refused, or how its last attempt failed."),
+    complaint: nullable(Type.String(), "The protocol violation, if the request was refused for one."),
+    notRetried: nullable(Type.String(), "Why it was not retried."),
+    retried: list(Type.String(), "Reason of each further attempt."),
+    queuedMs: Type.Number({ description: "Time in the queue, milliseconds." }),
+    attempts: list(attemptSchema, "Ordered by their ends."),
+    choices: list(choiceSchema, "Selections in order; under load only those of further attempts."),
+    traceId: nullable(Type.String(), "Trace id (W3C Trace Context); null without one."),
     trace: Type.Optional(traceSchema),
   },
   { title: "Request" },
@@ -95,33 +99,33 @@ const requestSchema = Type.Object(
 
 export const requestsSchema = Type.Object(
   {
-    requests: list(requestSchema, "Newest first; the slowest ones slowest first."),
-    sampled: boolean("Whether more came than are kept."),
+    requests: list(requestSchema, "Newest first; the list `slowest` slowest first."),
+    sampled: boolean("Whether this is a sample: more requests came than are stored."),
   },
   { title: "Requests" },
 );
 
 export const explainedSchema = Type.Object(
-  { ...requestSchema.properties, account: list(Type.String(), "What happened, in sentences.") },
+  { ...requestSchema.properties, account: list(Type.String(), "The request explained in sentences.") },
   { title: "ExplainedRequest" },
 );
 
 const maxText = 8_000;
 const line = (description: string) =>
   Type.Optional(
-    Type.String({ maxLength: maxText, description, errorMessage: "a text of at most 8,000 characters" }),
+    Type.String({ maxLength: maxText, description, errorMessage: "a string of at most 8,000 characters" }),
   );
 
 export const dryRunBody = Type.Object(
   {
-    method: line("GET without it."),
-    host: line("The Host field."),
-    target: line("Path and query; / without it."),
-    clientAddress: line("An IP address; 127.0.0.1 without it."),
+    method: line("Default GET."),
+    host: line("The Host header."),
+    target: line("Path and query; default /."),
+    clientAddress: line("An IP address; default 127.0.0.1."),
     headers: Type.Optional(
       Type.Record(Type.String(), Type.String(), {
-        description: "Fields that a pool's key may look at.",
-        errorMessage: "a map of texts",
+        description: "Request headers; a pool's hash key may read them.",
+        errorMessage: "a map of strings",
       }),
     ),
   },
@@ -132,26 +136,29 @@ export const dryRunSchema = Type.Object(
   {
     route: nullable(
       Type.Object({
-        host: nullable(Type.String(), "Null matches all."),
-        path: nullable(Type.String(), "Null matches all."),
+        host: nullable(Type.String(), "Null matches everything."),
+        path: nullable(Type.String(), "Null matches everything."),
       }),
-      "Null where none matches.",
+      "The matching route; null without one.",
     ),
-    pool: nullable(Type.String(), "Where the route leads."),
-    policy: nullable(oneOf<PolicyName>(policyNames, "How one is chosen."), "Null without a pool."),
-    key: nullable(Type.String(), "What it would be pinned by."),
+    pool: nullable(Type.String(), "Pool of the route."),
+    policy: nullable(oneOf<PolicyName>(policyNames, "Policy of the pool."), "Null without a pool."),
+    key: nullable(Type.String(), "Hash key; null without one."),
     chosen: nullable(
       Type.String(),
-      "Where it would go; policies that throw dice may say another one next time.",
+      "The upstream that would be selected; random policies may select another one next time.",
     ),
-    candidates: list(candidateSchema, "Those that are fit, at most 16."),
-    fit: Type.Number({ description: "How many are fit, in all." }),
+    candidates: list(candidateSchema, "Available upstreams, at most 16."),
+    fit: Type.Number({ description: "Number of available upstreams." }),
     others: list(
-      Type.Object({ upstream: textSchema("One that is not."), why: textSchema("Why not.") }),
-      "Those that are not, at most 50.",
+      Type.Object({
+        upstream: textSchema("Id of the upstream."),
+        why: textSchema("Why it is not available."),
+      }),
+      "Upstreams that are not available, at most 50.",
     ),
-    out: Type.Number({ description: "How many are not, in all." }),
-    refusal: nullable(Type.String(), "What it would be refused with."),
+    out: Type.Number({ description: "Number of upstreams that are not available." }),
+    refusal: nullable(Type.String(), "Reason of the refusal; null if it would be forwarded."),
   },
   { title: "Foreseen" },
 );

@@ -1,4 +1,4 @@
-/** The shape of the snapshot: the whole picture of now, pools, workers and configuration included. */
+/** Schemas of the snapshot and of one upstream in detail. */
 
 import { Type } from "@sinclair/typebox";
 import {
@@ -18,7 +18,7 @@ import {
 import { eventSchema } from "./record.ts";
 import { injectedErrors } from "../../fault/fault.ts";
 import type { OutlierReason, OutlierState } from "../../pool/outlier-detector.ts";
-import { type Status } from "../../pool/upstream.ts";
+import type { Status } from "../../pool/upstream.ts";
 import type { Phase, UptimeState } from "../../snapshot/snapshot.ts";
 import type { CertificateStatus } from "../../tls/expiry.ts";
 
@@ -27,7 +27,7 @@ const statusSchema = oneOf<Status>(
     ...{ passing: true, checking: true, failing: true, ejected: true },
     ...{ probation: true, draining: true, maintenance: true },
   }),
-  "Derived from mode and verdicts.",
+  "Derived from mode, probes and outlier detection.",
 );
 
 const milliseconds = (description: string) => nullable(Type.Number({ minimum: 0 }), description);
@@ -35,28 +35,30 @@ const milliseconds = (description: string) => nullable(Type.Number({ minimum: 0 
 export const trafficSchema = Type.Object(
   {
     requests: count(
-      "Attempts that ended since the start, cancelled ones excepted; of a pool also requests that were answered before any attempt.",
+      "Attempts that ended since the start, without cancelled ones. For a pool also requests that ended before any attempt.",
     ),
-    errors: count("Those that failed or were answered with 5xx."),
-    requestsPerSecond: numberSchema("Over the last ten seconds."),
+    errors: count("Of these, the ones that failed or got a 5xx response."),
+    requestsPerSecond: numberSchema("Rate over the last 10 s."),
     errorShare: Type.Number({
       minimum: 0,
       maximum: 1,
-      description: "Errors ÷ requests of the last ten seconds.",
+      description: "Errors ÷ requests of the last 10 s.",
     }),
-    p50Ms: milliseconds("From start to head, of the last minute; null without a request in it."),
-    p95Ms: milliseconds("Likewise."),
-    p99Ms: milliseconds("Likewise."),
+    p50Ms: milliseconds(
+      "Median of the time from the start to the response headers, last minute; null without a request.",
+    ),
+    p95Ms: milliseconds("95th percentile of the same time."),
+    p99Ms: milliseconds("99th percentile of the same time."),
   },
   { title: "Traffic" },
 );
 
 const probeSchema = Type.Object(
   {
-    at: timestamp("When it ended."),
-    success: boolean("Whether it passed."),
-    detail: textSchema("What it saw: `status 200`, `connection refused`."),
-    latencyMs: numberSchema("How long it took."),
+    at: timestamp("End of the probe."),
+    success: boolean("Whether the probe passed."),
+    detail: textSchema("Result: `status 200`, `connection refused`."),
+    latencyMs: numberSchema("Duration, milliseconds."),
   },
   { title: "Probe" },
 );
@@ -76,15 +78,15 @@ const outlierReasons = enumOf<OutlierReason>({
 
 const outlierSchema = Type.Object(
   {
-    state: oneOf(outlierStates, "What real requests say of it."),
-    since: nullable(Type.Number(), "Of the last change, epoch milliseconds; null before the first."),
-    until: nullable(Type.Number(), "When the ejection ends, epoch milliseconds; null while there is none."),
-    reason: nullable(oneOf(outlierReasons, "Why it changed last."), "Null before the first change."),
+    state: oneOf(outlierStates, "Verdict of the outlier detection."),
+    since: nullable(Type.Number(), "Epoch milliseconds of the last change; null before the first."),
+    until: nullable(Type.Number(), "Epoch milliseconds at which the ejection ends; null when not ejected."),
+    reason: nullable(oneOf(outlierReasons, "Reason of the last change."), "Null before the first change."),
     cause: nullable(
       Type.String(),
-      "How the attempt failed that took it out, `connect_refused` or `status_503`; null while it is up.",
+      "Reason word of the failure that caused the ejection, such as `connect_refused` or `status_503`; null while up.",
     ),
-    count: count("Ejections that count: the next one lasts one more times as long."),
+    count: count("Ejections that count towards the length of the next one."),
   },
   { title: "Outlier" },
 );
@@ -93,92 +95,95 @@ const uptimeSchema = Type.Object(
   {
     state: oneOf(
       enumOf<UptimeState>({ unknown: true, up: true, down: true, out: true }),
-      "`unknown` before the first verdict; `out` while an operator drains it or keeps it in maintenance.",
+      "`unknown` before the first verdict; `out` while draining or in maintenance.",
     ),
-    since: timestamp("When that began; restarts of the balancer below five minutes do not end it."),
+    since: timestamp("Start of the state; balancer restarts of less than five minutes do not end it."),
     share: nullable(
       Type.Number({ minimum: 0, maximum: 1 }),
-      "Time up ÷ time up or down, of the last 24 hours as far as it was watched; null before any.",
+      "Time up ÷ (time up + time down), of the observed part of the last 24 hours; null before the first observation.",
     ),
-    countedMs: numberSchema("The time that the share is of: what an operator took out is not in it."),
+    countedMs: numberSchema("Milliseconds that `share` covers; time spent `out` is not included."),
   },
   { title: "Uptime" },
 );
 
 const markSchema = Type.Object(
   {
-    by: textSchema("Who set it."),
-    at: timestamp("When."),
-    why: textSchema("In that person's words; may be empty."),
+    by: textSchema("Actor."),
+    at: timestamp("Time of the change."),
+    why: textSchema("The actor's reason; may be empty."),
   },
   { title: "Mark" },
 );
 
 const drainSchema = Type.Object(
   {
-    since: timestamp("When it began."),
-    deadline: nullable(Type.Number(), "Epoch milliseconds; null if nobody named a time."),
-    inFlight: count("Requests that are still under way there."),
-    drained: boolean("Nothing is under way there any more."),
-    leaving: boolean("It goes when it is empty."),
+    since: timestamp("Start of the drain."),
+    deadline: nullable(
+      Type.Number(),
+      "Epoch milliseconds by which the upstream should be idle; null without a deadline.",
+    ),
+    inFlight: count("Requests still in flight."),
+    drained: boolean("No request is in flight any more."),
+    leaving: boolean("The upstream is removed when it is idle."),
   },
   { title: "Drain" },
 );
 
 const faultSchema = Type.Object(
   {
-    latencyMs: numberSchema("Added to each attempt, milliseconds."),
-    errorShare: Type.Number({ minimum: 0, maximum: 1, description: "Of the attempts that fail." }),
-    error: oneOf(injectedErrors, "How they fail."),
-    probes: boolean("Active checks fail too."),
-    until: timestamp("When it ends by itself."),
-    by: textSchema("Who began it."),
-    why: textSchema("In that person's words; may be empty."),
+    latencyMs: numberSchema("Milliseconds added to each attempt."),
+    errorShare: Type.Number({ minimum: 0, maximum: 1, description: "Share of attempts that fail." }),
+    error: oneOf(injectedErrors, "How attempts fail."),
+    probes: boolean("Probes fail too."),
+    until: timestamp("Time at which the fault ends by itself."),
+    by: textSchema("Actor who started it."),
+    why: textSchema("The actor's reason; may be empty."),
   },
   { title: "Rehearsal" },
 );
 
 const upstreamKeys = {
-  id: textSchema("Names it everywhere: API, metrics, log, dashboard."),
+  id: textSchema("Its name in API, metrics, log and dashboard."),
   url: textSchema("Protocol, host and port."),
-  weight: Type.Integer({ minimum: 0, maximum: 256, description: "Share relative to its siblings." }),
-  effectiveWeight: numberSchema("What it serves with now: less than the weight during a slow start."),
+  weight: Type.Integer({ minimum: 0, maximum: 256, description: "Relative share of the pool's traffic." }),
+  effectiveWeight: numberSchema("Weight in use now; less than `weight` during a slow start."),
   slowStart: nullable(
     Type.Number({ minimum: 0, maximum: 1 }),
-    "How far a slow start has come; null while none is under way.",
+    "Progress of the slow start; null outside of one.",
   ),
-  backup: boolean("Serves only when no other is fit."),
+  backup: boolean("Serves only when no other upstream is available."),
   status: statusSchema,
-  statusSince: timestamp("When the status became what it is."),
+  statusSince: timestamp("Last change of the status."),
   mode: modeSchema,
-  modeSet: nullable(markSchema, "Null while the mode is as configured."),
-  weightSet: nullable(markSchema, "Null while the weight is as configured."),
-  added: nullable(markSchema, "Null if it comes from the configuration."),
-  drain: nullable(drainSchema, "Null unless it is being emptied, or is kept empty."),
-  rehearsal: nullable(faultSchema, "Null while nothing is played there."),
-  fit: boolean("Whether it gets new requests now."),
-  inFlight: count("Requests under way, tunnels among them."),
-  tunnels: count("Those whose protocol was switched, such as WebSockets; they take none of the places."),
-  maxInFlight: count("The most that may be under way, tunnels not counted."),
-  rescues: count("Requests that were moved away while they waited here, since the start."),
+  modeSet: nullable(markSchema, "Who set the mode; null while it is as configured."),
+  weightSet: nullable(markSchema, "Who set the weight; null while it is as configured."),
+  added: nullable(markSchema, "Who added the upstream; null if it comes from the configuration."),
+  drain: nullable(drainSchema, "Null unless the upstream is draining or drained."),
+  rehearsal: nullable(faultSchema, "The injected fault; null without one."),
+  fit: boolean("Whether the upstream is available: it may receive new requests now."),
+  inFlight: count("Requests in flight, including tunnels."),
+  tunnels: count("Connections that switched protocols, such as WebSockets; they use no slots."),
+  maxInFlight: count("Limit of requests in flight; tunnels do not count."),
+  rescues: count("Waiting requests that were moved to another upstream, since the start."),
   outlier: outlierSchema,
-  lastProbe: nullable(probeSchema, "Null before the first."),
+  lastProbe: nullable(probeSchema, "The last probe; null before the first."),
   probeHistory: Type.String({
     pattern: "^[+-]{0,60}$",
     description: "The last 60 probes, oldest first: `+` passed, `-` failed.",
   }),
   uptime: uptimeSchema,
   traffic: trafficSchema,
-  errorsByReason: counts("Since the start: failures by reason word, answers with 5xx as `status_503`."),
+  errorsByReason: counts("Errors since the start: failures by reason word, 5xx responses as `status_503`."),
 };
 
 export const upstreamSchema = Type.Object(upstreamKeys, { title: "Upstream" });
 
 const latencyBarSchema = Type.Object(
   {
-    fromMs: numberSchema("Lower edge."),
-    toMs: numberSchema("Upper edge."),
-    count: count("Answers of the last minute between the two."),
+    fromMs: numberSchema("Lower bound."),
+    toMs: numberSchema("Upper bound."),
+    count: count("Responses of the last minute within these bounds."),
   },
   { title: "LatencyBar" },
 );
@@ -186,81 +191,87 @@ const latencyBarSchema = Type.Object(
 export const upstreamDetailSchema = Type.Object(
   {
     ...upstreamKeys,
-    pool: textSchema("Where it belongs."),
+    pool: textSchema("Pool of the upstream."),
     policy: policySchema,
-    probe: textSchema("How it is probed, for people."),
+    probe: textSchema("The probe, described for people."),
     probes: list(probeSchema, "The last 60, oldest first."),
-    codes: counts("Answers since the start, by status."),
-    cancelled: count("Attempts whose client went away."),
-    latencies: list(latencyBarSchema, "From start to head; empty without any."),
+    codes: counts("Responses since the start, by status code."),
+    cancelled: count("Attempts whose client disconnected."),
+    latencies: list(
+      latencyBarSchema,
+      "Time from the start to the response headers, last minute; empty without responses.",
+    ),
   },
   { title: "UpstreamDetail" },
 );
 
 export const poolSchema = Type.Object(
   {
-    name: textSchema("Unique."),
+    name: textSchema("Unique name."),
     policy: policySchema,
-    probe: textSchema("How its upstreams are probed, for people."),
-    panic: boolean("Nothing but ejections was left to go by, so they are ignored: everybody serves."),
+    probe: textSchema("The probe of its upstreams, described for people."),
+    panic: boolean("Panic mode: no upstream would be available, so ejections are ignored."),
     upstreams: list(upstreamSchema, "In the order of the configuration."),
     traffic: trafficSchema,
     turnedAwayPerSecond: numberSchema(
-      "Requests that got 5xx before any attempt, as when nobody is fit: a part of the errors. Over the last ten seconds.",
+      "Requests that got 5xx before any attempt, such as without an available upstream; included in the errors. Last 10 s.",
     ),
-    retries: count("Attempts that followed another one."),
-    rescues: count("Those that were moved away from an upstream that was found down."),
+    retries: count("Attempts that followed another one of the same request."),
+    rescues: count("Requests moved off an upstream that went down."),
     hedges: Type.Object(
-      { won: count("Their answers were passed on."), lost: count("They were in vain.") },
-      { title: "Hedges", description: "Attempts beside one that took long." },
+      { won: count("The client got their response."), lost: count("The client got another response.") },
+      { title: "Hedges", description: "Second attempts, made while a slow first one was still in flight." },
     ),
-    retryBudget: count("Retries that could be paid for now."),
-    queued: count("Requests that wait for a place now."),
-    notRetried: counts("Failed attempts that none followed, since the start, by why not."),
-    refusals: counts("The balancer's own answers, since the start, by reason word."),
+    retryBudget: count("Retries that the budget allows now."),
+    queued: count("Requests in the queue now."),
+    notRetried: counts("Failed attempts that were not retried, since the start, by reason."),
+    refusals: counts("Refusals since the start, by reason word."),
     events: list(eventSchema, "The last twenty, oldest first."),
   },
   { title: "Pool" },
 );
 
 const refusedSchema = Type.Object({
-  at: timestamp("When."),
-  by: textSchema("Who asked."),
-  problems: list(Type.String(), "A sentence each."),
+  at: timestamp("Time of the reload."),
+  by: textSchema("Actor."),
+  problems: list(Type.String(), "One sentence per problem."),
 });
 
 const configurationSchema = Type.Object(
   {
-    takenAt: timestamp("When the one that counts was taken."),
-    refused: nullable(refusedSchema, "The last try to take another one that was refused since."),
-    needsRestart: list(Type.String(), "Settings that a restart would change."),
+    takenAt: timestamp("Time at which the current configuration was loaded."),
+    refused: nullable(refusedSchema, "The last rejected reload since then; null without one."),
+    needsRestart: list(Type.String(), "Settings that take effect only after a restart."),
   },
   { title: "Configuration" },
 );
 
 const memorySchema = Type.Object(
   {
-    rssBytes: count("What all processes of the balancer take."),
-    limitBytes: nullable(Type.Integer(), "New requests are refused from here on; null without a limit."),
-    shedding: boolean("Whether they are refused now."),
+    rssBytes: count("Resident memory of all processes of the balancer."),
+    limitBytes: nullable(
+      Type.Integer(),
+      "From this size on, new requests are refused; null without a limit.",
+    ),
+    shedding: boolean("Whether new requests are refused now."),
   },
   { title: "Memory" },
 );
 
-const notKeptSchema = Type.Object(
-  { since: timestamp("Since when."), why: textSchema("What the medium said.") },
+const unsavedStateSchema = Type.Object(
+  { since: timestamp("Time of the first failure."), why: textSchema("Error of the state file.") },
   { title: "NotKept" },
 );
 
 const certificateSchema = Type.Object(
   {
-    listener: Type.Literal("listen", { description: "The setting that says where its clients connect." }),
-    path: textSchema("File that it was read from at the start; another one may lie there by now."),
-    validFrom: timestamp("When it begins to be valid."),
-    expiresAt: timestamp("When it ends."),
+    listener: Type.Literal("listen", { description: "Setting of the listener." }),
+    path: textSchema("File that it was read from at the start; the file may have changed since."),
+    validFrom: timestamp("Start of its validity."),
+    expiresAt: timestamp("End of its validity."),
     status: oneOf(
       enumOf<CertificateStatus>({ early: true, valid: true, expiring: true, expired: true }),
-      "`expiring` from 30, 7 or 1 days before the end, whichever is less than a quarter of its whole life.",
+      "`expiring` from 30, 7 or 1 days before the end: the largest of these that is at most a quarter of its lifetime.",
     ),
   },
   { title: "Certificate" },
@@ -269,41 +280,41 @@ const certificateSchema = Type.Object(
 const workerSchema = Type.Object(
   {
     pid: count("Process id."),
-    ready: boolean("Whether it serves."),
-    restarts: count("How often it was started anew."),
-    inFlight: count("Requests that clients wait for now."),
-    requests: count("Attempts that ended since this process began."),
+    ready: boolean("Whether the worker serves clients."),
+    restarts: count("Number of restarts."),
+    inFlight: count("Client requests in flight now."),
+    requests: count("Attempts that ended since this process started."),
   },
   { title: "Worker" },
 );
 
 const phaseSchema = oneOf(
   enumOf<Phase>({ starting: true, ready: true, draining: true, stopped: true }),
-  "Of the balancer.",
+  "Lifecycle phase of the balancer.",
 );
 
 export const snapshotSchema = Type.Object(
   {
-    at: timestamp("When it was taken."),
+    at: timestamp("Time of the snapshot."),
     phase: phaseSchema,
-    version: textSchema("Of Evenkeel."),
-    runtime: textSchema("`bun 1.4.5`"),
-    engine: textSchema("What moves bytes."),
-    startedAt: timestamp("When the balancer started."),
-    listen: textSchema("Where clients reach it."),
-    inFlight: count("Requests that clients wait for now."),
+    version: textSchema("Version of Evenkeel."),
+    runtime: textSchema("Runtime and its version: `bun 1.4.5`."),
+    engine: textSchema("Data-plane engine: `wire` or `fetch`."),
+    startedAt: timestamp("Start of the balancer."),
+    listen: textSchema("Address of the client listener."),
+    inFlight: count("Client requests in flight now."),
     configuration: configurationSchema,
     memory: memorySchema,
     notKept: nullable(
-      notKeptSchema,
-      "That what is set or recorded may not survive a restart; null if it does, or if nobody asked for that.",
+      unsavedStateSchema,
+      "Present while changes cannot be saved and may be lost on restart; null if they are saved, or no state file is configured.",
     ),
     certificates: Type.Optional(
-      list(certificateSchema, "What clients see; missing where they come over plain HTTP."),
+      list(certificateSchema, "Certificates of the listeners; missing with plain HTTP."),
     ),
-    workers: Type.Optional(list(workerSchema, "Missing where a single process does everything.")),
+    workers: Type.Optional(list(workerSchema, "Worker processes; missing without workers.")),
     pools: list(poolSchema, "In the order of the configuration."),
-    events: list(eventSchema, "The last twenty of everything, oldest first."),
+    events: list(eventSchema, "The last twenty of the whole balancer, oldest first."),
   },
   { title: "Snapshot" },
 );

@@ -1,4 +1,4 @@
-/** What an operator asks for: read from the query of a confirmation or from the form that confirms it. */
+/** Parses an operator action from the query of its confirmation or from the form that confirms it. */
 
 import { type Action, type ActionRequest, actions } from "../../wording/effect.ts";
 import { formLocation, type PageLocation } from "../location.ts";
@@ -10,13 +10,13 @@ export interface ActionForm extends ActionRequest {
   readonly location: PageLocation;
 }
 
-/** Acts that several upstreams can be asked for at once. */
+/** Actions that apply to several upstreams at once. */
 export const bulkActions = ["ready", "drain", "maintenance", "weight"] as const satisfies readonly Action[];
 
-/** More than anybody selects by hand. */
-const maxConcurrent = 500;
+/** Upper bound of one action; a selection by hand stays below it. */
+const maxUpstreams = 500;
 
-/** The admin API keeps no more either. */
+/** Characters. The admin API has the same limit. */
 export const maxReason = 200;
 
 export const deadlines = [
@@ -30,10 +30,10 @@ export const deadlines = [
 
 const defaultDeadlineMs = 30_000;
 
-/** Undefined if it names no act, or nobody. */
+/** Returns undefined if the form names no known action or no upstream. */
 export function parseActionForm(fields: URLSearchParams): ActionForm | undefined {
   const action = actions.find((known) => known === fields.get("act"));
-  const ids = [...new Set(fields.getAll("upstream"))].filter(Boolean).slice(0, maxConcurrent);
+  const ids = [...new Set(fields.getAll("upstream"))].filter(Boolean).slice(0, maxUpstreams);
   if (!action || ids.length === 0) return undefined;
   const deadline = Number(fields.get("deadline") ?? defaultDeadlineMs);
   return {
@@ -51,15 +51,15 @@ export function reasonIn(fields: URLSearchParams): string {
   return (fields.get("reason") ?? "").trim().slice(0, maxReason);
 }
 
-/** An empty field is the configured weight. */
-function weightIn(given: string | null): number | null | undefined {
-  if (given === null) return undefined;
-  const trimmed = given.trim();
+/** Null for an empty field, which means the configured weight; undefined for a missing or invalid one. */
+function weightIn(text: string | null): number | null | undefined {
+  if (text === null) return undefined;
+  const trimmed = text.trim();
   if (trimmed === "") return null;
   return /^\d{1,3}$/.test(trimmed) && Number(trimmed) <= 256 ? Number(trimmed) : undefined;
 }
 
-/** What is not undone with a click, or takes several at once, has to be explained to whoever reads the record. */
+/** Bulk actions and actions that one click cannot undo need an explanation in the audit trail. */
 export function needsReason({ action, ids }: Pick<ActionForm, "action" | "ids">): boolean {
   return ids.length > 1 || action === "maintenance" || action === "remove" || action === "cut";
 }

@@ -1,4 +1,4 @@
-/** A new upstream for a pool: what it is asked for, and the form that asks. */
+/** The form that adds an upstream to a pool, and its parser. */
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../responses.ts";
@@ -8,9 +8,9 @@ import { maxReason, reasonIn } from "./action-form.ts";
 import type { NewUpstreamInput } from "./command.ts";
 import { PanelTitle, FormProblem, ReasonField } from "./confirmation.tsx";
 
-export interface Adding {
+export interface AddForm {
   readonly pool: string;
-  /** As they were typed: what is wrong with them is for the admin API to say. */
+  /** This and the fields below are as typed: the admin API validates them. */
   readonly url: string;
   readonly name: string;
   readonly weight: string;
@@ -19,8 +19,8 @@ export interface Adding {
   readonly location: PageLocation;
 }
 
-/** Undefined if no pool is named. */
-export function addingOf(fields: URLSearchParams): Adding | undefined {
+/** Returns undefined if no pool is named. */
+export function parseAddForm(fields: URLSearchParams): AddForm | undefined {
   const pool = fields.get("pool") ?? "";
   if (pool === "") return undefined;
   const typed = (name: string) => (fields.get(name) ?? "").trim().slice(0, maxReason);
@@ -32,8 +32,8 @@ export function addingOf(fields: URLSearchParams): Adding | undefined {
   };
 }
 
-/** A weight that is no number goes on as it is, to be refused with a sentence. */
-export function newUpstreamOf({ url, name, weight, backup }: Adding): NewUpstreamInput {
+/** Passes on a weight that is not a number unchanged, so that the admin API rejects it with a message. */
+export function newUpstreamInput({ url, name, weight, backup }: AddForm): NewUpstreamInput {
   return {
     url,
     ...(name === "" ? {} : { name }),
@@ -45,13 +45,13 @@ export function newUpstreamOf({ url, name, weight, backup }: Adding): NewUpstrea
 }
 
 export interface AddPanelProps {
-  readonly adding: Adding;
+  readonly form: AddForm;
   readonly problem?: string;
   readonly inDialog: boolean;
 }
 
-export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX.Element {
-  const { pool, url, name, weight, backup, reason, location } = adding;
+export function AddPanel({ form, problem = "", inDialog }: AddPanelProps): JSX.Element {
+  const { pool, url, name, weight, backup, reason, location } = form;
   return (
     <PostForm
       action="/actions/add"
@@ -60,11 +60,11 @@ export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX
       {...(inDialog ? { target: "#panel" } : {})}
       fields={{ pool, ...locationFields(location) }}
     >
-      <PanelTitle text={`Add an upstream to ${pool}`} inDialog={inDialog} />
+      <PanelTitle text={`Add upstream to ${pool}`} inDialog={inDialog} />
       <div id="effect" class="effect">
         <ul>
-          <li>It is probed first, and gets its share as soon as it passes.</li>
-          <li>It stays after a restart; the export of the configuration page has it.</li>
+          <li>It is probed first and takes its share of the traffic when the probe passes.</li>
+          <li>It survives a restart and is part of the export on the configuration page.</li>
         </ul>
       </div>
       <label class="field">
@@ -90,7 +90,7 @@ export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX
             type="text"
             name="name"
             value={attribute(name)}
-            placeholder="its address"
+            placeholder="defaults to the address"
             autocomplete="off"
             spellcheck="false"
           />
@@ -102,7 +102,7 @@ export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX
       </div>
       <label class="check">
         <input type="checkbox" name="backup" value="yes" {...(backup ? { checked: true } : {})} /> Backup:
-        serves only when no other is fit
+        serves only when no other upstream is available
       </label>
       <ReasonField reason={reason} required={false} isFirst={false} />
       <FormProblem text={problem} />

@@ -1,28 +1,28 @@
-/** What the dashboard can tell the balancer to do, and how the admin API hears it. */
+/** The commands that the dashboard sends: their admin API requests and their labels. */
 
 import type { ActionForm } from "./action-form.ts";
 import { formatDuration } from "../../lib/units.ts";
 import type { Mode } from "../../pool/upstream.ts";
 
-interface ToUpstream {
+interface UpstreamTarget {
   readonly id: string;
-  /** In the operator's words; may be empty. */
+  /** Free text of the operator; may be empty. */
   readonly reason: string;
 }
 
 export type DashboardCommand =
-  | ({ readonly to: "mode"; readonly mode: Mode } & ToUpstream)
-  /** @param deadlineMs by when it should be empty, from now on; 0 names no time */
-  | ({ readonly to: "drain"; readonly deadlineMs: number } & ToUpstream)
-  | ({ readonly to: "cut" } & ToUpstream)
-  /** @param weight null for the configured one */
-  | ({ readonly to: "weight"; readonly weight: number | null } & ToUpstream)
-  | ({ readonly to: "remove" } & ToUpstream)
-  | ({ readonly to: "rehearse"; readonly fault: FaultInput } & ToUpstream)
-  | ({ readonly to: "endRehearsal" } & ToUpstream)
+  | ({ readonly to: "mode"; readonly mode: Mode } & UpstreamTarget)
+  /** @param deadlineMs time from now until it should be drained; 0 for no deadline */
+  | ({ readonly to: "drain"; readonly deadlineMs: number } & UpstreamTarget)
+  | ({ readonly to: "cut" } & UpstreamTarget)
+  /** @param weight null for the configured weight */
+  | ({ readonly to: "weight"; readonly weight: number | null } & UpstreamTarget)
+  | ({ readonly to: "remove" } & UpstreamTarget)
+  | ({ readonly to: "rehearse"; readonly fault: FaultInput } & UpstreamTarget)
+  | ({ readonly to: "endRehearsal" } & UpstreamTarget)
   | { readonly to: "add"; readonly pool: string; readonly given: NewUpstreamInput; readonly reason: string };
 
-/** As a form has it: the admin API says what is wrong with it. */
+/** Raw form values; the admin API validates them. */
 export interface FaultInput {
   readonly latencyMs: unknown;
   readonly errorShare: unknown;
@@ -31,7 +31,7 @@ export interface FaultInput {
   readonly probes: boolean;
 }
 
-/** As the configuration file would have it. */
+/** An upstream in the shape of the configuration file. */
 export interface NewUpstreamInput {
   readonly url: string;
   readonly name?: string;
@@ -45,26 +45,26 @@ export interface OrderRequest {
   readonly body?: object;
 }
 
-export function requestOf(order: DashboardCommand): OrderRequest {
-  const { reason } = order;
-  if (order.to === "add") {
-    const path = `api/pools/${encodeURIComponent(order.pool)}/upstreams`;
-    return { method: "POST", path, body: { ...order.given, reason } };
+export function requestFor(command: DashboardCommand): OrderRequest {
+  const { reason } = command;
+  if (command.to === "add") {
+    const path = `api/pools/${encodeURIComponent(command.pool)}/upstreams`;
+    return { method: "POST", path, body: { ...command.given, reason } };
   }
-  const path = `api/upstreams/${encodeURIComponent(order.id)}`;
-  switch (order.to) {
+  const path = `api/upstreams/${encodeURIComponent(command.id)}`;
+  switch (command.to) {
     case "mode":
-      return { method: "POST", path: `${path}/mode`, body: { mode: order.mode, reason } };
+      return { method: "POST", path: `${path}/mode`, body: { mode: command.mode, reason } };
     case "drain": {
-      const deadline = order.deadlineMs > 0 ? `?deadline=${formatDuration(order.deadlineMs)}` : "";
+      const deadline = command.deadlineMs > 0 ? `?deadline=${formatDuration(command.deadlineMs)}` : "";
       return { method: "POST", path: `${path}/drain${deadline}`, body: { reason } };
     }
     case "cut":
       return { method: "POST", path: `${path}/drain?force=1`, body: { reason } };
     case "weight":
-      return { method: "PATCH", path, body: { weight: order.weight, reason } };
+      return { method: "PATCH", path, body: { weight: command.weight, reason } };
     case "rehearse":
-      return { method: "PUT", path: `${path}/rehearsal`, body: { ...order.fault, reason } };
+      return { method: "PUT", path: `${path}/rehearsal`, body: { ...command.fault, reason } };
     case "endRehearsal":
       return { method: "DELETE", path: `${path}/rehearsal`, body: { reason } };
     case "remove":
@@ -72,50 +72,49 @@ export function requestOf(order: DashboardCommand): OrderRequest {
   }
 }
 
-// How acts are called: on their buttons, over their confirmations, and when they are done.
-
+/** How one action is labelled at each step: the same verb throughout. */
 interface CommandText {
-  /** On a button. */
+  /** Label of the button that leads to the confirmation. */
   readonly verb: string;
-  /** Over a confirmation and on its button. */
-  readonly order: (names: string) => string;
-  /** "api-2 is draining", "3 upstreams are draining" */
+  /** Heading of the confirmation and label of its button. */
+  readonly title: (names: string) => string;
+  /** Result, without a full stop: "api-2 is draining", "3 upstreams are draining". */
   readonly done: (names: string, isOne: boolean) => string;
 }
 
 const weightText = (weight: ActionForm["weight"]) =>
-  typeof weight === "number" ? `weight ${weight}` : "the configured weight";
+  typeof weight === "number" ? String(weight) : "the configured value";
 
 const commandTexts = {
   ready: {
     verb: "Ready",
-    order: (names) => `Make ${names} ready`,
+    title: (names) => `Make ${names} ready`,
     done: (names, isOne) => `${names} ${isOne ? "is" : "are"} ready`,
   },
   drain: {
     verb: "Drain",
-    order: (names) => `Drain ${names}`,
+    title: (names) => `Drain ${names}`,
     done: (names, isOne) => `${names} ${isOne ? "is" : "are"} draining`,
   },
   maintenance: {
     verb: "Maintenance",
-    order: (names) => `Put ${names} in maintenance`,
+    title: (names) => `Put ${names} in maintenance`,
     done: (names, isOne) => `${names} ${isOne ? "is" : "are"} in maintenance`,
   },
   weight: {
-    verb: "Weight",
-    order: (names) => `Set the weight of ${names}`,
-    done: (names, isOne) => `${names} ${isOne ? "has" : "have"}`,
+    verb: "Set weight",
+    title: (names) => `Set weight of ${names}`,
+    done: (names) => `Weight of ${names} set to`,
   },
   remove: {
     verb: "Remove",
-    order: (names) => `Remove ${names}`,
-    done: (names, isOne) => `${names} ${isOne ? "leaves" : "leave"}`,
+    title: (names) => `Remove ${names}`,
+    done: (names, isOne) => `${names} ${isOne ? "is" : "are"} being removed`,
   },
   cut: {
-    verb: "Cut what is left",
-    order: (names) => `Cut what is left on ${names}`,
-    done: (names) => `What was left on ${names} is cut`,
+    verb: "Abort remaining requests",
+    title: (names) => `Abort remaining requests on ${names}`,
+    done: (names) => `Remaining requests on ${names} aborted`,
   },
 } as const satisfies Readonly<Record<ActionForm["action"], CommandText>>;
 
@@ -124,7 +123,7 @@ export function verbOf(action: ActionForm["action"]): string {
 }
 
 export function commandText({ action, ids }: Pick<ActionForm, "action" | "ids">): string {
-  return commandTexts[action].order(namesOf(ids));
+  return commandTexts[action].title(namesOf(ids));
 }
 
 export function doneText(

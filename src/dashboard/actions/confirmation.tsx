@@ -1,4 +1,4 @@
-/** The confirmation of an act: what will happen, why, and the button that does it; a page of its own or a dialog. */
+/** The confirmation of an operator action, as a page or in a dialog: its effect, its fields and the button. */
 /** @jsxImportSource @kitajs/html */
 
 import { Glyph } from "../layout/widgets.tsx";
@@ -11,20 +11,20 @@ import type { Effect } from "../../wording/effect.ts";
 import { commandText } from "./command.ts";
 
 export interface PanelProps {
-  readonly asked: ActionForm;
-  /** Undefined while the balancer cannot be asked. */
+  readonly form: ActionForm;
+  /** Undefined while the admin API is unreachable. */
   readonly effect: Effect | undefined;
-  /** Why it was not done, or cannot be. */
+  /** Why the action failed or is impossible. */
   readonly problem?: string;
-  /** Whether it stands in the dialog of a page that lives, or is a page of its own. */
+  /** True in the dialog of a live page, false on a separate page. */
   readonly inDialog: boolean;
 }
 
-export function ConfirmationPanel({ asked: form, effect, problem = "", inDialog }: PanelProps): JSX.Element {
+export function ConfirmationPanel({ form, effect, problem = "", inDialog }: PanelProps): JSX.Element {
   const { action, ids, reason, location } = form;
   const back = attribute(backTo(location, { id: ids.length === 1 ? ids[0] : undefined }));
-  const order = commandText(form);
-  const isDire = action === "remove" || action === "cut" || (effect?.dangers.length ?? 0) > 0;
+  const title = commandText(form);
+  const isDestructive = action === "remove" || action === "cut" || (effect?.dangers.length ?? 0) > 0;
   return (
     <PostForm
       action="/actions"
@@ -33,21 +33,21 @@ export function ConfirmationPanel({ asked: form, effect, problem = "", inDialog 
       {...(inDialog ? { target: "#panel" } : {})}
       fields={{ act: action, ...locationFields(location) }}
     >
-      <PanelTitle text={order} inDialog={inDialog} />
+      <PanelTitle text={title} inDialog={inDialog} />
       {ids.map((id) => (
         <input type="hidden" name="upstream" value={attribute(id)} />
       ))}
       {ids.length > 1 ? <Names ids={ids} /> : ""}
-      {action === "drain" ? <DeadlineField asked={form} inDialog={inDialog} /> : ""}
-      {action === "weight" ? <WeightField asked={form} inDialog={inDialog} /> : ""}
+      {action === "drain" ? <DeadlineField form={form} inDialog={inDialog} /> : ""}
+      {action === "weight" ? <WeightField form={form} inDialog={inDialog} /> : ""}
       <div id="effect" class="effect" aria-live="polite">
         {effect ? <EffectLines effect={effect} confirmed={form.confirmed} /> : ""}
       </div>
       <ReasonField reason={reason} required={needsReason(form)} />
       <FormProblem text={problem} />
       <div class="buttons">
-        <button type="submit" class={isDire ? "main dire" : "main"} safe>
-          {order}
+        <button type="submit" class={isDestructive ? "main dire" : "main"} safe>
+          {title}
         </button>
         <a class="button" href={back} data-close="panel">
           Cancel
@@ -57,7 +57,7 @@ export function ConfirmationPanel({ asked: form, effect, problem = "", inDialog 
   );
 }
 
-/** A page of its own has its own first heading. */
+/** An h1 on a separate page, which has no other. */
 export function PanelTitle({ text, inDialog }: { readonly text: string; readonly inDialog: boolean }) {
   return (
     <tag of={inDialog ? "h2" : "h1"} id="panel-title" class="action-title" safe>
@@ -80,7 +80,7 @@ export function FormProblem({ text }: { readonly text: string }): JSX.Element {
   );
 }
 
-/** What is asked for again whenever a field changes it. */
+/** The part of the form that is fetched again when a field changes the effect. */
 export function EffectLines({
   effect,
   confirmed,
@@ -110,7 +110,7 @@ export function EffectLines({
                 required
                 {...(confirmed ? { checked: true } : {})}
               />{" "}
-              Yes, I mean it
+              I understand the consequences
             </label>
           </div>
         </div>
@@ -121,7 +121,7 @@ export function EffectLines({
   );
 }
 
-/** More are counted. */
+/** Further names are only counted. */
 const namesShown = 12;
 
 function Names({ ids }: { readonly ids: readonly string[] }): JSX.Element {
@@ -136,11 +136,11 @@ function Names({ ids }: { readonly ids: readonly string[] }): JSX.Element {
 }
 
 interface FieldProps {
-  readonly asked: ActionForm;
+  readonly form: ActionForm;
   readonly inDialog: boolean;
 }
 
-/** What the form says is looked at anew whenever one of these fields changes. */
+/** Attributes of a field that fetches the effect again when it changes. */
 function refreshedEffect(inDialog: boolean, trigger: string): Readonly<Record<string, string>> {
   if (!inDialog) return {};
   return {
@@ -152,10 +152,10 @@ function refreshedEffect(inDialog: boolean, trigger: string): Readonly<Record<st
   };
 }
 
-function DeadlineField({ asked: { deadlineMs }, inDialog }: FieldProps): JSX.Element {
+function DeadlineField({ form: { deadlineMs }, inDialog }: FieldProps): JSX.Element {
   return (
     <label class="field">
-      <span>Should be empty within</span>
+      <span>Drain deadline</span>
       <select name="deadline" {...refreshedEffect(inDialog, "change")}>
         {deadlines.map(({ name, ms }) => (
           <option value={String(ms)} {...(ms === deadlineMs ? { selected: true } : {})}>
@@ -167,11 +167,11 @@ function DeadlineField({ asked: { deadlineMs }, inDialog }: FieldProps): JSX.Ele
   );
 }
 
-function WeightField({ asked: { weight }, inDialog }: FieldProps): JSX.Element {
+function WeightField({ form: { weight }, inDialog }: FieldProps): JSX.Element {
   return (
     <label class="field">
       <span>
-        Weight <span class="quiet">0 to 256; empty goes back to the configured one</span>
+        Weight <span class="quiet">0 to 256; empty restores the configured weight</span>
       </span>
       <input
         type="number"
@@ -193,13 +193,13 @@ export function ReasonField({
 }: {
   readonly reason: string;
   readonly required: boolean;
-  /** Whether a dialog begins there. */
+  /** Whether the dialog sets its initial focus here. */
   readonly isFirst?: boolean;
 }): JSX.Element {
   return (
     <label class="field">
       <span>
-        Reason <span class="quiet">{required ? "" : "optional; "}goes into the audit trail</span>
+        Reason <span class="quiet">{required ? "" : "optional; "}recorded in the audit trail</span>
       </span>
       <input
         type="text"

@@ -1,4 +1,4 @@
-/** Carries out what was asked for, one upstream after the other, and says what became of each. */
+/** Executes or undoes an operator action, one upstream after the other, and collects the failures. */
 
 import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
 import type { AdminClient } from "../admin-client.ts";
@@ -20,15 +20,15 @@ export interface ActionOutcome {
 
 export interface ActionContext {
   readonly admin: Pick<AdminClient, "order">;
-  readonly undo: UndoHistory;
+  readonly undoHistory: UndoHistory;
   readonly state: DashboardState;
 }
 
 export async function executeAction(
   form: ActionForm,
-  { admin, undo: undoHistory, state }: ActionContext,
+  { admin, undoHistory, state }: ActionContext,
 ): Promise<ActionOutcome> {
-  const before = membersOf(state);
+  const before = upstreamsById(state);
   const failures: Failure[] = [];
   const done: string[] = [];
   for (const id of form.ids) {
@@ -38,18 +38,18 @@ export async function executeAction(
   }
   if (done.length === 0) return { undo: undefined, failures };
   const undo = done.flatMap((id) => {
-    const known = before.get(id);
-    return (known && undoOf(form, known.upstream, known.pool)) ?? [];
+    const previous = before.get(id);
+    return (previous && undoOf(form, previous.upstream, previous.pool)) ?? [];
   });
   return { undo: undoHistory.add(doneText(form, done), undo), failures };
 }
 
-/** Takes back what can be taken back, and says what cannot. */
+/** Sends the undo commands; an upstream that changed since is a failure. */
 export async function undoAction(
   undo: UndoEntry,
-  { admin, undo: undoHistory, state }: ActionContext,
+  { admin, undoHistory, state }: ActionContext,
 ): Promise<ActionOutcome> {
-  const now = membersOf(state);
+  const now = upstreamsById(state);
   const failures: Failure[] = [];
   const done: string[] = [];
   for (const { id, order, obstacle } of undo.undo) {
@@ -61,12 +61,15 @@ export async function undoAction(
   if (done.length === 0) return { undo: undefined, failures };
   undoHistory.forget(undo.key);
   return {
-    undo: undoHistory.add(`Undone: ${namesOf(done)} ${done.length === 1 ? "is" : "are"} as before`, []),
+    undo: undoHistory.add(
+      `Undone: ${namesOf(done)} ${done.length === 1 ? "is" : "are"} back to the previous state`,
+      [],
+    ),
     failures,
   };
 }
 
-function membersOf({
+function upstreamsById({
   snapshot,
 }: DashboardState): ReadonlyMap<string, { pool: string; upstream: UpstreamSnapshot }> {
   return new Map(
@@ -92,16 +95,16 @@ function commandOf({ action, weight, deadlineMs, reason }: ActionForm, id: strin
   }
 }
 
-/** Told at the place where it was asked for: the same reason is told once. */
+/** Each distinct cause once, with the upstreams that it affects. */
 export function failureText(failures: readonly Failure[]): string {
   const byMessage = Map.groupBy(failures, ({ error }) => adminApiErrorSentence(error));
   return [...byMessage]
     .slice(0, maxListed)
-    .map(([message, those]) =>
-      byMessage.size === 1 ? message : `${namesOf(those.map(({ id }) => id))}: ${message}`,
+    .map(([message, group]) =>
+      byMessage.size === 1 ? message : `${namesOf(group.map(({ id }) => id))}: ${message}`,
     )
     .join(" ");
 }
 
-/** More than anybody reads. */
+/** Causes shown. */
 const maxListed = 5;

@@ -1,4 +1,4 @@
-/** What can be done to one upstream, where it is shown: plain forms that lead to the confirmation. */
+/** The operator's controls for one or several upstreams: plain forms that lead to the confirmation. */
 /** @jsxImportSource @kitajs/html */
 
 import { bulkActions } from "./action-form.ts";
@@ -14,11 +14,11 @@ interface RowActionsProps {
   readonly upstream: UpstreamSnapshot;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
-  readonly place: PageLocation;
+  readonly location: PageLocation;
 }
 
-/** Leads to the confirmation: as a page, or with htmx as a dialog over this one. */
-export const intoPanel = {
+/** Attributes of a form that leads to the confirmation: a page, or with htmx a dialog over this page. */
+export const panelForm = {
   method: "get",
   action: "/actions",
   "hx-get": "/actions",
@@ -26,39 +26,39 @@ export const intoPanel = {
   "hx-swap": "innerHTML",
 } as const;
 
-const acts: Readonly<Record<Mode, Action>> = {
+const modeActions: Readonly<Record<Mode, Action>> = {
   ready: "ready",
   draining: "drain",
   maintenance: "maintenance",
 };
 
-export function RowActions({ upstream, now, place: location }: RowActionsProps): JSX.Element {
+export function RowActions({ upstream, now, location }: RowActionsProps): JSX.Element {
   const { id, mode, drain, weightSet } = upstream;
   const form = anchorOf("form", id);
   const fields = { upstream: id, ...locationFields(location) };
   const isLeaving = drain?.leaving === true;
   return (
     <div class="row-actions" data-needs="operator">
-      <form {...intoPanel} id={form}>
+      <form {...panelForm} id={form}>
         <HiddenFields fields={fields} />
         <span class="modes" role="group" aria-label={attribute(`Mode of ${id}`)}>
           {modes.map((choice) => (
             <button
               type="submit"
               name="act"
-              value={acts[choice]}
+              value={modeActions[choice]}
               id={anchorOf(choice, id)}
               aria-pressed={choice === mode ? "true" : "false"}
-              aria-label={attribute(`${verbOf(acts[choice])} ${id}`)}
+              aria-label={attribute(`${verbOf(modeActions[choice])} ${id}`)}
               {...(isLeaving ? { disabled: true } : {})}
             >
-              {verbOf(acts[choice])}
+              {verbOf(modeActions[choice])}
             </button>
           ))}
         </span>
       </form>
       <div class="row-more">
-        <form {...intoPanel} class="weight-form" id={anchorOf("weight", id)}>
+        <form {...panelForm} class="weight-form" id={anchorOf("weight", id)}>
           <HiddenFields fields={{ act: "weight", ...fields }} />
           <label>
             Weight{" "}
@@ -74,7 +74,7 @@ export function RowActions({ upstream, now, place: location }: RowActionsProps):
               {...(isLeaving ? { disabled: true } : {})}
             />
           </label>
-          <button type="submit" class="set" aria-label={attribute(`Set the weight of ${id}`)}>
+          <button type="submit" class="set" aria-label={attribute(`Set weight of ${id}`)}>
             Set
           </button>
           {weightSet ? (
@@ -97,9 +97,9 @@ export function RowActions({ upstream, now, place: location }: RowActionsProps):
             name="act"
             value="cut"
             id={anchorOf("cut", id)}
-            aria-label={attribute(`Cut what is left on ${id}`)}
+            aria-label={attribute(`Abort remaining requests on ${id}`)}
           >
-            Cut
+            Abort
           </button>
         ) : (
           ""
@@ -121,16 +121,14 @@ export function RowActions({ upstream, now, place: location }: RowActionsProps):
   );
 }
 
-/** Its time is up, and something is still under way. */
+/** Whether the drain deadline has passed while requests are still in flight. */
 export function isLate({ drain }: UpstreamSnapshot, now: number): boolean {
   return (
     drain !== null && drain !== undefined && !drain.drained && drain.deadline !== null && now > drain.deadline
   );
 }
 
-// Several upstreams at once: a box in each row, and the bar that says what to do with those that are selected.
-
-/** Belongs to the bar's form, wherever it stands. */
+/** The check box of a row. It belongs to the form of {@link BulkBar}. */
 export function SelectBox({ id }: { readonly id: string }): JSX.Element {
   return (
     <input
@@ -147,13 +145,13 @@ export function SelectBox({ id }: { readonly id: string }): JSX.Element {
   );
 }
 
-/** Leads to the form for a new one. */
+/** Leads to the form that adds an upstream. */
 export function AddLink({
   pool,
-  place: location,
+  location,
 }: {
   readonly pool: string;
-  readonly place: PageLocation;
+  readonly location: PageLocation;
 }): JSX.Element {
   const address = attribute(`/actions/add?${new URLSearchParams({ pool, ...locationFields(location) })}`);
   return (
@@ -172,19 +170,19 @@ export function AddLink({
   );
 }
 
-/** Stands outside of what lives, and is seen as soon as something is selected: the style sheet looks for that. */
-export function BulkBar({ place: location }: { readonly place: PageLocation }): JSX.Element {
+/** The bar of bulk actions. It is outside the live region; the style sheet shows it while a box is checked. */
+export function BulkBar({ location }: { readonly location: PageLocation }): JSX.Element {
   return (
     <form
-      {...intoPanel}
+      {...panelForm}
       class="bulk"
       id="bulk"
       data-needs="operator"
-      aria-label="With the selected upstreams"
+      aria-label="Actions for selected upstreams"
     >
       <HiddenFields fields={locationFields(location)} />
       <span class="bulk-words" role="status">
-        <span id="bulk-count">With those selected</span>
+        <span id="bulk-count">Selected upstreams</span>
       </span>
       {bulkActions.map((action) => (
         <button type="submit" name="act" value={action}>
@@ -192,7 +190,7 @@ export function BulkBar({ place: location }: { readonly place: PageLocation }): 
         </button>
       ))}
       <button type="button" class="word" id="bulk-all">
-        All shown
+        Select all shown
       </button>
       <button type="reset" class="word">
         Clear

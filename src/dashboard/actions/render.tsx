@@ -1,4 +1,4 @@
-/** Confirmations as pages of their own, as the inside of a dialog, or as what replaces it. */
+/** Renders an action panel as a page, as the content of the dialog, or as an htmx partial that replaces that content. */
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../responses.ts";
@@ -10,31 +10,31 @@ import type { Effect } from "../../wording/effect.ts";
 import { EffectLines, ConfirmationPanel, type PanelProps, PanelTitle } from "./confirmation.tsx";
 import { commandText } from "./command.ts";
 
-/** `part`: what htmx asked for; `partial`: names its own target, so that it is swapped in with any status. */
+/** `part`: the content that htmx requested. `partial`: names its target, so htmx swaps it in whatever the status. */
 export type RenderShape = "page" | "part" | "partial";
 
 export function renderPanel(panel: Omit<PanelProps, "inDialog">, shape: RenderShape): string {
-  return shaped(
+  return renderAs(
     <ConfirmationPanel {...panel} inDialog={shape !== "page"} />,
-    commandText(panel.asked),
+    commandText(panel.form),
     shape,
   );
 }
 
 export function renderAdd(panel: Omit<AddPanelProps, "inDialog">, shape: RenderShape): string {
-  return shaped(<AddPanel {...panel} inDialog={shape !== "page"} />, "Add an upstream", shape);
+  return renderAs(<AddPanel {...panel} inDialog={shape !== "page"} />, "Add upstream", shape);
 }
 
 export function renderEffect(effect: Effect, confirmed: boolean): string {
   return markup(<EffectLines effect={effect} confirmed={confirmed} />);
 }
 
-/** Where there is nothing to confirm: the sentence, and the way back. */
+/** An action that cannot be confirmed: the error, and on a page a link back. */
 export function renderFailure(text: string, shape: RenderShape, location: PageLocation): string {
   if (shape === "page") {
-    return shaped(
+    return renderAs(
       <div class="action">
-        <PanelTitle text="Nothing was done" inDialog={false} />
+        <PanelTitle text="Nothing was changed" inDialog={false} />
         <Notice notice={text} />
         <div class="buttons">
           <a class="button" href={attribute(backTo(location))}>
@@ -42,7 +42,7 @@ export function renderFailure(text: string, shape: RenderShape, location: PageLo
           </a>
         </div>
       </div>,
-      "Nothing was done",
+      "Nothing was changed",
       shape,
     );
   }
@@ -53,7 +53,7 @@ export function renderFailure(text: string, shape: RenderShape, location: PageLo
   );
 }
 
-function shaped(panel: JSX.Element, title: string, shape: RenderShape): string {
+function renderAs(panel: JSX.Element, title: string, shape: RenderShape): string {
   if (shape === "part") return markup(panel);
   if (shape === "partial") return markup(<Partial target="#panel">{panel}</Partial>);
   return markup(
@@ -62,7 +62,7 @@ function shaped(panel: JSX.Element, title: string, shape: RenderShape): string {
         <section class="pool">
           {panel}
           <p class="empty" data-lacks="operator">
-            It takes an operator to do that: you may look, and change nothing.
+            You have read-only access. Ask an operator to make this change.
           </p>
         </section>
       </main>

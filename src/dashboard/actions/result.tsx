@@ -1,4 +1,4 @@
-/** What was just done, with the way to take it back: a line that stays until it is dismissed or the next thing is done. */
+/** The result line of the last action, with its undo button. It stays until it is dismissed or replaced. */
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../responses.ts";
@@ -7,12 +7,12 @@ import { PostForm } from "../layout/forms.tsx";
 import { markup } from "../layout/shell.tsx";
 import type { UndoEntry } from "./undo.ts";
 
-export interface DoneProps {
-  readonly deed: UndoEntry;
-  readonly place: PageLocation;
+export interface ActionResultProps {
+  readonly entry: UndoEntry;
+  readonly location: PageLocation;
 }
 
-export function ActionResult({ deed: { key, text, undo }, place: location }: DoneProps): JSX.Element {
+export function ActionResult({ entry: { key, text, undo }, location }: ActionResultProps): JSX.Element {
   return (
     <div class="done-line">
       <p safe>{text}</p>
@@ -31,10 +31,10 @@ export function ActionResult({ deed: { key, text, undo }, place: location }: Don
 }
 
 /**
- * After an act that htmx asked for: says what was done, shuts the dialog, and forgets an earlier failure. How things are
- * now comes with the live stream, and by it alone: it counts on what it sent before.
+ * The htmx response to a completed action: shows the result, closes the dialog and clears an earlier error. It contains
+ * no state of upstreams: the live stream sends only differences to what it sent before, so only the stream may update it.
  */
-export function renderActed(done: DoneProps): string {
+export function renderActionResult(done: ActionResultProps): string {
   return markup(
     <>
       <Partial target="#done">
@@ -51,7 +51,7 @@ interface PartialProps {
   readonly children: JSX.Element | string;
 }
 
-/** Names its own target, so that it is swapped in with any status. */
+/** A fragment that names its target, so htmx swaps it in whatever the status. */
 export function Partial({ target, children }: PartialProps): JSX.Element {
   return (
     <tag of="hx-partial" {...{ "hx-target": target, "hx-swap": "innerMorph" }}>

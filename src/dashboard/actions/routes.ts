@@ -1,4 +1,4 @@
-/** Where acts are confirmed, carried out and taken back. Forms are read by hand, because a name may stand there often. */
+/** Routes that confirm, execute and undo operator actions. Forms are parsed by hand, because a field may occur several times. */
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
@@ -7,10 +7,10 @@ import type { SnapshotPoller } from "../live/poller.ts";
 import { adminApiErrorSentence, urlOrigin } from "../../wording/verdict.ts";
 import { backTo, type PageLocation, formLocation } from "../location.ts";
 import type { UpstreamPollers } from "../live/upstream-poller.ts";
-import { addingOf, newUpstreamOf } from "./add-upstream.tsx";
+import { parseAddForm, newUpstreamInput } from "./add-upstream.tsx";
 import { type ActionForm, needsReason, parseActionForm } from "./action-form.ts";
 import { type UndoEntry, type UndoHistory, undoOfAdding } from "./undo.ts";
-import { renderActed } from "./result.tsx";
+import { renderActionResult } from "./result.tsx";
 import { type Effect, effectOf, presentWeight } from "../../wording/effect.ts";
 import { failureText, type ActionOutcome, executeAction, undoAction } from "./execute.ts";
 import { renderAdd, renderEffect, renderFailure, renderPanel } from "./render.tsx";
@@ -22,8 +22,8 @@ export interface ActionRouteOptions {
   readonly undoHistory: UndoHistory;
 }
 
-const byHand = { parse: "none" } as const;
-const asText = async (request: Request) => new URLSearchParams(await request.text());
+const rawBody = { parse: "none" } as const;
+const formFields = async (request: Request) => new URLSearchParams(await request.text());
 const queryIn = (request: Request) => new URL(request.url, "http://dashboard").searchParams;
 
 export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRouteOptions) {
@@ -37,8 +37,8 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
     return snapshot ? { ...form, weight: presentWeight(snapshot, form.ids) } : form;
   };
 
-  /** Shows where it was asked for what was done. */
-  const acted = async (
+  /** Shows the result on the page where the action was requested. */
+  const doneResponse = async (
     request: Request,
     location: PageLocation,
     undo: UndoEntry,
@@ -47,7 +47,7 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
     await poller.renewed();
     if (location.page === "upstream") await upstreams.of(location.id).renewed();
     return isForPart(request)
-      ? htmlResponse(renderActed({ deed: undo, place: location }))
+      ? htmlResponse(renderActionResult({ entry: undo, location }))
       : seeOther(backTo(location, { deed: undo.key, id }));
   };
 
@@ -57,37 +57,37 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
     { undo, failures }: ActionOutcome,
   ): Promise<Response> => {
     const text = failures.length > 0 ? failureText(failures) : "";
-    if (undo && failures.length === 0) return acted(request, form.location, undo, firstOf(form));
+    if (undo && failures.length === 0) return doneResponse(request, form.location, undo, firstOf(form));
     const status = failures[0] ? httpStatusOf(failures[0].error) : 422;
-    if (!undo) return refused(request, form, text, status);
-    // Some were done: the form asks again for those that were not, under what was said of them.
+    if (!undo) return rejectedResponse(request, form, text, status);
+    // Some upstreams failed: the form is shown again for those, with the errors above it.
     const ids = failures.map(({ id }) => id);
-    return refused(request, { ...form, ids }, `${undo.text}. The others not: ${text}`, status);
+    return rejectedResponse(request, { ...form, ids }, `${undo.text}. The rest failed: ${text}`, status);
   };
 
-  const refused = async (
+  const rejectedResponse = async (
     request: Request,
     form: ActionForm,
     problem: string,
     status = 422,
   ): Promise<Response> => {
-    const panel = { asked: form, effect: await effectNow(form), problem };
+    const panel = { form, effect: await effectNow(form), problem };
     return htmlResponse(renderPanel(panel, isForPart(request) ? "partial" : "page"), status);
   };
 
   return new Elysia({ handler: { standardHostname: false } })
     .get("/actions", async ({ request }) => {
-      const given = parseActionForm(queryIn(request));
+      const requested = parseActionForm(queryIn(request));
       const shape = isForPart(request) ? "part" : "page";
-      if (!given)
+      if (!requested)
         return htmlResponse(renderFailure(nothingSelected, shape, formLocation(queryIn(request))), 422);
-      const form = given.weight === undefined ? await withWeight(given) : given;
+      const form = requested.weight === undefined ? await withWeight(requested) : requested;
       const effect = await effectNow(form);
-      const problem = effect ? unknownText(effect) : await cannotAsk();
+      const problem = effect ? unknownText(effect) : await unreachableText();
       if (effect && effect.unknown.length === form.ids.length) {
         return htmlResponse(renderFailure(problem, shape, form.location), 422);
       }
-      return htmlResponse(renderPanel({ asked: form, effect, problem }, shape));
+      return htmlResponse(renderPanel({ form, effect, problem }, shape));
     })
     .get("/actions/effect", async ({ request }) => {
       const form = parseActionForm(queryIn(request));
@@ -99,63 +99,64 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
     .post(
       "/actions",
       async ({ request }) => {
-        const form = parseActionForm(await asText(request));
+        const form = parseActionForm(await formFields(request));
         if (!form) return textResponse(422, nothingSelected);
         const state = await poller.current();
         const obstacle = actionProblem(form, await effectNow(form));
-        if (obstacle) return refused(request, form, obstacle);
-        return responseOf(request, form, await executeAction(form, { admin, undo: undoHistory, state }));
+        if (obstacle) return rejectedResponse(request, form, obstacle);
+        return responseOf(request, form, await executeAction(form, { admin, undoHistory, state }));
       },
-      byHand,
+      rawBody,
     )
 
     .get("/actions/add", ({ request }) => {
-      const adding = addingOf(queryIn(request));
-      if (!adding) return textResponse(422, "Cannot add an upstream: no pool is named.");
-      return htmlResponse(renderAdd({ adding }, isForPart(request) ? "part" : "page"));
+      const form = parseAddForm(queryIn(request));
+      if (!form) return textResponse(422, noPool);
+      return htmlResponse(renderAdd({ form }, isForPart(request) ? "part" : "page"));
     })
     .post(
       "/actions/add",
       async ({ request }) => {
-        const adding = addingOf(await asText(request));
-        if (!adding) return textResponse(422, "Cannot add an upstream: no pool is named.");
-        const { pool, reason, location } = adding;
-        const response = await admin.add({ to: "add", pool, given: newUpstreamOf(adding), reason });
+        const form = parseAddForm(await formFields(request));
+        if (!form) return textResponse(422, noPool);
+        const { pool, reason, location } = form;
+        const response = await admin.add({ to: "add", pool, given: newUpstreamInput(form), reason });
         if ("error" in response) {
           const shape = isForPart(request) ? "partial" : "page";
           const problem = adminApiErrorSentence(response.error);
-          return htmlResponse(renderAdd({ adding, problem }, shape), httpStatusOf(response.error));
+          return htmlResponse(renderAdd({ form, problem }, shape), httpStatusOf(response.error));
         }
-        const undo = undoHistory.add(`${response.value} belongs to ${pool}`, [undoOfAdding(response.value)]);
-        return acted(request, location, undo, response.value);
+        const undo = undoHistory.add(`${response.value} added to ${pool}`, [undoOfAdding(response.value)]);
+        return doneResponse(request, location, undo, response.value);
       },
-      byHand,
+      rawBody,
     )
 
     .post(
       "/undo/:key",
       async ({ request, params: { key } }) => {
-        const location = formLocation(await asText(request));
+        const location = formLocation(await formFields(request));
         const undo = undoHistory.of(key);
         const shape = isForPart(request) ? "partial" : "page";
         if (!undo) return htmlResponse(renderFailure(tooLate, shape, location), 422);
         const state = await poller.renewed();
-        const { undo: undone, failures } = await undoAction(undo, { admin, undo: undoHistory, state });
-        if (undone && failures.length === 0) return acted(request, location, undone);
-        const text = `Cannot undo${undone ? " all of it" : ""}: ${failureText(failures)}`;
+        const { undo: undone, failures } = await undoAction(undo, { admin, undoHistory, state });
+        if (undone && failures.length === 0) return doneResponse(request, location, undone);
+        const text = `Cannot undo${undone ? " everything" : ""}: ${failureText(failures)}`;
         return htmlResponse(renderFailure(text, shape, location), 422);
       },
-      byHand,
+      rawBody,
     );
 
-  async function cannotAsk(): Promise<string> {
+  async function unreachableText(): Promise<string> {
     const { outage, adminUrl } = await poller.current();
-    return `The balancer cannot be asked at ${urlOrigin(adminUrl)}: ${outage?.message ?? "no answer yet"}.`;
+    return `Cannot reach the admin API at ${urlOrigin(adminUrl)}: ${outage?.message ?? "no response yet"}.`;
   }
 }
 
-const nothingSelected = "Cannot do that: no upstream is selected. Select at least one.";
-const tooLate = "Cannot undo that any more: it was undone already, or too much happened since.";
+const nothingSelected = "No upstream is selected. Select at least one.";
+const noPool = "Cannot add an upstream: the pool is missing.";
+const tooLate = "Cannot undo this action: it was already undone, or is too old.";
 
 function firstOf({ ids, action }: ActionForm): string | undefined {
   return ids.length === 1 && action !== "remove" ? ids[0] : undefined;
@@ -164,16 +165,16 @@ function firstOf({ ids, action }: ActionForm): string | undefined {
 function unknownText({ unknown }: Effect): string {
   if (unknown.length === 0) return "";
   return unknown.length === 1
-    ? `There is no upstream called ${unknown[0]}, or no longer.`
-    : `${unknown.length} of these upstreams are not there, or no longer.`;
+    ? `No upstream named "${unknown[0]}".`
+    : `${unknown.length} of the selected upstreams do not exist.`;
 }
 
-/** Why it is not even tried; a browser that runs no script may send what its form would not let through. */
+/** Why the action is rejected before it is sent; a browser may submit what the form's constraints forbid. */
 function actionProblem(form: ActionForm, effect: Effect | undefined): string | undefined {
   if (form.action === "weight" && form.weight === undefined)
-    return "Cannot set the weight: it needs a whole number from 0 to 256, or nothing for the configured one.";
-  if (needsReason(form) && form.reason === "") return "Say why: it is kept with what is done.";
+    return "Cannot set the weight: it must be a whole number from 0 to 256, or empty for the configured weight.";
+  if (needsReason(form) && form.reason === "") return "Enter a reason: it is recorded in the audit trail.";
   if (effect && effect.dangers.length > 0 && !form.confirmed)
-    return "This was not done, because it was not confirmed: see above.";
+    return "Not confirmed: tick the box above to continue.";
   return undefined;
 }

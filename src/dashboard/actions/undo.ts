@@ -1,15 +1,15 @@
-/** What was done from here lately, and the orders that would take it back; kept in memory, the last hundred. */
+/** Recent actions of this dashboard and the commands that undo them; the last 100, in memory. */
 
 import { randomUUID } from "node:crypto";
 import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
 import type { ActionForm } from "./action-form.ts";
 import type { DashboardCommand } from "./command.ts";
 
-/** One order that takes something back, as long as nobody else has changed it since. */
+/** A command that undoes one change, unless the upstream has changed again since. */
 export interface Undo {
   readonly id: string;
   readonly order: DashboardCommand;
-  /** Why it must not be taken back any more; undefined if it may. */
+  /** Why the change can no longer be undone; undefined if it can. A clause without a full stop. */
   readonly obstacle: (now: UpstreamSnapshot | undefined) => string | undefined;
 }
 
@@ -17,11 +17,11 @@ export interface UndoEntry {
   readonly key: string;
   /** "api-2 is draining" */
   readonly text: string;
-  /** Empty where nothing can be taken back. */
+  /** Empty if nothing can be undone. */
   readonly undo: readonly Undo[];
 }
 
-/** Older ones are nothing that one click should take back. */
+/** An older action is too far back to be undone with one click. */
 const maxEntries = 100;
 
 export class UndoHistory {
@@ -39,7 +39,7 @@ export class UndoHistory {
     return key === undefined ? undefined : this.#entries.get(key);
   }
 
-  /** It was taken back: not twice. */
+  /** Removes an entry that was undone, so that it is not undone twice. */
   forget(key: string): void {
     this.#entries.delete(key);
   }
@@ -47,7 +47,7 @@ export class UndoHistory {
 
 const undoReason = "undone";
 
-/** How an act on this upstream is taken back; undefined where it cannot be. */
+/** @returns undefined if the action cannot be undone, or did not change the mode */
 export function undoOf(
   { action, weight }: ActionForm,
   before: UpstreamSnapshot,
@@ -57,14 +57,17 @@ export function undoOf(
   const common = { id, reason: undoReason };
   if (action === "cut") return undefined;
   if (action === "remove") {
-    const { url, weight: had, backup } = before;
+    const { url, weight: previousWeight, backup } = before;
     return {
       id,
-      order: { to: "add", pool, given: { url, name: id, weight: had, backup }, reason: undoReason },
+      order: {
+        to: "add",
+        pool,
+        given: { url, name: id, weight: previousWeight, backup },
+        reason: undoReason,
+      },
       obstacle: (now) =>
-        now?.drain?.leaving
-          ? `${id} is still leaving, so it cannot be added again yet`
-          : now && `there is another ${id} by now`,
+        now?.drain?.leaving ? `${id} is still being removed` : now && `another upstream is now named ${id}`,
     };
   }
   if (action === "weight") {
@@ -73,9 +76,9 @@ export function undoOf(
       order: { to: "weight", weight: before.weightSet ? before.weight : null, ...common },
       obstacle: (now) =>
         !now
-          ? `${id} is gone`
+          ? `${id} no longer exists`
           : typeof weight === "number" && now.weight !== weight
-            ? `${id} has weight ${now.weight} by now`
+            ? `the weight of ${id} has since changed to ${now.weight}`
             : undefined,
     };
   }
@@ -85,15 +88,19 @@ export function undoOf(
     id,
     order: { to: "mode", mode: before.mode, ...common },
     obstacle: (now) =>
-      !now ? `${id} is gone` : now.mode !== mode ? `${id} was set to ${now.mode} since` : undefined,
+      !now
+        ? `${id} no longer exists`
+        : now.mode !== mode
+          ? `the mode of ${id} has since changed to ${now.mode}`
+          : undefined,
   };
 }
 
-/** How an upstream that was added is taken away again. */
+/** Removes an upstream that was added. */
 export function undoOfAdding(id: string): Undo {
   return {
     id,
     order: { to: "remove", id, reason: undoReason },
-    obstacle: (now) => (now ? undefined : `${id} is gone`),
+    obstacle: (now) => (now ? undefined : `${id} no longer exists`),
   };
 }

@@ -1,4 +1,4 @@
-/** What operators set at run time, over the configuration: who, when and why, and the same as a configuration file. */
+/** The card of run-time overrides: what operators set, who, when and why, and the same as a configuration file. */
 /** @jsxImportSource @kitajs/html */
 
 import { originOf } from "../../net/address.ts";
@@ -8,23 +8,23 @@ import { attribute } from "../responses.ts";
 import { formatAgo, isoTime } from "../../wording/format.ts";
 import { pageOf } from "../location.ts";
 
-export interface OverlayCardProps {
+export interface OverridesCardProps {
   readonly intents: AdminResult<readonly Intent[]>;
   readonly exported: AdminResult<string>;
   readonly now: number;
 }
 
-export function OverlayCard({ intents, exported, now }: OverlayCardProps): JSX.Element {
+export function OverridesCard({ intents, exported, now }: OverridesCardProps): JSX.Element {
   return (
     <section class="card" aria-labelledby="overlay-name">
       <header class="card-head">
-        <h2 id="overlay-name">Set at run time</h2>
-        <p class="quiet">counts over the configuration, also after a restart</p>
+        <h2 id="overlay-name">Set at run time (overrides)</h2>
+        <p class="quiet">overrides the configuration, even after a restart</p>
       </header>
       {"error" in intents ? (
-        <p class="empty" safe>{`This cannot be read: ${intents.error.message}.`}</p>
+        <p class="empty" safe>{`Cannot read the overrides: ${intents.error.message}.`}</p>
       ) : intents.value.length === 0 ? (
-        <p class="empty">Nothing: everything is as the configuration says.</p>
+        <p class="empty">No overrides: every value comes from the configuration.</p>
       ) : (
         <>
           <IntentTable intents={intents.value} now={now} />
@@ -47,7 +47,7 @@ function IntentTable({
       <table class="said-table">
         <thead>
           <tr>
-            {["Upstream", "What", "Who", "When", "Why"].map((name) => (
+            {["Upstream", "Override", "By", "When", "Reason"].map((name) => (
               <th scope="col">{name}</th>
             ))}
           </tr>
@@ -93,7 +93,7 @@ function overrideText(intent: Intent): string {
     case "removed":
       return `removed from ${intent.pool}`;
     default:
-      // Of a later version.
+      // A kind of a later version.
       return "set";
   }
 }

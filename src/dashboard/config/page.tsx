@@ -1,46 +1,46 @@
-/** The effective configuration: every value, and who said so. */
+/** The configuration page: every effective value and its source, the reload card and the overrides. */
 /** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
 import type { Setting } from "../../config/effective.ts";
 import type { AdminResult } from "../admin-client.ts";
-import { OverlayCard, type OverlayCardProps } from "./overrides-card.tsx";
+import { OverridesCard, type OverridesCardProps } from "./overrides-card.tsx";
 import { ReloadCard, type ReloadCardProps } from "./reload-card.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
 import { anchorOf } from "../responses.ts";
 
 interface ConfigProps {
-  readonly told: AdminResult<readonly Setting[]>;
-  /** Without what is as it is by default. */
-  readonly onlyChosen?: boolean;
-  /** What stands between the heading and the values. */
+  readonly settings: AdminResult<readonly Setting[]>;
+  /** Hides values that have their default. */
+  readonly onlySet?: boolean;
+  /** Shown between the heading and the values. */
   readonly children?: Children;
 }
 
-export function ConfigView({ told: result, onlyChosen = false, children }: ConfigProps): JSX.Element {
+export function ConfigView({ settings: result, onlySet = false, children }: ConfigProps): JSX.Element {
   const settings = "value" in result ? result.value : [];
-  const chosen = settings.filter(({ source }) => source !== "default");
+  const explicit = settings.filter(({ source }) => source !== "default");
   return (
     <>
       <header class="plain-head">
         <h1>Configuration</h1>
         <p class="quiet">
-          What counts, and where it comes from: a flag wins over the environment, that over the file, that
-          over the default.
+          Effective values and their sources. A flag overrides the environment, the environment the file, and
+          the file the default.
         </p>
       </header>
       {children}
       {"error" in result ? (
         <section class="pool empty">
-          <p role="alert" safe>{`The configuration cannot be read: ${result.error.message}.`}</p>
+          <p role="alert" safe>{`Cannot read the configuration: ${result.error.message}.`}</p>
         </section>
       ) : (
-        <nav class="windows config-choice" aria-label="Which values">
-          <Choice href="/config" text={`All ${settings.length} values`} isHere={!onlyChosen} />
-          <Choice href="/config?only=set" text={`The ${chosen.length} that are set`} isHere={onlyChosen} />
+        <nav class="windows config-choice" aria-label="Values shown">
+          <Choice href="/config" text={`All ${settings.length} values`} isHere={!onlySet} />
+          <Choice href="/config?only=set" text={`${explicit.length} set explicitly`} isHere={onlySet} />
         </nav>
       )}
-      {groupsOf(onlyChosen ? chosen : settings).map((group) => (
+      {groupsOf(onlySet ? explicit : settings).map((group) => (
         <GroupTable group={group} />
       ))}
     </>
@@ -61,7 +61,7 @@ function Choice({ href, text, isHere }: ChoiceProps): JSX.Element {
   );
 }
 
-function GroupTable({ group: [group, members] }: { readonly group: Group }): JSX.Element {
+function GroupTable({ group: [group, settings] }: { readonly group: Group }): JSX.Element {
   return (
     <section class="pool" id={anchorOf("group", group)} aria-labelledby={anchorOf("group-name", group)}>
       <header class="pool-head">
@@ -78,7 +78,7 @@ function GroupTable({ group: [group, members] }: { readonly group: Group }): JSX
           </tr>
         </thead>
         <tbody>
-          {members.map(({ name, value, source }) => (
+          {settings.map(({ name, value, source }) => (
             <tr data-chosen={source === "default" ? "no" : "yes"}>
               <th scope="row" safe>
                 {name.startsWith(`${group}.`) ? name.slice(group.length + 1) : name}
@@ -99,33 +99,31 @@ function GroupTable({ group: [group, members] }: { readonly group: Group }): JSX
 
 type Group = readonly [name: string, members: readonly Setting[]];
 
-/** What stands alone comes first. "pools.main.probe.rise" belongs to "pools.main", "listen.port" to "listen", "engine" to what stands alone. */
+/** "pools.main.probe.rise" belongs to "pools.main", "listen.port" to "listen", "engine" to "general", which comes first. */
 function groupsOf(settings: readonly Setting[]): readonly Group[] {
   const groups = new Map<string, Setting[]>([[general, []]]);
-  for (const options of settings) {
-    const keys = options.name.replace(/\[.*$/, "").split(".");
+  for (const setting of settings) {
+    const keys = setting.name.replace(/\[.*$/, "").split(".");
     const name =
       keys[0] === "pools" ? keys.slice(0, 2).join(".") : keys.length > 1 ? (keys[0] ?? "") : general;
     const members = groups.get(name);
-    if (members) members.push(options);
-    else groups.set(name, [options]);
+    if (members) members.push(setting);
+    else groups.set(name, [setting]);
   }
   return [...groups].filter(([, members]) => members.length > 0);
 }
 
 const general = "general";
 
-// The configuration page as a document, and the part of it that a reload replaces.
-
-export interface ConfigPageProps extends Pick<OverlayCardProps, "intents" | "exported"> {
-  readonly told: AdminResult<readonly Setting[]>;
-  readonly onlyChosen?: boolean;
+export interface ConfigPageProps extends Pick<OverridesCardProps, "intents" | "exported"> {
+  readonly settings: AdminResult<readonly Setting[]>;
+  readonly onlySet?: boolean;
   readonly reload: ReloadCardProps;
 }
 
 export function renderConfigPage({
-  told: result,
-  onlyChosen = false,
+  settings,
+  onlySet = false,
   intents,
   exported,
   reload,
@@ -133,12 +131,12 @@ export function renderConfigPage({
   return markup(
     <Shell title="Configuration · Evenkeel" here="config">
       <main>
-        <ConfigView told={result} onlyChosen={onlyChosen}>
+        <ConfigView settings={settings} onlySet={onlySet}>
           <div class="cards">
             <section class="card" id="reload" aria-labelledby="reload-name">
               <ReloadCard {...reload} />
             </section>
-            <OverlayCard intents={intents} exported={exported} now={reload.now} />
+            <OverridesCard intents={intents} exported={exported} now={reload.now} />
           </div>
         </ConfigView>
       </main>
@@ -146,7 +144,7 @@ export function renderConfigPage({
   );
 }
 
-/** Inside of the card. */
+/** The content of the reload card, which a preview or a reload replaces. */
 export function renderReload(reload: ReloadCardProps): string {
   return markup(<ReloadCard {...reload} />);
 }

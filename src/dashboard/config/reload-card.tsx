@@ -1,4 +1,4 @@
-/** The configuration taken anew: first what that would change, then the button that does it; and what was refused last. */
+/** The reload card: previews what a reload would change, applies it, and shows the last rejected configuration. */
 /** @jsxImportSource @kitajs/html */
 
 import { createHash } from "node:crypto";
@@ -10,30 +10,30 @@ import { formatAgo, formatTime, isoTime, joinList } from "../../wording/format.t
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import { PostForm } from "../layout/forms.tsx";
 
-/** What somebody did last with this card; undefined before. */
+/** The last operation of this card. */
 export interface ReloadPreview {
   readonly kind: "dry" | "apply";
   readonly result: AdminResult<ReloadView>;
-  /** The file was another one than when it was looked at, so nothing was done. */
+  /** The file has changed since the preview, so nothing was applied. */
   readonly isStale?: boolean;
 }
 
 export interface ReloadCardProps {
-  /** Undefined while the balancer cannot be asked. */
+  /** Undefined while the admin API is unreachable. */
   readonly configuration: ConfigurationSnapshot | undefined;
   readonly now: number;
-  readonly looked?: ReloadPreview | undefined;
+  readonly preview?: ReloadPreview | undefined;
 }
 
-/** Tells one plan from another: what is applied must be what was looked at. */
+/** Identifies a plan: only the plan that was previewed is applied. */
 export function diffFingerprint({ diff }: ReloadView): string {
   return createHash("sha256").update(diff.join("\n")).digest("hex").slice(0, 16);
 }
 
-/** Children of the card, which the answer to its forms replaces. */
-export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX.Element {
-  const seen = looked && "value" in looked.result ? looked.result.value : undefined;
-  const canApply = looked?.kind === "dry" && seen !== undefined && seen.diff.length > 0;
+/** The content of the card; the responses to its forms replace it. */
+export function ReloadCard({ configuration, now, preview }: ReloadCardProps): JSX.Element {
+  const plan = preview && "value" in preview.result ? preview.result.value : undefined;
+  const canApply = preview?.kind === "dry" && plan !== undefined && plan.diff.length > 0;
   return (
     <>
       <header class="card-head">
@@ -41,7 +41,7 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
         <p class="quiet">
           {configuration ? (
             <>
-              taken at{" "}
+              loaded at{" "}
               <time datetime={isoTime(configuration.takenAt)} safe>
                 {formatTime(configuration.takenAt)}
               </time>
@@ -52,30 +52,29 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
           )}
         </p>
       </header>
-      {configuration?.refused && looked === undefined ? (
-        <Refused refused={configuration.refused} now={now} />
+      {configuration?.refused && preview === undefined ? (
+        <RejectedConfiguration refused={configuration.refused} now={now} />
       ) : (
         ""
       )}
       {configuration && configuration.needsRestart.length > 0 ? (
         <p class="remark" data-tone="warn" safe>
-          {`Only a restart brings ${joinList(configuration.needsRestart)}.`}
+          {`Restart required to apply ${joinList(configuration.needsRestart)}.`}
         </p>
       ) : (
         ""
       )}
       <div id="reload-result" role="status">
-        {looked ? (
-          <Result looked={looked} />
+        {preview ? (
+          <Result preview={preview} />
         ) : (
           <p class="remark quiet">
-            Reads the configuration anew, with the same flags. Health, counts and connections stay as they
-            are.
+            Reloads the configuration with the same flags. Health, counters and connections are preserved.
           </p>
         )}
       </div>
       <p class="remark quiet" data-lacks="admin">
-        It takes an admin to reload.
+        Only an admin can reload the configuration.
       </p>
       <div class="buttons">
         {canApply ? (
@@ -83,10 +82,10 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
             action="/config/apply"
             target="#reload"
             needs="admin"
-            fields={{ seen: diffFingerprint(seen) }}
+            fields={{ seen: diffFingerprint(plan) }}
           >
             <button type="submit" class="main" safe>
-              {seen.diff.length === 1 ? "Apply this change" : `Apply these ${seen.diff.length} changes`}
+              {plan.diff.length === 1 ? "Apply 1 change" : `Apply ${plan.diff.length} changes`}
             </button>
           </PostForm>
         ) : (
@@ -94,7 +93,7 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
         )}
         <PostForm action="/config/look" target="#reload" needs="admin">
           <button type="submit" class={canApply ? "" : "main"}>
-            {canApply ? "Look again" : "See what would change"}
+            {canApply ? "Preview again" : "Preview changes"}
           </button>
         </PostForm>
       </div>
@@ -102,7 +101,7 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
   );
 }
 
-function Refused({
+function RejectedConfiguration({
   refused: { at, by, problems },
   now,
 }: {
@@ -115,7 +114,7 @@ function Refused({
       <div>
         <p
           safe
-        >{`Refused ${formatAgo(now - at)}, asked for by ${by}: the configuration before it goes on.`}</p>
+        >{`Rejected ${formatAgo(now - at)}, requested by ${by}; keeping the current configuration.`}</p>
         <Problems problems={problems} />
       </div>
     </div>
@@ -134,7 +133,7 @@ function Problems({ problems }: { readonly problems: readonly string[] }): JSX.E
   );
 }
 
-function Result({ looked: { kind: way, result, isStale } }: { readonly looked: ReloadPreview }): JSX.Element {
+function Result({ preview: { kind, result, isStale } }: { readonly preview: ReloadPreview }): JSX.Element {
   if ("error" in result) {
     return (
       <div class="danger" data-tone="bad">
@@ -147,14 +146,14 @@ function Result({ looked: { kind: way, result, isStale } }: { readonly looked: R
     );
   }
   const { diff, applied, needsRestart } = result.value;
-  if (diff.length === 0) return <p class="remark">The configuration says what it said before.</p>;
+  if (diff.length === 0) return <p class="remark">The configuration has not changed.</p>;
   const text = isStale
-    ? "Nothing was done: the file has changed since you looked. This is what it would change now."
-    : way === "dry"
-      ? "This would change:"
+    ? "Nothing was applied: the file has changed since the preview. It would now change:"
+    : kind === "dry"
+      ? "Would change:"
       : applied
-        ? "This was changed:"
-        : "Nothing was changed: a restart is needed.";
+        ? "Changes applied:"
+        : "Nothing was applied: a restart is required.";
   return (
     <>
       <p class="remark" {...(isStale ? { "data-tone": "warn" } : {})} safe>
@@ -162,14 +161,14 @@ function Result({ looked: { kind: way, result, isStale } }: { readonly looked: R
       </p>
       <ul class="diff">
         {diff.map((line) => (
-          <li data-sign={signOf(line)}>
+          <li data-sign={changeKind(line)}>
             <code safe>{line}</code>
           </li>
         ))}
       </ul>
-      {needsRestart.length > 0 && way === "dry" ? (
+      {needsRestart.length > 0 && kind === "dry" ? (
         <p class="remark" data-tone="warn" safe>
-          {`${joinList(needsRestart)} ${needsRestart.length === 1 ? "needs" : "need"} a restart; everything else counts at once.`}
+          {`${joinList(needsRestart)} ${needsRestart.length === 1 ? "needs" : "need"} a restart; all other changes apply immediately.`}
         </p>
       ) : (
         ""
@@ -178,7 +177,7 @@ function Result({ looked: { kind: way, result, isStale } }: { readonly looked: R
   );
 }
 
-/** As a word, because a sign says nothing in an attribute. */
-function signOf(line: string): "add" | "remove" | "change" {
+/** The sign of a diff line as a word, for the style sheet. */
+function changeKind(line: string): "add" | "remove" | "change" {
   return line.startsWith("+") ? "add" : line.startsWith("-") ? "remove" : "change";
 }

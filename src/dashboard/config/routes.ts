@@ -1,4 +1,4 @@
-/** The configuration page: what counts, what operators set over it, and taking it anew after a look at what changes. */
+/** Routes of the configuration page: effective values, overrides and their export, and reload after a preview. */
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
@@ -15,39 +15,42 @@ interface ConfigRouteOptions {
 
 interface ConfigPageInput {
   readonly preview?: ReloadPreview;
-  readonly onlyChosen?: boolean;
+  readonly onlySet?: boolean;
 }
 
-const byHand = { parse: "none" } as const;
+const rawBody = { parse: "none" } as const;
 
 export function configPageRoutes({ poller, admin }: ConfigRouteOptions) {
-  const reloadWith = async (looked?: ReloadPreview) => {
+  const reloadWith = async (preview?: ReloadPreview) => {
     const state = await poller.renewed();
-    return { configuration: state.snapshot?.configuration, now: balancerNow(state), looked };
+    return { configuration: state.snapshot?.configuration, now: balancerNow(state), preview };
   };
-  const page = async ({ preview: looked, onlyChosen = false }: ConfigPageInput = {}): Promise<Response> => {
+  const page = async ({ preview, onlySet = false }: ConfigPageInput = {}): Promise<Response> => {
     const [result, intents, exported, reload] = await Promise.all([
       admin.settings(),
       admin.intents(),
       admin.exported(),
-      reloadWith(looked),
+      reloadWith(preview),
     ]);
-    const error = "error" in result ? result.error : looked && errorIn(looked);
+    const error = "error" in result ? result.error : preview && errorIn(preview);
     return htmlResponse(
-      renderConfigPage({ told: result, onlyChosen, intents, exported, reload }),
+      renderConfigPage({ settings: result, onlySet, intents, exported, reload }),
       error ? httpStatusOf(error) : 200,
     );
   };
-  /** Whatever was found out is shown in the card, as what it is: an answer, and no failure of the page. */
-  const response = async (request: Request, looked: ReloadPreview): Promise<Response> =>
-    isForPart(request) ? htmlResponse(renderReload(await reloadWith(looked))) : page({ preview: looked });
+  /** For htmx every result is content of the card with status 200, even a rejection: the request itself succeeded. */
+  const response = async (request: Request, preview: ReloadPreview): Promise<Response> =>
+    isForPart(request) ? htmlResponse(renderReload(await reloadWith(preview))) : page({ preview });
 
   return new Elysia({ handler: { standardHostname: false } })
-    .get("/config", ({ query }) => page({ onlyChosen: query["only"] === "set" }))
+    .get("/config", ({ query }) => page({ onlySet: query["only"] === "set" }))
     .get("/config/export", async () => {
       const result = await admin.exported();
       if ("error" in result)
-        return textResponse(httpStatusOf(result.error), `Cannot export: ${result.error.message}.`);
+        return textResponse(
+          httpStatusOf(result.error),
+          `Cannot export the overrides: ${result.error.message}.`,
+        );
       return new Response(result.value, {
         headers: { ...fresh, "Content-Type": "application/yaml; charset=utf-8" },
       });
@@ -55,19 +58,19 @@ export function configPageRoutes({ poller, admin }: ConfigRouteOptions) {
     .post(
       "/config/look",
       async ({ request }) => response(request, { kind: "dry", result: await admin.reload("dry") }),
-      byHand,
+      rawBody,
     )
     .post(
       "/config/apply",
       async ({ request }) => {
-        const seen = new URLSearchParams(await request.text()).get("seen");
+        const fingerprint = new URLSearchParams(await request.text()).get("seen");
         const result = await admin.reload("dry");
         if ("error" in result) return response(request, { kind: "dry", result });
-        if (diffFingerprint(result.value) !== seen)
+        if (diffFingerprint(result.value) !== fingerprint)
           return response(request, { kind: "dry", result, isStale: true });
         return response(request, { kind: "apply", result: await admin.reload("apply") });
       },
-      byHand,
+      rawBody,
     );
 }
 

@@ -1,4 +1,4 @@
-/** The events of the last minutes, read on while somebody looks: one reader for all, and a stream for each viewer. */
+/** Reads new events once for all viewers, while there are any, and streams them to each. */
 
 import { matchesEvent } from "../../control/event-log.ts";
 import type { BalancerEvent } from "../../state/event.ts";
@@ -12,11 +12,11 @@ export interface EventsState {
   readonly at: number;
   /** Oldest first, at most {@link maxEntries}. */
   readonly events: readonly BalancerEvent[];
-  /** Why nothing newer is known; undefined while they can be read. */
+  /** Why the last read failed; undefined if it succeeded. */
   readonly error?: AdminApiError | undefined;
 }
 
-/** A page that was away for longer than these took is looked at anew. */
+/** A page that missed more events than these must be loaded again. */
 export const maxEntries = 500;
 
 export type EventsFeed = SnapshotPoller<EventsState>;
@@ -25,23 +25,26 @@ interface EventsFeedOptions extends Omit<SnapshotPollerOptions<EventsState>, "po
   readonly admin: Pick<AdminClient, "events">;
 }
 
-/** What cannot be read now is read with the next turn: a number is asked for, not a time. */
+/** A failed read loses no events: each read continues after the last number, not after a time. */
 export function eventsFeed({ admin, ...options }: EventsFeedOptions): EventsFeed {
   return new SnapshotPoller<EventsState>({
     ...options,
     async poll(previous) {
-      const known = previous?.events ?? [];
-      const last = known.at(-1);
+      const previousEvents = previous?.events ?? [];
+      const last = previousEvents.at(-1);
       const query = new URLSearchParams({
         limit: String(maxEntries),
         ...(last && { after: String(last.seq) }),
       });
       const result = await admin.events(query);
       const at = options.wallClock();
-      if ("error" in result) return { at, events: known, error: result.error };
+      if ("error" in result) return { at, events: previousEvents, error: result.error };
       return {
         at,
-        events: result.value.length === 0 ? known : [...known, ...result.value].slice(-maxEntries),
+        events:
+          result.value.length === 0
+            ? previousEvents
+            : [...previousEvents, ...result.value].slice(-maxEntries),
       };
     },
   });
@@ -61,30 +64,30 @@ export function matchesFilter(event: BalancerEvent, { isAudit, fields }: EventFi
   );
 }
 
-/** Empty without a trouble. */
+/** Empty without an error. */
 export function eventsErrorSentence(error: AdminApiError | undefined): string {
-  return error ? `The events cannot be read: ${error.message}.` : "";
+  return error ? `Cannot read the events: ${error.message}.` : "";
 }
 
 export interface EventStreamOptions {
   readonly poller: EventsFeed;
   readonly filter: EventFilterState;
-  /** Number of the last event that the viewer has. */
+  /** Number of the last event that the viewer has received. */
   readonly since: number;
-  /** A whole message of the stream. */
+  /** Renders a complete message of the stream. */
   readonly render: (news: NewEvents) => string;
 }
 
 export interface NewEvents {
   /** Oldest first. */
   readonly fresh: readonly BalancerEvent[];
-  /** What the message is called, and what a reconnect asks for. */
+  /** Id of the message, which a reconnecting client sends as Last-Event-ID. */
   readonly last: number;
-  /** What stands above the events from now on, empty while all is well; undefined if that is as it was. */
+  /** New error text above the events, empty to clear it; undefined if it has not changed. */
   readonly error: string | undefined;
 }
 
-/** Whoever reads too slowly misses nothing: the next message has what was not sent. */
+/** A slow reader misses no events: the next message contains what was not sent. */
 export function liveEventStream({
   poller,
   filter,
@@ -92,17 +95,17 @@ export function liveEventStream({
   render,
 }: EventStreamOptions): ReadableStream<Uint8Array> {
   let last = since;
-  let result: string | undefined;
+  let shownError: string | undefined;
   return messageStream(({ offer, end }) => {
-    const show = ({ events, error }: EventsState) =>
+    const send = ({ events, error }: EventsState) =>
       offer(() => {
         const fresh = events.filter((event) => event.seq > last && matchesFilter(event, filter));
         last = Math.max(last, events.at(-1)?.seq ?? 0);
         const text = eventsErrorSentence(error);
-        const news = { fresh, last, error: text === result ? undefined : text };
-        result = text;
+        const news = { fresh, last, error: text === shownError ? undefined : text };
+        shownError = text;
         return render(news);
       });
-    return poller.watch({ show, end });
+    return poller.watch({ show: send, end });
   });
 }

@@ -1,29 +1,29 @@
-/** Which events somebody looks for, as the page's address and the admin API's query have it. */
+/** The filter of the event pages, as the page's address and as the admin API's query. */
 
 import type { BalancerEvent } from "../../state/event.ts";
 
-const names = ["pool", "upstream", "kind", "by", "text"] as const;
-type Name = (typeof names)[number];
+const fieldNames = ["pool", "upstream", "kind", "by", "text"] as const;
+type FieldName = (typeof fieldNames)[number];
 
 export interface EventFilterState {
-  /** Only what operators did. */
+  /** Only events that operators caused. */
   readonly isAudit: boolean;
-  /** Empty where nothing is asked for. */
-  readonly fields: Readonly<Record<Name, string>>;
-  /** Numbers of events; undefined for the newest. */
+  /** An empty value matches every event. */
+  readonly fields: Readonly<Record<FieldName, string>>;
+  /** Numbers of events; both undefined for the newest events. */
   readonly before: number | undefined;
   readonly after: number | undefined;
 }
 
-/** More than this is not typed by anybody. */
+/** Characters of one field; the rest is dropped. */
 const maxChars = 200;
 
 export const eventsPerPage = 50;
 
 export function parseEventFilter(query: URLSearchParams, isAudit: boolean): EventFilterState {
-  const said = (name: string) => (query.get(name) ?? "").trim().slice(0, maxChars);
-  const numberIn = (name: string) => (/^\d{1,15}$/.test(said(name)) ? Number(said(name)) : undefined);
-  const [pool, upstream, kind, by, text] = names.map(said) as [string, string, string, string, string];
+  const field = (name: string) => (query.get(name) ?? "").trim().slice(0, maxChars);
+  const numberIn = (name: string) => (/^\d{1,15}$/.test(field(name)) ? Number(field(name)) : undefined);
+  const [pool, upstream, kind, by, text] = fieldNames.map(field) as [string, string, string, string, string];
   return {
     isAudit,
     fields: { pool, upstream, kind, by, text },
@@ -32,7 +32,7 @@ export function parseEventFilter(query: URLSearchParams, isAudit: boolean): Even
   };
 }
 
-/** For the admin API. One more than a page has tells whether there are older ones; of later ones the first are asked for. */
+/** The query for the admin API. One event more than a page shows reveals older ones; `after` returns the first that follow. */
 export function apiQueryOf({ isAudit, fields, before, after }: EventFilterState): URLSearchParams {
   const limit = after === undefined ? eventsPerPage + 1 : eventsPerPage;
   return new URLSearchParams({
@@ -44,13 +44,13 @@ export function apiQueryOf({ isAudit, fields, before, after }: EventFilterState)
   });
 }
 
-/** The address of this page, or of another part of it. */
+/** The address of the page or of its live stream. */
 export function eventsUrl(
   { isAudit, fields }: EventFilterState,
   path: "page" | "live",
-  further: Readonly<Record<string, string>> = {},
+  extra: Readonly<Record<string, string>> = {},
 ): string {
-  const query = new URLSearchParams({ ...formValues(fields), ...further });
+  const query = new URLSearchParams({ ...formValues(fields), ...extra });
   const page = isAudit ? "/audit" : "/events";
   return `${path === "live" ? "/live" : ""}${page}${query.size > 0 ? `?${query}` : ""}`;
 }
@@ -59,12 +59,12 @@ function formValues(fields: EventFilterState["fields"]): Record<string, string> 
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
 }
 
-/** Whether nothing narrows the list down. */
-export function isPlain({ fields }: EventFilterState): boolean {
+/** Whether every event of the page matches. */
+export function isUnfiltered({ fields }: EventFilterState): boolean {
   return Object.keys(formValues(fields)).length === 0;
 }
 
-/** Oldest first in, newest first out. */
+/** Reverses events that are oldest first. */
 export function newestFirst(events: readonly BalancerEvent[]): readonly BalancerEvent[] {
   return events.toReversed();
 }

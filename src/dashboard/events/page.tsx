@@ -1,10 +1,10 @@
-/** The pages of events: everything that happened, or only what operators did. */
+/** The event pages and their live updates: all events, or only the events that operators caused. */
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
 import { ErrorText, EventItems, kindNames } from "./timeline.tsx";
 import { eventsErrorSentence, type NewEvents } from "./feed.ts";
-import { type EventFilterState, eventsPerPage, eventsUrl, isPlain, newestFirst } from "./filter.ts";
+import { type EventFilterState, eventsPerPage, eventsUrl, isUnfiltered, newestFirst } from "./filter.ts";
 import { markup, Shell } from "../layout/shell.tsx";
 import { eventOf } from "../live/sse.ts";
 import { attribute } from "../responses.ts";
@@ -12,29 +12,29 @@ import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../state/event.ts";
 
 export interface EventsPageProps {
-  readonly sought: EventFilterState;
-  /** Newest first, one more than a page has if there are older ones. */
-  readonly told: AdminResult<readonly BalancerEvent[]>;
-  /** For the choice among pools; undefined while nothing is known. */
+  readonly filter: EventFilterState;
+  /** Newest first; one more than a page shows if there are older ones. */
+  readonly result: AdminResult<readonly BalancerEvent[]>;
+  /** For the list of pools; undefined before the first successful read. */
   readonly snapshot: Snapshot | undefined;
 }
 
-const emptyTexts = {
+const pageTexts = {
   events: {
     title: "Events",
-    words: "What the balancer saw and did, and what it was told to do. Newest first, times in UTC.",
-    empty: "Nothing has happened yet.",
+    intro: "State changes and operator actions, newest first. Times in UTC.",
+    empty: "No events yet.",
   },
   audit: {
     title: "Audit",
-    words: "What operators did: who, when, what and why. Newest first, times in UTC.",
-    empty: "No operator has done anything yet.",
+    intro: "Operator actions: who, when, what and why, newest first. Times in UTC.",
+    empty: "No operator actions yet.",
   },
 } as const;
 
-export function renderEventsPage({ sought: filter, told: result, snapshot }: EventsPageProps): string {
+export function renderEventsPage({ filter, result, snapshot }: EventsPageProps): string {
   const here = filter.isAudit ? "audit" : "events";
-  const { title, words: text, empty } = emptyTexts[here];
+  const { title, intro, empty } = pageTexts[here];
   const events = "value" in result ? result.value : [];
   const shown = events.slice(0, eventsPerPage);
   const isNewest = filter.before === undefined && filter.after === undefined;
@@ -50,22 +50,22 @@ export function renderEventsPage({ sought: filter, told: result, snapshot }: Eve
       <main {...streaming}>
         <header class="plain-head">
           <h1>{title}</h1>
-          <p class="quiet">{text}</p>
+          <p class="quiet">{intro}</p>
         </header>
-        <EventFilters sought={filter} snapshot={snapshot} />
+        <EventFilters filter={filter} snapshot={snapshot} />
         <section class="pool events-list" aria-label={title}>
           <p class="events-error" id="events-error" role="status">
-            <ErrorText words={eventsErrorSentence("error" in result ? result.error : undefined)} />
+            <ErrorText text={eventsErrorSentence("error" in result ? result.error : undefined)} />
           </p>
           <ol class="events" id="events" data-kind={here}>
             <EventItems events={shown} />
           </ol>
           <p class="empty no-events">
-            {isPlain(filter) && isNewest ? empty : "Nothing here matches what is asked for."}
+            {isUnfiltered(filter) && isNewest ? empty : "No events match this filter."}
           </p>
         </section>
         <Paging
-          sought={filter}
+          filter={filter}
           shown={shown}
           hasOlder={filter.after !== undefined || events.length > eventsPerPage}
           isNewest={isNewest}
@@ -76,11 +76,11 @@ export function renderEventsPage({ sought: filter, told: result, snapshot }: Eve
 }
 
 interface FilterProps {
-  readonly sought: EventFilterState;
+  readonly filter: EventFilterState;
   readonly snapshot: Snapshot | undefined;
 }
 
-/** In the audit trail nothing stands that a machine decided. */
+/** Kinds that an operator can cause; the audit trail contains no others. */
 const auditKinds: ReadonlySet<string> = new Set([
   "mode",
   "weight",
@@ -91,7 +91,7 @@ const auditKinds: ReadonlySet<string> = new Set([
   "login",
 ]);
 
-function EventFilters({ sought: filter, snapshot }: FilterProps): JSX.Element {
+function EventFilters({ filter, snapshot }: FilterProps): JSX.Element {
   const { fields, isAudit } = filter;
   const pools = snapshot?.pools.map(({ name }) => name) ?? [];
   const kinds = Object.entries(kindNames).filter(([kind]) => !isAudit || auditKinds.has(kind));
@@ -100,13 +100,13 @@ function EventFilters({ sought: filter, snapshot }: FilterProps): JSX.Element {
       <Choice name="pool" label="Pool" chosen={fields.pool} choices={pools.map((each) => [each, each])} />
       <TextField name="upstream" label="Upstream" value={fields.upstream} />
       <Choice name="kind" label="Kind" chosen={fields.kind} choices={kinds} />
-      <TextField name="by" label="Who" value={fields.by} />
-      <TextField name="text" label="Containing" value={fields.text} />
+      <TextField name="by" label="By" value={fields.by} />
+      <TextField name="text" label="Contains" value={fields.text} />
       <div class="event-filter-buttons">
         <button class="button" type="submit">
           Filter
         </button>
-        {isPlain(filter) ? (
+        {isUnfiltered(filter) ? (
           ""
         ) : (
           <a class="button" href={isAudit ? "/audit" : "/events"}>
@@ -147,7 +147,7 @@ interface ChoiceProps {
   readonly choices: readonly (readonly [value: string, name: string])[];
 }
 
-/** What the address asks for stays chosen, even if there is no such thing any more. */
+/** Keeps the address's value selected, even if it no longer exists. */
 function Choice({ name, label, chosen, choices }: ChoiceProps): JSX.Element {
   const isKnown = chosen === "" || choices.some(([value]) => value === chosen);
   const all = isKnown ? choices : [...choices, [chosen, chosen] as const];
@@ -167,16 +167,16 @@ function Choice({ name, label, chosen, choices }: ChoiceProps): JSX.Element {
 }
 
 interface PagingProps {
-  readonly sought: EventFilterState;
+  readonly filter: EventFilterState;
   readonly shown: readonly BalancerEvent[];
   readonly hasOlder: boolean;
   readonly isNewest: boolean;
 }
 
-function Paging({ sought: filter, shown, hasOlder, isNewest }: PagingProps): JSX.Element {
+function Paging({ filter, shown, hasOlder, isNewest }: PagingProps): JSX.Element {
   const [first, last] = [shown[0], shown.at(-1)];
   return (
-    <nav class="paging" aria-label="Further events">
+    <nav class="paging" aria-label="More events">
       {isNewest ? (
         ""
       ) : (
@@ -212,18 +212,16 @@ function Paging({ sought: filter, shown, hasOlder, isNewest }: PagingProps): JSX
   );
 }
 
-// New events on their way into a page that has the older ones.
-
-/** Without anything new it is only a sign of life, which the page waits for. */
-export function renderFresh({ fresh, last, error }: NewEvents): string {
+/** A message of the live stream. Without news it is a keep-alive, which the page expects. */
+export function renderNewEvents({ fresh, last, error }: NewEvents): string {
   const parts = [
-    ...(error === undefined ? [] : [markup(<ErrorFragment words={error} />)]),
-    ...(fresh.length === 0 ? [] : [markup(<FreshPart fresh={fresh} />)]),
+    ...(error === undefined ? [] : [markup(<ErrorFragment text={error} />)]),
+    ...(fresh.length === 0 ? [] : [markup(<NewEventsFragment fresh={fresh} />)]),
   ];
   return `id: ${last}\n${eventOf(parts.length > 0 ? parts.join("") : "<!-- alive -->")}`;
 }
 
-function FreshPart({ fresh }: Pick<NewEvents, "fresh">): JSX.Element {
+function NewEventsFragment({ fresh }: Pick<NewEvents, "fresh">): JSX.Element {
   return (
     <tag of="hx-partial" {...{ "hx-target": "#events", "hx-swap": "afterbegin" }}>
       <EventItems events={newestFirst(fresh)} />
@@ -231,10 +229,10 @@ function FreshPart({ fresh }: Pick<NewEvents, "fresh">): JSX.Element {
   );
 }
 
-function ErrorFragment({ words: text }: { readonly words: string }): JSX.Element {
+function ErrorFragment({ text }: { readonly text: string }): JSX.Element {
   return (
     <tag of="hx-partial" {...{ "hx-target": "#events-error", "hx-swap": "innerHTML" }}>
-      <ErrorText words={text} />
+      <ErrorText text={text} />
     </tag>
   );
 }

@@ -1,10 +1,10 @@
-/** The pages of events, and the streams that put new ones on top. */
+/** Routes of the event pages and of the streams that add new events. */
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
 import { fresh, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import { renderEventsPage, renderFresh } from "./page.tsx";
+import { renderEventsPage, renderNewEvents } from "./page.tsx";
 import { type EventsFeed, liveEventStream } from "./feed.ts";
 import { apiQueryOf, newestFirst, parseEventFilter } from "./filter.ts";
 
@@ -14,7 +14,7 @@ export interface EventRoutesOptions {
   readonly admin: AdminClient;
 }
 
-/** More people than that do not look at one balancer. */
+/** Upper bound of open streams. */
 const maxViewers = 200;
 
 export function eventRoutes({ poller, events, admin }: EventRoutesOptions) {
@@ -25,7 +25,7 @@ export function eventRoutes({ poller, events, admin }: EventRoutesOptions) {
     const [result, { snapshot }] = await Promise.all([admin.events(apiQueryOf(filter)), poller.current()]);
     const status = "error" in result ? httpStatusOf(result.error) : 200;
     const newest = "value" in result ? { value: newestFirst(result.value) } : result;
-    return htmlResponse(renderEventsPage({ sought: filter, told: newest, snapshot }), status);
+    return htmlResponse(renderEventsPage({ filter, result: newest, snapshot }), status);
   };
 
   const live = (request: Request, isAudit: boolean): Response => {
@@ -34,7 +34,7 @@ export function eventRoutes({ poller, events, admin }: EventRoutesOptions) {
     const resumed = request.headers.get("last-event-id") ?? query.get("since") ?? "";
     const since = /^\d{1,15}$/.test(resumed) ? Number(resumed) : 0;
     const filter = parseEventFilter(query, isAudit);
-    return new Response(liveEventStream({ poller: events, filter, since, render: renderFresh }), {
+    return new Response(liveEventStream({ poller: events, filter, since, render: renderNewEvents }), {
       headers: { ...fresh, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" },
     });
   };

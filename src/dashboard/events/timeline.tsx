@@ -1,4 +1,4 @@
-/** Events as a list, newest first: when, what happened to whom, who did it and why. */
+/** Events as list items: when, which object changed and how, who changed it and why; and the labels of their kinds. */
 /** @jsxImportSource @kitajs/html */
 
 import { pageOf } from "../location.ts";
@@ -22,17 +22,17 @@ export function EventItems({ events }: EventItemsProps): JSX.Element {
   );
 }
 
-/** What stands above the events while they cannot be read. */
-export function ErrorText({ words: text }: { readonly words: string }): JSX.Element {
+/** The error above the events; nothing for an empty text. */
+export function ErrorText({ text }: { readonly text: string }): JSX.Element {
   return text === "" ? "" : <span safe>{text}</span>;
 }
 
-/** A reload that changes a thousand upstreams has a thousand lines. */
+/** The rest is counted: a reload that changes a thousand upstreams has a thousand lines. */
 const linesShown = 8;
 
 function EventItem({ event }: { readonly event: BalancerEvent }): JSX.Element {
   const { seq, at, kind, by } = event;
-  const why = eventReason(event);
+  const reasons = eventReason(event);
   return (
     <li class="event" id={attribute(`event-${seq}`)} data-tone={eventTone(event)}>
       <time class="event-time" datetime={isoTime(at)}>
@@ -46,18 +46,18 @@ function EventItem({ event }: { readonly event: BalancerEvent }): JSX.Element {
       </span>
       <div class="event-what">
         <p>
-          <Whom event={event} />{" "}
+          <Subject event={event} />{" "}
           <span class="event-change" safe>
             {changeOf(event)}
           </span>
         </p>
-        {why.slice(0, linesShown).map((line) => (
+        {reasons.slice(0, linesShown).map((line) => (
           <p class="event-why" safe>
             {line}
           </p>
         ))}
-        {why.length > linesShown ? (
-          <p class="event-why" safe>{`and ${why.length - linesShown} more lines`}</p>
+        {reasons.length > linesShown ? (
+          <p class="event-why" safe>{`and ${reasons.length - linesShown} more lines`}</p>
         ) : (
           ""
         )}
@@ -69,7 +69,7 @@ function EventItem({ event }: { readonly event: BalancerEvent }): JSX.Element {
   );
 }
 
-function Whom({ event: { kind, pool, upstream } }: { readonly event: BalancerEvent }): JSX.Element {
+function Subject({ event: { kind, pool, upstream } }: { readonly event: BalancerEvent }): JSX.Element {
   if (upstream !== null) {
     return (
       <a class="event-whom" href={attribute(pageOf(upstream))} safe>
@@ -77,7 +77,7 @@ function Whom({ event: { kind, pool, upstream } }: { readonly event: BalancerEve
       </a>
     );
   }
-  // Who logs in does nothing to anybody.
+  // A login changes no object.
   if (kind === "login") return "";
   return (
     <span class="event-whom" safe>
@@ -85,8 +85,6 @@ function Whom({ event: { kind, pool, upstream } }: { readonly event: BalancerEve
     </span>
   );
 }
-
-// Events in words: what kind of thing happened, to what, and how much it should draw the eye.
 
 export const kindNames: Readonly<Record<EventKind, string>> = {
   probe: "Probe",
@@ -97,7 +95,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   backup: "Backup",
   member: "Member",
   drain: "Drain",
-  rehearsal: "Rehearsal",
+  rehearsal: "Fault injection",
   reload: "Reload",
   phase: "Balancer",
   worker: "Worker",
@@ -106,20 +104,20 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   login: "Login",
 };
 
-/** One that this version does not know is called by its own word. */
+/** The kind itself for a kind of a later version. */
 export function kindName(kind: string): string {
   return Object.hasOwn(kindNames, kind) ? kindNames[kind as EventKind] : kind;
 }
 
-const bad: ReadonlySet<string> = new Set(["failing", "ejected", "panic", "refused", "gone", "expired"]);
-const warn: ReadonlySet<string> = new Set(["probation", "late", "expiring", "early"]);
-const good: ReadonlySet<string> = new Set(["passing", "up", "calm", "drained", "ready", "valid"]);
+const badStates: ReadonlySet<string> = new Set(["failing", "ejected", "panic", "refused", "gone", "expired"]);
+const warnStates: ReadonlySet<string> = new Set(["probation", "late", "expiring", "early"]);
+const goodStates: ReadonlySet<string> = new Set(["passing", "up", "calm", "drained", "ready", "valid"]);
 
 export function eventTone({ to }: BalancerEvent): Tone | "calm" {
-  return bad.has(to) ? "bad" : warn.has(to) ? "warn" : good.has(to) ? "good" : "calm";
+  return badStates.has(to) ? "bad" : warnStates.has(to) ? "warn" : goodStates.has(to) ? "good" : "calm";
 }
 
-const logins: Readonly<Record<string, string>> = {
+const loginTexts: Readonly<Record<string, string>> = {
   accepted: "logged in",
   refused: "login refused",
   ended: "logged out",
@@ -127,12 +125,12 @@ const logins: Readonly<Record<string, string>> = {
 
 /** "passing → failing" */
 export function changeOf({ kind, from, to }: BalancerEvent): string {
-  if (kind === "login") return logins[to] ?? to;
+  if (kind === "login") return loginTexts[to] ?? to;
   return from === "" ? to : `${from} → ${to}`;
 }
 
-/** These say no more than who did it. */
-const silent: ReadonlySet<string> = new Set([
+/** Not shown: they only repeat who made the change. */
+const impliedReasons: ReadonlySet<string> = new Set([
   "operator",
   "configuration",
   "lifecycle",
@@ -140,10 +138,10 @@ const silent: ReadonlySet<string> = new Set([
   "logout",
 ]);
 
-/** Why, a line each. */
+/** Why it happened: one string per line. */
 export function eventReason({ reason, detail }: BalancerEvent): readonly string[] {
   const lines = detail.split("\n").filter((line) => line !== "");
-  return silent.has(reason)
+  return impliedReasons.has(reason)
     ? lines
     : [[reason, lines[0] ?? ""].filter(Boolean).join(": "), ...lines.slice(1)];
 }

@@ -1,4 +1,4 @@
-/** The door of the dashboard: who may come in, with which forms, and what they take along. Everything passes here first. */
+/** The authentication gate that every request passes first: sessions, login, logout and CSRF tokens, and their cookies. */
 
 import { assetResponse } from "../assets.ts";
 import type { LoginClient } from "./login-client.ts";
@@ -11,56 +11,56 @@ import { derivedSecret, isSameSecret, newSecret } from "../../lib/secrets.ts";
 export interface AuthGateOptions {
   readonly visitors: Visitors;
   readonly client: LoginClient;
-  /** Whether only this machine can reach the dashboard. */
+  /** Whether only this host can reach the dashboard. */
   readonly onLoopback: boolean;
 }
 
-/** Says whether the dashboard lives, to machines that hold no session. */
-const openPaths: ReadonlySet<string> = new Set(["/healthz"]);
+/** Health checks, which carry no session. */
+const publicPaths: ReadonlySet<string> = new Set(["/healthz"]);
 
 export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
   return async (request: Request, address: string): Promise<Response> => {
     const { pathname } = new URL(request.url);
-    if (openPaths.has(pathname)) return visitors.everybody.answer(request);
+    if (publicPaths.has(pathname)) return visitors.anonymous.handle(request);
     const asset = assetResponse(pathname);
     if (asset) return asset;
     if (pathname === "/login") return login(request, address);
     const session = cookieIn(request, "session");
     const visitor = await visitors.admit(session);
     if (!visitor) return toLogin(request, pathname, session !== undefined);
-    if (!visitor.person && !onLoopback) return shut(visitors.isClosed === undefined);
+    if (!visitor.user && !onLoopback) return noLoginResponse(visitors.requiresLogin === undefined);
     if (!(await isOwnForm(request, visitor))) return forbiddenResponse(request);
     if (pathname === "/logout" && request.method === "POST") return logout(request, visitor, address);
-    const response = await visitor.answer(request);
-    if (!visitors.isWelcome(visitor)) {
+    const response = await visitor.handle(request);
+    if (!visitors.isAdmitted(visitor)) {
       await response.body?.cancel();
       return toLogin(request, pathname, session !== undefined);
     }
-    return visitors.hold(visitor, await personally(response, visitor));
+    return visitors.track(visitor, await personalize(response, visitor));
   };
 
   async function login(request: Request, address: string): Promise<Response> {
     const session = cookieIn(request, "session");
     const visitor = await visitors.admit(session);
-    if (visitor?.person || (visitor && onLoopback)) {
+    if (visitor?.user || (visitor && onLoopback)) {
       return seeOther(nextIn(new URL(request.url).searchParams));
     }
-    if (visitor) return shut(visitors.isClosed === undefined);
+    if (visitor) return noLoginResponse(visitors.requiresLogin === undefined);
     if (request.method !== "POST") {
       const query = new URL(request.url).searchParams;
-      const ended = { text: "The session has ended. Log in again.", tone: "calm" } as const;
+      const ended = { text: "Your session has ended. Log in again.", tone: "calm" } as const;
       return loginPage(request, { next: nextIn(query), ...(query.has("ended") ? ended : {}) });
     }
     const form = new URLSearchParams(await request.text());
     const [name, next] = [form.get("name") ?? "", nextIn(form)];
     const visit = cookieIn(request, "visit");
     if (visit === undefined || !isSameSecret(form.get("csrf") ?? "", csrfOf(visit))) {
-      const text = "This form was too old, or your browser keeps no cookies. Try again.";
+      const text = "This form has expired, or your browser rejects cookies. Try again.";
       return loginPage(request, { next, name, text }, 403);
     }
     const outcome = await client.login({ name, password: form.get("password") ?? "", address });
     if (outcome.kind === "refused") {
-      const page = loginPage(request, { next, name, text: outcome.words }, outcome.status);
+      const page = loginPage(request, { next, name, text: outcome.text }, outcome.status);
       if (outcome.retryAfter !== undefined) page.headers.set("Retry-After", String(outcome.retryAfter));
       return page;
     }
@@ -81,7 +81,7 @@ export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
   }
 }
 
-/** The form of a login is bound to the visit, since there is no session yet: nobody can log somebody else in as himself. */
+/** Binds the form to the visit cookie, because there is no session yet. This prevents login CSRF. */
 function loginPage(request: Request, props: Omit<LoginProps, "csrf">, status = 200): Response {
   const known = cookieIn(request, "visit");
   const visit = known ?? newSecret();
@@ -94,34 +94,33 @@ function csrfOf(visit: string): string {
   return derivedSecret(visit, "login");
 }
 
-/** Beside its origin, which was looked at already, what changes something must come from a page of this very session. */
-async function isOwnForm(request: Request, { person }: Visitor): Promise<boolean> {
-  if (!person || request.method === "GET" || request.method === "HEAD") return true;
-  // The length was looked at too: no form is long.
-  const given =
+/** Whether a write carries the session's CSRF token. Its origin was checked before. */
+async function isOwnForm(request: Request, { user }: Visitor): Promise<boolean> {
+  if (!user || request.method === "GET" || request.method === "HEAD") return true;
+  // Safe to buffer: the length of the body was checked before.
+  const form =
     request.headers.get("x-evenkeel-csrf") ?? new URLSearchParams(await request.clone().text()).get("csrf");
-  return isSameSecret(given ?? "", person.csrf);
+  return isSameSecret(form ?? "", user.csrf);
 }
 
 function forbiddenResponse(request: Request): Response {
   const title = "Nothing was changed";
-  const text =
-    "The form did not come from a page of your session. Load the page again and repeat what you did.";
+  const text = "The form does not belong to your session. Reload the page and try again.";
   if (isForPart(request)) return htmlResponse(renderAccessDeniedFragment({ title, text }), 403);
   return htmlResponse(renderAccessDenied({ title, text }), 403);
 }
 
-/** Who reaches it from elsewhere must not act as the dashboard itself. */
-function shut(isUnknown: boolean): Response {
+/** A remote visitor without a login must not use the dashboard's own token. */
+function noLoginResponse(isUnknown: boolean): Response {
   const text = isUnknown
-    ? "The balancer cannot be asked yet who may look. Try again in a moment."
-    : "This dashboard can be reached from other machines, and its balancer knows no users: anybody could act here. Name users under admin.users, or let it listen on 127.0.0.1.";
-  return htmlResponse(renderAccessDenied({ title: "Nobody can log in here", text }), isUnknown ? 503 : 403);
+    ? "Cannot check access: the admin API has not responded yet. Try again in a moment."
+    : "This dashboard is reachable from other hosts, but its balancer has no users. Add users under admin.users, or let the dashboard listen on 127.0.0.1.";
+  return htmlResponse(renderAccessDenied({ title: "Login is not available", text }), isUnknown ? 503 : 403);
 }
 
-/** Each in the way that it can follow: a page, a part of one, a live stream, a program. */
+/** Leads each client to the login in a way it can follow: a page, an htmx request, a live stream, a program. */
 function toLogin(request: Request, pathname: string, hadSession: boolean): Response {
-  if (pathname.startsWith("/live")) return Visitors.notifyClosing();
+  if (pathname.startsWith("/live")) return Visitors.loggedOutStream();
   const from = isForPart(request) || request.method !== "GET" ? pageBefore(request) : pathOf(request.url);
   const query = new URLSearchParams({ next: from, ...(hadSession ? { ended: "" } : {}) });
   const address = `/login?${query}`;
@@ -132,10 +131,10 @@ function toLogin(request: Request, pathname: string, hadSession: boolean): Respo
   return textResponse(401, "Log in first: /login.");
 }
 
-async function personally(response: Response, { person }: Visitor): Promise<Response> {
+async function personalize(response: Response, { user }: Visitor): Promise<Response> {
   if (!(response.headers.get("content-type") ?? "").startsWith("text/html")) return response;
   const { status, headers } = response;
-  return new Response(fillPlaceholders(await response.text(), person), { status, headers });
+  return new Response(fillPlaceholders(await response.text(), user), { status, headers });
 }
 
 function pageBefore(request: Request): string {
@@ -148,7 +147,7 @@ function pathOf(address: string): string {
   return pathname + search;
 }
 
-/** Only ever a page of ours: a link must not lead to another site by way of the login. */
+/** Accepts only local paths, so that a link cannot lead to another site through the login (open redirect). */
 function nextIn(query: URLSearchParams): string {
   const next = query.get("next") ?? "/";
   const here = "http://here";
@@ -158,27 +157,26 @@ function nextIn(query: URLSearchParams): string {
   return path.startsWith("//") || path.startsWith("/login") || path.startsWith("/logout") ? "/" : path;
 }
 
-// The two cookies of the dashboard: the session, and what a login form is held against before there is one.
+/** `visit` binds a login form to the browser before there is a session. */
+const cookieNames = { session: "evenkeel-session", visit: "evenkeel-visit" } as const;
+type CookieName = keyof typeof cookieNames;
 
-const names = { session: "evenkeel-session", visit: "evenkeel-visit" } as const;
-type CookieName = keyof typeof names;
-
-/** What a secret of ours looks like; anything else in a cookie is not looked at. */
-const shape = /^[\w-]{43}$/;
+/** The shape of our secrets; a cookie with any other value is ignored. */
+const secretPattern = /^[\w-]{43}$/;
 
 export function cookieIn(request: Request, name: CookieName): string | undefined {
   const wanted = fullName(request, name);
   for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
     const [key, value = ""] = pair.trim().split("=");
-    if (key === wanted && shape.test(value)) return value;
+    if (key === wanted && secretPattern.test(value)) return value;
   }
   return undefined;
 }
 
 /**
- * A field that sets it, or takes it back. It lives as long as the browser: the balancer knows when the session ends.
- * "Lax" and not "Strict", so that a link to the dashboard from a chat does not ask for a login again; writes are held
- * to a token and to their origin besides.
+ * The `Set-Cookie` value that sets the cookie, or deletes it if the value is undefined. The cookie has no expiry: the
+ * balancer decides when the session ends. `SameSite` is "Lax", not "Strict", so that a link to the dashboard from a chat
+ * needs no new login. Writes also need a token and the right origin.
  */
 export function cookieHeader(request: Request, name: CookieName, value: string | undefined): string {
   const parts = [`${fullName(request, name)}=${value ?? ""}`, "Path=/", "HttpOnly", "SameSite=Lax"];
@@ -188,16 +186,16 @@ export function cookieHeader(request: Request, name: CookieName, value: string |
 }
 
 /**
- * With the port, since cookies know none: two dashboards on one host would log each other out. The prefix of RFC 6265bis,
- * section 4.1.3, keeps neighbours below one domain from setting it.
+ * Contains the port, because cookies ignore it: two dashboards on one host would log each other out. The `__Host-` prefix
+ * (RFC 6265bis section 4.1.3) keeps other hosts of the same domain from setting the cookie.
  */
 function fullName(request: Request, name: CookieName): string {
   const port = /:(\d{1,5})$/.exec(request.headers.get("host") ?? "")?.[1];
-  const own = port === undefined ? names[name] : `${names[name]}-${port}`;
+  const own = port === undefined ? cookieNames[name] : `${cookieNames[name]}-${port}`;
   return isSecure(request) ? `__Host-${own}` : own;
 }
 
-/** The dashboard itself speaks no TLS: what stands in front of it says so. Whoever lies only hurts the own cookie. */
+/** The dashboard speaks no TLS; a TLS proxy in front of it sets the header. A forged header only affects the sender's cookie. */
 function isSecure(request: Request): boolean {
   return request.headers.get("x-forwarded-proto")?.toLowerCase() === "https";
 }

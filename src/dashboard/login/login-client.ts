@@ -1,12 +1,12 @@
-/** What the admin API says of people: whether they log in there, who one is, and whether a password is right. */
+/** Client of the admin API's login endpoints: login state of a bearer, login and logout. */
 
 import { type Role, roles } from "../../access/accounts.ts";
 import { asRecord, parseJson } from "../../lib/json.ts";
 import { describeError, exchangeWeb, type WebResponse } from "../../client/http-client.ts";
 
 /**
- * `open`: nobody has to log in, the dashboard acts for everybody. `closed`: people log in, and this bearer has not.
- * `unknown`: the admin API cannot be asked, or says nothing that is understood.
+ * `open`: no login is needed, the dashboard uses its own token for every visitor. `closed`: a login is needed and this
+ * bearer has none. `unknown`: the admin API is unreachable or its response is not understood.
  */
 export type LoginState =
   | { readonly kind: "open" | "closed" | "unknown" }
@@ -17,39 +17,39 @@ export type LoginOutcome =
   | {
       readonly kind: "refused";
       readonly status: number;
-      readonly words: string;
+      readonly text: string;
       readonly retryAfter?: number;
     };
 
 export interface LoginForm {
   readonly name: string;
   readonly password: string;
-  /** Whom failures are counted for. */
+  /** Client address that failed logins are counted for. */
   readonly address: string;
 }
 
-/** Nothing here rejects. */
+/** Its promises never reject. */
 export interface LoginClient {
   /** @param bearer a session, or the dashboard's own token */
   state(bearer: string | undefined): Promise<LoginState>;
-  login(given: LoginForm): Promise<LoginOutcome>;
+  login(form: LoginForm): Promise<LoginOutcome>;
   logout(session: string, address: string): Promise<void>;
 }
 
 export interface LoginClientOptions {
   readonly adminUrl: string;
-  /** Shows that the client addresses that are told can be believed. */
+  /** Authenticates the dashboard, so that the admin API trusts the client addresses that it sends. */
   readonly ownToken: string | undefined;
 }
 
 const timeoutMs = 2_000;
 
-/** Verifying may have to wait for a processor. */
+/** Password verification may wait for a free CPU. */
 const loginTimeoutMs = 10_000;
 
 export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginClient {
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
-  const fieldsWith = (bearer: string | undefined, address?: string) => ({
+  const headersFor = (bearer: string | undefined, address?: string) => ({
     accept: "application/json",
     "user-agent": "evenkeel-dashboard",
     ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
@@ -60,7 +60,7 @@ export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginCl
     async state(bearer) {
       try {
         return loginStateIn(
-          await exchangeWeb({ method: "GET", url: url("api/me"), headers: fieldsWith(bearer), timeoutMs }),
+          await exchangeWeb({ method: "GET", url: url("api/me"), headers: headersFor(bearer), timeoutMs }),
         );
       } catch {
         return { kind: "unknown" };
@@ -71,19 +71,18 @@ export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginCl
       try {
         const response = await exchangeWeb({
           ...{ method: "POST", url: url("api/login"), timeoutMs: loginTimeoutMs },
-          headers: { ...fieldsWith(ownToken, address), "content-type": "application/json" },
+          headers: { ...headersFor(ownToken, address), "content-type": "application/json" },
           body: JSON.stringify({ name, password }),
         });
         return outcomeIn(response);
       } catch (error) {
-        const text = `The balancer cannot be asked: ${describeError(error)}.`;
-        return { kind: "refused", status: 502, words: text };
+        return { kind: "refused", status: 502, text: `Cannot reach the admin API: ${describeError(error)}.` };
       }
     },
 
     async logout(session, address) {
-      const headers = fieldsWith(session, address);
-      // The session is forgotten here in any case; there it ends by itself.
+      const headers = headersFor(session, address);
+      // The dashboard drops the session in any case; the balancer expires it if this request fails.
       await exchangeWeb({ method: "POST", url: url("api/logout"), headers, body: "", timeoutMs }).catch(
         () => {},
       );
@@ -104,10 +103,15 @@ function outcomeIn({ status, text }: WebResponse): LoginOutcome {
   const { session, detail, retryAfterSeconds: seconds } = asRecord(parseJson(text));
   if (status === 200 && typeof session === "string") return { kind: "accepted", session };
   if (status === 401 || status === 400) {
-    return { kind: "refused", status: 401, words: "Name or password is wrong." };
+    return { kind: "refused", status: 401, text: "Wrong name or password." };
   }
-  const words = typeof detail === "string" ? detail : `The balancer answers with status ${status}.`;
-  if (status !== 429 || typeof seconds !== "number") return { kind: "refused", status: 502, words };
-  const paused = `Too many failures. Try again in ${seconds} s.`;
-  return { kind: "refused", status, words: paused, retryAfter: seconds };
+  if (status === 429 && typeof seconds === "number") {
+    const wait = `Too many failed logins. Try again in ${seconds} s.`;
+    return { kind: "refused", status, text: wait, retryAfter: seconds };
+  }
+  return {
+    kind: "refused",
+    status: 502,
+    text: typeof detail === "string" ? detail : `The admin API responded with status ${status}.`,
+  };
 }

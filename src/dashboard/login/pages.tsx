@@ -1,4 +1,4 @@
-/** The pages of those who are not in: the login, and why something was refused. They need no script. */
+/** The pages without a session: the login form and access errors. They need no script. */
 /** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
@@ -6,19 +6,19 @@ import { Brand, HtmlDocument, markup, Notice } from "../layout/shell.tsx";
 import { attribute } from "../responses.ts";
 
 export interface LoginProps {
-  /** Held against the visit's cookie. */
+  /** Derived from the visit cookie. */
   readonly csrf: string;
-  /** Where to go then: a path of ours. */
+  /** Local path to open after the login. */
   readonly next: string;
   readonly name?: string;
-  /** Why the last try failed, or what has just ended. */
+  /** Why the last login failed, or a notice. */
   readonly text?: string;
   readonly tone?: "bad" | "calm";
 }
 
 export function renderLogin({ csrf, next, name = "", text = "", tone = "bad" }: LoginProps): string {
   return markup(
-    <Bare title="Log in · Evenkeel">
+    <BarePage title="Log in · Evenkeel">
       <h1>Log in</h1>
       {text === "" ? (
         ""
@@ -54,7 +54,7 @@ export function renderLogin({ csrf, next, name = "", text = "", tone = "bad" }: 
         />
         <button type="submit">Log in</button>
       </form>
-    </Bare>,
+    </BarePage>,
   );
 }
 
@@ -65,17 +65,17 @@ export interface RefusalProps {
 
 export function renderAccessDenied({ title, text }: RefusalProps): string {
   return markup(
-    <Bare title={`${title} · Evenkeel`}>
+    <BarePage title={`${title} · Evenkeel`}>
       <h1 safe>{title}</h1>
       <p safe>{text}</p>
       <p>
         <a href="/">Back to the dashboard</a>
       </p>
-    </Bare>,
+    </BarePage>,
   );
 }
 
-/** The same for htmx: it replaces the notice and nothing else, also with a status that is not swapped in. */
+/** The same for htmx: replaces only the notice, whatever the status. */
 export function renderAccessDeniedFragment({ title, text }: RefusalProps): string {
   return markup(
     <tag of="hx-partial" {...{ "hx-target": "#notice", "hx-swap": "innerMorph" }}>
@@ -84,7 +84,7 @@ export function renderAccessDeniedFragment({ title, text }: RefusalProps): strin
   );
 }
 
-function Bare({ title, children }: { readonly title: string; readonly children: Children }): JSX.Element {
+function BarePage({ title, children }: { readonly title: string; readonly children: Children }): JSX.Element {
   return (
     <HtmlDocument title={title} body={{ class: "bare" }}>
       <main>

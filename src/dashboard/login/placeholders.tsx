@@ -1,43 +1,43 @@
-/** What differs from viewer to viewer: pages are drawn alike for all, with marks that are filled in as they leave. */
+/** Placeholders for what differs between viewers: pages are rendered alike for all and filled in when they are sent. */
 /** @jsxImportSource @kitajs/html */
 
 import type { Role } from "../../access/accounts.ts";
 import { newSecret } from "../../lib/secrets.ts";
 import { attribute } from "../responses.ts";
 
-/** Nobody can write one into a name that is shown. */
+/** Random, so that a name on the page cannot contain a placeholder. */
 const unguessable = newSecret();
 
-/** The live stream goes out as it is, alike for all: there the page's script knows the token. */
+/** The live stream is sent without filling them in: there the page's script supplies the token. */
 export const placeholders = {
   csrf: `csrf-${unguessable}`,
   role: `role-${unguessable}`,
   who: `<!--who-${unguessable}-->`,
 } as const;
 
-/** Somebody who is logged in. */
-export interface Person {
+/** A user who is logged in. */
+export interface SignedInUser {
   readonly name: string;
   readonly role: Role;
-  /** Bound to the session. */
+  /** Derived from the session. */
   readonly csrf: string;
 }
 
-/** The field that every form needs that changes something. */
+/** The hidden field that every form with side effects needs. */
 export function CsrfField(): JSX.Element {
   return <input type="hidden" name="csrf" value={placeholders.csrf} />;
 }
 
-/** A page or fragment as this person gets it; undefined where nobody logs in. */
-export function fillPlaceholders(markup: string, person: Person | undefined): string {
-  const who = person ? String(<Who person={person} />) : "";
+/** Fills in a page or fragment; the user is undefined if no login is needed. */
+export function fillPlaceholders(markup: string, user: SignedInUser | undefined): string {
+  const userMenu = user ? String(<UserMenu person={user} />) : "";
   return markup
-    .replaceAll(placeholders.who, () => who)
-    .replaceAll(placeholders.role, person?.role ?? "")
-    .replaceAll(placeholders.csrf, person?.csrf ?? "");
+    .replaceAll(placeholders.who, () => userMenu)
+    .replaceAll(placeholders.role, user?.role ?? "")
+    .replaceAll(placeholders.csrf, user?.csrf ?? "");
 }
 
-function Who({ person: { name, role } }: { readonly person: Person }): JSX.Element {
+function UserMenu({ person: { name, role } }: { readonly person: SignedInUser }): JSX.Element {
   return (
     <form method="post" action="/logout" class="who">
       <CsrfField />

@@ -1,187 +1,191 @@
-/** Who looks at this dashboard: asks the admin API about each session, and ends what a session that is over still holds. */
+/** Admits visitors by checking their sessions with the admin API, and ends the live streams of sessions that are over. */
 
 import type { Cancel, Clock, Schedule } from "../../lib/clock.ts";
 import { closableStream } from "../../lib/closable-stream.ts";
 import { derivedSecret } from "../../lib/secrets.ts";
 import { eventOf } from "../live/sse.ts";
 import type { LoginClient } from "./login-client.ts";
-import type { Person } from "./placeholders.tsx";
+import type { SignedInUser } from "./placeholders.tsx";
 
-/** One person's browser, or everybody where nobody logs in. */
+/** One user's session, or all visitors together if no login is needed. */
 export interface Visitor {
-  /** Undefined where nobody logs in. */
-  readonly person: Person | undefined;
+  /** Undefined if no login is needed. */
+  readonly user: SignedInUser | undefined;
   readonly session: string | undefined;
-  /** The dashboard's routes, which speak to the admin API with this visitor's right and no other. */
-  readonly answer: (request: Request) => Promise<Response>;
+  /** The dashboard's routes. They call the admin API with this visitor's credentials only. */
+  readonly handle: (request: Request) => Promise<Response>;
 }
 
 export interface VisitorsOptions {
   readonly client: Pick<LoginClient, "state">;
-  /** The dashboard's own; lent to visitors only where nobody logs in. */
+  /** The dashboard's own token; used for visitors only if no login is needed. */
   readonly ownToken: string | undefined;
-  readonly routesWith: (bearer: () => string | undefined) => Visitor["answer"];
+  readonly routesWith: (bearer: () => string | undefined) => Visitor["handle"];
   readonly clock: Clock;
   readonly schedule: Schedule;
 }
 
-interface KnownVisitor {
+interface VisitorEntry {
   visitor: Visitor;
-  /** When the admin API last said so. */
+  /** Time of the last confirmation by the admin API. */
   checkedAt: number;
   readonly streams: Set<() => void>;
 }
 
-/** A page asks several times in a moment. Writes are judged by the admin API itself, however fresh this is. */
+/** A check stays valid this long, because a page sends several requests at once. The admin API checks each write itself. */
 const freshMs = 1_000;
 
-/** How long a live stream may outlast its session. */
+/** Interval of checks while live streams are open: how long a stream may outlast its session. */
 const checkMs = 2_000;
 
-/** Without an answer from the admin API the last one counts for so long; it has nothing new to show then. */
-const trustMs = 30 * 60_000;
+/** How long the last check counts while the admin API is unreachable; there is nothing new to show then. */
+const maxStaleMs = 30 * 60_000;
 
-/** As many as the admin API keeps sessions. */
+/** The admin API's limit of sessions. */
 const maxKnown = 256;
 
-/** The page's script goes to the login on it. */
-const closingNotice = new TextEncoder().encode(eventOf("{}", "loggedout"));
+/** Makes the page's script open the login. */
+const loggedOutEvent = new TextEncoder().encode(eventOf("{}", "loggedout"));
 
 export class Visitors {
   readonly #options: VisitorsOptions;
-  /** Who was seen last comes last. */
-  readonly #known = new Map<string, KnownVisitor>();
-  readonly #visitors: KnownVisitor;
-  #isClosed: boolean | undefined;
-  #notifiedAt = Number.NEGATIVE_INFINITY;
+  /** Least recently checked first. */
+  readonly #known = new Map<string, VisitorEntry>();
+  readonly #anonymous: VisitorEntry;
+  #requiresLogin: boolean | undefined;
+  #loginCheckedAt = Number.NEGATIVE_INFINITY;
   #cancelCheck: Cancel | undefined;
 
   constructor(options: VisitorsOptions) {
     this.#options = options;
-    // Not before it is known: who came in while nobody could say must not act with it.
-    const response = options.routesWith(() => (this.#isClosed === false ? options.ownToken : undefined));
-    const visitor = { person: undefined, session: undefined, answer: response };
-    this.#visitors = { visitor, checkedAt: 0, streams: new Set() };
+    // Not before the state is known: a visitor admitted in the unknown state must not use the token.
+    const handle = options.routesWith(() => (this.#requiresLogin === false ? options.ownToken : undefined));
+    const visitor = { user: undefined, session: undefined, handle };
+    this.#anonymous = { visitor, checkedAt: 0, streams: new Set() };
   }
 
-  /** Whether people log in; undefined until the admin API has said so once. */
-  get isClosed(): boolean | undefined {
-    return this.#isClosed;
+  /** Undefined until the admin API has responded once. */
+  get requiresLogin(): boolean | undefined {
+    return this.#requiresLogin;
   }
 
-  /** For what nobody has to log in for. */
-  get everybody(): Visitor {
-    return this.#visitors.visitor;
+  /** The visitor without a session. */
+  get anonymous(): Visitor {
+    return this.#anonymous.visitor;
   }
 
   /** Undefined if a login is needed. */
   async admit(session: string | undefined): Promise<Visitor | undefined> {
-    const known = session === undefined ? undefined : await this.#check(session);
-    if (known) return known.visitor;
-    return (await this.#isOpen()) ? this.everybody : undefined;
+    const entry = session === undefined ? undefined : await this.#check(session);
+    if (entry) return entry.visitor;
+    return (await this.#isPublic()) ? this.anonymous : undefined;
   }
 
-  /** For reading what all see alike: the dashboard's own, or a visitor's. Nobody's until it is known who may see it. */
+  /**
+   * For reads that all visitors share: the dashboard's own token, or else the session that was checked last. Undefined
+   * until the login state is known.
+   */
   get bearer(): string | undefined {
-    if (this.#isClosed === undefined) return undefined;
-    if (!this.#isClosed || this.#options.ownToken !== undefined) return this.#options.ownToken;
+    if (this.#requiresLogin === undefined) return undefined;
+    if (!this.#requiresLogin || this.#options.ownToken !== undefined) return this.#options.ownToken;
     return [...this.#known].toSorted(([, left], [, right]) => right.checkedAt - left.checkedAt)[0]?.[0];
   }
 
-  /** Whether this visitor would still be let in, as far as is known now. */
-  isWelcome({ session }: Visitor): boolean {
-    return session === undefined ? this.#isClosed !== true : this.#known.has(session);
+  /** Whether the visitor would still be admitted, without a new check. */
+  isAdmitted({ session }: Visitor): boolean {
+    return session === undefined ? this.#requiresLogin !== true : this.#known.has(session);
   }
 
-  /** The same answer; a live stream ends with what lets the visitor see it. */
-  hold(visitor: Visitor, response: Response): Response {
+  /** Returns the response, but ends a live stream when the visitor's access ends. */
+  track(visitor: Visitor, response: Response): Response {
     const isLive = response.headers.get("content-type") === "text/event-stream";
-    const known = visitor.session === undefined ? this.#visitors : this.#known.get(visitor.session);
-    if (!isLive || !response.body || !known) return response;
+    const entry = visitor.session === undefined ? this.#anonymous : this.#known.get(visitor.session);
+    if (!isLive || !response.body || !entry) return response;
     const { stream, end } = closableStream(
       response.body,
-      closingNotice,
-      () => void known.streams.delete(end),
+      loggedOutEvent,
+      () => void entry.streams.delete(end),
     );
-    known.streams.add(end);
+    entry.streams.add(end);
     this.#cancelCheck ??= this.#options.schedule(checkMs, () => void this.#recheck());
     return new Response(stream, { status: response.status, headers: response.headers });
   }
 
-  /** What a live stream says to whom it is not for. */
-  static notifyClosing(): Response {
-    return new Response(closingNotice, {
+  /** The response to a live stream request that needs a login first. */
+  static loggedOutStream(): Response {
+    return new Response(loggedOutEvent, {
       headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" },
     });
   }
 
   forget(session: string): void {
-    const known = this.#known.get(session);
+    const entry = this.#known.get(session);
     this.#known.delete(session);
-    endAll(known);
+    endAll(entry);
   }
 
   close(): void {
     this.#cancelCheck?.();
-    for (const known of [this.#visitors, ...this.#known.values()]) endAll(known);
+    for (const entry of [this.#anonymous, ...this.#known.values()]) endAll(entry);
     this.#known.clear();
   }
 
-  async #check(session: string): Promise<KnownVisitor | undefined> {
-    const before = this.#known.get(session);
+  async #check(session: string): Promise<VisitorEntry | undefined> {
+    const previous = this.#known.get(session);
     const { clock, client } = this.#options;
-    if (before && clock() - before.checkedAt < freshMs) return before;
+    if (previous && clock() - previous.checkedAt < freshMs) return previous;
     const loginState = await client.state(session);
     const now = clock();
-    if (loginState.kind === "unknown") return before && now - before.checkedAt < trustMs ? before : undefined;
-    this.#notify(loginState.kind !== "open");
+    if (loginState.kind === "unknown")
+      return previous && now - previous.checkedAt < maxStaleMs ? previous : undefined;
+    this.#setLoginRequired(loginState.kind !== "open");
     if (loginState.kind !== "user") {
       this.forget(session);
       return undefined;
     }
     const { name, role } = loginState;
-    // Another request may have come this far while this one waited.
-    const known = this.#known.get(session) ?? this.#greet(session);
-    const { csrf } = known.visitor.person ?? { csrf: derivedSecret(session, "csrf") };
-    known.visitor = { ...known.visitor, person: { name, role, csrf } };
-    known.checkedAt = now;
+    // A concurrent request may have created the visitor during the await.
+    const entry = this.#known.get(session) ?? this.#createVisitor(session);
+    const { csrf } = entry.visitor.user ?? { csrf: derivedSecret(session, "csrf") };
+    entry.visitor = { ...entry.visitor, user: { name, role, csrf } };
+    entry.checkedAt = now;
     this.#known.delete(session);
-    this.#known.set(session, known);
-    return known;
+    this.#known.set(session, entry);
+    return entry;
   }
 
-  #greet(session: string): KnownVisitor {
+  #createVisitor(session: string): VisitorEntry {
     const [oldest] = this.#known.keys();
     if (this.#known.size >= maxKnown && oldest !== undefined) this.forget(oldest);
-    const visitor = { person: undefined, session, answer: this.#options.routesWith(() => session) };
+    const visitor = { user: undefined, session, handle: this.#options.routesWith(() => session) };
     return { visitor, checkedAt: 0, streams: new Set() };
   }
 
-  async #isOpen(): Promise<boolean> {
+  async #isPublic(): Promise<boolean> {
     const { clock, client, ownToken } = this.#options;
-    if (this.#isClosed === undefined || clock() - this.#notifiedAt >= freshMs) {
+    if (this.#requiresLogin === undefined || clock() - this.#loginCheckedAt >= freshMs) {
       const loginState = await client.state(ownToken);
-      if (loginState.kind !== "unknown") this.#notify(loginState.kind !== "open");
+      if (loginState.kind !== "unknown") this.#setLoginRequired(loginState.kind !== "open");
     }
-    return this.#isClosed !== true;
+    return this.#requiresLogin !== true;
   }
 
-  #notify(isClosed: boolean): void {
-    this.#isClosed = isClosed;
-    this.#notifiedAt = this.#options.clock();
-    if (isClosed) endAll(this.#visitors);
+  #setLoginRequired(requiresLogin: boolean): void {
+    this.#requiresLogin = requiresLogin;
+    this.#loginCheckedAt = this.#options.clock();
+    if (requiresLogin) endAll(this.#anonymous);
   }
 
-  /** As long as somebody looks. */
+  /** Repeats while live streams are open. */
   async #recheck(): Promise<void> {
-    if (this.#visitors.streams.size > 0) await this.#isOpen();
-    const looking = [...this.#known].filter(([, { streams }]) => streams.size > 0);
-    await Promise.all(looking.map(([session]) => this.#check(session)));
-    const isNeeded = [this.#visitors, ...this.#known.values()].some(({ streams }) => streams.size > 0);
+    if (this.#anonymous.streams.size > 0) await this.#isPublic();
+    const streaming = [...this.#known].filter(([, { streams }]) => streams.size > 0);
+    await Promise.all(streaming.map(([session]) => this.#check(session)));
+    const isNeeded = [this.#anonymous, ...this.#known.values()].some(({ streams }) => streams.size > 0);
     this.#cancelCheck = isNeeded ? this.#options.schedule(checkMs, () => void this.#recheck()) : undefined;
   }
 }
 
-function endAll(known: KnownVisitor | undefined): void {
-  for (const end of known?.streams ?? []) end();
+function endAll(entry: VisitorEntry | undefined): void {
+  for (const end of entry?.streams ?? []) end();
 }

@@ -4,7 +4,7 @@
 import type { WindowName } from "../../history/store.ts";
 import type { Columns } from "../../history/point.ts";
 import type { AdminResult } from "../admin-client.ts";
-import { ActionResult, type DoneProps } from "../actions/result.tsx";
+import { ActionResult, type ActionResultProps } from "../actions/result.tsx";
 import { BulkBar } from "../actions/menu.tsx";
 import { Charts, ChartsStub } from "../charts/charts.tsx";
 import { attribute } from "../responses.ts";
@@ -30,7 +30,7 @@ export interface PageProps {
   /** The error of the action that led here. */
   readonly notice?: string;
   /** The result of the last action. */
-  readonly done?: DoneProps | undefined;
+  readonly done?: ActionResultProps;
 }
 
 export function renderPage(props: PageProps): string {
@@ -56,7 +56,7 @@ export function renderPage(props: PageProps): string {
       <main id="live" {...liveAttributes(live)}>
         <Overview state={state} view={view} chartsOf={chartsOf} />
       </main>
-      <BulkBar place={{ page: "overview", view }} />
+      <BulkBar location={{ page: "overview", view }} />
     </Shell>,
   );
 }
@@ -84,7 +84,7 @@ export interface UpstreamPageProps {
   readonly notice?: string;
   /** Its last failed requests, or the error; undefined omits the card. */
   readonly failing?: AdminResult<RequestList>;
-  readonly done?: DoneProps | undefined;
+  readonly done?: ActionResultProps;
 }
 
 export function renderUpstreamPage({
@@ -109,7 +109,7 @@ export function renderUpstreamPage({
         <UpstreamView
           shown={shown}
           faultForm={<FaultForm id={id} />}
-          failing={failing ? <FailingCard upstream={id} told={failing} /> : ""}
+          failing={failing ? <FailingCard upstream={id} result={failing} /> : ""}
           charts={
             <Charts
               subject={{ kind: "upstream", name: id }}

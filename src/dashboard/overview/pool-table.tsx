@@ -38,7 +38,7 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
             <li class="refused" safe>{`${formatCount(count)} × ${reason}`}</li>
           ))}
         </ul>
-        <AddLink pool={pool.name} place={{ page: "overview", view }} />
+        <AddLink pool={pool.name} location={{ page: "overview", view }} />
       </header>
       {pool.panic ? (
         <p class="notice panic" role="status">

@@ -94,7 +94,7 @@ export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: Ro
     <Figure kind="c-time" label="p95" value={formatMs(traffic.p95Ms)} />,
     <Figure kind="c-time" label="p99" value={formatMs(traffic.p99Ms)} />,
     <td role="cell" class="c-mode" data-label="Mode">
-      <RowActions upstream={upstream} now={now} place={{ page: "overview", view }} />
+      <RowActions upstream={upstream} now={now} location={{ page: "overview", view }} />
     </td>,
   ];
   return { attributes, cells: cells.map(markup) };

@@ -1,4 +1,4 @@
-/** The decisions of one request: among whom was chosen each time, who was tried, and why (not) again. */
+/** The decisions of one request: the candidates of each selection with their scores, and why it was retried or not. */
 /** @jsxImportSource @kitajs/html */
 
 import { Glyph } from "../layout/widgets.tsx";
@@ -8,21 +8,21 @@ import { policies } from "../../policy/policies.ts";
 import type { Candidate, RequestRecord, SelectionRecord } from "../../proxy/record.ts";
 import { formatCount, formatMs, joinList, nothing } from "../../wording/format.ts";
 
-interface ChoicesProps {
+interface DecisionListProps {
   readonly request: RequestRecord;
-  /** Of its pool; undefined where that is not there any more. */
+  /** The pool's policy; undefined if the pool no longer exists. */
   readonly policy: string | undefined;
 }
 
-export function DecisionList({ request, policy }: ChoicesProps): JSX.Element {
+export function DecisionList({ request, policy }: DecisionListProps): JSX.Element {
   const { choices, retried, attempts, notRetried } = request;
-  // A record that nobody wanted from the start has only the choices of further attempts.
-  const unknown = Math.max(0, 1 + retried.length - choices.length);
+  // A request that was not sampled from its start has only the selections of its retries.
+  const unrecorded = Math.max(0, 1 + retried.length - choices.length);
   const tried = [...new Set(attempts.map(({ upstream }) => upstream))];
   return (
     <section class="card" aria-labelledby="choices-name">
       <header class="card-head">
-        <h2 id="choices-name">Why there</h2>
+        <h2 id="choices-name">Upstream selection</h2>
         {tried.length > 0 ? (
           <p class="quiet" safe>
             {`tried: ${joinList(tried)}`}
@@ -34,59 +34,57 @@ export function DecisionList({ request, policy }: ChoicesProps): JSX.Element {
       {choices.length === 0 ? (
         <p class="empty">
           {attempts.length === 0
-            ? "Nobody was chosen."
-            : "Among whom was chosen is not known: it is kept from the start only of some requests."}
+            ? "No upstream was selected."
+            : "The candidates were not recorded: only a sample of requests stores them."}
         </p>
       ) : (
         choices.map((choice, index) => (
-          <OneChoice
+          <SelectionSection
             choice={choice}
-            number={index + unknown}
-            cause={retried[index + unknown - 1]}
+            number={index + unrecorded}
+            cause={retried[index + unrecorded - 1]}
             policy={policy}
             tried={[
               ...new Set(choices.slice(0, index).map(({ chosen }) => chosen)),
-              ...triedBefore(request, unknown),
+              ...triedBefore(request, unrecorded),
             ]}
           />
         ))
       )}
-      {choices.length > 0 && unknown > 0 ? (
-        <p class="choice-words quiet">The first choice was not kept.</p>
+      {choices.length > 0 && unrecorded > 0 ? (
+        <p class="choice-words quiet">The candidates of the first attempt were not recorded.</p>
       ) : (
         ""
       )}
       <p class="choice-end" safe>
-        {notRetried === null
-          ? endText(request)
-          : `Not tried again: ${notRetriedText[notRetried] ?? notRetried}.`}
+        {notRetried === null ? endText(request) : `Not retried: ${notRetriedText[notRetried] ?? notRetried}.`}
       </p>
     </section>
   );
 }
 
-/** Where the choice was not kept, the attempts tell. */
-function triedBefore({ attempts }: RequestRecord, unknown: number): readonly string[] {
+/** The upstreams of attempts whose selection was not recorded. */
+function triedBefore({ attempts }: RequestRecord, unrecorded: number): readonly string[] {
   return attempts
     .toSorted((left, right) => left.startMs - right.startMs)
-    .slice(0, unknown)
+    .slice(0, unrecorded)
     .map(({ upstream }) => upstream);
 }
 
-interface OneChoiceProps {
+interface SelectionSectionProps {
   readonly choice: SelectionRecord;
   /** From 0. */
   readonly number: number;
-  /** Why a further attempt was made. */
+  /** Why this retry was made; undefined for the first attempt. */
   readonly cause: string | undefined;
   readonly policy: string | undefined;
   readonly tried: readonly string[];
 }
 
-function OneChoice({ choice, number, cause, policy, tried }: OneChoiceProps): JSX.Element {
+function SelectionSection({ choice, number, cause, policy, tried }: SelectionSectionProps): JSX.Element {
   const { chosen, candidates, fit } = choice;
   const scoring = scoringOf(policy, number > 0);
-  const more = fit > candidates.length ? `, of which ${formatCount(candidates.length)} are shown` : "";
+  const more = fit > candidates.length ? `, ${formatCount(candidates.length)} shown` : "";
   const title = number === 0 ? "First attempt" : `Attempt ${number + 1}`;
   return (
     <section class="choice" aria-label={title}>
@@ -94,7 +92,7 @@ function OneChoice({ choice, number, cause, policy, tried }: OneChoiceProps): JS
         <span>{title}</span>
         {cause === undefined ? "" : <span class="choice-cause" safe>{`after ${cause}`}</span>}
         <span class="choice-fit quiet" safe>
-          {`${formatCount(fit)} ${fit === 1 ? "was" : "were"} fit${more}`}
+          {`${formatCount(fit)} available${more}`}
         </span>
       </h3>
       <CandidateTable
@@ -116,31 +114,30 @@ function OneChoice({ choice, number, cause, policy, tried }: OneChoiceProps): JS
 }
 
 const notRetriedText: Readonly<Record<string, string | undefined>> = {
-  retries_spent: "all retries of this pool were spent",
-  method_not_idempotent: "the method is not idempotent, and the upstream may have done it already",
-  body_not_replayable: "the request's body was gone and could not be sent again",
-  answer_begun: "the answer had begun",
-  no_other_upstream: "there was no other upstream",
-  retry_budget: "the pool's retry budget was used up",
+  retries_spent: "the pool's maximum of retries was reached",
+  method_not_idempotent: "the method is not idempotent, and the upstream may have processed the request",
+  body_not_replayable: "the request body could not be sent again",
+  answer_begun: "the response had started",
+  no_other_upstream: "no other upstream was available",
+  retry_budget: "the pool's retry budget was exhausted",
 };
 
 function endText({ retried, attempts, isClientGone, reason }: RequestRecord): string {
-  if (isClientGone) return "The client left, so nothing more was tried.";
-  if (attempts.length === 0) return reason === null ? "" : `The balancer answered itself: ${reason}.`;
-  return retried.length > 0 ? "The last attempt was answered." : "No retry was needed.";
+  if (isClientGone) return "The client disconnected, so the request was not retried.";
+  if (attempts.length === 0) return reason === null ? "" : `The balancer refused the request: ${reason}.`;
+  return retried.length > 0 ? "The last attempt received a response." : "No retry was needed.";
 }
-
-// Among whom was chosen, with the numbers that decided: for what happened and for what would.
 
 interface CandidatesProps {
   readonly caption: string;
   readonly candidates: readonly Candidate[];
   readonly chosen: string | null;
   readonly scoring: Scoring;
-  /** Where it has been already. */
+  /** Upstreams of earlier attempts. */
   readonly tried?: readonly string[];
 }
 
+/** The candidates of one selection, recorded or of a dry run, with the numbers that decided it. */
 export function CandidateTable({
   caption,
   candidates,
@@ -169,7 +166,7 @@ export function CandidateTable({
           return (
             <tr data-chosen={isChosen ? "yes" : "no"}>
               <th scope="row">
-                <ScoreMark isChosen={isChosen} />
+                <ChosenMark isChosen={isChosen} />
                 <a href={attribute(pageOf(candidate.upstream))} safe>
                   {candidate.upstream}
                 </a>
@@ -188,8 +185,8 @@ export function CandidateTable({
   );
 }
 
-/** As wide for all, so that names stand below each other. */
-function ScoreMark({ isChosen }: { readonly isChosen: boolean }): JSX.Element {
+/** Has the same width in every row, so that the names align. */
+function ChosenMark({ isChosen }: { readonly isChosen: boolean }): JSX.Element {
   return (
     <span class="candidate-mark" data-tone="good">
       {isChosen ? <Glyph shape="check" /> : ""}
@@ -199,7 +196,7 @@ function ScoreMark({ isChosen }: { readonly isChosen: boolean }): JSX.Element {
 
 const twoDigits = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 
-/** Less than the configured one during a slow start, and then no whole number. */
+/** During slow start the weight is a fraction of the configured one. */
 function formatWeight(weight: number): string {
   return twoDigits.format(weight);
 }
@@ -209,35 +206,34 @@ function formatScore(score: number | null): string {
   return score < 100 ? twoDigits.format(score) : formatCount(score);
 }
 
-// What the candidates were compared by: the policies' own measures, of the numbers that a choice has kept.
-
+/** How a selection compares its candidates, computed from the numbers in its record. */
 export interface Scoring {
-  /** How this choice is made, for people. */
+  /** A sentence for people; empty if the policy is not known. */
   readonly text: string;
-  /** The smaller, the better; undefined where nothing is compared. */
+  /** Lower is better; null if unmeasured. Undefined if the policy compares nothing. */
   readonly scoreOf: ((candidate: Candidate) => number | null) | undefined;
 }
 
-/** The reading of src/policy/least-connections.ts and of src/pool/draw.ts. */
+/** The measure of src/policy/least-connections.ts and of `powerOfTwoChoices` in src/pool/selection.ts. */
 const load = ({ inFlight, weight }: Candidate) => inFlight / weight;
 
-/** The reading of src/policy/p2c.ts; null for what it has not measured and does not want to flood. */
+/** The measure of src/policy/p2c.ts; null for an unmeasured upstream in use, which ranks last so that it is not flooded. */
 function cost({ inFlight, weight, latencyMs }: Candidate): number | null {
   if (latencyMs === null) return inFlight === 0 ? 0 : null;
   return (latencyMs * (inFlight + 1)) / weight;
 }
 
-/** A retry is not a turn: it goes by load alone, whatever the policy. */
-const further: Scoring = {
-  text: "A further attempt asks no policy: it goes to the lighter of two drawn from those not tried yet.",
+/** A retry takes no turn of the policy: it compares load alone. */
+const retryScoring: Scoring = {
+  text: "Retries bypass the policy: they go to the less loaded of two random upstreams that were not tried yet.",
   scoreOf: load,
 };
 
 const measures: Readonly<Record<string, Scoring["scoreOf"]>> = { p2c: cost, "least-connections": load };
 
-/** @param policy of the pool; undefined where it is not known (any more) */
-export function scoringOf(policy: string | undefined, isFurther: boolean): Scoring {
-  if (isFurther) return further;
+/** @param policy the pool's policy; undefined if the pool no longer exists */
+export function scoringOf(policy: string | undefined, isRetry: boolean): Scoring {
+  if (isRetry) return retryScoring;
   if (policy === undefined) return { text: "", scoreOf: undefined };
   const summary = Object.hasOwn(policies, policy) ? policies[policy as keyof typeof policies].summary : "";
   return {

@@ -1,4 +1,4 @@
-/** The dry run: a request that is only thought of, where it would go, and why not elsewhere. */
+/** The dry run page: a form for a hypothetical request, and where the balancer would send it. */
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
@@ -7,32 +7,32 @@ import { Glyph } from "../layout/widgets.tsx";
 import { pageOf } from "../location.ts";
 import { CsrfField } from "../login/placeholders.tsx";
 import { CandidateTable, scoringOf } from "./decisions.tsx";
-import { RequestWay } from "./list-page.tsx";
+import { RequestNavigation } from "./list-page.tsx";
 import { attribute } from "../responses.ts";
 import type { DryRunResult } from "../../requests/dry-run.ts";
 import type { DryRunRequest } from "../../requests/dry-run.ts";
 
-/** What came of the form; undefined before it was sent. */
+/** The result of the form; undefined before it is sent. */
 export type DryRunReply = AdminResult<DryRunResult> | { readonly problems: readonly string[] } | undefined;
 
 export interface DryRunPageProps {
   readonly form: DryRunForm;
-  readonly answer: DryRunReply;
+  readonly reply: DryRunReply;
 }
 
-export function renderDryRunPage({ form, answer: response }: DryRunPageProps): string {
+export function renderDryRunPage({ form, reply }: DryRunPageProps): string {
   return markup(
     <Shell title="Dry run · Evenkeel" here="requests">
       <main class="dry-run">
-        <RequestWay />
+        <RequestNavigation />
         <header class="plain-head">
           <h1>Dry run</h1>
-          <p class="quiet">Where would this request go? Nothing is sent, and no turn is taken.</p>
+          <p class="quiet">Shows where a request would go. Nothing is sent, and the policy takes no turn.</p>
         </header>
         <div class="dry-run-parts">
-          <Form form={form} />
+          <DryRunFields form={form} />
           <div id="dry-run-answer" role="status" aria-live="polite">
-            <Answer answer={response} />
+            <ReplyCard reply={reply} />
           </div>
         </div>
       </main>
@@ -40,18 +40,18 @@ export function renderDryRunPage({ form, answer: response }: DryRunPageProps): s
   );
 }
 
-/** Into the page that asked; it names its target, so it is shown with any status. */
-export function renderDryRunResult(response: DryRunReply): string {
+/** The result for htmx. It names its target, so htmx swaps it in whatever the status. */
+export function renderDryRunResult(reply: DryRunReply): string {
   return markup(
     <tag of="hx-partial" {...{ "hx-target": "#dry-run-answer", "hx-swap": "innerMorph" }}>
-      <Answer answer={response} />
+      <ReplyCard reply={reply} />
     </tag>,
   );
 }
 
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-function Form({ form }: { readonly form: DryRunForm }): JSX.Element {
+function DryRunFields({ form }: { readonly form: DryRunForm }): JSX.Element {
   const offered = methods.includes(form.method) ? methods : [...methods, form.method];
   return (
     <form
@@ -60,7 +60,7 @@ function Form({ form }: { readonly form: DryRunForm }): JSX.Element {
       action="/requests/dry-run"
       hx-post="/requests/dry-run"
       hx-swap="none"
-      aria-label="A request that is only thought of"
+      aria-label="Request for the dry run"
     >
       <CsrfField />
       <label class="request-field">
@@ -73,17 +73,17 @@ function Form({ form }: { readonly form: DryRunForm }): JSX.Element {
           ))}
         </select>
       </label>
-      <Line name="host" label="Host" value={form.host} hint="shop.example" isNeeded />
-      <Line name="target" label="Target" value={form.target} hint="/cart?id=7" isNeeded />
-      <Line name="clientAddress" label="Client address" value={form.clientAddress} hint="192.0.2.1" />
+      <TextField name="host" label="Host" value={form.host} hint="shop.example" isNeeded />
+      <TextField name="target" label="Target" value={form.target} hint="/cart?id=7" isNeeded />
+      <TextField name="clientAddress" label="Client address" value={form.clientAddress} hint="192.0.2.1" />
       <label class="request-field">
-        <span>Header lines, if any</span>
+        <span>Headers (optional)</span>
         <textarea name="headers" rows="3" placeholder="cookie: session=…" spellcheck="false" safe>
           {form.headers}
         </textarea>
       </label>
       <div class="request-buttons">
-        <button type="submit">Where would it go?</button>
+        <button type="submit">Start dry run</button>
       </div>
     </form>
   );
@@ -97,7 +97,7 @@ interface LineProps {
   readonly isNeeded?: boolean;
 }
 
-function Line({ name, label, value, hint, isNeeded = false }: LineProps): JSX.Element {
+function TextField({ name, label, value, hint, isNeeded = false }: LineProps): JSX.Element {
   return (
     <label class="request-field">
       <span>{label}</span>
@@ -114,20 +114,20 @@ function Line({ name, label, value, hint, isNeeded = false }: LineProps): JSX.El
   );
 }
 
-function Answer({ answer: response }: { readonly answer: DryRunReply }): JSX.Element {
-  if (response === undefined) {
+function ReplyCard({ reply }: { readonly reply: DryRunReply }): JSX.Element {
+  if (reply === undefined) {
     return (
       <p class="card empty">
-        The answer comes here: the route, the pool, the key, the candidates with their scores, and why the
-        others are out.
+        The result appears here: route, pool, key, candidates with their scores, and why the others are
+        unavailable.
       </p>
     );
   }
-  if ("value" in response) return <Destination run={response.value} />;
+  if ("value" in reply) return <Destination run={reply.value} />;
   const text =
-    "problems" in response
-      ? response.problems.map((problem) => `Cannot ask: ${problem}.`)
-      : [errorText(response)];
+    "problems" in reply
+      ? reply.problems.map((problem) => `Cannot start the dry run: ${problem}.`)
+      : [errorText(reply)];
   return (
     <section class="card dry-run-refused" data-tone="bad">
       {text.map((sentence) => (
@@ -141,9 +141,9 @@ function errorText({
   error: { reason, message },
 }: Extract<AdminResult<unknown>, { error: unknown }>): string {
   if (reason === "missing" || reason === "not_understood") {
-    return "This balancer knows no dry run: it is of an older version than this dashboard.";
+    return "This balancer does not support dry runs: it is older than this dashboard.";
   }
-  return `Cannot tell: ${message}.`;
+  return `The dry run failed: ${message}.`;
 }
 
 function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
@@ -154,7 +154,7 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
       <h2 class="destination-head">
         <Glyph shape={chosen === null ? "cross" : "check"} />
         {chosen === null ? (
-          <span safe>{`It would be refused: ${refusal ?? "nobody is fit"}`}</span>
+          <span safe>{`It would be refused: ${refusal ?? "no upstream is available"}`}</span>
         ) : (
           <span>
             It would go to{" "}
@@ -173,7 +173,7 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
       {candidates.length > 0 ? (
         <>
           <CandidateTable caption="Candidates" candidates={candidates} chosen={chosen} scoring={scoring} />
-          <Unnamed count={fit - candidates.length} what="fit" />
+          <OmittedCount count={fit - candidates.length} what="available" />
           {scoring.text === "" ? (
             ""
           ) : (
@@ -187,27 +187,27 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
       )}
       {others.length > 0 ? (
         <>
-          <h3>Out</h3>
+          <h3>Unavailable</h3>
           <dl class="identity">
             {others.map(({ upstream, why }) => (
               <Fact name={upstream} value={why} />
             ))}
           </dl>
-          <Unnamed count={out - others.length} what="out" />
+          <OmittedCount count={out - others.length} what="unavailable" />
         </>
       ) : (
         ""
       )}
       <p class="choice-end quiet">
-        Nothing was sent, and no turn was taken: the next real request may go elsewhere.
+        Nothing was sent and the policy took no turn. The next real request may go to another upstream.
       </p>
     </section>
   );
 }
 
-/** A balancer of an older version names all that are out, and tells no numbers. */
-function Unnamed({ count, what }: { readonly count: number; readonly what: string }): JSX.Element {
-  return count > 0 ? <p class="choice-words quiet" safe>{`And ${count} more that are ${what}.`}</p> : "";
+/** Nothing for an older balancer, which sends no counts and lists all unavailable upstreams. */
+function OmittedCount({ count, what }: { readonly count: number; readonly what: string }): JSX.Element {
+  return count > 0 ? <p class="choice-words quiet" safe>{`And ${count} more ${what}.`}</p> : "";
 }
 
 function Fact({ name, value }: { readonly name: string; readonly value: string | null }): JSX.Element {
@@ -227,17 +227,16 @@ function routeText({ route }: DryRunResult): string | null {
     ...(route.host === null ? [] : [`host ${route.host}`]),
     ...(route.path === null ? [] : [`path ${route.path}`]),
   ];
-  return parts.length > 0 ? parts.join(", ") : "the one that takes everything";
+  return parts.length > 0 ? parts.join(", ") : "catch-all route";
 }
 
-// What somebody typed into the form of the dry run, and what of it cannot be asked.
-
+/** The form's values as typed. */
 export interface DryRunForm {
   readonly method: string;
   readonly host: string;
   readonly target: string;
   readonly clientAddress: string;
-  /** Header lines as in a request. */
+  /** One header per line, as in an HTTP/1 request. */
   readonly headers: string;
 }
 
@@ -249,11 +248,11 @@ export const emptyForm: DryRunForm = {
   headers: "",
 };
 
-/** Characters; a longer target is refused by the balancer itself. */
+/** Characters of one value; the balancer refuses a longer target in any case. */
 const maxChars = 8_192;
 
-export function formIn(given: URLSearchParams): DryRunForm {
-  const text = (name: keyof DryRunForm) => (given.get(name) ?? emptyForm[name]).trim().slice(0, maxChars);
+export function parseDryRunForm(fields: URLSearchParams): DryRunForm {
+  const text = (name: keyof DryRunForm) => (fields.get(name) ?? emptyForm[name]).trim().slice(0, maxChars);
   return {
     method: text("method").toUpperCase(),
     host: text("host"),
@@ -263,9 +262,10 @@ export function formIn(given: URLSearchParams): DryRunForm {
   };
 }
 
-export function askOf(
+/** Validates the form. Lists all problems at once, as clauses without a full stop. */
+export function dryRunRequestOf(
   form: DryRunForm,
-): { readonly ask: DryRunRequest } | { readonly problems: readonly string[] } {
+): { readonly request: DryRunRequest } | { readonly problems: readonly string[] } {
   const { method, host, target, clientAddress } = form;
   const problems: string[] = [];
   const headers: Record<string, string> = {};
@@ -273,14 +273,15 @@ export function askOf(
     if (line.trim() === "") continue;
     const [, name = "", value = ""] = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*(.*)$/.exec(line) ?? [];
     const key = name.toLowerCase();
-    if (key === "") problems.push(`a header line needs a name and a colon, received "${line.slice(0, 80)}"`);
+    if (key === "") problems.push(`a header line must be "Name: value" (received "${line.slice(0, 80)}")`);
     // RFC 9110 section 5.3; cookies are joined in their own way (RFC 6265 section 5.4).
     else if (Object.hasOwn(headers, key)) headers[key] += (key === "cookie" ? "; " : ", ") + value.trim();
     else headers[key] = value.trim();
   }
   if (host === "") problems.push("the host is missing");
-  if (!target.startsWith("/")) problems.push(`the target begins with /, received "${target.slice(0, 80)}"`);
+  if (!target.startsWith("/"))
+    problems.push(`the target must begin with / (received "${target.slice(0, 80)}")`);
   if (method === "") problems.push("the method is missing");
   if (problems.length > 0) return { problems };
-  return { ask: { method, host, target, clientAddress, headers } };
+  return { request: { method, host, target, clientAddress, headers } };
 }

@@ -1,73 +1,61 @@
-/** One request explained: what happened in plain words, where the time went, and why it went where it went. */
+/** The page that explains one request: what happened, the time of each phase, and the selection of its upstreams. */
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
 import { markup, Shell } from "../layout/shell.tsx";
 import { Glyph } from "../layout/widgets.tsx";
 import { DecisionList } from "./decisions.tsx";
-import { RequestWay } from "./list-page.tsx";
-import {
-  addressText,
-  formatBytes,
-  formatInstant,
-  requestTone,
-  type RequestTone,
-  statusText,
-} from "./row.tsx";
+import { RequestNavigation } from "./list-page.tsx";
+import { addressText, formatBytes, formatInstant, requestTone, statusText } from "./row.tsx";
 import { PhaseBars } from "./timing.tsx";
 import { attribute } from "../responses.ts";
 import type { RequestRecord } from "../../proxy/record.ts";
 import type { ExplainedRequest } from "../../requests/explanation.ts";
 import { formatCount, formatMs, isoTime } from "../../wording/format.ts";
-import { adminApiErrorSentence, type DashboardState } from "../../wording/verdict.ts";
+import { adminApiErrorSentence, type DashboardState, type Tone } from "../../wording/verdict.ts";
 
 export interface ExplainPageProps {
   readonly requestId: string;
-  readonly told: AdminResult<ExplainedRequest>;
-  readonly picture: DashboardState;
+  readonly result: AdminResult<ExplainedRequest>;
+  readonly state: DashboardState;
 }
 
-const shapes = { calm: "dots", good: "check", warn: "bang", bad: "cross" } as const satisfies Record<
-  RequestTone,
-  string
->;
+const shapes = { good: "check", warn: "bang", bad: "cross" } as const satisfies Record<Tone, string>;
 
-export function renderExplainPage({ requestId, told: result, picture: state }: ExplainPageProps): string {
+export function renderExplainPage({ requestId, result, state }: ExplainPageProps): string {
   const request = "value" in result ? result.value : undefined;
   const title = request ? `${request.method} ${addressText(request)}` : `Request ${requestId}`;
   return markup(
     <Shell title={`${title} · Evenkeel`} here="requests">
       <main class="explained">
-        <RequestWay />
+        <RequestNavigation />
         {"value" in result ? (
-          <Explained request={result.value} picture={state} />
+          <Explanation request={result.value} state={state} />
         ) : (
-          <Unexplained requestId={requestId} error={result.error} />
+          <ExplanationError requestId={requestId} error={result.error} />
         )}
       </main>
     </Shell>,
   );
 }
 
-function Unexplained({
+function ExplanationError({
   requestId,
   error,
 }: {
   readonly requestId: string;
-  readonly error: Extract<ExplainPageProps["told"], { error: unknown }>["error"];
+  readonly error: Extract<ExplainPageProps["result"], { error: unknown }>["error"];
 }): JSX.Element {
   return (
     <section class="verdict" data-tone="warn">
       <Glyph shape="bang" />
       <div class="verdict-words">
-        <h1>
-          {error.reason === "missing" ? "This request is not remembered" : "The request cannot be read"}
-        </h1>
+        <h1>{error.reason === "missing" ? "Request not found" : "Cannot read the request"}</h1>
         <p class="reasons" safe>
           {adminApiErrorSentence(error)}
         </p>
         <p class="quiet">
-          Asked for:{" "}
+          Request id:{" "}
           <code class="copied" safe>
             {requestId}
           </code>
@@ -77,12 +65,12 @@ function Unexplained({
   );
 }
 
-function Explained({
+function Explanation({
   request,
-  picture: state,
+  state,
 }: {
   readonly request: ExplainedRequest;
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
 }): JSX.Element {
   const tone = requestTone(request);
   const policy = state.snapshot?.pools.find(({ name }) => name === request.pool)?.policy;
@@ -108,20 +96,20 @@ function Explained({
           </ul>
         </div>
         <p class="head-actions request-again">
-          <a href={attribute(dryRunOf(request))}>Where would it go now?</a>
+          <a href={attribute(dryRunOf(request))}>Repeat as dry run</a>
         </p>
       </section>
       <dl class="totals explained-totals">
         <Figure name="Status" value={statusText(request)} note={request.reason ?? statusNote(request)} />
         <Figure
-          name="Took"
+          name="Duration"
           value={formatMs(request.durationMs)}
           note={request.queuedMs > 0 ? `${formatMs(request.queuedMs)} of it queued` : "not queued"}
         />
         <Figure
           name="Attempts"
           value={formatCount(request.attempts.length)}
-          note={request.retried.join(", ") || (request.notRetried ?? "no further one")}
+          note={request.retried.join(", ") || (request.notRetried ?? "no retry")}
         />
         <Figure name="Received" value={formatBytes(request.bytesIn)} note="from the client" />
         <Figure name="Sent" value={formatBytes(request.bytesOut)} note="to the client" />
@@ -140,13 +128,13 @@ function Explained({
           </section>
           <section class="card" aria-labelledby="phases-name">
             <header class="card-head">
-              <h2 id="phases-name">Where the time went</h2>
+              <h2 id="phases-name">Time per phase</h2>
               <p class="quiet" safe>
                 {formatMs(request.durationMs)}
               </p>
             </header>
             {request.attempts.length === 0 && request.queuedMs === 0 ? (
-              <p class="empty">No upstream was asked.</p>
+              <p class="empty">No attempt was made.</p>
             ) : (
               <PhaseBars request={request} />
             )}
@@ -162,11 +150,11 @@ function Explained({
 }
 
 function statusNote({ status, isClientGone }: ExplainedRequest): string {
-  if (isClientGone) return "the client left";
-  return status === 0 ? "no answer was sent" : "as the upstream said";
+  if (isClientGone) return "the client disconnected";
+  return status === 0 ? "no response was sent" : "from the upstream";
 }
 
-/** The same question once more, in the form of the dry run. */
+/** The dry run page with this request in its form. */
 function dryRunOf({ method, host, target, clientAddress }: ExplainedRequest): string {
   return `/requests/dry-run?${new URLSearchParams({ method, host, target, clientAddress })}`;
 }
@@ -191,8 +179,7 @@ function Figure({ name, value, note }: FigureProps): JSX.Element {
   );
 }
 
-// What names one request in logs, traces and answers, as text that is copied whole.
-
+/** The identifiers of a request in logs, traces and responses, each with a copy button. */
 export function Identity({ request }: { readonly request: RequestRecord }): JSX.Element {
   const rows: readonly (readonly [name: string, value: string | null])[] = [
     ["Request id", request.requestId],
@@ -206,7 +193,7 @@ export function Identity({ request }: { readonly request: RequestRecord }): JSX.
   return (
     <section class="card" aria-labelledby="identity-name">
       <header class="card-head">
-        <h2 id="identity-name">Names</h2>
+        <h2 id="identity-name">Identifiers</h2>
       </header>
       <dl class="identity">
         {rows.map(([name, value]) => (

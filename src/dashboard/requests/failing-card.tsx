@@ -1,4 +1,4 @@
-/** The last requests that failed at one upstream, on its page: asked for with the right of whoever looks. */
+/** The card of recent failed requests on an upstream's page, read with the viewer's credentials. */
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
@@ -17,10 +17,10 @@ export function failingAt(upstream: string): RequestFilterState {
 
 interface CardProps {
   readonly upstream: string;
-  readonly told: AdminResult<RequestList>;
+  readonly result: AdminResult<RequestList>;
 }
 
-/** Morphing leaves it alone: it renews itself, more seldom than the rest of the page. */
+/** The page's updates skip the card: it refreshes itself, less often. */
 export function FailingCard(props: CardProps): JSX.Element {
   const { upstream } = props;
   const query = new URLSearchParams({ upstream });
@@ -34,34 +34,34 @@ export function FailingCard(props: CardProps): JSX.Element {
       hx-trigger="every 5s"
       hx-swap="innerMorph"
     >
-      <Inside {...props} />
+      <CardContent {...props} />
     </section>
   );
 }
 
-/** Stands for the card in what is sent after the page. */
+/** Placeholder for the card in the updates of the page. */
 export function FailingStub({ upstream }: { readonly upstream: string }): JSX.Element {
   return <section class="card failing" id={anchorOf("failing", upstream)} hx-morph-skip></section>;
 }
 
 export function renderFailing(props: CardProps): string {
-  return markup(<Inside {...props} />);
+  return markup(<CardContent {...props} />);
 }
 
-function Inside({ upstream, told: result }: CardProps): JSX.Element {
+function CardContent({ upstream, result }: CardProps): JSX.Element {
   const requests = "value" in result ? result.value.requests : [];
   return (
     <>
       <header class="card-head">
-        <h2 id="failing-name">Last failing requests</h2>
-        <a href={attribute(requestsUrl(failingAt(upstream)))}>All of them</a>
+        <h2 id="failing-name">Recent failures</h2>
+        <a href={attribute(requestsUrl(failingAt(upstream)))}>Show all</a>
       </header>
       {"error" in result ? (
         <p class="empty" safe>
           {requestsErrorSentence(result.error)}
         </p>
       ) : requests.length === 0 ? (
-        <p class="empty">None that is remembered.</p>
+        <p class="empty">No recent failures.</p>
       ) : (
         <ol class="requests">
           <RequestRows requests={requests} />

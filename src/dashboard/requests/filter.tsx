@@ -1,37 +1,37 @@
-/** The form that says which requests are shown; it works without any script. */
+/** The filter of the request pages: its form, which needs no script, and its address, which can be shared. */
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../responses.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 
 interface FiltersProps {
-  readonly sought: RequestFilterState;
-  /** For the choice among pools and upstreams; undefined while nothing is known. */
+  readonly filter: RequestFilterState;
+  /** For the lists of pools and upstreams; undefined before the first successful read. */
   readonly snapshot: Snapshot | undefined;
 }
 
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const statuses = ["2xx", "3xx", "4xx", "5xx", "404", "500", "502", "503", "504"];
 
-/** The words of log and metrics. */
+/** The reasons of the access log and of the metrics. */
 const reasons = [
   ...["connect_refused", "connect_timeout", "connect_reset", "head_timeout", "head_invalid"],
   ...["upstream_reset", "body_timeout", "body_truncated", "no_route", "no_upstream", "queue_full"],
   ...["queue_timeout", "request_invalid", "request_too_large", "draining"],
 ];
 
-export function RequestFilters({ sought: filter, snapshot }: FiltersProps): JSX.Element {
+export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element {
   const pools = snapshot?.pools ?? [];
   const upstreams = pools.flatMap((pool) => pool.upstreams.map(({ id }) => id));
   return (
     <form class="request-filters" method="get" action="/requests" role="search" aria-label="Filter requests">
       {filter.kind === "recent" ? "" : <input type="hidden" name="which" value={filter.kind} />}
-      <Choice name="pool" label="Pool" sought={filter} choices={pools.map(({ name }) => name)} />
-      <TextField name="upstream" label="Upstream" sought={filter} choices={upstreams} hint="any" />
-      <Choice name="method" label="Method" sought={filter} choices={methods} />
-      <TextField name="status" label="Status" sought={filter} choices={statuses} hint="4xx or 404" />
-      <TextField name="path" label="Path begins with" sought={filter} choices={[]} hint="/" />
-      <TextField name="reason" label="Reason" sought={filter} choices={reasons} hint="any" />
+      <Choice name="pool" label="Pool" filter={filter} choices={pools.map(({ name }) => name)} />
+      <TextField name="upstream" label="Upstream" filter={filter} choices={upstreams} hint="any" />
+      <Choice name="method" label="Method" filter={filter} choices={methods} />
+      <TextField name="status" label="Status" filter={filter} choices={statuses} hint="4xx or 404" />
+      <TextField name="path" label="Path begins with" filter={filter} choices={[]} hint="/" />
+      <TextField name="reason" label="Reason" filter={filter} choices={reasons} hint="any" />
       <div class="request-buttons">
         <button type="submit">Filter</button>
         {isFiltered(filter) ? (
@@ -47,11 +47,11 @@ export function RequestFilters({ sought: filter, snapshot }: FiltersProps): JSX.
 interface FieldProps {
   readonly name: FilterName;
   readonly label: string;
-  readonly sought: RequestFilterState;
+  readonly filter: RequestFilterState;
   readonly choices: readonly string[];
 }
 
-function Choice({ name, label, sought: filter, choices }: FieldProps): JSX.Element {
+function Choice({ name, label, filter, choices }: FieldProps): JSX.Element {
   const chosen = filter.filter[name] ?? "";
   const offered = chosen === "" || choices.includes(chosen) ? choices : [...choices, chosen];
   return (
@@ -72,7 +72,7 @@ function Choice({ name, label, sought: filter, choices }: FieldProps): JSX.Eleme
 function TextField({
   name,
   label,
-  sought: filter,
+  filter,
   choices,
   hint,
 }: FieldProps & { readonly hint: string }): JSX.Element {
@@ -102,8 +102,6 @@ function TextField({
   );
 }
 
-// Which requests somebody wants to see. It lives in the address of the page, so that it can be passed on.
-
 export const kinds = ["recent", "slowest", "failed"] as const;
 export type Kind = (typeof kinds)[number];
 
@@ -112,22 +110,22 @@ export type FilterName = (typeof filterNames)[number];
 
 export interface RequestFilterState {
   readonly kind: Kind;
-  /** Only what is asked for is in it; what it means is the admin API's to say. */
+  /** Contains only the fields that are set, as typed: the admin API validates them. */
   readonly filter: Readonly<Partial<Record<FilterName, string>>>;
-  /** Older than this one; for going back. */
+  /** Only requests older than this number; undefined for the first page. */
   readonly before: number | undefined;
 }
 
 export const emptyFilter: RequestFilterState = { kind: "recent", filter: {}, before: undefined };
 
-/** More than this is not typed by anybody. */
-const maxWord = 200;
+/** Characters of one field; the rest is dropped. */
+const maxChars = 200;
 
-/** What makes no sense is as good as nothing said: an old bookmark still opens. */
+/** Ignores an invalid kind or number, so that an old bookmark still opens. */
 export function parseRequestFilter(query: URLSearchParams): RequestFilterState {
   const filter: Partial<Record<FilterName, string>> = {};
   for (const name of filterNames) {
-    const text = (query.get(name) ?? "").trim().slice(0, maxWord);
+    const text = (query.get(name) ?? "").trim().slice(0, maxChars);
     if (text !== "") filter[name] = name === "method" ? text.toUpperCase() : text;
   }
   const before = query.get("before") ?? "";
@@ -138,11 +136,12 @@ export function parseRequestFilter(query: URLSearchParams): RequestFilterState {
   };
 }
 
-/** The filter alone, as the admin API and our own addresses have it. */
+/** The fields alone, as a query of the admin API and of the dashboard. */
 export function filterQuery({ filter }: Pick<RequestFilterState, "filter">): URLSearchParams {
   return new URLSearchParams(filter);
 }
 
+/** The query for one page of the admin API's list. */
 export function listQuery({ kind, filter, before }: RequestFilterState, limit: number): URLSearchParams {
   return new URLSearchParams({
     which: kind,
@@ -152,7 +151,7 @@ export function listQuery({ kind, filter, before }: RequestFilterState, limit: n
   });
 }
 
-/** The address of the page that shows this. */
+/** The address of the page with this filter. */
 export function requestsUrl({ kind, filter, before }: RequestFilterState): string {
   const query = new URLSearchParams({
     ...(kind === "recent" ? {} : { which: kind }),
@@ -166,7 +165,7 @@ export function isFiltered({ filter }: RequestFilterState): boolean {
   return Object.keys(filter).length > 0;
 }
 
-/** The page that explains one request. */
+/** The address of the page that explains one request. */
 export function explainUrl(requestId: string): string {
   return `/requests/${encodeURIComponent(requestId)}`;
 }

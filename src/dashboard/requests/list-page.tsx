@@ -1,4 +1,4 @@
-/** The page of requests: what comes in just now, what took longest, and what failed. */
+/** The page that lists requests: the most recent, the slowest, or the failed ones. */
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
@@ -18,27 +18,23 @@ import { RequestRows, RowHead } from "./row.tsx";
 import type { RequestList } from "../../requests/recent-requests.ts";
 
 export interface RequestsPageProps {
-  readonly sought: RequestFilterState;
-  readonly told: AdminResult<RequestList>;
-  readonly picture: DashboardState;
+  readonly filter: RequestFilterState;
+  readonly result: AdminResult<RequestList>;
+  readonly state: DashboardState;
 }
 
-/** The page's script keeps no more than four of these. */
+/** The page's script keeps at most four times as many rows. */
 export const requestsPerPage = 50;
 
-const names: Readonly<Record<Kind, string>> = { recent: "Recent", slowest: "Slowest", failed: "Failed" };
+const kindLabels: Readonly<Record<Kind, string>> = { recent: "Recent", slowest: "Slowest", failed: "Failed" };
 
-const orders: Readonly<Record<Kind, string>> = {
-  recent: "What clients asked and what came of it, newest first.",
-  slowest: "What took longest of what is remembered, slowest first.",
-  failed: "What failed, was refused or was tried again, newest first.",
+const descriptions: Readonly<Record<Kind, string>> = {
+  recent: "Requests and their outcomes, newest first.",
+  slowest: "The slowest recorded requests, slowest first.",
+  failed: "Requests that failed, were refused or were retried, newest first.",
 };
 
-export function renderRequestsPage({
-  sought: filter,
-  told: result,
-  picture: state,
-}: RequestsPageProps): string {
+export function renderRequestsPage({ filter, result, state }: RequestsPageProps): string {
   const isTail = filter.kind === "recent" && filter.before === undefined;
   const query = filterQuery(filter);
   const live = `/live/requests${query.size > 0 ? `?${query}` : ""}`;
@@ -50,22 +46,22 @@ export function renderRequestsPage({
   return markup(
     <Shell title="Requests · Evenkeel" here="requests" {...(isTail ? { live } : {})}>
       <main id="requests" {...streaming}>
-        <RequestsHead words={orders[filter.kind]} />
-        <RequestFilters sought={filter} snapshot={state.snapshot} />
-        <section class="pool" aria-label={`${names[filter.kind]} requests`}>
+        <RequestsHead text={descriptions[filter.kind]} />
+        <RequestFilters filter={filter} snapshot={state.snapshot} />
+        <section class="pool" aria-label={`${kindLabels[filter.kind]} requests`}>
           <div class="request-bar">
-            <Tabs sought={filter} />
-            {isTail ? <TailState /> : <Reload sought={filter} />}
+            <Tabs filter={filter} />
+            {isTail ? <TailState /> : <RefreshLink filter={filter} />}
           </div>
-          <ListOf sought={filter} told={result} picture={state} />
+          <RequestListSection filter={filter} result={result} state={state} />
         </section>
-        <Older sought={filter} told={result} />
+        <Paging filter={filter} result={result} />
       </main>
     </Shell>,
   );
 }
 
-function RequestsHead({ words: text }: { readonly words: string }): JSX.Element {
+function RequestsHead({ text }: { readonly text: string }): JSX.Element {
   return (
     <header class="plain-head request-page-head">
       <div>
@@ -79,8 +75,8 @@ function RequestsHead({ words: text }: { readonly words: string }): JSX.Element 
   );
 }
 
-/** Above what is about one request: the way back, and to another one. */
-export function RequestWay(): JSX.Element {
+/** Navigation above a page about one request: back to the list, and to another request. */
+export function RequestNavigation(): JSX.Element {
   return (
     <div class="request-way">
       <a href="/requests">All requests</a>
@@ -91,7 +87,7 @@ export function RequestWay(): JSX.Element {
 
 function IdSearch(): JSX.Element {
   return (
-    <form class="request-search" method="get" action="/requests/find" role="search" aria-label="One request">
+    <form class="request-search" method="get" action="/requests/find" role="search" aria-label="Find request">
       <label class="unseen" for="request-id">
         Request id
       </label>
@@ -110,22 +106,22 @@ function IdSearch(): JSX.Element {
   );
 }
 
-function Tabs({ sought: filter }: { readonly sought: RequestFilterState }): JSX.Element {
+function Tabs({ filter }: { readonly filter: RequestFilterState }): JSX.Element {
   return (
-    <nav class="windows" aria-label="Which requests">
+    <nav class="windows" aria-label="Requests shown">
       {kinds.map((kind) => (
         <a
           href={attribute(requestsUrl({ ...filter, kind, before: undefined }))}
           {...(kind === filter.kind ? { "aria-current": "page" } : {})}
         >
-          {names[kind]}
+          {kindLabels[kind]}
         </a>
       ))}
     </nav>
   );
 }
 
-/** Shown where there is a script to keep it true; its words are the script's. */
+/** State of the live tail. Shown only with the script, which fills in the texts. */
 function TailState(): JSX.Element {
   return (
     <div class="tail-state" data-role="tail-state">
@@ -139,7 +135,7 @@ function TailState(): JSX.Element {
   );
 }
 
-function Reload({ sought: filter }: { readonly sought: RequestFilterState }): JSX.Element {
+function RefreshLink({ filter }: { readonly filter: RequestFilterState }): JSX.Element {
   return (
     <p class="tail-state">
       <a href={attribute(requestsUrl(filter))}>Reload</a>
@@ -147,7 +143,7 @@ function Reload({ sought: filter }: { readonly sought: RequestFilterState }): JS
   );
 }
 
-function ListOf({ sought: filter, told: result, picture: state }: RequestsPageProps): JSX.Element {
+function RequestListSection({ filter, result, state }: RequestsPageProps): JSX.Element {
   const { requests, sampled } = "value" in result ? result.value : { requests: [], sampled: false };
   return (
     <>
@@ -159,45 +155,43 @@ function ListOf({ sought: filter, told: result, picture: state }: RequestsPagePr
         <RequestRows requests={requests} />
       </ol>
       <p class="empty no-requests" safe>
-        {isFiltered(filter)
-          ? "No request that is remembered matches this filter."
-          : emptyText(filter.kind, state)}
+        {isFiltered(filter) ? "No recorded request matches this filter." : emptyText(filter.kind, state)}
       </p>
       <p class="request-foot quiet" data-role="sampled" {...(sampled ? {} : { hidden: true })}>
-        More requests come than are kept: this is a sample of them, with all that failed or took long.
+        Showing a sample: failed and slow requests are always kept.
       </p>
     </>
   );
 }
 
 function emptyText(kind: Kind, { frontDoor }: DashboardState): string {
-  if (kind === "failed") return "Nothing has failed yet.";
-  return `No requests yet: send one to ${urlOrigin(frontDoor.url)}.`;
+  if (kind === "failed") return "No failed requests yet.";
+  return `No requests yet. Send one to ${urlOrigin(frontDoor.url)}.`;
 }
 
 type RequestsError = Extract<AdminResult<unknown>, { error: unknown }>["error"];
 
-/** Why there is nothing to see. */
+/** Why the requests cannot be shown. */
 export function requestsErrorSentence({ reason, message }: RequestsError): string {
   if (reason === "missing" || reason === "not_understood") {
-    return "This balancer tells nothing of its requests: it is of an older version than this dashboard.";
+    return "This balancer does not list requests: it is older than this dashboard.";
   }
-  return `The requests cannot be read: ${message}.`;
+  return `Cannot read the requests: ${message}.`;
 }
 
-function Older({ sought: filter, told: result }: Pick<RequestsPageProps, "sought" | "told">): JSX.Element {
+function Paging({ filter, result }: Pick<RequestsPageProps, "filter" | "result">): JSX.Element {
   const requests = "value" in result ? result.value.requests : [];
   const last = requests.at(-1);
-  const isWhole = filter.kind === "slowest" || requests.length < requestsPerPage;
-  if (filter.before === undefined && (isWhole || !last)) return "";
+  const isLastPage = filter.kind === "slowest" || requests.length < requestsPerPage;
+  if (filter.before === undefined && (isLastPage || !last)) return "";
   return (
-    <nav class="request-paging" aria-label="Further requests">
+    <nav class="request-paging" aria-label="More requests">
       {filter.before === undefined ? (
         ""
       ) : (
         <a href={attribute(requestsUrl({ ...filter, before: undefined }))}>Newest</a>
       )}
-      {isWhole || !last ? (
+      {isLastPage || !last ? (
         ""
       ) : (
         <a rel="next" href={attribute(requestsUrl({ ...filter, before: last.seq }))}>

@@ -1,4 +1,4 @@
-/** The live tails of requests: one stream from the admin API for each viewer, with that viewer's right and filter. */
+/** The live tails of requests: one admin API stream per viewer, with the viewer's credentials and filter. */
 
 import { type Cancel, repeat, type Schedule } from "../../lib/clock.ts";
 import { eventOf, messageStream } from "../live/sse.ts";
@@ -11,18 +11,20 @@ export type TailClient = Pick<RequestClient, "follow" | "list">;
 
 export interface TailOptions {
   readonly schedule: Schedule;
-  /** The rows of these requests, in this order. */
+  /** Renders the rows of these requests, in this order. */
   readonly render: (requests: readonly StoredRequest[]) => string;
 }
 
-/** Each holds a stream of the admin side as well. */
+/** Upper bound; each tail also holds a stream of the admin API. */
 const maxTails = 50;
 
-/** Often enough to be called live, seldom enough to be read. */
+/** Interval between messages to the page: short enough to be live, long enough to be read. */
 const intervalMs = 500;
 
-/** What comes faster than this is counted instead of shown: nobody reads a hundred rows a second. */
+/** Rows fetched when a stream opens. A message has at most twice as many; further requests are only counted. */
 const maxFresh = 50;
+
+/** Delay before a stream that ended is opened again. */
 const retryMs = 1_000;
 
 export class LiveTails {
@@ -37,14 +39,14 @@ export class LiveTails {
     return this.#open;
   }
 
-  /** Undefined if there are too many. */
+  /** Returns undefined if too many tails are open. */
   open(client: TailClient, filter: RequestFilterState): ReadableStream<Uint8Array> | undefined {
     if (this.#open >= maxTails) return undefined;
     this.#open += 1;
-    const tail = new Tail({ ...this.#options, client, sought: filter });
+    const tail = new Tail({ ...this.#options, client, filter });
     const { schedule } = this.#options;
     return messageStream(({ offer }) => {
-      // Whoever reads too slowly gets the newest when there is room again.
+      // A slow reader receives the newest requests when its buffer has room again.
       const cancelTick = repeat(schedule, intervalMs, () => offer(() => tail.news()));
       tail.connect();
       return () => {
@@ -57,50 +59,51 @@ export class LiveTails {
 }
 
 /**
+ * One viewer's tail.
  * ```
- *                  opened: asks for the latest as well
+ *                  opened: also fetches the latest
  *   connecting ──────────────────────────────────────▶ following
  *       ▲  ▲ │ refused, unreachable                        │ ended
- *       │  └─┴───────────── retryMs later ─────────────────┘
+ *       │  └─┴───────────── after retryMs ─────────────────┘
  *       │
- *     start; a viewer that leaves stops it everywhere
+ *     start; stop() ends it in every state
  * ```
  */
 class Tail {
-  readonly #options: TailOptions & { readonly client: TailClient; readonly sought: RequestFilterState };
+  readonly #options: TailOptions & { readonly client: TailClient; readonly filter: RequestFilterState };
   #fresh: StoredRequest[] = [];
   #missed = 0;
   #error: AdminApiError | undefined;
-  #cancel: Cancel = () => {};
-  /** How many streams have ended: what was asked during one of those says nothing of now. */
-  #turn = 0;
-  #isOver = false;
+  #stopFollowing: Cancel = () => {};
+  /** Number of streams that have ended. A list requested during an earlier stream is outdated and ignored. */
+  #endedStreams = 0;
+  #isStopped = false;
 
-  constructor(options: TailOptions & { readonly client: TailClient; readonly sought: RequestFilterState }) {
+  constructor(options: TailOptions & { readonly client: TailClient; readonly filter: RequestFilterState }) {
     this.#options = options;
   }
 
   connect(): void {
-    const { client, sought: filter, schedule } = this.#options;
-    this.#cancel = client.follow(filterQuery(filter), {
-      // What came while nobody followed; the page drops what it has already.
+    const { client, filter, schedule } = this.#options;
+    this.#stopFollowing = client.follow(filterQuery(filter), {
+      // Requests from before the stream opened; the page drops rows that it already shows.
       opened: () => void this.#catchUp(),
-      request: (request) => this.#take(request),
+      request: (request) => this.#add(request),
       missed: (count) => (this.#missed += count),
       ended: (error) => {
-        this.#turn += 1;
-        this.#error = error ?? { reason: "unreachable", message: "the balancer has ended the stream" };
-        if (!this.#isOver) this.#cancel = schedule(retryMs, () => this.connect());
+        this.#endedStreams += 1;
+        this.#error = error ?? { reason: "unreachable", message: "the balancer closed the stream" };
+        if (!this.#isStopped) this.#stopFollowing = schedule(retryMs, () => this.connect());
       },
     });
   }
 
   stop(): void {
-    this.#isOver = true;
-    this.#cancel();
+    this.#isStopped = true;
+    this.#stopFollowing();
   }
 
-  /** One event with all that is new, newest first; without anything it is a sign of life. */
+  /** One message with everything new, newest first; without news it is a keep-alive. */
   news(): string {
     const { render } = this.#options;
     const bySeq = new Map(this.#fresh.map((request) => [request.seq, request]));
@@ -114,17 +117,17 @@ class Tail {
   }
 
   async #catchUp(): Promise<void> {
-    const { client, sought: filter } = this.#options;
-    const turn = this.#turn;
+    const { client, filter } = this.#options;
+    const endedStreams = this.#endedStreams;
     const result = await client.list(listQuery({ ...filter, before: undefined }, maxFresh));
-    if (this.#isOver || this.#turn !== turn) return;
+    if (this.#isStopped || this.#endedStreams !== endedStreams) return;
     this.#error = "error" in result ? result.error : undefined;
     if (!("value" in result)) return;
-    // Where nobody reads, only the newest are worth keeping.
+    // Without a reader, only the newest are kept.
     this.#fresh = [...result.value.requests.toReversed(), ...this.#fresh].slice(-2 * maxFresh);
   }
 
-  #take(request: StoredRequest): void {
+  #add(request: StoredRequest): void {
     this.#fresh.push(request);
     if (this.#fresh.length <= 2 * maxFresh) return;
     this.#fresh.shift();

@@ -1,4 +1,4 @@
-/** Asks the admin API about requests, with the right of whoever looks. Apart from what the other pages ask. */
+/** Client of the admin API's request endpoints, with the viewer's credentials. */
 
 import { exchangeWeb, type WebRequest } from "../../client/http-client.ts";
 import { readEvents } from "../../client/sse-reader.ts";
@@ -21,38 +21,38 @@ import type { AdminApiError } from "../../wording/verdict.ts";
 export interface RequestListener {
   readonly opened: () => void;
   readonly request: (request: StoredRequest) => void;
-  /** So many more came than the stream could carry. */
+  /** Number of requests that the stream dropped. */
   readonly missed: (count: number) => void;
-  /** Called once; without a trouble the stream came to its end. */
+  /** Called once; the error is undefined if the stream ended regularly. */
   readonly ended: (error: AdminApiError | undefined) => void;
 }
 
-/** Nothing here rejects: what goes wrong is the result. */
+/** Its promises never reject: errors are results. */
 export interface RequestClient {
-  /** @param query as the admin API has it */
+  /** @param query in the admin API's format */
   list(query: URLSearchParams): Promise<AdminResult<RequestList>>;
   explain(requestId: string): Promise<AdminResult<ExplainedRequest>>;
-  dryRun(ask: DryRunRequest): Promise<AdminResult<DryRunResult>>;
-  /** Follows what comes from now on. @param filter as the admin API has it */
+  dryRun(request: DryRunRequest): Promise<AdminResult<DryRunResult>>;
+  /** Streams new requests. @param filter in the admin API's format */
   follow(filter: URLSearchParams, listener: RequestListener): Cancel;
 }
 
-/** Somebody waits for each of these. */
+/** Each call is made while a page waits for it. */
 const timeoutMs = 5_000;
 
 export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient {
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
 
-  async function tell<Value>(
+  async function call<Value>(
     { path, ...request }: Pick<WebRequest, "method" | "body"> & { readonly path: string },
     read: (value: unknown) => Value | undefined,
   ): Promise<AdminResult<Value>> {
     try {
-      const fields = {
+      const headers = {
         ...headersWith(bearer()),
         ...(request.body !== undefined && { "content-type": "application/json" }),
       };
-      const response = await exchangeWeb({ ...request, url: url(path), headers: fields, timeoutMs });
+      const response = await exchangeWeb({ ...request, url: url(path), headers, timeoutMs });
       if (response.status !== 200) return { error: errorFrom(response) };
       const value = read(parseJson(response.text));
       return value === undefined ? { error: notUnderstood } : { value };
@@ -62,13 +62,13 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
   }
 
   return {
-    list: (query) => tell({ method: "GET", path: `api/requests?${query}` }, requestsIn),
+    list: (query) => call({ method: "GET", path: `api/requests?${query}` }, requestsIn),
 
     explain: (requestId) =>
-      tell({ method: "GET", path: `api/requests/${encodeURIComponent(requestId)}` }, explainedIn),
+      call({ method: "GET", path: `api/requests/${encodeURIComponent(requestId)}` }, explainedIn),
 
-    dryRun: (ask) =>
-      tell({ method: "POST", path: "api/requests/dry-run", body: JSON.stringify(ask) }, dryRunIn),
+    dryRun: (request) =>
+      call({ method: "POST", path: "api/requests/dry-run", body: JSON.stringify(request) }, dryRunIn),
 
     follow: (filter, { opened, request, missed, ended }) =>
       readEvents({
@@ -78,8 +78,8 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
         onEvent(name, data) {
           const value = parseJson(data);
           if (name === "missed") return missed(countIn(value));
-          const known = name === "request" ? requestIn(value) : undefined;
-          if (known) request(known);
+          const parsedRequest = name === "request" ? requestIn(value) : undefined;
+          if (parsedRequest) request(parsedRequest);
         },
         onEnd({ response, error }) {
           if (response) return ended(response.status === 200 ? notUnderstood : errorFrom(response));
@@ -94,10 +94,10 @@ function countIn(value: unknown): number {
   return typeof count === "number" && count > 0 ? count : 0;
 }
 
-// What the admin API tells of requests, and whether an answer is that: another version may say anything.
+// The decoders return undefined for an unexpected shape: the balancer may have another version.
 
 export function requestIn(value: unknown): StoredRequest | undefined {
-  const isOne =
+  const isValid =
     isRecord(value) &&
     ["requestId", "method", "target", "host", "clientAddress"].every(
       (name) => typeof value[name] === "string",
@@ -109,7 +109,7 @@ export function requestIn(value: unknown): StoredRequest | undefined {
       (choice: unknown) =>
         isRecord(choice) && typeof choice["chosen"] === "string" && areNamed(choice["candidates"]),
     );
-  return isOne ? (value as unknown as StoredRequest) : undefined;
+  return isValid ? (value as unknown as StoredRequest) : undefined;
 }
 
 export function requestsIn(value: unknown): RequestList | undefined {
@@ -126,7 +126,7 @@ export function explainedIn(value: unknown): ExplainedRequest | undefined {
 }
 
 export function dryRunIn(value: unknown): DryRunResult | undefined {
-  const isOne =
+  const isValid =
     isRecord(value) &&
     areNamed(value["candidates"]) &&
     areNamed(value["others"]) &&
@@ -134,7 +134,7 @@ export function dryRunIn(value: unknown): DryRunResult | undefined {
     ["pool", "policy", "key", "chosen", "refusal"].every(
       (name) => value[name] === null || typeof value[name] === "string",
     );
-  return isOne ? (value as unknown as DryRunResult) : undefined;
+  return isValid ? (value as unknown as DryRunResult) : undefined;
 }
 
 function areNamed(value: unknown): boolean {

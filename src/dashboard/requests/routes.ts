@@ -1,14 +1,14 @@
-/** What the addresses below /requests answer, and the live tail. */
+/** Routes of the request pages, the dry run and the live tail. */
 
 import { Elysia } from "elysia";
 import { fresh, isForPart, htmlResponse, seeOther, httpStatusOf, textResponse } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
 import type { AdminApiError } from "../../wording/verdict.ts";
 import {
-  askOf,
+  dryRunRequestOf,
   type DryRunForm,
   type DryRunReply,
-  formIn,
+  parseDryRunForm,
   renderDryRunPage,
   renderDryRunResult,
 } from "./dry-run-page.tsx";
@@ -36,7 +36,7 @@ export function requestPages({ poller, requests, tails }: RequestRoutesOptions) 
         poller.current(),
       ]);
       const status = "error" in result ? httpStatusOf(result.error) : 200;
-      return htmlResponse(renderRequestsPage({ sought: filter, told: result, picture: state }), status);
+      return htmlResponse(renderRequestsPage({ filter, result, state }), status);
     })
 
     .get("/requests/find", ({ request }) => {
@@ -47,21 +47,21 @@ export function requestPages({ poller, requests, tails }: RequestRoutesOptions) 
     .get("/requests/failing", async ({ request }) => {
       const upstream = queryIn(request).get("upstream") ?? "";
       const result = await requests.list(listQuery(failingAt(upstream), failingShown));
-      return htmlResponse(renderFailing({ upstream, told: result }));
+      return htmlResponse(renderFailing({ upstream, result }));
     })
 
     .get("/requests/dry-run", ({ request }) =>
-      htmlResponse(renderDryRunPage({ form: formIn(queryIn(request)), answer: undefined })),
+      htmlResponse(renderDryRunPage({ form: parseDryRunForm(queryIn(request)), reply: undefined })),
     )
 
     .post(
       "/requests/dry-run",
       async ({ request }) => {
-        const form = formIn(new URLSearchParams(await request.text()));
-        const response = await answerTo(form);
-        const status = statusFor(response);
-        if (isForPart(request)) return htmlResponse(renderDryRunResult(response), status);
-        return htmlResponse(renderDryRunPage({ form, answer: response }), status);
+        const form = parseDryRunForm(new URLSearchParams(await request.text()));
+        const reply = await runDry(form);
+        const status = statusFor(reply);
+        if (isForPart(request)) return htmlResponse(renderDryRunResult(reply), status);
+        return htmlResponse(renderDryRunPage({ form, reply }), status);
       },
       { parse: "none" },
     )
@@ -69,26 +69,26 @@ export function requestPages({ poller, requests, tails }: RequestRoutesOptions) 
     .get("/requests/:id", async ({ params: { id } }) => {
       const [result, state] = await Promise.all([requests.explain(id), poller.current()]);
       const status = "error" in result ? pageStatusOf(result.error) : 200;
-      return htmlResponse(renderExplainPage({ requestId: id, told: result, picture: state }), status);
+      return htmlResponse(renderExplainPage({ requestId: id, result, state }), status);
     })
 
     .get("/live/requests", ({ request }) => {
       const stream = tails.open(requests, parseRequestFilter(queryIn(request)));
-      if (!stream) return textResponse(503, "Too many tails are open.");
+      if (!stream) return textResponse(503, "Too many live tails are open.");
       return new Response(stream, {
         headers: { ...fresh, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" },
       });
     });
 
-  async function answerTo(form: DryRunForm): Promise<DryRunReply> {
-    const asked = askOf(form);
-    return "problems" in asked ? asked : requests.dryRun(asked.ask);
+  async function runDry(form: DryRunForm): Promise<DryRunReply> {
+    const parsed = dryRunRequestOf(form);
+    return "problems" in parsed ? parsed : requests.dryRun(parsed.request);
   }
 }
 
-function statusFor(response: DryRunReply): number {
-  if (response === undefined || "value" in response) return 200;
-  return "problems" in response ? 422 : httpStatusOf(response.error);
+function statusFor(reply: DryRunReply): number {
+  if (reply === undefined || "value" in reply) return 200;
+  return "problems" in reply ? 422 : httpStatusOf(reply.error);
 }
 
 function pageStatusOf(error: AdminApiError): number {

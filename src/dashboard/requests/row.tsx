@@ -1,4 +1,4 @@
-/** One request as a line of a list: seen as columns, heard as a sentence, and in whole the link to its explanation. */
+/** One request as a row of a list, linked to its explanation, and the texts about requests that several pages share. */
 /** @jsxImportSource @kitajs/html */
 
 import { markup } from "../layout/shell.tsx";
@@ -7,6 +7,7 @@ import { attribute } from "../responses.ts";
 import type { AttemptRecord, RequestRecord } from "../../proxy/record.ts";
 import type { StoredRequest } from "../../requests/recent-requests.ts";
 import { formatCount, formatMs, isoTime, nothing } from "../../wording/format.ts";
+import type { Tone } from "../../wording/verdict.ts";
 
 interface RowsProps {
   readonly requests: readonly StoredRequest[];
@@ -22,7 +23,7 @@ export function RequestRows({ requests }: RowsProps): JSX.Element {
   );
 }
 
-/** For the live tail, which puts them on top of what is there. */
+/** Rows for the live tail, which prepends them to the list. */
 export function renderRows(requests: readonly StoredRequest[]): string {
   return markup(<RequestRows requests={requests} />);
 }
@@ -69,15 +70,15 @@ function RequestRow({ request }: { readonly request: StoredRequest }): JSX.Eleme
   );
 }
 
-/** Numbers begin anew with the balancer, so the moment belongs to it. */
+/** Contains the time, because a restarted balancer counts from the start again. */
 function rowId({ seq, at }: StoredRequest): string {
   return `request-${Math.round(Number(seq))}-${Math.round(Number(at))}`;
 }
 
-const columns = ["Time (UTC)", "Method", "Address", "Status", "Took", "Upstream", "Remarks"] as const;
+const columns = ["Time (UTC)", "Method", "Address", "Status", "Duration", "Upstream", "Remarks"] as const;
 const classes = ["time", "method", "address", "status", "duration", "upstream", "remarks"] as const;
 
-/** Above the rows, for the eye: each row tells its parts by itself to whoever hears it. */
+/** Column headings, hidden from screen readers: each row is self-explanatory for them. */
 export function RowHead(): JSX.Element {
   return (
     <div class="request request-head" aria-hidden="true">
@@ -88,36 +89,32 @@ export function RowHead(): JSX.Element {
   );
 }
 
-// What one request came to, in a word, a tone or a line: the same on every page.
-
-/** `calm`: nothing to see. `warn`: the client was told no, or it took a detour. `bad`: it failed. */
-export type RequestTone = "calm" | "good" | "warn" | "bad";
-
-export function requestTone({ status, isClientGone, retried }: RequestRecord): RequestTone {
+/** `warn`: refused for the client's fault, retried, or the client disconnected. `bad`: failed. */
+export function requestTone({ status, isClientGone, retried }: RequestRecord): Tone {
   if (isClientGone) return "warn";
   if (status === 0 || status >= 500) return "bad";
   if (status >= 400 || retried.length > 0) return "warn";
   return "good";
 }
 
-/** "200", "client gone", or that there was no answer. */
+/** "200"; "gone" if the client disconnected first; "none" if no response was sent. */
 export function statusText({ status, isClientGone }: RequestRecord): string {
   if (status > 0) return String(status);
   return isClientGone ? "gone" : "none";
 }
 
-/** "shop.example/cart?id=7"; what has no acceptable head says so. */
+/** "shop.example/cart?id=7", or that the request was invalid. */
 export function addressText({ host, target, method, clientAddress }: RequestRecord): string {
-  if (method === "") return `no acceptable request, from ${clientAddress}`;
+  if (method === "") return `invalid request from ${clientAddress}`;
   return target.startsWith("/") ? host + target : target;
 }
 
-/** Who answered, or was asked last. */
+/** The upstream that responded, or the one tried last. */
 export function lastUpstream({ attempts }: RequestRecord): string | undefined {
   return (attempts.findLast(({ outcome }) => outcome === "response") ?? attempts.at(-1))?.upstream;
 }
 
-/** What is worth a look, shortest first: "retried: connect_refused", "queue_full", "client gone". */
+/** Notable facts: "retried: connect_refused", "queue_full", "client gone", "queued 3 ms". */
 export function remarksOf(request: RequestRecord): readonly string[] {
   const { retried, reason, complaint, isClientGone, queuedMs } = request;
   const tries = retried.length > 1 ? ` ${formatCount(retried.length)}×` : "";
@@ -129,7 +126,7 @@ export function remarksOf(request: RequestRecord): readonly string[] {
   ];
 }
 
-/** "14:03:12.345": two requests of one second are told apart. */
+/** "14:03:12.345", so that requests within a second are distinguishable. */
 export function formatInstant(at: number): string {
   return isoTime(at).slice(11, 23);
 }
@@ -145,16 +142,16 @@ export function formatBytes(bytes: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)}${space}${units[unit]}`;
 }
 
-/** "answered 200", "failed while connecting: connect_refused", "cancelled" */
+/** "response 200", "failed while connecting: connect_refused", "cancelled" */
 export function outcomeText({ outcome, status, phase, reason }: AttemptRecord): string {
   if (outcome === "cancelled") return "cancelled";
-  if (outcome === "response") return `answered ${status}`;
+  if (outcome === "response") return `response ${status}`;
   const when = phase === null ? "failed" : phaseText[phase];
   return `${when ?? "failed"}: ${reason ?? "unknown"}`;
 }
 
 const phaseText: Readonly<Record<string, string | undefined>> = {
   connect: "failed while connecting",
-  head: "failed before the answer",
-  body: "failed during the answer",
+  head: "failed before the response",
+  body: "failed during the response",
 };

@@ -1,4 +1,4 @@
-/** Where the time of a request went: a bar for each attempt on one common axis, with the numbers in words below it. */
+/** The time of a request by phase: a bar per attempt on one time axis, with the numbers as text below it. */
 /** @jsxImportSource @kitajs/html */
 
 import type { AttemptRecord, RequestRecord } from "../../proxy/record.ts";
@@ -18,20 +18,20 @@ interface Segment {
 const phaseNames: Readonly<Record<Phase, string>> = {
   queued: "queued",
   connect: "connect",
-  wait: "wait for the head",
+  wait: "wait for headers",
   body: "body",
 };
 
-/** What the attempt spent its time on. On a kept connection there is no connect. */
+/** The phases of an attempt, in order. A reused connection has no connect phase. */
 export function segmentsOf({ startMs, connectMs, headMs, endMs, phase }: AttemptRecord): readonly Segment[] {
   const segments: Segment[] = [];
-  let reached = 0;
+  let reachedMs = 0;
   const add = (name: Phase, toMs: number) => {
-    if (toMs > reached) segments.push({ phase: name, fromMs: startMs + reached, toMs: startMs + toMs });
-    reached = Math.max(reached, toMs);
+    if (toMs > reachedMs) segments.push({ phase: name, fromMs: startMs + reachedMs, toMs: startMs + toMs });
+    reachedMs = Math.max(reachedMs, toMs);
   };
   if (connectMs !== null) add("connect", connectMs);
-  // It never got further than that.
+  // It failed while connecting.
   if (connectMs === null && phase === "connect") add("connect", endMs);
   if (headMs === null) add("wait", endMs);
   else {
@@ -41,14 +41,14 @@ export function segmentsOf({ startMs, connectMs, headMs, endMs, phase }: Attempt
   return segments;
 }
 
-/** In the order of their beginnings; the record has them in the order of their ends. */
-export function inOrder({ attempts }: RequestRecord): readonly AttemptRecord[] {
+/** Ordered by start; the record orders them by end. */
+export function attemptsByStart({ attempts }: RequestRecord): readonly AttemptRecord[] {
   return attempts.toSorted((left, right) => left.startMs - right.startMs);
 }
 
 export function PhaseBars({ request }: { readonly request: RequestRecord }): JSX.Element {
-  const attempts = inOrder(request);
-  const wholeMs = Math.max(
+  const attempts = attemptsByStart(request);
+  const totalMs = Math.max(
     request.durationMs,
     request.queuedMs,
     ...attempts.map(({ startMs, endMs }) => startMs + endMs),
@@ -60,8 +60,8 @@ export function PhaseBars({ request }: { readonly request: RequestRecord }): JSX
         {request.queuedMs > 0 ? (
           <li class="phase-row">
             <p class="phase-name">Queue</p>
-            <Bar segments={[queued]} wholeMs={wholeMs} isFailed={false} />
-            <p class="phase-words quiet" safe>{`waited ${formatMs(request.queuedMs)} for a place`}</p>
+            <Bar segments={[queued]} totalMs={totalMs} isFailed={false} />
+            <p class="phase-words quiet" safe>{`waited ${formatMs(request.queuedMs)} for a slot`}</p>
           </li>
         ) : (
           ""
@@ -77,7 +77,7 @@ export function PhaseBars({ request }: { readonly request: RequestRecord }): JSX
                 {outcomeText(attempt)}
               </span>
             </p>
-            <Bar segments={segmentsOf(attempt)} wholeMs={wholeMs} isFailed={attempt.outcome === "failure"} />
+            <Bar segments={segmentsOf(attempt)} totalMs={totalMs} isFailed={attempt.outcome === "failure"} />
             <p class="phase-words quiet" safe>
               {timeText(attempt)}
             </p>
@@ -86,8 +86,8 @@ export function PhaseBars({ request }: { readonly request: RequestRecord }): JSX
       </ol>
       <p class="phase-axis quiet" aria-hidden="true">
         <span>0</span>
-        <span safe>{formatMs(wholeMs / 2)}</span>
-        <span safe>{formatMs(wholeMs)}</span>
+        <span safe>{formatMs(totalMs / 2)}</span>
+        <span safe>{formatMs(totalMs)}</span>
       </p>
       <ul class="phase-legend" aria-hidden="true">
         {(Object.keys(phaseNames) as Phase[]).map((phase) => (
@@ -105,28 +105,28 @@ function attemptTone({ outcome, status }: AttemptRecord): string {
   return outcome === "cancelled" ? "calm" : "good";
 }
 
-/** "begins at 12 ms: connect 0.4 ms, wait for the head 10 ms, body 1.2 ms" */
+/** "from 12 ms: connect 0.4 ms, wait for headers 10 ms, body 1.2 ms" */
 function timeText(attempt: AttemptRecord): string {
   const parts = segmentsOf(attempt).map(
     ({ phase, fromMs, toMs }) => `${phaseNames[phase]} ${formatMs(toMs - fromMs)}`,
   );
-  const begins = attempt.startMs >= 0.05 ? `from ${formatMs(attempt.startMs)}: ` : "";
-  const kept =
+  const start = attempt.startMs >= 0.05 ? `from ${formatMs(attempt.startMs)}: ` : "";
+  const reused =
     attempt.connectMs === null && attempt.phase !== "connect" && attempt.headMs !== null
-      ? ["no new connection"]
+      ? ["reused connection"]
       : [];
-  return begins + [...kept, ...parts].join(", ");
+  return start + [...reused, ...parts].join(", ");
 }
 
 interface BarProps {
   readonly segments: readonly Segment[];
-  readonly wholeMs: number;
+  readonly totalMs: number;
   readonly isFailed: boolean;
 }
 
-/** Hidden from screen readers: what it shows stands below it in words. */
-function Bar({ segments, wholeMs, isFailed }: BarProps): JSX.Element {
-  const share = (ms: number) => (wholeMs > 0 ? Math.min(1, Math.max(0, ms / wholeMs)) * 100 : 0);
+/** Hidden from screen readers: the text below it has the same numbers. */
+function Bar({ segments, totalMs, isFailed }: BarProps): JSX.Element {
+  const share = (ms: number) => (totalMs > 0 ? Math.min(1, Math.max(0, ms / totalMs)) * 100 : 0);
   const end = share(segments.at(-1)?.toMs ?? 0);
   return (
     <svg class="phase-bar" width="100%" height="16" aria-hidden="true">

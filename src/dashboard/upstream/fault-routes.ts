@@ -2,7 +2,7 @@
 
 import { Elysia } from "elysia";
 import type { UndoHistory } from "../actions/undo.ts";
-import { renderActed } from "../actions/result.tsx";
+import { renderActionResult } from "../actions/result.tsx";
 import type { DashboardCommand, FaultInput } from "../actions/command.ts";
 import { renderFailure } from "../actions/render.tsx";
 import type { AdminClient } from "../admin-client.ts";
@@ -32,19 +32,19 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
       text,
     }: { id: string; error: AdminApiError | undefined; action: string; text: string },
   ): Promise<Response> => {
-    const location: PageLocation = { page: "upstream", id };
+    const place: PageLocation = { page: "upstream", id };
     if (error) {
       const sentence = `Cannot ${action} on ${id}: ${error.message}.`;
       return htmlResponse(
-        renderFailure(sentence, isForPart(request) ? "partial" : "page", location),
+        renderFailure(sentence, isForPart(request) ? "partial" : "page", place),
         httpStatusOf(error),
       );
     }
     await Promise.all([poller.renewed(), upstreams.of(id).renewed()]);
     const undo = undoHistory.add(text, []);
     return isForPart(request)
-      ? htmlResponse(renderActed({ deed: undo, place: location }))
-      : seeOther(backTo(location, { deed: undo.key }));
+      ? htmlResponse(renderActionResult({ entry: undo, location: place }))
+      : seeOther(backTo(place, { deed: undo.key }));
   };
 
   return new Elysia({ handler: { standardHostname: false } })

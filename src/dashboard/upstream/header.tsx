@@ -1,7 +1,7 @@
 /** The header of an upstream's page: status, facts and actions, the progress of a drain, and recent events. */
 /** @jsxImportSource @kitajs/html */
 
-import { intoPanel, isLate, RowActions } from "../actions/menu.tsx";
+import { panelForm, isLate, RowActions } from "../actions/menu.tsx";
 import { newestFirst } from "../events/filter.ts";
 import { EventItems } from "../events/timeline.tsx";
 import { HiddenFields } from "../layout/forms.tsx";
@@ -57,7 +57,7 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
       </div>
       {detail ? (
         <div class="head-actions">
-          <RowActions upstream={detail} now={now} place={{ page: "upstream", id }} />
+          <RowActions upstream={detail} now={now} location={{ page: "upstream", id }} />
         </div>
       ) : (
         ""
@@ -107,7 +107,7 @@ interface DrainLineProps {
 export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
   const { drain, id } = detail;
   if (!drain) return "";
-  const location: PageLocation = { page: "upstream", id };
+  const place: PageLocation = { page: "upstream", id };
   const late = isLate(detail, now);
   const { deadline, since, inFlight, drained, leaving } = drain;
   const totalMs = deadline === null ? 0 : deadline - since;
@@ -145,8 +145,8 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
         {leaving ? (
           <span class="sub">removed from the pool when drained</span>
         ) : (
-          <form {...intoPanel} class="drain-acts" data-needs="operator">
-            <HiddenFields fields={{ upstream: id, ...locationFields(location) }} />
+          <form {...panelForm} class="drain-acts" data-needs="operator">
+            <HiddenFields fields={{ upstream: id, ...locationFields(place) }} />
             <button type="submit" name="act" value="ready">
               Undo: make ready
             </button>

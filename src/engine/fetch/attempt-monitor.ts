@@ -1,4 +1,4 @@
-/** Watches one attempt until its answer's head: time, and whether the client is still there. */
+/** Monitors one attempt until its response's head: timeout, client abort, and the calls of the attempt driver. */
 
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
@@ -7,67 +7,67 @@ import type { Exchange } from "../../proxy/exchange.ts";
 import { failureOf } from "./forward.ts";
 import type { ClientWait } from "./request-body.ts";
 
-export interface WatchOptions {
+export interface AttemptMonitorOptions {
   readonly client: AbortSignal;
-  /** From the last byte sent to the answer's head, with the time to connect, milliseconds. */
+  /** Timeout from the last byte sent to the response's head, connecting included, milliseconds. */
   readonly limitMs: number;
   readonly attempt: Attempt;
-  /** Ends the attempt in favour of another one; undefined if the request has to stay. */
+  /** Replaces the attempt by one on another upstream; undefined if the request has to stay. */
   readonly redirect: () => Attempt | undefined;
-  /** Makes a second attempt beside this one, if there may be one. */
+  /** Starts a second attempt, if the request may have one. */
   readonly hedge?: () => void;
-  /** Gives the request's body up if its client sends it too slowly, so long after the attempt began; says whether. */
+  /** Aborts the request's body if the client uploads too slowly, so many ms after the start. @returns whether it did */
   readonly abortIfSlow?: (ms: number) => boolean;
 }
 
-/** The shared limit on the time to connect and to the answer's head: the fetch client does not tell them apart. */
+/** One timeout for the connect and the response's head: the fetch client does not report them separately. */
 export function headLimitMs({ destination }: Exchange): number {
   if (!destination) throw new Error("Cannot make an attempt: the exchange has no destination");
   return destination.timeouts.connectMs + destination.timeouts.headMs;
 }
 
-/** The request went elsewhere; the next attempt is counted in already. */
+/** The request moved to another attempt, which is already counted in. */
 export interface Redirected {
   readonly kind: "moved";
   readonly next: Attempt;
-  /** The log has heard why. */
-  readonly isTold?: true;
+  /** The cause is logged already. */
+  readonly isLogged?: true;
 }
 
-/** The clock stands still while the attempt waits for more of the client's body: that wait is not the upstream's. */
+/** The timeout pauses while the attempt waits for more of the client's body: that wait is not the upstream's. */
 export class AttemptMonitor implements AttemptDriver {
   readonly #client: AbortSignal;
   readonly #limitMs: number;
   readonly #attempt: Attempt;
-  readonly #move: () => Attempt | undefined;
+  readonly #redirect: () => Attempt | undefined;
   readonly #startHedge: (() => void) | undefined;
-  readonly #abortIfSlow: WatchOptions["abortIfSlow"];
+  readonly #abortIfSlow: AttemptMonitorOptions["abortIfSlow"];
   readonly #stop = new AbortController();
   #cancelTimer: Cancel | undefined;
   #hasHead = false;
   #hasTimedOut = false;
-  /** What it fails as, since it was cut. */
+  /** The failure with which it was aborted. */
   #abortedAs: Failure | undefined;
-  /** Where the request went instead, once it was rescued; this attempt has ended then. */
+  /** The attempt that replaced this one, which has ended then. */
   #redirectedTo: Attempt | undefined;
   isClientGone = false;
-  /** Another attempt won; this one has ended then. */
+  /** Another attempt won; this one has ended. */
   isSuperseded = false;
 
-  constructor({ client, limitMs, attempt, redirect: move, hedge, abortIfSlow: giveUp }: WatchOptions) {
+  constructor({ client, limitMs, attempt, redirect, hedge, abortIfSlow }: AttemptMonitorOptions) {
     this.#client = client;
     this.#limitMs = limitMs;
     this.#attempt = attempt;
-    this.#move = move;
+    this.#redirect = redirect;
     this.#startHedge = hedge;
-    this.#abortIfSlow = giveUp;
+    this.#abortIfSlow = abortIfSlow;
     attempt.driver = this;
     this.#startTimer();
     if (client.aborted) this.#onClientGone();
     else client.addEventListener("abort", this.#onClientGone, { once: true });
   }
 
-  /** Aborted when the upstream's connection is of no use any more. */
+  /** Aborted when the upstream's connection is no longer needed. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
@@ -85,7 +85,7 @@ export class AttemptMonitor implements AttemptDriver {
 
   rescue(): void {
     if (this.#hasHead || this.isClientGone) return;
-    this.#redirectedTo = this.#move();
+    this.#redirectedTo = this.#redirect();
     if (this.#redirectedTo) this.cancel();
   }
 
@@ -105,18 +105,18 @@ export class AttemptMonitor implements AttemptDriver {
     this.cancel();
   }
 
-  /** The answer, or the wait for it, breaks off as if the upstream had closed. */
+  /** Ends the response, or the wait for it, as if the upstream had closed the connection. */
   abort(_attempt: Attempt, failed?: Failure): void {
     this.#abortedAs = failed;
     this.cancel();
   }
 
-  /** Whether the request went elsewhere: its answer comes too late. */
-  get hasMoved(): boolean {
+  /** Whether the request moved to another attempt: this response comes too late. */
+  get isRedirected(): boolean {
     return this.#redirectedTo !== undefined;
   }
 
-  /** What became of an attempt that has no answer for its client, who is still there. It has ended then. */
+  /** The result of an attempt without a response, for a client that is still connected. Ends the attempt. */
   lost(error: unknown): Redirected | Failure {
     if (this.#redirectedTo) return { kind: "moved", next: this.#redirectedTo };
     const failed =
@@ -125,7 +125,7 @@ export class AttemptMonitor implements AttemptDriver {
     return failed;
   }
 
-  /** Not any more when the attempt, which is reused, serves the next try. */
+  /** False once the attempt object is reused for the next try. */
   get #isDriver(): boolean {
     return this.#attempt.driver === this;
   }
@@ -139,7 +139,7 @@ export class AttemptMonitor implements AttemptDriver {
     this.#stop.abort();
   }
 
-  /** Forgets the client: its signal may also fire after a good end. Aborting stays possible. */
+  /** Stops listening to the client, whose signal may also fire after a good end. `cancel` stays possible. */
   release(): void {
     this.headReceived();
     this.#client.removeEventListener("abort", this.#onClientGone);

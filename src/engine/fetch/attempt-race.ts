@@ -1,71 +1,71 @@
-/** The attempts of one request that are under way at the same time: tells which of them comes to something first. */
+/** The concurrent attempts of one request, in the order of their results; and the wait for a request's turn in the queue. */
 
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 
-/** What one attempt came to. */
+/** The result of one attempt. */
 export interface RaceResult<Result> {
   /** Id of its upstream. */
   readonly upstream: string;
   readonly result: Result;
 }
 
-/** Whoever moves an attempt's bytes. */
+/** What moves the bytes of an attempt. */
 interface Runner {
-  /** Another attempt won: nobody wants this one's answer any more. */
+  /** Another attempt won: this response is not needed. */
   supersede(): void;
 }
 
 /**
  * ```
- *  follow ──▶ under way ──▶ arrived ──▶ next()
- *                 └──another one won──▶ forgotten
+ *  run ──▶ running ──▶ result ──▶ next()
+ *             └──another one won──▶ dropped
  * ```
  */
 export class AttemptRace<Result> {
-  readonly #begin: (attempt: Attempt) => Promise<Result | undefined>;
+  readonly #start: (attempt: Attempt) => Promise<Result | undefined>;
   readonly #running = new Map<Attempt, Runner | undefined>();
   readonly #results: Promise<RaceResult<Result | undefined>>[] = [];
   #onResult: (() => void) | undefined;
 
-  /** @param begin makes an attempt; resolves with undefined for one that was outrun */
-  constructor(begin: (attempt: Attempt) => Promise<Result | undefined>) {
-    this.#begin = begin;
+  /** @param start runs an attempt; resolves with undefined for one that was superseded */
+  constructor(start: (attempt: Attempt) => Promise<Result | undefined>) {
+    this.#start = start;
   }
 
-  /** Makes the attempt, unless it is under way already. */
+  /** Runs the attempt, unless it is running already. */
   run(attempt: Attempt): void {
     if (this.#running.has(attempt)) return;
     this.#running.set(attempt, undefined);
     const upstream = attempt.upstream.id;
-    const pending = this.#begin(attempt).then((result) => {
+    const pending = this.#start(attempt).then((result) => {
       this.#running.delete(attempt);
       return { upstream, result };
     });
-    const arrive = () => {
+    const settle = () => {
       this.#results.push(pending);
       this.#onResult?.();
     };
-    pending.then(arrive, arrive);
+    pending.then(settle, settle);
   }
 
-  /** Names who moves the bytes of an attempt that was begun. */
-  name(attempt: Attempt, runner: Runner): void {
+  /** Sets what moves the bytes of a running attempt. */
+  setRunner(attempt: Attempt, runner: Runner): void {
     this.#running.set(attempt, runner);
   }
 
-  /** This one is answered: the others end. */
+  /** This attempt won: supersedes the others. */
   commit(attempt: Attempt): void {
     for (const [other, runner] of this.#running) if (other !== attempt) runner?.supersede();
   }
 
-  /** Nobody waits for any of them any more. */
+  /** Supersedes all attempts. */
   cancelAll(): void {
     for (const runner of this.#running.values()) runner?.supersede();
   }
 
-  /** What arrives next, in the order of arriving. Rejects with what an attempt threw. */
+  /** The next result, in the order of arrival. Rejects with what an attempt threw. */
   async next(): Promise<RaceResult<Result>> {
     for (;;) {
       const { upstream, result } = (await this.#results.shift()) ?? {};
@@ -75,9 +75,7 @@ export class AttemptRace<Result> {
   }
 }
 
-// Waits for a request's turn where it has to queue; separate from the handler, because handshakes queue too.
-
-/** The first step of an exchange, once there is one; "gone" if the client left before its turn. */
+/** The first step of an exchange, after its wait in the queue; "gone" if the client left before its turn. */
 export function firstStep(exchange: Exchange, client: AbortSignal): Promise<Attempt | Refusal | "gone"> {
   const step = exchange.next();
   if (step.kind !== "wait") return Promise.resolve(step);
@@ -101,7 +99,7 @@ export function firstStep(exchange: Exchange, client: AbortSignal): Promise<Atte
   });
 }
 
-/** Nobody reads it: the client's connection is closed. 499 is NGINX's word for it. */
+/** Never read, because the client's connection is closed. 499 is NGINX's status for it. */
 export function clientClosedResponse(): Response {
   return new Response(null, { status: 499 });
 }

@@ -1,4 +1,4 @@
-/** One attempt of a request: sends it, waits for the answer's head, and says what came of it. */
+/** Runs one attempt of a request: interception, send, response head; returns its result. */
 
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { type AttemptRace, clientClosedResponse } from "./attempt-race.ts";
@@ -16,42 +16,42 @@ import { cancelled, type Failure } from "../../pool/outcome.ts";
 import { applySyntheticResponse, capDelay, type Interception } from "../../proxy/interception.ts";
 import { refusal } from "../../proxy/refusal.ts";
 
-/** An answer that is tried elsewhere: its body stays unread, to be passed on should nobody answer better. */
+/** A response whose status is retried. Its body stays unread; it is sent to the client if no better one arrives. */
 export interface HeldResponse {
   readonly kind: "kept";
   readonly incoming: UpstreamResponse;
-  readonly watch: AttemptMonitor;
+  readonly monitor: AttemptMonitor;
   readonly next: Attempt;
 }
 
-/** What comes of an attempt that was not outrun. */
+/** The result of an attempt that was not superseded. */
 export type AttemptResult = Response | Failure | HeldResponse | Redirected;
 
 export interface AttemptInput {
   readonly attempt: Attempt;
   readonly body: RequestBody;
-  /** All that are under way for this request. */
+  /** All running attempts of this request. */
   readonly race: AttemptRace<AttemptResult>;
 }
 
-/** One attempt, which has ended or ends with the response's body when this resolves; undefined if another one won. */
+/** When it resolves the attempt has ended, or ends with the response's body. @returns undefined if another attempt won */
 export async function runAttempt(
   options: FetchEngineContext,
   context: RequestContext,
-  given: AttemptInput,
+  input: AttemptInput,
 ): Promise<AttemptResult | undefined> {
   const { head, exchange } = context;
-  const { attempt, body, race } = given;
-  const watch = watchOf(context, given);
-  race.name(attempt, watch);
+  const { attempt, body, race } = input;
+  const monitor = monitorFor(context, input);
+  race.setRunner(attempt, monitor);
   const withoutResponse = (error: unknown): AttemptResult | undefined => {
-    if (!watch.isClientGone && !body.problem) return watch.isSuperseded ? undefined : watch.lost(error);
+    if (!monitor.isClientGone && !body.problem) return monitor.isSuperseded ? undefined : monitor.lost(error);
     attempt.end(cancelled);
-    if (watch.isClientGone || !body.problem) return clientClosedResponse();
+    if (monitor.isClientGone || !body.problem) return clientClosedResponse();
     return refusalResponse(options, context, exchange.refuse(bodyRefusal(body.problem)));
   };
   try {
-    const { signal } = watch;
+    const { signal } = monitor;
     const interception = exchange.interceptionOf(attempt);
     const input = interception && { attempt, interception, signal, isReplayable: body.isReplayable };
     const result = input && (await applyInterception(options, context, input));
@@ -61,14 +61,14 @@ export async function runAttempt(
     const { method, target } = head;
     const { upstream } = attempt;
     const headers = upstreamHeaders(options, context);
-    const outgoing = { method, target, upstream, headers, body: body.take(watch.clientWait), signal };
+    const outgoing = { method, target, upstream, headers, body: body.open(monitor.clientWait), signal };
     let incoming: UpstreamResponse;
     try {
       incoming = await options.forward(outgoing);
     } catch (error) {
       return withoutResponse(error);
     }
-    if (watch.isSuperseded || watch.hasMoved) {
+    if (monitor.isSuperseded || monitor.isRedirected) {
       incoming.discard();
       return withoutResponse(undefined);
     }
@@ -78,22 +78,22 @@ export async function runAttempt(
         Object.assign(new Error(`status ${incoming.status}`), { code: "InvalidStatus" }),
       );
     }
-    watch.headReceived();
+    monitor.headReceived();
     attempt.responseStarted(incoming.status);
     const next = exchange.responseReceived(incoming.status, body.isReplayable);
-    if (next !== "pass") return { kind: "kept", incoming, watch, next };
+    if (next !== "pass") return { kind: "kept", incoming, monitor, next };
     exchange.commit(attempt);
     race.commit(attempt);
-    return await toClientResponse(incoming, responseOptions(context, attempt, watch));
+    return await toClientResponse(incoming, responseOptions(context, attempt, monitor));
   } catch (bug) {
-    watch.cancel();
+    monitor.cancel();
     throw bug;
   } finally {
-    watch.release();
+    monitor.release();
   }
 }
 
-function watchOf(
+function monitorFor(
   { request, exchange }: RequestContext,
   { attempt, body, race }: AttemptInput,
 ): AttemptMonitor {
@@ -110,7 +110,11 @@ function watchOf(
   });
 }
 
-function responseOptions(context: RequestContext, attempt: Attempt, watch: AttemptMonitor): ResponseOptions {
+function responseOptions(
+  context: RequestContext,
+  attempt: Attempt,
+  monitor: AttemptMonitor,
+): ResponseOptions {
   const bodyIdleMs = context.exchange.destination?.timeouts.bodyIdleMs ?? 0;
   const { byteCounts } = context;
   const onStream = (status: number) => {
@@ -118,18 +122,26 @@ function responseOptions(context: RequestContext, attempt: Attempt, watch: Attem
     context.idleMs = bodyIdleMs;
   };
   const onEnd = (isClientGone: boolean) => closeExchange(context, byteCounts.streamed, isClientGone);
-  return { attempt, bodyIdleMs, isHead: context.head.method === "HEAD", watch, onStream, byteCounts, onEnd };
+  return {
+    attempt,
+    bodyIdleMs,
+    isHead: context.head.method === "HEAD",
+    monitor,
+    onStream,
+    byteCounts,
+    onEnd,
+  };
 }
 
-/** The last real answer of an upstream, after the attempt that was to better it has failed. All attempts have ended. */
+/** Sends the held response after the attempt that should have replaced it failed. All attempts have ended. */
 export async function forwardHeld(
   options: FetchEngineContext,
   context: RequestContext,
-  kept: HeldResponse,
+  held: HeldResponse,
 ): Promise<Response> {
-  const answered = await toClientResponse(kept.incoming, responseOptions(context, kept.next, kept.watch));
-  if (answered instanceof Response) return answered;
-  return refusalResponse(options, context, context.exchange.refuse(refusal(answered.reason)));
+  const response = await toClientResponse(held.incoming, responseOptions(context, held.next, held.monitor));
+  if (response instanceof Response) return response;
+  return refusalResponse(options, context, context.exchange.refuse(refusal(response.reason)));
 }
 
 /** An attempt that is intercepted before it is sent. */
@@ -166,8 +178,8 @@ export async function applyInterception(
   if (step.kind === "refusal") return refusalResponse(options, context, step);
   const retriedOn = step.upstream.id;
   const fields = { requestId, method: head.method, upstream, status: then.status, detail: then.detail };
-  options.log.warn("attempt answered badly", { ...fields, retriedOn });
-  return { kind: "moved", isTold: true, next: step };
+  options.log.warn("attempt failed: retriable status", { ...fields, retriedOn });
+  return { kind: "moved", isLogged: true, next: step };
 }
 
 /** @returns false if the signal was aborted first */

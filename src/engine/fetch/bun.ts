@@ -14,7 +14,7 @@ import { type FetchEngineContext } from "./request-context.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
 import { isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
 
-/** Shorter than most servers keep idle connections, so that few requests meet one that is just being closed. */
+/** Shorter than most servers keep idle connections, so that few requests meet one that is being closed. */
 const upstreamIdleSeconds = 15;
 
 export const fetchEngine: Engine = { name: "fetch", listen };
@@ -35,19 +35,19 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     port: options.port,
     ...(options.tls && { tls: { cert: options.tls.cert, key: options.tls.key } }),
     development: false,
-    // Unless told, Bun without development shares the port with whoever has it, instead of saying that it is taken.
+    // By default Bun outside development shares a port that is in use instead of reporting an error.
     reusePort: options.sharesPort,
     idleTimeout: idleSeconds(options.clientTimeouts.keepAliveMs) || maxIdleSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch(request, server) {
-      // Waiting for the upstream has a limit of its own.
+      // The wait for the upstream has its own timeout.
       server.timeout(request, 0);
       const clientAddress = server.requestIP(request)?.address ?? "";
       if (isWebSocket(request)) return upgrade(full, server, request, clientAddress);
       return handleRequest(full, request, clientAddress);
     },
     websocket: {
-      // The tunnel's messages are the upstream's business: it sets its own limit.
+      // The upstream limits the size of messages.
       maxPayloadLength: 2 ** 30,
       idleTimeout: 960,
       open: (socket) => socket.data.attach(clientSocket(socket)),
@@ -69,10 +69,10 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   };
 }
 
-/** Bun's longest. */
+/** Bun's maximum. */
 const maxIdleSeconds = 255;
 
-/** Longer than Bun can count is for ever: 0. */
+/** A timeout above Bun's maximum becomes 0, which is none. */
 function idleSeconds(idleMs: number): number {
   const seconds = Math.ceil(idleMs / 1000);
   return seconds > maxIdleSeconds ? 0 : seconds;
@@ -80,7 +80,7 @@ function idleSeconds(idleMs: number): number {
 
 const drainCheckMs = 20;
 
-/** Bun would also wait for clients that have sent half a head and may never send the rest. */
+/** Bun's own stop would also wait for clients that sent half a head and may never send the rest. */
 async function drain(server: Server<WebSocketTunnel>): Promise<void> {
   let isStopped = false;
   void server.stop().then(() => (isStopped = true));
@@ -99,11 +99,11 @@ function forwardWith(session: Bun.FetchSession): Forward {
       decompress: false,
       ...tlsOf(upstream.address),
     });
-    const { status, statusText, headers: answered } = response;
+    const { status, statusText } = response;
     return {
       status,
       statusText,
-      headers: answered,
+      headers: response.headers,
       stream: () => response.body,
       whole: () => response.arrayBuffer(),
       discard: () => void response.body?.cancel().catch(() => {}),
@@ -111,7 +111,7 @@ function forwardWith(session: Bun.FetchSession): Forward {
   };
 }
 
-/** Always with the name: the Host field is the client's, and nobody's certificate. */
+/** Always with the server name: else it would be the client's Host header, which names no upstream. */
 function tlsOf(address: Address): { tls?: Bun.TLSOptions } {
   if (address.protocol !== "https") return {};
   const { ca, verify } = address.tls ?? { verify: true };
@@ -119,7 +119,7 @@ function tlsOf(address: Address): { tls?: Bun.TLSOptions } {
   return { tls: ca === undefined ? tls : { ...tls, ca } };
 }
 
-/** Bun's WebSocket sends fields, which the standard's constructor has no place for. */
+/** Bun's WebSocket accepts headers, which the standard constructor does not. */
 const openWebSocket: OpenWebSocket = (url, options, address) =>
   new WebSocket(url, { ...options, ...tlsOf(address) });
 

@@ -16,7 +16,7 @@ import { type FetchEngineContext } from "./request-context.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
 import { type ClientSocket, isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
 
-/** Deno's own interface as far as it is used: the project is checked with Bun's types. */
+/** The part of Deno's interface that is used: the project is checked with Bun's types. */
 declare const Deno: {
   serve(
     options: {
@@ -54,7 +54,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     forward: forwardWith(agents),
     listenPort: () => server.addr.port,
     clients: () => requests + tunnels.size,
-    // Deno's listener has no idle limit that could be set.
+    // Deno's listener has no configurable idle timeout.
     responding() {},
     isDraining: () => draining !== undefined,
   };
@@ -90,7 +90,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     drain: () => (draining ??= server.shutdown().then(closeAgents)),
     close: () => {
       closeAgents();
-      // Deno throws, where nobody can catch it, if a server is aborted that is already shutting down.
+      // Deno throws an uncatchable error if a server is aborted that is already shutting down.
       if (!draining) stop.abort();
       draining ??= Promise.resolve();
     },
@@ -99,7 +99,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
 
 const agentSetting = { keepAlive: true, timeout: upstreamIdleMs };
 
-/** Calls `done` once when the last byte of a response went or cannot go. */
+/** Calls `done` once when the last byte of a response was sent or cannot be sent. */
 function counted(response: Response, done: () => void): Response {
   if (response.body === null || response.status === 101) {
     done();
@@ -136,7 +136,7 @@ function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): Forward {
     });
 }
 
-/** Always with the name, or it would be the Host field's: that is the client's. Of an address there is none to ask for. */
+/** Always with the server name: else it would be the client's Host header. An IP address has no server name. */
 function tlsOf(address: Address): Pick<RequestOptions, "ca" | "servername" | "rejectUnauthorized"> {
   const name = certifiedName(address);
   const { ca, verify } = address.tls ?? { verify: true };
@@ -169,8 +169,8 @@ function incomingOf(response: IncomingMessage): UpstreamResponse {
 }
 
 /**
- * Deno's WebSocket takes fields in its options, and authorities, but can neither check another name nor check nothing: such
- * an upstream's certificate is refused.
+ * Deno's WebSocket accepts headers and authorities in its options. It can neither check another name nor skip the check: such
+ * an upstream's certificate is rejected.
  */
 const openWebSocket: OpenWebSocket = (url, options, { tls }) => {
   if (tls?.ca === undefined) return new WebSocket(url, options);
@@ -193,7 +193,7 @@ async function upgrade(
   try {
     upgraded = Deno.upgradeWebSocket(request, { ...protocol, idleTimeout: pingSeconds });
   } catch {
-    // That is what Deno does where the client's handshake is none.
+    // Deno throws this for an invalid handshake of the client.
     return tunnel.refuse();
   }
   const { socket, response } = upgraded;
@@ -212,7 +212,7 @@ function clientSocket(socket: WebSocket): ClientSocket {
   return {
     send: (message) => socket.send(message),
     close: (code, reason) => socket.close(code, reason),
-    // The standard socket cannot cut a connection: this close code tells the client that it was no clean end.
+    // The standard socket cannot terminate a connection: this close code marks an unclean end.
     terminate: () => socket.close(4000, "upstream gone"),
     bufferedAmount: () => socket.bufferedAmount,
   };

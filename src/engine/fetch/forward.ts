@@ -1,4 +1,4 @@
-/** One attempt's bytes: what is sent to an upstream, what comes back, and what each system error means. */
+/** One attempt's request and response, and the failure that each system error means. */
 
 import { type Failure, failure, type FailurePhase, type FailureReason } from "../../pool/outcome.ts";
 import type { Upstream } from "../../pool/upstream.ts";
@@ -10,7 +10,7 @@ export interface UpstreamRequest {
   readonly target: string;
   readonly headers: Headers;
   readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
-  /** Aborted when the client is gone or time is up. */
+  /** Aborted when the client leaves or a timeout expires. */
   readonly signal: AbortSignal;
 }
 
@@ -18,21 +18,21 @@ export interface UpstreamResponse {
   readonly status: number;
   readonly statusText: string;
   readonly headers: Headers;
-  /** Exactly one of these three is called, once: each is the cheapest way to its end. */
+  /** Exactly one of these three is called, once. */
   stream(): ReadableStream<Uint8Array> | null;
   whole(): Promise<ArrayBuffer>;
-  /** For a body that there is none of, or that nobody wants. */
+  /** For a body that is empty or not needed. */
   discard(): void;
 }
 
-/** Sends one request; resolves with the final head, rejects with the system's error. Decodes nothing, follows nothing. */
+/** Sends one request. Resolves with the final head, rejects with the system's error. Decodes no body, follows no redirect. */
 export type Forward = (outgoing: UpstreamRequest) => Promise<UpstreamResponse>;
 
 const refused: readonly [FailurePhase, FailureReason] = ["connect", "connect_refused"];
 const timedOut: readonly [FailurePhase, FailureReason] = ["connect", "connect_timeout"];
 const reset: readonly [FailurePhase, FailureReason] = ["head", "upstream_reset"];
 
-/** By the system's or the client's error code. A reset may have followed a processed request: phase `head`. */
+/** By error code of the system or the fetch client. A reset may follow a processed request: phase `head`. */
 const meanings: Readonly<Record<string, readonly [FailurePhase, FailureReason]>> = {
   ECONNREFUSED: refused,
   ConnectionRefused: refused,
@@ -42,7 +42,7 @@ const meanings: Readonly<Record<string, readonly [FailurePhase, FailureReason]>>
   ENETUNREACH: refused,
   EADDRNOTAVAIL: refused,
   FailedToOpenSocket: refused,
-  // The handshake of TLS: nothing of the request was sent.
+  // The TLS handshake: nothing of the request was sent.
   EPROTO: refused,
   ETIMEDOUT: timedOut,
   ConnectTimeout: timedOut,
@@ -52,12 +52,12 @@ const meanings: Readonly<Record<string, readonly [FailurePhase, FailureReason]>>
   ConnectionClosed: reset,
 };
 
-/** Whether a standard `Response` can carry it, as it must to be passed on. */
+/** Whether a standard `Response` can have this status. */
 export function isPassable(status: number): boolean {
   return status === 101 || (status >= 200 && status <= 599);
 }
 
-/** An error that came instead of an answer's head, as a failure. */
+/** The failure that an error before the response's head means. */
 export function failureOf(error: unknown): Failure {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const [phase, reason] = meanings[code] ?? meaningOfOther(code);

@@ -45,7 +45,7 @@ export function openExchange(
   return context;
 }
 
-/** Carries one request through; never rejects: a bug of ours becomes a 500 with the request's id. */
+/** Serves one request. Never rejects: an exception becomes a 500 with the request's id. */
 export async function handleRequest(
   options: FetchEngineContext,
   request: Request,
@@ -85,50 +85,50 @@ async function driveExchange(options: FetchEngineContext, context: RequestContex
   }
 }
 
-interface ExchangeRun {
+interface FirstStep {
   readonly first: Attempt | Refusal;
   readonly body: RequestBody;
   readonly race: AttemptRace<AttemptResult>;
 }
 
-/** From step to step, until one of them is answered or there is none left. */
+/** Runs attempts until one gets a response or a refusal ends the request. */
 async function followStep(
   options: FetchEngineContext,
   context: RequestContext,
-  { first, body, race }: ExchangeRun,
+  { first, body, race }: FirstStep,
 ): Promise<Response> {
   let step = first;
-  let kept: HeldResponse | undefined;
+  let held: HeldResponse | undefined;
   try {
     for (;;) {
       if (step.kind === "refusal") {
-        const last = step.usesHeldResponse && kept;
+        const last = step.usesHeldResponse && held;
         if (!last) return refusalResponse(options, context, step);
-        kept = undefined;
+        held = undefined;
         return forwardHeld(options, context, last);
       }
       race.run(step);
-      const { upstream, result: tried } = await race.next();
-      if (tried instanceof Response) return tried;
-      if (tried.kind === "kept") {
-        kept?.incoming.discard();
-        kept = tried;
-        step = tried.next;
-        const answered = { upstream, status: tried.incoming.status, retriedOn: step.upstream.id };
+      const { upstream, result } = await race.next();
+      if (result instanceof Response) return result;
+      if (result.kind === "kept") {
+        held?.incoming.discard();
+        held = result;
+        step = result.next;
+        const answered = { upstream, status: result.incoming.status, retriedOn: step.upstream.id };
         logRetry(options, context, answered);
       } else {
-        step = nextStep(options, context, { upstream, tried, isReplayable: body.isReplayable });
+        step = nextStep(options, context, { upstream, result, isReplayable: body.isReplayable });
       }
     }
   } finally {
-    kept?.incoming.discard();
+    held?.incoming.discard();
   }
 }
 
 /** An attempt that got no response. */
 interface LostAttempt {
   readonly upstream: string;
-  readonly tried: Redirected | Failure;
+  readonly result: Redirected | Failure;
   /** Whether the request's body can be sent again from its first byte. */
   readonly isReplayable: boolean;
 }
@@ -137,13 +137,13 @@ interface LostAttempt {
 export function nextStep(
   options: FetchEngineContext,
   context: RequestContext,
-  { upstream, tried, isReplayable }: LostAttempt,
+  { upstream, result, isReplayable }: LostAttempt,
 ): Attempt | Refusal {
-  if (tried.kind === "moved") {
-    if (!tried.isTold) logFailedTry(options, context, upstream, rescued, tried.next);
-    return tried.next;
+  if (result.kind === "moved") {
+    if (!result.isLogged) logFailedTry(options, context, upstream, rescued, result.next);
+    return result.next;
   }
-  const step = context.exchange.retryAfter(tried, isReplayable);
-  logFailedTry(options, context, upstream, tried, step);
+  const step = context.exchange.retryAfter(result, isReplayable);
+  logFailedTry(options, context, upstream, result, step);
   return step;
 }

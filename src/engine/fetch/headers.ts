@@ -1,4 +1,4 @@
-/** Applies the proxy's field rules to standard `Headers`, for requests and answers. */
+/** Applies the header rules to standard `Headers`, for requests and responses. */
 
 import {
   forwardingHeaders,
@@ -10,14 +10,14 @@ import { formatTraceparent } from "../../proxy/trace-context.ts";
 import type { RequestContext } from "./request-context.ts";
 import type { FetchEngineContext } from "./request-context.ts";
 
-/** What an upstream gets: the client's fields without this hop's, with ours. Host stays the client's. */
+/** The upstream's request headers: the client's end-to-end headers and the forwarding headers. Host stays the client's. */
 export function upstreamHeaders(
   { isTrustedProxy, listenPort }: Pick<FetchEngineContext, "isTrustedProxy" | "listenPort">,
   { request, head, exchange, requestId }: RequestContext,
 ): Headers {
   const forwarding = forwardingHeaders(head, { isTrustedProxy, listenPort: listenPort() });
   const headers = withoutHopByHop(request.headers);
-  // Consumed at this hop: the listener has answered "100 Continue" already.
+  // Consumed at this hop: the listener sent "100 Continue" already.
   headers.delete("expect");
   if (!isTrustedProxy(head.clientAddress)) headers.delete("forwarded");
   for (const name of [...headers.keys()]) if (isUnderscoreForwarded(name)) headers.delete(name);
@@ -28,17 +28,17 @@ export function upstreamHeaders(
   return headers;
 }
 
-/** What a client gets: the upstream's fields without this hop's. */
+/** The client's response headers: the upstream's end-to-end headers. */
 export function withoutHopByHop(given: Headers): Headers {
   const headers = new Headers(given);
   for (const name of connectionTokens(given.get("connection") ?? undefined)) removeNamed(headers, name);
   for (const name of hopByHop) headers.delete(name);
-  // Trailers are lost on this engine, so none are announced.
+  // This engine loses trailers, so none are announced.
   headers.delete("trailer");
   return headers;
 }
 
-/** Connection may list anything, also what is no field name, and what this hop needs. */
+/** Connection may list anything: invalid names, and headers that this hop needs. */
 function removeNamed(headers: Headers, name: string): void {
   if (name !== "host" && name !== "content-length" && /^[\w!#$%&'*+.^`|~-]+$/.test(name))
     headers.delete(name);

@@ -1,4 +1,4 @@
-/** What the engine says itself: refusals, faults of ours, and what the log hears of attempts that were lost. */
+/** Responses of the balancer itself, and log lines of refusals and failed attempts. */
 
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
@@ -30,16 +30,16 @@ export function bodyRefusal(problem: BodyProblem): Refusal {
   return problem === "stalled" ? refusalForViolation(bodyTimeout) : refusal("request_too_large");
 }
 
-/** The balancer's own answer. */
+/** Renders and logs a refusal. */
 export function refusalResponse(
   options: EngineOptions,
   { head, requestId, byteCounts }: RequestContext,
-  given: Refusal,
+  refused: Refusal,
 ): Response {
-  const response = renderRefusal(given, head.header("accept"), requestId);
+  const response = renderRefusal(refused, head.header("accept"), requestId);
   byteCounts.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(response.body);
-  if (given.notRetried === undefined) {
-    const { reason, status, complaint: violation } = given;
+  if (refused.notRetried === undefined) {
+    const { reason, status, violation } = refused;
     options.log.warn("refused", {
       requestId,
       client: head.clientAddress,
@@ -49,11 +49,11 @@ export function refusalResponse(
     });
   }
   const headers = response.headers.map(([name, value]): [string, string] => [name, value]);
-  if (closesConnection(given)) headers.push(["Connection", "close"]);
+  if (closesConnection(refused)) headers.push(["Connection", "close"]);
   return new Response(head.method === "HEAD" ? null : response.body, { status: response.status, headers });
 }
 
-/** Says what failed where, and what follows from it. */
+/** Logs a failed attempt and what follows from it. */
 export function logFailedTry(
   options: EngineOptions,
   { head, requestId }: RequestContext,
@@ -75,14 +75,19 @@ export function logFailedTry(
   });
 }
 
-/** Says which answer was not good enough to be passed on at once. */
+/** Logs a response whose status is retried. */
 export function logRetry(
   options: EngineOptions,
   { head, requestId }: RequestContext,
   {
     upstream,
-    ...answered
+    ...response
   }: { readonly upstream: string; readonly status: number; readonly retriedOn: string },
 ): void {
-  options.log.warn("attempt answered badly", { requestId, method: head.method, upstream, ...answered });
+  options.log.warn("attempt failed: retriable status", {
+    requestId,
+    method: head.method,
+    upstream,
+    ...response,
+  });
 }

@@ -1,39 +1,39 @@
-/** A request's body as attempts need it: sent again if it was small or not yet touched, streamed otherwise. */
+/** A request's body: buffered and replayable if it is small, else streamed and replayable until it is read. */
 
 import { systemSchedule } from "../../lib/clock.ts";
 import { isSlowUpload } from "../../proxy/queue.ts";
 
-/** Bodies of known length up to this are held in memory, which costs no throughput and makes them replayable. */
+/** Bodies of known length up to this are buffered, which costs no throughput and makes them replayable. */
 export const bufferedBytes = 64 * 1024;
 
-/** Told when an attempt waits for the client instead of the upstream, and when no longer. */
+/** Called when an attempt starts and stops waiting for the client instead of the upstream. */
 export interface ClientWait {
   begin(): void;
   end(): void;
 }
 
 export interface RequestBody {
-  /** What the next attempt sends. */
-  take(wait: ClientWait): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
-  /** Whether another attempt could send the body from its first byte. */
+  /** The body that the next attempt sends. */
+  open(wait: ClientWait): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
+  /** Whether another attempt can send the body from its first byte. */
   readonly isReplayable: boolean;
-  /** What the client did wrong while it was sent on: then a failure is not the upstream's. */
+  /** What the client did wrong while the body was forwarded: then a failure is not the upstream's. */
   readonly problem: BodyProblem | undefined;
-  /** Others wait: a client that trickles counts as stalled, so long after its attempt began; says whether. */
+  /** Others wait for the slot: aborts a slow upload, so many ms after the attempt's start. @returns whether it did */
   abortIfSlow(ms: number): boolean;
 }
 
-/** The client stopped sending, or sends more than the pool takes. */
+/** The client stopped sending, or sends more than the pool accepts. */
 export type BodyProblem = "stalled" | "too_large";
 
 export interface BodyLimits {
-  /** How long the client may take for the next piece. */
+  /** Timeout of the client's next piece, milliseconds. */
   readonly idleMs: number;
-  /** Whether the pool takes a body of this size. */
+  /** Whether the pool accepts a body of this size. */
   readonly admits: (bytes: number) => boolean;
 }
 
-/** The body, or what is wrong with it already: its length, or that a small one did not come whole. */
+/** The body; or a problem: its length is too large, or a small one did not arrive in time. */
 export async function requestBody(request: Request, limits: BodyLimits): Promise<RequestBody | BodyProblem> {
   const length = request.headers.get("content-length");
   if (request.body === null || length === "0") return heldBody(null);
@@ -44,10 +44,10 @@ export async function requestBody(request: Request, limits: BodyLimits): Promise
 }
 
 function heldBody(bytes: Uint8Array<ArrayBuffer> | null): RequestBody {
-  return { take: () => bytes, isReplayable: true, problem: undefined, abortIfSlow: () => false };
+  return { open: () => bytes, isReplayable: true, problem: undefined, abortIfSlow: () => false };
 }
 
-/** Nothing is read before an upstream asks for it, so a refused connect leaves the body whole. */
+/** Nothing is read before an upstream takes it, so after a refused connect the body is still complete. */
 function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: BodyLimits): RequestBody {
   const reader = source.getReader();
   let isTouched = false;
@@ -82,7 +82,7 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
       { highWaterMark: 0 },
     );
   return {
-    take,
+    open: take,
     get isReplayable() {
       return !isTouched;
     },

@@ -1,4 +1,4 @@
-/** A request's head as the proxy sees it, answered from a standard `Request`. */
+/** What every step of a request needs on this engine: context, head adapter, byte counts, closing the exchange. */
 
 import { duplicateHost, methodNotServed, type Refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import { type RequestHead } from "../../proxy/request-head.ts";
@@ -9,23 +9,23 @@ import type { Exchange } from "../../proxy/exchange.ts";
 
 export interface FetchEngineContext extends EngineOptions {
   readonly forward: Forward;
-  /** The port that the listener really has. */
+  /** The port that the listener has. */
   readonly listenPort: () => number;
-  /** Told right before an answer begins how long its client's connection may be idle from here on, milliseconds. */
+  /** Called before a response starts. @param idleMs idle timeout of the client's connection from now on */
   readonly responding: (request: Request, idleMs: number) => void;
-  /** Requests and tunnels under way, the present one among them. */
+  /** Open requests and tunnels, the current one included. */
   readonly clients: () => number;
-  /** Whether clients are to be told to open no further requests on their connections. */
+  /** Whether responses close the client's connection. */
   readonly isDraining: () => boolean;
 }
 
-/** One request on its way: what every step of it needs. */
+/** One request in progress. */
 export interface RequestContext {
   readonly request: Request;
   readonly head: RequestHead;
   readonly exchange: Exchange;
   readonly requestId: string;
-  /** How long the client's connection may be idle once the answer begins, milliseconds. */
+  /** Idle timeout of the client's connection once the response starts, milliseconds. */
   idleMs: number;
   readonly byteCounts: ByteCounts;
 }
@@ -45,7 +45,7 @@ export function headOfRequest(request: Request, clientAddress: string): RequestH
   };
 }
 
-/** Deno's listener speaks HTTP/2 with clients that come over TLS: their host is no field there (RFC 9113 section 8.3.1). */
+/** Deno's listener speaks HTTP/2 over TLS, where the host is no header (RFC 9113 section 8.3.1). */
 function authorityIn(url: string): string {
   return /^https:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
 }
@@ -53,21 +53,19 @@ function authorityIn(url: string): string {
 const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
 
 /**
- * What a head is refused with, if it is. Listeners with a fetch handler join repeated Host fields with a comma, which no
- * host name contains; two hosts are a request-smuggling tool (RFC 9112 section 3.2).
+ * The refusal of an invalid head. Listeners with a fetch handler join repeated Host headers with a comma, which no host name
+ * contains; two hosts are a request-smuggling tool (RFC 9112 section 3.2).
  */
 export function refusalForHead(head: RequestHead): Refusal | undefined {
   if (refusedMethods.has(head.method)) return refusalForViolation(methodNotServed);
   return head.host.includes(",") ? refusalForViolation(duplicateHost) : undefined;
 }
 
-// The end of an exchange as the fetch engine sees it: at once with a whole response, or with the end of its stream.
-
-/** Bytes of bodies: this engine never sees heads. */
+/** Bytes of bodies; this engine never sees heads. */
 export interface ByteCounts {
   bytesIn: number;
   bytesOut: number;
-  /** Status of an answer whose body is passed on piece by piece: the exchange ends with it; else 0. */
+  /** Status of a streamed response, with whose end the exchange ends; else 0. */
   streamed: number;
 }
 
@@ -75,7 +73,7 @@ export function newByteCounts(): ByteCounts {
   return { bytesIn: 0, bytesOut: 0, streamed: 0 };
 }
 
-/** The whole answer is known; 499 is ours for a client that has left. */
+/** Closes the exchange of a complete response. Status 499 means that the client left. */
 export function closeWithResponse(context: RequestContext, response: Response): Response {
   const isClientGone = response.status === 499 && context.request.signal.aborted;
   closeExchange(context, isClientGone ? 0 : response.status, isClientGone);

@@ -1,4 +1,4 @@
-/** Passes an upstream's answer on to the client, and ends the attempt when its last byte went or when it cannot. */
+/** Forwards an upstream's response to the client, and ends the attempt with its last byte or when it fails. */
 
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
@@ -12,19 +12,19 @@ export interface ResponseOptions {
   readonly attempt: Attempt;
   readonly bodyIdleMs: number;
   readonly isHead: boolean;
-  readonly watch: AttemptMonitor;
-  /** Told when the body will be passed on piece by piece. */
+  readonly monitor: AttemptMonitor;
+  /** Called when the body will be streamed. */
   readonly onStream: (status: number) => void;
   readonly byteCounts: { bytesOut: number };
-  /** The stream is over. */
+  /** Called at the end of the stream. */
   readonly onEnd: (isClientGone: boolean) => void;
 }
 
 const withoutBody: ReadonlySet<number> = new Set([101, 204, 205, 304]);
 
 /**
- * The response for the client; or, if a small body broke off before anything was passed on, how the attempt failed.
- * The attempt has ended when this resolves, or ends with the body's stream.
+ * The response for the client; or the failure, if a small body ended early before anything was sent.
+ * When it resolves the attempt has ended, or ends with the body's stream.
  */
 export async function toClientResponse(
   incoming: UpstreamResponse,
@@ -55,13 +55,13 @@ export async function toClientResponse(
   return response;
 }
 
-/** Known to fit the buffer; without Content-Type the listener would invent one for a buffered body. */
+/** Known to fit the buffer. Without Content-Type the listener would add one to a buffered body. */
 function isSmall(headers: Headers): boolean {
   const length = headers.get("content-length");
   return length !== null && Number(length) <= bufferedBytes && headers.has("content-type");
 }
 
-/** All of a small body; the attempt has ended when this resolves. */
+/** Reads a small body; the attempt has ended when it resolves. */
 async function wholeBody(
   incoming: UpstreamResponse,
   options: ResponseOptions,
@@ -79,7 +79,7 @@ async function wholeBody(
   }
 }
 
-/** The limit on the time between two pieces of a body, and what it means when reading breaks off. */
+/** Timeout between two pieces of a body, and the outcome when reading fails. */
 class IdleLimit {
   readonly #options: ResponseOptions;
   #hasTimedOut = false;
@@ -91,7 +91,7 @@ class IdleLimit {
   async during<T>(read: () => Promise<T>): Promise<T> {
     const cancel = systemSchedule(this.#options.bodyIdleMs, () => {
       this.#hasTimedOut = true;
-      this.#options.watch.cancel();
+      this.#options.monitor.cancel();
     });
     try {
       return await read();
@@ -101,19 +101,19 @@ class IdleLimit {
   }
 
   outcomeOf(error: unknown): Outcome {
-    if (this.#options.watch.isClientGone) return cancelled;
+    if (this.#options.monitor.isClientGone) return cancelled;
     return this.#hasTimedOut
       ? failure("body", "body_timeout")
       : failure("body", "body_truncated", String(error));
   }
 }
 
-/** Piece by piece as the client takes them; the attempt ends with the last one, with a fault, or with the client. */
+/** Streams the body as the client reads it; the attempt ends with the last piece, an error, or the client. */
 function streamedBody(
   body: ReadableStream<Uint8Array>,
   options: ResponseOptions,
 ): ReadableStream<Uint8Array> {
-  const { attempt, watch } = options;
+  const { attempt, monitor } = options;
   const reader = body.getReader();
   const limit = new IdleLimit(options);
   return new ReadableStream<Uint8Array>(
@@ -130,15 +130,15 @@ function streamedBody(
           controller.close();
         } catch (error) {
           attempt.end(limit.outcomeOf(error));
-          options.onEnd(watch.isClientGone);
-          // The listener resets the client's connection; an error with a value would also be printed.
+          options.onEnd(monitor.isClientGone);
+          // The listener resets the client's connection. An error with a value would also be printed.
           controller.error(undefined);
         }
       },
       cancel() {
         attempt.end(cancelled);
         options.onEnd(true);
-        watch.cancel();
+        monitor.cancel();
       },
     },
     { highWaterMark: 0 },

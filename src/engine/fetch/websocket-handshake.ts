@@ -1,4 +1,4 @@
-/** Drives the exchange of a WebSocket handshake: like any request, but what comes back is a tunnel. */
+/** Drives the exchange of a WebSocket handshake: like any request, but its result is a tunnel. */
 
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
@@ -17,14 +17,14 @@ import { applyInterception } from "./attempt-runner.ts";
 import { clientClosedResponse, firstStep } from "./attempt-race.ts";
 import { handshakeOptions, isSound, WebSocketTunnel, webSocketUrl } from "./websocket-tunnel.ts";
 
-/** Opens an upstream's WebSocket: the standard constructor cannot send fields, each runtime's own can. */
+/** Opens an upstream's WebSocket with headers, which each runtime's constructor accepts and the standard one does not. */
 export type OpenWebSocket = (
   url: string,
   options: ReturnType<typeof handshakeOptions>,
   address: Address,
 ) => WebSocket;
 
-/** A tunnel whose upstream has agreed and which waits for its client; or what to answer instead. */
+/** A tunnel whose upstream accepted the handshake and which waits for its client; or the response to send. */
 export async function openWebSocketTunnel(
   options: FetchEngineContext,
   open: OpenWebSocket,
@@ -33,16 +33,16 @@ export async function openWebSocketTunnel(
 ): Promise<WebSocketTunnel | Response> {
   const context = openExchange(options, request, clientAddress);
   if (context instanceof Response) return context;
-  const joined = await connectUpstream(options, open, context).catch((error) =>
+  const result = await connectUpstream(options, open, context).catch((error) =>
     internalError(options, context, error),
   );
-  if (joined instanceof Response) return closeWithResponse(context, joined);
-  joined.whenEnded((isClientGone) => {
-    context.byteCounts.bytesIn += joined.bytesIn;
-    context.byteCounts.bytesOut += joined.bytesOut;
-    closeExchange(context, joined.status, isClientGone);
+  if (result instanceof Response) return closeWithResponse(context, result);
+  result.whenEnded((isClientGone) => {
+    context.byteCounts.bytesIn += result.bytesIn;
+    context.byteCounts.bytesOut += result.bytesOut;
+    closeExchange(context, result.status, isClientGone);
   });
-  return joined;
+  return result;
 }
 
 const handshakeProblem = refusalForViolation({
@@ -64,39 +64,39 @@ async function connectUpstream(
   for (;;) {
     if (step.kind === "refusal") return refusalResponse(options, context, step);
     const { id } = step.upstream;
-    const joined = await handshake(options, open, context, step);
-    if (joined instanceof WebSocketTunnel || joined instanceof Response) return joined;
-    step = nextStep(options, context, { upstream: id, tried: joined, isReplayable: true });
+    const result = await handshake(options, open, context, step);
+    if (result instanceof WebSocketTunnel || result instanceof Response) return result;
+    step = nextStep(options, context, { upstream: id, result, isReplayable: true });
   }
 }
 
-/** One attempt of a handshake, which has ended unless this resolves with its tunnel. */
+/** One attempt of a handshake. It has ended unless this resolves with its tunnel. */
 async function handshake(
-  setting: FetchEngineContext,
+  engineContext: FetchEngineContext,
   open: OpenWebSocket,
   context: RequestContext,
   attempt: Attempt,
 ): Promise<WebSocketTunnel | Response | Redirected | Failure> {
   const { request, exchange, head } = context;
-  const watch = new AttemptMonitor({
+  const monitor = new AttemptMonitor({
     client: request.signal,
     limitMs: headLimitMs(exchange),
     attempt,
     redirect: () => exchange.rescue(true, attempt),
   });
-  const { signal } = watch;
+  const { signal } = monitor;
   const withoutResponse = (error: unknown): Response | Redirected | Failure => {
-    if (!watch.isClientGone) return watch.lost(error);
+    if (!monitor.isClientGone) return monitor.lost(error);
     attempt.end(cancelled);
     return clientClosedResponse();
   };
   try {
     const interception = exchange.interceptionOf(attempt);
     const input = interception && { attempt, interception, signal, isReplayable: true };
-    const result = input && (await applyInterception(setting, context, input));
+    const result = input && (await applyInterception(engineContext, context, input));
     if (result === "aborted") return withoutResponse(result);
     if (result) return result;
-    const options = handshakeOptions(request, upstreamHeaders(setting, context));
+    const options = handshakeOptions(request, upstreamHeaders(engineContext, context));
     const url = webSocketUrl(attempt, head.target);
     const tunnel = new WebSocketTunnel(attempt, open(url, options, attempt.upstream.address));
     try {
@@ -105,20 +105,20 @@ async function handshake(
     } catch (error) {
       if (signal.aborted || !hasResponse(error)) return withoutResponse(error);
       attempt.end(cancelled);
-      return refusalResponse(setting, context, exchange.refuse(refusal(failureOf(error).reason)));
+      return refusalResponse(engineContext, context, exchange.refuse(refusal(failureOf(error).reason)));
     }
     exchange.commit(attempt);
     tunnel.begin();
     return tunnel;
   } finally {
-    watch.release();
+    monitor.release();
   }
 }
 
 /**
- * Whether the upstream answered the handshake with another status than 101, as far as the runtime's words tell. That is its
- * right, and must not speak against it: or clients could get upstreams ejected by asking for WebSockets where there are
- * none. Gateway failures do.
+ * Whether the upstream sent another status than 101, as far as the runtime's error text shows. Such a response does not count
+ * against the upstream: else clients could get upstreams ejected by requesting WebSockets where there are none. Gateway
+ * failures count.
  */
 function hasResponse(error: unknown): boolean {
   const status = /\bstatus code\b\D*(\d{3})?/i.exec(String(error));

@@ -1,4 +1,4 @@
-/** Joins a client's WebSocket with an upstream's: messages and close codes pass in both directions. */
+/** Connects a client's WebSocket with an upstream's: forwards messages and close codes in both directions. */
 
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, completed, failure, type Outcome } from "../../pool/outcome.ts";
@@ -8,16 +8,16 @@ import { originOf } from "../../net/address.ts";
 export interface ClientSocket {
   send(message: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
-  /** Cuts the connection without a closing handshake. */
+  /** Terminates the connection without a closing handshake. */
   terminate(): void;
-  /** Bytes that wait to be sent. */
+  /** Bytes not sent yet. */
   bufferedAmount(): number;
 }
 
-/** A side that lets this much wait is cut: neither side's socket can be told to pause. */
+/** A side with more unsent bytes is terminated: neither side's socket can be paused. */
 const maxBufferedBytes = 16 * 1024 * 1024;
 
-/** Fields of the handshake itself: the upstream's WebSocket makes its own. */
+/** Headers of the handshake itself: the upstream's WebSocket adds its own. */
 const handshakeHeaders = [
   "sec-websocket-key",
   "sec-websocket-version",
@@ -30,7 +30,7 @@ export function webSocketUrl(attempt: Attempt, target: string): string {
   return originOf(attempt.upstream.address).replace(/^http/, "ws") + target;
 }
 
-/** What the upstream is sent along with the handshake. */
+/** Headers and subprotocols of the upstream's handshake. */
 export function handshakeOptions(
   request: Request,
   headers: Headers,
@@ -39,13 +39,13 @@ export function handshakeOptions(
   return { headers: Object.fromEntries(headers), protocols: offeredProtocols(request) };
 }
 
-/** Each once, since the runtimes' constructors throw at a second one. */
+/** Each once, because the runtimes' constructors throw on a duplicate. */
 function offeredProtocols({ headers }: Request): string[] {
   const offered = headers.get("sec-websocket-protocol")?.split(",") ?? [];
   return [...new Set(offered.map((protocol) => protocol.trim()).filter((protocol) => protocol !== ""))];
 }
 
-/** Whether its subprotocols are what they may be (RFC 6455 section 4.1): the constructors take no others. */
+/** Whether its subprotocols are valid (RFC 6455 section 4.1): the constructors accept no others. */
 export function isSound(request: Request): boolean {
   return offeredProtocols(request).every((protocol) => /^[\w!#$%&'*+.^`|~-]+$/.test(protocol));
 }
@@ -69,7 +69,7 @@ export class WebSocketTunnel implements AttemptDriver {
   #early: (string | Uint8Array<ArrayBuffer>)[] = [];
   #earlyBytes = 0;
   #closed: { code: number; reason: string } | undefined;
-  /** What the client is answered with. */
+  /** Status of the client's response. */
   status = 101;
   /** Bytes of messages, from the client and to it. */
   bytesIn = 0;
@@ -88,10 +88,10 @@ export class WebSocketTunnel implements AttemptDriver {
     return this.#upstream.protocol;
   }
 
-  /** Resolves when the upstream has agreed; rejects if it does not, or gives up when the signal aborts. */
+  /** Resolves when the upstream accepted the handshake; rejects if it did not, or when the signal aborts. */
   opened(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const giveUp = () => {
+    const abortIfSlow = () => {
       reject(new Error("given up"));
       this.#upstream.close();
     };
@@ -99,18 +99,18 @@ export class WebSocketTunnel implements AttemptDriver {
     this.#upstream.addEventListener("open", () => resolve(), once);
     this.#upstream.addEventListener("error", (event) => reject(handshakeErrorOf(event)), once);
     this.#upstream.addEventListener("close", () => reject(new Error("the handshake was refused")), once);
-    if (signal.aborted) giveUp();
-    else signal.addEventListener("abort", giveUp, once);
-    return promise.finally(() => signal.removeEventListener("abort", giveUp));
+    if (signal.aborted) abortIfSlow();
+    else signal.addEventListener("abort", abortIfSlow, once);
+    return promise.finally(() => signal.removeEventListener("abort", abortIfSlow));
   }
 
-  /** The upstream has agreed: from here on the tunnel carries the attempt. */
+  /** The upstream accepted: the tunnel drives the attempt from now on. */
   begin(): void {
     this.#attempt.responseStarted(101);
     this.#attempt.driver = this;
   }
 
-  /** The client's side is there: what came before it goes out first. */
+  /** Attaches the client's side; earlier messages are sent first. */
   attach(client: ClientSocket): void {
     this.#client = client;
     for (const message of this.#early) client.send(message);
@@ -127,10 +127,10 @@ export class WebSocketTunnel implements AttemptDriver {
 
   clientClosed(code: number, reason: string): void {
     this.#end(completed);
-    closeWith(this.#upstream, code, reason);
+    closeWebSocket(this.#upstream, code, reason);
   }
 
-  /** Told once, when it is over: at once if it is. */
+  /** Calls back once at the end; at once if it has ended. */
   whenEnded(onEnd: (isClientGone: boolean) => void): void {
     if (this.#attempt.isOpen) this.#onEnd = onEnd;
     else onEnd(false);
@@ -143,17 +143,17 @@ export class WebSocketTunnel implements AttemptDriver {
     onEnd?.(isClientGone);
   }
 
-  /** It stays: its state is known to no other upstream. */
+  /** A tunnel stays: no other upstream has its state. */
   rescue(): void {}
 
-  /** The upstream agreed, but the client's handshake is none: it gets this instead. */
+  /** The upstream accepted, but the client's handshake is invalid: returns the response to send. */
   refuse(): Response {
-    const words = "400 request_invalid: not a valid WebSocket handshake\n";
+    const text = "400 request_invalid: not a valid WebSocket handshake\n";
     this.status = 400;
-    this.bytesOut = words.length;
+    this.bytesOut = text.length;
     this.#end(cancelled);
     this.#upstream.close();
-    return new Response(words, { status: 400 });
+    return new Response(text, { status: 400 });
   }
 
   #fromUpstream(data: string | ArrayBuffer): void {
@@ -171,7 +171,7 @@ export class WebSocketTunnel implements AttemptDriver {
 
   #upstreamClosed(code: number, reason: string): void {
     this.#closed = { code, reason };
-    // Before it carries the attempt, that may serve another handshake.
+    // Before `begin` the attempt may serve another handshake.
     if (this.#attempt.driver === this) {
       this.#end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : completed);
     }
@@ -180,10 +180,10 @@ export class WebSocketTunnel implements AttemptDriver {
 
   #passClose(client: ClientSocket, { code, reason }: { code: number; reason: string }): void {
     if (code === abnormal) client.terminate();
-    else closeWith(client, code, reason);
+    else closeWebSocket(client, code, reason);
   }
 
-  /** The operator's wish, or one side is far too slow for the other. */
+  /** Aborted by an operator, or because one side is far too slow for the other. */
   abort(): void {
     this.#end(cancelled);
     this.#upstream.close();
@@ -199,8 +199,8 @@ function sizeOf(message: string | Uint8Array): number {
 const abnormal = 1006;
 const noStatus = 1005;
 
-/** Codes that a program may not send become a close without a code, or 1000 where even that is not allowed. */
-function closeWith(
+/** Codes that a program must not send become a close without a code, or 1000 where even that is not allowed. */
+function closeWebSocket(
   socket: { close(code?: number, reason?: string): void },
   code: number,
   reason: string,
@@ -212,8 +212,6 @@ function closeWith(
     socket.close(1000, reason);
   }
 }
-
-// What the runtimes say of a handshake that failed, as the code that tells its phase: apart, since it is all words of theirs.
 
 export function handshakeErrorOf(event: Event): Error {
   if ("error" in event && isSystemError(event.error)) return event.error;
@@ -227,7 +225,7 @@ export function handshakeErrorOf(event: Event): Error {
   return Object.assign(new Error(message || "the handshake failed"), code);
 }
 
-/** Not the exceptions of the web, whose codes are numbers that say nothing. */
+/** Whether the code is a system's: a DOM exception's code is a number. */
 function isSystemError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && typeof error.code === "string";
 }

@@ -1,283 +1,314 @@
-/** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
+/** Runs the attempts of one request: checks out a connection, sends the request, and asks the exchange what follows a failure. */
 
-import type { EngineLog } from "../engine.ts";
-import {
-  abortDetail,
-  abortFailure,
-  isStaleConnection,
-  logFailedAttempt,
-  reportBug,
-} from "./attempt-failures.ts";
-import type { WireContext } from "./context.ts";
-import type { ForwardedRequest } from "./forwarded-request.ts";
-import { maxReplayBytes } from "./http1/request-buffer.ts";
-import type { RequestForwarder } from "./request-forwarder.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
-import { cancelled, completed, failure, type Failure, type Outcome, rescued } from "../../pool/outcome.ts";
+import { cancelled, completed, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { capDelay, type Interception } from "../../proxy/interception.ts";
 import { isSlowUpload, type ParkedRequest, type Wait } from "../../proxy/queue.ts";
-import { refusal, type Refusal } from "../../proxy/refusal.ts";
+import { type Refusal, refusal } from "../../proxy/refusal.ts";
+import type { Timeouts } from "../../proxy/route.ts";
+import {
+  abortDetail,
+  abortFailure,
+  type FailedAttempt,
+  failedAttemptEntry,
+  isStaleConnection,
+} from "./attempt-failures.ts";
+import { connectionPoolFor } from "./connection-pool.ts";
+import type { WireContext } from "./context.ts";
+import type { ForwardedRequest } from "./forwarded-request.ts";
+import { maxReplayBytes } from "./http1/request-buffer.ts";
+import type { ConnectionSink, ConnectionUser, UpstreamConnection } from "./upstream-connection.ts";
+
+/** The response side of the same request; implemented by the request forwarder. */
+export interface ResponseSide extends ConnectionSink {
+  readonly request: ForwardedRequest;
+  /** Whether the client got a part of the final response. */
+  readonly hasResponseStarted: boolean;
+  pauseClient(): void;
+  resumeClient(): void;
+  sendRefusal(refusal: Refusal): void;
+  /** The upstream failed after the response had started. */
+  truncated(): void;
+  /** The client uploads too slowly. */
+  clientStalled(): void;
+}
 
 /**
  * ```
- *  follow ─┬─▶ idle connection ─────────────▶ sent ──▶ answered
- *          │        │ was stale                │ failed
- *          ├─▶ connect ──opened──▶ sent        ▼
- *          │        └──────failed──────▶ exchange.again ─▶ follow …
- *          ├─▶ wait, or rehearsal ──its time──▶ follow …
- *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
- *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
+ *  runStep ─┬─▶ idle connection ────────────▶ sent ──▶ response
+ *           │        │ stale                   │ failed
+ *           ├─▶ connect ──opened──▶ sent       ▼
+ *           │        └──────failed─────▶ exchange.retryAfter ─▶ runStep …
+ *           ├─▶ parked, or held ──resume──▶ runStep …
+ *           └─▶ refusal          (waiting, upstream went down) ──rescue──▶ runStep …
+ *                                (waiting for long) ──hedge──▶ runStep for a second attempt; the first good head wins
  * ```
  */
-export class AttemptRunner {
+export class AttemptRunner implements ConnectionUser {
   readonly #context: WireContext;
   readonly #exchange: Exchange;
   readonly #request: ForwardedRequest;
-  readonly #forwarder: RequestForwarder;
-  readonly driver: GuardedDriver;
-  readonly pair = new AttemptPair();
+  readonly sink: ResponseSide;
+  readonly #driver: GuardedDriver;
+  readonly #pair = new AttemptPair();
   #isHedged = false;
-  /** Ends the hold of an intercepted attempt. */
+  /** Cancels the delay of an intercepted attempt. */
   #cancelHold: Cancel | undefined;
 
-  constructor(context: WireContext, exchange: Exchange, forwarder: RequestForwarder) {
+  constructor(context: WireContext, exchange: Exchange, side: ResponseSide) {
     this.#context = context;
     this.#exchange = exchange;
-    this.#forwarder = forwarder;
-    this.#request = forwarder.request;
-    this.driver = new GuardedDriver(this, forwarder, context.setting.log);
+    this.sink = side;
+    this.#request = side.request;
+    this.#driver = new GuardedDriver(this);
   }
 
-  /** The connection that the request went to, while its answer is awaited or passed on. */
+  /** The connection of the current attempt, from its connect to the end of its response. */
   get upstream(): UpstreamConnection | undefined {
-    return this.pair.upstream;
+    return this.#pair.upstream;
   }
 
-  get timeouts() {
+  get timeouts(): Timeouts {
     const { destination } = this.#exchange;
-    if (!destination) throw new Error("Cannot tell the timeouts: the exchange has no destination");
+    if (!destination) throw new Error("Cannot read the timeouts: the exchange has no destination");
     return destination.timeouts;
   }
 
   runStep(step: Attempt | Refusal | Wait): void {
-    if (step.kind === "refusal") return this.#forwarder.sendRefusal(step);
-    if (step.kind === "wait") return this.#exchange.park(this.driver);
-    if (this.pair.resume(step)) return this.upstream?.resume();
-    this.pair.attempt = step;
-    step.driver = this.driver;
+    if (step.kind === "refusal") return this.sink.sendRefusal(step);
+    if (step.kind === "wait") return this.#exchange.park(this.#driver);
+    if (this.#pair.resume(step)) return this.upstream?.resume();
+    this.#pair.attempt = step;
+    step.driver = this.#driver;
     const interception = this.#exchange.interceptionOf(step);
     if (interception) return void (this.#cancelHold = this.#hold(step, interception));
     this.#send(step);
   }
 
   #send(step: Attempt): void {
-    const idle = this.#context.connectionPoolOf(step.upstream).checkOut();
+    const idle = connectionPoolFor(this.#context, step.upstream).checkOut();
     if (!idle) return this.#connect(step);
-    this.pair.upstream = idle;
-    idle.beginFor(this.#forwarder);
-    this.connectionOpened(idle, false);
+    this.#pair.upstream = idle;
+    idle.beginFor(this);
+    this.#sendRequest(idle);
   }
 
-  /** Holds, fails or answers an attempt before it is sent. Meanwhile it waits as if for a connection. @returns cancels that */
+  /** Delays an attempt as if it waited for a connection, then sends it, fails it or responds to it. @returns cancels that */
   #hold(attempt: Attempt, interception: Interception): Cancel {
     const { delayMs, then } = capDelay(interception, this.timeouts.headMs);
     const proceed = () => {
-      // Rescued, superseded or cancelled meanwhile: each start of an attempt has an interception of its own.
+      // The attempt may have been rescued, superseded or cancelled: each start of an attempt has its own interception.
       if (!attempt.isOpen || this.#exchange.interceptionOf(attempt) !== interception) return;
-      this.pair.switchTo(attempt);
+      this.#pair.switchTo(attempt);
       attempt.heldMs = delayMs;
       if (then === "send") return this.#send(attempt);
-      if (then.kind === "failure") return this.failed(then);
-      this.responseHead(then.status);
-      const next = this.responseComplete(then.status, then.detail);
+      if (then.kind === "failure") return this.#failed(then);
+      this.responseStarted(then.status);
+      const next = this.responseReceived(then.status, then.detail);
       if (next !== "pass") return this.runStep(next);
       this.commit();
       this.end(completed);
-      this.#forwarder.sendRefusal(refusal(then.reason, then.status));
+      this.sink.sendRefusal(refusal(then.reason, then.status));
     };
-    return systemSchedule(delayMs, () => this.driver.run(proceed));
+    return systemSchedule(delayMs, () => this.#driver.run(proceed));
   }
 
   #connect(attempt: Attempt): void {
-    const connections = this.#context.connectionPoolOf(attempt.upstream);
+    const connections = connectionPoolFor(this.#context, attempt.upstream);
     if (!connections.mayConnect)
-      return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
-    this.pair.upstream = connections.connect();
-    this.pair.upstream.connectFor(this.#forwarder, this.timeouts.connectMs);
+      return this.#failed(failure("connect", "connect_timeout", "earlier connects still hang"));
+    this.#pair.upstream = connections.connect();
+    this.#pair.upstream.connectFor(this, this.timeouts.connectMs);
   }
 
-  /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
+  /** Starts a second attempt for a waiting one. Not while the request body arrives: it is sent over one connection only. */
   hedge(attempt: Attempt): void {
     const request = this.#request;
-    const isAlone = attempt === this.pair.attempt && !this.pair.isPair && !this.#forwarder.hasStarted;
+    const isAlone = attempt === this.#pair.attempt && !this.#pair.isPair && !this.sink.hasResponseStarted;
     if (!isAlone || !request.isComplete || request.upgrades) return;
-    const step = this.#exchange.hedge(this.#request.bytes.isWhole);
+    const step = this.#exchange.hedge(request.bytes.isWhole);
     if (!step) return;
     this.#isHedged = true;
-    this.pair.setAside();
+    this.#pair.setAside();
     this.runStep(step);
   }
 
-  /** The present attempt's answer goes to the client: nobody waits for the other one any more. */
+  /** The current attempt's response goes to the client: cancels the other attempt of a hedged request. */
   commit(): void {
-    if (!this.#isHedged || !this.pair.attempt) return;
+    if (!this.#isHedged || !this.#pair.attempt) return;
     this.#isHedged = false;
-    this.#exchange.commit(this.pair.attempt);
-    this.pair.dropOther();
+    this.#exchange.commit(this.#pair.attempt);
+    this.#pair.dropOther();
   }
 
-  /** The connection is open: all that came of the request so far goes out. */
-  connectionOpened(upstream: UpstreamConnection, isFresh = true): void {
-    this.pair.switchToConnection(upstream);
-    if (isFresh) this.pair.attempt?.connectionOpened();
+  connectionOpened(upstream: UpstreamConnection): void {
+    this.#pair.switchToConnection(upstream);
+    this.#pair.attempt?.connectionOpened();
+    this.#sendRequest(upstream);
+  }
+
+  /** Sends all of the request that has arrived. */
+  #sendRequest(upstream: UpstreamConnection): void {
     const { bytes } = this.#request;
-    const isOut = upstream.write(bytes.bytes, 0, bytes.length);
+    const isFlushed = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) this.#request.dropBody();
-    return isOut ? this.connectionFlushed(upstream) : this.#waitFor(upstream);
+    return isFlushed ? this.#requestFlushed(upstream) : this.#awaitDrain(upstream);
   }
 
-  /** bytes[from..to) more of the request's body. */
-  send(bytes: Buffer, from: number, to: number): void {
-    const upstream = this.pair.upstream;
+  /** Sends bytes[from..to), the next part of the request body. */
+  sendBody(bytes: Buffer, from: number, to: number): void {
+    const upstream = this.#pair.upstream;
     const request = this.#request;
     if (!upstream?.isOpen) {
       request.bytes.append(bytes, from, to);
-      if (request.bytes.length > maxReplayBytes) this.#forwarder.client?.pause();
+      if (request.bytes.length > maxReplayBytes) this.sink.pauseClient();
       return;
     }
-    request.bytes.keep(bytes, from, to);
-    if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
-    else if (request.isComplete) this.connectionFlushed(upstream);
+    request.bytes.appendSent(bytes, from, to);
+    if (!upstream.write(bytes, from, to)) this.#awaitDrain(upstream);
+    else if (request.isComplete) this.#requestFlushed(upstream);
   }
 
-  #waitFor(upstream: UpstreamConnection): void {
-    this.#forwarder.client?.pause();
-    this.pair.attempt?.awaitUpstream();
+  #awaitDrain(upstream: UpstreamConnection): void {
+    this.sink.pauseClient();
+    this.#pair.attempt?.awaitUpstream();
     upstream.expectWithin(this.timeouts.bodyIdleMs);
   }
 
-  /** The upstream took all that was sent. */
   connectionFlushed(upstream: UpstreamConnection): void {
-    this.pair.switchToConnection(upstream);
+    const { tunnel } = this.sink;
+    if (tunnel) tunnel.upstreamFlushed();
+    else this.#requestFlushed(upstream);
+  }
+
+  /** The upstream took all that was sent: it is its turn to respond, or the client's to send more. */
+  #requestFlushed(upstream: UpstreamConnection): void {
+    this.#pair.switchToConnection(upstream);
     if (this.#request.isComplete) {
-      this.pair.attempt?.awaitUpstream();
+      this.#pair.attempt?.awaitUpstream();
       upstream.expectWithin(this.timeouts.headMs);
     } else {
-      this.pair.attempt?.awaitClient();
+      this.#pair.attempt?.awaitClient();
       upstream.expectNothing();
-      this.#forwarder.client?.resume();
+      this.sink.resumeClient();
     }
   }
 
-  /** The final answer's head has come. */
-  responseHead(status: number): void {
-    this.pair.attempt?.responseStarted(status);
+  bytesReceived(upstream: UpstreamConnection): void {
+    this.#pair.switchToConnection(upstream);
+  }
+
+  /** The final head of the current attempt's response arrived. */
+  responseStarted(status: number): void {
+    this.#pair.attempt?.responseStarted(status);
   }
 
   /**
-   * After `head`: whether this answer goes to the client, or the exchange wants another one. Then the attempt has ended,
-   * and the next one waits for `follow`.
+   * Called after `responseStarted`, for a status that may be retried.
+   * @returns `pass` if this response goes to the client; else the current attempt has ended, and `runStep` starts this one
    */
-  responseComplete(status: number, detail?: string): Attempt | "pass" {
-    const upstream = this.pair.attempt?.upstream.id ?? "";
+  responseReceived(status: number, detail?: string): Attempt | "pass" {
+    const upstream = this.#pair.attempt?.upstream.id ?? "";
     const step = this.#exchange.responseReceived(status, this.#request.bytes.isWhole);
     if (step !== "pass") this.#log({ upstream, failure: status, detail, next: step });
     return step;
   }
 
-  /** The attempt is over; the upstream's connection looks after itself. */
+  /** Ends the current attempt. Its connection is checked in or closed by itself. */
   end(outcome: Outcome): void {
-    const { attempt } = this.pair;
-    this.pair.attempt = undefined;
-    this.pair.upstream = undefined;
+    const { attempt } = this.#pair;
+    this.#pair.attempt = undefined;
+    this.#pair.upstream = undefined;
     this.#cancelHold?.();
     this.#cancelHold = undefined;
     attempt?.end(outcome);
   }
 
-  /** Nobody wants the answer any more, and nobody is to blame. */
+  /** Ends all attempts because of the client: no upstream is at fault. */
   cancel(): void {
-    const upstream = this.pair.upstream;
+    const upstream = this.#pair.upstream;
     this.end(cancelled);
     upstream?.abort();
-    this.pair.dropOther();
+    this.#pair.dropOther();
   }
 
-  /** The attempt is lost: another one, an answer of our own, or a reset. No bug on the way may leave the client waiting. */
-  failed(failed: Failure, from?: UpstreamConnection): void {
-    this.driver.run(() => this.#runStepAfter(failed, from));
+  connectionFailed(upstream: UpstreamConnection, failed: Failure): void {
+    this.#failed(failed, upstream);
+  }
+
+  /** Follows a failure with another attempt, a refusal or a reset. A bug in this must not leave the client waiting. */
+  #failed(failed: Failure, from?: UpstreamConnection): void {
+    this.#driver.run(() => this.#runStepAfter(failed, from));
   }
 
   #runStepAfter(failed: Failure, from: UpstreamConnection | undefined): void {
-    if (from) this.pair.switchToConnection(from);
-    const upstream = this.pair.upstream;
-    const attempt = this.pair.attempt;
-    this.pair.upstream = undefined;
+    if (from) this.#pair.switchToConnection(from);
+    const { attempt, upstream } = this.#pair;
+    this.#pair.upstream = undefined;
     if (!attempt) return;
     if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);
-    const loss = { upstream: attempt.upstream.id, failure: failed };
+    const failedAttempt = { upstream: attempt.upstream.id, failure: failed };
     this.end(failed);
-    if (this.#forwarder.hasStarted) {
-      this.#log({ ...loss, next: undefined });
-      return this.#forwarder.truncated();
+    if (this.sink.hasResponseStarted) {
+      this.#log({ ...failedAttempt, next: undefined });
+      return this.sink.truncated();
     }
     const step = this.#exchange.retryAfter(failed, this.#request.bytes.isWhole);
-    this.#log({ ...loss, next: step });
+    this.#log({ ...failedAttempt, next: step });
     this.runStep(step);
   }
 
-  /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
+  /** The upstream went down: moves the waiting request to another one if it may move, and closes its connection. */
   rescue(attempt: Attempt): void {
-    this.pair.switchTo(attempt);
-    if (!this.pair.attempt || this.#forwarder.hasStarted) return;
-    const upstream = this.pair.upstream;
-    const loss = { upstream: attempt.upstream.id, failure: rescued };
+    this.#pair.switchTo(attempt);
+    if (!this.#pair.attempt || this.sink.hasResponseStarted) return;
+    const upstream = this.#pair.upstream;
+    const failedAttempt = { upstream: attempt.upstream.id, failure: rescued };
     const next = this.#exchange.rescue(this.#request.bytes.isWhole, attempt);
     if (!next) return;
-    this.pair.upstream = undefined;
+    this.#pair.upstream = undefined;
     upstream?.abort();
-    this.#log({ ...loss, next });
+    this.#log({ ...failedAttempt, next });
     this.runStep(next);
   }
 
-  /** Others wait: a client that trickles makes room for them. */
+  /** Other requests wait for the slot: ends this one if its client uploads too slowly. */
   yieldSlot(attempt: Attempt, now: number): boolean {
     const { isComplete, receivedBytes } = this.#request;
-    if (attempt !== this.pair.attempt || isComplete || this.#forwarder.hasStarted) return false;
+    if (attempt !== this.#pair.attempt || isComplete || this.sink.hasResponseStarted) return false;
     if (!isSlowUpload(receivedBytes, now - attempt.startedAt)) return false;
-    this.#forwarder.clientStalled();
+    this.sink.clientStalled();
     return true;
   }
 
-  /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
+  /** As if the upstream had closed the connection, except that a reused one does not count as stale. */
   abort(attempt: Attempt, failed?: Failure): void {
-    this.pair.switchTo(attempt);
-    const { tunnel, hasStarted: hasBegun } = this.#forwarder;
+    this.#pair.switchTo(attempt);
+    const { tunnel, hasResponseStarted } = this.sink;
     if (tunnel) return tunnel.upstreamClosed(new Error(abortDetail));
-    const upstream = this.pair.upstream;
-    this.pair.upstream = undefined;
+    const upstream = this.#pair.upstream;
+    this.#pair.upstream = undefined;
     upstream?.abort();
-    this.failed(failed ?? abortFailure(hasBegun));
+    this.#failed(failed ?? abortFailure(hasResponseStarted));
   }
 
-  #log(loss: Parameters<typeof logFailedAttempt>[2]): void {
-    logFailedAttempt(this.#context.setting.log, this.#request, loss);
+  #log(failed: FailedAttempt): void {
+    const { message, fields } = failedAttemptEntry(this.#request, failed);
+    this.#context.options.log.warn(message, fields);
   }
 }
 
-// The one or two attempts of a request that are under way, each with its connection: which of them is the present one.
-
 /**
+ * The one or two open attempts of a request, each with its connection.
  * ```
- *  one ──setAside, and a second begins──▶ two ──resume, dropOther──▶ one
+ *  one ──setAside, a second one starts──▶ two ──resume, dropOther──▶ one
  * ```
- * Of two, the one of which something is heard becomes the present one, and the other waits its turn.
+ * Of two, the attempt of the latest event is the current one.
  */
-export class AttemptPair {
-  /** The present one's. */
+class AttemptPair {
+  /** The current attempt and its connection. */
   attempt: Attempt | undefined;
   upstream: UpstreamConnection | undefined;
   #other: { readonly attempt: Attempt; readonly upstream: UpstreamConnection | undefined } | undefined;
@@ -286,28 +317,28 @@ export class AttemptPair {
     return this.#other !== undefined;
   }
 
-  /** A second one begins beside the present one. */
+  /** Makes room for a second attempt. */
   setAside(): void {
     this.#other = this.attempt && { attempt: this.attempt, upstream: this.upstream };
     this.attempt = undefined;
     this.upstream = undefined;
   }
 
-  /** That connection speaks: makes its attempt the present one. */
+  /** Makes the attempt of a connection the current one. */
   switchToConnection(upstream: UpstreamConnection): void {
     if (this.#other?.upstream === upstream) this.switchTo(this.#other.attempt);
   }
 
-  /** Makes it the present one of two. */
+  /** Makes an attempt the current one, if it is the other of two. */
   switchTo(attempt: Attempt): void {
-    const [other, present, upstream] = [this.#other, this.attempt, this.upstream];
+    const [other, current, upstream] = [this.#other, this.attempt, this.upstream];
     if (other?.attempt !== attempt) return;
-    this.#other = present && { attempt: present, upstream };
+    this.#other = current && { attempt: current, upstream };
     this.attempt = attempt;
     this.upstream = other.upstream;
   }
 
-  /** Goes on with the other one alone; false if this is not it. */
+  /** Continues with the other attempt alone. @returns false if `attempt` is not the other one */
   resume(attempt: Attempt): boolean {
     if (attempt !== this.#other?.attempt) return false;
     this.switchTo(attempt);
@@ -315,7 +346,6 @@ export class AttemptPair {
     return true;
   }
 
-  /** Nobody waits for the other one any more. */
   dropOther(): void {
     this.#other?.attempt.end(cancelled);
     this.#other?.upstream?.abort();
@@ -323,17 +353,12 @@ export class AttemptPair {
   }
 }
 
-// Where timers and other requests reach a relay, outside of its sockets' events: a bug on the way costs that relay alone.
-
-export class GuardedDriver implements AttemptDriver, ParkedRequest {
+/** How timers and other requests call the runner, outside of its own sockets' events: a bug fails this request only. */
+class GuardedDriver implements AttemptDriver, ParkedRequest {
   readonly #runner: AttemptRunner;
-  readonly #forwarder: RequestForwarder;
-  readonly #log: EngineLog;
 
-  constructor(runner: AttemptRunner, forwarder: RequestForwarder, log: EngineLog) {
+  constructor(runner: AttemptRunner) {
     this.#runner = runner;
-    this.#forwarder = forwarder;
-    this.#log = log;
   }
 
   resume(step: Attempt | Refusal): void {
@@ -341,7 +366,7 @@ export class GuardedDriver implements AttemptDriver, ParkedRequest {
   }
 
   failed(bug: unknown): void {
-    reportBug(this.#forwarder, bug, this.#log);
+    this.#runner.sink.reportBug(bug);
   }
 
   rescue(attempt: Attempt): void {
@@ -360,7 +385,7 @@ export class GuardedDriver implements AttemptDriver, ParkedRequest {
     return this.run(() => this.#runner.yieldSlot(attempt, now)) ?? true;
   }
 
-  /** @returns what the step returns; undefined if it met a bug */
+  /** @returns the step's result; undefined if the step threw, which is reported */
   run<Result>(step: () => Result): Result | undefined {
     try {
       return step();

@@ -1,13 +1,12 @@
 /** The wire engine on Bun's sockets. */
 
 import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { certifiedName } from "../../net/address.ts";
-import { type Address } from "../../net/address.ts";
+import { type Address, certifiedName } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
-import type { ClientSocketHandler, ConnectHandler, Sockets, SocketHandler } from "./sockets.ts";
+import type { ClientSocketHandler, ConnectHandler, SocketHandler, Sockets } from "./sockets.ts";
 
-/** One table of handlers for all connections: the owner rides on the socket. */
+/** One table of callbacks for all connections. The handler is the socket's `data`. */
 const handlers: Bun.SocketHandler<SocketHandler> = {
   data(socket, chunk) {
     freezeClock();
@@ -29,8 +28,8 @@ const connectHandlers: Bun.SocketHandler<ConnectHandler> = {
   connectError: (socket, error) => socket.data.refused(codeOf(error)),
 };
 
-/** Open only when the certificate was accepted: no byte of a request may reach an impostor. */
-const checkingHandlers: Bun.SocketHandler<ConnectHandler> = {
+/** Calls `opened` after the certificate was verified: no byte of a request may reach an impostor. */
+const verifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   ...connectHandlers,
   open() {},
   handshake(socket, isAuthorized, error) {
@@ -40,7 +39,7 @@ const checkingHandlers: Bun.SocketHandler<ConnectHandler> = {
   },
 };
 
-const trustingHandlers: Bun.SocketHandler<ConnectHandler> = {
+const unverifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   ...connectHandlers,
   open() {},
   handshake: (socket) => socket.data.opened(socket),
@@ -57,13 +56,13 @@ const bunSockets: Sockets = {
         ...(tls && { tls }),
         socket: {
           ...(handlers as Bun.SocketHandler<ClientSocketHandler>),
-          // Without this one Bun would tell of a connection only when its handshake is done, if that is ever.
+          // Without this callback Bun calls `open` only after the handshake, which a client may never finish.
           handshake: (socket, isSecure) => void (isSecure && socket.data.secured()),
           open(socket) {
-            // Who has reset already has no address any more, whatever the types say.
-            const owner = accept((socket.remoteAddress as string | undefined) ?? "");
-            socket.data = owner;
-            owner.opened(socket);
+            // Undefined if the client has reset the connection already, although the type says otherwise.
+            const handler = accept((socket.remoteAddress as string | undefined) ?? "");
+            socket.data = handler;
+            handler.opened(socket);
           },
         },
       });
@@ -71,18 +70,18 @@ const bunSockets: Sockets = {
     });
   },
 
-  connect(address, owner) {
+  connect(address, handler) {
     const { protocol, hostname, port, tls = { verify: true } } = address;
-    const options = { hostname, port, allowHalfOpen: true, data: owner };
+    const options = { hostname, port, allowHalfOpen: true, data: handler };
     const connecting =
       protocol === "https"
         ? Bun.connect<ConnectHandler>({
             ...options,
             tls: bunTls(address),
-            socket: tls.verify ? checkingHandlers : trustingHandlers,
+            socket: tls.verify ? verifiedTlsHandlers : unverifiedTlsHandlers,
           })
         : Bun.connect<ConnectHandler>({ ...options, socket: connectHandlers });
-    // `connectError` has told the owner what the rejection says.
+    // `connectError` reports the same error to the handler.
     connecting.catch(() => {});
   },
 };

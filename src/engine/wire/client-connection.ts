@@ -1,27 +1,31 @@
-/** One client's connection: reads requests one after another, has each relayed, and keeps its answers in order. */
+/** A client's connection: reads one request after another and gives each to a forwarder, so that responses stay in order. */
 
 import { type ProtocolViolation, refusal, refusalForViolation } from "../../proxy/refusal.ts";
-import { violations } from "./http1/violations.ts";
+import { ClientInput, type RequestSink } from "./client-input.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
-import type { ClientForwarding } from "./http1/request-writer.ts";
-import { type RequestSink, ClientInput } from "./client-input.ts";
-import type { WireContext } from "./context.ts";
+import type { ClosableClient, FreeList, WireContext } from "./context.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
+import type { ClientForwarding } from "./http1/request-writer.ts";
+import { violations } from "./http1/violations.ts";
+import type { ClientSide, ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
 
 /**
  * ```
- *  idle ──bytes──▶ head ──whole──▶ exchange ──answered──▶ flushing ──▶ idle
+ *  idle ──bytes──▶ head ──whole──▶ exchange ──finished──▶ flushing ──▶ idle
  *   │ timeout        │ timeout: 408   │  │ 101                └──close──▶ lingering ──FIN, timeout──▶ closed
  *   ▼                ▼ malformed: 4xx │  └──▶ tunnel ──────────────────────▲
- *  closed         lingering           └──client gone, answer cut──▶ closed
+ *  closed         lingering           └──client gone, response truncated──▶ closed
  * ```
  */
-export class ClientConnection extends Connection implements ClientSocketHandler, RequestSink {
+export class ClientConnection
+  extends Connection
+  implements ClientSide, ClientSocketHandler, ClosableClient, RequestSink
+{
   readonly #context: WireContext;
+  readonly #forwarders: FreeList<RequestForwarder>;
   readonly forwarding: ClientForwarding;
   #phase: Phase = "idle";
   #forwarder: RequestForwarder | undefined;
@@ -30,27 +34,29 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   #isActive = false;
   #hasPeerEnded = false;
 
-  constructor(context: WireContext, address: string) {
+  /** @param forwarders forwarders that serve no request, shared by all connections */
+  constructor(context: WireContext, forwarders: FreeList<RequestForwarder>, address: string) {
     super();
     this.#context = context;
-    this.forwarding = context.forwardings.of(address);
+    this.#forwarders = forwarders;
+    this.forwarding = context.forwardingCache.for(address);
     this.#input = new ClientInput(context.requestHead);
   }
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const position = this.#context.admitClient(this);
-    if (position === "none") return this.closeForGood(true);
-    if (position === "away") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
-    this.#context.times.forHead(this);
+    const admission = this.#context.admitClient(this);
+    if (admission === "drop") return this.closeForGood(true);
+    if (admission === "reject") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
+    this.#context.clientTimers.forHead(this);
   }
 
   secured(): void {
-    if (this.#phase === "idle") this.#context.times.forHead(this);
+    if (this.#phase === "idle") this.#context.clientTimers.forHead(this);
   }
 
   get scheme(): "http" | "https" {
-    return this.#context.forwardings.scheme;
+    return this.#context.forwardingCache.scheme;
   }
 
   received(chunk: Buffer): void {
@@ -73,20 +79,20 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   }
 
   #expectBody(): void {
-    if (this.#forwarder?.request.isComplete) this.#context.times.forNothing(this);
-    else this.#context.times.forBody(this);
+    if (this.#forwarder?.request.isComplete) this.#context.clientTimers.disarm(this);
+    else this.#context.clientTimers.forBody(this);
   }
 
   protected override progressed(): void {
     if (this.#phase === "tunnel") this.#forwarder?.tunnel?.progressed();
-    else this.#context.times.forReader(this);
+    else this.#context.clientTimers.forReader(this);
   }
 
   override resume(): void {
     if (this.#input.isFull) return;
     super.resume();
     if (this.#phase === "exchange" && this.#forwarder?.request.isComplete === false)
-      this.#context.times.forBody(this);
+      this.#context.clientTimers.forBody(this);
   }
 
   #bufferPipelined(bytes: Buffer, from: number): void {
@@ -94,12 +100,12 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     if (this.#input.isFull) this.pause();
   }
 
-  /** Reads requests for as long as each is answered at once. */
+  /** Reads pipelined requests in a loop while each of them finishes within this call. */
   #read(chunk: Buffer): void {
     this.#isReading = true;
     for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#input.takePipelined()) {
       if (!this.#input.readHead(bytes, 0, this)) {
-        if (this.#phase === "idle") this.#context.times.forHead(this);
+        if (this.#phase === "idle") this.#context.clientTimers.forHead(this);
         this.#phase = "head";
         break;
       }
@@ -110,7 +116,6 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     else if (this.#input.isFull) this.pause();
   }
 
-  /** @returns the offset behind what belongs to the request */
   headRead(head: ParsedRequest, to: number, violation: ProtocolViolation | undefined): number {
     const forwarder = this.#begin();
     if (violation) {
@@ -118,7 +123,8 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
       return to;
     }
     const next = forwarder.start(this, head, to);
-    if (this.#forwarder === forwarder && !forwarder.request.isComplete) this.#context.times.forBody(this);
+    if (this.#forwarder === forwarder && !forwarder.request.isComplete)
+      this.#context.clientTimers.forBody(this);
     return next;
   }
 
@@ -126,71 +132,72 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     this.#phase = "exchange";
     this.#isActive = true;
     this.#context.requestStarted();
-    this.#context.times.forNothing(this);
-    return (this.#forwarder = this.#context.acquireForwarder());
+    this.#context.clientTimers.disarm(this);
+    return (this.#forwarder = this.#forwarders.acquire());
   }
 
   enterTunnel(): void {
     this.#phase = "tunnel";
-    this.#context.times.forNothing(this);
+    this.#context.clientTimers.disarm(this);
     if (!this.#isReading) this.#sendPipelined();
   }
 
-  /** What the client said before it knew that the protocol was switched. */
+  /** Passes on what the client sent before it received the 101. */
   #sendPipelined(): void {
-    const ahead = this.#input.takePipelined();
+    const pipelined = this.#input.takePipelined();
     this.resume();
-    if (ahead) this.#forwarder?.tunnel?.fromClient(ahead);
+    if (pipelined) this.#forwarder?.tunnel?.fromClient(pipelined);
   }
 
-  requestFinished(ending: ConnectionFate): void {
+  requestFinished(forwarder: RequestForwarder, fate: ConnectionFate): void {
+    this.#forwarders.release(forwarder);
     this.#forwarder = undefined;
-    if (ending === "reset" || ending === "gone") return this.closeForGood(ending === "reset");
-    if (ending === "last" && this.scheme === "http" && !this.#input.hasPipelined) {
-      // Nothing can come that would make its kernel discard the answer, so the connection ends without a farewell.
+    if (fate === "reset" || fate === "gone") return this.closeForGood(fate === "reset");
+    if (fate === "last" && this.scheme === "http" && !this.#input.hasPipelined) {
+      // The client sends nothing more that could make its kernel discard the response: no lingering close is needed.
       this.#hasPeerEnded = true;
       if (this.isFlushed) return this.closeForGood(false);
     }
-    if (ending !== "keep" || this.#context.isDraining) return this.#linger();
+    if (fate !== "keep" || this.#context.isDraining) return this.#linger();
     this.#phase = "flushing";
     if (this.isFlushed) this.flushed();
-    else this.#context.times.forReader(this);
+    else this.#context.clientTimers.forReader(this);
   }
 
   protected override flushed(): void {
     if (this.#phase === "flushing") {
-      this.#settle();
+      this.#endRequest();
       if (this.#hasPeerEnded) return this.closeForGood(false);
       this.#phase = "idle";
-      this.#context.times.forRequest(this);
-      const ahead = this.#isReading ? undefined : this.#input.takePipelined();
+      this.#context.clientTimers.forRequest(this);
+      const pipelined = this.#isReading ? undefined : this.#input.takePipelined();
       super.resume();
-      if (ahead) this.#read(ahead);
+      if (pipelined) this.#read(pipelined);
     } else if (this.#phase === "lingering") this.#startLingering();
     else {
-      if (this.#forwarder?.request.isComplete) this.#context.times.forNothing(this);
+      if (this.#forwarder?.request.isComplete) this.#context.clientTimers.disarm(this);
       this.#forwarder?.clientFlushed();
     }
   }
 
-  /** FIN behind the last byte; what the client still sends is read and dropped, or its kernel would discard the answer. */
+  /** Sends FIN after the last byte. Reads and drops what the client still sends, or its kernel would discard the response. */
   #linger(): void {
     this.#phase = "lingering";
     this.#input.clear();
     super.resume();
     this.shutdownWrite();
     if (this.isFlushed) this.#startLingering();
-    else this.#context.times.forReader(this);
+    else this.#context.clientTimers.forReader(this);
   }
 
   #startLingering(): void {
-    this.#settle();
+    this.#endRequest();
     if (this.#hasPeerEnded) return this.closeForGood(false);
-    this.#context.times.forLingeringClose(this);
+    this.#context.clientTimers.forLingeringClose(this);
   }
 
-  /** What was under way is over. */
-  #settle(): void {
+  /** The request's last bytes have left: it no longer counts as active. */
+  #endRequest(): void {
     if (!this.#isActive) return;
     this.#isActive = false;
     this.#context.requestEnded();
@@ -200,8 +207,8 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     this.#hasPeerEnded = true;
     if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.clientFinished();
     if ((this.#phase === "lingering" || this.#phase === "flushing") && !this.isFlushed) return;
-    // Who left and who only has no more to say look alike: the latter must not take a part of an answer for all of it.
-    this.closeForGood(this.#forwarder?.hasStarted === true);
+    // A half-closed client looks like one that left. It must not take a part of a response for all of it.
+    this.closeForGood(this.#forwarder?.hasResponseStarted === true);
   }
 
   closed(error: Error | undefined): void {
@@ -214,28 +221,28 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     if (this.#phase === "exchange") return this.#forwarder?.clientStalled();
     if (this.#phase !== "head") return this.closeForGood(!this.isFlushed);
     this.#input.clear();
-    this.#begin().refuseUnparsed(this, refusalForViolation(violations.headTime));
+    this.#begin().refuseUnparsed(this, refusalForViolation(violations.headTimeout));
   }
 
   override handlerThrew(error: Error): void {
-    this.#context.setting.log.bug(error, this.#forwarder?.request.id ?? "");
+    this.#context.options.log.bug(error, this.#forwarder?.request.id ?? "");
     if (this.#forwarder) this.#forwarder.handlerThrew();
     else this.closeForGood(true);
   }
 
-  /** For a drain: between two requests it can go, else its answer will say that it does. */
+  /** For a drain. With a request in flight, its response announces that the connection closes. */
   closeIfIdle(): void {
     if (this.#phase === "idle") this.closeForGood(false);
   }
 
-  /** For good; a relay under way is cancelled. */
+  /** Closes the connection and cancels the request in flight. */
   closeForGood(abruptly: boolean): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     const forwarder = this.#forwarder;
     this.#forwarder = undefined;
     forwarder?.cancel();
-    this.#settle();
+    this.#endRequest();
     this.#input.clear();
     this.#context.clientClosed(this);
     this.#context.wheel.forget(this);

@@ -1,108 +1,107 @@
-/** What a client sent and nobody has taken yet: the pieces of a head, and what came behind the present request. */
+/** A client's bytes that are not processed yet: a partial head, and pipelined requests behind the current one. */
 
 import type { ProtocolViolation } from "../../proxy/refusal.ts";
 import { ByteAccumulator } from "./http1/bytes.ts";
 import { isWhole, needsMore } from "./http1/head-parser.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 
-/** What a client may send ahead of its answers before it is made to wait. */
-const maxAheadBytes = 65_536;
+/** Maximum pipelined bytes before the client's connection is paused. */
+const maxPipelinedBytes = 65_536;
 
-/** Hears of a head that was read. */
+/** Receives request heads. */
 export interface RequestSink {
   /**
-   * @param to behind the last byte that has come
-   * @param violation what it is refused for, if it may not pass
-   * @returns the offset behind what belongs to the request
+   * @param to offset after the last byte that has arrived
+   * @param violation the rule that the head breaks; undefined if it is valid
+   * @returns the offset after the last byte that belongs to the request
    */
   headRead(head: ParsedRequest, to: number, violation: ProtocolViolation | undefined): number;
 }
 
 export class ClientInput {
   readonly #shared: ParsedRequest;
-  #gathered: ByteAccumulator<ParsedRequest> | undefined;
-  #ahead: ByteAccumulator<undefined> | undefined;
-  /** What `takeAhead` gave away last, and what came back of it. */
+  #partialHead: ByteAccumulator<ParsedRequest> | undefined;
+  #pipelined: ByteAccumulator<undefined> | undefined;
+  /** The last result of `takePipelined`, and the part of it that was put back. */
   #taken: Buffer | undefined;
   #rest: Buffer | undefined;
 
-  /** @param shared reads the heads that come whole; nobody holds on to it between two events */
+  /** @param shared parses heads that arrive in one piece; valid during one event */
   constructor(shared: ParsedRequest) {
     this.#shared = shared;
   }
 
-  /** Whether a head has begun to come. */
-  get isGathering(): boolean {
-    return this.#gathered !== undefined;
+  /** Whether a part of a head has arrived. */
+  get hasPartialHead(): boolean {
+    return this.#partialHead !== undefined;
   }
 
-  /** Whether anything came that nobody has taken. */
   get hasPipelined(): boolean {
-    return this.#ahead !== undefined || this.#rest !== undefined;
+    return this.#pipelined !== undefined || this.#rest !== undefined;
   }
 
-  /** Whether the client should wait. */
+  /** Whether the client's connection should be paused. */
   get isFull(): boolean {
-    return (this.#ahead?.length ?? this.#rest?.length ?? 0) > maxAheadBytes;
+    return (this.#pipelined?.length ?? this.#rest?.length ?? 0) > maxPipelinedBytes;
   }
 
-  /** Puts bytes[from..to) behind what is there; copies them unless they are a part of what was taken before. */
+  /** Appends bytes[from..to). Copies them, unless they are a part of the last result of `takePipelined`. */
   buffer(bytes: Buffer, from: number, to: number): void {
     if (from >= to) return;
-    if (this.#ahead) this.#ahead.append(bytes, from, to);
+    if (this.#pipelined) this.#pipelined.append(bytes, from, to);
     else if (bytes === this.#taken) this.#rest = bytes.subarray(from, to);
-    else this.#begin(bytes, from, to);
+    else this.#startPipelined(bytes, from, to);
   }
 
-  #begin(bytes: Buffer, from: number, to: number): void {
+  #startPipelined(bytes: Buffer, from: number, to: number): void {
     const rest = this.#rest;
     this.#rest = undefined;
-    this.#ahead = new ByteAccumulator(undefined, rest ?? bytes, rest ? 0 : from, rest ? rest.length : to);
-    if (rest) this.#ahead.append(bytes, from, to);
+    this.#pipelined = new ByteAccumulator(undefined, rest ?? bytes, rest ? 0 : from, rest ? rest.length : to);
+    if (rest) this.#pipelined.append(bytes, from, to);
   }
 
-  /** What was kept, once. */
+  /** Removes and returns all pipelined bytes. */
   takePipelined(): Buffer | undefined {
-    const ahead = this.#ahead?.bytes.subarray(0, this.#ahead.length) ?? this.#rest;
-    this.#ahead = undefined;
+    const pipelined = this.#pipelined?.bytes.subarray(0, this.#pipelined.length) ?? this.#rest;
+    this.#pipelined = undefined;
     this.#rest = undefined;
-    this.#taken = ahead;
-    return ahead;
+    this.#taken = pipelined;
+    return pipelined;
   }
 
   clear(): void {
-    this.#gathered = undefined;
-    this.#ahead = undefined;
+    this.#partialHead = undefined;
+    this.#pipelined = undefined;
     this.#rest = undefined;
     this.#taken = undefined;
   }
 
   /**
-   * Reads one head that begins at bytes[from], or goes on with one whose first pieces came before; keeps what is
-   * behind the request.
-   * @returns false if more of the head must come, else `taker` has heard of it
+   * Reads one head that begins at bytes[from], or continues a partial one, and calls `sink` when the head is complete or
+   * malformed. Buffers what follows the request.
+   * @returns false if the head is still partial
    */
   readHead(bytes: Buffer, from: number, sink: RequestSink): boolean {
-    const gathered = this.#gathered?.append(bytes, from, bytes.length);
-    const head = gathered?.head ?? this.#shared;
-    const source = gathered?.bytes ?? bytes;
-    const to = gathered?.length ?? bytes.length;
-    if (!gathered) head.reader.beginRequest(from);
-    const verdict = head.reader.read(source, to);
-    if (verdict === needsMore) {
-      if (!gathered) this.#gather(bytes, from);
+    const partial = this.#partialHead?.append(bytes, from, bytes.length);
+    const head = partial?.head ?? this.#shared;
+    const source = partial?.bytes ?? bytes;
+    const to = partial?.length ?? bytes.length;
+    if (!partial) head.parser.beginRequest(from);
+    const result = head.parser.parse(source, to);
+    if (result === needsMore) {
+      if (!partial) this.#startPartialHead(bytes, from);
       return false;
     }
-    this.#gathered = undefined;
-    const next = sink.headRead(head, to, verdict === isWhole ? head.validate(source) : head.reader.violation);
+    this.#partialHead = undefined;
+    const next = sink.headRead(head, to, result === isWhole ? head.validate(source) : head.parser.violation);
     this.buffer(source, next, to);
     return true;
   }
 
-  #gather(bytes: Buffer, from: number): void {
+  #startPartialHead(bytes: Buffer, from: number): void {
     const head = new ParsedRequest();
-    head.reader.beginRequest(0);
-    this.#gathered = new ByteAccumulator(head, bytes, from, bytes.length);
-    head.reader.read(this.#gathered.bytes, this.#gathered.length);
+    head.parser.beginRequest(0);
+    this.#partialHead = new ByteAccumulator(head, bytes, from, bytes.length);
+    head.parser.parse(this.#partialHead.bytes, this.#partialHead.length);
   }
 }

@@ -1,12 +1,21 @@
-/** Connections to upstreams: the idle ones wait here for their next request, the most recently used is taken first. */
+/** The connections to one upstream: opens new ones and keeps idle ones for reuse, the most recently used first. */
 
-import type { WireContext } from "./context.ts";
-import { UpstreamConnection } from "./upstream-connection.ts";
+import type { Address } from "../../net/address.ts";
 import type { Upstream } from "../../pool/upstream.ts";
+import type { WireContext } from "./context.ts";
+import { type ConnectionHome, UpstreamConnection } from "./upstream-connection.ts";
 
-// Idle connections, the most recently used on top: a list through the connections themselves, so that keeping one touches nothing else.
+/** The upstream's connection pool in this context. Creates it for the upstream's first request. */
+export function connectionPoolFor(context: WireContext, upstream: Upstream): ConnectionPool {
+  const { connectionPool } = upstream;
+  if (connectionPool instanceof ConnectionPool && connectionPool.context === context) return connectionPool;
+  const created = new ConnectionPool(context, upstream);
+  upstream.connectionPool = created;
+  return created;
+}
 
-export class IdleConnections {
+/** A stack of idle connections, linked through the connections themselves: a push touches no other memory. */
+class IdleConnections {
   #top: UpstreamConnection | undefined;
   #size = 0;
 
@@ -27,7 +36,7 @@ export class IdleConnections {
     return top;
   }
 
-  /** Nothing happens to one that is not there. */
+  /** Does nothing if the connection is not in the stack. */
   remove(connection: UpstreamConnection): void {
     const { above, below } = connection;
     if (connection !== this.#top && !above) return;
@@ -40,27 +49,27 @@ export class IdleConnections {
   }
 }
 
-/** How long a connection waits for a request: shorter than the 20 s and more of common servers. */
+/** How long a connection waits for a request: less than the 20 s and more after which common servers close it. */
 const idleMs = 15_000;
 
-/** Leave before a server that announced its limit does, or our request meets its FIN. */
+/** We close this long before the time that a server announced, or our request would cross its FIN. */
 const marginMs = 1_000;
 
-/** Idle connections per upstream: as many as are likely to be needed at once again. */
+/** Maximum idle connections per upstream: as many as are likely to be needed at once. */
 const maxIdle = 256;
 
-/** Connects that nobody waits for any more, per upstream: a black hole must not fill the table of sockets. */
+/** Maximum timed-out connects per upstream that the system still works on: a black hole must not use up all sockets. */
 const maxAbandoned = 8;
 
-/** By so much of the longest age each becomes too old earlier, at most: those of one start must not end together. */
+/** Connections expire up to this share of the maximum age earlier: those opened together must not close together. */
 const ageSpread = 0.1;
 
-/** One upstream's connections: itself the stack of the idle ones, or each request would have one more object to fetch. */
-export class ConnectionPool extends IdleConnections {
+/** Extends the stack of idle connections instead of owning one, which saves each request a memory access. */
+export class ConnectionPool extends IdleConnections implements ConnectionHome {
   readonly upstream: Upstream;
   readonly context: WireContext;
-  /** Timed-out connects that the system still works at. */
-  abandoned = 0;
+  /** Timed-out connects that the system still works on. */
+  #abandoned = 0;
 
   constructor(context: WireContext, upstream: Upstream) {
     super();
@@ -68,12 +77,16 @@ export class ConnectionPool extends IdleConnections {
     this.upstream = upstream;
   }
 
-  /** Whether another connect makes sense. */
-  get mayConnect(): boolean {
-    return this.abandoned < maxAbandoned;
+  get address(): Address {
+    return this.upstream.address;
   }
 
-  /** An idle connection that is still open, if there is one. */
+  /** False while too many connects hang. */
+  get mayConnect(): boolean {
+    return this.#abandoned < maxAbandoned;
+  }
+
+  /** Takes an idle connection out of the pool. If the upstream's address changed, closes all of them instead. */
   checkOut(): UpstreamConnection | undefined {
     const connection = this.pop();
     if (!connection || connection.address === this.upstream.address) return connection;
@@ -82,18 +95,17 @@ export class ConnectionPool extends IdleConnections {
     return undefined;
   }
 
-  /** A new one, which is not open yet. */
+  /** Creates a connection, which is not open yet. */
   connect(): UpstreamConnection {
     const connection = new UpstreamConnection(this.context, this);
     connection.ageShare = 1 - ageSpread * this.context.random();
     return connection;
   }
 
-  /** @param seconds of `Keep-Alive: timeout`, or -1  @param maxMs from its share of this age on it serves no further request */
-  checkIn(connection: UpstreamConnection, seconds: number, maxMs = Infinity): void {
-    const leftMs = maxMs * connection.ageShare - (this.context.wheel.now - connection.openedAt);
-    const announcedMs = seconds < 0 ? idleMs : seconds * 1_000 - marginMs;
-    const waitMs = Math.min(idleMs, announcedMs, leftMs);
+  checkIn(connection: UpstreamConnection, keepAliveSeconds: number, maxAgeMs = Infinity): void {
+    const remainingMs = maxAgeMs * connection.ageShare - (this.context.wheel.now - connection.openedAt);
+    const announcedMs = keepAliveSeconds < 0 ? idleMs : keepAliveSeconds * 1_000 - marginMs;
+    const waitMs = Math.min(idleMs, announcedMs, remainingMs);
     const isOutdated = connection.address !== this.upstream.address;
     if (this.context.isDraining || isOutdated || this.size >= maxIdle || waitMs <= 0)
       return connection.close();
@@ -101,7 +113,15 @@ export class ConnectionPool extends IdleConnections {
     this.context.wheel.arm(connection, waitMs);
   }
 
-  /** Nobody needs idle ones any more. */
+  connectAbandoned(): void {
+    this.#abandoned += 1;
+  }
+
+  connectResolved(): void {
+    this.#abandoned -= 1;
+  }
+
+  /** Closes all idle connections. */
   closeIdle(): void {
     for (let idle = this.pop(); idle; idle = this.pop()) idle.close();
   }

@@ -1,4 +1,4 @@
-/** What both kinds of connections have in common: a socket, the queue of bytes it did not take yet, and its deadline. */
+/** Base of client and upstream connections: a socket, the queue of bytes that it has not taken yet, and a deadline. */
 
 import type { SocketHandler, WireSocket } from "./sockets.ts";
 import { TimerEntry } from "./timer-wheel.ts";
@@ -7,7 +7,7 @@ import { TimerEntry } from "./timer-wheel.ts";
  * ```
  *  write ──socket takes all──────────────▶ flushed
  *    └──takes a part──▶ queue ──drained──▶ flushed()
- *  finish: FIN as soon as it is flushed
+ *  shutdownWrite: FIN as soon as the queue is empty
  * ```
  */
 export abstract class Connection extends TimerEntry implements SocketHandler {
@@ -16,7 +16,7 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
   #shutsDown = false;
   #isPaused = false;
   isClosed = false;
-  /** Bytes that it was given to send. */
+  /** Bytes passed to `write` since the connection was opened. */
   writtenBytes = 0;
 
   opened(socket: WireSocket): void {
@@ -27,9 +27,9 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
   abstract ended(): void;
   abstract closed(error: Error | undefined): void;
 
-  /** The queue has become empty. */
+  /** Called when the queue becomes empty. */
   protected abstract flushed(): void;
-  /** The peer took something, but not all that is queued. */
+  /** Called when the peer took a part of the queue. */
   protected abstract progressed(): void;
 
   get isFlushed(): boolean {
@@ -37,8 +37,8 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
   }
 
   /**
-   * Sends bytes[from..to), now or after what is queued; what the system does not take is copied.
-   * @returns false if something is queued: the source should pause until `flushed`
+   * Sends bytes[from..to) after what is queued. Copies what the system does not take.
+   * @returns false if bytes are queued: the source should pause until `flushed`
    */
   write(bytes: Uint8Array, from: number, to: number): boolean {
     if (this.isClosed || from === to) return true;
@@ -75,7 +75,7 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
     this.flushed();
   }
 
-  /** Sends FIN after what is queued; reading goes on. */
+  /** Sends FIN after the queue. Reading continues. */
   shutdownWrite(): void {
     if (this.#shutsDown) return;
     this.#shutsDown = true;

@@ -1,95 +1,87 @@
-/** What all connections of one listener share: settings, the wheel, scratch space, idle connections and spare relays. */
+/** What all connections of one listener share: options, sockets, timers, scratch buffers and the sets that a drain closes. */
 
+import type { Random } from "../../lib/random.ts";
 import type { ClientTimeouts, EngineOptions } from "../engine.ts";
-import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
-import type { ClientConnection } from "./client-connection.ts";
-import { ConnectionPool } from "./connection-pool.ts";
-import type { Connection } from "./connection.ts";
-import { smallPieceBytes } from "./forwarded-response.ts";
-import { ForwardingCache } from "./http1/request-writer.ts";
-import { ParsedRequest } from "./http1/parsed-request.ts";
 import { maxHeadBytes } from "./http1/bytes.ts";
-import { RequestForwarder } from "./request-forwarder.ts";
+import { ParsedRequest } from "./http1/parsed-request.ts";
+import { ForwardingCache } from "./http1/request-writer.ts";
+import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
 import type { Sockets } from "./sockets.ts";
 import type { TimerEntry, TimerWheel } from "./timer-wheel.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
-import type { Random } from "../../lib/random.ts";
-import type { Upstream } from "../../pool/upstream.ts";
 
-/** What a plane runs on, so that a test can give it other ones. */
+/** What the engine runs on; tests replace it. */
 export interface WireDependencies {
   readonly sockets: Sockets;
   readonly wheel: TimerWheel;
   readonly random: Random;
 }
 
-/** So many hear at a time that there are too many clients: others would take the room of those who are served. */
-const maxTurnedAway = 64;
+/** A connection that a drain closes between two requests. */
+export interface Closable {
+  closeIfIdle(): void;
+}
+
+/** A client's connection, which also closes with a request in flight. */
+export interface ClosableClient extends Closable {
+  /** @param abruptly with RST */
+  closeForGood(abruptly: boolean): void;
+}
+
+/** Up to this size a piece of a response body is copied behind its head, so that both leave in one write. */
+export const smallPieceBytes = 65_536;
+
+/** At most this many clients at a time get a 503 because there are too many: they use sockets that served clients need. */
+const maxRejected = 64;
 
 export class WireContext {
-  readonly setting: EngineOptions;
+  readonly options: EngineOptions;
   readonly sockets: Sockets;
   readonly wheel: TimerWheel;
   readonly random: Random;
-  readonly times: ClientTimeoutTimers;
-  readonly forwardings: ForwardingCache;
-  /** Where heads are put together; valid until the next head. */
+  readonly clientTimers: ClientTimeoutTimers;
+  readonly forwardingCache: ForwardingCache;
+  /** Where heads are written; valid until the next head. */
   readonly scratch = Buffer.allocUnsafeSlow(maxHeadBytes + smallPieceBytes + 1_024);
-  /** Heads that came whole are read with these; nobody holds on to them across events. */
+  /** Parse heads that arrive in one piece. Valid during one event. */
   readonly requestHead = new ParsedRequest();
   readonly responseHead = new ParsedResponse();
-  /** Every client's connection that is served. */
-  readonly clients = new Set<ClientConnection>();
-  /** Every connection to an upstream that is open. */
-  readonly upstreams = new Set<UpstreamConnection>();
-  readonly #rejected = new Set<ClientConnection>();
-  readonly #forwarders = new FreeList(() => new RequestForwarder(this, this.setting.exchange()));
-  /** For answers that are awaited or under way: a connection that is idle needs none. */
+  /** Client connections that are served. */
+  readonly clients = new Set<ClosableClient>();
+  /** Open upstream connections. */
+  readonly upstreamConnections = new Set<Closable>();
+  /** For connections that await or receive a response; an idle connection has no reader. */
   readonly readers = new FreeList(() => new ResponseReader(this.responseHead));
+  readonly #rejected = new Set<ClosableClient>();
   #active = 0;
   readonly #onIdle: Array<() => void> = [];
   isDraining = false;
 
   constructor(options: EngineOptions, { sockets, wheel, random }: WireDependencies) {
-    this.setting = options;
+    this.options = options;
     this.sockets = sockets;
     this.wheel = wheel;
     this.random = random;
-    this.times = new ClientTimeoutTimers(wheel, options.clientTimeouts);
-    this.forwardings = new ForwardingCache(options.tls ? "https" : "http", options.isTrustedProxy);
+    this.clientTimers = new ClientTimeoutTimers(wheel, options.clientTimeouts);
+    this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", options.isTrustedProxy);
   }
 
-  connectionPoolOf(upstream: Upstream): ConnectionPool {
-    const { connectionPool: carriage } = upstream;
-    if (carriage instanceof ConnectionPool && carriage.context === this) return carriage;
-    const connections = new ConnectionPool(this, upstream);
-    upstream.connectionPool = connections;
-    return connections;
-  }
-
-  acquireForwarder(): RequestForwarder {
-    return this.#forwarders.acquire();
-  }
-
-  releaseForwarder(forwarder: RequestForwarder): void {
-    forwarder.request.release();
-    this.#forwarders.release(forwarder);
-  }
-
-  /** Whether one more client is served, is told that there are too many, or not even that. */
-  admitClient(client: ClientConnection): "served" | "away" | "none" {
-    const isFull = this.clients.size >= (this.setting.maxClients ?? Infinity);
-    if (isFull && this.#rejected.size >= maxTurnedAway) return "none";
+  /**
+   * Adds a new client connection.
+   * @returns `reject`: it gets a 503, because there are too many clients; `drop`: not even that
+   */
+  admitClient(client: ClosableClient): "serve" | "reject" | "drop" {
+    const isFull = this.clients.size >= (this.options.maxClients ?? Infinity);
+    if (isFull && this.#rejected.size >= maxRejected) return "drop";
     (isFull ? this.#rejected : this.clients).add(client);
-    return isFull ? "away" : "served";
+    return isFull ? "reject" : "serve";
   }
 
-  clientClosed(client: ClientConnection): void {
+  clientClosed(client: ClosableClient): void {
     this.clients.delete(client);
     this.#rejected.delete(client);
   }
 
-  /** Exchanges and tunnels under way, the sending of their last bytes included. */
+  /** Number of open exchanges and tunnels. One counts until its last bytes have left. */
   get active(): number {
     return this.#active;
   }
@@ -109,76 +101,74 @@ export class WireContext {
     return new Promise((resolve) => void this.#onIdle.push(resolve));
   }
 
+  /** Closes idle upstream connections. */
   closeIdle(): void {
-    for (const upstream of [...this.upstreams]) upstream.closeIfIdle();
+    for (const connection of [...this.upstreamConnections]) connection.closeIfIdle();
   }
 }
 
-// Objects that are used again instead of made anew: those used last come first, since they are still in the processor's cache.
-
-/** So many wait; more are left to the collector. */
-const most = 1_024;
-
-export class FreeList<Thing> {
-  readonly #create: () => Thing;
-  readonly #free: Thing[] = [];
-
-  constructor(make: () => Thing) {
-    this.#create = make;
-  }
-
-  acquire(): Thing {
-    return this.#free.pop() ?? this.#create();
-  }
-
-  release(thing: Thing): void {
-    if (this.#free.length < most) this.#free.push(thing);
-  }
-}
-
-// For how long clients are waited for, and for what: one set of limits for all connections of a listener.
-
-/** How long we wait for a client to notice our FIN before we close (RFC 9112 section 9.6). */
+/** How long we wait after our FIN for the client's before we close (RFC 9112 section 9.6). */
 const lingerMs = 2_000;
 
-/** Each client is waited for one thing at a time; what it is comes with the last call. */
+/** Timeouts of client connections. One timeout runs per connection: each call replaces the previous one. */
 export class ClientTimeoutTimers {
   readonly #wheel: TimerWheel;
-  readonly #limits: ClientTimeouts;
+  readonly #timeouts: ClientTimeouts;
 
-  constructor(wheel: TimerWheel, limits: ClientTimeouts) {
+  constructor(wheel: TimerWheel, timeouts: ClientTimeouts) {
     this.#wheel = wheel;
-    this.#limits = limits;
+    this.#timeouts = timeouts;
   }
 
-  /** The next request may begin. */
+  /** Until the next request begins. */
   forRequest(client: TimerEntry): void {
-    this.#wheel.arm(client, this.#limits.keepAliveMs);
+    this.#wheel.arm(client, this.#timeouts.keepAliveMs);
   }
 
-  /** A head has begun to come, or should on a new connection: whoever says nothing there takes a place from others. */
+  /** Until a head is complete. Also on a new connection, since a silent client occupies the place of another one. */
   forHead(client: TimerEntry): void {
-    this.#wheel.arm(client, this.#limits.headMs);
+    this.#wheel.arm(client, this.#timeouts.headMs);
   }
 
-  /** More of a request's body has to come, unless it was told to wait itself. */
-  forBody(client: Connection): void {
-    if (client.isPaused) this.forNothing(client);
-    else this.#wheel.arm(client, this.#limits.bodyIdleMs);
+  /** Until more of the request body arrives; never while we have paused the client ourselves. */
+  forBody(client: TimerEntry & { readonly isPaused: boolean }): void {
+    if (client.isPaused) this.disarm(client);
+    else this.#wheel.arm(client, this.#timeouts.bodyIdleMs);
   }
 
-  /** It takes no more bytes for now; it has this long to take one. */
+  /** Until a client whose send queue is not empty takes another byte. */
   forReader(client: TimerEntry): void {
-    this.#wheel.arm(client, this.#limits.bodyIdleMs);
+    this.#wheel.arm(client, this.#timeouts.bodyIdleMs);
   }
 
-  /** It has been told that this was all. */
+  /** Until the client closes its side after our FIN. */
   forLingeringClose(client: TimerEntry): void {
     this.#wheel.arm(client, lingerMs);
   }
 
-  /** It is not its turn. */
-  forNothing(client: TimerEntry): void {
+  /** Nothing is expected from the client. */
+  disarm(client: TimerEntry): void {
     this.#wheel.disarm(client);
+  }
+}
+
+/** Items in one free list; more are left to the garbage collector. */
+const maxFree = 1_024;
+
+/** Objects for reuse, the last one released first: it is most likely still in the processor's cache. */
+export class FreeList<Item> {
+  readonly #create: () => Item;
+  readonly #free: Item[] = [];
+
+  constructor(create: () => Item) {
+    this.#create = create;
+  }
+
+  acquire(): Item {
+    return this.#free.pop() ?? this.#create();
+  }
+
+  release(item: Item): void {
+    if (this.#free.length < maxFree) this.#free.push(item);
   }
 }

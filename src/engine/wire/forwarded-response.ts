@@ -1,27 +1,25 @@
-/** The answer side of a relay: puts the client's head together and passes the body on, framed as it came. */
+/** The response side of a forwarder: writes the head for the client and passes the body on, framed as it arrived. */
 
-import { ParsedResponse, type ResponseExpectation } from "./http1/response-reader.ts";
-import { ChunkedDecoder, framing } from "./http1/body.ts";
 import type { Connection } from "./connection.ts";
+import { smallPieceBytes } from "./context.ts";
+import { ChunkedDecoder, framing } from "./http1/body.ts";
+import { ParsedResponse, type ResponseExpectation } from "./http1/response-reader.ts";
 import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./http1/response-writer.ts";
 
-/** Up to this size a piece of an answer is copied behind its head, so that both leave in one write. */
-export const smallPieceBytes = 65_536;
-
-const interimPassing: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
-const upgradePassing: ResponseRewrite = { ...interimPassing, upgrades: true };
+const interimRewrite: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
+const upgradeRewrite: ResponseRewrite = { ...interimRewrite, upgrades: true };
 
 export class ForwardedResponse implements ResponseRewrite {
   readonly #scratch: Buffer;
-  /** Takes chunks apart for a client that does not know them. */
-  #unchunker: ChunkedDecoder | undefined;
-  /** An answer that was tried elsewhere, whole. */
+  /** Removes the chunk framing for an HTTP/1.0 client. */
+  #dechunker: ChunkedDecoder | undefined;
+  /** A whole response whose status is retried. */
   #held: Buffer | undefined;
-  /** Status that the client was sent; 0 before. */
+  /** Status sent to the client; 0 before. */
   status = 0;
-  /** What its connection had been given before. */
+  /** Bytes that were written to the client's connection before this response. */
   writtenBefore = 0;
-  /** Whether the client has got the final head. */
+  /** Whether the final head was sent to the client. */
   hasStarted = false;
   closes = false;
   isHttp10 = false;
@@ -31,75 +29,75 @@ export class ForwardedResponse implements ResponseRewrite {
     this.#scratch = scratch;
   }
 
-  /** @param isOld the client speaks HTTP/1.0 */
-  begin(isOld: boolean, writtenBytes: number): void {
+  /** @param writtenBytes bytes written to the client's connection so far */
+  begin(isHttp10: boolean, writtenBytes: number): void {
     this.status = 0;
     this.writtenBefore = writtenBytes;
     this.#held = undefined;
     this.hasStarted = false;
-    this.isHttp10 = isOld;
-    this.#unchunker = undefined;
+    this.isHttp10 = isHttp10;
+    this.#dechunker = undefined;
   }
 
-  /** Puts a whole answer away: it may still be the best one. False if it is too large for that. */
+  /** Keeps a whole response while its status is retried: it may become the final one. @returns false if it is too large */
   hold(head: ParsedResponse, stop: number): boolean {
-    const start = head.reader.statusStart - "HTTP/1.1 ".length;
+    const start = head.parser.statusStart - "HTTP/1.1 ".length;
     if (stop - start > smallPieceBytes) return false;
     this.#held = Buffer.from(head.bytes.subarray(start, stop));
     return true;
   }
 
-  /** The head of what was put away last, and there is no other; read again, since only its bytes were kept. */
+  /** The head of the response that `hold` kept last, parsed again because only the bytes were kept. */
   releaseHeld(expectation: ResponseExpectation): ParsedResponse | undefined {
     const bytes = this.#held;
     if (!bytes) return undefined;
     const head = new ParsedResponse();
-    head.reader.beginResponse(0);
-    head.reader.read(bytes, bytes.length);
+    head.parser.beginResponse(0);
+    head.parser.parse(bytes, bytes.length);
     head.validate(bytes, expectation);
     return head;
   }
 
-  /** Whether only the end of the connection will tell the client where this answer ends. */
+  /** Whether the response to the client ends with the connection. */
   endsWithClose(head: ParsedResponse): boolean {
     return head.framing === framing.untilClose || (this.isHttp10 && head.framing === framing.chunked);
   }
 
-  /** A head alone, 1xx. @returns false if the client takes no more for now, as below */
-  interim(client: Connection, head: ParsedResponse): boolean {
-    if (head.reader.status === 101) this.status = 101;
-    const passing = head.reader.status === 101 ? upgradePassing : interimPassing;
-    return client.write(this.#scratch, 0, writeResponseHead(this.#scratch, head, passing));
+  /** Sends a 1xx head. @returns as `Connection.write` */
+  sendInterim(client: Connection, head: ParsedResponse): boolean {
+    if (head.parser.status === 101) this.status = 101;
+    const rewrite = head.parser.status === 101 ? upgradeRewrite : interimRewrite;
+    return client.write(this.#scratch, 0, writeResponseHead(this.#scratch, head, rewrite));
   }
 
-  /** The final head and the body up to the offset `stop`, in one write if that is small. */
-  start(client: Connection, head: ParsedResponse, stop: number): boolean {
+  /** Sends the final head and the body up to the offset `stop`, in one write if possible. @returns as `Connection.write` */
+  sendHead(client: Connection, head: ParsedResponse, stop: number): boolean {
     this.hasStarted = true;
-    this.status = head.reader.status;
+    this.status = head.parser.status;
     this.#held = undefined;
     const scratch = this.#scratch;
     const { bytes } = head;
     const inPlace = trimResponseInPlace(head, this);
     if (inPlace >= 0) return client.write(bytes, inPlace, stop);
     let length = writeResponseHead(scratch, head, this);
-    const from = head.reader.end;
+    const from = head.parser.end;
     if (this.isHttp10 && head.framing === framing.chunked) {
-      this.#unchunker = new ChunkedDecoder();
-      this.#unchunker.begin();
+      this.#dechunker = new ChunkedDecoder();
+      this.#dechunker.begin();
     } else if (stop - from <= smallPieceBytes) {
       if (stop > from) length += bytes.copy(scratch, length, from, stop);
       return client.write(scratch, 0, length);
     }
-    const isOut = client.write(scratch, 0, length);
-    return this.continue(client, bytes.subarray(from, stop)) && isOut;
+    const isFlushed = client.write(scratch, 0, length);
+    return this.sendBody(client, bytes.subarray(from, stop)) && isFlushed;
   }
 
-  /** More of the body. */
-  continue(client: Connection, piece: Buffer): boolean {
-    if (!this.#unchunker) return client.write(piece, 0, piece.length);
-    // Closed up where they are, so that many small chunks leave in one write.
+  /** Sends the next part of the body. @returns as `Connection.write` */
+  sendBody(client: Connection, piece: Buffer): boolean {
+    if (!this.#dechunker) return client.write(piece, 0, piece.length);
+    // Moves the data together in place, so that many small chunks leave in one write.
     let length = 0;
-    this.#unchunker.decode(piece, 0, piece.length, (bytes, from, to) => {
+    this.#dechunker.decode(piece, 0, piece.length, (bytes, from, to) => {
       bytes.copyWithin(length, from, to);
       length += to - from;
     });

@@ -1,34 +1,35 @@
-/** Puts a plane behind a listening socket: this is the engine, whatever runtime the sockets come from. */
+/** The wire engine over a runtime's sockets: listens, and assembles the parts that serve its connections. */
 
 import { readFileSync } from "node:fs";
-import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
-import { ClientConnection } from "./client-connection.ts";
-import { WireContext } from "./context.ts";
-import type { Sockets } from "./sockets.ts";
-import { TimerWheel } from "./timer-wheel.ts";
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
-import { abortAttempts } from "../../pool/attempt-control.ts";
 import { plainAddress } from "../../net/address.ts";
+import { abortAttempts } from "../../pool/attempt-control.ts";
+import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { FreeList, WireContext } from "./context.ts";
+import { RequestForwarder } from "./request-forwarder.ts";
+import type { Sockets } from "./sockets.ts";
+import { TimerWheel } from "./timer-wheel.ts";
 
-/** The wire engine over the given sockets. */
 export function wireEngineOver(sockets: Sockets): Engine {
   return { name: "wire", listen: (options) => listen(options, sockets) };
 }
 
-async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineListener> {
-  const options = withinFiles(given);
+async function listen(requested: EngineOptions, sockets: Sockets): Promise<EngineListener> {
+  const options = limitClients(requested);
   const wheel = new TimerWheel(systemClock, systemSchedule);
   const context = new WireContext(options, { sockets, wheel, random: systemRandom });
+  const forwarders = new FreeList(() => new RequestForwarder(context, options.exchange()));
   const listener = await sockets.listen({
     hostname: options.hostname,
     port: options.port,
     sharesPort: options.sharesPort,
     ...(options.tls && { tls: options.tls }),
     handshakeMs: options.clientTimeouts.headMs,
-    accept: (address) => new ClientConnection(context, plainAddress(address)),
+    accept: (address) => new ClientConnection(context, forwarders, plainAddress(address)),
   });
-  context.forwardings.listenOn(listener.port);
+  context.forwardingCache.listenOn(listener.port);
   return {
     hostname: listener.hostname,
     port: listener.port,
@@ -51,32 +52,34 @@ async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineLis
   };
 }
 
-/** As many clients as wanted, if the system has room for them. */
-function withinFiles(options: EngineOptions): EngineOptions {
+/** Lowers `maxClients` to what the system's limit on open files leaves room for. */
+function limitClients(options: EngineOptions): EngineOptions {
   const { maxClients: wanted = Infinity, log } = options;
-  const most = maxClientsForOpenFiles();
-  if (wanted <= most) return options;
-  const why = "the limit on open files";
-  if (wanted < Infinity) log.warn("fewer clients than wanted", { wanted, maxClients: most, why });
-  return { ...options, maxClients: most };
+  const maxClients = maxClientsForOpenFiles();
+  if (wanted <= maxClients) return options;
+  if (wanted < Infinity)
+    log.warn("client limit lowered", { wanted, maxClients, why: "the limit on open files" });
+  return { ...options, maxClients };
 }
 
-// How many clients' connections the system leaves room for: past its limit on open files nobody is served any more.
+/** Open files for everything but clients and upstreams: files, the admin server, clients that get a 503. */
+const reservedFiles = 128;
 
-/** For what is neither a client nor an upstream: files, the admin side, clients that are turned away. */
-const reserved = 128;
-
-/** At most so many are left for connections to upstreams, of which a client needs one at a time, and idle ones none. */
+/** Maximum open files for upstream connections. A client needs at most one at a time, and an idle client none. */
 const maxForUpstreams = 4_096;
 
-/** @param limit open files that the process may have; undefined if there is no limit or none is known */
+/**
+ * The number of client connections that leaves room for upstream connections: a process that reaches its limit on open
+ * files serves no client.
+ * @param limit on open files of this process; undefined if it is unlimited or unknown
+ */
 export function maxClientsForOpenFiles(limit = openFilesLimit()): number {
   if (limit === undefined) return Infinity;
-  const left = Math.max(0, limit - reserved);
+  const left = Math.max(0, limit - reservedFiles);
   return Math.max(1, left - Math.min(Math.ceil(left / 2), maxForUpstreams));
 }
 
-/** Both runtimes raise it as far as it goes when they start. */
+/** The process's limit on open files. Both runtimes raise it to the hard limit when they start. */
 function openFilesLimit(): number | undefined {
   try {
     const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));

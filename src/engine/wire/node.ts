@@ -1,7 +1,10 @@
-/** The seam's sockets over `node:net` and `node:tls`, which every runtime has: slower than a runtime's own, as exact. */
+/** The wire engine for Deno, on the sockets of `node:net` and `node:tls`: slower than Bun's, with the same behaviour. */
 
 import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import { toError } from "../../lib/bugs.ts";
+import { freezeClock, thawClock } from "../../lib/clock.ts";
+import { type Address, certifiedName } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
 import type {
@@ -12,49 +15,45 @@ import type {
   WireListener,
   WireSocket,
 } from "./sockets.ts";
-import { toError } from "../../lib/bugs.ts";
-import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { certifiedName } from "../../net/address.ts";
-import { type Address } from "../../net/address.ts";
 
 /**
- * A node socket keeps everything it is given; taking nothing while it is busy restores the seam's contract, so that
- * the queue, and with it the backpressure, stays with the connection.
+ * A node socket buffers everything that is written to it. This adapter takes nothing while the socket is busy, as the
+ * contract of `WireSocket` says, so that the queue and the backpressure stay with the connection.
  */
 class NodeSocket implements WireSocket {
   readonly #socket: Socket;
   #isBusy = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(socket: Socket, owner: SocketHandler) {
+  constructor(socket: Socket, handler: SocketHandler) {
     this.#socket = socket;
     const guarded = (step: () => void) => {
       freezeClock();
       try {
         step();
       } catch (error) {
-        owner.handlerThrew(toError(error));
+        handler.handlerThrew(toError(error));
       } finally {
         thawClock();
       }
     };
     let cause: Error | undefined;
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => guarded(() => owner.received(chunk)));
+    socket.on("data", (chunk: Buffer) => guarded(() => handler.received(chunk)));
     socket.on("drain", () => {
       this.#isBusy = false;
       this.#onIdle?.();
-      guarded(() => owner.drained());
+      guarded(() => handler.drained());
     });
-    socket.on("end", () => guarded(() => owner.ended()));
+    socket.on("end", () => guarded(() => handler.ended()));
     socket.on("error", (error) => (cause = error));
-    socket.on("close", () => guarded(() => owner.closed(cause)));
+    socket.on("close", () => guarded(() => handler.closed(cause)));
   }
 
   write(bytes: Uint8Array, offset: number, length: number): number {
     if (this.#socket.destroyed || this.#socket.writableEnded) return -1;
     if (this.#isBusy) return 0;
-    // The bytes are only ours during the call.
+    // Copied, because the bytes are only valid during the call.
     this.#isBusy = !this.#socket.write(Buffer.from(bytes.subarray(offset, offset + length)));
     return length;
   }
@@ -92,14 +91,14 @@ function listen({
   handshakeMs,
 }: ListenOptions): Promise<WireListener> {
   const onSocket = (socket: Socket) => {
-    const owner = accept(socket.remoteAddress ?? "");
-    owner.opened(new NodeSocket(socket, owner));
-    if (tls) owner.secured();
+    const handler = accept(socket.remoteAddress ?? "");
+    handler.opened(new NodeSocket(socket, handler));
+    if (tls) handler.secured();
   };
   const server: Server = tls
     ? createTlsServer({ ...tls, allowHalfOpen: true, handshakeTimeout: handshakeMs }, onSocket)
     : createServer({ allowHalfOpen: true }, onSocket);
-  // Deno tells of the time that is up, and leaves the rest to us.
+  // Deno reports the handshake timeout but does not close the socket.
   server.on("tlsClientError", (_, socket: Socket) => socket.destroy());
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -111,7 +110,7 @@ function listen({
   });
 }
 
-function connect(address: Address, owner: ConnectHandler): void {
+function connect(address: Address, handler: ConnectHandler): void {
   const { protocol, hostname: host, port, tls = { verify: true } } = address;
   const { verify, ca } = tls;
   const name = certifiedName(address);
@@ -127,17 +126,15 @@ function connect(address: Address, owner: ConnectHandler): void {
       : connectPlain({ host, port, allowHalfOpen: true });
   const onRefused = (error: Error) => {
     socket.on("error", () => {});
-    owner.refused("code" in error ? String(error.code) : error.message);
+    handler.refused("code" in error ? String(error.code) : error.message);
   };
   socket.once("error", onRefused);
   socket.once(protocol === "https" ? "secureConnect" : "connect", () => {
     socket.off("error", onRefused);
-    owner.opened(new NodeSocket(socket, owner));
+    handler.opened(new NodeSocket(socket, handler));
   });
 }
 
 export const nodeSockets: Sockets = { listen, connect };
-
-// The wire engine for Deno: the same machines over `node:net`, so that bytes pass as exactly as on Bun.
 
 export const wireEngine: Engine = wireEngineOver(nodeSockets);

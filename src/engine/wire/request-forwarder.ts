@@ -1,279 +1,301 @@
-/** Carries one request and its answer between a client's connection and an upstream's; the exchange decides where to. */
+/** Forwards one request to an upstream and its response to the client; the exchange decides what happens. */
 
-import type { ParsedResponse, ResponseSink } from "./http1/response-reader.ts";
-import { AttemptRunner } from "./attempt-runner.ts";
-import type { ClientConnection } from "./client-connection.ts";
-import type { WireContext } from "./context.ts";
-import { ForwardedRequest } from "./forwarded-request.ts";
-import { ForwardedResponse } from "./forwarded-response.ts";
-import type { ParsedRequest } from "./http1/parsed-request.ts";
-import { violations } from "./http1/violations.ts";
-import { Tunnel } from "./tunnel.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
+import { toError } from "../../lib/bugs.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { completed, type Outcome } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { ExchangeSummary } from "../../proxy/record.ts";
-import { closesConnection, refusal, type Refusal, refusalForViolation } from "../../proxy/refusal.ts";
+import { closesConnection, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
+import { AttemptRunner, type ResponseSide } from "./attempt-runner.ts";
+import type { Connection } from "./connection.ts";
+import type { WireContext } from "./context.ts";
+import { ForwardedRequest } from "./forwarded-request.ts";
+import { ForwardedResponse } from "./forwarded-response.ts";
+import type { ParsedRequest } from "./http1/parsed-request.ts";
+import type { ClientForwarding } from "./http1/request-writer.ts";
+import type { ParsedResponse } from "./http1/response-reader.ts";
+import { violations } from "./http1/violations.ts";
+import { Tunnel } from "./tunnel.ts";
+
+/**
+ * What happens to the client's connection after a request. `last`: it closes, as the client announced. `close`: it closes,
+ * and the client may still send. `gone`: the client has left.
+ */
+export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
+
+/** The client's connection as its forwarder calls it; implemented by the client connection. */
+export interface ClientSide extends Connection {
+  readonly forwarding: ClientForwarding;
+  readonly scheme: "http" | "https";
+  /** Called after 101: the client's bytes go to the tunnel from now on. */
+  enterTunnel(): void;
+  /** Called once per request, at its end: the forwarder is free for another request. */
+  requestFinished(forwarder: RequestForwarder, fate: ConnectionFate): void;
+}
 
 /**
  * ```
- *  start ─▶ Sending ──answer──▶ answerBody … ──▶ answered ──▶ back to the plane
- *             │   │                  │ cut                        ▲
- *             │   └──101──▶ Tunnel   └───▶ client reset ──────────┤
- *             └──refused──▶ answer of our own ────────────────────┘
+ *  start ─▶ attempts ──responseHead──▶ responseBody … ──▶ responseComplete ──▶ requestFinished
+ *             │   │                         │ truncated                             ▲
+ *             │   └──101──▶ tunnel          └───────▶ client reset ─────────────────┤
+ *             └──sendRefusal────────────────────────────────────────────────────────┘
  * ```
- * It serves one request at a time and returns to the plane between two.
+ * Serves one request at a time and is reused for the next one, on any client's connection.
  */
-export class RequestForwarder implements ResponseSink {
+export class RequestForwarder implements ResponseSide {
   readonly #context: WireContext;
   readonly #exchange: Exchange;
   readonly #response: ForwardedResponse;
   readonly request = new ForwardedRequest();
-  readonly attempts: AttemptRunner;
-  readonly #ends: ForwarderSummary;
-  /** Whom it serves at present. */
-  client: ClientConnection | undefined;
+  readonly #attempts: AttemptRunner;
+  readonly #summary: ForwarderSummary;
+  /** Undefined between two requests. */
+  #client: ClientSide | undefined;
   #keepsAlive = false;
-  /** The next attempt, when an answer is to be bettered. */
-  #elsewhere: Attempt | undefined;
-  /** Present once the protocol was switched. */
+  /** The next attempt, while the rest of a response whose status is retried arrives. */
+  #retry: Attempt | undefined;
+  /** Present after the protocol was switched. */
   tunnel: Tunnel | undefined;
 
   constructor(context: WireContext, exchange: Exchange) {
     this.#context = context;
     this.#exchange = exchange;
     this.#response = new ForwardedResponse(context.scratch);
-    this.attempts = new AttemptRunner(context, exchange, this);
-    this.#ends = new ForwarderSummary(this.request, this.#response);
+    this.#attempts = new AttemptRunner(context, exchange, this);
+    this.#summary = new ForwarderSummary(this.request, this.#response);
   }
 
-  get hasStarted(): boolean {
+  get hasResponseStarted(): boolean {
     return this.#response.hasStarted;
   }
 
   /**
-   * Begins with a head that may pass, and with what came behind it up to the offset `to`.
-   * @returns the offset behind what belongs to this request
+   * Starts a request whose head is valid. Bytes up to the offset `to` have arrived.
+   * @returns the offset after the last byte that belongs to this request
    */
-  start(client: ClientConnection, head: ParsedRequest, to: number): number {
+  start(client: ClientSide, head: ParsedRequest, to: number): number {
     const { request } = this;
     request.view.clientAddress = client.forwarding.address;
     request.view.scheme = client.scheme;
     const stop = request.begin(head, to);
     if (stop < 0) {
-      this.refuseUnparsed(client, refusalForViolation(request.chunkViolation));
+      this.refuseUnparsed(client, refusalForViolation(request.bodyViolation));
       return to;
     }
     this.#begin(client);
-    request.id = this.#context.setting.requestId(head.requestId);
+    request.id = this.#context.options.requestId(head.requestId);
     request.trace = this.#exchange.open(request.view).trace;
     const isAdmitted = this.#exchange.allowsBodySize(request.unannouncedBytes);
     if (isAdmitted) {
       request.write(head, stop, client.forwarding);
-      this.attempts.runStep(this.#exchange.next());
+      this.#attempts.runStep(this.#exchange.next());
     } else this.#refuse(refusal("request_too_large"));
     return isAdmitted ? stop : to;
   }
 
-  #begin(client: ClientConnection): void {
-    this.client = client;
+  #begin(client: ClientSide): void {
+    this.#client = client;
     this.#keepsAlive = this.request.keepsAlive;
     this.#response.begin(this.request.isHttp10, client.writtenBytes);
   }
 
-  /** Without a head that may pass: no exchange is opened. */
-  refuseUnparsed(client: ClientConnection, given: Refusal): void {
-    this.request.beginUnknown(this.#context.setting.requestId(undefined));
+  /** Refuses a request without a valid head. No exchange is opened. */
+  refuseUnparsed(client: ClientSide, refused: Refusal): void {
+    this.request.beginUnknown(this.#context.options.requestId(undefined));
     this.#begin(client);
-    this.#refuse(given);
+    this.#refuse(refused);
   }
 
-  #refuse(given: Refusal): void {
+  #refuse(refused: Refusal): void {
     this.#keepsAlive = false;
-    this.sendRefusal(this.#exchange.refuse(given));
+    this.sendRefusal(this.#exchange.refuse(refused));
   }
 
-  /** The answer is our own. */
-  sendRefusal(given: Refusal): void {
-    const client = this.client;
+  sendRefusal(refused: Refusal): void {
+    const client = this.#client;
     if (!client) return;
-    const kept = given.usesHeldResponse && this.#response.releaseHeld(this.request);
-    if (kept) {
-      this.#start(client, kept, kept.bytes.length);
+    const held = refused.usesHeldResponse && this.#response.releaseHeld(this.request);
+    if (held) {
+      this.#startResponse(client, held, held.bytes.length);
       return this.responseComplete();
     }
     const { request } = this;
-    if (given.notRetried === undefined) {
-      const { reason, status, complaint: violation } = given;
-      const headers = {
+    if (refused.notRetried === undefined) {
+      const { reason, status, violation } = refused;
+      this.#context.options.log.warn("refused", {
         requestId: request.id,
         client: client.forwarding.address,
         reason,
         status,
         complaint: violation,
-      };
-      this.#context.setting.log.warn("refused", headers);
+      });
     }
-    const keeps =
-      this.#keepsAlive && request.isComplete && !closesConnection(given) && !this.#context.isDraining;
-    client.writeAll(request.refusalBytes(given, !keeps));
-    this.#response.status = given.status;
-    this.#end(keeps ? "keep" : "close");
+    const keepsConnection =
+      this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
+    client.writeAll(request.refusalBytes(refused, !keepsConnection));
+    this.#response.status = refused.status;
+    this.#end(keepsConnection ? "keep" : "close");
   }
 
-  /** More of the request's body: returns the offset behind what belongs to it, -1 if it was refused. */
+  /**
+   * Receives bytes[from..to), the next part of the request body.
+   * @returns the offset after the last byte that belongs to the request; -1 if the request was refused
+   */
   requestBody(bytes: Buffer, from: number, to: number): number {
-    const stop = this.request.take(bytes, from, to);
+    const stop = this.request.receiveBody(bytes, from, to);
     const isAdmitted = this.#exchange.allowsBodySize(this.request.unannouncedBytes);
     if (stop >= 0 && isAdmitted) {
-      this.attempts.send(bytes, from, stop);
+      this.#attempts.sendBody(bytes, from, stop);
       return stop;
     }
-    this.attempts.cancel();
-    if (this.hasStarted) this.#end("reset");
+    this.#attempts.cancel();
+    if (this.hasResponseStarted) this.#end("reset");
     else
       this.#refuse(
-        isAdmitted ? refusalForViolation(this.request.chunkViolation) : refusal("request_too_large"),
+        isAdmitted ? refusalForViolation(this.request.bodyViolation) : refusal("request_too_large"),
       );
     return -1;
   }
 
-  upstreamFlushed(upstream: UpstreamConnection): void {
-    if (this.tunnel) this.tunnel.upstreamFlushed();
-    else this.attempts.connectionFlushed(upstream);
+  pauseClient(): void {
+    this.#client?.pause();
+  }
+
+  resumeClient(): void {
+    this.#client?.resume();
   }
 
   clientFlushed(): void {
     if (this.tunnel) this.tunnel.clientFlushed();
-    else this.attempts.upstream?.resume();
+    else this.#attempts.upstream?.resume();
   }
 
-  /** A 1xx head, which clients of HTTP/1.0 do not know. */
+  /** Forwards a 1xx head, which HTTP/1.0 does not have. */
   interim(head: ParsedResponse): void {
-    const { client } = this;
-    if (client && !this.request.isHttp10) this.#pass(client, this.#response.interim(client, head));
+    const client = this.#client;
+    if (client && !this.request.isHttp10)
+      this.#pauseUnlessFlushed(client, this.#response.sendInterim(client, head));
   }
 
-  /** The final head, and the body up to the offset `stop`; what is not whole cannot wait for a better one. */
+  /** Only a response that arrived whole can be held while its status is retried. */
   responseHead(head: ParsedResponse, stop: number, isWhole: boolean): void {
-    const client = this.client;
+    const client = this.#client;
     if (!client) return;
-    const { status } = head.reader;
-    this.attempts.responseHead(status);
+    const { status } = head.parser;
+    this.#attempts.responseStarted(status);
     if (isWhole && this.#exchange.isRetriable(status) && this.#response.hold(head, stop)) {
-      const step = this.attempts.responseComplete(status);
-      if (step !== "pass") return void (this.#elsewhere = step);
+      const step = this.#attempts.responseReceived(status);
+      if (step !== "pass") return void (this.#retry = step);
     }
-    this.attempts.commit();
-    this.#start(client, head, stop);
+    this.#attempts.commit();
+    this.#startResponse(client, head, stop);
   }
 
-  #start(client: ClientConnection, head: ParsedResponse, stop: number): void {
+  #startResponse(client: ClientSide, head: ParsedResponse, stop: number): void {
     const response = this.#response;
     if (response.endsWithClose(head) || !this.request.isComplete || this.#context.isDraining)
       this.#keepsAlive = false;
     response.closes = !this.#keepsAlive;
-    this.#pass(client, response.start(client, head, stop));
+    this.#pauseUnlessFlushed(client, response.sendHead(client, head, stop));
   }
 
   responseBody(piece: Buffer): void {
-    const client = this.client;
-    if (client) this.#pass(client, this.#response.continue(client, piece));
+    const client = this.#client;
+    if (client) this.#pauseUnlessFlushed(client, this.#response.sendBody(client, piece));
   }
 
-  /** A client that is slower than its upstream slows it down. */
-  #pass(client: ClientConnection, isOut: boolean): void {
-    if (isOut) return;
-    this.attempts.upstream?.pause();
-    this.#context.times.forReader(client);
+  /** Backpressure: a client that is slower than the upstream pauses it. */
+  #pauseUnlessFlushed(client: ClientSide, isFlushed: boolean): void {
+    if (isFlushed) return;
+    this.#attempts.upstream?.pause();
+    this.#context.clientTimers.forReader(client);
   }
 
-  /** The whole answer was passed on; the upstream's connection is free or closed already. */
   responseComplete(): void {
-    const elsewhere = this.#elsewhere;
-    this.#elsewhere = undefined;
-    if (elsewhere) return this.attempts.runStep(elsewhere);
-    this.attempts.end(completed);
+    const retry = this.#retry;
+    this.#retry = undefined;
+    if (retry) return this.#attempts.runStep(retry);
+    this.#attempts.end(completed);
     this.#end(connectionFateOf(this.request, this.#keepsAlive));
   }
 
-  /** 101: from here on both sides speak another protocol; what is behind the head is its first. */
+  /** Starts the tunnel. Bytes after the head, up to the offset `to`, are the upstream's first ones in the new protocol. */
   switchProtocols(head: ParsedResponse, to: number): void {
-    const client = this.client;
-    const { upstream, timeouts } = this.attempts;
+    const client = this.#client;
+    const { upstream, timeouts } = this.#attempts;
     if (!client || !upstream) return;
-    this.attempts.responseHead(101);
+    this.#attempts.responseStarted(101);
     this.#response.hasStarted = true;
-    this.#response.interim(client, head);
+    this.#response.sendInterim(client, head);
     const onEnd = (outcome: Outcome) => {
-      this.attempts.end(outcome);
+      this.#attempts.end(outcome);
       upstream[outcome.kind === "response" ? "close" : "terminate"]();
       this.#end(outcome.kind === "response" ? "close" : "reset");
     };
     const { wheel } = this.#context;
     const tunnel = new Tunnel({ wheel, idleMs: timeouts.tunnelIdleMs, client, upstream, onEnd });
     this.tunnel = tunnel;
-    if (to > head.reader.end) tunnel.fromUpstream(head.bytes.subarray(head.reader.end, to));
+    if (to > head.parser.end) tunnel.fromUpstream(head.bytes.subarray(head.parser.end, to));
     client.enterTunnel();
   }
 
-  /** The answer broke off: the client must not take what it has for everything. */
+  /** Resets the client's connection, so that the client does not take a part of the response for all of it. */
   truncated(): void {
     this.#end("reset");
   }
 
-  /** The client left. */
+  /** The client has left. */
   cancel(): void {
-    this.attempts.cancel();
+    this.#attempts.cancel();
     this.#end("gone");
   }
 
-  /** The client's body stalled, or it stopped reading. */
+  /** The client stopped sending the request body, or reading the response. */
   clientStalled(): void {
-    this.attempts.cancel();
-    if (this.hasStarted) this.#end("reset");
-    else this.#refuse(refusalForViolation(violations.bodyTime));
+    this.#attempts.cancel();
+    if (this.hasResponseStarted) this.#end("reset");
+    else this.#refuse(refusalForViolation(violations.bodyTimeout));
   }
 
-  /** A bug of ours came to light: the request must not hang for it. */
+  /** Ends the request after a bug: with a 500, or with a reset if the response has started. */
   handlerThrew(): void {
-    this.attempts.cancel();
-    if (this.hasStarted) return this.#end("reset");
-    this.client?.writeAll(this.request.internalErrorBytes());
+    this.#attempts.cancel();
+    if (this.hasResponseStarted) return this.#end("reset");
+    this.#client?.writeAll(this.request.internalErrorBytes());
     this.#response.status = 500;
     this.#end("close");
   }
 
-  #end(ending: ConnectionFate): void {
-    const client = this.client;
+  /** The request may have ended already, on the connection that met the bug. If not, it must not hang. */
+  reportBug(error: unknown): void {
+    if (this.#client) this.#client.handlerThrew(toError(error));
+    else this.#context.options.log.bug(error, "");
+  }
+
+  #end(fate: ConnectionFate): void {
+    const client = this.#client;
     if (!client) return;
-    this.client = undefined;
+    this.#client = undefined;
     this.tunnel?.release();
-    this.#exchange.close(this.#ends.of(client, this.tunnel, ending === "gone"));
+    this.#exchange.close(this.#summary.update(client, this.tunnel, fate === "gone"));
     this.tunnel = undefined;
-    this.#context.releaseForwarder(this);
-    client.requestFinished(ending);
+    this.request.release();
+    client.requestFinished(this, fate);
   }
 }
 
-// What the wire engine knows at the end of an exchange: read from the relay when asked, so that most ends make nothing.
-
-/** What becomes of the client's connection after an exchange; `last`: it closes, and the client said that it sends no more. */
-export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
-
-/** After a whole answer. @param keepsAlive whether the connection may serve another request */
-export function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean): ConnectionFate {
+/** The fate of the client's connection after a whole response. @param keepsAlive whether it may serve another request */
+function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean): ConnectionFate {
   if (!request.isComplete) return "close";
   if (!request.keepsAlive) return "last";
   return keepsAlive ? "keep" : "close";
 }
 
-/** One for each relay, written anew for each of its exchanges. */
-export class ForwarderSummary implements ExchangeSummary {
+/** The summary that an exchange reads at its end: reused for each request, and read in place without a copy. */
+class ForwarderSummary implements ExchangeSummary {
   readonly #request: ForwardedRequest;
   readonly #response: ForwardedResponse;
-  #client: ClientConnection | undefined;
+  #client: ClientSide | undefined;
   #tunnelBytes = 0;
   isClientGone = false;
 
@@ -282,7 +304,7 @@ export class ForwarderSummary implements ExchangeSummary {
     this.#response = response;
   }
 
-  of(client: ClientConnection, tunnel: Tunnel | undefined, isClientGone: boolean): this {
+  update(client: ClientSide, tunnel: Tunnel | undefined, isClientGone: boolean): this {
     this.#client = client;
     this.#tunnelBytes = tunnel?.receivedBytes ?? 0;
     this.isClientGone = isClientGone;

@@ -1,69 +1,70 @@
-/** The seam between this engine and the runtime's sockets: only types. The state machines know nothing else of I/O. */
+/** The interface between this engine and the runtime's sockets, its only I/O. Types only. */
 
 import type { Address } from "../../net/address.ts";
 import type { ListenerTls } from "../engine.ts";
 
-/** A connected stream of bytes, plain or under TLS. No call may throw; on a closed socket all of them do nothing. */
+/** A connected byte stream, plain or TLS. Its methods never throw and do nothing on a closed socket. */
 export interface WireSocket {
-  /** Sends what the system takes at once and keeps nothing: the number of bytes taken, -1 if it is closed. */
+  /** Sends what the system takes at once and buffers nothing. @returns the number of bytes taken; -1 if it is closed */
   write(bytes: Uint8Array, offset: number, length: number): number;
   pause(): void;
   resume(): void;
-  /** Sends FIN; reading goes on. */
+  /** Sends FIN. Reading continues. */
   shutdown(): void;
-  /** Closes after what was written. */
+  /** Closes after the bytes taken so far. */
   end(): void;
-  /** Closes with RST: the peer must not take what it has for everything. */
+  /** Closes with RST, so that the peer does not take a part of a message for all of it. */
   terminate(): void;
 }
 
-/** What a socket tells its owner. Chunks are only valid during the call. */
+/** Receives a socket's events. Chunks are only valid during the call. */
 export interface SocketHandler {
   opened(socket: WireSocket): void;
   received(chunk: Buffer): void;
-  /** The system takes more. May be called without need. */
+  /** The system takes bytes again. May be called spuriously. */
   drained(): void;
   /** The peer sent FIN. */
   ended(): void;
-  /** The last call, also after our own `end` or `terminate`, and then perhaps within it. */
+  /** The last event. Follows our own `end` and `terminate` too, possibly within that call. */
   closed(error: Error | undefined): void;
-  /** A call above threw: a bug of ours. */
+  /** One of the methods above threw, which is a bug. */
   handlerThrew(error: Error): void;
 }
 
-/** Whoever connected to us. `opened` comes before a handshake of TLS, where the runtime can tell: it must end as well. */
+/** Handles a client's socket. With TLS, `opened` precedes the handshake if the runtime can: the handshake needs a timeout. */
 export interface ClientSocketHandler extends SocketHandler {
-  /** The handshake is done; until then nothing can be sent. */
+  /** The TLS handshake is done. Nothing can be sent before. */
   secured(): void;
 }
 
+/** Handles a socket to an upstream. */
 export interface ConnectHandler extends SocketHandler {
-  /** Instead of `opened`; `code` is the system's: ECONNREFUSED, ENOTFOUND … */
+  /** Called instead of `opened`. @param code the system's error code: ECONNREFUSED, ENOTFOUND … */
   refused(code: string): void;
 }
 
 export interface ListenOptions {
   readonly hostname: string;
-  /** 0 takes any free port. */
+  /** 0 binds any free port. */
   readonly port: number;
   readonly sharesPort: boolean;
   readonly tls?: ListenerTls;
-  /** Makes the owner of a new connection. @param address the peer's IP address */
+  /** Creates the handler of a new connection. @param address the peer's IP address */
   readonly accept: (address: string) => ClientSocketHandler;
-  /** How long a handshake of TLS may take, in milliseconds, where `opened` comes behind it. */
+  /** Timeout of a TLS handshake, for a runtime that calls `opened` after it. */
   readonly handshakeMs: number;
 }
 
 export interface WireListener {
   readonly hostname: string;
   readonly port: number;
-  /** Takes no new connections; those that are open stay. */
+  /** Stops accepting connections. Open ones stay open. */
   stop(): void;
 }
 
 export interface Sockets {
-  /** Rejects with the system's error code if the port cannot be had. */
+  /** Rejects with the system's error code if the port is not available. */
   listen(options: ListenOptions): Promise<WireListener>;
-  /** With TLS if the address is `https`. Cannot be cancelled: an owner that gave up closes the socket when it opens. */
-  connect(address: Address, owner: ConnectHandler): void;
+  /** Uses TLS if the address is `https`. Cannot be cancelled: a handler that gave up closes the socket when it opens. */
+  connect(address: Address, handler: ConnectHandler): void;
 }

@@ -1,36 +1,37 @@
-/** All timeouts of the engine on one coarse wheel: arming one costs a few stores, and an idle wheel costs nothing. */
+/** One coarse timer wheel for all timeouts of the engine: arming costs a few stores, and an empty wheel costs nothing. */
 
 import { toError } from "../../lib/bugs.ts";
 import type { Cancel, Clock, Schedule } from "../../lib/clock.ts";
 
-/** Something with at most one deadline at a time. The wheel owns the fields below. */
+/** An object with at most one deadline at a time. Only the wheel writes the fields. */
 export abstract class TimerEntry {
-  /** In milliseconds of the wheel's clock; infinite while nothing is due. */
+  /** Milliseconds of the wheel's clock; infinite if there is none. */
   deadline = Infinity;
-  /** The tick at which the wheel looks at it; -1 while it is on no list. */
+  /** The tick at which the wheel checks the deadline; -1 while the entry is in no slot. */
   dueTick = -1;
   next: TimerEntry | undefined;
   previous: TimerEntry | undefined;
 
-  /** Its time is up; it may arm itself again. */
+  /** Called when the deadline has passed. May arm the entry again. */
   abstract expired(): void;
-  /** `expired` threw: a bug of ours, which is nobody else's. */
+  /** `expired` threw, which is a bug. It must not affect other entries. */
   abstract handlerThrew(error: Error): void;
 }
 
 const tickMs = 100;
 const slotCount = 512;
 
-/** A turn that comes later than this tells of a process that stood still, and could hear nobody meanwhile. */
+/** A tick that is later than this means that the process was stalled and read no socket meanwhile. */
 const stallMs = 3 * tickMs;
 
 /**
  * ```
- *  arm ──▶ slot (deadline ÷ tick) ──its turn──▶ deadline passed? ──yes──▶ expired()
+ *  arm ──▶ slot (deadline ÷ tick) ──its tick──▶ deadline passed? ──yes──▶ expired()
  *              ▲                                      │ no: it was moved, or is more than one round away
  *              └──────────────────────────────────────┘
  * ```
- * A later deadline is only noted; the old slot's turn moves the entry. It never fires early, and at most two ticks late.
+ * Moving a deadline later only stores it; the entry changes slots at the tick of the old slot. Never fires early, and at
+ * most two ticks late.
  * Source: Varghese and Lauck, "Hashed and hierarchical timing wheels" (1987), scheme 6.
  */
 export class TimerWheel {
@@ -40,9 +41,9 @@ export class TimerWheel {
   readonly #turn = () => this.#onTick();
   #entries = 0;
   #tick = 0;
-  /** Time of the last turn: at most one tick old while the wheel turns. Time in which the process stood still is left out. */
+  /** Time of the last tick, without the time in which the process was stalled. */
   #now = 0;
-  #lostMs = 0;
+  #stalledMs = 0;
   #cancel: Cancel | undefined;
 
   constructor(clock: Clock, schedule: Schedule) {
@@ -50,18 +51,18 @@ export class TimerWheel {
     this.#schedule = schedule;
   }
 
-  /** Entries that wait for their turn. */
+  /** Entries in slots, disarmed ones included. */
   get size(): number {
     return this.#entries;
   }
 
-  /** What time it is, in milliseconds of its clock, at most one tick late: costs no reading of that. */
+  /** Milliseconds of the wheel's clock, at most one tick old: does not read the clock. */
   get now(): number {
     if (this.#cancel === undefined) this.#start();
     return this.#now;
   }
 
-  /** `entry` expires once, `delayMs` from now, unless it is armed anew or disarmed before; never if that is infinite. */
+  /** Lets `entry` expire once, `delayMs` from now, or never if that is infinite. Replaces its previous deadline. */
   arm(entry: TimerEntry, delayMs: number): void {
     if (this.#cancel === undefined) this.#start();
     const deadline = this.#now + delayMs + tickMs;
@@ -74,18 +75,18 @@ export class TimerWheel {
     this.#link(entry, tick);
   }
 
-  /** Its deadline is void; it leaves the wheel at its turn. */
+  /** Removes the deadline. The entry leaves its slot at the slot's tick. */
   disarm(entry: TimerEntry): void {
     entry.deadline = Infinity;
   }
 
-  /** It is gone for good and must not be held on to. */
+  /** Removes the deadline and the entry, so that the wheel holds no reference to it. */
   forget(entry: TimerEntry): void {
     entry.deadline = Infinity;
     if (entry.dueTick >= 0) this.#unlink(entry);
   }
 
-  /** Stops turning; every entry is forgotten. */
+  /** Stops the wheel and removes all entries. */
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
@@ -95,15 +96,15 @@ export class TimerWheel {
   }
 
   #start(): void {
-    this.#now = this.#clock() - this.#lostMs;
+    this.#now = this.#clock() - this.#stalledMs;
     this.#tick = Math.floor(this.#now / tickMs);
     this.#cancel = this.#schedule(tickMs, this.#turn);
   }
 
   #onTick(): void {
-    const lateMs = this.#clock() - this.#lostMs - this.#now - tickMs;
-    if (lateMs > stallMs) this.#lostMs += lateMs;
-    this.#now = this.#clock() - this.#lostMs;
+    const lateMs = this.#clock() - this.#stalledMs - this.#now - tickMs;
+    if (lateMs > stallMs) this.#stalledMs += lateMs;
+    this.#now = this.#clock() - this.#stalledMs;
     const last = Math.floor(this.#now / tickMs);
     try {
       while (this.#tick < last) {
@@ -111,7 +112,7 @@ export class TimerWheel {
         this.#visit(this.#tick % slotCount);
       }
     } catch (error) {
-      // Even that met a bug: the rest of this slot has its turn with the next one.
+      // `handlerThrew` threw too: the rest of this slot is visited again at the next tick.
       this.#tick -= 1;
       throw error;
     } finally {
@@ -119,7 +120,7 @@ export class TimerWheel {
     }
   }
 
-  /** Takes one entry at a time off the list, because what expires may forget its neighbours. */
+  /** Removes one entry at a time from the list, because `expired` may remove its neighbours. */
   #visit(slot: number): void {
     for (let entry = this.#slots[slot]; entry !== undefined; entry = this.#slots[slot]) {
       this.#unlink(entry);
@@ -132,7 +133,7 @@ export class TimerWheel {
     }
   }
 
-  /** Never into the slot whose turn it is. */
+  /** Never uses the slot of the current tick. */
   #link(entry: TimerEntry, tick: number): void {
     const due = Math.min(Math.max(tick, this.#tick + 1), this.#tick + slotCount - 1);
     const slot = due % slotCount;

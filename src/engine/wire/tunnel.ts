@@ -1,6 +1,6 @@
-/** An upgraded connection: bytes pass both ways untouched until both sides are done, one breaks, or nobody speaks. */
+/** An upgraded connection: passes bytes both ways unchanged until both sides finish, one side closes, or it is idle. */
 
-import { cancelled, failure, type Outcome, completed } from "../../pool/outcome.ts";
+import { cancelled, completed, failure, type Outcome } from "../../pool/outcome.ts";
 import type { Connection } from "./connection.ts";
 import { TimerEntry, type TimerWheel } from "./timer-wheel.ts";
 
@@ -9,7 +9,7 @@ export interface TunnelOptions {
   readonly idleMs: number;
   readonly client: Connection;
   readonly upstream: Connection;
-  /** Called once, when both connections are closed or closing. */
+  /** Called once, at the end of the tunnel. Must close both connections. */
   readonly onEnd: (outcome: Outcome) => void;
 }
 
@@ -17,13 +17,13 @@ export interface TunnelOptions {
  * ```
  *            FIN of one side              FIN of the other
  *  open ─────────────────────▶ half open ─────────────────▶ ended
- *    └── a side closes or breaks, or idle for too long ──────▲
+ *    └── a side closes, or no byte for `idleMs` ─────────────▲
  * ```
- * Half open: the FIN went on behind the last byte, the other direction still flows.
+ * Half open: the FIN was passed on after the last byte, and the other direction still flows.
  */
 export class Tunnel extends TimerEntry {
   readonly #options: TunnelOptions;
-  /** From the client. */
+  /** Bytes received from the client. */
   receivedBytes = 0;
   #clientFinished = false;
   #upstreamFinished = false;
@@ -51,7 +51,7 @@ export class Tunnel extends TimerEntry {
     if (!target.write(bytes, 0, bytes.length)) source.pause();
   }
 
-  /** A slow reader took something: nobody is idle. */
+  /** A side took queued bytes, so the tunnel is not idle. */
   progressed(): void {
     this.#options.wheel.arm(this, this.#options.idleMs);
   }
@@ -78,7 +78,6 @@ export class Tunnel extends TimerEntry {
     this.#endIfDone();
   }
 
-  /** Its connection is gone: whoever hears of the end sends the other one the same way. */
   clientClosed(error: Error | undefined): void {
     this.#end(error ? cancelled : completed);
   }
@@ -101,7 +100,7 @@ export class Tunnel extends TimerEntry {
     if (this.#clientFinished && this.#upstreamFinished && isFlushed) this.#end(completed);
   }
 
-  /** Nobody listens to it any more. */
+  /** Ends the tunnel without calling `onEnd`. */
   release(): void {
     this.#isEnded = true;
     this.#options.wheel.forget(this);

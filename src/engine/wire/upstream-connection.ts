@@ -1,50 +1,95 @@
-/** One connection to an upstream: sends requests, reads answers and believes nothing that two readers could read differently. */
+/** One connection to an upstream: sends requests and reads responses. Rejects what two parsers could read differently. */
 
-import { failure, type Failure } from "../../pool/outcome.ts";
 import type { Address } from "../../net/address.ts";
-import type { ResponseReader, Progress } from "./http1/response-reader.ts";
+import { type Failure, failure } from "../../pool/outcome.ts";
+import type { Timeouts } from "../../proxy/route.ts";
+import { connectFailure, disconnectFailure } from "./attempt-failures.ts";
 import { Connection } from "./connection.ts";
-import { reportBug, disconnectFailure, connectFailure } from "./attempt-failures.ts";
-import type { WireContext } from "./context.ts";
-import type { RequestForwarder } from "./request-forwarder.ts";
+import type { Closable, WireContext } from "./context.ts";
+import type { Progress, ResponseExpectation, ResponseReader, ResponseSink } from "./http1/response-reader.ts";
 import type { ConnectHandler, WireSocket } from "./sockets.ts";
-import type { ConnectionPool } from "./connection-pool.ts";
+import type { Tunnel } from "./tunnel.ts";
+
+/** What a connection calls while it serves a request; implemented by the attempt runner. */
+export interface ConnectionUser {
+  readonly sink: ConnectionSink;
+  readonly timeouts: Timeouts;
+
+  /** The connection that `connectFor` started is open: the request can be sent. */
+  connectionOpened(connection: UpstreamConnection): void;
+  /** The send queue is empty. */
+  connectionFlushed(connection: UpstreamConnection): void;
+  /** Bytes of the response arrived. `sink` gets them next. */
+  bytesReceived(connection: UpstreamConnection): void;
+  /** The connection is closed, before the response was complete. The last call. */
+  connectionFailed(connection: UpstreamConnection, failure: Failure): void;
+}
+
+/** Receives the response to a request, or the bytes of its tunnel; implemented by the request forwarder. */
+export interface ConnectionSink extends ResponseSink {
+  /** Only if the whole request has arrived, the connection is reused after the response. */
+  readonly request: ResponseExpectation & { readonly isComplete: boolean };
+  /** Present after the protocol was switched. */
+  readonly tunnel: Tunnel | undefined;
+  /** The response is complete. The connection is checked in or closed already. */
+  responseComplete(): void;
+  /** An exception was thrown on a connection that serves the request, or has just served it. */
+  reportBug(error: unknown): void;
+}
+
+/** Where a connection waits between two requests; implemented by the connection pool. */
+export interface ConnectionHome {
+  readonly address: Address;
+  /**
+   * @param keepAliveSeconds of `Keep-Alive: timeout`; -1 if the upstream announced none
+   * @param maxAgeMs maximum age of a connection, of which `ageShare` is this one's; infinite by default
+   */
+  checkIn(connection: UpstreamConnection, keepAliveSeconds: number, maxAgeMs?: number): void;
+  /** The connection closes while it is idle. */
+  remove(connection: UpstreamConnection): void;
+  /** A connect timed out, and the system still works on it. */
+  connectAbandoned(): void;
+  /** The system is done with an abandoned connect. */
+  connectResolved(): void;
+}
 
 /**
  * ```
- *  connecting ──opened──▶ answer ──complete──▶ idle ──beginFor──▶ answer
- *      │ timeout            │  │ not reusable    │ FIN, bytes, timeout
- *      ▼                101 ▼  └──────▶ closed ◀─┘
+ *  connecting ──opened──▶ response ──complete──▶ idle ──beginFor──▶ response
+ *      │ timeout            │  │ not reusable      │ FIN, bytes, timeout
+ *      ▼                101 ▼  └──────▶ closed ◀───┘
  *  abandoned             tunnel ─────────▲
  * ```
- * Every way to `closed` during an exchange tells the relay why, once.
+ * Every way from `connecting` or `response` to `closed` calls `connectionFailed` once, except `abort` and an unusable
+ * connection after a complete response.
  */
-export class UpstreamConnection extends Connection implements ConnectHandler {
+export class UpstreamConnection extends Connection implements ConnectHandler, Closable {
   readonly #context: WireContext;
-  readonly #home: ConnectionPool;
-  /** Of the present answer, and of the last one after a failure. */
+  readonly #home: ConnectionHome;
+  /** Reads the current response. After a failure, `hasResponded` still needs the last one. */
   #reader: ResponseReader | undefined;
-  #forwarder: RequestForwarder | undefined;
-  #phase: "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed" = "connecting";
-  /** As it was when this connection began; another one since then means another way to judge certificates. */
+  #user: ConnectionUser | undefined;
+  #phase: "connecting" | "abandoned" | "idle" | "response" | "tunnel" | "closed" = "connecting";
+  /** The upstream's address when this connection was created. The pool drops it after a change, e.g. of TLS parameters. */
   readonly address: Address;
-  /** On the wheel's clock; and how much of the longest age is this one's, 0–1. */
+  /** Time of the wheel's clock. */
   openedAt = 0;
+  /** The share of the maximum age after which this connection closes, 0–1. */
   ageShare = 1;
-  /** Whether it has been idle before. */
+  /** Whether it has been idle. */
   isReused = false;
-  /** Neighbours among the idle ones, whose stack alone writes them. */
+  /** Neighbours in the pool's stack of idle connections. Only the stack writes them. */
   above: UpstreamConnection | undefined;
   below: UpstreamConnection | undefined;
 
-  constructor(context: WireContext, home: ConnectionPool) {
+  constructor(context: WireContext, home: ConnectionHome) {
     super();
     this.#context = context;
     this.#home = home;
-    this.address = home.upstream.address;
+    this.address = home.address;
   }
 
-  /** Whether any byte of the present answer has come. */
+  /** Whether a byte of the current response has arrived. */
   get hasResponded(): boolean {
     return this.#reader?.hasStarted === true;
   }
@@ -53,17 +98,17 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
     return this.#phase !== "connecting" && this.#phase !== "abandoned" && this.#phase !== "closed";
   }
 
-  /** Starts to connect for that relay, which hears `opened` or `failed`, never before this returns. */
-  connectFor(forwarder: RequestForwarder, connectMs: number): void {
-    this.#forwarder = forwarder;
+  /** Starts to connect. Calls the user's `connectionOpened` or `connectionFailed`, never before this returns. */
+  connectFor(user: ConnectionUser, connectMs: number): void {
+    this.#user = user;
     this.#context.wheel.arm(this, connectMs);
     this.#context.sockets.connect(this.address, this);
   }
 
-  /** That relay's request is sent next. */
-  beginFor(forwarder: RequestForwarder): void {
-    this.#forwarder = forwarder;
-    this.#phase = "answer";
+  /** Prepares for the response to the user's request, which is sent next. */
+  beginFor(user: ConnectionUser): void {
+    this.#user = user;
+    this.#phase = "response";
     this.#context.wheel.disarm(this);
     this.#reader = this.#context.readers.acquire();
     this.#reader.begin();
@@ -76,13 +121,13 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   override opened(socket: WireSocket): void {
     super.opened(socket);
     this.openedAt = this.#context.wheel.now;
-    this.#context.upstreams.add(this);
+    this.#context.upstreamConnections.add(this);
     if (this.#phase !== "connecting") return this.terminate();
-    if (this.#forwarder) {
-      this.beginFor(this.#forwarder);
-      this.#forwarder.attempts.connectionOpened(this);
+    if (this.#user) {
+      this.beginFor(this.#user);
+      this.#user.connectionOpened(this);
     } else {
-      // Its client left meanwhile; the next one need not wait.
+      // The client has left. The next request need not wait for a connect.
       this.#phase = "idle";
       this.isReused = true;
       this.#home.checkIn(this, -1);
@@ -94,39 +139,39 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
     this.#fail(connectFailure(code));
   }
 
-  /** Until its answer begins the upstream has this long to do its part: to answer, or to take more of the request. */
+  /** Before the response: the upstream has this long to respond, or to take more of the request. */
   expectWithin(delayMs: number): void {
-    if (this.#phase === "answer" && !this.#inBody) this.#context.wheel.arm(this, delayMs);
+    if (this.#phase === "response" && !this.#inBody) this.#context.wheel.arm(this, delayMs);
   }
 
-  /** It is the client's turn again. */
+  /** Nothing is expected from the upstream: the client must send more. */
   expectNothing(): void {
     this.expectWithin(Infinity);
   }
 
   received(chunk: Buffer): void {
-    const forwarder = this.#forwarder;
+    const user = this.#user;
     const reader = this.#reader;
     switch (this.#phase) {
-      case "answer":
-        forwarder?.attempts.pair.switchToConnection(this);
-        if (forwarder && reader) this.#act(forwarder, reader, reader.read(forwarder, chunk));
+      case "response":
+        user?.bytesReceived(this);
+        if (user && reader) this.#advance(user, reader, reader.read(user.sink, chunk));
         return;
       case "tunnel":
-        return forwarder?.tunnel?.fromUpstream(chunk);
+        return user?.sink.tunnel?.fromUpstream(chunk);
       case "idle":
-        // Bytes that nobody asked for must never become part of the next answer.
+        // Unrequested bytes must never become part of the next response.
         return this.close();
     }
   }
 
-  #act(forwarder: RequestForwarder, reader: ResponseReader, progress: Progress): void {
-    if (this.#forwarder !== forwarder) return;
+  #advance(user: ConnectionUser, reader: ResponseReader, progress: Progress): void {
+    if (this.#user !== user) return;
     switch (progress) {
       case "more":
-        return reader.inBody ? this.#awaitBody(forwarder) : undefined;
+        return reader.inBody ? this.#expectBody(user) : undefined;
       case "complete":
-        return this.#complete(forwarder, reader);
+        return this.#complete(user, reader);
       case "switched":
         this.#context.wheel.disarm(this);
         this.#phase = "tunnel";
@@ -138,38 +183,38 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
     }
   }
 
-  /** While the client is slower than the upstream, silence is not the upstream's fault. */
-  #awaitBody(forwarder: RequestForwarder): void {
+  /** While the client's backpressure pauses the connection, silence is not the upstream's fault. */
+  #expectBody(user: ConnectionUser): void {
     if (this.isPaused) this.#context.wheel.disarm(this);
-    else this.#context.wheel.arm(this, forwarder.attempts.timeouts.bodyIdleMs);
+    else this.#context.wheel.arm(this, user.timeouts.bodyIdleMs);
   }
 
   override resume(): void {
     super.resume();
-    if (this.#phase === "answer" && this.#inBody && this.#forwarder) this.#awaitBody(this.#forwarder);
+    if (this.#phase === "response" && this.#inBody && this.#user) this.#expectBody(this.#user);
   }
 
-  #complete(forwarder: RequestForwarder, reader: ResponseReader): void {
-    this.#forwarder = undefined;
-    if (reader.keepsAlive && forwarder.request.isComplete && this.isFlushed) {
+  #complete(user: ConnectionUser, reader: ResponseReader): void {
+    this.#user = undefined;
+    if (reader.keepsAlive && user.sink.request.isComplete && this.isFlushed) {
       super.resume();
       this.#phase = "idle";
       this.isReused = true;
       this.#reader = undefined;
       this.#context.readers.release(reader);
-      this.#home.checkIn(this, reader.keepAliveSeconds, forwarder.attempts.timeouts.connectionAgeMs);
+      this.#home.checkIn(this, reader.keepAliveSeconds, user.timeouts.connectionAgeMs);
     } else this.close();
     try {
-      forwarder.responseComplete();
+      user.sink.responseComplete();
     } catch (error) {
-      reportBug(forwarder, error, this.#context.setting.log);
+      user.sink.reportBug(error);
     }
   }
 
   ended(): void {
-    if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.upstreamFinished();
-    if (this.#phase === "answer" && this.#forwarder && this.#reader?.ended())
-      return this.#complete(this.#forwarder, this.#reader);
+    if (this.#phase === "tunnel") return this.#user?.sink.tunnel?.upstreamFinished();
+    if (this.#phase === "response" && this.#user && this.#reader?.ended())
+      return this.#complete(this.#user, this.#reader);
     if (this.#phase === "idle") return this.close();
     this.#fail(disconnectFailure(this.#inBody, "FIN"));
   }
@@ -177,73 +222,73 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   closed(error: Error | undefined): void {
     this.isClosed = true;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
-    if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.upstreamClosed(error);
+    if (this.#phase === "tunnel") return this.#user?.sink.tunnel?.upstreamClosed(error);
     this.#fail(disconnectFailure(this.#inBody, error?.message ?? "closed"));
   }
 
   override handlerThrew(error: Error): void {
-    const forwarder = this.#forwarder;
+    const user = this.#user;
     this.terminate();
-    reportBug(forwarder, error, this.#context.setting.log);
+    if (user) user.sink.reportBug(error);
+    else this.#context.options.log.bug(error, "");
   }
 
   override expired(): void {
     switch (this.#phase) {
       case "connecting":
-        this.#home.abandoned += 1;
+        this.#home.connectAbandoned();
         this.#fail(failure("connect", "connect_timeout"));
         this.#phase = "abandoned";
         return;
-      case "answer":
+      case "response":
         return this.#fail(this.#inBody ? failure("body", "body_timeout") : failure("head", "head_timeout"));
       case "idle":
         return this.close();
     }
   }
 
-  /** For a drain: between two requests it can go. */
   closeIfIdle(): void {
     if (this.#phase === "idle") this.close();
   }
 
   override close(): void {
-    this.#leave();
+    this.#detach();
     super.close();
   }
 
   override terminate(): void {
-    this.#leave();
+    this.#detach();
     super.terminate();
   }
 
-  /** The relay needs it no more, whatever it was doing. */
+  /** The user no longer needs the connection. A connect continues, so that the connection can become idle. */
   abort(): void {
-    if (this.#phase === "connecting") this.#forwarder = undefined;
+    if (this.#phase === "connecting") this.#user = undefined;
     else this.terminate();
   }
 
   protected override progressed(): void {
-    if (this.#phase === "tunnel") this.#forwarder?.tunnel?.progressed();
-    else if (this.#forwarder) this.expectWithin(this.#forwarder.attempts.timeouts.bodyIdleMs);
+    if (this.#phase === "tunnel") this.#user?.sink.tunnel?.progressed();
+    else if (this.#user) this.expectWithin(this.#user.timeouts.bodyIdleMs);
   }
 
   protected override flushed(): void {
-    this.#forwarder?.upstreamFlushed(this);
+    this.#user?.connectionFlushed(this);
   }
 
   #fail(failed: Failure): void {
-    const forwarder = this.#forwarder;
+    const user = this.#user;
     this.terminate();
-    forwarder?.attempts.failed(failed, this);
+    user?.connectionFailed(this, failed);
   }
 
-  /** At once, however long its socket takes to close: nobody may take it any more. */
-  #leave(): void {
-    this.#context.upstreams.delete(this);
+  /** Takes the connection out of the pool and the wheel at once, however long its socket takes to close. */
+  #detach(): void {
+    this.#context.upstreamConnections.delete(this);
     if (this.#phase === "idle") this.#home.remove(this);
-    if (this.#phase === "abandoned") this.#home.abandoned -= 1;
+    if (this.#phase === "abandoned") this.#home.connectResolved();
     this.#context.wheel.forget(this);
-    this.#forwarder = undefined;
+    this.#user = undefined;
     this.#phase = "closed";
   }
 }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { startDashboard } from "../../../src/dashboard/dashboard.ts";
 import { runtime } from "../../../src/runtime/bun.ts";
-import { type AdminStandIn, startAdminStandIn } from "../../support/fake-admin-api.ts";
+import { type FakeAdminApi, startFakeAdminApi } from "../../support/fake-admin-api.ts";
 import { retriedRequest, someRequest } from "../../support/requests-fixture.ts";
 import { until } from "../../support/wait.ts";
 
@@ -11,8 +11,8 @@ afterEach(async () => {
   for (const close of open.splice(0).toReversed()) await close();
 });
 
-async function scene(): Promise<{ admin: AdminStandIn; base: string }> {
-  const admin = await startAdminStandIn();
+async function scene(): Promise<{ admin: FakeAdminApi; base: string }> {
+  const admin = await startFakeAdminApi();
   open.push(() => admin.close());
   const where = { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url };
   const dashboard = await startDashboard(where, runtime);
@@ -31,7 +31,7 @@ interface News {
   readonly error: string | null;
 }
 
-/** Everything that a tail has told so far. */
+/** All messages of a tail so far. */
 async function tail(address: string): Promise<{ news: News[]; leave(): Promise<void> }> {
   const response = await fetch(address);
   expect(response.headers.get("content-type")).toBe("text/event-stream");
@@ -61,18 +61,18 @@ async function tail(address: string): Promise<{ news: News[]; leave(): Promise<v
   return { news, leave };
 }
 
-describe("the page of requests", () => {
-  test("asks the admin API for what its address says, and shows it as links to the explanations", async () => {
+describe("the requests page", () => {
+  test("queries the admin API with the filter of its address, and links each row to its explanation", async () => {
     const { admin, base } = await scene();
     const { status, text } = await page(`${base}/requests?which=failed&pool=main&status=5xx`);
     expect(status).toBe(200);
-    expect(admin.desk.queries).toEqual(["list which=failed&pool=main&status=5xx&limit=50"]);
+    expect(admin.requestsApi.queries).toEqual(["list which=failed&pool=main&status=5xx&limit=50"]);
     expect(text).toContain('href="/requests/6f1e0c2a-00005b"');
     expect(text).toContain("queue_timeout");
     expect(text).not.toContain("hx-sse:connect");
   });
 
-  test("is a list with a form and a link to load it again where there is no script", async () => {
+  test("is a list with a form and a refresh link without scripts", async () => {
     const { base } = await scene();
     const { text } = await page(`${base}/requests`);
     expect(text).toContain('<form class="request-filters" method="get" action="/requests"');
@@ -80,34 +80,34 @@ describe("the page of requests", () => {
     expect(text.match(/<li class="request"/g)).toHaveLength(40);
   });
 
-  test("says where to send a first request", async () => {
+  test("shows the address for a first request", async () => {
     const { admin, base } = await scene();
-    admin.desk.requests = [];
-    expect((await page(`${base}/requests`)).text).toContain(`No requests yet: send one to ${admin.url}.`);
+    admin.requestsApi.requests = [];
+    expect((await page(`${base}/requests`)).text).toContain(`No requests yet. Send one to ${admin.url}.`);
     const { text } = await page(`${base}/requests?method=PUT`);
-    expect(text).toContain("No request that is remembered matches this filter.");
+    expect(text).toContain("No recorded request matches this filter.");
   });
 
-  test("pages back, and leads to the newest again", async () => {
+  test("links to older requests, and back to the newest", async () => {
     const { admin, base } = await scene();
-    admin.desk.requests = Array.from({ length: 120 }, (_, index) => someRequest(120 - index));
+    admin.requestsApi.requests = Array.from({ length: 120 }, (_, index) => someRequest(120 - index));
     expect((await page(`${base}/requests`)).text).toContain('href="/requests?before=71"');
     const { text } = await page(`${base}/requests?before=71`);
     expect(text).toContain('href="/requests?before=21"');
     expect(text).toContain('<a href="/requests">Newest</a>');
   });
 
-  test("repeats what the admin API says of a filter that makes no sense", async () => {
+  test("shows the admin API's error for an invalid filter", async () => {
     const { base } = await scene();
     const { status, text } = await page(`${base}/requests?status=teapot`);
     expect(status).toBe(422);
     expect(text).toContain("status must be a number or a class like 4xx");
   });
 
-  test("tells an older balancer, a refused role and an admin API that is away apart", async () => {
+  test("distinguishes an older balancer, a refused role and an unreachable admin API", async () => {
     const { admin, base } = await scene();
     const response = (status: number, detail: string) => {
-      admin.answer = (request, response) => {
+      admin.respond = (request, response) => {
         const isOurs = request.url?.startsWith("/api/requests") ?? false;
         response.writeHead(isOurs ? status : 200, { "content-type": "application/json" });
         const me = { kind: "anybody", name: null, role: "admin", login: false };
@@ -115,29 +115,29 @@ describe("the page of requests", () => {
       };
     };
     response(404, "There is nothing here.");
-    expect((await page(`${base}/requests`)).text).toContain("it is of an older version than this dashboard");
+    expect((await page(`${base}/requests`)).text).toContain("it is older than this dashboard");
     response(403, "This asks for the role operator.");
     const refused = await page(`${base}/requests`);
     expect(refused).toMatchObject({ status: 422 });
-    expect(refused.text).toContain("The requests cannot be read: This asks for the role operator.");
+    expect(refused.text).toContain("Cannot read the requests: This asks for the role operator.");
     await admin.close();
     const away = await page(`${base}/requests`);
     expect(away.status).toBe(502);
-    expect(away.text).toContain("The requests cannot be read: connection refused.");
+    expect(away.text).toContain("Cannot read the requests: connection refused.");
   });
 });
 
 describe("the explanation of a request", () => {
-  test("has the account, both attempts, both choices and the ids", async () => {
+  test("contains the account, both attempts, both selections and the ids", async () => {
     const { admin, base } = await scene();
-    admin.desk.requests.unshift(retriedRequest(101, { requestId: "shop/cart:1" }));
+    admin.requestsApi.requests.unshift(retriedRequest(101, { requestId: "shop/cart:1" }));
     const { status, text } = await page(`${base}/requests/${encodeURIComponent("shop/cart:1")}`);
     expect(status).toBe(200);
-    for (const words of [
-      ...["It was tried again at localhost:8083", "failed while connecting: connect_refused", "answered 200"],
+    for (const expected of [
+      ...["It was tried again at localhost:8083", "failed while connecting: connect_refused", "response 200"],
       ...["after connect_refused", "tried before", "shop/cart:1", "4bf92f3577b34da6a3ce929d0e0e4736"],
     ]) {
-      expect(text).toContain(words);
+      expect(text).toContain(expected);
     }
     expect(text.match(/data-chosen="yes"/g)).toHaveLength(2);
     expect(text).not.toContain("style=");
@@ -149,11 +149,11 @@ describe("the explanation of a request", () => {
     expect([response.status, response.headers.get("location")]).toEqual([303, "/requests/shop%2Fcart"]);
   });
 
-  test("of one that is not kept says which are", async () => {
+  test("of an unknown request states how many are kept", async () => {
     const { base } = await scene();
-    const { status, text } = await page(`${base}/requests/nobody-1`);
+    const { status, text } = await page(`${base}/requests/unknown-1`);
     expect(status).toBe(404);
-    expect(text).toContain("This request is not remembered");
+    expect(text).toContain("Request not found");
     expect(text).toContain("The last 1,000 requests are kept");
   });
 });
@@ -166,73 +166,73 @@ describe("the dry run", () => {
       body: new URLSearchParams(fields).toString(),
     });
 
-  test("asks the admin API and names the upstream, the score and why the others are out", async () => {
+  test("shows the upstream, the score and why the others are unavailable", async () => {
     const { admin, base } = await scene();
     const response = await ask(base, { host: "shop.example", target: "/cart", headers: "Cookie: a=1" });
     const text = await response.text();
     expect(response.status).toBe(200);
-    expect(admin.desk.asked).toEqual([
+    expect(admin.requestsApi.dryRuns).toEqual([
       {
         ...{ method: "GET", host: "shop.example", target: "/cart", clientAddress: "127.0.0.1" },
         headers: { cookie: "a=1" },
       },
     ]);
-    for (const words of [
+    for (const expected of [
       "It would go to",
       "localhost:8083",
       "5,260",
       "draining, set by ann",
       "Nothing was sent",
     ]) {
-      expect(text).toContain(words);
+      expect(text).toContain(expected);
     }
   });
 
-  test("does not ask what cannot be asked, and keeps what was typed", async () => {
+  test("sends no invalid request, and keeps the form's values", async () => {
     const { admin, base } = await scene();
     const response = await ask(base, { host: "", target: "/kept" });
     const text = await response.text();
     expect(response.status).toBe(422);
-    expect(text).toContain("Cannot ask: the host is missing.");
+    expect(text).toContain("Cannot start the dry run: the host is missing.");
     expect(text).toContain('value="/kept"');
-    expect(admin.desk.asked).toEqual([]);
+    expect(admin.requestsApi.dryRuns).toEqual([]);
   });
 });
 
 describe("the live tail", () => {
   const rows = (news: readonly News[]) => news.map((each) => each.rows).join("");
 
-  test("begins with the latest, brings what comes, and counts what could not be carried", async () => {
+  test("starts with the latest requests, streams new ones and counts dropped ones", async () => {
     const { admin, base } = await scene();
     const { news } = await tail(`${base}/live/requests?pool=main`);
     await until(() => rows(news).includes("request-100-"), "the latest");
-    expect(admin.desk.queries).toEqual(["stream pool=main", "list which=recent&pool=main&limit=50"]);
-    admin.desk.arrive(retriedRequest(101));
-    admin.desk.miss(7);
+    expect(admin.requestsApi.queries).toEqual(["stream pool=main", "list which=recent&pool=main&limit=50"]);
+    admin.requestsApi.add(retriedRequest(101));
+    admin.requestsApi.sendMissed(7);
     await until(() => rows(news).includes("request-101-"), "the new request");
     await until(() => news.some(({ missed }) => missed === 7), "the count of what was missed");
-    expect(news.filter(({ error: trouble }) => trouble !== null)).toEqual([]);
+    expect(news.filter(({ error }) => error !== null)).toEqual([]);
   });
 
-  test("says that the balancer is away, and goes on when it is back", async () => {
+  test("reports that the balancer is unreachable, and continues when it is back", async () => {
     const { admin, base } = await scene();
     const { news } = await tail(`${base}/live/requests`);
-    await until(() => admin.desk.streams === 1, "the stream");
-    admin.desk.leave();
-    await until(() => news.some(({ error: trouble }) => trouble !== null), "the trouble");
-    admin.desk.back();
-    await until(() => admin.desk.streams === 1, "the next stream");
-    admin.desk.arrive(someRequest(102));
+    await until(() => admin.requestsApi.streams === 1, "the stream");
+    admin.requestsApi.disconnect();
+    await until(() => news.some(({ error }) => error !== null), "the error");
+    admin.requestsApi.reconnect();
+    await until(() => admin.requestsApi.streams === 1, "the next stream");
+    admin.requestsApi.add(someRequest(102));
     await until(() => rows(news).includes("request-102-"), "what came after it");
     expect(news.at(-1)?.error).toBeNull();
   });
 
-  test("shows no more at a time than can be read", async () => {
+  test("limits the rows of one message", async () => {
     const { admin, base } = await scene();
-    admin.desk.requests = [];
+    admin.requestsApi.requests = [];
     const { news } = await tail(`${base}/live/requests`);
-    await until(() => admin.desk.streams === 1, "the stream");
-    for (let seq = 1; seq <= 1_000; seq++) admin.desk.arrive(someRequest(seq));
+    await until(() => admin.requestsApi.streams === 1, "the stream");
+    for (let seq = 1; seq <= 1_000; seq++) admin.requestsApi.add(someRequest(seq));
     await until(() => rows(news).includes("request-1000-"), "the newest");
     const shown = rows(news).match(/<li class="request"/g)?.length ?? 0;
     const missed = news.reduce((sum, each) => sum + each.missed, 0);
@@ -240,15 +240,15 @@ describe("the live tail", () => {
     expect(missed).toBeGreaterThanOrEqual(500);
   });
 
-  test("lets go of the admin side when its viewer leaves", async () => {
+  test("closes the admin API's stream when its viewer leaves", async () => {
     const { admin, base } = await scene();
     const { leave } = await tail(`${base}/live/requests`);
-    await until(() => admin.desk.streams === 1, "the stream");
+    await until(() => admin.requestsApi.streams === 1, "the stream");
     await leave();
-    await until(() => admin.desk.streams === 0, "its end");
+    await until(() => admin.requestsApi.streams === 0, "its end");
   });
 
-  test("is refused to more viewers than there can be, and allowed again when one leaves", async () => {
+  test("rejects viewers above the limit, and admits one when another leaves", async () => {
     const { base } = await scene();
     const tails = await Promise.all(Array.from({ length: 50 }, () => tail(`${base}/live/requests`)));
     expect((await fetch(`${base}/live/requests`)).status).toBe(503);
@@ -257,6 +257,6 @@ describe("the live tail", () => {
       const response = await fetch(`${base}/live/requests`);
       await response.body?.cancel();
       return response.status === 200;
-    }, "a free place");
+    }, "a free slot");
   });
 });

@@ -7,10 +7,10 @@ import { type TailClient, LiveTails } from "../../../src/dashboard/requests/live
 import type { RequestList } from "../../../src/requests/recent-requests.ts";
 import { FakeTime } from "../../support/fake-time.ts";
 
-test("a list that comes after its stream has ended does not hide that nobody follows", async () => {
+test("a list that arrives after its stream has ended does not hide the error", async () => {
   const time = new FakeTime();
   const followed: RequestListener[] = [];
-  const lists: ((told: AdminResult<RequestList>) => void)[] = [];
+  const lists: ((result: AdminResult<RequestList>) => void)[] = [];
   const client: TailClient = {
     follow: (_, listener) => {
       followed.push(listener);
@@ -26,9 +26,9 @@ test("a list that comes after its stream has ended does not hide that nobody fol
   followed[0]?.ended(undefined);
   lists[0]?.({ value: { requests: [], sampled: false } });
   await time.advance(500);
-  expect(await news()).toContain('"error":"the balancer has ended the stream"');
+  expect(await news()).toContain('"error":"the balancer closed the stream"');
   await time.advance(500);
-  expect(await news()).toContain('"error":"the balancer has ended the stream"');
+  expect(await news()).toContain('"error":"the balancer closed the stream"');
   followed[1]?.opened();
   lists[1]?.({ value: { requests: [], sampled: false } });
   await time.advance(500);

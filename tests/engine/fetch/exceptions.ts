@@ -1,12 +1,14 @@
-/** The laws that the fetch engine cannot keep, and why. The README's table of its limits is checked against this. */
+/** The laws that the fetch engine fails, and why. `scripts/engine-docs.ts` writes them into `docs/engines.md`. */
 
 import type { Exceptions } from "../../laws/engine-laws.ts";
 
 export const fetchExceptions: Exceptions = {
-  "keeps the target's bytes": "the listener normalises URLs",
-  "keeps names' case, order, duplicates and bytes above 0x7f, and invents no field":
-    "fields pass through a Headers object",
-  "keeps Content-Length framing of large answers": "the listener sends streamed bodies chunked",
-  "passes 103 Early Hints and trailers": "the fetch client hides them",
-  "answers pipelined requests in order": "the listener closes on a second pipelined request",
+  "forwards the request target byte for byte": "the runtime's HTTP server normalizes URLs",
+  "keeps the case, order, duplicates and bytes above 0x7f of headers, and adds none of its own":
+    "headers pass through a Headers object, which normalizes them",
+  "keeps the Content-Length framing of large responses":
+    "the runtime's HTTP server sends streamed bodies chunked",
+  "forwards 103 Early Hints and trailers": "fetch() does not expose them",
+  "responds to pipelined requests in order":
+    "the runtime's HTTP server closes the connection on a second pipelined request",
 };

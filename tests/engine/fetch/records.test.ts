@@ -5,8 +5,8 @@ import { refusalResponse } from "../../../src/engine/fetch/local-replies.ts";
 import { newByteCounts } from "../../../src/engine/fetch/request-context.ts";
 import type { RequestContext } from "../../../src/engine/fetch/request-context.ts";
 import { refusal } from "../../../src/proxy/refusal.ts";
-import { ask } from "../../support/raw-client.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { sendRequest } from "../../support/raw-client.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 
 function startEcho() {
@@ -19,19 +19,19 @@ function startEcho() {
 }
 
 describe("the fetch engine's records", () => {
-  test("say 400 where the upstream agreed to a WebSocket that the client did not ask for well", async () => {
+  test("have status 400 if the upstream accepted a WebSocket whose client handshake was malformed", async () => {
     const echo = startEcho();
-    const set = await stage(fetchEngine, { ports: [echo.port ?? 0] });
+    const fixture = await startEngine(fetchEngine, { ports: [echo.port ?? 0] });
     try {
-      const fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-      const response = await ask(set.port, `GET /chat HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+      const headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+      const response = await sendRequest(fixture.port, `GET /chat HTTP/1.1\r\nHost: a\r\n${headers}\r\n`);
       expect(response.status).toBe(400);
-      await until(() => set.records.length > 0);
-      expect(set.records).toMatchObject([{ target: "/chat", status: 400, isClientGone: false }]);
-      expect(set.records[0]?.bytesOut).toBe(response.body.length);
-      expect(set.records[0]?.attempts).toMatchObject([{ outcome: "cancelled" }]);
+      await until(() => fixture.records.length > 0);
+      expect(fixture.records).toMatchObject([{ target: "/chat", status: 400, isClientGone: false }]);
+      expect(fixture.records[0]?.bytesOut).toBe(response.body.length);
+      expect(fixture.records[0]?.attempts).toMatchObject([{ outcome: "cancelled" }]);
     } finally {
-      set.close();
+      fixture.close();
       await echo.stop(true);
     }
   });

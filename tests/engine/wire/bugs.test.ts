@@ -8,9 +8,9 @@ import { systemClock } from "../../../src/lib/clock.ts";
 import { seededRandom } from "../../../src/lib/random.ts";
 import { FaultInjection } from "../../../src/fault/fault.ts";
 import { Upstream } from "../../../src/pool/upstream.ts";
-import { answerWith, type Origin, startOrigin } from "../../support/origin.ts";
-import { ask, RawClient } from "../../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../../support/engine-fixture.ts";
+import { respondWith, type Origin, startOrigin } from "../../support/origin.ts";
+import { sendRequest, RawClient } from "../../support/raw-client.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../../support/engine-fixture.ts";
 import { testLimits } from "../../support/upstreams.ts";
 import { until } from "../../support/wait.ts";
 import { get } from "./fixture.ts";
@@ -22,10 +22,10 @@ test.each([
   "a bug of ours at the end of an attempt is told, and leaves no client hanging, on %s",
   async (_, engine) => {
     const origin = await startOrigin(({ target }, socket) => {
-      socket.write(target === "/cut" ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok" : answerWith("ok"));
+      socket.write(target === "/cut" ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok" : respondWith("ok"));
       if (target === "/cut") socket.end();
     });
-    const set = await stage(engine, { ports: [origin.port], retries: 0 });
+    const set = await startEngine(engine, { ports: [origin.port], retries: 0 });
     const { ended } = set;
     try {
       for (const target of ["/whole", "/cut"]) {
@@ -37,7 +37,7 @@ test.each([
         client.send(get(target));
         await until(() => client.isClosed, "the client to be let go");
         expect(String(set.bugs.pop())).toContain(`a bug at the end of ${target}`);
-        expect((await ask(set.port, get("/next"))).body.toString()).toBe("ok");
+        expect((await sendRequest(set.port, get("/next"))).body.toString()).toBe("ok");
       }
       await until(() => set.listener.active() === 0, "nothing to be under way");
     } finally {
@@ -52,8 +52,8 @@ function faultySockets() {
   const fault = { isLeft: false };
   const sockets: Sockets = {
     ...nodeSockets,
-    connect(address, owner) {
-      if (!fault.isLeft) return nodeSockets.connect(address, owner);
+    connect(address, handler) {
+      if (!fault.isLeft) return nodeSockets.connect(address, handler);
       fault.isLeft = false;
       throw new Error("a bug of the timers' side");
     },
@@ -62,19 +62,19 @@ function faultySockets() {
 }
 
 interface FaultScene {
-  readonly set: Stage;
+  readonly set: EngineFixture;
   readonly origin: Origin;
   readonly fault: { isLeft: boolean };
   readonly client: () => Promise<RawClient>;
 }
 
 /** One request meets the bug outside of its own sockets' events, and others go on. */
-async function meetsBug(options: Partial<StageOptions>, act: (scene: FaultScene) => Promise<void>) {
+async function meetsBug(options: Partial<EngineFixtureOptions>, act: (scene: FaultScene) => Promise<void>) {
   const { fault, engine } = faultySockets();
   const origin = await startOrigin(({ target }, socket) => {
-    if (target !== "/held") socket.write(answerWith("ok"));
+    if (target !== "/held") socket.write(respondWith("ok"));
   });
-  const set = await stage(engine, { ports: [origin.port], retries: 0, ...options });
+  const set = await startEngine(engine, { ports: [origin.port], retries: 0, ...options });
   const clients: RawClient[] = [];
   const client = async () => {
     const one = await RawClient.connect(set.port);
@@ -84,7 +84,7 @@ async function meetsBug(options: Partial<StageOptions>, act: (scene: FaultScene)
   try {
     await act({ set, origin, fault, client });
     expect(set.bugs.map(String)).toEqual(["Error: a bug of the timers' side"]);
-    expect((await ask(set.port, get("/next"))).body.toString()).toBe("ok");
+    expect((await sendRequest(set.port, get("/next"))).body.toString()).toBe("ok");
     for (const one of clients) one.destroy();
     await until(() => set.listener.active() === 0, "nothing to be under way");
     expect(set.pool.upstreams[0]?.inFlight).toBe(0);
@@ -104,8 +104,8 @@ test("a bug when a rehearsal's delay is over costs that request alone", () =>
     const [one, other] = [await client(), await client()];
     one.send(get());
     other.send(get());
-    expect((await one.answer()).status).toBe(500);
-    expect((await other.answer()).status).toBe(200);
+    expect((await one.readResponse()).status).toBe(500);
+    expect((await other.readResponse()).status).toBe(200);
   }));
 
 test("a bug when a queued request's turn comes costs that request alone", () =>
@@ -122,8 +122,8 @@ test("a bug when a queued request's turn comes costs that request alone", () =>
       }
       fault.isLeft = true;
       held.destroy();
-      expect((await waiting[0]?.answer())?.status).toBe(500);
-      expect((await waiting[1]?.answer())?.status).toBe(200);
+      expect((await waiting[0]?.readResponse())?.status).toBe(500);
+      expect((await waiting[1]?.readResponse())?.status).toBe(200);
     },
   ));
 
@@ -138,13 +138,13 @@ test("a bug when a second attempt is made costs that request alone", () =>
     held.send(get("/held"));
     await until(() => origin.requests.length === 1, "the first attempt");
     fault.isLeft = true;
-    expect((await held.answer()).status).toBe(500);
+    expect((await held.readResponse()).status).toBe(500);
     await spare.close();
   }));
 
 test("a bug when a client's time is up costs that client alone", async () => {
-  const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-  const set = await stage(wireEngine, {
+  const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+  const set = await startEngine(wireEngine, {
     ports: [origin.port],
     retries: 0,
     clientTimeouts: { bodyIdleMs: 100 },
@@ -159,7 +159,9 @@ test("a bug when a client's time is up costs that client alone", async () => {
     const stalled = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
     one.send(stalled);
     other.send(stalled);
-    expect([(await one.answer()).status, (await other.answer()).status].toSorted()).toEqual([408, 500]);
+    expect([(await one.readResponse()).status, (await other.readResponse()).status].toSorted()).toEqual([
+      408, 500,
+    ]);
     expect(set.bugs.map(String)).toEqual(["Error: a bug at a deadline"]);
     await until(() => set.listener.active() === 0, "nothing to be under way");
   } finally {

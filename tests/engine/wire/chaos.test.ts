@@ -6,7 +6,7 @@ import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { type Random, randomIndex, seededRandom } from "../../../src/lib/random.ts";
 import { type ReceivedRequest, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 
 const clients = 24;
@@ -97,7 +97,7 @@ test.each([
   "any mix of good, bad and broken origins and hurried clients ends well, on %s",
   async (_, engine) => {
     const origins = await Promise.all([1, 2, 3].map(() => startOrigin(answer)));
-    const set = await stage(engine, {
+    const set = await startEngine(engine, {
       ports: origins.map(({ port }) => port),
       retries: 2,
       timeouts: { headMs: 2_000, bodyIdleMs: 2_000 },
@@ -123,8 +123,8 @@ test.each([
           continue;
         }
         for (const { kind, expected } of plans) {
-          let got = await client.answer("GET", 15_000).catch(() => undefined);
-          if (got?.status === 103) got = await client.answer("GET", 15_000).catch(() => undefined);
+          let got = await client.readResponse("GET", 15_000).catch(() => undefined);
+          if (got?.status === 103) got = await client.readResponse("GET", 15_000).catch(() => undefined);
           if (got?.status === 200) {
             expect(got.body.toString() === expected).toBe(true);
             seen.right += 1;
@@ -132,7 +132,7 @@ test.each([
             expect([kind, got.status]).toEqual([kind, 502]);
             seen.failed += 1;
           } else seen.cut += 1;
-          if (!got || got.field("connection") === "close") {
+          if (!got || got.header("connection") === "close") {
             if (!got) expect(lastOnes.has(kind) || client.isClosed).toBe(true);
             client.destroy();
             client = await RawClient.connect(set.port);

@@ -4,17 +4,19 @@ import { nodeSockets } from "../../../src/engine/wire/node.ts";
 import type { ClientSocketHandler, Sockets, WireSocket } from "../../../src/engine/wire/sockets.ts";
 
 /** @param wrap what a client's owner is given in place of its socket; may also change what the owner hears */
-export function clientSockets(wrap: (socket: WireSocket, owner: ClientSocketHandler) => WireSocket): Sockets {
+export function clientSockets(
+  wrap: (socket: WireSocket, handler: ClientSocketHandler) => WireSocket,
+): Sockets {
   return {
     ...nodeSockets,
     listen: (options) =>
       nodeSockets.listen({
         ...options,
         accept(address) {
-          const owner = options.accept(address);
-          const opened = owner.opened.bind(owner);
-          owner.opened = (socket) => opened(wrap(socket, owner));
-          return owner;
+          const handler = options.accept(address);
+          const opened = handler.opened.bind(handler);
+          handler.opened = (socket) => opened(wrap(socket, handler));
+          return handler;
         },
       }),
   };

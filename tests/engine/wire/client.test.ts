@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
-import { answerWith } from "../../support/origin.ts";
+import { respondWith } from "../../support/origin.ts";
 import { until } from "../../support/wait.ts";
 import { get, post, wireScene } from "./fixture.ts";
 import { refusedCases } from "./http1/strictness.ts";
 
-const ok = () => answerWith("ok");
+const ok = () => respondWith("ok");
 
 test("a port that is in use is an error with the system's code", () =>
   wireScene(
@@ -28,10 +28,10 @@ describe("a client's connection", () => {
       async ({ origin, client, stage }) => {
         for (const { name, request, status } of refusedCases) {
           const one = await client();
-          const response = await one.send(`${request}${get("/smuggled")}`).answer();
+          const response = await one.send(`${request}${get("/smuggled")}`).readResponse();
           expect([name, response.status]).toEqual([name, status]);
-          expect(response.field("connection")).toBe("close");
-          expect(response.field("proxy-status")).toContain("evenkeel; error=http_request_error");
+          expect(response.header("connection")).toBe("close");
+          expect(response.header("proxy-status")).toContain("evenkeel; error=http_request_error");
           await until(() => one.isEnded, `the end after ${name}`);
           expect(one.received.length).toBe(0);
         }
@@ -43,7 +43,7 @@ describe("a client's connection", () => {
 
   test("gets the answers to pipelined requests in order, own ones and bodies among them", () =>
     wireScene(
-      ({ target, body }, socket) => void socket.write(answerWith(`${target} ${body.toString()}`)),
+      ({ target, body }, socket) => void socket.write(respondWith(`${target} ${body.toString()}`)),
       async ({ client }) => {
         const one = await client();
         const chunked =
@@ -52,28 +52,29 @@ describe("a client's connection", () => {
           get("/1") + post("body") + chunked + get("/2") + "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n" + get("/3"),
         );
         for (const expected of ["/1 ", "/ body", "/c abc", "/2 "]) {
-          expect((await one.answer()).body.toString()).toBe(expected);
+          expect((await one.readResponse()).body.toString()).toBe(expected);
         }
-        expect((await one.answer()).status).toBe(405);
+        expect((await one.readResponse()).status).toBe(405);
         await until(() => one.isEnded);
       },
     ));
 
   test("may send thousands of requests ahead", () =>
     wireScene(
-      ({ target }, socket) => void socket.write(answerWith(target)),
+      ({ target }, socket) => void socket.write(respondWith(target)),
       async ({ client, stage }) => {
         const one = await client();
         const count = 5_000;
         one.send(Array.from({ length: count }, (_, i) => get(`/${i}`)).join(""));
         await until(() => stage.ended.length === count, "all answers", 15_000);
-        for (let i = 0; i < 20; i++) expect((await one.answer()).body.toString()).toBe(`/${i}`);
+        for (let i = 0; i < 20; i++) expect((await one.readResponse()).body.toString()).toBe(`/${i}`);
       },
     ));
 
   test("whose client says that it sends no more is closed behind the whole answer, and is never reset", () =>
     wireScene(
-      ({ target }, socket) => void socket.write(answerWith("x".repeat(target === "/large" ? 4_000_000 : 10))),
+      ({ target }, socket) =>
+        void socket.write(respondWith("x".repeat(target === "/large" ? 4_000_000 : 10))),
       async ({ client, stage }) => {
         for (const [target, behind] of [["/"], ["/large"], ["/", "more than was announced"]] as const) {
           const one = await client();
@@ -81,7 +82,7 @@ describe("a client's connection", () => {
           one.send(get(target, "Connection: close\r\n") + (behind ?? ""));
           await until(() => stage.ended.length > 0, "the end of the attempt");
           one.socket.resume();
-          expect((await one.answer()).body.length).toBe(target === "/large" ? 4_000_000 : 10);
+          expect((await one.readResponse()).body.length).toBe(target === "/large" ? 4_000_000 : 10);
           await until(() => one.isEnded, "the end");
           expect(one.isReset).toBe(false);
           one.destroy();
@@ -103,8 +104,8 @@ describe("a client's connection", () => {
         const kept = await client();
         const fields = "Host: a\r\nConnection: keep-alive\r\n\r\n";
         for (let i = 0; i < 2; i++) {
-          const response = await kept.send(`GET /length HTTP/1.0\r\n${fields}`).answer();
-          expect(response.field("connection")).toBe("keep-alive");
+          const response = await kept.send(`GET /length HTTP/1.0\r\n${fields}`).readResponse();
+          expect(response.header("connection")).toBe("keep-alive");
         }
         await kept.send(`GET /chunks HTTP/1.0\r\n${fields}`);
         await until(() => kept.isEnded);
@@ -133,11 +134,11 @@ describe("a client's connection", () => {
       (_, socket) => void socket.write(ok()),
       async ({ client, origin }) => {
         const idle = await client();
-        await idle.send(get()).answer();
+        await idle.send(get()).readResponse();
         const slow = await client();
         slow.send("GET /");
         const trickle = setInterval(() => slow.send("x"), 20);
-        expect((await slow.answer()).status).toBe(408);
+        expect((await slow.readResponse()).status).toBe(408);
         clearInterval(trickle);
         await until(() => idle.isEnded && slow.isEnded);
         expect(idle.received.length).toBe(0);
@@ -151,13 +152,13 @@ describe("a client's connection", () => {
       (_, socket) => void socket.write(ok()),
       async ({ client, stage }) => {
         const kept = await client();
-        await kept.send(get()).answer();
+        await kept.send(get()).readResponse();
         const silent = await client();
         await until(() => silent.isEnded, "the silent one to be closed");
         expect([silent.received.length, silent.isReset]).toEqual([0, false]);
         expect(stage.records).toHaveLength(1);
         expect(stage.refused).toEqual([]);
-        expect((await kept.send(get()).answer()).status).toBe(200);
+        expect((await kept.send(get()).readResponse()).status).toBe(200);
       },
       { clientTimeouts: { headMs: 200, keepAliveMs: 60_000 } },
     ));
@@ -168,7 +169,7 @@ describe("a client's connection", () => {
       async ({ client, origin, stage }) => {
         const one = await client();
         one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
-        expect((await one.answer()).status).toBe(408);
+        expect((await one.readResponse()).status).toBe(408);
         await until(() => origin.open() === 0);
         expect(origin.requests.length).toBe(0);
         expect(stage.ended[0]?.outcome.kind).toBe("cancelled");
@@ -184,7 +185,7 @@ describe("a client's connection", () => {
         one.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
         await until(() => origin.open() === 1);
         one.send("0\r\nContent-Length: 5\r\n\r\n");
-        expect((await one.answer()).status).toBe(400);
+        expect((await one.readResponse()).status).toBe(400);
         await until(() => origin.open() === 0);
         expect(origin.requests.length).toBe(0);
         expect(stage.ended[0]?.outcome.kind).toBe("cancelled");
@@ -194,15 +195,15 @@ describe("a client's connection", () => {
   test("that is answered before its body came is told, and closed", () =>
     wireScene(
       {
-        answer: () => {},
+        respond: () => {},
         onHead: (_, socket) => (socket.write("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"), true),
       },
       async ({ client, stage }) => {
         const one = await client();
         one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nhello");
-        const response = await one.answer("POST");
+        const response = await one.readResponse("POST");
         expect(response.status).toBe(413);
-        expect(response.field("connection")).toBe("close");
+        expect(response.header("connection")).toBe("close");
         await until(() => one.isEnded);
         expect(stage.ended[0]).toMatchObject({ status: 413, outcome: { kind: "response" } });
       },
@@ -213,19 +214,22 @@ describe("a client's connection", () => {
       (_, socket) => void socket.write(ok()),
       async ({ client, origin }) => {
         const first = await client();
-        await first.send(get()).answer();
+        await first.send(get()).readResponse();
         const second = await client();
-        await second.send(get()).answer();
+        await second.send(get()).readResponse();
         const third = await client();
         third.send(get());
-        const response = await third.answer();
+        const response = await third.readResponse();
         expect(response.status).toBe(503);
-        expect(response.field("proxy-status")).toContain("too_many_clients");
+        expect(response.header("proxy-status")).toContain("too_many_clients");
         await until(() => third.isEnded);
         first.destroy();
         third.destroy();
-        await until(async () => (await (await client()).send(get()).answer()).status === 200, "a free place");
-        expect((await second.send(get()).answer()).status).toBe(200);
+        await until(
+          async () => (await (await client()).send(get()).readResponse()).status === 200,
+          "a free place",
+        );
+        expect((await second.send(get()).readResponse()).status).toBe(200);
         expect(origin.requests.length).toBe(4);
       },
       { engine: { maxClients: 2 } },
@@ -271,14 +275,14 @@ describe("a client's connection", () => {
       },
       async ({ client, stage, origin }) => {
         const idle = await client();
-        await idle.send(get("/now")).answer();
+        await idle.send(get("/now")).readResponse();
         const busy = await client();
         busy.send(get("/later"));
         await until(() => origin.requests.length === 2);
         const drained = stage.listener.drain();
         await until(() => idle.isEnded);
         finish();
-        expect((await busy.answer()).field("connection")).toBe("close");
+        expect((await busy.readResponse()).header("connection")).toBe("close");
         await drained;
         expect(stage.listener.active()).toBe(0);
       },

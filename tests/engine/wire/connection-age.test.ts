@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { EngineOptions } from "../../../src/engine/engine.ts";
+import { connectionPoolFor } from "../../../src/engine/wire/connection-pool.ts";
 import { nodeSockets } from "../../../src/engine/wire/node.ts";
 import { WireContext } from "../../../src/engine/wire/context.ts";
 import type { WireSocket } from "../../../src/engine/wire/sockets.ts";
@@ -40,7 +41,7 @@ async function agesOf(count: number, random: Random, maxMs: number): Promise<num
   const time = new FakeTime();
   const wheel = new TimerWheel(time.clock, time.schedule);
   const context = new WireContext(setting, { sockets: nodeSockets, wheel, random });
-  const connections = context.connectionPoolOf(upstreamOf("a"));
+  const connections = connectionPoolFor(context, upstreamOf("a"));
   const kept = Array.from({ length: count }, () => {
     const connection = connections.connect();
     connection.opened(socket);

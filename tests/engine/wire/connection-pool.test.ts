@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { Upstream } from "../../../src/pool/upstream.ts";
-import { answerWith, startOrigin } from "../../support/origin.ts";
+import { respondWith, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 import { get } from "./fixture.ts";
 
@@ -12,9 +12,9 @@ const spec = { weight: 1, backup: false };
 
 test("nothing is kept of upstreams that came and went", async () => {
   const origin = await startOrigin(
-    (_, socket) => void socket.write(answerWith("ok", ["Keep-Alive: timeout=2"])),
+    (_, socket) => void socket.write(respondWith("ok", ["Keep-Alive: timeout=2"])),
   );
-  const set = await stage(wireEngine, { ports: [origin.port] });
+  const set = await startEngine(wireEngine, { ports: [origin.port] });
   const client = await RawClient.connect(set.port);
   const gone: WeakRef<Upstream>[] = [];
   const address = { protocol: "http", hostname: "127.0.0.1", port: origin.port } as const;
@@ -24,7 +24,7 @@ test("nothing is kept of upstreams that came and went", async () => {
         const upstream = new Upstream({ ...spec, id: `api-${i}`, address }, { rise: 1, fall: 1 });
         set.pool.setUpstreams([upstream]);
         set.pool.recordProbe(upstream, true);
-        expect((await client.send(get()).answer()).status).toBe(200);
+        expect((await client.send(get()).readResponse()).status).toBe(200);
         gone.push(new WeakRef(upstream));
       }
     };

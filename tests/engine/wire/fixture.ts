@@ -4,26 +4,26 @@ import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import type { EngineOptions } from "../../../src/engine/engine.ts";
 import { type Origin, type OriginOptions, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../../support/engine-fixture.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../../support/engine-fixture.ts";
 
 export interface WireScene {
   readonly origin: Origin;
-  readonly stage: Stage;
+  readonly stage: EngineFixture;
   /** A new connection to the engine. */
   client(): Promise<RawClient>;
 }
 
 export async function wireScene(
-  script: OriginOptions | OriginOptions["answer"],
+  script: OriginOptions | OriginOptions["respond"],
   play: (scene: WireScene) => Promise<void>,
-  options: Partial<StageOptions> & { readonly engine?: Partial<EngineOptions> } = {},
+  options: Partial<EngineFixtureOptions> & { readonly engine?: Partial<EngineOptions> } = {},
 ): Promise<void> {
   const origin = await startOrigin(script);
   const engine = {
     ...wireEngine,
     listen: (usual: EngineOptions) => wireEngine.listen({ ...usual, ...options.engine }),
   };
-  const set = await stage(engine, { ports: [origin.port], ...options });
+  const set = await startEngine(engine, { ports: [origin.port], ...options });
   const clients: RawClient[] = [];
   try {
     await play({

@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
-import { answerWith, startOrigin } from "../../support/origin.ts";
-import { ask } from "../../support/raw-client.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { respondWith, startOrigin } from "../../support/origin.ts";
+import { sendRequest } from "../../support/raw-client.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 
 /** Connects some times, says something on every second connection, and resets all of them. */
@@ -23,8 +23,8 @@ test.each([
   ["Bun's sockets", wireEngine],
   ["node's sockets", denoEngine],
 ] as const)("clients that have reset before they are accepted harm nobody, on %s", async (_, engine) => {
-  const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-  const set = await stage(engine, { ports: [origin.port] });
+  const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+  const set = await startEngine(engine, { ports: [origin.port] });
   const bugs: unknown[] = [];
   const onBug = (error: unknown) => void bugs.push(error);
   process.on("uncaughtException", onBug);
@@ -32,7 +32,7 @@ test.each([
     // Nothing is accepted meanwhile: this process stands still.
     const { exitCode } = Bun.spawnSync([process.execPath, "-e", leavers(set.port)]);
     expect(exitCode).toBe(0);
-    expect((await ask(set.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")).body.toString()).toBe("ok");
+    expect((await sendRequest(set.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")).body.toString()).toBe("ok");
     await until(() => set.listener.active() === 0, "nothing to be under way");
     expect([...bugs, ...set.bugs]).toEqual([]);
   } finally {

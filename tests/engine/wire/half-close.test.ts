@@ -6,9 +6,9 @@ import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
 import type { Sockets } from "../../../src/engine/wire/sockets.ts";
-import { answerWith, startOrigin } from "../../support/origin.ts";
+import { respondWith, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 import { clientSockets } from "./client-sockets.ts";
 import { get } from "./fixture.ts";
@@ -18,7 +18,7 @@ test.each([
   ["node's sockets", denoEngine],
 ] as const)("an answer that has begun is reset, not ended, on %s", async (_, engine) => {
   const origin = await startOrigin((_request, socket) => void socket.write("HTTP/1.1 200 OK\r\n\r\na part"));
-  const set = await stage(engine, { ports: [origin.port] });
+  const set = await startEngine(engine, { ports: [origin.port] });
   const client = await RawClient.connect(set.port);
   try {
     client.send(get());
@@ -38,13 +38,13 @@ test.each([
 
 /** Sockets whose clients take nothing until their FIN has been heard. */
 function heldSockets(): Sockets {
-  return clientSockets((socket, owner) => {
+  return clientSockets((socket, handler) => {
     let isHeld = true;
-    const ended = owner.ended.bind(owner);
-    owner.ended = () => {
+    const ended = handler.ended.bind(handler);
+    handler.ended = () => {
       ended();
       isHeld = false;
-      owner.drained();
+      handler.drained();
     };
     return {
       write: (bytes, offset, length) => (isHeld ? 0 : socket.write(bytes, offset, length)),
@@ -58,14 +58,14 @@ function heldSockets(): Sockets {
 }
 
 test("an answer that is whole goes out to its last byte, although the client's FIN comes before", async () => {
-  const origin = await startOrigin((_request, socket) => void socket.write(answerWith("whole")));
-  const set = await stage(wireEngineOver(heldSockets()), { ports: [origin.port] });
+  const origin = await startOrigin((_request, socket) => void socket.write(respondWith("whole")));
+  const set = await startEngine(wireEngineOver(heldSockets()), { ports: [origin.port] });
   const client = await RawClient.connect(set.port);
   try {
     client.send(get());
     await until(() => set.ended.length === 1, "the answer to be there");
     client.socket.end();
-    expect((await client.answer()).body.toString()).toBe("whole");
+    expect((await client.readResponse()).body.toString()).toBe("whole");
     await until(() => client.isClosed, "the end");
     expect(client.isReset).toBe(false);
     await until(() => set.listener.active() === 0, "nothing to be under way");

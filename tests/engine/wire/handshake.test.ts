@@ -6,8 +6,8 @@ import { connect } from "node:tls";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
-import { answerWith, startOrigin } from "../../support/origin.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { respondWith, startOrigin } from "../../support/origin.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 import { get } from "./fixture.ts";
 
@@ -54,9 +54,12 @@ describe.each([
     scene: (port: number) => Promise<void>,
   ) => {
     const { headMs, ...limit } = options;
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const engine = { name, listen: (usual: Parameters<typeof listen>[0]) => listen({ ...usual, ...limit, tls: { cert, key } }) }; // prettier-ignore
-    const set = await stage(engine, { ports: [origin.port], clientTimeouts: { headMs, keepAliveMs: 3_000 } });
+    const set = await startEngine(engine, {
+      ports: [origin.port],
+      clientTimeouts: { headMs, keepAliveMs: 3_000 },
+    });
     try {
       await scene(set.port);
       await until(() => set.listener.active() === 0, "nothing to be under way");
@@ -98,7 +101,7 @@ describe.each([
 
 test("clients in the middle of their handshakes count; one too many is answered when its own is done", async () => {
   const engine = { ...wireEngine, listen: (usual: Parameters<typeof wireEngine.listen>[0]) => wireEngine.listen({ ...usual, maxClients: 2, tls: { cert, key } }) }; // prettier-ignore
-  const set = await stage(engine, { ports: [9], clientTimeouts: { headMs: 500 } });
+  const set = await startEngine(engine, { ports: [9], clientTimeouts: { headMs: 500 } });
   try {
     const stallers = [1, 2].map(() => staller(set.port, halfHello));
     await until(() => stallers.every(({ isOpen }) => isOpen), "two clients");

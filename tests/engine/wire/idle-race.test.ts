@@ -4,56 +4,56 @@ import type { Socket } from "node:net";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
 import { nodeSockets } from "../../../src/engine/wire/node.ts";
 import type { ConnectHandler, Sockets } from "../../../src/engine/wire/sockets.ts";
-import { answerWith, type Origin, startOrigin } from "../../support/origin.ts";
+import { respondWith, type Origin, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 import { get, post } from "./fixture.ts";
 
 /** Sockets that say `closed` only when they are asked to: what the runtime says late for one reason or another. */
 function lateSockets() {
   const held: (() => void)[] = [];
-  const owners: ConnectHandler[] = [];
+  const handlers: ConnectHandler[] = [];
   const sockets: Sockets = {
     ...nodeSockets,
-    connect(address, owner) {
-      const closed = owner.closed.bind(owner);
-      owner.closed = (error) => void held.push(() => closed(error));
-      owners.push(owner);
-      nodeSockets.connect(address, owner);
+    connect(address, handler) {
+      const closed = handler.closed.bind(handler);
+      handler.closed = (error) => void held.push(() => closed(error));
+      handlers.push(handler);
+      nodeSockets.connect(address, handler);
     },
   };
-  return { sockets, owners, release: () => held.splice(0).forEach((tell) => tell()) };
+  return { sockets, owners: handlers, release: () => held.splice(0).forEach((tell) => tell()) };
 }
 
 /** Two POSTs, with what the sockets held back told in between: both are answered, over one connection that is new. */
 async function payTwice(client: RawClient, { origin, release }: { origin: Origin; release: () => void }) {
-  const response = await client.send(post("pay")).answer();
+  const response = await client.send(post("pay")).readResponse();
   expect([response.status, response.body.toString()]).toEqual([200, "pay"]);
   release();
-  expect((await client.send(post("again")).answer()).body.toString()).toBe("again");
+  expect((await client.send(post("again")).readResponse()).body.toString()).toBe("again");
   expect(origin.connections()).toBe(2);
 }
 
-const reasons: Readonly<Record<string, (socket: Socket, owner: ConnectHandler) => void>> = {
+const reasons: Readonly<Record<string, (socket: Socket, handler: ConnectHandler) => void>> = {
   "has said what nobody asked for": (socket) => socket.write("HTTP/1.1 408 Request Timeout\r\n\r\n"),
   "has been closed by its upstream": (socket) => socket.end(),
 };
 
 for (const [reason, happen] of Object.entries(reasons)) {
   test(`an idle connection that ${reason} serves no POST any more, however late its socket closes`, async () => {
-    const { sockets, owners, release } = lateSockets();
+    const { sockets, owners: handlers, release } = lateSockets();
     const accepted: Socket[] = [];
     const origin = await startOrigin({
-      answer: ({ body }, socket) => void socket.write(answerWith(body)),
+      respond: ({ body }, socket) => void socket.write(respondWith(body)),
       onConnect: (socket) => void accepted.push(socket),
     });
-    const set = await stage(wireEngineOver(sockets), { ports: [origin.port] });
+    const set = await startEngine(wireEngineOver(sockets), { ports: [origin.port] });
     const client = await RawClient.connect(set.port);
     try {
-      await client.send(get()).answer();
-      const [socket, owner] = [accepted[0] as Socket, owners[0] as ConnectHandler];
-      happen(socket, owner);
+      await client.send(get()).readResponse();
+      const [socket, handler] = [accepted[0] as Socket, handlers[0] as ConnectHandler];
+      happen(socket, handler);
       await until(() => socket.destroyed, "the engine to close it");
       await payTwice(client, { origin, release });
     } finally {
@@ -68,12 +68,12 @@ for (const [reason, happen] of Object.entries(reasons)) {
 test("an idle connection whose time is up serves no POST any more, however late its socket closes", async () => {
   const { sockets, release } = lateSockets();
   const origin = await startOrigin(
-    ({ body }, socket) => void socket.write(answerWith(body, ["Keep-Alive: timeout=2"])),
+    ({ body }, socket) => void socket.write(respondWith(body, ["Keep-Alive: timeout=2"])),
   );
-  const set = await stage(wireEngineOver(sockets), { ports: [origin.port] });
+  const set = await startEngine(wireEngineOver(sockets), { ports: [origin.port] });
   const client = await RawClient.connect(set.port);
   try {
-    await client.send(get()).answer();
+    await client.send(get()).readResponse();
     await until(() => origin.open() === 0, "its time to be up");
     await payTwice(client, { origin, release });
   } finally {
@@ -88,17 +88,17 @@ test("a connection that was opened for a client who left is no upstream's fault 
   const waiting: (() => void)[] = [];
   const sockets: Sockets = {
     ...nodeSockets,
-    connect(address, owner) {
-      const opened = owner.opened.bind(owner);
-      owner.opened = (socket) => void waiting.push(() => opened(socket));
-      nodeSockets.connect(address, owner);
+    connect(address, handler) {
+      const opened = handler.opened.bind(handler);
+      handler.opened = (socket) => void waiting.push(() => opened(socket));
+      nodeSockets.connect(address, handler);
     },
   };
   const origin = await startOrigin(({ connection }, socket) => {
     if (connection === 1) socket.destroy();
-    else socket.write(answerWith("ok"));
+    else socket.write(respondWith("ok"));
   });
-  const set = await stage(wireEngineOver(sockets), { ports: [origin.port], retries: 0 });
+  const set = await startEngine(wireEngineOver(sockets), { ports: [origin.port], retries: 0 });
   try {
     const hurried = await RawClient.connect(set.port);
     hurried.send(get());
@@ -110,7 +110,7 @@ test("a connection that was opened for a client who left is no upstream's fault 
     client.send(get());
     await until(() => waiting.length === 2, "another connection");
     waiting[1]?.();
-    expect((await client.answer()).body.toString()).toBe("ok");
+    expect((await client.readResponse()).body.toString()).toBe("ok");
     expect(set.ended.map(({ outcome }) => outcome.kind)).toEqual(["cancelled", "response"]);
     client.destroy();
   } finally {

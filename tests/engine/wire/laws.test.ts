@@ -3,9 +3,9 @@
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { engineLaws } from "../../laws/engine-laws.ts";
-import { rehearsalLaws } from "../../laws/fault-injection-laws.ts";
+import { faultInjectionLaws } from "../../laws/fault-injection-laws.ts";
 
 engineLaws(wireEngine);
 engineLaws({ ...denoEngine, name: "wire (node:net)" });
-rehearsalLaws(wireEngine);
-rehearsalLaws({ ...denoEngine, name: "wire (node:net)" });
+faultInjectionLaws(wireEngine);
+faultInjectionLaws({ ...denoEngine, name: "wire (node:net)" });

@@ -2,10 +2,10 @@
 
 import { wireEngine as bunEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 
 const runsOnBun = typeof Bun !== "undefined";
-const set = await stage(runsOnBun ? bunEngine : denoEngine, {
+const set = await startEngine(runsOnBun ? bunEngine : denoEngine, {
   ports: [Number(process.argv[2])],
   timeouts: { headMs: 60_000, bodyIdleMs: 60_000 },
   clientTimeouts: { bodyIdleMs: 60_000 },

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { answerWith } from "../../support/origin.ts";
+import { respondWith } from "../../support/origin.ts";
 import { until } from "../../support/wait.ts";
 import { get, wireScene } from "./fixture.ts";
 
@@ -10,7 +10,7 @@ test(
   "thousands of clients that trickle heads and bodies are timed out, and stop nobody else's service",
   () =>
     wireScene(
-      ({ body }, socket) => void socket.write(answerWith(`got ${body.length}`)),
+      ({ body }, socket) => void socket.write(respondWith(`got ${body.length}`)),
       async ({ client, stage, origin }) => {
         let statuses: readonly string[] | undefined;
         const command = [process.execPath, `${import.meta.dirname}/attackers.ts`];
@@ -28,7 +28,7 @@ test(
           const serve = async () => {
             const served = await client();
             while (statuses === undefined) {
-              expect((await served.send(get()).answer("GET", 20_000)).status).toBe(200);
+              expect((await served.send(get()).readResponse("GET", 20_000)).status).toBe(200);
               rounds += 1;
             }
           };

@@ -5,9 +5,9 @@ import { connect, createServer, type TLSSocket } from "node:tls";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import type { UpstreamTls } from "../../../src/net/address.ts";
-import { answerWith } from "../../support/origin.ts";
-import { ask } from "../../support/raw-client.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { respondWith } from "../../support/origin.ts";
+import { sendRequest } from "../../support/raw-client.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 import { get, wireScene } from "./fixture.ts";
 
@@ -20,7 +20,7 @@ describe("TLS", () => {
     return wireScene(
       (request, socket) =>
         void socket.write(
-          answerWith(request.target === "/large" ? large : (request.field("x-forwarded-proto") ?? "")),
+          respondWith(request.target === "/large" ? large : (request.header("x-forwarded-proto") ?? "")),
         ),
       async ({ stage }) => {
         const socket: TLSSocket = connect({
@@ -49,7 +49,7 @@ describe("TLS", () => {
 
   test("a client that speaks no TLS gets nothing through", () =>
     wireScene(
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ client, origin }) => {
         const one = await client();
         one.send(get());
@@ -64,18 +64,18 @@ describe("TLS", () => {
     const origin = createServer({ cert, key }, (socket) => {
       connections += 1;
       socket.on("error", () => {});
-      socket.on("data", () => socket.write(answerWith("safe")));
+      socket.on("data", () => socket.write(respondWith("safe")));
     });
     origin.on("tlsClientError", () => {});
     await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));
     const address = origin.address();
     const port = typeof address === "object" && address ? address.port : 0;
     const statusWith = async (tls: UpstreamTls | undefined) => {
-      const set = await stage(wireEngine, { ports: [port], retries: 0 });
+      const set = await startEngine(wireEngine, { ports: [port], retries: 0 });
       const upstream = set.pool.upstreams[0];
       if (upstream)
         Object.assign(upstream, { address: { ...upstream.address, protocol: "https", ...(tls && { tls }) } });
-      const response = await ask(set.port, get());
+      const response = await sendRequest(set.port, get());
       set.close();
       return response.status;
     };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
-import { answerWith, startOrigin } from "../../support/origin.ts";
+import { respondWith, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/engine-fixture.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 import { clientSockets } from "./client-sockets.ts";
 import { get, post, wireScene } from "./fixture.ts";
@@ -14,8 +14,8 @@ const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUp
 describe("an upgrade", () => {
   test("of a request with an empty or a whole body passes, as command lines of container engines ask", () =>
     wireScene(
-      ({ field, body }, socket) => {
-        if (field("upgrade") !== "echo") return void socket.write(answerWith("no upgrade arrived"));
+      ({ header: field, body }, socket) => {
+        if (field("upgrade") !== "echo") return void socket.write(respondWith("no upgrade arrived"));
         socket.write(switching + body.toString());
         socket.on("data", (chunk: Buffer) => socket.write(chunk));
       },
@@ -29,7 +29,7 @@ describe("an upgrade", () => {
           // prettier-ignore
           const one = await client();
           one.send(request);
-          expect((await one.answer()).status).toBe(101);
+          expect((await one.readResponse()).status).toBe(101);
           one.send(" to you");
           await until(() => one.received.toString() === `${body} to you`, "the echo");
           one.destroy();
@@ -39,11 +39,11 @@ describe("an upgrade", () => {
 
   test("is not believed while the body still comes: one side would read it as the new protocol", () =>
     wireScene(
-      { answer: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
+      { respond: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
       async ({ client, stage }) => {
         const one = await client();
         one.send(`POST / HTTP/1.1\r\nHost: a\r\n${upgrade}Content-Length: 10\r\n\r\nhello`);
-        expect((await one.answer()).status).toBe(502);
+        expect((await one.readResponse()).status).toBe(502);
         expect(stage.ended[0]?.outcome).toMatchObject({ reason: "head_invalid" });
       },
     ));
@@ -51,7 +51,7 @@ describe("an upgrade", () => {
 
 test("a tunnel gives a client that takes bite after bite the tunnel's time, and not that of a body", async () => {
   let feed = (_bytes: number) => {};
-  const hesitant = clientSockets((socket, owner) => {
+  const hesitant = clientSockets((socket, handler) => {
     const write = socket.write.bind(socket);
     let room = switching.length;
     socket.write = (bytes, offset, length) => {
@@ -61,20 +61,20 @@ test("a tunnel gives a client that takes bite after bite the tunnel's time, and 
     };
     feed = (bytes) => {
       room += bytes;
-      owner.drained();
+      handler.drained();
     };
     return socket;
   });
   const origin = await startOrigin({
-    answer: () => {},
+    respond: () => {},
     onHead: (_, socket) => (socket.write(switching), socket.write("x".repeat(1_000)), true),
   });
   const engine = wireEngineOver(hesitant);
-  const set = await stage(engine, { ports: [origin.port], clientTimeouts: { bodyIdleMs: 100 }, timeouts: { tunnelIdleMs: 900 } }); // prettier-ignore
+  const set = await startEngine(engine, { ports: [origin.port], clientTimeouts: { bodyIdleMs: 100 }, timeouts: { tunnelIdleMs: 900 } }); // prettier-ignore
   try {
     const client = await RawClient.connect(set.port);
     client.send(get("/", upgrade));
-    expect((await client.answer()).status).toBe(101);
+    expect((await client.readResponse()).status).toBe(101);
     const began = performance.now();
     for (let bites = 1; bites <= 4; bites++) {
       const since = performance.now();

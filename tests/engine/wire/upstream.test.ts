@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Socket } from "node:net";
 
-import { answerWith, startOrigin } from "../../support/origin.ts";
-import { stage } from "../../support/engine-fixture.ts";
-import { ask, RawClient } from "../../support/raw-client.ts";
+import { respondWith, startOrigin } from "../../support/origin.ts";
+import { startEngine } from "../../support/engine-fixture.ts";
+import { sendRequest, RawClient } from "../../support/raw-client.ts";
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
 import { nodeSockets } from "../../../src/engine/wire/node.ts";
@@ -11,17 +11,17 @@ import type { ConnectHandler, Sockets, WireSocket } from "../../../src/engine/wi
 import { until } from "../../support/wait.ts";
 import { get, post, wireScene } from "./fixture.ts";
 
-const ok = () => answerWith("ok");
+const ok = () => respondWith("ok");
 
 describe("an upstream's connection", () => {
   test("that was closed while idle costs no client an error", () => {
     const sockets: Socket[] = [];
     return wireScene(
-      { answer: (_, socket) => void socket.write(ok()), onConnect: (socket) => void sockets.push(socket) },
+      { respond: (_, socket) => void socket.write(ok()), onConnect: (socket) => void sockets.push(socket) },
       async ({ client, stage, origin }) => {
         const one = await client();
         for (let i = 0; i < 5; i++) {
-          expect((await one.send(i % 2 ? post("x") : get()).answer()).status).toBe(200);
+          expect((await one.send(i % 2 ? post("x") : get()).readResponse()).status).toBe(200);
           sockets.at(-1)?.destroy();
           await until(() => origin.open() === 0);
         }
@@ -44,10 +44,10 @@ describe("an upstream's connection", () => {
       },
       async ({ client, stage }) => {
         const one = await client();
-        for (let i = 0; i < 4; i++) expect((await one.send(get()).answer()).status).toBe(200);
+        for (let i = 0; i < 4; i++) expect((await one.send(get()).readResponse()).status).toBe(200);
         expect(received).toBe(7);
         expect(stage.retried).toEqual([]);
-        expect((await one.send(post("x")).answer()).status).toBe(502);
+        expect((await one.send(post("x")).readResponse()).status).toBe(502);
         expect(received).toBe(8);
       },
     );
@@ -62,7 +62,7 @@ describe("an upstream's connection", () => {
       async ({ client, origin }) => {
         const one = await client();
         for (let i = 1; i <= 3; i++) {
-          expect((await one.send(get()).answer()).body.toString()).toBe("ok");
+          expect((await one.send(get()).readResponse()).body.toString()).toBe("ok");
           expect(origin.connections()).toBe(i);
         }
       },
@@ -73,19 +73,19 @@ describe("an upstream's connection", () => {
       (_, socket) => void socket.write(ok(), () => setTimeout(() => socket.write("HTTP/1.1 200 OK\r\n"), 20)),
       async ({ client, origin }) => {
         const one = await client();
-        await one.send(get()).answer();
+        await one.send(get()).readResponse();
         await until(() => origin.open() === 0);
-        expect((await one.send(get()).answer()).body.toString()).toBe("ok");
+        expect((await one.send(get()).readResponse()).body.toString()).toBe("ok");
       },
     ));
 
   test("is given up before the time that Keep-Alive announced", () =>
     wireScene(
-      (_, socket) => void socket.write(answerWith("ok", ["Keep-Alive: timeout=1"])),
+      (_, socket) => void socket.write(respondWith("ok", ["Keep-Alive: timeout=1"])),
       async ({ client, origin }) => {
         const one = await client();
         for (let i = 1; i <= 3; i++) {
-          await one.send(get()).answer();
+          await one.send(get()).readResponse();
           expect(origin.connections()).toBe(i);
         }
       },
@@ -97,7 +97,7 @@ describe("an upstream's connection", () => {
       async ({ client, origin, stage }) => {
         const one = await client();
         await until(async () => {
-          expect((await one.send(get()).answer()).status).toBe(200);
+          expect((await one.send(get()).readResponse()).status).toBe(200);
           return origin.connections() === 4;
         }, "the third connection to be too old");
         expect(origin.requests.length).toBeGreaterThan(12);
@@ -119,10 +119,10 @@ describe("an upstream's connection", () => {
         const long = await client();
         long.send(get("/long"));
         await until(() => origin.requests.length === 1);
-        expect((await (await client()).send(get()).answer()).status).toBe(200);
+        expect((await (await client()).send(get()).readResponse()).status).toBe(200);
         await until(() => origin.open() === 1, "the younger one to be closed while it is idle");
         finish();
-        expect((await long.answer()).body.toString()).toBe("old is");
+        expect((await long.readResponse()).body.toString()).toBe("old is");
         await until(() => origin.open() === 0, "the elder one to be closed behind its answer");
         expect(stage.ended.map(({ outcome }) => outcome.kind)).toEqual(["response", "response"]);
       },
@@ -133,19 +133,19 @@ describe("an upstream's connection", () => {
   test("that cannot be opened in time is given up, closed when it opens late, and not tried without limit", async () => {
     const waiting: ConnectHandler[] = [];
     let terminated = 0;
-    const hanging: Sockets = { ...nodeSockets, connect: (_, owner) => void waiting.push(owner) };
-    const set = await stage(wireEngineOver(hanging), {
+    const hanging: Sockets = { ...nodeSockets, connect: (_, handler) => void waiting.push(handler) };
+    const set = await startEngine(wireEngineOver(hanging), {
       ports: [9],
       timeouts: { connectMs: 100 },
       retries: 0,
     });
-    const expectation = await Promise.all(Array.from({ length: 8 }, () => ask(set.port, get())));
+    const expectation = await Promise.all(Array.from({ length: 8 }, () => sendRequest(set.port, get())));
     for (const response of expectation) {
       expect(response.status).toBe(504);
       expect(response.body.toString()).toContain("connect_timeout");
     }
     expect(waiting.length).toBe(8);
-    expect((await ask(set.port, get())).status).toBe(504);
+    expect((await sendRequest(set.port, get())).status).toBe(504);
     expect(waiting.length).toBe(8);
     const late: WireSocket = {
       write: () => -1,
@@ -155,13 +155,17 @@ describe("an upstream's connection", () => {
       end() {},
       terminate: () => void (terminated += 1),
     };
-    for (const owner of waiting.slice(0, 2)) {
-      owner.opened(late);
-      owner.closed(undefined);
+    for (const handler of waiting.slice(0, 2)) {
+      handler.opened(late);
+      handler.closed(undefined);
     }
     waiting[2]?.refused("ETIMEDOUT");
     expect(terminated).toBeGreaterThanOrEqual(2);
-    await Promise.all([ask(set.port, get()), ask(set.port, get()), ask(set.port, get())]);
+    await Promise.all([
+      sendRequest(set.port, get()),
+      sendRequest(set.port, get()),
+      sendRequest(set.port, get()),
+    ]);
     expect(waiting.length).toBe(11);
     expect(set.pool.upstreams[0]?.inFlight).toBe(0);
     expect(set.ended.every(({ outcome }) => outcome.kind === "failure" && outcome.phase === "connect")).toBe(
@@ -216,14 +220,14 @@ describe("an upstream's connection", () => {
 
   test("gets a body of up to 64 KiB again after a failure, and a larger one not", async () => {
     const bad = await startOrigin((_, socket) => void socket.resetAndDestroy());
-    const good = await startOrigin(({ body }, socket) => void socket.write(answerWith(`${body.length}`)));
-    const set = await stage(wireEngine, { ports: [bad.port, good.port] });
+    const good = await startOrigin(({ body }, socket) => void socket.write(respondWith(`${body.length}`)));
+    const set = await startEngine(wireEngine, { ports: [bad.port, good.port] });
     const put = (length: number) =>
       `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${"x".repeat(length)}`;
     const statuses: number[] = [];
     for (const length of [60_000, 60_000, 1_000_000, 1_000_000]) {
       const client = await RawClient.connect(set.port);
-      const response = await client.send(put(length)).answer();
+      const response = await client.send(put(length)).readResponse();
       statuses.push(response.status);
       if (response.status === 200) expect(response.body.toString()).toBe(String(length));
       client.destroy();
@@ -237,14 +241,14 @@ describe("an upstream's connection", () => {
   test("gets interim answers passed on before the body was sent", () =>
     wireScene(
       {
-        answer: ({ body }, socket) => void socket.write(answerWith(body)),
+        respond: ({ body }, socket) => void socket.write(respondWith(body)),
         onHead: (_, socket) => (socket.write("HTTP/1.1 100 Continue\r\n\r\n"), false),
       },
       async ({ client }) => {
         const one = await client();
         one.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
-        expect((await one.answer()).status).toBe(100);
-        expect((await one.send("hello").answer()).body.toString()).toBe("hello");
+        expect((await one.readResponse()).status).toBe(100);
+        expect((await one.send("hello").readResponse()).body.toString()).toBe("hello");
       },
     ));
 });
@@ -257,7 +261,7 @@ describe("a tunnel", () => {
     let ended = false;
     return wireScene(
       {
-        answer: () => {},
+        respond: () => {},
         onHead(_, socket) {
           socket.write(`${switching}hi `);
           socket.on("data", (chunk) => socket.write(chunk));
@@ -268,7 +272,7 @@ describe("a tunnel", () => {
       async ({ client, stage }) => {
         const one = await client();
         one.send(`${get("/", upgrade)}early `);
-        expect((await one.answer()).status).toBe(101);
+        expect((await one.readResponse()).status).toBe(101);
         one.send("late");
         await until(() => one.received.toString() === "hi early late", "the echo");
         expect(stage.listener.active()).toBe(1);
@@ -284,7 +288,7 @@ describe("a tunnel", () => {
     let got = "";
     return wireScene(
       {
-        answer: () => {},
+        respond: () => {},
         onHead(_, socket) {
           socket.removeAllListeners("end");
           socket.on("data", (chunk) => (got += chunk.toString()));
@@ -308,7 +312,7 @@ describe("a tunnel", () => {
 
   test("ends when nobody speaks for long", () =>
     wireScene(
-      { answer: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
+      { respond: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
       async ({ client, stage, origin }) => {
         const one = await client();
         one.send(get("/", upgrade));
@@ -321,10 +325,10 @@ describe("a tunnel", () => {
 
   test("counts as active in a drain until it is over", () =>
     wireScene(
-      { answer: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
+      { respond: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
       async ({ client, stage }) => {
         const one = await client();
-        await one.send(get("/", upgrade)).answer();
+        await one.send(get("/", upgrade)).readResponse();
         let isDrained = false;
         const drained = stage.listener.drain().then(() => (isDrained = true));
         await until(() =>
@@ -341,12 +345,12 @@ describe("a tunnel", () => {
 
   test("does not come where the upstream declines: the next request is read as one", () =>
     wireScene(
-      ({ target }, socket) => void socket.write(answerWith(target)),
+      ({ target }, socket) => void socket.write(respondWith(target)),
       async ({ client }) => {
         const one = await client();
         one.send(get("/1", upgrade) + get("/2"));
-        expect((await one.answer()).body.toString()).toBe("/1");
-        expect((await one.answer()).body.toString()).toBe("/2");
+        expect((await one.readResponse()).body.toString()).toBe("/1");
+        expect((await one.readResponse()).body.toString()).toBe("/2");
       },
     ));
 });

@@ -29,14 +29,14 @@ test("many small chunks leave in one write where a client of HTTP/1.0 gets their
   const response = new ForwardedResponse(Buffer.alloc(128 * 1024));
   const bytes = bytesOf(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\na\r\n".repeat(1_000)}`);
   const head = new ParsedResponse();
-  head.reader.beginResponse(0);
-  head.reader.read(bytes, bytes.length);
+  head.parser.beginResponse(0);
+  head.parser.parse(bytes, bytes.length);
   head.validate(bytes, { isHead: false, upgrades: false });
   const client = new Written();
   response.begin(true, 0);
   response.closes = true;
-  response.start(client, head, bytes.length);
-  response.continue(client, bytesOf(`${"1;x\r\nb\r\n".repeat(1_000)}0\r\nX-Sum: 1\r\n\r\n`));
+  response.sendHead(client, head, bytes.length);
+  response.sendBody(client, bytesOf(`${"1;x\r\nb\r\n".repeat(1_000)}0\r\nX-Sum: 1\r\n\r\n`));
   expect(client.pieces.slice(1)).toEqual(["a".repeat(1_000), "b".repeat(1_000)]);
 });
 
@@ -47,11 +47,11 @@ test("a request that is over keeps no room that only a few need, and nothing of 
     `PUT /secret HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n${"x".repeat(50_000)}`,
   );
   const head = new ParsedRequest();
-  head.reader.beginRequest(0);
-  head.reader.read(bytes, bytes.length);
+  head.parser.beginRequest(0);
+  head.parser.parse(bytes, bytes.length);
   head.validate(bytes);
   const stop = request.begin(head, bytes.length);
-  request.write(head, stop, new ForwardingCache("http", () => false).of("192.0.2.1"));
+  request.write(head, stop, new ForwardingCache("http", () => false).for("192.0.2.1"));
   expect(request.bytes.bytes.length).toBeGreaterThan(50_000);
   request.release();
   expect(request.bytes.bytes.length).toBe(small);

@@ -1,83 +1,81 @@
-/** Where a message's body ends: by length, by chunks, or with the connection. Passes bytes as they are. */
+/** Finds the end of a message body: by length, by chunks, or with the connection. The bytes are not changed. */
 
+import type { ProtocolViolation } from "../../../proxy/refusal.ts";
 import { colon, cr, hexValue, isToken, isValue, lf, semicolon } from "./bytes.ts";
 import { isForbiddenInTrailers, lookUpHeader } from "./header-names.ts";
 import { violations } from "./violations.ts";
-import type { ProtocolViolation } from "../../../proxy/refusal.ts";
 
 /** How a body is framed. */
 export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
 
 /**
  * ```
- *  none ───────────────────────────────────────────────▶ complete
- *  length(n) ──────take: n bytes───────────────────────▶ complete
- *  chunked ────────take: last chunk and trailers───────▶ complete
- *                     └──────malformed──────▶ take answers -1
- *  untilClose ─────ended()─────────────────────────────▶ complete
+ *  none ─────────────────────────────────────────────────▶ complete
+ *  length(n) ──────decode: n bytes───────────────────────▶ complete
+ *  chunked ────────decode: last chunk and trailers───────▶ complete
+ *                     └──────malformed──────▶ decode returns -1
+ *  untilClose ─────ended()───────────────────────────────▶ complete
  * ```
  */
 export class BodyFraming {
   #kind: number = framing.none;
-  #left = 0;
-  #chunks: ChunkedDecoder | undefined;
+  #remaining = 0;
+  #decoder: ChunkedDecoder | undefined;
   isComplete = true;
 
-  /** @param length in bytes, where `kind` is by length */
+  /** @param kind a value of `framing`  @param length in bytes, if `kind` is `length` */
   begin(kind: number, length: number): void {
     this.#kind = kind;
-    this.#left = length;
+    this.#remaining = length;
     this.isComplete = kind === framing.none || (kind === framing.length && length === 0);
     if (kind !== framing.chunked) return;
-    this.#chunks ??= new ChunkedDecoder();
-    this.#chunks.begin();
+    this.#decoder ??= new ChunkedDecoder();
+    this.#decoder.begin();
   }
 
-  /** Bytes of data so far, where nobody announced how many will come; else 0. */
+  /** Bytes of data decoded so far, if the body has no length; else 0. */
   get unannouncedBytes(): number {
-    return this.#kind === framing.chunked ? (this.#chunks?.dataBytes ?? 0) : 0;
+    return this.#kind === framing.chunked ? (this.#decoder?.dataBytes ?? 0) : 0;
   }
 
-  /** What is wrong, once `take` has answered -1. */
+  /** The rule that the body breaks. Valid after `decode` returned -1. */
   get violation(): ProtocolViolation {
-    return this.#chunks?.violation ?? violations.chunkSize;
+    return this.#decoder?.violation ?? violations.chunkSize;
   }
 
   /**
-   * Takes what belongs to this body out of bytes[from..to).
-   * @returns the offset behind it, at most `to`; -1 if the framing is malformed
+   * Decodes the part of bytes[from..to) that belongs to this body.
+   * @returns the offset after it, at most `to`; -1 if the framing is malformed
    */
   decode(bytes: Uint8Array, from: number, to: number): number {
     if (this.isComplete) return from;
     if (this.#kind === framing.untilClose) return to;
     if (this.#kind === framing.length) {
-      const stop = Math.min(to, from + this.#left);
-      this.#left -= stop - from;
-      this.isComplete = this.#left === 0;
+      const stop = Math.min(to, from + this.#remaining);
+      this.#remaining -= stop - from;
+      this.isComplete = this.#remaining === 0;
       return stop;
     }
-    const chunks = this.#chunks as ChunkedDecoder;
-    const stop = chunks.decode(bytes, from, to);
-    this.isComplete = chunks.isDone;
+    const decoder = this.#decoder as ChunkedDecoder;
+    const stop = decoder.decode(bytes, from, to);
+    this.isComplete = decoder.isDone;
     return stop;
   }
 
-  /** The connection ended cleanly; true if that is the body's proper end. */
+  /** The connection ended with FIN. @returns whether the body is complete */
   ended(): boolean {
     if (this.#kind === framing.untilClose) this.isComplete = true;
     return this.isComplete;
   }
 }
 
-// The chunked transfer coding: finds where a message ends, and refuses whatever two parsers could read differently.
-
 /** Sizes of up to 2⁴⁸ − 1 bytes, which a JavaScript number holds exactly. */
 const maxSizeDigits = 12;
 
-/** Of all chunk extensions of one message: nobody uses them but to waste a parser's time. */
+/** All chunk extensions of one message together: their only known use is to waste a parser's time. */
 const maxExtensionBytes = 4_096;
 
-/** As long as heads may be, and as many fields as they may have. */
+/** The limits of a head. */
 const maxTrailerBytes = 16_384;
 const maxTrailers = 100;
 
@@ -86,10 +84,11 @@ const at = {
   lineStart: 8, name: 9, value: 10, valueLf: 11, endLf: 12, done: 13,
 } as const; // prettier-ignore
 
-/** Takes the data of a body without its framing. */
+/** Receives a body's data without its framing: bytes[from..to). */
 export type DataSink = (bytes: Uint8Array, from: number, to: number) => void;
 
 /**
+ * Decodes the chunked transfer coding. Rejects what two parsers could read differently.
  * ```
  *           ┌───────────────── dataLf ◀── dataCr ◀── data
  *           ▼                                          ▲ size > 0
@@ -103,21 +102,21 @@ export type DataSink = (bytes: Uint8Array, from: number, to: number) => void;
 export class ChunkedDecoder {
   #phase: number = at.firstDigit;
   #digits = 0;
-  /** While reading the size: its value; while reading data: what is left of it. */
-  #left = 0;
+  /** While the size is read, its value; while data is read, the number of bytes left. */
+  #remaining = 0;
   #extensionBytes = 0;
-  /** Bytes of data so far, without the framing. */
+  /** Bytes of data decoded so far, without the framing. */
   dataBytes = 0;
   #trailerBytes = 0;
   #trailers = 0;
-  /** The first bytes of a trailer's name: enough to tell the forbidden ones. */
+  /** The first bytes of a trailer's name, enough to recognize the forbidden ones. */
   readonly #name = new Uint8Array(32);
   #nameLength = 0;
 
   begin(): void {
     this.#phase = at.firstDigit;
     this.#digits = 0;
-    this.#left = 0;
+    this.#remaining = 0;
     this.dataBytes = 0;
     this.#extensionBytes = 0;
     this.#trailerBytes = 0;
@@ -128,7 +127,7 @@ export class ChunkedDecoder {
     return this.#phase === at.done;
   }
 
-  /** What is wrong, once `take` has answered -1: it stands where it met that. */
+  /** The rule that the body breaks. Valid after `decode` returned -1, which leaves the phase unchanged. */
   get violation(): ProtocolViolation {
     switch (this.#phase) {
       case at.firstDigit:
@@ -147,20 +146,19 @@ export class ChunkedDecoder {
   }
 
   /**
-   * Reads bytes[from..to) and stops behind the message.
-   * @returns the offset behind the last byte that belongs to the message; -1 if the framing is malformed.
-   *   RFC 9112 section 7.1, without its leniencies.
+   * Decodes bytes[from..to) up to the end of the message: RFC 9112 section 7.1, without its leniencies.
+   * @returns the offset after the last byte that belongs to the message; -1 if the framing is malformed
    */
   decode(bytes: Uint8Array, from: number, to: number, sink?: DataSink): number {
     let index = from;
     while (index < to) {
       if (this.#phase === at.data) {
-        const stop = Math.min(to, index + this.#left);
+        const stop = Math.min(to, index + this.#remaining);
         sink?.(bytes, index, stop);
-        this.#left -= stop - index;
+        this.#remaining -= stop - index;
         this.dataBytes += stop - index;
         index = stop;
-        if (this.#left === 0) this.#phase = at.dataCr;
+        if (this.#remaining === 0) this.#phase = at.dataCr;
         continue;
       }
       if (this.#phase === at.done) return index;
@@ -172,7 +170,7 @@ export class ChunkedDecoder {
     return index;
   }
 
-  /** The phase after one byte of framing; -1 if it may not stand here. */
+  /** The phase after one byte of framing; -1 if the byte is not allowed here. */
   #next(byte: number): number {
     switch (this.#phase) {
       case at.firstDigit:
@@ -185,7 +183,7 @@ export class ChunkedDecoder {
         return isValue[byte] === 1 ? this.#extensionByte() : -1;
       case at.sizeLf:
         if (byte !== lf) return -1;
-        return this.#left > 0 ? at.data : at.lineStart;
+        return this.#remaining > 0 ? at.data : at.lineStart;
       case at.dataCr:
         return byte === cr ? at.dataLf : -1;
       case at.dataLf:
@@ -202,7 +200,7 @@ export class ChunkedDecoder {
     const digit = hexValue[byte] as number;
     if (digit < 16) {
       this.#digits += 1;
-      this.#left = this.#left * 16 + digit;
+      this.#remaining = this.#remaining * 16 + digit;
       return this.#digits > maxSizeDigits ? -1 : at.size;
     }
     if (this.#digits === 0) return -1;

@@ -1,4 +1,9 @@
-/** Classes of bytes as lookup tables, and comparison in place: what lets heads be read without making strings. */
+/** Byte classes as lookup tables and comparison in place, so that heads are parsed without strings; and limits of heads. */
+
+/** Limits of a head, close to those of HAProxy and NGINX. */
+export const maxHeadBytes = 16_384;
+export const maxTargetBytes = 8_192;
+export const maxHeaders = 100;
 
 export const tab = 0x09;
 export const lf = 0x0a;
@@ -9,7 +14,7 @@ export const slash = 0x2f;
 export const colon = 0x3a;
 export const semicolon = 0x3b;
 
-/** A table that holds 1 at the bytes of the given characters and of the ranges, written as pairs: "az09". */
+/** A table with 1 at the bytes of the given characters and ranges. Ranges are pairs: "az09". */
 function tableOf(characters: string, ranges = "", above7f = false): Uint8Array {
   const table = new Uint8Array(256);
   for (const character of characters) table[character.charCodeAt(0)] = 1;
@@ -20,19 +25,19 @@ function tableOf(characters: string, ranges = "", above7f = false): Uint8Array {
   return table;
 }
 
-/** Bytes of methods and field names (RFC 9110 section 5.6.2). */
+/** Bytes of methods and header names (RFC 9110 section 5.6.2). */
 export const isToken = tableOf("!#$%&'*+-.^_`|~", "azAZ09");
 
-/** Bytes of field values and reason phrases: everything but controls, tab excepted (RFC 9110 section 5.5). */
+/** Bytes of header values and reason phrases: all but control characters, tab excepted (RFC 9110 section 5.5). */
 export const isValue = tableOf("\t", " ~", true);
 
 /**
- * Bytes of a request target: no space, no control, no "#", which ends a path for one parser and not for another.
- * Bytes above 0x7f are against RFC 3986, but common and harmless: they pass unchanged.
+ * Bytes of a request target: no space, no control character, no "#", which ends a path only for some parsers.
+ * Bytes above 0x7f violate RFC 3986, but are common and harmless: they pass unchanged.
  */
 export const isTarget = tableOf("", '!"$~', true);
 
-/** Bytes of a registered name in Host (RFC 3986 section 3.2.2) without the comma, which also joins repeated fields. */
+/** Bytes of a registered name in Host (RFC 3986 section 3.2.2) without the comma, which also joins repeated headers. */
 export const isHostName = tableOf("-._~%!$&'()*+;=", "azAZ09");
 
 /** Bytes between the brackets of an IP literal in Host. */
@@ -45,24 +50,24 @@ for (let i = 0; i < 16; i++) {
   hexValue["0123456789ABCDEF".charCodeAt(i)] = i;
 }
 
-/** Lower case of ASCII letters; other bytes are themselves. */
+/** Lower case of ASCII letters; other bytes map to themselves. */
 export const lower = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte,
 );
 
-/** The bytes of a string in latin1, where each byte is the character of the same number. */
+/** The bytes of a string in latin1, where each character is the byte with the same number. */
 export function latin1(text: string): Buffer {
   return Buffer.from(text, "latin1");
 }
 
-/** Whether bytes[from..to) are exactly these. */
+/** Whether bytes[from..to) equal `literal`. */
 export function equals(bytes: Uint8Array, from: number, to: number, literal: Uint8Array): boolean {
   if (to - from !== literal.length) return false;
   for (let i = 0; i < literal.length; i++) if (bytes[from + i] !== literal[i]) return false;
   return true;
 }
 
-/** Whether bytes[from..to) are these, letters of either case being the same; `literal` is in lower case. */
+/** Whether bytes[from..to) equal `literal` if case is ignored. @param literal in lower case */
 export function equalsAnyCase(bytes: Uint8Array, from: number, to: number, literal: Uint8Array): boolean {
   if (to - from !== literal.length) return false;
   for (let i = 0; i < literal.length; i++) {
@@ -71,14 +76,11 @@ export function equalsAnyCase(bytes: Uint8Array, from: number, to: number, liter
   return true;
 }
 
-// Bytes that came in pieces, put together; with a head's reader that goes on where it stopped, if they are a head.
-
+/** Collects bytes that arrive in pieces. `head` is the parser that continues with them, if they are a head. */
 export class ByteAccumulator<Head> {
   readonly head: Head;
   bytes: Buffer;
   length: number;
-  /** Where the head begins. */
-  readonly from = 0;
 
   constructor(head: Head, source: Buffer, from: number, to: number) {
     this.head = head;
@@ -99,9 +101,3 @@ export class ByteAccumulator<Head> {
     return this;
   }
 }
-
-// How large a head may be: HAProxy and NGINX allow about as much.
-
-export const maxHeadBytes = 16_384;
-export const maxTargetBytes = 8_192;
-export const maxHeaders = 100;

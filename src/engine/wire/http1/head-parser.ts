@@ -1,4 +1,4 @@
-/** Reads one message's start line and fields in a single pass that can stop and go on at any byte; makes no strings. */
+/** Parses a message's start line and headers in one pass that can pause at any byte. Creates no strings. */
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
 import {
@@ -15,26 +15,26 @@ import {
   space,
   tab,
 } from "./bytes.ts";
+import { lookUpHeader } from "./header-names.ts";
 import {
-  violations,
-  nameViolation,
   nameStartViolation,
+  nameViolation,
   targetViolation,
   valueViolation,
+  violations,
 } from "./violations.ts";
-import { lookUpHeader } from "./header-names.ts";
 
-/** What {@link HeadParser.read} answers. */
+/** Results of {@link HeadParser.parse}. */
 export const needsMore = 0;
 export const isWhole = 1;
 export const isMalformed = -1;
 
-/** Numbers per field in {@link HeadParser.headers}. */
+/** Numbers per header in {@link HeadParser.headers}. */
 export const headerStride = 5;
 
 const at = {
   start: 0, startLf: 1, method: 2, target: 3, version: 4,
-  answerVersion: 5, status: 6, reason: 7,
+  responseVersion: 5, status: 6, reason: 7,
   lineLf: 8, nameStart: 9, name: 10, blank: 11, value: 12, valueLf: 13, endLf: 14,
 } as const; // prettier-ignore
 
@@ -43,41 +43,41 @@ const versionName = latin1("HTTP/1.1");
 /**
  * ```
  *  request:  start ─▶ method ─▶ target ─▶ version ─┐
- *  answer:   answerVersion ─▶ status ─▶ reason ────┤
+ *  response: responseVersion ─▶ status ─▶ reason ──┤
  *                                                  ▼
  *           ┌──────────── valueLf ◀── value ◀── lineLf
  *           ▼                           ▲
  *       nameStart ─▶ name ─▶ blank ─────┘
  *           └──CR──▶ endLf ─▶ whole
  * ```
- * Offsets count from the beginning of the bytes given to `read`: give the same bytes again, with more behind them.
+ * Offsets count from the start of the bytes passed to `parse`. A later call gets the same bytes with more behind them.
  */
 export class HeadParser {
-  /** Per field: start and end of name, start and end of value without white space, number in `known`. */
+  /** Per header: start and end of the name, start and end of the trimmed value, and its number in `knownHeaders`. */
   readonly headers = new Int32Array(maxHeaders * headerStride);
   count = 0;
-  /** Of a request. */
+  /** Of a request, as all offsets up to `targetEnd`. */
   methodStart = 0;
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
   /** 10 or 11. */
   version = 0;
-  /** Of an answer: 100–599. */
+  /** Of a response: 100–599. */
   status = 0;
-  /** Where the status begins, in an answer. */
+  /** Of a response: start of the status code. */
   statusStart = 0;
-  /** Where the first field begins. */
+  /** Start of the first header. */
   headersStart = 0;
-  /** Where the empty line begins. */
+  /** Start of the empty line. */
   headersEnd = 0;
-  /** Behind the empty line, once whole. */
+  /** After the empty line; valid when the head is whole. */
   end = 0;
-  /** What is wrong, once it is malformed. */
+  /** The rule that a malformed head breaks. */
   violation: ProtocolViolation = violations.method;
   #begin = 0;
   #at = 0;
-  #mark = 0;
+  #partStart = 0;
   #phase: number = at.start;
 
   beginRequest(offset: number): void {
@@ -85,32 +85,32 @@ export class HeadParser {
   }
 
   beginResponse(offset: number): void {
-    this.#reset(offset, at.answerVersion);
+    this.#reset(offset, at.responseVersion);
   }
 
   #reset(offset: number, phase: number): void {
     this.#begin = offset;
     this.#at = offset;
-    this.#mark = offset;
+    this.#partStart = offset;
     this.#phase = phase;
     this.count = 0;
   }
 
   /**
-   * Goes on where it stopped, up to `end`. RFC 9112 sections 2.2, 3 and 5.
-   * @returns {@link needsMore}, {@link isWhole}, or {@link isMalformed}: then there is a `complaint`
+   * Continues where it paused, up to `end`. RFC 9112 sections 2.2, 3 and 5.
+   * @returns {@link needsMore}, {@link isWhole}, or {@link isMalformed}: then `violation` is set
    */
-  read(bytes: Uint8Array, end: number): number {
+  parse(bytes: Uint8Array, end: number): number {
     const stop = Math.min(end, this.#begin + maxHeadBytes);
-    const verdict = this.#scan(bytes, stop);
-    if (verdict !== needsMore) return verdict;
+    const result = this.#scan(bytes, stop);
+    if (result !== needsMore) return result;
     if (this.#phase === at.target && this.#at - this.targetStart > maxTargetBytes)
-      return this.#refuse(violations.targetLong);
+      return this.#reject(violations.targetTooLong);
     if (stop === end && stop < this.#begin + maxHeadBytes) return needsMore;
-    return this.#refuse(violations.headLarge);
+    return this.#reject(violations.headTooLarge);
   }
 
-  #refuse(violation: ProtocolViolation): typeof isMalformed {
+  #reject(violation: ProtocolViolation): typeof isMalformed {
     this.violation = violation;
     return isMalformed;
   }
@@ -125,7 +125,7 @@ export class HeadParser {
           let current = byte;
           while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== colon) return this.#refuse(nameViolation(current));
+          if (current !== colon) return this.#reject(nameViolation(current));
           this.headers[this.count * headerStride + 1] = index++;
           phase = at.blank;
           break;
@@ -141,14 +141,14 @@ export class HeadParser {
           let current = byte;
           while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== cr) return this.#refuse(valueViolation(current));
+          if (current !== cr) return this.#reject(valueViolation(current));
           this.#endHeader(bytes, index++);
           phase = at.valueLf;
           break;
         }
         case at.valueLf:
         case at.lineLf:
-          if (byte !== lf) return this.#refuse(violations.lineEnd);
+          if (byte !== lf) return this.#reject(violations.lineEnd);
           if (phase === at.lineLf) this.headersStart = index + 1;
           index += 1;
           phase = at.nameStart;
@@ -159,13 +159,13 @@ export class HeadParser {
             phase = at.endLf;
             break;
           }
-          if (isToken[byte] !== 1) return this.#refuse(nameStartViolation(byte));
-          if (this.count === maxHeaders) return this.#refuse(violations.headFields);
+          if (isToken[byte] !== 1) return this.#reject(nameStartViolation(byte));
+          if (this.count === maxHeaders) return this.#reject(violations.tooManyHeaders);
           this.headers[this.count * headerStride] = index;
           phase = at.name;
           break;
         case at.endLf:
-          if (byte !== lf) return this.#refuse(violations.lineEnd);
+          if (byte !== lf) return this.#reject(violations.lineEnd);
           this.end = index + 1;
           return isWhole;
         default: {
@@ -181,79 +181,79 @@ export class HeadParser {
     return needsMore;
   }
 
-  /** Reads on in the start line and moves `#at`; returns the next phase, or that it is malformed. */
+  /** Continues in the start line and advances `#at`. @returns the next phase, or {@link isMalformed} */
   #startLine(bytes: Uint8Array, from: number, end: number, phase: number): number {
     let index = from;
     let current = bytes[index] as number;
     switch (phase) {
       case at.start:
-        // One empty line before a request is an old habit of clients (RFC 9112 section 2.2).
-        if (current === cr && index === this.#begin) return this.#go(index + 1, at.startLf);
-        if (isToken[current] !== 1) return this.#refuse(violations.method);
+        // Old clients send an empty line before a request (RFC 9112 section 2.2). One is accepted.
+        if (current === cr && index === this.#begin) return this.#advance(index + 1, at.startLf);
+        if (isToken[current] !== 1) return this.#reject(violations.method);
         this.methodStart = index;
-        return this.#go(index, at.method);
+        return this.#advance(index, at.method);
       case at.startLf:
-        return current === lf ? this.#go(index + 1, at.start) : this.#refuse(violations.lineEnd);
+        return current === lf ? this.#advance(index + 1, at.start) : this.#reject(violations.lineEnd);
       case at.method:
         while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
-        if (index === end) return this.#go(index, phase);
-        if (current !== space) return this.#refuse(violations.method);
+        if (index === end) return this.#advance(index, phase);
+        if (current !== space) return this.#reject(violations.method);
         this.methodEnd = index;
         this.targetStart = index + 1;
-        return this.#go(index + 1, at.target);
+        return this.#advance(index + 1, at.target);
       case at.target:
         while (isTarget[current] === 1 && ++index < end) current = bytes[index] as number;
-        if (index - this.targetStart > maxTargetBytes) return this.#refuse(violations.targetLong);
-        if (index === end) return this.#go(index, phase);
-        if (current !== space || index === this.targetStart) return this.#refuse(targetViolation(current));
+        if (index - this.targetStart > maxTargetBytes) return this.#reject(violations.targetTooLong);
+        if (index === end) return this.#advance(index, phase);
+        if (current !== space || index === this.targetStart) return this.#reject(targetViolation(current));
         this.targetEnd = index;
-        this.#mark = index + 1;
-        return this.#go(index + 1, at.version);
+        this.#partStart = index + 1;
+        return this.#advance(index + 1, at.version);
       case at.version:
-        if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
-        if (current !== cr) return this.#refuse(current === lf ? violations.lineEnd : violations.version);
+        if (index - this.#partStart < 8) return this.#versionByte(current, index, phase);
+        if (current !== cr) return this.#reject(current === lf ? violations.lineEnd : violations.version);
         return this.#checkVersion(index + 1, at.lineLf);
-      case at.answerVersion:
-        if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
+      case at.responseVersion:
+        if (index - this.#partStart < 8) return this.#versionByte(current, index, phase);
         this.statusStart = index + 1;
         this.status = 0;
-        if (current !== space) return this.#refuse(violations.version);
+        if (current !== space) return this.#reject(violations.version);
         return this.#checkVersion(index + 1, at.status);
       case at.status:
         if (index - this.statusStart < 3) {
-          if (current < 0x30 || current > 0x39) return this.#refuse(violations.status);
+          if (current < 0x30 || current > 0x39) return this.#reject(violations.status);
           this.status = this.status * 10 + current - 0x30;
-          return this.#go(index + 1, phase);
+          return this.#advance(index + 1, phase);
         }
-        // Without a reason the space before it is often left out too; that is unambiguous.
+        // Servers often omit the space before an empty reason phrase, which is unambiguous.
         if (this.status < 100 || this.status > 599 || (current !== space && current !== cr))
-          return this.#refuse(violations.status);
-        return this.#go(index, at.reason);
+          return this.#reject(violations.status);
+        return this.#advance(index, at.reason);
       default:
         while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
-        if (index === end) return this.#go(index, phase);
-        return current === cr ? this.#go(index + 1, at.lineLf) : this.#refuse(violations.lineEnd);
+        if (index === end) return this.#advance(index, phase);
+        return current === cr ? this.#advance(index + 1, at.lineLf) : this.#reject(violations.lineEnd);
     }
   }
 
-  #go(index: number, phase: number): number {
+  #advance(index: number, phase: number): number {
     this.#at = index;
     return phase;
   }
 
-  /** One byte of "HTTP/1.1". */
+  /** Parses one byte of "HTTP/1.1". */
   #versionByte(byte: number, index: number, phase: number): number {
-    const position = index - this.#mark;
+    const position = index - this.#partStart;
     const isDigit = position === 5 || position === 7;
     if (isDigit ? byte < 0x30 || byte > 0x39 : byte !== versionName[position])
-      return this.#refuse(violations.version);
+      return this.#reject(violations.version);
     if (isDigit) this.version = position === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
-    return this.#go(index + 1, phase);
+    return this.#advance(index + 1, phase);
   }
 
   #checkVersion(index: number, phase: number): number {
     const isKnown = this.version === 11 || this.version === 10;
-    return isKnown ? this.#go(index, phase) : this.#refuse(violations.versionUnknown);
+    return isKnown ? this.#advance(index, phase) : this.#reject(violations.versionUnsupported);
   }
 
   #endHeader(bytes: Uint8Array, lineEnd: number): void {

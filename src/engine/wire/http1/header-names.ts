@@ -1,8 +1,8 @@
-/** The field names that this engine acts on, recognised in place; all others are only passed on. */
+/** The header names that this engine acts on, recognized in place. All other headers pass unchanged. */
 
 import { equalsAnyCase, latin1, lower } from "./bytes.ts";
 
-/** What a field name means here: its number in the table of a head's fields. */
+/** Numbers of header names in {@link HeadParser.headers}. Their order matters: ranges of them are tested. */
 export const knownHeaders = {
   other: 0,
   host: 1,
@@ -10,13 +10,13 @@ export const knownHeaders = {
   transferEncoding: 3,
   connection: 4,
   upgrade: 5,
-  /** The following ones up to `named` end at this hop and mean nothing to us. */
+  /** This one and those up to `named` are hop-by-hop. */
   keepAlive: 6,
   proxyConnection: 7,
   proxyAuthenticate: 8,
   proxyAuthorization: 9,
   te: 10,
-  /** Any other one that a Connection field names: it ends at this hop too. */
+  /** Any other header that a Connection header names, which makes it hop-by-hop too. */
   named: 11,
   forwardedFor: 12,
   forwardedProto: 13,
@@ -26,7 +26,7 @@ export const knownHeaders = {
   requestId: 17,
   trailer: 18,
   traceparent: 19,
-  /** RFC 7239: as X-Forwarded-For, but not one that we write. */
+  /** RFC 7239. Dropped like X-Forwarded-For unless the peer is trusted; we write none. */
   forwarded: 20,
 } as const;
 
@@ -55,14 +55,14 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
 const underscore = 0x5f;
 const hyphen = 0x2d;
 
-const longest = Math.max(...names.map(([name]) => name.length));
+const maxNameLength = Math.max(...names.map(([name]) => name.length));
 const literals: readonly Buffer[] = names.map(([name]) => latin1(name));
 const numbers = Uint8Array.from(names, ([, number]) => number);
 
-/** By length × 32 + first letter: place of the first candidate in `names`, from 1; 0 if there is none. */
-const firstOf = new Uint8Array((longest + 1) * 32);
+/** By length × 32 + first letter: position of the first candidate in `names`, counted from 1; 0 if there is none. */
+const firstOf = new Uint8Array((maxNameLength + 1) * 32);
 
-/** Place of the next candidate of the same length and first letter; 0 if there is none. */
+/** Position of the next candidate with the same length and first letter; 0 if there is none. */
 const nextOf = new Uint8Array(names.length + 1);
 for (const [index, [name]] of names.entries()) {
   const key = keyOf(name.length, name.charCodeAt(0));
@@ -74,33 +74,33 @@ function keyOf(length: number, first: number): number {
   return length * 32 + (first & 31);
 }
 
-/** The number in {@link knownHeaders} of the name bytes[from..to). */
+/** The number in {@link knownHeaders} of the header name bytes[from..to). */
 export function lookUpHeader(bytes: Uint8Array, from: number, to: number): number {
   const length = to - from;
-  if (length > longest) return knownHeaders.other;
+  if (length > maxNameLength) return knownHeaders.other;
   const first = firstOf[keyOf(length, lower[bytes[from] as number] as number)] as number;
   for (let position = first; position !== 0; position = nextOf[position] as number) {
     if (equalsAnyCase(bytes, from, to, literals[position - 1] as Buffer))
       return numbers[position - 1] as number;
   }
-  return misspelt(bytes, from, first);
+  return lookUpWithUnderscores(bytes, from, first);
 }
 
 /**
- * A forwarding field with underscores, to be replaced as well: servers of the CGI family (RFC 3875 section 4.1.18) take both
- * spellings for one field, and a client's word for ours.
+ * Recognizes a forwarding header that is spelled with underscores, so that it is replaced too. CGI servers (RFC 3875
+ * section 4.1.18) map both spellings to one variable, and would read the client's value instead of ours.
  */
-function misspelt(bytes: Uint8Array, from: number, first: number): number {
+function lookUpWithUnderscores(bytes: Uint8Array, from: number, first: number): number {
   for (let position = first; position !== 0; position = nextOf[position] as number) {
     const number = numbers[position - 1] as number;
     const isForwarding = number >= knownHeaders.forwardedFor && number <= knownHeaders.forwardedPort;
-    if (isForwarding && equalsFolded(bytes, from, literals[position - 1] as Buffer)) return number;
+    if (isForwarding && equalsWithUnderscores(bytes, from, literals[position - 1] as Buffer)) return number;
   }
   return knownHeaders.other;
 }
 
-/** As `equalsAnyCase`, with underscores for hyphens. */
-function equalsFolded(bytes: Uint8Array, from: number, literal: Uint8Array): boolean {
+/** Like `equalsAnyCase`, where an underscore equals a hyphen. */
+function equalsWithUnderscores(bytes: Uint8Array, from: number, literal: Uint8Array): boolean {
   for (let i = 0; i < literal.length; i++) {
     const byte = lower[bytes[from + i] as number];
     if (byte !== literal[i] && !(byte === underscore && literal[i] === hyphen)) return false;
@@ -108,14 +108,14 @@ function equalsFolded(bytes: Uint8Array, from: number, literal: Uint8Array): boo
   return true;
 }
 
-/** Whether a field of this number ends at this hop whatever it says, framing and upgrades apart. */
+/** Whether a header is hop-by-hop. Connection, Upgrade and the framing headers have rules of their own. */
 export function isHopByHop(number: number): boolean {
   return number >= knownHeaders.keepAlive && number <= knownHeaders.named;
 }
 
 /**
- * Whether a trailer of this number would change framing, routing or what we say of the client after the body has
- * been read (RFC 9110 section 6.5.1).
+ * Whether a trailer could change the framing, the routing or our forwarding headers after the body was read (RFC 9110
+ * section 6.5.1).
  */
 export function isForbiddenInTrailers(number: number): boolean {
   return number !== knownHeaders.other && number !== knownHeaders.via && number !== knownHeaders.traceparent;

@@ -1,22 +1,22 @@
-/** What both kinds of heads say in the same fields: length, coding and the options of the connection. */
+/** Parses headers that requests and responses share: Content-Length, Transfer-Encoding, Connection and TE. */
 
 import { comma, equalsAnyCase, isToken, latin1, lower, maxHeaders, space, tab } from "./bytes.ts";
-import { isHopByHop, knownHeaders } from "./header-names.ts";
 import { headerStride, type HeadParser } from "./head-parser.ts";
+import { isHopByHop, knownHeaders } from "./header-names.ts";
 
-/** What a Connection field asks for; several may be set at once. */
-export const option = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;
+/** Bits of the options in Connection headers. */
+export const connectionOption = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;
 
-const words: ReadonlyArray<readonly [literal: Buffer, bit: number]> = [
-  [latin1("close"), option.close],
-  [latin1("keep-alive"), option.keepAlive],
-  [latin1("upgrade"), option.upgrade],
+const optionNames: ReadonlyArray<readonly [literal: Buffer, bit: number]> = [
+  [latin1("close"), connectionOption.close],
+  [latin1("keep-alive"), connectionOption.keepAlive],
+  [latin1("upgrade"), connectionOption.upgrade],
 ];
 
-/** 15 digits: what a JavaScript number holds exactly, and a petabyte. */
+/** A JavaScript number holds 15 digits exactly, which is a petabyte. */
 const maxLengthDigits = 15;
 
-/** The number of a Content-Length in bytes[from..to); -1 unless it is digits and nothing else. RFC 9110 section 8.6. */
+/** The value of a Content-Length in bytes[from..to); -1 unless it consists of digits only. RFC 9110 section 8.6. */
 export function contentLength(bytes: Uint8Array, from: number, to: number): number {
   if (from === to || to - from > maxLengthDigits) return -1;
   let length = 0;
@@ -31,8 +31,8 @@ export function contentLength(bytes: Uint8Array, from: number, to: number): numb
 const chunkedToken = latin1("chunked");
 
 /**
- * What a Transfer-Encoding in bytes[from..to) comes to: 0 is exactly "chunked", 501 a proper list of other codings
- * that ends with it, 400 everything else. RFC 9112 section 6.1.
+ * Judges a Transfer-Encoding in bytes[from..to). RFC 9112 section 6.1.
+ * @returns 0 for exactly "chunked", 501 for a valid list of other codings that ends with it, 400 for everything else
  */
 export function transferCoding(bytes: Uint8Array, from: number, to: number): 0 | 400 | 501 {
   if (equalsAnyCase(bytes, from, to, chunkedToken)) return 0;
@@ -55,7 +55,7 @@ export function transferCoding(bytes: Uint8Array, from: number, to: number): 0 |
 
 const trailersToken = latin1("trailers");
 
-/** Whether the TE field in bytes[from..to) has the word "trailers". RFC 9110 section 10.1.4. */
+/** Whether the TE header in bytes[from..to) contains "trailers". RFC 9110 section 10.1.4. */
 export function takesTrailers(bytes: Uint8Array, from: number, to: number): boolean {
   let start = from;
   while (start < to) {
@@ -75,11 +75,12 @@ function isBlank(byte: number): boolean {
 }
 
 /**
- * Reads the Connection field in bytes[from..to): returns its options as bits, and marks the fields that it names, so
- * that they end here. What frames or routes the message stays: naming it is an old way to have a proxy remove it.
- * More names than a head may have fields are malformed: each costs a search.
+ * Reads the Connection header in bytes[from..to) and marks the headers that it names as hop-by-hop. Headers that frame or
+ * route the message stay: to name them is an old trick to make a proxy remove them. More names than a head may have
+ * headers are malformed, because each costs a search.
+ * @returns bits of `connectionOption`
  */
-export function connectionOptions(reader: HeadParser, bytes: Uint8Array, from: number, to: number): number {
+export function connectionOptions(parser: HeadParser, bytes: Uint8Array, from: number, to: number): number {
   let bits = 0;
   let named = 0;
   let start = from;
@@ -92,8 +93,8 @@ export function connectionOptions(reader: HeadParser, bytes: Uint8Array, from: n
       bits |= bit;
       if (bit === 0) {
         named += 1;
-        if (named > maxHeaders) return option.malformed;
-        markNamed(reader, bytes, start, stop);
+        if (named > maxHeaders) return connectionOption.malformed;
+        markNamed(parser, bytes, start, stop);
       }
     }
     start = stop;
@@ -102,13 +103,13 @@ export function connectionOptions(reader: HeadParser, bytes: Uint8Array, from: n
 }
 
 function bitOf(bytes: Uint8Array, from: number, to: number): number {
-  for (const [literal, bit] of words) if (equalsAnyCase(bytes, from, to, literal)) return bit;
+  for (const [literal, bit] of optionNames) if (equalsAnyCase(bytes, from, to, literal)) return bit;
   return 0;
 }
 
-function markNamed(reader: HeadParser, bytes: Uint8Array, from: number, to: number): void {
-  const { headers } = reader;
-  for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+function markNamed(parser: HeadParser, bytes: Uint8Array, from: number, to: number): void {
+  const { headers } = parser;
+  for (let position = 0; position < parser.count * headerStride; position += headerStride) {
     const number = headers[position + 4] as number;
     const frames = number >= knownHeaders.host && number <= knownHeaders.upgrade;
     if (frames || isHopByHop(number)) continue;

@@ -1,16 +1,31 @@
-/** What a request's head means, and whether it may pass: the strict rules between the reader's bytes and the exchange. */
+/** A parsed request head: validates it by strict rules and extracts what the engine needs. */
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
 import { framing } from "./body.ts";
 import {
-  colon, cr, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash, space,
-} from "./bytes.ts"; // prettier-ignore
-import { violations } from "./violations.ts";
-import { knownHeaders } from "./header-names.ts";
+  colon,
+  cr,
+  equals,
+  equalsAnyCase,
+  isHostLiteral,
+  isHostName,
+  latin1,
+  lower,
+  slash,
+  space,
+} from "./bytes.ts";
 import { headerStride, HeadParser } from "./head-parser.ts";
-import { connectionOptions, contentLength, option, takesTrailers, transferCoding } from "./message.ts";
+import { knownHeaders } from "./header-names.ts";
+import {
+  connectionOption,
+  connectionOptions,
+  contentLength,
+  takesTrailers,
+  transferCoding,
+} from "./message.ts";
+import { violations } from "./violations.ts";
 
-/** Methods by number; 0 stands for any other one. */
+/** Methods by number; 0 is any other method. */
 export const methods = [
   "", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
 ] as const; // prettier-ignore
@@ -24,28 +39,28 @@ const h2c = latin1("h2c");
 const empty = Buffer.alloc(0);
 const question = 0x3f;
 
-/** Reused for every request; what it says holds until the next `begin`. */
+/** Reused for every request: valid until the parser begins the next one. */
 export class ParsedRequest {
-  readonly reader = new HeadParser();
-  /** Where the head stands: only valid during the event in which it was judged. */
+  readonly parser = new HeadParser();
+  /** The bytes that contain the head; valid during the event in which it was validated. */
   bytes: Buffer = empty;
   method = 0;
-  /** The target in origin-form; empty if an absolute one had no path. */
+  /** Start of the target in origin-form, which is empty if an absolute target has no path. */
   targetStart = 0;
   hostStart = 0;
   hostEnd = 0;
-  /** A number of `framing`. */
+  /** A value of `framing`. */
   framing: number = framing.none;
   contentLength = 0;
-  /** Whether the client keeps the connection after the answer. */
+  /** Whether the client keeps the connection after the response. */
   keepsAlive = true;
-  /** Whether it asks for another protocol, in a way that may be passed on. */
+  /** Whether it contains an upgrade that may be forwarded. */
   upgrades = false;
-  /** Whether it says that trailers are welcome. */
+  /** Whether the client accepts trailers. */
   takesTrailers = false;
-  /** Whether the fields that describe the way so far need more than adding ours: there is a Via. */
+  /** Whether it has a Via header, which ours must be appended to. */
   hasVia = false;
-  /** Whether the client says where it stands in a trace. */
+
   hasTraceparent = false;
   #idStart = 0;
   #idEnd = 0;
@@ -58,19 +73,19 @@ export class ParsedRequest {
   }
 
   /**
-   * Judges a head that was read whole.
-   * @returns what it is refused for, if it may not pass
+   * Validates a head that was parsed whole.
+   * @returns the rule that it breaks; undefined if it is valid
    */
   validate(bytes: Buffer): ProtocolViolation | undefined {
-    const { reader } = this;
+    const { parser } = this;
     this.bytes = bytes;
     this.#clear();
     const violation = this.#validateMethod(bytes) ?? this.#validateHeaders(bytes);
     if (violation) return violation;
     if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd))
       return violations.host;
-    if (reader.version === 10 && this.framing === framing.chunked) return violations.oldChunks;
-    if (reader.version === 10) this.upgrades = false;
+    if (parser.version === 10 && this.framing === framing.chunked) return violations.http10Chunked;
+    if (parser.version === 10) this.upgrades = false;
     return this.#validateTarget(bytes);
   }
 
@@ -88,28 +103,28 @@ export class ParsedRequest {
   }
 
   #validateMethod(bytes: Uint8Array): ProtocolViolation | undefined {
-    const { methodStart, methodEnd } = this.reader;
+    const { methodStart, methodEnd } = this.parser;
     this.method = 0;
     for (let i = 1; i < methods.length; i++) {
       if (equals(bytes, methodStart, methodEnd, exactMethods[i] as Buffer)) {
         this.method = i;
-        return i >= methodNumber.trace ? violations.methodRefused : undefined;
+        return i >= methodNumber.trace ? violations.methodNotServed : undefined;
       }
     }
-    const isMisspelt = lowerMethods.some((name) => equalsAnyCase(bytes, methodStart, methodEnd, name));
-    return isMisspelt ? violations.methodCase : undefined;
+    const isWrongCase = lowerMethods.some((name) => equalsAnyCase(bytes, methodStart, methodEnd, name));
+    return isWrongCase ? violations.methodCase : undefined;
   }
 
-  /** One pass over the known fields. */
+  /** One pass over the known headers. */
   #validateHeaders(bytes: Uint8Array): ProtocolViolation | undefined {
-    const { reader } = this;
-    const { headers } = reader;
+    const { parser } = this;
+    const { headers } = parser;
     let options = 0;
     let upgrade = 0;
     let lengths = 0;
     let codings = 0;
     let hosts = 0;
-    for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+    for (let position = 0; position < parser.count * headerStride; position += headerStride) {
       const number = headers[position + 4] as number;
       if (number === knownHeaders.other) continue;
       const from = headers[position + 2] as number;
@@ -124,24 +139,24 @@ export class ParsedRequest {
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
           if (this.contentLength < 0) return violations.contentLength;
-          if (!standsPlain(bytes, from, to)) return violations.framingBlank;
+          if (!hasPlainWhitespace(bytes, from, to)) return violations.framingWhitespace;
           break;
         case knownHeaders.transferEncoding: {
           codings += 1;
-          const verdict = transferCoding(bytes, from, to);
-          if (verdict === 501 && reader.version === 11) return violations.transferCodings;
-          if (verdict !== 0) return violations.transferEncoding;
-          if (!standsPlain(bytes, from, to)) return violations.framingBlank;
+          const result = transferCoding(bytes, from, to);
+          if (result === 501 && parser.version === 11) return violations.transferCodingUnsupported;
+          if (result !== 0) return violations.transferEncoding;
+          if (!hasPlainWhitespace(bytes, from, to)) return violations.framingWhitespace;
           break;
         }
         case knownHeaders.connection:
-          options |= connectionOptions(reader, bytes, from, to);
+          options |= connectionOptions(parser, bytes, from, to);
           break;
         case knownHeaders.upgrade:
           upgrade = startsWithH2c(bytes, from, to) ? -1 : upgrade | 1;
           break;
         case knownHeaders.te:
-          this.takesTrailers ||= reader.version === 11 && takesTrailers(bytes, from, to);
+          this.takesTrailers ||= parser.version === 11 && takesTrailers(bytes, from, to);
           break;
         case knownHeaders.via:
           this.hasVia = true;
@@ -155,20 +170,20 @@ export class ParsedRequest {
           break;
       }
     }
-    if (hosts !== 1) return hosts === 0 ? violations.noHost : violations.hosts;
-    if (lengths + codings > 1) return violations.framings;
-    if ((options & option.malformed) !== 0) return violations.connection;
+    if (hosts !== 1) return hosts === 0 ? violations.noHost : violations.multipleHosts;
+    if (lengths + codings > 1) return violations.multipleFramings;
+    if ((options & connectionOption.malformed) !== 0) return violations.connectionOptions;
     if (codings > 0) this.framing = framing.chunked;
     else if (lengths > 0) this.framing = framing.length;
-    const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
-    this.keepsAlive = wantsKept && (options & option.close) === 0;
-    this.upgrades = upgrade === 1 && (options & option.upgrade) !== 0;
+    const allowsReuse = parser.version === 11 || (options & connectionOption.keepAlive) !== 0;
+    this.keepsAlive = allowsReuse && (options & connectionOption.close) === 0;
+    this.upgrades = upgrade === 1 && (options & connectionOption.upgrade) !== 0;
     return undefined;
   }
 
-  /** Origin-form, "*" of OPTIONS, or absolute-form with the authority of Host. RFC 9112 section 3.2. */
+  /** Accepts origin-form, "*" for OPTIONS, and absolute-form with the authority of Host. RFC 9112 section 3.2. */
   #validateTarget(bytes: Uint8Array): ProtocolViolation | undefined {
-    const { targetStart, targetEnd } = this.reader;
+    const { targetStart, targetEnd } = this.parser;
     this.targetStart = targetStart;
     const first = bytes[targetStart];
     if (first === slash) return undefined;
@@ -195,22 +210,22 @@ export class ParsedRequest {
 }
 
 /**
- * Whether nothing but spaces stands before a value, and nothing behind it. Some servers strip neither tabs nor what is
- * behind, and then do not see what frames the message: "Transfer-Encoding:\tchunked" is an old trick.
+ * Whether a value has only spaces before it and no whitespace after it. Some servers do not strip tabs or trailing
+ * whitespace, and then miss the header that frames the message: "Transfer-Encoding:\tchunked" is an old trick.
  */
-function standsPlain(bytes: Uint8Array, from: number, to: number): boolean {
+function hasPlainWhitespace(bytes: Uint8Array, from: number, to: number): boolean {
   let before = from - 1;
   while (bytes[before] === space) before -= 1;
   return bytes[before] === colon && bytes[to] === cr;
 }
 
-/** Prior-knowledge HTTP/2 inside our connection would hide its requests from every rule here. */
+/** Whether an Upgrade header contains h2c: HTTP/2 inside our connection would hide its requests from every rule here. */
 function startsWithH2c(bytes: Uint8Array, from: number, to: number): boolean {
   for (let i = from; i + h2c.length <= to; i++) if (equalsAnyCase(bytes, i, i + h2c.length, h2c)) return true;
   return false;
 }
 
-/** Whether bytes[from..to) is a host name or IP literal, with a port of up to five digits or without. */
+/** Whether bytes[from..to) is a host name or IP literal with an optional port of up to five digits. */
 function isAuthority(bytes: Uint8Array, from: number, to: number): boolean {
   let index = from;
   if (bytes[index] === 0x5b) {

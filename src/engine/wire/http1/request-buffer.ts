@@ -1,18 +1,18 @@
-/** A request as it goes to an upstream, kept from its first byte so that it can be sent again somewhere else. */
+/** The bytes of a request as sent to an upstream, kept from the first one so that another attempt can send them again. */
 
 /** Envoy's limit for replayed bodies. */
 export const maxReplayBytes = 65_536;
 
-/** Room for nearly every head and many a small body; one stays with each relay. */
+/** Enough for nearly every head and many small bodies. Each forwarder keeps one buffer of this size. */
 const defaultBytes = 4_096;
 
-/** Up to this many bytes a loop is faster than a call into the runtime. */
-const loopedBytes = 40;
+/** Up to this length a loop is faster than a call into the runtime. */
+const maxLoopBytes = 40;
 
 export class ReplayBuffer {
   bytes: Buffer = Buffer.allocUnsafeSlow(defaultBytes);
   length = 0;
-  /** Whether everything from the first byte on is still here. */
+  /** Whether all bytes since the first one are still here, so that the request can be replayed. */
   isWhole = true;
 
   begin(): void {
@@ -21,7 +21,7 @@ export class ReplayBuffer {
     this.isWhole = true;
   }
 
-  /** Makes room for that many further bytes. */
+  /** Makes room for `count` more bytes. */
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
@@ -33,7 +33,7 @@ export class ReplayBuffer {
   append(source: Buffer, from: number, to: number): void {
     if (from === to) return;
     this.reserve(to - from);
-    if (to - from > loopedBytes) source.copy(this.bytes, this.length, from, to);
+    if (to - from > maxLoopBytes) source.copy(this.bytes, this.length, from, to);
     else this.#appendByByte(source, from, to);
     this.length += to - from;
   }
@@ -44,23 +44,23 @@ export class ReplayBuffer {
     for (let i = from; i < to; i++) bytes[at++] = source[i] as number;
   }
 
-  /** Latin1: each character is the byte of the same number. */
+  /** Appends latin1 text, where each character is the byte with the same number. */
   appendText(text: string): void {
     this.reserve(text.length);
-    if (text.length > loopedBytes) this.bytes.write(text, this.length, "latin1");
+    if (text.length > maxLoopBytes) this.bytes.write(text, this.length, "latin1");
     else for (let i = 0; i < text.length; i++) this.bytes[this.length + i] = text.charCodeAt(i);
     this.length += text.length;
   }
 
-  /** Keeps only the first bytes: what came with a head may be much, and an upload must not hold it for as long as it takes. */
+  /** Drops all but the first `count` bytes, so that a long upload does not hold the large piece that arrived with its head. */
   truncateAfter(count: number): void {
     this.bytes = Buffer.from(this.bytes.subarray(0, count));
     this.length = count;
     this.isWhole = false;
   }
 
-  /** Appends them if they were sent and the limit allows it; else lets go of everything, keeping the head readable. */
-  keep(source: Buffer, from: number, to: number): void {
+  /** Appends bytes that were just sent, as long as the whole request stays below the replay limit. The head stays readable. */
+  appendSent(source: Buffer, from: number, to: number): void {
     if (!this.isWhole) return;
     if (this.length + to - from > maxReplayBytes) this.isWhole = false;
     else this.append(source, from, to);

@@ -1,19 +1,19 @@
-/** A request's head as routes, keys and logs may ask about it: strings made from the bytes, and only when asked. */
+/** A request head for routes, hash keys and logs: creates strings from the bytes, and only when they are read. */
 
 import type { RequestHead } from "../../../proxy/request-head.ts";
 import { colon, equalsAnyCase, latin1, lf, space, tab } from "./bytes.ts";
 import { methods, type ParsedRequest } from "./parsed-request.ts";
 
-/** Offsets in a head that begins at 0. */
+/** Offsets in a written head that begins at 0. */
 export interface WrittenHead {
   targetEnd: number;
   headersStart: number;
   headersEnd: number;
 }
 
-const nothing: Buffer = Buffer.alloc(0);
+const empty: Buffer = Buffer.alloc(0);
 
-/** By name. Those come from our rules and the configuration: there are few. */
+/** Header names as bytes. The names come from the code and the configuration, so there are few. */
 const literals = new Map<string, Buffer>();
 
 function literalOf(name: string): Buffer {
@@ -22,11 +22,11 @@ function literalOf(name: string): Buffer {
   return literal;
 }
 
-/** Looks at the received bytes while they are valid, and later at those that went to the upstream. */
+/** Reads from the received bytes while they are valid, and later from those written for the upstream. */
 export class LazyRequestHead implements RequestHead {
   clientAddress = "";
   scheme: "http" | "https" = "http";
-  #bytes: Buffer = nothing;
+  #bytes: Buffer = empty;
   #methodNumber = 0;
   #methodStart = 0;
   #methodEnd = 0;
@@ -36,20 +36,20 @@ export class LazyRequestHead implements RequestHead {
   #headersEnd = 0;
   #hasTraceparent = false;
 
-  point(head: ParsedRequest): void {
-    const { reader } = head;
+  pointTo(head: ParsedRequest): void {
+    const { parser } = head;
     this.#bytes = head.bytes;
     this.#methodNumber = head.method;
-    this.#methodStart = reader.methodStart;
-    this.#methodEnd = reader.methodEnd;
+    this.#methodStart = parser.methodStart;
+    this.#methodEnd = parser.methodEnd;
     this.#targetStart = head.targetStart;
-    this.#targetEnd = reader.targetEnd;
-    this.#headersStart = reader.headersStart;
-    this.#headersEnd = reader.headersEnd;
+    this.#targetEnd = parser.targetEnd;
+    this.#headersStart = parser.headersStart;
+    this.#headersEnd = parser.headersEnd;
     this.#hasTraceparent = head.hasTraceparent;
   }
 
-  /** The same head where it was written to: it begins with the method. */
+  /** Reads from the written head, which begins with the method. */
   moveTo(bytes: Buffer, position: WrittenHead): void {
     this.#bytes = bytes;
     this.#methodEnd -= this.#methodStart;
@@ -60,9 +60,8 @@ export class LazyRequestHead implements RequestHead {
     this.#headersEnd = position.headersEnd;
   }
 
-  /** There is no head to look at. */
-  forget(): void {
-    this.#bytes = nothing;
+  clear(): void {
+    this.#bytes = empty;
     this.#headersStart = 0;
     this.#headersEnd = 0;
   }
@@ -83,7 +82,7 @@ export class LazyRequestHead implements RequestHead {
   }
 
   header(name: string): string | undefined {
-    // Traces and the access log ask for it with each request, and few have it.
+    // Tracing and the access log read it for every request, and few requests have it.
     if (name === "traceparent" && !this.#hasTraceparent) return undefined;
     const literal = literalOf(name);
     const bytes = this.#bytes;

@@ -1,11 +1,5 @@
-/** Writes the head that an upstream gets: the client's bytes without what ends at this hop, and with our fields. */
+/** Writes request heads for upstreams: the client's bytes without hop-by-hop headers, and with our own headers. */
 
-import { latin1, slash } from "./bytes.ts";
-import { headerStride } from "./head-parser.ts";
-import { isHopByHop, knownHeaders } from "./header-names.ts";
-import { methodNumber, type ParsedRequest } from "./parsed-request.ts";
-import type { ReplayBuffer } from "./request-buffer.ts";
-import type { WrittenHead } from "./request-view.ts";
 import {
   forwardingHeaders,
   type ForwardingHeaders,
@@ -14,6 +8,12 @@ import {
 } from "../../../proxy/forwarding.ts";
 import type { RequestHead } from "../../../proxy/request-head.ts";
 import { formatTraceparent, type TraceContext } from "../../../proxy/trace-context.ts";
+import { latin1, slash } from "./bytes.ts";
+import { headerStride } from "./head-parser.ts";
+import { isHopByHop, knownHeaders } from "./header-names.ts";
+import { methodNumber, type ParsedRequest } from "./parsed-request.ts";
+import type { ReplayBuffer } from "./request-buffer.ts";
+import type { WrittenHead } from "./request-view.ts";
 
 const version = latin1(" HTTP/1.1\r\n");
 const beforeTrace = latin1("\r\ntraceparent: ");
@@ -22,46 +22,46 @@ const headEnd = latin1("\r\n\r\n");
 const upgradeHeader = latin1("\r\nConnection: Upgrade");
 
 /**
- * TE speaks of one hop (RFC 9110 section 10.1.4), and this one takes trailers where the client does: servers of gRPC insist on
- * hearing that. So HAProxy and Envoy do it. Other codings that the client takes would come to us.
+ * TE is hop-by-hop (RFC 9110 section 10.1.4). We accept trailers if the client does, because gRPC servers require it;
+ * HAProxy and Envoy do the same. Other codings of the client's TE are dropped, since we would receive them.
  */
 const trailersHeader = latin1("\r\nTE: trailers");
 const trailersOption = latin1("\r\nConnection: TE");
 const bothOptions = latin1("\r\nConnection: Upgrade, TE");
 
-/** A request that is about to be written. */
+/** A request head to be written, and where it is written to. */
 export interface OutgoingHead {
-  /** Empty yet. */
+  /** The target, empty at first. */
   readonly bytes: ReplayBuffer;
   readonly id: string;
-  /** What upstreams go on with; undefined where the client's own field passes. */
+  /** Our trace context; undefined if the client's traceparent passes unchanged. */
   readonly trace: TraceContext | undefined;
-  /** The request as the rules see it, for the cases that the prefix does not cover. */
+  /** The received head, from which forwarding headers are computed if the cached prefix does not fit. */
   readonly view: RequestHead;
-  /** Gets the places that a view of the written head needs. */
+  /** Receives the offsets of the written head. */
   readonly written: WrittenHead;
 }
 
-/** Room for the fields of {@link ClientForwarding}, the longest address and request id included. */
-const addedBytes = 512;
+/** Room for the headers of {@link ClientForwarding}, with the longest address and request id. */
+const addedHeaderBytes = 512;
 
-/** Writes the whole head, the empty line included. */
+/** Writes the head with its empty line. */
 export function writeRequestHead(
   outgoing: OutgoingHead,
   head: ParsedRequest,
   forwarding: ClientForwarding,
 ): void {
   const request = outgoing.bytes;
-  const { reader, bytes } = head;
-  request.reserve(reader.end - reader.methodStart + (head.hostEnd - head.hostStart) + addedBytes);
-  const worksOut = forwarding.isTrusted || head.hasVia;
+  const { parser, bytes } = head;
+  request.reserve(parser.end - parser.methodStart + (head.hostEnd - head.hostStart) + addedHeaderBytes);
+  const rewritesForwarding = forwarding.isTrusted || head.hasVia;
   appendKept(request, head, {
     from: appendStart(outgoing, head),
-    dropsVia: worksOut,
+    dropsVia: rewritesForwarding,
     dropsForwarded: !forwarding.isTrusted,
     dropsTrace: outgoing.trace !== undefined,
   });
-  if (worksOut) appendHeaders(request, forwardingHeaders(outgoing.view, forwarding.setting));
+  if (rewritesForwarding) appendHeaders(request, forwardingHeaders(outgoing.view, forwarding.options));
   else {
     request.append(forwarding.prefix, 0, forwarding.prefix.length);
     request.append(bytes, head.hostStart, head.hostEnd);
@@ -84,36 +84,36 @@ function optionsOf({ upgrades, takesTrailers }: ParsedRequest): Buffer | undefin
   return takesTrailers ? trailersOption : undefined;
 }
 
-/** Writes the start line if it must change; returns the offset in the source from which bytes are still to be kept. */
+/** Writes the start line if it must change. @returns the offset in the source of the first byte that is still to be copied */
 function appendStart({ bytes: request, written }: OutgoingHead, head: ParsedRequest): number {
-  const { reader, bytes } = head;
-  const wasAbsolute = head.targetStart !== reader.targetStart;
-  if (!wasAbsolute && reader.version === 11) {
-    written.targetEnd = reader.targetEnd - reader.methodStart;
-    written.headersStart = reader.headersStart - reader.methodStart;
-    return reader.methodStart;
+  const { parser, bytes } = head;
+  const wasAbsolute = head.targetStart !== parser.targetStart;
+  if (!wasAbsolute && parser.version === 11) {
+    written.targetEnd = parser.targetEnd - parser.methodStart;
+    written.headersStart = parser.headersStart - parser.methodStart;
+    return parser.methodStart;
   }
-  request.append(bytes, reader.methodStart, reader.methodEnd + 1);
+  request.append(bytes, parser.methodStart, parser.methodEnd + 1);
   if (wasAbsolute && bytes[head.targetStart] !== slash) request.appendText(rootOf(head));
-  request.append(bytes, head.targetStart, reader.targetEnd);
+  request.append(bytes, head.targetStart, parser.targetEnd);
   written.targetEnd = request.length;
   request.append(version, 0, version.length);
   written.headersStart = request.length;
-  return reader.headersStart;
+  return parser.headersStart;
 }
 
-/** What an absolute target without a path asks for (RFC 9112 section 3.2.4). */
-function rootOf({ method, targetStart, reader }: ParsedRequest): string {
-  return method === methodNumber.options && targetStart === reader.targetEnd ? "*" : "/";
+/** The path of an absolute target without one (RFC 9112 section 3.2.4). */
+function rootOf({ method, targetStart, parser }: ParsedRequest): string {
+  return method === methodNumber.options && targetStart === parser.targetEnd ? "*" : "/";
 }
 
-/** All that is neither dropped nor written anew, in runs that are as long as possible. */
+/** Copies the headers that pass, in runs that are as long as possible. */
 function appendKept(
   request: ReplayBuffer,
-  { bytes, reader, upgrades }: ParsedRequest,
+  { bytes, parser, upgrades }: ParsedRequest,
   start: Dropped & { readonly from: number },
 ): void {
-  const { headers, count, headersEnd } = reader;
+  const { headers, count, headersEnd } = parser;
   let { from } = start;
   for (let position = 0; position < count * headerStride; position += headerStride) {
     const number = headers[position + 4] as number;
@@ -126,7 +126,7 @@ function appendKept(
   request.append(bytes, from, headersEnd);
 }
 
-/** Which of the fields that may pass do not, this time. */
+/** End-to-end headers that do not pass in this request. */
 interface Dropped {
   readonly dropsVia: boolean;
   readonly dropsForwarded: boolean;
@@ -146,53 +146,52 @@ function isKept(
   return number < knownHeaders.forwardedFor || number === knownHeaders.trailer;
 }
 
-/** Each on its line, without the end of the last one. */
+/** Appends header lines without the end of the last line. */
 function appendHeaders(request: ReplayBuffer, headers: ForwardingHeaders): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   request.appendText(lines.join("\r\n"));
 }
 
-// What clients' addresses add to their requests: made once for all connections from one, and kept for those that came last.
-
-/** Addresses that are remembered: a proxy's before us, or somebody's many connections. */
-const maxKnown = 1_024;
-
-/** What one address adds to each of its requests. */
+/** What a client address adds to each of its requests. */
 export interface ClientForwarding {
   readonly address: string;
-  /** All forwarding fields up to the name of the last one, whose value is the request's Host. */
+  /** All forwarding headers up to the name of the last one, whose value is the request's Host. */
   readonly prefix: Buffer;
-  /** Whether the peer's own forwarding fields are believed: then each request is worked out anew. */
+  /** Whether the peer is a trusted proxy: then its forwarding headers are extended, which each request computes. */
   readonly isTrusted: boolean;
-  readonly setting: ForwardingOptions;
+  readonly options: ForwardingOptions;
 }
 
+/** Maximum cached addresses. */
+const maxCached = 1_024;
+
+/** Creates the {@link ClientForwarding} of an address once for all its connections, and caches those of recent addresses. */
 export class ForwardingCache {
   readonly scheme: RequestHead["scheme"];
   readonly #options: { readonly isTrustedProxy: ForwardingOptions["isTrustedProxy"]; listenPort: number };
-  /** In the order in which they came. */
-  readonly #known = new Map<string, ClientForwarding>();
+  /** In insertion order: the oldest one is evicted first. */
+  readonly #cached = new Map<string, ClientForwarding>();
 
   constructor(scheme: RequestHead["scheme"], isTrustedProxy: ForwardingOptions["isTrustedProxy"]) {
     this.scheme = scheme;
     this.#options = { isTrustedProxy, listenPort: 0 };
   }
 
-  /** Before anybody connects: the port that clients reach us on. */
+  /** Sets the port that clients connect to. Called before the first client is accepted. */
   listenOn(port: number): void {
     this.#options.listenPort = port;
   }
 
-  /** As its address is judged now: whom we trust may change while others stay connected. */
-  of(address: string): ClientForwarding {
+  /** Checks each time whether the address is trusted, because trusted proxies may change at run time. */
+  for(address: string): ClientForwarding {
     const isTrusted = this.#options.isTrustedProxy(address);
-    const known = this.#known.get(address);
-    if (known?.isTrusted === isTrusted) return known;
-    const made = { address, prefix: this.#prefixOf(address), isTrusted, setting: this.#options };
-    const first = this.#known.size >= maxKnown ? this.#known.keys().next().value : undefined;
-    if (first !== undefined) this.#known.delete(first);
-    this.#known.set(address, made);
-    return made;
+    const cached = this.#cached.get(address);
+    if (cached?.isTrusted === isTrusted) return cached;
+    const created = { address, prefix: this.#prefixOf(address), isTrusted, options: this.#options };
+    const first = this.#cached.size >= maxCached ? this.#cached.keys().next().value : undefined;
+    if (first !== undefined) this.#cached.delete(first);
+    this.#cached.set(address, created);
+    return created;
   }
 
   #prefixOf(address: string): Buffer {

@@ -1,27 +1,28 @@
-/** Reads one answer after another out of an upstream's bytes; what it finds goes to whoever waits for it. */
+/** Parses responses from an upstream's bytes and passes them to a `ResponseSink`. */
 
 import { BodyFraming, framing } from "./body.ts";
 import { ByteAccumulator, equalsAnyCase, latin1 } from "./bytes.ts";
 import { headerStride, HeadParser, isWhole, needsMore } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
-import { connectionOptions, contentLength, option, transferCoding } from "./message.ts";
+import { connectionOption, connectionOptions, contentLength, transferCoding } from "./message.ts";
+import { violations } from "./violations.ts";
 
-/** Far more than anybody needs: 1xx heads without end would keep a core busy for as long as a head may take. */
+/** Far more than a server needs. Endless 1xx heads would keep a core busy until the head timeout. */
 const maxInterims = 100;
 
-/** Who waits for an answer. Bytes are only valid during the call. */
+/** Receives a response. Bytes are only valid during the call. */
 export interface ResponseSink {
   readonly request: ResponseExpectation;
-  /** 1xx: another head follows. */
+  /** A 1xx head, which another head follows. */
   interim(head: ParsedResponse): void;
-  /** The final head, and the body up to the offset `stop`; `isWhole` if that is all of it. */
+  /** The final head, and the body up to the offset `stop`. @param isWhole whether that is the whole body */
   responseHead(head: ParsedResponse, stop: number, isWhole: boolean): void;
   responseBody(piece: Buffer): void;
-  /** 101: what is behind the head, up to the offset `to`, belongs to the new protocol. */
+  /** A 101. Bytes after the head, up to the offset `to`, belong to the new protocol. */
   switchProtocols(head: ParsedResponse, to: number): void;
 }
 
-/** What a piece of an answer led to; `headInvalid`: nothing of it was passed on, `bodyInvalid`: a part was. */
+/** Result of `read`. `headInvalid`: nothing of the response reached the sink; `bodyInvalid`: a part of it did. */
 export type Progress = "more" | "complete" | "switched" | "headInvalid" | "bodyInvalid";
 
 /**
@@ -35,20 +36,20 @@ export type Progress = "more" | "complete" | "switched" | "headInvalid" | "bodyI
 export class ResponseReader {
   readonly #shared: ParsedResponse;
   readonly #body = new BodyFraming();
-  #gathered: ByteAccumulator<ParsedResponse> | undefined;
-  /** Whether any byte of the present answer has come. */
+  #partialHead: ByteAccumulator<ParsedResponse> | undefined;
+  /** Whether a byte of the current response has arrived. */
   hasStarted = false;
-  /** Whether its final head has come. */
+  /** Whether its final head has arrived. */
   inBody = false;
-  /** Whether the connection may serve another request after this answer. */
+  /** Whether the connection may serve another request after this response. */
   keepsAlive = false;
-  /** From `Keep-Alive: timeout`; -1 if it says nothing. */
+  /** From `Keep-Alive: timeout`; -1 if there is none. */
   keepAliveSeconds = -1;
-  /** What is wrong with an invalid head, for the log. */
+  /** The rule that an invalid head breaks, for the log. */
   violation = "";
   #interims = 0;
 
-  /** @param shared reads the heads that come whole; nobody holds on to it between two events */
+  /** @param shared parses heads that arrive in one piece; valid during one event */
   constructor(shared: ParsedResponse) {
     this.#shared = shared;
   }
@@ -57,7 +58,7 @@ export class ResponseReader {
     this.hasStarted = false;
     this.inBody = false;
     this.#interims = 0;
-    this.#gathered = undefined;
+    this.#partialHead = undefined;
   }
 
   read(sink: ResponseSink, chunk: Buffer): Progress {
@@ -65,63 +66,63 @@ export class ResponseReader {
     return this.inBody ? this.#readBody(sink, chunk) : this.#readHeads(sink, chunk);
   }
 
-  /** The connection ended cleanly; true if that is the proper end of the present answer. */
+  /** The connection ended with FIN. @returns whether the current response is complete */
   ended(): boolean {
     return this.inBody && this.#body.ended();
   }
 
   #readHeads(sink: ResponseSink, chunk: Buffer): Progress {
-    const gathered = this.#gathered?.append(chunk, 0, chunk.length);
-    const head = gathered?.head ?? this.#shared;
-    const bytes = gathered?.bytes ?? chunk;
-    const to = gathered?.length ?? chunk.length;
+    const partial = this.#partialHead?.append(chunk, 0, chunk.length);
+    const head = partial?.head ?? this.#shared;
+    const bytes = partial?.bytes ?? chunk;
+    const to = partial?.length ?? chunk.length;
     let from = 0;
-    let goesOn = gathered !== undefined;
+    let isPartial = partial !== undefined;
     while (from < to) {
-      if (!goesOn) head.reader.beginResponse(from);
-      const verdict = head.reader.read(bytes, to);
-      if (verdict === needsMore) {
-        if (!goesOn) this.#gather(bytes, from, to);
+      if (!isPartial) head.parser.beginResponse(from);
+      const result = head.parser.parse(bytes, to);
+      if (result === needsMore) {
+        if (!isPartial) this.#startPartialHead(bytes, from, to);
         return "more";
       }
-      goesOn = false;
-      const violation = verdict === isWhole ? head.validate(bytes, sink.request) : head.reader.violation.text;
-      if (violation !== "") return this.#refuse(violation);
-      from = head.reader.end;
+      isPartial = false;
+      const violation = result === isWhole ? head.validate(bytes, sink.request) : head.parser.violation.text;
+      if (violation !== "") return this.#reject(violation);
+      from = head.parser.end;
       if (!head.isInterim) return this.#begin(sink, head, to);
-      if (++this.#interims > maxInterims) return this.#refuse("too many interim answers");
+      if (++this.#interims > maxInterims) return this.#reject("too many interim responses");
       sink.interim(head);
     }
-    this.#gathered = undefined;
+    this.#partialHead = undefined;
     return "more";
   }
 
-  /** Keeps what came of a head and goes on with a reader of its own. */
-  #gather(bytes: Buffer, from: number, to: number): void {
+  /** Copies a partial head and gives it its own parser. */
+  #startPartialHead(bytes: Buffer, from: number, to: number): void {
     const head = new ParsedResponse();
-    head.reader.beginResponse(0);
-    this.#gathered = new ByteAccumulator(head, bytes, from, to);
-    head.reader.read(this.#gathered.bytes, this.#gathered.length);
+    head.parser.beginResponse(0);
+    this.#partialHead = new ByteAccumulator(head, bytes, from, to);
+    head.parser.parse(this.#partialHead.bytes, this.#partialHead.length);
   }
 
   #begin(sink: ResponseSink, head: ParsedResponse, to: number): Progress {
-    this.#gathered = undefined;
-    if (head.reader.status === 101) {
+    this.#partialHead = undefined;
+    if (head.parser.status === 101) {
       sink.switchProtocols(head, to);
       return "switched";
     }
     this.#body.begin(head.framing, head.contentLength);
-    const stop = this.#body.decode(head.bytes, head.reader.end, to);
-    if (stop < 0) return this.#refuse("malformed chunk");
+    const stop = this.#body.decode(head.bytes, head.parser.end, to);
+    if (stop < 0) return this.#reject("malformed chunk");
     this.inBody = true;
-    // Bytes behind an answer that nobody asked for must never become part of the next one.
+    // Unrequested bytes after a response must never become part of the next one.
     this.keepsAlive = head.keepsAlive && stop === to;
     this.keepAliveSeconds = head.keepAliveSeconds;
     sink.responseHead(head, stop, this.#body.isComplete);
     return this.#body.isComplete ? "complete" : "more";
   }
 
-  #refuse(violation: string): Progress {
+  #reject(violation: string): Progress {
     this.violation = violation;
     return "headInvalid";
   }
@@ -138,52 +139,52 @@ export class ResponseReader {
   }
 }
 
-// What an upstream's answer head means, and whether it can be believed.
-
 const empty = Buffer.alloc(0);
 const timeoutToken = latin1("timeout=");
 
-/** What was asked decides how an answer is framed. */
+/** What the request implies for its response. */
 export interface ResponseExpectation {
+  /** The response to a HEAD has no body. */
   readonly isHead: boolean;
+  /** Whether a 101 is allowed. */
   readonly upgrades: boolean;
 }
 
-/** Reused for every answer; what it says holds until the next `begin`. */
+/** A parsed response head. Reused for every response: valid until the parser begins the next one. */
 export class ParsedResponse {
-  readonly reader = new HeadParser();
-  /** Where the head stands: only valid during the event in which it was judged. */
+  readonly parser = new HeadParser();
+  /** The bytes that contain the head; valid during the event in which it was validated. */
   bytes: Buffer = empty;
-  /** A number of `framing`. */
+  /** A value of `framing`. */
   framing: number = framing.none;
   contentLength = 0;
   /** Whether the upstream keeps the connection. */
   keepsAlive = true;
-  /** From `Keep-Alive: timeout`, in seconds; -1 if it says nothing. */
+  /** From `Keep-Alive: timeout`, in seconds; -1 if there is none. */
   keepAliveSeconds = -1;
-  /** Whether it has Content-Length or Transfer-Encoding although its status has no body: they must not pass. */
+  /** Whether Content-Length and Transfer-Encoding must not pass, because the status has no body. */
   dropsFraming = false;
   hasRequestId = false;
 
-  /** 1xx other than 101: another head follows. */
+  /** Whether it is a 1xx other than 101, which another head follows. */
   get isInterim(): boolean {
-    return this.reader.status < 200 && this.reader.status !== 101;
+    return this.parser.status < 200 && this.parser.status !== 101;
   }
 
   /**
-   * Judges a head that was read whole. RFC 9112 section 6.3.
-   * @returns why what follows it cannot be told for certain; empty if it can
+   * Validates a head that was parsed whole, and determines its framing. RFC 9112 section 6.3.
+   * @returns the rule that it breaks; empty if it is valid
    */
   validate(bytes: Buffer, expectation: ResponseExpectation): string {
-    const { reader } = this;
+    const { parser } = this;
     this.bytes = bytes;
-    const { headers, status } = reader;
+    const { headers, status } = parser;
     this.keepAliveSeconds = -1;
     this.hasRequestId = false;
     let options = 0;
     let lengths = 0;
     let codings = 0;
-    for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+    for (let position = 0; position < parser.count * headerStride; position += headerStride) {
       const number = headers[position + 4] as number;
       if (number === knownHeaders.other) continue;
       const from = headers[position + 2] as number;
@@ -192,14 +193,14 @@ export class ParsedResponse {
         case knownHeaders.contentLength:
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
-          if (this.contentLength < 0) return "Content-Length is no number";
+          if (this.contentLength < 0) return violations.contentLength.text;
           break;
         case knownHeaders.transferEncoding:
           codings += 1;
-          if (transferCoding(bytes, from, to) !== 0) return "Transfer-Encoding is not chunked";
+          if (transferCoding(bytes, from, to) !== 0) return violations.transferEncoding.text;
           break;
         case knownHeaders.connection:
-          options |= connectionOptions(reader, bytes, from, to);
+          options |= connectionOptions(parser, bytes, from, to);
           break;
         case knownHeaders.keepAlive:
           this.keepAliveSeconds = timeoutIn(bytes, from, to);
@@ -209,13 +210,13 @@ export class ParsedResponse {
           break;
       }
     }
-    if (lengths + codings > 1) return "more than one Content-Length or Transfer-Encoding";
-    if (codings > 0 && reader.version === 10) return "chunks on HTTP/1.0";
-    if ((options & option.malformed) !== 0) return "Connection names too many fields";
-    if (status === 101 && !(expectation.upgrades && (options & option.upgrade) !== 0))
-      return "101 that nobody asked for";
-    const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
-    this.keepsAlive = wantsKept && (options & option.close) === 0;
+    if (lengths + codings > 1) return violations.multipleFramings.text;
+    if (codings > 0 && parser.version === 10) return violations.http10Chunked.text;
+    if ((options & connectionOption.malformed) !== 0) return violations.connectionOptions.text;
+    if (status === 101 && !(expectation.upgrades && (options & connectionOption.upgrade) !== 0))
+      return "unexpected 101 response";
+    const allowsReuse = parser.version === 11 || (options & connectionOption.keepAlive) !== 0;
+    this.keepsAlive = allowsReuse && (options & connectionOption.close) === 0;
     this.dropsFraming = status < 200 || status === 204;
     if (this.dropsFraming || status === 304 || expectation.isHead) this.framing = framing.none;
     else if (codings > 0) this.framing = framing.chunked;

@@ -1,10 +1,10 @@
-/** Writes the head that a client gets: the upstream's bytes without what ends at this hop; and our own answers. */
+/** Writes response heads for clients: the upstream's bytes without hop-by-hop headers; and the balancer's own responses. */
 
 import type { RenderedRefusal } from "../../../proxy/refusal.ts";
-import type { ParsedResponse } from "./response-reader.ts";
 import { latin1 } from "./bytes.ts";
-import { isHopByHop, knownHeaders } from "./header-names.ts";
 import { headerStride } from "./head-parser.ts";
+import { isHopByHop, knownHeaders } from "./header-names.ts";
+import type { ParsedResponse } from "./response-reader.ts";
 
 const version = latin1("HTTP/1.1 ");
 const closeHeader = latin1("Connection: close\r\n");
@@ -12,55 +12,55 @@ const keepHeader = latin1("Connection: keep-alive\r\n");
 const upgradeHeader = latin1("Connection: Upgrade\r\n");
 const lineEnd = latin1("\r\n");
 
-/** How an answer is passed on. */
+/** How a response head changes for the client. */
 export interface ResponseRewrite {
-  /** The client's connection ends after it. */
+  /** The client's connection closes after the response. */
   readonly closes: boolean;
-  /** The client speaks HTTP/1.0: it must be told that its connection is kept, and is never given chunks. */
+  /** An HTTP/1.0 client needs `Connection: keep-alive` to keep its connection, and cannot read chunks. */
   readonly isHttp10: boolean;
-  /** It switches protocols. */
+  /** The response is a 101. */
   readonly upgrades: boolean;
 }
 
-/** Writes the head to `target` from offset 0 and returns its length: at most 32 bytes more than the upstream's. */
-export function writeResponseHead(target: Buffer, head: ParsedResponse, passing: ResponseRewrite): number {
+/** Writes the head to `target` from offset 0. @returns its length, at most 32 bytes more than the upstream's */
+export function writeResponseHead(target: Buffer, head: ParsedResponse, rewrite: ResponseRewrite): number {
   const { bytes } = head;
-  const { headers, count, headersEnd, statusStart } = head.reader;
+  const { headers, count, headersEnd, statusStart } = head.parser;
   version.copy(target, 0);
   let length = version.length;
   let from = statusStart;
   for (let position = 0; position < count * headerStride; position += headerStride) {
     const number = headers[position + 4] as number;
-    if (number === knownHeaders.other || isKept(number, head, passing)) continue;
+    if (number === knownHeaders.other || isKept(number, head, rewrite)) continue;
     const lineStart = headers[position] as number;
     if (lineStart > from) length += bytes.copy(target, length, from, lineStart);
     const isLast = position + headerStride === count * headerStride;
     from = isLast ? headersEnd : (headers[position + headerStride] as number);
   }
   if (headersEnd > from) length += bytes.copy(target, length, from, headersEnd);
-  if (passing.upgrades) length += upgradeHeader.copy(target, length);
+  if (rewrite.upgrades) length += upgradeHeader.copy(target, length);
   else if (head.isInterim) length += 0;
-  else if (passing.closes) length += closeHeader.copy(target, length);
-  else if (passing.isHttp10) length += keepHeader.copy(target, length);
+  else if (rewrite.closes) length += closeHeader.copy(target, length);
+  else if (rewrite.isHttp10) length += keepHeader.copy(target, length);
   return length + lineEnd.copy(target, length);
 }
 
 /**
- * Makes the head fit for the client where it stands, so that nothing behind it has to be copied: what is kept closes up
- * over what is dropped. Afterwards nobody may read the head again.
- * @returns where it begins now; -1, with nothing changed, if something has to be added and it must be written anew
+ * Rewrites the head in place by moving what is kept over what is dropped, so that the body behind it need not be copied.
+ * The parsed head is invalid afterwards.
+ * @returns the offset of the new head; -1, with nothing changed, if a header must be added: then it must be written out
  */
-export function trimResponseInPlace(head: ParsedResponse, passing: ResponseRewrite): number {
-  if (passing.closes || passing.isHttp10 || passing.upgrades || head.isInterim) return -1;
+export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewrite): number {
+  if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || head.isInterim) return -1;
   const { bytes } = head;
-  const { headers, count, headersEnd, statusStart } = head.reader;
+  const { headers, count, headersEnd, statusStart } = head.parser;
   let start = headersEnd;
   let keptEnd = headersEnd;
   let lineEnd = headersEnd;
   for (let position = (count - 1) * headerStride; position >= 0; position -= headerStride) {
     const number = headers[position + 4] as number;
     const lineStart = headers[position] as number;
-    if (number !== knownHeaders.other && !isKept(number, head, passing)) {
+    if (number !== knownHeaders.other && !isKept(number, head, rewrite)) {
       start = moveBefore(bytes, start, lineEnd, keptEnd);
       keptEnd = lineStart;
     }
@@ -71,23 +71,23 @@ export function trimResponseInPlace(head: ParsedResponse, passing: ResponseRewri
   return start;
 }
 
-/** Puts bytes[from..to) before the offset `end`; returns where they begin then. */
+/** Moves bytes[from..to) to the place that ends at the offset `end`. @returns their new offset */
 function moveBefore(bytes: Buffer, end: number, from: number, to: number): number {
   const start = end - (to - from);
   if (start !== from && to > from) bytes.copyWithin(start, from, to);
   return start;
 }
 
-function isKept(number: number, head: ParsedResponse, passing: ResponseRewrite): boolean {
+function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite): boolean {
   switch (number) {
     case knownHeaders.connection:
       return false;
     case knownHeaders.upgrade:
-      return passing.upgrades || head.reader.status === 426;
+      return rewrite.upgrades || head.parser.status === 426;
     case knownHeaders.contentLength:
       return !head.dropsFraming;
     case knownHeaders.transferEncoding:
-      return !head.dropsFraming && !passing.isHttp10;
+      return !head.dropsFraming && !rewrite.isHttp10;
     default:
       return !isHopByHop(number);
   }
@@ -109,7 +109,7 @@ const reasons: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
-/** What a client gets when a bug of ours stood in the way. */
+/** The response to a request that met a bug. */
 export function internalErrorResponse(requestId: string): RenderedRefusal {
   return {
     status: 500,
@@ -121,17 +121,21 @@ export function internalErrorResponse(requestId: string): RenderedRefusal {
   };
 }
 
-/** One of our own answers, whole. */
+/** The bytes of a response that the balancer makes itself. */
 export function localResponse(
   response: RenderedRefusal,
-  { closes, isOld, isHead }: { readonly closes: boolean; readonly isOld: boolean; readonly isHead: boolean },
+  {
+    closes,
+    isHttp10,
+    isHead,
+  }: { readonly closes: boolean; readonly isHttp10: boolean; readonly isHead: boolean },
 ): Buffer {
   const body = Buffer.from(response.body);
   const lines = [
     `HTTP/1.1 ${response.status} ${reasons[response.status] ?? "Error"}`,
     ...response.headers.map(([name, value]) => `${name}: ${value}`),
     `Content-Length: ${body.length}`,
-    ...(closes ? ["Connection: close"] : isOld ? ["Connection: keep-alive"] : []),
+    ...(closes ? ["Connection: close"] : isHttp10 ? ["Connection: keep-alive"] : []),
   ];
   const head = latin1(`${lines.join("\r\n")}\r\n\r\n`);
   return isHead ? head : Buffer.concat([head, body]);

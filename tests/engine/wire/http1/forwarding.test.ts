@@ -6,27 +6,27 @@ test("connections from one address share what it adds, until it is judged otherw
   let trusted = "";
   const forwardings = new ForwardingCache("https", (address) => address === trusted);
   forwardings.listenOn(443);
-  const first = forwardings.of("192.0.2.1");
+  const first = forwardings.for("192.0.2.1");
   expect(first).toMatchObject({ address: "192.0.2.1", isTrusted: false });
   expect(first.prefix.toString("latin1").split("\r\n").slice(0, 3)).toEqual([
     "X-Forwarded-For: 192.0.2.1",
     "X-Forwarded-Proto: https",
     "X-Forwarded-Port: 443",
   ]);
-  expect(forwardings.of("192.0.2.1")).toBe(first);
-  expect(forwardings.of("192.0.2.2")).not.toBe(first);
+  expect(forwardings.for("192.0.2.1")).toBe(first);
+  expect(forwardings.for("192.0.2.2")).not.toBe(first);
   trusted = "192.0.2.1";
-  expect(forwardings.of("192.0.2.1").isTrusted).toBe(true);
-  expect(forwardings.of("192.0.2.2").isTrusted).toBe(false);
+  expect(forwardings.for("192.0.2.1").isTrusted).toBe(true);
+  expect(forwardings.for("192.0.2.2").isTrusted).toBe(false);
   trusted = "";
-  expect(forwardings.of("192.0.2.1").isTrusted).toBe(false);
+  expect(forwardings.for("192.0.2.1").isTrusted).toBe(false);
 });
 
 test("clients from ever new addresses are not remembered for ever", () => {
   const forwardings = new ForwardingCache("http", () => false);
-  const first = forwardings.of("2001:db8::");
-  for (let i = 1; i <= 1_023; i++) forwardings.of(`2001:db8::${i.toString(16)}`);
-  expect(forwardings.of("2001:db8::")).toBe(first);
-  forwardings.of("2001:db8::ffff");
-  expect(forwardings.of("2001:db8::")).not.toBe(first);
+  const first = forwardings.for("2001:db8::");
+  for (let i = 1; i <= 1_023; i++) forwardings.for(`2001:db8::${i.toString(16)}`);
+  expect(forwardings.for("2001:db8::")).toBe(first);
+  forwardings.for("2001:db8::ffff");
+  expect(forwardings.for("2001:db8::")).not.toBe(first);
 });

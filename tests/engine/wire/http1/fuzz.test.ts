@@ -128,10 +128,10 @@ describe("a mutated answer", () => {
     let body = "";
     const sink: ResponseSink = {
       request: { isHead: false, upgrades: false },
-      interim: ({ reader: { status } }) => void seen.push(`${status}`),
+      interim: ({ parser: { status } }) => void seen.push(`${status}`),
       responseHead(head, stop) {
-        seen.push(`${head.reader.status}`);
-        body += head.bytes.toString("latin1", head.reader.end, stop);
+        seen.push(`${head.parser.status}`);
+        body += head.bytes.toString("latin1", head.parser.end, stop);
       },
       responseBody: (piece) => void (body += piece.toString("latin1")),
       switchProtocols: () => void seen.push("switched"),

@@ -19,7 +19,7 @@ export interface Reading {
 
 const forwardings = new ForwardingCache("http", () => false);
 forwardings.listenOn(8080);
-const forwarding = forwardings.of("192.0.2.1");
+const forwarding = forwardings.for("192.0.2.1");
 
 /** Reads a stream of requests that arrives in these segments, as a client's connection does, answering each at once. */
 export function readStream(segments: readonly Buffer[]): Reading {
@@ -35,7 +35,7 @@ export function readStream(segments: readonly Buffer[]): Reading {
   const headRead = (head: ParsedRequest, to: number, violation: ProtocolViolation | undefined): number => {
     const request = new ForwardedRequest();
     const stop = violation ? -1 : request.begin(head, to);
-    reading.verdicts.push(stop < 0 ? refuse(violation ?? request.chunkViolation) : 0);
+    reading.verdicts.push(stop < 0 ? refuse(violation ?? request.bodyViolation) : 0);
     if (stop < 0) {
       return to;
     }
@@ -49,9 +49,9 @@ export function readStream(segments: readonly Buffer[]): Reading {
     let bytes: Buffer | undefined = segment;
     while (bytes !== undefined && bytes.length > 0 && !refused) {
       if (open) {
-        const stop = open.take(bytes, 0, bytes.length);
+        const stop = open.receiveBody(bytes, 0, bytes.length);
         if (stop < 0) {
-          reading.verdicts[reading.verdicts.length - 1] = refuse(open.chunkViolation);
+          reading.verdicts[reading.verdicts.length - 1] = refuse(open.bodyViolation);
           break;
         }
         const last = reading.passed.length - 1;
@@ -63,7 +63,7 @@ export function readStream(segments: readonly Buffer[]): Reading {
     }
     if (refused) break;
   }
-  reading.isPending = !refused && (open !== undefined || inbox.isGathering);
+  reading.isPending = !refused && (open !== undefined || inbox.hasPartialHead);
   return reading;
 }
 

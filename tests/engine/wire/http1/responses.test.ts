@@ -30,13 +30,13 @@ function read(segments: readonly Buffer[], expectation: Asked = {}): Read {
   const seen = { interims: [] as number[], status: 0, body: "" };
   const sink: ResponseSink = {
     request: { isHead: expectation.isHead ?? false, upgrades: expectation.upgrades ?? false },
-    interim: (head) => void seen.interims.push(head.reader.status),
+    interim: (head) => void seen.interims.push(head.parser.status),
     responseHead(head, stop) {
-      seen.status = head.reader.status;
-      seen.body += head.bytes.toString("latin1", head.reader.end, stop);
+      seen.status = head.parser.status;
+      seen.body += head.bytes.toString("latin1", head.parser.end, stop);
     },
     responseBody: (piece) => void (seen.body += piece.toString("latin1")),
-    switchProtocols: (head) => void (seen.status = head.reader.status),
+    switchProtocols: (head) => void (seen.status = head.parser.status),
   };
   reader.begin();
   let progress: Progress = "more";
@@ -136,12 +136,12 @@ describe("what a client gets", () => {
   function written(response: string, how: Partial<typeof passing> = {}, expectation: Asked = {}): string {
     const answerHead = new ParsedResponse();
     const bytes = bytesOf(response);
-    answerHead.reader.beginResponse(0);
-    answerHead.reader.read(bytes, bytes.length);
+    answerHead.parser.beginResponse(0);
+    answerHead.parser.parse(bytes, bytes.length);
     expect(answerHead.validate(bytes, { isHead: false, upgrades: false, ...expectation })).toBe("");
     const anew = target.toString("latin1", 0, writeResponseHead(target, answerHead, { ...passing, ...how }));
     const inPlace = trimResponseInPlace(answerHead, { ...passing, ...how });
-    if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, answerHead.reader.end)).toBe(anew);
+    if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, answerHead.parser.end)).toBe(anew);
     return anew;
   }
 
