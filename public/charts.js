@@ -147,8 +147,8 @@
     }
 
     async updateTable() {
-      const words = this.root.querySelector("[data-role=window-words]");
-      words.textContent = { "5m": "5 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days" }[this.window];
+      const label = this.root.querySelector("[data-role=window-words]");
+      label.textContent = { "5m": "5 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days" }[this.window];
       if (!this.root.querySelector("details").open) return;
       const target = this.root.querySelector("[data-role=numbers]");
       await htmx.ajax("GET", this.address("/numbers"), { target, swap: "innerHTML" });
@@ -163,13 +163,13 @@
     constructor(figure, panel) {
       this.panel = panel;
       this.unit = figure.dataset.unit;
-      this.place = figure.querySelector("[data-role=plot]");
+      this.container = figure.querySelector("[data-role=plot]");
       this.keys = [...figure.querySelectorAll("[data-quantity]")];
       this.names = this.keys.map((key) => key.dataset.quantity);
-      this.place.replaceChildren();
-      this.chart = new uPlot(this.options(), this.data(), this.place);
+      this.container.replaceChildren();
+      this.chart = new uPlot(this.options(), this.data(), this.container);
       this.chart.root.setAttribute("aria-hidden", "true");
-      new ResizeObserver(() => this.resize()).observe(this.place);
+      new ResizeObserver(() => this.resize()).observe(this.container);
     }
 
     options() {
@@ -253,7 +253,7 @@
     }
 
     width() {
-      return Math.max(160, Math.floor(this.place.clientWidth));
+      return Math.max(160, Math.floor(this.container.clientWidth));
     }
 
     resize() {
@@ -308,8 +308,8 @@
     const result = document.getElementById("filter-result");
     const rows = [...document.querySelectorAll("tr[data-find]")];
     const shown = rows.filter((row) => row.dataset.find.includes(wanted)).length;
-    const words = wanted === "" ? "" : `${shown} of ${rows.length} shown`;
-    if (result && result.textContent !== words) result.textContent = words;
+    const text = wanted === "" ? "" : `${shown} of ${rows.length} shown`;
+    if (result && result.textContent !== text) result.textContent = text;
   };
 
   document.addEventListener("DOMContentLoaded", () => {

@@ -16,14 +16,14 @@ let browser: Browser;
 
 interface Scene extends Visit {
   readonly room: BalancerFixture;
-  /** Requests that wait for their answer; they get it when released. */
+  /** Requests that wait for their response until they are released. */
   hold(count: number): Promise<void>;
   release(): Promise<void>;
 }
 
 const names = ["api-1", "api-2", "api-3"];
 
-/** A real balancer with three upstreams that answer at once, but for /held; and a dashboard on it. */
+/** A real balancer with three upstreams that respond at once except on /held, and its dashboard. */
 async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   const room = new BalancerFixture();
   const held: (() => void)[] = [];
@@ -68,13 +68,13 @@ const confirm = (page: Page) => dialog(page).locator("button.main").click();
 const done = (page: Page) => page.locator("#done");
 const reason = (page: Page) => page.locator(".action").getByRole("textbox", { name: "Reason" });
 
-describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
+describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => {
   beforeAll(async () => {
     browser = await launchChromium(executable ?? "");
   });
   afterAll(() => browser?.close());
 
-  test("drains with a countdown, says what finishes, and is undone", async () => {
+  test("drains with a countdown, shows what finishes, and is undone", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
     await stage.hold(3);
@@ -107,7 +107,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("cuts what is left when the time is up, from the page of the upstream", async () => {
+  test("aborts remaining requests after the deadline, from the upstream's page", async () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     await stage.hold(3);
@@ -150,7 +150,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("adds an upstream, says what is wrong with one at the form, and removes it again", async () => {
+  test("adds an upstream, shows the error of an invalid one at the form, and removes it again", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
     const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
@@ -173,12 +173,12 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await row(page, "api-4").waitFor({ state: "detached" });
     const why = (await room.events("upstream=api-4")).map(({ detail }) => detail);
     expect(why).toContain("only a trial");
-    // The browser itself tells of the refusal.
+    // The browser itself logs the refusal.
     expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
     await newcomer.close();
   });
 
-  test("acts on several at once, and asks twice before a pool is left with nobody", async () => {
+  test("acts on several at once, and requires a confirmation before a pool has no available upstream", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
     await live(page);
@@ -227,7 +227,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(await done(page).textContent()).toBe("");
   });
 
-  test("needs no JavaScript: adds one, with what was typed kept where it is refused, weighs and removes it", async () => {
+  test("needs no JavaScript: adds one, keeps the input of a refused form, sets its weight and removes it", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page } = stage;
     const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
@@ -253,7 +253,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await newcomer.close();
   });
 
-  test("shows what a reload changes before it does, and refuses what is wrong with all its problems", async () => {
+  test("previews the changes of a reload, and shows all problems of an invalid file", async () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     const before = readFileSync(room.file, "utf8");
@@ -280,7 +280,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await card.getByRole("button", { name: /^Preview/ }).click();
     await card.getByText("2 problems").waitFor();
     expect(await card.locator(".problems li").count()).toBe(2);
-    // Where the pointer is, words must be legible too.
+    // Text under the pointer must be legible too.
     await card.locator("button.main").hover();
     expect(await breaches(page)).toEqual([]);
     await room.callAdmin("POST", "/api/reload");
@@ -289,7 +289,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("looks and applies without JavaScript too", async () => {
+  test("previews and applies without JavaScript too", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page, url } = stage;
     room.write(`${readFileSync(room.file, "utf8")}    policy: p2c\n`);
@@ -301,7 +301,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
   });
 
-  test("is told at once among the events, and stays in the audit trail with who and why", async () => {
+  test("appears at once among the events, and stays in the audit trail with actor and reason", async () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     await page.goto(`${url}/events?upstream=api-2`);
@@ -350,7 +350,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(await page.getByRole("link", { name: "Newest" }).count()).toBe(1);
   });
 
-  test("is given up with Escape, which leads back to the button", async () => {
+  test("is cancelled with Escape, which returns the focus to the button", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
     await live(page);

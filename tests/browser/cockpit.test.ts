@@ -84,7 +84,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     },
   );
 
-  test.concurrent("shows other times at a click, and says them as a table too", async () => {
+  test.concurrent("shows other windows at a click, and as a table too", async () => {
     await using stage = await scene();
     const { page, complaints } = stage;
     await drawn(page);
@@ -173,7 +173,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     },
   );
 
-  test.concurrent("says at once that a pool panics", async () => {
+  test.concurrent("shows panic mode at once", async () => {
     const outlier: OutlierSnapshot = {
       ...{ state: "ejected", since: Date.now(), until: null, count: 1 },
       ...{ reason: "consecutive_failures", cause: "connect_refused" },
@@ -225,7 +225,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(await places()).toEqual(before);
   });
 
-  test.concurrent("tells errors by reason at a click, and leaves them open over live updates", async () => {
+  test.concurrent("shows errors by reason at a click, and keeps them open over live updates", async () => {
     await using stage = await scene();
     const { admin, page, complaints } = stage;
     await live(page);
@@ -272,7 +272,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
 
   for (const [colorScheme, axe] of themes) {
     for (const path of pages) {
-      test(`is usable by everybody on ${path.split("?")[0]}, ${colorScheme}`, async () => {
+      test(`is accessible on ${path.split("?")[0]}, ${colorScheme}`, async () => {
         await using stage = await scene({ colorScheme, reducedMotion: "reduce", path });
         const { page, complaints } = stage;
         if (![actionPath, "/config", nowhere].includes(path)) await live(page);
@@ -284,7 +284,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       });
     }
 
-    test(`is usable by everybody in a dialog and what follows it, ${colorScheme}`, async () => {
+    test(`is accessible in a dialog and what follows it, ${colorScheme}`, async () => {
       await using stage = await scene({ colorScheme, reducedMotion: "reduce" });
       const { page, complaints } = stage;
       await live(page);

@@ -40,14 +40,14 @@ async function fill(page: Page, { percent = "100", seconds = "4" } = {}): Promis
 
 const begin = (page: Page) => page.getByRole("button", { name: "Inject the fault" });
 
-describe.skipIf(!executable)("a rehearsal in Chromium", () => {
+describe.skipIf(!executable)("fault injection in Chromium", () => {
   beforeAll(async () => {
     browser = await launchChromium(executable ?? "");
   });
   afterAll(() => browser?.close());
 
   test.concurrent(
-    "is begun on the upstream's page, seen with its ejection, and ends by itself; clients see nothing",
+    "starts on the upstream's page, shows the ejection, and ends automatically without client errors",
     async () => {
       await using stage = await scene();
       const { room, url, page, complaints } = stage;
@@ -59,10 +59,10 @@ describe.skipIf(!executable)("a rehearsal in Chromium", () => {
       await page.goto(`${url}/upstreams/a`);
       await live(page);
       await fill(page);
-      // What was typed outlives the pictures that come meanwhile.
+      // Typed input survives live updates.
       const facts = "document.querySelector('footer').textContent";
       const before = await page.evaluate<string>(facts);
-      await until(async () => (await page.evaluate<string>(facts)) !== before, "another picture");
+      await until(async () => (await page.evaluate<string>(facts)) !== before, "another state");
       expect(await page.getByLabel("Reason, for the audit trail").inputValue()).toBe("drill <i>");
       await begin(page).click();
       const underWay = page.getByRole("region", { name: "Active fault injection" });
@@ -86,7 +86,7 @@ describe.skipIf(!executable)("a rehearsal in Chromium", () => {
     },
   );
 
-  test.concurrent("is ended by its button, and says why it was refused", async () => {
+  test.concurrent("is stopped by its button, and shows why it was refused", async () => {
     await using stage = await scene();
     const { room, url, page } = stage;
     await room.callAdmin("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });

@@ -4,23 +4,27 @@ import { effectOf } from "../../src/wording/effect.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
 import { pool, snapshotOf, upstream } from "../support/fake-admin-api.ts";
 
-interface Wish {
+interface EffectRequest {
   readonly act?: Action;
   readonly ids?: readonly string[];
   readonly weight?: number | null;
   readonly deadlineMs?: number;
 }
 
-function effect(upstreams: readonly UpstreamSnapshot[], wish: Wish = {}, more: Partial<PoolSnapshot> = {}) {
+function effect(
+  upstreams: readonly UpstreamSnapshot[],
+  request: EffectRequest = {},
+  more: Partial<PoolSnapshot> = {},
+) {
   const snapshot = snapshotOf(pool({ upstreams, ...more }));
-  const { act: action = "drain", ids = ["b"], weight, deadlineMs = 30_000 } = wish;
+  const { act: action = "drain", ids = ["b"], weight, deadlineMs = 30_000 } = request;
   return effectOf(snapshot, { action, ids, weight, deadlineMs });
 }
 
 const [a, b, c] = [upstream("a"), upstream("b", { inFlight: 14 }), upstream("c")];
 
-describe("what will happen", () => {
-  test("a drain lets finish what is under way, and says who takes over", () => {
+describe("the forecast of an action", () => {
+  test("a drain lets requests in flight finish and names the upstreams that take over", () => {
     expect(effect([a, b, c])).toEqual({
       lines: [
         "b takes no new requests; 14 in-flight requests will finish.",
@@ -32,14 +36,14 @@ describe("what will happen", () => {
     });
   });
 
-  test("says how full the others get, and when they get too full", () => {
+  test("shows the load of the others, and when it exceeds their limit", () => {
     const full = [upstream("a", { inFlight: 100, maxInFlight: 256 }), upstream("b", { inFlight: 56 })];
     expect(effect(full).lines.at(-1)).toBe("Then a takes all traffic: at most 61% of the concurrency limit.");
     const over = [upstream("a", { inFlight: 200 }), upstream("b", { inFlight: 200 })];
     expect(effect(over).lines.at(-1)).toContain("requests will wait in the queue");
   });
 
-  test("a pool that is left without anybody is a danger, and one with a backup is not", () => {
+  test("a pool without an available upstream is a danger, and one with a backup is not", () => {
     expect(effect([upstream("b")]).dangers).toEqual([
       "Pool main will have no available upstream: clients get 503.",
     ]);
@@ -56,12 +60,12 @@ describe("what will happen", () => {
     expect(effect([upstream("b")], { act: "weight", weight: 0 }).dangers).toHaveLength(1);
   });
 
-  test("what was without anybody before is no new danger", () => {
+  test("a pool that had no available upstream before is no new danger", () => {
     const failing = upstream("b", { status: "failing", fit: false });
     expect(effect([failing]).dangers).toEqual([]);
   });
 
-  test("a weight says how the shares will lie", () => {
+  test("a weight shows the resulting shares", () => {
     expect(effect([a, b], { act: "weight", weight: 3 }).lines).toEqual([
       "The weight of b changes from 1 to 3.",
       "Then a takes 25% and b takes 75%.",
@@ -74,13 +78,13 @@ describe("what will happen", () => {
     expect(effect(nine, { ids: ["u1"] }).lines.at(-1)).toBe("Then the other 8 take 13% each.");
   });
 
-  test("the first that is fit takes everything under that policy", () => {
+  test("the first available upstream takes all traffic under the policy first", () => {
     expect(effect([a, b, c], { ids: ["a"] }, { policy: "first" }).lines.at(-1)).toBe(
       "Then b takes all traffic.",
     );
   });
 
-  test("ready waits for the checks, and says what they say now", () => {
+  test("ready waits for the probes, and shows the last result", () => {
     const out = upstream("b", {
       ...{ mode: "draining", status: "draining", fit: false },
       lastProbe: { at: 0, success: false, detail: "connection refused", latencyMs: 1 },
@@ -92,7 +96,7 @@ describe("what will happen", () => {
     expect(effect([a, b], { act: "ready" }).lines).toEqual(["b is already ready."]);
   });
 
-  test("ready ends an ejection, and says that it may not last", () => {
+  test("ready ends an ejection, and warns that it may be ejected again", () => {
     const out = upstream("b", { status: "ejected", fit: false });
     expect(effect([a, out], { act: "ready" }).lines).toEqual([
       "b takes requests again at once, with a growing share.",
@@ -101,7 +105,7 @@ describe("what will happen", () => {
     ]);
   });
 
-  test("one that is gone is named", () => {
+  test("an unknown id is returned", () => {
     expect(effect([a], { ids: ["b"] })).toEqual({ lines: [], dangers: [], unknown: ["b"] });
   });
 });

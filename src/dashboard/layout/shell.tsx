@@ -45,9 +45,9 @@ export function Shell({ title, here, live, notice = "", done = "", children }: S
           <Brand />
         </a>
         <nav class="places" aria-label="Pages">
-          {pages.map((place) => (
-            <a href={place.address} {...(place.here === here ? { "aria-current": "page" } : {})}>
-              {place.name}
+          {pages.map((page) => (
+            <a href={page.address} {...(page.here === here ? { "aria-current": "page" } : {})}>
+              {page.name}
             </a>
           ))}
         </nav>

@@ -117,7 +117,7 @@ function Totals({ state }: { readonly state: DashboardState }): JSX.Element {
   const latencyNote = several ? "slowest pool" : "last minute";
   return (
     <dl class="totals">
-      <FrontDoorTile door={frontDoor} at={at} />
+      <FrontDoorTile frontDoor={frontDoor} at={at} />
       <Tile
         name="Requests/s"
         spark={spark("requestsPerSecond", "k-rate")}
@@ -183,10 +183,10 @@ function sumOf(pools: Snapshot["pools"], part: (pool: Snapshot["pools"][number])
 
 /** The result of the check of the public listener. */
 function FrontDoorTile({
-  door: frontDoor,
+  frontDoor,
   at,
 }: {
-  readonly door: FrontDoor;
+  readonly frontDoor: FrontDoor;
   readonly at: number;
 }): JSX.Element {
   const word = frontDoor.reachable
