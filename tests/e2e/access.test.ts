@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 
 import { fromBuild, Programs } from "../support/program.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { until } from "../support/wait.ts";
 import { hashOf } from "../admin/fixture.ts";
 

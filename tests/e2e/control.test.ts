@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { startLoad } from "../support/load.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild } from "../support/program.ts";

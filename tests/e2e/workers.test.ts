@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { type Responder, respondWith, delayed, startOrigin } from "../support/origin.ts";

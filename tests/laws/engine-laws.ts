@@ -16,7 +16,7 @@ import { until } from "../support/wait.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
-import { oddityLaws } from "./oddity-laws.ts";
+import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 
 /** Laws that an engine fails, with the reason. The table in `docs/engines.md` is generated from the fetch engine's. */

@@ -9,7 +9,7 @@ import {
   type StallEvidence,
 } from "../../src/probe/stall-detector.ts";
 import { Prober } from "../../src/probe/prober.ts";
-import { createPoolFixture, type PoolFixtureOptions } from "../support/domain.ts";
+import { createPoolFixture, type PoolFixtureOptions } from "../support/pool-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 const plan: ProbePlan = {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const steady = "    outlier: { ejection: 1s }\n    slowStart: 0\n";

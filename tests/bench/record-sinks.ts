@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { Testbed } from "./field.ts";
+import { Testbed } from "./testbed.ts";
 import { measure } from "./measure.ts";
 import { evenkeelPeer, type Peer } from "./peers.ts";
 import { alternate, median } from "./scenarios.ts";
