@@ -126,11 +126,16 @@ export async function readJsonBody<Schema extends TSchema>(
   const faults = schemaErrors(schema, fields);
   const [first] = faults;
   if (!first) return fields as Static<Schema>;
-  const problems = faults.map(({ path, why, value, isKey }) =>
-    problemSentence({ action: `use ${nameOf(path)}`, why, ...(isKey ? {} : { received: quote(value) }) }),
+  const problems = faults.map(({ path, why, value, isKey, suggestion }) =>
+    problemSentence({
+      action: `use ${nameOf(path)}`,
+      why,
+      suggestion,
+      ...(isKey ? {} : { received: quote(value) }),
+    }),
   );
   const reason = first.isKey ? "body_invalid" : `${first.path[0] ?? "body"}_invalid`;
-  return problem(400, reason, problems.join("; "), { problems });
+  return problem(400, reason, problems.join(" "), { problems });
 }
 
 // Reads which events a caller of the admin API asks for.

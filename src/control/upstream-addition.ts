@@ -19,15 +19,16 @@ import { removalsFor, type Intents } from "./desired-state.ts";
  * @param pool where it is to be
  */
 export function parseNewUpstream(given: unknown, desired: Config, pool: string): UpstreamSpec | CommandError {
-  const problems = schemaErrors(upstreamFileSchema, given).map(({ path, why, value, isKey }) =>
+  const problems = schemaErrors(upstreamFileSchema, given).map(({ path, why, value, isKey, suggestion }) =>
     problemSentence({
       action: `use ${nameOf(path) || "this upstream"}`,
       why,
+      suggestion,
       ...(isKey ? {} : { received: quote(value) }),
     }),
   );
   if (problems.length > 0) {
-    return { ...commandError(422, "upstream_invalid", problems.join("; ")), problems };
+    return { ...commandError(422, "upstream_invalid", problems.join(" ")), problems };
   }
   const { tls, ...rest } = given as UpstreamFile;
   if (tls && !/^https:/i.test(rest.url)) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { backendArguments, demoBackends } from "../../src/cli/side-commands.ts";
 import {
-  askFlags,
+  adminTargetFlags,
   backendFlags,
   balancerFlags,
   companionFlags,
@@ -73,8 +73,8 @@ describe("help and version", () => {
   const flagsOf = {
     up: [...balancerFlags, configFlag, watchFlag, ...companionFlags],
     proxy: [...balancerFlags, configFlag, watchFlag],
-    plan: [configFlag, ...askFlags],
-    state: askFlags,
+    plan: [configFlag, ...adminTargetFlags],
+    state: adminTargetFlags,
     check: [...balancerFlags, configFlag, ...companionFlags],
     backend: backendFlags,
     dashboard: dashboardFlags,
@@ -143,7 +143,7 @@ describe("a balancer's configuration file", () => {
     expect(other.kind === "proxy" && other.config.listen.port).toBe(9002);
     const gone = again({ isFileExpected: true });
     expect(gone.kind === "invalid" && describeConfigError(gone)).toBe(
-      'Cannot read the configuration: the file is gone, received "evenkeel.yaml"',
+      'Cannot read the configuration: the file no longer exists (received "evenkeel.yaml").',
     );
   });
 });
@@ -152,9 +152,9 @@ describe("plan and state", () => {
   test("ask the admin side that was named, with the token from the environment", () => {
     const env = { ADMIN_URL: "http://10.0.0.1:8091/", ADMIN_TOKEN: "s3cret" };
     const ask = { adminUrl: "http://10.0.0.1:8091", adminToken: "s3cret" };
-    expect(understood("state", { argv: "state export", env }).ask).toEqual(ask);
-    expect(understood("plan", { argv: "plan", env })).toEqual({ kind: "plan", ask });
-    expect(understood("plan", { argv: "plan --admin-url http://[::1]:1" }).ask.adminUrl).toBe(
+    expect(understood("state", { argv: "state export", env }).target).toEqual(ask);
+    expect(understood("plan", { argv: "plan", env })).toEqual({ kind: "plan", target: ask });
+    expect(understood("plan", { argv: "plan --admin-url http://[::1]:1" }).target.adminUrl).toBe(
       "http://[::1]:1",
     );
   });
@@ -174,7 +174,7 @@ describe("plan and state", () => {
 test("a folder as configuration is one clear sentence", () => {
   const result = parse(["check", "--config", import.meta.dirname], {}, systemEnvironment({}));
   expect(result.kind === "invalid" && describeConfigError(result)).toBe(
-    `Cannot use --config: it is a folder and not a file, received "${import.meta.dirname}"`,
+    `Cannot use --config: it is a directory (received "${import.meta.dirname}").`,
   );
 });
 

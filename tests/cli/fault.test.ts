@@ -28,13 +28,13 @@ describe("rehearse", () => {
 
   test("tells every problem at once", () => {
     expect(problemsOf({ argv: "rehearse a --latency 2 --errors x --for soon" })).toEqual([
-      'Cannot use --latency: it needs a duration, such as 2s, received "2"',
-      'Cannot use --for: it needs a duration, such as 30s, received "soon"',
-      'Cannot use --errors: it needs a number from 0 to 1, such as 0.3, received "x"',
+      'Cannot use --latency: expected a duration such as 2s (received "2").',
+      'Cannot use --for: expected a duration such as 30s (received "soon").',
+      'Cannot use --errors: expected a number from 0 to 1 (received "x").',
     ]);
     expect(problemsOf({ argv: "rehearse a --end --errors 1 --for 1s" })).toEqual([
-      "Cannot use --errors: it means nothing together with --end",
-      "Cannot use --for: it means nothing together with --end",
+      "Cannot use --errors: not allowed together with --end.",
+      "Cannot use --for: not allowed together with --end.",
     ]);
   });
 });

@@ -22,11 +22,11 @@ test("a token that is missing or wrong is told in the words of whoever types com
     });
   expect(await asking()).toEqual({
     ...{ kind: "failed", exitCode: 2 },
-    text: `Cannot ask the balancer: it needs a token, and ADMIN_TOKEN is not set, received ${adminUrl}`,
+    text: `Cannot use the admin API at ${adminUrl}: a token is required; set ADMIN_TOKEN.`,
   });
   expect(await asking("guess")).toEqual({
     ...{ kind: "failed", exitCode: 2 },
-    text: `Cannot ask the balancer: it does not know the token in ADMIN_TOKEN, received ${adminUrl}`,
+    text: `Cannot use the admin API at ${adminUrl}: the token in ADMIN_TOKEN is not accepted.`,
   });
   expect(await asking("grafana-token")).toMatchObject({ kind: "called", status: 200 });
 });
@@ -42,7 +42,7 @@ test("whoever looks at a balancer that is frozen is told within five seconds, an
   const acting = call({ method: "POST", path: "/api/upstreams/a/mode", body: {} });
   await until(() => asked === 2, "both requests");
   await time.advance(5_000);
-  const text = `Cannot ask the balancer: no answer in time, received ${adminUrl}`;
+  const text = `Cannot reach the admin API at ${adminUrl}: no answer in time.`;
   expect(await looking).toEqual({ kind: "failed", exitCode: 3, text });
   expect(time.waits).toEqual([25_000]);
   await time.advance(25_000);

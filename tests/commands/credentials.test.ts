@@ -40,9 +40,9 @@ describe("evenkeel password", () => {
   });
 
   test.each([
-    ["short\n", "it needs at least 12 characters, received a value that is not shown"],
-    ["", "it needs to be typed, received nothing"],
-    [`${"x".repeat(20_000)}\n`, "it needs at most 1024 characters"],
+    ["short\n", "expected at least 12 characters (received a hidden value)."],
+    ["", "no password was entered."],
+    [`${"x".repeat(20_000)}\n`, "expected at most 1024 characters"],
   ])("refuses %j with exit 2", async (input, why) => {
     const { code, out, err } = await evenkeel("password", input);
     expect([code, out]).toEqual([2, ""]);
@@ -54,13 +54,13 @@ describe("evenkeel password", () => {
     const { text, exitCode } = await makePassword(source, runtime.passwords);
     expect(exitCode).toBe(0);
     expect(await runtime.passwords.verify("correct horse battery", text)).toBe(true);
-    expect(seen).toEqual(["hidden Password: ", "open \n", "hidden Once more: ", "open \n"]);
+    expect(seen).toEqual(["hidden Password: ", "open \n", "hidden Repeat the password: ", "open \n"]);
   });
 
   test("refuses two that differ, and one that was given up", async () => {
     const differing = terminal("correct horse battery\r", "correct horse batterY\r");
     expect(await makePassword(differing.source, runtime.passwords)).toEqual({
-      text: "Cannot use the password: the two are not the same, received a value that is not shown",
+      text: "Cannot use the password: the two entries differ.",
       exitCode: 2,
     });
     const interrupted = terminal("correct horse battery\u0003");

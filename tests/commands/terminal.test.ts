@@ -83,11 +83,7 @@ describe("what a terminal is shown", () => {
       ...({ latencyMs: 0, errorShare: 0.3, error: "connect_refused", probes: false } as const),
       ...{ until: Date.now() + 20_500, by: "ann", why: "" },
     };
-    const problems = [
-      "Cannot use pools.main.prob: there is no such key",
-      "Cannot use port",
-      "Cannot use host",
-    ];
+    const problems = ["Cannot use pools.main.prob: unknown key.", "Cannot use port.", "Cannot use host."];
     const snapshot: Snapshot = {
       ...snapshotOf(pool({ upstreams: [upstream("a", { rehearsal: fault })] })),
       notKept: { since: 0, why: "database or disk is full" },
@@ -106,10 +102,10 @@ describe("what a terminal is shown", () => {
       "NOT KEPT since 00:00:00 UTC: what is set or recorded may not survive a restart.",
       "  database or disk is full.",
       "The configuration that SIGHUP asked for at 00:00:00 UTC was refused (3 problems); the old one counts.",
-      "  Cannot use pools.main.prob: there is no such key (and 2 more: evenkeel check)",
+      "  Cannot use pools.main.prob: unknown key. (2 more; run evenkeel check)",
       "1 changed setting will count after a restart: listen.port",
     ]);
-    expect(text).toMatch(/^a .* rehearsal by ann: 30% connect_refused, 20 s left$/m);
+    expect(text).toMatch(/^a .* fault injection by ann: 30% connect_refused, 20 s left$/m);
   });
 
   test("tells of a certificate that is near its end, and of no other", () => {

@@ -55,7 +55,7 @@ describe("evenkeel status", () => {
   test("ends with 1 where a pool has nobody fit", async () => {
     for (const id of ["b", "p"]) expect(await run("maintenance", id)).toMatchObject({ code: 0, err: "" });
     expect(await run("maintenance", "a")).toMatchObject({
-      ...{ code: 0, out: "a is in maintenance, 0 in flight.\n" },
+      ...{ code: 0, out: "a is in maintenance: 0 requests in flight.\n" },
       err: "Nothing serves in pool main then: clients get 503.\n",
     });
     const { code, out } = await run("status");
@@ -83,22 +83,22 @@ describe("an order", () => {
   test("says what came of it, and the record says who gave it and why", async () => {
     expect(await run("maintenance", "a", "--reason", "new disk")).toEqual({
       ...{ code: 0, err: "" },
-      out: "a is in maintenance, 0 in flight.\n",
+      out: "a is in maintenance: 0 requests in flight.\n",
     });
     expect(await room.upstream("a")).toMatchObject({
       mode: "maintenance",
       modeSet: { by: "ann", why: "new disk" },
     });
-    expect((await run("ready", "a")).out).toBe("a is ready: passing, 0 in flight.\n");
+    expect((await run("ready", "a")).out).toBe("a is ready (passing): 0 requests in flight.\n");
     expect((await run("weight", "a", "5")).out).toBe("a has weight 5.\n");
     expect((await run("weight", "a", "configured")).out).toBe("a has weight 1, as configured.\n");
   }, 20_000);
 
   test("to add and to remove is carried out", async () => {
     const added = await run("add", "main", room.addressOf("b"), "--name", "c", "--weight", "2");
-    expect(added).toMatchObject({ code: 0, out: "c belongs to main: passing.\n" });
+    expect(added).toMatchObject({ code: 0, out: "c was added to main: passing.\n" });
     expect(await room.upstream("c")).toMatchObject({ weight: 2, added: { by: "ann" } });
-    expect(await run("remove", "c", "--wait", "10s")).toMatchObject({ code: 0, out: "c is gone.\n" });
+    expect(await run("remove", "c", "--wait", "10s")).toMatchObject({ code: 0, out: "c was removed.\n" });
     expect(await room.ids()).toEqual(["a", "b", "p"]);
   }, 20_000);
 
@@ -108,19 +108,19 @@ describe("an order", () => {
     const ask = () => fetch(`${room.url}/held`).then(({ status }) => status);
     const first = ask();
     await until(() => held.length === 1, "a request in flight");
-    expect(await run("drain", "p")).toMatchObject({ code: 0, out: "p is draining: 1 in flight.\n" });
+    expect(await run("drain", "p")).toMatchObject({ code: 0, out: "p is draining: 1 request in flight.\n" });
     const late = await run("drain", "p", "--wait", "100ms");
-    expect(late).toMatchObject({ code: 1, out: "p is not empty after 100ms: 1 in flight.\n" });
+    expect(late).toMatchObject({ code: 1, out: "p did not drain within 100ms: 1 request in flight.\n" });
     const waiting = run("drain", "p", "--wait", "20s");
     held.shift()?.();
-    expect(await waiting).toMatchObject({ code: 0, out: "p is empty.\n" });
+    expect(await waiting).toMatchObject({ code: 0, out: "p is drained.\n" });
     expect(await first).toBe(200);
 
     await run("ready", "p");
     const cut = ask().catch(() => 0);
     await until(() => held.length === 1, "another request in flight");
     const forced = await run("drain", "p", "--wait", "50ms", "--force");
-    expect(forced).toMatchObject({ code: 0, out: "p is empty: 1 cut.\n" });
+    expect(forced).toMatchObject({ code: 0, out: "p is drained: 1 request aborted.\n" });
     expect(await cut).not.toBe(200);
     for (const id of ["a", "b", "p"]) await run("ready", id);
   }, 40_000);
@@ -145,9 +145,7 @@ describe("an order", () => {
     ]) {
       const program = start(argv, { ADMIN_URL: "http://127.0.0.1:1" });
       expect(`${argv.join(" ")} ${(await program.exited).code}`).toBe(`${argv.join(" ")} 3`);
-      expect(program.stderr).toBe(
-        "Cannot ask the balancer: connection refused, received http://127.0.0.1:1\n",
-      );
+      expect(program.stderr).toBe("Cannot reach the admin API at http://127.0.0.1:1: connection refused.\n");
     }
   }, 20_000);
 });
@@ -181,7 +179,7 @@ describe("evenkeel events", () => {
     const { port } = new URL(room.admin);
     await room.ask("POST", "/api/upstreams/a/mode", { mode: "ready" });
     await room.proxy.kill("SIGTERM");
-    await until(() => following.stderr.includes("trying again"), "the loss", 15_000);
+    await until(() => following.stderr.includes("reconnecting"), "the loss", 15_000);
     await room.start("--admin-port", port);
     await until(() => told().includes("maintenance ready passing"), "what came after", 15_000);
     await room.ask("POST", "/api/upstreams/a/mode", { mode: "draining" });

@@ -23,34 +23,34 @@ describe("accounts in the configuration", () => {
   ); // prettier-ignore
 
   test.each(["", "users: []", "users: [], tokens: []"])("without any it may not: %p", (none) =>
-    expect(problems(`admin: { host: 0.0.0.0, ${none} }`)).toEqual([expect.stringContaining("or admin.users, received")]),
+    expect(problems(`admin: { host: 0.0.0.0, ${none} }`)).toEqual([expect.stringContaining("or admin.users (received")]),
   ); // prettier-ignore
 
   test("let the dashboard be seen elsewhere; a token does not, since it tells nobody apart", () => {
     const settings = (admin: string) => `dashboard: { host: 0.0.0.0 }\nadmin: { ${admin} }`;
     expect(problems(settings(`users: [${ann}]`))).toEqual([]);
     for (const none of ["token: s3cret", `tokens: [${ci}]`, ""]) {
-      expect(problems(settings(none))).toEqual([expect.stringContaining("the dashboard needs admin.users")]);
+      expect(problems(settings(none))).toEqual([expect.stringContaining("the dashboard requires logins")]);
     }
   });
 
   const secret = "hunter2-hunter2";
   const why = "it needs an argon2id hash as `evenkeel password` prints it, and never a password";
-  const shown = "received a value that is not shown";
+  const shown = "(received a hidden value).";
   test.each([
-    [`users: [{ name: ann, role: admin, passwordHash: ${secret} }]`, `passwordHash at ${place}58: ${why}, ${shown}`],
+    [`users: [{ name: ann, role: admin, passwordHash: ${secret} }]`, `passwordHash at ${place}58: ${why} ${shown}`],
     [
       `users: [{ name: ann, role: admin, passwordHash: "${hash}", password: ${secret} }]`,
-      "a password does not belong in a file: give passwordHash what `evenkeel password` prints",
+      "a plain-text password is not allowed; set passwordHash to the output of `evenkeel password`",
     ],
-    [`users: [${secret}]`, `admin.users[0] at ${place}18: it needs a map with name, role and passwordHash, ${shown}`],
+    [`users: [${secret}]`, `admin.users[0] at ${place}18: expected a map with name, role and passwordHash ${shown}`],
     [`users: { ann: ${secret} }`, "admin.users"],
-    [`users: ${secret}`, `it needs a list of at most 256 users, ${shown}`],
-    [`tokens: [{ name: ci, role: viewer, tokenHash: ${secret} }]`, "it needs the hash that `evenkeel token` prints"],
+    [`users: ${secret}`, `expected a list of at most 256 users ${shown}`],
+    [`tokens: [{ name: ci, role: viewer, tokenHash: ${secret} }]`, "expected the hash that `evenkeel token` prints"],
     [`users: [{ name: "a b", role: admin, passwordHash: "${hash}" }]`, 'received "a b"'],
-    [`users: [{ name: ann, role: root, passwordHash: "${hash}" }]`, "it needs one of viewer, operator, admin"],
-    [`users: [{ name: prober, role: admin, passwordHash: "${hash}" }]`, "the balancer calls itself so in its record"],
-    [`users: [${ann}, ${ann.replace("ann", "Ann")}]`, 'admin.users[0].name is the same name, received "Ann"'],
+    [`users: [{ name: ann, role: root, passwordHash: "${hash}" }]`, "expected one of viewer, operator, admin"],
+    [`users: [{ name: prober, role: admin, passwordHash: "${hash}" }]`, "this name is reserved for the balancer"],
+    [`users: [${ann}, ${ann.replace("ann", "Ann")}]`, 'admin.users[0].name is the same name (received "Ann").'],
     [`users: [${ann}], tokens: [${ci.replace("ci", "ann")}]`, "admin.users[0].name is the same name"],
     [
       `users: [${ann.replace("m=19456", "m=9999999")}]`,

@@ -148,12 +148,12 @@ describe("an order to rehearse", () => {
     const given = { latencyMs: -1, errorShare: 2, error: "fire", seconds: 601, probes: 1, speed: 3 };
     const refused = parseFaultRequest(given);
     expect("problems" in refused && refused.problems).toEqual([
-      "Cannot use speed: it must be one of latencyMs, errorShare, error, seconds, probes, force, received 3",
-      "Cannot use latencyMs: it must be a number from 0 to 30000, received -1",
-      "Cannot use errorShare: it must be a number from 0 to 1, received 2",
-      "Cannot use seconds: it must be a number from 1 to 600, received 601",
-      expect.stringMatching(/^Cannot use error: it must be one of connect_refused, .*received "fire"$/),
-      "Cannot use probes: it must be true or false, received 1",
+      "Cannot use speed: it must be one of latencyMs, errorShare, error, seconds, probes, force (received 3).",
+      "Cannot use latencyMs: it must be a number from 0 to 30000 (received -1).",
+      "Cannot use errorShare: it must be a number from 0 to 1 (received 2).",
+      "Cannot use seconds: it must be a number from 1 to 600 (received 601).",
+      expect.stringMatching(/^Cannot use error: it must be one of connect_refused, .*\(received "fire"\)\.$/),
+      "Cannot use probes: it must be true or false (received 1).",
     ]);
   });
 

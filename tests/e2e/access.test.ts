@@ -117,7 +117,7 @@ describe("access to a running balancer", () => {
     write(ann.replace("passwordHash", "password"));
     const refused = await ask(room, "POST", "/api/reload", anns);
     expect(refused.status).toBe(422);
-    expect(JSON.stringify(refused.body)).toContain("a password does not belong in a file");
+    expect(JSON.stringify(refused.body)).toContain("a plain-text password is not allowed");
     expect(JSON.stringify(refused.body)).not.toContain("$argon2id$");
     expect((await login(room, "cai")).status).toBe(200);
   }, 30_000);

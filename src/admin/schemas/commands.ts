@@ -2,7 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 import { upstreamFileSchema as newcomerSchema } from "../../config/pool-schema.ts";
-import { strict, whole } from "../../config/schema-kit.ts";
+import { strict, integer } from "../../config/schema-kit.ts";
 import { maxFaultLatencyMs, maxFaultMs, injectedErrors } from "../../fault/fault.ts";
 import { modes } from "../../pool/upstream.ts";
 import { count, oneOf, textSchema, boolean } from "./parts.ts";
@@ -28,7 +28,7 @@ export const modeBody = Type.Object(
 
 export const weightBody = Type.Object(
   {
-    weight: Type.Union([whole(0, 256, "Share relative to its siblings; 0 gets none."), Type.Null()], {
+    weight: Type.Union([integer(0, 256, "Share relative to its siblings; 0 gets none."), Type.Null()], {
       description: "Null goes back to the configured one.",
       errorMessage: "a whole number from 0 to 256, or null",
     }),
