@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { engineNames } from "../../src/config/config.ts";
-import { say, problemsOf } from "./fake.ts";
+import { parseInput, problemsOf } from "./fake.ts";
 
-const engineNeeds = `expected one of ${engineNames.join(", ")}`;
-const portNeeds = "expected a whole number from 0 to 65535";
+const expectedEngine = `expected one of ${engineNames.join(", ")}`;
+const expectedPort = "expected a whole number from 0 to 65535";
 
-describe("a line that cannot be read is one sentence", () => {
+describe("a line with invalid syntax is one sentence", () => {
   test.each([
     ["proxy --prot 1", 'Cannot run evenkeel proxy: unknown flag --prot; did you mean "--port"?'],
     ["proxy --prot=1", 'Cannot run evenkeel proxy: unknown flag --prot; did you mean "--port"?'],
@@ -36,13 +36,13 @@ describe("a bad value is one sentence that names the flag and the value", () => 
   const url = "expected a URL such as http://10.0.0.1:8080";
   const path = "expected a path that starts with /";
   test.each<[string, string]>([
-    ["proxy --port http", `Cannot use --port: ${portNeeds} (received "http").`],
-    ["proxy --port 65536", `Cannot use --port: ${portNeeds} (received "65536").`],
-    ["proxy --port -1", `Cannot use --port: ${portNeeds} (received "-1").`],
-    ["proxy --port 80.5", `Cannot use --port: ${portNeeds} (received "80.5").`],
-    ["proxy --port 0x50", `Cannot use --port: ${portNeeds} (received "0x50").`],
-    ["proxy --port=", `Cannot use --port: ${portNeeds} (received "").`],
-    ["proxy --port --policy", `Cannot use --port: ${portNeeds} (received "--policy").`],
+    ["proxy --port http", `Cannot use --port: ${expectedPort} (received "http").`],
+    ["proxy --port 65536", `Cannot use --port: ${expectedPort} (received "65536").`],
+    ["proxy --port -1", `Cannot use --port: ${expectedPort} (received "-1").`],
+    ["proxy --port 80.5", `Cannot use --port: ${expectedPort} (received "80.5").`],
+    ["proxy --port 0x50", `Cannot use --port: ${expectedPort} (received "0x50").`],
+    ["proxy --port=", `Cannot use --port: ${expectedPort} (received "").`],
+    ["proxy --port --policy", `Cannot use --port: ${expectedPort} (received "--policy").`],
     ["proxy --host a/b", 'Cannot use --host: expected an IP address or a host name (received "a/b").'],
     [
       "proxy --policy robin",
@@ -58,9 +58,9 @@ describe("a bad value is one sentence that names the flag and the value", () => 
       "Cannot use --otlp-endpoint: expected a URL such as http://localhost:4318 without a user name or password" +
         ' (received "http://***@localhost:4318").',
     ],
-    ["proxy --engine steam", `Cannot use --engine: ${engineNeeds} (received "steam").`],
+    ["proxy --engine steam", `Cannot use --engine: ${expectedEngine} (received "steam").`],
     ["proxy --probe-path readyz", `Cannot use --probe-path: ${path} (received "readyz").`],
-    ["proxy --admin-port x", `Cannot use --admin-port: ${portNeeds} (received "x").`],
+    ["proxy --admin-port x", `Cannot use --admin-port: ${expectedPort} (received "x").`],
     ["proxy --state=", 'Cannot use --state: expected a path or :memory: (received "").'],
     ["proxy --drain-timeout 30", `Cannot use --drain-timeout: ${duration} (received "30").`],
     [
@@ -69,7 +69,7 @@ describe("a bad value is one sentence that names the flag and the value", () => 
     ],
     ["proxy --config nope.yaml", 'Cannot use --config: file not found (received "nope.yaml").'],
     ["proxy --config=", 'Cannot use --config: expected a file name (received "").'],
-    ["up --dashboard-port x", `Cannot use --dashboard-port: ${portNeeds} (received "x").`],
+    ["up --dashboard-port x", `Cannot use --dashboard-port: ${expectedPort} (received "x").`],
     [
       "backend --latency 5",
       'Cannot use --latency: expected a duration or a range such as 80ms or 50-150ms (received "5").',
@@ -131,7 +131,7 @@ describe("a bad value is one sentence that names the flag and the value", () => 
 });
 
 describe("secrets", () => {
-  test("are shown in no sentence", () => {
+  test("appear in no sentence", () => {
     expect(problemsOf({ argv: "proxy", env: { ADMIN_TOKEN: "two words" } })).toEqual([
       "Cannot use ADMIN_TOKEN: expected visible ASCII characters without spaces (received a hidden value).",
     ]);
@@ -142,7 +142,7 @@ describe("secrets", () => {
     ]);
   });
 
-  test("let the admin side listen elsewhere", () => {
+  test("let the admin API listen on other addresses", () => {
     expect(problemsOf({ argv: "proxy --admin-host ::", env: { ADMIN_TOKEN: "t" } })).toEqual([]);
     for (const host of ["localhost", "127.0.0.9", "::1", "[::1]"]) {
       expect(problemsOf({ argv: `proxy --admin-host ${host}` })).toEqual([]);
@@ -150,7 +150,7 @@ describe("secrets", () => {
   });
 });
 
-test("all problems come at once: flags and variables first, then the file from top to bottom", () => {
+test("all problems are reported at once: flags and variables first, then the file from top to bottom", () => {
   const files = {
     "evenkeel.yaml":
       "routes: [{ pool: mian }]\nengine: steam\npools:\n  main:\n    upstreams: [http://h/x]\n",
@@ -159,23 +159,23 @@ test("all problems come at once: flags and variables first, then the file from t
     problemsOf({ argv: "check --port x --host /", env: { EVENKEEL_DRAIN_TIMEOUT: "soon" }, files }),
   ).toEqual([
     'Cannot use --host: expected an IP address or a host name (received "/").',
-    `Cannot use --port: ${portNeeds} (received "x").`,
+    `Cannot use --port: ${expectedPort} (received "x").`,
     'Cannot use EVENKEEL_DRAIN_TIMEOUT: expected a duration such as 250ms, 30s or 1h (received "soon").',
     'Cannot use routes[0].pool at evenkeel.yaml:1:18: unknown pool (received "mian"); did you mean "main"?',
-    `Cannot use engine at evenkeel.yaml:2:9: ${engineNeeds} (received "steam").`,
+    `Cannot use engine at evenkeel.yaml:2:9: ${expectedEngine} (received "steam").`,
     'Cannot use pools.main.upstreams[0] at evenkeel.yaml:5:17: the URL must end after host and port (received "http://h/x").',
   ]);
 });
 
-test("a file that is not YAML hides no mistake on the command line, and invents none", () => {
+test("a file that is not YAML hides no problem of the command line, and adds none", () => {
   const files = { "evenkeel.yaml": "admin:\n\ttoken: t" };
   expect(problemsOf({ argv: "proxy --admin-host 0.0.0.0 --port x", files })).toEqual([
-    `Cannot use --port: ${portNeeds} (received "x").`,
+    `Cannot use --port: ${expectedPort} (received "x").`,
     "Cannot read the configuration at evenkeel.yaml:2:1: tabs are not allowed as indentation.",
   ]);
 });
 
-test("a fault of the program is not taken for a mistake of the operator", async () => {
+test("a bug of the program is not reported as a mistake of the operator", async () => {
   const { parse } = await import("../../src/cli/parse.ts");
   const broken = { stateFolder: "/", hostName: "h", now: () => 0, read: () => { throw new TypeError("a bug"); } }; // prettier-ignore
   expect(() => parse(["proxy"], {}, broken)).toThrow("a bug");
@@ -186,6 +186,8 @@ test("a fault of the program is not taken for a mistake of the operator", async 
   });
 });
 
-test("nothing of the process is read: another environment is another answer", () => {
-  expect(say({ argv: "proxy", env: { PROXY_PORT: "7" } })).toMatchObject({ config: { listen: { port: 7 } } });
+test("only the given environment is read, not the one of the process", () => {
+  expect(parseInput({ argv: "proxy", env: { PROXY_PORT: "7" } })).toMatchObject({
+    config: { listen: { port: 7 } },
+  });
 });

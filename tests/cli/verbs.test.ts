@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { userName } from "../../src/cli/environment.ts";
 import { type Verb, verbs } from "../../src/cli/verbs.ts";
-import { problemsOf, understood } from "./fake.ts";
+import { problemsOf, parsed } from "./fake.ts";
 
 describe("a command for a running balancer", () => {
   test.each<[argv: string, verb: Verb]>([
@@ -35,10 +35,10 @@ describe("a command for a running balancer", () => {
       { verb: "events", isFollowed: true, upstream: "a", limit: 0, asJson: true },
     ],
     ["explain 0f3a", { verb: "explain", request: "0f3a", asJson: false }],
-  ])("%s is understood", (argv, verb) => {
-    const said = { argv, env: { ADMIN_URL: "http://10.0.0.1:8091", ADMIN_TOKEN: "s3cret" } };
+  ])("%s is parsed", (argv, verb) => {
+    const input = { argv, env: { ADMIN_URL: "http://10.0.0.1:8091", ADMIN_TOKEN: "s3cret" } };
     const ask = { adminUrl: "http://10.0.0.1:8091", adminToken: "s3cret" };
-    expect(understood("verb", said)).toEqual({ kind: "verb", target: ask, verb });
+    expect(parsed("verb", input)).toEqual({ kind: "verb", target: ask, verb });
   });
 
   test.each([
@@ -59,14 +59,14 @@ describe("a command for a running balancer", () => {
       'Cannot use --weight: expected a whole number from 0 to 256 (received "x").',
     ],
     ["events --limit 2001", 'Cannot use --limit: expected a whole number from 0 to 2000 (received "2001").'],
-  ])("%s is refused with a sentence", (argv, sentence) => expect(problemsOf({ argv })).toEqual([sentence]));
+  ])("%s is rejected with a sentence", (argv, sentence) => expect(problemsOf({ argv })).toEqual([sentence]));
 
-  test("tells of everything that is wrong at once", () =>
+  test("reports every problem at once", () =>
     expect(problemsOf({ argv: "drain a --wait soon --admin-url nowhere" })).toHaveLength(2));
 
   for (const [name, { operands, ownFlags }] of Object.entries(verbs)) {
-    test(`${name} --help names its words, its flags and the exit codes, within 100 columns`, () => {
-      const { text } = understood("help", { argv: `${name} --help` });
+    test(`${name} --help names its arguments, its flags and the exit codes, within 100 columns`, () => {
+      const { text } = parsed("help", { argv: `${name} --help` });
       const words = text.replace(/\s+/g, " ");
       expect(words).toContain(["evenkeel", name, ...operands, "[flags]"].join(" "));
       for (const { name: flag, value, summary } of ownFlags)
@@ -80,7 +80,7 @@ describe("a command for a running balancer", () => {
   }
 });
 
-test("the user's name is what the system says, in letters that a record takes", () => {
+test("the user's name comes from the system, in characters that the event log accepts", () => {
   expect(userName({ USER: "ann" })).toBe("ann");
   expect(userName({ LOGNAME: "eve\n<b>", USER: "ann" })).toBe("eve__b_");
   expect(userName({})).toMatch(/^[\w.@ -]{1,64}$/);

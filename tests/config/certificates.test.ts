@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { warningsIn } from "../../src/config/load.ts";
-import { problemsOf, say, understood } from "../cli/fake.ts";
+import { problemsOf, parseInput, parsed } from "../cli/fake.ts";
 
 const pem = (name: string) =>
   readFileSync(join(import.meta.dirname, "../engine/wire/certificates", name), "utf8");
@@ -30,8 +30,7 @@ const pems = {
   "/damaged": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 };
 const files = (text: string) => ({ ...pems, "e.yaml": text });
-const read = (text: string) =>
-  understood("proxy", { argv: "proxy --config e.yaml", files: files(text) }).config;
+const read = (text: string) => parsed("proxy", { argv: "proxy --config e.yaml", files: files(text) }).config;
 
 describe("each problem of a certificate is one sentence", () => {
   test.each([
@@ -97,7 +96,7 @@ describe("each problem of a certificate is one sentence", () => {
     ]),
   );
 
-  test("a file that this user may not read is one too", async () => {
+  test("a file without read permission is one too", async () => {
     const { parse } = await import("../../src/cli/parse.ts");
     const denied = () => {
       throw Object.assign(new Error("no"), { code: "EACCES" });
@@ -110,7 +109,7 @@ describe("each problem of a certificate is one sentence", () => {
   });
 });
 
-test("an upstream's own words count over its pool's, and only for https", () => {
+test("an upstream's TLS settings override its pool's, and only for https", () => {
   const [main] = read(`pools: { main: { upstreamTls: { ca: /ca, serverName: a.b }, upstreams: [
     http://u:1, https://u:2, { url: https://u:3, tls: { serverName: c.d, verify: false } }] } }`).pools;
   const ca = { ca: pems["/ca"], caPath: "/ca" };
@@ -124,13 +123,12 @@ test("an upstream's own words count over its pool's, and only for https", () => 
 describe("check", () => {
   const text = `listen: { tls: { cert: /cert, key: /key } }
 pools: { main: { upstreamTls: { ca: /ca }, upstreams: [https://u:2, { url: https://u:3, tls: { verify: false } }] } }`;
-  const check = (now: number) =>
-    understood("check", { argv: "check --config e.yaml", files: files(text), now });
+  const check = (now: number) => parsed("check", { argv: "check --config e.yaml", files: files(text), now });
 
-  test("prints files and never what is in them, and means the same as a file", () => {
+  test("prints paths and never the content of files, and has the same meaning as a file", () => {
     const first = check(Date.parse("2030-01-01"));
     expect(first.text).not.toMatch(/BEGIN|[A-Za-z\d+/]{40}/);
-    const again = understood("check", { argv: "check --config e.yaml", files: files(first.text) });
+    const again = parsed("check", { argv: "check --config e.yaml", files: files(first.text) });
     expect(again.config).toEqual(first.config);
   });
 
@@ -148,8 +146,8 @@ pools: { main: { upstreamTls: { ca: /ca }, upstreams: [https://u:2, { url: https
     expect(warningsAt("2020-01-01")).toEqual([`${file} is not valid before 2026-11-22`, unverified]);
   });
 
-  test("has no warning of its own for what is usual", () => {
-    const usual = say({ argv: "check" });
+  test("has no warning for the defaults", () => {
+    const usual = parseInput({ argv: "check" });
     expect("config" in usual && warningsIn(usual.config, 0)).toEqual([]);
   });
 });

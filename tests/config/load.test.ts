@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { defaults } from "../../src/config/config.ts";
-import { problemsOf, understood } from "../cli/fake.ts";
+import { problemsOf, parsed } from "../cli/fake.ts";
 
-const read = (text: string) =>
-  understood("proxy", { argv: "proxy", files: { "evenkeel.yaml": text } }).config;
+const read = (text: string) => parsed("proxy", { argv: "proxy", files: { "evenkeel.yaml": text } }).config;
 const problemsIn = (text: string) => problemsOf({ argv: "proxy", files: { "evenkeel.yaml": text } });
 
 test("a file with everything becomes exactly this configuration", () => {
@@ -130,7 +129,7 @@ describe("routes", () => {
   test("end as written if that matches everything", () =>
     expect(read(`${pools}routes: [{ pool: b }]`).routes).toEqual([{ pool: "b" }]));
 
-  test("may not stand behind one that matches everything", () =>
+  test("may not follow one that matches everything", () =>
     expect(problemsIn(`${pools}routes: [{ pool: b }, { pool: a, path: / }]`)).toEqual([
       "Cannot use routes[0] at evenkeel.yaml:2:10: this route matches everything and must come last.",
     ]));
@@ -242,7 +241,7 @@ describe("each problem of a file is one sentence with path, line and value", () 
   ])("%j", (text, sentence) => expect(problemsIn(text)).toEqual([`Cannot use ${sentence}`]));
 });
 
-test("what stands in the way of a flag is refused, not replaced", () =>
+test("a value that blocks the path of a flag is rejected, not replaced", () =>
   expect(problemsOf({ argv: "proxy --port 1", files: { "evenkeel.yaml": "listen: []" } })).toEqual([
     "Cannot use listen at evenkeel.yaml:1:9: expected a map (received an empty list).",
   ]));
@@ -252,10 +251,10 @@ test("listeners on different addresses may share a port, and port 0 is always fr
   expect(problemsIn("listen: { port: 0 }\nadmin: { port: 0 }")).toEqual([]);
 });
 
-test("a dashboard that this command does not open takes no port from it", () => {
-  const said = (argv: string, text: string) => problemsOf({ argv, files: { "evenkeel.yaml": text } });
-  expect(said("proxy", "listen: { port: 8090 }")).toEqual([]);
-  expect(said("check", "listen: { port: 8090 }")).toEqual([]);
-  expect(said("check", "listen: { port: 7 }\ndashboard: { port: 7 }")).toHaveLength(1);
-  expect(said("up", "listen: { port: 8090 }")).toHaveLength(1);
+test("a dashboard that the command does not start reserves no port", () => {
+  const input = (argv: string, text: string) => problemsOf({ argv, files: { "evenkeel.yaml": text } });
+  expect(input("proxy", "listen: { port: 8090 }")).toEqual([]);
+  expect(input("check", "listen: { port: 8090 }")).toEqual([]);
+  expect(input("check", "listen: { port: 7 }\ndashboard: { port: 7 }")).toHaveLength(1);
+  expect(input("up", "listen: { port: 8090 }")).toHaveLength(1);
 });

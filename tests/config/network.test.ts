@@ -19,7 +19,7 @@ describe("an origin", () => {
     ["http://[::1]:8080", "http", "[::1]:8080"],
     ["https://[2001:DB8::1]", "https", "[2001:db8::1]:443"],
     ["http://10.0.0.1:65535", "http", "10.0.0.1:65535"],
-  ] as const)("%s is understood", (text, protocol, authority) => {
+  ] as const)("%s is valid", (text, protocol, authority) => {
     expect(originProblem(text)).toBeUndefined();
     const address = parseAddress(text);
     expect([address.protocol, authorityOf(address)]).toEqual([protocol, authority]);
@@ -59,7 +59,7 @@ describe("an origin", () => {
     ["http://a:0", hasNoPort],
     ["http://a:65536", hasNoPort],
     ["http://a:80a", "the host is not valid"],
-  ])("%p is refused", (text, why) => expect(originProblem(text)).toBe(why));
+  ])("%p is rejected", (text, why) => expect(originProblem(text)).toBe(why));
 });
 
 test("a listener's host is an address, with or without brackets, or a name", () => {
@@ -105,7 +105,7 @@ test("a range is an address with or without a prefix that fits it", () => {
   expect(cidrProblem("::/129")).toBe("the prefix must be from 0 to 128");
 });
 
-test("knows the addresses that answer on every interface", () => {
+test("a wildcard address is recognised", () => {
   expect(["0.0.0.0", "::", "[::]"].every(isWildcard)).toBe(true);
   expect(["127.0.0.1", "::1", "localhost"].some(isWildcard)).toBe(false);
 });

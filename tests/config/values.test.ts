@@ -16,7 +16,7 @@ test.each([
   ["1-2s", 1000, 2000, "1-2s"],
   ["0.5-1.5s", 500, 1500, "500-1500ms"],
   ["500ms-1s", 500, 1000, "500ms-1s"],
-])("the range %s is from %d to %d ms, and shortest as %s", (text, min, max, shortest) => {
+])("the range %s is from %d to %d ms, and in short %s", (text, min, max, shortest) => {
   expect(timeRangeProblem(text)).toBeUndefined();
   expect(timeRangeOf(text)).toEqual({ min, max });
   expect(formatTimeRange({ min, max })).toBe(shortest);

@@ -12,7 +12,7 @@ function valueOf(text: string): unknown {
   return "value" in read ? read.value : problemsIn(text);
 }
 
-describe("a file that is not a configuration is told so, with the line", () => {
+describe("a file that is not a configuration is reported with the line", () => {
   const bomb = ["a: &a [x,x,x,x,x,x,x,x,x]", ..."bcdefghi"].map((line, i) =>
     i === 0
       ? line
@@ -36,7 +36,7 @@ describe("a file that is not a configuration is told so, with the line", () => {
     expect(problemsIn(text)).toEqual([`Cannot read the configuration at e.yaml:${problem}`]),
   );
 
-  test("however deep or long it is, in a few sentences and without its text", () => {
+  test("in a few sentences and without its text, however deep or long it is", () => {
     expect(problemsIn("[".repeat(50_000)).length).toBeGreaterThan(0);
     expect(problemsIn("[".repeat(50_000)).length).toBeLessThanOrEqual(20);
     expect(problemsIn(`${"{a: ".repeat(50_000)}`).length).toBeLessThanOrEqual(20);
@@ -64,7 +64,7 @@ describe("YAML and JSON", () => {
   });
 });
 
-test("places are those of values, of keys, or of what is around them", () => {
+test("locations are those of values, of keys, or of the enclosing node", () => {
   const read = readFileText("a:\n  b:\n    - c: 1\n    - d:\n  e: &x { f: 2 }\ng: *x\n", "e.yaml");
   if (!("value" in read)) throw new Error("Cannot read the test's own file");
   const at = (...path: string[]) => Object.values(read.locationOf(path)).slice(1).join(":");
