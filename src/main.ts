@@ -1,31 +1,31 @@
-/** The process: picks the command, loads and runs it, minds the signals, exits. The only file that touches argv and exit. */
+/** The process: runs the command, handles signals and exits. The only file that uses argv, the streams and exit. */
 
 import { closeSync, openSync, statSync } from "node:fs";
 
+import { systemEnvironment, userName } from "./cli/environment.ts";
 import type { Command } from "./cli/parse.ts";
 import type { AdminTarget } from "./cli/side-commands.ts";
-import { systemEnvironment, userName } from "./cli/environment.ts";
 import type { AdminCall, Failed, Reply } from "./commands/admin-call.ts";
 import type { ServerCommand } from "./commands/config-reader.ts";
-import { UsageError, type RunningCommand } from "./commands/running.ts";
 import type { SecretSource } from "./commands/credentials.ts";
+import { type RunningCommand, UsageError } from "./commands/running.ts";
 import type { Terminal } from "./commands/terminal.ts";
-import { describeConfigError, type ConfigError } from "./config/problem.ts";
-import { bugs } from "./lib/bugs.ts";
-import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
+import { type ConfigError, describeConfigError } from "./config/problem.ts";
 import type { ToWorker } from "./dataplane/messages.ts";
 import type { Worker } from "./dataplane/worker.ts";
+import { bugs } from "./lib/bugs.ts";
+import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
 import { liftFetchLimit } from "./runtime/fetch-limit.ts";
 
-/** For whatever the operator got wrong: flags, environment, configuration, a port in use. */
-const misuseExit = 2;
+/** Exit code for mistakes of the operator: flags, environment, configuration, a port in use. */
+const usageErrorExit = 2;
 
 async function main(): Promise<void> {
   const argv = process.argv.slice(2);
-  // Started by a balancer, not by people: their syntax is not even loaded.
+  // Started by a balancer: the syntax of the command line is not needed.
   if (argv.length === 1 && argv[0] === "worker") return serveAsWorker();
   const isBalancer = argv[0] === "up" || argv[0] === "proxy";
-  // Before anything else is loaded. A match that is no engine name costs one restart, and no more.
+  // Before the rest is loaded. A match that is no engine name only costs one restart.
   if (isBalancer && [...argv, process.env["EVENKEEL_ENGINE"]?.trim()].some(namesFetch)) liftFetchLimit();
   const { parse } = await import("./cli/parse.ts");
   const command = parse(argv, process.env, systemEnvironment(process.env));
@@ -35,18 +35,18 @@ async function main(): Promise<void> {
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("main");
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
-  // Until it has started there is nothing to reload: the configuration was read a moment ago.
+  // Before the start has finished a SIGHUP need not reload: the configuration was just read.
   const onEarlyHangup = () => hasLostTerminal() && process.exit(128 + 1);
   if ("config" in command) process.on("SIGHUP", onEarlyHangup);
   try {
     const { start } = await import("./commands/start.ts");
-    mindSignals(await start(command, { log, say: printLine, written: { argv, env: process.env } }));
+    handleSignals(await start(command, { log, print: printLine, original: { argv, env: process.env } }));
     process.off("SIGHUP", onEarlyHangup);
-    outliveBugs(log);
+    surviveBugs(log);
     process.send?.("listening");
   } catch (error) {
     if (!(error instanceof UsageError)) return failToStart(error);
-    await exitSaying(error.message, misuseExit);
+    await exitWithMessage(error.message, usageErrorExit);
   }
 }
 
@@ -59,7 +59,7 @@ function usesFetch({ config, configFile }: Extract<Command, { kind: "up" | "prox
   return config.engine === "fetch" && (!configFile.exists || statSync(configFile.path).isFile());
 }
 
-async function exitSaying(text: string, code: number): Promise<void> {
+async function exitWithMessage(text: string, code: number): Promise<void> {
   await flushLog();
   process.stderr.write(`${text}\n`, () => process.exit(code));
 }
@@ -69,14 +69,14 @@ async function exitQuietly(code: number): Promise<void> {
   process.exit(code);
 }
 
-/** Nobody is served yet: what cannot start well says so and ends. */
+/** Handles an uncaught exception before clients are served: reports it and exits. */
 function failToStart(error: unknown): void {
   const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  void exitSaying(`Cannot start: a fault of evenkeel itself: ${why}`, 1);
+  void exitWithMessage(`Cannot start: internal error (please report): ${why}`, 1);
 }
 
-/** What nobody caught is a fault of ours, but no reason to drop every client's connection, once there are some. */
-function outliveBugs(log: Log): void {
+/** From now on uncaught exceptions are logged and counted: they must not close the connections of all clients. */
+function surviveBugs(log: Log): void {
   process.off("uncaughtException", failToStart).off("unhandledRejection", failToStart);
   const report = (error: unknown) => bugs.report(log, error);
   process.on("uncaughtException", report).on("unhandledRejection", report);
@@ -89,9 +89,9 @@ function isLongRunning(command: Command | ConfigError): command is ServerCommand
   return ["up", "proxy", "backend", "dashboard"].includes(command.kind);
 }
 
-/** Asks a running balancer, and ends with what came of it. */
-async function runVerbCommand({ verb, ask: target }: VerbCommand): Promise<void> {
-  // Whoever reads the output may have seen enough, as `head` has.
+/** Runs a verb against a running balancer and sets its exit code. */
+async function runVerbCommand({ verb, target: target }: VerbCommand): Promise<void> {
+  // A reader such as `head` may close the pipe early.
   process.stdout.on("error", () => process.exit(0));
   const { stdout, stderr } = process;
   const terminal: Terminal = {
@@ -108,23 +108,23 @@ async function runVerbCommand({ verb, ask: target }: VerbCommand): Promise<void>
 async function printReply(command: PrintingCommand): Promise<void> {
   const { text, exitCode } = await replyTo(command);
   process.exitCode = exitCode;
-  const stream = exitCode >= misuseExit ? process.stderr : process.stdout;
+  const stream = exitCode >= usageErrorExit ? process.stderr : process.stdout;
   stream.write(text.endsWith("\n") ? text : `${text}\n`);
-  // Whoever asked on a terminal has an answer: what else may be typed there is not waited for.
+  // Further input on a terminal must not keep the process alive.
   if (command.kind === "password") process.stdin.destroy();
 }
 
 async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
   switch (command.kind) {
     case "invalid":
-      return { text: describeConfigError(command), exitCode: misuseExit };
+      return { text: describeConfigError(command), exitCode: usageErrorExit };
     case "plan": {
-      const { printPlan: askPlan } = await import("./commands/admin-call.ts");
-      return askPlan(await callsTo(command.ask), command.file);
+      const { printPlan } = await import("./commands/admin-call.ts");
+      return printPlan(await callsTo(command.target), command.file);
     }
     case "state": {
-      const { printState: askState } = await import("./commands/admin-call.ts");
-      return askState(await callsTo(command.ask));
+      const { printState } = await import("./commands/admin-call.ts");
+      return printState(await callsTo(command.target));
     }
     case "password":
     case "token":
@@ -164,22 +164,22 @@ function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Serves clients for the balancer that started this process, which alone decides when it ends. */
+/** Serves clients for the balancer that started this process. Only that balancer ends it. */
 function serveAsWorker(): void {
   if (!process.send) {
-    process.stderr.write("Cannot start a worker: a balancer does that itself, see --workers\n");
-    process.exit(misuseExit);
+    process.stderr.write("Cannot start a worker: only the balancer starts workers; use --workers.\n");
+    process.exit(usageErrorExit);
   }
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("worker");
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
-  // A terminal's Ctrl-C and a service manager's stop reach all processes at once: the parent drains, then ends this one.
+  // Ctrl-C and a service manager's stop signal all processes at once: the parent drains, then ends this one.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const loaded = loadWorker(log);
-  const hear = async (message: ToWorker) => (await loaded).receive(message);
-  // The parent speaks at once, and may be gone as soon.
-  process.on("message", (message) => hear(message as ToWorker));
-  process.on("disconnect", () => hear({ kind: "close" }));
+  const deliver = async (message: ToWorker) => (await loaded).receive(message);
+  // The parent may send or disconnect before the worker is loaded.
+  process.on("message", (message) => deliver(message as ToWorker));
+  process.on("disconnect", () => deliver({ kind: "close" }));
 }
 
 async function loadWorker(log: Log): Promise<Worker> {
@@ -191,8 +191,8 @@ async function loadWorker(log: Log): Promise<Worker> {
     engines,
     log,
     send(message) {
-      if (message.kind === "ready") outliveBugs(log);
-      // Deno tells of a parent that is gone only once: here, if something was sent before that was noticed.
+      if (message.kind === "ready") surviveBugs(log);
+      // Deno reports a closed channel only once: here, if a send precedes the disconnect event.
       process.send?.(message, undefined, undefined, (error) => error && worker.receive({ kind: "close" }));
     },
     exit: () => void exitQuietly(0),
@@ -201,10 +201,10 @@ async function loadWorker(log: Log): Promise<Worker> {
   return worker;
 }
 
-/** The first signal lets everything finish, the second one ends it at once. */
-function mindSignals(running: RunningCommand): void {
+/** The first signal drains, the second one exits at once. */
+function handleSignals(running: RunningCommand): void {
   let isStopping = false;
-  const leave = (code: number) => {
+  const exit = (code: number) => {
     try {
       running.close();
     } finally {
@@ -212,13 +212,13 @@ function mindSignals(running: RunningCommand): void {
     }
   };
   const onSignal = (code: number) => {
-    if (isStopping) return leave(code);
+    if (isStopping) return exit(code);
     isStopping = true;
     running.stop().then(
-      () => leave(0),
+      () => exit(0),
       (error: unknown) => {
         bugs.report(logOf("main"), error);
-        leave(1);
+        exit(1);
       },
     );
   };
@@ -229,12 +229,12 @@ function mindSignals(running: RunningCommand): void {
     process.on("SIGINT", () => onSignal(128 + 2));
     return;
   }
-  // A child: the terminal's Ctrl-C reaches it too, but its parent decides; without a parent it has no purpose.
+  // A child process: Ctrl-C signals it too, but its parent ends it. Without a parent it exits.
   process.on("SIGINT", () => {});
-  process.on("disconnect", () => leave(0));
+  process.on("disconnect", () => exit(0));
 }
 
-/** A terminal that closes sends SIGHUP too, and takes what runs in it along. */
+/** A closing terminal also sends SIGHUP, which then must end the process instead of reloading. */
 const hadTerminal = canOpenTerminal();
 
 function hasLostTerminal(): boolean {

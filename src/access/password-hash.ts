@@ -44,7 +44,7 @@ export function passwordHashProblem(text: string): string | undefined {
   if (passwordHashOf(text)) return undefined;
   return hashRegExp.test(text)
     ? `its cost must be at most m=${maxMemoryKib}, t=${maxPasses}, p=${maxLanes}, and m at least 8 times p`
-    : "it needs an argon2id hash as printed by `evenkeel password`, never a password";
+    : "expected an argon2id hash as printed by `evenkeel password`, never a password";
 }
 
 function isBounded({ memoryKib, passes, lanes }: PasswordCost): boolean {

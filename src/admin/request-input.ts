@@ -143,9 +143,14 @@ export async function readJsonBody<Schema extends TSchema>(
   const errors = schemaErrors(schema, fields);
   const [first] = errors;
   if (!first) return fields as Static<Schema>;
-  const problems = errors.map(({ path, why, value, isKey }) =>
-    problemSentence({ action: `use ${nameOf(path)}`, why, ...(isKey ? {} : { received: quote(value) }) }),
+  const problems = errors.map(({ path, why, value, isKey, suggestion }) =>
+    problemSentence({
+      action: `use ${nameOf(path)}`,
+      why,
+      suggestion,
+      ...(isKey ? {} : { received: quote(value) }),
+    }),
   );
   const reason = first.isKey ? "body_invalid" : `${first.path[0] ?? "body"}_invalid`;
-  return problem(400, reason, problems.join("; "), { problems });
+  return problem(400, reason, problems.join(" "), { problems });
 }

@@ -1,29 +1,32 @@
-/** What the command line asks of the machine it runs on, so that tests can answer instead. */
+/** The environment of the command line: variables, files, user and machine. Tests replace it. */
 
 import { readFileSync } from "node:fs";
 import { homedir, hostname, platform, userInfo } from "node:os";
 import { join } from "node:path";
-import { configFlag, type Flag } from "./flags.ts";
-import type { Line } from "./program.ts";
+
 import { defaults } from "../config/config.ts";
 import { type Problem, quote } from "../config/problem.ts";
 import type { SourceValue } from "../config/sources.ts";
 import { type FileText, readFileText, readReferencedFile, type ReadText } from "../config/yaml-file.ts";
 import { systemWallClock, type WallClock } from "../lib/clock.ts";
+import { configFlag, type Flag } from "./flags.ts";
+import type { Line } from "./program.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface CliEnvironment {
   readonly read: ReadText;
-  /** This user's folder for the program's state; undefined if this user has none. It may have to be made. */
+  /** Folder for the program's state; undefined if the user has none. It may not exist yet. */
   readonly stateFolder: string | undefined;
   readonly hostName: string;
   readonly now: WallClock;
-  /** Takes the place of the configuration file. */
+  /** Replaces the configuration file. */
   readonly file?: FileSource;
-  /** There was a configuration file before, so that a missing one is a mistake and not a choice. */
+  /** A configuration file was read before, so a missing one is an error. */
   readonly isFileExpected?: boolean;
 }
 
-/** A file that was read but not understood yet. */
+/** A file before it is parsed. */
 export interface FileSource {
   readonly name: string;
   readonly text: string;
@@ -42,13 +45,13 @@ function read(path: string): string | undefined {
   }
 }
 
-/** Who sits at the machine, as far as a record can hold it. */
+/** Name of the user, with characters that the event log does not accept replaced. */
 export function userName(env: Environment): string {
-  const named = env["LOGNAME"] || env["USER"] || systemUserName();
-  return named.replace(/[^\w.@ -]/g, "_").slice(0, 64);
+  const name = env["LOGNAME"] || env["USER"] || systemUserName();
+  return name.replace(/[^\w.@ -]/g, "_").slice(0, 64);
 }
 
-/** Bun goes by variables alone, and says "unknown" without them; the number at least tells people apart. */
+/** Bun reads only variables, and returns "unknown" without them. The user id at least identifies the user. */
 function systemUserName(): string {
   try {
     const { username, uid } = userInfo();
@@ -58,7 +61,7 @@ function systemUserName(): string {
   }
 }
 
-/** Source: XDG Base Directory Specification 0.8, and each vendor's own custom elsewhere. */
+/** Source: XDG Base Directory Specification 0.8; on macOS and Windows the convention of the vendor. */
 function stateFolderOf(env: Environment): string | undefined {
   if (env["XDG_STATE_HOME"]?.startsWith("/")) return join(env["XDG_STATE_HOME"], "evenkeel");
   if (platform() === "win32" && env["LOCALAPPDATA"]) return join(env["LOCALAPPDATA"], "evenkeel");
@@ -68,7 +71,7 @@ function stateFolderOf(env: Environment): string | undefined {
   return join(home, ".local", "state", "evenkeel");
 }
 
-/** A container may run as a user that the system does not know. */
+/** Undefined in a container whose user has no entry in the system. */
 function homeOf(): string | undefined {
   try {
     return homedir() || undefined;
@@ -77,16 +80,14 @@ function homeOf(): string | undefined {
   }
 }
 
-// Finds the configuration file and reads it; what is wrong with its content is decided elsewhere.
-
 type Readable = Pick<CliEnvironment, "read" | "file" | "isFileExpected">;
 
-/** The path of the file that was named, else of the default one; there may be none. */
+/** Path of the named configuration file, else of the default one. It may not exist. */
 export function configPath(line: Line, env: Environment): string {
   return commandLineValues([configFlag], line.written, env)[0]?.text ?? defaults.configFile;
 }
 
-/** The file that was named, else the default one; undefined if there is neither. */
+/** Reads and parses the named configuration file, else the default one; undefined if neither exists. */
 export function readConfigFile(
   line: Line,
   env: Environment,
@@ -96,7 +97,7 @@ export function readConfigFile(
   return source && "text" in source ? readFileText(source.text, source.name) : source;
 }
 
-/** Its text alone. */
+/** Reads the same file without parsing it. */
 export function readSource(
   line: Line,
   env: Environment,
@@ -111,17 +112,13 @@ export function readSource(
   const found = readReferencedFile(name, read);
   if ("text" in found) return { name, text: found.text };
   if (!found.isMissing) return problem(found.why);
-  if (isFileExpected) return problem("the file is gone");
+  if (isFileExpected) return problem("the file no longer exists");
   return given ? problem(found.why) : undefined;
 }
 
-// What an operator said on the command line and in the environment, in the order of precedence.
-
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
- * What the operator said. An empty variable counts as none, because container files can hardly leave one out;
- * an empty flag is a mistake like any other.
+ * Values from the command line and the environment; a flag takes precedence over its variable. An empty variable counts
+ * as not set, because container files can hardly omit one. An empty flag is a value.
  * @param written values of the flags on the command line, by name
  */
 export function commandLineValues(

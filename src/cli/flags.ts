@@ -1,4 +1,4 @@
-/** The table of the balancer's flags and variables: what each is called, what it means in the configuration, its default. */
+/** The table of all flags and environment variables: name, position in the configuration, help text and default. */
 
 import { defaults, engineNames } from "../config/config.ts";
 import type { Path } from "../config/problem.ts";
@@ -6,31 +6,29 @@ import { splitUpstreams } from "../config/upstreams.ts";
 import { formatTimeRange } from "../config/values.ts";
 import { formatDuration } from "../lib/units.ts";
 
-// What a flag is, with its variable and its place in the configuration, and how those of listeners are made.
-
-/** One setting as the command line and the environment know it. */
+/** One setting of the command line and the environment. */
 export interface Flag {
   /** "--port"; undefined for a secret: command lines are visible to every user of a machine. */
   readonly name?: string;
-  /** What stands for its value in help: "<port>". */
+  /** Placeholder of its value in help: "<port>"; empty for a flag without a value. */
   readonly value: string;
   readonly variable: string;
-  /** Where it belongs in the configuration; "*" stands for the first pool. */
+  /** Position in the configuration; "*" stands for the first pool. */
   readonly path: Path;
-  /** From text to the value meant there; what makes no sense stays text, for the schema to refuse. */
+  /** Converts the text to the type of the setting. An invalid text stays a text, for the schema to reject. */
   readonly read?: (text: string) => unknown;
-  /** Whether it may be given several times. */
+  /** Present if the flag may be given several times. */
   readonly isList?: true;
   readonly summary: string;
-  /** As help shows it; undefined if there is none. */
+  /** The default as shown in help; undefined if there is no default. */
   readonly fallback?: string;
 }
 
-/** A number where it is one; else the text, for the schema to refuse. */
+/** Converts a decimal number; any other text stays a text, for the schema to reject. */
 export const numberFlag = (text: string): unknown =>
   /^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text;
 
-/** @param key of the listener in the configuration; empty where the command has only one */
+/** @param key key of the listener in the configuration; empty if the command has only one listener */
 export function portFlag(variable: string, fallback: number, key: string, summary: string): Flag {
   const name = key === "" || key === "listen" ? "--port" : `--${key}-port`;
   const path = key === "" ? ["port"] : [key, "port"];
@@ -45,23 +43,23 @@ export function hostFlag(variable: string, fallback: string, key: string, summar
 
 const { listen, admin, pool } = defaults;
 
-/** Settings of the balancer, for up, proxy and check. */
+/** Settings of the balancer, for `up`, `proxy` and `check`. */
 export const balancerFlags: readonly Flag[] = [
-  portFlag("PROXY_PORT", listen.port, "listen", "where clients connect; 0 takes any free port"),
-  hostFlag("PROXY_HOST", listen.hostname, "listen", "address that clients connect to"),
+  portFlag("PROXY_PORT", listen.port, "listen", "port for clients; 0 selects a free port"),
+  hostFlag("PROXY_HOST", listen.hostname, "listen", "address for clients"),
   {
     name: "--tls-cert",
     value: "<file>",
     variable: "PROXY_TLS_CERT",
     path: ["listen", "tls", "cert"],
-    summary: "certificate that clients see, PEM; with --tls-key they come over TLS",
+    summary: "certificate for TLS with clients, PEM; requires --tls-key",
   },
   {
     name: "--tls-key",
     value: "<file>",
     variable: "PROXY_TLS_KEY",
     path: ["listen", "tls", "key"],
-    summary: "its private key, PEM without a passphrase",
+    summary: "private key of the certificate, PEM without a passphrase",
   },
   {
     name: "--max-clients",
@@ -69,7 +67,7 @@ export const balancerFlags: readonly Flag[] = [
     variable: "EVENKEEL_MAX_CLIENTS",
     path: ["listen", "maxClients"],
     read: numberFlag,
-    summary: "clients' connections at one time; more are answered with 503",
+    summary: "maximum concurrent client connections; more get 503",
     fallback: String(defaults.maxClients),
   },
   {
@@ -78,8 +76,8 @@ export const balancerFlags: readonly Flag[] = [
     variable: "EVENKEEL_MAX_MEMORY",
     path: ["maxMemory"],
     read: (text) => (text === "0" ? 0 : text),
-    summary: "memory at which new requests get 503, such as 512MiB; 0 for no limit",
-    fallback: "80 % of the control group's limit, if it has one",
+    summary: "memory at which new requests get 503, such as 512MiB; 0 is no limit",
+    fallback: "80 % of the control group's limit, if any",
   },
   {
     name: "--upstreams",
@@ -88,7 +86,7 @@ export const balancerFlags: readonly Flag[] = [
     path: ["pools", "*", "upstreams"],
     read: splitUpstreams,
     isList: true,
-    summary: "list with commas, each with ;weight=3 ;backup ;name=api-1 if wanted",
+    summary: "comma-separated URLs, each with optional ;weight=3 ;backup ;name=api-1",
     fallback: pool.upstreams.join(","),
   },
   {
@@ -96,7 +94,7 @@ export const balancerFlags: readonly Flag[] = [
     value: "<name>",
     variable: "EVENKEEL_POLICY",
     path: ["pools", "*", "policy"],
-    summary: "how one of the fit upstreams is chosen, see below",
+    summary: "how an available upstream is selected, see below",
     fallback: pool.policy,
   },
   {
@@ -105,7 +103,7 @@ export const balancerFlags: readonly Flag[] = [
     variable: "EVENKEEL_RETRIES",
     path: ["pools", "*", "retries"],
     read: numberFlag,
-    summary: "further attempts elsewhere after the first failed one, 0 to 2",
+    summary: "attempts on another upstream after a failed one, 0 to 2",
     fallback: String(pool.retries),
   },
   {
@@ -113,7 +111,7 @@ export const balancerFlags: readonly Flag[] = [
     value: "<path>",
     variable: "EVENKEEL_PROBE_PATH",
     path: ["pools", "*", "probe", "path"],
-    summary: "check upstreams with GET of this path instead of a TCP connect",
+    summary: "probe upstreams with GET of this path instead of a TCP connect",
   },
   {
     name: "--engine",
@@ -129,28 +127,28 @@ export const balancerFlags: readonly Flag[] = [
     variable: "EVENKEEL_WORKERS",
     path: ["workers"],
     read: numberFlag,
-    summary: "processes that serve clients, 1 to 64, or auto for one per core",
+    summary: "serving processes, 1 to 64, or auto for one per core",
     fallback: String(defaults.workers),
   },
-  portFlag("ADMIN_PORT", admin.port, "admin", "health, metrics and control; 0 takes any free port"),
+  portFlag("ADMIN_PORT", admin.port, "admin", "port of the admin API; 0 selects a free port"),
   hostFlag(
     "ADMIN_HOST",
     admin.hostname,
     "admin",
-    "address of the admin side; beyond this machine only with ADMIN_TOKEN or users",
+    "address of the admin API; other than loopback requires ADMIN_TOKEN or users",
   ),
   {
     variable: "ADMIN_TOKEN",
     value: "",
     path: ["admin", "token"],
-    summary: "asked of every caller of the admin side",
+    summary: "bearer token required by the admin API",
   },
   {
     name: "--state",
     value: "<file>",
     variable: "EVENKEEL_STATE",
     path: ["state"],
-    summary: "keeps what operators set at run time; :memory: forgets it",
+    summary: "file for what operators set at run time; :memory: stores nothing",
     fallback: "a file in your state folder",
   },
   {
@@ -158,7 +156,7 @@ export const balancerFlags: readonly Flag[] = [
     value: "<time>",
     variable: "EVENKEEL_DRAIN_DELAY",
     path: ["drainDelay"],
-    summary: "how long to serve on at exit while readiness says 503; 5s under Kubernetes",
+    summary: "time at exit with readiness 503 before the listener closes; 5s under Kubernetes",
     fallback: formatDuration(defaults.drainDelayMs),
   },
   {
@@ -166,7 +164,7 @@ export const balancerFlags: readonly Flag[] = [
     value: "<time>",
     variable: "EVENKEEL_DRAIN_TIMEOUT",
     path: ["drainTimeout"],
-    summary: "how long requests may take to finish at exit",
+    summary: "time for in-flight requests to finish at exit",
     fallback: formatDuration(defaults.drainTimeoutMs),
   },
   {
@@ -174,61 +172,65 @@ export const balancerFlags: readonly Flag[] = [
     value: "<file>",
     variable: "EVENKEEL_ACCESS_LOG",
     path: ["accessLog", "to"],
-    summary: "one line for each request: a file, or stdout",
+    summary: "one line per request, to a file or stdout",
   },
   {
     name: "--otlp-endpoint",
     value: "<url>",
     variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
     path: ["tracing", "endpoint"],
-    summary: "collector that spans of requests and attempts go to, OTLP over HTTP",
+    summary: "collector for spans of requests and attempts, OTLP over HTTP",
   },
 ];
 
-/** Names the configuration file itself, and so is no part of it. */
+/** Selects the configuration file, so it is not part of it. */
 export const configFlag: Flag = {
   name: "--config",
   value: "<file>",
   variable: "EVENKEEL_CONFIG",
   path: [],
   summary: "configuration file, YAML or JSON",
-  fallback: `${defaults.configFile} if there is one`,
+  fallback: `${defaults.configFile} if it exists`,
 };
 
-/** Says when the file is read again, and so is no part of it either. */
+/** Selects when the configuration file is read again, so it is not part of it. */
 export const watchFlag: Flag = {
   name: "--watch",
   value: "",
   variable: "EVENKEEL_WATCH",
   path: [],
   read: (text) => !["0", "false", "no", "off"].includes(text.toLowerCase()),
-  summary: "takes the configuration file anew whenever it changes, as SIGHUP does",
+  summary: "reload the configuration file when it changes (like SIGHUP)",
 };
-
-// The flags and variables of what stands beside the balancer: dashboard, demo servers, and those who ask it.
 
 const { dashboard, backend } = defaults;
 
-/** The dashboard beside the balancer, for up and check. */
+/** Listener of the dashboard, for `up` and `check`. */
 export const companionFlags: readonly Flag[] = [
-  portFlag("DASHBOARD_PORT", dashboard.port, "dashboard", "where the dashboard is; 0 takes any free port"),
+  portFlag("DASHBOARD_PORT", dashboard.port, "dashboard", "port of the dashboard; 0 selects a free port"),
   hostFlag(
     "DASHBOARD_HOST",
     dashboard.hostname,
     "dashboard",
-    "address of the dashboard; without users all can act",
+    "address of the dashboard; other than loopback requires users",
   ),
 ];
 
+/** Settings of `evenkeel dashboard`. */
 export const dashboardFlags: readonly Flag[] = [
-  portFlag("DASHBOARD_PORT", dashboard.port, "", "where to listen; 0 takes any free port"),
-  hostFlag("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; without users all can act"),
+  portFlag("DASHBOARD_PORT", dashboard.port, "", "port to listen on; 0 selects a free port"),
+  hostFlag(
+    "DASHBOARD_HOST",
+    dashboard.hostname,
+    "",
+    "address to listen on; without users everyone can make changes",
+  ),
   {
     name: "--balancer-url",
     value: "<url>",
     variable: "LOAD_BALANCER_URL",
     path: ["balancerUrl"],
-    summary: "front door of the balancer",
+    summary: "URL of the client listener",
     fallback: dashboard.balancerUrl,
   },
   {
@@ -236,31 +238,32 @@ export const dashboardFlags: readonly Flag[] = [
     value: "<url>",
     variable: "ADMIN_URL",
     path: ["adminUrl"],
-    summary: "admin side of the balancer",
+    summary: "URL of the admin API",
     fallback: dashboard.adminUrl,
   },
   {
     variable: "ADMIN_TOKEN",
     value: "",
     path: ["adminToken"],
-    summary: "what the admin side asks of its callers",
+    summary: "bearer token for the admin API",
   },
 ];
 
-/** Where a running balancer is asked. */
-export const askFlags: readonly Flag[] = dashboardFlags.filter(({ variable }) =>
+/** Address and token of a running balancer. */
+export const adminTargetFlags: readonly Flag[] = dashboardFlags.filter(({ variable }) =>
   ["ADMIN_URL", "ADMIN_TOKEN"].includes(variable),
 );
 
+/** Settings of `evenkeel backend`. */
 export const backendFlags: readonly Flag[] = [
-  portFlag("SERVER_PORT", backend.port, "", "where to listen; 0 takes any free port"),
+  portFlag("SERVER_PORT", backend.port, "", "port to listen on; 0 selects a free port"),
   hostFlag("SERVER_HOST", backend.hostname, "", "address to listen on"),
   {
     name: "--name",
     value: "<name>",
     variable: "SERVER_NAME",
     path: ["name"],
-    summary: "stands in every answer",
+    summary: "name in every response",
     fallback: "name of this machine",
   },
   {
@@ -268,7 +271,7 @@ export const backendFlags: readonly Flag[] = [
     value: "<time>",
     variable: "SERVER_LATENCY",
     path: ["latency"],
-    summary: "each answer waits for so long: 80ms, or a range",
+    summary: "delay of each response: 80ms, or a range",
     fallback: formatTimeRange(backend.latencyMs),
   },
   {
@@ -277,7 +280,7 @@ export const backendFlags: readonly Flag[] = [
     variable: "SERVER_FAIL_RATE",
     path: ["failRate"],
     read: numberFlag,
-    summary: "share of requests answered with 500, from 0 to 1",
+    summary: "share of requests that get 500, from 0 to 1",
     fallback: String(backend.failRate),
   },
 ];

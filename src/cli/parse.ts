@@ -1,5 +1,9 @@
-/** Argv, environment and configuration file → one command with everything decided; or everything that is wrong. */
+/** Parses argv, environment and configuration file into one complete command, or reports all problems at once. */
 
+import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "../config/config.ts";
+import { effectiveYaml, type Setting, settingsOf } from "../config/effective.ts";
+import { loadConfig, warningsIn } from "../config/load.ts";
+import { type ConfigError, configError } from "../config/problem.ts";
 import {
   type CliEnvironment,
   commandLineValues,
@@ -9,6 +13,8 @@ import {
   readConfigFile,
   readSource,
 } from "./environment.ts";
+import { configFlag, watchFlag } from "./flags.ts";
+import { commands, type Line, readLine, type Text, versionText } from "./program.ts";
 import {
   type AdminTarget,
   demoBackends,
@@ -16,44 +22,38 @@ import {
   readBackend,
   readDashboard,
 } from "./side-commands.ts";
-import { configFlag, watchFlag } from "./flags.ts";
-import { commands, type Line, readLine, type Text, versionText } from "./program.ts";
 import { readVerb, type Verb } from "./verbs.ts";
-import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "../config/config.ts";
-import { effectiveYaml, type Setting, settingsOf } from "../config/effective.ts";
-import { type ConfigError, configError } from "../config/problem.ts";
-import { loadConfig, warningsIn } from "../config/load.ts";
 
 export type Command =
   | (LongRunningCommand & {
       readonly kind: "up";
       readonly dashboard: ListenConfig;
-      /** Demo servers to start behind the pool's upstreams; empty where the operator named upstreams. */
+      /** Demo servers to start; empty if upstreams are configured. */
       readonly backends: readonly BackendConfig[];
     })
   | (LongRunningCommand & { readonly kind: "proxy" })
-  /** `text` is to be printed: the effective configuration, itself a configuration file. */
+  /** `text` is the effective configuration, itself a valid configuration file. */
   | { readonly kind: "check"; readonly config: Config; readonly text: string }
   | { readonly kind: "backend"; readonly backend: BackendConfig }
   | { readonly kind: "dashboard"; readonly dashboard: DashboardConfig }
-  /** Without a file the balancer looks at its own. */
-  | { readonly kind: "plan"; readonly ask: AdminTarget; readonly file?: FileSource }
-  | { readonly kind: "state"; readonly ask: AdminTarget }
-  | { readonly kind: "verb"; readonly ask: AdminTarget; readonly verb: Verb }
-  /** Makes what the configuration needs to know a person, or a program. */
+  /** Without a file the balancer compares its own. */
+  | { readonly kind: "plan"; readonly target: AdminTarget; readonly file?: FileSource }
+  | { readonly kind: "state"; readonly target: AdminTarget }
+  | { readonly kind: "verb"; readonly target: AdminTarget; readonly verb: Verb }
+  /** Creates the hash that the configuration needs for a person or a program. */
   | { readonly kind: "password" | "token" }
   | Text;
 
-/** A balancer that runs until it is stopped. */
+/** A balancer, which runs until it is stopped. */
 interface LongRunningCommand {
   readonly config: Config;
-  /** A configuration as a list for people, with the sources that this reading knows and without secrets. */
+  /** Lists the values of a configuration with the sources of this command line, without secrets. */
   readonly settings: (config: Config) => readonly Setting[];
   readonly configFile: {
     readonly path: string;
-    /** Whether it is there. */
+    /** Whether the file exists. */
     readonly exists: boolean;
-    /** Whether it is taken anew as soon as it changes. */
+    /** Whether it is reloaded when it changes. */
     readonly isWatched: boolean;
   };
 }
@@ -82,7 +82,7 @@ export function parse(
     }
     case "state": {
       const target = readAdminTarget(line, env);
-      return "kind" in target ? target : { kind: "state", ask: target };
+      return "kind" in target ? target : { kind: "state", target: target };
     }
     case "plan": {
       const target = readAdminTarget(line, env);
@@ -92,18 +92,18 @@ export function parse(
         ...(file && !("text" in file) ? file : []),
       ];
       if (problems.length > 0 || "kind" in target) return configError(problems);
-      return { kind: "plan", ask: target, ...(file && "text" in file ? { file } : {}) };
+      return { kind: "plan", target: target, ...(file && "text" in file ? { file } : {}) };
     }
     case "up":
     case "proxy":
     case "check":
-      return balancerCommand(line, line.command, { env, surroundings: environment });
+      return balancerCommand(line, line.command, { env, environment });
     default: {
       const target = readAdminTarget(line, env);
       const verb = readVerb(line.command, line.operands, line.written);
       const problems = [...("kind" in target ? target.problems : []), ...("verb" in verb ? [] : verb)];
       if (!("verb" in verb) || "kind" in target) return configError(problems);
-      return { kind: "verb", ask: target, verb };
+      return { kind: "verb", target: target, verb };
     }
   }
 }
@@ -111,23 +111,23 @@ export function parse(
 function balancerCommand(
   line: Line,
   kind: "up" | "proxy" | "check",
-  { env, surroundings: environment }: { readonly env: Environment; readonly surroundings: CliEnvironment },
+  { env, environment }: { readonly env: Environment; readonly environment: CliEnvironment },
 ): Command | ConfigError {
   const flags = commands[kind].flags.filter((flag) => flag !== configFlag && flag !== watchFlag);
   const file = readConfigFile(line, env, environment);
   const { stateFolder } = environment;
-  const settled = loadConfig({
+  const loaded = loadConfig({
     values: commandLineValues(flags, line.written, env),
     file,
     read: environment.read,
     defaultState: stateFolder === undefined ? ":memory:" : `${stateFolder}/state.db`,
     purpose: kind,
   });
-  if (settled.kind === "invalid") return settled;
-  const { config, dashboard, isDemo, sourceOf } = settled;
+  if (loaded.kind === "invalid") return loaded;
+  const { config, dashboard, isDemo, sourceOf } = loaded;
   if (kind === "check") {
     const warnings = warningsIn(config, environment.now());
-    return { kind, config, text: effectiveYaml(settled, sourceOf, warnings) };
+    return { kind, config, text: effectiveYaml(loaded, sourceOf, warnings) };
   }
   const settings = (shown: Config) => settingsOf({ config: shown, dashboard }, sourceOf);
   const isWatched = commandLineValues([watchFlag], line.written, env)[0]?.value === true;

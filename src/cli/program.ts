@@ -1,8 +1,12 @@
-/** The syntax of the command line: commands, their flags, their help. What the values mean is decided elsewhere. */
+/** The syntax of the command line: commands, flags, help and usage errors. Values are parsed elsewhere. */
 
 import { Argument, Command, CommanderError } from "commander";
+
+import { version } from "../config/config.ts";
+import { closestWord, configError, type ConfigError, type Problem, quote } from "../config/problem.ts";
+import { policies } from "../policy/policies.ts";
 import {
-  askFlags,
+  adminTargetFlags,
   backendFlags,
   balancerFlags,
   companionFlags,
@@ -12,9 +16,6 @@ import {
   watchFlag,
 } from "./flags.ts";
 import { exitCodes, isVerb, type VerbFlag, type VerbName, verbs } from "./verbs.ts";
-import { version } from "../config/config.ts";
-import { closestWord, configError, type ConfigError, type Problem, quote } from "../config/problem.ts";
-import { policies } from "../policy/policies.ts";
 
 export type CommandName =
   | "up"
@@ -32,63 +33,64 @@ export type CommandName =
 interface CommandEntry {
   readonly summary: string;
   readonly flags: readonly Flag[];
-  /** Words of which one has to follow. */
-  readonly words?: readonly string[];
-  /** Words of the caller's own that have to follow. */
+  /** Subcommands, one of which must follow. */
+  readonly subcommands?: readonly string[];
+  /** Required arguments, as shown in help: "<upstream>". */
   readonly operands?: readonly string[];
-  readonly switches?: readonly VerbFlag[];
+  /** Flags of this command alone, without variables. */
+  readonly ownFlags?: readonly VerbFlag[];
 }
 
 const verbEntries = Object.fromEntries(
-  Object.entries(verbs).map(([name, entry]) => [name, { ...entry, flags: askFlags }]),
+  Object.entries(verbs).map(([name, entry]) => [name, { ...entry, flags: adminTargetFlags }]),
 ) as Readonly<Record<VerbName, CommandEntry>>;
 
 export const commands: Readonly<Record<CommandName, CommandEntry>> = {
   up: {
-    summary: "Balancer, dashboard and, without upstreams of your own, three demo servers.",
+    summary: "Starts balancer and dashboard, and three demo servers if no upstreams are configured.",
     flags: [...balancerFlags, configFlag, watchFlag, ...companionFlags],
   },
-  proxy: { summary: "The balancer alone.", flags: [...balancerFlags, configFlag, watchFlag] },
-  backend: { summary: "One demo server.", flags: backendFlags },
-  dashboard: { summary: "The dashboard of a balancer that runs elsewhere.", flags: dashboardFlags },
+  proxy: { summary: "Starts the balancer.", flags: [...balancerFlags, configFlag, watchFlag] },
+  backend: { summary: "Starts a demo server.", flags: backendFlags },
+  dashboard: { summary: "Starts the dashboard of another balancer.", flags: dashboardFlags },
   check: {
-    summary: "Prints every problem of a configuration, or the effective one with the source of each value.",
+    summary: "Shows all problems of a configuration, or the effective one with the source of each value.",
     flags: [...balancerFlags, configFlag, ...companionFlags],
   },
   plan: {
     summary:
-      "Prints what a configuration file would change in a running balancer: exit 0 nothing, 1 something, 2 problems, 3 no answer.",
-    flags: [configFlag, ...askFlags],
+      "Shows what a configuration file would change. Exit codes: 0 no changes, 1 changes, 2 invalid, 3 balancer unreachable.",
+    flags: [configFlag, ...adminTargetFlags],
   },
   state: {
-    summary: "Prints what was set in a running balancer at run time, as configuration: state export.",
-    flags: askFlags,
-    words: ["export"],
+    summary: "Shows what operators set at run time as configuration: state export.",
+    flags: adminTargetFlags,
+    subcommands: ["export"],
   },
   ...verbEntries,
   password: {
-    summary: "Reads a password and prints its hash, for admin.users in the configuration.",
+    summary: "Reads a password and prints its hash for admin.users in the configuration.",
     flags: [],
   },
   token: {
     summary:
-      "Makes a token for a program and prints it with its hash, for admin.tokens in the configuration.",
+      "Creates a token for a program and prints it with its hash for admin.tokens in the configuration.",
     flags: [],
   },
   version: { summary: "Prints the version.", flags: [] },
 };
 
-/** A command line that was understood. */
+/** A syntactically valid command line. */
 export interface Line {
   readonly kind: "line";
   readonly command: CommandName;
-  /** Values of the flags as they were written, by name. */
+  /** Raw values of the flags, by name. */
   readonly written: ReadonlyMap<string, string>;
-  /** Words that follow the command. */
+  /** Arguments after the command. */
   readonly operands: readonly string[];
 }
 
-/** Text that was asked for. */
+/** A text to print. */
 export type Text =
   { readonly kind: "help"; readonly text: string } | { readonly kind: "version"; readonly text: string };
 
@@ -121,27 +123,27 @@ export function readLine(argv: readonly string[]): Line | Text | ConfigError {
     .usage("<command> [flags]")
     .version(versionText, "-V, --version", "show the version")
     .helpCommand("help [command]", "show the help of a command")
-    .addHelpText("after", `\n${layering}\nTry: evenkeel up`);
+    .addHelpText("after", `\n${precedence}\nTry: evenkeel up`);
 
   for (const [name, entry] of Object.entries(commands)) {
-    const { summary, flags, words, operands = [], switches = [] } = entry;
+    const { summary, flags, subcommands, operands = [], ownFlags = [] } = entry;
     const command = configured(program.command(name)).description(summary).allowExcessArguments(false);
-    if (words) command.addArgument(new Argument("<what>", "what to do").choices(words));
+    if (subcommands) command.addArgument(new Argument("<subcommand>").choices(subcommands));
     for (const operand of operands) command.argument(operand);
     if (flags.length > 0) {
       command
-        .usage([words?.join("|"), ...operands, "[flags]"].filter(Boolean).join(" "))
+        .usage([subcommands?.join("|"), ...operands, "[flags]"].filter(Boolean).join(" "))
         .addHelpText("after", `${notesOn(flags)}${isVerb(name) ? `\n\n${exitCodes}` : ""}`);
     }
-    for (const { name: flag, value, summary: about } of switches)
-      command.option(`${flag} ${value}`.trim(), about);
+    for (const { name: flag, value, summary: description } of ownFlags)
+      command.option(`${flag} ${value}`.trim(), description);
     for (const flag of flags) {
       if (!flag.name) continue;
       if (flag.value === "") command.option(flag.name, describeFlag(flag));
       else command.option(`${flag.name} ${flag.value}`, describeFlag(flag), joined(flag));
     }
     command.action(() => {
-      const written = writtenIn(command, [...flags, ...switches]);
+      const written = writtenIn(command, [...flags, ...ownFlags]);
       line = { kind: "line", command: name as CommandName, written, operands: command.args };
     });
   }
@@ -153,11 +155,12 @@ export function readLine(argv: readonly string[]): Line | Text | ConfigError {
     if (error.exitCode === 0) return { kind: "help", text: output };
     return configError([usageErrorOf(error, program, argv)]);
   }
-  if (!line) throw new Error("Cannot tell the command: the library neither ran one nor refused");
+  if (!line)
+    throw new Error("Cannot parse the command line: the library reported neither a command nor an error");
   return line;
 }
 
-/** A list may be spread over several flags; of anything else the last one counts. */
+/** Joins the values of a repeated list flag. Of any other repeated flag the last value counts. */
 function joined({ isList }: Flag): (text: string, before: string | undefined) => string {
   return (text, before) => (isList && before !== undefined ? `${before},${text}` : text);
 }
@@ -180,14 +183,14 @@ function describeFlag({ summary, variable, fallback }: Flag): string {
   return `${summary} (${variable}${fallback === undefined ? "" : `, default ${fallback}`})`;
 }
 
-const layering = `What counts: a flag before its variable, a variable before the configuration file,
-the file before the default.`;
+const precedence = `A flag overrides its variable, a variable overrides the configuration file,
+and the file overrides the default.`;
 
 function notesOn(flags: readonly Flag[]): string {
-  const notes = [layering];
-  const hidden = flags.filter(({ name }) => name === undefined);
-  for (const { variable, summary } of hidden) {
-    notes.push(`${variable} (a variable only: flags are visible to others)  ${summary}`);
+  const notes = [precedence];
+  const secrets = flags.filter(({ name }) => name === undefined);
+  for (const { variable, summary } of secrets) {
+    notes.push(`${variable} (variable only: other users can read flags)  ${summary}`);
   }
   if (flags.some(({ name }) => name === "--policy")) {
     const lines = Object.entries(policies).map(([name, { summary }]) => `  ${name.padEnd(18)}  ${summary}`);
@@ -196,30 +199,29 @@ function notesOn(flags: readonly Flag[]): string {
   return `\n${notes.join("\n\n")}`;
 }
 
-// What the command line library says of a line it cannot read, in one sentence of ours.
-
+/** Turns an error of the command line library into a problem. */
 export function usageErrorOf(error: CommanderError, program: Command, argv: readonly string[]): Problem {
   const command = program.commands.find((known) => known.name() === argv[0]);
   const name = command ? `evenkeel ${command.name()}` : "evenkeel";
   const action = `run ${name}`;
-  // The library quotes what it is about, and adds what it takes that for.
+  // The library quotes the word in question, and appends similar ones.
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? "";
-  const meant = /\(Did you mean (?:one of )?(.*?)\?\)/s.exec(error.message)?.[1];
+  const similar = /\(Did you mean (?:one of )?(.*?)\?\)/s.exec(error.message)?.[1];
   const flag = quoted.replace(/[ =].*$/s, "");
   switch (error.code) {
     case "commander.unknownOption":
-      return {
-        action,
-        why: `there is no flag ${flag}${meant ? `, did you mean ${meant}?` : `, see ${name} --help`}`,
-      };
+      return similar === undefined
+        ? { action, why: `unknown flag ${flag}; see ${name} --help` }
+        : { action, why: `unknown flag ${flag}`, suggestion: similar.replaceAll(", ", '" or "') };
     case "commander.optionMissingArgument":
-      return { action: `use ${flag}`, why: "it needs a value", received: "nothing" };
+      return { action: `use ${flag}`, why: "missing value" };
     case "commander.missingArgument":
-      return { action, why: `it needs <${quoted}>`, received: "nothing" };
+      return { action, why: `missing <${quoted}>` };
     case "commander.excessArguments": {
       const operands = command?.registeredArguments.map((operand) => `<${operand.name()}>`) ?? [];
-      const taken = operands.length > 0 ? `${operands.join(" ")} and flags` : "flags";
-      return { action, why: `it takes nothing but ${taken}`, received: quote(command?.args.join(" ")) };
+      const expected = operands.length > 0 ? `${operands.join(" ")} and flags` : "only flags";
+      const why = `unexpected argument; expected ${expected}`;
+      return { action, why, received: quote(command?.args.join(" ")) };
     }
     case "commander.unknownCommand":
       return unknownCommand(quoted, program);
@@ -230,11 +232,11 @@ export function usageErrorOf(error: CommanderError, program: Command, argv: read
   }
 }
 
-function unknownCommand(asked: string, program: Command): Problem {
-  const names = program.commands.map((command) => command.name());
-  const meant = closestWord(asked, names);
-  const why = meant
-    ? `there is no such command, did you mean ${meant}?`
-    : `known commands are ${names.join(", ")}`;
-  return { action: `run evenkeel ${quote(asked)}`, why };
+function unknownCommand(name: string, program: Command): Problem {
+  const action = `run evenkeel ${quote(name)}`;
+  const known = program.commands.map((command) => command.name());
+  const suggestion = closestWord(name, known);
+  return suggestion === undefined
+    ? { action, why: `unknown command; expected one of ${known.join(", ")}` }
+    : { action, why: "unknown command", suggestion };
 }

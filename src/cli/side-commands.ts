@@ -1,18 +1,19 @@
-/** Settings of the processes beside the balancer, which have no configuration file: demo server and dashboard. */
+/** Settings of the commands without a configuration file: demo server, dashboard, and calls of the admin API. */
 
 import type { Static, TSchema } from "@sinclair/typebox";
+
 import { type BackendConfig, type DashboardConfig, defaults } from "../config/config.ts";
-import { mergeSources } from "../config/sources.ts";
-import { type ConfigError, configError } from "../config/problem.ts";
 import { listenOf } from "../config/defaults.ts";
-import { backendSchema, dashboardSchema } from "../config/schema.ts";
+import { type ConfigError, configError } from "../config/problem.ts";
 import { schemaErrors } from "../config/schema-kit.ts";
+import { backendSchema, dashboardSchema } from "../config/schema.ts";
+import { mergeSources } from "../config/sources.ts";
 import { formatTimeRange, timeRangeOf } from "../config/values.ts";
-import { askFlags, backendFlags, dashboardFlags, type Flag } from "./flags.ts";
-import { type Environment, commandLineValues } from "./environment.ts";
+import { commandLineValues, type Environment } from "./environment.ts";
+import { adminTargetFlags, backendFlags, dashboardFlags, type Flag } from "./flags.ts";
 import type { Line } from "./program.ts";
 
-/** @param hostName what the server is called if nobody says */
+/** @param hostName default of the server's name */
 export function readBackend(line: Line, env: Environment, hostName: string): BackendConfig | ConfigError {
   const given = readSettings(backendFlags, backendSchema, { line, env });
   if (given.kind === "invalid") return given;
@@ -26,14 +27,14 @@ export function readBackend(line: Line, env: Environment, hostName: string): Bac
   };
 }
 
-/** Where a running balancer's admin side is, and what it asks of its callers. */
+/** Address and token of a running balancer's admin API. */
 export interface AdminTarget {
   readonly adminUrl: string;
   readonly adminToken?: string;
 }
 
 export function readAdminTarget(line: Line, env: Environment): AdminTarget | ConfigError {
-  const given = readSettings(askFlags, dashboardSchema, { line, env });
+  const given = readSettings(adminTargetFlags, dashboardSchema, { line, env });
   if (given.kind === "invalid") return given;
   const { adminUrl = defaults.dashboard.adminUrl, adminToken } = given.value;
   return { adminUrl: adminUrl.replace(/\/$/, ""), ...(adminToken === undefined ? {} : { adminToken }) };
@@ -58,7 +59,7 @@ interface GivenValues {
 }
 
 interface ParsedSettings<Value> {
-  readonly kind: "understood";
+  readonly kind: "valid";
   readonly value: Value;
 }
 
@@ -67,20 +68,20 @@ function readSettings<Schema extends TSchema>(
   schema: Schema,
   { line, env }: GivenValues,
 ): ParsedSettings<Static<Schema>> | ConfigError {
-  const layers = mergeSources({ values: commandLineValues(flags, line.written, env), base: {} });
-  const problems = schemaErrors(schema, layers.value).map(layers.problemOf);
+  const sources = mergeSources({ values: commandLineValues(flags, line.written, env), base: {} });
+  const problems = schemaErrors(schema, sources.value).map(sources.problemOf);
   if (problems.length > 0) return configError(problems);
-  return { kind: "understood", value: layers.value as Static<Schema> };
+  return { kind: "valid", value: sources.value as Static<Schema> };
 }
 
-/** The servers that `up` starts where nobody named upstreams. */
+/** The demo servers that `up` starts if no upstreams are configured. */
 export function demoBackends(): readonly BackendConfig[] {
   const { hostname, ports } = defaults.demo;
   const { latencyMs, failRate } = defaults.backend;
   return ports.map((port, index) => ({ name: `demo-${index + 1}`, hostname, port, latencyMs, failRate }));
 }
 
-/** The command line that starts one demo server, without runtime and script: what {@link readBackend} understands. */
+/** Arguments of the process of one demo server, without runtime and script; parsed by {@link readBackend}. */
 export function backendArguments({
   name,
   hostname,

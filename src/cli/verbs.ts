@@ -1,29 +1,36 @@
-/** The commands that ask a running balancer for something or tell it to do something: their words, and what these mean. */
+/** The commands for a running balancer ("verbs"): their syntax, and how their arguments are parsed. */
 
 import { type Problem, quote } from "../config/problem.ts";
 import { injectedErrors } from "../fault/fault.ts";
 import { parseDuration } from "../lib/units.ts";
 
-// The words of `evenkeel rehearse`: what they mean for the admin API, which knows the limits.
+/** A flag of a single verb. It has no variable, because it belongs to one call. */
+export interface VerbFlag {
+  readonly name: string;
+  /** Placeholder of its value in help; empty for a flag without a value. */
+  readonly value: string;
+  readonly summary: string;
+}
 
+/** Flags of `evenkeel rehearse`. The admin API checks the limits. */
 export const faultFlags: readonly VerbFlag[] = [
-  { name: "--latency", value: "<time>", summary: "delays each request by so long: 2s; at most 30s" },
-  { name: "--errors", value: "<share>", summary: "lets this share of the requests fail, 0 to 1" },
-  { name: "--kind", value: "<word>", summary: `how they fail: ${injectedErrors.join(", ")}` },
-  { name: "--for", value: "<time>", summary: "ends after so long, at most 10m (default 30s)" },
-  { name: "--probes", value: "", summary: "lets active checks fail too" },
-  { name: "--force", value: "", summary: "also where the pool would be left with too few" },
-  { name: "--end", value: "", summary: "ends the rehearsal that runs" },
+  { name: "--latency", value: "<time>", summary: "delay of each request: 2s; at most 30s" },
+  { name: "--errors", value: "<share>", summary: "share of requests that fail, 0 to 1" },
+  { name: "--kind", value: "<word>", summary: `type of the failures: ${injectedErrors.join(", ")}` },
+  { name: "--for", value: "<time>", summary: "duration of the fault, at most 10m (default 30s)" },
+  { name: "--probes", value: "", summary: "apply the fault to health checks too" },
+  { name: "--force", value: "", summary: "even if too few upstreams would remain" },
+  { name: "--end", value: "", summary: "stop the fault" },
 ];
 
-/** What the admin API is asked for. */
+/** A request to the admin API. */
 export interface FaultCommand {
   readonly upstream: string;
   readonly method: "PUT" | "DELETE";
   readonly body: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** @param written values of the switches, by name */
+/** @param written raw values of the flags, by name */
 export function readFaultCommand(
   upstream: string,
   written: ReadonlyMap<string, string>,
@@ -32,22 +39,22 @@ export function readFaultCommand(
   if (written.has("--end")) {
     for (const { name } of faultFlags) {
       if (name === "--end" || !written.has(name)) continue;
-      problems.push({ action: `use ${name}`, why: "it means nothing together with --end" });
+      problems.push({ action: `use ${name}`, why: "not allowed together with --end" });
     }
     return problems.length > 0 ? problems : { upstream, method: "DELETE", body: {} };
   }
-  const number = (name: string, read: (text: string) => number | undefined, wanted: string) => {
+  const number = (name: string, read: (text: string) => number | undefined, expected: string) => {
     const text = written.get(name);
     if (text === undefined) return undefined;
     const value = read(text);
     if (value === undefined)
-      problems.push({ action: `use ${name}`, why: `it needs ${wanted}`, received: quote(text) });
+      problems.push({ action: `use ${name}`, why: `expected ${expected}`, received: quote(text) });
     return value;
   };
-  const latencyMs = number("--latency", parseDuration, "a duration, such as 2s");
-  const forMs = number("--for", parseDuration, "a duration, such as 30s");
+  const latencyMs = number("--latency", parseDuration, "a duration such as 2s");
+  const forMs = number("--for", parseDuration, "a duration such as 30s");
   const isShare = (text: string) => (/^(\d+(\.\d+)?|\.\d+)$/.test(text) ? Number(text) : undefined);
-  const errorShare = number("--errors", isShare, "a number from 0 to 1, such as 0.3");
+  const errorShare = number("--errors", isShare, "a number from 0 to 1");
   if (problems.length > 0) return problems;
   const error = written.get("--kind");
   const body = {
@@ -73,7 +80,7 @@ export type VerbName =
   | "events"
   | "explain";
 
-/** What was said, understood. */
+/** A parsed verb with its arguments. */
 export type Verb =
   | { readonly verb: "status"; readonly isWatched: boolean; readonly asJson: boolean }
   | { readonly verb: "ready" | "maintenance"; readonly upstream: string; readonly reason: string }
@@ -87,15 +94,15 @@ export type Verb =
   | {
       readonly verb: "weight";
       readonly upstream: string;
-      /** Null for the configured one. */
+      /** Null selects the configured weight. */
       readonly weight: number | null;
       readonly reason: string;
     }
   | {
       readonly verb: "add";
       readonly pool: string;
-      /** As the API takes it: the balancer knows the rules. */
-      readonly newcomer: Readonly<Record<string, string | number | boolean>>;
+      /** Body for the API; the balancer validates it. */
+      readonly newUpstream: Readonly<Record<string, string | number | boolean>>;
       readonly reason: string;
     }
   | { readonly verb: "remove"; readonly upstream: string; readonly waitMs: number; readonly reason: string }
@@ -111,100 +118,103 @@ export type Verb =
 
 export interface VerbEntry {
   readonly summary: string;
-  /** Words that have to follow, as help shows them: "<upstream>". */
+  /** Required arguments, as shown in help: "<upstream>". */
   readonly operands: readonly string[];
-  readonly switches: readonly VerbFlag[];
+  /** Flags of this verb alone, without variables. */
+  readonly ownFlags: readonly VerbFlag[];
 }
 
-const reason = { name: "--reason", value: "<text>", summary: "kept with the change, and shown to others" };
-const wait = {
+const reasonFlag = { name: "--reason", value: "<text>", summary: "reason of the change, shown to others" };
+const waitFlag = {
   name: "--wait",
   value: "<time>",
-  summary: "waits until it is empty, at most so long: 30s; not empty by then is exit 1",
+  summary: "wait until no requests are in flight, at most this long: 30s; exit 1 if some remain",
 };
-const json = { name: "--json", value: "", summary: "what the API says, as JSON" };
+const jsonFlag = { name: "--json", value: "", summary: "print the API response as JSON" };
 
 export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
   status: {
-    summary: "Prints how everything is; exit 1 if it does not serve, or a pool has nobody fit.",
+    summary:
+      "Shows overall status; exits 1 if the balancer is not serving or a pool has no available upstream.",
     operands: [],
-    switches: [{ name: "--watch", value: "", summary: "anew every second" }, json],
+    ownFlags: [{ name: "--watch", value: "", summary: "refresh every second" }, jsonFlag],
   },
   ready: {
-    summary: "Lets an upstream serve again, and ends its ejection.",
+    summary: "Lets an upstream take requests again and ends its ejection.",
     operands: ["<upstream>"],
-    switches: [reason],
+    ownFlags: [reasonFlag],
   },
   drain: {
-    summary: "Gives an upstream nothing new and lets what is under way finish.",
+    summary: "Stops sending new requests to an upstream and lets in-flight requests finish.",
     operands: ["<upstream>"],
-    switches: [
-      wait,
-      { name: "--force", value: "", summary: "cuts what is left when the time is up" },
-      reason,
+    ownFlags: [
+      waitFlag,
+      { name: "--force", value: "", summary: "abort remaining requests when the timeout expires" },
+      reasonFlag,
     ],
   },
   maintenance: {
-    summary: "Takes an upstream out until it is ready.",
+    summary: "Takes an upstream out of service until it is set to ready.",
     operands: ["<upstream>"],
-    switches: [reason],
+    ownFlags: [reasonFlag],
   },
   weight: {
-    summary: "Sets an upstream's share: 0 to 256, or configured.",
+    summary: "Sets the weight of an upstream: 0 to 256, or configured.",
     operands: ["<upstream>", "<weight>"],
-    switches: [reason],
+    ownFlags: [reasonFlag],
   },
   add: {
     summary: "Adds an upstream to a pool.",
     operands: ["<pool>", "<url>"],
-    switches: [
-      { name: "--weight", value: "<weight>", summary: "share relative to its siblings, 0 to 256" },
-      { name: "--backup", value: "", summary: "serves only when no other is fit" },
-      { name: "--name", value: "<name>", summary: "by default its host and port" },
-      reason,
+    ownFlags: [
+      { name: "--weight", value: "<weight>", summary: "relative share of the pool's traffic, 0 to 256" },
+      { name: "--backup", value: "", summary: "serve only when no other upstream is available" },
+      { name: "--name", value: "<name>", summary: "name of the upstream (default: host and port)" },
+      reasonFlag,
     ],
   },
   remove: {
-    summary: "Drains an upstream, then takes it out of its pool.",
+    summary: "Drains an upstream, then removes it from its pool.",
     operands: ["<upstream>"],
-    switches: [wait, reason],
+    ownFlags: [waitFlag, reasonFlag],
   },
   rehearse: {
-    summary: "Plays a fault on an upstream for a while, or ends it.",
+    summary: "Injects a fault on an upstream for a limited time, or stops it.",
     operands: ["<upstream>"],
-    switches: [...faultFlags, reason],
+    ownFlags: [...faultFlags, reasonFlag],
   },
   events: {
-    summary: "Prints what changed, who did it and why.",
+    summary: "Shows what changed, by whom and why.",
     operands: [],
-    switches: [
-      { name: "--follow", value: "", summary: "goes on with what happens" },
-      { name: "--upstream", value: "<name>", summary: "only those of this one" },
-      { name: "--limit", value: "<count>", summary: "the last so many, 0 to 2000 (default 20)" },
-      { ...json, summary: "a line of JSON each" },
+    ownFlags: [
+      { name: "--follow", value: "", summary: "continue with new events" },
+      { name: "--upstream", value: "<name>", summary: "only events of this upstream" },
+      { name: "--limit", value: "<count>", summary: "number of recent events, 0 to 2000 (default 20)" },
+      { ...jsonFlag, summary: "print one JSON object per line" },
     ],
   },
   explain: {
-    summary: "Tells what became of one request, by its X-Request-Id.",
+    summary: "Explains what happened to one request, by its X-Request-Id.",
     operands: ["<request-id>"],
-    switches: [json],
+    ownFlags: [jsonFlag],
   },
 };
 
 export const exitCodes =
-  "Exit: 0 done, 1 what was asked for is not reached, 2 misuse or refused, 3 no balancer answers.";
+  "Exit codes: 0 success, 1 target state not reached, 2 usage error or refused, 3 balancer unreachable.";
 
 export function isVerb(name: string): name is VerbName {
   return Object.hasOwn(verbs, name);
 }
 
 const maxWaitMs = 3_600_000;
-const eventsByDefault = 20;
+const defaultEvents = 20;
 const maxEvents = 2_000;
 
 /**
- * @param operands as many as the verb has
- * @param written values of the switches, by name
+ * Parses the arguments of a verb, or reports all problems.
+ * @param operands as many as the verb requires
+ * @param written raw values of the flags, by name
  */
 export function readVerb(
   verb: VerbName,
@@ -214,12 +224,12 @@ export function readVerb(
   const problems: Problem[] = [];
   const [first = "", second = ""] = operands;
   const has = (name: string) => written.has(name);
-  const said = { reason: written.get("--reason") ?? "" };
-  const number = (name: string, text: string | undefined, most: number): number | undefined => {
+  const reason = { reason: written.get("--reason") ?? "" };
+  const number = (name: string, text: string | undefined, max: number): number | undefined => {
     if (text === undefined) return undefined;
-    if (/^\d{1,5}$/.test(text) && Number(text) <= most) return Number(text);
-    const further = name === "<weight>" ? ", or configured" : "";
-    const why = `it needs a whole number from 0 to ${most}${further}`;
+    if (/^\d{1,5}$/.test(text) && Number(text) <= max) return Number(text);
+    const alternative = name === "<weight>" ? ", or configured" : "";
+    const why = `expected a whole number from 0 to ${max}${alternative}`;
     problems.push({ action: `use ${name}`, why, received: quote(text) });
     return undefined;
   };
@@ -227,44 +237,44 @@ export function readVerb(
     const text = written.get("--wait");
     const parsed = text === undefined ? 0 : parseDuration(text);
     if (parsed !== undefined && parsed <= maxWaitMs) return Math.round(parsed);
-    const why = "it needs a duration of at most 1h, such as 30s";
+    const why = "expected a duration of at most 1h";
     problems.push({ action: "use --wait", why, received: quote(text) });
     return 0;
   };
-  const understood = (): Verb => {
+  const parsed = (): Verb => {
     switch (verb) {
       case "status":
         return { verb, isWatched: has("--watch"), asJson: has("--json") };
       case "ready":
       case "maintenance":
-        return { verb, upstream: first, ...said };
+        return { verb, upstream: first, ...reason };
       case "drain":
-        return { verb, upstream: first, waitMs: waitMs(), isForced: has("--force"), ...said };
+        return { verb, upstream: first, waitMs: waitMs(), isForced: has("--force"), ...reason };
       case "weight": {
         const weight = second === "configured" ? null : (number("<weight>", second, 256) ?? null);
-        return { verb, upstream: first, weight, ...said };
+        return { verb, upstream: first, weight, ...reason };
       }
       case "add": {
         const weight = number("--weight", written.get("--weight"), 256);
         const name = written.get("--name");
-        const newcomer = {
+        const newUpstream = {
           url: second,
           ...(weight !== undefined && { weight }),
           ...(has("--backup") && { backup: true }),
           ...(name !== undefined && { name }),
         };
-        return { verb, pool: first, newcomer, ...said };
+        return { verb, pool: first, newUpstream, ...reason };
       }
       case "remove":
-        return { verb, upstream: first, waitMs: waitMs(), ...said };
+        return { verb, upstream: first, waitMs: waitMs(), ...reason };
       case "rehearse": {
-        const order = readFaultCommand(first, written);
-        if ("upstream" in order) return { verb, ...order, ...said };
-        problems.push(...order);
-        return { verb, upstream: first, method: "DELETE", body: {}, ...said };
+        const command = readFaultCommand(first, written);
+        if ("upstream" in command) return { verb, ...command, ...reason };
+        problems.push(...command);
+        return { verb, upstream: first, method: "DELETE", body: {}, ...reason };
       }
       case "events": {
-        const limit = number("--limit", written.get("--limit"), maxEvents) ?? eventsByDefault;
+        const limit = number("--limit", written.get("--limit"), maxEvents) ?? defaultEvents;
         const upstream = written.get("--upstream");
         return { verb, isFollowed: has("--follow"), upstream, limit, asJson: has("--json") };
       }
@@ -272,16 +282,6 @@ export function readVerb(
         return { verb, request: first, asJson: has("--json") };
     }
   };
-  const read = understood();
-  return problems.length > 0 ? problems : read;
-}
-
-// A flag of one verb alone. Apart from the verbs, so that each of them can have a file of its own.
-
-/** No variable stands for it belongs to one call and to no environment. */
-export interface VerbFlag {
-  readonly name: string;
-  /** What stands for its value in help; empty if it has none. */
-  readonly value: string;
-  readonly summary: string;
+  const result = parsed();
+  return problems.length > 0 ? problems : result;
 }

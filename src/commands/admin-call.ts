@@ -1,17 +1,17 @@
-/** One call of a running balancer's admin API from the command line, with what its failing means for the exit code. */
+/** Calls the admin API of a running balancer and maps failures to exit codes; also `evenkeel plan` and `evenkeel state`. */
 
 import type { FileSource } from "../cli/environment.ts";
 import type { AdminTarget } from "../cli/side-commands.ts";
 import { describeError, exchangeWeb, type WebRequest } from "../client/http-client.ts";
-import { type ExitCode, plainText } from "./terminal.ts";
 import { type Schedule, systemSchedule } from "../lib/clock.ts";
 import { asArray, asRecord, parseJson } from "../lib/json.ts";
+import { type ExitCode, plainText } from "./terminal.ts";
 
-/** Why there is no answer to go by. */
+/** Why a call has no usable response. */
 export interface Failed {
   readonly kind: "failed";
   readonly exitCode: ExitCode;
-  /** One sentence or several, a line each. */
+  /** One sentence per line. */
   readonly text: string;
 }
 
@@ -19,29 +19,29 @@ export interface CallResult {
   readonly kind: "called";
   readonly status: number;
   readonly text: string;
-  /** Of a text that is JSON. */
+  /** The parsed text; undefined if it is not JSON. */
   readonly value: unknown;
 }
 
 export interface Call {
   readonly method?: WebRequest["method"];
-  /** Below the admin side's address, encoded. */
+  /** Relative to the admin API's address, encoded. */
   readonly path: string;
-  /** A map, or a text as it is. */
+  /** A map becomes JSON; a text is sent unchanged. */
   readonly body?: object | string;
-  /** How long the balancer may take by itself, because it was told to wait. */
+  /** Extra time that the balancer may take because the call asks it to wait. */
   readonly waitMs?: number;
 }
 
-/** Whoever only looks is told soon that a balancer is frozen. */
+/** Short, so that a read reports a frozen balancer soon. */
 const readTimeoutMs = 5_000;
 
-/** An upstream that is added is probed first, which takes as long as its probe may. */
+/** Long, because an added upstream is probed first, up to its probe timeout. */
 const writeTimeoutMs = 30_000;
 
 export type AdminCall = (call: Call) => Promise<CallResult | Failed>;
 
-/** @param actor who the record says it was */
+/** @param actor actor in the event log */
 export function adminCalls(
   target: AdminTarget,
   actor: string,
@@ -77,39 +77,38 @@ export function jsonHeaders({ adminToken }: AdminTarget, actor: string): Readonl
 }
 
 export function unreachableError({ adminUrl }: AdminTarget, error: unknown): Failed {
-  const text = `Cannot ask the balancer: ${describeError(error)}, received ${adminUrl}`;
+  const text = `Cannot reach the admin API at ${adminUrl}: ${describeError(error)}.`;
   return { kind: "failed", exitCode: 3, text };
 }
 
-/** @param value a problem (RFC 9457), or anything */
+/** @param value a problem document (RFC 9457), or anything else */
 export function refused({ adminUrl, adminToken }: AdminTarget, status: number, value: unknown): Failed {
-  // The API's own words are for programs: who types commands has a variable to set.
+  const action = `Cannot use the admin API at ${adminUrl}`;
+  // The API's own text is for programs; on the command line the remedy is a variable.
   if (status === 401) {
     const why =
       adminToken === undefined
-        ? "it needs a token, and ADMIN_TOKEN is not set"
-        : "it does not know the token in ADMIN_TOKEN";
-    return { kind: "failed", exitCode: 2, text: `Cannot ask the balancer: ${why}, received ${adminUrl}` };
+        ? "a token is required; set ADMIN_TOKEN"
+        : "the token in ADMIN_TOKEN is not accepted";
+    return { kind: "failed", exitCode: 2, text: `${action}: ${why}.` };
   }
   const { detail, problems } = asRecord(value);
-  const several = asArray(problems).filter((problem) => typeof problem === "string");
-  const lines = several.length > 0 ? several : [typeof detail === "string" ? detail : undefined];
+  const sentences = asArray(problems).filter((problem) => typeof problem === "string");
+  const lines = sentences.length > 0 ? sentences : [typeof detail === "string" ? detail : undefined];
   const text = lines
-    .map((line) => plainText(line ?? `Cannot ask the balancer: it answers with status ${status}`))
+    .map((line) => plainText(line ?? `${action}: it responded with status ${status}.`))
     .join("\n");
   return { kind: "failed", exitCode: 2, text };
 }
 
-// `evenkeel plan` and `evenkeel state`: ask a running balancer, print what it says, and end.
-
-/** What is printed, and how the process ends. */
+/** A text to print and the exit code of the process. */
 export interface Reply {
-  /** Goes to standard error if the exit code is 2 or 3. */
+  /** Printed to standard error if the exit code is 2 or 3. */
   readonly text: string;
   readonly exitCode: ExitCode;
 }
 
-/** Exit 0 if nothing would change, 1 if something would, 2 if there are problems. */
+/** `evenkeel plan`. Exit code 0: no changes, 1: changes, 2: invalid. */
 export async function printPlan(call: AdminCall, file: FileSource | undefined): Promise<Reply | Failed> {
   const name = file ? `&name=${encodeURIComponent(file.name)}` : "";
   const response = await call({ method: "POST", path: `/api/reload?dry=1${name}`, body: file?.text ?? "" });
@@ -118,6 +117,7 @@ export async function printPlan(call: AdminCall, file: FileSource | undefined): 
   return lines.length === 0 ? { text: "No changes.", exitCode: 0 } : { text: lines.join("\n"), exitCode: 1 };
 }
 
+/** `evenkeel state export` */
 export async function printState(call: AdminCall): Promise<Reply | Failed> {
   const response = await call({ path: "/api/state/export" });
   return response.kind === "failed" ? response : { text: response.text, exitCode: 0 };

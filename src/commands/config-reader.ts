@@ -1,14 +1,15 @@
-/** Reads a command line again while its command runs: a configuration file may say something else by now. */
+/** Re-reads the configuration while a command runs, and watches the configuration file. */
 
 import { readFileSync, watch } from "node:fs";
 import { dirname } from "node:path";
+
 import { type Environment, systemEnvironment } from "../cli/environment.ts";
 import { type Command, parse } from "../cli/parse.ts";
-import type { CommandContext } from "./running.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
 import { type Cancel, type Schedule, systemSchedule } from "../lib/clock.ts";
+import type { CommandContext } from "./running.ts";
 
-/** What the process was started with. */
+/** Arguments and environment that the process was started with. */
 export interface OriginalArguments {
   readonly argv: readonly string[];
   readonly env: Environment;
@@ -17,60 +18,59 @@ export interface OriginalArguments {
 export type ServerCommand = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
 
 /**
- * Reads the same command line again, with what its file says now, or with another text instead of its file. What the
- * file itself said last tells the sources of values.
+ * `loadConfig` parses the same command line again, with the current configuration file or with another text instead.
+ * `settings` uses the sources of the last successful read of the file itself.
  */
 export function configReloaders(
   command: ServerCommand,
   { argv, env }: OriginalArguments,
 ): Pick<CommandContext, "loadConfig" | "settings"> {
-  let last = "settings" in command ? command.settings : () => [];
+  let latestSettings = "settings" in command ? command.settings : () => [];
   const isFileExpected = "configFile" in command && command.configFile.exists;
   const loadConfig: ConfigLoader = (file) => {
     const environment = { ...systemEnvironment(env), isFileExpected, ...(file ? { file } : {}) };
-    const again = parse(argv, env, environment);
-    if (again.kind === "invalid") return again;
-    if (!("config" in again))
-      throw new Error(`Cannot read the configuration of evenkeel ${again.kind}: it has none`);
-    if (!file && "settings" in again) last = again.settings;
-    return again.config;
+    const reread = parse(argv, env, environment);
+    if (reread.kind === "invalid") return reread;
+    if (!("config" in reread))
+      throw new Error(`Cannot load the configuration: evenkeel ${reread.kind} has none`);
+    if (!file && "settings" in reread) latestSettings = reread.settings;
+    return reread.config;
   };
-  return { loadConfig, settings: (config) => last(config) };
+  return { loadConfig, settings: (config) => latestSettings(config) };
 }
 
-// Sees that the configuration file has changed, however its editor or orchestrator writes it.
-
-/** Editors write in several steps: a file that is the same after this long is whole. */
-const settledMs = 200;
+/** Editors write in several steps: a file that has not changed for this long is complete. */
+const settleMs = 200;
 
 /**
- * Watches the folder, since most programs replace a file instead of writing into it, and Kubernetes replaces a link
- * beside it; what counts is whether the text is another one. Throws the system's error if the folder cannot be watched.
- * @returns ends the watch
+ * Calls `onChange` when the text of the file has changed. Watches the folder, because most programs replace a file
+ * instead of writing into it, and Kubernetes replaces a link in the folder.
+ * Throws the system's error if the folder cannot be watched.
+ * @returns stops watching
  */
 export function watchFile(path: string, onChange: () => void, schedule: Schedule = systemSchedule): Cancel {
-  let known = textOf(path);
-  let seen = known;
+  let current = textOf(path);
+  let lastSeen = current;
   let cancel: Cancel | undefined;
-  // No wait for quiet in the folder: a log that is written there would put it off for ever.
-  const lookSoon = () => {
-    cancel ??= schedule(settledMs, () => {
+  // Does not wait for quiet in the folder: a log that is written there would delay the check for ever.
+  const checkSoon = () => {
+    cancel ??= schedule(settleMs, () => {
       cancel = undefined;
-      look();
+      check();
     });
   };
-  const look = () => {
+  const check = () => {
     const text = textOf(path);
-    // Missing for a moment is how files are replaced.
-    if (text === undefined || text === known) return void (seen = known);
-    if (text !== seen) {
-      seen = text;
-      return lookSoon();
+    // A file that is being replaced is missing for a moment.
+    if (text === undefined || text === current) return void (lastSeen = current);
+    if (text !== lastSeen) {
+      lastSeen = text;
+      return checkSoon();
     }
-    known = text;
+    current = text;
     onChange();
   };
-  const watcher = watch(dirname(path), lookSoon);
+  const watcher = watch(dirname(path), checkSoon);
   watcher.on("error", () => {});
   return () => {
     cancel?.();

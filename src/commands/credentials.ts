@@ -1,23 +1,26 @@
-/** `evenkeel password` and `evenkeel token`: make what the configuration needs to know somebody, and print it once. */
+/** `evenkeel password` and `evenkeel token`: create credentials and print the hashes for the configuration. */
 
-import type { Reply } from "./admin-call.ts";
+import { hiddenValue } from "../config/sources.ts";
+import { problemSentence } from "../config/problem.ts";
 import { digestOf, newSecret } from "../lib/secrets.ts";
 import type { Passwords } from "../runtime/runtime.ts";
+import type { Reply } from "./admin-call.ts";
 
-/** Three words have as many. NIST SP 800-63B, section 5.1.1.2, asks for eight at least. */
-const shortest = 12;
+/** About three words. NIST SP 800-63B, section 5.1.1.2, requires at least eight. */
+const minPasswordLength = 12;
 
-/** The login refuses longer ones. */
-const longest = 1_024;
+/** The login rejects longer passwords. */
+const maxPasswordLength = 1_024;
 
 export async function makePassword(source: SecretSource, passwords: Passwords): Promise<Reply> {
   const password = await readSecret(source, "Password: ");
-  const why = secretProblem(password);
-  if (why !== undefined) return refused(why, password === undefined ? "nothing" : hidden);
-  if (source.isTerminal && (await readSecret(source, "Once more: ")) !== password) {
-    return refused("the two are not the same", hidden);
+  if (password === undefined) return rejected("no password was entered");
+  const why = passwordProblem(password);
+  if (why !== undefined) return rejected(why, hiddenValue);
+  if (source.isTerminal && (await readSecret(source, "Repeat the password: ")) !== password) {
+    return rejected("the two entries differ");
   }
-  return { text: await passwords.hash(password ?? ""), exitCode: 0 };
+  return { text: await passwords.hash(password), exitCode: 0 };
 }
 
 export function makeToken(): Reply {
@@ -26,43 +29,38 @@ export function makeToken(): Reply {
     `token:      ${token}`,
     `tokenHash:  sha256:${digestOf(token)}`,
     "",
-    "Give the token to the program (ADMIN_TOKEN) and the hash to the configuration (admin.tokens).",
+    "Set the token in the program (ADMIN_TOKEN) and the hash in the configuration (admin.tokens).",
   ];
   return { text: lines.join("\n"), exitCode: 0 };
 }
 
-function secretProblem(password: string | undefined): string | undefined {
-  if (password === undefined) return "it needs to be typed";
-  if (password.length < shortest) return `it needs at least ${shortest} characters`;
-  return password.length > longest ? `it needs at most ${longest} characters` : undefined;
+function passwordProblem(password: string): string | undefined {
+  if (password.length < minPasswordLength) return `expected at least ${minPasswordLength} characters`;
+  return password.length > maxPasswordLength ? `expected at most ${maxPasswordLength} characters` : undefined;
 }
 
-const hidden = "a value that is not shown";
-
-function refused(why: string, received: string): Reply {
-  return { text: `Cannot use the password: ${why}, received ${received}`, exitCode: 2 };
+function rejected(why: string, received?: string): Reply {
+  return { text: problemSentence({ action: "use the password", why, received }), exitCode: 2 };
 }
 
-// Reads a line that must not be seen: from a terminal without echo, or from whatever else standard input is.
-
-/** As much of standard input and error as this needs, so that a test can be one. */
+/** The part of standard input and error that reading a secret uses. */
 export interface SecretSource {
   readonly isTerminal: boolean;
-  /** Turns echo and line editing of the terminal off or on. */
+  /** Turns echo and line editing of the terminal off (true) or on. */
   hide(isHidden: boolean): void;
-  /** Text as it comes; undefined at the end. */
+  /** The next chunk of text; undefined at the end. */
   next(): Promise<string | undefined>;
   prompt(text: string): void;
 }
 
 const [interrupt, endOfInput, backspace, erase] = ["\u0003", "\u0004", "\u0008", "\u007f"];
 
-/** Of what is piped in, the first line counts. */
-const most = 16_384;
+/** Limit on the length of a line of piped input. */
+const maxLineLength = 16_384;
 
-/** Undefined if somebody gave up. */
+/** Reads one line, from a terminal without echo. Undefined if the input ended or was interrupted. */
 export async function readSecret(source: SecretSource, prompt: string): Promise<string | undefined> {
-  // Hidden first: whoever types at the prompt must not be faster.
+  // Before the prompt, so that fast typing is not echoed.
   source.hide(true);
   try {
     if (source.isTerminal) source.prompt(prompt);
@@ -83,7 +81,7 @@ async function lineFrom({ isTerminal, next }: SecretSource): Promise<string | un
       if (isTerminal && (character === interrupt || character === endOfInput)) return undefined;
       if (isTerminal && (character === backspace || character === erase))
         line = [...line].slice(0, -1).join("");
-      else if (line.length < most) line += character;
+      else if (line.length < maxLineLength) line += character;
     }
   }
 }

@@ -1,44 +1,44 @@
-/** Reads the admin API's stream of events for as long as anybody wants, also over restarts of the balancer. */
+/** `evenkeel events --follow`: reads the event stream of the admin API across restarts of the balancer. */
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import { readEvents } from "../client/sse-reader.ts";
-import { type Failed, jsonHeaders, refused, unreachableError } from "./admin-call.ts";
-import { plainText } from "./terminal.ts";
 import { sleep } from "../lib/clock.ts";
 import { parseJson } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import { formatTime } from "../wording/format.ts";
+import { type Failed, jsonHeaders, refused, unreachableError } from "./admin-call.ts";
+import { plainText } from "./terminal.ts";
 
 export interface FollowOptions {
   readonly target: AdminTarget;
   readonly actor: string;
   readonly upstream: string | undefined;
-  /** Begins after the event with this number. */
+  /** Sequence number of the last event that was already shown. */
   readonly after: number;
   readonly onEvent: (event: BalancerEvent) => void;
-  /** Hears that the stream has ended and will be opened again. */
+  /** Called once per outage, when the stream has ended and will be reopened. */
   readonly onDisconnect: () => void;
 }
 
-const pauseMs = 1_000;
+const reconnectMs = 1_000;
 
-/** Resolves when it is refused; rejects never. That nobody answers does not end it: whoever follows has seen events. */
-export async function followEvents(following: FollowOptions): Promise<Failed> {
-  let { after } = following;
-  let isLost = false;
+/** Resolves when the balancer refuses the stream; an unreachable balancer is retried. Never rejects. */
+export async function followEvents(options: FollowOptions): Promise<Failed> {
+  let { after } = options;
+  let isDisconnected = false;
   for (;;) {
-    const { wasOpen, failed } = await read(following, after, (event) => {
+    const { wasOpen, failed } = await read(options, after, (event) => {
       after = event.seq;
-      following.onEvent(event);
+      options.onEvent(event);
     });
     if (failed && failed.exitCode !== 3) return failed;
-    if (wasOpen || !isLost) following.onDisconnect();
-    isLost = true;
-    await sleep(pauseMs);
+    if (wasOpen || !isDisconnected) options.onDisconnect();
+    isDisconnected = true;
+    await sleep(reconnectMs);
   }
 }
 
-interface End {
+interface StreamEnd {
   readonly wasOpen: boolean;
   readonly failed?: Failed;
 }
@@ -46,8 +46,8 @@ interface End {
 function read(
   { target, actor, upstream }: FollowOptions,
   after: number,
-  hear: (event: BalancerEvent) => void,
-): Promise<End> {
+  onEvent: (event: BalancerEvent) => void,
+): Promise<StreamEnd> {
   const query = new URLSearchParams({ after: String(after), ...(upstream !== undefined && { upstream }) });
   let wasOpen = false;
   return new Promise((resolve) => {
@@ -57,7 +57,7 @@ function read(
       onOpen: () => void (wasOpen = true),
       onEvent(name, data) {
         const event = name === "event" ? parseJson(data) : undefined;
-        if (event !== undefined) hear(event as BalancerEvent);
+        if (event !== undefined) onEvent(event as BalancerEvent);
       },
       onEnd({ response, error }) {
         if (response) return resolve({ wasOpen, failed: refusal(target, response) });
@@ -67,7 +67,7 @@ function read(
   });
 }
 
-/** A balancer that is full says so and may have room later. */
+/** A 503 means too many streams at the moment, so it counts as unreachable and is retried. */
 function refusal(
   target: AdminTarget,
   { status, text }: { readonly status: number; readonly text: string },
@@ -76,9 +76,7 @@ function refusal(
   return status === 503 ? { ...failed, exitCode: 3 } : failed;
 }
 
-// One event of the record as a line for a terminal.
-
-/** "14:03:12 UTC  mode         main/b  ready → draining  (operator, by ann: kernel)" */
+/** "2026-01-31 14:03:12 UTC  mode         main/b  ready → draining  (operator, by ann: kernel)" */
 export function eventLine({ at, kind, pool, upstream, from, to, reason, by, detail }: BalancerEvent): string {
   const subject = [pool, upstream].filter((name) => name !== null).join("/") || "balancer";
   const change = from === "" ? to : `${from} → ${to}`;

@@ -1,4 +1,4 @@
-/** `evenkeel explain`: what became of one request, in sentences, and its attempts and phases as tables. */
+/** `evenkeel explain`: explains one request in sentences, with its attempts and phases as tables. */
 
 import type { Verb } from "../cli/verbs.ts";
 import { asArray, asRecord } from "../lib/json.ts";
@@ -17,9 +17,12 @@ export async function explain(
   return 0;
 }
 
-/** @param told `account` has the sentences; each other list of maps becomes a table, with the names of what is in a row */
-export function renderExplanation(told: unknown, hasColour: boolean): readonly string[] {
-  const { account, ...details } = asRecord(told);
+/**
+ * Renders a request record with its explanation as lines.
+ * @param record `account` has the sentences; each other list of maps becomes a table with its keys as headings
+ */
+export function renderExplanation(record: unknown, hasColour: boolean): readonly string[] {
+  const { account, ...details } = asRecord(record);
   const sentences = [
     ...headingOf(details),
     ...asArray(account).map((sentence) => plainText(String(sentence))),
@@ -35,17 +38,17 @@ export function renderExplanation(told: unknown, hasColour: boolean): readonly s
       rows.some((row) => row[key] !== null);
     const lines = renderColumns(
       [
-        keys.map((key) => ({ text: selectionText(key).toUpperCase(), tone: "dim" as const })),
-        ...rows.map((row) => keys.map((key) => shown(row[key]))),
+        keys.map((key) => ({ text: headingText(key).toUpperCase(), tone: "dim" as const })),
+        ...rows.map((row) => keys.map((key) => cellText(row[key]))),
       ],
       { right: keys.flatMap((key, column) => (isNumber(key) ? [column] : [])), hasColour },
     );
-    return ["", selectionText(name), ...lines];
+    return ["", headingText(name), ...lines];
   });
   return [...sentences, ...tables];
 }
 
-/** Which request it was. */
+/** "GET /path of example.com, from 10.0.0.1, at 2026-01-31T14:03:12.000Z" */
 function headingOf({
   at,
   method,
@@ -54,22 +57,22 @@ function headingOf({
   clientAddress,
 }: ReturnType<typeof asRecord>): readonly string[] {
   if (typeof at !== "number" || typeof method !== "string") return [];
-  const asked = method === "" ? "no acceptable request" : `${method} ${String(target)} of ${String(host)}`;
-  return [plainText(`${asked}, from ${String(clientAddress)}, at ${new Date(at).toISOString()}`)];
+  const request = method === "" ? "invalid request" : `${method} ${String(target)} of ${String(host)}`;
+  return [plainText(`${request}, from ${String(clientAddress)}, at ${new Date(at).toISOString()}`)];
 }
 
 /** "startedAt" → "started at" */
-function selectionText(key: string): string {
+function headingText(key: string): string {
   return plainText(key.replace(/([A-Z])/g, " $1").toLowerCase());
 }
 
-function shown(value: unknown): string {
+function cellText(value: unknown): string {
   if (value === undefined || value === null) return "";
   if (Array.isArray(value)) return value.map(nameOf).join(", ");
   return typeof value === "number" ? String(Math.round(value * 100) / 100) : String(value);
 }
 
-/** What a thing in a list is called: its first text. */
+/** The first text of a list item, which is its name. */
 function nameOf(item: unknown): string {
   return typeof item === "object" ? String(Object.values(asRecord(item)).find(isText) ?? "") : String(item);
 }

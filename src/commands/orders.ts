@@ -1,14 +1,14 @@
-/** Orders to a running balancer, and the sentence that says what became of each. */
+/** Commands that change a running balancer, each with one sentence about its result. */
 
 import type { Verb } from "../cli/verbs.ts";
 import { isSnapshot } from "../client/decoders.ts";
-import type { AdminCall, Failed } from "./admin-call.ts";
-import { type ExitCode, plainText } from "./terminal.ts";
 import { defaultFaultMs, describeFault } from "../fault/fault.ts";
 import { asRecord } from "../lib/json.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { effectOf } from "../wording/effect.ts";
+import type { AdminCall, Failed } from "./admin-call.ts";
+import { type ExitCode, plainText } from "./terminal.ts";
 
 export type CliCommand = Extract<
   Verb,
@@ -21,74 +21,94 @@ export interface CommandResult {
   readonly text: string;
 }
 
-export async function runCommand(order: CliCommand, call: AdminCall): Promise<CommandResult | Failed> {
-  const body = order.reason === "" ? {} : { reason: order.reason };
-  switch (order.verb) {
+export async function runCommand(command: CliCommand, call: AdminCall): Promise<CommandResult | Failed> {
+  const body = command.reason === "" ? {} : { reason: command.reason };
+  switch (command.verb) {
     case "ready":
     case "maintenance": {
       const response = await call({
         method: "POST",
-        path: `${pathOf(order.upstream)}/mode`,
-        body: { ...body, mode: order.verb },
+        path: `${pathOf(command.upstream)}/mode`,
+        body: { ...body, mode: command.verb },
       });
       if (response.kind === "failed") return response;
       const { status, inFlight } = asRecord(response.value);
-      const says = order.verb === "ready" ? `ready: ${status}` : "in maintenance";
-      return done(`${order.upstream} is ${says}, ${inFlight} in flight.`);
+      const mode = command.verb === "ready" ? `ready (${status})` : "in maintenance";
+      return done(`${command.upstream} is ${mode}: ${requestsInFlight(inFlight)}.`);
     }
     case "drain": {
-      const { waitMs, isForced, upstream } = order;
+      const { waitMs, isForced, upstream } = command;
       const query = queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "", force: isForced ? "1" : "" });
       const path = `${pathOf(upstream)}/drain${query}`;
       const response = await call({ method: "POST", path, body, waitMs });
-      return response.kind === "failed" ? response : drained(order, asRecord(response.value));
+      return response.kind === "failed" ? response : drained(command, asRecord(response.value));
     }
     case "weight": {
-      const path = pathOf(order.upstream);
-      const response = await call({ method: "PATCH", path, body: { ...body, weight: order.weight } });
+      const path = pathOf(command.upstream);
+      const response = await call({ method: "PATCH", path, body: { ...body, weight: command.weight } });
       if (response.kind === "failed") return response;
       const { weight } = asRecord(response.value);
-      return done(`${order.upstream} has weight ${weight}${order.weight === null ? ", as configured" : ""}.`);
+      return done(
+        `${command.upstream} has weight ${weight}${command.weight === null ? ", as configured" : ""}.`,
+      );
     }
     case "add": {
-      const path = `/api/pools/${encodeURIComponent(order.pool)}/upstreams`;
-      const response = await call({ method: "POST", path, body: { ...order.newcomer, ...body } });
+      const path = `/api/pools/${encodeURIComponent(command.pool)}/upstreams`;
+      const response = await call({ method: "POST", path, body: { ...command.newUpstream, ...body } });
       if (response.kind === "failed") return response;
       const { id, status, lastProbe } = asRecord(response.value);
       const { detail } = asRecord(lastProbe);
       const why = status === "passing" || detail === undefined ? "" : ` (${detail})`;
-      return done(`${id} belongs to ${order.pool}: ${status}${why}.`);
+      return done(`${id} was added to ${command.pool}: ${status}${why}.`);
     }
     case "remove": {
-      const { waitMs, upstream } = order;
+      const { waitMs, upstream } = command;
       const path = `${pathOf(upstream)}${queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "" })}`;
       const response = await call({ method: "DELETE", path, body, waitMs });
-      return response.kind === "failed" ? response : removed(order, asRecord(response.value));
+      return response.kind === "failed" ? response : removed(command, asRecord(response.value));
     }
     case "rehearse": {
-      const said = await runFault(order, call);
-      return typeof said === "string" ? done(said) : said;
+      const result = await runFault(command, call);
+      return typeof result === "string" ? done(result) : result;
     }
   }
 }
 
-type Map = Readonly<Record<string, unknown>>;
+type JsonMap = Readonly<Record<string, unknown>>;
 
-function drained({ upstream, waitMs }: Extract<CliCommand, { verb: "drain" }>, report: Map): CommandResult {
-  const { drained: isEmpty, inFlight, undone, cut } = report;
-  if (undone === true)
-    return done(`${upstream} was set to another mode meanwhile: ${inFlight} in flight.`, 1);
-  if (isEmpty === true) return done(`${upstream} is empty${Number(cut) > 0 ? `: ${cut} cut` : ""}.`);
-  if (waitMs === 0) return done(`${upstream} is draining: ${inFlight} in flight.`);
-  return done(`${upstream} is not empty after ${formatDuration(waitMs)}: ${inFlight} in flight.`, 1);
+function drained(
+  { upstream, waitMs }: Extract<CliCommand, { verb: "drain" }>,
+  response: JsonMap,
+): CommandResult {
+  const { drained: isDrained, inFlight, undone, cut } = response;
+  const left = requestsInFlight(inFlight);
+  if (undone === true) return done(`${upstream} was set to another mode during the drain: ${left}.`, 1);
+  const aborted = Number(cut);
+  if (isDrained === true)
+    return done(`${upstream} is drained${aborted > 0 ? `: ${countOf(aborted)} aborted` : ""}.`);
+  if (waitMs === 0) return done(`${upstream} is draining: ${left}.`);
+  return done(`${upstream} did not drain within ${formatDuration(waitMs)}: ${left}.`, 1);
 }
 
-function removed({ upstream, waitMs }: Extract<CliCommand, { verb: "remove" }>, report: Map): CommandResult {
-  const { removed: isGone, drained: isEmpty, inFlight } = report;
-  if (isGone === true && isEmpty === true) return done(`${upstream} is gone.`);
-  if (isGone === true) return done(`${upstream} is gone; ${inFlight} in flight there still finish.`, 1);
-  const text = `${upstream} gets nothing new, and goes when it is empty: ${inFlight} in flight.`;
+function removed(
+  { upstream, waitMs }: Extract<CliCommand, { verb: "remove" }>,
+  response: JsonMap,
+): CommandResult {
+  const { removed: isRemoved, drained: isDrained, inFlight } = response;
+  const left = requestsInFlight(inFlight);
+  if (isRemoved === true && isDrained === true) return done(`${upstream} was removed.`);
+  if (isRemoved === true) return done(`${upstream} was removed: ${left} will still finish.`, 1);
+  const text = `${upstream} is draining and will be removed when idle: ${left}.`;
   return done(text, waitMs > 0 ? 1 : 0);
+}
+
+/** "3 requests in flight" */
+function requestsInFlight(count: unknown): string {
+  return `${countOf(Number(count))} in flight`;
+}
+
+function countOf(requests: number): string {
+  return `${requests} request${requests === 1 ? "" : "s"}`;
 }
 
 function done(text: string, exitCode: ExitCode = 0): CommandResult {
@@ -104,34 +124,33 @@ function queryOf(given: Readonly<Record<string, string>>): string {
   return query.size > 0 ? `?${query}` : "";
 }
 
-// What an order would do to clients, told before it is given: the dashboard asks for a confirmation, scripts cannot.
-
-/** A sentence for each pool that the order would leave with nobody that is known to be well. */
-export async function warningsBefore(order: CliCommand, call: AdminCall): Promise<readonly string[]> {
-  switch (order.verb) {
+/**
+ * Warnings to print before a command: one sentence per pool that it would leave without a healthy upstream. The
+ * dashboard asks for a confirmation instead, which a script cannot give.
+ */
+export async function warningsBefore(command: CliCommand, call: AdminCall): Promise<readonly string[]> {
+  switch (command.verb) {
     case "drain":
     case "maintenance":
     case "remove":
     case "weight": {
       const response = await call({ path: "/api/snapshot" });
-      // Then the order itself fails, and says why.
+      // The command itself will fail with the reason.
       if (response.kind === "failed" || !isSnapshot(response.value)) return [];
-      const weight = order.verb === "weight" ? order.weight : undefined;
-      const wish = { action: order.verb, ids: [order.upstream], weight, deadlineMs: 0 };
+      const weight = command.verb === "weight" ? command.weight : undefined;
+      const action = { action: command.verb, ids: [command.upstream], weight, deadlineMs: 0 };
       const { pools } = response.value;
-      const isAlone = pools.some(({ upstreams: [one, other] }) => one?.id === order.upstream && !other);
-      // Which the balancer refuses.
-      if (order.verb === "remove" && isAlone) return [];
-      return effectOf(response.value, wish).dangers;
+      const isLast = pools.some(({ upstreams: [one, other] }) => one?.id === command.upstream && !other);
+      // The balancer refuses to remove the last upstream of a pool.
+      if (command.verb === "remove" && isLast) return [];
+      return effectOf(response.value, action).dangers;
     }
     default:
       return [];
   }
 }
 
-// `evenkeel rehearse`: plays a fault on an upstream of a running balancer, or ends one.
-
-/** The sentence that says what became of it. */
+/** `evenkeel rehearse`: starts or stops a fault on an upstream. Returns a sentence about the result. */
 export async function runFault(
   { upstream, method, body, reason }: Extract<Verb, { verb: "rehearse" }>,
   call: AdminCall,
@@ -139,10 +158,9 @@ export async function runFault(
   const path = `/api/upstreams/${encodeURIComponent(upstream)}/rehearsal`;
   const response = await call({ method, path, body: reason === "" ? body : { ...body, reason } });
   if (response.kind === "failed") return response;
-  if (method === "DELETE") return `The rehearsal on ${upstream} has ended.`;
+  if (method === "DELETE") return `Fault injection on ${upstream} stopped.`;
   const { rehearsal: fault } = asRecord(response.value) as Partial<Pick<UpstreamSnapshot, "rehearsal">>;
-  const plays = fault ? describeFault(fault) : "nothing any more";
+  const description = fault ? describeFault(fault) : "already over";
   const { seconds = defaultFaultMs / 1_000 } = body;
-  const left = formatDuration(Number(seconds) * 1_000);
-  return `Rehearsal on ${upstream}: ${plays}, for ${left}. It ends by itself.`;
+  return `Fault injection on ${upstream}: ${description}, for ${formatDuration(Number(seconds) * 1_000)}.`;
 }

@@ -2,8 +2,8 @@
 
 import type { LoginEvent } from "../access/login-audit.ts";
 import { startAdmin } from "../admin/admin.ts";
-import type { Command } from "../cli/parse.ts";
 import { Balancer } from "../balancer/balancer.ts";
+import type { Command } from "../cli/parse.ts";
 import { type Config, version } from "../config/config.ts";
 import { warningsIn } from "../config/load.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -12,14 +12,14 @@ import type { HistoryStore } from "../history/store.ts";
 import { bugs } from "../lib/bugs.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
-import { startTelemetry } from "../telemetry/telemetry.ts";
 import { openSqlite } from "../state/sqlite-store.ts";
 import { MonitoredStore } from "../state/store.ts";
-import { listening, type RunningCommand, type CommandContext } from "./running.ts";
+import { startTelemetry } from "../telemetry/telemetry.ts";
 import { watchFile } from "./config-reader.ts";
+import { type CommandContext, listening, type RunningCommand } from "./running.ts";
 import { workerHost } from "./worker-host.ts";
 
-/** What of a command makes a balancer. */
+/** The part of a command that configures a balancer. */
 type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile">;
 
 export interface RunningProxy extends RunningCommand {
@@ -27,13 +27,13 @@ export interface RunningProxy extends RunningCommand {
   readonly adminPort: number;
 }
 
-/** Resolves when clients are served. Rejects with a Misuse if a port cannot be had. */
+/** Resolves when clients are served. Rejects with a {@link UsageError} if it cannot listen on a port. */
 export async function startProxy(
   { config, configFile }: Proxy,
   engine: Engine,
-  { runtime, log, say, loadConfig, settings }: CommandContext,
+  { runtime, log, print, loadConfig, settings }: CommandContext,
 ): Promise<RunningProxy> {
-  for (const why of warningsIn(config, systemWallClock())) log.warn("configuration", { why });
+  for (const why of warningsIn(config, systemWallClock())) log.warn("configuration warning", { why });
   const workers = workerHost(config, runtime);
   const store = storeFor(config.state, log);
   const historyStore = historyFor(config.state, log);
@@ -46,57 +46,59 @@ export async function startProxy(
   const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });
   const bug = (error: unknown) => bugs.report(logOf("admin"), error);
   const { admin, listen } = config;
-  // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
+  // The admin API starts first: until the first probes have finished, readiness is "starting" and not a refused connection.
   const adminListener = await listening(
     { flag: "--admin-port", ...admin },
     startAdmin(
       {
         ...admin,
         ...{ bug, settings: () => settings(balancer.config), accounts: () => balancer.config.admin },
-        onLogin: (said) => recordLogin(said, balancer, logOf("admin")),
-        takeSessions: () => sessionsIn(store, log),
+        onLogin: (event) => recordLogin(event, balancer, logOf("admin")),
+        takeSessions: () => restoreSessions(store, log),
       },
       balancer,
       runtime,
     ),
   );
-  let areKept = false;
-  const keepSessions = () => {
-    if (areKept) return;
-    areKept = true;
+  let areSessionsSaved = false;
+  const saveSessions = () => {
+    if (areSessionsSaved) return;
+    areSessionsSaved = true;
     try {
       store.keepSessions(adminListener.keptSessions());
     } catch (error) {
-      log.warn("logins end with this process", { why: String(error) });
+      log.warn("sessions not saved; they end with this process", { why: String(error) });
     }
   };
-  // Before the start, which takes a while: a change in between must not be missed.
   const reload = async (by: string) => {
     if (by === "SIGHUP") telemetry?.reopen();
     await balancer.control.reload({ dry: false }, by);
   };
-  const endWatch = configFile.isWatched
+  // Before the balancer starts, so that no change during the start is missed.
+  const stopWatching = configFile.isWatched
     ? watchFor(configFile.path, () => void reload("watch"), log)
     : () => {};
   try {
     await listening({ flag: "--port", ...listen }, balancer.start());
   } catch (error) {
-    endWatch();
+    stopWatching();
     adminListener.close();
-    // Or the next start, which may succeed, would find nobody logged in.
-    keepSessions();
+    // Otherwise the next start would have no sessions.
+    saveSessions();
     throw error;
   }
   const pools = config.pools.map(summaryOf).join("; ");
-  const by = workers ? `; ${workers.count} workers` : "";
-  say(`balancer   ${listen.tls ? "https" : "http"}://${listen.hostname}:${balancer.port}   ${pools}${by}`);
-  say(`admin      http://${admin.hostname}:${adminListener.port}   /readyz /metrics /api/snapshot`);
+  const workerCount = workers ? `; ${workers.count} workers` : "";
+  print(
+    `balancer   ${listen.tls ? "https" : "http"}://${listen.hostname}:${balancer.port}   ${pools}${workerCount}`,
+  );
+  print(`admin      http://${admin.hostname}:${adminListener.port}   /readyz /metrics /api/snapshot`);
   const close = () => {
-    endWatch();
+    stopWatching();
     adminListener.close();
-    // The record of whoever came meanwhile has to be in the file before that is closed.
+    // Writes the last events before the store closes.
     balancer.close();
-    keepSessions();
+    saveSessions();
     store.close();
     historyStore.close();
   };
@@ -105,7 +107,7 @@ export async function startProxy(
     adminPort: adminListener.port,
     reload,
     async stop() {
-      endWatch();
+      stopWatching();
       const cut = await balancer.drain();
       if (cut > 0) log.warn("drain deadline passed", { cut });
       await telemetry?.close();
@@ -115,14 +117,14 @@ export async function startProxy(
   };
 }
 
-function recordLogin(note: LoginEvent, balancer: Pick<Balancer, "record">, log: Log): void {
-  balancer.record({ kind: "login", pool: null, upstream: null, from: "", ...note });
-  const { to, by, detail, reason } = note;
+function recordLogin(event: LoginEvent, balancer: Pick<Balancer, "record">, log: Log): void {
+  balancer.record({ kind: "login", pool: null, upstream: null, from: "", ...event });
+  const { to, by, detail, reason } = event;
   if (to === "refused") log.warn("login refused", { reason, detail });
   else log.info(`login ${to}`, { by, detail });
 }
 
-/** A folder that cannot be watched must not keep the balancer from serving: SIGHUP reloads all the same. */
+/** A folder that cannot be watched must not stop the balancer: SIGHUP still reloads. */
 function watchFor(path: string, onChange: () => void, log: Log): () => void {
   try {
     return watchFile(path, onChange);
@@ -132,34 +134,34 @@ function watchFor(path: string, onChange: () => void, log: Log): () => void {
   }
 }
 
-/** A state file that cannot be used must not keep the balancer from serving: then modes live until the process ends. */
+/** An unusable state file must not stop the balancer: runtime changes then last until the process ends. */
 function storeFor(file: string, log: Log): MonitoredStore {
   try {
     return new MonitoredStore(openSqlite(file), systemWallClock);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    log.error("modes will not survive a restart", { why });
+    log.error("state file unavailable; runtime changes will be lost on restart", { why });
     return new MonitoredStore(openSqlite(":memory:"), systemWallClock, why);
   }
 }
 
-/** Whoever was logged in when the last process ended. At worst people log in again. */
-function sessionsIn(store: MonitoredStore, log: Log): ReturnType<MonitoredStore["takeSessions"]> {
+/** Sessions of the previous process. If they cannot be read, people log in again. */
+function restoreSessions(store: MonitoredStore, log: Log): ReturnType<MonitoredStore["takeSessions"]> {
   try {
     return store.takeSessions();
   } catch (error) {
-    log.warn("logins of before have ended", { why: String(error) });
+    log.warn("previous sessions could not be restored", { why: String(error) });
     return [];
   }
 }
 
-/** Nor must a history that cannot be kept: then the charts begin anew with the process. */
+/** An unusable history file must not stop the balancer either: charts then start with the process. */
 function historyFor(stateFile: string, log: Log): HistoryStore {
   try {
     return openHistory(historyFileOf(stateFile), systemWallClock);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    log.error("history will not survive a restart", { why });
+    log.error("history file unavailable; history will be lost on restart", { why });
     return openHistory(":memory:", systemWallClock);
   }
 }

@@ -1,65 +1,65 @@
-/** Runs the commands that talk to a running balancer, and says how the process is to end. */
+/** Runs a verb against a running balancer and returns the exit code of the process. */
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
-import type { BalancerEvent } from "../state/event.ts";
 import { asArray, asRecord } from "../lib/json.ts";
-import { adminCalls, type AdminCall, type Failed } from "./admin-call.ts";
-import { runCommand, warningsBefore } from "./orders.ts";
+import type { BalancerEvent } from "../state/event.ts";
+import { type AdminCall, adminCalls, type Failed } from "./admin-call.ts";
 import { eventLine, followEvents } from "./events.ts";
 import { explain } from "./explain.ts";
+import { runCommand, warningsBefore } from "./orders.ts";
 import { showStatus } from "./status.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 
-export interface VerbTools {
+export interface VerbContext {
   readonly target: AdminTarget;
-  /** Who the record says it was. */
+  /** Actor in the event log. */
   readonly actor: string;
   readonly terminal: Terminal;
 }
 
-/** Never rejects for anything that the balancer or the network does. */
-export async function runVerb(verb: Verb, tools: VerbTools): Promise<ExitCode> {
-  const end = await run(verb, tools, adminCalls(tools.target, tools.actor));
-  if (typeof end === "number") return end;
-  tools.terminal.warn(end.text);
-  return end.exitCode;
+/** Never rejects because of the balancer or the network. */
+export async function runVerb(verb: Verb, context: VerbContext): Promise<ExitCode> {
+  const result = await run(verb, context, adminCalls(context.target, context.actor));
+  if (typeof result === "number") return result;
+  context.terminal.warn(result.text);
+  return result.exitCode;
 }
 
-async function run(verb: Verb, tools: VerbTools, call: AdminCall): Promise<ExitCode | Failed> {
-  const { target, terminal } = tools;
+async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<ExitCode | Failed> {
+  const { target, terminal } = context;
   switch (verb.verb) {
     case "status":
-      return showStatus(verb, { ask: target, call, terminal });
+      return showStatus(verb, { target, call, terminal });
     case "events":
-      return showEvents(verb, tools, call);
+      return showEvents(verb, context, call);
     case "explain":
       return explain(verb, call, terminal);
     default: {
-      for (const danger of await warningsBefore(verb, call)) terminal.warn(plainText(danger));
-      const done = await runCommand(verb, call);
-      if (done.kind === "failed") return done;
-      terminal.write(`${done.text}\n`);
-      return done.exitCode;
+      for (const warning of await warningsBefore(verb, call)) terminal.warn(plainText(warning));
+      const result = await runCommand(verb, call);
+      if (result.kind === "failed") return result;
+      terminal.write(`${result.text}\n`);
+      return result.exitCode;
     }
   }
 }
 
 async function showEvents(
   { isFollowed, upstream, limit, asJson }: Extract<Verb, { verb: "events" }>,
-  { target, actor, terminal }: VerbTools,
+  { target, actor, terminal }: VerbContext,
   call: AdminCall,
 ): Promise<ExitCode | Failed> {
-  const of = upstream === undefined ? "" : `&upstream=${encodeURIComponent(upstream)}`;
+  const filter = upstream === undefined ? "" : `&upstream=${encodeURIComponent(upstream)}`;
   const show = (event: BalancerEvent) =>
     terminal.write(`${asJson ? JSON.stringify(event) : eventLine(event)}\n`);
-  // One more than is shown, so that even with none there is a number to go on from.
-  const response = await call({ path: `/api/events?limit=${limit + 1}${of}` });
+  // One more than shown, so that even with a limit of 0 there is a sequence number to continue from.
+  const response = await call({ path: `/api/events?limit=${limit + 1}${filter}` });
   if (response.kind === "failed") return response;
   const events = asArray(asRecord(response.value)["events"]) as readonly BalancerEvent[];
   if (limit > 0) for (const event of events.slice(-limit)) show(event);
   if (!isFollowed) return 0;
-  const onLoss = () => terminal.warn("The stream of events has ended; trying again.");
+  const onDisconnect = () => terminal.warn("The event stream was disconnected; reconnecting.");
   const after = events.at(-1)?.seq ?? 0;
-  return followEvents({ target, actor, upstream, after, onEvent: show, onDisconnect: onLoss });
+  return followEvents({ target, actor, upstream, after, onEvent: show, onDisconnect });
 }

@@ -1,4 +1,4 @@
-/** What every command that stays gives back, and how a listener that cannot be had becomes an operator's sentence. */
+/** The interface of a long-running command, its usage errors, and the commands `backend` and `dashboard`. */
 
 import type { BackendConfig, Config, DashboardConfig } from "../config/config.ts";
 import type { Setting } from "../config/effective.ts";
@@ -11,27 +11,27 @@ import type { Runtime } from "../runtime/runtime.ts";
 
 /** A command that runs until it is stopped. */
 export interface RunningCommand {
-  /** Finishes what is under way; resolves when everything has stopped. */
+  /** Lets in-flight requests finish; resolves when everything has stopped. */
   stop(): Promise<void>;
-  /** Takes the configuration anew; missing where there is none. Never rejects: what is wrong is logged. */
+  /** Reloads the configuration; undefined for a command without one. Never rejects: problems are logged. */
   reload?(by: string): Promise<void>;
-  /** Cuts everything, synchronously, right before the process exits. */
+  /** Aborts everything, synchronously, right before the process exits. */
   close(): void;
 }
 
-/** What a command works with. */
+/** Dependencies of a long-running command. */
 export interface CommandContext {
   readonly runtime: Runtime;
   readonly log: Log;
-  /** For a balancer: reads its configuration anew. */
+  /** Re-reads the configuration of a balancer. */
   readonly loadConfig: ConfigLoader;
-  /** A configuration as a list, with the sources of its values as they were last read. */
+  /** Lists the values of a configuration, with their sources at the last read. */
   readonly settings: (config: Config) => readonly Setting[];
-  /** A line for the person who started the command, on standard output. */
-  readonly say: (line: string) => void;
+  /** Prints a line to standard output. */
+  readonly print: (line: string) => void;
 }
 
-/** An operator's mistake that shows only when the command runs: printed without a stack trace, exit 2. */
+/** A mistake of the operator that appears only at run time. Printed without a stack trace; exit code 2. */
 export class UsageError extends Error {
   constructor(problem: Problem) {
     super(problemSentence(problem));
@@ -39,20 +39,20 @@ export class UsageError extends Error {
 }
 
 const listenErrors: Readonly<Record<string, string>> = {
-  EADDRINUSE: "another process listens there already",
-  EACCES: "this user may not listen there",
-  EADDRNOTAVAIL: "this machine has no such address",
-  ENOTFOUND: "this name has no address",
+  EADDRINUSE: "the address is already in use",
+  EACCES: "permission denied",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  ENOTFOUND: "the host name has no address",
 };
 
 export interface ListenAddress {
-  /** The flag that decides it: "--port". */
+  /** The flag that sets the port: "--port". */
   readonly flag: string;
   readonly hostname: string;
   readonly port: number;
 }
 
-/** Waits for a listener; a port that cannot be had is a {@link UsageError} that names the flag and the address. */
+/** Waits for a listener to start. Turns a known listen error into a {@link UsageError} with the flag and the address. */
 export async function listening<T>(
   { flag, hostname, port }: ListenAddress,
   starting: Promise<T>,
@@ -67,28 +67,30 @@ export async function listening<T>(
   }
 }
 
-// `evenkeel backend` and `evenkeel dashboard`: the two servers beside the balancer, of which a process loads what it serves.
-
+/** `evenkeel backend`. Loads only what it serves. */
 export async function startBackendCommand(
   config: BackendConfig,
-  { runtime, say }: CommandContext,
+  { runtime, print }: CommandContext,
 ): Promise<RunningCommand> {
   const { startBackend } = await import("../backend/backend.ts");
   const bug = (error: unknown) => bugs.report(logOf("backend"), error);
   const backend = await listening({ flag: "--port", ...config }, startBackend(config, runtime, { bug }));
-  say(`backend    http://${config.hostname}:${backend.port}   ${config.name}`);
+  print(`backend    http://${config.hostname}:${backend.port}   ${config.name}`);
   return { stop: () => backend.stop(), close: () => backend.close() };
 }
 
-/** @param flag the one that decides the dashboard's port in this command */
+/**
+ * `evenkeel dashboard`, and the dashboard of `evenkeel up`. Loads only what it serves.
+ * @param flag the flag that sets the dashboard's port in this command
+ */
 export async function startDashboardCommand(
   config: DashboardConfig,
-  { runtime, say }: CommandContext,
+  { runtime, print }: CommandContext,
   flag = "--port",
 ): Promise<RunningCommand & Pick<Dashboard, "port">> {
   const { startDashboard } = await import("../dashboard/dashboard.ts");
   const bug = (error: unknown) => bugs.report(logOf("dashboard"), error);
   const dashboard = await listening({ flag, ...config }, startDashboard({ ...config, bug }, runtime));
-  say(`dashboard  http://${config.hostname}:${dashboard.port}`);
+  print(`dashboard  http://${config.hostname}:${dashboard.port}`);
   return { port: dashboard.port, stop: () => dashboard.stop(), close: () => dashboard.close() };
 }

@@ -1,31 +1,31 @@
-/** Starts what runs until it is stopped, each command with no more of the program than it needs: loading takes longest. */
+/** Starts the long-running commands. Each one loads only the modules that it needs, because loading dominates start time. */
 
 import { engines, runtime } from "#runtime";
 
-import type { RunningCommand, CommandContext } from "./running.ts";
-import { type ServerCommand, configReloaders, type OriginalArguments } from "./config-reader.ts";
+import { configReloaders, type OriginalArguments, type ServerCommand } from "./config-reader.ts";
+import type { CommandContext, RunningCommand } from "./running.ts";
 
 export async function start(
   command: ServerCommand,
-  { written, ...given }: Pick<CommandContext, "log" | "say"> & { readonly written: OriginalArguments },
+  { original, ...given }: Pick<CommandContext, "log" | "print"> & { readonly original: OriginalArguments },
 ): Promise<RunningCommand> {
-  const tools = { ...given, ...configReloaders(command, written), runtime };
+  const context = { ...given, ...configReloaders(command, original), runtime };
   switch (command.kind) {
     case "up": {
       const { startUp } = await import("./up.ts");
-      return startUp(command, engines[command.config.engine], tools);
+      return startUp(command, engines[command.config.engine], context);
     }
     case "proxy": {
       const { startProxy } = await import("./proxy.ts");
-      return startProxy(command, engines[command.config.engine], tools);
+      return startProxy(command, engines[command.config.engine], context);
     }
     case "backend": {
       const { startBackendCommand } = await import("./running.ts");
-      return startBackendCommand(command.backend, tools);
+      return startBackendCommand(command.backend, context);
     }
     case "dashboard": {
       const { startDashboardCommand } = await import("./running.ts");
-      return startDashboardCommand(command.dashboard, tools);
+      return startDashboardCommand(command.dashboard, context);
     }
   }
 }

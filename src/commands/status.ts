@@ -1,16 +1,7 @@
-/** `evenkeel status`: how everything is, once or again every second. */
+/** `evenkeel status`: the overall status with all pools and upstreams, once or every second. */
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
-import type { AdminCall, Failed } from "./admin-call.ts";
-import {
-  type Cell,
-  type ColumnsOptions,
-  type ExitCode,
-  plainText,
-  renderColumns,
-  type Terminal,
-} from "./terminal.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { certificateText, refusedText, restartText, sheddingText, unsavedText } from "../wording/alerts.ts";
@@ -31,89 +22,100 @@ import {
 } from "../wording/format.ts";
 import { isEjected, reasonSentence } from "../wording/reasons.ts";
 import { type DashboardState, nextDashboardState, overallStatus } from "../wording/verdict.ts";
+import type { AdminCall, Failed } from "./admin-call.ts";
+import {
+  type Cell,
+  type ColumnsOptions,
+  type ExitCode,
+  plainText,
+  renderColumns,
+  type Terminal,
+} from "./terminal.ts";
 
 const refreshMs = 1_000;
 
-/** With `--watch` it does not end by itself: it goes on through restarts of the balancer, and says so. */
+/** With `--watch` it runs until it is interrupted, also while the balancer is unreachable. */
 export async function showStatus(
   { isWatched, asJson }: Extract<Verb, { verb: "status" }>,
   {
-    ask: target,
+    target,
     call,
     terminal,
-  }: { readonly ask: AdminTarget; readonly call: AdminCall; readonly terminal: Terminal },
+  }: { readonly target: AdminTarget; readonly call: AdminCall; readonly terminal: Terminal },
 ): Promise<ExitCode | Failed> {
-  let picture: DashboardState | undefined;
+  let state: DashboardState | undefined;
   for (;;) {
     const response = await call({ path: "/api/snapshot" });
-    if (response.kind === "failed" && !picture) return response;
+    if (response.kind === "failed" && !state) return response;
     if (response.kind === "failed" && response.exitCode !== 3) return response;
-    picture = renderStatus(
-      picture,
-      target,
-      response.kind === "failed" ? response : (response.value as Snapshot),
-    );
-    const { snapshot, outage } = picture;
+    state = stateAfter(state, target, response.kind === "failed" ? response : (response.value as Snapshot));
+    const { snapshot, outage } = state;
     if (asJson) {
       if (!outage) terminal.write(`${JSON.stringify(snapshot)}\n`);
-    } else show(picture, terminal, isWatched);
+    } else show(state, terminal, isWatched);
     if (!isWatched) return snapshot && serves(snapshot) ? 0 : 1;
     await sleep(refreshMs);
   }
 }
 
-function renderStatus(
+function stateAfter(
   previous: DashboardState | undefined,
   target: AdminTarget,
   response: Snapshot | Failed,
 ): DashboardState {
   const at = systemWallClock();
-  // The command line asks nobody but the admin side: the door is taken to be as the snapshot says.
+  // The command calls only the admin API, so the client listener counts as reachable.
   const frontDoor = { url: "", reachable: true, status: null, detail: "", latencyMs: 0, checkedAt: at };
   const reading =
     "exitCode" in response
-      ? { error: { reason: "unreachable", message: "no answer" } as const }
+      ? { error: { reason: "unreachable", message: "no response" } as const }
       : { snapshot: response };
   return nextDashboardState(previous, { at, adminUrl: target.adminUrl, frontDoor, reading, trends: [] });
 }
 
-/** In place, without a flicker: each line is written over the one before, and what is left is cleared. */
-function show(picture: DashboardState, terminal: Terminal, isWatched: boolean): void {
+/** Refreshes in place without flicker: writes each line over the previous one, then clears the rest. */
+function show(state: DashboardState, terminal: Terminal, isWatched: boolean): void {
   const size = isWatched || terminal.isInteractive ? terminal.size() : undefined;
-  const lines = statusLines(picture, { hasColour: terminal.hasColour, width: size?.columns });
+  const lines = statusLines(state, { hasColour: terminal.hasColour, width: size?.columns });
   if (!isWatched || !terminal.isInteractive) {
     terminal.write(`${lines.join("\n")}\n${isWatched ? "\n" : ""}`);
     return;
   }
-  const most = Math.max(2, (size?.rows ?? 24) - 1);
+  const maxLines = Math.max(2, (size?.rows ?? 24) - 1);
   const fitting =
-    lines.length > most ? [...lines.slice(0, most - 1), `… ${lines.length - most + 1} more lines`] : lines;
+    lines.length > maxLines
+      ? [...lines.slice(0, maxLines - 1), `… ${lines.length - maxLines + 1} more lines`]
+      : lines;
   terminal.write(`\x1b[H${fitting.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
 }
 
-// A snapshot for a terminal: the verdict, then every pool with a line for each upstream.
+/** Colours and width of the output. */
+type StatusLayout = Omit<ColumnsOptions, "right">;
 
-type StatusPage = Omit<ColumnsOptions, "right">;
-
-/** @param picture with a snapshot, or with an outage and what is left of one */
-export function statusLines(picture: DashboardState, look: StatusPage): readonly string[] {
-  const { tone, headline, reasons } = overallStatus(picture);
+/**
+ * Renders the overall status, alerts, and every pool with one line per upstream.
+ * @param state with a snapshot, or with an outage and possibly the last snapshot
+ */
+export function statusLines(state: DashboardState, layout: StatusLayout): readonly string[] {
+  const { tone, headline, reasons } = overallStatus(state);
   const toneOf = { good: "green", warn: "yellow", bad: "red" } as const;
-  const [verdict = ""] = renderColumns([[{ text: headline, tone: toneOf[tone] }]], { ...look, right: [] });
-  const told = reasons.map((reason) => `  ${plainText(reasonSentence(reason))}`.slice(0, look.width));
-  const { snapshot } = picture;
-  if (!snapshot) return [verdict, ...told];
+  const [verdict = ""] = renderColumns([[{ text: headline, tone: toneOf[tone] }]], { ...layout, right: [] });
+  const reasonLines = reasons.map((reason) =>
+    `  ${plainText(reasonSentence(reason))}`.slice(0, layout.width),
+  );
+  const { snapshot } = state;
+  if (!snapshot) return [verdict, ...reasonLines];
   return [
     verdict,
-    ...told,
-    ...alertLines(snapshot).map((line) => plainText(line).slice(0, look.width)),
+    ...reasonLines,
+    ...alertLines(snapshot).map((line) => plainText(line).slice(0, layout.width)),
     "",
-    ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, look), ""]),
-    footOf(snapshot).slice(0, look.width),
+    ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, layout), ""]),
+    footOf(snapshot).slice(0, layout.width),
   ];
 }
 
-/** Whether clients are served: it listens, and in every pool somebody is fit. */
+/** Whether the balancer listens and every pool has an available upstream. */
 export function serves({ phase, pools }: Snapshot): boolean {
   return phase === "ready" && pools.every(({ upstreams }) => upstreams.some(({ fit }) => fit));
 }
@@ -124,7 +126,7 @@ const heads = [
 ];
 const numbers = [2, 3, 4, 5, 6, 7, 8];
 
-function poolLines(pool: PoolSnapshot, { at }: Snapshot, look: StatusPage): readonly string[] {
+function poolLines(pool: PoolSnapshot, { at }: Snapshot, layout: StatusLayout): readonly string[] {
   const { traffic } = pool;
   const hedged = pool.hedges.won + pool.hedges.lost;
   const facts = [
@@ -136,14 +138,17 @@ function poolLines(pool: PoolSnapshot, { at }: Snapshot, look: StatusPage): read
     `p99 ${formatMs(traffic.p99Ms)}`,
     `${formatCount(pool.queued)} queued`,
     ...(hedged > 0 ? [`${formatCount(hedged)} hedges, ${formatCount(pool.hedges.won)} won`] : []),
-    ...(pool.panic ? ["PANIC: everybody serves"] : []),
+    ...(pool.panic ? ["PANIC: all upstreams serve"] : []),
   ];
-  const head = renderColumns([[{ text: pool.name, tone: "bold" }, facts.join(", ")]], { ...look, right: [] });
+  const head = renderColumns([[{ text: pool.name, tone: "bold" }, facts.join(", ")]], {
+    ...layout,
+    right: [],
+  });
   const rows = [
     heads.map((text): Cell => ({ text, tone: "dim" })),
     ...pool.upstreams.map((upstream) => rowOf(upstream, at)),
   ];
-  return [...head, ...renderColumns(rows, { ...look, right: numbers })];
+  return [...head, ...renderColumns(rows, { ...layout, right: numbers })];
 }
 
 const tones: Readonly<Record<string, Cell["tone"]>> = {
@@ -168,33 +173,34 @@ function rowOf(upstream: UpstreamSnapshot, now: number): readonly (string | Cell
   ];
 }
 
-/** What an operator would ask about it next; empty if there is nothing to say. */
+/** Why an upstream has its status: fault, drain, last failure, slow start, overrides. Empty if there is no reason to show. */
 export function statusReason(upstream: UpstreamSnapshot, now: number): string {
   const { status, backup, slowStart, weight, effectiveWeight, modeSet, weightSet, added } = upstream;
   const { outlier, lastProbe, drain } = upstream;
-  const whys: string[] = [];
+  const notes: string[] = [];
   const fault = faultProgress(upstream);
-  if (fault) whys.push(`rehearsal by ${fault.by}: ${describeInjectedFault(fault)}, ${leftOf(fault, now)}`);
+  if (fault)
+    notes.push(`fault injection by ${fault.by}: ${describeInjectedFault(fault)}, ${leftOf(fault, now)}`);
   if (drain && !drain.drained) {
     const until = drain.deadline === null ? "" : `, ${formatSpan(drain.deadline - now)} left`;
-    whys.push(`${drain.leaving ? "leaving" : "emptying"}: ${drain.inFlight} in flight${until}`);
-  } else if (drain) whys.push("empty");
-  if (modeSet && status === upstream.mode) whys.push(changeNote(modeSet, now));
+    notes.push(`${drain.leaving ? "draining for removal" : "draining"}: ${drain.inFlight} in flight${until}`);
+  } else if (drain) notes.push("drained");
+  if (modeSet && status === upstream.mode) notes.push(changeNote(modeSet, now));
   if (status === "failing" && lastProbe) {
-    whys.push(`${lastProbe.detail} ${formatAgo(now - lastProbe.at)}`);
+    notes.push(`${lastProbe.detail} ${formatAgo(now - lastProbe.at)}`);
   }
   if (isEjected(upstream)) {
     const until = outlier.until === null ? "" : `, back in ${formatSpan(outlier.until - now)}`;
-    whys.push(`${outlier.cause ?? outlier.reason ?? "failed requests"}${until}`);
+    notes.push(`${outlier.cause ?? outlier.reason ?? "failed requests"}${until}`);
   }
   if (slowStart !== null) {
     const counts = `counts as weight ${formatRate(effectiveWeight)} of ${weight}`;
-    whys.push(`slow start ${formatShare(slowStart)}, ${counts}`);
+    notes.push(`slow start ${formatShare(slowStart)}, ${counts}`);
   }
-  if (backup) whys.push("backup");
-  if (weightSet) whys.push(`weight ${changeNote(weightSet, now)}`);
-  if (added) whys.push(`added ${changeNote(added, now)}`);
-  return whys.join("; ");
+  if (backup) notes.push("backup");
+  if (weightSet) notes.push(`weight ${changeNote(weightSet, now)}`);
+  if (added) notes.push(`added ${changeNote(added, now)}`);
+  return notes.join("; ");
 }
 
 function changeNote({ by, at, why }: { by: string; at: number; why: string }, now: number): string {
@@ -208,8 +214,7 @@ function footOf({ version, runtime, engine, listen, phase, startedAt, at, inFlig
   );
 }
 
-// What `status` says before the pools because it concerns the whole balancer: the dashboard's alerts, a line each.
-
+/** The alerts about the balancer itself, as on the dashboard: one line each, with details on the next. */
 export function alertLines({
   at,
   memory,
@@ -222,8 +227,8 @@ export function alertLines({
     ...(memory.shedding ? sentencesOf(sheddingText(memory)) : []),
     ...(notKept ? sentencesOf(unsavedText(notKept)) : []),
     ...certificates.flatMap((certificate) => {
-      const [what, deed] = certificateText(certificate, needsRestart, at) ?? [];
-      return what === undefined ? [] : [what, `  ${deed}`];
+      const [what, remedy] = certificateText(certificate, needsRestart, at) ?? [];
+      return what === undefined ? [] : [what, `  ${remedy}`];
     }),
     ...(refused ? refusedLines(refused) : []),
     ...(needsRestart.length > 0
@@ -232,16 +237,16 @@ export function alertLines({
   ];
 }
 
-/** What happens on one line and the rest on another: a terminal cuts what is too long for it. */
-function sentencesOf(words: string): readonly string[] {
-  const end = words.indexOf(". ") + 1;
-  return end > 0 ? [words.slice(0, end), `  ${words.slice(end + 1)}`] : [words];
+/** Puts the first sentence on one line and the rest on another, because a terminal cuts long lines. */
+function sentencesOf(text: string): readonly string[] {
+  const end = text.indexOf(". ") + 1;
+  return end > 0 ? [text.slice(0, end), `  ${text.slice(end + 1)}`] : [text];
 }
 
 function refusedLines(refused: NonNullable<Snapshot["configuration"]["refused"]>): readonly string[] {
   const [what, outcome] = refusedText(refused);
   const [first, ...others] = refused.problems;
-  const more = others.length > 0 ? ` (and ${others.length} more: evenkeel check)` : "";
+  const more = others.length > 0 ? ` (${others.length} more; run evenkeel check)` : "";
   return [
     `${what} ${formatTime(refused.at)} ${outcome}`,
     ...(first === undefined ? [] : [`  ${first}${more}`]),

@@ -1,28 +1,26 @@
-/** Where a command's words go, and what it may do there: the process gives it, so that no command touches the process. */
+/** Terminal output of commands: streams, columns and safe text. `main.ts` provides it, so that no command uses `process`. */
 
 import { styleText } from "node:util";
 
 export interface Terminal {
-  /** To standard output. */
+  /** Writes to standard output. */
   write(text: string): void;
-  /** To standard error, a line. */
+  /** Writes a line to standard error. */
   warn(line: string): void;
-  /** Somebody looks: colours and refreshing in place make sense. */
+  /** Standard output is a terminal, so the output may be refreshed in place. */
   readonly isInteractive: boolean;
   readonly hasColour: boolean;
-  /** How large it is now; undefined where there is no end to it. */
+  /** Current size; undefined if the output has no width, such as a file. */
   size(): { readonly columns: number; readonly rows: number } | undefined;
 }
 
-/** How a process that asked something ends: done, not reached, misuse or refused, nobody answers. */
+/** 0 success, 1 target state not reached, 2 usage error or refused, 3 balancer unreachable. */
 export type ExitCode = 0 | 1 | 2 | 3;
 
-/** One line that cannot move the cursor, ring the bell or pretend to be another one: whatever it came from. */
+/** Replaces control characters and line breaks, so that untrusted text can neither control the terminal nor add lines. */
 export function plainText(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ");
 }
-
-// Rows as columns of a terminal: ten lines, for which a library would be more to look after than to write.
 
 export interface Cell {
   readonly text: string;
@@ -30,16 +28,16 @@ export interface Cell {
 }
 
 export interface ColumnsOptions {
-  /** Numbers of the columns that are numbers, from 0. */
+  /** Indexes of the right-aligned columns. */
   readonly right: readonly number[];
   readonly hasColour: boolean;
-  /** No line is longer. */
+  /** Maximum length of a line. */
   readonly width?: number | undefined;
 }
 
 const gap = "  ";
 
-/** The last column is as long as it is, and cut where the terminal ends. */
+/** Renders rows as aligned columns. The last column is not padded, and cut off at the width. */
 export function renderColumns(
   rows: readonly (readonly (string | Cell)[])[],
   { right, hasColour, width = Infinity }: ColumnsOptions,
@@ -57,8 +55,8 @@ export function renderColumns(
       const text = texts[index]?.[column] ?? "";
       const space = " ".repeat((widths[column] ?? 0) - text.length);
       const isEnd = column === last;
-      const whole = right.includes(column) ? space + text : isEnd ? text : text + space;
-      const shown = whole.slice(0, left);
+      const aligned = right.includes(column) ? space + text : isEnd ? text : text + space;
+      const shown = aligned.slice(0, left);
       left -= shown.length + gap.length;
       return tone && hasColour ? styleText(tone, shown, { validateStream: false }) : shown;
     });

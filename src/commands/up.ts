@@ -1,20 +1,21 @@
-/** `evenkeel up`: everything on one machine, to look at and to try things out. */
+/** `evenkeel up`: balancer, dashboard and demo servers on one machine. */
 
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+
 import type { Command } from "../cli/parse.ts";
 import { backendArguments } from "../cli/side-commands.ts";
-import { startProxy } from "./proxy.ts";
-import { type CommandContext, type RunningCommand, startDashboardCommand, UsageError } from "./running.ts";
 import type { BackendConfig } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
+import { startProxy } from "./proxy.ts";
+import { type CommandContext, type RunningCommand, startDashboardCommand, UsageError } from "./running.ts";
 
 type Up = Extract<Command, { kind: "up" }>;
 
-/** Resolves when everything serves; whatever could not start has ended the rest. */
+/** Resolves when everything serves. If one part cannot start, the others are closed. */
 export async function startUp(
   { config, configFile, dashboard, backends }: Up,
   engine: Engine,
-  tools: CommandContext,
+  context: CommandContext,
 ): Promise<RunningCommand> {
   const started: RunningCommand[] = [];
   let reload: RunningCommand["reload"];
@@ -22,10 +23,10 @@ export async function startUp(
     for (const running of started.toReversed()) running.close();
   };
   try {
-    const demo = await startDemo(backends, tools);
+    const demo = await startDemo(backends, context);
     const endDemo = () => Promise.all(demo.map((server) => server.end()));
     started.push({ stop: async () => void (await endDemo()), close: () => void endDemo() });
-    const proxy = await startProxy({ config, configFile }, engine, tools);
+    const proxy = await startProxy({ config, configFile }, engine, context);
     started.push(proxy);
     reload = proxy.reload;
     const address = {
@@ -34,19 +35,19 @@ export async function startUp(
       adminUrl: `http://${reachable(config.admin.hostname)}:${proxy.adminPort}`,
       ...(config.admin.token === undefined ? {} : { adminToken: config.admin.token }),
     };
-    const page = await startDashboardCommand(address, tools, "--dashboard-port");
+    const page = await startDashboardCommand(address, context, "--dashboard-port");
     started.push(page);
     printNextSteps(
       demo,
       { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname)}:${page.port}` },
-      tools,
+      context,
     );
   } catch (error) {
     closeAll();
     throw error;
   }
   return {
-    // The dashboard goes with the balancer it shows; the demo servers go last, since answers still come from them.
+    // The demo servers stop last, because in-flight requests still need their responses.
     async stop() {
       for (const running of started.toReversed()) await running.stop();
     },
@@ -55,7 +56,7 @@ export async function startUp(
   };
 }
 
-/** A wildcard address is no address to connect to. */
+/** Replaces a wildcard address, which is no address to connect to. */
 function reachable(hostname: string): string {
   if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
   return hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -64,50 +65,49 @@ function reachable(hostname: string): string {
 function printNextSteps(
   demo: readonly DemoServer[],
   urls: { readonly proxy: string; readonly dashboard: string },
-  { runtime, say }: CommandContext,
+  { runtime, print }: CommandContext,
 ): void {
-  const tries: [command: string, what: string][] = [
-    [`curl ${urls.proxy}/hello`, "each answer names its server"],
+  const suggestions: [command: string, effect: string][] = [
+    [`curl ${urls.proxy}/hello`, "each response names its server"],
   ];
   for (const { config, pid } of demo)
-    say(`upstream   http://localhost:${config.port}   ${config.name}, pid ${pid}`);
+    print(`upstream   http://localhost:${config.port}   ${config.name}, pid ${pid}`);
   const [first] = demo;
   if (first) {
     const { name, port } = first.config;
-    tries.push([`kill ${first.pid}`, "stop one, and watch the dashboard: no client notices"]);
+    suggestions.push([`kill ${first.pid}`, "stop a server and watch the dashboard: no request fails"]);
     const backend = runtime.selfCommand.length === 1 ? "evenkeel backend" : "npm run backend --";
-    tries.push([`${backend} --port ${port} --name ${name}`, "bring it back"]);
+    suggestions.push([`${backend} --port ${port} --name ${name}`, "start it again"]);
   }
-  const width = Math.max(...tries.map(([command]) => command.length)) + 3;
-  say(`\nOpen ${urls.dashboard} and try:`);
-  for (const [command, what] of tries) say(`  ${command.padEnd(width)}${what}`);
-  say("Ctrl-C stops everything.");
+  const width = Math.max(...suggestions.map(([command]) => command.length)) + 3;
+  print(`\nOpen ${urls.dashboard} and try:`);
+  for (const [command, effect] of suggestions) print(`  ${command.padEnd(width)}${effect}`);
+  print("Ctrl-C stops everything.");
 }
 
-// The demo servers of `evenkeel up`: child processes, so that one can be killed for real.
-
+/** A demo server in a child process, so that it can be killed. */
 export interface DemoServer {
   readonly config: BackendConfig;
   readonly pid: number;
-  /** Ends it at once; whoever still waits for it is cut. Resolves when the process is gone. */
+  /** Kills the process, which aborts its requests. Resolves when the process has exited. */
   end(): Promise<void>;
 }
 
-/** Resolves when all listen. Rejects with a Misuse, and ends the others, if one cannot. */
+/** Resolves when all demo servers listen. If one cannot, kills the others and rejects with a {@link UsageError}. */
 export async function startDemo(
   configs: readonly BackendConfig[],
-  tools: CommandContext,
+  context: CommandContext,
 ): Promise<readonly DemoServer[]> {
-  const servers = configs.map((config) => start(config, tools));
+  const servers = configs.map((config) => start(config, context));
   try {
-    await Promise.all(servers.map(({ config, child }) => listens(config, child)));
+    await Promise.all(servers.map(({ config, child }) => untilListening(config, child)));
   } catch (error) {
     await Promise.all(servers.map((server) => server.end()));
     throw error;
   }
   for (const { config, child, isEnding } of servers) {
     child.once("exit", (code, signal) => {
-      if (!isEnding()) tools.say(`${config.name} is gone (${signal ?? `exit ${code}`})`);
+      if (!isEnding()) context.print(`${config.name} exited (${signal ?? `exit code ${code}`})`);
     });
   }
   return servers;
@@ -118,12 +118,12 @@ interface Started extends DemoServer {
   isEnding(): boolean;
 }
 
-/** The channel tells the child when its parent is gone, however that ended: it then exits and is nobody's orphan. */
+/** The IPC channel closes when this process ends, even after a SIGKILL: the child then exits too. */
 function start(config: BackendConfig, { runtime }: CommandContext): Started {
   const [program = "", ...rest] = runtime.selfCommand;
   const stdio: StdioOptions = ["ignore", "ignore", "pipe", "ipc"];
   const child = spawn(program, [...rest, ...backendArguments(config)], { stdio });
-  const gone = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
   let isEnding = false;
   return {
     config,
@@ -133,20 +133,20 @@ function start(config: BackendConfig, { runtime }: CommandContext): Started {
     end() {
       isEnding = true;
       child.kill("SIGKILL");
-      return gone;
+      return exited;
     },
   };
 }
 
-/** A server says through the channel that it listens; one that cannot says why on its standard error and exits. */
-function listens(config: BackendConfig, child: ChildProcess): Promise<void> {
+/** A demo server sends a message when it listens. If it cannot, it writes the reason to standard error and exits. */
+function untilListening(config: BackendConfig, child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     let errors = "";
     const fail = (why: string) =>
-      reject(new UsageError({ action: `start ${config.name}`, why, received: `port ${config.port}` }));
+      reject(new UsageError({ action: `start ${config.name} on port ${config.port}`, why }));
     child.stderr?.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-2_000)));
     child.once("message", () => resolve());
     child.once("error", ({ message }) => fail(message));
-    child.once("close", () => fail(errors.trim() || "it ended at once"));
+    child.once("close", () => fail(errors.trim() || "the process exited at once"));
   });
 }

@@ -1,4 +1,4 @@
-/** The processes behind `--workers`: how one is started, and how a port is found that all of them can listen on. */
+/** Starts the processes of `--workers`, and reserves a port that all of them can listen on. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
@@ -6,14 +6,14 @@ import { availableParallelism } from "node:os";
 
 import type { Config } from "../config/config.ts";
 import type { FromWorker } from "../dataplane/messages.ts";
-import type { Spawn } from "../dataplane/worker-supervisor.ts";
 import type { WorkerLauncher } from "../dataplane/worker-data-plane.ts";
+import type { Spawn } from "../dataplane/worker-supervisor.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
-/** More than this nobody can ask for either. */
+/** The same limit as in the configuration schema. */
 const maxWorkers = 64;
 
-/** Undefined where this process is to do everything itself. */
+/** Undefined if this process serves clients itself. */
 export function workerHost(
   { workers, accessLog }: Pick<Config, "workers" | "accessLog">,
   runtime: Runtime,
@@ -23,21 +23,21 @@ export function workerHost(
   return { count, spawn: spawnWith(runtime, accessLog?.to === "stdout"), claimPort };
 }
 
-/** The channel tells the child when its parent is gone, however that ended: it then exits and is nobody's orphan. */
+/** The IPC channel closes when this process ends, even after a SIGKILL: the worker then exits too. */
 function spawnWith(runtime: Runtime, writesOutput: boolean): Spawn {
   const { selfCommand, workerEnvironment } = runtime;
   const [program = "", ...rest] = selfCommand;
-  return (hear) => {
+  return (onMessage) => {
     const child = spawn(program, [...rest, "worker"], {
       env: workerEnvironment,
       stdio: ["ignore", writesOutput ? "inherit" : "ignore", "inherit", "ipc"],
     });
-    child.on("message", (message) => hear(message as FromWorker));
+    child.on("message", (message) => onMessage(message as FromWorker));
     return {
       pid: child.pid ?? 0,
-      exited: goneOf(child),
+      exited: exitStatusOf(child),
       send(message) {
-        // Whoever ends in this moment is missed soon enough.
+        // The exit event reports a worker that ends at this moment.
         if (child.connected) child.send(message, () => {});
       },
       kill: () => void child.kill("SIGKILL"),
@@ -45,14 +45,15 @@ function spawnWith(runtime: Runtime, writesOutput: boolean): Spawn {
   };
 }
 
-function goneOf(child: ChildProcess): Promise<string> {
+/** Resolves with the signal, "exit 1" or the error of the spawn. */
+function exitStatusOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => resolve(signal ?? `exit ${code}`));
     child.once("error", ({ message }) => resolve(message));
   });
 }
 
-/** Workers would share the port with a stranger who shares it too: only somebody who wants it alone finds out. */
+/** Workers share the port, also with a foreign process that shares it. Only an exclusive listen detects that process. */
 function claimPort(hostname: string, port: number): Promise<number> {
   const server = createServer();
   return new Promise((resolve, reject) => {

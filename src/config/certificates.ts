@@ -1,14 +1,15 @@
-/** Reads the certificates and keys that a configuration names, and says what is wrong with them, never what is in them. */
+/** Reads and checks the certificates and keys that a configuration names. Problems never contain their content. */
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-import { entriesOf, type ConfigSources, valueAt } from "./sources.ts";
-import { readReferencedFile, type ReadText } from "./yaml-file.ts";
-import type { Path, Problem } from "./problem.ts";
+
 import type { ListenerCertificate } from "../tls/expiry.ts";
 import type { Config } from "./config.ts";
+import type { Path, Problem } from "./problem.ts";
+import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
+import { readReferencedFile, type ReadText } from "./yaml-file.ts";
 
 export interface Certificates {
-  /** Texts of the files that could be read, by path. */
+  /** Texts of the files that are valid, by path. */
   readonly texts: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
 }
@@ -16,12 +17,12 @@ export interface Certificates {
 const certPath = ["listen", "tls", "cert"];
 const keyPath = ["listen", "tls", "key"];
 
-/** Works on anything: what is no path at all is refused elsewhere. */
+/** Reads every PEM file of an unchecked configuration. Values that are no paths are skipped; the schema rejects them. */
 export function readCertificates(sources: ConfigSources, read: ReadText): Certificates {
   const texts = new Map<string, string>();
   const problems: Problem[] = [];
-  /** The text there, if it is one of those that are wanted. */
-  const take = (path: Path, problem: (text: string) => string | undefined): string | undefined => {
+  /** The text of the file at this path, if it is valid. */
+  const readPem = (path: Path, problem: (text: string) => string | undefined): string | undefined => {
     const name = valueAt(sources.value, path);
     if (typeof name !== "string" || name.trim() === "") return undefined;
     const found = readReferencedFile(name, read);
@@ -31,31 +32,31 @@ export function readCertificates(sources: ConfigSources, read: ReadText): Certif
     texts.set(name, found.text);
     return found.text;
   };
-  const cert = take(certPath, certificatesProblem);
-  const key = take(keyPath, privateKeyProblem);
+  const cert = readPem(certPath, certificatesProblem);
+  const key = readPem(keyPath, privateKeyProblem);
   if (cert !== undefined && key !== undefined && !isPair(cert, key)) {
-    const why = `it is not the key of the certificate in ${sources.subjectOf(certPath)}`;
+    const why = `the key does not match the certificate in ${sources.subjectOf(certPath)}`;
     problems.push(sources.problemOf({ path: keyPath, why, value: valueAt(sources.value, keyPath) }));
   }
-  for (const path of caPathsIn(sources.value)) take(path, certificatesProblem);
-  return { texts, problems: [...halves(sources), ...problems] };
+  for (const path of caPathsIn(sources.value)) readPem(path, certificatesProblem);
+  return { texts, problems: [...incompletePairs(sources), ...problems] };
 }
 
-/** A certificate without its key, or a key without its certificate. */
-function halves(sources: ConfigSources): readonly Problem[] {
+/** Reports a certificate without a key, or a key without a certificate. */
+function incompletePairs(sources: ConfigSources): readonly Problem[] {
   const tls = valueAt(sources.value, ["listen", "tls"]);
   if (typeof tls !== "object" || tls === null) return [];
   const [cert, key] = [valueAt(sources.value, certPath), valueAt(sources.value, keyPath)];
   if (cert !== undefined && key !== undefined) return [];
   if (cert === undefined && key === undefined) {
-    return [sources.problemOf({ path: ["listen", "tls"], why: "it needs cert and key", value: tls })];
+    return [sources.problemOf({ path: ["listen", "tls"], why: "cert and key are required", value: tls })];
   }
   const [path, value] = cert === undefined ? [keyPath, key] : [certPath, cert];
-  const missing =
+  const why =
     cert === undefined
-      ? "a certificate (--tls-cert, or listen.tls.cert"
-      : "a key (--tls-key, or listen.tls.key";
-  return [sources.problemOf({ path, why: `it needs ${missing} in the file) beside it`, value })];
+      ? "a certificate is required too; set --tls-cert, or listen.tls.cert in the file"
+      : "a private key is required too; set --tls-key, or listen.tls.key in the file";
+  return [sources.problemOf({ path, why, value })];
 }
 
 function caPathsIn(value: unknown): readonly Path[] {
@@ -74,23 +75,25 @@ function caPathsIn(value: unknown): readonly Path[] {
 
 const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** Undefined if the text has certificates as PEM, and all of them can be read. */
+/** Undefined if the text contains PEM certificates and all of them can be parsed. */
 function certificatesProblem(text: string): string | undefined {
   const found = text.match(certificatePattern) ?? [];
-  const isReadable = found.length > 0 && found.every((one) => certificateOf(one) !== undefined);
+  const isReadable = found.length > 0 && found.every((pem) => certificateOf(pem) !== undefined);
   if (isReadable) return undefined;
-  return found.length > 0 ? "a certificate in it is damaged" : "there is no PEM certificate in it";
+  return found.length > 0
+    ? "the file contains a damaged certificate"
+    : "the file contains no PEM certificate";
 }
 
 function privateKeyProblem(text: string): string | undefined {
   if (keyOf(text)) return undefined;
-  if (/ENCRYPTED/.test(text)) return "it needs a key without a passphrase";
+  if (/ENCRYPTED/.test(text)) return "the private key is encrypted; use one without a passphrase";
   return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)
-    ? "the key in it is damaged"
-    : "there is no PEM private key in it";
+    ? "the file contains a damaged private key"
+    : "the file contains no PEM private key";
 }
 
-/** The first one, which is the listener's own; those of its authorities follow. */
+/** The first certificate of a text: the listener's own. Certificates of its authorities follow it. */
 function certificateOf(text: string): X509Certificate | undefined {
   try {
     return new X509Certificate(text.match(certificatePattern)?.[0] ?? "");
@@ -107,25 +110,25 @@ function keyOf(text: string): KeyObject | undefined {
   }
 }
 
-/** By the public half, which a key has as well as its certificate. */
+/** Compares the public key that belongs to the private key with the public key in the certificate. */
 function isPair(cert: string, key: string): boolean {
-  const publicHalf = (half: KeyObject | undefined) =>
-    half?.export({ type: "spki", format: "der" }).toString("base64");
-  const [owner, own] = [certificateOf(cert), keyOf(key)];
+  const encoded = (publicKey: KeyObject) =>
+    publicKey.export({ type: "spki", format: "der" }).toString("base64");
+  const [certificate, privateKey] = [certificateOf(cert), keyOf(key)];
   return (
-    owner !== undefined &&
-    own !== undefined &&
-    publicHalf(owner.publicKey) === publicHalf(createPublicKey(own))
+    certificate !== undefined &&
+    privateKey !== undefined &&
+    encoded(certificate.publicKey) === encoded(createPublicKey(privateKey))
   );
 }
 
-/** Epoch milliseconds from and until which the first certificate of a text that was checked is good. */
+/** Validity of the first certificate of a checked text, in epoch milliseconds. */
 export function validityOf(cert: string): { readonly from: number; readonly until: number } {
   const { validFrom = "", validTo = "" } = certificateOf(cert) ?? {};
   return { from: Date.parse(validFrom), until: Date.parse(validTo) };
 }
 
-/** Those of all listeners: admin API and dashboard have none. */
+/** The certificates of all listeners. Admin API and dashboard have none. */
 export function certificatesOf({ listen: { tls } }: Pick<Config, "listen">): readonly ListenerCertificate[] {
   if (!tls) return [];
   const { from, until } = validityOf(tls.cert);

@@ -1,52 +1,52 @@
-/** The effective configuration as the rest of the house sees it, and the only home of defaults. */
+/** The effective configuration, as the rest of the program uses it, and all defaults with their sources. */
 
 import manifest from "../../package.json" with { type: "json" };
 import type { Accounts } from "../access/accounts.ts";
 import type { ClientTimeouts, ListenerTls } from "../engine/engine.ts";
+import type { UpstreamTls } from "../net/address.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierLimits } from "../pool/outlier-detector.ts";
 import type { UpstreamSpec } from "../pool/upstream.ts";
-import type { UpstreamTls } from "../net/address.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { HedgeAfter } from "../proxy/hedger.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
 import type { HashBy, Timeouts } from "../proxy/route.ts";
 
-/** The default first. */
+/** The default is first. */
 export const engineNames = ["wire", "fetch"] as const;
 export type EngineName = (typeof engineNames)[number];
 
 export interface PoolConfig {
   readonly name: string;
   readonly policy: PolicyName;
-  /** What a keyed policy hashes; other policies ignore it. */
+  /** What a keyed policy hashes. Other policies ignore it. */
   readonly hashBy: HashBy;
-  /** Further attempts after the first failed one, 0–2. */
+  /** Attempts after the first one failed, 0–2. */
   readonly retries: number;
-  /** Statuses of upstreams that are tried elsewhere like failures, among 502, 503 and 504. */
+  /** Response statuses that are retried like failures: 502, 503 or 504. */
   readonly retryStatuses: readonly number[];
   readonly retryBudget: RetryAllowance;
-  /** When an idempotent request that still waits gets a second attempt beside the first. */
+  /** When an idempotent request without a response gets a second, concurrent attempt. */
   readonly hedgeAfter: HedgeAfter;
-  /** Attempts at the same time for each upstream. */
+  /** Concurrent attempts per upstream. */
   readonly maxInFlight: number;
-  /** For requests that find every fit upstream at its limit. */
+  /** For requests that arrive when every available upstream is at `maxInFlight`. */
   readonly queue: QueueLimits;
-  /** Longest request body; without it any is passed on. */
+  /** Maximum size of a request body; undefined for no limit. */
   readonly maxRequestBodyBytes?: number;
-  /** From 10 % to the whole weight after a recovery; 0 for none. */
+  /** Time from 10 % to full weight after a recovery; 0 for no slow start. */
   readonly slowStartMs: number;
   readonly outlier: OutlierConfig;
   readonly probe: ProbePlan;
   readonly timeouts: Timeouts;
-  /** What `https` upstreams go by that do not say otherwise; those of the list have it already. */
+  /** Default for the `https` upstreams of the pool; already merged into `upstreams`. */
   readonly upstreamTls?: UpstreamTls;
   readonly upstreams: readonly UpstreamSpec[];
 }
 
 export interface OutlierConfig extends OutlierLimits {
-  /** Share of the pool that may be ejected at the same time, 0–1; 0 ejects nobody. */
+  /** Share of the pool that may be ejected at the same time, 0–1; 0 disables ejections. */
   readonly maxEjectedShare: number;
 }
 
@@ -57,15 +57,15 @@ export interface RouteConfig {
   readonly pool: string;
 }
 
-/** Where one of the program's own listeners stands. */
+/** Address of one of the program's listeners. */
 export interface ListenConfig {
   /** An IP address without brackets, or a name. */
   readonly hostname: string;
-  /** 0 takes any free port. */
+  /** 0 selects a free port. */
   readonly port: number;
 }
 
-/** A certificate and its key, with the files that they were read from. */
+/** A certificate and its private key, with the paths of their files. */
 export interface ListenTlsConfig extends ListenerTls {
   readonly certPath: string;
   readonly keyPath: string;
@@ -75,112 +75,111 @@ export const accessLogFormats = ["json", "common"] as const;
 export type AccessLogFormat = (typeof accessLogFormats)[number];
 
 export interface AccessLogConfig {
-  /** "stdout", or a file. */
+  /** "stdout" or a path. */
   readonly to: string;
   readonly format: AccessLogFormat;
-  /** Share of requests that are written, 0–1; those that failed always are. */
+  /** Share of requests that are logged, 0–1. Failed requests are always logged. */
   readonly share: number;
 }
 
 export interface TracingConfig {
-  /** Where a collector takes OTLP over HTTP; `/v1/traces` is added. */
+  /** URL of a collector for OTLP over HTTP; `/v1/traces` is appended. */
   readonly endpoint: string;
-  /** Share of requests that are traced where the client does not say, 0–1. */
+  /** Share of traced requests among those without a sampling decision of the client, 0–1. */
   readonly share: number;
   readonly serviceName: string;
 }
 
 export interface Config {
   readonly listen: ListenConfig & {
-    /** Present where clients come over TLS. */
+    /** Present if clients connect over TLS. */
     readonly tls?: ListenTlsConfig;
-    /** Clients' connections at one time; more are answered with 503. */
+    /** Maximum concurrent client connections; more get 503. */
     readonly maxClients: number;
   };
   readonly engine: EngineName;
-  /** Processes that serve clients, 1–64; "auto" is one for each core. With one everything is in a single process. */
+  /** Serving processes, 1–64; "auto" is one per core. With 1 everything runs in a single process. */
   readonly workers: number | "auto";
-  /** Without accounts only on loopback. Their secrets are never shown or logged. */
+  /** Without accounts it listens only on loopback. Secrets are never shown or logged. */
   readonly admin: ListenConfig & Accounts;
-  /** A file, or ":memory:". */
+  /** A path or ":memory:". */
   readonly state: string;
-  /** Bytes of memory at which new requests are refused, 0 for never; "auto" is a share of the control group's limit. */
+  /** Memory in bytes at which new requests are refused; 0 for no limit, "auto" for a share of the control group's limit. */
   readonly maxMemory: number | "auto";
-  /** How long the balancer goes on serving after SIGTERM while readiness says 503, so that orchestrators look away first. */
+  /** How long the balancer continues to serve after SIGTERM while readiness is 503, so that orchestrators stop routing first. */
   readonly drainDelayMs: number;
-  /** How long requests in flight may take to finish after SIGTERM. */
+  /** How long in-flight requests may take to finish after SIGTERM. */
   readonly drainTimeoutMs: number;
   readonly clientTimeouts: ClientTimeouts;
-  /** Addresses and CIDR ranges whose X-Forwarded fields are believed. */
+  /** Addresses and CIDR ranges whose X-Forwarded-* headers are kept. */
   readonly trustedProxies: readonly string[];
-  /** Without it no request is written down. */
+  /** Undefined: no access log. */
   readonly accessLog?: AccessLogConfig;
-  /** Without it traces only pass through. */
+  /** Undefined: trace headers only pass through. */
   readonly tracing?: TracingConfig;
   readonly pools: readonly PoolConfig[];
-  /** In order; the last one matches everything, and leads to the first pool unless the file says otherwise. */
+  /** In order. The last one matches everything, and leads to the first pool by default. */
   readonly routes: readonly RouteConfig[];
 }
 
-/** The dashboard as a process of its own. */
+/** The dashboard as a separate process. */
 export interface DashboardConfig extends ListenConfig {
-  /** Origin of the front door that clients use, without a slash at its end. */
+  /** Origin of the client listener, without a trailing slash. */
   readonly balancerUrl: string;
-  /** Origin of the admin side it reads and acts through. */
+  /** Origin of the admin API, without a trailing slash. */
   readonly adminUrl: string;
-  /** What the admin side asks of its callers. Never shown or logged. */
+  /** Bearer token for the admin API. Never shown or logged. */
   readonly adminToken?: string;
 }
 
 /** One demo server. */
 export interface BackendConfig extends ListenConfig {
   readonly name: string;
-  /** Each answer waits for a time between these, in milliseconds. */
+  /** Range of the delay of each response, in milliseconds. */
   readonly latencyMs: { readonly min: number; readonly max: number };
-  /** Share of requests answered with 500, 0–1. */
+  /** Share of requests that get 500, 0–1. */
   readonly failRate: number;
 }
 
-/** Each with its source. */
+/** All defaults, with their sources. */
 export const defaults = {
-  /** Read without being asked for, if it is there. */
+  /** Read if it exists and no other file is named. */
   configFile: "evenkeel.yaml",
   listen: { hostname: "0.0.0.0", port: 8080 },
-  /** With a connection to an upstream for each of them still below the 65,536 files that services commonly may open. */
+  /** With one upstream connection each, this stays below the common limit of 65,536 open files. */
   maxClients: 16_384,
   /** The only engine that passes every law of the law suite. */
   engine: "wire",
-  /** A single process, until somebody asks for more. */
   workers: 1,
   admin: { hostname: "127.0.0.1", port: 8091 },
-  /** Whoever is limited is ended by the system at that limit; whoever is not shares memory with others anyway. */
+  /** The system kills a process at the limit of its control group. Without a limit, memory is shared with other programs. */
   maxMemory: "auto",
-  /** Kubernetes wants about 5 s; whoever runs it by hand wants none. */
+  /** Kubernetes needs about 5 s; other setups need none. */
   drainDelayMs: 0,
   drainTimeoutMs: 30_000,
   /** NGINX: client_header_timeout shortened to 10 s, client_body_timeout halved, keepalive_timeout. */
   clientTimeouts: { headMs: 10_000, bodyIdleMs: 30_000, keepAliveMs: 75_000 },
   trustedProxies: [],
   accessLog: { to: "stdout", format: "json", share: 1 },
-  /** One in a hundred: enough to see a pattern, and cheap. A client that decides for itself is believed. */
+  /** One in a hundred shows patterns at little cost. A sampling decision of the client is kept. */
   tracing: { share: 0.01, serviceName: "evenkeel" },
   pool: {
     name: "main",
     policy: "round-robin",
     hashBy: "client-address",
-    /** Envoy and HAProxy retry once elsewhere. */
+    /** Envoy and HAProxy retry once, on another upstream. */
     retries: 1,
-    /** Which answers may be asked for twice, only the operator knows. */
+    /** Empty: only the operator can decide which responses may be requested twice. */
     retryStatuses: [],
-    /** Envoy's and Finagle's share; Envoy's min_retry_concurrency of 3, as a rate. */
+    /** The share of Envoy and Finagle; Envoy's min_retry_concurrency of 3 as a rate. */
     retryBudget: { share: 0.2, perSecond: 3 },
-    /** Which requests cost little enough to be asked twice, only the operator knows. */
+    /** Off: only the operator can decide which requests are cheap enough to send twice. */
     hedgeAfter: 0,
-    /** HAProxy's habit of a maxconn for each server, with room for slow ones. */
+    /** Like HAProxy's maxconn per server, with headroom for slow servers. */
     maxInFlight: 256,
-    /** HAProxy's queue with its timeout queue of 5 s, bounded. Without a fit upstream an early 503 is the better answer. */
+    /** HAProxy's queue with its `timeout queue` of 5 s, bounded. Without an available upstream, an early 503 is better. */
     queue: { maxWaiting: 1_024, timeoutMs: 5_000, whenNoneFit: false },
-    /** Of the order of HAProxy's examples and of Envoy's slow_start_window. */
+    /** In the order of HAProxy's examples and Envoy's slow_start_window. */
     slowStartMs: 30_000,
     /**
      * Envoy: consecutive_gateway_failure 5, base_ejection_time 30 s, max_ejection_time 300 s; interval 10 s and request
@@ -217,7 +216,7 @@ export const defaults = {
     upstreams: ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"],
   },
   upstream: { weight: 1, backup: false },
-  /** What `up` adds where nobody named upstreams: the demo servers behind the pool's default upstreams. */
+  /** Demo servers that `up` starts at the pool's default upstreams if no upstreams are configured. */
   demo: { hostname: "127.0.0.1", ports: [8081, 8082, 8083], probePath: "/readyz" },
   dashboard: {
     hostname: "127.0.0.1",
@@ -228,6 +227,5 @@ export const defaults = {
   backend: { hostname: "0.0.0.0", port: 8081, latencyMs: { min: 50, max: 150 }, failRate: 0 },
 } as const;
 
-// The version of this program, from package.json, so that it is written down once.
-
+/** The version of this program, from package.json. */
 export const version: string = manifest.version;

@@ -1,23 +1,22 @@
-/** What only shows when several settings are seen together. Works on anything, so that one mistake hides no other. */
+/** Checks that involve several settings. They accept invalid values, so that one problem does not hide another. */
 
 import type { Role } from "../access/accounts.ts";
+import { authorityOf, isLoopback } from "../net/address.ts";
 import { defaults } from "./config.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
-import { closestWord, type Path, type Problem } from "./problem.ts";
+import { closestWord, type Path, type Problem, quote } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
-import { isLoopback } from "../net/address.ts";
-import { authorityOf } from "../net/address.ts";
 
-/** One of the program's own listeners, by its key in the file. */
+/** A listener of the program, by its key in the file. */
 export type ListenerKey = "listen" | "admin" | "dashboard";
 
 const listenerNames: Readonly<Record<ListenerKey, string>> = {
-  listen: "the front door",
-  admin: "the admin side",
+  listen: "the client listener",
+  admin: "the admin API",
   dashboard: "the dashboard",
 };
 
-/** @param listeners those that this command opens */
+/** @param listeners the ones that this command opens */
 export function crossCheck(sources: ConfigSources, listeners: readonly ListenerKey[]): readonly Problem[] {
   return [
     ...repeatedNames(sources),
@@ -51,23 +50,22 @@ function repeatedNames(sources: ConfigSources): readonly Problem[] {
   const owners = new Map<string, Path>();
   return upstreamsIn(sources).flatMap(({ path, url, name }) => {
     const valid = typeof url === "string" && originProblem(url) === undefined;
-    const known = name ?? (valid ? authorityOf(parseAddress(url)) : undefined);
-    if (typeof known !== "string") return [];
-    const owner = owners.get(known);
-    if (!owner) owners.set(known, path);
+    const id = name ?? (valid ? authorityOf(parseAddress(url)) : undefined);
+    if (typeof id !== "string") return [];
+    const owner = owners.get(id);
+    if (!owner) owners.set(id, path);
     if (!owner) return [];
-    const why = `${sources.subjectOf(owner)} is called ${known} too, give it a name of its own`;
+    const why = `${sources.subjectOf(owner)} already has the name ${id}; set another name`;
     return [sources.problemOf({ path, why, value: url })];
   });
 }
 
-/** Whoever writes it believes that the connection is safe. */
+/** Rejects TLS settings of an http upstream: their author expects an encrypted connection. */
 function unusedTls(sources: ConfigSources): readonly Problem[] {
   return upstreamsIn(sources).flatMap(({ path, url }) => {
     const tls = valueAt(sources.value, [...path, "tls"]);
     if (tls === undefined || typeof url !== "string" || !/^http:/i.test(url)) return [];
-    const why = `it means nothing for ${url}, which is not https`;
-    return [sources.problemOf({ path: [...path, "tls"], why, value: tls })];
+    return [sources.problemOf({ path: [...path, "tls"], why: `the URL ${quote(url)} must be https` })];
   });
 }
 
@@ -81,14 +79,14 @@ function unreachableRoutes(sources: ConfigSources): readonly Problem[] {
     const matchesAll = entriesOf(route).every(([key]) => key === "pool");
     const problems: Problem[] = [];
     if (typeof pool === "string" && !pools.includes(pool)) {
-      const meant = closestWord(pool, pools);
-      const why = meant ? `did you mean ${meant}?` : `known are ${pools.join(", ")}`;
-      const fault = { path: [...path, "pool"], why: `there is no such pool (${why})`, value: pool };
-      problems.push(sources.problemOf(fault));
+      const suggestion = closestWord(pool, pools);
+      const why =
+        suggestion === undefined ? `unknown pool; expected one of ${pools.join(", ")}` : "unknown pool";
+      problems.push(sources.problemOf({ path: [...path, "pool"], why, value: pool, suggestion }));
     }
     if (typeof pool === "string" && matchesAll && !isLast) {
-      const why = "it matches everything, so it needs to be the last";
-      problems.push(sources.problemOf({ path, why, value: route }));
+      const why = "this route matches everything and must come last";
+      problems.push(sources.problemOf({ path, why }));
     }
     return problems;
   });
@@ -117,7 +115,7 @@ function sharedPorts(sources: ConfigSources, keys: readonly ListenerKey[]): read
       if (earlier.port !== later.port || !overlaps(earlier.host, later.host)) return [];
       const isChosen = sources.sourceOf(later.path) !== "default";
       const [named, other] = isChosen ? [later, earlier] : [earlier, later];
-      const why = `${listenerNames[other.key]} has this port already`;
+      const why = `${listenerNames[other.key]} already uses this port`;
       return [sources.problemOf({ path: named.path, why, value: named.port })];
     }),
   );
@@ -128,7 +126,7 @@ function overlaps(one: string, other: string): boolean {
   return withoutBrackets(one) === withoutBrackets(other) || (isLoopback(one) && isLoopback(other));
 }
 
-/** An upstream that is this very process: its requests would go round for ever. */
+/** Rejects an upstream that is a listener of this process: its requests would loop. */
 function selfReferences(sources: ConfigSources, keys: readonly ListenerKey[]): readonly Problem[] {
   const listeners = listenersIn(sources, keys);
   return upstreamsIn(sources).flatMap(({ path, url }) => {
@@ -138,17 +136,15 @@ function selfReferences(sources: ConfigSources, keys: readonly ListenerKey[]): r
       (listener) => listener.port === port && isLoopback(hostname) && overlaps(listener.host, hostname),
     );
     if (!own) return [];
-    const why = `${listenerNames[own.key]} of this balancer listens there itself`;
+    const why = `it is the address of ${listenerNames[own.key]} of this balancer, so requests would loop`;
     if (sources.sourceOf(path) !== "default") return [sources.problemOf({ path, why, value: url })];
-    const whyPort = `the upstream ${authorityOf(parseAddress(url))} is there`;
+    const whyPort = `the upstream ${authorityOf(parseAddress(url))} already uses this port`;
     return [sources.problemOf({ path: own.path, why: whyPort, value: port })];
   });
 }
 
-// What does not fit together among the accounts of the admin side, and how they are called.
-
-/** Whom the record already names so: an account of that name could pass its acts off as theirs. */
-const ownNames: ReadonlySet<string> = new Set([
+/** Actor names that the event log uses itself: an account with such a name could disguise its actions. */
+const reservedNames: ReadonlySet<string> = new Set([
   "anybody",
   "api",
   "balancer",
@@ -160,27 +156,27 @@ const ownNames: ReadonlySet<string> = new Set([
   "watch",
 ]);
 
-/** The admin side acts on the balancer: beyond this machine it has to know its callers. */
+/** The admin API controls the balancer: on an address other than loopback it requires authentication. */
 export function openAdmin(sources: ConfigSources): readonly Problem[] {
   const host = valueAt(sources.value, ["admin", "host"]);
   if (typeof host !== "string" || isLoopback(host)) return [];
   const has = (key: string) => entriesOf(valueAt(sources.value, ["admin", key])).length > 0;
   if (valueAt(sources.value, ["admin", "token"]) !== undefined || has("users") || has("tokens")) return [];
   const why =
-    "beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file) or admin.users";
+    "the admin API requires authentication on an address other than loopback; set ADMIN_TOKEN, admin.token or admin.users";
   return [sources.problemOf({ path: ["admin", "host"], why, value: host })];
 }
 
-/** It acts for whoever reaches it, unless people log in; a token of its own tells nobody apart. */
+/** Without logins the dashboard acts for everybody who reaches it; a token does not authenticate its users. */
 export function openDashboard(sources: ConfigSources, isOpened: boolean): readonly Problem[] {
   const host = valueAt(sources.value, ["dashboard", "host"]);
   if (!isOpened || typeof host !== "string" || isLoopback(host)) return [];
   if (entriesOf(valueAt(sources.value, ["admin", "users"])).length > 0) return [];
-  const why = "beyond this machine the dashboard needs admin.users, who log in";
+  const why = "the dashboard requires logins on an address other than loopback; set admin.users";
   return [sources.problemOf({ path: ["dashboard", "host"], why, value: host })];
 }
 
-/** People and programs share one set of names, since the record has only that; case does not tell them apart. */
+/** Users and programs share one set of names, because the event log stores only the name. Case is ignored. */
 export function repeatedAccounts(sources: ConfigSources): readonly Problem[] {
   const owners = new Map<string, Path>();
   return ["users", "tokens"].flatMap((list) =>
@@ -190,17 +186,17 @@ export function repeatedAccounts(sources: ConfigSources): readonly Problem[] {
       if (typeof name !== "string") return [];
       const owner = owners.get(name.toLowerCase());
       if (!owner) owners.set(name.toLowerCase(), path);
-      const isOwn = ownNames.has(name.toLowerCase());
-      if (!owner && !isOwn) return [];
-      const why = isOwn
-        ? "the balancer calls itself so in its record"
+      const isReserved = reservedNames.has(name.toLowerCase());
+      if (!owner && !isReserved) return [];
+      const why = isReserved
+        ? "this name is reserved for the balancer"
         : `${sources.subjectOf(owner ?? path)} is the same name`;
       return [sources.problemOf({ path, why, value: name })];
     }),
   );
 }
 
-/** Names and roles; the rest is for nobody's eyes. */
+/** "ann (operator)": name and role; hashes are never shown. */
 export function describeAccount({ name, role }: { readonly name: string; readonly role: Role }): string {
   return `${name} (${role})`;
 }

@@ -1,4 +1,4 @@
-/** Fills a checked configuration file with defaults: what is left out gets its value here and nowhere else. */
+/** Turns a valid configuration file into the effective configuration: every missing setting gets its default here. */
 
 import type { Accounts } from "../access/accounts.ts";
 import type { ProbePlan } from "../probe/probe.ts";
@@ -14,20 +14,20 @@ import {
 } from "./config.ts";
 import { withoutBrackets } from "./network.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
-import { durationOf, sizeOf } from "./values.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
+import { durationOf, sizeOf } from "./values.ts";
 
-/** The balancer's configuration, and the dashboard's place beside it. */
+/** The balancer's configuration, and the address of its dashboard. */
 export interface ResolvedConfig {
   readonly config: Config;
   readonly dashboard: ListenConfig;
 }
 
-/** What is not in the file itself. */
+/** Values that are not in the file itself. */
 export interface ReferencedFiles {
-  /** Where state is kept if the file does not say. */
+  /** State file if the configuration has none. */
   readonly defaultState: string;
-  /** Texts of the files that it names, by path. */
+  /** Texts of the referenced files, by path. */
   readonly texts: ReadonlyMap<string, string>;
 }
 
@@ -46,12 +46,12 @@ export function applyDefaults(file: ConfigFile, { defaultState, texts }: Referen
       admin: { ...listenOf(file.admin, defaults.admin), ...accountsOf(file.admin) },
       state: file.state ?? defaultState,
       maxMemory: maxMemoryOf(file.maxMemory),
-      drainDelayMs: time(file.drainDelay, defaults.drainDelayMs),
-      drainTimeoutMs: time(file.drainTimeout, defaults.drainTimeoutMs),
+      drainDelayMs: timeMsOf(file.drainDelay, defaults.drainDelayMs),
+      drainTimeoutMs: timeMsOf(file.drainTimeout, defaults.drainTimeoutMs),
       clientTimeouts: {
-        headMs: time(clients?.head, defaults.clientTimeouts.headMs),
-        bodyIdleMs: time(clients?.bodyIdle, defaults.clientTimeouts.bodyIdleMs),
-        keepAliveMs: time(clients?.keepAlive, defaults.clientTimeouts.keepAliveMs),
+        headMs: timeMsOf(clients?.head, defaults.clientTimeouts.headMs),
+        bodyIdleMs: timeMsOf(clients?.bodyIdle, defaults.clientTimeouts.bodyIdleMs),
+        keepAliveMs: timeMsOf(clients?.keepAlive, defaults.clientTimeouts.keepAliveMs),
       },
       trustedProxies: file.trustedProxies ?? defaults.trustedProxies,
       ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
@@ -75,7 +75,7 @@ function accountsOf({ token, users = [], tokens = [] }: NonNullable<ConfigFile["
   };
 }
 
-/** Also for the commands that have no file. */
+/** Also used by the commands without a configuration file. */
 export function listenOf(
   given: { readonly host?: string; readonly port?: number } | undefined,
   fallback: ListenConfig,
@@ -95,7 +95,7 @@ function listenerTlsOf(
   return { tls: { cert, key, certPath: given.cert, keyPath: given.key } };
 }
 
-function time(given: string | number | undefined, fallbackMs: number): number {
+function timeMsOf(given: string | number | undefined, fallbackMs: number): number {
   return given === undefined ? fallbackMs : durationOf(String(given));
 }
 
@@ -108,11 +108,11 @@ function poolOf(name: string, pool: PoolFile, texts: ReferencedFiles["texts"]): 
     retries: pool.retries ?? defaults.pool.retries,
     retryStatuses: pool.retryStatuses ?? defaults.pool.retryStatuses,
     retryBudget: { ...defaults.pool.retryBudget, ...pool.retryBudget },
-    hedgeAfter: pool.hedge === "p99" ? "p99" : time(pool.hedge, defaults.pool.hedgeAfter),
+    hedgeAfter: pool.hedge === "p99" ? "p99" : timeMsOf(pool.hedge, defaults.pool.hedgeAfter),
     maxInFlight: pool.maxInFlight ?? defaults.pool.maxInFlight,
     queue: queueOf(pool.queue),
     ...(pool.maxRequestBody === undefined ? {} : { maxRequestBodyBytes: sizeOf(pool.maxRequestBody) }),
-    slowStartMs: time(pool.slowStart, defaults.pool.slowStartMs),
+    slowStartMs: timeMsOf(pool.slowStart, defaults.pool.slowStartMs),
     outlier: outlierOf(pool.outlier),
     probe: probeOf(pool.probe),
     timeouts: timeoutsOf(pool.timeouts),
@@ -125,7 +125,7 @@ function queueOf(given: PoolFile["queue"]): QueueLimits {
   const fallback = defaults.pool.queue;
   return {
     maxWaiting: given?.maxWaiting ?? fallback.maxWaiting,
-    timeoutMs: time(given?.timeout, fallback.timeoutMs),
+    timeoutMs: timeMsOf(given?.timeout, fallback.timeoutMs),
     whenNoneFit: given?.whenNoneFit ?? fallback.whenNoneFit,
   };
 }
@@ -134,10 +134,10 @@ function probeOf(given: PoolFile["probe"]): ProbePlan {
   const fallback = defaults.pool.probe;
   return {
     ...(given?.path === undefined ? { kind: "tcp" } : { kind: "http", path: given.path }),
-    intervalMs: time(given?.interval, fallback.intervalMs),
-    changingIntervalMs: time(given?.changingInterval, fallback.changingIntervalMs),
+    intervalMs: timeMsOf(given?.interval, fallback.intervalMs),
+    changingIntervalMs: timeMsOf(given?.changingInterval, fallback.changingIntervalMs),
     jitter: given?.jitter ?? fallback.jitter,
-    timeoutMs: time(given?.timeout, fallback.timeoutMs),
+    timeoutMs: timeMsOf(given?.timeout, fallback.timeoutMs),
     rise: given?.rise ?? fallback.rise,
     fall: given?.fall ?? fallback.fall,
   };
@@ -149,24 +149,24 @@ function outlierOf(given: PoolFile["outlier"]): OutlierConfig {
     consecutiveFailures: given?.consecutiveFailures ?? fallback.consecutiveFailures,
     failureRatio: given?.failureRatio ?? fallback.failureRatio,
     minimumVolume: given?.minimumVolume ?? fallback.minimumVolume,
-    windowMs: time(given?.window, fallback.windowMs),
-    ejectionMs: time(given?.ejection, fallback.ejectionMs),
-    maxEjectionMs: time(given?.maxEjection, fallback.maxEjectionMs),
+    windowMs: timeMsOf(given?.window, fallback.windowMs),
+    ejectionMs: timeMsOf(given?.ejection, fallback.ejectionMs),
+    maxEjectionMs: timeMsOf(given?.maxEjection, fallback.maxEjectionMs),
     maxEjectedShare: given?.maxEjected ?? fallback.maxEjectedShare,
   };
 }
 
 function timeoutsOf(given: PoolFile["timeouts"]): Timeouts {
   const fallback = defaults.pool.timeouts;
-  const totalMs = time(given?.total, 0);
-  const connectionAgeMs = time(given?.connectionAge, fallback.connectionAgeMs);
+  const totalMs = timeMsOf(given?.total, 0);
+  const connectionAgeMs = timeMsOf(given?.connectionAge, fallback.connectionAgeMs);
   return {
     ...(totalMs > 0 && { totalMs }),
     ...(connectionAgeMs > 0 && { connectionAgeMs }),
-    connectMs: time(given?.connect, fallback.connectMs),
-    headMs: time(given?.head, fallback.headMs),
-    bodyIdleMs: time(given?.bodyIdle, fallback.bodyIdleMs),
-    tunnelIdleMs: time(given?.tunnelIdle, fallback.tunnelIdleMs),
+    connectMs: timeMsOf(given?.connect, fallback.connectMs),
+    headMs: timeMsOf(given?.head, fallback.headMs),
+    bodyIdleMs: timeMsOf(given?.bodyIdle, fallback.bodyIdleMs),
+    tunnelIdleMs: timeMsOf(given?.tunnelIdle, fallback.tunnelIdleMs),
   };
 }
 

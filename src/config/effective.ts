@@ -1,27 +1,31 @@
-/** Writes a configuration as a file that means the same, with every value and where it came from. */
+/** Renders the effective configuration, as YAML or as a list, with the source of every value and without secrets. */
 
 import { Document, isCollection, isMap, isScalar, type Node } from "yaml";
-import { describeAccount } from "./cross-checks.ts";
-import { toConfigFile, flattenConfig } from "./to-file.ts";
-import { nameOf, type Path } from "./problem.ts";
-import type { ResolvedConfig } from "./defaults.ts";
 
-/** @param sourceOf where the value at a path came from: "flag --port", "default" … */
+import { describeAccount } from "./cross-checks.ts";
+import type { ResolvedConfig } from "./defaults.ts";
+import { nameOf, type Path } from "./problem.ts";
+import { flattenConfig, toConfigFile } from "./to-file.ts";
+
+/**
+ * Renders a configuration file with the same meaning; comments name the sources.
+ * @param sourceOf source of the value at a path: "flag --port", "default" …
+ */
 export function effectiveYaml(
   resolved: ResolvedConfig,
   sourceOf: (path: Path) => string,
   warnings: readonly string[] = [],
 ): string {
   const document = new Document(toConfigFile(resolved), { aliasDuplicateObjects: false });
-  const told = ["ok: the effective configuration, and where each value comes from"];
-  document.commentBefore = [...told, ...warnings.map((warning) => `warning: ${warning}`)]
+  const title = "ok: the effective configuration, with the source of each value";
+  document.commentBefore = [title, ...warnings.map((warning) => `warning: ${warning}`)]
     .map((line) => ` ${line}`)
     .join("\n");
   if (document.contents) annotate(document.contents, [], sourceOf);
   const admin = document.get("admin", true);
-  const hidden = secretSettings(resolved, sourceOf);
-  if (hidden.length > 0 && isMap(admin)) {
-    const lines = hidden.map(
+  const secrets = secretSettings(resolved, sourceOf);
+  if (secrets.length > 0 && isMap(admin)) {
+    const lines = secrets.map(
       ({ name, value, source }) => ` ${name.slice("admin.".length)}: ${value} # ${source}`,
     );
     admin.comment = lines.join("\n");
@@ -33,29 +37,31 @@ export function effectiveYaml(
 export interface Setting {
   /** "pools.main.retries" */
   readonly name: string;
-  /** As a configuration file would say it; "(set)" for a secret. */
+  /** As in a configuration file; "(set)" for a secret. */
   readonly value: string;
   /** "flag --port", "env PROXY_PORT", "file evenkeel.yaml:3" or "default". */
   readonly source: string;
 }
 
-/** The same as a list, line by line. */
+/** The effective configuration as a list of single values. */
 export function settingsOf(resolved: ResolvedConfig, sourceOf: (path: Path) => string): readonly Setting[] {
   const found = flattenConfig(toConfigFile(resolved)).map(({ path, value }) => ({
-    ...{ name: nameOf(path), value: plain(value), source: sourceOf(path) },
+    name: nameOf(path),
+    value: plain(value),
+    source: sourceOf(path),
   }));
-  const place = found.findLastIndex(({ name }) => name.startsWith("admin."));
-  return found.toSpliced(place + 1, 0, ...secretSettings(resolved, sourceOf));
+  const lastAdmin = found.findLastIndex(({ name }) => name.startsWith("admin."));
+  return found.toSpliced(lastAdmin + 1, 0, ...secretSettings(resolved, sourceOf));
 }
 
-/** What is told of the token and the accounts: that they are there. */
+/** Shows that the token and the accounts are set, without their secrets. */
 function secretSettings({ config }: ResolvedConfig, sourceOf: (path: Path) => string): readonly Setting[] {
   const { token, users = [], tokens = [] } = config.admin;
   const setting = (path: Path, value: string) => ({ name: nameOf(path), value, source: sourceOf(path) });
   return [
     ...(token === undefined ? [] : [setting(["admin", "token"], "(set)")]),
     ...users.map((user, index) => setting(["admin", "users", String(index)], describeAccount(user))),
-    ...tokens.map((each, index) => setting(["admin", "tokens", String(index)], describeAccount(each))),
+    ...tokens.map((account, index) => setting(["admin", "tokens", String(index)], describeAccount(account))),
   ];
 }
 
@@ -67,7 +73,7 @@ function plain(value: unknown): string {
   return pairs.length > 0 ? `{ ${pairs.join(", ")} }` : "{}";
 }
 
-/** Lists and their entries stand on one line each; every such line and every single value gets its comment. */
+/** Puts list entries on one line each, and adds the source as a comment to every such line and every single value. */
 function annotate(node: unknown, path: Path, sourceOf: (path: Path) => string): void {
   if (isMap(node) && !node.flow) {
     for (const { key, value } of node.items) {

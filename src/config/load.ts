@@ -1,76 +1,75 @@
-/** From everything an operator said to the effective configuration, or to every problem in it at once. */
+/** Turns flags, variables and the configuration file into the effective configuration, or reports all problems at once. */
 
-import { readCertificates } from "./certificates.ts";
+import { originOf } from "../net/address.ts";
+import { describeExpiry } from "../tls/expiry.ts";
+import { certificatesOf, readCertificates } from "./certificates.ts";
 import { type Config, defaults } from "./config.ts";
 import { crossCheck, type ListenerKey } from "./cross-checks.ts";
 import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
-import type { FileText, ReadText } from "./yaml-file.ts";
-import { configError, type ConfigError, type Path, type Problem } from "./problem.ts";
+import { type ConfigError, configError, type Path, type Problem } from "./problem.ts";
 import { schemaErrors } from "./schema-kit.ts";
 import { type ConfigFile, fileSchema } from "./schema.ts";
 import { type ConfigSources, mergeSources, type SourceValue, valueAt } from "./sources.ts";
 import { expandUpstreams } from "./upstreams.ts";
-import { originOf } from "../net/address.ts";
-import { describeExpiry } from "../tls/expiry.ts";
-import { certificatesOf } from "./certificates.ts";
+import type { FileText, ReadText } from "./yaml-file.ts";
 
 export interface LoadConfigOptions {
-  /** From flags and variables. A path that begins with `pools` and "*" means the first pool. */
+  /** From flags and variables. A path that starts with `pools` and "*" means the first pool. */
   readonly values: readonly SourceValue[];
-  /** What the file says, or why it cannot be read; undefined if there is none. */
+  /** The parsed file, or why it cannot be read; undefined if it does not exist. */
   readonly file?: FileText | readonly Problem[] | undefined;
-  /** Reads the files that the configuration names. */
+  /** Reads the files that the configuration references. */
   readonly read: ReadText;
-  /** Where state is kept if nobody says. */
+  /** State file if no source names one. */
   readonly defaultState: string;
-  /** What it is for: `up` also opens the dashboard, and demo servers where nobody names upstreams. */
+  /** `up` also starts the dashboard, and demo servers if no upstreams are configured. */
   readonly purpose: "up" | "proxy" | "check";
 }
 
 export interface LoadedConfig extends ResolvedConfig {
-  readonly kind: "settled";
-  /** Whether demo servers have to stand behind the upstreams. */
+  readonly kind: "loaded";
+  /** Whether the upstreams need demo servers. */
   readonly isDemo: boolean;
-  /** Where the value at a path of the file's shape came from: "flag --port", "default" … */
+  /** Source of the value at a path of the configuration file: "flag --port", "default" … */
   readonly sourceOf: (path: Path) => string;
 }
 
-export function loadConfig(setting: LoadConfigOptions): LoadedConfig | ConfigError {
-  const { defaultState, purpose } = setting;
-  const unreadable = isProblems(setting.file) ? setting.file : [];
-  const file = isProblems(setting.file) ? undefined : setting.file;
+export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigError {
+  const { defaultState, purpose } = options;
+  const unreadable = isProblems(options.file) ? options.file : [];
+  const file = isProblems(options.file) ? undefined : options.file;
   const poolNames = Object.keys((valueAt(file?.value, ["pools"]) ?? {}) as object);
   const firstPool = poolNames[0] ?? defaults.pool.name;
-  const values = setting.values.map((given) => ({ ...given, path: inFirstPool(given.path, firstPool) }));
+  const values = options.values.map((given) => ({ ...given, path: inFirstPool(given.path, firstPool) }));
 
   const hasUpstreams = file?.has(["pools"]) || values.some(({ path }) => path.at(-1) === "upstreams");
   const isDemo = purpose === "up" && !hasUpstreams;
   const base = file?.has(["pools"]) ? file.value : withDefaultPool(file?.value, isDemo);
   const sources = mergeSources({ values, file, base, expand: expandUpstreams });
 
-  const misfits = schemaErrors(fileSchema, sources.value).map(sources.problemOf);
-  // Without the file half of the picture is missing, and what does not fit together in it may well do.
-  const across = unreadable.length > 0 ? [] : crossCheck(sources, listenersOf(purpose, sources));
-  const named = readCertificates(sources, setting.read);
-  const problems = [...unreadable, ...misfits, ...across, ...named.problems];
-  if (problems.length > 0) return configError(problems.toSorted(byPlace));
-  const resolved = applyDefaults(sources.value as ConfigFile, { defaultState, texts: named.texts });
-  return { kind: "settled", ...resolved, isDemo, sourceOf: sources.sourceOf };
+  const invalid = schemaErrors(fileSchema, sources.value).map(sources.problemOf);
+  // An unreadable file may contain what resolves a conflict, so nothing is checked across settings.
+  const conflicts = unreadable.length > 0 ? [] : crossCheck(sources, listenersOf(purpose, sources));
+  const certificates = readCertificates(sources, options.read);
+  const problems = [...unreadable, ...invalid, ...conflicts, ...certificates.problems];
+  if (problems.length > 0) return configError(problems.toSorted(byLocation));
+  const resolved = applyDefaults(sources.value as ConfigFile, { defaultState, texts: certificates.texts });
+  return { kind: "loaded", ...resolved, isDemo, sourceOf: sources.sourceOf };
 }
 
-/** Flags and variables first, then the file from top to bottom. */
-function byPlace({ place: left }: Problem, { place: right }: Problem): number {
+/** Orders flags and variables before the file, and the file from top to bottom. */
+function byLocation({ location: left }: Problem, { location: right }: Problem): number {
   if (!left || !right) return Number(left !== undefined) - Number(right !== undefined);
   return left.line - right.line || left.column - right.column;
 }
 
-/** A check knows no command: it counts the dashboard in if somebody spoke of it. */
+/** `check` does not depend on a command, so it includes the dashboard only if a source configures its address. */
 function listenersOf(
   purpose: LoadConfigOptions["purpose"],
   { sourceOf }: ConfigSources,
 ): readonly ListenerKey[] {
-  const isNamed = ["host", "port"].some((key) => sourceOf(["dashboard", key]) !== "default");
-  const hasDashboard = purpose === "up" || (purpose === "check" && isNamed);
+  const isConfigured = ["host", "port"].some((key) => sourceOf(["dashboard", key]) !== "default");
+  const hasDashboard = purpose === "up" || (purpose === "check" && isConfigured);
   return hasDashboard ? ["listen", "admin", "dashboard"] : ["listen", "admin"];
 }
 
@@ -90,18 +89,19 @@ function withDefaultPool(file: unknown, isDemo: boolean): unknown {
   return { ...(file as object | undefined), pools: { [defaults.pool.name]: pool } };
 }
 
-// What a valid configuration does that its operator should hear of: at the start, at a reload and in a check.
-
-/** Sentences without full stop. @param now epoch milliseconds */
+/**
+ * Warnings about a valid configuration, for the start, a reload and `check`. Sentences without a full stop.
+ * @param now epoch milliseconds
+ */
 export function warningsIn(config: Config, now: number): readonly string[] {
   return [...expiryWarnings(config, now), ...trustWarnings(config)];
 }
 
 function expiryWarnings(config: Config, now: number): readonly string[] {
   return certificatesOf(config).flatMap((certificate) => {
-    const words = describeExpiry(certificate, now);
+    const expiry = describeExpiry(certificate, now);
     const { listener, path } = certificate;
-    return words === undefined ? [] : [`${listener}.tls.cert: the certificate from ${path} ${words}`];
+    return expiry === undefined ? [] : [`${listener}.tls.cert: the certificate from ${path} ${expiry}`];
   });
 }
 
@@ -111,7 +111,7 @@ function trustWarnings({ pools }: Config): readonly string[] {
       .filter(({ address }) => address.tls?.verify === false)
       .map(
         ({ id, address }) =>
-          `upstream ${id}: the certificate of ${originOf(address)} is not verified, whoever answers there is believed`,
+          `upstream ${id}: the certificate of ${originOf(address)} is not verified (man-in-the-middle risk)`,
       ),
   );
 }

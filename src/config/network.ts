@@ -1,24 +1,24 @@
-/** Hosts, origins and address ranges as an operator writes them: what is wrong with one, and what it means. */
+/** Validates and parses hosts, origins and address ranges of the configuration. Each `xProblem` returns undefined for a valid text. */
 
 import { isIP } from "node:net";
 import type { Address } from "../net/address.ts";
 
-/** Undefined if the text is an origin such as "http://10.0.0.1:8080", else why not. */
+/** Checks an origin such as "http://10.0.0.1:8080". */
 export function originProblem(text: string): string | undefined {
   const parts = partsOf(text);
   if (!parts) {
     const other = /^[a-z][a-z\d+.-]*:\/\//i.test(text);
-    return other ? "its protocol needs to be http or https" : "it needs a URL such as http://10.0.0.1:8080";
+    return other ? "the protocol must be http or https" : "expected a URL such as http://10.0.0.1:8080";
   }
-  if (parts.authority.includes("@")) return "a user name or password has no place in it";
-  if (parts.rest !== "" && parts.rest !== "/") return "it needs to end after host and port";
-  if (parts.host === "") return "it needs a host";
-  if (parts.host === undefined || !URL.canParse(`http://${parts.host}`)) return "its host is not valid";
+  if (parts.authority.includes("@")) return "a user name or password is not allowed";
+  if (parts.rest !== "" && parts.rest !== "/") return "the URL must end after host and port";
+  if (parts.host === "") return "the host is missing";
+  if (parts.host === undefined || !URL.canParse(`http://${parts.host}`)) return "the host is not valid";
   const port = Number(parts.port ?? 80);
-  return parts.port === "" || port < 1 || port > 65_535 ? "its port needs to be from 1 to 65535" : undefined;
+  return parts.port === "" || port < 1 || port > 65_535 ? "the port must be from 1 to 65535" : undefined;
 }
 
-/** Meaning of a text that {@link originProblem} accepts; an IPv6 host keeps its brackets, as URLs and Host fields do. */
+/** Parses an origin that {@link originProblem} accepts. An IPv6 host keeps its brackets, as in URLs and Host headers. */
 export function parseAddress(origin: string): Address {
   const { protocol, hostname, port } = new URL(origin);
   const https = protocol === "https:";
@@ -33,7 +33,7 @@ interface OriginParts {
   readonly port?: string;
 }
 
-/** Not by `URL`: it accepts spaces, backslashes and missing slashes, and hides an empty path or query. */
+/** Does not use `URL`, which accepts spaces, backslashes and missing slashes, and hides an empty path or query. */
 function partsOf(text: string): OriginParts | undefined {
   const [, authority, rest = ""] = /^https?:\/\/([^/?#\\]*)(.*)$/is.exec(text) ?? [];
   if (authority === undefined) return undefined;
@@ -47,34 +47,34 @@ function partsOf(text: string): OriginParts | undefined {
   };
 }
 
-/** Undefined if a certificate can be for it, as a name, else why not. */
+/** Checks a host name that a certificate can contain; IP addresses are rejected. */
 export function hostnameProblem(text: string): string | undefined {
   const isName = /^[\w]([\w.-]{0,251}\w)?$/.test(text) && !/^[\d.]+$/.test(text);
-  return isName ? undefined : "it needs a host name such as api.internal";
+  return isName ? undefined : "expected a host name such as api.internal";
 }
 
-/** Undefined if a listener can be asked to stand there, else why not. */
+/** Checks the address of a listener. */
 export function hostProblem(text: string): string | undefined {
   return hostnameProblem(text) === undefined || isIP(withoutBrackets(text))
     ? undefined
-    : "it needs an IP address or a host name";
+    : "expected an IP address or a host name";
 }
 
-/** "[::1]" → "::1": how listeners want an IPv6 address. */
+/** "[::1]" → "::1", the form that listeners accept. */
 export function withoutBrackets(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");
 }
 
-/** Whether a listener there answers on every address of this machine. */
+/** Whether a listener on this host accepts connections to every address of the machine. */
 export function isWildcard(host: string): boolean {
   return ["0.0.0.0", "::"].includes(withoutBrackets(host));
 }
 
-/** Undefined if the text is an address or a CIDR range, else why not. */
+/** Checks an IP address or a CIDR range. */
 export function cidrProblem(text: string): string | undefined {
   const [, address = "", prefix] = /^([\da-f:.]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
   const family = isIP(address);
-  if (family === 0) return "it needs an address or a range such as 10.0.0.0/8";
+  if (family === 0) return "expected an address or a range such as 10.0.0.0/8";
   const bits = family === 4 ? 32 : 128;
-  return Number(prefix ?? 0) > bits ? `its prefix needs to be from 0 to ${bits}` : undefined;
+  return Number(prefix ?? 0) > bits ? `the prefix must be from 0 to ${bits}` : undefined;
 }

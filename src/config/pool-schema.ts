@@ -1,6 +1,7 @@
-/** The shape of a pool in the configuration file. Apart from the rest, because it is the largest part. */
+/** The schema of a pool in the configuration file. */
 
 import { type TSchema, Type } from "@sinclair/typebox";
+
 import { type PolicyName, policyNames } from "../policy/policies.ts";
 import { type HashBy, hashByPattern } from "../proxy/route.ts";
 import {
@@ -14,19 +15,16 @@ import {
   share,
   strict,
   textSetting,
-  whole,
-  word,
+  integer,
+  choice,
 } from "./schema-kit.ts";
 
 const tls = (description: string) =>
   optional(
     {
-      ca: file(
-        "a path of a PEM file",
-        "File with the authorities, as PEM, that are believed instead of the system's.",
-      ),
-      serverName: format("name", "Asked for and checked instead of the URL's host."),
-      verify: flag("False believes any certificate, and so whoever stands in between."),
+      ca: file("the path of a PEM file", "PEM file with the authorities to trust instead of the system's."),
+      serverName: format("name", "Name for SNI and certificate verification instead of the URL's host."),
+      verify: flag("false disables certificate verification (man-in-the-middle risk)."),
     },
     description,
   );
@@ -35,16 +33,14 @@ export const upstreamFileSchema = Type.Object(
   {
     url: origin,
     name: Type.Optional(name),
-    weight: Type.Optional(whole(0, 256, "Share of traffic relative to its siblings; 0 gets none.")),
-    backup: Type.Optional(flag("Serves only when no other is fit.")),
-    tls: Type.Optional(
-      tls("How this https upstream proves who it is; what is left out is as in upstreamTls."),
-    ),
+    weight: Type.Optional(integer(0, 256, "Relative share of the pool's traffic; 0 disables the upstream.")),
+    backup: Type.Optional(flag("Serves only when no other upstream is available.")),
+    tls: Type.Optional(tls("TLS settings of this https upstream; missing ones come from upstreamTls.")),
   },
-  { ...strict, description: "One server.", errorMessage: "a URL or a map with url" },
+  { ...strict, description: "One upstream.", errorMessage: "a URL or a map with url" },
 );
 
-/** For editors: the parser turns the short form into the long one before it checks. */
+/** For editors. The parser expands the short form before the check. */
 export const upstreamOrText = Type.Union([
   Type.String({
     pattern: "^[hH][tT][tT][pP][sS]?://[^\\s,]+$",
@@ -54,7 +50,7 @@ export const upstreamOrText = Type.Union([
 ]);
 
 const durationOrNone = (description: string) =>
-  Type.Union([duration("A time."), Type.Literal(0)], {
+  Type.Union([duration("A duration."), Type.Literal(0)], {
     description,
     errorMessage: "a duration such as 250ms, 30s or 1h, or 0",
   });
@@ -63,91 +59,90 @@ const probe = optional(
   {
     path: textSetting(
       "^/[^\\s#]*$",
-      "a path that begins with /",
-      "HTTP check of this path; without it a TCP check.",
+      "a path that starts with /",
+      "Path of an HTTP probe; without it the probe is a TCP connect.",
     ),
-    interval: duration("Between two checks."),
-    changingInterval: duration("Between two checks while the verdict is about to change."),
+    interval: duration("Interval between two probes."),
+    changingInterval: duration("Interval between two probes while the verdict may change."),
     jitter: Type.Number({
       minimum: 0,
       maximum: 1,
-      description: "Each wait is drawn from interval × (1 ± jitter).",
+      description: "Each interval is random in interval × (1 ± jitter).",
       errorMessage: "a number from 0 to 1",
     }),
-    timeout: duration("A check without an answer after this long has failed."),
-    rise: whole(1, 100, "Successes in a row that bring an upstream back."),
-    fall: whole(1, 100, "Failures in a row that take an upstream out."),
+    timeout: duration("A probe without a response after this time fails."),
+    rise: integer(1, 100, "Consecutive successes until an upstream passes."),
+    fall: integer(1, 100, "Consecutive failures until an upstream fails."),
   },
-  "How upstreams are checked.",
+  "Active health checks.",
 );
 
 const outlier = optional(
   {
-    consecutiveFailures: whole(1, 1_000_000, "Failures in a row that take an upstream out."),
-    failureRatio: share("Failures among the attempts of the window that take it out."),
-    minimumVolume: whole(1, 1_000_000, "The ratio counts for nothing with fewer attempts than this."),
-    window: duration("What the ratio looks back on."),
-    ejection: duration("How long the first ejection lasts; the n-th lasts n times as long."),
-    maxEjection: duration("No ejection lasts longer."),
-    maxEjected: share("Share of the pool that may be out at the same time; 0 ejects nobody."),
+    consecutiveFailures: integer(1, 1_000_000, "Consecutive failures that eject an upstream."),
+    failureRatio: share("Failure ratio of the attempts in the window that ejects an upstream."),
+    minimumVolume: integer(1, 1_000_000, "Minimum number of attempts in the window for the ratio to apply."),
+    window: duration("Time window of the ratio."),
+    ejection: duration("Duration of the first ejection; the n-th lasts n times as long."),
+    maxEjection: duration("Maximum duration of an ejection."),
+    maxEjected: share("Share of the pool that may be ejected at the same time; 0 disables ejections."),
   },
-  "How failed requests (refused, reset, timed out, 502–504) take an upstream out.",
+  "Outlier detection: failed attempts (refused, reset, timed out, 502–504) eject an upstream.",
 );
 
 export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
   Type.Object(
     {
-      policy: Type.Optional(word<PolicyName>(policyNames, "How one of the fit upstreams is chosen.")),
+      policy: Type.Optional(
+        choice<PolicyName>(policyNames, "How the pool selects one of the available upstreams."),
+      ),
       hashBy: Type.Optional(
         Type.Unsafe<HashBy>(
           textSetting(
             hashByPattern,
             "client-address, uri, header:Name or cookie:name",
-            "What the hash policy pins requests by.",
+            "Key of the hash policy.",
           ),
         ),
       ),
-      retries: Type.Optional(whole(0, 2, "Further attempts elsewhere after the first failed one.")),
+      retries: Type.Optional(integer(0, 2, "Attempts on another upstream after the first one failed.")),
       retryStatuses: Type.Optional(
-        Type.Array(whole(502, 504, "A status."), {
-          description: "Answers that are tried elsewhere like failures, if the method is idempotent.",
+        Type.Array(integer(502, 504, "A response status."), {
+          description: "Response statuses that are retried like failures if the method is idempotent.",
           errorMessage: "a list of statuses among 502, 503 and 504",
         }),
       ),
       retryBudget: Type.Optional(
         optional(
           {
-            share: share("Retries for each request of the last ten seconds."),
-            perSecond: whole(0, 1_000_000, "Retries a second that are always allowed."),
+            share: share("Retries as a share of the requests of the last ten seconds."),
+            perSecond: integer(0, 1_000_000, "Retries per second that are always allowed."),
           },
-          "How many retries there may be. Where nothing was sent yet, retries are free.",
+          "Limit on retries. Retries of attempts that sent nothing do not count.",
         ),
       ),
       hedge: Type.Optional(
-        Type.Union([Type.Literal("p99"), duration("Since when."), Type.Literal(0)], {
+        Type.Union([Type.Literal("p99"), duration("A delay."), Type.Literal(0)], {
           description:
-            "An idempotent request that waits for so long, or for longer than 99 of 100, gets a second attempt beside the first; 0 for none.",
+            "Delay after which an idempotent request gets a second, concurrent attempt; p99 is the pool's 99th percentile, 0 is off.",
           errorMessage: "p99, a duration such as 250ms, or 0",
         }),
       ),
-      maxInFlight: Type.Optional(whole(1, 1_000_000, "Requests at the same time for each upstream.")),
+      maxInFlight: Type.Optional(integer(1, 1_000_000, "Concurrent requests per upstream.")),
       queue: Type.Optional(
         optional(
           {
-            maxWaiting: whole(0, 1_000_000, "Requests that may wait; 0 refuses them at once."),
-            timeout: duration("A request that waited for so long is refused."),
-            whenNoneFit: flag("Whether requests also wait while no upstream is fit at all."),
+            maxWaiting: integer(0, 1_000_000, "Requests that may wait; 0 refuses at once."),
+            timeout: duration("A request that has waited this long is refused."),
+            whenNoneFit: flag("Whether requests also wait while no upstream is available."),
           },
-          "Where requests wait while every fit upstream has as much in flight as it may have.",
+          "Queue for requests when every available upstream is at maxInFlight.",
         ),
       ),
-      maxRequestBody: Type.Optional(format("size", "Longest request body; without it any is passed on.")),
+      maxRequestBody: Type.Optional(format("size", "Maximum size of a request body; no limit by default.")),
       slowStart: Type.Optional(
         Type.Union(
-          [
-            format("delay", "From a tenth to the whole weight after a recovery; 0 for none."),
-            Type.Literal(0),
-          ],
+          [format("delay", "Time from a tenth to full weight after a recovery; 0 is off."), Type.Literal(0)],
           { errorMessage: "a duration such as 250ms, 30s or 1h" },
         ),
       ),
@@ -156,30 +151,30 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
       timeouts: Type.Optional(
         optional(
           {
-            connect: duration("To open a connection to an upstream."),
-            head: duration("From the request's last byte to the answer's head, for each attempt."),
+            connect: duration("Time to open a connection to an upstream."),
+            head: duration("Time from the last byte of the request to the response headers, per attempt."),
             total: durationOrNone(
-              "From the request's head to the answer's, over all attempts and waits; 0 for no limit.",
+              "Time from the request headers to the response headers, including all attempts and waits; 0 is no limit.",
             ),
-            bodyIdle: duration("Between two pieces of an answer's body."),
-            tunnelIdle: duration("Without a byte on an upgraded connection."),
+            bodyIdle: duration("Time between two chunks of a response body."),
+            tunnelIdle: duration("Time without a byte on an upgraded connection."),
             connectionAge: durationOrNone(
-              "A kept connection that was opened so long ago, or up to a tenth less, serves no further request; 0 for no limit.",
+              "Maximum age of a reused upstream connection, reduced at random by up to a tenth; 0 is no limit.",
             ),
           },
-          "Limits on upstreams.",
+          "Time limits on upstreams.",
         ),
       ),
-      upstreamTls: Type.Optional(tls("How https upstreams of this pool prove who they are.")),
+      upstreamTls: Type.Optional(tls("TLS settings of the https upstreams of this pool.")),
       upstreams: Type.Array(entry, {
         minItems: 1,
-        description: "The servers of this pool.",
+        description: "Upstreams of this pool.",
         errorMessage: "a list of at least one upstream",
       }),
     },
     {
       ...strict,
-      description: "Upstreams and how to choose among them.",
+      description: "Upstreams with the policy that selects among them.",
       errorMessage: "a map with upstreams",
     },
   );

@@ -1,9 +1,10 @@
-/** What schemas of the configuration are made of. */
+/** Building blocks of the configuration schema, and the check of a value against a schema. */
 
 import { FormatRegistry, type TSchema, Type } from "@sinclair/typebox";
 import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
 import { passwordHashPattern, passwordHashProblem } from "../access/password-hash.ts";
+import { durationPattern, sizePattern } from "../lib/units.ts";
 import { cidrProblem, hostnameProblem, hostProblem, originProblem } from "./network.ts";
 import { closestWord, type Path } from "./problem.ts";
 import {
@@ -13,10 +14,8 @@ import {
   sizeProblem,
   timeRangeProblem,
 } from "./values.ts";
-import { durationPattern, sizePattern } from "../lib/units.ts";
 
-// Checks that a pattern cannot make, as TypeBox formats: each says what is wrong in words.
-
+/** Checks that a pattern cannot express, as TypeBox formats. Each returns a cause, or undefined for a valid text. */
 const formats = {
   origin: originProblem,
   host: hostProblem,
@@ -31,19 +30,24 @@ const formats = {
 
 type FormatName = keyof typeof formats;
 
-// The registry is the library's own and shared by the whole process: hence the prefix.
+// The prefix avoids collisions: the library has one registry per process.
 for (const [name, problem] of Object.entries(formats)) {
   FormatRegistry.Set(`evenkeel-${name}`, (text) => problem(text) === undefined);
 }
 
-/** A string that one of our formats has to accept. */
+/** A string that one of the formats above accepts. */
 export function format(name: FormatName, description: string) {
   const pattern = patterns[name];
-  const forEditors = pattern === undefined ? {} : { pattern };
-  return Type.String({ format: `evenkeel-${name}`, ...forEditors, description, errorMessage: nouns[name] });
+  const editorPattern = pattern === undefined ? {} : { pattern };
+  return Type.String({
+    format: `evenkeel-${name}`,
+    ...editorPattern,
+    description,
+    errorMessage: nouns[name],
+  });
 }
 
-/** What editors, which do not know our formats, can check of them: each accepts all that its format does. */
+/** Patterns for editors, which do not support the formats. Each accepts everything that its format accepts. */
 const patterns: Readonly<Partial<Record<FormatName, string>>> = {
   origin: "^[hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?$",
   duration: durationPattern,
@@ -52,7 +56,7 @@ const patterns: Readonly<Partial<Record<FormatName, string>>> = {
   "password-hash": passwordHashPattern,
 };
 
-/** What a value of another type is told to be. */
+/** What is expected, for values of another type. */
 const nouns: Readonly<Record<FormatName, string>> = {
   origin: "a URL such as http://10.0.0.1:8080",
   host: "an IP address or a host name",
@@ -65,7 +69,7 @@ const nouns: Readonly<Record<FormatName, string>> = {
   "password-hash": "an argon2id hash as `evenkeel password` prints it",
 };
 
-/** Why one of our formats refuses the text; undefined if it is not ours or accepts it. */
+/** Why a format rejects the text; undefined if it accepts the text or is not one of the formats above. */
 export function formatProblem(format: unknown, text: unknown): string | undefined {
   if (typeof format !== "string" || typeof text !== "string") return undefined;
   const name = format.replace(/^evenkeel-/, "");
@@ -73,12 +77,12 @@ export function formatProblem(format: unknown, text: unknown): string | undefine
 }
 
 /**
- * Beside JSON Schema's own keywords a schema carries `errorMessage`, what it needs, which follows "it needs" in
- * sentences. Editors know the keyword too. Defaults are for them alone: the parser takes them from config.ts.
+ * Schemas have the extra keyword `errorMessage`: a noun phrase that follows "expected" in messages. Editors support it
+ * too. The defaults of the configuration are in config.ts, not in the schema.
  */
 export const strict = { additionalProperties: false } as const;
 
-export const whole = (minimum: number, maximum: number, description: string) =>
+export const integer = (minimum: number, maximum: number, description: string) =>
   Type.Integer({
     minimum,
     maximum,
@@ -86,7 +90,7 @@ export const whole = (minimum: number, maximum: number, description: string) =>
     errorMessage: `a whole number from ${minimum} to ${maximum}`,
   });
 
-export const word = <Word extends string>(words: readonly Word[], description: string) =>
+export const choice = <Word extends string>(words: readonly Word[], description: string) =>
   Type.Unsafe<Word>(
     Type.String({
       enum: words,
@@ -101,7 +105,7 @@ export const textSetting = (pattern: string, errorMessage: string, description: 
 
 export const flag = (description: string) => Type.Boolean({ description, errorMessage: "true or false" });
 
-/** Every key may be left out. */
+/** A map in which every key is optional. */
 export const optional = <Keys extends Record<string, TSchema>>(keys: Keys, description: string) =>
   Type.Partial(Type.Object(keys), { ...strict, description, errorMessage: "a map" });
 
@@ -116,36 +120,36 @@ export const file = (errorMessage: string, description: string) =>
 export const origin = format("origin", "Protocol, host and port: http://10.0.0.1:8080");
 export const name = textSetting(
   "^[A-Za-z\\d][\\w.:-]{0,62}$",
-  "a name: at most 63 letters, digits and . _ : -, beginning with a letter or digit",
-  "How logs, metrics, the API and the dashboard call it; by default its host and port.",
+  "a name: at most 63 letters, digits and . _ : -, starting with a letter or digit",
+  "Name in logs, metrics, the API and the dashboard. Default: host and port.",
 );
 
-// Compares a value with a schema and says in words what does not fit.
-
-/** One thing that does not fit. */
+/** One violation of a schema. */
 export interface SchemaError {
   readonly path: Path;
   readonly why: string;
-  /** Undefined if it is missing. */
+  /** Undefined if the value is missing. */
   readonly value: unknown;
-  /** What is wrong is the last key of the path, and not its value. */
+  /** The violation is the last key of the path, not its value. */
   readonly isKey: boolean;
+  /** The word that was probably meant. */
+  readonly suggestion?: string | undefined;
 }
 
-/** All of them, at most one for each path, in the order of the schema. */
+/** All violations, at most one per path, in the order of the schema. */
 export function schemaErrors(schema: TSchema, value: unknown): readonly SchemaError[] {
-  const faults = new Map<string, SchemaError>();
+  const errors = new Map<string, SchemaError>();
   for (const error of Value.Errors(schema, value)) {
-    if (!faults.has(error.path)) faults.set(error.path, faultOf(error));
+    if (!errors.has(error.path)) errors.set(error.path, schemaErrorOf(error));
   }
-  return [...faults.values()];
+  return [...errors.values()];
 }
 
-function faultOf(error: ValueError): SchemaError {
+function schemaErrorOf(error: ValueError): SchemaError {
   const path = error.path.split("/").slice(1).map(unescaped);
   const isKey = error.type === ValueErrorType.ObjectAdditionalProperties;
-  const why = isKey ? unknownKeyProblem(error.schema, path.at(-1) ?? "") : valueProblem(error);
-  return { path, why, value: error.value, isKey };
+  const problem = isKey ? unknownKeyProblem(error.schema, path.at(-1) ?? "") : valueProblem(error);
+  return { path, value: error.value, isKey, ...problem };
 }
 
 /** Source: JSON Pointer, RFC 6901 section 4. */
@@ -153,25 +157,28 @@ function unescaped(key: string): string {
   return key.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-function unknownKeyProblem(schema: TSchema, key: string): string {
-  const named: unknown = schema["propertyNames"]?.errorMessage;
-  if (typeof named === "string") return `it needs ${named}`;
+type Cause = Pick<SchemaError, "why" | "suggestion">;
+
+function unknownKeyProblem(schema: TSchema, key: string): Cause {
+  const expectedName: unknown = schema["propertyNames"]?.errorMessage;
+  if (typeof expectedName === "string") return { why: `expected ${expectedName}` };
   const password = plainPasswordProblem(key);
-  if (password !== undefined) return password;
+  if (password !== undefined) return { why: password };
   const known = Object.keys(schema["properties"] ?? {}).filter((name) => name !== "$schema");
-  const meant = closestWord(key, known);
-  return meant
-    ? `there is no such key, did you mean ${meant}?`
-    : `there is no such key, known are ${known.join(", ")}`;
+  const suggestion = closestWord(key, known);
+  return suggestion === undefined
+    ? { why: `unknown key; expected one of ${known.join(", ")}` }
+    : { why: "unknown key", suggestion };
 }
 
-function valueProblem({ schema, value }: ValueError): string {
+function valueProblem({ schema, value }: ValueError): Cause {
   const variants: readonly TSchema[] = schema["anyOf"] ?? [schema];
   for (const variant of variants) {
-    const refused = formatProblem(variant["format"], value);
-    if (refused !== undefined) return refused;
+    const why = formatProblem(variant["format"], value);
+    if (why !== undefined) return { why };
   }
   const words: unknown = schema["enum"];
-  const meant = Array.isArray(words) && typeof value === "string" ? closestWord(value, words) : undefined;
-  return `it needs ${schema["errorMessage"] ?? "something else"}${meant ? ` (did you mean ${meant}?)` : ""}`;
+  const suggestion =
+    Array.isArray(words) && typeof value === "string" ? closestWord(value, words) : undefined;
+  return { why: `expected ${schema["errorMessage"] ?? "another value"}`, suggestion };
 }

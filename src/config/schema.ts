@@ -1,6 +1,7 @@
-/** The shape of the configuration file: what the program checks, and what editors check and complete. */
+/** The schema of the configuration file, for the parser and, as JSON Schema, for editors. */
 
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+
 import { type Role, roles } from "../access/accounts.ts";
 import { type AccessLogFormat, accessLogFormats, defaults, type EngineName, engineNames } from "./config.ts";
 import {
@@ -12,24 +13,22 @@ import {
   share,
   strict,
   textSetting,
-  whole,
-  word,
+  integer,
+  choice,
 } from "./schema-kit.ts";
 import { poolWith, upstreamFileSchema, upstreamOrText } from "./pool-schema.ts";
 
-// The shape of the accounts on the admin side: people with passwords, programs with tokens, each with a role.
-
-/** As the audit says it; nothing that would need to be escaped. */
+/** Name of an account in the event log, without characters that need escaping. */
 const accountName = textSetting(
   "^[A-Za-z\\d][\\w.@-]{0,63}$",
-  "a name: at most 64 letters, digits and . _ @ -, beginning with a letter or digit",
-  "What the audit calls it.",
+  "a name: at most 64 letters, digits and . _ @ -, starting with a letter or digit",
+  "Name in the event log.",
 );
-const role = word<Role>(roles, "A viewer reads, an operator acts on upstreams, an admin does everything.");
+const role = choice<Role>(roles, "viewer: read only; operator: may change upstreams; admin: everything.");
 
 const user = Type.Object(
-  { name: accountName, role, passwordHash: format("password-hash", "What `evenkeel password` prints.") },
-  { ...strict, description: "Somebody who logs in.", errorMessage: "a map with name, role and passwordHash" },
+  { name: accountName, role, passwordHash: format("password-hash", "Output of `evenkeel password`.") },
+  { ...strict, description: "A person who logs in.", errorMessage: "a map with name, role and passwordHash" },
 );
 const program = Type.Object(
   {
@@ -37,92 +36,84 @@ const program = Type.Object(
     role,
     tokenHash: textSetting(
       "^sha256:[\\da-f]{64}$",
-      "the hash that `evenkeel token` prints, and never the token",
-      "What `evenkeel token` prints beside the token.",
+      "the hash that `evenkeel token` prints, not the token",
+      "Hash from the output of `evenkeel token`.",
     ),
   },
   { ...strict, description: "A program with a token.", errorMessage: "a map with name, role and tokenHash" },
 );
 
-/** More people and programs than that do not look after one balancer. */
+/** More accounts than that are a mistake. */
 const maxAccounts = 256;
 
 export const accounts = {
   users: Type.Array(user, {
     maxItems: maxAccounts,
-    description: "Who may log in. Changed by a reload too.",
+    description: "People who may log in. Applied by a reload.",
     errorMessage: `a list of at most ${maxAccounts} users`,
   }),
   tokens: Type.Array(program, {
     maxItems: maxAccounts,
-    description: "Programs that may call the admin API. Changed by a reload too.",
+    description: "Programs that may call the admin API. Applied by a reload.",
     errorMessage: `a list of at most ${maxAccounts} tokens`,
   }),
 };
 
-// The part of the configuration file's shape that is about what leaves the house: access log and traces.
-
 export const accessLog = optional(
   {
-    to: file("stdout or a path", "stdout, or a file that is appended to and opened anew when it was moved."),
-    format: word<AccessLogFormat>(
+    to: file("stdout or a path", "stdout, or a file to append to; it is reopened after it was moved."),
+    format: choice<AccessLogFormat>(
       accessLogFormats,
-      "JSON lines, or the Common Log Format with times and upstream.",
+      "JSON lines, or the Common Log Format extended by times and upstream.",
     ),
-    share: share("Share of requests that are written; those that failed always are."),
+    share: share("Share of requests that are logged. Failed requests are always logged."),
   },
-  "One line for each request.",
+  "One line per request.",
 );
 
 export const tracing = Type.Object(
   {
     endpoint: textSetting(
-      // Whoever may read the configuration sees it: secrets belong into OTEL_EXPORTER_OTLP_HEADERS.
+      // The API shows this URL to viewers: secrets belong in OTEL_EXPORTER_OTLP_HEADERS.
       "^https?://[^\\s/@]+(/\\S*)?$",
       "a URL such as http://localhost:4318 without a user name or password",
-      "Collector that speaks OTLP over HTTP.",
+      "Collector for OTLP over HTTP.",
     ),
     share: Type.Optional(
-      share("Share of requests that are traced where the client's traceparent does not say."),
+      share("Share of traced requests among those without a sampling decision in traceparent."),
     ),
     serviceName: Type.Optional(
-      textSetting(
-        "^\\S(.{0,253}\\S)?$",
-        "a name of at most 255 characters",
-        "How traces name this balancer.",
-      ),
+      textSetting("^\\S(.{0,253}\\S)?$", "a name of at most 255 characters", "Service name in traces."),
     ),
   },
   {
     ...strict,
-    description: "Spans of requests and attempts go to a collector; without it nothing is traced.",
+    description: "Exports spans of requests and attempts to a collector; off by default.",
     errorMessage: "a map with endpoint",
   },
 );
 
-export const port = whole(0, 65_535, "0 takes any free port.");
-const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean every address.");
+export const port = integer(0, 65_535, "0 selects a free port.");
+const host = format("host", "IP address or host name; 0.0.0.0 and :: mean all addresses.");
 export const listener = { host, port };
 
-/** Printable ASCII: it travels in an Authorization field. */
-export const token = textSetting("^[!-~]+$", "visible ASCII characters without spaces", "Asked of callers.");
+/** Visible ASCII, because it is sent in an Authorization header. */
+export const token = textSetting(
+  "^[!-~]+$",
+  "visible ASCII characters without spaces",
+  "Bearer token required by the admin API.",
+);
 
-/** More than any machine has use for, and few enough that a mistyped number does no harm. */
+/** Enough for any machine, and low enough that a mistyped number does no harm. */
 const maxWorkers = 64;
 const tls = optional(
   {
-    cert: file(
-      "a path of a PEM file",
-      "File with the certificate, and those between it and its authority, as PEM.",
-    ),
-    key: file(
-      "a path of a PEM file",
-      "File with the certificate's private key as PEM, without a passphrase.",
-    ),
+    cert: file("the path of a PEM file", "PEM file with the certificate and its intermediate certificates."),
+    key: file("the path of a PEM file", "PEM file with the private key, without a passphrase."),
   },
-  "Clients come over TLS. Both files are read at the start only.",
+  "TLS for clients. Both files are read only at the start.",
 );
-const maxClients = whole(1, 1_000_000, "Clients' connections at one time; more are answered with 503.");
+const maxClients = integer(1, 1_000_000, "Maximum concurrent client connections; more get 503.");
 
 const route = Type.Object(
   {
@@ -130,46 +121,46 @@ const route = Type.Object(
       textSetting(
         "^(\\*\\.)?[A-Za-z\\d_-]+(\\.[A-Za-z\\d_-]+)*$",
         "a host name without port, or *.example.com",
-        "Host of the request; *.example.com matches every name below.",
+        "Host of the request; *.example.com matches all subdomains.",
       ),
     ),
     path: Type.Optional(
-      textSetting("^/[^\\s?#]*$", "a path that begins with /", "This path and all below it."),
+      textSetting("^/[^\\s?#]*$", "a path that starts with /", "Matches this path and all paths below it."),
     ),
-    pool: Type.String({ description: "Where matching requests go.", errorMessage: "the name of a pool" }),
+    pool: Type.String({ description: "Pool for matching requests.", errorMessage: "the name of a pool" }),
   },
-  { ...strict, description: "Requests that match go to a pool.", errorMessage: "a map with pool" },
+  { ...strict, description: "Sends matching requests to a pool.", errorMessage: "a map with pool" },
 );
 
 const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
   optional(
     {
-      $schema: Type.String({ description: "For editors.", errorMessage: "a URL" }),
-      listen: optional({ ...listener, tls, maxClients }, "Where clients connect."),
-      engine: word<EngineName>(engineNames, "Data-plane engine: wire or fetch. A change needs a restart."),
-      workers: Type.Union([whole(1, maxWorkers, "Processes that serve clients."), Type.Literal("auto")], {
-        description: "Processes that serve clients on the same port; auto is one for each core.",
+      $schema: Type.String({ description: "URL of the JSON Schema, for editors.", errorMessage: "a URL" }),
+      listen: optional({ ...listener, tls, maxClients }, "Listener for clients."),
+      engine: choice<EngineName>(engineNames, "Data-plane engine: wire or fetch. A change needs a restart."),
+      workers: Type.Union([integer(1, maxWorkers, "Serving processes."), Type.Literal("auto")], {
+        description: "Serving processes on the same port; auto is one per core.",
         errorMessage: `a whole number from 1 to ${maxWorkers}, or auto`,
       }),
       admin: optional(
         { ...listener, token, ...accounts },
-        "Health, metrics and control. Listens beyond this machine only with a token or users.",
+        "Admin API: health, metrics and control. An address other than loopback requires a token or users.",
       ),
       state: Type.String({
         minLength: 1,
-        description: "File that keeps what operators set at run time, or :memory:.",
+        description: "File for what operators set at run time, or :memory:.",
         errorMessage: "a path or :memory:",
       }),
       maxMemory: Type.Union([Type.Literal("auto"), format("size", "A size."), Type.Literal(0)], {
         description:
-          "When all processes together take so much memory, new requests get 503; auto is 80 % of the control group's limit, 0 none.",
+          "Memory of all processes at which new requests get 503; auto is 80 % of the control group's limit, 0 is no limit.",
         errorMessage: "a size such as 512MiB, auto or 0",
       }),
       drainDelay: Type.Union(
         [
           format(
             "delay",
-            "From the signal to exit, while readiness says 503, until no new requests are taken.",
+            "Time after the exit signal during which requests are still accepted while readiness is 503.",
           ),
           Type.Literal(0),
         ],
@@ -178,7 +169,7 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
         },
       ),
       drainTimeout: Type.Union(
-        [format("delay", "How long requests may take to finish at exit."), Type.Literal(0)],
+        [format("delay", "Time for in-flight requests to finish at exit."), Type.Literal(0)],
         {
           errorMessage: "a duration such as 250ms, 30s or 1h",
         },
@@ -186,46 +177,46 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
       clientTimeouts: optional(
         {
           head: duration(
-            "From a request's first byte to the end of its head, and on a new connection until that byte.",
+            "Time from the first byte of a request to the end of its headers, and from a new connection to that byte.",
           ),
-          bodyIdle: duration("Between two pieces of a request's body."),
-          keepAlive: duration("Without a request on a kept connection."),
+          bodyIdle: duration("Time between two chunks of a request body."),
+          keepAlive: duration("Time without a request on an idle connection."),
         },
-        "Limits on clients.",
+        "Time limits on clients.",
       ),
       trustedProxies: Type.Array(format("range", "An IP address or CIDR range."), {
-        description: "Whose X-Forwarded fields are believed.",
+        description: "Proxies whose X-Forwarded-* headers are kept.",
         errorMessage: "a list of addresses",
       }),
       accessLog,
       tracing: Type.Optional(tracing),
-      dashboard: optional(listener, "Where `evenkeel up` shows the dashboard."),
+      dashboard: optional(listener, "Listener of the dashboard of `evenkeel up`."),
       pools: Type.Record(Type.String({ pattern: "^[A-Za-z][\\w.-]{0,62}$" }), poolWith(entry), {
         ...strict,
         minProperties: 1,
-        description: `Pools by name; without any there is one, "${defaults.pool.name}".`,
+        description: `Pools by name. Default: one pool, "${defaults.pool.name}".`,
         errorMessage: "a map of at least one pool",
         propertyNames: {
-          errorMessage: "a name: at most 63 letters, digits and . _ -, beginning with a letter",
+          errorMessage: "a name: at most 63 letters, digits and . _ -, starting with a letter",
         },
       }),
       routes: Type.Array(route, {
-        description: "The first that matches decides; what none matches goes to the first pool.",
+        description: "The first matching route applies; requests without a match go to the first pool.",
         errorMessage: "a list of routes",
       }),
     },
     "Configuration of Evenkeel.",
   );
 
-/** What the parser checks; upstreams are maps by then. */
+/** Schema for the parser, which has expanded the short form of upstreams before. */
 export const fileSchema = fileWith(upstreamFileSchema);
 
-/** A file that passed the check. */
+/** A valid configuration file. */
 export type ConfigFile = Static<typeof fileSchema>;
 export type PoolFile = NonNullable<ConfigFile["pools"]>[string];
 export type UpstreamFile = PoolFile["upstreams"][number];
 
-/** What editors check, as JSON Schema (draft 2020-12); our own formats are left out, since nobody else knows them. */
+/** JSON Schema (draft 2020-12) for editors, without the formats that only this program supports. */
 export function editorSchema(): Readonly<Record<string, unknown>> {
   const dialect = { $schema: "https://json-schema.org/draft/2020-12/schema", title: "Evenkeel" };
   const all = JSON.stringify({ ...dialect, ...fileWith(upstreamOrText) }, (key, value: unknown) =>
@@ -236,13 +227,13 @@ export function editorSchema(): Readonly<Record<string, unknown>> {
 
 export const backendSchema = optional(
   {
-    name: textSetting("^\\S(.{0,62}\\S)?$", "a name of at most 64 characters", "Stands in every answer."),
+    name: textSetting("^\\S(.{0,62}\\S)?$", "a name of at most 64 characters", "Included in every response."),
     ...listener,
-    latency: format("time-range", "Each answer waits for a time in this range."),
+    latency: format("time-range", "Range of the delay of each response."),
     failRate: Type.Number({
       minimum: 0,
       maximum: 1,
-      description: "Share of requests answered with 500.",
+      description: "Share of requests that get 500.",
       errorMessage: "a number from 0 to 1",
     }),
   },
@@ -251,5 +242,5 @@ export const backendSchema = optional(
 
 export const dashboardSchema = optional(
   { ...listener, balancerUrl: origin, adminUrl: origin, adminToken: token },
-  "The dashboard as a process of its own.",
+  "The dashboard of another balancer.",
 );

@@ -1,13 +1,11 @@
-/** A configuration as a file that means the same: for people to read, and to tell two of them apart in their own words. */
+/** Converts a configuration back into the form of a file, to show it and to compare two configurations. */
 
 import { formatDuration, formatSize } from "../lib/units.ts";
-import { authorityOf } from "../net/address.ts";
-import { originOf } from "../net/address.ts";
-import { type UpstreamTls } from "../net/address.ts";
+import { authorityOf, originOf, type UpstreamTls } from "../net/address.ts";
 import type { Config, PoolConfig } from "./config.ts";
-import { entriesOf } from "./sources.ts";
-import type { Path } from "./problem.ts";
 import type { ResolvedConfig } from "./defaults.ts";
+import type { Path } from "./problem.ts";
+import { entriesOf } from "./sources.ts";
 
 /** One value of a file. */
 export interface Leaf {
@@ -15,11 +13,11 @@ export interface Leaf {
   readonly value: unknown;
 }
 
-/** All of them, in the order of the file. An upstream or a route is one thing, and so is a list of plain values. */
+/** All values, in the order of the file. An upstream, a route and a list of plain values are one value each. */
 export function flattenConfig(value: unknown, path: Path = []): readonly Leaf[] {
   const entries = entriesOf(value);
-  const isWhole = /^\d+$/.test(path.at(-1) ?? "") || entries.every(([key]) => /^\d+$/.test(key));
-  const isLeaf = entries.length === 0 || (isWhole && !(Array.isArray(value) && isMapList(value)));
+  const isSingleValue = /^\d+$/.test(path.at(-1) ?? "") || entries.every(([key]) => /^\d+$/.test(key));
+  const isLeaf = entries.length === 0 || (isSingleValue && !(Array.isArray(value) && isMapList(value)));
   if (isLeaf) return [{ path, value }];
   return entries.flatMap(([key, inner]) => flattenConfig(inner, [...path, key]));
 }
@@ -28,7 +26,7 @@ function isMapList(list: readonly unknown[]): boolean {
   return list.some((entry) => typeof entry === "object" && entry !== null);
 }
 
-/** Everything but the token and the accounts' hashes: they are shown to nobody. */
+/** Everything except the token and the accounts, which are never shown. */
 export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
   return {
     ...settingsFileOf(config),
@@ -42,7 +40,7 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
   };
 }
 
-/** What is said of the balancer itself. */
+/** Settings of the balancer itself. */
 export function settingsFileOf(config: Config): object {
   const { listen, admin, clientTimeouts } = config;
   return {
@@ -88,7 +86,7 @@ function poolFileOf(pool: PoolConfig): object {
   };
 }
 
-/** What is said of a pool besides its upstreams. */
+/** Settings of a pool without its upstreams and their TLS. */
 export function poolSettingsFileOf(pool: PoolConfig): object {
   const { outlier, probe, timeouts, maxRequestBodyBytes } = pool;
   return {
@@ -138,7 +136,7 @@ export function poolSettingsFileOf(pool: PoolConfig): object {
   };
 }
 
-/** All of it, so that it means the same whatever the pool says. */
+/** All settings, so that the meaning does not depend on the pool. */
 export function upstreamTlsFileOf({ caPath, serverName, verify }: UpstreamTls): object {
   return {
     ...(caPath === undefined ? {} : { ca: caPath }),

@@ -1,14 +1,13 @@
-/** The short form of upstreams, "http://10.0.0.1:8080;weight=3;backup;name=api-1", and what an upstream becomes. */
+/** Parses the short form of upstreams, "http://10.0.0.1:8080;weight=3;backup;name=api-1", and builds upstream specs. */
 
-import { type UpstreamSpec } from "../pool/upstream.ts";
-import { authorityOf } from "../net/address.ts";
-import { type UpstreamTls } from "../net/address.ts";
+import { authorityOf, type UpstreamTls } from "../net/address.ts";
+import type { UpstreamSpec } from "../pool/upstream.ts";
 import { defaults } from "./config.ts";
-import { entriesOf, valueAt } from "./sources.ts";
 import { parseAddress } from "./network.ts";
 import type { UpstreamFile } from "./schema.ts";
+import { entriesOf, valueAt } from "./sources.ts";
 
-/** The entries of a list with commas. */
+/** The entries of a comma-separated list. */
 export function splitUpstreams(text: string): readonly string[] {
   return text
     .split(",")
@@ -16,7 +15,7 @@ export function splitUpstreams(text: string): readonly string[] {
     .filter((entry) => entry !== "");
 }
 
-/** A copy of a configuration in which upstreams that were texts are maps; the rest stays, valid or not. */
+/** A copy of an unchecked configuration with all upstreams in the long form. */
 export function expandUpstreams(value: unknown): unknown {
   const pools = valueAt(value, ["pools"]);
   if (!isMap(value) || !isMap(pools)) return value;
@@ -25,7 +24,10 @@ export function expandUpstreams(value: unknown): unknown {
     if (!isMap(pool) || !Array.isArray(upstreams)) return [name, pool];
     return [
       name,
-      { ...pool, upstreams: upstreams.map((entry) => (typeof entry === "string" ? long(entry) : entry)) },
+      {
+        ...pool,
+        upstreams: upstreams.map((entry) => (typeof entry === "string" ? parseShortForm(entry) : entry)),
+      },
     ];
   });
   return { ...value, pools: Object.fromEntries(expanded) };
@@ -35,11 +37,11 @@ function isMap(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Numbers and flags become what the schema wants; anything else stays text, for the schema to refuse. */
-function long(text: string): Readonly<Record<string, unknown>> {
+/** Converts numbers and flags to the types of the schema. Other values stay text, for the schema to reject. */
+function parseShortForm(text: string): Readonly<Record<string, unknown>> {
   const [url = "", ...options] = text.split(";").map((part) => part.trim());
-  const written = options.filter((option) => option !== "");
-  const entries = written.map((option) => {
+  const nonEmpty = options.filter((option) => option !== "");
+  const entries = nonEmpty.map((option) => {
     const [key = "", value] = option.split(/=(.*)/s);
     if (value === undefined) return [key, key === "backup" ? true : ""];
     return [key, key === "weight" && /^\d+$/.test(value) ? Number(value) : value];
@@ -48,17 +50,17 @@ function long(text: string): Readonly<Record<string, unknown>> {
 }
 
 /**
- * @param poolTls what its pool's `https` upstreams go by
- * @param texts of the files that it names, by path
+ * @param poolTls default of the pool for `https` upstreams
+ * @param texts texts of the referenced files, by path
  */
 export function toUpstreamSpec(
   { url, name, weight, backup, tls: given }: UpstreamFile,
   poolTls: UpstreamTls | undefined,
   texts: ReadonlyMap<string, string>,
 ): UpstreamSpec {
-  const place = parseAddress(url);
-  const tls = place.protocol === "https" ? upstreamTlsOf(given, poolTls, texts) : undefined;
-  const address = { ...place, ...(tls && { tls }) };
+  const origin = parseAddress(url);
+  const tls = origin.protocol === "https" ? upstreamTlsOf(given, poolTls, texts) : undefined;
+  const address = { ...origin, ...(tls && { tls }) };
   return {
     id: name ?? authorityOf(address),
     address,
@@ -67,14 +69,14 @@ export function toUpstreamSpec(
   };
 }
 
-/** An upstream as it is in a pool: what it does not say of TLS, the pool says. */
+/** Fills the missing TLS settings of an upstream with those of its pool. */
 export function withPoolTls(spec: UpstreamSpec, poolTls: UpstreamTls | undefined): UpstreamSpec {
   const { address } = spec;
   if (address.protocol !== "https" || !poolTls) return spec;
   return { ...spec, address: { ...address, tls: { ...poolTls, ...address.tls } } };
 }
 
-/** What an upstream says of its own, over what its pool says; undefined if neither says anything. */
+/** Merges the TLS settings of an upstream over those of its pool; undefined if neither has any. */
 export function upstreamTlsOf(
   given: UpstreamFile["tls"],
   poolTls: UpstreamTls | undefined,

@@ -1,29 +1,29 @@
-/** Durations in the configuration: the limits that timers set, and ranges such as "50-150ms". */
+/** Validates and parses durations, time ranges, sizes and secrets of the configuration. Each `xProblem` returns undefined for a valid value. */
 
 import type { Path } from "./problem.ts";
 import { formatDuration, parseDuration, parseSize } from "../lib/units.ts";
 
-/** Timers count milliseconds in 31 bits and fire at once beyond: 24 days is a round number below that. */
-const longest = "576h";
+/** Timers count milliseconds in 31 bits and fire at once beyond that. 24 days is a round number below. */
+const maxDuration = "576h";
 
-/** Undefined if the text is a duration from 1 ms to 24 days, else why not. */
+/** Checks a duration from 1 ms to 24 days. */
 export function durationProblem(text: string): string | undefined {
   return timeProblem(text, 1);
 }
 
-/** Undefined if the text is a duration from 0 to 24 days, else why not. */
+/** Checks a duration from 0 to 24 days. */
 export function delayProblem(text: string): string | undefined {
   return timeProblem(text, 0);
 }
 
-function timeProblem(text: string, leastMs: number): string | undefined {
+function timeProblem(text: string, minMs: number): string | undefined {
   const timeMs = parseDuration(text);
-  if (timeMs === undefined) return "it needs a duration such as 250ms, 30s or 1h";
-  if (timeMs > durationOf(longest)) return `it needs a duration of at most ${longest}`;
-  return timeMs < leastMs ? `it needs a duration of at least ${formatDuration(leastMs)}` : undefined;
+  if (timeMs === undefined) return "expected a duration such as 250ms, 30s or 1h";
+  if (timeMs > durationOf(maxDuration)) return `expected a duration of at most ${maxDuration}`;
+  return timeMs < minMs ? `expected a duration of at least ${formatDuration(minMs)}` : undefined;
 }
 
-/** Whole milliseconds of a text that was checked. */
+/** Whole milliseconds of a valid duration. */
 export function durationOf(text: string): number {
   return Math.round(parseDuration(text) ?? Number.NaN);
 }
@@ -33,62 +33,60 @@ export interface TimeRange {
   readonly max: number;
 }
 
-/** Undefined if the text is one duration or a range of two, else why not. */
+/** Checks one duration or a range of two. */
 export function timeRangeProblem(text: string): string | undefined {
-  const [least, most] = endsOf(text);
-  const why = delayProblem(most) ?? delayProblem(least);
-  if (why?.includes("such as")) return "it needs a duration or a range such as 80ms or 50-150ms";
+  const [min, max] = endsOf(text);
+  const why = delayProblem(max) ?? delayProblem(min);
+  if (why?.includes("such as")) return "expected a duration or a range such as 80ms or 50-150ms";
   if (why !== undefined) return why;
-  return durationOf(least) > durationOf(most) ? "its first duration needs to be the shorter one" : undefined;
+  return durationOf(min) > durationOf(max)
+    ? "the first duration must not be longer than the second"
+    : undefined;
 }
 
-/** Milliseconds of a text that was checked. */
+/** Milliseconds of a valid range. */
 export function timeRangeOf(text: string): TimeRange {
-  const [least, most] = endsOf(text);
-  return { min: durationOf(least), max: durationOf(most) };
+  const [min, max] = endsOf(text);
+  return { min: durationOf(min), max: durationOf(max) };
 }
 
-/** The shortest way to write it: "80ms" if both ends are the same, "50-150ms" if their units are. */
+/** The shortest notation: "80ms" if both ends are equal, "50-150ms" if their units are. */
 export function formatTimeRange({ min, max }: TimeRange): string {
-  const [least, most] = [formatDuration(min), formatDuration(max)];
-  if (min === max) return most;
-  return `${unitOf(least) === unitOf(most) ? least.replace(/[a-z]+$/, "") : least}-${most}`;
+  const [first, second] = [formatDuration(min), formatDuration(max)];
+  if (min === max) return second;
+  return `${unitOf(first) === unitOf(second) ? first.replace(/[a-z]+$/, "") : first}-${second}`;
 }
 
-/** "50-150ms" means 50ms to 150ms: a first number without unit takes the second's. */
-function endsOf(text: string): readonly [least: string, most: string] {
-  const [least = "", most] = text.split(/-(.*)/s);
-  if (most === undefined) return [least, least];
-  return [/^[\d.]*\d$/.test(least) && least !== "0" ? least + unitOf(most) : least, most];
+/** "50-150ms" means 50ms to 150ms: a first number without a unit takes the unit of the second. */
+function endsOf(text: string): readonly [min: string, max: string] {
+  const [min = "", max] = text.split(/-(.*)/s);
+  if (max === undefined) return [min, min];
+  return [/^[\d.]*\d$/.test(min) && min !== "0" ? min + unitOf(max) : min, max];
 }
 
 function unitOf(duration: string): string {
   return /[a-z]+$/.exec(duration)?.[0] ?? "";
 }
 
-// Sizes in the configuration.
-
-/** Undefined if the text is a size that a number can count exactly, else why not. */
+/** Checks a size in bytes up to `Number.MAX_SAFE_INTEGER`. */
 export function sizeProblem(text: string): string | undefined {
   const bytes = parseSize(text);
-  if (bytes === undefined) return "it needs a size such as 64KiB or 10MB";
-  return Number.isSafeInteger(bytes) ? undefined : "it needs a smaller size";
+  if (bytes === undefined) return "expected a size such as 64KiB or 10MB";
+  return Number.isSafeInteger(bytes) ? undefined : "the size is too large";
 }
 
-/** Bytes of a text that was checked. */
+/** Bytes of a valid size. */
 export function sizeOf(text: string): number {
   return parseSize(text) ?? Number.NaN;
 }
 
-// Which values of a configuration are nobody's business, and which have no place in a file at all.
-
-/** A password in the clear has no place in a file, however its key is called. */
+/** Rejects a key that would hold a plain-text password, whatever its spelling. */
 export function plainPasswordProblem(key: string): string | undefined {
   if (!/^pass(word|phrase|wd)?$/i.test(key)) return undefined;
-  return "a password does not belong in a file: give passwordHash what `evenkeel password` prints";
+  return "a plain-text password is not allowed; set passwordHash to the output of `evenkeel password`";
 }
 
-/** Whether a value there must not be quoted: anything of accounts but names and roles, also where it is misplaced. */
+/** Whether a value at this path must not be quoted: everything in accounts except names and roles, also when misplaced. */
 export function isSecretAt(path: Path): boolean {
   const last = path.at(-1) ?? "";
   if (path[0] === "admin" && ["users", "tokens"].includes(path[1] ?? "")) {

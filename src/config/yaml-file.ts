@@ -1,4 +1,4 @@
-/** Reads the text of a configuration file: YAML (and so JSON) into a plain value that still knows its lines. */
+/** Parses a configuration file (YAML, and so JSON) into a plain value with source locations, and reads referenced files. */
 
 import {
   isAlias,
@@ -16,32 +16,32 @@ export interface FileText {
   readonly name: string;
   /** A map. */
   readonly value: unknown;
-  /** Whether the file itself says something there. */
+  /** Whether the file has a value at this path. */
   has(path: Path): boolean;
-  /** Where it says so, or where the nearest thing around it begins. */
-  placeOf(path: Path): SourceLocation;
-  /** Where its last key stands, which may not belong there. */
-  placeOfKey(path: Path): SourceLocation;
+  /** Location of the value, or of the nearest enclosing node. */
+  locationOf(path: Path): SourceLocation;
+  /** Location of the last key of the path, for a key that is not allowed there. */
+  keyLocationOf(path: Path): SourceLocation;
 }
 
-/** More than anyone reads; a file that is not YAML at all has hundreds. */
+/** A file that is not YAML at all produces hundreds of errors. */
 const maxProblems = 20;
 
-/** What the text says, or why nobody can say. Aliases may be used, but not to build a bomb. */
+/** Parses the text, or returns why it cannot be parsed. Aliases are allowed up to a limit, against exponential expansion. */
 export function readFileText(text: string, name: string): FileText | readonly Problem[] {
   const lines = new LineCounter();
-  const place = (offset: number): SourceLocation => {
+  const locate = (offset: number): SourceLocation => {
     const { line, col } = lines.linePos(offset);
     return { file: name, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  // Pretty errors would quote lines of the file, and so secrets.
+  // Pretty errors would quote lines of the file, which may contain secrets.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const errors = [...document.errors, ...document.warnings].slice(0, maxProblems);
-  if (errors.length > 0) return errors.map((error) => problemOf(error, text, place(error.pos[0])));
-  if (document.contents === null) return [{ action, place: place(0), why: "it is empty" }];
+  if (errors.length > 0) return errors.map((error) => problemOf(error, text, locate(error.pos[0])));
+  if (document.contents === null) return [{ action, location: locate(0), why: "the file is empty" }];
   if (!isMap(document.contents)) {
-    const why = 'it needs a map of settings such as "listen: { port: 8080 }"';
-    return [{ action, place: place(0), why }];
+    const why = 'expected a map of settings such as "listen: { port: 8080 }"';
+    return [{ action, location: locate(0), why }];
   }
 
   const find = (path: Path) => {
@@ -58,19 +58,19 @@ export function readFileText(text: string, name: string): FileText | readonly Pr
       name,
       value: document.toJS({ maxAliasCount: 100 }),
       has: (path) => find(path).complete,
-      placeOf: (path) => {
+      locationOf: (path) => {
         const { key, node } = find(path);
-        return place(startOf(node) ?? startOf(key) ?? 0);
+        return locate(startOf(node) ?? startOf(key) ?? 0);
       },
-      placeOfKey: (path) => {
+      keyLocationOf: (path) => {
         const { key, node } = find(path);
-        return place(startOf(key) ?? startOf(node) ?? 0);
+        return locate(startOf(key) ?? startOf(node) ?? 0);
       },
     };
   } catch (error) {
-    // The library finds aliases without anchor, and bombs, only while it builds the value.
-    const why = error instanceof ReferenceError ? lowerFirst(error.message) : "it is nested too deeply";
-    return [{ action, place: place(0), why }];
+    // The library reports aliases without an anchor, and too many aliases, only while it builds the value.
+    const why = error instanceof ReferenceError ? lowerFirst(error.message) : "the file is nested too deeply";
+    return [{ action, location: locate(0), why }];
   }
 }
 
@@ -95,48 +95,46 @@ function startOf(node: unknown): number | undefined {
   return (node as Node | null | undefined)?.range?.[0];
 }
 
-function problemOf(error: YAMLError, text: string, place: SourceLocation): Problem {
+function problemOf(error: YAMLError, text: string, location: SourceLocation): Problem {
   if (error.code === "DUPLICATE_KEY") {
     return {
       action,
-      place,
-      why: `the key ${/^[\w.$-]*/.exec(text.slice(error.pos[0]))?.[0]} is there twice`,
+      location,
+      why: `duplicate key ${/^[\w.$-]*/.exec(text.slice(error.pos[0]))?.[0]}`,
     };
   }
-  if (error.code === "MULTIPLE_DOCS") return { action, place, why: "it needs to be one document" };
-  if (error.code === "RESOURCE_EXHAUSTION") return { action, place, why: "it is nested too deeply" };
-  return { action, place, why: lowerFirst(error.message) };
+  if (error.code === "MULTIPLE_DOCS") return { action, location, why: "expected a single document" };
+  if (error.code === "RESOURCE_EXHAUSTION") return { action, location, why: "the file is nested too deeply" };
+  return { action, location, why: lowerFirst(error.message) };
 }
 
 function lowerFirst(message: string): string {
   return message.charAt(0).toLowerCase() + message.slice(1);
 }
 
-// Reads files that an operator named, and says in words why one cannot be read.
-
-/** Text of a file; undefined if there is none. Throws an `Error` with the system's code (EACCES, EISDIR …). */
+/** Returns the text of a file; undefined if it does not exist. Throws an `Error` with the system's code (EACCES, EISDIR …). */
 export type ReadText = (path: string) => string | undefined;
 
-/** Its text, or why there is none. Throws what is no mistake of the operator. */
+/** Reads a file that the operator named, or returns why it cannot be read. Throws everything that is no error of the system. */
 export function readReferencedFile(
   path: string,
   read: ReadText,
 ): { readonly text: string } | { readonly why: string; readonly isMissing: boolean } {
-  if (path === "") return { why: "it needs the name of a file", isMissing: false };
+  if (path === "") return { why: "expected a file name", isMissing: false };
   try {
     const text = read(path);
-    return text === undefined ? { why: "there is no such file", isMissing: true } : { text };
+    return text === undefined ? { why: "file not found", isMissing: true } : { text };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
     if (code === undefined) throw error;
-    return { why: words[code] ?? `the system says ${code}`, isMissing: false };
+    return { why: systemErrors[code] ?? `system error ${code}`, isMissing: false };
   }
 }
 
-const words: Readonly<Record<string, string>> = {
-  EACCES: "this user may not read it",
-  EPERM: "this user may not read it",
-  EISDIR: "it is a folder and not a file",
-  ENOTDIR: "a part of its path is not a folder",
-  ENAMETOOLONG: "its name is too long",
+const systemErrors: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EISDIR: "it is a directory",
+  ENOTDIR: "a part of the path is not a directory",
+  ENAMETOOLONG: "the path is too long",
 };

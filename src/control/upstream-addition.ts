@@ -19,10 +19,11 @@ import { type Intents, removalsFor } from "./desired-state.ts";
  * @param pool the pool to add it to
  */
 export function parseNewUpstream(given: unknown, desired: Config, pool: string): UpstreamSpec | CommandError {
-  const problems = schemaErrors(upstreamFileSchema, given).map(({ path, why, value, isKey }) =>
+  const problems = schemaErrors(upstreamFileSchema, given).map(({ path, why, value, isKey, suggestion }) =>
     problemSentence({
       action: `use ${nameOf(path) || "this upstream"}`,
       why,
+      suggestion,
       ...(isKey ? {} : { received: quote(value) }),
     }),
   );

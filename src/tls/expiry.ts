@@ -1,29 +1,29 @@
-/** The certificates that the balancer itself shows, and how near their end is: what log, events, metrics and pages go by. */
+/** Expiry of the certificates that the balancer presents to clients, for log, events, metrics and pages. */
 
-/** A certificate that clients see. Times are epoch milliseconds. */
+/** A certificate presented to clients. Times are epoch milliseconds. */
 export interface ListenerCertificate {
-  /** The setting that says where its clients connect. */
+  /** Configuration key of the listener. */
   readonly listener: "listen";
-  /** File that it was read from; another one may lie there by now. */
+  /** File that it was read from. The file may have changed since. */
   readonly path: string;
   readonly validFrom: number;
   readonly expiresAt: number;
 }
 
-/** `early`: not valid yet. `expiring`: nearer to its end than it comes where somebody renews in time. */
+/** `early`: not valid yet. `expiring`: closer to its end than a certificate that is renewed in time gets. */
 export type CertificateStatus = "early" | "valid" | "expiring" | "expired";
 
-/** Days before the end at which it is told of. */
+/** Days before expiry at which a notice is due. */
 const noticesDays = [1, 7, 30] as const;
 
-/** A number is the notice that was passed last, in days. */
+/** A number is the last notice that was due, in days. */
 export type CertificateStage = Exclude<CertificateStatus, "expiring"> | (typeof noticesDays)[number];
 
 /**
- * A notice that is a longer part of a certificate's whole life is none of it: whatever renews by itself does so with about a
- * third left, and a warning that comes each time is read by nobody. So 90 days have notices at 7 and 1, a week has one at 1.
+ * Largest share of a certificate's lifetime that a notice may come before its end. Automatic renewal happens with about a
+ * third left, and a warning before each renewal would be ignored. So 90 days have notices at 7 and 1, a week has one at 1.
  */
-const maxNotice = 1 / 4;
+const maxNoticeShare = 1 / 4;
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -32,16 +32,16 @@ const dayMs = 24 * hourMs;
 export function stageOf({ validFrom, expiresAt }: ListenerCertificate, now: number): CertificateStage {
   if (now >= expiresAt) return "expired";
   if (now < validFrom) return "early";
-  const most = (expiresAt - validFrom) * maxNotice;
-  const passed = noticesDays.find((days) => expiresAt - now <= days * dayMs && days * dayMs <= most);
-  return passed ?? "valid";
+  const maxNoticeMs = (expiresAt - validFrom) * maxNoticeShare;
+  const notice = noticesDays.find((days) => expiresAt - now <= days * dayMs && days * dayMs <= maxNoticeMs);
+  return notice ?? "valid";
 }
 
 export function certificateStatus(stage: CertificateStage): CertificateStatus {
   return typeof stage === "number" ? "expiring" : stage;
 }
 
-/** How it is with one that is not simply valid, as the end of a sentence; undefined for one that is. */
+/** "expires on 2030-06-30, in 7 days", the end of a sentence; undefined for a valid certificate. */
 export function describeExpiry(certificate: ListenerCertificate, now: number): string | undefined {
   const { validFrom, expiresAt } = certificate;
   switch (certificateStatus(stageOf(certificate, now))) {
@@ -56,7 +56,7 @@ export function describeExpiry(certificate: ListenerCertificate, now: number): s
   }
 }
 
-/** To the nearest, since a notice of seven days should say seven. */
+/** Rounds to the nearest unit, so that the notice at seven days shows seven. */
 function timeTo(leftMs: number): string {
   if (leftMs >= 2 * dayMs) return `in ${Math.round(leftMs / dayMs)} days`;
   const hours = Math.round(leftMs / hourMs);

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
-import { problemsOf, understood } from "./fake.ts";
+import { problemsOf, parsed } from "./fake.ts";
 
-const orderOf = (argv: string) => understood("verb", { argv }).verb;
+const commandOf = (argv: string) => parsed("verb", { argv }).verb;
 
 describe("rehearse", () => {
-  test("says what is to be played, in the API's units", () => {
+  test("describes the fault in the units of the API", () => {
     const argv =
       "rehearse a --latency 2s --errors 0.3 --kind connect_reset --for 1m --probes --force --reason x";
-    expect(orderOf(argv)).toEqual({
+    expect(commandOf(argv)).toEqual({
       verb: "rehearse",
       reason: "x",
       upstream: "a",
@@ -18,23 +18,23 @@ describe("rehearse", () => {
         ...{ probes: true, force: true },
       },
     });
-    expect(orderOf("rehearse a --errors 1")).toMatchObject({ body: { errorShare: 1 } });
+    expect(commandOf("rehearse a --errors 1")).toMatchObject({ body: { errorShare: 1 } });
   });
 
-  test("ends what runs", () => {
+  test("stops a fault", () => {
     const order = { verb: "rehearse", upstream: "a", method: "DELETE", body: {}, reason: "seen" } as const;
-    expect(orderOf("rehearse a --end --reason seen")).toEqual(order);
+    expect(commandOf("rehearse a --end --reason seen")).toEqual(order);
   });
 
-  test("tells every problem at once", () => {
+  test("reports every problem at once", () => {
     expect(problemsOf({ argv: "rehearse a --latency 2 --errors x --for soon" })).toEqual([
-      'Cannot use --latency: it needs a duration, such as 2s, received "2"',
-      'Cannot use --for: it needs a duration, such as 30s, received "soon"',
-      'Cannot use --errors: it needs a number from 0 to 1, such as 0.3, received "x"',
+      'Cannot use --latency: expected a duration such as 2s (received "2").',
+      'Cannot use --for: expected a duration such as 30s (received "soon").',
+      'Cannot use --errors: expected a number from 0 to 1 (received "x").',
     ]);
     expect(problemsOf({ argv: "rehearse a --end --errors 1 --for 1s" })).toEqual([
-      "Cannot use --errors: it means nothing together with --end",
-      "Cannot use --for: it means nothing together with --end",
+      "Cannot use --errors: not allowed together with --end.",
+      "Cannot use --for: not allowed together with --end.",
     ]);
   });
 });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { BackendConfig, DashboardConfig } from "../../src/config/config.ts";
 import type { ResolvedConfig } from "../../src/config/defaults.ts";
-import { understood } from "./fake.ts";
+import { parsed } from "./fake.ts";
 
-/** One setting in its four layers, each with a value of its own; `file` undefined where no file is read. */
+/** One setting with a different value in each source; `file` is undefined for commands without a file. */
 interface Row<Source> {
   readonly flag?: readonly [name: string, text: string, value: unknown];
   readonly env: readonly [name: string, text: string, value: unknown];
@@ -178,11 +178,11 @@ const dashboardRows: readonly Row<DashboardConfig>[] = [
   { env: ["ADMIN_TOKEN", "t", "t"], fallback: undefined, read: ({ adminToken }) => adminToken },
 ];
 
-/** Takes the layers away one by one, from the strongest on. */
+/** Removes the sources one by one, from the highest precedence. */
 function walk<Source>(
   command: string,
   rows: readonly Row<Source>[],
-  run: (said: Parameters<typeof understood>[1]) => Source,
+  run: (input: Parameters<typeof parsed>[1]) => Source,
 ) {
   describe(command, () => {
     for (const { flag, env, file, fallback, read } of rows) {
@@ -209,11 +209,11 @@ function walk<Source>(
 }
 
 const nowhere = { hostname: "", port: 0 };
-walk("proxy", balancerRows, (said) => ({ config: understood("proxy", said).config, dashboard: nowhere }));
-walk("check", balancerRows, (said) => ({ config: understood("check", said).config, dashboard: nowhere }));
-walk("up", companionRows, (said) => understood("up", said));
-walk("backend", backendRows, (said) => understood("backend", said).backend);
-walk("dashboard", dashboardRows, (said) => understood("dashboard", said).dashboard);
+walk("proxy", balancerRows, (input) => ({ config: parsed("proxy", input).config, dashboard: nowhere }));
+walk("check", balancerRows, (input) => ({ config: parsed("check", input).config, dashboard: nowhere }));
+walk("up", companionRows, (input) => parsed("up", input));
+walk("backend", backendRows, (input) => parsed("backend", input).backend);
+walk("dashboard", dashboardRows, (input) => parsed("dashboard", input).dashboard);
 
 describe("the configuration file", () => {
   const files = {
@@ -221,7 +221,7 @@ describe("the configuration file", () => {
     "b.yaml": "listen: { port: 2 }",
     "evenkeel.yaml": "listen: { port: 3 }",
   };
-  const portWith = (argv: string, env = {}) => understood("proxy", { argv, env, files }).config.listen.port;
+  const portWith = (argv: string, env = {}) => parsed("proxy", { argv, env, files }).config.listen.port;
 
   test("is the one that --config names, else EVENKEEL_CONFIG, else evenkeel.yaml", () => {
     expect(portWith("proxy --config a.yaml", { EVENKEEL_CONFIG: "b.yaml" })).toBe(1);
@@ -229,27 +229,27 @@ describe("the configuration file", () => {
     expect(portWith("proxy")).toBe(3);
   });
 
-  test("may be missing if nobody names it", () =>
-    expect(understood("proxy", { argv: "proxy" }).config.listen.port).toBe(8080));
+  test("may be missing if it is not named", () =>
+    expect(parsed("proxy", { argv: "proxy" }).config.listen.port).toBe(8080));
 
-  test("may leave the first pool's upstreams to the command line, which touches no other pool", () => {
+  test("may leave the first pool's upstreams to the command line, which changes no other pool", () => {
     const file = "pools: { b: { policy: p2c }, a: { upstreams: [http://a] } }";
-    const said = { argv: "proxy --upstreams http://b:1 --policy first", files: { "evenkeel.yaml": file } };
-    const pools = understood("proxy", said).config.pools;
+    const input = { argv: "proxy --upstreams http://b:1 --policy first", files: { "evenkeel.yaml": file } };
+    const pools = parsed("proxy", input).config.pools;
     expect(pools.map(({ name, policy, upstreams }) => [name, policy, upstreams[0]?.id])).toEqual([
       ["b", "first", "b:1"],
       ["a", "round-robin", "a:80"],
     ]);
   });
 
-  test("is not asked for what it says wrong where something stronger speaks", () => {
-    const said = { argv: "proxy --port 5", files: { "evenkeel.yaml": "listen: { port: -1 }" } };
-    expect(understood("proxy", said).config.listen.port).toBe(5);
+  test("may have an invalid value where a flag or variable overrides it", () => {
+    const input = { argv: "proxy --port 5", files: { "evenkeel.yaml": "listen: { port: -1 }" } };
+    expect(parsed("proxy", input).config.listen.port).toBe(5);
   });
 });
 
-test("--upstreams may be given several times, of anything else the last one counts", () => {
-  const { config } = understood("proxy", {
+test("--upstreams may be repeated; of any other repeated flag the last value counts", () => {
+  const { config } = parsed("proxy", {
     argv: "proxy --upstreams http://a --upstreams http://b --port 1 --port 2",
   });
   expect(config.pools[0]?.upstreams.map(({ id }) => id)).toEqual(["a:80", "b:80"]);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { userName } from "../../src/cli/environment.ts";
 import { type Verb, verbs } from "../../src/cli/verbs.ts";
-import { problemsOf, understood } from "./fake.ts";
+import { problemsOf, parsed } from "./fake.ts";
 
 describe("a command for a running balancer", () => {
   test.each<[argv: string, verb: Verb]>([
@@ -18,13 +18,13 @@ describe("a command for a running balancer", () => {
     ["weight a 0", { verb: "weight", upstream: "a", weight: 0, reason: "" }],
     ["weight a 256", { verb: "weight", upstream: "a", weight: 256, reason: "" }],
     ["weight a configured", { verb: "weight", upstream: "a", weight: null, reason: "" }],
-    ["add main http://x", { verb: "add", pool: "main", newcomer: { url: "http://x" }, reason: "" }],
+    ["add main http://x", { verb: "add", pool: "main", newUpstream: { url: "http://x" }, reason: "" }],
     [
       "add main http://x --weight 3 --backup --name c",
       {
         verb: "add",
         pool: "main",
-        newcomer: { url: "http://x", weight: 3, backup: true, name: "c" },
+        newUpstream: { url: "http://x", weight: 3, backup: true, name: "c" },
         reason: "",
       },
     ],
@@ -35,47 +35,52 @@ describe("a command for a running balancer", () => {
       { verb: "events", isFollowed: true, upstream: "a", limit: 0, asJson: true },
     ],
     ["explain 0f3a", { verb: "explain", request: "0f3a", asJson: false }],
-  ])("%s is understood", (argv, verb) => {
-    const said = { argv, env: { ADMIN_URL: "http://10.0.0.1:8091", ADMIN_TOKEN: "s3cret" } };
+  ])("%s is parsed", (argv, verb) => {
+    const input = { argv, env: { ADMIN_URL: "http://10.0.0.1:8091", ADMIN_TOKEN: "s3cret" } };
     const ask = { adminUrl: "http://10.0.0.1:8091", adminToken: "s3cret" };
-    expect(understood("verb", said)).toEqual({ kind: "verb", ask, verb });
+    expect(parsed("verb", input)).toEqual({ kind: "verb", target: ask, verb });
   });
 
   test.each([
-    ["drain", "Cannot run evenkeel drain: it needs <upstream>, received nothing"],
-    ["weight a", "Cannot run evenkeel weight: it needs <weight>, received nothing"],
-    ["drain a b", 'Cannot run evenkeel drain: it takes nothing but <upstream> and flags, received "a b"'],
-    ["status a", 'Cannot run evenkeel status: it takes nothing but flags, received "a"'],
+    ["drain", "Cannot run evenkeel drain: missing <upstream>."],
+    ["weight a", "Cannot run evenkeel weight: missing <weight>."],
+    [
+      "drain a b",
+      'Cannot run evenkeel drain: unexpected argument; expected <upstream> and flags (received "a b").',
+    ],
+    ["status a", 'Cannot run evenkeel status: unexpected argument; expected only flags (received "a").'],
     [
       "weight a 257",
-      'Cannot use <weight>: it needs a whole number from 0 to 256, or configured, received "257"',
+      'Cannot use <weight>: expected a whole number from 0 to 256, or configured (received "257").',
     ],
-    ["drain a --wait 2h", 'Cannot use --wait: it needs a duration of at most 1h, such as 30s, received "2h"'],
+    ["drain a --wait 2h", 'Cannot use --wait: expected a duration of at most 1h (received "2h").'],
     [
       "add main http://x --weight x",
-      'Cannot use --weight: it needs a whole number from 0 to 256, received "x"',
+      'Cannot use --weight: expected a whole number from 0 to 256 (received "x").',
     ],
-    ["events --limit 2001", 'Cannot use --limit: it needs a whole number from 0 to 2000, received "2001"'],
-  ])("%s is refused with a sentence", (argv, sentence) => expect(problemsOf({ argv })).toEqual([sentence]));
+    ["events --limit 2001", 'Cannot use --limit: expected a whole number from 0 to 2000 (received "2001").'],
+  ])("%s is rejected with a sentence", (argv, sentence) => expect(problemsOf({ argv })).toEqual([sentence]));
 
-  test("tells of everything that is wrong at once", () =>
+  test("reports every problem at once", () =>
     expect(problemsOf({ argv: "drain a --wait soon --admin-url nowhere" })).toHaveLength(2));
 
-  for (const [name, { operands, switches }] of Object.entries(verbs)) {
-    test(`${name} --help names its words, its flags and the exit codes, within 100 columns`, () => {
-      const { text } = understood("help", { argv: `${name} --help` });
+  for (const [name, { operands, ownFlags }] of Object.entries(verbs)) {
+    test(`${name} --help names its arguments, its flags and the exit codes, within 100 columns`, () => {
+      const { text } = parsed("help", { argv: `${name} --help` });
       const words = text.replace(/\s+/g, " ");
       expect(words).toContain(["evenkeel", name, ...operands, "[flags]"].join(" "));
-      for (const { name: flag, value, summary } of switches)
+      for (const { name: flag, value, summary } of ownFlags)
         expect(words).toContain(`${flag} ${value} ${summary}`.replace(/\s+/g, " "));
       expect(words).toContain("--admin-url <url>");
-      expect(words).toContain("Exit: 0 done, 1 what was asked for is not reached, 2 misuse or refused, 3 no");
+      expect(words).toContain(
+        "Exit codes: 0 success, 1 target state not reached, 2 usage error or refused, 3",
+      );
       for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
     });
   }
 });
 
-test("the user's name is what the system says, in letters that a record takes", () => {
+test("the user's name comes from the system, in characters that the event log accepts", () => {
   expect(userName({ USER: "ann" })).toBe("ann");
   expect(userName({ LOGNAME: "eve\n<b>", USER: "ann" })).toBe("eve__b_");
   expect(userName({})).toMatch(/^[\w.@ -]{1,64}$/);

@@ -7,7 +7,7 @@ import { digestOf } from "../../src/lib/secrets.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { fromBuild } from "../support/program.ts";
 
-/** Keys as they come, and whether each prompt was shown only after the echo was off. */
+/** A terminal with these keys; `seen` shows whether the echo was off at each prompt. */
 function terminal(...keys: string[]) {
   const seen: string[] = [];
   let isHidden = false;
@@ -32,7 +32,7 @@ async function evenkeel(command: string, input: string) {
 }
 
 describe("evenkeel password", () => {
-  test("prints the hash of what is piped in, and nothing of it", async () => {
+  test("prints the hash of the piped password, and not the password", async () => {
     const { code, out } = await evenkeel("password", "correct horse battery\nmore\n");
     expect(code).toBe(0);
     expect(passwordHashOf(out.trim())).toMatchObject({ memoryKib: 19_456, passes: 2, lanes: 1 });
@@ -40,27 +40,27 @@ describe("evenkeel password", () => {
   });
 
   test.each([
-    ["short\n", "it needs at least 12 characters, received a value that is not shown"],
-    ["", "it needs to be typed, received nothing"],
-    [`${"x".repeat(20_000)}\n`, "it needs at most 1024 characters"],
-  ])("refuses %j with exit 2", async (input, why) => {
+    ["short\n", "expected at least 12 characters (received a hidden value)."],
+    ["", "no password was entered."],
+    [`${"x".repeat(20_000)}\n`, "expected at most 1024 characters"],
+  ])("rejects %j with exit code 2", async (input, why) => {
     const { code, out, err } = await evenkeel("password", input);
     expect([code, out]).toEqual([2, ""]);
     expect(err).toContain(`Cannot use the password: ${why}`);
   });
 
-  test("asks twice on a terminal, with the echo off, and understands its keys", async () => {
+  test("prompts twice on a terminal, with the echo off, and handles its keys", async () => {
     const { source, seen } = terminal("correct hors", "eX\u007f", " battery\r", "correct horse battery\n");
     const { text, exitCode } = await makePassword(source, runtime.passwords);
     expect(exitCode).toBe(0);
     expect(await runtime.passwords.verify("correct horse battery", text)).toBe(true);
-    expect(seen).toEqual(["hidden Password: ", "open \n", "hidden Once more: ", "open \n"]);
+    expect(seen).toEqual(["hidden Password: ", "open \n", "hidden Repeat the password: ", "open \n"]);
   });
 
-  test("refuses two that differ, and one that was given up", async () => {
+  test("rejects two that differ, and an interrupted one", async () => {
     const differing = terminal("correct horse battery\r", "correct horse batterY\r");
     expect(await makePassword(differing.source, runtime.passwords)).toEqual({
-      text: "Cannot use the password: the two are not the same, received a value that is not shown",
+      text: "Cannot use the password: the two entries differ.",
       exitCode: 2,
     });
     const interrupted = terminal("correct horse battery\u0003");
@@ -69,7 +69,7 @@ describe("evenkeel password", () => {
   });
 });
 
-test("evenkeel token prints a token and the hash that knows it, never the same one", async () => {
+test("evenkeel token prints a new token with its hash each time", async () => {
   const [one, other] = [await evenkeel("token", ""), await evenkeel("token", "")];
   const [, token = "", hash = ""] = /^token: +(\S{43})\ntokenHash: +(sha256:\S{64})\n/.exec(one.out) ?? [];
   expect(hash).toBe(`sha256:${digestOf(token)}`);

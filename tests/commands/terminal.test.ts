@@ -15,14 +15,14 @@ describe("columns", () => {
     ["long-name", "1,234", "x"],
   ];
 
-  test("line up, numbers to the right, and end without spaces", () =>
+  test("are aligned, numbers to the right, without trailing spaces", () =>
     expect(renderColumns(rows, { right: [1], hasColour: false })).toEqual([
       "NAME       COUNT  WHY",
       "a              7  because of this",
       "long-name  1,234  x",
     ]));
 
-  test("end where the terminal does, whatever their colours", () => {
+  test("end at the width of the terminal, with and without colours", () => {
     const toned = rows.map((row) => row.map((text) => ({ text, tone: "red" as const })));
     for (const hasColour of [false, true]) {
       for (const line of renderColumns(toned, { right: [1], hasColour, width: 20 }))
@@ -32,7 +32,7 @@ describe("columns", () => {
 });
 
 const hostile = "\x1b[2J\x07‮evil\r\nnext";
-/** Every string of it. */
+/** The value with the hostile text appended to every string. */
 function poisoned(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(poisoned);
   if (typeof value === "object" && value !== null)
@@ -40,8 +40,8 @@ function poisoned(value: unknown): unknown {
   return typeof value === "string" ? `${value}${hostile}` : value;
 }
 
-describe("what a terminal is shown", () => {
-  const pictureOf = (snapshot: Snapshot) =>
+describe("the output on a terminal", () => {
+  const stateOf = (snapshot: Snapshot) =>
     nextDashboardState(undefined, {
       at: snapshot.at,
       adminUrl: "http://localhost:8091",
@@ -50,9 +50,9 @@ describe("what a terminal is shown", () => {
       trends: [],
     });
 
-  test("has every upstream with its status, and what is behind it", () => {
+  test("has every upstream with its status and the reason", () => {
     const snapshot = busySnapshot();
-    const text = statusLines(pictureOf(snapshot), { hasColour: false }).join("\n");
+    const text = statusLines(stateOf(snapshot), { hasColour: false }).join("\n");
     for (const { upstreams, name } of snapshot.pools) {
       expect(text).toContain(name);
       for (const { id, status } of upstreams) expect(text).toMatch(new RegExp(`^${id} +${status} `, "m"));
@@ -62,7 +62,7 @@ describe("what a terminal is shown", () => {
     expect(plain).toMatch(/^localhost:8084 +draining +out 22 s +100% /m);
   });
 
-  test("tells of hedges, of a slow start, and of what an ejection followed from", () => {
+  test("has hedges, a slow start, and the cause of an ejection", () => {
     const outlier: OutlierSnapshot = {
       ...{ state: "ejected", since: Date.now(), until: null, count: 1 },
       ...{ reason: "consecutive_failures", cause: "connect_refused" },
@@ -72,22 +72,18 @@ describe("what a terminal is shown", () => {
       upstream("b", { status: "ejected", outlier }),
     ];
     const snapshot = snapshotOf(pool({ upstreams, hedges: { won: 3, lost: 4 } }));
-    const text = statusLines(pictureOf(snapshot), { hasColour: false }).join("\n");
+    const text = statusLines(stateOf(snapshot), { hasColour: false }).join("\n");
     expect(text).toContain("7 hedges, 3 won");
     expect(text).toMatch(/^a .* slow start 40%, counts as weight 2(\.0)? of 5$/m);
     expect(text).toMatch(/^b .* connect_refused$/m);
   });
 
-  test("tells what concerns the whole balancer, and of a fault that is only played", () => {
+  test("has alerts about the balancer, and an injected fault", () => {
     const fault = {
       ...({ latencyMs: 0, errorShare: 0.3, error: "connect_refused", probes: false } as const),
       ...{ until: Date.now() + 20_500, by: "ann", why: "" },
     };
-    const problems = [
-      "Cannot use pools.main.prob: there is no such key",
-      "Cannot use port",
-      "Cannot use host",
-    ];
+    const problems = ["Cannot use pools.main.prob: unknown key.", "Cannot use port.", "Cannot use host."];
     const snapshot: Snapshot = {
       ...snapshotOf(pool({ upstreams: [upstream("a", { rehearsal: fault })] })),
       notKept: { since: 0, why: "database or disk is full" },
@@ -98,7 +94,7 @@ describe("what a terminal is shown", () => {
         needsRestart: ["listen.port"],
       },
     };
-    const lines = statusLines(pictureOf(snapshot), { hasColour: false });
+    const lines = statusLines(stateOf(snapshot), { hasColour: false });
     const text = lines.join("\n").replaceAll("\u00a0", " ");
     expect(lines.slice(1, 8).map((line) => line.replaceAll("\u00a0", " "))).toEqual([
       "Load shedding: memory limit reached, new requests are refused.",
@@ -106,19 +102,19 @@ describe("what a terminal is shown", () => {
       "Changes are not being saved (since 00:00:00 UTC) and may be lost on restart.",
       "  database or disk is full.",
       "The configuration reload requested by SIGHUP at 00:00:00 UTC was rejected (3 problems); the current configuration stays in effect.",
-      "  Cannot use pools.main.prob: there is no such key (and 2 more: evenkeel check)",
+      "  Cannot use pools.main.prob: unknown key. (2 more; run evenkeel check)",
       "1 changed setting will take effect after a restart: listen.port",
     ]);
-    expect(text).toMatch(/^a .* rehearsal by ann: 30% connect_refused, 20 s left$/m);
+    expect(text).toMatch(/^a .* fault injection by ann: 30% connect_refused, 20 s left$/m);
   });
 
-  test("tells of a certificate that is near its end, and of no other", () => {
+  test("has a certificate that is close to its end, and no other", () => {
     const snapshot = snapshotOf(pool({ upstreams: [upstream("a")] }));
     const linesWith = (daysLeft: number, path = "/cert") => {
       const expiresAt = snapshot.at + daysLeft * 86_400_000;
       const times = { validFrom: expiresAt - 365 * 86_400_000, expiresAt };
       const certificate = { listener: "listen", path, ...times, status: "expiring" } as const;
-      const lines = statusLines(pictureOf({ ...snapshot, certificates: [certificate] }), {
+      const lines = statusLines(stateOf({ ...snapshot, certificates: [certificate] }), {
         hasColour: false,
       });
       return lines.filter((line) => /certificate|Replace/.test(line));
@@ -132,7 +128,7 @@ describe("what a terminal is shown", () => {
   });
 
   test("fits the terminal, in colour too", () => {
-    const lines = statusLines(pictureOf(busySnapshot()), { hasColour: true, width: 40 });
+    const lines = statusLines(stateOf(busySnapshot()), { hasColour: true, width: 40 });
     expect(lines.join("")).toContain("\x1b[");
     for (const line of lines) expect(Bun.stripANSI(line).length).toBeLessThanOrEqual(40);
   });
@@ -140,7 +136,7 @@ describe("what a terminal is shown", () => {
   test("never has control characters from a snapshot, an event or an account", () => {
     const snapshot = poisoned(busySnapshot()) as Snapshot;
     const lines = [
-      ...statusLines(pictureOf(snapshot), { hasColour: false }),
+      ...statusLines(stateOf(snapshot), { hasColour: false }),
       ...snapshot.events.map(eventLine),
       ...renderExplanation({ account: [hostile], phases: [{ [hostile]: hostile }] }, false),
     ];
@@ -148,8 +144,8 @@ describe("what a terminal is shown", () => {
     for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
-  test("of an explanation are its sentences, and its lists as tables", () => {
-    const told = {
+  test("has the sentences of an explanation, and its lists as tables", () => {
+    const record = {
       account: ["It went to a.", "a answered 200."],
       id: "0f",
       attempts: [
@@ -157,7 +153,7 @@ describe("what a terminal is shown", () => {
         { upstream: "bee", startedAt: 12, nested: {} },
       ],
     };
-    expect(renderExplanation(told, false)).toEqual([
+    expect(renderExplanation(record, false)).toEqual([
       ...["It went to a.", "a answered 200.", "", "attempts"],
       ...["UPSTREAM  STARTED AT", "a               1.23", "bee               12"],
     ]);

@@ -37,7 +37,7 @@ async function run(...argv: readonly string[]) {
 }
 
 describe("evenkeel status", () => {
-  test("prints the verdict and every upstream, and ends with 0 while everything serves", async () => {
+  test("prints the verdict and every upstream, with exit code 0 while everything serves", async () => {
     const { code, out } = await run("status");
     expect(out.split("\n")[0]).toContain("3 upstreams");
     expect(out).toMatch(/^UPSTREAM +STATUS +UPTIME +UP\/24H +WEIGHT +IN FLIGHT +RATE +ERRORS +P99 +WHY$/m);
@@ -52,10 +52,10 @@ describe("evenkeel status", () => {
     expect(code).toBe(0);
   });
 
-  test("ends with 1 where a pool has nobody fit", async () => {
+  test("exits with 1 if a pool has no available upstream", async () => {
     for (const id of ["b", "p"]) expect(await run("maintenance", id)).toMatchObject({ code: 0, err: "" });
     expect(await run("maintenance", "a")).toMatchObject({
-      ...{ code: 0, out: "a is in maintenance, 0 in flight.\n" },
+      ...{ code: 0, out: "a is in maintenance: 0 requests in flight.\n" },
       err: "Pool main will have no available upstream: clients get 503.\n",
     });
     const { code, out } = await run("status");
@@ -65,10 +65,10 @@ describe("evenkeel status", () => {
     for (const id of ["a", "b", "p"]) expect((await run("ready", id)).code).toBe(0);
   }, 20_000);
 
-  test("goes on with --watch, also while the balancer is away", async () => {
+  test("continues with --watch, also while the balancer is down", async () => {
     const watching = start(["status", "--watch"]);
     const frames = () => watching.stdout.split("UPSTREAM").length - 1;
-    await until(() => frames() >= 2, "a second picture", 10_000);
+    await until(() => frames() >= 2, "a second refresh", 10_000);
     const { port } = new URL(room.admin);
     await room.proxy.kill("SIGTERM");
     await until(() => watching.stdout.includes("The admin API is unreachable"), "the outage", 10_000);
@@ -79,63 +79,63 @@ describe("evenkeel status", () => {
   }, 20_000);
 });
 
-describe("an order", () => {
-  test("says what came of it, and the record says who gave it and why", async () => {
+describe("a command", () => {
+  test("prints its result, and the event log has its actor and reason", async () => {
     expect(await run("maintenance", "a", "--reason", "new disk")).toEqual({
       ...{ code: 0, err: "" },
-      out: "a is in maintenance, 0 in flight.\n",
+      out: "a is in maintenance: 0 requests in flight.\n",
     });
     expect(await room.upstream("a")).toMatchObject({
       mode: "maintenance",
       modeSet: { by: "ann", why: "new disk" },
     });
-    expect((await run("ready", "a")).out).toBe("a is ready: passing, 0 in flight.\n");
+    expect((await run("ready", "a")).out).toBe("a is ready (passing): 0 requests in flight.\n");
     expect((await run("weight", "a", "5")).out).toBe("a has weight 5.\n");
     expect((await run("weight", "a", "configured")).out).toBe("a has weight 1, as configured.\n");
   }, 20_000);
 
-  test("to add and to remove is carried out", async () => {
+  test("adds and removes an upstream", async () => {
     const added = await run("add", "main", room.urlOf("b"), "--name", "c", "--weight", "2");
-    expect(added).toMatchObject({ code: 0, out: "c belongs to main: passing.\n" });
+    expect(added).toMatchObject({ code: 0, out: "c was added to main: passing.\n" });
     expect(await room.upstream("c")).toMatchObject({ weight: 2, added: { by: "ann" } });
-    expect(await run("remove", "c", "--wait", "10s")).toMatchObject({ code: 0, out: "c is gone.\n" });
+    expect(await run("remove", "c", "--wait", "10s")).toMatchObject({ code: 0, out: "c was removed.\n" });
     expect(await room.ids()).toEqual(["a", "b", "p"]);
   }, 20_000);
 
-  test("to drain ends with 0 when it is empty, with 1 when it is not in time, and cuts by force", async () => {
+  test("drains: exit code 0 when idle, 1 when not in time, and aborts with --force", async () => {
     await run("weight", "p", "200");
     for (const id of ["a", "b"]) await run("maintenance", id);
     const ask = () => fetch(`${room.url}/held`).then(({ status }) => status);
     const first = ask();
     await until(() => held.length === 1, "a request in flight");
-    expect(await run("drain", "p")).toMatchObject({ code: 0, out: "p is draining: 1 in flight.\n" });
+    expect(await run("drain", "p")).toMatchObject({ code: 0, out: "p is draining: 1 request in flight.\n" });
     const late = await run("drain", "p", "--wait", "100ms");
-    expect(late).toMatchObject({ code: 1, out: "p is not empty after 100ms: 1 in flight.\n" });
+    expect(late).toMatchObject({ code: 1, out: "p did not drain within 100ms: 1 request in flight.\n" });
     const waiting = run("drain", "p", "--wait", "20s");
     held.shift()?.();
-    expect(await waiting).toMatchObject({ code: 0, out: "p is empty.\n" });
+    expect(await waiting).toMatchObject({ code: 0, out: "p is drained.\n" });
     expect(await first).toBe(200);
 
     await run("ready", "p");
     const cut = ask().catch(() => 0);
     await until(() => held.length === 1, "another request in flight");
     const forced = await run("drain", "p", "--wait", "50ms", "--force");
-    expect(forced).toMatchObject({ code: 0, out: "p is empty: 1 cut.\n" });
+    expect(forced).toMatchObject({ code: 0, out: "p is drained: 1 request aborted.\n" });
     expect(await cut).not.toBe(200);
     for (const id of ["a", "b", "p"]) await run("ready", id);
   }, 40_000);
 
-  test("that is refused ends with 2 and says why on standard error", async () => {
-    expect(await run("drain", "nobody")).toEqual({
+  test("that is refused exits with 2 and prints the reason to standard error", async () => {
+    expect(await run("drain", "unknown")).toEqual({
       ...{ code: 2, out: "" },
-      err: 'No upstream named "nobody".\n',
+      err: 'No upstream named "unknown".\n',
     });
     const { code, err } = await run("add", "main", "nonsense", "--name", "/");
     expect(code).toBe(2);
     expect(err.trim().split("\n")).toHaveLength(2);
   }, 20_000);
 
-  test("to a balancer that does not answer ends with 3", async () => {
+  test("to an unreachable balancer exits with 3", async () => {
     for (const argv of [
       ["status"],
       ["drain", "a"],
@@ -145,15 +145,13 @@ describe("an order", () => {
     ]) {
       const program = start(argv, { ADMIN_URL: "http://127.0.0.1:1" });
       expect(`${argv.join(" ")} ${(await program.exited).code}`).toBe(`${argv.join(" ")} 3`);
-      expect(program.stderr).toBe(
-        "Cannot ask the balancer: connection refused, received http://127.0.0.1:1\n",
-      );
+      expect(program.stderr).toBe("Cannot reach the admin API at http://127.0.0.1:1: connection refused.\n");
     }
   }, 20_000);
 });
 
 describe("evenkeel events", () => {
-  test("prints the last ones as lines or as JSON, of one upstream if wanted", async () => {
+  test("prints recent events as lines or as JSON, optionally of one upstream", async () => {
     await run("maintenance", "b", "--reason", "disk");
     await run("ready", "b");
     const { out } = await run("events", "--upstream", "b", "--limit", "2");
@@ -167,30 +165,30 @@ describe("evenkeel events", () => {
     expect(await run("events", "--limit", "0")).toEqual({ code: 0, out: "", err: "" });
   }, 20_000);
 
-  test("goes on with --follow, and misses nothing while the balancer is away", async () => {
-    // The last one is shown first: so it does not matter whether it listens already when something happens.
+  test("continues with --follow, and misses no event while the balancer is down", async () => {
+    // It first prints the last event, so an event before the stream opens is not missed.
     const following = start(["events", "--follow", "--json", "--limit", "1", "--upstream", "a"]);
-    const told = () =>
+    const statuses = () =>
       following.stdout
         .split("\n")
         .filter((line) => line !== "")
         .map((line) => (JSON.parse(line) as BalancerEvent).to)
         .join(" ");
     await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "maintenance" });
-    await until(() => told().includes("maintenance"), "the first", 10_000);
+    await until(() => statuses().includes("maintenance"), "the first", 10_000);
     const { port } = new URL(room.admin);
     await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "ready" });
     await room.proxy.kill("SIGTERM");
-    await until(() => following.stderr.includes("trying again"), "the loss", 15_000);
+    await until(() => following.stderr.includes("reconnecting"), "the loss", 15_000);
     await room.start("--admin-port", port);
-    await until(() => told().includes("maintenance ready passing"), "what came after", 15_000);
+    await until(() => statuses().includes("maintenance ready passing"), "what came after", 15_000);
     await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "draining" });
-    await until(() => told().endsWith("passing draining drained"), "what comes now", 15_000);
+    await until(() => statuses().endsWith("passing draining drained"), "what comes now", 15_000);
     await following.kill("SIGTERM");
   }, 40_000);
 });
 
-test("evenkeel explain prints the account that the balancer gives, and its phases", async () => {
+test("evenkeel explain prints the explanation and the phases of a request", async () => {
   const server = createServer((request, response) => {
     const isKnown = request.url === "/api/requests/0f%2F3a";
     response.writeHead(isKnown ? 200 : 404, { "Content-Type": "application/json" });

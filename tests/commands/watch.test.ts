@@ -9,7 +9,7 @@ import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("watch");
 
-/** A watched file in a folder of its own, and how often its change was seen. */
+/** A watched file in its own folder, with the number of reported changes. */
 function watched(name: string) {
   const folder = inFolder(name);
   mkdirSync(folder);
@@ -19,7 +19,7 @@ function watched(name: string) {
 }
 
 describe("a watched file", () => {
-  test("is seen to change when it is written, replaced, removed and written again", async () => {
+  test("is reported when it is written, replaced, removed and written again", async () => {
     const { folder, file, changes, start } = watched("plain");
     writeFileSync(file, "one");
     const end = start();
@@ -35,7 +35,7 @@ describe("a watched file", () => {
     end();
   });
 
-  test("is seen to change behind a link that an orchestrator replaces, as in a Kubernetes ConfigMap", async () => {
+  test("is reported behind a link that an orchestrator replaces, as in a Kubernetes ConfigMap", async () => {
     const { folder, file, changes, start } = watched("linked");
     for (const version of ["v1", "v2"]) {
       mkdirSync(join(folder, version));
@@ -50,7 +50,7 @@ describe("a watched file", () => {
     end();
   });
 
-  test("is not seen to change when it says what it said before", async () => {
+  test("is not reported when its text is the same as before", async () => {
     const { file, changes, start } = watched("same");
     writeFileSync(file, "one");
     const end = start();
@@ -60,7 +60,7 @@ describe("a watched file", () => {
     end();
   });
 
-  test("is seen to change in a folder where others write all the time, as a log does", async () => {
+  test("is reported in a folder with constant writes to other files, such as a log", async () => {
     const { folder, file, changes, start } = watched("busy");
     writeFileSync(file, "one");
     const end = start();
@@ -71,24 +71,24 @@ describe("a watched file", () => {
     end();
   });
 
-  test("is taken only when it is whole, however long its writer takes", async () => {
+  test("is reported only when it is complete, however long its writer takes", async () => {
     const time = new FakeTime();
     const { folder, file } = watched("slow");
     writeFileSync(file, "one");
-    const taken: string[] = [];
-    const end = watchFile(file, () => taken.push(readFileSync(file, "utf8")), time.schedule);
+    const read: string[] = [];
+    const end = watchFile(file, () => read.push(readFileSync(file, "utf8")), time.schedule);
     for (const text of ["t", "tw", "two"]) {
       writeFileSync(file, text);
-      await until(() => time.waits.length > 0, "the folder to be heard");
+      await until(() => time.waits.length > 0, "an event of the folder");
       await time.advance(200);
     }
     await time.advance(400);
-    expect(taken).toEqual(["two"]);
+    expect(read).toEqual(["two"]);
     expect(time.waits).toEqual([]);
     end();
     rmSync(folder, { recursive: true });
   });
 
-  test("in a folder that is not there is the system's error", () =>
+  test("in a missing folder throws the system's error", () =>
     expect(() => watchFile(inFolder("no/such/file"), () => {})).toThrow());
 });

@@ -5,7 +5,7 @@ import { runtime } from "#runtime";
 
 import { workerHost } from "../../src/commands/worker-host.ts";
 
-test("one worker is this process; auto is one for each core", () => {
+test("one worker is this process; auto is one per core", () => {
   expect(workerHost({ workers: 1 }, runtime)).toBeUndefined();
   expect(workerHost({ workers: 3 }, runtime)?.count).toBe(3);
   const cores = Math.min(64, availableParallelism());

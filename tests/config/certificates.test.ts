@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { warningsIn } from "../../src/config/load.ts";
-import { problemsOf, say, understood } from "../cli/fake.ts";
+import { problemsOf, parseInput, parsed } from "../cli/fake.ts";
 
 const pem = (name: string) =>
   readFileSync(join(import.meta.dirname, "../engine/wire/certificates", name), "utf8");
@@ -30,63 +30,65 @@ const pems = {
   "/damaged": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 };
 const files = (text: string) => ({ ...pems, "e.yaml": text });
-const read = (text: string) =>
-  understood("proxy", { argv: "proxy --config e.yaml", files: files(text) }).config;
+const read = (text: string) => parsed("proxy", { argv: "proxy --config e.yaml", files: files(text) }).config;
 
 describe("each problem of a certificate is one sentence", () => {
   test.each([
-    ["--tls-cert /no --tls-key /key", 'Cannot use --tls-cert: there is no such file, received "/no"'],
+    ["--tls-cert /no --tls-key /key", 'Cannot use --tls-cert: file not found (received "/no").'],
     [
       "--tls-cert /text --tls-key /key",
-      'Cannot use --tls-cert: there is no PEM certificate in it, received "/text"',
+      'Cannot use --tls-cert: the file contains no PEM certificate (received "/text").',
     ],
     [
       "--tls-cert /damaged --tls-key /key",
-      'Cannot use --tls-cert: a certificate in it is damaged, received "/damaged"',
+      'Cannot use --tls-cert: the file contains a damaged certificate (received "/damaged").',
     ],
     [
       "--tls-cert /cert --tls-key /text",
-      'Cannot use --tls-key: there is no PEM private key in it, received "/text"',
+      'Cannot use --tls-key: the file contains no PEM private key (received "/text").',
     ],
     [
       "--tls-cert /cert --tls-key /locked",
-      'Cannot use --tls-key: it needs a key without a passphrase, received "/locked"',
+      'Cannot use --tls-key: the private key is encrypted; use one without a passphrase (received "/locked").',
     ],
     [
       "--tls-cert /cert --tls-key /other",
-      'Cannot use --tls-key: it is not the key of the certificate in --tls-cert, received "/other"',
+      'Cannot use --tls-key: the key does not match the certificate in --tls-cert (received "/other").',
     ],
     [
       "--tls-cert /cert",
-      'Cannot use --tls-cert: it needs a key (--tls-key, or listen.tls.key in the file) beside it, received "/cert"',
+      'Cannot use --tls-cert: a private key is required too; set --tls-key, or listen.tls.key in the file (received "/cert").',
     ],
     [
       "--tls-key /key",
-      'Cannot use --tls-key: it needs a certificate (--tls-cert, or listen.tls.cert in the file) beside it, received "/key"',
+      'Cannot use --tls-key: a certificate is required too; set --tls-cert, or listen.tls.cert in the file (received "/key").',
     ],
-    ["--tls-cert= --tls-key /key", 'Cannot use --tls-cert: it needs a path of a PEM file, received ""'],
-    ["--max-clients 0", 'Cannot use --max-clients: it needs a whole number from 1 to 1000000, received "0"'],
+    ["--tls-cert= --tls-key /key", 'Cannot use --tls-cert: expected the path of a PEM file (received "").'],
+    [
+      "--max-clients 0",
+      'Cannot use --max-clients: expected a whole number from 1 to 1000000 (received "0").',
+    ],
   ])("%s", (flags, sentence) =>
     expect(problemsOf({ argv: `proxy ${flags}`, files: pems })).toEqual([sentence]),
   );
 
   test.each([
-    ["listen: { tls: {} }", "listen.tls at e.yaml:1:16: it needs cert and key, received an empty map"],
+    ["listen: { tls: {} }", "listen.tls at e.yaml:1:16: cert and key are required (received an empty map)."],
     [
       "pools: { a: { upstreams: [https://u], upstreamTls: { ca: /key } } }",
-      'pools.a.upstreamTls.ca at e.yaml:1:58: there is no PEM certificate in it, received "/key"',
+      'pools.a.upstreamTls.ca at e.yaml:1:58: the file contains no PEM certificate (received "/key").',
     ],
     [
       "pools: { a: { upstreams: [{ url: https://u, tls: { ca: /gone } }] } }",
-      'pools.a.upstreams[0].tls.ca at e.yaml:1:56: there is no such file, received "/gone"',
+      'pools.a.upstreams[0].tls.ca at e.yaml:1:56: file not found (received "/gone").',
     ],
     [
       "pools: { a: { upstreams: [{ url: http://u, tls: { verify: false } }] } }",
-      "pools.a.upstreams[0].tls at e.yaml:1:49: it means nothing for http://u, which is not https, received a map",
+      'pools.a.upstreams[0].tls at e.yaml:1:49: the URL "http://u" must be https.',
     ],
     [
       "pools: { a: { upstreams: [{ url: https://u, tls: { serverName: 10.0.0.1 } }] } }",
-      'pools.a.upstreams[0].tls.serverName at e.yaml:1:64: it needs a host name such as api.internal, received "10.0.0.1"',
+      'pools.a.upstreams[0].tls.serverName at e.yaml:1:64: expected a host name such as api.internal (received "10.0.0.1").',
     ],
   ])("%s", (text, sentence) =>
     expect(problemsOf({ argv: "proxy --config e.yaml", files: files(text) })).toEqual([
@@ -94,7 +96,7 @@ describe("each problem of a certificate is one sentence", () => {
     ]),
   );
 
-  test("a file that this user may not read is one too", async () => {
+  test("a file without read permission is one too", async () => {
     const { parse } = await import("../../src/cli/parse.ts");
     const denied = () => {
       throw Object.assign(new Error("no"), { code: "EACCES" });
@@ -102,12 +104,12 @@ describe("each problem of a certificate is one sentence", () => {
     const readBut = (path: string) => (path === "/key" ? denied() : (pems as Record<string, string>)[path]);
     const around = { read: readBut, stateFolder: "/", hostName: "h", now: () => 0 };
     expect(parse(["proxy", "--tls-cert", "/cert", "--tls-key", "/key"], {}, around)).toMatchObject({
-      problems: [{ why: "this user may not read it", received: '"/key"' }],
+      problems: [{ why: "permission denied", received: '"/key"' }],
     });
   });
 });
 
-test("an upstream's own words count over its pool's, and only for https", () => {
+test("an upstream's TLS settings override its pool's, and only for https", () => {
   const [main] = read(`pools: { main: { upstreamTls: { ca: /ca, serverName: a.b }, upstreams: [
     http://u:1, https://u:2, { url: https://u:3, tls: { serverName: c.d, verify: false } }] } }`).pools;
   const ca = { ca: pems["/ca"], caPath: "/ca" };
@@ -121,19 +123,18 @@ test("an upstream's own words count over its pool's, and only for https", () => 
 describe("check", () => {
   const text = `listen: { tls: { cert: /cert, key: /key } }
 pools: { main: { upstreamTls: { ca: /ca }, upstreams: [https://u:2, { url: https://u:3, tls: { verify: false } }] } }`;
-  const check = (now: number) =>
-    understood("check", { argv: "check --config e.yaml", files: files(text), now });
+  const check = (now: number) => parsed("check", { argv: "check --config e.yaml", files: files(text), now });
 
-  test("prints files and never what is in them, and means the same as a file", () => {
+  test("prints paths and never the content of files, and has the same meaning as a file", () => {
     const first = check(Date.parse("2030-01-01"));
     expect(first.text).not.toMatch(/BEGIN|[A-Za-z\d+/]{40}/);
-    const again = understood("check", { argv: "check --config e.yaml", files: files(first.text) });
+    const again = parsed("check", { argv: "check --config e.yaml", files: files(first.text) });
     expect(again.config).toEqual(first.config);
   });
 
   test("warns of what is expired, soon will be, is not valid yet, or not verified", () => {
     const unverified =
-      "# warning: upstream u:3: the certificate of https://u:3 is not verified, whoever answers there is believed";
+      "# warning: upstream u:3: the certificate of https://u:3 is not verified (man-in-the-middle risk)";
     const warningsAt = (day: string) =>
       check(Date.parse(day))
         .text.split("\n")
@@ -145,8 +146,8 @@ pools: { main: { upstreamTls: { ca: /ca }, upstreams: [https://u:2, { url: https
     expect(warningsAt("2020-01-01")).toEqual([`${file} is not valid before 2026-11-22`, unverified]);
   });
 
-  test("has no warning of its own for what is usual", () => {
-    const usual = say({ argv: "check" });
+  test("has no warning for the defaults", () => {
+    const usual = parseInput({ argv: "check" });
     expect("config" in usual && warningsIn(usual.config, 0)).toEqual([]);
   });
 });

@@ -2,13 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { parse as parseYaml } from "yaml";
 import { seededRandom } from "../../src/lib/random.ts";
 import { policyNames } from "../../src/policy/policies.ts";
-import { understood } from "../cli/fake.ts";
+import { parsed } from "../cli/fake.ts";
 
 const check = (text: string | undefined, argv = "check", env = {}) =>
-  understood("check", { argv, env, ...(text === undefined ? {} : { files: { "evenkeel.yaml": text } }) });
+  parsed("check", { argv, env, ...(text === undefined ? {} : { files: { "evenkeel.yaml": text } }) });
 
 describe("the effective configuration", () => {
-  test("begins with ok and tells every value's source", () => {
+  test("begins with ok and names every value's source", () => {
     const file = "admin:\n  port: 9001\npools:\n  main:\n    upstreams: [http://a]\n";
     const { text } = check(file, "check --policy p2c", { PROXY_PORT: "81" });
     expect(text).toStartWith("# ok");
@@ -27,14 +27,14 @@ describe("the effective configuration", () => {
     expect(values.filter((line) => !/ # (default|flag|env|file) ?/.test(line))).toEqual([]);
   });
 
-  test("says each pool's values in full, without a reference to another's", () => {
+  test("lists each pool's values in full, without references to another pool", () => {
     const { text } = check("pools: { a: { upstreams: [http://a] }, b: { upstreams: [http://b] } }");
     expect([...(text.match(/retryStatuses: .*/g) ?? [])]).toEqual(
       Array<string>(2).fill("retryStatuses: [] # default"),
     );
   });
 
-  test("says that there is a token, and never which", () => {
+  test("shows that a token is set, and never the token", () => {
     const { text, config } = check(undefined, "check --admin-host ::", { ADMIN_TOKEN: "s3cret" });
     expect(config.admin.token).toBe("s3cret");
     expect(text).toContain("# token: (set) # env ADMIN_TOKEN");
@@ -45,7 +45,7 @@ describe("the effective configuration", () => {
 
 describe("the effective configuration as a list", () => {
   const list = (text: string, argv = "proxy", env = {}) => {
-    const { config, settings } = understood("proxy", { argv, env, files: { "evenkeel.yaml": text } });
+    const { config, settings } = parsed("proxy", { argv, env, files: { "evenkeel.yaml": text } });
     return settings(config).map(({ name, value, source }) => `${name} = ${value} (${source})`);
   };
 
@@ -66,14 +66,14 @@ describe("the effective configuration as a list", () => {
     expect(new Set(lines).size).toBe(lines.length);
   });
 
-  test("says that there is a token, and never which", () => {
+  test("shows that a token is set, and never the token", () => {
     const lines = list("pools: { main: { upstreams: [http://a] } }", "proxy", { ADMIN_TOKEN: "s3cret" });
     expect(lines).toContain("admin.token = (set) (env ADMIN_TOKEN)");
     expect(lines.join()).not.toContain("s3cret");
   });
 });
 
-/** A configuration of the dice: every key is left out as often as not. */
+/** A random configuration: every key is missing with a probability of one half. */
 function randomFile(seed: number): string {
   const random = seededRandom(seed);
   const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)] as Item;
@@ -119,10 +119,10 @@ function randomFile(seed: number): string {
   });
 }
 
-/** So many throws of the dice; `EVERY_SEED=1` for all that have been tried. */
+/** Number of random configurations; `EVERY_SEED=1` runs all seeds that were tried. */
 const seeds = process.env["EVERY_SEED"] ? 200 : 60;
 
-test("is a file that means the same, whatever it is", () => {
+test("is a file with the same meaning, for any configuration", () => {
   for (let seed = 1; seed <= seeds; seed++) {
     const file = randomFile(seed);
     const first = check(file);

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { defaults } from "../../src/config/config.ts";
-import { problemsOf, understood } from "../cli/fake.ts";
+import { problemsOf, parsed } from "../cli/fake.ts";
 
-const read = (text: string) =>
-  understood("proxy", { argv: "proxy", files: { "evenkeel.yaml": text } }).config;
+const read = (text: string) => parsed("proxy", { argv: "proxy", files: { "evenkeel.yaml": text } }).config;
 const problemsIn = (text: string) => problemsOf({ argv: "proxy", files: { "evenkeel.yaml": text } });
 
 test("a file with everything becomes exactly this configuration", () => {
@@ -130,124 +129,121 @@ describe("routes", () => {
   test("end as written if that matches everything", () =>
     expect(read(`${pools}routes: [{ pool: b }]`).routes).toEqual([{ pool: "b" }]));
 
-  test("may not stand behind one that matches everything", () =>
+  test("may not follow one that matches everything", () =>
     expect(problemsIn(`${pools}routes: [{ pool: b }, { pool: a, path: / }]`)).toEqual([
-      "Cannot use routes[0] at evenkeel.yaml:2:10: it matches everything, so it needs to be the last, received a map",
+      "Cannot use routes[0] at evenkeel.yaml:2:10: this route matches everything and must come last.",
     ]));
 });
 
 describe("each problem of a file is one sentence with path, line and value", () => {
   const inPool = (text: string) => `pools: { main: { upstreams: [http://u], ${text} } }`;
-  const duration = "it needs a duration such as 250ms, 30s or 1h";
+  const duration = "expected a duration such as 250ms, 30s or 1h";
   test.each<[string, string]>([
-    ["listen:", "listen at evenkeel.yaml:1:8: it needs a map, received nothing"],
-    ["listen: 80", "listen at evenkeel.yaml:1:9: it needs a map, received 80"],
-    ["listen: { prot: 1 }", "listen.prot at evenkeel.yaml:1:11: there is no such key, did you mean port?"],
+    ["listen:", "listen at evenkeel.yaml:1:8: expected a map (received nothing)."],
+    ["listen: 80", "listen at evenkeel.yaml:1:9: expected a map (received 80)."],
+    ["listen: { prot: 1 }", 'listen.prot at evenkeel.yaml:1:11: unknown key; did you mean "port"?'],
     [
       "listen: { zzz: 1 }",
-      "listen.zzz at evenkeel.yaml:1:11: there is no such key, known are host, port, tls, maxClients",
+      "listen.zzz at evenkeel.yaml:1:11: unknown key; expected one of host, port, tls, maxClients.",
     ],
     [
       'listen: { port: "80" }',
-      'listen.port at evenkeel.yaml:1:17: it needs a whole number from 0 to 65535, received "80"',
+      'listen.port at evenkeel.yaml:1:17: expected a whole number from 0 to 65535 (received "80").',
     ],
-    [
-      "drain-timeout: 3s",
-      "drain-timeout at evenkeel.yaml:1:1: there is no such key, did you mean drainTimeout?",
-    ],
-    ["drainTimeout: 5", `drainTimeout at evenkeel.yaml:1:15: ${duration}, received 5`],
+    ["drain-timeout: 3s", 'drain-timeout at evenkeel.yaml:1:1: unknown key; did you mean "drainTimeout"?'],
+    ["drainTimeout: 5", `drainTimeout at evenkeel.yaml:1:15: ${duration} (received 5).`],
     [
       "clientTimeouts: { head: 0s }",
-      'clientTimeouts.head at evenkeel.yaml:1:25: it needs a duration of at least 1ms, received "0s"',
+      'clientTimeouts.head at evenkeel.yaml:1:25: expected a duration of at least 1ms (received "0s").',
     ],
     [
       "trustedProxies: 10.0.0.0/8",
-      'trustedProxies at evenkeel.yaml:1:17: it needs a list of addresses, received "10.0.0.0/8"',
+      'trustedProxies at evenkeel.yaml:1:17: expected a list of addresses (received "10.0.0.0/8").',
     ],
     [
       "trustedProxies:\n  - ::1\n  - x",
-      'trustedProxies[1] at evenkeel.yaml:3:5: it needs an address or a range such as 10.0.0.0/8, received "x"',
+      'trustedProxies[1] at evenkeel.yaml:3:5: expected an address or a range such as 10.0.0.0/8 (received "x").',
     ],
-    ["pools: {}", "pools at evenkeel.yaml:1:8: it needs a map of at least one pool, received an empty map"],
+    ["pools: {}", "pools at evenkeel.yaml:1:8: expected a map of at least one pool (received an empty map)."],
     [
       "pools: { a: { upstreams: [] } }",
-      "pools.a.upstreams at evenkeel.yaml:1:26: it needs a list of at least one upstream, received an empty list",
+      "pools.a.upstreams at evenkeel.yaml:1:26: expected a list of at least one upstream (received an empty list).",
     ],
     [
       "pools: { a: { policy: p2c } }",
-      "pools.a.upstreams at evenkeel.yaml:1:13: it needs a list of at least one upstream, received nothing",
+      "pools.a.upstreams at evenkeel.yaml:1:13: expected a list of at least one upstream (received nothing).",
     ],
     [
       "pools: { 1a: { upstreams: [http://u] } }",
-      "pools.1a at evenkeel.yaml:1:10: it needs a name: at most 63 letters, digits and . _ -, beginning with a letter",
+      "pools.1a at evenkeel.yaml:1:10: expected a name: at most 63 letters, digits and . _ -, starting with a letter.",
     ],
     [
       inPool("retries: 3"),
-      "pools.main.retries at evenkeel.yaml:1:50: it needs a whole number from 0 to 2, received 3",
+      "pools.main.retries at evenkeel.yaml:1:50: expected a whole number from 0 to 2 (received 3).",
     ],
     [
       inPool("hashBy: ip"),
-      'pools.main.hashBy at evenkeel.yaml:1:49: it needs client-address, uri, header:Name or cookie:name, received "ip"',
+      'pools.main.hashBy at evenkeel.yaml:1:49: expected client-address, uri, header:Name or cookie:name (received "ip").',
     ],
     [
       inPool("probe: { jitter: 2 }"),
-      "pools.main.probe.jitter at evenkeel.yaml:1:58: it needs a number from 0 to 1, received 2",
+      "pools.main.probe.jitter at evenkeel.yaml:1:58: expected a number from 0 to 1 (received 2).",
     ],
     [
       inPool("probe: { timeout: 2 }"),
-      `pools.main.probe.timeout at evenkeel.yaml:1:59: ${duration}, received 2`,
+      `pools.main.probe.timeout at evenkeel.yaml:1:59: ${duration} (received 2).`,
     ],
     [
       "pools:\n  main:\n    upstreams:\n      - http://a\n      - url: http://b\n        weight: -1",
-      "pools.main.upstreams[1].weight at evenkeel.yaml:6:17: it needs a whole number from 0 to 256, received -1",
+      "pools.main.upstreams[1].weight at evenkeel.yaml:6:17: expected a whole number from 0 to 256 (received -1).",
     ],
     [
       "pools: { a: { upstreams: [http://u, { weight: 1 }] } }",
-      "pools.a.upstreams[1].url at evenkeel.yaml:1:37: it needs a URL such as http://10.0.0.1:8080, received nothing",
+      "pools.a.upstreams[1].url at evenkeel.yaml:1:37: expected a URL such as http://10.0.0.1:8080 (received nothing).",
     ],
     [
       "pools: { a: { upstreams: [3] } }",
-      "pools.a.upstreams[0] at evenkeel.yaml:1:27: it needs a URL or a map with url, received 3",
+      "pools.a.upstreams[0] at evenkeel.yaml:1:27: expected a URL or a map with url (received 3).",
     ],
     [
       "pools: { a: { upstreams: [http://u;weight=x] } }",
-      'pools.a.upstreams[0].weight at evenkeel.yaml:1:27: it needs a whole number from 0 to 256, received "x"',
+      'pools.a.upstreams[0].weight at evenkeel.yaml:1:27: expected a whole number from 0 to 256 (received "x").',
     ],
     [
       "pools: { a: { upstreams: [http://u] }, b: { upstreams: [http://u:80] } }",
-      'pools.b.upstreams[0] at evenkeel.yaml:1:57: pools.a.upstreams[0] is called u:80 too, give it a name of its own, received "http://u:80"',
+      'pools.b.upstreams[0] at evenkeel.yaml:1:57: pools.a.upstreams[0] already has the name u:80; set another name (received "http://u:80").',
     ],
     [
       "routes: [{ host: 'a:1', pool: main }]",
-      'routes[0].host at evenkeel.yaml:1:18: it needs a host name without port, or *.example.com, received "a:1"',
+      'routes[0].host at evenkeel.yaml:1:18: expected a host name without port, or *.example.com (received "a:1").',
     ],
     [
       "routes: [{ path: v1, pool: main }]",
-      'routes[0].path at evenkeel.yaml:1:18: it needs a path that begins with /, received "v1"',
+      'routes[0].path at evenkeel.yaml:1:18: expected a path that starts with / (received "v1").',
     ],
     [
       "routes: [{ path: / }]",
-      "routes[0].pool at evenkeel.yaml:1:10: it needs the name of a pool, received nothing",
+      "routes[0].pool at evenkeel.yaml:1:10: expected the name of a pool (received nothing).",
     ],
     [
       "routes: [{ pool: zzz }]",
-      'routes[0].pool at evenkeel.yaml:1:18: there is no such pool (known are main), received "zzz"',
+      'routes[0].pool at evenkeel.yaml:1:18: unknown pool; expected one of main (received "zzz").',
     ],
     [
       "admin: { host: 10.0.0.1 }",
-      "admin.host at evenkeel.yaml:1:16: beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file) or admin.users" +
-        ', received "10.0.0.1"',
+      "admin.host at evenkeel.yaml:1:16: the admin API requires authentication on an address other than loopback; set ADMIN_TOKEN, admin.token or admin.users" +
+        ' (received "10.0.0.1").',
     ],
     [
       "admin: { port: 8080 }",
-      "admin.port at evenkeel.yaml:1:16: the front door has this port already, received 8080",
+      "admin.port at evenkeel.yaml:1:16: the client listener already uses this port (received 8080).",
     ],
   ])("%j", (text, sentence) => expect(problemsIn(text)).toEqual([`Cannot use ${sentence}`]));
 });
 
-test("what stands in the way of a flag is refused, not replaced", () =>
+test("a value that blocks the path of a flag is rejected, not replaced", () =>
   expect(problemsOf({ argv: "proxy --port 1", files: { "evenkeel.yaml": "listen: []" } })).toEqual([
-    "Cannot use listen at evenkeel.yaml:1:9: it needs a map, received an empty list",
+    "Cannot use listen at evenkeel.yaml:1:9: expected a map (received an empty list).",
   ]));
 
 test("listeners on different addresses may share a port, and port 0 is always free", () => {
@@ -255,10 +251,10 @@ test("listeners on different addresses may share a port, and port 0 is always fr
   expect(problemsIn("listen: { port: 0 }\nadmin: { port: 0 }")).toEqual([]);
 });
 
-test("a dashboard that this command does not open takes no port from it", () => {
-  const said = (argv: string, text: string) => problemsOf({ argv, files: { "evenkeel.yaml": text } });
-  expect(said("proxy", "listen: { port: 8090 }")).toEqual([]);
-  expect(said("check", "listen: { port: 8090 }")).toEqual([]);
-  expect(said("check", "listen: { port: 7 }\ndashboard: { port: 7 }")).toHaveLength(1);
-  expect(said("up", "listen: { port: 8090 }")).toHaveLength(1);
+test("a dashboard that the command does not start reserves no port", () => {
+  const input = (argv: string, text: string) => problemsOf({ argv, files: { "evenkeel.yaml": text } });
+  expect(input("proxy", "listen: { port: 8090 }")).toEqual([]);
+  expect(input("check", "listen: { port: 8090 }")).toEqual([]);
+  expect(input("check", "listen: { port: 7 }\ndashboard: { port: 7 }")).toHaveLength(1);
+  expect(input("up", "listen: { port: 8090 }")).toHaveLength(1);
 });

@@ -19,47 +19,47 @@ describe("an origin", () => {
     ["http://[::1]:8080", "http", "[::1]:8080"],
     ["https://[2001:DB8::1]", "https", "[2001:db8::1]:443"],
     ["http://10.0.0.1:65535", "http", "10.0.0.1:65535"],
-  ] as const)("%s is understood", (text, protocol, authority) => {
+  ] as const)("%s is valid", (text, protocol, authority) => {
     expect(originProblem(text)).toBeUndefined();
     const address = parseAddress(text);
     expect([address.protocol, authorityOf(address)]).toEqual([protocol, authority]);
   });
 
-  const isNone = "it needs a URL such as http://10.0.0.1:8080";
-  const isLonger = "it needs to end after host and port";
-  const hasNoPort = "its port needs to be from 1 to 65535";
+  const isNone = "expected a URL such as http://10.0.0.1:8080";
+  const isLonger = "the URL must end after host and port";
+  const hasNoPort = "the port must be from 1 to 65535";
   test.each([
     ["", isNone],
     ["localhost:8081", isNone],
     ["//a", isNone],
     ["http:a", isNone],
     ["http:/a", isNone],
-    ["ftp://a", "its protocol needs to be http or https"],
-    ["h2c://a", "its protocol needs to be http or https"],
+    ["ftp://a", "the protocol must be http or https"],
+    ["h2c://a", "the protocol must be http or https"],
     ["http://a/b", isLonger],
     ["http://a//", isLonger],
     ["http://a?", isLonger],
     ["http://a/?q", isLonger],
     ["http://a#", isLonger],
     ["http://a\\b", isLonger],
-    ["http://u@a", "a user name or password has no place in it"],
-    ["http://u:p@a/b", "a user name or password has no place in it"],
-    ["http://", "it needs a host"],
-    ["http://:80", "it needs a host"],
+    ["http://u@a", "a user name or password is not allowed"],
+    ["http://u:p@a/b", "a user name or password is not allowed"],
+    ["http://", "the host is missing"],
+    ["http://:80", "the host is missing"],
     ["http:///a", isLonger],
-    ["http://a b", "its host is not valid"],
-    ["http://a\tb", "its host is not valid"],
-    ["http://a\nb", "its host is not valid"],
-    ["http://[::1", "its host is not valid"],
-    ["http://::1", "its host is not valid"],
-    ["http://[::g]", "its host is not valid"],
-    ["http://[fe80::1%25eth0]", "its host is not valid"],
-    ["http://1.2.3.256", "its host is not valid"],
+    ["http://a b", "the host is not valid"],
+    ["http://a\tb", "the host is not valid"],
+    ["http://a\nb", "the host is not valid"],
+    ["http://[::1", "the host is not valid"],
+    ["http://::1", "the host is not valid"],
+    ["http://[::g]", "the host is not valid"],
+    ["http://[fe80::1%25eth0]", "the host is not valid"],
+    ["http://1.2.3.256", "the host is not valid"],
     ["http://a:", hasNoPort],
     ["http://a:0", hasNoPort],
     ["http://a:65536", hasNoPort],
-    ["http://a:80a", "its host is not valid"],
-  ])("%p is refused", (text, why) => expect(originProblem(text)).toBe(why));
+    ["http://a:80a", "the host is not valid"],
+  ])("%p is rejected", (text, why) => expect(originProblem(text)).toBe(why));
 });
 
 test("a listener's host is an address, with or without brackets, or a name", () => {
@@ -80,7 +80,7 @@ test("a listener's host is an address, with or without brackets, or a name", () 
     "a.",
     "[a]",
   ]) {
-    expect([host, hostProblem(host)]).toEqual([host, "it needs an IP address or a host name"]);
+    expect([host, hostProblem(host)]).toEqual([host, "expected an IP address or a host name"]);
   }
 });
 
@@ -88,7 +88,7 @@ test("a range is an address with or without a prefix that fits it", () => {
   for (const range of ["10.0.0.0/8", "10.1.2.3", "0.0.0.0/0", "::/0", "::1", "2001:db8::/128"]) {
     expect(cidrProblem(range)).toBeUndefined();
   }
-  const isNone = "it needs an address or a range such as 10.0.0.0/8";
+  const isNone = "expected an address or a range such as 10.0.0.0/8";
   for (const range of [
     "",
     "localhost",
@@ -101,11 +101,11 @@ test("a range is an address with or without a prefix that fits it", () => {
   ]) {
     expect([range, cidrProblem(range)]).toEqual([range, isNone]);
   }
-  expect(cidrProblem("10.0.0.0/33")).toBe("its prefix needs to be from 0 to 32");
-  expect(cidrProblem("::/129")).toBe("its prefix needs to be from 0 to 128");
+  expect(cidrProblem("10.0.0.0/33")).toBe("the prefix must be from 0 to 32");
+  expect(cidrProblem("::/129")).toBe("the prefix must be from 0 to 128");
 });
 
-test("knows the addresses that answer on every interface", () => {
+test("a wildcard address is recognised", () => {
   expect(["0.0.0.0", "::", "[::]"].every(isWildcard)).toBe(true);
   expect(["127.0.0.1", "::1", "localhost"].some(isWildcard)).toBe(false);
 });

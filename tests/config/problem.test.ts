@@ -15,4 +15,4 @@ test.each([
   ["", undefined],
 ])("%p means %p", (word, meant) => expect(closestWord(word, keys)).toBe(meant));
 
-test("nothing is meant where nothing is known", () => expect(closestWord("port", [])).toBeUndefined());
+test("nothing is suggested without known words", () => expect(closestWord("port", [])).toBeUndefined());

@@ -30,7 +30,7 @@ interface JsonSchema {
   readonly additionalProperties?: boolean;
 }
 
-/** As much of JSON Schema as ours uses, written from the specification and not from our library. */
+/** The part of JSON Schema that our schema uses, written from the specification and not from our library. */
 function accepts(schema: JsonSchema, value: unknown): boolean {
   if (schema.anyOf) return schema.anyOf.some((variant) => accepts(variant, value));
   if (schema.const !== undefined && schema.const !== value) return false;
@@ -146,7 +146,7 @@ test.each([
   inPool("maxRequestBody: 10m"),
   inPool("outlier: { maxEjected: 2 }"),
   "routes: [{ host: a }]",
-])("editors refuse what the parser refuses: %s", (text) => {
+])("editors reject what the parser rejects: %s", (text) => {
   expect(problemsOf({ argv: "check", files: { "evenkeel.yaml": text } })).not.toEqual([]);
   expect(accepts(published as JsonSchema, parseYaml(text))).toBe(false);
 });

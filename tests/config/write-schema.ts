@@ -1,4 +1,4 @@
-/** Writes the JSON Schema for editors anew: `bun tests/config/write-schema.ts`, after each change of the schema. */
+/** Writes the JSON Schema for editors: run `bun tests/config/write-schema.ts` after each change of the schema. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

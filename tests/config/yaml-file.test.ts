@@ -12,7 +12,7 @@ function valueOf(text: string): unknown {
   return "value" in read ? read.value : problemsIn(text);
 }
 
-describe("a file that is not a configuration is told so, with the line", () => {
+describe("a file that is not a configuration is reported with the line", () => {
   const bomb = ["a: &a [x,x,x,x,x,x,x,x,x]", ..."bcdefghi"].map((line, i) =>
     i === 0
       ? line
@@ -21,22 +21,22 @@ describe("a file that is not a configuration is told so, with the line", () => {
           .join(",")}]`,
   );
   test.each([
-    ["", "1:1: it is empty"],
-    ["# all of it is a comment\n", "1:1: it is empty"],
-    ["a: 1\nb: 2\na: 3\n", "3:1: the key a is there twice"],
-    ["a:\n\t- b\n", "2:1: tabs are not allowed as indentation"],
-    ["a: b: c\n", "1:4: nested mappings are not allowed in compact mappings"],
-    ["a: 1\n---\nb: 2\n", "2:1: it needs to be one document"],
-    ["a: !secret b\n", "1:4: unresolved tag: !secret"],
-    ["? [a]\n: b\n", "1:3: with stringKeys, all keys must be strings"],
-    ["- a\n", '1:1: it needs a map of settings such as "listen: { port: 8080 }"'],
-    ["just a text", '1:1: it needs a map of settings such as "listen: { port: 8080 }"'],
-    [bomb.join("\n"), "1:1: excessive alias count indicates a resource exhaustion attack"],
+    ["", "1:1: the file is empty."],
+    ["# all of it is a comment\n", "1:1: the file is empty."],
+    ["a: 1\nb: 2\na: 3\n", "3:1: duplicate key a."],
+    ["a:\n\t- b\n", "2:1: tabs are not allowed as indentation."],
+    ["a: b: c\n", "1:4: nested mappings are not allowed in compact mappings."],
+    ["a: 1\n---\nb: 2\n", "2:1: expected a single document."],
+    ["a: !secret b\n", "1:4: unresolved tag: !secret."],
+    ["? [a]\n: b\n", "1:3: with stringKeys, all keys must be strings."],
+    ["- a\n", '1:1: expected a map of settings such as "listen: { port: 8080 }".'],
+    ["just a text", '1:1: expected a map of settings such as "listen: { port: 8080 }".'],
+    [bomb.join("\n"), "1:1: excessive alias count indicates a resource exhaustion attack."],
   ])("%j", (text, problem) =>
     expect(problemsIn(text)).toEqual([`Cannot read the configuration at e.yaml:${problem}`]),
   );
 
-  test("however deep or long it is, in a few sentences and without its text", () => {
+  test("in a few sentences and without its text, however deep or long it is", () => {
     expect(problemsIn("[".repeat(50_000)).length).toBeGreaterThan(0);
     expect(problemsIn("[".repeat(50_000)).length).toBeLessThanOrEqual(20);
     expect(problemsIn(`${"{a: ".repeat(50_000)}`).length).toBeLessThanOrEqual(20);
@@ -64,16 +64,16 @@ describe("YAML and JSON", () => {
   });
 });
 
-test("places are those of values, of keys, or of what is around them", () => {
+test("locations are those of values, of keys, or of the enclosing node", () => {
   const read = readFileText("a:\n  b:\n    - c: 1\n    - d:\n  e: &x { f: 2 }\ng: *x\n", "e.yaml");
   if (!("value" in read)) throw new Error("Cannot read the test's own file");
-  const at = (...path: string[]) => Object.values(read.placeOf(path)).slice(1).join(":");
+  const at = (...path: string[]) => Object.values(read.locationOf(path)).slice(1).join(":");
   expect(at("a", "b", "0", "c")).toBe("3:10");
   expect(at("a", "b", "1")).toBe("4:7");
   expect(at("a", "b", "7")).toBe("3:5");
   expect(at("a", "nothing", "here")).toBe("2:3");
   expect(at("g", "f")).toBe("5:14");
-  expect(read.placeOfKey(["a", "e"])).toEqual({ file: "e.yaml", line: 5, column: 3 });
+  expect(read.keyLocationOf(["a", "e"])).toEqual({ file: "e.yaml", line: 5, column: 3 });
   expect([read.has(["a", "b", "1"]), read.has(["a", "b", "2"]), read.has(["g", "f"])]).toEqual([
     true,
     false,

@@ -117,7 +117,7 @@ describe("the controller", () => {
     files.next = configError([{ action: "use x", why: "it needs y" }]);
     expect(await controller.reload({ dry: true }, "ann")).toMatchObject({
       status: 422,
-      problems: ["Cannot use x: it needs y"],
+      problems: ["Cannot use x: it needs y."],
     });
     expect(reloads).toEqual([]);
     expect(reasonOf(await controller.reload({ dry: false }, "ann"))).toBe("configuration_invalid");

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { exportYaml } from "../../src/control/export.ts";
 import { desiredConfig } from "../../src/control/desired-state.ts";
 import { readFileText } from "../../src/config/yaml-file.ts";
-import { understood } from "../cli/fake.ts";
+import { parsed } from "../cli/fake.ts";
 import { configOf, intentOf } from "../support/configs.ts";
 
 const config = configOf("main: a b | api: c d");
@@ -38,7 +38,7 @@ pools:
   test("loads as the current desired configuration", () => {
     const set = ["weight c 7", "added api/e@10.7.7.7", "removed main/b"];
     const files = { "evenkeel.yaml": exported(...set) };
-    const again = understood("proxy", { argv: "proxy", files }).config;
+    const again = parsed("proxy", { argv: "proxy", files }).config;
     const desired = desiredConfig(config, set.map(intentOf));
     expect(again.pools.map(({ upstreams }) => upstreams)).toEqual(
       desired.pools.map(({ upstreams }) => upstreams),

@@ -149,12 +149,12 @@ describe("a fault request", () => {
     const given = { latencyMs: -1, errorShare: 2, error: "fire", seconds: 601, probes: 1, speed: 3 };
     const refused = parseFaultRequest(given);
     expect("problems" in refused && refused.problems).toEqual([
-      "Cannot use speed: unknown key; expected one of latencyMs, errorShare, error, seconds, probes, force, received 3",
-      "Cannot use latencyMs: expected a number from 0 to 30000, received -1",
-      "Cannot use errorShare: expected a number from 0 to 1, received 2",
-      "Cannot use seconds: expected a number from 1 to 600, received 601",
-      expect.stringMatching(/^Cannot use error: expected one of connect_refused, .*received "fire"$/),
-      "Cannot use probes: expected true or false, received 1",
+      "Cannot use speed: unknown key; expected one of latencyMs, errorShare, error, seconds, probes, force (received 3).",
+      "Cannot use latencyMs: expected a number from 0 to 30000 (received -1).",
+      "Cannot use errorShare: expected a number from 0 to 1 (received 2).",
+      "Cannot use seconds: expected a number from 1 to 600 (received 601).",
+      expect.stringMatching(/^Cannot use error: expected one of connect_refused, .*\(received "fire"\)\.$/),
+      "Cannot use probes: expected true or false (received 1).",
     ]);
   });
 

@@ -133,7 +133,7 @@ describe("access to a running balancer", () => {
     write(ann.replace("passwordHash", "password"));
     const refused = await callAdmin(fixture, "POST", "/api/reload", anns);
     expect(refused.status).toBe(422);
-    expect(JSON.stringify(refused.body)).toContain("a password does not belong in a file");
+    expect(JSON.stringify(refused.body)).toContain("a plain-text password is not allowed");
     expect(JSON.stringify(refused.body)).not.toContain("$argon2id$");
     expect((await login(fixture, "cai")).status).toBe(200);
   }, 30_000);

@@ -82,7 +82,9 @@ describe("an uncaught exception", () => {
       faulty({ FAULT_AT_START: "1" }),
     );
     expect((await proxy.exited).code).toBe(1);
-    expect(proxy.stderr).toStartWith("Cannot start: a fault of evenkeel itself: Error: a fault for the test");
+    expect(proxy.stderr).toStartWith(
+      "Cannot start: internal error (please report): Error: a fault for the test",
+    );
     expect(proxy.stdout).toBe("");
     await silent.close();
   }, 20_000);

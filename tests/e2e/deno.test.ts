@@ -102,7 +102,7 @@ describe("under Deno", () => {
     expect(explained.stdout).toContain("The client got 200.");
     const drain = start(programs, "drain", "a", "--wait", "5s", "--admin-url", admin);
     await drain.exited;
-    expect(drain.stdout).toBe("a is empty.\n");
+    expect(drain.stdout).toBe("a is drained.\n");
     await read('"to":"drained"');
     end.abort();
     const status = start(programs, "status", "--admin-url", admin);
@@ -262,7 +262,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
         `${port}`,
       );
       expect((await late.exited).code).toBe(2);
-      expect(late.stderr).toContain("Cannot use --port: another process listens there already");
+      expect(late.stderr).toContain("Cannot use --port: the address is already in use");
 
       const [victim] = (await supervisors()).map(({ pid }) => pid);
       process.kill(victim ?? 0, "SIGKILL");

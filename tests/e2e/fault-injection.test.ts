@@ -150,14 +150,14 @@ describe("a fault injection", () => {
       const begun = await run("a", "--latency", "2s", "--errors", "0.3", "--for", "30s", "--reason", "drill");
       expect(begun).toEqual({
         code: 0,
-        out: "Rehearsal on a: +2000 ms, 30 % connect_refused, for 30s. It ends by itself.\n",
+        out: "Fault injection on a: +2000 ms, 30 % connect_refused, for 30s.\n",
       });
       expect((await fixture.upstream("a"))?.rehearsal).toMatchObject({
         latencyMs: 2_000,
         by: expect.stringMatching(/./),
         why: "drill",
       });
-      expect(await run("a", "--end")).toEqual({ code: 0, out: "The rehearsal on a has ended.\n" });
+      expect(await run("a", "--end")).toEqual({ code: 0, out: "Fault injection on a stopped.\n" });
       expect((await fixture.upstream("a"))?.rehearsal).toBeNull();
       expect((await run("a", "--errors", "7")).code).toBe(2);
     },

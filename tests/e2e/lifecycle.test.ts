@@ -93,7 +93,7 @@ describe("an operator's mistake", () => {
         .split("\n")
         .filter((line) => !line.startsWith("{"));
       expect(lines).toEqual([
-        `Cannot use ${flag}: another process listens there already, received 127.0.0.1:${origin.port}`,
+        `Cannot use ${flag}: the address is already in use (received 127.0.0.1:${origin.port}).`,
       ]);
     }
     await origin.close();
@@ -116,7 +116,10 @@ describe("an operator's mistake", () => {
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const proxy = programs.start([...fromBuild, ...proxyFlags(origin.port, "--state", file)]);
     expect(await statusOf(`http://127.0.0.1:${await proxy.port("balancer")}`)).toBe(200);
-    await until(() => proxy.stderr.includes("modes will not survive a restart"), "the message");
+    await until(
+      () => proxy.stderr.includes("state file unavailable; runtime changes will be lost on restart"),
+      "the message",
+    );
     expect(proxy.stderr).toContain("Cannot use the state file");
     // The status shows it later, when the log line has scrolled away.
     const admin = `http://127.0.0.1:${await proxy.port("admin")}`;

@@ -255,6 +255,6 @@ test.concurrent("a key of another certificate prints one sentence and exits with
   const proxy = programs.evenkeel("proxy", ...listen, "--tls-cert", certFile, "--tls-key", other);
   expect(await proxy.exited).toEqual({ code: 2, signal: null });
   expect(proxy.stderr).toBe(
-    `Cannot use --tls-key: it is not the key of the certificate in --tls-cert, received ${JSON.stringify(other)}\n`,
+    `Cannot use --tls-key: the key does not match the certificate in --tls-cert (received ${JSON.stringify(other)}).\n`,
   );
 });

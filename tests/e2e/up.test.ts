@@ -44,7 +44,7 @@ describe("evenkeel up", () => {
     }));
     await until(() => load.servers.size === 3, "all three to respond");
     process.kill(pids[0] ?? 0, "SIGKILL");
-    await until(() => up.stdout.includes("demo-1 is gone (SIGKILL)"), "the notice");
+    await until(() => up.stdout.includes("demo-1 exited (SIGKILL)"), "the notice");
     const { count } = load;
     await until(() => load.count > count + 50, "more load");
     await load.stop();
@@ -70,7 +70,7 @@ describe("evenkeel up", () => {
     const up = programs.evenkeel("up", ...anyPorts);
     expect((await up.exited).code).toBe(2);
     expect(up.stderr.trim().split("\n")).toHaveLength(1);
-    expect(up.stderr).toContain("another process listens there already, received 127.0.0.1:8082");
+    expect(up.stderr).toContain("the address is already in use (received 127.0.0.1:8082).");
     expect(await isTaken(8081)).toBe(false);
   }, 30_000);
 });

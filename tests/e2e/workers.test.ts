@@ -365,7 +365,7 @@ describe("workers", () => {
         );
         expect((await late.exited).code).toBe(2);
         expect(late.stderr).toContain(
-          `Cannot use --port: another process listens there already, received 127.0.0.1:${port}\n`,
+          `Cannot use --port: the address is already in use (received 127.0.0.1:${port}).\n`,
         );
       }
       await other.close();

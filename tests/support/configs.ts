@@ -3,7 +3,7 @@
 import type { Config, PoolConfig } from "../../src/config/config.ts";
 import type { UpstreamSpec } from "../../src/pool/upstream.ts";
 import type { Intent } from "../../src/state/intent.ts";
-import { understood } from "../cli/fake.ts";
+import { parsed } from "../cli/fake.ts";
 
 export const hostOf = (id: string) => `10.0.0.${id.charCodeAt(0) - 96}`;
 
@@ -25,7 +25,7 @@ export function configOf(
   change: Partial<Config> = {},
   poolChange: Partial<PoolConfig> = {},
 ): Config {
-  const base = understood("proxy", { argv: "proxy --upstreams http://10.0.0.9" }).config;
+  const base = parsed("proxy", { argv: "proxy --upstreams http://10.0.0.9" }).config;
   const [model] = base.pools as [PoolConfig];
   const named = pools.split(" | ").map((text): PoolConfig => {
     const [name = "", list = ""] = text.split(": ");

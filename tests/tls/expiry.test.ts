@@ -10,7 +10,7 @@ import {
 const day = 86_400_000;
 const end = Date.parse("2030-06-30T12:00:00Z");
 
-/** One that ends at `end`. */
+/** A certificate that expires at `end`. */
 function lasting(days: number): ListenerCertificate {
   return { listener: "listen", path: "/cert", validFrom: end - days * day, expiresAt: end };
 }
@@ -21,7 +21,7 @@ const seenAt = (certificate: ListenerCertificate, daysLeft: number): readonly un
   return [stage, certificateStatus(stage), describeExpiry(certificate, now)];
 };
 
-describe("a certificate for a year, with so many days left,", () => {
+describe("a certificate for a year, with this many days left,", () => {
   test.each([
     [366, ["early", "early", "is not valid before 2029-06-30"]],
     [365, ["valid", "valid", undefined]],
@@ -38,13 +38,13 @@ describe("a certificate for a year, with so many days left,", () => {
   ])("%d", (left, seen: readonly unknown[]) => expect(seenAt(lasting(365), left)).toEqual(seen));
 });
 
-// Programs renew those of 90 days with 30 left, those of 6 with 2 or 3 left: no reason to wake anybody.
+// Automatic renewal happens with 30 of 90 days left, and with 2 or 3 of 6 days left: no notice is due then.
 test.each([
   [90, { 30: "valid", 20: "valid", 7: 7, 1: 1 }],
   [47, { 30: "valid", 10: "valid", 7: 7, 1: 1 }],
   [6, { 5: "valid", 2: "valid", 1: 1 }],
   [1, { 0.9: "valid", 0.1: "valid", 0: "expired" }],
-])("a certificate for %d days has the notices that are short beside its life", (days, stages) => {
+])("a certificate for %d days has the notices that are short compared to its lifetime", (days, stages) => {
   for (const [left, stage] of Object.entries(stages)) {
     const seen = stageOf(lasting(days), end - Number(left) * day);
     expect(`${left}: ${seen}`).toBe(`${left}: ${stage}`);

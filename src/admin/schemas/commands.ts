@@ -2,7 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 import { upstreamFileSchema } from "../../config/pool-schema.ts";
-import { strict, whole } from "../../config/schema-kit.ts";
+import { strict, integer } from "../../config/schema-kit.ts";
 import { maxFaultLatencyMs, maxFaultMs, injectedErrors } from "../../fault/fault.ts";
 import { modes } from "../../pool/upstream.ts";
 import { count, oneOf, textSchema, boolean } from "./parts.ts";
@@ -29,7 +29,7 @@ export const modeBody = Type.Object(
 export const weightBody = Type.Object(
   {
     weight: Type.Union(
-      [whole(0, 256, "Relative share of the pool's traffic; 0 disables the upstream."), Type.Null()],
+      [integer(0, 256, "Relative share of the pool's traffic; 0 disables the upstream."), Type.Null()],
       {
         description: "Null restores the configured weight.",
         errorMessage: "a whole number from 0 to 256, or null",
