@@ -1,10 +1,10 @@
-/* Brings the charts to life: draws with uPlot what the server sent as still pictures, and keeps up with the stream. */
+/* Live charts: replaces the server's static SVG with uPlot charts and appends the points of the live stream. */
 (() => {
   const rates = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
   const oneDigit = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const short = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1, notation: "compact" });
 
-  /* The same words as the server's: see src/dashboard/format.ts. */
+  /* The same formats as in src/wording/format.ts. */
   const formats = {
     rate(value) {
       if (value === 0) return "0";
@@ -21,8 +21,8 @@
     ms: (value) => (value < 1000 ? `${short.format(value)}\u00a0ms` : `${short.format(value / 1000)}\u00a0s`),
   };
 
-  /* Colours are the style sheet's; a line tells itself apart by its dashes as well. */
-  const looks = {
+  /* Colours come from the style sheet; lines also differ in their dashes. */
+  const lineStyles = {
     requestsPerSecond: { colour: "--accent", filled: true },
     errorsPerSecond: { colour: "--bad", filled: true },
     p50Ms: { colour: "--calm" },
@@ -39,7 +39,7 @@
     return spanMs > 600_000 ? iso.slice(11, 16) : iso.slice(11, 19);
   };
 
-  /* One pool's or upstream's charts: three plots over the same time, under one cursor. */
+  /* The charts of a pool or an upstream: three plots with a common time axis and cursor. */
   class Panel {
     constructor(root) {
       this.root = root;
@@ -49,13 +49,13 @@
       this.plots = [];
       this.loading = undefined;
       this.visible = false;
-      this.choose(root.dataset.window);
-      root.addEventListener("click", (event) => this.clicked(event));
-      root.querySelector("details").addEventListener("toggle", () => this.renewNumbers());
-      new IntersectionObserver(([entry]) => this.seen(entry.isIntersecting)).observe(root);
+      this.selectWindow(root.dataset.window);
+      root.addEventListener("click", (event) => this.onClick(event));
+      root.querySelector("details").addEventListener("toggle", () => this.updateTable());
+      new IntersectionObserver(([entry]) => this.setVisible(entry.isIntersecting)).observe(root);
     }
 
-    choose(windowName) {
+    selectWindow(windowName) {
       this.window = windowName;
       for (const link of this.root.querySelectorAll("a[data-window]")) {
         const isChosen = link.dataset.window === windowName;
@@ -68,18 +68,18 @@
       }
     }
 
-    clicked(event) {
+    onClick(event) {
       const link = event.target.closest("a[data-window]");
       if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       history.replaceState(null, "", link.href);
       for (const panel of panels) {
-        panel.choose(link.dataset.window);
+        panel.selectWindow(link.dataset.window);
         void panel.load();
       }
     }
 
-    seen(visible) {
+    setVisible(visible) {
       this.visible = visible;
       if (visible && this.isOld()) void this.load();
     }
@@ -93,25 +93,25 @@
       return `${path}?${new URLSearchParams({ [this.kind]: this.name, window: this.window })}`;
     }
 
-    /* What fails here is tried again with the next message of the stream. */
+    /* After a failure, the next message of the stream triggers another attempt. */
     async load() {
-      const asked = this.window;
+      const requestedWindow = this.window;
       this.loading ??= fetch(this.address("/api/history"))
         .then((response) => (response.ok ? response.json() : undefined))
         .catch(() => undefined);
-      const answer = await this.loading;
+      const history = await this.loading;
       this.loading = undefined;
-      if (asked !== this.window) return this.load();
-      const columns = answer?.series[0]?.columns;
+      if (requestedWindow !== this.window) return this.load();
+      const columns = history?.series[0]?.columns;
       if (!columns) return;
       this.columns = columns;
       this.loadedAt = Date.now();
       this.draw();
-      this.renewNumbers();
+      this.updateTable();
     }
 
-    /* Points of the last seconds. They fit the finest window; the others are read anew when they have a new point. */
-    take(columns) {
+    /* Appends the points of the last seconds to the finest window; other windows are reloaded when a new point is due. */
+    append(columns) {
       if (!this.visible || !this.columns) return;
       if (this.window !== "5m") return this.isOld() ? void this.load() : undefined;
       const last = this.columns.at.at(-1) ?? 0;
@@ -133,22 +133,22 @@
         this.plots = [...this.root.querySelectorAll(".chart")].map((figure) => new Plot(figure, this));
       }
       for (const plot of this.plots) plot.draw();
-      this.tell(null);
+      this.showValues(null);
     }
 
-    /* Numbers under the cursor, or the latest ones. */
-    tell(index) {
+    /* Shows the values under the cursor, or the latest values if `index` is null. */
+    showValues(index) {
       const { at } = this.columns;
       const shown = index ?? at.length - 1;
       const time = this.root.querySelector("[data-role=time]");
       time.textContent =
         index === null || at[index] === undefined ? "" : `${clock(at[index] / 1000, this.spanMs)} UTC`;
-      for (const plot of this.plots) plot.tell(shown, index === null);
+      for (const plot of this.plots) plot.showValues(shown, index === null);
     }
 
-    async renewNumbers() {
-      const words = this.root.querySelector("[data-role=window-words]");
-      words.textContent = { "5m": "5 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days" }[this.window];
+    async updateTable() {
+      const label = this.root.querySelector("[data-role=window-words]");
+      label.textContent = { "5m": "5 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days" }[this.window];
       if (!this.root.querySelector("details").open) return;
       const target = this.root.querySelector("[data-role=numbers]");
       await htmx.ajax("GET", this.address("/numbers"), { target, swap: "innerHTML" });
@@ -163,13 +163,13 @@
     constructor(figure, panel) {
       this.panel = panel;
       this.unit = figure.dataset.unit;
-      this.place = figure.querySelector("[data-role=plot]");
+      this.container = figure.querySelector("[data-role=plot]");
       this.keys = [...figure.querySelectorAll("[data-quantity]")];
       this.names = this.keys.map((key) => key.dataset.quantity);
-      this.place.replaceChildren();
-      this.chart = new uPlot(this.options(), this.data(), this.place);
+      this.container.replaceChildren();
+      this.chart = new uPlot(this.options(), this.data(), this.container);
       this.chart.root.setAttribute("aria-hidden", "true");
-      new ResizeObserver(() => this.resize()).observe(this.place);
+      new ResizeObserver(() => this.resize()).observe(this.container);
     }
 
     options() {
@@ -221,7 +221,7 @@
         series: [
           {},
           ...this.names.map((name) => {
-            const { colour, filled, dash } = looks[name];
+            const { colour, filled, dash } = lineStyles[name];
             return {
               stroke: () => colourOf(colour),
               fill: filled ? () => `${colourOf(colour)}24` : undefined,
@@ -235,8 +235,8 @@
         hooks: {
           setCursor: [
             (chart) => {
-              /* Synced charts tell too: the first one speaks for all. */
-              if (panel.plots[0]?.chart === chart) panel.tell(chart.cursor.idx ?? null);
+              /* Synchronized charts call this hook too: only the first one updates the values. */
+              if (panel.plots[0]?.chart === chart) panel.showValues(chart.cursor.idx ?? null);
             },
           ],
         },
@@ -253,7 +253,7 @@
     }
 
     width() {
-      return Math.max(160, Math.floor(this.place.clientWidth));
+      return Math.max(160, Math.floor(this.container.clientWidth));
     }
 
     resize() {
@@ -261,13 +261,13 @@
       if (width !== this.chart.width) this.chart.setSize({ width, height: plotHeight });
     }
 
-    tell(index, isLatest) {
+    showValues(index, isLatest) {
       for (const key of this.keys) {
         const column = this.panel.columns[key.dataset.quantity];
-        /* As src/dashboard/trend.ts: what was longer ago than ten points is not the present. */
+        /* As latestOf in src/dashboard/charts/sparkline.tsx: values older than ten points are not current. */
         const value = isLatest ? column.slice(-10).findLast((each) => each !== null) : column[index];
-        const told = value === null || value === undefined ? "–" : formats[this.unit](value);
-        key.querySelector(".key-value").textContent = told;
+        const text = value === null || value === undefined ? "–" : formats[this.unit](value);
+        key.querySelector(".key-value").textContent = text;
       }
     }
   }
@@ -280,7 +280,7 @@
   document.addEventListener("history", ({ detail }) => {
     for (const { pool, upstream, columns } of JSON.parse(detail.data).series) {
       for (const panel of panels) {
-        if (panel.name === (panel.kind === "pool" ? pool : upstream)) panel.take(columns);
+        if (panel.name === (panel.kind === "pool" ? pool : upstream)) panel.append(columns);
       }
     }
     for (const panel of panels) if (panel.visible && !panel.columns) void panel.load();
@@ -289,7 +289,7 @@
     for (const panel of panels) panel.recolour();
   });
 
-  /* The filter: rules of a style sheet hide rows, so that an update of the rows does not bring them back. */
+  /* The filter hides rows with a style sheet, so that an update of the rows does not show them again. */
   const sheet = new CSSStyleSheet();
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
 
@@ -308,8 +308,8 @@
     const result = document.getElementById("filter-result");
     const rows = [...document.querySelectorAll("tr[data-find]")];
     const shown = rows.filter((row) => row.dataset.find.includes(wanted)).length;
-    const words = wanted === "" ? "" : `${shown} of ${rows.length} shown`;
-    if (result && result.textContent !== words) result.textContent = words;
+    const text = wanted === "" ? "" : `${shown} of ${rows.length} shown`;
+    if (result && result.textContent !== text) result.textContent = text;
   };
 
   document.addEventListener("DOMContentLoaded", () => {
@@ -324,7 +324,7 @@
     document.addEventListener("htmx:sse:after:message", () => count(box.value.trim().toLowerCase()));
     filter(box);
   });
-  /* The address of a column's head knows the filter that the page came with, not the one that was typed since. */
+  /* The link of a column head contains the filter at page load: replace it with the current one. */
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[data-sort]");
     const wanted = document.getElementById("filter")?.value.trim();

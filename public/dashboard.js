@@ -1,29 +1,29 @@
-/* Says whether the page is still live. htmx moves the fragments; this file only watches whether they keep coming. */
+/* Shows whether the page is live. htmx swaps the fragments; this script only monitors that they keep arriving. */
 (() => {
   const root = document.documentElement;
-  /* One message a second is promised: this much silence means that the stream is dead, whatever TCP believes. */
+  /* The server sends one message per second: after this much silence the stream is dead, even if TCP is still connected. */
   const silenceMs = 5000;
-  /* A stream that comes back sooner is not worth a word. */
+  /* A stream that reconnects sooner is not reported. */
   const graceMs = 1200;
   let connection;
-  let alarm;
+  let timer;
 
   const show = (state) => {
     root.dataset.link = state;
   };
 
-  const lose = () => {
+  const markLost = () => {
     show("lost");
     connection?.reader?.cancel();
-    alarm = undefined;
+    timer = undefined;
   };
 
   const expectWithin = (delayMs) => {
-    clearTimeout(alarm);
-    alarm = setTimeout(lose, delayMs);
+    clearTimeout(timer);
+    timer = setTimeout(markLost, delayMs);
   };
 
-  const doubt = () => {
+  const suspect = () => {
     if (root.dataset.link !== "lost") expectWithin(graceMs);
   };
 
@@ -38,16 +38,16 @@
     expectWithin(silenceMs);
   });
   document.addEventListener("htmx:sse:before:connection", (event) => {
-    if (event.detail.connection.attempt > 0) doubt();
+    if (event.detail.connection.attempt > 0) suspect();
   });
-  document.addEventListener("htmx:sse:error", doubt);
-  document.addEventListener("htmx:error", doubt);
+  document.addEventListener("htmx:sse:error", suspect);
+  document.addEventListener("htmx:error", suspect);
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden || !root.dataset.link) clearTimeout(alarm);
+    if (document.hidden || !root.dataset.link) clearTimeout(timer);
     else expectWithin(silenceMs);
   });
 
-  /* Fragments of the live stream are alike for all, so the token of this session is put into their forms here. */
+  /* Fragments of the live stream are the same for all sessions, so this session's token is added to their forms here. */
   document.addEventListener("formdata", ({ formData }) => {
     const token = document.querySelector('meta[name="csrf"]')?.content;
     if (formData.has("csrf") && token) formData.set("csrf", token);
@@ -59,10 +59,10 @@
 
   show("connecting");
   expectWithin(silenceMs);
-  /* A page without a stream stands still and is not lost for that. */
+  /* A page without a stream is static, not disconnected. */
   document.addEventListener("DOMContentLoaded", () => {
     if (document.querySelector(".link")) return;
-    clearTimeout(alarm);
+    clearTimeout(timer);
     delete root.dataset.link;
   });
 })();

@@ -1,5 +1,5 @@
 /**
- * Pictures of the dashboard in every width and theme, of the real system under load:
+ * Takes screenshots of the dashboard in every width and theme, from the real system under load:
  * bun scripts/screenshot.ts [outDir] [--base-port 8080] [--url http://… | --sample] [--minutes 5] [--only dashboard] [--readme]
  */
 
@@ -17,17 +17,17 @@ import { until } from "../tests/support/wait.ts";
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    // The balancer's port; the demo servers take the next three, dashboard and admin side the tenth and eleventh.
+    // Port of the balancer. The demo servers use the next three; dashboard and admin API use base + 10 and base + 11.
     "base-port": { type: "string", default: "8080" },
-    // A dashboard that runs already.
+    // URL of a running dashboard.
     url: { type: "string" },
-    // Made-up numbers instead of a running system: the same picture every time.
+    // Sample data instead of a running system: the same screenshots every time.
     sample: { type: "boolean", default: false },
-    // For how long the system runs before it is pictured: charts of a young system are empty.
+    // Minutes that the system runs before the screenshots: charts of a new system are empty.
     minutes: { type: "string", default: "0" },
-    // The views that are wanted, by their names with commas; all of them without it.
+    // Comma-separated names of views; default all.
     only: { type: "string", default: "" },
-    // Writes docs/dashboard.png as well.
+    // Also writes docs/dashboard.png.
     readme: { type: "boolean", default: false },
   },
 });
@@ -39,20 +39,23 @@ const shapes = [
   { width: 1440, height: 900 },
 ] as const;
 
-/** What is looked at, and by what it is known to be complete. */
+/** Selector of a page whose charts are drawn. */
 const isDrawn = "html[data-link=live] .chart canvas";
 const [, second, third] = [1, 2, 3].map((offset) => `localhost:${Number(values["base-port"]) + offset}`);
 const button = (name: string) => `[aria-label="${name}"], button:text-is("${name}")`;
-interface Look {
+
+interface View {
   readonly name: string;
   readonly address: string;
+  /** Selector that matches when the page is complete. */
   readonly ready: string;
-  /** What is clicked before, as selectors. */
+  /** Selectors of elements to click before the screenshot. */
   readonly clicks?: readonly string[];
-  /** By what the answer to the clicks is known; then only what is in the window is pictured. */
+  /** Selector that matches when the clicks took effect. With it only the viewport is captured, not the whole page. */
   readonly then?: string;
 }
-const views: readonly Look[] = [
+
+const views: readonly View[] = [
   { name: "dashboard", address: "/", ready: isDrawn },
   {
     name: "drain",
@@ -85,7 +88,7 @@ const views: readonly Look[] = [
   { name: "upstream", address: `/upstreams/${encodeURIComponent(second ?? "")}`, ready: isDrawn },
   { name: "events", address: "/events", ready: "html[data-link=live] .event" },
   { name: "audit", address: "/audit", ready: "html[data-link=live] .event" },
-  // The first of them is the list's head, which a phone does not show.
+  // Not the first element of the list: that is its header, which is hidden on a phone.
   { name: "requests", address: "/requests", ready: "html[data-link=live] .requests > .request" },
   { name: "slowest", address: "/requests?which=slowest", ready: ".requests > .request" },
   {
@@ -119,7 +122,7 @@ interface Source {
   close(): Promise<void>;
 }
 
-/** A dashboard on a stand-in for the admin side, on a working day. */
+/** A dashboard with a fake admin API and sample data. */
 async function startSample(): Promise<Source> {
   const admin = await startFakeAdminApi(busySnapshot());
   const dashboard = await startDashboard(
@@ -135,7 +138,7 @@ async function startSample(): Promise<Source> {
   };
 }
 
-/** Three demo servers and a balancer under load, of which one server has said that it is not ready. */
+/** Three demo servers and a balancer under load; one of the servers is not ready. */
 async function startSystem(basePort: number): Promise<Source> {
   const url = (offset: number) => `http://localhost:${basePort + offset}`;
   const servers = [1, 2, 3];
@@ -158,15 +161,16 @@ async function startSystem(basePort: number): Promise<Source> {
     for (const child of children) child.kill("SIGKILL");
     await Promise.all(gone);
   }
-  const responses = (address: string) => fetch(address).then((response) => response.ok, () => false); // prettier-ignore
+  const responds = (address: string) => fetch(address).then((response) => response.ok, () => false); // prettier-ignore
   try {
-    await until(() => responses(url(0)), "the balancer's answer", 15_000);
+    await until(() => responds(url(0)), "a response of the balancer", 15_000);
     const client = async (index: number) => {
       while (loaded) {
         await fetch(url(0)).then((response) => response.arrayBuffer(), () => {}); // prettier-ignore
-        // A day of a minute: the more clients are awake, the busier it is.
-        const awake = 30 + 14 * Math.sin(performance.now() / 9_500) + 4 * Math.sin(performance.now() / 1_900);
-        if (index > awake) await sleep(400);
+        // The number of active clients goes up and down, a daily cycle in about a minute.
+        const active =
+          30 + 14 * Math.sin(performance.now() / 9_500) + 4 * Math.sin(performance.now() / 1_900);
+        if (index > active) await sleep(400);
       }
     };
     for (let index = 0; index < 48; index++) void client(index);
@@ -177,7 +181,7 @@ async function startSystem(basePort: number): Promise<Source> {
       };
       return (status.snapshot?.pools[0]?.traffic.requests ?? 0) >= count;
     };
-    await until(() => served(5_000), "enough traffic for a picture", 60_000);
+    await until(() => served(5_000), "enough traffic for a screenshot", 60_000);
     await sleep(Number(values.minutes) * 60_000);
     await fetch(`${url(2)}/admin/ready/`, { method: "POST", headers, body: '{"ready":false}' });
     const page = async () => (await fetch(url(10))).text();
@@ -196,9 +200,10 @@ function startSource(): Source | Promise<Source> {
 
 const outDir = positionals[0] ?? "dist/screenshots";
 const names = values.only.split(",").filter((name) => name !== "");
-const wanted = views.filter(({ name }) => names.length === 0 || names.includes(name));
+const selected = views.filter(({ name }) => names.length === 0 || names.includes(name));
 const executable = findChromium();
-if (!executable) throw new Error("Cannot take pictures: no Chromium found; install it or set CHROMIUM_PATH");
+if (!executable)
+  throw new Error("Cannot take screenshots: no Chromium found. Install it or set CHROMIUM_PATH.");
 
 const source = await startSource();
 const browser = await launchChromium(executable);
@@ -212,9 +217,9 @@ try {
         colorScheme: theme,
         reducedMotion: "reduce",
       });
-      for (const { name, address, ready, clicks = [], then } of wanted) {
+      for (const { name, address, ready, clicks = [], then } of selected) {
         await page.goto(source.url + address);
-        // Charts are drawn when they are seen, which on a phone is further down.
+        // Charts are drawn when they are scrolled into view, which is further down on a phone.
         const chart = page.locator(".chart").first();
         if ((await chart.count()) > 0) await chart.scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);

@@ -1,4 +1,4 @@
-/** The demo backend's routes: what is answered where. Holds no listener, so that every runtime can mount it. */
+/** Routes and readiness of the demo backend. It has no listener, so that every runtime can serve it. */
 
 import { Elysia } from "elysia";
 import { demoJson, demoProblem, methodNotAllowed, quoteInput, readText, ticks } from "./bodies.ts";
@@ -7,15 +7,15 @@ import { echo, type FaultInjectionOptions } from "./echo.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { WebHandler } from "../runtime/runtime.ts";
 
-/** Where WebSocket messages are sent back; the runtime does that. */
+/** Path of the WebSocket echo, which the runtime implements. */
 export const echoPath = "/ws";
 
 export interface AppOptions extends FaultInjectionOptions {
   readonly readiness: Readiness;
   readonly clock: Clock;
-  /** Ends answers that have no end of their own. */
-  readonly leaving: AbortSignal;
-  /** Hears of a fault of ours; the client gets a bare 500. */
+  /** Ends responses without an end, such as event streams. */
+  readonly stopping: AbortSignal;
+  /** Called with unexpected exceptions; the client gets a bare 500. */
   readonly bug: (error: unknown) => void;
 }
 
@@ -26,7 +26,7 @@ interface RouteInput {
 export function backendApp(options: AppOptions): WebHandler {
   const { clock, readiness } = options;
   const counters = new Counters(clock);
-  /** Elysia hands on nothing but the request. */
+  /** Client addresses, because Elysia passes on only the request. */
   const remotes = new WeakMap<Request, string>();
 
   async function counted(respond: () => Response | Promise<Response>): Promise<Response> {
@@ -45,9 +45,9 @@ export function backendApp(options: AppOptions): WebHandler {
   }
 
   function events({ request }: RouteInput): Response {
-    const { schedule, leaving, server } = options;
-    const tell = (tick: number) => JSON.stringify({ tick, server: server() });
-    const body = request.method === "HEAD" ? null : ticks({ emit: tell, schedule, leaving });
+    const { schedule, stopping, server } = options;
+    const emit = (tick: number) => JSON.stringify({ tick, server: server() });
+    const body = request.method === "HEAD" ? null : ticks({ emit, schedule, stopping });
     return new Response(body, {
       headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
     });
@@ -60,12 +60,12 @@ export function backendApp(options: AppOptions): WebHandler {
     "/sse": (input) => counted(() => events(input)),
   };
 
-  // A short Host such as "a" breaks Elysia's path parsing unless it is told not to take it for standard.
+  // With `standardHostname`, a short Host such as "a" breaks the path parsing of Elysia.
   const app = new Elysia({ handler: { standardHostname: false } });
-  // Elysia would answer with the error's own text; hooks hold for the routes that follow them.
+  // By default Elysia responds with the text of the error. A hook applies only to routes that are added after it.
   app.onError(({ error }) => {
     options.bug(error);
-    return demoProblem(500, "Cannot answer: a fault of this server");
+    return demoProblem(500, "Cannot respond: internal error");
   });
   for (const [path, respond] of Object.entries(reads)) {
     app.get(path, respond).head(path, respond);
@@ -74,7 +74,10 @@ export function backendApp(options: AppOptions): WebHandler {
   app.post("/admin/ready", ({ request }) => readiness.change(request), { parse: "none" });
   app.all("/admin/ready", ({ request }) => methodNotAllowed(request, "POST"));
   app.all(echoPath, () => {
-    const response = demoProblem(426, "Cannot echo: this path is for WebSockets, received a plain request");
+    const response = demoProblem(
+      426,
+      "Cannot echo: this path accepts only WebSockets (received a plain request)",
+    );
     response.headers.set("upgrade", "websocket");
     return response;
   });
@@ -88,21 +91,20 @@ export function backendApp(options: AppOptions): WebHandler {
   };
 }
 
-// Whether a backend wants traffic: what its operator says, until it stops; then it never does again.
+/** Maximum body size of a readiness change, in bytes. */
+const maxBodyBytes = 1_024;
 
-/** More than any sensible way to write the body, in bytes. */
-const bodyLimit = 1_024;
-
+/** Whether the backend is ready for traffic: set by the operator until it stops, then false for good. */
 export class Readiness {
-  #request = true;
-  #stopping = false;
+  #isEnabled = true;
+  #isStopping = false;
 
   get isReady(): boolean {
-    return this.#request && !this.#stopping;
+    return this.#isEnabled && !this.#isStopping;
   }
 
   stop(): void {
-    this.#stopping = true;
+    this.#isStopping = true;
   }
 
   /** `GET /readyz` */
@@ -110,26 +112,27 @@ export class Readiness {
     return this.isReady ? demoJson({ status: "ready" }) : demoJson({ status: "not ready" }, 503);
   }
 
-  /** `POST /admin/ready/` with `{"ready": false}`: takes it over and says what holds now. */
+  /** `POST /admin/ready/` with `{"ready": false}`: sets readiness and returns the resulting state. */
   async change(request: Request): Promise<Response> {
-    const text = await readText(request.body, bodyLimit);
+    const text = await readText(request.body, maxBodyBytes);
     const input = text === undefined ? undefined : readyOf(text);
     if (input === undefined) {
-      const received = text === undefined ? `no body of at most ${bodyLimit} bytes` : quoteInput(text);
+      const received =
+        text === undefined ? `an incomplete body or more than ${maxBodyBytes} bytes` : quoteInput(text);
       return demoProblem(
         400,
-        `Cannot change readiness: the body must be {"ready": true} or {"ready": false}, received ${received}`,
+        `Cannot change readiness: the body must be {"ready": true} or {"ready": false} (received ${received})`,
       );
     }
-    this.#request = input;
+    this.#isEnabled = input;
     return demoJson({ ready: this.isReady });
   }
 }
 
 function readyOf(text: string): boolean | undefined {
   try {
-    const given: unknown = JSON.parse(text);
-    const ready = typeof given === "object" && given !== null && "ready" in given ? given.ready : undefined;
+    const body: unknown = JSON.parse(text);
+    const ready = typeof body === "object" && body !== null && "ready" in body ? body.ready : undefined;
     return typeof ready === "boolean" ? ready : undefined;
   } catch {
     return undefined;

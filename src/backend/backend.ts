@@ -1,4 +1,4 @@
-/** The demo upstream as a running server: something to balance over, to slow down and to stop, for trying things out. */
+/** The demo server `evenkeel backend`: an upstream for experiments that can be slowed down, made to fail and stopped. */
 
 import {
   type Clock,
@@ -11,42 +11,45 @@ import {
 import { type Random, systemRandom } from "../lib/random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { backendApp, echoPath, Readiness } from "./app.ts";
-import { describeRequest } from "./echo.ts";
+import { describeServer } from "./echo.ts";
 
 export interface BackendOptions {
-  /** How it names itself in its answers. */
+  /** Name of the server in its responses. */
   readonly name: string;
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** How long each answer takes, drawn evenly from this range. Health, readiness and metrics answer at once. */
+  /** Latency of each response, uniformly distributed. Health, readiness and metrics respond at once. */
   readonly latencyMs: { readonly min: number; readonly max: number };
-  /** Share of answers that are 500, 0–1. */
+  /** Share of responses with status 500, 0–1. */
   readonly failRate: number;
 }
 
 export interface Backend {
   readonly port: number;
-  /** Turns not ready, waits until that was noticed, takes no new connections; resolves when all is answered or cut. */
+  /**
+   * Becomes not ready, waits {@link graceMs} until balancers have detected it, then accepts no new connections. Resolves when
+   * all requests are finished, or aborted after {@link drainLimitMs}.
+   */
   stop(): Promise<void>;
-  /** Cuts everything at once. */
+  /** Aborts all requests and closes the listener at once. */
   close(): void;
 }
 
-/** What a test may take the place of. */
+/** Dependencies that tests replace. */
 export interface BackendTools {
   readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
   readonly random: Random;
-  /** Hears of faults of ours. */
+  /** Called with unexpected exceptions. */
   readonly bug: (error: unknown) => void;
 }
 
-/** Between "not ready" and the last new connection: two looks of a balancer that checks each second. */
+/** Time from not ready to the end of new connections: two probes of a balancer that probes every second. */
 export const graceMs = 2_000;
 
-/** How long open requests may take after that: as long as orchestrators usually wait before they kill. */
+/** Time for open requests after that: as long as orchestrators usually wait before they kill a process. */
 export const drainLimitMs = 30_000;
 
 const systemTools: BackendTools = {
@@ -57,19 +60,19 @@ const systemTools: BackendTools = {
   bug: () => {},
 };
 
-/** Rejects with the system's code where the port cannot be had. */
+/** Rejects with the system's code if it cannot listen on the port. */
 export async function startBackend(
   options: BackendOptions,
   runtime: Pick<Runtime, "serve">,
-  given: Partial<BackendTools> = {},
+  overrides: Partial<BackendTools> = {},
 ): Promise<Backend> {
-  const tools = { ...systemTools, ...given };
+  const tools = { ...systemTools, ...overrides };
   const { schedule, wallClock, bug } = tools;
   const readiness = new Readiness();
-  const leaving = new AbortController();
+  const stopping = new AbortController();
   let { port } = options;
-  const server = () => describeRequest(options.name, port, wallClock);
-  const handle = backendApp({ ...options, ...tools, readiness, leaving: leaving.signal, server });
+  const server = () => describeServer(options.name, port, wallClock);
+  const handle = backendApp({ ...options, ...tools, readiness, stopping: stopping.signal, server });
   const listener = await runtime.serve({ ...options, handle, bug, echoPath });
   port = listener.port;
   let stopped: Promise<void> | undefined;
@@ -78,7 +81,7 @@ export async function startBackend(
     readiness.stop();
     await new Promise<void>((resolve) => void schedule(graceMs, resolve));
     const cancel = schedule(drainLimitMs, () => listener.close());
-    leaving.abort();
+    stopping.abort();
     await listener.drain();
     cancel();
   }

@@ -1,29 +1,29 @@
-/** Bodies that the demo backend reads and makes piece by piece, so that none of them is ever whole in memory. */
+/** Bodies and response helpers of the demo backend. Bodies are streamed, so that none is in memory as a whole. */
 
 import type { Cancel, Schedule } from "../lib/clock.ts";
 
 type Body = ReadableStream<Uint8Array> | null;
 
-/** How many bytes a body has, read to its end; undefined if it breaks off. */
+/** Reads a body to its end and returns its size in bytes; undefined if it is truncated. */
 export async function countBytes(body: Body): Promise<number | undefined> {
   let count = 0;
   try {
-    for await (const chunk of body ?? []) count += chunk.byteLength;
+    for await (const part of body ?? []) count += part.byteLength;
     return count;
   } catch {
     return undefined;
   }
 }
 
-/** A body's text; undefined if it breaks off or is longer than `most` bytes. */
-export async function readText(body: Body, most: number): Promise<string | undefined> {
+/** Text of a body; undefined if it is truncated or longer than `maxBytes`. */
+export async function readText(body: Body, maxBytes: number): Promise<string | undefined> {
   const decoder = new TextDecoder();
   let [text, count] = ["", 0];
   try {
-    for await (const chunk of body ?? []) {
-      count += chunk.byteLength;
-      if (count > most) return undefined;
-      text += decoder.decode(chunk, { stream: true });
+    for await (const part of body ?? []) {
+      count += part.byteLength;
+      if (count > maxBytes) return undefined;
+      text += decoder.decode(part, { stream: true });
     }
     return text + decoder.decode();
   } catch {
@@ -31,17 +31,17 @@ export async function readText(body: Body, most: number): Promise<string | undef
   }
 }
 
-/** As much as a socket's buffer usually takes. */
-const piece = new Uint8Array(64 * 1024).fill(".".charCodeAt(0));
+/** The usual size of a socket buffer. */
+const chunk = new Uint8Array(64 * 1024).fill(".".charCodeAt(0));
 
-/** Exactly this many bytes, made no faster than they are read. */
+/** A stream of exactly this many bytes, generated on demand. */
 export function patternBytes(bytes: number): ReadableStream<Uint8Array> {
-  let left = bytes;
+  let remaining = bytes;
   return new ReadableStream({
     pull(controller) {
-      if (left > 0) controller.enqueue(left < piece.byteLength ? piece.slice(0, left) : piece);
-      left -= piece.byteLength;
-      if (left <= 0) controller.close();
+      if (remaining > 0) controller.enqueue(remaining < chunk.byteLength ? chunk.slice(0, remaining) : chunk);
+      remaining -= chunk.byteLength;
+      if (remaining <= 0) controller.close();
     },
   });
 }
@@ -50,27 +50,27 @@ export function patternBytes(bytes: number): ReadableStream<Uint8Array> {
 const tickMs = 1_000;
 
 export interface TicksOptions {
-  /** The data of an event; counted from 1. */
+  /** Returns the data of an event. @param tick number of the event, from 1 */
   readonly emit: (tick: number) => string;
   readonly schedule: Schedule;
   /** Ends the stream. */
-  readonly leaving: AbortSignal;
+  readonly stopping: AbortSignal;
 }
 
-/** Server-sent events, the first at once and then one each second, until either side leaves. */
-export function ticks({ emit: tell, schedule, leaving }: TicksOptions): ReadableStream<Uint8Array> {
+/** Server-sent events: the first at once, then one each second, until the client disconnects or the backend stops. */
+export function ticks({ emit, schedule, stopping }: TicksOptions): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let count = 0;
   let cancel: Cancel = () => {};
   let end = () => {};
-  const next = () => encoder.encode(`id: ${++count}\ndata: ${tell(count)}\n\n`);
+  const next = () => encoder.encode(`id: ${++count}\ndata: ${emit(count)}\n\n`);
   return new ReadableStream({
     start(controller) {
       end = () => {
         cancel();
         controller.close();
       };
-      leaving.addEventListener("abort", end, { once: true });
+      stopping.addEventListener("abort", end, { once: true });
       controller.enqueue(next());
     },
     pull: (controller) =>
@@ -82,35 +82,33 @@ export function ticks({ emit: tell, schedule, leaving }: TicksOptions): Readable
       }),
     cancel() {
       cancel();
-      leaving.removeEventListener("abort", end);
+      stopping.removeEventListener("abort", end);
     },
   });
 }
-
-// The demo backend's ways to answer: one place for fields and wording.
 
 export function demoJson(value: unknown, status = 200): Response {
   const headers = { "content-type": "application/json", "cache-control": "no-store" };
   return new Response(`${JSON.stringify(value)}\n`, { status, headers });
 }
 
-/** @param error one sentence of the form "Cannot X: why, received Y" */
+/** @param error one sentence of the form "Cannot <verb> <object>: <cause> (received <Y>)" */
 export function demoProblem(status: number, error: string): Response {
   return demoJson({ error }, status);
 }
 
-/** @param allowed the methods that the path has, as the Allow field lists them (RFC 9110 section 10.2.1) */
+/** @param allowed methods of the path, in the format of the Allow header (RFC 9110 section 10.2.1) */
 export function methodNotAllowed(request: Request, allowed: string): Response {
   const { pathname } = new URL(request.url);
   const response = demoProblem(
     405,
-    `Cannot answer ${pathname}: the method must be ${allowed}, received ${request.method}`,
+    `Cannot serve ${pathname}: the method must be ${allowed} (received ${request.method})`,
   );
   response.headers.set("allow", allowed);
   return response;
 }
 
-/** What was received, as a message shows it: quoted, escaped and not too long. */
+/** Received text for a message: quoted, escaped, and at most 60 characters. */
 export function quoteInput(received: string): string {
   return JSON.stringify(received.length > 60 ? `${received.slice(0, 60)}…` : received);
 }

@@ -1,4 +1,4 @@
-/** What the demo backend counts of itself, and how it tells: as JSON for people, as Prometheus text for scrapers. */
+/** Counters of the demo backend, as JSON for people and as Prometheus text for scrapers. */
 
 import type { Clock } from "../lib/clock.ts";
 
@@ -6,11 +6,11 @@ import type { Clock } from "../lib/clock.ts";
 export interface DemoMetrics {
   /** Seconds since the start. */
   readonly uptime: number;
-  /** Answers begun; those of health, readiness, metrics and admin do not count. */
+  /** Responses started; health, readiness, metrics and admin do not count. */
   readonly requests: number;
-  /** Those among them with status 500 or above. */
+  /** Responses with status 500 or above. */
   readonly errors: number;
-  /** Milliseconds from a request's head to its answer's, on average over all requests; 0 before the first. */
+  /** Average time from request headers to response headers, milliseconds; 0 before the first request. */
   readonly avg_response_time: number;
 }
 
@@ -41,7 +41,7 @@ export class Counters {
     };
   }
 
-  /** Prometheus text format 0.0.4; durations in seconds, as is the custom there. */
+  /** Prometheus text format 0.0.4, with durations in seconds as is conventional there. */
   text(): string {
     const { uptime, requests, errors } = this.read();
     const [prefix, response] = ["evenkeel_backend", "evenkeel_backend_response_seconds"];
@@ -49,13 +49,13 @@ export class Counters {
       `# HELP ${prefix}_uptime_seconds Time since the start.`,
       `# TYPE ${prefix}_uptime_seconds gauge`,
       `${prefix}_uptime_seconds ${uptime}`,
-      `# HELP ${prefix}_requests_total Answers; those of health, readiness, metrics and admin do not count.`,
+      `# HELP ${prefix}_requests_total Responses, except those to health, readiness, metrics and admin requests.`,
       `# TYPE ${prefix}_requests_total counter`,
       `${prefix}_requests_total ${requests}`,
-      `# HELP ${prefix}_errors_total Answers with status 500 or above.`,
+      `# HELP ${prefix}_errors_total Responses with status 500 or above.`,
       `# TYPE ${prefix}_errors_total counter`,
       `${prefix}_errors_total ${errors}`,
-      `# HELP ${response} Time from a request's head to its answer's.`,
+      `# HELP ${response} Time from request headers to response headers.`,
       `# TYPE ${response} summary`,
       `${response}_sum ${(this.#durationMs / 1_000).toFixed(6)}`,
       `${response}_count ${requests}`,

@@ -1,20 +1,20 @@
-/** The answer that a backend exists for: what came in, told back after a while, or whatever the knobs ask for. */
+/** The echo endpoint of the demo backend: returns the received request as JSON, or what query parameters select. */
 
 import { countBytes, demoJson, demoProblem, patternBytes, quoteInput } from "./bodies.ts";
 import type { Schedule, WallClock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 
 export interface FaultInjectionOptions {
-  /** Milliseconds, drawn evenly from this range. */
+  /** Milliseconds, uniformly distributed. */
   readonly latencyMs: { readonly min: number; readonly max: number };
-  /** Share of answers that are 500, 0–1. */
+  /** Share of responses with status 500, 0–1. */
   readonly failRate: number;
   readonly random: Random;
   readonly schedule: Schedule;
   readonly server: () => ServerDescription;
 }
 
-/** How a backend names itself in its answers. */
+/** Identifies the backend in its responses. */
 export interface ServerDescription {
   readonly name: string;
   readonly port: number;
@@ -22,30 +22,30 @@ export interface ServerDescription {
   readonly time: string;
 }
 
-export function describeRequest(name: string, port: number, wallClock: WallClock): ServerDescription {
+export function describeServer(name: string, port: number, wallClock: WallClock): ServerDescription {
   return { name, port, time: new Date(wallClock()).toISOString() };
 }
 
-/** Statuses whose answers have no body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5). */
+/** Statuses without a response body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5). */
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
 
-/** Reads the request to its end, waits as long as latency or knob say, and answers. */
+/** Reads the request to its end, waits for the latency, and responds. */
 export async function echo(
   options: FaultInjectionOptions,
   request: Request,
   remote: string,
 ): Promise<Response> {
   const { pathname: path, searchParams } = new URL(request.url);
-  const knobs = readEchoOptions(searchParams);
-  if ("problems" in knobs) return demoProblem(400, knobs.problems.join("; "));
+  const echoOptions = readEchoOptions(searchParams);
+  if ("problems" in echoOptions) return demoProblem(400, echoOptions.problems.join("; "));
   const bytes = await countBytes(request.body);
-  if (bytes === undefined) return demoProblem(400, "Cannot read the body: it breaks off");
-  await latency(options, knobs);
-  const status = knobs.status ?? (options.random() < options.failRate ? 500 : 200);
+  if (bytes === undefined) return demoProblem(400, "Cannot read the request body: it was truncated");
+  await latency(options, echoOptions);
+  const status = echoOptions.status ?? (options.random() < options.failRate ? 500 : 200);
   if (bodiless.has(status)) return new Response(null, { status });
-  if (knobs.bytes !== undefined) {
+  if (echoOptions.bytes !== undefined) {
     const headers = { "content-type": "application/octet-stream", "cache-control": "no-store" };
-    return new Response(patternBytes(knobs.bytes), { status, headers });
+    return new Response(patternBytes(echoOptions.bytes), { status, headers });
   }
   const { method } = request;
   const seen = { path, method, headers: Object.fromEntries(request.headers), remote };
@@ -60,14 +60,13 @@ async function latency(
   if (delayMs > 0) await new Promise<void>((resolve) => void schedule(delayMs, resolve));
 }
 
-// The knobs of a rehearsal: what a request's query may ask of the demo backend's answer.
-
+/** Query parameters of a request that control its response. */
 export interface EchoOptions {
-  /** Takes the place of the simulated latency, in milliseconds. */
+  /** Latency in milliseconds, instead of the configured one. */
   readonly ms?: number;
-  /** Takes the place of 200, and of the dice. */
+  /** Status, instead of 200 and of random failures. */
   readonly status?: number;
-  /** Answers with this many bytes instead of JSON. */
+  /** Size of a response body in bytes, instead of JSON. */
   readonly bytes?: number;
 }
 
@@ -76,28 +75,28 @@ interface Range {
   readonly max: number;
 }
 
-/** A minute outlasts every timeout worth rehearsing; a GiB is streamed and costs no memory. */
+/** A minute is longer than every timeout worth testing. A GiB is streamed and needs no memory. */
 const ranges: Readonly<Record<keyof EchoOptions, Range>> = {
   ms: { min: 0, max: 60_000 },
   status: { min: 200, max: 599 },
   bytes: { min: 0, max: 2 ** 30 },
 };
 
-/** The knobs that the query sets, or everything that is wrong with them. */
+/** The options in the query, or all its problems. */
 export function readEchoOptions(
   query: URLSearchParams,
 ): EchoOptions | { readonly problems: readonly string[] } {
   let options: EchoOptions = {};
   const problems: string[] = [];
   for (const name of ["ms", "status", "bytes"] as const) {
-    const given = query.get(name);
-    if (given === null) continue;
-    const { min: least, max: most } = ranges[name];
-    const value = /^\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
-    if (value >= least && value <= most) options = { ...options, [name]: value };
+    const text = query.get(name);
+    if (text === null) continue;
+    const { min, max } = ranges[name];
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) options = { ...options, [name]: value };
     else
       problems.push(
-        `Cannot use ${name}: it must be a whole number from ${least} to ${most}, received ${quoteInput(given)}`,
+        `Cannot use ${name}: must be an integer from ${min} to ${max} (received ${quoteInput(text)})`,
       );
   }
   return problems.length > 0 ? { problems } : options;

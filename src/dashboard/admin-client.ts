@@ -1,4 +1,4 @@
-/** Reads and writes through the admin API, the same way whether the balancer runs in this process or far away. */
+/** The dashboard's client of the admin API. It works the same for a balancer in this process and on another machine. */
 
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../snapshot/snapshot.ts";
@@ -20,56 +20,56 @@ import {
 import type { ReadResult, AdminApiError } from "../wording/verdict.ts";
 import { describeError, exchangeWeb, type WebResponse } from "../client/http-client.ts";
 
-/** What was asked for, or why it is not to be had. */
+/** The requested value, or the error. */
 export type AdminResult<Value> = { readonly value: Value } | { readonly error: AdminApiError };
 
-/** Nothing here rejects: what goes wrong is the result. */
+/** No method rejects: errors are results. */
 export interface AdminClient {
   read(): Promise<ReadResult>;
   upstream(id: string): Promise<AdminResult<UpstreamDetail>>;
-  /** @param urgency `patient` for what somebody asked for once and has no other way to see */
+  /** @param urgency `patient` for a single request of a user, which gets a longer timeout */
   history(query: HistoryQuery, urgency?: "patient"): Promise<AdminResult<HistoryResult>>;
   settings(): Promise<AdminResult<readonly Setting[]>>;
   /** What operators set at run time, oldest first. */
   intents(): Promise<AdminResult<readonly Intent[]>>;
-  /** That, as a configuration file. */
+  /** The intents as a configuration file. */
   exported(): Promise<AdminResult<string>>;
-  /** @param query as the admin API has it */
+  /** @param query in the format of the admin API */
   events(query: URLSearchParams): Promise<AdminResult<readonly BalancerEvent[]>>;
-  /** Takes the configuration anew, or only says what that would change. */
+  /** Reloads the configuration, or with `dry` only returns what would change. */
   reload(way: "dry" | "apply"): Promise<AdminResult<ReloadView>>;
-  /** Undefined if it is carried out, else why it is not. */
+  /** Undefined if the command was carried out, else the error. */
   order(order: DashboardCommand): Promise<AdminApiError | undefined>;
-  /** The id that the new upstream has, or why there is none. */
+  /** The id of the new upstream, or the error. */
   add(order: Extract<DashboardCommand, { to: "add" }>): Promise<AdminResult<string>>;
 }
 
 export interface AdminAddress {
   readonly adminUrl: string;
-  /** What proves the right to ask, at the moment of asking. */
+  /** The bearer token, read for every request. */
   readonly bearer: () => string | undefined;
 }
 
-/** Two missed seconds are an outage worth saying. */
+/** The poll interval is one second: after two missed polls the page shows an outage. */
 const readTimeoutMs = 2_000;
 
-/** Somebody waits for what was asked for once, and would rather wait a little longer than ask again. */
+/** For requests that a user made once: waiting is better than having to repeat them. */
 const patientTimeoutMs = 5_000;
 
 export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
   const headersNow = () => headersWith(bearer());
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
 
-  async function tell<Value>(
+  async function readJson<Value>(
     path: string,
     read: (value: unknown) => Value | undefined,
     timeoutMs = readTimeoutMs,
   ): Promise<AdminResult<Value>> {
-    const result = await tellText(path, timeoutMs);
+    const result = await readText(path, timeoutMs);
     return "value" in result ? understood(read(parseJson(result.value))) : result;
   }
 
-  async function tellText(path: string, timeoutMs: number): Promise<AdminResult<string>> {
+  async function readText(path: string, timeoutMs: number): Promise<AdminResult<string>> {
     try {
       const response = await exchangeWeb({ method: "GET", url: url(path), headers: headersNow(), timeoutMs });
       return response.status === 200 ? { value: response.text } : { error: errorFrom(response) };
@@ -95,25 +95,29 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
 
   return {
     async read() {
-      const result = await tell("api/snapshot", (value) => (isSnapshot(value) ? value : undefined));
+      const result = await readJson("api/snapshot", (value) => (isSnapshot(value) ? value : undefined));
       return "value" in result ? { snapshot: result.value } : result;
     },
 
     upstream: (id) =>
-      tell(`api/upstreams/${encodeURIComponent(id)}`, (value) => (isDetail(value) ? value : undefined)),
+      readJson(`api/upstreams/${encodeURIComponent(id)}`, (value) => (isDetail(value) ? value : undefined)),
 
     history(query, urgency) {
-      const asked = new URLSearchParams();
+      const parameters = new URLSearchParams();
       for (const [name, value] of Object.entries(query))
-        if (value !== undefined) asked.set(name, String(value));
+        if (value !== undefined) parameters.set(name, String(value));
       const timeoutMs = urgency === "patient" ? patientTimeoutMs : readTimeoutMs;
-      return tell(`api/history?${asked}`, (value) => (isHistory(value) ? value : undefined), timeoutMs);
+      return readJson(
+        `api/history?${parameters}`,
+        (value) => (isHistory(value) ? value : undefined),
+        timeoutMs,
+      );
     },
 
-    settings: () => tell("api/config", settingsIn),
-    intents: () => tell("api/state", intentsIn),
-    exported: () => tellText("api/state/export", patientTimeoutMs),
-    events: (query) => tell(`api/events?${query}`, eventsIn, patientTimeoutMs),
+    settings: () => readJson("api/config", settingsIn),
+    intents: () => readJson("api/state", intentsIn),
+    exported: () => readText("api/state/export", patientTimeoutMs),
+    events: (query) => readJson(`api/events?${query}`, eventsIn, patientTimeoutMs),
 
     async reload(way) {
       const result = await send({ method: "POST", path: way === "dry" ? "api/reload?dry=1" : "api/reload" });
@@ -134,7 +138,7 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
   };
 }
 
-/** What every request to the admin API carries. */
+/** The headers of every request to the admin API. */
 export function headersWith(token: string | undefined): Readonly<Record<string, string>> {
   return {
     accept: "application/json",
@@ -146,7 +150,7 @@ export function headersWith(token: string | undefined): Readonly<Record<string, 
 
 export const notUnderstood: AdminApiError = {
   reason: "not_understood",
-  message: "what answers there is not the admin API of a balancer of this version",
+  message: "the response does not match the admin API of this version",
 };
 
 function understood<Value>(value: Value | undefined): AdminResult<Value> {
@@ -158,13 +162,13 @@ export function unreachableResult(error: unknown): AdminApiError {
 }
 
 export function errorFrom({ status, text }: WebResponse): AdminApiError {
-  if (status === 401) return { reason: "unauthorized", message: "the admin API asks for another token" };
-  if (status === 404) return { reason: "missing", message: messageIn(parseJson(text)) ?? "it is not there" };
-  const said = parseJson(text);
-  const problems = isRecord(said) ? said["problems"] : undefined;
+  if (status === 401) return { reason: "unauthorized", message: "the admin API rejected the token" };
+  if (status === 404) return { reason: "missing", message: messageIn(parseJson(text)) ?? "not found" };
+  const body = parseJson(text);
+  const problems = isRecord(body) ? body["problems"] : undefined;
   return {
     reason: "refused",
-    message: messageIn(said) ?? `the admin API answers with status ${status}`,
+    message: messageIn(body) ?? `the admin API returned status ${status}`,
     ...(areStrings(problems) && { problems }),
   };
 }

@@ -1,4 +1,4 @@
-/** Style, scripts and icon: text inside the program, each under a name that changes with its content. */
+/** The style sheet, script and icon: embedded text, each under a path that contains a hash of its content. */
 
 import { createHash } from "node:crypto";
 import htmxSse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
@@ -18,7 +18,7 @@ import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
 
 interface Asset {
-  /** Absolute path that names exactly this content. */
+  /** Absolute path with the content's hash. */
   readonly path: string;
   readonly type: string;
   readonly text: string;
@@ -29,7 +29,7 @@ function asset(name: string, extension: string, type: string, text: string): Ass
   return { path: `/assets/${name}.${hash}.${extension}`, type, text };
 }
 
-/** Scripts are one file: htmx and an extension that race would lose the live stream without a word. */
+/** Scripts are one file: if htmx and its extension loaded in the wrong order, the live stream would silently not start. */
 export const assets = {
   style: asset(
     "app",
@@ -48,7 +48,7 @@ export const assets = {
 
 const byPath: ReadonlyMap<string, Asset> = new Map(Object.values(assets).map((entry) => [entry.path, entry]));
 
-/** The asset as an answer that may be kept for a year; undefined for a path that names none. */
+/** The asset, cacheable for a year; undefined for an unknown path. */
 export function assetResponse(path: string): Response | undefined {
   const found = byPath.get(path);
   if (!found) return undefined;

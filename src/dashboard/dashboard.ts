@@ -1,4 +1,4 @@
-/** Starts the dashboard: a listener of its own that knows the balancer only through two URLs. */
+/** Starts the dashboard: a separate listener that reaches the balancer only through its two URLs. */
 
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { isLoopback } from "../net/address.ts";
@@ -6,7 +6,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { adminClient } from "./admin-client.ts";
 import { eventsFeed } from "./events/feed.ts";
 import { SnapshotPoller } from "./live/poller.ts";
-import { frontDoorWatch } from "./live/front-door.ts";
+import { frontDoorCheck } from "./live/front-door.ts";
 import { liveStreams } from "./live/streams.ts";
 import { authGate } from "./login/auth-gate.ts";
 import { loginClient } from "./login/login-client.ts";
@@ -27,37 +27,37 @@ export interface DashboardOptions {
   readonly balancerUrl: string;
   readonly adminUrl: string;
   readonly adminToken?: string;
-  /** Hears of faults of the dashboard's own. Must not throw. */
+  /** Called with unexpected errors of the dashboard. Must not throw. */
   readonly bug?: (error: unknown) => void;
 }
 
 export interface Dashboard {
   readonly port: number;
-  /** Cuts everything. */
+  /** Closes all connections at once. */
   close(): void;
-  /** Ends the live streams, takes no new connections and resolves when the open requests are answered. */
+  /** Ends the live streams, accepts no new connections and resolves when the open requests have completed. */
   stop(): Promise<void>;
 }
 
 const intervalMs = 1_000;
 
-/** Rejects if the port cannot be had, with the system's error code. */
+/** Rejects with the system's error code if the port cannot be bound. */
 export async function startDashboard(options: DashboardOptions, runtime: Runtime): Promise<Dashboard> {
   const { hostname, port, balancerUrl, adminUrl, adminToken, bug = () => {} } = options;
-  // What all see alike is read once for all; what one does, and asks for, goes with that visitor's own right.
+  // Shared data is read once, with the dashboard's token. Actions and queries of a visitor use that visitor's token.
   const admin = adminClient({ adminUrl, bearer: () => visitors.bearer });
-  const lookAtFrontDoor = frontDoorWatch(
+  const checkFrontDoor = frontDoorCheck(
     { url: balancerUrl, clock: systemClock, wallClock: systemWallClock },
     runtime,
   );
   const common = { schedule: systemSchedule, wallClock: systemWallClock, intervalMs, bug };
   const poller = new SnapshotPoller({
     ...common,
-    async draw(previous) {
+    async poll(previous) {
       const since = trendSince(previous);
       const [reading, frontDoor, history] = await Promise.all([
         admin.read(),
-        lookAtFrontDoor(),
+        checkFrontDoor(),
         admin.history({ window: "5m", since }),
       ]);
       const trends = "value" in history ? history.value.series : [];

@@ -1,4 +1,4 @@
-/** Files that are imported as text, so that they live inside the executable. */
+/** Declares files that are imported as text, which embeds them in the executable. */
 
 declare module "*.css" {
   const text: string;

@@ -1,4 +1,4 @@
-/** Where on the dashboard somebody acts: there the answer belongs, and there the way leads back. */
+/** The page from which an action was started: the result is shown there, and links lead back to it. */
 
 import { anchorOf } from "./responses.ts";
 import { queryOf, type View, viewOf } from "./view.ts";
@@ -12,7 +12,7 @@ export function formLocation(fields: URLSearchParams): PageLocation {
   return { page: "overview", view: viewOf(Object.fromEntries(fields)) };
 }
 
-/** The fields that {@link formLocation} understands. */
+/** The form fields that {@link formLocation} reads. */
 export function locationFields(location: PageLocation): Readonly<Record<string, string>> {
   if (location.page === "upstream") return { at: location.id };
   const { sort, filter } = location.view;
@@ -23,24 +23,24 @@ export function locationFields(location: PageLocation): Readonly<Record<string, 
 }
 
 /**
- * The address of a place.
- * @param deed what was done there, to be told
- * @param id the upstream that is looked at
+ * The address of a location.
+ * @param deed key of the undo entry whose result the page shows
+ * @param id the upstream to scroll to
  */
 export function backTo(
   location: PageLocation,
   { deed: undo, id }: { deed?: string; id?: string | undefined } = {},
 ): string {
-  const further: Record<string, string> = undo === undefined ? {} : { done: undo };
+  const extra: Record<string, string> = undo === undefined ? {} : { done: undo };
   if (location.page === "upstream") {
-    const query = undo === undefined ? "" : `?${new URLSearchParams(further)}`;
+    const query = undo === undefined ? "" : `?${new URLSearchParams(extra)}`;
     return `${pageOf(location.id)}${query}`;
   }
   const anchor = id === undefined ? "" : `#${anchorOf("upstream", id)}`;
-  return `/${queryOf(location.view, further)}${anchor}`;
+  return `/${queryOf(location.view, extra)}${anchor}`;
 }
 
-/** The address of an upstream's own page. */
+/** The address of an upstream's page. */
 export function pageOf(id: string): string {
   return `/upstreams/${encodeURIComponent(id)}`;
 }

@@ -1,4 +1,4 @@
-/** What each address of the dashboard answers. */
+/** The routes of the dashboard: pages, live streams, JSON and assets. */
 
 import { html } from "@elysiajs/html";
 import { Elysia } from "elysia";
@@ -36,7 +36,7 @@ export interface ControlRouteOptions {
   readonly admin: AdminClient;
   readonly requests: RequestClient;
   readonly tails: LiveTails;
-  /** Hears what a route threw. */
+  /** Called with errors that a route throws. */
   readonly bug: (error: unknown) => void;
 }
 
@@ -58,21 +58,21 @@ export function routesOf({
   };
   const pageWith = async (query: Query) => {
     const window = windowIn(query);
-    const [state, past] = await Promise.all([poller.current(), admin.history({ window })]);
-    const series = "value" in past ? past.value.series : [];
+    const [state, history] = await Promise.all([poller.current(), admin.history({ window })]);
+    const series = "value" in history ? history.value.series : [];
     const columnsOf = (pool: string) => series.find((each) => each.pool === pool)?.columns;
     const view = viewOf(query);
     const done = doneIn(query, { page: "overview", view });
-    return renderPage({ picture: state, view, window, columnsOf, done });
+    return renderPage({ state, view, window, columnsOf, done });
   };
   const upstreamPageWith = async (id: string, query: Query) => {
     const window = windowIn(query);
-    const [shown, past, failing] = await Promise.all([
+    const [shown, history, failing] = await Promise.all([
       upstreams.of(id).current(),
       admin.history({ upstream: id, window }),
       requests.list(listQuery(failingAt(id), failingShown)),
     ]);
-    const columns = "value" in past ? past.value.series[0]?.columns : undefined;
+    const columns = "value" in history ? history.value.series[0]?.columns : undefined;
     const isMissing = shown.error?.reason === "missing";
     const done = doneIn(query, { page: "upstream", id });
     const html = renderUpstreamPage({ shown, window, columns, done, failing });
@@ -80,14 +80,14 @@ export function routesOf({
   };
 
   const app = new Elysia({ handler: { standardHostname: false } })
-    // Detection would take any answer that looks like a tag for a page, also one that only quotes one.
+    // Without autoDetect: it would treat any response that starts like a tag as a page.
     .use(html({ autoDetect: false, autoDoctype: false, contentType: "text/html; charset=utf-8" }))
 
     .onError(({ code, error, request }) => {
-      if (code === "NOT_FOUND") return notFoundResponse(request, nothingHere);
-      if (code === "PARSE") return textResponse(422, "Cannot read this form.");
+      if (code === "NOT_FOUND") return notFoundResponse(request, pageNotFound);
+      if (code === "PARSE") return textResponse(422, "Cannot parse the form.");
       bug(error);
-      return notFoundResponse(request, fault);
+      return notFoundResponse(request, internalError);
     })
 
     .get("/", async ({ html, query, set }) => {
@@ -123,10 +123,10 @@ export function routesOf({
 
     .get("/numbers", async ({ html, query, set }) => {
       Object.assign(set.headers, fresh);
-      const asked = historyQueryOf(query);
-      const result = await admin.history(asked, "patient");
+      const historyQuery = historyQueryOf(query);
+      const result = await admin.history(historyQuery, "patient");
       return html(
-        renderNumbers("value" in result ? result.value.series[0]?.columns : undefined, asked.window),
+        renderNumbers("value" in result ? result.value.series[0]?.columns : undefined, historyQuery.window),
       );
     })
 
@@ -146,19 +146,19 @@ export function routesOf({
   return async (request) => app.fetch(request);
 }
 
-const nothingHere = {
+const pageNotFound = {
   status: 404,
-  title: "There is nothing here",
-  text: "The address leads to no page of this dashboard.",
+  title: "Page not found",
+  text: "This address is not a page of the dashboard.",
 };
 
-const fault = {
+const internalError = {
   status: 500,
-  title: "The dashboard has a fault",
-  text: "The balancer is not affected, and goes on. The log of the dashboard has what went wrong.",
+  title: "Internal error of the dashboard",
+  text: "The balancer is not affected and keeps serving. See the dashboard's log for the cause.",
 };
 
-/** Where forms are sent without a script stands in the address line then: whoever asks for it again is led to its page. */
+/** Without a script, the address of a submitted form stays in the address bar. Reloading it redirects to the form's page. */
 function formAddresses() {
   return new Elysia({ handler: { standardHostname: false } })
     .get("/config/look", () => seeOther("/config"))

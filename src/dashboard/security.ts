@@ -1,4 +1,4 @@
-/** Who may talk to the dashboard, and what a browser may do with what it answers. */
+/** Rejects requests from other sites and foreign hosts, and sets the security headers of every response. */
 
 import { isLoopback } from "../net/address.ts";
 
@@ -21,31 +21,35 @@ const securityHeaders: ReadonlyArray<readonly [name: string, value: string]> = [
   ["Cross-Origin-Resource-Policy", "same-origin"],
 ];
 
-/** The same answer with the fields that every answer carries. */
+/** The same response with the security headers. */
 export function secured(response: Response): Response {
   for (const [name, value] of securityHeaders) response.headers.set(name, value);
   return response;
 }
 
 /**
- * The answer to a request that is not served; undefined if it may go on.
+ * The refusal of a request; undefined if the request is allowed.
  * @param onLoopback whether the listener is bound to a loopback address
  */
 export function refusalOf(request: Request, onLoopback: boolean): Response | undefined {
   const host = request.headers.get("host") ?? "";
   // A foreign name that resolves to 127.0.0.1 would make a foreign page "same origin" (DNS rebinding).
-  if (onLoopback && !isLoopbackHost(host)) return refuse(403, "This dashboard answers only to localhost.");
+  if (onLoopback && !isLoopbackHost(host))
+    return refuse(403, "This dashboard accepts only requests to localhost.");
   if (request.method === "GET" || request.method === "HEAD") return undefined;
   if (!isOwnWrite(request, host)) {
-    return refuse(403, "A change must come from the dashboard's own page. Scripts use the admin API.");
+    return refuse(
+      403,
+      "Changes are accepted only from the dashboard's own pages. Use the admin API for scripts.",
+    );
   }
   const length = request.headers.get("content-length");
-  if (length === null) return refuse(411, "A form must say how long it is.");
-  return Number(length) <= maxForm ? undefined : refuse(413, "This form is too long.");
+  if (length === null) return refuse(411, "Content-Length is required.");
+  return Number(length) <= maxFormBytes ? undefined : refuse(413, "The form is too large.");
 }
 
-/** Bytes; the longest of our own forms names some hundred upstreams. */
-const maxForm = 65_536;
+/** The largest of our forms lists some hundred upstreams. */
+const maxFormBytes = 65_536;
 
 function refuse(status: number, sentence: string): Response {
   return new Response(`${sentence}\n`, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } });
@@ -57,8 +61,8 @@ function isLoopbackHost(host: string): boolean {
 }
 
 /**
- * Browsers say where a write comes from, and pages cannot forge it. "same-site" is not enough: every port of
- * localhost is the same site. A caller that says nothing is no browser, and is refused as well.
+ * Browsers send the origin of a write, and pages cannot forge it. "same-site" is not enough: every port of localhost is
+ * the same site. A caller without these headers is not a browser and is refused as well.
  */
 function isOwnWrite(request: Request, host: string): boolean {
   const site = request.headers.get("sec-fetch-site");

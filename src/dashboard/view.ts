@@ -1,4 +1,4 @@
-/** How one viewer wants the tables: sorted by what, and which upstreams at all. It lives in the address of the page. */
+/** A viewer's sort order and filter of the upstream tables, kept in the address of the page. */
 
 import type { PoolSnapshot, Traffic, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 
@@ -11,18 +11,18 @@ export type SortKey = (typeof sortKeys)[number];
 export type Direction = "up" | "down";
 
 export interface View {
-  /** Undefined leaves the order of the configuration. */
+  /** Undefined keeps the order of the configuration. */
   readonly sort: { readonly by: SortKey; readonly direction: Direction } | undefined;
-  /** Upstreams that have this in their name, address or status; empty shows all. */
+  /** Shows only upstreams whose name, address or status contains this; empty shows all. */
   readonly filter: string;
 }
 
 export const plainView: View = { sort: undefined, filter: "" };
 
-/** More than this is not typed by anybody. */
+/** In characters. */
 const maxFilter = 100;
 
-/** What makes no sense is as good as nothing said: an old bookmark still opens. */
+/** Invalid values count as absent, so that old bookmarks still open. */
 export function viewOf(query: Readonly<Record<string, string | undefined>>): View {
   const [, by = "", direction] = /^(.*)-(up|down)$/.exec(query["sort"] ?? "") ?? [];
   const key = sortKeys.find((known) => known === by);
@@ -32,22 +32,22 @@ export function viewOf(query: Readonly<Record<string, string | undefined>>): Vie
   };
 }
 
-/** The query of an address that shows this view: "?sort=errors-down&filter=api", or nothing for the plain one. */
-export function queryOf({ sort, filter }: View, further: Readonly<Record<string, string>> = {}): string {
+/** The query of an address that shows this view: "?sort=errors-down&filter=api", or empty for the plain one. */
+export function queryOf({ sort, filter }: View, extra: Readonly<Record<string, string>> = {}): string {
   const query = new URLSearchParams({
     ...(sort ? { sort: `${sort.by}-${sort.direction}` } : {}),
     ...(filter === "" ? {} : { filter }),
-    ...further,
+    ...extra,
   });
   return query.size > 0 ? `?${query}` : "";
 }
 
-/** Worst first is what somebody wants who sorts by a number, and of uptimes the shortest is worst; names begin with A. */
+/** Numbers sort worst first, and the shortest uptime is the worst; names sort from A. */
 function firstDirection(by: SortKey): Direction {
   return by === "name" || by === "uptime" ? "up" : "down";
 }
 
-/** What a click on a column's head leads to: its first direction, then the other, then the configuration's order. */
+/** The view after a click on a column head: its first direction, then the other, then the configuration's order. */
 export function afterClick({ sort, filter }: View, by: SortKey): View {
   const first = firstDirection(by);
   if (sort?.by !== by) return { sort: { by, direction: first }, filter };
@@ -55,7 +55,7 @@ export function afterClick({ sort, filter }: View, by: SortKey): View {
   return { sort: sort.direction === first ? { by, direction: other } : undefined, filter };
 }
 
-/** The worse, the higher. */
+/** Worse statuses rank higher. */
 const statusRanks: Readonly<Record<string, number>> = {
   passing: 0,
   maintenance: 1,
@@ -67,9 +67,9 @@ const statusRanks: Readonly<Record<string, number>> = {
 };
 const unknownRank = 3.5;
 
-const ranks: Readonly<Record<Exclude<SortKey, "name">, (upstream: UpstreamSnapshot) => number>> = {
+const sortValues: Readonly<Record<Exclude<SortKey, "name">, (upstream: UpstreamSnapshot) => number>> = {
   status: ({ status }) => statusRanks[status] ?? unknownRank,
-  // By the share of time, because everybody was up at some time; what nobody knows is not bad.
+  // By the share of time, because every upstream was up at some time. An unknown share sorts as best.
   uptime: ({ uptime }) => uptime.share ?? 2,
   share: ({ traffic }) => traffic.requestsPerSecond,
   "in-flight": ({ inFlight }) => inFlight,
@@ -88,11 +88,11 @@ export function arranged({ upstreams }: PoolSnapshot, { sort, filter }: View): r
   if (!sort) return shown;
   const sign = sort.direction === "up" ? 1 : -1;
   if (sort.by === "name") return shown.toSorted((left, right) => sign * alphabet.compare(left.id, right.id));
-  const rank = ranks[sort.by];
-  return shown.toSorted((left, right) => sign * (rank(left) - rank(right)));
+  const valueOf = sortValues[sort.by];
+  return shown.toSorted((left, right) => sign * (valueOf(left) - valueOf(right)));
 }
 
-/** What the filter looks at, in lower case; the page's script looks at the same. */
+/** The text that the filter searches, in lower case; the page's script searches the same text. */
 export function haystackOf({ id, url, status }: UpstreamSnapshot): string {
   return `${id} ${url} ${status}`.toLowerCase();
 }
@@ -101,14 +101,14 @@ function matches(upstream: UpstreamSnapshot, filter: string): boolean {
   return haystackOf(upstream).includes(filter.toLowerCase());
 }
 
-/** @returns the share of its pool's attempts that some traffic is, 0–1; who was turned away was nobody's share */
+/** @returns a function from traffic to its share of the pool's attempts, 0–1; refused requests do not count */
 export function sharesOf({ upstreams }: PoolSnapshot): (traffic: Traffic) => number {
-  const whole = upstreams.reduce((sum, { traffic }) => sum + traffic.requestsPerSecond, 0);
-  return ({ requestsPerSecond }) => (whole > 0 ? Math.min(1, requestsPerSecond / whole) : 0);
+  const total = upstreams.reduce((sum, { traffic }) => sum + traffic.requestsPerSecond, 0);
+  return ({ requestsPerSecond }) => (total > 0 ? Math.min(1, requestsPerSecond / total) : 0);
 }
 
-/** @returns the share of the pool's traffic that an upstream's weight stands for, 0–1; 0 while it gets nothing new */
+/** @returns a function to the share of traffic that an upstream's weight stands for, 0–1; 0 while it is unavailable */
 export function fairSharesOf({ upstreams }: PoolSnapshot): (upstream: UpstreamSnapshot) => number {
-  const whole = upstreams.reduce((sum, { fit, effectiveWeight }) => sum + (fit ? effectiveWeight : 0), 0);
-  return ({ fit, effectiveWeight }) => (fit && whole > 0 ? effectiveWeight / whole : 0);
+  const total = upstreams.reduce((sum, { fit, effectiveWeight }) => sum + (fit ? effectiveWeight : 0), 0);
+  return ({ fit, effectiveWeight }) => (fit && total > 0 ? effectiveWeight / total : 0);
 }

@@ -44,8 +44,8 @@ export function openHistory(file: string, wallClock: WallClock): HistoryStore {
 }
 
 /**
- * A point is stored in a slot: its time modulo the retention of the resolution. It overwrites the point that has expired,
- * so the file has a bounded size without any search (the idea of Oetiker's RRDtool): about 0.6 MB per pool and upstream.
+ * A point is stored in a slot: its time modulo the retention of the resolution. It overwrites the expired point, so
+ * the file has a bounded size without any search (the idea of Oetiker's RRDtool). It takes about 0.6 MB per pool and upstream.
  */
 const tables = `
   CREATE TABLE IF NOT EXISTS series (
@@ -148,7 +148,7 @@ class SqliteHistory implements HistoryStore {
     });
   }
 
-  /** Deletes a part of one series that is older than the retention. False if there is none. */
+  /** Deletes a part of one series that is older than the retention. False if nothing is left. */
   #eraseExpired(): boolean {
     const id = this.#findExpired.get(this.#wallClock() - maxMs)?.["id"];
     if (typeof id !== "number") return false;
@@ -182,8 +182,8 @@ class SqliteHistory implements HistoryStore {
 
   #idFor({ pool, upstream }: SeriesKey, at: number): number {
     const key = `${pool}\n${upstream ?? ofPool}`;
-    const known = this.#ids.get(key);
-    if (known !== undefined) return known;
+    const cached = this.#ids.get(key);
+    if (cached !== undefined) return cached;
     const id = Number(this.#touch.get(pool, upstream ?? ofPool, at)?.["id"]);
     this.#ids.set(key, id);
     return id;

@@ -24,7 +24,7 @@ export interface HistoryStore {
   write(points: readonly StoredSeries[]): void;
   /** Points of a series in a resolution that ended after this moment (epoch milliseconds), oldest first. */
   read(series: SeriesKey, resolution: Resolution, after: number): readonly Point[];
-  /** The last written uptime; empty if there is none. */
+  /** The last written uptime; empty if none was written. */
   uptime(series: SeriesKey): string;
   /** Further calls do nothing. */
   close(): void;

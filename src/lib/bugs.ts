@@ -40,8 +40,8 @@ export class Bugs {
 
   #kindOf(error: unknown): () => number | undefined {
     const kind = kindNameOf(error);
-    const known = this.#kinds.get(kind);
-    if (known) return known;
+    const existing = this.#kinds.get(kind);
+    if (existing) return existing;
     if (this.#kinds.size >= maxKinds) this.#kinds.clear();
     const mayPass = rateLimit(linesPerSecondOfKind, this.#clock);
     this.#kinds.set(kind, mayPass);

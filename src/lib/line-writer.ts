@@ -225,7 +225,7 @@ export class LineFile {
 
 /**
  * Length of the next piece: as many whole lines as a pipe accepts atomically, so that lines of several writers do not mix.
- * A line that is longer is a piece of its own.
+ * A longer line is one piece.
  */
 function pieceLength(batch: Buffer, from: number): number {
   if (batch.length - from <= pipeAtomicBytes) return batch.length - from;

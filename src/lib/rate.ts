@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 
 /**
  * Counts events of the last seconds in a ring of whole seconds with a running sum. Each call first clears the seconds that
- * have left the window. The current second is counted in a field of its own, so most calls do not touch the ring.
+ * have left the window. The current second is counted in a separate field, so most calls do not touch the ring.
  */
 export class SlidingWindowCounter {
   readonly #seconds: Float64Array;

@@ -23,8 +23,8 @@ export interface RollingTrafficState {
 
 /**
  * Rings indexed by the second of the clock. A write clears expired entries, so no timer is needed. With many upstreams the
- * cost of a request is the memory it touches. So the current second is counted in two fields, and the latencies of a slice
- * are taken from a histogram that the caller fills anyway, when the slice ends or is read.
+ * cost of a request is the memory it touches. So the current second is counted in two fields. Latencies are taken from a
+ * histogram that the caller fills anyway, when a slice ends or is read.
  */
 export class RollingTraffic {
   readonly #startedAt: number;

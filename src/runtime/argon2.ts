@@ -1,4 +1,4 @@
-/** argon2id for a runtime that has none of its own: in JavaScript, in slices, so that others get their turn in between. */
+/** argon2id in JavaScript, for a runtime without a native one. It runs in slices, so that it does not block the event loop. */
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { argon2idAsync } from "@noble/hashes/argon2.js";
@@ -10,11 +10,11 @@ import {
 } from "../access/password-hash.ts";
 import type { Passwords } from "./runtime.ts";
 
-/** As long as Bun's own. */
+/** The lengths that Bun uses. */
 const saltBytes = 32;
 const digestBytes = 32;
 
-/** Milliseconds that a slice may take from whoever else waits. */
+/** Milliseconds of computation before it yields to the event loop. */
 const sliceMs = 5;
 
 async function digest(
@@ -23,26 +23,26 @@ async function digest(
   cost: PasswordCost & { bytes: number },
 ): Promise<Buffer> {
   const { memoryKib: m, passes: t, lanes: p, bytes: dkLen } = cost;
-  const made = await argon2idAsync(new TextEncoder().encode(password), salt, {
+  const computed = await argon2idAsync(new TextEncoder().encode(password), salt, {
     m,
     t,
     p,
     dkLen,
     asyncTick: sliceMs,
   });
-  return Buffer.from(made);
+  return Buffer.from(computed);
 }
 
 export const passwords: Passwords = {
   async hash(password) {
     const salt = randomBytes(saltBytes);
-    const made = await digest(password, salt, { ...defaultCost, bytes: digestBytes });
-    return formatPasswordHash({ ...defaultCost, salt, digest: made });
+    const computed = await digest(password, salt, { ...defaultCost, bytes: digestBytes });
+    return formatPasswordHash({ ...defaultCost, salt, digest: computed });
   },
   async verify(password, hash) {
-    const known = passwordHashOf(hash);
-    if (!known) throw new Error("Cannot verify a password: its hash is not one of argon2id");
-    const made = await digest(password, known.salt, { ...known, bytes: known.digest.length });
-    return timingSafeEqual(made, known.digest);
+    const expected = passwordHashOf(hash);
+    if (!expected) throw new Error("Cannot verify a password: the hash is not an argon2id hash");
+    const computed = await digest(password, expected.salt, { ...expected, bytes: expected.digest.length });
+    return timingSafeEqual(computed, expected.digest);
   },
 };

@@ -1,4 +1,4 @@
-/** The runtime seam on Bun: the default, and what the executable is made with. */
+/** The runtime on Bun: the default, and the one in the compiled executable. */
 
 import { defaultCost } from "../access/password-hash.ts";
 import { plainAddress } from "../net/address.ts";
@@ -12,33 +12,33 @@ import { liftedLimit } from "./fetch-limit.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 
-async function serve(setting: WebOptions): Promise<WebListener> {
+async function serve(options: WebOptions): Promise<WebListener> {
   const echoes = new Set<Bun.ServerWebSocket<undefined>>();
   const server = Bun.serve({
-    hostname: setting.hostname,
-    port: setting.port,
+    hostname: options.hostname,
+    port: options.port,
     development: false,
-    // Without development Bun would share the port with whoever has it already, instead of saying that it is taken.
+    // Outside development mode Bun would share a port that is in use, instead of failing with EADDRINUSE.
     reusePort: false,
-    // Bun would cut quiet event streams after ten seconds, and refuse uploads above 128 MB.
+    // By default Bun closes quiet event streams after ten seconds and rejects uploads above 128 MB.
     idleTimeout: 0,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch(received, server) {
       const request = readable(received);
       if (!request) return unreadable();
-      if (wantsEcho(request, setting)) {
+      if (wantsEcho(request, options)) {
         const protocol = firstProtocol(request);
         const chosen = protocol === undefined ? {} : { headers: { "Sec-WebSocket-Protocol": protocol } };
         if (server.upgrade(received, chosen)) return undefined;
       }
-      return setting.handle(request, plainAddress(server.requestIP(received)?.address ?? ""));
+      return options.handle(request, plainAddress(server.requestIP(received)?.address ?? ""));
     },
-    error: (error) => bugResponse(error, setting),
+    error: (error) => bugResponse(error, options),
     websocket: {
       data: undefined,
       open: (socket) => void echoes.add(socket),
       message(socket, message) {
-        // Bun drops what does not fit its send buffer: whoever does not read is not read from.
+        // Bun drops messages that do not fit its send buffer: stop reading from a client that does not read.
         if (socket.send(message) < 0) socket.pause();
       },
       drain: (socket) => socket.resume(),
@@ -46,7 +46,7 @@ async function serve(setting: WebOptions): Promise<WebListener> {
     },
   });
   return {
-    port: server.port ?? setting.port,
+    port: server.port ?? options.port,
     drain() {
       const drained = server.stop();
       for (const socket of echoes) socket.close(goingAway);
@@ -56,11 +56,11 @@ async function serve(setting: WebOptions): Promise<WebListener> {
   };
 }
 
-/** Where a connect of Bun's has taken longer than it may. */
+/** Addresses to which a connect of Bun has exceeded its timeout and still hangs. */
 const hanging = new Set<string>();
 
-/** Bun cannot give a connect up: while one hangs, those to the same address go another way, which can, and costs more. */
-function dialCheaply(hostname: string, port: number, timeoutMs: number): Promise<void> {
+/** Bun cannot cancel a connect. While one hangs, dials to the same address use `node:net`, which can, and is slower. */
+function dialFast(hostname: string, port: number, timeoutMs: number): Promise<void> {
   const address = `${hostname}:${port}`;
   if (hanging.has(address)) return dial(hostname, port, timeoutMs);
   return new Promise((resolve, reject) => {
@@ -81,7 +81,7 @@ function dialCheaply(hostname: string, port: number, timeoutMs: number): Promise
   });
 }
 
-/** Connections of its own, which end with each answer: a probe must not find out that an old connection still works. */
+/** A session without keep-alive: a probe must open a new connection, because an old one may still work when new ones fail. */
 const probes = new Bun.FetchSession({ proxy: false, keepAlive: false });
 
 async function probeHttp({ url, timeoutMs, headers, tls }: HttpProbe): Promise<number> {
@@ -117,7 +117,7 @@ export const runtime: Runtime = {
   name: "bun",
   version: Bun.version,
   serve,
-  dial: dialCheaply,
+  dial: dialFast,
   probeHttp,
   memory: memorySense(() => Bun.gc(true)),
   passwords,
@@ -125,5 +125,5 @@ export const runtime: Runtime = {
   workerEnvironment: { ...liftedLimit, ...process.env },
 };
 
-/** The data planes that this runtime has. */
+/** The engines of this runtime. */
 export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine, wire: wireEngine };

@@ -1,4 +1,4 @@
-/** The runtime seam on Deno. Its types are stated here, as far as they are used: the project is checked with Bun's. */
+/** The runtime on Deno. It declares the Deno types that it uses, because the project is type-checked with those of Bun. */
 
 import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
@@ -30,18 +30,18 @@ type DenoHandler = (
 declare const Deno: {
   readonly version: { readonly deno: string };
   serve(
-    setting: DenoServeOptions,
+    options: DenoServeOptions,
     handler: DenoHandler,
   ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
   upgradeWebSocket(
     request: Request,
-    setting: { readonly protocol?: string },
+    options: { readonly protocol?: string },
   ): { readonly socket: WebSocket; readonly response: Response };
 };
 
-async function serve(setting: WebOptions): Promise<WebListener> {
+async function serve(options: WebOptions): Promise<WebListener> {
   const echoes = new Set<WebSocket>();
-  const cut = new AbortController();
+  const abort = new AbortController();
   const closed = Promise.withResolvers<void>();
   let drained: Promise<void> | undefined;
 
@@ -57,17 +57,17 @@ async function serve(setting: WebOptions): Promise<WebListener> {
 
   const server = Deno.serve(
     {
-      hostname: setting.hostname,
-      port: setting.port,
-      signal: cut.signal,
+      hostname: options.hostname,
+      port: options.port,
+      signal: abort.signal,
       onListen() {},
-      onError: (error) => bugResponse(error, setting),
+      onError: (error) => bugResponse(error, options),
     },
     (received, { remoteAddr }) => {
       const request = readable(received);
       if (!request) return unreadable();
-      if (wantsEcho(request, setting)) return echo(received);
-      return setting.handle(request, plainAddress(remoteAddr.hostname));
+      if (wantsEcho(request, options)) return echo(received);
+      return options.handle(request, plainAddress(remoteAddr.hostname));
     },
   );
   return {
@@ -78,18 +78,18 @@ async function serve(setting: WebOptions): Promise<WebListener> {
       return drained;
     },
     close() {
-      // Deno throws, where nobody can catch it, if a server is aborted that is already shutting down.
+      // Deno throws an error that cannot be caught if a server is aborted while it is shutting down.
       if (drained) return closed.resolve();
       drained = closed.promise;
       closed.resolve();
-      cut.abort();
+      abort.abort();
     },
   };
 }
 
 function probeHttp({ url, timeoutMs, headers, tls }: HttpProbe): Promise<number> {
   const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
-  // Left to itself it would check the Host field's name; of an address there is none to ask for.
+  // Set explicitly, because the default is the name in the Host header. SNI must be empty for an IP address.
   const secure = {
     servername: isIP(serverName) ? "" : serverName,
     rejectUnauthorized: verify,
@@ -126,5 +126,5 @@ export const runtime: Runtime = {
   workerEnvironment: process.env,
 };
 
-/** The data planes that this runtime has. */
+/** The engines of this runtime. */
 export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine, wire: wireEngine };

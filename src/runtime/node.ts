@@ -1,4 +1,4 @@
-/** How much memory this process takes, and how much its control group may: the same files on both runtimes. */
+/** Memory readings and TCP dials through node APIs, which both runtimes share. */
 
 import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
@@ -6,7 +6,7 @@ import process from "node:process";
 import { systemSchedule } from "../lib/clock.ts";
 import type { MemorySense } from "./runtime.ts";
 
-/** Text of a file; undefined if it cannot be read. */
+/** Returns the text of a file, or undefined if it cannot be read. */
 type Read = (path: string) => string | undefined;
 
 const read: Read = (path) => {
@@ -17,56 +17,54 @@ const read: Read = (path) => {
   }
 };
 
-/** @param collect gives back at once what is not needed any more, where the runtime can */
+/** @param collect runs the garbage collector, if the runtime supports it */
 export function memorySense(collect: () => void = () => {}): MemorySense {
   return { rssBytes: () => process.memoryUsage.rss(), limitBytes: () => cgroupLimitBytes(read), collect };
 }
 
-/** Of version 1, which has no word for "none" but a number near 2^63. */
-const maxBytes = 2 ** 50;
+/** Larger values mean "no limit": cgroup version 1 reports a number near 2^63. */
+const noLimitBytes = 2 ** 50;
 
 /**
- * The strictest limit on the control group of this process and those around it; undefined without any.
+ * The lowest memory limit of the control group of this process and of its parents, in bytes; undefined without any.
  * Source: Linux's admin guide, cgroup-v2 (memory.max) and cgroup-v1/memory (memory.limit_in_bytes).
  */
 export function cgroupLimitBytes(readText: Read): number | undefined {
   const lines = readText("/proc/self/cgroup")?.trim().split("\n") ?? [];
   const limits = lines.flatMap((line) => {
     const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    if (controllers === "") return upwards(path).map((group) => `/sys/fs/cgroup${group}/memory.max`);
+    if (controllers === "") return selfAndParents(path).map((group) => `/sys/fs/cgroup${group}/memory.max`);
     if (!controllers.split(",").includes("memory")) return [];
-    return upwards(path).map((group) => `/sys/fs/cgroup/memory${group}/memory.limit_in_bytes`);
+    return selfAndParents(path).map((group) => `/sys/fs/cgroup/memory${group}/memory.limit_in_bytes`);
   });
-  const least = Math.min(
+  const lowest = Math.min(
     ...limits.map((file) => Number(readText(file)?.trim() || Number.NaN)).filter(isLimit),
   );
-  return Number.isFinite(least) ? least : undefined;
+  return Number.isFinite(lowest) ? lowest : undefined;
 }
 
 function isLimit(bytes: number): boolean {
-  return bytes > 0 && bytes < maxBytes;
+  return bytes > 0 && bytes < noLimitBytes;
 }
 
 /** "/a/b" → "/a/b", "/a", "" */
-function upwards(path: string): string[] {
+function selfAndParents(path: string): string[] {
   const parts = path.split("/").filter(Boolean);
-  return Array.from({ length: parts.length + 1 }, (_, left) =>
+  return Array.from({ length: parts.length + 1 }, (_, index) =>
     parts
-      .slice(0, parts.length - left)
+      .slice(0, parts.length - index)
       .map((part) => `/${part}`)
       .join(""),
   );
 }
 
-// Opens TCP connections for probes through `node:net`, which can give up one that is still opening; every runtime has it.
-
-/** An error as the system would word it, with code ETIMEDOUT. */
+/** A timeout error with the system's code ETIMEDOUT. @param what verb and object: "connect to 10.0.0.1:80" */
 export function timedOut(what: string, timeoutMs: number): Error {
-  return Object.assign(new Error(`Cannot ${what}: no answer in ${timeoutMs} ms`), { code: "ETIMEDOUT" });
+  return Object.assign(new Error(`Cannot ${what}: timed out after ${timeoutMs} ms`), { code: "ETIMEDOUT" });
 }
 
 /**
- * Resolves when the connection is open, and closes it.
+ * Opens a TCP connection and closes it at once. Uses `node:net`, which can cancel a connect.
  * @param hostname a name, an IPv4 address, or an IPv6 address with or without brackets
  */
 export function dial(hostname: string, port: number, timeoutMs: number): Promise<void> {

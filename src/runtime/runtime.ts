@@ -1,13 +1,13 @@
-/** The seam between this program and Bun or Deno: only types, so that every floor may name them. */
+/** The runtime interface that Bun and Deno implement: only types, so that every layer may import them. */
 
-/** Answers one request; `clientAddress` is the peer's IP address, IPv4-mapped IPv6 already shortened to IPv4. */
+/** Handles one request. `clientAddress` is the IP address of the peer; IPv4-mapped IPv6 is already converted to IPv4. */
 export type WebHandler = (request: Request, clientAddress: string) => Response | Promise<Response>;
 
 export interface WebListener {
   readonly port: number;
-  /** Takes no new connections and closes echo sockets (1001); resolves when the open requests are answered. */
+  /** Accepts no new connections and closes echo sockets with code 1001. Resolves when all open requests are finished. */
   drain(): Promise<void>;
-  /** Cuts what is left, and lets a drain that still waits resolve. On Deno a drain once begun is cut by the exit. */
+  /** Aborts open requests and resolves a pending drain. On Deno, after a drain has started, only the exit aborts them. */
   close(): void;
 }
 
@@ -15,11 +15,11 @@ export interface WebOptions {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Bodies come without a limit: whoever reads one bounds it. What this throws is answered with a bare 500. */
+  /** Must limit the size of bodies that it reads. If it throws, the client gets a bare 500. */
   readonly handle: WebHandler;
-  /** Hears what `handle` threw. Must not throw. */
+  /** Called with the errors that `handle` throws. Must not throw. */
   readonly bug?: (error: unknown) => void;
-  /** A WebSocket endpoint that sends every message back; its path. Other requests for it go to `handle`. */
+  /** Path of a WebSocket endpoint that sends every message back. Other requests to this path go to `handle`. */
   readonly echoPath?: string;
 }
 
@@ -27,46 +27,47 @@ export interface HttpProbe {
   readonly url: string;
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** How an `https` server's certificate is judged; without it by the system's authorities and the URL's host. */
+  /** How the certificate is verified; by default with the system's authorities for the host of the URL. */
   readonly tls?: {
-    /** PEM text of the authorities that are believed instead. */
+    /** PEM text of the trusted authorities, instead of the system's. */
     readonly ca?: string;
     readonly serverName?: string;
     readonly verify: boolean;
   };
 }
 
-/** What is known of this process's memory. */
+/** Memory readings of this process. */
 export interface MemorySense {
+  /** Resident memory. */
   rssBytes(): number;
-  /** What its control group may take; undefined without a limit. */
+  /** Memory limit of the control group; undefined without a limit. */
   limitBytes(): number | undefined;
-  /** Gives back at once what is not needed any more, as far as the runtime can. Takes a while. */
+  /** Runs the garbage collector synchronously, if the runtime supports it. It is slow. */
   collect(): void;
 }
 
 /** argon2id, in the PHC string format. */
 export interface Passwords {
   hash(password: string): Promise<string>;
-  /** Rejects if the hash is none. */
+  /** Rejects if `hash` is not an argon2id hash. */
   verify(password: string, hash: string): Promise<boolean>;
 }
 
-/** Each call rejects with an `Error` that carries the system's `code` (ECONNREFUSED, EADDRINUSE …) where there is one. */
+/** Calls reject with an `Error` that has the system's `code` (ECONNREFUSED, EADDRINUSE …), if there is one. */
 export interface Runtime {
   readonly name: "bun" | "deno";
   readonly version: string;
-  /** Serves the admin side, the dashboard and the demo backend; the data planes have listeners of their own. */
-  serve(setting: WebOptions): Promise<WebListener>;
+  /** Serves the admin API, the dashboard and the demo backend. Engines have their own listeners. */
+  serve(options: WebOptions): Promise<WebListener>;
   /** Opens a TCP connection and closes it at once; rejects with code ETIMEDOUT after `timeoutMs`. */
   dial(hostname: string, port: number, timeoutMs: number): Promise<void>;
-  /** Status of a GET without redirects, proxies or kept connections; rejects with code ETIMEDOUT after `timeoutMs`. */
+  /** Status of a GET on a new connection, without redirects or proxies; rejects with code ETIMEDOUT after `timeoutMs`. */
   probeHttp(probe: HttpProbe): Promise<number>;
   readonly memory: MemorySense;
-  /** Off the thread that serves, where the runtime can. */
+  /** Runs in another thread, if the runtime supports it. */
   readonly passwords: Passwords;
   /** The command line that starts this program again, for child processes. */
   readonly selfCommand: readonly string[];
-  /** What a child process that serves clients finds in its environment. */
+  /** Environment of worker processes. */
   readonly workerEnvironment: Readonly<Record<string, string | undefined>>;
 }

@@ -1,52 +1,52 @@
-/** What concerns the balancer as a whole and must not be overlooked, in words for page and terminal. */
+/** Alert texts about the balancer as a whole, for the dashboard and the terminal. */
 
-import { describeExpiry } from "../tls/expiry.ts";
 import type { CertificateSnapshot, Snapshot } from "../snapshot/snapshot.ts";
+import { describeExpiry } from "../tls/expiry.ts";
 import { formatCount, formatTime } from "./format.ts";
 
-type Refused = NonNullable<Snapshot["configuration"]["refused"]>;
+type RefusedReload = NonNullable<Snapshot["configuration"]["refused"]>;
 
-/** In whole MiB, as the event and the log have it. */
+/** Memory in whole MiB, the unit of the event and the log message. */
 export function sheddingText({ rssBytes, limitBytes }: Snapshot["memory"]): string {
   const mebibytes = (bytes: number) => formatCount(Math.round(bytes / 2 ** 20));
-  const most = limitBytes === null ? "" : ` of ${mebibytes(limitBytes)}`;
-  const taken = `${mebibytes(rssBytes)}${most} MiB are taken`;
-  return `LOAD SHEDDING: memory is short, so new requests are refused. ${taken}.`;
+  const limit = limitBytes === null ? "" : ` of ${mebibytes(limitBytes)}`;
+  const usage = `${mebibytes(rssBytes)}${limit} MiB in use`;
+  return `Load shedding: memory limit reached, new requests are refused. ${usage}.`;
 }
 
-/** Since when, and what of it: orders are carried out all the same where they can be. */
-export function unsavedText({ since, why }: NonNullable<Snapshot["notKept"]>): string {
-  const cause = why.replace(/\.?$/, ".");
-  return `NOT KEPT since ${formatTime(since)}: what is set or recorded may not survive a restart. ${cause}`;
+/** Since when, what it means for the operator, and the store's error. */
+export function unsavedText({ since, why: cause }: NonNullable<Snapshot["notKept"]>): string {
+  const sentence = cause.replace(/\.?$/, ".");
+  return `Changes are not being saved (since ${formatTime(since)}) and may be lost on restart. ${sentence}`;
 }
 
 /**
- * What clients see or will see, and what to do; undefined for a certificate that is simply valid.
+ * What clients see or will see, and what to do about it; undefined for a certificate without a problem.
  * @param now epoch milliseconds by the balancer's clock
  */
 export function certificateText(
   certificate: CertificateSnapshot,
   needsRestart: readonly string[],
   now: number,
-): readonly [what: string, deed: string] | undefined {
+): readonly [problem: string, remedy: string] | undefined {
   const { listener, path, status } = certificate;
-  const text = describeExpiry(certificate, now);
-  if (text === undefined) return undefined;
-  const outcome = status === "expiring" ? "" : ": they refuse to connect";
-  const undo = needsRestart.includes(`${listener}.tls.cert`)
-    ? `Another one was read from ${path} at the last reload: restart the balancer to show it.`
-    : `Put a new one into ${path} and restart the balancer, which reads it at the start only.`;
-  return [`The certificate that clients see ${text}${outcome}.`, undo];
+  const expiry = describeExpiry(certificate, now);
+  if (expiry === undefined) return undefined;
+  const effect = status === "expiring" ? "" : ": clients refuse to connect";
+  const remedy = needsRestart.includes(`${listener}.tls.cert`)
+    ? `The last reload read a new certificate from ${path}: restart the balancer to use it.`
+    : `Replace ${path} and restart the balancer, which reads the file only at startup.`;
+  return [`The server certificate ${expiry}${effect}.`, remedy];
 }
 
-/** What was refused, and what follows: in between stands when. */
-export function refusedText({ by, problems }: Refused): readonly [what: string, outcome: string] {
-  const outcome = `was refused (${countOf(problems.length, "problem")}); the old one counts.`;
-  return [`The configuration that ${by} asked for at`, outcome];
+/** The two parts of a sentence; the caller puts the time of the reload between them. */
+export function refusedText({ by, problems }: RefusedReload): readonly [before: string, after: string] {
+  const after = `was rejected (${countOf(problems.length, "problem")}); the current configuration stays in effect.`;
+  return [`The configuration reload requested by ${by} at`, after];
 }
 
 export function restartText(needsRestart: readonly string[]): string {
-  return `${countOf(needsRestart.length, "changed setting")} will count after a restart.`;
+  return `${countOf(needsRestart.length, "changed setting")} will take effect after a restart.`;
 }
 
 function countOf(count: number, noun: string): string {

@@ -1,10 +1,10 @@
-/** What will happen, in sentences, before it does: who gets nothing new, what finishes, who takes over, and how full they get. */
+/** The effect of an operator action, forecast in sentences: what stops, what finishes, which upstreams take over and their load. */
 
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { formatCount, formatShare, formatSpan, joinList } from "./format.ts";
 import { isEjected } from "./reasons.ts";
 
-/** `cut` ends by force what a drain has left. */
+/** `cut` aborts the requests that a drain has left. */
 export const actions = ["ready", "drain", "maintenance", "weight", "remove", "cut"] as const;
 export type Action = (typeof actions)[number];
 
@@ -14,29 +14,29 @@ export interface ActionRequest {
   readonly ids: readonly string[];
   /** 0–256; null for the configured weight; undefined if the form has none or an invalid one. */
   readonly weight: number | null | undefined;
-  /** By when the upstream should be drained, milliseconds; 0 for no deadline. */
+  /** Time until the upstream should be drained, milliseconds; 0 for no deadline. */
   readonly deadlineMs: number;
 }
 
 export interface Effect {
   readonly lines: readonly string[];
-  /** What has to be confirmed: afterwards a pool has nobody that is known to be well. */
+  /** What the operator has to confirm: a pool would be left without an upstream that is known to be healthy. */
   readonly dangers: readonly string[];
-  /** Ids that no upstream has. */
+  /** Ids without an upstream. */
   readonly unknown: readonly string[];
 }
 
 export function effectOf(snapshot: Snapshot, request: ActionRequest): Effect {
-  const touched = snapshot.pools.flatMap((pool) => {
-    const members = pool.upstreams.filter(({ id }) => request.ids.includes(id));
-    return members.length > 0 ? [{ pool, members }] : [];
+  const affected = snapshot.pools.flatMap((pool) => {
+    const selected = pool.upstreams.filter(({ id }) => request.ids.includes(id));
+    return selected.length > 0 ? [{ pool, selected }] : [];
   });
-  const known = new Set(touched.flatMap(({ members }) => members.map(({ id }) => id)));
-  const effects = touched.map(({ pool, members }) => {
-    const [before, after] = [forecast(pool, new Map()), forecast(pool, upstreamChanges(members, request))];
+  const known = new Set(affected.flatMap(({ selected }) => selected.map(({ id }) => id)));
+  const effects = affected.map(({ pool, selected }) => {
+    const [before, after] = [forecast(pool, new Map()), forecast(pool, upstreamChanges(selected, request))];
     const isMoved = JSON.stringify(before.shares) !== JSON.stringify(after.shares);
     return {
-      lines: [...ownLines(pool, members, request), ...(isMoved ? shareLines(pool, after, members) : [])],
+      lines: [...actionLines(pool, selected, request), ...(isMoved ? shareLines(pool, after, selected) : [])],
       dangers: dangerLines(pool, before, after),
     };
   });
@@ -47,19 +47,19 @@ export function effectOf(snapshot: Snapshot, request: ActionRequest): Effect {
   };
 }
 
-/** What a form begins with, so that whoever sends it off as it is changes nothing; null where they differ. */
+/** The initial value of a weight form, so that an unchanged form changes nothing; null where the weights differ. */
 export function presentWeight(snapshot: Snapshot, ids: readonly string[]): number | null {
-  const members = snapshot.pools.flatMap(({ upstreams }) => upstreams.filter(({ id }) => ids.includes(id)));
-  const [weight = null, ...others] = new Set(members.map((member) => member.weight));
+  const selected = snapshot.pools.flatMap(({ upstreams }) => upstreams.filter(({ id }) => ids.includes(id)));
+  const [weight = null, ...others] = new Set(selected.map((upstream) => upstream.weight));
   return others.length === 0 ? weight : null;
 }
 
 function upstreamChanges(
-  members: readonly UpstreamSnapshot[],
+  selected: readonly UpstreamSnapshot[],
   { action, weight }: ActionRequest,
 ): ReadonlyMap<string, UpstreamChange> {
   return new Map(
-    members.map(({ id }): [string, UpstreamChange] => {
+    selected.map(({ id }): [string, UpstreamChange] => {
       if (action === "ready") return [id, { isBack: true }];
       if (action === "weight") return [id, typeof weight === "number" ? { weight } : {}];
       return [id, { isOut: true }];
@@ -67,143 +67,146 @@ function upstreamChanges(
   );
 }
 
-/** "api-1", "api-1 and api-2", "these 7" */
-function namesOf(members: readonly { readonly id: string }[]): string {
-  return members.length > 3 ? `these ${members.length}` : joinList(members.map(({ id }) => id));
+/** "api-1", "api-1 and api-2", "7 upstreams" */
+function namesOf(selected: readonly { readonly id: string }[]): string {
+  return selected.length > 3 ? `${selected.length} upstreams` : joinList(selected.map(({ id }) => id));
 }
 
-function ownLines(
+/** The verb that agrees with the upstreams: "takes" for one, "take" for several. */
+function verbFor(selected: readonly unknown[], one: string, several: string): string {
+  return selected.length === 1 ? one : several;
+}
+
+function actionLines(
   pool: PoolSnapshot,
-  members: readonly UpstreamSnapshot[],
+  selected: readonly UpstreamSnapshot[],
   request: ActionRequest,
 ): readonly string[] {
-  const names = namesOf(members);
-  const one = members.length === 1;
-  const underWay = members.reduce((sum, { inFlight }) => sum + inFlight, 0);
-  const finishing =
-    underWay === 0
-      ? "nothing is under way there"
-      : `${underWay === 1 ? "the request" : `the ${formatCount(underWay)} requests`} under way ${underWay === 1 ? "finishes" : "finish"}`;
+  const names = namesOf(selected);
+  const takes = verbFor(selected, "takes", "take");
+  const inFlightCount = selected.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  const requests = `${formatCount(inFlightCount)} in-flight ${inFlightCount === 1 ? "request" : "requests"}`;
+  const finishing = inFlightCount === 0 ? "none are in flight" : `${requests} will finish`;
   switch (request.action) {
     case "ready":
-      return readyLines(members);
+      return readyLines(selected);
     case "drain": {
-      const limit =
-        request.deadlineMs > 0 && underWay > 0
-          ? `What is left after ${formatSpan(request.deadlineMs)} goes on until you cut it.`
-          : "";
-      return [`${names} ${one ? "gets" : "get"} nothing new; ${finishing}.`, ...(limit ? [limit] : [])];
+      const hasDeadline = request.deadlineMs > 0 && inFlightCount > 0;
+      const limit = `Requests left after ${formatSpan(request.deadlineMs)} continue until you abort them.`;
+      return [`${names} ${takes} no new requests; ${finishing}.`, ...(hasDeadline ? [limit] : [])];
     }
     case "maintenance":
       return [
-        `${names} ${one ? "gets" : "get"} nothing new until somebody says otherwise, also after a restart; ${finishing}.`,
+        `${names} ${takes} no new requests until you change ${verbFor(selected, "its", "their")} mode, even after a restart; ${finishing}.`,
       ];
     case "weight":
-      return weightLines(members, request.weight);
+      return weightLines(selected, request.weight);
     case "remove": {
-      const isAdded = members.every(({ added }) => added !== null);
+      const isAdded = selected.every(({ added }) => added !== null);
       const after = isAdded
-        ? "It is not in the configuration: to have it back, add it again."
-        : "The configuration still has it; it stays away until it is added again, also after a restart.";
+        ? "It is not in the configuration: to restore it, add it again."
+        : "It is still in the configuration, but stays removed until you add it again, even after a restart.";
       return [
-        `${names} gets nothing new; ${finishing}, then it leaves pool ${pool.name}, after 30 s at the latest.`,
+        `${names} ${takes} no new requests; ${finishing}.`,
+        `It is removed from pool ${pool.name} when idle, after 30 s at the latest.`,
         after,
       ];
     }
     case "cut":
-      return underWay === 0
-        ? ["Nothing is under way there any more: there is nothing to cut."]
-        : [
-            `${underWay === 1 ? "The request" : `The ${formatCount(underWay)} requests`} still under way on ${names} ${underWay === 1 ? "is" : "are"} cut: the clients see a broken connection or an error.`,
-          ];
+      return inFlightCount === 0
+        ? ["No requests are in flight: nothing to abort."]
+        : [`${requests} on ${names} will be aborted: clients see a broken connection or an error.`];
   }
 }
 
-function readyLines(members: readonly UpstreamSnapshot[]): readonly string[] {
-  const ejected = members.filter(isEjected);
-  const idle = members.filter((member) => member.mode === "ready" && !isEjected(member));
-  const back = members.filter(({ mode }) => mode !== "ready");
-  const sick = back.filter(({ lastProbe }) => lastProbe?.success === false);
+function readyLines(selected: readonly UpstreamSnapshot[]): readonly string[] {
+  const ejected = selected.filter(isEjected);
+  const unchanged = selected.filter((upstream) => upstream.mode === "ready" && !isEjected(upstream));
+  const back = selected.filter(({ mode }) => mode !== "ready");
+  const failing = back.filter(({ lastProbe }) => lastProbe?.success === false);
   return [
     ...(back.length > 0
-      ? [`${namesOf(back)} ${back.length === 1 ? "gets" : "get"} new requests as soon as the checks pass.`]
+      ? [`${namesOf(back)} ${verbFor(back, "takes", "take")} new requests as soon as the probes pass.`]
       : []),
-    ...sick
+    ...failing
       .slice(0, 3)
-      .map(({ id, lastProbe }) => `${id} does not pass now: ${lastProbe?.detail ?? "not probed yet"}.`),
+      .map(({ id, lastProbe }) => `The last probe of ${id} failed: ${lastProbe?.detail ?? ""}.`),
     ...(ejected.length > 0
       ? [
-          `${namesOf(ejected)} ${ejected.length === 1 ? "gets" : "get"} requests again at once, with a share that grows; if they fail, it is out again, and for longer.`,
+          `${namesOf(ejected)} ${verbFor(ejected, "takes", "take")} requests again at once, with a growing share.`,
+          `If requests fail, ${verbFor(ejected, "it is", "they are")} ejected again, for longer.`,
         ]
       : []),
-    ...(idle.length > 0 ? [`${namesOf(idle)} ${idle.length === 1 ? "is" : "are"} ready already.`] : []),
+    ...(unchanged.length > 0
+      ? [`${namesOf(unchanged)} ${verbFor(unchanged, "is", "are")} already ready.`]
+      : []),
   ];
 }
 
 function weightLines(
-  members: readonly UpstreamSnapshot[],
+  selected: readonly UpstreamSnapshot[],
   weight: number | null | undefined,
 ): readonly string[] {
-  const present = [...new Set(members.map((member) => String(member.weight)))];
-  const from = present.length > 3 ? "different values" : joinList(present);
-  if (weight === undefined) return [`The weight now: ${from}.`];
+  const current = [...new Set(selected.map((upstream) => String(upstream.weight)))];
+  const from = current.length > 3 ? "different values" : joinList(current);
+  if (weight === undefined) return [`Current weight: ${from}.`];
+  const names = namesOf(selected);
   if (weight === null)
-    return [`${namesOf(members)} ${members.length === 1 ? "goes" : "go"} back to the configured weight.`];
-  const what = `The weight of ${namesOf(members)} goes from ${from} to ${weight}`;
-  return [weight === 0 ? `${what}: nothing new is sent there.` : `${what}.`];
+    return [`${names} ${verbFor(selected, "returns", "return")} to the configured weight.`];
+  const change = `The weight of ${names} changes from ${from} to ${weight}`;
+  if (weight > 0) return [`${change}.`];
+  return [`${change}: ${verbFor(selected, "it takes", "they take")} no new requests.`];
 }
 
 function shareLines(
   pool: PoolSnapshot,
-  { rank, shares }: Forecast,
-  acted: readonly UpstreamSnapshot[],
+  { tier, shares }: Forecast,
+  selected: readonly UpstreamSnapshot[],
 ): readonly string[] {
-  const taking = shares.filter(({ share }) => share > 0);
-  if (taking.length === 0) return [];
-  const stepIn = rank === "backups" ? "The backups step in. " : "";
-  return [`${stepIn}${shareChange(taking, acted)}${loadOf(pool, taking)}`];
+  const serving = shares.filter(({ share }) => share > 0);
+  if (serving.length === 0) return [];
+  const takeOver = tier === "backups" ? "The backups take over. " : "";
+  return [`${takeOver}${shareChange(serving, selected)}${loadOf(pool, serving)}`];
 }
 
-/** "api-1 and api-3 then take 50% each" */
-function shareChange(taking: readonly Share[], acted: readonly UpstreamSnapshot[]): string {
-  if (taking.length === 1) return `${taking[0]?.id ?? ""} takes everything`;
-  const parts = taking.map(({ share }) => formatShare(share));
-  const isAmong = acted.some(({ id }) => taking.some((share) => share.id === id));
+/** "Then api-1 and api-3 take 50% each" */
+function shareChange(serving: readonly Share[], selected: readonly UpstreamSnapshot[]): string {
+  if (serving.length === 1) return `Then ${serving[0]?.id ?? ""} takes all traffic`;
+  const parts = serving.map(({ share }) => formatShare(share));
+  const isAmong = selected.some(({ id }) => serving.some((share) => share.id === id));
   const all =
-    taking.length <= 3
-      ? joinList(taking.map(({ id }) => id))
-      : `${isAmong ? "all" : "the other"} ${taking.length}`;
+    serving.length <= 3
+      ? joinList(serving.map(({ id }) => id))
+      : `${isAmong ? "all" : "the other"} ${serving.length}`;
   if (new Set(parts).size === 1) return `Then ${all} take ${parts[0] ?? ""} each`;
-  if (taking.length <= 3) {
-    return `Then ${joinList(taking.map(({ id }, index) => `${id} takes ${parts[index] ?? ""}`))}`;
+  if (serving.length <= 3) {
+    return `Then ${joinList(serving.map(({ id }, index) => `${id} takes ${parts[index] ?? ""}`))}`;
   }
-  const sorted = taking.map(({ share }) => share).toSorted((left, right) => left - right);
+  const sorted = serving.map(({ share }) => share).toSorted((left, right) => left - right);
   return `Then ${all} take between ${formatShare(sorted[0] ?? 0)} and ${formatShare(sorted.at(-1) ?? 0)} each`;
 }
 
-/** What is under way now, spread anew over those who take it. */
-function loadOf(pool: PoolSnapshot, taking: readonly Share[]): string {
-  const whole = pool.upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0);
-  const fullest = Math.max(...taking.map(({ share, maxInFlight }) => (share * whole) / maxInFlight || 0));
-  if (fullest > 1) return ": more than they may have in flight, so requests will wait in the queue.";
-  return fullest < 0.1 ? "." : `: at most ${formatShare(fullest)} of what may be in flight there.`;
+/** The requests that are in flight now, spread over the upstreams that will serve; the fullest one counts. */
+function loadOf(pool: PoolSnapshot, serving: readonly Share[]): string {
+  const total = pool.upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  const fullest = Math.max(...serving.map(({ share, maxInFlight }) => (share * total) / maxInFlight || 0));
+  if (fullest > 1) return ": above the concurrency limit, so requests will wait in the queue.";
+  return fullest < 0.1 ? "." : `: at most ${formatShare(fullest)} of the concurrency limit.`;
 }
 
 function dangerLines({ name }: PoolSnapshot, before: Forecast, after: Forecast): readonly string[] {
-  if (after.rank === before.rank || after.rank === "primaries" || after.rank === "backups") return [];
-  if (after.rank === "nobody") return [`Nothing serves in pool ${name} then: clients get 503.`];
-  return [`Pool ${name} is left with upstreams that are ejected or not checked yet.`];
+  if (after.tier === before.tier || after.tier === "primaries" || after.tier === "backups") return [];
+  if (after.tier === "none") return [`Pool ${name} will have no available upstream: clients get 503.`];
+  return [`Pool ${name} will have only upstreams that are ejected or not yet probed.`];
 }
 
-// Who would serve a pool after something was done to it, and how its traffic would lie: a forecast by weights alone.
-
-/** What becomes of one upstream. */
+/** What an action changes on one upstream. */
 export interface UpstreamChange {
-  /** Gets nothing new, or is gone. */
+  /** Takes no new requests, or is removed. */
   readonly isOut?: boolean;
-  /** Is asked to serve; whether it does is for its checks to say. */
+  /** Made ready; whether it serves depends on its probes. */
   readonly isBack?: boolean;
-  /** Instead of its weight. */
+  /** The new weight; undefined keeps the present one. */
   readonly weight?: number;
 }
 
@@ -214,45 +217,47 @@ export interface Share {
   readonly maxInFlight: number;
 }
 
-/** `primaries`: as usual. `backups`: nothing else is fit. `doubtful`: only such as failed requests or were not checked. */
-export type ForecastTier = "primaries" | "backups" | "doubtful" | "nobody";
+/** `backups`: no primary is healthy. `doubtful`: only upstreams that are ejected, on probation or not yet probed. */
+export type ForecastTier = "primaries" | "backups" | "doubtful" | "none";
 
 export interface Forecast {
-  readonly rank: ForecastTier;
-  /** Of all who get something, in the order of the pool. */
+  readonly tier: ForecastTier;
+  /** Of the upstreams in the tier, in the order of the pool. */
   readonly shares: readonly Share[];
 }
 
 const doubtful: ReadonlySet<string> = new Set(["ejected", "probation", "checking"]);
 
+/** Which upstreams would serve a pool after some changes, and with what shares. Weights alone decide the shares. */
 export function forecast(pool: PoolSnapshot, changes: ReadonlyMap<string, UpstreamChange>): Forecast {
-  const form = pool.upstreams.filter((upstream) => isAsked(upstream, changes.get(upstream.id)));
-  const well = form.filter((upstream) => isWell(upstream, changes.get(upstream.id)));
-  const ranks: readonly (readonly [ForecastTier, readonly UpstreamSnapshot[]])[] = [
-    ["primaries", well.filter(({ backup }) => !backup)],
-    ["backups", well.filter(({ backup }) => backup)],
-    ["doubtful", form.filter(({ status }) => doubtful.has(status))],
+  const enabled = pool.upstreams.filter((upstream) => isEnabled(upstream, changes.get(upstream.id)));
+  const healthy = enabled.filter((upstream) => isHealthy(upstream, changes.get(upstream.id)));
+  const tiers: readonly (readonly [ForecastTier, readonly UpstreamSnapshot[]])[] = [
+    ["primaries", healthy.filter(({ backup }) => !backup)],
+    ["backups", healthy.filter(({ backup }) => backup)],
+    ["doubtful", enabled.filter(({ status }) => doubtful.has(status))],
   ];
-  const [rank, serving] = ranks.find(([, members]) => members.length > 0) ?? (["nobody", []] as const);
+  const [tier, serving] = tiers.find(([, upstreams]) => upstreams.length > 0) ?? (["none", []] as const);
   const weights = serving.map((upstream) => weightOf(upstream, changes.get(upstream.id)));
-  const whole = weights.reduce((sum, weight) => sum + weight, 0);
-  // The first that is fit takes everything, whatever it weighs.
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  // Under the policy `first`, the first available upstream takes all traffic regardless of weights.
   const shareAt = (index: number) =>
-    pool.policy === "first" ? (index === 0 ? 1 : 0) : (weights[index] ?? 0) / whole;
+    pool.policy === "first" ? (index === 0 ? 1 : 0) : (weights[index] ?? 0) / total;
   return {
-    rank,
+    tier,
     shares: serving.map(({ id, maxInFlight }, index) => ({ id, maxInFlight, share: shareAt(index) })),
   };
 }
 
-function isAsked(upstream: UpstreamSnapshot, change: UpstreamChange | undefined): boolean {
+/** Whether the operator lets it serve: its mode is ready and its weight is not 0. */
+function isEnabled(upstream: UpstreamSnapshot, change: UpstreamChange | undefined): boolean {
   if (change?.isOut || upstream.drain?.leaving) return false;
   const isReady = upstream.mode === "ready" || change?.isBack === true;
   return isReady && weightOf(upstream, change) > 0;
 }
 
-/** Of one that is out by the operator's will, or whose ejection ends so, only its last check tells. */
-function isWell(upstream: UpstreamSnapshot, change: UpstreamChange | undefined): boolean {
+/** Of an upstream that comes back from another mode or from an ejection, only the last probe is known. */
+function isHealthy(upstream: UpstreamSnapshot, change: UpstreamChange | undefined): boolean {
   const { status, mode, lastProbe } = upstream;
   if (change?.isBack && (mode !== "ready" || isEjected(upstream))) return lastProbe?.success !== false;
   return status === "passing";
@@ -260,6 +265,6 @@ function isWell(upstream: UpstreamSnapshot, change: UpstreamChange | undefined):
 
 function weightOf({ weight, effectiveWeight }: UpstreamSnapshot, change: UpstreamChange | undefined): number {
   if (change?.weight === undefined) return change?.isBack ? weight : weight > 0 ? effectiveWeight : 0;
-  // During a slow start it serves with the same part of the new weight.
+  // During a slow start, the same fraction of the new weight counts.
   return weight > 0 ? change.weight * Math.min(1, effectiveWeight / weight || 1) : change.weight;
 }

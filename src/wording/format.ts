@@ -1,14 +1,13 @@
-/** Numbers and times as people read them; each is short and of nearly constant width, so that tables do not jump. */
+/** Formats numbers, times, uptimes and faults for people. Texts are short and of nearly constant width, so tables do not jump. */
 
 import type { FaultSnapshot, UpstreamSnapshot, UptimeSnapshot } from "../snapshot/snapshot.ts";
 
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
-
 const shortest = new Intl.NumberFormat("en-US", { notation: "compact" });
 
-/** Stands where there is nothing to show. */
+/** Shown in place of a missing value. */
 export const nothing = "–";
 
 /** Keeps a number and its unit on one line. */
@@ -35,7 +34,7 @@ export function formatRate(rate: number): string {
   return rate < 100 ? oneDigit.format(rate) : formatCount(rate);
 }
 
-/** A ratio as percent: 0%, <0.1%, 2.5%, 37%. Only what is whole is shown as 100%. */
+/** A ratio as percent: 0%, <0.1%, 2.5%, 37%. Only 1 is shown as 100%. */
 export function formatShare(share: number): string {
   if (share <= 0) return "0%";
   if (share < 0.001) return "<0.1%";
@@ -52,7 +51,7 @@ export function formatMs(durationMs: number | null): string {
   return `${oneDigit.format(durationMs / 1000)}${space}s`;
 }
 
-/** How long, in its largest whole unit: 0 s, 14 s, 3 min, 5 h, 2 d */
+/** A duration in its largest whole unit: 0 s, 14 s, 3 min, 5 h, 2 d */
 export function formatSpan(durationMs: number): string {
   const seconds = Math.max(0, Math.floor(durationMs / 1000));
   if (seconds < 60) return `${seconds}${space}s`;
@@ -66,60 +65,59 @@ export function formatAgo(durationMs: number): string {
   return durationMs < 1_000 ? "now" : `${formatSpan(durationMs)}${space}ago`;
 }
 
-/** Epoch milliseconds as a time of day that means the same everywhere: 14:03:12 UTC */
+/** Epoch milliseconds as a time of day in UTC: 14:03:12 UTC */
 export function formatTime(at: number): string {
   return `${isoTime(at).slice(11, 19)}${space}UTC`;
 }
 
-/** Epoch milliseconds for machines; the epoch itself for what is no time. */
+/** Epoch milliseconds as ISO 8601; the epoch itself for an invalid time. */
 export function isoTime(at: number): string {
   return new Date(Math.abs(at) <= 8.64e15 ? at : 0).toISOString();
 }
 
-/** Words in a row as a sentence has them: "a", "a and b", "a, b and c". */
-export function joinList(text: readonly string[]): string {
-  const last = text.at(-1) ?? "";
-  return text.length < 2 ? last : `${text.slice(0, -1).join(", ")} and ${last}`;
+/** Items as a list in a sentence: "a", "a and b", "a, b and c". */
+export function joinList(items: readonly string[]): string {
+  const last = items.at(-1) ?? "";
+  return items.length < 2 ? last : `${items.slice(0, -1).join(", ")} and ${last}`;
 }
-
-// An upstream's uptime as people read it: for how long, and how much of the time that was watched.
 
 const dayMs = 86_400_000;
 const minuteMs = 60_000;
 
-/** "3 h", "down 14 s", "out 5 min". @param now epoch milliseconds by the balancer's clock */
+/**
+ * How long an upstream has been in its present state: "3 h", "down 14 s", "out 5 min".
+ * @param now epoch milliseconds by the balancer's clock
+ */
 export function uptimeSpan({ state, since }: UptimeSnapshot, now: number): string {
   if (state === "unknown") return nothing;
   const span = formatSpan(now - since);
   return state === "up" ? span : `${state} ${span}`;
 }
 
-/** "99.98% of 24 h"; empty before anything was counted. */
+/** The share of the observed time: "99.98% of 24 h"; empty before the first observation. */
 export function uptimeShare({ share, countedMs }: UptimeSnapshot): string {
   if (share === null) return "";
-  // Within a minute of a whole day, or it would say 23 hours forever.
+  // Close to a full day counts as one; otherwise it would show 23 hours forever.
   const span = countedMs > dayMs - 90 * minuteMs ? formatSpan(dayMs) : formatSpan(countedMs);
   return `${formatUptime(share)} of ${span}`;
 }
 
-/** Rounded down, so that a second of outage is still seen: 100%, 99.98%, 97.2%, 38%. */
+/** Rounded down, so that a second of outage is still visible: 100%, 99.98%, 97.2%, 38%. */
 export function formatUptime(share: number): string {
   if (share >= 1) return "100%";
   const digits = share >= 0.99 ? 2 : share >= 0.95 ? 1 : 0;
   return `${(Math.floor(share * 100 * 10 ** digits) / 10 ** digits).toFixed(digits)}%`;
 }
 
-// A fault that is played on an upstream, in words for page and terminal.
-
-/** Balancers of an earlier version say nothing of it. */
+/** The fault injected on an upstream; undefined if there is no fault, and for older balancers, which lack the key. */
 export function faultProgress(upstream: UpstreamSnapshot): FaultSnapshot | undefined {
   return upstream.rehearsal ?? undefined;
 }
 
-/** "+2 s, 30% connect_refused, failing probes" */
+/** Latency, share of errors and probes: "+2 s, 30% connect_refused, failing probes". */
 export function describeInjectedFault({ latencyMs, errorShare, error, probes }: FaultSnapshot): string {
-  const isWhole = latencyMs >= 1_000 && latencyMs % 1_000 === 0;
-  const delay = isWhole ? `${latencyMs / 1_000}\u00a0s` : formatMs(latencyMs);
+  const isWholeSeconds = latencyMs >= 1_000 && latencyMs % 1_000 === 0;
+  const delay = isWholeSeconds ? `${latencyMs / 1_000}${space}s` : formatMs(latencyMs);
   const parts = [
     ...(latencyMs > 0 ? [`+${delay}`] : []),
     ...(errorShare > 0 ? [`${formatShare(errorShare)} ${error}`] : []),
@@ -128,6 +126,7 @@ export function describeInjectedFault({ latencyMs, errorShare, error, probes }: 
   return parts.join(", ");
 }
 
+/** The time until an injected fault ends: "20 s left". */
 export function leftOf({ until }: FaultSnapshot, now: number): string {
   return `${formatSpan(until - now)} left`;
 }

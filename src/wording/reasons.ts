@@ -1,22 +1,22 @@
-/** Why the verdict is not better, a sentence for each upstream that does not serve as it should: the most urgent first. */
+/** The reasons behind the overall status: one sentence for each upstream that does not serve as it should, the most urgent first. */
 
 import type { Status } from "../pool/upstream.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { formatAgo, formatCount, formatRate, formatShare, formatSpan, joinList } from "./format.ts";
 
-/** "api-2 ejected", "14 s ago", "connect_refused": what, since when, and why. */
+/** What is wrong, since when, and why: "api-2 ejected", "14 s ago", "connect_refused". */
 export interface Reason {
   readonly text: string;
-  /** How old it is, or how much; apart, because it changes every second and must not be read aloud each time. */
+  /** Its age or its amount. Separate, because it changes every second and a screen reader must not read it out each time. */
   readonly age?: string;
   readonly why?: string;
 }
 
-/** More than this many are counted instead of told. */
+/** More upstreams than this are only counted. */
 const maxListed = 3;
 
 /**
- * @param first those that are told of before all others
+ * @param first upstreams that precede all others
  * @param now epoch milliseconds by the balancer's clock
  */
 export function reasonsFor(
@@ -27,9 +27,9 @@ export function reasonsFor(
   const byUrgency = (left: UpstreamSnapshot, right: UpstreamSnapshot) =>
     urgency.indexOf(left.status) - urgency.indexOf(right.status);
   const all = [...first, ...others.toSorted(byUrgency)];
-  const told = all.slice(0, maxListed).map((upstream) => reasonFor(upstream, now));
-  const more = all.length - told.length;
-  return more > 0 ? [...told, { text: `and ${more} more` }] : told;
+  const listed = all.slice(0, maxListed).map((upstream) => reasonFor(upstream, now));
+  const more = all.length - listed.length;
+  return more > 0 ? [...listed, { text: `and ${more} more` }] : listed;
 }
 
 const urgency: readonly Status[] = [
@@ -45,13 +45,13 @@ const urgency: readonly Status[] = [
 function reasonFor(upstream: UpstreamSnapshot, now: number): Reason {
   const { id, status, statusSince, outlier } = upstream;
   const why = statusReasonOf(upstream);
-  const told = why === "" ? {} : { why };
-  if (status === "passing") return { text: `${id} gets no new requests`, ...told };
+  const cause = why === "" ? {} : { why };
+  if (status === "passing") return { text: `${id} takes no new requests`, ...cause };
   if (status === "ejected" && outlier.since !== null) {
-    return { text: `${id} ejected`, age: formatAgo(now - outlier.since), ...told };
+    return { text: `${id} ejected`, age: formatAgo(now - outlier.since), ...cause };
   }
   const text = `${id} ${statusText[status] ?? status}`;
-  return { text, age: `for ${formatSpan(now - statusSince)}`, ...told };
+  return { text, age: `for ${formatSpan(now - statusSince)}`, ...cause };
 }
 
 const statusText: Readonly<Record<string, string | undefined>> = {
@@ -59,14 +59,14 @@ const statusText: Readonly<Record<string, string | undefined>> = {
   maintenance: "in maintenance",
 };
 
-/** Whether its requests speak against it gets none, or one on trial. */
+/** Whether outlier detection keeps requests away from it: all of them, or all but one trial request. */
 export function isEjected({ status }: Pick<UpstreamSnapshot, "status">): boolean {
   return status === "ejected" || status === "probation";
 }
 
 /**
- * Why an upstream is what it is, in the words of the log: what the probe saw, how the attempt failed that took it out,
- * who took it out. Empty where there is nothing to say.
+ * The cause of an upstream's status, in the words of the log: the probe's result, the failure that led to the ejection, or
+ * the operator. Empty if there is no cause to show.
  */
 export function statusReasonOf(upstream: UpstreamSnapshot): string {
   const { status, mode, modeSet, weight, inFlight, tunnels, maxInFlight, fit, lastProbe, outlier } = upstream;
@@ -77,50 +77,50 @@ export function statusReasonOf(upstream: UpstreamSnapshot): string {
   if (isEjected(upstream)) return outlier.cause ?? outlier.reason ?? "";
   if (status === "failing") return lastProbe?.detail ?? "";
   if (fit || status !== "passing") return "";
-  if (weight === 0) return "its weight is 0";
-  return inFlight - tunnels >= maxInFlight ? `all ${formatCount(maxInFlight)} places are taken` : "";
+  if (weight === 0) return "weight is 0";
+  return inFlight - tunnels >= maxInFlight ? `all ${formatCount(maxInFlight)} slots are in use` : "";
 }
 
-/** How many of its places are taken, and what is under way besides: "of 256", "of 256, and 12 tunnels". */
+/** The limit of requests in flight, and the tunnels, which do not count towards it: "of 256", "of 256, plus 12 tunnels". */
 export function capacityNote({ tunnels, maxInFlight }: UpstreamSnapshot): string {
   const tunnelled =
-    tunnels === 0 ? "" : `, and ${formatCount(tunnels)} ${tunnels === 1 ? "tunnel" : "tunnels"}`;
+    tunnels === 0 ? "" : `, plus ${formatCount(tunnels)} ${tunnels === 1 ? "tunnel" : "tunnels"}`;
   return `of ${formatCount(maxInFlight)}${tunnelled}`;
 }
 
-/** From here on an operator should look; from half on no retry can hide it. */
+/** From the first share on, an operator should act; from the second on, retries cannot hide the errors. */
 const [manyErrors, maxErrors] = [0.05, 0.5];
 
 export type ErrorWeight = "none" | "many" | "most";
 
-/** How much of a pool's traffic fails. A handful of requests says nothing. */
+/** How much of a pool's traffic fails. Below one request per second the share means little, so it is `none`. */
 export function errorWeightOf({ traffic }: PoolSnapshot): ErrorWeight {
   const { errorShare, requestsPerSecond } = traffic;
   if (requestsPerSecond < 1 || errorShare < manyErrors) return "none";
   return errorShare < maxErrors ? "many" : "most";
 }
 
-/** Whether most of a pool's errors are requests that nobody was asked for: no upstream is to blame for those. */
+/** Whether most of a pool's errors are refusals: requests that no upstream received. */
 function rejectsTraffic(pool: PoolSnapshot): boolean {
   return pool.turnedAwayPerSecond > errorsPerSecond(pool) / 2;
 }
 
-/** Each kind of error among those that it was counted with: all of the pool's requests, or attempts on its upstreams. */
+/** Refusals as a share of the pool's requests, and failures as a share of the attempts on its upstreams. */
 function errorSharesOf(pool: PoolSnapshot) {
-  // An older balancer counts attempts alone.
-  const { traffic, turnedAwayPerSecond: away = 0 } = pool;
-  const attempts = traffic.requestsPerSecond - away;
+  // Older balancers do not count refusals.
+  const { traffic, turnedAwayPerSecond: refused = 0 } = pool;
+  const attempts = traffic.requestsPerSecond - refused;
   return {
-    turnedAway: away > 0 ? away / traffic.requestsPerSecond : 0,
-    failing: attempts > 0 ? Math.max(0, errorsPerSecond(pool) - away) / attempts : 0,
+    refused: refused > 0 ? refused / traffic.requestsPerSecond : 0,
+    failing: attempts > 0 ? Math.max(0, errorsPerSecond(pool) - refused) / attempts : 0,
   };
 }
 
-/** "many attempts fail", "most requests are turned away": of the kind of error that there is more of. */
+/** The more frequent kind of error: "many attempts fail", "most requests are refused". */
 export function errorRateNote(pools: readonly PoolSnapshot[]): string {
-  const isAway = pools.every(rejectsTraffic);
-  const isMost = pools.some((pool) => errorSharesOf(pool)[isAway ? "turnedAway" : "failing"] >= maxErrors);
-  return `${isMost ? "most" : "many"} ${isAway ? "requests are turned away" : "attempts fail"}`;
+  const areRefusals = pools.every(rejectsTraffic);
+  const isMost = pools.some((pool) => errorSharesOf(pool)[areRefusals ? "refused" : "failing"] >= maxErrors);
+  return `${isMost ? "most" : "many"} ${areRefusals ? "requests are refused" : "attempts fail"}`;
 }
 
 function errorsPerSecond({ traffic }: Pick<UpstreamSnapshot, "traffic">): number {
@@ -128,28 +128,28 @@ function errorsPerSecond({ traffic }: Pick<UpstreamSnapshot, "traffic">): number
 }
 
 /**
- * The greater kind of error first; the other one where it is many, too. Attempts, because some of the requests were answered by
- * another upstream.
+ * The more frequent kind of error first; the other kind only if it is frequent as well. Failures are counted as attempts,
+ * because another upstream may have served the request.
  */
 export function errorReasons(pool: PoolSnapshot): readonly Reason[] {
   const { name, turnedAwayPerSecond } = pool;
-  const { turnedAway, failing } = errorSharesOf(pool);
+  const { refused, failing } = errorSharesOf(pool);
   const culprits = culpritsIn(pool);
   const where = culprits.length > 0 ? `, nearly all on ${joinList(culprits)}` : "";
-  const away = {
-    text: `requests turned away in pool ${name}:`,
+  const refusals = {
+    text: `requests refused in pool ${name}:`,
     age: `${formatRate(turnedAwayPerSecond)}/s`,
   };
   const failed = { text: `attempts failing in pool ${name}${where}:`, age: formatShare(failing) };
-  if (rejectsTraffic(pool)) return failing >= manyErrors ? [away, failed] : [away];
-  return turnedAway >= manyErrors ? [failed, away] : [failed];
+  if (rejectsTraffic(pool)) return failing >= manyErrors ? [refusals, failed] : [refusals];
+  return refused >= manyErrors ? [failed, refusals] : [failed];
 }
 
-/** From this share of all errors on, those that have them are where to look. */
+/** The share of a pool's errors from which on the upstreams that cause them are named. */
 const nearlyAll = 0.9;
 const maxCulprits = 2;
 
-/** The few upstreams that nearly all of a pool's errors come from; none where it is no matter of a few. */
+/** The upstreams that cause nearly all of a pool's errors; empty if the errors are spread over more than a few. */
 function culpritsIn({ upstreams }: PoolSnapshot): readonly string[] {
   const worstFirst = upstreams.toSorted((one, other) => errorsPerSecond(other) - errorsPerSecond(one));
   const few = worstFirst.slice(0, Math.min(maxCulprits, upstreams.length - 1));
@@ -162,7 +162,7 @@ function sumOfErrors(upstreams: readonly UpstreamSnapshot[]): number {
   return upstreams.reduce((sum, upstream) => sum + errorsPerSecond(upstream), 0);
 }
 
-/** In one line, where nothing is read aloud. */
+/** A reason as one line, for output without a screen reader. */
 export function reasonSentence({ text, age, why }: Reason): string {
   return `${text}${age === undefined ? "" : ` ${age}`}${why === undefined ? "" : `: ${why}`}`;
 }

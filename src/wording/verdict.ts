@@ -1,11 +1,11 @@
-/** The state of everything in one sentence: what an operator should know before reading a single number. */
+/** The overall status in one sentence with its reasons, and the state of the dashboard from which it is derived. */
 
 import type { SeriesHistory } from "../history/history.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { formatAgo, formatTime, joinList } from "./format.ts";
 import { errorRateNote, errorReasons, errorWeightOf, isEjected, type Reason, reasonsFor } from "./reasons.ts";
 
-/** `good`: nothing to do. `warn`: it serves, with less than it could. `bad`: clients notice. */
+/** `good`: nothing to do. `warn`: it serves at reduced capacity. `bad`: clients are affected. */
 export type Tone = "good" | "warn" | "bad";
 
 export interface OverallStatus {
@@ -14,10 +14,10 @@ export interface OverallStatus {
   readonly reasons: readonly Reason[];
 }
 
-/** How much an error share should draw the eye. */
+/** How strongly an error share is highlighted. */
 export type StatusConcern = "none" | "slight" | "grave";
 
-/** @param errorShare 0–1; one request in a hundred is what clients begin to notice */
+/** @param errorShare 0–1; from 0.01 on, clients are affected noticeably */
 export function concernOf(errorShare: number): StatusConcern {
   if (errorShare <= 0) return "none";
   return errorShare < 0.01 ? "slight" : "grave";
@@ -27,52 +27,52 @@ export function overallStatus(state: DashboardState): OverallStatus {
   const { snapshot, outage, adminUrl, at, readAt } = state;
   if (outage) {
     const known = snapshot
-      ? { text: "below is the last known picture,", age: formatAgo(at - readAt) }
-      : { text: "this page keeps trying" };
+      ? { text: "showing data read", age: formatAgo(at - readAt) }
+      : { text: "retrying" };
     const since = {
       text: `${outage.message} at ${urlOrigin(adminUrl)} since ${formatTime(outage.since)},`,
       age: formatAgo(at - outage.since),
     };
     return { tone: "bad", headline: outageText[outage.reason], reasons: [since, known] };
   }
-  if (!snapshot) return { tone: "warn", headline: "Nothing is known yet", reasons: [] };
+  if (!snapshot) return { tone: "warn", headline: "Waiting for the first snapshot", reasons: [] };
   const service = withCertificates(serviceOf(snapshot, balancerNow(state)), snapshot);
   return withFrontDoor(service, state);
 }
 
 const outageText = {
-  unreachable: "The balancer cannot be reached",
-  unauthorized: "The balancer does not let this dashboard in",
-  refused: "The balancer does not say how it is",
-  missing: "The balancer is not understood",
-  not_understood: "The balancer is not understood",
+  unreachable: "The admin API is unreachable",
+  unauthorized: "The admin API rejected this dashboard's token",
+  refused: "The admin API returned an error",
+  missing: "Unexpected response from the admin API",
+  not_understood: "Unexpected response from the admin API",
 } as const;
 
-/** A URL without what may be secret in it: name, password, query. */
+/** A URL without the parts that may be secret: user name, password, query. */
 export function urlOrigin(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : url;
 }
 
 function withFrontDoor(verdict: OverallStatus, { frontDoor }: DashboardState): OverallStatus {
   if (frontDoor.reachable || verdict.tone === "bad") return verdict;
-  const gate = { text: `${urlOrigin(frontDoor.url)}: ${frontDoor.detail}` };
-  const says = frontDoor.status === null ? "is unreachable" : "answers with an error";
+  const detail = { text: `${urlOrigin(frontDoor.url)}: ${frontDoor.detail}` };
+  const problem = frontDoor.status === null ? "is unreachable" : "returns an error";
   return {
     tone: "bad",
-    headline: `${verdict.headline}, but the front door ${says}`,
-    reasons: [gate, ...verdict.reasons],
+    headline: `${verdict.headline}, but the public listener ${problem}`,
+    reasons: [detail, ...verdict.reasons],
   };
 }
 
-/** Whoever asks at the front door for us asks for no certificate: its answer says nothing of one that clients refuse. */
+/** The check of the public listener does not verify certificates, so it succeeds with one that clients reject. */
 function withCertificates(verdict: OverallStatus, { certificates = [] }: Snapshot): OverallStatus {
   const refused = certificates.find(({ status }) => status === "expired" || status === "early");
   if (!refused || verdict.tone === "bad") return verdict;
-  const says = refused.status === "expired" ? "has expired" : "is not valid yet";
+  const problem = refused.status === "expired" ? "has expired" : "is not valid yet";
   return {
     ...verdict,
     tone: "bad",
-    headline: `${verdict.headline}, but the certificate that clients see ${says}`,
+    headline: `${verdict.headline}, but the server certificate ${problem}`,
   };
 }
 
@@ -86,14 +86,14 @@ function serviceOf({ pools, phase }: Snapshot, now: number): OverallStatus {
   const out = expected.filter((upstream) => !upstream.fit && !inPanic.has(upstream));
   const erring = pools.filter((pool) => errorWeightOf(pool) !== "none");
   const reasons = [...erring.flatMap(errorReasons), ...reasonsFor([...inPanic], out, now)];
-  if (standby.length > 0) reasons.push({ text: `${countOf(standby.length, "backup")} standing by` });
+  if (standby.length > 0) reasons.push({ text: `${countOf(standby.length, "backup")} on standby` });
 
-  const passing = phaseText[phase];
-  if (passing !== undefined) return { tone: "bad", headline: passing, reasons };
+  const lifecycle = phaseText[phase];
+  if (lifecycle !== undefined) return { tone: "bad", headline: lifecycle, reasons };
   const empty = pools.filter((pool) => !pool.upstreams.some((upstream) => upstream.fit));
   if (empty.length > 0) return { tone: "bad", headline: emptyText(pools, empty), reasons };
   if (panicking.length > 0) {
-    const headline = `PANIC in ${named(panicking)}: only ejected upstreams are left to serve`;
+    const headline = `Panic mode in ${named(panicking)}: all upstreams are ejected, traffic goes to all of them`;
     return { tone: "bad", headline, reasons };
   }
   const served = servingText(serving, expected.length);
@@ -118,7 +118,9 @@ function servingText(serving: number, total: number): string {
 }
 
 function emptyText(pools: Snapshot["pools"], empty: Snapshot["pools"]): string {
-  return empty.length === pools.length ? "No upstream serves" : `Nothing serves in ${named(empty)}`;
+  return empty.length === pools.length
+    ? "No upstream is available"
+    : `No upstream is available in ${named(empty)}`;
 }
 
 /** "pool api", "pools api and shop" */
@@ -126,7 +128,7 @@ function named(pools: Snapshot["pools"]): string {
   return `${pools.length === 1 ? "pool" : "pools"} ${joinList(pools.map(({ name }) => name))}`;
 }
 
-/** A backup that is well and waits for the primaries to fail is where it should be. */
+/** A healthy backup that waits for the primaries to fail is no problem. */
 export function isStandbyBackup(upstream: UpstreamSnapshot): boolean {
   return upstream.backup && !upstream.fit && upstream.status === "passing";
 }
@@ -135,14 +137,12 @@ function countOf(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-// What the dashboard knows at one moment: the front door, the last snapshot, and whether that is still true.
-
-/** What a GET of the address that clients use gave. */
+/** The result of a GET to the address that clients use. */
 export interface FrontDoor {
   readonly url: string;
-  /** Whether it answered with a status below 500. */
+  /** Whether the response had a status below 500. */
   readonly reachable: boolean;
-  /** Null if there was no answer. */
+  /** Null without a response. */
   readonly status: number | null;
   /** For people: "status 200", "connection refused". */
   readonly detail: string;
@@ -156,36 +156,36 @@ export interface AdminApiError {
   readonly reason: "unreachable" | "unauthorized" | "refused" | "missing" | "not_understood";
   /** For people, without a full stop. */
   readonly message: string;
-  /** A sentence each, where several things are wrong. */
+  /** One sentence for each problem, if there are several. */
   readonly problems?: readonly string[];
 }
 
-/** As a sentence of its own: what the admin API says is one already, that it says nothing is not. */
+/** A complete sentence. Messages of the admin API are sentences already; a connection error needs an introduction. */
 export function adminApiErrorSentence({ reason, message }: AdminApiError): string {
-  return reason === "unreachable" ? `The balancer cannot be asked: ${message}.` : `${message}.`;
+  return reason === "unreachable" ? `Cannot reach the admin API: ${message}.` : `${message}.`;
 }
 
-/** The admin API has not answered since. */
+/** A period in which the admin API could not be read. */
 export interface Outage extends AdminApiError {
   /** Epoch milliseconds of the first read that failed. */
   readonly since: number;
 }
 
 export interface DashboardState {
-  /** Epoch milliseconds at which it was drawn. */
+  /** Epoch milliseconds at which this state was built. */
   readonly at: number;
   readonly adminUrl: string;
   readonly frontDoor: FrontDoor;
-  /** The last one that could be read; undefined if none ever was. */
+  /** The last snapshot that was read; undefined before the first one. */
   readonly snapshot: Snapshot | undefined;
-  /** Epoch milliseconds at which the snapshot was read; 0 if none ever was. */
+  /** Epoch milliseconds at which the snapshot was read; 0 before the first one. */
   readonly readAt: number;
   readonly outage: Outage | undefined;
-  /** The last minute of every pool, second by second; empty if it could not be read. */
+  /** The last minute of every pool, one point per second; empty if it could not be read. */
   readonly trends: readonly SeriesHistory[];
 }
 
-/** What reading the snapshot gave. */
+/** The result of reading the snapshot. */
 export type ReadResult = { readonly snapshot: Snapshot } | { readonly error: AdminApiError };
 
 export interface PollResult {
@@ -218,7 +218,7 @@ export function nextDashboardState(
   };
 }
 
-/** Now by the balancer's own clock, so that two machines' clocks need not agree. Epoch milliseconds. */
+/** Now by the balancer's clock, in epoch milliseconds: the clocks of the two machines may differ. */
 export function balancerNow({ at, snapshot, readAt }: DashboardState): number {
   return snapshot ? snapshot.at + (at - readAt) : at;
 }

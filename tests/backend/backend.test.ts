@@ -5,12 +5,12 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { closeOf, exchange, openSocket } from "../runtime/clients.ts";
 import { until } from "../support/wait.ts";
-import { handTimers, type Scene, withBackend } from "./fixture.ts";
+import { type Fixture, manualTimers, withBackend } from "./fixture.ts";
 
-const plain = (play: (scene: Scene) => Promise<void>) => () => withBackend({}, {}, play);
+const plain = (run: (fixture: Fixture) => Promise<void>) => () => withBackend({}, {}, run);
 
-describe("a backend tells back", () => {
-  test("who it is and what came in, at any path", () =>
+describe("a backend returns", () => {
+  test("its name and the received request, at any path", () =>
     withBackend({}, { wallClock: () => 0 }, async ({ ask, backend }) => {
       const response = await ask("/any/path%2F?x=1", { headers: { "X-Seen": "yes" } });
       expect(response.status).toBe(200);
@@ -27,7 +27,7 @@ describe("a backend tells back", () => {
     }));
 
   test(
-    "every method, and how many bytes a body had",
+    "every method, and the size of a body",
     plain(async ({ askJson }) => {
       for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]) {
         const body = new Uint8Array(100_000);
@@ -35,19 +35,19 @@ describe("a backend tells back", () => {
         const request = { method, ...(method === "OPTIONS" ? {} : { bytes: 100_000 }) };
         expect(await askJson("/upload", init)).toMatchObject({ request });
       }
-      const fields = { "content-type": "application/json" };
-      const broken = await askJson("/", { method: "POST", headers: fields, body: "{no json" });
+      const headers = { "content-type": "application/json" };
+      const broken = await askJson("/", { method: "POST", headers, body: "{no json" });
       expect(broken).toMatchObject({ request: { bytes: 8 } });
     }),
   );
 
   test(
-    "uploads above Bun's usual limit of 128 MB, without keeping them",
+    "the size of uploads above Bun's default limit of 128 MB, without storing them",
     plain(async ({ askJson }) => {
-      const piece = new Uint8Array(1024 * 1024);
-      let left = 150;
+      const chunk = new Uint8Array(1024 * 1024);
+      let remaining = 150;
       const body = new ReadableStream<Uint8Array>({
-        pull: (controller) => (left-- > 0 ? controller.enqueue(piece) : controller.close()),
+        pull: (controller) => (remaining-- > 0 ? controller.enqueue(chunk) : controller.close()),
       });
       const response = await askJson("/", { method: "POST", body });
       expect(response).toMatchObject({ request: { bytes: 150 * 1024 * 1024 } });
@@ -55,7 +55,7 @@ describe("a backend tells back", () => {
   );
 
   test(
-    "nothing but a head to HEAD",
+    "only headers to HEAD",
     plain(async ({ ask }) => {
       for (const path of ["/", "/?bytes=100000", "/healthz", "/readyz", "/metrics", "/sse"]) {
         const response = await ask(path, { method: "HEAD" });
@@ -76,9 +76,9 @@ describe("a backend tells back", () => {
   );
 });
 
-describe("a backend's knobs", () => {
-  test("ms takes the place of the latency", () => {
-    const timers = handTimers();
+describe("echo options", () => {
+  test("ms replaces the latency", () => {
+    const timers = manualTimers();
     return withBackend(
       { latencyMs: { min: 100, max: 300 } },
       { ...timers, random: () => 0.5 },
@@ -99,7 +99,7 @@ describe("a backend's knobs", () => {
   });
 
   test(
-    "status is answered, also where it has no body",
+    "status is sent, also one without a body",
     plain(async ({ ask }) => {
       for (const status of [200, 204, 205, 301, 304, 404, 418, 503, 599]) {
         expect((await ask(`/?status=${status}`)).status).toBe(status);
@@ -108,7 +108,7 @@ describe("a backend's knobs", () => {
   );
 
   test(
-    "bytes come out exactly",
+    "bytes is the exact size of the body",
     plain(async ({ ask }) => {
       for (const bytes of [0, 1, 65_535, 65_536, 65_537, 1_000_000, 50_000_000]) {
         const response = await ask(`/?bytes=${bytes}&status=203`);
@@ -118,19 +118,19 @@ describe("a backend's knobs", () => {
   );
 
   test(
-    "answer 400 with a sentence for each bad value",
+    "with invalid values get 400 with a sentence for each",
     plain(async ({ ask }) => {
       const response = await ask("/?ms=soon&bytes=9999999999");
       expect(response.status).toBe(400);
       expect(await response.json()).toEqual({
         error:
-          'Cannot use ms: it must be a whole number from 0 to 60000, received "soon"; ' +
-          'Cannot use bytes: it must be a whole number from 0 to 1073741824, received "9999999999"',
+          'Cannot use ms: must be an integer from 0 to 60000 (received "soon"); ' +
+          'Cannot use bytes: must be an integer from 0 to 1073741824 (received "9999999999")',
       });
     }),
   );
 
-  test("the fail rate answers 500 in that share, and gives way to status", () =>
+  test("status overrides the fail rate, which returns 500 in that share", () =>
     withBackend({ failRate: 0.3 }, { random: seededRandom(7) }, async ({ ask, askJson }) => {
       const responses = await Promise.all(Array.from({ length: 400 }, () => ask("/")));
       const failed = responses.filter(({ status }) => status === 500).length;
@@ -141,7 +141,7 @@ describe("a backend's knobs", () => {
     }));
 });
 
-describe("a backend's own paths", () => {
+describe("the other paths of a backend", () => {
   test(
     "health and readiness",
     plain(async ({ askJson }) => {
@@ -151,7 +151,7 @@ describe("a backend's own paths", () => {
   );
 
   test(
-    "readiness follows the operator, with and without the slash at the end",
+    "readiness is set by the operator, with and without the trailing slash",
     plain(async ({ ask, askJson }) => {
       for (const path of ["/admin/ready/", "/admin/ready"]) {
         expect(await askJson(path, { method: "POST", body: '{"ready": false}' })).toEqual({ ready: false });
@@ -165,29 +165,30 @@ describe("a backend's own paths", () => {
   );
 
   test(
-    "a bad body changes nothing and is answered with 400 and a sentence",
+    "an invalid body changes nothing and gets 400 with a sentence",
     plain(async ({ ask }) => {
-      const must = 'Cannot change readiness: the body must be {"ready": true} or {"ready": false}, received ';
+      const problem = 'Cannot change readiness: the body must be {"ready": true} or {"ready": false}';
       const cases: ReadonlyArray<[body: string | undefined, received: string]> = [
         [undefined, '""'],
         ["{no", '"{no"'],
         ["null", '"null"'],
         ['{"ready": "no"}', '"{\\"ready\\": \\"no\\"}"'],
-        ["x".repeat(2_000), "no body of at most 1024 bytes"],
+        ["x".repeat(2_000), "an incomplete body or more than 1024 bytes"],
       ];
       for (const [body, received] of cases) {
         const response = await ask("/admin/ready/", {
           method: "POST",
           ...(body === undefined ? {} : { body }),
         });
-        expect([response.status, await response.json()]).toEqual([400, { error: must + received }]);
+        const error = `${problem} (received ${received})`;
+        expect([response.status, await response.json()]).toEqual([400, { error }]);
       }
       expect((await ask("/readyz")).status).toBe(200);
     }),
   );
 
   test(
-    "a wrong method is answered with 405 and what is allowed",
+    "a wrong method gets 405 with the allowed methods",
     plain(async ({ ask }) => {
       const cases = [
         ["/healthz", "POST", "GET, HEAD"],
@@ -201,13 +202,13 @@ describe("a backend's own paths", () => {
         const response = await ask(path, { method });
         expect([path, response.status, response.headers.get("allow")]).toEqual([path, 405, allowed]);
         expect(await response.json()).toEqual({
-          error: `Cannot answer ${path}: the method must be ${allowed}, received ${method}`,
+          error: `Cannot serve ${path}: the method must be ${allowed} (received ${method})`,
         });
       }
     }),
   );
 
-  test("metrics count what is neither health, readiness, metrics nor admin", () => {
+  test("metrics count all requests except health, readiness, metrics and admin", () => {
     let now = 0;
     const schedule = (delayMs: number, task: () => void) => {
       now += delayMs;
@@ -228,7 +229,7 @@ describe("a backend's own paths", () => {
   });
 
   test(
-    "metrics are text for whoever asks for text and not for JSON",
+    "metrics are text if text is accepted and JSON is not",
     plain(async ({ ask }) => {
       const cases = [
         ["*/*", "application/json"],
@@ -247,7 +248,7 @@ describe("a backend's own paths", () => {
   );
 });
 
-test("a fault of a backend's own is a 500 that says nothing of it, and is reported", () => {
+test("an exception in a backend gets a 500 that does not reveal it, and is reported", () => {
   const bugs: unknown[] = [];
   const wallClock = (): number => {
     throw new Error("secret");
@@ -256,15 +257,15 @@ test("a fault of a backend's own is a 500 that says nothing of it, and is report
     const response = await ask("/");
     expect([response.status, await response.json()]).toEqual([
       500,
-      { error: "Cannot answer: a fault of this server" },
+      { error: "Cannot respond: internal error" },
     ]);
     expect(bugs.map(String)).toEqual(["Error: secret"]);
   });
 });
 
-describe("a backend's open ends", () => {
-  test("events come at once, then each second, until the client leaves", () => {
-    const timers = handTimers();
+describe("endless responses of a backend", () => {
+  test("events are sent at once, then each second, until the client disconnects", () => {
+    const timers = manualTimers();
     return withBackend({}, { ...timers, wallClock: () => 0 }, async ({ ask, backend }) => {
       const leave = new AbortController();
       const response = await ask("/sse", { signal: leave.signal });
@@ -285,7 +286,7 @@ describe("a backend's open ends", () => {
   });
 
   test(
-    "WebSocket messages come back",
+    "WebSocket messages are echoed",
     plain(async ({ url, ask }) => {
       const socket = await openSocket(`${url}/ws`, ["chat"]);
       expect(socket.protocol).toBe("chat");
@@ -297,16 +298,16 @@ describe("a backend's open ends", () => {
   );
 });
 
-describe("a backend's end", () => {
-  test("a taken port is told with the system's code", () =>
+describe("start and stop of a backend", () => {
+  test("a port in use is reported with the system's code", () =>
     withBackend({}, {}, async ({ backend }) => {
       const again = { name: "again", port: backend.port, latencyMs: { min: 0, max: 0 }, failRate: 0 };
       const started = startBackend({ ...again, hostname: "127.0.0.1" }, runtime);
       await expect(started).rejects.toMatchObject({ code: "EADDRINUSE" });
     }));
 
-  test("stop: not ready first, then two seconds, then the open requests and nothing new", () => {
-    const timers = handTimers();
+  test("stop: not ready for two seconds, then no new requests until the open ones are finished", () => {
+    const timers = manualTimers();
     return withBackend({}, timers, async ({ backend, url, ask, askJson }) => {
       const slow = ask("/?ms=500");
       const events = await ask("/sse");
@@ -335,8 +336,8 @@ describe("a backend's end", () => {
     });
   });
 
-  test("stop: what is still open after the limit is cut", () => {
-    const timers = handTimers();
+  test("stop: requests that are still open after the limit are aborted", () => {
+    const timers = manualTimers();
     return withBackend({}, timers, async ({ backend, ask }) => {
       const slow = ask("/?ms=60000", { method: "POST" });
       slow.catch(() => {});
@@ -351,7 +352,7 @@ describe("a backend's end", () => {
   });
 
   test("close while it stops: the stop resolves too", () => {
-    const timers = handTimers();
+    const timers = manualTimers();
     return withBackend({}, timers, async ({ backend }) => {
       const stopped = backend.stop();
       backend.close();

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Counters } from "../../src/backend/counters.ts";
 
-test("counters tell uptime in seconds and the average answer in milliseconds", () => {
+test("counters have uptime in seconds and the average response time in milliseconds", () => {
   let now = 5_000;
   const counters = new Counters(() => now);
   expect(counters.read()).toEqual({ uptime: 0, requests: 0, errors: 0, avg_response_time: 0 });
@@ -12,7 +12,7 @@ test("counters tell uptime in seconds and the average answer in milliseconds", (
   expect(counters.read()).toEqual({ uptime: 1.5, requests: 3, errors: 1, avg_response_time: 67 });
 });
 
-test("counters speak Prometheus text with base units", () => {
+test("counters are rendered as Prometheus text with base units", () => {
   const counters = new Counters(() => 0);
   counters.record(100, 200);
   counters.record(25, 503);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type EchoOptions, readEchoOptions } from "../../src/backend/echo.ts";
 
-const good: ReadonlyArray<[query: string, knobs: EchoOptions]> = [
+const good: ReadonlyArray<[query: string, options: EchoOptions]> = [
   ["", {}],
   ["other=1", {}],
   ["ms=0", { ms: 0 }],
@@ -12,35 +12,33 @@ const good: ReadonlyArray<[query: string, knobs: EchoOptions]> = [
 ];
 
 const bad: ReadonlyArray<[query: string, problems: readonly string[]]> = [
-  ["ms=60001", ['Cannot use ms: it must be a whole number from 0 to 60000, received "60001"']],
-  ["ms=-1", ['Cannot use ms: it must be a whole number from 0 to 60000, received "-1"']],
-  ["ms=", ['Cannot use ms: it must be a whole number from 0 to 60000, received ""']],
-  ["ms=1e3", ['Cannot use ms: it must be a whole number from 0 to 60000, received "1e3"']],
-  ["status=101", ['Cannot use status: it must be a whole number from 200 to 599, received "101"']],
-  ["status=600", ['Cannot use status: it must be a whole number from 200 to 599, received "600"']],
-  [
-    "bytes=1073741825",
-    ['Cannot use bytes: it must be a whole number from 0 to 1073741824, received "1073741825"'],
-  ],
-  ["bytes=%22%0a", ['Cannot use bytes: it must be a whole number from 0 to 1073741824, received "\\"\\n"']],
+  ["ms=60001", ['Cannot use ms: must be an integer from 0 to 60000 (received "60001")']],
+  ["ms=-1", ['Cannot use ms: must be an integer from 0 to 60000 (received "-1")']],
+  ["ms=", ['Cannot use ms: must be an integer from 0 to 60000 (received "")']],
+  ["ms=1e3", ['Cannot use ms: must be an integer from 0 to 60000 (received "1e3")']],
+  ["status=101", ['Cannot use status: must be an integer from 200 to 599 (received "101")']],
+  ["status=600", ['Cannot use status: must be an integer from 200 to 599 (received "600")']],
+  ["bytes=1073741825", ['Cannot use bytes: must be an integer from 0 to 1073741824 (received "1073741825")']],
+  ["bytes=%22%0a", ['Cannot use bytes: must be an integer from 0 to 1073741824 (received "\\"\\n")']],
   [
     "ms=soon&status=fine",
     [
-      'Cannot use ms: it must be a whole number from 0 to 60000, received "soon"',
-      'Cannot use status: it must be a whole number from 200 to 599, received "fine"',
+      'Cannot use ms: must be an integer from 0 to 60000 (received "soon")',
+      'Cannot use status: must be an integer from 200 to 599 (received "fine")',
     ],
   ],
 ];
 
-describe("the knobs", () => {
+describe("echo options", () => {
   for (const [query, options] of good) {
-    test(`read ?${query}`, () => expect(readEchoOptions(new URLSearchParams(query))).toEqual(options));
+    test(`are read from ?${query}`, () =>
+      expect(readEchoOptions(new URLSearchParams(query))).toEqual(options));
   }
   for (const [query, problems] of bad) {
-    test(`tell what is wrong with ?${query}`, () =>
+    test(`have problems in ?${query}`, () =>
       expect(readEchoOptions(new URLSearchParams(query))).toEqual({ problems }));
   }
-  test("show no more than sixty characters of what was received", () => {
+  test("quote at most sixty characters of the received text", () => {
     const read = readEchoOptions(new URLSearchParams(`ms=${"9".repeat(1_000)}`));
     expect("problems" in read && read.problems[0]?.length).toBeLessThan(140);
   });

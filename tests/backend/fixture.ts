@@ -1,4 +1,4 @@
-/** A demo backend on a free port, with latency, dice and timers in the test's hand. */
+/** A demo backend on a free port, with latency, randomness and timers controlled by the test. */
 
 import {
   type Backend,
@@ -10,7 +10,7 @@ import type { Schedule } from "../../src/lib/clock.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { ask } from "../runtime/clients.ts";
 
-export interface Scene {
+export interface Fixture {
   readonly backend: Backend;
   readonly url: string;
   ask(path: string, init?: RequestInit): Promise<Response>;
@@ -25,32 +25,33 @@ const quick: BackendOptions = {
   failRate: 0,
 };
 
-/** Runs `play` with a backend of no latency and no failures, but for what `setting` says; then closes it. */
+/** Calls `run` with a backend that has no latency and no failures unless `options` sets them; then closes it. */
 export async function withBackend(
   options: Partial<BackendOptions>,
   tools: Partial<BackendTools>,
-  play: (scene: Scene) => Promise<void>,
+  run: (fixture: Fixture) => Promise<void>,
 ): Promise<void> {
   const backend = await startBackend({ ...quick, ...options }, runtime, tools);
   const url = `http://127.0.0.1:${backend.port}`;
-  const input = (path: string, init?: RequestInit) => ask(url + path, init);
+  const fetchPath = (path: string, init?: RequestInit) => ask(url + path, init);
+  const fetchJson = async (path: string, init?: RequestInit) => (await fetchPath(path, init)).json();
   try {
-    await play({ backend, url, ask: input, askJson: async (path, init) => (await input(path, init)).json() });
+    await run({ backend, url, ask: fetchPath, askJson: fetchJson });
   } finally {
     backend.close();
   }
 }
 
-/** Timers that run when the test says so. */
-export interface HandTimers {
+/** Timers that a test fires. */
+export interface ManualTimers {
   readonly schedule: Schedule;
-  /** Delays of those that wait, in milliseconds, oldest first. */
+  /** Delays of the pending timers, in milliseconds, oldest first. */
   waiting(): number[];
-  /** Runs the oldest one with this delay. Throws if none waits. */
+  /** Fires the oldest timer with this delay. Throws if no timer has it. */
   fire(delayMs: number): void;
 }
 
-export function handTimers(): HandTimers {
+export function manualTimers(): ManualTimers {
   const timers: Array<{ delayMs: number; task: () => void }> = [];
   return {
     schedule(delayMs, task) {

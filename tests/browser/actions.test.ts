@@ -16,14 +16,14 @@ let browser: Browser;
 
 interface Scene extends Visit {
   readonly room: BalancerFixture;
-  /** Requests that wait for their answer; they get it when released. */
+  /** Requests that wait for their response until they are released. */
   hold(count: number): Promise<void>;
   release(): Promise<void>;
 }
 
 const names = ["api-1", "api-2", "api-3"];
 
-/** A real balancer with three upstreams that answer at once, but for /held; and a dashboard on it. */
+/** A real balancer with three upstreams that respond at once except on /held, and its dashboard. */
 async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   const room = new BalancerFixture();
   const held: (() => void)[] = [];
@@ -68,13 +68,13 @@ const confirm = (page: Page) => dialog(page).locator("button.main").click();
 const done = (page: Page) => page.locator("#done");
 const reason = (page: Page) => page.locator(".action").getByRole("textbox", { name: "Reason" });
 
-describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
+describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => {
   beforeAll(async () => {
     browser = await launchChromium(executable ?? "");
   });
   afterAll(() => browser?.close());
 
-  test("drains with a countdown, says what finishes, and is undone", async () => {
+  test("drains with a countdown, shows what finishes, and is undone", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
     await stage.hold(3);
@@ -82,20 +82,20 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await row(page, "api-2").getByText("1", { exact: true }).first().waitFor();
     await click(page, "Drain api-2");
     for (const words of [
-      "api-2 gets nothing new; the request under way finishes.",
-      "What is left after 30\u00a0s goes on until you cut it.",
+      "api-2 takes no new requests; 1 in-flight request will finish.",
+      "Requests left after 30\u00a0s continue until you abort them.",
       "Then api-1 and api-3 take 50% each.",
     ]) {
       await dialog(page).getByText(words).waitFor();
     }
     await dialog(page).getByLabel("Drain deadline").selectOption("10 seconds");
-    await dialog(page).getByText("What is left after 10\u00a0s").waitFor();
+    await dialog(page).getByText("Requests left after 10\u00a0s").waitFor();
     await reason(page).fill("kernel update");
     await confirm(page);
     await done(page).getByText("api-2 is draining").waitFor();
     await dialog(page).waitFor({ state: "hidden" });
     const note = row(page, "api-2").locator(".c-status .sub").first();
-    const left = async () => Number(/^1 to finish, (\d+)\s/.exec((await note.textContent()) ?? "")?.[1]);
+    const left = async () => Number(/^1 in flight, (\d+)\s/.exec((await note.textContent()) ?? "")?.[1]);
     const first = await left();
     expect(first).toBeLessThanOrEqual(10);
     await until(async () => (await left()) < first, "the countdown");
@@ -107,7 +107,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("cuts what is left when the time is up, from the page of the upstream", async () => {
+  test("aborts remaining requests after the deadline, from the upstream's page", async () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     await stage.hold(3);
@@ -115,14 +115,14 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await page.goto(`${url}/upstreams/api-3`);
     await live(page);
     const drain = page.getByRole("region", { name: "Drain" });
-    await drain.getByText("late").waitFor();
+    await drain.getByText("overdue").waitFor();
     expect(await breaches(page)).toEqual([]);
     await drain.getByRole("button", { name: "Abort remaining requests" }).click();
-    await dialog(page).getByText("The request still under way on api-3 is cut").waitFor();
+    await dialog(page).getByText("1 in-flight request on api-3 will be aborted").waitFor();
     await reason(page).fill("it hangs");
     await confirm(page);
     await done(page).getByText("Remaining requests on api-3 aborted").waitFor();
-    await drain.getByText("Empty").waitFor();
+    await drain.getByText("Drained").waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -137,7 +137,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await until(async () => (await seen.textContent()) !== before, "an update");
     expect(await weight.inputValue()).toBe("6");
     await weight.press("Enter");
-    await dialog(page).getByText("The weight of api-1 goes from 1 to 6.").waitFor();
+    await dialog(page).getByText("The weight of api-1 changes from 1 to 6.").waitFor();
     await dialog(page).getByLabel("Weight").fill("2");
     await dialog(page).getByText("Then api-1 takes 50%, api-2 takes 25% and api-3 takes 25%.").waitFor();
     await confirm(page);
@@ -150,7 +150,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("adds an upstream, says what is wrong with one at the form, and removes it again", async () => {
+  test("adds an upstream, shows the error of an invalid one at the form, and removes it again", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
     const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
@@ -166,19 +166,19 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await done(page).getByText("api-4 added to main").waitFor();
     await row(page, "api-4").getByText("Passing").waitFor();
     await click(page, "Remove api-4");
-    await dialog(page).getByText("to have it back, add it again").waitFor();
+    await dialog(page).getByText("to restore it, add it again").waitFor();
     await reason(page).fill("only a trial");
     await confirm(page);
     await done(page).getByText("api-4 is being removed").waitFor();
     await row(page, "api-4").waitFor({ state: "detached" });
     const why = (await room.events("upstream=api-4")).map(({ detail }) => detail);
     expect(why).toContain("only a trial");
-    // The browser itself tells of the refusal.
+    // The browser itself logs the refusal.
     expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
     await newcomer.close();
   });
 
-  test("acts on several at once, and asks twice before a pool is left with nobody", async () => {
+  test("acts on several at once, and requires a confirmation before a pool has no available upstream", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
     await live(page);
@@ -189,13 +189,13 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await bar.getByRole("button", { name: "Select all shown" }).click();
     await bar.getByText("3 selected").waitFor();
     await bar.getByRole("button", { name: "Maintenance" }).click();
-    await dialog(page).getByText("Nothing serves in pool main then: clients get 503.").waitFor();
+    await dialog(page).getByText("Pool main will have no available upstream: clients get 503.").waitFor();
     expect(await breaches(page)).toEqual([]);
     await dialog(page).getByRole("link", { name: "Cancel" }).click();
     await dialog(page).waitFor({ state: "hidden" });
     await page.getByLabel("Select api-1").uncheck();
     await bar.getByRole("button", { name: "Maintenance" }).click();
-    await dialog(page).getByText("api-1 takes everything").waitFor();
+    await dialog(page).getByText("api-1 takes all traffic").waitFor();
     await reason(page).fill("new switch");
     await confirm(page);
     await done(page).getByText("2 upstreams are in maintenance").waitFor();
@@ -213,7 +213,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     const { room, page } = stage;
     for (const id of ["api-1", "api-2"]) await page.getByLabel(`Select ${id}`).check();
     await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
-    await page.getByText("api-3 takes everything").waitFor();
+    await page.getByText("api-3 takes all traffic").waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
     await reason(page).fill("new switch");
     await click(page, "Drain 2 upstreams");
@@ -227,7 +227,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(await done(page).textContent()).toBe("");
   });
 
-  test("needs no JavaScript: adds one, with what was typed kept where it is refused, weighs and removes it", async () => {
+  test("needs no JavaScript: adds one, keeps the input of a refused form, sets its weight and removes it", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page } = stage;
     const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
@@ -242,7 +242,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await done(page).getByText("api-4 added to main").waitFor();
     await page.getByLabel("Weight of api-4", { exact: true }).fill("5");
     await page.getByLabel("Weight of api-4", { exact: true }).press("Enter");
-    await page.getByText("The weight of api-4 goes from 1 to 5.").waitFor();
+    await page.getByText("The weight of api-4 changes from 1 to 5.").waitFor();
     await page.locator("button.main").click();
     await done(page).getByText("Weight of api-4 set to 5").waitFor();
     await click(page, "Remove api-4");
@@ -253,7 +253,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await newcomer.close();
   });
 
-  test("shows what a reload changes before it does, and refuses what is wrong with all its problems", async () => {
+  test("previews the changes of a reload, and shows all problems of an invalid file", async () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     const before = readFileSync(room.file, "utf8");
@@ -278,9 +278,9 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
     room.write(`${before}    policy: best\n    retries: 9\n`);
     await card.getByRole("button", { name: /^Preview/ }).click();
-    await card.getByText("it has 2 problems").waitFor();
+    await card.getByText("2 problems").waitFor();
     expect(await card.locator(".problems li").count()).toBe(2);
-    // Where the pointer is, words must be legible too.
+    // Text under the pointer must be legible too.
     await card.locator("button.main").hover();
     expect(await breaches(page)).toEqual([]);
     await room.callAdmin("POST", "/api/reload");
@@ -289,7 +289,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("looks and applies without JavaScript too", async () => {
+  test("previews and applies without JavaScript too", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page, url } = stage;
     room.write(`${readFileSync(room.file, "utf8")}    policy: p2c\n`);
@@ -301,7 +301,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
   });
 
-  test("is told at once among the events, and stays in the audit trail with who and why", async () => {
+  test("appears at once among the events, and stays in the audit trail with actor and reason", async () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     await page.goto(`${url}/events?upstream=api-2`);
@@ -350,7 +350,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(await page.getByRole("link", { name: "Newest" }).count()).toBe(1);
   });
 
-  test("is given up with Escape, which leads back to the button", async () => {
+  test("is cancelled with Escape, which returns the focus to the button", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
     await live(page);

@@ -19,9 +19,9 @@ describe.skipIf(!executable)("the page of the admin API", () => {
     const bug = (error: unknown) => {
       throw error;
     };
-    // The page tells of the API alone, and asks nothing of a balancer.
-    const nobody = {} as unknown as AdminBackend;
-    admin = await startAdmin({ hostname: "127.0.0.1", port: 0, bug }, nobody, runtime);
+    // The page documents the API only and sends no request to a balancer.
+    const unused = {} as unknown as AdminBackend;
+    admin = await startAdmin({ hostname: "127.0.0.1", port: 0, bug }, unused, runtime);
   });
   afterAll(async () => {
     await browser.close();

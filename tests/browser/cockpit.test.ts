@@ -84,7 +84,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     },
   );
 
-  test.concurrent("shows other times at a click, and says them as a table too", async () => {
+  test.concurrent("shows other windows at a click, and as a table too", async () => {
     await using stage = await scene();
     const { page, complaints } = stage;
     await drawn(page);
@@ -173,7 +173,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     },
   );
 
-  test.concurrent("says at once that a pool panics", async () => {
+  test.concurrent("shows panic mode at once", async () => {
     const outlier: OutlierSnapshot = {
       ...{ state: "ejected", since: Date.now(), until: null, count: 1 },
       ...{ reason: "consecutive_failures", cause: "connect_refused" },
@@ -182,12 +182,12 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     await using stage = await scene({ snapshot: snapshotOf(pool({ panic: true, upstreams })) });
     const { page, complaints } = stage;
     await live(page);
-    expect(await page.locator("h1").textContent()).toStartWith("PANIC in pool main");
+    expect(await page.locator("h1").textContent()).toStartWith("Panic mode in pool main");
     expect(await page.locator(".reasons li").first().textContent()).toMatch(
       /^api-1 ejected .*: connect_refused$/,
     );
-    await page.getByText("serves for want of others").waitFor();
-    await page.getByText("PANIC: only ejected upstreams are left").waitFor();
+    await page.getByText("serving in panic mode").waitFor();
+    await page.getByText("Panic mode: all upstreams are ejected, so ejections are ignored").waitFor();
     expect(await breaches(page)).toEqual([]);
     expect(complaints).toEqual([]);
   });
@@ -225,7 +225,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(await places()).toEqual(before);
   });
 
-  test.concurrent("tells errors by reason at a click, and leaves them open over live updates", async () => {
+  test.concurrent("shows errors by reason at a click, and keeps them open over live updates", async () => {
     await using stage = await scene();
     const { admin, page, complaints } = stage;
     await live(page);
@@ -257,7 +257,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(admin.posts).toHaveLength(1);
     expect(await inked(page)).toBeGreaterThan(1_000);
     admin.snapshot = snapshotOf(pool());
-    await page.getByText("There is no such upstream").waitFor();
+    await page.getByText('No upstream named "localhost:8083".').waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -272,7 +272,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
 
   for (const [colorScheme, axe] of themes) {
     for (const path of pages) {
-      test(`is usable by everybody on ${path.split("?")[0]}, ${colorScheme}`, async () => {
+      test(`is accessible on ${path.split("?")[0]}, ${colorScheme}`, async () => {
         await using stage = await scene({ colorScheme, reducedMotion: "reduce", path });
         const { page, complaints } = stage;
         if (![actionPath, "/config", nowhere].includes(path)) await live(page);
@@ -284,14 +284,14 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       });
     }
 
-    test(`is usable by everybody in a dialog and what follows it, ${colorScheme}`, async () => {
+    test(`is accessible in a dialog and what follows it, ${colorScheme}`, async () => {
       await using stage = await scene({ colorScheme, reducedMotion: "reduce" });
       const { page, complaints } = stage;
       await live(page);
       await page.getByLabel("Select localhost:8081").check();
       await page.getByLabel("Select localhost:8083").check();
       await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
-      await page.getByText("Nothing serves in pool main then").waitFor();
+      await page.getByText("Pool main will have no available upstream").waitFor();
       expect(await breaches(page, axe)).toEqual([]);
       await page.getByLabel("I understand the consequences").check();
       await page.getByRole("textbox", { name: "Reason" }).fill("a test");

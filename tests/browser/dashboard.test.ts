@@ -22,7 +22,7 @@ const row = (page: Page, id: string) =>
 const confirm = (page: Page) => page.getByRole("dialog").locator("button.main").click();
 const showing = (page: Page, text: string) => headline(page).filter({ hasText: text }).waitFor();
 
-// Those that mostly wait run at once; the others have the processor to themselves.
+// Tests that mostly wait run concurrently; the others run alone.
 describe.skipIf(!executable)("the dashboard in Chromium", () => {
   beforeAll(async () => {
     browser = await launchChromium(executable ?? "");
@@ -70,7 +70,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     expect(await page.getByText("Not live.").isVisible()).toBe(true);
   });
 
-  test("says why an action failed, and forgets it after one that worked", async () => {
+  test("shows the error of an action, and clears it after a successful one", async () => {
     await using stage = await scene();
     const { admin, page } = stage;
     await live(page);
@@ -79,16 +79,20 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     admin.respond = (request, response) => {
       if (request.method !== "POST") return void response.writeHead(503).end();
       response.writeHead(409, { "content-type": "application/problem+json" });
-      response.end('{"reason":"conflict","detail":"Somebody was faster."}');
+      response.end('{"reason":"conflict","detail":"Changed by another operator."}');
     };
     await confirm(page);
-    await page.getByRole("dialog").getByRole("alert").filter({ hasText: "Somebody was faster" }).waitFor();
+    await page
+      .getByRole("dialog")
+      .getByRole("alert")
+      .filter({ hasText: "Changed by another operator" })
+      .waitFor();
     admin.respond = undefined;
     await confirm(page);
     await page.getByRole("alert").waitFor({ state: "detached" });
   });
 
-  test.concurrent("is used with the keyboard, and keeps its place through updates", async () => {
+  test.concurrent("works with the keyboard, and keeps the focus through updates", async () => {
     await using stage = await scene();
     const { admin, page } = stage;
     await live(page);
@@ -110,17 +114,20 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     expect(await focused()).toBe("Maintenance localhost:8082");
   });
 
-  test.concurrent("keeps the last picture when the admin API is gone, and says so", async () => {
-    await using stage = await scene();
-    const { admin, page } = stage;
-    await live(page);
-    await admin.close();
-    await showing(page, "The balancer cannot be reached");
-    expect(await row(page, "localhost:8081").isVisible()).toBe(true);
-    expect(await page.locator(".known.stale").count()).toBe(1);
-  });
+  test.concurrent(
+    "keeps the last state when the admin API is unreachable, and shows the outage",
+    async () => {
+      await using stage = await scene();
+      const { admin, page } = stage;
+      await live(page);
+      await admin.close();
+      await showing(page, "The admin API is unreachable");
+      expect(await row(page, "localhost:8081").isVisible()).toBe(true);
+      expect(await page.locator(".known.stale").count()).toBe(1);
+    },
+  );
 
-  test.concurrent("says that it reconnects when its server is gone, and comes back with it", async () => {
+  test.concurrent("shows that it reconnects when its server is gone, and recovers with it", async () => {
     await using stage = await scene();
     const { admin, page, stopDashboard, startDashboard } = stage;
     await live(page);
@@ -185,10 +192,10 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     }
   });
 
-  test("keeps what it says of a front door that answers with an error within its tile", async () => {
+  test("keeps the text of a failing public listener within its tile", async () => {
     await using stage = await visitFakeAdmin(browser, { snapshot: calmSnapshot(), balancerStatus: 503 });
     const { page } = stage;
-    await page.getByText("Answers with an error", { exact: true }).waitFor();
+    await page.getByText("Returns an error", { exact: true }).waitFor();
     for (const width of [320, 390, 640, 820, 1440]) {
       await page.setViewportSize({ width, height: 800 });
       const outside = await page.evaluate(`

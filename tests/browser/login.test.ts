@@ -49,7 +49,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test.concurrent("lets an operator in, who acts, and out again, and complains of nothing", async () => {
+  test.concurrent("lets an operator log in, act and log out without console errors", async () => {
     await using stage = await scene();
     const { admin, page, url, complaints } = stage;
     expect(page.url()).toBe(`${url}/login?next=%2F`);
@@ -67,7 +67,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await loginShown(page);
     await page.goBack();
     await loginShown(page);
-    // Chromium notes what a page asked for that was still under way, or that it asks again on the way back.
+    // Chromium logs requests of a page that were still in flight, and those that it repeats on the way back.
     expect(complaints.filter((words) => !words.includes("401"))).toEqual([]);
   });
 
@@ -76,7 +76,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     const { admin, page } = stage;
     await login(page, "otto");
     await drain(page).click();
-    await page.getByText("gets nothing new").waitFor();
+    await page.getByText("takes no new requests").waitFor();
     await drain(page).click();
     await page.getByRole("heading", { name: "All 3 upstreams serve" }).waitFor();
     expect(said(admin)).toEqual(["otto"]);
@@ -84,7 +84,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await loginShown(page);
   });
 
-  test.concurrent("keeps out a wrong password, says so, and keeps the name", async () => {
+  test.concurrent("rejects a wrong password with an error, and keeps the name", async () => {
     await using stage = await scene();
     const { page } = stage;
     await login(page, "otto", "wrong");
@@ -96,7 +96,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await live(page);
   });
 
-  test.concurrent("shows a viewer everything and no way to act", async () => {
+  test.concurrent("shows a viewer everything but no actions", async () => {
     await using stage = await scene();
     const { admin, page, url, complaints } = stage;
     await login(page, "vera");
@@ -110,7 +110,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await page.goto(url);
     await live(page);
     expect(complaints).toEqual([]);
-    // Whoever shows the buttons again is refused by the balancer.
+    // The balancer also refuses a viewer who makes the buttons visible.
     await page.evaluate("document.body.dataset.role = 'admin'");
     await drain(page).click();
     await confirm(page);
@@ -155,14 +155,14 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     try {
       await page.goto(`http://127.0.0.1:${evil.port}/`);
       await page.getByRole("button", { name: "Win" }).click();
-      await page.getByText("A change must come from the dashboard's own page.").waitFor();
+      await page.getByText("Changes are accepted only from the dashboard's own pages.").waitFor();
     } finally {
       await evil.stop(true);
     }
     expect(admin.acts).toEqual([]);
   });
 
-  test.concurrent("comes by itself when the session is over, and leads back", async () => {
+  test.concurrent("appears when the session has ended, and leads back", async () => {
     await using stage = await scene();
     const { admin, page, url, complaints } = stage;
     await login(page, "otto");
@@ -180,7 +180,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   });
 
   for (const colorScheme of ["light", "dark"] as const) {
-    test.concurrent(`is usable by everybody at every width, ${colorScheme}`, async () => {
+    test.concurrent(`is accessible at every width, ${colorScheme}`, async () => {
       await using stage = await scene({ colorScheme });
       const { page } = stage;
       const fits = async () => {

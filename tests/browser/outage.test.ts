@@ -11,15 +11,15 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-/** What each page says of a balancer that is gone. */
+/** The text of each page while the balancer is gone. */
 const lost: Readonly<Record<string, string>> = {
-  "/": "The balancer cannot be reached",
-  "/upstreams/a": "The balancer cannot be reached",
+  "/": "The admin API is unreachable",
+  "/upstreams/a": "The admin API is unreachable",
   "/requests": "Live updates interrupted",
   "/events": "Cannot read the events",
   "/audit": "Cannot read the events",
 };
-/** A few seconds, in which somebody who looks still believes what stands there. */
+/** A few seconds, in which a viewer still trusts the old state. */
 const soonMs = 6_000;
 
 interface Scene extends AsyncDisposable {
@@ -52,7 +52,7 @@ async function scene(): Promise<Scene> {
   const contexts: BrowserContext[] = [];
   const complaints: string[] = [];
   const open = async () => {
-    // Each of its own: Chromium has no more than six connections to a server, of which a live page holds one.
+    // A separate context each: Chromium opens at most six connections to a server, and a live page holds one.
     const context = await browser.newContext();
     contexts.push(context);
     return Promise.all(
@@ -93,7 +93,7 @@ interface Happening {
   readonly weight: number;
 }
 
-/** Makes something happen of which every page tells, and waits until it does. */
+/** Triggers an event that every page shows, and waits for it. */
 async function areLive(pages: Scene["pages"], { room, path, weight }: Happening): Promise<void> {
   const reason = `what ${path} is about`;
   await room.callAdmin("PATCH", "/api/upstreams/a", { weight, reason });
@@ -135,11 +135,11 @@ describe.skipIf(!executable)("an outage of one of ours, in Chromium", () => {
     await onEach([...pages, ...opened], (page, path) =>
       page.getByText(lost[path] ?? "").waitFor({ state: "hidden" }),
     );
-    // The dashboard answered all the time: nothing failed to load.
+    // The dashboard responded all the time: nothing failed to load.
     expect(complaints).toEqual([]);
   });
 
-  test("a dashboard that dies alone is missed on every page, which comes back with it", async () => {
+  test("every page shows that its dashboard died, and recovers with it", async () => {
     const { room, pages } = stage;
     await stage.killDashboard();
     await onEach(pages, (page) => page.getByText("Reconnecting").waitFor());

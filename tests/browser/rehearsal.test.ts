@@ -32,22 +32,22 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
 }
 
 async function fill(page: Page, { percent = "100", seconds = "4" } = {}): Promise<void> {
-  await page.getByLabel("Requests that fail, %").fill(percent);
-  await page.getByLabel("For, seconds").fill(seconds);
-  await page.getByLabel("Reason, for the record").fill("drill <i>");
-  await page.getByLabel("This is live traffic").check();
+  await page.getByLabel("Failed requests, %").fill(percent);
+  await page.getByLabel("Duration, s").fill(seconds);
+  await page.getByLabel("Reason, for the audit trail").fill("drill <i>");
+  await page.getByLabel("This affects live traffic").check();
 }
 
-const begin = (page: Page) => page.getByRole("button", { name: "Begin the rehearsal" });
+const begin = (page: Page) => page.getByRole("button", { name: "Inject the fault" });
 
-describe.skipIf(!executable)("a rehearsal in Chromium", () => {
+describe.skipIf(!executable)("fault injection in Chromium", () => {
   beforeAll(async () => {
     browser = await launchChromium(executable ?? "");
   });
   afterAll(() => browser?.close());
 
   test.concurrent(
-    "is begun on the upstream's page, seen with its ejection, and ends by itself; clients see nothing",
+    "starts on the upstream's page, shows the ejection, and ends automatically without client errors",
     async () => {
       await using stage = await scene();
       const { room, url, page, complaints } = stage;
@@ -59,22 +59,22 @@ describe.skipIf(!executable)("a rehearsal in Chromium", () => {
       await page.goto(`${url}/upstreams/a`);
       await live(page);
       await fill(page);
-      // What was typed outlives the pictures that come meanwhile.
+      // Typed input survives live updates.
       const facts = "document.querySelector('footer').textContent";
       const before = await page.evaluate<string>(facts);
-      await until(async () => (await page.evaluate<string>(facts)) !== before, "another picture");
-      expect(await page.getByLabel("Reason, for the record").inputValue()).toBe("drill <i>");
+      await until(async () => (await page.evaluate<string>(facts)) !== before, "another state");
+      expect(await page.getByLabel("Reason, for the audit trail").inputValue()).toBe("drill <i>");
       await begin(page).click();
-      const underWay = page.getByRole("region", { name: "Rehearsal under way" });
-      await underWay.getByText("100% connect_refused, begun by dashboard: drill <i>").waitFor();
+      const underWay = page.getByRole("region", { name: "Active fault injection" });
+      await underWay.getByText("100% connect_refused, started by dashboard: drill <i>").waitFor();
       await page.getByText("Ejected").first().waitFor();
       await page.goto(url);
       await live(page);
-      const banner = page.getByRole("region", { name: "Rehearsals" });
+      const banner = page.getByRole("region", { name: "Active fault injections" });
       await banner.getByText("100% connect_refused, by dashboard").waitFor();
       const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: "a", exact: true }) });
       expect(await row.locator(".rehearsal-badge").textContent()).toMatch(
-        /^rehearsal: 100% connect_refused, \d+\u00a0s left$/,
+        /^fault injected: 100% connect_refused, \d+\u00a0s left$/,
       );
       expect(await breaches(page)).toEqual([]);
       await banner.waitFor({ state: "detached" });
@@ -86,7 +86,7 @@ describe.skipIf(!executable)("a rehearsal in Chromium", () => {
     },
   );
 
-  test.concurrent("is ended by its button, and says why it was refused", async () => {
+  test.concurrent("is stopped by its button, and shows why it was refused", async () => {
     await using stage = await scene();
     const { room, url, page } = stage;
     await room.callAdmin("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
@@ -98,8 +98,8 @@ describe.skipIf(!executable)("a rehearsal in Chromium", () => {
     await page.goto(`${url}/upstreams/b`);
     await live(page);
     expect(await breaches(page)).toEqual([]);
-    await page.getByRole("button", { name: "End the rehearsal" }).click();
-    await page.getByRole("region", { name: "Rehearsal under way" }).waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Stop the fault injection" }).click();
+    await page.getByRole("region", { name: "Active fault injection" }).waitFor({ state: "detached" });
     expect((await room.upstream("b"))?.rehearsal).toBeNull();
   });
 
@@ -109,15 +109,15 @@ describe.skipIf(!executable)("a rehearsal in Chromium", () => {
     await page.goto(`${url}/upstreams/c`);
     await fill(page, { seconds: "600" });
     await begin(page).click();
-    await page.getByRole("region", { name: "Rehearsal under way" }).waitFor();
+    await page.getByRole("region", { name: "Active fault injection" }).waitFor();
     expect(new URL(page.url()).pathname).toBe("/upstreams/c");
     await page.goto(`${url}/upstreams/a`);
     await fill(page);
     await begin(page).click();
-    await page.getByRole("alert").getByText("Cannot begin a rehearsal on a:").waitFor();
+    await page.getByRole("alert").getByText("Cannot inject a fault on a:").waitFor();
     await page.goto(`${url}/upstreams/c`);
-    await page.getByRole("button", { name: "End the rehearsal" }).click();
+    await page.getByRole("button", { name: "Stop the fault injection" }).click();
     await until(async () => (await room.upstream("c"))?.rehearsal === null, "its end");
-    expect(await page.getByRole("region", { name: "Rehearsal under way" }).count()).toBe(0);
+    expect(await page.getByRole("region", { name: "Active fault injection" }).count()).toBe(0);
   });
 });

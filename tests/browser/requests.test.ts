@@ -33,7 +33,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test.concurrent("new requests come on top, and no more stay than anybody reads", async () => {
+  test.concurrent("new requests appear on top, up to the maximum length of the list", async () => {
     await using stage = await scene("/requests");
     const { admin, page, complaints } = stage;
     await live(page);
@@ -81,7 +81,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test.concurrent("keeps what somebody reads further down where it is", async () => {
+  test.concurrent("keeps the scroll position of a reader further down", async () => {
     await using stage = await scene("/requests", { viewport: { width: 1440, height: 500 } });
     const { admin, page } = stage;
     await live(page);
@@ -97,7 +97,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
   });
 
   test.concurrent(
-    "says that the tail is interrupted, and goes on after a restart without gap or double",
+    "shows that the tail is interrupted, and continues after a restart without gap or duplicate",
     async () => {
       await using stage = await scene("/requests");
       const { admin, page, complaints } = stage;
@@ -157,7 +157,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     await page.getByRole("button", { name: "Start dry run" }).click();
     await page.getByText("Cannot start the dry run: the target must begin with /").waitFor();
     expect(admin.requestsApi.dryRuns).toHaveLength(1);
-    // The refusal itself is an answer of 422, which the browser logs on its own.
+    // The refusal is a response with status 422, which the browser logs.
     expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
   });
 
@@ -220,7 +220,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
   const pages = ["/requests", "/requests?which=slowest", explained, "/requests/nobody", "/requests/dry-run"];
 
   for (const colorScheme of ["light", "dark"] as const) {
-    test(`is usable by everybody, ${colorScheme}`, async () => {
+    test(`is accessible, ${colorScheme}`, async () => {
       await using stage = await scene("/requests", { colorScheme, reducedMotion: "reduce" });
       const { admin, page, url, complaints } = stage;
       admin.requestsApi.sampled = true;
@@ -252,7 +252,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
   });
 
   test.concurrent(
-    "tells of a real balancer: a retried request live, both attempts, and where the next would go",
+    "shows a real balancer: a retried request live, both attempts, and the target of the next one",
     async () => {
       await using programs = new Programs();
       const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));

@@ -55,7 +55,7 @@ test("an order that leaves a pool with nobody is told of before it is given", as
   const upstreams = [upstream("a"), upstream("b", { status: "failing", fit: false })];
   const admin = await startFakeAdminApi(snapshotOf(pool({ name: "shop", upstreams })));
   const call = adminCalls({ adminUrl: admin.url }, "ann");
-  const gone = ["Nothing serves in pool shop then: clients get 503."];
+  const gone = ["Pool shop will have no available upstream: clients get 503."];
   const of = (id: string) => ({ upstream: id, reason: "" });
   const table: readonly (readonly [order: CliCommand, dangers: readonly string[]])[] = [
     [{ verb: "drain", ...of("a"), waitMs: 0, isForced: false }, gone],

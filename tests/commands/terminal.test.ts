@@ -101,13 +101,13 @@ describe("what a terminal is shown", () => {
     const lines = statusLines(pictureOf(snapshot), { hasColour: false });
     const text = lines.join("\n").replaceAll("\u00a0", " ");
     expect(lines.slice(1, 8).map((line) => line.replaceAll("\u00a0", " "))).toEqual([
-      "LOAD SHEDDING: memory is short, so new requests are refused.",
-      "  500 of 512 MiB are taken.",
-      "NOT KEPT since 00:00:00 UTC: what is set or recorded may not survive a restart.",
+      "Load shedding: memory limit reached, new requests are refused.",
+      "  500 of 512 MiB in use.",
+      "Changes are not being saved (since 00:00:00 UTC) and may be lost on restart.",
       "  database or disk is full.",
-      "The configuration that SIGHUP asked for at 00:00:00 UTC was refused (3 problems); the old one counts.",
+      "The configuration reload requested by SIGHUP at 00:00:00 UTC was rejected (3 problems); the current configuration stays in effect.",
       "  Cannot use pools.main.prob: there is no such key (and 2 more: evenkeel check)",
-      "1 changed setting will count after a restart: listen.port",
+      "1 changed setting will take effect after a restart: listen.port",
     ]);
     expect(text).toMatch(/^a .* rehearsal by ann: 30% connect_refused, 20 s left$/m);
   });
@@ -121,11 +121,11 @@ describe("what a terminal is shown", () => {
       const lines = statusLines(pictureOf({ ...snapshot, certificates: [certificate] }), {
         hasColour: false,
       });
-      return lines.filter((line) => /certificate|Put a new one/.test(line));
+      return lines.filter((line) => /certificate|Replace/.test(line));
     };
     expect(linesWith(5)).toEqual([
-      expect.stringMatching(/^The certificate that clients see expires on .+, in 5 days\.$/),
-      "  Put a new one into /cert and restart the balancer, which reads it at the start only.",
+      expect.stringMatching(/^The server certificate expires on .+, in 5 days\.$/),
+      "  Replace /cert and restart the balancer, which reads the file only at startup.",
     ]);
     expect(linesWith(100)).toEqual([]);
     expect(linesWith(5, hostile).join("")).not.toMatch(/[\p{Cc}\p{Cf}]/u);

@@ -56,11 +56,11 @@ describe("evenkeel status", () => {
     for (const id of ["b", "p"]) expect(await run("maintenance", id)).toMatchObject({ code: 0, err: "" });
     expect(await run("maintenance", "a")).toMatchObject({
       ...{ code: 0, out: "a is in maintenance, 0 in flight.\n" },
-      err: "Nothing serves in pool main then: clients get 503.\n",
+      err: "Pool main will have no available upstream: clients get 503.\n",
     });
     const { code, out } = await run("status");
     expect(code).toBe(1);
-    expect(out).toContain("No upstream serves");
+    expect(out).toContain("No upstream is available");
     expect(out).toMatch(/^a +maintenance .*by ann/m);
     for (const id of ["a", "b", "p"]) expect((await run("ready", id)).code).toBe(0);
   }, 20_000);
@@ -71,7 +71,7 @@ describe("evenkeel status", () => {
     await until(() => frames() >= 2, "a second picture", 10_000);
     const { port } = new URL(room.admin);
     await room.proxy.kill("SIGTERM");
-    await until(() => watching.stdout.includes("The balancer cannot be reached"), "the outage", 10_000);
+    await until(() => watching.stdout.includes("The admin API is unreachable"), "the outage", 10_000);
     await room.start("--admin-port", port);
     const before = watching.stdout.length;
     await until(() => /^All 3|^[23] of 3/m.test(watching.stdout.slice(before)), "its return", 10_000);

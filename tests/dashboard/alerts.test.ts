@@ -4,58 +4,62 @@ import { markup } from "../../src/dashboard/layout/shell.tsx";
 import type { CertificateSnapshot, Snapshot } from "../../src/snapshot/snapshot.ts";
 import { calmSnapshot } from "../support/fake-admin-api.ts";
 
-function told(change: Partial<Snapshot>): string {
+function alertText(change: Partial<Snapshot>): string {
   const html = markup(Alerts({ snapshot: { ...calmSnapshot(), ...change } }));
   return html.replaceAll(/<[^>]*>/g, "").replaceAll("\u00a0", " ");
 }
 
 const configuration = calmSnapshot().configuration;
 
-test("says nothing while all is as it should be", () => expect(told({})).toBe(""));
+test("shows no alert in a normal state", () => expect(alertText({})).toBe(""));
 
-test("says that load is shed, and how much memory is taken", () => {
+test("shows load shedding and the memory in use", () => {
   const memory = { rssBytes: 950 * 2 ** 20, limitBytes: 1_000 * 2 ** 20, shedding: true };
-  expect(told({ memory })).toBe(
-    "LOAD SHEDDING: memory is short, so new requests are refused. 950 of 1,000 MiB are taken.",
+  expect(alertText({ memory })).toBe(
+    "Load shedding: memory limit reached, new requests are refused. 950 of 1,000 MiB in use.",
   );
 });
 
-test("says that a configuration was refused, and by whom it was asked for", () => {
+test("shows a rejected reload and its actor", () => {
   const refused = { at: Date.UTC(2030, 0, 1, 3, 12), by: "ann", problems: ["one", "two"] };
-  expect(told({ configuration: { ...configuration, refused } })).toBe(
-    "The configuration that ann asked for at 03:12:00 UTC was refused (2 problems); the old one counts. See the configuration",
+  expect(alertText({ configuration: { ...configuration, refused } })).toBe(
+    "The configuration reload requested by ann at 03:12:00 UTC was rejected (2 problems); the current configuration stays in effect. See the configuration",
   );
 });
 
-test("says that settings wait for a restart", () => {
-  expect(told({ configuration: { ...configuration, needsRestart: ["listen.port"] } })).toBe(
-    "1 changed setting will count after a restart. See the configuration",
+test("shows the number of settings that need a restart", () => {
+  expect(alertText({ configuration: { ...configuration, needsRestart: ["listen.port"] } })).toBe(
+    "1 changed setting will take effect after a restart. See the configuration",
   );
 });
 
-describe("of a certificate that clients see", () => {
+describe("the alert of a server certificate", () => {
   const day = 86_400_000;
   const now = Date.parse("2030-06-01T12:00:00Z");
   const shown = (status: CertificateSnapshot["status"], daysLeft: number, needsRestart: string[] = []) => {
     const expiresAt = now + daysLeft * day;
     const validFrom = status === "early" ? now + day : expiresAt - 365 * day;
     const certificate = { listener: "listen", path: "/cert", validFrom, expiresAt, status } as const;
-    return told({ at: now, certificates: [certificate], configuration: { ...configuration, needsRestart } });
+    return alertText({
+      at: now,
+      certificates: [certificate],
+      configuration: { ...configuration, needsRestart },
+    });
   };
-  const deed = "Put a new one into /cert and restart the balancer, which reads it at the start only.";
+  const remedy = "Replace /cert and restart the balancer, which reads the file only at startup.";
 
-  test("says nothing while it is valid", () => expect(shown("valid", 100)).toBe(""));
+  test("is absent while the certificate is valid", () => expect(shown("valid", 100)).toBe(""));
 
   test.each([
-    ["expiring", 6, `expires on 2030-06-07, in 6 days. ${deed}`],
-    ["expired", -1, `expired on 2030-05-31: they refuse to connect. ${deed}`],
-    ["early", 300, `is not valid before 2030-06-02: they refuse to connect. ${deed}`],
-  ] as const)("says what to do when it is %s", (status, daysLeft, words) =>
-    expect(shown(status, daysLeft)).toBe(`The certificate that clients see ${words}`),
+    ["expiring", 6, `expires on 2030-06-07, in 6 days. ${remedy}`],
+    ["expired", -1, `expired on 2030-05-31: clients refuse to connect. ${remedy}`],
+    ["early", 300, `is not valid before 2030-06-02: clients refuse to connect. ${remedy}`],
+  ] as const)("shows the remedy when the certificate is %s", (status, daysLeft, expected) =>
+    expect(shown(status, daysLeft)).toBe(`The server certificate ${expected}`),
   );
 
-  test("says that a new one waits for a restart", () =>
+  test("shows that a new certificate needs a restart", () =>
     expect(shown("expired", -1, ["listen.tls.cert"])).toContain(
-      "Another one was read from /cert at the last reload: restart the balancer to show it.",
+      "The last reload read a new certificate from /cert: restart the balancer to use it.",
     ));
 });

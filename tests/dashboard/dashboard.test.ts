@@ -104,7 +104,7 @@ async function watch(
 }
 
 describe("the page", () => {
-  test("says how things are, in full, without JavaScript", async () => {
+  test("shows the whole state without JavaScript", async () => {
     const { base } = await scene();
     const response = await fetch(base);
     const html = await response.text();
@@ -124,7 +124,7 @@ describe("the page", () => {
     expect(html).not.toMatch(/<script>|<style|\sstyle=|\son\w+=/);
   });
 
-  test("carries the security fields, as every answer does", async () => {
+  test("carries the security headers of every response", async () => {
     const { base } = await scene();
     for (const path of ["/", "/live", "/healthz", "/api/status", "/nothing-here", "/assets/none.css"]) {
       const response = await fetch(base + path);
@@ -167,7 +167,7 @@ describe("the further pages", () => {
       "<h1>localhost:8082</h1>",
       "9 of the last 60 probes failed",
       "connect_refused",
-      "answers of the last minute",
+      "responses in the last minute",
       'name="at" value="localhost:8082"',
     ]) {
       expect(html).toContain(words);
@@ -175,21 +175,19 @@ describe("the further pages", () => {
     expect(html).not.toMatch(/<script>|<style|\sstyle=|\son\w+=/);
   });
 
-  test("say when there is no such upstream", async () => {
+  test("return 404 for an unknown upstream", async () => {
     const { base } = await scene();
-    const response = await fetch(`${base}/upstreams/nobody`);
+    const response = await fetch(`${base}/upstreams/missing`);
     expect(response.status).toBe(404);
-    expect(await response.text()).toContain("There is no such upstream");
+    expect(await response.text()).toContain("No upstream named &quot;missing&quot;.");
   });
 
-  test("stay when the admin API is gone, and say so", async () => {
+  test("stay when the admin API is unreachable, and show the outage", async () => {
     const { admin, base } = await scene();
     const live = await watch(base, "/live/upstreams/localhost%3A8081");
     expect(await live.next()).toContain("Passing");
     await admin.close();
-    await until(async () =>
-      (await live.next()).includes("The balancer cannot be reached: connection refused"),
-    );
+    await until(async () => (await live.next()).includes("The admin API is unreachable: connection refused"));
     await live.leave();
   });
 
@@ -244,7 +242,7 @@ describe("an action", () => {
     ]);
   });
 
-  test("by htmx answers with what was done; the new state comes with the stream", async () => {
+  test("by htmx returns the result; the new state arrives with the stream", async () => {
     const { base } = await scene();
     const live = await watch(base);
     await live.next();
@@ -286,7 +284,7 @@ describe("an action", () => {
     });
   }
 
-  test("is taken back by a plain form as well, once, and not over somebody else's", async () => {
+  test("is undone by a plain form too, once, and not over a later change", async () => {
     const { admin, base } = await scene();
     const draining = async () => {
       const location = (await postMode(base, "localhost:8082", "draining")).headers.get("location") ?? "";
@@ -309,11 +307,11 @@ describe("an action", () => {
     expect(admin.posts).toHaveLength(3);
   });
 
-  test("that would leave a pool with nobody has to be confirmed, and some need a reason", async () => {
+  test("that would leave a pool without upstreams must be confirmed, and some need a reason", async () => {
     const { admin, base } = await scene({ snapshot: snapshotOf(pool({ upstreams: [upstream("only")] })) });
     const unconfirmed = await act(base, { act: "drain", upstream: "only" });
     expect(unconfirmed.status).toBe(422);
-    expect(await unconfirmed.text()).toContain("Nothing serves in pool main then: clients get 503.");
+    expect(await unconfirmed.text()).toContain("Pool main will have no available upstream: clients get 503.");
     const silent = await act(base, { act: "maintenance", upstream: "only", confirmed: "yes" });
     expect(await silent.text()).toContain("Enter a reason");
     expect((await act(base, { act: "drain", upstream: "only", confirmed: "yes" })).status).toBe(303);
@@ -326,12 +324,12 @@ describe("an action", () => {
     expect(admin.posts).toEqual([]);
   });
 
-  test("that fails says so: as a page, and to htmx where it was asked", async () => {
+  test("that fails returns the error: as a page, and for htmx as a fragment", async () => {
     const { base } = await scene();
-    const page = await postMode(base, "nobody", "draining");
+    const page = await postMode(base, "missing", "draining");
     expect(page.status).toBe(422);
     expect(await page.text()).toContain("There is no such upstream.");
-    const notice = await postMode(base, "nobody", "draining", { "HX-Request": "true" });
+    const notice = await postMode(base, "missing", "draining", { "HX-Request": "true" });
     expect(notice.status).toBe(422);
     expect(await notice.text()).toStartWith('<hx-partial hx-target="#panel"');
   });
@@ -346,7 +344,7 @@ describe("an action", () => {
 });
 
 describe("the live stream", () => {
-  test("sends whole fragments as the state changes", async () => {
+  test("sends complete fragments when the state changes", async () => {
     const { admin, base } = await scene();
     const live = await watch(base);
     expect(await live.next()).toContain("All 3 upstreams serve");
@@ -355,7 +353,7 @@ describe("the live stream", () => {
     await live.leave();
   });
 
-  test("shares one poll among all viewers, and polls nothing when nobody looks", async () => {
+  test("shares one poll among all viewers, and does not poll without viewers", async () => {
     const { admin, base } = await scene();
     const viewers = await Promise.all(Array.from({ length: 8 }, () => watch(base)));
     for (const viewer of viewers) {
@@ -364,7 +362,7 @@ describe("the live stream", () => {
     }
     expect(admin.reads).toBeLessThanOrEqual(4);
     for (const viewer of viewers) await viewer.leave();
-    // What was under way may still arrive; after that there is silence, for longer than a second.
+    // A poll in flight may still arrive; after that there is silence for more than a second.
     let [reads, since] = [admin.reads, performance.now()];
     await until(() => {
       if (admin.reads !== reads) [reads, since] = [admin.reads, performance.now()];
@@ -373,7 +371,7 @@ describe("the live stream", () => {
     expect(admin.reads).toBeLessThanOrEqual(5);
   });
 
-  test("shows an action at once to everybody", async () => {
+  test("shows an action to all viewers at once", async () => {
     const { base } = await scene();
     const live = await watch(base);
     await live.next();
@@ -393,16 +391,16 @@ describe("the live stream", () => {
 });
 
 describe("without the admin API", () => {
-  test("the last known picture stays, marked as such, until it answers again", async () => {
+  test("the last known state stays, marked as stale, until the admin API responds again", async () => {
     const { admin, base } = await scene();
     const live = await watch(base);
     expect(await live.next()).not.toContain("stale");
     await admin.close();
     let message = "";
-    await until(async () => (message = await live.next()).includes("The balancer cannot be reached"));
+    await until(async () => (message = await live.next()).includes("The admin API is unreachable"));
     for (const words of [
       "connection refused",
-      "last known picture",
+      "showing data read",
       "upstream-localhost_3a_8083",
       "known stale",
     ]) {
@@ -414,36 +412,36 @@ describe("without the admin API", () => {
     await live.leave();
   });
 
-  test("a dashboard that never saw a balancer says what to do", async () => {
+  test("a dashboard without a first snapshot shows what to do", async () => {
     const { admin, base } = await scene();
     await admin.close();
     const html = await (await fetch(base)).text();
-    expect(html).toContain("No balancer has answered at");
+    expect(html).toContain("No response from a balancer at");
     expect(html).toContain("evenkeel proxy");
   });
 
-  test("a dashboard whose token the balancer does not know says so, and not that there is none", async () => {
+  test("a rejected token is shown as such, not as a missing balancer", async () => {
     const { admin, base } = await scene();
     admin.respond = (_, response) => response.writeHead(401).end("{}");
     const html = await (await fetch(base)).text();
-    expect(html).toContain("does not let this dashboard in");
+    expect(html).toContain("rejected this dashboard&#x27;s token");
     expect(html).toContain("ADMIN_TOKEN");
-    expect(html).not.toContain("No balancer has answered");
+    expect(html).not.toContain("No response from a balancer");
   });
 
   test("something else at that address is named as such", async () => {
     const { admin, base } = await scene();
     admin.respond = (_, response) => response.end('{"hello":"world"}');
-    expect(await (await fetch(base)).text()).toContain("The balancer is not understood");
+    expect(await (await fetch(base)).text()).toContain("Unexpected response from the admin API");
   });
 
   test("a wrong token is named as such", async () => {
     const { admin, base } = await scene();
     admin.respond = (_, response) => response.writeHead(401).end();
-    expect(await (await fetch(base)).text()).toContain("The balancer does not let this dashboard in");
+    expect(await (await fetch(base)).text()).toContain("The admin API rejected this dashboard&#x27;s token");
   });
 
-  test("one that hangs is given up after two seconds", async () => {
+  test("an admin API that hangs is given up after two seconds", async () => {
     const { admin, base } = await scene();
     admin.respond = () => {};
     expect(await (await fetch(base)).text()).toContain("timed out");
@@ -472,7 +470,7 @@ describe("/api/status", () => {
     expect(status.snapshot?.pools).toHaveLength(1);
   });
 
-  test("says when the front door is shut", async () => {
+  test("shows when the public listener is unreachable", async () => {
     const gone = await startFakeAdminApi();
     await gone.close();
     const { base } = await scene({ balancerUrl: gone.url });
@@ -481,16 +479,16 @@ describe("/api/status", () => {
     expect(verdict.tone).toBe("bad");
   });
 
-  test("says when the front door answers with an error", async () => {
-    const gate = await startFakeAdminApi();
-    gate.respond = (_, response) => response.writeHead(503).end();
-    open.push(() => gate.close());
-    const { base } = await scene({ balancerUrl: gate.url });
+  test("shows when the public listener returns an error", async () => {
+    const listener = await startFakeAdminApi();
+    listener.respond = (_, response) => response.writeHead(503).end();
+    open.push(() => listener.close());
+    const { base } = await scene({ balancerUrl: listener.url });
     expect((await statusOf(base)).frontDoor).toMatchObject({ reachable: false, status: 503 });
   });
 });
 
-test("/healthz asks nobody", async () => {
+test("/healthz sends no request to the balancer", async () => {
   const { admin, base, bugs } = await scene();
   expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: "alive" });
   expect((await fetch(`${base}/nothing-here`)).status).toBe(404);
@@ -498,15 +496,15 @@ test("/healthz asks nobody", async () => {
   expect(bugs).toEqual([]);
 });
 
-test("the front door is looked at seldom, however many look at the page", async () => {
+test("the public listener is checked rarely, regardless of the number of viewers", async () => {
   let looks = 0;
-  const gate = await startFakeAdminApi();
-  gate.respond = (_, response) => {
+  const listener = await startFakeAdminApi();
+  listener.respond = (_, response) => {
     looks += 1;
     response.end();
   };
-  open.push(() => gate.close());
-  const { base } = await scene({ balancerUrl: gate.url });
+  open.push(() => listener.close());
+  const { base } = await scene({ balancerUrl: listener.url });
   const viewers = await Promise.all([watch(base), watch(base), watch(base)]);
   for (const viewer of viewers) for (let i = 0; i < 3; i++) await viewer.next();
   expect(looks).toBe(1);

@@ -90,7 +90,7 @@ const picture: DashboardState = {
 };
 const { snapshot } = picture;
 
-/** With all that is told of the balancer as a whole. */
+/** With every alert about the whole balancer. */
 function inNeed(each: DashboardState): DashboardState {
   if (!each.snapshot) return each;
   const refused = { at: Date.now(), by: hostile, problems: [hostile] };
@@ -137,7 +137,7 @@ const rehearsing = snapshot && {
   })),
 };
 
-/** All are ejected and come back slowly, with a weight that somebody set. */
+/** All are ejected and in slow start, with a weight set at run time. */
 const panicking = snapshot && {
   ...snapshot,
   pools: snapshot.pools.map((pool) => ({
@@ -163,10 +163,13 @@ const pictures: Readonly<Record<string, DashboardState>> = {
     readAt: 0,
     outage: { reason: "unreachable", message: hostile, since: picture.at },
   },
-  "a shut front door": { ...picture, frontDoor: { ...picture.frontDoor, reachable: false, status: null } },
-  "rehearsals everywhere": { ...picture, snapshot: rehearsing },
+  "an unreachable public listener": {
+    ...picture,
+    frontDoor: { ...picture.frontDoor, reachable: false, status: null },
+  },
+  "faults on every upstream": { ...picture, snapshot: rehearsing },
   "failing backups": { ...picture, snapshot: backups },
-  "an empty pool beside one that serves": {
+  "an empty pool next to one that serves": {
     ...picture,
     snapshot: snapshot && {
       ...snapshot,
@@ -180,16 +183,16 @@ const place = { page: "upstream", id: hostile } as const;
 const deed = new UndoHistory().add(hostile, [undoOfAdding(hostile)]);
 
 const renderings: Readonly<Record<string, (picture: DashboardState) => string>> = {
-  "the page in need": (each) => renderPage({ picture: inNeed(each), columnsOf: poisonedColumns }),
-  "the page": (each) => renderPage({ picture: each, columnsOf: poisonedColumns }),
+  "the page in need": (each) => renderPage({ state: inNeed(each), columnsOf: poisonedColumns }),
+  "the page": (each) => renderPage({ state: each, columnsOf: poisonedColumns }),
   "the page, sorted and filtered": (each) =>
-    renderPage({ picture: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
-  "the page with a notice": (each) => renderPage({ picture: each, notice: hostile }),
-  "the page after an act": (each) => renderPage({ picture: each, done: { entry: deed, location: place } }),
+    renderPage({ state: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
+  "the page with a notice": (each) => renderPage({ state: each, notice: hostile }),
+  "the page after an act": (each) => renderPage({ state: each, done: { entry: deed, location: place } }),
   "the live fragment": (each) => renderLive(each),
   "a live event": (each) => eventOf(renderLive(each)),
   "the answer to an act": () => renderActionResult({ entry: deed, location: place }),
-  "a live fragment for whoever has seen another one": (each) => {
+  "a live fragment after another one": (each) => {
     const other = (row: Row) => ({ ...row, cells: row.cells.map((cell, index) => (index % 2 ? cell : "")) });
     return renderLive(each, undefined, (row) => rowSince(row, other(row)));
   },
@@ -292,7 +295,7 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
       state: picture,
     }),
   "a dry run": () => renderDryRunPage({ form: imagined, reply: { value: foreseen } }),
-  "a dry run that nobody would serve": () =>
+  "a dry run without an available upstream": () =>
     renderDryRunPage({ form: imagined, reply: { value: { ...foreseen, chosen: null } } }),
   "a part of a dry run": () => renderDryRunResult({ value: foreseen }),
   "a dry run with mistakes": () => renderDryRunResult({ problems: [hostile] }),
@@ -316,7 +319,7 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
       shown: { ...shown, detail: undefined, error: { ...refused, reason: "missing" } },
     }),
   "an upstream's live fragment": () => renderUpstreamLive(shown),
-  "an upstream's page during a rehearsal": () =>
+  "an upstream's page during fault injection": () =>
     renderUpstreamPage({ shown: { ...shown, detail: { ...detail, rehearsal: rehearsed } } }),
   "the configuration": () =>
     renderConfigPage({
@@ -357,7 +360,7 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
 };
 
 const shapes: readonly RenderShape[] = ["page", "part", "partial"];
-/** Both places that an act may come from. */
+/** Both pages that an action may come from. */
 const fieldsOf = (action: string) => [
   new URLSearchParams({ act: action, upstream: hostile, at: hostile, weight: "3", reason: hostile }),
   new URLSearchParams({
@@ -432,7 +435,7 @@ describe("a hostile string never reaches the markup raw", () => {
 test("numbers that are not numbers become no markup either", () => {
   const text = JSON.stringify(busySnapshot(), (_, value) => (typeof value === "number" ? hostile : value));
   const html = renderPage({
-    picture: { ...picture, snapshot: JSON.parse(text) as DashboardState["snapshot"] },
+    state: { ...picture, snapshot: JSON.parse(text) as DashboardState["snapshot"] },
   });
   for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
 });

@@ -100,7 +100,7 @@ const drain = "/actions";
 const draining = { act: "drain", upstream: "localhost:8081" };
 
 describe("a dashboard whose balancer has users", () => {
-  test("shows nobody anything but the login, in the way that each can follow", async () => {
+  test("shows only the login without a session, in a form that suits the client", async () => {
     const { base, admin } = await scene();
     const browser = new Browser(base);
     for (const path of ["/", "/config", "/upstreams/localhost%3A8081", "/nothing?a=b"]) {
@@ -124,7 +124,7 @@ describe("a dashboard whose balancer has users", () => {
     expect(admin.acts).toEqual([]);
   });
 
-  test("lets in who has the password, to where that person wanted to go", async () => {
+  test("accepts the right password and redirects to the requested page", async () => {
     const { base } = await scene();
     const browser = new Browser(base);
     const response = await browser.login("otto", undefined, "/config?x=1");
@@ -157,7 +157,7 @@ describe("a dashboard whose balancer has users", () => {
     ["no password", { password: "" }, 401, "Wrong name or password."],
     ["a token of another visit", { csrf: "x".repeat(43) }, 403, "This form has expired"],
     ["no token", { csrf: "" }, 403, "This form has expired"],
-  ])("does not let in %s, and says so", async (_, change, status, words) => {
+  ])("rejects %s with an error", async (_, change, status, words) => {
     const { base } = await scene();
     const browser = new Browser(base);
     const csrf = csrfIn(await browser.text("/login"));
@@ -172,7 +172,7 @@ describe("a dashboard whose balancer has users", () => {
     expect(browser.session).toBe("");
   });
 
-  test("says how long to wait after many failures, each for the client's own address", async () => {
+  test("returns how long to wait after many failures, counted per client address", async () => {
     const { base, admin } = await scene();
     const browser = new Browser(base);
     for (let index = 0; index < 5; index++) await browser.login("otto", "nope");
@@ -182,7 +182,7 @@ describe("a dashboard whose balancer has users", () => {
     expect(admin.notes[0]?.detail).toBe('as "otto" from 127.0.0.1');
   });
 
-  test("takes nobody to another site after the login", async () => {
+  test("never redirects to another site after the login", async () => {
     const { base } = await scene();
     for (const next of [
       ...[
@@ -199,7 +199,7 @@ describe("a dashboard whose balancer has users", () => {
     }
   });
 
-  test("asks for the session's own token with every form, and answers 403 without", async () => {
+  test("requires the session's own token in every form, and returns 403 without it", async () => {
     const { base, admin } = await scene();
     const [browser, other] = [new Browser(base), new Browser(base)];
     await browser.login("otto");
@@ -249,8 +249,8 @@ describe("a dashboard whose balancer has users", () => {
       { name: "cockpit", role: "admin", tokenHash: `sha256:${digestOf("own-token")}` },
     ] as const;
     const { base, admin } = await scene({ users, tokens }, "own-token");
-    const nobody = new Browser(base);
-    expect((await nobody.ask("/")).status).toBe(303);
+    const anonymous = new Browser(base);
+    expect((await anonymous.ask("/")).status).toBe(303);
     const browser = new Browser(base);
     await browser.login("vera");
     const csrf = csrfIn(await browser.text("/"));
@@ -276,7 +276,7 @@ describe("a dashboard whose balancer has users", () => {
     expect(admin.notes.map(({ to, by }) => `${to} ${by}`)).toEqual(["accepted ada", "ended ada"]);
   });
 
-  test("ends a live stream whose session ended elsewhere, and nobody else's", async () => {
+  test("ends a live stream whose session ended elsewhere, and no other stream", async () => {
     const { base, admin } = await scene();
     const [gone, stays] = [new Browser(base), new Browser(base)];
     await gone.login("ada");
@@ -288,14 +288,14 @@ describe("a dashboard whose balancer has users", () => {
     for (let message = 0; message < 3; message++) {
       const { done, value } = await reader.read();
       expect(done).toBe(false);
-      expect(new TextDecoder().decode(value)).not.toContain("does not let this dashboard in");
+      expect(new TextDecoder().decode(value)).not.toContain("rejected this dashboard&#x27;s token");
     }
     await reader.cancel();
     expect((await gone.ask("/")).headers.get("location")).toBe("/login?next=%2F&ended=");
     expect(await gone.text("/login?ended")).toContain("Your session has ended. Log in again.");
   });
 
-  test("asks for a login as soon as a reload brings users, also of those who look already", async () => {
+  test("requires a login as soon as a reload adds users, also for open pages", async () => {
     const { base, admin } = await scene({ token: "own" }, "own");
     const browser = new Browser(base);
     expect(await browser.text("/")).toContain("All 3 upstreams serve");
@@ -307,21 +307,21 @@ describe("a dashboard whose balancer has users", () => {
     expect(admin.acts).toEqual([]);
   });
 
-  test("keeps the last picture for who is logged in while the balancer is gone, and lets nobody else in", async () => {
+  test("keeps the last state for open sessions while the balancer is gone, and accepts no others", async () => {
     const state = await scene();
     const browser = new Browser(state.base);
     await browser.login("vera");
     expect(await browser.text("/")).toContain("All 3 upstreams serve");
     const { port } = state.admin;
     state.admin[Symbol.dispose]();
-    await until(async () => (await browser.text("/")).includes("The balancer cannot be reached"));
+    await until(async () => (await browser.text("/")).includes("The admin API is unreachable"));
     expect(await browser.text("/")).toContain("localhost:8083");
     const stranger = new Browser(state.base);
     expect((await stranger.ask("/")).status).toBe(303);
     const response = await stranger.login("vera");
     expect(response.status).toBe(502);
     expect(await response.text()).toContain("Cannot reach the admin API: connection refused.");
-    // It comes back without its sessions.
+    // It restarts without its sessions.
     state.admin = await startAdminStand({ users }, { snapshot: calmSnapshot(), port });
     await until(async () => (await browser.ask("/")).status === 303, "the login");
   });
@@ -331,7 +331,7 @@ describe("a dashboard whose balancer has users", () => {
     const { port } = state.admin;
     state.admin[Symbol.dispose]();
     const browser = new Browser(state.base);
-    expect(await browser.text("/")).toContain("No balancer has answered at");
+    expect(await browser.text("/")).toContain("No response from a balancer at");
     state.admin = await startAdminStand({ token: "own", users }, { snapshot: calmSnapshot(), port });
     const pages = await Promise.all(Array.from({ length: 20 }, () => browser.ask("/")));
     for (const page of pages) expect(await page.text()).not.toContain("localhost:8081");
@@ -376,7 +376,7 @@ describe("a dashboard whose balancer has no users", () => {
   });
 });
 
-test("a dashboard that other machines can reach lets in who logs in", async () => {
+test("a dashboard that other machines can reach accepts logins", async () => {
   const { base } = await scene({ users }, undefined, "0.0.0.0");
   const browser = new Browser(base);
   expect((await browser.ask("/")).status).toBe(303);

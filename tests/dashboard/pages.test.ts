@@ -11,7 +11,7 @@ afterEach(async () => {
   for (const close of open.splice(0).toReversed()) await close();
 });
 
-/** A dashboard, asked as a browser asks for a page that somebody waits for. */
+/** A dashboard that is requested like a browser navigates. */
 async function scene() {
   const upstreams = [upstream("a", { weight: 3 }), upstream("b", { weight: 3 }), upstream("c")];
   const admin = await startFakeAdminApi(snapshotOf(pool({ upstreams })));
@@ -26,13 +26,13 @@ async function scene() {
   return { admin, ask };
 }
 
-describe("an address that leads nowhere", () => {
-  test("is a page with the ways on for a person, and a sentence for a program", async () => {
+describe("an unknown address", () => {
+  test("is a page with navigation for a browser, and plain text for a program", async () => {
     const { ask } = await scene();
     const page = await ask("/nothing/here");
     expect(page.status).toBe(404);
     const html = await page.text();
-    for (const words of ["<h1>There is nothing here</h1>", 'href="/"', 'href="/requests"'])
+    for (const words of ["<h1>Page not found</h1>", 'href="/"', 'href="/requests"'])
       expect(html).toContain(words);
     const sentence = await ask("/nothing/here", { Accept: "*/*" });
     expect([sentence.status, sentence.headers.get("content-type")]).toEqual([
@@ -58,7 +58,7 @@ describe("an address that leads nowhere", () => {
 });
 
 describe("a confirmation", () => {
-  test("is not asked for what is not there", async () => {
+  test("is an error for an unknown upstream", async () => {
     const { ask } = await scene();
     const page = await ask("/actions?act=remove&upstream=nobody");
     expect(page.status).toBe(422);
@@ -67,7 +67,7 @@ describe("a confirmation", () => {
     expect(html).not.toContain('action="/actions"');
   });
 
-  test("of a weight begins with the one that counts, so that nothing changes unless somebody says so", async () => {
+  test("of a weight starts with the current weight, so that an unchanged form changes nothing", async () => {
     const { ask } = await scene();
     const field = async (query: string) =>
       /name="weight"[^>]* value="(\d*)"/.exec(await (await ask(`/actions?act=weight&${query}`)).text())?.[1];
@@ -80,7 +80,7 @@ describe("a confirmation", () => {
 });
 
 describe("the configuration", () => {
-  test("is shown in whole, or without what is as it is by default", async () => {
+  test("is shown completely, or without defaults", async () => {
     const { ask } = await scene();
     const rows = async (path: string) => [
       ...(await (await ask(path)).text()).matchAll(/<tr data-chosen="(\w+)">/g),
@@ -92,16 +92,16 @@ describe("the configuration", () => {
   });
 });
 
-test("a login is told in words of its own", () => {
-  const told = (to: string, reason: string): BalancerEvent => ({
+test("a login has its own event text", () => {
+  const loginEvent = (to: string, reason: string): BalancerEvent => ({
     ...{ seq: 1, at: 1, kind: "login", pool: null, upstream: null, from: "", by: "ann" },
     ...{ to, reason, detail: "from 192.0.2.1" },
   });
   const words = (event: BalancerEvent) => [changeOf(event), ...eventReason(event)];
-  expect(words(told("accepted", "password_right"))).toEqual(["logged in", "from 192.0.2.1"]);
-  expect(words(told("refused", "password_wrong"))).toEqual([
+  expect(words(loginEvent("accepted", "password_right"))).toEqual(["logged in", "from 192.0.2.1"]);
+  expect(words(loginEvent("refused", "password_wrong"))).toEqual([
     "login refused",
     "password_wrong: from 192.0.2.1",
   ]);
-  expect(words(told("ended", "logout"))).toEqual(["logged out", "from 192.0.2.1"]);
+  expect(words(loginEvent("ended", "logout"))).toEqual(["logged out", "from 192.0.2.1"]);
 });

@@ -29,21 +29,21 @@ describe("an uptime", () => {
     ...change,
   });
 
-  test("says for how long", () => {
+  test("shows the duration", () => {
     expect(plain(uptimeSpan(uptime({}), now))).toBe("2 h");
     expect(plain(uptimeSpan(uptime({ state: "down", since: now - 14_000 }), now))).toBe("down 14 s");
     expect(plain(uptimeSpan(uptime({ state: "out", since: now - 60_000 }), now))).toBe("out 1 min");
     expect(uptimeSpan(uptime({ state: "unknown" }), now)).toBe("–");
   });
 
-  test("says how much of which time", () => {
+  test("shows the share of the observed time", () => {
     expect(plain(uptimeShare(uptime({ share: 0.99984 })))).toBe("99.98% of 24 h");
     expect(plain(uptimeShare(uptime({ countedMs: 23 * 3_600_000 })))).toBe("100% of 24 h");
     expect(plain(uptimeShare(uptime({ countedMs: 300_000, share: 0.5 })))).toBe("50% of 5 min");
     expect(uptimeShare(uptime({ share: null, countedMs: 0 }))).toBe("");
   });
 
-  test("is rounded down, so that no outage is lost", () => {
+  test("is rounded down, so that every outage stays visible", () => {
     const rows = [
       [1, "100%"],
       [0.999999, "99.99%"],
@@ -69,7 +69,7 @@ describe("the cells of a row", () => {
     expect(cellOf("Last 60 probes", {})).toContain("status 200, 1.3 ms");
   });
 
-  test("stay a few bytes long while probes pass, and are not sent again for their age", () => {
+  test("stay a few bytes long while probes pass, and do not change with age", () => {
     const [one, other] = [now, now - 3_000].map((at) =>
       cellOf("Last 60 probes", { lastProbe: { at, success: true, detail: "status 200", latencyMs: 1 } }),
     );
@@ -77,16 +77,16 @@ describe("the cells of a row", () => {
     expect(one?.length).toBeLessThan(600);
   });
 
-  test("show a slow start as a bar and in words", () => {
+  test("show a slow start as a bar and as text", () => {
     const cell = cellOf("Status", { slowStart: 0.4 });
     expect(cell).toContain('class="bar-part" width="40.0%"');
     expect(cell).toContain("slow start 40%");
   });
 
-  test("say why, and what comes next", () => {
+  test("show the cause and what happens next", () => {
     const status = cellOf("Status", { status: "ejected", fit: false, outlier: ejected });
     expect(status).toContain('data-concern="grave">connect_refused');
-    expect(status).toContain("tried again in 16 s");
+    expect(status).toContain("probation in 16 s");
     const lastProbe = { at: now, success: false, detail: "connection refused", latencyMs: 1 };
     expect(cellOf("Status", { status: "failing", fit: false, lastProbe })).toContain(
       'data-concern="grave">connection refused',
@@ -97,22 +97,22 @@ describe("the cells of a row", () => {
     expect(drained).toContain("safe to stop");
   });
 
-  test("say who set the weight, beside it", () => {
+  test("show the actor next to a weight", () => {
     const cell = cellOf("Mode", { weightSet: { by: "bob", at: now, why: "more memory" } });
     expect(cell).toContain('title="Weight set by bob. more memory">by bob');
   });
 });
 
-test("what comes next depends on whether the pool panics", () => {
+test("the note of an ejected upstream depends on panic mode", () => {
   const one = upstream("a", { status: "ejected", outlier: ejected });
-  expect(plain(rowNote(one, now, false))).toBe("tried again in 16 s");
-  expect(rowNote(one, now, true)).toBe("serves for want of others");
-  expect(rowNote({ ...one, status: "probation" }, now, false)).toBe("one request on trial");
+  expect(plain(rowNote(one, now, false))).toBe("probation in 16 s");
+  expect(rowNote(one, now, true)).toBe("serving in panic mode");
+  expect(rowNote({ ...one, status: "probation" }, now, false)).toBe("one trial request");
   expect(rowNote(upstream("a"), now, false)).toBe("");
-  expect(rowNote(upstream("a", { backup: true, fit: false }), now, false)).toBe("stands by");
+  expect(rowNote(upstream("a", { backup: true, fit: false }), now, false)).toBe("on standby");
 });
 
-test("probes that saw the same are one line, newest first", () => {
+test("equal probe results are one line, newest first", () => {
   const probe = (at: number, success: boolean, detail: string, latencyMs: number) => ({
     ...{ at, success, detail, latencyMs },
   });

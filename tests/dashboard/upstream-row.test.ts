@@ -16,11 +16,11 @@ const row = (change: Parameters<typeof upstream>[1] = {}) =>
     ...{ share: 0.5, fairShare: 0.5, now, isPanicking: false, view: plainView },
   });
 
-test("a row that is as it was is only named", () => {
+test("an unchanged row is sent as a marker", () => {
   expect(rowSince(row(), row())).toBe('<tr id="upstream-api-1" data-kept></tr>');
 });
 
-test("of a row that changed, only the cells that did are sent", () => {
+test("only the changed cells of a row are sent", () => {
   const seen = row();
   const changed = row({ inFlight: 7, traffic: traffic({ p50Ms: 12 }) });
   const html = rowSince(changed, seen);
@@ -31,12 +31,12 @@ test("of a row that changed, only the cells that did are sent", () => {
   expect(html.length).toBeLessThan(wholeRow(changed).length / 3);
 });
 
-test("a row's own marks are sent even if no cell has changed", () => {
+test("changed attributes of a row are sent even if no cell has changed", () => {
   const changed = row();
   const seen = { ...changed, attributes: { ...changed.attributes, "data-fit": "no" } };
   expect(rowSince(changed, seen)).toStartWith('<tr role="row" id="upstream-api-1" data-fit="yes"');
 });
 
-test("whoever has seen nothing gets it whole", () => {
+test("a new viewer gets the complete row", () => {
   expect(rowSince(row(), undefined)).toBe(wholeRow(row()));
 });

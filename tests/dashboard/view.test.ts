@@ -38,7 +38,7 @@ describe("a view", () => {
     test(`of ${JSON.stringify(query)}`, () => expect(idsIn(query)).toEqual([...ids]));
   }
 
-  test("survives the way through an address", () => {
+  test("survives a round trip through the address", () => {
     for (const query of [
       {},
       { sort: "in-flight-up" },
@@ -60,7 +60,7 @@ describe("a view", () => {
     expect(afterClick(second, "name").sort).toEqual({ by: "name", direction: "up" });
   });
 
-  test("sorts uptimes by the share of time, the shortest first, and what nobody knows last", () => {
+  test("sorts uptimes by the share of time, the shortest first and unknown ones last", () => {
     const shared = (id: string, share: number | null) =>
       upstream(id, { uptime: { state: "up", since: 0, share, countedMs: 1 } });
     const upstreams = [shared("new", null), shared("good", 1), shared("bad", 0.2)];
@@ -68,7 +68,7 @@ describe("a view", () => {
     expect(arranged(pool({ upstreams }), view).map(({ id }) => id)).toEqual(["bad", "good", "new"]);
   });
 
-  test("knows the fair share of those that serve", () => {
+  test("has the fair share of available upstreams", () => {
     expect(members.upstreams.map(fairSharesOf(members))).toEqual([0.25, 0, 0.75]);
   });
 });
@@ -93,7 +93,7 @@ describe("a trend", () => {
     expect(trendOf([], "p50Ms").values).toEqual([]);
   });
 
-  test("knows its latest and highest value", () => {
+  test("has its latest and highest value", () => {
     expect(latestOf(trendOf([one], "p50Ms"))).toBe(5);
     expect(peakOf(trendOf([one], "p50Ms"))).toBe(5);
     expect(latestOf(trendOf([one], "p95Ms"))).toBeNull();

@@ -4,7 +4,7 @@ import type { LoginState } from "../../src/dashboard/login/login-client.ts";
 import { Visitors } from "../../src/dashboard/login/visitors.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
-/** An admin API that says what the test wants it to say, and the bearers that the routes were given. */
+/** A scripted admin API, and the bearer tokens that the routes received. */
 function lobby(ownToken?: string) {
   const time = new FakeTime();
   const state = { standing: { kind: "unknown" } as LoginState, asked: 0 };
@@ -30,7 +30,7 @@ function lobby(ownToken?: string) {
 const ann: LoginState = { kind: "user", name: "ann", role: "admin" };
 
 describe("visitors", () => {
-  test("act with the dashboard's own token only once it is known that nobody logs in", async () => {
+  test("use the dashboard's own token only after the admin API reported that there are no accounts", async () => {
     const { time, state, visitors, bearers } = lobby("own");
     const everybody = () => bearers[0]?.();
     expect(await visitors.admit(undefined)).toBe(visitors.anonymous);
@@ -42,11 +42,11 @@ describe("visitors", () => {
     await time.advance(1_000);
     expect(await visitors.admit(undefined)).toBeUndefined();
     expect(visitors.isAdmitted(visitors.anonymous)).toBe(false);
-    // What all see alike is read with it for those who have logged in.
+    // Data that all visitors share is read with it for logged-in visitors.
     expect([everybody(), visitors.bearer]).toEqual([undefined, "own"]);
   });
 
-  test("are asked about once a second, however many requests they send", async () => {
+  test("are checked once a second, regardless of their number of requests", async () => {
     const { time, state, visitors } = lobby();
     state.standing = ann;
     for (let request = 0; request < 50; request++) await visitors.admit("a");
@@ -67,7 +67,7 @@ describe("visitors", () => {
     expect(visitors.bearer).toBe("a");
   });
 
-  test("stay for half an hour while the admin API says nothing, and no stranger comes in", async () => {
+  test("stay for half an hour without a response of the admin API, and new visitors are rejected", async () => {
     const { time, state, visitors } = lobby();
     state.standing = ann;
     await visitors.admit("a");
@@ -94,7 +94,7 @@ describe("visitors", () => {
     expect(after && visitors.isAdmitted(after)).toBe(false);
   });
 
-  test("are looked after only while a live stream is open", async () => {
+  test("are checked in the background only while a live stream is open", async () => {
     const { time, state, visitors } = lobby();
     state.standing = ann;
     const visitor = await visitors.admit("a");

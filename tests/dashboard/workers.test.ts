@@ -14,7 +14,7 @@ function pageOf(snapshot: Snapshot): string {
     latencyMs: 1,
     checkedAt: at,
   };
-  const picture = {
+  const state = {
     at,
     readAt: at,
     adminUrl: "http://x",
@@ -23,10 +23,10 @@ function pageOf(snapshot: Snapshot): string {
     outage: undefined,
     trends: [],
   };
-  return renderPage({ picture });
+  return renderPage({ state: state });
 }
 
-/** What a reader of the section hears. */
+/** The text of the section. */
 function wordsOf(html: string): string {
   const section = /<section class="pool workers"[\s\S]*?<\/section>/.exec(html)?.[0] ?? "";
   return section
@@ -36,7 +36,7 @@ function wordsOf(html: string): string {
 }
 
 describe("workers on the overview", () => {
-  test("are named each with what it does, and summed up in words", () => {
+  test("are listed with their load and summed up", () => {
     const words = wordsOf(pageOf(busySnapshot()));
     expect(words).toStartWith("Workers 2 of 3 serve 4 restarts");
     expect(words).toContain("Serving pid 41870 93 in flight · 1.2M requests · never restarted");
@@ -44,7 +44,7 @@ describe("workers on the overview", () => {
     expect(words).toContain("Starting pid 42977 0 in flight · 0 requests · 3 restarts");
   });
 
-  test("one that is between two processes has no pid", () => {
+  test("a worker that restarts has no pid", () => {
     const worker = { pid: 0, ready: false, restarts: 1, inFlight: 0, requests: 0 };
     expect(wordsOf(pageOf({ ...busySnapshot(), workers: [worker] }))).toContain("Starting no process yet");
   });

@@ -14,7 +14,7 @@ const inFolder = temporaryFolder("access");
 type Line = Readonly<Record<string, unknown>>;
 
 let runs = 0;
-/** A file that no other test has. */
+/** A new file for each test. */
 const freshFile = () => inFolder(`${(runs += 1)}.log`);
 
 function linesIn(text: string): Line[] {
@@ -38,14 +38,14 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
   return { proxy, port, url: `http://127.0.0.1:${port}`, lost };
 }
 
-const named = (name: string) =>
+const startNamedOrigin = (name: string) =>
   startOrigin(delayed((_, socket) => void socket.write(respondWith(JSON.stringify({ server: { name } })))));
 
-async function stopWell(proxy: Program): Promise<void> {
+async function stopCleanly(proxy: Program): Promise<void> {
   expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });
 }
 
-const only = (lines: readonly Line[], target: string) => {
+const onlyLine = (lines: readonly Line[], target: string) => {
   const found = lines.filter((line) => line["target"] === target);
   expect(found).toHaveLength(1);
   return found[0] ?? {};
@@ -53,7 +53,7 @@ const only = (lines: readonly Line[], target: string) => {
 
 for (const engine of engineNames) {
   describe(`the access log with the ${engine} engine`, () => {
-    test("has one line for each: answered, retried, refused, left by its client, upgraded", async () => {
+    test("has one line for each request: completed, retried, refused, client gone, upgraded", async () => {
       await using programs = new Programs();
       const waiting: string[] = [];
       let echo = 0;
@@ -63,7 +63,7 @@ for (const engine of engineNames) {
           else socket.write(respondWith("hello"));
         },
       });
-      // Probes, which only connect, find nothing wrong with it.
+      // TCP probes only connect and pass.
       const bad = await startOrigin((_, socket) => void socket.destroy());
       const websocket = Bun.serve({
         ...{ port: 0, hostname: "127.0.0.1" },
@@ -107,29 +107,33 @@ routes:
       await until(() => echo === 1, "the message");
       socket.close();
       await until(() => readLines(file).length === 5, "all lines");
-      await stopWell(proxy);
+      await stopCleanly(proxy);
       const lines = readLines(file);
       expect(lines).toHaveLength(5);
-      expect(only(lines, "/answered?a=1")).toMatchObject({
+      expect(onlyLine(lines, "/answered?a=1")).toMatchObject({
         ...{ method: "GET", status: 200, pool: "main", upstream: "good", attempts: 1, reason: null },
         ...{ traceId: "0af7651916cd43dd8448eb211c80319c", client: "127.0.0.1", scheme: "http" },
       });
-      expect(only(lines, "/shaky")).toMatchObject({
+      expect(onlyLine(lines, "/shaky")).toMatchObject({
         ...{ status: 200, upstream: "good-2", attempts: 2 },
         tries: [
           { upstream: "bad", status: 0, reason: "upstream_reset" },
           { upstream: "good-2", status: 200, reason: null },
         ],
       });
-      expect(only(lines, "/small")).toMatchObject({ status: 413, reason: "request_too_large", attempts: 0 });
-      expect(only(lines, "/left")).toMatchObject({ status: 0, reason: "client_gone", upstream: "good" });
-      expect(only(lines, "/chat")).toMatchObject({ status: 101, pool: "chat" });
+      expect(onlyLine(lines, "/small")).toMatchObject({
+        status: 413,
+        reason: "request_too_large",
+        attempts: 0,
+      });
+      expect(onlyLine(lines, "/left")).toMatchObject({ status: 0, reason: "client_gone", upstream: "good" });
+      expect(onlyLine(lines, "/chat")).toMatchObject({ status: 101, pool: "chat" });
       await Promise.all([good.close(), bad.close(), websocket.stop(true)]);
     });
 
-    test("loses no line when its file is moved away under load, with SIGHUP, and at the end", async () => {
+    test("loses no line when its file is rotated under load with SIGHUP, nor at the exit", async () => {
       await using programs = new Programs();
-      const origin = await named("a");
+      const origin = await startNamedOrigin("a");
       const file = freshFile();
       const flags = ["--engine", engine, "--access-log", file];
       const { proxy, url, lost } = await balancer(programs, [origin.url], flags);
@@ -143,7 +147,7 @@ routes:
       await load.stop();
       expect(load.failures).toEqual([]);
       expect(await lost()).toBe(0);
-      await stopWell(proxy);
+      await stopCleanly(proxy);
       const all = [1, 2, 3].map((turn) => readLines(`${file}.${turn}`));
       expect(all.every((lines) => lines.length > 0)).toBe(true);
       const ids = [...all.flat(), ...readLines(file)].map((line) => line["requestId"]);
@@ -152,19 +156,19 @@ routes:
       await origin.close();
     });
 
-    test("of two workers is whole in one file that is moved away, and on standard output", async () => {
+    test("of two workers is complete in one rotated file, and on standard output", async () => {
       await using programs = new Programs();
-      const origin = await named("a");
+      const origin = await startNamedOrigin("a");
       const file = freshFile();
       const flags = ["--engine", engine, "--workers", "2"];
       const one = await balancer(programs, [origin.url], [...flags, "--access-log", file]);
       const load = startLoad(one.url, 8, () => ({ headers: { connection: "close" } }));
       await until(() => existsSync(file) && load.count > 200, "lines in the file");
       renameSync(file, `${file}.1`);
-      // Nobody tells the workers: they look.
+      // Workers detect the rotation themselves.
       await until(() => readLines(file).length > 0, "lines in the next file");
       await load.stop();
-      await stopWell(one.proxy);
+      await stopCleanly(one.proxy);
       const ids = [...readLines(`${file}.1`), ...readLines(file)].map((line) => line["requestId"]);
       expect(ids.length).toBe(origin.requests.length);
 
@@ -175,7 +179,7 @@ routes:
       await until(() => more.count > 400, "a load");
       await more.stop();
       expect(await two.lost()).toBe(0);
-      await stopWell(two.proxy);
+      await stopCleanly(two.proxy);
       const lines = linesIn(two.proxy.stdout);
       expect(lines.every((line) => line["target"] === long)).toBe(true);
       expect(lines.length).toBe(origin.requests.length - before);
@@ -183,7 +187,7 @@ routes:
       await origin.close();
     });
 
-    test("has a line for what is cut at the deadline of a stop", async () => {
+    test("has a line for a request that is aborted at the drain deadline", async () => {
       for (const workers of ["1", "2"]) {
         await using programs = new Programs();
         const silent: Origin = await startOrigin(() => {});
@@ -197,8 +201,8 @@ routes:
         const client = await RawClient.connect(port);
         client.send("GET /cut HTTP/1.1\r\nHost: x\r\n\r\n");
         await until(() => silent.requests.length === 1, "the request to arrive");
-        await stopWell(proxy);
-        expect(only(readLines(file), "/cut")).toMatchObject({ attempts: 1 });
+        await stopCleanly(proxy);
+        expect(onlyLine(readLines(file), "/cut")).toMatchObject({ attempts: 1 });
         client.socket.destroy();
         await silent.close();
       }
@@ -206,22 +210,25 @@ routes:
   });
 }
 
-describe("an access log whose reader has left", () => {
-  test.each(["1", "2"])("stops nobody: lines are counted as lost, and told; workers: %s", async (workers) => {
-    await using programs = new Programs();
-    const origin = await named("a");
-    const flags = ["--engine", "wire", "--access-log", "stdout", "--workers", workers];
-    const { proxy, url, lost } = await balancer(programs, [origin.url], flags);
-    proxy.child.stdout?.destroy();
-    const load = startLoad(url, 4);
-    await until(async () => (await lost()) > 0, "lines to be lost");
-    const { count } = load;
-    await until(() => load.count > count + 200, "the service to go on");
-    await load.stop();
-    expect(load.failures).toEqual([]);
-    expect(proxy.stderr).toContain("access log lines lost");
-    expect(proxy.stderr.split("access log lines lost").length).toBeLessThan(6);
-    await stopWell(proxy);
-    await origin.close();
-  });
+describe("an access log whose reader has exited", () => {
+  test.each(["1", "2"])(
+    "blocks no request: lines are counted as lost and logged, with %s worker(s)",
+    async (workers) => {
+      await using programs = new Programs();
+      const origin = await startNamedOrigin("a");
+      const flags = ["--engine", "wire", "--access-log", "stdout", "--workers", workers];
+      const { proxy, url, lost } = await balancer(programs, [origin.url], flags);
+      proxy.child.stdout?.destroy();
+      const load = startLoad(url, 4);
+      await until(async () => (await lost()) > 0, "lines to be lost");
+      const { count } = load;
+      await until(() => load.count > count + 200, "more requests to complete");
+      await load.stop();
+      expect(load.failures).toEqual([]);
+      expect(proxy.stderr).toContain("access log lines lost");
+      expect(proxy.stderr.split("access log lines lost").length).toBeLessThan(6);
+      await stopCleanly(proxy);
+      await origin.close();
+    },
+  );
 });

@@ -18,7 +18,7 @@ const faulty = (environment: Record<string, string> = {}) => ({
 });
 const hasThrown = (pid: number) => () => existsSync(inFolder(`thrown.${pid}`));
 
-describe("an exception that nobody catches", () => {
+describe("an uncaught exception", () => {
   test("ends neither the balancer nor a request, and is logged and counted in a flood", async () => {
     await using programs = new Programs();
     const waiting: (() => void)[] = [];
@@ -30,9 +30,9 @@ describe("an exception that nobody catches", () => {
     const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
     const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
     const response = fetch(url);
-    await until(() => waiting.length === 1, "a request under way");
+    await until(() => waiting.length === 1, "a request in flight");
     process.kill(proxy.pid, "SIGUSR2");
-    await until(hasThrown(proxy.pid), "the faults");
+    await until(hasThrown(proxy.pid), "the exceptions");
     const metrics = await (await fetch(`${admin}/metrics`)).text();
     expect(metrics).toMatch(/^evenkeel_bugs_total 500$/m);
     waiting[0]?.();
@@ -45,7 +45,7 @@ describe("an exception that nobody catches", () => {
     await origin.close();
   }, 20_000);
 
-  test("ends no worker either, and the counts of all processes are one", async () => {
+  test("ends no worker either, and the counts of all processes are added up", async () => {
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("here")));
     const proxy = programs.start(
@@ -60,22 +60,22 @@ describe("an exception that nobody catches", () => {
     for (const pid of pids) process.kill(pid, "SIGUSR2");
     const count = async () =>
       /^evenkeel_bugs_total (\d+)$/m.exec(await (await fetch(`${admin}/metrics`)).text())?.[1];
-    await until(async () => (await count()) === "3", "the counts of all");
+    await until(async () => (await count()) === "3", "the counts of all processes");
     const [, one = 0] = pids;
     process.kill(one, "SIGKILL");
-    await until(() => isGone(one), "one worker to be gone");
+    await until(() => isGone(one), "one worker to exit");
     const isRestarted = async () => {
       const after = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
       return after.workers?.every(({ ready, pid }) => ready && pid !== one);
     };
-    await until(isRestarted, "another one", 15_000);
+    await until(isRestarted, "its replacement", 15_000);
     expect(await count()).toBe("3");
     await origin.close();
   }, 30_000);
 
   test("during the start ends the process with a message and a code", async () => {
     await using programs = new Programs();
-    // It accepts and says nothing: the first verdict takes its time.
+    // It accepts and sends nothing: the first probe result takes time.
     const silent = await startOrigin(() => {});
     const proxy = programs.start(
       [...fromSource, ...flags, "--probe-path", "/ready", "--upstreams", silent.url],

@@ -16,16 +16,16 @@ const inFolder = temporaryFolder("chaos");
 interface ClusterOptions {
   readonly engine: EngineName;
   readonly names?: readonly string[];
-  /** Addresses of further upstreams, which are not programs of ours. */
+  /** Addresses of more upstreams, by name; they are not demo servers. */
   readonly others?: Readonly<Record<string, string>>;
-  /** Further lines of the pool. */
+  /** More lines of the pool. */
   readonly pool?: string;
 }
 
 const quickProbes = "{ path: /readyz, interval: 400ms, changingInterval: 100ms }";
 let files = 0;
 
-/** Demo servers behind a balancer, with quick probes: the tests would otherwise mostly wait for the next one. */
+/** Demo servers behind a balancer, with frequent probes: otherwise the tests mostly wait for the next one. */
 async function cluster(programs: Programs, options: ClusterOptions) {
   const { engine, names = ["a", "b", "c"], others = {}, pool = `probe: ${quickProbes}` } = options;
   const serve = (name: string, port = 0) =>
@@ -36,8 +36,10 @@ async function cluster(programs: Programs, options: ClusterOptions) {
   const ports = await Promise.all(backends.map((backend) => backend.port("backend")));
   const file = inFolder(`${(files += 1)}.yaml`);
   const write = (weight = 1) => {
-    const own = names.map((name, i) => `http://127.0.0.1:${ports[i]};name=${name};weight=${weight}`);
-    const all = [...own, ...Object.entries(others).map(([name, url]) => `${url};name=${name}`)];
+    const demoUpstreams = names.map(
+      (name, i) => `http://127.0.0.1:${ports[i]};name=${name};weight=${weight}`,
+    );
+    const all = [...demoUpstreams, ...Object.entries(others).map(([name, url]) => `${url};name=${name}`)];
     const lines = all.map((entry) => `      - "${entry}"\n`).join("");
     writeFileSync(file, `pools:\n  main:\n    ${pool}\n    slowStart: 0\n    upstreams:\n${lines}`);
   };
@@ -51,14 +53,14 @@ async function cluster(programs: Programs, options: ClusterOptions) {
   const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
   const upstream = async (id: string) =>
     (await snapshot()).pools[0]?.upstreams.find((candidate) => candidate.id === id);
-  const turns = (id: string, status: string, limitMs = 8_000) =>
+  const waitForStatus = (id: string, status: string, limitMs = 8_000) =>
     until(async () => (await upstream(id))?.status === status, `${id} to be ${status}`, limitMs);
-  return { backends, ports, proxy, url, admin, snapshot, upstream, turns, serve, write };
+  return { backends, ports, proxy, url, admin, snapshot, upstream, waitForStatus, serve, write };
 }
 
 /**
- * GETs all the time, and some POSTs. Warm when the slow first answers of new processes are less than one in a hundred:
- * patience with an upstream goes by that.
+ * A steady load of GETs and some POSTs. It is warm when slow first responses of new processes are below one per cent,
+ * because the stall threshold depends on the p99 latency.
  */
 async function mixedLoad({ url, snapshot }: Pick<Cluster, "url" | "snapshot">) {
   const gets = startLoad(`${url}/work`, 12);
@@ -78,25 +80,25 @@ async function mixedLoad({ url, snapshot }: Pick<Cluster, "url" | "snapshot">) {
 
 type Cluster = Awaited<ReturnType<typeof cluster>>;
 
-describe.each([...engineNames])("under a steady load the %s engine shows clients nothing of", (engine) => {
-  // One balancer and its servers live through several scenes, the last of which ends it: starting them takes longest.
+describe.each([...engineNames])("clients of the %s engine under load see no error from", (engine) => {
+  // The tests share one balancer and its servers, since starting them takes longest; the last test ends it.
   const shared = new Programs();
   let all: Cluster;
   beforeAll(async () => void (all = await cluster(shared, { engine })), 30_000);
   afterAll(() => shared[Symbol.asyncDispose]());
 
-  test("SIGKILL of one of three, and its return", async () => {
-    const { backends, ports, turns, serve } = all;
+  test("SIGKILL of one of three, and its restart", async () => {
+    const { backends, ports, waitForStatus, serve } = all;
     const load = await mixedLoad(all);
     await backends[1]?.kill("SIGKILL");
-    await turns("b", "failing");
+    await waitForStatus("b", "failing");
     await load.more(200);
     serve("b", ports[1]);
-    await turns("b", "passing");
+    await waitForStatus("b", "passing");
     await load.more(200);
     await load.stop();
     expect(load.gets.failures).toEqual([]);
-    // Those that it had received.
+    // POSTs that it had received.
     expect(load.posts.failures.length).toBeLessThanOrEqual(3);
   }, 30_000);
 
@@ -116,17 +118,17 @@ describe.each([...engineNames])("under a steady load the %s engine shows clients
   }, 30_000);
 
   test("SIGSTOP of one of three, and SIGCONT: its POSTs wait for it", async () => {
-    const { backends, turns, upstream } = all;
+    const { backends, waitForStatus, upstream } = all;
     const load = await mixedLoad(all);
     backends[2]?.child.kill("SIGSTOP");
-    await turns("c", "failing");
-    await until(async () => (await upstream("c"))?.inFlight === 3, "nothing but POSTs to wait there");
+    await waitForStatus("c", "failing");
+    await until(async () => (await upstream("c"))?.inFlight === 3, "only POSTs to wait there");
     expect((await upstream("c"))?.rescues).toBe(12);
     await load.more(500);
     const worst = load.gets.worstMs();
     expect(worst).toBeLessThan(4_000);
     backends[2]?.child.kill("SIGCONT");
-    await turns("c", "passing");
+    await waitForStatus("c", "passing");
     await load.more(200);
     await load.stop();
     expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
@@ -138,13 +140,13 @@ describe.each([...engineNames])("under a steady load the %s engine shows clients
     const slow = Array.from({ length: 40 }, () => fetch(`${url}/work?ms=1500`).then(({ status }) => status));
     const inFlight = async () =>
       (await snapshot()).pools[0]?.upstreams.reduce((sum, upstream) => sum + upstream.inFlight, 0);
-    await until(async () => (await inFlight()) === 40, "all of them to be under way");
+    await until(async () => (await inFlight()) === 40, "all of them to be in flight");
     proxy.child.kill("SIGTERM");
     expect(await Promise.all(slow)).toEqual(Array.from({ length: 40 }, () => 200));
     expect(await proxy.exited).toEqual({ code: 0, signal: null });
   }, 30_000);
 
-  test("a port that swallows connects", async () => {
+  test("a port that drops connection attempts", async () => {
     await using programs = new Programs();
     const narrow = programs.start([
       process.execPath,
@@ -153,14 +155,14 @@ describe.each([...engineNames])("under a steady load the %s engine shows clients
     const port = await narrow.port("narrow");
     const others = { narrow: `http://127.0.0.1:${port}` };
     const all = await cluster(programs, { engine, names: ["a", "b"], others });
-    const { turns } = all;
+    const { waitForStatus } = all;
     const load = await mixedLoad(all);
     expect(load.gets.servers.get("narrow")).toBeGreaterThan(0);
     narrow.child.kill("SIGSTOP");
     const fillers = Array.from({ length: 4 }, () =>
       connect({ port, host: "127.0.0.1" }).on("error", () => {}),
     );
-    await turns("narrow", "failing");
+    await waitForStatus("narrow", "failing");
     await load.more(300);
     expect(load.gets.worstMs()).toBeLessThan(4_000);
     expect(load.gets.failures).toEqual([]);
@@ -170,13 +172,13 @@ describe.each([...engineNames])("under a steady load the %s engine shows clients
     expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
   }, 30_000);
 
-  test("three seconds without any upstream, where requests may wait for one", async () => {
+  test("three seconds without any upstream, with a queue", async () => {
     await using programs = new Programs();
     const pool = `probe: ${quickProbes}\n    queue: { whenNoneFit: true, timeout: 15s }`;
     const all = await cluster(programs, { engine, names: ["a", "b"], pool });
-    const { backends, ports, snapshot, serve, turns } = all;
+    const { backends, ports, snapshot, serve, waitForStatus } = all;
     await Promise.all(backends.map((backend) => backend.kill("SIGKILL")));
-    for (const id of ["a", "b"]) await turns(id, "failing");
+    for (const id of ["a", "b"]) await waitForStatus(id, "failing");
     const gets = startLoad(`${all.url}/work`, 12);
     await until(async () => (await snapshot()).pools[0]?.queued === 12, "all clients to wait");
     const since = performance.now();
@@ -190,31 +192,31 @@ describe.each([...engineNames])("under a steady load the %s engine shows clients
 });
 
 describe.each([...engineNames])(
-  "without probes of a path the %s engine shows clients nothing of",
+  "clients of the %s engine without an HTTP probe path see no error from",
   (engine) => {
     const shared = new Programs();
     const origins: Origin[] = [];
-    /** Which of the two that are no programs of ours misbehaves at present. */
-    let unwell: "moody" | "sick" | undefined;
+    /** Which of the two scripted origins fails at present. */
+    let failing: "resetting" | "unavailable" | undefined;
     let all: Cluster;
 
     beforeAll(async () => {
       let connections = 0;
-      const moody = await startOrigin({
+      const resetting = await startOrigin({
         onConnect: (socket) =>
-          void (unwell === "moody" && (connections += 1) % 2 === 0 && socket.resetAndDestroy()),
+          void (failing === "resetting" && (connections += 1) % 2 === 0 && socket.resetAndDestroy()),
         respond: (_, socket) =>
-          void socket.end(respondWith('{"server":{"name":"moody"}}', ["Connection: close"])),
+          void socket.end(respondWith('{"server":{"name":"resetting"}}', ["Connection: close"])),
       });
-      const sick = await startOrigin((_, socket) => {
-        const status = unwell === "sick" ? "503 Service Unavailable" : "200 OK";
-        socket.write(respondWith('{"server":{"name":"sick"}}', [], status));
+      const unavailable = await startOrigin((_, socket) => {
+        const status = failing === "unavailable" ? "503 Service Unavailable" : "200 OK";
+        socket.write(respondWith('{"server":{"name":"unavailable"}}', [], status));
       });
-      origins.push(moody, sick);
+      origins.push(resetting, unavailable);
       all = await cluster(shared, {
         engine,
-        others: { moody: moody.url, sick: sick.url },
-        // Each scene may leave one ejected.
+        others: { resetting: resetting.url, unavailable: unavailable.url },
+        // Each test may leave one upstream ejected.
         pool: "retryStatuses: [503]\n    outlier: { maxEjected: 1 }",
       });
     }, 30_000);
@@ -222,11 +224,11 @@ describe.each([...engineNames])(
       await shared[Symbol.asyncDispose]();
       for (const origin of origins) await origin.close();
     });
-    afterEach(() => void (unwell = undefined));
+    afterEach(() => void (failing = undefined));
 
     test("an upstream that resets every second connection", async () => {
       const { url, snapshot } = all;
-      unwell = "moody";
+      failing = "resetting";
       const gets = startLoad(`${url}/work`, 24);
       await until(() => gets.count > 1_000, "load", 10_000);
       await gets.stop();
@@ -234,22 +236,22 @@ describe.each([...engineNames])(
       expect((await snapshot()).pools[0]?.retries).toBeGreaterThan(0);
     }, 30_000);
 
-    test("an upstream that answers 503 to everything, where that may be tried elsewhere", async () => {
-      const { url, turns } = all;
-      unwell = "sick";
+    test("an upstream that responds with 503, with 503 in retryStatuses", async () => {
+      const { url, waitForStatus } = all;
+      failing = "unavailable";
       const gets = startLoad(`${url}/work`, 12);
-      await turns("sick", "ejected");
+      await waitForStatus("unavailable", "ejected");
       const { count } = gets;
       await until(() => gets.count > count + 300, "load without it", 10_000);
       await gets.stop();
       expect(gets.failures).toEqual([]);
     }, 30_000);
 
-    test("SIGSTOP of one of three that only TCP checks look at", async () => {
-      const { backends, turns } = all;
+    test("SIGSTOP of one of three with TCP probes", async () => {
+      const { backends, waitForStatus } = all;
       const load = await mixedLoad(all);
       backends[0]?.child.kill("SIGSTOP");
-      await turns("a", "ejected");
+      await waitForStatus("a", "ejected");
       await load.more(500);
       expect(load.gets.worstMs()).toBeLessThan(4_000);
       expect(load.gets.failures).toEqual([]);

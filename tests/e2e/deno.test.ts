@@ -13,7 +13,7 @@ import { until } from "../support/wait.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Deno is no dependency, since its packages are not to be had everywhere: npx brings it, or the tests say they skip. */
+/** Deno is no dependency, since its packages are not available everywhere: npx downloads it, or the tests are skipped. */
 const denoPackage = "deno@2.9.6";
 
 describe("under Deno", () => {
@@ -22,7 +22,7 @@ describe("under Deno", () => {
     const find = new Program(["npx", "--yes", denoPackage, "eval", "console.log(Deno.execPath())"]);
     await find.exited;
     deno = find.stdout.trim();
-    if (!deno) console.warn(`skipped: ${denoPackage} cannot be had here`);
+    if (!deno) console.warn(`skipped: ${denoPackage} is not available`);
   }, 120_000);
 
   const flags = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
@@ -67,7 +67,7 @@ describe("under Deno", () => {
       expect((await sendRequest(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
       const client = await RawClient.connect(port);
       client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
-      await until(() => client.isClosed, "the cut answer to close its client");
+      await until(() => client.isClosed, "the truncated response to close its client");
       expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
       expect((await proxy.kill("SIGTERM")).code).toBe(0);
       await origin.close();
@@ -75,7 +75,7 @@ describe("under Deno", () => {
     40_000,
   );
 
-  test("the admin side describes itself and streams, and the command line acts", async () => {
+  test("the admin API serves its description and streams, and the commands work", async () => {
     if (!deno) return;
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
@@ -93,8 +93,8 @@ describe("under Deno", () => {
       while (!text.includes(what)) text += (await reader?.read())?.value ?? "";
     };
     await read("event: snapshot\n");
-    const asked = { headers: { "X-Request-Id": "asked" } };
-    await (await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/page`, asked)).text();
+    const withRequestId = { headers: { "X-Request-Id": "asked" } };
+    await (await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/page`, withRequestId)).text();
     await until(async () => (await fetch(`${admin}/api/requests/asked`)).ok, "the record");
     const explained = start(programs, "explain", "asked", "--admin-url", admin);
     expect((await explained.exited).code).toBe(0);
@@ -107,7 +107,7 @@ describe("under Deno", () => {
     end.abort();
     const status = start(programs, "status", "--admin-url", admin);
     expect((await status.exited).code).toBe(1);
-    expect(status.stdout).toContain("No upstream serves");
+    expect(status.stdout).toContain("No upstream is available");
     expect((await proxy.kill("SIGTERM")).code).toBe(0);
     await origin.close();
   }, 60_000);
@@ -132,7 +132,7 @@ describe("under Deno", () => {
     40_000,
   );
 
-  test("people log in, with hashes that Bun made, and act within their role", async () => {
+  test("users log in with hashes that Bun made, and act within their role", async () => {
     if (!deno) return;
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
@@ -227,7 +227,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
   );
 
   test.each([...engineNames])(
-    "two workers share a port on the %s engine, are replaced, drain, and leave nobody behind",
+    "two workers share a port on the %s engine, are replaced, drain, and leave no process behind",
     async (engine) => {
       if (!deno) return;
       await using programs = new Programs();
@@ -247,9 +247,9 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
         sendRequest(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
       for (let i = 0; i < 60; i++) expect((await request()).status).toBe(200);
       const counted = async () => (await supervisors()).reduce((sum, { requests }) => sum + requests, 0);
-      await until(async () => (await counted()) === 60, "the counts to come in");
+      await until(async () => (await counted()) === 60, "the counts to be reported");
       expect((await supervisors()).every(({ requests }) => requests > 0)).toBe(true);
-      // Nobody else gets that port, not even with workers of their own.
+      // No other process gets that port, not even with its own workers.
       const late = start(
         programs,
         "proxy",
@@ -266,26 +266,29 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
 
       const [victim] = (await supervisors()).map(({ pid }) => pid);
       process.kill(victim ?? 0, "SIGKILL");
-      await until(async () => (await supervisors()).some(({ restarts }) => restarts === 1), "another one");
+      await until(
+        async () => (await supervisors()).some(({ restarts }) => restarts === 1),
+        "its replacement",
+      );
       await until(async () => (await supervisors()).every(({ ready }) => ready), "it to serve");
       const pids = (await supervisors()).map(({ pid }) => pid);
       expect(pids).not.toContain(victim);
       const slow = Array.from({ length: 6 }, () => request("/slow"));
       await until(() => waiting.length === 6, "the requests to arrive");
       proxy.child.kill("SIGTERM");
-      await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
+      await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to become 503");
       for (const response of waiting.splice(0)) response();
       expect((await Promise.all(slow)).map(({ status }) => status)).toEqual(
         Array.from({ length: 6 }, () => 200),
       );
       expect((await proxy.exited).code).toBe(0);
-      await until(() => pids.every(isGone), "the workers to leave");
+      await until(() => pids.every(isGone), "the workers to exit");
       await origin.close();
     },
     60_000,
   );
 
-  test("workers go when their parent was killed", async () => {
+  test("workers exit when their parent is killed", async () => {
     if (!deno) return;
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("hello")));
@@ -294,11 +297,11 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
     const { workers = [] } = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
     expect(workers).toHaveLength(2);
     await proxy.kill("SIGKILL");
-    await until(() => workers.every(({ pid }) => isGone(pid)), "the workers to leave");
+    await until(() => workers.every(({ pid }) => isGone(pid)), "the workers to exit");
     await origin.close();
   }, 40_000);
 
-  test("a worker leaves when nobody hears it any more, though it did not hear of its parent's end", async () => {
+  test("a worker exits when its channel breaks, even if it does not see its parent's end", async () => {
     if (!deno) return;
     await using programs = new Programs();
     const parent = join(root, "tests/support/half-dead-parent.pl");
@@ -306,7 +309,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
     expect([await worker.exited, worker.stderr]).toEqual([{ code: 0, signal: null }, ""]);
   }, 30_000);
 
-  test("the runtime keeps its laws", async () => {
+  test("the runtime passes its laws", async () => {
     if (!deno) return;
     const laws = new Program([deno, "test", "-A", "--no-check", join(root, "tests/runtime/deno-smoke.ts")]);
     const { code } = await laws.exited;

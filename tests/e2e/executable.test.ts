@@ -11,7 +11,7 @@ import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("executable");
 
-/** The command of the build script, with another place for its result. */
+/** The command of the build script with another output path. */
 async function build(): Promise<void> {
   const words = manifest.scripts.build.split(" ");
   const command = [process.execPath, ...words.slice(1, -1), inFolder("evenkeel")];
@@ -32,7 +32,7 @@ function runWith(env: Readonly<Record<string, string>>, ...argv: string[]): Prog
 describe("the executable", () => {
   beforeAll(build, 60_000);
 
-  test("needs nothing but itself: version, check, help", async () => {
+  test("runs without any other file: version, check, help", async () => {
     const version = run("version");
     expect((await version.exited).code).toBe(0);
     expect(version.stdout).toBe(`evenkeel ${manifest.version}\n`);
@@ -44,7 +44,7 @@ describe("the executable", () => {
     expect(wrong.stderr).toContain("steam");
   });
 
-  test("balances, and has the dashboard and its assets inside", async () => {
+  test("balances, and contains the dashboard and its assets", async () => {
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("from the origin")));
     const up = run(
       ...["up", "--port", "0", "--admin-port", "0", "--dashboard-port", "0", "--state", ":memory:"],
@@ -72,7 +72,7 @@ describe("the executable", () => {
     await origin.close();
   }, 20_000);
 
-  test("has inside what only some configurations load: access log and traces", async () => {
+  test("contains modules that only some configurations load: access log and traces", async () => {
     const collector = await startCollector();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const proxy = run(
@@ -94,7 +94,7 @@ describe("the executable", () => {
     ["a variable", [], { EVENKEEL_ENGINE: "fetch" }],
     ["the configuration file", ["--config", inFolder("fetch.yaml")], {}],
   ])(
-    "carries more than 256 requests at once on the fetch engine, selected with %s",
+    "forwards more than 256 concurrent requests on the fetch engine, selected with %s",
     async (_, flags, env) => {
       writeFileSync(inFolder("fetch.yaml"), "engine: fetch\n");
       let waiting = 0;
@@ -103,7 +103,7 @@ describe("the executable", () => {
         waiting += 1;
         responses.push(() => socket.write(respondWith("ok")));
       });
-      // Each may have 256 in flight.
+      // Each upstream may have 256 in flight.
       const upstreams = ["a", "b"].map((name) => `${origin.url};name=${name}`).join(",");
       const proxy = runWith(
         env,
@@ -113,7 +113,7 @@ describe("the executable", () => {
       const port = await proxy.port("balancer");
       const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(port)));
       for (const client of clients) client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-      await until(() => waiting === 400, "all requests to be under way at once");
+      await until(() => waiting === 400, "all requests to be in flight at once");
       for (const response of responses) response();
       for (const client of clients) expect((await client.readResponse()).status).toBe(200);
       for (const client of clients) client.destroy();

@@ -6,7 +6,7 @@ import { fromBuild, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 test.each([...engineNames])(
-  "evenkeel explain tells of a request that the %s engine tried again, in sentences and in tables",
+  "evenkeel explain describes a request that the %s engine retried, in sentences and in tables",
   async (engine) => {
     await using programs = new Programs();
     const broken = await startOrigin((_, socket) => void socket.destroy());
@@ -26,9 +26,9 @@ test.each([...engineNames])(
       const program = programs.start([...fromBuild, "explain", ...argv], { ADMIN_URL: admin });
       return { ...(await program.exited), out: program.stdout, err: program.stderr };
     };
-    const told = await explain(id);
-    expect(told).toMatchObject({ code: 0, err: "" });
-    const [sentences = "", attempts = "", choices = ""] = told.out.trimEnd().split("\n\n");
+    const explained = await explain(id);
+    expect(explained).toMatchObject({ code: 0, err: "" });
+    const [sentences = "", attempts = "", choices = ""] = explained.out.trimEnd().split("\n\n");
     expect(sentences).toMatch(/^GET \/page\?q=1 of 127\.0\.0\.1:\d+, from 127\.0\.0\.1, at \d{4}-\d\d-\d\dT/);
     expect(sentences).toContain("broken was selected from 2 available upstreams; the other was whole.");
     expect(sentences).toContain("It was retried because of upstream_reset.");
@@ -38,7 +38,7 @@ test.each([...engineNames])(
     expect(title).toBe("attempts");
     expect(first).toMatch(/^broken +[\d.]+ .* 0  failure +head +upstream_reset +false$/);
     expect(second).toMatch(/^whole +[\d.]+ .* 200  response +false$/);
-    // Numbers stand below the ends of their names, also where some are missing.
+    // Numbers are aligned right below their headings, also where some are missing.
     const headEnd = head.indexOf("HEAD MS") + "HEAD MS".length;
     expect(second.slice(0, headEnd)).toMatch(/\d$/);
     expect(choices.split("\n").map((line) => line.split(/ {2,}/))).toEqual([

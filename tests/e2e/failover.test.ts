@@ -10,7 +10,7 @@ import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("failover");
 
-/** The defaults, but quicker: the test would otherwise mostly wait for the next probe. */
+/** The defaults with frequent probes: otherwise the test mostly waits for the next one. */
 function quickProbes(): string {
   const file = inFolder("quick.yaml");
   writeFileSync(
@@ -44,30 +44,30 @@ async function cluster(programs: Programs, engine: EngineName) {
 }
 
 describe.each([...engineNames])("three upstreams under load on the %s engine", (engine) => {
-  test("one killed with SIGKILL costs no client an error, and takes its share again when it is back", async () => {
+  test("one killed with SIGKILL causes no client error, and gets its share again when it is restarted", async () => {
     await using programs = new Programs();
     const { backends, ports, url, snapshot, statusOf } = await cluster(programs, engine);
     const load = startLoad(`${url}/work`, 24);
     await until(() => load.count > 500, "a warm load");
     await backends[1]?.kill("SIGKILL");
-    await until(async () => (await statusOf("b")) !== "passing", "its requests to speak against it", 2_000);
+    await until(async () => (await statusOf("b")) !== "passing", "its failed requests to eject it", 2_000);
     await until(() => load.count > 1_500, "load without it");
-    // What was under way there, and the five failures that it took: not a third of all requests until a probe fails.
+    // Requests in flight and five failures until the ejection: not a third of all requests until a probe fails.
     expect((await snapshot()).pools[0]?.retries).toBeLessThan(60);
-    await until(async () => (await statusOf("b")) === "failing", "the balancer to see it", 10_000);
+    await until(async () => (await statusOf("b")) === "failing", "its probe to fail", 10_000);
     const { count } = load;
     await until(() => load.count > count + 500, "more load");
     expect(load.failures).toEqual([]);
 
     const before = load.servers.get("b") ?? 0;
     serve(programs, "b", ports[1]);
-    await until(async () => (await statusOf("b")) === "passing", "it to be back", 15_000);
+    await until(async () => (await statusOf("b")) === "passing", "its probe to pass", 15_000);
     await until(() => (load.servers.get("b") ?? 0) > before + 100, "it to serve again");
     await load.stop();
     expect(load.failures).toEqual([]);
   }, 40_000);
 
-  test("one that says it is not ready loses its traffic within seconds, and nobody loses a request", async () => {
+  test("one that reports not ready gets no more traffic within seconds, and no request fails", async () => {
     await using programs = new Programs();
     const { ports, url, statusOf } = await cluster(programs, engine);
     const load = startLoad(`${url}/work`, 8);
@@ -84,7 +84,7 @@ describe.each([...engineNames])("three upstreams under load on the %s engine", (
     expect(load.failures).toEqual([]);
   }, 40_000);
 
-  test("one that the operator drains gets nothing new, and the rest stay even", async () => {
+  test("one that is drained gets no new requests, and the others keep equal shares", async () => {
     await using programs = new Programs();
     const { url, admin, statusOf } = await cluster(programs, engine);
     const setMode = (id: string, mode: string) =>
@@ -97,11 +97,11 @@ describe.each([...engineNames])("three upstreams under load on the %s engine", (
     expect(load.failures).toEqual([]);
     expect(load.servers.has("a")).toBe(false);
     expect(Math.abs((load.servers.get("b") ?? 0) - (load.servers.get("c") ?? 0))).toBeLessThanOrEqual(8);
-    expect((await setMode("nobody", "ready")).status).toBe(404);
+    expect((await setMode("unknown", "ready")).status).toBe(404);
     expect((await setMode("a", "sleeping")).status).toBe(400);
   }, 30_000);
 
-  test("POSTs with a body survive a kill too, unless their upstream had them already", async () => {
+  test("POSTs with a body survive a kill too, unless the upstream had received them", async () => {
     await using programs = new Programs();
     const { backends, url, snapshot } = await cluster(programs, engine);
     const load = startLoad(`${url}/work`, 12, () => ({ method: "POST", body: "x".repeat(2_000) }));

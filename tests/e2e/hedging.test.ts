@@ -8,7 +8,7 @@ import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-/** The sum of a counter over its label sets that carry these. */
+/** The sum of a counter over the label sets that contain these labels. */
 function counted(metrics: string, name: string, labels: string): number {
   const lines = metrics.split("\n").filter((line) => line.startsWith(`${name}{`) && line.includes(labels));
   return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
@@ -18,7 +18,7 @@ test.each([
   ...engineNames.map((engine) => [engine, 1] as const),
   ...(process.platform === "linux" ? [["wire", 2] as const] : []),
 ])(
-  "a request that one upstream never answers is answered by another one, on the %s engine with %i workers",
+  "a request without a response from one upstream gets one from another, on the %s engine with %i workers",
   async (engine, workers) => {
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-hedging-"));
     await using programs = new Programs();
@@ -30,7 +30,7 @@ test.each([
         const main = { policy: "first", hedge, upstreams: [silent.url, quick.url] };
         writeFileSync(file, JSON.stringify({ pools: { main } }));
       };
-      // Workers hear of a reload a moment after it was counted: theirs is set from the start.
+      // Workers apply a reload shortly after it is counted, so theirs is set from the start.
       const isReloaded = workers === 1;
       write(isReloaded ? 0 : "50ms");
       const proxy = programs.evenkeel(
@@ -45,7 +45,7 @@ test.each([
         proxy.child.kill("SIGHUP");
         await until(async () => (await metrics()).includes('reload_total{result="applied"} 1'), "the reload");
       }
-      // Five are too few for the first upstream to be found silent before they are answered.
+      // Five are too few for the first upstream to be found unresponsive before they complete.
       for (let i = 0; i < 5; i++) {
         const since = performance.now();
         expect(await (await fetch(`${url}/${i}`)).text()).toBe("quick");
@@ -57,7 +57,7 @@ test.each([
         "the hedges to be counted",
       );
       expect(counted(await metrics(), "evenkeel_retries_total", 'reason="hedged"')).toBe(5);
-      await until(() => silent.open() === 0, "the connections to the silent one to be dropped");
+      await until(() => silent.open() === 0, "the connections to the silent upstream to close");
     } finally {
       await silent.close();
       await quick.close();

@@ -18,12 +18,12 @@ const flags = (upstream: string, state: string) => [
 async function requestsSeen(program: Program, window: string): Promise<number> {
   const url = `http://127.0.0.1:${await program.port("admin")}/api/history?pool=main&window=${window}`;
   const { series } = (await (await fetch(url)).json()) as HistoryResult;
-  // A point of any length has at least one request a week.
+  // Points without requests have the rate 0.
   return series[0]?.columns.requestsPerSecond.filter((rate) => (rate ?? 0) > 0).length ?? 0;
 }
 
 describe("history", () => {
-  test("is there a second later, and again after a restart", async () => {
+  test("is available a second later, and after a restart", async () => {
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const first = programs.evenkeel(...flags(origin.url, "state.db"));
@@ -36,18 +36,18 @@ describe("history", () => {
     await origin.close();
   });
 
-  test("of an upstream's uptime goes on over a restart, with the probes of the new process", async () => {
+  test("of an upstream's uptime continues after a restart, with the probes of the new process", async () => {
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const seen = async (program: Program) => {
       const url = `http://127.0.0.1:${await program.port("admin")}/api/snapshot`;
       const { pools } = (await (await fetch(url)).json()) as Snapshot;
       const [upstream] = pools[0]?.upstreams ?? [];
-      if (!upstream) throw new Error("Cannot go on: there is no upstream");
+      if (!upstream) throw new Error("an upstream is expected");
       return upstream;
     };
     const first = programs.evenkeel(...flags(origin.url, "uptime.db"));
-    await until(async () => (await seen(first)).uptime.countedMs > 1_000, "a second of it", 10_000);
+    await until(async () => (await seen(first)).uptime.countedMs > 1_000, "a second of uptime", 10_000);
     const before = (await seen(first)).uptime;
     expect(before).toMatchObject({ state: "up", share: 1 });
     expect((await first.kill("SIGTERM")).code).toBe(0);
@@ -59,7 +59,7 @@ describe("history", () => {
     await origin.close();
   }, 20_000);
 
-  test("that cannot be kept is said clearly, and the balancer serves all the same", async () => {
+  test("that cannot be stored is logged, and the balancer serves anyway", async () => {
     await using programs = new Programs();
     writeFileSync(
       inFolder("bad-history.db"),

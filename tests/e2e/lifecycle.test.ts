@@ -14,8 +14,8 @@ const proxyFlags = (port: number, ...more: string[]) => [
   ...["--upstreams", `http://127.0.0.1:${port}`, ...more],
 ];
 
-/** An upstream that answers when it is told to. */
-async function patientOrigin() {
+/** An upstream that responds when the test calls `answerAll`. */
+async function startPatientOrigin() {
   const waiting: (() => void)[] = [];
   const origin = await startOrigin((_, socket) => void waiting.push(() => socket.write(respondWith("late"))));
   return { ...origin, waiting, answerAll: () => waiting.splice(0).forEach((response) => response()) };
@@ -29,9 +29,9 @@ const statusOf = (url: string) =>
 
 describe("a signal", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    test(`${signal} turns readiness to 503, lets the request under way finish, and exits with 0`, async () => {
+    test(`${signal} sets readiness to 503, lets the request in flight finish, and exits with 0`, async () => {
       await using programs = new Programs();
-      const origin = await patientOrigin();
+      const origin = await startPatientOrigin();
       const proxy = programs.evenkeel(...proxyFlags(origin.port));
       const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
       const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
@@ -39,7 +39,7 @@ describe("a signal", () => {
       const response = fetch(url).then((response) => response.text());
       await until(() => origin.waiting.length === 1, "the request to arrive");
       proxy.child.kill(signal);
-      await until(async () => (await statusOf(`${admin}/readyz`)) === 503, "readiness to turn");
+      await until(async () => (await statusOf(`${admin}/readyz`)) === 503, "readiness to become 503");
       expect(await statusOf(`${admin}/livez`)).toBe(200);
       await until(async () => (await statusOf(url)) === 0, "new connections to be refused");
       expect(proxy.child.exitCode).toBeNull();
@@ -50,9 +50,9 @@ describe("a signal", () => {
     });
   }
 
-  test("a second one exits at once", async () => {
+  test("a second signal exits at once", async () => {
     await using programs = new Programs();
-    const origin = await patientOrigin();
+    const origin = await startPatientOrigin();
     const proxy = programs.evenkeel(...proxyFlags(origin.port));
     const response = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
     await until(() => origin.waiting.length === 1, "the request to arrive");
@@ -63,9 +63,9 @@ describe("a signal", () => {
     await origin.close();
   });
 
-  test("a request that outlives the drain's deadline is cut, and said to be", async () => {
+  test("a request that outlives the drain deadline is aborted, and that is logged", async () => {
     await using programs = new Programs();
-    const origin = await patientOrigin();
+    const origin = await startPatientOrigin();
     const proxy = programs.evenkeel(...proxyFlags(origin.port, "--drain-timeout", "200ms"));
     const response = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
     await until(() => origin.waiting.length === 1, "the request to arrive");
@@ -77,7 +77,7 @@ describe("a signal", () => {
 });
 
 describe("an operator's mistake", () => {
-  test("a port in use is one sentence that names flag and address, and exit 2", async () => {
+  test("a port in use prints one sentence with flag and address, and exits with 2", async () => {
     await using programs = new Programs();
     const origin = await startOrigin(() => {});
     for (const [argv, flag] of [
@@ -99,7 +99,7 @@ describe("an operator's mistake", () => {
     await origin.close();
   });
 
-  test("flags are all refused at once, with exit 2 and no stack trace", async () => {
+  test("all invalid flags are reported at once, with exit 2 and no stack trace", async () => {
     await using programs = new Programs();
     const program = programs.evenkeel("proxy", "--port", "http", "--policy", "fastest");
     expect((await program.exited).code).toBe(2);
@@ -109,7 +109,7 @@ describe("an operator's mistake", () => {
     expect(program.stderr).not.toContain("    at ");
   });
 
-  test("a damaged state file is said clearly, and the balancer serves all the same", async () => {
+  test("a damaged state file is logged, and the balancer serves anyway", async () => {
     await using programs = new Programs();
     const file = inFolder("damaged.db");
     writeFileSync(file, "no database at all, but long enough to look like one. ".repeat(40));
@@ -118,17 +118,19 @@ describe("an operator's mistake", () => {
     expect(await statusOf(`http://127.0.0.1:${await proxy.port("balancer")}`)).toBe(200);
     await until(() => proxy.stderr.includes("modes will not survive a restart"), "the message");
     expect(proxy.stderr).toContain("Cannot use the state file");
-    // Whoever looks later, when that line has long scrolled away, sees it too.
+    // The status shows it later, when the log line has scrolled away.
     const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
     const status = programs.start([...fromBuild, "status", "--admin-url", admin]);
     expect((await status.exited).code).toBe(0);
-    expect(status.stdout).toMatch(/^NOT KEPT since .*\n  Cannot use the state file: .*damaged\.db\)\.$/m);
+    expect(status.stdout).toMatch(
+      /^Changes are not being saved \(since .*\n  Cannot use the state file: .*damaged\.db\)\.$/m,
+    );
     expect(await (await fetch(`${admin}/metrics`)).text()).toContain("evenkeel_state_not_kept 1\n");
     await origin.close();
   });
 });
 
-test("/metrics has a sample of every pool's gauges, the queue's too", async () => {
+test("/metrics has a sample of every pool's gauges, including the queue's", async () => {
   await using programs = new Programs();
   const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
   const proxy = programs.evenkeel(...proxyFlags(origin.port));
@@ -139,7 +141,7 @@ test("/metrics has a sample of every pool's gauges, the queue's too", async () =
 });
 
 describe("a restart", () => {
-  test("keeps what the operator set, with who and when, even after kill -9", async () => {
+  test("keeps what the operator set, with actor and time, even after kill -9", async () => {
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const flags = proxyFlags(origin.port, "--state", inFolder("kept.db"));

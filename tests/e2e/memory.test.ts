@@ -20,10 +20,10 @@ test.each([
   async (engine, workers) => {
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-memory-"));
     await using programs = new Programs();
-    const stuck: (() => void)[] = [];
+    const pending: (() => void)[] = [];
     const origin = await startOrigin(({ target }, socket) => {
       const response = () => void socket.write(respondWith("ok", ["Content-Type: text/plain"]));
-      if (target === "/slow") stuck.push(response);
+      if (target === "/slow") pending.push(response);
       else response();
     });
     try {
@@ -40,7 +40,7 @@ test.each([
       const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
       const metrics = async () => (await fetch(`${admin}/metrics`)).text();
       const slow = (await RawClient.connect(port)).send(get.replace("/", "/slow"));
-      await until(() => stuck.length === 1, "the slow request");
+      await until(() => pending.length === 1, "the slow request");
 
       const reload = async (maxMemory: string | number, shedding: boolean) => {
         write(maxMemory);
@@ -55,7 +55,7 @@ test.each([
         ...{ from: "calm", to: "shedding", reason: "memory" },
       });
 
-      // Workers hear of it a moment later.
+      // Workers apply it shortly later.
       let refused = await (await RawClient.connect(port)).send(get).readResponse();
       await until(async () => {
         refused = await (await RawClient.connect(port)).send(get).readResponse();
@@ -71,13 +71,13 @@ test.each([
         async () => /evenkeel_refusals_total\{pool="main",reason="overloaded"\} [1-9]/.test(await metrics()),
         "the refusals to be counted",
       );
-      stuck[0]?.();
+      pending[0]?.();
       expect((await slow.readResponse()).status).toBe(200);
 
       await reload(0, false);
       await until(
         async () => (await (await RawClient.connect(port)).send(get).readResponse()).status === 200,
-        "requests to be taken again",
+        "requests to be accepted again",
       );
       expect(await metrics()).toMatch(/^evenkeel_shedding 0$/m);
     } finally {

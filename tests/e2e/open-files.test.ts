@@ -1,4 +1,4 @@
-/** What becomes of service when clients want more connections than the system lets the process have. */
+/** Service when clients open more connections than the limit on open files allows. */
 
 import { afterAll, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
@@ -13,7 +13,7 @@ afterAll(() => void sockets.forEach((socket) => socket.destroy()));
 
 const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-test("a flood of clients beyond the limit on open files takes neither upstreams nor the admin side away from those who are served", async () => {
+test("a flood of clients beyond the limit on open files blocks neither upstream connections nor the admin API of served clients", async () => {
   await using programs = new Programs();
   const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
   const limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", ...fromBuild];
@@ -23,26 +23,26 @@ test("a flood of clients beyond the limit on open files takes neither upstreams 
   const admin = await proxy.port("admin");
   await until(() => proxy.stderr.includes("client limit lowered"), "the warning");
   const served = await RawClient.connect(port);
-  // One too many is told so and cut at once: where that is seen first, its socket was never open.
+  // A client beyond the limit is refused and closed at once: its socket may report only the close.
   const arrived = new Set<Socket>();
   for (let i = 0; i < 600; i++) {
     const socket = connect({ port, host: "127.0.0.1" });
     for (const end of ["connect", "error", "close"]) socket.on(end, () => arrived.add(socket));
     sockets.push(socket);
   }
-  // Where the queue of connects overflows, the kernel tries again after one, three and seven seconds.
+  // If the accept queue overflows, the kernel retries after one, three and seven seconds.
   await until(() => arrived.size === 600, "the flood", 15_000);
   expect((await served.send(get).readResponse()).body.toString()).toBe("ok");
   expect((await fetch(`http://127.0.0.1:${admin}/readyz`)).status).toBe(200);
   await until(
     async () => (await sendRequest(port, get).catch(() => undefined))?.status === 503,
-    "one too many to be told",
+    "a client beyond the limit to get 503",
   );
   expect((await served.send(get).readResponse()).body.toString()).toBe("ok");
   for (const socket of sockets) socket.destroy();
   await until(
     async () => (await sendRequest(port, get).catch(() => undefined))?.status === 200,
-    "room again",
+    "free connections",
   );
   expect(proxy.stderr).not.toContain("connect_refused");
   served.destroy();

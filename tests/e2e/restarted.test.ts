@@ -24,8 +24,8 @@ function serve(programs: Programs, name: string, port = 0) {
   );
 }
 
-describe.each([1, 2])("an upstream that is restarted between two checks, behind %i worker(s)", (workers) => {
-  test("serves again with the next check, not when its ejection would be over", async () => {
+describe.each([1, 2])("an upstream that is restarted between two probes, behind %i worker(s)", (workers) => {
+  test("serves again after the next probe, before its ejection would end", async () => {
     await using programs = new Programs();
     const backends = ["a", "b", "c"].map((name) => serve(programs, name));
     const ports = await Promise.all(backends.map((backend) => backend.port("backend")));
@@ -45,12 +45,12 @@ describe.each([1, 2])("an upstream that is restarted between two checks, behind 
     const load = startLoad(`${url}/work`, 4);
     await until(() => (load.servers.get("b") ?? 0) > 20, "a warm load");
     await load.stop();
-    // Between requests, so that none is cut: what speaks against it is that it refuses.
+    // Between requests, so that none is truncated: the ejection is caused by refused connects.
     await backends[1]?.kill("SIGKILL");
     const without = startLoad(`${url}/work`, 4);
     await until(async () => (await statusOfB()) === "ejected", "the ejection", 2_000);
     serve(programs, "b", ports[1]);
-    await until(async () => (await statusOfB()) === "passing", "the check that gets a connection", 10_000);
+    await until(async () => (await statusOfB()) === "passing", "the probe that connects", 10_000);
     await until(() => (without.servers.get("b") ?? 0) > 5, "it to serve again");
     await without.stop();
     expect([...load.failures, ...without.failures]).toEqual([]);

@@ -8,7 +8,7 @@ import { Programs } from "../support/program.ts";
 
 const inFolder = temporaryFolder("settings");
 
-test("the configuration that is shown is the one that counts, also after a reload", async () => {
+test("the shown configuration is the effective one, also after a reload", async () => {
   await using programs = new Programs();
   const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
   const file = inFolder("evenkeel.yaml");

@@ -7,10 +7,10 @@ import { until } from "../support/wait.ts";
 
 const served = JSON.stringify({ server: { name: "a" } });
 
-describe("a reader of both access log and log who stops reading", () => {
-  // As behind `2>&1 | collector`: the access log fills the pipe, then the process has something to say.
+describe("a reader of access log and log that stops reading", () => {
+  // As with `2>&1 | collector`: the access log fills the pipe, then the process logs errors.
   test.each(["1", "2"])(
-    "stops neither requests nor the end; workers: %s",
+    "blocks neither requests nor the exit, with %s worker(s)",
     async (workers) => {
       await using programs = new Programs();
       const origin = await startOrigin((_, socket) => void socket.write(respondWith(served)));
@@ -23,11 +23,11 @@ describe("a reader of both access log and log who stops reading", () => {
       proxy.child.stdout?.pause();
       const load = startLoad(`${url}/${"x".repeat(1_500)}`, 8);
       await until(() => load.count > 500, "the pipe to be full");
-      // Each request is a line in the log now.
+      // Each request writes an error line from now on.
       await origin.close();
-      await until(() => load.failures.length > 100, "the upstream to be missed");
+      await until(() => load.failures.length > 100, "requests to fail without their upstream");
       const { count } = load;
-      await until(() => load.count > count + 200, "the service to go on");
+      await until(() => load.count > count + 200, "more requests to complete");
       await load.stop();
       expect(load.worstMs()).toBeLessThan(2_000);
       expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });

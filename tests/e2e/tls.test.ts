@@ -22,7 +22,7 @@ function fileWith(text: string): string {
   return path;
 }
 
-/** An https server that tells the path and the Host it was asked, and echoes WebSocket messages. */
+/** An https server that responds with the path and Host of the request, and echoes WebSocket messages. */
 function secureOrigin() {
   return Bun.serve({
     port: 0,
@@ -36,12 +36,12 @@ function secureOrigin() {
   });
 }
 
-const place = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
+const listen = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
 
-/** A balancer with one pool; `pool` is what its file says of it. */
+/** A balancer with one pool; `pool` is the pool's YAML in the file. */
 async function balancer(programs: Programs, engine: string, pool: string, ...flags: string[]) {
   const config = fileWith(`pools: { main: { ${pool} } }\n`);
-  const proxy = programs.evenkeel("proxy", ...place, "--engine", engine, "--config", config, ...flags);
+  const proxy = programs.evenkeel("proxy", ...listen, "--engine", engine, "--config", config, ...flags);
   const port = await proxy.port("balancer");
   const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
   const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
@@ -50,19 +50,19 @@ async function balancer(programs: Programs, engine: string, pool: string, ...fla
 
 async function echoed(url: string, options: object = {}): Promise<unknown> {
   const socket = new WebSocket(`${url.replace(/^http/, "ws")}/echo`, options as string[]);
-  const heard = new Promise((resolve) => {
+  const message = new Promise((resolve) => {
     socket.onmessage = ({ data }) => resolve(data);
     socket.onclose = ({ code }) => resolve(`closed ${code}`);
   });
   socket.onopen = () => socket.send("hello");
-  const response = await heard;
+  const response = await message;
   socket.close();
   return response;
 }
 
 describe.each([...engineNames])("TLS on the %s engine", (engine) => {
   test.concurrent(
-    "clients come over https, and the upstream hears of it",
+    "clients connect over https, and the upstream gets X-Forwarded-Proto",
     async () => {
       await using programs = new Programs();
       const origin = await startOrigin(
@@ -81,7 +81,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
   );
 
   test.concurrent(
-    "a WebSocket passes through TLS on both sides",
+    "a WebSocket works through TLS on both sides",
     async () => {
       await using programs = new Programs();
       const origin = secureOrigin();
@@ -98,12 +98,12 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
   );
 
   test.concurrent.each([
-    ["is believed with its authority", "127.0.0.1", `ca: ${caFile}`, 200],
-    ["is not believed without it", "127.0.0.1", "", 502],
-    ["is not believed for another name", "127.0.0.1", `ca: ${caFile}, serverName: other.example`, 502],
-    ["is believed for the name that it has", "localhost", `ca: ${caFile}, serverName: up.example`, 200],
-    ["is not believed for a host that it is not for", "localhost", `ca: ${caFile}`, 502],
-    ["is believed by those who verify nothing", "localhost", "verify: false", 200],
+    ["is accepted with its authority", "127.0.0.1", `ca: ${caFile}`, 200],
+    ["is rejected without its authority", "127.0.0.1", "", 502],
+    ["is rejected for another server name", "127.0.0.1", `ca: ${caFile}, serverName: other.example`, 502],
+    ["is accepted for its own server name", "localhost", `ca: ${caFile}, serverName: up.example`, 200],
+    ["is rejected for another host", "localhost", `ca: ${caFile}`, 502],
+    ["is accepted without verification", "localhost", "verify: false", 200],
   ])(
     "an upstream's certificate %s",
     async (_, host, tls, status) => {
@@ -114,7 +114,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
         engine,
         `retries: 0, upstreams: [{ url: "https://${host}:${origin.port}", tls: { ${tls} } }]`,
       );
-      // The Host field is the client's: it must not decide whose certificate is believed.
+      // The client sets the Host header: it must not decide which certificate is accepted.
       const response = await fetch(`${url}/a`, { headers: { host: "up.example" } });
       expect([response.status, response.headers.get("proxy-status") ?? ""]).toEqual([
         status,
@@ -134,7 +134,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
   );
 
   test.concurrent(
-    "probes over https judge as requests do",
+    "probes over https verify certificates as requests do",
     async () => {
       await using programs = new Programs();
       const origin = secureOrigin();
@@ -162,7 +162,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
   );
 
   test.concurrent(
-    "a reload changes how certificates are judged, for connections that are kept too",
+    "a reload changes certificate verification, also for idle connections",
     async () => {
       await using programs = new Programs();
       const origin = secureOrigin();
@@ -188,7 +188,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
   );
 
   test.concurrent(
-    "an expired certificate is told of everywhere, and a renewed one counts only when it is shown",
+    "an expired certificate is reported everywhere, and a renewed one only once it is in use",
     async () => {
       await using programs = new Programs();
       const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
@@ -197,7 +197,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
       const flags = ["--tls-cert", shown, "--tls-key", keyFile];
       const start = () => balancer(programs, engine, `upstreams: [${origin.url}]`, ...flags);
       const { proxy, admin, snapshot } = await start();
-      const told = async (from: string) => (await (await fetch(`${from}/metrics`)).text()).split("\n");
+      const metricLines = async (from: string) => (await (await fetch(`${from}/metrics`)).text()).split("\n");
       const gauge = 'evenkeel_certificate_expiry_timestamp_seconds{listener="listen"}';
       const [ended, ends] = [Date.parse("2021-01-01T00:00:00Z"), Date.parse("2036-11-19T15:24:15Z")];
       const ofExpired = { listener: "listen", path: shown, expiresAt: ended, status: "expired" } as const;
@@ -209,24 +209,24 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
         ...{ from: "", to: "expired", reason: "time", by: "balancer", pool: null, upstream: null },
         detail: `${shown} expired on 2021-01-01`,
       });
-      expect(await told(admin)).toContain(`${gauge} ${ended / 1_000}`);
+      expect(await metricLines(admin)).toContain(`${gauge} ${ended / 1_000}`);
 
       copyFileSync(certFile, shown);
       const report = await (await fetch(`${admin}/api/reload`, { method: "POST" })).json();
       expect(report).toMatchObject({ applied: false, needsRestart: ["listen.tls.cert"] });
       expect((await snapshot()).certificates).toMatchObject([ofExpired]);
-      expect(await told(admin)).toContain(`${gauge} ${ended / 1_000}`);
+      expect(await metricLines(admin)).toContain(`${gauge} ${ended / 1_000}`);
 
       const renewed = await start();
       expect((await renewed.snapshot()).certificates).toMatchObject([{ status: "valid", expiresAt: ends }]);
-      expect(await told(renewed.admin)).toContain(`${gauge} ${ends / 1_000}`);
+      expect(await metricLines(renewed.admin)).toContain(`${gauge} ${ends / 1_000}`);
       await origin.close();
     },
     20_000,
   );
 
   test.concurrent(
-    "one client too many is told so",
+    "a client beyond maxClients gets 503",
     async () => {
       await using programs = new Programs();
       const origin = await startOrigin(() => {});
@@ -247,12 +247,12 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
   );
 });
 
-test.concurrent("a key of another certificate is one sentence and exit 2", async () => {
+test.concurrent("a key of another certificate prints one sentence and exits with 2", async () => {
   await using programs = new Programs();
   const { privateKey } = (await import("node:crypto")).generateKeyPairSync("ec", { namedCurve: "P-256" });
   const other = inFolder("other.key");
   writeFileSync(other, privateKey.export({ type: "pkcs8", format: "pem" }));
-  const proxy = programs.evenkeel("proxy", ...place, "--tls-cert", certFile, "--tls-key", other);
+  const proxy = programs.evenkeel("proxy", ...listen, "--tls-cert", certFile, "--tls-key", other);
   expect(await proxy.exited).toEqual({ code: 2, signal: null });
   expect(proxy.stderr).toBe(
     `Cannot use --tls-key: it is not the key of the certificate in --tls-cert, received ${JSON.stringify(other)}\n`,

@@ -13,7 +13,7 @@ const clientSpan = "b7ad6b7169203331";
 for (const engine of engineNames) {
   for (const workers of ["1", "2"]) {
     describe(`tracing with the ${engine} engine and ${workers} worker(s)`, () => {
-      test("tells a collector of the exchange and its attempts, between the client's span and the upstream's", async () => {
+      test("exports spans of the exchange and its attempts, between the client's span and the upstream's", async () => {
         await using programs = new Programs();
         const collector = await startCollector();
         const good = await startOrigin((_, socket) => void socket.write(respondWith("hello")));
@@ -26,10 +26,10 @@ for (const engine of engineNames) {
         const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
         const headers = { traceparent: `00-${traceId}-${clientSpan}-01`, tracestate: "vendor=1" };
         expect(await (await fetch(`${url}/cart`, { headers })).text()).toBe("hello");
-        // Not sampled by its client: passed on as it came, and nobody hears of it.
+        // Not sampled by its client: the header is forwarded unchanged, and no span is exported.
         const unsampled = `00-${traceId}-${clientSpan}-00`;
         await (await fetch(`${url}/quiet`, { headers: { traceparent: unsampled } })).text();
-        // What waits is sent before the end.
+        // Pending spans are sent before the exit.
         expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });
         const spans = collector.spans();
         expect(spans.every((span) => span.traceId === traceId)).toBe(true);
@@ -51,8 +51,8 @@ for (const engine of engineNames) {
   }
 }
 
-describe("a collector that is away", () => {
-  test("disturbs nobody, and the log says so once in a while", async () => {
+describe("a collector that is down", () => {
+  test("fails no request, and is logged at intervals", async () => {
     await using programs = new Programs();
     const collector = await startCollector();
     collector.close();
@@ -67,7 +67,7 @@ describe("a collector that is away", () => {
     const load = startLoad(url, 4, () => ({ headers: { traceparent } }));
     await until(() => proxy.stderr.includes("spans lost"), "the warning", 20_000);
     const { count } = load;
-    await until(() => load.count > count + 200, "the service to go on");
+    await until(() => load.count > count + 200, "more requests to complete");
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(proxy.stderr.split("spans lost").length).toBeLessThan(5);

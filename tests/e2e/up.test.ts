@@ -28,10 +28,10 @@ describe("evenkeel up", () => {
   let busy: number | undefined;
   beforeAll(async () => {
     for (const port of defaults.demo.ports) if (await isTaken(port)) busy = port;
-    if (busy) console.warn(`skipped: the demo's port ${busy} is in use on this machine`);
+    if (busy) console.warn(`skipped: the demo's port ${busy} is in use`);
   });
 
-  test("starts balancer, dashboard and three servers; one killed is not noticed; Ctrl-C leaves nothing behind", async () => {
+  test("starts balancer, dashboard and three servers; clients do not notice a killed one; Ctrl-C leaves no process behind", async () => {
     if (busy) return;
     await using programs = new Programs();
     const up = programs.evenkeel("up", ...anyPorts);
@@ -42,7 +42,7 @@ describe("evenkeel up", () => {
     const load = startLoad(`http://127.0.0.1:${await up.port("balancer")}/hello`, 8, () => ({
       headers: { "x-try": "1" },
     }));
-    await until(() => load.servers.size === 3, "all three to answer");
+    await until(() => load.servers.size === 3, "all three to respond");
     process.kill(pids[0] ?? 0, "SIGKILL");
     await until(() => up.stdout.includes("demo-1 is gone (SIGKILL)"), "the notice");
     const { count } = load;
@@ -53,7 +53,7 @@ describe("evenkeel up", () => {
     expect(pids.filter(isAlive)).toEqual([]);
   }, 30_000);
 
-  test("killed with SIGKILL takes its servers along", async () => {
+  test("ends its servers when it is killed with SIGKILL", async () => {
     if (busy) return;
     await using programs = new Programs();
     const up = programs.evenkeel("up", ...anyPorts);
@@ -62,7 +62,7 @@ describe("evenkeel up", () => {
     await until(() => !pids.some(isAlive), "the servers to exit");
   }, 30_000);
 
-  test("says which server cannot start, and why, and leaves nothing behind", async () => {
+  test("prints which server cannot start and why, and leaves no process behind", async () => {
     if (busy) return;
     await using programs = new Programs();
     const blocker = programs.evenkeel("backend", "--host", "127.0.0.1", "--port", "8082");

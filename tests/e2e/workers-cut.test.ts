@@ -6,8 +6,8 @@ import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-/** Keeps whoever comes: WebSockets stay open, answers begin and never end. */
-function startKeeper() {
+/** An upstream that never finishes: WebSockets stay open, responses begin and never end. */
+function startEndlessUpstream() {
   return Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -23,16 +23,16 @@ function startKeeper() {
 }
 
 describe.each([...engineNames])("a forced drain with two workers and the %s engine", (engine) => {
-  test("ends tunnels and slow answers in every worker, and says how many", async () => {
+  test("aborts tunnels and slow responses in every worker, and reports the number", async () => {
     await using programs = new Programs();
-    const keeper = startKeeper();
+    const endless = startEndlessUpstream();
     const spare = await startOrigin((_, socket) => void socket.write(respondWith("spare")));
     const proxy = programs.evenkeel(
       ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--workers", "2"],
       ...["--engine", engine],
       ...[
         "--upstreams",
-        `http://127.0.0.1:${keeper.port};name=a,http://127.0.0.1:${spare.port};name=b;backup`,
+        `http://127.0.0.1:${endless.port};name=a,http://127.0.0.1:${spare.port};name=b;backup`,
       ],
     );
     const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
@@ -46,14 +46,14 @@ describe.each([...engineNames])("a forced drain with two workers and the %s engi
       socket.onclose = ({ code }) => void ends.push(`tunnel ${code}`);
       const response = await fetch(`${url}/slow`, { headers: { connection: "close" } });
       response.text().then(
-        () => ends.push("whole answer"),
-        () => ends.push("broken answer"),
+        () => ends.push("complete response"),
+        () => ends.push("truncated response"),
       );
       await until(() => socket.readyState === WebSocket.OPEN, "the WebSocket");
       opened += 2;
       await until(async () => (await inFlight()) === opened, "it to be counted");
     };
-    // The system spreads connections as it likes: some for both.
+    // The kernel distributes the connections: open more until both workers have some.
     const bothHave = async () => (await snapshot()).workers?.every((worker) => worker.inFlight > 0);
     do await openBoth();
     while (!(await bothHave()) && opened < 60);
@@ -64,11 +64,11 @@ describe.each([...engineNames])("a forced drain with two workers and the %s engi
       { drained: true, inFlight: 0, cut: opened },
     ]);
     await until(() => ends.length === opened, "all of them to end");
-    expect(ends.filter((end) => end === "broken answer").length).toBe(opened / 2);
+    expect(ends.filter((end) => end === "truncated response").length).toBe(opened / 2);
     expect(ends.filter((end) => end.startsWith("tunnel")).length).toBe(opened / 2);
     expect(await (await fetch(url)).text()).toBe("spare");
     const again = await fetch(`${admin}/api/upstreams/a/drain?force=1`, { method: "POST" });
     expect(await again.json()).toMatchObject({ drained: true, cut: 0 });
-    await Promise.all([keeper.stop(true), spare.close()]);
+    await Promise.all([endless.stop(true), spare.close()]);
   }, 40_000);
 });

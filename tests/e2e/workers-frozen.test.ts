@@ -36,15 +36,15 @@ async function cluster(programs: Programs, flags: readonly string[]) {
 
 describe.each([...engineNames])("a frozen upstream behind two workers with the %s engine", (engine) => {
   test.each([
-    ["its readiness is asked for", ["--probe-path", "/readyz"], "failing"],
-    ["only TCP checks look at it", [], "ejected"],
+    ["probes request its readiness", ["--probe-path", "/readyz"], "failing"],
+    ["probes only connect", [], "ejected"],
   ] as const)(
-    "costs no GET an error where %s",
+    "fails no GET if %s",
     async (_, probe, verdict) => {
       await using programs = new Programs();
       const { backends, url, snapshot, upstream } = await cluster(programs, ["--engine", engine, ...probe]);
       const gets = startLoad(url, 16);
-      // Patience goes by what nearly all answers take: the slow first ones of new processes have to be few among them.
+      // The stall threshold depends on the p99 latency: slow first responses of new processes must be few.
       const isWarm = async () =>
         (await snapshot()).pools[0]?.upstreams.every(({ traffic }) => (traffic.p99Ms ?? Infinity) < 330);
       await until(isWarm, "a warm load", 15_000);
@@ -54,7 +54,7 @@ describe.each([...engineNames])("a frozen upstream behind two workers with the %
       const frozenAt = performance.now();
       backends[1]?.child.kill("SIGSTOP");
       await until(async () => (await upstream("b"))?.status === verdict, `it to be ${verdict}`, 4_000);
-      // Long before the five seconds of the probes' schedule.
+      // Well before the next scheduled probe, which is due after five seconds.
       expect(performance.now() - frozenAt).toBeLessThan(4_000);
       const { count } = gets;
       await until(() => gets.count > count + 500, "more load", 10_000);

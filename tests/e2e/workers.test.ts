@@ -41,7 +41,7 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
   return { proxy, url, admin, snapshot, upstream, workers, metric, plain, events };
 }
 
-/** Upstreams that name themselves, as the load expects it, at once or, for a load, in a while. */
+/** Upstreams that respond with their name, as the load expects; `pace` may delay the responses. */
 async function origins(
   names: readonly string[],
   pace: (response: Responder) => Responder = (response) => response,
@@ -58,20 +58,20 @@ async function origins(
   };
 }
 
-/** Until one of the workers has been started anew, and all serve. */
+/** Resolves when one of the workers was restarted and all serve. */
 async function replaced(workers: () => Promise<NonNullable<Snapshot["workers"]>>): Promise<void> {
-  await until(async () => (await workers()).some(({ restarts }) => restarts === 1), "another one", 20_000);
-  await until(async () => (await workers()).every(({ ready }) => ready), "it to serve", 15_000);
+  await until(async () => (await workers()).some(({ restarts }) => restarts === 1), "a restart", 20_000);
+  await until(async () => (await workers()).every(({ ready }) => ready), "all workers to serve", 15_000);
 }
 
-/** The changes of workers that the record tells, oldest first. */
-async function toldOfWorkers(events: () => Promise<readonly BalancerEvent[]>) {
-  const told = (await events()).filter(({ kind }) => kind === "worker");
-  return { changes: told.map(({ from, to }) => `${from} ${to}`), first: told[0]?.detail };
+/** The worker events, oldest first. */
+async function workerEvents(events: () => Promise<readonly BalancerEvent[]>) {
+  const recorded = (await events()).filter(({ kind }) => kind === "worker");
+  return { changes: recorded.map(({ from, to }) => `${from} ${to}`), first: recorded[0]?.detail };
 }
 
-/** Who answers the requests of fresh connections, of a load in which none fails. */
-async function answering(url: string): Promise<readonly string[]> {
+/** The servers that respond to new connections; the load must not fail. */
+async function respondingServers(url: string): Promise<readonly string[]> {
   const load = startLoad(url, 4, () => ({ headers: { connection: "close" } }));
   await until(() => load.count > 60, "load");
   await load.stop();
@@ -79,8 +79,8 @@ async function answering(url: string): Promise<readonly string[]> {
   return [...load.servers.keys()];
 }
 
-/** One connection after the other, so that the system spreads them over the workers. */
-async function ask(url: string, times: number): Promise<number[]> {
+/** Sends requests on new connections one after the other, so that the kernel spreads them over the workers. */
+async function sendRequests(url: string, times: number): Promise<number[]> {
   const statuses: number[] = [];
   for (let i = 0; i < times; i++) {
     statuses.push((await fetch(url, { headers: { connection: "close" } })).status);
@@ -88,7 +88,7 @@ async function ask(url: string, times: number): Promise<number[]> {
   return statuses;
 }
 
-const gone = (pids: readonly number[]) => () => pids.every(isGone);
+const haveExited = (pids: readonly number[]) => () => pids.every(isGone);
 
 for (const engine of engineNames) {
   const flags = ["--engine", engine];
@@ -97,9 +97,12 @@ for (const engine of engineNames) {
       await using programs = new Programs();
       await using servers = await origins(["a", "b"]);
       const { url, proxy, snapshot, workers, metric } = await balancer(programs, servers.urls, flags);
-      await ask(url, 100);
-      await until(async () => (await snapshot()).pools[0]?.traffic.requests === 100, "the counts to come in");
-      // Kept connections serve most; the fetch engine cannot tell.
+      await sendRequests(url, 100);
+      await until(
+        async () => (await snapshot()).pools[0]?.traffic.requests === 100,
+        "the counts to be reported",
+      );
+      // Most requests use idle connections; the fetch engine cannot count connects.
       const connected = await metric("evenkeel_upstream_connect_duration_seconds_count");
       if (engine === "wire") expect(connected).toBeWithin(2, 100);
       else expect(connected).toBe(0);
@@ -116,7 +119,7 @@ for (const engine of engineNames) {
     });
 
     test.concurrent(
-      "one that is killed costs what it had under way, is started anew, and no count goes back",
+      "one that is killed loses only its requests in flight, is restarted, and no counter decreases",
       async () => {
         await using programs = new Programs();
         await using servers = await origins(["a", "b"], delayed);
@@ -135,16 +138,16 @@ for (const engine of engineNames) {
         expect(load.failures.length).toBeLessThanOrEqual(clients);
         expect((await workers()).map(({ pid }) => pid)).not.toContain(victim);
         expect(await metric("evenkeel_requests_total")).toBeGreaterThanOrEqual(before);
-        expect(await toldOfWorkers(events)).toEqual({
+        expect(await workerEvents(events)).toEqual({
           changes: ["serving gone", "gone serving"],
           first: `pid ${victim}: SIGKILL`,
         });
-        await ask(url, 20);
+        await sendRequests(url, 20);
       },
     );
 
     test.concurrent(
-      "an upstream that is drained gets nothing new from either, and is known to be empty",
+      "a draining upstream gets no new requests from either, and is reported as drained",
       async () => {
         await using programs = new Programs();
         const waiting: (() => void)[] = [];
@@ -160,28 +163,28 @@ for (const engine of engineNames) {
         await until(() => waiting.length >= 1, "a request to arrive");
         await until(async () => ((await upstream("a"))?.inFlight ?? 0) >= 1, "it to be counted");
         const drained = fetch(`${admin}/api/upstreams/a/drain?wait=10s`, { method: "POST" });
-        await until(async () => (await upstream("a"))?.mode === "draining", "the order to count");
-        await ask(url, 40);
+        await until(async () => (await upstream("a"))?.mode === "draining", "the drain to be applied");
+        await sendRequests(url, 40);
         expect((await upstream("a"))?.drain).toMatchObject({ drained: false });
         for (const response of waiting.splice(0)) response();
         expect(await (await drained).json()).toMatchObject({ drained: true, inFlight: 0 });
         const { length } = slow.requests;
         await Promise.all(responses);
-        await ask(url, 40);
+        await sendRequests(url, 40);
         expect(slow.requests.length).toBe(length);
         await slow.close();
       },
     );
 
-    test.concurrent("what one of them ejects is out for both, and counted once", async () => {
+    test.concurrent("an upstream ejected by one is ejected in both, and counted once", async () => {
       await using programs = new Programs();
       await using servers = await origins(["good"]);
-      // Probes, which only connect, find nothing wrong with it.
+      // TCP probes only connect and pass.
       const bad = await startOrigin((_, socket) => void socket.destroy());
       const upstreams = [`http://127.0.0.1:${bad.port};name=bad`, ...servers.urls];
       const { url, admin, upstream, metric } = await balancer(programs, upstreams, flags);
       const one = await RawClient.connect(Number(new URL(url).port));
-      // All on one connection: one worker sees everything.
+      // One connection: a single worker sees all requests.
       for (let i = 0; i < 12; i++) {
         one.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
         await one.readResponse();
@@ -190,25 +193,25 @@ for (const engine of engineNames) {
       expect((await upstream("bad"))?.outlier).toMatchObject({
         ...{ reason: "consecutive_failures", cause: "upstream_reset", count: 1 },
       });
-      expect(new Set(await ask(url, 60))).toEqual(new Set([200]));
-      // Each of them alone would have needed five.
+      expect(new Set(await sendRequests(url, 60))).toEqual(new Set([200]));
+      // Each worker alone would need five failures.
       expect(bad.requests.length).toBeLessThan(10);
       expect(await metric("evenkeel_ejections_total")).toBe(1);
-      const heard = bad.requests.length;
+      const requestsBefore = bad.requests.length;
       await fetch(`${admin}/api/upstreams/bad/mode`, { method: "POST", body: '{"mode":"ready"}' });
-      const asked: number[] = [];
+      const statuses: number[] = [];
       const isTried = async () => {
-        asked.push(...(await ask(url, 20)));
-        return bad.requests.length > heard;
+        statuses.push(...(await sendRequests(url, 20)));
+        return bad.requests.length > requestsBefore;
       };
-      await until(isTried, "it to be tried again in both");
-      expect(new Set(asked)).toEqual(new Set([200]));
+      await until(isTried, "another attempt in both workers");
+      expect(new Set(statuses)).toEqual(new Set([200]));
       one.socket.destroy();
       await bad.close();
     });
 
     test.concurrent(
-      "what waits for a place in either is one number, in the picture and in the metrics",
+      "queued requests of both are one number, in the snapshot and in the metrics",
       async () => {
         await using programs = new Programs();
         const waiting: (() => void)[] = [];
@@ -221,7 +224,7 @@ for (const engine of engineNames) {
           `pools: { main: { maxInFlight: 2, queue: { timeout: 20s }, upstreams: ["${slow.url}"] } }\n`,
         );
         const { url, snapshot, metric } = await balancer(programs, [slow.url], [...flags, "--config", file]);
-        // One place for each of the two: the rest waits, wherever it is.
+        // One slot for each worker: all other requests are queued.
         const responses = Array.from({ length: 12 }, async () => (await fetch(url)).text());
         const queued = async () => (await snapshot()).pools[0]?.queued ?? 0;
         await until(async () => (await queued()) === 12 - waiting.length && waiting.length > 0, "the queue");
@@ -229,10 +232,7 @@ for (const engine of engineNames) {
         expect(await metric("evenkeel_queue_depth")).toBe(await queued());
         let isDone = false;
         const all = Promise.all(responses).finally(() => (isDone = true));
-        await until(
-          () => (waiting.splice(0).forEach((response) => response()), isDone),
-          "all to be answered",
-        );
+        await until(() => (waiting.splice(0).forEach((response) => response()), isDone), "all to complete");
         expect(new Set(await all)).toEqual(new Set(["late"]));
         await until(async () => (await queued()) === 0, "the queue to be empty");
         await slow.close();
@@ -240,7 +240,7 @@ for (const engine of engineNames) {
     );
 
     test.concurrent(
-      "SIGTERM under load fails no request of those who heed readiness, and exits with 0",
+      "SIGTERM under load fails no request of clients that observe readiness, and exits with 0",
       async () => {
         await using programs = new Programs();
         await using servers = await origins(["a", "b"], delayed);
@@ -253,18 +253,18 @@ for (const engine of engineNames) {
         await until(async () => (await workers()).every(({ requests }) => requests > 0), "both to serve");
         const pids = (await workers()).map(({ pid }) => pid);
         for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
-        await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
+        await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to become 503");
         const { count } = load;
-        await until(() => load.count > count + 200, "more requests, which are served all the same");
+        await until(() => load.count > count + 200, "more requests to be served");
         await load.stop();
         expect(load.failures).toEqual([]);
         expect(await proxy.exited).toEqual({ code: 0, signal: null });
-        expect(gone(pids)()).toBe(true);
+        expect(haveExited(pids)()).toBe(true);
       },
     );
 
     test.concurrent(
-      "SIGTERM lets what is under way finish, exits with 0, and no process is left",
+      "SIGTERM lets requests in flight finish, exits with 0, and leaves no process behind",
       async () => {
         await using programs = new Programs();
         const waiting: (() => void)[] = [];
@@ -275,10 +275,10 @@ for (const engine of engineNames) {
         const pids = (await workers()).map(({ pid }) => pid);
         const responses = Array.from({ length: 6 }, async () => (await fetch(url)).text());
         await until(() => waiting.length === 6, "the requests to arrive");
-        // As a service manager or a terminal does it: everybody hears it, only the first one acts.
+        // Like a service manager or a terminal: all processes get the signal, only the parent acts.
         for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
         const readiness = async () => (await fetch(`${admin}/readyz`)).status;
-        await until(async () => (await readiness()) === 503, "readiness to turn");
+        await until(async () => (await readiness()) === 503, "readiness to become 503");
         const refused = () =>
           fetch(url, { headers: { connection: "close" } }).then(
             () => false,
@@ -288,7 +288,7 @@ for (const engine of engineNames) {
         for (const response of waiting.splice(0)) response();
         expect(await Promise.all(responses)).toEqual(Array.from({ length: 6 }, () => "late"));
         expect(await proxy.exited).toEqual({ code: 0, signal: null });
-        expect(gone(pids)()).toBe(true);
+        expect(haveExited(pids)()).toBe(true);
         await slow.close();
       },
     );
@@ -297,7 +297,7 @@ for (const engine of engineNames) {
 
 describe("workers", () => {
   test.concurrent(
-    "that hang are seen within seconds, killed and started anew, and that is told and counted",
+    "that hang are detected within seconds, killed and restarted, and that is recorded and counted",
     async () => {
       await using programs = new Programs();
       await using servers = await origins(["a", "b"]);
@@ -308,24 +308,24 @@ describe("workers", () => {
       process.kill(victim, "SIGSTOP");
       await replaced(workers);
       expect(isGone(victim)).toBe(true);
-      expect(await toldOfWorkers(events)).toEqual({
+      expect(await workerEvents(events)).toEqual({
         changes: ["serving hung", "serving gone", "gone serving"],
         first: `pid ${victim}: no report for 10 s`,
       });
       expect(proxy.stderr).toContain("worker unresponsive");
       expect(await plain("evenkeel_worker_restarts_total")).toBe(1);
-      expect(new Set(await ask(url, 20))).toEqual(new Set([200]));
+      expect(new Set(await sendRequests(url, 20))).toEqual(new Set([200]));
     },
     40_000,
   );
 
   const killed = async (proxy: Program, pids: readonly number[]) => {
     process.kill(proxy.pid, "SIGKILL");
-    await until(gone(pids), "the workers to leave");
+    await until(haveExited(pids), "the workers to exit");
     await proxy.exited;
   };
 
-  test.concurrent("go when their parent was killed", async () => {
+  test.concurrent("exit when their parent is killed", async () => {
     await using programs = new Programs();
     await using servers = await origins(["a"]);
     const { proxy, workers } = await balancer(programs, servers.urls, []);
@@ -335,7 +335,7 @@ describe("workers", () => {
     );
   });
 
-  test.concurrent("are cut with what outlives the drain's deadline, and that is said", async () => {
+  test.concurrent("are ended with their requests at the drain deadline, and that is logged", async () => {
     await using programs = new Programs();
     let arrived = 0;
     const silent = await startOrigin(() => void (arrived += 1));
@@ -346,12 +346,12 @@ describe("workers", () => {
     expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });
     expect(await response).toBe("cut");
     expect(proxy.stderr).toContain("drain deadline passed");
-    await until(gone(pids), "the workers to leave");
+    await until(haveExited(pids), "the workers to exit");
     await silent.close();
   });
 
   test.concurrent(
-    "do not share a port that somebody has, not even with other workers: one sentence, exit 2",
+    "do not share a port of another process, not even of other workers: one sentence, exit 2",
     async () => {
       await using programs = new Programs();
       await using servers = await origins(["a"]);
@@ -372,18 +372,18 @@ describe("workers", () => {
     },
   );
 
-  test.concurrent("follow the configuration that the balancer takes anew", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a"]));
-    await room.start("--workers", "2");
-    expect(new Set(await ask(`${room.url}/work`, 10))).toEqual(new Set([200]));
-    room.write(room.poolWith(["b"]));
-    room.proxy.child.kill("SIGHUP");
-    await room.reloaded("applied");
-    // The first of them may still reach a worker that has not heard of it.
-    expect(await answering(`${room.url}/work`)).toContain("b");
-    expect(await answering(`${room.url}/work`)).toEqual(["b"]);
+  test.concurrent("apply a reloaded configuration", async () => {
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a"]));
+    await fixture.start("--workers", "2");
+    expect(new Set(await sendRequests(`${fixture.url}/work`, 10))).toEqual(new Set([200]));
+    fixture.write(fixture.poolWith(["b"]));
+    fixture.proxy.child.kill("SIGHUP");
+    await fixture.reloaded("applied");
+    // The first requests may reach a worker that has not applied it.
+    expect(await respondingServers(`${fixture.url}/work`)).toContain("b");
+    expect(await respondingServers(`${fixture.url}/work`)).toEqual(["b"]);
   });
 
   test.concurrent("are started by balancers only", async () => {

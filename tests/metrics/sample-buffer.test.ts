@@ -8,7 +8,7 @@ import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
 import { upstreamOf } from "../support/upstreams.ts";
 
-/** The totals of counters, without the slices of latencies: at the edge of a slice a latency may be in the next one. */
+/** The totals of counters, without latency slices: at the edge of a slice a latency may be in the next one. */
 function totalOf(counts: UpstreamCounters) {
   const perSlice = counts.recent.slices.map(({ latency }) => latency.buckets.filter((_, i) => i % 2 === 1));
   const latencies = perSlice.flat().reduce((sum, count) => sum + count, 0);

@@ -474,8 +474,8 @@ describe("a request that finds no slot", () => {
     send("next");
     let isLeft = true;
     pool.setPolicy({
-      pick(fit) {
-        const [first] = fit;
+      pick(available) {
+        const [first] = available;
         if (!isLeft && first) return first;
         isLeft = false;
         throw new Error("a bug for the test");

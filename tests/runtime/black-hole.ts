@@ -1,4 +1,4 @@
-/** A program for the runtime laws to start: a listener that accepts nobody for so many milliseconds, so that dials hang. */
+/** A child program of the runtime laws: a listener that accepts no connections for a number of milliseconds, so that dials hang. */
 
 import { writeSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";

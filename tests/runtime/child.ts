@@ -1,4 +1,4 @@
-/** A program for the runtime laws to start: lifts the fetch limit, fetches many times at once, and prints what it saw. */
+/** A child program of the runtime laws: lifts the fetch limit, runs many fetches at once, and prints the results. */
 
 import { runtime } from "#runtime";
 

@@ -1,4 +1,4 @@
-/** Web clients for tests that run on every runtime: they never go through a proxy that the environment names. */
+/** Web clients for tests that run on every runtime. They never use a proxy of the environment. */
 
 export function ask(url: string, init: RequestInit = {}): Promise<Response> {
   return fetch(url, { redirect: "manual", ...init, proxy: false });
@@ -16,7 +16,7 @@ export async function openSocket(url: string, protocols: string[] = []): Promise
   return socket;
 }
 
-/** Sends one message and resolves with the next one that comes. */
+/** Sends one message and resolves with the next one that is received. */
 export function exchange(socket: WebSocket, message: string | Uint8Array<ArrayBuffer>): Promise<unknown> {
   return new Promise((resolve) => {
     socket.onmessage = ({ data }) => resolve(data);
@@ -30,7 +30,7 @@ export function closeOf(socket: WebSocket): Promise<{ readonly code: number; rea
   });
 }
 
-/** A body that begins and never ends. */
+/** A body that starts and never ends. */
 export function quietStream(cancel: () => void = () => {}): ReadableStream<Uint8Array> {
   return new ReadableStream({
     start: (controller) => controller.enqueue(new TextEncoder().encode("begun")),

@@ -1,4 +1,4 @@
-/** The runtime laws on Deno: `npx deno@2.9.6 test -A tests/runtime/deno-smoke.ts`. Not named as a test of Bun's. */
+/** The runtime laws on Deno: `npx deno@2.9.6 test -A tests/runtime/deno-smoke.ts`. Its name keeps Bun from running it. */
 
 import { describe, test } from "node:test";
 import { runtime } from "../../src/runtime/deno.ts";

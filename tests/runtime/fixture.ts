@@ -1,4 +1,4 @@
-/** What the runtime laws are played on: a served handler, a raw listener, a child process. All on loopback. */
+/** Fixtures of the runtime laws, all on loopback: a served handler, a raw listener, a child process. */
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -7,15 +7,15 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Runtime, WebListener, WebOptions } from "../../src/runtime/runtime.ts";
 
-/** Serves while `play` runs; `url` is that of 127.0.0.1, without a slash at the end. */
+/** Serves while `run` runs; `url` is that of 127.0.0.1, without a trailing slash. */
 export async function serving(
   runtime: Runtime,
   options: Partial<WebOptions> & Pick<WebOptions, "handle">,
-  play: (url: string, listener: WebListener) => Promise<void>,
+  run: (url: string, listener: WebListener) => Promise<void>,
 ): Promise<void> {
   const listener = await runtime.serve({ hostname: "127.0.0.1", port: 0, ...options });
   try {
-    await play(`http://127.0.0.1:${listener.port}`, listener);
+    await run(`http://127.0.0.1:${listener.port}`, listener);
   } finally {
     listener.close();
   }
@@ -49,12 +49,12 @@ export async function listen(accept: (socket: Socket) => void, host = "127.0.0.1
 
 /** Whether this machine has an IPv6 loopback. */
 export async function hasIpv6(): Promise<boolean> {
-  const tried = await listen(() => {}, "::1").catch(() => undefined);
-  await tried?.close();
-  return tried !== undefined;
+  const listener = await listen(() => {}, "::1").catch(() => undefined);
+  await listener?.close();
+  return listener !== undefined;
 }
 
-/** How many sockets to this port of 127.0.0.1 are in SYN-SENT; 0 where the system does not tell. */
+/** Number of sockets to this port of 127.0.0.1 in SYN-SENT; 0 on systems without /proc/net/tcp. */
 export function opening(port: number): number {
   if (!existsSync("/proc/net/tcp")) return 0;
   const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")} 02`;
@@ -63,16 +63,16 @@ export function opening(port: number): number {
 
 export interface Child {
   readonly pid: number | undefined;
-  /** Rejects with what the child complained of if it ends without a line. */
+  /** Rejects with the child's standard error if it ends without a line. */
   readonly firstLine: Promise<string>;
-  /** All that it has written so far. */
+  /** All lines that it has written so far. */
   readonly lines: readonly string[];
   stop(): void;
 }
 
 const limitOrProxy = /^(BUN_CONFIG_MAX_HTTP_REQUESTS|(https?|all|no)_proxy)$/i;
 
-/** Starts a program of this folder with the runtime's own command. */
+/** Starts a program of this folder with the command of the runtime. */
 export function startChild(
   runtime: Runtime,
   program: string,
@@ -87,12 +87,12 @@ export function startChild(
     Object.entries(process.env).filter(([name]) => !limitOrProxy.test(name)),
   );
   const child = spawn(command, [...options, ...args], { env: { ...inherited, ...added } });
-  let complaint = "";
-  child.stderr.on("data", (chunk: Buffer) => (complaint += chunk.toString()));
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
   const lines: string[] = [];
   const firstLine = new Promise<string>((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (code) => reject(new Error(`${program} ended with ${code}: ${complaint}`)));
+    child.on("close", (code) => reject(new Error(`${program} ended with ${code}: ${errors}`)));
     createInterface({ input: child.stdout }).on("line", (line) => {
       lines.push(line);
       resolve(line);

@@ -1,4 +1,4 @@
-/** What every runtime must do, as plain functions: bun:test and node:test both run them. Real sockets, loopback only. */
+/** Laws of every runtime, as plain functions that both bun:test and node:test run. Real sockets, loopback only. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -15,15 +15,15 @@ export interface RuntimeLaw {
   readonly check: (runtime: Runtime) => Promise<void>;
 }
 
-const answerOk = () => new Response("ok");
+const respondOk = () => new Response("ok");
 
 const hasCode = (code: string) => (error: unknown) => {
-  assert.ok(error instanceof Error, `${error} is no Error`);
+  assert.ok(error instanceof Error, `${error} is not an Error`);
   assert.equal("code" in error && error.code, code, error.message);
   return true;
 };
 
-/** "Kahn's öre" with other costs than the default, by Bun and by @noble/hashes: neither runtime made both. */
+/** "Kahn's öre" with costs that differ from the default, one hash by Bun and one by @noble/hashes. */
 const foreignHashes = [
   "$argon2id$v=19$m=2048,t=1,p=1$MUL6bqMHAQBsFooSydzOqfmPKVgRw2XLukjgLoVkjo0$Inh3kQBk43nVUNCPRx7mXEEMrbB7QWXZ+atHEd/kDFk",
   "$argon2id$v=19$m=1024,t=3,p=2$eGDcAKA5uVh3hNvAPEFAXg$5+3a5UxbrnjQyGbNwbI58hDiYZr0QC2zRrcDcZbDuco",
@@ -31,7 +31,7 @@ const foreignHashes = [
 
 export const runtimeLaws: readonly RuntimeLaw[] = [
   {
-    name: "makes password hashes that it knows again, and no two alike",
+    name: "creates password hashes that it can verify, and no two alike",
     check: async ({ passwords }) => {
       const [one, two] = [await passwords.hash("Kahn's öre"), await passwords.hash("Kahn's öre")];
       assert.match(one, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{43}\$[\w+/]{43}$/);
@@ -41,7 +41,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "knows password hashes that another runtime made, with costs of their own",
+    name: "verifies password hashes that another runtime created with other costs",
     check: async ({ passwords }) => {
       for (const hash of foreignHashes) {
         assert.equal(await passwords.verify("Kahn's öre", hash), true);
@@ -51,7 +51,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "serves on a free port and knows the client's address",
+    name: "serves on a free port and passes on the client's address",
     check: (runtime) =>
       serving(runtime, { handle: (_, client) => new Response(client) }, async (url) => {
         assert.equal(await (await ask(url)).text(), "127.0.0.1");
@@ -59,7 +59,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
   },
   ...addressLaws,
   {
-    name: "writes an IPv4 client's address the same on a listener for both families",
+    name: "passes on the address of an IPv4 client in the same form on a listener for both families",
     check: async (runtime) => {
       if (!(await hasIpv6())) return;
       const options = { hostname: "::", handle: (_: Request, client: string) => new Response(client) };
@@ -69,15 +69,15 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "rejects with EADDRINUSE where the port is taken",
+    name: "rejects with EADDRINUSE if the port is in use",
     check: (runtime) =>
-      serving(runtime, { handle: answerOk }, async (url) => {
-        const taken = { hostname: "127.0.0.1", port: Number(new URL(url).port), handle: answerOk };
-        await assert.rejects(runtime.serve(taken), hasCode("EADDRINUSE"));
+      serving(runtime, { handle: respondOk }, async (url) => {
+        const options = { hostname: "127.0.0.1", port: Number(new URL(url).port), handle: respondOk };
+        await assert.rejects(runtime.serve(options), hasCode("EADDRINUSE"));
       }),
   },
   {
-    name: "answers a handler's bug with a bare 500 and reports it",
+    name: "responds to a bug of the handler with a bare 500 and reports it",
     check: async (runtime) => {
       const bugs: unknown[] = [];
       const options = {
@@ -99,7 +99,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "drains: the open request is answered, new ones are refused",
+    name: "drains: the open request is finished, new ones are refused",
     check: async (runtime) => {
       const arrived = Promise.withResolvers<void>();
       const held = Promise.withResolvers<Response>();
@@ -123,7 +123,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "closes: an open stream is cut",
+    name: "closes: an open stream is aborted",
     check: (runtime) =>
       serving(runtime, { handle: () => new Response(quietStream()) }, async (url, listener) => {
         const reader = (await ask(url)).body?.getReader();
@@ -133,7 +133,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
       }),
   },
   {
-    name: "closes: a drain that waits for an endless answer resolves",
+    name: "closes: a drain that waits for an endless response resolves",
     check: (runtime) =>
       serving(runtime, { handle: () => new Response(quietStream()) }, async (url, listener) => {
         const reader = (await ask(url)).body?.getReader();
@@ -145,7 +145,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
       }),
   },
   {
-    name: "tells a stream's source that the client has left",
+    name: "cancels the source of a stream when the client has disconnected",
     check: async (runtime) => {
       const left = Promise.withResolvers<void>();
       await serving(runtime, { handle: () => new Response(quietStream(left.resolve)) }, async (url) => {
@@ -158,9 +158,9 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "echoes text, bytes and nothing, in the subprotocol that was offered first",
+    name: "echoes text, bytes and empty messages, in the subprotocol that was offered first",
     check: (runtime) =>
-      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url) => {
+      serving(runtime, { handle: respondOk, echoPath: "/echo" }, async (url) => {
         const socket = await openSocket(`${url}/echo`, ["first", "second"]);
         assert.equal(socket.protocol, "first");
         assert.equal(await exchange(socket, "grüße"), "grüße");
@@ -174,7 +174,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
   {
     name: "echoes every message of a client that sends faster than it reads",
     check: (runtime) =>
-      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url) => {
+      serving(runtime, { handle: respondOk, echoPath: "/echo" }, async (url) => {
         const socket = await openSocket(`${url}/echo`);
         const [count, size] = [256, 256 * 1024];
         let received = 0;
@@ -191,9 +191,9 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
       }),
   },
   {
-    name: "gives a closing client its code and reason back",
+    name: "returns code and reason to a client that closes",
     check: (runtime) =>
-      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url) => {
+      serving(runtime, { handle: respondOk, echoPath: "/echo" }, async (url) => {
         const socket = await openSocket(`${url}/echo`);
         const closed = closeOf(socket);
         socket.close(4001, "enough");
@@ -204,16 +204,16 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
   {
     name: "closes echo sockets with 1001 when it drains",
     check: (runtime) =>
-      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url, listener) => {
+      serving(runtime, { handle: respondOk, echoPath: "/echo" }, async (url, listener) => {
         const closed = closeOf(await openSocket(`${url}/echo`));
         await listener.drain();
         assert.equal((await closed).code, 1001);
       }),
   },
   {
-    name: "leaves requests for the echo path that are no WebSocket to the handler",
+    name: "passes requests for the echo path that are not WebSocket handshakes to the handler",
     check: (runtime) =>
-      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url) => {
+      serving(runtime, { handle: respondOk, echoPath: "/echo" }, async (url) => {
         assert.equal(await (await ask(`${url}/echo`)).text(), "ok");
         const socket = connect(Number(new URL(url).port), "127.0.0.1");
         socket.write("GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
@@ -223,7 +223,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
       }),
   },
   {
-    name: "dials a listener, and reports a port where nobody listens as ECONNREFUSED",
+    name: "dials a listener, and rejects with ECONNREFUSED for a closed port",
     check: async (runtime) => {
       const closed = Promise.withResolvers<void>();
       const origin = await listen((socket) => socket.resume().on("close", closed.resolve));
@@ -235,7 +235,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "dials an IPv6 address as a URL writes it",
+    name: "dials an IPv6 address in the form of a URL",
     check: async (runtime) => {
       if (!(await hasIpv6())) return;
       const origin = await listen((socket) => socket.resume(), "::1");
@@ -244,18 +244,18 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "gives up with ETIMEDOUT where nobody answers, and leaves no pile of sockets behind",
+    name: "rejects with ETIMEDOUT without a response, and leaves no growing number of sockets behind",
     check: async (runtime) => {
       const hole = startChild(runtime, "black-hole.ts", []);
       try {
         const port = Number(await hole.firstLine);
         await assert.rejects(async () => {
-          // Each dial that gets through takes a place in the queue of a listener that never accepts.
+          // Each dial that succeeds fills an entry of the backlog of a listener that never accepts.
           for (let tries = 0; tries < 1_000; tries++) await runtime.dial("127.0.0.1", port, 200);
         }, hasCode("ETIMEDOUT"));
         const probe = { url: `http://127.0.0.1:${port}/`, timeoutMs: 200, headers: {} };
         await assert.rejects(runtime.probeHttp(probe), hasCode("ETIMEDOUT"));
-        // Bun cannot give up a connect that is under way, so one of a dial and one of a probe may stay, however often they are tried.
+        // Bun cannot cancel a connect, so one of a dial and one of a probe may stay, for any number of calls.
         await until(() => opening(port) <= 2);
       } finally {
         hole.stop();
@@ -263,9 +263,9 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "asks anew with each dial, and does not wait for one that hangs and asks ever more seldom",
+    name: "sends a new SYN with each dial, and does not wait for a hanging one that retransmits ever more rarely",
     check: async (runtime) => {
-      // Systems ask again after one, three and seven seconds: by then the first dial has asked twice.
+      // Systems retransmit a SYN after one, three and seven seconds: by then the first dial has sent two.
       const hole = startChild(runtime, "black-hole.ts", ["1300"]);
       try {
         const port = Number(await hole.firstLine);
@@ -280,7 +280,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "probes: sends the given fields and tells the status of a redirect, a refusal and a success",
+    name: "probes: sends the given headers and returns the status of a redirect, an error and a success",
     check: async (runtime) => {
       for (const status of ["204 No Content", "302 Found", "404 Not Found", "503 Busy"]) {
         const head = `HTTP/1.1 ${status}\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n`;
@@ -291,12 +291,9 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
             socket.write(head);
           }),
         );
-        const fields = { host: "shop.test:81", "user-agent": "evenkeel-probe" };
+        const headers = { host: "shop.test:81", "user-agent": "evenkeel-probe" };
         const url = `${origin.url}/up?deep=1`;
-        assert.equal(
-          await runtime.probeHttp({ url, timeoutMs: 2_000, headers: fields }),
-          Number(status.slice(0, 3)),
-        );
+        assert.equal(await runtime.probeHttp({ url, timeoutMs: 2_000, headers }), Number(status.slice(0, 3)));
         await origin.close();
         assert.equal(heads.length, 1);
         assert.match(heads[0] ?? "", /^GET \/up\?deep=1 HTTP\/1\.1\r\n/);
@@ -307,7 +304,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "probes: does not wait for a body and keeps no connection",
+    name: "probes: does not wait for a body and does not reuse connections",
     check: async (runtime) => {
       let [opened, closed] = [0, 0];
       const origin = await listen((socket) => {
@@ -324,14 +321,14 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "probes: rejects with the code of what went wrong",
+    name: "probes: rejects with the code of the error",
     check: async (runtime) => {
       const probe = (port: number) =>
         runtime.probeHttp({ url: `http://127.0.0.1:${port}/`, timeoutMs: 200, headers: {} });
-      const silent = await listen((socket) => socket.resume());
-      await assert.rejects(probe(silent.port), hasCode("ETIMEDOUT"));
-      await silent.close();
-      await assert.rejects(probe(silent.port), hasCode("ECONNREFUSED"));
+      const unresponsive = await listen((socket) => socket.resume());
+      await assert.rejects(probe(unresponsive.port), hasCode("ETIMEDOUT"));
+      await unresponsive.close();
+      await assert.rejects(probe(unresponsive.port), hasCode("ECONNREFUSED"));
       let opened = 0;
       const broken = await listen((socket) => {
         opened += 1;
@@ -343,15 +340,15 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "starts itself again with its arguments, and more than 256 fetches are in flight at once",
+    name: "restarts itself with its arguments, and then allows more than 256 concurrent fetches",
     check: async (runtime) => {
       const together = 300;
       const waiting: Array<(response: Response) => void> = [];
       const handle = (request: Request): Response | Promise<Response> => {
-        if (request.url.endsWith("/probe")) return answerOk();
+        if (request.url.endsWith("/probe")) return respondOk();
         return new Promise((resolve) => {
           waiting.push(resolve);
-          if (waiting.length === together) for (const response of waiting) response(answerOk());
+          if (waiting.length === together) for (const response of waiting) response(respondOk());
         });
       };
       await serving(runtime, { handle }, async (url) => {
@@ -369,9 +366,9 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
-    name: "probes past a proxy that the environment names",
+    name: "probes without a proxy of the environment",
     check: (runtime) =>
-      serving(runtime, { handle: answerOk }, async (url) => {
+      serving(runtime, { handle: respondOk }, async (url) => {
         const proxies = { HTTP_PROXY: "http://127.0.0.1:1", http_proxy: "http://127.0.0.1:1" };
         const child = startChild(runtime, "child.ts", [url, "0"], proxies);
         assert.equal(JSON.parse(await child.firstLine.finally(child.stop)).probed, 200);

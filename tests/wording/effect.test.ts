@@ -4,27 +4,31 @@ import { effectOf } from "../../src/wording/effect.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
 import { pool, snapshotOf, upstream } from "../support/fake-admin-api.ts";
 
-interface Wish {
+interface EffectRequest {
   readonly act?: Action;
   readonly ids?: readonly string[];
   readonly weight?: number | null;
   readonly deadlineMs?: number;
 }
 
-function effect(upstreams: readonly UpstreamSnapshot[], wish: Wish = {}, more: Partial<PoolSnapshot> = {}) {
+function effect(
+  upstreams: readonly UpstreamSnapshot[],
+  request: EffectRequest = {},
+  more: Partial<PoolSnapshot> = {},
+) {
   const snapshot = snapshotOf(pool({ upstreams, ...more }));
-  const { act: action = "drain", ids = ["b"], weight, deadlineMs = 30_000 } = wish;
+  const { act: action = "drain", ids = ["b"], weight, deadlineMs = 30_000 } = request;
   return effectOf(snapshot, { action, ids, weight, deadlineMs });
 }
 
 const [a, b, c] = [upstream("a"), upstream("b", { inFlight: 14 }), upstream("c")];
 
-describe("what will happen", () => {
-  test("a drain lets finish what is under way, and says who takes over", () => {
+describe("the forecast of an action", () => {
+  test("a drain lets requests in flight finish and names the upstreams that take over", () => {
     expect(effect([a, b, c])).toEqual({
       lines: [
-        "b gets nothing new; the 14 requests under way finish.",
-        "What is left after 30\u00a0s goes on until you cut it.",
+        "b takes no new requests; 14 in-flight requests will finish.",
+        "Requests left after 30\u00a0s continue until you abort them.",
         "Then a and c take 50% each.",
       ],
       dangers: [],
@@ -32,39 +36,41 @@ describe("what will happen", () => {
     });
   });
 
-  test("says how full the others get, and when they get too full", () => {
+  test("shows the load of the others, and when it exceeds their limit", () => {
     const full = [upstream("a", { inFlight: 100, maxInFlight: 256 }), upstream("b", { inFlight: 56 })];
-    expect(effect(full).lines.at(-1)).toBe("a takes everything: at most 61% of what may be in flight there.");
+    expect(effect(full).lines.at(-1)).toBe("Then a takes all traffic: at most 61% of the concurrency limit.");
     const over = [upstream("a", { inFlight: 200 }), upstream("b", { inFlight: 200 })];
     expect(effect(over).lines.at(-1)).toContain("requests will wait in the queue");
   });
 
-  test("a pool that is left without anybody is a danger, and one with a backup is not", () => {
-    expect(effect([upstream("b")]).dangers).toEqual(["Nothing serves in pool main then: clients get 503."]);
+  test("a pool without an available upstream is a danger, and one with a backup is not", () => {
+    expect(effect([upstream("b")]).dangers).toEqual([
+      "Pool main will have no available upstream: clients get 503.",
+    ]);
     const failing = upstream("a", { status: "failing", fit: false });
     expect(effect([failing, b]).dangers).toHaveLength(1);
     const ejected = upstream("a", { status: "ejected", fit: false });
     expect(effect([ejected, b]).dangers).toEqual([
-      "Pool main is left with upstreams that are ejected or not checked yet.",
+      "Pool main will have only upstreams that are ejected or not yet probed.",
     ]);
     const backup = upstream("a", { backup: true, fit: false });
     expect(effect([backup, b])).toMatchObject({ dangers: [] });
-    expect(effect([backup, b]).lines.at(-1)).toBe("The backups step in. a takes everything.");
+    expect(effect([backup, b]).lines.at(-1)).toBe("The backups take over. Then a takes all traffic.");
     expect(effect([a, b, c], { ids: ["a", "b", "c"] }).dangers).toHaveLength(1);
     expect(effect([upstream("b")], { act: "weight", weight: 0 }).dangers).toHaveLength(1);
   });
 
-  test("what was without anybody before is no new danger", () => {
+  test("a pool that had no available upstream before is no new danger", () => {
     const failing = upstream("b", { status: "failing", fit: false });
     expect(effect([failing]).dangers).toEqual([]);
   });
 
-  test("a weight says how the shares will lie", () => {
+  test("a weight shows the resulting shares", () => {
     expect(effect([a, b], { act: "weight", weight: 3 }).lines).toEqual([
-      "The weight of b goes from 1 to 3.",
+      "The weight of b changes from 1 to 3.",
       "Then a takes 25% and b takes 75%.",
     ]);
-    expect(effect([a, b], { act: "weight", weight: 0 }).lines[0]).toContain("nothing new is sent there");
+    expect(effect([a, b], { act: "weight", weight: 0 }).lines[0]).toContain("it takes no new requests");
     const nine = Array.from({ length: 9 }, (_, index) => upstream(`u${index}`));
     expect(effect(nine, { act: "weight", weight: 2, ids: ["u1"] }).lines.at(-1)).toBe(
       "Then all 9 take between 10% and 20% each.",
@@ -72,31 +78,34 @@ describe("what will happen", () => {
     expect(effect(nine, { ids: ["u1"] }).lines.at(-1)).toBe("Then the other 8 take 13% each.");
   });
 
-  test("the first that is fit takes everything under that policy", () => {
-    expect(effect([a, b, c], { ids: ["a"] }, { policy: "first" }).lines.at(-1)).toBe("b takes everything.");
+  test("the first available upstream takes all traffic under the policy first", () => {
+    expect(effect([a, b, c], { ids: ["a"] }, { policy: "first" }).lines.at(-1)).toBe(
+      "Then b takes all traffic.",
+    );
   });
 
-  test("ready waits for the checks, and says what they say now", () => {
+  test("ready waits for the probes, and shows the last result", () => {
     const out = upstream("b", {
       ...{ mode: "draining", status: "draining", fit: false },
       lastProbe: { at: 0, success: false, detail: "connection refused", latencyMs: 1 },
     });
     expect(effect([a, out], { act: "ready" }).lines).toEqual([
-      "b gets new requests as soon as the checks pass.",
-      "b does not pass now: connection refused.",
+      "b takes new requests as soon as the probes pass.",
+      "The last probe of b failed: connection refused.",
     ]);
-    expect(effect([a, b], { act: "ready" }).lines).toEqual(["b is ready already."]);
+    expect(effect([a, b], { act: "ready" }).lines).toEqual(["b is already ready."]);
   });
 
-  test("ready ends an ejection, and says that it may not last", () => {
+  test("ready ends an ejection, and warns that it may be ejected again", () => {
     const out = upstream("b", { status: "ejected", fit: false });
     expect(effect([a, out], { act: "ready" }).lines).toEqual([
-      "b gets requests again at once, with a share that grows; if they fail, it is out again, and for longer.",
+      "b takes requests again at once, with a growing share.",
+      "If requests fail, it is ejected again, for longer.",
       "Then a and b take 50% each.",
     ]);
   });
 
-  test("one that is gone is named", () => {
+  test("an unknown id is returned", () => {
     expect(effect([a], { ids: ["b"] })).toEqual({ lines: [], dangers: [], unknown: ["b"] });
   });
 });

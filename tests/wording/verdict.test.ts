@@ -10,7 +10,7 @@ import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts"
 import { pool, snapshotOf, traffic, upstream } from "../support/fake-admin-api.ts";
 
 const now = 1_800_000_000_000;
-const door: FrontDoor = {
+const frontDoor: FrontDoor = {
   url: "http://localhost:8080",
   reachable: true,
   status: 200,
@@ -19,12 +19,12 @@ const door: FrontDoor = {
   checkedAt: now,
 };
 
-function pictureOf(snapshot: Snapshot, change: Partial<DashboardState> = {}): DashboardState {
+function stateOf(snapshot: Snapshot, change: Partial<DashboardState> = {}): DashboardState {
   const adminUrl = "http://localhost:8091";
   return {
     at: now,
     adminUrl,
-    frontDoor: door,
+    frontDoor: frontDoor,
     snapshot: { ...snapshot, at: now },
     readAt: now,
     outage: undefined,
@@ -33,8 +33,8 @@ function pictureOf(snapshot: Snapshot, change: Partial<DashboardState> = {}): Da
   };
 }
 
-function told(picture: DashboardState): string {
-  const { tone, headline, reasons } = overallStatus(picture);
+function statusText(state: DashboardState): string {
+  const { tone, headline, reasons } = overallStatus(state);
   return [`${tone}: ${headline}`, ...reasons.map(reasonSentence)].join("; ").replaceAll("\u00a0", " ");
 }
 
@@ -68,176 +68,176 @@ const withErrors = (id: string, errorShare: number) =>
 const resting = upstream("d:4", { status: "passing", backup: true, fit: false });
 const [a, b] = [upstream("a:1"), upstream("b:2")];
 
-describe("the verdict", () => {
-  const table: ReadonlyArray<readonly [name: string, picture: DashboardState, words: string]> = [
-    ["all serve", pictureOf(of(a, b, upstream("c:3"))), "good: All 3 upstreams serve"],
-    ["the only one serves", pictureOf(of(a)), "good: The only upstream serves"],
+describe("the overall status", () => {
+  const table: ReadonlyArray<readonly [name: string, state: DashboardState, text: string]> = [
+    ["all serve", stateOf(of(a, b, upstream("c:3"))), "good: All 3 upstreams serve"],
+    ["the only one serves", stateOf(of(a)), "good: The only upstream serves"],
     [
       "one fails",
-      pictureOf(of(a, failing, upstream("c:3"))),
+      stateOf(of(a, failing, upstream("c:3"))),
       "warn: 2 of 3 upstreams serve; b:2 failing for 14 s: connection refused",
     ],
     [
       "failures before intentions",
-      pictureOf(of(a, draining, failing)),
+      stateOf(of(a, draining, failing)),
       "warn: 1 of 3 upstreams serves; b:2 failing for 14 s: connection refused; c:3 draining for 2 min: by anna",
     ],
     [
-      "a backup that waits is no loss",
-      pictureOf(of(a, resting)),
-      "good: The only upstream serves; 1 backup standing by",
+      "a backup on standby is no loss",
+      stateOf(of(a, resting)),
+      "good: The only upstream serves; 1 backup on standby",
     ],
     [
       "one is ejected",
-      pictureOf(of(a, ejected, upstream("c:3"))),
+      stateOf(of(a, ejected, upstream("c:3"))),
       "warn: 2 of 3 upstreams serve; e:5 ejected 14 s ago: connect_refused",
     ],
     [
       "none serves",
-      pictureOf(of(failing)),
-      "bad: No upstream serves; b:2 failing for 14 s: connection refused",
+      stateOf(of(failing)),
+      "bad: No upstream is available; b:2 failing for 14 s: connection refused",
     ],
     [
-      "one is ejected that answered nothing",
-      pictureOf(of(a, { ...ejected, outlier: { ...ejected.outlier, reason: "unresponsive", cause: null } })),
+      "one is ejected as unresponsive",
+      stateOf(of(a, { ...ejected, outlier: { ...ejected.outlier, reason: "unresponsive", cause: null } })),
       "warn: 1 of 2 upstreams serves; e:5 ejected 14 s ago: unresponsive",
     ],
     [
-      "a pool panics, though all of it serves",
-      pictureOf(
+      "a pool is in panic mode, though all of it serves",
+      stateOf(
         snapshotOf(
           pool({ upstreams: [failing, a] }),
           pool({ name: "api", panic: true, upstreams: [{ ...ejected, fit: true }] }),
         ),
       ),
-      "bad: PANIC in pool api: only ejected upstreams are left to serve; e:5 ejected 14 s ago: connect_refused; b:2 failing for 14 s: connection refused",
+      "bad: Panic mode in pool api: all upstreams are ejected, traffic goes to all of them; e:5 ejected 14 s ago: connect_refused; b:2 failing for 14 s: connection refused",
     ],
     [
-      "all serve, and some of what they answer is errors",
-      pictureOf(snapshotOf(erring(0.06, [a, b]))),
+      "all serve, and some attempts fail",
+      stateOf(snapshotOf(erring(0.06, [a, b]))),
       "warn: All 2 upstreams serve, but many attempts fail in pool main; attempts failing in pool main: 6.0%",
     ],
     [
-      "all serve, and most of what they answer is errors",
-      pictureOf(snapshotOf(erring(0.7, [a, b]))),
+      "all serve, and most attempts fail",
+      stateOf(snapshotOf(erring(0.7, [a, b]))),
       "bad: All 2 upstreams serve, but most attempts fail in pool main; attempts failing in pool main: 70%",
     ],
     [
-      "the errors are those of one upstream, and it is named",
-      pictureOf(snapshotOf(erring(0.1, [a, withErrors("b:2", 0.3), withErrors("c:3", 0.02)]))),
+      "one upstream causes the errors, and it is named",
+      stateOf(snapshotOf(erring(0.1, [a, withErrors("b:2", 0.3), withErrors("c:3", 0.02)]))),
       "warn: All 3 upstreams serve, but many attempts fail in pool main; attempts failing in pool main, nearly all on b:2: 10%",
     ],
     [
-      "the errors are those of two upstreams",
-      pictureOf(snapshotOf(erring(0.1, [withErrors("b:2", 0.2), a, withErrors("c:3", 0.15)]))),
+      "two upstreams cause the errors",
+      stateOf(snapshotOf(erring(0.1, [withErrors("b:2", 0.2), a, withErrors("c:3", 0.15)]))),
       "warn: All 3 upstreams serve, but many attempts fail in pool main; attempts failing in pool main, nearly all on b:2 and c:3: 10%",
     ],
     [
-      "the errors are everybody's",
-      pictureOf(snapshotOf(erring(0.2, [withErrors("b:2", 0.2), withErrors("c:3", 0.2)]))),
+      "all upstreams cause the errors",
+      stateOf(snapshotOf(erring(0.2, [withErrors("b:2", 0.2), withErrors("c:3", 0.2)]))),
       "warn: All 2 upstreams serve, but many attempts fail in pool main; attempts failing in pool main: 20%",
     ],
     [
-      "clients are turned away although all serve",
-      pictureOf(snapshotOf({ ...erring(0.2, [a, withErrors("b:2", 0.02)]), turnedAwayPerSecond: 17 })),
-      "warn: All 2 upstreams serve, but many requests are turned away in pool main; requests turned away in pool main: 17.0/s",
+      "requests are refused although all serve",
+      stateOf(snapshotOf({ ...erring(0.2, [a, withErrors("b:2", 0.02)]), turnedAwayPerSecond: 17 })),
+      "warn: All 2 upstreams serve, but many requests are refused in pool main; requests refused in pool main: 17.0/s",
     ],
     [
-      "there are many errors of both kinds, each told as a share of its own",
-      pictureOf(snapshotOf({ ...erring(0.55, [a, withErrors("b:2", 0.5)]), turnedAwayPerSecond: 30 })),
-      "bad: All 2 upstreams serve, but many requests are turned away in pool main; requests turned away in pool main: 30.0/s; attempts failing in pool main, nearly all on b:2: 33%",
+      "there are many errors of both kinds, each as a separate share",
+      stateOf(snapshotOf({ ...erring(0.55, [a, withErrors("b:2", 0.5)]), turnedAwayPerSecond: 30 })),
+      "bad: All 2 upstreams serve, but many requests are refused in pool main; requests refused in pool main: 30.0/s; attempts failing in pool main, nearly all on b:2: 33%",
     ],
     [
-      "nobody is left, so everybody is turned away",
-      pictureOf(snapshotOf({ ...erring(1, [failing]), turnedAwayPerSecond: 90 })),
-      "bad: No upstream serves; requests turned away in pool main: 90.0/s; b:2 failing for 14 s: connection refused",
+      "no upstream is left, so all requests are refused",
+      stateOf(snapshotOf({ ...erring(1, [failing]), turnedAwayPerSecond: 90 })),
+      "bad: No upstream is available; requests refused in pool main: 90.0/s; b:2 failing for 14 s: connection refused",
     ],
     [
-      "a few errors are no news",
-      pictureOf(snapshotOf(erring(0.04, [a, b]), erring(1, [upstream("c:3")], 0.5))),
+      "a few errors are not reported",
+      stateOf(snapshotOf(erring(0.04, [a, b]), erring(1, [upstream("c:3")], 0.5))),
       "good: All 3 upstreams serve",
     ],
     [
-      "one has no weight, another one no room",
-      pictureOf(
+      "one has no weight, another one no free slot",
+      stateOf(
         of(a, upstream("b:2", { fit: false, weight: 0 }), upstream("c:3", { fit: false, inFlight: 256 })),
       ),
-      "warn: 1 of 3 upstreams serves; b:2 gets no new requests: its weight is 0; c:3 gets no new requests: all 256 places are taken",
+      "warn: 1 of 3 upstreams serves; b:2 takes no new requests: weight is 0; c:3 takes no new requests: all 256 slots are in use",
     ],
-    ["a pool without upstreams", pictureOf(of()), "bad: No upstream serves"],
+    ["a pool without upstreams", stateOf(of()), "bad: No upstream is available"],
     [
       "one pool of two is empty",
-      pictureOf(snapshotOf(pool({ upstreams: [a] }), pool({ name: "api", upstreams: [failing] }))),
-      "bad: Nothing serves in pool api; b:2 failing for 14 s: connection refused",
+      stateOf(snapshotOf(pool({ upstreams: [a] }), pool({ name: "api", upstreams: [failing] }))),
+      "bad: No upstream is available in pool api; b:2 failing for 14 s: connection refused",
     ],
     [
-      "many reasons are counted",
-      pictureOf(of(a, ...["v", "w", "x", "y", "z"].map((id) => ({ ...failing, id, lastProbe: null })))),
+      "further reasons are only counted",
+      stateOf(of(a, ...["v", "w", "x", "y", "z"].map((id) => ({ ...failing, id, lastProbe: null })))),
       "warn: 1 of 6 upstreams serves; v failing for 14 s; w failing for 14 s; x failing for 14 s; and 2 more",
     ],
     [
       "the balancer drains",
-      pictureOf({ ...of(a), phase: "draining" }),
+      stateOf({ ...of(a), phase: "draining" }),
       "bad: The balancer is draining: it takes no new requests",
     ],
     [
-      "the front door is shut",
-      pictureOf(of(a), {
-        frontDoor: { ...door, reachable: false, status: null, detail: "connection refused" },
+      "the public listener is unreachable",
+      stateOf(of(a), {
+        frontDoor: { ...frontDoor, reachable: false, status: null, detail: "connection refused" },
       }),
-      "bad: The only upstream serves, but the front door is unreachable; http://localhost:8080: connection refused",
+      "bad: The only upstream serves, but the public listener is unreachable; http://localhost:8080: connection refused",
     ],
     [
-      "the front door answers 502",
-      pictureOf(of(a), { frontDoor: { ...door, reachable: false, status: 502, detail: "status 502" } }),
-      "bad: The only upstream serves, but the front door answers with an error; http://localhost:8080: status 502",
+      "the public listener returns 502",
+      stateOf(of(a), { frontDoor: { ...frontDoor, reachable: false, status: 502, detail: "status 502" } }),
+      "bad: The only upstream serves, but the public listener returns an error; http://localhost:8080: status 502",
     ],
     [
-      "the admin API is gone",
-      pictureOf(of(a), {
+      "the admin API is unreachable",
+      stateOf(of(a), {
         readAt: now - 20_000,
         outage: { reason: "unreachable", message: "connection refused", since: now - 19_000 },
       }),
-      "bad: The balancer cannot be reached; connection refused at http://localhost:8091 since 07:59:41 UTC, 19 s ago; below is the last known picture, 20 s ago",
+      "bad: The admin API is unreachable; connection refused at http://localhost:8091 since 07:59:41 UTC, 19 s ago; showing data read 20 s ago",
     ],
   ];
   for (const [status, headline] of [
     ["valid", "good: The only upstream serves"],
     ["expiring", "good: The only upstream serves"],
-    ["expired", "bad: The only upstream serves, but the certificate that clients see has expired"],
-    ["early", "bad: The only upstream serves, but the certificate that clients see is not valid yet"],
+    ["expired", "bad: The only upstream serves, but the server certificate has expired"],
+    ["early", "bad: The only upstream serves, but the server certificate is not valid yet"],
   ] as const) {
     test(`with a certificate that is ${status}`, () => {
       const certificate = { listener: "listen", path: "/cert", validFrom: 0, expiresAt: 0, status } as const;
-      expect(told(pictureOf({ ...of(a), certificates: [certificate] }))).toBe(headline);
+      expect(statusText(stateOf({ ...of(a), certificates: [certificate] }))).toBe(headline);
     });
   }
 
-  for (const [name, picture, words] of table) test(name, () => expect(told(picture)).toBe(words));
+  for (const [name, state, expected] of table) test(name, () => expect(statusText(state)).toBe(expected));
 
   test("shows no secret of a URL", () => {
     const outage = { reason: "unreachable", message: "connection refused", since: now } as const;
     const adminUrl = "http://user:secret@localhost:8091/?token=secret";
-    expect(told(pictureOf(of(a), { adminUrl, outage }))).not.toContain("secret");
+    expect(statusText(stateOf(of(a), { adminUrl, outage }))).not.toContain("secret");
   });
 });
 
-describe("the next picture", () => {
-  const look = { at: now, adminUrl: "http://localhost:8091", frontDoor: door, trends: [] };
-  const trouble = { reason: "unreachable", message: "connection refused" } as const;
+describe("the next state", () => {
+  const poll = { at: now, adminUrl: "http://localhost:8091", frontDoor: frontDoor, trends: [] };
+  const error = { reason: "unreachable", message: "connection refused" } as const;
   const snapshot = of(a);
 
   test("keeps the last snapshot and the start of the outage", () => {
-    const known = nextDashboardState(undefined, { ...look, reading: { snapshot } });
-    const first = nextDashboardState(known, { ...look, at: now + 1_000, reading: { error: trouble } });
-    const second = nextDashboardState(first, { ...look, at: now + 2_000, reading: { error: trouble } });
+    const known = nextDashboardState(undefined, { ...poll, reading: { snapshot } });
+    const first = nextDashboardState(known, { ...poll, at: now + 1_000, reading: { error } });
+    const second = nextDashboardState(first, { ...poll, at: now + 2_000, reading: { error } });
     expect(second.snapshot).toBe(snapshot);
     expect(second.readAt).toBe(now);
-    expect(second.outage).toEqual({ ...trouble, since: now + 1_000 });
+    expect(second.outage).toEqual({ ...error, since: now + 1_000 });
   });
 
-  test("forgets the outage with the first answer", () => {
-    const lost = nextDashboardState(undefined, { ...look, reading: { error: trouble } });
-    expect(nextDashboardState(lost, { ...look, reading: { snapshot } }).outage).toBeUndefined();
+  test("ends the outage with the first response", () => {
+    const lost = nextDashboardState(undefined, { ...poll, reading: { error } });
+    expect(nextDashboardState(lost, { ...poll, reading: { snapshot } }).outage).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** The charts of one pool or upstream: still pictures from the server, which the page's script brings to life. */
+/** The charts of a pool or an upstream: SVG from the server, which the page's script replaces with live charts. */
 /** @jsxImportSource @kitajs/html */
 
 import { type WindowName, windowNames, windows } from "../../history/store.ts";
@@ -8,15 +8,15 @@ import { formatMs, formatRate } from "../../wording/format.ts";
 import { latestOf, Lines, peakOf, type Quantity, trendOf } from "./sparkline.tsx";
 import { ChartDataTable } from "./data-table.tsx";
 
-/** Whose charts. */
+/** The pool or upstream that the charts show. */
 export type Subject =
   { readonly kind: "pool"; readonly name: string } | { readonly kind: "upstream"; readonly name: string };
 
 interface Curve {
   readonly quantity: Quantity;
-  /** In the legend; empty where the chart's name says it all. */
+  /** In the legend; empty if the chart has one curve. */
   readonly name: string;
-  /** Class of the line and of its mark in the legend. */
+  /** CSS class of the line and of its legend entry. */
   readonly kind: string;
 }
 
@@ -40,9 +40,6 @@ const charts: readonly Chart[] = [
   },
 ];
 
-/** The windows that are offered as charts; the API has longer ones. */
-const chartWindows: readonly WindowName[] = windowNames;
-
 const windowText: Readonly<Record<WindowName, string>> = {
   "5m": "5 minutes",
   "1h": "hour",
@@ -55,11 +52,11 @@ export interface ChartsProps {
   readonly window: WindowName;
   /** Undefined if the history could not be read. */
   readonly columns: Columns | undefined;
-  /** Query of the page that shows another window, by its name. */
+  /** The address of the page with another window. */
   readonly addressOf: (window: WindowName) => string;
 }
 
-/** Morphing leaves it alone: the script owns what is inside. */
+/** Excluded from morphing: the script owns the content. */
 export function Charts(props: ChartsProps): JSX.Element {
   const { subject, window, columns, addressOf } = props;
   const id = anchorOf(`charts-${subject.kind}`, subject.name);
@@ -74,7 +71,7 @@ export function Charts(props: ChartsProps): JSX.Element {
     >
       <div class="charts-head">
         <nav class="windows" aria-label={attribute(`Time shown for ${subject.name}`)}>
-          {chartWindows.map((choice) => (
+          {windowNames.map((choice) => (
             <a
               href={attribute(addressOf(choice))}
               data-window={choice}
@@ -107,7 +104,7 @@ export function Charts(props: ChartsProps): JSX.Element {
   );
 }
 
-/** Stands for the charts in what is sent after the page: they are there already, and stay. */
+/** A placeholder for the charts in live fragments: the page keeps the charts that it already has. */
 export function ChartsStub({ subject }: { readonly subject: Subject }): JSX.Element {
   return <div class="charts" id={anchorOf(`charts-${subject.kind}`, subject.name)} hx-morph-skip></div>;
 }
@@ -150,7 +147,7 @@ function ChartFigure({ chart, columns, window }: FigureProps): JSX.Element {
             filled: chart.curves.length === 1,
           }))}
         />
-        <span class="empty-plot">{columns && columns.at.length > 0 ? "" : "nothing yet"}</span>
+        <span class="empty-plot">{columns && columns.at.length > 0 ? "" : "no data yet"}</span>
       </div>
     </figure>
   );

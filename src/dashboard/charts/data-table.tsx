@@ -1,4 +1,4 @@
-/** A chart in words: the same past as a small table, for whoever cannot see or does not draw pictures. */
+/** The data of the charts as a small table, for screen readers and browsers without scripts. */
 /** @jsxImportSource @kitajs/html */
 
 import { type WindowName, windows } from "../../history/store.ts";
@@ -22,10 +22,10 @@ interface Row {
   readonly p99Ms: number | null;
 }
 
-/** As many as one reads. */
+/** The number of rows; each covers a tenth of the window. */
 const rowsShown = 10;
 
-/** Newest first. Rates are means; of percentiles, which have none, the worst stands for all. */
+/** Newest first. Rates are means; of percentiles, which cannot be averaged, a row shows the worst. */
 export function rowsOf(columns: Columns, window: WindowName): readonly Row[] {
   const last = columns.at.at(-1);
   if (last === undefined) return [];
@@ -58,11 +58,11 @@ export function rowsOf(columns: Columns, window: WindowName): readonly Row[] {
 }
 
 export function ChartDataTable({ columns, window }: NumbersProps): JSX.Element {
-  if (!columns) return <p class="quiet">The history cannot be read now.</p>;
+  if (!columns) return <p class="quiet">The history is currently unavailable.</p>;
   const rows = rowsOf(columns, window);
-  if (rows.length === 0) return <p class="quiet">Nothing has been measured in this time.</p>;
+  if (rows.length === 0) return <p class="quiet">No data in this period.</p>;
   return (
-    <div class="scroll" tabindex="0" role="group" aria-label="Table of the past">
+    <div class="scroll" tabindex="0" role="group" aria-label="Table of the history">
       <table class="plain">
         <thead>
           <tr>
@@ -94,7 +94,7 @@ export function ChartDataTable({ columns, window }: NumbersProps): JSX.Element {
   );
 }
 
-/** The table alone, for the page that has it open. */
+/** The table as a fragment, for a page whose table is open. */
 export function renderNumbers(columns: Columns | undefined, window: WindowName): string {
   return markup(<ChartDataTable columns={columns} window={window} />);
 }

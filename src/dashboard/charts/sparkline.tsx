@@ -1,27 +1,27 @@
-/** Lines of a few numbers as inline SVG, drawn by the server: nothing to load, nothing to run, no style attribute. */
+/** Sparklines and chart lines as inline SVG from the server: no script, no further request, no style attribute. */
 /** @jsxImportSource @kitajs/html */
 
 import type { Columns } from "../../history/point.ts";
 
 interface LineProps {
   readonly trend: Trend;
-  /** Class of the line, which gives it its colour. */
+  /** CSS class of the line, which sets its colour. */
   readonly kind: string;
-  /** What the left edge stands for, epoch milliseconds. */
+  /** Time at the left edge, epoch milliseconds. */
   readonly from: number;
-  /** What the right edge stands for. */
+  /** Time at the right edge, epoch milliseconds. */
   readonly to: number;
   /** The value at the top. */
   readonly peak: number;
-  /** Whether what lies below the line is tinted. */
+  /** Whether the area below the line is filled. */
   readonly filled?: boolean;
 }
 
-/** The field that every line is drawn in; the style sheet stretches it. */
+/** The view box of every line; the style sheet scales it. */
 const [width, height] = [300, 100];
 
-/** A place in the field, with as many digits as anyone can see. */
-function place(value: number): string {
+/** A coordinate in the view box, rounded to a visible precision. */
+function coordinate(value: number): string {
   return String(Math.round(value * 10) / 10);
 }
 
@@ -31,7 +31,7 @@ interface Piece {
   readonly last: string;
 }
 
-/** Runs of known values; what is not known is left open. */
+/** Runs of known values; unknown values leave gaps. */
 function piecesOf({ trend, from, to, peak }: LineProps): readonly Piece[] {
   const pieces: { x: string; y: string }[][] = [];
   let open = false;
@@ -41,8 +41,8 @@ function piecesOf({ trend, from, to, peak }: LineProps): readonly Piece[] {
       open = false;
       continue;
     }
-    const x = place(((at - from) / (to - from)) * width);
-    const y = place(height - (peak > 0 ? Math.min(1, value / peak) : 0) * height);
+    const x = coordinate(((at - from) / (to - from)) * width);
+    const y = coordinate(height - (peak > 0 ? Math.min(1, value / peak) : 0) * height);
     if (!open) pieces.push([]);
     open = true;
     pieces.at(-1)?.push({ x, y });
@@ -50,8 +50,8 @@ function piecesOf({ trend, from, to, peak }: LineProps): readonly Piece[] {
   return pieces.flatMap((piece) => {
     const [first, last] = [piece[0], piece.at(-1)];
     if (!first || !last) return [];
-    // A single point would be a line without length, which nobody sees.
-    const start = first === last ? `M${place(Number(first.x) - 0.5)} ${first.y}` : "M";
+    // A single point would be a line without length, which is invisible.
+    const start = first === last ? `M${coordinate(Number(first.x) - 0.5)} ${first.y}` : "M";
     const path = start + piece.map(({ x, y }) => `${x} ${y}`).join("L");
     return [{ path: first === last ? start + `L${last.x} ${last.y}` : path, first: first.x, last: last.x }];
   });
@@ -79,7 +79,7 @@ interface LinesProps {
   readonly kind: "spark" | "still";
 }
 
-/** Hidden from screen readers: what it shows stands beside it in words. */
+/** Hidden from screen readers: the text next to it has the same values. */
 export function Lines({ lines, kind }: LinesProps): JSX.Element {
   return (
     <svg class={kind} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
@@ -96,34 +96,32 @@ interface SparklineProps {
   readonly spanMs: number;
 }
 
-/** The last stretch of one quantity, without axes: where it comes from, not how much it is. */
+/** The recent course of one quantity without axes: it shows the direction, not the amount. */
 export function Sparkline({ trend, kind, spanMs }: SparklineProps): JSX.Element {
   const to = trend.at.at(-1) ?? 0;
   const shown = trend.at.findIndex((at) => at >= to - spanMs);
   const peak = trend.values
     .slice(Math.max(0, shown))
-    .reduce<number>((most, value) => Math.max(most, value ?? 0), 0);
+    .reduce<number>((max, value) => Math.max(max, value ?? 0), 0);
   const line = { trend, kind, from: to - spanMs, to, filled: true };
-  // A tenth of air, so that the line is not cut at the top.
+  // A margin of 10 %, so that the line is not clipped at the top.
   return <Lines kind="spark" lines={[{ ...line, peak: peak * 1.1 }]} />;
 }
 
-// Columns of the past on their way into small pictures: the part that is shown, and several pools as one.
-
-/** A quantity that is drawn: a column of the history. */
+/** A quantity that can be drawn: a column of the history. */
 export type Quantity = Exclude<keyof Columns, "at">;
 
 /** One quantity over time. */
 export interface Trend {
-  /** Epoch milliseconds, growing. */
+  /** Epoch milliseconds, ascending. */
   readonly at: readonly number[];
   readonly values: readonly (number | null)[];
 }
 
-/** Percentiles of several pools do not add up: the slowest stands for all. */
+/** Percentiles of several pools cannot be added: the slowest pool's value is used. */
 const worstOf: ReadonlySet<Quantity> = new Set(["p50Ms", "p95Ms", "p99Ms"]);
 
-/** One quantity of several series as one; all were measured at the same moments. */
+/** One quantity of several series merged into one; all series have the same sample times. */
 export function trendOf(series: readonly Columns[], quantity: Quantity): Trend {
   const [first, ...others] = series;
   if (!first) return { at: [], values: [] };
@@ -140,15 +138,15 @@ export function trendOf(series: readonly Columns[], quantity: Quantity): Trend {
   return { at, values: at.map((time) => byTime.get(time) ?? null) };
 }
 
-/** A second without an answer has no latency; ten of them mean that there is none. */
+/** A second without a response has no latency; after ten of them the latest value is unknown. */
 const latestPoints = 10;
 
-/** The last value that is known of the last points; null if none is. */
+/** The last known value of the latest points; null if all are unknown. */
 export function latestOf({ values }: Trend): number | null {
   return values.slice(-latestPoints).findLast((value) => value !== null) ?? null;
 }
 
-/** The highest value; 0 if none is known. */
+/** The highest value; 0 if all are unknown. */
 export function peakOf({ values }: Trend): number {
   return values.reduce<number>((peak, value) => Math.max(peak, value ?? 0), 0);
 }

@@ -21,7 +21,7 @@ export const maxEntries = 500;
 
 export type EventsFeed = SnapshotPoller<EventsState>;
 
-interface EventsFeedOptions extends Omit<SnapshotPollerOptions<EventsState>, "draw"> {
+interface EventsFeedOptions extends Omit<SnapshotPollerOptions<EventsState>, "poll"> {
   readonly admin: Pick<AdminClient, "events">;
 }
 
@@ -29,7 +29,7 @@ interface EventsFeedOptions extends Omit<SnapshotPollerOptions<EventsState>, "dr
 export function eventsFeed({ admin, ...options }: EventsFeedOptions): EventsFeed {
   return new SnapshotPoller<EventsState>({
     ...options,
-    async draw(previous) {
+    async poll(previous) {
       const previousEvents = previous?.events ?? [];
       const last = previousEvents.at(-1);
       const query = new URLSearchParams({

@@ -1,4 +1,4 @@
-/** Every form of the dashboard that changes something is one of these: what all of them need stands here once. */
+/** The POST form that every change of the dashboard uses, and the form that filters the upstream tables. */
 /** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
@@ -12,13 +12,13 @@ interface PostFormProps {
   readonly id?: string;
   readonly kind?: string;
   /**
-   * What the answer to htmx changes, as a selector; without it the form is the browser's own.
-   * What is refused names its own target.
+   * Selector of the element that htmx updates with the response; without it the browser submits the form.
+   * Refusals name their own target.
    */
   readonly target?: string;
-  /** The role that it takes; whoever has less does not see it. */
+  /** The role that is required; the form is hidden from lower roles. */
   readonly needs?: "operator" | "admin";
-  /** Fields that nobody sees. */
+  /** Hidden fields. */
   readonly fields?: Readonly<Record<string, string>>;
   readonly children?: Children;
 }
@@ -60,20 +60,19 @@ export function HiddenFields({ fields }: { readonly fields: Readonly<Record<stri
   );
 }
 
-// The box that narrows the tables down: a form, which the page's script only makes quicker.
+/** With fewer upstreams the filter is not shown. */
+const minFilteredUpstreams = 6;
 
-/** Fewer upstreams than this are seen at a glance. */
-const worthFiltering = 6;
-
+/** The filter of the upstream tables. A form that works without the page's script, which filters while typing. */
 export function FilterBox({
-  picture: state,
+  state,
   view,
 }: {
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
   readonly view: View;
 }): JSX.Element {
   const count = state.snapshot?.pools.reduce((sum, { upstreams }) => sum + upstreams.length, 0) ?? 0;
-  if (count < worthFiltering && view.filter === "") return "";
+  if (count < minFilteredUpstreams && view.filter === "") return "";
   return (
     <form class="filter" method="get" action="/" role="search">
       {view.sort ? <input type="hidden" name="sort" value={`${view.sort.by}-${view.sort.direction}`} /> : ""}

@@ -1,4 +1,4 @@
-/** What stands where there is no page, or none that can be shown: the sentence, and the ways on around it. */
+/** The page for an unknown address or an error: a title, a sentence and the usual navigation. */
 /** @jsxImportSource @kitajs/html */
 
 import { isForPage, htmlResponse, textResponse } from "../responses.ts";
@@ -10,7 +10,7 @@ export interface MissingPage {
   readonly text: string;
 }
 
-/** In the shape that the caller can use. */
+/** A page for browsers, plain text for programs and htmx. */
 export function notFoundResponse(request: Request, { status, title, text }: MissingPage): Response {
   return isForPage(request)
     ? htmlResponse(renderNotFound({ title, text }), status)

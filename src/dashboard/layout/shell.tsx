@@ -1,4 +1,4 @@
-/** What all pages have around them: the way between pages, notices, and whether they are live. */
+/** The frame of every page: document head, navigation, notices, live indicator and footer. */
 /** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
@@ -8,8 +8,8 @@ import { formatSpan, formatTime } from "../../wording/format.ts";
 import { type DashboardState, urlOrigin } from "../../wording/verdict.ts";
 
 /**
- * Refusals are not swapped in, except for what names its own target. The stream comes back within two seconds: an
- * operator in an incident does not wait for a back-off of a minute.
+ * Refusals are not swapped in unless they name their own target. The stream reconnects within two seconds: during an
+ * incident, an operator cannot wait for a back-off of a minute.
  */
 const htmxConfig = JSON.stringify({
   noSwap: [204, 304, "4xx", "5xx"],
@@ -21,15 +21,15 @@ const htmxConfig = JSON.stringify({
 interface ShellProps {
   readonly title: string;
   readonly here: "overview" | "upstream" | "requests" | "events" | "audit" | "config" | "action" | "lost";
-  /** The address of the live stream; undefined for a page that stands still. */
+  /** The address of the live stream; undefined for a static page. */
   readonly live?: string;
   readonly notice?: string;
-  /** What was just done. */
+  /** The result of the last action. */
   readonly done?: JSX.Element;
   readonly children?: JSX.Element | JSX.Element[];
 }
 
-const places = [
+const pages = [
   { name: "Overview", address: "/", here: "overview" },
   { name: "Requests", address: "/requests", here: "requests" },
   { name: "Events", address: "/events", here: "events" },
@@ -45,9 +45,9 @@ export function Shell({ title, here, live, notice = "", done = "", children }: S
           <Brand />
         </a>
         <nav class="places" aria-label="Pages">
-          {places.map((place) => (
-            <a href={place.address} {...(place.here === here ? { "aria-current": "page" } : {})}>
-              {place.name}
+          {pages.map((page) => (
+            <a href={page.address} {...(page.here === here ? { "aria-current": "page" } : {})}>
+              {page.name}
             </a>
           ))}
         </nav>
@@ -66,7 +66,7 @@ export function Shell({ title, here, live, notice = "", done = "", children }: S
   );
 }
 
-/** htmx reads its configuration as it is loaded. */
+/** The configuration stands before the script: htmx reads it while it loads. */
 function LiveHead(): JSX.Element {
   return (
     <>
@@ -77,7 +77,7 @@ function LiveHead(): JSX.Element {
   );
 }
 
-/** Which of the words is seen is decided in the style sheet, by what the script says of the stream. */
+/** The style sheet shows one of the texts, depending on the stream's state that the script sets. */
 function LinkState(): JSX.Element {
   return (
     <p class="link">
@@ -85,7 +85,7 @@ function LinkState(): JSX.Element {
       <span class="link-connecting">Connecting</span>
       <span class="link-lost">
         <span>
-          Reconnecting, last picture <span id="link-last">from before</span>
+          Reconnecting, last update <span id="link-last">earlier</span>
         </span>
       </span>
       <span class="link-still">
@@ -105,22 +105,21 @@ export function Notice({ notice }: { readonly notice: string }): JSX.Element {
   );
 }
 
-/** Markup of an element that waits for nothing. */
+/** The markup of a synchronous element. */
 export function markup(element: JSX.Element): string {
   if (typeof element !== "string") throw new Error("Cannot render: a component is asynchronous");
   return element;
 }
 
-// The document around every page, also those of visitors who are not in: its head, and the mark of the product.
-
 interface DocumentProps {
   readonly title: string;
-  /** What else stands in the head. */
+  /** Additional elements of the head. */
   readonly head?: JSX.Element;
   readonly body: Readonly<Record<string, string>>;
   readonly children: Children;
 }
 
+/** The document of every page, including the login page. */
 export function HtmlDocument({ title, head = "", body, children }: DocumentProps): JSX.Element {
   return (
     <>
@@ -150,9 +149,8 @@ export function Brand(): JSX.Element {
   );
 }
 
-// The end of every page that lives: what runs, where it was read, and the same for machines.
-
-export function PageFoot({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+/** The footer of live pages: the balancer's version and engine, the source of the data, and a link to the JSON. */
+export function PageFoot({ state }: { readonly state: DashboardState }): JSX.Element {
   const { snapshot, adminUrl, readAt } = state;
   const facts = snapshot
     ? [

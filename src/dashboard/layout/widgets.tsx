@@ -1,4 +1,5 @@
-/** Status marks that differ in shape and word as well as in colour. */
+/** Badges, bars and tiles. Badges differ in shape and text as well as in colour. */
+/** @jsxImportSource @kitajs/html */
 
 import type { Status } from "../../pool/upstream.ts";
 import { nothing } from "../../wording/format.ts";
@@ -6,7 +7,7 @@ import type { StatusConcern, Tone } from "../../wording/verdict.ts";
 
 type Shape = "check" | "cross" | "bang" | "dots" | "down" | "pause";
 
-/** Strokes in a 16 × 16 field, within the circle that all of them share. */
+/** Strokes in a 16 × 16 view box, inside the common circle. */
 const strokes: Readonly<Record<Shape, string>> = {
   check: "M4.9 8.3l2.1 2.1 4.1-4.6",
   cross: "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8",
@@ -43,7 +44,7 @@ const badgeStyles: Readonly<Record<Status, BadgeStyle>> = {
   maintenance: { text: "Maintenance", tone: "calm", shape: "pause" },
 };
 
-/** A status that this version does not know is shown by its own word. */
+/** A status that this version does not know is shown as is. */
 export function Badge({ status }: { status: Status }): JSX.Element {
   const mark = Object.hasOwn(badgeStyles, status)
     ? badgeStyles[status]
@@ -56,45 +57,44 @@ export function Badge({ status }: { status: Status }): JSX.Element {
   );
 }
 
-// A part of a whole as a bar: SVG, because a width in a style attribute is what the content security policy forbids.
-
-/** @jsxImportSource @kitajs/html */
 interface BarProps {
   /** 0–1. */
   readonly part: number;
   /** In pixels. */
   readonly height: number;
-  /** Where the bar would end if all were as it should be, 0–1; 0 draws no mark. */
+  /** Position of a mark for the expected value, 0–1; 0 draws no mark. */
   readonly mark?: number;
 }
 
-/** Hidden from screen readers: what it shows stands beside it in words. */
+/**
+ * A ratio as a bar. SVG, because the content security policy forbids a width in a style attribute.
+ * Hidden from screen readers: the text next to it has the same value.
+ */
 export function Bar({ part, height, mark = 0 }: BarProps): JSX.Element {
   const percent = (share: number) => `${(Math.min(1, Math.max(0, share)) * 100).toFixed(1)}%`;
-  // A mark stands out above and below.
-  const [whole, top] = mark > 0 ? [height + 4, 2] : [height, 0];
+  // A mark extends above and below the bar.
+  const [totalHeight, top] = mark > 0 ? [height + 4, 2] : [height, 0];
   const field = { y: String(top), height: String(height), rx: String(height / 2) };
   return (
-    <svg class="bar" width="100%" height={String(whole)} aria-hidden="true">
+    <svg class="bar" width="100%" height={String(totalHeight)} aria-hidden="true">
       <rect class="bar-rest" width="100%" {...field} />
       <rect class="bar-part" width={percent(part)} {...field} />
-      {mark > 0 ? <rect class="bar-fair" x={percent(mark)} width="2" height={String(whole)} /> : ""}
+      {mark > 0 ? <rect class="bar-fair" x={percent(mark)} width="2" height={String(totalHeight)} /> : ""}
     </svg>
   );
 }
 
-// One number that matters, with what it means and where it comes from.
-
 interface TileProps {
   readonly name: string;
-  /** Undefined while nothing is known. */
+  /** Undefined before the first snapshot. */
   readonly value: string | undefined;
   readonly note: string;
   readonly concern?: StatusConcern;
-  /** A line of its last minute. */
+  /** A sparkline of the last minute. */
   readonly spark?: JSX.Element;
 }
 
+/** One number with its name, a note and a sparkline. */
 export function Tile({ name, value, note, concern = "none", spark = "" }: TileProps): JSX.Element {
   return (
     <div class="tile">
@@ -103,7 +103,7 @@ export function Tile({ name, value, note, concern = "none", spark = "" }: TilePr
         {value ?? nothing}
       </dd>
       <dd class="sub" safe>
-        {value === undefined ? "not known" : note}
+        {value === undefined ? "no data" : note}
       </dd>
       <dd class="spark-place">{spark}</dd>
     </div>

@@ -1,4 +1,4 @@
-/** Looks at the balancer from where its clients stand: one GET, shared by all viewers, seldom enough not to be load. */
+/** Checks the balancer's public listener with a GET. All viewers share one result, so the check causes little load. */
 
 import type { Clock, WallClock } from "../../lib/clock.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -11,41 +11,41 @@ export interface FrontDoorOptions {
   readonly wallClock: WallClock;
 }
 
-/** It goes through to an upstream and is counted there, so: seldom. */
+/** The check is forwarded to an upstream and counted as a request, so it is rare. */
 const restMs = 5_000;
 const timeoutMs = 2_000;
 
-/** Often it is looked at under another name than its certificate's; whether it answers is all that is asked. */
+/** The URL often differs from the certificate's name, and only a response matters here. */
 const tls = { verify: false };
 
 /**
- * The last look, renewed in the background when it is too old; only the very first one is waited for. A door that
- * hangs must not hold up the picture.
+ * Returns a function that gives the last result and renews it in the background when it is too old. Only the first check
+ * is awaited: a listener that hangs must not delay the page.
  */
-export function frontDoorWatch(
+export function frontDoorCheck(
   { url, clock, wallClock }: FrontDoorOptions,
   { probeHttp }: Pick<Runtime, "probeHttp">,
 ): () => Promise<FrontDoor> {
-  const fields = { host: new URL(url).host, "user-agent": "evenkeel-dashboard" };
+  const headers = { host: new URL(url).host, "user-agent": "evenkeel-dashboard" };
   let last: FrontDoor | undefined;
-  let lookedAt = 0;
-  let looking: Promise<FrontDoor> | undefined;
+  let checkedAt = 0;
+  let pending: Promise<FrontDoor> | undefined;
 
-  async function look(): Promise<FrontDoor> {
+  async function check(): Promise<FrontDoor> {
     const startedAt = clock();
-    const seen = await probeHttp({ url, timeoutMs, headers: fields, tls }).then(
+    const result = await probeHttp({ url, timeoutMs, headers: headers, tls }).then(
       (status) => ({ reachable: status < 500, status, detail: `status ${status}` }),
       (error: unknown) => ({ reachable: false, status: null, detail: describeError(error) }),
     );
-    lookedAt = clock();
-    looking = undefined;
-    last = { url, ...seen, latencyMs: lookedAt - startedAt, checkedAt: wallClock() };
+    checkedAt = clock();
+    pending = undefined;
+    last = { url, ...result, latencyMs: checkedAt - startedAt, checkedAt: wallClock() };
     return last;
   }
 
   return () => {
-    if (last && clock() - lookedAt < restMs) return Promise.resolve(last);
-    looking ??= look();
-    return last ? Promise.resolve(last) : looking;
+    if (last && clock() - checkedAt < restMs) return Promise.resolve(last);
+    pending ??= check();
+    return last ? Promise.resolve(last) : pending;
   };
 }

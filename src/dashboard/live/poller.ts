@@ -1,47 +1,47 @@
-/** The one poller behind all viewers: it draws a picture every second while somebody looks, and rests otherwise. */
+/** Polls a state at a fixed interval while there are viewers, and passes each new state to all of them. */
 
 import type { Cancel, Schedule, WallClock } from "../../lib/clock.ts";
 import type { DashboardState } from "../../wording/verdict.ts";
 
-/** Anything that is drawn again and again, and knows when it was (epoch milliseconds). */
-export interface RenderedState {
+/** A state that is polled again and again; `at` is the time of the poll in epoch milliseconds. */
+export interface PolledState {
   readonly at: number;
 }
 
-export interface Viewer<Shown extends RenderedState = DashboardState> {
-  /** Called with every new picture. Whatever it throws ends this viewer and nobody else. */
-  show(state: Shown): void;
-  /** There will be no further picture. */
+export interface Viewer<State extends PolledState = DashboardState> {
+  /** Called with every new state. If it throws, only this viewer is ended. */
+  show(state: State): void;
+  /** Called once: no more states follow. */
   end(): void;
 }
 
-export interface SnapshotPollerOptions<Shown extends RenderedState = DashboardState> {
-  /** Draws the picture that follows the given one. Must not reject. */
-  readonly draw: (previous: Shown | undefined) => Promise<Shown>;
+export interface SnapshotPollerOptions<State extends PolledState = DashboardState> {
+  /** Reads the state that follows the given one. Must not reject. */
+  readonly poll: (previous: State | undefined) => Promise<State>;
   readonly schedule: Schedule;
   readonly wallClock: WallClock;
   readonly intervalMs: number;
-  /** Hears what a viewer threw. */
+  /** Called with errors that a viewer throws. */
   readonly bug: (error: unknown) => void;
 }
 
 /**
  * ```
- *             first viewer                    drawn
- *   resting ───────────────▶ drawing ──────────────────▶ waiting
+ *             first viewer                   state read
+ *    idle  ───────────────▶ polling ───────────────────▶ waiting
  *      ▲                        ▲      intervalMs later      │
  *      │                        └────────────────────────────┤
- *      └──────────────────── last viewer gone ───────────────┘
+ *      └──────────────────── last viewer left ───────────────┘
  * ```
  */
-export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
-  readonly #options: SnapshotPollerOptions<Shown>;
-  readonly #viewers = new Set<Viewer<Shown>>();
-  #last: Shown | undefined;
-  #rendering: Promise<Shown> | undefined;
+export class SnapshotPoller<State extends PolledState = DashboardState> {
+  readonly #options: SnapshotPollerOptions<State>;
+  readonly #viewers = new Set<Viewer<State>>();
+  #last: State | undefined;
+  #polling: Promise<State> | undefined;
   #cancelNext: Cancel | undefined;
 
-  constructor(options: SnapshotPollerOptions<Shown>) {
+  constructor(options: SnapshotPollerOptions<State>) {
     this.#options = options;
   }
 
@@ -49,24 +49,24 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
     return this.#viewers.size;
   }
 
-  /** Shows every new picture to this viewer until the returned function is called. */
-  watch(viewer: Viewer<Shown>): Cancel {
+  /** Passes every new state to this viewer until the returned function is called. */
+  watch(viewer: Viewer<State>): Cancel {
     this.#viewers.add(viewer);
-    if (!this.#rendering && !this.#cancelNext) void this.#render();
+    if (!this.#polling && !this.#cancelNext) void this.#poll();
     return () => this.#leave(viewer);
   }
 
-  /** A picture that is not older than one interval; many who ask at once share one. */
-  async current(): Promise<Shown> {
+  /** A state that is not older than one interval; concurrent callers share one poll. */
+  async current(): Promise<State> {
     const { wallClock, intervalMs } = this.#options;
     const last = this.#last;
-    return last && Math.abs(wallClock() - last.at) < intervalMs ? last : this.#render();
+    return last && Math.abs(wallClock() - last.at) < intervalMs ? last : this.#poll();
   }
 
-  /** A picture that was begun after this call, for whoever has just changed something. */
-  async renewed(): Promise<Shown> {
-    await this.#rendering;
-    return this.#render();
+  /** A state whose poll starts after this call, so that it shows a change made before. */
+  async renewed(): Promise<State> {
+    await this.#polling;
+    return this.#poll();
   }
 
   /** Ends every viewer. */
@@ -74,28 +74,28 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
     for (const viewer of this.#viewers) this.#end(viewer);
   }
 
-  #render(): Promise<Shown> {
+  #poll(): Promise<State> {
     this.#cancelNext?.();
     this.#cancelNext = undefined;
-    this.#rendering ??= this.#options.draw(this.#last).then((state) => {
-      this.#rendering = undefined;
+    this.#polling ??= this.#options.poll(this.#last).then((state) => {
+      this.#polling = undefined;
       this.#last = state;
       for (const viewer of this.#viewers) this.#show(viewer, state);
-      if (this.#viewers.size > 0) this.#renderLater();
+      if (this.#viewers.size > 0) this.#schedulePoll();
       return state;
     });
-    return this.#rendering;
+    return this.#polling;
   }
 
-  #renderLater(): void {
+  #schedulePoll(): void {
     const { schedule, intervalMs } = this.#options;
     this.#cancelNext = schedule(intervalMs, () => {
       this.#cancelNext = undefined;
-      void this.#render();
+      void this.#poll();
     });
   }
 
-  #show(viewer: Viewer<Shown>, state: Shown): void {
+  #show(viewer: Viewer<State>, state: State): void {
     try {
       viewer.show(state);
     } catch (error) {
@@ -104,16 +104,16 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
     }
   }
 
-  #end(viewer: Viewer<Shown>): void {
+  #end(viewer: Viewer<State>): void {
     this.#leave(viewer);
     try {
       viewer.end();
     } catch {
-      // It was gone already.
+      // The viewer had already left.
     }
   }
 
-  #leave(viewer: Viewer<Shown>): void {
+  #leave(viewer: Viewer<State>): void {
     this.#viewers.delete(viewer);
     if (this.#viewers.size > 0) return;
     this.#cancelNext?.();

@@ -1,27 +1,27 @@
-/** The live stream: server-sent events, each of which brings a viewer from the picture that it was sent last to the present one. */
+/** Live streams as server-sent events. Each event takes a viewer from the state that it was sent last to the current one. */
 
 import type { Cancel } from "../../lib/clock.ts";
-import type { RenderedState, SnapshotPoller } from "./poller.ts";
+import type { PolledState, SnapshotPoller } from "./poller.ts";
 
 /**
- * One event of the event-stream format; every line of the text gets its own data field.
- * @param name htmx swaps in the text of events without a name, and turns those with one into events of the document
+ * One event of the event-stream format; every line of the text becomes a data field.
+ * @param name htmx swaps in the text of events without a name and dispatches the others as DOM events
  */
 export function eventOf(text: string, name?: string): string {
   return `${name === undefined ? "" : `event: ${name}\n`}data: ${text.split(/\r\n|\r|\n/).join("\ndata: ")}\n\n`;
 }
 
 /**
- * Renders a picture once, however many viewers it goes to that were sent the same one before.
- * @param render gives whole events; `seen` is undefined for whoever comes
+ * Renders a state once for all viewers whose last state was the same.
+ * @param render returns whole events; `seen` is undefined for a new viewer
  */
-export function renderedOnce<Shown extends RenderedState>(
-  render: (state: Shown, seen: Shown | undefined) => string,
-): (state: Shown, seen?: Shown) => Uint8Array {
+export function renderedOnce<State extends PolledState>(
+  render: (state: State, seen: State | undefined) => string,
+): (state: State, seen?: State) => Uint8Array {
   const encoder = new TextEncoder();
   const nothing = {};
-  // Weak both ways: a picture must not keep the one before it, which would keep the one before that.
-  const done = new WeakMap<Shown, WeakMap<object, Uint8Array>>();
+  // Weak in both directions: a state must not retain its predecessor, which would retain the one before.
+  const done = new WeakMap<State, WeakMap<object, Uint8Array>>();
   return (state, seen) => {
     const since = done.get(state) ?? new WeakMap<object, Uint8Array>();
     done.set(state, since);
@@ -33,34 +33,34 @@ export function renderedOnce<Shown extends RenderedState>(
   };
 }
 
-/** One viewer's end of a stream. */
+/** Sends messages to one viewer. */
 export interface EventSink {
-  /** Sends a message if the viewer has room for one; what it would say is asked only then. */
+  /** Sends a message if the viewer's buffer has space; `message` is called only then. */
   offer(message: () => Uint8Array | string): void;
-  /** There will be no further one. */
+  /** Ends the stream. */
   end(): void;
 }
 
 const encoder = new TextEncoder();
 
-/** A comment, so that the head leaves at once: Bun holds it back until there is a body. */
-const greeting = encoder.encode(":\n\n");
+/** A comment, so that the response headers are sent at once: Bun holds them back until there is a body. */
+const opening = encoder.encode(":\n\n");
 
 /**
- * One viewer's stream of events. At most two messages wait in it: whoever reads too slowly is offered the next one.
- * @param begin what it returns is called once the viewer has left
+ * One viewer's stream of events. At most two messages are buffered; a slow reader misses the others.
+ * @param begin starts the stream; the function that it returns is called when the viewer has left
  */
 export function messageStream(begin: (sink: EventSink) => Cancel): ReadableStream<Uint8Array> {
   let leave: Cancel | undefined;
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        controller.enqueue(greeting);
+        controller.enqueue(opening);
         leave = begin({
           offer(message) {
             if ((controller.desiredSize ?? 0) <= 0) return;
-            const told = message();
-            controller.enqueue(typeof told === "string" ? encoder.encode(told) : told);
+            const payload = message();
+            controller.enqueue(typeof payload === "string" ? encoder.encode(payload) : payload);
           },
           end: () => controller.close(),
         });
@@ -71,14 +71,14 @@ export function messageStream(begin: (sink: EventSink) => Cancel): ReadableStrea
   );
 }
 
-/** A stream of pictures: whoever reads too slowly misses some, and the next one that fits is right again. */
-export function streamOf<Shown extends RenderedState>(
-  poller: SnapshotPoller<Shown>,
-  bytesOf: (state: Shown, seen?: Shown) => Uint8Array,
+/** A stream of states. A slow reader misses some; the next one sent is complete relative to the last one sent. */
+export function streamOf<State extends PolledState>(
+  poller: SnapshotPoller<State>,
+  bytesOf: (state: State, seen?: State) => Uint8Array,
 ): ReadableStream<Uint8Array> {
-  let seen: Shown | undefined;
+  let seen: State | undefined;
   return messageStream(({ offer, end }) => {
-    const show = (state: Shown) =>
+    const show = (state: State) =>
       offer(() => {
         const bytes = bytesOf(state, seen);
         seen = state;

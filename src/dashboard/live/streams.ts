@@ -1,4 +1,4 @@
-/** The live streams of the pages that live: each message has the fragment, and the newest points for the charts. */
+/** The live streams of the overview and the upstream pages. Each message holds the fragment and the newest chart points. */
 
 import type { SeriesHistory } from "../../history/history.ts";
 import type { Columns } from "../../history/point.ts";
@@ -10,29 +10,29 @@ import { type Row, rowSince, wholeRow } from "../overview/upstream-row.tsx";
 import type { UpstreamPollers, UpstreamPageState } from "./upstream-poller.ts";
 import { queryOf, type View } from "../view.ts";
 
-/** More people than that do not look at one balancer; more streams than that are a mistake or an attack. */
+/** One balancer has fewer human viewers than this; more streams are a mistake or an attack. */
 const maxViewers = 200;
 
-/** A page that missed no more than this many seconds needs not ask for the past again. */
+/** In seconds: a page that missed no more than these does not have to load the history again. */
 const pointsSent = 5;
 
 export interface LiveStreams {
-  /** Undefined if there are too many. */
+  /** Undefined if too many streams are open. */
   overview(view: View): Response | undefined;
   upstream(id: string): Response | undefined;
 }
 
 export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers): LiveStreams {
-  // There are no more views than columns to sort by, in two directions.
+  // Bounded: there is one entry for each sortable column and direction.
   const rendered = new Map<string, (state: DashboardState, seen?: DashboardState) => Uint8Array>();
-  const ofView = ({ sort }: View) => {
+  const overviewRenderer = ({ sort }: View) => {
     const view = { sort, filter: "" };
     const key = queryOf(view);
-    const known = rendered.get(key);
-    if (known) return known;
-    // Who was sent a picture has these rows; a picture that nobody remembers takes its rows with it.
+    const existing = rendered.get(key);
+    if (existing) return existing;
+    // The rows that a viewer of a state was sent. They are collected together with their state.
     const rowsOf = new WeakMap<DashboardState, ReadonlyMap<string, Row>>();
-    const made = renderedOnce((state: DashboardState, seen) => {
+    const renderer = renderedOnce((state: DashboardState, seen) => {
       const before = seen && rowsOf.get(seen);
       const rows = new Map<string, Row>();
       const html = renderLive(state, view, (row) => {
@@ -42,21 +42,21 @@ export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers):
       rowsOf.set(state, rows);
       return eventOf(html) + pointsEvent(state.trends);
     });
-    rendered.set(key, made);
-    return made;
+    rendered.set(key, renderer);
+    return renderer;
   };
-  const ofUpstream = renderedOnce(
+  const renderUpstream = renderedOnce(
     (shown: UpstreamPageState) =>
       eventOf(renderUpstreamLive(shown)) + pointsEvent(shown.trend ? [shown.trend] : []),
   );
   const isFull = () => poller.viewers + upstreams.viewers >= maxViewers;
   return {
-    overview: (view) => (isFull() ? undefined : respond(streamOf(poller, ofView(view)))),
-    upstream: (id) => (isFull() ? undefined : respond(streamOf(upstreams.of(id), ofUpstream))),
+    overview: (view) => (isFull() ? undefined : respond(streamOf(poller, overviewRenderer(view)))),
+    upstream: (id) => (isFull() ? undefined : respond(streamOf(upstreams.of(id), renderUpstream))),
   };
 }
 
-/** Data only: the page's script knows what to do with it. */
+/** Chart points as an event for the page's script. */
 function pointsEvent(trends: readonly SeriesHistory[]): string {
   const series = trends.map(({ pool, upstream, columns }) => ({ pool, upstream, columns: lastOf(columns) }));
   return series.length > 0 ? eventOf(JSON.stringify({ series }), "history") : "";

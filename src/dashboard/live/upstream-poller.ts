@@ -1,4 +1,4 @@
-/** One poller for each upstream that somebody looks at: what its page shows, beside the picture that all pages share. */
+/** Pollers for upstream pages: one for each upstream with viewers, on top of the state that all pages share. */
 
 import type { UpstreamDetail } from "../../snapshot/snapshot.ts";
 import type { SeriesHistory } from "../../history/history.ts";
@@ -10,20 +10,20 @@ export interface UpstreamPageState {
   readonly at: number;
   readonly state: DashboardState;
   readonly id: string;
-  /** The last one that could be read; undefined if none ever was. */
+  /** The last detail that was read; undefined before the first one. */
   readonly detail: UpstreamDetail | undefined;
-  /** Its last minute, second by second. */
+  /** The last minute, one point per second. */
   readonly trend: SeriesHistory | undefined;
-  /** Why there is no new detail. */
+  /** The error if the last read of the detail failed. */
   readonly error: AdminApiError | undefined;
 }
 
-export interface UpstreamPollersOptions extends Omit<SnapshotPollerOptions, "draw"> {
+export interface UpstreamPollersOptions extends Omit<SnapshotPollerOptions, "poll"> {
   readonly poller: SnapshotPoller;
   readonly admin: Pick<AdminClient, "upstream" | "history">;
 }
 
-/** Those that nobody looks at are dropped when there are more than this. */
+/** More pollers without viewers than this are dropped. */
 const maxIdle = 20;
 
 export class UpstreamPollers {
@@ -46,7 +46,7 @@ export class UpstreamPollers {
     const { poller, admin, ...options } = this.#options;
     const made = new SnapshotPoller<UpstreamPageState>({
       ...options,
-      draw: (previous) => draw(id, { poller, admin, previous }),
+      poll: (previous) => readUpstreamPage(id, { poller, admin, previous }),
     });
     this.#pollers.set(id, made);
     return made;
@@ -58,11 +58,14 @@ export class UpstreamPollers {
   }
 }
 
-interface DrawContext extends Pick<UpstreamPollersOptions, "poller" | "admin"> {
+interface ReadContext extends Pick<UpstreamPollersOptions, "poller" | "admin"> {
   readonly previous: UpstreamPageState | undefined;
 }
 
-async function draw(id: string, { poller, admin, previous }: DrawContext): Promise<UpstreamPageState> {
+async function readUpstreamPage(
+  id: string,
+  { poller, admin, previous }: ReadContext,
+): Promise<UpstreamPageState> {
   const [state, detail, history] = await Promise.all([
     poller.current(),
     admin.upstream(id),
@@ -71,15 +74,15 @@ async function draw(id: string, { poller, admin, previous }: DrawContext): Promi
   const trend = "value" in history ? history.value.series[0] : previous?.trend;
   const common = { at: state.at, state, id, trend };
   if ("value" in detail) return { ...common, detail: detail.value, error: undefined };
-  // What is not there any more has no last state worth showing.
+  // An upstream that was removed has no last state worth showing.
   const last = detail.error.reason === "missing" ? undefined : previous?.detail;
   return { ...common, detail: last, error: detail.error };
 }
 
-/** What a sparkline shows. */
+/** The time span of a sparkline. */
 export const trendMs = 60_000;
 
-/** From when on a trend is asked for, by the balancer's clock; 0 if that is not known yet. */
+/** The start of a trend by the balancer's clock, in epoch milliseconds; 0 before the first snapshot. */
 export function trendSince(state: DashboardState | undefined): number {
   const now = state?.snapshot?.at;
   return now === undefined ? 0 : now - trendMs;

@@ -1,9 +1,8 @@
-/** What concerns the balancer as a whole and must not be overlooked: memory, state, certificates, configuration. */
+/** Alerts about the whole balancer (memory, state file, certificates, configuration), and the panel of the workers. */
 /** @jsxImportSource @kitajs/html */
 
 import { Glyph } from "../layout/widgets.tsx";
-import type { WorkerSnapshot } from "../../snapshot/snapshot.ts";
-import type { CertificateSnapshot, Snapshot } from "../../snapshot/snapshot.ts";
+import type { CertificateSnapshot, Snapshot, WorkerSnapshot } from "../../snapshot/snapshot.ts";
 import {
   certificateText,
   refusedText,
@@ -71,7 +70,7 @@ interface CertificateAlertProps {
   readonly now: number;
 }
 
-/** Clients refuse one that is not valid: that is an outage, whatever the upstreams do. */
+/** An invalid certificate is an outage: clients refuse to connect. */
 function CertificateAlert({ certificate, needsRestart, now }: CertificateAlertProps): JSX.Element {
   const text = certificateText(certificate, needsRestart, now);
   if (!text) return <></>;
@@ -83,12 +82,11 @@ function CertificateAlert({ certificate, needsRestart, now }: CertificateAlertPr
   );
 }
 
-// The processes that serve clients, where there are several: who runs, and who was started anew.
-
 interface PanelProps {
   readonly workers: readonly WorkerSnapshot[];
 }
 
+/** The worker processes with their restarts and load. Shown only with several workers. */
 export function WorkersPanel({ workers }: PanelProps): JSX.Element {
   const serving = workers.filter(({ ready }) => ready).length;
   const restarts = workers.reduce((sum, worker) => sum + worker.restarts, 0);

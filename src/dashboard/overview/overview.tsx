@@ -1,4 +1,4 @@
-/** The part of the page that lives: verdict, totals and pools; rendered from a picture alone. */
+/** The live part of the overview: overall status, totals and pools, rendered from one state. */
 /** @jsxImportSource @kitajs/html */
 
 import type { Snapshot, Traffic } from "../../snapshot/snapshot.ts";
@@ -30,28 +30,23 @@ import type { Reason } from "../../wording/reasons.ts";
 import type { View } from "../view.ts";
 
 export interface OverviewProps {
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
   readonly view: View;
-  /** The charts of a pool: in full, or a stub where they are in the page already. */
+  /** The charts of a pool: in full, or a stub if the page already has them. */
   readonly chartsOf: (pool: string) => JSX.Element;
   readonly writeRow?: WriteRow | undefined;
 }
 
 /** Children of the live region. */
-export function Overview({
-  picture: state,
-  view,
-  chartsOf,
-  writeRow = wholeRow,
-}: OverviewProps): JSX.Element {
+export function Overview({ state, view, chartsOf, writeRow = wholeRow }: OverviewProps): JSX.Element {
   const { snapshot, outage } = state;
   return (
     <>
-      <VerdictBand picture={state} />
+      <VerdictBand state={state} />
       <FaultBanner snapshot={snapshot} now={balancerNow(state)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
         {snapshot ? <Alerts snapshot={snapshot} /> : ""}
-        <Totals picture={state} />
+        <Totals state={state} />
         {snapshot ? (
           snapshot.pools.map((pool) => (
             <PoolSection
@@ -63,11 +58,11 @@ export function Overview({
             />
           ))
         ) : (
-          <NothingYet picture={state} />
+          <NothingYet state={state} />
         )}
         {snapshot?.workers ? <WorkersPanel workers={snapshot.workers} /> : ""}
       </div>
-      <PageFoot picture={state} />
+      <PageFoot state={state} />
     </>
   );
 }
@@ -76,7 +71,7 @@ export function titleOf(state: DashboardState): string {
   return `${overallStatus(state).headline} · Evenkeel`;
 }
 
-function VerdictBand({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+function VerdictBand({ state }: { readonly state: DashboardState }): JSX.Element {
   const { tone, headline, reasons } = overallStatus(state);
   return (
     <section class="verdict" data-tone={tone}>
@@ -93,7 +88,7 @@ function VerdictBand({ picture: state }: { readonly picture: DashboardState }): 
   );
 }
 
-/** The age is hidden from screen readers: it would be read out every second. */
+/** The age is hidden from screen readers, which would read it out every second. */
 function ReasonItem({ reason: { text, age, why } }: { readonly reason: Reason }): JSX.Element {
   return (
     <li>
@@ -110,7 +105,7 @@ function ReasonItem({ reason: { text, age, why } }: { readonly reason: Reason })
   );
 }
 
-function Totals({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+function Totals({ state }: { readonly state: DashboardState }): JSX.Element {
   const { snapshot, frontDoor, at, trends } = state;
   const columns = trends.map((series) => series.columns);
   const spark = (quantity: Quantity, kind: string) => (
@@ -122,7 +117,7 @@ function Totals({ picture: state }: { readonly picture: DashboardState }): JSX.E
   const latencyNote = several ? "slowest pool" : "last minute";
   return (
     <dl class="totals">
-      <DoorTile door={frontDoor} at={at} />
+      <FrontDoorTile frontDoor={frontDoor} at={at} />
       <Tile
         name="Requests/s"
         spark={spark("requestsPerSecond", "k-rate")}
@@ -158,13 +153,13 @@ function Totals({ picture: state }: { readonly picture: DashboardState }): JSX.E
         name="In flight"
         spark={spark("inFlight", "k-in-flight")}
         value={snapshot && formatCount(snapshot.inFlight)}
-        note="clients waiting"
+        note="requests"
       />
       <Tile
         name="Queue"
         spark={spark("queued", "k-in-flight")}
         value={pools && formatCount(sumOf(pools, ({ queued }) => queued))}
-        note="queued now"
+        note="requests"
       />
       <Tile
         name="Retries/s"
@@ -186,29 +181,41 @@ function sumOf(pools: Snapshot["pools"], part: (pool: Snapshot["pools"][number])
   return pools.reduce((sum, pool) => sum + part(pool), 0);
 }
 
-function DoorTile({ door: gate, at }: { readonly door: FrontDoor; readonly at: number }): JSX.Element {
-  const word = gate.reachable ? "Reachable" : gate.status === null ? "Unreachable" : "Answers with an error";
-  const seen = gate.status === null ? gate.detail : `${gate.detail} in ${formatMs(gate.latencyMs)}`;
+/** The result of the check of the public listener. */
+function FrontDoorTile({
+  frontDoor,
+  at,
+}: {
+  readonly frontDoor: FrontDoor;
+  readonly at: number;
+}): JSX.Element {
+  const word = frontDoor.reachable
+    ? "Reachable"
+    : frontDoor.status === null
+      ? "Unreachable"
+      : "Returns an error";
+  const seen =
+    frontDoor.status === null ? frontDoor.detail : `${frontDoor.detail} in ${formatMs(frontDoor.latencyMs)}`;
   return (
     <div class="tile door">
       <dt>
-        Front door{" "}
+        Public listener{" "}
         <span class="address" safe>
-          {urlOrigin(gate.url)}
+          {urlOrigin(frontDoor.url)}
         </span>
       </dt>
-      <dd class="figure" data-tone={gate.reachable ? "good" : "bad"}>
-        <Glyph shape={gate.reachable ? "check" : "cross"} />
+      <dd class="figure" data-tone={frontDoor.reachable ? "good" : "bad"}>
+        <Glyph shape={frontDoor.reachable ? "check" : "cross"} />
         {word}
       </dd>
       <dd class="sub" safe>
-        {`${seen}, ${formatAgo(at - gate.checkedAt)}`}
+        {`${seen}, ${formatAgo(at - frontDoor.checkedAt)}`}
       </dd>
     </div>
   );
 }
 
-/** Sums over all pools. Percentiles do not add up: the slowest pool's stands for all. */
+/** Sums over all pools. Percentiles cannot be added: those of the slowest pool are used. */
 function totalOf({ pools }: Snapshot): Traffic {
   const sum = (part: (traffic: Traffic) => number) =>
     pools.reduce((all, { traffic }) => all + part(traffic), 0);
@@ -229,16 +236,16 @@ function totalOf({ pools }: Snapshot): Traffic {
   };
 }
 
-function NothingYet({ picture: { adminUrl, outage } }: { readonly picture: DashboardState }): JSX.Element {
+function NothingYet({ state: { adminUrl, outage } }: { readonly state: DashboardState }): JSX.Element {
   if (outage?.reason === "unauthorized") {
     return (
       <section class="pool empty">
         <p>
-          The admin side at <code safe>{urlOrigin(adminUrl)}</code> does not know this dashboard's token.
+          The admin API at <code safe>{urlOrigin(adminUrl)}</code> does not accept this dashboard's token.
         </p>
         <p>
-          Start the dashboard with a token that it knows in <code>ADMIN_TOKEN</code>;{" "}
-          <code>evenkeel token</code> makes one for the configuration.
+          Start the dashboard with a valid token in <code>ADMIN_TOKEN</code>. <code>evenkeel token</code>{" "}
+          creates one for the configuration.
         </p>
       </section>
     );
@@ -246,11 +253,11 @@ function NothingYet({ picture: { adminUrl, outage } }: { readonly picture: Dashb
   return (
     <section class="pool empty">
       <p>
-        No balancer has answered at <code safe>{urlOrigin(adminUrl)}</code> yet.
+        No response from a balancer at <code safe>{urlOrigin(adminUrl)}</code> yet.
       </p>
       <p>
-        Start one with <code>evenkeel proxy</code>, or name its admin address with <code>--admin-url</code>.
-        This page shows it as soon as it answers.
+        Start one with <code>evenkeel proxy</code>, or set its admin address with <code>--admin-url</code>.
+        This page updates as soon as the balancer responds.
       </p>
     </section>
   );

@@ -1,4 +1,4 @@
-/** The whole documents, and what of them is sent alone. */
+/** The documents of the overview and of an upstream's page, and their live fragments. */
 /** @jsxImportSource @kitajs/html */
 
 import type { WindowName } from "../../history/store.ts";
@@ -22,26 +22,19 @@ import { UpstreamView, upstreamTitle } from "../upstream/page.tsx";
 import { plainView, queryOf, type View } from "../view.ts";
 
 export interface PageProps {
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
   readonly view?: View;
   readonly window?: WindowName;
-  /** The past of a pool; undefined if it could not be read. */
+  /** The history of a pool; undefined if it could not be read. */
   readonly columnsOf?: (pool: string) => Columns | undefined;
-  /** What went wrong with the action that led here. */
+  /** The error of the action that led here. */
   readonly notice?: string;
-  /** What was just done here. */
-  readonly done?: ActionResultProps | undefined;
+  /** The result of the last action. */
+  readonly done?: ActionResultProps;
 }
 
 export function renderPage(props: PageProps): string {
-  const {
-    picture: state,
-    view = plainView,
-    window = "5m",
-    columnsOf = () => undefined,
-    notice = "",
-    done,
-  } = props;
+  const { state, view = plainView, window = "5m", columnsOf = () => undefined, notice = "", done } = props;
   const chartsOf = (name: string) => (
     <Charts
       subject={{ kind: "pool", name }}
@@ -59,22 +52,22 @@ export function renderPage(props: PageProps): string {
       notice={notice}
       done={done && <ActionResult {...done} />}
     >
-      <FilterBox picture={state} view={view} />
+      <FilterBox state={state} view={view} />
       <main id="live" {...liveAttributes(live)}>
-        <Overview picture={state} view={view} chartsOf={chartsOf} />
+        <Overview state={state} view={view} chartsOf={chartsOf} />
       </main>
       <BulkBar location={{ page: "overview", view }} />
     </Shell>,
   );
 }
 
-/** Children of the live region. It has every upstream: what the page hides, it goes on hiding itself. */
+/** Children of the live region, with every upstream: the page's script applies the filter. */
 export function renderLive(state: DashboardState, view: View = plainView, writeRow?: WriteRow): string {
   return markup(
     <>
       <title safe>{titleOf(state)}</title>
       <Overview
-        picture={state}
+        state={state}
         view={{ ...view, filter: "" }}
         chartsOf={(name) => <ChartsStub subject={{ kind: "pool", name }} />}
         writeRow={writeRow}
@@ -86,12 +79,12 @@ export function renderLive(state: DashboardState, view: View = plainView, writeR
 export interface UpstreamPageProps {
   readonly shown: UpstreamPageState;
   readonly window?: WindowName;
-  /** Its past; undefined if it could not be read. */
+  /** Its history; undefined if it could not be read. */
   readonly columns?: Columns | undefined;
   readonly notice?: string;
-  /** Its last failing requests, or why they are not known; undefined leaves them out. */
+  /** Its last failed requests, or the error; undefined omits the card. */
   readonly failing?: AdminResult<RequestList>;
-  readonly done?: ActionResultProps | undefined;
+  readonly done?: ActionResultProps;
 }
 
 export function renderUpstreamPage({
@@ -115,7 +108,7 @@ export function renderUpstreamPage({
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView
           shown={shown}
-          rehearsal={<FaultForm id={id} />}
+          faultForm={<FaultForm id={id} />}
           failing={failing ? <FailingCard upstream={id} result={failing} /> : ""}
           charts={
             <Charts
@@ -137,7 +130,7 @@ export function renderUpstreamLive(shown: UpstreamPageState): string {
       <title safe>{upstreamTitle(shown)}</title>
       <UpstreamView
         shown={shown}
-        rehearsal={<FaultFormStub id={shown.id} />}
+        faultForm={<FaultFormStub id={shown.id} />}
         charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />}
         failing={<FailingStub upstream={shown.id} />}
       />
@@ -145,7 +138,10 @@ export function renderUpstreamLive(shown: UpstreamPageState): string {
   );
 }
 
-/** Two triggers, because the extension does not try again if the very first connect fails; while it lives, the second is ignored. */
+/**
+ * Two triggers, because the extension does not retry if the first connect fails. While the stream is connected, the second
+ * one is ignored.
+ */
 function liveAttributes(address: string): Readonly<Record<string, string>> {
   return { "hx-sse:connect": attribute(address), "hx-trigger": "load, every 5s", "hx-swap": "innerMorph" };
 }

@@ -1,4 +1,4 @@
-/** One pool: its upstreams as a table on wide screens and as cards on narrow ones, from the same markup. */
+/** A pool with its upstreams: a table on wide screens and cards on narrow ones, from the same markup. */
 /** @jsxImportSource @kitajs/html */
 
 import { AddLink } from "../actions/menu.tsx";
@@ -14,7 +14,7 @@ interface PoolProps {
   readonly now: number;
   readonly view: View;
   readonly charts: JSX.Element;
-  /** Writes each row: in full, or only what a viewer does not have yet. */
+  /** Writes each row: in full, or only the cells that a viewer does not have yet. */
   readonly writeRow: WriteRow;
 }
 
@@ -42,7 +42,7 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
       </header>
       {pool.panic ? (
         <p class="notice panic" role="status">
-          PANIC: only ejected upstreams are left, so ejections are ignored and all of them serve.
+          Panic mode: all upstreams are ejected, so ejections are ignored and traffic goes to all of them.
         </p>
       ) : (
         ""
@@ -61,14 +61,14 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
   );
 }
 
-/** Since the start; what never happened is not told. */
+/** Counts since startup; zero counts are omitted except for retries. */
 function countsOf({ retries, rescues, hedges, queued }: PoolSnapshot): readonly string[] {
   const hedged = hedges.won + hedges.lost;
   return [
     `${formatCount(retries)} retries`,
     ...(rescues > 0 ? [`${formatCount(rescues)} of them rescues`] : []),
     ...(hedged > 0 ? [`${formatCount(hedged)} hedges, ${formatCount(hedges.won)} won`] : []),
-    ...(queued > 0 ? [`${formatCount(queued)} in the queue`] : []),
+    ...(queued > 0 ? [`${formatCount(queued)} queued`] : []),
   ];
 }
 
@@ -76,7 +76,7 @@ interface TableProps extends Omit<PoolProps, "charts"> {
   readonly upstreams: readonly UpstreamSnapshot[];
 }
 
-/** Bars of more rows than this do not glide: a browser would do little else. */
+/** With more rows than this, bars are not animated: the animation would keep the browser busy. */
 const maxAnimated = 12;
 
 function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.Element {
@@ -109,12 +109,10 @@ function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.El
   );
 }
 
-// The heads of a table's columns: links that sort by them, also without JavaScript.
-
 interface Column {
   readonly name: string;
   readonly kind: string;
-  /** Undefined where sorting would tell nothing. */
+  /** Undefined for a column that cannot be sorted by. */
   readonly sort?: SortKey;
 }
 
@@ -136,10 +134,11 @@ export const columns: readonly Column[] = [
 interface HeadProps {
   readonly column: Column;
   readonly view: View;
-  /** Where the page is looked at again after a click. */
+  /** The element to scroll to after a click. */
   readonly anchor: string;
 }
 
+/** A column head: a link that sorts by the column, also without JavaScript. */
 export function ColumnHead({ column: { name, kind, sort }, view, anchor }: HeadProps): JSX.Element {
   const direction = sort !== undefined && view.sort?.by === sort ? view.sort.direction : undefined;
   const order = direction === undefined ? {} : { "aria-sort": ariaOrders[direction] };

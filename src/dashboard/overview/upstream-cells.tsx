@@ -1,4 +1,4 @@
-/** The cells of an upstream's row that have more to tell than a number: status, uptime, probes and share. */
+/** The cells of an upstream's row that show more than a number: status, uptime, probes, share and errors. */
 /** @jsxImportSource @kitajs/html */
 
 import { Badge, Bar } from "../layout/widgets.tsx";
@@ -26,7 +26,7 @@ interface CellProps {
 }
 
 interface StatusProps extends CellProps {
-  /** Whether its pool panics. */
+  /** Whether its pool is in panic mode. */
   readonly isPanicking: boolean;
 }
 
@@ -78,7 +78,7 @@ export function ProbesCell({ upstream }: { readonly upstream: UpstreamSnapshot }
 interface ShareProps {
   /** Of the pool's requests per second, 0–1. */
   readonly share: number;
-  /** What its weight stands for, 0–1. */
+  /** The share that its weight stands for, 0–1. */
   readonly fairShare: number;
 }
 
@@ -98,8 +98,7 @@ export function ShareCell({ share, fairShare }: ShareProps): JSX.Element {
   );
 }
 
-// How many of an upstream's answers are errors, and at a click which: a popover, which needs no script.
-
+/** The share of errors, and the errors by reason in a popover, which needs no script. */
 export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {
   const { id, traffic } = upstream;
   const reasons = errorReasonRows(upstream.errorsByReason);
@@ -138,14 +137,14 @@ export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }
 
 type ReasonCount = readonly [reason: string, count: number];
 
-/** The most frequent first. */
+/** Reasons with their counts, the most frequent first. */
 export function errorReasonRows(counts: Readonly<Record<string, number>>): readonly ReasonCount[] {
   return Object.entries(counts)
     .filter(([, count]) => count > 0)
     .toSorted(([, left], [, right]) => right - left);
 }
 
-/** Words of the log and of the metrics, so that one can be looked up in the other. */
+/** Reasons as the log and the metrics name them, so that they can be looked up there. */
 export function ReasonList({ reasons }: { readonly reasons: readonly ReasonCount[] }): JSX.Element {
   return (
     <dl class="reason-list">
@@ -161,18 +160,17 @@ export function ReasonList({ reasons }: { readonly reasons: readonly ReasonCount
   );
 }
 
-// How far an upstream has come on its way back to its whole share, as a bar and in words.
-
 interface SlowStartProps {
   readonly upstream: UpstreamSnapshot;
-  /** Whether there is room to say what that means for its weight. */
+  /** Whether to add the effective weight, where there is space for it. */
   readonly isFull?: boolean;
 }
 
+/** The progress of a slow start as a bar and as text. */
 export function SlowStartBar({ upstream, isFull = false }: SlowStartProps): JSX.Element {
   const { slowStart, effectiveWeight, weight } = upstream;
   if (slowStart === null) return "";
-  const more = isFull ? `: counts as weight ${formatRate(effectiveWeight)} of ${weight}` : "";
+  const more = isFull ? `: effective weight ${formatRate(effectiveWeight)} of ${weight}` : "";
   return (
     <span class="ramp">
       <Bar part={slowStart} height={4} />
@@ -183,47 +181,48 @@ export function SlowStartBar({ upstream, isFull = false }: SlowStartProps): JSX.
   );
 }
 
-// What an upstream's status means for traffic, and for how long it has been so, in a few words.
-
-/** @param now epoch milliseconds by the balancer's clock */
+/**
+ * What an upstream's status means for its traffic, and since when.
+ * @param now epoch milliseconds by the balancer's clock
+ */
 export function statusNote(upstream: UpstreamSnapshot, now: number): string {
   const { status, fit, statusSince } = upstream;
   const span = formatSpan(now - statusSince);
   if (status === "draining" || status === "maintenance") return outNote(upstream, now);
-  if (isStandbyBackup(upstream)) return `stands by for ${span}`;
-  return fit ? `serves for ${span}` : `out for ${span}`;
+  if (isStandbyBackup(upstream)) return `on standby for ${span}`;
+  return fit ? `serving for ${span}` : `out for ${span}`;
 }
 
 /**
- * The same where the time it is up stands beside it: only what is not a matter of course, and what comes next.
- * @param isPanicking whether its pool panics
+ * The note for a table row, which shows the uptime in another column: only exceptional states, and what happens next.
+ * @param isPanicking whether its pool is in panic mode
  */
 export function rowNote(upstream: UpstreamSnapshot, now: number, isPanicking: boolean): string {
   const { status, outlier } = upstream;
   if (status === "draining" || status === "maintenance") return outNote(upstream, now);
   if (isEjected(upstream)) {
-    if (isPanicking) return "serves for want of others";
-    if (status === "probation") return "one request on trial";
-    return outlier.until === null ? "" : `tried again in ${formatSpan(outlier.until - now + 999)}`;
+    if (isPanicking) return "serving in panic mode";
+    if (status === "probation") return "one trial request";
+    return outlier.until === null ? "" : `probation in ${formatSpan(outlier.until - now + 999)}`;
   }
-  return isStandbyBackup(upstream) ? "stands by" : "";
+  return isStandbyBackup(upstream) ? "on standby" : "";
 }
 
 function outNote(upstream: UpstreamSnapshot, now: number): string {
   const { drain, inFlight, statusSince } = upstream;
-  if (inFlight === 0) return drain?.leaving ? "leaves now" : "safe to stop";
-  return `${formatCount(inFlight)} to finish, ${timeLeft(upstream, now) ?? formatSpan(now - statusSince)}`;
+  if (inFlight === 0) return drain?.leaving ? "being removed" : "safe to stop";
+  return `${formatCount(inFlight)} in flight, ${timeLeft(upstream, now) ?? formatSpan(now - statusSince)}`;
 }
 
-/** "22 s left", "5 s late"; undefined where no time was named. */
+/** "22 s left", "5 s overdue"; undefined without a deadline. */
 export function timeLeft({ drain }: UpstreamSnapshot, now: number): string | undefined {
   if (!drain || drain.deadline === null) return undefined;
   const leftMs = drain.deadline - now;
-  // Rounded up, so that the last second is not called none.
-  return leftMs > 0 ? `${formatSpan(leftMs + 999)} left` : `${formatSpan(-leftMs)} late`;
+  // Rounded up, so that the last second is not shown as 0.
+  return leftMs > 0 ? `${formatSpan(leftMs + 999)} left` : `${formatSpan(-leftMs)} overdue`;
 }
 
-/** What is special about it. */
+/** Badges of an upstream: whether it is a backup, and whether it was added at run time. */
 export function badgesOf({ backup, added }: UpstreamSnapshot): readonly string[] {
   return [...(backup ? ["backup"] : []), ...(added ? ["added"] : [])];
 }

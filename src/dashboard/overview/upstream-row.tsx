@@ -1,4 +1,4 @@
-/** One upstream as a row of its pool's table; for a page that lives, only the cells that are other than they were. */
+/** An upstream as a row of its pool's table. For live pages, only the cells that changed are sent. */
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
@@ -12,7 +12,7 @@ import { capacityNote } from "../../wording/reasons.ts";
 import { haystackOf, type View } from "../view.ts";
 
 export interface Row {
-  /** Escaped already. */
+  /** Already escaped. */
   readonly attributes: Readonly<Record<string, string>> & { readonly id: string };
   /** Markup, cell by cell. */
   readonly cells: readonly string[];
@@ -25,19 +25,19 @@ export function wholeRow({ attributes, cells }: Row): string {
 }
 
 /**
- * Cells that are as they were are left empty and marked: the page's script keeps what stands there. A row in which all
- * of them are is marked as a whole.
+ * Sends unchanged cells empty and with a marker: the page's script keeps their content. A row without any change is
+ * sent as a single marked element.
  */
 export function rowSince(row: Row, seen: Row | undefined): string {
   if (!seen) return wholeRow(row);
-  const cells = row.cells.map((cell, index) => (cell === seen.cells[index] ? kept(cell) : cell));
+  const cells = row.cells.map((cell, index) => (cell === seen.cells[index] ? emptyCell(cell) : cell));
   const isSame = cells.every((cell, index) => cell !== row.cells[index]);
   return isSame && JSON.stringify(row.attributes) === JSON.stringify(seen.attributes)
     ? `<tr id="${row.attributes.id}" data-kept></tr>`
     : wholeRow({ ...row, cells });
 }
 
-function kept(cell: string): string {
+function emptyCell(cell: string): string {
   return cell.startsWith("<th") ? "<th data-kept></th>" : "<td data-kept></td>";
 }
 
@@ -45,10 +45,10 @@ interface RowProps {
   readonly upstream: UpstreamSnapshot;
   /** Of the pool's requests per second, 0–1. */
   readonly share: number;
-  /** What its weight stands for, 0–1. */
+  /** The share that its weight stands for, 0–1. */
   readonly fairShare: number;
   readonly now: number;
-  /** Whether its pool panics. */
+  /** Whether its pool is in panic mode. */
   readonly isPanicking: boolean;
   readonly view: View;
 }
@@ -100,7 +100,7 @@ export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: Ro
   return { attributes, cells: cells.map(markup) };
 }
 
-/** Where there is no room for it, it breaks after the protocol and not in the middle of the port. */
+/** In a narrow column the URL wraps after the scheme, not inside the port. */
 function UpstreamUrl({ url }: { readonly url: string }): JSX.Element {
   const host = url.indexOf("//") + 2;
   return (

@@ -1,4 +1,4 @@
-/** What the dashboard does when somebody begins or ends a rehearsal: an act like any other, which ending takes back. */
+/** Handles the forms that inject a fault on an upstream and stop it. */
 
 import { Elysia } from "elysia";
 import type { UndoHistory } from "../actions/undo.ts";
@@ -19,7 +19,8 @@ export interface FaultRouteOptions {
   readonly undoHistory: UndoHistory;
 }
 
-const byHand = { parse: "none" } as const;
+/** The handlers parse the form themselves. */
+const unparsed = { parse: "none" } as const;
 
 export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: FaultRouteOptions) {
   const response = async (
@@ -28,8 +29,8 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
       id,
       error,
       action,
-      words: text,
-    }: { id: string; error: AdminApiError | undefined; action: string; words: string },
+      text,
+    }: { id: string; error: AdminApiError | undefined; action: string; text: string },
   ): Promise<Response> => {
     const place: PageLocation = { page: "upstream", id };
     if (error) {
@@ -52,27 +53,27 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
       async ({ request, params: { id } }) => {
         const order = commandFrom(id, new URLSearchParams(await request.text()));
         const error = "message" in order ? order : await admin.order(order);
-        const text = `A rehearsal runs on ${id}`;
-        return response(request, { id, error, action: "begin a rehearsal", words: text });
+        const text = `Fault injected on ${id}`;
+        return response(request, { id, error, action: "inject a fault", text });
       },
-      byHand,
+      unparsed,
     )
     .post(
       "/upstreams/:id/rehearsal/end",
       async ({ request, params: { id } }) => {
         await request.text();
         const error = await admin.order({ to: "endRehearsal", id, reason: "" });
-        const text = `The rehearsal on ${id} has ended`;
-        return response(request, { id, error, action: "end the rehearsal", words: text });
+        const text = `Fault injection stopped on ${id}`;
+        return response(request, { id, error, action: "stop the fault injection", text });
       },
-      byHand,
+      unparsed,
     );
 }
 
-/** What makes no sense goes to the admin API as it is: it alone says what is wrong. */
+/** Invalid values are passed on unchanged: the admin API validates them. */
 function commandFrom(id: string, fields: URLSearchParams): DashboardCommand | AdminApiError {
   if (fields.get("confirmed") !== "yes") {
-    return { reason: "refused", message: "confirm that this is meant for live traffic" };
+    return { reason: "refused", message: "confirm that the fault may affect live traffic" };
   }
   const percent = numberOr(fields.get("errorPercent"));
   const fault: FaultInput = {
@@ -85,7 +86,7 @@ function commandFrom(id: string, fields: URLSearchParams): DashboardCommand | Ad
   return { to: "rehearse", id, fault, reason: fields.get("reason") ?? "" };
 }
 
-/** A number in a field; nothing if it was left empty, for the default to count. */
+/** The number in a field; undefined if it is empty, so that the default applies; the text itself if it is no number. */
 function numberOr(value: string | null): unknown {
   if (value === null || value === "") return undefined;
   const number = Number(value);

@@ -1,4 +1,4 @@
-/** A fault that is played on an upstream, as people see it: the badge on its row, and the banner while any is played. */
+/** The views of fault injection: the badge in a row, the banners, and the form. */
 /** @jsxImportSource @kitajs/html */
 
 import { PostForm } from "../layout/forms.tsx";
@@ -13,12 +13,13 @@ interface FaultBadgeProps {
   readonly now: number;
 }
 
+/** The badge in an upstream's row. */
 export function FaultBadge({ upstream, now }: FaultBadgeProps): JSX.Element {
   const fault = faultProgress(upstream);
   if (!fault) return <></>;
   return (
     <span class="rehearsal-badge" safe>
-      {`rehearsal: ${describeInjectedFault(fault)}, ${leftOf(fault, now)}`}
+      {`fault injected: ${describeInjectedFault(fault)}, ${leftOf(fault, now)}`}
     </span>
   );
 }
@@ -28,16 +29,17 @@ interface FaultBannerProps {
   readonly now: number;
 }
 
-/** More than this many are counted instead of told. */
+/** More upstreams than this are only counted. */
 const maxListed = 3;
 
+/** The banner of the overview while any fault is injected. */
 export function FaultBanner({ snapshot, now }: FaultBannerProps): JSX.Element {
   const upstreams = snapshot?.pools.flatMap((pool) => pool.upstreams).filter(faultProgress) ?? [];
   if (upstreams.length === 0) return <></>;
   return (
-    <section class="rehearsal-banner" aria-label="Rehearsals">
+    <section class="rehearsal-banner" aria-label="Active fault injections">
       <p>
-        <strong>Rehearsal.</strong> Faults are being played on purpose; what is red below may be one of them.
+        <strong>Fault injection.</strong> Some errors and latency below are injected on purpose.
       </p>
       <ul>
         {upstreams.slice(0, maxListed).map((upstream) => (
@@ -65,37 +67,35 @@ function BannerLine({ upstream, now }: FaultBadgeProps): JSX.Element {
   );
 }
 
-/** On the upstream's own page: what is played, and the way to end it. */
+/** The banner of an upstream's page: the injected fault, and the button that stops it. */
 export function FaultState({ upstream, now }: FaultBadgeProps): JSX.Element {
   const fault = faultProgress(upstream);
   if (!fault) return <></>;
   const { by, why } = fault;
   const action = `/upstreams/${encodeURIComponent(upstream.id)}/rehearsal/end`;
   return (
-    <section class="rehearsal-banner" aria-label="Rehearsal under way">
+    <section class="rehearsal-banner" aria-label="Active fault injection">
       <p>
-        <strong>Rehearsal.</strong>{" "}
-        <span safe>{`${describeInjectedFault(fault)}, begun by ${by}${why ? `: ${why}` : ""}`}</span>
+        <strong>Fault injection.</strong>{" "}
+        <span safe>{`${describeInjectedFault(fault)}, started by ${by}${why ? `: ${why}` : ""}`}</span>
         <span class="age" aria-hidden="true" safe>
           {`, ${leftOf(fault, now)}`}
         </span>
       </p>
       <PostForm action={action} target="#done">
         <button type="submit" id="rehearsal-end" class="rehearsal-button">
-          End the rehearsal
+          Stop the fault injection
         </button>
       </PostForm>
     </section>
   );
 }
 
-// The form that plays a fault on one upstream: real without a script, which only makes it quicker.
-
 interface FormProps {
   readonly id: string;
 }
 
-/** Morphing leaves it alone: what somebody types must outlive the next picture. */
+/** The form that injects a fault. It works without a script. Excluded from morphing, which would overwrite the input. */
 export function FaultForm({ id }: FormProps): JSX.Element {
   const action = `/upstreams/${encodeURIComponent(id)}/rehearsal`;
   return (
@@ -106,20 +106,20 @@ export function FaultForm({ id }: FormProps): JSX.Element {
       aria-labelledby="rehearsal-name"
     >
       <header class="card-head">
-        <h2 id="rehearsal-name">Rehearse a fault</h2>
-        <p class="quiet">ends by itself</p>
+        <h2 id="rehearsal-name">Inject a fault</h2>
+        <p class="quiet">ends automatically</p>
       </header>
       <PostForm kind="rehearsal-fields" action={action} target="#done">
         <label>
-          Latency added, ms
+          Added latency, ms
           <input type="number" name="latencyMs" min="0" max={String(maxFaultLatencyMs)} step="1" value="0" />
         </label>
         <label>
-          Requests that fail, %
+          Failed requests, %
           <input type="number" name="errorPercent" min="0" max="100" step="any" value="30" />
         </label>
         <label>
-          How they fail
+          Error
           <select name="error">
             {injectedErrors.map((error) => (
               <option value={error}>{error}</option>
@@ -127,7 +127,7 @@ export function FaultForm({ id }: FormProps): JSX.Element {
           </select>
         </label>
         <label>
-          For, seconds
+          Duration, s
           <input
             type="number"
             name="seconds"
@@ -139,7 +139,7 @@ export function FaultForm({ id }: FormProps): JSX.Element {
           />
         </label>
         <label class="rehearsal-reason">
-          Reason, for the record
+          Reason, for the audit trail
           <input type="text" name="reason" maxlength="200" autocomplete="off" />
         </label>
         <label class="rehearsal-check">
@@ -149,19 +149,19 @@ export function FaultForm({ id }: FormProps): JSX.Element {
         <label class="rehearsal-check">
           <input type="checkbox" name="confirmed" value="yes" required />
           <span>
-            This is live traffic: retries hide failures from clients unless the budget is spent; added latency
-            they feel until the upstream is suspected.
+            This affects live traffic. Retries hide failures until the retry budget is exhausted; clients see
+            the added latency until the upstream is suspected.
           </span>
         </label>
         <button type="submit" class="rehearsal-button">
-          Begin the rehearsal
+          Inject the fault
         </button>
       </PostForm>
     </section>
   );
 }
 
-/** Where the form is in the page already. */
+/** A placeholder in live fragments: the page keeps its form. */
 export function FaultFormStub({ id }: FormProps): JSX.Element {
   return <section id={anchorOf("rehearsal", id)} hx-morph-skip></section>;
 }

@@ -1,4 +1,4 @@
-/** The top of an upstream's page: what it is, how it is and why, and what can be done about it. */
+/** The header of an upstream's page: status, facts and actions, the progress of a drain, and recent events. */
 /** @jsxImportSource @kitajs/html */
 
 import { panelForm, isLate, RowActions } from "../actions/menu.tsx";
@@ -30,7 +30,7 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
         <h1 safe>{id}</h1>
         <div class="reasons" role="status" aria-live="polite">
           {error ? (
-            <span safe>{troubleText(shown)}</span>
+            <span safe>{errorText(shown)}</span>
           ) : detail ? (
             <>
               <Badge status={detail.status} />
@@ -71,19 +71,19 @@ function toneOf(detail: UpstreamDetail): Tone {
   return detail.status === "failing" || detail.status === "ejected" ? "bad" : "warn";
 }
 
-/** The page is of one upstream, but what is wrong may be the whole balancer. */
-function troubleText({ error, state, detail, at }: UpstreamPageState): string {
-  if (error?.reason === "missing") return "There is no such upstream, or no longer.";
-  const age = detail && state.readAt > 0 ? `, last picture ${formatAgo(at - state.readAt)}` : "";
-  return `${overallStatus(state).headline}: ${error?.message ?? "no answer"}${age}`;
+/** The page shows one upstream, but the error may concern the whole balancer. */
+function errorText({ id, error, state, detail, at }: UpstreamPageState): string {
+  if (error?.reason === "missing") return `No upstream named "${id}".`;
+  const age = detail && state.readAt > 0 ? `, data read ${formatAgo(at - state.readAt)}` : "";
+  return `${overallStatus(state).headline}: ${error?.message ?? "no response"}${age}`;
 }
 
 /** "ann 3 min ago: kernel update" */
-function changeText(mark: ChangeStamp, now: number): string {
-  return `${mark.by} ${formatAgo(now - mark.at)}${saying(mark)}`;
+function changeText(change: ChangeStamp, now: number): string {
+  return `${change.by} ${formatAgo(now - change.at)}${reasonSuffix(change)}`;
 }
 
-function saying({ why: reason }: ChangeStamp): string {
+function reasonSuffix({ why: reason }: ChangeStamp): string {
   return reason === "" ? "" : `: ${reason}`;
 }
 
@@ -98,29 +98,28 @@ function factsOf(detail: UpstreamDetail, now: number): readonly string[] {
   ];
 }
 
-// A drain on the upstream's own page: how far it is, by when it should be done, and what can be done about it.
-
 interface DrainLineProps {
   readonly detail: UpstreamDetail;
   readonly now: number;
 }
 
+/** A drain: its progress, its deadline, and the actions that change it. */
 export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
   const { drain, id } = detail;
   if (!drain) return "";
   const place: PageLocation = { page: "upstream", id };
   const late = isLate(detail, now);
   const { deadline, since, inFlight, drained, leaving } = drain;
-  const whole = deadline === null ? 0 : deadline - since;
-  const part = drained ? 1 : whole > 0 ? (now - since) / whole : 0;
+  const totalMs = deadline === null ? 0 : deadline - since;
+  const part = drained ? 1 : totalMs > 0 ? (now - since) / totalMs : 0;
   return (
     <section class="drain" data-tone={late ? "bad" : drained ? "good" : "calm"} aria-label="Drain">
       <p class="drain-count">
-        <strong safe>{drained ? "Empty" : `${formatCount(inFlight)} to finish`}</strong>{" "}
+        <strong safe>{drained ? "Drained" : `${formatCount(inFlight)} in flight`}</strong>{" "}
         <span class="quiet" safe>
           {drained
             ? leaving
-              ? "it leaves now"
+              ? "being removed"
               : "safe to stop"
             : (timeLeft(detail, now) ?? `for ${formatSpan(now - since)}, no deadline`)}
         </span>
@@ -144,7 +143,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
           )}
         </span>
         {leaving ? (
-          <span class="sub">then it leaves the pool</span>
+          <span class="sub">removed from the pool when drained</span>
         ) : (
           <form {...panelForm} class="drain-acts" data-needs="operator">
             <HiddenFields fields={{ upstream: id, ...locationFields(place) }} />
@@ -155,7 +154,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
               ""
             ) : (
               <button type="submit" name="act" value="drain">
-                Another deadline
+                Change deadline
               </button>
             )}
             {late ? (
@@ -172,17 +171,16 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
   );
 }
 
-// What happened to one upstream lately, on its own page: how it came to what it is.
-
-/** The page of events has the others. */
+/** The events page shows the others. */
 const maxShown = 6;
 
+/** The upstream's recent events. */
 export function UpstreamEvents({
   detail: { id, pool },
-  picture: state,
+  state,
 }: {
   readonly detail: UpstreamDetail;
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
 }): JSX.Element {
   const events = state.snapshot?.pools.find(({ name }) => name === pool)?.events ?? [];
   const own = newestFirst(events.filter(({ upstream }) => upstream === id)).slice(0, maxShown);
@@ -190,14 +188,16 @@ export function UpstreamEvents({
     <section class="card" aria-labelledby="own-events-name">
       <header class="card-head">
         <h2 id="own-events-name">Events</h2>
-        <a href={attribute(`/events?${new URLSearchParams({ upstream: id })}`)}>All of this upstream</a>
+        <a href={attribute(`/events?${new URLSearchParams({ upstream: id })}`)}>
+          All events of this upstream
+        </a>
       </header>
       {own.length > 0 ? (
         <ol class="events in-card">
           <EventItems events={own} />
         </ol>
       ) : (
-        <p class="empty">None among the last events of its pool.</p>
+        <p class="empty">No recent events.</p>
       )}
     </section>
   );

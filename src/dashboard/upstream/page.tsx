@@ -1,4 +1,4 @@
-/** Everything about one upstream on one page: how it is and why, what to do about it, and how it came to this. */
+/** The content of an upstream's page: status, totals, charts, probes, errors, latency and events. */
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamDetail } from "../../snapshot/snapshot.ts";
@@ -28,14 +28,14 @@ import { fairSharesOf, sharesOf } from "../view.ts";
 export interface UpstreamViewProps {
   readonly shown: UpstreamPageState;
   readonly charts: JSX.Element;
-  /** The form to rehearse a fault: in full, or a stub where it is in the page already. */
-  readonly rehearsal: JSX.Element;
-  /** Its last failing requests. */
+  /** The form that injects a fault: in full, or a stub if the page already has it. */
+  readonly faultForm: JSX.Element;
+  /** Its last failed requests. */
   readonly failing: JSX.Element;
 }
 
 /** Children of the live region. */
-export function UpstreamView({ shown, charts, rehearsal: fault, failing }: UpstreamViewProps): JSX.Element {
+export function UpstreamView({ shown, charts, faultForm: fault, failing }: UpstreamViewProps): JSX.Element {
   const { detail, state, error } = shown;
   const now = balancerNow(state);
   return (
@@ -56,7 +56,7 @@ export function UpstreamView({ shown, charts, rehearsal: fault, failing }: Upstr
           <section class="pool" aria-label="History">
             {charts}
           </section>
-          {/* Further cards stand in one of the two stacks. */}
+          {/* Every card belongs to one of the two stacks. */}
           <div class="cards">
             <div class="card-stack">
               <ProbeStrip probes={detail.probes} plan={detail.probe} now={now} />
@@ -64,20 +64,20 @@ export function UpstreamView({ shown, charts, rehearsal: fault, failing }: Upstr
                 id="reasons"
                 name="Errors by reason"
                 counts={detail.errorsByReason}
-                none="No error since the start."
+                none="No errors since startup."
               />
               <Counts
                 id="codes"
-                name="Answers by status"
+                name="Responses by status"
                 counts={detail.codes}
-                none="No answer since the start."
-                further={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} clients went away` : ""}
+                none="No responses since startup."
+                note={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} cancelled by clients` : ""}
               />
             </div>
             <div class="card-stack">
               <LatencyBars bars={detail.latencies} />
               {failing}
-              <UpstreamEvents detail={detail} picture={state} />
+              <UpstreamEvents detail={detail} state={state} />
               {fault}
             </div>
           </div>
@@ -85,7 +85,7 @@ export function UpstreamView({ shown, charts, rehearsal: fault, failing }: Upstr
       ) : (
         ""
       )}
-      <PageFoot picture={state} />
+      <PageFoot state={state} />
     </>
   );
 }
@@ -153,17 +153,17 @@ interface CountsProps {
   readonly name: string;
   readonly counts: Readonly<Record<string, number>>;
   readonly none: string;
-  readonly further?: string;
+  readonly note?: string;
 }
 
-function Counts({ id, name, counts, none, further = "" }: CountsProps): JSX.Element {
+function Counts({ id, name, counts, none, note = "" }: CountsProps): JSX.Element {
   const reasons = errorReasonRows(counts);
   return (
     <section class="card" aria-labelledby={`${id}-name`}>
       <header class="card-head">
         <h2 id={`${id}-name`}>{name}</h2>
         <p class="quiet" safe>
-          {further === "" ? "since the start" : `since the start, ${further}`}
+          {note === "" ? "since startup" : `since startup, ${note}`}
         </p>
       </header>
       {reasons.length > 0 ? <ReasonList reasons={reasons} /> : <p class="empty">{none}</p>}

@@ -1,4 +1,4 @@
-/** The last probes of an upstream as ticks, one for each: when it went bad, whether it flaps, how it answers. */
+/** The probe history on an upstream's page: one tick for each probe, and the runs of equal results. */
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../responses.ts";
@@ -8,17 +8,17 @@ import { formatAgo, formatCount, formatMs, formatTime, isoTime, nothing } from "
 interface StripProps {
   /** Oldest first. */
   readonly probes: readonly ProbeSnapshot[];
-  /** How it is probed. */
+  /** Description of the probe. */
   readonly plan: string;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
 }
 
-/** As many as the balancer keeps. */
-const places = 60;
+/** The number of probes that the balancer keeps. */
+const maxProbes = 60;
 const [width, height, step] = [600, 40, 10];
 
-/** A failure is as tall as the strip, a success as its latency, but never so short that it is not seen. */
+/** A failure is as tall as the strip. A success is as tall as its latency, within these limits. */
 const [shortest, tallest] = [10, 34];
 
 export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
@@ -47,7 +47,7 @@ export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
           return (
             <rect
               class={probe.success ? "tick" : "tick failed"}
-              x={String((places - probes.length + index) * step + 1)}
+              x={String((maxProbes - probes.length + index) * step + 1)}
               y={(height - shown).toFixed(1)}
               width={String(step - 3)}
               height={shown.toFixed(1)}
@@ -58,7 +58,7 @@ export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
         })}
       </svg>
       <p class="strip-words">
-        <span safe>{probes.length === 0 ? "No probe yet" : text}</span>
+        <span safe>{probes.length === 0 ? "No probes yet" : text}</span>
         <span class="quiet" safe>
           {last ? `last ${formatAgo(now - last.at)}` : nothing}
         </span>
@@ -68,22 +68,24 @@ export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
   );
 }
 
-// What the last probes saw, newest first: those that saw the same are one line, so that a change is seen at once.
-
+/** Consecutive probes with the same result. */
 export interface ProbeRun {
   readonly success: boolean;
   readonly detail: string;
   readonly count: number;
-  /** Epoch milliseconds of the first of them. */
+  /** Epoch milliseconds of the first probe of the run. */
   readonly since: number;
   readonly fastestMs: number;
   readonly slowestMs: number;
 }
 
-/** As many as one reads. */
+/** Older runs are not shown. */
 const maxShown = 5;
 
-/** @param probes oldest first */
+/**
+ * The latest runs, newest first.
+ * @param probes oldest first
+ */
 export function runsOf(probes: readonly ProbeSnapshot[]): readonly ProbeRun[] {
   const runs: ProbeRun[] = [];
   for (const { at, success, detail, latencyMs } of probes) {
@@ -103,7 +105,7 @@ export function ProbeRuns({ probes }: { readonly probes: readonly ProbeSnapshot[
     <table class="probe-runs">
       <thead class="unseen">
         <tr>
-          {["Probes", "Saw", "Took", "Since"].map((name) => (
+          {["Probes", "Result", "Latency", "Since"].map((name) => (
             <th scope="col">{name}</th>
           ))}
         </tr>

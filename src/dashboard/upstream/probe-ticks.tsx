@@ -1,29 +1,29 @@
-/** The last probes of an upstream in a row of a table: a tick for each, short and green or tall and red. */
+/** The last probes of an upstream in a table row: one tick for each, short and green or tall and red. */
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
 import { attribute } from "../responses.ts";
 import { formatCount, formatMs } from "../../wording/format.ts";
 
-/** As many as the balancer keeps, two units each: a tick and a gap. */
-const [places, pitch] = [60, 2];
-const width = places * pitch;
+/** The number of probes that the balancer keeps, and the width of one: a tick and a gap. */
+const [maxProbes, pitch] = [60, 2];
+const width = maxProbes * pitch;
 
-/** How tall a failure is; a success is what the style sheet makes of its stroke. */
+/** The height of a failed probe; the style sheet sets the height of a passed one. */
 const height = 14;
 
-/** The middle of a success, which stands on the same ground. */
+/** The vertical middle of a passed probe, on the same base line. */
 const low = 10;
 
 /**
- * One line for each run of like results, which the style sheet cuts into ticks: what does not change is a few bytes
- * long, and is not sent again.
+ * One line for each run of equal results, which the style sheet divides into ticks. An unchanged history takes a few
+ * bytes and is not sent again.
  */
 export function ProbeTicks({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {
   const { probeHistory: history, lastProbe } = upstream;
   const failed = history.split("-").length - 1;
   const text = `${formatCount(failed)} of ${formatCount(history.length)} failed`;
-  const said = failed > 0 || !lastProbe ? text : `${lastProbe.detail}, ${formatMs(lastProbe.latencyMs)}`;
+  const note = failed > 0 || !lastProbe ? text : `${lastProbe.detail}, ${formatMs(lastProbe.latencyMs)}`;
   return (
     <>
       <svg
@@ -40,16 +40,16 @@ export function ProbeTicks({ upstream }: { readonly upstream: UpstreamSnapshot }
         <path class="ticks-failed" d={runsOf(history, "-", height / 2)} />
       </svg>
       <span class="sub" data-concern={history.endsWith("-") ? "grave" : "none"} safe>
-        {history === "" ? "none yet" : said}
+        {history === "" ? "none yet" : note}
       </span>
     </>
   );
 }
 
-/** The newest stands at the right edge. */
+/** The newest probe is at the right edge. */
 function runsOf(history: string, sign: "+" | "-", y: number): string {
-  const shown = history.slice(-places);
-  const first = places - shown.length;
+  const shown = history.slice(-maxProbes);
+  const first = maxProbes - shown.length;
   const runs = shown.matchAll(sign === "+" ? /\++/g : /-+/g);
   return [...runs].map((run) => `M${(first + run.index) * pitch} ${y}h${run[0].length * pitch}`).join("");
 }

@@ -4,14 +4,14 @@ import { eventOf, renderedOnce, streamOf } from "../../../src/dashboard/live/sse
 import type { DashboardState } from "../../../src/wording/verdict.ts";
 
 let time = 0;
-let drawn = 0;
+let polls = 0;
 let timers: Array<{ due: number; task: () => void }> = [];
 let bugs: unknown[] = [];
 
-function feed(): SnapshotPoller {
+function newPoller(): SnapshotPoller {
   return new SnapshotPoller({
-    async draw() {
-      drawn += 1;
+    async poll() {
+      polls += 1;
       return { at: time } as DashboardState;
     },
     schedule(delayMs, task) {
@@ -58,67 +58,67 @@ function viewer(): Viewer & { seen: number; ended: number } {
 }
 
 beforeEach(() => {
-  [time, drawn, timers, bugs] = [0, 0, [], []];
+  [time, polls, timers, bugs] = [0, 0, [], []];
 });
 
-describe("the feed", () => {
-  test("draws nothing while nobody looks", async () => {
-    feed();
+describe("the poller", () => {
+  test("does not poll without viewers", async () => {
+    newPoller();
     await pass(60_000);
-    expect(drawn).toBe(0);
+    expect(polls).toBe(0);
   });
 
-  test("draws once a second for any number of viewers", async () => {
-    const shared = feed();
+  test("polls once a second for any number of viewers", async () => {
+    const shared = newPoller();
     const viewers = [viewer(), viewer(), viewer()];
     for (const each of viewers) shared.watch(each);
     await pass(10_000);
-    expect(drawn).toBe(11);
+    expect(polls).toBe(11);
     expect(viewers.map(({ seen }) => seen)).toEqual([11, 11, 11]);
   });
 
   test("rests again when the last viewer is gone", async () => {
-    const shared = feed();
+    const shared = newPoller();
     const leave = [shared.watch(viewer()), shared.watch(viewer())];
     await pass(2_000);
     for (const each of leave) each();
-    const before = drawn;
+    const before = polls;
     await pass(60_000);
-    expect(drawn).toBe(before);
+    expect(polls).toBe(before);
     expect(timers).toEqual([]);
   });
 
-  test("rests also when the last viewer goes while a picture is drawn", async () => {
-    const shared = feed();
+  test("stops also when the last viewer leaves during a poll", async () => {
+    const shared = newPoller();
     shared.watch(viewer())();
     await pass(60_000);
-    expect(drawn).toBe(1);
+    expect(polls).toBe(1);
   });
 
-  test("shares one picture among all who ask within a second", async () => {
-    const shared = feed();
+  test("shares one state among all callers within a second", async () => {
+    const shared = newPoller();
     const [first, second] = await Promise.all([shared.current(), shared.current()]);
     expect(second).toBe(first);
     time += 999;
     expect(await shared.current()).toBe(first);
     time += 1;
     expect(await shared.current()).not.toBe(first);
-    expect(drawn).toBe(2);
+    expect(polls).toBe(2);
   });
 
-  test("renews with a picture that was begun after the call, and shows it to everybody", async () => {
-    const shared = feed();
+  test("renews with a poll that starts after the call, and shows it to all viewers", async () => {
+    const shared = newPoller();
     const witness = viewer();
     shared.watch(witness);
     await shared.renewed();
-    expect(drawn).toBe(2);
+    expect(polls).toBe(2);
     expect(witness.seen).toBe(2);
     await pass(1_000);
-    expect(drawn).toBe(3);
+    expect(polls).toBe(3);
   });
 
   test("ends a viewer that throws, and no other", async () => {
-    const shared = feed();
+    const shared = newPoller();
     const good = viewer();
     const broken = { ...viewer(), show: () => { throw new Error("broken"); } }; // prettier-ignore
     shared.watch(broken);
@@ -129,15 +129,15 @@ describe("the feed", () => {
     expect(bugs).toHaveLength(1);
   });
 
-  test("ends everybody when it closes", async () => {
-    const shared = feed();
+  test("ends all viewers when it closes", async () => {
+    const shared = newPoller();
     const viewers = [viewer(), viewer()];
     for (const each of viewers) shared.watch(each);
     shared.close();
     expect(viewers.map(({ ended }) => ended)).toEqual([1, 1]);
     await pass(10_000);
     expect(shared.viewers).toBe(0);
-    expect(drawn).toBe(1);
+    expect(polls).toBe(1);
   });
 });
 
@@ -147,10 +147,10 @@ describe("the live stream", () => {
     expect(eventOf("a\nb", "history")).toBe("event: history\ndata: a\ndata: b\n\n");
   });
 
-  test("renders a picture once for all viewers", async () => {
+  test("renders a state once for all viewers", async () => {
     let rendered = 0;
     const bytesOf = renderedOnce(() => eventOf(`<p>${(rendered += 1)}</p>`));
-    const shared = feed();
+    const shared = newPoller();
     const readers = [streamOf(shared, bytesOf).getReader(), streamOf(shared, bytesOf).getReader()];
     await settle();
     for (const reader of readers) {
@@ -160,13 +160,13 @@ describe("the live stream", () => {
     expect(rendered).toBe(1);
   });
 
-  test("renders for each what it has seen last, once for all who have seen the same", async () => {
+  test("renders relative to the last state seen, once for all viewers with the same one", async () => {
     const rendered: string[] = [];
-    const bytesOf = renderedOnce((picture: DashboardState, seen) => {
-      rendered.push(`${seen?.at ?? "none"} to ${picture.at}`);
+    const bytesOf = renderedOnce((state: DashboardState, seen) => {
+      rendered.push(`${seen?.at ?? "none"} to ${state.at}`);
       return eventOf(rendered.at(-1) ?? "");
     });
-    const shared = feed();
+    const shared = newPoller();
     const viewers = [streamOf(shared, bytesOf).getReader(), streamOf(shared, bytesOf).getReader()];
     const read = async () => {
       for (const reader of viewers) await textOf(reader);
@@ -182,10 +182,10 @@ describe("the live stream", () => {
   });
 
   test("keeps next to nothing for a viewer that does not read, and leaves with it", async () => {
-    const shared = feed();
+    const shared = newPoller();
     const reader = streamOf(
       shared,
-      renderedOnce((picture) => eventOf(String(picture.at))),
+      renderedOnce((state) => eventOf(String(state.at))),
     ).getReader();
     await pass(30_000);
     expect(await textOf(reader)).toBe(":\n\n");
