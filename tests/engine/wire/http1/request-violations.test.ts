@@ -181,7 +181,7 @@ test("each refused request has its violation, however it is cut", () => {
   const found: Record<string, string[]> = {};
   for (const { name, request } of refusedCases) {
     const bytes = bytesOf(request);
-    const { violation: violation } = readStream([bytes]);
+    const { violation } = readStream([bytes]);
     (found[violation] ??= []).push(name);
     expect([name, readStream(oneByOne(bytes)).violation]).toEqual([name, violation]);
   }
