@@ -118,7 +118,7 @@ export class AttemptRunner implements ConnectionUser {
   #connect(attempt: Attempt): void {
     const connections = connectionPoolFor(this.#context, attempt.upstream);
     if (!connections.mayConnect)
-      return this.#failed(failure("connect", "connect_timeout", "earlier connects still hang"));
+      return this.#failed(failure("connect", "connect_timeout", "too many pending connects"));
     this.#pair.upstream = connections.connect();
     this.#pair.upstream.connectFor(this, this.timeouts.connectMs);
   }

@@ -34,7 +34,7 @@ const verifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   open() {},
   handshake(socket, isAuthorized, error) {
     if (isAuthorized) return socket.data.opened(socket);
-    socket.data.refused(error?.message ?? "certificate not accepted");
+    socket.data.refused(error?.message ?? "certificate rejected");
     socket.terminate();
   },
 };

@@ -14,7 +14,6 @@ import type { Tunnel } from "./tunnel.ts";
 export interface ConnectionUser {
   readonly sink: ConnectionSink;
   readonly timeouts: Timeouts;
-
   /** The connection that `connectFor` started is open: the request can be sent. */
   connectionOpened(connection: UpstreamConnection): void;
   /** The send queue is empty. */
@@ -76,7 +75,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   openedAt = 0;
   /** The share of the maximum age after which this connection closes, 0–1. */
   ageShare = 1;
-  /** Whether it has been idle. */
+  /** Whether it has been idle: only then it can be stale. */
   isReused = false;
   /** Neighbours in the pool's stack of idle connections. Only the stack writes them. */
   above: UpstreamConnection | undefined;

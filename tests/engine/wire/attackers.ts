@@ -1,13 +1,13 @@
 /**
- * `bun attackers.ts <port> <count>`: opens that many connections that trickle heads or stall bodies, and tells when all of
- * them are open, and at the end, when the last one is closed, which statuses they got. In a process of its own: thousands
- * of sockets must not take the time of those who measure.
+ * `bun attackers.ts <port> <count>`: opens `count` connections that trickle heads or stall bodies. Sends a message when all
+ * are open, and one with the statuses they got when the last one is closed. A separate process, so that thousands of
+ * sockets do not slow down the test that measures.
  */
 
 import { connect, type Socket } from "node:net";
 
 const [port = 0, count = 0] = process.argv.slice(2).map(Number);
-/** So many connect at a time: a listener of Bun's has room for 512, and whom the kernel turns away there may be reset. */
+/** Connects at a time: Bun's listen backlog is 512, and the kernel may reset connections beyond it. */
 const wave = 200;
 const sockets: Socket[] = [];
 const statuses: string[] = [];
@@ -31,8 +31,8 @@ function attack(i: number): void {
   sockets.push(socket);
 }
 
-/** Whoever is answered knows that all who came before have been let in. */
-function comeAndGo(): Promise<void> {
+/** Makes one request: its response means that all earlier connections have been accepted. */
+function connectOnce(): Promise<void> {
   const socket = connect({ port, host: "127.0.0.1" });
   socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   socket.resume().on("error", () => {});
@@ -45,6 +45,6 @@ const trickle = setInterval(() => {
 process.on("disconnect", () => process.exit());
 for (let i = 0; i < count; i += wave) {
   for (let place = i; place < Math.min(i + wave, count); place++) attack(place);
-  await comeAndGo();
+  await connectOnce();
 }
 process.send?.("open");

@@ -19,7 +19,7 @@ test.each([
   ["Bun's sockets", wireEngine],
   ["node's sockets", denoEngine],
 ] as const)(
-  "a bug of ours at the end of an attempt is told, and leaves no client hanging, on %s",
+  "a bug at the end of an attempt is reported and leaves no client hanging, on %s",
   async (_, engine) => {
     const origin = await startOrigin(({ target }, socket) => {
       socket.write(target === "/cut" ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok" : respondWith("ok"));
@@ -35,11 +35,11 @@ test.each([
         };
         const client = await RawClient.connect(set.port);
         client.send(get(target));
-        await until(() => client.isClosed, "the client to be let go");
+        await until(() => client.isClosed, "the client to be disconnected");
         expect(String(set.bugs.pop())).toContain(`a bug at the end of ${target}`);
         expect((await sendRequest(set.port, get("/next"))).body.toString()).toBe("ok");
       }
-      await until(() => set.listener.active() === 0, "nothing to be under way");
+      await until(() => set.listener.active() === 0, "no request to be active");
     } finally {
       set.close();
       await origin.close();
@@ -47,7 +47,7 @@ test.each([
   },
 );
 
-/** Sockets with a bug in the next connect after `isFaulty` is set. */
+/** Sockets whose next connect throws after `isLeft` is set. */
 function faultySockets() {
   const fault = { isLeft: false };
   const sockets: Sockets = {
@@ -68,7 +68,7 @@ interface FaultScene {
   readonly client: () => Promise<RawClient>;
 }
 
-/** One request meets the bug outside of its own sockets' events, and others go on. */
+/** One request meets the bug outside its own sockets' events, and other requests continue. */
 async function meetsBug(options: Partial<EngineFixtureOptions>, act: (scene: FaultScene) => Promise<void>) {
   const { fault, engine } = faultySockets();
   const origin = await startOrigin(({ target }, socket) => {
@@ -86,7 +86,7 @@ async function meetsBug(options: Partial<EngineFixtureOptions>, act: (scene: Fau
     expect(set.bugs.map(String)).toEqual(["Error: a bug of the timers' side"]);
     expect((await sendRequest(set.port, get("/next"))).body.toString()).toBe("ok");
     for (const one of clients) one.destroy();
-    await until(() => set.listener.active() === 0, "nothing to be under way");
+    await until(() => set.listener.active() === 0, "no request to be active");
     expect(set.pool.upstreams[0]?.inFlight).toBe(0);
   } finally {
     set.close();
@@ -94,7 +94,7 @@ async function meetsBug(options: Partial<EngineFixtureOptions>, act: (scene: Fau
   }
 }
 
-test("a bug when a rehearsal's delay is over costs that request alone", () =>
+test("a bug at the end of an injected delay fails that request only", () =>
   meetsBug({}, async ({ set, fault, client }) => {
     const [first] = set.pool.upstreams;
     const plan = { latencyMs: 50, errorShare: 0, error: "connect_refused", probes: false } as const;
@@ -108,7 +108,7 @@ test("a bug when a rehearsal's delay is over costs that request alone", () =>
     expect((await other.readResponse()).status).toBe(200);
   }));
 
-test("a bug when a queued request's turn comes costs that request alone", () =>
+test("a bug when a queued request gets a slot fails that request only", () =>
   meetsBug(
     { queue: { maxWaiting: 9, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 1 } },
     async ({ set, origin, fault, client }) => {
@@ -127,7 +127,7 @@ test("a bug when a queued request's turn comes costs that request alone", () =>
     },
   ));
 
-test("a bug when a second attempt is made costs that request alone", () =>
+test("a bug when a hedge starts fails that request only", () =>
   meetsBug({ hedgeAfterMs: 20, policy: "first" }, async ({ set, origin, fault, client }) => {
     const spare = await startOrigin(() => {});
     const address = { protocol: "http", hostname: "127.0.0.1", port: spare.port } as const;
@@ -142,7 +142,7 @@ test("a bug when a second attempt is made costs that request alone", () =>
     await spare.close();
   }));
 
-test("a bug when a client's time is up costs that client alone", async () => {
+test("a bug at a client's timeout fails that client only", async () => {
   const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
   const set = await startEngine(wireEngine, {
     ports: [origin.port],
@@ -163,7 +163,7 @@ test("a bug when a client's time is up costs that client alone", async () => {
       408, 500,
     ]);
     expect(set.bugs.map(String)).toEqual(["Error: a bug at a deadline"]);
-    await until(() => set.listener.active() === 0, "nothing to be under way");
+    await until(() => set.listener.active() === 0, "no request to be active");
   } finally {
     one.destroy();
     other.destroy();

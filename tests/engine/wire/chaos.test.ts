@@ -11,10 +11,10 @@ import { until } from "../../support/wait.ts";
 
 const clients = 24;
 const requestsEach = 60;
-/** Another one tells another story. */
+/** Another seed runs other requests. */
 const seed = Number(Bun.env.CHAOS_SEED ?? 0);
 
-/** What a healthy origin answers: the same for the same target, so that no client can get another one's answer unnoticed. */
+/** The body that a healthy origin responds with. It depends on the target, so that a response to another request is noticed. */
 const bodyFor = (target: string, length: number) =>
   (target + "|").repeat(Math.ceil(length / (target.length + 1))).slice(0, length);
 
@@ -23,8 +23,8 @@ const chunksOf = (body: string) => {
   return `${pieces.map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`).join("")}0\r\n\r\n`;
 };
 
-/** Every way an origin can behave, by the first part of the target. */
-function answer({ target, body }: ReceivedRequest, socket: Socket): void {
+/** Behaves as the first part of the target says. */
+function respond({ target, body }: ReceivedRequest, socket: Socket): void {
   const [, kind = "", length = "0"] = target.split("/");
   const text = bodyFor(`${target}+${body.length}`, Number(length));
   const byLength = `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n`;
@@ -63,7 +63,7 @@ const kinds = [
   "reset",
   "garbage",
 ];
-/** Those after which the connection cannot or need not serve another request, or the answer is an error. */
+/** After these the connection cannot or need not serve another request, or the response is an error. */
 const lastOnes = new Set(["eof", "cut", "reset", "garbage"]);
 
 interface Plan {
@@ -94,9 +94,9 @@ test.each([
   ["Bun's sockets", wireEngine],
   ["node's sockets", denoEngine],
 ])(
-  "any mix of good, bad and broken origins and hurried clients ends well, on %s",
+  "any mix of good and broken origins and impatient clients leaves no wrong response and no open request, on %s",
   async (_, engine) => {
-    const origins = await Promise.all([1, 2, 3].map(() => startOrigin(answer)));
+    const origins = await Promise.all([1, 2, 3].map(() => startOrigin(respond)));
     const set = await startEngine(engine, {
       ports: origins.map(({ port }) => port),
       retries: 2,

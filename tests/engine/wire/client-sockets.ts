@@ -1,9 +1,9 @@
-/** Node's sockets, with those of clients in a test's hands: to hold back what they take. */
+/** Node's sockets, where a test wraps those of clients, for example to limit what they take. */
 
 import { nodeSockets } from "../../../src/engine/wire/node.ts";
 import type { ClientSocketHandler, Sockets, WireSocket } from "../../../src/engine/wire/sockets.ts";
 
-/** @param wrap what a client's owner is given in place of its socket; may also change what the owner hears */
+/** @param wrap returns the socket that the handler gets instead; may also wrap the handler's methods */
 export function clientSockets(
   wrap: (socket: WireSocket, handler: ClientSocketHandler) => WireSocket,
 ): Sockets {

@@ -7,7 +7,7 @@ import { refusedCases } from "./http1/strictness.ts";
 
 const ok = () => respondWith("ok");
 
-test("a port that is in use is an error with the system's code", () =>
+test("a port in use is an error with the system's code", () =>
   wireScene(
     () => {},
     async ({ stage }) => {
@@ -22,7 +22,7 @@ test("a port that is in use is an error with the system's code", () =>
   ));
 
 describe("a client's connection", () => {
-  test("is refused and closed for each request that parsers disagree about, and nothing reaches an upstream", () =>
+  test("is refused and closed for each request that parsers disagree about, and no byte reaches an upstream", () =>
     wireScene(
       (_, socket) => void socket.write(ok()),
       async ({ origin, client, stage }) => {
@@ -41,7 +41,7 @@ describe("a client's connection", () => {
       },
     ));
 
-  test("gets the answers to pipelined requests in order, own ones and bodies among them", () =>
+  test("gets the responses to pipelined requests in order, with bodies and refusals among them", () =>
     wireScene(
       ({ target, body }, socket) => void socket.write(respondWith(`${target} ${body.toString()}`)),
       async ({ client }) => {
@@ -59,19 +59,19 @@ describe("a client's connection", () => {
       },
     ));
 
-  test("may send thousands of requests ahead", () =>
+  test("may pipeline thousands of requests", () =>
     wireScene(
       ({ target }, socket) => void socket.write(respondWith(target)),
       async ({ client, stage }) => {
         const one = await client();
         const count = 5_000;
         one.send(Array.from({ length: count }, (_, i) => get(`/${i}`)).join(""));
-        await until(() => stage.ended.length === count, "all answers", 15_000);
+        await until(() => stage.ended.length === count, "all responses", 15_000);
         for (let i = 0; i < 20; i++) expect((await one.readResponse()).body.toString()).toBe(`/${i}`);
       },
     ));
 
-  test("whose client says that it sends no more is closed behind the whole answer, and is never reset", () =>
+  test("with Connection: close is closed after the whole response, and is never reset", () =>
     wireScene(
       ({ target }, socket) =>
         void socket.write(respondWith("x".repeat(target === "/large" ? 4_000_000 : 10))),
@@ -91,7 +91,7 @@ describe("a client's connection", () => {
       },
     ));
 
-  test("of HTTP/1.0 is closed after its answer, or kept if it asks, and never gets chunks or 1xx", () =>
+  test("of HTTP/1.0 is closed after its response unless it asks for keep-alive, and never gets chunks or 1xx", () =>
     wireScene(
       ({ target }, socket) => {
         if (target === "/length") return void socket.write(ok());
@@ -102,12 +102,12 @@ describe("a client's connection", () => {
       },
       async ({ client }) => {
         const kept = await client();
-        const fields = "Host: a\r\nConnection: keep-alive\r\n\r\n";
+        const headers = "Host: a\r\nConnection: keep-alive\r\n\r\n";
         for (let i = 0; i < 2; i++) {
-          const response = await kept.send(`GET /length HTTP/1.0\r\n${fields}`).readResponse();
+          const response = await kept.send(`GET /length HTTP/1.0\r\n${headers}`).readResponse();
           expect(response.header("connection")).toBe("keep-alive");
         }
-        await kept.send(`GET /chunks HTTP/1.0\r\n${fields}`);
+        await kept.send(`GET /chunks HTTP/1.0\r\n${headers}`);
         await until(() => kept.isEnded);
         expect(kept.received.toString()).toBe("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello wo");
         const closed = await client();
@@ -117,7 +117,7 @@ describe("a client's connection", () => {
       },
     ));
 
-  test("gets an answer without length as it comes, and its end with the connection", () =>
+  test("gets a response without length as it arrives, and its end with the connection", () =>
     wireScene(
       (_, socket) => void socket.write("HTTP/1.1 200 OK\r\n\r\nfirst ", () => socket.end("last")),
       async ({ client, stage }) => {
@@ -129,7 +129,7 @@ describe("a client's connection", () => {
       },
     ));
 
-  test("is closed without a word when it stays idle, and answered with 408 when its head trickles", () =>
+  test("is closed silently when it stays idle, and gets 408 when its head trickles", () =>
     wireScene(
       (_, socket) => void socket.write(ok()),
       async ({ client, origin }) => {
@@ -147,14 +147,14 @@ describe("a client's connection", () => {
       { clientTimeouts: { headMs: 200, keepAliveMs: 300 } },
     ));
 
-  test("that never speaks is closed without a word when a head should have come, and is no request to anybody", () =>
+  test("that stays silent is closed without a response at the head timeout, and is recorded as no request", () =>
     wireScene(
       (_, socket) => void socket.write(ok()),
       async ({ client, stage }) => {
         const kept = await client();
         await kept.send(get()).readResponse();
         const silent = await client();
-        await until(() => silent.isEnded, "the silent one to be closed");
+        await until(() => silent.isEnded, "the silent client to be closed");
         expect([silent.received.length, silent.isReset]).toEqual([0, false]);
         expect(stage.records).toHaveLength(1);
         expect(stage.refused).toEqual([]);
@@ -163,7 +163,7 @@ describe("a client's connection", () => {
       { clientTimeouts: { headMs: 200, keepAliveMs: 60_000 } },
     ));
 
-  test("is answered with 408 when its body stalls, and the upstream sees no end of it", () =>
+  test("gets 408 when its body stalls, and the upstream gets no end of it", () =>
     wireScene(
       (_, socket) => void socket.write(ok()),
       async ({ client, origin, stage }) => {
@@ -177,7 +177,7 @@ describe("a client's connection", () => {
       { clientTimeouts: { bodyIdleMs: 200 } },
     ));
 
-  test("is refused with 400 when a later piece of its body is malformed, and the upstream sees no end of it", () =>
+  test("gets 400 when a later piece of its body is malformed, and the upstream gets no end of it", () =>
     wireScene(
       (_, socket) => void socket.write(ok()),
       async ({ client, origin, stage }) => {
@@ -192,7 +192,7 @@ describe("a client's connection", () => {
       },
     ));
 
-  test("that is answered before its body came is told, and closed", () =>
+  test("that gets a response before its body arrived is closed, as the response announces", () =>
     wireScene(
       {
         respond: () => {},
@@ -209,7 +209,7 @@ describe("a client's connection", () => {
       },
     ));
 
-  test("is answered with 503 and closed when there are too many", () =>
+  test("gets 503 and is closed when there are too many", () =>
     wireScene(
       (_, socket) => void socket.write(ok()),
       async ({ client, origin }) => {
@@ -227,7 +227,7 @@ describe("a client's connection", () => {
         third.destroy();
         await until(
           async () => (await (await client()).send(get()).readResponse()).status === 200,
-          "a free place",
+          "a client to be admitted",
         );
         expect((await second.send(get()).readResponse()).status).toBe(200);
         expect(origin.requests.length).toBe(4);
@@ -235,7 +235,7 @@ describe("a client's connection", () => {
       { engine: { maxClients: 2 } },
     ));
 
-  test("that does not read slows the upstream down and costs little memory; one that never reads is cut off", () => {
+  test("that does not read pauses the upstream and costs little memory; one that never reads is closed", () => {
     const whole = 512 * 1024 * 1024;
     const piece = Buffer.alloc(256 * 1024, 1);
     let written = 0;
@@ -257,7 +257,7 @@ describe("a client's connection", () => {
           reader.socket.pause();
           reader.send(get());
         }
-        await until(() => stage.ended.length === 4, "the clients to be cut off", 10_000);
+        await until(() => stage.ended.length === 4, "the clients to be closed", 10_000);
         expect(stage.ended.map(({ outcome }) => outcome.kind)).toEqual(Array(4).fill("cancelled"));
         expect(written).toBeLessThan(whole / 4);
         expect((process.memoryUsage().rss - before) / 1024 / 1024).toBeLessThan(64);
@@ -266,7 +266,7 @@ describe("a client's connection", () => {
     );
   });
 
-  test("is closed by a drain when it is idle, and told so when it is not", () => {
+  test("is closed by a drain when it is idle, and else its response announces that it closes", () => {
     let finish = () => {};
     return wireScene(
       ({ target }, socket) => {

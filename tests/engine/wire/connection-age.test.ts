@@ -13,7 +13,7 @@ import { upstreamOf } from "../../support/upstreams.ts";
 const hourMs = 3_600_000;
 const minuteMs = 60_000;
 const requestEveryMs = 5_000;
-/** As late as an end is seen: at the next request, and the wheel turns by ticks. */
+/** How late an end is noticed: at the next request, and the wheel has ticks. */
 const slackMs = requestEveryMs + 200;
 
 const socket: WireSocket = {
@@ -25,35 +25,35 @@ const socket: WireSocket = {
   resume() {},
 };
 
-const setting: EngineOptions = {
+const options: EngineOptions = {
   ...{ hostname: "127.0.0.1", port: 0, sharesPort: false },
   clientTimeouts: { headMs: 1, bodyIdleMs: 1, keepAliveMs: 1 },
   exchange() {
-    throw new Error("Cannot open an exchange: nobody asks for anything here");
+    throw new Error("Cannot open an exchange: this test sends no requests");
   },
   requestId: () => "",
   isTrustedProxy: () => false,
   log: { bug() {}, warn() {} },
 };
 
-/** For how long each of so many connections that were opened at once is kept between requests, if there is always one. */
+/** The age at which each of `count` connections closes that were opened together and are always in use. */
 async function agesOf(count: number, random: Random, maxMs: number): Promise<number[]> {
   const time = new FakeTime();
   const wheel = new TimerWheel(time.clock, time.schedule);
-  const context = new WireContext(setting, { sockets: nodeSockets, wheel, random });
+  const context = new WireContext(options, { sockets: nodeSockets, wheel, random });
   const connections = connectionPoolFor(context, upstreamOf("a"));
-  const kept = Array.from({ length: count }, () => {
+  const open = Array.from({ length: count }, () => {
     const connection = connections.connect();
     connection.opened(socket);
     return connection;
   });
   const ages: number[] = [];
   while (ages.length < count && time.clock() < 2 * hourMs) {
-    // Each is taken for a request, which takes no time, and is put back.
-    for (let taken = kept.length; taken > 0; taken--) connections.checkOut();
-    for (const connection of kept.splice(0)) {
+    // Each is checked out for a request, which takes no time, and is checked in again.
+    for (let taken = open.length; taken > 0; taken--) connections.checkOut();
+    for (const connection of open.splice(0)) {
       if (connection.isOpen) connections.checkIn(connection, -1, maxMs);
-      if (connection.isOpen) kept.push(connection);
+      if (connection.isOpen) open.push(connection);
       else ages.push(time.clock());
     }
     await time.advance(requestEveryMs);
@@ -63,8 +63,8 @@ async function agesOf(count: number, random: Random, maxMs: number): Promise<num
   return ages;
 }
 
-describe("connections that were opened at once", () => {
-  test("become too old one after the other, at most a tenth before the longest age", async () => {
+describe("connections that were opened together", () => {
+  test("expire one after the other, at most a tenth before the maximum age", async () => {
     const ages = await agesOf(100, seededRandom(7), hourMs);
     expect(ages).toHaveLength(100);
     expect(Math.min(...ages)).toBeGreaterThan(0.9 * hourMs - 200);
@@ -78,11 +78,11 @@ describe("connections that were opened at once", () => {
     [0, hourMs],
     [0.5, 0.95 * hourMs],
     [1 - 2 ** -32, 0.9 * hourMs],
-  ])("by the drawn number: %d", async (drawn, age) => {
+  ])("expire by the random number: %d", async (drawn, age) => {
     const [seen = 0] = await agesOf(1, () => drawn, hourMs);
     expect(Math.abs(seen - age)).toBeLessThanOrEqual(slackMs);
   });
 
-  test("stay where there is no limit", async () =>
+  test("never expire without a limit", async () =>
     expect(await agesOf(10, seededRandom(1), Infinity)).toEqual([]));
 });

@@ -10,7 +10,7 @@ import { get } from "./fixture.ts";
 
 const spec = { weight: 1, backup: false };
 
-test("nothing is kept of upstreams that came and went", async () => {
+test("removed upstreams and their connections are not kept in memory", async () => {
   const origin = await startOrigin(
     (_, socket) => void socket.write(respondWith("ok", ["Keep-Alive: timeout=2"])),
   );
@@ -34,7 +34,7 @@ test("nothing is kept of upstreams that came and went", async () => {
     await until(() => {
       Bun.gc(true);
       return gone.filter((upstream) => upstream.deref()).length < 10;
-    }, "them to be forgotten");
+    }, "them to be collected");
     expect(origin.connections()).toBe(100);
   } finally {
     client.destroy();

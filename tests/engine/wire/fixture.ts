@@ -42,7 +42,7 @@ export async function wireScene(
   }
 }
 
-export const get = (target = "/", fields = "") => `GET ${target} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+export const get = (target = "/", headers = "") => `GET ${target} HTTP/1.1\r\nHost: a\r\n${headers}\r\n`;
 
-export const post = (body: string, fields = "") =>
-  `POST / HTTP/1.1\r\nHost: a\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
+export const post = (body: string, headers = "") =>
+  `POST / HTTP/1.1\r\nHost: a\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;

@@ -1,4 +1,4 @@
-/** What a client costs that takes its time over a gigabyte, in either direction: the engine must not hold it. */
+/** The memory that a slow transfer of a gigabyte costs, in either direction: the engine must not buffer it. */
 
 import { beforeAll, describe, expect, test } from "bun:test";
 
@@ -10,7 +10,7 @@ const gigabyte = 1024 ** 3;
 const megabyte = 1024 ** 2;
 const piece = Buffer.alloc(256 * 1024, "x");
 
-/** One end of a connection: what the system took from it and gave to it; it reads nothing any more after `stopsAfter`. */
+/** One end of a connection: counts the bytes that the system took and delivered; stops reading after `stopsAfter`. */
 class End {
   sent = 0;
   received = 0;
@@ -36,7 +36,7 @@ class End {
     error() {},
   };
 
-  /** Sends a head and then as much of a body as is taken. */
+  /** Sends a head and as much of a body as is taken. */
   send(head: string, bodyBytes: number): void {
     this.sent += this.#socket?.write(head) ?? 0;
     this.#left = bodyBytes;
@@ -55,7 +55,7 @@ class End {
 }
 
 interface Scene {
-  /** Opens that many clients, which the origin answers as `onHead` says. */
+  /** Opens `count` clients, to which the origin responds with `onHead`. */
   open(count: number, stopsAfter: number): Promise<readonly End[]>;
   readonly origins: readonly End[];
   /** Bytes that the engine itself holds: sent by one end, and neither received by the other nor in the kernel. */
@@ -82,15 +82,15 @@ async function scene(
       },
     },
   });
-  const told: number[] = [];
+  const messages: number[] = [];
   const child = Bun.spawn([...command, `${import.meta.dirname}/separate-process.ts`, String(listener.port)], {
-    ipc: (message) => void told.push(Number(message)),
+    ipc: (message) => void messages.push(Number(message)),
     serialization: "json",
     stderr: "inherit",
   });
   const next = async () => {
-    await until(() => told.length > 0, "a word of the engine", 20_000);
-    return told.shift() ?? 0;
+    await until(() => messages.length > 0, "a message of the engine", 20_000);
+    return messages.shift() ?? 0;
   };
   const opened: Bun.Socket<End>[] = [];
   try {
@@ -122,7 +122,7 @@ async function scene(
   }
 }
 
-/** Until nothing has moved for a while. */
+/** Resolves when no byte has moved for a while. */
 async function standstill(ends: readonly End[]): Promise<void> {
   const sum = () => ends.reduce((all, { sent, received }) => all + sent + received, 0);
   let [last, since] = [-1, 0];
@@ -132,24 +132,24 @@ async function standstill(ends: readonly End[]): Promise<void> {
       if (now !== last) [last, since] = [now, performance.now()];
       return now > 0 && performance.now() - since > 400;
     },
-    "the bytes to stand still",
+    "the bytes to stop moving",
     20_000,
   );
 }
 
-/** As many at a time, since what a process takes from the system comes in large pieces. */
+/** Transfers at a time. More than one, because a process takes memory from the system in large pieces. */
 const together = 16;
 
-/** Deno is no dependency: npx brings it, or its part is skipped. */
+/** Deno is no dependency: npx downloads it, or its tests are skipped. */
 async function denoCommand(): Promise<readonly string[] | undefined> {
   const denoPackage = "deno@2.9.6";
   const find = new Program(["npx", "--yes", denoPackage, "eval", "console.log(Deno.execPath())"]);
   await find.exited;
   const path = find.stdout.trim();
-  if (!path) console.warn(`skipped: ${denoPackage} cannot be had here`);
+  if (!path) console.warn(`skipped: ${denoPackage} is not available here`);
   return path ? [path, "run", "-A", "--v8-flags=--expose-gc"] : undefined;
 }
-/** What our added fields and the origin's own heads may differ by. */
+/** Tolerance for the headers that we add. */
 const headBytes = 4_096;
 
 for (const runtime of ["Bun", "Deno"] as const) {
@@ -166,7 +166,7 @@ for (const runtime of ["Bun", "Deno"] as const) {
       const origin = { stopsAfter: Infinity, onHead: (end: End) => end.send(getBytes(body), body) };
       if (!command) return;
       return scene(command, origin, async ({ open, origins, held, memory }) => {
-        // The first one reads on: what the process needs for such work at all is no cost of a slow client.
+        // The first client keeps reading: memory that every download needs is not a cost of a slow client.
         const [quick] = await open(1, Infinity);
         quick?.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
         await until(() => (quick?.received ?? 0) > body, "a quick download", 20_000);

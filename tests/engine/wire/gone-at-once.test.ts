@@ -7,7 +7,7 @@ import { sendRequest } from "../../support/raw-client.ts";
 import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 
-/** Connects some times, says something on every second connection, and resets all of them. */
+/** Connects several times, sends a request on every second connection, and resets all of them. */
 const leavers = (port: number) => `
   import { connect } from "node:net";
   for (let i = 0; i < 20; i++) {
@@ -22,18 +22,18 @@ const leavers = (port: number) => `
 test.each([
   ["Bun's sockets", wireEngine],
   ["node's sockets", denoEngine],
-] as const)("clients that have reset before they are accepted harm nobody, on %s", async (_, engine) => {
+] as const)("clients that reset before they are accepted do no harm, on %s", async (_, engine) => {
   const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
   const set = await startEngine(engine, { ports: [origin.port] });
   const bugs: unknown[] = [];
   const onBug = (error: unknown) => void bugs.push(error);
   process.on("uncaughtException", onBug);
   try {
-    // Nothing is accepted meanwhile: this process stands still.
+    // Nothing is accepted meanwhile, because this process blocks.
     const { exitCode } = Bun.spawnSync([process.execPath, "-e", leavers(set.port)]);
     expect(exitCode).toBe(0);
     expect((await sendRequest(set.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")).body.toString()).toBe("ok");
-    await until(() => set.listener.active() === 0, "nothing to be under way");
+    await until(() => set.listener.active() === 0, "no request to be active");
     expect([...bugs, ...set.bugs]).toEqual([]);
   } finally {
     process.off("uncaughtException", onBug);

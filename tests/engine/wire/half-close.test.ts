@@ -1,4 +1,4 @@
-/** Clients that send FIN behind their request and go on reading: gone for us, but what they get must not lie. */
+/** Clients that send FIN after their request and keep reading: they count as gone, but must not get a falsely complete response. */
 
 import { expect, test } from "bun:test";
 
@@ -16,7 +16,7 @@ import { get } from "./fixture.ts";
 test.each([
   ["Bun's sockets", wireEngine],
   ["node's sockets", denoEngine],
-] as const)("an answer that has begun is reset, not ended, on %s", async (_, engine) => {
+] as const)("a response that has started is reset, not ended, on %s", async (_, engine) => {
   const origin = await startOrigin((_request, socket) => void socket.write("HTTP/1.1 200 OK\r\n\r\na part"));
   const set = await startEngine(engine, { ports: [origin.port] });
   const client = await RawClient.connect(set.port);
@@ -28,7 +28,7 @@ test.each([
     expect([client.isReset, client.isEnded]).toEqual([true, false]);
     await until(() => set.records.length > 0, "the record");
     expect(set.records).toMatchObject([{ isClientGone: true, attempts: [{ outcome: "cancelled" }] }]);
-    await until(() => origin.open() === 0, "the upstream to be let go");
+    await until(() => origin.open() === 0, "the upstream connection to be closed");
   } finally {
     client.destroy();
     set.close();
@@ -36,7 +36,7 @@ test.each([
   }
 });
 
-/** Sockets whose clients take nothing until their FIN has been heard. */
+/** Sockets whose clients take nothing until their FIN has arrived. */
 function heldSockets(): Sockets {
   return clientSockets((socket, handler) => {
     let isHeld = true;
@@ -57,18 +57,18 @@ function heldSockets(): Sockets {
   });
 }
 
-test("an answer that is whole goes out to its last byte, although the client's FIN comes before", async () => {
+test("a whole response is sent to its last byte, although the client's FIN arrives before", async () => {
   const origin = await startOrigin((_request, socket) => void socket.write(respondWith("whole")));
   const set = await startEngine(wireEngineOver(heldSockets()), { ports: [origin.port] });
   const client = await RawClient.connect(set.port);
   try {
     client.send(get());
-    await until(() => set.ended.length === 1, "the answer to be there");
+    await until(() => set.ended.length === 1, "the response to arrive");
     client.socket.end();
     expect((await client.readResponse()).body.toString()).toBe("whole");
     await until(() => client.isClosed, "the end");
     expect(client.isReset).toBe(false);
-    await until(() => set.listener.active() === 0, "nothing to be under way");
+    await until(() => set.listener.active() === 0, "no request to be active");
     expect(set.records).toMatchObject([{ status: 200, isClientGone: false }]);
   } finally {
     client.destroy();

@@ -14,7 +14,7 @@ import { get } from "./fixture.ts";
 const pem = (name: string) => readFileSync(join(import.meta.dirname, "certificates", name), "utf8");
 const [ca, cert, key] = [pem("authority.crt"), pem("server.crt"), pem("server.key")];
 
-/** What a TLS client says first, cut off in its middle. */
+/** The first half of a TLS client hello. */
 const halfHello = Buffer.from("1603010200010001fc0303", "hex");
 
 const sockets: Socket[] = [];
@@ -41,7 +41,7 @@ async function askSecurely(port: number): Promise<string> {
   socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
   socket.on("error", () => {});
   socket.on("secureConnect", () => socket.write(get()));
-  await until(() => received.includes("\r\n\r\n") || socket.destroyed, "an answer");
+  await until(() => received.includes("\r\n\r\n") || socket.destroyed, "a response");
   return received;
 }
 
@@ -62,21 +62,21 @@ describe.each([
     });
     try {
       await scene(set.port);
-      await until(() => set.listener.active() === 0, "nothing to be under way");
+      await until(() => set.listener.active() === 0, "no request to be active");
     } finally {
       set.close();
       await origin.close();
     }
   };
 
-  test("that does not end is given up, silent or begun, and stops nobody's service", () =>
+  test("that does not finish is closed, whether it has started or not, and blocks no other client", () =>
     play({ headMs: 300 }, async (port) => {
       const stallers = [staller(port, Buffer.alloc(0)), staller(port, halfHello)];
       expect(await askSecurely(port)).toStartWith("HTTP/1.1 200");
       await until(() => stallers.every(({ isClosed }) => isClosed), "the connections to be closed", 2_500);
     }));
 
-  test("that has ended leaves a client the time of a head until it speaks, and more only between two requests", () =>
+  test("is followed by the head timeout, and by the keep-alive timeout only between two requests", () =>
     play({ headMs: 300 }, async (port) => {
       const secured = async () => {
         const socket = connect({ port, host: "127.0.0.1", ca, servername: "up.example" });
@@ -89,24 +89,24 @@ describe.each([
       };
       const kept = await secured();
       kept.socket.write(get());
-      await until(() => kept.received.startsWith("HTTP/1.1 200"), "an answer");
+      await until(() => kept.received.startsWith("HTTP/1.1 200"), "a response");
       const silent = await secured();
-      await until(() => silent.isEnded, "the silent one to be closed", 2_500);
+      await until(() => silent.isEnded, "the silent client to be closed", 2_500);
       expect(silent.received).toBe("");
       kept.received = "";
       kept.socket.write(get());
-      await until(() => kept.received.startsWith("HTTP/1.1 200"), "another answer");
+      await until(() => kept.received.startsWith("HTTP/1.1 200"), "another response");
     }));
 });
 
-test("clients in the middle of their handshakes count; one too many is answered when its own is done", async () => {
+test("clients in a handshake count as clients; one too many gets its 503 after its own handshake", async () => {
   const engine = { ...wireEngine, listen: (usual: Parameters<typeof wireEngine.listen>[0]) => wireEngine.listen({ ...usual, maxClients: 2, tls: { cert, key } }) }; // prettier-ignore
   const set = await startEngine(engine, { ports: [9], clientTimeouts: { headMs: 500 } });
   try {
     const stallers = [1, 2].map(() => staller(set.port, halfHello));
     await until(() => stallers.every(({ isOpen }) => isOpen), "two clients");
     expect(await askSecurely(set.port)).toMatch(/^HTTP\/1.1 503 [^]*too_many_clients/);
-    await until(() => stallers.every(({ isClosed }) => isClosed), "their places to be free");
+    await until(() => stallers.every(({ isClosed }) => isClosed), "their places to be released");
     expect(await askSecurely(set.port)).toStartWith("HTTP/1.1 502");
   } finally {
     set.close();

@@ -10,7 +10,7 @@ import { startEngine } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 import { get, post } from "./fixture.ts";
 
-/** Sockets that say `closed` only when they are asked to: what the runtime says late for one reason or another. */
+/** Sockets that delay `closed` until `release`, as a runtime may. */
 function lateSockets() {
   const held: (() => void)[] = [];
   const handlers: ConnectHandler[] = [];
@@ -23,10 +23,10 @@ function lateSockets() {
       nodeSockets.connect(address, handler);
     },
   };
-  return { sockets, owners: handlers, release: () => held.splice(0).forEach((tell) => tell()) };
+  return { sockets, handlers, release: () => held.splice(0).forEach((call) => call()) };
 }
 
-/** Two POSTs, with what the sockets held back told in between: both are answered, over one connection that is new. */
+/** Sends two POSTs, with a `release` between them: both succeed, over one new connection. */
 async function payTwice(client: RawClient, { origin, release }: { origin: Origin; release: () => void }) {
   const response = await client.send(post("pay")).readResponse();
   expect([response.status, response.body.toString()]).toEqual([200, "pay"]);
@@ -36,13 +36,13 @@ async function payTwice(client: RawClient, { origin, release }: { origin: Origin
 }
 
 const reasons: Readonly<Record<string, (socket: Socket, handler: ConnectHandler) => void>> = {
-  "has said what nobody asked for": (socket) => socket.write("HTTP/1.1 408 Request Timeout\r\n\r\n"),
+  "has sent unrequested bytes": (socket) => socket.write("HTTP/1.1 408 Request Timeout\r\n\r\n"),
   "has been closed by its upstream": (socket) => socket.end(),
 };
 
 for (const [reason, happen] of Object.entries(reasons)) {
-  test(`an idle connection that ${reason} serves no POST any more, however late its socket closes`, async () => {
-    const { sockets, owners: handlers, release } = lateSockets();
+  test(`an idle connection that ${reason} serves no more POST, however late its socket closes`, async () => {
+    const { sockets, handlers, release } = lateSockets();
     const accepted: Socket[] = [];
     const origin = await startOrigin({
       respond: ({ body }, socket) => void socket.write(respondWith(body)),
@@ -65,7 +65,7 @@ for (const [reason, happen] of Object.entries(reasons)) {
   });
 }
 
-test("an idle connection whose time is up serves no POST any more, however late its socket closes", async () => {
+test("an expired idle connection serves no more POST, however late its socket closes", async () => {
   const { sockets, release } = lateSockets();
   const origin = await startOrigin(
     ({ body }, socket) => void socket.write(respondWith(body, ["Keep-Alive: timeout=2"])),
@@ -74,7 +74,7 @@ test("an idle connection whose time is up serves no POST any more, however late 
   const client = await RawClient.connect(set.port);
   try {
     await client.send(get()).readResponse();
-    await until(() => origin.open() === 0, "its time to be up");
+    await until(() => origin.open() === 0, "it to expire");
     await payTwice(client, { origin, release });
   } finally {
     client.destroy();
@@ -84,7 +84,7 @@ test("an idle connection whose time is up serves no POST any more, however late 
   }
 });
 
-test("a connection that was opened for a client who left is no upstream's fault when it closes before its first answer", async () => {
+test("a connection opened for a client that left is stale, not the upstream's fault, when it closes before its first response", async () => {
   const waiting: (() => void)[] = [];
   const sockets: Sockets = {
     ...nodeSockets,
@@ -104,7 +104,7 @@ test("a connection that was opened for a client who left is no upstream's fault 
     hurried.send(get());
     await until(() => waiting.length === 1, "a connection");
     hurried.destroy();
-    await until(() => set.ended.length === 1, "the client to be missed");
+    await until(() => set.ended.length === 1, "the attempt to be cancelled");
     waiting[0]?.();
     const client = await RawClient.connect(set.port);
     client.send(get());

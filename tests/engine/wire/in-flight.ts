@@ -1,8 +1,8 @@
-/** Where the bytes of a connection are: Linux tells what waits in the queues of every socket. */
+/** Reads how many bytes wait in the kernel's socket queues, from Linux' /proc. */
 
 import { readFileSync } from "node:fs";
 
-/** Bytes of a port's connections that wait in this machine's kernel: not yet taken by the peer's side, or not yet read. */
+/** Bytes of a port's connections in the kernel: not yet acknowledged by the peer, or not yet read. */
 export function queuedAt(port: number): number {
   const ofPort = (address = "") => Number.parseInt(address.split(":")[1] ?? "", 16) === port;
   return readFileSync("/proc/net/tcp", "utf8")

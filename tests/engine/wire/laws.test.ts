@@ -1,4 +1,4 @@
-/** The wire engine keeps every law, without exception, on Bun's sockets and on node's. */
+/** The wire engine obeys every engine law on Bun's sockets and on node's, without exceptions. */
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";

@@ -1,4 +1,4 @@
-/** `bun separate-process.ts <upstream port>`: the wire engine in a process of its own, so that its memory can be told from a test's. */
+/** `bun separate-process.ts <upstream port>`: the wire engine in a separate process, so that its memory can be measured. */
 
 import { wireEngine as bunEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
@@ -14,7 +14,7 @@ process.on("message", () => {
   if (runsOnBun) Bun.gc(true);
   else (globalThis as { gc?: () => void }).gc?.();
   const { rss, heapUsed, external } = process.memoryUsage();
-  // Under Deno freed memory stays with the process for as long as it likes.
+  // Deno returns freed memory to the system late, so its resident size says little.
   process.send?.(runsOnBun ? rss : heapUsed + external);
 });
 process.on("disconnect", () => process.exit());

@@ -7,7 +7,7 @@ import { get, wireScene } from "./fixture.ts";
 const attackers = 2_000;
 
 test(
-  "thousands of clients that trickle heads and bodies are timed out, and stop nobody else's service",
+  "thousands of clients that trickle heads and bodies time out, and block no other client",
   () =>
     wireScene(
       ({ body }, socket) => void socket.write(respondWith(`got ${body.length}`)),
@@ -33,7 +33,7 @@ test(
             }
           };
           await Promise.all([1, 2, 3, 4].map(serve));
-          // A busy machine may let a reset overtake the one or other answer.
+          // On a busy machine a reset may overtake a few responses.
           expect(statuses?.length).toBeGreaterThan(attackers / 2);
           expect(statuses?.filter((status) => status !== "408")).toEqual([]);
           expect(rounds).toBeGreaterThan(100);
@@ -46,7 +46,7 @@ test(
       },
       {
         clientTimeouts: { headMs: 3_000, bodyIdleMs: 3_000, keepAliveMs: 60_000 },
-        // Not what is tested, and a busy machine may be slow.
+        // Not under test here; a busy machine may be slow.
         timeouts: { connectMs: 10_000, headMs: 20_000 },
       },
     ),

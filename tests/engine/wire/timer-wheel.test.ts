@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { TimerEntry, TimerWheel } from "../../../src/engine/wire/timer-wheel.ts";
 import { randomIndex, seededRandom } from "../../../src/lib/random.ts";
 
-/** A wheel on a clock that moves when told to. */
+/** A wheel on a fake clock. */
 function fakeWheel() {
   let now = 1_000;
   let due: { at: number; task: () => void } | undefined;
@@ -16,7 +16,7 @@ function fakeWheel() {
     wheel,
     now: () => now,
     isTurning: () => due !== undefined,
-    /** The process stands still: time passes, and nothing happens. */
+    /** The process stalls: time passes, and no timer fires. */
     stall: (byMs: number) => void (now += byMs),
     advance(byMs: number) {
       const end = now + byMs;
@@ -81,7 +81,7 @@ describe("the timer wheel", () => {
     expect(probe.expirations).toBe(1);
   });
 
-  test("forgets what was disarmed, and rests when nothing is left", () => {
+  test("drops disarmed entries, and stops when it is empty", () => {
     const { wheel, advance, isTurning } = fakeWheel();
     const probe = new Probe();
     wheel.arm(probe, 500);
@@ -95,7 +95,7 @@ describe("the timer wheel", () => {
     expect(probe.expirations).toBe(1);
   });
 
-  test("lets what expires arm itself again and forget its neighbours", () => {
+  test("lets an expired entry arm itself again and remove its neighbours", () => {
     const { wheel, advance } = fakeWheel();
     const probes = Array.from({ length: 5 }, () => new Probe());
     for (const probe of probes) {
@@ -110,7 +110,7 @@ describe("the timer wheel", () => {
     expect(wheel.size).toBe(0);
   });
 
-  test("catches up where its slots are fewer than the ticks", () => {
+  test("catches up when more ticks have passed than it has slots", () => {
     const { wheel, advance } = fakeWheel();
     const probes = [100, 5_000, 60_000, 500_000].map((delayMs) => {
       const probe = new Probe();
@@ -122,8 +122,8 @@ describe("the timer wheel", () => {
   });
 });
 
-describe("the timer wheel, after the process stood still for long", () => {
-  test("gives whoever waited meanwhile the time that was lost: what came for them was not read", () => {
+describe("the timer wheel, after the process was stalled", () => {
+  test("adds the lost time to every deadline, because what arrived meanwhile was not read", () => {
     const { wheel, advance, stall } = fakeWheel();
     const probe = new Probe();
     wheel.arm(probe, 5_000);
@@ -135,7 +135,7 @@ describe("the timer wheel, after the process stood still for long", () => {
     expect(probe.expirations).toBe(1);
   });
 
-  test("does not fire early what was armed before it noticed", () => {
+  test("does not fire an entry early that was armed before the stall was detected", () => {
     const { wheel, advance, stall } = fakeWheel();
     const [old, young] = [new Probe(), new Probe()];
     wheel.arm(old, 60_000);
@@ -149,7 +149,7 @@ describe("the timer wheel, after the process stood still for long", () => {
   });
 });
 
-test("a bug in what expires stops neither the wheel nor its neighbours", () => {
+test("a bug in `expired` stops neither the wheel nor other entries", () => {
   const { wheel, advance } = fakeWheel();
   const probes = Array.from({ length: 3 }, () => new Probe());
   for (const probe of probes) wheel.arm(probe, 500);
@@ -166,7 +166,7 @@ test("a bug in what expires stops neither the wheel nor its neighbours", () => {
   expect(wheel.size).toBe(0);
 });
 
-test("a bug in what is done about a bug stops neither the wheel nor its neighbours", () => {
+test("a bug in `handlerThrew` stops neither the wheel nor other entries", () => {
   const { wheel, advance } = fakeWheel();
   const probes = Array.from({ length: 3 }, () => new Probe());
   for (const probe of probes) wheel.arm(probe, 500);
@@ -180,7 +180,7 @@ test("a bug in what is done about a bug stops neither the wheel nor its neighbou
   expect(wheel.size).toBe(0);
 });
 
-test("a stopped wheel holds nothing and can be armed again", () => {
+test("a stopped wheel holds no entry and can be armed again", () => {
   const { wheel, advance, isTurning } = fakeWheel();
   const probes = Array.from({ length: 3 }, () => new Probe());
   for (const probe of probes) wheel.arm(probe, 500);

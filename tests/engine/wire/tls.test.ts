@@ -15,7 +15,7 @@ const pem = (name: string) => readFileSync(join(import.meta.dirname, "certificat
 const [ca, cert, key] = [pem("authority.crt"), pem("server.crt"), pem("server.key")];
 
 describe("TLS", () => {
-  test("to clients: requests and answers, large ones too, and the scheme is told", () => {
+  test("to clients: requests and responses pass, large ones too, and upstreams get the scheme", () => {
     const large = Buffer.alloc(3_000_000, "x");
     return wireScene(
       (request, socket) =>
@@ -38,7 +38,7 @@ describe("TLS", () => {
         socket.write(get("/large"));
         await until(
           () => received.endsWith("x".repeat(1_000)) && received.length > large.length,
-          "the large answer",
+          "the large response",
         );
         socket.destroy();
         await until(() => stage.listener.active() === 0);
@@ -47,7 +47,7 @@ describe("TLS", () => {
     );
   });
 
-  test("a client that speaks no TLS gets nothing through", () =>
+  test("a client without TLS reaches no upstream", () =>
     wireScene(
       (_, socket) => void socket.write(respondWith("ok")),
       async ({ client, origin }) => {
@@ -59,7 +59,7 @@ describe("TLS", () => {
       { engine: { tls: { cert, key } } },
     ));
 
-  test("to upstreams: certificates are verified unless that is switched off", async () => {
+  test("to upstreams: certificates are verified unless verification is off", async () => {
     let connections = 0;
     const origin = createServer({ cert, key }, (socket) => {
       connections += 1;

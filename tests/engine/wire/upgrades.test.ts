@@ -12,7 +12,7 @@ const upgrade = "Connection: Upgrade\r\nUpgrade: echo\r\n";
 const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
 describe("an upgrade", () => {
-  test("of a request with an empty or a whole body passes, as command lines of container engines ask", () =>
+  test("of a request with an empty or a whole body passes, as the clients of container engines send", () =>
     wireScene(
       ({ header: field, body }, socket) => {
         if (field("upgrade") !== "echo") return void socket.write(respondWith("no upgrade arrived"));
@@ -37,7 +37,7 @@ describe("an upgrade", () => {
       },
     ));
 
-  test("is not believed while the body still comes: one side would read it as the new protocol", () =>
+  test("is rejected while the body still arrives: only one side would read the rest as the new protocol", () =>
     wireScene(
       { respond: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
       async ({ client, stage }) => {
@@ -49,7 +49,7 @@ describe("an upgrade", () => {
     ));
 });
 
-test("a tunnel gives a client that takes bite after bite the tunnel's time, and not that of a body", async () => {
+test("a client that reads slowly from a tunnel has the tunnel's idle timeout, not that of a body", async () => {
   let feed = (_bytes: number) => {};
   const hesitant = clientSockets((socket, handler) => {
     const write = socket.write.bind(socket);
@@ -78,12 +78,12 @@ test("a tunnel gives a client that takes bite after bite the tunnel's time, and 
     const began = performance.now();
     for (let bites = 1; bites <= 4; bites++) {
       const since = performance.now();
-      await until(() => client.isClosed || performance.now() - since > 400, "a rest");
+      await until(() => client.isClosed || performance.now() - since > 400, "a pause");
       feed(10);
-      await until(() => client.isClosed || client.received.length === bites * 10, "a bite");
+      await until(() => client.isClosed || client.received.length === bites * 10, "the bytes");
     }
     expect([client.isClosed, set.ended]).toEqual([false, []]);
-    await until(() => client.isClosed, "the end of a tunnel in which nobody moves");
+    await until(() => client.isClosed, "the idle tunnel to end");
     expect(performance.now() - began).toBeGreaterThan(4 * 400 + 900);
     expect(set.ended[0]?.outcome.kind).toBe("response");
   } finally {

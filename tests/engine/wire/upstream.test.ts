@@ -14,7 +14,7 @@ import { get, post, wireScene } from "./fixture.ts";
 const ok = () => respondWith("ok");
 
 describe("an upstream's connection", () => {
-  test("that was closed while idle costs no client an error", () => {
+  test("that was closed while idle causes no error", () => {
     const sockets: Socket[] = [];
     return wireScene(
       { respond: (_, socket) => void socket.write(ok()), onConnect: (socket) => void sockets.push(socket) },
@@ -32,14 +32,14 @@ describe("an upstream's connection", () => {
     );
   });
 
-  test("that closes as the next request comes costs an idempotent one nothing, and has no POST sent twice", () => {
-    const answered = new Set<number>();
+  test("that closes as the next request arrives causes no error if it is idempotent, and no POST is sent twice", () => {
+    const responded = new Set<number>();
     let received = 0;
     return wireScene(
       ({ connection }, socket) => {
         received += 1;
-        if (answered.has(connection)) return void socket.destroy();
-        answered.add(connection);
+        if (responded.has(connection)) return void socket.destroy();
+        responded.add(connection);
         socket.write(ok());
       },
       async ({ client, stage }) => {
@@ -53,7 +53,7 @@ describe("an upstream's connection", () => {
     );
   });
 
-  test("with bytes behind an answer is never used again", () =>
+  test("with bytes after a response is never reused", () =>
     wireScene(
       (_, socket) =>
         void socket.write(
@@ -68,7 +68,7 @@ describe("an upstream's connection", () => {
       },
     ));
 
-  test("that speaks while idle is closed", () =>
+  test("that sends bytes while idle is closed", () =>
     wireScene(
       (_, socket) => void socket.write(ok(), () => setTimeout(() => socket.write("HTTP/1.1 200 OK\r\n"), 20)),
       async ({ client, origin }) => {
@@ -79,7 +79,7 @@ describe("an upstream's connection", () => {
       },
     ));
 
-  test("is given up before the time that Keep-Alive announced", () =>
+  test("is closed before the time that Keep-Alive announced", () =>
     wireScene(
       (_, socket) => void socket.write(respondWith("ok", ["Keep-Alive: timeout=1"])),
       async ({ client, origin }) => {
@@ -91,7 +91,7 @@ describe("an upstream's connection", () => {
       },
     ));
 
-  test("that is old is closed between two requests, however busy it is, and costs nobody an error", () =>
+  test("that is too old is closed between two requests, however busy it is, and causes no error", () =>
     wireScene(
       (_, socket) => void socket.write(ok()),
       async ({ client, origin, stage }) => {
@@ -107,7 +107,7 @@ describe("an upstream's connection", () => {
       { timeouts: { connectionAgeMs: 150 } },
     ));
 
-  test("that becomes too old while it answers goes on to the end, and is closed then; an idle one is closed at once", () => {
+  test("that becomes too old during a response finishes it and is closed then; an idle one is closed at once", () => {
     let finish = () => {};
     return wireScene(
       ({ target }, socket) => {
@@ -120,17 +120,17 @@ describe("an upstream's connection", () => {
         long.send(get("/long"));
         await until(() => origin.requests.length === 1);
         expect((await (await client()).send(get()).readResponse()).status).toBe(200);
-        await until(() => origin.open() === 1, "the younger one to be closed while it is idle");
+        await until(() => origin.open() === 1, "the idle connection to be closed");
         finish();
         expect((await long.readResponse()).body.toString()).toBe("old is");
-        await until(() => origin.open() === 0, "the elder one to be closed behind its answer");
+        await until(() => origin.open() === 0, "the busy connection to be closed after its response");
         expect(stage.ended.map(({ outcome }) => outcome.kind)).toEqual(["response", "response"]);
       },
       { timeouts: { connectionAgeMs: 200 } },
     );
   });
 
-  test("that cannot be opened in time is given up, closed when it opens late, and not tried without limit", async () => {
+  test("that does not open in time is abandoned and closed when it opens late; the number of such connects is limited", async () => {
     const waiting: ConnectHandler[] = [];
     let terminated = 0;
     const hanging: Sockets = { ...nodeSockets, connect: (_, handler) => void waiting.push(handler) };
@@ -174,7 +174,7 @@ describe("an upstream's connection", () => {
     set.close();
   });
 
-  test("whose body stalls has the client reset", () =>
+  test("whose body stalls resets the client", () =>
     wireScene(
       (_, socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"),
       async ({ client, stage, origin }) => {
@@ -188,7 +188,7 @@ describe("an upstream's connection", () => {
       { timeouts: { bodyIdleMs: 200 } },
     ));
 
-  test("whose chunks are malformed has the client reset", () =>
+  test("whose chunks are malformed resets the client", () =>
     wireScene(
       (_, socket) =>
         void socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", () =>
@@ -203,7 +203,7 @@ describe("an upstream's connection", () => {
       },
     ));
 
-  test("that resets within an answer without length is no proper end of it", () =>
+  test("that resets within a response without length does not complete it", () =>
     wireScene(
       (_, socket) =>
         void socket.write("HTTP/1.1 200 OK\r\n\r\nhello", () =>
@@ -218,7 +218,7 @@ describe("an upstream's connection", () => {
       },
     ));
 
-  test("gets a body of up to 64 KiB again after a failure, and a larger one not", async () => {
+  test("gets a body of up to 64 KiB again after a failure, but no larger one", async () => {
     const bad = await startOrigin((_, socket) => void socket.resetAndDestroy());
     const good = await startOrigin(({ body }, socket) => void socket.write(respondWith(`${body.length}`)));
     const set = await startEngine(wireEngine, { ports: [bad.port, good.port] });
@@ -238,7 +238,7 @@ describe("an upstream's connection", () => {
     await Promise.all([bad.close(), good.close()]);
   });
 
-  test("gets interim answers passed on before the body was sent", () =>
+  test("passes interim responses on before the body was sent", () =>
     wireScene(
       {
         respond: ({ body }, socket) => void socket.write(respondWith(body)),
@@ -257,7 +257,7 @@ describe("a tunnel", () => {
   const upgrade = "Connection: Upgrade\r\nUpgrade: echo\r\n";
   const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
-  test("carries bytes both ways from the first one on, and each half's end", () => {
+  test("passes bytes both ways from the first one on, and the end of each direction", () => {
     let ended = false;
     return wireScene(
       {
@@ -284,7 +284,7 @@ describe("a tunnel", () => {
     );
   });
 
-  test("keeps the client's direction when the upstream has finished", () => {
+  test("keeps the client's direction open when the upstream has finished", () => {
     let got = "";
     return wireScene(
       {
@@ -310,7 +310,7 @@ describe("a tunnel", () => {
     );
   });
 
-  test("ends when nobody speaks for long", () =>
+  test("ends when it is idle", () =>
     wireScene(
       { respond: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
       async ({ client, stage, origin }) => {
@@ -323,7 +323,7 @@ describe("a tunnel", () => {
       { timeouts: { tunnelIdleMs: 200 } },
     ));
 
-  test("counts as active in a drain until it is over", () =>
+  test("counts as active in a drain until it ends", () =>
     wireScene(
       { respond: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
       async ({ client, stage }) => {
@@ -343,7 +343,7 @@ describe("a tunnel", () => {
       },
     ));
 
-  test("does not come where the upstream declines: the next request is read as one", () =>
+  test("does not start if the upstream declines: the next request is read as a request", () =>
     wireScene(
       ({ target }, socket) => void socket.write(respondWith(target)),
       async ({ client }) => {

@@ -9,7 +9,7 @@ import { ParsedRequest } from "../../../src/engine/wire/http1/parsed-request.ts"
 
 import { bytesOf } from "./http1/reading.ts";
 
-/** A connection of which only the writes are of interest. */
+/** A connection that records its writes. */
 class Written extends Connection {
   readonly pieces: string[] = [];
   override write(bytes: Buffer, from: number, to: number): boolean {
@@ -25,7 +25,7 @@ class Written extends Connection {
   protected override progressed(): void {}
 }
 
-test("many small chunks leave in one write where a client of HTTP/1.0 gets their data alone", () => {
+test("the data of many small chunks leaves in one write to an HTTP/1.0 client", () => {
   const response = new ForwardedResponse(Buffer.alloc(128 * 1024));
   const bytes = bytesOf(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\na\r\n".repeat(1_000)}`);
   const head = new ParsedResponse();
@@ -40,7 +40,7 @@ test("many small chunks leave in one write where a client of HTTP/1.0 gets their
   expect(client.pieces.slice(1)).toEqual(["a".repeat(1_000), "b".repeat(1_000)]);
 });
 
-test("a request that is over keeps no room that only a few need, and nothing of its head", () => {
+test("a released request keeps no large buffer and nothing of its head", () => {
   const request = new ForwardedRequest();
   const small = request.bytes.bytes.length;
   const bytes = bytesOf(

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { ForwardingCache } from "../../../../src/engine/wire/http1/request-writer.ts";
 
-test("connections from one address share what it adds, until it is judged otherwise", () => {
+test("connections from one address share its headers, until its trust changes", () => {
   let trusted = "";
   const forwardings = new ForwardingCache("https", (address) => address === trusted);
   forwardings.listenOn(443);
@@ -22,7 +22,7 @@ test("connections from one address share what it adds, until it is judged otherw
   expect(forwardings.for("192.0.2.1").isTrusted).toBe(false);
 });
 
-test("clients from ever new addresses are not remembered for ever", () => {
+test("the cache is bounded for clients from ever new addresses", () => {
   const forwardings = new ForwardingCache("http", () => false);
   const first = forwardings.for("2001:db8::");
   for (let i = 1; i <= 1_023; i++) forwardings.for(`2001:db8::${i.toString(16)}`);

@@ -14,7 +14,7 @@ const refusedSeeds = refusedCases.map(({ request }) => request).filter((request)
 const passedSeeds = passedCases.map(([, request]) => request).filter((request) => request.length < 1_000);
 const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/** What attackers like to put where it does not belong. */
+/** Fragments that attackers insert. */
 const splinters = [
   "\r", "\n", "\r\n", "\n\n", "\r\n\r\n", "\0", " ", "\t", ":", ",", ";", "\x0b", "\x0c", "\x7f", "\x85", "\xa0", "0", "5", "x", "+", "-", "_",
   "0\r\n\r\n", "Content-Length: 5\r\n", "Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: x\r\n",
@@ -53,7 +53,7 @@ function cutUp(bytes: Buffer, random: Random): Buffer[] {
 describe("a stream of mutated requests", () => {
   const mutants = 60_000;
 
-  test("passes nothing that a careless server behind us reads as another number of requests", () => {
+  test("passes nothing that a careless server reads as another number of requests", () => {
     const random = seededRandom(20_26);
     let passed = 0;
     for (let i = 0; i < mutants; i++) {
@@ -61,7 +61,7 @@ describe("a stream of mutated requests", () => {
       const reading = readStream(cutUp(bytes, random));
       const complete = reading.isPending ? reading.passed.slice(0, -1) : reading.passed;
       const refusedInBody =
-        reading.verdicts.at(-1) !== 0 && reading.verdicts.length === reading.passed.length;
+        reading.statuses.at(-1) !== 0 && reading.statuses.length === reading.passed.length;
       for (const request of refusedInBody ? complete.slice(0, -1) : complete) {
         passed += 1;
         for (const habits of careless) {
@@ -76,30 +76,30 @@ describe("a stream of mutated requests", () => {
     expect(passed).toBeGreaterThan(mutants / 20);
   });
 
-  test("would fool the careless servers, were it passed as it came", () => {
+  test("would fool the careless servers if it were passed unchanged", () => {
     for (const habits of careless.slice(1)) {
       const fooled = refusedSeeds.filter((seed) => countRequests(bytesOf(seed + smuggled), habits) !== 2);
       expect([habits.name, fooled.length > 0]).toEqual([habits.name, true]);
     }
   });
 
-  test("is read alike however it is cut", () => {
+  test("is read the same however it is cut", () => {
     const random = seededRandom(7);
     for (let i = 0; i < mutants / 10; i++) {
       const bytes = bytesOf(mutant(random) + smuggled);
       const whole = readStream([bytes]);
       const single = readStream(oneByOne(bytes));
-      expect(single.verdicts).toEqual(whole.verdicts);
-      const refused = whole.verdicts.at(-1) !== 0;
+      expect(single.statuses).toEqual(whole.statuses);
+      const refused = whole.statuses.at(-1) !== 0;
       const passedWhole = whole.passed.map(String);
       const passedSingle = single.passed.map(String);
-      // A body that is refused later was begun in pieces: that one request may have reached an upstream in part.
+      // A part of a request whose body is refused later may have reached an upstream.
       expect(refused ? passedSingle.slice(0, passedWhole.length) : passedSingle).toEqual(passedWhole);
     }
   });
 });
 
-describe("a mutated answer", () => {
+describe("a mutated response", () => {
   const responses = [
     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",
@@ -121,7 +121,7 @@ describe("a mutated answer", () => {
     }
   });
 
-  /** Statuses that arrived, the body, and how it went on. */
+  /** The statuses, the body and the last progress. */
   function readAnswer(segments: readonly Buffer[]): string[] {
     const reader = new ResponseReader(new ParsedResponse());
     const seen: string[] = [];

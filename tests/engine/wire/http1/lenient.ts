@@ -1,6 +1,6 @@
-/** A forgiving HTTP parser, as bad ones behind a proxy are: every reading of framing that some server was found to have. */
+/** A lenient HTTP parser with every way to read framing that was found in some server. */
 
-/** How one careless server reads. */
+/** How a careless server reads. */
 export interface Habits {
   readonly name: string;
   /** Accepts LF alone as the end of a line. */
@@ -13,9 +13,9 @@ export interface Habits {
   readonly lastLength?: boolean;
   /** Any Transfer-Encoding that contains "chunked" is chunked. */
   readonly sloppyChunked?: boolean;
-  /** Takes names with white space before the colon. */
+  /** Accepts header names with whitespace before the colon. */
   readonly trimsNames?: boolean;
-  /** Reads folded lines as a part of the value before. */
+  /** Reads folded lines as a part of the previous value. */
   readonly unfolds?: boolean;
   /** Ignores the body of a GET. */
   readonly ignoresGetBody?: boolean;
@@ -38,7 +38,7 @@ export const careless: readonly Habits[] = [
   },
 ];
 
-/** How many requests begin in these bytes. */
+/** The number of requests that start in these bytes. */
 export function countRequests(bytes: Buffer, habits: Habits): number {
   const text = bytes.toString("latin1");
   let at = 0;
@@ -54,7 +54,7 @@ export function countRequests(bytes: Buffer, habits: Habits): number {
 
 interface LenientHead {
   readonly end: number;
-  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
 }
 
 function lineAt(
@@ -75,7 +75,7 @@ function lineAt(
 }
 
 function headAt(text: string, start: number, habits: Habits): LenientHead | undefined {
-  const fields: Array<[string, string]> = [];
+  const headers: Array<[string, string]> = [];
   let at = start;
   for (let first = true; ; first = false) {
     const found = lineAt(text, at, habits);
@@ -83,20 +83,23 @@ function headAt(text: string, start: number, habits: Habits): LenientHead | unde
     at = found.next;
     if (found.line === "") {
       if (first) continue;
-      return { end: at, fields };
+      return { end: at, headers };
     }
-    const last = fields.at(-1);
+    const last = headers.at(-1);
     if (habits.unfolds && /^[ \t]/.test(found.line) && last) last[1] += ` ${found.line.trim()}`;
     const colon = found.line.indexOf(":");
     if (colon < 0) continue;
     const name = found.line.slice(0, colon);
-    fields.push([(habits.trimsNames ? name.trim() : name).toLowerCase(), found.line.slice(colon + 1).trim()]);
+    headers.push([
+      (habits.trimsNames ? name.trim() : name).toLowerCase(),
+      found.line.slice(colon + 1).trim(),
+    ]);
   }
 }
 
 function bodyEnd(text: string, head: LenientHead, habits: Habits): number {
   const all = (name: string) =>
-    head.fields.filter(([key]) => key === name).map(([, value]) => value.toLowerCase());
+    head.headers.filter(([key]) => key === name).map(([, value]) => value.toLowerCase());
   const lengths = all("content-length");
   const length = Number.parseInt((habits.lastLength ? lengths.at(-1) : lengths[0]) ?? "0", 10) || 0;
   const codings = all("transfer-encoding");

@@ -1,4 +1,4 @@
-/** A client connection without sockets: segments in, and out come verdicts and the bytes an upstream would get. */
+/** A client connection without sockets: reads segments and returns statuses and the bytes for upstreams. */
 
 import { ClientInput } from "../../../../src/engine/wire/client-input.ts";
 import { ForwardedRequest } from "../../../../src/engine/wire/forwarded-request.ts";
@@ -7,12 +7,12 @@ import type { ProtocolViolation } from "../../../../src/proxy/refusal.ts";
 import { ForwardingCache } from "../../../../src/engine/wire/http1/request-writer.ts";
 
 export interface Reading {
-  /** 0 for each request that passes, at last the status of the one that was refused. */
-  readonly verdicts: number[];
-  /** What upstreams would get, one entry a request; one that was refused within its body is cut short. */
+  /** 0 for each request that passes, then the status of the one that was refused. */
+  readonly statuses: number[];
+  /** The bytes for upstreams, one entry per request; one that was refused within its body is truncated. */
   readonly passed: Buffer[];
-  /** Why the last one was refused; empty if it was not. */
-  complaint: string;
+  /** Why the last request was refused; empty if it was not. */
+  violation: string;
   /** Whether the last request is still incomplete. */
   isPending: boolean;
 }
@@ -21,21 +21,21 @@ const forwardings = new ForwardingCache("http", () => false);
 forwardings.listenOn(8080);
 const forwarding = forwardings.for("192.0.2.1");
 
-/** Reads a stream of requests that arrives in these segments, as a client's connection does, answering each at once. */
+/** Reads a stream of requests that arrives in these segments, as a client's connection does. Each finishes at once. */
 export function readStream(segments: readonly Buffer[]): Reading {
-  const reading: Reading = { verdicts: [], passed: [], complaint: "", isPending: false };
-  const inbox = new ClientInput(new ParsedRequest());
+  const reading: Reading = { statuses: [], passed: [], violation: "", isPending: false };
+  const input = new ClientInput(new ParsedRequest());
   let open: ForwardedRequest | undefined;
   let refused = false;
   const refuse = ({ status, text }: ProtocolViolation) => {
     refused = true;
-    reading.complaint = text;
+    reading.violation = text;
     return status;
   };
   const headRead = (head: ParsedRequest, to: number, violation: ProtocolViolation | undefined): number => {
     const request = new ForwardedRequest();
     const stop = violation ? -1 : request.begin(head, to);
-    reading.verdicts.push(stop < 0 ? refuse(violation ?? request.bodyViolation) : 0);
+    reading.statuses.push(stop < 0 ? refuse(violation ?? request.bodyViolation) : 0);
     if (stop < 0) {
       return to;
     }
@@ -51,25 +51,25 @@ export function readStream(segments: readonly Buffer[]): Reading {
       if (open) {
         const stop = open.receiveBody(bytes, 0, bytes.length);
         if (stop < 0) {
-          reading.verdicts[reading.verdicts.length - 1] = refuse(open.bodyViolation);
+          reading.statuses[reading.statuses.length - 1] = refuse(open.bodyViolation);
           break;
         }
         const last = reading.passed.length - 1;
         reading.passed[last] = Buffer.concat([reading.passed[last] as Buffer, bytes.subarray(0, stop)]);
         if (open.isComplete) open = undefined;
-        inbox.buffer(bytes, stop, bytes.length);
-      } else if (!inbox.readHead(bytes, 0, { headRead })) break;
-      bytes = inbox.takePipelined();
+        input.buffer(bytes, stop, bytes.length);
+      } else if (!input.readHead(bytes, 0, { headRead })) break;
+      bytes = input.takePipelined();
     }
     if (refused) break;
   }
-  reading.isPending = !refused && (open !== undefined || inbox.hasPartialHead);
+  reading.isPending = !refused && (open !== undefined || input.hasPartialHead);
   return reading;
 }
 
 export const bytesOf = (text: string): Buffer => Buffer.from(text, "latin1");
 
-/** The same bytes one by one. */
+/** The same bytes, one per segment. */
 export function oneByOne(bytes: Buffer): Buffer[] {
   return Array.from(bytes, (byte) => Buffer.from([byte]));
 }

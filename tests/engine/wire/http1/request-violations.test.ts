@@ -1,4 +1,4 @@
-/** What the log says of each request that is refused: the cases of `strictness.ts` by the rule that they break. */
+/** The violation that each refused request is logged with: the cases of `strictness.ts` by the rule that they break. */
 
 import { expect, test } from "bun:test";
 
@@ -92,7 +92,7 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
     "Transfer-Encoding in the trailers",
     "Host in the trailers",
     "X-Forwarded-For in the trailers",
-    "white space before a trailer's colon",
+    "whitespace before a trailer's colon",
     "a folded trailer",
     "LF after a trailer",
   ],
@@ -104,7 +104,7 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
   "a line does not end with CR LF": [
     "LF after the request line",
     "CR after the request line",
-    "LF after a field",
+    "LF after a header",
     "LF LF at the end",
     "CR in a value",
     "CR CR LF",
@@ -116,9 +116,9 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
     "a name with a byte above 0x7f",
     "NUL in a name",
   ],
-  "a header has no colon": ["a field without a colon"],
+  "a header has no colon": ["a header without a colon"],
   "obsolete line folding in a header (RFC 9112 5.2)": [
-    "a space before the first field",
+    "a space before the first header",
     "a line folded with a space",
     "a line folded with a tab",
   ],
@@ -173,22 +173,22 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
   "CONNECT and TRACE are not supported": ["CONNECT", "TRACE"],
   "request target is longer than 8192 bytes": ["a target above 8 KiB"],
   "the head is larger than 16384 bytes": ["a head above 16 KiB"],
-  "more than 100 headers": ["more than 100 fields"],
-  "too many options in the Connection header": ["more names in Connection than fields allowed"],
+  "more than 100 headers": ["more than 100 headers"],
+  "too many options in the Connection header": ["more names in Connection than headers allowed"],
 };
 
-test("each request that is refused has its complaint, however it is cut", () => {
+test("each refused request has its violation, however it is cut", () => {
   const found: Record<string, string[]> = {};
   for (const { name, request } of refusedCases) {
     const bytes = bytesOf(request);
-    const { complaint: violation } = readStream([bytes]);
+    const { violation } = readStream([bytes]);
     (found[violation] ??= []).push(name);
-    expect([name, readStream(oneByOne(bytes)).complaint]).toEqual([name, violation]);
+    expect([name, readStream(oneByOne(bytes)).violation]).toEqual([name, violation]);
   }
   expect(found).toEqual(casesOf as Record<string, string[]>);
 });
 
-test("the log, the record and the client hear the complaint and never what the client said", () => {
+test("the log, the record and the response contain the violation and never the client's bytes", () => {
   const lines: object[] = [];
   return wireScene(
     () => {},
@@ -222,11 +222,11 @@ test("the log, the record and the client hear the complaint and never what the c
       ]);
       expect(JSON.stringify(lines)).not.toContain("evil");
     },
-    { engine: { log: { bug() {}, warn: (message, fields) => void lines.push({ message, ...fields }) } } },
+    { engine: { log: { bug() {}, warn: (message, headers) => void lines.push({ message, ...headers }) } } },
   );
 });
 
-test("a head or a body that does not come in time is told apart", () =>
+test("timeouts of the head and of the body have different violations", () =>
   wireScene(
     () => {},
     async ({ client, stage }) => {
@@ -240,7 +240,7 @@ test("a head or a body that does not come in time is told apart", () =>
     { clientTimeouts: { headMs: 100, bodyIdleMs: 100 } },
   ));
 
-test("a request that goes well has none", () =>
+test("a valid request has no violation", () =>
   wireScene(
     (_, socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
     async ({ client, stage }) => {

@@ -8,13 +8,13 @@ describe("a request that parsers could disagree about is refused, however it is 
     test(`${name} (${status})`, () => {
       const bytes = bytesOf(request);
       const whole = readStream([bytes]);
-      expect(whole.verdicts).toEqual([status]);
+      expect(whole.statuses).toEqual([status]);
       expect(whole.passed).toEqual([]);
-      expect(readStream(oneByOne(bytes)).verdicts).toEqual([status]);
+      expect(readStream(oneByOne(bytes)).statuses).toEqual([status]);
       const step = bytes.length > 1_000 ? 97 : 1;
       for (let at = 1; at < bytes.length; at += step) {
         const cut = readStream([bytes.subarray(0, at), bytes.subarray(at)]);
-        if (cut.verdicts.at(-1) !== status) throw new Error(`cut at ${at}: ${cut.verdicts.join()}`);
+        if (cut.statuses.at(-1) !== status) throw new Error(`cut at ${at}: ${cut.statuses.join()}`);
       }
     });
   }
@@ -25,13 +25,13 @@ describe("a request that is unusual but unambiguous passes, however it is cut:",
     test(name, () => {
       const bytes = bytesOf(request);
       const whole = readStream([bytes]);
-      expect(whole).toMatchObject({ verdicts: [0], isPending: false });
+      expect(whole).toMatchObject({ statuses: [0], isPending: false });
       expect(readStream(oneByOne(bytes)).passed.map(String)).toEqual(whole.passed.map(String));
       const step = bytes.length > 1_000 ? 97 : 1;
       for (let at = 1; at < bytes.length; at += step) {
         const cut = readStream([bytes.subarray(0, at), bytes.subarray(at)]);
         if (!Buffer.concat(cut.passed).equals(whole.passed[0] as Buffer)) throw new Error(`cut at ${at}`);
-        expect(cut.verdicts).toEqual([0]);
+        expect(cut.statuses).toEqual([0]);
       }
     });
   }
@@ -42,7 +42,7 @@ describe("a request that is unusual but unambiguous passes, however it is cut:",
     const chunks = "POST /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     const bytes = bytesOf(get + length + chunks);
     const whole = readStream([bytes]);
-    expect(whole).toMatchObject({ verdicts: [0, 0, 0], isPending: false });
+    expect(whole).toMatchObject({ statuses: [0, 0, 0], isPending: false });
     for (let one = 0; one < bytes.length; one++) {
       for (let two = one; two < bytes.length; two += 7) {
         const cut = readStream([bytes.subarray(0, one), bytes.subarray(one, two), bytes.subarray(two)]);
@@ -52,14 +52,14 @@ describe("a request that is unusual but unambiguous passes, however it is cut:",
   });
 });
 
-describe("what an upstream gets", () => {
+describe("the request to an upstream", () => {
   const passed = (request: string) => String(readStream([bytesOf(request)]).passed[0]);
 
-  test("is the client's bytes without what ends here, and with our fields", () => {
-    const fields =
+  test("is the client's bytes without hop-by-hop headers, and with ours", () => {
+    const headers =
       "hOST: a.example\r\nX-One:  1 \r\nKeep-Alive: 5\r\nConnection: x-gone, close\r\nX-Gone: 1\r\nx-one: 2\r\nTE: trailers\r\n";
     expect(
-      passed(`GET /a?b HTTP/1.1\r\n${fields}X-Forwarded-For: 6.6.6.6\r\nX-Request-Id: their\r\n\r\n`),
+      passed(`GET /a?b HTTP/1.1\r\n${headers}X-Forwarded-For: 6.6.6.6\r\nX-Request-Id: their\r\n\r\n`),
     ).toBe(
       "GET /a?b HTTP/1.1\r\nhOST: a.example\r\nX-One:  1 \r\nx-one: 2\r\n" +
         "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 8080\r\nVia: 1.1 evenkeel\r\n" +
@@ -67,9 +67,9 @@ describe("what an upstream gets", () => {
     );
   });
 
-  test("says that trailers are welcome where the client does, and nothing else of its TE", () => {
-    const ask = (fields: string, version = "1.1") =>
-      passed(`GET / HTTP/${version}\r\nHost: a\r\n${fields}\r\n`)
+  test("accepts trailers if the client does, and contains nothing else of its TE", () => {
+    const ask = (headers: string, version = "1.1") =>
+      passed(`GET / HTTP/${version}\r\nHost: a\r\n${headers}\r\n`)
         .split("\r\n")
         .filter((line) => /^(te|connection):/i.test(line));
     const own = ["TE: trailers", "Connection: TE"];
@@ -85,7 +85,7 @@ describe("what an upstream gets", () => {
     ]);
   });
 
-  test("keeps what frames and routes it although Connection names that", () => {
+  test("keeps headers that frame or route it although Connection names them", () => {
     const named =
       "Connection: host, content-length, transfer-encoding, x-a\r\nX-A: 1\r\nContent-Length: 2\r\n";
     const bytes = passed(`POST / HTTP/1.1\r\nHost: a\r\n${named}\r\nhi`);
@@ -103,16 +103,16 @@ describe("what an upstream gets", () => {
     expect(start("http://a", "OPTIONS")).toBe("OPTIONS * HTTP/1.1");
   });
 
-  test("speaks HTTP/1.1, also for a client of 1.0", () =>
+  test("is HTTP/1.1, also from an HTTP/1.0 client", () =>
     expect(passed("GET /x HTTP/1.0\r\nHost: a\r\n\r\n")).toStartWith("GET /x HTTP/1.1\r\nHost: a\r\n"));
 
-  test("joins a Via that was there with ours", () => {
+  test("appends our Via to an existing one", () => {
     const bytes = passed("GET / HTTP/1.1\r\nVia: 1.0 b\r\nHost: a\r\nVia: 1.1 c\r\n\r\n");
     expect(bytes.match(/via/gi)).toHaveLength(1);
     expect(bytes).toContain("Via: 1.0 b, 1.1 c, 1.1 evenkeel\r\n");
   });
 
-  test("has an upgrade only where it may be passed on", () => {
+  test("contains an upgrade only if it may be forwarded", () => {
     const ask = (upgrade: string, rest = "", version = "1.1") =>
       passed(`GET / HTTP/${version}\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n${rest}\r\n`);
     expect(ask("websocket")).toContain("Upgrade: websocket\r\n");

@@ -9,7 +9,7 @@ import {
 import { trimResponseInPlace, writeResponseHead } from "../../../../src/engine/wire/http1/response-writer.ts";
 import { bytesOf, oneByOne } from "./reading.ts";
 
-interface Asked {
+interface Expectation {
   readonly isHead?: boolean;
   readonly upgrades?: boolean;
 }
@@ -21,11 +21,11 @@ interface Read {
   readonly progress: Progress;
   readonly keepsAlive: boolean;
   readonly keepAliveSeconds: number;
-  /** Whether the end of the connection is a proper end of it. */
+  /** Whether the end of the connection completes it. */
   readonly endsCleanly: boolean;
 }
 
-function read(segments: readonly Buffer[], expectation: Asked = {}): Read {
+function read(segments: readonly Buffer[], expectation: Expectation = {}): Read {
   const reader = new ResponseReader(new ParsedResponse());
   const seen = { interims: [] as number[], status: 0, body: "" };
   const sink: ResponseSink = {
@@ -45,13 +45,13 @@ function read(segments: readonly Buffer[], expectation: Asked = {}): Read {
   return { ...seen, progress, keepsAlive, keepAliveSeconds, endsCleanly: reader.ended() };
 }
 
-const head = (fields: string, start = "HTTP/1.1 200 OK") => `${start}\r\n${fields}\r\n`;
+const head = (headers: string, start = "HTTP/1.1 200 OK") => `${start}\r\n${headers}\r\n`;
 const chunks = "5\r\nhello\r\n0\r\n\r\n";
 
-describe("an upstream's answer is not believed:", () => {
-  const table: ReadonlyArray<readonly [name: string, answer: string, asked?: Asked]> = [
+describe("an upstream's response is rejected:", () => {
+  const table: ReadonlyArray<readonly [name: string, response: string, expectation?: Expectation]> = [
     ["another protocol", "SSH-2.0-OpenSSH_9.2\r\n"],
-    ["a request instead of an answer", head("Host: a\r\n", "GET / HTTP/1.1")],
+    ["a request instead of a response", head("Host: a\r\n", "GET / HTTP/1.1")],
     ["HTTP/2.0", head("", "HTTP/2.0 200 OK")],
     ["a status of two digits", head("", "HTTP/1.1 20 OK")],
     ["a status of four digits", head("", "HTTP/1.1 2000 OK")],
@@ -61,7 +61,7 @@ describe("an upstream's answer is not believed:", () => {
     ["two spaces before the status", head("", "HTTP/1.1  200 OK")],
     ["a control character in the reason", head("", "HTTP/1.1 200 O\x01K")],
     ["LF after the status line", `HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n`],
-    ["LF after a field", head("Content-Length: 0\n")],
+    ["LF after a header", head("Content-Length: 0\n")],
     ["a folded field", head("X: a\r\n b\r\nContent-Length: 0\r\n")],
     ["a space before the colon", head("Content-Length : 0\r\n")],
     ["two different lengths", `${head("Content-Length: 5\r\nContent-Length: 6\r\n")}hello`],
@@ -82,7 +82,7 @@ describe("an upstream's answer is not believed:", () => {
       { upgrades: true },
     ],
     ["a head above 16 KiB", head(`X: ${"a".repeat(16_384)}\r\n`)],
-    ["more than 100 fields", head("X: a\r\n".repeat(101))],
+    ["more than 100 headers", head("X: a\r\n".repeat(101))],
   ];
   for (const [name, response, expectation] of table) {
     test(name, () => {
@@ -92,8 +92,8 @@ describe("an upstream's answer is not believed:", () => {
   }
 });
 
-describe("an upstream's answer is read the same however it is cut:", () => {
-  const table: ReadonlyArray<readonly [name: string, answer: string, expected: Partial<Read>, asked?: Asked]> = [
+describe("an upstream's response is read the same however it is cut:", () => {
+  const table: ReadonlyArray<readonly [name: string, response: string, expected: Partial<Read>, expectation?: Expectation]> = [
     ["by length", `${head("Content-Length: 5\r\n")}hello`, { status: 200, body: "hello", progress: "complete", keepsAlive: true }],
     ["by chunks", head("Transfer-Encoding: chunked\r\n") + chunks, { body: chunks, progress: "complete", keepsAlive: true }],
     ["until the end", `${head("")}hello`, { body: "hello", progress: "more", endsCleanly: true, keepsAlive: false }],
@@ -122,7 +122,7 @@ describe("an upstream's answer is read the same however it is cut:", () => {
     });
   }
 
-  test("bytes behind it end the connection's use", () =>
+  test("bytes after it make the connection unusable", () =>
     expect(read([bytesOf(`${head("Content-Length: 2\r\n")}okHTTP/1.1 200 OK\r\n`)])).toMatchObject({
       body: "ok",
       progress: "complete",
@@ -130,22 +130,30 @@ describe("an upstream's answer is read the same however it is cut:", () => {
     }));
 });
 
-describe("what a client gets", () => {
+describe("the response to a client", () => {
   const target = Buffer.alloc(32_768);
-  const passing = { closes: false, isHttp10: false, upgrades: false };
-  function written(response: string, how: Partial<typeof passing> = {}, expectation: Asked = {}): string {
-    const answerHead = new ParsedResponse();
+  const rewrite = { closes: false, isHttp10: false, upgrades: false };
+  function written(
+    response: string,
+    how: Partial<typeof rewrite> = {},
+    expectation: Expectation = {},
+  ): string {
+    const parsed = new ParsedResponse();
     const bytes = bytesOf(response);
-    answerHead.parser.beginResponse(0);
-    answerHead.parser.parse(bytes, bytes.length);
-    expect(answerHead.validate(bytes, { isHead: false, upgrades: false, ...expectation })).toBe("");
-    const anew = target.toString("latin1", 0, writeResponseHead(target, answerHead, { ...passing, ...how }));
-    const inPlace = trimResponseInPlace(answerHead, { ...passing, ...how });
-    if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, answerHead.parser.end)).toBe(anew);
-    return anew;
+    parsed.parser.beginResponse(0);
+    parsed.parser.parse(bytes, bytes.length);
+    expect(parsed.validate(bytes, { isHead: false, upgrades: false, ...expectation })).toBe("");
+    const writtenOut = target.toString(
+      "latin1",
+      0,
+      writeResponseHead(target, parsed, { ...rewrite, ...how }),
+    );
+    const inPlace = trimResponseInPlace(parsed, { ...rewrite, ...how });
+    if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, parsed.parser.end)).toBe(writtenOut);
+    return writtenOut;
   }
 
-  test("is the same where it stands, whatever is dropped and wherever that is", () => {
+  test("is the same when rewritten in place, whatever is dropped", () => {
     const lines = [
       "A: 1\r\n",
       "Connection: x-b\r\n",
@@ -154,20 +162,20 @@ describe("what a client gets", () => {
       "Keep-Alive: timeout=9\r\n",
     ];
     for (let i = 0; i < lines.length ** 4; i++) {
-      const fields = [1, 5, 25, 125].map((step) => lines[Math.floor(i / step) % lines.length]);
+      const headers = [1, 5, 25, 125].map((step) => lines[Math.floor(i / step) % lines.length]);
       for (const start of ["HTTP/1.1 200 OK", "HTTP/1.0 404"]) {
-        const kept = fields.filter(
+        const kept = headers.filter(
           (line) =>
-            line === lines[0] || line === lines[2] || (!fields.includes(lines[1]) && line === lines[3]),
+            line === lines[0] || line === lines[2] || (!headers.includes(lines[1]) && line === lines[3]),
         );
-        expect(written(head(fields.join(""), start))).toBe(
+        expect(written(head(headers.join(""), start))).toBe(
           `${start.replace("1.0", "1.1")}\r\n${kept.join("")}\r\n`,
         );
       }
     }
   });
 
-  test("is the upstream's bytes without what ends here", () => {
+  test("is the upstream's bytes without hop-by-hop headers", () => {
     const response =
       "HTTP/1.1 201 Cr\xe9ated  ok\r\nServer: x\r\nset-cookie: a\r\nSet-Cookie:  b \r\nConnection: X-Gone\r\nX-Gone: 1\r\nKeep-Alive: timeout=5\r\ncontent-length: 2\r\n\r\n";
     expect(written(response)).toBe(
@@ -175,14 +183,14 @@ describe("what a client gets", () => {
     );
   });
 
-  test("says whether its connection stays, where that is not plain", () => {
+  test("contains Connection where the default does not apply", () => {
     const response = head("Content-Length: 0\r\n", "HTTP/1.0 200 OK");
     expect(written(response)).toBe("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     expect(written(response, { closes: true })).toEndWith("Connection: close\r\n\r\n");
     expect(written(response, { isHttp10: true })).toEndWith("Connection: keep-alive\r\n\r\n");
   });
 
-  test("has no framing where the status has no body, and no chunks on HTTP/1.0", () => {
+  test("has no framing if the status has no body, and no chunks for HTTP/1.0", () => {
     expect(written(head("Content-Length: 5\r\n", "HTTP/1.1 204 No Content"))).not.toContain("Length");
     expect(written(head("Content-Length: 5\r\n", "HTTP/1.1 304 Not Modified"))).toContain(
       "Content-Length: 5",

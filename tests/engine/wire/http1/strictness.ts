@@ -1,4 +1,4 @@
-/** Requests that parsers disagree about, each with what becomes of it: the tables and the fuzzer share them. */
+/** Requests that parsers disagree about, each with the expected status; shared by the tables and the fuzzer. */
 
 export interface Case {
   readonly name: string;
@@ -6,12 +6,12 @@ export interface Case {
   readonly status: number;
 }
 
-const get = (fields: string, start = "GET / HTTP/1.1") => `${start}\r\n${fields}\r\n`;
+const get = (headers: string, start = "GET / HTTP/1.1") => `${start}\r\n${headers}\r\n`;
 const host = "Host: a\r\n";
-const post = (fields: string, body = "") => `POST / HTTP/1.1\r\n${host}${fields}\r\n${body}`;
+const post = (headers: string, body = "") => `POST / HTTP/1.1\r\n${host}${headers}\r\n${body}`;
 const chunked = (body: string) => post("Transfer-Encoding: chunked\r\n", body);
 
-/** Refused before anything reaches an upstream. */
+/** Refused before a byte reaches an upstream. */
 export const refusedCases: readonly Case[] = [
   [
     "Content-Length together with Transfer-Encoding",
@@ -102,12 +102,12 @@ export const refusedCases: readonly Case[] = [
   ["Transfer-Encoding in the trailers", chunked("0\r\ntransfer-encoding: chunked\r\n\r\n"), 400],
   ["Host in the trailers", chunked("0\r\nHOST: b\r\n\r\n"), 400],
   ["X-Forwarded-For in the trailers", chunked("0\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"), 400],
-  ["white space before a trailer's colon", chunked("0\r\nX-Sum : 5\r\n\r\n"), 400],
+  ["whitespace before a trailer's colon", chunked("0\r\nX-Sum : 5\r\n\r\n"), 400],
   ["a folded trailer", chunked("0\r\nX-Sum: 5\r\n 6\r\n\r\n"), 400],
   ["LF after a trailer", chunked("0\r\nX-Sum: 5\n\r\n"), 400],
   ["LF after the request line", `GET / HTTP/1.1\n${host}\r\n`, 400],
   ["CR after the request line", `GET / HTTP/1.1\r${host}\r\n`, 400],
-  ["LF after a field", get("Host: a\n"), 400],
+  ["LF after a header", get("Host: a\n"), 400],
   ["LF LF at the end", `GET / HTTP/1.1\r\nHost: a\r\n\n`, 400],
   ["CR in a value", get(`${host}X: a\rb\r\n`), 400],
   ["CR CR LF", get(`${host}X: a\r\r\n`), 400],
@@ -116,8 +116,8 @@ export const refusedCases: readonly Case[] = [
   ["an empty name", get(`${host}: a\r\n`), 400],
   ["a name with a bracket", get(`${host}X(y): a\r\n`), 400],
   ["a name with a byte above 0x7f", get(`${host}X\xe9: a\r\n`), 400],
-  ["a field without a colon", get(`${host}Nonsense\r\n`), 400],
-  ["a space before the first field", get(` ${host}`), 400],
+  ["a header without a colon", get(`${host}Nonsense\r\n`), 400],
+  ["a space before the first header", get(` ${host}`), 400],
   ["NUL in a name", get(`${host}X\0: a\r\n`), 400],
   ["NUL in a value", get(`${host}X: a\0b\r\n`), 400],
   ["DEL in a value", get(`${host}X: a\x7fb\r\n`), 400],
@@ -168,8 +168,8 @@ export const refusedCases: readonly Case[] = [
   ["TRACE", get(host, "TRACE / HTTP/1.1"), 405],
   ["a target above 8 KiB", get(host, `GET /${"a".repeat(8_192)} HTTP/1.1`), 414],
   ["a head above 16 KiB", get(`${host}X: ${"a".repeat(16_384)}\r\n`), 431],
-  ["more than 100 fields", get(host + "X: a\r\n".repeat(100)), 431],
-  ["more names in Connection than fields allowed", get(`${host}Connection: ${"a,".repeat(101)}\r\n`), 400],
+  ["more than 100 headers", get(host + "X: a\r\n".repeat(100)), 431],
+  ["more names in Connection than headers allowed", get(`${host}Connection: ${"a,".repeat(101)}\r\n`), 400],
   ["a TLS hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400],
 ].map(([name, request, status]) => ({ name, request, status }) as Case);
 
@@ -200,6 +200,6 @@ export const passedCases: ReadonlyArray<readonly [name: string, request: string]
   ["a chunk extension", chunked('5;name="a b"\r\nhello\r\n0;last\r\n\r\n')],
   ["trailers", chunked("5\r\nhello\r\n0\r\nX-Sum: 5\r\nX-Long: \tb\r\n\r\n")],
   ["a last chunk of many zeros", chunked("000\r\n\r\n")],
-  ["100 fields", get(host + "X: a\r\n".repeat(99))],
+  ["100 headers", get(host + "X: a\r\n".repeat(99))],
   ["a target of 8 KiB", get(host, `GET /${"a".repeat(8_191)} HTTP/1.1`)],
 ];

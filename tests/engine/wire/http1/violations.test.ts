@@ -3,9 +3,9 @@ import { expect, test } from "bun:test";
 import { until } from "../../../support/wait.ts";
 import { get, wireScene } from "../fixture.ts";
 
-const head = (fields: string, start = "HTTP/1.1 200 OK") => `${start}\r\n${fields}\r\n`;
+const head = (headers: string, start = "HTTP/1.1 200 OK") => `${start}\r\n${headers}\r\n`;
 
-const table: readonly (readonly [answer: string, complaint: string])[] = [
+const table: readonly (readonly [response: string, violation: string])[] = [
   ["SSH-2.0-OpenSSH_9.2\r\n", "missing or malformed HTTP version"],
   ["HTTP/1.1 20 OK\r\n", "invalid status code"],
   [head("", "HTTP/2.0 200 OK"), "unsupported HTTP version"],
@@ -20,7 +20,7 @@ const table: readonly (readonly [answer: string, complaint: string])[] = [
   [head("", "HTTP/1.1 103 Early Hints").repeat(101), "too many interim responses"],
 ];
 
-test("the log hears what is wrong with an answer that is not believed", () => {
+test("an invalid response is logged with its violation", () => {
   let response = "";
   return wireScene(
     (_, socket) => void socket.write(response),
@@ -37,7 +37,7 @@ test("the log hears what is wrong with an answer that is not believed", () => {
   );
 });
 
-test("a hundred interim answers pass", () =>
+test("a hundred interim responses pass", () =>
   wireScene(
     (_, socket) =>
       void socket.write(head("", "HTTP/1.1 103 Early Hints").repeat(100) + head("Content-Length: 0\r\n")),
