@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { taggedText, upstreamEtag } from "../../src/admin/etags.ts";
 import type { UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 
 describe("the tag of an upstream", () => {
   const mark = { by: "ann", at: 5, why: "" };
@@ -49,29 +49,29 @@ describe("a tagged text", () => {
 
 describe("a reload with If-Match", () => {
   test("succeeds while the configuration is unchanged, and fails with 412 after a change", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a", "b"]));
-    await room.start();
-    const seen = async () => (await fetch(`${room.admin}/api/config`)).headers.get("etag") ?? "";
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await fixture.start();
+    const seen = async () => (await fetch(`${fixture.admin}/api/config`)).headers.get("etag") ?? "";
     const reload = async (tag: string, query = "") => {
       const headers = { "If-Match": tag };
-      const response = await fetch(`${room.admin}/api/reload${query}`, { method: "POST", headers });
+      const response = await fetch(`${fixture.admin}/api/reload${query}`, { method: "POST", headers });
       const body = (await response.json()) as Record<string, unknown>;
       return { status: response.status, body, tag: response.headers.get("etag") ?? "" };
     };
     const first = await seen();
-    room.write(room.poolWith(["a", "b;weight=2"]));
+    fixture.write(fixture.poolWith(["a", "b;weight=2"]));
     // A dry run changes nothing and returns the current tag.
     const dryRun = await reload(first, "?dry=1");
     expect(dryRun).toMatchObject({ status: 200, body: { applied: false } });
     const done = await reload(dryRun.tag);
     expect(done).toMatchObject({ status: 200, body: { applied: true } });
     expect(done.tag).toBe(await seen());
-    room.write(room.poolWith(["a", "b;weight=3"]));
+    fixture.write(fixture.poolWith(["a", "b;weight=3"]));
     const late = await reload(first);
     expect(late).toMatchObject({ status: 412, body: { reason: "configuration_changed" }, tag: done.tag });
-    expect((await room.upstream("b"))?.weight).toBe(2);
+    expect((await fixture.upstream("b"))?.weight).toBe(2);
     expect(await reload(`W/${done.tag}`)).toMatchObject({ status: 412 });
     expect(await reload(first, "?dry=1")).toMatchObject({ status: 412 });
     expect(await reload(`"old", ${done.tag}`)).toMatchObject({ status: 200, body: { applied: true } });
@@ -80,20 +80,20 @@ describe("a reload with If-Match", () => {
 });
 
 describe("a write with If-Match", () => {
-  const room = new BalancerFixture();
+  const fixture = new BalancerFixture();
   beforeAll(async () => {
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a", "b"]));
-    await room.start();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await fixture.start();
   });
-  afterAll(() => room[Symbol.asyncDispose]());
+  afterAll(() => fixture[Symbol.asyncDispose]());
 
   const send = async (
     method: string,
     path: string,
     { body = {}, tag }: { body?: object; tag?: string } = {},
   ) => {
-    const response = await fetch(room.admin + path, {
+    const response = await fetch(fixture.admin + path, {
       method,
       ...(method === "GET" ? {} : { body: JSON.stringify(body) }),
       headers: tag === undefined ? {} : { "If-Match": tag },
@@ -104,7 +104,7 @@ describe("a write with If-Match", () => {
 
   test("succeeds while nothing was set since, whatever the traffic, and returns the new tag", async () => {
     const { tag } = await send("GET", "/api/upstreams/a");
-    for (let request = 0; request < 10; request++) await (await fetch(`${room.url}/work`)).text();
+    for (let request = 0; request < 10; request++) await (await fetch(`${fixture.url}/work`)).text();
     expect((await send("GET", "/api/upstreams/a")).tag).toBe(tag);
     const done = await send("PATCH", "/api/upstreams/a", { body: { weight: 5 }, tag });
     expect(done).toMatchObject({ status: 200, body: { weight: 5 } });
@@ -157,6 +157,6 @@ describe("a write with If-Match", () => {
     expect(late).toMatchObject({ status: 412, body: { reason: "intent_changed" } });
     expect(late.body["current"]).toMatchObject({ name: "main" });
     expect(late.tag).toBe((await send("GET", "/api/pools/main")).tag);
-    expect(await room.ids()).toEqual(["a", "b", "c"]);
+    expect(await fixture.ids()).toEqual(["a", "b", "c"]);
   });
 });

@@ -21,7 +21,7 @@ import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import type { HistoryResult } from "../../src/history/history.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { until } from "../support/wait.ts";
 import { routesOfAdmin } from "./fixture.ts";
 
@@ -229,19 +229,19 @@ const coveredElsewhere: Readonly<Record<string, string>> = {
 };
 
 describe("the real balancer", () => {
-  const room = new BalancerFixture();
+  const fixture = new BalancerFixture();
   const seen = new Map<string, Set<number>>();
 
   beforeAll(async () => {
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a", "b"]));
-    await room.start();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await fixture.start();
     for (let request = 0; request < 20; request++) {
       const headers = { "X-Request-Id": `known-${request}` };
-      await (await fetch(`${room.url}/work`, { headers })).text();
+      await (await fetch(`${fixture.url}/work`, { headers })).text();
     }
   });
-  afterAll(() => room[Symbol.asyncDispose]());
+  afterAll(() => fixture[Symbol.asyncDispose]());
 
   for (const [key, list] of Object.entries(requests)) {
     test(`responds to ${key} as documented`, async () => {
@@ -253,7 +253,7 @@ describe("the real balancer", () => {
       const statuses = new Set<number>();
       seen.set(key, statuses);
       for (const { status, path = defaultPath, body, headers } of list) {
-        const response = await fetch(room.admin + path, {
+        const response = await fetch(fixture.admin + path, {
           method: operation.method,
           headers: {
             "Content-Type": "application/json",
@@ -287,9 +287,9 @@ describe("the real balancer", () => {
   });
 
   test("serves the document built from the table, and a page without scripts that has every operation", async () => {
-    const served = (await (await fetch(`${room.admin}/api/openapi.json`)).json()) as OpenApiDocument;
+    const served = (await (await fetch(`${fixture.admin}/api/openapi.json`)).json()) as OpenApiDocument;
     expect(served).toEqual(JSON.parse(JSON.stringify(documentOf(operations))));
-    const response = await fetch(`${room.admin}/api/docs`);
+    const response = await fetch(`${fixture.admin}/api/docs`);
     const page = await response.text();
     for (const { path } of operations) expect(page).toContain(`<code>${path}</code>`);
     for (const name of Object.keys(served.components.schemas)) expect(page).toContain(`id="schema-${name}"`);
@@ -299,7 +299,7 @@ describe("the real balancer", () => {
 
   test("rejects an undecodable path as a problem", async () => {
     for (const path of ["/api/upstreams/%zz", "/api/upstreams/%/mode"]) {
-      const response = await fetch(room.admin + path, { method: path.endsWith("mode") ? "POST" : "GET" });
+      const response = await fetch(fixture.admin + path, { method: path.endsWith("mode") ? "POST" : "GET" });
       expect(response.status).toBe(400);
       expect(response.headers.get("content-type")).toBe("application/problem+json");
       expect(response.headers.get("x-content-type-options")).toBe("nosniff");
@@ -312,7 +312,7 @@ describe("the real balancer", () => {
       ["PUT", "/api/upstreams/a", "GET, HEAD, PATCH, DELETE"],
       ["DELETE", "/api/snapshot", "GET, HEAD"],
     ] as const) {
-      const response = await fetch(room.admin + path, { method });
+      const response = await fetch(fixture.admin + path, { method });
       expect(`${method} ${path} ${response.status}`).toBe(`${method} ${path} 405`);
       expect(response.headers.get("allow")).toBe(allow);
     }

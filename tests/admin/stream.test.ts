@@ -7,7 +7,7 @@ import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
 
@@ -218,21 +218,21 @@ describe("the stream", () => {
 
 describe("the real balancer's stream", () => {
   test("sends a drain, and resumes after a restart where the client was", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a", "b"]));
-    await room.start();
-    const first = await Reading.of(`${room.admin}/api/stream?upstream=a&snapshots=1s`);
-    await room.callAdmin("POST", "/api/upstreams/a/drain?wait=5s", { reason: "kernel" });
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await fixture.start();
+    const first = await Reading.of(`${fixture.admin}/api/stream?upstream=a&snapshots=1s`);
+    await fixture.callAdmin("POST", "/api/upstreams/a/drain?wait=5s", { reason: "kernel" });
     await until(() => first.values === "draining drained", "the drain");
     expect(first.text).toContain('event: snapshot\ndata: {"at":');
     const last = first.events.at(-1)?.id ?? "";
-    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "ready" });
+    await fixture.callAdmin("POST", "/api/upstreams/a/mode", { mode: "ready" });
     // Stored before the process ends, so that it can be sent afterwards.
-    await room.proxy.kill("SIGTERM");
+    await fixture.proxy.kill("SIGTERM");
     await until(() => first.isOver, "the end");
-    await room.restart();
-    const back = await Reading.of(`${room.admin}/api/stream?upstream=a`, { "Last-Event-ID": last });
+    await fixture.restart();
+    const back = await Reading.of(`${fixture.admin}/api/stream?upstream=a`, { "Last-Event-ID": last });
     await until(() => back.values.startsWith("ready"), "what was missed");
     back.leave();
   }, 30_000);

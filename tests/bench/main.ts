@@ -8,7 +8,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 
 import { defaults } from "../../src/config/config.ts";
-import { type RunningProxy, Testbed } from "./field.ts";
+import { type RunningProxy, Testbed } from "./testbed.ts";
 import { peers } from "./peers.ts";
 import {
   halfLoad,

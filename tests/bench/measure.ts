@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type RunningProxy, loadCore } from "./field.ts";
+import { type RunningProxy, loadCore } from "./testbed.ts";
 
 export interface LoadShape {
   readonly path: string;

@@ -7,7 +7,7 @@ import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream } from "../../src/pool/upstream.ts";
-import { outlierLimits } from "../support/domain.ts";
+import { outlierLimits } from "../support/pool-fixture.ts";
 
 const rounds = 300_000;
 

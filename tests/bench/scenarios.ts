@@ -2,7 +2,7 @@
 
 import { connect } from "node:net";
 
-import type { RunningProxy, Testbed } from "./field.ts";
+import type { RunningProxy, Testbed } from "./testbed.ts";
 import { idleCost, type LoadShape, measure, type Measured, ownMemoryOf, p99AtRate } from "./measure.ts";
 import { barePeer, evenkeelPeer, haproxyPeer } from "./peers.ts";
 

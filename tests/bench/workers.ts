@@ -10,10 +10,10 @@
  * what cores share (caches, memory, kernel locks), and so do the limits in part.
  */
 
-import { bothCores, type RunningProxy, type Testbed } from "./field.ts";
+import { bothCores, type RunningProxy, type Testbed } from "./testbed.ts";
 import { childrenOf, measure } from "./measure.ts";
 import { evenkeelPeer, originPorts, type Peer } from "./peers.ts";
-import { cpuLimiter } from "./ration.ts";
+import { cpuLimiter } from "./cpu-limit.ts";
 import { alternate, median, type Rounds, type Table } from "./scenarios.ts";
 
 const path = "/120.bin";

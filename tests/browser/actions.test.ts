@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { breaches, findChromium, launchChromium } from "../support/browser.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
@@ -25,7 +25,7 @@ const names = ["api-1", "api-2", "api-3"];
 
 /** A real balancer with three upstreams that respond at once except on /held, and its dashboard. */
 async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
-  const room = new BalancerFixture();
+  const fixture = new BalancerFixture();
   const held: (() => void)[] = [];
   const start = (): Promise<Origin> =>
     startOrigin(({ target }, socket) => {
@@ -34,9 +34,9 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
     });
   const origins = await Promise.all(names.map(start));
   const lines = origins.map(({ url }, index) => `      - "${url};name=${names[index]}"\n`);
-  room.write(`pools:\n  main:\n    probe: { path: / }\n    upstreams:\n${lines.join("")}`);
-  await room.start("--engine", "wire");
-  const visited = await visit(browser, { balancerUrl: room.url, adminUrl: room.admin }, options);
+  fixture.write(`pools:\n  main:\n    probe: { path: / }\n    upstreams:\n${lines.join("")}`);
+  await fixture.start("--engine", "wire");
+  const visited = await visit(browser, { balancerUrl: fixture.url, adminUrl: fixture.admin }, options);
   await visited.page.goto(visited.url);
   const responses: Promise<unknown>[] = [];
   const release = async () => {
@@ -44,17 +44,17 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
     await Promise.all(responses.splice(0));
   };
   return {
-    ...{ ...visited, room, release },
+    ...{ ...visited, room: fixture, release },
     async hold(count) {
       for (let i = 0; i < count; i++) {
-        responses.push(fetch(`${room.url}/held`).then((response) => response.text(), () => undefined)); // prettier-ignore
+        responses.push(fetch(`${fixture.url}/held`).then((response) => response.text(), () => undefined)); // prettier-ignore
       }
       await until(() => held.length === count, "the requests at their upstreams");
     },
     async [Symbol.asyncDispose]() {
       await release();
       await visited[Symbol.asyncDispose]();
-      await room[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
       await Promise.all(origins.map((origin) => origin.close()));
     },
   };
@@ -76,7 +76,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
 
   test("drains with a countdown, shows what finishes, and is undone", async () => {
     await using stage = await scene();
-    const { room, page, complaints } = stage;
+    const { room: fixture, page, complaints } = stage;
     await stage.hold(3);
     await live(page);
     await row(page, "api-2").getByText("1", { exact: true }).first().waitFor();
@@ -99,19 +99,22 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     const first = await left();
     expect(first).toBeLessThanOrEqual(10);
     await until(async () => (await left()) < first, "the countdown");
-    expect((await room.upstream("api-2"))?.modeSet).toMatchObject({ by: "dashboard", why: "kernel update" });
+    expect((await fixture.upstream("api-2"))?.modeSet).toMatchObject({
+      by: "dashboard",
+      why: "kernel update",
+    });
     await done(page).getByRole("button", { name: "Undo" }).click();
     await done(page).getByText("Undone: api-2 is back to the previous state").waitFor();
     await row(page, "api-2").getByText("Passing").waitFor();
-    expect((await room.upstream("api-2"))?.mode).toBe("ready");
+    expect((await fixture.upstream("api-2"))?.mode).toBe("ready");
     expect(complaints).toEqual([]);
   });
 
   test("aborts remaining requests after the deadline, from the upstream's page", async () => {
     await using stage = await scene();
-    const { room, page, url, complaints } = stage;
+    const { room: fixture, page, url, complaints } = stage;
     await stage.hold(3);
-    await room.callAdmin("POST", "/api/upstreams/api-3/drain?deadline=300ms", { reason: "soon" });
+    await fixture.callAdmin("POST", "/api/upstreams/api-3/drain?deadline=300ms", { reason: "soon" });
     await page.goto(`${url}/upstreams/api-3`);
     await live(page);
     const drain = page.getByRole("region", { name: "Drain" });
@@ -128,7 +131,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
 
   test("sets a weight that was typed into the row, which live updates leave alone", async () => {
     await using stage = await scene();
-    const { room, page, complaints } = stage;
+    const { room: fixture, page, complaints } = stage;
     await live(page);
     const weight = page.getByLabel("Weight of api-1", { exact: true });
     await weight.fill("6");
@@ -142,17 +145,17 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await dialog(page).getByText("Then api-1 takes 50%, api-2 takes 25% and api-3 takes 25%.").waitFor();
     await confirm(page);
     await done(page).getByText("Weight of api-1 set to 2").waitFor();
-    expect((await room.upstream("api-1"))?.weight).toBe(2);
+    expect((await fixture.upstream("api-1"))?.weight).toBe(2);
     await done(page).getByRole("button", { name: "Undo" }).click();
     await done(page).getByText("Undone").waitFor();
-    expect(await room.upstream("api-1")).toMatchObject({ weight: 1, weightSet: null });
+    expect(await fixture.upstream("api-1")).toMatchObject({ weight: 1, weightSet: null });
     await until(async () => (await weight.inputValue()) === "1", "the weight in the row");
     expect(complaints).toEqual([]);
   });
 
   test("adds an upstream, shows the error of an invalid one at the form, and removes it again", async () => {
     await using stage = await scene();
-    const { room, page, complaints } = stage;
+    const { room: fixture, page, complaints } = stage;
     const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     await live(page);
     await page.getByRole("link", { name: "Add upstream to main" }).click();
@@ -171,7 +174,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await confirm(page);
     await done(page).getByText("api-4 is being removed").waitFor();
     await row(page, "api-4").waitFor({ state: "detached" });
-    const why = (await room.events("upstream=api-4")).map(({ detail }) => detail);
+    const why = (await fixture.events("upstream=api-4")).map(({ detail }) => detail);
     expect(why).toContain("only a trial");
     // The browser itself logs the refusal.
     expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
@@ -180,7 +183,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
 
   test("acts on several at once, and requires a confirmation before a pool has no available upstream", async () => {
     await using stage = await scene();
-    const { room, page, complaints } = stage;
+    const { room: fixture, page, complaints } = stage;
     await live(page);
     const bar = page.getByRole("form", { name: "Actions for selected upstreams" });
     await bar.waitFor({ state: "hidden" });
@@ -200,7 +203,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await confirm(page);
     await done(page).getByText("2 upstreams are in maintenance").waitFor();
     await bar.waitFor({ state: "hidden" });
-    expect((await room.snapshot()).pools[0]?.upstreams.map(({ mode }) => mode).join(" ")).toBe(
+    expect((await fixture.snapshot()).pools[0]?.upstreams.map(({ mode }) => mode).join(" ")).toBe(
       "ready maintenance maintenance",
     );
     await done(page).getByRole("button", { name: "Undo" }).click();
@@ -210,7 +213,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
 
   test("needs no JavaScript: drains several, and undoes it", async () => {
     await using stage = await scene({ javaScriptEnabled: false, viewport: { width: 390, height: 800 } });
-    const { room, page } = stage;
+    const { room: fixture, page } = stage;
     for (const id of ["api-1", "api-2"]) await page.getByLabel(`Select ${id}`).check();
     await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
     await page.getByText("api-3 takes all traffic").waitFor();
@@ -218,10 +221,10 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await reason(page).fill("new switch");
     await click(page, "Drain 2 upstreams");
     await done(page).getByText("2 upstreams are draining").waitFor();
-    expect((await room.upstream("api-2"))?.mode).toBe("draining");
+    expect((await fixture.upstream("api-2"))?.mode).toBe("draining");
     await done(page).getByRole("button", { name: "Undo" }).click();
     await done(page).getByText("Undone: 2 upstreams are back to the previous state").waitFor();
-    expect((await room.upstream("api-2"))?.mode).toBe("ready");
+    expect((await fixture.upstream("api-2"))?.mode).toBe("ready");
     await page.getByRole("link", { name: "Dismiss" }).click();
     await page.getByRole("heading", { name: "All 3 upstreams serve" }).waitFor();
     expect(await done(page).textContent()).toBe("");
@@ -229,7 +232,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
 
   test("needs no JavaScript: adds one, keeps the input of a refused form, sets its weight and removes it", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
-    const { room, page } = stage;
+    const { room: fixture, page } = stage;
     const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     await page.getByRole("link", { name: "Add upstream to main" }).click();
     await page.getByLabel("Address").fill(newcomer.url);
@@ -249,15 +252,15 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await reason(page).fill("only a trial");
     await page.locator("button.main").click();
     await done(page).getByText("api-4 is being removed").waitFor();
-    await until(async () => !(await room.ids()).includes("api-4"), "its end");
+    await until(async () => !(await fixture.ids()).includes("api-4"), "its end");
     await newcomer.close();
   });
 
   test("previews the changes of a reload, and shows all problems of an invalid file", async () => {
     await using stage = await scene();
-    const { room, page, url, complaints } = stage;
-    const before = readFileSync(room.file, "utf8");
-    await room.callAdmin("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
+    const { room: fixture, page, url, complaints } = stage;
+    const before = readFileSync(fixture.file, "utf8");
+    await fixture.callAdmin("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
     await page.goto(`${url}/config`);
     const overlay = page.getByRole("region", { name: "Set at run time" });
     await overlay.getByRole("row").filter({ hasText: "mode maintenance" }).getByText("new disk").waitFor();
@@ -266,24 +269,24 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     const card = page.getByRole("region", { name: "Reload" });
     await card.getByRole("button", { name: /^Preview/ }).click();
     await card.getByText("The configuration has not changed").waitFor();
-    room.write(`${before}    policy: p2c\n    retries: 2\n`);
+    fixture.write(`${before}    policy: p2c\n    retries: 2\n`);
     await card.getByRole("button", { name: /^Preview/ }).click();
     await card.getByText("~ pool main: policy round-robin → p2c").waitFor();
-    room.write(`${before}    policy: p2c\n`);
+    fixture.write(`${before}    policy: p2c\n`);
     await card.getByRole("button", { name: "Apply 2 changes" }).click();
     await card.getByText("the file has changed since the preview").waitFor();
-    expect((await room.snapshot()).pools[0]?.policy).toBe("round-robin");
+    expect((await fixture.snapshot()).pools[0]?.policy).toBe("round-robin");
     await card.getByRole("button", { name: "Apply 1 change" }).click();
     await card.getByText("Changes applied:").waitFor();
-    expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
-    room.write(`${before}    policy: best\n    retries: 9\n`);
+    expect((await fixture.snapshot()).pools[0]?.policy).toBe("p2c");
+    fixture.write(`${before}    policy: best\n    retries: 9\n`);
     await card.getByRole("button", { name: /^Preview/ }).click();
     await card.getByText("Cannot load the configuration: 2 problems").waitFor();
     expect(await card.locator(".problems li").count()).toBe(2);
     // Text under the pointer must be legible too.
     await card.locator("button.main").hover();
     expect(await breaches(page)).toEqual([]);
-    await room.callAdmin("POST", "/api/reload");
+    await fixture.callAdmin("POST", "/api/reload");
     await page.reload();
     await card.getByText("requested by ann").waitFor();
     expect(complaints).toEqual([]);
@@ -291,24 +294,30 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
 
   test("previews and applies without JavaScript too", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
-    const { room, page, url } = stage;
-    room.write(`${readFileSync(room.file, "utf8")}    policy: p2c\n`);
+    const { room: fixture, page, url } = stage;
+    fixture.write(`${readFileSync(fixture.file, "utf8")}    policy: p2c\n`);
     await page.goto(`${url}/config`);
     await page.getByRole("button", { name: "Preview changes" }).click();
     await page.getByText("~ pool main: policy round-robin → p2c").waitFor();
     await page.getByRole("button", { name: "Apply 1 change" }).click();
     await page.getByText("Changes applied:").waitFor();
-    expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
+    expect((await fixture.snapshot()).pools[0]?.policy).toBe("p2c");
   });
 
   test("appears at once among the events, and stays in the audit trail with actor and reason", async () => {
     await using stage = await scene();
-    const { room, page, url, complaints } = stage;
+    const { room: fixture, page, url, complaints } = stage;
     await page.goto(`${url}/events?upstream=api-2`);
     await live(page);
     await page.evaluate("window.stayed = true");
-    await room.callAdmin("POST", "/api/upstreams/api-1/mode", { mode: "draining", reason: "not asked for" });
-    await room.callAdmin("POST", "/api/upstreams/api-2/mode", { mode: "draining", reason: "kernel update" });
+    await fixture.callAdmin("POST", "/api/upstreams/api-1/mode", {
+      mode: "draining",
+      reason: "not asked for",
+    });
+    await fixture.callAdmin("POST", "/api/upstreams/api-2/mode", {
+      mode: "draining",
+      reason: "kernel update",
+    });
     await page.getByText("kernel update").waitFor();
     await page.getByText("draining → drained").waitFor();
     expect(await page.getByText("not asked for").count()).toBe(0);
@@ -333,9 +342,9 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
 
   test("leads through older events and back, page by page, without JavaScript", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
-    const { room, page, url } = stage;
+    const { room: fixture, page, url } = stage;
     for (let weight = 1; weight <= 120; weight++)
-      await room.callAdmin("PATCH", "/api/upstreams/api-1", { weight });
+      await fixture.callAdmin("PATCH", "/api/upstreams/api-1", { weight });
     await page.goto(`${url}/events?kind=weight`);
     const changes = () => page.locator(".event-change").allTextContents();
     const pages: string[][] = [await changes()];
@@ -352,7 +361,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
 
   test("is cancelled with Escape, which returns the focus to the button", async () => {
     await using stage = await scene();
-    const { room, page, complaints } = stage;
+    const { room: fixture, page, complaints } = stage;
     await live(page);
     await page.getByRole("button", { name: "Drain api-1" }).focus();
     await page.keyboard.press("Enter");
@@ -360,7 +369,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await page.keyboard.press("Escape");
     await dialog(page).waitFor({ state: "hidden" });
     expect(await page.evaluate("document.activeElement?.ariaLabel")).toBe("Drain api-1");
-    expect((await room.upstream("api-1"))?.mode).toBe("ready");
+    expect((await fixture.upstream("api-1"))?.mode).toBe("ready");
     expect(complaints).toEqual([]);
   });
 });

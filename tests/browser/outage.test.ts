@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import type { Program } from "../support/program.ts";
 
 const executable = findChromium();
@@ -37,15 +37,15 @@ interface Scene extends AsyncDisposable {
 
 /** Balancer and dashboard as processes of their own, and every page that lives open in a tab. */
 async function scene(): Promise<Scene> {
-  const room = new BalancerFixture();
-  await room.startServers("a", "b");
-  room.write(room.poolWith(["a", "b"]));
-  await room.start();
-  const [url, admin] = [new URL(room.url), new URL(room.admin)];
+  const fixture = new BalancerFixture();
+  await fixture.startServers("a", "b");
+  fixture.write(fixture.poolWith(["a", "b"]));
+  await fixture.start();
+  const [url, admin] = [new URL(fixture.url), new URL(fixture.admin)];
   const dashboardOn = (port: string): Program =>
-    room.programs.evenkeel(
+    fixture.programs.evenkeel(
       ...["dashboard", "--host", "127.0.0.1", "--port", port],
-      ...["--balancer-url", room.url, "--admin-url", room.admin],
+      ...["--balancer-url", fixture.url, "--admin-url", fixture.admin],
     );
   let dashboard = dashboardOn("0");
   const port = await dashboard.port("dashboard");
@@ -69,9 +69,9 @@ async function scene(): Promise<Scene> {
   await onEach(pages, (page) => page.waitForSelector("html[data-link=live]"));
   for (const [, page] of pages) complaintsOf(page, complaints);
   return {
-    ...{ room, pages, complaints, open },
-    killBalancer: () => room.proxy.kill("SIGKILL"),
-    startBalancer: () => room.start("--port", url.port, "--admin-port", admin.port),
+    ...{ room: fixture, pages, complaints, open },
+    killBalancer: () => fixture.proxy.kill("SIGKILL"),
+    startBalancer: () => fixture.start("--port", url.port, "--admin-port", admin.port),
     killDashboard: () => dashboard.kill("SIGKILL"),
     async startDashboard() {
       dashboard = dashboardOn(String(port));
@@ -79,7 +79,7 @@ async function scene(): Promise<Scene> {
     },
     async [Symbol.asyncDispose]() {
       for (const context of contexts) await context.close();
-      await room[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
     },
   };
 }
@@ -94,10 +94,10 @@ interface Happening {
 }
 
 /** Triggers an event that every page shows, and waits for it. */
-async function areLive(pages: Scene["pages"], { room, path, weight }: Happening): Promise<void> {
+async function areLive(pages: Scene["pages"], { room: fixture, path, weight }: Happening): Promise<void> {
   const reason = `what ${path} is about`;
-  await room.callAdmin("PATCH", "/api/upstreams/a", { weight, reason });
-  for (let i = 0; i < 200; i++) await (await fetch(room.url + path)).text();
+  await fixture.callAdmin("PATCH", "/api/upstreams/a", { weight, reason });
+  for (let i = 0; i < 200; i++) await (await fetch(fixture.url + path)).text();
   await onEach(pages, async (page, address) => {
     const [where, words] = {
       "/requests": [".requests", path] as const,
@@ -121,7 +121,7 @@ describe.skipIf(!executable)("an outage of one of ours, in Chromium", () => {
   });
 
   test("a balancer that dies alone is missed on every page, and its return seen without a reload", async () => {
-    const { room, pages, complaints } = stage;
+    const { room: fixture, pages, complaints } = stage;
     await stage.killBalancer();
     await onEach(pages, (page, path) =>
       page
@@ -131,7 +131,7 @@ describe.skipIf(!executable)("an outage of one of ours, in Chromium", () => {
     );
     const opened = await stage.open();
     await stage.startBalancer();
-    await areLive([...pages, ...opened], { room, path: "/after-the-balancer", weight: 7 });
+    await areLive([...pages, ...opened], { room: fixture, path: "/after-the-balancer", weight: 7 });
     await onEach([...pages, ...opened], (page, path) =>
       page.getByText(lost[path] ?? "").waitFor({ state: "hidden" }),
     );
@@ -140,11 +140,11 @@ describe.skipIf(!executable)("an outage of one of ours, in Chromium", () => {
   });
 
   test("every page shows that its dashboard died, and recovers with it", async () => {
-    const { room, pages } = stage;
+    const { room: fixture, pages } = stage;
     await stage.killDashboard();
     await onEach(pages, (page) => page.getByText("Reconnecting").waitFor());
     await stage.startDashboard();
     await onEach(pages, (page) => page.waitForSelector("html[data-link=live]"));
-    await areLive(pages, { room, path: "/after-the-dashboard", weight: 8 });
+    await areLive(pages, { room: fixture, path: "/after-the-dashboard", weight: 8 });
   });
 });

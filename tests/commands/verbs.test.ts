@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
 import { fromBuild, type Program } from "../support/program.ts";
 import { until } from "../support/wait.ts";

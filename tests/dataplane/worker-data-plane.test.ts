@@ -40,7 +40,7 @@ function setUp(count = 2) {
   };
   const started: { at: number; fake: FakeWorker }[] = [];
   const suspicions: StallSuspicion[] = [];
-  const requests: [kept: readonly RequestRecord[], isSampled: boolean][] = [];
+  const requests: [records: readonly RequestRecord[], isSampled: boolean][] = [];
   const workers = new WorkerDataPlane({
     ...{ config, registry, metrics, observer, clock, schedule },
     onSuspicion: (all) => void suspicions.push(...all),
@@ -66,8 +66,8 @@ function setUp(count = 2) {
     fake.send({ kind: "hello" });
     fake.send({ kind: "ready", port: 4_711 });
   };
-  const statesOf = ({ received: heard }: FakeWorker) =>
-    heard.flatMap((message) => (message.kind === "state" ? [message] : []));
+  const statesOf = ({ received }: FakeWorker) =>
+    received.flatMap((message) => (message.kind === "state" ? [message] : []));
   const report = (fake: FakeWorker, inFlight = 0, requests = 0) => {
     const report = buildReport(registry, new Metrics(clock), {
       revision: statesOf(fake).at(-1)?.revision ?? 0,
@@ -237,7 +237,7 @@ describe("workers", () => {
     one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: true }] });
     expect(suspicions).toEqual([{ upstream: a, evidence: [] }]);
     const question = { kind: "collect-evidence", upstreams: [{ id: "a", since: 90 }] } as const;
-    expect([one, two].map(({ received: heard }) => heard.at(-1))).toEqual([question, question]);
+    expect([one, two].map(({ received }) => received.at(-1))).toEqual([question, question]);
     one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: false }] });
     expect(suspicions).toHaveLength(1);
     const other = { ...seen, waits: [300], lastResponseAt: 50 };
@@ -289,7 +289,7 @@ describe("workers", () => {
     const { workers, startListening, started, time } = setUp();
     const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
     const drained = workers.drain();
-    expect([one, two].map(({ received: heard }) => heard.at(-1)?.kind)).toEqual(["drain", "drain"]);
+    expect([one, two].map(({ received }) => received.at(-1)?.kind)).toEqual(["drain", "drain"]);
     one.send({ kind: "drained" });
     two.exit("SIGKILL");
     await drained;

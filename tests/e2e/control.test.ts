@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { startLoad } from "../support/load.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild } from "../support/program.ts";
@@ -37,137 +37,139 @@ async function openEcho(url: string) {
 
 describe("a reload", () => {
   test("five times under load fails no request, keeps a WebSocket open, and resets no upstream's health", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b", "c", "d");
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b", "c", "d");
     const dead = await startOrigin(() => {});
     await dead.close();
     const gone = `      - "http://127.0.0.1:${dead.port};name=gone"\n`;
-    room.write(room.poolWith(["a", "b"]) + gone);
-    await room.start();
-    const load = startLoad(`${room.url}/work`, 12);
-    const echo = await openEcho(room.url);
+    fixture.write(fixture.poolWith(["a", "b"]) + gone);
+    await fixture.start();
+    const load = startLoad(`${fixture.url}/work`, 12);
+    const echo = await openEcho(fixture.url);
     await echo.echoes("before");
     await until(() => load.count > 200, "a warm load");
-    const before = await room.upstream("a");
+    const before = await fixture.upstream("a");
 
     const files = [
-      room.poolWith(["a", "b", "c"]) + gone,
-      room.poolWith(["c", "a;weight=3", "b"], "    policy: p2c\n    retries: 2\n") + gone,
-      room.poolWith(["a", "c", "d"], "    policy: least-connections\n") + gone,
-      room.poolWith(["a", "b", "d"]) + gone + "routes:\n  - { path: /work, pool: main }\n",
-      room.poolWith(["a", "b", "c", "d"]) + gone,
+      fixture.poolWith(["a", "b", "c"]) + gone,
+      fixture.poolWith(["c", "a;weight=3", "b"], "    policy: p2c\n    retries: 2\n") + gone,
+      fixture.poolWith(["a", "c", "d"], "    policy: least-connections\n") + gone,
+      fixture.poolWith(["a", "b", "d"]) + gone + "routes:\n  - { path: /work, pool: main }\n",
+      fixture.poolWith(["a", "b", "c", "d"]) + gone,
     ];
     for (const [index, file] of files.entries()) {
-      room.write(file);
-      room.proxy.child.kill("SIGHUP");
-      await room.reloaded("applied", index + 1);
+      fixture.write(file);
+      fixture.proxy.child.kill("SIGHUP");
+      await fixture.reloaded("applied", index + 1);
       const { count } = load;
       await until(() => load.count > count + 100, "more load");
-      expect(await room.upstream("gone")).toMatchObject({ status: "failing", fit: false });
+      expect(await fixture.upstream("gone")).toMatchObject({ status: "failing", fit: false });
     }
     await echo.echoes("after");
     echo.socket.close();
     await load.stop();
     expect(load.failures).toEqual([]);
     for (const name of ["a", "b", "c", "d"]) expect(load.servers.get(name) ?? 0).toBeGreaterThan(0);
-    const after = await room.upstream("a");
+    const after = await fixture.upstream("a");
     expect(after?.traffic.requests).toBeGreaterThan(before?.traffic.requests ?? Infinity);
-    const verdicts = (await room.events("upstream=a")).filter(({ kind }) => kind === "probe");
+    const verdicts = (await fixture.events("upstream=a")).filter(({ kind }) => kind === "probe");
     expect(verdicts).toHaveLength(1);
   }, 60_000);
 
   test("rejects an invalid file with every problem, and keeps the current configuration", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a", "b"]));
-    await room.start();
-    const load = startLoad(`${room.url}/work`, 4);
-    room.write("pools: { main: { policy: fastest, upstreams: [ftp://x] } }\n");
-    room.proxy.child.kill("SIGHUP");
-    await room.reloaded("refused");
-    const { status, body } = await room.callAdmin("POST", "/api/reload");
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await fixture.start();
+    const load = startLoad(`${fixture.url}/work`, 4);
+    fixture.write("pools: { main: { policy: fastest, upstreams: [ftp://x] } }\n");
+    fixture.proxy.child.kill("SIGHUP");
+    await fixture.reloaded("refused");
+    const { status, body } = await fixture.callAdmin("POST", "/api/reload");
     expect(status).toBe(422);
     expect(body).toMatchObject({ status: 422, reason: "configuration_invalid" });
     const { problems } = body as unknown as { problems: string[] };
     expect(problems).toHaveLength(2);
     expect(problems.join()).toContain("fastest");
-    expect(room.proxy.stderr).toContain("configuration rejected, keeping the current one");
-    rmSync(room.file);
-    expect((await room.callAdmin("POST", "/api/reload")).status).toBe(422);
-    const { configuration, pools } = await room.snapshot();
+    expect(fixture.proxy.stderr).toContain("configuration rejected, keeping the current one");
+    rmSync(fixture.file);
+    expect((await fixture.callAdmin("POST", "/api/reload")).status).toBe(422);
+    const { configuration, pools } = await fixture.snapshot();
     expect(configuration.refused).toMatchObject({ by: "ann" });
     expect(pools[0]?.upstreams).toHaveLength(2);
-    expect((await room.events()).at(-1)).toMatchObject({ kind: "reload", to: "refused", by: "ann" });
+    expect((await fixture.events()).at(-1)).toMatchObject({ kind: "reload", to: "refused", by: "ann" });
     const { count } = load;
     await until(() => load.count > count + 50, "more load");
     await load.stop();
     expect(load.failures).toEqual([]);
 
-    room.write(room.poolWith(["a"]));
-    expect(await room.callAdmin("POST", "/api/reload")).toMatchObject({
+    fixture.write(fixture.poolWith(["a"]));
+    expect(await fixture.callAdmin("POST", "/api/reload")).toMatchObject({
       status: 200,
       body: { applied: true },
     });
-    expect((await room.snapshot()).configuration.refused).toBeNull();
+    expect((await fixture.snapshot()).configuration.refused).toBeNull();
   }, 40_000);
 
   test("happens automatically with --watch, and an equivalent file changes nothing", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a"]));
-    await room.start("--watch");
-    room.write(room.poolWith(["a", "b"]));
-    await until(async () => (await room.ids()).join() === "a,b", "the changed file to be loaded", 10_000);
-    expect((await room.events("upstream=b")).map(({ from, to, by }) => `${from} ${to} ${by}`)).toEqual([
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a"]));
+    await fixture.start("--watch");
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await until(async () => (await fixture.ids()).join() === "a,b", "the changed file to be loaded", 10_000);
+    expect((await fixture.events("upstream=b")).map(({ from, to, by }) => `${from} ${to} ${by}`)).toEqual([
       "checking passing prober",
       "absent added watch",
     ]);
-    room.write(`# the same\n${room.poolWith(["a", "b"])}`);
-    await room.reloaded("unchanged");
+    fixture.write(`# the same\n${fixture.poolWith(["a", "b"])}`);
+    await fixture.reloaded("unchanged");
   }, 30_000);
 
   test("reports settings that need a restart, repeatedly; a plan changes nothing", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a", "b"]));
-    await room.start();
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await fixture.start();
     const plan = async (...flags: string[]) => {
-      const program = room.programs.start([...fromBuild, "plan", "--admin-url", room.admin, ...flags]);
+      const program = fixture.programs.start([...fromBuild, "plan", "--admin-url", fixture.admin, ...flags]);
       const { code } = await program.exited;
       return { code, lines: ((code ?? 0) >= 2 ? program.stderr : program.stdout).trim().split("\n") };
     };
-    expect(await plan("--config", room.file)).toEqual({ code: 0, lines: ["No changes."] });
-    room.write(`clientTimeouts: { head: 3s }\n${room.poolWith(["a", "b;weight=4"], "    policy: p2c\n")}`);
+    expect(await plan("--config", fixture.file)).toEqual({ code: 0, lines: ["No changes."] });
+    fixture.write(
+      `clientTimeouts: { head: 3s }\n${fixture.poolWith(["a", "b;weight=4"], "    policy: p2c\n")}`,
+    );
     const lines = [
       "~ setting: clientTimeouts.head 10s → 3s (needs a restart)",
       "~ pool main: policy round-robin → p2c",
       "~ upstream main/b: weight 1 → 4",
     ];
-    expect(await plan("--config", room.file)).toEqual({ code: 1, lines });
-    expect((await room.snapshot()).pools[0]?.policy).toBe("round-robin");
+    expect(await plan("--config", fixture.file)).toEqual({ code: 1, lines });
+    expect((await fixture.snapshot()).pools[0]?.policy).toBe("round-robin");
     for (const applied of [true, false]) {
-      const { status, body } = await room.callAdmin("POST", "/api/reload");
+      const { status, body } = await fixture.callAdmin("POST", "/api/reload");
       expect(status).toBe(200);
       expect(body).toMatchObject({ applied, needsRestart: ["clientTimeouts.head"] });
     }
-    expect(await room.upstream("b")).toMatchObject({ weight: 4, weightSet: null });
-    expect((await room.snapshot()).configuration.needsRestart).toEqual(["clientTimeouts.head"]);
-    room.write("pools: []");
-    expect((await plan("--config", room.file)).code).toBe(2);
+    expect(await fixture.upstream("b")).toMatchObject({ weight: 4, weightSet: null });
+    expect((await fixture.snapshot()).configuration.needsRestart).toEqual(["clientTimeouts.head"]);
+    fixture.write("pools: []");
+    expect((await plan("--config", fixture.file)).code).toBe(2);
     expect((await plan("--admin-url", "http://127.0.0.1:1")).code).toBe(3);
   }, 40_000);
 });
 
 describe("an upstream that is added at run time", () => {
   test("serves after its first probe passed; one with a failing probe gets no requests; invalid input is refused", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a"]));
-    await room.start();
-    const load = startLoad(`${room.url}/work`, 8);
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a"]));
+    await fixture.start();
+    const load = startLoad(`${fixture.url}/work`, 8);
     const path = "/api/pools/main/upstreams";
-    const added = await room.callAdmin("POST", path, {
-      url: room.urlOf("b"),
+    const added = await fixture.callAdmin("POST", path, {
+      url: fixture.urlOf("b"),
       name: "b",
       weight: 2,
       reason: "sale",
@@ -177,7 +179,7 @@ describe("an upstream that is added at run time", () => {
     await until(() => (load.servers.get("b") ?? 0) > 50, "b to serve");
     const dead = await startOrigin(() => {});
     await dead.close();
-    const failing = await room.callAdmin("POST", path, { url: dead.url, name: "dead" });
+    const failing = await fixture.callAdmin("POST", path, { url: dead.url, name: "dead" });
     expect(failing).toMatchObject({ status: 201, body: { status: "failing", fit: false } });
     const { count } = load;
     await until(() => load.count > count + 100, "more load");
@@ -189,37 +191,37 @@ describe("an upstream that is added at run time", () => {
       ["main", { url: "http://x", name: "a" }, 409, "upstream_exists"],
       ["main", "[]", 400, "body_invalid"],
     ] as const) {
-      const response = await room.callAdmin("POST", `/api/pools/${pool}/upstreams`, body);
+      const response = await fixture.callAdmin("POST", `/api/pools/${pool}/upstreams`, body);
       expect(response).toMatchObject({ status, body: { status, reason } });
     }
-    const wrong = await room.callAdmin("POST", path, { url: "x", weight: -1, colour: "red" });
+    const wrong = await fixture.callAdmin("POST", path, { url: "x", weight: -1, colour: "red" });
     expect((wrong.body as unknown as { problems: string[] }).problems).toHaveLength(3);
   }, 40_000);
 
   test("is drained before its removal; the last upstream of a pool cannot be removed", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a");
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a");
     const patient = await startPatientOrigin();
-    room.write(room.poolWith(["a"], "    policy: first\n"));
-    await room.start();
-    await room.callAdmin("POST", "/api/pools/main/upstreams", { url: patient.url, name: "p" });
-    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "maintenance" });
-    const slow = fetch(`${room.url}/slow`).then((response) => response.text());
+    fixture.write(fixture.poolWith(["a"], "    policy: first\n"));
+    await fixture.start();
+    await fixture.callAdmin("POST", "/api/pools/main/upstreams", { url: patient.url, name: "p" });
+    await fixture.callAdmin("POST", "/api/upstreams/a/mode", { mode: "maintenance" });
+    const slow = fetch(`${fixture.url}/slow`).then((response) => response.text());
     await until(() => patient.waiting.length === 1, "a request in flight");
-    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "ready" });
+    await fixture.callAdmin("POST", "/api/upstreams/a/mode", { mode: "ready" });
     let isAnswered = false;
-    const removal = room
+    const removal = fixture
       .callAdmin("DELETE", "/api/upstreams/p?wait=20s", { reason: "done" })
       .finally(() => (isAnswered = true));
-    await until(async () => (await room.upstream("p"))?.drain?.leaving, "the drain");
-    expect(await room.upstream("p")).toMatchObject({
+    await until(async () => (await fixture.upstream("p"))?.drain?.leaving, "the drain");
+    expect(await fixture.upstream("p")).toMatchObject({
       status: "draining",
       drain: { inFlight: 1, drained: false },
     });
     // Another command in between does not remove it early.
-    expect((await room.callAdmin("PATCH", "/api/upstreams/a", { weight: 2 })).status).toBe(200);
-    expect((await room.callAdmin("POST", "/api/upstreams/p/mode", { mode: "ready" })).status).toBe(409);
-    expect(await room.ids()).toEqual(["a", "p"]);
+    expect((await fixture.callAdmin("PATCH", "/api/upstreams/a", { weight: 2 })).status).toBe(200);
+    expect((await fixture.callAdmin("POST", "/api/upstreams/p/mode", { mode: "ready" })).status).toBe(409);
+    expect(await fixture.ids()).toEqual(["a", "p"]);
     expect(isAnswered).toBe(false);
     patient.answerAll();
     expect(await removal).toEqual({
@@ -227,11 +229,11 @@ describe("an upstream that is added at run time", () => {
       body: { id: "p", removed: true, drained: true, inFlight: 0 },
     });
     expect(await slow).toContain("patient");
-    expect(await room.ids()).toEqual(["a"]);
-    const last = await room.callAdmin("DELETE", "/api/upstreams/a");
+    expect(await fixture.ids()).toEqual(["a"]);
+    const last = await fixture.callAdmin("DELETE", "/api/upstreams/a");
     expect(last).toMatchObject({ status: 409, body: { reason: "upstream_last" } });
-    expect((await room.callAdmin("DELETE", "/api/upstreams/p")).status).toBe(404);
-    const recorded = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
+    expect((await fixture.callAdmin("DELETE", "/api/upstreams/p")).status).toBe(404);
+    const recorded = (await fixture.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
     expect(recorded).toEqual([
       "probe passing",
       "member added",
@@ -243,20 +245,23 @@ describe("an upstream that is added at run time", () => {
   }, 40_000);
 
   test("stays removed over a reload and kill -9 if it was configured, and returns when it is added again", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a", "b;weight=2"]));
-    await room.start();
-    expect((await room.callAdmin("DELETE", "/api/upstreams/b?wait=5s")).body).toMatchObject({
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a", "b;weight=2"]));
+    await fixture.start();
+    expect((await fixture.callAdmin("DELETE", "/api/upstreams/b?wait=5s")).body).toMatchObject({
       removed: true,
     });
-    room.write(`# touched\n${room.poolWith(["a", "b;weight=2"])}`);
-    expect((await room.callAdmin("POST", "/api/reload")).body).toMatchObject({ applied: false, steps: [] });
-    await room.proxy.kill("SIGKILL");
-    await room.restart();
-    expect(await room.ids()).toEqual(["a"]);
-    const back = await room.callAdmin("POST", "/api/pools/main/upstreams", {
-      url: room.urlOf("b"),
+    fixture.write(`# touched\n${fixture.poolWith(["a", "b;weight=2"])}`);
+    expect((await fixture.callAdmin("POST", "/api/reload")).body).toMatchObject({
+      applied: false,
+      steps: [],
+    });
+    await fixture.proxy.kill("SIGKILL");
+    await fixture.restart();
+    expect(await fixture.ids()).toEqual(["a"]);
+    const back = await fixture.callAdmin("POST", "/api/pools/main/upstreams", {
+      url: fixture.urlOf("b"),
       name: "b",
     });
     expect(back).toMatchObject({ status: 201, body: { id: "b", weight: 2, added: null, status: "passing" } });
@@ -265,31 +270,31 @@ describe("an upstream that is added at run time", () => {
 
 describe("a drain", () => {
   test("responds when the upstream is drained, or with the number in flight, and is undone by ready", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a");
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a");
     const patient = await startPatientOrigin();
-    room.write(room.poolWith(["a;backup"]) + `      - "${patient.url};name=p"\n`);
-    await room.start();
-    const slow = fetch(`${room.url}/slow`).then((response) => response.text());
+    fixture.write(fixture.poolWith(["a;backup"]) + `      - "${patient.url};name=p"\n`);
+    await fixture.start();
+    const slow = fetch(`${fixture.url}/slow`).then((response) => response.text());
     await until(() => patient.waiting.length === 1, "a request in flight");
-    const late = await room.callAdmin("POST", "/api/upstreams/p/drain?wait=50ms", { reason: "kernel" });
+    const late = await fixture.callAdmin("POST", "/api/upstreams/p/drain?wait=50ms", { reason: "kernel" });
     expect(late).toMatchObject({ status: 200, body: { drained: false, inFlight: 1, undone: false } });
-    const { drain, modeSet } = (await room.upstream("p")) ?? {};
+    const { drain, modeSet } = (await fixture.upstream("p")) ?? {};
     expect(modeSet).toMatchObject({ by: "ann", why: "kernel" });
     expect((drain?.deadline ?? 0) - (drain?.since ?? 0)).toBe(50);
 
-    const waiting = room.callAdmin("POST", "/api/upstreams/p/drain?wait=20s");
+    const waiting = fixture.callAdmin("POST", "/api/upstreams/p/drain?wait=20s");
     await until(
-      async () => ((await room.upstream("p"))?.drain?.deadline ?? 0) > Date.now() + 5_000,
+      async () => ((await fixture.upstream("p"))?.drain?.deadline ?? 0) > Date.now() + 5_000,
       "the second drain",
     );
-    expect((await room.callAdmin("POST", "/api/upstreams/p/mode", { mode: "ready" })).body).toMatchObject({
+    expect((await fixture.callAdmin("POST", "/api/upstreams/p/mode", { mode: "ready" })).body).toMatchObject({
       drain: null,
     });
     expect((await waiting).body).toMatchObject({ drained: false, inFlight: 1, undone: true });
 
-    const empty = room.callAdmin("POST", "/api/upstreams/p/drain?wait=20s");
-    await until(async () => (await room.upstream("p"))?.drain !== null, "the third drain");
+    const empty = fixture.callAdmin("POST", "/api/upstreams/p/drain?wait=20s");
+    await until(async () => (await fixture.upstream("p"))?.drain !== null, "the third drain");
     patient.answerAll();
     expect((await empty).body).toMatchObject({
       drained: true,
@@ -297,65 +302,69 @@ describe("a drain", () => {
       upstream: { status: "draining" },
     });
     await slow;
-    const recorded = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
+    const recorded = (await fixture.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
     expect(recorded).toEqual([
       ...["probe passing", "mode draining", "drain late", "mode ready", "mode draining", "drain drained"],
     ]);
-    expect((await room.callAdmin("POST", "/api/upstreams/p/drain?wait=soon")).status).toBe(400);
-    expect((await room.callAdmin("POST", "/api/upstreams/p/drain?force=1")).status).toBe(200);
+    expect((await fixture.callAdmin("POST", "/api/upstreams/p/drain?wait=soon")).status).toBe(400);
+    expect((await fixture.callAdmin("POST", "/api/upstreams/p/drain?force=1")).status).toBe(200);
     await patient.close();
   }, 40_000);
 });
 
 describe("what operators set", () => {
   test("survives kill -9 with actor, time and reason, and is exported as configuration", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b", "c");
-    room.write(room.poolWith(["a", "b"]));
-    await room.start();
-    await room.callAdmin("POST", "/api/pools/main/upstreams", {
-      url: room.urlOf("c"),
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b", "c");
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await fixture.start();
+    await fixture.callAdmin("POST", "/api/pools/main/upstreams", {
+      url: fixture.urlOf("c"),
       name: "c",
       backup: true,
     });
-    await room.callAdmin("PATCH", "/api/upstreams/a", { weight: 7, reason: "bigger\nmachine" });
-    await room.callAdmin("POST", "/api/upstreams/b/mode", { mode: "maintenance", reason: "disk" });
-    const seen = await room.events();
-    await room.proxy.kill("SIGKILL");
-    await room.restart();
-    expect(await room.ids()).toEqual(["a", "b", "c"]);
-    expect(await room.upstream("a")).toMatchObject({
+    await fixture.callAdmin("PATCH", "/api/upstreams/a", { weight: 7, reason: "bigger\nmachine" });
+    await fixture.callAdmin("POST", "/api/upstreams/b/mode", { mode: "maintenance", reason: "disk" });
+    const seen = await fixture.events();
+    await fixture.proxy.kill("SIGKILL");
+    await fixture.restart();
+    expect(await fixture.ids()).toEqual(["a", "b", "c"]);
+    expect(await fixture.upstream("a")).toMatchObject({
       weight: 7,
       weightSet: { by: "ann", why: "bigger machine" },
     });
-    expect(await room.upstream("b")).toMatchObject({
+    expect(await fixture.upstream("b")).toMatchObject({
       mode: "maintenance",
       modeSet: { by: "ann", why: "disk" },
     });
-    expect(await room.upstream("c")).toMatchObject({ backup: true, status: "passing", added: { by: "ann" } });
-    const [first] = await room.events(`after=${seen.at(-1)?.seq}`);
+    expect(await fixture.upstream("c")).toMatchObject({
+      backup: true,
+      status: "passing",
+      added: { by: "ann" },
+    });
+    const [first] = await fixture.events(`after=${seen.at(-1)?.seq}`);
     expect(first?.seq).toBeGreaterThan(seen.at(-1)?.seq ?? Infinity);
 
-    const program = room.programs.start([...fromBuild, "state", "export"], { ADMIN_URL: room.admin });
+    const program = fixture.programs.start([...fromBuild, "state", "export"], { ADMIN_URL: fixture.admin });
     expect((await program.exited).code).toBe(0);
     expect(program.stdout).toContain("weight set by ann");
     expect(program.stdout).toContain("mode maintenance by ann");
-    room.write(program.stdout);
-    const moved = await room.callAdmin("POST", "/api/reload?dry=1");
+    fixture.write(program.stdout);
+    const moved = await fixture.callAdmin("POST", "/api/reload?dry=1");
     expect(moved.status).toBe(200);
     expect(
       (moved.body["steps"] as { subject: string }[]).filter(({ subject }) => subject === "upstream"),
     ).toEqual([]);
-    expect((await room.callAdmin("PATCH", "/api/upstreams/a", { weight: null })).body).toMatchObject({
+    expect((await fixture.callAdmin("PATCH", "/api/upstreams/a", { weight: null })).body).toMatchObject({
       weight: 1,
       weightSet: null,
     });
   }, 40_000);
 
   test("is migrated from a state file of version 1, which has no reasons", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    const database = new DatabaseSync(join(room.folder, "state.db"));
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    const database = new DatabaseSync(join(fixture.folder, "state.db"));
     database.exec(`
       CREATE TABLE mode_intent (
         upstream TEXT PRIMARY KEY, mode TEXT NOT NULL, set_by TEXT NOT NULL, set_at INTEGER NOT NULL
@@ -364,43 +373,43 @@ describe("what operators set", () => {
       INSERT INTO mode_intent VALUES ('a', 'maintenance', 'old', 5);
     `);
     database.close();
-    room.write(room.poolWith(["a", "b"]));
-    await room.start();
-    expect(await room.upstream("a")).toMatchObject({
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await fixture.start();
+    expect(await fixture.upstream("a")).toMatchObject({
       mode: "maintenance",
       modeSet: { by: "old", at: 5, why: "" },
     });
   }, 30_000);
 
   test("applies a new weight at once, in exact shares", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a", "b"]));
-    await room.start();
-    await room.callAdmin("PATCH", "/api/upstreams/a", { weight: 0 });
-    const load = startLoad(`${room.url}/work`, 4);
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a", "b"]));
+    await fixture.start();
+    await fixture.callAdmin("PATCH", "/api/upstreams/a", { weight: 0 });
+    const load = startLoad(`${fixture.url}/work`, 4);
     await until(() => load.count > 50, "load");
     await load.stop();
     expect([...load.servers.keys()]).toEqual(["b"]);
-    expect((await room.callAdmin("PATCH", "/api/upstreams/a", { weight: 300 })).status).toBe(400);
-    expect((await room.callAdmin("PATCH", "/api/upstreams/x", { weight: 3 })).status).toBe(404);
+    expect((await fixture.callAdmin("PATCH", "/api/upstreams/a", { weight: 300 })).status).toBe(400);
+    expect((await fixture.callAdmin("PATCH", "/api/upstreams/x", { weight: 3 })).status).toBe(404);
   }, 30_000);
 });
 
 describe("the exit", () => {
   test("continues to serve during the drain delay while readiness is 503", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a");
-    room.write(room.poolWith(["a"]));
-    await room.start("--drain-delay", "1s");
-    room.proxy.child.kill("SIGTERM");
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a");
+    fixture.write(fixture.poolWith(["a"]));
+    await fixture.start("--drain-delay", "1s");
+    fixture.proxy.child.kill("SIGTERM");
     const readiness = () =>
-      fetch(`${room.admin}/readyz`).then(
+      fetch(`${fixture.admin}/readyz`).then(
         ({ status }) => status,
         () => 0,
       );
     await until(async () => (await readiness()) === 503, "readiness to become 503");
-    expect((await fetch(`${room.url}/work`)).status).toBe(200);
-    expect(await room.proxy.exited).toEqual({ code: 0, signal: null });
+    expect((await fetch(`${fixture.url}/work`)).status).toBe(200);
+    expect(await fixture.proxy.exited).toEqual({ code: 0, signal: null });
   }, 30_000);
 });

@@ -103,7 +103,7 @@ describe("the executable", () => {
         waiting += 1;
         responses.push(() => socket.write(respondWith("ok")));
       });
-      // Each may have 256 in flight.
+      // Each upstream may have 256 in flight.
       const upstreams = ["a", "b"].map((name) => `${origin.url};name=${name}`).join(",");
       const proxy = runWith(
         env,

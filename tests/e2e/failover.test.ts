@@ -97,7 +97,7 @@ describe.each([...engineNames])("three upstreams under load on the %s engine", (
     expect(load.failures).toEqual([]);
     expect(load.servers.has("a")).toBe(false);
     expect(Math.abs((load.servers.get("b") ?? 0) - (load.servers.get("c") ?? 0))).toBeLessThanOrEqual(8);
-    expect((await setMode("nobody", "ready")).status).toBe(404);
+    expect((await setMode("unknown", "ready")).status).toBe(404);
     expect((await setMode("a", "sleeping")).status).toBe(400);
   }, 30_000);
 

@@ -36,12 +36,12 @@ function secureOrigin() {
   });
 }
 
-const place = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
+const listen = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
 
 /** A balancer with one pool; `pool` is the pool's YAML in the file. */
 async function balancer(programs: Programs, engine: string, pool: string, ...flags: string[]) {
   const config = fileWith(`pools: { main: { ${pool} } }\n`);
-  const proxy = programs.evenkeel("proxy", ...place, "--engine", engine, "--config", config, ...flags);
+  const proxy = programs.evenkeel("proxy", ...listen, "--engine", engine, "--config", config, ...flags);
   const port = await proxy.port("balancer");
   const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
   const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
@@ -252,7 +252,7 @@ test.concurrent("a key of another certificate prints one sentence and exits with
   const { privateKey } = (await import("node:crypto")).generateKeyPairSync("ec", { namedCurve: "P-256" });
   const other = inFolder("other.key");
   writeFileSync(other, privateKey.export({ type: "pkcs8", format: "pem" }));
-  const proxy = programs.evenkeel("proxy", ...place, "--tls-cert", certFile, "--tls-key", other);
+  const proxy = programs.evenkeel("proxy", ...listen, "--tls-cert", certFile, "--tls-key", other);
   expect(await proxy.exited).toEqual({ code: 2, signal: null });
   expect(proxy.stderr).toBe(
     `Cannot use --tls-key: it is not the key of the certificate in --tls-cert, received ${JSON.stringify(other)}\n`,

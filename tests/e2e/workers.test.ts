@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { type Responder, respondWith, delayed, startOrigin } from "../support/origin.ts";
@@ -88,7 +88,7 @@ async function sendRequests(url: string, times: number): Promise<number[]> {
   return statuses;
 }
 
-const gone = (pids: readonly number[]) => () => pids.every(isGone);
+const haveExited = (pids: readonly number[]) => () => pids.every(isGone);
 
 for (const engine of engineNames) {
   const flags = ["--engine", engine];
@@ -259,7 +259,7 @@ for (const engine of engineNames) {
         await load.stop();
         expect(load.failures).toEqual([]);
         expect(await proxy.exited).toEqual({ code: 0, signal: null });
-        expect(gone(pids)()).toBe(true);
+        expect(haveExited(pids)()).toBe(true);
       },
     );
 
@@ -288,7 +288,7 @@ for (const engine of engineNames) {
         for (const response of waiting.splice(0)) response();
         expect(await Promise.all(responses)).toEqual(Array.from({ length: 6 }, () => "late"));
         expect(await proxy.exited).toEqual({ code: 0, signal: null });
-        expect(gone(pids)()).toBe(true);
+        expect(haveExited(pids)()).toBe(true);
         await slow.close();
       },
     );
@@ -321,7 +321,7 @@ describe("workers", () => {
 
   const killed = async (proxy: Program, pids: readonly number[]) => {
     process.kill(proxy.pid, "SIGKILL");
-    await until(gone(pids), "the workers to exit");
+    await until(haveExited(pids), "the workers to exit");
     await proxy.exited;
   };
 
@@ -346,7 +346,7 @@ describe("workers", () => {
     expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });
     expect(await response).toBe("cut");
     expect(proxy.stderr).toContain("drain deadline passed");
-    await until(gone(pids), "the workers to exit");
+    await until(haveExited(pids), "the workers to exit");
     await silent.close();
   });
 
@@ -373,17 +373,17 @@ describe("workers", () => {
   );
 
   test.concurrent("apply a reloaded configuration", async () => {
-    await using room = new BalancerFixture();
-    await room.startServers("a", "b");
-    room.write(room.poolWith(["a"]));
-    await room.start("--workers", "2");
-    expect(new Set(await sendRequests(`${room.url}/work`, 10))).toEqual(new Set([200]));
-    room.write(room.poolWith(["b"]));
-    room.proxy.child.kill("SIGHUP");
-    await room.reloaded("applied");
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b");
+    fixture.write(fixture.poolWith(["a"]));
+    await fixture.start("--workers", "2");
+    expect(new Set(await sendRequests(`${fixture.url}/work`, 10))).toEqual(new Set([200]));
+    fixture.write(fixture.poolWith(["b"]));
+    fixture.proxy.child.kill("SIGHUP");
+    await fixture.reloaded("applied");
     // The first requests may reach a worker that has not applied it.
-    expect(await respondingServers(`${room.url}/work`)).toContain("b");
-    expect(await respondingServers(`${room.url}/work`)).toEqual(["b"]);
+    expect(await respondingServers(`${fixture.url}/work`)).toContain("b");
+    expect(await respondingServers(`${fixture.url}/work`)).toEqual(["b"]);
   });
 
   test.concurrent("are started by balancers only", async () => {

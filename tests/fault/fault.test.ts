@@ -12,7 +12,7 @@ import {
 } from "../../src/fault/fault.ts";
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { capDelay } from "../../src/proxy/interception.ts";
-import { createPoolFixture } from "../support/domain.ts";
+import { createPoolFixture } from "../support/pool-fixture.ts";
 
 const plan: FaultSpec = {
   ...{ latencyMs: 0, errorShare: 1, error: "connect_refused", probes: false },

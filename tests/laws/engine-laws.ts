@@ -16,7 +16,7 @@ import { until } from "../support/wait.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
-import { oddityLaws } from "./oddity-laws.ts";
+import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 
 /** Laws that an engine fails, with the reason. The table in `docs/engines.md` is generated from the fetch engine's. */
@@ -369,7 +369,7 @@ const laws: Readonly<Record<string, Law>> = {
         const slow = await Promise.all([1, 2].map(() => RawClient.connect(fixture.port)));
         for (const client of slow)
           client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
-        const trickle = setInterval(
+        const upload = setInterval(
           () => slow.forEach((client) => client.socket.writable && client.send("x")),
           50,
         );
@@ -384,11 +384,11 @@ const laws: Readonly<Record<string, Law>> = {
             () => slow.some((client) => client.received.length > 0 || client.isClosed),
             "one slow client to be refused",
           );
-          const [forwarded, kept] = slow[0]?.received.length ? slow : slow.toReversed();
-          expect(forwarded?.received.toString()).toStartWith("HTTP/1.1 408");
-          expect([kept?.received.length, kept?.isClosed]).toEqual([0, false]);
+          const [refused, remaining] = slow[0]?.received.length ? slow : slow.toReversed();
+          expect(refused?.received.toString()).toStartWith("HTTP/1.1 408");
+          expect([remaining?.received.length, remaining?.isClosed]).toEqual([0, false]);
         } finally {
-          clearInterval(trickle);
+          clearInterval(upload);
           for (const client of slow) client.destroy();
         }
       },
@@ -1024,7 +1024,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "keeps the case, order, duplicates and bytes above 0x7f of headers, and adds none of its own": (engine) =>
+  "keeps the case, order, duplicates and bytes above 0x7f of headers, and adds no others": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),

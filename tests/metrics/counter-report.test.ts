@@ -14,7 +14,7 @@ import {
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, completed } from "../../src/pool/outcome.ts";
-import { createPoolFixture } from "../support/domain.ts";
+import { createPoolFixture } from "../support/pool-fixture.ts";
 
 const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
 

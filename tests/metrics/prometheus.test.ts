@@ -5,7 +5,7 @@ import { metricsFile, metricsPage } from "../../scripts/metrics-docs.ts";
 import { memoryFamilies, processFamilies, stateFamily } from "../../src/metrics/process-families.ts";
 import { families } from "../../src/metrics/families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
 import { type ParsedExposition, readExposition } from "../support/exposition-format.ts";
 
@@ -62,34 +62,36 @@ describe("the reader of the exposition format", () => {
 });
 
 describe("the real metrics", () => {
-  const room = new BalancerFixture();
+  const fixture = new BalancerFixture();
   let text = "";
   let rude: Origin;
   let read: ParsedExposition;
   const marker = "xyzzy";
 
   beforeAll(async () => {
-    await room.startServers("a", "b");
+    await fixture.startServers("a", "b");
     rude = await startOrigin((request, socket) => {
       if (request.target === "/readyz") socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
       else socket.destroy();
     });
-    room.write(`${room.poolWith(["a", "b"], "    maxRequestBody: 1KiB\n")}      - "${rude.url};name=rude"\n`);
-    await room.start();
+    fixture.write(
+      `${fixture.poolWith(["a", "b"], "    maxRequestBody: 1KiB\n")}      - "${rude.url};name=rude"\n`,
+    );
+    await fixture.start();
     for (let request = 0; request < 30; request++) {
-      const response = await fetch(`${room.url}/work/${marker}-${request}?q=${marker}`, {
+      const response = await fetch(`${fixture.url}/work/${marker}-${request}?q=${marker}`, {
         headers: { "X-Marker": marker, "X-Request-Id": marker, Cookie: `${marker}=1` },
       });
       await response.text();
     }
-    await (await fetch(`${room.url}/${marker}`)).text();
-    await (await fetch(`${room.url}/work`, { method: "POST", body: marker.repeat(1_000) })).text();
-    await room.callAdmin("POST", "/api/reload");
-    text = await (await fetch(`${room.admin}/metrics`)).text();
+    await (await fetch(`${fixture.url}/${marker}`)).text();
+    await (await fetch(`${fixture.url}/work`, { method: "POST", body: marker.repeat(1_000) })).text();
+    await fixture.callAdmin("POST", "/api/reload");
+    text = await (await fetch(`${fixture.admin}/metrics`)).text();
     read = readExposition(text);
   });
   afterAll(async () => {
-    await room[Symbol.asyncDispose]();
+    await fixture[Symbol.asyncDispose]();
     await rude.close();
   });
 
@@ -129,8 +131,8 @@ describe("the real metrics", () => {
   });
 
   test("never go back from one scrape to the next", async () => {
-    await (await fetch(`${room.url}/work`)).text();
-    const later = readExposition(await (await fetch(`${room.admin}/metrics`)).text());
+    await (await fetch(`${fixture.url}/work`)).text();
+    const later = readExposition(await (await fetch(`${fixture.admin}/metrics`)).text());
     let compared = 0;
     for (const [name, { type, series }] of read.families) {
       if (type === "gauge") continue;

@@ -4,7 +4,7 @@ import { Queue } from "../../src/proxy/queue.ts";
 import { cancelled } from "../../src/pool/outcome.ts";
 import { reclaimSlots } from "../../src/pool/attempt-control.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
-import { createPoolFixture, type PoolFixture } from "../support/domain.ts";
+import { createPoolFixture, type PoolFixture } from "../support/pool-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 /** Attempts on the first upstream whose clients still send; those in `yielding` give up their slot on request. */

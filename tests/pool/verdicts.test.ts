@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { policyNames } from "../../src/policy/policies.ts";
 import { failure, completed } from "../../src/pool/outcome.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
-import { type PoolFixture, createPoolFixture, outlierLimits } from "../support/domain.ts";
+import { type PoolFixture, createPoolFixture, outlierLimits } from "../support/pool-fixture.ts";
 import { countsOf } from "../support/upstreams.ts";
 
 function eject({ runAttempt }: PoolFixture, upstream: Upstream | undefined): void {

@@ -9,7 +9,7 @@ import {
   type StallEvidence,
 } from "../../src/probe/stall-detector.ts";
 import { Prober } from "../../src/probe/prober.ts";
-import { createPoolFixture, type PoolFixtureOptions } from "../support/domain.ts";
+import { createPoolFixture, type PoolFixtureOptions } from "../support/pool-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 const plan: ProbePlan = {
@@ -115,7 +115,7 @@ describe("behind a TCP probe, which does not detect a frozen process,", () => {
     expect(moved).toHaveLength(7);
   });
 
-  for (const [name, play] of [
+  for (const [name, arrange] of [
     ["only two attempts wait", ({ startWaiting }) => void startWaiting(2)],
     ["the others do not respond either", ({ startWaiting }) => void startWaiting(3), "no response"],
     [
@@ -127,7 +127,7 @@ describe("behind a TCP probe, which does not detect a frozen process,", () => {
   ] as [string, (fixture: ReturnType<typeof setUp>) => void, string?][]) {
     test(`it is not ejected if ${name}`, () => {
       const fixture = setUp({}, name === "an HTTP probe decides" ? "http" : "tcp");
-      play(fixture);
+      arrange(fixture);
       fixture.now.ms += 500;
       if (name !== "the others do not respond either") fixture.runAttempt(fixture.b, "ok");
       fixture.now.ms += 500;

@@ -13,7 +13,7 @@ import type { RetryVeto, Refusal } from "../../src/proxy/refusal.ts";
 import { Queue } from "../../src/proxy/queue.ts";
 import { RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Destination } from "../../src/proxy/route.ts";
-import { createPoolFixture } from "../support/domain.ts";
+import { createPoolFixture } from "../support/pool-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { testTimeouts } from "../support/engine-fixture.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
@@ -474,8 +474,8 @@ describe("a request that finds no slot", () => {
     send("next");
     let isLeft = true;
     pool.setPolicy({
-      pick(fit) {
-        const [first] = fit;
+      pick(available) {
+        const [first] = available;
         if (!isLeft && first) return first;
         isLeft = false;
         throw new Error("a bug for the test");

@@ -34,7 +34,7 @@ describe("a traceparent", () => {
 });
 
 describe("a tracer", () => {
-  test("follows the client's sampling decision, regardless of its own share", () => {
+  test("follows the client's sampling decision, regardless of the configured share", () => {
     const [never, always] = [tracer(0, seededRandom(1)), tracer(1, seededRandom(1))];
     expect(never(`00-${traceId}-${parentId}-01`)).toMatchObject({ traceId, parentId });
     expect(always(`00-${traceId}-${parentId}-00`)).toBeUndefined();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { type Server, responsive, Simulation, type SimulationOptions } from "./world.ts";
+import { type Server, responsive, Simulation, type SimulationOptions } from "./simulation.ts";
 
 /** Responds in 10 to 20 ms, occasionally in a second: a garbage collection, a cold cache, a lost packet. */
 const withHiccups =

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { policyNames } from "../../src/policy/policies.ts";
 import { failure } from "../../src/pool/outcome.ts";
-import { dead, resetting, type Server, responsive, Simulation } from "./world.ts";
+import { dead, resetting, type Server, responsive, Simulation } from "./simulation.ts";
 
 const healthy = [responsive(20), responsive(20), responsive(20)];
 

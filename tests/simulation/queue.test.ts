@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { responsive, Simulation } from "./world.ts";
+import { responsive, Simulation } from "./simulation.ts";
 
 const queue = { maxWaiting: 1_024, timeoutMs: 5_000, whenNoneFit: false };
 

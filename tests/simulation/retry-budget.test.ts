@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { failure } from "../../src/pool/outcome.ts";
-import { dead, resetting, responsive, Simulation } from "./world.ts";
+import { dead, resetting, responsive, Simulation } from "./simulation.ts";
 
 const healthy = (meanMs = 20) => [responsive(meanMs), responsive(meanMs), responsive(meanMs)];
 

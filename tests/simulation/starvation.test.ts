@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { policyNames } from "../../src/policy/policies.ts";
-import { responsive, Simulation } from "./world.ts";
+import { responsive, Simulation } from "./simulation.ts";
 
 /** The share of attempts of each upstream over the next seconds. */
 function sharesOf(simulation: Simulation, perSecond: number, seconds: number): number[] {

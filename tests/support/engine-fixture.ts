@@ -15,7 +15,7 @@ import type { RecordSink, RequestRecord } from "../../src/proxy/record.ts";
 import { requestIds } from "../../src/proxy/request-head.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
 import type { Tracer } from "../../src/proxy/trace-context.ts";
-import { outlierLimits } from "./domain.ts";
+import { outlierLimits } from "./pool-fixture.ts";
 import { testLimits } from "./upstreams.ts";
 
 export interface EngineFixtureOptions {

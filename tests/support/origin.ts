@@ -50,9 +50,9 @@ export interface SilentOrigins {
 }
 
 export async function startSilentOrigins(count: number): Promise<SilentOrigins> {
-  const stuck: Socket[] = [];
-  const start = () => startOrigin((_, socket) => void stuck.push(socket));
-  return { origins: await Promise.all(Array.from({ length: count }, start)), pending: stuck };
+  const pending: Socket[] = [];
+  const start = () => startOrigin((_, socket) => void pending.push(socket));
+  return { origins: await Promise.all(Array.from({ length: count }, start)), pending };
 }
 
 export async function startOrigin(options: Responder | OriginOptions): Promise<Origin> {

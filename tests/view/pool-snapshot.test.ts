@@ -7,7 +7,7 @@ import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { completed } from "../../src/pool/outcome.ts";
 import { poolSnapshot, type PoolView } from "../../src/view/pool-snapshot.ts";
 import { upFor } from "../support/fake-admin-api.ts";
-import { createPoolFixture } from "../support/domain.ts";
+import { createPoolFixture } from "../support/pool-fixture.ts";
 
 function setUp() {
   const fixture = createPoolFixture();

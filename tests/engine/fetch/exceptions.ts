@@ -4,7 +4,7 @@ import type { Exceptions } from "../../laws/engine-laws.ts";
 
 export const fetchExceptions: Exceptions = {
   "forwards the request target byte for byte": "the runtime's HTTP server normalizes URLs",
-  "keeps the case, order, duplicates and bytes above 0x7f of headers, and adds none of its own":
+  "keeps the case, order, duplicates and bytes above 0x7f of headers, and adds no others":
     "headers pass through a Headers object, which normalizes them",
   "keeps the Content-Length framing of large responses":
     "the runtime's HTTP server sends streamed bodies chunked",

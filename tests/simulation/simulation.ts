@@ -14,7 +14,7 @@ import { Hedger, type HedgeAfter } from "../../src/proxy/hedger.ts";
 import type { Refusal } from "../../src/proxy/refusal.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import { type RetryAllowance, RetryBudget } from "../../src/proxy/retry-budget.ts";
-import { outlierLimits } from "../support/domain.ts";
+import { outlierLimits } from "../support/pool-fixture.ts";
 import { testTimeouts } from "../support/engine-fixture.ts";
 
 /** What a simulated server does with one request. */

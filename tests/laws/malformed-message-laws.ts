@@ -1,4 +1,4 @@
-/** What engines must do with malformed messages: blame the side that sent them and no other. */
+/** What engines must do with malformed messages: only the side that sent them is at fault. */
 
 import { expect } from "bun:test";
 

@@ -1,5 +1,5 @@
 /**
- * `bun tests/bench/onlookers.ts`: the cost of access logs and traces, as a multiple of the same engine with only the
+ * `bun tests/bench/record-sinks.ts`: the cost of access logs and traces, as a multiple of the same engine with only the
  * store of recent requests. Needs wrk, taskset and NGINX. Rounds alternate; the results are medians of the ratios.
  */
 
@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { Testbed } from "./field.ts";
+import { Testbed } from "./testbed.ts";
 import { measure } from "./measure.ts";
 import { evenkeelPeer, type Peer } from "./peers.ts";
 import { alternate, median } from "./scenarios.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { breaches, findChromium, launchChromium } from "../support/browser.ts";
-import { BalancerFixture } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
@@ -17,16 +17,16 @@ interface Scene extends Visit {
 
 /** A real balancer with three servers, and its dashboard. */
 async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
-  const room = new BalancerFixture();
-  await room.startServers("a", "b", "c");
-  room.write(room.poolWith(["a", "b", "c"], "    outlier: { ejection: 1s }\n    slowStart: 0\n"));
-  await room.start("--engine", "wire");
-  const visited = await visit(browser, { balancerUrl: room.url, adminUrl: room.admin }, options);
+  const fixture = new BalancerFixture();
+  await fixture.startServers("a", "b", "c");
+  fixture.write(fixture.poolWith(["a", "b", "c"], "    outlier: { ejection: 1s }\n    slowStart: 0\n"));
+  await fixture.start("--engine", "wire");
+  const visited = await visit(browser, { balancerUrl: fixture.url, adminUrl: fixture.admin }, options);
   return {
-    ...{ room, ...visited },
+    ...{ room: fixture, ...visited },
     async [Symbol.asyncDispose]() {
       await visited[Symbol.asyncDispose]();
-      await room[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
     },
   };
 }
@@ -50,11 +50,11 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
     "starts on the upstream's page, shows the ejection, and ends automatically without client errors",
     async () => {
       await using stage = await scene();
-      const { room, url, page, complaints } = stage;
+      const { room: fixture, url, page, complaints } = stage;
       let isOn = true;
       const statuses = new Set<number>();
       const traffic = (async () => {
-        while (isOn) statuses.add((await fetch(room.url)).status);
+        while (isOn) statuses.add((await fetch(fixture.url)).status);
       })();
       await page.goto(`${url}/upstreams/a`);
       await live(page);
@@ -88,8 +88,8 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
 
   test.concurrent("is stopped by its button, and shows why it was refused", async () => {
     await using stage = await scene();
-    const { room, url, page } = stage;
-    await room.callAdmin("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
+    const { room: fixture, url, page } = stage;
+    await fixture.callAdmin("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
     await page.goto(`${url}/upstreams/a`);
     await live(page);
     await fill(page);
@@ -100,12 +100,12 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
     expect(await breaches(page)).toEqual([]);
     await page.getByRole("button", { name: "Stop the fault injection" }).click();
     await page.getByRole("region", { name: "Active fault injection" }).waitFor({ state: "detached" });
-    expect((await room.upstream("b"))?.rehearsal).toBeNull();
+    expect((await fixture.upstream("b"))?.rehearsal).toBeNull();
   });
 
   test.concurrent("works without a script", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
-    const { room, url, page } = stage;
+    const { room: fixture, url, page } = stage;
     await page.goto(`${url}/upstreams/c`);
     await fill(page, { seconds: "600" });
     await begin(page).click();
@@ -117,7 +117,7 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
     await page.getByRole("alert").getByText("Cannot inject a fault on a:").waitFor();
     await page.goto(`${url}/upstreams/c`);
     await page.getByRole("button", { name: "Stop the fault injection" }).click();
-    await until(async () => (await room.upstream("c"))?.rehearsal === null, "its end");
+    await until(async () => (await fixture.upstream("c"))?.rehearsal === null, "its end");
     expect(await page.getByRole("region", { name: "Active fault injection" }).count()).toBe(0);
   });
 });
