@@ -1,4 +1,4 @@
-/** The effect of an operator action, forecast in sentences: what stops, what finishes, which upstreams take over and their load. */
+/** Forecasts an operator action in sentences: what stops, what finishes, which upstreams take over and their load. */
 
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { formatCount, formatShare, formatSpan, joinList } from "./format.ts";

@@ -1,4 +1,4 @@
-/** Formats numbers, times, uptimes and faults for people. Texts are short and of nearly constant width, so tables do not jump. */
+/** Formats numbers, times, uptimes and faults. Texts are short and of nearly constant width, so tables do not jump. */
 
 import type { FaultSnapshot, UpstreamSnapshot, UptimeSnapshot } from "../snapshot/snapshot.ts";
 

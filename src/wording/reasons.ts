@@ -1,4 +1,4 @@
-/** The reasons behind the overall status: one sentence for each upstream that does not serve as it should, the most urgent first. */
+/** The reasons behind the overall status: a sentence for each upstream that does not serve, the most urgent first. */
 
 import type { Status } from "../pool/upstream.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";

@@ -281,7 +281,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     expect((await fixture.snapshot()).pools[0]?.policy).toBe("p2c");
     fixture.write(`${before}    policy: best\n    retries: 9\n`);
     await card.getByRole("button", { name: /^Preview/ }).click();
-    await card.getByText("2 problems").waitFor();
+    await card.getByText("Cannot load the configuration: 2 problems").waitFor();
     expect(await card.locator(".problems li").count()).toBe(2);
     // Text under the pointer must be legible too.
     await card.locator("button.main").hover();

@@ -9,10 +9,9 @@ import { eventOf } from "../../src/dashboard/live/sse.ts";
 import { renderNumbers } from "../../src/dashboard/charts/data-table.tsx";
 import { parseAddForm } from "../../src/dashboard/actions/add-upstream.tsx";
 import { parseActionForm } from "../../src/dashboard/actions/action-form.ts";
-import { actions } from "../../src/wording/effect.ts";
 import { UndoHistory, undoOfAdding } from "../../src/dashboard/actions/undo.ts";
 import { renderActionResult } from "../../src/dashboard/actions/result.tsx";
-import { effectOf } from "../../src/wording/effect.ts";
+import { actions, effectOf } from "../../src/wording/effect.ts";
 import {
   renderAdd,
   renderEffect,

@@ -32,19 +32,19 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
       text,
     }: { id: string; error: AdminApiError | undefined; action: string; text: string },
   ): Promise<Response> => {
-    const place: PageLocation = { page: "upstream", id };
+    const location: PageLocation = { page: "upstream", id };
     if (error) {
       const sentence = `Cannot ${action} on ${id}: ${error.message}.`;
       return htmlResponse(
-        renderFailure(sentence, isForPart(request) ? "partial" : "page", place),
+        renderFailure(sentence, isForPart(request) ? "partial" : "page", location),
         httpStatusOf(error),
       );
     }
     await Promise.all([poller.renewed(), upstreams.of(id).renewed()]);
     const undo = undoHistory.add(text, []);
     return isForPart(request)
-      ? htmlResponse(renderActionResult({ entry: undo, location: place }))
-      : seeOther(backTo(place, { deed: undo.key }));
+      ? htmlResponse(renderActionResult({ entry: undo, location }))
+      : seeOther(backTo(location, { deed: undo.key }));
   };
 
   return new Elysia({ handler: { standardHostname: false } })

@@ -107,7 +107,7 @@ interface DrainLineProps {
 export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
   const { drain, id } = detail;
   if (!drain) return "";
-  const place: PageLocation = { page: "upstream", id };
+  const location: PageLocation = { page: "upstream", id };
   const late = isLate(detail, now);
   const { deadline, since, inFlight, drained, leaving } = drain;
   const totalMs = deadline === null ? 0 : deadline - since;
@@ -146,7 +146,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
           <span class="sub">removed from the pool when drained</span>
         ) : (
           <form {...panelForm} class="drain-acts" data-needs="operator">
-            <HiddenFields fields={{ upstream: id, ...locationFields(place) }} />
+            <HiddenFields fields={{ upstream: id, ...locationFields(location) }} />
             <button type="submit" name="act" value="ready">
               Undo: make ready
             </button>
