@@ -90,7 +90,7 @@ function isLongRunning(command: Command | ConfigError): command is ServerCommand
 }
 
 /** Runs a verb against a running balancer and sets its exit code. */
-async function runVerbCommand({ verb, target: target }: VerbCommand): Promise<void> {
+async function runVerbCommand({ verb, target }: VerbCommand): Promise<void> {
   // A reader such as `head` may close the pipe early.
   process.stdout.on("error", () => process.exit(0));
   const { stdout, stderr } = process;

@@ -11,7 +11,7 @@ const banned = [
   ...["is told", "are told", "was told", "were told"],
 ];
 /** A whole string is a value of the API or of an event, such as `by: "nobody"`, and no prose. */
-const pattern = new RegExp(`(?<!["'\`])\\b(${banned.join("|")})\\b(?!["'\`])`, "gi");
+const pattern = new RegExp(`(?<!["'\`])\\b(${banned.join("|")})\\b(?!["'\`]|: true)`, "gi");
 
 function filesBelow(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {

@@ -101,8 +101,10 @@ export class Sessions {
     return [...this.#open]
       .filter(([, session]) => !this.#isOver(session, now))
       .map(([digest, session]) => ({
-        ...{ digest, ...session },
-        ...{ openedAt: wallTime - (now - session.openedAt), usedAt: wallTime - (now - session.usedAt) },
+        digest,
+        ...session,
+        openedAt: wallTime - (now - session.openedAt),
+        usedAt: wallTime - (now - session.usedAt),
       }));
   }
 

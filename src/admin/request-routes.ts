@@ -75,7 +75,8 @@ function listQueryOf(query: URLSearchParams): RequestQuery | string {
   const filter = filterOf(query);
   if (typeof filter === "string") return filter;
   return {
-    ...{ which, limit: Math.min(limit ?? defaultLimit, maxLimit) },
+    which,
+    limit: Math.min(limit ?? defaultLimit, maxLimit),
     ...(before !== null && { before }),
     ...filter,
   };

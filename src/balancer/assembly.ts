@@ -82,7 +82,10 @@ export function assemble(
   const registry = new PoolRegistry({ clock, random: systemRandom, observer });
   const intents = new Intents(store, log);
   const drains = new Drains({
-    ...{ clock, wallClock, schedule, isEmpty: (upstream) => dataPlane.isDrained(upstream) },
+    clock,
+    wallClock,
+    schedule,
+    isEmpty: (upstream) => dataPlane.isDrained(upstream),
     onStage(upstream, stage) {
       const pool = registry.find(upstream.id)?.entry.pool.name ?? null;
       recordDrain(eventLog, { pool, upstream, stage });
@@ -96,17 +99,36 @@ export function assemble(
     recordProbeTransition({ eventLog, log }, target, { result, from });
   };
   const prober = new Prober({
-    ...{ probe: faults.wrap(probeWith(runtime, clock)), clock, schedule, random: systemRandom, onResult },
+    probe: faults.wrap(probeWith(runtime, clock)),
+    clock,
+    schedule,
+    random: systemRandom,
+    onResult,
     // A probe that connects proves nothing during a fault, because the fault may not apply to probes.
     provesConnect: (upstream) => !faults.has(upstream),
   });
   const snapshots = new SnapshotBuilder({
-    ...{ registry, intents, drains, eventLog, metrics, faults, clock, wallClock },
+    registry,
+    intents,
+    drains,
+    eventLog,
+    metrics,
+    faults,
+    clock,
+    wallClock,
     measure: (entry) => dataPlane.measure(entry),
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
   const reconciler = createReconciler({
-    ...{ config, loadConfig, intents, registry, prober, drains, eventLog, log, wallClock },
+    config,
+    loadConfig,
+    intents,
+    registry,
+    prober,
+    drains,
+    eventLog,
+    log,
+    wallClock,
     abortAttempts: () => dataPlane.abortAttempts?.bind(dataPlane),
     onReconciled: () => dataPlane.apply(reconciler.desired),
     onReload(outcome) {
@@ -120,12 +142,19 @@ export function assemble(
   const common = { config: reconciler.desired, registry, metrics, clock, schedule, onSuspicion };
   const dataPlane: DataPlane = launcher
     ? new WorkerDataPlane({
-        ...{ ...common, launcher, observer, faults },
+        ...common,
+        launcher,
+        observer,
+        faults,
         onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
         onRequests: (...batch) => requests.adopt(...batch),
       })
     : new LocalDataPlane({
-        ...{ ...common, ...withSink(sinks, requests.sink), engine, log, sharesPort: false },
+        ...common,
+        ...withSink(sinks, requests.sink),
+        engine,
+        log,
+        sharesPort: false,
         attemptFilters: [faults],
       });
   const memoryOptions = { memory: runtime.memory, config: () => reconciler.config, dataPlane };
@@ -138,7 +167,11 @@ export function assemble(
       return registry.pools;
     },
     queuedIn: (pool) => snapshots.queuedIn(pool),
-    ...{ metrics, store: options.historyStore, clock, wallClock, schedule },
+    metrics,
+    store: options.historyStore,
+    clock,
+    wallClock,
+    schedule,
     onSample: (upstream) => snapshots.observe(upstream),
     onFailure: historyErrorReporter(log, clock),
   });

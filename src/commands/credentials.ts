@@ -40,7 +40,10 @@ function passwordProblem(password: string): string | undefined {
 }
 
 function rejected(why: string, received?: string): Reply {
-  return { text: problemSentence({ action: "use the password", why, received }), exitCode: 2 };
+  return {
+    text: problemSentence({ action: "use the password", why, ...(received !== undefined && { received }) }),
+    exitCode: 2,
+  };
 }
 
 /** The part of standard input and error that reading a secret uses. */

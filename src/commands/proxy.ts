@@ -52,7 +52,9 @@ export async function startProxy(
     startAdmin(
       {
         ...admin,
-        ...{ bug, settings: () => settings(balancer.config), accounts: () => balancer.config.admin },
+        bug,
+        settings: () => settings(balancer.config),
+        accounts: () => balancer.config.admin,
         onLogin: (event) => recordLogin(event, balancer, logOf("admin")),
         takeSessions: () => restoreSessions(store, log),
       },

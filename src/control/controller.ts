@@ -35,7 +35,13 @@ export class Controller implements Control {
     const { clock = systemClock, schedule = systemSchedule, eventLog, log, onReconciled } = reconciler;
     const onChange = () => onReconciled?.();
     this.#faults = new FaultInjections({
-      ...{ faults, clock, schedule, random: systemRandom, eventLog, log, onChange },
+      faults,
+      clock,
+      schedule,
+      random: systemRandom,
+      eventLog,
+      log,
+      onChange,
     });
   }
 

@@ -71,7 +71,9 @@ export function supersededIntents(config: Config, intents: readonly Intent[]): r
     return kind === "weight" && weights.get(id) === intent.weight;
   };
   return intents.filter(isSuperseded).map((intent) => ({
-    ...{ kind: "forgotten", upstream: intent.upstream, aspect: aspectOf(intent) },
+    kind: "forgotten",
+    upstream: intent.upstream,
+    aspect: aspectOf(intent),
   }));
 }
 

@@ -75,7 +75,12 @@ export class FaultInjections {
     const to = describeFault(spec);
     this.#report(pool.name, upstream, { from, to, trigger: "operator", actor });
     this.#options.log.warn("fault injection started", {
-      ...{ pool: pool.name, upstream: upstream.id, plays: to, forMs: durationMs, by, why },
+      pool: pool.name,
+      upstream: upstream.id,
+      plays: to,
+      forMs: durationMs,
+      by,
+      why,
     });
     return undefined;
   }
@@ -94,7 +99,11 @@ export class FaultInjections {
     faults.set(upstream, undefined);
     this.#report(active.pool, upstream, { from, to: "none", trigger, actor });
     log.info("fault injection ended", {
-      ...{ pool: active.pool, upstream: upstream.id, reason: trigger, by: actor.by, why: actor.reason },
+      pool: active.pool,
+      upstream: upstream.id,
+      reason: trigger,
+      by: actor.by,
+      why: actor.reason,
     });
     return true;
   }
@@ -109,8 +118,14 @@ export class FaultInjections {
     { from, to, trigger, actor }: { from: string; to: string; trigger: string; actor: Actor },
   ): void {
     this.#options.eventLog.add({
-      ...{ kind: "rehearsal", pool, upstream: upstream.id, from, to },
-      ...{ reason: trigger, by: actor.by, detail: actor.reason },
+      kind: "rehearsal",
+      pool,
+      upstream: upstream.id,
+      from,
+      to,
+      reason: trigger,
+      by: actor.by,
+      detail: actor.reason,
     });
     this.#options.onChange();
   }

@@ -96,7 +96,9 @@ function poolSteps(before: Config, after: Config): readonly Step[] {
         ...orderDifference(old, pool),
       ];
       return changed.map((difference) => ({
-        ...{ action: "change", subject: "pool", pool: pool.name },
+        action: "change",
+        subject: "pool",
+        pool: pool.name,
         ...difference,
       }));
     }),
@@ -139,7 +141,8 @@ function upstreamSteps(before: Config, after: Config): readonly Step[] {
       const old = oldPlacements.get(identity);
       if (!old) return [{ action: "add", ...named(placement), to: describe(placement.spec) }];
       return differences(upstreamSettings(old), upstreamSettings(placement)).map((difference) => ({
-        ...{ action: "change", ...named(placement) },
+        action: "change",
+        ...named(placement),
         ...difference,
       }));
     }),

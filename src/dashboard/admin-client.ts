@@ -81,7 +81,9 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
   async function send({ method, path, body }: OrderRequest): Promise<AdminResult<unknown>> {
     try {
       const response = await exchangeWeb({
-        ...{ method, url: url(path), timeoutMs: patientTimeoutMs },
+        method,
+        url: url(path),
+        timeoutMs: patientTimeoutMs,
         headers: { ...headersNow(), ...(body && { "content-type": "application/json" }) },
         body: body ? JSON.stringify(body) : "",
       });

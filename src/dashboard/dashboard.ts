@@ -70,7 +70,10 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
   const events = eventsFeed({ ...common, admin });
   const client = loginClient({ adminUrl, ownToken: adminToken });
   const visitors: Visitors = new Visitors({
-    ...{ client, ownToken: adminToken, clock: systemClock, schedule: systemSchedule },
+    client,
+    ownToken: adminToken,
+    clock: systemClock,
+    schedule: systemSchedule,
     routesWith(bearer) {
       const own = adminClient({ adminUrl, bearer });
       const requests = requestClient({ adminUrl, bearer });

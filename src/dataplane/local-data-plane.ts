@@ -62,13 +62,16 @@ export class LocalDataPlane implements DataPlane {
     this.#options = options;
     const { registry, metrics, clock, schedule = systemSchedule, onSuspicion } = options;
     this.#hedger = new Hedger({
-      ...{ clock, schedule },
+      clock,
+      schedule,
       pools: () => hedgedPools(registry),
       latencyOf: (pool) => metrics.latencyOf(pool),
     });
     this.#isTrustedProxy = trustedProxyMatcher(options.config.trustedProxies);
     this.#stallDetector = new StallDetector({
-      ...{ clock, schedule, onSuspicion },
+      clock,
+      schedule,
+      onSuspicion,
       pools: () => registry.pools,
       p99Ms: (upstream) => metrics.of(upstream).p99Ms(clock()),
     });
@@ -88,7 +91,10 @@ export class LocalDataPlane implements DataPlane {
     const { records, trace, attemptFilters } = this.#options;
     const { tls, ...address } = config.listen;
     const exchanges = {
-      ...{ routes: () => registry.routes, clock, load: this.#load, observer: metrics },
+      routes: () => registry.routes,
+      clock,
+      load: this.#load,
+      observer: metrics,
       ...(records && { records }),
       ...(trace && { trace }),
       ...(attemptFilters && { attemptFilters }),

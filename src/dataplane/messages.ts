@@ -173,7 +173,8 @@ export function buildReport(
   const upstreams = entries.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({
       upstream: identityOf(upstream),
-      ...{ inFlight: upstream.inFlight, tunnels: upstream.tunnels },
+      inFlight: upstream.inFlight,
+      tunnels: upstream.tunnels,
       verdict: upstream.outlier.verdict,
       counts: upstreamCountersOf(metrics.of(upstream)),
     })),
@@ -181,7 +182,9 @@ export function buildReport(
   const pools = [
     { name: "", retriesLeft: 0, queued: 0 },
     ...entries.map(({ pool: { name }, retryBudget, queue }) => ({
-      ...{ name, retriesLeft: retryBudget.balance, queued: queue.size },
+      name,
+      retriesLeft: retryBudget.balance,
+      queued: queue.size,
     })),
   ].map((pool) => ({ ...pool, counts: poolCountersOf(metrics.ofPool(pool.name)) }));
   return {

@@ -85,7 +85,8 @@ export class WorkerDataPlane implements DataPlane {
       send: (state, revision) => this.#sendState(state, revision),
     });
     this.#quorum = new StallQuorum({
-      ...{ registry, clock },
+      registry,
+      clock,
       supervisors: () => this.#supervisors.filter(({ isResponsive }) => isResponsive),
       onSuspicion: (suspicions) => {
         options.onSuspicion(suspicions);
@@ -96,7 +97,10 @@ export class WorkerDataPlane implements DataPlane {
       { length: launcher.count },
       () =>
         new WorkerSupervisor({
-          ...{ spawn: launcher.spawn, clock, schedule, onRequests: options.onRequests },
+          spawn: launcher.spawn,
+          clock,
+          schedule,
+          onRequests: options.onRequests,
           onHello: () => this.#broadcaster.broadcast(),
           onReport: (supervisor) => this.#reportReceived(supervisor),
           onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
@@ -134,9 +138,7 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   refreshCounters(): void {
-    this.#counters.write(
-      this.#supervisors.flatMap(({ lastReport: lastReport }) => (lastReport ? [lastReport] : [])),
-    );
+    this.#counters.write(this.#supervisors.flatMap(({ lastReport }) => (lastReport ? [lastReport] : [])));
   }
 
   /** Broadcasts the state first, so that retries of aborted attempts go to another upstream. */
@@ -146,19 +148,16 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   active(): number {
-    return this.#supervisors.reduce((sum, { lastReport: lastReport }) => sum + (lastReport?.active ?? 0), 0);
+    return this.#supervisors.reduce((sum, { lastReport }) => sum + (lastReport?.active ?? 0), 0);
   }
 
   rssBytes(): number {
-    return this.#supervisors.reduce(
-      (sum, { lastReport: lastReport }) => sum + (lastReport?.rssBytes ?? 0),
-      0,
-    );
+    return this.#supervisors.reduce((sum, { lastReport }) => sum + (lastReport?.rssBytes ?? 0), 0);
   }
 
   processCounters(): ProcessCounters {
     return this.#counters.processCounters(
-      this.#supervisors.flatMap(({ lastReport: lastReport }) => (lastReport ? [lastReport] : [])),
+      this.#supervisors.flatMap(({ lastReport }) => (lastReport ? [lastReport] : [])),
     );
   }
 
@@ -171,14 +170,13 @@ export class WorkerDataPlane implements DataPlane {
   isDrained({ mode, inFlight }: Upstream): boolean {
     if (mode === "ready" || inFlight > 0 || this.#broadcaster.isPending) return false;
     return this.#supervisors.every(
-      ({ isReady, lastReport: lastReport }) =>
-        !isReady || lastReport?.revision === this.#broadcaster.revision,
+      ({ isReady, lastReport }) => !isReady || lastReport?.revision === this.#broadcaster.revision,
     );
   }
 
   measure({ pool: { name } }: PoolEntry): PoolGauges {
     const parts = this.#supervisors.flatMap(
-      ({ lastReport: lastReport }) => lastReport?.pools.find((pool) => pool.name === name) ?? [],
+      ({ lastReport }) => lastReport?.pools.find((pool) => pool.name === name) ?? [],
     );
     return {
       retryBudget: { balance: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
@@ -230,7 +228,7 @@ export class WorkerDataPlane implements DataPlane {
     }
   }
 
-  #reportReceived({ lastReport: lastReport }: WorkerSupervisor): void {
+  #reportReceived({ lastReport }: WorkerSupervisor): void {
     const { registry, observer, clock } = this.#options;
     this.#sumInFlight();
     if (lastReport && mergeVerdicts(registry, lastReport, { observer, now: clock() }))
@@ -239,9 +237,7 @@ export class WorkerDataPlane implements DataPlane {
 
   /** Writes the sums of all workers to the pools, for limits, drains and snapshots. */
   #sumInFlight(): void {
-    const totals = sumInFlight(
-      this.#supervisors.flatMap(({ lastReport: lastReport }) => lastReport?.upstreams ?? []),
-    );
+    const totals = sumInFlight(this.#supervisors.flatMap(({ lastReport }) => lastReport?.upstreams ?? []));
     for (const pool of this.#options.registry.pools) {
       for (const upstream of pool.upstreams) {
         pool.setInFlight(upstream, totals.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
@@ -250,7 +246,7 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   #workerExited(supervisor: WorkerSupervisor, exitStatus: string): void {
-    const { lastReport: lastReport } = supervisor;
+    const { lastReport } = supervisor;
     if (lastReport) this.#counters.retire(lastReport);
     supervisor.lastReport = undefined;
     this.#aborts.supervisorExited(supervisor);

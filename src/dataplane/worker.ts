@@ -110,7 +110,14 @@ export class Worker {
     const sampler = new RequestSampler(clock, (request) => void this.#requests.push(request));
     const telemetry = startTelemetry({ config, isShared: true, log });
     const dataPlane = new LocalDataPlane({
-      ...{ config, engine, sharesPort: true, registry, metrics, clock, schedule: this.#schedule, log },
+      config,
+      engine,
+      sharesPort: true,
+      registry,
+      metrics,
+      clock,
+      schedule: this.#schedule,
+      log,
       ...withSink(telemetry.sinks, sampler),
       attemptFilters: [faults],
       onSuspicion: (suspicions) =>

@@ -45,8 +45,17 @@ export class IntervalCounter {
     const { requests, errors, retries, rescues, queued, inFlight } = this;
     const percentile = (share: number) => this.#latencies.percentile(share) ?? null;
     return {
-      ...{ at, spanMs, requests, errors, retries, rescues, queued, inFlight },
-      ...{ p50Ms: percentile(0.5), p95Ms: percentile(0.95), p99Ms: percentile(0.99) },
+      at,
+      spanMs,
+      requests,
+      errors,
+      retries,
+      rescues,
+      queued,
+      inFlight,
+      p50Ms: percentile(0.5),
+      p95Ms: percentile(0.95),
+      p99Ms: percentile(0.99),
     };
   }
 

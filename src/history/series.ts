@@ -64,7 +64,9 @@ export class Series {
     const end = due[index];
     if (end?.resolution !== resolution) return;
     into.push({
-      ...{ series: this.key, resolution, point: counter.pointAt(end.at, open.spanMs) },
+      series: this.key,
+      resolution,
+      point: counter.pointAt(end.at, open.spanMs),
       ...this.#uptimeWith(resolution),
     });
     this.#rollUp(counter, open.spanMs, due, index + 1, into);

@@ -31,7 +31,10 @@ const flushTimeoutMs = 500;
 const writer = new LineWriter({
   // Workers share standard error.
   file: new LineFile("stderr", true),
-  ...{ clock: systemClock, schedule: systemSchedule, batchMs: 0, maxWaiting },
+  clock: systemClock,
+  schedule: systemSchedule,
+  batchMs: 0,
+  maxWaiting,
   // The log reports losses when there is room again; the metrics report them at once.
   onLoss() {},
 });

@@ -32,7 +32,9 @@ export interface PoolCounters {
 export function upstreamCountersOf(meter: UpstreamMeter): UpstreamCounters {
   const { requests, errors, cancelled, codes, failures, connect, firstByte, duration, recent } = meter;
   return {
-    ...{ requests, errors, cancelled },
+    requests,
+    errors,
+    cancelled,
     codes: [...codes],
     failures: [...failures],
     connect: connect.counts,

@@ -47,7 +47,10 @@ export interface Memory {
 }
 
 const gauge = (name: string, help: string, value: number): Family => ({
-  ...{ name, help, type: "gauge", labels: [] },
+  name,
+  help,
+  type: "gauge",
+  labels: [],
   samples: () => [{ labels: {}, value }],
 });
 

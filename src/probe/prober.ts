@@ -110,7 +110,8 @@ export class Prober {
     if (this.#watches.get(target.upstream) !== watch) return;
     const { state } = target.upstream.activeHealth;
     const changed = target.pool.recordProbe(target.upstream, result.success, {
-      ...{ begunAt, provesConnect: this.#provesConnect(target.upstream) },
+      begunAt,
+      provesConnect: this.#provesConnect(target.upstream),
     });
     // Before anything that may throw, so that the schedule continues.
     const wait = untilTick(clock(), waitMs(target, random));
@@ -135,7 +136,9 @@ export class Prober {
     if (this.#watches.get(upstream) !== watch) return;
     const { state } = upstream.activeHealth;
     const changed = pool.recordProbe(upstream, result.success, {
-      ...{ isSuspected: true, begunAt, provesConnect: this.#provesConnect(upstream) },
+      isSuspected: true,
+      begunAt,
+      provesConnect: this.#provesConnect(upstream),
     });
     const detail = result.success ? result.detail : `${result.detail}; requests are stalled`;
     this.#options.onResult(target, { ...result, detail }, changed ? state : undefined);

@@ -98,7 +98,8 @@ export class StallDetector {
       thresholdMs: this.#stallThresholdFor(upstream),
       // An attempt from before its last response may just be slow; only later ones suggest that it is unresponsive.
       waits: waitsSince(upstream, Math.max(respondedAt, since)),
-      ...{ lastResponseAt: respondedAt, othersLastResponseAt },
+      lastResponseAt: respondedAt,
+      othersLastResponseAt,
     };
   }
 

@@ -83,15 +83,16 @@ export function dryRun(
 function headOf({ method, host, target, clientAddress, headers }: DryRunRequest): RequestHead {
   const all: Readonly<Record<string, string>> = { ...headers, host };
   return {
-    ...{ method, host, target, clientAddress, scheme: "http" },
+    method,
+    host,
+    target,
+    clientAddress,
+    scheme: "http",
     header: (name) => (Object.hasOwn(all, name) ? all[name] : undefined),
   };
 }
 
-function outageReason(
-  { mode, weight, activeHealth: activeHealth, outlier, backup }: Upstream,
-  now: number,
-): string {
+function outageReason({ mode, weight, activeHealth, outlier, backup }: Upstream, now: number): string {
   if (mode !== "ready") return `its mode is ${mode}`;
   if (weight === 0) return "its weight is 0";
   if (activeHealth.state === "failing") return "its probes fail";

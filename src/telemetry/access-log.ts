@@ -49,7 +49,8 @@ export function openAccessLog({
   let unreported = 0;
   const writer = new LineWriter({
     file: new LineFile(to, isShared),
-    ...{ clock, schedule },
+    clock,
+    schedule,
     onLoss(lines, cause) {
       unreported += lines;
       if (mayWarn() === undefined) return;

@@ -92,7 +92,9 @@ function span(
   const [start, end] = times;
   const own = { traceId, spanId, traceFlags: TraceFlags.SAMPLED };
   return {
-    ...{ name, kind, resource },
+    name,
+    kind,
+    resource,
     spanContext: () => own,
     ...(parentId === undefined
       ? {}

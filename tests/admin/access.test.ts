@@ -126,7 +126,10 @@ describe("login at the admin API", () => {
     using stand = await startAdminStand(accounts);
     const bearer = await stand.login("otto");
     expect((await stand.ask("GET", "/api/me", { bearer })).body).toEqual({
-      ...{ kind: "user", name: "otto", role: "operator", login: true },
+      kind: "user",
+      name: "otto",
+      role: "operator",
+      login: true,
     });
     expect((await stand.ask("POST", "/api/logout", { bearer })).body).toEqual({ ended: true });
     const after = await stand.ask("GET", "/api/me", { bearer });

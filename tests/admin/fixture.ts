@@ -112,7 +112,9 @@ export async function startAdminStand(
   const state = { accounts };
   const listener = await startAdmin(
     {
-      ...{ hostname, port, accounts: () => state.accounts },
+      hostname,
+      port,
+      accounts: () => state.accounts,
       onLogin: (event) => void notes.push(event),
       bug: (error) => {
         throw error;
@@ -142,7 +144,10 @@ export async function startAdminStand(
     set accounts(next) {
       state.accounts = next;
     },
-    ...{ port: listener.port, acts, notes, ask },
+    port: listener.port,
+    acts,
+    notes,
+    ask,
     async login(name, password = `${name}'s password`) {
       const { status, body, text } = await ask("POST", "/api/login", { body: { name, password } });
       if (status !== 200) throw new Error(`Cannot log in as ${name}: ${text}`);

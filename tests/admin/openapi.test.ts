@@ -4,15 +4,17 @@ import { Type } from "@sinclair/typebox";
 
 import { documentOf, type OpenApiDocument, operations } from "../../src/admin/openapi/document.ts";
 import { type Operation, statusReasons } from "../../src/admin/openapi/operation.ts";
-import { drainReportSchema, problemSchema } from "../../src/admin/schemas/commands.ts";
-import {
+import type { drainReportSchema } from "../../src/admin/schemas/commands.ts";
+import { problemSchema } from "../../src/admin/schemas/commands.ts";
+import type {
   eventSchema,
   historySchema,
   reloadReportSchema,
   settingsSchema,
   stateSchema,
 } from "../../src/admin/schemas/record.ts";
-import { snapshotSchema, upstreamDetailSchema } from "../../src/admin/schemas/snapshot.ts";
+import type { upstreamDetailSchema } from "../../src/admin/schemas/snapshot.ts";
+import { snapshotSchema } from "../../src/admin/schemas/snapshot.ts";
 import { nameOf } from "../../src/config/problem.ts";
 import type { Setting } from "../../src/config/effective.ts";
 import { schemaErrors } from "../../src/config/schema-kit.ts";

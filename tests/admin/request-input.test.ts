@@ -17,7 +17,8 @@ describe("the request input", () => {
     expect(
       actorOf(post(undefined, { "x-evenkeel-actor": "ann@ops" }), { reason: " a\n\u0000b\t c " }),
     ).toEqual({
-      ...{ by: "ann@ops", reason: "a b c" },
+      by: "ann@ops",
+      reason: "a b c",
     });
     expect(actorOf(post(undefined, { "x-evenkeel-actor": "<b>" }), { reason: 5 })).toEqual({
       by: "api",

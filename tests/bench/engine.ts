@@ -91,15 +91,13 @@ const registry = new PoolRegistry({ clock, random: seededRandom(1), observer });
 registry.commit(registry.prepare(config));
 const metrics = new Metrics(clock);
 const dataPlane = new LocalDataPlane({
-  ...{
-    config,
-    engine: wireEngineOver(sockets),
-    sharesPort: false,
-    registry,
-    metrics,
-    clock,
-    schedule,
-  },
+  config,
+  engine: wireEngineOver(sockets),
+  sharesPort: false,
+  registry,
+  metrics,
+  clock,
+  schedule,
   records: [new Requests({ registry, clock, wallClock }).sink],
   log: { debug() {}, info() {}, warn() {}, error() {} },
   onSuspicion() {},

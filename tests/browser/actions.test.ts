@@ -44,7 +44,9 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
     await Promise.all(responses.splice(0));
   };
   return {
-    ...{ ...visited, room: fixture, release },
+    ...visited,
+    room: fixture,
+    release,
     async hold(count) {
       for (let i = 0; i < count; i++) {
         responses.push(fetch(`${fixture.url}/held`).then((response) => response.text(), () => undefined)); // prettier-ignore

@@ -175,8 +175,12 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
 
   test.concurrent("shows panic mode at once", async () => {
     const outlier: OutlierSnapshot = {
-      ...{ state: "ejected", since: Date.now(), until: null, count: 1 },
-      ...{ reason: "consecutive_failures", cause: "connect_refused" },
+      state: "ejected",
+      since: Date.now(),
+      until: null,
+      count: 1,
+      reason: "consecutive_failures",
+      cause: "connect_refused",
     };
     const upstreams = [upstream("api-1", { status: "ejected", outlier })];
     await using stage = await scene({ snapshot: snapshotOf(pool({ panic: true, upstreams })) });

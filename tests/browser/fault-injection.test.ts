@@ -23,7 +23,8 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   await fixture.start("--engine", "wire");
   const visited = await visit(browser, { balancerUrl: fixture.url, adminUrl: fixture.admin }, options);
   return {
-    ...{ room: fixture, ...visited },
+    room: fixture,
+    ...visited,
     async [Symbol.asyncDispose]() {
       await visited[Symbol.asyncDispose]();
       await fixture[Symbol.asyncDispose]();

@@ -24,7 +24,8 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   const visited = await visit(browser, { balancerUrl: adminUrl, adminUrl }, options);
   await visited.page.goto(visited.url);
   return {
-    ...{ admin, ...visited },
+    admin,
+    ...visited,
     async [Symbol.asyncDispose]() {
       await visited[Symbol.asyncDispose]();
       admin[Symbol.dispose]();
@@ -145,7 +146,8 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await login(page, "ada");
     await live(page);
     const evil = Bun.serve({
-      ...{ port: 0, hostname: "127.0.0.1" },
+      port: 0,
+      hostname: "127.0.0.1",
       fetch: () =>
         new Response(
           `<form method="post" action="${url}/actions"><input name="act" value="drain"><input name="upstream" value="localhost:8082"><button>Win</button></form>`,

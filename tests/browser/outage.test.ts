@@ -69,7 +69,10 @@ async function scene(): Promise<Scene> {
   await onEach(pages, (page) => page.waitForSelector("html[data-link=live]"));
   for (const [, page] of pages) complaintsOf(page, complaints);
   return {
-    ...{ room: fixture, pages, complaints, open },
+    room: fixture,
+    pages,
+    complaints,
+    open,
     killBalancer: () => fixture.proxy.kill("SIGKILL"),
     startBalancer: () => fixture.start("--port", url.port, "--admin-port", admin.port),
     killDashboard: () => dashboard.kill("SIGKILL"),

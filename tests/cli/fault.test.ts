@@ -14,8 +14,12 @@ describe("rehearse", () => {
       upstream: "a",
       method: "PUT",
       body: {
-        ...{ latencyMs: 2_000, errorShare: 0.3, error: "connect_reset", seconds: 60 },
-        ...{ probes: true, force: true },
+        latencyMs: 2_000,
+        errorShare: 0.3,
+        error: "connect_reset",
+        seconds: 60,
+        probes: true,
+        force: true,
       },
     });
     expect(commandOf("rehearse a --errors 1")).toMatchObject({ body: { errorShare: 1 } });

@@ -21,11 +21,13 @@ test("a missing or wrong token is reported with the variable to set", async () =
       path: "/api/snapshot",
     });
   expect(await callWith()).toEqual({
-    ...{ kind: "failed", exitCode: 2 },
+    kind: "failed",
+    exitCode: 2,
     text: `Cannot use the admin API at ${adminUrl}: a token is required; set ADMIN_TOKEN.`,
   });
   expect(await callWith("guess")).toEqual({
-    ...{ kind: "failed", exitCode: 2 },
+    kind: "failed",
+    exitCode: 2,
     text: `Cannot use the admin API at ${adminUrl}: the token in ADMIN_TOKEN is not accepted.`,
   });
   expect(await callWith("grafana-token")).toMatchObject({ kind: "called", status: 200 });

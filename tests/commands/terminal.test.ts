@@ -64,8 +64,12 @@ describe("the output on a terminal", () => {
 
   test("has hedges, a slow start, and the cause of an ejection", () => {
     const outlier: OutlierSnapshot = {
-      ...{ state: "ejected", since: Date.now(), until: null, count: 1 },
-      ...{ reason: "consecutive_failures", cause: "connect_refused" },
+      state: "ejected",
+      since: Date.now(),
+      until: null,
+      count: 1,
+      reason: "consecutive_failures",
+      cause: "connect_refused",
     };
     const upstreams = [
       upstream("a", { slowStart: 0.4, weight: 5, effectiveWeight: 2 }),
@@ -81,7 +85,9 @@ describe("the output on a terminal", () => {
   test("has alerts about the balancer, and an injected fault", () => {
     const fault = {
       ...({ latencyMs: 0, errorShare: 0.3, error: "connect_refused", probes: false } as const),
-      ...{ until: Date.now() + 20_500, by: "ann", why: "" },
+      until: Date.now() + 20_500,
+      by: "ann",
+      why: "",
     };
     const problems = ["Cannot use pools.main.prob: unknown key.", "Cannot use port.", "Cannot use host."];
     const snapshot: Snapshot = {

@@ -55,7 +55,8 @@ describe("evenkeel status", () => {
   test("exits with 1 if a pool has no available upstream", async () => {
     for (const id of ["b", "p"]) expect(await run("maintenance", id)).toMatchObject({ code: 0, err: "" });
     expect(await run("maintenance", "a")).toMatchObject({
-      ...{ code: 0, out: "a is in maintenance: 0 requests in flight.\n" },
+      code: 0,
+      out: "a is in maintenance: 0 requests in flight.\n",
       err: "Pool main will have no available upstream: clients get 503.\n",
     });
     const { code, out } = await run("status");
@@ -82,7 +83,8 @@ describe("evenkeel status", () => {
 describe("a command", () => {
   test("prints its result, and the event log has its actor and reason", async () => {
     expect(await run("maintenance", "a", "--reason", "new disk")).toEqual({
-      ...{ code: 0, err: "" },
+      code: 0,
+      err: "",
       out: "a is in maintenance: 0 requests in flight.\n",
     });
     expect(await room.upstream("a")).toMatchObject({
@@ -127,7 +129,8 @@ describe("a command", () => {
 
   test("that is refused exits with 2 and prints the reason to standard error", async () => {
     expect(await run("drain", "unknown")).toEqual({
-      ...{ code: 2, out: "" },
+      code: 2,
+      out: "",
       err: 'No upstream named "unknown".\n',
     });
     const { code, err } = await run("add", "main", "nonsense", "--name", "/");

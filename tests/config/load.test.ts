@@ -90,8 +90,12 @@ routes:
           fall: 6,
         },
         timeouts: {
-          ...{ connectMs: 7000, headMs: 8000, totalMs: 20_000, bodyIdleMs: 9000 },
-          ...{ tunnelIdleMs: 600_000, connectionAgeMs: 300_000 },
+          connectMs: 7000,
+          headMs: 8000,
+          totalMs: 20_000,
+          bodyIdleMs: 9000,
+          tunnelIdleMs: 600_000,
+          connectionAgeMs: 300_000,
         },
         upstreams: [
           { id: "10.0.0.1:8080", address: address("http", "10.0.0.1", 8080), weight: 1, backup: false },

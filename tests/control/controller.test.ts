@@ -38,7 +38,9 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
   const eventLog = new EventLog({ store, wallClock, schedule, log });
   const stages: string[] = [];
   const drains = new Drains({
-    ...{ clock, wallClock, schedule },
+    clock,
+    wallClock,
+    schedule,
     onStage: ({ id }, stage) => stages.push(`${id} ${stage}`),
   });
   const registry = new PoolRegistry({ clock, random, observer: { outlierChanged() {}, panicChanged() {} } });
@@ -48,13 +50,22 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
       await gate?.();
       return { success: !hosts.has(hostname), detail: "", latencyMs: 1 };
     },
-    ...{ clock, schedule, random },
+    clock,
+    schedule,
+    random,
     onResult: () => {},
   });
   const files: { next: Config | ConfigError } = { next: config };
   const reloads: string[] = [];
   const reconciler = createReconciler({
-    ...{ config, intents: new Intents(store, log), registry, prober, drains, eventLog, log, wallClock },
+    config,
+    intents: new Intents(store, log),
+    registry,
+    prober,
+    drains,
+    eventLog,
+    log,
+    wallClock,
     loadConfig: () => files.next,
     abortAttempts: () => cut,
     onReload: ({ result }) => reloads.push(result),

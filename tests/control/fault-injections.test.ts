@@ -35,7 +35,13 @@ function setUp() {
   const changes: number[] = [];
   const onChange = () => void changes.push(clock());
   const faults = new FaultInjections({
-    ...{ faults: active, clock, schedule, random, eventLog, log, onChange },
+    faults: active,
+    clock,
+    schedule,
+    random,
+    eventLog,
+    log,
+    onChange,
   });
   const find = (id: string) => {
     const found = registry.find(id);
@@ -50,8 +56,12 @@ function setUp() {
 }
 
 const request: FaultRequest = {
-  ...{ latencyMs: 2_000, errorShare: 0.3, error: "connect_refused", probes: false },
-  ...{ durationMs: 30_000, force: false },
+  latencyMs: 2_000,
+  errorShare: 0.3,
+  error: "connect_refused",
+  probes: false,
+  durationMs: 30_000,
+  force: false,
 };
 const description = "+2000 ms, 30 % connect_refused";
 
@@ -138,8 +148,12 @@ describe("fault injections", () => {
 describe("a fault request", () => {
   test("needs an effect and nothing else", () => {
     expect(parseFaultRequest({ errorShare: 0.5 })).toEqual({
-      ...{ latencyMs: 0, errorShare: 0.5, error: "connect_refused" },
-      ...{ probes: false, force: false, durationMs: 30_000 },
+      latencyMs: 0,
+      errorShare: 0.5,
+      error: "connect_refused",
+      probes: false,
+      force: false,
+      durationMs: 30_000,
     });
     expect(parseFaultRequest({})).toMatchObject({ status: 422, reason: "rehearsal_invalid" });
     expect(isCommandError(parseFaultRequest({ probes: true, seconds: 600 }))).toBe(false);

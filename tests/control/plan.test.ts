@@ -21,7 +21,9 @@ const outlier = {
 const routes = [{ host: "x.example", path: "/y", pool: "main" }, { pool: "main" }];
 
 const listenWith = (cert: string) => ({
-  ...{ hostname: "::", port: 1, maxClients: 5 },
+  hostname: "::",
+  port: 1,
+  maxClients: 5,
   tls: { cert, key: "k", certPath: "/c", keyPath: "/k" },
 });
 
@@ -259,7 +261,10 @@ describe("the desired configuration", () => {
     };
     expect(added()).toEqual({ ca: "PEM", caPath: "/ca.pem", verify: true });
     expect(added({ verify: false, serverName: "x" })).toEqual({
-      ...{ ca: "PEM", caPath: "/ca.pem", verify: false, serverName: "x" },
+      ca: "PEM",
+      caPath: "/ca.pem",
+      verify: false,
+      serverName: "x",
     });
   });
 

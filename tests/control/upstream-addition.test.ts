@@ -12,7 +12,8 @@ test("a new upstream keeps its own TLS settings, and uses the pool's for the res
   });
   expect(parse({ url: "https://n" })).not.toHaveProperty("address.tls");
   expect(parse({ url: "https://n", tls: { serverName: "a.b" } })).toHaveProperty("address.tls", {
-    ...{ serverName: "a.b", verify: false },
+    serverName: "a.b",
+    verify: false,
   });
   expect(parse({ url: "https://n", tls: { verify: true } })).toHaveProperty("address.tls", { verify: true });
 });

@@ -236,8 +236,11 @@ describe("an action", () => {
     expect(html).toContain("localhost:8082 is draining");
     expect(admin.posts).toEqual([
       {
-        ...{ id: "localhost:8082", mode: "draining", reason: "a test" },
-        ...{ actor: "dashboard", authorization: undefined },
+        id: "localhost:8082",
+        mode: "draining",
+        reason: "a test",
+        actor: "dashboard",
+        authorization: undefined,
       },
     ]);
   });

@@ -125,8 +125,13 @@ const backups = snapshot && {
 
 /** Something is played on every upstream. */
 const rehearsed = {
-  ...{ latencyMs: 2_000, errorShare: 0.3, error: hostile, probes: true },
-  ...{ until: picture.at + 20_000, by: hostile, why: hostile },
+  latencyMs: 2_000,
+  errorShare: 0.3,
+  error: hostile,
+  probes: true,
+  until: picture.at + 20_000,
+  by: hostile,
+  why: hostile,
 } as unknown as FaultSnapshot;
 const rehearsing = snapshot && {
   ...snapshot,
@@ -145,7 +150,10 @@ const panicking = snapshot && {
     traffic: { ...pool.traffic, errorShare: 0.9 },
     hedges: { won: 1, lost: 2 },
     upstreams: pool.upstreams.map((upstream) => ({
-      ...{ ...upstream, mode: "ready" as const, status: "ejected" as const, slowStart: 0.4 },
+      ...upstream,
+      mode: "ready" as const,
+      status: "ejected" as const,
+      slowStart: 0.4,
       outlier: { ...upstream.outlier, since: 1, cause: hostile },
       weightSet: { by: hostile, at: 0, why: hostile },
     })),
@@ -211,7 +219,8 @@ const refused = { reason: "refused", message: hostile } as const;
 
 const plan = { applied: false, diff: [hostile, `+ ${hostile}`, `- ${hostile}`], needsRestart: [hostile] };
 const configuration = {
-  ...{ takenAt: 0, needsRestart: [hostile] },
+  takenAt: 0,
+  needsRestart: [hostile],
   refused: { at: 0, by: hostile, problems: [hostile] },
 };
 const reloads: readonly ReloadCardProps[] = [
@@ -231,7 +240,9 @@ const hostileIntents: readonly Intent[] = [
   { kind: "mode", mode: hostile as Mode, ...said },
   { kind: "weight", weight: hostile as unknown as number, ...said },
   {
-    ...{ kind: "added", pool: hostile, ...said },
+    kind: "added",
+    pool: hostile,
+    ...said,
     spec: { id: hostile, address: hostileAddress, weight: 1, backup: false },
   },
   { kind: "removed", pool: hostile, address: hostileAddress, ...said },
@@ -269,7 +280,8 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
     renderRequestsPage({ filter: { ...filter, before: 9 }, result: found, state: picture }),
   "no requests": () =>
     renderRequestsPage({
-      ...{ filter: requestsSought(new URLSearchParams()), state: picture },
+      filter: requestsSought(new URLSearchParams()),
+      state: picture,
       result: { value: { requests: [], sampled: false } },
     }),
   "requests that cannot be read": () =>
@@ -279,12 +291,14 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
     renderExplainPage({ requestId: hostile, result: { value: explained }, state: picture }),
   "a request without attempts": () =>
     renderExplainPage({
-      ...{ requestId: hostile, state: picture },
+      requestId: hostile,
+      state: picture,
       result: { value: { ...explained, attempts: [], choices: [], isClientGone: true } },
     }),
   "a request that is not retried": () =>
     renderExplainPage({
-      ...{ requestId: hostile, state: picture },
+      requestId: hostile,
+      state: picture,
       result: { value: { ...explained, choices: explained.choices.slice(1), status: 0 } },
     }),
   "a request that is not remembered": () =>

@@ -30,7 +30,10 @@ async function scene(
   const adminUrl = `http://127.0.0.1:${admin.port}`;
   const dashboard = await startDashboard(
     {
-      ...{ hostname, port: 0, balancerUrl: adminUrl, adminUrl },
+      hostname,
+      port: 0,
+      balancerUrl: adminUrl,
+      adminUrl,
       ...(adminToken === undefined ? {} : { adminToken }),
       bug: (error) => void bugs.push(error),
     },

@@ -94,8 +94,16 @@ describe("the configuration", () => {
 
 test("a login has its own event text", () => {
   const loginEvent = (to: string, reason: string): BalancerEvent => ({
-    ...{ seq: 1, at: 1, kind: "login", pool: null, upstream: null, from: "", by: "ann" },
-    ...{ to, reason, detail: "from 192.0.2.1" },
+    seq: 1,
+    at: 1,
+    kind: "login",
+    pool: null,
+    upstream: null,
+    from: "",
+    by: "ann",
+    to,
+    reason,
+    detail: "from 192.0.2.1",
   });
   const words = (event: BalancerEvent) => [changeOf(event), ...eventReason(event)];
   expect(words(loginEvent("accepted", "password_right"))).toEqual(["logged in", "from 192.0.2.1"]);

@@ -18,14 +18,21 @@ function cellOf(label: string, change: Partial<UpstreamSnapshot>, isPanicking = 
 }
 
 const ejected: OutlierSnapshot = {
-  ...{ state: "ejected", since: now - 14_000, until: now + 16_000 },
-  ...{ reason: "consecutive_failures", cause: "connect_refused", count: 1 },
+  state: "ejected",
+  since: now - 14_000,
+  until: now + 16_000,
+  reason: "consecutive_failures",
+  cause: "connect_refused",
+  count: 1,
 };
 
 describe("an uptime", () => {
   const day = 86_400_000;
   const uptime = (change: Partial<UptimeSnapshot>): UptimeSnapshot => ({
-    ...{ state: "up", since: now - 2 * 3_600_000, share: 1, countedMs: day },
+    state: "up",
+    since: now - 2 * 3_600_000,
+    share: 1,
+    countedMs: day,
     ...change,
   });
 
@@ -114,7 +121,10 @@ test("the note of an ejected upstream depends on panic mode", () => {
 
 test("equal probe results are one line, newest first", () => {
   const probe = (at: number, success: boolean, detail: string, latencyMs: number) => ({
-    ...{ at, success, detail, latencyMs },
+    at,
+    success,
+    detail,
+    latencyMs,
   });
   const runs = runsOf([
     probe(1, true, "status 200", 4),

@@ -13,7 +13,11 @@ const row = (change: Parameters<typeof upstream>[1] = {}) =>
       uptime: { state: "up", since: now - 7_200_000, share: 1, countedMs: 7_200_000 },
       ...change,
     }),
-    ...{ share: 0.5, fairShare: 0.5, now, isPanicking: false, view: plainView },
+    share: 0.5,
+    fairShare: 0.5,
+    now,
+    isPanicking: false,
+    view: plainView,
   });
 
 test("an unchanged row is sent as a marker", () => {

@@ -24,7 +24,9 @@ test("the end waits for late results of aborted requests, so that each request h
     },
   };
   const upstream = {
-    ...{ id: "a", weight: 1, backup: false },
+    id: "a",
+    weight: 1,
+    backup: false,
     address: { protocol: "http", hostname: "127.0.0.1", port: origins[0]?.port ?? 0 } as const,
   };
   const listen = { hostname: "127.0.0.1", port: 0, maxClients: 9 };
@@ -36,7 +38,11 @@ test("the end waits for late results of aborted requests, so that each request h
   registry.commit(registry.prepare(placedConfig));
   const records: RequestRecord[] = [];
   const dataPlane = new LocalDataPlane({
-    ...{ config: placedConfig, engine: lateEngine, sharesPort: false, registry, clock: systemClock },
+    config: placedConfig,
+    engine: lateEngine,
+    sharesPort: false,
+    registry,
+    clock: systemClock,
     metrics: new Metrics(systemClock),
     records: [
       {

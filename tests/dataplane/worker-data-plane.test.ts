@@ -42,7 +42,12 @@ function setUp(count = 2) {
   const suspicions: StallSuspicion[] = [];
   const requests: [records: readonly RequestRecord[], isSampled: boolean][] = [];
   const workers = new WorkerDataPlane({
-    ...{ config, registry, metrics, observer, clock, schedule },
+    config,
+    registry,
+    metrics,
+    observer,
+    clock,
+    schedule,
     onSuspicion: (all) => void suspicions.push(...all),
     onRequests: (records, isSampled) => void requests.push([records, isSampled]),
     faults: new FaultRegistry(),
@@ -55,7 +60,8 @@ function setUp(count = 2) {
         const fake: FakeWorker = { received: [], send: onMessage, exit: resolve };
         started.push({ at: clock(), fake });
         return {
-          ...{ pid: started.length, exited },
+          pid: started.length,
+          exited,
           send: (message) => void fake.received.push(message),
           kill: () => resolve("SIGKILL"),
         };

@@ -66,7 +66,8 @@ for (const engine of engineNames) {
       // TCP probes only connect and pass.
       const bad = await startOrigin((_, socket) => void socket.destroy());
       const websocket = Bun.serve({
-        ...{ port: 0, hostname: "127.0.0.1" },
+        port: 0,
+        hostname: "127.0.0.1",
         fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("no")),
         websocket: { message: (socket, text) => void ((echo += 1), socket.send(text)) },
       });
@@ -111,11 +112,20 @@ routes:
       const lines = readLines(file);
       expect(lines).toHaveLength(5);
       expect(onlyLine(lines, "/answered?a=1")).toMatchObject({
-        ...{ method: "GET", status: 200, pool: "main", upstream: "good", attempts: 1, reason: null },
-        ...{ traceId: "0af7651916cd43dd8448eb211c80319c", client: "127.0.0.1", scheme: "http" },
+        method: "GET",
+        status: 200,
+        pool: "main",
+        upstream: "good",
+        attempts: 1,
+        reason: null,
+        traceId: "0af7651916cd43dd8448eb211c80319c",
+        client: "127.0.0.1",
+        scheme: "http",
       });
       expect(onlyLine(lines, "/shaky")).toMatchObject({
-        ...{ status: 200, upstream: "good-2", attempts: 2 },
+        status: 200,
+        upstream: "good-2",
+        attempts: 2,
         tries: [
           { upstream: "bad", status: 0, reason: "upstream_reset" },
           { upstream: "good-2", status: 200, reason: null },

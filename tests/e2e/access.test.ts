@@ -149,7 +149,9 @@ describe("access to a running balancer", () => {
     const page = await fetch(url, { redirect: "manual", headers: { Accept: "text/html" } });
     expect([page.status, page.headers.get("location")]).toEqual([303, "/login?next=%2F"]);
     const act = await fetch(`${url}/upstreams/a/mode`, {
-      ...{ method: "POST", redirect: "manual", body: new URLSearchParams({ mode: "draining" }) },
+      method: "POST",
+      redirect: "manual",
+      body: new URLSearchParams({ mode: "draining" }),
       headers: { Origin: url },
     });
     expect(act.status).toBe(303);

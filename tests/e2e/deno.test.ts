@@ -150,7 +150,8 @@ describe("under Deno", () => {
       const response = await fetch(url + path, {
         redirect: "manual",
         headers: {
-          ...{ Accept: "text/html", Origin: url },
+          Accept: "text/html",
+          Origin: url,
           Cookie: [...cookies].map((pair) => pair.join("=")).join("; "),
         },
         ...(form && { method: "POST", body: new URLSearchParams(form) }),
@@ -185,7 +186,9 @@ describe("under Deno", () => {
         readFileSync(pem(name), "utf8"),
       );
       const origin = Bun.serve({
-        ...{ port: 0, hostname: "127.0.0.1", tls: { cert: cert ?? "", key: key ?? "" } },
+        port: 0,
+        hostname: "127.0.0.1",
+        tls: { cert: cert ?? "", key: key ?? "" },
         fetch: ({ headers }) => new Response(`${headers.get("host")} ${headers.get("x-forwarded-proto")}`),
       });
       const folder = mkdtempSync(join(tmpdir(), "evenkeel-deno-"));

@@ -50,7 +50,8 @@ test.each([...engineNames])(
     const asJson = JSON.parse((await explain(id, "--json")).out) as { attempts: object[] };
     expect(asJson.attempts).toMatchObject([{ upstream: "broken" }, { upstream: "whole", status: 200 }]);
     expect(await explain("no-such")).toMatchObject({
-      ...{ code: 2, out: "" },
+      code: 2,
+      out: "",
       err: expect.stringContaining("Cannot explain no-such: no such request is stored"),
     });
     await Promise.all([broken.close(), whole.close()]);

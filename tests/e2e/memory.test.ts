@@ -52,7 +52,9 @@ test.each([
       expect(memory.limitBytes).toBe(20 * 2 ** 20);
       expect(memory.rssBytes).toBeGreaterThan(workers * 20 * 2 ** 20);
       expect(events.find(({ kind }) => kind === "load")).toMatchObject({
-        ...{ from: "calm", to: "shedding", reason: "memory" },
+        from: "calm",
+        to: "shedding",
+        reason: "memory",
       });
 
       // Workers apply it shortly later.

@@ -206,7 +206,12 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
       const { certificates, events } = await snapshot();
       expect(certificates).toEqual([{ ...ofExpired, validFrom: Date.parse("2020-01-01T00:00:00Z") }]);
       expect(events.find(({ kind }) => kind === "certificate")).toMatchObject({
-        ...{ from: "", to: "expired", reason: "time", by: "balancer", pool: null, upstream: null },
+        from: "",
+        to: "expired",
+        reason: "time",
+        by: "balancer",
+        pool: null,
+        upstream: null,
         detail: `${shown} expired on 2021-01-01`,
       });
       expect(await metricLines(admin)).toContain(`${gauge} ${ended / 1_000}`);

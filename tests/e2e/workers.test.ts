@@ -191,7 +191,9 @@ for (const engine of engineNames) {
       }
       await until(async () => (await upstream("bad"))?.status === "ejected", "the ejection");
       expect((await upstream("bad"))?.outlier).toMatchObject({
-        ...{ reason: "consecutive_failures", cause: "upstream_reset", count: 1 },
+        reason: "consecutive_failures",
+        cause: "upstream_reset",
+        count: 1,
       });
       expect(new Set(await sendRequests(url, 60))).toEqual(new Set([200]));
       // Each worker alone would need five failures.

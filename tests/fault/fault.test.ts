@@ -15,8 +15,13 @@ import { capDelay } from "../../src/proxy/interception.ts";
 import { createPoolFixture } from "../support/pool-fixture.ts";
 
 const plan: FaultSpec = {
-  ...{ latencyMs: 0, errorShare: 1, error: "connect_refused", probes: false },
-  ...{ until: 5_000, by: "ann", why: "" },
+  latencyMs: 0,
+  errorShare: 1,
+  error: "connect_refused",
+  probes: false,
+  until: 5_000,
+  by: "ann",
+  why: "",
 };
 const faultOf = (change: Partial<FaultSpec> = {}) =>
   new FaultInjection({ ...plan, ...change }, seededRandom(1));

@@ -45,15 +45,13 @@ function fixture({
   const failures: [error: unknown, lost: number][] = [];
   const wallClock = () => epoch + time.clock();
   const history = new History({
-    ...{
-      pools: () => pools,
-      queuedIn: () => queue.size,
-      metrics,
-      store,
-      clock: time.clock,
-      wallClock,
-      schedule: time.schedule,
-    },
+    pools: () => pools,
+    queuedIn: () => queue.size,
+    metrics,
+    store,
+    clock: time.clock,
+    wallClock,
+    schedule: time.schedule,
     onFailure: (error, lost) => void failures.push([error, lost]),
   });
   let now = 0;
@@ -328,7 +326,9 @@ describe("history", () => {
     const working = memoryStore();
     const batches: { at: number; size: number }[] = [];
     const store: HistoryStore = {
-      ...{ read: working.read.bind(working), uptime: () => "", close: () => working.close() },
+      read: working.read.bind(working),
+      uptime: () => "",
+      close: () => working.close(),
       write(points: readonly StoredSeries[]) {
         batches.push({ at: time.clock(), size: points.length });
         working.write(points);
@@ -353,7 +353,9 @@ describe("history", () => {
     let broken = true;
     const written: number[] = [];
     const store: HistoryStore = {
-      ...{ read: working.read.bind(working), uptime: () => "", close: () => working.close() },
+      read: working.read.bind(working),
+      uptime: () => "",
+      close: () => working.close(),
       write(points: readonly StoredSeries[]) {
         if (broken) throw new Error("disk full");
         written.push(points.length);
@@ -380,7 +382,9 @@ describe("the history file", () => {
     spanMs: 1,
     requests: 1,
     errors: 0,
-    ...{ retries: 0, rescues: 0, queued: 0 },
+    retries: 0,
+    rescues: 0,
+    queued: 0,
     inFlight: 0,
     p50Ms: null,
     p95Ms: 1.5,
@@ -393,7 +397,9 @@ describe("the history file", () => {
     const [, resolution] = resolutions;
     const count = resolution.retentionMs / resolution.stepMs;
     const points = Array.from({ length: count + 500 }, (_, index) => ({
-      ...{ series, resolution, point: { ...point, at: epoch + index * resolution.stepMs } },
+      series,
+      resolution,
+      point: { ...point, at: epoch + index * resolution.stepMs },
     }));
     store.write(points);
     const stored = store.read(series, resolution, 0);
@@ -434,11 +440,9 @@ describe("the history file", () => {
       return { count, series };
     };
     const gone = Array.from({ length: 2_500 }, (_, index) => ({
-      ...{
-        series: { pool: "main", upstream: "old" },
-        resolution,
-        point: { ...point, at: now + index * resolution.stepMs },
-      },
+      series: { pool: "main", upstream: "old" },
+      resolution,
+      point: { ...point, at: now + index * resolution.stepMs },
     }));
     store.write(gone);
     now += gone.length * resolution.stepMs + resolution.retentionMs;

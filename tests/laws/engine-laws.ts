@@ -1109,7 +1109,7 @@ async function withWebSocketUpstream(
     fetch(request, server) {
       seen.target = request.url.slice(request.url.indexOf("/", 8));
       const offered = request.headers.get("sec-websocket-protocol");
-      const headers = offered ? { "Sec-WebSocket-Protocol": "v1" } : undefined;
+      const headers = new Headers(offered ? { "Sec-WebSocket-Protocol": "v1" } : {});
       return server.upgrade(request, { headers }) ? undefined : new Response("no", { status: 400 });
     },
     websocket: {

@@ -4,8 +4,7 @@ import { expect } from "bun:test";
 import type { Socket } from "node:net";
 
 import type { Engine } from "../../src/engine/engine.ts";
-import { abortAttempts } from "../../src/pool/attempt-control.ts";
-import { rescueWaiting } from "../../src/pool/attempt-control.ts";
+import { abortAttempts, rescueWaiting } from "../../src/pool/attempt-control.ts";
 import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
 import { sendRequest, RawClient } from "../support/raw-client.ts";
 import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";

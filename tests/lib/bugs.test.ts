@@ -8,7 +8,8 @@ function setUp() {
   const bugs = new Bugs(() => now);
   const log = { error: (_: string, fields = {}) => void lines.push(fields) };
   return {
-    ...{ bugs, lines },
+    bugs,
+    lines,
     report: (error: unknown) => bugs.report(log, error, { requestId: "r" }),
     advance: (ms: number) => (now += ms),
   };

@@ -81,7 +81,11 @@ test("a scrape of very many upstreams yields to the event loop", async () => {
     return [];
   };
   const slow = Array.from({ length: 5 }, (_, i) => ({
-    ...{ name: `slow_${i}`, help: "Takes long.", type: "gauge" as const, labels: [], samples },
+    name: `slow_${i}`,
+    help: "Takes long.",
+    type: "gauge" as const,
+    labels: [],
+    samples,
   }));
   let turns = 0;
   const timer = setInterval(() => (turns += 1), 0);

@@ -53,7 +53,7 @@ describe("a pool", () => {
 
   test("returns the same list until a change", () => {
     const { pool, all } = passingPool([1, 1]);
-    const { available: available } = pool;
+    const { available } = pool;
     pool.recordProbe(all[0] as Upstream, true);
     expect(pool.setMode(all[0] as Upstream, "ready")).toBe(false);
     expect(pool.available).toBe(available);
@@ -71,7 +71,7 @@ describe("a pool", () => {
   test("passes policies a new list when weights or upstreams change, and only then", () => {
     const { pool, all } = passingPool([1, 1]);
     const [a, b] = all as [Upstream, Upstream];
-    const { available: available } = pool;
+    const { available } = pool;
     expect(pool.adjust(a, { weight: 1, backup: false })).toBe(false);
     expect(pool.available).toBe(available);
     expect(pool.adjust(a, { weight: 3, backup: false })).toBe(true);

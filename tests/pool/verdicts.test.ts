@@ -286,7 +286,7 @@ describe("a pool with maxInFlight", () => {
         weights: [1, 5, 1],
         limits: { maxInFlight: 4 },
       });
-      const { available: available } = pool;
+      const { available } = pool;
       const attempts = Array.from({ length: 12 }, (_, i) => {
         expect(pool.isFull).toBe(false);
         const chosen = pool.select(`key ${i}`, []);

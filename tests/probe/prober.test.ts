@@ -95,7 +95,9 @@ describe("the prober", () => {
     const { targets, time, probeCount, prober, pool } = setUp(() => true);
     const callback = { isFaulty: true };
     const other = new Prober({
-      ...{ clock: time.clock, schedule: time.schedule, random: () => 0.5 },
+      clock: time.clock,
+      schedule: time.schedule,
+      random: () => 0.5,
       probe: async () => ({ success: true, detail: "", latencyMs: 1 }),
       onResult: () => {
         if (callback.isFaulty) throw new Error("a bug for the test");

@@ -13,8 +13,14 @@ import { createPoolFixture, type PoolFixtureOptions } from "../support/pool-fixt
 import { FakeTime } from "../support/fake-time.ts";
 
 const plan: ProbePlan = {
-  ...{ kind: "http", path: "/readyz", intervalMs: 5_000, changingIntervalMs: 1_000 },
-  ...{ jitter: 0, timeoutMs: 2_000, rise: 2, fall: 3 },
+  kind: "http",
+  path: "/readyz",
+  intervalMs: 5_000,
+  changingIntervalMs: 1_000,
+  jitter: 0,
+  timeoutMs: 2_000,
+  rise: 2,
+  fall: 3,
 };
 
 function setUp(options: PoolFixtureOptions = {}, kind: ProbePlan["kind"] = "http") {
@@ -24,7 +30,10 @@ function setUp(options: PoolFixtureOptions = {}, kind: ProbePlan["kind"] = "http
   const { schedule } = new FakeTime();
   const clock = () => fixture.now.ms;
   const prober = new Prober({
-    ...{ clock, schedule, random: () => 0.5, onResult() {} },
+    clock,
+    schedule,
+    random: () => 0.5,
+    onResult() {},
     probe: async () => ({ success: true, detail: "", latencyMs: 1 }),
   });
   void prober.watch(
@@ -32,7 +41,10 @@ function setUp(options: PoolFixtureOptions = {}, kind: ProbePlan["kind"] = "http
   );
   let isSuspected = false;
   const stallDetector = new StallDetector({
-    ...{ clock, schedule, p99Ms: () => 10, pools: () => [fixture.pool] },
+    clock,
+    schedule,
+    p99Ms: () => 10,
+    pools: () => [fixture.pool],
     onSuspicion(suspicions) {
       isSuspected = suspicions.some(({ upstream }) => upstream === a);
       for (const suspicion of suspicions) prober.confirmSuspicion(suspicion);
@@ -149,10 +161,15 @@ describe("the prober, after a suspicion,", () => {
         timeouts.push(timeoutMs);
         return { success: isUp || responses(), detail: "no response", latencyMs: 1 };
       },
-      ...{ clock: () => fixture.now.ms, schedule: time.schedule, random: () => 0.5, onResult() {} },
+      clock: () => fixture.now.ms,
+      schedule: time.schedule,
+      random: () => 0.5,
+      onResult() {},
     });
     const stallDetector = new StallDetector({
-      ...{ clock: () => fixture.now.ms, schedule: time.schedule, p99Ms: () => undefined },
+      clock: () => fixture.now.ms,
+      schedule: time.schedule,
+      p99Ms: () => undefined,
       pools: () => [fixture.pool],
       onSuspicion: (suspicions) => suspicions.forEach((one) => prober.confirmSuspicion(one)),
     });
@@ -227,7 +244,10 @@ describe("evidence of several processes", () => {
     respondedAt = 0,
     othersLastResponseAt = 1_500,
   ): StallEvidence => ({
-    ...{ thresholdMs: 1_000, waits, lastResponseAt: respondedAt, othersLastResponseAt },
+    thresholdMs: 1_000,
+    waits,
+    lastResponseAt: respondedAt,
+    othersLastResponseAt,
   });
 
   for (const [name, reports, expected] of [

@@ -416,7 +416,9 @@ describe("a request that finds no slot", () => {
       limits: { maxInFlight: 1 },
     });
     const queue = new Queue({
-      ...{ pool, clock: time.clock, schedule: time.schedule },
+      pool,
+      clock: time.clock,
+      schedule: time.schedule,
       limits: { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false, ...limits },
     });
     const events: string[] = [];

@@ -5,8 +5,13 @@ import type { EndedExchange, RequestRecord } from "../../src/proxy/record.ts";
 import { Recorder } from "../../src/proxy/recorder.ts";
 
 const end = {
-  ...{ requestId: "r", clientAddress: "127.0.0.1", scheme: "http" as const, status: 200 },
-  ...{ bytesIn: 0, bytesOut: 0, isClientGone: false },
+  requestId: "r",
+  clientAddress: "127.0.0.1",
+  scheme: "http" as const,
+  status: 200,
+  bytesIn: 0,
+  bytesOut: 0,
+  isClientGone: false,
 };
 const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused() {} };
 
@@ -24,7 +29,11 @@ function recording(wantsSlow: (durationMs: number) => boolean = () => false) {
 }
 
 const headOf = (target: string) => ({
-  ...{ method: "GET", target, host: "shop.example", clientAddress: "127.0.0.1", scheme: "http" as const },
+  method: "GET",
+  target,
+  host: "shop.example",
+  clientAddress: "127.0.0.1",
+  scheme: "http" as const,
   header: () => undefined,
 });
 

@@ -51,7 +51,11 @@ describe("a dry run", () => {
     for (let i = 0; i < 3; i++) pool.recordProbe(c, false);
     const found = dryRun(registry, request, () => 0);
     expect(found).toMatchObject({
-      ...{ pool: "main", policy: "round-robin", key: null, chosen: a.id, refusal: null },
+      pool: "main",
+      policy: "round-robin",
+      key: null,
+      chosen: a.id,
+      refusal: null,
       route: { host: null, path: null },
     });
     expect(found.candidates).toEqual([{ upstream: a.id, inFlight: 0, weight: 1, latencyMs: null }]);

@@ -20,13 +20,22 @@ describe("the explanation of a request", () => {
   test("covers one that was queued, failed on one upstream and succeeded on another", () => {
     const attempts = [
       attempt("a", {
-        ...{ startMs: 20, headMs: null, endMs: 1, status: 0 },
-        ...{ outcome: "failure", phase: "connect", reason: "connect_refused" },
+        startMs: 20,
+        headMs: null,
+        endMs: 1,
+        status: 0,
+        outcome: "failure",
+        phase: "connect",
+        reason: "connect_refused",
       }),
       attempt("b", { startMs: 21, connectMs: 0.5, headMs: 30, endMs: 1_500 }),
     ];
     const request = recordOf("r", {
-      ...{ attempts, retried: ["connect_refused"], queuedMs: 20, durationMs: 1_521, key: "10.0.0.1" },
+      attempts,
+      retried: ["connect_refused"],
+      queuedMs: 20,
+      durationMs: 1_521,
+      key: "10.0.0.1",
     });
     expect(explainRequest(request)).toEqual([
       'The request was routed to pool main with hash key "10.0.0.1".',
@@ -42,7 +51,11 @@ describe("the explanation of a request", () => {
   test("has the reason for not retrying, and for a response of the balancer", () => {
     const attempts = [
       attempt("a", {
-        ...{ headMs: null, status: 0, outcome: "failure", phase: "head", reason: "upstream_reset" },
+        headMs: null,
+        status: 0,
+        outcome: "failure",
+        phase: "head",
+        reason: "upstream_reset",
       }),
     ];
     const sentences = explainRequest(

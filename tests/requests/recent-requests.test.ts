@@ -4,16 +4,42 @@ import type { AttemptRecord, RequestRecord } from "../../src/proxy/record.ts";
 import { RecentRequests } from "../../src/requests/recent-requests.ts";
 
 export const attempt = (upstream: string, more: Partial<AttemptRecord> = {}): AttemptRecord => ({
-  ...{ upstream, startMs: 0, connectMs: null, headMs: 4, endMs: 5, status: 200 },
-  ...{ outcome: "response", phase: null, reason: null, rehearsed: false },
+  upstream,
+  startMs: 0,
+  connectMs: null,
+  headMs: 4,
+  endMs: 5,
+  status: 200,
+  outcome: "response",
+  phase: null,
+  reason: null,
+  rehearsed: false,
   ...more,
 });
 
 export const recordOf = (id: string, more: Partial<RequestRecord> = {}): RequestRecord => ({
-  ...{ requestId: id, clientAddress: "127.0.0.1", scheme: "http", status: 200, bytesIn: 80, bytesOut: 200 },
-  ...{ isClientGone: false, at: 1_000, durationMs: 5, method: "GET", target: "/", host: "shop.example" },
-  ...{ pool: "main", key: null, reason: null, complaint: null, notRetried: null, retried: [], queuedMs: 0 },
-  ...{ attempts: [attempt("a")], choices: [], traceId: null },
+  requestId: id,
+  clientAddress: "127.0.0.1",
+  scheme: "http",
+  status: 200,
+  bytesIn: 80,
+  bytesOut: 200,
+  isClientGone: false,
+  at: 1_000,
+  durationMs: 5,
+  method: "GET",
+  target: "/",
+  host: "shop.example",
+  pool: "main",
+  key: null,
+  reason: null,
+  complaint: null,
+  notRetried: null,
+  retried: [],
+  queuedMs: 0,
+  attempts: [attempt("a")],
+  choices: [],
+  traceId: null,
   ...more,
 });
 
@@ -69,8 +95,12 @@ describe("recent requests", () => {
       recent.accept(recordOf("a", { target: "/cart/7" }));
       recent.accept(
         recordOf("b", {
-          ...{ method: "POST", target: "/cart", status: 502, reason: "connect_refused" },
-          ...{ notRetried: "retry_budget", attempts: [attempt("x", { reason: "connect_refused" })] },
+          method: "POST",
+          target: "/cart",
+          status: 502,
+          reason: "connect_refused",
+          notRetried: "retry_budget",
+          attempts: [attempt("x", { reason: "connect_refused" })],
         }),
       );
       recent.accept(recordOf("c", { pool: "other", status: 404, target: "/", attempts: [] }));

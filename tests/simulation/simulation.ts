@@ -150,7 +150,8 @@ export class Simulation {
         : this.metrics;
     this.#exchange = () => new Exchange({ routes: () => [{ destination }], clock, observer });
     this.#hedger = new Hedger({
-      ...{ clock, schedule },
+      clock,
+      schedule,
       // Otherwise a simulation without requests would never end.
       pools: () => (after === 0 || this.inFlight === 0 ? [] : [{ pool: this.pool, after }]),
       latencyOf: (pool) => this.metrics.latencyOf(pool),
@@ -260,7 +261,8 @@ export class Simulation {
     if (request.openAttempts.has(step)) return;
     const { upstream } = step;
     step.driver = {
-      ...{ rescue() {}, abort() {} },
+      rescue() {},
+      abort() {},
       hedge: () => {
         const second = request.exchange.hedge(true);
         if (second) this.#runStep(request, second);

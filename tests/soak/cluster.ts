@@ -82,7 +82,7 @@ export class Cluster implements AsyncDisposable {
       await sleep(300);
       yield "add and remove an upstream";
       await this.#callAdmin("POST", "/api/pools/main/upstreams", {
-        ...{ url: `http://127.0.0.1:${this.#server("a").port}`.replace("127.0.0.1", "localhost") },
+        url: `http://127.0.0.1:${this.#server("a").port}`.replace("127.0.0.1", "localhost"),
         name: `extra-${round}`,
       });
       await sleep(1_000);
@@ -132,7 +132,10 @@ export class Cluster implements AsyncDisposable {
     const servers = [...this.#servers].map(([name, { port }]) => ({ name, url: url(port) }));
     const fastSettings = {
       probe: { path: "/readyz", interval: "1s", changingInterval: "200ms" },
-      ...{ hedge: "p99", retryStatuses: [503], slowStart: "2s", outlier: { ejection: "2s" } },
+      hedge: "p99",
+      retryStatuses: [503],
+      slowStart: "2s",
+      outlier: { ejection: "2s" },
     };
     const faultyUpstream = { name: "faulty", url: this.#faultyOrigin?.url, weight };
     const pools = {

@@ -6,7 +6,8 @@ const MiB = 2 ** 20;
 
 const samples = (sizeMiB: (second: number) => number): readonly Sample[] =>
   Array.from({ length: 120 }, (_, second) => ({
-    ...{ atSeconds: second, files: 20 },
+    atSeconds: second,
+    files: 20,
     rssBytes: sizeMiB(second) * MiB,
   }));
 

@@ -48,7 +48,8 @@ export function windowsOf(samples: readonly Sample[], count: number): readonly W
     const [fromSeconds, toSeconds] = [(end * index) / count, (end * (index + 1)) / count];
     const inside = samples.filter(({ atSeconds }) => atSeconds >= fromSeconds && atSeconds <= toSeconds);
     return {
-      ...{ fromSeconds, toSeconds },
+      fromSeconds,
+      toSeconds,
       rssBytes: median(inside.map(({ rssBytes }) => rssBytes)),
       files: median(inside.map(({ files }) => files)),
     };

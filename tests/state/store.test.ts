@@ -11,7 +11,12 @@ const inFolder = temporaryFolder("state");
 
 const address = { protocol: "http", hostname: "10.0.0.1", port: 80 } as const;
 const mode = (upstream: string, to: ModeIntent["mode"], at: number): ModeIntent => ({
-  ...{ kind: "mode", upstream, mode: to, by: "ann", at, why: 'it\'s "slow"' },
+  kind: "mode",
+  upstream,
+  mode: to,
+  by: "ann",
+  at,
+  why: 'it\'s "slow"',
 });
 
 function eventOf(seq: number): BalancerEvent {
@@ -47,7 +52,11 @@ describe("the store", () => {
     const store = openSqlite(file);
     const meta = { by: "bob", why: "" };
     const added: Intent = {
-      ...{ ...meta, kind: "added", upstream: "c", at: 4, pool: "main" },
+      ...meta,
+      kind: "added",
+      upstream: "c",
+      at: 4,
+      pool: "main",
       spec: { id: "c", address, weight: 2, backup: true },
     };
     const removed: Intent = { ...meta, kind: "removed", upstream: "d", at: 5, pool: "main", address };
@@ -76,7 +85,11 @@ describe("the store", () => {
     const store = openSqlite(file);
     expect(store.takeSessions()).toEqual([]);
     const session = (digest: string, usedAt: number) => ({
-      ...{ digest, name: "ann", passwordMark: "m", openedAt: 1, usedAt },
+      digest,
+      name: "ann",
+      passwordMark: "m",
+      openedAt: 1,
+      usedAt,
     });
     store.keepSessions([session("z", 1)]);
     store.keepSessions([session("b", 2), session("a", 3)]);

@@ -92,7 +92,9 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
   const requestQueue =
     queue && new Queue({ pool, limits: queue, clock: systemClock, schedule: systemSchedule });
   const destination: Destination = {
-    ...{ pool, timeouts, retries: options.retries ?? 1 },
+    pool,
+    timeouts,
+    retries: options.retries ?? 1,
     ...(requestQueue && { queue: requestQueue }),
     ...(options.hedgeAfterMs !== undefined && { mayHedge: true }),
     ...options.destination,
@@ -130,7 +132,8 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
   };
   const { hedgeAfterMs: after } = options;
   const hedger = new Hedger({
-    ...{ clock: systemClock, schedule: systemSchedule },
+    clock: systemClock,
+    schedule: systemSchedule,
     pools: () => (after === undefined ? [] : [{ pool, after }]),
     latencyOf: () => undefined,
   });

@@ -115,7 +115,9 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     }
     if (request.method === "POST" && pathname === "/api/reload") {
       return send(response, 200, {
-        ...{ applied: !searchParams.has("dry"), steps: [], needsRestart: ["listen.port"] },
+        applied: !searchParams.has("dry"),
+        steps: [],
+        needsRestart: ["listen.port"],
         diff: [
           "~ setting: listen.port 8080 → 9090 (needs a restart)",
           "~ pool main: policy round-robin → p2c",
@@ -182,17 +184,17 @@ export function wavesUntil(now: number, { spanMs, stepMs, since }: Waves): reado
       const perSecond = 600 + 180 * wave(at, 2) + 60 * wave(at, 23);
       const p50Ms = 92 + 14 * wave(at, 3) + 6 * wave(at, 31);
       return {
-        ...{
-          at,
-          spanMs: stepMs,
-          retries: 0,
-          rescues: 0,
-          queued: 0,
-          inFlight: Math.round(60 + 20 * wave(at, 5)),
-        },
+        at,
+        spanMs: stepMs,
+        retries: 0,
+        rescues: 0,
+        queued: 0,
+        inFlight: Math.round(60 + 20 * wave(at, 5)),
         requests: Math.round((perSecond * stepMs) / 1_000),
         errors: wave(at, 4) > 0.93 ? Math.round((9 * stepMs) / 1_000) : 0,
-        ...{ p50Ms, p95Ms: p50Ms * 1.6, p99Ms: p50Ms * (2.3 + 0.3 * wave(at, 13)) },
+        p50Ms,
+        p95Ms: p50Ms * 1.6,
+        p99Ms: p50Ms * (2.3 + 0.3 * wave(at, 13)),
       };
     });
 }
@@ -214,7 +216,9 @@ export function detailOf(upstream: UpstreamSnapshot, change: Partial<UpstreamDet
     codes: { "200": upstream.traffic.requests - upstream.traffic.errors, "404": 31 },
     cancelled: 4,
     latencies: [12, 40, 210, 930, 1_410, 620, 180, 44, 9, 2].map((count, index) => ({
-      ...{ fromMs: 2 ** ((10 + index) / 2), toMs: 2 ** ((11 + index) / 2), count },
+      fromMs: 2 ** ((10 + index) / 2),
+      toMs: 2 ** ((11 + index) / 2),
+      count,
     })),
     ...change,
   };
@@ -278,7 +282,15 @@ function someEvents(): readonly BalancerEvent[] {
   ]; // prettier-ignore
   const now = Date.now();
   return rows.map(([agoMs, kind, upstream, from, to, reason, by, detail], index) => ({
-    ...{ seq: index + 1, at: now - agoMs, kind, upstream, from, to, reason, by, detail },
+    seq: index + 1,
+    at: now - agoMs,
+    kind,
+    upstream,
+    from,
+    to,
+    reason,
+    by,
+    detail,
     pool: upstream === null ? null : "main",
   }));
 }

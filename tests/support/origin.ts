@@ -1,7 +1,6 @@
 /** A scriptable upstream on raw sockets: it exposes the received bytes and responds with any bytes. */
 
-import { createServer, type Socket } from "node:net";
-import type { AddressInfo } from "node:net";
+import { createServer, type Socket, type AddressInfo } from "node:net";
 
 export interface ReceivedRequest {
   /** The head as received, without the empty line. */

@@ -2,8 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { StoredRequest } from "../../src/requests/recent-requests.ts";
-import type { DryRunResult } from "../../src/requests/dry-run.ts";
-import type { DryRunRequest } from "../../src/requests/dry-run.ts";
+import type { DryRunResult, DryRunRequest } from "../../src/requests/dry-run.ts";
 import type { AttemptRecord, Candidate, SelectionRecord } from "../../src/proxy/record.ts";
 
 export interface FakeRequestsApi {
@@ -132,16 +131,26 @@ function filterRequests(
 
 export function someRequest(seq: number, change: Partial<StoredRequest> = {}): StoredRequest {
   return {
-    ...{ seq, requestId: `6f1e0c2a-${seq.toString(16).padStart(6, "0")}`, clientAddress: "192.0.2.14" },
-    ...{ scheme: "http", status: 200, bytesIn: 412, bytesOut: 18_240, isClientGone: false },
-    ...{
-      at: Date.now() - (100 - seq) * 730,
-      durationMs: 12.4,
-      method: "GET",
-      target: "/",
-      host: "shop.example",
-    },
-    ...{ pool: "main", key: null, reason: null, complaint: null, notRetried: null, retried: [], queuedMs: 0 },
+    seq,
+    requestId: `6f1e0c2a-${seq.toString(16).padStart(6, "0")}`,
+    clientAddress: "192.0.2.14",
+    scheme: "http",
+    status: 200,
+    bytesIn: 412,
+    bytesOut: 18_240,
+    isClientGone: false,
+    at: Date.now() - (100 - seq) * 730,
+    durationMs: 12.4,
+    method: "GET",
+    target: "/",
+    host: "shop.example",
+    pool: "main",
+    key: null,
+    reason: null,
+    complaint: null,
+    notRetried: null,
+    retried: [],
+    queuedMs: 0,
     attempts: [someAttempt("localhost:8081")],
     choices: [someChoice("localhost:8081")],
     traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
@@ -151,8 +160,16 @@ export function someRequest(seq: number, change: Partial<StoredRequest> = {}): S
 
 export function someAttempt(upstream: string, change: Partial<AttemptRecord> = {}): AttemptRecord {
   return {
-    ...{ upstream, startMs: 0.2, connectMs: null, headMs: 11.1, endMs: 12.1, status: 200 },
-    ...{ outcome: "response", phase: null, reason: null, rehearsed: false },
+    upstream,
+    startMs: 0.2,
+    connectMs: null,
+    headMs: 11.1,
+    endMs: 12.1,
+    status: 200,
+    outcome: "response",
+    phase: null,
+    reason: null,
+    rehearsed: false,
     ...change,
   };
 }
@@ -170,12 +187,21 @@ export function someChoice(chosen: string): SelectionRecord {
 /** A request with two attempts: the first upstream refused it, the second responded. */
 export function retriedRequest(seq: number, change: Partial<StoredRequest> = {}): StoredRequest {
   return someRequest(seq, {
-    ...{ target: "/cart/checkout?step=2", durationMs: 148.2, queuedMs: 21.5, reason: null },
+    target: "/cart/checkout?step=2",
+    durationMs: 148.2,
+    queuedMs: 21.5,
+    reason: null,
     retried: ["connect_refused"],
     attempts: [
       someAttempt("localhost:8082", {
-        ...{ startMs: 21.7, connectMs: null, headMs: null, endMs: 3.1, status: 0 },
-        ...{ outcome: "failure", phase: "connect", reason: "connect_refused" },
+        startMs: 21.7,
+        connectMs: null,
+        headMs: null,
+        endMs: 3.1,
+        status: 0,
+        outcome: "failure",
+        phase: "connect",
+        reason: "connect_refused",
       }),
       someAttempt("localhost:8083", { startMs: 25, connectMs: 6.2, headMs: 97.4, endMs: 123.1 }),
     ],
@@ -201,44 +227,55 @@ export function someRequests(): StoredRequest[] {
   const broken = { status: 0, outcome: "failure", headMs: null } as const;
   const special: Readonly<Record<number, StoredRequest>> = {
     98: retriedRequest(98),
-    95: someRequest(95, { ...{ method: "POST", target: "/cart", status: 201, durationMs: 44.1 } }),
+    95: someRequest(95, { method: "POST", target: "/cart", status: 201, durationMs: 44.1 }),
     91: someRequest(91, {
-      ...{ method: "POST", target: "/orders", status: 502, reason: "upstream_reset", durationMs: 1_204.6 },
+      method: "POST",
+      target: "/orders",
+      status: 502,
+      reason: "upstream_reset",
+      durationMs: 1_204.6,
       notRetried: "method_not_idempotent",
       attempts: [
         someAttempt("localhost:8083", { ...broken, endMs: 1_204.3, phase: "head", reason: "upstream_reset" }),
       ],
       choices: [someChoice("localhost:8083")],
     }),
-    88: someRequest(88, { ...{ target: "/favicon.ico", status: 404, durationMs: 3.2 } }),
+    88: someRequest(88, { target: "/favicon.ico", status: 404, durationMs: 3.2 }),
     86: someRequest(86, {
-      ...{
-        target: "/reports/2026-11.pdf",
-        durationMs: 6_120.9,
-        status: 200,
-        isClientGone: true,
-        pool: "main",
-      },
+      target: "/reports/2026-11.pdf",
+      durationMs: 6_120.9,
+      status: 200,
+      isClientGone: true,
+      pool: "main",
       attempts: [someAttempt("localhost:8081", { outcome: "cancelled", headMs: 402.2, endMs: 6_120.4 })],
     }),
     81: someRequest(81, {
-      ...{
-        host: "old.example",
-        target: "/legacy",
-        status: 404,
-        reason: "no_route",
-        durationMs: 0.3,
-        pool: null,
-      },
-      ...{ attempts: [], choices: [], traceId: null },
+      host: "old.example",
+      target: "/legacy",
+      status: 404,
+      reason: "no_route",
+      durationMs: 0.3,
+      pool: null,
+      attempts: [],
+      choices: [],
+      traceId: null,
     }),
     77: someRequest(77, {
-      ...{ target: "/search?q=tents", status: 503, reason: "queue_timeout", durationMs: 1_000.4 },
-      ...{ queuedMs: 1_000.2, attempts: [], choices: [] },
+      target: "/search?q=tents",
+      status: 503,
+      reason: "queue_timeout",
+      durationMs: 1_000.4,
+      queuedMs: 1_000.2,
+      attempts: [],
+      choices: [],
     }),
     72: retriedRequest(72, {
-      ...{ target: "/api/prices?currency=usd", status: 504, reason: "head_timeout", durationMs: 30_041.8 },
-      ...{ queuedMs: 0, notRetried: "retries_spent" },
+      target: "/api/prices?currency=usd",
+      status: 504,
+      reason: "head_timeout",
+      durationMs: 30_041.8,
+      queuedMs: 0,
+      notRetried: "retries_spent",
     }),
   };
   return Array.from({ length: 40 }, (_, index) => 100 - index).map(
@@ -267,8 +304,14 @@ function explanationOf({ attempts, retried, pool, status }: StoredRequest): read
 
 const someDryRun: DryRunResult = {
   route: { host: "shop.example", path: "/cart" },
-  ...{ pool: "main", policy: "p2c", key: null, chosen: "localhost:8083", candidates, refusal: null },
-  ...{ fit: candidates.length, out: 2 },
+  pool: "main",
+  policy: "p2c",
+  key: null,
+  chosen: "localhost:8083",
+  candidates,
+  refusal: null,
+  fit: candidates.length,
+  out: 2,
   others: [
     { upstream: "localhost:8084", why: "draining, set by ann" },
     { upstream: "localhost:8085", why: "failing: connection refused" },

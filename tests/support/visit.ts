@@ -73,7 +73,8 @@ export async function visitFakeAdmin(
   const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
   await visited.page.goto(visited.url + path);
   return {
-    ...{ admin, ...visited },
+    admin,
+    ...visited,
     async [Symbol.asyncDispose]() {
       await visited[Symbol.asyncDispose]();
       await admin.close();

@@ -21,7 +21,9 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const quiet = () => {};
 const log = {
-  ...{ debug: quiet, info: quiet, error: quiet },
+  debug: quiet,
+  info: quiet,
+  error: quiet,
   warn: (message: string, fields?: object) => void warnings.push({ message, ...fields }),
 };
 
@@ -29,7 +31,11 @@ function open(config: Partial<AccessLogConfig> = {}, random: Random = seededRand
   const to = join(folder, "access.log");
   return openAccessLog({
     config: { to, format: "json", share: 1, ...config },
-    ...{ isShared: false, clock: systemClock, schedule: systemSchedule, random, log },
+    isShared: false,
+    clock: systemClock,
+    schedule: systemSchedule,
+    random,
+    log,
   });
 }
 
@@ -52,8 +58,13 @@ const namesIn = (line: string) => Object.keys(JSON.parse(line) as object);
 const hostileText = 'a"b\\c\n{"status":200}\r\n\u0085\u2028\u2029\u0000\u001b[31m\u00ff reason=- \ud800';
 const hostile: RequestRecord = {
   ...goodRecord,
-  ...{ method: hostileText, target: hostileText, host: hostileText, clientAddress: hostileText },
-  ...{ pool: hostileText, status: 503, reason: "no_upstream" },
+  method: hostileText,
+  target: hostileText,
+  host: hostileText,
+  clientAddress: hostileText,
+  pool: hostileText,
+  status: 503,
+  reason: "no_upstream",
   attempts: [{ ...completedAttempt, upstream: hostileText }],
 };
 
@@ -63,18 +74,40 @@ describe("a JSON line of the access log", () => {
     const { "@timestamp": written, ...fields } = JSON.parse(line) as Record<string, unknown>;
     expect(written).toBe("2026-11-24T00:12:30.280Z");
     expect(fields).toEqual({
-      ...{ level: "INFO", message: "request", logger: "evenkeel.access" },
-      ...{ time: "2026-11-24T00:12:30.250Z", requestId: "r-1", traceId: null, client: "192.0.2.1" },
-      ...{ method: "GET", target: "/cart?item=7", host: "shop.example", scheme: "http", pool: "shop" },
-      ...{ upstream: "api-1", attempts: 1, status: 200, reason: null, complaint: null, notRetried: null },
-      ...{ bytesIn: 90, bytesOut: 512, durationMs: 30.5, queuedMs: 0, connectMs: null, firstByteMs: 20 },
+      level: "INFO",
+      message: "request",
+      logger: "evenkeel.access",
+      time: "2026-11-24T00:12:30.250Z",
+      requestId: "r-1",
+      traceId: null,
+      client: "192.0.2.1",
+      method: "GET",
+      target: "/cart?item=7",
+      host: "shop.example",
+      scheme: "http",
+      pool: "shop",
+      upstream: "api-1",
+      attempts: 1,
+      status: 200,
+      reason: null,
+      complaint: null,
+      notRetried: null,
+      bytesIn: 90,
+      bytesOut: 512,
+      durationMs: 30.5,
+      queuedMs: 0,
+      connectMs: null,
+      firstByteMs: 20,
     });
   });
 
   test("lists the attempts if there was more than one, and has the first-byte time from the start", async () => {
     const [line = ""] = await linesOf([retried]);
     expect(JSON.parse(line)).toMatchObject({
-      ...{ attempts: 2, upstream: "api-1", connectMs: 0.25, firstByteMs: 21 },
+      attempts: 2,
+      upstream: "api-1",
+      connectMs: 0.25,
+      firstByteMs: 21,
       tries: [
         { upstream: "api-2", status: 0, reason: "connect_refused", startMs: 0, durationMs: 1 },
         { upstream: "api-1", status: 200, reason: null, startMs: 1, durationMs: 30.5 },
@@ -178,14 +211,13 @@ describe("lines for a pipe that several processes write to", () => {
     const escaped = "\u00ff".repeat(96);
     const longest: RequestRecord = {
       ...hostile,
-      ...{
-        method: escaped,
-        target: escaped,
-        host: escaped,
-        requestId: "r".repeat(128),
-        traceId: "f".repeat(32),
-      },
-      ...{ clientAddress: "f".repeat(45), pool: "p".repeat(64) },
+      method: escaped,
+      target: escaped,
+      host: escaped,
+      requestId: "r".repeat(128),
+      traceId: "f".repeat(32),
+      clientAddress: "f".repeat(45),
+      pool: "p".repeat(64),
       attempts: Array.from({ length: 5 }, () => ({ ...refusedAttempt, upstream: "u".repeat(64) })),
     };
     for (const lineOf of [jsonLine, commonLine]) {

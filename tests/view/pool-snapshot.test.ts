@@ -15,16 +15,16 @@ function setUp() {
   const metrics = new Metrics(() => now.ms);
   const snapshot = () => {
     const view: PoolView = {
-      ...{
-        pool,
-        faults: new FaultRegistry(),
-        metrics,
-        policy: "round-robin",
-        probe: "TCP",
-        retryBudget: { balance: 7.9 },
-        queue: { size: 0 },
-      },
-      ...{ now: now.ms, at: 1_000_000 + now.ms, events: [] },
+      pool,
+      faults: new FaultRegistry(),
+      metrics,
+      policy: "round-robin",
+      probe: "TCP",
+      retryBudget: { balance: 7.9 },
+      queue: { size: 0 },
+      now: now.ms,
+      at: 1_000_000 + now.ms,
+      events: [],
       annotationsFor: () => ({
         lastProbe: null,
         probeHistory: "",

@@ -86,7 +86,9 @@ describe("the forecast of an action", () => {
 
   test("ready waits for the probes, and shows the last result", () => {
     const out = upstream("b", {
-      ...{ mode: "draining", status: "draining", fit: false },
+      mode: "draining",
+      status: "draining",
+      fit: false,
       lastProbe: { at: 0, success: false, detail: "connection refused", latencyMs: 1 },
     });
     expect(effect([a, out], { act: "ready" }).lines).toEqual([

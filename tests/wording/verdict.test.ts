@@ -49,8 +49,12 @@ const ejected = upstream("e:5", {
   status: "ejected",
   fit: false,
   outlier: {
-    ...{ state: "ejected", since: now - 14_000, until: now + 16_000 },
-    ...{ reason: "consecutive_failures", cause: "connect_refused", count: 1 },
+    state: "ejected",
+    since: now - 14_000,
+    until: now + 16_000,
+    reason: "consecutive_failures",
+    cause: "connect_refused",
+    count: 1,
   },
   errorsByReason: { status_503: 2, connect_refused: 31 },
 });

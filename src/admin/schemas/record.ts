@@ -7,17 +7,21 @@ import type { EventKind } from "../../state/event.ts";
 import { boolean, count, enumOf, list, modeSchema, nullable, oneOf, textSchema, timestamp } from "./parts.ts";
 
 const eventKinds = enumOf<EventKind>({
-  ...{ probe: true, outlier: true, panic: true, mode: true, weight: true, backup: true, member: true },
-  ...{
-    drain: true,
-    rehearsal: true,
-    reload: true,
-    phase: true,
-    worker: true,
-    load: true,
-    certificate: true,
-    login: true,
-  },
+  probe: true,
+  outlier: true,
+  panic: true,
+  mode: true,
+  weight: true,
+  backup: true,
+  member: true,
+  drain: true,
+  rehearsal: true,
+  reload: true,
+  phase: true,
+  worker: true,
+  load: true,
+  certificate: true,
+  login: true,
 });
 
 export const eventSchema = Type.Object(

@@ -24,8 +24,13 @@ import type { CertificateStatus } from "../../tls/expiry.ts";
 
 const statusSchema = oneOf<Status>(
   enumOf<Status>({
-    ...{ passing: true, checking: true, failing: true, ejected: true },
-    ...{ probation: true, draining: true, maintenance: true },
+    passing: true,
+    checking: true,
+    failing: true,
+    ejected: true,
+    probation: true,
+    draining: true,
+    maintenance: true,
   }),
   "Derived from mode, probes and outlier detection.",
 );

@@ -25,7 +25,10 @@ export function parseAddForm(fields: URLSearchParams): AddForm | undefined {
   if (pool === "") return undefined;
   const typed = (name: string) => (fields.get(name) ?? "").trim().slice(0, maxReason);
   return {
-    ...{ pool, url: typed("url"), name: typed("name"), weight: typed("weight") },
+    pool,
+    url: typed("url"),
+    name: typed("name"),
+    weight: typed("weight"),
     backup: fields.get("backup") === "yes",
     reason: reasonIn(fields),
     location: formLocation(fields),

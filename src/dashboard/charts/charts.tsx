@@ -143,7 +143,10 @@ function ChartFigure({ chart, columns, window }: FigureProps): JSX.Element {
         <Lines
           kind="still"
           lines={trends.map(({ kind, trend }) => ({
-            ...{ trend, kind, peak, ...field },
+            trend,
+            kind,
+            peak,
+            ...field,
             filled: chart.curves.length === 1,
           }))}
         />

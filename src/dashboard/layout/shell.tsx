@@ -25,7 +25,7 @@ interface ShellProps {
   readonly live?: string;
   readonly notice?: string;
   /** The result of the last action. */
-  readonly done?: JSX.Element;
+  readonly done?: JSX.Element | undefined;
   readonly children?: JSX.Element | JSX.Element[];
 }
 

@@ -70,7 +70,9 @@ export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginCl
     async login({ name, password, address }) {
       try {
         const response = await exchangeWeb({
-          ...{ method: "POST", url: url("api/login"), timeoutMs: loginTimeoutMs },
+          method: "POST",
+          url: url("api/login"),
+          timeoutMs: loginTimeoutMs,
           headers: { ...headersFor(ownToken, address), "content-type": "application/json" },
           body: JSON.stringify({ name, password }),
         });

@@ -30,7 +30,7 @@ export interface PageProps {
   /** The error of the action that led here. */
   readonly notice?: string;
   /** The result of the last action. */
-  readonly done?: ActionResultProps;
+  readonly done?: ActionResultProps | undefined;
 }
 
 export function renderPage(props: PageProps): string {
@@ -84,7 +84,7 @@ export interface UpstreamPageProps {
   readonly notice?: string;
   /** Its last failed requests, or the error; undefined omits the card. */
   readonly failing?: AdminResult<RequestList>;
-  readonly done?: ActionResultProps;
+  readonly done?: ActionResultProps | undefined;
 }
 
 export function renderUpstreamPage({

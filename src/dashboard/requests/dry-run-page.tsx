@@ -9,8 +9,7 @@ import { CsrfField } from "../login/placeholders.tsx";
 import { CandidateTable, scoringOf } from "./decisions.tsx";
 import { RequestNavigation } from "./list-page.tsx";
 import { attribute } from "../responses.ts";
-import type { DryRunResult } from "../../requests/dry-run.ts";
-import type { DryRunRequest } from "../../requests/dry-run.ts";
+import type { DryRunResult, DryRunRequest } from "../../requests/dry-run.ts";
 
 /** The result of the form; undefined before it is sent. */
 export type DryRunReply = AdminResult<DryRunResult> | { readonly problems: readonly string[] } | undefined;

@@ -14,8 +14,7 @@ import type { Cancel } from "../../lib/clock.ts";
 import { areStrings, isRecord, parseJson } from "../../lib/json.ts";
 import type { RequestList, StoredRequest } from "../../requests/recent-requests.ts";
 import type { ExplainedRequest } from "../../requests/explanation.ts";
-import type { DryRunResult } from "../../requests/dry-run.ts";
-import type { DryRunRequest } from "../../requests/dry-run.ts";
+import type { DryRunResult, DryRunRequest } from "../../requests/dry-run.ts";
 import type { AdminApiError } from "../../wording/verdict.ts";
 
 export interface RequestListener {

@@ -3,8 +3,7 @@
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { type AttemptRace, clientClosedResponse } from "./attempt-race.ts";
 import { isPassable, type UpstreamResponse } from "./forward.ts";
-import type { RequestContext } from "./request-context.ts";
-import type { FetchEngineContext } from "./request-context.ts";
+import type { RequestContext, FetchEngineContext } from "./request-context.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { bodyRefusal, refusalResponse } from "./local-replies.ts";
 import type { RequestBody } from "./request-body.ts";

@@ -4,8 +4,7 @@ import type { Server, ServerWebSocket } from "bun";
 
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { certifiedName } from "../../net/address.ts";
-import { originOf } from "../../net/address.ts";
+import { certifiedName, originOf } from "../../net/address.ts";
 import { type Address } from "../../net/address.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import type { Forward } from "./forward.ts";
@@ -131,7 +130,7 @@ async function upgrade(
 ): Promise<Response | undefined> {
   const tunnel = await openWebSocketTunnel(options, openWebSocket, request, clientAddress);
   if (tunnel instanceof Response) return tunnel;
-  const headers = tunnel.protocol ? { "Sec-WebSocket-Protocol": tunnel.protocol } : undefined;
+  const headers = new Headers(tunnel.protocol ? { "Sec-WebSocket-Protocol": tunnel.protocol } : {});
   if (server.upgrade(request, { data: tunnel, headers })) return undefined;
   return tunnel.refuse();
 }

@@ -7,8 +7,7 @@ import {
   connectionTokens,
 } from "../../proxy/forwarding.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
-import type { RequestContext } from "./request-context.ts";
-import type { FetchEngineContext } from "./request-context.ts";
+import type { RequestContext, FetchEngineContext } from "./request-context.ts";
 
 /** The upstream's request headers: the client's end-to-end headers and the forwarding headers. Host stays the client's. */
 export function upstreamHeaders(

@@ -173,7 +173,10 @@ describe("the dry run", () => {
     expect(response.status).toBe(200);
     expect(admin.requestsApi.dryRuns).toEqual([
       {
-        ...{ method: "GET", host: "shop.example", target: "/cart", clientAddress: "127.0.0.1" },
+        method: "GET",
+        host: "shop.example",
+        target: "/cart",
+        clientAddress: "127.0.0.1",
         headers: { cookie: "a=1" },
       },
     ]);

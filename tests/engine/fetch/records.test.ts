@@ -39,7 +39,8 @@ describe("the fetch engine's records", () => {
   test("count the bytes of a refusal, not its characters", () => {
     const context = {
       head: { method: "GET", header: () => undefined },
-      ...{ requestId: "größe", byteCounts: newByteCounts() },
+      requestId: "größe",
+      byteCounts: newByteCounts(),
     } as unknown as RequestContext;
     const options = { log: { bug() {}, warn() {} } } as unknown as Parameters<typeof refusalResponse>[0];
     refusalResponse(options, context, refusal("no_upstream"));

@@ -26,7 +26,9 @@ const socket: WireSocket = {
 };
 
 const options: EngineOptions = {
-  ...{ hostname: "127.0.0.1", port: 0, sharesPort: false },
+  hostname: "127.0.0.1",
+  port: 0,
+  sharesPort: false,
   clientTimeouts: { headMs: 1, bodyIdleMs: 1, keepAliveMs: 1 },
   exchange() {
     throw new Error("Cannot open an exchange: this test sends no requests");
