@@ -24,12 +24,9 @@ async function main(): Promise<void> {
   const argv = process.argv.slice(2);
   // Started by a balancer: the syntax of the command line is not needed.
   if (argv.length === 1 && argv[0] === "worker") return serveAsWorker();
-  const isBalancer = argv[0] === "up" || argv[0] === "proxy";
-  // Before the rest is loaded. A match that is no engine name only costs one restart.
-  if (isBalancer && [...argv, process.env["EVENKEEL_ENGINE"]?.trim()].some(namesFetch)) liftFetchLimit();
   const { parse } = await import("./cli/parse.ts");
   const command = parse(argv, process.env, systemEnvironment(process.env));
-  if (isBalancer && "configFile" in command && usesFetch(command)) liftFetchLimit();
+  if ((command.kind === "up" || command.kind === "proxy") && usesFetch(command)) liftFetchLimit();
   if (command.kind === "verb") return runVerbCommand(command);
   if (!isLongRunning(command)) return printReply(command);
   configureLog({ json: !process.stderr.isTTY, level: "info" });
@@ -50,11 +47,7 @@ async function main(): Promise<void> {
   }
 }
 
-function namesFetch(word: string | undefined): boolean {
-  return word === "fetch" || word === "--engine=fetch";
-}
-
-/** False for a configuration that came through a pipe: the restarted process could not read it again. */
+/** False if the configuration file is a pipe, which the restarted process could not read again. */
 function usesFetch({ config, configFile }: Extract<Command, { kind: "up" | "proxy" }>): boolean {
   return config.engine === "fetch" && (!configFile.exists || statSync(configFile.path).isFile());
 }

@@ -52,7 +52,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "commands/start.ts": "loads each long-running command on demand",
   "dashboard/layout/not-found.tsx": "one page",
   "proxy/response-class.ts": "all that status codes mean to a pool",
-  "runtime/fetch-limit.ts": "must load before everything else",
+  "runtime/fetch-limit.ts": "main loads it without the rest of the runtime",
 };
 
 /** The longest prefix in the table decides: `engine/engine.ts` before `engine/`. */

@@ -1,4 +1,4 @@
-/** Raises Bun's limit of concurrent fetches for the fetch engine. Loaded before the rest of the program. */
+/** Raises Bun's limit of concurrent fetches for the fetch engine. */
 
 const variable = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 
