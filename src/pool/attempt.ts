@@ -83,6 +83,8 @@ export class Attempt {
   endedAt = 0;
   /** Status code of the response; 0 before its head arrived. */
   status = 0;
+  /** Whether its connection became a tunnel. */
+  isTunnel = false;
 
   constructor(clock: Clock, observer: AttemptObserver, classifier: ResponseClassifier) {
     this.#clock = clock;
@@ -115,11 +117,6 @@ export class Attempt {
     return this.#list !== undefined && this.#list === this.#upstream?.waiting;
   }
 
-  /** Whether its connection became a tunnel. */
-  get isTunnel(): boolean {
-    return this.#classifier.isTunnel(this.status);
-  }
-
   /** Counts itself in, also with its pool. Throws if it is still open: every start needs its end. */
   start(upstream: Upstream, accounting?: AttemptAccounting): void {
     if (this.isOpen) throw new Error(`Cannot start an attempt on ${upstream.id}: it is still open`);
@@ -135,6 +132,7 @@ export class Attempt {
     this.responseStartedAt = 0;
     this.endedAt = 0;
     this.status = 0;
+    this.isTunnel = false;
     upstream.inFlight += 1;
     this.#join(upstream.waiting);
     accounting?.attemptStarted(upstream);
@@ -161,6 +159,7 @@ export class Attempt {
   responseStarted(status: number): void {
     this.responseStartedAt = this.#clock();
     this.status = status;
+    this.isTunnel = this.#classifier.isTunnel(status);
     this.upstream.lastResponseAt = this.responseStartedAt;
     if (this.isTunnel) this.upstream.tunnels += 1;
     this.#join(this.upstream.responding);

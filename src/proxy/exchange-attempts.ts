@@ -82,8 +82,9 @@ export class ExchangeAttempts {
 
   #intercept(attempt: Attempt): Interception | undefined {
     if (!this.#filters) return undefined;
-    for (const filter of this.#filters) {
-      const interception = filter.intercept(attempt.upstream, attempt.startedAt);
+    // An index and no iterator: this runs for every attempt.
+    for (let i = 0; i < this.#filters.length; i++) {
+      const interception = this.#filters[i]?.intercept(attempt.upstream, attempt.startedAt);
       if (!interception) continue;
       attempt.isIntercepted = true;
       return interception;
