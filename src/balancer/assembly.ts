@@ -138,7 +138,7 @@ export function assemble(
   });
   const requests = new Requests({ registry, clock, wallClock });
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (suspicions) =>
-    suspicions.forEach((suspicion) => prober.confirmSuspicion(suspicion));
+    suspicions.forEach((suspicion) => prober.investigate(suspicion));
   const common = { config: reconciler.desired, registry, metrics, clock, schedule, onSuspicion };
   const dataPlane: DataPlane = launcher
     ? new WorkerDataPlane({

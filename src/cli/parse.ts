@@ -82,7 +82,7 @@ export function parse(
     }
     case "state": {
       const target = readAdminTarget(line, env);
-      return "kind" in target ? target : { kind: "state", target: target };
+      return "kind" in target ? target : { kind: "state", target };
     }
     case "plan": {
       const target = readAdminTarget(line, env);
@@ -92,7 +92,7 @@ export function parse(
         ...(file && !("text" in file) ? file : []),
       ];
       if (problems.length > 0 || "kind" in target) return configError(problems);
-      return { kind: "plan", target: target, ...(file && "text" in file ? { file } : {}) };
+      return { kind: "plan", target, ...(file && "text" in file ? { file } : {}) };
     }
     case "up":
     case "proxy":
@@ -103,7 +103,7 @@ export function parse(
       const verb = readVerb(line.command, line.operands, line.written);
       const problems = [...("kind" in target ? target.problems : []), ...("verb" in verb ? [] : verb)];
       if (!("verb" in verb) || "kind" in target) return configError(problems);
-      return { kind: "verb", target: target, verb };
+      return { kind: "verb", target, verb };
     }
   }
 }

@@ -60,7 +60,7 @@ export function desiredConfig(
  * Intents that the configuration makes redundant: it contains the added upstream, lacks the removed one, or has the same
  * weight.
  */
-export function supersededIntents(config: Config, intents: readonly Intent[]): readonly IntentRemoval[] {
+export function redundantIntents(config: Config, intents: readonly Intent[]): readonly IntentRemoval[] {
   const specs = config.pools.flatMap(({ upstreams }) => upstreams);
   const weights = new Map(specs.map(({ id, weight }) => [id, weight]));
   const identities = new Set(specs.map(identityOf));

@@ -10,7 +10,7 @@ import { type PoolRegistry, probeTargets } from "../registry/pool-registry.ts";
 import type { ConfigurationSnapshot } from "../snapshot/snapshot.ts";
 import type { Intent } from "../state/intent.ts";
 import type { Actor } from "./control.ts";
-import { desiredConfig, type Intents, supersededIntents } from "./desired-state.ts";
+import { desiredConfig, type Intents, redundantIntents } from "./desired-state.ts";
 import type { Drain, Drains } from "./drains.ts";
 import type { EventLog } from "./event-log.ts";
 import { planSteps, type Step } from "./plan.ts";
@@ -64,14 +64,14 @@ export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { intents, registry, prober, drains, eventLog } = options;
   let { config } = options;
-  intents.write(supersededIntents(config, intents.all));
+  intents.write(redundantIntents(config, intents.all));
   let desired = desiredConfig(config, intents.all);
   let lastTask: Promise<unknown> = Promise.resolve();
 
   const desiredWith = (newConfig: Config, newIntents: readonly Intent[]) => {
     const leaving = registry.pools.flatMap(({ name: pool, upstreams }) =>
       upstreams
-        .filter((upstream) => isStillLeaving(drains.get(upstream)))
+        .filter((upstream) => isBeingRemoved(drains.get(upstream)))
         .map(({ id, address, weight, backup }) => ({ pool, spec: { id, address, weight, backup } })),
     );
     return desiredConfig(newConfig, newIntents, leaving);
@@ -123,7 +123,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   };
 }
 
-function isStillLeaving(drain: Drain | undefined): boolean {
+function isBeingRemoved(drain: Drain | undefined): boolean {
   return drain !== undefined && drain.isRemoval && !drain.isOver;
 }
 

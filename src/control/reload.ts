@@ -4,7 +4,7 @@ import { warningsIn } from "../config/load.ts";
 import { type ConfigError, problemSentence } from "../config/problem.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
-import { supersededIntents } from "./desired-state.ts";
+import { redundantIntents } from "./desired-state.ts";
 import { describeStep, planSteps, reloadableConfig, type Step } from "./plan.ts";
 import type { Reconciler } from "./reconciler.ts";
 
@@ -20,7 +20,7 @@ export async function reload(
     return invalidConfigError(loaded);
   }
   const reloadable = reloadableConfig(config, loaded);
-  const superseded = supersededIntents(reloadable, intents.all);
+  const superseded = redundantIntents(reloadable, intents.all);
   const remaining = intents.all.filter(
     (intent) =>
       !superseded.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),

@@ -108,7 +108,7 @@ export interface WorkerReport {
   readonly pools: readonly {
     readonly name: string;
     /** Balance of the retry budget. */
-    readonly retriesLeft: number;
+    readonly retryBudgetBalance: number;
     /** Requests that wait for a slot. */
     readonly queued: number;
     readonly counts: PoolCounters;
@@ -127,7 +127,7 @@ export function buildDesiredState(
       return {
         upstream: identityOf(upstream),
         mode: upstream.mode,
-        streak: upstream.activeHealth.state,
+        activeHealth: upstream.activeHealth.state,
         verdict: upstream.outlier.verdict,
         ...(fault && { fault: fault.spec }),
       };
@@ -180,10 +180,10 @@ export function buildReport(
     })),
   );
   const pools = [
-    { name: "", retriesLeft: 0, queued: 0 },
+    { name: "", retryBudgetBalance: 0, queued: 0 },
     ...entries.map(({ pool: { name }, retryBudget, queue }) => ({
       name,
-      retriesLeft: retryBudget.balance,
+      retryBudgetBalance: retryBudget.balance,
       queued: queue.size,
     })),
   ].map((pool) => ({ ...pool, counts: poolCountersOf(metrics.ofPool(pool.name)) }));

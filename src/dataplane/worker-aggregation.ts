@@ -50,15 +50,15 @@ function applyVerdict(
   { verdict, observer, now }: MergeContext & { readonly verdict: OutlierVerdict },
 ): void {
   const own = upstream.outlier.verdict;
-  const streak = upstream.activeHealth.state;
+  const activeHealth = upstream.activeHealth.state;
   const isEjection = verdict.state === "ejected" && own.state !== "ejected";
   if (isEjection && !pool.canEject(upstream)) {
     // Two workers may each eject a different upstream at the same time. A newer verdict of ours overrules the second.
     const decidedAt = Math.max(now, verdict.decidedAt + 1);
-    pool.adoptHealth(upstream, { streak, verdict: { ...own, decidedAt } });
+    pool.adoptHealth(upstream, { activeHealth, verdict: { ...own, decidedAt } });
     return;
   }
-  if (!pool.adoptHealth(upstream, { streak, verdict })) return;
+  if (!pool.adoptHealth(upstream, { activeHealth, verdict })) return;
   const { state: to, reason } = upstream.outlier;
   observer.outlierChanged(pool, { upstream, from: own.state, to, reason });
 }

@@ -179,7 +179,7 @@ export class WorkerDataPlane implements DataPlane {
       ({ lastReport }) => lastReport?.pools.find((pool) => pool.name === name) ?? [],
     );
     return {
-      retryBudget: { balance: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
+      retryBudget: { balance: parts.reduce((sum, { retryBudgetBalance }) => sum + retryBudgetBalance, 0) },
       queue: { size: parts.reduce((sum, { queued }) => sum + queued, 0) },
     };
   }

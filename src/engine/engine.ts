@@ -44,7 +44,7 @@ export interface EngineLog {
   /** An exception in the balancer: the request got a 500. */
   bug(error: unknown, requestId: string): void;
   /** A refusal, or a failed attempt. */
-  warn(message: string, headers: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
 export interface EngineListener {

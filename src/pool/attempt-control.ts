@@ -26,18 +26,18 @@ function collect(list: AttemptList, isWanted: (attempt: Attempt) => boolean = ()
 }
 
 /**
- * @param isStill whether an attempt that is still open is still in the state that the action is for
+ * @param isApplicable whether an attempt that is still open is still in the state that the action is for
  * @returns for how many attempts the action returned true
  */
 function apply(
   collected: readonly Collected[],
-  isStill: (attempt: Attempt) => boolean,
+  isApplicable: (attempt: Attempt) => boolean,
   action: (driver: AttemptDriver, attempt: Attempt) => boolean,
 ): number {
   let count = 0;
   for (const { attempt, driver, generation } of collected) {
     const isSame = attempt.isOpen && attempt.generation === generation && attempt.driver === driver;
-    if (isSame && isStill(attempt) && action(driver, attempt)) count += 1;
+    if (isSame && isApplicable(attempt) && action(driver, attempt)) count += 1;
   }
   return count;
 }

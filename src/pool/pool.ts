@@ -123,7 +123,7 @@ export class Pool implements AttemptAccounting {
   }
 
   /** Adopts another process's verdicts; the passive one only if it is later. @returns whether the passive state changed */
-  adoptHealth(upstream: Upstream, { streak: activeHealth, verdict }: UpstreamHealth): boolean {
+  adoptHealth(upstream: Upstream, { activeHealth, verdict }: UpstreamHealth): boolean {
     const wasFailing = upstream.activeHealth.state === "failing";
     const hasPassed = upstream.activeHealth.adopt(activeHealth) && wasFailing;
     const isChanged = upstream.outlier.adopt(verdict);

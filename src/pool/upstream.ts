@@ -37,7 +37,7 @@ export interface UpstreamSpec {
 
 /** Both verdicts about an upstream, as one process sends them to another. */
 export interface UpstreamHealth {
-  readonly streak: ActiveHealthState;
+  readonly activeHealth: ActiveHealthState;
   readonly verdict: OutlierVerdict;
 }
 

@@ -49,7 +49,7 @@ interface Watch {
   readonly target: ProbeTarget;
   cancel: Cancel | undefined;
   /** Clock time from which a suspicion is followed up again; Infinity while a probe on suspicion runs. */
-  suspectableFrom: number;
+  nextSuspicionAt: number;
 }
 
 export class Prober {
@@ -70,7 +70,7 @@ export class Prober {
       const known = this.#watches.get(target.upstream);
       if (this.#isStopped || (known && isSame(known.target, target))) return [];
       known?.cancel?.();
-      const watch: Watch = { target, cancel: undefined, suspectableFrom: -Infinity };
+      const watch: Watch = { target, cancel: undefined, nextSuspicionAt: -Infinity };
       this.#watches.set(target.upstream, watch);
       return [this.#check(watch)];
     });
@@ -92,14 +92,14 @@ export class Prober {
   }
 
   /** Requests stall on an upstream: probes it at once. Ejects an unresponsive one where a TCP connect proves nothing. */
-  confirmSuspicion({ upstream, evidence }: StallSuspicion): void {
+  investigate({ upstream, evidence }: StallSuspicion): void {
     const watch = this.#watches.get(upstream);
     if (!watch || upstream.isDown) return;
     const { pool, plan } = watch.target;
     const now = this.#options.clock();
     if (plan.kind === "tcp" && isUnresponsive(evidence, now)) pool.ejectUnresponsive(upstream);
     if (upstream.isDown) rescueWaiting(upstream);
-    else if (now >= watch.suspectableFrom) void this.#probeSuspect(watch);
+    else if (now >= watch.nextSuspicionAt) void this.#probeSuspect(watch);
   }
 
   async #check(watch: Watch): Promise<void> {
@@ -128,11 +128,11 @@ export class Prober {
   async #probeSuspect(watch: Watch): Promise<void> {
     const { target } = watch;
     const { pool, upstream, plan } = target;
-    watch.suspectableFrom = Infinity;
+    watch.nextSuspicionAt = Infinity;
     const timeoutMs = Math.min(plan.timeoutMs, suspicionMs);
     const begunAt = this.#options.clock();
     const result = await this.#options.probe(upstream, { ...plan, timeoutMs });
-    watch.suspectableFrom = this.#options.clock() + plan.changingIntervalMs;
+    watch.nextSuspicionAt = this.#options.clock() + plan.changingIntervalMs;
     if (this.#watches.get(upstream) !== watch) return;
     const { state } = upstream.activeHealth;
     const changed = pool.recordProbe(upstream, result.success, {

@@ -48,7 +48,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** Status of the last response that was retried and that the engine holds; 0 without one. */
   #heldStatus = 0;
   /** Attempts that are not retries: rescues, and a hedge. */
-  #extra = 0;
+  #extraAttempts = 0;
   readonly #ticket = new QueueTicket();
   /** Its position in a trace that upstreams continue; undefined where `traceparent` passes unchanged. */
   trace: TraceContext | undefined;
@@ -83,7 +83,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#head = this.#destination = this.trace = undefined;
     this.#key = "";
     while (this.#tried.pop()); // Setting the length would be a call into the runtime.
-    this.#heldStatus = this.#extra = 0;
+    this.#heldStatus = this.#extraAttempts = 0;
     this.leaveQueue();
   }
 
@@ -202,7 +202,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     const { pool } = context.destination;
     waiting?.end(rescued);
     this.#recorder.retried(pool.name, rescued);
-    this.#extra += 1;
+    this.#extraAttempts += 1;
     return this.#start(pool, upstream);
   }
 
@@ -213,7 +213,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     if (!upstream) return undefined;
     const { pool } = context.destination;
     this.#recorder.retried(pool.name, hedged);
-    this.#extra += 1;
+    this.#extraAttempts += 1;
     return this.#start(pool, upstream, true);
   }
 
@@ -250,14 +250,14 @@ export class Exchange implements QueueMember, DeadlineHolder {
 
   #retryContext(isReplayable: boolean): RetryContext | undefined {
     const [destination, head, key, tried] = [this.#destination, this.#head, this.#key, this.#tried];
-    const extra = this.#extra;
+    const extra = this.#extraAttempts;
     return destination && head && { destination, method: head.method, key, tried, extra, isReplayable };
   }
 
-  #start(pool: Pool, upstream: Upstream, isBeside = false): Attempt {
+  #start(pool: Pool, upstream: Upstream, isHedge = false): Attempt {
     this.#recorder.chose(pool, upstream, this.#tried.length > 0);
     this.#tried.push(upstream);
-    return isBeside ? this.#attempts.hedge(upstream, pool) : this.#attempts.start(upstream, pool);
+    return isHedge ? this.#attempts.hedge(upstream, pool) : this.#attempts.start(upstream, pool);
   }
 }
 

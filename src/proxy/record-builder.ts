@@ -41,8 +41,8 @@ export class RecordBuilder implements EndedExchange {
   #record: RequestRecord | undefined;
   #attemptRecords: readonly AttemptRecord[] | undefined;
   head: RequestHead | undefined;
-  ofPool: Pool | undefined;
-  pinnedBy = "";
+  poolObject: Pool | undefined;
+  hashKey = "";
   startedAt = 0;
   queuedMs = 0;
   refused: Refusal | undefined;
@@ -54,9 +54,9 @@ export class RecordBuilder implements EndedExchange {
 
   /** Prepares for the next exchange. */
   clear(): void {
-    this.head = this.ofPool = this.refused = this.retryVeto = undefined;
+    this.head = this.poolObject = this.refused = this.retryVeto = undefined;
     this.#end = this.#trace = this.#record = this.#attemptRecords = undefined;
-    this.pinnedBy = "";
+    this.hashKey = "";
     this.startedAt = this.queuedMs = this.#attemptCount = 0;
     // Setting the length of a list is a call into the runtime, and nearly always the list is empty.
     if (this.retried.length > 0) this.retried.length = 0;
@@ -148,7 +148,7 @@ export class RecordBuilder implements EndedExchange {
   }
 
   get pool(): string | null {
-    return this.ofPool?.name ?? null;
+    return this.poolObject?.name ?? null;
   }
 
   get reason(): RequestRecord["reason"] {
@@ -204,7 +204,7 @@ export class RecordBuilder implements EndedExchange {
       traceId,
       target: copyOf(this.target),
       host: copyOf(this.host),
-      key: this.pinnedBy === "" ? null : copyOf(cut(this.pinnedBy)),
+      key: this.hashKey === "" ? null : copyOf(cut(this.hashKey)),
       retried: [...this.retried],
       choices: [...this.choices],
       ...(this.#trace && { trace: this.#trace }),

@@ -60,8 +60,8 @@ export class Recorder implements ExchangeObserver {
     if (!this.#sinks) return;
     const record = this.#record;
     record.head = head;
-    record.ofPool = pool;
-    record.pinnedBy = key;
+    record.poolObject = pool;
+    record.hashKey = key;
     record.startedAt = this.#clock();
     this.#sinks.open();
   }
@@ -72,9 +72,9 @@ export class Recorder implements ExchangeObserver {
   }
 
   /** Called before the attempt is counted in, so that the numbers are the ones that the policy used. */
-  chose(pool: Pool, chosen: Upstream, isFurther: boolean): void {
+  chose(pool: Pool, chosen: Upstream, isAnotherAttempt: boolean): void {
     if (this.#queuedAt > 0) this.#endWait();
-    if (this.#sinks && (isFurther || this.#sinks.wantsChoices))
+    if (this.#sinks && (isAnotherAttempt || this.#sinks.wantsChoices))
       this.#record.choices.push(choiceOf(pool, chosen, this.#clock()));
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import type { Config } from "../../src/config/config.ts";
 import { describeStep, reloadableConfig, planSteps } from "../../src/control/plan.ts";
-import { supersededIntents, desiredConfig } from "../../src/control/desired-state.ts";
+import { redundantIntents, desiredConfig } from "../../src/control/desired-state.ts";
 import type { UpstreamTls } from "../../src/net/address.ts";
 import { parseIntent as readIntent, serializeIntent } from "../../src/state/intent.ts";
 import { configOf, intentOf, poolsIn } from "../support/configs.ts";
@@ -237,7 +237,7 @@ describe("the desired configuration", () => {
       const intents = set.map(intentOf);
       expect(poolsIn(desiredConfig(configOf(pools), intents))).toBe(desired);
       expect(
-        supersededIntents(configOf(pools), intents)
+        redundantIntents(configOf(pools), intents)
           .map(({ upstream }) => upstream)
           .join(),
       ).toBe(outdated);

@@ -23,7 +23,7 @@ function pageOf(snapshot: Snapshot): string {
     outage: undefined,
     trends: [],
   };
-  return renderPage({ state: state });
+  return renderPage({ state });
 }
 
 /** The text of the section. */

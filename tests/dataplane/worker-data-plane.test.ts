@@ -226,7 +226,7 @@ describe("workers", () => {
         rssBytes: 0,
         processCounters: { bugs: 0, lostLogLines: 0 },
       });
-      const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
+      const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retryBudgetBalance: 1.5 }));
       fake.send({ ...report, pools });
     }
     expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { balance: 3 } });

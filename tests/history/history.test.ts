@@ -448,15 +448,13 @@ describe("the history file", () => {
     now += gone.length * resolution.stepMs + resolution.retentionMs;
     const counts: number[] = [];
     for (let i = 0; i < 4; i++) {
-      store.write([{ series, resolution: resolution, point: { ...point, at: now + i * resolution.stepMs } }]);
+      store.write([{ series, resolution, point: { ...point, at: now + i * resolution.stepMs } }]);
       counts.push(rows().count);
     }
     expect(counts).toEqual([1_501, 502, 3, 4]);
     expect(rows().series).toBe(1);
     // An upstream that comes back starts with an empty series.
-    store.write([
-      { series: { pool: "main", upstream: "old" }, resolution: resolution, point: { ...point, at: now } },
-    ]);
+    store.write([{ series: { pool: "main", upstream: "old" }, resolution, point: { ...point, at: now } }]);
     expect(store.read({ pool: "main", upstream: "old" }, resolution, 0)).toHaveLength(1);
     store.close();
   });

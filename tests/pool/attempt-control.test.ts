@@ -18,7 +18,7 @@ function startSending({ startAttempt, upstreams }: PoolFixture, names: readonly 
       if (yielding.includes(name)) given.end(cancelled);
       return yielding.includes(name);
     };
-    attempt.driver = { rescue() {}, abort() {}, yieldSlot: yieldSlot };
+    attempt.driver = { rescue() {}, abort() {}, yieldSlot };
     return attempt;
   });
   return { yieldRequests, attempts };

@@ -47,7 +47,7 @@ function setUp(options: PoolFixtureOptions = {}, kind: ProbePlan["kind"] = "http
     pools: () => [fixture.pool],
     onSuspicion(suspicions) {
       isSuspected = suspicions.some(({ upstream }) => upstream === a);
-      for (const suspicion of suspicions) prober.confirmSuspicion(suspicion);
+      for (const suspicion of suspicions) prober.investigate(suspicion);
     },
   });
   /** Whether a check suspects the first upstream, which is still up. */
@@ -171,7 +171,7 @@ describe("the prober, after a suspicion,", () => {
       schedule: time.schedule,
       p99Ms: () => undefined,
       pools: () => [fixture.pool],
-      onSuspicion: (suspicions) => suspicions.forEach((one) => prober.confirmSuspicion(one)),
+      onSuspicion: (suspicions) => suspicions.forEach((one) => prober.investigate(one)),
     });
     stallDetector.start();
     const advance = async (ms: number) => {

@@ -24,7 +24,7 @@ function stateOf(snapshot: Snapshot, change: Partial<DashboardState> = {}): Dash
   return {
     at: now,
     adminUrl,
-    frontDoor: frontDoor,
+    frontDoor,
     snapshot: { ...snapshot, at: now },
     readAt: now,
     outage: undefined,
@@ -227,7 +227,7 @@ describe("the overall status", () => {
 });
 
 describe("the next state", () => {
-  const poll = { at: now, adminUrl: "http://localhost:8091", frontDoor: frontDoor, trends: [] };
+  const poll = { at: now, adminUrl: "http://localhost:8091", frontDoor, trends: [] };
   const error = { reason: "unreachable", message: "connection refused" } as const;
   const snapshot = of(a);
 

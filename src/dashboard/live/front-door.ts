@@ -33,7 +33,7 @@ export function frontDoorCheck(
 
   async function check(): Promise<FrontDoor> {
     const startedAt = clock();
-    const result = await probeHttp({ url, timeoutMs, headers: headers, tls }).then(
+    const result = await probeHttp({ url, timeoutMs, headers, tls }).then(
       (status) => ({ reachable: status < 500, status, detail: `status ${status}` }),
       (error: unknown) => ({ reachable: false, status: null, detail: describeError(error) }),
     );

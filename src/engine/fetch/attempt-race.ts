@@ -12,7 +12,7 @@ export interface RaceResult<Result> {
 }
 
 /** What moves the bytes of an attempt. */
-interface Runner {
+interface Supersedable {
   /** Another attempt won: this response is not needed. */
   supersede(): void;
 }
@@ -25,7 +25,7 @@ interface Runner {
  */
 export class AttemptRace<Result> {
   readonly #start: (attempt: Attempt) => Promise<Result | undefined>;
-  readonly #running = new Map<Attempt, Runner | undefined>();
+  readonly #running = new Map<Attempt, Supersedable | undefined>();
   readonly #results: Promise<RaceResult<Result | undefined>>[] = [];
   #onResult: (() => void) | undefined;
 
@@ -51,18 +51,18 @@ export class AttemptRace<Result> {
   }
 
   /** Sets what moves the bytes of a running attempt. */
-  setRunner(attempt: Attempt, runner: Runner): void {
-    this.#running.set(attempt, runner);
+  setMonitor(attempt: Attempt, monitor: Supersedable): void {
+    this.#running.set(attempt, monitor);
   }
 
   /** This attempt won: supersedes the others. */
   commit(attempt: Attempt): void {
-    for (const [other, runner] of this.#running) if (other !== attempt) runner?.supersede();
+    for (const [other, monitor] of this.#running) if (other !== attempt) monitor?.supersede();
   }
 
   /** Supersedes all attempts. */
   cancelAll(): void {
-    for (const runner of this.#running.values()) runner?.supersede();
+    for (const monitor of this.#running.values()) monitor?.supersede();
   }
 
   /** The next result, in the order of arrival. Rejects with what an attempt threw. */

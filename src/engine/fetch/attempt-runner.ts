@@ -2,7 +2,7 @@
 
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { type AttemptRace, clientClosedResponse } from "./attempt-race.ts";
-import { isPassable, type UpstreamResponse } from "./forward.ts";
+import { isForwardableStatus, type UpstreamResponse } from "./forward.ts";
 import type { RequestContext, FetchEngineContext } from "./request-context.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { bodyRefusal, refusalResponse } from "./local-replies.ts";
@@ -42,7 +42,7 @@ export async function runAttempt(
   const { head, exchange } = context;
   const { attempt, body, race } = input;
   const monitor = monitorFor(context, input);
-  race.setRunner(attempt, monitor);
+  race.setMonitor(attempt, monitor);
   const withoutResponse = (error: unknown): AttemptResult | undefined => {
     if (!monitor.isClientGone && !body.problem) return monitor.isSuperseded ? undefined : monitor.lost(error);
     attempt.end(cancelled);
@@ -71,7 +71,7 @@ export async function runAttempt(
       incoming.discard();
       return withoutResponse(undefined);
     }
-    if (!isPassable(incoming.status)) {
+    if (!isForwardableStatus(incoming.status)) {
       incoming.discard();
       return withoutResponse(
         Object.assign(new Error(`status ${incoming.status}`), { code: "InvalidStatus" }),
@@ -117,10 +117,10 @@ function responseOptions(
   const bodyIdleMs = context.exchange.destination?.timeouts.bodyIdleMs ?? 0;
   const { byteCounts } = context;
   const onStream = (status: number) => {
-    byteCounts.streamed = status;
+    byteCounts.streamedStatus = status;
     context.idleMs = bodyIdleMs;
   };
-  const onEnd = (isClientGone: boolean) => closeExchange(context, byteCounts.streamed, isClientGone);
+  const onEnd = (isClientGone: boolean) => closeExchange(context, byteCounts.streamedStatus, isClientGone);
   return {
     attempt,
     bodyIdleMs,

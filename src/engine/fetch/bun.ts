@@ -7,7 +7,7 @@ import { abortAttempts } from "../../pool/attempt-control.ts";
 import { certifiedName, originOf } from "../../net/address.ts";
 import { type Address } from "../../net/address.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
-import type { Forward } from "./forward.ts";
+import type { SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { type FetchEngineContext } from "./request-context.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -24,8 +24,8 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     ...options,
     forward: forwardWith(session),
     listenPort: () => server.port ?? 0,
-    clients: () => server.pendingRequests + server.pendingWebSockets,
-    responding: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
+    active: () => server.pendingRequests + server.pendingWebSockets,
+    setIdleTimeout: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
     isDraining: () => drained !== undefined,
   };
   let drained: Promise<void> | undefined;
@@ -87,7 +87,7 @@ async function drain(server: Server<WebSocketTunnel>): Promise<void> {
   await server.stop(true);
 }
 
-function forwardWith(session: Bun.FetchSession): Forward {
+function forwardWith(session: Bun.FetchSession): SendRequest {
   return async ({ method, upstream, target, headers, body, signal }) => {
     const response = await session.fetch(originOf(upstream.address) + target, {
       method,

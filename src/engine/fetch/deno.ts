@@ -10,7 +10,7 @@ import { abortAttempts } from "../../pool/attempt-control.ts";
 import { certifiedName } from "../../net/address.ts";
 import { type Address } from "../../net/address.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
-import type { Forward, UpstreamResponse, UpstreamRequest } from "./forward.ts";
+import type { SendRequest, UpstreamResponse, UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { type FetchEngineContext } from "./request-context.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -44,7 +44,7 @@ const upstreamIdleMs = 15_000;
 const pingSeconds = 120;
 
 async function listen(options: EngineOptions): Promise<EngineListener> {
-  const agents = [new Agent(agentSetting), new SecureAgent(agentSetting)] as const;
+  const agents = [new Agent(agentOptions), new SecureAgent(agentOptions)] as const;
   const stop = new AbortController();
   const tunnels = new Set<WebSocketTunnel>();
   let requests = 0;
@@ -53,9 +53,9 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     ...options,
     forward: forwardWith(agents),
     listenPort: () => server.addr.port,
-    clients: () => requests + tunnels.size,
+    active: () => requests + tunnels.size,
     // Deno's listener has no configurable idle timeout.
-    responding() {},
+    setIdleTimeout() {},
     isDraining: () => draining !== undefined,
   };
   const server = Deno.serve(
@@ -74,7 +74,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
         const response = isWebSocket(request)
           ? await upgrade(full, request, info.remoteAddr.hostname, tunnels)
           : await handleRequest(full, request, info.remoteAddr.hostname);
-        return counted(response, () => (requests -= 1));
+        return whenSent(response, () => (requests -= 1));
       } catch (error) {
         requests -= 1;
         throw error;
@@ -97,10 +97,10 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   };
 }
 
-const agentSetting = { keepAlive: true, timeout: upstreamIdleMs };
+const agentOptions = { keepAlive: true, timeout: upstreamIdleMs };
 
 /** Calls `done` once when the last byte of a response was sent or cannot be sent. */
-function counted(response: Response, done: () => void): Response {
+function whenSent(response: Response, done: () => void): Response {
   if (response.body === null || response.status === 101) {
     done();
     return response;
@@ -114,7 +114,7 @@ function counted(response: Response, done: () => void): Response {
   return new Response(watched, response);
 }
 
-function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): Forward {
+function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): SendRequest {
   return (outgoing) =>
     new Promise<UpstreamResponse>((resolve, reject) => {
       const { address } = outgoing.upstream;

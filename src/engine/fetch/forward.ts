@@ -26,7 +26,7 @@ export interface UpstreamResponse {
 }
 
 /** Sends one request. Resolves with the final head, rejects with the system's error. Decodes no body, follows no redirect. */
-export type Forward = (outgoing: UpstreamRequest) => Promise<UpstreamResponse>;
+export type SendRequest = (outgoing: UpstreamRequest) => Promise<UpstreamResponse>;
 
 const refused: readonly [FailurePhase, FailureReason] = ["connect", "connect_refused"];
 const timedOut: readonly [FailurePhase, FailureReason] = ["connect", "connect_timeout"];
@@ -53,7 +53,7 @@ const meanings: Readonly<Record<string, readonly [FailurePhase, FailureReason]>>
 };
 
 /** Whether a standard `Response` can have this status. */
-export function isPassable(status: number): boolean {
+export function isForwardableStatus(status: number): boolean {
   return status === 101 || (status >= 200 && status <= 599);
 }
 

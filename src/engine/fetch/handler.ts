@@ -13,7 +13,7 @@ import {
   type RequestContext,
 } from "./request-context.ts";
 import { AttemptRace, clientClosedResponse, firstStep } from "./attempt-race.ts";
-import { bodyRefusal, internalError, logFailedTry, logRetry, refusalResponse } from "./local-replies.ts";
+import { bodyRefusal, internalError, logFailedAttempt, logRetry, refusalResponse } from "./local-replies.ts";
 import { type RequestBody, requestBody } from "./request-body.ts";
 import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "./attempt-runner.ts";
 
@@ -34,7 +34,7 @@ export function openExchange(
     idleMs: options.clientTimeouts.keepAliveMs,
     byteCounts: newByteCounts(),
   };
-  if (options.maxClients !== undefined && options.clients() > options.maxClients)
+  if (options.maxClients !== undefined && options.active() > options.maxClients)
     return closeWithResponse(
       context,
       refusalResponse(options, context, exchange.refuse(refusal("too_many_clients"))),
@@ -56,8 +56,8 @@ export async function handleRequest(
   const response = isRefused
     ? context
     : await driveExchange(options, context).catch((error) => internalError(options, context, error));
-  if (!isRefused && context.byteCounts.streamed === 0) closeWithResponse(context, response);
-  options.responding(request, isRefused ? options.clientTimeouts.keepAliveMs : context.idleMs);
+  if (!isRefused && context.byteCounts.streamedStatus === 0) closeWithResponse(context, response);
+  options.setIdleTimeout(request, isRefused ? options.clientTimeouts.keepAliveMs : context.idleMs);
   if (options.isDraining()) response.headers.set("Connection", "close");
   return response;
 }
@@ -114,8 +114,8 @@ async function followStep(
         held?.incoming.discard();
         held = result;
         step = result.next;
-        const answered = { upstream, status: result.incoming.status, retriedOn: step.upstream.id };
-        logRetry(options, context, answered);
+        const discarded = { upstream, status: result.incoming.status, retriedOn: step.upstream.id };
+        logRetry(options, context, discarded);
       } else {
         step = nextStep(options, context, { upstream, result, isReplayable: body.isReplayable });
       }
@@ -140,10 +140,10 @@ export function nextStep(
   { upstream, result, isReplayable }: LostAttempt,
 ): Attempt | Refusal {
   if (result.kind === "moved") {
-    if (!result.isLogged) logFailedTry(options, context, upstream, rescued, result.next);
+    if (!result.isLogged) logFailedAttempt(options, context, upstream, rescued, result.next);
     return result.next;
   }
   const step = context.exchange.retryAfter(result, isReplayable);
-  logFailedTry(options, context, upstream, result, step);
+  logFailedAttempt(options, context, upstream, result, step);
   return step;
 }

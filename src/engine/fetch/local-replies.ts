@@ -54,7 +54,7 @@ export function refusalResponse(
 }
 
 /** Logs a failed attempt and what follows from it. */
-export function logFailedTry(
+export function logFailedAttempt(
   options: EngineOptions,
   { head, requestId }: RequestContext,
   upstream: string,

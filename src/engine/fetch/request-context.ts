@@ -4,17 +4,17 @@ import { duplicateHost, methodNotServed, type Refusal, refusalForViolation } fro
 import { type RequestHead } from "../../proxy/request-head.ts";
 import { plainAddress } from "../../net/address.ts";
 import type { EngineOptions } from "../engine.ts";
-import type { Forward } from "./forward.ts";
+import type { SendRequest } from "./forward.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 
 export interface FetchEngineContext extends EngineOptions {
-  readonly forward: Forward;
+  readonly forward: SendRequest;
   /** The port that the listener has. */
   readonly listenPort: () => number;
   /** Called before a response starts. @param idleMs idle timeout of the client's connection from now on */
-  readonly responding: (request: Request, idleMs: number) => void;
+  readonly setIdleTimeout: (request: Request, idleMs: number) => void;
   /** Open requests and tunnels, the current one included. */
-  readonly clients: () => number;
+  readonly active: () => number;
   /** Whether responses close the client's connection. */
   readonly isDraining: () => boolean;
 }
@@ -66,11 +66,11 @@ export interface ByteCounts {
   bytesIn: number;
   bytesOut: number;
   /** Status of a streamed response, with whose end the exchange ends; else 0. */
-  streamed: number;
+  streamedStatus: number;
 }
 
 export function newByteCounts(): ByteCounts {
-  return { bytesIn: 0, bytesOut: 0, streamed: 0 };
+  return { bytesIn: 0, bytesOut: 0, streamedStatus: 0 };
 }
 
 /** Closes the exchange of a complete response. Status 499 means that the client left. */

@@ -66,7 +66,7 @@ async function wholeBody(
   incoming: UpstreamResponse,
   options: ResponseOptions,
 ): Promise<ArrayBuffer | Failure> {
-  const limit = new IdleLimit(options);
+  const limit = new IdleTimeout(options);
   try {
     const bytes = await limit.during(() => incoming.whole());
     options.attempt.end(completed);
@@ -80,7 +80,7 @@ async function wholeBody(
 }
 
 /** Timeout between two pieces of a body, and the outcome when reading fails. */
-class IdleLimit {
+class IdleTimeout {
   readonly #options: ResponseOptions;
   #hasTimedOut = false;
 
@@ -115,7 +115,7 @@ function streamedBody(
 ): ReadableStream<Uint8Array> {
   const { attempt, monitor } = options;
   const reader = body.getReader();
-  const limit = new IdleLimit(options);
+  const limit = new IdleTimeout(options);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

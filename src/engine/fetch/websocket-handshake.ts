@@ -14,7 +14,7 @@ import { type RequestContext, type FetchEngineContext } from "./request-context.
 import { internalError, refusalResponse } from "./local-replies.ts";
 import { applyInterception } from "./attempt-runner.ts";
 import { clientClosedResponse, firstStep } from "./attempt-race.ts";
-import { handshakeOptions, isSound, WebSocketTunnel, webSocketUrl } from "./websocket-tunnel.ts";
+import { handshakeOptions, hasValidSubprotocols, WebSocketTunnel, webSocketUrl } from "./websocket-tunnel.ts";
 
 /** Opens an upstream's WebSocket with headers, which each runtime's constructor accepts and the standard one does not. */
 export type OpenWebSocket = (
@@ -54,7 +54,7 @@ async function connectUpstream(
   open: OpenWebSocket,
   context: RequestContext,
 ): Promise<WebSocketTunnel | Response> {
-  if (!isSound(context.request)) {
+  if (!hasValidSubprotocols(context.request)) {
     return refusalResponse(options, context, context.exchange.refuse(handshakeProblem));
   }
   const first = await firstStep(context.exchange, context.request.signal);

@@ -46,7 +46,7 @@ function offeredProtocols({ headers }: Request): string[] {
 }
 
 /** Whether its subprotocols are valid (RFC 6455 section 4.1): the constructors accept no others. */
-export function isSound(request: Request): boolean {
+export function hasValidSubprotocols(request: Request): boolean {
   return offeredProtocols(request).every((protocol) => /^[\w!#$%&'*+.^`|~-]+$/.test(protocol));
 }
 

@@ -68,5 +68,5 @@ export function isStaleConnection(
   request: ForwardedRequest,
 ): boolean {
   const isAborted = connection.isReused && !connection.hasResponded && failed.reason === "upstream_reset";
-  return isAborted && request.bytes.isWhole && isIdempotent(request.view.method);
+  return isAborted && request.replay.isWhole && isIdempotent(request.view.method);
 }

@@ -128,7 +128,7 @@ export class AttemptRunner implements ConnectionUser {
     const request = this.#request;
     const isAlone = attempt === this.#pair.attempt && !this.#pair.isPair && !this.sink.hasResponseStarted;
     if (!isAlone || !request.isComplete || request.upgrades) return;
-    const step = this.#exchange.hedge(request.bytes.isWhole);
+    const step = this.#exchange.hedge(request.replay.isWhole);
     if (!step) return;
     this.#isHedged = true;
     this.#pair.setAside();
@@ -151,7 +151,7 @@ export class AttemptRunner implements ConnectionUser {
 
   /** Sends all of the request that has arrived. */
   #sendRequest(upstream: UpstreamConnection): void {
-    const { bytes } = this.#request;
+    const { replay: bytes } = this.#request;
     const isFlushed = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) this.#request.dropBody();
     return isFlushed ? this.#requestFlushed(upstream) : this.#awaitDrain(upstream);
@@ -162,11 +162,11 @@ export class AttemptRunner implements ConnectionUser {
     const upstream = this.#pair.upstream;
     const request = this.#request;
     if (!upstream?.isOpen) {
-      request.bytes.append(bytes, from, to);
-      if (request.bytes.length > maxReplayBytes) this.sink.pauseClient();
+      request.replay.append(bytes, from, to);
+      if (request.replay.length > maxReplayBytes) this.sink.pauseClient();
       return;
     }
-    request.bytes.appendSent(bytes, from, to);
+    request.replay.appendSent(bytes, from, to);
     if (!upstream.write(bytes, from, to)) this.#awaitDrain(upstream);
     else if (request.isComplete) this.#requestFlushed(upstream);
   }
@@ -211,7 +211,7 @@ export class AttemptRunner implements ConnectionUser {
    */
   responseReceived(status: number, detail?: string): Attempt | "pass" {
     const upstream = this.#pair.attempt?.upstream.id ?? "";
-    const step = this.#exchange.responseReceived(status, this.#request.bytes.isWhole);
+    const step = this.#exchange.responseReceived(status, this.#request.replay.isWhole);
     if (step !== "pass") this.#log({ upstream, failure: status, detail, next: step });
     return step;
   }
@@ -255,7 +255,7 @@ export class AttemptRunner implements ConnectionUser {
       this.#log({ ...failedAttempt, next: undefined });
       return this.sink.truncated();
     }
-    const step = this.#exchange.retryAfter(failed, this.#request.bytes.isWhole);
+    const step = this.#exchange.retryAfter(failed, this.#request.replay.isWhole);
     this.#log({ ...failedAttempt, next: step });
     this.runStep(step);
   }
@@ -266,7 +266,7 @@ export class AttemptRunner implements ConnectionUser {
     if (!this.#pair.attempt || this.sink.hasResponseStarted) return;
     const upstream = this.#pair.upstream;
     const failedAttempt = { upstream: attempt.upstream.id, failure: rescued };
-    const next = this.#exchange.rescue(this.#request.bytes.isWhole, attempt);
+    const next = this.#exchange.rescue(this.#request.replay.isWhole, attempt);
     if (!next) return;
     this.#pair.upstream = undefined;
     upstream?.abort();

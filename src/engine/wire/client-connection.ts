@@ -85,7 +85,7 @@ export class ClientConnection
 
   protected override progressed(): void {
     if (this.#phase === "tunnel") this.#forwarder?.tunnel?.progressed();
-    else this.#context.clientTimers.forReader(this);
+    else this.#context.clientTimers.forSend(this);
   }
 
   override resume(): void {
@@ -161,7 +161,7 @@ export class ClientConnection
     if (fate !== "keep" || this.#context.isDraining) return this.#linger();
     this.#phase = "flushing";
     if (this.isFlushed) this.flushed();
-    else this.#context.clientTimers.forReader(this);
+    else this.#context.clientTimers.forSend(this);
   }
 
   protected override flushed(): void {
@@ -187,7 +187,7 @@ export class ClientConnection
     super.resume();
     this.shutdownWrite();
     if (this.isFlushed) this.#startLingering();
-    else this.#context.clientTimers.forReader(this);
+    else this.#context.clientTimers.forSend(this);
   }
 
   #startLingering(): void {

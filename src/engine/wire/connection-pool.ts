@@ -117,7 +117,7 @@ export class ConnectionPool extends IdleConnections implements ConnectionHome {
     this.#abandoned += 1;
   }
 
-  connectResolved(): void {
+  abandonedConnectEnded(): void {
     this.#abandoned -= 1;
   }
 

@@ -137,7 +137,7 @@ export class ClientTimeoutTimers {
   }
 
   /** Until a client whose send queue is not empty takes another byte. */
-  forReader(client: TimerEntry): void {
+  forSend(client: TimerEntry): void {
     this.#wheel.arm(client, this.#timeouts.bodyIdleMs);
   }
 

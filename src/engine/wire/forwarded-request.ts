@@ -11,7 +11,7 @@ import { internalErrorResponse, localResponse } from "./http1/response-writer.ts
 
 export class ForwardedRequest implements OutgoingHead {
   readonly view = new LazyRequestHead();
-  readonly bytes = new ReplayBuffer();
+  readonly replay = new ReplayBuffer();
   readonly written: WrittenHead = { targetEnd: 0, headersStart: 0, headersEnd: 0 };
   readonly #body = new BodyFraming();
   /** An HTTP/1.0 client gets neither chunks nor interim responses. */
@@ -37,8 +37,8 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** Bytes of a body without Content-Length that have arrived; else 0. */
-  get unannouncedBytes(): number {
-    return this.#body.unannouncedBytes;
+  get chunkedBytes(): number {
+    return this.#body.chunkedBytes;
   }
 
   /** The rule that the body's framing breaks. Valid after `begin` or `receiveBody` returned -1. */
@@ -77,22 +77,22 @@ export class ForwardedRequest implements OutgoingHead {
 
   /** Ends the request: drops its bytes, and a buffer that is larger than most requests need. */
   release(): void {
-    this.bytes.begin();
+    this.replay.begin();
     this.view.clear();
   }
 
   /** Writes the bytes for the upstream: the head and the body up to `stop`. The view reads from these bytes from now on. */
   write(head: ParsedRequest, stop: number, forwarding: ClientForwarding): void {
-    this.bytes.begin();
+    this.replay.begin();
     writeRequestHead(this, head, forwarding);
-    this.bytes.append(head.bytes, head.parser.end, stop);
-    this.view.moveTo(this.bytes.bytes, this.written);
+    this.replay.append(head.bytes, head.parser.end, stop);
+    this.view.moveTo(this.replay.bytes, this.written);
   }
 
   /** Drops a body that is too large for a replay and was sent. The head stays readable. */
   dropBody(): void {
-    this.bytes.truncateAfter(this.written.headersEnd + 2);
-    this.view.moveTo(this.bytes.bytes, this.written);
+    this.replay.truncateAfter(this.written.headersEnd + 2);
+    this.view.moveTo(this.replay.bytes, this.written);
   }
 
   /** The response to a refused request. */

@@ -29,7 +29,7 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
     handshakeMs: options.clientTimeouts.headMs,
     accept: (address) => new ClientConnection(context, forwarders, plainAddress(address)),
   });
-  context.forwardingCache.listenOn(listener.port);
+  context.forwardingCache.setListenPort(listener.port);
   return {
     hostname: listener.hostname,
     port: listener.port,

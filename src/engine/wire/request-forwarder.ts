@@ -85,7 +85,7 @@ export class RequestForwarder implements ResponseSide {
     this.#begin(client);
     request.id = this.#context.options.requestId(head.requestId);
     request.trace = this.#exchange.open(request.view).trace;
-    const isAdmitted = this.#exchange.allowsBodySize(request.unannouncedBytes);
+    const isAdmitted = this.#exchange.allowsBodySize(request.chunkedBytes);
     if (isAdmitted) {
       request.write(head, stop, client.forwarding);
       this.#attempts.runStep(this.#exchange.next());
@@ -143,7 +143,7 @@ export class RequestForwarder implements ResponseSide {
    */
   requestBody(bytes: Buffer, from: number, to: number): number {
     const stop = this.request.receiveBody(bytes, from, to);
-    const isAdmitted = this.#exchange.allowsBodySize(this.request.unannouncedBytes);
+    const isAdmitted = this.#exchange.allowsBodySize(this.request.chunkedBytes);
     if (stop >= 0 && isAdmitted) {
       this.#attempts.sendBody(bytes, from, stop);
       return stop;
@@ -208,7 +208,7 @@ export class RequestForwarder implements ResponseSide {
   #pauseUnlessFlushed(client: ClientSide, isFlushed: boolean): void {
     if (isFlushed) return;
     this.#attempts.upstream?.pause();
-    this.#context.clientTimers.forReader(client);
+    this.#context.clientTimers.forSend(client);
   }
 
   responseComplete(): void {

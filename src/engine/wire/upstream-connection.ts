@@ -49,7 +49,7 @@ export interface ConnectionHome {
   /** A connect timed out, and the system still works on it. */
   connectAbandoned(): void;
   /** The system is done with an abandoned connect. */
-  connectResolved(): void;
+  abandonedConnectEnded(): void;
 }
 
 /**
@@ -285,7 +285,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   #detach(): void {
     this.#context.upstreamConnections.delete(this);
     if (this.#phase === "idle") this.#home.remove(this);
-    if (this.#phase === "abandoned") this.#home.connectResolved();
+    if (this.#phase === "abandoned") this.#home.abandonedConnectEnded();
     this.#context.wheel.forget(this);
     this.#user = undefined;
     this.#phase = "closed";

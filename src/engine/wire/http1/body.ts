@@ -34,7 +34,7 @@ export class BodyFraming {
   }
 
   /** Bytes of data decoded so far, if the body has no length; else 0. */
-  get unannouncedBytes(): number {
+  get chunkedBytes(): number {
     return this.#kind === framing.chunked ? (this.#decoder?.dataBytes ?? 0) : 0;
   }
 

@@ -153,7 +153,7 @@ export class ParsedRequest {
           options |= connectionOptions(parser, bytes, from, to);
           break;
         case knownHeaders.upgrade:
-          upgrade = startsWithH2c(bytes, from, to) ? -1 : upgrade | 1;
+          upgrade = containsH2c(bytes, from, to) ? -1 : upgrade | 1;
           break;
         case knownHeaders.te:
           this.takesTrailers ||= parser.version === 11 && takesTrailers(bytes, from, to);
@@ -220,7 +220,7 @@ function hasPlainWhitespace(bytes: Uint8Array, from: number, to: number): boolea
 }
 
 /** Whether an Upgrade header contains h2c: HTTP/2 inside our connection would hide its requests from every rule here. */
-function startsWithH2c(bytes: Uint8Array, from: number, to: number): boolean {
+function containsH2c(bytes: Uint8Array, from: number, to: number): boolean {
   for (let i = from; i + h2c.length <= to; i++) if (equalsAnyCase(bytes, i, i + h2c.length, h2c)) return true;
   return false;
 }

@@ -32,7 +32,7 @@ const bothOptions = latin1("\r\nConnection: Upgrade, TE");
 /** A request head to be written, and where it is written to. */
 export interface OutgoingHead {
   /** The target, empty at first. */
-  readonly bytes: ReplayBuffer;
+  readonly replay: ReplayBuffer;
   readonly id: string;
   /** Our trace context; undefined if the client's traceparent passes unchanged. */
   readonly trace: TraceContext | undefined;
@@ -51,7 +51,7 @@ export function writeRequestHead(
   head: ParsedRequest,
   forwarding: ClientForwarding,
 ): void {
-  const request = outgoing.bytes;
+  const request = outgoing.replay;
   const { parser, bytes } = head;
   request.reserve(parser.end - parser.methodStart + (head.hostEnd - head.hostStart) + addedHeaderBytes);
   const rewritesForwarding = forwarding.isTrusted || head.hasVia;
@@ -85,7 +85,7 @@ function optionsOf({ upgrades, takesTrailers }: ParsedRequest): Buffer | undefin
 }
 
 /** Writes the start line if it must change. @returns the offset in the source of the first byte that is still to be copied */
-function appendStart({ bytes: request, written }: OutgoingHead, head: ParsedRequest): number {
+function appendStart({ replay: request, written }: OutgoingHead, head: ParsedRequest): number {
   const { parser, bytes } = head;
   const wasAbsolute = head.targetStart !== parser.targetStart;
   if (!wasAbsolute && parser.version === 11) {
@@ -178,7 +178,7 @@ export class ForwardingCache {
   }
 
   /** Sets the port that clients connect to. Called before the first client is accepted. */
-  listenOn(port: number): void {
+  setListenPort(port: number): void {
     this.#options.listenPort = port;
   }
 

@@ -5,7 +5,7 @@ import { ForwardingCache } from "../../../../src/engine/wire/http1/request-write
 test("connections from one address share its headers, until its trust changes", () => {
   let trusted = "";
   const forwardings = new ForwardingCache("https", (address) => address === trusted);
-  forwardings.listenOn(443);
+  forwardings.setListenPort(443);
   const first = forwardings.for("192.0.2.1");
   expect(first).toMatchObject({ address: "192.0.2.1", isTrusted: false });
   expect(first.prefix.toString("latin1").split("\r\n").slice(0, 3)).toEqual([

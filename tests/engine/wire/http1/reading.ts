@@ -18,7 +18,7 @@ export interface Reading {
 }
 
 const forwardings = new ForwardingCache("http", () => false);
-forwardings.listenOn(8080);
+forwardings.setListenPort(8080);
 const forwarding = forwardings.for("192.0.2.1");
 
 /** Reads a stream of requests that arrives in these segments, as a client's connection does. Each finishes at once. */
@@ -41,7 +41,7 @@ export function readStream(segments: readonly Buffer[]): Reading {
     }
     request.id = "id";
     request.write(head, stop, forwarding);
-    reading.passed.push(Buffer.from(request.bytes.bytes.subarray(0, request.bytes.length)));
+    reading.passed.push(Buffer.from(request.replay.bytes.subarray(0, request.replay.length)));
     if (!request.isComplete) open = request;
     return stop;
   };
