@@ -1,4 +1,4 @@
-/** The messages between control plane and workers. They carry full state, no deltas: the next one repairs a lost one. */
+/** The messages between control plane and workers. State and counters travel whole, so that the next message repairs a lost one. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
 import { hashString } from "../lib/hash.ts";

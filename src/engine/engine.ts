@@ -8,7 +8,7 @@ import type { ForwardingOptions } from "../proxy/forwarding.ts";
 export interface ClientTimeouts {
   /** From the first byte of a request to the end of its head, and on a new connection until that byte. */
   readonly headMs: number;
-  /** Between two pieces of a request's body. */
+  /** Between two pieces of a request's body, and between two pieces of a response that the client takes. */
   readonly bodyIdleMs: number;
   /** Without a request on a keep-alive connection. */
   readonly keepAliveMs: number;
@@ -31,7 +31,7 @@ export interface EngineOptions {
   readonly maxClients?: number;
   /** Present where clients connect over TLS. */
   readonly tls?: ListenerTls;
-  /** Creates an exchange, which is opened with each request's head; a connection may reuse it. */
+  /** Creates an exchange, which is opened with each request's head. An engine may reuse it after `close`. */
   readonly exchange: () => Exchange;
   /** Returns the client's id if it is acceptable, else a new one. */
   readonly requestId: (given: string | undefined) => string;
@@ -39,7 +39,7 @@ export interface EngineOptions {
   readonly log: EngineLog;
 }
 
-/** The engine's log. Attempts report their own ends. */
+/** What an engine logs. The ends of attempts are in the records. */
 export interface EngineLog {
   /** An exception in the balancer: the request got a 500. */
   bug(error: unknown, requestId: string): void;
@@ -54,9 +54,9 @@ export interface EngineListener {
   active(): number;
   /** Stops accepting connections and closes idle ones; resolves when nothing is active. */
   drain(): Promise<void>;
-  /** Aborts what is left. */
+  /** Aborts the open exchanges and tunnels. */
   close(): void;
-  /** Aborts what is in flight on one upstream, tunnels too. @returns how many. Missing where an engine cannot. */
+  /** Aborts the attempts in flight on one upstream, tunnels too. @returns how many. Missing where an engine cannot. */
   abortAttempts?(upstream: Upstream): number;
 }
 

@@ -1,4 +1,4 @@
-/** One try of a request against one upstream. The only writer of the upstream's load, latency and verdicts. */
+/** One try of a request against one upstream. Its start, response head and end update the load, latency and verdict of the upstream. */
 
 import type { Clock } from "../lib/clock.ts";
 import {

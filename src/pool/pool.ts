@@ -66,9 +66,9 @@ export class Pool implements AttemptAccounting {
   /**
    * Selects where a request goes; undefined if nothing is left to try.
    * @param key the request's hash key; empty where the pool has none
-   * @param tried upstreams that failed it already. A retry takes no turn of the policy: else one dead upstream of three would
-   *   push three quarters of the traffic onto one survivor. Nor does overflow from a full upstream.
-   * @param isDryRun nothing is sent, so no turn is taken
+   * @param tried upstreams that the request was sent to already. A retry does not change the state of the policy: else one
+   *   dead upstream of three would push three quarters of the traffic onto one survivor. Nor does overflow from a full one.
+   * @param isDryRun nothing is sent, so the state of the policy does not change
    */
   select(key: string, tried: readonly Upstream[], isDryRun = false): Upstream | undefined {
     if (tried.length > 0) return selectRetryUpstream(this.#current(), tried, this.#random);

@@ -1,4 +1,4 @@
-/** The probe schedule: one probe at a time for every upstream; writes the results into the pool. */
+/** Probes every upstream, one probe at a time, on a schedule, and at once on suspicion; writes the results into the pool. */
 
 import { type Cancel, type Clock, type Schedule, sleep } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";

@@ -35,7 +35,7 @@ import type { TraceContext, Tracer } from "./trace-context.ts";
  *             └────▶ Wait ──(park)──▶ resume with an Attempt or a Refusal
  * ```
  * The engine ends each failed attempt before it calls `retryAfter`. While two attempts are open, the next step after one of
- * them is the other: `retryAfter`, `responseReceived` and `rescue` return it then. A connection may reuse its exchange.
+ * them is the other: `retryAfter`, `responseReceived` and `rescue` return it then. An engine may reuse an exchange after `close`.
  */
 export class Exchange implements QueueMember, DeadlineHolder {
   readonly #options: ExchangeOptions;

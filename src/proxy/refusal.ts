@@ -1,4 +1,4 @@
-/** Responses that the balancer makes itself: the one place where a reason becomes a status, headers and a body. */
+/** Responses that the balancer makes itself: from a reason to a status, headers and a body. */
 
 import type { FailureReason } from "../pool/outcome.ts";
 

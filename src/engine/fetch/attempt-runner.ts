@@ -3,11 +3,10 @@
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { type AttemptRace, clientClosedResponse } from "./attempt-race.ts";
 import { isForwardableStatus, type UpstreamResponse } from "./forward.ts";
-import type { RequestContext, FetchEngineContext } from "./request-context.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { bodyRefusal, refusalResponse } from "./local-replies.ts";
 import type { RequestBody } from "./request-body.ts";
-import { closeExchange } from "./request-context.ts";
+import { closeExchange, type FetchEngineContext, type RequestContext } from "./request-context.ts";
 import { type ResponseOptions, toClientResponse } from "./response.ts";
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
@@ -17,7 +16,7 @@ import { refusal } from "../../proxy/refusal.ts";
 
 /** A response whose status is retried. Its body stays unread; it is sent to the client if no better one arrives. */
 export interface HeldResponse {
-  readonly kind: "kept";
+  readonly kind: "held";
   readonly incoming: UpstreamResponse;
   readonly monitor: AttemptMonitor;
   readonly next: Attempt;
@@ -80,7 +79,7 @@ export async function runAttempt(
     monitor.headReceived();
     attempt.responseStarted(incoming.status);
     const next = exchange.responseReceived(incoming.status, body.isReplayable);
-    if (next !== "pass") return { kind: "kept", incoming, monitor, next };
+    if (next !== "pass") return { kind: "held", incoming, monitor, next };
     exchange.commit(attempt);
     race.commit(attempt);
     return await toClientResponse(incoming, responseOptions(context, attempt, monitor));

@@ -1,15 +1,14 @@
-/** The fetch engine on Bun: Bun.serve for clients, one private keep-alive pool of fetch connections per upstream pool. */
+/** The fetch engine on Bun: Bun.serve for clients, one private keep-alive session of fetch for all upstreams. */
 
 import type { Server, ServerWebSocket } from "bun";
 
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { certifiedName, originOf } from "../../net/address.ts";
-import { type Address } from "../../net/address.ts";
+import { type Address, certifiedName, originOf } from "../../net/address.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import type { SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
-import { type FetchEngineContext } from "./request-context.ts";
+import type { FetchEngineContext } from "./request-context.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
 import { isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
 

@@ -7,12 +7,11 @@ import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { certifiedName } from "../../net/address.ts";
-import { type Address } from "../../net/address.ts";
+import { type Address, certifiedName } from "../../net/address.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import type { SendRequest, UpstreamResponse, UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
-import { type FetchEngineContext } from "./request-context.ts";
+import type { FetchEngineContext } from "./request-context.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
 import { type ClientSocket, isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
 

@@ -110,7 +110,7 @@ async function followStep(
       race.run(step);
       const { upstream, result } = await race.next();
       if (result instanceof Response) return result;
-      if (result.kind === "kept") {
+      if (result.kind === "held") {
         held?.incoming.discard();
         held = result;
         step = result.next;

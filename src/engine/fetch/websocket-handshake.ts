@@ -8,9 +8,13 @@ import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { failureOf } from "./forward.ts";
-import { closeWithResponse, closeExchange } from "./request-context.ts";
+import {
+  closeExchange,
+  closeWithResponse,
+  type FetchEngineContext,
+  type RequestContext,
+} from "./request-context.ts";
 import { openExchange, nextStep } from "./handler.ts";
-import { type RequestContext, type FetchEngineContext } from "./request-context.ts";
 import { internalError, refusalResponse } from "./local-replies.ts";
 import { applyInterception } from "./attempt-runner.ts";
 import { clientClosedResponse, firstStep } from "./attempt-race.ts";

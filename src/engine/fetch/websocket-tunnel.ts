@@ -91,7 +91,7 @@ export class WebSocketTunnel implements AttemptDriver {
   /** Resolves when the upstream accepted the handshake; rejects if it did not, or when the signal aborts. */
   opened(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const abortIfSlow = () => {
+    const onAbort = () => {
       reject(new Error("given up"));
       this.#upstream.close();
     };
@@ -99,9 +99,9 @@ export class WebSocketTunnel implements AttemptDriver {
     this.#upstream.addEventListener("open", () => resolve(), once);
     this.#upstream.addEventListener("error", (event) => reject(handshakeErrorOf(event)), once);
     this.#upstream.addEventListener("close", () => reject(new Error("the handshake was refused")), once);
-    if (signal.aborted) abortIfSlow();
-    else signal.addEventListener("abort", abortIfSlow, once);
-    return promise.finally(() => signal.removeEventListener("abort", abortIfSlow));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, once);
+    return promise.finally(() => signal.removeEventListener("abort", onAbort));
   }
 
   /** The upstream accepted: the tunnel drives the attempt from now on. */

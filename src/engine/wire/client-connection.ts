@@ -32,7 +32,8 @@ export class ClientConnection
   readonly #input: ClientInput;
   #isReading = false;
   #isActive = false;
-  #hasPeerEnded = false;
+  /** Whether the connection closes without lingering: the client has ended, or sends nothing more. */
+  #closesAtOnce = false;
 
   /** @param forwarders forwarders that serve no request, shared by all connections */
   constructor(context: WireContext, forwarders: FreeList<RequestForwarder>, address: string) {
@@ -155,7 +156,7 @@ export class ClientConnection
     if (fate === "reset" || fate === "gone") return this.closeForGood(fate === "reset");
     if (fate === "last" && this.scheme === "http" && !this.#input.hasPipelined) {
       // The client sends nothing more that could make its kernel discard the response: no lingering close is needed.
-      this.#hasPeerEnded = true;
+      this.#closesAtOnce = true;
       if (this.isFlushed) return this.closeForGood(false);
     }
     if (fate !== "keep" || this.#context.isDraining) return this.#linger();
@@ -167,7 +168,7 @@ export class ClientConnection
   protected override flushed(): void {
     if (this.#phase === "flushing") {
       this.#endRequest();
-      if (this.#hasPeerEnded) return this.closeForGood(false);
+      if (this.#closesAtOnce) return this.closeForGood(false);
       this.#phase = "idle";
       this.#context.clientTimers.forRequest(this);
       const pipelined = this.#isReading ? undefined : this.#input.takePipelined();
@@ -192,7 +193,7 @@ export class ClientConnection
 
   #startLingering(): void {
     this.#endRequest();
-    if (this.#hasPeerEnded) return this.closeForGood(false);
+    if (this.#closesAtOnce) return this.closeForGood(false);
     this.#context.clientTimers.forLingeringClose(this);
   }
 
@@ -204,7 +205,7 @@ export class ClientConnection
   }
 
   ended(): void {
-    this.#hasPeerEnded = true;
+    this.#closesAtOnce = true;
     if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.clientFinished();
     if ((this.#phase === "lingering" || this.#phase === "flushing") && !this.isFlushed) return;
     // A half-closed client looks like one that left. It must not take a part of a response for all of it.

@@ -29,7 +29,7 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
 
   /** Called when the queue becomes empty. */
   protected abstract flushed(): void;
-  /** Called when the peer took a part of the queue. */
+  /** Called when the system took a part of the queue. */
   protected abstract progressed(): void;
 
   get isFlushed(): boolean {

@@ -65,7 +65,7 @@ function limitClients(options: EngineOptions): EngineOptions {
 /** Open files for everything but clients and upstreams: files, the admin server, clients that get a 503. */
 const reservedFiles = 128;
 
-/** Maximum open files for upstream connections. A client needs at most one at a time, and an idle client none. */
+/** Maximum open files for upstream connections. A client has at most one request at a time, and a hedge one more. */
 const maxForUpstreams = 4_096;
 
 /**

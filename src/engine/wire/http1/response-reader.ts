@@ -164,7 +164,6 @@ export class ParsedResponse {
   keepAliveSeconds = -1;
   /** Whether Content-Length and Transfer-Encoding must not pass, because the status has no body. */
   dropsFraming = false;
-  hasRequestId = false;
 
   /** Whether it is a 1xx other than 101, which another head follows. */
   get isInterim(): boolean {
@@ -180,7 +179,6 @@ export class ParsedResponse {
     this.bytes = bytes;
     const { headers, status } = parser;
     this.keepAliveSeconds = -1;
-    this.hasRequestId = false;
     let options = 0;
     let lengths = 0;
     let codings = 0;
@@ -204,9 +202,6 @@ export class ParsedResponse {
           break;
         case knownHeaders.keepAlive:
           this.keepAliveSeconds = timeoutIn(bytes, from, to);
-          break;
-        case knownHeaders.requestId:
-          this.hasRequestId = true;
           break;
       }
     }
