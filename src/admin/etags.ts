@@ -10,12 +10,12 @@ import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
  * from "never changed".
  */
 export function upstreamEtag(upstream: UpstreamSnapshot): string {
-  return tagOf(intentOf(upstream));
+  return tagOf(intentFields(upstream));
 }
 
 /** A strong tag over the upstreams of a pool and what operators set on each. */
 export function poolEtag({ name, policy, upstreams }: PoolSnapshot): string {
-  return tagOf([name, policy, upstreams.map(intentOf)]);
+  return tagOf([name, policy, upstreams.map(intentFields)]);
 }
 
 function textTag(text: string): string {
@@ -26,7 +26,7 @@ function tagOf(value: unknown): string {
   return textTag(JSON.stringify(value));
 }
 
-function intentOf(upstream: UpstreamSnapshot) {
+function intentFields(upstream: UpstreamSnapshot) {
   const { id, url, weight, backup, mode, modeSet, weightSet, added, drain, rehearsal } = upstream;
   // Without the fault's end: it is converted between two clocks and may differ by a millisecond from snapshot to snapshot.
   const { until: _until, ...fault } = rehearsal ?? { until: null };

@@ -25,7 +25,7 @@ export interface StreamOptions {
   readonly schedule: Schedule;
 }
 
-interface State {
+interface StreamState {
   readonly query: StreamQuery;
   /** Number of the last event that was sent. */
   cursor: number;
@@ -45,7 +45,7 @@ const eventsAtOnce = 500;
  */
 export class EventStream {
   readonly #options: StreamOptions;
-  readonly #clients: SseClients<State>;
+  readonly #clients: SseClients<StreamState>;
   readonly #messages = new WeakMap<BalancerEvent, string>();
   #cancelFlush: Cancel | undefined;
 
@@ -111,13 +111,13 @@ export class EventStream {
     }
   }
 
-  #sendSnapshot(client: SseClient<State>, message: Uint8Array): void {
+  #sendSnapshot(client: SseClient<StreamState>, message: Uint8Array): void {
     client.state.snapshotIn = client.state.query.snapshotSeconds;
     client.send(message);
   }
 
   /** Sends the events after the cursor, until the client is behind. */
-  #sendEvents(client: SseClient<State>): void {
+  #sendEvents(client: SseClient<StreamState>): void {
     const { state } = client;
     const { upstream, pool } = state.query;
     const only = { ...(upstream !== undefined && { upstream }), ...(pool !== undefined && { pool }) };

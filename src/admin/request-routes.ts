@@ -108,7 +108,7 @@ export interface RequestTailOptions {
   readonly schedule: Schedule;
 }
 
-interface State {
+interface StreamState {
   readonly query: TailQuery;
   /** Requests that were not sent because the client was behind. */
   missed: number;
@@ -124,7 +124,7 @@ const encoder = new TextEncoder();
  */
 export class RequestTail {
   readonly #options: RequestTailOptions;
-  readonly #clients: SseClients<State>;
+  readonly #clients: SseClients<StreamState>;
 
   constructor(options: RequestTailOptions) {
     this.#options = options;
@@ -153,7 +153,7 @@ export class RequestTail {
   }
 
   /** Encodes the message once for all clients, and only if one of them wants it. */
-  #broadcast(request: StoredRequest, clients: Iterable<SseClient<State>> = this.#clients): void {
+  #broadcast(request: StoredRequest, clients: Iterable<SseClient<StreamState>> = this.#clients): void {
     let bytes: Uint8Array | undefined;
     for (const client of clients) {
       if (!matchesRequest(request, client.state.query)) continue;
@@ -162,7 +162,7 @@ export class RequestTail {
     }
   }
 
-  #send(client: SseClient<State>, bytes: Uint8Array): void {
+  #send(client: SseClient<StreamState>, bytes: Uint8Array): void {
     const { state } = client;
     const missed = `event: missed\ndata: {"count":${state.missed}}\n\n`;
     if (state.missed > 0 && client.send(missed)) state.missed = 0;

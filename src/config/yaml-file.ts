@@ -45,7 +45,7 @@ export function readFileText(text: string, name: string): FileText | readonly Pr
   }
 
   const find = (path: Path) => {
-    let found: Found = { node: document.contents };
+    let found: NodeLocation = { node: document.contents };
     for (const key of path) {
       const next = childOf(isAlias(found.node) ? found.node.resolve(document) : found.node, key);
       if (!next) return { ...found, complete: false };
@@ -76,12 +76,12 @@ export function readFileText(text: string, name: string): FileText | readonly Pr
 
 const action = "read the configuration";
 
-interface Found {
+interface NodeLocation {
   readonly node: unknown;
   readonly key?: unknown;
 }
 
-function childOf(node: unknown, key: string): Found | undefined {
+function childOf(node: unknown, key: string): NodeLocation | undefined {
   if (isSeq(node)) {
     const child: unknown = node.items[Number(key)];
     return child === undefined ? undefined : { node: child };

@@ -28,7 +28,7 @@ export class IntervalCounter {
   }
 
   /** Adds what a meter counted since `start`, and moves `start` to now. */
-  addSince(start: IntervalStart, meter: Measured): void {
+  addSince(start: IntervalStart, meter: MeasuredUpstream): void {
     if (start.meter !== meter) start.reset(meter);
     this.requests += Math.max(0, meter.requests - start.requests);
     this.errors += Math.max(0, meter.errors - start.errors);
@@ -79,16 +79,16 @@ export class IntervalCounter {
 }
 
 /** The part of a meter that is read: that of an upstream, or of the rejected traffic of a pool. */
-type Measured = Pick<UpstreamMeter, "requests" | "errors" | "firstByte">;
+type MeasuredUpstream = Pick<UpstreamMeter, "requests" | "errors" | "firstByte">;
 
 /** The values of a cumulative meter at the start of the interval. A meter that replaces another is read from zero. */
 export class IntervalStart {
-  meter: Measured | undefined;
+  meter: MeasuredUpstream | undefined;
   requests = 0;
   errors = 0;
   readonly firstByte = new Histogram();
 
-  reset(meter: Measured): void {
+  reset(meter: MeasuredUpstream): void {
     this.meter = meter;
     this.requests = 0;
     this.errors = 0;

@@ -140,11 +140,11 @@ export class RecordBuilder implements EndedExchange {
   }
 
   get target(): string {
-    return cut(this.head?.target ?? "");
+    return truncate(this.head?.target ?? "");
   }
 
   get host(): string {
-    return cut(this.head?.host ?? "");
+    return truncate(this.head?.host ?? "");
   }
 
   get pool(): string | null {
@@ -204,7 +204,7 @@ export class RecordBuilder implements EndedExchange {
       traceId,
       target: copyOf(this.target),
       host: copyOf(this.host),
-      key: this.hashKey === "" ? null : copyOf(cut(this.hashKey)),
+      key: this.hashKey === "" ? null : copyOf(truncate(this.hashKey)),
       retried: [...this.retried],
       choices: [...this.choices],
       ...(this.#trace && { trace: this.#trace }),
@@ -212,7 +212,7 @@ export class RecordBuilder implements EndedExchange {
   }
 }
 
-function cut(text: string): string {
+function truncate(text: string): string {
   return text.length > maxChars ? text.slice(0, maxChars) : text;
 }
 

@@ -136,7 +136,7 @@ export function matchesRequest(
   if (method !== undefined && request.method !== method) return false;
   if (status !== undefined && !matchesStatus(request.status, status)) return false;
   if (path !== undefined && !request.target.startsWith(path)) return false;
-  return reason === undefined || reasonsOf(request).includes(reason);
+  return reason === undefined || allReasons(request).includes(reason);
 }
 
 /** "404", or "4xx" for the class. */
@@ -145,6 +145,6 @@ function matchesStatus(status: number, filter: string): boolean {
   return filter.endsWith("xx") ? text.startsWith(filter.charAt(0)) && text.length === 3 : text === filter;
 }
 
-function reasonsOf({ reason, notRetried, attempts, retried }: StoredRequest): readonly (string | null)[] {
+function allReasons({ reason, notRetried, attempts, retried }: StoredRequest): readonly (string | null)[] {
   return [reason, notRetried, ...retried, ...attempts.map((attempt) => attempt.reason)];
 }

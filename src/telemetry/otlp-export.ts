@@ -72,7 +72,7 @@ export function openTraceExport({ endpoint, serviceName, version, onLoss }: Trac
  */
 const backoffMs = 5_000;
 
-type Done = Parameters<SpanExporter["export"]>[1];
+type ExportCallback = Parameters<SpanExporter["export"]>[1];
 
 /** Wraps an OpenTelemetry exporter: reports the result of each batch, and backs off after a failed one. */
 class BackoffExporter implements SpanExporter {
@@ -89,7 +89,7 @@ class BackoffExporter implements SpanExporter {
     this.#onEnd = onEnd;
   }
 
-  export(spans: ReadableSpan[], done: Done): void {
+  export(spans: ReadableSpan[], done: ExportCallback): void {
     const delayMs = this.#skipsBackoff ? 0 : this.#backoffUntil - systemClock();
     if (delayMs <= 0) return this.#send(spans, done);
     let cancel: Cancel | undefined = undefined;
@@ -102,7 +102,7 @@ class BackoffExporter implements SpanExporter {
     cancel = systemSchedule(delayMs, send);
   }
 
-  #send(spans: ReadableSpan[], done: Done): void {
+  #send(spans: ReadableSpan[], done: ExportCallback): void {
     this.#exporter.export(spans, (result) => {
       const hasFailed = result.code !== 0;
       if (hasFailed) this.#backoffUntil = systemClock() + backoffMs;

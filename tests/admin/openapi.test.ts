@@ -106,7 +106,7 @@ describe("the OpenAPI document", () => {
 });
 
 /** One request and the expected status. */
-interface Ask {
+interface ApiRequest {
   readonly status: number;
   readonly path?: string;
   readonly body?: unknown;
@@ -117,7 +117,7 @@ interface Ask {
  * Requests to the real balancer, in this order. An operation without an entry fails: add a request for each documented
  * response, and for each problem that can be provoked.
  */
-const requests: Readonly<Record<string, readonly Ask[]>> = {
+const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
   "GET /livez": [{ status: 200 }],
   "GET /readyz": [{ status: 200 }],
   "GET /healthz": [{ status: 200 }],

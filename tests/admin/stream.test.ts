@@ -50,13 +50,13 @@ async function stand(bytesOfSnapshot = 10) {
 }
 
 /** Reads the messages of a stream. */
-class Reading {
+class StreamReader {
   text = "";
   isOver = false;
   readonly #controller = new AbortController();
 
-  static async of(url: string, headers: Record<string, string> = {}): Promise<Reading> {
-    const reading = new Reading();
+  static async of(url: string, headers: Record<string, string> = {}): Promise<StreamReader> {
+    const reading = new StreamReader();
     const response = await fetch(url, { headers, signal: reading.#controller.signal });
     expect(response.status).toBe(200);
     void reading.#read(response);
@@ -101,7 +101,11 @@ describe("the stream", () => {
     const { add, port, stream } = await stand();
     add("before");
     const url = `http://127.0.0.1:${port}/api/stream`;
-    const readings = await Promise.all([Reading.of(url), Reading.of(url), Reading.of(`${url}?upstream=b`)]);
+    const readings = await Promise.all([
+      StreamReader.of(url),
+      StreamReader.of(url),
+      StreamReader.of(`${url}?upstream=b`),
+    ]);
     const sent = [add("one"), add("two"), add("three", "b")];
     await until(() => readings[1]?.values === "one two three", "the events");
     expect(readings[0]?.events).toEqual(sent.map((event) => ({ id: String(event.seq), event })));
@@ -114,9 +118,9 @@ describe("the stream", () => {
     const { add, port } = await stand();
     const [first] = [add("one"), add("two"), add("three")];
     const url = `http://127.0.0.1:${port}/api/stream`;
-    const back = await Reading.of(url, { "Last-Event-ID": String(first.seq) });
-    const byQuery = await Reading.of(`${url}?after=${first.seq}`);
-    const fresh = await Reading.of(url, { "Last-Event-ID": "nonsense" });
+    const back = await StreamReader.of(url, { "Last-Event-ID": String(first.seq) });
+    const byQuery = await StreamReader.of(`${url}?after=${first.seq}`);
+    const fresh = await StreamReader.of(url, { "Last-Event-ID": "nonsense" });
     add("four");
     await until(() => fresh.values === "four", "the event");
     await until(
@@ -129,12 +133,12 @@ describe("the stream", () => {
   test("sends snapshots at the interval of each client, built once for all, and none without a client for them", async () => {
     const { time, port, stream, snapshots } = await stand();
     const url = `http://127.0.0.1:${port}/api/stream`;
-    const plain = await Reading.of(url);
+    const plain = await StreamReader.of(url);
     for (let second = 0; second < 5; second++) await time.advance(1_000);
     expect(snapshots()).toBe(0);
-    const everySecond = await Reading.of(`${url}?snapshots=1s`);
-    const everyThird = await Reading.of(`${url}?snapshots=3s`);
-    const another = await Reading.of(`${url}?snapshots=1s`);
+    const everySecond = await StreamReader.of(`${url}?snapshots=1s`);
+    const everyThird = await StreamReader.of(`${url}?snapshots=3s`);
+    const another = await StreamReader.of(`${url}?snapshots=1s`);
     expect(snapshots()).toBe(3);
     for (let second = 0; second < 6; second++) {
       await time.advance(1_000);
@@ -153,7 +157,7 @@ describe("the stream", () => {
 
   test("sends a comment every 15 s as a heartbeat", async () => {
     const { time, port } = await stand();
-    const reading = await Reading.of(`http://127.0.0.1:${port}/api/stream`);
+    const reading = await StreamReader.of(`http://127.0.0.1:${port}/api/stream`);
     for (let second = 0; second < 30; second++) await time.advance(1_000);
     await until(() => reading.count(/^:\n\n/gm) === 2, "two comments");
     reading.leave();
@@ -162,14 +166,14 @@ describe("the stream", () => {
   test("accepts a hundred clients and refuses the next one", async () => {
     const { port, stream } = await stand();
     const url = `http://127.0.0.1:${port}/api/stream`;
-    const readings = await Promise.all(Array.from({ length: 100 }, () => Reading.of(url)));
+    const readings = await Promise.all(Array.from({ length: 100 }, () => StreamReader.of(url)));
     const refused = await fetch(url);
     expect(refused.status).toBe(503);
     expect(refused.headers.get("retry-after")).toBe("10");
     expect(await refused.json()).toMatchObject({ reason: "listeners_full" });
     readings[0]?.leave();
     await until(() => stream.clients === 99, "one to leave");
-    (await Reading.of(url)).leave();
+    (await StreamReader.of(url)).leave();
     for (const reading of readings) reading.leave();
     await until(() => stream.clients === 0, "all clients to leave");
   });
@@ -187,7 +191,7 @@ describe("the stream", () => {
 
   test("sends nothing more to a client that does not read and disconnects it; others continue", async () => {
     const { time, add, port, stream, snapshots } = await stand(2_000_000);
-    const well = await Reading.of(`http://127.0.0.1:${port}/api/stream`);
+    const well = await StreamReader.of(`http://127.0.0.1:${port}/api/stream`);
     const socket = connect(port, "127.0.0.1");
     let isAborted = false;
     socket.on("error", () => {}).on("close", () => (isAborted = true));
@@ -222,7 +226,7 @@ describe("the real balancer's stream", () => {
     await fixture.startServers("a", "b");
     fixture.write(fixture.poolWith(["a", "b"]));
     await fixture.start();
-    const first = await Reading.of(`${fixture.admin}/api/stream?upstream=a&snapshots=1s`);
+    const first = await StreamReader.of(`${fixture.admin}/api/stream?upstream=a&snapshots=1s`);
     await fixture.callAdmin("POST", "/api/upstreams/a/drain?wait=5s", { reason: "kernel" });
     await until(() => first.values === "draining drained", "the drain");
     expect(first.text).toContain('event: snapshot\ndata: {"at":');
@@ -232,7 +236,7 @@ describe("the real balancer's stream", () => {
     await fixture.proxy.kill("SIGTERM");
     await until(() => first.isOver, "the end");
     await fixture.restart();
-    const back = await Reading.of(`${fixture.admin}/api/stream?upstream=a`, { "Last-Event-ID": last });
+    const back = await StreamReader.of(`${fixture.admin}/api/stream?upstream=a`, { "Last-Event-ID": last });
     await until(() => back.values.startsWith("ready"), "what was missed");
     back.leave();
   }, 30_000);

@@ -14,7 +14,7 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends Visit {
+interface Fixture extends Visit {
   readonly room: BalancerFixture;
   /** Requests that wait for their response until they are released. */
   hold(count: number): Promise<void>;
@@ -24,7 +24,7 @@ interface Scene extends Visit {
 const names = ["api-1", "api-2", "api-3"];
 
 /** A real balancer with three upstreams that respond at once except on /held, and its dashboard. */
-async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
+async function scene(options: BrowserContextOptions = {}): Promise<Fixture> {
   const fixture = new BalancerFixture();
   const held: (() => void)[] = [];
   const start = (): Promise<Origin> =>

@@ -11,12 +11,12 @@ setDefaultTimeout(60_000);
 
 let browser: Browser;
 
-interface Scene extends Visit {
+interface Fixture extends Visit {
   readonly room: BalancerFixture;
 }
 
 /** A real balancer with three servers, and its dashboard. */
-async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
+async function scene(options: BrowserContextOptions = {}): Promise<Fixture> {
   const fixture = new BalancerFixture();
   await fixture.startServers("a", "b", "c");
   fixture.write(fixture.poolWith(["a", "b", "c"], "    outlier: { ejection: 1s }\n    slowStart: 0\n"));

@@ -14,11 +14,11 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends Visit {
+interface Fixture extends Visit {
   readonly admin: AdminStand;
 }
 
-async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
+async function scene(options: BrowserContextOptions = {}): Promise<Fixture> {
   const admin = await startAdminStand({ users }, { snapshot: calmSnapshot() });
   const adminUrl = `http://127.0.0.1:${admin.port}`;
   const visited = await visit(browser, { balancerUrl: adminUrl, adminUrl }, options);

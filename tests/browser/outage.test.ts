@@ -22,13 +22,13 @@ const lost: Readonly<Record<string, string>> = {
 /** A few seconds, in which a viewer still trusts the old state. */
 const soonMs = 6_000;
 
-interface Scene extends AsyncDisposable {
+interface Fixture extends AsyncDisposable {
   readonly room: BalancerFixture;
   /** Each page that lives, by its address. */
   readonly pages: readonly (readonly [path: string, page: Page])[];
   readonly complaints: string[];
   /** Opens all of them once more. */
-  open(): Promise<Scene["pages"]>;
+  open(): Promise<Fixture["pages"]>;
   killBalancer(): Promise<unknown>;
   startBalancer(): Promise<void>;
   killDashboard(): Promise<unknown>;
@@ -36,7 +36,7 @@ interface Scene extends AsyncDisposable {
 }
 
 /** Balancer and dashboard as processes of their own, and every page that lives open in a tab. */
-async function scene(): Promise<Scene> {
+async function scene(): Promise<Fixture> {
   const fixture = new BalancerFixture();
   await fixture.startServers("a", "b");
   fixture.write(fixture.poolWith(["a", "b"]));
@@ -87,17 +87,17 @@ async function scene(): Promise<Scene> {
   };
 }
 
-const onEach = (pages: Scene["pages"], look: (page: Page, path: string) => Promise<unknown>) =>
+const onEach = (pages: Fixture["pages"], look: (page: Page, path: string) => Promise<unknown>) =>
   Promise.all(pages.map(([path, page]) => look(page, path)));
 
-interface Happening {
+interface LoggedEvent {
   readonly room: BalancerFixture;
   readonly path: string;
   readonly weight: number;
 }
 
 /** Triggers an event that every page shows, and waits for it. */
-async function areLive(pages: Scene["pages"], { room: fixture, path, weight }: Happening): Promise<void> {
+async function areLive(pages: Fixture["pages"], { room: fixture, path, weight }: LoggedEvent): Promise<void> {
   const reason = `what ${path} is about`;
   await fixture.callAdmin("PATCH", "/api/upstreams/a", { weight, reason });
   for (let i = 0; i < 200; i++) await (await fetch(fixture.url + path)).text();
@@ -113,7 +113,7 @@ async function areLive(pages: Scene["pages"], { room: fixture, path, weight }: H
 }
 
 describe.skipIf(!executable)("an outage of one of ours, in Chromium", () => {
-  let stage: Scene;
+  let stage: Fixture;
   beforeAll(async () => {
     browser = await launchChromium(executable ?? "");
     stage = await scene();

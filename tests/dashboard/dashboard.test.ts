@@ -14,7 +14,7 @@ import {
 } from "../support/fake-admin-api.ts";
 import { until } from "../support/wait.ts";
 
-interface Scene {
+interface Fixture {
   readonly admin: FakeAdminApi;
   readonly dashboard: Dashboard;
   readonly base: string;
@@ -29,7 +29,7 @@ afterEach(async () => {
 
 async function scene(
   options: { snapshot?: ReturnType<typeof calmSnapshot>; adminToken?: string; balancerUrl?: string } = {},
-): Promise<Scene> {
+): Promise<Fixture> {
   const { snapshot, balancerUrl, ...rest } = options;
   const admin = await startFakeAdminApi(snapshot);
   const bugs: unknown[] = [];

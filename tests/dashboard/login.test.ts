@@ -14,7 +14,7 @@ afterEach(() => {
   for (const close of open.splice(0).toReversed()) close();
 });
 
-interface Scene {
+interface Fixture {
   admin: AdminStand;
   readonly base: string;
   readonly bugs: unknown[];
@@ -24,7 +24,7 @@ async function scene(
   accounts = { users } as AdminStand["accounts"],
   adminToken?: string,
   hostname = "127.0.0.1",
-): Promise<Scene> {
+): Promise<Fixture> {
   const admin = await startAdminStand(accounts, { snapshot: calmSnapshot() });
   const bugs: unknown[] = [];
   const adminUrl = `http://127.0.0.1:${admin.port}`;

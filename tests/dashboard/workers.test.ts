@@ -27,7 +27,7 @@ function pageOf(snapshot: Snapshot): string {
 }
 
 /** The text of the section. */
-function wordsOf(html: string): string {
+function visibleText(html: string): string {
   const section = /<section class="pool workers"[\s\S]*?<\/section>/.exec(html)?.[0] ?? "";
   return section
     .replace(/<[^>]*>/g, " ")
@@ -37,7 +37,7 @@ function wordsOf(html: string): string {
 
 describe("workers on the overview", () => {
   test("are listed with their load and summed up", () => {
-    const words = wordsOf(pageOf(busySnapshot()));
+    const words = visibleText(pageOf(busySnapshot()));
     expect(words).toStartWith("Workers 2 of 3 serve 4 restarts");
     expect(words).toContain("Serving pid 41870 93 in flight · 1.2M requests · never restarted");
     expect(words).toContain("Serving pid 42113 89 in flight · 1.2M requests · 1 restart");
@@ -46,7 +46,9 @@ describe("workers on the overview", () => {
 
   test("a worker that restarts has no pid", () => {
     const worker = { pid: 0, ready: false, restarts: 1, inFlight: 0, requests: 0 };
-    expect(wordsOf(pageOf({ ...busySnapshot(), workers: [worker] }))).toContain("Starting no process yet");
+    expect(visibleText(pageOf({ ...busySnapshot(), workers: [worker] }))).toContain(
+      "Starting no process yet",
+    );
   });
 
   test("are not mentioned where a single process does everything", () => {

@@ -11,7 +11,7 @@ function eject({ runAttempt }: PoolFixture, upstream: Upstream | undefined): voi
 }
 
 /** Fails attempts with refused connects, like a server that is not running. */
-function refuse({ startAttempt }: PoolFixture, upstream: Upstream, times = 5): void {
+function failConnect({ startAttempt }: PoolFixture, upstream: Upstream, times = 5): void {
   for (let i = 0; i < times; i++) startAttempt(upstream).end(failure("connect", "connect_refused"));
 }
 
@@ -124,7 +124,7 @@ describe("a pool with outliers", () => {
 
   test("ends an ejection for refused connects when a probe connects: the server was restarted between two probes", () => {
     const { fixture, pool, ids, a, changes } = setUp();
-    refuse(fixture, a);
+    failConnect(fixture, a);
     expect(a.status).toBe("ejected");
     expect(pool.recordProbe(a, true)).toBe(false);
     expect(a.status).toBe("passing");
@@ -135,37 +135,37 @@ describe("a pool with outliers", () => {
 
   test("ends its probation the same way, and ejects it for longer if it refuses again", () => {
     const { fixture, pool, now, a } = setUp();
-    refuse(fixture, a);
+    failConnect(fixture, a);
     now.ms += 30_000;
     expect(pool.available).toContain(a);
     expect(a.status).toBe("probation");
     pool.recordProbe(a, true);
     expect(a.status).toBe("passing");
-    refuse(fixture, a);
+    failConnect(fixture, a);
     expect(a.outlier.endsAt - now.ms).toBe(60_000);
   });
 
   test("ignores a probe that began before the ejection, and probes of upstreams with TLS", () => {
     const { fixture, pool, now, a, b } = setUp({ maxEjectedShare: 1 });
     const begunAt = now.ms;
-    refuse(fixture, a);
+    failConnect(fixture, a);
     pool.recordProbe(a, true, { begunAt });
     expect(a.status).toBe("ejected");
     pool.recordProbe(a, true, { begunAt: begunAt + 1 });
     expect(a.status).toBe("passing");
     b.address = { ...b.address, protocol: "https" };
-    refuse(fixture, b);
+    failConnect(fixture, b);
     pool.recordProbe(b, true);
     expect(b.status).toBe("ejected");
   });
 
   test("ignores a probe if the last failure was of another kind, or if probes failed too", () => {
     const { fixture, pool, a, b, runAttempt } = setUp({ maxEjectedShare: 1 });
-    refuse(fixture, a, 4);
+    failConnect(fixture, a, 4);
     runAttempt(a, "bad");
     pool.recordProbe(a, true);
     expect(a.status).toBe("ejected");
-    refuse(fixture, b);
+    failConnect(fixture, b);
     fail(fixture, b);
     pool.recordProbe(b, true);
     expect(b.status).toBe("failing");

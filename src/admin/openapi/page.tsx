@@ -197,7 +197,7 @@ function contentSchema(holder: Json | undefined): Json {
 }
 
 function valueIn(holder: Json | undefined, key: string): Json | undefined {
-  return holder === undefined ? undefined : mapOf(holder)[key];
+  return holder === undefined ? undefined : asMap(holder)[key];
 }
 
 function anchor(tag: string): string {
@@ -206,7 +206,7 @@ function anchor(tag: string): string {
 
 /** A schema as a table: one row per key with its type; links lead to named schemas. */
 function SchemaTable({ schema }: { readonly schema: Json }) {
-  const { properties, required = [], description } = mapOf(schema);
+  const { properties, required = [], description } = asMap(schema);
   const needed = new Set(Array.isArray(required) ? required : []);
   return (
     <>
@@ -218,7 +218,7 @@ function SchemaTable({ schema }: { readonly schema: Json }) {
       ) : (
         <table>
           <tbody>
-            {Object.entries(mapOf(properties)).map(([name, property]) => (
+            {Object.entries(asMap(properties)).map(([name, property]) => (
               <tr>
                 <th scope="row">
                   <code safe>{name}</code>
@@ -247,7 +247,7 @@ function TypeOf({ schema }: { readonly schema: Json }): JSX.Element {
     properties,
     const: constant,
     enum: members,
-  } = mapOf(schema);
+  } = asMap(schema);
   if (typeof $ref === "string") {
     const name = $ref.replace(/^.*\//, "");
     return (
@@ -278,23 +278,23 @@ function TypeOf({ schema }: { readonly schema: Json }): JSX.Element {
     );
   }
   if (patternProperties !== undefined) {
-    const [value = {}] = Object.values(mapOf(patternProperties));
+    const [value = {}] = Object.values(asMap(patternProperties));
     return (
       <>
         map of <TypeOf schema={value} />
       </>
     );
   }
-  if (properties !== undefined) return <code safe>{`{ ${Object.keys(mapOf(properties)).join(", ")} }`}</code>;
+  if (properties !== undefined) return <code safe>{`{ ${Object.keys(asMap(properties)).join(", ")} }`}</code>;
   return <code safe>{typeof type === "string" ? type : "anything"}</code>;
 }
 
 function descriptionOf(schema: Json): string {
-  const { description } = mapOf(schema);
+  const { description } = asMap(schema);
   return typeof description === "string" ? description.replaceAll("`", "") : "";
 }
 
 /** An empty map if the value is not one. */
-function mapOf(value: Json): JsonMap {
+function asMap(value: Json): JsonMap {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonMap) : {};
 }

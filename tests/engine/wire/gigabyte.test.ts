@@ -54,7 +54,7 @@ class End {
   }
 }
 
-interface Scene {
+interface Fixture {
   /** Opens `count` clients, to which the origin responds with `onHead`. */
   open(count: number, stopsAfter: number): Promise<readonly End[]>;
   readonly origins: readonly End[];
@@ -67,7 +67,7 @@ interface Scene {
 async function scene(
   command: readonly string[],
   origin: { stopsAfter: number; onHead: (end: End) => void },
-  play: (scene: Scene) => Promise<void>,
+  play: (scene: Fixture) => Promise<void>,
 ): Promise<void> {
   const [clients, origins]: [End[], End[]] = [[], []];
   const listener = Bun.listen<End>({

@@ -10,7 +10,7 @@ import { ParsedRequest } from "../../../src/engine/wire/http1/parsed-request.ts"
 import { bytesOf } from "./http1/reading.ts";
 
 /** A connection that records its writes. */
-class Written extends Connection {
+class RecordingConnection extends Connection {
   readonly pieces: string[] = [];
   override write(bytes: Buffer, from: number, to: number): boolean {
     this.pieces.push(bytes.toString("latin1", from, to));
@@ -32,7 +32,7 @@ test("the data of many small chunks leaves in one write to an HTTP/1.0 client", 
   head.parser.beginResponse(0);
   head.parser.parse(bytes, bytes.length);
   head.validate(bytes, { isHead: false, upgrades: false });
-  const client = new Written();
+  const client = new RecordingConnection();
   response.begin(true, 0);
   response.closes = true;
   response.sendHead(client, head, bytes.length);

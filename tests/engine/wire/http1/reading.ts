@@ -6,7 +6,7 @@ import { ParsedRequest } from "../../../../src/engine/wire/http1/parsed-request.
 import type { ProtocolViolation } from "../../../../src/proxy/refusal.ts";
 import { ForwardingCache } from "../../../../src/engine/wire/http1/request-writer.ts";
 
-export interface Reading {
+export interface ParseResult {
   /** 0 for each request that passes, then the status of the one that was refused. */
   readonly statuses: number[];
   /** The bytes for upstreams, one entry per request; one that was refused within its body is truncated. */
@@ -22,8 +22,8 @@ forwardings.setListenPort(8080);
 const forwarding = forwardings.for("192.0.2.1");
 
 /** Reads a stream of requests that arrives in these segments, as a client's connection does. Each finishes at once. */
-export function readStream(segments: readonly Buffer[]): Reading {
-  const reading: Reading = { statuses: [], passed: [], violation: "", isPending: false };
+export function readStream(segments: readonly Buffer[]): ParseResult {
+  const reading: ParseResult = { statuses: [], passed: [], violation: "", isPending: false };
   const input = new ClientInput(new ParsedRequest());
   let open: ForwardedRequest | undefined;
   let refused = false;
