@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { breaches, findChromium, launchChromium } from "../support/browser.ts";
+import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
 import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
@@ -77,9 +77,9 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
   afterAll(() => browser?.close());
 
   test("drains with a countdown, shows what finishes, and is undone", async () => {
-    await using stage = await scene();
-    const { room: fixture, page, complaints } = stage;
-    await stage.hold(3);
+    await using visit = await scene();
+    const { room: fixture, page, consoleErrors } = visit;
+    await visit.hold(3);
     await live(page);
     await row(page, "api-2").getByText("1", { exact: true }).first().waitFor();
     await click(page, "Drain api-2");
@@ -109,31 +109,31 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await done(page).getByText("Undone: api-2 is back to the previous state").waitFor();
     await row(page, "api-2").getByText("Passing").waitFor();
     expect((await fixture.upstream("api-2"))?.mode).toBe("ready");
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("aborts remaining requests after the deadline, from the upstream's page", async () => {
-    await using stage = await scene();
-    const { room: fixture, page, url, complaints } = stage;
-    await stage.hold(3);
+    await using visit = await scene();
+    const { room: fixture, page, url, consoleErrors } = visit;
+    await visit.hold(3);
     await fixture.callAdmin("POST", "/api/upstreams/api-3/drain?deadline=300ms", { reason: "soon" });
     await page.goto(`${url}/upstreams/api-3`);
     await live(page);
     const drain = page.getByRole("region", { name: "Drain" });
     await drain.getByText("overdue").waitFor();
-    expect(await breaches(page)).toEqual([]);
+    expect(await accessibilityViolations(page)).toEqual([]);
     await drain.getByRole("button", { name: "Abort remaining requests" }).click();
     await dialog(page).getByText("1 in-flight request on api-3 will be aborted").waitFor();
     await reason(page).fill("it hangs");
     await confirm(page);
     await done(page).getByText("Remaining requests on api-3 aborted").waitFor();
     await drain.getByText("Drained").waitFor();
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("sets a weight that was typed into the row, which live updates leave alone", async () => {
-    await using stage = await scene();
-    const { room: fixture, page, complaints } = stage;
+    await using visit = await scene();
+    const { room: fixture, page, consoleErrors } = visit;
     await live(page);
     const weight = page.getByLabel("Weight of api-1", { exact: true });
     await weight.fill("6");
@@ -152,12 +152,12 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await done(page).getByText("Undone").waitFor();
     expect(await fixture.upstream("api-1")).toMatchObject({ weight: 1, weightSet: null });
     await until(async () => (await weight.inputValue()) === "1", "the weight in the row");
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("adds an upstream, shows the error of an invalid one at the form, and removes it again", async () => {
-    await using stage = await scene();
-    const { room: fixture, page, complaints } = stage;
+    await using visit = await scene();
+    const { room: fixture, page, consoleErrors } = visit;
     const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     await live(page);
     await page.getByRole("link", { name: "Add upstream to main" }).click();
@@ -179,13 +179,13 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     const why = (await fixture.events("upstream=api-4")).map(({ detail }) => detail);
     expect(why).toContain("only a trial");
     // The browser itself logs the refusal.
-    expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
+    expect(consoleErrors.filter((words) => !words.includes("422"))).toEqual([]);
     await newcomer.close();
   });
 
   test("acts on several at once, and requires a confirmation before a pool has no available upstream", async () => {
-    await using stage = await scene();
-    const { room: fixture, page, complaints } = stage;
+    await using visit = await scene();
+    const { room: fixture, page, consoleErrors } = visit;
     await live(page);
     const bar = page.getByRole("form", { name: "Actions for selected upstreams" });
     await bar.waitFor({ state: "hidden" });
@@ -195,7 +195,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await bar.getByText("3 selected").waitFor();
     await bar.getByRole("button", { name: "Maintenance" }).click();
     await dialog(page).getByText("Pool main will have no available upstream: clients get 503.").waitFor();
-    expect(await breaches(page)).toEqual([]);
+    expect(await accessibilityViolations(page)).toEqual([]);
     await dialog(page).getByRole("link", { name: "Cancel" }).click();
     await dialog(page).waitFor({ state: "hidden" });
     await page.getByLabel("Select api-1").uncheck();
@@ -210,12 +210,12 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     );
     await done(page).getByRole("button", { name: "Undo" }).click();
     await done(page).getByText("Undone: 2 upstreams are back to the previous state").waitFor();
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("needs no JavaScript: drains several, and undoes it", async () => {
-    await using stage = await scene({ javaScriptEnabled: false, viewport: { width: 390, height: 800 } });
-    const { room: fixture, page } = stage;
+    await using visit = await scene({ javaScriptEnabled: false, viewport: { width: 390, height: 800 } });
+    const { room: fixture, page } = visit;
     for (const id of ["api-1", "api-2"]) await page.getByLabel(`Select ${id}`).check();
     await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
     await page.getByText("api-3 takes all traffic").waitFor();
@@ -233,8 +233,8 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
   });
 
   test("needs no JavaScript: adds one, keeps the input of a refused form, sets its weight and removes it", async () => {
-    await using stage = await scene({ javaScriptEnabled: false });
-    const { room: fixture, page } = stage;
+    await using visit = await scene({ javaScriptEnabled: false });
+    const { room: fixture, page } = visit;
     const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     await page.getByRole("link", { name: "Add upstream to main" }).click();
     await page.getByLabel("Address").fill(newcomer.url);
@@ -259,8 +259,8 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
   });
 
   test("previews the changes of a reload, and shows all problems of an invalid file", async () => {
-    await using stage = await scene();
-    const { room: fixture, page, url, complaints } = stage;
+    await using visit = await scene();
+    const { room: fixture, page, url, consoleErrors } = visit;
     const before = readFileSync(fixture.file, "utf8");
     await fixture.callAdmin("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
     await page.goto(`${url}/config`);
@@ -287,16 +287,16 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     expect(await card.locator(".problems li").count()).toBe(2);
     // Text under the pointer must be legible too.
     await card.locator("button.main").hover();
-    expect(await breaches(page)).toEqual([]);
+    expect(await accessibilityViolations(page)).toEqual([]);
     await fixture.callAdmin("POST", "/api/reload");
     await page.reload();
     await card.getByText("requested by ann").waitFor();
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("previews and applies without JavaScript too", async () => {
-    await using stage = await scene({ javaScriptEnabled: false });
-    const { room: fixture, page, url } = stage;
+    await using visit = await scene({ javaScriptEnabled: false });
+    const { room: fixture, page, url } = visit;
     fixture.write(`${readFileSync(fixture.file, "utf8")}    policy: p2c\n`);
     await page.goto(`${url}/config`);
     await page.getByRole("button", { name: "Preview changes" }).click();
@@ -307,8 +307,8 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
   });
 
   test("appears at once among the events, and stays in the audit trail with actor and reason", async () => {
-    await using stage = await scene();
-    const { room: fixture, page, url, complaints } = stage;
+    await using visit = await scene();
+    const { room: fixture, page, url, consoleErrors } = visit;
     await page.goto(`${url}/events?upstream=api-2`);
     await live(page);
     await page.evaluate("window.stayed = true");
@@ -324,7 +324,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await page.getByText("draining → drained").waitFor();
     expect(await page.getByText("not asked for").count()).toBe(0);
     expect(await page.evaluate("window.stayed")).toBe(true);
-    expect(await breaches(page)).toEqual([]);
+    expect(await accessibilityViolations(page)).toEqual([]);
     await page.getByRole("link", { name: "Audit" }).click();
     await live(page);
     const trail = page.locator("#events > li");
@@ -338,13 +338,13 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await page.getByLabel("By").fill("nobody");
     await page.getByRole("button", { name: "Filter" }).click();
     await page.getByText("No events match").waitFor();
-    expect(await breaches(page)).toEqual([]);
-    expect(complaints).toEqual([]);
+    expect(await accessibilityViolations(page)).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("leads through older events and back, page by page, without JavaScript", async () => {
-    await using stage = await scene({ javaScriptEnabled: false });
-    const { room: fixture, page, url } = stage;
+    await using visit = await scene({ javaScriptEnabled: false });
+    const { room: fixture, page, url } = visit;
     for (let weight = 1; weight <= 120; weight++)
       await fixture.callAdmin("PATCH", "/api/upstreams/api-1", { weight });
     await page.goto(`${url}/events?kind=weight`);
@@ -362,8 +362,8 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
   });
 
   test("is cancelled with Escape, which returns the focus to the button", async () => {
-    await using stage = await scene();
-    const { room: fixture, page, complaints } = stage;
+    await using visit = await scene();
+    const { room: fixture, page, consoleErrors } = visit;
     await live(page);
     await page.getByRole("button", { name: "Drain api-1" }).focus();
     await page.keyboard.press("Enter");
@@ -372,6 +372,6 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await dialog(page).waitFor({ state: "hidden" });
     expect(await page.evaluate("document.activeElement?.ariaLabel")).toBe("Drain api-1");
     expect((await fixture.upstream("api-1"))?.mode).toBe("ready");
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 });

@@ -4,7 +4,12 @@ import type { Browser } from "playwright-core";
 import { type AdminBackend, startAdmin } from "../../src/admin/admin.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
-import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
+import {
+  accessibilityViolations,
+  consoleMessages,
+  findChromium,
+  launchChromium,
+} from "../support/browser.ts";
 
 const executable = findChromium();
 if (!executable) process.stderr.write("Skipped: no Chromium found for tests/browser; set CHROMIUM_PATH.\n");
@@ -35,7 +40,7 @@ describe.skipIf(!executable)("the page of the admin API", () => {
     test(`works in Chromium without a complaint or a breach of accessibility, ${colorScheme}, ${width} px`, async () => {
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
       const page = await context.newPage();
-      const complaints = complaintsOf(page);
+      const consoleErrors = consoleMessages(page);
       const asked: string[] = [];
       page.on("request", (request) => void asked.push(new URL(request.url()).pathname));
       await page.goto(`http://127.0.0.1:${admin.port}/api/docs`);
@@ -48,8 +53,8 @@ describe.skipIf(!executable)("the page of the admin API", () => {
       await page.evaluate(`document.querySelectorAll("details").forEach((entry) => { entry.open = true; })`);
       const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
       expect(overflow).toBeLessThanOrEqual(0);
-      expect(await breaches(page)).toEqual([]);
-      expect(complaints.filter((text) => !text.includes("favicon"))).toEqual([]);
+      expect(await accessibilityViolations(page)).toEqual([]);
+      expect(consoleErrors.filter((text) => !text.includes("favicon"))).toEqual([]);
       await context.close();
     });
   }

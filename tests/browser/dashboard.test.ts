@@ -30,8 +30,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   afterAll(() => browser?.close());
 
   test("shows a change without a reload, and complains of nothing", async () => {
-    await using stage = await scene();
-    const { admin, page, complaints } = stage;
+    await using visit = await scene();
+    const { admin, page, consoleErrors } = visit;
     await live(page);
     await page.evaluate("window.stayed = true");
     admin.snapshot = withUpstream(admin.snapshot, "localhost:8083", { fit: false, status: "failing" });
@@ -39,12 +39,12 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     await row(page, "localhost:8083").getByText("Failing").waitFor();
     expect(await page.title()).toBe("2 of 3 upstreams serve · Evenkeel");
     expect(await page.evaluate("window.stayed")).toBe(true);
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("drains at a click, without a reload", async () => {
-    await using stage = await scene();
-    const { admin, page, url, complaints } = stage;
+    await using visit = await scene();
+    const { admin, page, url, consoleErrors } = visit;
     await live(page);
     const button = page.getByRole("button", { name: "Drain localhost:8082" });
     await button.click();
@@ -54,12 +54,12 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     expect(await button.getAttribute("aria-pressed")).toBe("true");
     expect(admin.posts.map(({ id, mode }) => `${id} ${String(mode)}`)).toEqual(["localhost:8082 draining"]);
     expect(page.url()).toBe(`${url}/`);
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("drains without JavaScript", async () => {
-    await using stage = await scene({ javaScriptEnabled: false });
-    const { admin, page, url } = stage;
+    await using visit = await scene({ javaScriptEnabled: false });
+    const { admin, page, url } = visit;
     expect(await headline(page).textContent()).toBe("All 3 upstreams serve");
     await page.getByRole("button", { name: "Drain localhost:8082" }).click();
     await page.getByText("Then localhost:8081 and localhost:8083 take 50% each.").waitFor();
@@ -71,8 +71,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   });
 
   test("shows the error of an action, and clears it after a successful one", async () => {
-    await using stage = await scene();
-    const { admin, page } = stage;
+    await using visit = await scene();
+    const { admin, page } = visit;
     await live(page);
     await page.getByRole("button", { name: "Drain localhost:8081" }).click();
     await page.getByRole("dialog").waitFor();
@@ -93,8 +93,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   });
 
   test.concurrent("works with the keyboard, and keeps the focus through updates", async () => {
-    await using stage = await scene();
-    const { admin, page } = stage;
+    await using visit = await scene();
+    const { admin, page } = visit;
     await live(page);
     const button = page.getByRole("button", { name: "Maintenance localhost:8082" });
     await button.focus();
@@ -117,8 +117,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   test.concurrent(
     "keeps the last state when the admin API is unreachable, and shows the outage",
     async () => {
-      await using stage = await scene();
-      const { admin, page } = stage;
+      await using visit = await scene();
+      const { admin, page } = visit;
       await live(page);
       await admin.close();
       await showing(page, "The admin API is unreachable");
@@ -128,8 +128,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   );
 
   test.concurrent("shows that it reconnects when its server is gone, and recovers with it", async () => {
-    await using stage = await scene();
-    const { admin, page, stopDashboard, startDashboard } = stage;
+    await using visit = await scene();
+    const { admin, page, stopDashboard, startDashboard } = visit;
     await live(page);
     stopDashboard();
     await page.getByText("Reconnecting").waitFor();
@@ -141,8 +141,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   });
 
   test.concurrent("connects later if the very first connect fails", async () => {
-    await using stage = await scene();
-    const { page } = stage;
+    await using visit = await scene();
+    const { page } = visit;
     let refuse = true;
     await page.route("**/live", (route) => (refuse ? route.abort() : route.continue()));
     await page.reload();
@@ -152,8 +152,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   });
 
   test.concurrent("polls nothing for a page that is closed", async () => {
-    await using stage = await scene();
-    const { admin, page } = stage;
+    await using visit = await scene();
+    const { admin, page } = visit;
     await live(page);
     await page.close();
     let [reads, since] = [admin.reads, performance.now()];
@@ -169,8 +169,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
       errorsByReason: { connect_refused: 452_345 },
       traffic: traffic({ requests: 9_234_567, errors: 452_345, errorShare: 0.049 }),
     });
-    await using stage = await visitFakeAdmin(browser, { snapshot });
-    const { page } = stage;
+    await using visit = await visitFakeAdmin(browser, { snapshot });
+    const { page } = visit;
     for (const width of [320, 390, 820, 1280, 1440, 1920]) {
       await page.setViewportSize({ width, height: 800 });
       const outside = await page.evaluate(`
@@ -193,8 +193,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   });
 
   test("keeps the text of a failing public listener within its tile", async () => {
-    await using stage = await visitFakeAdmin(browser, { snapshot: calmSnapshot(), balancerStatus: 503 });
-    const { page } = stage;
+    await using visit = await visitFakeAdmin(browser, { snapshot: calmSnapshot(), balancerStatus: 503 });
+    const { page } = visit;
     await page.getByText("Returns an error", { exact: true }).waitFor();
     for (const width of [320, 390, 640, 820, 1440]) {
       await page.setViewportSize({ width, height: 800 });
@@ -212,8 +212,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   });
 
   test("does not move when numbers change", async () => {
-    await using stage = await scene({ viewport: { width: 1440, height: 800 } });
-    const { admin, page } = stage;
+    await using visit = await scene({ viewport: { width: 1440, height: 800 } });
+    const { admin, page } = visit;
     await live(page);
     const places = () =>
       page.evaluate(`

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { breaches, findChromium, launchChromium } from "../support/browser.ts";
+import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
 import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
@@ -50,8 +50,8 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
   test.concurrent(
     "starts on the upstream's page, shows the ejection, and ends automatically without client errors",
     async () => {
-      await using stage = await scene();
-      const { room: fixture, url, page, complaints } = stage;
+      await using visit = await scene();
+      const { room: fixture, url, page, consoleErrors } = visit;
       let isOn = true;
       const statuses = new Set<number>();
       const traffic = (async () => {
@@ -77,19 +77,19 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
       expect(await row.locator(".rehearsal-badge").textContent()).toMatch(
         /^fault injected: 100% connect_refused, \d+\u00a0s left$/,
       );
-      expect(await breaches(page)).toEqual([]);
+      expect(await accessibilityViolations(page)).toEqual([]);
       await banner.waitFor({ state: "detached" });
       await row.getByText("Passing").waitFor();
       isOn = false;
       await traffic;
       expect([...statuses]).toEqual([200]);
-      expect(complaints).toEqual([]);
+      expect(consoleErrors).toEqual([]);
     },
   );
 
   test.concurrent("is stopped by its button, and shows why it was refused", async () => {
-    await using stage = await scene();
-    const { room: fixture, url, page } = stage;
+    await using visit = await scene();
+    const { room: fixture, url, page } = visit;
     await fixture.callAdmin("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
     await page.goto(`${url}/upstreams/a`);
     await live(page);
@@ -98,15 +98,15 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
     await page.getByRole("alert").getByText("2 of 3 available upstreams would have a fault").waitFor();
     await page.goto(`${url}/upstreams/b`);
     await live(page);
-    expect(await breaches(page)).toEqual([]);
+    expect(await accessibilityViolations(page)).toEqual([]);
     await page.getByRole("button", { name: "Stop the fault injection" }).click();
     await page.getByRole("region", { name: "Active fault injection" }).waitFor({ state: "detached" });
     expect((await fixture.upstream("b"))?.rehearsal).toBeNull();
   });
 
   test.concurrent("works without a script", async () => {
-    await using stage = await scene({ javaScriptEnabled: false });
-    const { room: fixture, url, page } = stage;
+    await using visit = await scene({ javaScriptEnabled: false });
+    const { room: fixture, url, page } = visit;
     await page.goto(`${url}/upstreams/c`);
     await fill(page, { seconds: "600" });
     await begin(page).click();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { accountsOf, type AdminStand, startAdminStand } from "../admin/fixture.ts";
 import { calmSnapshot } from "../support/fake-admin-api.ts";
-import { breaches, findChromium, launchChromium } from "../support/browser.ts";
+import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
@@ -51,8 +51,8 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   afterAll(() => browser?.close());
 
   test.concurrent("lets an operator log in, act and log out without console errors", async () => {
-    await using stage = await scene();
-    const { admin, page, url, complaints } = stage;
+    await using visit = await scene();
+    const { admin, page, url, consoleErrors } = visit;
     expect(page.url()).toBe(`${url}/login?next=%2F`);
     await login(page, "otto");
     await live(page);
@@ -63,18 +63,18 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await until(() => admin.acts.length > 0, "the act");
     expect(said(admin)).toEqual(["otto"]);
     expect(await page.getByRole("alert").count()).toBe(0);
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
     await page.getByRole("button", { name: "Log out" }).click();
     await loginShown(page);
     await page.goBack();
     await loginShown(page);
     // Chromium logs requests of a page that were still in flight, and those that it repeats on the way back.
-    expect(complaints.filter((words) => !words.includes("401"))).toEqual([]);
+    expect(consoleErrors.filter((words) => !words.includes("401"))).toEqual([]);
   });
 
   test.concurrent("does all that without JavaScript", async () => {
-    await using stage = await scene({ javaScriptEnabled: false });
-    const { admin, page } = stage;
+    await using visit = await scene({ javaScriptEnabled: false });
+    const { admin, page } = visit;
     await login(page, "otto");
     await drain(page).click();
     await page.getByText("takes no new requests").waitFor();
@@ -86,8 +86,8 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   });
 
   test.concurrent("rejects a wrong password with an error, and keeps the name", async () => {
-    await using stage = await scene();
-    const { page } = stage;
+    await using visit = await scene();
+    const { page } = visit;
     await login(page, "otto", "wrong");
     await page.getByRole("alert").filter({ hasText: "Wrong name or password." }).waitFor();
     expect(await page.getByLabel("Name").inputValue()).toBe("otto");
@@ -98,8 +98,8 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   });
 
   test.concurrent("shows a viewer everything but no actions", async () => {
-    await using stage = await scene();
-    const { admin, page, url, complaints } = stage;
+    await using visit = await scene();
+    const { admin, page, url, consoleErrors } = visit;
     await login(page, "vera");
     await live(page);
     await page.getByText("localhost:8082").first().waitFor();
@@ -110,7 +110,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(await page.locator("main button:visible").count()).toBe(0);
     await page.goto(url);
     await live(page);
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
     // The balancer also refuses a viewer who makes the buttons visible.
     await page.evaluate("document.body.dataset.role = 'admin'");
     await drain(page).click();
@@ -120,8 +120,8 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   }); // prettier-ignore
 
   test.concurrent("refuses a forged form, as a page and as a notice", async () => {
-    await using stage = await scene();
-    const { admin, page } = stage;
+    await using visit = await scene();
+    const { admin, page } = visit;
     await login(page, "ada");
     await live(page);
     await page.evaluate(`document.querySelector('meta[name="csrf"]').content = "forged"`);
@@ -141,8 +141,8 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   });
 
   test.concurrent("refuses a form of another site, for all that the browser sends along", async () => {
-    await using stage = await scene();
-    const { admin, page, url } = stage;
+    await using visit = await scene();
+    const { admin, page, url } = visit;
     await login(page, "ada");
     await live(page);
     const evil = Bun.serve({
@@ -165,8 +165,8 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   });
 
   test.concurrent("appears when the session has ended, and leads back", async () => {
-    await using stage = await scene();
-    const { admin, page, url, complaints } = stage;
+    await using visit = await scene();
+    const { admin, page, url, consoleErrors } = visit;
     await login(page, "otto");
     await live(page);
     await page.goto(`${url}/?sort=rate`);
@@ -178,13 +178,13 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await login(page, "otto");
     await live(page);
     expect(page.url()).toBe(`${url}/?sort=rate`);
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   for (const colorScheme of ["light", "dark"] as const) {
     test.concurrent(`is accessible at every width, ${colorScheme}`, async () => {
-      await using stage = await scene({ colorScheme });
-      const { page } = stage;
+      await using visit = await scene({ colorScheme });
+      const { page } = visit;
       const fits = async () => {
         for (const width of [320, 390, 820, 1024, 1440]) {
           await page.setViewportSize({ width, height: 844 });
@@ -193,11 +193,11 @@ describe.skipIf(!executable)("the login in Chromium", () => {
       };
       await login(page, "otto", "wrong");
       await page.getByRole("alert").waitFor();
-      expect(await breaches(page)).toEqual([]);
+      expect(await accessibilityViolations(page)).toEqual([]);
       await fits();
       await login(page, "otto");
       await live(page);
-      expect(await breaches(page, { within: ".top" })).toEqual([]);
+      expect(await accessibilityViolations(page, { within: ".top" })).toEqual([]);
       await page.evaluate(`document.documentElement.dataset.link = "connecting"`);
       await fits();
       await page.evaluate(`document.documentElement.dataset.link = "lost"`);

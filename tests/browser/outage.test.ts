@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
+import { consoleMessages, findChromium, launchChromium } from "../support/browser.ts";
 import { BalancerFixture } from "../support/balancer-fixture.ts";
 import type { Program } from "../support/program.ts";
 
@@ -26,7 +26,7 @@ interface Fixture extends AsyncDisposable {
   readonly room: BalancerFixture;
   /** Each page that lives, by its address. */
   readonly pages: readonly (readonly [path: string, page: Page])[];
-  readonly complaints: string[];
+  readonly consoleErrors: string[];
   /** Opens all of them once more. */
   open(): Promise<Fixture["pages"]>;
   killBalancer(): Promise<unknown>;
@@ -50,7 +50,7 @@ async function scene(): Promise<Fixture> {
   let dashboard = dashboardOn("0");
   const port = await dashboard.port("dashboard");
   const contexts: BrowserContext[] = [];
-  const complaints: string[] = [];
+  const consoleErrors: string[] = [];
   const open = async () => {
     // A separate context each: Chromium opens at most six connections to a server, and a live page holds one.
     const context = await browser.newContext();
@@ -67,11 +67,11 @@ async function scene(): Promise<Fixture> {
   };
   const pages = await open();
   await onEach(pages, (page) => page.waitForSelector("html[data-link=live]"));
-  for (const [, page] of pages) complaintsOf(page, complaints);
+  for (const [, page] of pages) consoleMessages(page, consoleErrors);
   return {
     room: fixture,
     pages,
-    complaints,
+    consoleErrors,
     open,
     killBalancer: () => fixture.proxy.kill("SIGKILL"),
     startBalancer: () => fixture.start("--port", url.port, "--admin-port", admin.port),
@@ -113,40 +113,40 @@ async function areLive(pages: Fixture["pages"], { room: fixture, path, weight }:
 }
 
 describe.skipIf(!executable)("an outage of one of ours, in Chromium", () => {
-  let stage: Fixture;
+  let visit: Fixture;
   beforeAll(async () => {
     browser = await launchChromium(executable ?? "");
-    stage = await scene();
+    visit = await scene();
   });
   afterAll(async () => {
-    await stage?.[Symbol.asyncDispose]();
+    await visit?.[Symbol.asyncDispose]();
     await browser?.close();
   });
 
   test("a balancer that dies alone is missed on every page, and its return seen without a reload", async () => {
-    const { room: fixture, pages, complaints } = stage;
-    await stage.killBalancer();
+    const { room: fixture, pages, consoleErrors } = visit;
+    await visit.killBalancer();
     await onEach(pages, (page, path) =>
       page
         .getByText(lost[path] ?? "")
         .first()
         .waitFor(),
     );
-    const opened = await stage.open();
-    await stage.startBalancer();
+    const opened = await visit.open();
+    await visit.startBalancer();
     await areLive([...pages, ...opened], { room: fixture, path: "/after-the-balancer", weight: 7 });
     await onEach([...pages, ...opened], (page, path) =>
       page.getByText(lost[path] ?? "").waitFor({ state: "hidden" }),
     );
     // The dashboard responded all the time: nothing failed to load.
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("every page shows that its dashboard died, and recovers with it", async () => {
-    const { room: fixture, pages } = stage;
-    await stage.killDashboard();
+    const { room: fixture, pages } = visit;
+    await visit.killDashboard();
     await onEach(pages, (page) => page.getByText("Reconnecting").waitFor());
-    await stage.startDashboard();
+    await visit.startDashboard();
     await onEach(pages, (page) => page.waitForSelector("html[data-link=live]"));
     await areLive(pages, { room: fixture, path: "/after-the-dashboard", weight: 8 });
   });

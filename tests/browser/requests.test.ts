@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
+import {
+  accessibilityViolations,
+  consoleMessages,
+  findChromium,
+  launchChromium,
+} from "../support/browser.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { retriedRequest, someRequest } from "../support/requests-fixture.ts";
@@ -34,8 +39,8 @@ describe.skipIf(!executable)("requests in Chromium", () => {
   afterAll(() => browser?.close());
 
   test.concurrent("new requests appear on top, up to the maximum length of the list", async () => {
-    await using stage = await scene("/requests");
-    const { admin, page, complaints } = stage;
+    await using visit = await scene("/requests");
+    const { admin, page, consoleErrors } = visit;
     await live(page);
     expect(await rows(page).count()).toBe(40);
     admin.requestsApi.add(retriedRequest(101));
@@ -51,12 +56,12 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     await page.getByText("313 new, 12 not shown").waitFor();
     expect(await page.locator(".requests").getAttribute("aria-live")).toBe("off");
     await page.locator("[data-role=spoken]").getByText("new requests").waitFor({ state: "attached" });
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test.concurrent("holds new requests back while paused, pointed at or focused", async () => {
-    await using stage = await scene("/requests");
-    const { admin, page, complaints } = stage;
+    await using visit = await scene("/requests");
+    const { admin, page, consoleErrors } = visit;
     await live(page);
     await page.getByRole("button", { name: "Pause" }).click();
     admin.requestsApi.add(someRequest(101));
@@ -78,12 +83,12 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(await focused()).toStartWith("request-101-");
     await page.getByRole("button", { name: "Show 1 new" }).click();
     expect(await first(page)).toStartWith("request-103-");
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test.concurrent("keeps the scroll position of a reader further down", async () => {
-    await using stage = await scene("/requests", { viewport: { width: 1440, height: 500 } });
-    const { admin, page } = stage;
+    await using visit = await scene("/requests", { viewport: { width: 1440, height: 500 } });
+    const { admin, page } = visit;
     await live(page);
     await page.mouse.move(1, 1);
     const read = rows(page).nth(20);
@@ -99,8 +104,8 @@ describe.skipIf(!executable)("requests in Chromium", () => {
   test.concurrent(
     "shows that the tail is interrupted, and continues after a restart without gap or duplicate",
     async () => {
-      await using stage = await scene("/requests");
-      const { admin, page, complaints } = stage;
+      await using visit = await scene("/requests");
+      const { admin, page, consoleErrors } = visit;
       await live(page);
       await until(() => admin.requestsApi.streams === 1, "the stream");
       admin.requestsApi.disconnect();
@@ -112,13 +117,13 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       await begins(page, 102);
       expect(await rows(page).count()).toBe(42);
       await page.getByText("Live updates interrupted").waitFor({ state: "hidden" });
-      expect(complaints).toEqual([]);
+      expect(consoleErrors).toEqual([]);
     },
   );
 
   test.concurrent("filters, by keyboard alone, and follows what the filter lets through", async () => {
-    await using stage = await scene("/requests");
-    const { admin, page, url, complaints } = stage;
+    await using visit = await scene("/requests");
+    const { admin, page, url, consoleErrors } = visit;
     await page.getByLabel("Status").fill("5xx");
     await page.keyboard.press("Enter");
     await page.waitForURL(`${url}/requests?**`);
@@ -132,12 +137,12 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(await page.locator(".request-status").nth(1).textContent()).toContain("504");
     await page.getByRole("link", { name: "Clear" }).click();
     expect(await rows(page).count()).toBe(40);
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test.concurrent("leads from a row to the explanation, and from there to a dry run", async () => {
-    await using stage = await scene("/requests");
-    const { admin, page, complaints } = stage;
+    await using visit = await scene("/requests");
+    const { admin, page, consoleErrors } = visit;
     await live(page);
     await page.getByRole("link", { name: "shop.example/cart/checkout" }).click();
     await page.getByRole("heading", { name: "GET shop.example/cart/checkout?step=2" }).waitFor();
@@ -158,12 +163,12 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     await page.getByText("Cannot start the dry run: the target must begin with /").waitFor();
     expect(admin.requestsApi.dryRuns).toHaveLength(1);
     // The refusal is a response with status 422, which the browser logs.
-    expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
+    expect(consoleErrors.filter((words) => !words.includes("422"))).toEqual([]);
   });
 
   test.concurrent("copies an id, and finds a request by it", async () => {
-    await using stage = await scene(explained);
-    const { page, url, complaints } = stage;
+    await using visit = await scene(explained);
+    const { page, url, consoleErrors } = visit;
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await page.getByRole("button", { name: "Copy request id" }).click();
     await page.getByText("Copied").waitFor();
@@ -172,20 +177,20 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     await page.getByLabel("Request id").fill(copied);
     await page.keyboard.press("Enter");
     await page.waitForURL(url + explained);
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test.concurrent("a page that stands still is not shown as lost", async () => {
-    await using stage = await scene(explained);
-    const { page } = stage;
+    await using visit = await scene(explained);
+    const { page } = visit;
     expect(await page.locator("html").getAttribute("data-link")).toBeNull();
   });
 
   test.concurrent(
     "shows what failed last at an upstream, over live updates, and all of it at a click",
     async () => {
-      await using stage = await scene("/upstreams/localhost%3A8083");
-      const { admin, page, complaints } = stage;
+      await using visit = await scene("/upstreams/localhost%3A8083");
+      const { admin, page, consoleErrors } = visit;
       await live(page);
       const card = page.getByRole("region", { name: "Recent failures" });
       expect(await card.locator(".request").count()).toBe(3);
@@ -198,13 +203,13 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       await card.getByRole("link", { name: "Show all" }).click();
       await page.waitForURL(/which=failed&upstream=localhost%3A8083/);
       expect(await rows(page).count()).toBe(4);
-      expect(complaints).toEqual([]);
+      expect(consoleErrors).toEqual([]);
     },
   );
 
   test.concurrent("works without JavaScript", async () => {
-    await using stage = await scene("/requests", { javaScriptEnabled: false });
-    const { page } = stage;
+    await using visit = await scene("/requests", { javaScriptEnabled: false });
+    const { page } = visit;
     expect(await rows(page).count()).toBe(40);
     expect(await page.getByRole("button", { name: "Pause" }).isVisible()).toBe(false);
     await page.getByRole("link", { name: "Refresh" }).click();
@@ -221,8 +226,8 @@ describe.skipIf(!executable)("requests in Chromium", () => {
 
   for (const colorScheme of ["light", "dark"] as const) {
     test(`is accessible, ${colorScheme}`, async () => {
-      await using stage = await scene("/requests", { colorScheme, reducedMotion: "reduce" });
-      const { admin, page, url, complaints } = stage;
+      await using visit = await scene("/requests", { colorScheme, reducedMotion: "reduce" });
+      const { admin, page, url, consoleErrors } = visit;
       admin.requestsApi.sampled = true;
       for (const path of pages) {
         await page.goto(url + path);
@@ -232,15 +237,15 @@ describe.skipIf(!executable)("requests in Chromium", () => {
           await page.getByRole("button", { name: "Start dry run" }).click();
           await page.getByText("It would go to").waitFor();
         }
-        expect([path, ...(await breaches(page))]).toEqual([path]);
+        expect([path, ...(await accessibilityViolations(page))]).toEqual([path]);
       }
-      expect(complaints.filter((words) => !words.includes("404"))).toEqual([]);
+      expect(consoleErrors.filter((words) => !words.includes("404"))).toEqual([]);
     });
   }
 
   test("fits every width", async () => {
-    await using stage = await scene("/requests", { reducedMotion: "reduce" });
-    const { page, url } = stage;
+    await using visit = await scene("/requests", { reducedMotion: "reduce" });
+    const { page, url } = visit;
     for (const path of pages) {
       await page.goto(url + path);
       for (const width of [320, 390, 820, 1280, 1440, 1920]) {
@@ -263,7 +268,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       );
       const url = `http://127.0.0.1:${await program.port("balancer")}/shop?step=2`;
       const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-      const complaints = complaintsOf(page);
+      const consoleErrors = consoleMessages(page);
       await page.goto(`http://127.0.0.1:${await program.port("dashboard")}/requests`);
       await live(page);
       const retried = page.locator(".requests > .request", { hasText: "retried: upstream_reset" });
@@ -286,7 +291,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       await page.getByRole("button", { name: "Start dry run" }).click();
       const response = await page.getByRole("heading", { name: /It would go to/ }).textContent();
       expect(names.some((name) => response?.includes(name))).toBe(true);
-      expect(complaints).toEqual([]);
+      expect(consoleErrors).toEqual([]);
       await page.close();
       await origin.close();
       await broken.close();

@@ -249,7 +249,7 @@ describe("a dashboard whose balancer has users", () => {
 
   test("acts with the visitor's right and never with its own", async () => {
     const tokens = [
-      { name: "cockpit", role: "admin", tokenHash: `sha256:${digestOf("own-token")}` },
+      { name: "dashboard", role: "admin", tokenHash: `sha256:${digestOf("own-token")}` },
     ] as const;
     const { base, admin } = await scene({ users, tokens }, "own-token");
     const anonymous = new Browser(base);

@@ -5,7 +5,7 @@ import { Visitors } from "../../src/dashboard/login/visitors.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 /** A scripted admin API, and the bearer tokens that the routes received. */
-function lobby(ownToken?: string) {
+function visitorsFixture(ownToken?: string) {
   const time = new FakeTime();
   const state = { standing: { kind: "unknown" } as LoginState, asked: 0 };
   const bearers: (() => string | undefined)[] = [];
@@ -31,7 +31,7 @@ const ann: LoginState = { kind: "user", name: "ann", role: "admin" };
 
 describe("visitors", () => {
   test("use the dashboard's own token only after the admin API reported that there are no accounts", async () => {
-    const { time, state, visitors, bearers } = lobby("own");
+    const { time, state, visitors, bearers } = visitorsFixture("own");
     const everybody = () => bearers[0]?.();
     expect(await visitors.admit(undefined)).toBe(visitors.anonymous);
     expect([everybody(), visitors.bearer]).toEqual([undefined, undefined]);
@@ -47,7 +47,7 @@ describe("visitors", () => {
   });
 
   test("are checked once a second, regardless of their number of requests", async () => {
-    const { time, state, visitors } = lobby();
+    const { time, state, visitors } = visitorsFixture();
     state.standing = ann;
     for (let request = 0; request < 50; request++) await visitors.admit("a");
     expect(state.asked).toBe(1);
@@ -57,7 +57,7 @@ describe("visitors", () => {
   });
 
   test("share what all see alike by the session that was seen last", async () => {
-    const { time, state, visitors } = lobby();
+    const { time, state, visitors } = visitorsFixture();
     state.standing = ann;
     await visitors.admit("a");
     await time.advance(10);
@@ -68,7 +68,7 @@ describe("visitors", () => {
   });
 
   test("stay for half an hour without a response of the admin API, and new visitors are rejected", async () => {
-    const { time, state, visitors } = lobby();
+    const { time, state, visitors } = visitorsFixture();
     state.standing = ann;
     await visitors.admit("a");
     state.standing = { kind: "unknown" };
@@ -81,7 +81,7 @@ describe("visitors", () => {
   });
 
   test("have the role of now, and are no more than the admin API keeps sessions", async () => {
-    const { time, state, visitors, bearers } = lobby();
+    const { time, state, visitors, bearers } = visitorsFixture();
     state.standing = ann;
     const before = await visitors.admit("a");
     await time.advance(1_000);
@@ -95,7 +95,7 @@ describe("visitors", () => {
   });
 
   test("are checked in the background only while a live stream is open", async () => {
-    const { time, state, visitors } = lobby();
+    const { time, state, visitors } = visitorsFixture();
     state.standing = ann;
     const visitor = await visitors.admit("a");
     if (!visitor) throw new Error("Cannot go on: ann was not let in");

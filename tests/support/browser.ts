@@ -48,14 +48,14 @@ export function launchChromium(executablePath: string): Promise<Browser> {
 /**
  * Collects the page's problems from now on: errors and warnings of its console, including violations of the content
  * security policy, and uncaught errors.
- * @param complaints the list they are added to; several pages may share one
+ * @param consoleErrors the list they are added to; several pages may share one
  */
-export function complaintsOf(page: Page, complaints: string[] = []): string[] {
+export function consoleMessages(page: Page, consoleErrors: string[] = []): string[] {
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+    if (message.type() === "error" || message.type() === "warning") consoleErrors.push(message.text());
   });
-  page.on("pageerror", (error) => complaints.push(error.message));
-  return complaints;
+  page.on("pageerror", (error) => consoleErrors.push(error.message));
+  return consoleErrors;
 }
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -68,7 +68,10 @@ export interface AxeOptions {
 }
 
 /** Every violation that axe-core finds on the page: the rule and the element. */
-export async function breaches(page: Page, { within = "html", only }: AxeOptions = {}): Promise<string[]> {
+export async function accessibilityViolations(
+  page: Page,
+  { within = "html", only }: AxeOptions = {},
+): Promise<string[]> {
   await page.evaluate(axe);
   const options = only ? { runOnly: only } : {};
   return page.evaluate<string[]>(`

@@ -4,7 +4,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { type FakeAdminApi, busySnapshot, startFakeAdminApi } from "./fake-admin-api.ts";
-import { complaintsOf } from "./browser.ts";
+import { consoleMessages } from "./browser.ts";
 
 /** The balancer that the dashboard shows. */
 export interface DashboardTarget {
@@ -17,7 +17,7 @@ export interface Visit extends AsyncDisposable {
   readonly url: string;
   readonly page: Page;
   /** Problems that the browser reported, including violations of the content security policy. */
-  readonly complaints: string[];
+  readonly consoleErrors: string[];
   stopDashboard(): void;
   /** Starts the dashboard again on the same port. */
   startDashboard(): Promise<void>;
@@ -39,7 +39,7 @@ export async function visit(
   return {
     url: `http://127.0.0.1:${port}`,
     page,
-    complaints: complaintsOf(page),
+    consoleErrors: consoleMessages(page),
     stopDashboard: () => dashboard.close(),
     async startDashboard() {
       dashboard = await start(port);

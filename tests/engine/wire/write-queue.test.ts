@@ -7,7 +7,7 @@ import { ForwardedResponse } from "../../../src/engine/wire/forwarded-response.t
 import { ForwardedRequest } from "../../../src/engine/wire/forwarded-request.ts";
 import { ParsedRequest } from "../../../src/engine/wire/http1/parsed-request.ts";
 
-import { bytesOf } from "./http1/reading.ts";
+import { bytesOf } from "./http1/parse-result.ts";
 
 /** A connection that records its writes. */
 class RecordingConnection extends Connection {

@@ -7,7 +7,7 @@ import {
 } from "../../../../src/engine/wire/http1/response-reader.ts";
 import { type Random, randomIndex, seededRandom } from "../../../../src/lib/random.ts";
 import { careless, countRequests } from "./lenient.ts";
-import { bytesOf, oneByOne, readStream } from "./reading.ts";
+import { bytesOf, oneByOne, readStream } from "./parse-result.ts";
 import { passedCases, refusedCases } from "./strictness.ts";
 
 const refusedSeeds = refusedCases.map(({ request }) => request).filter((request) => request.length < 1_000);

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 
 import { until } from "../../../support/wait.ts";
-import { bytesOf, oneByOne, readStream } from "./reading.ts";
+import { bytesOf, oneByOne, readStream } from "./parse-result.ts";
 import { get, wireScene } from "../fixture.ts";
 import { refusedCases } from "./strictness.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { passedCases, refusedCases } from "./strictness.ts";
-import { bytesOf, oneByOne, readStream } from "./reading.ts";
+import { bytesOf, oneByOne, readStream } from "./parse-result.ts";
 
 describe("a request that parsers could disagree about is refused, however it is cut:", () => {
   for (const { name, request, status } of refusedCases) {

@@ -7,7 +7,7 @@ import {
   type ResponseSink,
 } from "../../../../src/engine/wire/http1/response-reader.ts";
 import { trimResponseInPlace, writeResponseHead } from "../../../../src/engine/wire/http1/response-writer.ts";
-import { bytesOf, oneByOne } from "./reading.ts";
+import { bytesOf, oneByOne } from "./parse-result.ts";
 
 interface Expectation {
   readonly isHead?: boolean;

@@ -5,7 +5,12 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import type { OutlierSnapshot } from "../../src/snapshot/snapshot.ts";
 import { pool, snapshotOf, traffic, upstream, withUpstream } from "../support/fake-admin-api.ts";
-import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
+import {
+  accessibilityViolations,
+  consoleMessages,
+  findChromium,
+  launchChromium,
+} from "../support/browser.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 import { live, type FakeAdminOptions, visitFakeAdmin } from "../support/visit.ts";
@@ -49,7 +54,7 @@ const inked = (page: Page, chart = 0) =>
     count;
   }`);
 
-describe.skipIf(!executable)("the cockpit in Chromium", () => {
+describe.skipIf(!executable)("the overview in Chromium", () => {
   beforeAll(async () => {
     browser = await launchChromium(executable ?? "");
   });
@@ -58,8 +63,8 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
   test.concurrent(
     "draws its charts, shows the values under the pointer, and grows with every second",
     async () => {
-      await using stage = await scene();
-      const { page, complaints } = stage;
+      await using visit = await scene();
+      const { page, consoleErrors } = visit;
       await drawn(page);
       await live(page);
       for (const chart of [0, 1, 2]) expect(await inked(page, chart)).toBeGreaterThan(1_000);
@@ -80,13 +85,13 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       await until(async () => (await time.textContent()) === "", "the pointer to be gone");
       const latest = await rate.textContent();
       await until(async () => (await rate.textContent()) !== latest, "the next second", 10_000);
-      expect(complaints).toEqual([]);
+      expect(consoleErrors).toEqual([]);
     },
   );
 
   test.concurrent("shows other windows at a click, and as a table too", async () => {
-    await using stage = await scene();
-    const { page, complaints } = stage;
+    await using visit = await scene();
+    const { page, consoleErrors } = visit;
     await drawn(page);
     await page.getByText("as a table").click();
     const rows = page.locator(".numbers tbody tr");
@@ -97,12 +102,12 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(await rows.count()).toBe(10);
     expect(new URL(page.url()).searchParams.get("window")).toBe("24h");
     expect(await inked(page)).toBeGreaterThan(1_000);
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test.concurrent("shows charts, numbers, sorting and filtering without JavaScript", async () => {
-    await using stage = await scene({ snapshot: many(), javaScriptEnabled: false });
-    const { page } = stage;
+    await using visit = await scene({ snapshot: many(), javaScriptEnabled: false });
+    const { page } = visit;
     expect(await page.locator(".still path.line").count()).toBe(5);
     expect((await page.locator(".still path.line").first().getAttribute("d"))?.length).toBeGreaterThan(500);
     await page.getByText("as a table").click();
@@ -118,8 +123,8 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
   });
 
   test.concurrent("keeps sorting and filter over live updates", async () => {
-    await using stage = await scene({ snapshot: many() });
-    const { admin, page, complaints } = stage;
+    await using visit = await scene({ snapshot: many() });
+    const { admin, page, consoleErrors } = visit;
     await live(page);
     await page.getByRole("link", { name: "Requests/s" }).click();
     await live(page);
@@ -136,7 +141,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(await names(page)).toHaveLength(4);
     await page.getByRole("searchbox").fill("");
     expect(await names(page)).toHaveLength(12);
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test.concurrent(
@@ -148,8 +153,8 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
         upstream("slow", { uptime: uptime(0.98), slowStart: 0.25 }),
         upstream("flaps", { uptime: uptime(0.91), probeHistory: `${"+".repeat(50)}${"-+".repeat(5)}` }),
       ];
-      await using stage = await scene({ snapshot: snapshotOf(pool({ upstreams })) });
-      const { admin, page, complaints } = stage;
+      await using visit = await scene({ snapshot: snapshotOf(pool({ upstreams })) });
+      const { admin, page, consoleErrors } = visit;
       await live(page);
       const row = (id: string) => page.locator(`#upstream-${id}`);
       await row("flaps").getByRole("img", { name: "Last probes of flaps: 5 of 60 failed" }).waitFor();
@@ -168,8 +173,8 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       await page.getByRole("link", { name: "Uptime" }).click();
       expect(await names(page)).toEqual(["flaps", "slow", "good"]);
       expect(await page.locator('th[aria-sort="ascending"]').textContent()).toBe("Uptime");
-      expect(await breaches(page)).toEqual([]);
-      expect(complaints).toEqual([]);
+      expect(await accessibilityViolations(page)).toEqual([]);
+      expect(consoleErrors).toEqual([]);
     },
   );
 
@@ -183,8 +188,8 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       cause: "connect_refused",
     };
     const upstreams = [upstream("api-1", { status: "ejected", outlier })];
-    await using stage = await scene({ snapshot: snapshotOf(pool({ panic: true, upstreams })) });
-    const { page, complaints } = stage;
+    await using visit = await scene({ snapshot: snapshotOf(pool({ panic: true, upstreams })) });
+    const { page, consoleErrors } = visit;
     await live(page);
     expect(await page.locator("h1").textContent()).toStartWith("Panic mode in pool main");
     expect(await page.locator(".reasons li").first().textContent()).toMatch(
@@ -192,13 +197,13 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     );
     await page.getByText("serving in panic mode").waitFor();
     await page.getByText("Panic mode: all upstreams are ejected, so ejections are ignored").waitFor();
-    expect(await breaches(page)).toEqual([]);
-    expect(complaints).toEqual([]);
+    expect(await accessibilityViolations(page)).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test("fits every width on every page, and does not move when charts are drawn", async () => {
-    await using stage = await scene({ reducedMotion: "reduce" });
-    const { page, url } = stage;
+    await using visit = await scene({ reducedMotion: "reduce" });
+    const { page, url } = visit;
     for (const path of [
       "/",
       upstreamPath,
@@ -230,8 +235,8 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
   });
 
   test.concurrent("shows errors by reason at a click, and keeps them open over live updates", async () => {
-    await using stage = await scene();
-    const { admin, page, complaints } = stage;
+    await using visit = await scene();
+    const { admin, page, consoleErrors } = visit;
     await live(page);
     await page.getByRole("button", { name: "37 total errors of localhost:8082" }).click();
     const list = page.locator(".popover:popover-open");
@@ -241,12 +246,12 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(await list.isVisible()).toBe(true);
     await page.keyboard.press("Escape");
     await list.waitFor({ state: "hidden" });
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   test.concurrent("has a page for one upstream, from which it is drained", async () => {
-    await using stage = await scene();
-    const { admin, page, url, complaints } = stage;
+    await using visit = await scene();
+    const { admin, page, url, consoleErrors } = visit;
     await page.getByRole("link", { name: "localhost:8083" }).click();
     await live(page);
     await drawn(page);
@@ -262,7 +267,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(await inked(page)).toBeGreaterThan(1_000);
     admin.snapshot = snapshotOf(pool());
     await page.getByText('No upstream named "localhost:8083".').waitFor();
-    expect(complaints).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   // Themes differ in colours alone.
@@ -277,39 +282,39 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
   for (const [colorScheme, axe] of themes) {
     for (const path of pages) {
       test(`is accessible on ${path.split("?")[0]}, ${colorScheme}`, async () => {
-        await using stage = await scene({ colorScheme, reducedMotion: "reduce", path });
-        const { page, complaints } = stage;
+        await using visit = await scene({ colorScheme, reducedMotion: "reduce", path });
+        const { page, consoleErrors } = visit;
         if (![actionPath, "/config", nowhere].includes(path)) await live(page);
         for (const summary of await page.locator("summary").all()) await summary.click();
         const popover = page.locator("[popovertarget]");
         if ((await popover.count()) > 0) await popover.first().click();
-        expect(await breaches(page, axe)).toEqual([]);
-        expect(complaints.filter((words) => !words.includes("404"))).toEqual([]);
+        expect(await accessibilityViolations(page, axe)).toEqual([]);
+        expect(consoleErrors.filter((words) => !words.includes("404"))).toEqual([]);
       });
     }
 
     test(`is accessible in a dialog and what follows it, ${colorScheme}`, async () => {
-      await using stage = await scene({ colorScheme, reducedMotion: "reduce" });
-      const { page, complaints } = stage;
+      await using visit = await scene({ colorScheme, reducedMotion: "reduce" });
+      const { page, consoleErrors } = visit;
       await live(page);
       await page.getByLabel("Select localhost:8081").check();
       await page.getByLabel("Select localhost:8083").check();
       await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
       await page.getByText("Pool main will have no available upstream").waitFor();
-      expect(await breaches(page, axe)).toEqual([]);
+      expect(await accessibilityViolations(page, axe)).toEqual([]);
       await page.getByLabel("I understand the consequences").check();
       await page.getByRole("textbox", { name: "Reason" }).fill("a test");
       await page.locator("dialog button.main").click();
       await page.locator("#done").getByText("2 upstreams are draining").waitFor();
-      expect(await breaches(page, axe)).toEqual([]);
-      expect(complaints).toEqual([]);
+      expect(await accessibilityViolations(page, axe)).toEqual([]);
+      expect(consoleErrors).toEqual([]);
     });
   }
 
   test.concurrent("shows the history of a real balancer, also after its restart", async () => {
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
-    const folder = mkdtempSync(join(tmpdir(), "evenkeel-cockpit-"));
+    const folder = mkdtempSync(join(tmpdir(), "evenkeel-overview-"));
     const start = () =>
       programs.evenkeel(
         ...["up", "--port", "0", "--host", "127.0.0.1", "--admin-port", "0", "--dashboard-port", "0"],
@@ -324,13 +329,13 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     };
     const visit = async (program: Program) => {
       const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-      const complaints = complaintsOf(page);
+      const consoleErrors = consoleMessages(page);
       await page.goto(`http://127.0.0.1:${await program.port("dashboard")}`);
       await drawn(page);
       await until(() => requestsShown(page), "the requests in the history", 10_000);
       expect(await inked(page)).toBeGreaterThan(1_000);
       await page.close();
-      expect(complaints).toEqual([]);
+      expect(consoleErrors).toEqual([]);
     };
     const first = start();
     const url = `http://127.0.0.1:${await first.port("balancer")}/`;
