@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
+  adminApiErrorSentence,
   type DashboardState,
   type ListenerCheck,
   nextDashboardState,
@@ -238,6 +239,14 @@ describe("the overall status", () => {
     const adminUrl = "http://user:secret@localhost:8091/?token=secret";
     expect(statusText(stateOf(of(a), { adminUrl, outage }))).not.toContain("secret");
   });
+});
+
+test("an error of the admin API becomes one sentence with one mark at its end", () => {
+  const sentenceOf = (message: string) => adminApiErrorSentence({ reason: "refused", message });
+  expect(sentenceOf("Cannot add the upstream")).toBe("Cannot add the upstream.");
+  expect(sentenceOf('Unknown key "prot". Did you mean "port"?')).toBe(
+    'Unknown key "prot". Did you mean "port"?',
+  );
 });
 
 describe("the next state", () => {

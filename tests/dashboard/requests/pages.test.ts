@@ -159,6 +159,16 @@ describe("the explanation of a request", () => {
 });
 
 describe("the dry run", () => {
+  test("distinguishes a request that waits from one that is refused", async () => {
+    const { admin, base } = await scene();
+    const send = async (refusal: "no_upstream" | null) => {
+      admin.requestsApi.dryRun = { ...admin.requestsApi.dryRun, chosen: null, refusal };
+      return (await ask(base, { host: "shop.example", target: "/" })).text();
+    };
+    expect(await send(null)).toContain("It would wait in the queue");
+    expect(await send("no_upstream")).toContain("It would be refused: no_upstream");
+  });
+
   const ask = (base: string, fields: Record<string, string>) =>
     fetch(`${base}/requests/dry-run`, {
       method: "POST",
