@@ -147,7 +147,7 @@
     }
 
     async updateTable() {
-      const label = this.root.querySelector("[data-role=window-words]");
+      const label = this.root.querySelector("[data-role=window-text]");
       label.textContent = { "5m": "5 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days" }[this.window];
       if (!this.root.querySelector("details").open) return;
       const target = this.root.querySelector("[data-role=numbers]");

@@ -68,7 +68,7 @@ document.addEventListener("DOMContentLoaded", () => {
     seen += rows.length + news.missed;
     unannounced += rows.length + news.missed;
     missed += news.missed;
-    const text = news.error === null ? "" : `Live updates interrupted: ${news.error}. Retrying.`;
+    const text = news.error === null ? "" : `Live updates are interrupted. ${news.error} Retrying.`;
     if (error.textContent !== text) error.textContent = text;
     update();
   });

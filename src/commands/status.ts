@@ -18,6 +18,7 @@ import {
   formatUptime,
   leftOf,
   nothing,
+  timeLeft,
   uptimeSpan,
 } from "../wording/format.ts";
 import { isEjected, reasonSentence } from "../wording/reasons.ts";
@@ -65,12 +66,12 @@ function stateAfter(
 ): DashboardState {
   const at = systemWallClock();
   // The command calls only the admin API, so the client listener counts as reachable.
-  const frontDoor = { url: "", reachable: true, status: null, detail: "", latencyMs: 0, checkedAt: at };
+  const listenerCheck = { url: "", reachable: true, status: null, detail: "", latencyMs: 0, checkedAt: at };
   const reading =
     "exitCode" in response
       ? { error: { reason: "unreachable", message: "no response" } as const }
       : { snapshot: response };
-  return nextDashboardState(previous, { at, adminUrl: target.adminUrl, frontDoor, reading, trends: [] });
+  return nextDashboardState(previous, { at, adminUrl: target.adminUrl, listenerCheck, reading, trends: [] });
 }
 
 /** Refreshes in place without flicker: writes each line over the previous one, then clears the rest. */
@@ -138,7 +139,7 @@ function poolLines(pool: PoolSnapshot, { at }: Snapshot, layout: StatusLayout): 
     `p99 ${formatMs(traffic.p99Ms)}`,
     `${formatCount(pool.queued)} queued`,
     ...(hedged > 0 ? [`${formatCount(hedged)} hedges, ${formatCount(pool.hedges.won)} won`] : []),
-    ...(pool.panic ? ["PANIC: all upstreams serve"] : []),
+    ...(pool.panic ? ["panic mode"] : []),
   ];
   const head = renderColumns([[{ text: pool.name, tone: "bold" }, facts.join(", ")]], {
     ...layout,
@@ -174,7 +175,7 @@ function rowOf(upstream: UpstreamSnapshot, now: number): readonly (string | Cell
 }
 
 /** Why an upstream has its status: fault, drain, last failure, slow start, overrides. Empty if there is no reason to show. */
-export function statusReason(upstream: UpstreamSnapshot, now: number): string {
+function statusReason(upstream: UpstreamSnapshot, now: number): string {
   const { status, backup, slowStart, weight, effectiveWeight, modeSet, weightSet, added } = upstream;
   const { outlier, lastProbe, drain } = upstream;
   const notes: string[] = [];
@@ -182,7 +183,8 @@ export function statusReason(upstream: UpstreamSnapshot, now: number): string {
   if (fault)
     notes.push(`fault injection by ${fault.by}: ${describeInjectedFault(fault)}, ${leftOf(fault, now)}`);
   if (drain && !drain.drained) {
-    const until = drain.deadline === null ? "" : `, ${formatSpan(drain.deadline - now)} left`;
+    const left = timeLeft(upstream, now);
+    const until = left === undefined ? "" : `, ${left}`;
     notes.push(`${drain.leaving ? "draining for removal" : "draining"}: ${drain.inFlight} in flight${until}`);
   } else if (drain) notes.push("drained");
   if (modeSet && status === upstream.mode) notes.push(changeNote(modeSet, now));
@@ -190,12 +192,12 @@ export function statusReason(upstream: UpstreamSnapshot, now: number): string {
     notes.push(`${lastProbe.detail} ${formatAgo(now - lastProbe.at)}`);
   }
   if (isEjected(upstream)) {
-    const until = outlier.until === null ? "" : `, back in ${formatSpan(outlier.until - now)}`;
+    const until = outlier.until === null ? "" : `, probation in ${formatSpan(outlier.until - now)}`;
     notes.push(`${outlier.cause ?? outlier.reason ?? "failed requests"}${until}`);
   }
   if (slowStart !== null) {
-    const counts = `counts as weight ${formatRate(effectiveWeight)} of ${weight}`;
-    notes.push(`slow start ${formatShare(slowStart)}, ${counts}`);
+    const current = `effective weight ${formatRate(effectiveWeight)} of ${weight}`;
+    notes.push(`slow start ${formatShare(slowStart)}, ${current}`);
   }
   if (backup) notes.push("backup");
   if (weightSet) notes.push(`weight ${changeNote(weightSet, now)}`);
@@ -215,13 +217,7 @@ function footOf({ version, runtime, engine, listen, phase, startedAt, at, inFlig
 }
 
 /** The alerts about the balancer itself, as on the dashboard: one line each, with details on the next. */
-export function alertLines({
-  at,
-  memory,
-  notKept,
-  certificates = [],
-  configuration,
-}: Snapshot): readonly string[] {
+function alertLines({ at, memory, notKept, certificates = [], configuration }: Snapshot): readonly string[] {
   const { refused, needsRestart } = configuration;
   return [
     ...(memory.shedding ? sentencesOf(sheddingText(memory)) : []),

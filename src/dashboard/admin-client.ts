@@ -37,7 +37,7 @@ export interface AdminClient {
   /** @param query in the format of the admin API */
   events(query: URLSearchParams): Promise<AdminResult<readonly BalancerEvent[]>>;
   /** Reloads the configuration, or with `dry` only returns what would change. */
-  reload(way: "dry" | "apply"): Promise<AdminResult<ReloadView>>;
+  reload(mode: "dry" | "apply"): Promise<AdminResult<ReloadView>>;
   /** Undefined if the command was carried out, else the error. */
   order(order: DashboardCommand): Promise<AdminApiError | undefined>;
   /** The id of the new upstream, or the error. */
@@ -121,8 +121,8 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     exported: () => readText("api/state/export", patientTimeoutMs),
     events: (query) => readJson(`api/events?${query}`, eventsIn, patientTimeoutMs),
 
-    async reload(way) {
-      const result = await send({ method: "POST", path: way === "dry" ? "api/reload?dry=1" : "api/reload" });
+    async reload(mode) {
+      const result = await send({ method: "POST", path: mode === "dry" ? "api/reload?dry=1" : "api/reload" });
       return "value" in result ? understood(reloadIn(result.value)) : result;
     },
 
@@ -152,7 +152,7 @@ export function headersWith(token: string | undefined): Readonly<Record<string, 
 
 export const notUnderstood: AdminApiError = {
   reason: "not_understood",
-  message: "the response does not match the admin API of this version",
+  message: "The response does not match the admin API of this version",
 };
 
 function understood<Value>(value: Value | undefined): AdminResult<Value> {
@@ -164,13 +164,13 @@ export function unreachableResult(error: unknown): AdminApiError {
 }
 
 export function errorFrom({ status, text }: WebResponse): AdminApiError {
-  if (status === 401) return { reason: "unauthorized", message: "the admin API rejected the token" };
-  if (status === 404) return { reason: "missing", message: messageIn(parseJson(text)) ?? "not found" };
+  if (status === 401) return { reason: "unauthorized", message: "The admin API rejected the token" };
+  if (status === 404) return { reason: "missing", message: messageIn(parseJson(text)) ?? "Not found" };
   const body = parseJson(text);
   const problems = isRecord(body) ? body["problems"] : undefined;
   return {
     reason: "refused",
-    message: messageIn(body) ?? `the admin API returned status ${status}`,
+    message: messageIn(body) ?? `The admin API returned status ${status}`,
     ...(areStrings(problems) && { problems }),
   };
 }

@@ -6,7 +6,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { adminClient } from "./admin-client.ts";
 import { eventsFeed } from "./events/feed.ts";
 import { SnapshotPoller } from "./live/poller.ts";
-import { frontDoorCheck } from "./live/front-door.ts";
+import { createListenerCheck } from "./live/listener-check.ts";
 import { liveStreams } from "./live/streams.ts";
 import { authGate } from "./login/auth-gate.ts";
 import { loginClient } from "./login/login-client.ts";
@@ -46,7 +46,7 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
   const { hostname, port, balancerUrl, adminUrl, adminToken, bug = () => {} } = options;
   // Shared data is read once, with the dashboard's token. Actions and queries of a visitor use that visitor's token.
   const admin = adminClient({ adminUrl, bearer: () => visitors.bearer });
-  const checkFrontDoor = frontDoorCheck(
+  const checkListener = createListenerCheck(
     { url: balancerUrl, clock: systemClock, wallClock: systemWallClock },
     runtime,
   );
@@ -55,13 +55,19 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     ...common,
     async poll(previous) {
       const since = trendSince(previous);
-      const [reading, frontDoor, history] = await Promise.all([
+      const [reading, listenerCheck, history] = await Promise.all([
         admin.read(),
-        checkFrontDoor(),
+        checkListener(),
         admin.history({ window: "5m", since }),
       ]);
       const trends = "value" in history ? history.value.series : [];
-      return nextDashboardState(previous, { at: systemWallClock(), adminUrl, frontDoor, reading, trends });
+      return nextDashboardState(previous, {
+        at: systemWallClock(),
+        adminUrl,
+        listenerCheck,
+        reading,
+        trends,
+      });
     },
   });
   const upstreams = new UpstreamPollers({ ...common, poller, admin });

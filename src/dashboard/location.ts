@@ -24,12 +24,12 @@ export function locationFields(location: PageLocation): Readonly<Record<string, 
 
 /**
  * The address of a location.
- * @param deed key of the undo entry whose result the page shows
+ * @param undo key of the undo entry whose result the page shows
  * @param id the upstream to scroll to
  */
 export function backTo(
   location: PageLocation,
-  { deed: undo, id }: { deed?: string; id?: string | undefined } = {},
+  { undo, id }: { undo?: string; id?: string | undefined } = {},
 ): string {
   const extra: Record<string, string> = undo === undefined ? {} : { done: undo };
   if (location.page === "upstream") {

@@ -25,7 +25,7 @@ import { listQuery } from "./requests/filter.tsx";
 import type { LiveTails } from "./requests/live-tail.ts";
 import type { UpstreamPollers } from "./live/upstream-poller.ts";
 import { faultFormRoutes } from "./upstream/fault-routes.ts";
-import { overallStatus } from "../wording/verdict.ts";
+import { adminApiErrorSentence, overallStatus } from "../wording/verdict.ts";
 import { viewOf } from "./view.ts";
 
 export interface ControlRouteOptions {
@@ -52,9 +52,9 @@ export function routesOf({
   bug,
 }: ControlRouteOptions): (request: Request) => Promise<Response> {
   const undoHistory = new UndoHistory();
-  const doneIn = (query: Query, place: PageLocation) => {
+  const doneIn = (query: Query, location: PageLocation) => {
     const undo = undoHistory.of(query["done"]);
-    return undo && { entry: undo, location: place };
+    return undo && { entry: undo, location };
   };
   const pageWith = async (query: Query) => {
     const window = windowIn(query);
@@ -118,7 +118,7 @@ export function routesOf({
     .get("/api/history", async ({ query }) => {
       const result = await admin.history(historyQueryOf(query), "patient");
       if ("value" in result) return Response.json(result.value, { headers: fresh });
-      return textResponse(httpStatusOf(result.error), `Cannot show the history: ${result.error.message}.`);
+      return textResponse(httpStatusOf(result.error), adminApiErrorSentence(result.error));
     })
 
     .get("/numbers", async ({ html, query, set }) => {
@@ -132,9 +132,9 @@ export function routesOf({
 
     .get("/api/status", async () => {
       const state = await poller.current();
-      const { frontDoor, snapshot = null, outage = null } = state;
+      const { listenerCheck, snapshot = null, outage = null } = state;
       return Response.json(
-        { verdict: overallStatus(state), frontDoor, outage, snapshot },
+        { verdict: overallStatus(state), frontDoor: listenerCheck, outage, snapshot },
         { headers: fresh },
       );
     })
@@ -161,7 +161,7 @@ const internalError = {
 /** Without a script, the address of a submitted form stays in the address bar. Reloading it redirects to the form's page. */
 function formAddresses() {
   return new Elysia({ handler: { standardHostname: false } })
-    .get("/config/look", () => seeOther("/config"))
+    .get("/config/preview", () => seeOther("/config"))
     .get("/config/apply", () => seeOther("/config"))
     .get("/upstreams/:id/rehearsal", ({ params: { id } }) => seeOther(pageOf(id)))
     .get("/upstreams/:id/rehearsal/end", ({ params: { id } }) => seeOther(pageOf(id)))

@@ -1,4 +1,4 @@
-/** Computes where a request would go now. It uses routes and policies like a real request, but takes no turn. */
+/** Computes where a request would go now. It uses routes and policies like a real request, but changes no state of them. */
 
 import type { Clock } from "../lib/clock.ts";
 import type { PolicyName } from "../policy/policies.ts";

@@ -97,7 +97,8 @@ function retryText({ retried }: RequestRecord, index: number): readonly string[]
   return [`It was retried because of ${cause}.`];
 }
 
-const vetoTexts: Readonly<Record<RetryVeto, string>> = {
+/** The clause after "not retried:". */
+export const vetoTexts: Readonly<Record<RetryVeto, string>> = {
   retries_spent: "the maximum number of retries was reached",
   method_not_idempotent: "its method is not idempotent, and it may have been processed",
   body_not_replayable: "its body could not be sent again",

@@ -2,7 +2,7 @@
 
 import type { CertificateSnapshot, Snapshot } from "../snapshot/snapshot.ts";
 import { describeExpiry } from "../tls/expiry.ts";
-import { formatCount, formatTime } from "./format.ts";
+import { countWithNoun, formatCount, formatTime } from "./format.ts";
 
 type RefusedReload = NonNullable<Snapshot["configuration"]["refused"]>;
 
@@ -17,7 +17,7 @@ export function sheddingText({ rssBytes, limitBytes }: Snapshot["memory"]): stri
 /** Since when, what it means for the operator, and the store's error. */
 export function unsavedText({ since, why: cause }: NonNullable<Snapshot["notKept"]>): string {
   const sentence = cause.replace(/\.?$/, ".");
-  return `Changes are not being saved (since ${formatTime(since)}) and may be lost on restart. ${sentence}`;
+  return `Changes are not being saved (since ${formatTime(since)}) and may be lost on restart. Cause: ${sentence}`;
 }
 
 /**
@@ -35,20 +35,16 @@ export function certificateText(
   const effect = status === "expiring" ? "" : ": clients refuse to connect";
   const remedy = needsRestart.includes(`${listener}.tls.cert`)
     ? `The last reload read a new certificate from ${path}: restart the balancer to use it.`
-    : `Replace ${path} and restart the balancer, which reads the file only at startup.`;
+    : `Replace ${path} and restart the balancer, which reads the file only at start.`;
   return [`The server certificate ${expiry}${effect}.`, remedy];
 }
 
 /** The two parts of a sentence; the caller puts the time of the reload between them. */
 export function refusedText({ by, problems }: RefusedReload): readonly [before: string, after: string] {
-  const after = `was rejected (${countOf(problems.length, "problem")}); the current configuration stays in effect.`;
+  const after = `was rejected (${countWithNoun(problems.length, "problem")}); the current configuration stays in effect.`;
   return [`The configuration reload requested by ${by} at`, after];
 }
 
 export function restartText(needsRestart: readonly string[]): string {
-  return `${countOf(needsRestart.length, "changed setting")} will take effect after a restart.`;
-}
-
-function countOf(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+  return `${countWithNoun(needsRestart.length, "changed setting")} will take effect after a restart.`;
 }

@@ -190,8 +190,11 @@ function shareChange(serving: readonly Share[], selected: readonly UpstreamSnaps
 function loadOf(pool: PoolSnapshot, serving: readonly Share[]): string {
   const total = pool.upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0);
   const fullest = Math.max(...serving.map(({ share, maxInFlight }) => (share * total) / maxInFlight || 0));
-  if (fullest > 1) return ": above the concurrency limit, so requests will wait in the queue.";
-  return fullest < 0.1 ? "." : `: at most ${formatShare(fullest)} of the concurrency limit.`;
+  if (fullest > 1)
+    return ". The current requests exceed the concurrency limit, so some will wait in the queue.";
+  return fullest < 0.1
+    ? "."
+    : `. The current requests would fill at most ${formatShare(fullest)} of the concurrency limit.`;
 }
 
 function dangerLines({ name }: PoolSnapshot, before: Forecast, after: Forecast): readonly string[] {

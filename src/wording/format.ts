@@ -18,6 +18,11 @@ export function formatCount(count: number): string {
   return count < 10_000_000 ? grouped.format(count) : compact.format(count);
 }
 
+/** A count with its noun: "1 problem", "1,234 problems" */
+export function countWithNoun(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** A count where there is little room: 9,876, 45.2K, 2.4M */
 export function formatBrief(count: number): string {
   return count < 10_000 ? grouped.format(count) : compact.format(count);
@@ -79,6 +84,14 @@ export function isoTime(at: number): string {
 export function joinList(items: readonly string[]): string {
   const last = items.at(-1) ?? "";
   return items.length < 2 ? last : `${items.slice(0, -1).join(", ")} and ${last}`;
+}
+
+/** The time until the deadline of a drain: "22 s left", "5 s overdue"; undefined without a deadline. */
+export function timeLeft({ drain }: Pick<UpstreamSnapshot, "drain">, now: number): string | undefined {
+  if (!drain || drain.deadline === null) return undefined;
+  const leftMs = drain.deadline - now;
+  // Rounded up, so that the last second is not shown as 0.
+  return leftMs > 0 ? `${formatSpan(leftMs + 999)} left` : `${formatSpan(-leftMs)} overdue`;
 }
 
 const dayMs = 86_400_000;

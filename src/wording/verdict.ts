@@ -2,7 +2,7 @@
 
 import type { SeriesHistory } from "../history/history.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
-import { formatAgo, formatTime, joinList } from "./format.ts";
+import { countWithNoun, formatAgo, formatTime, joinList } from "./format.ts";
 import { errorRateNote, errorReasons, errorWeightOf, isEjected, type Reason, reasonsFor } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves at reduced capacity. `bad`: clients are affected. */
@@ -37,7 +37,7 @@ export function overallStatus(state: DashboardState): OverallStatus {
   }
   if (!snapshot) return { tone: "warn", headline: "Waiting for the first snapshot", reasons: [] };
   const service = withCertificates(serviceOf(snapshot, balancerNow(state)), snapshot);
-  return withFrontDoor(service, state);
+  return withListenerCheck(service, state);
 }
 
 const outageText = {
@@ -53,18 +53,18 @@ export function urlOrigin(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : url;
 }
 
-function withFrontDoor(verdict: OverallStatus, { frontDoor }: DashboardState): OverallStatus {
-  if (frontDoor.reachable || verdict.tone === "bad") return verdict;
-  const detail = { text: `${urlOrigin(frontDoor.url)}: ${frontDoor.detail}` };
-  const problem = frontDoor.status === null ? "is unreachable" : "returns an error";
+function withListenerCheck(verdict: OverallStatus, { listenerCheck }: DashboardState): OverallStatus {
+  if (listenerCheck.reachable || verdict.tone === "bad") return verdict;
+  const detail = { text: `${urlOrigin(listenerCheck.url)}: ${listenerCheck.detail}` };
+  const problem = listenerCheck.status === null ? "is unreachable" : "returns an error";
   return {
     tone: "bad",
-    headline: `${verdict.headline}, but the public listener ${problem}`,
+    headline: `${verdict.headline}, but the client listener ${problem}`,
     reasons: [detail, ...verdict.reasons],
   };
 }
 
-/** The check of the public listener does not verify certificates, so it succeeds with one that clients reject. */
+/** The check of the client listener does not verify certificates, so it succeeds with one that clients reject. */
 function withCertificates(verdict: OverallStatus, { certificates = [] }: Snapshot): OverallStatus {
   const refused = certificates.find(({ status }) => status === "expired" || status === "early");
   if (!refused || verdict.tone === "bad") return verdict;
@@ -86,14 +86,21 @@ function serviceOf({ pools, phase }: Snapshot, now: number): OverallStatus {
   const out = expected.filter((upstream) => !upstream.fit && !inPanic.has(upstream));
   const erring = pools.filter((pool) => errorWeightOf(pool) !== "none");
   const reasons = [...erring.flatMap(errorReasons), ...reasonsFor([...inPanic], out, now)];
-  if (standby.length > 0) reasons.push({ text: `${countOf(standby.length, "backup")} on standby` });
+  if (standby.length > 0) reasons.push({ text: `${countWithNoun(standby.length, "backup")} on standby` });
 
   const lifecycle = phaseText[phase];
   if (lifecycle !== undefined) return { tone: "bad", headline: lifecycle, reasons };
   const empty = pools.filter((pool) => !pool.upstreams.some((upstream) => upstream.fit));
-  if (empty.length > 0) return { tone: "bad", headline: emptyText(pools, empty), reasons };
+  if (empty.length > 0) {
+    const unavailable = empty.filter((pool) => !isFull(pool));
+    const headline =
+      unavailable.length > 0
+        ? emptyText(pools, unavailable)
+        : `All passing upstreams in ${named(empty)} are at their concurrency limit: requests wait in the queue`;
+    return { tone: "bad", headline, reasons };
+  }
   if (panicking.length > 0) {
-    const headline = `Panic mode in ${named(panicking)}: all upstreams are ejected, traffic goes to all of them`;
+    const headline = `Panic mode in ${named(panicking)}: all upstreams that pass their probes are ejected, so ejections are ignored`;
     return { tone: "bad", headline, reasons };
   }
   const served = servingText(serving, expected.length);
@@ -107,14 +114,25 @@ function serviceOf({ pools, phase }: Snapshot, now: number): OverallStatus {
 
 const phaseText: Readonly<Record<string, string | undefined>> = {
   starting: "The balancer is starting",
-  draining: "The balancer is draining: it takes no new requests",
+  draining: "The balancer is shutting down",
   stopped: "The balancer has stopped",
 };
 
 function servingText(serving: number, total: number): string {
   if (serving < total)
-    return `${serving} of ${countOf(total, "upstream")} ${serving === 1 ? "serves" : "serve"}`;
+    return `${serving} of ${countWithNoun(total, "upstream")} ${serving === 1 ? "serves" : "serve"}`;
   return total === 1 ? "The only upstream serves" : `All ${total} upstreams serve`;
+}
+
+/** Whether requests only wait: the upstreams that would serve have no slot left. Backups count only if nothing else does. */
+function isFull({ upstreams }: Snapshot["pools"][number]): boolean {
+  const passing = upstreams.filter(({ status, weight }) => status === "passing" && weight > 0);
+  const primaries = passing.filter(({ backup }) => !backup);
+  const expected = primaries.length > 0 ? primaries : passing;
+  return (
+    expected.length > 0 &&
+    expected.every(({ inFlight, tunnels, maxInFlight }) => inFlight - tunnels >= maxInFlight)
+  );
 }
 
 function emptyText(pools: Snapshot["pools"], empty: Snapshot["pools"]): string {
@@ -133,12 +151,8 @@ export function isStandbyBackup(upstream: UpstreamSnapshot): boolean {
   return upstream.backup && !upstream.fit && upstream.status === "passing";
 }
 
-function countOf(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
 /** The result of a GET to the address that clients use. */
-export interface FrontDoor {
+export interface ListenerCheck {
   readonly url: string;
   /** Whether the response had a status below 500. */
   readonly reachable: boolean;
@@ -162,7 +176,8 @@ export interface AdminApiError {
 
 /** A complete sentence. Messages of the admin API are sentences already; a connection error needs an introduction. */
 export function adminApiErrorSentence({ reason, message }: AdminApiError): string {
-  return reason === "unreachable" ? `Cannot reach the admin API: ${message}.` : `${message}.`;
+  if (reason === "unreachable") return `Cannot reach the admin API: ${message}.`;
+  return /[.?!]$/.test(message) ? message : `${message}.`;
 }
 
 /** A period in which the admin API could not be read. */
@@ -175,7 +190,7 @@ export interface DashboardState {
   /** Epoch milliseconds at which this state was built. */
   readonly at: number;
   readonly adminUrl: string;
-  readonly frontDoor: FrontDoor;
+  readonly listenerCheck: ListenerCheck;
   /** The last snapshot that was read; undefined before the first one. */
   readonly snapshot: Snapshot | undefined;
   /** Epoch milliseconds at which the snapshot was read; 0 before the first one. */
@@ -191,7 +206,7 @@ export type ReadResult = { readonly snapshot: Snapshot } | { readonly error: Adm
 export interface PollResult {
   readonly at: number;
   readonly adminUrl: string;
-  readonly frontDoor: FrontDoor;
+  readonly listenerCheck: ListenerCheck;
   readonly reading: ReadResult;
   readonly trends: readonly SeriesHistory[];
 }
@@ -199,10 +214,10 @@ export interface PollResult {
 /** A failed read keeps the last snapshot and the moment at which the outage began. */
 export function nextDashboardState(
   previous: DashboardState | undefined,
-  { at, adminUrl, frontDoor, reading, trends }: PollResult,
+  { at, adminUrl, listenerCheck, reading, trends }: PollResult,
 ): DashboardState {
   if ("snapshot" in reading) {
-    return { at, adminUrl, frontDoor, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };
+    return { at, adminUrl, listenerCheck, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };
   }
   const since = previous?.outage?.since ?? at;
   const snapshot = previous?.snapshot;
@@ -210,7 +225,7 @@ export function nextDashboardState(
   return {
     at,
     adminUrl,
-    frontDoor,
+    listenerCheck,
     snapshot,
     readAt,
     outage: { ...reading.error, since },

@@ -106,7 +106,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
       why: "kernel update",
     });
     await done(page).getByRole("button", { name: "Undo" }).click();
-    await done(page).getByText("Undone: api-2 is back to the previous state").waitFor();
+    await done(page).getByText("Undone: api-2 is in the previous state again").waitFor();
     await row(page, "api-2").getByText("Passing").waitFor();
     expect((await fixture.upstream("api-2"))?.mode).toBe("ready");
     expect(consoleErrors).toEqual([]);
@@ -209,7 +209,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
       "ready maintenance maintenance",
     );
     await done(page).getByRole("button", { name: "Undo" }).click();
-    await done(page).getByText("Undone: 2 upstreams are back to the previous state").waitFor();
+    await done(page).getByText("Undone: 2 upstreams are in the previous state again").waitFor();
     expect(consoleErrors).toEqual([]);
   });
 
@@ -225,7 +225,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await done(page).getByText("2 upstreams are draining").waitFor();
     expect((await fixture.upstream("api-2"))?.mode).toBe("draining");
     await done(page).getByRole("button", { name: "Undo" }).click();
-    await done(page).getByText("Undone: 2 upstreams are back to the previous state").waitFor();
+    await done(page).getByText("Undone: 2 upstreams are in the previous state again").waitFor();
     expect((await fixture.upstream("api-2"))?.mode).toBe("ready");
     await page.getByRole("link", { name: "Dismiss" }).click();
     await page.getByRole("heading", { name: "All 3 upstreams serve" }).waitFor();

@@ -192,7 +192,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     }
   });
 
-  test("keeps the text of a failing public listener within its tile", async () => {
+  test("keeps the text of a failing client listener within its tile", async () => {
     await using visit = await visitFakeAdmin(browser, { snapshot: calmSnapshot(), balancerStatus: 503 });
     const { page } = visit;
     await page.getByText("Returns an error", { exact: true }).waitFor();

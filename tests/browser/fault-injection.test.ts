@@ -33,7 +33,7 @@ async function scene(options: BrowserContextOptions = {}): Promise<Fixture> {
 }
 
 async function fill(page: Page, { percent = "100", seconds = "4" } = {}): Promise<void> {
-  await page.getByLabel("Failed requests, %").fill(percent);
+  await page.getByLabel("Failed attempts, %").fill(percent);
   await page.getByLabel("Duration, s").fill(seconds);
   await page.getByLabel("Reason, for the audit trail").fill("drill <i>");
   await page.getByLabel("This affects live traffic").check();

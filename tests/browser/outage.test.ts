@@ -15,7 +15,7 @@ let browser: Browser;
 const lost: Readonly<Record<string, string>> = {
   "/": "The admin API is unreachable",
   "/upstreams/a": "The admin API is unreachable",
-  "/requests": "Live updates interrupted",
+  "/requests": "Live updates are interrupted",
   "/events": "Cannot read the events",
   "/audit": "Cannot read the events",
 };

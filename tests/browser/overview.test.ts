@@ -196,7 +196,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
       /^api-1 ejected .*: connect_refused$/,
     );
     await page.getByText("serving in panic mode").waitFor();
-    await page.getByText("Panic mode: all upstreams are ejected, so ejections are ignored").waitFor();
+    await page.getByText("Panic mode: all upstreams that pass their probes are ejected").waitFor();
     expect(await accessibilityViolations(page)).toEqual([]);
     expect(consoleErrors).toEqual([]);
   });

@@ -109,14 +109,14 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       await live(page);
       await until(() => admin.requestsApi.streams === 1, "the stream");
       admin.requestsApi.disconnect();
-      await page.getByText("Live updates interrupted").waitFor();
+      await page.getByText("Live updates are interrupted").waitFor();
       admin.requestsApi.requests.unshift(someRequest(101));
       admin.requestsApi.reconnect();
       await begins(page, 101);
       admin.requestsApi.add(someRequest(102));
       await begins(page, 102);
       expect(await rows(page).count()).toBe(42);
-      await page.getByText("Live updates interrupted").waitFor({ state: "hidden" });
+      await page.getByText("Live updates are interrupted").waitFor({ state: "hidden" });
       expect(consoleErrors).toEqual([]);
     },
   );

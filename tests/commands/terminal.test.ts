@@ -45,7 +45,7 @@ describe("the output on a terminal", () => {
     nextDashboardState(undefined, {
       at: snapshot.at,
       adminUrl: "http://localhost:8091",
-      frontDoor: { url: "", reachable: true, status: 200, detail: "", latencyMs: 0, checkedAt: 0 },
+      listenerCheck: { url: "", reachable: true, status: 200, detail: "", latencyMs: 0, checkedAt: 0 },
       reading: { snapshot },
       trends: [],
     });
@@ -78,7 +78,7 @@ describe("the output on a terminal", () => {
     const snapshot = snapshotOf(pool({ upstreams, hedges: { won: 3, lost: 4 } }));
     const text = statusLines(stateOf(snapshot), { hasColour: false }).join("\n");
     expect(text).toContain("7 hedges, 3 won");
-    expect(text).toMatch(/^a .* slow start 40%, counts as weight 2(\.0)? of 5$/m);
+    expect(text).toMatch(/^a .* slow start 40%, effective weight 2(\.0)? of 5$/m);
     expect(text).toMatch(/^b .* connect_refused$/m);
   });
 
@@ -106,7 +106,7 @@ describe("the output on a terminal", () => {
       "Load shedding: memory limit reached, new requests are refused.",
       "  500 of 512 MiB in use.",
       "Changes are not being saved (since 00:00:00 UTC) and may be lost on restart.",
-      "  database or disk is full.",
+      "  Cause: database or disk is full.",
       "The configuration reload requested by SIGHUP at 00:00:00 UTC was rejected (3 problems); the current configuration stays in effect.",
       "  Cannot use pools.main.prob: unknown key. (2 more; run evenkeel check)",
       "1 changed setting will take effect after a restart: listen.port",
@@ -127,7 +127,7 @@ describe("the output on a terminal", () => {
     };
     expect(linesWith(5)).toEqual([
       expect.stringMatching(/^The server certificate expires on .+, in 5 days\.$/),
-      "  Replace /cert and restart the balancer, which reads the file only at startup.",
+      "  Replace /cert and restart the balancer, which reads the file only at start.",
     ]);
     expect(linesWith(100)).toEqual([]);
     expect(linesWith(5, hostile).join("")).not.toMatch(/[\p{Cc}\p{Cf}]/u);

@@ -46,7 +46,7 @@ describe("the alert of a server certificate", () => {
       configuration: { ...configuration, needsRestart },
     });
   };
-  const remedy = "Replace /cert and restart the balancer, which reads the file only at startup.";
+  const remedy = "Replace /cert and restart the balancer, which reads the file only at start.";
 
   test("is absent while the certificate is valid", () => expect(shown("valid", 100)).toBe(""));
 

@@ -305,7 +305,7 @@ describe("an action", () => {
     const second = await draining();
     admin.snapshot = withUpstream(admin.snapshot, "localhost:8082", { mode: "maintenance" });
     expect(await (await undo(second)).text()).toContain(
-      "the mode of localhost:8082 has since changed to maintenance",
+      "The mode of localhost:8082 has since changed to maintenance",
     );
     expect(admin.posts).toHaveLength(3);
   });
@@ -473,7 +473,7 @@ describe("/api/status", () => {
     expect(status.snapshot?.pools).toHaveLength(1);
   });
 
-  test("shows when the public listener is unreachable", async () => {
+  test("shows when the client listener is unreachable", async () => {
     const gone = await startFakeAdminApi();
     await gone.close();
     const { base } = await scene({ balancerUrl: gone.url });
@@ -482,7 +482,7 @@ describe("/api/status", () => {
     expect(verdict.tone).toBe("bad");
   });
 
-  test("shows when the public listener returns an error", async () => {
+  test("shows when the client listener returns an error", async () => {
     const listener = await startFakeAdminApi();
     listener.respond = (_, response) => response.writeHead(503).end();
     open.push(() => listener.close());
@@ -499,7 +499,7 @@ test("/healthz sends no request to the balancer", async () => {
   expect(bugs).toEqual([]);
 });
 
-test("the public listener is checked rarely, regardless of the number of viewers", async () => {
+test("the client listener is checked rarely, regardless of the number of viewers", async () => {
   let looks = 0;
   const listener = await startFakeAdminApi();
   listener.respond = (_, response) => {

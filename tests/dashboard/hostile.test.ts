@@ -75,7 +75,7 @@ const picture: DashboardState = {
   at: Date.now(),
   readAt: Date.now(),
   adminUrl: hostile,
-  frontDoor: {
+  listenerCheck: {
     url: hostile,
     reachable: true,
     status: 200,
@@ -170,9 +170,9 @@ const pictures: Readonly<Record<string, DashboardState>> = {
     readAt: 0,
     outage: { reason: "unreachable", message: hostile, since: picture.at },
   },
-  "an unreachable public listener": {
+  "an unreachable client listener": {
     ...picture,
-    frontDoor: { ...picture.frontDoor, reachable: false, status: null },
+    listenerCheck: { ...picture.listenerCheck, reachable: false, status: null },
   },
   "faults on every upstream": { ...picture, snapshot: rehearsing },
   "failing backups": { ...picture, snapshot: backups },
@@ -187,7 +187,7 @@ const pictures: Readonly<Record<string, DashboardState>> = {
 };
 
 const place = { page: "upstream", id: hostile } as const;
-const deed = new UndoHistory().add(hostile, [undoOfAdding(hostile)]);
+const undoEntry = new UndoHistory().add(hostile, [undoOfAdding(hostile)]);
 
 const renderings: Readonly<Record<string, (picture: DashboardState) => string>> = {
   "the page in need": (each) => renderPage({ state: inNeed(each), columnsOf: poisonedColumns }),
@@ -195,10 +195,10 @@ const renderings: Readonly<Record<string, (picture: DashboardState) => string>> 
   "the page, sorted and filtered": (each) =>
     renderPage({ state: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
   "the page with a notice": (each) => renderPage({ state: each, notice: hostile }),
-  "the page after an act": (each) => renderPage({ state: each, done: { entry: deed, location: place } }),
+  "the page after an act": (each) => renderPage({ state: each, done: { entry: undoEntry, location: place } }),
   "the live fragment": (each) => renderLive(each),
   "a live event": (each) => eventOf(renderLive(each)),
-  "the answer to an act": () => renderActionResult({ entry: deed, location: place }),
+  "the answer to an act": () => renderActionResult({ entry: undoEntry, location: place }),
   "a live fragment after another one": (each) => {
     const other = (row: Row) => ({ ...row, cells: row.cells.map((cell, index) => (index % 2 ? cell : "")) });
     return renderLive(each, undefined, (row) => rowSince(row, other(row)));

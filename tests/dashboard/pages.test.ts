@@ -44,7 +44,7 @@ describe("an unknown address", () => {
   test("leads to its page where a form had been sent without a script", async () => {
     const { ask } = await scene();
     for (const [path, to] of [
-      ["/config/look", "/config"],
+      ["/config/preview", "/config"],
       ["/config/apply", "/config"],
       ["/upstreams/a%20b/rehearsal", "/upstreams/a%20b"],
       ["/upstreams/a/rehearsal/end", "/upstreams/a"],

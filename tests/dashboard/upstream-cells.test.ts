@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { runsOf } from "../../src/dashboard/upstream/probe-history.tsx";
-import { rowNote } from "../../src/dashboard/overview/upstream-cells.tsx";
+import { rowNote, statusNote } from "../../src/dashboard/overview/upstream-cells.tsx";
 import { rowOf } from "../../src/dashboard/overview/upstream-row.tsx";
 import { formatUptime, uptimeShare, uptimeSpan } from "../../src/wording/format.ts";
 import { plainView } from "../../src/dashboard/view.ts";
@@ -117,6 +117,15 @@ test("the note of an ejected upstream depends on panic mode", () => {
   expect(rowNote({ ...one, status: "probation" }, now, false)).toBe("one trial request");
   expect(rowNote(upstream("a"), now, false)).toBe("");
   expect(rowNote(upstream("a", { backup: true, fit: false }), now, false)).toBe("on standby");
+});
+
+test("the note of an upstream's page contains what its status means for its traffic", () => {
+  const noteOf = (change: Partial<UpstreamSnapshot>) =>
+    plain(statusNote(upstream("a", { statusSince: now - 14_000, ...change }), now));
+  expect(noteOf({})).toBe("serving for 14 s");
+  expect(noteOf({ weight: 0, fit: false })).toBe("takes no new requests");
+  expect(noteOf({ status: "failing", fit: false })).toBe("out for 14 s");
+  expect(noteOf({ status: "maintenance", fit: false, inFlight: 3 })).toBe("3 in flight, for 14 s");
 });
 
 test("equal probe results are one line, newest first", () => {

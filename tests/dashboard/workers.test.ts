@@ -18,7 +18,7 @@ function pageOf(snapshot: Snapshot): string {
     at,
     readAt: at,
     adminUrl: "http://x",
-    frontDoor: gate,
+    listenerCheck: gate,
     snapshot,
     outage: undefined,
     trends: [],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { upstream } from "../support/fake-admin-api.ts";
 import {
   formatAgo,
   formatBrief,
@@ -11,6 +12,7 @@ import {
   formatTime,
   isoTime,
   joinList,
+  timeLeft,
 } from "../../src/wording/format.ts";
 
 const plain = (text: string) => text.replaceAll("\u00a0", " ");
@@ -98,3 +100,15 @@ rows<readonly string[]>("joinWords", joinList, [
   [["a", "b"], "a and b"],
   [["a", "b", "c"], "a, b and c"],
 ]);
+
+test("the time to a drain's deadline is never shown as 0 before it", () => {
+  const leftAt = (now: number, deadline: number | null) => {
+    const drain = { since: 0, deadline, inFlight: 1, drained: false, leaving: false };
+    const text = timeLeft(upstream("a", { drain }), now);
+    return text === undefined ? undefined : plain(text);
+  };
+  expect(leftAt(1_000, null)).toBeUndefined();
+  expect(leftAt(1_000, 23_000)).toBe("22 s left");
+  expect(leftAt(22_999, 23_000)).toBe("1 s left");
+  expect(leftAt(28_000, 23_000)).toBe("5 s overdue");
+});

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import {
+  adminApiErrorSentence,
   type DashboardState,
-  type FrontDoor,
+  type ListenerCheck,
   nextDashboardState,
   overallStatus,
 } from "../../src/wording/verdict.ts";
@@ -10,7 +11,7 @@ import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts"
 import { pool, snapshotOf, traffic, upstream } from "../support/fake-admin-api.ts";
 
 const now = 1_800_000_000_000;
-const frontDoor: FrontDoor = {
+const listenerCheck: ListenerCheck = {
   url: "http://localhost:8080",
   reachable: true,
   status: 200,
@@ -24,7 +25,7 @@ function stateOf(snapshot: Snapshot, change: Partial<DashboardState> = {}): Dash
   return {
     at: now,
     adminUrl,
-    frontDoor,
+    listenerCheck,
     snapshot: { ...snapshot, at: now },
     readAt: now,
     outage: undefined,
@@ -70,6 +71,7 @@ const erring = (errorShare: number, upstreams: readonly UpstreamSnapshot[], requ
 const withErrors = (id: string, errorShare: number) =>
   upstream(id, { traffic: traffic({ errorShare, requestsPerSecond: 30 }) });
 const resting = upstream("d:4", { status: "passing", backup: true, fit: false });
+const full = upstream("a:1", { fit: false, inFlight: 8, maxInFlight: 8 });
 const [a, b] = [upstream("a:1"), upstream("b:2")];
 
 describe("the overall status", () => {
@@ -114,7 +116,7 @@ describe("the overall status", () => {
           pool({ name: "api", panic: true, upstreams: [{ ...ejected, fit: true }] }),
         ),
       ),
-      "bad: Panic mode in pool api: all upstreams are ejected, traffic goes to all of them; e:5 ejected 14 s ago: connect_refused; b:2 failing for 14 s: connection refused",
+      "bad: Panic mode in pool api: all upstreams that pass their probes are ejected, so ejections are ignored; e:5 ejected 14 s ago: connect_refused; b:2 failing for 14 s: connection refused",
     ],
     [
       "all serve, and some attempts fail",
@@ -170,6 +172,21 @@ describe("the overall status", () => {
     ],
     ["a pool without upstreams", stateOf(of()), "bad: No upstream is available"],
     [
+      "all upstreams are at their concurrency limit",
+      stateOf(of(full, resting)),
+      "bad: All passing upstreams in pool main are at their concurrency limit: requests wait in the queue; a:1 takes no new requests: all 8 slots are in use; 1 backup on standby",
+    ],
+    [
+      "one pool is at its concurrency limit, another one has no upstream",
+      stateOf(snapshotOf(pool({ upstreams: [full] }), pool({ name: "api", upstreams: [] }))),
+      "bad: No upstream is available in pool api; a:1 takes no new requests: all 8 slots are in use",
+    ],
+    [
+      "tunnels do not count towards the concurrency limit",
+      stateOf(of({ ...full, tunnels: 1 })),
+      "bad: No upstream is available; a:1 takes no new requests",
+    ],
+    [
       "one pool of two is empty",
       stateOf(snapshotOf(pool({ upstreams: [a] }), pool({ name: "api", upstreams: [failing] }))),
       "bad: No upstream is available in pool api; b:2 failing for 14 s: connection refused",
@@ -179,22 +196,20 @@ describe("the overall status", () => {
       stateOf(of(a, ...["v", "w", "x", "y", "z"].map((id) => ({ ...failing, id, lastProbe: null })))),
       "warn: 1 of 6 upstreams serves; v failing for 14 s; w failing for 14 s; x failing for 14 s; and 2 more",
     ],
+    ["the balancer drains", stateOf({ ...of(a), phase: "draining" }), "bad: The balancer is shutting down"],
     [
-      "the balancer drains",
-      stateOf({ ...of(a), phase: "draining" }),
-      "bad: The balancer is draining: it takes no new requests",
-    ],
-    [
-      "the public listener is unreachable",
+      "the client listener is unreachable",
       stateOf(of(a), {
-        frontDoor: { ...frontDoor, reachable: false, status: null, detail: "connection refused" },
+        listenerCheck: { ...listenerCheck, reachable: false, status: null, detail: "connection refused" },
       }),
-      "bad: The only upstream serves, but the public listener is unreachable; http://localhost:8080: connection refused",
+      "bad: The only upstream serves, but the client listener is unreachable; http://localhost:8080: connection refused",
     ],
     [
-      "the public listener returns 502",
-      stateOf(of(a), { frontDoor: { ...frontDoor, reachable: false, status: 502, detail: "status 502" } }),
-      "bad: The only upstream serves, but the public listener returns an error; http://localhost:8080: status 502",
+      "the client listener returns 502",
+      stateOf(of(a), {
+        listenerCheck: { ...listenerCheck, reachable: false, status: 502, detail: "status 502" },
+      }),
+      "bad: The only upstream serves, but the client listener returns an error; http://localhost:8080: status 502",
     ],
     [
       "the admin API is unreachable",
@@ -226,8 +241,16 @@ describe("the overall status", () => {
   });
 });
 
+test("an error of the admin API becomes one sentence with one mark at its end", () => {
+  const sentenceOf = (message: string) => adminApiErrorSentence({ reason: "refused", message });
+  expect(sentenceOf("Cannot add the upstream")).toBe("Cannot add the upstream.");
+  expect(sentenceOf('Unknown key "prot". Did you mean "port"?')).toBe(
+    'Unknown key "prot". Did you mean "port"?',
+  );
+});
+
 describe("the next state", () => {
-  const poll = { at: now, adminUrl: "http://localhost:8091", frontDoor, trends: [] };
+  const poll = { at: now, adminUrl: "http://localhost:8091", listenerCheck, trends: [] };
   const error = { reason: "unreachable", message: "connection refused" } as const;
   const snapshot = of(a);
 

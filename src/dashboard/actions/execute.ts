@@ -62,7 +62,7 @@ export async function undoAction(
   undoHistory.forget(undo.key);
   return {
     undo: undoHistory.add(
-      `Undone: ${namesOf(done)} ${done.length === 1 ? "is" : "are"} back to the previous state`,
+      `Undone: ${namesOf(done)} ${done.length === 1 ? "is" : "are"} in the previous state again`,
       [],
     ),
     failures,

@@ -181,7 +181,7 @@ export function BulkBar({ location }: { readonly location: PageLocation }): JSX.
       aria-label="Actions for selected upstreams"
     >
       <HiddenFields fields={locationFields(location)} />
-      <span class="bulk-words" role="status">
+      <span class="bulk-status" role="status">
         <span id="bulk-count">Selected upstreams</span>
       </span>
       {bulkActions.map((action) => (

@@ -48,7 +48,7 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
     if (location.page === "upstream") await upstreams.of(location.id).renewed();
     return isForPart(request)
       ? htmlResponse(renderActionResult({ entry: undo, location }))
-      : seeOther(backTo(location, { deed: undo.key, id }));
+      : seeOther(backTo(location, { undo: undo.key, id }));
   };
 
   const responseOf = async (
@@ -62,7 +62,7 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
     if (!undo) return rejectedResponse(request, form, text, status);
     // Some upstreams failed: the form is shown again for those, with the errors above it.
     const ids = failures.map(({ id }) => id);
-    return rejectedResponse(request, { ...form, ids }, `${undo.text}. The rest failed: ${text}`, status);
+    return rejectedResponse(request, { ...form, ids }, `${undo.text}. The rest failed. ${text}`, status);
   };
 
   const rejectedResponse = async (
@@ -142,7 +142,7 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
         const state = await poller.renewed();
         const { undo: undone, failures } = await undoAction(undo, { admin, undoHistory, state });
         if (undone && failures.length === 0) return doneResponse(request, location, undone);
-        const text = `Cannot undo${undone ? " everything" : ""}: ${failureText(failures)}`;
+        const text = `Not ${undone ? "completely " : ""}undone. ${failureText(failures)}`;
         return htmlResponse(renderFailure(text, shape, location), 422);
       },
       rawBody,

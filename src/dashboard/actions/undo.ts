@@ -67,7 +67,7 @@ export function undoOf(
         reason: undoReason,
       },
       obstacle: (now) =>
-        now?.drain?.leaving ? `${id} is still being removed` : now && `another upstream is now named ${id}`,
+        now?.drain?.leaving ? `${id} is still being removed` : now && `Another upstream is now named ${id}`,
     };
   }
   if (action === "weight") {
@@ -78,7 +78,7 @@ export function undoOf(
         !now
           ? `${id} no longer exists`
           : typeof weight === "number" && now.weight !== weight
-            ? `the weight of ${id} has since changed to ${now.weight}`
+            ? `The weight of ${id} has since changed to ${now.weight}`
             : undefined,
     };
   }
@@ -91,7 +91,7 @@ export function undoOf(
       !now
         ? `${id} no longer exists`
         : now.mode !== mode
-          ? `the mode of ${id} has since changed to ${now.mode}`
+          ? `The mode of ${id} has since changed to ${now.mode}`
           : undefined,
   };
 }

@@ -93,7 +93,7 @@ export function Charts(props: ChartsProps): JSX.Element {
       <details class="numbers">
         <summary>
           <span>
-            The last <span data-role="window-words">{windowText[window]}</span> as a table
+            The last <span data-role="window-text">{windowText[window]}</span> as a table
           </span>
         </summary>
         <div data-role="numbers">

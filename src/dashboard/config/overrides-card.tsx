@@ -6,6 +6,7 @@ import type { Intent } from "../../state/intent.ts";
 import type { AdminResult } from "../admin-client.ts";
 import { attribute } from "../responses.ts";
 import { formatAgo, isoTime } from "../../wording/format.ts";
+import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import { pageOf } from "../location.ts";
 
 export interface OverridesCardProps {
@@ -22,7 +23,7 @@ export function OverridesCard({ intents, exported, now }: OverridesCardProps): J
         <p class="quiet">overrides the configuration, even after a restart</p>
       </header>
       {"error" in intents ? (
-        <p class="empty" safe>{`Cannot read the overrides: ${intents.error.message}.`}</p>
+        <p class="empty" safe>{`Cannot read the overrides. ${adminApiErrorSentence(intents.error)}`}</p>
       ) : intents.value.length === 0 ? (
         <p class="empty">No overrides: every value comes from the configuration.</p>
       ) : (
@@ -44,7 +45,7 @@ function IntentTable({
 }): JSX.Element {
   return (
     <div class="scroll" tabindex="0" role="group" aria-label="Set at run time">
-      <table class="said-table">
+      <table class="overrides-table">
         <thead>
           <tr>
             {["Upstream", "Override", "By", "When", "Reason"].map((name) => (
@@ -60,13 +61,13 @@ function IntentTable({
                   {intent.upstream}
                 </a>
               </th>
-              <td class="said-what" safe>
+              <td class="override-value" safe>
                 {overrideText(intent)}
               </td>
-              <td class="said-by" safe>
+              <td class="override-by" safe>
                 {intent.by}
               </td>
-              <td class="said-when">
+              <td class="override-time">
                 <time datetime={isoTime(intent.at)} safe>
                   {formatAgo(now - intent.at)}
                 </time>

@@ -8,6 +8,7 @@ import { OverridesCard, type OverridesCardProps } from "./overrides-card.tsx";
 import { ReloadCard, type ReloadCardProps } from "./reload-card.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
 import { anchorOf } from "../responses.ts";
+import { adminApiErrorSentence } from "../../wording/verdict.ts";
 
 interface ConfigProps {
   readonly settings: AdminResult<readonly Setting[]>;
@@ -32,7 +33,7 @@ export function ConfigView({ settings: result, onlySet = false, children }: Conf
       {children}
       {"error" in result ? (
         <section class="pool empty">
-          <p role="alert" safe>{`Cannot read the configuration: ${result.error.message}.`}</p>
+          <p role="alert" safe>{`Cannot read the configuration. ${adminApiErrorSentence(result.error)}`}</p>
         </section>
       ) : (
         <nav class="windows config-choice" aria-label="Values shown">

@@ -91,7 +91,7 @@ export function ReloadCard({ configuration, now, preview }: ReloadCardProps): JS
         ) : (
           ""
         )}
-        <PostForm action="/config/look" target="#reload" needs="admin">
+        <PostForm action="/config/preview" target="#reload" needs="admin">
           <button type="submit" class={canApply ? "" : "main"}>
             {canApply ? "Preview again" : "Preview changes"}
           </button>
@@ -148,7 +148,7 @@ function Result({ preview: { kind, result, isStale } }: { readonly preview: Relo
   const { diff, applied, needsRestart } = result.value;
   if (diff.length === 0) return <p class="remark">The configuration has not changed.</p>;
   const text = isStale
-    ? "Nothing was applied: the file has changed since the preview. It would now change:"
+    ? "Nothing was applied: the file has changed since the preview. A reload would now change:"
     : kind === "dry"
       ? "Would change:"
       : applied

@@ -4,7 +4,7 @@ import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
 import { fresh, isForPart, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import { balancerNow } from "../../wording/verdict.ts";
+import { adminApiErrorSentence, balancerNow } from "../../wording/verdict.ts";
 import { renderConfigPage, renderReload } from "./page.tsx";
 import { type ReloadPreview, diffFingerprint } from "./reload-card.tsx";
 
@@ -47,16 +47,13 @@ export function configPageRoutes({ poller, admin }: ConfigRouteOptions) {
     .get("/config/export", async () => {
       const result = await admin.exported();
       if ("error" in result)
-        return textResponse(
-          httpStatusOf(result.error),
-          `Cannot export the overrides: ${result.error.message}.`,
-        );
+        return textResponse(httpStatusOf(result.error), adminApiErrorSentence(result.error));
       return new Response(result.value, {
         headers: { ...fresh, "Content-Type": "application/yaml; charset=utf-8" },
       });
     })
     .post(
-      "/config/look",
+      "/config/preview",
       async ({ request }) => response(request, { kind: "dry", result: await admin.reload("dry") }),
       rawBody,
     )

@@ -5,7 +5,7 @@ import type { BalancerEvent } from "../../state/event.ts";
 import type { AdminClient } from "../admin-client.ts";
 import { SnapshotPoller, type SnapshotPollerOptions } from "../live/poller.ts";
 import { messageStream } from "../live/sse.ts";
-import type { AdminApiError } from "../../wording/verdict.ts";
+import { type AdminApiError, adminApiErrorSentence } from "../../wording/verdict.ts";
 import type { EventFilterState } from "./filter.ts";
 
 export interface EventsState {
@@ -50,7 +50,7 @@ export function eventsFeed({ admin, ...options }: EventsFeedOptions): EventsFeed
   });
 }
 
-export function matchesFilter(event: BalancerEvent, { isAudit, fields }: EventFilterState): boolean {
+function matchesFilter(event: BalancerEvent, { isAudit, fields }: EventFilterState): boolean {
   const { pool, upstream, kind, by, text } = fields;
   return (
     (pool === "" || event.pool === pool) &&
@@ -66,7 +66,7 @@ export function matchesFilter(event: BalancerEvent, { isAudit, fields }: EventFi
 
 /** Empty without an error. */
 export function eventsErrorSentence(error: AdminApiError | undefined): string {
-  return error ? `Cannot read the events: ${error.message}.` : "";
+  return error ? `Cannot read the events. ${adminApiErrorSentence(error)}` : "";
 }
 
 export interface EventStreamOptions {

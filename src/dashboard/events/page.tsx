@@ -5,6 +5,7 @@ import type { AdminResult } from "../admin-client.ts";
 import { ErrorText, EventItems, kindNames } from "./timeline.tsx";
 import { eventsErrorSentence, type NewEvents } from "./feed.ts";
 import { type EventFilterState, eventsPerPage, eventsUrl, isUnfiltered, newestFirst } from "./filter.ts";
+import { Choice, Paging, sameNamed, TextField } from "../layout/fields.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
 import { eventOf } from "../live/sse.ts";
 import { attribute } from "../responses.ts";
@@ -37,8 +38,10 @@ export function renderEventsPage({ filter, result, snapshot }: EventsPageProps):
   const { title, intro, empty } = pageTexts[here];
   const events = "value" in result ? result.value : [];
   const shown = events.slice(0, eventsPerPage);
+  const [first, last] = [shown[0], shown.at(-1)];
+  const hasOlder = filter.after !== undefined || events.length > eventsPerPage;
   const isNewest = filter.before === undefined && filter.after === undefined;
-  const newest = String(shown[0]?.seq ?? 0);
+  const newest = String(first?.seq ?? 0);
   const live = isNewest ? eventsUrl(filter, "live", { since: newest }) : undefined;
   const streaming = live && {
     "hx-sse:connect": attribute(live),
@@ -65,10 +68,10 @@ export function renderEventsPage({ filter, result, snapshot }: EventsPageProps):
           </p>
         </section>
         <Paging
-          filter={filter}
-          shown={shown}
-          hasOlder={filter.after !== undefined || events.length > eventsPerPage}
-          isNewest={isNewest}
+          label="More events"
+          newest={isNewest ? undefined : eventsUrl(filter, "page")}
+          newer={isNewest || !first ? undefined : eventsUrl(filter, "page", { after: String(first.seq) })}
+          older={hasOlder && last ? eventsUrl(filter, "page", { before: String(last.seq) }) : undefined}
         />
       </main>
     </Shell>,
@@ -97,11 +100,11 @@ function EventFilters({ filter, snapshot }: FilterProps): JSX.Element {
   const kinds = Object.entries(kindNames).filter(([kind]) => !isAudit || auditKinds.has(kind));
   return (
     <form class="event-filters" method="get" action={isAudit ? "/audit" : "/events"} role="search">
-      <Choice name="pool" label="Pool" chosen={fields.pool} choices={pools.map((each) => [each, each])} />
-      <TextField name="upstream" label="Upstream" value={fields.upstream} />
-      <Choice name="kind" label="Kind" chosen={fields.kind} choices={kinds} />
-      <TextField name="by" label="By" value={fields.by} />
-      <TextField name="text" label="Contains" value={fields.text} />
+      <Choice kind="field" name="pool" label="Pool" value={fields.pool} choices={sameNamed(pools)} />
+      <TextField kind="field" name="upstream" label="Upstream" value={fields.upstream} hint="any" />
+      <Choice kind="field" name="kind" label="Kind" value={fields.kind} choices={kinds} />
+      <TextField kind="field" name="by" label="By" value={fields.by} hint="any" />
+      <TextField kind="field" name="text" label="Contains" value={fields.text} hint="any" />
       <div class="event-filter-buttons">
         <button class="button" type="submit">
           Filter
@@ -115,100 +118,6 @@ function EventFilters({ filter, snapshot }: FilterProps): JSX.Element {
         )}
       </div>
     </form>
-  );
-}
-
-interface TextFieldProps {
-  readonly name: string;
-  readonly label: string;
-  readonly value: string;
-}
-
-function TextField({ name, label, value }: TextFieldProps): JSX.Element {
-  return (
-    <label class="field">
-      <span>{label}</span>
-      <input
-        type="text"
-        name={name}
-        value={attribute(value)}
-        placeholder="any"
-        autocomplete="off"
-        spellcheck="false"
-      />
-    </label>
-  );
-}
-
-interface ChoiceProps {
-  readonly name: string;
-  readonly label: string;
-  readonly chosen: string;
-  readonly choices: readonly (readonly [value: string, name: string])[];
-}
-
-/** Keeps the address's value selected, even if it no longer exists. */
-function Choice({ name, label, chosen, choices }: ChoiceProps): JSX.Element {
-  const isKnown = chosen === "" || choices.some(([value]) => value === chosen);
-  const all = isKnown ? choices : [...choices, [chosen, chosen] as const];
-  return (
-    <label class="field">
-      <span>{label}</span>
-      <select name={name}>
-        <option value="">any</option>
-        {all.map(([value, text]) => (
-          <option value={attribute(value)} {...(value === chosen ? { selected: true } : {})} safe>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
-interface PagingProps {
-  readonly filter: EventFilterState;
-  readonly shown: readonly BalancerEvent[];
-  readonly hasOlder: boolean;
-  readonly isNewest: boolean;
-}
-
-function Paging({ filter, shown, hasOlder, isNewest }: PagingProps): JSX.Element {
-  const [first, last] = [shown[0], shown.at(-1)];
-  return (
-    <nav class="paging" aria-label="More events">
-      {isNewest ? (
-        ""
-      ) : (
-        <>
-          <a class="button" href={attribute(eventsUrl(filter, "page"))}>
-            Newest
-          </a>
-          {first ? (
-            <a
-              class="button"
-              href={attribute(eventsUrl(filter, "page", { after: String(first.seq) }))}
-              rel="prev"
-            >
-              Newer
-            </a>
-          ) : (
-            ""
-          )}
-        </>
-      )}
-      {hasOlder && last ? (
-        <a
-          class="button"
-          href={attribute(eventsUrl(filter, "page", { before: String(last.seq) }))}
-          rel="next"
-        >
-          Older
-        </a>
-      ) : (
-        ""
-      )}
-    </nav>
   );
 }
 

@@ -72,7 +72,7 @@ function EventItem({ event }: { readonly event: BalancerEvent }): JSX.Element {
 function Subject({ event: { kind, pool, upstream } }: { readonly event: BalancerEvent }): JSX.Element {
   if (upstream !== null) {
     return (
-      <a class="event-whom" href={attribute(pageOf(upstream))} safe>
+      <a class="event-subject" href={attribute(pageOf(upstream))} safe>
         {upstream}
       </a>
     );
@@ -80,7 +80,7 @@ function Subject({ event: { kind, pool, upstream } }: { readonly event: Balancer
   // A login changes no object.
   if (kind === "login") return "";
   return (
-    <span class="event-whom" safe>
+    <span class="event-subject" safe>
       {pool ?? "the balancer"}
     </span>
   );
@@ -105,15 +105,25 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
 };
 
 /** The kind itself for a kind of a later version. */
-export function kindName(kind: string): string {
+function kindName(kind: string): string {
   return Object.hasOwn(kindNames, kind) ? kindNames[kind as EventKind] : kind;
 }
 
-const badStates: ReadonlySet<string> = new Set(["failing", "ejected", "panic", "refused", "gone", "expired"]);
+const badStates: ReadonlySet<string> = new Set([
+  ...["failing", "ejected", "panic", "refused", "gone", "hung", "shedding", "expired"],
+]);
 const warnStates: ReadonlySet<string> = new Set(["probation", "late", "expiring", "early"]);
-const goodStates: ReadonlySet<string> = new Set(["passing", "up", "calm", "drained", "ready", "valid"]);
+const goodStates: ReadonlySet<string> = new Set([
+  "passing",
+  "up",
+  "calm",
+  "drained",
+  "ready",
+  "serving",
+  "valid",
+]);
 
-export function eventTone({ to }: BalancerEvent): Tone | "calm" {
+function eventTone({ to }: BalancerEvent): Tone | "calm" {
   return badStates.has(to) ? "bad" : warnStates.has(to) ? "warn" : goodStates.has(to) ? "good" : "calm";
 }
 

@@ -17,7 +17,7 @@ export function notFoundResponse(request: Request, { status, title, text }: Miss
     : textResponse(status, `${title}. ${text}`);
 }
 
-export function renderNotFound({ title, text }: Pick<MissingPage, "title" | "text">): string {
+function renderNotFound({ title, text }: Pick<MissingPage, "title" | "text">): string {
   return markup(
     <Shell title={`${title} · Evenkeel`} here="lost">
       <main class="lost">

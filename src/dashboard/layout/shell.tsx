@@ -44,7 +44,7 @@ export function Shell({ title, here, live, notice = "", done = "", children }: S
         <a class="brand" href="/">
           <Brand />
         </a>
-        <nav class="places" aria-label="Pages">
+        <nav class="pages" aria-label="Pages">
           {pages.map((page) => (
             <a href={page.address} {...(page.here === here ? { "aria-current": "page" } : {})}>
               {page.name}

@@ -105,7 +105,7 @@ export function Tile({ name, value, note, concern = "none", spark = "" }: TilePr
       <dd class="sub" safe>
         {value === undefined ? "no data" : note}
       </dd>
-      <dd class="spark-place">{spark}</dd>
+      <dd class="spark-slot">{spark}</dd>
     </div>
   );
 }

@@ -3,6 +3,8 @@
 import type { Cancel } from "../../lib/clock.ts";
 import type { PolledState, SnapshotPoller } from "./poller.ts";
 
+const encoder = new TextEncoder();
+
 /**
  * One event of the event-stream format; every line of the text becomes a data field.
  * @param name htmx swaps in the text of events without a name and dispatches the others as DOM events
@@ -18,7 +20,6 @@ export function eventOf(text: string, name?: string): string {
 export function renderedOnce<State extends PolledState>(
   render: (state: State, seen: State | undefined) => string,
 ): (state: State, seen?: State) => Uint8Array {
-  const encoder = new TextEncoder();
   const nothing = {};
   // Weak in both directions: a state must not retain its predecessor, which would retain the one before.
   const done = new WeakMap<State, WeakMap<object, Uint8Array>>();
@@ -40,8 +41,6 @@ export interface EventSink {
   /** Ends the stream. */
   end(): void;
 }
-
-const encoder = new TextEncoder();
 
 /** A comment, so that the response headers are sent at once: Bun holds them back until there is a body. */
 const opening = encoder.encode(":\n\n");

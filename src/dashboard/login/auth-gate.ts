@@ -164,7 +164,7 @@ type CookieName = keyof typeof cookieNames;
 /** The shape of our secrets; a cookie with any other value is ignored. */
 const secretPattern = /^[\w-]{43}$/;
 
-export function cookieIn(request: Request, name: CookieName): string | undefined {
+function cookieIn(request: Request, name: CookieName): string | undefined {
   const wanted = fullName(request, name);
   for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
     const [key, value = ""] = pair.trim().split("=");
@@ -178,7 +178,7 @@ export function cookieIn(request: Request, name: CookieName): string | undefined
  * balancer decides when the session ends. `SameSite` is "Lax", not "Strict", so that a link to the dashboard from a chat
  * needs no new login. Writes also need a token and the right origin.
  */
-export function cookieHeader(request: Request, name: CookieName, value: string | undefined): string {
+function cookieHeader(request: Request, name: CookieName, value: string | undefined): string {
   const parts = [`${fullName(request, name)}=${value ?? ""}`, "Path=/", "HttpOnly", "SameSite=Lax"];
   if (isSecure(request)) parts.push("Secure");
   if (value === undefined) parts.push("Max-Age=0");

@@ -23,7 +23,7 @@ export function renderLogin({ csrf, next, name = "", text = "", tone = "bad" }: 
       {text === "" ? (
         ""
       ) : (
-        <p class={`login-words ${tone}`} id="login-words" role={tone === "bad" ? "alert" : "status"} safe>
+        <p class={`login-message ${tone}`} id="login-message" role={tone === "bad" ? "alert" : "status"} safe>
           {text}
         </p>
       )}

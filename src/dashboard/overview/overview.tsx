@@ -18,7 +18,7 @@ import {
   balancerNow,
   concernOf,
   type DashboardState,
-  type FrontDoor,
+  type ListenerCheck,
   overallStatus,
   urlOrigin,
 } from "../../wording/verdict.ts";
@@ -76,7 +76,7 @@ function VerdictBand({ state }: { readonly state: DashboardState }): JSX.Element
   return (
     <section class="verdict" data-tone={tone}>
       <Glyph shape={toneShapes[tone]} />
-      <div class="verdict-words" role="status" aria-live="polite">
+      <div class="verdict-text" role="status" aria-live="polite">
         <h1 safe>{headline}</h1>
         <ul class="reasons">
           {reasons.map((reason) => (
@@ -106,7 +106,7 @@ function ReasonItem({ reason: { text, age, why } }: { readonly reason: Reason })
 }
 
 function Totals({ state }: { readonly state: DashboardState }): JSX.Element {
-  const { snapshot, frontDoor, at, trends } = state;
+  const { snapshot, listenerCheck, at, trends } = state;
   const columns = trends.map((series) => series.columns);
   const spark = (quantity: Quantity, kind: string) => (
     <Sparkline trend={trendOf(columns, quantity)} kind={kind} spanMs={trendMs} />
@@ -117,7 +117,7 @@ function Totals({ state }: { readonly state: DashboardState }): JSX.Element {
   const latencyNote = several ? "slowest pool" : "last minute";
   return (
     <dl class="totals">
-      <FrontDoorTile frontDoor={frontDoor} at={at} />
+      <ListenerTile listenerCheck={listenerCheck} at={at} />
       <Tile
         name="Requests/s"
         spark={spark("requestsPerSecond", "k-rate")}
@@ -181,35 +181,37 @@ function sumOf(pools: Snapshot["pools"], part: (pool: Snapshot["pools"][number])
   return pools.reduce((sum, pool) => sum + part(pool), 0);
 }
 
-/** The result of the check of the public listener. */
-function FrontDoorTile({
-  frontDoor,
+/** The result of the check of the client listener. */
+function ListenerTile({
+  listenerCheck,
   at,
 }: {
-  readonly frontDoor: FrontDoor;
+  readonly listenerCheck: ListenerCheck;
   readonly at: number;
 }): JSX.Element {
-  const word = frontDoor.reachable
+  const word = listenerCheck.reachable
     ? "Reachable"
-    : frontDoor.status === null
+    : listenerCheck.status === null
       ? "Unreachable"
       : "Returns an error";
   const seen =
-    frontDoor.status === null ? frontDoor.detail : `${frontDoor.detail} in ${formatMs(frontDoor.latencyMs)}`;
+    listenerCheck.status === null
+      ? listenerCheck.detail
+      : `${listenerCheck.detail} in ${formatMs(listenerCheck.latencyMs)}`;
   return (
-    <div class="tile door">
+    <div class="tile listener">
       <dt>
-        Public listener{" "}
+        Client listener{" "}
         <span class="address" safe>
-          {urlOrigin(frontDoor.url)}
+          {urlOrigin(listenerCheck.url)}
         </span>
       </dt>
-      <dd class="figure" data-tone={frontDoor.reachable ? "good" : "bad"}>
-        <Glyph shape={frontDoor.reachable ? "check" : "cross"} />
+      <dd class="figure" data-tone={listenerCheck.reachable ? "good" : "bad"}>
+        <Glyph shape={listenerCheck.reachable ? "check" : "cross"} />
         {word}
       </dd>
       <dd class="sub" safe>
-        {`${seen}, ${formatAgo(at - frontDoor.checkedAt)}`}
+        {`${seen}, ${formatAgo(at - listenerCheck.checkedAt)}`}
       </dd>
     </div>
   );

@@ -42,7 +42,7 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
       </header>
       {pool.panic ? (
         <p class="notice panic" role="status">
-          Panic mode: all upstreams are ejected, so ejections are ignored and traffic goes to all of them.
+          Panic mode: all upstreams that pass their probes are ejected, so ejections are ignored.
         </p>
       ) : (
         ""
@@ -61,7 +61,7 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
   );
 }
 
-/** Counts since startup; zero counts are omitted except for retries. */
+/** Counts since start; zero counts are omitted except for retries. */
 function countsOf({ retries, rescues, hedges, queued }: PoolSnapshot): readonly string[] {
   const hedged = hedges.won + hedges.lost;
   return [
@@ -139,7 +139,7 @@ interface HeadProps {
 }
 
 /** A column head: a link that sorts by the column, also without JavaScript. */
-export function ColumnHead({ column: { name, kind, sort }, view, anchor }: HeadProps): JSX.Element {
+function ColumnHead({ column: { name, kind, sort }, view, anchor }: HeadProps): JSX.Element {
   const direction = sort !== undefined && view.sort?.by === sort ? view.sort.direction : undefined;
   const order = direction === undefined ? {} : { "aria-sort": ariaOrders[direction] };
   return (

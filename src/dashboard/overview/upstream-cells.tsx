@@ -13,6 +13,7 @@ import {
   formatShort,
   formatSpan,
   nothing,
+  timeLeft,
   uptimeShare,
   uptimeSpan,
 } from "../../wording/format.ts";
@@ -87,7 +88,7 @@ export function ShareCell({ share, fairShare }: ShareProps): JSX.Element {
     <td role="cell" class="c-share" data-label="Share">
       <span class="share">
         <Bar part={share} height={6} mark={fairShare} />
-        <span class="share-word" safe>
+        <span class="share-text" safe>
           {formatShare(share)}
         </span>
       </span>
@@ -190,7 +191,9 @@ export function statusNote(upstream: UpstreamSnapshot, now: number): string {
   const span = formatSpan(now - statusSince);
   if (status === "draining" || status === "maintenance") return outNote(upstream, now);
   if (isStandbyBackup(upstream)) return `on standby for ${span}`;
-  return fit ? `serving for ${span}` : `out for ${span}`;
+  if (fit) return `serving for ${span}`;
+  // At its concurrency limit, or with a weight of 0: when that began is not known.
+  return status === "passing" ? "takes no new requests" : `out for ${span}`;
 }
 
 /**
@@ -211,15 +214,7 @@ export function rowNote(upstream: UpstreamSnapshot, now: number, isPanicking: bo
 function outNote(upstream: UpstreamSnapshot, now: number): string {
   const { drain, inFlight, statusSince } = upstream;
   if (inFlight === 0) return drain?.leaving ? "being removed" : "safe to stop";
-  return `${formatCount(inFlight)} in flight, ${timeLeft(upstream, now) ?? formatSpan(now - statusSince)}`;
-}
-
-/** "22 s left", "5 s overdue"; undefined without a deadline. */
-export function timeLeft({ drain }: UpstreamSnapshot, now: number): string | undefined {
-  if (!drain || drain.deadline === null) return undefined;
-  const leftMs = drain.deadline - now;
-  // Rounded up, so that the last second is not shown as 0.
-  return leftMs > 0 ? `${formatSpan(leftMs + 999)} left` : `${formatSpan(-leftMs)} overdue`;
+  return `${formatCount(inFlight)} in flight, ${timeLeft(upstream, now) ?? `for ${formatSpan(now - statusSince)}`}`;
 }
 
 /** Badges of an upstream: whether it is a backup, and whether it was added at run time. */

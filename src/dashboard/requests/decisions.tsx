@@ -4,8 +4,10 @@
 import { Glyph } from "../layout/widgets.tsx";
 import { pageOf } from "../location.ts";
 import { attribute } from "../responses.ts";
+import { vetoTexts } from "../../requests/explanation.ts";
 import { policies } from "../../policy/policies.ts";
 import type { Candidate, RequestRecord, SelectionRecord } from "../../proxy/record.ts";
+import type { RetryVeto } from "../../proxy/refusal.ts";
 import { formatCount, formatMs, joinList, nothing } from "../../wording/format.ts";
 
 interface DecisionListProps {
@@ -52,12 +54,12 @@ export function DecisionList({ request, policy }: DecisionListProps): JSX.Elemen
         ))
       )}
       {choices.length > 0 && unrecorded > 0 ? (
-        <p class="choice-words quiet">The candidates of the first attempt were not recorded.</p>
+        <p class="choice-note quiet">The candidates of the first attempt were not recorded.</p>
       ) : (
         ""
       )}
       <p class="choice-end" safe>
-        {notRetried === null ? endText(request) : `Not retried: ${notRetriedText[notRetried] ?? notRetried}.`}
+        {notRetried === null ? endText(request) : `Not retried: ${vetoText(notRetried)}.`}
       </p>
     </section>
   );
@@ -90,7 +92,13 @@ function SelectionSection({ choice, number, cause, policy, tried }: SelectionSec
     <section class="choice" aria-label={title}>
       <h3>
         <span>{title}</span>
-        {cause === undefined ? "" : <span class="choice-cause" safe>{`after ${cause}`}</span>}
+        {cause === undefined ? (
+          ""
+        ) : (
+          <span class="choice-cause" safe>
+            {causeText(cause)}
+          </span>
+        )}
         <span class="choice-fit quiet" safe>
           {`${formatCount(fit)} available${more}`}
         </span>
@@ -105,7 +113,7 @@ function SelectionSection({ choice, number, cause, policy, tried }: SelectionSec
       {scoring.text === "" ? (
         ""
       ) : (
-        <p class="choice-words quiet" safe>
+        <p class="choice-note quiet" safe>
           {scoring.text}
         </p>
       )}
@@ -113,14 +121,15 @@ function SelectionSection({ choice, number, cause, policy, tried }: SelectionSec
   );
 }
 
-const notRetriedText: Readonly<Record<string, string | undefined>> = {
-  retries_spent: "the pool's maximum of retries was reached",
-  method_not_idempotent: "the method is not idempotent, and the upstream may have processed the request",
-  body_not_replayable: "the request body could not be sent again",
-  answer_begun: "the response had started",
-  no_other_upstream: "no other upstream was available",
-  retry_budget: "the pool's retry budget was exhausted",
-};
+function causeText(cause: string): string {
+  if (cause === "hedged") return "because the attempt was slow";
+  return cause === "rescued" ? "because the upstream went down" : `after ${cause}`;
+}
+
+/** The reason itself for a reason of a later version. */
+function vetoText(veto: RetryVeto): string {
+  return Object.hasOwn(vetoTexts, veto) ? vetoTexts[veto] : veto;
+}
 
 function endText({ retried, attempts, isClientGone, reason }: RequestRecord): string {
   if (isClientGone) return "The client disconnected, so the request was not retried.";
@@ -170,8 +179,8 @@ export function CandidateTable({
                 <a href={attribute(pageOf(candidate.upstream))} safe>
                   {candidate.upstream}
                 </a>
-                {isChosen ? <span class="candidate-word">chosen</span> : ""}
-                {isTried && !isChosen ? <span class="candidate-word quiet">tried before</span> : ""}
+                {isChosen ? <span class="candidate-note">chosen</span> : ""}
+                {isTried && !isChosen ? <span class="candidate-note quiet">tried before</span> : ""}
               </th>
               <td safe>{formatCount(candidate.inFlight)}</td>
               <td safe>{formatWeight(candidate.weight)}</td>
@@ -223,7 +232,7 @@ function cost({ inFlight, weight, latencyMs }: Candidate): number | null {
   return (latencyMs * (inFlight + 1)) / weight;
 }
 
-/** A retry takes no turn of the policy: it compares load alone. */
+/** A retry bypasses the policy: it compares load alone. */
 const retryScoring: Scoring = {
   text: "Retries bypass the policy: they go to the less loaded of two random upstreams that were not tried yet.",
   scoreOf: load,

@@ -2,13 +2,15 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
+import { Choice, methodChoices, sameNamed, TextField } from "../layout/fields.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
-import { Glyph } from "../layout/widgets.tsx";
+import { Glyph, toneShapes } from "../layout/widgets.tsx";
 import { pageOf } from "../location.ts";
 import { CsrfField } from "../login/placeholders.tsx";
 import { CandidateTable, scoringOf } from "./decisions.tsx";
 import { RequestNavigation } from "./list-page.tsx";
 import { attribute } from "../responses.ts";
+import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import type { DryRunResult, DryRunRequest } from "../../requests/dry-run.ts";
 
 /** The result of the form; undefined before it is sent. */
@@ -26,11 +28,13 @@ export function renderDryRunPage({ form, reply }: DryRunPageProps): string {
         <RequestNavigation />
         <header class="plain-head">
           <h1>Dry run</h1>
-          <p class="quiet">Shows where a request would go. Nothing is sent, and the policy takes no turn.</p>
+          <p class="quiet">
+            Shows where a request would go. Nothing is sent, and the state of the policy does not change.
+          </p>
         </header>
         <div class="dry-run-parts">
           <DryRunFields form={form} />
-          <div id="dry-run-answer" role="status" aria-live="polite">
+          <div id="dry-run-result" role="status" aria-live="polite">
             <ReplyCard reply={reply} />
           </div>
         </div>
@@ -42,16 +46,14 @@ export function renderDryRunPage({ form, reply }: DryRunPageProps): string {
 /** The result for htmx. It names its target, so htmx swaps it in whatever the status. */
 export function renderDryRunResult(reply: DryRunReply): string {
   return markup(
-    <tag of="hx-partial" {...{ "hx-target": "#dry-run-answer", "hx-swap": "innerMorph" }}>
+    <tag of="hx-partial" {...{ "hx-target": "#dry-run-result", "hx-swap": "innerMorph" }}>
       <ReplyCard reply={reply} />
     </tag>,
   );
 }
 
-const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
 function DryRunFields({ form }: { readonly form: DryRunForm }): JSX.Element {
-  const offered = methods.includes(form.method) ? methods : [...methods, form.method];
+  const field = (name: keyof DryRunForm) => ({ kind: "request-field", name, value: form[name] }) as const;
   return (
     <form
       class="card dry-run-form"
@@ -62,19 +64,10 @@ function DryRunFields({ form }: { readonly form: DryRunForm }): JSX.Element {
       aria-label="Request for the dry run"
     >
       <CsrfField />
-      <label class="request-field">
-        <span>Method</span>
-        <select name="method">
-          {offered.map((method) => (
-            <option value={attribute(method)} {...(method === form.method ? { selected: true } : {})} safe>
-              {method}
-            </option>
-          ))}
-        </select>
-      </label>
-      <TextField name="host" label="Host" value={form.host} hint="shop.example" isNeeded />
-      <TextField name="target" label="Target" value={form.target} hint="/cart?id=7" isNeeded />
-      <TextField name="clientAddress" label="Client address" value={form.clientAddress} hint="192.0.2.1" />
+      <Choice {...field("method")} label="Method" choices={sameNamed(methodChoices)} isRequired />
+      <TextField {...field("host")} label="Host" hint="shop.example" isRequired />
+      <TextField {...field("target")} label="Target" hint="/cart?id=7" isRequired />
+      <TextField {...field("clientAddress")} label="Client address" hint="192.0.2.1" />
       <label class="request-field">
         <span>Headers (optional)</span>
         <textarea name="headers" rows="3" placeholder="cookie: session=…" spellcheck="false" safe>
@@ -85,31 +78,6 @@ function DryRunFields({ form }: { readonly form: DryRunForm }): JSX.Element {
         <button type="submit">Start dry run</button>
       </div>
     </form>
-  );
-}
-
-interface LineProps {
-  readonly name: keyof DryRunForm;
-  readonly label: string;
-  readonly value: string;
-  readonly hint: string;
-  readonly isNeeded?: boolean;
-}
-
-function TextField({ name, label, value, hint, isNeeded = false }: LineProps): JSX.Element {
-  return (
-    <label class="request-field">
-      <span>{label}</span>
-      <input
-        type="text"
-        name={name}
-        value={attribute(value)}
-        placeholder={hint}
-        autocomplete="off"
-        spellcheck="false"
-        {...(isNeeded ? { required: true } : {})}
-      />
-    </label>
   );
 }
 
@@ -136,24 +104,25 @@ function ReplyCard({ reply }: { readonly reply: DryRunReply }): JSX.Element {
   );
 }
 
-function errorText({
-  error: { reason, message },
-}: Extract<AdminResult<unknown>, { error: unknown }>): string {
-  if (reason === "missing" || reason === "not_understood") {
+function errorText({ error }: Extract<AdminResult<unknown>, { error: unknown }>): string {
+  if (error.reason === "missing" || error.reason === "not_understood") {
     return "This balancer does not support dry runs: it is older than this dashboard.";
   }
-  return `The dry run failed: ${message}.`;
+  return adminApiErrorSentence(error);
 }
 
 function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
   const { chosen, pool, policy, key, candidates, fit, others, out, refusal } = run;
   const scoring = scoringOf(policy ?? undefined, false);
+  const tone = chosen !== null ? "good" : refusal === null ? "warn" : "bad";
   return (
-    <section class="card destination" data-tone={chosen === null ? "bad" : "good"}>
+    <section class="card destination" data-tone={tone}>
       <h2 class="destination-head">
-        <Glyph shape={chosen === null ? "cross" : "check"} />
+        <Glyph shape={toneShapes[tone]} />
         {chosen === null ? (
-          <span safe>{`It would be refused: ${refusal ?? "no upstream is available"}`}</span>
+          <span safe>
+            {refusal === null ? "It would wait in the queue" : `It would be refused: ${refusal}`}
+          </span>
         ) : (
           <span>
             It would go to{" "}
@@ -176,7 +145,7 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
           {scoring.text === "" ? (
             ""
           ) : (
-            <p class="choice-words quiet" safe>
+            <p class="choice-note quiet" safe>
               {scoring.text}
             </p>
           )}
@@ -198,7 +167,8 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
         ""
       )}
       <p class="choice-end quiet">
-        Nothing was sent and the policy took no turn. The next real request may go to another upstream.
+        Nothing was sent and the state of the policy did not change. The next real request may go to another
+        upstream.
       </p>
     </section>
   );
@@ -206,7 +176,7 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
 
 /** Nothing for an older balancer, which sends no counts and lists all unavailable upstreams. */
 function OmittedCount({ count, what }: { readonly count: number; readonly what: string }): JSX.Element {
-  return count > 0 ? <p class="choice-words quiet" safe>{`And ${count} more ${what}.`}</p> : "";
+  return count > 0 ? <p class="choice-note quiet" safe>{`And ${count} more ${what}.`}</p> : "";
 }
 
 function Fact({ name, value }: { readonly name: string; readonly value: string | null }): JSX.Element {

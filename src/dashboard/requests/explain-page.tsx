@@ -3,7 +3,7 @@
 
 import type { AdminResult } from "../admin-client.ts";
 import { markup, Shell } from "../layout/shell.tsx";
-import { Glyph } from "../layout/widgets.tsx";
+import { Glyph, toneShapes } from "../layout/widgets.tsx";
 import { DecisionList } from "./decisions.tsx";
 import { RequestNavigation } from "./list-page.tsx";
 import { addressText, formatBytes, formatInstant, requestTone, statusText } from "./row.tsx";
@@ -12,15 +12,13 @@ import { attribute } from "../responses.ts";
 import type { RequestRecord } from "../../proxy/record.ts";
 import type { ExplainedRequest } from "../../requests/explanation.ts";
 import { formatCount, formatMs, isoTime } from "../../wording/format.ts";
-import { adminApiErrorSentence, type DashboardState, type Tone } from "../../wording/verdict.ts";
+import { adminApiErrorSentence, type DashboardState } from "../../wording/verdict.ts";
 
 export interface ExplainPageProps {
   readonly requestId: string;
   readonly result: AdminResult<ExplainedRequest>;
   readonly state: DashboardState;
 }
-
-const shapes = { good: "check", warn: "bang", bad: "cross" } as const satisfies Record<Tone, string>;
 
 export function renderExplainPage({ requestId, result, state }: ExplainPageProps): string {
   const request = "value" in result ? result.value : undefined;
@@ -49,7 +47,7 @@ function ExplanationError({
   return (
     <section class="verdict" data-tone="warn">
       <Glyph shape="bang" />
-      <div class="verdict-words">
+      <div class="verdict-text">
         <h1>{error.reason === "missing" ? "Request not found" : "Cannot read the request"}</h1>
         <p class="reasons" safe>
           {adminApiErrorSentence(error)}
@@ -77,8 +75,8 @@ function Explanation({
   return (
     <>
       <section class="verdict" data-tone={tone}>
-        <Glyph shape={shapes[tone]} />
-        <div class="verdict-words">
+        <Glyph shape={toneShapes[tone]} />
+        <div class="verdict-text">
           <h1>
             <span class="explained-method" safe>
               {request.method}

@@ -1,7 +1,9 @@
 /** The filter of the request pages: its form, which needs no script, and its address, which can be shared. */
 /** @jsxImportSource @kitajs/html */
 
+import { Choice, methodChoices, sameNamed, TextField } from "../layout/fields.tsx";
 import { attribute } from "../responses.ts";
+import type { RefusalReason } from "../../proxy/refusal.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 
 interface FiltersProps {
@@ -10,28 +12,30 @@ interface FiltersProps {
   readonly snapshot: Snapshot | undefined;
 }
 
-const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const statuses = ["2xx", "3xx", "4xx", "5xx", "404", "500", "502", "503", "504"];
 
-/** The reasons of the access log and of the metrics. */
-const reasons = [
-  ...["connect_refused", "connect_timeout", "connect_reset", "head_timeout", "head_invalid"],
-  ...["upstream_reset", "body_timeout", "body_truncated", "no_route", "no_upstream", "queue_full"],
-  ...["queue_timeout", "request_invalid", "request_too_large", "draining"],
+/** The reasons with which a request can end, as in the access log and in the metrics. */
+const reasons: readonly RefusalReason[] = [
+  ...(["connect_refused", "connect_timeout", "connect_reset", "head_timeout", "head_invalid"] as const),
+  ...(["upstream_reset", "body_timeout", "body_truncated", "total_timeout", "rehearsal"] as const),
+  ...(["no_route", "no_upstream", "queue_full", "queue_timeout", "request_invalid"] as const),
+  ...(["request_too_large", "too_many_clients", "overloaded"] as const),
 ];
 
 export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element {
   const pools = snapshot?.pools ?? [];
   const upstreams = pools.flatMap((pool) => pool.upstreams.map(({ id }) => id));
+  const field = (name: FilterName) =>
+    ({ kind: "request-field", name, value: filter.filter[name] ?? "" }) as const;
   return (
     <form class="request-filters" method="get" action="/requests" role="search" aria-label="Filter requests">
       {filter.kind === "recent" ? "" : <input type="hidden" name="which" value={filter.kind} />}
-      <Choice name="pool" label="Pool" filter={filter} choices={pools.map(({ name }) => name)} />
-      <TextField name="upstream" label="Upstream" filter={filter} choices={upstreams} hint="any" />
-      <Choice name="method" label="Method" filter={filter} choices={methods} />
-      <TextField name="status" label="Status" filter={filter} choices={statuses} hint="4xx or 404" />
-      <TextField name="path" label="Path begins with" filter={filter} choices={[]} hint="/" />
-      <TextField name="reason" label="Reason" filter={filter} choices={reasons} hint="any" />
+      <Choice {...field("pool")} label="Pool" choices={sameNamed(pools.map(({ name }) => name))} />
+      <TextField {...field("upstream")} label="Upstream" suggestions={upstreams} hint="any" />
+      <Choice {...field("method")} label="Method" choices={sameNamed(methodChoices)} />
+      <TextField {...field("status")} label="Status" suggestions={statuses} hint="4xx or 404" />
+      <TextField {...field("path")} label="Path begins with" hint="/" />
+      <TextField {...field("reason")} label="Reason" suggestions={reasons} hint="any" />
       <div class="request-buttons">
         <button type="submit">Filter</button>
         {isFiltered(filter) ? (
@@ -41,64 +45,6 @@ export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element 
         )}
       </div>
     </form>
-  );
-}
-
-interface FieldProps {
-  readonly name: FilterName;
-  readonly label: string;
-  readonly filter: RequestFilterState;
-  readonly choices: readonly string[];
-}
-
-function Choice({ name, label, filter, choices }: FieldProps): JSX.Element {
-  const chosen = filter.filter[name] ?? "";
-  const offered = chosen === "" || choices.includes(chosen) ? choices : [...choices, chosen];
-  return (
-    <label class="request-field">
-      <span>{label}</span>
-      <select name={name}>
-        <option value="">any</option>
-        {offered.map((choice) => (
-          <option value={attribute(choice)} {...(choice === chosen ? { selected: true } : {})} safe>
-            {choice}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
-function TextField({
-  name,
-  label,
-  filter,
-  choices,
-  hint,
-}: FieldProps & { readonly hint: string }): JSX.Element {
-  const list = `known-${name}`;
-  return (
-    <label class="request-field">
-      <span>{label}</span>
-      <input
-        type="text"
-        name={name}
-        value={attribute(filter.filter[name] ?? "")}
-        placeholder={hint}
-        autocomplete="off"
-        spellcheck="false"
-        {...(choices.length > 0 ? { list } : {})}
-      />
-      {choices.length > 0 ? (
-        <datalist id={list}>
-          {choices.map((choice) => (
-            <option value={attribute(choice)}></option>
-          ))}
-        </datalist>
-      ) : (
-        ""
-      )}
-    </label>
   );
 }
 

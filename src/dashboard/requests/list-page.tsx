@@ -3,7 +3,8 @@
 
 import type { AdminResult } from "../admin-client.ts";
 import { attribute } from "../responses.ts";
-import { type DashboardState, urlOrigin } from "../../wording/verdict.ts";
+import { adminApiErrorSentence, type DashboardState, urlOrigin } from "../../wording/verdict.ts";
+import { Paging } from "../layout/fields.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
 import {
   filterQuery,
@@ -55,7 +56,11 @@ export function renderRequestsPage({ filter, result, state }: RequestsPageProps)
           </div>
           <RequestListSection filter={filter} result={result} state={state} />
         </section>
-        <Paging filter={filter} result={result} />
+        <Paging
+          label="More requests"
+          newest={filter.before === undefined ? undefined : requestsUrl({ ...filter, before: undefined })}
+          older={olderUrl({ filter, result })}
+        />
       </main>
     </Shell>,
   );
@@ -78,7 +83,7 @@ function RequestsHead({ text }: { readonly text: string }): JSX.Element {
 /** Navigation above a page about one request: back to the list, and to another request. */
 export function RequestNavigation(): JSX.Element {
   return (
-    <div class="request-way">
+    <div class="request-nav">
       <a href="/requests">All requests</a>
       <IdSearch />
     </div>
@@ -138,7 +143,7 @@ function TailState(): JSX.Element {
 function RefreshLink({ filter }: { readonly filter: RequestFilterState }): JSX.Element {
   return (
     <p class="tail-state">
-      <a href={attribute(requestsUrl(filter))}>Reload</a>
+      <a href={attribute(requestsUrl(filter))}>Refresh</a>
     </p>
   );
 }
@@ -158,46 +163,31 @@ function RequestListSection({ filter, result, state }: RequestsPageProps): JSX.E
         {isFiltered(filter) ? "No recorded request matches this filter." : emptyText(filter.kind, state)}
       </p>
       <p class="request-foot quiet" data-role="sampled" {...(sampled ? {} : { hidden: true })}>
-        Showing a sample: failed and slow requests are always kept.
+        Showing a sample. Slow requests, and up to 200 failed requests per second, are kept.
       </p>
     </>
   );
 }
 
-function emptyText(kind: Kind, { frontDoor }: DashboardState): string {
+function emptyText(kind: Kind, { listenerCheck }: DashboardState): string {
   if (kind === "failed") return "No failed requests yet.";
-  return `No requests yet. Send one to ${urlOrigin(frontDoor.url)}.`;
+  return `No requests yet. Send one to ${urlOrigin(listenerCheck.url)}.`;
 }
 
 type RequestsError = Extract<AdminResult<unknown>, { error: unknown }>["error"];
 
 /** Why the requests cannot be shown. */
-export function requestsErrorSentence({ reason, message }: RequestsError): string {
-  if (reason === "missing" || reason === "not_understood") {
+export function requestsErrorSentence(error: RequestsError): string {
+  if (error.reason === "missing" || error.reason === "not_understood") {
     return "This balancer does not list requests: it is older than this dashboard.";
   }
-  return `Cannot read the requests: ${message}.`;
+  return adminApiErrorSentence(error);
 }
 
-function Paging({ filter, result }: Pick<RequestsPageProps, "filter" | "result">): JSX.Element {
+/** The address of the next page; undefined on the last one. */
+function olderUrl({ filter, result }: Pick<RequestsPageProps, "filter" | "result">): string | undefined {
   const requests = "value" in result ? result.value.requests : [];
   const last = requests.at(-1);
   const isLastPage = filter.kind === "slowest" || requests.length < requestsPerPage;
-  if (filter.before === undefined && (isLastPage || !last)) return "";
-  return (
-    <nav class="request-paging" aria-label="More requests">
-      {filter.before === undefined ? (
-        ""
-      ) : (
-        <a href={attribute(requestsUrl({ ...filter, before: undefined }))}>Newest</a>
-      )}
-      {isLastPage || !last ? (
-        ""
-      ) : (
-        <a rel="next" href={attribute(requestsUrl({ ...filter, before: last.seq }))}>
-          Older
-        </a>
-      )}
-    </nav>
-  );
+  return isLastPage || !last ? undefined : requestsUrl({ ...filter, before: last.seq });
 }

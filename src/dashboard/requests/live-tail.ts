@@ -2,7 +2,7 @@
 
 import { type Cancel, repeat, type Schedule } from "../../lib/clock.ts";
 import { eventOf, messageStream } from "../live/sse.ts";
-import type { AdminApiError } from "../../wording/verdict.ts";
+import { type AdminApiError, adminApiErrorSentence } from "../../wording/verdict.ts";
 import type { RequestClient } from "./request-client.ts";
 import type { StoredRequest } from "../../requests/recent-requests.ts";
 import { filterQuery, listQuery, type RequestFilterState } from "./filter.tsx";
@@ -109,7 +109,7 @@ class Tail {
     const bySeq = new Map(this.#fresh.map((request) => [request.seq, request]));
     const requests = [...bySeq.values()].toSorted((left, right) => right.seq - left.seq);
     const rows = requests.length > 0 ? render(requests) : "";
-    const error = this.#error?.message ?? null;
+    const error = this.#error ? adminApiErrorSentence(this.#error) : null;
     const result = eventOf(JSON.stringify({ rows, missed: this.#missed, error }), "requests");
     this.#fresh = [];
     this.#missed = 0;

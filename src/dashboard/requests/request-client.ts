@@ -93,9 +93,8 @@ function countIn(value: unknown): number {
   return typeof count === "number" && count > 0 ? count : 0;
 }
 
-// The decoders return undefined for an unexpected shape: the balancer may have another version.
-
-export function requestIn(value: unknown): StoredRequest | undefined {
+/** Like the other decoders, returns undefined for an unexpected shape: the balancer may have another version. */
+function requestIn(value: unknown): StoredRequest | undefined {
   const isValid =
     isRecord(value) &&
     ["requestId", "method", "target", "host", "clientAddress"].every(
@@ -111,20 +110,20 @@ export function requestIn(value: unknown): StoredRequest | undefined {
   return isValid ? (value as unknown as StoredRequest) : undefined;
 }
 
-export function requestsIn(value: unknown): RequestList | undefined {
+function requestsIn(value: unknown): RequestList | undefined {
   const list = isRecord(value) ? value["requests"] : undefined;
   if (!isRecord(value) || !Array.isArray(list)) return undefined;
   const requests = list.flatMap((entry: unknown) => requestIn(entry) ?? []);
   return requests.length === list.length ? { requests, sampled: value["sampled"] === true } : undefined;
 }
 
-export function explainedIn(value: unknown): ExplainedRequest | undefined {
+function explainedIn(value: unknown): ExplainedRequest | undefined {
   const request = requestIn(value);
   const account = isRecord(value) ? value["account"] : undefined;
   return request && areStrings(account) ? { ...request, account } : undefined;
 }
 
-export function dryRunIn(value: unknown): DryRunResult | undefined {
+function dryRunIn(value: unknown): DryRunResult | undefined {
   const isValid =
     isRecord(value) &&
     areNamed(value["candidates"]) &&

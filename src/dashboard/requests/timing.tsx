@@ -42,7 +42,7 @@ export function segmentsOf({ startMs, connectMs, headMs, endMs, phase }: Attempt
 }
 
 /** Ordered by start; the record orders them by end. */
-export function attemptsByStart({ attempts }: RequestRecord): readonly AttemptRecord[] {
+function attemptsByStart({ attempts }: RequestRecord): readonly AttemptRecord[] {
   return attempts.toSorted((left, right) => left.startMs - right.startMs);
 }
 
@@ -61,7 +61,7 @@ export function PhaseBars({ request }: { readonly request: RequestRecord }): JSX
           <li class="phase-row">
             <p class="phase-name">Queue</p>
             <Bar segments={[queued]} totalMs={totalMs} isFailed={false} />
-            <p class="phase-words quiet" safe>{`waited ${formatMs(request.queuedMs)} for a slot`}</p>
+            <p class="phase-note quiet" safe>{`waited ${formatMs(request.queuedMs)} for a slot`}</p>
           </li>
         ) : (
           ""
@@ -78,7 +78,7 @@ export function PhaseBars({ request }: { readonly request: RequestRecord }): JSX
               </span>
             </p>
             <Bar segments={segmentsOf(attempt)} totalMs={totalMs} isFailed={attempt.outcome === "failure"} />
-            <p class="phase-words quiet" safe>
+            <p class="phase-note quiet" safe>
               {timeText(attempt)}
             </p>
           </li>

@@ -8,7 +8,7 @@ import { renderFailure } from "../actions/render.tsx";
 import type { AdminClient } from "../admin-client.ts";
 import { isForPart, htmlResponse, seeOther, httpStatusOf } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import type { AdminApiError } from "../../wording/verdict.ts";
+import { type AdminApiError, adminApiErrorSentence } from "../../wording/verdict.ts";
 import { backTo, type PageLocation } from "../location.ts";
 import type { UpstreamPollers } from "../live/upstream-poller.ts";
 
@@ -25,18 +25,12 @@ const unparsed = { parse: "none" } as const;
 export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: FaultRouteOptions) {
   const response = async (
     request: Request,
-    {
-      id,
-      error,
-      action,
-      text,
-    }: { id: string; error: AdminApiError | undefined; action: string; text: string },
+    { id, error, text }: { id: string; error: AdminApiError | undefined; text: string },
   ): Promise<Response> => {
     const location: PageLocation = { page: "upstream", id };
     if (error) {
-      const sentence = `Cannot ${action} on ${id}: ${error.message}.`;
       return htmlResponse(
-        renderFailure(sentence, isForPart(request) ? "partial" : "page", location),
+        renderFailure(adminApiErrorSentence(error), isForPart(request) ? "partial" : "page", location),
         httpStatusOf(error),
       );
     }
@@ -44,7 +38,7 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
     const undo = undoHistory.add(text, []);
     return isForPart(request)
       ? htmlResponse(renderActionResult({ entry: undo, location }))
-      : seeOther(backTo(location, { deed: undo.key }));
+      : seeOther(backTo(location, { undo: undo.key }));
   };
 
   return new Elysia({ handler: { standardHostname: false } })
@@ -54,7 +48,7 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
         const order = commandFrom(id, new URLSearchParams(await request.text()));
         const error = "message" in order ? order : await admin.order(order);
         const text = `Fault injected on ${id}`;
-        return response(request, { id, error, action: "inject a fault", text });
+        return response(request, { id, error, text });
       },
       unparsed,
     )
@@ -64,7 +58,7 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
         await request.text();
         const error = await admin.order({ to: "endRehearsal", id, reason: "" });
         const text = `Fault injection stopped on ${id}`;
-        return response(request, { id, error, action: "stop the fault injection", text });
+        return response(request, { id, error, text });
       },
       unparsed,
     );
@@ -73,7 +67,7 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
 /** Invalid values are passed on unchanged: the admin API validates them. */
 function commandFrom(id: string, fields: URLSearchParams): DashboardCommand | AdminApiError {
   if (fields.get("confirmed") !== "yes") {
-    return { reason: "refused", message: "confirm that the fault may affect live traffic" };
+    return { reason: "refused", message: "Confirm that the fault may affect live traffic" };
   }
   const percent = numberOr(fields.get("errorPercent"));
   const fault: FaultInput = {

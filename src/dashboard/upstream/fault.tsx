@@ -111,11 +111,11 @@ export function FaultForm({ id }: FormProps): JSX.Element {
       </header>
       <PostForm kind="rehearsal-fields" action={action} target="#done">
         <label>
-          Added latency, ms
+          Added latency per attempt, ms
           <input type="number" name="latencyMs" min="0" max={String(maxFaultLatencyMs)} step="1" value="0" />
         </label>
         <label>
-          Failed requests, %
+          Failed attempts, %
           <input type="number" name="errorPercent" min="0" max="100" step="any" value="30" />
         </label>
         <label>

@@ -8,10 +8,10 @@ import { HiddenFields } from "../layout/forms.tsx";
 import { Badge, Bar, Glyph, toneShapes } from "../layout/widgets.tsx";
 import type { UpstreamPageState } from "../live/upstream-poller.ts";
 import { locationFields, type PageLocation } from "../location.ts";
-import { statusNote, timeLeft } from "../overview/upstream-cells.tsx";
+import { statusNote } from "../overview/upstream-cells.tsx";
 import { attribute } from "../responses.ts";
 import type { ChangeStamp, UpstreamDetail } from "../../snapshot/snapshot.ts";
-import { formatAgo, formatCount, formatSpan, formatTime, isoTime } from "../../wording/format.ts";
+import { formatAgo, formatCount, formatSpan, formatTime, isoTime, timeLeft } from "../../wording/format.ts";
 import { statusReasonOf } from "../../wording/reasons.ts";
 import { type DashboardState, isStandbyBackup, overallStatus, type Tone } from "../../wording/verdict.ts";
 
@@ -26,7 +26,7 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
   return (
     <section class="verdict" data-tone={tone}>
       <Glyph shape={toneShapes[tone]} />
-      <div class="verdict-words">
+      <div class="verdict-text">
         <h1 safe>{id}</h1>
         <div class="reasons" role="status" aria-live="polite">
           {error ? (

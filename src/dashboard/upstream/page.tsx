@@ -64,13 +64,13 @@ export function UpstreamView({ shown, charts, faultForm: fault, failing }: Upstr
                 id="reasons"
                 name="Errors by reason"
                 counts={detail.errorsByReason}
-                none="No errors since startup."
+                none="No errors since start."
               />
               <Counts
                 id="codes"
                 name="Responses by status"
                 counts={detail.codes}
-                none="No responses since startup."
+                none="No responses since start."
                 note={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} cancelled by clients` : ""}
               />
             </div>
@@ -163,7 +163,7 @@ function Counts({ id, name, counts, none, note = "" }: CountsProps): JSX.Element
       <header class="card-head">
         <h2 id={`${id}-name`}>{name}</h2>
         <p class="quiet" safe>
-          {note === "" ? "since startup" : `since startup, ${note}`}
+          {note === "" ? "since start" : `since start, ${note}`}
         </p>
       </header>
       {reasons.length > 0 ? <ReasonList reasons={reasons} /> : <p class="empty">{none}</p>}

@@ -57,7 +57,7 @@ export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
           );
         })}
       </svg>
-      <p class="strip-words">
+      <p class="strip-note">
         <span safe>{probes.length === 0 ? "No probes yet" : text}</span>
         <span class="quiet" safe>
           {last ? `last ${formatAgo(now - last.at)}` : nothing}

@@ -94,7 +94,7 @@ describe("the requests page", () => {
     expect((await page(`${base}/requests`)).text).toContain('href="/requests?before=71"');
     const { text } = await page(`${base}/requests?before=71`);
     expect(text).toContain('href="/requests?before=21"');
-    expect(text).toContain('<a href="/requests">Newest</a>');
+    expect(text).toContain('<a class="button" href="/requests">Newest</a>');
   });
 
   test("shows the admin API's error for an invalid filter", async () => {
@@ -119,11 +119,11 @@ describe("the requests page", () => {
     response(403, "This asks for the role operator.");
     const refused = await page(`${base}/requests`);
     expect(refused).toMatchObject({ status: 422 });
-    expect(refused.text).toContain("Cannot read the requests: This asks for the role operator.");
+    expect(refused.text).toContain("This asks for the role operator.");
     await admin.close();
     const away = await page(`${base}/requests`);
     expect(away.status).toBe(502);
-    expect(away.text).toContain("Cannot read the requests: connection refused.");
+    expect(away.text).toContain("Cannot reach the admin API: connection refused.");
   });
 });
 
@@ -159,6 +159,16 @@ describe("the explanation of a request", () => {
 });
 
 describe("the dry run", () => {
+  test("distinguishes a request that waits from one that is refused", async () => {
+    const { admin, base } = await scene();
+    const send = async (refusal: "no_upstream" | null) => {
+      admin.requestsApi.dryRun = { ...admin.requestsApi.dryRun, chosen: null, refusal };
+      return (await ask(base, { host: "shop.example", target: "/" })).text();
+    };
+    expect(await send(null)).toContain("It would wait in the queue");
+    expect(await send("no_upstream")).toContain("It would be refused: no_upstream");
+  });
+
   const ask = (base: string, fields: Record<string, string>) =>
     fetch(`${base}/requests/dry-run`, {
       method: "POST",

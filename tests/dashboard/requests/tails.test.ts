@@ -26,9 +26,9 @@ test("a list that arrives after its stream has ended does not hide the error", a
   followed[0]?.ended(undefined);
   lists[0]?.({ value: { requests: [], sampled: false } });
   await time.advance(500);
-  expect(await news()).toContain('"error":"the balancer closed the stream"');
+  expect(await news()).toContain('"error":"Cannot reach the admin API: the balancer closed the stream."');
   await time.advance(500);
-  expect(await news()).toContain('"error":"the balancer closed the stream"');
+  expect(await news()).toContain('"error":"Cannot reach the admin API: the balancer closed the stream."');
   followed[1]?.opened();
   lists[1]?.({ value: { requests: [], sampled: false } });
   await time.advance(500);

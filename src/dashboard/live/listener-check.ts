@@ -1,11 +1,11 @@
-/** Checks the balancer's public listener with a GET. All viewers share one result, so the check causes little load. */
+/** Checks the balancer's client listener with a GET. All viewers share one result, so the check causes little load. */
 
 import type { Clock, WallClock } from "../../lib/clock.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { FrontDoor } from "../../wording/verdict.ts";
+import type { ListenerCheck } from "../../wording/verdict.ts";
 import { describeError } from "../../client/http-client.ts";
 
-export interface FrontDoorOptions {
+export interface ListenerCheckOptions {
   readonly url: string;
   readonly clock: Clock;
   readonly wallClock: WallClock;
@@ -22,16 +22,16 @@ const tls = { verify: false };
  * Returns a function that gives the last result and renews it in the background when it is too old. Only the first check
  * is awaited: a listener that hangs must not delay the page.
  */
-export function frontDoorCheck(
-  { url, clock, wallClock }: FrontDoorOptions,
+export function createListenerCheck(
+  { url, clock, wallClock }: ListenerCheckOptions,
   { probeHttp }: Pick<Runtime, "probeHttp">,
-): () => Promise<FrontDoor> {
+): () => Promise<ListenerCheck> {
   const headers = { host: new URL(url).host, "user-agent": "evenkeel-dashboard" };
-  let last: FrontDoor | undefined;
+  let last: ListenerCheck | undefined;
   let checkedAt = 0;
-  let pending: Promise<FrontDoor> | undefined;
+  let pending: Promise<ListenerCheck> | undefined;
 
-  async function check(): Promise<FrontDoor> {
+  async function check(): Promise<ListenerCheck> {
     const startedAt = clock();
     const result = await probeHttp({ url, timeoutMs, headers, tls }).then(
       (status) => ({ reachable: status < 500, status, detail: `status ${status}` }),
