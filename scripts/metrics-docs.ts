@@ -19,7 +19,8 @@ const labelMeanings: Readonly<Record<string, string>> = {
   pool: "name of a pool in the configuration; empty for requests that no route matched",
   upstream: "name of an upstream, by default its host and port; empty for responses made by the balancer",
   code: "HTTP status code",
-  reason: "a reason word, the same as in log, API and dashboard",
+  reason:
+    "a reason word, the same as in log, API and dashboard; of ejections `consecutive_failures`, `failure_ratio`, `probation_failed` or `unresponsive`; of retries also `rescued` and `hedged`",
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
   listener: "`listen`, the configuration key of the listener",
   state: "`ready` or `starting`",

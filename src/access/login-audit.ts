@@ -88,7 +88,7 @@ export interface TokenBucketOptions {
  * @returns a function to call before each event: how many were dropped since the last one that passed, or undefined
  *   to drop this one
  */
-export function tokenBucket({ burst, everyMs }: TokenBucketOptions, clock: Clock): () => number | undefined {
+function tokenBucket({ burst, everyMs }: TokenBucketOptions, clock: Clock): () => number | undefined {
   let tokens = burst;
   let refilledAt = clock();
   let dropped = 0;

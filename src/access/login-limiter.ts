@@ -3,7 +3,7 @@
 import type { Clock } from "../lib/clock.ts";
 
 export interface PauseRule {
-  /** Failures before the first pause. */
+  /** Number of the failure that starts the first pause. */
   readonly free: number;
   readonly firstMs: number;
   readonly maxMs: number;
@@ -34,10 +34,10 @@ export interface LoginAttempt {
 
 /**
  * ```
- *            failure                    failure
- *   free ───────────────▶ counted ──────────────────▶ paused ──┐ time
- *    ▲   free times or less  ▲   more than free times    │     │
- *    └── success, an hour ───┴───────────────────────────┴─────┘
+ *             failure                     failure
+ *   free ──────────────────▶ counted ──────────────────▶ paused ──┐ time
+ *    ▲   fewer than free times  ▲    free times or more     │     │
+ *    └──── success, an hour ────┴───────────────────────────┴─────┘
  * ```
  */
 export class LoginLimiter {

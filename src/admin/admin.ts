@@ -17,6 +17,7 @@ import { bearerOf, denialOf } from "./authorization.ts";
 import { documentRoutes, systemRoutes } from "./config-routes.ts";
 import { boundToSession, EventStream, streamRoutes } from "./event-stream.ts";
 import { loginRoutes, type LoginOptions } from "./login-routes.ts";
+import { parameterProblem } from "./request-input.ts";
 import { requestRoutes, RequestTail } from "./request-routes.ts";
 import { health, json, methodsAt, problem, unsniffed, wrongMethod } from "./responses.ts";
 import { type ControlAccess, faultRoutes, upstreamRoutes } from "./upstream-routes.ts";
@@ -107,11 +108,11 @@ export function adminApp(
       if (methods.length > 0) return wrongMethod(methods.join(", "));
       return problem(404, "not_found", "No such path. GET /api/docs lists all paths.");
     })
-    /** 200 while the process runs. */
+    // 200 while the process runs.
     .get("/livez", () => health(200, "alive"))
-    /** 200 while the balancer accepts clients: it listens and is not shutting down. */
+    // 200 while the balancer accepts clients: it listens and is not shutting down.
     .get("/readyz", () => health(balancer.phase === "ready" ? 200 : 503, balancer.phase))
-    /** 200 while the balancer is ready and every pool has an available upstream. */
+    // 200 while the balancer is ready and every pool has an available upstream.
     .get("/healthz", () => {
       const { pools } = balancer.snapshot();
       const unavailable = pools
@@ -143,11 +144,13 @@ function historyResponse(balancer: AdminBackend, query: Readonly<Record<string, 
   const window = windowNamed(query["window"] ?? "5m");
   const since = Number(query["since"] ?? 0);
   if (!window) {
-    const detail = `Cannot show the history: window must be one of ${windowNames.join(", ")}.`;
+    const expected = `one of ${windowNames.join(", ")}`;
+    const detail = parameterProblem("window", { expected, received: query["window"] });
     return problem(400, "window_invalid", detail);
   }
   if (!Number.isFinite(since)) {
-    const detail = "Cannot show the history: since must be a time in epoch milliseconds.";
+    const expected = "a time in epoch milliseconds";
+    const detail = parameterProblem("since", { expected, received: query["since"] });
     return problem(400, "since_invalid", detail);
   }
   const history = balancer.history({ pool, upstream, window, since });

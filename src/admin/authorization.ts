@@ -36,7 +36,7 @@ export function denialOf(request: Request, { hostname, access }: GuardOptions): 
   if (needed === "public") return undefined;
   if (!caller) return unauthorized(access);
   if (reaches(caller.role, needed)) return undefined;
-  const detail = `This needs the role ${needed}; ${caller.name ?? "this caller"} is ${caller.role}.`;
+  const detail = `Cannot do this: the role ${needed} is required (${caller.name ?? "this caller"} has ${caller.role}).`;
   return problem(403, "role_insufficient", detail, { needed, role: caller.role });
 }
 

@@ -10,6 +10,7 @@ import { documentOf, operations } from "./openapi/document.ts";
 import { renderDocument } from "./openapi/page.tsx";
 import {
   actorOf,
+  countProblem,
   eventQueryOf,
   isSet,
   lineOf,
@@ -35,10 +36,10 @@ export function systemRoutes(control: Control, settings: () => readonly Setting[
   return (
     new Elysia({ handler: { standardHostname: false } })
       .get("/api/events", ({ request }) => {
-        const query = eventQueryOf(queryParameters(request));
+        const parameters = queryParameters(request);
+        const query = eventQueryOf(parameters);
         if (query) return json(200, { events: control.events(query) });
-        const detail = "Cannot list events: limit, after and before must be whole numbers.";
-        return problem(400, "query_invalid", detail);
+        return problem(400, "query_invalid", countProblem(parameters, ["limit", "after", "before"]));
       })
 
       .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))
@@ -47,10 +48,8 @@ export function systemRoutes(control: Control, settings: () => readonly Setting[
         taggedText(request, control.exportYaml(), "application/yaml; charset=utf-8"),
       )
 
-      /**
-       * With `If-Match`, reloads only if the tag is that of the current configuration. `dry=1` only reports what would
-       * change, also for a file in the body; `name` is what messages call that file.
-       */
+      // With `If-Match`, reloads only if the tag is that of the current configuration. `dry=1` only reports what would
+      // change, also for a file in the body; `name` is what messages call that file.
       .post(
         "/api/reload",
         async ({ request }) => {

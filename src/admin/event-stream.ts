@@ -8,7 +8,7 @@ import { closableStream } from "../lib/closable-stream.ts";
 import { parseDuration } from "../lib/units.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../state/event.ts";
-import { afterOf, queryParameters } from "./request-input.ts";
+import { afterOf, countProblem, parameterProblem, queryParameters } from "./request-input.ts";
 import { problem, sseResponse } from "./responses.ts";
 import { type SseClient, SseClients } from "./sse.ts";
 
@@ -151,11 +151,12 @@ export function streamRoutes(stream: EventStream) {
     const query = queryParameters(request);
     const after = afterOf(request);
     if (after === undefined) {
-      return problem(400, "query_invalid", "Cannot stream events: after must be a whole number.");
+      return problem(400, "query_invalid", countProblem(query, ["after"]));
     }
     const snapshotSeconds = secondsOf(query.get("snapshots"));
     if (snapshotSeconds === undefined) {
-      const detail = "Cannot stream snapshots: snapshots must be whole seconds from 1s to 1m.";
+      const received = query.get("snapshots");
+      const detail = parameterProblem("snapshots", { expected: "whole seconds from 1s to 1m", received });
       return problem(400, "snapshots_invalid", detail);
     }
     const [upstream, pool] = [query.get("upstream"), query.get("pool")];

@@ -36,7 +36,7 @@ export function loginRoutes({ access, peerOf }: LoginOptions) {
             return problem(
               400,
               "login_invalid",
-              'Cannot log in: the body must be {"name": …, "password": …}.',
+              `Cannot log in: expected {"name": …, "password": …} with texts of at most ${maxName} and ${maxPassword} characters.`,
             );
           }
           const result = await access.login({ name, password, address: addressOf(request, peerOf) });
@@ -66,7 +66,7 @@ export function loginRoutes({ access, peerOf }: LoginOptions) {
         withoutParser,
       )
 
-      /** `login` says whether users are configured; `name` is null for callers without one. */
+      // `login` says whether users are configured; `name` is null for callers without one.
       .get("/api/me", ({ request }) => {
         const { kind = "anybody", name = null, role = "viewer" } = callerOf(request) ?? {};
         return json(200, { kind, name, role, login: access.hasUsers });

@@ -55,6 +55,23 @@ export function countOf(query: URLSearchParams, name: string): number | undefine
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
+/** "Cannot use limit: expected a whole number (received "x").": why a query parameter is invalid. */
+export function parameterProblem(
+  name: string,
+  { expected, received }: { readonly expected: string; readonly received: unknown },
+): string {
+  return problemSentence({ action: `use ${name}`, why: `expected ${expected}`, received: quote(received) });
+}
+
+/** Why {@link countOf} rejects some of the parameters. */
+export function countProblem(query: URLSearchParams, names: readonly string[]): string {
+  const invalid = names.filter((name) => countOf(query, name) === undefined);
+  const problems = invalid.map((name) =>
+    parameterProblem(name, { expected: "a whole number", received: query.get(name) }),
+  );
+  return problems.join(" ");
+}
+
 export function queryParameters(request: Request): URLSearchParams {
   return new URL(request.url, "http://admin").searchParams;
 }
@@ -125,12 +142,13 @@ export async function bodyFields(request: Request): Promise<Fields | Response> {
   // Forms of foreign pages can send text/plain and two more, but not this (Fetch standard, CORS-safelisted request headers).
   const type = request.headers.get("content-type") ?? "application/json";
   if (!/^application\/(?:[\w.+-]+\+)?json *(?:;|$)/i.test(type)) {
-    const detail = `Cannot read the body: the Content-Type must be application/json (received ${quote(type)}).`;
+    const detail = `Cannot read the body: expected the Content-Type application/json (received ${quote(type)}).`;
     return problem(415, "type_unsupported", detail);
   }
   const value = parseJson(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
-  return problem(400, "body_invalid", "Cannot read the body: it must be a JSON map.");
+  const received = value === undefined ? "no valid JSON" : quote(value);
+  return problem(400, "body_invalid", `Cannot read the body: expected a JSON map (received ${received}).`);
 }
 
 /** The body that matches the schema (an empty map without a body), or the error response with every problem. */

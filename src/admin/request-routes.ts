@@ -9,7 +9,15 @@ import {
   type StoredRequest,
 } from "../requests/recent-requests.ts";
 import type { Requests } from "../requests/requests.ts";
-import { afterOf, countOf, queryParameters, readJsonBody, withoutParser } from "./request-input.ts";
+import {
+  afterOf,
+  countOf,
+  countProblem,
+  parameterProblem,
+  queryParameters,
+  readJsonBody,
+  withoutParser,
+} from "./request-input.ts";
 import { json, problem, sseResponse } from "./responses.ts";
 import { dryRunBody } from "./schemas/request.ts";
 import { type SseClient, SseClients } from "./sse.ts";
@@ -28,11 +36,12 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
     })
 
     .get("/api/requests/stream", ({ request }) => {
-      const query = filterOf(queryParameters(request));
+      const parameters = queryParameters(request);
+      const query = filterOf(parameters);
       if (typeof query === "string") return problem(400, "query_invalid", query);
       const after = afterOf(request);
       if (after === undefined) {
-        return problem(400, "query_invalid", "Cannot stream requests: after must be a whole number.");
+        return problem(400, "query_invalid", countProblem(parameters, ["after"]));
       }
       return sseResponse(tail.open({ query, after }), "requests");
     })
@@ -59,7 +68,7 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
       return problem(
         404,
         "request_unknown",
-        `Cannot explain ${id}: no such request is stored. Stored are ${stored}.`,
+        `Cannot explain ${id}: no such request is stored. The balancer stores ${stored}.`,
       );
     });
 }
@@ -67,10 +76,14 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
 /** The query, or a sentence with the error. */
 function listQueryOf(query: URLSearchParams): RequestQuery | string {
   const which = lists.find((known) => known === (query.get("which") ?? "recent"));
-  if (!which) return `Cannot list requests: which must be one of ${lists.join(", ")}.`;
+  if (!which)
+    return parameterProblem("which", {
+      expected: `one of ${lists.join(", ")}`,
+      received: query.get("which"),
+    });
   const [limit, before] = [countOf(query, "limit"), countOf(query, "before")];
   if (limit === undefined || before === undefined) {
-    return "Cannot list requests: limit and before must be whole numbers.";
+    return countProblem(query, ["limit", "before"]);
   }
   const filter = filterOf(query);
   if (typeof filter === "string") return filter;
@@ -86,7 +99,10 @@ function listQueryOf(query: URLSearchParams): RequestQuery | string {
 function filterOf(query: URLSearchParams): TailQuery | string {
   const status = query.get("status");
   if (status && !/^\d(\d\d|xx)$/.test(status)) {
-    return "Cannot filter requests: status must be a number such as 404, or a class such as 4xx.";
+    return parameterProblem("status", {
+      expected: "a number such as 404, or a class such as 4xx",
+      received: status,
+    });
   }
   const names = ["pool", "upstream", "method", "status", "path", "reason"] as const;
   // An empty parameter comes from an empty form field and does not filter.

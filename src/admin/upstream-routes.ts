@@ -2,6 +2,7 @@
 
 import { Elysia } from "elysia";
 import { reaches } from "../access/accounts.ts";
+import { problemSentence, quote } from "../config/problem.ts";
 import { type Actor, type CommandError, type Control, isCommandError } from "../control/control.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { callerOf } from "./authorization.ts";
@@ -43,10 +44,8 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
         withoutParser,
       )
 
-      /**
-       * Responds when the upstream is idle, or when `wait` expires, with the number of requests left. Without `wait` it
-       * responds at once; `deadline` then says by when the upstream should be idle.
-       */
+      // Responds when the upstream is idle, or when `wait` expires, with the number of requests left. Without `wait` it
+      // responds at once; `deadline` then says by when the upstream should be idle.
       .post(
         "/api/upstreams/:id/drain",
         async ({ request, params: { id } }) => {
@@ -54,8 +53,9 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
           if (body instanceof Response) return body;
           const query = queryParameters(request);
           const waitMs = waitOf(query, 0);
-          const deadlineMs = waitOf(query, waitMs ?? 0, "deadline");
-          if (waitMs === undefined || deadlineMs === undefined) return invalidWait();
+          if (waitMs === undefined) return invalidWait("drain", query, "wait");
+          const deadlineMs = waitOf(query, waitMs, "deadline");
+          if (deadlineMs === undefined) return invalidWait("drain", query, "deadline");
           const options = { waitMs, deadlineMs, force: isSet(query, "force") };
           const report = await control.drain(id, options, actorFor(request, id, body));
           return isCommandError(report) ? rejected(id, report) : shown(id, 200, { id, ...report });
@@ -66,7 +66,7 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
       .get("/api/upstreams/:id", ({ params: { id } }) =>
         upstream(id) ? shown(id) : problem(404, "upstream_unknown", `No upstream named "${id}".`),
       )
-      /** `{"weight": null}` restores the configured weight. */
+      // `{"weight": null}` restores the configured weight.
       .patch(
         "/api/upstreams/:id",
         async ({ request, params: { id } }) => {
@@ -82,12 +82,13 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
         async ({ request, params: { id } }) => {
           const body = await readJsonBody(request, reasonBody);
           if (body instanceof Response) return body;
-          const waitMs = waitOf(queryParameters(request), 0);
-          if (waitMs === undefined) return invalidWait();
+          const query = queryParameters(request);
+          const waitMs = waitOf(query, 0);
+          if (waitMs === undefined) return invalidWait("remove", query, "wait");
           const report = await control.remove(id, waitMs, actorFor(request, id, body));
           if (isCommandError(report)) return rejected(id, report);
           const { drained, inFlight } = report;
-          // Without `wait` the response is always 202, also if the upstream is already removed by chance.
+          // Without `wait` the response is always 202, even if the upstream is already removed.
           const removed = waitMs > 0 && upstream(id) === undefined;
           return json(removed ? 200 : 202, { id, removed, drained, inFlight });
         },
@@ -121,12 +122,10 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
   );
 }
 
-function invalidWait(): Response {
-  return problem(
-    400,
-    "wait_invalid",
-    "Cannot drain: wait and deadline must be durations of at most 1h, such as wait=30s.",
-  );
+function invalidWait(verb: "drain" | "remove", query: URLSearchParams, name: "wait" | "deadline"): Response {
+  const why = `expected a duration of at most 1h for ${name}, such as 30s`;
+  const detail = problemSentence({ action: `${verb} the upstream`, why, received: quote(query.get(name)) });
+  return problem(400, "wait_invalid", detail);
 }
 
 /** Fault injection, so that operators can test ejection and recovery. */
@@ -134,7 +133,7 @@ export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control"
   const { shown, rejected, actorFor } = upstreamResponses(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
-      /** Starts a fault, or replaces the active one. */
+      // Starts a fault, or replaces the active one.
       .put(
         "/api/upstreams/:id/rehearsal",
         async ({ request, params: { id } }) => {
@@ -142,7 +141,7 @@ export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control"
           if (fields instanceof Response) return fields;
           const role = callerOf(request)?.role ?? "admin";
           if (fields["force"] === true && !reaches(role, "admin")) {
-            const detail = `Injecting a fault with force needs the role admin; this caller is ${role}.`;
+            const detail = `Cannot inject a fault with force: the role admin is required (this caller has ${role}).`;
             return problem(403, "role_insufficient", detail, { needed: "admin", role });
           }
           const { reason: _reason, ...spec } = fields;

@@ -65,7 +65,7 @@ export function backendApp(options: AppOptions): WebHandler {
   // By default Elysia responds with the text of the error. A hook applies only to routes that are added after it.
   app.onError(({ error }) => {
     options.bug(error);
-    return demoProblem(500, "Cannot respond: internal error");
+    return demoProblem(500, "Cannot respond: internal error.");
   });
   for (const [path, respond] of Object.entries(reads)) {
     app.get(path, respond).head(path, respond);
@@ -76,7 +76,7 @@ export function backendApp(options: AppOptions): WebHandler {
   app.all(echoPath, () => {
     const response = demoProblem(
       426,
-      "Cannot echo: this path accepts only WebSockets (received a plain request)",
+      "Cannot echo: expected a WebSocket handshake (received a plain request).",
     );
     response.headers.set("upgrade", "websocket");
     return response;
@@ -121,7 +121,7 @@ export class Readiness {
         text === undefined ? `an incomplete body or more than ${maxBodyBytes} bytes` : quoteInput(text);
       return demoProblem(
         400,
-        `Cannot change readiness: the body must be {"ready": true} or {"ready": false} (received ${received})`,
+        `Cannot change readiness: expected {"ready": true} or {"ready": false} (received ${received}).`,
       );
     }
     this.#isEnabled = input;

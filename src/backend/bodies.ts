@@ -92,7 +92,7 @@ export function demoJson(value: unknown, status = 200): Response {
   return new Response(`${JSON.stringify(value)}\n`, { status, headers });
 }
 
-/** @param error one sentence of the form "Cannot <verb> <object>: <cause> (received <Y>)" */
+/** @param error one sentence of the form "Cannot <verb> <object>: <cause> (received <Y>)." */
 export function demoProblem(status: number, error: string): Response {
   return demoJson({ error }, status);
 }
@@ -102,7 +102,7 @@ export function methodNotAllowed(request: Request, allowed: string): Response {
   const { pathname } = new URL(request.url);
   const response = demoProblem(
     405,
-    `Cannot serve ${pathname}: the method must be ${allowed} (received ${request.method})`,
+    `Cannot serve ${pathname}: expected the method ${allowed.replace(/, ([^,]*)$/, " or $1")} (received ${request.method}).`,
   );
   response.headers.set("allow", allowed);
   return response;

@@ -37,9 +37,9 @@ export async function echo(
 ): Promise<Response> {
   const { pathname: path, searchParams } = new URL(request.url);
   const echoOptions = readEchoOptions(searchParams);
-  if ("problems" in echoOptions) return demoProblem(400, echoOptions.problems.join("; "));
+  if ("problems" in echoOptions) return demoProblem(400, echoOptions.problems.join(" "));
   const bytes = await countBytes(request.body);
-  if (bytes === undefined) return demoProblem(400, "Cannot read the request body: it was truncated");
+  if (bytes === undefined) return demoProblem(400, "Cannot read the request body: it was truncated.");
   await latency(options, echoOptions);
   const status = echoOptions.status ?? (options.random() < options.failRate ? 500 : 200);
   if (bodiless.has(status)) return new Response(null, { status });
@@ -96,7 +96,7 @@ export function readEchoOptions(
     if (value >= min && value <= max) options = { ...options, [name]: value };
     else
       problems.push(
-        `Cannot use ${name}: must be an integer from ${min} to ${max} (received ${quoteInput(text)})`,
+        `Cannot use ${name}: expected a whole number from ${min} to ${max} (received ${quoteInput(text)}).`,
       );
   }
   return problems.length > 0 ? { problems } : options;

@@ -25,18 +25,17 @@ export interface Flag {
 }
 
 /** Converts a decimal number; any other text stays a text, for the schema to reject. */
-export const numberFlag = (text: string): unknown =>
-  /^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text;
+const numberFlag = (text: string): unknown => (/^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text);
 
 /** @param key key of the listener in the configuration; empty if the command has only one listener */
-export function portFlag(variable: string, fallback: number, key: string, summary: string): Flag {
+function portFlag(variable: string, fallback: number, key: string, summary: string): Flag {
   const name = key === "" || key === "listen" ? "--port" : `--${key}-port`;
   const path = key === "" ? ["port"] : [key, "port"];
   return { name, value: "<port>", variable, path, read: numberFlag, summary, fallback: String(fallback) };
 }
 
 /** @param key as for {@link portFlag} */
-export function hostFlag(variable: string, fallback: string, key: string, summary: string): Flag {
+function hostFlag(variable: string, fallback: string, key: string, summary: string): Flag {
   const name = key === "" || key === "listen" ? "--host" : `--${key}-host`;
   return { name, value: "<host>", variable, path: key === "" ? ["host"] : [key, "host"], summary, fallback };
 }
@@ -223,7 +222,7 @@ export const dashboardFlags: readonly Flag[] = [
     "DASHBOARD_HOST",
     dashboard.hostname,
     "",
-    "address to listen on; without users everyone can make changes",
+    "address to listen on; other than loopback requires users",
   ),
   {
     name: "--balancer-url",

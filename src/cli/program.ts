@@ -63,7 +63,7 @@ export const commands: Readonly<Record<CommandName, CommandEntry>> = {
     flags: [configFlag, ...adminTargetFlags],
   },
   state: {
-    summary: "Shows what operators set at run time as configuration: state export.",
+    summary: "Prints what operators set at run time, as configuration.",
     flags: adminTargetFlags,
     subcommands: ["export"],
   },
@@ -200,7 +200,7 @@ function notesOn(flags: readonly Flag[]): string {
 }
 
 /** Turns an error of the command line library into a problem. */
-export function usageErrorOf(error: CommanderError, program: Command, argv: readonly string[]): Problem {
+function usageErrorOf(error: CommanderError, program: Command, argv: readonly string[]): Problem {
   const command = program.commands.find((known) => known.name() === argv[0]);
   const name = command ? `evenkeel ${command.name()}` : "evenkeel";
   const action = `run ${name}`;

@@ -69,9 +69,9 @@ export interface VerbEntry {
 }
 
 /** Flags of `evenkeel rehearse`. The admin API checks the limits. */
-export const faultFlags: readonly VerbFlag[] = [
-  { name: "--latency", value: "<time>", summary: "delay of each request: 2s; at most 30s" },
-  { name: "--errors", value: "<share>", summary: "share of requests that fail, 0 to 1" },
+const faultFlags: readonly VerbFlag[] = [
+  { name: "--latency", value: "<time>", summary: "delay of each attempt: 2s; at most 30s" },
+  { name: "--errors", value: "<share>", summary: "share of attempts that fail, 0 to 1" },
   { name: "--kind", value: "<word>", summary: `type of the failures: ${injectedErrors.join(", ")}` },
   { name: "--for", value: "<time>", summary: "duration of the fault, at most 10m (default 30s)" },
   { name: "--probes", value: "", summary: "apply the fault to health checks too" },
@@ -104,7 +104,11 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
     operands: ["<upstream>"],
     ownFlags: [
       waitFlag,
-      { name: "--force", value: "", summary: "abort remaining requests when the timeout expires" },
+      {
+        name: "--force",
+        value: "",
+        summary: "abort the requests that remain after --wait; without --wait at once",
+      },
       reasonFlag,
     ],
   },
@@ -131,7 +135,14 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
   remove: {
     summary: "Drains an upstream, then removes it from its pool.",
     operands: ["<upstream>"],
-    ownFlags: [waitFlag, reasonFlag],
+    ownFlags: [
+      {
+        ...waitFlag,
+        summary:
+          "wait until no requests are in flight, at most this long; then it is removed in any case, exit 1 if some remain",
+      },
+      reasonFlag,
+    ],
   },
   rehearse: {
     summary: "Injects a fault on an upstream for a limited time, or stops it.",
@@ -249,7 +260,7 @@ export interface FaultCommand {
 }
 
 /** @param written raw values of the flags, by name */
-export function readFaultCommand(
+function readFaultCommand(
   upstream: string,
   written: ReadonlyMap<string, string>,
 ): FaultCommand | readonly Problem[] {
@@ -271,8 +282,8 @@ export function readFaultCommand(
   };
   const latencyMs = number("--latency", parseDuration, "a duration such as 2s");
   const forMs = number("--for", parseDuration, "a duration such as 30s");
-  const isShare = (text: string) => (/^(\d+(\.\d+)?|\.\d+)$/.test(text) ? Number(text) : undefined);
-  const errorShare = number("--errors", isShare, "a number from 0 to 1");
+  const shareIn = (text: string) => (/^(\d+(\.\d+)?|\.\d+)$/.test(text) ? Number(text) : undefined);
+  const errorShare = number("--errors", shareIn, "a number from 0 to 1");
   if (problems.length > 0) return problems;
   const error = written.get("--kind");
   const body = {

@@ -62,7 +62,7 @@ const [interrupt, endOfInput, backspace, erase] = ["\u0003", "\u0004", "\u0008",
 const maxLineLength = 16_384;
 
 /** Reads one line, from a terminal without echo. Undefined if the input ended or was interrupted. */
-export async function readSecret(source: SecretSource, prompt: string): Promise<string | undefined> {
+async function readSecret(source: SecretSource, prompt: string): Promise<string | undefined> {
   // Before the prompt, so that fast typing is not echoed.
   source.hide(true);
   try {

@@ -61,9 +61,16 @@ function headingOf({
   return [plainText(`${request}, from ${String(clientAddress)}, at ${new Date(at).toISOString()}`)];
 }
 
+/** Headings for keys whose name differs from the word in the documentation. */
+const headings: Readonly<Record<string, string | undefined>> = {
+  choices: "selections",
+  fit: "available",
+  rehearsed: "fault injected",
+};
+
 /** "startedAt" → "started at" */
 function headingText(key: string): string {
-  return plainText(key.replace(/([A-Z])/g, " $1").toLowerCase());
+  return headings[key] ?? plainText(key.replace(/([A-Z])/g, " $1").toLowerCase());
 }
 
 function cellText(value: unknown): string {

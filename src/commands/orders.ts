@@ -151,7 +151,7 @@ export async function warningsBefore(command: CliCommand, call: AdminCall): Prom
 }
 
 /** `evenkeel rehearse`: starts or stops a fault on an upstream. Returns a sentence about the result. */
-export async function runFault(
+async function runFault(
   { upstream, method, body, reason }: Extract<Verb, { verb: "rehearse" }>,
   call: AdminCall,
 ): Promise<string | Failed> {
@@ -160,7 +160,7 @@ export async function runFault(
   if (response.kind === "failed") return response;
   if (method === "DELETE") return `Fault injection on ${upstream} stopped.`;
   const { rehearsal: fault } = asRecord(response.value) as Partial<Pick<UpstreamSnapshot, "rehearsal">>;
-  const description = fault ? describeFault(fault) : "already over";
+  if (!fault) return `Fault injection on ${upstream} is already over.`;
   const { seconds = defaultFaultMs / 1_000 } = body;
-  return `Fault injection on ${upstream}: ${description}, for ${formatDuration(Number(seconds) * 1_000)}.`;
+  return `Fault injection on ${upstream}: ${describeFault(fault)}, for ${formatDuration(Number(seconds) * 1_000)}.`;
 }

@@ -48,7 +48,7 @@ export async function startProxy(
   const { admin, listen } = config;
   // The admin API starts first: until the first probes have finished, readiness is "starting" and not a refused connection.
   const adminListener = await listening(
-    { flag: "--admin-port", ...admin },
+    { key: "admin", ...admin },
     startAdmin(
       {
         ...admin,
@@ -69,7 +69,7 @@ export async function startProxy(
     try {
       store.keepSessions(adminListener.keptSessions());
     } catch (error) {
-      log.warn("sessions not saved; they end with this process", { why: String(error) });
+      log.warn("session write failed", { why: String(error) });
     }
   };
   const reload = async (by: string) => {
@@ -81,7 +81,7 @@ export async function startProxy(
     ? watchFor(configFile.path, () => void reload("watch"), log)
     : () => {};
   try {
-    await listening({ flag: "--port", ...listen }, balancer.start());
+    await listening({ key: "listen", ...listen }, balancer.start());
   } catch (error) {
     stopWatching();
     adminListener.close();
@@ -110,8 +110,8 @@ export async function startProxy(
     reload,
     async stop() {
       stopWatching();
-      const cut = await balancer.drain();
-      if (cut > 0) log.warn("drain deadline passed", { cut });
+      const aborted = await balancer.drain();
+      if (aborted > 0) log.warn("shutdown deadline passed", { aborted });
       await telemetry?.close();
       close();
     },
@@ -122,7 +122,7 @@ export async function startProxy(
 function recordLogin(event: LoginEvent, balancer: Pick<Balancer, "record">, log: Log): void {
   balancer.record({ kind: "login", pool: null, upstream: null, from: "", ...event });
   const { to, by, detail, reason } = event;
-  if (to === "refused") log.warn("login refused", { reason, detail });
+  if (to === "refused") log.warn("login rejected", { reason, detail });
   else log.info(`login ${to}`, { by, detail });
 }
 
@@ -163,7 +163,7 @@ function historyFor(stateFile: string, log: Log): HistoryStore {
     return openHistory(historyFileOf(stateFile), systemWallClock);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    log.error("history file unavailable; history will be lost on restart", { why });
+    log.error("history file unavailable", { why });
     return openHistory(":memory:", systemWallClock);
   }
 }

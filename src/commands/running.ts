@@ -1,6 +1,7 @@
 /** The interface of a long-running command, its usage errors, and the commands `backend` and `dashboard`. */
 
 import type { BackendConfig, Config, DashboardConfig } from "../config/config.ts";
+import type { ListenerKey } from "../config/cross-checks.ts";
 import type { Setting } from "../config/effective.ts";
 import { type Problem, problemSentence } from "../config/problem.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
@@ -38,33 +39,38 @@ export class UsageError extends Error {
   }
 }
 
-const listenErrors: Readonly<Record<string, string>> = {
-  EADDRINUSE: "the address is already in use",
-  EACCES: "permission denied",
-  EADDRNOTAVAIL: "this machine does not have the address",
-  ENOTFOUND: "the host name has no address",
+/** Causes, and which part of the address to change. */
+const listenErrors: Readonly<Record<string, { readonly why: string; readonly part: "host" | "port" }>> = {
+  EADDRINUSE: { why: "the address is already in use", part: "port" },
+  EACCES: { why: "permission denied", part: "port" },
+  EADDRNOTAVAIL: { why: "this machine does not have the address", part: "host" },
+  ENOTFOUND: { why: "the host name has no address", part: "host" },
 };
 
 export interface ListenAddress {
-  /** The flag that sets the port: "--port". */
-  readonly flag: string;
+  /** The listener's key in the configuration; undefined for the only listener of a command, which has flags alone. */
+  readonly key?: ListenerKey | undefined;
   readonly hostname: string;
   readonly port: number;
 }
 
-/** Waits for a listener to start. Turns a known listen error into a {@link UsageError} with the flag and the address. */
-export async function listening<T>(
-  { flag, hostname, port }: ListenAddress,
-  starting: Promise<T>,
-): Promise<T> {
+/** Waits for a listener to start. Turns a known listen error into a {@link UsageError} that says what to change. */
+export async function listening<T>({ key, hostname, port }: ListenAddress, starting: Promise<T>): Promise<T> {
   try {
     return await starting;
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    const why = listenErrors[code];
-    if (why === undefined) throw error;
-    throw new UsageError({ action: `use ${flag}`, why, received: `${hostname}:${port}` });
+    const known = listenErrors[code];
+    if (!known) throw error;
+    const why = `${known.why}; set ${settingsFor(key, known.part)}`;
+    throw new UsageError({ action: `listen on ${hostname}:${port}`, why });
   }
+}
+
+/** "--port or listen.port" */
+function settingsFor(key: ListenerKey | undefined, part: "host" | "port"): string {
+  if (key === undefined) return `--${part}`;
+  return `${key === "listen" ? `--${part}` : `--${key}-${part}`} or ${key}.${part}`;
 }
 
 /** `evenkeel backend`. Loads only what it serves. */
@@ -74,23 +80,23 @@ export async function startBackendCommand(
 ): Promise<RunningCommand> {
   const { startBackend } = await import("../backend/backend.ts");
   const bug = (error: unknown) => bugs.report(logOf("backend"), error);
-  const backend = await listening({ flag: "--port", ...config }, startBackend(config, runtime, { bug }));
+  const backend = await listening(config, startBackend(config, runtime, { bug }));
   print(`backend    http://${config.hostname}:${backend.port}   ${config.name}`);
   return { stop: () => backend.stop(), close: () => backend.close() };
 }
 
 /**
  * `evenkeel dashboard`, and the dashboard of `evenkeel up`. Loads only what it serves.
- * @param flag the flag that sets the dashboard's port in this command
+ * @param key the key of the dashboard in the configuration, for a command with a configuration file
  */
 export async function startDashboardCommand(
   config: DashboardConfig,
   { runtime, print }: CommandContext,
-  flag = "--port",
+  key?: ListenerKey,
 ): Promise<RunningCommand & Pick<Dashboard, "port">> {
   const { startDashboard } = await import("../dashboard/dashboard.ts");
   const bug = (error: unknown) => bugs.report(logOf("dashboard"), error);
-  const dashboard = await listening({ flag, ...config }, startDashboard({ ...config, bug }, runtime));
+  const dashboard = await listening({ key, ...config }, startDashboard({ ...config, bug }, runtime));
   print(`dashboard  http://${config.hostname}:${dashboard.port}`);
   return { port: dashboard.port, stop: () => dashboard.stop(), close: () => dashboard.close() };
 }

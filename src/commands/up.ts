@@ -35,7 +35,7 @@ export async function startUp(
       adminUrl: `http://${reachable(config.admin.hostname)}:${proxy.adminPort}`,
       ...(config.admin.token === undefined ? {} : { adminToken: config.admin.token }),
     };
-    const page = await startDashboardCommand(address, context, "--dashboard-port");
+    const page = await startDashboardCommand(address, context, "dashboard");
     started.push(page);
     printNextSteps(
       demo,
@@ -86,7 +86,7 @@ function printNextSteps(
 }
 
 /** A demo server in a child process, so that it can be killed. */
-export interface DemoServer {
+interface DemoServer {
   readonly config: BackendConfig;
   readonly pid: number;
   /** Kills the process, which aborts its requests. Resolves when the process has exited. */
@@ -94,7 +94,7 @@ export interface DemoServer {
 }
 
 /** Resolves when all demo servers listen. If one cannot, kills the others and rejects with a {@link UsageError}. */
-export async function startDemo(
+async function startDemo(
   configs: readonly BackendConfig[],
   context: CommandContext,
 ): Promise<readonly DemoServer[]> {
@@ -147,6 +147,11 @@ function untilListening(config: BackendConfig, child: ChildProcess): Promise<voi
     child.stderr?.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-2_000)));
     child.once("message", () => resolve());
     child.once("error", ({ message }) => fail(message));
-    child.once("close", () => fail(errors.trim() || "the process exited at once"));
+    child.once("close", () => fail(causeIn(errors) || "the process exited at once"));
   });
+}
+
+/** The cause in a demo server's listen error, without the flags, which set nothing in this command; any other text as it is. */
+function causeIn(errors: string): string {
+  return /^Cannot listen on \S+: ([^;]+);/.exec(errors)?.[1] ?? errors.trim();
 }

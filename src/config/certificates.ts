@@ -123,7 +123,7 @@ function isPair(cert: string, key: string): boolean {
 }
 
 /** Validity of the first certificate of a checked text, in epoch milliseconds. */
-export function validityOf(cert: string): { readonly from: number; readonly until: number } {
+function validityOf(cert: string): { readonly from: number; readonly until: number } {
   const { validFrom = "", validTo = "" } = certificateOf(cert) ?? {};
   return { from: Date.parse(validFrom), until: Date.parse(validTo) };
 }

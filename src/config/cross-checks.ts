@@ -11,9 +11,9 @@ import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 export type ListenerKey = "listen" | "admin" | "dashboard";
 
 const listenerNames: Readonly<Record<ListenerKey, string>> = {
-  listen: "the client listener",
-  admin: "the admin API",
-  dashboard: "the dashboard",
+  listen: "client listener",
+  admin: "admin API",
+  dashboard: "dashboard",
 };
 
 /** @param listeners the ones that this command opens */
@@ -65,7 +65,9 @@ function unusedTls(sources: ConfigSources): readonly Problem[] {
   return upstreamsIn(sources).flatMap(({ path, url }) => {
     const tls = valueAt(sources.value, [...path, "tls"]);
     if (tls === undefined || typeof url !== "string" || !/^http:/i.test(url)) return [];
-    return [sources.problemOf({ path: [...path, "tls"], why: `the URL ${quote(url)} must be https` })];
+    return [
+      sources.problemOf({ path: [...path, "tls"], why: `the URL must be https (it is ${quote(url)})` }),
+    ];
   });
 }
 
@@ -115,7 +117,7 @@ function sharedPorts(sources: ConfigSources, keys: readonly ListenerKey[]): read
       if (earlier.port !== later.port || !overlaps(earlier.host, later.host)) return [];
       const isChosen = sources.sourceOf(later.path) !== "default";
       const [named, other] = isChosen ? [later, earlier] : [earlier, later];
-      const why = `${listenerNames[other.key]} already uses this port`;
+      const why = `the ${listenerNames[other.key]} already uses this port`;
       return [sources.problemOf({ path: named.path, why, value: named.port })];
     }),
   );
@@ -124,6 +126,11 @@ function sharedPorts(sources: ConfigSources, keys: readonly ListenerKey[]): read
 function overlaps(one: string, other: string): boolean {
   if (isWildcard(one) || isWildcard(other)) return true;
   return withoutBrackets(one) === withoutBrackets(other) || (isLoopback(one) && isLoopback(other));
+}
+
+/** The cause for an upstream that is a listener of this balancer. */
+export function loopProblem(key: ListenerKey): string {
+  return `it is the address of this balancer's ${listenerNames[key]}, so requests would loop`;
 }
 
 /** Rejects an upstream that is a listener of this process: its requests would loop. */
@@ -136,7 +143,7 @@ function selfReferences(sources: ConfigSources, keys: readonly ListenerKey[]): r
       (listener) => listener.port === port && isLoopback(hostname) && overlaps(listener.host, hostname),
     );
     if (!own) return [];
-    const why = `it is the address of ${listenerNames[own.key]} of this balancer, so requests would loop`;
+    const why = loopProblem(own.key);
     if (sources.sourceOf(path) !== "default") return [sources.problemOf({ path, why, value: url })];
     const whyPort = `the upstream ${authorityOf(parseAddress(url))} already uses this port`;
     return [sources.problemOf({ path: own.path, why: whyPort, value: port })];
@@ -157,7 +164,7 @@ const reservedNames: ReadonlySet<string> = new Set([
 ]);
 
 /** The admin API controls the balancer: on an address other than loopback it requires authentication. */
-export function openAdmin(sources: ConfigSources): readonly Problem[] {
+function openAdmin(sources: ConfigSources): readonly Problem[] {
   const host = valueAt(sources.value, ["admin", "host"]);
   if (typeof host !== "string" || isLoopback(host)) return [];
   const has = (key: string) => entriesOf(valueAt(sources.value, ["admin", key])).length > 0;
@@ -168,7 +175,7 @@ export function openAdmin(sources: ConfigSources): readonly Problem[] {
 }
 
 /** Without logins the dashboard acts for everybody who reaches it; a token does not authenticate its users. */
-export function openDashboard(sources: ConfigSources, isOpened: boolean): readonly Problem[] {
+function openDashboard(sources: ConfigSources, isOpened: boolean): readonly Problem[] {
   const host = valueAt(sources.value, ["dashboard", "host"]);
   if (!isOpened || typeof host !== "string" || isLoopback(host)) return [];
   if (entriesOf(valueAt(sources.value, ["admin", "users"])).length > 0) return [];
@@ -177,7 +184,7 @@ export function openDashboard(sources: ConfigSources, isOpened: boolean): readon
 }
 
 /** Users and programs share one set of names, because the event log stores only the name. Case is ignored. */
-export function repeatedAccounts(sources: ConfigSources): readonly Problem[] {
+function repeatedAccounts(sources: ConfigSources): readonly Problem[] {
   const owners = new Map<string, Path>();
   return ["users", "tokens"].flatMap((list) =>
     entriesOf(valueAt(sources.value, ["admin", list])).flatMap(([index, account]) => {
@@ -190,7 +197,7 @@ export function repeatedAccounts(sources: ConfigSources): readonly Problem[] {
       if (!owner && !isReserved) return [];
       const why = isReserved
         ? "this name is reserved for the balancer"
-        : `${sources.subjectOf(owner ?? path)} is the same name`;
+        : `${sources.subjectOf(owner ?? path)} already uses this name`;
       return [sources.problemOf({ path, why, value: name })];
     }),
   );

@@ -143,7 +143,7 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
       slowStart: Type.Optional(
         Type.Union(
           [format("delay", "Time from a tenth to full weight after a recovery; 0 is off."), Type.Literal(0)],
-          { errorMessage: "a duration such as 250ms, 30s or 1h" },
+          { errorMessage: "a duration such as 250ms, 30s or 1h, or 0" },
         ),
       ),
       outlier: Type.Optional(outlier),

@@ -56,30 +56,30 @@ const patterns: Readonly<Partial<Record<FormatName, string>>> = {
   "password-hash": passwordHashPattern,
 };
 
-/** What is expected, for values of another type. */
+/**
+ * What is expected, for values of another type. Schemas have it as the extra keyword `errorMessage`: a noun phrase that
+ * follows "expected" in messages. Editors support it too.
+ */
 const nouns: Readonly<Record<FormatName, string>> = {
   origin: "a URL such as http://10.0.0.1:8080",
   host: "an IP address or a host name",
   name: "a host name such as api.internal",
   range: "an address or a range such as 10.0.0.0/8",
   duration: "a duration such as 250ms, 30s or 1h",
-  delay: "a duration such as 250ms, 30s or 1h",
+  delay: "a duration such as 250ms, 30s or 1h, or 0",
   size: "a size such as 64KiB or 10MB",
   "time-range": "a duration or a range such as 80ms or 50-150ms",
   "password-hash": "an argon2id hash as `evenkeel password` prints it",
 };
 
 /** Why a format rejects the text; undefined if it accepts the text or is not one of the formats above. */
-export function formatProblem(format: unknown, text: unknown): string | undefined {
+function formatProblem(format: unknown, text: unknown): string | undefined {
   if (typeof format !== "string" || typeof text !== "string") return undefined;
   const name = format.replace(/^evenkeel-/, "");
   return Object.hasOwn(formats, name) ? formats[name as FormatName](text) : undefined;
 }
 
-/**
- * Schemas have the extra keyword `errorMessage`: a noun phrase that follows "expected" in messages. Editors support it
- * too. The defaults of the configuration are in config.ts, not in the schema.
- */
+/** Rejects unknown keys. The defaults of the configuration are in defaults.ts, not in the schema. */
 export const strict = { additionalProperties: false } as const;
 
 export const integer = (minimum: number, maximum: number, description: string) =>

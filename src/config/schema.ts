@@ -165,13 +165,13 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
           Type.Literal(0),
         ],
         {
-          errorMessage: "a duration such as 250ms, 30s or 1h",
+          errorMessage: "a duration such as 250ms, 30s or 1h, or 0",
         },
       ),
       drainTimeout: Type.Union(
         [format("delay", "Time for in-flight requests to finish at exit."), Type.Literal(0)],
         {
-          errorMessage: "a duration such as 250ms, 30s or 1h",
+          errorMessage: "a duration such as 250ms, 30s or 1h, or 0",
         },
       ),
       clientTimeouts: optional(

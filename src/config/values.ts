@@ -18,7 +18,8 @@ export function delayProblem(text: string): string | undefined {
 
 function timeProblem(text: string, minMs: number): string | undefined {
   const timeMs = parseDuration(text);
-  if (timeMs === undefined) return "expected a duration such as 250ms, 30s or 1h";
+  if (timeMs === undefined)
+    return `expected a duration such as 250ms, 30s or 1h${minMs === 0 ? ", or 0" : ""}`;
   if (timeMs > durationOf(maxDuration)) return `expected a duration of at most ${maxDuration}`;
   return timeMs < minMs ? `expected a duration of at least ${formatDuration(minMs)}` : undefined;
 }

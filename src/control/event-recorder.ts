@@ -107,5 +107,5 @@ export function recordWorkerEvent(
   const text = `pid ${pid}${detail && `: ${detail}`}`;
   eventLog.add({ ...named, from, to, reason: workerReasons[to], detail: text });
   if (to === "serving") log.info("worker restarted", { pid });
-  else log.warn(to === "hung" ? "worker unresponsive" : "worker exited", { pid, how: detail });
+  else log.warn(to === "hung" ? "worker unresponsive" : "worker exited", { pid, why: detail });
 }

@@ -98,7 +98,7 @@ export class FaultInjections {
     const from = describeFault(fault.spec);
     faults.set(upstream, undefined);
     this.#report(active.pool, upstream, { from, to: "none", trigger, actor });
-    log.info("fault injection ended", {
+    log.info("fault injection stopped", {
       pool: active.pool,
       upstream: upstream.id,
       reason: trigger,

@@ -51,8 +51,7 @@ function reportReload(
   { steps, needsRestart, isChanged }: AppliedReload,
   by: string,
 ): void {
-  if (needsRestart.length > 0)
-    log.warn("configuration restart required", { settings: needsRestart.join(", ") });
+  if (needsRestart.length > 0) log.warn("restart needed", { settings: needsRestart.join(", ") });
   if (!isChanged) return log.info("configuration unchanged", { by });
   const lines = steps.map(describeStep);
   log.info("configuration applied", { by, changes: lines });

@@ -1,6 +1,7 @@
 /** Adding an upstream at run time: parses it by the rules of the configuration file, and derives the intents to store. */
 
 import type { Config } from "../config/config.ts";
+import { loopProblem } from "../config/cross-checks.ts";
 import { upstreamFileSchema } from "../config/pool-schema.ts";
 import { nameOf, problemSentence, quote } from "../config/problem.ts";
 import type { UpstreamFile } from "../config/schema.ts";
@@ -32,7 +33,11 @@ export function parseNewUpstream(given: unknown, desired: Config, pool: string):
   }
   const { tls, ...rest } = given as UpstreamFile;
   if (tls && !/^https:/i.test(rest.url)) {
-    return commandError(422, "upstream_invalid", `Cannot use tls with ${rest.url}: the URL must be https.`);
+    return commandError(
+      422,
+      "upstream_invalid",
+      `Cannot use tls: the URL must be https (it is ${quote(rest.url)}).`,
+    );
   }
   if (tls?.ca !== undefined) {
     const why = "only the configuration file can name certificate files. Use upstreamTls of the pool.";
@@ -54,7 +59,7 @@ export function parseNewUpstream(given: unknown, desired: Config, pool: string):
     return commandError(
       422,
       "upstream_invalid",
-      `Cannot add ${originOf(spec.address)}: this balancer itself listens there.`,
+      `Cannot add ${originOf(spec.address)}: ${loopProblem("listen")}.`,
     );
   }
   return spec;

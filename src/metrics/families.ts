@@ -132,7 +132,7 @@ export function families(
     },
     {
       name: "evenkeel_panic",
-      help: "1 while a pool is in panic mode: none of its upstreams is up, so ejected upstreams serve too.",
+      help: "1 while a pool is in panic mode: all upstreams that pass their probes are ejected, so ejections are ignored.",
       type: "gauge",
       labels: ["pool"],
       samples: () =>

@@ -68,7 +68,7 @@ export function memoryFamilies({ rssBytes, limitBytes, shedding }: Memory): read
       : [
           gauge(
             "evenkeel_memory_limit_bytes",
-            "Resident memory from which new requests are refused.",
+            "Memory limit: new requests are refused when resident memory reaches it.",
             limitBytes,
           ),
         ]),
@@ -95,7 +95,7 @@ export function certificateFamilies(
   return [
     {
       name: "evenkeel_certificate_expiry_timestamp_seconds",
-      help: "Expiry of the certificate in use, in seconds since 1970. A renewed certificate file takes effect after a restart.",
+      help: "Expiry of the certificate in use, in seconds since 1970. A renewed certificate file needs a restart.",
       type: "gauge",
       labels: ["listener"],
       samples: () =>

@@ -24,7 +24,10 @@ interface PolicyEntry {
 }
 
 export const policies = {
-  "round-robin": { create: () => roundRobin(), summary: "turns in proportion to weights" },
+  "round-robin": {
+    create: () => roundRobin(),
+    summary: "each upstream in turn, in proportion to the weights",
+  },
   "least-connections": {
     create: () => leastConnections(),
     summary: "the fewest requests in flight for its weight",
@@ -35,7 +38,7 @@ export const policies = {
     summary: "the cheaper of two random ones by latency and load, for uneven upstreams",
   },
   hash: { create: () => hash(), summary: "the same key to the same upstream", keyed: true },
-  first: { create: () => first(), summary: "the first available one takes all" },
+  first: { create: () => first(), summary: "the first available upstream in the configured order" },
 } satisfies Record<string, PolicyEntry>;
 
 export type PolicyName = keyof typeof policies;

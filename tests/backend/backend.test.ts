@@ -124,8 +124,8 @@ describe("echo options", () => {
       expect(response.status).toBe(400);
       expect(await response.json()).toEqual({
         error:
-          'Cannot use ms: must be an integer from 0 to 60000 (received "soon"); ' +
-          'Cannot use bytes: must be an integer from 0 to 1073741824 (received "9999999999")',
+          'Cannot use ms: expected a whole number from 0 to 60000 (received "soon"). ' +
+          'Cannot use bytes: expected a whole number from 0 to 1073741824 (received "9999999999").',
       });
     }),
   );
@@ -167,7 +167,7 @@ describe("the other paths of a backend", () => {
   test(
     "an invalid body changes nothing and gets 400 with a sentence",
     plain(async ({ ask }) => {
-      const problem = 'Cannot change readiness: the body must be {"ready": true} or {"ready": false}';
+      const problem = 'Cannot change readiness: expected {"ready": true} or {"ready": false}';
       const cases: ReadonlyArray<[body: string | undefined, received: string]> = [
         [undefined, '""'],
         ["{no", '"{no"'],
@@ -180,7 +180,7 @@ describe("the other paths of a backend", () => {
           method: "POST",
           ...(body === undefined ? {} : { body }),
         });
-        const error = `${problem} (received ${received})`;
+        const error = `${problem} (received ${received}).`;
         expect([response.status, await response.json()]).toEqual([400, { error }]);
       }
       expect((await ask("/readyz")).status).toBe(200);
@@ -191,18 +191,18 @@ describe("the other paths of a backend", () => {
     "a wrong method gets 405 with the allowed methods",
     plain(async ({ ask }) => {
       const cases = [
-        ["/healthz", "POST", "GET, HEAD"],
-        ["/readyz", "DELETE", "GET, HEAD"],
-        ["/metrics", "PUT", "GET, HEAD"],
-        ["/sse", "POST", "GET, HEAD"],
-        ["/admin/ready/", "GET", "POST"],
-        ["/admin/ready", "PUT", "POST"],
+        ["/healthz", "POST", "GET, HEAD", "GET or HEAD"],
+        ["/readyz", "DELETE", "GET, HEAD", "GET or HEAD"],
+        ["/metrics", "PUT", "GET, HEAD", "GET or HEAD"],
+        ["/sse", "POST", "GET, HEAD", "GET or HEAD"],
+        ["/admin/ready/", "GET", "POST", "POST"],
+        ["/admin/ready", "PUT", "POST", "POST"],
       ] as const;
-      for (const [path, method, allowed] of cases) {
+      for (const [path, method, allowed, expected] of cases) {
         const response = await ask(path, { method });
         expect([path, response.status, response.headers.get("allow")]).toEqual([path, 405, allowed]);
         expect(await response.json()).toEqual({
-          error: `Cannot serve ${path}: the method must be ${allowed} (received ${method})`,
+          error: `Cannot serve ${path}: expected the method ${expected} (received ${method}).`,
         });
       }
     }),
@@ -257,7 +257,7 @@ test("an exception in a backend gets a 500 that does not reveal it, and is repor
     const response = await ask("/");
     expect([response.status, await response.json()]).toEqual([
       500,
-      { error: "Cannot respond: internal error" },
+      { error: "Cannot respond: internal error." },
     ]);
     expect(bugs.map(String)).toEqual(["Error: secret"]);
   });

@@ -12,19 +12,22 @@ const good: ReadonlyArray<[query: string, options: EchoOptions]> = [
 ];
 
 const bad: ReadonlyArray<[query: string, problems: readonly string[]]> = [
-  ["ms=60001", ['Cannot use ms: must be an integer from 0 to 60000 (received "60001")']],
-  ["ms=-1", ['Cannot use ms: must be an integer from 0 to 60000 (received "-1")']],
-  ["ms=", ['Cannot use ms: must be an integer from 0 to 60000 (received "")']],
-  ["ms=1e3", ['Cannot use ms: must be an integer from 0 to 60000 (received "1e3")']],
-  ["status=101", ['Cannot use status: must be an integer from 200 to 599 (received "101")']],
-  ["status=600", ['Cannot use status: must be an integer from 200 to 599 (received "600")']],
-  ["bytes=1073741825", ['Cannot use bytes: must be an integer from 0 to 1073741824 (received "1073741825")']],
-  ["bytes=%22%0a", ['Cannot use bytes: must be an integer from 0 to 1073741824 (received "\\"\\n")']],
+  ["ms=60001", ['Cannot use ms: expected a whole number from 0 to 60000 (received "60001").']],
+  ["ms=-1", ['Cannot use ms: expected a whole number from 0 to 60000 (received "-1").']],
+  ["ms=", ['Cannot use ms: expected a whole number from 0 to 60000 (received "").']],
+  ["ms=1e3", ['Cannot use ms: expected a whole number from 0 to 60000 (received "1e3").']],
+  ["status=101", ['Cannot use status: expected a whole number from 200 to 599 (received "101").']],
+  ["status=600", ['Cannot use status: expected a whole number from 200 to 599 (received "600").']],
+  [
+    "bytes=1073741825",
+    ['Cannot use bytes: expected a whole number from 0 to 1073741824 (received "1073741825").'],
+  ],
+  ["bytes=%22%0a", ['Cannot use bytes: expected a whole number from 0 to 1073741824 (received "\\"\\n").']],
   [
     "ms=soon&status=fine",
     [
-      'Cannot use ms: must be an integer from 0 to 60000 (received "soon")',
-      'Cannot use status: must be an integer from 200 to 599 (received "fine")',
+      'Cannot use ms: expected a whole number from 0 to 60000 (received "soon").',
+      'Cannot use status: expected a whole number from 200 to 599 (received "fine").',
     ],
   ],
 ];

@@ -115,7 +115,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await page.evaluate("document.body.dataset.role = 'admin'");
     await drain(page).click();
     await confirm(page);
-    await page.getByRole("alert").filter({ hasText: "This needs the role operator; vera is viewer." }).waitFor();
+    await page.getByRole("alert").filter({ hasText: "Cannot do this: the role operator is required (vera has viewer)." }).waitFor();
     expect(admin.acts).toEqual([]);
   }); // prettier-ignore
 

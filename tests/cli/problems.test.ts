@@ -62,7 +62,7 @@ describe("a bad value is one sentence that names the flag and the value", () => 
     ["proxy --probe-path readyz", `Cannot use --probe-path: ${path} (received "readyz").`],
     ["proxy --admin-port x", `Cannot use --admin-port: ${expectedPort} (received "x").`],
     ["proxy --state=", 'Cannot use --state: expected a path or :memory: (received "").'],
-    ["proxy --drain-timeout 30", `Cannot use --drain-timeout: ${duration} (received "30").`],
+    ["proxy --drain-timeout 30", `Cannot use --drain-timeout: ${duration}, or 0 (received "30").`],
     [
       "proxy --drain-timeout 577h",
       'Cannot use --drain-timeout: expected a duration of at most 576h (received "577h").',
@@ -120,7 +120,7 @@ describe("a bad value is one sentence that names the flag and the value", () => 
     ],
     [
       "proxy --upstreams http://127.0.0.1:8080",
-      'Cannot use --upstreams[0]: it is the address of the client listener of this balancer, so requests would loop (received "http://127.0.0.1:8080").',
+      `Cannot use --upstreams[0]: it is the address of this balancer's client listener, so requests would loop (received "http://127.0.0.1:8080").`,
     ],
     [
       "proxy --admin-host 0.0.0.0",
@@ -160,7 +160,7 @@ test("all problems are reported at once: flags and variables first, then the fil
   ).toEqual([
     'Cannot use --host: expected an IP address or a host name (received "/").',
     `Cannot use --port: ${expectedPort} (received "x").`,
-    'Cannot use EVENKEEL_DRAIN_TIMEOUT: expected a duration such as 250ms, 30s or 1h (received "soon").',
+    'Cannot use EVENKEEL_DRAIN_TIMEOUT: expected a duration such as 250ms, 30s or 1h, or 0 (received "soon").',
     'Cannot use routes[0].pool at evenkeel.yaml:1:18: unknown pool (received "mian"); did you mean "main"?',
     `Cannot use engine at evenkeel.yaml:2:9: ${expectedEngine} (received "steam").`,
     'Cannot use pools.main.upstreams[0] at evenkeel.yaml:5:17: the URL must end after host and port (received "http://h/x").',

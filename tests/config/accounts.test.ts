@@ -50,8 +50,8 @@ describe("accounts in the configuration", () => {
     [`users: [{ name: "a b", role: admin, passwordHash: "${hash}" }]`, 'received "a b"'],
     [`users: [{ name: ann, role: root, passwordHash: "${hash}" }]`, "expected one of viewer, operator, admin"],
     [`users: [{ name: prober, role: admin, passwordHash: "${hash}" }]`, "this name is reserved for the balancer"],
-    [`users: [${ann}, ${ann.replace("ann", "Ann")}]`, 'admin.users[0].name is the same name (received "Ann").'],
-    [`users: [${ann}], tokens: [${ci.replace("ci", "ann")}]`, "admin.users[0].name is the same name"],
+    [`users: [${ann}, ${ann.replace("ann", "Ann")}]`, 'admin.users[0].name already uses this name (received "Ann").'],
+    [`users: [${ann}], tokens: [${ci.replace("ci", "ann")}]`, "admin.users[0].name already uses this name"],
     [
       `users: [${ann.replace("m=19456", "m=9999999")}]`,
       "its cost must be at most m=1048576, t=16, p=16, and m at least 8 times p",

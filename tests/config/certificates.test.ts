@@ -84,7 +84,7 @@ describe("each problem of a certificate is one sentence", () => {
     ],
     [
       "pools: { a: { upstreams: [{ url: http://u, tls: { verify: false } }] } }",
-      'pools.a.upstreams[0].tls at e.yaml:1:49: the URL "http://u" must be https.',
+      'pools.a.upstreams[0].tls at e.yaml:1:49: the URL must be https (it is "http://u").',
     ],
     [
       "pools: { a: { upstreams: [{ url: https://u, tls: { serverName: 10.0.0.1 } }] } }",

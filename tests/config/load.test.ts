@@ -155,7 +155,7 @@ describe("each problem of a file is one sentence with path, line and value", () 
       'listen.port at evenkeel.yaml:1:17: expected a whole number from 0 to 65535 (received "80").',
     ],
     ["drain-timeout: 3s", 'drain-timeout at evenkeel.yaml:1:1: unknown key; did you mean "drainTimeout"?'],
-    ["drainTimeout: 5", `drainTimeout at evenkeel.yaml:1:15: ${duration} (received 5).`],
+    ["drainTimeout: 5", `drainTimeout at evenkeel.yaml:1:15: ${duration}, or 0 (received 5).`],
     [
       "clientTimeouts: { head: 0s }",
       'clientTimeouts.head at evenkeel.yaml:1:25: expected a duration of at least 1ms (received "0s").',

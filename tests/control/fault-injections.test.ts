@@ -78,7 +78,7 @@ describe("fault injections", () => {
       `rehearsal a none → ${description} (operator, ann: to see it)`,
       `rehearsal a ${description} → none (time_over, balancer)`,
     ]);
-    expect(lines).toEqual(["fault injection started", "fault injection ended"]);
+    expect(lines).toEqual(["fault injection started", "fault injection stopped"]);
     expect(changes).toEqual([0, 30_000]);
   });
 

@@ -23,7 +23,7 @@ test.each([
     { url: "https://n", tls: { ca: "/etc/shadow" } },
     "Cannot use tls.ca: only the configuration file can name certificate files. Use upstreamTls of the pool.",
   ],
-  [{ url: "http://n", tls: { verify: false } }, "Cannot use tls with http://n: the URL must be https."],
+  [{ url: "http://n", tls: { verify: false } }, 'Cannot use tls: the URL must be https (it is "http://n").'],
 ])("a new upstream with unusable TLS settings is refused: %j", (body, message) =>
   expect(parse(body)).toMatchObject({ status: 422, message }),
 );

@@ -259,7 +259,9 @@ describe("a dashboard whose balancer has users", () => {
     const csrf = csrfIn(await browser.text("/"));
     const refused = await browser.post(drain, { ...draining, csrf });
     expect(refused.status).toBe(422);
-    expect(await refused.text()).toContain("This needs the role operator; vera is viewer.");
+    expect(await refused.text()).toContain(
+      "Cannot do this: the role operator is required (vera has viewer).",
+    );
     expect(admin.acts).toEqual([]);
   });
 

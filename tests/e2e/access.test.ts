@@ -65,7 +65,7 @@ describe("access to a running balancer", () => {
       expect(text).not.toContain(session);
       expect(text).not.toContain(bobs);
     }
-    expect(fixture.proxy.stderr).toContain("login refused");
+    expect(fixture.proxy.stderr).toContain("login rejected");
   }, 30_000); // prettier-ignore
 
   test("survives a restart, but not a logout, a changed password, or a crash of the process", async () => {

@@ -265,7 +265,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
         `${port}`,
       );
       expect((await late.exited).code).toBe(2);
-      expect(late.stderr).toContain("Cannot use --port: the address is already in use");
+      expect(late.stderr).toContain("the address is already in use; set --port or listen.port.");
 
       const [victim] = (await supervisors()).map(({ pid }) => pid);
       process.kill(victim ?? 0, "SIGKILL");

@@ -42,8 +42,8 @@ test.each([...engineNames])(
     const headEnd = head.indexOf("HEAD MS") + "HEAD MS".length;
     expect(second.slice(0, headEnd)).toMatch(/\d$/);
     expect(choices.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
-      ["choices"],
-      ["CHOSEN", "CANDIDATES", "FIT"],
+      ["selections"],
+      ["CHOSEN", "CANDIDATES", "AVAILABLE"],
       ["broken", "broken, whole", "2"],
       ["whole", "broken, whole", "2"],
     ]);

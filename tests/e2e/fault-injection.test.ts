@@ -66,7 +66,7 @@ describe.each([
       expect(recorded).toContain("rehearsal | none | time_over | balancer | ");
       expect(recorded.find((line) => line.startsWith("outlier | ejected"))).toMatch(/, rehearsal$/);
       expect(fixture.proxy.stderr).toContain("fault injection started");
-      expect(fixture.proxy.stderr).toContain("fault injection ended");
+      expect(fixture.proxy.stderr).toContain("fault injection stopped");
     },
     40_000,
   );

@@ -71,7 +71,7 @@ describe("a signal", () => {
     await until(() => origin.waiting.length === 1, "the request to arrive");
     expect((await proxy.kill("SIGTERM")).code).toBe(0);
     expect(await response).toBe("cut");
-    expect(proxy.stderr).toContain("drain deadline passed");
+    expect(proxy.stderr).toContain("shutdown deadline passed");
     await origin.close();
   });
 });
@@ -80,9 +80,12 @@ describe("an operator's mistake", () => {
   test("a port in use prints one sentence with flag and address, and exits with 2", async () => {
     await using programs = new Programs();
     const origin = await startOrigin(() => {});
-    for (const [argv, flag] of [
-      [["proxy", "--host", "127.0.0.1", "--port", `${origin.port}`, "--admin-port", "0"], "--port"],
-      [["proxy", "--port", "0", "--admin-port", `${origin.port}`], "--admin-port"],
+    for (const [argv, settings] of [
+      [
+        ["proxy", "--host", "127.0.0.1", "--port", `${origin.port}`, "--admin-port", "0"],
+        "--port or listen.port",
+      ],
+      [["proxy", "--port", "0", "--admin-port", `${origin.port}`], "--admin-port or admin.port"],
       [["backend", "--host", "127.0.0.1", "--port", `${origin.port}`], "--port"],
       [["dashboard", "--port", `${origin.port}`], "--port"],
     ] as const) {
@@ -93,7 +96,7 @@ describe("an operator's mistake", () => {
         .split("\n")
         .filter((line) => !line.startsWith("{"));
       expect(lines).toEqual([
-        `Cannot use ${flag}: the address is already in use (received 127.0.0.1:${origin.port}).`,
+        `Cannot listen on 127.0.0.1:${origin.port}: the address is already in use; set ${settings}.`,
       ]);
     }
     await origin.close();

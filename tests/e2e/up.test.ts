@@ -70,7 +70,7 @@ describe("evenkeel up", () => {
     const up = programs.evenkeel("up", ...anyPorts);
     expect((await up.exited).code).toBe(2);
     expect(up.stderr.trim().split("\n")).toHaveLength(1);
-    expect(up.stderr).toContain("the address is already in use (received 127.0.0.1:8082).");
+    expect(up.stderr).toMatch(/^Cannot start \S+ on port 8082: the address is already in use\.\n/);
     expect(await isTaken(8081)).toBe(false);
   }, 30_000);
 });

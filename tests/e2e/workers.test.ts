@@ -347,7 +347,7 @@ describe("workers", () => {
     await until(() => arrived === 1, "the request to arrive");
     expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });
     expect(await response).toBe("cut");
-    expect(proxy.stderr).toContain("drain deadline passed");
+    expect(proxy.stderr).toContain("shutdown deadline passed");
     await until(haveExited(pids), "the workers to exit");
     await silent.close();
   });
@@ -367,7 +367,7 @@ describe("workers", () => {
         );
         expect((await late.exited).code).toBe(2);
         expect(late.stderr).toContain(
-          `Cannot use --port: the address is already in use (received 127.0.0.1:${port}).\n`,
+          `Cannot listen on 127.0.0.1:${port}: the address is already in use; set --port or listen.port.\n`,
         );
       }
       await other.close();

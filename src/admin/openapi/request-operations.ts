@@ -21,9 +21,9 @@ export const requestOperations: readonly Operation[] = [
     method: "GET",
     path: "/api/requests",
     tag: "Requests",
-    summary: "Recent requests",
+    summary: "Lists recent requests",
     description:
-      "Stored are the last 1,000 requests, the last 500 that failed or were retried, and the 100 slowest of ten minutes. " +
+      "The balancer stores the last 1,000 requests, the last 500 that failed or were retried, and the 100 slowest of ten minutes. " +
       "Above 50 requests per second a sample is stored; above 200 per second also of the failed ones.",
     query: {
       which: oneOf(["recent", "slowest", "failed"], "The list; default recent."),

@@ -28,7 +28,7 @@ export const stateOperations: readonly Operation[] = [
     method: "GET",
     path: "/livez",
     tag: "Health",
-    summary: "Liveness check",
+    summary: "Checks liveness",
     responses: { 200: jsonResponse(healthSchema, "The process runs.") },
     isPublic: true,
   },
@@ -36,7 +36,7 @@ export const stateOperations: readonly Operation[] = [
     method: "GET",
     path: "/readyz",
     tag: "Health",
-    summary: "Readiness check",
+    summary: "Checks readiness",
     responses: {
       200: jsonResponse(healthSchema, "The balancer accepts clients and is not shutting down."),
       503: jsonResponse(healthSchema, "The balancer is starting, draining or stopped."),
@@ -47,7 +47,7 @@ export const stateOperations: readonly Operation[] = [
     method: "GET",
     path: "/healthz",
     tag: "Health",
-    summary: "Health check of the balancer and its pools",
+    summary: "Checks the balancer and its pools",
     responses: {
       200: jsonResponse(healthSchema, "The balancer is ready and every pool has an available upstream."),
       503: jsonResponse(healthSchema, "Not healthy; `status` has the cause."),
@@ -285,7 +285,7 @@ export const documentOperations: readonly Operation[] = [
     tag: "This document",
     isPublic: true,
     problems: publicProblems,
-    summary: "This document as OpenAPI",
+    summary: "Returns this document as OpenAPI",
     headers: ifNoneMatch,
     responses: {
       200: jsonResponse(
@@ -302,7 +302,7 @@ export const documentOperations: readonly Operation[] = [
     tag: "This document",
     isPublic: true,
     problems: publicProblems,
-    summary: "This document as a page",
+    summary: "Shows this document as a page",
     headers: ifNoneMatch,
     responses: {
       200: {
@@ -320,7 +320,7 @@ export const documentOperations: readonly Operation[] = [
     tag: "This document",
     isPublic: true,
     problems: publicProblems,
-    summary: "Style sheet of the page",
+    summary: "Returns the style sheet of the page",
     headers: ifNoneMatch,
     responses: {
       200: {

@@ -105,7 +105,7 @@ const stepSchema = Type.Object(
     key: Type.Optional(textSchema("Setting: `policy`, `probe.path`, `weight`; present for changes.")),
     from: Type.Optional(textSchema("Value before.")),
     to: Type.Optional(textSchema("Value after.")),
-    needsRestart: Type.Optional(Type.Literal(true, { description: "Takes effect only after a restart." })),
+    needsRestart: Type.Optional(Type.Literal(true, { description: "Needs a restart." })),
   },
   { title: "Step" },
 );
@@ -114,7 +114,7 @@ export const reloadReportSchema = Type.Object(
   {
     applied: boolean("Whether anything changed."),
     steps: list(stepSchema, "Changes; a dry run lists what it would change."),
-    needsRestart: list(Type.String(), "Settings that take effect only after a restart."),
+    needsRestart: list(Type.String(), "Changed settings that need a restart."),
     diff: list(Type.String(), "The steps for people, one line each."),
   },
   { title: "ReloadReport" },

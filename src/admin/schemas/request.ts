@@ -100,7 +100,7 @@ const requestSchema = Type.Object(
 export const requestsSchema = Type.Object(
   {
     requests: list(requestSchema, "Newest first; the list `slowest` slowest first."),
-    sampled: boolean("Whether this is a sample: more requests came than are stored."),
+    sampled: boolean("Whether this is a sample: more requests arrived than are stored."),
   },
   { title: "Requests" },
 );

@@ -37,7 +37,7 @@ const statusSchema = oneOf<Status>(
 
 const milliseconds = (description: string) => nullable(Type.Number({ minimum: 0 }), description);
 
-export const trafficSchema = Type.Object(
+const trafficSchema = Type.Object(
   {
     requests: count(
       "Attempts that ended since the start, without cancelled ones. For a pool also requests that ended before any attempt.",
@@ -182,7 +182,7 @@ const upstreamKeys = {
   errorsByReason: counts("Errors since the start: failures by reason word, 5xx responses as `status_503`."),
 };
 
-export const upstreamSchema = Type.Object(upstreamKeys, { title: "Upstream" });
+const upstreamSchema = Type.Object(upstreamKeys, { title: "Upstream" });
 
 const latencyBarSchema = Type.Object(
   {
@@ -215,7 +215,7 @@ export const poolSchema = Type.Object(
     name: textSchema("Unique name."),
     policy: policySchema,
     probe: textSchema("The probe of its upstreams, described for people."),
-    panic: boolean("Panic mode: no upstream would be available, so ejections are ignored."),
+    panic: boolean("Panic mode: all upstreams that pass their probes are ejected, so ejections are ignored."),
     upstreams: list(upstreamSchema, "In the order of the configuration."),
     traffic: trafficSchema,
     turnedAwayPerSecond: numberSchema(
@@ -246,7 +246,7 @@ const configurationSchema = Type.Object(
   {
     takenAt: timestamp("Time at which the current configuration was loaded."),
     refused: nullable(refusedSchema, "The last rejected reload since then; null without one."),
-    needsRestart: list(Type.String(), "Settings that take effect only after a restart."),
+    needsRestart: list(Type.String(), "Changed settings that need a restart."),
   },
   { title: "Configuration" },
 );
