@@ -13,8 +13,7 @@ export type RefusalReason =
   | "request_too_large"
   | "too_many_clients"
   | "rehearsal"
-  | "overloaded"
-  | "draining";
+  | "overloaded";
 
 /** Why a failed attempt was not retried. */
 export type RetryVeto =
@@ -72,7 +71,6 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     error: "proxy_internal_response",
     message: "The balancer is shedding load: memory limit reached.",
   },
-  draining: { status: 503, error: "destination_unavailable", message: "The balancer is shutting down." },
   too_many_clients: {
     status: 503,
     error: "connection_limit_reached",

@@ -46,5 +46,5 @@ export function refusedText({ by, problems }: RefusedReload): readonly [before: 
 }
 
 export function restartText(needsRestart: readonly string[]): string {
-  return `${countWithNoun(needsRestart.length, "changed setting")} will take effect after a restart.`;
+  return `${countWithNoun(needsRestart.length, "changed setting")} ${needsRestart.length === 1 ? "needs" : "need"} a restart.`;
 }

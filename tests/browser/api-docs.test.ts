@@ -47,8 +47,8 @@ describe.skipIf(!executable)("the page of the admin API", () => {
       expect(asked.filter((path) => path !== "/favicon.ico")).toEqual(["/api/docs", "/api/docs/style.css"]);
 
       await page.locator("summary", { hasText: "/api/upstreams/:id/mode" }).click();
-      await page.getByRole("link", { name: "ModeOrder" }).click();
-      await page.locator("#schema-ModeOrder").getByText("ready | draining | maintenance").waitFor();
+      await page.getByRole("link", { name: "ModeChange" }).click();
+      await page.locator("#schema-ModeChange").getByText("ready | draining | maintenance").waitFor();
 
       await page.evaluate(`document.querySelectorAll("details").forEach((entry) => { entry.open = true; })`);
       const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");

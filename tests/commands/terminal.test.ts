@@ -109,7 +109,7 @@ describe("the output on a terminal", () => {
       "  Cause: database or disk is full.",
       "The configuration reload requested by SIGHUP at 00:00:00 UTC was rejected (3 problems); the current configuration stays in effect.",
       "  Cannot use pools.main.prob: unknown key. (2 more; run evenkeel check)",
-      "1 changed setting will take effect after a restart: listen.port",
+      "1 changed setting needs a restart: listen.port",
     ]);
     expect(text).toMatch(/^a .* fault injection by ann: 30% connect_refused, 20 s left$/m);
   });

@@ -29,7 +29,7 @@ test("shows a rejected reload and its actor", () => {
 
 test("shows the number of settings that need a restart", () => {
   expect(alertText({ configuration: { ...configuration, needsRestart: ["listen.port"] } })).toBe(
-    "1 changed setting will take effect after a restart. See the configuration",
+    "1 changed setting needs a restart. See the configuration",
   );
 });
 

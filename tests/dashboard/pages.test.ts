@@ -108,7 +108,7 @@ test("a login has its own event text", () => {
   const words = (event: BalancerEvent) => [changeOf(event), ...eventReason(event)];
   expect(words(loginEvent("accepted", "password_right"))).toEqual(["logged in", "from 192.0.2.1"]);
   expect(words(loginEvent("refused", "password_wrong"))).toEqual([
-    "login refused",
+    "login rejected",
     "password_wrong: from 192.0.2.1",
   ]);
   expect(words(loginEvent("ended", "logout"))).toEqual(["logged out", "from 192.0.2.1"]);

@@ -23,7 +23,7 @@ export const modeBody = Type.Object(
     mode: { ...oneOf(modes, "The new mode."), errorMessage: `one of ${modes.join(", ")}` },
     reason,
   },
-  { ...strict, title: "ModeOrder", errorMessage: "a map with mode" },
+  { ...strict, title: "ModeChange", errorMessage: "a map with mode" },
 );
 
 export const weightBody = Type.Object(
@@ -37,7 +37,7 @@ export const weightBody = Type.Object(
     ),
     reason,
   },
-  { ...strict, title: "WeightOrder", errorMessage: "a map with weight" },
+  { ...strict, title: "WeightChange", errorMessage: "a map with weight" },
 );
 
 /** Only for the OpenAPI document: the control plane validates the body and reports every problem at once. */
@@ -61,13 +61,13 @@ export const faultBody = Type.Object(
     force: Type.Optional(boolean("Inject even if too few upstreams would remain; needs the role admin.")),
     reason,
   },
-  { ...strict, title: "RehearsalOrder", errorMessage: "a map" },
+  { ...strict, title: "FaultRequest", errorMessage: "a map" },
 );
 
 /** As in the configuration file, without `tls.ca`, which names a file. The control plane validates the body. */
 export const newUpstreamBody = Type.Object(
   { ...upstreamFileSchema.properties, reason },
-  { ...strict, title: "Newcomer", errorMessage: "a map with url" },
+  { ...strict, title: "NewUpstream", errorMessage: "a map with url" },
 );
 
 export const drainReportSchema = Type.Object(

@@ -58,7 +58,7 @@ const choiceSchema = Type.Object(
     candidates: list(candidateSchema, "Available upstreams, at most 16."),
     fit: count("Number of available upstreams."),
   },
-  { title: "Choice" },
+  { title: "Selection" },
 );
 
 const traceSchema = Type.Object({
@@ -129,7 +129,7 @@ export const dryRunBody = Type.Object(
       }),
     ),
   },
-  { ...strict, title: "ImaginedRequest", errorMessage: "a map" },
+  { ...strict, title: "DryRunRequest", errorMessage: "a map" },
 );
 
 export const dryRunSchema = Type.Object(
@@ -160,5 +160,5 @@ export const dryRunSchema = Type.Object(
     out: Type.Number({ description: "Number of upstreams that are not available." }),
     refusal: nullable(Type.String(), "Reason of the refusal; null if it would be forwarded."),
   },
-  { title: "Foreseen" },
+  { title: "DryRunResult" },
 );

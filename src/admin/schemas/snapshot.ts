@@ -118,7 +118,7 @@ const markSchema = Type.Object(
     at: timestamp("Time of the change."),
     why: textSchema("The actor's reason; may be empty."),
   },
-  { title: "Mark" },
+  { title: "ChangeStamp" },
 );
 
 const drainSchema = Type.Object(
@@ -145,7 +145,7 @@ const faultSchema = Type.Object(
     by: textSchema("Actor who started it."),
     why: textSchema("The actor's reason; may be empty."),
   },
-  { title: "Rehearsal" },
+  { title: "FaultInjection" },
 );
 
 const upstreamKeys = {
@@ -190,7 +190,7 @@ const latencyBarSchema = Type.Object(
     toMs: numberSchema("Upper bound."),
     count: count("Responses of the last minute within these bounds."),
   },
-  { title: "LatencyBar" },
+  { title: "LatencyBucket" },
 );
 
 export const upstreamDetailSchema = Type.Object(
@@ -265,7 +265,7 @@ const memorySchema = Type.Object(
 
 const unsavedStateSchema = Type.Object(
   { since: timestamp("Time of the first failure."), why: textSchema("Error of the state file.") },
-  { title: "NotKept" },
+  { title: "UnsavedState" },
 );
 
 const certificateSchema = Type.Object(

@@ -59,7 +59,7 @@ export function ReloadCard({ configuration, now, preview }: ReloadCardProps): JS
       )}
       {configuration && configuration.needsRestart.length > 0 ? (
         <p class="remark" data-tone="warn" safe>
-          {`Restart required to apply ${joinList(configuration.needsRestart)}.`}
+          {`${joinList(configuration.needsRestart)} ${configuration.needsRestart.length === 1 ? "needs" : "need"} a restart.`}
         </p>
       ) : (
         ""

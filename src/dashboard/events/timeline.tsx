@@ -129,7 +129,7 @@ function eventTone({ to }: BalancerEvent): Tone | "calm" {
 
 const loginTexts: Readonly<Record<string, string>> = {
   accepted: "logged in",
-  refused: "login refused",
+  refused: "login rejected",
   ended: "logged out",
 };
 
