@@ -129,7 +129,7 @@ describe("an operator's mistake", () => {
     const status = programs.start([...fromBuild, "status", "--admin-url", admin]);
     expect((await status.exited).code).toBe(0);
     expect(status.stdout).toMatch(
-      /^Changes are not being saved \(since .*\n  Cannot use the state file: .*damaged\.db\)\.$/m,
+      /^Changes are not being saved \(since .*\n  Cause: Cannot use the state file: .*damaged\.db\)\.$/m,
     );
     expect(await (await fetch(`${admin}/metrics`)).text()).toContain("evenkeel_state_not_kept 1\n");
     await origin.close();
