@@ -57,8 +57,8 @@ export const ejectionDisabled: OutlierLimits = {
  *      │                                         └──── failure (longer) ───┘  │
  *      └───────────────────────────── a response ─────────────────────────────┘
  * ```
- * Probation admits one attempt at a time; a cancelled one gives the slot back. Attempts that started before the last change
- * of state are ignored: they say nothing new.
+ * Probation admits one attempt at a time; a cancelled one gives the slot back. The pool does not report
+ * attempts that started before the last change of state: they say nothing new.
  * Sources: Envoy's outlier detection; the probation is that of linkerd's failure accrual.
  */
 export class OutlierDetector {

@@ -46,7 +46,7 @@ export class Pool implements AttemptAccounting {
     return this.#current().tiers[0]?.members ?? [];
   }
 
-  /** Whether every eligible upstream is ejected, so that all of them serve (panic mode). */
+  /** Whether no eligible upstream is up (all are ejected or on probation), so that all of them serve (panic mode). */
   get isPanicking(): boolean {
     return this.#current().isPanicking;
   }
@@ -218,7 +218,7 @@ export class Pool implements AttemptAccounting {
   canEject(upstream: Upstream): boolean {
     const servingSet = this.#current();
     if (!isEligible(upstream) || otherUpCount(servingSet, upstream) === 0) return false;
-    return servingSet.ejected.length + 1 <= this.#maxEjectedShare * servingSet.eligible;
+    return servingSet.ejected.length + 1 <= this.#maxEjectedShare * servingSet.wanted;
   }
 
   #notifyOutlierChange(upstream: Upstream, from: OutlierState): void {
@@ -261,7 +261,7 @@ export interface PoolSpec {
   readonly upstreams: readonly Upstream[];
   readonly random: Random;
   readonly clock: Clock;
-  /** Share of the eligible upstreams that may be ejected at the same time, 0–1; by default none. */
+  /** Share of the upstreams that the operator lets serve that may be ejected at the same time, 0–1; by default none. */
   readonly maxEjectedShare?: number;
   readonly observer?: PoolObserver;
 }

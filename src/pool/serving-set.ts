@@ -8,10 +8,10 @@ export interface PriorityGroups {
   readonly groups: readonly (readonly Upstream[])[];
   /** Out by the passive verdict alone: a retry may use them when nothing else is left. */
   readonly ejected: readonly Upstream[];
-  /** Every eligible upstream is ejected, so ejections are ignored and all of them serve. */
+  /** No eligible upstream is up, so ejections and probations are ignored and all of them serve. */
   readonly isPanicking: boolean;
   /** How many the operator lets serve. */
-  readonly eligible: number;
+  readonly wanted: number;
   /** How many of those are up. */
   readonly up: number;
 }
@@ -44,7 +44,7 @@ export function priorityGroupsOf(upstreams: readonly Upstream[]): PriorityGroups
     groups: isPanicking ? ranked(candidates) : withProbation(ranked(candidates.filter(isAdmitted))),
     ejected: isPanicking ? [] : candidates.filter((upstream) => !isAdmitted(upstream)),
     isPanicking,
-    eligible: upstreams.filter(isWanted).length,
+    wanted: upstreams.filter(isWanted).length,
     up,
   };
 }

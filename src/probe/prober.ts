@@ -62,7 +62,7 @@ export class Prober {
   }
 
   /**
-   * Adds targets and probes them at once. A known target is re-probed only if its plan changed.
+   * Adds targets and probes them at once. A known target is re-probed only if its plan or its pool changed.
    * Resolves with the first verdicts of the new targets, after three seconds at the latest.
    */
   async watch(targets: readonly ProbeTarget[]): Promise<void> {

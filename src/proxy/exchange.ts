@@ -122,7 +122,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** Called by the queue only. */
-  retry(): boolean {
+  tryToLeave(): boolean {
     return this.#ticket.leaveWith(this, () => {
       const { pool, queue } = this.#destination ?? {};
       const upstream = pool?.select(this.#key, this.#tried);

@@ -34,7 +34,7 @@ export interface ParkedRequest {
 /** A request in the queue. */
 export interface QueueMember {
   /** A slot may be free: takes it and leaves, or gives up and leaves. @returns false if it keeps waiting */
-  retry(): boolean;
+  tryToLeave(): boolean;
   /** It waited too long; the queue has removed it. */
   queueTimedOut(): void;
 }
@@ -48,7 +48,7 @@ export interface QueueOptions {
 
 /**
  * ```
- *  enqueue ──▶ waiting ──a slot is free, its turn──▶ retry
+ *  enqueue ──▶ waiting ──a slot is free, its turn──▶ tryToLeave
  *                 ├──its time is over──▶ queueTimedOut
  *                 └──its client leaves──▶ dequeue
  * ```
@@ -99,7 +99,7 @@ export class Queue {
 
   #serveFirst(): void {
     this.#isServing = false;
-    for (const member of this.#waiting.members) if (!member.retry()) return;
+    for (const member of this.#waiting.members) if (!member.tryToLeave()) return;
   }
 }
 

@@ -32,7 +32,7 @@ async function scene(options: BrowserContextOptions = {}): Promise<Fixture> {
   };
 }
 
-async function fill(page: Page, { percent = "100", seconds = "4" } = {}): Promise<void> {
+async function fill(page: Page, { percent = "100", seconds = "10" } = {}): Promise<void> {
   await page.getByLabel("Failed attempts, %").fill(percent);
   await page.getByLabel("Duration, s").fill(seconds);
   await page.getByLabel("Reason, for the audit trail").fill("drill <i>");

@@ -48,7 +48,7 @@ describe("slow uploads", () => {
     const time = new FakeTime();
     const limits = { maxWaiting: 9, timeoutMs: 5_000, whenNoneFit: true };
     const queue = new Queue({ pool: fixture.pool, limits, clock: time.clock, schedule: time.schedule });
-    queue.enqueue({ retry: () => false, queueTimedOut: () => {} });
+    queue.enqueue({ tryToLeave: () => false, queueTimedOut: () => {} });
     await time.advance(1_000);
     expect(yieldRequests.length).toBeGreaterThan(0);
     yieldRequests.length = 0;

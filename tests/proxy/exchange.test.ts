@@ -372,7 +372,7 @@ describe("a request that waits long", () => {
         const limits = { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false };
         const queue = new Queue({ pool: setUp(1).pool, limits, clock, schedule });
         const setup = hedging({ queue });
-        queue.enqueue({ retry: () => false, queueTimedOut() {} });
+        queue.enqueue({ tryToLeave: () => false, queueTimedOut() {} });
         return setup;
       },
     ],

@@ -67,6 +67,6 @@ export function isStaleConnection(
   failed: Failure,
   request: ForwardedRequest,
 ): boolean {
-  const isAborted = connection.isReused && !connection.hasResponded && failed.reason === "upstream_reset";
-  return isAborted && request.replay.isWhole && isIdempotent(request.view.method);
+  const wasClosedIdle = connection.isReused && !connection.hasResponded && failed.reason === "upstream_reset";
+  return wasClosedIdle && request.replay.isWhole && isIdempotent(request.view.method);
 }

@@ -41,7 +41,8 @@ export interface ResponseSide extends ConnectionSink {
  *           │        │ stale                   │ failed
  *           ├─▶ connect ──opened──▶ sent       ▼
  *           │        └──────failed─────▶ exchange.retryAfter ─▶ runStep …
- *           ├─▶ parked, or held ──resume──▶ runStep …
+ *           ├─▶ parked ──resume──▶ runStep …
+ *           ├─▶ intercepted ──delay──▶ sent, failed, or responded to
  *           └─▶ refusal          (waiting, upstream went down) ──rescue──▶ runStep …
  *                                (waiting for long) ──hedge──▶ runStep for a second attempt; the first good head wins
  * ```
@@ -55,7 +56,7 @@ export class AttemptRunner implements ConnectionUser {
   readonly #pair = new AttemptPair();
   #isHedged = false;
   /** Cancels the delay of an intercepted attempt. */
-  #cancelHold: Cancel | undefined;
+  #cancelInterception: Cancel | undefined;
 
   constructor(context: WireContext, exchange: Exchange, side: ResponseSide) {
     this.#context = context;
@@ -83,7 +84,7 @@ export class AttemptRunner implements ConnectionUser {
     this.#pair.attempt = step;
     step.driver = this.#driver;
     const interception = this.#exchange.interceptionOf(step);
-    if (interception) return void (this.#cancelHold = this.#hold(step, interception));
+    if (interception) return void (this.#cancelInterception = this.#intercept(step, interception));
     this.#send(step);
   }
 
@@ -96,7 +97,7 @@ export class AttemptRunner implements ConnectionUser {
   }
 
   /** Delays an attempt as if it waited for a connection, then sends it, fails it or responds to it. @returns cancels that */
-  #hold(attempt: Attempt, interception: Interception): Cancel {
+  #intercept(attempt: Attempt, interception: Interception): Cancel {
     const { delayMs, then } = capDelay(interception, this.timeouts.headMs);
     const proceed = () => {
       // The attempt may have been rescued, superseded or cancelled: each start of an attempt has its own interception.
@@ -221,8 +222,8 @@ export class AttemptRunner implements ConnectionUser {
     const { attempt } = this.#pair;
     this.#pair.attempt = undefined;
     this.#pair.upstream = undefined;
-    this.#cancelHold?.();
-    this.#cancelHold = undefined;
+    this.#cancelInterception?.();
+    this.#cancelInterception = undefined;
     attempt?.end(outcome);
   }
 
