@@ -2,11 +2,11 @@
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
+import { describeFault } from "../fault/fault.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { certificateText, refusedText, restartText, sheddingText, unsavedText } from "../wording/alerts.ts";
 import {
-  describeInjectedFault,
   faultProgress,
   formatAgo,
   formatCount,
@@ -180,8 +180,7 @@ function statusReason(upstream: UpstreamSnapshot, now: number): string {
   const { outlier, lastProbe, drain } = upstream;
   const notes: string[] = [];
   const fault = faultProgress(upstream);
-  if (fault)
-    notes.push(`fault injection by ${fault.by}: ${describeInjectedFault(fault)}, ${leftOf(fault, now)}`);
+  if (fault) notes.push(`fault injection by ${fault.by}: ${describeFault(fault)}, ${leftOf(fault, now)}`);
   if (drain && !drain.drained) {
     const left = timeLeft(upstream, now);
     const until = left === undefined ? "" : `, ${left}`;

@@ -82,16 +82,18 @@ function isStatus(error: InjectedError): error is keyof typeof statuses {
   return error in statuses;
 }
 
-/** "+2000 ms, 30 % connect_refused, failing probes" */
+/** Latency, share of errors and probes: "+2 s, 30% connect_refused, failing probes". */
 export function describeFault({
   latencyMs,
   errorShare,
   error,
   probes,
 }: Pick<FaultSpec, "latencyMs" | "errorShare" | "error" | "probes">): string {
+  const isWholeSeconds = latencyMs >= 1_000 && latencyMs % 1_000 === 0;
+  const delay = isWholeSeconds ? `${latencyMs / 1_000} s` : `${latencyMs} ms`;
   const parts = [
-    ...(latencyMs > 0 ? [`+${latencyMs} ms`] : []),
-    ...(errorShare > 0 ? [`${Math.round(errorShare * 1_000) / 10} % ${error}`] : []),
+    ...(latencyMs > 0 ? [`+${delay}`] : []),
+    ...(errorShare > 0 ? [`${Math.round(errorShare * 1_000) / 10}% ${error}`] : []),
     ...(probes ? ["failing probes"] : []),
   ];
   return parts.join(", ");

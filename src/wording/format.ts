@@ -127,18 +127,6 @@ export function faultProgress(upstream: UpstreamSnapshot): FaultSnapshot | undef
   return upstream.rehearsal ?? undefined;
 }
 
-/** Latency, share of errors and probes: "+2 s, 30% connect_refused, failing probes". */
-export function describeInjectedFault({ latencyMs, errorShare, error, probes }: FaultSnapshot): string {
-  const isWholeSeconds = latencyMs >= 1_000 && latencyMs % 1_000 === 0;
-  const delay = isWholeSeconds ? `${latencyMs / 1_000}${space}s` : formatMs(latencyMs);
-  const parts = [
-    ...(latencyMs > 0 ? [`+${delay}`] : []),
-    ...(errorShare > 0 ? [`${formatShare(errorShare)} ${error}`] : []),
-    ...(probes ? ["failing probes"] : []),
-  ];
-  return parts.join(", ");
-}
-
 /** The time until an injected fault ends: "20 s left". */
 export function leftOf({ until }: FaultSnapshot, now: number): string {
   return `${formatSpan(until - now)} left`;

@@ -63,7 +63,7 @@ const request: FaultRequest = {
   durationMs: 30_000,
   force: false,
 };
-const description = "+2000 ms, 30 % connect_refused";
+const description = "+2 s, 30% connect_refused";
 
 describe("fault injections", () => {
   test("end automatically at their time, with events for the actor and the reason", async () => {

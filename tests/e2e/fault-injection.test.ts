@@ -62,7 +62,7 @@ describe.each([
       const recorded = (await fixture.events("upstream=a")).map(({ kind, to, reason, by, detail }) =>
         [kind, to, reason, by, detail].join(" | "),
       );
-      expect(recorded).toContain("rehearsal | 100 % connect_refused | operator | ann | drill");
+      expect(recorded).toContain("rehearsal | 100% connect_refused | operator | ann | drill");
       expect(recorded).toContain("rehearsal | none | time_over | balancer | ");
       expect(recorded.find((line) => line.startsWith("outlier | ejected"))).toMatch(/, rehearsal$/);
       expect(fixture.proxy.stderr).toContain("fault injection started");
@@ -150,7 +150,7 @@ describe("a fault injection", () => {
       const begun = await run("a", "--latency", "2s", "--errors", "0.3", "--for", "30s", "--reason", "drill");
       expect(begun).toEqual({
         code: 0,
-        out: "Fault injection on a: +2000 ms, 30 % connect_refused, for 30s.\n",
+        out: "Fault injection on a: +2 s, 30% connect_refused, for 30s.\n",
       });
       expect((await fixture.upstream("a"))?.rehearsal).toMatchObject({
         latencyMs: 2_000,

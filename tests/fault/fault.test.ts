@@ -104,7 +104,7 @@ describe("a fault", () => {
 
   test("has a short description", () => {
     expect(describeFault({ ...plan, latencyMs: 2_000, errorShare: 0.3, probes: true })).toBe(
-      "+2000 ms, 30 % connect_refused, failing probes",
+      "+2 s, 30% connect_refused, failing probes",
     );
   });
 });

@@ -3,9 +3,15 @@
 
 import { PostForm } from "../layout/forms.tsx";
 import { anchorOf, attribute } from "../responses.ts";
-import { defaultFaultMs, injectedErrors, maxFaultLatencyMs, maxFaultMs } from "../../fault/fault.ts";
+import {
+  defaultFaultMs,
+  describeFault,
+  injectedErrors,
+  maxFaultLatencyMs,
+  maxFaultMs,
+} from "../../fault/fault.ts";
 import type { Snapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
-import { describeInjectedFault, faultProgress, leftOf } from "../../wording/format.ts";
+import { faultProgress, leftOf } from "../../wording/format.ts";
 
 interface FaultBadgeProps {
   readonly upstream: UpstreamSnapshot;
@@ -19,7 +25,7 @@ export function FaultBadge({ upstream, now }: FaultBadgeProps): JSX.Element {
   if (!fault) return <></>;
   return (
     <span class="rehearsal-badge" safe>
-      {`fault injected: ${describeInjectedFault(fault)}, ${leftOf(fault, now)}`}
+      {`fault injected: ${describeFault(fault)}, ${leftOf(fault, now)}`}
     </span>
   );
 }
@@ -59,7 +65,7 @@ function BannerLine({ upstream, now }: FaultBadgeProps): JSX.Element {
       <a href={attribute(`/upstreams/${encodeURIComponent(upstream.id)}`)} safe>
         {upstream.id}
       </a>
-      <span safe>{`: ${describeInjectedFault(fault)}, by ${fault.by}`}</span>
+      <span safe>{`: ${describeFault(fault)}, by ${fault.by}`}</span>
       <span class="age" aria-hidden="true" safe>
         {`, ${leftOf(fault, now)}`}
       </span>
@@ -77,7 +83,7 @@ export function FaultState({ upstream, now }: FaultBadgeProps): JSX.Element {
     <section class="rehearsal-banner" aria-label="Active fault injection">
       <p>
         <strong>Fault injection.</strong>{" "}
-        <span safe>{`${describeInjectedFault(fault)}, started by ${by}${why ? `: ${why}` : ""}`}</span>
+        <span safe>{`${describeFault(fault)}, started by ${by}${why ? `: ${why}` : ""}`}</span>
         <span class="age" aria-hidden="true" safe>
           {`, ${leftOf(fault, now)}`}
         </span>
