@@ -33,8 +33,12 @@ export interface Session {
   usedAt: number;
 }
 
-/** A session as it is stored between two processes; its times are wall times. */
+/**
+ * A session as it is stored between two processes; its times are epoch milliseconds. It grants no access without its bearer
+ * token.
+ */
 export interface PersistedSession extends Readonly<Session> {
+  /** SHA-256 of the bearer token, which has too much entropy to guess. */
   readonly digest: string;
 }
 

@@ -4,14 +4,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
 
-import type { Config } from "../config/config.ts";
+import { type Config, maxWorkers } from "../config/config.ts";
 import type { FromWorker } from "../dataplane/messages.ts";
 import type { WorkerLauncher } from "../dataplane/worker-data-plane.ts";
 import type { Spawn } from "../dataplane/worker-supervisor.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-
-/** The same limit as in the configuration schema. */
-const maxWorkers = 64;
 
 /** Undefined if this process serves clients itself. */
 export function workerHost(

@@ -17,6 +17,9 @@ import type { HashBy, Timeouts } from "../proxy/route.ts";
 export const engineNames = ["wire", "fetch"] as const;
 export type EngineName = (typeof engineNames)[number];
 
+/** Enough for any machine, and low enough that a mistyped number does no harm. */
+export const maxWorkers = 64;
+
 export interface PoolConfig {
   readonly name: string;
   readonly policy: PolicyName;

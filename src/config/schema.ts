@@ -3,7 +3,14 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 
 import { type Role, roles } from "../access/accounts.ts";
-import { type AccessLogFormat, accessLogFormats, defaults, type EngineName, engineNames } from "./config.ts";
+import {
+  type AccessLogFormat,
+  accessLogFormats,
+  defaults,
+  type EngineName,
+  engineNames,
+  maxWorkers,
+} from "./config.ts";
 import {
   duration,
   file,
@@ -104,8 +111,6 @@ export const token = textSetting(
   "Bearer token required by the admin API.",
 );
 
-/** Enough for any machine, and low enough that a mistyped number does no harm. */
-const maxWorkers = 64;
 const tls = optional(
   {
     cert: file("the path of a PEM file", "PEM file with the certificate and its intermediate certificates."),

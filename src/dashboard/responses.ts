@@ -17,6 +17,13 @@ export function htmlResponse(markup: string, status = 200): Response {
   return new Response(markup, { status, headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" } });
 }
 
+/** An endless stream of server-sent events, which a proxy in front must not buffer. */
+export function eventStreamResponse(stream: ReadableStream<Uint8Array>): Response {
+  return new Response(stream, {
+    headers: { ...fresh, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" },
+  });
+}
+
 /** A redirect after a form. Not Elysia's redirect, which fails on Deno. */
 export function seeOther(location: string): Response {
   return new Response(null, { status: 303, headers: { ...fresh, Location: location } });

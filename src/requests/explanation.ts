@@ -1,5 +1,6 @@
 /** Explains a stored request in sentences: routing, upstream selection, retries, outcome and timing. */
 
+import { joinList } from "../lib/list-text.ts";
 import type { AttemptRecord, RequestRecord, SelectionRecord } from "../proxy/record.ts";
 import type { RetryVeto } from "../proxy/refusal.ts";
 import type { StoredRequest } from "./recent-requests.ts";
@@ -63,7 +64,7 @@ function candidatesText(
   if (fit <= 1 && others.length === 0) return "as the only available upstream";
   const names = unnamed > 0 ? [...others, `${unnamed} more`] : others;
   const verb = names.length === 1 ? "other was" : "others were";
-  return `from ${fit} available upstreams; the ${verb} ${listText(names)}`;
+  return `from ${fit} available upstreams; the ${verb} ${names.length > 0 ? joinList(names) : "unknown"}`;
 }
 
 function attemptText({
@@ -127,10 +128,6 @@ function timingText({ durationMs, queuedMs, attempts }: RequestRecord): readonly
       : [`${ms(last.headMs)} to the response headers`, `${ms(last.endMs - last.headMs)} for the body`]),
   ];
   return [`It took ${ms(durationMs)}${parts.length > 0 ? `: ${parts.join(", ")}` : ""}.`];
-}
-
-function listText(names: readonly string[]): string {
-  return names.length < 2 ? (names[0] ?? "unknown") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 /** "0.42 ms", "38 ms", "2.1 s" */

@@ -4,9 +4,10 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
+import type { PersistedSession } from "../access/sessions.ts";
 import type { BalancerEvent, EventKind } from "./event.ts";
 import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
-import type { Store, StoredSession } from "./store.ts";
+import type { Store } from "./store.ts";
 
 /** Enough for one day of an upstream that changes every ten seconds; about two megabytes. */
 const maxEvents = 10_000;
@@ -120,7 +121,7 @@ class SqliteStore implements Store {
     }
   }
 
-  keepSessions(sessions: readonly StoredSession[]): void {
+  keepSessions(sessions: readonly PersistedSession[]): void {
     this.#transaction(() => {
       this.#database.exec(sessionTable);
       const put = this.#database.prepare("INSERT INTO session VALUES (?, ?, ?, ?, ?)");
@@ -129,7 +130,7 @@ class SqliteStore implements Store {
     });
   }
 
-  takeSessions(): readonly StoredSession[] {
+  takeSessions(): readonly PersistedSession[] {
     let rows: readonly Record<string, unknown>[] = [];
     this.#transaction(() => {
       const hasTable = this.#database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'session'").get();

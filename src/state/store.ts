@@ -1,5 +1,6 @@
 /** The store of intents, events and sessions. Health is not stored: it is observed again after a restart. */
 
+import type { PersistedSession } from "../access/sessions.ts";
 import type { WallClock } from "../lib/clock.ts";
 import type { BalancerEvent } from "./event.ts";
 import { type Intent, intentKey, type IntentRemoval } from "./intent.ts";
@@ -15,23 +16,11 @@ export interface Store {
   /** Appends events and drops the oldest beyond a limit. A power failure may lose the last seconds, a crash nothing. */
   record(events: readonly BalancerEvent[]): void;
   /** Replaces the stored sessions. */
-  keepSessions(sessions: readonly StoredSession[]): void;
+  keepSessions(sessions: readonly PersistedSession[]): void;
   /** Returns the sessions in their stored order and deletes them, so that a crash cannot undo a logout. */
-  takeSessions(): readonly StoredSession[];
+  takeSessions(): readonly PersistedSession[];
   /** Further calls do nothing. */
   close(): void;
-}
-
-/** A login session, stored while the balancer is down. It grants no access without its bearer token. */
-export interface StoredSession {
-  /** SHA-256 of the bearer token, which has too much entropy to guess. */
-  readonly digest: string;
-  readonly name: string;
-  /** Digest of the password hash at login. */
-  readonly passwordMark: string;
-  /** Epoch milliseconds, as is `usedAt`. */
-  readonly openedAt: number;
-  readonly usedAt: number;
 }
 
 /** Since when, and why, intents and events are not being saved. */

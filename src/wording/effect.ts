@@ -1,7 +1,8 @@
 /** Forecasts an operator action in sentences: what stops, what finishes, which upstreams take over and their load. */
 
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
-import { formatCount, formatShare, formatSpan, joinList } from "./format.ts";
+import { joinList } from "../lib/list-text.ts";
+import { formatCount, formatShare, formatSpan } from "./format.ts";
 import { isEjected } from "./reasons.ts";
 
 /** `cut` aborts the requests that a drain has left. */

@@ -80,12 +80,6 @@ export function isoTime(at: number): string {
   return new Date(Math.abs(at) <= 8.64e15 ? at : 0).toISOString();
 }
 
-/** Items as a list in a sentence: "a", "a and b", "a, b and c". */
-export function joinList(items: readonly string[]): string {
-  const last = items.at(-1) ?? "";
-  return items.length < 2 ? last : `${items.slice(0, -1).join(", ")} and ${last}`;
-}
-
 /** The time until the deadline of a drain: "22 s left", "5 s overdue"; undefined without a deadline. */
 export function timeLeft({ drain }: Pick<UpstreamSnapshot, "drain">, now: number): string | undefined {
   if (!drain || drain.deadline === null) return undefined;

@@ -2,7 +2,8 @@
 
 import type { Status } from "../pool/upstream.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
-import { formatAgo, formatCount, formatRate, formatShare, formatSpan, joinList } from "./format.ts";
+import { joinList } from "../lib/list-text.ts";
+import { formatAgo, formatCount, formatRate, formatShare, formatSpan } from "./format.ts";
 
 /** What is wrong, since when, and why: "api-2 ejected", "14 s ago", "connect_refused". */
 export interface Reason {

@@ -2,7 +2,8 @@
 
 import type { SeriesHistory } from "../history/history.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
-import { countWithNoun, formatAgo, formatTime, joinList } from "./format.ts";
+import { joinList } from "../lib/list-text.ts";
+import { countWithNoun, formatAgo, formatTime } from "./format.ts";
 import { errorRateNote, errorReasons, errorWeightOf, isEjected, type Reason, reasonsFor } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves at reduced capacity. `bad`: clients are affected. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { upstream } from "../support/fake-admin-api.ts";
+import { joinList } from "../../src/lib/list-text.ts";
 import {
   formatAgo,
   formatBrief,
@@ -11,7 +12,6 @@ import {
   formatSpan,
   formatTime,
   isoTime,
-  joinList,
   timeLeft,
 } from "../../src/wording/format.ts";
 

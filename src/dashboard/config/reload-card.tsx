@@ -6,7 +6,8 @@ import type { ConfigurationSnapshot } from "../../snapshot/snapshot.ts";
 import type { AdminResult } from "../admin-client.ts";
 import type { ReloadView } from "../../client/decoders.ts";
 import { Glyph } from "../layout/widgets.tsx";
-import { formatAgo, formatTime, isoTime, joinList } from "../../wording/format.ts";
+import { joinList } from "../../lib/list-text.ts";
+import { formatAgo, formatTime, isoTime } from "../../wording/format.ts";
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import { PostForm } from "../layout/forms.tsx";
 

@@ -2,7 +2,7 @@
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
-import { fresh, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
+import { eventStreamResponse, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
 import { renderEventsPage, renderNewEvents } from "./page.tsx";
 import { type EventsFeed, liveEventStream } from "./feed.ts";
@@ -34,9 +34,7 @@ export function eventRoutes({ poller, events, admin }: EventRoutesOptions) {
     const resumed = request.headers.get("last-event-id") ?? query.get("since") ?? "";
     const since = /^\d{1,15}$/.test(resumed) ? Number(resumed) : 0;
     const filter = parseEventFilter(query, isAudit);
-    return new Response(liveEventStream({ poller: events, filter, since, render: renderNewEvents }), {
-      headers: { ...fresh, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" },
-    });
+    return eventStreamResponse(liveEventStream({ poller: events, filter, since, render: renderNewEvents }));
   };
 
   return new Elysia({ handler: { standardHostname: false } })

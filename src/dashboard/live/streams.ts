@@ -2,6 +2,7 @@
 
 import type { SeriesHistory } from "../../history/history.ts";
 import type { Columns } from "../../history/point.ts";
+import { eventStreamResponse } from "../responses.ts";
 import type { SnapshotPoller } from "./poller.ts";
 import { eventOf, renderedOnce, streamOf } from "./sse.ts";
 import { renderLive, renderUpstreamLive } from "../overview/page.tsx";
@@ -51,8 +52,10 @@ export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers):
   );
   const isFull = () => poller.viewers + upstreams.viewers >= maxViewers;
   return {
-    overview: (view) => (isFull() ? undefined : respond(streamOf(poller, overviewRenderer(view)))),
-    upstream: (id) => (isFull() ? undefined : respond(streamOf(upstreams.of(id), renderUpstream))),
+    overview: (view) =>
+      isFull() ? undefined : eventStreamResponse(streamOf(poller, overviewRenderer(view))),
+    upstream: (id) =>
+      isFull() ? undefined : eventStreamResponse(streamOf(upstreams.of(id), renderUpstream)),
   };
 }
 
@@ -65,14 +68,4 @@ function pointsEvent(trends: readonly SeriesHistory[]): string {
 function lastOf(columns: Columns): Columns {
   const last = Object.entries(columns).map(([name, values]) => [name, values.slice(-pointsSent)]);
   return Object.fromEntries(last) as Columns;
-}
-
-function respond(stream: ReadableStream<Uint8Array>): Response {
-  return new Response(stream, {
-    headers: {
-      "Content-Type": "text/event-stream",
-      "Cache-Control": "no-store",
-      "X-Accel-Buffering": "no",
-    },
-  });
 }

@@ -8,7 +8,8 @@ import { vetoTexts } from "../../requests/explanation.ts";
 import { policies } from "../../policy/policies.ts";
 import type { Candidate, RequestRecord, SelectionRecord } from "../../proxy/record.ts";
 import type { RetryVeto } from "../../proxy/refusal.ts";
-import { formatCount, formatMs, joinList, nothing } from "../../wording/format.ts";
+import { joinList } from "../../lib/list-text.ts";
+import { formatCount, formatMs, nothing } from "../../wording/format.ts";
 
 interface DecisionListProps {
   readonly request: RequestRecord;

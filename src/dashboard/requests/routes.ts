@@ -1,7 +1,14 @@
 /** Routes of the request pages, the dry run and the live tail. */
 
 import { Elysia } from "elysia";
-import { fresh, isForPart, htmlResponse, seeOther, httpStatusOf, textResponse } from "../responses.ts";
+import {
+  eventStreamResponse,
+  isForPart,
+  htmlResponse,
+  seeOther,
+  httpStatusOf,
+  textResponse,
+} from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
 import type { AdminApiError } from "../../wording/verdict.ts";
 import {
@@ -75,9 +82,7 @@ export function requestPages({ poller, requests, tails }: RequestRoutesOptions) 
     .get("/live/requests", ({ request }) => {
       const stream = tails.open(requests, parseRequestFilter(queryIn(request)));
       if (!stream) return textResponse(503, "Too many live tails are open.");
-      return new Response(stream, {
-        headers: { ...fresh, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" },
-      });
+      return eventStreamResponse(stream);
     });
 
   async function runDry(form: DryRunForm): Promise<DryRunReply> {
