@@ -63,7 +63,9 @@ const probe = optional(
       "Path of an HTTP probe; without it the probe is a TCP connect.",
     ),
     interval: duration("Interval between two probes."),
-    changingInterval: duration("Interval between two probes while the verdict may change."),
+    changingInterval: duration(
+      "Longest interval between two probes while the verdict may change, or while an upstream has not come up yet.",
+    ),
     jitter: Type.Number({
       minimum: 0,
       maximum: 1,

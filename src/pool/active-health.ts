@@ -3,7 +3,7 @@
 export type ActiveHealthState = "checking" | "passing" | "failing";
 
 export interface RiseFall {
-  /** Successes in a row that make a failing upstream pass. */
+  /** Successes in a row that make a failing upstream pass again. */
   readonly rise: number;
   /** Failures in a row that make a passing upstream fail. */
   readonly fall: number;
@@ -17,12 +17,14 @@ export interface RiseFall {
  *      │                      └──────── rise successes in a row ───┘ │
  *      └──────────────────────── any failure ────────────────────────┘
  * ```
- * The first result decides alone: nothing is known before it, and a start must not wait for several.
+ * The first result decides alone: nothing is known before it, and a start must not wait for several. So does the first
+ * success: a server that never passed has not come up yet, and `rise` is for one that comes and goes.
  */
 export class ActiveHealth {
   #limits: RiseFall;
   #state: ActiveHealthState = "checking";
   #against = 0;
+  #hasPassed = false;
 
   constructor(limits: RiseFall) {
     this.#limits = limits;
@@ -37,6 +39,11 @@ export class ActiveHealth {
     return this.#state === "checking" || this.#against > 0;
   }
 
+  /** Whether it has passed once: until then the upstream has perhaps not started yet. */
+  get isEstablished(): boolean {
+    return this.#hasPassed;
+  }
+
   /** Sets new limits from the next result on. The verdict and the current run of results stay. */
   adjust(limits: RiseFall): void {
     this.#limits = limits;
@@ -45,28 +52,34 @@ export class ActiveHealth {
   /** Adopts a verdict that another process reached. @returns whether it changed */
   adopt(state: ActiveHealthState): boolean {
     if (this.#state === state) return false;
-    this.#state = state;
-    this.#against = 0;
+    this.#setState(state);
     return true;
   }
 
   /**
    * Records one probe result.
    * @param isDecisive whether requests stalled too, so that one failure is enough
+   * @param isTrusted whether the first success of an upstream that never passed is enough
    * @returns whether the verdict changed
    */
-  record(success: boolean, isDecisive = false): boolean {
+  record(success: boolean, isDecisive = false, isTrusted = true): boolean {
     const agreed = success ? "passing" : "failing";
     if (this.#state === agreed) {
       this.#against = 0;
       return false;
     }
     this.#against += 1;
+    const rise = isTrusted && !this.#hasPassed ? 1 : this.#limits.rise;
     const fall = isDecisive ? 1 : this.#limits.fall;
-    const needed = this.#state === "checking" ? 1 : success ? this.#limits.rise : fall;
+    const needed = this.#state === "checking" ? 1 : success ? rise : fall;
     if (this.#against < needed) return false;
-    this.#state = agreed;
-    this.#against = 0;
+    this.#setState(agreed);
     return true;
+  }
+
+  #setState(state: ActiveHealthState): void {
+    this.#state = state;
+    this.#against = 0;
+    if (state === "passing") this.#hasPassed = true;
   }
 }

@@ -51,6 +51,12 @@ export class Pool implements AttemptAccounting {
     return this.#current().isPanicking;
   }
 
+  /** Whether the operator lets some serve but none of them is up: all are failing, ejected or on probation. */
+  get isOut(): boolean {
+    const { up, wanted } = this.#current();
+    return wanted > 0 && up === 0;
+  }
+
   /** Whether upstreams are available but each is at its limit. */
   get isFull(): boolean {
     const { tiers } = this.#current();
@@ -152,6 +158,7 @@ export class Pool implements AttemptAccounting {
     const isNew = activeHealth.record(
       success,
       isSuspected === true && otherUpCount(this.#current(), upstream) > 0,
+      outlier.state === "up",
     );
     if (isNew) this.#invalidate();
     if (!wasOut || !success || activeHealth.state !== "passing") return isNew;

@@ -11,7 +11,7 @@ export interface ProbePlan {
   /** Path and query of the GET; present for `http`. */
   readonly path?: string;
   readonly intervalMs: number;
-  /** Used instead of the interval while the verdict is about to change. */
+  /** Used instead of the interval while the verdict is about to change; urgent probes grow up to it. */
   readonly changingIntervalMs: number;
   /** Each wait is random in interval × (1 ± jitter), so that peers do not probe in step. 0–1. */
   readonly jitter: number;

@@ -6,6 +6,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { ActiveHealthState } from "../pool/active-health.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { rescueWaiting } from "../pool/attempt-control.ts";
+import { isUrgent, untilTick, urgentWaitMs, waitMs } from "./pace.ts";
 import type { ProbePlan, ProbeResult } from "./probe.ts";
 import { isUnresponsive, type StallSuspicion } from "./stall-detector.ts";
 
@@ -35,12 +36,6 @@ export interface ProberOptions {
 /** Longest wait for first verdicts: an address that drops packets must not keep the others from serving. */
 const firstVerdictsMs = 3_000;
 
-/**
- * Probes start at multiples of this, so that several start together: each that starts alone loads its code and data into
- * the cache, which with 1,000 upstreams costs a hundredth of a core.
- */
-const tickMs = 50;
-
 /** Timeout of a probe on suspicion: requests already wait. */
 const suspicionMs = 1_000;
 
@@ -48,6 +43,10 @@ const suspicionMs = 1_000;
 interface Watch {
   readonly target: ProbeTarget;
   cancel: Cancel | undefined;
+  /** Clock time of the next probe; in the past while one runs. */
+  dueAt: number;
+  /** The last urgent wait; 0 while not urgent. */
+  urgentMs: number;
   /** Clock time from which a suspicion is followed up again; Infinity while a probe on suspicion runs. */
   nextSuspicionAt: number;
 }
@@ -55,6 +54,10 @@ interface Watch {
 export class Prober {
   readonly #options: ProberOptions;
   readonly #watches = new Map<Upstream, Watch>();
+  /** How many watches are urgent. */
+  #urgentCount = 0;
+  /** Pools without a fit upstream at the last look. */
+  readonly #out = new WeakSet<Pool>();
   #isStopped = false;
 
   constructor(options: ProberOptions) {
@@ -69,11 +72,19 @@ export class Prober {
     const first = targets.flatMap((target) => {
       const known = this.#watches.get(target.upstream);
       if (this.#isStopped || (known && isSame(known.target, target))) return [];
-      known?.cancel?.();
-      const watch: Watch = { target, cancel: undefined, nextSuspicionAt: -Infinity };
+      if (known) this.#drop(known);
+      const watch: Watch = {
+        target,
+        cancel: undefined,
+        dueAt: -Infinity,
+        urgentMs: 0,
+        nextSuspicionAt: -Infinity,
+      };
       this.#watches.set(target.upstream, watch);
       return [this.#check(watch)];
     });
+    // An operator may have taken out the last one that was fit.
+    for (const pool of new Set(targets.map(({ pool }) => pool))) this.#look(pool);
     if (first.length > 0) await Promise.race([Promise.all(first), sleep(firstVerdictsMs)]);
   }
 
@@ -81,7 +92,7 @@ export class Prober {
   retain(upstreams: ReadonlySet<Upstream>): void {
     for (const [upstream, watch] of this.#watches) {
       if (upstreams.has(upstream)) continue;
-      watch.cancel?.();
+      this.#drop(watch);
       this.#watches.delete(upstream);
     }
   }
@@ -104,8 +115,9 @@ export class Prober {
 
   async #check(watch: Watch): Promise<void> {
     const { target } = watch;
-    const { clock, schedule, random, onResult } = this.#options;
+    const { clock, onResult } = this.#options;
     const begunAt = clock();
+    watch.dueAt = -Infinity;
     const result = await this.#options.probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
     const { state } = target.upstream.activeHealth;
@@ -114,10 +126,48 @@ export class Prober {
       provesConnect: this.#provesConnect(target.upstream),
     });
     // Before anything that may throw, so that the schedule continues.
-    const wait = untilTick(clock(), waitMs(target, random));
-    watch.cancel = schedule(wait, () => void this.#check(watch));
+    this.#plan(watch, changed || target.upstream.activeHealth.isChanging);
+    this.#look(target.pool);
     onResult(target, result, changed ? state : undefined);
     if (target.upstream.isDown) rescueWaiting(target.upstream);
+  }
+
+  /** Schedules the next probe. @param isNews whether the last result was unexpected, so that urgent waits start at the shortest */
+  #plan(watch: Watch, isNews: boolean): void {
+    const { target, urgentMs } = watch;
+    const { clock, schedule, random } = this.#options;
+    this.#setUrgent(watch, isUrgent(target) ? urgentWaitMs(isNews ? 0 : urgentMs, target.plan) : 0);
+    const now = clock();
+    const wait = untilTick(now, waitMs(target, random, watch.urgentMs, this.#urgentCount));
+    watch.dueAt = now + wait;
+    watch.cancel = schedule(wait, () => void this.#check(watch));
+  }
+
+  /** Where no upstream of a pool is fit any more: brings the next probes of its upstreams forward. */
+  #look(pool: Pool): void {
+    if (!pool.isOut) return void this.#out.delete(pool);
+    if (this.#out.has(pool)) return;
+    this.#out.add(pool);
+    const watches = [...this.#watches.values()].filter(({ target }) => target.pool === pool);
+    const urgent = watches.filter(({ target }) => isUrgent(target));
+    // Counted first, because the waits depend on the number.
+    for (const watch of urgent) this.#setUrgent(watch, Math.max(1, watch.urgentMs));
+    const now = this.#options.clock();
+    for (const watch of urgent) {
+      if (now + waitMs(watch.target, () => 0, 1, this.#urgentCount) >= watch.dueAt) continue;
+      watch.cancel?.();
+      this.#plan(watch, true);
+    }
+  }
+
+  #drop(watch: Watch): void {
+    watch.cancel?.();
+    this.#setUrgent(watch, 0);
+  }
+
+  #setUrgent(watch: Watch, urgentMs: number): void {
+    this.#urgentCount += Number(urgentMs > 0) - Number(watch.urgentMs > 0);
+    watch.urgentMs = urgentMs;
   }
 
   #provesConnect(upstream: Upstream): boolean {
@@ -150,17 +200,4 @@ function isSame(one: ProbeTarget, other: ProbeTarget): boolean {
   if (one.pool !== other.pool) return false;
   const keys = new Set([...Object.keys(one.plan), ...Object.keys(other.plan)]) as Set<keyof ProbePlan>;
   return [...keys].every((key) => one.plan[key] === other.plan[key]);
-}
-
-/** The wait until the next probe: short while the verdict is about to change, with jitter. */
-function waitMs({ upstream, plan }: ProbeTarget, random: Random): number {
-  const base = upstream.activeHealth.isChanging
-    ? Math.min(plan.changingIntervalMs, plan.intervalMs)
-    : plan.intervalMs;
-  return base * (1 - plan.jitter + 2 * plan.jitter * random());
-}
-
-/** The wait rounded up to the next tick. */
-function untilTick(now: number, delayMs: number): number {
-  return Math.ceil((now + delayMs) / tickMs) * tickMs - now;
 }

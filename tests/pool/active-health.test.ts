@@ -19,11 +19,16 @@ const rows: readonly (readonly [
   ["+--+", "passing", false, false],
   ["+--+--", "passing", false, true],
   ["+--+---", "failing", true, false],
-  ["-+", "failing", false, true],
-  ["-++", "passing", true, false],
-  ["-+-", "failing", false, false],
-  ["-+-+", "failing", false, true],
-  ["-+-++", "passing", true, false],
+  ["---", "failing", false, false],
+  ["-+", "passing", true, false],
+  ["-+-", "passing", false, true],
+  ["-+---", "failing", true, false],
+  ["+---+", "failing", false, true],
+  ["+---++", "passing", true, false],
+  ["+---+-", "failing", false, false],
+  ["+---+-+", "failing", false, true],
+  ["+---+-++", "passing", true, false],
+  ["-+---+", "failing", false, true],
   ["+----", "failing", false, false],
 ];
 
@@ -37,6 +42,24 @@ describe("active health with rise 2 and fall 3", () => {
       expect(activeHealth.isChanging).toBe(changing);
     });
   }
+});
+
+test("needs rise successes for the first pass too where a request has failed", () => {
+  const activeHealth = new ActiveHealth({ rise: 2, fall: 3 });
+  activeHealth.record(false);
+  expect(activeHealth.record(true, false, false)).toBe(false);
+  expect(activeHealth.record(true, false, false)).toBe(true);
+});
+
+test("is established once another process found it passing", () => {
+  const activeHealth = new ActiveHealth({ rise: 2, fall: 3 });
+  expect(activeHealth.isEstablished).toBe(false);
+  activeHealth.adopt("failing");
+  expect(activeHealth.isEstablished).toBe(false);
+  activeHealth.adopt("passing");
+  activeHealth.adopt("failing");
+  expect(activeHealth.isEstablished).toBe(true);
+  expect(activeHealth.record(true)).toBe(false);
 });
 
 test("new rise and fall limits apply from the next result, and the current run of results is kept", () => {

@@ -13,9 +13,9 @@ import { upstreamsOf } from "../support/upstreams.ts";
 
 const plan: ProbePlan = defaults.pool.probe;
 
-function setUp(responses: (id: string) => boolean, random = () => 0.5) {
+function setUp(responses: (id: string) => boolean, random = () => 0.5, count = 2) {
   const time = new FakeTime();
-  const upstreams = upstreamsOf([1, 1]);
+  const upstreams = upstreamsOf(Array.from({ length: count }, () => 1));
   const policy = policyEntry("first").create({ random, clock: time.clock });
   const pool = new Pool({ name: "main", policy, upstreams, random, clock: time.clock });
   const changes: string[] = [];
@@ -118,6 +118,116 @@ describe("the prober", () => {
     await time.advance(60_000);
     expect(probeCount()).toBe(2);
     expect(time.waits).toEqual([]);
+  });
+});
+
+describe("an upstream that has not come up yet", () => {
+  test("is probed after 250 ms, and then ever later, up to a second", async () => {
+    const { prober, start, time, changes, upstreams } = setUp(
+      (id) => id === "a",
+      () => 0,
+    );
+    await start();
+    expect(time.waits).toEqual([250, 4_500]);
+    const waits: (number | undefined)[] = [];
+    for (let i = 0; i < 5; i++) {
+      await time.advance(time.waits[0] ?? 0);
+      waits.push(time.waits[0]);
+    }
+    expect(waits).toEqual([500, 1_000, 1_000, 1_000, 750]);
+    expect(changes).toEqual(["a passing", "b failing"]);
+    expect(upstreams[1]?.activeHealth.isEstablished).toBe(false);
+    prober.stop();
+  });
+
+  test("passes within a second of its start, whenever that is", async () => {
+    const dice = seededRandom(5);
+    for (let startsAt = 100; startsAt < 20_000; startsAt += 417) {
+      const begins = { now: false };
+      const { prober, start, time, upstreams } = setUp((id) => id === "a" || begins.now, dice);
+      await start();
+      await time.advance(startsAt);
+      begins.now = true;
+      expect(upstreams[1]?.activeHealth.state).toBe("failing");
+      await time.advance(1_000);
+      expect(upstreams[1]?.activeHealth.state).toBe("passing");
+      await time.advance(10_000);
+      expect(Math.max(...time.waits)).toBeGreaterThan(1_000);
+      prober.stop();
+    }
+  });
+
+  test("is not probed more often while the operator keeps it out of service", async () => {
+    const { prober, start, time, pool, upstreams } = setUp((id) => id === "a");
+    for (const upstream of upstreams.slice(1)) pool.setMode(upstream, "maintenance");
+    await start();
+    expect(time.waits).toEqual([5_000, 5_000]);
+    prober.stop();
+  });
+
+  test("costs at most 200 probes a second where a thousand of them are away", async () => {
+    const { prober, start, time, probeCount } = setUp(() => false, seededRandom(9), 1_000);
+    await start();
+    await time.advance(10_000);
+    const before = probeCount();
+    await time.advance(20_000);
+    const perSecond = (probeCount() - before) / 20;
+    expect(perSecond).toBeGreaterThan(150);
+    expect(perSecond).toBeLessThan(250);
+    prober.stop();
+  });
+});
+
+describe("a pool in which no upstream is fit", () => {
+  async function fallen() {
+    const up = new Set(["a", "b", "c"]);
+    const set = setUp(
+      (id) => up.has(id),
+      () => 0,
+      3,
+    );
+    await set.start();
+    up.clear();
+    await set.time.advance(7_000);
+    expect(set.pool.isOut).toBe(true);
+    return { ...set, up };
+  }
+
+  test("is probed every second at least, all of its upstreams", async () => {
+    const { prober, time } = await fallen();
+    for (let i = 0; i < 20; i++) {
+      expect(time.waits.length).toBe(3);
+      expect(Math.max(...time.waits)).toBeLessThanOrEqual(1_000);
+      await time.advance(777);
+    }
+    prober.stop();
+  });
+
+  test("serves again when one upstream passed twice, soon after another; the rest are then probed as before", async () => {
+    const { prober, time, pool, up } = await fallen();
+    await time.advance(10_000);
+    up.add("b");
+    await time.advance(1_250);
+    expect(pool.available.map(({ id }) => id)).toEqual(["b"]);
+    await time.advance(2_000);
+    expect(time.waits.every((wait) => wait <= 1_000)).toBe(false);
+    prober.stop();
+  });
+
+  test("brings probes forward when the last upstream falls, or an operator takes it out", async () => {
+    const { prober, start, time, pool, upstreams } = setUp(
+      (id) => id === "a" || time.clock() === 0,
+      () => 0,
+      3,
+    );
+    await start();
+    await time.advance(15_000);
+    expect(Math.max(...time.waits)).toBeGreaterThan(1_000);
+    const [a] = upstreams;
+    if (a) pool.setMode(a, "draining");
+    await start();
+    expect(time.waits.filter((wait) => wait <= 250).length).toBe(2);
+    prober.stop();
   });
 });
 
