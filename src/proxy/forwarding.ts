@@ -65,12 +65,12 @@ export function forwardingHeaders(
   head: RequestHead,
   { isTrustedProxy, listenPort }: ForwardingOptions,
 ): ForwardingHeaders {
-  const trusted = isTrustedProxy(head.clientAddress);
+  const trusted = isTrustedProxy(head.peerAddress);
   const kept = (name: string) => (trusted ? head.header(name) : undefined);
   const chain = kept("x-forwarded-for");
   const via = head.header("via");
   return {
-    "X-Forwarded-For": chain ? `${chain}, ${head.clientAddress}` : head.clientAddress,
+    "X-Forwarded-For": chain ? `${chain}, ${head.peerAddress}` : head.peerAddress,
     "X-Forwarded-Proto": kept("x-forwarded-proto") ?? head.scheme,
     "X-Forwarded-Host": kept("x-forwarded-host") ?? head.host,
     "X-Forwarded-Port": kept("x-forwarded-port") ?? String(listenPort),

@@ -115,6 +115,10 @@ export class RecordBuilder implements EndedExchange {
     return this.#summary.clientAddress;
   }
 
+  get peerAddress(): string {
+    return this.#summary.peerAddress;
+  }
+
   get scheme(): "http" | "https" {
     return this.#summary.scheme;
   }
@@ -182,11 +186,13 @@ export class RecordBuilder implements EndedExchange {
   }
 
   #makeRecord(): RequestRecord {
-    const { requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone } = this.#summary;
+    const { requestId, clientAddress, peerAddress, scheme, status, bytesIn, bytesOut, isClientGone } =
+      this.#summary;
     const { at, durationMs, method, pool, reason, complaint, notRetried, queuedMs, attempts, traceId } = this;
     return {
       requestId,
       clientAddress,
+      peerAddress,
       scheme,
       status,
       bytesIn,

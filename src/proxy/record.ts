@@ -10,7 +10,9 @@ import type { TraceContext } from "./trace-context.ts";
 /** What the engine reports when an exchange ends. */
 export interface ExchangeSummary {
   readonly requestId: string;
+  /** The peer's, or what trusted proxies say; an engine may compute it when it is read. */
   readonly clientAddress: string;
+  readonly peerAddress: string;
   readonly scheme: "http" | "https";
   /** Status that the client was sent; 0 if no final head was sent. */
   readonly status: number;

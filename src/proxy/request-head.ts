@@ -9,6 +9,8 @@ export interface RequestHead {
   /** The Host header: name and port as the client wrote them. */
   readonly host: string;
   /** The peer's IP address; IPv4-mapped IPv6 is shortened to IPv4. */
+  readonly peerAddress: string;
+  /** The client's IP address: the peer's, or what trusted proxies say. Engines compute it when it is read. */
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
   /** A header's value by its lower-case name, repeated ones joined with ", "; undefined if absent. */

@@ -86,6 +86,7 @@ function headOf({ method, host, target, clientAddress, headers }: DryRunRequest)
     method,
     host,
     target,
+    peerAddress: clientAddress,
     clientAddress,
     scheme: "http",
     header: (name) => (Object.hasOwn(all, name) ? all[name] : undefined),

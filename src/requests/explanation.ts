@@ -15,6 +15,7 @@ export function explainRequest(request: RequestRecord): readonly string[] {
   const { attempts } = request;
   return [
     routingText(request),
+    ...proxyText(request),
     ...(request.queuedMs > 0 ? [`It waited ${ms(request.queuedMs)} in the queue.`] : []),
     ...attempts.flatMap((attempt, index) => [
       ...selectionText(request, attempt),
@@ -41,6 +42,12 @@ function routingText({ pool, key, method, reason, complaint }: RequestRecord): s
   return key === null
     ? `The request was routed to pool ${pool}.`
     : `The request was routed to pool ${pool} with hash key "${key}".`;
+}
+
+/** Who said where the request comes from, if it was not the connection itself. */
+function proxyText({ clientAddress, peerAddress }: RequestRecord): readonly string[] {
+  if (clientAddress === peerAddress) return [];
+  return [`It came through the trusted proxy ${peerAddress}, which named ${clientAddress} as its client.`];
 }
 
 /** The selection of this attempt's upstream, if it was recorded. Upstreams that were tried before were no candidates. */

@@ -17,7 +17,7 @@ export function jsonLine(exchange: EndedExchange, maxChars = Infinity): string {
   return (
     `{"@timestamp":"${writeTimes.of(at + durationMs)}","level":"INFO","message":"request","logger":"evenkeel.access"` +
     `,"time":"${startTimes.of(at)}","requestId":${quoted(exchange.requestId)},"traceId":${quoted(exchange.traceId)}` +
-    `,"client":${quoted(exchange.clientAddress)},"method":${quoted(exchange.method, Math.min(maxChars, maxMethodChars))}` +
+    `,"client":${quoted(exchange.clientAddress)},"peer":${quoted(exchange.peerAddress)},"method":${quoted(exchange.method, Math.min(maxChars, maxMethodChars))}` +
     `,"target":${quoted(exchange.target, maxChars)},"host":${quoted(exchange.host, maxChars)}` +
     `,"scheme":"${exchange.scheme}","pool":${quoted(exchange.pool)},"upstream":${quoted(last?.upstream ?? null)}` +
     `,"attempts":${attempts.length}${attempts.length > 1 ? `,"tries":[${attempts.map(tryOf).join()}]` : ""}` +
@@ -65,7 +65,7 @@ export function commonLine(exchange: EndedExchange, maxChars = Infinity): string
     ` connect_ms=${milliseconds(last?.connectMs ?? null) ?? "-"}` +
     ` first_byte_ms=${milliseconds(firstByteMs(exchange)) ?? "-"} bytes_in=${exchange.bytesIn}` +
     ` scheme=${exchange.scheme} host="${escape(exchange.host.slice(0, maxChars))}"` +
-    ` id=${bare(exchange.requestId)} trace=${bare(exchange.traceId)} complaint=${quotedOrNone(exchange.complaint)}`
+    ` id=${bare(exchange.requestId)} trace=${bare(exchange.traceId)} peer=${bare(exchange.peerAddress)} complaint=${quotedOrNone(exchange.complaint)}`
   );
 }
 

@@ -45,6 +45,7 @@ export function spansOf(record: TracedRecord, options: SpanOptions): readonly Re
         "server.address": host,
         ...(port === undefined ? {} : { "server.port": port }),
         "client.address": record.clientAddress,
+        "network.peer.address": record.peerAddress,
         ...(status > 0 && { "http.response.status_code": status }),
         "evenkeel.request_id": record.requestId,
         ...(record.pool === null ? {} : { "evenkeel.pool": record.pool }),

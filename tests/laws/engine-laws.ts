@@ -8,6 +8,7 @@ import { gzipSync } from "node:zlib";
 import type { Engine } from "../../src/engine/engine.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { rescueWaiting } from "../../src/pool/attempt-control.ts";
+import { hashKeyFor } from "../../src/proxy/route.ts";
 import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
 import { respondWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
 import { sendRequest, RawClient } from "../support/raw-client.ts";
@@ -218,6 +219,68 @@ const laws: Readonly<Record<string, Law>> = {
         expect(origin.requests[0]?.header("x-forwarded-port")).toBe("443");
       },
       { isTrustedProxy: () => true },
+    ),
+
+  "takes the client's address from a trusted peer, for records and hash keys": (engine) =>
+    withOrigin(
+      engine,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ fixture }) => {
+        const chain = "X-Forwarded-For: 198.51.100.9, 192.0.2.7\r\nX-Forwarded-For: 10.0.0.1:4711\r\n";
+        const rows = [
+          [`${chain}Forwarded: for=198.51.100.1\r\n`, "192.0.2.7"],
+          ['Forwarded: for=x, For="[2001:DB8:0::7]:80";proto=http, for=10.0.0.1\r\n', "2001:db8::7"],
+          ["X-Forwarded-For: unknown\r\n", "127.0.0.1"],
+          ["X_Forwarded_For: 192.0.2.7\r\n", "127.0.0.1"],
+          ["", "127.0.0.1"],
+        ] as const;
+        for (const [headers] of rows) await sendRequest(fixture.port, get("/", headers));
+        await until(() => fixture.records.length === rows.length);
+        expect(fixture.records.map(({ clientAddress }) => clientAddress)).toEqual(
+          rows.map(([, client]) => client),
+        );
+        expect(fixture.records.map(({ key }) => key)).toEqual(rows.map(([, client]) => client));
+        expect(new Set(fixture.records.map(({ peerAddress }) => peerAddress))).toEqual(
+          new Set(["127.0.0.1"]),
+        );
+      },
+      {
+        isTrustedProxy: (address) => address === "127.0.0.1" || address.startsWith("10."),
+        destination: { keyOf: hashKeyFor("client-address") },
+      },
+    ),
+
+  "takes the client's address from a trusted peer also where only the record asks for it": (engine) =>
+    withOrigin(
+      engine,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ fixture }) => {
+        const rows = [
+          ["X-Forwarded-For: 192.0.2.7, 127.0.0.1\r\n", "192.0.2.7"],
+          ["Forwarded: for=192.0.2.8\r\n", "192.0.2.8"],
+          ["X-Forwarded-For: \r\nForwarded: for=192.0.2.9\r\n", "192.0.2.9"],
+        ] as const;
+        for (const [headers] of rows) await sendRequest(fixture.port, get("/", headers));
+        await until(() => fixture.records.length === rows.length);
+        expect(fixture.records.map(({ clientAddress }) => clientAddress)).toEqual(
+          rows.map(([, client]) => client),
+        );
+      },
+      { isTrustedProxy: (address) => address === "127.0.0.1" },
+    ),
+
+  "does not take the client's address from a peer that is not trusted": (engine) =>
+    withOrigin(
+      engine,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ fixture }) => {
+        await sendRequest(
+          fixture.port,
+          get("/", "X-Forwarded-For: 192.0.2.7\r\nForwarded: for=192.0.2.7\r\n"),
+        );
+        await until(() => fixture.records.length === 1);
+        expect(fixture.records).toMatchObject([{ clientAddress: "127.0.0.1", peerAddress: "127.0.0.1" }]);
+      },
     ),
 
   "removes hop-by-hop headers and the headers that Connection names, in both directions": (engine) =>

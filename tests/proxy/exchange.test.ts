@@ -24,6 +24,7 @@ function headOf(method = "GET", target = "/"): RequestHead {
     target,
     host: "a.example",
     clientAddress: "192.0.2.1",
+    peerAddress: "192.0.2.1",
     scheme: "http",
     header: () => undefined,
   };

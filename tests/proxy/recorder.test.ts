@@ -7,6 +7,7 @@ import { Recorder } from "../../src/proxy/recorder.ts";
 const end = {
   requestId: "r",
   clientAddress: "127.0.0.1",
+  peerAddress: "127.0.0.1",
   scheme: "http" as const,
   status: 200,
   bytesIn: 0,
@@ -33,6 +34,7 @@ const headOf = (target: string) => ({
   target,
   host: "shop.example",
   clientAddress: "127.0.0.1",
+  peerAddress: "127.0.0.1",
   scheme: "http" as const,
   header: () => undefined,
 });

@@ -14,6 +14,7 @@ function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> }
     target: "/",
     host: "a.example",
     clientAddress: "192.0.2.1",
+    peerAddress: "192.0.2.1",
     scheme: "http",
   } as const;
   return { ...base, header: (name) => headers[name], ...rest };
@@ -83,7 +84,7 @@ describe("forwarding headers", () => {
 
   test("keep a trusted peer's values and append its address", () => {
     const headers = forwardingHeaders(
-      headOf({ clientAddress: "10.0.0.1", fields: { ...spoofed, via: "2 edge" } }),
+      headOf({ peerAddress: "10.0.0.1", fields: { ...spoofed, via: "2 edge" } }),
       options,
     );
     expect(headers).toEqual({

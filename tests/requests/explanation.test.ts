@@ -48,6 +48,13 @@ describe("the explanation of a request", () => {
     ]);
   });
 
+  test("says who named the client", () => {
+    const sentences = explainRequest(recordOf("r", { clientAddress: "192.0.2.9", peerAddress: "10.0.0.1" }));
+    expect(sentences[1]).toBe(
+      "It came through the trusted proxy 10.0.0.1, which named 192.0.2.9 as its client.",
+    );
+  });
+
   test("has the reason for not retrying, and for a response of the balancer", () => {
     const attempts = [
       attempt("a", {

@@ -20,6 +20,7 @@ export const attempt = (upstream: string, more: Partial<AttemptRecord> = {}): At
 export const recordOf = (id: string, more: Partial<RequestRecord> = {}): RequestRecord => ({
   requestId: id,
   clientAddress: "127.0.0.1",
+  peerAddress: "127.0.0.1",
   scheme: "http",
   status: 200,
   bytesIn: 80,

@@ -349,6 +349,7 @@ function headOf(method: string): RequestHead {
     target: "/",
     host: "a",
     clientAddress: "192.0.2.1",
+    peerAddress: "192.0.2.1",
     scheme: "http",
     header: () => undefined,
   };

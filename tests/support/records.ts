@@ -31,6 +31,7 @@ export const refusedAttempt: AttemptRecord = {
 export const goodRecord: RequestRecord = {
   requestId: "r-1",
   clientAddress: "192.0.2.1",
+  peerAddress: "192.0.2.1",
   scheme: "http",
   status: 200,
   bytesIn: 90,

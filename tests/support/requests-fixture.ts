@@ -134,6 +134,7 @@ export function someRequest(seq: number, change: Partial<StoredRequest> = {}): S
     seq,
     requestId: `6f1e0c2a-${seq.toString(16).padStart(6, "0")}`,
     clientAddress: "192.0.2.14",
+    peerAddress: "192.0.2.14",
     scheme: "http",
     status: 200,
     bytesIn: 412,

@@ -62,6 +62,7 @@ const hostile: RequestRecord = {
   target: hostileText,
   host: hostileText,
   clientAddress: hostileText,
+  peerAddress: hostileText,
   pool: hostileText,
   status: 503,
   reason: "no_upstream",
@@ -81,6 +82,7 @@ describe("a JSON line of the access log", () => {
       requestId: "r-1",
       traceId: null,
       client: "192.0.2.1",
+      peer: "192.0.2.1",
       method: "GET",
       target: "/cart?item=7",
       host: "shop.example",
@@ -153,7 +155,7 @@ describe("a line in Common Log Format", () => {
     expect(line).toBe(
       '192.0.2.1 - - [24/Nov/2026:00:12:30 +0000] "GET /cart?item=7" 200 512 upstream=api-1 pool=shop attempts=2 ' +
         "reason=- not_retried=- duration_ms=30.5 queued_ms=0 connect_ms=0.25 first_byte_ms=21 bytes_in=90 " +
-        'scheme=http host="shop.example" id=r-1 trace=- complaint=-',
+        'scheme=http host="shop.example" id=r-1 trace=- peer=192.0.2.1 complaint=-',
     );
   });
 
@@ -172,7 +174,7 @@ describe("a line in Common Log Format", () => {
     // Outside the quoted strings there are only the fields of the format.
     const unquoted = line.replace(/"[^"]*"/g, "_");
     expect(unquoted.split(" ").filter((part) => part.startsWith("reason="))).toEqual(["reason=no_upstream"]);
-    expect(unquoted.split(" ")).toHaveLength(8 + 15);
+    expect(unquoted.split(" ")).toHaveLength(8 + 16);
   });
 });
 
@@ -217,6 +219,7 @@ describe("lines for a pipe that several processes write to", () => {
       requestId: "r".repeat(128),
       traceId: "f".repeat(32),
       clientAddress: "f".repeat(45),
+      peerAddress: "f".repeat(45),
       pool: "p".repeat(64),
       attempts: Array.from({ length: 5 }, () => ({ ...refusedAttempt, upstream: "u".repeat(64) })),
     };

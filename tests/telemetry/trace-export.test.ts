@@ -17,6 +17,7 @@ const exchange: TracedRecord = {
   scheme: "http",
   host: "shop.example:8080",
   clientAddress: "192.0.2.1",
+  peerAddress: "192.0.2.1",
   pool: "shop",
   status: 200,
   reason: null,

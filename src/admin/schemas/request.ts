@@ -71,7 +71,8 @@ const requestSchema = Type.Object(
   {
     seq: count("Request number; increases also across restarts."),
     requestId: textSchema("As in X-Request-Id, the log and the response."),
-    clientAddress: textSchema("IP address of the peer."),
+    clientAddress: textSchema("IP address of the client: the peer's, or what trusted proxies say."),
+    peerAddress: textSchema("IP address of the peer: behind a proxy the proxy's."),
     scheme: oneOf(["http", "https"] as const, "Protocol of the client."),
     status: count("Status sent to the client; 0 if none was sent."),
     bytesIn: count("Bytes of the request; the fetch engine counts only the body."),

@@ -183,6 +183,7 @@ export function Identity({ request }: { readonly request: RequestRecord }): JSX.
     ["Request id", request.requestId],
     ["Trace id", request.traceId],
     ["Client", request.clientAddress],
+    ["Peer", request.peerAddress ?? null],
     ["Scheme", request.scheme],
     ["Host", request.host],
     ["Target", request.target],

@@ -40,9 +40,9 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     fetch(request, server) {
       // The wait for the upstream has its own timeout.
       server.timeout(request, 0);
-      const clientAddress = server.requestIP(request)?.address ?? "";
-      if (isWebSocket(request)) return upgrade(full, server, request, clientAddress);
-      return handleRequest(full, request, clientAddress);
+      const peer = server.requestIP(request)?.address ?? "";
+      if (isWebSocket(request)) return upgrade(full, server, request, peer);
+      return handleRequest(full, request, peer);
     },
     websocket: {
       // The upstream limits the size of messages.
@@ -125,9 +125,9 @@ async function upgrade(
   options: FetchEngineContext,
   server: Server<WebSocketTunnel>,
   request: Request,
-  clientAddress: string,
+  peer: string,
 ): Promise<Response | undefined> {
-  const tunnel = await openWebSocketTunnel(options, openWebSocket, request, clientAddress);
+  const tunnel = await openWebSocketTunnel(options, openWebSocket, request, peer);
   if (tunnel instanceof Response) return tunnel;
   const headers = new Headers(tunnel.protocol ? { "Sec-WebSocket-Protocol": tunnel.protocol } : {});
   if (server.upgrade(request, { data: tunnel, headers })) return undefined;

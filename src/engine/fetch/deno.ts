@@ -182,10 +182,10 @@ const openWebSocket: OpenWebSocket = (url, options, { tls }) => {
 async function upgrade(
   options: FetchEngineContext,
   request: Request,
-  clientAddress: string,
+  peer: string,
   tunnels: Set<WebSocketTunnel>,
 ): Promise<Response> {
-  const tunnel = await openWebSocketTunnel(options, openWebSocket, request, clientAddress);
+  const tunnel = await openWebSocketTunnel(options, openWebSocket, request, peer);
   if (tunnel instanceof Response) return tunnel;
   const protocol = tunnel.protocol ? { protocol: tunnel.protocol } : {};
   let upgraded: ReturnType<typeof Deno.upgradeWebSocket>;

@@ -21,9 +21,9 @@ import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "
 export function openExchange(
   options: FetchEngineContext,
   request: Request,
-  clientAddress: string,
+  peer: string,
 ): RequestContext | Response {
-  const head = headOfRequest(request, clientAddress);
+  const head = headOfRequest(request, peer, options.isTrustedProxy);
   const requestId = options.requestId(head.header("x-request-id"));
   const exchange = options.exchange();
   const context = {
@@ -49,9 +49,9 @@ export function openExchange(
 export async function handleRequest(
   options: FetchEngineContext,
   request: Request,
-  clientAddress: string,
+  peer: string,
 ): Promise<Response> {
-  const context = openExchange(options, request, clientAddress);
+  const context = openExchange(options, request, peer);
   const isRefused = context instanceof Response;
   const response = isRefused
     ? context

@@ -18,7 +18,7 @@ export function upstreamHeaders(
   const headers = withoutHopByHop(request.headers);
   // Consumed at this hop: the listener sent "100 Continue" already.
   headers.delete("expect");
-  if (!isTrustedProxy(head.clientAddress)) headers.delete("forwarded");
+  if (!isTrustedProxy(head.peerAddress)) headers.delete("forwarded");
   for (const name of [...headers.keys()]) if (isUnderscoreForwarded(name)) headers.delete(name);
   headers.set("Host", head.host);
   for (const [name, value] of Object.entries(forwarding)) headers.set(name, value);

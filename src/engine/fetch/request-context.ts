@@ -1,6 +1,7 @@
 /** What every step of a request needs on this engine: context, head adapter, byte counts, closing the exchange. */
 
 import { duplicateHost, methodNotServed, type Refusal, refusalForViolation } from "../../proxy/refusal.ts";
+import { clientAddressBehind } from "../../proxy/client-address.ts";
 import { type RequestHead } from "../../proxy/request-head.ts";
 import { plainAddress } from "../../net/address.ts";
 import type { EngineOptions } from "../engine.ts";
@@ -30,8 +31,12 @@ export interface RequestContext {
   readonly byteCounts: ByteCounts;
 }
 
-/** @param clientAddress the peer's IP address as the listener reports it */
-export function headOfRequest(request: Request, clientAddress: string): RequestHead {
+/** @param peer the peer's IP address as the listener reports it */
+export function headOfRequest(
+  request: Request,
+  peer: string,
+  isTrustedProxy: EngineOptions["isTrustedProxy"],
+): RequestHead {
   const { url } = request;
   const isSecure = url.startsWith("https:");
   const pathStart = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
@@ -39,7 +44,10 @@ export function headOfRequest(request: Request, clientAddress: string): RequestH
     method: request.method,
     target: pathStart < 0 ? "/" : url.slice(pathStart),
     host: request.headers.get("host") ?? (isSecure ? authorityIn(url) : ""),
-    clientAddress: plainAddress(clientAddress),
+    peerAddress: plainAddress(peer),
+    get clientAddress() {
+      return isTrustedProxy(this.peerAddress) ? clientAddressBehind(this, isTrustedProxy) : this.peerAddress;
+    },
     scheme: isSecure ? "https" : "http",
     header: (name) => request.headers.get(name) ?? undefined,
   };
@@ -83,6 +91,17 @@ export function closeWithResponse(context: RequestContext, response: Response): 
 export function closeExchange(context: RequestContext, status: number, isClientGone: boolean): void {
   const { exchange, requestId, head, byteCounts } = context;
   const { bytesIn, bytesOut } = byteCounts;
-  const { clientAddress, scheme } = head;
-  exchange.close({ requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone });
+  const { peerAddress, scheme } = head;
+  exchange.close({
+    requestId,
+    get clientAddress() {
+      return head.clientAddress;
+    },
+    peerAddress,
+    scheme,
+    status,
+    bytesIn,
+    bytesOut,
+    isClientGone,
+  });
 }

@@ -32,9 +32,9 @@ export async function openWebSocketTunnel(
   options: FetchEngineContext,
   open: OpenWebSocket,
   request: Request,
-  clientAddress: string,
+  peer: string,
 ): Promise<WebSocketTunnel | Response> {
-  const context = openExchange(options, request, clientAddress);
+  const context = openExchange(options, request, peer);
   if (context instanceof Response) return context;
   const result = await connectUpstream(options, open, context).catch((error) =>
     internalError(options, context, error),

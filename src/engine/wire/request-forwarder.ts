@@ -75,8 +75,6 @@ export class RequestForwarder implements ResponseSide {
    */
   start(client: ClientSide, head: ParsedRequest, to: number): number {
     const { request } = this;
-    request.view.clientAddress = client.forwarding.address;
-    request.view.scheme = client.scheme;
     const stop = request.begin(head, to);
     if (stop < 0) {
       this.refuseUnparsed(client, refusalForViolation(request.bodyViolation));
@@ -95,6 +93,8 @@ export class RequestForwarder implements ResponseSide {
 
   #begin(client: ClientSide): void {
     this.#client = client;
+    this.request.view.peer = client.forwarding;
+    this.request.view.scheme = client.scheme;
     this.#keepsAlive = this.request.keepsAlive;
     this.#response.begin(this.request.isHttp10, client.writtenBytes);
   }
@@ -124,7 +124,7 @@ export class RequestForwarder implements ResponseSide {
       const { reason, status, violation } = refused;
       this.#context.options.log.warn("refused", {
         requestId: request.id,
-        client: client.forwarding.address,
+        client: request.view.clientAddress,
         reason,
         status,
         complaint: violation,
@@ -316,7 +316,11 @@ class ForwarderSummary implements ExchangeSummary {
   }
 
   get clientAddress(): string {
-    return this.#client?.forwarding.address ?? "";
+    return this.#request.view.clientAddress;
+  }
+
+  get peerAddress(): string {
+    return this.#request.view.peerAddress;
   }
 
   get scheme(): "http" | "https" {

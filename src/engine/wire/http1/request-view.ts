@@ -1,5 +1,6 @@
 /** A request head for routes, hash keys and logs: creates strings from the bytes, and only when they are read. */
 
+import { clientAddressBehind } from "../../../proxy/client-address.ts";
 import type { RequestHead } from "../../../proxy/request-head.ts";
 import { colon, equalsAnyCase, latin1, lf, space, tab } from "./bytes.ts";
 import { methods, type ParsedRequest } from "./parsed-request.ts";
@@ -10,6 +11,16 @@ export interface WrittenHead {
   headersStart: number;
   headersEnd: number;
 }
+
+/** What is known of a client's connection. */
+export interface PeerView {
+  readonly address: string;
+  /** Whether it is a trusted proxy, whose word about the client counts. */
+  readonly isTrusted: boolean;
+  readonly options: { readonly isTrustedProxy: (address: string) => boolean };
+}
+
+const noPeer: PeerView = { address: "", isTrusted: false, options: { isTrustedProxy: () => false } };
 
 const empty: Buffer = Buffer.alloc(0);
 
@@ -24,7 +35,7 @@ function literalOf(name: string): Buffer {
 
 /** Reads from the received bytes while they are valid, and later from those written for the upstream. */
 export class LazyRequestHead implements RequestHead {
-  clientAddress = "";
+  peer = noPeer;
   scheme: "http" | "https" = "http";
   #bytes: Buffer = empty;
   #methodNumber = 0;
@@ -35,6 +46,10 @@ export class LazyRequestHead implements RequestHead {
   #headersStart = 0;
   #headersEnd = 0;
   #hasTraceparent = false;
+  /** Whether the bytes are those written for the upstream. */
+  #isWritten = false;
+  /** Computed when it is first read, and only behind a trusted proxy. */
+  #clientAddress: string | undefined;
 
   pointTo(head: ParsedRequest): void {
     const { parser } = head;
@@ -47,11 +62,14 @@ export class LazyRequestHead implements RequestHead {
     this.#headersStart = parser.headersStart;
     this.#headersEnd = parser.headersEnd;
     this.#hasTraceparent = head.hasTraceparent;
+    this.#isWritten = false;
+    this.#clientAddress = undefined;
   }
 
   /** Reads from the written head, which begins with the method. */
   moveTo(bytes: Buffer, position: WrittenHead): void {
     this.#bytes = bytes;
+    this.#isWritten = true;
     this.#methodEnd -= this.#methodStart;
     this.#methodStart = 0;
     this.#targetStart = this.#methodEnd + 1;
@@ -62,8 +80,29 @@ export class LazyRequestHead implements RequestHead {
 
   clear(): void {
     this.#bytes = empty;
+    this.#isWritten = false;
+    this.#clientAddress = undefined;
     this.#headersStart = 0;
     this.#headersEnd = 0;
+  }
+
+  get peerAddress(): string {
+    return this.peer.address;
+  }
+
+  get clientAddress(): string {
+    if (!this.peer.isTrusted) return this.peer.address;
+    return (this.#clientAddress ??= clientAddressBehind(
+      { peerAddress: this.peer.address, header: (name) => this.#receivedHeader(name) },
+      this.peer.options.isTrustedProxy,
+    ));
+  }
+
+  /** The written X-Forwarded-For ends with the peer, which the client's proxy did not write. */
+  #receivedHeader(name: string): string | undefined {
+    const value = this.header(name);
+    if (!this.#isWritten || name !== "x-forwarded-for") return value;
+    return value?.slice(0, Math.max(0, value.length - this.peer.address.length - ", ".length));
   }
 
   get method(): string {

@@ -1,0 +1,68 @@
+/** IP addresses as text: strict parsing, one canonical spelling for each address, and addresses with a port. */
+
+const ipv4Pattern = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
+/**
+ * The canonical text of an IP address: dotted decimals, or RFC 5952 for IPv6. An IPv4-mapped IPv6 address is IPv4 in another
+ * spelling. Undefined for anything else, such as leading zeros, which some systems read as octal, and zones.
+ */
+export function canonicalIp(text: string): string | undefined {
+  if (ipv4Pattern.test(text)) return text;
+  const groups = ipv6Groups(text);
+  if (!groups) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, high = 0, low = 0] = groups;
+  const isMapped = (a | b | c | d | e) === 0 && f === 0xffff;
+  return isMapped ? `${high >> 8}.${high & 0xff}.${low >> 8}.${low & 0xff}` : ipv6Text(groups);
+}
+
+/**
+ * The address of "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]" or "[2001:db8::1]:80" in canonical text. The
+ * port may be obfuscated, as "_x" (RFC 7239 section 6.2). Undefined for anything else.
+ */
+export function canonicalIpOfNode(node: string): string | undefined {
+  const bracketed = /^\[([^\]]{2,45})\](?::(?:\d{1,5}|_[\w.-]+))?$/.exec(node);
+  if (bracketed) return bracketed[1]?.includes(":") ? canonicalIp(bracketed[1]) : undefined;
+  const withPort = /^([\d.]{7,15}):(?:\d{1,5}|_[\w.-]+)$/.exec(node);
+  return canonicalIp(withPort?.[1] ?? node);
+}
+
+/** The eight groups of an IPv6 address; undefined for anything else. */
+function ipv6Groups(text: string): readonly number[] | undefined {
+  if (text.length > 45 || !/^[\da-fA-F:.]*$/.test(text)) return undefined;
+  const halves = text.split("::");
+  if (halves.length > 2) return undefined;
+  const head = groupsOf(halves[0] as string, halves.length === 1);
+  const tail = groupsOf(halves[1] ?? "", true);
+  if (!head || !tail) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
+  return [...head, ...Array.from({ length: missing }, () => 0), ...tail];
+}
+
+/** @param isEnd whether the last part may be an IPv4 address (RFC 4291 section 2.2) */
+function groupsOf(text: string, isEnd: boolean): number[] | undefined {
+  if (text === "") return [];
+  const groups: number[] = [];
+  const parts = text.split(":");
+  for (const [index, part] of parts.entries()) {
+    if (isEnd && index === parts.length - 1 && ipv4Pattern.test(part)) {
+      const [a = 0, b = 0, c = 0, d = 0] = part.split(".").map(Number);
+      groups.push(a * 256 + b, c * 256 + d);
+    } else if (/^[\da-fA-F]{1,4}$/.test(part)) groups.push(parseInt(part, 16));
+    else return undefined;
+  }
+  return groups;
+}
+
+/** RFC 5952: lower case, and the first longest run of two or more zero groups as "::". */
+function ipv6Text(groups: readonly number[]): string {
+  let [start, length] = [-1, 1];
+  for (let from = 0; from < 8; from++) {
+    let to = from;
+    while (to < 8 && groups[to] === 0) to += 1;
+    if (to - from > length) [start, length] = [from, to - from];
+  }
+  const hex = (from: number, to: number) => groups.slice(from, to).map((group) => group.toString(16));
+  if (start < 0) return hex(0, 8).join(":");
+  return `${hex(0, start).join(":")}::${hex(start + length, 8).join(":")}`;
+}
