@@ -45,6 +45,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   #head: RequestHead | undefined;
   #destination: Destination | undefined;
   #key = "";
+  #preferred: Upstream | undefined;
   /** Status of the last response that was retried and that the engine holds; 0 without one. */
   #heldStatus = 0;
   /** Attempts that are not retries: rescues, and a hedge. */
@@ -80,7 +81,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#attempts.reset();
     this.#destination?.deadlines?.remove(this);
     this.#recorder.begin();
-    this.#head = this.#destination = this.trace = undefined;
+    this.#head = this.#destination = this.#preferred = this.trace = undefined;
     this.#key = "";
     while (this.#tried.pop()); // Setting the length would be a call into the runtime.
     this.#heldStatus = this.#extraAttempts = 0;
@@ -92,6 +93,11 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#attempts.cancelOpen();
     this.#recorder.ended(end, this.trace);
     this.reset();
+  }
+
+  /** Before `next`: the client has state on this upstream, which the first attempt goes to if it serves. */
+  prefer(upstream: Upstream | undefined): void {
+    this.#preferred = upstream;
   }
 
   /** The first attempt, already counted in; or a refusal; or a wait. */
@@ -107,7 +113,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     deadlines?.add(this, timeouts.totalMs ?? Infinity);
     // While requests wait, a new one goes behind them.
     const isLast = queue !== undefined && queue.size > 0;
-    const upstream = isLast ? undefined : pool.select(this.#key, this.#tried);
+    const upstream = isLast ? undefined : this.#select(pool);
     if (upstream) return this.#start(pool, upstream);
     const isFull = isLast ? pool.available.length > 0 : pool.isFull;
     if (!isFull && !queue?.limits.whenNoneFit) return this.refuse(refusal("no_upstream"));
@@ -125,7 +131,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   tryToLeave(): boolean {
     return this.#ticket.leaveWith(this, () => {
       const { pool, queue } = this.#destination ?? {};
-      const upstream = pool?.select(this.#key, this.#tried);
+      const upstream = pool && this.#select(pool);
       if (pool && upstream) return this.#start(pool, upstream);
       const waitsOn = pool?.isFull || queue?.limits.whenNoneFit;
       return waitsOn ? undefined : this.refuse(refusal("no_upstream"));
@@ -232,6 +238,11 @@ export class Exchange implements QueueMember, DeadlineHolder {
   refuse(refused: Refusal): Refusal {
     this.#recorder.refused(this.#destination?.pool.name, refused, this.#tried.length);
     return refused;
+  }
+
+  #select(pool: Pool): Upstream | undefined {
+    const preferred = this.#preferred;
+    return preferred && pool.serves(preferred) ? preferred : pool.select(this.#key, this.#tried);
   }
 
   #retry(cause: RetryCause, isReplayable: boolean): Attempt | RetryVeto {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
+import { request, startAuthenticatingOrigin, whoIs } from "../laws/authentication-laws.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { isGone, Program, Programs } from "../support/program.ts";
 import { sendRequest, RawClient } from "../support/raw-client.ts";
@@ -69,6 +70,26 @@ describe("under Deno", () => {
       client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
       await until(() => client.isClosed, "the truncated response to close its client");
       expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
+      expect((await proxy.kill("SIGTERM")).code).toBe(0);
+      await origin.close();
+    },
+    40_000,
+  );
+
+  test.each([...engineNames])(
+    "the %s engine serves no client on a connection that NTLM authenticated for another",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const origin = await startAuthenticatingOrigin();
+      const proxy = start(programs, "proxy", ...flags, "--engine", engine, "--upstreams", origin.url);
+      const port = await proxy.port("balancer", 20_000);
+      const ann = await RawClient.connect(port);
+      const ticket = request("Authorization: Negotiate ticket-ann\r\n");
+      expect((await ann.send(ticket).readResponse()).body.toString()).toBe("ann");
+      if (engine === "wire") expect(await whoIs(ann)).toBe("ann");
+      for (let i = 0; i < 3; i++) expect((await sendRequest(port, request())).status).toBe(401);
+      ann.destroy();
       expect((await proxy.kill("SIGTERM")).code).toBe(0);
       await origin.close();
     },

@@ -14,6 +14,7 @@ import { respondWith, type Origin, type OriginOptions, startOrigin } from "../su
 import { sendRequest, RawClient } from "../support/raw-client.ts";
 import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
+import { authenticationLaws } from "./authentication-laws.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
@@ -99,6 +100,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...recordLaws,
   ...bugLaws,
   ...oddityLaws,
+  ...authenticationLaws,
 
   "forwards method, target, headers and body, and returns the response": (engine) =>
     withOrigin(

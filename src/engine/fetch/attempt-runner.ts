@@ -3,7 +3,7 @@
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { type AttemptRace, clientClosedResponse } from "./attempt-race.ts";
 import { isForwardableStatus, type UpstreamResponse } from "./forward.ts";
-import { upstreamHeaders } from "./headers.ts";
+import { authenticatesConnection, upstreamHeaders } from "./headers.ts";
 import { bodyRefusal, refusalResponse } from "./local-replies.ts";
 import type { RequestBody } from "./request-body.ts";
 import { closeExchange, type FetchEngineContext, type RequestContext } from "./request-context.ts";
@@ -59,7 +59,11 @@ export async function runAttempt(
     const { method, target } = head;
     const { upstream } = attempt;
     const headers = upstreamHeaders(options, context);
-    const outgoing = { method, target, upstream, headers, body: body.open(monitor.clientWait), signal };
+    const endsConnection = authenticatesConnection(headers);
+    const outgoing = {
+      ...{ method, target, upstream, headers, signal, endsConnection },
+      body: body.open(monitor.clientWait),
+    };
     let incoming: UpstreamResponse;
     try {
       incoming = await options.forward(outgoing);

@@ -87,7 +87,7 @@ async function drain(server: Server<WebSocketTunnel>): Promise<void> {
 }
 
 function forwardWith(session: Bun.FetchSession): SendRequest {
-  return async ({ method, upstream, target, headers, body, signal }) => {
+  return async ({ method, upstream, target, headers, body, signal, endsConnection }) => {
     const response = await session.fetch(originOf(upstream.address) + target, {
       method,
       headers,
@@ -95,6 +95,7 @@ function forwardWith(session: Bun.FetchSession): SendRequest {
       signal,
       redirect: "manual",
       decompress: false,
+      keepalive: !endsConnection,
       ...tlsOf(upstream.address),
     });
     const { status, statusText } = response;

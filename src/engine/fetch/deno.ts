@@ -119,7 +119,8 @@ function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): SendReques
       const { address } = outgoing.upstream;
       const isSecure = address.protocol === "https";
       const request = (isSecure ? requestSecure : requestPlain)({
-        agent: isSecure ? secure : plain,
+        // Without an agent node:http closes the connection after the response.
+        agent: outgoing.endsConnection ? false : isSecure ? secure : plain,
         host: address.hostname,
         port: address.port,
         method: outgoing.method,

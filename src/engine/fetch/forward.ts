@@ -12,6 +12,8 @@ export interface UpstreamRequest {
   readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
   /** Aborted when the client leaves or a timeout expires. */
   readonly signal: AbortSignal;
+  /** Whether no other request may follow on its connection. */
+  readonly endsConnection: boolean;
 }
 
 export interface UpstreamResponse {

@@ -27,6 +27,14 @@ export function upstreamHeaders(
   return headers;
 }
 
+/**
+ * Whether the credentials authenticate the connection that they are sent on (RFC 4559 section 6). This engine cannot choose
+ * the connection of a request, so that no other request may follow on this one: it would be served as this client's.
+ */
+export function authenticatesConnection(headers: Headers): boolean {
+  return /^(?:ntlm|negotiate)(?![^\s,])/i.test(headers.get("authorization") ?? "");
+}
+
 /** The client's response headers: the upstream's end-to-end headers. */
 export function withoutHopByHop(given: Headers): Headers {
   const headers = new Headers(given);

@@ -3,11 +3,12 @@
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, completed, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
+import type { Pool } from "../../pool/pool.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { capDelay, type Interception } from "../../proxy/interception.ts";
 import { isSlowUpload, type ParkedRequest, type Wait } from "../../proxy/queue.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
-import type { Timeouts } from "../../proxy/route.ts";
+import type { Destination, Timeouts } from "../../proxy/route.ts";
 import {
   abortDetail,
   abortFailure,
@@ -20,6 +21,7 @@ import { connectionPoolFor } from "./connection-pool.ts";
 import type { WireContext } from "./context.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
 import { maxReplayBytes } from "./http1/request-buffer.ts";
+import type { PinnedConnections } from "./pinned-connections.ts";
 import type { ConnectionSink, ConnectionUser, UpstreamConnection } from "./upstream-connection.ts";
 
 /** The response side of the same request; implemented by the request forwarder. */
@@ -27,6 +29,10 @@ export interface ResponseSide extends ConnectionSink {
   readonly request: ForwardedRequest;
   /** Whether the client got a part of the final response. */
   readonly hasResponseStarted: boolean;
+  /** Upstream connections that belong to the client's connection; undefined if there never was one. */
+  readonly pinned: PinnedConnections | undefined;
+  /** Creates `pinned`. */
+  startPinning(): PinnedConnections;
   pauseClient(): void;
   resumeClient(): void;
   sendRefusal(refusal: Refusal): void;
@@ -73,9 +79,17 @@ export class AttemptRunner implements ConnectionUser {
   }
 
   get timeouts(): Timeouts {
+    return this.#destination.timeouts;
+  }
+
+  get #pool(): Pool {
+    return this.#destination.pool;
+  }
+
+  get #destination(): Destination {
     const { destination } = this.#exchange;
-    if (!destination) throw new Error("Cannot read the timeouts: the exchange has no destination");
-    return destination.timeouts;
+    if (!destination) throw new Error("Cannot run an attempt: the exchange has no destination");
+    return destination;
   }
 
   runStep(step: Attempt | Refusal | Wait): void {
@@ -90,7 +104,9 @@ export class AttemptRunner implements ConnectionUser {
   }
 
   #send(step: Attempt): void {
-    const idle = connectionPoolFor(this.#context, step.upstream).checkOut();
+    const idle =
+      this.sink.pinned?.checkOut(this.#pool, step.upstream) ??
+      connectionPoolFor(this.#context, step.upstream).checkOut();
     if (!idle) return this.#connect(step);
     this.#pair.upstream = idle;
     idle.beginFor(this);
@@ -129,7 +145,7 @@ export class AttemptRunner implements ConnectionUser {
   hedge(attempt: Attempt): void {
     const request = this.#request;
     const isAlone = attempt === this.#pair.attempt && !this.#pair.isPair && !this.sink.hasResponseStarted;
-    if (!isAlone || !request.isComplete || request.upgrades) return;
+    if (!isAlone || !request.isComplete || request.upgrades || this.#isPinned) return;
     const step = this.#exchange.hedge(request.replay.isWhole);
     if (!step) return;
     this.#isHedged = true;
@@ -151,8 +167,20 @@ export class AttemptRunner implements ConnectionUser {
     this.#sendRequest(upstream);
   }
 
+  /** Whether the request makes sense on one connection only. */
+  get #isPinned(): boolean {
+    return this.#request.authenticatesConnection || this.#pair.upstream?.isPinned === true;
+  }
+
+  /** The current attempt's connection serves this client alone from now on. */
+  pin(): void {
+    const { attempt, upstream } = this.#pair;
+    if (attempt && upstream) this.sink.startPinning().pin(upstream, this.#pool, attempt.upstream);
+  }
+
   /** Sends all of the request that has arrived. */
   #sendRequest(upstream: UpstreamConnection): void {
+    if (this.#request.authenticatesConnection) this.pin();
     const { replay: bytes } = this.#request;
     const isFlushed = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) this.#request.dropBody();

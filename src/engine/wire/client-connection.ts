@@ -7,6 +7,7 @@ import type { ClosableClient, FreeList, WireContext } from "./context.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import { violations } from "./http1/violations.ts";
+import type { PinnedConnections } from "./pinned-connections.ts";
 import type { ClientSide, ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 
@@ -30,6 +31,7 @@ export class ClientConnection
   #phase: Phase = "idle";
   #forwarder: RequestForwarder | undefined;
   readonly #input: ClientInput;
+  pinned: PinnedConnections | undefined;
   #isReading = false;
   #isActive = false;
   /** Whether the connection closes without lingering: the client has ended, or sends nothing more. */
@@ -185,6 +187,7 @@ export class ClientConnection
   #linger(): void {
     this.#phase = "lingering";
     this.#input.clear();
+    this.pinned?.close();
     super.resume();
     this.shutdownWrite();
     if (this.isFlushed) this.#startLingering();
@@ -243,6 +246,7 @@ export class ClientConnection
     const forwarder = this.#forwarder;
     this.#forwarder = undefined;
     forwarder?.cancel();
+    this.pinned?.close();
     this.#endRequest();
     this.#input.clear();
     this.#context.clientClosed(this);

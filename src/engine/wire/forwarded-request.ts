@@ -19,6 +19,8 @@ export class ForwardedRequest implements OutgoingHead {
   /** Whether the client wants to keep its connection. */
   keepsAlive = false;
   isHead = false;
+  /** Whether it authenticates the connection that it is sent on: NTLM or Negotiate. */
+  authenticatesConnection = false;
   #upgrades = false;
   /** The request id. */
   id = "";
@@ -55,6 +57,7 @@ export class ForwardedRequest implements OutgoingHead {
     this.isHttp10 = parser.version === 10;
     this.keepsAlive = head.keepsAlive;
     this.isHead = head.method === methodNumber.head;
+    this.authenticatesConnection = head.authenticatesConnection;
     this.#upgrades = head.upgrades;
     this.view.pointTo(head);
     this.#body.begin(head.framing, head.contentLength);

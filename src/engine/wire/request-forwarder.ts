@@ -15,6 +15,7 @@ import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import type { ParsedResponse } from "./http1/response-reader.ts";
 import { violations } from "./http1/violations.ts";
+import { PinnedConnections } from "./pinned-connections.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /**
@@ -27,6 +28,8 @@ export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
 export interface ClientSide extends Connection {
   readonly forwarding: ClientForwarding;
   readonly scheme: "http" | "https";
+  /** Upstream connections that belong to this one. */
+  pinned: PinnedConnections | undefined;
   /** Called after 101: the client's bytes go to the tunnel from now on. */
   enterTunnel(): void;
   /** Called once per request, at its end: the forwarder is free for another request. */
@@ -69,6 +72,15 @@ export class RequestForwarder implements ResponseSide {
     return this.#response.hasStarted;
   }
 
+  get pinned(): PinnedConnections | undefined {
+    return this.#client?.pinned;
+  }
+
+  startPinning(): PinnedConnections {
+    if (!this.#client) throw new Error("Cannot pin a connection: the client has left");
+    return (this.#client.pinned ??= new PinnedConnections(this.#context));
+  }
+
   /**
    * Starts a request whose head is valid. Bytes up to the offset `to` have arrived.
    * @returns the offset after the last byte that belongs to this request
@@ -84,6 +96,9 @@ export class RequestForwarder implements ResponseSide {
     request.id = this.#context.options.requestId(head.requestId);
     request.trace = this.#exchange.open(request.view).trace;
     const isAdmitted = this.#exchange.allowsBodySize(request.chunkedBytes);
+    const { pinned } = client;
+    if (pinned && this.#exchange.destination)
+      this.#exchange.prefer(pinned.upstreamIn(this.#exchange.destination.pool));
     if (isAdmitted) {
       request.write(head, stop, client.forwarding);
       this.#attempts.runStep(this.#exchange.next());
@@ -182,6 +197,7 @@ export class RequestForwarder implements ResponseSide {
     const client = this.#client;
     if (!client) return;
     const { status } = head.parser;
+    if (head.offersConnectionAuthentication) this.#attempts.pin();
     this.#attempts.responseStarted(status);
     if (isWhole && this.#exchange.isRetriable(status) && this.#response.hold(head, stop)) {
       const step = this.#attempts.responseReceived(status);

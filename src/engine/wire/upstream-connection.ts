@@ -36,7 +36,7 @@ export interface ConnectionSink extends ResponseSink {
   reportBug(error: unknown): void;
 }
 
-/** Where a connection waits between two requests; implemented by the connection pool. */
+/** Where a connection waits between two requests; implemented by the connection pool and by a client's pinned connections. */
 export interface ConnectionHome {
   readonly address: Address;
   /**
@@ -64,7 +64,7 @@ export interface ConnectionHome {
  */
 export class UpstreamConnection extends Connection implements ConnectHandler, Closable {
   readonly #context: WireContext;
-  readonly #home: ConnectionHome;
+  #home: ConnectionHome;
   /** Reads the current response. After a failure, `hasResponded` still needs the last one. */
   #reader: ResponseReader | undefined;
   #user: ConnectionUser | undefined;
@@ -77,6 +77,8 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   ageShare = 1;
   /** Whether it has been idle: only then it can be stale. */
   isReused = false;
+  /** Whether it serves one client alone. */
+  isPinned = false;
   /** Neighbours in the pool's stack of idle connections. Only the stack writes them. */
   above: UpstreamConnection | undefined;
   below: UpstreamConnection | undefined;
@@ -102,6 +104,12 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.#user = user;
     this.#context.wheel.arm(this, connectMs);
     this.#context.sockets.connect(this.address, this);
+  }
+
+  /** It serves one client alone from now on, and waits for its requests in this home. Called while it serves a request. */
+  pinTo(home: ConnectionHome): void {
+    this.#home = home;
+    this.isPinned = true;
   }
 
   /** Prepares for the response to the user's request, which is sent next. */

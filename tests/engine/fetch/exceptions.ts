@@ -9,6 +9,8 @@ export const fetchExceptions: Exceptions = {
   "keeps the Content-Length framing of large responses":
     "the runtime's HTTP server sends streamed bodies chunked",
   "forwards 103 Early Hints and trailers": "fetch() does not expose them",
+  "keeps a client authenticated by NTLM on its connection, whatever other clients do":
+    "fetch() chooses the connection of each request; one with NTLM or Negotiate is closed after it",
   "responds to pipelined requests in order":
     "the runtime's HTTP server closes the connection on a second pipelined request",
 };

@@ -28,6 +28,8 @@ export const knownHeaders = {
   traceparent: 19,
   /** RFC 7239. Dropped like X-Forwarded-For unless the peer is trusted; we write none. */
   forwarded: 20,
+  authorization: 21,
+  wwwAuthenticate: 22,
 } as const;
 
 const names: ReadonlyArray<readonly [name: string, number: number]> = [
@@ -50,6 +52,8 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
   ["trailer", knownHeaders.trailer],
   ["traceparent", knownHeaders.traceparent],
   ["forwarded", knownHeaders.forwarded],
+  ["authorization", knownHeaders.authorization],
+  ["www-authenticate", knownHeaders.wwwAuthenticate],
 ];
 
 const underscore = 0x5f;
@@ -111,6 +115,11 @@ function equalsWithUnderscores(bytes: Uint8Array, from: number, literal: Uint8Ar
 /** Whether a header is hop-by-hop. Connection, Upgrade and the framing headers have rules of their own. */
 export function isHopByHop(number: number): boolean {
   return number >= knownHeaders.keepAlive && number <= knownHeaders.named;
+}
+
+/** Whether a header authenticates, or asks for it. It is end-to-end: only its scheme matters to us. */
+export function isAuthentication(number: number): boolean {
+  return number === knownHeaders.authorization || number === knownHeaders.wwwAuthenticate;
 }
 
 /**

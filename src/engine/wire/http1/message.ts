@@ -70,6 +70,33 @@ export function takesTrailers(bytes: Uint8Array, from: number, to: number): bool
   return false;
 }
 
+/** Authentication schemes that authenticate the connection, not the request (RFC 4559 section 6). */
+const connectionSchemes: readonly Buffer[] = [latin1("ntlm"), latin1("negotiate")];
+
+/** Whether the credentials in bytes[from..to) authenticate the connection that they are sent on. */
+export function isConnectionCredentials(bytes: Uint8Array, from: number, to: number): boolean {
+  for (const scheme of connectionSchemes) {
+    const end = from + scheme.length;
+    if (end > to || !equalsAnyCase(bytes, from, end, scheme)) continue;
+    if (end === to || bytes[end] === comma || isBlank(bytes[end] as number)) return true;
+  }
+  return false;
+}
+
+/**
+ * Whether one of the challenges in bytes[from..to) asks for credentials that authenticate the connection. A comma in a quoted
+ * string counts too: a connection that is kept for one client without need does no harm.
+ */
+export function offersConnectionAuthentication(bytes: Uint8Array, from: number, to: number): boolean {
+  let start = from;
+  while (start < to) {
+    while (start < to && (isBlank(bytes[start] as number) || bytes[start] === comma)) start += 1;
+    if (isConnectionCredentials(bytes, start, to)) return true;
+    while (start < to && bytes[start] !== comma) start += 1;
+  }
+  return false;
+}
+
 function isBlank(byte: number): boolean {
   return byte === space || byte === tab;
 }

@@ -17,6 +17,7 @@ import {
 import { headerStride, HeadParser } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
 import {
+  isConnectionCredentials,
   connectionOption,
   connectionOptions,
   contentLength,
@@ -62,6 +63,8 @@ export class ParsedRequest {
   hasVia = false;
 
   hasTraceparent = false;
+  /** Whether its credentials authenticate the connection that they are sent on: NTLM or Negotiate. */
+  authenticatesConnection = false;
   #idStart = 0;
   #idEnd = 0;
 
@@ -98,6 +101,7 @@ export class ParsedRequest {
     this.takesTrailers = false;
     this.hasVia = false;
     this.hasTraceparent = false;
+    this.authenticatesConnection = false;
     this.#idStart = 0;
     this.#idEnd = 0;
   }
@@ -163,6 +167,10 @@ export class ParsedRequest {
           break;
         case knownHeaders.traceparent:
           this.hasTraceparent = true;
+          break;
+        case knownHeaders.authorization:
+        case knownHeaders.proxyAuthorization:
+          this.authenticatesConnection ||= isConnectionCredentials(bytes, from, to);
           break;
         case knownHeaders.requestId:
           this.#idStart = from;

@@ -10,7 +10,7 @@ import type { RequestHead } from "../../../proxy/request-head.ts";
 import { formatTraceparent, type TraceContext } from "../../../proxy/trace-context.ts";
 import { latin1, slash } from "./bytes.ts";
 import { headerStride } from "./head-parser.ts";
-import { isHopByHop, knownHeaders } from "./header-names.ts";
+import { isAuthentication, isHopByHop, knownHeaders } from "./header-names.ts";
 import { methodNumber, type ParsedRequest } from "./parsed-request.ts";
 import type { ReplayBuffer } from "./request-buffer.ts";
 import type { WrittenHead } from "./request-view.ts";
@@ -143,7 +143,7 @@ function isKept(
   if (number === knownHeaders.via) return !dropsVia;
   if (number === knownHeaders.traceparent) return !dropsTrace;
   if (number === knownHeaders.forwarded) return !dropsForwarded;
-  return number < knownHeaders.forwardedFor || number === knownHeaders.trailer;
+  return number < knownHeaders.forwardedFor || number === knownHeaders.trailer || isAuthentication(number);
 }
 
 /** Appends header lines without the end of the last line. */

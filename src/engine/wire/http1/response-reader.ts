@@ -4,7 +4,13 @@ import { BodyFraming, framing } from "./body.ts";
 import { ByteAccumulator, equalsAnyCase, latin1 } from "./bytes.ts";
 import { headerStride, HeadParser, isWhole, needsMore } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
-import { connectionOption, connectionOptions, contentLength, transferCoding } from "./message.ts";
+import {
+  connectionOption,
+  connectionOptions,
+  contentLength,
+  offersConnectionAuthentication,
+  transferCoding,
+} from "./message.ts";
 import { violations } from "./violations.ts";
 
 /** Far more than a server needs. Endless 1xx heads would keep a core busy until the head timeout. */
@@ -164,6 +170,8 @@ export class ParsedResponse {
   keepAliveSeconds = -1;
   /** Whether Content-Length and Transfer-Encoding must not pass, because the status has no body. */
   dropsFraming = false;
+  /** Whether it is a 401 or 407 that asks for NTLM or Negotiate, which authenticate the connection. */
+  offersConnectionAuthentication = false;
 
   /** Whether it is a 1xx other than 101, which another head follows. */
   get isInterim(): boolean {
@@ -179,6 +187,7 @@ export class ParsedResponse {
     this.bytes = bytes;
     const { headers, status } = parser;
     this.keepAliveSeconds = -1;
+    this.offersConnectionAuthentication = false;
     let options = 0;
     let lengths = 0;
     let codings = 0;
@@ -202,6 +211,11 @@ export class ParsedResponse {
           break;
         case knownHeaders.keepAlive:
           this.keepAliveSeconds = timeoutIn(bytes, from, to);
+          break;
+        case knownHeaders.wwwAuthenticate:
+        case knownHeaders.proxyAuthenticate:
+          if (status === 401 || status === 407)
+            this.offersConnectionAuthentication ||= offersConnectionAuthentication(bytes, from, to);
           break;
       }
     }

@@ -1,0 +1,91 @@
+/** The upstream connections that belong to one client's connection: NTLM or Negotiate authenticated it on them, or may. */
+
+import type { Address } from "../../net/address.ts";
+import type { Pool } from "../../pool/pool.ts";
+import type { Upstream } from "../../pool/upstream.ts";
+import type { WireContext } from "./context.ts";
+import type { ConnectionHome, UpstreamConnection } from "./upstream-connection.ts";
+
+/**
+ * NTLM and Negotiate break the rule that each request stands alone (RFC 4559 section 6): on such a connection the request of
+ * another client would be served as this client's. At most one connection per pool waits here, because a client's connection
+ * serves one request at a time.
+ */
+export class PinnedConnections {
+  readonly #context: WireContext;
+  readonly #pins = new Map<Pool, Pin>();
+
+  constructor(context: WireContext) {
+    this.#context = context;
+  }
+
+  /** Where a request to this pool should go; undefined if no connection waits. */
+  upstreamIn(pool: Pool): Upstream | undefined {
+    const pin = this.#pins.get(pool);
+    return pin?.idle && pin.upstream;
+  }
+
+  /** Takes the waiting connection out. One that leads to another upstream of the pool closes: its pin ends. */
+  checkOut(pool: Pool, upstream: Upstream): UpstreamConnection | undefined {
+    const pin = this.#pins.get(pool);
+    const connection = pin?.idle;
+    if (!pin || !connection) return undefined;
+    if (pin.upstream !== upstream || connection.address !== upstream.address) return this.#end(pool, pin);
+    pin.idle = undefined;
+    return connection;
+  }
+
+  /** The connection serves this client alone from now on, until either ends. */
+  pin(connection: UpstreamConnection, pool: Pool, upstream: Upstream): void {
+    if (connection.isPinned) return;
+    const before = this.#pins.get(pool);
+    if (before) this.#end(pool, before);
+    const pin = new Pin(this.#context, upstream);
+    this.#pins.set(pool, pin);
+    connection.pinTo(pin);
+  }
+
+  /** The client sends no more requests. */
+  close(): void {
+    for (const [pool, pin] of this.#pins) this.#end(pool, pin);
+  }
+
+  #end(pool: Pool, pin: Pin): undefined {
+    this.#pins.delete(pool);
+    pin.isEnded = true;
+    pin.idle?.close();
+  }
+}
+
+/** `in use ──checkIn──▶ idle ──checkOut──▶ in use` until it ends: then the connection closes at its next check-in. */
+class Pin implements ConnectionHome {
+  readonly #context: WireContext;
+  readonly upstream: Upstream;
+  /** The connection, while it serves no request. */
+  idle: UpstreamConnection | undefined;
+  isEnded = false;
+
+  constructor(context: WireContext, upstream: Upstream) {
+    this.#context = context;
+    this.upstream = upstream;
+  }
+
+  get address(): Address {
+    return this.upstream.address;
+  }
+
+  /** No timeout: a connection that we closed would end the client's authentication. The client's own timeouts bound it. */
+  checkIn(connection: UpstreamConnection): void {
+    if (this.isEnded || this.#context.isDraining) return connection.close();
+    this.#context.wheel.disarm(connection);
+    this.idle = connection;
+  }
+
+  remove(): void {
+    this.idle = undefined;
+  }
+
+  connectAbandoned(): void {}
+
+  abandonedConnectEnded(): void {}
+}
