@@ -51,6 +51,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "admin/schemas/parts.ts": "building blocks of all schemas",
   "commands/start.ts": "loads each long-running command on demand",
   "dashboard/layout/not-found.tsx": "one page",
+  "engine/wire/http1/head-limits.ts": "parsers and their owners share it",
   "proxy/response-class.ts": "all that status codes mean to a pool",
   "runtime/fetch-limit.ts": "main loads it without the rest of the runtime",
 };

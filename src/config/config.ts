@@ -2,7 +2,7 @@
 
 import manifest from "../../package.json" with { type: "json" };
 import type { Accounts } from "../access/accounts.ts";
-import type { ClientTimeouts, ListenerTls } from "../engine/engine.ts";
+import type { ClientTimeouts, ListenerTls, MessageLimits } from "../engine/engine.ts";
 import type { UpstreamTls } from "../net/address.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierLimits } from "../pool/outlier-detector.ts";
@@ -114,6 +114,7 @@ export interface Config {
   /** How long in-flight requests may take to finish after SIGTERM. */
   readonly drainTimeoutMs: number;
   readonly clientTimeouts: ClientTimeouts;
+  readonly limits: MessageLimits;
   /** Addresses and CIDR ranges whose X-Forwarded-* headers are kept. */
   readonly trustedProxies: readonly string[];
   /** Undefined: no access log. */
@@ -162,6 +163,17 @@ export const defaults = {
   drainTimeoutMs: 30_000,
   /** NGINX: client_header_timeout shortened to 10 s, client_body_timeout halved, keepalive_timeout. */
   clientTimeouts: { headMs: 10_000, bodyIdleMs: 30_000, keepAliveMs: 75_000 },
+  /**
+   * Requests: NGINX's four large_client_header_buffers of 8 KiB, of which one takes the target; Apache's 100 fields and some
+   * more. Responses come from the operator's own servers: what a field may hold is theirs to decide, up to Envoy's 60 KiB.
+   */
+  limits: {
+    requestHeadBytes: 32_768,
+    requestFields: 128,
+    requestTargetBytes: 8_192,
+    responseHeadBytes: 65_536,
+    responseFields: 256,
+  },
   trustedProxies: [],
   accessLog: { to: "stdout", format: "json", share: 1 },
   /** One in a hundred shows patterns at little cost. A sampling decision of the client is kept. */

@@ -53,6 +53,7 @@ export function applyDefaults(file: ConfigFile, { defaultState, texts }: Referen
         bodyIdleMs: timeMsOf(clients?.bodyIdle, defaults.clientTimeouts.bodyIdleMs),
         keepAliveMs: timeMsOf(clients?.keepAlive, defaults.clientTimeouts.keepAliveMs),
       },
+      limits: limitsOf(file.limits),
       trustedProxies: file.trustedProxies ?? defaults.trustedProxies,
       ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
       ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
@@ -65,6 +66,18 @@ export function applyDefaults(file: ConfigFile, { defaultState, texts }: Referen
 
 function maxMemoryOf(given: ConfigFile["maxMemory"] = defaults.maxMemory): Config["maxMemory"] {
   return given === "auto" || given === 0 ? given : sizeOf(given);
+}
+
+function limitsOf(given: ConfigFile["limits"]): Config["limits"] {
+  const fallback = defaults.limits;
+  const bytesOf = (size: string | undefined, bytes: number) => (size === undefined ? bytes : sizeOf(size));
+  return {
+    requestHeadBytes: bytesOf(given?.requestHead, fallback.requestHeadBytes),
+    requestFields: given?.requestFields ?? fallback.requestFields,
+    requestTargetBytes: bytesOf(given?.requestTarget, fallback.requestTargetBytes),
+    responseHeadBytes: bytesOf(given?.responseHead, fallback.responseHeadBytes),
+    responseFields: given?.responseFields ?? fallback.responseFields,
+  };
 }
 
 function accountsOf({ token, users = [], tokens = [] }: NonNullable<ConfigFile["admin"]> = {}): Accounts {

@@ -10,6 +10,7 @@ import { closestWord, type Path } from "./problem.ts";
 import {
   delayProblem,
   durationProblem,
+  headSizeProblem,
   plainPasswordProblem,
   sizeProblem,
   timeRangeProblem,
@@ -24,6 +25,7 @@ const formats = {
   duration: durationProblem,
   delay: delayProblem,
   size: sizeProblem,
+  "head-size": headSizeProblem,
   "time-range": timeRangeProblem,
   "password-hash": passwordHashProblem,
 } satisfies Record<string, (text: string) => string | undefined>;
@@ -53,6 +55,7 @@ const patterns: Readonly<Partial<Record<FormatName, string>>> = {
   duration: durationPattern,
   delay: `^0$|${durationPattern}`,
   size: sizePattern,
+  "head-size": sizePattern,
   "password-hash": passwordHashPattern,
 };
 
@@ -68,6 +71,7 @@ const nouns: Readonly<Record<FormatName, string>> = {
   duration: "a duration such as 250ms, 30s or 1h",
   delay: "a duration such as 250ms, 30s or 1h, or 0",
   size: "a size such as 64KiB or 10MB",
+  "head-size": "a size from 1KiB to 1MiB such as 64KiB",
   "time-range": "a duration or a range such as 80ms or 50-150ms",
   "password-hash": "an argon2id hash as `evenkeel password` prints it",
 };

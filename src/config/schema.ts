@@ -137,6 +137,9 @@ const route = Type.Object(
   { ...strict, description: "Sends matching requests to a pool.", errorMessage: "a map with pool" },
 );
 
+const headSize = (description: string) => format("head-size", description);
+const fieldCount = (description: string) => integer(16, 1_024, description);
+
 const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
   optional(
     {
@@ -188,6 +191,18 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
           keepAlive: duration("Time without a request on an idle connection."),
         },
         "Time limits on clients.",
+      ),
+      limits: optional(
+        {
+          requestHead: headSize("Start line and header fields of a request; larger ones get 431."),
+          requestFields: fieldCount("Header fields of a request; more get 431."),
+          requestTarget: headSize("Request target; a longer one gets 414."),
+          responseHead: headSize(
+            "Status line and header fields of an upstream's response; larger ones are answered with 502.",
+          ),
+          responseFields: fieldCount("Header fields of an upstream's response; more are answered with 502."),
+        },
+        "Limits of heads. A change needs a restart.",
       ),
       trustedProxies: Type.Array(format("range", "An IP address or CIDR range."), {
         description: "Proxies whose X-Forwarded-* headers are kept.",

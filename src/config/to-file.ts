@@ -65,6 +65,13 @@ export function settingsFileOf(config: Config): object {
       bodyIdle: formatDuration(clientTimeouts.bodyIdleMs),
       keepAlive: formatDuration(clientTimeouts.keepAliveMs),
     },
+    limits: {
+      requestHead: formatSize(config.limits.requestHeadBytes),
+      requestFields: config.limits.requestFields,
+      requestTarget: formatSize(config.limits.requestTargetBytes),
+      responseHead: formatSize(config.limits.responseHeadBytes),
+      responseFields: config.limits.responseFields,
+    },
     trustedProxies: config.trustedProxies,
     ...(config.accessLog && { accessLog: config.accessLog }),
     ...(config.tracing && { tracing: config.tracing }),

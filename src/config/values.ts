@@ -76,6 +76,12 @@ export function sizeProblem(text: string): string | undefined {
   return Number.isSafeInteger(bytes) ? undefined : "the size is too large";
 }
 
+/** Checks the size of a head: enough for any server's, and little enough that a hostile peer cannot fill memory with it. */
+export function headSizeProblem(text: string): string | undefined {
+  const bytes = parseSize(text) ?? 0;
+  return bytes >= 1_024 && bytes <= 1_048_576 ? undefined : "expected a size from 1KiB to 1MiB such as 64KiB";
+}
+
 /** Bytes of a valid size. */
 export function sizeOf(text: string): number {
   return parseSize(text) ?? Number.NaN;

@@ -43,6 +43,7 @@ const fixedKeys = [
   "admin",
   "state",
   "clientTimeouts",
+  "limits",
   "accessLog",
   "tracing",
 ] as const;
@@ -50,7 +51,7 @@ const fixedKeys = [
 /** The next configuration as far as it applies without a restart: fixed settings keep their running values. */
 export function reloadableConfig(running: Config, next: Config): Config {
   const { accessLog: _log, tracing: _tracing, ...rest } = next;
-  const { listen, engine, workers, state, clientTimeouts, accessLog, tracing } = running;
+  const { listen, engine, workers, state, clientTimeouts, limits, accessLog, tracing } = running;
   const fixed = {
     listen,
     engine,
@@ -58,6 +59,7 @@ export function reloadableConfig(running: Config, next: Config): Config {
     admin: reloadableAdmin(running.admin, next.admin),
     state,
     clientTimeouts,
+    limits,
   };
   return { ...rest, ...fixed, ...(accessLog && { accessLog }), ...(tracing && { tracing }) };
 }

@@ -104,6 +104,7 @@ export class LocalDataPlane implements DataPlane {
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
+      limits: config.limits,
       exchange: () => new Exchange(exchanges),
       requestId: requestIds(systemRandom),
       isTrustedProxy: (address) => this.#isTrustedProxy(address),

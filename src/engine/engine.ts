@@ -14,6 +14,16 @@ export interface ClientTimeouts {
   readonly keepAliveMs: number;
 }
 
+/** Limits of messages' heads; sizes in bytes. An engine keeps them as far as its runtime permits. */
+export interface MessageLimits {
+  readonly requestHeadBytes: number;
+  readonly requestFields: number;
+  /** Effective only below `requestHeadBytes`. */
+  readonly requestTargetBytes: number;
+  readonly responseHeadBytes: number;
+  readonly responseFields: number;
+}
+
 /** A certificate chain and its key as PEM text. */
 export interface ListenerTls {
   readonly cert: string;
@@ -27,6 +37,7 @@ export interface EngineOptions {
   /** Whether other workers listen on the same port. If false, a port in use is an error. */
   readonly sharesPort: boolean;
   readonly clientTimeouts: ClientTimeouts;
+  readonly limits: MessageLimits;
   /** Maximum concurrent client connections; more get 503. Undefined: as many as the system allows. */
   readonly maxClients?: number;
   /** Present where clients connect over TLS. */

@@ -16,6 +16,7 @@ state: ":memory:"
 maxMemory: 1GiB
 drainTimeout: 1m
 clientTimeouts: { head: 1s, bodyIdle: 2s, keepAlive: 3s }
+limits: { requestHead: 16KiB, requestFields: 50, requestTarget: 4KiB, responseHead: 128KiB, responseFields: 500 }
 trustedProxies: [10.0.0.0/8, "::1"]
 dashboard: { port: 9002, host: localhost }
 pools:
@@ -56,6 +57,13 @@ routes:
     drainDelayMs: 0,
     drainTimeoutMs: 60_000,
     clientTimeouts: { headMs: 1000, bodyIdleMs: 2000, keepAliveMs: 3000 },
+    limits: {
+      requestHeadBytes: 16_384,
+      requestFields: 50,
+      requestTargetBytes: 4_096,
+      responseHeadBytes: 131_072,
+      responseFields: 500,
+    },
     trustedProxies: ["10.0.0.0/8", "::1"],
     pools: [
       {
@@ -156,6 +164,14 @@ describe("each problem of a file is one sentence with path, line and value", () 
     ],
     ["drain-timeout: 3s", 'drain-timeout at evenkeel.yaml:1:1: unknown key; did you mean "drainTimeout"?'],
     ["drainTimeout: 5", `drainTimeout at evenkeel.yaml:1:15: ${duration}, or 0 (received 5).`],
+    [
+      "limits: { responseHead: 2MiB }",
+      'limits.responseHead at evenkeel.yaml:1:25: expected a size from 1KiB to 1MiB such as 64KiB (received "2MiB").',
+    ],
+    [
+      "limits: { requestFields: 0 }",
+      "limits.requestFields at evenkeel.yaml:1:26: expected a whole number from 16 to 1024 (received 0).",
+    ],
     [
       "clientTimeouts: { head: 0s }",
       'clientTimeouts.head at evenkeel.yaml:1:25: expected a duration of at least 1ms (received "0s").',

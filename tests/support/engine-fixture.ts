@@ -1,6 +1,7 @@
 /** Starts an engine with a pool of real origins behind it, and collects the calls of its observers. */
 
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
+import { defaults } from "../../src/config/config.ts";
 import type { Engine, EngineListener, EngineOptions } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
@@ -32,6 +33,7 @@ export interface EngineFixtureOptions {
   /** Consecutive failures that eject an upstream; never by default. */
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineOptions["clientTimeouts"]>;
+  readonly limits?: Partial<EngineOptions["limits"]>;
   readonly isTrustedProxy?: EngineOptions["isTrustedProxy"];
   /** Traces requests. */
   readonly trace?: Tracer;
@@ -143,6 +145,7 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     port: 0,
     sharesPort: false,
     clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...options.clientTimeouts },
+    limits: { ...defaults.limits, ...options.limits },
     exchange: () => new Exchange(exchanges),
     requestId: requestIds(random),
     isTrustedProxy: options.isTrustedProxy ?? (() => false),

@@ -99,7 +99,7 @@ export class ClientInput {
   }
 
   #startPartialHead(bytes: Buffer, from: number): void {
-    const head = new ParsedRequest();
+    const head = new ParsedRequest(this.#shared.parser.limits);
     head.parser.beginRequest(0);
     this.#partialHead = new ByteAccumulator(head, bytes, from, bytes.length);
     head.parser.parse(this.#partialHead.bytes, this.#partialHead.length);

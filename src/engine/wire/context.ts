@@ -2,7 +2,7 @@
 
 import type { Random } from "../../lib/random.ts";
 import type { ClientTimeouts, EngineOptions } from "../engine.ts";
-import { maxHeadBytes } from "./http1/bytes.ts";
+import { requestLimits, responseLimits } from "./http1/head-limits.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 import { ForwardingCache } from "./http1/request-writer.ts";
 import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
@@ -41,10 +41,10 @@ export class WireContext {
   readonly clientTimers: ClientTimeoutTimers;
   readonly forwardingCache: ForwardingCache;
   /** Where heads are written; valid until the next head. */
-  readonly scratch = Buffer.allocUnsafeSlow(maxHeadBytes + smallPieceBytes + 1_024);
+  readonly scratch: Buffer;
   /** Parse heads that arrive in one piece. Valid during one event. */
-  readonly requestHead = new ParsedRequest();
-  readonly responseHead = new ParsedResponse();
+  readonly requestHead: ParsedRequest;
+  readonly responseHead: ParsedResponse;
   /** Client connections that are served. */
   readonly clients = new Set<ClosableClient>();
   /** Open upstream connections. */
@@ -61,6 +61,9 @@ export class WireContext {
     this.sockets = sockets;
     this.wheel = wheel;
     this.random = random;
+    this.requestHead = new ParsedRequest(requestLimits(options.limits));
+    this.responseHead = new ParsedResponse(responseLimits(options.limits));
+    this.scratch = Buffer.allocUnsafeSlow(options.limits.responseHeadBytes + smallPieceBytes + 1_024);
     this.clientTimers = new ClientTimeoutTimers(wheel, options.clientTimeouts);
     this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", options.isTrustedProxy);
   }

@@ -3,6 +3,7 @@
 import type { Connection } from "./connection.ts";
 import { smallPieceBytes } from "./context.ts";
 import { ChunkedDecoder, framing } from "./http1/body.ts";
+import type { HeadLimits } from "./http1/head-limits.ts";
 import { ParsedResponse, type ResponseExpectation } from "./http1/response-reader.ts";
 import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./http1/response-writer.ts";
 
@@ -11,6 +12,7 @@ const upgradeRewrite: ResponseRewrite = { ...interimRewrite, upgrades: true };
 
 export class ForwardedResponse implements ResponseRewrite {
   readonly #scratch: Buffer;
+  readonly #limits: HeadLimits;
   /** Removes the chunk framing for an HTTP/1.0 client. */
   #dechunker: ChunkedDecoder | undefined;
   /** A whole response whose status is retried. */
@@ -25,8 +27,9 @@ export class ForwardedResponse implements ResponseRewrite {
   isHttp10 = false;
   readonly upgrades = false;
 
-  constructor(scratch: Buffer) {
+  constructor(scratch: Buffer, limits: HeadLimits) {
     this.#scratch = scratch;
+    this.#limits = limits;
   }
 
   /** @param writtenBytes bytes written to the client's connection so far */
@@ -51,7 +54,7 @@ export class ForwardedResponse implements ResponseRewrite {
   releaseHeld(expectation: ResponseExpectation): ParsedResponse | undefined {
     const bytes = this.#held;
     if (!bytes) return undefined;
-    const head = new ParsedResponse();
+    const head = new ParsedResponse(this.#limits);
     head.parser.beginResponse(0);
     head.parser.parse(bytes, bytes.length);
     head.validate(bytes, expectation);

@@ -63,7 +63,7 @@ export class RequestForwarder implements ResponseSide {
   constructor(context: WireContext, exchange: Exchange) {
     this.#context = context;
     this.#exchange = exchange;
-    this.#response = new ForwardedResponse(context.scratch);
+    this.#response = new ForwardedResponse(context.scratch, context.responseHead.parser.limits);
     this.#attempts = new AttemptRunner(context, exchange, this);
     this.#summary = new ForwarderSummary(this.request, this.#response);
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import type { EngineOptions } from "../../../src/engine/engine.ts";
 import { connectionPoolFor } from "../../../src/engine/wire/connection-pool.ts";
+import { defaults } from "../../../src/config/config.ts";
 import { nodeSockets } from "../../../src/engine/wire/node.ts";
 import { WireContext } from "../../../src/engine/wire/context.ts";
 import type { WireSocket } from "../../../src/engine/wire/sockets.ts";
@@ -30,6 +31,7 @@ const options: EngineOptions = {
   port: 0,
   sharesPort: false,
   clientTimeouts: { headMs: 1, bodyIdleMs: 1, keepAliveMs: 1 },
+  limits: defaults.limits,
   exchange() {
     throw new Error("Cannot open an exchange: this test sends no requests");
   },

@@ -8,6 +8,7 @@ import { ForwardedRequest } from "../../../src/engine/wire/forwarded-request.ts"
 import { ParsedRequest } from "../../../src/engine/wire/http1/parsed-request.ts";
 
 import { bytesOf } from "./http1/parse-result.ts";
+import { requestLimits, responseLimits } from "./http1/limits.ts";
 
 /** A connection that records its writes. */
 class RecordingConnection extends Connection {
@@ -26,9 +27,9 @@ class RecordingConnection extends Connection {
 }
 
 test("the data of many small chunks leaves in one write to an HTTP/1.0 client", () => {
-  const response = new ForwardedResponse(Buffer.alloc(128 * 1024));
+  const response = new ForwardedResponse(Buffer.alloc(128 * 1024), responseLimits);
   const bytes = bytesOf(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\na\r\n".repeat(1_000)}`);
-  const head = new ParsedResponse();
+  const head = new ParsedResponse(responseLimits);
   head.parser.beginResponse(0);
   head.parser.parse(bytes, bytes.length);
   head.validate(bytes, { isHead: false, upgrades: false });
@@ -46,7 +47,7 @@ test("a released request keeps no large buffer and nothing of its head", () => {
   const bytes = bytesOf(
     `PUT /secret HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n${"x".repeat(50_000)}`,
   );
-  const head = new ParsedRequest();
+  const head = new ParsedRequest(requestLimits);
   head.parser.beginRequest(0);
   head.parser.parse(bytes, bytes.length);
   head.validate(bytes);

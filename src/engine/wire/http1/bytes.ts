@@ -1,9 +1,4 @@
-/** Byte classes as lookup tables and comparison in place, so that heads are parsed without strings; and limits of heads. */
-
-/** Limits of a head, close to those of HAProxy and NGINX. */
-export const maxHeadBytes = 16_384;
-export const maxTargetBytes = 8_192;
-export const maxHeaders = 100;
+/** Byte classes as lookup tables and comparison in place, so that heads are parsed without strings. */
 
 export const tab = 0x09;
 export const lf = 0x0a;

@@ -1,20 +1,8 @@
 /** Parses a message's start line and headers in one pass that can pause at any byte. Creates no strings. */
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
-import {
-  colon,
-  cr,
-  isTarget,
-  isToken,
-  isValue,
-  latin1,
-  lf,
-  maxHeadBytes,
-  maxHeaders,
-  maxTargetBytes,
-  space,
-  tab,
-} from "./bytes.ts";
+import { colon, cr, isTarget, isToken, isValue, latin1, lf, space, tab } from "./bytes.ts";
+import type { HeadLimits } from "./head-limits.ts";
 import { lookUpHeader } from "./header-names.ts";
 import {
   nameStartViolation,
@@ -31,6 +19,9 @@ export const isMalformed = -1;
 
 /** Numbers per header in {@link HeadParser.headers}. */
 export const headerStride = 5;
+
+/** Room for this many headers is enough for nearly every head; a larger head makes more. */
+const usualFields = 64;
 
 const at = {
   start: 0, startLf: 1, method: 2, target: 3, version: 4,
@@ -54,8 +45,9 @@ const versionName = latin1("HTTP/1.1");
  */
 export class HeadParser {
   /** Per header: start and end of the name, start and end of the trimmed value, and its number in `knownHeaders`. */
-  readonly headers = new Int32Array(maxHeaders * headerStride);
+  headers: Int32Array;
   count = 0;
+  readonly limits: HeadLimits;
   /** Of a request, as all offsets up to `targetEnd`. */
   methodStart = 0;
   methodEnd = 0;
@@ -80,6 +72,11 @@ export class HeadParser {
   #partStart = 0;
   #phase: number = at.start;
 
+  constructor(limits: HeadLimits) {
+    this.limits = limits;
+    this.headers = new Int32Array(Math.min(limits.fields, usualFields) * headerStride);
+  }
+
   beginRequest(offset: number): void {
     this.#reset(offset, at.start);
   }
@@ -101,13 +98,13 @@ export class HeadParser {
    * @returns {@link needsMore}, {@link isWhole}, or {@link isMalformed}: then `violation` is set
    */
   parse(bytes: Uint8Array, end: number): number {
-    const stop = Math.min(end, this.#begin + maxHeadBytes);
+    const stop = Math.min(end, this.#begin + this.limits.headBytes);
     const result = this.#scan(bytes, stop);
     if (result !== needsMore) return result;
-    if (this.#phase === at.target && this.#at - this.targetStart > maxTargetBytes)
-      return this.#reject(violations.targetTooLong);
-    if (stop === end && stop < this.#begin + maxHeadBytes) return needsMore;
-    return this.#reject(violations.headTooLarge);
+    if (this.#phase === at.target && this.#at - this.targetStart > this.limits.targetBytes)
+      return this.#reject(this.limits.targetTooLong);
+    if (stop === end && stop < this.#begin + this.limits.headBytes) return needsMore;
+    return this.#reject(this.limits.headTooLarge);
   }
 
   #reject(violation: ProtocolViolation): typeof isMalformed {
@@ -160,7 +157,8 @@ export class HeadParser {
             break;
           }
           if (isToken[byte] !== 1) return this.#reject(nameStartViolation(byte));
-          if (this.count === maxHeaders) return this.#reject(violations.tooManyHeaders);
+          if (this.count * headerStride === this.headers.length && !this.#makeRoom())
+            return this.#reject(this.limits.tooManyFields);
           this.headers[this.count * headerStride] = index;
           phase = at.name;
           break;
@@ -203,7 +201,8 @@ export class HeadParser {
         return this.#advance(index + 1, at.target);
       case at.target:
         while (isTarget[current] === 1 && ++index < end) current = bytes[index] as number;
-        if (index - this.targetStart > maxTargetBytes) return this.#reject(violations.targetTooLong);
+        if (index - this.targetStart > this.limits.targetBytes)
+          return this.#reject(this.limits.targetTooLong);
         if (index === end) return this.#advance(index, phase);
         if (current !== space || index === this.targetStart) return this.#reject(targetViolation(current));
         this.targetEnd = index;
@@ -254,6 +253,15 @@ export class HeadParser {
   #checkVersion(index: number, phase: number): number {
     const isKnown = this.version === 11 || this.version === 10;
     return isKnown ? this.#advance(index, phase) : this.#reject(violations.versionUnsupported);
+  }
+
+  /** Doubles the room for headers, up to the limit. @returns false at the limit */
+  #makeRoom(): boolean {
+    if (this.count === this.limits.fields) return false;
+    const larger = new Int32Array(Math.min(this.limits.fields, this.count * 2) * headerStride);
+    larger.set(this.headers);
+    this.headers = larger;
+    return true;
   }
 
   #endHeader(bytes: Uint8Array, lineEnd: number): void {

@@ -1,6 +1,6 @@
 /** Parses headers that requests and responses share: Content-Length, Transfer-Encoding, Connection and TE. */
 
-import { comma, equalsAnyCase, isToken, latin1, lower, maxHeaders, space, tab } from "./bytes.ts";
+import { comma, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
 import { headerStride, type HeadParser } from "./head-parser.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
 
@@ -12,6 +12,9 @@ const optionNames: ReadonlyArray<readonly [literal: Buffer, bit: number]> = [
   [latin1("keep-alive"), connectionOption.keepAlive],
   [latin1("upgrade"), connectionOption.upgrade],
 ];
+
+/** More names in one Connection header are malformed: each costs a search in all headers. */
+const maxOptions = 100;
 
 /** A JavaScript number holds 15 digits exactly, which is a petabyte. */
 const maxLengthDigits = 15;
@@ -103,8 +106,7 @@ function isBlank(byte: number): boolean {
 
 /**
  * Reads the Connection header in bytes[from..to) and marks the headers that it names as hop-by-hop. Headers that frame or
- * route the message stay: to name them is an old trick to make a proxy remove them. More names than a head may have
- * headers are malformed, because each costs a search.
+ * route the message stay: to name them is an old trick to make a proxy remove them.
  * @returns bits of `connectionOption`
  */
 export function connectionOptions(parser: HeadParser, bytes: Uint8Array, from: number, to: number): number {
@@ -120,7 +122,7 @@ export function connectionOptions(parser: HeadParser, bytes: Uint8Array, from: n
       bits |= bit;
       if (bit === 0) {
         named += 1;
-        if (named > maxHeaders) return connectionOption.malformed;
+        if (named > maxOptions) return connectionOption.malformed;
         markNamed(parser, bytes, start, stop);
       }
     }

@@ -14,6 +14,7 @@ import {
   slash,
   space,
 } from "./bytes.ts";
+import type { HeadLimits } from "./head-limits.ts";
 import { headerStride, HeadParser } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
 import {
@@ -42,7 +43,7 @@ const question = 0x3f;
 
 /** Reused for every request: valid until the parser begins the next one. */
 export class ParsedRequest {
-  readonly parser = new HeadParser();
+  readonly parser: HeadParser;
   /** The bytes that contain the head; valid during the event in which it was validated. */
   bytes: Buffer = empty;
   method = 0;
@@ -67,6 +68,10 @@ export class ParsedRequest {
   authenticatesConnection = false;
   #idStart = 0;
   #idEnd = 0;
+
+  constructor(limits: HeadLimits) {
+    this.parser = new HeadParser(limits);
+  }
 
   /** The client's own X-Request-Id. */
   get requestId(): string | undefined {

@@ -2,6 +2,7 @@
 
 import { BodyFraming, framing } from "./body.ts";
 import { ByteAccumulator, equalsAnyCase, latin1 } from "./bytes.ts";
+import type { HeadLimits } from "./head-limits.ts";
 import { headerStride, HeadParser, isWhole, needsMore } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
 import {
@@ -105,7 +106,7 @@ export class ResponseReader {
 
   /** Copies a partial head and gives it its own parser. */
   #startPartialHead(bytes: Buffer, from: number, to: number): void {
-    const head = new ParsedResponse();
+    const head = new ParsedResponse(this.#shared.parser.limits);
     head.parser.beginResponse(0);
     this.#partialHead = new ByteAccumulator(head, bytes, from, to);
     head.parser.parse(this.#partialHead.bytes, this.#partialHead.length);
@@ -158,7 +159,7 @@ export interface ResponseExpectation {
 
 /** A parsed response head. Reused for every response: valid until the parser begins the next one. */
 export class ParsedResponse {
-  readonly parser = new HeadParser();
+  readonly parser: HeadParser;
   /** The bytes that contain the head; valid during the event in which it was validated. */
   bytes: Buffer = empty;
   /** A value of `framing`. */
@@ -172,6 +173,10 @@ export class ParsedResponse {
   dropsFraming = false;
   /** Whether it is a 401 or 407 that asks for NTLM or Negotiate, which authenticate the connection. */
   offersConnectionAuthentication = false;
+
+  constructor(limits: HeadLimits) {
+    this.parser = new HeadParser(limits);
+  }
 
   /** Whether it is a 1xx other than 101, which another head follows. */
   get isInterim(): boolean {

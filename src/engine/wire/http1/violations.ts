@@ -6,7 +6,7 @@ import {
   methodNotServed,
   type ProtocolViolation,
 } from "../../../proxy/refusal.ts";
-import { cr, lf, maxHeadBytes, maxHeaders, maxTargetBytes, space, tab } from "./bytes.ts";
+import { cr, lf, space, tab } from "./bytes.ts";
 
 const malformed = (text: string): ProtocolViolation => ({ status: 400, text });
 
@@ -19,7 +19,6 @@ export const violations = {
   target: malformed("request target is empty or contains an unencoded character"),
   targetForm: malformed("request target must be a path or an absolute http URL"),
   targetHost: malformed("request target and Host header name different hosts"),
-  targetTooLong: { status: 414, text: `request target is longer than ${maxTargetBytes} bytes` },
   version: malformed("missing or malformed HTTP version"),
   versionUnsupported: { status: 505, text: "unsupported HTTP version" },
   status: malformed("invalid status code"),
@@ -28,8 +27,6 @@ export const violations = {
   headerColon: malformed("a header has no colon"),
   headerFolded: malformed("obsolete line folding in a header (RFC 9112 5.2)"),
   headerValue: malformed("control character in a header value"),
-  headTooLarge: { status: 431, text: `the head is larger than ${maxHeadBytes} bytes` },
-  tooManyHeaders: { status: 431, text: `more than ${maxHeaders} headers` },
   noHost: malformed("missing Host header"),
   multipleHosts: duplicateHost,
   host: malformed("invalid Host header"),

@@ -9,6 +9,7 @@ import { type Random, randomIndex, seededRandom } from "../../../../src/lib/rand
 import { careless, countRequests } from "./lenient.ts";
 import { bytesOf, oneByOne, readStream } from "./parse-result.ts";
 import { passedCases, refusedCases } from "./strictness.ts";
+import { responseLimits } from "./limits.ts";
 
 const refusedSeeds = refusedCases.map(({ request }) => request).filter((request) => request.length < 1_000);
 const passedSeeds = passedCases.map(([, request]) => request).filter((request) => request.length < 1_000);
@@ -123,7 +124,7 @@ describe("a mutated response", () => {
 
   /** The statuses, the body and the last progress. */
   function readAnswer(segments: readonly Buffer[]): string[] {
-    const reader = new ResponseReader(new ParsedResponse());
+    const reader = new ResponseReader(new ParsedResponse(responseLimits));
     const seen: string[] = [];
     let body = "";
     const sink: ResponseSink = {

@@ -5,6 +5,7 @@ import { ForwardedRequest } from "../../../../src/engine/wire/forwarded-request.
 import { ParsedRequest } from "../../../../src/engine/wire/http1/parsed-request.ts";
 import type { ProtocolViolation } from "../../../../src/proxy/refusal.ts";
 import { ForwardingCache } from "../../../../src/engine/wire/http1/request-writer.ts";
+import { requestLimits } from "./limits.ts";
 
 export interface ParseResult {
   /** 0 for each request that passes, then the status of the one that was refused. */
@@ -24,7 +25,7 @@ const forwarding = forwardings.for("192.0.2.1");
 /** Reads a stream of requests that arrives in these segments, as a client's connection does. Each finishes at once. */
 export function readStream(segments: readonly Buffer[]): ParseResult {
   const reading: ParseResult = { statuses: [], passed: [], violation: "", isPending: false };
-  const input = new ClientInput(new ParsedRequest());
+  const input = new ClientInput(new ParsedRequest(requestLimits));
   let open: ForwardedRequest | undefined;
   let refused = false;
   const refuse = ({ status, text }: ProtocolViolation) => {

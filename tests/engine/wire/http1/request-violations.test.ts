@@ -172,9 +172,9 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
   "unsupported HTTP version": ["HTTP/0.9", "HTTP/1.2", "HTTP/2.0"],
   "CONNECT and TRACE are not supported": ["CONNECT", "TRACE"],
   "request target is longer than 8192 bytes": ["a target above 8 KiB"],
-  "the head is larger than 16384 bytes": ["a head above 16 KiB"],
-  "more than 100 headers": ["more than 100 headers"],
-  "too many options in the Connection header": ["more names in Connection than headers allowed"],
+  "the head is larger than 32768 bytes": ["a head above 32 KiB"],
+  "more than 128 header fields": ["more than 128 header fields"],
+  "too many options in the Connection header": ["more than 100 names in Connection"],
 };
 
 test("each refused request has its violation, however it is cut", () => {

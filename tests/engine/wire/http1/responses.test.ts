@@ -8,6 +8,7 @@ import {
 } from "../../../../src/engine/wire/http1/response-reader.ts";
 import { trimResponseInPlace, writeResponseHead } from "../../../../src/engine/wire/http1/response-writer.ts";
 import { bytesOf, oneByOne } from "./parse-result.ts";
+import { responseLimits } from "./limits.ts";
 
 interface Expectation {
   readonly isHead?: boolean;
@@ -26,7 +27,7 @@ interface Read {
 }
 
 function read(segments: readonly Buffer[], expectation: Expectation = {}): Read {
-  const reader = new ResponseReader(new ParsedResponse());
+  const reader = new ResponseReader(new ParsedResponse(responseLimits));
   const seen = { interims: [] as number[], status: 0, body: "" };
   const sink: ResponseSink = {
     request: { isHead: expectation.isHead ?? false, upgrades: expectation.upgrades ?? false },
@@ -81,8 +82,8 @@ describe("an upstream's response is rejected:", () => {
       head("Upgrade: websocket\r\n", "HTTP/1.1 101 Switching Protocols"),
       { upgrades: true },
     ],
-    ["a head above 16 KiB", head(`X: ${"a".repeat(16_384)}\r\n`)],
-    ["more than 100 headers", head("X: a\r\n".repeat(101))],
+    ["a head above 64 KiB", head(`X: ${"a".repeat(65_536)}\r\n`)],
+    ["more than 256 header fields", head("X: a\r\n".repeat(257))],
   ];
   for (const [name, response, expectation] of table) {
     test(name, () => {
@@ -138,7 +139,7 @@ describe("the response to a client", () => {
     how: Partial<typeof rewrite> = {},
     expectation: Expectation = {},
   ): string {
-    const parsed = new ParsedResponse();
+    const parsed = new ParsedResponse(responseLimits);
     const bytes = bytesOf(response);
     parsed.parser.beginResponse(0);
     parsed.parser.parse(bytes, bytes.length);

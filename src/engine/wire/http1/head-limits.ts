@@ -1,0 +1,31 @@
+/** Limits of a message's head, and the violations that name them. */
+
+import type { ProtocolViolation } from "../../../proxy/refusal.ts";
+import type { MessageLimits } from "../../engine.ts";
+
+/** One for all heads of one kind, requests or responses, of a listener. */
+export class HeadLimits {
+  readonly headBytes: number;
+  readonly fields: number;
+  readonly targetBytes: number;
+  readonly headTooLarge: ProtocolViolation;
+  readonly tooManyFields: ProtocolViolation;
+  readonly targetTooLong: ProtocolViolation;
+
+  constructor(headBytes: number, fields: number, targetBytes: number) {
+    this.headBytes = headBytes;
+    this.fields = fields;
+    this.targetBytes = targetBytes;
+    this.headTooLarge = { status: 431, text: `the head is larger than ${headBytes} bytes` };
+    this.tooManyFields = { status: 431, text: `more than ${fields} header fields` };
+    this.targetTooLong = { status: 414, text: `request target is longer than ${targetBytes} bytes` };
+  }
+}
+
+export function requestLimits(limits: MessageLimits): HeadLimits {
+  return new HeadLimits(limits.requestHeadBytes, limits.requestFields, limits.requestTargetBytes);
+}
+
+export function responseLimits(limits: MessageLimits): HeadLimits {
+  return new HeadLimits(limits.responseHeadBytes, limits.responseFields, 0);
+}
