@@ -43,6 +43,11 @@ export class ForwardedRequest implements OutgoingHead {
     return this.#body.chunkedBytes;
   }
 
+  /** What passes of the part of the body that was received last; undefined if it passes as it is. */
+  get rewrittenBody(): Buffer | undefined {
+    return this.#body.rewritten;
+  }
+
   /** The rule that the body's framing breaks. Valid after `begin` or `receiveBody` returned -1. */
   get bodyViolation(): ProtocolViolation {
     return this.#body.violation;
@@ -88,7 +93,9 @@ export class ForwardedRequest implements OutgoingHead {
   write(head: ParsedRequest, stop: number, forwarding: ClientForwarding): void {
     this.replay.begin();
     writeRequestHead(this, head, forwarding);
-    this.replay.append(head.bytes, head.parser.end, stop);
+    const { rewritten } = this.#body;
+    if (rewritten) this.replay.append(rewritten, 0, rewritten.length);
+    else this.replay.append(head.bytes, head.parser.end, stop);
     this.view.moveTo(this.replay.bytes, this.written);
   }
 

@@ -160,7 +160,9 @@ export class RequestForwarder implements ResponseSide {
     const stop = this.request.receiveBody(bytes, from, to);
     const isAdmitted = this.#exchange.allowsBodySize(this.request.chunkedBytes);
     if (stop >= 0 && isAdmitted) {
-      this.#attempts.sendBody(bytes, from, stop);
+      const rewritten = this.request.rewrittenBody;
+      if (rewritten) this.#attempts.sendBody(rewritten, 0, rewritten.length);
+      else this.#attempts.sendBody(bytes, from, stop);
       return stop;
     }
     this.#attempts.cancel();

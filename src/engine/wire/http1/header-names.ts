@@ -123,9 +123,24 @@ export function isAuthentication(number: number): boolean {
 }
 
 /**
- * Whether a trailer could change the framing, the routing or our forwarding headers after the body was read (RFC 9110
- * section 6.5.1).
+ * Trailers that could change how a message was framed, routed, authenticated or processed after its body was read (RFC 9110
+ * section 6.5.1, RFC 7230 section 4.1.2), in lower case.
  */
-export function isForbiddenInTrailers(number: number): boolean {
-  return number !== knownHeaders.other && number !== knownHeaders.via && number !== knownHeaders.traceparent;
+const forbiddenInTrailers: ReadonlySet<string> = new Set([
+  ...names.map(([name]) => name).filter((name) => name !== "via" && name !== "traceparent"),
+  "authorization", "www-authenticate", "cookie", "set-cookie", "age", "cache-control", "content-encoding",
+  "content-range", "content-type", "date", "expect", "expires", "http2-settings", "if-match", "if-modified-since",
+  "if-none-match", "if-range", "if-unmodified-since", "location", "max-forwards", "pragma", "range", "retry-after",
+  "vary", "warning", "x-real-ip",
+]); // prettier-ignore
+
+const forwardedPrefix = "x-forwarded-";
+
+/** No longer name is forbidden, except where it begins with X-Forwarded. */
+export const maxForbiddenLength = Math.max(...Array.from(forbiddenInTrailers, ({ length }) => length));
+
+/** @param name in lower case, with hyphens for underscores, up to {@link maxForbiddenLength} bytes of it  @param length of the whole name */
+export function isForbiddenInTrailers(name: Buffer, length: number): boolean {
+  const text = name.toString("latin1", 0, Math.min(length, name.length));
+  return text.startsWith(forwardedPrefix) || (length <= name.length && forbiddenInTrailers.has(text));
 }

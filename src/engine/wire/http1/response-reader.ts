@@ -125,8 +125,14 @@ export class ResponseReader {
     // Unrequested bytes after a response must never become part of the next one.
     this.keepsAlive = head.keepsAlive && stop === to;
     this.keepAliveSeconds = head.keepAliveSeconds;
-    sink.responseHead(head, stop, this.#body.isComplete);
+    sink.responseHead(head, this.#passedEnd(head, stop), this.#body.isComplete);
     return this.#body.isComplete ? "complete" : "more";
+  }
+
+  /** The end of what passes of the body behind the head, up to `stop`. It is never longer than what arrived. */
+  #passedEnd(head: ParsedResponse, stop: number): number {
+    const { rewritten } = this.#body;
+    return rewritten ? head.parser.end + rewritten.copy(head.bytes, head.parser.end) : stop;
   }
 
   #reject(violation: string): Progress {
@@ -137,11 +143,10 @@ export class ResponseReader {
   #readBody(sink: ResponseSink, bytes: Buffer): Progress {
     const stop = this.#body.decode(bytes, 0, bytes.length);
     if (stop < 0) return "bodyInvalid";
-    if (stop === bytes.length) sink.responseBody(bytes);
-    else {
-      this.keepsAlive = false;
-      sink.responseBody(bytes.subarray(0, stop));
-    }
+    if (stop < bytes.length) this.keepsAlive = false;
+    const { rewritten } = this.#body;
+    if (rewritten) sink.responseBody(rewritten);
+    else sink.responseBody(stop === bytes.length ? bytes : bytes.subarray(0, stop));
     return this.#body.isComplete ? "complete" : "more";
   }
 }

@@ -40,7 +40,7 @@ export const violations = {
   chunkSize: malformed("malformed or too large chunk size"),
   chunkExtension: malformed("malformed or too long chunk extension"),
   chunkData: malformed("chunk data does not end where its size says"),
-  trailer: malformed("malformed or forbidden trailer"),
+  trailer: malformed("malformed trailer, or too many bytes of trailers"),
   headTimeout: { status: 408, text: "request headers timed out" },
   bodyTimeout,
 } as const satisfies Readonly<Record<string, ProtocolViolation>>;

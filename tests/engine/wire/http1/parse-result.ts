@@ -56,7 +56,8 @@ export function readStream(segments: readonly Buffer[]): ParseResult {
           break;
         }
         const last = reading.passed.length - 1;
-        reading.passed[last] = Buffer.concat([reading.passed[last] as Buffer, bytes.subarray(0, stop)]);
+        const piece = open.rewrittenBody ?? bytes.subarray(0, stop);
+        reading.passed[last] = Buffer.concat([reading.passed[last] as Buffer, piece]);
         if (open.isComplete) open = undefined;
         input.buffer(bytes, stop, bytes.length);
       } else if (!input.readHead(bytes, 0, { headRead })) break;
