@@ -15,6 +15,7 @@ const layers: Readonly<Record<string, number>> = {
   "access/": 3,
   "proxy/": 4,
   "probe/": 4,
+  "dns/": 4,
   "state/": 4,
   "metrics/": 4,
   "engine/engine.ts": 5,

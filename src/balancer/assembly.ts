@@ -19,6 +19,7 @@ import {
   type Reconciler,
   type ReloadOutcome,
 } from "../control/reconciler.ts";
+import { NameWatcher } from "../dns/name-watcher.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
 import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-plane.ts";
@@ -58,6 +59,7 @@ export interface BalancerParts {
   readonly metrics: Metrics;
   readonly eventLog: EventLog;
   readonly registry: PoolRegistry;
+  readonly names: NameWatcher;
   readonly prober: Prober;
   readonly snapshots: SnapshotBuilder;
   readonly reconciler: Reconciler;
@@ -79,7 +81,13 @@ export function assemble(
   const eventLog = new EventLog({ store, wallClock, schedule, log });
   const faults = new FaultRegistry();
   const observer = poolEventRecorder({ faults, metrics, eventLog, log });
-  const registry = new PoolRegistry({ clock, random: systemRandom, observer });
+  const names = new NameWatcher({
+    clock,
+    schedule,
+    random: systemRandom,
+    onChange: (name, hosts, before) => log.info("name moved", { name, hosts, before }),
+  });
+  const registry = new PoolRegistry({ clock, random: systemRandom, observer, names });
   const intents = new Intents(store, log);
   const drains = new Drains({
     clock,
@@ -98,8 +106,12 @@ export function assemble(
     dataPlane.apply(reconciler.desired);
     recordProbeTransition({ eventLog, log }, target, { result, from });
   };
+  const probe = faults.wrap(probeWith(runtime, clock));
   const prober = new Prober({
-    probe: faults.wrap(probeWith(runtime, clock)),
+    async probe(upstream, plan) {
+      await names.firstAnswer(upstream.endpoints);
+      return probe(upstream, plan);
+    },
     clock,
     schedule,
     random: systemRandom,
@@ -180,6 +192,7 @@ export function assemble(
     metrics,
     eventLog,
     registry,
+    names,
     prober,
     snapshots,
     reconciler,

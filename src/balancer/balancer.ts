@@ -53,12 +53,13 @@ export class Balancer {
 
   /** Probes every upstream once, then listens. Rejects with the system's error code if the port is not available. */
   async start(): Promise<void> {
-    const { prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
+    const { names, prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
     await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
     try {
       await dataPlane.listen();
     } catch (error) {
       prober.stop();
+      names.stop();
       dataPlane.close();
       throw error;
     }
@@ -74,7 +75,7 @@ export class Balancer {
    * @returns how many requests were aborted
    */
   async drain(): Promise<number> {
-    const { prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
+    const { names, prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
     const { drainDelayMs, drainTimeoutMs } = this.config;
     this.control.endFaults("draining");
     this.#setPhase("draining");
@@ -84,6 +85,7 @@ export class Balancer {
     memory.stop();
     certificates.stop();
     prober.stop();
+    names.stop();
     await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
     const aborted = dataPlane.active();
     await dataPlane.end();
@@ -95,10 +97,11 @@ export class Balancer {
 
   /** Aborts everything, and writes the remaining events to the store. */
   close(): void {
-    const { prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
+    const { names, prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
     memory.stop();
     certificates.stop();
     prober.stop();
+    names.stop();
     history.stop();
     dataPlane.close();
     eventLog.flush();

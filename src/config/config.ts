@@ -117,6 +117,8 @@ export interface Config {
   readonly limits: MessageLimits;
   /** Addresses and CIDR ranges whose X-Forwarded-* headers are kept. */
   readonly trustedProxies: readonly string[];
+  /** DNS servers for the names of upstreams, "address" or "address:port"; empty for the system's. */
+  readonly resolvers: readonly string[];
   /** Undefined: no access log. */
   readonly accessLog?: AccessLogConfig;
   /** Undefined: trace headers only pass through. */
@@ -175,6 +177,8 @@ export const defaults = {
     responseFields: 256,
   },
   trustedProxies: [],
+  /** The hosts file and search list count too, as for every other program on the machine. */
+  resolvers: [],
   accessLog: { to: "stdout", format: "json", share: 1 },
   /** One in a hundred shows patterns at little cost. A sampling decision of the client is kept. */
   tracing: { share: 0.01, serviceName: "evenkeel" },

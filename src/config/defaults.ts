@@ -55,6 +55,7 @@ export function applyDefaults(file: ConfigFile, { defaultState, texts }: Referen
       },
       limits: limitsOf(file.limits),
       trustedProxies: file.trustedProxies ?? defaults.trustedProxies,
+      resolvers: file.resolvers ?? defaults.resolvers,
       ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
       ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
       pools,

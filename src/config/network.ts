@@ -78,3 +78,12 @@ export function cidrProblem(text: string): string | undefined {
   const bits = family === 4 ? 32 : 128;
   return Number(prefix ?? 0) > bits ? `the prefix must be from 0 to ${bits}` : undefined;
 }
+
+/** Checks the address of a DNS server: an IP address, with a port after an IPv4 address or after brackets. */
+export function resolverProblem(text: string): string | undefined {
+  const [, bracketed, plain, port] = /^(?:\[([\da-f:.]+)\]|([\d.]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
+  const isAddress = isIP(text) !== 0 || isIP(bracketed ?? "") === 6 || isIP(plain ?? "") === 4;
+  if (!isAddress) return "expected an IP address such as 10.0.0.53 or 10.0.0.53:5353";
+  const isPort = port === undefined || (Number(port) >= 1 && Number(port) <= 65_535);
+  return isPort ? undefined : "the port must be from 1 to 65535";
+}

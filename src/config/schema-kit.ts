@@ -5,7 +5,7 @@ import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
 import { passwordHashPattern, passwordHashProblem } from "../access/password-hash.ts";
 import { durationPattern, sizePattern } from "../lib/units.ts";
-import { cidrProblem, hostnameProblem, hostProblem, originProblem } from "./network.ts";
+import { cidrProblem, hostnameProblem, hostProblem, originProblem, resolverProblem } from "./network.ts";
 import { closestWord, type Path } from "./problem.ts";
 import {
   delayProblem,
@@ -22,6 +22,7 @@ const formats = {
   host: hostProblem,
   name: hostnameProblem,
   range: cidrProblem,
+  resolver: resolverProblem,
   duration: durationProblem,
   delay: delayProblem,
   size: sizeProblem,
@@ -67,6 +68,7 @@ const nouns: Readonly<Record<FormatName, string>> = {
   origin: "a URL such as http://10.0.0.1:8080",
   host: "an IP address or a host name",
   name: "a host name such as api.internal",
+  resolver: "an address such as 10.0.0.53 or 10.0.0.53:5353",
   range: "an address or a range such as 10.0.0.0/8",
   duration: "a duration such as 250ms, 30s or 1h",
   delay: "a duration such as 250ms, 30s or 1h, or 0",

@@ -208,6 +208,11 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
         description: "Proxies whose X-Forwarded-* headers are kept.",
         errorMessage: "a list of addresses",
       }),
+      resolvers: Type.Array(format("resolver", "IP address of a DNS server, with or without port."), {
+        maxItems: 8,
+        description: "DNS servers for the names of upstreams; by default the system resolves them.",
+        errorMessage: "a list of at most 8 addresses of DNS servers",
+      }),
       accessLog,
       tracing: Type.Optional(tracing),
       dashboard: optional(listener, "Listener of the dashboard of `evenkeel up`."),

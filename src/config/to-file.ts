@@ -73,6 +73,7 @@ export function settingsFileOf(config: Config): object {
       responseFields: config.limits.responseFields,
     },
     trustedProxies: config.trustedProxies,
+    resolvers: config.resolvers,
     ...(config.accessLog && { accessLog: config.accessLog }),
     ...(config.tracing && { tracing: config.tracing }),
   };

@@ -1,6 +1,7 @@
 /** The worker process of `--workers`: serves clients, applies the control plane's state and reports to it. */
 
 import type { EngineName } from "../config/config.ts";
+import { NameWatcher } from "../dns/name-watcher.ts";
 import type { Engine } from "../engine/engine.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import { bugs } from "../lib/bugs.ts";
@@ -100,6 +101,7 @@ export class Worker {
     const clock = () => ownClock() + clockOffsetMs;
     const metrics = new Metrics(clock);
     const registry = new PoolRegistry({
+      names: new NameWatcher({ clock, schedule: this.#schedule, random: systemRandom }),
       clock,
       random: systemRandom,
       // The other workers need the verdict too. In a timer, so that it delays no request.

@@ -33,7 +33,7 @@ export class FaultRegistry implements AttemptFilter {
   /** A probe that fails without being sent where a fault says that probes fail. */
   wrap(probe: Probe): (upstream: Upstream, plan: ProbePlan) => Promise<ProbeResult> {
     return (upstream, plan) => {
-      if (!this.#faults.get(upstream)?.spec.probes) return probe(upstream.address, plan);
+      if (!this.#faults.get(upstream)?.spec.probes) return probe(upstream, plan);
       return Promise.resolve({ success: false, detail: faultDetail, latencyMs: 0 });
     };
   }

@@ -28,6 +28,11 @@ export function originOf(address: Address): string {
   return `${address.protocol}://${authorityOf(address)}`;
 }
 
+/** The origin with another host for the same server: an IP address without brackets, or a name. */
+export function originAt({ protocol, port }: Address, host: string): string {
+  return `${protocol}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
 /** Whether two upstreams of one origin verify certificates in the same way. */
 export function isSameTls(one: UpstreamTls | undefined, other: UpstreamTls | undefined): boolean {
   const keys = ["ca", "caPath", "serverName", "verify"] as const;

@@ -179,6 +179,7 @@ export class Attempt {
     this.driver = undefined;
     if (outcome.kind === "failure" && this.responseStartedAt === 0) {
       upstream.latency.record(Math.max(failureLatencyMs, this.endedAt - this.startedAt), this.endedAt);
+      if (outcome.phase === "connect") upstream.endpoints.suspect();
     } else if (outcome.kind === "cancelled" && outcome.isSuperseded && this.responseStartedAt === 0) {
       upstream.latency.record(this.endedAt - this.startedAt, this.endedAt);
     }

@@ -3,6 +3,7 @@
 import { PeakEwma } from "../lib/ewma.ts";
 import { hashString } from "../lib/hash.ts";
 import type { Address } from "../net/address.ts";
+import { Endpoints } from "../net/endpoints.ts";
 import { ActiveHealth, type ActiveHealthState, type RiseFall } from "./active-health.ts";
 import { AttemptList } from "./attempt.ts";
 import {
@@ -58,6 +59,8 @@ export class Upstream {
   readonly id: string;
   /** Only its `tls` may change: open connections keep the parameters that they were opened with. */
   address: Address;
+  /** Where connects go: the addresses that its host name has now. */
+  readonly endpoints: Endpoints;
   /** Hash of the id, computed once: rendezvous hashing needs it for every request. */
   readonly seed: number;
   readonly activeHealth: ActiveHealth;
@@ -85,6 +88,7 @@ export class Upstream {
   constructor(spec: UpstreamSpec, limits: UpstreamLimits) {
     this.id = spec.id;
     this.address = spec.address;
+    this.endpoints = new Endpoints(spec.address.hostname);
     this.weight = spec.weight;
     this.backup = spec.backup;
     this.seed = hashString(spec.id);

@@ -2,7 +2,8 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { formatDuration } from "../lib/units.ts";
-import { type Address, authorityOf, originOf } from "../net/address.ts";
+import { type Address, authorityOf, certifiedName, originAt } from "../net/address.ts";
+import type { Endpoints } from "../net/endpoints.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** How a pool's upstreams are probed; times in milliseconds. */
@@ -32,37 +33,66 @@ export interface ProbeResult {
   readonly latencyMs: number;
 }
 
-export type Probe = (address: Address, plan: ProbePlan) => Promise<ProbeResult>;
+/** What is probed: an upstream. */
+export interface ProbedServer {
+  readonly address: Address;
+  readonly endpoints: Endpoints;
+}
+
+export type Probe = (server: ProbedServer, plan: ProbePlan) => Promise<ProbeResult>;
 
 /** A probe that never rejects: an error is its result. */
 export function probeWith(runtime: Pick<Runtime, "dial" | "probeHttp">, clock: Clock): Probe {
-  return async (address, plan) => {
+  return async (server, plan) => {
     const startedAt = clock();
-    try {
-      const { success, detail } = await check(runtime, address, plan);
-      return { success, detail, latencyMs: clock() - startedAt };
-    } catch (error) {
-      return { success: false, detail: describe(error), latencyMs: clock() - startedAt };
-    }
+    const result = await inTurn(server, (host) => check(runtime, server.address, { host, plan })).catch(
+      (error: unknown) => ({ success: false, detail: describe(error) }),
+    );
+    // The name may have moved to another server.
+    if (!result.success) server.endpoints.suspect();
+    return { ...result, latencyMs: clock() - startedAt };
   };
 }
 
 type ProbeOutcome = Pick<ProbeResult, "success" | "detail">;
 
+/** A name with several addresses is up if one of them is: connects pass over the others. */
+const maxTries = 3;
+
+/** Probes the addresses of the name in turn until one responds. Rejects with the last error. */
+async function inTurn(
+  { endpoints }: ProbedServer,
+  probe: (host: string) => Promise<ProbeOutcome>,
+): Promise<ProbeOutcome> {
+  const tried: string[] = [];
+  for (;;) {
+    const host = endpoints.nextExcept(tried) ?? endpoints.name;
+    tried.push(host);
+    try {
+      const result = await probe(host);
+      endpoints.worked(host);
+      return result;
+    } catch (error) {
+      endpoints.failed(host);
+      if (tried.length >= Math.min(endpoints.count, maxTries)) throw error;
+    }
+  }
+}
+
 async function check(
   runtime: Pick<Runtime, "dial" | "probeHttp">,
   address: Address,
-  plan: ProbePlan,
+  { host, plan }: { readonly host: string; readonly plan: ProbePlan },
 ): Promise<ProbeOutcome> {
   if (plan.kind === "tcp") {
-    await runtime.dial(address.hostname, address.port, plan.timeoutMs);
+    await runtime.dial(host, address.port, plan.timeoutMs);
     return { success: true, detail: "connected" };
   }
   const status = await runtime.probeHttp({
-    url: originOf(address) + (plan.path ?? "/"),
+    url: originAt(address, host) + (plan.path ?? "/"),
     timeoutMs: plan.timeoutMs,
     headers: { host: authorityOf(address), "user-agent": "evenkeel-probe" },
-    ...(address.tls && { tls: address.tls }),
+    tls: { verify: true, ...address.tls, serverName: certifiedName(address) },
   });
   return { success: status >= 200 && status < 400, detail: `status ${status}` };
 }

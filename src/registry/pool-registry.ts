@@ -2,6 +2,7 @@
 
 import type { Config, PoolConfig } from "../config/config.ts";
 import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
+import type { NameWatcher } from "../dns/name-watcher.ts";
 import type { Random } from "../lib/random.ts";
 import { type Address, isSameTls, originOf } from "../net/address.ts";
 import { policyEntry } from "../policy/policies.ts";
@@ -28,6 +29,8 @@ export interface PoolRegistryOptions {
   readonly schedule?: Schedule;
   readonly random: Random;
   readonly observer: PoolObserver;
+  /** Resolves the names of upstreams; without it the runtime does that for each connect. */
+  readonly names?: NameWatcher;
 }
 
 /** An upstream and the entry of its pool. */
@@ -86,6 +89,10 @@ export class PoolRegistry {
           existing.get(identityOf(spec)) ?? new Upstream(spec, { ...pool.probe, ...upstreamLimits(pool) }),
       ),
     }));
+    this.#options.names?.setServers(config.resolvers);
+    // Asked for before the first probe, which waits for the answer.
+    for (const { upstreams } of entries)
+      for (const { endpoints } of upstreams) this.#options.names?.watch(endpoints);
     return { config, entries };
   }
 
@@ -108,6 +115,9 @@ export class PoolRegistry {
     }
     this.#entries = entries.map(({ upstreams: _, ...entry }) => entry);
     this.#routes = buildRoutes(config, this.#entries);
+    this.#options.names?.retain(
+      this.pools.flatMap(({ upstreams }) => upstreams.map(({ endpoints }) => endpoints)),
+    );
   }
 
   #createEntry(config: PoolConfig): Pick<PoolEntry, "pool" | "queue" | "deadlines"> {

@@ -69,7 +69,7 @@ const sockets: Sockets = {
     accept = options.accept;
     return Promise.resolve({ hostname: options.hostname, port: 80, stop() {} });
   },
-  connect: (_address, handler) => void opening.push(handler),
+  connect: (_address, _host, handler) => void opening.push(handler),
 };
 
 function runRequests(requests: number): void {

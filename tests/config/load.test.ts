@@ -18,6 +18,7 @@ drainTimeout: 1m
 clientTimeouts: { head: 1s, bodyIdle: 2s, keepAlive: 3s }
 limits: { requestHead: 16KiB, requestFields: 50, requestTarget: 4KiB, responseHead: 128KiB, responseFields: 500 }
 trustedProxies: [10.0.0.0/8, "::1"]
+resolvers: [10.0.0.53]
 dashboard: { port: 9002, host: localhost }
 pools:
   main:
@@ -65,6 +66,7 @@ routes:
       responseFields: 500,
     },
     trustedProxies: ["10.0.0.0/8", "::1"],
+    resolvers: ["10.0.0.53"],
     pools: [
       {
         name: "main",

@@ -17,6 +17,7 @@ import { until } from "../support/wait.ts";
 import { authenticationLaws } from "./authentication-laws.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
+import { endpointLaws } from "./endpoint-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
@@ -95,6 +96,7 @@ const isRefused = (port: number) =>
   );
 
 const laws: Readonly<Record<string, Law>> = {
+  ...endpointLaws,
   ...hedgeLaws,
   ...deadlineLaws,
   ...recordLaws,

@@ -5,6 +5,7 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Pool } from "../../src/pool/pool.ts";
+import { Endpoints } from "../../src/net/endpoints.ts";
 import { type ProbePlan, type ProbeResult, probeWith } from "../../src/probe/probe.ts";
 import { Prober } from "../../src/probe/prober.ts";
 import { FakeTime } from "../support/fake-time.ts";
@@ -265,7 +266,10 @@ describe("a prober whose targets change", () => {
 
 describe("a probe", () => {
   const probe = probeWith(runtime, () => performance.now());
-  const at = (port: number) => ({ protocol: "http", hostname: "127.0.0.1", port }) as const;
+  const at = (port: number) => ({
+    address: { protocol: "http", hostname: "127.0.0.1", port } as const,
+    endpoints: new Endpoints("127.0.0.1"),
+  });
 
   test("over TCP succeeds when the port is open and reports a refused connection", async () => {
     const origin = await startOrigin(() => {});

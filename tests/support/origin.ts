@@ -39,6 +39,8 @@ export interface OriginOptions {
   /** Called when a connection is accepted. */
   readonly onConnect?: (socket: Socket) => void;
   readonly port?: number;
+  /** By default 127.0.0.1. */
+  readonly hostname?: string;
 }
 
 /** Origins that never respond on their own. */
@@ -70,7 +72,7 @@ export async function startOrigin(options: Responder | OriginOptions): Promise<O
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(script.port ?? 0, "127.0.0.1", resolve);
+    server.listen(script.port ?? 0, script.hostname ?? "127.0.0.1", resolve);
   });
   const { port } = server.address() as AddressInfo;
   return {

@@ -4,9 +4,9 @@ import type { Server, ServerWebSocket } from "bun";
 
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Address, certifiedName, originOf } from "../../net/address.ts";
+import { type Address, certifiedName, originAt } from "../../net/address.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
-import type { SendRequest } from "./forward.ts";
+import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import type { FetchEngineContext } from "./request-context.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -87,8 +87,8 @@ async function drain(server: Server<WebSocketTunnel>): Promise<void> {
 }
 
 function forwardWith(session: Bun.FetchSession): SendRequest {
-  return async ({ method, upstream, target, headers, body, signal, endsConnection }) => {
-    const response = await session.fetch(originOf(upstream.address) + target, {
+  return overEndpoints(async ({ method, upstream, target, headers, body, signal, endsConnection }, host) => {
+    const response = await session.fetch(originAt(upstream.address, host) + target, {
       method,
       headers,
       body,
@@ -107,7 +107,7 @@ function forwardWith(session: Bun.FetchSession): SendRequest {
       whole: () => response.arrayBuffer(),
       discard: () => void response.body?.cancel().catch(() => {}),
     };
-  };
+  });
 }
 
 /** Always with the server name: else it would be the client's Host header, which names no upstream. */
@@ -119,8 +119,11 @@ function tlsOf(address: Address): { tls?: Bun.TLSOptions } {
 }
 
 /** Bun's WebSocket accepts headers, which the standard constructor does not. */
-const openWebSocket: OpenWebSocket = (url, options, address) =>
-  new WebSocket(url, { ...options, ...tlsOf(address) });
+const openWebSocket: OpenWebSocket = ({ address, endpoints }, target, options) =>
+  new WebSocket(originAt(address, endpoints.next()).replace(/^http/, "ws") + target, {
+    ...options,
+    ...tlsOf(address),
+  });
 
 async function upgrade(
   options: FetchEngineContext,

@@ -7,9 +7,9 @@ import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Address, certifiedName } from "../../net/address.ts";
+import { type Address, certifiedName, originOf } from "../../net/address.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
-import type { SendRequest, UpstreamResponse, UpstreamRequest } from "./forward.ts";
+import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import type { FetchEngineContext } from "./request-context.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -114,26 +114,28 @@ function whenSent(response: Response, done: () => void): Response {
 }
 
 function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): SendRequest {
-  return (outgoing) =>
-    new Promise<UpstreamResponse>((resolve, reject) => {
-      const { address } = outgoing.upstream;
-      const isSecure = address.protocol === "https";
-      const request = (isSecure ? requestSecure : requestPlain)({
-        // Without an agent node:http closes the connection after the response.
-        agent: outgoing.endsConnection ? false : isSecure ? secure : plain,
-        host: address.hostname,
-        port: address.port,
-        method: outgoing.method,
-        path: outgoing.target,
-        headers: Object.fromEntries(outgoing.headers),
-        setHost: false,
-        ...(isSecure && tlsOf(address)),
-        signal: outgoing.signal,
-      });
-      request.on("response", (response) => resolve(incomingOf(response)));
-      request.on("error", reject);
-      send(request, outgoing.body);
-    });
+  return overEndpoints(
+    (outgoing, host) =>
+      new Promise<UpstreamResponse>((resolve, reject) => {
+        const { address } = outgoing.upstream;
+        const isSecure = address.protocol === "https";
+        const request = (isSecure ? requestSecure : requestPlain)({
+          // Without an agent node:http closes the connection after the response.
+          agent: outgoing.endsConnection ? false : isSecure ? secure : plain,
+          host,
+          port: address.port,
+          method: outgoing.method,
+          path: outgoing.target,
+          headers: Object.fromEntries(outgoing.headers),
+          setHost: false,
+          ...(isSecure && tlsOf(address)),
+          signal: outgoing.signal,
+        });
+        request.on("response", (response) => resolve(incomingOf(response)));
+        request.on("error", reject);
+        send(request, outgoing.body);
+      }),
+  );
 }
 
 /** Always with the server name: else it would be the client's Host header. An IP address has no server name. */
@@ -170,9 +172,11 @@ function incomingOf(response: IncomingMessage): UpstreamResponse {
 
 /**
  * Deno's WebSocket accepts headers and authorities in its options. It can neither check another name nor skip the check: such
- * an upstream's certificate is rejected.
+ * an upstream's certificate is rejected. It also resolves the name itself, because it sends no other Host.
  */
-const openWebSocket: OpenWebSocket = (url, options, { tls }) => {
+const openWebSocket: OpenWebSocket = ({ address }, target, options) => {
+  const url = originOf(address).replace(/^http/, "ws") + target;
+  const { tls } = address;
   if (tls?.ca === undefined) return new WebSocket(url, options);
   const client = Deno.createHttpClient({ caCerts: [tls.ca] });
   const socket = new WebSocket(url, { ...options, client } as typeof options);

@@ -30,6 +30,41 @@ export interface UpstreamResponse {
 /** Sends one request. Resolves with the final head, rejects with the system's error. Decodes no body, follows no redirect. */
 export type SendRequest = (outgoing: UpstreamRequest) => Promise<UpstreamResponse>;
 
+/**
+ * Sends to the addresses of the upstream's name in turn. Another one is tried where the connect failed and the body can be sent
+ * again.
+ */
+export function overEndpoints(
+  send: (outgoing: UpstreamRequest, host: string) => Promise<UpstreamResponse>,
+): SendRequest {
+  return (outgoing) => {
+    const { endpoints } = outgoing.upstream;
+    return endpoints.count === 1 ? send(outgoing, endpoints.next()) : sendInTurn(send, outgoing);
+  };
+}
+
+async function sendInTurn(
+  send: (outgoing: UpstreamRequest, host: string) => Promise<UpstreamResponse>,
+  outgoing: UpstreamRequest,
+): Promise<UpstreamResponse> {
+  const { endpoints } = outgoing.upstream;
+  const tried: string[] = [];
+  for (;;) {
+    const host = endpoints.nextExcept(tried) ?? endpoints.name;
+    tried.push(host);
+    try {
+      const response = await send(outgoing, host);
+      endpoints.worked(host);
+      return response;
+    } catch (error) {
+      if (failureOf(error).phase !== "connect") throw error;
+      endpoints.failed(host);
+      const isReplayable = outgoing.body === null || outgoing.body instanceof Uint8Array;
+      if (!isReplayable || outgoing.signal.aborted || tried.length >= endpoints.count) throw error;
+    }
+  }
+}
+
 const refused: readonly [FailurePhase, FailureReason] = ["connect", "connect_refused"];
 const timedOut: readonly [FailurePhase, FailureReason] = ["connect", "connect_timeout"];
 const reset: readonly [FailurePhase, FailureReason] = ["head", "upstream_reset"];

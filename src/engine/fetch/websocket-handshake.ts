@@ -2,8 +2,8 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
+import type { Upstream } from "../../pool/upstream.ts";
 import { isGatewayFailure } from "../../proxy/response-class.ts";
-import type { Address } from "../../net/address.ts";
 import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { upstreamHeaders } from "./headers.ts";
@@ -18,13 +18,13 @@ import { openExchange, nextStep } from "./handler.ts";
 import { internalError, refusalResponse } from "./local-replies.ts";
 import { applyInterception } from "./attempt-runner.ts";
 import { clientClosedResponse, firstStep } from "./attempt-race.ts";
-import { handshakeOptions, hasValidSubprotocols, WebSocketTunnel, webSocketUrl } from "./websocket-tunnel.ts";
+import { handshakeOptions, hasValidSubprotocols, WebSocketTunnel } from "./websocket-tunnel.ts";
 
 /** Opens an upstream's WebSocket with headers, which each runtime's constructor accepts and the standard one does not. */
 export type OpenWebSocket = (
-  url: string,
+  upstream: Upstream,
+  target: string,
   options: ReturnType<typeof handshakeOptions>,
-  address: Address,
 ) => WebSocket;
 
 /** A tunnel whose upstream accepted the handshake and which waits for its client; or the response to send. */
@@ -100,8 +100,7 @@ async function handshake(
     if (result === "aborted") return withoutResponse(result);
     if (result) return result;
     const options = handshakeOptions(request, upstreamHeaders(engineContext, context));
-    const url = webSocketUrl(attempt, head.target);
-    const tunnel = new WebSocketTunnel(attempt, open(url, options, attempt.upstream.address));
+    const tunnel = new WebSocketTunnel(attempt, open(attempt.upstream, head.target, options));
     try {
       await tunnel.opened(signal);
       signal.throwIfAborted();

@@ -2,7 +2,6 @@
 
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, completed, failure, type Outcome } from "../../pool/outcome.ts";
-import { originOf } from "../../net/address.ts";
 
 /** The client's side, as either runtime offers it. */
 export interface ClientSocket {
@@ -24,11 +23,6 @@ const handshakeHeaders = [
   "sec-websocket-extensions",
   "sec-websocket-protocol",
 ];
-
-/** The address of an upstream's WebSocket. */
-export function webSocketUrl(attempt: Attempt, target: string): string {
-  return originOf(attempt.upstream.address).replace(/^http/, "ws") + target;
-}
 
 /** Headers and subprotocols of the upstream's handshake. */
 export function handshakeOptions(

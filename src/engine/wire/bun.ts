@@ -70,9 +70,9 @@ const bunSockets: Sockets = {
     });
   },
 
-  connect(address, handler) {
-    const { protocol, hostname, port, tls = { verify: true } } = address;
-    const options = { hostname, port, allowHalfOpen: true, data: handler };
+  connect(address, host, handler) {
+    const { protocol, port, tls = { verify: true } } = address;
+    const options = { hostname: host, port, allowHalfOpen: true, data: handler };
     const connecting =
       protocol === "https"
         ? Bun.connect<ConnectHandler>({

@@ -1,6 +1,7 @@
 /** The connections to one upstream: opens new ones and keeps idle ones for reuse, the most recently used first. */
 
 import type { Address } from "../../net/address.ts";
+import type { Endpoints } from "../../net/endpoints.ts";
 import type { Upstream } from "../../pool/upstream.ts";
 import type { WireContext } from "./context.ts";
 import { type ConnectionHome, UpstreamConnection } from "./upstream-connection.ts";
@@ -34,6 +35,14 @@ class IdleConnections {
     const top = this.#top;
     if (top) this.remove(top);
     return top;
+  }
+
+  /** Takes out the most recently used connection to this host. */
+  popTo(host: string): UpstreamConnection | undefined {
+    let connection = this.#top;
+    while (connection && connection.host !== host) connection = connection.below;
+    if (connection) this.remove(connection);
+    return connection;
   }
 
   /** Does nothing if the connection is not in the stack. */
@@ -70,6 +79,10 @@ export class ConnectionPool extends IdleConnections implements ConnectionHome {
   readonly context: WireContext;
   /** Timed-out connects that the system still works on. */
   #abandoned = 0;
+  /** The generation of the endpoints that the idle connections belong to. */
+  #generation = 0;
+  /** Whose turn it is, where the name has several addresses and there was no idle connection to this one. */
+  #nextHost: string | undefined;
 
   constructor(context: WireContext, upstream: Upstream) {
     super();
@@ -81,6 +94,10 @@ export class ConnectionPool extends IdleConnections implements ConnectionHome {
     return this.upstream.address;
   }
 
+  get endpoints(): Endpoints {
+    return this.upstream.endpoints;
+  }
+
   /** False while too many connects hang. */
   get mayConnect(): boolean {
     return this.#abandoned < maxAbandoned;
@@ -88,7 +105,9 @@ export class ConnectionPool extends IdleConnections implements ConnectionHome {
 
   /** Takes an idle connection out of the pool. If the upstream's address changed, closes all of them instead. */
   checkOut(): UpstreamConnection | undefined {
-    const connection = this.pop();
+    const { endpoints } = this.upstream;
+    if (endpoints.generation !== this.#generation) this.#closeMoved(endpoints);
+    const connection = endpoints.count === 1 ? this.pop() : this.popTo((this.#nextHost = endpoints.next()));
     if (!connection || connection.address === this.upstream.address) return connection;
     connection.close();
     this.closeIdle();
@@ -98,6 +117,8 @@ export class ConnectionPool extends IdleConnections implements ConnectionHome {
   /** Creates a connection, which is not open yet. */
   connect(): UpstreamConnection {
     const connection = new UpstreamConnection(this.context, this);
+    connection.host = this.#nextHost ?? this.upstream.endpoints.next();
+    this.#nextHost = undefined;
     connection.ageShare = 1 - ageSpread * this.context.random();
     return connection;
   }
@@ -106,11 +127,30 @@ export class ConnectionPool extends IdleConnections implements ConnectionHome {
     const remainingMs = maxAgeMs * connection.ageShare - (this.context.wheel.now - connection.openedAt);
     const announcedMs = keepAliveSeconds < 0 ? idleMs : keepAliveSeconds * 1_000 - marginMs;
     const waitMs = Math.min(idleMs, announcedMs, remainingMs);
-    const isOutdated = connection.address !== this.upstream.address;
+    const isOutdated = connection.address !== this.upstream.address || this.#hasMoved(connection);
     if (this.context.isDraining || isOutdated || this.size >= maxIdle || waitMs <= 0)
       return connection.close();
     this.push(connection);
     this.context.wheel.arm(connection, waitMs);
+  }
+
+  /** Closes idle connections to addresses that the name no longer has. */
+  #closeMoved({ generation }: Endpoints): void {
+    this.#generation = generation;
+    const idle: UpstreamConnection[] = [];
+    for (let connection = this.pop(); connection; connection = this.pop()) idle.unshift(connection);
+    for (const connection of idle) {
+      if (this.#hasMoved(connection)) connection.close();
+      else this.push(connection);
+    }
+  }
+
+  /** Whether the name no longer has the connection's address. */
+  #hasMoved(connection: UpstreamConnection): boolean {
+    const { endpoints } = this.upstream;
+    if (connection.generation === endpoints.generation) return false;
+    connection.generation = endpoints.generation;
+    return !endpoints.has(connection.host);
   }
 
   connectAbandoned(): void {

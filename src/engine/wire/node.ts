@@ -110,8 +110,8 @@ function listen({
   });
 }
 
-function connect(address: Address, handler: ConnectHandler): void {
-  const { protocol, hostname: host, port, tls = { verify: true } } = address;
+function connect(address: Address, host: string, handler: ConnectHandler): void {
+  const { protocol, port, tls = { verify: true } } = address;
   const { verify, ca } = tls;
   const name = certifiedName(address);
   const socket =

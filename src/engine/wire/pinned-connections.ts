@@ -1,6 +1,7 @@
 /** The upstream connections that belong to one client's connection: NTLM or Negotiate authenticated it on them, or may. */
 
 import type { Address } from "../../net/address.ts";
+import type { Endpoints } from "../../net/endpoints.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { Upstream } from "../../pool/upstream.ts";
 import type { WireContext } from "./context.ts";
@@ -72,6 +73,10 @@ class Pin implements ConnectionHome {
 
   get address(): Address {
     return this.upstream.address;
+  }
+
+  get endpoints(): Endpoints {
+    return this.upstream.endpoints;
   }
 
   /** No timeout: a connection that we closed would end the client's authentication. The client's own timeouts bound it. */

@@ -65,6 +65,9 @@ export interface WireListener {
 export interface Sockets {
   /** Rejects with the system's error code if the port is not available. */
   listen(options: ListenOptions): Promise<WireListener>;
-  /** Uses TLS if the address is `https`. Cannot be cancelled: a handler that gave up closes the socket when it opens. */
-  connect(address: Address, handler: ConnectHandler): void;
+  /**
+   * Uses TLS if the address is `https`. Cannot be cancelled: a handler that gave up closes the socket when it opens.
+   * @param host an IP address that the address's name has now, or the name
+   */
+  connect(address: Address, host: string, handler: ConnectHandler): void;
 }

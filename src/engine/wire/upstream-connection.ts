@@ -1,6 +1,7 @@
 /** One connection to an upstream: sends requests and reads responses. Rejects what two parsers could read differently. */
 
 import type { Address } from "../../net/address.ts";
+import type { Endpoints } from "../../net/endpoints.ts";
 import { type Failure, failure } from "../../pool/outcome.ts";
 import type { Timeouts } from "../../proxy/route.ts";
 import { connectFailure, disconnectFailure } from "./attempt-failures.ts";
@@ -39,6 +40,7 @@ export interface ConnectionSink extends ResponseSink {
 /** Where a connection waits between two requests; implemented by the connection pool and by a client's pinned connections. */
 export interface ConnectionHome {
   readonly address: Address;
+  readonly endpoints: Endpoints;
   /**
    * @param keepAliveSeconds of `Keep-Alive: timeout`; -1 if the upstream announced none
    * @param maxAgeMs maximum age of a connection, of which `ageShare` is this one's; infinite by default
@@ -71,6 +73,12 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   #phase: "connecting" | "abandoned" | "idle" | "response" | "tunnel" | "closed" = "connecting";
   /** The upstream's address when this connection was created. The pool drops it after a change, e.g. of TLS parameters. */
   readonly address: Address;
+  /** The IP address that it connects to, or the name where that was not resolved yet. */
+  host = "";
+  /** The generation of the endpoints in which `host` was last found. */
+  generation = 0;
+  /** Hosts that refused this connect. */
+  #refusedBy: string[] | undefined;
   /** Time of the wheel's clock. */
   openedAt = 0;
   /** The share of the maximum age after which this connection closes, 0–1. */
@@ -103,7 +111,13 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   connectFor(user: ConnectionUser, connectMs: number): void {
     this.#user = user;
     this.#context.wheel.arm(this, connectMs);
-    this.#context.sockets.connect(this.address, this);
+    this.#connectTo(this.host);
+  }
+
+  #connectTo(host: string): void {
+    this.host = host;
+    this.generation = this.#home.endpoints.generation;
+    this.#context.sockets.connect(this.address, host, this);
   }
 
   /** It serves one client alone from now on, and waits for its requests in this home. Called while it serves a request. */
@@ -127,6 +141,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
+    this.#home.endpoints.worked(this.host);
     this.openedAt = this.#context.wheel.now;
     this.#context.upstreamConnections.add(this);
     if (this.#phase !== "connecting") return this.terminate();
@@ -142,6 +157,13 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   }
 
   refused(code: string): void {
+    const { endpoints } = this.#home;
+    endpoints.failed(this.host);
+    if (this.#phase === "connecting" && isUnreachable(code)) {
+      this.#refusedBy = [...(this.#refusedBy ?? []), this.host];
+      const other = endpoints.nextExcept(this.#refusedBy);
+      if (other !== undefined) return this.#connectTo(other);
+    }
     this.isClosed = true;
     this.#fail(connectFailure(code));
   }
@@ -243,6 +265,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   override expired(): void {
     switch (this.#phase) {
       case "connecting":
+        this.#home.endpoints.failed(this.host);
         this.#home.connectAbandoned();
         this.#fail(failure("connect", "connect_timeout"));
         this.#phase = "abandoned";
@@ -298,4 +321,9 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.#user = undefined;
     this.#phase = "closed";
   }
+}
+
+/** Whether nothing listens at this address, and no socket was opened: another address of the name may respond. */
+function isUnreachable(code: string): boolean {
+  return /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EAFNOSUPPORT)$/.test(code);
 }

@@ -52,8 +52,8 @@ function faultySockets() {
   const fault = { isLeft: false };
   const sockets: Sockets = {
     ...nodeSockets,
-    connect(address, handler) {
-      if (!fault.isLeft) return nodeSockets.connect(address, handler);
+    connect(address, host, handler) {
+      if (!fault.isLeft) return nodeSockets.connect(address, host, handler);
       fault.isLeft = false;
       throw new Error("a bug of the timers' side");
     },

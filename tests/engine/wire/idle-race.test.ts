@@ -16,11 +16,11 @@ function lateSockets() {
   const handlers: ConnectHandler[] = [];
   const sockets: Sockets = {
     ...nodeSockets,
-    connect(address, handler) {
+    connect(address, host, handler) {
       const closed = handler.closed.bind(handler);
       handler.closed = (error) => void held.push(() => closed(error));
       handlers.push(handler);
-      nodeSockets.connect(address, handler);
+      nodeSockets.connect(address, host, handler);
     },
   };
   return { sockets, handlers, release: () => held.splice(0).forEach((call) => call()) };
@@ -88,10 +88,10 @@ test("a connection opened for a client that left is stale, not the upstream's fa
   const waiting: (() => void)[] = [];
   const sockets: Sockets = {
     ...nodeSockets,
-    connect(address, handler) {
+    connect(address, host, handler) {
       const opened = handler.opened.bind(handler);
       handler.opened = (socket) => void waiting.push(() => opened(socket));
-      nodeSockets.connect(address, handler);
+      nodeSockets.connect(address, host, handler);
     },
   };
   const origin = await startOrigin(({ connection }, socket) => {

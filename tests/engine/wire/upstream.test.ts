@@ -133,7 +133,7 @@ describe("an upstream's connection", () => {
   test("that does not open in time is abandoned and closed when it opens late; the number of such connects is limited", async () => {
     const waiting: ConnectHandler[] = [];
     let terminated = 0;
-    const hanging: Sockets = { ...nodeSockets, connect: (_, handler) => void waiting.push(handler) };
+    const hanging: Sockets = { ...nodeSockets, connect: (_, _host, handler) => void waiting.push(handler) };
     const set = await startEngine(wireEngineOver(hanging), {
       ports: [9],
       timeouts: { connectMs: 100 },
