@@ -1,14 +1,16 @@
 /** Policy `least-connections`: the upstream with the fewest requests in flight for its weight. */
 
+import { type Random, randomIndex } from "../lib/random.ts";
 import type { Policy } from "../pool/selection.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
 /**
- * Smallest in-flight ÷ weight. Ties take turns, because each search starts one position further. The search visits every
+ * Smallest in-flight ÷ weight. Ties take turns, because each search starts one position further, the first at a random one. The search visits every
  * available upstream until it finds an idle one: with hundreds of busy ones `p2c` costs less.
  */
-export function leastConnections(): Policy {
-  let start = 0;
+export function leastConnections(random: Random): Policy {
+  // Several balancers must not all begin with the same upstream.
+  let start = randomIndex(random, 1 << 16);
   return {
     pick(available) {
       start = (start + 1) % available.length;

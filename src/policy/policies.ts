@@ -25,11 +25,11 @@ interface PolicyEntry {
 
 export const policies = {
   "round-robin": {
-    create: () => roundRobin(),
+    create: (options) => roundRobin(options.random),
     summary: "each upstream in turn, in proportion to the weights",
   },
   "least-connections": {
-    create: () => leastConnections(),
+    create: (options) => leastConnections(options.random),
     summary: "the fewest requests in flight for its weight",
   },
   random: { create: (options) => random(options.random), summary: "weighted random" },

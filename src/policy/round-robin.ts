@@ -1,12 +1,13 @@
 /** Policy `round-robin`: turns in proportion to weights, evenly spread. */
 
-import { EdfScheduler } from "../lib/edf-scheduler.ts";
+import { TurnScheduler } from "../lib/turn-scheduler.ts";
+import type { Random } from "../lib/random.ts";
 import type { Policy } from "../pool/selection.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
-/** Smooth weighted round robin: exact over every Σweight requests, for any list. See {@link EdfScheduler}. */
-export function roundRobin(): Policy {
-  const scheduler = new EdfScheduler<Upstream>();
+/** Smooth weighted round robin: exact over every Σweight requests, for any list. See {@link TurnScheduler}. */
+export function roundRobin(random: Random): Policy {
+  const scheduler = new TurnScheduler<Upstream>(random);
   let previous: readonly Upstream[] = [];
   const rebuild = (available: readonly Upstream[]) => {
     if (available === previous) return;
