@@ -13,7 +13,7 @@ export interface RequestHead {
   /** The client's IP address: the peer's, or what trusted proxies say. Engines compute it when it is read. */
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
-  /** A header's value by its lower-case name, repeated ones joined with ", "; undefined if absent. */
+  /** A header's value by its lower-case name, repeated ones joined with ", ", cookies with "; "; undefined if absent. */
   header(name: string): string | undefined;
 }
 

@@ -18,6 +18,7 @@ import { authenticationLaws } from "./authentication-laws.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
 import { endpointLaws } from "./endpoint-laws.ts";
+import { hashLaws } from "./hash-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
@@ -97,6 +98,7 @@ const isRefused = (port: number) =>
 
 const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
+  ...hashLaws,
   ...hedgeLaws,
   ...deadlineLaws,
   ...recordLaws,

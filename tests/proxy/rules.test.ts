@@ -35,6 +35,35 @@ describe("affinity", () => {
   ] as const;
   for (const [by, key] of rows)
     test(`${by} uses the key ${key}`, () => expect(hashKeyFor(by)(head)).toBe(key));
+
+  const inCookie: readonly (readonly [cookies: string, key: string])[] = [
+    ["sid=", "192.0.2.1"],
+    ["sid", "192.0.2.1"],
+    ["", "192.0.2.1"],
+    ["sid= ", "192.0.2.1"],
+    ['sid=""', "192.0.2.1"],
+    ['sid="7"', '"7"'],
+    ["sid=; sid=7; sid=8", "7"],
+    ['sid=""; a=1; sid=7', "7"],
+    ["sid=; sid=", "192.0.2.1"],
+    ["asid=5; SID=6", "192.0.2.1"],
+    ["sid==", "="],
+  ];
+  for (const [cookie, key] of inCookie) {
+    test(`the cookies "${cookie}" give the key ${key}`, () =>
+      expect(hashKeyFor("cookie:sid")(headOf({ fields: { cookie } }))).toBe(key));
+  }
+
+  for (const [value, key] of [
+    ["", "192.0.2.1"],
+    [" \t", "192.0.2.1"],
+    [", ", "192.0.2.1"],
+    ["0", "0"],
+    [", ann", ", ann"],
+  ] as const) {
+    test(`the header value "${value}" gives the key ${key}`, () =>
+      expect(hashKeyFor("header:X-User")(headOf({ fields: { "x-user": value } }))).toBe(key));
+  }
 });
 
 describe("routes", () => {

@@ -132,7 +132,8 @@ export class LazyRequestHead implements RequestHead {
       const nameEnd = bytes.indexOf(colon, start);
       if (equalsAnyCase(bytes, start, nameEnd, literal)) {
         const value = this.#value(nameEnd + 1, lineEnd);
-        joined = joined === undefined ? value : `${joined}, ${value}`;
+        // Cookies are joined as in RFC 9113 section 8.2.3: no other separator would keep them apart.
+        joined = joined === undefined ? value : joined + (name === "cookie" ? "; " : ", ") + value;
       }
       start = lineEnd + 2;
     }
