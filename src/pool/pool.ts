@@ -10,7 +10,7 @@ import {
   type OutlierState,
   type RestoreReason,
 } from "./outlier-detector.ts";
-import { peek, pick, type Policy, powerOfTwoChoices, selectRetryUpstream } from "./selection.ts";
+import { chooserFor, peek, pick, type Policy, selectRetryUpstream } from "./selection.ts";
 import { buildServingSet, isEligible, otherUpCount, type ServingSet } from "./serving-set.ts";
 import type { Mode, Upstream, UpstreamHealth, UpstreamLimits } from "./upstream.ts";
 
@@ -77,15 +77,17 @@ export class Pool implements AttemptAccounting {
    * @param isDryRun nothing is sent, so the state of the policy does not change
    */
   select(key: string, tried: readonly Upstream[], isDryRun = false): Upstream | undefined {
-    if (tried.length > 0) return selectRetryUpstream(this.#current(), tried, this.#random);
+    const policy = this.#policy;
+    if (tried.length > 0)
+      return selectRetryUpstream(this.#current(), tried, chooserFor(policy, key, this.#random));
     const { tiers } = this.#current();
     const best = tiers[0];
     if (best && !best.isFull) {
-      const picked = (isDryRun ? peek : pick)(this.#policy, best.members, key);
-      return this.#hasSlot(picked) ? picked : powerOfTwoChoices(best.open, this.#random);
+      const picked = (isDryRun ? peek : pick)(policy, best.members, key);
+      return this.#hasSlot(picked) ? picked : chooserFor(policy, key, this.#random)(best.open);
     }
     const next = tiers.find((tier) => !tier.isFull);
-    return next && powerOfTwoChoices(next.open, this.#random);
+    return next && chooserFor(policy, key, this.#random)(next.open);
   }
 
   /** Replaces the members. A removed upstream gets no new requests; those in flight finish. */

@@ -1,4 +1,4 @@
-/** How an upstream is selected: the policy interface, and power of two choices for retries and overflow. */
+/** How an upstream is selected: the policy interface, and what retries and overflow use instead of a policy's turn. */
 
 import { type Random, randomIndex } from "../lib/random.ts";
 import type { PriorityGroups, PriorityTier } from "./serving-set.ts";
@@ -22,21 +22,33 @@ export function powerOfTwoChoices(
   return one.inFlight / one.effectiveWeight <= other.inFlight / other.effectiveWeight ? one : other;
 }
 
+/** One of the acceptable ones, without a turn of the policy; undefined if there are none. */
+export type Choose = (
+  from: readonly Upstream[],
+  accepts?: (upstream: Upstream) => boolean,
+) => Upstream | undefined;
+
+/** The policy's own next choice for the key where it has one, else the less loaded of two. */
+export function chooserFor(policy: Policy, key: string, random: Random): Choose {
+  return (from, accepts) =>
+    policy.next ? policy.next(from, key, accepts) : powerOfTwoChoices(from, random, accepts);
+}
+
 /** An upstream that was not tried: one that is up and has a slot, else one on probation, else an ejected one. */
 export function selectRetryUpstream(
   { tiers, ejected }: Pick<PriorityGroups, "ejected"> & { readonly tiers: readonly PriorityTier[] },
   tried: readonly Upstream[],
-  random: Random,
+  choose: Choose,
 ): Upstream | undefined {
   const isNew = (upstream: Upstream) => !tried.includes(upstream);
   for (const tier of tiers) {
     const isUp = (upstream: Upstream) => isNew(upstream) && upstream.outlier.state === "up";
-    const other = powerOfTwoChoices(tier.open, random, isUp);
+    const other = choose(tier.open, isUp);
     if (other) return other;
   }
   const rest = tiers.flatMap((tier) => tier.open);
   const hasSlot = (upstream: Upstream) => isNew(upstream) && upstream.hasCapacity;
-  return powerOfTwoChoices(rest, random, isNew) ?? powerOfTwoChoices(ejected, random, hasSlot);
+  return choose(rest, isNew) ?? choose(ejected, hasSlot);
 }
 
 function draw(
@@ -64,6 +76,16 @@ export interface Policy {
   pick(available: readonly Upstream[], key: string): Upstream;
   /** What `pick` would return now, without taking the turn. Missing where `pick` keeps no state. */
   peek?(available: readonly Upstream[], key: string): Upstream;
+  /**
+   * Where a request with this key goes that may not go where `pick` sends it: for retries and overflow. Takes no turn.
+   * Missing where the key does not matter; then the less loaded of two random ones is used.
+   * @returns an accepted one; undefined if there are none
+   */
+  next?(
+    from: readonly Upstream[],
+    key: string,
+    accepts?: (upstream: Upstream) => boolean,
+  ): Upstream | undefined;
 }
 
 export function pick(policy: Policy, available: readonly Upstream[], key: string): Upstream {

@@ -35,6 +35,23 @@ export function policyLaws(name: PolicyName): void {
       }
     });
 
+    test("chooses for a retry what it would pick without the tried ones, if it minds the key", () => {
+      const available = upstreamsOf(weights);
+      const policy = create(name);
+      const keyed = policyEntry(name).keyed === true;
+      expect(policy.next !== undefined).toBe(keyed);
+      for (let i = 0; policy.next && i < 200; i++) {
+        const tried: Upstream[] = [];
+        while (tried.length < available.length) {
+          const rest = available.filter((upstream) => !tried.includes(upstream));
+          const next = policy.next(available, `key-${i}`, (upstream) => rest.includes(upstream));
+          expect(next).toBe(policy.pick(rest, `key-${i}`));
+          if (next) tried.push(next);
+        }
+        expect(policy.next(available, `key-${i}`, () => false)).toBeUndefined();
+      }
+    });
+
     test("peeks at the next pick without taking the turn, unless the pick is random", () => {
       const available = upstreamsOf(weights);
       const policy = create(name);

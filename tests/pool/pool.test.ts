@@ -3,7 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Pool } from "../../src/pool/pool.ts";
+import { completed } from "../../src/pool/outcome.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
+import { createPoolFixture } from "../support/pool-fixture.ts";
 import { countsOf, upstreamOf, upstreamsOf } from "../support/upstreams.ts";
 
 function poolOf(upstreams: readonly Upstream[]): Pool {
@@ -85,6 +87,36 @@ describe("a pool", () => {
     expect(ids(pool.available)).toBe("a");
     pool.setUpstreams([b]);
     expect(ids(pool.available)).toBe("b");
+  });
+
+  test("sends retries and overflow of a hash key to its next choice, the same each time", () => {
+    const { pool, upstreams, startAttempt } = createPoolFixture({
+      weights: [1, 1, 1, 1, 1],
+      policy: "hash",
+      limits: { maxInFlight: 1 },
+    });
+    const seconds = new Set<string>();
+    for (let i = 0; i < 200; i++) {
+      const key = `key-${i}`;
+      const first = pool.select(key, []) as Upstream;
+      const second = pool.select(key, [first]) as Upstream;
+      const third = pool.select(key, [first, second]) as Upstream;
+      expect(new Set([first, second, third]).size).toBe(3);
+      for (let again = 0; again < 3; again++) {
+        expect(pool.select(key, [first])).toBe(second);
+        expect(pool.select(key, [second, first])).toBe(third);
+      }
+      seconds.add(`${first.id}${second.id}`);
+      const [filling, next] = [startAttempt(first), pool.select(key, [])];
+      expect(next).toBe(second);
+      filling.end(completed);
+      pool.setMode(first, "draining");
+      expect(pool.select(key, [])).toBe(second);
+      pool.setMode(first, "ready");
+    }
+    // What one upstream cannot take spreads over all others.
+    expect(seconds.size).toBe(20);
+    expect(upstreams.every(({ inFlight }) => inFlight === 0)).toBe(true);
   });
 
   test("uses a new policy from the next selection on", () => {

@@ -239,11 +239,16 @@ const retryScoring: Scoring = {
   scoreOf: load,
 };
 
+const keyedRetryScoring: Scoring = {
+  text: "Retries go to the next choice of the request's hash key that was not tried yet.",
+  scoreOf: undefined,
+};
+
 const measures: Readonly<Record<string, Scoring["scoreOf"]>> = { p2c: cost, "least-connections": load };
 
 /** @param policy the pool's policy; undefined if the pool no longer exists */
 export function scoringOf(policy: string | undefined, isRetry: boolean): Scoring {
-  if (isRetry) return retryScoring;
+  if (isRetry) return policy === "hash" ? keyedRetryScoring : retryScoring;
   if (policy === undefined) return { text: "", scoreOf: undefined };
   const summary = Object.hasOwn(policies, policy) ? policies[policy as keyof typeof policies].summary : "";
   return {
