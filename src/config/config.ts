@@ -60,6 +60,9 @@ export interface RouteConfig {
   readonly pool: string;
 }
 
+export const ambiguousPathsModes = ["refuse", "pass"] as const;
+export type AmbiguousPaths = (typeof ambiguousPathsModes)[number];
+
 /** Address of one of the program's listeners. */
 export interface ListenConfig {
   /** An IP address without brackets, or a name. */
@@ -124,6 +127,8 @@ export interface Config {
   /** Undefined: trace headers only pass through. */
   readonly tracing?: TracingConfig;
   readonly pools: readonly PoolConfig[];
+  /** What happens to a path that servers read in different ways, on a host whose routes tell paths apart. */
+  readonly ambiguousPaths: AmbiguousPaths;
   /** In order. The last one matches everything, and leads to the first pool by default. */
   readonly routes: readonly RouteConfig[];
 }
@@ -179,6 +184,8 @@ export const defaults = {
   trustedProxies: [],
   /** The hosts file and search list count too, as for every other program on the machine. */
   resolvers: [],
+  /** A path that an upstream reads as another one would pass its route. */
+  ambiguousPaths: "refuse",
   accessLog: { to: "stdout", format: "json", share: 1 },
   /** One in a hundred shows patterns at little cost. A sampling decision of the client is kept. */
   tracing: { share: 0.01, serviceName: "evenkeel" },

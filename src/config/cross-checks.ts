@@ -2,6 +2,7 @@
 
 import type { Role } from "../access/accounts.ts";
 import { authorityOf, isLoopback } from "../net/address.ts";
+import { pathViolations, readPathText } from "../proxy/request-path.ts";
 import { defaults } from "./config.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
 import { closestWord, type Path, type Problem, quote } from "./problem.ts";
@@ -22,6 +23,7 @@ export function crossCheck(sources: ConfigSources, listeners: readonly ListenerK
     ...repeatedNames(sources),
     ...unusedTls(sources),
     ...unreachableRoutes(sources),
+    ...ambiguousRoutes(sources),
     ...openAdmin(sources),
     ...openDashboard(sources, listeners.includes("dashboard")),
     ...repeatedAccounts(sources),
@@ -91,6 +93,20 @@ function unreachableRoutes(sources: ConfigSources): readonly Problem[] {
       problems.push(sources.problemOf({ path, why }));
     }
     return problems;
+  });
+}
+
+/** Rejects a path that only refused requests have. */
+function ambiguousRoutes(sources: ConfigSources): readonly Problem[] {
+  if (valueAt(sources.value, ["ambiguousPaths"]) === "pass") return [];
+  return entriesOf(valueAt(sources.value, ["routes"])).flatMap(([index, route]) => {
+    const text = valueAt(route, ["path"]);
+    if (typeof text !== "string") return [];
+    const { violation, others } = readPathText(text);
+    const found = violation ?? (others.length > 0 ? pathViolations.routes : undefined);
+    if (!found) return [];
+    const why = `no request would match: ${found.text}; set another path, or ambiguousPaths: pass`;
+    return [sources.problemOf({ path: ["routes", index, "path"], why, value: text })];
   });
 }
 

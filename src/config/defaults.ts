@@ -59,6 +59,7 @@ export function applyDefaults(file: ConfigFile, { defaultState, texts }: Referen
       ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
       ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
       pools,
+      ambiguousPaths: file.ambiguousPaths ?? defaults.ambiguousPaths,
       routes: routesOf(file.routes ?? [], pools[0]?.name ?? defaults.pool.name),
     },
     dashboard: listenOf(file.dashboard, defaults.dashboard),

@@ -6,6 +6,8 @@ import { type Role, roles } from "../access/accounts.ts";
 import {
   type AccessLogFormat,
   accessLogFormats,
+  type AmbiguousPaths,
+  ambiguousPathsModes,
   defaults,
   type EngineName,
   engineNames,
@@ -225,6 +227,10 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
           errorMessage: "a name: at most 63 letters, digits and . _ -, starting with a letter",
         },
       }),
+      ambiguousPaths: choice<AmbiguousPaths>(
+        ambiguousPathsModes,
+        "refuse: 400 for paths that servers read in different ways, on hosts whose routes have paths; pass: they are matched in their normal form.",
+      ),
       routes: Type.Array(route, {
         description: "The first matching route applies; requests without a match go to the first pool.",
         errorMessage: "a list of routes",

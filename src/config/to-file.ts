@@ -74,6 +74,7 @@ export function settingsFileOf(config: Config): object {
     },
     trustedProxies: config.trustedProxies,
     resolvers: config.resolvers,
+    ambiguousPaths: config.ambiguousPaths,
     ...(config.accessLog && { accessLog: config.accessLog }),
     ...(config.tracing && { tracing: config.tracing }),
   };

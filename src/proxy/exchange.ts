@@ -20,9 +20,15 @@ import { ExchangeAttempts } from "./exchange-attempts.ts";
 import type { ExchangeObserver, ExchangeSummary, RecordSink } from "./record.ts";
 import { type ParkedRequest, type Queue, type QueueMember, wait, type Wait } from "./queue.ts";
 import { Recorder } from "./recorder.ts";
-import { refusal, type Refusal, type RetryVeto } from "./refusal.ts";
+import {
+  type ProtocolViolation,
+  refusal,
+  type Refusal,
+  refusalForViolation,
+  type RetryVeto,
+} from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
-import { type Destination, type Route, routeOf } from "./route.ts";
+import { type Destination, matchingRoute, type Route } from "./route.ts";
 import type { TraceContext, Tracer } from "./trace-context.ts";
 
 /**
@@ -44,6 +50,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
   readonly #tried: Upstream[] = [];
   #head: RequestHead | undefined;
   #destination: Destination | undefined;
+  /** Why there is no route, where the reason is the path. */
+  #violation: ProtocolViolation | undefined;
   #key = "";
   #preferred: Upstream | undefined;
   /** Status of the last response that was retried and that the engine holds; 0 without one. */
@@ -69,10 +77,12 @@ export class Exchange implements QueueMember, DeadlineHolder {
   open(head: RequestHead): this {
     this.reset();
     this.#head = head;
-    this.#destination = routeOf(this.#options.routes(), head);
+    const route = matchingRoute(this.#options.routes(), head);
+    this.#destination = route?.destination;
+    this.#violation = route?.violation;
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.trace = this.#options.trace?.(head.header("traceparent"));
-    this.#recorder.opened(head, this.#destination?.pool, this.#key);
+    this.#recorder.opened(head, this.#destination?.pool, this.#key, route?.matchedPath);
     return this;
   }
 
@@ -81,7 +91,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#attempts.reset();
     this.#destination?.deadlines?.remove(this);
     this.#recorder.begin();
-    this.#head = this.#destination = this.#preferred = this.trace = undefined;
+    this.#head = this.#destination = this.#violation = this.#preferred = this.trace = undefined;
     this.#key = "";
     while (this.#tried.pop()); // Setting the length would be a call into the runtime.
     this.#heldStatus = this.#extraAttempts = 0;
@@ -103,7 +113,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** The first attempt, already counted in; or a refusal; or a wait. */
   next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
-    if (!destination || !this.#head) return this.refuse(refusal("no_route"));
+    if (!destination || !this.#head)
+      return this.refuse(this.#violation ? refusalForViolation(this.#violation) : refusal("no_route"));
     if (this.#options.load?.isShed) return this.refuse(refusal("overloaded"));
     const isLimited = destination.maxRequestBodyBytes !== undefined;
     if (isLimited && !this.allowsBodySize(Number(this.#head.header("content-length") ?? 0)))

@@ -43,6 +43,7 @@ export class RecordBuilder implements EndedExchange {
   head: RequestHead | undefined;
   poolObject: Pool | undefined;
   hashKey = "";
+  matchedPathText: string | undefined;
   startedAt = 0;
   queuedMs = 0;
   refused: Refusal | undefined;
@@ -57,6 +58,7 @@ export class RecordBuilder implements EndedExchange {
     this.head = this.poolObject = this.refused = this.retryVeto = undefined;
     this.#end = this.#trace = this.#record = this.#attemptRecords = undefined;
     this.hashKey = "";
+    this.matchedPathText = undefined;
     this.startedAt = this.queuedMs = this.#attemptCount = 0;
     // Setting the length of a list is a call into the runtime, and nearly always the list is empty.
     if (this.retried.length > 0) this.retried.length = 0;
@@ -211,6 +213,7 @@ export class RecordBuilder implements EndedExchange {
       target: copyOf(this.target),
       host: copyOf(this.host),
       key: this.hashKey === "" ? null : copyOf(truncate(this.hashKey)),
+      matchedPath: this.matchedPathText === undefined ? null : copyOf(truncate(this.matchedPathText)),
       retried: [...this.retried],
       choices: [...this.choices],
       ...(this.#trace && { trace: this.#trace }),

@@ -74,6 +74,8 @@ export interface RequestRecord extends ExchangeSummary {
   readonly pool: string | null;
   /** The hash key; null where the pool has none. */
   readonly key: string | null;
+  /** The form of the path that routes matched; null where it is the path of the target, or no route has a path. */
+  readonly matchedPath: string | null;
   /** Why the balancer responded itself, or why the last attempt failed. */
   readonly reason: RefusalReason | null;
   /** The rule of HTTP that the request broke. */
@@ -97,7 +99,10 @@ export interface RequestRecord extends ExchangeSummary {
  * An exchange that has just ended, as sinks receive it. Read it at once: the next exchange overwrites it. Its strings and
  * objects are created when they are read.
  */
-export interface EndedExchange extends Omit<RequestRecord, "key" | "retried" | "choices" | "trace"> {
+export interface EndedExchange extends Omit<
+  RequestRecord,
+  "key" | "matchedPath" | "retried" | "choices" | "trace"
+> {
   /** A copy to keep, made once for all sinks. */
   readonly record: RequestRecord;
 }

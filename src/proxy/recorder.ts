@@ -56,12 +56,13 @@ export class Recorder implements ExchangeObserver {
     this.#sinks?.forget();
   }
 
-  opened(head: RequestHead, pool: Pool | undefined, key: string): void {
+  opened(head: RequestHead, pool: Pool | undefined, key: string, matchedPath?: string): void {
     if (!this.#sinks) return;
     const record = this.#record;
     record.head = head;
     record.poolObject = pool;
     record.hashKey = key;
+    record.matchedPathText = matchedPath;
     record.startedAt = this.#clock();
     this.#sinks.open();
   }

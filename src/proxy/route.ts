@@ -3,7 +3,9 @@
 import type { Pool } from "../pool/pool.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Queue } from "./queue.ts";
+import type { ProtocolViolation } from "./refusal.ts";
 import { pathOf, type RequestHead } from "./request-head.ts";
+import { isPlainPath, pathViolations, readPath } from "./request-path.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 /** Limits of one pool's traffic, in milliseconds. */
@@ -46,28 +48,67 @@ export interface Destination {
 export interface Route {
   /** Host name without port, lower case; "*.example.com" matches every name below; undefined matches all. */
   readonly host?: string;
-  /** Matches this path and all below it; undefined matches all. */
+  /** In normal form, see `request-path.ts`. Matches this path and all below it; undefined matches all. */
   readonly path?: string;
+  /** Whether a path that servers read in different ways is matched in its normal form; by default it is refused. */
+  readonly takesAmbiguousPaths?: boolean;
   readonly destination: Destination;
 }
 
-/** Where the first route that matches leads; undefined if none does. */
-export function routeOf(routes: readonly Route[], head: RequestHead): Destination | undefined {
-  return matchingRoute(routes, head)?.destination;
+/** The route of a request, or why it has none. */
+export interface RouteMatch extends Partial<Route> {
+  /** The normal form of the path that was matched, where it differs from what arrived. */
+  readonly matchedPath?: string;
+  /** The routes tell paths apart, and servers do not agree about this one. */
+  readonly violation?: ProtocolViolation;
 }
 
 /** The first route that matches, in the order of the configuration; undefined if none does. */
-export function matchingRoute(routes: readonly Route[], head: RequestHead): Route | undefined {
+export function matchingRoute(routes: readonly Route[], head: RequestHead): RouteMatch | undefined {
+  let name: string | undefined;
+  let path: string | undefined;
   for (const route of routes) {
-    if (route.host !== undefined && !matchesHost(route.host, head.host)) continue;
-    if (route.path !== undefined && !matchesPath(route.path, pathOf(head))) continue;
-    return route;
+    if (route.host !== undefined && !matchesHost(route.host, (name ??= hostName(head.host)))) continue;
+    if (route.path === undefined) return route;
+    // Every reading of a path is below it.
+    if (route.path === "/" && pathOf(head).startsWith("/")) return route;
+    if (path === undefined) {
+      path = pathOf(head);
+      if (!isPlainPath(path)) return routeOfOddPath(routes, hostName(head.host), path);
+    }
+    if (matchesPath(route.path, path)) return route;
   }
   return undefined;
 }
 
-function matchesHost(pattern: string, host: string): boolean {
-  const name = host.replace(/:\d*$/, "").toLowerCase();
+/**
+ * For a path that is not its own normal form, on a host whose routes tell paths apart. It has no route where its readings
+ * lead to different ones: a server behind one of them would serve what belongs behind the other.
+ */
+function routeOfOddPath(routes: readonly Route[], name: string, path: string): RouteMatch | undefined {
+  const { text: matchedPath, violation, others } = readPath(path);
+  const route = routeOfPath(routes, name, matchedPath);
+  const isRefused = !routes.some(({ takesAmbiguousPaths }) => takesAmbiguousPaths);
+  if (isRefused && violation) return { violation, matchedPath };
+  if (isRefused && others.some((other) => routeOfPath(routes, name, other) !== route))
+    return { violation: pathViolations.routes, matchedPath };
+  return route && (matchedPath === path ? route : { ...route, matchedPath });
+}
+
+function routeOfPath(routes: readonly Route[], name: string, path: string): Route | undefined {
+  return routes.find(
+    (route) =>
+      (route.host === undefined || matchesHost(route.host, name)) &&
+      (route.path === undefined || matchesPath(route.path, path)),
+  );
+}
+
+/** The name in a Host header: without a port, without the dot of the root, and in lower case (RFC 3986 section 3.2.2). */
+function hostName(host: string): string {
+  return host.replace(/\.?(?::\d*)?$/, "").toLowerCase();
+}
+
+function matchesHost(pattern: string, name: string): boolean {
   return pattern.startsWith("*.") ? name.endsWith(pattern.slice(1)) : name === pattern;
 }
 

@@ -12,6 +12,7 @@ import type { ProbeTarget } from "../probe/prober.ts";
 import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
+import { readPathText } from "../proxy/request-path.ts";
 import { type Destination, hashKeyFor, type Route } from "../proxy/route.ts";
 
 /** A running pool with its configuration, and what its exchanges share. */
@@ -153,9 +154,17 @@ function isSameList(one: readonly Upstream[], other: readonly Upstream[]): boole
 
 function buildRoutes(config: Config, entries: readonly PoolEntry[]): readonly Route[] {
   const destinations = new Map(entries.map((entry) => [entry.config.name, buildDestination(entry)]));
-  return config.routes.flatMap(({ pool, ...match }) => {
+  const takesAmbiguousPaths = config.ambiguousPaths === "pass";
+  return config.routes.flatMap(({ pool, host, path }) => {
     const destination = destinations.get(pool);
-    return destination ? [{ ...match, destination }] : [];
+    if (!destination) return [];
+    return [
+      {
+        ...(host !== undefined && { host }),
+        ...(path !== undefined && { path: readPathText(path).text, takesAmbiguousPaths }),
+        destination,
+      },
+    ];
   });
 }
 

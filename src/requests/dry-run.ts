@@ -7,6 +7,7 @@ import type { Candidate } from "../proxy/record.ts";
 import { candidatesIn } from "../proxy/recorder.ts";
 import type { RefusalReason } from "../proxy/refusal.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
+import { escapeBeyondAscii } from "../proxy/request-path.ts";
 import { matchingRoute } from "../proxy/route.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 
@@ -24,6 +25,8 @@ export interface DryRunRequest {
 export interface DryRunResult {
   /** The matching route, null if no route matches. Both parts are null for the route that matches everything. */
   readonly route: { readonly host: string | null; readonly path: string | null } | null;
+  /** The form of the path that routes matched; null where it is the path of the target, or no route has a path. */
+  readonly matchedPath: string | null;
   readonly pool: string | null;
   readonly policy: PolicyName | null;
   readonly key: string | null;
@@ -39,6 +42,8 @@ export interface DryRunResult {
   readonly out: number;
   /** Reason of the refusal; null if the request would be sent or queued. */
   readonly refusal: RefusalReason | null;
+  /** The rule that the request breaks; null where it is not refused for one. */
+  readonly complaint: string | null;
 }
 
 /** A pool may have thousands of upstreams; a reader needs only the first ones. */
@@ -54,8 +59,12 @@ export function dryRun(
   const found = matchingRoute(registry.routes, head);
   const noPool = { pool: null, policy: null, key: null, chosen: null };
   const noUpstreams = { candidates: [], fit: 0, others: [], out: 0 };
-  if (!found) return { route: null, ...noPool, ...noUpstreams, refusal: "no_route" };
-  const { host = null, path = null, destination } = found;
+  const { host = null, path = null, matchedPath = null, destination, violation } = found ?? {};
+  if (!destination) {
+    const refusal = violation ? "request_invalid" : "no_route";
+    const complaint = violation?.text ?? null;
+    return { route: null, matchedPath, ...noPool, ...noUpstreams, refusal, complaint };
+  }
   const { pool, keyOf, queue } = destination;
   const key = keyOf?.(head) ?? "";
   const chosen = pool.select(key, [], true);
@@ -66,6 +75,7 @@ export function dryRun(
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
   return {
     route: { host, path },
+    matchedPath,
     pool: pool.name,
     policy: entry?.config.policy ?? null,
     key: keyOf ? key : null,
@@ -77,6 +87,7 @@ export function dryRun(
       .map((upstream) => ({ upstream: upstream.id, why: outageReason(upstream, now) })),
     out: others.length,
     refusal: chosen ? null : refusal,
+    complaint: null,
   };
 }
 
@@ -85,7 +96,7 @@ function headOf({ method, host, target, clientAddress, headers }: DryRunRequest)
   return {
     method,
     host,
-    target,
+    target: escapeBeyondAscii(target),
     peerAddress: clientAddress,
     clientAddress,
     scheme: "http",

@@ -16,6 +16,7 @@ export function explainRequest(request: RequestRecord): readonly string[] {
   return [
     routingText(request),
     ...proxyText(request),
+    ...pathText(request),
     ...(request.queuedMs > 0 ? [`It waited ${ms(request.queuedMs)} in the queue.`] : []),
     ...attempts.flatMap((attempt, index) => [
       ...selectionText(request, attempt),
@@ -42,6 +43,10 @@ function routingText({ pool, key, method, reason, complaint }: RequestRecord): s
   return key === null
     ? `The request was routed to pool ${pool}.`
     : `The request was routed to pool ${pool} with hash key "${key}".`;
+}
+
+function pathText({ matchedPath, pool }: RequestRecord): readonly string[] {
+  return matchedPath === null || pool === null ? [] : [`Its path was matched as ${matchedPath}.`];
 }
 
 /** Who said where the request comes from, if it was not the connection itself. */

@@ -19,6 +19,7 @@ clientTimeouts: { head: 1s, bodyIdle: 2s, keepAlive: 3s }
 limits: { requestHead: 16KiB, requestFields: 50, requestTarget: 4KiB, responseHead: 128KiB, responseFields: 500 }
 trustedProxies: [10.0.0.0/8, "::1"]
 resolvers: [10.0.0.53]
+ambiguousPaths: pass
 dashboard: { port: 9002, host: localhost }
 pools:
   main:
@@ -67,6 +68,7 @@ routes:
     },
     trustedProxies: ["10.0.0.0/8", "::1"],
     resolvers: ["10.0.0.53"],
+    ambiguousPaths: "pass",
     pools: [
       {
         name: "main",
@@ -147,6 +149,17 @@ describe("routes", () => {
     expect(problemsIn(`${pools}routes: [{ pool: b }, { pool: a, path: / }]`)).toEqual([
       "Cannot use routes[0] at evenkeel.yaml:2:10: this route matches everything and must come last.",
     ]));
+
+  test("may not have a path that only refused requests have", () => {
+    const route = (path: string) => `${pools}routes: [{ pool: b, path: "${path}" }]`;
+    expect(problemsIn(route("/a%2Fb"))).toEqual([
+      'Cannot use routes[0].path at evenkeel.yaml:2:27: no request would match: servers read this path in different ways: it has a backslash, or an escaped slash or backslash; set another path, or ambiguousPaths: pass (received "/a%2Fb").',
+    ]);
+    expect(problemsIn(route("/a;b"))).toHaveLength(1);
+    expect(read(`ambiguousPaths: pass\n${route("/a%2Fb")}`).routes[0]).toMatchObject({ path: "/a%2Fb" });
+    for (const path of ["/caf\u00e9", "/%61", "/a b".replace(" ", "%20") + "/c", "/a//b/../c"])
+      expect(read(route(path)).routes[0]).toMatchObject({ path });
+  });
 });
 
 describe("each problem of a file is one sentence with path, line and value", () => {

@@ -289,6 +289,64 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
+  "matches a path in its normal form, and forwards the bytes that arrived": (engine) =>
+    withOrigin(
+      engine,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        const targets = ["/admin", "/%61dmin?a=/%2e", "/admin//x", "/adm%69n/%41", "/admin/a%2Bb?%zz;..;/"];
+        for (const target of targets) {
+          const { status } = await sendRequest(fixture.port, get(target));
+          expect([target, status]).toEqual([target, 200]);
+        }
+        expect(origin.requests.map(({ target }) => target)).toEqual(targets);
+        for (const target of ["//admin", "/./admin", "/x/../admin", "/%2e/admin/"])
+          expect((await sendRequest(fixture.port, get(target))).status).toBe(200);
+        expect((await sendRequest(fixture.port, get("/administrator"))).status).toBe(404);
+        await until(() => fixture.records.length === targets.length + 5);
+        expect(fixture.records[1]?.matchedPath).toBe("/admin");
+        expect(fixture.records[0]?.matchedPath).toBe(null);
+      },
+      { routes: [{ host: "shop.example", path: "/admin" }] },
+    ),
+
+  "refuses a path that servers read in different ways, where routes tell paths apart": (engine) =>
+    withOrigin(
+      engine,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        const targets = [
+          "/x%2fadmin",
+          "/x%5Cadmin",
+          "/..;/admin",
+          "/x%00",
+          "/x%zz",
+          "/%c0%afadmin",
+          "/%2561dmin",
+        ];
+        for (const target of targets) {
+          const { status, body } = await sendRequest(fixture.port, get(target));
+          expect([target, status]).toEqual([target, 400]);
+          expect(body.toString()).toContain("servers read this path in different ways");
+        }
+        expect(origin.requests).toEqual([]);
+        expect(new Set(fixture.refused)).toEqual(new Set(["request_invalid"]));
+        // A host whose routes have no paths takes them all.
+        for (const target of targets) {
+          const request = get(target).replace("shop.example", "Other.example.:80");
+          expect((await sendRequest(fixture.port, request)).status).toBe(200);
+        }
+        expect(origin.requests.map(({ target }) => target)).toEqual(targets);
+      },
+      {
+        routes: [
+          { host: "shop.example", path: "/admin" },
+          { host: "shop.example" },
+          { host: "other.example" },
+        ],
+      },
+    ),
+
   "removes hop-by-hop headers and the headers that Connection names, in both directions": (engine) =>
     withOrigin(
       engine,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { type Destination, hashKeyFor, routeOf } from "../../src/proxy/route.ts";
+import { type Destination, hashKeyFor, matchingRoute } from "../../src/proxy/route.ts";
 import { type RequestHead, requestIds } from "../../src/proxy/request-head.ts";
 import { forwardingHeaders, connectionTokens } from "../../src/proxy/forwarding.ts";
 import { renderRefusal, refusal } from "../../src/proxy/refusal.ts";
@@ -86,7 +86,7 @@ describe("routes", () => {
   ];
   for (const [host, target, name] of rows) {
     test(`${host}${target} → ${name}`, () => {
-      const destination = routeOf(routes, headOf({ host, target }));
+      const destination = matchingRoute(routes, headOf({ host, target }))?.destination;
       expect(destination as unknown).toEqual(name === undefined ? undefined : { name });
     });
   }

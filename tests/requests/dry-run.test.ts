@@ -67,4 +67,22 @@ describe("a dry run", () => {
     pool.setMode(a, "draining");
     expect(dryRun(registry, request, () => 0)).toMatchObject({ chosen: null, refusal: "no_upstream" });
   });
+
+  test("shows the path that was matched, and why one is refused", () => {
+    const pools = [{ host: "shop.example", path: "/café", pool: "main" }, { pool: "main" }];
+    const registry = registryOf("main: a");
+    registry.commit(registry.prepare(configOf("main: a", { routes: pools })));
+    const run = (target: string) => dryRun(registry, { ...request, target }, () => 0);
+    expect(run("/café//x")).toMatchObject({ route: { path: "/caf%C3%A9" }, matchedPath: "/caf%C3%A9/x" });
+    expect(run("/plain")).toMatchObject({ route: { path: null }, matchedPath: null, complaint: null });
+    expect(run("/x%2Fy")).toMatchObject({
+      route: null,
+      pool: null,
+      refusal: "request_invalid",
+      complaint:
+        "servers read this path in different ways: it has a backslash, or an escaped slash or backslash",
+    });
+    registry.commit(registry.prepare(configOf("main: a", { routes: pools, ambiguousPaths: "pass" })));
+    expect(run("/caf%c3%a9/x%2fy")).toMatchObject({ route: { path: "/caf%C3%A9" }, refusal: null });
+  });
 });

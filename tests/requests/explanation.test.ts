@@ -55,6 +55,11 @@ describe("the explanation of a request", () => {
     );
   });
 
+  test("shows the path that was matched", () => {
+    const sentences = explainRequest(recordOf("r", { target: "//a", matchedPath: "/a" }));
+    expect(sentences[1]).toBe("Its path was matched as /a.");
+  });
+
   test("has the reason for not retrying, and for a response of the balancer", () => {
     const attempts = [
       attempt("a", {

@@ -21,6 +21,7 @@ export const recordOf = (id: string, more: Partial<RequestRecord> = {}): Request
   requestId: id,
   clientAddress: "127.0.0.1",
   peerAddress: "127.0.0.1",
+  matchedPath: null,
   scheme: "http",
   status: 200,
   bytesIn: 80,

@@ -14,7 +14,7 @@ import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import type { RecordSink, RequestRecord } from "../../src/proxy/record.ts";
 import { requestIds } from "../../src/proxy/request-head.ts";
-import type { Destination, Timeouts } from "../../src/proxy/route.ts";
+import type { Destination, Route, Timeouts } from "../../src/proxy/route.ts";
 import type { Tracer } from "../../src/proxy/trace-context.ts";
 import { outlierLimits } from "./pool-fixture.ts";
 import { testLimits } from "./upstreams.ts";
@@ -35,6 +35,8 @@ export interface EngineFixtureOptions {
   readonly clientTimeouts?: Partial<EngineOptions["clientTimeouts"]>;
   readonly limits?: Partial<EngineOptions["limits"]>;
   readonly isTrustedProxy?: EngineOptions["isTrustedProxy"];
+  /** The routes to the destination; by default one that matches everything. */
+  readonly routes?: readonly Omit<Route, "destination">[];
   /** Traces requests. */
   readonly trace?: Tracer;
 }
@@ -124,8 +126,9 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     accept: ({ record: requestRecord }) => void observed.records.push(requestRecord),
   };
   const faults = new FaultRegistry();
+  const routes = (options.routes ?? [{}]).map((route) => ({ ...route, destination }));
   const exchanges = {
-    routes: () => [{ destination }],
+    routes: () => routes,
     clock: systemClock,
     observer,
     records: [records],

@@ -32,6 +32,7 @@ export const goodRecord: RequestRecord = {
   requestId: "r-1",
   clientAddress: "192.0.2.1",
   peerAddress: "192.0.2.1",
+  matchedPath: null,
   scheme: "http",
   status: 200,
   bytesIn: 90,

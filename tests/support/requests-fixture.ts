@@ -135,6 +135,7 @@ export function someRequest(seq: number, change: Partial<StoredRequest> = {}): S
     requestId: `6f1e0c2a-${seq.toString(16).padStart(6, "0")}`,
     clientAddress: "192.0.2.14",
     peerAddress: "192.0.2.14",
+    matchedPath: null,
     scheme: "http",
     status: 200,
     bytesIn: 412,
@@ -306,6 +307,8 @@ function explanationOf({ attempts, retried, pool, status }: StoredRequest): read
 const someDryRun: DryRunResult = {
   route: { host: "shop.example", path: "/cart" },
   pool: "main",
+  matchedPath: null,
+  complaint: null,
   policy: "p2c",
   key: null,
   chosen: "localhost:8083",

@@ -18,6 +18,7 @@ const exchange: TracedRecord = {
   host: "shop.example:8080",
   clientAddress: "192.0.2.1",
   peerAddress: "192.0.2.1",
+  matchedPath: null,
   pool: "shop",
   status: 200,
   reason: null,

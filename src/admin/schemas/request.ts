@@ -85,6 +85,10 @@ const requestSchema = Type.Object(
     host: textSchema("Cut at 2,048 characters."),
     pool: nullable(Type.String(), "Null if no route matched."),
     key: nullable(Type.String(), "Hash key; null without one."),
+    matchedPath: nullable(
+      Type.String(),
+      "The path as routes matched it; null where it arrived like that, or where no route has a path.",
+    ),
     reason: nullable(Type.String(), "Why the request was refused, or how its last attempt failed."),
     complaint: nullable(Type.String(), "The protocol violation, if the request was refused for one."),
     notRetried: nullable(Type.String(), "Why it was not retried."),
@@ -142,6 +146,10 @@ export const dryRunSchema = Type.Object(
       }),
       "The matching route; null without one.",
     ),
+    matchedPath: nullable(
+      Type.String(),
+      "The path as routes matched it; null where it is that of the target, or where no route has a path.",
+    ),
     pool: nullable(Type.String(), "Pool of the route."),
     policy: nullable(oneOf<PolicyName>(policyNames, "Policy of the pool."), "Null without a pool."),
     key: nullable(Type.String(), "Hash key; null without one."),
@@ -160,6 +168,7 @@ export const dryRunSchema = Type.Object(
     ),
     out: Type.Number({ description: "Number of upstreams that are not available." }),
     refusal: nullable(Type.String(), "Reason of the refusal; null if it would be forwarded."),
+    complaint: nullable(Type.String(), "The rule that the request breaks; null without one."),
   },
   { title: "DryRunResult" },
 );

@@ -121,7 +121,9 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
         <Glyph shape={toneShapes[tone]} />
         {chosen === null ? (
           <span safe>
-            {refusal === null ? "It would wait in the queue" : `It would be refused: ${refusal}`}
+            {refusal === null
+              ? "It would wait in the queue"
+              : `It would be refused: ${refusal}${run.complaint ? `, ${run.complaint}` : ""}`}
           </span>
         ) : (
           <span>
@@ -134,6 +136,7 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
       </h2>
       <dl class="identity">
         <Fact name="Route" value={routeText(run)} />
+        {run.matchedPath ? <Fact name="Matched path" value={run.matchedPath} /> : ""}
         <Fact name="Pool" value={pool} />
         <Fact name="Policy" value={policy} />
         <Fact name="Key" value={key} />
