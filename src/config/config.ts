@@ -32,8 +32,11 @@ export interface PoolConfig {
   readonly retryBudget: RetryAllowance;
   /** When an idempotent request without a response gets a second, concurrent attempt. */
   readonly hedgeAfter: HedgeAfter;
-  /** Concurrent attempts per upstream. */
-  readonly maxInFlight: number;
+  /**
+   * Concurrent attempts per upstream. Undefined for no limit, the default of NGINX, HAProxy and Caddy too: the places under
+   * a limit can be held by slow clients, so only an operator who knows what the servers can bear should set one.
+   */
+  readonly maxInFlight?: number;
   /** For requests that arrive when every available upstream is at `maxInFlight`. */
   readonly queue: QueueLimits;
   /** Maximum size of a request body; undefined for no limit. */
@@ -201,8 +204,6 @@ export const defaults = {
     retryBudget: { share: 0.2, perSecond: 3 },
     /** Off: only the operator can decide which requests are cheap enough to send twice. */
     hedgeAfter: 0,
-    /** Like HAProxy's maxconn per server, with headroom for slow servers. */
-    maxInFlight: 256,
     /** HAProxy's queue with its `timeout queue` of 5 s, bounded. Without an available upstream, an early 503 is better. */
     queue: { maxWaiting: 1_024, timeoutMs: 5_000, whenNoneFit: false },
     /** In the order of HAProxy's examples and Envoy's slow_start_window. */

@@ -124,7 +124,7 @@ function poolOf(name: string, pool: PoolFile, texts: ReferencedFiles["texts"]): 
     retryStatuses: pool.retryStatuses ?? defaults.pool.retryStatuses,
     retryBudget: { ...defaults.pool.retryBudget, ...pool.retryBudget },
     hedgeAfter: pool.hedge === "p99" ? "p99" : timeMsOf(pool.hedge, defaults.pool.hedgeAfter),
-    maxInFlight: pool.maxInFlight ?? defaults.pool.maxInFlight,
+    ...(pool.maxInFlight === undefined ? {} : { maxInFlight: pool.maxInFlight }),
     queue: queueOf(pool.queue),
     ...(pool.maxRequestBody === undefined ? {} : { maxRequestBodyBytes: sizeOf(pool.maxRequestBody) }),
     slowStartMs: timeMsOf(pool.slowStart, defaults.pool.slowStartMs),

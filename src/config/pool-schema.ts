@@ -130,7 +130,9 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
           errorMessage: "p99, a duration such as 250ms, or 0",
         }),
       ),
-      maxInFlight: Type.Optional(integer(1, 1_000_000, "Concurrent requests per upstream.")),
+      maxInFlight: Type.Optional(
+        integer(1, 1_000_000, "Concurrent requests per upstream; no limit by default."),
+      ),
       queue: Type.Optional(
         optional(
           {

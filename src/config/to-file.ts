@@ -108,7 +108,7 @@ export function poolSettingsFileOf(pool: PoolConfig): object {
       typeof pool.hedgeAfter === "string" || pool.hedgeAfter === 0
         ? pool.hedgeAfter
         : formatDuration(pool.hedgeAfter),
-    maxInFlight: pool.maxInFlight,
+    ...(pool.maxInFlight === undefined ? {} : { maxInFlight: pool.maxInFlight }),
     queue: {
       maxWaiting: pool.queue.maxWaiting,
       timeout: formatDuration(pool.queue.timeoutMs),

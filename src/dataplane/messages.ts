@@ -12,6 +12,7 @@ import {
   poolCountersOf,
 } from "../metrics/counter-report.ts";
 import type { OutlierVerdict } from "../pool/outlier-detector.ts";
+import type { LoadCounts } from "../pool/pool.ts";
 import { FaultInjection, type FaultSpec } from "../fault/fault.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
@@ -101,6 +102,7 @@ export interface WorkerReport {
     readonly upstream: string;
     readonly inFlight: number;
     readonly tunnels: number;
+    readonly streams: number;
     readonly verdict: OutlierVerdict;
     readonly counts: UpstreamCounters;
   }[];
@@ -175,6 +177,7 @@ export function buildReport(
       upstream: identityOf(upstream),
       inFlight: upstream.inFlight,
       tunnels: upstream.tunnels,
+      streams: upstream.streams,
       verdict: upstream.outlier.verdict,
       counts: upstreamCountersOf(metrics.of(upstream)),
     })),
@@ -206,7 +209,7 @@ export function perWorkerConfig(config: Config, workers: number, port: number): 
   const divide = (limit: number) => Math.ceil(limit / workers);
   const poolConfigFor = (pool: PoolConfig): PoolConfig => ({
     ...pool,
-    maxInFlight: divide(pool.maxInFlight),
+    ...(pool.maxInFlight !== undefined && { maxInFlight: divide(pool.maxInFlight) }),
     queue: { ...pool.queue, maxWaiting: divide(pool.queue.maxWaiting) },
     retryBudget: { ...pool.retryBudget, perSecond: pool.retryBudget.perSecond / workers },
   });
@@ -219,14 +222,18 @@ export function perWorkerConfig(config: Config, workers: number, port: number): 
   };
 }
 
-/** Attempts and tunnels in flight on each upstream, summed over all workers. Keyed by id and origin. */
-export function sumInFlight(
-  reported: WorkerReport["upstreams"],
-): ReadonlyMap<string, { readonly inFlight: number; readonly tunnels: number }> {
-  const totals = new Map<string, { inFlight: number; tunnels: number }>();
-  for (const { upstream, inFlight, tunnels } of reported) {
-    const total = totals.get(upstream) ?? { inFlight: 0, tunnels: 0 };
-    totals.set(upstream, { inFlight: total.inFlight + inFlight, tunnels: total.tunnels + tunnels });
+export const noLoad: LoadCounts = { inFlight: 0, tunnels: 0, streams: 0 };
+
+/** Attempts, tunnels and streams in flight on each upstream, summed over all workers. Keyed by id and origin. */
+export function sumInFlight(reported: WorkerReport["upstreams"]): ReadonlyMap<string, LoadCounts> {
+  const totals = new Map<string, LoadCounts>();
+  for (const { upstream, ...own } of reported) {
+    const total = totals.get(upstream) ?? noLoad;
+    totals.set(upstream, {
+      inFlight: total.inFlight + own.inFlight,
+      tunnels: total.tunnels + own.tunnels,
+      streams: total.streams + own.streams,
+    });
   }
   return totals;
 }

@@ -12,7 +12,7 @@ import type { RequestRecord } from "../proxy/record.ts";
 import { identityOf, type PoolEntry, type PoolRegistry } from "../registry/pool-registry.ts";
 import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
-import { buildDesiredState, type DesiredState, perWorkerConfig, sumInFlight } from "./messages.ts";
+import { buildDesiredState, type DesiredState, noLoad, perWorkerConfig, sumInFlight } from "./messages.ts";
 import { StallQuorum } from "./stall-quorum.ts";
 import { AbortCoordinator, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
 import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
@@ -240,7 +240,7 @@ export class WorkerDataPlane implements DataPlane {
     const totals = sumInFlight(this.#supervisors.flatMap(({ lastReport }) => lastReport?.upstreams ?? []));
     for (const pool of this.#options.registry.pools) {
       for (const upstream of pool.upstreams) {
-        pool.setInFlight(upstream, totals.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
+        pool.setInFlight(upstream, totals.get(identityOf(upstream)) ?? noLoad);
       }
     }
   }

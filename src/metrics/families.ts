@@ -103,6 +103,13 @@ export function families(
       samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.tunnels }]),
     },
     {
+      name: "evenkeel_upstream_streams",
+      help: "Responses in flight that do not occupy a slot: event streams, and those read too slowly while requests waited.",
+      type: "gauge",
+      labels: ["pool", "upstream"],
+      samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.streams }]),
+    },
+    {
       name: "evenkeel_upstream_status",
       help: "1 for the current status of an upstream, 0 for the others.",
       type: "gauge",

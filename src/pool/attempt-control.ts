@@ -44,7 +44,8 @@ function apply(
 
 const isWaiting = (attempt: Attempt) => attempt.isWaiting;
 const isOpen = () => true;
-const isUploading = (attempt: Attempt) => !attempt.isWaiting && attempt.responseStartedAt === 0;
+/** The client sends its request, or reads its response. */
+const isClientsTurn = (attempt: Attempt) => !attempt.isWaiting && !attempt.isTunnel;
 
 /** Moves every attempt that waits on the upstream to another one, if its request may move. */
 export function rescueWaiting(upstream: Upstream): void {
@@ -78,15 +79,15 @@ export function abortAttempts(upstream: Upstream): number {
 }
 
 /**
- * Takes slots back from requests whose clients upload too slowly, the longest first, when others wait for a slot. Without
- * it, as many slow clients as there are slots would stop the service for everyone else.
+ * Takes slots back from requests whose clients send or read too slowly, the longest first, when others wait for a slot.
+ * Without it, as many slow clients as there are slots would stop the service for everyone else.
  * @param wanted slots that are waited for  @param now clock time
  */
 export function reclaimSlots(upstreams: readonly Upstream[], wanted: number, now: number): void {
   let missing = wanted;
   apply(
     upstreams.flatMap(({ responding }) => collect(responding)),
-    (attempt) => missing > 0 && isUploading(attempt),
+    (attempt) => missing > 0 && isClientsTurn(attempt),
     (driver, attempt) => {
       if (driver.yieldSlot?.(attempt, now) !== true) return false;
       missing -= 1;

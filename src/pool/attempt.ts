@@ -17,6 +17,8 @@ export interface AttemptAccounting {
   /** The head of a response arrived that speaks for the upstream. */
   attemptResponding(attempt: Attempt): void;
   attemptEnded(attempt: Attempt, signal: Signal): void;
+  /** The attempt continues, but takes no slot any more. */
+  slotFreed(upstream: Upstream): void;
 }
 
 /** Called at the end of every attempt, after the pool. Synchronous; must not throw. */
@@ -35,7 +37,10 @@ export interface AttemptDriver {
   abort(attempt: Attempt, failed?: Failure): void;
   /** The attempt has waited longer than nearly all do: the request may get a second one. Missing where it may not. */
   hedge?(attempt: Attempt): void;
-  /** Others wait for its slot. Ends the request if its client uploads too slowly; returns whether it did. */
+  /**
+   * Others wait for its slot. Ends a request whose client uploads too slowly; a response whose client reads too slowly gives
+   * up its slot, and ends if others still wait long after. Returns whether a slot became free.
+   */
   yieldSlot?(attempt: Attempt, now: number): boolean;
 }
 
@@ -85,6 +90,8 @@ export class Attempt {
   status = 0;
   /** Whether its connection became a tunnel. */
   isTunnel = false;
+  /** Whether its response continues without a slot: a stream of events, or one that its client reads too slowly. */
+  isStream = false;
 
   constructor(clock: Clock, observer: AttemptObserver, classifier: ResponseClassifier) {
     this.#clock = clock;
@@ -133,6 +140,7 @@ export class Attempt {
     this.endedAt = 0;
     this.status = 0;
     this.isTunnel = false;
+    this.isStream = false;
     upstream.inFlight += 1;
     this.#join(upstream.waiting);
     accounting?.attemptStarted(upstream);
@@ -167,6 +175,14 @@ export class Attempt {
     if (!this.#classifier.isFailure(status)) this.#accounting?.attemptResponding(this);
   }
 
+  /** Its response continues at the pace of events or of a slow client, so it takes no slot from now on, as a tunnel. */
+  freeSlot(): void {
+    if (!this.isOpen || this.responseStartedAt === 0 || this.isTunnel || this.isStream) return;
+    this.isStream = true;
+    this.upstream.streams += 1;
+    this.#accounting?.slotFreed(this.upstream);
+  }
+
   /** Ends the attempt, once. A second call does nothing: an engine may learn of one end in two ways. */
   end(outcome: Outcome): void {
     if (!this.isOpen) return;
@@ -174,6 +190,7 @@ export class Attempt {
     this.endedAt = this.#clock();
     upstream.inFlight -= 1;
     if (this.isTunnel) upstream.tunnels -= 1;
+    if (this.isStream) upstream.streams -= 1;
     this.#list?.remove(this);
     this.#list = undefined;
     this.driver = undefined;

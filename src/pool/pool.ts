@@ -141,9 +141,10 @@ export class Pool implements AttemptAccounting {
   }
 
   /** Sets the number of attempts in flight in other processes, for a pool that makes none itself. */
-  setInFlight(upstream: Upstream, { inFlight, tunnels }: Pick<Upstream, "inFlight" | "tunnels">): void {
-    if (upstream.inFlight === inFlight && upstream.tunnels === tunnels) return;
-    Object.assign(upstream, { inFlight, tunnels });
+  setInFlight(upstream: Upstream, { inFlight, tunnels, streams }: LoadCounts): void {
+    const isSame = upstream.inFlight === inFlight && upstream.tunnels === tunnels;
+    if (isSame && upstream.streams === streams) return;
+    Object.assign(upstream, { inFlight, tunnels, streams });
     this.#invalidate();
   }
 
@@ -197,17 +198,17 @@ export class Pool implements AttemptAccounting {
   attemptResponding(attempt: Attempt): void {
     if (attempt.upstream.outlier.state === "probation")
       this.#evaluate(attempt, "success", attempt.responseStartedAt);
-    if (attempt.isTunnel) this.#slotFreed(attempt.upstream);
+    if (attempt.isTunnel) this.slotFreed(attempt.upstream);
   }
 
   /** Called by attempts only. */
   attemptEnded(attempt: Attempt, signal: Signal): void {
     this.#evaluate(attempt, signal, attempt.endedAt);
-    this.#slotFreed(attempt.upstream);
+    this.slotFreed(attempt.upstream);
   }
 
   /** A slot may be free again. */
-  #slotFreed(upstream: Upstream): void {
+  slotFreed(upstream: Upstream): void {
     this.onCapacity?.();
     if (!this.#servingSet || !this.#hasSlot(upstream)) return;
     for (const tier of this.#servingSet.tiers) if (tier.reopen(upstream)) return;
@@ -263,6 +264,9 @@ export class Pool implements AttemptAccounting {
     this.onCapacity?.();
   }
 }
+
+/** Open attempts on an upstream, and which of them take no slot. */
+export type LoadCounts = Pick<Upstream, "inFlight" | "tunnels" | "streams">;
 
 export interface PoolSpec {
   readonly name: string;

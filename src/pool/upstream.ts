@@ -48,7 +48,7 @@ export interface UpstreamLimits extends RiseFall {
   readonly outlier?: OutlierLimits;
   /** From a recovery to the full weight, milliseconds. */
   readonly slowStartMs?: number;
-  /** Attempts at the same time, tunnels not counted. */
+  /** Attempts at the same time, tunnels and streams not counted. */
   readonly maxInFlight?: number;
 }
 
@@ -72,10 +72,12 @@ export class Upstream {
   weight: number;
   backup: boolean;
   mode: Mode = "ready";
-  /** Open attempts, tunnels included. */
+  /** Open attempts, tunnels and streams included. */
   inFlight = 0;
   /** Open attempts whose connection became a tunnel: mostly idle and open for days perhaps, so they take no slot. */
   tunnels = 0;
+  /** Open attempts whose response takes no slot: streams of events, and responses that their clients read too slowly. */
+  streams = 0;
   /** Attempts that the upstream is due to respond to, the longest wait first. */
   readonly waiting = new AttemptList();
   /** The other open attempts: a response has begun, or the client still uploads. */
@@ -100,7 +102,7 @@ export class Upstream {
 
   /** Whether a slot is free. */
   get hasCapacity(): boolean {
-    return this.inFlight - this.tunnels < this.maxInFlight;
+    return this.inFlight - this.tunnels - this.streams < this.maxInFlight;
   }
 
   /** Whether probes or attempts found it down. */

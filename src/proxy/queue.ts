@@ -1,4 +1,4 @@
-/** Requests that wait for a slot, first in, first out; and which uploads are too slow to keep theirs. */
+/** Requests that wait for a slot, first in, first out. */
 
 import type { Clock, Schedule } from "../lib/clock.ts";
 import { ExpiryList } from "../lib/expiry-list.ts";
@@ -101,18 +101,4 @@ export class Queue {
     this.#isServing = false;
     for (const member of this.#waiting.members) if (!member.tryToLeave()) return;
   }
-}
-
-/** Every client has this long before its upload counts as slow. */
-const graceMs = 2_000;
-
-/** About a kilobyte a second: below any line in use, above what many attackers at once like to send. */
-const minBytesPerMs = 1;
-
-/**
- * Whether a client uploads too slowly to keep a slot that others wait for. Alone it is no reason to end a request: a stream
- * of rare events is as slow. @param bytes received so far  @param ms since the attempt's start
- */
-export function isSlowUpload(bytes: number, ms: number): boolean {
-  return ms >= graceMs && bytes < ms * minBytesPerMs;
 }

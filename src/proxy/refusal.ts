@@ -54,12 +54,13 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
   queue_full: {
     status: 503,
     error: "connection_limit_reached",
-    message: "All available upstreams are at their concurrency limit and the queue is full.",
+    message:
+      "No upstream is available below its limit (maxInFlight), and the queue is full (queue.maxWaiting).",
   },
   queue_timeout: {
     status: 503,
     error: "connection_limit_reached",
-    message: "The request timed out in the queue.",
+    message: "No upstream was available below its limit (maxInFlight) within queue.timeout.",
   },
   rehearsal: {
     status: 503,

@@ -169,7 +169,7 @@ function buildRoutes(config: Config, entries: readonly PoolEntry[]): readonly Ro
 }
 
 function upstreamLimits({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
-  return { outlier, slowStartMs, maxInFlight };
+  return { outlier, slowStartMs, ...(maxInFlight !== undefined && { maxInFlight }) };
 }
 
 function buildDestination({ config, pool, retryBudget, queue, deadlines }: PoolEntry): Destination {

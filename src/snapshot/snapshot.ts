@@ -136,12 +136,14 @@ export interface UpstreamSnapshot {
   readonly rehearsal: FaultSnapshot | null;
   /** Whether the upstream is available: it may receive new requests now. */
   readonly fit: boolean;
-  /** Including tunnels. */
+  /** Including tunnels and streams. */
   readonly inFlight: number;
   /** Connections that switched protocols, such as WebSockets. */
   readonly tunnels: number;
-  /** Limit of in-flight requests; tunnels do not count. */
-  readonly maxInFlight: number;
+  /** Responses that hold no slot: streams of events, and responses that clients read too slowly while others wait. */
+  readonly streams: number;
+  /** Limit of in-flight requests; tunnels and streams do not count. Null for no limit. */
+  readonly maxInFlight: number | null;
   /** Waiting requests that were moved to another upstream, since the start. */
   readonly rescues: number;
   readonly outlier: OutlierSnapshot;

@@ -190,12 +190,15 @@ function shareChange(serving: readonly Share[], selected: readonly UpstreamSnaps
 /** The requests that are in flight now, spread over the upstreams that will serve; the fullest one counts. */
 function loadOf(pool: PoolSnapshot, serving: readonly Share[]): string {
   const total = pool.upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0);
-  const fullest = Math.max(...serving.map(({ share, maxInFlight }) => (share * total) / maxInFlight || 0));
-  if (fullest > 1)
-    return ". The current requests exceed the concurrency limit, so some will wait in the queue.";
+  const fullest = Math.max(
+    ...serving.map(({ share, maxInFlight }) =>
+      maxInFlight === null ? 0 : (share * total) / maxInFlight || 0,
+    ),
+  );
+  if (fullest > 1) return ". The current requests exceed maxInFlight, so some will wait in the queue.";
   return fullest < 0.1
     ? "."
-    : `. The current requests would fill at most ${formatShare(fullest)} of the concurrency limit.`;
+    : `. The current requests would fill at most ${formatShare(fullest)} of maxInFlight.`;
 }
 
 function dangerLines({ name }: PoolSnapshot, before: Forecast, after: Forecast): readonly string[] {
@@ -218,7 +221,7 @@ export interface Share {
   readonly id: string;
   /** Of the pool's traffic, 0–1. */
   readonly share: number;
-  readonly maxInFlight: number;
+  readonly maxInFlight: number | null;
 }
 
 /** `backups`: no primary is healthy. `doubtful`: only upstreams that are ejected, on probation or not yet probed. */

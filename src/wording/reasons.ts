@@ -3,7 +3,7 @@
 import type { Status } from "../pool/upstream.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { joinList } from "../lib/list-text.ts";
-import { formatAgo, formatCount, formatRate, formatShare, formatSpan } from "./format.ts";
+import { countWithNoun, formatAgo, formatCount, formatRate, formatShare, formatSpan } from "./format.ts";
 
 /** What is wrong, since when, and why: "api-2 ejected", "14 s ago", "connect_refused". */
 export interface Reason {
@@ -70,7 +70,7 @@ export function isEjected({ status }: Pick<UpstreamSnapshot, "status">): boolean
  * the operator. Empty if there is no cause to show.
  */
 export function statusReasonOf(upstream: UpstreamSnapshot): string {
-  const { status, mode, modeSet, weight, inFlight, tunnels, maxInFlight, fit, lastProbe, outlier } = upstream;
+  const { status, mode, modeSet, weight, maxInFlight, fit, lastProbe, outlier } = upstream;
   if (mode !== "ready") {
     if (!modeSet) return "as configured";
     return modeSet.why === "" ? `by ${modeSet.by}` : `by ${modeSet.by}, ${modeSet.why}`;
@@ -79,14 +79,26 @@ export function statusReasonOf(upstream: UpstreamSnapshot): string {
   if (status === "failing") return lastProbe?.detail ?? "";
   if (fit || status !== "passing") return "";
   if (weight === 0) return "weight is 0";
-  return inFlight - tunnels >= maxInFlight ? `all ${formatCount(maxInFlight)} slots are in use` : "";
+  return hasFreeSlot(upstream) ? "" : `all ${formatCount(maxInFlight ?? 0)} slots (maxInFlight) are in use`;
 }
 
-/** The limit of requests in flight, and the tunnels, which do not count towards it: "of 256", "of 256, plus 12 tunnels". */
-export function capacityNote({ tunnels, maxInFlight }: UpstreamSnapshot): string {
-  const tunnelled =
-    tunnels === 0 ? "" : `, plus ${formatCount(tunnels)} ${tunnels === 1 ? "tunnel" : "tunnels"}`;
-  return `of ${formatCount(maxInFlight)}${tunnelled}`;
+/** Requests in flight that take a slot. */
+export function slotsInUse({ inFlight, tunnels, streams }: UpstreamSnapshot): number {
+  return inFlight - tunnels - streams;
+}
+
+export function hasFreeSlot(upstream: UpstreamSnapshot): boolean {
+  return upstream.maxInFlight === null || slotsInUse(upstream) < upstream.maxInFlight;
+}
+
+/** The limit of requests in flight, and what does not count towards it: "of 256", "no limit, plus 12 tunnels". */
+export function capacityNote({ tunnels, streams, maxInFlight }: UpstreamSnapshot): string {
+  const limit = maxInFlight === null ? "no limit" : `of ${formatCount(maxInFlight)}`;
+  const others = [
+    ...(tunnels === 0 ? [] : [countWithNoun(tunnels, "tunnel")]),
+    ...(streams === 0 ? [] : [countWithNoun(streams, "stream")]),
+  ];
+  return others.length === 0 ? limit : `${limit}, plus ${joinList(others)}`;
 }
 
 /** From the first share on, an operator should act; from the second on, retries cannot hide the errors. */

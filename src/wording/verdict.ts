@@ -4,7 +4,15 @@ import type { SeriesHistory } from "../history/history.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { joinList } from "../lib/list-text.ts";
 import { countWithNoun, formatAgo, formatTime } from "./format.ts";
-import { errorRateNote, errorReasons, errorWeightOf, isEjected, type Reason, reasonsFor } from "./reasons.ts";
+import {
+  errorRateNote,
+  errorReasons,
+  errorWeightOf,
+  hasFreeSlot,
+  isEjected,
+  type Reason,
+  reasonsFor,
+} from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves at reduced capacity. `bad`: clients are affected. */
 export type Tone = "good" | "warn" | "bad";
@@ -97,7 +105,7 @@ function serviceOf({ pools, phase }: Snapshot, now: number): OverallStatus {
     const headline =
       unavailable.length > 0
         ? emptyText(pools, unavailable)
-        : `All passing upstreams in ${named(empty)} are at their concurrency limit: requests wait in the queue`;
+        : `All passing upstreams in ${named(empty)} are at their limit (maxInFlight): requests wait in the queue`;
     return { tone: "bad", headline, reasons };
   }
   if (panicking.length > 0) {
@@ -130,10 +138,7 @@ function isFull({ upstreams }: Snapshot["pools"][number]): boolean {
   const passing = upstreams.filter(({ status, weight }) => status === "passing" && weight > 0);
   const primaries = passing.filter(({ backup }) => !backup);
   const expected = primaries.length > 0 ? primaries : passing;
-  return (
-    expected.length > 0 &&
-    expected.every(({ inFlight, tunnels, maxInFlight }) => inFlight - tunnels >= maxInFlight)
-  );
+  return expected.length > 0 && !expected.some(hasFreeSlot);
 }
 
 function emptyText(pools: Snapshot["pools"], empty: Snapshot["pools"]): string {

@@ -123,7 +123,6 @@ routes:
         retryStatuses: defaults.pool.retryStatuses,
         retryBudget: defaults.pool.retryBudget,
         hedgeAfter: defaults.pool.hedgeAfter,
-        maxInFlight: defaults.pool.maxInFlight,
         queue: defaults.pool.queue,
         slowStartMs: defaults.pool.slowStartMs,
         outlier: defaults.pool.outlier,

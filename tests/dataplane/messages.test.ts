@@ -121,6 +121,7 @@ describe("a state message", () => {
     expect(share.listen).toEqual({ hostname: "::", port: 8443, maxClients: 51 });
     expect(JSON.stringify(share)).not.toContain("s3cret");
     expect(perWorkerConfig(config, 64, 1).pools[0]?.maxInFlight).toBe(1);
+    expect(perWorkerConfig(configOf("main: a"), 2, 1).pools[0]?.maxInFlight).toBeUndefined();
   });
 });
 

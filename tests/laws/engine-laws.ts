@@ -22,6 +22,7 @@ import { hashLaws } from "./hash-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
+import { slotLaws } from "./slot-laws.ts";
 
 /** Laws that an engine fails, with the reason. The table in `docs/engines.md` is generated from the fetch engine's. */
 export type Exceptions = Readonly<Record<string, string>>;
@@ -102,6 +103,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...hedgeLaws,
   ...deadlineLaws,
   ...recordLaws,
+  ...slotLaws,
   ...bugLaws,
   ...oddityLaws,
   ...authenticationLaws,

@@ -24,7 +24,7 @@ function startSending({ startAttempt, upstreams }: PoolFixture, names: readonly 
   return { yieldRequests, attempts };
 }
 
-describe("slow uploads", () => {
+describe("slow clients", () => {
   test("are asked to yield in the order of their start, until enough slots are free", () => {
     const fixture = createPoolFixture();
     const { yieldRequests, attempts } = startSending(fixture, ["a", "b", "c", "d"], "bcd");
@@ -33,13 +33,14 @@ describe("slow uploads", () => {
     expect(attempts.map(({ isOpen }) => isOpen)).toEqual([true, false, false, true]);
   });
 
-  test("are not asked to yield if the upstream has to respond or has started to", () => {
+  test("and slow readers are asked to yield, but neither tunnels nor requests that the upstream has to respond to", () => {
     const fixture = createPoolFixture();
-    const { yieldRequests, attempts } = startSending(fixture, ["a", "b", "c"], "abc");
+    const { yieldRequests, attempts } = startSending(fixture, ["a", "b", "c", "d"], "abcd");
     attempts[0]?.awaitUpstream();
     attempts[1]?.responseStarted(200);
+    attempts[2]?.responseStarted(101);
     reclaimSlots(fixture.upstreams, 9, 5_000);
-    expect(yieldRequests).toEqual(["c"]);
+    expect(yieldRequests).toEqual(["d", "b"]);
   });
 
   test("keep their slots on an upstream that accepts no new requests", async () => {

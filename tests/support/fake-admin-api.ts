@@ -366,6 +366,7 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
     slowStart: null,
     inFlight: 0,
     tunnels: 0,
+    streams: 0,
     maxInFlight: 256,
     rescues: 0,
     outlier: { state: "up", since: null, until: null, reason: null, cause: null, count: 0 },

@@ -39,10 +39,12 @@ describe("the forecast of an action", () => {
   test("shows the load of the others, and when it exceeds their limit", () => {
     const full = [upstream("a", { inFlight: 100, maxInFlight: 256 }), upstream("b", { inFlight: 56 })];
     expect(effect(full).lines.at(-1)).toBe(
-      "Then a takes all traffic. The current requests would fill at most 61% of the concurrency limit.",
+      "Then a takes all traffic. The current requests would fill at most 61% of maxInFlight.",
     );
     const over = [upstream("a", { inFlight: 200 }), upstream("b", { inFlight: 200 })];
-    expect(effect(over).lines.at(-1)).toContain("some will wait in the queue");
+    expect(effect(over).lines.at(-1)).toContain("exceed maxInFlight, so some will wait in the queue");
+    const unlimited = over.map((one) => ({ ...one, maxInFlight: null }));
+    expect(effect(unlimited).lines.at(-1)).toBe("Then a takes all traffic.");
   });
 
   test("a pool without an available upstream is a danger, and one with a backup is not", () => {

@@ -168,22 +168,32 @@ describe("the overall status", () => {
       stateOf(
         of(a, upstream("b:2", { fit: false, weight: 0 }), upstream("c:3", { fit: false, inFlight: 256 })),
       ),
-      "warn: 1 of 3 upstreams serves; b:2 takes no new requests: weight is 0; c:3 takes no new requests: all 256 slots are in use",
+      "warn: 1 of 3 upstreams serves; b:2 takes no new requests: weight is 0; c:3 takes no new requests: all 256 slots (maxInFlight) are in use",
     ],
     ["a pool without upstreams", stateOf(of()), "bad: No upstream is available"],
     [
       "all upstreams are at their concurrency limit",
       stateOf(of(full, resting)),
-      "bad: All passing upstreams in pool main are at their concurrency limit: requests wait in the queue; a:1 takes no new requests: all 8 slots are in use; 1 backup on standby",
+      "bad: All passing upstreams in pool main are at their limit (maxInFlight): requests wait in the queue; a:1 takes no new requests: all 8 slots (maxInFlight) are in use; 1 backup on standby",
     ],
     [
       "one pool is at its concurrency limit, another one has no upstream",
       stateOf(snapshotOf(pool({ upstreams: [full] }), pool({ name: "api", upstreams: [] }))),
-      "bad: No upstream is available in pool api; a:1 takes no new requests: all 8 slots are in use",
+      "bad: No upstream is available in pool api; a:1 takes no new requests: all 8 slots (maxInFlight) are in use",
     ],
     [
       "tunnels do not count towards the concurrency limit",
       stateOf(of({ ...full, tunnels: 1 })),
+      "bad: No upstream is available; a:1 takes no new requests",
+    ],
+    [
+      "streams do not count towards the concurrency limit",
+      stateOf(of({ ...full, streams: 1 })),
+      "bad: No upstream is available; a:1 takes no new requests",
+    ],
+    [
+      "without a limit no upstream is full",
+      stateOf(of({ ...full, inFlight: 9_999, maxInFlight: null })),
       "bad: No upstream is available; a:1 takes no new requests",
     ],
     [

@@ -8,7 +8,7 @@ import { anchorOf, attribute } from "../responses.ts";
 import { formatBrief, formatCount, formatMs, formatRate } from "../../wording/format.ts";
 import { pageOf } from "../location.ts";
 import { markup } from "../layout/shell.tsx";
-import { capacityNote } from "../../wording/reasons.ts";
+import { capacityNote, slotsInUse } from "../../wording/reasons.ts";
 import { haystackOf, type View } from "../view.ts";
 
 export interface Row {
@@ -78,11 +78,7 @@ export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: Ro
     <UptimeCell upstream={upstream} now={now} />,
     <ProbesCell upstream={upstream} />,
     <ShareCell share={share} fairShare={fairShare} />,
-    <Figure
-      label="In flight"
-      value={formatCount(upstream.inFlight - upstream.tunnels)}
-      sub={capacityNote(upstream)}
-    />,
+    <Figure label="In flight" value={formatCount(slotsInUse(upstream))} sub={capacityNote(upstream)} />,
     <Figure
       kind="c-rate"
       label="Requests/s"

@@ -3,7 +3,7 @@
 
 import type { UpstreamDetail } from "../../snapshot/snapshot.ts";
 import { DrainLine, UpstreamEvents, UpstreamHead } from "./header.tsx";
-import { capacityNote } from "../../wording/reasons.ts";
+import { capacityNote, slotsInUse } from "../../wording/reasons.ts";
 import { errorReasonRows, ReasonList, SlowStartBar } from "../overview/upstream-cells.tsx";
 import { PageFoot } from "../layout/shell.tsx";
 import {
@@ -141,7 +141,7 @@ function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
       <Tile
         name="In flight"
         spark={spark("inFlight", "k-in-flight")}
-        value={formatCount(detail.inFlight - detail.tunnels)}
+        value={formatCount(slotsInUse(detail))}
         note={capacityNote(detail)}
       />
     </dl>

@@ -34,6 +34,12 @@ export interface Redirected {
   readonly isLogged?: true;
 }
 
+/** A response whose body is streamed. */
+interface YieldingStream {
+  /** Others wait for its slot. @returns whether it gave the slot up */
+  yieldSlot(now: number): boolean;
+}
+
 /** The timeout pauses while the attempt waits for more of the client's body: that wait is not the upstream's. */
 export class AttemptMonitor implements AttemptDriver {
   readonly #client: AbortSignal;
@@ -42,6 +48,8 @@ export class AttemptMonitor implements AttemptDriver {
   readonly #redirect: () => Attempt | undefined;
   readonly #startHedge: (() => void) | undefined;
   readonly #abortIfSlow: AttemptMonitorOptions["abortIfSlow"];
+  /** Present while the response's body is streamed. */
+  responseStream: YieldingStream | undefined;
   readonly #stop = new AbortController();
   #cancelTimer: Cancel | undefined;
   #hasHead = false;
@@ -94,6 +102,7 @@ export class AttemptMonitor implements AttemptDriver {
   }
 
   yieldSlot(attempt: Attempt, now: number): boolean {
+    if (this.responseStream) return this.responseStream.yieldSlot(now);
     if (this.#hasHead || this.isClientGone || !this.#abortIfSlow?.(now - attempt.startedAt)) return false;
     this.cancel();
     return true;

@@ -1,7 +1,7 @@
 /** A request's body: buffered and replayable if it is small, else streamed and replayable until it is read. */
 
 import { systemSchedule } from "../../lib/clock.ts";
-import { isSlowUpload } from "../../proxy/queue.ts";
+import { isSlowUpload } from "../../proxy/slow-clients.ts";
 
 /** Bodies of known length up to this are buffered, which costs no throughput and makes them replayable. */
 export const bufferedBytes = 64 * 1024;

@@ -7,6 +7,7 @@ import type { AttemptMonitor } from "./attempt-monitor.ts";
 import { withoutHopByHop } from "./headers.ts";
 import type { UpstreamResponse } from "./forward.ts";
 import { bufferedBytes } from "./request-body.ts";
+import { ReadingPace, yieldResponse } from "../../proxy/slow-clients.ts";
 
 export interface ResponseOptions {
   readonly attempt: Attempt;
@@ -52,6 +53,7 @@ export async function toClientResponse(
   }
   const response = new Response(streamedBody(body, options), init);
   options.onStream(incoming.status);
+  if (isEventStream(init.headers)) attempt.freeSlot();
   return response;
 }
 
@@ -59,6 +61,10 @@ export async function toClientResponse(
 function isSmall(headers: Headers): boolean {
   const length = headers.get("content-length");
   return length !== null && Number(length) <= bufferedBytes && headers.has("content-type");
+}
+
+function isEventStream(headers: Headers): boolean {
+  return /^text\/event-stream(?![\w!#$%&'*+.^`|~-])/i.test(headers.get("content-type") ?? "");
 }
 
 /** Reads a small body; the attempt has ended when it resolves. */
@@ -116,28 +122,52 @@ function streamedBody(
   const { attempt, monitor } = options;
   const reader = body.getReader();
   const limit = new IdleTimeout(options);
+  let pace: ReadingPace | undefined;
+  let isBehind = true;
+  let hasEnded = false;
+  const end = (outcome: Outcome, isClientGone: boolean) => {
+    if (hasEnded) return;
+    hasEnded = true;
+    monitor.responseStream = undefined;
+    attempt.end(outcome);
+    options.onEnd(isClientGone);
+  };
   return new ReadableStream<Uint8Array>(
     {
+      start(controller) {
+        monitor.responseStream = {
+          yieldSlot(now) {
+            const progress = { takenBytes: options.byteCounts.bytesOut, isBehind };
+            pace ??= new ReadingPace();
+            const next = yieldResponse(attempt, pace.slowMs(attempt, progress, now));
+            if (next === "end") {
+              end(cancelled, false);
+              monitor.cancel();
+              controller.error(undefined);
+            }
+            return next === "freed";
+          },
+        };
+      },
       async pull(controller) {
+        isBehind = false;
         try {
           const { done, value } = await limit.during(() => reader.read());
+          isBehind = true;
           if (!done) {
             options.byteCounts.bytesOut += (value as Uint8Array).length;
             return controller.enqueue(value as Uint8Array);
           }
-          attempt.end(completed);
-          options.onEnd(false);
+          end(completed, false);
           controller.close();
         } catch (error) {
-          attempt.end(limit.outcomeOf(error));
-          options.onEnd(monitor.isClientGone);
+          end(limit.outcomeOf(error), monitor.isClientGone);
           // The listener resets the client's connection. An error with a value would also be printed.
           controller.error(undefined);
         }
       },
       cancel() {
-        attempt.end(cancelled);
-        options.onEnd(true);
+        end(cancelled, true);
         monitor.cancel();
       },
     },

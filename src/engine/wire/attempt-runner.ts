@@ -6,9 +6,10 @@ import { cancelled, completed, type Failure, failure, type Outcome, rescued } fr
 import type { Pool } from "../../pool/pool.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { capDelay, type Interception } from "../../proxy/interception.ts";
-import { isSlowUpload, type ParkedRequest, type Wait } from "../../proxy/queue.ts";
+import type { ParkedRequest, Wait } from "../../proxy/queue.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { Destination, Timeouts } from "../../proxy/route.ts";
+import { isSlowUpload, ReadingPace, type ReadingProgress, yieldResponse } from "../../proxy/slow-clients.ts";
 import {
   abortDetail,
   abortFailure,
@@ -33,12 +34,14 @@ export interface ResponseSide extends ConnectionSink {
   readonly pinned: PinnedConnections | undefined;
   /** Creates `pinned`. */
   startPinning(): PinnedConnections;
+  /** How far the client has read what was sent to it. Read only while others wait for a slot. */
+  readonly clientProgress: ReadingProgress;
   pauseClient(): void;
   resumeClient(): void;
   sendRefusal(refusal: Refusal): void;
   /** The upstream failed after the response had started. */
   truncated(): void;
-  /** The client uploads too slowly. */
+  /** The client sends or reads too slowly. */
   clientStalled(): void;
 }
 
@@ -61,6 +64,8 @@ export class AttemptRunner implements ConnectionUser {
   readonly sink: ResponseSide;
   readonly #driver: GuardedDriver;
   readonly #pair = new AttemptPair();
+  /** Made when others wait for the slot of a response for the first time. */
+  #pace: ReadingPace | undefined;
   #isHedged = false;
   /** Cancels the delay of an intercepted attempt. */
   #cancelInterception: Cancel | undefined;
@@ -304,13 +309,26 @@ export class AttemptRunner implements ConnectionUser {
     this.runStep(next);
   }
 
-  /** Other requests wait for the slot: ends this one if its client uploads too slowly. */
+  /** The response takes no slot any more. */
+  freeSlot(): void {
+    this.#pair.attempt?.freeSlot();
+  }
+
+  /** Other requests wait for the slot: gives it up if the client sends or reads too slowly. */
   yieldSlot(attempt: Attempt, now: number): boolean {
     const { isComplete, receivedBytes } = this.#request;
-    if (attempt !== this.#pair.attempt || isComplete || this.sink.hasResponseStarted) return false;
-    if (!isSlowUpload(receivedBytes, now - attempt.startedAt)) return false;
+    if (attempt !== this.#pair.attempt || this.sink.tunnel) return false;
+    if (this.sink.hasResponseStarted) return this.#yieldResponse(attempt, now);
+    if (isComplete || !isSlowUpload(receivedBytes, now - attempt.startedAt)) return false;
     this.sink.clientStalled();
     return true;
+  }
+
+  #yieldResponse(attempt: Attempt, now: number): boolean {
+    const pace = (this.#pace ??= new ReadingPace());
+    const next = yieldResponse(attempt, pace.slowMs(attempt, this.sink.clientProgress, now));
+    if (next === "end") this.sink.clientStalled();
+    return next === "freed";
   }
 
   /** As if the upstream had closed the connection, except that a reused one does not count as stale. */

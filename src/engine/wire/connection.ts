@@ -36,6 +36,11 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
     return this.#queue === undefined;
   }
 
+  /** Bytes that the system has taken since the connection was opened. */
+  get takenBytes(): number {
+    return this.writtenBytes - (this.#queue ?? []).reduce((sum, { length }) => sum + length, 0);
+  }
+
   /**
    * Sends bytes[from..to) after what is queued. Copies what the system does not take.
    * @returns false if bytes are queued: the source should pause until `flushed`

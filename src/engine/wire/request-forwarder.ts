@@ -6,11 +6,13 @@ import { completed, type Outcome } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { ExchangeSummary } from "../../proxy/record.ts";
 import { closesConnection, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
+import type { ReadingProgress } from "../../proxy/slow-clients.ts";
 import { AttemptRunner, type ResponseSide } from "./attempt-runner.ts";
 import type { Connection } from "./connection.ts";
 import type { WireContext } from "./context.ts";
 import { ForwardedRequest } from "./forwarded-request.ts";
 import { ForwardedResponse } from "./forwarded-response.ts";
+import { isEventStream } from "./http1/message.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import type { ParsedResponse } from "./http1/response-reader.ts";
@@ -79,6 +81,10 @@ export class RequestForwarder implements ResponseSide {
   startPinning(): PinnedConnections {
     if (!this.#client) throw new Error("Cannot pin a connection: the client has left");
     return (this.#client.pinned ??= new PinnedConnections(this.#context));
+  }
+
+  get clientProgress(): ReadingProgress {
+    return { takenBytes: this.#client?.takenBytes ?? 0, isBehind: this.#client?.isFlushed === false };
   }
 
   /**
@@ -206,7 +212,9 @@ export class RequestForwarder implements ResponseSide {
       if (step !== "pass") return void (this.#retry = step);
     }
     this.#attempts.commit();
+    const isStream = !isWhole && isEventStream(head.parser, head.bytes);
     this.#startResponse(client, head, stop);
+    if (isStream) this.#attempts.freeSlot();
   }
 
   #startResponse(client: ClientSide, head: ParsedResponse, stop: number): void {

@@ -100,6 +100,23 @@ export function offersConnectionAuthentication(bytes: Uint8Array, from: number, 
   return false;
 }
 
+const contentTypeName = latin1("content-type");
+const eventStreamToken = latin1("text/event-stream");
+
+/** Whether Content-Type is `text/event-stream`, with or without parameters. Read before the head is trimmed in place. */
+export function isEventStream({ headers, count }: HeadParser, bytes: Uint8Array): boolean {
+  for (let position = 0; position < count * headerStride; position += headerStride) {
+    const [from, to] = [headers[position] as number, headers[position + 1] as number];
+    if (!equalsAnyCase(bytes, from, to, contentTypeName)) continue;
+    const start = headers[position + 2] as number;
+    const stop = start + eventStreamToken.length;
+    if (stop > (headers[position + 3] as number)) return false;
+    const isToEnd = stop === headers[position + 3] || isToken[bytes[stop] as number] !== 1;
+    return isToEnd && equalsAnyCase(bytes, start, stop, eventStreamToken);
+  }
+  return false;
+}
+
 function isBlank(byte: number): boolean {
   return byte === space || byte === tab;
 }
