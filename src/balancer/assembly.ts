@@ -12,6 +12,7 @@ import {
   recordProbeTransition,
   recordWorkerEvent,
 } from "../control/event-recorder.ts";
+import { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
 import {
   type ConfigLoader,
@@ -31,6 +32,7 @@ import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
+import { ownProcessCounters, sumProcessCounters } from "../metrics/process-families.ts";
 import { probeWith } from "../probe/probe.ts";
 import { Prober, type ProberOptions } from "../probe/prober.ts";
 import { PoolRegistry } from "../registry/pool-registry.ts";
@@ -66,6 +68,7 @@ export interface BalancerParts {
   readonly dataPlane: DataPlane;
   readonly memory: MemoryMonitor;
   readonly certificates: CertificateMonitor;
+  readonly exhaustion: ExhaustionMonitor;
   readonly history: History;
   readonly requests: Requests;
 }
@@ -173,6 +176,14 @@ export function assemble(
   const memory = overloadMonitor({ ...memoryOptions, eventLog, log, schedule });
   const certificateOptions = { certificates: certificatesOf(config), eventLog, log, wallClock, schedule };
   const certificates = new CertificateMonitor(certificateOptions);
+  const exhaustion = new ExhaustionMonitor({
+    counts: () => sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()]).exhausted,
+    eventLog,
+    log,
+    clock,
+    wallClock,
+    schedule,
+  });
   const history = new History({
     pools() {
       dataPlane.refreshCounters();
@@ -199,6 +210,7 @@ export function assemble(
     dataPlane,
     memory,
     certificates,
+    exhaustion,
     history,
     requests,
   };

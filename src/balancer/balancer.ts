@@ -54,12 +54,14 @@ export class Balancer {
   /** Probes every upstream once, then listens. Rejects with the system's error code if the port is not available. */
   async start(): Promise<void> {
     const { names, prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
+    this.#parts.exhaustion.start();
     await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
     try {
       await dataPlane.listen();
     } catch (error) {
       prober.stop();
       names.stop();
+      this.#parts.exhaustion.stop();
       dataPlane.close();
       throw error;
     }
@@ -75,7 +77,7 @@ export class Balancer {
    * @returns how many requests were aborted
    */
   async drain(): Promise<number> {
-    const { names, prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
+    const { names, prober, dataPlane, history, memory, certificates, exhaustion, eventLog } = this.#parts;
     const { drainDelayMs, drainTimeoutMs } = this.config;
     this.control.endFaults("draining");
     this.#setPhase("draining");
@@ -84,6 +86,7 @@ export class Balancer {
     if (drainDelayMs > 0) await sleep(drainDelayMs);
     memory.stop();
     certificates.stop();
+    exhaustion.stop();
     prober.stop();
     names.stop();
     await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
@@ -97,9 +100,10 @@ export class Balancer {
 
   /** Aborts everything, and writes the remaining events to the store. */
   close(): void {
-    const { names, prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
+    const { names, prober, dataPlane, history, memory, certificates, exhaustion, eventLog } = this.#parts;
     memory.stop();
     certificates.stop();
+    exhaustion.stop();
     prober.stop();
     names.stop();
     history.stop();
@@ -114,7 +118,7 @@ export class Balancer {
 
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#options;
-    const { dataPlane, memory, certificates, snapshots, eventLog } = this.#parts;
+    const { dataPlane, memory, certificates, exhaustion, snapshots, eventLog } = this.#parts;
     const { listen } = this.config;
     dataPlane.refreshCounters();
     return {
@@ -129,6 +133,7 @@ export class Balancer {
       configuration: this.#configuration,
       memory: memory.snapshot,
       notKept: this.#options.store.notKept ?? null,
+      ...(exhaustion.snapshot && { exhaustion: exhaustion.snapshot }),
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(dataPlane.workers && { workers: dataPlane.workers }),
       pools: snapshots.pools(),

@@ -5,7 +5,14 @@ import type { Verb } from "../cli/verbs.ts";
 import { describeFault } from "../fault/fault.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
-import { certificateText, refusedText, restartText, sheddingText, unsavedText } from "../wording/alerts.ts";
+import {
+  certificateText,
+  exhaustionText,
+  refusedText,
+  restartText,
+  sheddingText,
+  unsavedText,
+} from "../wording/alerts.ts";
 import {
   faultProgress,
   formatAgo,
@@ -216,10 +223,12 @@ function footOf({ version, runtime, engine, listen, phase, startedAt, at, inFlig
 }
 
 /** The alerts about the balancer itself, as on the dashboard: one line each, with details on the next. */
-function alertLines({ at, memory, notKept, certificates = [], configuration }: Snapshot): readonly string[] {
+function alertLines(snapshot: Snapshot): readonly string[] {
+  const { at, memory, exhaustion, notKept, certificates = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return [
     ...(memory.shedding ? sentencesOf(sheddingText(memory)) : []),
+    ...(exhaustion ? sentencesOf(exhaustionText(exhaustion)) : []),
     ...(notKept ? sentencesOf(unsavedText(notKept)) : []),
     ...certificates.flatMap((certificate) => {
       const [what, remedy] = certificateText(certificate, needsRestart, at) ?? [];

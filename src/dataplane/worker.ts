@@ -4,11 +4,11 @@ import type { EngineName } from "../config/config.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
 import type { Engine } from "../engine/engine.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
-import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
-import { type Log, lostLogLines } from "../lib/log.ts";
+import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
+import { ownProcessCounters } from "../metrics/process-families.ts";
 import { rescueWaiting } from "../pool/attempt-control.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
@@ -197,9 +197,9 @@ export class Worker {
     const active = dataPlane.active();
     dataPlane.refreshCounters();
     const rssBytes = this.#options.rssBytes();
-    const own = { bugs: bugs.count, lostLogLines: lostLogLines() };
+    const processCounters = ownProcessCounters();
     this.#options.send(
-      buildReport(registry, metrics, { revision: this.#revision, active, rssBytes, processCounters: own }),
+      buildReport(registry, metrics, { revision: this.#revision, active, rssBytes, processCounters }),
     );
     if (this.#requests.length > 0) {
       this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sampler.skipped > 0 });

@@ -1,7 +1,7 @@
 /** The active faults of one process: intercepts attempts, fails probes, and is the only owner of the state. */
 
 import type { Upstream } from "../pool/upstream.ts";
-import type { Probe, ProbePlan, ProbeResult } from "../probe/probe.ts";
+import type { Probe, ProbePlan } from "../probe/probe.ts";
 import type { AttemptFilter, Interception } from "../proxy/interception.ts";
 import { faultDetail, type FaultInjection } from "./fault.ts";
 
@@ -31,7 +31,7 @@ export class FaultRegistry implements AttemptFilter {
   }
 
   /** A probe that fails without being sent where a fault says that probes fail. */
-  wrap(probe: Probe): (upstream: Upstream, plan: ProbePlan) => Promise<ProbeResult> {
+  wrap(probe: Probe): (upstream: Upstream, plan: ProbePlan) => ReturnType<Probe> {
     return (upstream, plan) => {
       if (!this.#faults.get(upstream)?.spec.probes) return probe(upstream, plan);
       return Promise.resolve({ success: false, detail: faultDetail, latencyMs: 0 });

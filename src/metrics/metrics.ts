@@ -1,8 +1,9 @@
 /** Counts attempts and exchanges per upstream and per pool; snapshots and `/metrics` read the counters. */
 
 import type { Clock } from "../lib/clock.ts";
+import { exhaustion } from "../lib/exhaustion.ts";
 import type { Attempt, AttemptObserver } from "../pool/attempt.ts";
-import type { Outcome } from "../pool/outcome.ts";
+import { exhaustedCode, type Outcome } from "../pool/outcome.ts";
 import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Histogram } from "./histogram.ts";
@@ -66,6 +67,9 @@ export class UpstreamMeter {
   }
 
   ended(attempt: Attempt, outcome: Outcome): void {
+    // Not the upstream's: the pool counts the refusal that follows.
+    const exhausted = exhaustedCode(outcome);
+    if (exhausted !== undefined) return exhaustion.count(exhausted);
     if (attempt.connectTimeMs !== undefined) this.connect.record(attempt.connectTimeMs);
     if (outcome.kind === "cancelled") {
       this.cancelled += 1;
@@ -204,7 +208,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
     const meter = this.ofPool(poolName ?? "");
     count(meter.refusals, reason);
     count(meter.refusalCodes, status);
-    if (attempts === 0) meter.turnedAway.count(status, this.#clock());
+    if (attempts === 0 || reason === "balancer_exhausted") meter.turnedAway.count(status, this.#clock());
   }
 }
 

@@ -1,5 +1,8 @@
-/** Metrics of the balancer processes themselves: bugs, memory, certificates and workers. */
+/** Metrics of the balancer processes themselves: bugs, exhausted resources, memory, certificates and workers. */
 
+import { bugs } from "../lib/bugs.ts";
+import { exhaustion } from "../lib/exhaustion.ts";
+import { lostLogLines } from "../lib/log.ts";
 import type { Family } from "./prometheus.ts";
 
 /** Counts since the process started. */
@@ -8,17 +11,28 @@ export interface ProcessCounters {
   readonly bugs: number;
   /** Lines of the process log that were lost because the reader was too slow. */
   readonly lostLogLines: number;
+  /** Connects that failed because the system gave this process no descriptor, port or memory, by error code. */
+  readonly exhausted: Readonly<Record<string, number>>;
+}
+
+/** The counters of this process. */
+export function ownProcessCounters(): ProcessCounters {
+  return { bugs: bugs.count, lostLogLines: lostLogLines(), exhausted: exhaustion.counts };
 }
 
 export function sumProcessCounters(all: readonly ProcessCounters[]): ProcessCounters {
+  const exhausted: Record<string, number> = {};
+  for (const [code, count] of all.flatMap((counters) => Object.entries(counters.exhausted)))
+    exhausted[code] = (exhausted[code] ?? 0) + count;
   return {
+    exhausted,
     bugs: all.reduce((sum, { bugs }) => sum + bugs, 0),
     lostLogLines: all.reduce((sum, { lostLogLines }) => sum + lostLogLines, 0),
   };
 }
 
 /** @param counters sums of all processes */
-export function processFamilies({ bugs, lostLogLines }: ProcessCounters): readonly Family[] {
+export function processFamilies({ bugs, lostLogLines, exhausted }: ProcessCounters): readonly Family[] {
   return [
     {
       name: "evenkeel_bugs_total",
@@ -33,6 +47,13 @@ export function processFamilies({ bugs, lostLogLines }: ProcessCounters): readon
       type: "counter",
       labels: [],
       samples: () => [{ labels: {}, value: lostLogLines }],
+    },
+    {
+      name: "evenkeel_exhausted_total",
+      help: "Connects to upstreams that were not made because the system gave the balancer no descriptor, port or memory, by error code.",
+      type: "counter",
+      labels: ["code"],
+      samples: () => Object.entries(exhausted).map(([code, value]) => ({ labels: { code }, value })),
     },
   ];
 }

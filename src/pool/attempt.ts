@@ -3,6 +3,7 @@
 import type { Clock } from "../lib/clock.ts";
 import {
   type Failure,
+  exhaustedCode,
   failureLabel,
   type Outcome,
   type ResponseClassifier,
@@ -194,7 +195,7 @@ export class Attempt {
     this.#list?.remove(this);
     this.#list = undefined;
     this.driver = undefined;
-    if (outcome.kind === "failure" && this.responseStartedAt === 0) {
+    if (outcome.kind === "failure" && this.responseStartedAt === 0 && exhaustedCode(outcome) === undefined) {
       upstream.latency.record(Math.max(failureLatencyMs, this.endedAt - this.startedAt), this.endedAt);
       if (outcome.phase === "connect") upstream.endpoints.suspect();
     } else if (outcome.kind === "cancelled" && outcome.isSuperseded && this.responseStartedAt === 0) {

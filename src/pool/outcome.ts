@@ -13,6 +13,7 @@ export type FailureReason =
   | "connect_refused"
   | "connect_timeout"
   | "connect_reset"
+  | "balancer_exhausted"
   | "head_timeout"
   | "head_invalid"
   | "rescued"
@@ -55,6 +56,12 @@ export function failure(phase: FailurePhase, reason: FailureReason, detail?: str
     : { kind: "failure", phase, reason, detail };
 }
 
+/** The system's error code, if the attempt failed because this process got no descriptor, port or memory for its socket. */
+export function exhaustedCode(outcome: Outcome): string | undefined {
+  const isExhausted = outcome.kind === "failure" && outcome.reason === "balancer_exhausted";
+  return isExhausted ? (outcome.detail ?? "") : undefined;
+}
+
 /** What a response's status code means to a pool, which knows no protocol. Finagle's ResponseClassifier. */
 export interface ResponseClassifier {
   /** The upstream failed, although it responded. */
@@ -66,9 +73,12 @@ export interface ResponseClassifier {
 /** What the end of an attempt says about its upstream; the outlier detector's verdict follows from many of them. */
 export type Signal = "success" | "failure" | "cancelled";
 
-/** A rescued attempt says nothing new: the verdict about its upstream came first. */
+/**
+ * A rescued attempt says nothing new: the verdict about its upstream came first. One for which this process had no descriptor
+ * or port never reached its upstream.
+ */
 export function signalOf(outcome: Outcome, code: number, classifier: ResponseClassifier): Signal {
-  if (outcome === rescued) return "cancelled";
+  if (outcome === rescued || exhaustedCode(outcome) !== undefined) return "cancelled";
   if (outcome.kind !== "response") return outcome.kind;
   return classifier.isFailure(code) ? "failure" : "success";
 }

@@ -1,6 +1,7 @@
 /** One probe of one upstream: a TCP connect or an HTTP GET. */
 
 import type { Clock } from "../lib/clock.ts";
+import { concernsAllHosts, exhaustion } from "../lib/exhaustion.ts";
 import { formatDuration } from "../lib/units.ts";
 import { type Address, authorityOf, certifiedName, originAt } from "../net/address.ts";
 import type { Endpoints } from "../net/endpoints.ts";
@@ -33,13 +34,19 @@ export interface ProbeResult {
   readonly latencyMs: number;
 }
 
+/** The system gave the balancer no descriptor, port or memory for the probe: it says nothing about the upstream. */
+export interface UnmadeProbe {
+  /** The system's error code. */
+  readonly exhausted: string;
+}
+
 /** What is probed: an upstream. */
 export interface ProbedServer {
   readonly address: Address;
   readonly endpoints: Endpoints;
 }
 
-export type Probe = (server: ProbedServer, plan: ProbePlan) => Promise<ProbeResult>;
+export type Probe = (server: ProbedServer, plan: ProbePlan) => Promise<ProbeResult | UnmadeProbe>;
 
 /** A probe that never rejects: an error is its result. */
 export function probeWith(runtime: Pick<Runtime, "dial" | "probeHttp">, clock: Clock): Probe {
@@ -48,6 +55,10 @@ export function probeWith(runtime: Pick<Runtime, "dial" | "probeHttp">, clock: C
     const result = await inTurn(server, (host) => check(runtime, server.address, { host, plan })).catch(
       (error: unknown) => ({ success: false, detail: describe(error) }),
     );
+    if ("exhausted" in result) {
+      exhaustion.count(result.exhausted);
+      return result;
+    }
     // The name may have moved to another server.
     if (!result.success) server.endpoints.suspect();
     return { ...result, latencyMs: clock() - startedAt };
@@ -63,7 +74,7 @@ const maxTries = 3;
 async function inTurn(
   { endpoints }: ProbedServer,
   probe: (host: string) => Promise<ProbeOutcome>,
-): Promise<ProbeOutcome> {
+): Promise<ProbeOutcome | UnmadeProbe> {
   const tried: string[] = [];
   for (;;) {
     const host = endpoints.nextExcept(tried) ?? endpoints.name;
@@ -73,8 +84,12 @@ async function inTurn(
       endpoints.worked(host);
       return result;
     } catch (error) {
+      const exhausted = exhaustion.ownCodeOf(codeOf(error));
+      if (exhausted !== undefined && concernsAllHosts(exhausted)) return { exhausted };
       endpoints.failed(host);
-      if (tried.length >= Math.min(endpoints.count, maxTries)) throw error;
+      if (tried.length < Math.min(endpoints.count, maxTries)) continue;
+      if (exhausted !== undefined) return { exhausted };
+      throw error;
     }
   }
 }
@@ -114,6 +129,10 @@ const errorTexts: Readonly<Record<string, string>> = {
 };
 
 function describe(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   return errorTexts[code] ?? (code || String(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -7,7 +7,7 @@ import type { ActiveHealthState } from "../pool/active-health.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { rescueWaiting } from "../pool/attempt-control.ts";
 import { isUrgent, untilTick, urgentWaitMs, waitMs } from "./pace.ts";
-import type { ProbePlan, ProbeResult } from "./probe.ts";
+import type { ProbePlan, ProbeResult, UnmadeProbe } from "./probe.ts";
 import { isUnresponsive, type StallSuspicion } from "./stall-detector.ts";
 
 /** One upstream and how it is probed. */
@@ -19,7 +19,7 @@ export interface ProbeTarget {
 }
 
 export interface ProberOptions {
-  readonly probe: (upstream: Upstream, plan: ProbePlan) => Promise<ProbeResult>;
+  readonly probe: (upstream: Upstream, plan: ProbePlan) => Promise<ProbeResult | UnmadeProbe>;
   /** Whether a success on this upstream disproves an ejection for refused connections; by default it does. */
   readonly provesConnect?: (upstream: Upstream) => boolean;
   readonly clock: Clock;
@@ -120,6 +120,10 @@ export class Prober {
     watch.dueAt = -Infinity;
     const result = await this.#options.probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
+    if ("exhausted" in result) {
+      this.#plan(watch, false);
+      return;
+    }
     const { state } = target.upstream.activeHealth;
     const changed = target.pool.recordProbe(target.upstream, result.success, {
       begunAt,
@@ -183,7 +187,7 @@ export class Prober {
     const begunAt = this.#options.clock();
     const result = await this.#options.probe(upstream, { ...plan, timeoutMs });
     watch.nextSuspicionAt = this.#options.clock() + plan.changingIntervalMs;
-    if (this.#watches.get(upstream) !== watch) return;
+    if (this.#watches.get(upstream) !== watch || "exhausted" in result) return;
     const { state } = upstream.activeHealth;
     const changed = pool.recordProbe(upstream, result.success, {
       isSuspected: true,

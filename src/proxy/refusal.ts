@@ -92,6 +92,11 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     error: "connection_terminated",
     message: "The upstream reset the new connection.",
   },
+  balancer_exhausted: {
+    status: 503,
+    error: "proxy_internal_error",
+    message: "The balancer has no file descriptor or port left for a connection to the upstream.",
+  },
   head_timeout: {
     status: 504,
     error: "http_response_timeout",

@@ -19,7 +19,24 @@ const read: Read = (path) => {
 
 /** @param collect runs the garbage collector, if the runtime supports it */
 export function memorySense(collect: () => void = () => {}): MemorySense {
-  return { rssBytes: () => process.memoryUsage.rss(), limitBytes: () => cgroupLimitBytes(read), collect };
+  return {
+    rssBytes: memoryReader(process.memoryUsage.rss),
+    limitBytes: () => cgroupLimitBytes(read),
+    collect,
+  };
+}
+
+/** A reading needs a file descriptor: without a free one this returns the last reading. */
+export function memoryReader(measure: () => number): () => number {
+  let last = 0;
+  return () => {
+    try {
+      last = measure();
+    } catch {
+      // EMFILE. The snapshot and the workers' reports must go on.
+    }
+    return last;
+  };
 }
 
 /** Larger values mean "no limit": cgroup version 1 reports a number near 2^63. */

@@ -17,6 +17,16 @@ export interface MemorySnapshot {
   readonly shedding: boolean;
 }
 
+/** The system gives the balancer no more descriptors, ports or socket memory. */
+export interface ExhaustionSnapshot {
+  /** The system's error code: EMFILE, EADDRNOTAVAIL … */
+  readonly code: string;
+  /** Epoch milliseconds. */
+  readonly since: number;
+  /** Connects that were not made since then. */
+  readonly failures: number;
+}
+
 /** A certificate of a listener, as read at the start; its file may have changed since. */
 export interface CertificateSnapshot extends ListenerCertificate {
   readonly status: CertificateStatus;
@@ -211,6 +221,8 @@ export interface Snapshot {
   readonly memory: MemorySnapshot;
   /** Set while changes cannot be saved and may be lost on restart; null if they are saved, or no state file is configured. */
   readonly notKept: UnsavedState | null;
+  /** Missing while nothing is short. */
+  readonly exhaustion?: ExhaustionSnapshot;
   /** Missing with plain HTTP. */
   readonly certificates?: readonly CertificateSnapshot[];
   /** Missing without workers. */

@@ -5,7 +5,7 @@
  * - Verdicts: `probe`, `outlier`; `panic` is panic mode of a pool.
  * - Intents for an upstream: `mode`, `weight`, `backup` role, `member`ship, `drain`, `rehearsal` (fault injection).
  * - The balancer: `reload`, `phase`, `worker`, `load` (load shedding at the memory limit), `certificate` (expiry of its own
- *   certificate), `login` (login, rejected login or logout at the admin API).
+ *   certificate), `exhaustion` (no descriptor, port or socket memory left), `login` (login, rejected login or logout at the admin API).
  */
 export type EventKind =
   | "probe"
@@ -22,6 +22,7 @@ export type EventKind =
   | "worker"
   | "load"
   | "certificate"
+  | "exhaustion"
   | "login";
 
 export interface BalancerEvent {

@@ -4,13 +4,12 @@ import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { MemoryMonitor } from "../control/overload.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
-import { bugs } from "../lib/bugs.ts";
-import { lostLogLines } from "../lib/log.ts";
 import { families } from "../metrics/families.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import {
   certificateFamilies,
   memoryFamilies,
+  ownProcessCounters,
   processFamilies,
   stateFamily,
   sumProcessCounters,
@@ -41,8 +40,6 @@ export function renderMetrics(sources: MetricsSources): Promise<string> {
     ...certificateFamilies(certificates.snapshot),
     ...memoryFamilies(memory.snapshot),
     stateFamily(store.notKept !== undefined),
-    ...processFamilies(
-      sumProcessCounters([{ bugs: bugs.count, lostLogLines: lostLogLines() }, dataPlane.processCounters()]),
-    ),
+    ...processFamilies(sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()])),
   ]);
 }

@@ -14,6 +14,26 @@ export function sheddingText({ rssBytes, limitBytes }: Snapshot["memory"]): stri
   return `Load shedding: memory limit reached, new requests are refused. ${usage}.`;
 }
 
+/** What is short, for a headline: "file descriptors". */
+export function shortageOf(code: string): string {
+  return shortages[code] ?? "sockets";
+}
+
+const shortages: Readonly<Record<string, string | undefined>> = {
+  EMFILE: "file descriptors",
+  ENFILE: "file descriptors of the whole system",
+  EADDRNOTAVAIL: "local ports or addresses",
+  ENOBUFS: "memory for sockets",
+  ENOMEM: "memory for sockets",
+};
+
+/** What is short since when, what it means, and what to do. */
+export function exhaustionText({ code, since, failures }: NonNullable<Snapshot["exhaustion"]>): string {
+  const connects = `${countWithNoun(failures, "connect")} to upstreams failed`;
+  const remedy = code === "EMFILE" ? " Raise the limit on open files (ulimit -n, LimitNOFILE)." : "";
+  return `The balancer has no ${shortageOf(code)} left (${code}, since ${formatTime(since)}): ${connects}. The upstreams are not to blame.${remedy}`;
+}
+
 /** Since when, what it means for the operator, and the store's error. */
 export function unsavedText({ since, why: cause }: NonNullable<Snapshot["notKept"]>): string {
   const sentence = cause.replace(/\.?$/, ".");

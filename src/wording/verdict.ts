@@ -4,6 +4,7 @@ import type { SeriesHistory } from "../history/history.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { joinList } from "../lib/list-text.ts";
 import { countWithNoun, formatAgo, formatTime } from "./format.ts";
+import { shortageOf } from "./alerts.ts";
 import {
   errorRateNote,
   errorReasons,
@@ -45,7 +46,10 @@ export function overallStatus(state: DashboardState): OverallStatus {
     return { tone: "bad", headline: outageText[outage.reason], reasons: [since, known] };
   }
   if (!snapshot) return { tone: "warn", headline: "Waiting for the first snapshot", reasons: [] };
-  const service = withCertificates(serviceOf(snapshot, balancerNow(state)), snapshot);
+  const service = withExhaustion(
+    withCertificates(serviceOf(snapshot, balancerNow(state)), snapshot),
+    snapshot,
+  );
   return withListenerCheck(service, state);
 }
 
@@ -83,6 +87,13 @@ function withCertificates(verdict: OverallStatus, { certificates = [] }: Snapsho
     tone: "bad",
     headline: `${verdict.headline}, but the server certificate ${problem}`,
   };
+}
+
+/** Clients may get 503 although all upstreams serve. */
+function withExhaustion(verdict: OverallStatus, { exhaustion }: Snapshot): OverallStatus {
+  if (!exhaustion) return verdict;
+  const headline = `${verdict.headline}, but the balancer has no ${shortageOf(exhaustion.code)} left`;
+  return { ...verdict, tone: "bad", headline };
 }
 
 function serviceOf({ pools, phase }: Snapshot, now: number): OverallStatus {

@@ -65,6 +65,39 @@ describe("the prober", () => {
     prober.stop();
   });
 
+  test("learns nothing from a probe for which the balancer had no descriptor, and repeats it", async () => {
+    const time = new FakeTime();
+    const [upstream] = upstreamsOf([1]);
+    if (!upstream) throw new Error("no upstream");
+    const policy = policyEntry("first").create({ random: () => 0.5, clock: time.clock });
+    const pool = new Pool({
+      ...{ name: "main", policy, upstreams: [upstream] },
+      ...{ random: () => 0.5, clock: time.clock },
+    });
+    let isExhausted = false;
+    let probes = 0;
+    const results: boolean[] = [];
+    const prober = new Prober({
+      probe: async () => {
+        probes += 1;
+        return isExhausted ? { exhausted: "EMFILE" } : { success: probes < 100, detail: "", latencyMs: 1 };
+      },
+      clock: time.clock,
+      schedule: time.schedule,
+      random: () => 0.5,
+      onResult: (_, { success }) => results.push(success),
+    });
+    await prober.watch([{ upstream, pool, plan }]);
+    isExhausted = true;
+    for (let i = 0; i < 20; i++) await time.advance(5_000);
+    expect([upstream.activeHealth.state, upstream.activeHealth.isChanging]).toEqual(["passing", false]);
+    expect([probes, results]).toEqual([21, [true]]);
+    prober.investigate({ upstream, evidence: [] });
+    await time.advance(1);
+    expect([probes, upstream.activeHealth.state]).toEqual([22, "passing"]);
+    prober.stop();
+  });
+
   test("waits within the jitter, so that probes do not synchronize", async () => {
     for (const [dice, wait] of [
       [0, 4_500],

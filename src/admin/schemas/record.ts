@@ -21,6 +21,7 @@ const eventKinds = enumOf<EventKind>({
   worker: true,
   load: true,
   certificate: true,
+  exhaustion: true,
   login: true,
 });
 

@@ -267,6 +267,19 @@ const memorySchema = Type.Object(
   { title: "Memory" },
 );
 
+const exhaustionSchema = Type.Object(
+  {
+    code: textSchema("Error code of the system: `EMFILE`, `EADDRNOTAVAIL`."),
+    since: timestamp("Time of the first failure."),
+    failures: count("Connects that were not made since then."),
+  },
+  {
+    title: "Exhaustion",
+    description:
+      "Present while the system gives the balancer no more descriptors, ports or socket memory. Says nothing about upstreams.",
+  },
+);
+
 const unsavedStateSchema = Type.Object(
   { since: timestamp("Time of the first failure."), why: textSchema("Error of the state file.") },
   { title: "UnsavedState" },
@@ -318,6 +331,7 @@ export const snapshotSchema = Type.Object(
       unsavedStateSchema,
       "Present while changes cannot be saved and may be lost on restart; null if they are saved, or no state file is configured.",
     ),
+    exhaustion: Type.Optional(exhaustionSchema),
     certificates: Type.Optional(
       list(certificateSchema, "Certificates of the listeners; missing with plain HTTP."),
     ),

@@ -101,6 +101,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   worker: "Worker",
   load: "Load shedding",
   certificate: "Certificate",
+  exhaustion: "Descriptors and ports",
   login: "Login",
 };
 
@@ -110,7 +111,7 @@ function kindName(kind: string): string {
 }
 
 const badStates: ReadonlySet<string> = new Set([
-  ...["failing", "ejected", "panic", "refused", "gone", "hung", "shedding", "expired"],
+  ...["failing", "ejected", "panic", "refused", "gone", "hung", "shedding", "expired", "exhausted"],
 ]);
 const warnStates: ReadonlySet<string> = new Set(["probation", "late", "expiring", "early"]);
 const goodStates: ReadonlySet<string> = new Set([

@@ -1,10 +1,11 @@
-/** Alerts about the whole balancer (memory, state file, certificates, configuration), and the panel of the workers. */
+/** Alerts about the whole balancer (memory, descriptors, state file, certificates, configuration), and the panel of the workers. */
 /** @jsxImportSource @kitajs/html */
 
 import { Glyph } from "../layout/widgets.tsx";
 import type { CertificateSnapshot, Snapshot, WorkerSnapshot } from "../../snapshot/snapshot.ts";
 import {
   certificateText,
+  exhaustionText,
   refusedText,
   restartText,
   sheddingText,
@@ -13,13 +14,20 @@ import {
 import { formatBrief, formatCount, formatTime, isoTime } from "../../wording/format.ts";
 
 export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Element {
-  const { at, memory, notKept, certificates = [], configuration } = snapshot;
+  const { at, memory, exhaustion, notKept, certificates = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return (
     <>
       {memory.shedding ? (
         <p class="notice shedding" role="status" safe>
           {sheddingText(memory)}
+        </p>
+      ) : (
+        ""
+      )}
+      {exhaustion ? (
+        <p class="notice shedding" role="status" safe>
+          {exhaustionText(exhaustion)}
         </p>
       ) : (
         ""

@@ -19,7 +19,7 @@ const reasons: readonly RefusalReason[] = [
   ...(["connect_refused", "connect_timeout", "connect_reset", "head_timeout", "head_invalid"] as const),
   ...(["upstream_reset", "body_timeout", "body_truncated", "total_timeout", "rehearsal"] as const),
   ...(["no_route", "no_upstream", "queue_full", "queue_timeout", "request_invalid"] as const),
-  ...(["request_too_large", "too_many_clients", "overloaded"] as const),
+  ...(["request_too_large", "too_many_clients", "overloaded", "balancer_exhausted"] as const),
 ];
 
 export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element {

@@ -1,6 +1,13 @@
 /** One attempt's request and response, and the failure that each system error means. */
 
-import { type Failure, failure, type FailurePhase, type FailureReason } from "../../pool/outcome.ts";
+import { concernsAllHosts, exhaustion } from "../../lib/exhaustion.ts";
+import {
+  type Failure,
+  failure,
+  type FailurePhase,
+  type FailureReason,
+  exhaustedCode,
+} from "../../pool/outcome.ts";
 import type { Upstream } from "../../pool/upstream.ts";
 
 export interface UpstreamRequest {
@@ -57,7 +64,9 @@ async function sendInTurn(
       endpoints.worked(host);
       return response;
     } catch (error) {
-      if (failureOf(error).phase !== "connect") throw error;
+      const failed = failureOf(error);
+      if (failed.phase !== "connect") throw error;
+      if (concernsAllHosts(exhaustedCode(failed))) throw error;
       endpoints.failed(host);
       const isReplayable = outgoing.body === null || outgoing.body instanceof Uint8Array;
       if (!isReplayable || outgoing.signal.aborted || tried.length >= endpoints.count) throw error;
@@ -77,7 +86,6 @@ const meanings: Readonly<Record<string, readonly [FailurePhase, FailureReason]>>
   EAI_AGAIN: refused,
   EHOSTUNREACH: refused,
   ENETUNREACH: refused,
-  EADDRNOTAVAIL: refused,
   FailedToOpenSocket: refused,
   // The TLS handshake: nothing of the request was sent.
   EPROTO: refused,
@@ -97,6 +105,8 @@ export function isForwardableStatus(status: number): boolean {
 /** The failure that an error before the response's head means. */
 export function failureOf(error: unknown): Failure {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const own = exhaustion.ownCodeOf(code);
+  if (own !== undefined) return failure("connect", "balancer_exhausted", own);
   const [phase, reason] = meanings[code] ?? meaningOfOther(code);
   return failure(phase, reason, code || String(error));
 }

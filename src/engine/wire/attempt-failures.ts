@@ -1,5 +1,6 @@
 /** Failures of attempts: what a broken connection means, when it is not the upstream's fault, and the log entry. */
 
+import { exhaustion } from "../../lib/exhaustion.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, failure } from "../../pool/outcome.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
@@ -41,6 +42,8 @@ export function failedAttemptEntry(
 
 /** The failure of an attempt whose connection could not be opened. @param code the system's error code */
 export function connectFailure(code: string): Failure {
+  const own = exhaustion.ownCodeOf(code);
+  if (own !== undefined) return failure("connect", "balancer_exhausted", own);
   const reasons = { ETIMEDOUT: "connect_timeout", ECONNRESET: "connect_reset" } as const;
   return failure("connect", reasons[code as keyof typeof reasons] ?? "connect_refused", code);
 }

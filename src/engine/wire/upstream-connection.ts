@@ -1,8 +1,9 @@
 /** One connection to an upstream: sends requests and reads responses. Rejects what two parsers could read differently. */
 
+import { concernsAllHosts } from "../../lib/exhaustion.ts";
 import type { Address } from "../../net/address.ts";
 import type { Endpoints } from "../../net/endpoints.ts";
-import { type Failure, failure } from "../../pool/outcome.ts";
+import { type Failure, failure, exhaustedCode } from "../../pool/outcome.ts";
 import type { Timeouts } from "../../proxy/route.ts";
 import { connectFailure, disconnectFailure } from "./attempt-failures.ts";
 import { Connection } from "./connection.ts";
@@ -158,14 +159,16 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
 
   refused(code: string): void {
     const { endpoints } = this.#home;
-    endpoints.failed(this.host);
-    if (this.#phase === "connecting" && isUnreachable(code)) {
+    const failed = connectFailure(code);
+    const concernsAll = concernsAllHosts(exhaustedCode(failed));
+    if (!concernsAll) endpoints.failed(this.host);
+    if (!concernsAll && this.#phase === "connecting" && isUnreachable(code)) {
       this.#refusedBy = [...(this.#refusedBy ?? []), this.host];
       const other = endpoints.nextExcept(this.#refusedBy);
       if (other !== undefined) return this.#connectTo(other);
     }
     this.isClosed = true;
-    this.#fail(connectFailure(code));
+    this.#fail(failed);
   }
 
   /** Before the response: the upstream has this long to respond, or to take more of the request. */
@@ -325,5 +328,5 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
 
 /** Whether nothing listens at this address, and no socket was opened: another address of the name may respond. */
 function isUnreachable(code: string): boolean {
-  return /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EAFNOSUPPORT)$/.test(code);
+  return /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EAFNOSUPPORT|EADDRNOTAVAIL)$/.test(code);
 }

@@ -1,0 +1,135 @@
+/** Service while the system gives the balancer no more descriptors: it is the balancer's own trouble, and no upstream's. */
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { engineNames } from "../../src/config/config.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
+import { temporaryFolder } from "../support/folder.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
+import { fromBuild, Program, Programs } from "../support/program.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/wait.ts";
+
+const inFolder = temporaryFolder("descriptor-exhaustion");
+const root = join(import.meta.dirname, "../..");
+const webSocket = [
+  ...["GET / HTTP/1.1", "Host: a", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"],
+  ...["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", ""],
+].join("\r\n");
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+
+/** Sets the soft limit on open files of a running process. Below the number of open ones, every further one fails. */
+function limitFiles(pid: number, files: number): void {
+  const { status, stderr } = spawnSync("prlimit", ["--pid", String(pid), `--nofile=${files}:`]);
+  if (status !== 0) throw new Error(`Cannot limit the open files of ${pid}: ${stderr}`);
+}
+
+/** Deno is no dependency: npx downloads it, or its test is skipped. */
+async function denoCommand(): Promise<readonly string[] | undefined> {
+  const find = new Program(["npx", "--yes", "deno@2.9.6", "eval", "console.log(Deno.execPath())"]);
+  await find.exited;
+  const deno = find.stdout.trim();
+  if (!deno) console.warn("skipped: deno@2.9.6 is not available");
+  return deno ? [deno, "run", "-A", "--unstable-net", join(root, "src/main.ts")] : undefined;
+}
+
+async function startBalancer(programs: Programs, command: readonly string[], flags: readonly string[]) {
+  // Without a reusable connection, every request needs a new descriptor.
+  const origin = await startOrigin((_, socket) => void socket.end(respondWith("ok", ["Connection: close"])));
+  const file = inFolder(`${crypto.randomUUID()}.yaml`);
+  const probe = "probe: { path: /up, interval: 200ms, changingInterval: 100ms, fall: 2 }";
+  const upstreams = `upstreams: [{ url: "${origin.url}", name: a }, { url: "http://localhost:${origin.port}", name: b }]`;
+  writeFileSync(file, `pools:\n  main: { ${probe}, ${upstreams} }\n`);
+  const ports = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
+  const proxy = programs.start([...command, "proxy", ...ports, "--config", file, ...flags]);
+  const port = await proxy.port("balancer", 20_000);
+  const admin = await RawClient.connect(await proxy.port("admin"));
+  const read = async (path: string) => (await admin.send(get(path)).readResponse()).body.toString();
+  const snapshot = async () => JSON.parse(await read("/api/snapshot")) as Snapshot;
+  const statuses = async () =>
+    (await snapshot()).pools.flatMap((pool) => pool.upstreams).map(({ status }) => status);
+  const metric = async (line: string) =>
+    Number(new RegExp(`^${line} (\\d+)$`, "m").exec(await read("/metrics"))?.[1] ?? 0);
+  const events = async () => (JSON.parse(await read("/api/events")) as { events: BalancerEvent[] }).events;
+  await until(async () => (await statuses()).every((status) => status === "passing"), "passing upstreams");
+  return { origin, proxy, port, snapshot, statuses, metric, events, read };
+}
+
+describe("a balancer without free descriptors", () => {
+  const clients: RawClient[] = [];
+  afterAll(() => void clients.forEach((client) => client.destroy()));
+
+  const onBun = engineNames.flatMap((engine) => [
+    { runtime: "bun", flags: ["--engine", engine], endsToo: engine === "wire" },
+    { runtime: "bun", flags: ["--engine", engine, "--workers", "2"], endsToo: false },
+  ]);
+  const onDeno = engineNames.map((engine) => ({
+    runtime: "deno",
+    flags: ["--engine", engine],
+    endsToo: false,
+  }));
+  test.each([...onBun, ...onDeno])(
+    "blames no upstream, says so everywhere, and serves again at once: $runtime $flags",
+    async ({ runtime, flags, endsToo }) => {
+      const command = runtime === "bun" ? fromBuild : await denoCommand();
+      if (!command) return;
+      await using programs = new Programs();
+      const { origin, proxy, port, ...seen } = await startBalancer(programs, command, flags);
+      const client = await RawClient.connect(port);
+      clients.push(client);
+      expect((await client.send(get("/")).readResponse()).status).toBe(200);
+      const { workers = [] } = await seen.snapshot();
+      const pids = [proxy.pid, ...workers.map(({ pid }) => pid)];
+
+      for (const pid of pids) limitFiles(pid, 8);
+      for (let i = 0; i < 12; i++) {
+        const response = await client.send(i < 11 ? get("/") : webSocket).readResponse();
+        expect([response.status, response.header("proxy-status")]).toEqual([
+          503,
+          'evenkeel; error=proxy_internal_error; details="balancer_exhausted"',
+        ]);
+      }
+      // Probes go on, and each fails to get a socket.
+      const failures = () => seen.metric('evenkeel_exhausted_total{code="EMFILE"}');
+      await until(async () => (await failures()) >= 30, "probes without a socket", 15_000);
+      await until(async () => (await seen.snapshot()).exhaustion, "the alert");
+      const during = await seen.snapshot();
+      expect(during.exhaustion).toMatchObject({ code: "EMFILE" });
+      expect(
+        during.pools[0]?.upstreams.map(({ status, errorsByReason, probeHistory }) => ({
+          status,
+          errorsByReason,
+          failedProbes: probeHistory.includes("-"),
+        })),
+      ).toEqual([
+        { status: "passing", errorsByReason: {}, failedProbes: false },
+        { status: "passing", errorsByReason: {}, failedProbes: false },
+      ]);
+      expect(during.pools[0]?.refusals).toMatchObject({ balancer_exhausted: 12 });
+
+      for (const pid of pids) limitFiles(pid, 1_024);
+      await until(async () => (await client.send(get("/")).readResponse()).status === 200, "service", 2_000);
+      expect((await client.send(get("/")).readResponse()).body.toString()).toBe("ok");
+      const changes = async () =>
+        (await seen.events())
+          .filter(({ kind }) => kind === "exhaustion")
+          .map(({ to, reason }) => [to, reason]);
+      expect(await changes()).toEqual([["exhausted", "EMFILE"]]);
+      if (endsToo) {
+        await until(async () => (await seen.snapshot()).exhaustion === undefined, "the end", 20_000);
+        expect(await changes()).toEqual([
+          ["exhausted", "EMFILE"],
+          ["calm", "EMFILE"],
+        ]);
+      }
+      const events = await seen.events();
+      expect(events.filter(({ kind, to }) => kind === "outlier" || to === "failing")).toEqual([]);
+      await origin.close();
+    },
+    90_000,
+  );
+});
