@@ -108,6 +108,7 @@ export class ClientConnection
     this.#isReading = true;
     for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#input.takePipelined()) {
       if (!this.#input.readHead(bytes, 0, this)) {
+        if (!this.#input.hasPartialHead) break;
         if (this.#phase === "idle") this.#context.clientTimers.forHead(this);
         this.#phase = "head";
         break;

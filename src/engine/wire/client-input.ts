@@ -31,9 +31,9 @@ export class ClientInput {
     this.#shared = shared;
   }
 
-  /** Whether a part of a head has arrived. */
+  /** Whether a part of a head has arrived. Empty lines before it do not count. */
   get hasPartialHead(): boolean {
-    return this.#partialHead !== undefined;
+    return this.#partialHead?.head.parser.hasBegun === true;
   }
 
   get hasPipelined(): boolean {
@@ -89,7 +89,8 @@ export class ClientInput {
     if (!partial) head.parser.beginRequest(from);
     const result = head.parser.parse(source, to);
     if (result === needsMore) {
-      if (!partial) this.#startPartialHead(bytes, from);
+      if (head.parser.isBlank) this.#partialHead = undefined;
+      else if (!partial) this.#startPartialHead(bytes, from);
       return false;
     }
     this.#partialHead = undefined;

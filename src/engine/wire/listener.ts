@@ -29,7 +29,7 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
     handshakeMs: options.clientTimeouts.headMs,
     accept: (address) => new ClientConnection(context, forwarders, plainAddress(address)),
   });
-  context.forwardingCache.setListenPort(listener.port);
+  context.forwardingCache.setListenPort(listener.port, listener.hostname);
   return {
     hostname: listener.hostname,
     port: listener.port,

@@ -163,6 +163,29 @@ describe("a client's connection", () => {
       { clientTimeouts: { headMs: 200, keepAliveMs: 60_000 } },
     ));
 
+  test("is idle after empty lines behind its request: no 408 follows, and a drain closes it", () =>
+    wireScene(
+      (_, socket) => void socket.write(ok()),
+      async ({ client, stage }) => {
+        const clients = await Promise.all(["\r\n", "\r\n\r\n\r\n", "\r"].map(async (rest) => {
+          const one = await client();
+          await one.send(get() + rest).readResponse();
+          return one;
+        })); // prettier-ignore
+        for (const one of clients) one.send("\r\n".slice(one === clients[2] ? 1 : 0));
+        const silent = await client();
+        await until(() => silent.isEnded, "the head timeout of a client that sends nothing");
+        for (const one of clients) expect((await one.send(get()).readResponse()).status).toBe(200);
+        for (const one of clients) one.send("\r\n");
+        const drained = stage.listener.drain();
+        await until(() => clients.every(({ isClosed }) => isClosed), "the clients to be closed");
+        await drained;
+        expect(clients.map(({ received }) => received.length)).toEqual([0, 0, 0]);
+        expect(stage.refused).toEqual([]);
+      },
+      { clientTimeouts: { headMs: 200, keepAliveMs: 60_000 } },
+    ));
+
   test("gets 408 when its body stalls, and the upstream gets no end of it", () =>
     wireScene(
       (_, socket) => void socket.write(ok()),
@@ -184,7 +207,7 @@ describe("a client's connection", () => {
         const one = await client();
         one.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
         await until(() => origin.open() === 1);
-        one.send("0\r\nContent-Length: 5\r\n\r\n");
+        one.send("0\r\nContent-Length : 5\r\n\r\n");
         expect((await one.readResponse()).status).toBe(400);
         await until(() => origin.open() === 0);
         expect(origin.requests.length).toBe(0);

@@ -35,8 +35,8 @@ export const isTarget = tableOf("", '!"$~', true);
 /** Bytes of a registered name in Host (RFC 3986 section 3.2.2) without the comma, which also joins repeated headers. */
 export const isHostName = tableOf("-._~%!$&'()*+;=", "azAZ09");
 
-/** Bytes between the brackets of an IP literal in Host. */
-export const isHostLiteral = tableOf(":.", "afAF09");
+/** Bytes of an IPv6 address in Host. */
+export const isIpLiteral = tableOf(":.", "afAF09");
 
 /** Values of hexadecimal digits; 255 for other bytes. */
 export const hexValue = new Uint8Array(256).fill(255);

@@ -53,7 +53,7 @@ export class HeadParser {
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
-  /** 10 or 11. */
+  /** 10, or 11 also for a higher minor version. */
   version = 0;
   /** Of a response: 100–599. */
   status = 0;
@@ -75,6 +75,16 @@ export class HeadParser {
   constructor(limits: HeadLimits) {
     this.limits = limits;
     this.headers = new Int32Array(Math.min(limits.fields, usualFields) * headerStride);
+  }
+
+  /** Whether a byte of a request was read that belongs to no empty line before it. */
+  get hasBegun(): boolean {
+    return this.#phase !== at.start && this.#phase !== at.startLf;
+  }
+
+  /** Whether nothing was read but whole empty lines before a request. */
+  get isBlank(): boolean {
+    return this.#phase === at.start;
   }
 
   beginRequest(offset: number): void {
@@ -185,8 +195,8 @@ export class HeadParser {
     let current = bytes[index] as number;
     switch (phase) {
       case at.start:
-        // Old clients send an empty line before a request (RFC 9112 section 2.2). One is accepted.
-        if (current === cr && index === this.#begin) return this.#advance(index + 1, at.startLf);
+        // Old clients send empty lines before a request (RFC 9112 section 2.2).
+        if (current === cr) return this.#advance(index + 1, at.startLf);
         if (isToken[current] !== 1) return this.#reject(violations.method);
         this.methodStart = index;
         return this.#advance(index, at.method);
@@ -251,6 +261,8 @@ export class HeadParser {
   }
 
   #checkVersion(index: number, phase: number): number {
+    // A higher minor version is read as the highest one that we know (RFC 9110 section 2.5).
+    if (this.version > 11 && this.version < 20) this.version = 11;
     const isKnown = this.version === 11 || this.version === 10;
     return isKnown ? this.#advance(index, phase) : this.#reject(violations.versionUnsupported);
   }

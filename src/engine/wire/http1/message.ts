@@ -5,7 +5,7 @@ import { headerStride, type HeadParser } from "./head-parser.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
 
 /** Bits of the options in Connection headers. */
-export const connectionOption = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;
+export const connectionOption = { close: 1, keepAlive: 2, upgrade: 4 } as const;
 
 const optionNames: ReadonlyArray<readonly [literal: Buffer, bit: number]> = [
   [latin1("close"), connectionOption.close],
@@ -13,17 +13,19 @@ const optionNames: ReadonlyArray<readonly [literal: Buffer, bit: number]> = [
   [latin1("upgrade"), connectionOption.upgrade],
 ];
 
-/** More names in one Connection header are malformed: each costs a search in all headers. */
-const maxOptions = 100;
+/** Each of the first names in one Connection header costs a search in all headers; more are looked up in a set. */
+const maxSearches = 16;
 
 /** A JavaScript number holds 15 digits exactly, which is a petabyte. */
 const maxLengthDigits = 15;
 
 /** The value of a Content-Length in bytes[from..to); -1 unless it consists of digits only. RFC 9110 section 8.6. */
 export function contentLength(bytes: Uint8Array, from: number, to: number): number {
-  if (from === to || to - from > maxLengthDigits) return -1;
+  let start = from;
+  while (start < to - 1 && bytes[start] === zero) start += 1;
+  if (start === to || to - start > maxLengthDigits) return -1;
   let length = 0;
-  for (let i = from; i < to; i++) {
+  for (let i = start; i < to; i++) {
     const digit = (bytes[i] as number) - 0x30;
     if (digit < 0 || digit > 9) return -1;
     length = length * 10 + digit;
@@ -31,6 +33,7 @@ export function contentLength(bytes: Uint8Array, from: number, to: number): numb
   return length;
 }
 
+const zero = 0x30;
 const chunkedToken = latin1("chunked");
 
 /**
@@ -139,13 +142,31 @@ export function connectionOptions(parser: HeadParser, bytes: Uint8Array, from: n
       bits |= bit;
       if (bit === 0) {
         named += 1;
-        if (named > maxOptions) return connectionOption.malformed;
-        markNamed(parser, bytes, start, stop);
+        if (named <= maxSearches) markNamed(parser, bytes, start, stop);
       }
     }
     start = stop;
   }
+  if (named > maxSearches) markAllNamed(parser, bytes, from, to);
   return bits;
+}
+
+/** As `markNamed` for all names in the Connection header in bytes[from..to): its work grows with their number only. */
+function markAllNamed(parser: HeadParser, bytes: Uint8Array, from: number, to: number): void {
+  const text = (start: number, stop: number) =>
+    Buffer.from(bytes.subarray(start, stop)).toString("latin1").toLowerCase();
+  const names = new Set(text(from, to).split(/[\t ,]+/));
+  const { headers } = parser;
+  for (let position = 0; position < parser.count * headerStride; position += headerStride) {
+    if (!mayBeNamed(headers[position + 4] as number)) continue;
+    const name = text(headers[position] as number, headers[position + 1] as number);
+    if (names.has(name)) headers[position + 4] = knownHeaders.named;
+  }
+}
+
+function mayBeNamed(number: number): boolean {
+  const frames = number >= knownHeaders.host && number <= knownHeaders.upgrade;
+  return !frames && !isHopByHop(number);
 }
 
 function bitOf(bytes: Uint8Array, from: number, to: number): number {
@@ -156,9 +177,7 @@ function bitOf(bytes: Uint8Array, from: number, to: number): number {
 function markNamed(parser: HeadParser, bytes: Uint8Array, from: number, to: number): void {
   const { headers } = parser;
   for (let position = 0; position < parser.count * headerStride; position += headerStride) {
-    const number = headers[position + 4] as number;
-    const frames = number >= knownHeaders.host && number <= knownHeaders.upgrade;
-    if (frames || isHopByHop(number)) continue;
+    if (!mayBeNamed(headers[position + 4] as number)) continue;
     const start = headers[position] as number;
     if (
       (headers[position + 1] as number) - start === to - from &&

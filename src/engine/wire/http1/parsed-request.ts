@@ -1,19 +1,9 @@
 /** A parsed request head: validates it by strict rules and extracts what the engine needs. */
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
+import { isAuthority, isSameAuthority } from "./authority.ts";
 import { framing } from "./body.ts";
-import {
-  colon,
-  cr,
-  equals,
-  equalsAnyCase,
-  isHostLiteral,
-  isHostName,
-  latin1,
-  lower,
-  slash,
-  space,
-} from "./bytes.ts";
+import { colon, cr, equals, equalsAnyCase, latin1, slash, space } from "./bytes.ts";
 import type { HeadLimits } from "./head-limits.ts";
 import { headerStride, HeadParser } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
@@ -35,11 +25,15 @@ export const methodNumber = { other: 0, head: 2, options: 6, trace: 8, connect: 
 
 const exactMethods = methods.map(latin1);
 const lowerMethods = methods.map((name) => latin1(name.toLowerCase()));
-const schemes = [latin1("http://"), latin1("https://")];
+const schemes: ReadonlyArray<readonly [prefix: Buffer, defaultPort: number]> = [
+  [latin1("http://"), 80],
+  [latin1("https://"), 443],
+];
 const h2c = latin1("h2c");
 
 const empty = Buffer.alloc(0);
 const question = 0x3f;
+const zero = 0x30;
 
 /** Reused for every request: valid until the parser begins the next one. */
 export class ParsedRequest {
@@ -49,8 +43,13 @@ export class ParsedRequest {
   method = 0;
   /** Start of the target in origin-form, which is empty if an absolute target has no path. */
   targetStart = 0;
+  /** The authority: of Host, or of an absolute target that names another one. Empty where an HTTP/1.0 client names none. */
   hostStart = 0;
   hostEnd = 0;
+  /** Whether the Host header does not pass as it is: it is missing, overruled by the target, or has unusual whitespace. */
+  rewritesHost = false;
+  /** Whether the header that frames the body does not pass as it is: another parser could read it differently. */
+  rewritesFraming = false;
   /** A value of `framing`. */
   framing: number = framing.none;
   contentLength = 0;
@@ -90,16 +89,25 @@ export class ParsedRequest {
     this.#clear();
     const violation = this.#validateMethod(bytes) ?? this.#validateHeaders(bytes);
     if (violation) return violation;
-    if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd))
+    if (this.hostEnd > this.hostStart && !isAuthority(bytes, this.hostStart, this.hostEnd))
       return violations.host;
     if (parser.version === 10 && this.framing === framing.chunked) return violations.http10Chunked;
     if (parser.version === 10) this.upgrades = false;
-    return this.#validateTarget(bytes);
+    return this.#validateTarget(bytes) ?? this.#validateHost();
+  }
+
+  /** A request without an authority: only HTTP/1.0 does not ask for one (RFC 9112 section 3.2). */
+  #validateHost(): ProtocolViolation | undefined {
+    if (this.hostEnd > this.hostStart) return undefined;
+    this.rewritesHost = true;
+    return this.parser.version === 10 ? undefined : violations.host;
   }
 
   #clear(): void {
     this.hostStart = 0;
     this.hostEnd = 0;
+    this.rewritesHost = false;
+    this.rewritesFraming = false;
     this.framing = framing.none;
     this.contentLength = 0;
     this.upgrades = false;
@@ -143,19 +151,21 @@ export class ParsedRequest {
           hosts += 1;
           this.hostStart = from;
           this.hostEnd = to;
+          this.rewritesHost = !hasPlainWhitespace(bytes, from, to);
           break;
         case knownHeaders.contentLength:
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
           if (this.contentLength < 0) return violations.contentLength;
-          if (!hasPlainWhitespace(bytes, from, to)) return violations.framingWhitespace;
+          this.rewritesFraming =
+            (bytes[from] === zero && to > from + 1) || !hasPlainWhitespace(bytes, from, to);
           break;
         case knownHeaders.transferEncoding: {
           codings += 1;
           const result = transferCoding(bytes, from, to);
           if (result === 501 && parser.version === 11) return violations.transferCodingUnsupported;
           if (result !== 0) return violations.transferEncoding;
-          if (!hasPlainWhitespace(bytes, from, to)) return violations.framingWhitespace;
+          this.rewritesFraming = !hasPlainWhitespace(bytes, from, to);
           break;
         }
         case knownHeaders.connection:
@@ -183,9 +193,9 @@ export class ParsedRequest {
           break;
       }
     }
-    if (hosts !== 1) return hosts === 0 ? violations.noHost : violations.multipleHosts;
+    if (hosts > 1) return violations.multipleHosts;
+    if (hosts === 0 && parser.version === 11) return violations.noHost;
     if (lengths + codings > 1) return violations.multipleFramings;
-    if ((options & connectionOption.malformed) !== 0) return violations.connectionOptions;
     if (codings > 0) this.framing = framing.chunked;
     else if (lengths > 0) this.framing = framing.length;
     const allowsReuse = parser.version === 11 || (options & connectionOption.keepAlive) !== 0;
@@ -194,7 +204,10 @@ export class ParsedRequest {
     return undefined;
   }
 
-  /** Accepts origin-form, "*" for OPTIONS, and absolute-form with the authority of Host. RFC 9112 section 3.2. */
+  /**
+   * Accepts origin-form, "*" for OPTIONS, and absolute-form, whose authority counts where Host names another one. RFC 9112
+   * section 3.2.
+   */
   #validateTarget(bytes: Uint8Array): ProtocolViolation | undefined {
     const { targetStart, targetEnd } = this.parser;
     this.targetStart = targetStart;
@@ -202,29 +215,27 @@ export class ParsedRequest {
     if (first === slash) return undefined;
     if (first === 0x2a && targetEnd - targetStart === 1)
       return this.method === methodNumber.options ? undefined : violations.targetForm;
-    for (const scheme of schemes) {
+    for (const [scheme, defaultPort] of schemes) {
       const from = targetStart + scheme.length;
       if (from > targetEnd || !equalsAnyCase(bytes, targetStart, from, scheme)) continue;
       let to = from;
       while (to < targetEnd && bytes[to] !== slash && bytes[to] !== question) to += 1;
       this.targetStart = to;
-      return this.#isHost(bytes, from, to) ? undefined : violations.targetHost;
+      if (!isAuthority(bytes, from, to)) return violations.targetAuthority;
+      if (!isSameAuthority(bytes, [from, to], [this.hostStart, this.hostEnd], defaultPort)) {
+        this.hostStart = from;
+        this.hostEnd = to;
+        this.rewritesHost = true;
+      }
+      return undefined;
     }
     return violations.targetForm;
-  }
-
-  #isHost(bytes: Uint8Array, from: number, to: number): boolean {
-    if (to - from !== this.hostEnd - this.hostStart) return false;
-    for (let i = 0; i < to - from; i++) {
-      if (lower[bytes[from + i] as number] !== lower[bytes[this.hostStart + i] as number]) return false;
-    }
-    return true;
   }
 }
 
 /**
  * Whether a value has only spaces before it and no whitespace after it. Some servers do not strip tabs or trailing
- * whitespace, and then miss the header that frames the message: "Transfer-Encoding:\tchunked" is an old trick.
+ * whitespace, and would miss the header that frames the message: "Transfer-Encoding:\tchunked" is an old trick.
  */
 function hasPlainWhitespace(bytes: Uint8Array, from: number, to: number): boolean {
   let before = from - 1;
@@ -236,25 +247,4 @@ function hasPlainWhitespace(bytes: Uint8Array, from: number, to: number): boolea
 function containsH2c(bytes: Uint8Array, from: number, to: number): boolean {
   for (let i = from; i + h2c.length <= to; i++) if (equalsAnyCase(bytes, i, i + h2c.length, h2c)) return true;
   return false;
-}
-
-/** Whether bytes[from..to) is a host name or IP literal with an optional port of up to five digits. */
-function isAuthority(bytes: Uint8Array, from: number, to: number): boolean {
-  let index = from;
-  if (bytes[index] === 0x5b) {
-    index += 1;
-    while (index < to && isHostLiteral[bytes[index] as number] === 1) index += 1;
-    if (bytes[index] !== 0x5d || index === from + 1 || index >= to) return false;
-    index += 1;
-  } else {
-    while (index < to && isHostName[bytes[index] as number] === 1) index += 1;
-    if (index === from) return false;
-  }
-  if (index === to) return true;
-  if (bytes[index] !== colon || to - index > 6) return false;
-  for (index += 1; index < to; index++) {
-    const byte = bytes[index] as number;
-    if (byte < 0x30 || byte > 0x39) return false;
-  }
-  return true;
 }

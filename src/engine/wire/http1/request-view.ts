@@ -46,6 +46,9 @@ export class LazyRequestHead implements RequestHead {
   #headersStart = 0;
   #headersEnd = 0;
   #hasTraceparent = false;
+  /** The authority in received bytes, which an absolute target may have instead of the Host header; empty in written ones. */
+  #hostStart = 0;
+  #hostEnd = 0;
   /** Whether the bytes are those written for the upstream. */
   #isWritten = false;
   /** Computed when it is first read, and only behind a trusted proxy. */
@@ -62,6 +65,8 @@ export class LazyRequestHead implements RequestHead {
     this.#headersStart = parser.headersStart;
     this.#headersEnd = parser.headersEnd;
     this.#hasTraceparent = head.hasTraceparent;
+    this.#hostStart = head.hostStart;
+    this.#hostEnd = head.hostEnd;
     this.#isWritten = false;
     this.#clientAddress = undefined;
   }
@@ -70,6 +75,7 @@ export class LazyRequestHead implements RequestHead {
   moveTo(bytes: Buffer, position: WrittenHead): void {
     this.#bytes = bytes;
     this.#isWritten = true;
+    this.#hostEnd = 0;
     this.#methodEnd -= this.#methodStart;
     this.#methodStart = 0;
     this.#targetStart = this.#methodEnd + 1;
@@ -81,6 +87,7 @@ export class LazyRequestHead implements RequestHead {
   clear(): void {
     this.#bytes = empty;
     this.#isWritten = false;
+    this.#hostEnd = 0;
     this.#clientAddress = undefined;
     this.#headersStart = 0;
     this.#headersEnd = 0;
@@ -123,6 +130,8 @@ export class LazyRequestHead implements RequestHead {
   header(name: string): string | undefined {
     // Tracing and the access log read it for every request, and few requests have it.
     if (name === "traceparent" && !this.#hasTraceparent) return undefined;
+    if (name === "host" && this.#hostEnd > 0)
+      return this.#bytes.toString("latin1", this.#hostStart, this.#hostEnd);
     const literal = literalOf(name);
     const bytes = this.#bytes;
     let joined: string | undefined;

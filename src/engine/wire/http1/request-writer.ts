@@ -8,6 +8,7 @@ import {
 } from "../../../proxy/forwarding.ts";
 import type { RequestHead } from "../../../proxy/request-head.ts";
 import { formatTraceparent, type TraceContext } from "../../../proxy/trace-context.ts";
+import { framing } from "./body.ts";
 import { latin1, slash } from "./bytes.ts";
 import { headerStride } from "./head-parser.ts";
 import { isAuthentication, isHopByHop, knownHeaders } from "./header-names.ts";
@@ -16,6 +17,11 @@ import type { ReplayBuffer } from "./request-buffer.ts";
 import type { WrittenHead } from "./request-view.ts";
 
 const version = latin1(" HTTP/1.1\r\n");
+const minorVersionOffset = version.indexOf(".") + 1;
+const one = 0x31;
+const hostName = latin1("Host: ");
+const lineEnd = latin1("\r\n");
+const chunkedHeader = "Transfer-Encoding: chunked\r\n";
 const beforeTrace = latin1("\r\ntraceparent: ");
 const beforeId = latin1("\r\nX-Request-Id: ");
 const headEnd = latin1("\r\n\r\n");
@@ -52,19 +58,24 @@ export function writeRequestHead(
   forwarding: ClientForwarding,
 ): void {
   const request = outgoing.replay;
-  const { parser, bytes } = head;
+  const { parser } = head;
   request.reserve(parser.end - parser.methodStart + (head.hostEnd - head.hostStart) + addedHeaderBytes);
   const rewritesForwarding = forwarding.isTrusted || head.hasVia;
   appendKept(request, head, {
-    from: appendStart(outgoing, head),
+    from: appendStart(outgoing, head, forwarding),
     dropsVia: rewritesForwarding,
     dropsForwarded: !forwarding.isTrusted,
+    dropsHost: head.rewritesHost,
+    dropsFraming: head.rewritesFraming,
     dropsTrace: outgoing.trace !== undefined,
   });
-  if (rewritesForwarding) appendHeaders(request, forwardingHeaders(outgoing.view, forwarding.options));
-  else {
+  if (rewritesForwarding) {
+    const headers = forwardingHeaders(outgoing.view, forwarding.options);
+    const host = headers["X-Forwarded-Host"] || forwarding.defaultHost;
+    appendHeaders(request, { ...headers, "X-Forwarded-Host": host });
+  } else {
     request.append(forwarding.prefix, 0, forwarding.prefix.length);
-    request.append(bytes, head.hostStart, head.hostEnd);
+    appendHost(request, head, forwarding);
   }
   request.append(beforeId, 0, beforeId.length);
   request.appendText(outgoing.id);
@@ -84,11 +95,19 @@ function optionsOf({ upgrades, takesTrailers }: ParsedRequest): Buffer | undefin
   return takesTrailers ? trailersOption : undefined;
 }
 
-/** Writes the start line if it must change. @returns the offset in the source of the first byte that is still to be copied */
-function appendStart({ replay: request, written }: OutgoingHead, head: ParsedRequest): number {
+/**
+ * Writes the start line, and the headers that frame and route the request, if they must change.
+ * @returns the offset in the source of the first byte that is still to be copied
+ */
+function appendStart(
+  { replay: request, written }: OutgoingHead,
+  head: ParsedRequest,
+  forwarding: ClientForwarding,
+): number {
   const { parser, bytes } = head;
   const wasAbsolute = head.targetStart !== parser.targetStart;
-  if (!wasAbsolute && parser.version === 11) {
+  const isHttp11 = bytes[parser.targetEnd + minorVersionOffset] === one;
+  if (!wasAbsolute && isHttp11 && !head.rewritesHost && !head.rewritesFraming) {
     written.targetEnd = parser.targetEnd - parser.methodStart;
     written.headersStart = parser.headersStart - parser.methodStart;
     return parser.methodStart;
@@ -99,7 +118,22 @@ function appendStart({ replay: request, written }: OutgoingHead, head: ParsedReq
   written.targetEnd = request.length;
   request.append(version, 0, version.length);
   written.headersStart = request.length;
+  if (head.rewritesHost) {
+    request.append(hostName, 0, hostName.length);
+    appendHost(request, head, forwarding);
+    request.append(lineEnd, 0, lineEnd.length);
+  }
+  if (head.rewritesFraming) {
+    const isChunked = head.framing === framing.chunked;
+    request.appendText(isChunked ? chunkedHeader : `Content-Length: ${head.contentLength}\r\n`);
+  }
   return parser.headersStart;
+}
+
+/** The authority of the request. An HTTP/1.0 request without one gets ours (RFC 9112 section 3.3). */
+function appendHost(request: ReplayBuffer, head: ParsedRequest, { defaultHost }: ClientForwarding): void {
+  if (head.hostEnd > head.hostStart) request.append(head.bytes, head.hostStart, head.hostEnd);
+  else request.appendText(defaultHost);
 }
 
 /** The path of an absolute target without one (RFC 9112 section 3.2.4). */
@@ -131,13 +165,18 @@ interface Dropped {
   readonly dropsVia: boolean;
   readonly dropsForwarded: boolean;
   readonly dropsTrace: boolean;
+  /** These two are written in front of the others instead. */
+  readonly dropsHost: boolean;
+  readonly dropsFraming: boolean;
 }
 
 function isKept(
   number: number,
   upgrades: boolean,
-  { dropsVia, dropsForwarded, dropsTrace }: Dropped,
+  { dropsVia, dropsForwarded, dropsTrace, dropsHost, dropsFraming }: Dropped,
 ): boolean {
+  if (number === knownHeaders.host) return !dropsHost;
+  if (number < knownHeaders.connection) return !dropsFraming;
   if (number === knownHeaders.connection || isHopByHop(number)) return false;
   if (number === knownHeaders.upgrade) return upgrades;
   if (number === knownHeaders.via) return !dropsVia;
@@ -152,6 +191,11 @@ function appendHeaders(request: ReplayBuffer, headers: ForwardingHeaders): void 
   request.appendText(lines.join("\r\n"));
 }
 
+/** Whether a listener's name is none that a client can connect to. */
+function isUnspecified(hostname: string): boolean {
+  return hostname === "" || hostname === "0.0.0.0" || hostname === "::";
+}
+
 /** What a client address adds to each of its requests. */
 export interface ClientForwarding {
   readonly address: string;
@@ -160,6 +204,8 @@ export interface ClientForwarding {
   /** Whether the peer is a trusted proxy: then its forwarding headers are extended, which each request computes. */
   readonly isTrusted: boolean;
   readonly options: ForwardingOptions;
+  /** The authority of a request that names none. */
+  readonly defaultHost: string;
 }
 
 /** Maximum cached addresses. */
@@ -171,15 +217,19 @@ export class ForwardingCache {
   readonly #options: { readonly isTrustedProxy: ForwardingOptions["isTrustedProxy"]; listenPort: number };
   /** In insertion order: the oldest one is evicted first. */
   readonly #cached = new Map<string, ClientForwarding>();
+  #defaultHost = "localhost";
 
   constructor(scheme: RequestHead["scheme"], isTrustedProxy: ForwardingOptions["isTrustedProxy"]) {
     this.scheme = scheme;
     this.#options = { isTrustedProxy, listenPort: 0 };
   }
 
-  /** Sets the port that clients connect to. Called before the first client is accepted. */
-  setListenPort(port: number): void {
+  /** Sets where clients connect to. Called before the first client is accepted. */
+  setListenPort(port: number, hostname = ""): void {
     this.#options.listenPort = port;
+    const name = isUnspecified(hostname) ? "localhost" : hostname;
+    const isDefaultPort = port === (this.scheme === "https" ? 443 : 80);
+    this.#defaultHost = `${name.includes(":") ? `[${name}]` : name}${isDefaultPort ? "" : `:${port}`}`;
   }
 
   /** Checks each time whether the address is trusted, because trusted proxies may change at run time. */
@@ -187,7 +237,8 @@ export class ForwardingCache {
     const isTrusted = this.#options.isTrustedProxy(address);
     const cached = this.#cached.get(address);
     if (cached?.isTrusted === isTrusted) return cached;
-    const created = { address, prefix: this.#prefixOf(address), isTrusted, options: this.#options };
+    const prefix = this.#prefixOf(address);
+    const created = { address, prefix, isTrusted, options: this.#options, defaultHost: this.#defaultHost };
     const first = this.#cached.size >= maxCached ? this.#cached.keys().next().value : undefined;
     if (first !== undefined) this.#cached.delete(first);
     this.#cached.set(address, created);

@@ -231,7 +231,6 @@ export class ParsedResponse {
     }
     if (lengths + codings > 1) return violations.multipleFramings.text;
     if (codings > 0 && parser.version === 10) return violations.http10Chunked.text;
-    if ((options & connectionOption.malformed) !== 0) return violations.connectionOptions.text;
     if (status === 101 && !(expectation.upgrades && (options & connectionOption.upgrade) !== 0))
       return "unexpected 101 response";
     const allowsReuse = parser.version === 11 || (options & connectionOption.keepAlive) !== 0;

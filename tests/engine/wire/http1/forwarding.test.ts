@@ -30,3 +30,18 @@ test("the cache is bounded for clients from ever new addresses", () => {
   forwardings.for("2001:db8::ffff");
   expect(forwardings.for("2001:db8::")).not.toBe(first);
 });
+
+test("a request that names no host gets the listener's", () => {
+  const table: ReadonlyArray<readonly ["http" | "https", number, string, string]> = [
+    ["http", 8080, "0.0.0.0", "localhost:8080"],
+    ["http", 80, "::", "localhost"],
+    ["https", 443, "192.0.2.9", "192.0.2.9"],
+    ["https", 80, "balancer.example", "balancer.example:80"],
+    ["http", 8080, "2001:db8::1", "[2001:db8::1]:8080"],
+  ];
+  for (const [scheme, port, hostname, host] of table) {
+    const forwardings = new ForwardingCache(scheme, () => false);
+    forwardings.setListenPort(port, hostname);
+    expect(forwardings.for("192.0.2.1").defaultHost).toBe(host);
+  }
+});

@@ -12,6 +12,8 @@ export interface ParseResult {
   readonly statuses: number[];
   /** The bytes for upstreams, one entry per request; one that was refused within its body is truncated. */
   readonly passed: Buffer[];
+  /** The hosts by which the requests are routed, and by which they are logged later. */
+  readonly hosts: Array<readonly [routed: string, logged: string]>;
   /** Why the last request was refused; empty if it was not. */
   violation: string;
   /** Whether the last request is still incomplete. */
@@ -24,7 +26,13 @@ const forwarding = forwardings.for("192.0.2.1");
 
 /** Reads a stream of requests that arrives in these segments, as a client's connection does. Each finishes at once. */
 export function readStream(segments: readonly Buffer[]): ParseResult {
-  const reading: ParseResult = { statuses: [], passed: [], violation: "", isPending: false };
+  const reading: ParseResult = {
+    statuses: [],
+    passed: [],
+    hosts: [],
+    violation: "",
+    isPending: false,
+  };
   const input = new ClientInput(new ParsedRequest(requestLimits));
   let open: ForwardedRequest | undefined;
   let refused = false;
@@ -41,7 +49,9 @@ export function readStream(segments: readonly Buffer[]): ParseResult {
       return to;
     }
     request.id = "id";
+    const routed = request.view.host;
     request.write(head, stop, forwarding);
+    reading.hosts.push([routed, request.view.host]);
     reading.passed.push(Buffer.from(request.replay.bytes.subarray(0, request.replay.length)));
     if (!request.isComplete) open = request;
     return stop;

@@ -32,15 +32,6 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
     "gzip, chunked on HTTP/1.0",
   ],
   "unsupported Transfer-Encoding": ["gzip, chunked"],
-  "unusual whitespace around Content-Length or Transfer-Encoding": [
-    "a tab before chunked",
-    "a space and a tab before chunked",
-    "a tab behind chunked",
-    "a space behind chunked",
-    "a tab before a length",
-    "a tab behind a length",
-    "a space behind a length",
-  ],
   "control character in a header value": [
     "a form feed before chunked",
     "a vertical tab before chunked",
@@ -63,7 +54,6 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
     "an empty length",
     "an overlong length",
     "a length beyond 2^64",
-    "a length padded with zeros",
   ],
   "malformed or too large chunk size": [
     "a chunk size with 0x",
@@ -104,6 +94,7 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
     "LF LF at the end",
     "CR in a value",
     "CR CR LF",
+    "CR CR LF before the request",
   ],
   "whitespace before the colon of a header": ["a space before the colon", "a tab before the colon"],
   "empty or invalid header name": [
@@ -118,8 +109,8 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
     "a line folded with a space",
     "a line folded with a tab",
   ],
-  "missing Host header": ["no Host", "no Host on HTTP/1.0"],
-  "more than one Host header": ["two Hosts", "the same Host twice"],
+  "missing Host header": ["no Host", "an absolute target without Host"],
+  "more than one Host header": ["two Hosts", "the same Host twice", "an absolute target and two Hosts"],
   "invalid Host header": [
     "an empty Host",
     "a Host with a space",
@@ -130,13 +121,19 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
     "a Host with a port of six digits",
     "a Host that is only a port",
     "a Host with an open bracket",
+    "an empty IP literal",
+    "a name in brackets",
+    "a zone without a name",
+    "a zone with a bracket",
+    "a literal of a later version without a version",
+    "a literal of a later version without an address",
     "a Host with something behind the bracket",
+    "an absolute target and an invalid Host",
   ],
-  "request target and Host header name different hosts": [
-    "an absolute target with another authority",
-    "an absolute target with another port",
+  "invalid host in the request target": [
     "an absolute target with a user",
     "an absolute target without authority",
+    "an absolute target with an open bracket",
   ],
   "request target must be a path or an absolute http URL": [
     "another scheme",
@@ -160,17 +157,15 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
     "a method that is no token",
     "a method with a byte above 0x7f",
     "a space before the method",
-    "two empty lines before the request",
     "LF before the request",
     "a TLS hello",
   ],
   "method must be upper case": ["a known method in lower case", "a known method in mixed case"],
-  "unsupported HTTP version": ["HTTP/0.9", "HTTP/1.2", "HTTP/2.0"],
+  "unsupported HTTP version": ["HTTP/0.9", "HTTP/2.1", "HTTP/3.0", "HTTP/2.0"],
   "CONNECT and TRACE are not supported": ["CONNECT", "TRACE"],
   "request target is longer than 8192 bytes": ["a target above 8 KiB"],
   "the head is larger than 32768 bytes": ["a head above 32 KiB"],
   "more than 128 header fields": ["more than 128 header fields"],
-  "too many options in the Connection header": ["more than 100 names in Connection"],
 };
 
 test("each refused request has its violation, however it is cut", () => {

@@ -106,6 +106,100 @@ describe("the request to an upstream", () => {
   test("is HTTP/1.1, also from an HTTP/1.0 client", () =>
     expect(passed("GET /x HTTP/1.0\r\nHost: a\r\n\r\n")).toStartWith("GET /x HTTP/1.1\r\nHost: a\r\n"));
 
+  test("is HTTP/1.1, also from a client with a higher minor version", () => {
+    for (const minor of [2, 5, 9])
+      expect(passed(`GET /x HTTP/1.${minor}\r\nHost: a\r\n\r\n`)).toStartWith(
+        "GET /x HTTP/1.1\r\nHost: a\r\n",
+      );
+  });
+
+  /** The lines of the written head that frame and route it, and the body. */
+  const framed = (request: string) => {
+    const [head = "", body] = passed(request).split(/\r\n\r\n(.*)/s);
+    const lines = head.split("\r\n").slice(1);
+    return [
+      ...lines.filter((line) => /^(host|content-length|transfer-encoding|x-forwarded-host):/i.test(line)),
+      body,
+    ];
+  };
+
+  test("has a Content-Length without unusual whitespace or zeros", () => {
+    for (const value of [" 5 ", "\t5", "5\t", " \t 5 \t ", " 05", "0000000000000000000005\t"])
+      expect([value, ...framed(`POST / HTTP/1.1\r\nX: 1\r\nContent-length:${value}\r\nHost: a\r\nY: 2\r\n\r\nhello`)]).toEqual([
+        value, "Content-Length: 5", "Host: a", "X-Forwarded-Host: a", "hello",
+      ]); // prettier-ignore
+    for (const value of [" 5", "5", "   5"])
+      expect(framed(`POST / HTTP/1.1\r\nHost: a\r\ncontent-length:${value}\r\n\r\nhello`)).toEqual([
+        "Host: a", `content-length:${value}`, "X-Forwarded-Host: a", "hello",
+      ]); // prettier-ignore
+    expect(framed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")[1]).toBe("Content-Length: 0");
+    expect(framed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 000 \r\n\r\n")[0]).toBe("Content-Length: 0");
+  });
+
+  test("has a Transfer-Encoding without unusual whitespace", () => {
+    for (const value of [" chunked ", "\tchunked", "Chunked\t", " \t CHUNKED \t "])
+      expect([value, ...framed(`POST / HTTP/1.1\r\nTransfer-Encoding:${value}\r\nHost: a\r\n\r\n0\r\n\r\n`)]).toEqual([
+        value, "Transfer-Encoding: chunked", "Host: a", "X-Forwarded-Host: a", "0\r\n\r\n",
+      ]); // prettier-ignore
+  });
+
+  test("has the Host of an absolute target where the Host header names another one", () => {
+    const hosts = (target: string, host: string, version = "1.1") =>
+      framed(`GET ${target} HTTP/${version}\r\nX: 1\r\n${host}Y: 2\r\n\r\n`);
+    const table: ReadonlyArray<readonly [target: string, host: string, written: string]> = [
+      ["http://a:80/", "Host: a\r\n", "a"],
+      ["http://a/", "Host: a:80\r\n", "a:80"],
+      ["http://a:/", "Host: a\r\n", "a"],
+      ["http://a/", "Host: A:\r\n", "A:"],
+      ["http://a:080/", "Host: a:80\r\n", "a:80"],
+      ["HTTPS://A:443/", "Host: a\r\n", "a"],
+      ["http://[2001:DB8::1]:80/", "Host: [2001:db8::1]\r\n", "[2001:db8::1]"],
+      ["http://a:81/", "Host: a:81\r\n", "a:81"],
+      ["http://b/", "Host: a\r\n", "b"],
+      ["http://a:443/", "Host: a\r\n", "a:443"],
+      ["https://a:80/", "Host: a\r\n", "a:80"],
+      ["http://a:81?b", "Host: a\r\n", "a:81"],
+      ["http://[::1]/", "Host: [::2]\r\n", "[::1]"],
+      ["http://a.example", "Host: a\r\n", "a.example"],
+      ["http://a/", "Host:\r\n", "a"],
+      ["/", "Host:\ta \r\n", "a"],
+    ];
+    for (const [target, host, written] of table)
+      expect([target, host, ...hosts(target, host)]).toEqual([
+        target, host, `Host: ${written}`, `X-Forwarded-Host: ${written}`, "",
+      ]); // prettier-ignore
+    expect(hosts("http://a/", "", "1.0")).toEqual(["Host: a", "X-Forwarded-Host: a", ""]);
+  });
+
+  test("is routed and logged by the host that it is sent with", () => {
+    const hosts = (request: string) => readStream([bytesOf(request)]).hosts[0];
+    expect(hosts("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n")).toEqual(["b", "b"]);
+    expect(hosts("GET http://A:80/ HTTP/1.1\r\nHost:\ta\r\n\r\n")).toEqual(["a", "a"]);
+    expect(hosts("GET http://a/ HTTP/1.0\r\n\r\n")).toEqual(["a", "a"]);
+    expect(hosts("GET / HTTP/1.0\r\n\r\n")).toEqual(["", "localhost:8080"]);
+  });
+
+  test("has our own Host if an HTTP/1.0 client names none", () => {
+    for (const host of ["", "Host:\r\n", "Host: \t\r\n"])
+      expect(framed(`GET / HTTP/1.0\r\n${host}X: 1\r\n\r\n`)).toEqual([
+        "Host: localhost:8080", "X-Forwarded-Host: localhost:8080", "",
+      ]); // prettier-ignore
+    expect(framed("GET / HTTP/1.0\r\nVia: 1.0 b\r\n\r\n")).toEqual([
+      "Host: localhost:8080", "X-Forwarded-Host: localhost:8080", "",
+    ]); // prettier-ignore
+  });
+
+  test("lacks every header that a long Connection header names, and no other", () => {
+    const names = Array.from({ length: 300 }, (_, index) => `x-${index}`);
+    const headers = ["X-0", "X-9", "x-20", "X-299", "X-300"].map((name) => `${name}: 1\r\n`).join("");
+    const bytes = passed(
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n${headers}Connection: host , ${names.join(",\t")}, Content-Length\r\n\r\nhi`,
+    );
+    expect(bytes).toStartWith(
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nX-300: 1\r\nX-Forwarded-For:",
+    );
+  });
+
   test("appends our Via to an existing one", () => {
     const bytes = passed("GET / HTTP/1.1\r\nVia: 1.0 b\r\nHost: a\r\nVia: 1.1 c\r\n\r\n");
     expect(bytes.match(/via/gi)).toHaveLength(1);
