@@ -48,6 +48,7 @@ const allowedCycles = [["pool/attempt.ts", "pool/upstream.ts"]];
 
 /** Files under 40 lines, each with its reason; policies and the leaf utilities in lib/ need none. */
 const shortFiles: Readonly<Record<string, string>> = {
+  "engine/fetch/ws.d.ts": "declares a module",
   "access/accounts.ts": "types that every reader of accounts shares",
   "admin/schemas/parts.ts": "building blocks of all schemas",
   "commands/start.ts": "loads each long-running command on demand",

@@ -183,6 +183,9 @@ export const defaults = {
     requestTargetBytes: 8_192,
     responseHeadBytes: 65_536,
     responseFields: 256,
+    /** The limit of common libraries and gateways lies between 64 KiB and 16 MiB. */
+    webSocketMessageBytes: 1_048_576,
+    webSocketBufferBytes: 67_108_864,
   },
   trustedProxies: [],
   /** The hosts file and search list count too, as for every other program on the machine. */

@@ -1,12 +1,14 @@
 /** Checks that involve several settings. They accept invalid values, so that one problem does not hide another. */
 
 import type { Role } from "../access/accounts.ts";
+import { parseSize } from "../lib/units.ts";
 import { authorityOf, isLoopback } from "../net/address.ts";
 import { pathViolations, readPathText } from "../proxy/request-path.ts";
 import { defaults } from "./config.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
 import { closestWord, type Path, type Problem, quote } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
+import { messageSizeProblem, sizeProblem } from "./values.ts";
 
 /** A listener of the program, by its key in the file. */
 export type ListenerKey = "listen" | "admin" | "dashboard";
@@ -29,6 +31,7 @@ export function crossCheck(sources: ConfigSources, listeners: readonly ListenerK
     ...repeatedAccounts(sources),
     ...sharedPorts(sources, listeners),
     ...selfReferences(sources, listeners),
+    ...smallBuffers(sources),
   ];
 }
 
@@ -71,6 +74,24 @@ function unusedTls(sources: ConfigSources): readonly Problem[] {
       sources.problemOf({ path: [...path, "tls"], why: `the URL must be https (it is ${quote(url)})` }),
     ];
   });
+}
+
+/** Rejects buffers that the largest message would not fit into. */
+function smallBuffers(sources: ConfigSources): readonly Problem[] {
+  const bytesAt = (key: string, bytes: number, problem: typeof sizeProblem) => {
+    const value = valueAt(sources.value, ["limits", key]);
+    if (typeof value !== "string") return bytes;
+    return problem(value) === undefined ? parseSize(value) : undefined;
+  };
+  const { webSocketBufferBytes, webSocketMessageBytes } = defaults.limits;
+  const buffers = bytesAt("webSocketBuffers", webSocketBufferBytes, sizeProblem);
+  const message = bytesAt("webSocketMessage", webSocketMessageBytes, messageSizeProblem);
+  if (buffers === undefined || message === undefined || buffers >= message) return [];
+  const given = ["limits", "webSocketBuffers"];
+  const value = valueAt(sources.value, given);
+  const path = value === undefined ? ["limits", "webSocketMessage"] : given;
+  const why = "expected limits.webSocketBuffers of at least limits.webSocketMessage";
+  return [sources.problemOf({ path, why, value: valueAt(sources.value, path) })];
 }
 
 function unreachableRoutes(sources: ConfigSources): readonly Problem[] {

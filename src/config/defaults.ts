@@ -79,6 +79,8 @@ function limitsOf(given: ConfigFile["limits"]): Config["limits"] {
     requestTargetBytes: bytesOf(given?.requestTarget, fallback.requestTargetBytes),
     responseHeadBytes: bytesOf(given?.responseHead, fallback.responseHeadBytes),
     responseFields: given?.responseFields ?? fallback.responseFields,
+    webSocketMessageBytes: bytesOf(given?.webSocketMessage, fallback.webSocketMessageBytes),
+    webSocketBufferBytes: bytesOf(given?.webSocketBuffers, fallback.webSocketBufferBytes),
   };
 }
 

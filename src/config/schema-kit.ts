@@ -11,6 +11,7 @@ import {
   delayProblem,
   durationProblem,
   headSizeProblem,
+  messageSizeProblem,
   plainPasswordProblem,
   sizeProblem,
   timeRangeProblem,
@@ -27,6 +28,7 @@ const formats = {
   delay: delayProblem,
   size: sizeProblem,
   "head-size": headSizeProblem,
+  "message-size": messageSizeProblem,
   "time-range": timeRangeProblem,
   "password-hash": passwordHashProblem,
 } satisfies Record<string, (text: string) => string | undefined>;
@@ -57,6 +59,7 @@ const patterns: Readonly<Partial<Record<FormatName, string>>> = {
   delay: `^0$|${durationPattern}`,
   size: sizePattern,
   "head-size": sizePattern,
+  "message-size": sizePattern,
   "password-hash": passwordHashPattern,
 };
 
@@ -74,6 +77,7 @@ const nouns: Readonly<Record<FormatName, string>> = {
   delay: "a duration such as 250ms, 30s or 1h, or 0",
   size: "a size such as 64KiB or 10MB",
   "head-size": "a size from 1KiB to 1MiB such as 64KiB",
+  "message-size": "a size from 1KiB to 1GiB such as 1MiB",
   "time-range": "a duration or a range such as 80ms or 50-150ms",
   "password-hash": "an argon2id hash as `evenkeel password` prints it",
 };

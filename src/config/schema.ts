@@ -203,8 +203,16 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
             "Status line and header fields of an upstream's response; larger ones are answered with 502.",
           ),
           responseFields: fieldCount("Header fields of an upstream's response; more are answered with 502."),
+          webSocketMessage: format(
+            "message-size",
+            "A message of a WebSocket, in either direction; a larger one closes it with 1009. Engine fetch only.",
+          ),
+          webSocketBuffers: format(
+            "size",
+            "What all WebSockets buffer for peers that read slowly; beyond it the largest ends. Engine fetch only.",
+          ),
         },
-        "Limits of heads. A change needs a restart.",
+        "Limits of messages. A change needs a restart.",
       ),
       trustedProxies: Type.Array(format("range", "An IP address or CIDR range."), {
         description: "Proxies whose X-Forwarded-* headers are kept.",

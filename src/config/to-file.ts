@@ -71,6 +71,8 @@ export function settingsFileOf(config: Config): object {
       requestTarget: formatSize(config.limits.requestTargetBytes),
       responseHead: formatSize(config.limits.responseHeadBytes),
       responseFields: config.limits.responseFields,
+      webSocketMessage: formatSize(config.limits.webSocketMessageBytes),
+      webSocketBuffers: formatSize(config.limits.webSocketBufferBytes),
     },
     trustedProxies: config.trustedProxies,
     resolvers: config.resolvers,

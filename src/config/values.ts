@@ -82,6 +82,14 @@ export function headSizeProblem(text: string): string | undefined {
   return bytes >= 1_024 && bytes <= 1_048_576 ? undefined : "expected a size from 1KiB to 1MiB such as 64KiB";
 }
 
+/** Checks the size of a WebSocket's message, which is buffered whole. */
+export function messageSizeProblem(text: string): string | undefined {
+  const bytes = parseSize(text) ?? 0;
+  return bytes >= 1_024 && bytes <= 1_073_741_824
+    ? undefined
+    : "expected a size from 1KiB to 1GiB such as 1MiB";
+}
+
 /** Bytes of a valid size. */
 export function sizeOf(text: string): number {
   return parseSize(text) ?? Number.NaN;

@@ -216,6 +216,13 @@ export function perWorkerConfig(config: Config, workers: number, port: number): 
   return {
     ...config,
     listen: { ...config.listen, port, maxClients: divide(config.listen.maxClients) },
+    limits: {
+      ...config.limits,
+      webSocketBufferBytes: Math.max(
+        config.limits.webSocketMessageBytes,
+        divide(config.limits.webSocketBufferBytes),
+      ),
+    },
     // Without the token: workers have no use for it.
     admin: { hostname, port: adminPort },
     pools: config.pools.map(poolConfigFor),

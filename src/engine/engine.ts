@@ -14,7 +14,7 @@ export interface ClientTimeouts {
   readonly keepAliveMs: number;
 }
 
-/** Limits of messages' heads; sizes in bytes. An engine keeps them as far as its runtime permits. */
+/** Limits of messages; sizes in bytes. An engine keeps them as far as its runtime permits. */
 export interface MessageLimits {
   readonly requestHeadBytes: number;
   readonly requestFields: number;
@@ -22,6 +22,10 @@ export interface MessageLimits {
   readonly requestTargetBytes: number;
   readonly responseHeadBytes: number;
   readonly responseFields: number;
+  /** One message of a WebSocket, in either direction; for engines that do not forward its bytes as they come. */
+  readonly webSocketMessageBytes: number;
+  /** What all WebSockets together buffer for peers that read slowly; likewise. */
+  readonly webSocketBufferBytes: number;
 }
 
 /** A certificate chain and its key as PEM text. */

@@ -12,6 +12,8 @@ export type RefusalReason =
   | "request_invalid"
   | "request_too_large"
   | "too_many_clients"
+  | "message_too_large"
+  | "buffers_full"
   | "rehearsal"
   | "overloaded";
 
@@ -76,6 +78,17 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     status: 503,
     error: "connection_limit_reached",
     message: "Too many clients are connected.",
+  },
+  // Never sent: these two end a WebSocket.
+  message_too_large: {
+    status: 413,
+    error: "http_request_error",
+    message: "A WebSocket message is larger than the limit.",
+  },
+  buffers_full: {
+    status: 503,
+    error: "proxy_internal_response",
+    message: "The WebSockets buffer more than the limit.",
   },
   connect_refused: {
     status: 502,

@@ -16,7 +16,7 @@ state: ":memory:"
 maxMemory: 1GiB
 drainTimeout: 1m
 clientTimeouts: { head: 1s, bodyIdle: 2s, keepAlive: 3s }
-limits: { requestHead: 16KiB, requestFields: 50, requestTarget: 4KiB, responseHead: 128KiB, responseFields: 500 }
+limits: { requestHead: 16KiB, requestFields: 50, requestTarget: 4KiB, responseHead: 128KiB, responseFields: 500, webSocketMessage: 2MiB, webSocketBuffers: 8MiB }
 trustedProxies: [10.0.0.0/8, "::1"]
 resolvers: [10.0.0.53]
 ambiguousPaths: pass
@@ -65,6 +65,8 @@ routes:
       requestTargetBytes: 4_096,
       responseHeadBytes: 131_072,
       responseFields: 500,
+      webSocketMessageBytes: 2_097_152,
+      webSocketBufferBytes: 8_388_608,
     },
     trustedProxies: ["10.0.0.0/8", "::1"],
     resolvers: ["10.0.0.53"],
@@ -181,6 +183,18 @@ describe("each problem of a file is one sentence with path, line and value", () 
     [
       "limits: { responseHead: 2MiB }",
       'limits.responseHead at evenkeel.yaml:1:25: expected a size from 1KiB to 1MiB such as 64KiB (received "2MiB").',
+    ],
+    [
+      "limits: { webSocketMessage: 2GiB }",
+      'limits.webSocketMessage at evenkeel.yaml:1:29: expected a size from 1KiB to 1GiB such as 1MiB (received "2GiB").',
+    ],
+    [
+      "limits: { webSocketMessage: 65MiB }",
+      'limits.webSocketMessage at evenkeel.yaml:1:29: expected limits.webSocketBuffers of at least limits.webSocketMessage (received "65MiB").',
+    ],
+    [
+      "limits: { webSocketMessage: 2MiB, webSocketBuffers: 1MiB }",
+      'limits.webSocketBuffers at evenkeel.yaml:1:53: expected limits.webSocketBuffers of at least limits.webSocketMessage (received "1MiB").',
     ],
     [
       "limits: { requestFields: 0 }",

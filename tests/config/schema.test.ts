@@ -95,6 +95,7 @@ test.each([
   "drainTimeout: 1.5h",
   "clientTimeouts: { head: 1s, bodyIdle: 1ms, keepAlive: 1m }",
   "limits: { requestHead: 1KiB, requestFields: 16, requestTarget: 1KiB, responseHead: 1MiB, responseFields: 1024 }",
+  "limits: { webSocketMessage: 1GiB, webSocketBuffers: 2GiB }",
   "trustedProxies: [10.0.0.0/8, '::1']",
   "tracing: { endpoint: 'http://localhost:4318' }",
   "tracing: { endpoint: 'https://collector.example/a@b/' }",

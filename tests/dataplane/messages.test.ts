@@ -119,6 +119,8 @@ describe("a state message", () => {
     expect(share.pools[0]).toMatchObject({ maxInFlight: 3, retryBudget: { share: 0.2, perSecond: 1.5 } });
     expect(share.pools[0]?.queue).toEqual({ maxWaiting: 5, timeoutMs: 1_000, whenNoneFit: false });
     expect(share.listen).toEqual({ hostname: "::", port: 8443, maxClients: 51 });
+    expect(share.limits.webSocketBufferBytes).toBe(33_554_432);
+    expect(perWorkerConfig(config, 100, 1).limits.webSocketBufferBytes).toBe(1_048_576);
     expect(JSON.stringify(share)).not.toContain("s3cret");
     expect(perWorkerConfig(config, 64, 1).pools[0]?.maxInFlight).toBe(1);
     expect(perWorkerConfig(configOf("main: a"), 2, 1).pools[0]?.maxInFlight).toBeUndefined();

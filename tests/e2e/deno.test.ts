@@ -10,6 +10,13 @@ import { request, startAuthenticatingOrigin, whoIs } from "../laws/authenticatio
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { isGone, Program, Programs } from "../support/program.ts";
 import { sendRequest, RawClient } from "../support/raw-client.ts";
+import {
+  closeCodeIn,
+  frame,
+  framesIn,
+  openRawWebSocket,
+  startWebSocketOrigin,
+} from "../support/websocket.ts";
 import { until } from "../support/wait.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -95,6 +102,28 @@ describe("under Deno", () => {
     },
     40_000,
   );
+
+  test("the fetch engine closes a WebSocket with a message above the limit with 1009", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const upstream = await startWebSocketOrigin();
+    const proxy = start(programs, "proxy", ...flags, "--engine", "fetch", "--upstreams", upstream.origin.url);
+    const port = await proxy.port("balancer", 20_000);
+    const client = await openRawWebSocket(port);
+    const side = await upstream.side(0);
+    client.send(frame("hello", { opcode: "text", masked: true }));
+    await until(() => framesIn(side.received()).length === 1, "a small message");
+    client.send(frame(Buffer.alloc(1_048_577), { masked: true }));
+    await until(() => closeCodeIn(client.received) !== undefined, "the client's close frame");
+    expect(closeCodeIn(client.received)).toBe(1009);
+    await until(() => closeCodeIn(side.received()) !== undefined, "the upstream's close frame");
+    const second = await openRawWebSocket(port);
+    (await upstream.side(1)).socket.write(frame(Buffer.alloc(1_048_577)));
+    await until(() => closeCodeIn(second.received) !== undefined, "the other client's close frame");
+    expect(closeCodeIn(second.received)).toBe(1011);
+    for (const open of [client, second]) open.destroy();
+    await upstream.origin.close();
+  }, 40_000);
 
   test("the admin API serves its description and streams, and the commands work", async () => {
     if (!deno) return;

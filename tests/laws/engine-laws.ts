@@ -23,6 +23,7 @@ import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 import { slotLaws } from "./slot-laws.ts";
+import { webSocketLaws } from "./websocket-laws.ts";
 
 /** Laws that an engine fails, with the reason. The table in `docs/engines.md` is generated from the fetch engine's. */
 export type Exceptions = Readonly<Record<string, string>>;
@@ -107,6 +108,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...bugLaws,
   ...oddityLaws,
   ...authenticationLaws,
+  ...webSocketLaws,
 
   "forwards method, target, headers and body, and returns the response": (engine) =>
     withOrigin(

@@ -1,6 +1,6 @@
 /** The fetch engine on Bun: Bun.serve for clients, one private keep-alive session of fetch for all upstreams. */
 
-import type { Server, ServerWebSocket } from "bun";
+import type { Server } from "bun";
 
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
@@ -9,7 +9,9 @@ import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import type { FetchEngineContext } from "./request-context.ts";
-import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
+import { WebSocketBuffers } from "./websocket-buffers.ts";
+import { openWebSocketTunnel } from "./websocket-handshake.ts";
+import { bunWebSocketHandlers, openBunWebSocket } from "./websocket-bun.ts";
 import { isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
 
 /** Shorter than most servers keep idle connections, so that few requests meet one that is being closed. */
@@ -22,6 +24,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   const full: FetchEngineContext = {
     ...options,
     forward: forwardWith(session),
+    buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
     listenPort: () => server.port ?? 0,
     active: () => server.pendingRequests + server.pendingWebSockets,
     setIdleTimeout: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
@@ -44,15 +47,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
       if (isWebSocket(request)) return upgrade(full, server, request, peer);
       return handleRequest(full, request, peer);
     },
-    websocket: {
-      // The upstream limits the size of messages.
-      maxPayloadLength: 2 ** 30,
-      idleTimeout: 960,
-      open: (socket) => socket.data.attach(clientSocket(socket)),
-      message: (socket, message) =>
-        socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
-      close: (socket, code, reason) => socket.data.clientClosed(code, reason),
-    },
+    websocket: bunWebSocketHandlers(options.limits.webSocketMessageBytes),
   });
   return {
     hostname: options.hostname,
@@ -118,31 +113,15 @@ function tlsOf(address: Address): { tls?: Bun.TLSOptions } {
   return { tls: ca === undefined ? tls : { ...tls, ca } };
 }
 
-/** Bun's WebSocket accepts headers, which the standard constructor does not. */
-const openWebSocket: OpenWebSocket = ({ address, endpoints }, target, options) =>
-  new WebSocket(originAt(address, endpoints.next()).replace(/^http/, "ws") + target, {
-    ...options,
-    ...tlsOf(address),
-  });
-
 async function upgrade(
   options: FetchEngineContext,
   server: Server<WebSocketTunnel>,
   request: Request,
   peer: string,
 ): Promise<Response | undefined> {
-  const tunnel = await openWebSocketTunnel(options, openWebSocket, request, peer);
+  const tunnel = await openWebSocketTunnel(options, openBunWebSocket, request, peer);
   if (tunnel instanceof Response) return tunnel;
   const headers = new Headers(tunnel.protocol ? { "Sec-WebSocket-Protocol": tunnel.protocol } : {});
   if (server.upgrade(request, { data: tunnel, headers })) return undefined;
   return tunnel.refuse();
-}
-
-function clientSocket(socket: ServerWebSocket<WebSocketTunnel>) {
-  return {
-    send: (message: string | Uint8Array<ArrayBuffer>) => void socket.send(message),
-    close: (code?: number, reason?: string) => socket.close(code, reason),
-    terminate: () => socket.terminate(),
-    bufferedAmount: () => socket.getBufferedAmount(),
-  };
 }

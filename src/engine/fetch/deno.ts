@@ -12,8 +12,16 @@ import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import type { FetchEngineContext } from "./request-context.ts";
+import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
-import { type ClientSocket, isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
+import {
+  followSocket,
+  type UpstreamSideEvents,
+  type UpstreamSide,
+  type WebSocketMessage,
+  type WebSocketSide,
+} from "./websocket-side.ts";
+import { isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
 
 /** The part of Deno's interface that is used: the project is checked with Bun's types. */
 declare const Deno: {
@@ -51,6 +59,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   const full: FetchEngineContext = {
     ...options,
     forward: forwardWith(agents),
+    buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
     listenPort: () => server.addr.port,
     active: () => requests + tunnels.size,
     // Deno's listener has no configurable idle timeout.
@@ -177,12 +186,56 @@ function incomingOf(response: IncomingMessage): UpstreamResponse {
 const openWebSocket: OpenWebSocket = ({ address }, target, options) => {
   const url = originOf(address).replace(/^http/, "ws") + target;
   const { tls } = address;
-  if (tls?.ca === undefined) return new WebSocket(url, options);
+  if (tls?.ca === undefined) return new DenoUpstreamSide(new WebSocket(url, options));
   const client = Deno.createHttpClient({ caCerts: [tls.ca] });
   const socket = new WebSocket(url, { ...options, client } as typeof options);
   socket.addEventListener("close", () => client.close());
-  return socket;
+  return new DenoUpstreamSide(socket);
 };
+
+/**
+ * A standard WebSocket: it can be neither paused nor terminated, and does not tell when a message was sent. Deno itself
+ * refuses messages above 64 MiB.
+ */
+class DenoSide implements WebSocketSide {
+  readonly socket: WebSocket;
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+  }
+
+  send(message: WebSocketMessage): void {
+    this.socket.send(message);
+  }
+
+  close(code?: number, reason?: string): void {
+    this.socket.close(code, reason);
+  }
+
+  /** This close code marks an unclean end. */
+  terminate(): void {
+    this.socket.close(4000, "upstream gone");
+  }
+
+  bufferedAmount(): number {
+    return this.socket.bufferedAmount;
+  }
+}
+
+class DenoUpstreamSide extends DenoSide implements UpstreamSide {
+  follow(events: UpstreamSideEvents): void {
+    followSocket(this.socket, events);
+  }
+
+  get protocol(): string {
+    return this.socket.protocol;
+  }
+
+  get isOpen(): boolean {
+    return this.socket.readyState === WebSocket.OPEN;
+  }
+}
 
 async function upgrade(
   options: FetchEngineContext,
@@ -201,23 +254,13 @@ async function upgrade(
     return tunnel.refuse();
   }
   const { socket, response } = upgraded;
-  socket.binaryType = "arraybuffer";
+  const side = new DenoSide(socket);
   tunnels.add(tunnel);
-  socket.onopen = () => tunnel.attach(clientSocket(socket));
+  socket.onopen = () => tunnel.attach(side);
   socket.onmessage = ({ data }) => tunnel.fromClient(typeof data === "string" ? data : new Uint8Array(data));
   socket.onclose = ({ code, reason }) => {
     tunnels.delete(tunnel);
     tunnel.clientClosed(code, reason);
   };
   return response;
-}
-
-function clientSocket(socket: WebSocket): ClientSocket {
-  return {
-    send: (message) => socket.send(message),
-    close: (code, reason) => socket.close(code, reason),
-    // The standard socket cannot terminate a connection: this close code marks an unclean end.
-    terminate: () => socket.close(4000, "upstream gone"),
-    bufferedAmount: () => socket.bufferedAmount,
-  };
 }

@@ -38,19 +38,19 @@ export function refusalResponse(
 ): Response {
   const response = renderRefusal(refused, head.header("accept"), requestId);
   byteCounts.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(response.body);
-  if (refused.notRetried === undefined) {
-    const { reason, status, violation } = refused;
-    options.log.warn("refused", {
-      requestId,
-      client: head.clientAddress,
-      reason,
-      status,
-      complaint: violation,
-    });
-  }
+  if (refused.notRetried === undefined) logRefusal(options, { head, requestId }, refused);
   const headers = response.headers.map(([name, value]): [string, string] => [name, value]);
   if (closesConnection(refused)) headers.push(["Connection", "close"]);
   return new Response(head.method === "HEAD" ? null : response.body, { status: response.status, headers });
+}
+
+export function logRefusal(
+  options: EngineOptions,
+  { head, requestId }: Pick<RequestContext, "head" | "requestId">,
+  { reason, status, violation }: Refusal,
+): void {
+  const client = head.clientAddress;
+  options.log.warn("refused", { requestId, client, reason, status, complaint: violation });
 }
 
 /** Logs a failed attempt and what follows from it. */

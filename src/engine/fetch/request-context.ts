@@ -6,10 +6,13 @@ import { type RequestHead } from "../../proxy/request-head.ts";
 import { plainAddress } from "../../net/address.ts";
 import type { EngineOptions } from "../engine.ts";
 import type { SendRequest } from "./forward.ts";
+import type { WebSocketBuffers } from "./websocket-buffers.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 
 export interface FetchEngineContext extends EngineOptions {
   readonly forward: SendRequest;
+  /** What all tunnels buffer. */
+  readonly buffers: WebSocketBuffers;
   /** The port that the listener has. */
   readonly listenPort: () => number;
   /** Called before a response starts. @param idleMs idle timeout of the client's connection from now on */

@@ -15,9 +15,10 @@ import {
   type RequestContext,
 } from "./request-context.ts";
 import { openExchange, nextStep } from "./handler.ts";
-import { internalError, refusalResponse } from "./local-replies.ts";
+import { internalError, logRefusal, refusalResponse } from "./local-replies.ts";
 import { applyInterception } from "./attempt-runner.ts";
 import { clientClosedResponse, firstStep } from "./attempt-race.ts";
+import type { UpstreamSide } from "./websocket-side.ts";
 import { handshakeOptions, hasValidSubprotocols, WebSocketTunnel } from "./websocket-tunnel.ts";
 
 /** Opens an upstream's WebSocket with headers, which each runtime's constructor accepts and the standard one does not. */
@@ -25,7 +26,8 @@ export type OpenWebSocket = (
   upstream: Upstream,
   target: string,
   options: ReturnType<typeof handshakeOptions>,
-) => WebSocket;
+  maxMessageBytes: number,
+) => UpstreamSide;
 
 /** A tunnel whose upstream accepted the handshake and which waits for its client; or the response to send. */
 export async function openWebSocketTunnel(
@@ -100,7 +102,14 @@ async function handshake(
     if (result === "aborted") return withoutResponse(result);
     if (result) return result;
     const options = handshakeOptions(request, upstreamHeaders(engineContext, context));
-    const tunnel = new WebSocketTunnel(attempt, open(attempt.upstream, head.target, options));
+    const maxMessageBytes = engineContext.limits.webSocketMessageBytes;
+    const tunnel = new WebSocketTunnel({
+      attempt,
+      upstream: open(attempt.upstream, head.target, options, maxMessageBytes),
+      buffers: engineContext.buffers,
+      maxMessageBytes,
+      onRefused: (reason) => logRefusal(engineContext, context, exchange.refuse(refusal(reason))),
+    });
     try {
       await tunnel.opened(signal);
       signal.throwIfAborted();
@@ -123,6 +132,6 @@ async function handshake(
  * failures count.
  */
 function hasResponse(error: unknown): boolean {
-  const status = /\bstatus code\b\D*(\d{3})?/i.exec(String(error));
-  return status !== null && !isGatewayFailure(Number(status[1]));
+  const status = /\bstatus code\b\D*(\d{3})?|\bserver response: (\d{3})/i.exec(String(error));
+  return status !== null && !isGatewayFailure(Number(status[1] ?? status[2]));
 }

@@ -2,19 +2,23 @@
 
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, completed, failure, type Outcome } from "../../pool/outcome.ts";
+import type { RefusalReason } from "../../proxy/refusal.ts";
+import type { BufferingTunnel, WebSocketBuffers } from "./websocket-buffers.ts";
+import {
+  closeCodes,
+  closeWebSocket,
+  sizeOfMessage,
+  type UpstreamSideEvents,
+  type UpstreamSide,
+  type WebSocketMessage,
+  type WebSocketSide,
+} from "./websocket-side.ts";
 
-/** The client's side, as either runtime offers it. */
-export interface ClientSocket {
-  send(message: string | Uint8Array<ArrayBuffer>): void;
-  close(code?: number, reason?: string): void;
-  /** Terminates the connection without a closing handshake. */
-  terminate(): void;
-  /** Bytes not sent yet. */
-  bufferedAmount(): number;
-}
+/** While a side has more unsent bytes, the other one is paused. */
+const highWaterBytes = 65_536;
 
-/** A side with more unsent bytes is terminated: neither side's socket can be paused. */
-const maxBufferedBytes = 16 * 1024 * 1024;
+/** Where the other side cannot be paused, a side with more unsent bytes ends the tunnel; or more than two messages, if they are larger. */
+const maxUnpausedBytes = 16 * 1024 * 1024;
 
 /** Headers of the handshake itself: the upstream's WebSocket adds its own. */
 const handshakeHeaders = [
@@ -49,18 +53,33 @@ export function isWebSocket(request: Request): boolean {
   return request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
+export interface WebSocketTunnelOptions {
+  readonly attempt: Attempt;
+  readonly upstream: UpstreamSide;
+  readonly buffers: WebSocketBuffers;
+  /** Maximum size of a message. A runtime that can refuses a larger one at its first byte. */
+  readonly maxMessageBytes: number;
+  /** Called when the tunnel ends because of a limit. */
+  readonly onRefused: (reason: RefusalReason) => void;
+}
+
 /**
  * ```
- *  dialling ──opened, begin──▶ waiting ──attach──▶ joined ──either side closes──▶ ended
- *     └──refused, given up        └──cut─────────────┴──────────────────────────────▲
+ *  dialling ──opened, begin──▶ waiting ──attach──▶ joined ──either side closes, or breaks a limit──▶ ended
+ *     └──refused, given up        └──abort───────────┴────────────────────────────────────────────────▲
  * ```
  */
-export class WebSocketTunnel implements AttemptDriver {
+export class WebSocketTunnel implements AttemptDriver, UpstreamSideEvents, BufferingTunnel {
   readonly #attempt: Attempt;
-  readonly #upstream: WebSocket;
+  readonly #upstream: UpstreamSide;
+  readonly #buffers: WebSocketBuffers;
+  readonly #maxMessageBytes: number;
+  readonly #onRefused: WebSocketTunnelOptions["onRefused"];
+  readonly #opening = Promise.withResolvers<void>();
   #onEnd: ((isClientGone: boolean) => void) | undefined;
-  #client: ClientSocket | undefined;
-  #early: (string | Uint8Array<ArrayBuffer>)[] = [];
+  #client: WebSocketSide | undefined;
+  /** What arrived from the upstream before the client's side was there. */
+  #early: WebSocketMessage[] = [];
   #earlyBytes = 0;
   #closed: { code: number; reason: string } | undefined;
   /** Status of the client's response. */
@@ -69,12 +88,15 @@ export class WebSocketTunnel implements AttemptDriver {
   bytesIn = 0;
   bytesOut = 0;
 
-  constructor(attempt: Attempt, upstream: WebSocket) {
+  constructor({ attempt, upstream, buffers, maxMessageBytes, onRefused }: WebSocketTunnelOptions) {
     this.#attempt = attempt;
     this.#upstream = upstream;
-    upstream.binaryType = "arraybuffer";
-    upstream.addEventListener("message", (event) => this.#fromUpstream(event.data));
-    upstream.addEventListener("close", ({ code, reason }) => this.#upstreamClosed(code, reason));
+    this.#buffers = buffers;
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#onRefused = onRefused;
+    // The handshake may fail after its attempt was given up.
+    this.#opening.promise.catch(() => {});
+    upstream.follow(this);
   }
 
   /** The subprotocol that the upstream chose; empty if none. */
@@ -82,20 +104,31 @@ export class WebSocketTunnel implements AttemptDriver {
     return this.#upstream.protocol;
   }
 
+  get bufferedBytes(): number {
+    return this.#earlyBytes + this.#upstream.bufferedAmount() + (this.#client?.bufferedAmount() ?? 0);
+  }
+
   /** Resolves when the upstream accepted the handshake; rejects if it did not, or when the signal aborts. */
   opened(signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, reject } = this.#opening;
     const onAbort = () => {
       reject(new Error("given up"));
       this.#upstream.close();
     };
-    const once = { once: true };
-    this.#upstream.addEventListener("open", () => resolve(), once);
-    this.#upstream.addEventListener("error", (event) => reject(handshakeErrorOf(event)), once);
-    this.#upstream.addEventListener("close", () => reject(new Error("the handshake was refused")), once);
     if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, once);
+    else signal.addEventListener("abort", onAbort, { once: true });
     return promise.finally(() => signal.removeEventListener("abort", onAbort));
+  }
+
+  upstreamOpened(): void {
+    this.#opening.resolve();
+  }
+
+  upstreamFailed(error: Error): void {
+    this.#opening.reject(error);
+    if (!this.#isBegun || !isTooBig("code" in error ? error.code : undefined)) return;
+    this.#refuse("message_too_large");
+    this.#closeClientForLimit();
   }
 
   /** The upstream accepted: the tunnel drives the attempt from now on. */
@@ -105,23 +138,68 @@ export class WebSocketTunnel implements AttemptDriver {
   }
 
   /** Attaches the client's side; earlier messages are sent first. */
-  attach(client: ClientSocket): void {
+  attach(client: WebSocketSide): void {
     this.#client = client;
     for (const message of this.#early) client.send(message);
     this.#early = [];
+    this.#earlyBytes = 0;
     if (this.#closed) this.#passClose(client, this.#closed);
+    else this.clientDrained();
   }
 
-  fromClient(message: string | Uint8Array<ArrayBuffer>): void {
-    if (this.#upstream.readyState !== WebSocket.OPEN) return;
-    this.bytesIn += sizeOf(message);
+  fromClient(message: WebSocketMessage): void {
+    if (!this.#upstream.isOpen || !this.#client) return;
+    const size = sizeOfMessage(message);
+    this.bytesIn += size;
+    if (size > this.#maxMessageBytes) return this.#endTooBig(this.#client);
     this.#upstream.send(message);
-    if (this.#upstream.bufferedAmount > maxBufferedBytes) this.abort();
+    this.#limit(this.#client, this.#upstream.bufferedAmount());
+  }
+
+  fromUpstream(message: WebSocketMessage): void {
+    if (!this.#attempt.isOpen) return;
+    const size = sizeOfMessage(message);
+    this.bytesOut += size;
+    if (size > this.#maxMessageBytes) return this.#endTooBig(this.#upstream);
+    if (this.#client) this.#client.send(message);
+    else {
+      this.#early.push(message);
+      this.#earlyBytes += size;
+    }
+    this.#limit(this.#upstream, this.#client?.bufferedAmount() ?? this.#earlyBytes);
+  }
+
+  /** @param unsentBytes what `source` has sent and the other side has not taken */
+  #limit(source: WebSocketSide, unsentBytes: number): void {
+    if (unsentBytes === 0) return;
+    if (unsentBytes > highWaterBytes && source.pause) source.pause();
+    else if (unsentBytes > Math.max(maxUnpausedBytes, 2 * this.#maxMessageBytes)) return this.dropBuffers();
+    this.#buffers.update(this);
+  }
+
+  /** The client took all that was sent to it. */
+  clientDrained(): void {
+    this.#drained(this.#upstream, this.#client);
+  }
+
+  upstreamDrained(): void {
+    if (this.#client) this.#drained(this.#client, this.#upstream);
+  }
+
+  #drained(source: WebSocketSide, target: WebSocketSide | undefined): void {
+    if (!this.#attempt.isOpen) return;
+    if (target && target.bufferedAmount() <= highWaterBytes) source.resume?.();
+    this.#buffers.update(this);
   }
 
   clientClosed(code: number, reason: string): void {
-    this.#end(completed);
-    closeWebSocket(this.#upstream, code, reason);
+    if (code === closeCodes.abnormal && isTooBig(reason)) {
+      this.#refuse("message_too_large");
+      this.#close(this.#upstream, closeCodes.goingAway, "");
+    } else {
+      this.#end(completed);
+      this.#close(this.#upstream, code, reason);
+    }
   }
 
   /** Calls back once at the end; at once if it has ended. */
@@ -130,11 +208,12 @@ export class WebSocketTunnel implements AttemptDriver {
     else onEnd(false);
   }
 
-  #end(outcome: Outcome, isClientGone = false): void {
+  #end(outcome: Outcome): void {
     const onEnd = this.#onEnd;
     this.#onEnd = undefined;
+    this.#buffers.remove(this);
     this.#attempt.end(outcome);
-    onEnd?.(isClientGone);
+    onEnd?.(false);
   }
 
   /** A tunnel stays: no other upstream has its state. */
@@ -150,76 +229,68 @@ export class WebSocketTunnel implements AttemptDriver {
     return new Response(text, { status: 400 });
   }
 
-  #fromUpstream(data: string | ArrayBuffer): void {
-    const message = typeof data === "string" ? data : new Uint8Array(data);
-    this.bytesOut += sizeOf(message);
-    if (this.#client) {
-      this.#client.send(message);
-      if (this.#client.bufferedAmount() > maxBufferedBytes) this.abort();
-      return;
-    }
-    this.#early.push(message);
-    this.#earlyBytes += message.length;
-    if (this.#earlyBytes > maxBufferedBytes) this.abort();
+  /** Ends with one of our limits, which is neither side's failure. */
+  #refuse(reason: RefusalReason): void {
+    if (!this.#isBegun || !this.#attempt.isOpen) return;
+    this.#onRefused(reason);
+    this.#end(cancelled);
   }
 
-  #upstreamClosed(code: number, reason: string): void {
-    this.#closed = { code, reason };
-    // Before `begin` the attempt may serve another handshake.
-    if (this.#attempt.driver === this) {
-      this.#end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : completed);
-    }
+  #endTooBig(sender: WebSocketSide): void {
+    this.#refuse("message_too_large");
+    this.#close(sender, closeCodes.tooBig, "");
+    if (sender === this.#upstream) this.#closeClientForLimit();
+    else this.#close(this.#upstream, closeCodes.goingAway, "");
+  }
+
+  /** The upstream broke a limit, which is not the client's fault. */
+  #closeClientForLimit(): void {
+    this.#closed = { code: closeCodes.internalError, reason: "message too large" };
     if (this.#client) this.#passClose(this.#client, this.#closed);
   }
 
-  #passClose(client: ClientSocket, { code, reason }: { code: number; reason: string }): void {
-    if (code === abnormal) client.terminate();
-    else closeWebSocket(client, code, reason);
+  dropBuffers(): void {
+    this.#refuse("buffers_full");
+    this.#upstream.terminate();
+    this.#client?.terminate();
   }
 
-  /** Aborted by an operator, or because one side is far too slow for the other. */
+  /** Before `begin` the attempt may serve another handshake. */
+  get #isBegun(): boolean {
+    return this.#attempt.driver === this;
+  }
+
+  upstreamClosed(code: number, reason: string): void {
+    this.#opening.reject(new Error("the handshake was refused"));
+    if (this.#closed) return;
+    this.#closed = { code, reason };
+    if (this.#isBegun)
+      this.#end(
+        code === closeCodes.abnormal ? failure("body", "body_truncated", "WebSocket cut") : completed,
+      );
+    if (this.#client) this.#passClose(this.#client, this.#closed);
+  }
+
+  #passClose(client: WebSocketSide, { code, reason }: { code: number; reason: string }): void {
+    if (code === closeCodes.abnormal) client.terminate();
+    else this.#close(client, code, reason);
+  }
+
+  /** A paused side would not read the other end's close. */
+  #close(side: WebSocketSide, code: number, reason: string): void {
+    side.resume?.();
+    closeWebSocket(side, code, reason);
+  }
+
+  /** Aborted by an operator. */
   abort(): void {
     this.#end(cancelled);
-    this.#upstream.close();
+    this.#close(this.#upstream, closeCodes.noStatus, "");
     this.#client?.terminate();
   }
 }
 
-function sizeOf(message: string | Uint8Array): number {
-  return typeof message === "string" ? Buffer.byteLength(message) : message.byteLength;
-}
-
-/** Reported when a connection ends without a closing handshake (RFC 6455 section 7.4.1). */
-const abnormal = 1006;
-const noStatus = 1005;
-
-/** Codes that a program must not send become a close without a code, or 1000 where even that is not allowed. */
-function closeWebSocket(
-  socket: { close(code?: number, reason?: string): void },
-  code: number,
-  reason: string,
-): void {
-  if (code === noStatus || code === abnormal) return socket.close();
-  try {
-    socket.close(code, reason);
-  } catch {
-    socket.close(1000, reason);
-  }
-}
-
-export function handshakeErrorOf(event: Event): Error {
-  if ("error" in event && isSystemError(event.error)) return event.error;
-  const message = "message" in event ? String(event.message) : "";
-  const refused = /connect|refused/i.test(message);
-  const code = /certificate/i.test(message)
-    ? { code: "CERT_NOT_ACCEPTED" }
-    : refused
-      ? { code: "ECONNREFUSED" }
-      : {};
-  return Object.assign(new Error(message || "the handshake failed"), code);
-}
-
-/** Whether the code is a system's: a DOM exception's code is a number. */
-function isSystemError(error: unknown): error is Error {
-  return error instanceof Error && "code" in error && typeof error.code === "string";
+/** Whether a runtime's reason or code says that it refused a message for its size. */
+function isTooBig(said: unknown): boolean {
+  return said === "Received too big message" || said === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
 }
