@@ -22,8 +22,8 @@ function digestOfSources(): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** How many builds are kept: a test run in progress may still use an older one. */
-const maxBuilds = 5;
+/** How many builds are kept: a test run in progress, also in another working copy with these packages, may use an older one. */
+const maxBuilds = 20;
 
 /** Test processes may build at the same time: each builds in its own folder, and the first rename wins. */
 async function build(): Promise<string> {
