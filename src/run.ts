@@ -1,6 +1,6 @@
-/** The process: runs the command, handles signals and exits. The only file that uses argv, the streams and exit. */
+/** Runs the command of this process and exits. With the runtimes, the only user of argv, the streams and exit. */
 
-import { closeSync, openSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 
 import { systemEnvironment, userName } from "./cli/environment.ts";
 import type { Command } from "./cli/parse.ts";
@@ -16,29 +16,31 @@ import type { Worker } from "./dataplane/worker.ts";
 import { bugs } from "./lib/bugs.ts";
 import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
 import { liftFetchLimit } from "./runtime/fetch-limit.ts";
+import type { SignalActions, Signals } from "./runtime/signals.ts";
 
 /** Exit code for mistakes of the operator: flags, environment, configuration, a port in use. */
 const usageErrorExit = 2;
 
-async function main(): Promise<void> {
+export async function run(signals: Signals): Promise<void> {
   const argv = process.argv.slice(2);
   // Started by a balancer: the syntax of the command line is not needed.
-  if (argv.length === 1 && argv[0] === "worker") return serveAsWorker();
+  if (argv.length === 1 && argv[0] === "worker") return serveAsWorker(signals);
   const { parse } = await import("./cli/parse.ts");
   const command = parse(argv, process.env, systemEnvironment(process.env));
-  if ((command.kind === "up" || command.kind === "proxy") && usesFetch(command)) liftFetchLimit();
+  if ((command.kind === "up" || command.kind === "proxy") && usesFetch(command)) {
+    // The process that replaces this one would not know of them.
+    await signals.settle();
+    liftFetchLimit();
+  }
   if (command.kind === "verb") return runVerbCommand(command);
   if (!isLongRunning(command)) return printReply(command);
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("main");
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
-  // Before the start has finished a SIGHUP need not reload: the configuration was just read.
-  const onEarlyHangup = () => hasLostTerminal() && process.exit(128 + 1);
-  if ("config" in command) process.on("SIGHUP", onEarlyHangup);
   try {
     const { start } = await import("./commands/start.ts");
-    handleSignals(await start(command, { log, print: printLine, original: { argv, env: process.env } }));
-    process.off("SIGHUP", onEarlyHangup);
+    const running = await start(command, { log, print: printLine, original: { argv, env: process.env } });
+    signals.run(actionsOf(running));
     surviveBugs(log);
     process.send?.("listening");
   } catch (error) {
@@ -158,7 +160,7 @@ function printLine(line: string): void {
 }
 
 /** Serves clients for the balancer that started this process. Only that balancer ends it. */
-function serveAsWorker(): void {
+function serveAsWorker(signals: Signals): void {
   if (!process.send) {
     process.stderr.write("Cannot start a worker: only the balancer starts workers; use --workers.\n");
     process.exit(usageErrorExit);
@@ -166,13 +168,15 @@ function serveAsWorker(): void {
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("worker");
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
-  // Ctrl-C and a service manager's stop signal all processes at once: the parent drains, then ends this one.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const loaded = loadWorker(log);
   const deliver = async (message: ToWorker) => (await loaded).receive(message);
   // The parent may send or disconnect before the worker is loaded.
   process.on("message", (message) => deliver(message as ToWorker));
-  process.on("disconnect", () => deliver({ kind: "close" }));
+  signals.run({
+    stop() {},
+    orphaned: () => void deliver({ kind: "close" }),
+    reopenLogs: () => void deliver({ kind: "reopen-logs" }),
+  });
 }
 
 async function loadWorker(log: Log): Promise<Worker> {
@@ -195,7 +199,7 @@ async function loadWorker(log: Log): Promise<Worker> {
 }
 
 /** The first signal drains, the second one exits at once. */
-function handleSignals(running: RunningCommand): void {
+function actionsOf(running: RunningCommand): SignalActions {
   let isStopping = false;
   const exit = (code: number) => {
     try {
@@ -204,43 +208,19 @@ function handleSignals(running: RunningCommand): void {
       void exitQuietly(code);
     }
   };
-  const onSignal = (code: number) => {
-    if (isStopping) return exit(code);
-    isStopping = true;
-    running.stop().then(
-      () => exit(0),
-      (error: unknown) => {
-        bugs.report(logOf("main"), error);
-        exit(1);
-      },
-    );
+  return {
+    stop(_, code) {
+      if (isStopping) return exit(code);
+      isStopping = true;
+      running.stop().then(
+        () => exit(0),
+        (error: unknown) => {
+          bugs.report(logOf("main"), error);
+          exit(1);
+        },
+      );
+    },
+    ...(running.reload && { reload: () => void running.reload?.("SIGHUP") }),
+    ...(running.reopenLogs && { reopenLogs: () => running.reopenLogs?.() }),
   };
-  if (running.reload)
-    process.on("SIGHUP", () => (hasLostTerminal() ? onSignal(128 + 1) : void running.reload?.("SIGHUP")));
-  process.on("SIGTERM", () => onSignal(128 + 15));
-  if (!process.send) {
-    process.on("SIGINT", () => onSignal(128 + 2));
-    return;
-  }
-  // A child process: Ctrl-C signals it too, but its parent ends it. Without a parent it exits.
-  process.on("SIGINT", () => {});
-  process.on("disconnect", () => exit(0));
 }
-
-/** A closing terminal also sends SIGHUP, which then must end the process instead of reloading. */
-const hadTerminal = canOpenTerminal();
-
-function hasLostTerminal(): boolean {
-  return hadTerminal && !canOpenTerminal();
-}
-
-function canOpenTerminal(): boolean {
-  try {
-    closeSync(openSync("/dev/tty", "r"));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-await main();

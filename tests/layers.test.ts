@@ -40,7 +40,8 @@ const layers: Readonly<Record<string, number>> = {
   "cli/": 16,
   "commands/": 17,
   "runtime/": 17,
-  "main.ts": 18,
+  "run.ts": 18,
+  "main.ts": 19,
 };
 
 /** Entities that own each other: the only import cycle. */
@@ -55,7 +56,10 @@ const shortFiles: Readonly<Record<string, string>> = {
   "dashboard/layout/not-found.tsx": "one page",
   "engine/wire/http1/head-limits.ts": "parsers and their owners share it",
   "proxy/response-class.ts": "all that status codes mean to a pool",
+  "main.ts": "handles signals before it loads the rest",
+  "runtime/child-environment.ts": "all that a child process inherits",
   "runtime/fetch-limit.ts": "main loads it without the rest of the runtime",
+  "runtime/parent.ts": "main loads it before all else",
 };
 
 /** The longest prefix in the table decides: `engine/engine.ts` before `engine/`. */
@@ -187,8 +191,8 @@ describe("the source", () => {
   test("writes to the console only in lib/log", () =>
     expect(filesWith(/\bconsole\./, /^lib\/log\.ts$/)).toEqual([]));
 
-  test("reads the process, its arguments and signals only in main and the runtime", () =>
-    expect(filesWith(/\bprocess\./, /^main\.ts$|^runtime\//)).toEqual([]));
+  test("reads the process, its arguments and signals only in main, run and the runtime", () =>
+    expect(filesWith(/\bprocess\./, /^(main|run)\.ts$|^runtime\//)).toEqual([]));
 
   test("has no any, no default export, no barrel", () => {
     expect(filesWith(/[:<,|&]\s*any\b|\bas any\b/, nothing)).toEqual([]);

@@ -116,6 +116,11 @@ export class Balancer {
     this.#parts.eventLog.add(event);
   }
 
+  /** Makes worker processes reopen log files that were moved away. */
+  reopenLogs(): void {
+    this.#parts.dataPlane.reopenLogs?.();
+  }
+
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#options;
     const { dataPlane, memory, certificates, exhaustion, snapshots, eventLog } = this.#parts;

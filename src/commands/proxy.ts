@@ -72,8 +72,12 @@ export async function startProxy(
       log.warn("session write failed", { why: String(error) });
     }
   };
+  const reopenLogs = () => {
+    telemetry?.reopen();
+    balancer.reopenLogs();
+  };
   const reload = async (by: string) => {
-    if (by === "SIGHUP") telemetry?.reopen();
+    if (by === "SIGHUP") reopenLogs();
     await balancer.control.reload({ dry: false }, by);
   };
   // Before the balancer starts, so that no change during the start is missed.
@@ -108,6 +112,10 @@ export async function startProxy(
     port: balancer.port,
     adminPort: adminListener.port,
     reload,
+    reopenLogs() {
+      reopenLogs();
+      log.info("log files reopened", { by: "SIGUSR1" });
+    },
     async stop() {
       stopWatching();
       const aborted = await balancer.drain();

@@ -16,6 +16,8 @@ export interface RunningCommand {
   stop(): Promise<void>;
   /** Reloads the configuration; undefined for a command without one. Never rejects: problems are logged. */
   reload?(by: string): Promise<void>;
+  /** Reopens log files that were moved away; undefined for a command that writes none. */
+  reopenLogs?(): void;
   /** Aborts everything, synchronously, right before the process exits. */
   close(): void;
 }

@@ -1,4 +1,4 @@
-/** Terminal output of commands: streams, columns and safe text. `main.ts` provides it, so that no command uses `process`. */
+/** Terminal output of commands: streams, columns and safe text. `run.ts` provides it, so that no command uses `process`. */
 
 import { styleText } from "node:util";
 

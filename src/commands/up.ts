@@ -18,7 +18,7 @@ export async function startUp(
   context: CommandContext,
 ): Promise<RunningCommand> {
   const started: RunningCommand[] = [];
-  let reload: RunningCommand["reload"];
+  let proxy: RunningCommand | undefined;
   const closeAll = () => {
     for (const running of started.toReversed()) running.close();
   };
@@ -26,13 +26,13 @@ export async function startUp(
     const demo = await startDemo(backends, context);
     const endDemo = () => Promise.all(demo.map((server) => server.end()));
     started.push({ stop: async () => void (await endDemo()), close: () => void endDemo() });
-    const proxy = await startProxy({ config, configFile }, engine, context);
-    started.push(proxy);
-    reload = proxy.reload;
+    const serving = await startProxy({ config, configFile }, engine, context);
+    started.push(serving);
+    proxy = serving;
     const address = {
       ...dashboard,
-      balancerUrl: `${config.listen.tls ? "https" : "http"}://${reachable(config.listen.hostname)}:${proxy.port}`,
-      adminUrl: `http://${reachable(config.admin.hostname)}:${proxy.adminPort}`,
+      balancerUrl: `${config.listen.tls ? "https" : "http"}://${reachable(config.listen.hostname)}:${serving.port}`,
+      adminUrl: `http://${reachable(config.admin.hostname)}:${serving.adminPort}`,
       ...(config.admin.token === undefined ? {} : { adminToken: config.admin.token }),
     };
     const page = await startDashboardCommand(address, context, "dashboard");
@@ -51,7 +51,8 @@ export async function startUp(
     async stop() {
       for (const running of started.toReversed()) await running.stop();
     },
-    ...(reload && { reload }),
+    ...(proxy?.reload && { reload: proxy.reload }),
+    ...(proxy?.reopenLogs && { reopenLogs: proxy.reopenLogs }),
     close: closeAll,
   };
 }

@@ -40,6 +40,8 @@ export interface DataPlane {
   processCounters(): ProcessCounters;
   /** Refuses new requests, or stops refusing them. */
   setShedding(isShedding: boolean): void;
+  /** Reopens log files that were moved away, in processes that write them. */
+  reopenLogs?(): void;
   /** Accepts no new connections or requests; resolves when nothing is active. */
   drain(): Promise<void>;
   /** Aborts what is left. Resolves when its attempts have ended. */

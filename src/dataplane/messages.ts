@@ -34,7 +34,7 @@ export type ToWorker =
   | { readonly kind: "collect-evidence"; readonly upstreams: readonly EvidenceRequest[] }
   /** Aborts all attempts on this upstream (id and origin). `aborted` replies with the same `requestId`. */
   | { readonly kind: "abort"; readonly upstream: string; readonly requestId: number }
-  | { readonly kind: "drain" | "close" };
+  | { readonly kind: "drain" | "close" | "reopen-logs" };
 
 export type FromWorker =
   /** `hello`: the process runs and needs its first state. */

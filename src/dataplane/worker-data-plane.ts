@@ -166,6 +166,10 @@ export class WorkerDataPlane implements DataPlane {
     this.#broadcaster.schedule();
   }
 
+  reopenLogs(): void {
+    for (const supervisor of this.#supervisors) supervisor.send({ kind: "reopen-logs" });
+  }
+
   /** True only after every worker has applied the state in which the upstream takes no traffic, and has reported since. */
   isDrained({ mode, inFlight }: Upstream): boolean {
     if (mode === "ready" || inFlight > 0 || this.#broadcaster.isPending) return false;

@@ -72,6 +72,8 @@ export class Worker {
         return this.#abort(message);
       case "drain":
         return void this.#drain();
+      case "reopen-logs":
+        return this.#parts?.telemetry.reopen();
       case "close":
         return void this.#close();
     }

@@ -64,9 +64,10 @@ export class LineWriter {
     this.#continue();
   }
 
-  /** Makes the next batch check whether the file was moved away: for SIGHUP. */
+  /** Checks soon whether the file was moved away, and before the next line: for SIGUSR1 and SIGHUP. */
   reopen(): void {
     this.#checkedAt = -Infinity;
+    if (!this.#isClosed) this.#continue();
   }
 
   /** Resolves when all buffered lines are written or lost. */
@@ -81,11 +82,13 @@ export class LineWriter {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.flush();
+    this.#cancel?.();
     await this.#options.file.close();
   }
 
   #continue(): void {
-    if (this.#writing || this.#lines.length === 0) return;
+    const isCheckDue = this.#checkedAt === -Infinity;
+    if (this.#writing || (this.#lines.length === 0 && !isCheckDue)) return;
     const { schedule, batchMs = defaultBatchMs } = this.#options;
     if (this.#waiting < fullBatch && batchMs > 0) this.#cancel ??= schedule(batchMs, () => this.#begin());
     else this.#begin();
@@ -109,6 +112,7 @@ export class LineWriter {
       this.#checkedAt = clock();
       await file.reopenIfMoved();
     }
+    if (lines.length === 0) return;
     const batch = Buffer.from(`${lines.join("\n")}\n`);
     const loss = await file.append(batch);
     if (loss) this.#drop(lines.length - linesIn(batch.subarray(0, loss.written)), loss.cause);

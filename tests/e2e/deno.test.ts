@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { request, startAuthenticatingOrigin, whoIs } from "../laws/authentication-laws.ts";
+import { findDeno } from "../support/deno.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { isGone, Program, Programs } from "../support/program.ts";
 import { sendRequest, RawClient } from "../support/raw-client.ts";
@@ -21,16 +22,10 @@ import { until } from "../support/wait.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Deno is no dependency, since its packages are not available everywhere: npx downloads it, or the tests are skipped. */
-const denoPackage = "deno@2.9.6";
-
 describe("under Deno", () => {
   let deno = "";
   beforeAll(async () => {
-    const find = new Program(["npx", "--yes", denoPackage, "eval", "console.log(Deno.execPath())"]);
-    await find.exited;
-    deno = find.stdout.trim();
-    if (!deno) console.warn(`skipped: ${denoPackage} is not available`);
+    deno = await findDeno();
   }, 120_000);
 
   const flags = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];

@@ -89,6 +89,38 @@ describe("the executable", () => {
     await origin.close();
   });
 
+  test("handles signals: nothing for USR2, reopened logs for USR1, a drain for QUIT, an early end", async () => {
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+    const argv = [
+      "proxy",
+      "--port",
+      "0",
+      "--admin-port",
+      "0",
+      "--state",
+      ":memory:",
+      "--upstreams",
+      origin.url,
+    ];
+    const proxy = run(...argv);
+    const url = `http://127.0.0.1:${await proxy.port("balancer")}/`;
+    for (const signal of ["SIGUSR2", "SIGALRM", "SIGUSR1"] as const) proxy.child.kill(signal);
+    await until(() => proxy.stderr.includes("log files reopened"), "the line");
+    expect((await fetch(url)).status).toBe(200);
+    expect(await proxy.kill("SIGQUIT")).toEqual({ code: 0, signal: null });
+    expect(proxy.stderr).toContain("drain started");
+    let isEarly = false;
+    for (let delayMs = 0; !isEarly && delayMs < 500; delayMs += 5) {
+      const program = run(...argv);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      const { code, signal } = await program.kill("SIGTERM");
+      expect(signal ?? code).toBeOneOf([0, "SIGTERM"]);
+      isEarly = program.stderr.includes("Stopped by SIGTERM before the start was over.");
+    }
+    expect(isEarly).toBe(true);
+    await origin.close();
+  }, 30_000);
+
   test.each([
     ["a flag", ["--engine", "fetch"], {}],
     ["a variable", [], { EVENKEEL_ENGINE: "fetch" }],
