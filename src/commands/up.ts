@@ -123,7 +123,10 @@ interface Started extends DemoServer {
 function start(config: BackendConfig, { runtime }: CommandContext): Started {
   const [program = "", ...rest] = runtime.selfCommand;
   const stdio: StdioOptions = ["ignore", "ignore", "pipe", "ipc"];
-  const child = spawn(program, [...rest, ...backendArguments(config)], { stdio });
+  const child = spawn(program, [...rest, ...backendArguments(config)], {
+    stdio,
+    env: runtime.childEnvironment(false),
+  });
   const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
   let isEnding = false;
   return {

@@ -12,21 +12,27 @@ import type { Runtime } from "../runtime/runtime.ts";
 
 /** Undefined if this process serves clients itself. */
 export function workerHost(
-  { workers, accessLog }: Pick<Config, "workers" | "accessLog">,
+  { workers, accessLog, tracing }: Pick<Config, "workers" | "accessLog" | "tracing">,
   runtime: Runtime,
 ): WorkerLauncher | undefined {
   const count = workers === "auto" ? Math.min(maxWorkers, availableParallelism()) : workers;
   if (count === 1) return undefined;
-  return { count, spawn: spawnWith(runtime, accessLog?.to === "stdout"), claimPort };
+  return {
+    count,
+    spawn: spawnWith(runtime, { writesOutput: accessLog?.to === "stdout", traces: tracing !== undefined }),
+    claimPort,
+  };
 }
 
 /** The IPC channel closes when this process ends, even after a SIGKILL: the worker then exits too. */
-function spawnWith(runtime: Runtime, writesOutput: boolean): Spawn {
-  const { selfCommand, workerEnvironment } = runtime;
+function spawnWith(
+  { selfCommand, childEnvironment }: Runtime,
+  { writesOutput, traces }: { readonly writesOutput: boolean; readonly traces: boolean },
+): Spawn {
   const [program = "", ...rest] = selfCommand;
   return (onMessage) => {
     const child = spawn(program, [...rest, "worker"], {
-      env: workerEnvironment,
+      env: childEnvironment(traces),
       stdio: ["ignore", writesOutput ? "inherit" : "ignore", "inherit", "ipc"],
     });
     child.on("message", (message) => onMessage(message as FromWorker));

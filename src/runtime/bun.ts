@@ -7,6 +7,7 @@ import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
 import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
+import { childEnvironmentOf } from "./child-environment.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
 import { liftedLimit } from "./fetch-limit.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
@@ -122,7 +123,7 @@ export const runtime: Runtime = {
   memory: memorySense(() => Bun.gc(true)),
   passwords,
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
-  workerEnvironment: { ...liftedLimit, ...process.env },
+  childEnvironment: (traces) => childEnvironmentOf({ ...liftedLimit, ...process.env }, traces),
 };
 
 /** The engines of this runtime. */

@@ -9,6 +9,7 @@ import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/deno.ts";
 import { wireEngine } from "../engine/wire/node.ts";
 import { plainAddress } from "../net/address.ts";
+import { childEnvironmentOf } from "./child-environment.ts";
 import { passwords } from "./argon2.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
@@ -123,7 +124,7 @@ export const runtime: Runtime = {
   memory: memorySense(),
   passwords,
   selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],
-  workerEnvironment: process.env,
+  childEnvironment: (traces) => childEnvironmentOf(process.env, traces),
 };
 
 /** The engines of this runtime. */

@@ -68,6 +68,6 @@ export interface Runtime {
   readonly passwords: Passwords;
   /** The command line that starts this program again, for child processes. */
   readonly selfCommand: readonly string[];
-  /** Environment of worker processes. */
-  readonly workerEnvironment: Readonly<Record<string, string | undefined>>;
+  /** Environment of child processes, without secrets. @param traces whether the child exports spans */
+  readonly childEnvironment: (traces: boolean) => Readonly<Record<string, string | undefined>>;
 }

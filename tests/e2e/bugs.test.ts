@@ -13,7 +13,7 @@ const inFolder = temporaryFolder("bugs");
 const flags = ["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
 const faulty = (environment: Record<string, string> = {}) => ({
   BUN_OPTIONS: `--preload ${join(import.meta.dirname, "../support/fault.ts")}`,
-  FAULT_THROWN: inFolder("thrown"),
+  BUN_FAULT_THROWN: inFolder("thrown"),
   ...environment,
 });
 const hasThrown = (pid: number) => () => existsSync(inFolder(`thrown.${pid}`));
@@ -25,7 +25,7 @@ describe("an uncaught exception", () => {
     const origin = await startOrigin(
       (_, socket) => void waiting.push(() => socket.write(respondWith("late"))),
     );
-    const environment = faulty({ FAULT_TIMES: "500" });
+    const environment = faulty({ BUN_FAULT_TIMES: "500" });
     const proxy = programs.start([...fromSource, ...flags, "--upstreams", origin.url], environment);
     const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
     const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
@@ -79,7 +79,7 @@ describe("an uncaught exception", () => {
     const silent = await startOrigin(() => {});
     const proxy = programs.start(
       [...fromSource, ...flags, "--probe-path", "/ready", "--upstreams", silent.url],
-      faulty({ FAULT_AT_START: "1" }),
+      faulty({ BUN_FAULT_AT_START: "1" }),
     );
     expect((await proxy.exited).code).toBe(1);
     expect(proxy.stderr).toStartWith(

@@ -2,21 +2,22 @@
 
 import { writeFileSync } from "node:fs";
 
-const { FAULT_TIMES = "1", FAULT_AT_START, FAULT_THROWN } = process.env;
+// Workers inherit variables of the runtime only.
+const { BUN_FAULT_TIMES = "1", BUN_FAULT_AT_START, BUN_FAULT_THROWN } = process.env;
 
 function throwOften(times: number): void {
   for (let i = 0; i < times; i++) setTimeout(() => fail(), 0);
   // Timers fire in order: all errors were thrown before this one.
-  setTimeout(() => FAULT_THROWN && writeFileSync(`${FAULT_THROWN}.${process.pid}`, ""), 0);
+  setTimeout(() => BUN_FAULT_THROWN && writeFileSync(`${BUN_FAULT_THROWN}.${process.pid}`, ""), 0);
 }
 
 function fail(): never {
   throw new Error("a fault for the test");
 }
 
-process.on("SIGUSR2", () => throwOften(Number(FAULT_TIMES)));
+process.on("SIGUSR2", () => throwOften(Number(BUN_FAULT_TIMES)));
 
-if (FAULT_AT_START) {
+if (BUN_FAULT_AT_START) {
   const timer = setInterval(() => {
     if (process.listenerCount("uncaughtException") === 0) return;
     clearInterval(timer);
