@@ -31,7 +31,8 @@ const connectHandlers: Bun.SocketHandler<ConnectHandler> = {
 /** Calls `opened` after the certificate was verified: no byte of a request may reach an impostor. */
 const verifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   ...connectHandlers,
-  open() {},
+  // The TCP connection is open, and the handshake begins. Its peer may never answer.
+  open: (socket) => socket.data.pending(socket),
   handshake(socket, isAuthorized, error) {
     if (isAuthorized) return socket.data.opened(socket);
     socket.data.refused(error?.message ?? "certificate rejected");
@@ -39,10 +40,16 @@ const verifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   },
 };
 
+/** What Bun reports, in place of a fault of the certificate, for a handshake that failed: no TLS, or closed. */
+const failedHandshake: ReadonlySet<string> = new Set(["EPROTO", "ECONNRESET"]);
+
 const unverifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
-  ...connectHandlers,
-  open() {},
-  handshake: (socket) => socket.data.opened(socket),
+  ...verifiedTlsHandlers,
+  handshake(socket, isAuthorized, error) {
+    const hasFailed = !isAuthorized && error !== null && failedHandshake.has(codeOf(error));
+    if (hasFailed) verifiedTlsHandlers.handshake?.(socket, isAuthorized, error);
+    else socket.data.opened(socket);
+  },
 };
 
 const bunSockets: Sockets = {

@@ -124,6 +124,7 @@ function connect(address: Address, host: string, handler: ConnectHandler): void 
           ...(!isIP(name) && { servername: name }),
         })
       : connectPlain({ host, port, allowHalfOpen: true });
+  handler.pending({ terminate: () => socket.destroy() });
   const onRefused = (error: Error) => {
     socket.on("error", () => {});
     handler.refused("code" in error ? String(error.code) : error.message);

@@ -37,8 +37,16 @@ export interface ClientSocketHandler extends SocketHandler {
   secured(): void;
 }
 
+/** A connect that can be ended before it is done. */
+export interface PendingConnect {
+  /** Closes the socket. Neither `opened` nor `refused` follows from it. */
+  terminate(): void;
+}
+
 /** Handles a socket to an upstream. */
 export interface ConnectHandler extends SocketHandler {
+  /** Precedes `opened`: at once where the runtime can end a connect, and else when the TLS handshake begins. */
+  pending(connect: PendingConnect): void;
   /** Called instead of `opened`. @param code the system's error code: ECONNREFUSED, ENOTFOUND … */
   refused(code: string): void;
 }
@@ -66,7 +74,8 @@ export interface Sockets {
   /** Rejects with the system's error code if the port is not available. */
   listen(options: ListenOptions): Promise<WireListener>;
   /**
-   * Uses TLS if the address is `https`. Cannot be cancelled: a handler that gave up closes the socket when it opens.
+   * Uses TLS if the address is `https`. Until the handler's `pending` was called it cannot be cancelled: a handler that gave up
+   * closes the socket then, or when it opens.
    * @param host an IP address that the address's name has now, or the name
    */
   connect(address: Address, host: string, handler: ConnectHandler): void;

@@ -9,7 +9,7 @@ import { connectFailure, disconnectFailure } from "./attempt-failures.ts";
 import { Connection } from "./connection.ts";
 import type { Closable, WireContext } from "./context.ts";
 import type { Progress, ResponseExpectation, ResponseReader, ResponseSink } from "./http1/response-reader.ts";
-import type { ConnectHandler, WireSocket } from "./sockets.ts";
+import type { ConnectHandler, PendingConnect, WireSocket } from "./sockets.ts";
 import type { Tunnel } from "./tunnel.ts";
 
 /** What a connection calls while it serves a request; implemented by the attempt runner. */
@@ -58,8 +58,8 @@ export interface ConnectionHome {
 /**
  * ```
  *  connecting ──opened──▶ response ──complete──▶ idle ──beginFor──▶ response
- *      │ timeout            │  │ not reusable      │ FIN, bytes, timeout
- *      ▼                101 ▼  └──────▶ closed ◀───┘
+ *      │ timeout that       │  │ not reusable      │ FIN, bytes, timeout
+ *      ▼ cannot end it  101 ▼  └──────▶ closed ◀───┘
  *  abandoned             tunnel ─────────▲
  * ```
  * Every way from `connecting` or `response` to `closed` calls `connectionFailed` once, except `abort` and an unusable
@@ -72,6 +72,8 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   #reader: ResponseReader | undefined;
   #user: ConnectionUser | undefined;
   #phase: "connecting" | "abandoned" | "idle" | "response" | "tunnel" | "closed" = "connecting";
+  /** Ends the connect that is under way. */
+  #pending: PendingConnect | undefined;
   /** The upstream's address when this connection was created. The pool drops it after a change, e.g. of TLS parameters. */
   readonly address: Address;
   /** The IP address that it connects to, or the name where that was not resolved yet. */
@@ -140,7 +142,13 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     return this.#reader?.inBody === true;
   }
 
+  pending(connect: PendingConnect): void {
+    this.#pending = connect;
+    if (this.#phase !== "connecting") this.terminate();
+  }
+
   override opened(socket: WireSocket): void {
+    this.#pending = undefined;
     super.opened(socket);
     this.#home.endpoints.worked(this.host);
     this.openedAt = this.#context.wheel.now;
@@ -158,6 +166,8 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   }
 
   refused(code: string): void {
+    if (this.#phase === "closed") return;
+    this.#pending = undefined;
     const { endpoints } = this.#home;
     const failed = connectFailure(code);
     const concernsAll = concernsAllHosts(exhaustedCode(failed));
@@ -268,16 +278,20 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   override expired(): void {
     switch (this.#phase) {
       case "connecting":
-        this.#home.endpoints.failed(this.host);
-        this.#home.connectAbandoned();
-        this.#fail(failure("connect", "connect_timeout"));
-        this.#phase = "abandoned";
-        return;
+        return this.#connectTimedOut();
       case "response":
         return this.#fail(this.#inBody ? failure("body", "body_timeout") : failure("head", "head_timeout"));
       case "idle":
         return this.close();
     }
+  }
+
+  #connectTimedOut(): void {
+    const canEnd = this.#pending !== undefined;
+    this.#home.endpoints.failed(this.host);
+    if (!canEnd) this.#home.connectAbandoned();
+    this.#fail(failure("connect", "connect_timeout"));
+    if (!canEnd) this.#phase = "abandoned";
   }
 
   closeIfIdle(): void {
@@ -291,6 +305,9 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
 
   override terminate(): void {
     this.#detach();
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.terminate();
     super.terminate();
   }
 
