@@ -42,13 +42,13 @@ export function families(
   return [
     {
       name: "evenkeel_requests_total",
-      help: "Responses by status code. Responses made by the balancer have an empty upstream; without a route the pool is empty too.",
+      help: "Responses by status code, from 600 on `other`. Responses made by the balancer have an empty upstream; without a route the pool is empty too.",
       type: "counter",
       labels: ["pool", "upstream", "code"],
       samples: () => [
-        ...ofUpstreams((labels, { meter }) => byKey(meter.codes, (code) => ({ ...labels, code }))),
+        ...ofUpstreams((labels, { meter }) => byCode(meter.codes, (code) => ({ ...labels, code }))),
         ...ofPools((labels, name) =>
-          byKey(metrics.ofPool(name).refusalCodes, (code) => ({ ...labels, upstream: "", code })),
+          byCode(metrics.ofPool(name).refusalCodes, (code) => ({ ...labels, upstream: "", code })),
         ),
       ],
     },
@@ -247,6 +247,14 @@ interface Member {
 
 function byKey(counts: ReadonlyMap<string | number, number>, labelsOf: (key: string) => Labels): Sample[] {
   return [...counts].map(([key, value]) => ({ labels: labelsOf(String(key)), value }));
+}
+
+/** Statuses from 600 on share one label, because servers can make up 400 of them. */
+function byCode(codes: ReadonlyMap<number, number>, labelsOf: (code: string) => Labels): Sample[] {
+  const known = new Map([...codes].filter(([code]) => code <= 599));
+  const others = [...codes].reduce((sum, [code, value]) => (code <= 599 ? sum : sum + value), 0);
+  const samples = byKey(known, labelsOf);
+  return others > 0 ? [...samples, { labels: labelsOf("other"), value: others }] : samples;
 }
 
 function histogramSamples(labels: Labels, histogram: Histogram): Sample[] {

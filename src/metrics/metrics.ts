@@ -7,7 +7,7 @@ import { exhaustedCode, type Outcome } from "../pool/outcome.ts";
 import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Histogram } from "./histogram.ts";
-import { RejectedTraffic, RollingTraffic } from "./rolling-traffic.ts";
+import { isServerError, RejectedTraffic, RollingTraffic } from "./rolling-traffic.ts";
 import { type ResponseSample, SampleBuffer } from "./sample-buffer.ts";
 
 /** All counters of one upstream since the process started. */
@@ -80,14 +80,14 @@ export class UpstreamMeter {
     const { status, timeToHeadersMs, endedAt } = attempt;
     if (outcome.kind === "failure") count(this.failures, outcome.reason);
     else this.#countCode(status);
-    const isError = outcome.kind === "failure" || status >= 500;
+    const isError = outcome.kind === "failure" || isServerError(status);
     this.#count(isError, timeToHeadersMs, endedAt - attempt.startedAt, endedAt);
   }
 
   /** Counts a completed attempt that used an existing connection. */
   record({ status, headMs, durationMs, endedAt }: ResponseSample): void {
     this.#countCode(status);
-    this.#count(status >= 500, headMs, durationMs, endedAt);
+    this.#count(isServerError(status), headMs, durationMs, endedAt);
   }
 
   #count(isError: boolean, headMs: number | undefined, durationMs: number, endedAt: number): void {
@@ -106,7 +106,7 @@ export class UpstreamMeter {
 
 /** Errors since the process started: failures by reason word, 5xx responses as `status_503`. */
 export function errorsByReason({ failures, codes }: UpstreamMeter): Readonly<Record<string, number>> {
-  const serverErrors = [...codes].filter(([code]) => code >= 500);
+  const serverErrors = [...codes].filter(([code]) => isServerError(code));
   return Object.fromEntries([...failures, ...serverErrors.map(([code, count]) => [`status_${code}`, count])]);
 }
 

@@ -164,6 +164,11 @@ export interface RejectedCounters {
   readonly recent: RollingTrafficState;
 }
 
+/** 5xx. Statuses from 600 on are an agreement of upstreams and their clients, and no failure (RFC 9110 section 15). */
+export function isServerError(status: number): boolean {
+  return status >= 500 && status <= 599;
+}
+
 /** Requests that the balancer refused before any attempt: the part of a pool's traffic that no upstream meter counts. */
 export class RejectedTraffic {
   requests = 0;
@@ -179,7 +184,7 @@ export class RejectedTraffic {
   }
 
   count(status: number, now: number): void {
-    const isError = status >= 500;
+    const isError = isServerError(status);
     this.requests += 1;
     if (isError) this.errors += 1;
     this.recent.record(isError, now);

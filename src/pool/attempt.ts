@@ -5,6 +5,7 @@ import {
   type Failure,
   exhaustedCode,
   failureLabel,
+  isAnswerRefused,
   type Outcome,
   type ResponseClassifier,
   type Signal,
@@ -159,6 +160,13 @@ export class Attempt {
     this.#join(this.upstream.waiting);
   }
 
+  /** The upstream reported that it works on the request: its wait starts again. */
+  interimReceived(): void {
+    if (!this.isWaiting) return;
+    this.waitingSince = this.#clock();
+    this.#join(this.upstream.waiting);
+  }
+
   /** A connection was opened for this attempt. */
   connectionOpened(): void {
     this.connectedAt = this.#clock();
@@ -195,7 +203,13 @@ export class Attempt {
     this.#list?.remove(this);
     this.#list = undefined;
     this.driver = undefined;
-    if (outcome.kind === "failure" && this.responseStartedAt === 0 && exhaustedCode(outcome) === undefined) {
+    if (isAnswerRefused(outcome) && this.responseStartedAt === 0) {
+      upstream.latency.record(this.endedAt - this.startedAt, this.endedAt);
+    } else if (
+      outcome.kind === "failure" &&
+      this.responseStartedAt === 0 &&
+      exhaustedCode(outcome) === undefined
+    ) {
       upstream.latency.record(Math.max(failureLatencyMs, this.endedAt - this.startedAt), this.endedAt);
       if (outcome.phase === "connect") upstream.endpoints.suspect();
     } else if (outcome.kind === "cancelled" && outcome.isSuperseded && this.responseStartedAt === 0) {

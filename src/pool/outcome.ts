@@ -16,6 +16,7 @@ export type FailureReason =
   | "balancer_exhausted"
   | "head_timeout"
   | "head_invalid"
+  | "answer_refused"
   | "rescued"
   | "total_timeout"
   | "upstream_reset"
@@ -26,7 +27,7 @@ export interface Failure {
   readonly kind: "failure";
   readonly phase: FailurePhase;
   readonly reason: FailureReason;
-  /** The system's error text, for the log; never shown to a client. */
+  /** The system's error text, for the log; never shown to a client. Of `answer_refused`: the rule, a fixed text. */
   readonly detail?: string;
 }
 
@@ -62,6 +63,11 @@ export function exhaustedCode(outcome: Outcome): string | undefined {
   return isExhausted ? (outcome.detail ?? "") : undefined;
 }
 
+/** Whether the upstream responded, and we refused the form of its response. */
+export function isAnswerRefused(outcome: Outcome): outcome is Failure {
+  return outcome.kind === "failure" && outcome.reason === "answer_refused";
+}
+
 /** What a response's status code means to a pool, which knows no protocol. Finagle's ResponseClassifier. */
 export interface ResponseClassifier {
   /** The upstream failed, although it responded. */
@@ -75,10 +81,11 @@ export type Signal = "success" | "failure" | "cancelled";
 
 /**
  * A rescued attempt says nothing new: the verdict about its upstream came first. One for which this process had no descriptor
- * or port never reached its upstream.
+ * or port never reached its upstream. A response that we refuse for its form says that the upstream responds.
  */
 export function signalOf(outcome: Outcome, code: number, classifier: ResponseClassifier): Signal {
-  if (outcome === rescued || exhaustedCode(outcome) !== undefined) return "cancelled";
+  if (outcome === rescued || exhaustedCode(outcome) !== undefined || isAnswerRefused(outcome))
+    return "cancelled";
   if (outcome.kind !== "response") return outcome.kind;
   return classifier.isFailure(code) ? "failure" : "success";
 }

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
-import { completed, deadlineExceeded, type Failure, rescued } from "../pool/outcome.ts";
+import { completed, deadlineExceeded, type Failure, isAnswerRefused, rescued } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { DeadlineHolder } from "./deadlines.ts";
@@ -179,7 +179,12 @@ export class Exchange implements QueueMember, DeadlineHolder {
     if (this.#attempts.open) return this.#attempts.open;
     const step = this.#retry(failed, isReplayable);
     if (typeof step !== "string") return step;
-    const refused = { ...refusal(failed.reason), notRetried: step };
+    const violation = isAnswerRefused(failed) ? failed.detail : undefined;
+    const refused: Refusal = {
+      ...refusal(failed.reason),
+      notRetried: step,
+      ...(violation !== undefined && { violation }),
+    };
     if (this.#heldStatus > 0) return { ...refused, status: this.#heldStatus, usesHeldResponse: true };
     return this.refuse(refused);
   }

@@ -2,7 +2,7 @@
 
 import { systemWallClock, type WallClock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
-import type { Outcome } from "../pool/outcome.ts";
+import { isAnswerRefused, type Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -164,7 +164,9 @@ export class RecordBuilder implements EndedExchange {
   }
 
   get complaint(): string | null {
-    return this.refused?.violation ?? null;
+    const outcome = this.refused ? undefined : this.lastOutcome;
+    const rule = outcome && isAnswerRefused(outcome) ? outcome.detail : undefined;
+    return this.refused?.violation ?? rule ?? null;
   }
 
   get notRetried(): RetryVeto | null {

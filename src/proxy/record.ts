@@ -78,7 +78,7 @@ export interface RequestRecord extends ExchangeSummary {
   readonly matchedPath: string | null;
   /** Why the balancer responded itself, or why the last attempt failed. */
   readonly reason: RefusalReason | null;
-  /** The rule of HTTP that the request broke. */
+  /** The rule of HTTP that the request broke, or the upstream's response if the reason is `answer_refused`. */
   readonly complaint: string | null;
   readonly notRetried: RetryVeto | null;
   /** The cause of each further attempt, in order. */

@@ -126,7 +126,7 @@ export class Recorder implements ExchangeObserver {
 
   #hasFailed({ status, isClientGone }: ExchangeSummary): boolean {
     const { refused, retried, lastOutcome } = this.#record;
-    if (refused || retried.length > 0 || isClientGone || status >= 500) return true;
+    if (refused || retried.length > 0 || isClientGone || (status >= 500 && status <= 599)) return true;
     return lastOutcome?.kind === "failure";
   }
 }

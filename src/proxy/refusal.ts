@@ -21,6 +21,7 @@ export type RefusalReason =
 export type RetryVeto =
   | "retries_spent"
   | "time_spent"
+  | "answer_refused"
   | "method_not_idempotent"
   | "body_not_replayable"
   | "answer_begun"
@@ -33,7 +34,7 @@ export interface Refusal {
   /** Status of the response. */
   readonly status: number;
   readonly notRetried?: RetryVeto;
-  /** The rule that the request breaks: a fixed text, never the client's. */
+  /** The rule that the request, or the upstream's response, breaks: a fixed text, never a peer's. */
   readonly violation?: string;
   /**
    * An earlier attempt got a response whose status was retried. The engine holds that response, and sends it to the client
@@ -120,6 +121,11 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     error: "http_protocol_error",
     message: "The upstream's response is not valid HTTP.",
   },
+  answer_refused: {
+    status: 502,
+    error: "http_protocol_error",
+    message: "The upstream's response was refused.",
+  },
   total_timeout: {
     status: 504,
     error: "http_response_timeout",
@@ -192,13 +198,18 @@ export function renderRefusal(
     headers: [
       ["Content-Type", isJson ? "application/json" : "text/plain; charset=utf-8"],
       ["Cache-Control", "no-store"],
-      ["Proxy-Status", `evenkeel; error=${error}; details="${refused.reason}"`],
+      ["Proxy-Status", `evenkeel; error=${error}; details="${detailsOf(refused)}"`],
       ["X-Request-Id", requestId],
       ...(refused.status === 503 ? [["Retry-After", String(retryAfterSeconds)] as const] : []),
       ...(refused.status === 405 ? [["Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"] as const] : []),
     ],
     body: `${body}\n`,
   };
+}
+
+/** For a response that was refused, with the rule: only its server can mend that. */
+function detailsOf({ reason, violation }: Refusal): string {
+  return reason === "answer_refused" && violation !== undefined ? `${reason}: ${violation}` : reason;
 }
 
 /** A rule of HTTP that a message breaks. The violations below are detected by every engine. */
@@ -214,4 +225,16 @@ export const methodNotServed: ProtocolViolation = {
   text: "CONNECT and TRACE are not supported",
 };
 export const duplicateHost: ProtocolViolation = { status: 400, text: "more than one Host header" };
+export const headTooLarge = (bytes: number): ProtocolViolation => ({
+  status: 431,
+  text: `the head is larger than ${bytes} bytes`,
+});
+export const tooManyFields = (count: number): ProtocolViolation => ({
+  status: 431,
+  text: `more than ${count} header fields`,
+});
+export const targetTooLong = (bytes: number): ProtocolViolation => ({
+  status: 414,
+  text: `request target is longer than ${bytes} bytes`,
+});
 export const bodyTimeout: ProtocolViolation = { status: 408, text: "request body timed out" };

@@ -34,6 +34,8 @@ export function reasonNotToRetry({
   const phase = cause.kind === "failure" ? cause.phase : "head";
   if (phase === "body") return "answer_begun";
   if (cause.reason === "total_timeout") return "time_spent";
+  // Another upstream would respond in the same form.
+  if (cause.reason === "answer_refused") return "answer_refused";
   if (retriesLeft <= 0) return "retries_spent";
   if (!replayable) return "body_not_replayable";
   if (phase === "head" && !idempotent.has(method)) return "method_not_idempotent";

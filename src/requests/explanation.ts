@@ -25,9 +25,7 @@ export function explainRequest(request: RequestRecord): readonly string[] {
       ...retryText(request, index),
     ]),
     ...(request.notRetried === null ? [] : [`It was not retried: ${vetoTexts[request.notRetried]}.`]),
-    ...(request.complaint !== null && request.pool !== null
-      ? [`It was rejected: ${request.complaint}.`]
-      : []),
+    ...complaintText(request),
     outcomeText(request),
     ...timingText(request),
   ];
@@ -53,6 +51,11 @@ function pathText({ matchedPath, pool }: RequestRecord): readonly string[] {
 function proxyText({ clientAddress, peerAddress }: RequestRecord): readonly string[] {
   if (clientAddress === peerAddress) return [];
   return [`It came through the trusted proxy ${peerAddress}, which named ${clientAddress} as its client.`];
+}
+
+function complaintText({ complaint, pool, reason }: RequestRecord): readonly string[] {
+  if (complaint === null || pool === null) return [];
+  return [`${reason === "answer_refused" ? "The response" : "It"} was rejected: ${complaint}.`];
 }
 
 /** The selection of this attempt's upstream, if it was recorded. Upstreams that were tried before were no candidates. */
@@ -118,6 +121,7 @@ export const vetoTexts: Readonly<Record<RetryVeto, string>> = {
   answer_begun: "the client had already received a part of the response",
   no_other_upstream: "there was no other upstream to try",
   retry_budget: "the retry budget was exhausted",
+  answer_refused: "another upstream would respond in the same form",
   time_spent: "its total timeout was exceeded",
 };
 

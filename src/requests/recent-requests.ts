@@ -2,6 +2,7 @@
 
 import type { WallClock } from "../lib/clock.ts";
 import { RingBuffer } from "../lib/ring-buffer.ts";
+import { isServerError } from "../metrics/rolling-traffic.ts";
 import { isTunnel, type RequestRecord } from "../proxy/record.ts";
 import { maxSlow, slowSpanMs } from "./sampler.ts";
 
@@ -122,7 +123,7 @@ export class RecentRequests {
 
 /** Whether it was refused, truncated, retried, or got a 5xx response. */
 function isFailed({ status, reason, retried, isClientGone }: RequestRecord): boolean {
-  return reason !== null || status >= 500 || retried.length > 0 || (status === 0 && !isClientGone);
+  return reason !== null || isServerError(status) || retried.length > 0 || (status === 0 && !isClientGone);
 }
 
 /** Whether a request matches a filter. */

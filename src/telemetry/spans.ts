@@ -5,6 +5,7 @@ import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 
 import { type Random } from "../lib/random.ts";
+import { isServerError } from "../metrics/rolling-traffic.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { hex, type TraceContext } from "../proxy/trace-context.ts";
 
@@ -36,7 +37,7 @@ export function spansOf(record: TracedRecord, options: SpanOptions): readonly Re
       ids: [trace.traceId, trace.spanId, trace.parentId],
       times: [at, at + durationMs],
       // For server spans only 5xx is an error; 4xx is an error of the client.
-      error: status >= 500 || status === 0 ? (reason ?? String(status)) : undefined,
+      error: isServerError(status) || status === 0 ? (reason ?? String(status)) : undefined,
       attributes: {
         ...method.attributes,
         "url.path": path,
@@ -61,7 +62,9 @@ export function spansOf(record: TracedRecord, options: SpanOptions): readonly Re
         kind: SpanKind.CLIENT,
         ids: [trace.traceId, hex(options.random, 2), trace.spanId],
         times: [at + attempt.startMs, at + attempt.startMs + attempt.endMs],
-        error: attempt.reason ?? (attempt.status >= 400 ? String(attempt.status) : undefined),
+        error:
+          attempt.reason ??
+          (attempt.status >= 400 && attempt.status <= 599 ? String(attempt.status) : undefined),
         attributes: {
           ...method.attributes,
           "evenkeel.upstream": attempt.upstream,

@@ -22,6 +22,7 @@ import { hashLaws } from "./hash-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
+import { responseFormLaws } from "./response-form-laws.ts";
 import { slotLaws } from "./slot-laws.ts";
 import { webSocketLaws } from "./websocket-laws.ts";
 
@@ -107,6 +108,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...slotLaws,
   ...bugLaws,
   ...oddityLaws,
+  ...responseFormLaws,
   ...authenticationLaws,
   ...webSocketLaws,
 

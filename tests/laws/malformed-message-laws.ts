@@ -43,7 +43,7 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     }
   },
 
-  "forwards a response with an unknown status, or responds with 502 head_invalid": async (engine) => {
+  "forwards a response with an unknown status, or responds with 502 answer_refused": async (engine) => {
     const origin = await startOrigin(
       (_, socket) => void socket.write(respondWith("odd", ["Content-Type: text/plain"], "999 Odd")),
     );
@@ -52,7 +52,7 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       const response = await sendRequest(fixture.port, get);
       if (response.status !== 999) {
         expect(response.status).toBe(502);
-        expect(response.header("proxy-status")).toContain('details="head_invalid"');
+        expect(response.header("proxy-status")).toContain('details="answer_refused: ');
       }
       expect(fixture.pool.upstreams[0]?.inFlight).toBe(0);
       expect(fixture.bugs).toEqual([]);

@@ -185,6 +185,23 @@ describe("metrics", () => {
     return { now, metrics, upstream, pool, attempt };
   }
 
+  test("count statuses from 600 on as responses, under one label", async () => {
+    const { metrics, upstream, pool, attempt } = setUp();
+    for (const status of [599, 600, 999]) {
+      attempt.start(upstream);
+      attempt.responseStarted(status);
+      attempt.end(completed);
+    }
+    expect(metrics.of(upstream)).toMatchObject({ requests: 3, errors: 1 });
+    const text = await renderPrometheus(families(metrics, [{ pool }]));
+    const id = 'pool="main",upstream="a\\"b\\\\c"';
+    const samples = text.split("\n").filter((line) => line.startsWith("evenkeel_requests_total{"));
+    expect(samples).toEqual([
+      `evenkeel_requests_total{${id},code="599"} 1`,
+      `evenkeel_requests_total{${id},code="other"} 2`,
+    ]);
+  });
+
   test("follow from the ends of attempts", async () => {
     const { now, metrics, upstream, pool, attempt } = setUp();
     for (const status of [200, 200, 503]) {

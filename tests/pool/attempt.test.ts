@@ -49,6 +49,42 @@ describe("an attempt", () => {
     expect(upstream.latency.read(now.ms)).toBe(1_000);
   });
 
+  test("whose response was refused for its form is as slow as it was, and says nothing about the upstream", () => {
+    const { attempt, upstream, now } = setUp();
+    const signals: string[] = [];
+    const accounting = {
+      attemptStarted() {},
+      attemptResponding() {},
+      slotFreed() {},
+      attemptEnded: (_: Attempt, signal: string) => void signals.push(signal),
+    };
+    for (const phase of ["head", "body"] as const) {
+      attempt.start(upstream, accounting);
+      now.ms += 7;
+      if (phase === "body") attempt.responseStarted(200);
+      attempt.end(failure(phase, "answer_refused", "a rule"));
+    }
+    expect(signals).toEqual(["cancelled", "cancelled"]);
+    expect(upstream.latency.read(now.ms)).toBe(7);
+    attempt.start(upstream, accounting);
+    attempt.end(failure("head", "head_invalid"));
+    expect(signals.at(-1)).toBe("failure");
+  });
+
+  test("waits from the last sign of its upstream's work", () => {
+    const { attempt, upstream, now } = setUp();
+    attempt.start(upstream);
+    now.ms += 50;
+    attempt.interimReceived();
+    expect([attempt.waitingSince, attempt.isWaiting]).toEqual([1_050, true]);
+    attempt.awaitClient();
+    attempt.interimReceived();
+    expect(attempt.isWaiting).toBe(false);
+    attempt.end(completed);
+    attempt.interimReceived();
+    expect(upstream.waiting.oldest).toBeUndefined();
+  });
+
   test("refuses to start while it is open, and can be reused after its end", () => {
     const { attempt, upstream } = setUp();
     attempt.start(upstream);

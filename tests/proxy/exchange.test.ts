@@ -84,6 +84,8 @@ const rows: readonly Row[] = [
   { method: "PATCH", phase: "head", reason: "upstream_reset", notRetried: "method_not_idempotent" },
   { method: "get", phase: "head", reason: "upstream_reset", notRetried: "method_not_idempotent" },
   { phase: "body", reason: "body_truncated", notRetried: "answer_begun" },
+  { phase: "head", reason: "head_invalid" },
+  { phase: "head", reason: "answer_refused", notRetried: "answer_refused" },
   { phase: "connect", reason: "connect_refused", upstreams: 1, notRetried: "no_other_upstream" },
   { phase: "connect", reason: "connect_refused", retries: 0, notRetried: "retries_spent" },
 ];

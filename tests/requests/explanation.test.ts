@@ -89,6 +89,15 @@ describe("the explanation of a request", () => {
       "It was rejected: request body timed out. The client",
     ],
     [
+      {
+        status: 502,
+        reason: "answer_refused",
+        complaint: "more than 9 header fields",
+        notRetried: "answer_refused",
+      },
+      "It was not retried: another upstream would respond in the same form. The response was rejected: more than 9 header fields. The client",
+    ],
+    [
       { method: "", pool: null, attempts: [], status: 503, reason: "too_many_clients" },
       "The request was refused before its headers were read.",
     ],

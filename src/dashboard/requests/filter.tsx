@@ -16,7 +16,14 @@ const statuses = ["2xx", "3xx", "4xx", "5xx", "404", "500", "502", "503", "504"]
 
 /** The reasons with which a request can end, as in the access log and in the metrics. */
 const reasons: readonly RefusalReason[] = [
-  ...(["connect_refused", "connect_timeout", "connect_reset", "head_timeout", "head_invalid"] as const),
+  ...([
+    "connect_refused",
+    "connect_timeout",
+    "connect_reset",
+    "head_timeout",
+    "head_invalid",
+    "answer_refused",
+  ] as const),
   ...(["upstream_reset", "body_timeout", "body_truncated", "total_timeout", "rehearsal"] as const),
   ...(["no_route", "no_upstream", "queue_full", "queue_timeout", "request_invalid"] as const),
   ...(["request_too_large", "too_many_clients", "overloaded", "balancer_exhausted"] as const),

@@ -129,7 +129,8 @@ export class AttemptMonitor implements AttemptDriver {
   lost(error: unknown): Redirected | Failure {
     if (this.#redirectedTo) return { kind: "moved", next: this.#redirectedTo };
     const failed =
-      this.#abortedAs ?? (this.#hasTimedOut ? failure("head", "head_timeout") : failureOf(error));
+      this.#abortedAs ??
+      (this.#hasTimedOut ? failure("head", "head_timeout") : failureOf(error, this.#attempt));
     this.#attempt.end(failed);
     return failed;
   }

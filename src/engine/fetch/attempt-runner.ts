@@ -2,7 +2,7 @@
 
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { type AttemptRace, clientClosedResponse } from "./attempt-race.ts";
-import { isForwardableStatus, type UpstreamResponse } from "./forward.ts";
+import { refusedHead, type UpstreamResponse } from "./forward.ts";
 import { authenticatesConnection, upstreamHeaders } from "./headers.ts";
 import { bodyRefusal, refusalResponse } from "./local-replies.ts";
 import type { RequestBody } from "./request-body.ts";
@@ -74,11 +74,11 @@ export async function runAttempt(
       incoming.discard();
       return withoutResponse(undefined);
     }
-    if (!isForwardableStatus(incoming.status)) {
+    const refusedFor = refusedHead(incoming, options.limits);
+    if (refusedFor) {
       incoming.discard();
-      return withoutResponse(
-        Object.assign(new Error(`status ${incoming.status}`), { code: "InvalidStatus" }),
-      );
+      attempt.end(refusedFor);
+      return refusedFor;
     }
     monitor.headReceived();
     attempt.responseStarted(incoming.status);

@@ -1,6 +1,7 @@
 /** The fetch engine on Bun: Bun.serve for clients, one private keep-alive session of fetch for all upstreams. */
 
 import type { Server } from "bun";
+import http from "node:http";
 
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
@@ -20,6 +21,7 @@ const upstreamIdleSeconds = 15;
 export const fetchEngine: Engine = { name: "fetch", listen };
 
 async function listen(options: EngineOptions): Promise<EngineListener> {
+  raiseHeadLimit(options.limits.requestHeadBytes);
   const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
   const full: FetchEngineContext = {
     ...options,
@@ -60,6 +62,12 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
       session.close();
     },
   };
+}
+
+/** Bun's limit for the heads of requests is one for all listeners of the process, and only this property sets it. */
+function raiseHeadLimit(bytes: number): void {
+  const settings = http as { maxHeaderSize: number };
+  settings.maxHeaderSize = Math.max(settings.maxHeaderSize, bytes);
 }
 
 /** Bun's maximum. */

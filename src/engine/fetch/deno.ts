@@ -58,7 +58,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   let draining: Promise<void> | undefined;
   const full: FetchEngineContext = {
     ...options,
-    forward: forwardWith(agents),
+    forward: forwardWith(agents, options.limits.responseHeadBytes),
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
     listenPort: () => server.addr.port,
     active: () => requests + tunnels.size,
@@ -122,10 +122,11 @@ function whenSent(response: Response, done: () => void): Response {
   return new Response(watched, response);
 }
 
-function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): SendRequest {
+function forwardWith([plain, secure]: readonly [Agent, SecureAgent], maxHeaderSize: number): SendRequest {
   return overEndpoints(
     (outgoing, host) =>
       new Promise<UpstreamResponse>((resolve, reject) => {
+        let cause: unknown;
         const { address } = outgoing.upstream;
         const isSecure = address.protocol === "https";
         const request = (isSecure ? requestSecure : requestPlain)({
@@ -137,11 +138,15 @@ function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): SendReques
           path: outgoing.target,
           headers: Object.fromEntries(outgoing.headers),
           setHost: false,
+          maxHeaderSize,
           ...(isSecure && tlsOf(address)),
           signal: outgoing.signal,
         });
-        request.on("response", (response) => resolve(incomingOf(response)));
-        request.on("error", reject);
+        request.on("response", (response) => resolve(incomingOf(response, () => cause)));
+        request.on("error", (error) => {
+          cause = error;
+          reject(error);
+        });
         send(request, outgoing.body);
       }),
   );
@@ -163,7 +168,8 @@ function send(request: ReturnType<typeof requestPlain>, body: UpstreamRequest["b
       .pipe(request);
 }
 
-function incomingOf(response: IncomingMessage): UpstreamResponse {
+/** @param cause the request's error, which the response's own stream reports as an abort only */
+function incomingOf(response: IncomingMessage, cause: () => unknown): UpstreamResponse {
   const headers = new Headers();
   for (let i = 0; i + 1 < response.rawHeaders.length; i += 2) {
     headers.append(response.rawHeaders[i] ?? "", response.rawHeaders[i + 1] ?? "");
@@ -176,6 +182,7 @@ function incomingOf(response: IncomingMessage): UpstreamResponse {
     stream,
     whole: () => new Response(stream()).arrayBuffer(),
     discard: () => void response.resume(),
+    cause,
   };
 }
 

@@ -1,6 +1,7 @@
 /** One attempt's request and response, and the failure that each system error means. */
 
 import { concernsAllHosts, exhaustion } from "../../lib/exhaustion.ts";
+import type { Attempt } from "../../pool/attempt.ts";
 import {
   type Failure,
   failure,
@@ -9,6 +10,8 @@ import {
   exhaustedCode,
 } from "../../pool/outcome.ts";
 import type { Upstream } from "../../pool/upstream.ts";
+import { headTooLarge, tooManyFields } from "../../proxy/refusal.ts";
+import type { MessageLimits } from "../engine.ts";
 
 export interface UpstreamRequest {
   readonly method: string;
@@ -32,6 +35,8 @@ export interface UpstreamResponse {
   whole(): Promise<ArrayBuffer>;
   /** For a body that is empty or not needed. */
   discard(): void;
+  /** The error behind a failed body, where the body's own does not name it. */
+  readonly cause?: () => unknown;
 }
 
 /** Sends one request. Resolves with the final head, rejects with the system's error. Decodes no body, follows no redirect. */
@@ -97,22 +102,92 @@ const meanings: Readonly<Record<string, readonly [FailurePhase, FailureReason]>>
   ConnectionClosed: reset,
 };
 
-/** Whether a standard `Response` can have this status. */
-export function isForwardableStatus(status: number): boolean {
-  return status === 101 || (status >= 200 && status <= 599);
-}
+/** Codes of the HTTP client for a response that it refuses for its form, and the rule behind each. */
+const refusedForms: Readonly<Record<string, string>> = {
+  // Bun
+  InvalidContentLength: "invalid Content-Length",
+  UnsupportedTransferEncoding: "Transfer-Encoding must be chunked",
+  UnrequestedUpgrade: "unexpected 101 response",
+  InvalidHTTPResponse: "malformed chunk",
+  // Deno's node:http
+  HPE_HEADER_OVERFLOW: "the head is too large",
+  HPE_INVALID_STATUS: "invalid status code",
+  HPE_INVALID_VERSION: "unsupported HTTP version",
+  HPE_INVALID_HEADER_TOKEN: "invalid header name or value",
+  HPE_INVALID_CONTENT_LENGTH: "invalid Content-Length",
+  HPE_UNEXPECTED_CONTENT_LENGTH: "more than one Content-Length or Transfer-Encoding",
+  HPE_INVALID_TRANSFER_ENCODING: "Transfer-Encoding must be chunked",
+  HPE_INVALID_CHUNK_SIZE: "malformed chunk",
+};
 
-/** The failure that an error before the response's head means. */
-export function failureOf(error: unknown): Failure {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+/** Bun's code for other bytes than HTTP, and for all that it does not accept in a head. */
+const ambiguousCode = "Malformed_HTTP_Response";
+const ambiguousRule = "malformed, or more than 256 header fields";
+
+/** An upstream that responded this recently speaks HTTP. */
+const speaksHttpMs = 60_000;
+
+/** The failure that an error before the response's head means. @param attempt without it, for one that never responded */
+export function failureOf(error: unknown, attempt?: Pick<Attempt, "startedAt" | "upstream">): Failure {
+  const code = codeOf(error);
   const own = exhaustion.ownCodeOf(code);
   if (own !== undefined) return failure("connect", "balancer_exhausted", own);
+  if (code === ambiguousCode) {
+    const speaksHttp = attempt && attempt.startedAt - attempt.upstream.lastResponseAt < speaksHttpMs;
+    return speaksHttp ? refusedAnswer("head", ambiguousRule) : failure("head", "head_invalid", code);
+  }
+  const rule = refusedRule(code);
+  if (rule !== undefined) return refusedAnswer("head", rule);
   const [phase, reason] = meanings[code] ?? meaningOfOther(code);
   return failure(phase, reason, code || String(error));
+}
+
+/** The failure that an error in the response's body means. */
+export function bodyFailureOf(error: unknown): Failure {
+  const rule = refusedRule(codeOf(error));
+  return rule === undefined ? failure("body", "body_truncated", String(error)) : refusedAnswer("body", rule);
+}
+
+function refusedAnswer(phase: FailurePhase, rule: string): Failure {
+  return failure(phase, "answer_refused", rule);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+function refusedRule(code: string): string | undefined {
+  const isOther = /^HPE_(?!INVALID_CONSTANT$)/.test(code);
+  return refusedForms[code] ?? (isOther ? `the HTTP client reports ${code}` : undefined);
 }
 
 function meaningOfOther(code: string): readonly [FailurePhase, FailureReason] {
   if (/CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH/i.test(code)) return refused;
   if (/^Malformed|^Invalid|^HPE_|HTTP|Header|Encoding/.test(code)) return ["head", "head_invalid"];
   return reset;
+}
+
+/** The refusal of a head that cannot be forwarded, or is beyond the limits; undefined for any other. */
+export function refusedHead(
+  { status, headers }: Pick<UpstreamResponse, "status" | "headers">,
+  limits: MessageLimits,
+): Failure | undefined {
+  if (status > 599) return refusedAnswer("head", "this engine forwards no status above 599");
+  if (status !== 101 && status < 200) return refusedAnswer("head", "invalid status code");
+  const { fields, bytes } = headSizeOf(headers);
+  if (fields > limits.responseFields) return refusedAnswer("head", tooManyFields(limits.responseFields).text);
+  return bytes > limits.responseHeadBytes
+    ? refusedAnswer("head", headTooLarge(limits.responseHeadBytes).text)
+    : undefined;
+}
+
+/** How much of a head the headers make up, about as they were sent. */
+export function headSizeOf(headers: Headers): { readonly fields: number; readonly bytes: number } {
+  let fields = 0;
+  let bytes = 0;
+  headers.forEach((value, name) => {
+    fields += 1;
+    bytes += name.length + value.length + 4;
+  });
+  return { fields, bytes };
 }

@@ -39,7 +39,7 @@ export function openExchange(
       context,
       refusalResponse(options, context, exchange.refuse(refusal("too_many_clients"))),
     );
-  const refused = refusalForHead(head);
+  const refused = refusalForHead(head, request.headers, options.limits);
   if (refused) return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refused)));
   exchange.open(head);
   return context;

@@ -36,7 +36,21 @@ export function authenticatesConnection(headers: Headers): boolean {
 }
 
 /** The client's response headers: the upstream's end-to-end headers. */
-export function withoutHopByHop(given: Headers): Headers {
+export function clientHeaders({ status, headers: given }: { status: number; headers: Headers }): Headers {
+  const headers = withoutHopByHop(given);
+  // RFC 9112 section 6.3: chunks count, not a length beside them. RFC 9110 section 8.6: equal lengths are one.
+  const length = given.has("transfer-encoding") ? undefined : given.get("content-length")?.split(",")[0];
+  if (length === undefined) headers.delete("content-length");
+  else headers.set("content-length", length);
+  const upgrade = status === 426 ? given.get("upgrade") : null;
+  if (upgrade !== null) {
+    headers.set("Upgrade", upgrade);
+    headers.set("Connection", "Upgrade");
+  }
+  return headers;
+}
+
+function withoutHopByHop(given: Headers): Headers {
   const headers = new Headers(given);
   for (const name of connectionTokens(given.get("connection") ?? undefined)) removeNamed(headers, name);
   for (const name of hopByHop) headers.delete(name);

@@ -1,11 +1,20 @@
 /** What every step of a request needs on this engine: context, head adapter, byte counts, closing the exchange. */
 
-import { duplicateHost, methodNotServed, type Refusal, refusalForViolation } from "../../proxy/refusal.ts";
+import {
+  duplicateHost,
+  headTooLarge,
+  methodNotServed,
+  type ProtocolViolation,
+  type Refusal,
+  refusalForViolation,
+  targetTooLong,
+  tooManyFields,
+} from "../../proxy/refusal.ts";
 import { clientAddressBehind } from "../../proxy/client-address.ts";
 import { type RequestHead } from "../../proxy/request-head.ts";
 import { plainAddress } from "../../net/address.ts";
-import type { EngineOptions } from "../engine.ts";
-import type { SendRequest } from "./forward.ts";
+import type { EngineOptions, MessageLimits } from "../engine.ts";
+import { headSizeOf, type SendRequest } from "./forward.ts";
 import type { WebSocketBuffers } from "./websocket-buffers.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 
@@ -67,9 +76,27 @@ const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
  * The refusal of an invalid head. Listeners with a fetch handler join repeated Host headers with a comma, which no host name
  * contains; two hosts are a request-smuggling tool (RFC 9112 section 3.2).
  */
-export function refusalForHead(head: RequestHead): Refusal | undefined {
-  if (refusedMethods.has(head.method)) return refusalForViolation(methodNotServed);
+export function refusalForHead(
+  head: RequestHead,
+  headers: Headers,
+  limits: MessageLimits,
+): Refusal | undefined {
+  const violation = refusedMethods.has(head.method) ? methodNotServed : sizeViolation(head, headers, limits);
+  if (violation) return refusalForViolation(violation);
   return head.host.includes(",") ? refusalForViolation(duplicateHost) : undefined;
+}
+
+/** The listener has limits of its own, which may be lower. */
+function sizeViolation(
+  { method, target }: RequestHead,
+  headers: Headers,
+  limits: MessageLimits,
+): ProtocolViolation | undefined {
+  if (target.length > limits.requestTargetBytes) return targetTooLong(limits.requestTargetBytes);
+  const { fields, bytes } = headSizeOf(headers);
+  if (fields > limits.requestFields) return tooManyFields(limits.requestFields);
+  const all = method.length + target.length + bytes;
+  return all > limits.requestHeadBytes ? headTooLarge(limits.requestHeadBytes) : undefined;
 }
 
 /** Bytes of bodies; this engine never sees heads. */

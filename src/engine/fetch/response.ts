@@ -4,8 +4,8 @@ import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, completed } from "../../pool/outcome.ts";
 import type { AttemptMonitor } from "./attempt-monitor.ts";
-import { withoutHopByHop } from "./headers.ts";
-import type { UpstreamResponse } from "./forward.ts";
+import { clientHeaders } from "./headers.ts";
+import { bodyFailureOf, type UpstreamResponse } from "./forward.ts";
 import { bufferedBytes } from "./request-body.ts";
 import { ReadingPace, yieldResponse } from "../../proxy/slow-clients.ts";
 
@@ -35,7 +35,7 @@ export async function toClientResponse(
   const init = {
     status: incoming.status,
     statusText: incoming.statusText,
-    headers: withoutHopByHop(incoming.headers),
+    headers: clientHeaders(incoming),
   };
   if (isHead || withoutBody.has(incoming.status)) {
     incoming.discard();
@@ -51,7 +51,7 @@ export async function toClientResponse(
     attempt.end(completed);
     return new Response(null, init);
   }
-  const response = new Response(streamedBody(body, options), init);
+  const response = new Response(streamedBody(body, incoming, options), init);
   options.onStream(incoming.status);
   if (isEventStream(init.headers)) attempt.freeSlot();
   return response;
@@ -72,7 +72,7 @@ async function wholeBody(
   incoming: UpstreamResponse,
   options: ResponseOptions,
 ): Promise<ArrayBuffer | Failure> {
-  const limit = new IdleTimeout(options);
+  const limit = new IdleTimeout(options, incoming);
   try {
     const bytes = await limit.during(() => incoming.whole());
     options.attempt.end(completed);
@@ -88,10 +88,12 @@ async function wholeBody(
 /** Timeout between two pieces of a body, and the outcome when reading fails. */
 class IdleTimeout {
   readonly #options: ResponseOptions;
+  readonly #incoming: UpstreamResponse;
   #hasTimedOut = false;
 
-  constructor(options: ResponseOptions) {
+  constructor(options: ResponseOptions, incoming: UpstreamResponse) {
     this.#options = options;
+    this.#incoming = incoming;
   }
 
   async during<T>(read: () => Promise<T>): Promise<T> {
@@ -110,18 +112,19 @@ class IdleTimeout {
     if (this.#options.monitor.isClientGone) return cancelled;
     return this.#hasTimedOut
       ? failure("body", "body_timeout")
-      : failure("body", "body_truncated", String(error));
+      : bodyFailureOf(this.#incoming.cause?.() ?? error);
   }
 }
 
 /** Streams the body as the client reads it; the attempt ends with the last piece, an error, or the client. */
 function streamedBody(
   body: ReadableStream<Uint8Array>,
+  incoming: UpstreamResponse,
   options: ResponseOptions,
 ): ReadableStream<Uint8Array> {
   const { attempt, monitor } = options;
   const reader = body.getReader();
-  const limit = new IdleTimeout(options);
+  const limit = new IdleTimeout(options, incoming);
   let pace: ReadingPace | undefined;
   let isBehind = true;
   let hasEnded = false;

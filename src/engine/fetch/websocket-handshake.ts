@@ -7,7 +7,6 @@ import { isGatewayFailure } from "../../proxy/response-class.ts";
 import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { upstreamHeaders } from "./headers.ts";
-import { failureOf } from "./forward.ts";
 import {
   closeExchange,
   closeWithResponse,
@@ -116,7 +115,7 @@ async function handshake(
     } catch (error) {
       if (signal.aborted || !hasResponse(error)) return withoutResponse(error);
       attempt.end(cancelled);
-      return refusalResponse(engineContext, context, exchange.refuse(refusal(failureOf(error).reason)));
+      return refusalResponse(engineContext, context, exchange.refuse(handshakeRefused));
     }
     exchange.commit(attempt);
     tunnel.begin();
@@ -125,6 +124,9 @@ async function handshake(
     monitor.release();
   }
 }
+
+/** The runtimes show no response to a handshake but a 101. */
+const handshakeRefused = { ...refusal("answer_refused"), violation: "another status than 101" };
 
 /**
  * Whether the upstream sent another status than 101, as far as the runtime's error text shows. Such a response does not count

@@ -235,6 +235,13 @@ export class AttemptRunner implements ConnectionUser {
     this.#pair.switchToConnection(upstream);
   }
 
+  /** A 1xx head arrived: the upstream works on the request, and the head timeout starts again. */
+  interimReceived(): void {
+    if (!this.#request.isComplete) return;
+    this.#pair.attempt?.interimReceived();
+    this.upstream?.expectWithin(this.timeouts.headMs);
+  }
+
   /** The final head of the current attempt's response arrived. */
   responseStarted(status: number): void {
     this.#pair.attempt?.responseStarted(status);

@@ -6,6 +6,7 @@ import { requestLimits, responseLimits } from "./http1/head-limits.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 import { ForwardingCache } from "./http1/request-writer.ts";
 import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
+import { maxAddedBytes } from "./http1/response-writer.ts";
 import type { Sockets } from "./sockets.ts";
 import type { TimerEntry, TimerWheel } from "./timer-wheel.ts";
 
@@ -63,7 +64,10 @@ export class WireContext {
     this.random = random;
     this.requestHead = new ParsedRequest(requestLimits(options.limits));
     this.responseHead = new ParsedResponse(responseLimits(options.limits));
-    this.scratch = Buffer.allocUnsafeSlow(options.limits.responseHeadBytes + smallPieceBytes + 1_024);
+    const { responseHeadBytes, responseFields } = options.limits;
+    this.scratch = Buffer.allocUnsafeSlow(
+      responseHeadBytes + maxAddedBytes(responseFields) + smallPieceBytes,
+    );
     this.clientTimers = new ClientTimeoutTimers(wheel, options.clientTimeouts);
     this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", options.isTrustedProxy);
   }

@@ -44,7 +44,7 @@ export class ForwardedResponse implements ResponseRewrite {
 
   /** Keeps a whole response while its status is retried: it may become the final one. @returns false if it is too large */
   hold(head: ParsedResponse, stop: number): boolean {
-    const start = head.parser.statusStart - "HTTP/1.1 ".length;
+    const start = head.parser.responseStart;
     if (stop - start > smallPieceBytes) return false;
     this.#held = Buffer.from(head.bytes.subarray(start, stop));
     return true;

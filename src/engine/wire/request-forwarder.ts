@@ -195,6 +195,7 @@ export class RequestForwarder implements ResponseSide {
 
   /** Forwards a 1xx head, which HTTP/1.0 does not have. */
   interim(head: ParsedResponse): void {
+    this.#attempts.interimReceived();
     const client = this.#client;
     if (client && !this.request.isHttp10)
       this.#pauseUnlessFlushed(client, this.#response.sendInterim(client, head));

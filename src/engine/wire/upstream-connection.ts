@@ -218,10 +218,10 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
         this.#context.wheel.disarm(this);
         this.#phase = "tunnel";
         return;
-      case "headInvalid":
+      case "notHttp":
         return this.#fail(failure("head", "head_invalid", reader.violation));
-      case "bodyInvalid":
-        return this.#fail(failure("body", "body_truncated", "malformed chunk"));
+      case "refused":
+        return this.#fail(failure(reader.inBody ? "body" : "head", "answer_refused", reader.violation));
     }
   }
 

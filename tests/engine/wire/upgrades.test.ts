@@ -44,7 +44,7 @@ describe("an upgrade", () => {
         const one = await client();
         one.send(`POST / HTTP/1.1\r\nHost: a\r\n${upgrade}Content-Length: 10\r\n\r\nhello`);
         expect((await one.readResponse()).status).toBe(502);
-        expect(stage.ended[0]?.outcome).toMatchObject({ reason: "head_invalid" });
+        expect(stage.ended[0]?.outcome).toMatchObject({ reason: "answer_refused" });
       },
     ));
 });

@@ -199,7 +199,7 @@ describe("an upstream's connection", () => {
         one.send(get());
         await until(() => one.isClosed);
         expect(one.isReset).toBe(true);
-        expect(stage.ended[0]?.outcome).toMatchObject({ phase: "body", reason: "body_truncated" });
+        expect(stage.ended[0]?.outcome).toMatchObject({ phase: "body", reason: "answer_refused" });
       },
     ));
 

@@ -27,6 +27,13 @@ export const isToken = tableOf("!#$%&'*+-.^_`|~", "azAZ09");
 export const isValue = tableOf("\t", " ~", true);
 
 /**
+ * Bytes of header values and reason phrases in responses: all that a recipient may retain, which is all but NUL, CR and LF
+ * (RFC 9110 section 5.5).
+ */
+export const isResponseValue = new Uint8Array(256).fill(1);
+for (const byte of [0, cr, lf]) isResponseValue[byte] = 0;
+
+/**
  * Bytes of a request target: no space, no control character, no "#", which ends a path only for some parsers.
  * Bytes above 0x7f violate RFC 3986, but are common and harmless: they pass unchanged.
  */

@@ -1,6 +1,11 @@
 /** Limits of a message's head, and the violations that name them. */
 
-import type { ProtocolViolation } from "../../../proxy/refusal.ts";
+import {
+  headTooLarge,
+  type ProtocolViolation,
+  targetTooLong,
+  tooManyFields,
+} from "../../../proxy/refusal.ts";
 import type { MessageLimits } from "../../engine.ts";
 
 /** One for all heads of one kind, requests or responses, of a listener. */
@@ -16,9 +21,9 @@ export class HeadLimits {
     this.headBytes = headBytes;
     this.fields = fields;
     this.targetBytes = targetBytes;
-    this.headTooLarge = { status: 431, text: `the head is larger than ${headBytes} bytes` };
-    this.tooManyFields = { status: 431, text: `more than ${fields} header fields` };
-    this.targetTooLong = { status: 414, text: `request target is longer than ${targetBytes} bytes` };
+    this.headTooLarge = headTooLarge(headBytes);
+    this.tooManyFields = tooManyFields(fields);
+    this.targetTooLong = targetTooLong(targetBytes);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Parses a message's start line and headers in one pass that can pause at any byte. Creates no strings. */
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
-import { colon, cr, isTarget, isToken, isValue, latin1, lf, space, tab } from "./bytes.ts";
+import { colon, cr, isResponseValue, isTarget, isToken, isValue, latin1, lf, space, tab } from "./bytes.ts";
 import type { HeadLimits } from "./head-limits.ts";
 import { lookUpHeader } from "./header-names.ts";
 import {
@@ -26,10 +26,13 @@ const usualFields = 64;
 const at = {
   start: 0, startLf: 1, method: 2, target: 3, version: 4,
   responseVersion: 5, status: 6, reason: 7,
-  lineLf: 8, nameStart: 9, name: 10, blank: 11, value: 12, valueLf: 13, endLf: 14,
+  lineLf: 8, nameStart: 9, name: 10, blank: 11, value: 12, valueLf: 13, endLf: 14, nameBlank: 15,
 } as const; // prettier-ignore
 
 const versionName = latin1("HTTP/1.1");
+
+/** Bytes of empty lines that may precede a response: some servers send one behind a body. */
+const maxStrayBytes = 16;
 
 /**
  * ```
@@ -42,6 +45,10 @@ const versionName = latin1("HTTP/1.1");
  *           └──CR──▶ endLf ─▶ whole
  * ```
  * Offsets count from the start of the bytes passed to `parse`. A later call gets the same bytes with more behind them.
+ *
+ * Requests are read strictly, since servers may read them differently. Responses are read as HAProxy and NGINX do where
+ * only one reading exists: lines may end with LF or be folded, and empty lines and spaces stand where none should. Such a
+ * head is `isIrregular`: it must be written in its usual form. Folds are replaced by spaces in the bytes (RFC 9112 section 5.2).
  */
 export class HeadParser {
   /** Per header: start and end of the name, start and end of the trimmed value, and its number in `knownHeaders`. */
@@ -55,10 +62,17 @@ export class HeadParser {
   targetEnd = 0;
   /** 10, or 11 also for a higher minor version. */
   version = 0;
-  /** Of a response: 100–599. */
+  /** Of a response: 100–999. */
   status = 0;
   /** Of a response: start of the status code. */
   statusStart = 0;
+  /** Of a response: whether it breaks a rule and yet has one reading. */
+  isIrregular = false;
+  /** Of a response: start of its first line. */
+  get responseStart(): number {
+    return this.#partStart;
+  }
+
   /** Start of the first header. */
   headersStart = 0;
   /** Start of the empty line. */
@@ -71,6 +85,7 @@ export class HeadParser {
   #at = 0;
   #partStart = 0;
   #phase: number = at.start;
+  #isLenient = false;
 
   constructor(limits: HeadLimits) {
     this.limits = limits;
@@ -89,10 +104,13 @@ export class HeadParser {
 
   beginRequest(offset: number): void {
     this.#reset(offset, at.start);
+    this.#isLenient = false;
   }
 
   beginResponse(offset: number): void {
     this.#reset(offset, at.responseVersion);
+    this.#isLenient = true;
+    this.isIrregular = false;
   }
 
   #reset(offset: number, phase: number): void {
@@ -125,6 +143,8 @@ export class HeadParser {
   #scan(bytes: Uint8Array, end: number): number {
     let index = this.#at;
     let phase = this.#phase;
+    const isLenient = this.#isLenient;
+    const allowed = isLenient ? isResponseValue : isValue;
     while (index < end) {
       const byte = bytes[index] as number;
       switch (phase) {
@@ -132,11 +152,21 @@ export class HeadParser {
           let current = byte;
           while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== colon) return this.#reject(nameViolation(current));
           this.headers[this.count * headerStride + 1] = index++;
           phase = at.blank;
+          if (current === colon) break;
+          if (!isLenient || (current !== space && current !== tab))
+            return this.#reject(nameViolation(current));
+          phase = at.nameBlank;
           break;
         }
+        case at.nameBlank:
+          // RFC 9112 section 5.1: a proxy removes it from a response.
+          this.isIrregular = true;
+          if (byte === colon) phase = at.blank;
+          else if (byte !== space && byte !== tab) return this.#reject(violations.headerColon);
+          index += 1;
+          break;
         case at.blank:
           if (byte === space || byte === tab) index += 1;
           else {
@@ -146,11 +176,11 @@ export class HeadParser {
           break;
         case at.value: {
           let current = byte;
-          while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
+          while (allowed[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== cr) return this.#reject(valueViolation(current));
+          if (current !== cr && !(isLenient && current === lf)) return this.#reject(valueViolation(current));
           this.#endHeader(bytes, index++);
-          phase = at.valueLf;
+          phase = current === cr ? at.valueLf : this.#lineEndedWithLf();
           break;
         }
         case at.valueLf:
@@ -166,7 +196,18 @@ export class HeadParser {
             phase = at.endLf;
             break;
           }
-          if (isToken[byte] !== 1) return this.#reject(nameStartViolation(byte));
+          if (isToken[byte] !== 1) {
+            if (isLenient && byte === lf) {
+              this.headersEnd = index;
+              this.isIrregular = true;
+              this.end = index + 1;
+              return isWhole;
+            }
+            if (!isLenient || this.count === 0 || (byte !== space && byte !== tab))
+              return this.#reject(nameStartViolation(byte));
+            phase = this.#unfold(bytes, index);
+            break;
+          }
           if (this.count * headerStride === this.headers.length && !this.#makeRoom())
             return this.#reject(this.limits.tooManyFields);
           this.headers[this.count * headerStride] = index;
@@ -223,25 +264,34 @@ export class HeadParser {
         if (current !== cr) return this.#reject(current === lf ? violations.lineEnd : violations.version);
         return this.#checkVersion(index + 1, at.lineLf);
       case at.responseVersion:
+        if (index === this.#partStart && (current === cr || current === lf)) return this.#skipStray(index);
         if (index - this.#partStart < 8) return this.#versionByte(current, index, phase);
         this.statusStart = index + 1;
         this.status = 0;
         if (current !== space) return this.#reject(violations.version);
         return this.#checkVersion(index + 1, at.status);
       case at.status:
+        if (index === this.statusStart && current === space) {
+          this.isIrregular = true;
+          this.statusStart = index + 1;
+          return this.#advance(index + 1, phase);
+        }
         if (index - this.statusStart < 3) {
           if (current < 0x30 || current > 0x39) return this.#reject(violations.status);
           this.status = this.status * 10 + current - 0x30;
           return this.#advance(index + 1, phase);
         }
         // Servers often omit the space before an empty reason phrase, which is unambiguous.
-        if (this.status < 100 || this.status > 599 || (current !== space && current !== cr))
+        if (this.status < 100 || (current !== space && current !== cr && current !== lf))
           return this.#reject(violations.status);
         return this.#advance(index, at.reason);
       default:
-        while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
+        while (isResponseValue[current] === 1 && ++index < end) current = bytes[index] as number;
         if (index === end) return this.#advance(index, phase);
-        return current === cr ? this.#advance(index + 1, at.lineLf) : this.#reject(violations.lineEnd);
+        if (current === cr) return this.#advance(index + 1, at.lineLf);
+        if (current !== lf) return this.#reject(violations.headerValue);
+        this.headersStart = index + 1;
+        return this.#advance(index + 1, this.#lineEndedWithLf());
     }
   }
 
@@ -250,12 +300,37 @@ export class HeadParser {
     return phase;
   }
 
+  #lineEndedWithLf(): number {
+    this.isIrregular = true;
+    return at.nameStart;
+  }
+
+  /** The line at `index` continues the last header: replaces what is between them by spaces. @returns the next phase */
+  #unfold(bytes: Uint8Array, index: number): number {
+    this.isIrregular = true;
+    bytes[index - 1] = space;
+    if (bytes[index - 2] === cr) bytes[index - 2] = space;
+    this.count -= 1;
+    const position = this.count * headerStride;
+    return this.headers[position + 2] === this.headers[position + 3] ? at.blank : at.value;
+  }
+
+  /** An empty line before the response (RFC 9112 section 2.2). */
+  #skipStray(index: number): number {
+    if (index - this.#begin === maxStrayBytes) return this.#reject(violations.notHttp);
+    this.isIrregular = true;
+    this.#partStart = index + 1;
+    return this.#advance(index + 1, at.responseVersion);
+  }
+
   /** Parses one byte of "HTTP/1.1". */
   #versionByte(byte: number, index: number, phase: number): number {
     const position = index - this.#partStart;
     const isDigit = position === 5 || position === 7;
-    if (isDigit ? byte < 0x30 || byte > 0x39 : byte !== versionName[position])
-      return this.#reject(violations.version);
+    if (isDigit ? byte < 0x30 || byte > 0x39 : byte !== versionName[position]) {
+      const isResponse = phase === at.responseVersion;
+      return this.#reject(isResponse && position < 5 ? violations.notHttp : violations.version);
+    }
     if (isDigit) this.version = position === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
     return this.#advance(index + 1, phase);
   }

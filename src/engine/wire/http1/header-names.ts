@@ -28,6 +28,7 @@ export const knownHeaders = {
   traceparent: 19,
   /** RFC 7239. Dropped like X-Forwarded-For unless the peer is trusted; we write none. */
   forwarded: 20,
+  date: 21,
   authorization: 21,
   wwwAuthenticate: 22,
 } as const;
@@ -52,6 +53,7 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
   ["trailer", knownHeaders.trailer],
   ["traceparent", knownHeaders.traceparent],
   ["forwarded", knownHeaders.forwarded],
+  ["date", knownHeaders.date],
   ["authorization", knownHeaders.authorization],
   ["www-authenticate", knownHeaders.wwwAuthenticate],
 ];

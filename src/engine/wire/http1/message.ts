@@ -33,6 +33,34 @@ export function contentLength(bytes: Uint8Array, from: number, to: number): numb
   return length;
 }
 
+/**
+ * The value of a response's Content-Length, which may be a list of equal ones (RFC 9110 section 8.6).
+ * @returns -1 unless it consists of digits only, -2 for different lengths
+ */
+export function repeatedLength(bytes: Uint8Array, from: number, to: number): number {
+  let length = -1;
+  for (let start = from; start <= to;) {
+    let next = start;
+    while (next < to && bytes[next] !== comma) next += 1;
+    let stop = next;
+    while (start < stop && isBlank(bytes[start] as number)) start += 1;
+    while (stop > start && isBlank(bytes[stop - 1] as number)) stop -= 1;
+    const one = contentLength(bytes, start, stop);
+    if (one < 0) return -1;
+    if (length >= 0 && one !== length) return -2;
+    length = one;
+    start = next + 1;
+  }
+  return length;
+}
+
+/** Where the first value of a list in bytes[from..to) ends. */
+export function firstValueEnd(bytes: Uint8Array, from: number, to: number): number {
+  let end = from;
+  while (end < to && bytes[end] !== comma && !isBlank(bytes[end] as number)) end += 1;
+  return end;
+}
+
 const zero = 0x30;
 const chunkedToken = latin1("chunked");
 
@@ -126,7 +154,7 @@ function isBlank(byte: number): boolean {
 
 /**
  * Reads the Connection header in bytes[from..to) and marks the headers that it names as hop-by-hop. Headers that frame or
- * route the message stay: to name them is an old trick to make a proxy remove them.
+ * route the message stay, and Date: to name them is an old trick to make a proxy remove them.
  * @returns bits of `connectionOption`
  */
 export function connectionOptions(parser: HeadParser, bytes: Uint8Array, from: number, to: number): number {
@@ -166,7 +194,7 @@ function markAllNamed(parser: HeadParser, bytes: Uint8Array, from: number, to: n
 
 function mayBeNamed(number: number): boolean {
   const frames = number >= knownHeaders.host && number <= knownHeaders.upgrade;
-  return !frames && !isHopByHop(number);
+  return !frames && number !== knownHeaders.date && !isHopByHop(number);
 }
 
 function bitOf(bytes: Uint8Array, from: number, to: number): number {

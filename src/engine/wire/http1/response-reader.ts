@@ -9,13 +9,12 @@ import {
   connectionOption,
   connectionOptions,
   contentLength,
+  firstValueEnd,
   offersConnectionAuthentication,
+  repeatedLength,
   transferCoding,
 } from "./message.ts";
 import { violations } from "./violations.ts";
-
-/** Far more than a server needs. Endless 1xx heads would keep a core busy until the head timeout. */
-const maxInterims = 100;
 
 /** Receives a response. Bytes are only valid during the call. */
 export interface ResponseSink {
@@ -29,8 +28,11 @@ export interface ResponseSink {
   switchProtocols(head: ParsedResponse, to: number): void;
 }
 
-/** Result of `read`. `headInvalid`: nothing of the response reached the sink; `bodyInvalid`: a part of it did. */
-export type Progress = "more" | "complete" | "switched" | "headInvalid" | "bodyInvalid";
+/**
+ * Result of `read`. `notHttp`: the bytes are no response at all. `refused`: a response breaks a rule, which `violation` names;
+ * if `inBody`, a part of it has reached the sink.
+ */
+export type Progress = "more" | "complete" | "switched" | "notHttp" | "refused";
 
 /**
  * ```
@@ -52,9 +54,10 @@ export class ResponseReader {
   keepsAlive = false;
   /** From `Keep-Alive: timeout`; -1 if there is none. */
   keepAliveSeconds = -1;
-  /** The rule that an invalid head breaks, for the log. */
+  /** The rule that a refused response breaks: a fixed text. */
   violation = "";
-  #interims = 0;
+  /** Bytes of the 1xx heads of the current response: endless ones would keep a core busy. */
+  #interimBytes = 0;
 
   /** @param shared parses heads that arrive in one piece; valid during one event */
   constructor(shared: ParsedResponse) {
@@ -64,7 +67,7 @@ export class ResponseReader {
   begin(): void {
     this.hasStarted = false;
     this.inBody = false;
-    this.#interims = 0;
+    this.#interimBytes = 0;
     this.#partialHead = undefined;
   }
 
@@ -89,27 +92,31 @@ export class ResponseReader {
       if (!isPartial) head.parser.beginResponse(from);
       const result = head.parser.parse(bytes, to);
       if (result === needsMore) {
-        if (!isPartial) this.#startPartialHead(bytes, from, to);
+        if (!isPartial) this.#startPartialHead(bytes, from, to, head.parser.isIrregular);
         return "more";
       }
       isPartial = false;
       const violation = result === isWhole ? head.validate(bytes, sink.request) : head.parser.violation.text;
       if (violation !== "") return this.#reject(violation);
-      from = head.parser.end;
       if (!head.isInterim) return this.#begin(sink, head, to);
-      if (++this.#interims > maxInterims) return this.#reject("too many interim responses");
+      const { end, limits } = head.parser;
+      this.#interimBytes += end - from;
+      if (this.#interimBytes > limits.headBytes)
+        return this.#reject(`interim responses of more than ${limits.headBytes} bytes`);
+      from = end;
       sink.interim(head);
     }
     this.#partialHead = undefined;
     return "more";
   }
 
-  /** Copies a partial head and gives it its own parser. */
-  #startPartialHead(bytes: Buffer, from: number, to: number): void {
+  /** Copies a partial head and gives it its own parser, which finds folds replaced already. */
+  #startPartialHead(bytes: Buffer, from: number, to: number, isIrregular: boolean): void {
     const head = new ParsedResponse(this.#shared.parser.limits);
     head.parser.beginResponse(0);
     this.#partialHead = new ByteAccumulator(head, bytes, from, to);
     head.parser.parse(this.#partialHead.bytes, this.#partialHead.length);
+    head.parser.isIrregular ||= isIrregular;
   }
 
   #begin(sink: ResponseSink, head: ParsedResponse, to: number): Progress {
@@ -120,7 +127,7 @@ export class ResponseReader {
     }
     this.#body.begin(head.framing, head.contentLength);
     const stop = this.#body.decode(head.bytes, head.parser.end, to);
-    if (stop < 0) return this.#reject("malformed chunk");
+    if (stop < 0) return this.#reject(this.#body.violation.text);
     this.inBody = true;
     // Unrequested bytes after a response must never become part of the next one.
     this.keepsAlive = head.keepsAlive && stop === to;
@@ -137,12 +144,12 @@ export class ResponseReader {
 
   #reject(violation: string): Progress {
     this.violation = violation;
-    return "headInvalid";
+    return violation === violations.notHttp.text ? "notHttp" : "refused";
   }
 
   #readBody(sink: ResponseSink, bytes: Buffer): Progress {
     const stop = this.#body.decode(bytes, 0, bytes.length);
-    if (stop < 0) return "bodyInvalid";
+    if (stop < 0) return this.#reject(this.#body.violation.text);
     if (stop < bytes.length) this.keepsAlive = false;
     const { rewritten } = this.#body;
     if (rewritten) sink.responseBody(rewritten);
@@ -176,6 +183,12 @@ export class ParsedResponse {
   keepAliveSeconds = -1;
   /** Whether Content-Length and Transfer-Encoding must not pass, because the status has no body. */
   dropsFraming = false;
+  hasDate = false;
+  /** Whether it is a 426 that names the protocols to upgrade to (RFC 9110 section 15.5.22). */
+  offersUpgrade = false;
+  /** Whether it must be written in another form than the upstream's. */
+  needsRewrite = false;
+  #lengthViolation = "";
   /** Whether it is a 401 or 407 that asks for NTLM or Negotiate, which authenticate the connection. */
   offersConnectionAuthentication = false;
 
@@ -198,6 +211,9 @@ export class ParsedResponse {
     const { headers, status } = parser;
     this.keepAliveSeconds = -1;
     this.offersConnectionAuthentication = false;
+    this.hasDate = false;
+    this.offersUpgrade = false;
+    this.needsRewrite = parser.isIrregular;
     let options = 0;
     let lengths = 0;
     let codings = 0;
@@ -208,9 +224,8 @@ export class ParsedResponse {
       const to = headers[position + 3] as number;
       switch (number) {
         case knownHeaders.contentLength:
+          if (!this.#readLength(bytes, position, lengths)) return this.#lengthViolation;
           lengths += 1;
-          this.contentLength = contentLength(bytes, from, to);
-          if (this.contentLength < 0) return violations.contentLength.text;
           break;
         case knownHeaders.transferEncoding:
           codings += 1;
@@ -218,6 +233,12 @@ export class ParsedResponse {
           break;
         case knownHeaders.connection:
           options |= connectionOptions(parser, bytes, from, to);
+          break;
+        case knownHeaders.date:
+          this.hasDate = true;
+          break;
+        case knownHeaders.upgrade:
+          this.offersUpgrade = status === 426;
           break;
         case knownHeaders.keepAlive:
           this.keepAliveSeconds = timeoutIn(bytes, from, to);
@@ -229,12 +250,14 @@ export class ParsedResponse {
           break;
       }
     }
-    if (lengths + codings > 1) return violations.multipleFramings.text;
-    if (codings > 0 && parser.version === 10) return violations.http10Chunked.text;
+    if (codings > 1) return violations.transferEncoding.text;
+    if (codings > 0 && lengths > 0) dropLengths(parser);
     if (status === 101 && !(expectation.upgrades && (options & connectionOption.upgrade) !== 0))
       return "unexpected 101 response";
     const allowsReuse = parser.version === 11 || (options & connectionOption.keepAlive) !== 0;
-    this.keepsAlive = allowsReuse && (options & connectionOption.close) === 0;
+    // RFC 9112 section 6.1: after faulty framing the connection closes. HTTP/1.0 does not have Transfer-Encoding.
+    const isDoubtful = parser.isIrregular || (codings > 0 && (lengths > 0 || parser.version === 10));
+    this.keepsAlive = allowsReuse && !isDoubtful && (options & connectionOption.close) === 0;
     this.dropsFraming = status < 200 || status === 204;
     if (this.dropsFraming || status === 304 || expectation.isHead) this.framing = framing.none;
     else if (codings > 0) this.framing = framing.chunked;
@@ -242,6 +265,33 @@ export class ParsedResponse {
     else this.framing = framing.untilClose;
     if (this.framing === framing.untilClose) this.keepsAlive = false;
     return "";
+  }
+
+  /**
+   * Reads a Content-Length. An equal one before it stands for both (RFC 9110 section 8.6).
+   * @param earlier how many came before  @returns false if it breaks a rule
+   */
+  #readLength(bytes: Buffer, position: number, earlier: number): boolean {
+    const { headers } = this.parser;
+    const from = headers[position + 2] as number;
+    const to = headers[position + 3] as number;
+    const length = repeatedLength(bytes, from, to);
+    const differs = length === -2 || (length >= 0 && earlier > 0 && length !== this.contentLength);
+    this.#lengthViolation = (differs ? violations.contentLengths : violations.contentLength).text;
+    if (length < 0 || differs) return false;
+    this.contentLength = length;
+    if (earlier > 0) headers[position + 4] = knownHeaders.named;
+    const end = firstValueEnd(bytes, from, to);
+    this.needsRewrite ||= end !== to;
+    headers[position + 3] = end;
+    return true;
+  }
+}
+
+/** Where a response has both framings, the chunks count. RFC 9112 section 6.3. */
+function dropLengths({ headers, count }: HeadParser): void {
+  for (let position = 4; position < count * headerStride; position += headerStride) {
+    if (headers[position] === knownHeaders.contentLength) headers[position] = knownHeaders.named;
   }
 }
 

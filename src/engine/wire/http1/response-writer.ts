@@ -1,7 +1,8 @@
 /** Writes response heads for clients: the upstream's bytes without hop-by-hop headers; and the balancer's own responses. */
 
+import { HttpDate } from "../../../lib/http-date.ts";
 import type { RenderedRefusal } from "../../../proxy/refusal.ts";
-import { latin1 } from "./bytes.ts";
+import { cr, latin1 } from "./bytes.ts";
 import { headerStride } from "./head-parser.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
 import type { ParsedResponse } from "./response-reader.ts";
@@ -11,6 +12,7 @@ const closeHeader = latin1("Connection: close\r\n");
 const keepHeader = latin1("Connection: keep-alive\r\n");
 const upgradeHeader = latin1("Connection: Upgrade\r\n");
 const lineEnd = latin1("\r\n");
+const colonSpace = latin1(": ");
 
 /** How a response head changes for the client. */
 export interface ResponseRewrite {
@@ -22,11 +24,43 @@ export interface ResponseRewrite {
   readonly upgrades: boolean;
 }
 
-/** Writes the head to `target` from offset 0. @returns its length, at most 32 bytes more than the upstream's */
+/** Bytes that {@link writeResponseHead} may add to a head of so many fields. */
+export function maxAddedBytes(fields: number): number {
+  // Date and Connection; and in rewritten lines a space and CR.
+  return 128 + 2 * fields;
+}
+
+/** Writes the head to `target` from offset 0. @returns its length, at most `maxAddedBytes` more than the upstream's */
 export function writeResponseHead(target: Buffer, head: ParsedResponse, rewrite: ResponseRewrite): number {
+  version.copy(target, 0);
+  let length = head.needsRewrite ? writeUsualForm(target, head, rewrite) : copyKept(target, head, rewrite);
+  if (rewrite.upgrades || head.offersUpgrade) length += upgradeHeader.copy(target, length);
+  if (!rewrite.upgrades && !head.isInterim) {
+    if (!head.hasDate) length += dateHeader().copy(target, length);
+    if (rewrite.closes) length += closeHeader.copy(target, length);
+    else if (rewrite.isHttp10) length += keepHeader.copy(target, length);
+  }
+  return length + lineEnd.copy(target, length);
+}
+
+const date = new HttpDate();
+let dateText = "";
+let dateBytes: Buffer = latin1("");
+
+/** A Date header with the current time: a response without one gets it (RFC 9110 section 6.6.1). */
+function dateHeader(): Buffer {
+  const { text } = date;
+  if (text !== dateText) {
+    dateText = text;
+    dateBytes = latin1(`Date: ${text}\r\n`);
+  }
+  return dateBytes;
+}
+
+/** Copies status line and headers, in runs that are as long as possible. @returns the offset after them */
+function copyKept(target: Buffer, head: ParsedResponse, rewrite: ResponseRewrite): number {
   const { bytes } = head;
   const { headers, count, headersEnd, statusStart } = head.parser;
-  version.copy(target, 0);
   let length = version.length;
   let from = statusStart;
   for (let position = 0; position < count * headerStride; position += headerStride) {
@@ -38,11 +72,26 @@ export function writeResponseHead(target: Buffer, head: ParsedResponse, rewrite:
     from = isLast ? headersEnd : (headers[position + headerStride] as number);
   }
   if (headersEnd > from) length += bytes.copy(target, length, from, headersEnd);
-  if (rewrite.upgrades) length += upgradeHeader.copy(target, length);
-  else if (head.isInterim) length += 0;
-  else if (rewrite.closes) length += closeHeader.copy(target, length);
-  else if (rewrite.isHttp10) length += keepHeader.copy(target, length);
-  return length + lineEnd.copy(target, length);
+  return length;
+}
+
+/** Writes status line and headers in their usual form, which the upstream's lines do not have. @returns the offset after them */
+function writeUsualForm(target: Buffer, head: ParsedResponse, rewrite: ResponseRewrite): number {
+  const { bytes, parser } = head;
+  const { headers, count } = parser;
+  let statusLineEnd = parser.headersStart - 1;
+  if (bytes[statusLineEnd - 1] === cr) statusLineEnd -= 1;
+  let length = version.length;
+  length += bytes.copy(target, length, parser.statusStart, statusLineEnd);
+  length += lineEnd.copy(target, length);
+  for (let position = 0; position < count * headerStride; position += headerStride) {
+    if (!isKept(headers[position + 4] as number, head, rewrite)) continue;
+    length += bytes.copy(target, length, headers[position], headers[position + 1]);
+    length += colonSpace.copy(target, length);
+    length += bytes.copy(target, length, headers[position + 2], headers[position + 3]);
+    length += lineEnd.copy(target, length);
+  }
+  return length;
 }
 
 /**
@@ -52,6 +101,7 @@ export function writeResponseHead(target: Buffer, head: ParsedResponse, rewrite:
  */
 export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewrite): number {
   if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || head.isInterim) return -1;
+  if (!head.hasDate || head.needsRewrite || head.offersUpgrade) return -1;
   const { bytes } = head;
   const { headers, count, headersEnd, statusStart } = head.parser;
   let start = headersEnd;
@@ -83,7 +133,7 @@ function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite):
     case knownHeaders.connection:
       return false;
     case knownHeaders.upgrade:
-      return rewrite.upgrades || head.parser.status === 426;
+      return rewrite.upgrades || head.offersUpgrade;
     case knownHeaders.contentLength:
       return !head.dropsFraming;
     case knownHeaders.transferEncoding:
@@ -134,6 +184,7 @@ export function localResponse(
   const lines = [
     `HTTP/1.1 ${response.status} ${reasons[response.status] ?? "Error"}`,
     ...response.headers.map(([name, value]) => `${name}: ${value}`),
+    `Date: ${date.text}`,
     `Content-Length: ${body.length}`,
     ...(closes ? ["Connection: close"] : isHttp10 ? ["Connection: keep-alive"] : []),
   ];
