@@ -237,4 +237,9 @@ export const targetTooLong = (bytes: number): ProtocolViolation => ({
   status: 414,
   text: `request target is longer than ${bytes} bytes`,
 });
+export const hostInvalid: ProtocolViolation = { status: 400, text: "invalid Host header" };
+export const targetHostDiffers: ProtocolViolation = {
+  status: 400,
+  text: "the request target names another host than the Host header",
+};
 export const bodyTimeout: ProtocolViolation = { status: 408, text: "request body timed out" };

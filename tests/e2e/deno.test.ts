@@ -98,6 +98,40 @@ describe("under Deno", () => {
     40_000,
   );
 
+  test.each([...engineNames])(
+    "the %s engine reads targets and hosts as the RFC does",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const origin = await startOrigin(({ method }, socket) =>
+        method === "HEAD"
+          ? void socket.write("HTTP/1.1 200 OK\r\n\r\n")
+          : void socket.write(respondWith("ok", ["Content-Type: text/plain"])),
+      );
+      const proxy = start(programs, "proxy", ...flags, "--engine", engine, "--upstreams", origin.url);
+      const port = await proxy.port("balancer", 20_000);
+      const statusOf = async (line: string, host: string) =>
+        (await sendRequest(port, `${line} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status;
+      expect(await statusOf("OPTIONS *", "a")).toBe(200);
+      expect(origin.requests.at(-1)?.target).toBe("*");
+      expect(await statusOf("GET http://A:80/x", "a")).toBe(200);
+      expect(await statusOf("GET https://a/x", "a")).toBe(200);
+      expect(origin.requests.at(-1)?.header("x-forwarded-proto")).toBe("http");
+      const seen = origin.requests.length;
+      for (const [line, host] of [
+        ["GET http://b/x", "a"],
+        ["GET /x", "a/b"],
+        ["GET /x", "user@a"],
+      ] as const)
+        if ((await statusOf(line, host)) !== 400) expect(origin.requests.at(-1)?.header("host")).toBe("b");
+      expect(origin.requests.slice(seen).every((request) => request.header("host") === "b")).toBe(true);
+      const head = await sendRequest(port, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD");
+      expect([head.status, head.header("content-length")]).toEqual([200, undefined]);
+      await origin.close();
+    },
+    40_000,
+  );
+
   test("the fetch engine closes a WebSocket with a message above the limit with 1009", async () => {
     if (!deno) return;
     await using programs = new Programs();

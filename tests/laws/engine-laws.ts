@@ -23,6 +23,7 @@ import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 import { responseFormLaws } from "./response-form-laws.ts";
+import { requestFormLaws } from "./request-form-laws.ts";
 import { slotLaws } from "./slot-laws.ts";
 import { webSocketLaws } from "./websocket-laws.ts";
 
@@ -111,6 +112,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...responseFormLaws,
   ...authenticationLaws,
   ...webSocketLaws,
+  ...requestFormLaws,
 
   "forwards method, target, headers and body, and returns the response": (engine) =>
     withOrigin(

@@ -27,6 +27,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     ...options,
     forward: forwardWith(session),
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
+    showsTargetAuthority: false,
     listenPort: () => server.port ?? 0,
     active: () => server.pendingRequests + server.pendingWebSockets,
     setIdleTimeout: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),

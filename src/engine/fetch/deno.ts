@@ -60,6 +60,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     ...options,
     forward: forwardWith(agents, options.limits.responseHeadBytes),
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
+    showsTargetAuthority: true,
     listenPort: () => server.addr.port,
     active: () => requests + tunnels.size,
     // Deno's listener has no configurable idle timeout.
@@ -135,7 +136,7 @@ function forwardWith([plain, secure]: readonly [Agent, SecureAgent], maxHeaderSi
           host,
           port: address.port,
           method: outgoing.method,
-          path: outgoing.target,
+          path: targetOf(outgoing),
           headers: Object.fromEntries(outgoing.headers),
           setHost: false,
           maxHeaderSize,
@@ -150,6 +151,11 @@ function forwardWith([plain, secure]: readonly [Agent, SecureAgent], maxHeaderSi
         send(request, outgoing.body);
       }),
   );
+}
+
+/** Deno.serve turns "OPTIONS *" into "OPTIONS /*", which no client means. */
+function targetOf({ method, target }: UpstreamRequest): string {
+  return method === "OPTIONS" && target === "/*" ? "*" : target;
 }
 
 /** Always with the server name: else it would be the client's Host header. An IP address has no server name. */

@@ -7,11 +7,10 @@ import type { Redirected } from "./attempt-monitor.ts";
 import {
   closeWithResponse,
   type FetchEngineContext,
-  headOfRequest,
   newByteCounts,
-  refusalForHead,
   type RequestContext,
 } from "./request-context.ts";
+import { headOfRequest, refusalForHead } from "./request-head.ts";
 import { AttemptRace, clientClosedResponse, firstStep } from "./attempt-race.ts";
 import { bodyRefusal, internalError, logFailedAttempt, logRetry, refusalResponse } from "./local-replies.ts";
 import { type RequestBody, requestBody } from "./request-body.ts";
@@ -23,7 +22,7 @@ export function openExchange(
   request: Request,
   peer: string,
 ): RequestContext | Response {
-  const head = headOfRequest(request, peer, options.isTrustedProxy);
+  const head = headOfRequest(request, peer, options);
   const requestId = options.requestId(head.header("x-request-id"));
   const exchange = options.exchange();
   const context = {
@@ -39,7 +38,7 @@ export function openExchange(
       context,
       refusalResponse(options, context, exchange.refuse(refusal("too_many_clients"))),
     );
-  const refused = refusalForHead(head, request.headers, options.limits);
+  const refused = refusalForHead(head, request, options);
   if (refused) return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refused)));
   exchange.open(head);
   return context;

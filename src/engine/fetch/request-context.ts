@@ -1,20 +1,8 @@
-/** What every step of a request needs on this engine: context, head adapter, byte counts, closing the exchange. */
+/** What every step of a request needs on this engine: context, byte counts, closing the exchange. */
 
-import {
-  duplicateHost,
-  headTooLarge,
-  methodNotServed,
-  type ProtocolViolation,
-  type Refusal,
-  refusalForViolation,
-  targetTooLong,
-  tooManyFields,
-} from "../../proxy/refusal.ts";
-import { clientAddressBehind } from "../../proxy/client-address.ts";
-import { type RequestHead } from "../../proxy/request-head.ts";
-import { plainAddress } from "../../net/address.ts";
-import type { EngineOptions, MessageLimits } from "../engine.ts";
-import { headSizeOf, type SendRequest } from "./forward.ts";
+import type { RequestHead } from "../../proxy/request-head.ts";
+import type { EngineOptions } from "../engine.ts";
+import type { SendRequest } from "./forward.ts";
 import type { WebSocketBuffers } from "./websocket-buffers.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 
@@ -22,6 +10,8 @@ export interface FetchEngineContext extends EngineOptions {
   readonly forward: SendRequest;
   /** What all tunnels buffer. */
   readonly buffers: WebSocketBuffers;
+  /** Whether a request's URL has the authority of an absolute target; else that of Host. */
+  readonly showsTargetAuthority: boolean;
   /** The port that the listener has. */
   readonly listenPort: () => number;
   /** Called before a response starts. @param idleMs idle timeout of the client's connection from now on */
@@ -41,62 +31,6 @@ export interface RequestContext {
   /** Idle timeout of the client's connection once the response starts, milliseconds. */
   idleMs: number;
   readonly byteCounts: ByteCounts;
-}
-
-/** @param peer the peer's IP address as the listener reports it */
-export function headOfRequest(
-  request: Request,
-  peer: string,
-  isTrustedProxy: EngineOptions["isTrustedProxy"],
-): RequestHead {
-  const { url } = request;
-  const isSecure = url.startsWith("https:");
-  const pathStart = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
-  return {
-    method: request.method,
-    target: pathStart < 0 ? "/" : url.slice(pathStart),
-    host: request.headers.get("host") ?? (isSecure ? authorityIn(url) : ""),
-    peerAddress: plainAddress(peer),
-    get clientAddress() {
-      return isTrustedProxy(this.peerAddress) ? clientAddressBehind(this, isTrustedProxy) : this.peerAddress;
-    },
-    scheme: isSecure ? "https" : "http",
-    header: (name) => request.headers.get(name) ?? undefined,
-  };
-}
-
-/** Deno's listener speaks HTTP/2 over TLS, where the host is no header (RFC 9113 section 8.3.1). */
-function authorityIn(url: string): string {
-  return /^https:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
-}
-
-const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
-
-/**
- * The refusal of an invalid head. Listeners with a fetch handler join repeated Host headers with a comma, which no host name
- * contains; two hosts are a request-smuggling tool (RFC 9112 section 3.2).
- */
-export function refusalForHead(
-  head: RequestHead,
-  headers: Headers,
-  limits: MessageLimits,
-): Refusal | undefined {
-  const violation = refusedMethods.has(head.method) ? methodNotServed : sizeViolation(head, headers, limits);
-  if (violation) return refusalForViolation(violation);
-  return head.host.includes(",") ? refusalForViolation(duplicateHost) : undefined;
-}
-
-/** The listener has limits of its own, which may be lower. */
-function sizeViolation(
-  { method, target }: RequestHead,
-  headers: Headers,
-  limits: MessageLimits,
-): ProtocolViolation | undefined {
-  if (target.length > limits.requestTargetBytes) return targetTooLong(limits.requestTargetBytes);
-  const { fields, bytes } = headSizeOf(headers);
-  if (fields > limits.requestFields) return tooManyFields(limits.requestFields);
-  const all = method.length + target.length + bytes;
-  return all > limits.requestHeadBytes ? headTooLarge(limits.requestHeadBytes) : undefined;
 }
 
 /** Bytes of bodies; this engine never sees heads. */

@@ -40,7 +40,7 @@ export async function toClientResponse(
   if (isHead || withoutBody.has(incoming.status)) {
     incoming.discard();
     attempt.end(completed);
-    return new Response(null, init);
+    return isHead ? responseToHead(init) : new Response(null, init);
   }
   if (isSmall(init.headers)) {
     const whole = await wholeBody(incoming, options);
@@ -55,6 +55,15 @@ export async function toClientResponse(
   options.onStream(incoming.status);
   if (isEventStream(init.headers)) attempt.freeSlot();
   return response;
+}
+
+/** A response without a body would get `Content-Length: 0` from the listener, which is not the length of a GET's. */
+function responseToHead(
+  init: ResponseInit & { readonly status: number; readonly headers: Headers },
+): Response {
+  if (init.headers.has("content-length") || withoutBody.has(init.status)) return new Response(null, init);
+  const empty = new ReadableStream({ pull: (controller) => controller.close() }, { highWaterMark: 0 });
+  return new Response(empty, init);
 }
 
 /** Known to fit the buffer. Without Content-Type the listener would add one to a buffered body. */

@@ -16,6 +16,19 @@ export const fetchExceptions: Exceptions = {
   "forwards statuses from 600 to 999": "a standard Response has no status above 599",
   "gives an upstream its head timeout again with each interim response":
     "fetch() does not report interim responses",
+  "forwards a request with trailers": "the runtime's HTTP server refuses trailers with 400",
+  "forwards methods that no standard knows":
+    "the runtime's HTTP server closes the connection on a method that it does not know",
+  "takes no chunked body for whole before the line after its last chunk has arrived":
+    "the runtime's HTTP server does not wait for it",
+  "takes chunk lines with whitespace around their extensions":
+    "the runtime's HTTP server refuses them with 400",
+  "reads HTTP/1.2 as HTTP/1.1": "the runtime's HTTP server refuses it with 505",
+  "sends no 100 Continue to an HTTP/1.0 client": "the runtime's HTTP server sends it by itself",
+  "upgrades no HTTP/1.0 request": "the runtime does not tell the version of a request",
+  "forwards OPTIONS *": "the runtime's HTTP server refuses it with 400",
+  "sends the host of an absolute target, or refuses one that Host contradicts":
+    "the runtime's HTTP server drops the host of an absolute target",
   "responds to pipelined requests in order":
     "the runtime's HTTP server closes the connection on a second pipelined request",
 };
