@@ -52,6 +52,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "engine/fetch/ws.d.ts": "declares a module",
   "access/accounts.ts": "types that every reader of accounts shares",
   "admin/schemas/parts.ts": "building blocks of all schemas",
+  "control/own-listeners.ts": "commands fill it and the controller reads it",
   "commands/start.ts": "loads each long-running command on demand",
   "dashboard/layout/not-found.tsx": "one page",
   "engine/wire/http1/head-limits.ts": "parsers and their owners share it",

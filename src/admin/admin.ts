@@ -49,6 +49,8 @@ export interface AdminOptions {
   readonly takeSessions?: () => readonly PersistedSession[];
   /** The effective configuration, with the source of each value and without secrets. */
   readonly settings?: () => readonly Setting[];
+  /** The balancer's name in Via: requests that came through its front are refused. */
+  readonly viaName?: string;
   /** Called with internal errors. */
   readonly bug: (error: unknown) => void;
 }
@@ -74,7 +76,7 @@ export async function startAdmin(
     bug: options.bug,
     handle: async (request, peer) => {
       peers.set(request, peer);
-      const denial = denialOf(request, { hostname: options.hostname, access });
+      const denial = denialOf(request, { hostname: options.hostname, viaName: options.viaName, access });
       if (denial) return unsniffed(denial);
       const bearer = bearerOf(request);
       const response = unsniffed(await app.fetch(request));

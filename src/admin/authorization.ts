@@ -3,19 +3,28 @@
 import type { Access, Caller } from "../access/access.ts";
 import { reaches, type Role, roles } from "../access/accounts.ts";
 import { isLoopback } from "../net/address.ts";
+import { timesThrough } from "../proxy/forwarding.ts";
 import { problem } from "./responses.ts";
 
 export interface GuardOptions {
   /** The address that the listener is bound to. */
   readonly hostname: string;
   readonly access: Access;
+  /** The balancer's name in Via; undefined without a balancer in this process. */
+  readonly viaName?: string | undefined;
 }
 
 /** The response to a request that is rejected; undefined if it is allowed, and then {@link callerOf} has its caller. */
-export function denialOf(request: Request, { hostname, access }: GuardOptions): Response | undefined {
+export function denialOf(
+  request: Request,
+  { hostname, access, viaName }: GuardOptions,
+): Response | undefined {
   const host = request.headers.get("host") ?? "";
   const { pathname } = new URL(request.url, "http://admin");
   if (isHealthCheck(request.method, pathname)) return undefined;
+  // An upstream's name may resolve to this listener, so that clients would reach it.
+  if (viaName !== undefined && timesThrough(request.headers.get("via") ?? undefined, viaName) > 0)
+    return problem(403, "own_clients", "The admin API does not serve the clients of its own balancer.");
   // A foreign name that resolves to 127.0.0.1 would make a foreign page "same origin" (DNS rebinding).
   if (isLoopback(hostname) && !isLoopback(host.replace(/:\d*$/, ""))) {
     return problem(403, "foreign_host", "The admin API accepts only localhost as host name.");

@@ -54,6 +54,8 @@ export interface BalancerOptions {
   /** Present if worker processes serve the clients. */
   readonly workers?: WorkerLauncher;
   readonly sinks?: TelemetrySinks;
+  /** The balancer's name in Via. */
+  readonly viaName: string;
 }
 
 export interface BalancerParts {
@@ -154,7 +156,8 @@ export function assemble(
   const requests = new Requests({ registry, clock, wallClock });
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (suspicions) =>
     suspicions.forEach((suspicion) => prober.investigate(suspicion));
-  const common = { config: reconciler.desired, registry, metrics, clock, schedule, onSuspicion };
+  const { viaName } = options;
+  const common = { config: reconciler.desired, registry, metrics, clock, schedule, viaName, onSuspicion };
   const dataPlane: DataPlane = launcher
     ? new WorkerDataPlane({
         ...common,

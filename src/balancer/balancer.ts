@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { Control } from "../control/control.ts";
 import { Controller } from "../control/controller.ts";
 import type { NewEvent } from "../control/event-log.ts";
+import { type OwnListener, OwnListeners } from "../control/own-listeners.ts";
 import { configurationStatusAfter } from "../control/reconciler.ts";
 import type { HistoryQuery, HistoryResult } from "../history/history.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
@@ -21,6 +22,7 @@ export class Balancer {
   readonly #parts: BalancerParts;
   #configuration: ConfigurationSnapshot;
   #phase: Phase = "starting";
+  readonly #listeners = new OwnListeners();
   /** The operator's commands and queries. */
   readonly control: Control;
 
@@ -30,7 +32,17 @@ export class Balancer {
     this.#parts = assemble(options, (outcome) => {
       this.#configuration = configurationStatusAfter(outcome, this.#configuration, systemWallClock());
     });
-    this.control = new Controller(this.#parts.reconciler, this.#parts.faults);
+    this.control = new Controller(this.#parts.reconciler, this.#parts.faults, this.#listeners);
+    this.#listensOnClients(options.config.listen.port);
+  }
+
+  /** Adds a listener of this process, which no upstream may be. */
+  listensOn(listener: OwnListener): void {
+    this.#listeners.add(listener);
+  }
+
+  #listensOnClients(port: number): void {
+    this.listensOn({ key: "listen", hostname: this.#options.config.listen.hostname, port });
   }
 
   /** The current configuration as loaded, without intents. */
@@ -65,6 +77,7 @@ export class Balancer {
       dataPlane.close();
       throw error;
     }
+    this.#listensOnClients(dataPlane.port);
     history.start();
     memory.start();
     certificates.start();

@@ -6,12 +6,15 @@ import { Balancer } from "../balancer/balancer.ts";
 import type { Command } from "../cli/parse.ts";
 import { type Config, version } from "../config/config.ts";
 import { warningsIn } from "../config/load.ts";
+import type { OwnListener } from "../control/own-listeners.ts";
 import type { Engine } from "../engine/engine.ts";
 import { historyFileOf, openHistory } from "../history/sqlite-store.ts";
 import type { HistoryStore } from "../history/store.ts";
 import { bugs } from "../lib/bugs.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
+import { systemRandom } from "../lib/random.ts";
+import { createViaName } from "../proxy/forwarding.ts";
 import { openSqlite } from "../state/sqlite-store.ts";
 import { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
@@ -25,6 +28,10 @@ type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile">;
 export interface RunningProxy extends RunningCommand {
   readonly port: number;
   readonly adminPort: number;
+  /** The balancer's name in Via. */
+  readonly viaName: string;
+  /** Adds a listener of this process, which no upstream may be. */
+  readonly listensOn: (listener: OwnListener) => void;
 }
 
 /** Resolves when clients are served. Rejects with a {@link UsageError} if it cannot listen on a port. */
@@ -41,7 +48,8 @@ export async function startProxy(
     ? undefined
     : startTelemetry({ config, isShared: false, log: logOf("telemetry") });
   await telemetry?.ready;
-  const common = { config, loadConfig, runtime, engine, store, historyStore, log, version };
+  const viaName = createViaName(systemRandom);
+  const common = { config, loadConfig, runtime, engine, store, historyStore, log, version, viaName };
   const { sinks } = telemetry ?? {};
   const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });
   const bug = (error: unknown) => bugs.report(logOf("admin"), error);
@@ -53,6 +61,7 @@ export async function startProxy(
       {
         ...admin,
         bug,
+        viaName,
         settings: () => settings(balancer.config),
         accounts: () => balancer.config.admin,
         onLogin: (event) => recordLogin(event, balancer, logOf("admin")),
@@ -62,6 +71,7 @@ export async function startProxy(
       runtime,
     ),
   );
+  balancer.listensOn({ key: "admin", hostname: admin.hostname, port: adminListener.port });
   let areSessionsSaved = false;
   const saveSessions = () => {
     if (areSessionsSaved) return;
@@ -111,6 +121,8 @@ export async function startProxy(
   return {
     port: balancer.port,
     adminPort: adminListener.port,
+    viaName,
+    listensOn: (listener) => balancer.listensOn(listener),
     reload,
     reopenLogs() {
       reopenLogs();

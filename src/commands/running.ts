@@ -5,7 +5,7 @@ import type { ListenerKey } from "../config/cross-checks.ts";
 import type { Setting } from "../config/effective.ts";
 import { type Problem, problemSentence } from "../config/problem.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
-import type { Dashboard } from "../dashboard/dashboard.ts";
+import type { Dashboard, DashboardOptions } from "../dashboard/dashboard.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -92,7 +92,7 @@ export async function startBackendCommand(
  * @param key the key of the dashboard in the configuration, for a command with a configuration file
  */
 export async function startDashboardCommand(
-  config: DashboardConfig,
+  config: DashboardConfig & Pick<DashboardOptions, "viaName">,
   { runtime, print }: CommandContext,
   key?: ListenerKey,
 ): Promise<RunningCommand & Pick<Dashboard, "port">> {

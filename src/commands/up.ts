@@ -35,8 +35,9 @@ export async function startUp(
       adminUrl: `http://${reachable(config.admin.hostname)}:${serving.adminPort}`,
       ...(config.admin.token === undefined ? {} : { adminToken: config.admin.token }),
     };
-    const page = await startDashboardCommand(address, context, "dashboard");
+    const page = await startDashboardCommand({ ...address, viaName: serving.viaName }, context, "dashboard");
     started.push(page);
+    serving.listensOn({ key: "dashboard", hostname: dashboard.hostname, port: page.port });
     printNextSteps(
       demo,
       { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname)}:${page.port}` },

@@ -130,6 +130,8 @@ export interface Config {
   /** Undefined: trace headers only pass through. */
   readonly tracing?: TracingConfig;
   readonly pools: readonly PoolConfig[];
+  /** Whether operators may add upstreams with link-local addresses, where clouds serve the machine's credentials. */
+  readonly allowLinkLocal: boolean;
   /** What happens to a path that servers read in different ways, on a host whose routes tell paths apart. */
   readonly ambiguousPaths: AmbiguousPaths;
   /** In order. The last one matches everything, and leads to the first pool by default. */
@@ -190,6 +192,7 @@ export const defaults = {
   trustedProxies: [],
   /** The hosts file and search list count too, as for every other program on the machine. */
   resolvers: [],
+  allowLinkLocal: false,
   /** A path that an upstream reads as another one would pass its route. */
   ambiguousPaths: "refuse",
   accessLog: { to: "stdout", format: "json", share: 1 },

@@ -3,6 +3,7 @@
 import type { Role } from "../access/accounts.ts";
 import { parseSize } from "../lib/units.ts";
 import { authorityOf, isLoopback } from "../net/address.ts";
+import { reachesListener } from "../net/own-addresses.ts";
 import { pathViolations, readPathText } from "../proxy/request-path.ts";
 import { defaults } from "./config.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
@@ -177,7 +178,7 @@ function selfReferences(sources: ConfigSources, keys: readonly ListenerKey[]): r
     if (typeof url !== "string" || originProblem(url) !== undefined) return [];
     const { hostname, port } = parseAddress(url);
     const own = listeners.find(
-      (listener) => listener.port === port && isLoopback(hostname) && overlaps(listener.host, hostname),
+      (listener) => listener.port === port && reachesListener(hostname, listener.host),
     );
     if (!own) return [];
     const why = loopProblem(own.key);

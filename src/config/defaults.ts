@@ -59,6 +59,7 @@ export function applyDefaults(file: ConfigFile, { defaultState, texts }: Referen
       ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
       ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
       pools,
+      allowLinkLocal: file.allowLinkLocal ?? defaults.allowLinkLocal,
       ambiguousPaths: file.ambiguousPaths ?? defaults.ambiguousPaths,
       routes: routesOf(file.routes ?? [], pools[0]?.name ?? defaults.pool.name),
     },

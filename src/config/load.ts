@@ -1,6 +1,7 @@
 /** Turns flags, variables and the configuration file into the effective configuration, or reports all problems at once. */
 
 import { originOf } from "../net/address.ts";
+import { unusualHostOf } from "../net/own-addresses.ts";
 import { describeExpiry } from "../tls/expiry.ts";
 import { certificatesOf, readCertificates } from "./certificates.ts";
 import { type Config, defaults } from "./config.ts";
@@ -94,7 +95,7 @@ function withDefaultPool(file: unknown, isDemo: boolean): unknown {
  * @param now epoch milliseconds
  */
 export function warningsIn(config: Config, now: number): readonly string[] {
-  return [...expiryWarnings(config, now), ...trustWarnings(config)];
+  return [...expiryWarnings(config, now), ...trustWarnings(config), ...hostWarnings(config)];
 }
 
 function expiryWarnings(config: Config, now: number): readonly string[] {
@@ -115,3 +116,21 @@ function trustWarnings({ pools }: Config): readonly string[] {
       ),
   );
 }
+
+/** The file decides, but such an address is more often a mistake. */
+function hostWarnings({ pools, allowLinkLocal }: Config): readonly string[] {
+  return pools.flatMap(({ upstreams }) =>
+    upstreams.flatMap(({ id, address }) => {
+      const unusual = unusualHostOf(address.hostname);
+      if (unusual === undefined || (unusual === "link-local" && allowLinkLocal)) return [];
+      return [`upstream ${id}: ${unusualHostTexts[unusual]}`];
+    }),
+  );
+}
+
+/** The clause after the name or the URL of an upstream. */
+export const unusualHostTexts = {
+  unspecified: "its host is the address of no server; 127.0.0.1 is this machine",
+  "link-local":
+    "its host is link-local, where clouds serve this machine's credentials; allowLinkLocal: true accepts it",
+} as const;

@@ -16,6 +16,7 @@ import {
 import {
   duration,
   file,
+  flag,
   format,
   optional,
   origin,
@@ -235,6 +236,9 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
           errorMessage: "a name: at most 63 letters, digits and . _ -, starting with a letter",
         },
       }),
+      allowLinkLocal: flag(
+        "Whether operators may add upstreams with link-local addresses, where clouds serve the machine's credentials.",
+      ),
       ambiguousPaths: choice<AmbiguousPaths>(
         ambiguousPathsModes,
         "refuse: 400 for paths that servers read in different ways, on hosts whose routes have paths; pass: they are matched in their normal form.",

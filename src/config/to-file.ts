@@ -76,6 +76,7 @@ export function settingsFileOf(config: Config): object {
     },
     trustedProxies: config.trustedProxies,
     resolvers: config.resolvers,
+    allowLinkLocal: config.allowLinkLocal,
     ambiguousPaths: config.ambiguousPaths,
     ...(config.accessLog && { accessLog: config.accessLog }),
     ...(config.tracing && { tracing: config.tracing }),

@@ -15,6 +15,7 @@ import { desiredConfig, removalsFor } from "./desired-state.ts";
 import type { EventQuery } from "./event-log.ts";
 import { exportYaml } from "./export.ts";
 import { FaultInjections, parseFaultRequest } from "./fault-injections.ts";
+import { OwnListeners } from "./own-listeners.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { reload } from "./reload.ts";
 import { intentsForAddition, parseNewUpstream } from "./upstream-addition.ts";
@@ -29,9 +30,12 @@ import type { Intent, IntentMeta, IntentRemoval } from "../state/intent.ts";
 export class Controller implements Control {
   readonly #reconciler: Reconciler;
   readonly #faults: FaultInjections;
+  readonly #listeners: OwnListeners;
 
-  constructor(reconciler: Reconciler, faults: FaultRegistry) {
+  /** @param listeners the listeners of this process */
+  constructor(reconciler: Reconciler, faults: FaultRegistry, listeners = new OwnListeners()) {
     this.#reconciler = reconciler;
+    this.#listeners = listeners;
     const { clock = systemClock, schedule = systemSchedule, eventLog, log, onReconciled } = reconciler;
     const onChange = () => onReconciled?.();
     this.#faults = new FaultInjections({
@@ -110,7 +114,7 @@ export class Controller implements Control {
       if (!desired.pools.some(({ name }) => name === pool)) {
         return commandError(404, "pool_unknown", `No pool named "${pool}".`);
       }
-      const spec = parseNewUpstream(given, desired, pool);
+      const spec = parseNewUpstream(given, desired, pool, { config, listeners: this.#listeners });
       if ("kind" in spec) return spec;
       const hasWeight = (given as Partial<UpstreamFile>).weight !== undefined;
       const addition = { pool, spec, hasWeight, meta: this.#intentMeta(actor) };

@@ -3,15 +3,18 @@
 import type { Config } from "../config/config.ts";
 import { loopProblem } from "../config/cross-checks.ts";
 import { upstreamFileSchema } from "../config/pool-schema.ts";
+import { unusualHostTexts } from "../config/load.ts";
 import { nameOf, problemSentence, quote } from "../config/problem.ts";
 import type { UpstreamFile } from "../config/schema.ts";
 import { schemaErrors } from "../config/schema-kit.ts";
 import { toUpstreamSpec } from "../config/upstreams.ts";
-import { isLoopback, originOf } from "../net/address.ts";
+import { originOf } from "../net/address.ts";
+import { unusualHostOf } from "../net/own-addresses.ts";
 import type { UpstreamSpec } from "../pool/upstream.ts";
 import type { Intent, IntentMeta, IntentRemoval } from "../state/intent.ts";
 import { type CommandError, commandError } from "./control.ts";
 import { type Intents, removalsFor } from "./desired-state.ts";
+import type { OwnListeners } from "./own-listeners.ts";
 
 /**
  * Reports every problem at once.
@@ -19,7 +22,12 @@ import { type Intents, removalsFor } from "./desired-state.ts";
  * @param desired the running configuration, which must not contain the name yet
  * @param pool the pool to add it to
  */
-export function parseNewUpstream(given: unknown, desired: Config, pool: string): UpstreamSpec | CommandError {
+export function parseNewUpstream(
+  given: unknown,
+  desired: Config,
+  pool: string,
+  { config, listeners }: AdditionContext,
+): UpstreamSpec | CommandError {
   const problems = schemaErrors(upstreamFileSchema, given).map(({ path, why, value, isKey, suggestion }) =>
     problemSentence({
       action: `use ${nameOf(path) || "this upstream"}`,
@@ -54,15 +62,34 @@ export function parseNewUpstream(given: unknown, desired: Config, pool: string):
       `Cannot add ${spec.id}: pool ${namesake.name} already has an upstream with that name.`,
     );
   }
-  const { hostname, port } = spec.address;
-  if (isLoopback(hostname) && port === desired.listen.port) {
-    return commandError(
-      422,
-      "upstream_invalid",
-      `Cannot add ${originOf(spec.address)}: ${loopProblem("listen")}.`,
-    );
-  }
-  return spec;
+  const why = addressProblem(spec, config, listeners);
+  return why === undefined
+    ? spec
+    : commandError(422, "upstream_invalid", `Cannot add ${originOf(spec.address)}: ${why}.`);
+}
+
+/** What an addition is checked against. */
+export interface AdditionContext {
+  /** The configuration as loaded. */
+  readonly config: Config;
+  readonly listeners: OwnListeners;
+}
+
+/** Through the balancer's front, clients would reach what only this machine should. */
+function addressProblem(
+  { id, address }: UpstreamSpec,
+  { pools, allowLinkLocal }: Config,
+  listeners: OwnListeners,
+): string | undefined {
+  const own = listeners.at(address);
+  if (own) return loopProblem(own.key);
+  const unusual = unusualHostOf(address.hostname);
+  if (unusual === undefined || (unusual === "link-local" && allowLinkLocal)) return undefined;
+  // One of the file that was removed may come back.
+  const isConfigured = pools.some(({ upstreams }) =>
+    upstreams.some((one) => one.id === id && originOf(one.address) === originOf(address)),
+  );
+  return isConfigured ? undefined : unusualHostTexts[unusual];
 }
 
 export interface UpstreamAddition {

@@ -27,6 +27,8 @@ export interface DashboardOptions {
   readonly balancerUrl: string;
   readonly adminUrl: string;
   readonly adminToken?: string;
+  /** The name in Via of the balancer in this process: what came through that one is refused. */
+  readonly viaName?: string | undefined;
   /** Called with unexpected errors of the dashboard. Must not throw. */
   readonly bug?: (error: unknown) => void;
 }
@@ -94,7 +96,8 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     port,
     bug,
     async handle(request, address) {
-      return secured(refusalOf(request, onLoopback) ?? (await response(request, address)));
+      const refused = refusalOf(request, { onLoopback, viaName: options.viaName });
+      return secured(refused ?? (await response(request, address)));
     },
   });
 

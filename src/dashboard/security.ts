@@ -1,6 +1,7 @@
 /** Rejects requests from other sites and foreign hosts, and sets the security headers of every response. */
 
 import { isLoopback } from "../net/address.ts";
+import { timesThrough } from "../proxy/forwarding.ts";
 
 const policy = [
   "default-src 'self'",
@@ -29,9 +30,14 @@ export function secured(response: Response): Response {
 
 /**
  * The refusal of a request; undefined if the request is allowed.
- * @param onLoopback whether the listener is bound to a loopback address
+ * @param listener `onLoopback`: it is bound to a loopback address; `viaName`: of a balancer that must not lead here
  */
-export function refusalOf(request: Request, onLoopback: boolean): Response | undefined {
+export function refusalOf(
+  request: Request,
+  { onLoopback, viaName }: { readonly onLoopback: boolean; readonly viaName?: string | undefined },
+): Response | undefined {
+  if (viaName !== undefined && timesThrough(request.headers.get("via") ?? undefined, viaName) > 0)
+    return refuse(403, "This dashboard does not serve the clients of its own balancer.");
   const host = request.headers.get("host") ?? "";
   // A foreign name that resolves to 127.0.0.1 would make a foreign page "same origin" (DNS rebinding).
   if (onLoopback && !isLoopbackHost(host))

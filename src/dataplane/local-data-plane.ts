@@ -13,6 +13,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { StallDetector, type StallEvidence, type StallSuspicion } from "../probe/stall-detector.ts";
 import { Exchange } from "../proxy/exchange.ts";
+import { createViaName } from "../proxy/forwarding.ts";
 import { Hedger } from "../proxy/hedger.ts";
 import type { AttemptFilter } from "../proxy/interception.ts";
 import type { RecordSink } from "../proxy/record.ts";
@@ -38,6 +39,8 @@ export interface LocalDataPlaneOptions {
   /** Receive the request records. */
   readonly records?: readonly RecordSink[];
   readonly trace?: Tracer;
+  /** The balancer's name in Via, the same in all workers; by default a new one. */
+  readonly viaName?: string;
   readonly attemptFilters?: readonly AttemptFilter[];
   /** Access log lines dropped so far. */
   readonly lostLines?: () => number;
@@ -108,6 +111,7 @@ export class LocalDataPlane implements DataPlane {
       exchange: () => new Exchange(exchanges),
       requestId: requestIds(systemRandom),
       isTrustedProxy: (address) => this.#isTrustedProxy(address),
+      viaName: this.#options.viaName ?? createViaName(systemRandom),
       log: createEngineLog(log, clock),
     });
     this.#stallDetector.start();

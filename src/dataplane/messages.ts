@@ -27,6 +27,8 @@ export type ToWorker =
       readonly revision: number;
       readonly now: number;
       readonly worker: WorkerIndex;
+      /** The balancer's name in Via. Read once, from the first state. */
+      readonly viaName: string;
       /** Whether new requests are refused. */
       readonly shedding: boolean;
     } & DesiredState)

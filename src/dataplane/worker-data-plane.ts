@@ -51,6 +51,8 @@ export interface WorkerDataPlaneOptions {
   /** Called when a worker serves again, hangs, or has exited. */
   readonly onWorkerEvent: (event: WorkerEvent) => void;
   readonly faults: FaultRegistry;
+  /** The balancer's name in Via. */
+  readonly viaName: string;
   readonly clock: Clock;
   readonly schedule: Schedule;
 }
@@ -221,7 +223,8 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   #sendState(state: DesiredState, revision: number): void {
-    const common = { revision, now: this.#options.clock(), shedding: this.#isShedding };
+    const { clock, viaName } = this.#options;
+    const common = { revision, now: clock(), shedding: this.#isShedding, viaName };
     for (const [index, supervisor] of this.#supervisors.entries()) {
       supervisor.send({
         kind: "state",

@@ -97,7 +97,7 @@ export class Worker {
   }
 
   /** Adopts the control plane's clock, so that times in messages need no conversion. */
-  #createParts({ now, config }: StateMessage): WorkerParts {
+  #createParts({ now, config, viaName }: StateMessage): WorkerParts {
     const { engines, log, clock: ownClock = systemClock } = this.#options;
     const clockOffsetMs = now - ownClock();
     const clock = () => ownClock() + clockOffsetMs;
@@ -117,6 +117,7 @@ export class Worker {
       config,
       engine,
       sharesPort: true,
+      viaName,
       registry,
       metrics,
       clock,

@@ -51,6 +51,8 @@ export interface EngineOptions {
   /** Returns the client's id if it is acceptable, else a new one. */
   readonly requestId: (given: string | undefined) => string;
   readonly isTrustedProxy: ForwardingOptions["isTrustedProxy"];
+  /** The name in Via; a request that has it twice is refused as a loop. */
+  readonly viaName: string;
   readonly log: EngineLog;
 }
 

@@ -1,5 +1,6 @@
 /** Which headers end at this hop and which ones the balancer adds; the same for every engine. */
 
+import { type Random, randomIndex } from "../lib/random.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /** Headers of one connection only (RFC 9110 section 7.6.1), with the two old ones for proxy authentication. */
@@ -37,8 +38,27 @@ export function connectionTokens(connection: string | undefined): readonly strin
     .filter((name) => name !== "");
 }
 
-/** The balancer's name in Via (RFC 9110 section 7.6.3) and Proxy-Status. */
-export const viaName = "1.1 evenkeel";
+/** The name of one running balancer in Via (RFC 9110 section 7.6.3), by which it recognizes requests that come back. */
+export function createViaName(random: Random): string {
+  return `evenkeel-${randomIndex(random, 2 ** 32)
+    .toString(16)
+    .padStart(8, "0")}`;
+}
+
+/** How often a request has passed the balancer with this name. @param via the field, undefined if absent */
+export function timesThrough(via: string | undefined, viaName: string): number {
+  if (via === undefined) return 0;
+  return via.split(",").filter(
+    (hop) =>
+      hop
+        .trim()
+        .split(/[ \t]+/, 2)[1]
+        ?.toLowerCase() === viaName,
+  ).length;
+}
+
+/** A request that passed this often already is not forwarded. Once may be wanted: a server that asks another one through us. */
+export const maxTimesThrough = 2;
 
 /** Headers that the balancer sets. A client's values are replaced, or kept if the peer is trusted. */
 export interface ForwardingHeaders {
@@ -54,6 +74,8 @@ export interface ForwardingOptions {
   readonly isTrustedProxy: (address: string) => boolean;
   /** The port that clients reach us on. */
   readonly listenPort: number;
+  /** See {@link createViaName}. */
+  readonly viaName: string;
 }
 
 /**
@@ -63,7 +85,7 @@ export interface ForwardingOptions {
  */
 export function forwardingHeaders(
   head: RequestHead,
-  { isTrustedProxy, listenPort }: ForwardingOptions,
+  { isTrustedProxy, listenPort, viaName }: ForwardingOptions,
 ): ForwardingHeaders {
   const trusted = isTrustedProxy(head.peerAddress);
   const kept = (name: string) => (trusted ? head.header(name) : undefined);
@@ -74,6 +96,6 @@ export function forwardingHeaders(
     "X-Forwarded-Proto": kept("x-forwarded-proto") ?? head.scheme,
     "X-Forwarded-Host": kept("x-forwarded-host") ?? head.host,
     "X-Forwarded-Port": kept("x-forwarded-port") ?? String(listenPort),
-    Via: via ? `${via}, ${viaName}` : viaName,
+    Via: via ? `${via}, 1.1 ${viaName}` : `1.1 ${viaName}`,
   };
 }

@@ -7,6 +7,7 @@ export type RefusalReason =
   | FailureReason
   | "no_route"
   | "no_upstream"
+  | "loop"
   | "queue_full"
   | "queue_timeout"
   | "request_invalid"
@@ -54,6 +55,11 @@ interface RefusalText {
 const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
   no_route: { status: 404, error: "destination_not_found", message: "No route matches this host and path." },
   no_upstream: { status: 503, error: "destination_unavailable", message: "No upstream is available." },
+  loop: {
+    status: 508,
+    error: "proxy_loop_detected",
+    message: "The request has passed this balancer twice already.",
+  },
   queue_full: {
     status: 503,
     error: "connection_limit_reached",

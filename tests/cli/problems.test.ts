@@ -122,6 +122,10 @@ describe("a bad value is one sentence that names the flag and the value", () => 
       "proxy --upstreams http://127.0.0.1:8080",
       `Cannot use --upstreams[0]: it is the address of this balancer's client listener, so requests would loop (received "http://127.0.0.1:8080").`,
     ],
+    ...["0.0.0.0", "0", "127.1", "[::ffff:127.0.0.1]", "[::]", "localhost."].map((host): [string, string] => [
+      `proxy --upstreams http://${host}:8091`,
+      `Cannot use --upstreams[0]: it is the address of this balancer's admin API, so requests would loop (received "http://${host}:8091").`,
+    ]),
     [
       "proxy --admin-host 0.0.0.0",
       "Cannot use --admin-host: the admin API requires authentication on an address other than loopback; set ADMIN_TOKEN, admin.token or admin.users" +

@@ -20,6 +20,7 @@ limits: { requestHead: 16KiB, requestFields: 50, requestTarget: 4KiB, responseHe
 trustedProxies: [10.0.0.0/8, "::1"]
 resolvers: [10.0.0.53]
 ambiguousPaths: pass
+allowLinkLocal: true
 dashboard: { port: 9002, host: localhost }
 pools:
   main:
@@ -71,6 +72,7 @@ routes:
     trustedProxies: ["10.0.0.0/8", "::1"],
     resolvers: ["10.0.0.53"],
     ambiguousPaths: "pass",
+    allowLinkLocal: true,
     pools: [
       {
         name: "main",

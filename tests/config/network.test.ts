@@ -6,7 +6,9 @@ import {
   originProblem,
   cidrProblem,
 } from "../../src/config/network.ts";
+import { warningsIn } from "../../src/config/load.ts";
 import { authorityOf } from "../../src/net/address.ts";
+import { parsed } from "../cli/fake.ts";
 
 describe("an origin", () => {
   test.each([
@@ -108,4 +110,22 @@ test("a range is an address with or without a prefix that fits it", () => {
 test("a wildcard address is recognised", () => {
   expect(["0.0.0.0", "::", "[::]"].every(isWildcard)).toBe(true);
   expect(["127.0.0.1", "::1", "localhost"].some(isWildcard)).toBe(false);
+});
+
+test("the file may name unspecified and link-local upstreams, with a warning", () => {
+  const warningsOf = (url: string, more = "") => {
+    const text = `${more}pools: { main: { upstreams: ["${url};name=a"] } }\n`;
+    return warningsIn(
+      parsed("proxy", { argv: "proxy --config e.yaml", files: { "e.yaml": text } }).config,
+      0,
+    );
+  };
+  expect(warningsOf("http://0.0.0.0:81")).toEqual([
+    "upstream a: its host is the address of no server; 127.0.0.1 is this machine",
+  ]);
+  expect(warningsOf("http://169.254.1.1")).toEqual([
+    "upstream a: its host is link-local, where clouds serve this machine's credentials; allowLinkLocal: true accepts it",
+  ]);
+  expect(warningsOf("http://169.254.1.1", "allowLinkLocal: true\n")).toEqual([]);
+  expect(warningsOf("http://10.0.0.1")).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { refusalOf } from "../../src/dashboard/security.ts";
 
 function ask(method: string, headers: Record<string, string>, onLoopback = true): number | undefined {
   const request = new Request("http://localhost:8090/", { method, headers });
-  return refusalOf(request, onLoopback)?.status;
+  return refusalOf(request, { onLoopback })?.status;
 }
 
 describe("a dashboard on loopback", () => {

@@ -42,6 +42,7 @@ function setUp(count = 2) {
   const suspicions: StallSuspicion[] = [];
   const requests: [records: readonly RequestRecord[], isSampled: boolean][] = [];
   const workers = new WorkerDataPlane({
+    viaName: "evenkeel-1",
     config,
     registry,
     metrics,

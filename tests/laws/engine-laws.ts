@@ -154,7 +154,7 @@ const laws: Readonly<Record<string, Law>> = {
         expect(received?.header("x-forwarded-host")).toBe("shop.example");
         expect(received?.header("x-forwarded-port")).toBe(String(fixture.port));
         expect(received?.header("forwarded")).toBeUndefined();
-        expect(received?.header("via")).toBe("1.0 before, 1.1 evenkeel");
+        expect(received?.header("via")).toBe("1.0 before, 1.1 evenkeel-1");
         expect(received?.header("x-request-id")).toBe("abc-1");
         await sendRequest(fixture.port, get("/", "X-Request-Id: <script>\r\n"));
         expect(origin.requests[1]?.header("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/);
@@ -233,6 +233,27 @@ const laws: Readonly<Record<string, Law>> = {
         expect(origin.requests[0]?.header("x-forwarded-port")).toBe("443");
       },
       { isTrustedProxy: () => true },
+    ),
+
+  "refuses a request that has passed this balancer twice": (engine) =>
+    withOrigin(
+      engine,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        const via = (field: string) => sendRequest(fixture.port, get("/", field));
+        expect((await via("Via: 1.1 evenkeel-1, 1.1 evenkeel-2\r\n")).status).toBe(200);
+        expect(origin.requests[0]?.header("via")).toBe("1.1 evenkeel-1, 1.1 evenkeel-2, 1.1 evenkeel-1");
+        for (const field of [
+          "Via: 1.1 evenkeel-1, 1.0 x, 1.1 evenkeel-1 (c)\r\n",
+          "Via: 1.1 evenkeel-1\r\nVia: 1.1 EVENKEEL-1\r\n",
+        ]) {
+          const { status, header } = await via(field);
+          expect(status).toBe(508);
+          expect(header("proxy-status")).toContain("proxy_loop_detected");
+        }
+        expect(origin.requests).toHaveLength(1);
+        expect(fixture.refused).toEqual(["loop", "loop"]);
+      },
     ),
 
   "takes the client's address from a trusted peer, for records and hash keys": (engine) =>

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
 import { type Destination, hashKeyFor, matchingRoute } from "../../src/proxy/route.ts";
 import { type RequestHead, requestIds } from "../../src/proxy/request-head.ts";
-import { forwardingHeaders, connectionTokens } from "../../src/proxy/forwarding.ts";
+import { forwardingHeaders, connectionTokens, timesThrough } from "../../src/proxy/forwarding.ts";
 import { renderRefusal, refusal } from "../../src/proxy/refusal.ts";
 import { trustedProxyMatcher } from "../../src/net/address.ts";
 
@@ -93,7 +93,11 @@ describe("routes", () => {
 });
 
 describe("forwarding headers", () => {
-  const options = { listenPort: 8080, isTrustedProxy: (address: string) => address === "10.0.0.1" };
+  const options = {
+    listenPort: 8080,
+    isTrustedProxy: (address: string) => address === "10.0.0.1",
+    viaName: "evenkeel-1",
+  };
   const spoofed = {
     "x-forwarded-for": "6.6.6.6",
     "x-forwarded-proto": "https",
@@ -107,7 +111,7 @@ describe("forwarding headers", () => {
       "X-Forwarded-Proto": "http",
       "X-Forwarded-Host": "a.example",
       "X-Forwarded-Port": "8080",
-      Via: "1.1 evenkeel",
+      Via: "1.1 evenkeel-1",
     });
   });
 
@@ -121,8 +125,22 @@ describe("forwarding headers", () => {
       "X-Forwarded-Proto": "https",
       "X-Forwarded-Host": "h",
       "X-Forwarded-Port": "443",
-      Via: "2 edge, 1.1 evenkeel",
+      Via: "2 edge, 1.1 evenkeel-1",
     });
+  });
+
+  test("count the passages through one balancer", () => {
+    const rows: readonly (readonly [via: string | undefined, times: number])[] = [
+      [undefined, 0],
+      ["", 0],
+      ["1.1 evenkeel", 0],
+      ["1.1 evenkeel-2, 1.1 evenkeel-11", 0],
+      ["1.1 evenkeel-1", 1],
+      ["1.1 x (evenkeel-1), evenkeel-1", 0],
+      ["HTTP/1.1 Evenkeel-1 (comment), 2 edge ,1.1\tevenkeel-1", 2],
+      [Array.from({ length: 900 }, () => "1.1 evenkeel-1").join(","), 900],
+    ];
+    for (const [via, times] of rows) expect([via, timesThrough(via, "evenkeel-1")]).toEqual([via, times]);
   });
 
   test("Connection names headers in any case, with odd spaces and commas", () =>

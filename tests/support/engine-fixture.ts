@@ -152,6 +152,7 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     exchange: () => new Exchange(exchanges),
     requestId: requestIds(random),
     isTrustedProxy: options.isTrustedProxy ?? (() => false),
+    viaName: "evenkeel-1",
     log: { bug: (error) => void observed.bugs.push(error), warn: () => {} },
   });
   return {

@@ -2,6 +2,7 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, rescued } from "../../pool/outcome.ts";
+import { maxTimesThrough, timesThrough } from "../../proxy/forwarding.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { Redirected } from "./attempt-monitor.ts";
 import {
@@ -41,6 +42,8 @@ export function openExchange(
   const refused = refusalForHead(head, request, options);
   if (refused) return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refused)));
   exchange.open(head);
+  if (timesThrough(head.header("via"), options.viaName) >= maxTimesThrough)
+    return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refusal("loop"))));
   return context;
 }
 

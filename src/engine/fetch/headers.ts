@@ -11,10 +11,14 @@ import type { RequestContext, FetchEngineContext } from "./request-context.ts";
 
 /** The upstream's request headers: the client's end-to-end headers and the forwarding headers. Host stays the client's. */
 export function upstreamHeaders(
-  { isTrustedProxy, listenPort }: Pick<FetchEngineContext, "isTrustedProxy" | "listenPort">,
+  {
+    isTrustedProxy,
+    listenPort,
+    viaName,
+  }: Pick<FetchEngineContext, "isTrustedProxy" | "listenPort" | "viaName">,
   { request, head, exchange, requestId }: RequestContext,
 ): Headers {
-  const forwarding = forwardingHeaders(head, { isTrustedProxy, listenPort: listenPort() });
+  const forwarding = forwardingHeaders(head, { isTrustedProxy, listenPort: listenPort(), viaName });
   const headers = withoutHopByHop(request.headers);
   // Consumed at this hop: the listener sent "100 Continue" already.
   headers.delete("expect");

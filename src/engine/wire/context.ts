@@ -69,7 +69,7 @@ export class WireContext {
       responseHeadBytes + maxAddedBytes(responseFields) + smallPieceBytes,
     );
     this.clientTimers = new ClientTimeoutTimers(wheel, options.clientTimeouts);
-    this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", options.isTrustedProxy);
+    this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", options);
   }
 
   /**

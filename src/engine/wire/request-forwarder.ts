@@ -4,6 +4,7 @@ import { toError } from "../../lib/bugs.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { completed, type Outcome } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
+import { maxTimesThrough, timesThrough } from "../../proxy/forwarding.ts";
 import type { ExchangeSummary } from "../../proxy/record.ts";
 import { closesConnection, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import type { ReadingProgress } from "../../proxy/slow-clients.ts";
@@ -105,11 +106,18 @@ export class RequestForwarder implements ResponseSide {
     const { pinned } = client;
     if (pinned && this.#exchange.destination)
       this.#exchange.prefer(pinned.upstreamIn(this.#exchange.destination.pool));
-    if (isAdmitted) {
+    if (isAdmitted && !(head.hasVia && this.#isLooping())) {
       request.write(head, stop, client.forwarding);
       this.#attempts.runStep(this.#exchange.next());
-    } else this.#refuse(refusal("request_too_large"));
-    return isAdmitted ? stop : to;
+      return stop;
+    }
+    this.#refuse(refusal(isAdmitted ? "loop" : "request_too_large"));
+    return to;
+  }
+
+  #isLooping(): boolean {
+    const { viaName } = this.#context.options;
+    return timesThrough(this.request.view.header("via"), viaName) >= maxTimesThrough;
   }
 
   #begin(client: ClientSide): void {

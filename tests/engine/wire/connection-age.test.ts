@@ -37,6 +37,7 @@ const options: EngineOptions = {
   },
   requestId: () => "",
   isTrustedProxy: () => false,
+  viaName: "evenkeel-1",
   log: { bug() {}, warn() {} },
 };
 

@@ -52,7 +52,11 @@ test("a released request keeps no large buffer and nothing of its head", () => {
   head.parser.parse(bytes, bytes.length);
   head.validate(bytes);
   const stop = request.begin(head, bytes.length);
-  request.write(head, stop, new ForwardingCache("http", () => false).for("192.0.2.1"));
+  request.write(
+    head,
+    stop,
+    new ForwardingCache("http", { isTrustedProxy: () => false, viaName: "evenkeel-1" }).for("192.0.2.1"),
+  );
   expect(request.replay.bytes.length).toBeGreaterThan(50_000);
   request.release();
   expect(request.replay.bytes.length).toBe(small);

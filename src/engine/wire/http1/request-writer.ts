@@ -4,7 +4,6 @@ import {
   forwardingHeaders,
   type ForwardingHeaders,
   type ForwardingOptions,
-  viaName,
 } from "../../../proxy/forwarding.ts";
 import type { RequestHead } from "../../../proxy/request-head.ts";
 import { formatTraceparent, type TraceContext } from "../../../proxy/trace-context.ts";
@@ -214,14 +213,14 @@ const maxCached = 1_024;
 /** Creates the {@link ClientForwarding} of an address once for all its connections, and caches those of recent addresses. */
 export class ForwardingCache {
   readonly scheme: RequestHead["scheme"];
-  readonly #options: { readonly isTrustedProxy: ForwardingOptions["isTrustedProxy"]; listenPort: number };
+  readonly #options: Omit<ForwardingOptions, "listenPort"> & { listenPort: number };
   /** In insertion order: the oldest one is evicted first. */
   readonly #cached = new Map<string, ClientForwarding>();
   #defaultHost = "localhost";
 
-  constructor(scheme: RequestHead["scheme"], isTrustedProxy: ForwardingOptions["isTrustedProxy"]) {
+  constructor(scheme: RequestHead["scheme"], options: Omit<ForwardingOptions, "listenPort">) {
     this.scheme = scheme;
-    this.#options = { isTrustedProxy, listenPort: 0 };
+    this.#options = { isTrustedProxy: options.isTrustedProxy, viaName: options.viaName, listenPort: 0 };
   }
 
   /** Sets where clients connect to. Called before the first client is accepted. */
@@ -250,7 +249,7 @@ export class ForwardingCache {
       `X-Forwarded-For: ${address}`,
       `X-Forwarded-Proto: ${this.scheme}`,
       `X-Forwarded-Port: ${this.#options.listenPort}`,
-      `Via: ${viaName}`,
+      `Via: 1.1 ${this.#options.viaName}`,
       "X-Forwarded-Host: ",
     ];
     return latin1(headers.join("\r\n"));

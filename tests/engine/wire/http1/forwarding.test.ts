@@ -4,7 +4,10 @@ import { ForwardingCache } from "../../../../src/engine/wire/http1/request-write
 
 test("connections from one address share its headers, until its trust changes", () => {
   let trusted = "";
-  const forwardings = new ForwardingCache("https", (address) => address === trusted);
+  const forwardings = new ForwardingCache("https", {
+    isTrustedProxy: (address) => address === trusted,
+    viaName: "evenkeel-1",
+  });
   forwardings.setListenPort(443);
   const first = forwardings.for("192.0.2.1");
   expect(first).toMatchObject({ address: "192.0.2.1", isTrusted: false });
@@ -23,7 +26,7 @@ test("connections from one address share its headers, until its trust changes", 
 });
 
 test("the cache is bounded for clients from ever new addresses", () => {
-  const forwardings = new ForwardingCache("http", () => false);
+  const forwardings = new ForwardingCache("http", { isTrustedProxy: () => false, viaName: "evenkeel-1" });
   const first = forwardings.for("2001:db8::");
   for (let i = 1; i <= 1_023; i++) forwardings.for(`2001:db8::${i.toString(16)}`);
   expect(forwardings.for("2001:db8::")).toBe(first);
@@ -40,7 +43,7 @@ test("a request that names no host gets the listener's", () => {
     ["http", 8080, "2001:db8::1", "[2001:db8::1]:8080"],
   ];
   for (const [scheme, port, hostname, host] of table) {
-    const forwardings = new ForwardingCache(scheme, () => false);
+    const forwardings = new ForwardingCache(scheme, { isTrustedProxy: () => false, viaName: "evenkeel-1" });
     forwardings.setListenPort(port, hostname);
     expect(forwardings.for("192.0.2.1").defaultHost).toBe(host);
   }

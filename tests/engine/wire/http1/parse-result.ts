@@ -20,7 +20,7 @@ export interface ParseResult {
   isPending: boolean;
 }
 
-const forwardings = new ForwardingCache("http", () => false);
+const forwardings = new ForwardingCache("http", { isTrustedProxy: () => false, viaName: "evenkeel-1" });
 forwardings.setListenPort(8080);
 const forwarding = forwardings.for("192.0.2.1");
 

@@ -62,7 +62,7 @@ describe("the request to an upstream", () => {
       passed(`GET /a?b HTTP/1.1\r\n${headers}X-Forwarded-For: 6.6.6.6\r\nX-Request-Id: their\r\n\r\n`),
     ).toBe(
       "GET /a?b HTTP/1.1\r\nhOST: a.example\r\nX-One:  1 \r\nx-one: 2\r\n" +
-        "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 8080\r\nVia: 1.1 evenkeel\r\n" +
+        "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 8080\r\nVia: 1.1 evenkeel-1\r\n" +
         "X-Forwarded-Host: a.example\r\nX-Request-Id: id\r\nTE: trailers\r\nConnection: TE\r\n\r\n",
     );
   });
@@ -203,7 +203,7 @@ describe("the request to an upstream", () => {
   test("appends our Via to an existing one", () => {
     const bytes = passed("GET / HTTP/1.1\r\nVia: 1.0 b\r\nHost: a\r\nVia: 1.1 c\r\n\r\n");
     expect(bytes.match(/via/gi)).toHaveLength(1);
-    expect(bytes).toContain("Via: 1.0 b, 1.1 c, 1.1 evenkeel\r\n");
+    expect(bytes).toContain("Via: 1.0 b, 1.1 c, 1.1 evenkeel-1\r\n");
   });
 
   test("contains an upgrade only if it may be forwarded", () => {
