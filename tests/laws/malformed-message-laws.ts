@@ -7,7 +7,7 @@ import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { FaultInjection } from "../../src/fault/fault.ts";
 import { Deadlines } from "../../src/proxy/deadlines.ts";
-import { respondWith, startOrigin } from "../support/origin.ts";
+import { type OriginOptions, respondWith, startOrigin } from "../support/origin.ts";
 import { sendRequest, RawClient } from "../support/raw-client.ts";
 import { startEngine } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
@@ -40,6 +40,107 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     } finally {
       fixture.close();
       await server.stop(true);
+    }
+  },
+
+  "counts no upstream failure when a server hangs up on a request whose end has not arrived": async (
+    engine,
+  ) => {
+    const chunked = "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const requests = [
+      `POST / HTTP/1.1\r\n${chunked}FFFFFFFFFFFF\r\nabc`,
+      `PUT / HTTP/1.1\r\n${chunked}5\r\nhello\r\n`,
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000000000\r\n\r\nabc`,
+      `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc`,
+    ];
+    let hangUps = 0;
+    const hangUp: OriginOptions = {
+      respond: (_, socket) => void socket.write(respondWith("ok")),
+      onHead({ method }, socket) {
+        if (method === "GET") return false;
+        hangUps += 1;
+        if (hangUps % 3 === 0) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nsome");
+        if (hangUps % 2 === 0) socket.resetAndDestroy();
+        else socket.end();
+        return true;
+      },
+    };
+    const origins = await Promise.all([startOrigin(hangUp), startOrigin(hangUp)]);
+    const fixture = await startEngine(engine, { ports: origins.map(({ port }) => port), ejectsAfter: 2 });
+    try {
+      for (const request of [...requests, ...requests, ...requests]) {
+        const client = await RawClient.connect(fixture.port);
+        client.send(request);
+        await until(() => client.received.length > 0 || client.isClosed, "the end of the request");
+        await until(
+          () => fixture.pool.upstreams.every(({ inFlight }) => inFlight === 0),
+          "its attempts to end",
+        );
+        expect(client.received.toString()).toMatch(/^(HTTP\/1\.1 (200|400|502) |$)/);
+        client.destroy();
+      }
+      expect(fixture.ended.length).toBeGreaterThanOrEqual(3);
+      expect(hangUps).toBeGreaterThanOrEqual(3);
+      expect(fixture.ended.filter(({ outcome }) => outcome.kind !== "cancelled")).toEqual([]);
+      expect(fixture.pool.upstreams.map(({ outlier }) => outlier.state)).toEqual(["up", "up"]);
+      expect((await sendRequest(fixture.port, get)).body.toString()).toBe("ok");
+      expect(fixture.bugs).toEqual([]);
+    } finally {
+      fixture.close();
+      for (const origin of origins) await origin.close();
+    }
+  },
+
+  "counts no upstream failure when a client leaves in the middle of its body, or sends a malformed one":
+    async (engine) => {
+      const origin = await startOrigin({
+        respond: (_, socket) => void socket.write(respondWith("ok")),
+        onHead: ({ method }) => method === "POST",
+      });
+      const fixture = await startEngine(engine, { ports: [origin.port], ejectsAfter: 2 });
+      try {
+        const ends: ReadonlyArray<(client: RawClient) => void> = [
+          (client) => client.destroy(),
+          (client) => void client.socket.end(),
+          (client) => void client.send("zz\r\nhello\r\n"),
+          (client) => void client.send("5\r\nhello, world\r\n0\r\n\r\n"),
+          (client) => void client.send("-5\r\nhello\r\n0\r\n\r\n"),
+        ];
+        for (const [index, end] of ends.entries()) {
+          const client = await RawClient.connect(fixture.port);
+          client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+          await until(() => origin.requests.length === index + 1, "the upload to start");
+          end(client);
+          await until(() => fixture.ended.length === index + 1, "the attempt to end");
+          client.destroy();
+        }
+        expect(fixture.ended.map(({ outcome }) => outcome.kind)).toEqual(ends.map(() => "cancelled"));
+        expect((await sendRequest(fixture.port, get)).body.toString()).toBe("ok");
+        expect(fixture.bugs).toEqual([]);
+      } finally {
+        fixture.close();
+        await origin.close();
+      }
+    },
+
+  "counts a reset after a whole request, with or without a body, as the upstream's failure": async (
+    engine,
+  ) => {
+    const origin = await startOrigin((_, socket) => void socket.resetAndDestroy());
+    const fixture = await startEngine(engine, { ports: [origin.port], ejectsAfter: 10 });
+    try {
+      const requests = [
+        get,
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+      ];
+      for (const request of requests) expect((await sendRequest(fixture.port, request)).status).toBe(502);
+      expect(fixture.ended.map(({ outcome }) => outcome)).toMatchObject(
+        requests.map(() => ({ kind: "failure", reason: "upstream_reset" })),
+      );
+    } finally {
+      fixture.close();
+      await origin.close();
     }
   },
 

@@ -2,7 +2,7 @@
 
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
-import { type Failure, failure } from "../../pool/outcome.ts";
+import { cancelled, type Failure, failure } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { failureOf } from "./forward.ts";
 import type { ClientWait } from "./request-body.ts";
@@ -18,6 +18,8 @@ export interface AttemptMonitorOptions {
   readonly hedge?: () => void;
   /** Aborts the request's body if the client uploads too slowly, so many ms after the start. @returns whether it did */
   readonly abortIfSlow?: (ms: number) => boolean;
+  /** The request's body; undefined if it has none. */
+  readonly body?: { readonly isWhole: boolean };
 }
 
 /** One timeout for the connect and the response's head: the fetch client does not report them separately. */
@@ -48,6 +50,7 @@ export class AttemptMonitor implements AttemptDriver {
   readonly #redirect: () => Attempt | undefined;
   readonly #startHedge: (() => void) | undefined;
   readonly #abortIfSlow: AttemptMonitorOptions["abortIfSlow"];
+  readonly #body: AttemptMonitorOptions["body"];
   /** Present while the response's body is streamed. */
   responseStream: YieldingStream | undefined;
   readonly #stop = new AbortController();
@@ -62,13 +65,14 @@ export class AttemptMonitor implements AttemptDriver {
   /** Another attempt won; this one has ended. */
   isSuperseded = false;
 
-  constructor({ client, limitMs, attempt, redirect, hedge, abortIfSlow }: AttemptMonitorOptions) {
+  constructor({ client, limitMs, attempt, redirect, hedge, abortIfSlow, body }: AttemptMonitorOptions) {
     this.#client = client;
     this.#limitMs = limitMs;
     this.#attempt = attempt;
     this.#redirect = redirect;
     this.#startHedge = hedge;
     this.#abortIfSlow = abortIfSlow;
+    this.#body = body;
     attempt.driver = this;
     this.#startTimer();
     if (client.aborted) this.#onClientGone();
@@ -125,13 +129,21 @@ export class AttemptMonitor implements AttemptDriver {
     return this.#redirectedTo !== undefined;
   }
 
+  /**
+   * Whether a broken connection says nothing about the server: one that hangs up before it has the whole request may do so
+   * because of what the client sends.
+   */
+  get isUploading(): boolean {
+    return this.#body?.isWhole === false && !this.signal.aborted;
+  }
+
   /** The result of an attempt without a response, for a client that is still connected. Ends the attempt. */
   lost(error: unknown): Redirected | Failure {
     if (this.#redirectedTo) return { kind: "moved", next: this.#redirectedTo };
     const failed =
       this.#abortedAs ??
       (this.#hasTimedOut ? failure("head", "head_timeout") : failureOf(error, this.#attempt));
-    this.#attempt.end(failed);
+    this.#attempt.end(failed.reason === "upstream_reset" && this.isUploading ? cancelled : failed);
     return failed;
   }
 

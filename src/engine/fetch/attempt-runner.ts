@@ -109,6 +109,7 @@ function monitorFor(
       if (second) race.run(second);
     },
     abortIfSlow: (ms) => body.abortIfSlow(ms),
+    body,
   });
 }
 

@@ -17,6 +17,8 @@ export interface RequestBody {
   open(wait: ClientWait): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
   /** Whether another attempt can send the body from its first byte. */
   readonly isReplayable: boolean;
+  /** Whether all of it has arrived. */
+  readonly isWhole: boolean;
   /** What the client did wrong while the body was forwarded: then a failure is not the upstream's. */
   readonly problem: BodyProblem | undefined;
   /** Others wait for the slot: aborts a slow upload, so many ms after the attempt's start. @returns whether it did */
@@ -44,15 +46,24 @@ export async function requestBody(request: Request, limits: BodyLimits): Promise
 }
 
 function heldBody(bytes: Uint8Array<ArrayBuffer> | null): RequestBody {
-  return { open: () => bytes, isReplayable: true, problem: undefined, abortIfSlow: () => false };
+  return {
+    open: () => bytes,
+    isReplayable: true,
+    isWhole: true,
+    problem: undefined,
+    abortIfSlow: () => false,
+  };
 }
 
 /** Nothing is read before an upstream takes it, so after a refused connect the body is still complete. */
 function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: BodyLimits): RequestBody {
   const reader = source.getReader();
   let isTouched = false;
+  let isWhole = false;
   let sentBytes = 0;
   let problem: BodyProblem | undefined;
+  /** Whether its upstream took no more of it. */
+  let isCancelled = false;
   const take = (wait: ClientWait) =>
     new ReadableStream<Uint8Array>(
       {
@@ -61,6 +72,8 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
           wait.begin();
           try {
             const { done, value } = await within(idleMs, reader.read());
+            if (isCancelled) return;
+            isWhole = done;
             if (done) return controller.close();
             sentBytes += value.length;
             if (!admits(sentBytes)) {
@@ -69,6 +82,7 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
             }
             controller.enqueue(value);
           } catch (error) {
+            if (isCancelled) return;
             problem ??= "stalled";
             controller.error(error);
           } finally {
@@ -76,7 +90,9 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
           }
         },
         async cancel(reason) {
-          if (isTouched) await reader.cancel(reason);
+          if (!isTouched) return;
+          isCancelled = true;
+          await reader.cancel(reason);
         },
       },
       { highWaterMark: 0 },
@@ -85,6 +101,9 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
     open: take,
     get isReplayable() {
       return !isTouched;
+    },
+    get isWhole() {
+      return isWhole;
     },
     get problem() {
       return problem;

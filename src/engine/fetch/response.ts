@@ -119,9 +119,9 @@ class IdleTimeout {
 
   outcomeOf(error: unknown): Outcome {
     if (this.#options.monitor.isClientGone) return cancelled;
-    return this.#hasTimedOut
-      ? failure("body", "body_timeout")
-      : bodyFailureOf(this.#incoming.cause?.() ?? error);
+    if (this.#hasTimedOut) return failure("body", "body_timeout");
+    const failed = bodyFailureOf(this.#incoming.cause?.() ?? error);
+    return failed.reason === "body_truncated" && this.#options.monitor.isUploading ? cancelled : failed;
   }
 }
 

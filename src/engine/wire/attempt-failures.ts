@@ -2,7 +2,7 @@
 
 import { exhaustion } from "../../lib/exhaustion.ts";
 import type { Attempt } from "../../pool/attempt.ts";
-import { type Failure, failure } from "../../pool/outcome.ts";
+import { cancelled, type Failure, failure, type Outcome } from "../../pool/outcome.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { isIdempotent } from "../../proxy/retry.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
@@ -51,6 +51,19 @@ export function connectFailure(code: string): Failure {
 /** The failure of an attempt whose connection was closed. @param inBody whether the response head had arrived */
 export function disconnectFailure(inBody: boolean, detail: string): Failure {
   return failure(inBody ? "body" : "head", inBody ? "body_truncated" : "upstream_reset", detail);
+}
+
+/**
+ * What a failed attempt says about its upstream. A server that hangs up before it has the whole request may do so because of
+ * the request: its client may send an absurd or malformed body, or stop to send it. Such clients must not eject servers.
+ */
+export function outcomeOf(
+  failed: Failure,
+  connection: { readonly hasHungUp: boolean; readonly isFlushed: boolean } | undefined,
+  { isComplete }: ForwardedRequest,
+): Outcome {
+  const wasUploading = connection !== undefined && !(isComplete && connection.isFlushed);
+  return wasUploading && connection.hasHungUp ? cancelled : failed;
 }
 
 export const abortDetail = "aborted by the operator";

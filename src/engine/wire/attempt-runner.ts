@@ -16,6 +16,7 @@ import {
   type FailedAttempt,
   failedAttemptEntry,
   isStaleConnection,
+  outcomeOf,
 } from "./attempt-failures.ts";
 import { AttemptPair } from "./attempt-pair.ts";
 import { connectionPoolFor } from "./connection-pool.ts";
@@ -292,7 +293,7 @@ export class AttemptRunner implements ConnectionUser {
     if (!attempt) return;
     if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);
     const failedAttempt = { upstream: attempt.upstream.id, failure: failed };
-    this.end(failed);
+    this.end(outcomeOf(failed, upstream, this.#request));
     if (this.sink.hasResponseStarted) {
       this.#log({ ...failedAttempt, next: undefined });
       return this.sink.truncated();

@@ -90,6 +90,8 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   isReused = false;
   /** Whether it serves one client alone. */
   isPinned = false;
+  /** Whether the upstream closed it before its response was complete. */
+  hasHungUp = false;
   /** Neighbours in the pool's stack of idle connections. Only the stack writes them. */
   above: UpstreamConnection | undefined;
   below: UpstreamConnection | undefined;
@@ -258,14 +260,20 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     if (this.#phase === "response" && this.#user && this.#reader?.ended())
       return this.#complete(this.#user, this.#reader);
     if (this.#phase === "idle") return this.close();
-    this.#fail(disconnectFailure(this.#inBody, "FIN"));
+    this.#hungUp("FIN");
   }
 
   closed(error: Error | undefined): void {
     this.isClosed = true;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
     if (this.#phase === "tunnel") return this.#user?.sink.tunnel?.upstreamClosed(error);
-    this.#fail(disconnectFailure(this.#inBody, error?.message ?? "closed"));
+    this.#hungUp(error?.message ?? "closed");
+  }
+
+  #hungUp(detail: string): void {
+    // Our own `terminate` leads here too.
+    this.hasHungUp ||= this.#phase === "response";
+    this.#fail(disconnectFailure(this.#inBody, detail));
   }
 
   override handlerThrew(error: Error): void {
