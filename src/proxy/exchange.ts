@@ -58,6 +58,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
   #heldStatus = 0;
   /** Attempts that are not retries: rescues, and a hedge. */
   #extraAttempts = 0;
+  /** The deadline has passed before the first attempt. */
+  #isLate = false;
+  /** Called then. Set by an engine that does not call `next` at once: it must call it then, which returns a refusal. */
+  onLate: (() => void) | undefined;
   readonly #ticket = new QueueTicket();
   /** Its position in a trace that upstreams continue; undefined where `traceparent` passes unchanged. */
   trace: TraceContext | undefined;
@@ -82,6 +86,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#violation = route?.violation;
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.trace = this.#options.trace?.(head.header("traceparent"));
+    this.#destination?.deadlines?.add(this, this.#destination.timeouts.totalMs ?? Infinity);
     this.#recorder.opened(head, this.#destination?.pool, this.#key, route?.matchedPath);
     return this;
   }
@@ -95,6 +100,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#key = "";
     while (this.#tried.pop()); // Setting the length would be a call into the runtime.
     this.#heldStatus = this.#extraAttempts = 0;
+    this.#isLate = false;
+    this.onLate = undefined;
     this.leaveQueue();
   }
 
@@ -115,13 +122,13 @@ export class Exchange implements QueueMember, DeadlineHolder {
     const destination = this.#destination;
     if (!destination || !this.#head)
       return this.refuse(this.#violation ? refusalForViolation(this.#violation) : refusal("no_route"));
+    if (this.#isLate) return this.refuse(refusal("total_timeout"));
     if (this.#options.load?.isShed) return this.refuse(refusal("overloaded"));
     const isLimited = destination.maxRequestBodyBytes !== undefined;
     if (isLimited && !this.allowsBodySize(Number(this.#head.header("content-length") ?? 0)))
       return this.refuse(refusal("request_too_large"));
     destination.retryBudget?.deposit();
-    const { pool, queue, deadlines, timeouts } = destination;
-    deadlines?.add(this, timeouts.totalMs ?? Infinity);
+    const { pool, queue } = destination;
     // While requests wait, a new one goes behind them.
     const isLast = queue !== undefined && queue.size > 0;
     const upstream = isLast ? undefined : this.#select(pool);
@@ -157,7 +164,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** Called by the deadlines only. A response that has begun may continue. */
   deadlineExpired(): void {
     if (this.#ticket.isQueued) this.#ticket.leaveWith(this, () => this.refuse(refusal("total_timeout")));
-    else if (!this.#attempts.responding) this.#attempts.abandon(deadlineExceeded);
+    else if (this.#tried.length === 0) {
+      this.#isLate = true;
+      this.onLate?.();
+    } else if (!this.#attempts.responding) this.#attempts.abandon(deadlineExceeded);
   }
 
   /** For a client that leaves while its request is queued. */

@@ -62,7 +62,56 @@ function startGreetingUpstream() {
   });
 }
 
+/** Sends the pieces of a body one after another. @returns stops it */
+function drip(client: RawClient, pieces: readonly string[], everyMs: number): () => void {
+  const rest = [...pieces];
+  const timer = setInterval(() => {
+    const piece = rest.shift();
+    if (piece === undefined || !client.socket.writable) clearInterval(timer);
+    else client.send(piece);
+  }, everyMs);
+  return () => clearInterval(timer);
+}
+
+const postHead = (length: number) =>
+  `POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: ${length}\r\n\r\n`;
+
 export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
+  "counts the time in which a body arrives towards the total timeout, be it small or large": (engine) =>
+    withDeadlines(engine, async ({ fixture }) => {
+      for (const length of [100, 1_000_000]) {
+        const client = await RawClient.connect(fixture.port);
+        const stop = drip(client.send(postHead(length)), Array(100).fill("x"), 30);
+        const since = performance.now();
+        const response = await client.readResponse();
+        stop();
+        expect(response.status).toBe(504);
+        expect(response.body.toString()).toContain("total_timeout");
+        expect(performance.now() - since).toBeLessThan(2_000);
+        client.destroy();
+      }
+      expect(fixture.ended.filter(({ outcome }) => outcome.kind === "failure")).toEqual([]);
+    }),
+
+  "takes a small body whose pieces keep to the client's body timeout, however long all of them take": async (
+    engine,
+  ) => {
+    const origin = await startOrigin(({ body }, socket) => void socket.write(respondWith(body)));
+    const fixture = await startEngine(engine, { ports: [origin.port], clientTimeouts: { bodyIdleMs: 400 } });
+    const client = await RawClient.connect(fixture.port);
+    try {
+      drip(client.send(postHead(8)), ["1", "2", "3", "4", "5", "6", "7", "8"], 100);
+      const response = await client.readResponse();
+      expect([response.status, response.body.toString()]).toEqual([200, "12345678"]);
+      client.send(`${postHead(8)}1234`);
+      expect((await client.readResponse()).status).toBe(408);
+    } finally {
+      client.destroy();
+      fixture.close();
+      await origin.close();
+    }
+  },
+
   "responds with 504 when the total timeout expires, without a retry or an upstream failure": (engine) =>
     withDeadlines(engine, async (setup) => {
       const since = performance.now();

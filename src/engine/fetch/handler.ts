@@ -3,6 +3,7 @@
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, rescued } from "../../pool/outcome.ts";
 import { maxTimesThrough, timesThrough } from "../../proxy/forwarding.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { Redirected } from "./attempt-monitor.ts";
 import {
@@ -66,13 +67,14 @@ export async function handleRequest(
 
 async function driveExchange(options: FetchEngineContext, context: RequestContext): Promise<Response> {
   const { request, exchange } = context;
-  const body = await requestBody(request, {
+  const arriving = requestBody(request, {
     idleMs: options.clientTimeouts.bodyIdleMs,
     admits: (bytes) => {
       context.byteCounts.bytesIn = Math.max(context.byteCounts.bytesIn, bytes);
       return exchange.allowsBodySize(bytes);
     },
   });
+  const body = await withinDeadline(exchange, arriving);
   if (typeof body === "string") return refusalResponse(options, context, exchange.refuse(bodyRefusal(body)));
   const first = await firstStep(exchange, request.signal);
   if (first === "gone") return clientClosedResponse();
@@ -85,6 +87,15 @@ async function driveExchange(options: FetchEngineContext, context: RequestContex
     race.cancelAll();
     throw bug;
   }
+}
+
+/** The body; "late" if the deadline of the exchange passed first. */
+function withinDeadline<Body>(exchange: Exchange, arriving: Promise<Body>): Promise<Body | "late"> {
+  if (exchange.destination?.timeouts.totalMs === undefined) return arriving;
+  return new Promise((resolve, reject) => {
+    exchange.onLate = () => resolve("late");
+    arriving.then(resolve, reject);
+  });
 }
 
 interface FirstStep {

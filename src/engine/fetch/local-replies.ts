@@ -26,7 +26,8 @@ export function internalError(
   });
 }
 
-export function bodyRefusal(problem: BodyProblem): Refusal {
+export function bodyRefusal(problem: BodyProblem | "late"): Refusal {
+  if (problem === "late") return refusal("total_timeout");
   return problem === "stalled" ? refusalForViolation(bodyTimeout) : refusal("request_too_large");
 }
 

@@ -41,8 +41,27 @@ export async function requestBody(request: Request, limits: BodyLimits): Promise
   if (request.body === null || length === "0") return heldBody(null);
   if (length !== null && !limits.admits(Number(length))) return "too_large";
   if (length === null || Number(length) > bufferedBytes) return streamedBody(request.body, limits);
-  const bytes = await within(limits.idleMs, request.arrayBuffer()).catch(() => undefined);
-  return bytes ? heldBody(new Uint8Array(bytes)) : "stalled";
+  const bytes = await wholeBody(request.body, Number(length), limits.idleMs).catch(() => undefined);
+  return bytes ? heldBody(bytes) : "stalled";
+}
+
+/** Piece by piece, because the timeout is one between two pieces. Rejects if not all bytes arrive. */
+async function wholeBody(
+  source: ReadableStream<Uint8Array>,
+  length: number,
+  idleMs: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = source.getReader();
+  const bytes = new Uint8Array(length);
+  let arrived = 0;
+  for (;;) {
+    const { done, value } = await within(idleMs, reader.read());
+    if (done) break;
+    bytes.set(value, arrived);
+    arrived += value.length;
+  }
+  if (arrived < length) throw new Error(`Cannot read on: ${arrived} of ${length} bytes arrived`);
+  return bytes;
 }
 
 function heldBody(bytes: Uint8Array<ArrayBuffer> | null): RequestBody {
