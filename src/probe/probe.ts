@@ -120,6 +120,7 @@ const errorTexts: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "host unreachable",
   ENETUNREACH: "network unreachable",
   EPROTO: "no TLS on this port",
+  head_invalid: "the response is not HTTP",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificate signed by an untrusted authority",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificate signed by an untrusted authority",
   SELF_SIGNED_CERT_IN_CHAIN: "certificate signed by an untrusted authority",

@@ -8,6 +8,7 @@ import { fetchEngine } from "../engine/fetch/bun.ts";
 import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
+import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
 import { liftedLimit } from "./fetch-limit.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
@@ -85,7 +86,8 @@ function dialFast(hostname: string, port: number, timeoutMs: number): Promise<vo
 /** A session without keep-alive: a probe must open a new connection, because an old one may still work when new ones fail. */
 const probes = new Bun.FetchSession({ proxy: false, keepAlive: false });
 
-async function probeHttp({ url, timeoutMs, headers, tls }: HttpProbe): Promise<number> {
+async function probeHttp(probe: HttpProbe): Promise<number> {
+  const { url, timeoutMs, headers, tls } = probe;
   const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
   try {
     const response = await probes.fetch(url, {
@@ -98,6 +100,7 @@ async function probeHttp({ url, timeoutMs, headers, tls }: HttpProbe): Promise<n
     await response.body?.cancel();
     return response.status;
   } catch (error) {
+    if (isFormError(error)) return probeLeniently(probe, probeTlsOf(probe));
     throw error instanceof DOMException && error.name === "TimeoutError"
       ? timedOut(`read ${url}`, timeoutMs)
       : error;

@@ -2,7 +2,6 @@
 
 import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
-import { isIP } from "node:net";
 import { systemSchedule } from "../lib/clock.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -11,9 +10,10 @@ import { wireEngine } from "../engine/wire/node.ts";
 import { plainAddress } from "../net/address.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
 import { passwords } from "./argon2.ts";
+import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
-import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
+import { bugResponse, firstProtocol, goingAway, readable, unreadable, wantsEcho } from "./web.ts";
 
 interface DenoServeOptions {
   readonly hostname: string;
@@ -88,14 +88,9 @@ async function serve(options: WebOptions): Promise<WebListener> {
   };
 }
 
-function probeHttp({ url, timeoutMs, headers, tls }: HttpProbe): Promise<number> {
-  const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
-  // Set explicitly, because the default is the name in the Host header. SNI must be empty for an IP address.
-  const secure = {
-    servername: isIP(serverName) ? "" : serverName,
-    rejectUnauthorized: verify,
-    ...(ca !== undefined && { ca }),
-  };
+function probeHttp(probe: HttpProbe): Promise<number> {
+  const { url, timeoutMs, headers } = probe;
+  const secure = probeTlsOf(probe);
   return new Promise((resolve, reject) => {
     const read = url.startsWith("https:") ? getSecure : getPlain;
     const request = read(url, { ...secure, agent: false, headers: { ...headers, connection: "close" } });
@@ -110,7 +105,8 @@ function probeHttp({ url, timeoutMs, headers, tls }: HttpProbe): Promise<number>
     });
     request.on("error", (error) => {
       cancel();
-      reject(error);
+      if (isFormError(error)) resolve(probeLeniently(probe, secure));
+      else reject(error);
     });
   });
 }

@@ -304,6 +304,32 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
+    name: "probes: return the status of a response whose form only a lenient reader accepts",
+    check: async (runtime) => {
+      const ok = "HTTP/1.1 204 No Content\r\n";
+      for (const response of [
+        `${ok}X: a\r\n b\r\n\r\n`,
+        `${ok}X : a\r\n\r\n`,
+        `\r\n${ok}\r\n`,
+        `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\nX(y): a\n\n`,
+        `${ok}${"X: a\r\n".repeat(400)}\r\n`,
+        `${ok}Content-Length: 5, 5\r\n\r\n`,
+        `${ok}X: ${"a".repeat(100_000)}\r\n\r\n`,
+      ]) {
+        const origin = await listen((socket) => socket.on("data", () => socket.write(response)));
+        const status = await runtime.probeHttp({ url: origin.url, timeoutMs: 2_000, headers: {} });
+        assert.equal(status, 204, response.slice(0, 100));
+        await origin.close();
+      }
+      for (const other of ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/2.0 204 No Content\r\nX(y): a\r\n\r\n"]) {
+        const origin = await listen((socket) => socket.on("data", () => socket.write(other)));
+        const probe = runtime.probeHttp({ url: origin.url, timeoutMs: 2_000, headers: {} });
+        await assert.rejects(probe, hasCode("head_invalid"));
+        await origin.close();
+      }
+    },
+  },
+  {
     name: "probes: does not wait for a body and does not reuse connections",
     check: async (runtime) => {
       let [opened, closed] = [0, 0];
