@@ -59,6 +59,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "proxy/response-class.ts": "all that status codes mean to a pool",
   "main.ts": "handles signals before it loads the rest",
   "runtime/child-environment.ts": "all that a child process inherits",
+  "state/private-file.ts": "state and history share it",
   "runtime/fetch-limit.ts": "main loads it without the rest of the runtime",
   "runtime/parent.ts": "main loads it before all else",
 };

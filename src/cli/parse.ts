@@ -120,7 +120,9 @@ function balancerCommand(
     values: commandLineValues(flags, line.written, env),
     file,
     read: environment.read,
-    defaultState: stateFolder === undefined ? ":memory:" : `${stateFolder}/state.db`,
+    // The demo has a file of its own: a balancer of this machine may use the other one.
+    defaultState:
+      stateFolder === undefined ? ":memory:" : `${stateFolder}/${kind === "up" ? "up" : "state"}.db`,
     purpose: kind,
   });
   if (loaded.kind === "invalid") return loaded;

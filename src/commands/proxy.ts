@@ -8,18 +8,16 @@ import { type Config, version } from "../config/config.ts";
 import { warningsIn } from "../config/load.ts";
 import type { OwnListener } from "../control/own-listeners.ts";
 import type { Engine } from "../engine/engine.ts";
-import { historyFileOf, openHistory } from "../history/sqlite-store.ts";
-import type { HistoryStore } from "../history/store.ts";
 import { bugs } from "../lib/bugs.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { createViaName } from "../proxy/forwarding.ts";
-import { openSqlite } from "../state/sqlite-store.ts";
-import { MonitoredStore } from "../state/store.ts";
+import type { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
 import { watchFile } from "./config-reader.ts";
 import { type CommandContext, listening, type RunningCommand } from "./running.ts";
+import { openStores } from "./stores.ts";
 import { workerHost } from "./worker-host.ts";
 
 /** The part of a command that configures a balancer. */
@@ -42,8 +40,7 @@ export async function startProxy(
 ): Promise<RunningProxy> {
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration warning", { why });
   const workers = workerHost(config, runtime);
-  const store = storeFor(config.state, log);
-  const historyStore = historyFor(config.state, log);
+  const { store, historyStore, closeStores } = openStores(config.state, runtime.pid, log);
   const telemetry = workers
     ? undefined
     : startTelemetry({ config, isShared: false, log: logOf("telemetry") });
@@ -115,8 +112,7 @@ export async function startProxy(
     // Writes the last events before the store closes.
     balancer.close();
     saveSessions();
-    store.close();
-    historyStore.close();
+    closeStores();
   };
   return {
     port: balancer.port,
@@ -156,17 +152,6 @@ function watchFor(path: string, onChange: () => void, log: Log): () => void {
   }
 }
 
-/** An unusable state file must not stop the balancer: runtime changes then last until the process ends. */
-function storeFor(file: string, log: Log): MonitoredStore {
-  try {
-    return new MonitoredStore(openSqlite(file), systemWallClock);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    log.error("state file unavailable; runtime changes will be lost on restart", { why });
-    return new MonitoredStore(openSqlite(":memory:"), systemWallClock, why);
-  }
-}
-
 /** Sessions of the previous process. If they cannot be read, people log in again. */
 function restoreSessions(store: MonitoredStore, log: Log): ReturnType<MonitoredStore["takeSessions"]> {
   try {
@@ -174,17 +159,6 @@ function restoreSessions(store: MonitoredStore, log: Log): ReturnType<MonitoredS
   } catch (error) {
     log.warn("previous sessions could not be restored", { why: String(error) });
     return [];
-  }
-}
-
-/** An unusable history file must not stop the balancer either: charts then start with the process. */
-function historyFor(stateFile: string, log: Log): HistoryStore {
-  try {
-    return openHistory(historyFileOf(stateFile), systemWallClock);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    log.error("history file unavailable", { why });
-    return openHistory(":memory:", systemWallClock);
   }
 }
 

@@ -1,10 +1,10 @@
 /** The history in one SQLite file next to the state file. Losing it loses charts, never operator intents. */
 
-import { mkdirSync } from "node:fs";
-import { dirname, format, parse } from "node:path";
+import { format, parse } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 import type { WallClock } from "../lib/clock.ts";
+import { makePrivate } from "../state/private-file.ts";
 import {
   type HistoryStore,
   type Resolution,
@@ -101,7 +101,7 @@ class SqliteHistory implements HistoryStore {
   readonly #uptime: StatementSync;
 
   constructor(file: string, wallClock: WallClock) {
-    if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    if (file !== ":memory:") makePrivate(file);
     const database = new DatabaseSync(file);
     this.#database = database;
     this.#wallClock = wallClock;

@@ -140,8 +140,8 @@ const pauseMs = 50;
 /** PIPE_BUF on Linux: a pipe accepts this many bytes atomically. POSIX only guarantees 512. Other processes may write there too. */
 export const pipeAtomicBytes = 4_096;
 
-/** Readable by the group, because log collectors run as other users. */
-const fileMode = 0o640;
+/** A new file is for its owner alone: lines name clients. A collector of another user needs a file made with other rights. */
+const fileMode = 0o600;
 
 /** Result of a batch that was not written completely. */
 export interface LineLoss {

@@ -120,6 +120,7 @@ const passwords: Passwords = {
 export const runtime: Runtime = {
   name: "bun",
   version: Bun.version,
+  pid: process.pid,
   serve,
   dial: dialFast,
   probeHttp,

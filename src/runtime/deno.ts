@@ -114,6 +114,7 @@ function probeHttp(probe: HttpProbe): Promise<number> {
 export const runtime: Runtime = {
   name: "deno",
   version: Deno.version.deno,
+  pid: process.pid,
   serve,
   dial,
   probeHttp,

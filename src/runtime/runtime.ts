@@ -57,6 +57,8 @@ export interface Passwords {
 export interface Runtime {
   readonly name: "bun" | "deno";
   readonly version: string;
+  /** Process id of this process. */
+  readonly pid: number;
   /** Serves the admin API, the dashboard and the demo backend. Engines have their own listeners. */
   serve(options: WebOptions): Promise<WebListener>;
   /** Opens a TCP connection and closes it at once; rejects with code ETIMEDOUT after `timeoutMs`. */

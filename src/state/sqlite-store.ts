@@ -1,12 +1,11 @@
 /** The store in one SQLite file, through node:sqlite, which both Bun and Deno provide; and its schema migrations. */
 
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 import type { PersistedSession } from "../access/sessions.ts";
 import type { BalancerEvent, EventKind } from "./event.ts";
 import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
+import { makePrivate } from "./private-file.ts";
 import type { Store } from "./store.ts";
 
 /** Enough for one day of an upstream that changes every ten seconds; about two megabytes. */
@@ -38,7 +37,7 @@ class SqliteStore implements Store {
   readonly #database: DatabaseSync;
 
   constructor(file: string) {
-    if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    if (file !== ":memory:") makePrivate(file);
     this.#database = new DatabaseSync(file);
     try {
       this.#database.exec("PRAGMA busy_timeout = 500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
