@@ -55,6 +55,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "control/own-listeners.ts": "commands fill it and the controller reads it",
   "commands/start.ts": "loads each long-running command on demand",
   "dashboard/layout/not-found.tsx": "one page",
+  "engine/wire/http2/context.ts": "buffers that all connections share",
   "engine/wire/http1/head-limits.ts": "parsers and their owners share it",
   "proxy/response-class.ts": "all that status codes mean to a pool",
   "main.ts": "handles signals before it loads the rest",

@@ -46,6 +46,8 @@ export interface EngineOptions {
   readonly maxClients?: number;
   /** Present where clients connect over TLS. */
   readonly tls?: ListenerTls;
+  /** Whether clients may speak HTTP/2: as the TLS handshake selects, or with prior knowledge. */
+  readonly http2?: boolean;
   /** Creates an exchange, which is opened with each request's head. An engine may reuse it after `close`. */
   readonly exchange: () => Exchange;
   /** Returns the client's id if it is acceptable, else a new one. */

@@ -64,7 +64,7 @@ const bunSockets: Sockets = {
         socket: {
           ...(handlers as Bun.SocketHandler<ClientSocketHandler>),
           // Without this callback Bun calls `open` only after the handshake, which a client may never finish.
-          handshake: (socket, isSecure) => void (isSecure && socket.data.secured()),
+          handshake: (socket, isSecure) => void (isSecure && socket.data.secured(socket.alpnProtocol || "")),
           open(socket) {
             // Undefined if the client has reset the connection already, although the type says otherwise.
             const handler = accept((socket.remoteAddress as string | undefined) ?? "");

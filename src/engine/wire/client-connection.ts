@@ -37,9 +37,17 @@ export class ClientConnection
   /** Whether the connection closes without lingering: the client has ended, or sends nothing more. */
   #closesAtOnce = false;
 
+  /** Whether it is a stream of an HTTP/2 connection, which is the client that counts. */
+  readonly #isStream: boolean;
+
   /** @param forwarders forwarders that serve no request, shared by all connections */
-  constructor(context: WireContext, forwarders: FreeList<RequestForwarder>, address: string) {
+  constructor(
+    context: WireContext,
+    forwarders: FreeList<RequestForwarder>,
+    { address, isStream = false }: { readonly address: string; readonly isStream?: boolean },
+  ) {
     super();
+    this.#isStream = isStream;
     this.#context = context;
     this.#forwarders = forwarders;
     this.forwarding = context.forwardingCache.for(address);
@@ -48,6 +56,7 @@ export class ClientConnection
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
+    if (this.#isStream) return;
     const admission = this.#context.admitClient(this);
     if (admission === "drop") return this.closeForGood(true);
     if (admission === "reject") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
@@ -56,6 +65,16 @@ export class ClientConnection
 
   secured(): void {
     if (this.#phase === "idle") this.#context.clientTimers.forHead(this);
+  }
+
+  /** Whether it waits for a request. */
+  get isIdle(): boolean {
+    return this.#phase === "idle";
+  }
+
+  /** Refuses a request that was not read as HTTP/1.1. */
+  refuse(violation: ProtocolViolation): void {
+    this.#begin().refuseUnparsed(this, refusalForViolation(violation));
   }
 
   get scheme(): "http" | "https" {

@@ -9,7 +9,10 @@ import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { FreeList, WireContext } from "./context.ts";
 import { RequestForwarder } from "./request-forwarder.ts";
-import type { Sockets } from "./sockets.ts";
+import { Http2Context } from "./http2/context.ts";
+import { ServerSession } from "./http2/server-session.ts";
+import { ProtocolDetector } from "./client-protocol.ts";
+import type { ListenOptions, Sockets } from "./sockets.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
 export function wireEngineOver(sockets: Sockets): Engine {
@@ -27,7 +30,7 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
     sharesPort: options.sharesPort,
     ...(options.tls && { tls: options.tls }),
     handshakeMs: options.clientTimeouts.headMs,
-    accept: (address) => new ClientConnection(context, forwarders, plainAddress(address)),
+    accept: acceptWith(context, forwarders),
   });
   context.forwardingCache.setListenPort(listener.port, listener.hostname);
   return {
@@ -49,6 +52,20 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
       context.closeIdle();
       wheel.stop();
     },
+  };
+}
+
+function acceptWith(context: WireContext, forwarders: FreeList<RequestForwarder>): ListenOptions["accept"] {
+  const { options } = context;
+  if (!options.http2)
+    return (peer) => new ClientConnection(context, forwarders, { address: plainAddress(peer) });
+  const http2 = new Http2Context(context.requestHead.parser.limits, context.responseHead.parser.limits);
+  return (peer) => {
+    const address = plainAddress(peer);
+    return new ProtocolDetector(context, {
+      http1: () => new ClientConnection(context, forwarders, { address }),
+      http2: () => new ServerSession(context, { http2, forwarders, address }),
+    });
   };
 }
 

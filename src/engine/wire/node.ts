@@ -1,7 +1,7 @@
 /** The wire engine for Deno, on the sockets of `node:net` and `node:tls`: slower than Bun's, with the same behaviour. */
 
 import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
-import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import { connect as connectTls, createServer as createTlsServer, TLSSocket } from "node:tls";
 import { toError } from "../../lib/bugs.ts";
 import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../net/address.ts";
@@ -21,33 +21,35 @@ import type {
  * contract of `WireSocket` says, so that the queue and the backpressure stay with the connection.
  */
 class NodeSocket implements WireSocket {
+  data: SocketHandler;
   readonly #socket: Socket;
   #isBusy = false;
   #onIdle: (() => void) | undefined;
 
   constructor(socket: Socket, handler: SocketHandler) {
+    this.data = handler;
     this.#socket = socket;
     const guarded = (step: () => void) => {
       freezeClock();
       try {
         step();
       } catch (error) {
-        handler.handlerThrew(toError(error));
+        this.data.handlerThrew(toError(error));
       } finally {
         thawClock();
       }
     };
     let cause: Error | undefined;
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => guarded(() => handler.received(chunk)));
+    socket.on("data", (chunk: Buffer) => guarded(() => this.data.received(chunk)));
     socket.on("drain", () => {
       this.#isBusy = false;
       this.#onIdle?.();
-      guarded(() => handler.drained());
+      guarded(() => this.data.drained());
     });
-    socket.on("end", () => guarded(() => handler.ended()));
+    socket.on("end", () => guarded(() => this.data.ended()));
     socket.on("error", (error) => (cause = error));
-    socket.on("close", () => guarded(() => handler.closed(cause)));
+    socket.on("close", () => guarded(() => this.data.closed(cause)));
   }
 
   write(bytes: Uint8Array, offset: number, length: number): number {
@@ -93,7 +95,7 @@ function listen({
   const onSocket = (socket: Socket) => {
     const handler = accept(socket.remoteAddress ?? "");
     handler.opened(new NodeSocket(socket, handler));
-    if (tls) handler.secured();
+    if (socket instanceof TLSSocket) handler.secured(socket.alpnProtocol || "");
   };
   const server: Server = tls
     ? createTlsServer({ ...tls, allowHalfOpen: true, handshakeTimeout: handshakeMs }, onSocket)

@@ -5,6 +5,8 @@ import type { ListenerTls } from "../engine.ts";
 
 /** A connected byte stream, plain or TLS. Its methods never throw and do nothing on a closed socket. */
 export interface WireSocket {
+  /** Receives the socket's events; may be replaced. Missing where a connection never is. */
+  data?: SocketHandler;
   /** Sends what the system takes at once and buffers nothing. @returns the number of bytes taken; -1 if it is closed */
   write(bytes: Uint8Array, offset: number, length: number): number;
   pause(): void;
@@ -33,8 +35,8 @@ export interface SocketHandler {
 
 /** Handles a client's socket. With TLS, `opened` precedes the handshake if the runtime can: the handshake needs a timeout. */
 export interface ClientSocketHandler extends SocketHandler {
-  /** The TLS handshake is done. Nothing can be sent before. */
-  secured(): void;
+  /** The TLS handshake is done. Nothing can be sent before. @param protocol selected by ALPN; empty without it */
+  secured(protocol: string): void;
 }
 
 /** A connect that can be ended before it is done. */

@@ -1,0 +1,91 @@
+/** Finds out which protocol a client speaks, and gives its socket to the connection that speaks it. */
+
+import type { ClosableClient, WireContext } from "./context.ts";
+import { preface } from "./http2/protocol.ts";
+import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
+import { TimerEntry } from "./timer-wheel.ts";
+
+/** Creates the connection of a client. */
+export interface ClientProtocols {
+  http1(): ClientSocketHandler;
+  http2(): ClientSocketHandler;
+}
+
+/**
+ * HTTP/2 with prior knowledge begins with a preface that is no request of HTTP/1.1 (RFC 9113 section 3.4). Over TLS the
+ * handshake decides.
+ * ```
+ *  unknown ──other bytes, "http/1.1"──▶ HTTP/1.1
+ *     ├──preface, "h2"────────────────▶ HTTP/2
+ *     └──timeout, the client leaves───▶ closed
+ * ```
+ */
+export class ProtocolDetector extends TimerEntry implements ClientSocketHandler, ClosableClient {
+  readonly #context: WireContext;
+  readonly #protocols: ClientProtocols;
+  #socket: WireSocket | undefined;
+  #bytes: Buffer = Buffer.alloc(0);
+
+  constructor(context: WireContext, protocols: ClientProtocols) {
+    super();
+    this.#context = context;
+    this.#protocols = protocols;
+  }
+
+  opened(socket: WireSocket): void {
+    this.#socket = socket;
+    this.#context.clientTimers.forHead(this);
+  }
+
+  /** @param protocol that the handshake selected */
+  secured(protocol: string): void {
+    if (protocol === "h2") this.#handOver(this.#protocols.http2());
+    else this.#handOver(this.#protocols.http1());
+  }
+
+  received(chunk: Buffer): void {
+    this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
+    const length = Math.min(this.#bytes.length, preface.length);
+    if (!preface.subarray(0, length).equals(this.#bytes.subarray(0, length)))
+      this.#handOver(this.#protocols.http1());
+    else if (length === preface.length) this.#handOver(this.#protocols.http2());
+    else if (this.#bytes === chunk) this.#bytes = Buffer.from(chunk);
+  }
+
+  #handOver(handler: ClientSocketHandler): void {
+    const socket = this.#socket as WireSocket;
+    this.#context.wheel.forget(this);
+    socket.data = handler;
+    handler.opened(socket);
+    if (this.#bytes.length > 0) handler.received(this.#bytes);
+  }
+
+  drained(): void {}
+
+  ended(): void {
+    this.closeForGood(false);
+  }
+
+  closed(): void {
+    this.#context.wheel.forget(this);
+  }
+
+  override expired(): void {
+    this.closeForGood(false);
+  }
+
+  override handlerThrew(error: Error): void {
+    this.#context.options.log.bug(error, "");
+    this.closeForGood(true);
+  }
+
+  closeIfIdle(): void {
+    this.closeForGood(false);
+  }
+
+  closeForGood(abruptly: boolean): void {
+    this.#context.wheel.forget(this);
+    if (abruptly) this.#socket?.terminate();
+    else this.#socket?.end();
+  }
+}

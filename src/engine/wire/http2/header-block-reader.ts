@@ -1,0 +1,81 @@
+/** Collects the header block of one HEADERS frame and its CONTINUATION frames, and decodes it (RFC 9113 sections 4.3 and 6.2). */
+
+import type { FieldList } from "./field-list.ts";
+import { HpackDecoder } from "./hpack-decoder.ts";
+import { ConnectionError, errorCode, frameFlag, maxStreamId } from "./protocol.ts";
+
+/** A block whose fields are in the list. */
+export interface WholeBlock {
+  readonly streamId: number;
+  readonly endsStream: boolean;
+  /** The priority names the stream itself, which is an error of the stream (RFC 7540 section 5.3.1). */
+  readonly dependsOnItself: boolean;
+}
+
+export class HeaderBlockReader {
+  readonly #fields: FieldList;
+  readonly #decoder = new HpackDecoder();
+  #streamId = 0;
+  #endsStream = false;
+  #dependsOnItself = false;
+  #parts: Buffer[] = [];
+  #bytes = 0;
+
+  /** @param fields receives the fields; valid until the next block of any connection is decoded */
+  constructor(fields: FieldList) {
+    this.#fields = fields;
+  }
+
+  /** Whether a CONTINUATION frame must follow. */
+  get isOpen(): boolean {
+    return this.#streamId !== 0;
+  }
+
+  begin(flags: number, streamId: number, payload: Buffer): WholeBlock | undefined {
+    let from = 0;
+    let to = payload.length;
+    if ((flags & frameFlag.padded) !== 0) {
+      from = 1;
+      to -= payload[0] ?? Infinity;
+    }
+    this.#dependsOnItself = false;
+    if ((flags & frameFlag.priority) !== 0) {
+      if (to - from < 5) throw new ConnectionError(errorCode.frameSize, "HEADERS too short for a priority");
+      this.#dependsOnItself = (payload.readUInt32BE(from) & maxStreamId) === streamId;
+      from += 5;
+    }
+    if (from > to) throw new ConnectionError(errorCode.protocol, "more padding than payload");
+    this.#streamId = streamId;
+    this.#endsStream = (flags & frameFlag.endStream) !== 0;
+    return this.#add(flags, payload.subarray(from, to));
+  }
+
+  continue(flags: number, streamId: number, payload: Buffer): WholeBlock | undefined {
+    if (this.#streamId === 0 || streamId !== this.#streamId)
+      throw new ConnectionError(errorCode.protocol, "CONTINUATION without a header block");
+    return this.#add(flags, payload);
+  }
+
+  #add(flags: number, part: Buffer): WholeBlock | undefined {
+    this.#bytes += part.length;
+    // Far more than the list may have: the fields of a smaller block get 431, this one is not even decoded.
+    if (this.#bytes > 2 * this.#fields.maxBytes)
+      throw new ConnectionError(errorCode.enhanceYourCalm, "a header block that is too large");
+    if ((flags & frameFlag.endHeaders) === 0) {
+      this.#parts.push(Buffer.from(part));
+      return undefined;
+    }
+    const block = this.#parts.length === 0 ? part : Buffer.concat([...this.#parts, part]);
+    const whole = {
+      streamId: this.#streamId,
+      endsStream: this.#endsStream,
+      dependsOnItself: this.#dependsOnItself,
+    };
+    this.#parts = [];
+    this.#bytes = 0;
+    this.#streamId = 0;
+    if (!this.#decoder.decode(block, this.#fields))
+      throw new ConnectionError(errorCode.compression, "a malformed header block");
+    return whole;
+  }
+}

@@ -1,0 +1,342 @@
+/** One HTTP/2 connection, for either side: frames, settings, flow control and the end of the connection (RFC 9113). */
+
+import type { WireContext } from "../context.ts";
+import type { SocketHandler, WireSocket } from "../sockets.ts";
+import { TimerEntry } from "../timer-wheel.ts";
+import type { Http2Context } from "./context.ts";
+import { FlowControl, type OutgoingData, type SessionStream } from "./flow-control.ts";
+import { FloodGuard } from "./flood-guard.ts";
+import { FrameOutput } from "./frame-output.ts";
+import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import { HeaderBlockReader, type WholeBlock } from "./header-block-reader.ts";
+import { PeerSettings } from "./peer-settings.ts";
+import {
+  ConnectionError,
+  errorCode,
+  frameFlag,
+  frameType,
+  maxFrameBytes,
+  maxStreamId,
+  maxWindowBytes,
+} from "./protocol.ts";
+
+/** Ids of streams that were reset lately. Frames that crossed our RST_STREAM are ignored (RFC 9113 section 5.4.2). */
+const maxResetIds = 128;
+
+export abstract class Http2Session<Stream extends SessionStream>
+  extends TimerEntry
+  implements SocketHandler, FrameSink
+{
+  protected readonly context: WireContext;
+  protected readonly http2: Http2Context;
+  protected readonly output = new FrameOutput();
+  protected readonly peer = new PeerSettings();
+  protected readonly streams = new Map<number, Stream>();
+  protected readonly guard: FloodGuard;
+  readonly #frames = new FrameReader();
+  readonly #blocks: HeaderBlockReader;
+  readonly #flow = new FlowControl<Stream>(this.output);
+  readonly #resetIds: number[] = [];
+  #socket: WireSocket | undefined;
+  /** Frames that are added now are flushed later in the same event. */
+  #isCollecting = false;
+  protected hasSettings = false;
+  isClosed = false;
+
+  constructor(context: WireContext, http2: Http2Context) {
+    super();
+    this.context = context;
+    this.http2 = http2;
+    this.#blocks = new HeaderBlockReader(http2.fields);
+    this.guard = new FloodGuard(context.wheel.now);
+  }
+
+  get shared() {
+    return this.http2.responses;
+  }
+
+  /** Whether a header block has arrived in part. */
+  protected get isInBlock(): boolean {
+    return this.#blocks.isOpen;
+  }
+
+  /** @returns the offset after the bytes that precede the first frame */
+  protected abstract readPreface(chunk: Buffer): number;
+  /** Whether no stream with this id has been opened. */
+  protected abstract isIdleStream(streamId: number): boolean;
+  /** Throws for a stream that may not get fields. */
+  protected abstract checkHeaders(streamId: number): void;
+  /** The fields of a block are in `http2.fields`. */
+  protected abstract blockReceived(block: WholeBlock): void;
+  protected abstract dataReceived(stream: Stream, data: Buffer, endsStream: boolean): void;
+  protected abstract resetReceived(stream: Stream, code: number): void;
+  protected abstract goAwayReceived(lastStreamId: number, code: number): void;
+  /** The peer sent what it may not send on this stream. */
+  protected abstract abandon(stream: Stream, code: number): void;
+  /** Called after each event: sets the timer. */
+  protected abstract arm(): void;
+  abstract closeForGood(abruptly: boolean): void;
+
+  opened(socket: WireSocket): void {
+    this.#socket = socket;
+    this.output.socket = socket;
+  }
+
+  /** @param settings names and values  */
+  protected sendSettings(settings: ReadonlyArray<readonly [name: number, value: number]>): void {
+    const payload = Buffer.alloc(settings.length * 6);
+    for (const [i, [name, value]] of settings.entries()) {
+      payload.writeUInt16BE(name, i * 6);
+      payload.writeUInt32BE(value, i * 6 + 2);
+    }
+    this.output.frame({ type: frameType.settings }, payload);
+    this.#flow.begin();
+  }
+
+  received(chunk: Buffer): void {
+    this.#isCollecting = true;
+    try {
+      const from = this.readPreface(chunk);
+      if (from < chunk.length) this.#frames.read(from === 0 ? chunk : chunk.subarray(from), this);
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      this.fail(error.code);
+    } finally {
+      this.#isCollecting = false;
+    }
+    this.flush();
+    this.arm();
+  }
+
+  drained(): void {
+    this.flush();
+    this.arm();
+  }
+
+  ended(): void {
+    this.closeForGood(false);
+  }
+
+  closed(): void {
+    this.closeForGood(false);
+  }
+
+  override handlerThrew(error: Error): void {
+    this.context.options.log.bug(error, "");
+    this.closeForGood(true);
+  }
+
+  // Frames.
+
+  frame(type: number, flags: number, streamId: number, payload: Buffer): void {
+    if (!this.hasSettings && type !== frameType.settings)
+      throw new ConnectionError(errorCode.protocol, "the first frame is not SETTINGS");
+    if (this.#blocks.isOpen && type !== frameType.continuation)
+      throw new ConnectionError(errorCode.protocol, "a frame within a header block");
+    switch (type) {
+      case frameType.data:
+        return this.#data(flags, streamId, payload);
+      case frameType.headers: {
+        if (streamId === 0) throw new ConnectionError(errorCode.protocol, "HEADERS without a stream");
+        const block = this.#blocks.begin(flags, streamId, payload);
+        this.checkHeaders(streamId);
+        return block && this.blockReceived(block);
+      }
+      case frameType.continuation: {
+        this.guard.idleFrame(this.context.wheel.now);
+        const block = this.#blocks.continue(flags, streamId, payload);
+        return block && this.blockReceived(block);
+      }
+      case frameType.priority:
+        return this.#priority(streamId, payload);
+      case frameType.rstStream:
+        return this.#rstStream(streamId, payload);
+      case frameType.settings:
+        return this.#settings(flags, streamId, payload);
+      case frameType.ping:
+        return this.#ping(flags, streamId, payload);
+      case frameType.goAway:
+        if (streamId !== 0) throw new ConnectionError(errorCode.protocol, "GOAWAY on a stream");
+        if (payload.length < 8) throw new ConnectionError(errorCode.frameSize, "GOAWAY of another size");
+        return this.goAwayReceived(payload.readUInt32BE(0) & maxStreamId, payload.readUInt32BE(4));
+      case frameType.windowUpdate:
+        return this.#windowUpdated(streamId, payload);
+      case frameType.pushPromise:
+        throw new ConnectionError(errorCode.protocol, "PUSH_PROMISE, which we never allow");
+      default:
+        // Unknown types are ignored (RFC 9113 section 4.1).
+        return this.guard.idleFrame(this.context.wheel.now);
+    }
+  }
+
+  #data(flags: number, streamId: number, payload: Buffer): void {
+    const stream = this.streams.get(streamId);
+    if (!stream && (streamId === 0 || this.isIdleStream(streamId)))
+      throw new ConnectionError(errorCode.protocol, "DATA on a stream that is not open");
+    const data = withoutPadding(flags, payload);
+    const endsStream = (flags & frameFlag.endStream) !== 0;
+    if (data.length === 0 && !endsStream) this.guard.idleFrame(this.context.wheel.now);
+    const isAllowed = this.#flow.received(stream, payload.length);
+    if (!stream || stream.peerEnded || !isAllowed) {
+      this.#flow.dropped(payload.length);
+      if (stream) return this.abandon(stream, isAllowed ? errorCode.streamClosed : errorCode.flowControl);
+      if (this.#resetIds.includes(streamId)) return;
+      throw new ConnectionError(errorCode.streamClosed, "DATA on a closed stream");
+    }
+    if (payload.length > data.length) this.#flow.consumed(stream, payload.length - data.length);
+    this.dataReceived(stream, data, endsStream);
+  }
+
+  #priority(streamId: number, payload: Buffer): void {
+    this.guard.idleFrame(this.context.wheel.now);
+    if (streamId === 0) throw new ConnectionError(errorCode.protocol, "PRIORITY without a stream");
+    const code =
+      payload.length !== 5
+        ? errorCode.frameSize
+        : (payload.readUInt32BE(0) & maxStreamId) === streamId
+          ? errorCode.protocol
+          : errorCode.none;
+    if (code === errorCode.none) return;
+    const stream = this.streams.get(streamId);
+    if (stream) return this.abandon(stream, code);
+    if (this.isIdleStream(streamId)) throw new ConnectionError(code, "malformed PRIORITY");
+    this.resetId(streamId, code);
+  }
+
+  #rstStream(streamId: number, payload: Buffer): void {
+    if (payload.length !== 4) throw new ConnectionError(errorCode.frameSize, "RST_STREAM of another size");
+    if (streamId === 0 || this.isIdleStream(streamId))
+      throw new ConnectionError(errorCode.protocol, "RST_STREAM on a stream that is not open");
+    const stream = this.streams.get(streamId);
+    if (!stream) return this.guard.idleFrame(this.context.wheel.now);
+    this.remove(stream);
+    this.resetReceived(stream, payload.readUInt32BE(0));
+  }
+
+  #settings(flags: number, streamId: number, payload: Buffer): void {
+    if (streamId !== 0) throw new ConnectionError(errorCode.protocol, "SETTINGS on a stream");
+    this.guard.idleFrame(this.context.wheel.now);
+    if ((flags & frameFlag.ack) !== 0) {
+      if (payload.length > 0)
+        throw new ConnectionError(errorCode.frameSize, "an acknowledgement with settings");
+      return;
+    }
+    const growth = this.peer.read(payload);
+    this.hasSettings = true;
+    this.output.frame({ type: frameType.settings, flags: frameFlag.ack });
+    if (growth !== 0) this.#flow.adjust(this.streams.values(), growth);
+  }
+
+  #ping(flags: number, streamId: number, payload: Buffer): void {
+    if (streamId !== 0) throw new ConnectionError(errorCode.protocol, "PING on a stream");
+    if (payload.length !== 8) throw new ConnectionError(errorCode.frameSize, "PING of another size");
+    this.guard.idleFrame(this.context.wheel.now);
+    if ((flags & frameFlag.ack) === 0)
+      this.output.frame({ type: frameType.ping, flags: frameFlag.ack }, payload);
+  }
+
+  #windowUpdated(streamId: number, payload: Buffer): void {
+    if (payload.length !== 4) throw new ConnectionError(errorCode.frameSize, "WINDOW_UPDATE of another size");
+    this.guard.idleFrame(this.context.wheel.now);
+    const increment = payload.readUInt32BE(0) & maxWindowBytes;
+    if (streamId === 0) return this.#flow.grow(increment);
+    const stream = this.streams.get(streamId);
+    if (!stream) {
+      if (this.isIdleStream(streamId))
+        throw new ConnectionError(errorCode.protocol, "WINDOW_UPDATE on a stream that is not open");
+      return;
+    }
+    const code = this.#flow.growStream(stream, increment);
+    if (code !== errorCode.none) this.abandon(stream, code);
+  }
+
+  // What streams call.
+
+  sendHeaders(stream: Stream, block: Buffer, endsStream: boolean): void {
+    const frameBytes = Math.min(maxFrameBytes, this.peer.maxFrameBytes);
+    this.output.headerBlock(stream.id, block, { endsStream, frameBytes });
+    this.flushSoon();
+  }
+
+  /** @returns how many bytes were taken */
+  sendData(stream: Stream, data: OutgoingData): number {
+    const sent = this.#flow.send(stream, data);
+    this.flushSoon();
+    return sent;
+  }
+
+  /** The stream's reader took bytes, or dropped them: the peer may send as many again. */
+  consumed(stream: Stream, bytes: number): void {
+    this.#flow.consumed(stream, bytes);
+    if (this.output.waitingBytes > 0) this.flushSoon();
+  }
+
+  protected remove(stream: Stream): void {
+    this.#flow.forget(stream);
+    this.streams.delete(stream.id);
+  }
+
+  /** Resets the stream with this id. */
+  protected resetId(streamId: number, code: number): void {
+    this.#resetIds.push(streamId);
+    if (this.#resetIds.length > maxResetIds) this.#resetIds.shift();
+    const payload = Buffer.allocUnsafe(4);
+    payload.writeUInt32BE(code);
+    this.output.frame({ type: frameType.rstStream, streamId }, payload);
+    this.flushSoon();
+  }
+
+  /** Frames of one event leave together. */
+  protected flushSoon(): void {
+    if (this.#isCollecting || this.isClosed) return;
+    this.#isCollecting = true;
+    queueMicrotask(() => {
+      this.#isCollecting = false;
+      this.flush();
+    });
+  }
+
+  /** Sends what waits, and then what streams have left that did not fit before. */
+  protected flush(): void {
+    this.output.flush();
+    while (!this.output.isBlocked && this.#flow.canResume && !this.isClosed) {
+      this.#isCollecting = true;
+      this.#flow.resumeWaiting();
+      this.#isCollecting = false;
+      if (this.output.waitingBytes === 0) return;
+      this.output.flush();
+    }
+  }
+
+  // The end.
+
+  protected goAway(lastStreamId: number, code: number): void {
+    const payload = Buffer.allocUnsafe(8);
+    payload.writeUInt32BE(lastStreamId, 0);
+    payload.writeUInt32BE(code, 4);
+    this.output.frame({ type: frameType.goAway }, payload);
+  }
+
+  /** Ends the connection with this error code. */
+  protected abstract fail(code: number): void;
+
+  /** Closes the socket. The subclass has ended its streams. */
+  protected closeSocket(abruptly: boolean): void {
+    this.isClosed = true;
+    this.streams.clear();
+    this.#flow.clear();
+    this.context.wheel.forget(this);
+    if (abruptly) this.#socket?.terminate();
+    else this.#socket?.end();
+    this.output.clear();
+  }
+}
+
+/** RFC 9113 section 6.1. */
+function withoutPadding(flags: number, payload: Buffer): Buffer {
+  if ((flags & frameFlag.padded) === 0) return payload;
+  const padding = payload[0];
+  if (padding === undefined || padding >= payload.length)
+    throw new ConnectionError(errorCode.protocol, "more padding than payload");
+  return payload.subarray(1, payload.length - padding);
+}
