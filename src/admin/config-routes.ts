@@ -3,6 +3,7 @@
 import { Elysia } from "elysia";
 import style from "../../public/api-docs.css" with { type: "text" };
 import type { Setting } from "../config/effective.ts";
+import { hasMoreMarks } from "../config/yaml-file.ts";
 import { commandError, type Control, isCommandError } from "../control/control.ts";
 import { describeStep } from "../control/plan.ts";
 import { jsonTag, taggedJson, taggedText, withIfMatch } from "./etags.ts";
@@ -22,6 +23,9 @@ import { denial, json, problem } from "./responses.ts";
 
 /** Enough for any file written by hand, and for a thousand generated pools. */
 const maxFileBytes = 1024 * 1024;
+
+/** Thousands of upstreams. Clients wait while a file is checked: some tenths of a second for so many values. */
+const maxFileMarks = 50_000;
 const maxName = 200;
 
 const changedSince = commandError(
@@ -58,6 +62,14 @@ export function systemRoutes(control: Control, settings: () => readonly Setting[
           const text = await readBodyText(request, maxFileBytes);
           if (text === undefined) {
             return problem(413, "file_too_long", "Cannot read the file: it is longer than 1 MiB.");
+          }
+          if (hasMoreMarks(text, maxFileMarks)) {
+            const why = "it has more values than a request may check";
+            return problem(
+              413,
+              "file_too_long",
+              `Cannot read the file: ${why}. Run \`evenkeel check\` instead.`,
+            );
           }
           if (text !== "" && !dry) {
             const detail = "Cannot load a file from the request body: only a dry run accepts one (dry=1).";

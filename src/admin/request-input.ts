@@ -1,7 +1,7 @@
 /** Reads and validates the input of admin API requests: query parameters, headers and JSON bodies. */
 
 import type { Static, TSchema } from "@sinclair/typebox";
-import { nameOf, problemSentence, quote } from "../config/problem.ts";
+import { nameOf, problemSentence, quote, withOmitted } from "../config/problem.ts";
 import { schemaErrors } from "../config/schema-kit.ts";
 import type { Actor } from "../control/control.ts";
 import type { EventQuery } from "../control/event-log.ts";
@@ -158,10 +158,10 @@ export async function readJsonBody<Schema extends TSchema>(
 ): Promise<Static<Schema> | Response> {
   const fields = await bodyFields(request);
   if (fields instanceof Response) return fields;
-  const errors = schemaErrors(schema, fields);
+  const { errors, omitted } = schemaErrors(schema, fields);
   const [first] = errors;
   if (!first) return fields as Static<Schema>;
-  const problems = errors.map(({ path, why, value, isKey, suggestion }) =>
+  const described = errors.map(({ path, why, value, isKey, suggestion }) =>
     problemSentence({
       action: `use ${nameOf(path)}`,
       why,
@@ -169,6 +169,7 @@ export async function readJsonBody<Schema extends TSchema>(
       ...(isKey ? {} : { received: quote(value) }),
     }),
   );
+  const problems = withOmitted(described, omitted);
   const reason = first.isKey ? "body_invalid" : `${first.path[0] ?? "body"}_invalid`;
   return problem(400, reason, problems.join(" "), { problems });
 }

@@ -69,8 +69,8 @@ function readSettings<Schema extends TSchema>(
   { line, env }: GivenValues,
 ): ParsedSettings<Static<Schema>> | ConfigError {
   const sources = mergeSources({ values: commandLineValues(flags, line.written, env), base: {} });
-  const problems = schemaErrors(schema, sources.value).map(sources.problemOf);
-  if (problems.length > 0) return configError(problems);
+  const { errors, omitted } = schemaErrors(schema, sources.value);
+  if (errors.length > 0) return configError(errors.map(sources.problemOf), omitted);
   return { kind: "valid", value: sources.value as Static<Schema> };
 }
 

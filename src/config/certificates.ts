@@ -21,25 +21,35 @@ const keyPath = ["listen", "tls", "key"];
 export function readCertificates(sources: ConfigSources, read: ReadText): Certificates {
   const texts = new Map<string, string>();
   const problems: Problem[] = [];
+  // Each file is read and parsed once: thousands of upstreams may name the same.
+  const checked = new Map<string, CheckedFile>();
   /** The text of the file at this path, if it is valid. */
-  const readPem = (path: Path, problem: (text: string) => string | undefined): string | undefined => {
+  const readPem = (path: Path, kind: keyof typeof problemIn): string | undefined => {
     const name = valueAt(sources.value, path);
     if (typeof name !== "string" || name.trim() === "") return undefined;
-    const found = readReferencedFile(name, read);
-    const why = "why" in found ? found.why : problem(found.text);
-    if (why !== undefined) problems.push(sources.problemOf({ path, why, value: name }));
-    if ("why" in found || why !== undefined) return undefined;
-    texts.set(name, found.text);
-    return found.text;
+    const file = checked.get(`${kind} ${name}`) ?? checkFile(name, kind, read);
+    checked.set(`${kind} ${name}`, file);
+    if ("why" in file) problems.push(sources.problemOf({ path, why: file.why, value: name }));
+    else texts.set(name, file.text);
+    return "why" in file ? undefined : file.text;
   };
-  const cert = readPem(certPath, certificatesProblem);
-  const key = readPem(keyPath, privateKeyProblem);
+  const cert = readPem(certPath, "certificate");
+  const key = readPem(keyPath, "key");
   if (cert !== undefined && key !== undefined && !isPair(cert, key)) {
     const why = `the key does not match the certificate in ${sources.subjectOf(certPath)}`;
     problems.push(sources.problemOf({ path: keyPath, why, value: valueAt(sources.value, keyPath) }));
   }
-  for (const path of caPathsIn(sources.value)) readPem(path, certificatesProblem);
+  for (const path of caPathsIn(sources.value)) readPem(path, "certificate");
   return { texts, problems: [...incompletePairs(sources), ...problems] };
+}
+
+type CheckedFile = { readonly text: string } | { readonly why: string };
+
+function checkFile(name: string, kind: keyof typeof problemIn, read: ReadText): CheckedFile {
+  const found = readReferencedFile(name, read);
+  if ("why" in found) return found;
+  const why = problemIn[kind](found.text);
+  return why === undefined ? found : { why };
 }
 
 /** Reports a certificate without a key, or a key without a certificate. */
@@ -72,6 +82,9 @@ function caPathsIn(value: unknown): readonly Path[] {
     ]),
   ]);
 }
+
+/** Why a text is not what it should contain. */
+const problemIn = { certificate: certificatesProblem, key: privateKeyProblem };
 
 const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 

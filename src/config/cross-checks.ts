@@ -7,7 +7,7 @@ import { reachesListener } from "../net/own-addresses.ts";
 import { pathViolations, readPathText } from "../proxy/request-path.ts";
 import { defaults } from "./config.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
-import { closestWord, type Path, type Problem, quote } from "./problem.ts";
+import { closestWord, maxProblems, type Path, type Problem, quote } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 import { messageSizeProblem, sizeProblem } from "./values.ts";
 
@@ -97,17 +97,20 @@ function smallBuffers(sources: ConfigSources): readonly Problem[] {
 
 function unreachableRoutes(sources: ConfigSources): readonly Problem[] {
   const pools = entriesOf(valueAt(sources.value, ["pools"])).map(([name]) => name);
+  const known = new Set(pools);
   const routes = entriesOf(valueAt(sources.value, ["routes"]));
+  let unknown = 0;
   return routes.flatMap(([index, route]) => {
     const path = ["routes", index];
     const pool = valueAt(route, ["pool"]);
     const isLast = Number(index) === routes.length - 1;
     const matchesAll = entriesOf(route).every(([key]) => key === "pool");
     const problems: Problem[] = [];
-    if (typeof pool === "string" && !pools.includes(pool)) {
-      const suggestion = closestWord(pool, pools);
+    if (typeof pool === "string" && !known.has(pool)) {
+      unknown += 1;
+      const suggestion = unknown > maxProblems ? undefined : closestWord(pool, pools);
       const why =
-        suggestion === undefined ? `unknown pool; expected one of ${pools.join(", ")}` : "unknown pool";
+        suggestion === undefined ? `unknown pool; expected one of ${listNames(pools)}` : "unknown pool";
       problems.push(sources.problemOf({ path: [...path, "pool"], why, value: pool, suggestion }));
     }
     if (typeof pool === "string" && matchesAll && !isLast) {
@@ -130,6 +133,14 @@ function ambiguousRoutes(sources: ConfigSources): readonly Problem[] {
     const why = `no request would match: ${found.text}; set another path, or ambiguousPaths: pass`;
     return [sources.problemOf({ path: ["routes", index, "path"], why, value: text })];
   });
+}
+
+/** The longest list of names in a message. */
+const maxListed = 20;
+
+function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, maxListed).join(", ");
+  return names.length > maxListed ? `${shown} and ${names.length - maxListed} more` : shown;
 }
 
 interface FoundListener {

@@ -48,12 +48,17 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
   const base = file?.has(["pools"]) ? file.value : withDefaultPool(file?.value, isDemo);
   const sources = mergeSources({ values, file, base, expand: expandUpstreams });
 
-  const invalid = schemaErrors(fileSchema, sources.value).map(sources.problemOf);
+  const invalid = schemaErrors(fileSchema, sources.value);
   // An unreadable file may contain what resolves a conflict, so nothing is checked across settings.
   const conflicts = unreadable.length > 0 ? [] : crossCheck(sources, listenersOf(purpose, sources));
   const certificates = readCertificates(sources, options.read);
-  const problems = [...unreadable, ...invalid, ...conflicts, ...certificates.problems];
-  if (problems.length > 0) return configError(problems.toSorted(byLocation));
+  const problems = [
+    ...unreadable,
+    ...invalid.errors.map(sources.problemOf),
+    ...conflicts,
+    ...certificates.problems,
+  ];
+  if (problems.length > 0) return configError(problems.toSorted(byLocation), invalid.omitted);
   const resolved = applyDefaults(sources.value as ConfigFile, { defaultState, texts: certificates.texts });
   return { kind: "loaded", ...resolved, isDemo, sourceOf: sources.sourceOf };
 }

@@ -23,14 +23,22 @@ export interface Problem {
   readonly suggestion?: string | undefined;
 }
 
-/** All problems of one configuration. The caller prints them and exits with 2, or responds with 422. */
+/** The problems of one configuration. The caller prints them and exits with 2, or responds with 422. */
 export interface ConfigError {
   readonly kind: "invalid";
+  /** The first {@link maxProblems}. */
   readonly problems: readonly Problem[];
+  /** How many more there are. */
+  readonly omitted: number;
 }
 
-export function configError(problems: readonly Problem[]): ConfigError {
-  return { kind: "invalid", problems };
+/** More than people read. Only these are described, because a file may have a hundred thousand of them. */
+export const maxProblems = 50;
+
+/** @param omitted how many more there are beside those given */
+export function configError(problems: readonly Problem[], omitted = 0): ConfigError {
+  const shown = problems.slice(0, maxProblems);
+  return { kind: "invalid", problems: shown, omitted: omitted + problems.length - shown.length };
 }
 
 /**
@@ -44,17 +52,36 @@ export function problemSentence({ action, location, why, received, suggestion }:
   return /[.?!]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
+/** One sentence per problem, and how many more there are. */
+export function problemSentences({ problems, omitted }: ConfigError): readonly string[] {
+  return withOmitted(problems.map(problemSentence), omitted);
+}
+
+/** The sentences, and one that says how many more there are. */
+export function withOmitted(sentences: readonly string[], omitted: number): readonly string[] {
+  return omitted === 0
+    ? sentences
+    : [...sentences, `And ${omitted} more ${omitted === 1 ? "problem" : "problems"}.`];
+}
+
 /** One line per problem. */
-export function describeConfigError({ problems }: ConfigError): string {
-  return problems.map(problemSentence).join("\n");
+export function describeConfigError(error: ConfigError): string {
+  return problemSentences(error).join("\n");
 }
 
 /** "pools.main.upstreams[2].weight" */
 export function nameOf(path: Path): string {
-  return path.map((key, index) => (/^\d+$/.test(key) ? `[${key}]` : index === 0 ? key : `.${key}`)).join("");
+  return path
+    .map(shortened)
+    .map((key, index) => (/^\d+$/.test(key) ? `[${key}]` : index === 0 ? key : `.${key}`))
+    .join("");
 }
 
 const maxQuotedLength = 100;
+
+function shortened(text: string): string {
+  return text.length > maxQuotedLength ? `${text.slice(0, maxQuotedLength)}…` : text;
+}
 
 /** Renders a received value for a message: short, on one line, and without the password of a URL. */
 export function quote(value: unknown): string {
@@ -63,21 +90,30 @@ export function quote(value: unknown): string {
   if (typeof value === "object") return Object.keys(value).length === 0 ? "an empty map" : "a map";
   if (typeof value !== "string") return String(value);
   const masked = value.replace(/\/\/[^/]*@/g, "//***@");
-  return JSON.stringify(masked.length > maxQuotedLength ? `${masked.slice(0, maxQuotedLength)}…` : masked);
+  return JSON.stringify(shortened(masked));
 }
 
 /** The known word that needs the fewest edits, to suggest it for a misspelt key or name; undefined if none is close. */
 export function closestWord(word: string, known: readonly string[]): string | undefined {
-  const scored = known.map((candidate) => ({
-    candidate,
-    distance: distanceBetween(plain(word), plain(candidate)),
-  }));
-  const best = scored.reduce<(typeof scored)[number] | undefined>(
-    (closest, next) => (!closest || next.distance < closest.distance ? next : closest),
-    undefined,
-  );
-  return best && best.distance <= Math.max(1, Math.floor(word.length * 0.4)) ? best.candidate : undefined;
+  if (word.length > maxWordLength) return undefined;
+  const wanted = plain(word);
+  const most = Math.max(1, Math.floor(word.length * 0.4));
+  let best: { readonly candidate: string; readonly distance: number } | undefined;
+  for (const candidate of known.slice(0, maxCandidates)) {
+    const other = plain(candidate);
+    // Each letter more or less is an edit.
+    if (Math.abs(other.length - wanted.length) > most) continue;
+    const distance = distanceBetween(wanted, other);
+    if (distance <= most && (!best || distance < best.distance)) best = { candidate, distance };
+  }
+  return best?.candidate;
 }
+
+/** Longer words are no misspelt names. The cost of a comparison is the product of both lengths. */
+const maxWordLength = 64;
+
+/** How many known words are compared: a file may have thousands of pools. */
+const maxCandidates = 200;
 
 /** Makes drain-timeout, drain_timeout and drainTimeout the same word. */
 function plain(word: string): string {

@@ -6,7 +6,7 @@ import { Value } from "@sinclair/typebox/value";
 import { passwordHashPattern, passwordHashProblem } from "../access/password-hash.ts";
 import { durationPattern, sizePattern } from "../lib/units.ts";
 import { cidrProblem, hostnameProblem, hostProblem, originProblem, resolverProblem } from "./network.ts";
-import { closestWord, type Path } from "./problem.ts";
+import { closestWord, maxProblems, type Path } from "./problem.ts";
 import {
   delayProblem,
   durationProblem,
@@ -146,13 +146,23 @@ export interface SchemaError {
   readonly suggestion?: string | undefined;
 }
 
-/** All violations, at most one per path, in the order of the schema. */
-export function schemaErrors(schema: TSchema, value: unknown): readonly SchemaError[] {
-  const errors = new Map<string, SchemaError>();
+/** Violations of a schema, at most one per path, in the order of the schema. */
+export interface SchemaErrors {
+  /** The first {@link maxProblems}. */
+  readonly errors: readonly SchemaError[];
+  /** How many more there are. */
+  readonly omitted: number;
+}
+
+export function schemaErrors(schema: TSchema, value: unknown): SchemaErrors {
+  const errors: SchemaError[] = [];
+  const paths = new Set<string>();
   for (const error of Value.Errors(schema, value)) {
-    if (!errors.has(error.path)) errors.set(error.path, schemaErrorOf(error));
+    if (paths.has(error.path)) continue;
+    paths.add(error.path);
+    if (errors.length < maxProblems) errors.push(schemaErrorOf(error));
   }
-  return [...errors.values()];
+  return { errors, omitted: paths.size - errors.length };
 }
 
 function schemaErrorOf(error: ValueError): SchemaError {

@@ -1,6 +1,7 @@
 /** Parses a configuration file (YAML, and so JSON) into a plain value with source locations, and reads referenced files. */
 
 import {
+  type Alias,
   isAlias,
   isMap,
   isSeq,
@@ -27,6 +28,25 @@ export interface FileText {
 /** A file that is not YAML at all produces hundreds of errors. */
 const maxProblems = 20;
 
+/** What starts or ends a value: quotes, brackets, commas, line ends, and signs of YAML. */
+const marks: ReadonlySet<number> = new Set([..."\n,[]{}\"'?%&*!"].map((mark) => mark.charCodeAt(0)));
+
+const hyphen = "-".charCodeAt(0);
+const blank = " ".charCodeAt(0);
+
+/**
+ * Whether a text has more than so many marks around its values. Parsing takes time for each of them, and this takes next to
+ * none: for texts that others send.
+ */
+export function hasMoreMarks(text: string, limit: number): boolean {
+  let count = 0;
+  for (let i = 0; i < text.length && count <= limit; i++) {
+    const code = text.charCodeAt(i);
+    if (marks.has(code) || (code === hyphen && text.charCodeAt(i + 1) === blank)) count += 1;
+  }
+  return count > limit;
+}
+
 /** Parses the text, or returns why it cannot be parsed. Aliases are allowed up to a limit, against exponential expansion. */
 export function readFileText(text: string, name: string): FileText | readonly Problem[] {
   const lines = new LineCounter();
@@ -35,19 +55,41 @@ export function readFileText(text: string, name: string): FileText | readonly Pr
     return { file: name, line: Math.max(1, line), column: Math.max(1, col) };
   };
   // Pretty errors would quote lines of the file, which may contain secrets.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
+  // The library compares each key with all others of its map, which takes a minute for 100,000 keys.
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    stringKeys: true,
+    uniqueKeys: false,
+  });
   const errors = [...document.errors, ...document.warnings].slice(0, maxProblems);
-  if (errors.length > 0) return errors.map((error) => problemOf(error, text, locate(error.pos[0])));
+  if (errors.length > 0) return errors.map((error) => problemOf(error, locate(error.pos[0])));
+  const repeated = repeatedKeys(document.contents).slice(0, maxProblems);
+  if (repeated.length > 0) {
+    return repeated.map(({ key, offset }) => ({
+      action,
+      location: locate(offset),
+      why: `duplicate key ${/^[\w.$-]*/.exec(key)?.[0]}`,
+    }));
+  }
   if (document.contents === null) return [{ action, location: locate(0), why: "the file is empty" }];
   if (!isMap(document.contents)) {
     const why = 'expected a map of settings such as "listen: { port: 8080 }"';
     return [{ action, location: locate(0), why }];
   }
 
+  const childOf = childFinder();
+  const targets = new WeakMap<Alias, unknown>();
+  /** An alias is resolved once: the library searches the whole document for it. */
+  const resolved = (node: unknown): unknown => {
+    if (!isAlias(node)) return node;
+    if (!targets.has(node)) targets.set(node, node.resolve(document));
+    return targets.get(node);
+  };
   const find = (path: Path) => {
     let found: NodeLocation = { node: document.contents };
     for (const key of path) {
-      const next = childOf(isAlias(found.node) ? found.node.resolve(document) : found.node, key);
+      const next = childOf(resolved(found.node), key);
       if (!next) return { ...found, complete: false };
       found = next;
     }
@@ -81,28 +123,57 @@ interface NodeLocation {
   readonly key?: unknown;
 }
 
-function childOf(node: unknown, key: string): NodeLocation | undefined {
-  if (isSeq(node)) {
-    const child: unknown = node.items[Number(key)];
-    return child === undefined ? undefined : { node: child };
+type KeyedPair = Pair<Node, Node | null>;
+
+/** Finds children by key. It indexes a map at the first search in it, so that many searches take linear time. */
+function childFinder(): (node: unknown, key: string) => NodeLocation | undefined {
+  const indexes = new WeakMap<object, ReadonlyMap<string, KeyedPair>>();
+  return (node, key) => {
+    if (isSeq(node)) {
+      const child: unknown = node.items[Number(key)];
+      return child === undefined ? undefined : { node: child };
+    }
+    if (!isMap(node)) return undefined;
+    let index = indexes.get(node);
+    if (!index) {
+      index = new Map((node.items as readonly KeyedPair[]).map((pair) => [String(pair.key), pair]));
+      indexes.set(node, index);
+    }
+    const pair = index.get(key);
+    return pair && { node: pair.value, key: pair.key };
+  };
+}
+
+interface RepeatedKey {
+  readonly key: string;
+  readonly offset: number;
+}
+
+/** The keys that a map has twice, in the order of the file. */
+function repeatedKeys(contents: unknown): readonly RepeatedKey[] {
+  const repeated: RepeatedKey[] = [];
+  const open: unknown[] = [contents];
+  // A list of open nodes and no recursion: nesting may be as deep as the file is long.
+  while (open.length > 0) {
+    const node = open.pop();
+    if (isSeq(node)) for (const item of node.items) open.push(item);
+    if (!isMap(node)) continue;
+    const seen = new Set<string>();
+    for (const pair of node.items as readonly KeyedPair[]) {
+      const key = String(pair.key);
+      if (seen.has(key)) repeated.push({ key, offset: startOf(pair.key) ?? 0 });
+      seen.add(key);
+      open.push(pair.value);
+    }
   }
-  if (!isMap(node)) return undefined;
-  const pair = (node.items as readonly Pair<Node, Node | null>[]).find((item) => String(item.key) === key);
-  return pair ? { node: pair.value, key: pair.key } : undefined;
+  return repeated.sort((left, right) => left.offset - right.offset);
 }
 
 function startOf(node: unknown): number | undefined {
   return (node as Node | null | undefined)?.range?.[0];
 }
 
-function problemOf(error: YAMLError, text: string, location: SourceLocation): Problem {
-  if (error.code === "DUPLICATE_KEY") {
-    return {
-      action,
-      location,
-      why: `duplicate key ${/^[\w.$-]*/.exec(text.slice(error.pos[0]))?.[0]}`,
-    };
-  }
+function problemOf(error: YAMLError, location: SourceLocation): Problem {
   if (error.code === "MULTIPLE_DOCS") return { action, location, why: "expected a single document" };
   if (error.code === "RESOURCE_EXHAUSTION") return { action, location, why: "the file is nested too deeply" };
   return { action, location, why: lowerFirst(error.message) };

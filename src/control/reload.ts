@@ -1,7 +1,7 @@
 /** Reloads the configuration: loads it, computes the changes, then applies them or rejects it as a whole. */
 
 import { warningsIn } from "../config/load.ts";
-import { type ConfigError, problemSentence } from "../config/problem.ts";
+import { type ConfigError, problemSentences } from "../config/problem.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
 import { redundantIntents } from "./desired-state.ts";
@@ -59,7 +59,7 @@ function reportReload(
 }
 
 function rejectReload({ log, eventLog, onReload }: Reconciler, problems: ConfigError, by: string): void {
-  const sentences = problems.problems.map(problemSentence);
+  const sentences = problemSentences(problems);
   onReload({ result: "refused", by, problems: sentences });
   log.error("configuration rejected, keeping the current one", { by, problems: sentences });
   recordReload(eventLog, { to: "refused", by, detail: sentences.join("\n") });
@@ -77,8 +77,9 @@ function recordReload(
 }
 
 function invalidConfigError(error: ConfigError): CommandError {
-  const problems = error.problems.map(problemSentence);
-  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const problems = problemSentences(error);
+  const total = error.problems.length + error.omitted;
+  const count = total === 1 ? "1 problem" : `${total} problems`;
   const message = `Cannot load the configuration: ${count} (run \`evenkeel check\`).`;
   return { ...commandError(422, "configuration_invalid", message), problems };
 }

@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import { loopProblem } from "../config/cross-checks.ts";
 import { upstreamFileSchema } from "../config/pool-schema.ts";
 import { unusualHostTexts } from "../config/load.ts";
-import { nameOf, problemSentence, quote } from "../config/problem.ts";
+import { nameOf, problemSentence, quote, withOmitted } from "../config/problem.ts";
 import type { UpstreamFile } from "../config/schema.ts";
 import { schemaErrors } from "../config/schema-kit.ts";
 import { toUpstreamSpec } from "../config/upstreams.ts";
@@ -28,7 +28,8 @@ export function parseNewUpstream(
   pool: string,
   { config, listeners }: AdditionContext,
 ): UpstreamSpec | CommandError {
-  const problems = schemaErrors(upstreamFileSchema, given).map(({ path, why, value, isKey, suggestion }) =>
+  const { errors, omitted } = schemaErrors(upstreamFileSchema, given);
+  const described = errors.map(({ path, why, value, isKey, suggestion }) =>
     problemSentence({
       action: `use ${nameOf(path) || "this upstream"}`,
       why,
@@ -36,6 +37,7 @@ export function parseNewUpstream(
       ...(isKey ? {} : { received: quote(value) }),
     }),
   );
+  const problems = withOmitted(described, omitted);
   if (problems.length > 0) {
     return { ...commandError(422, "upstream_invalid", problems.join(" ")), problems };
   }

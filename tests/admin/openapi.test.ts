@@ -329,7 +329,7 @@ async function expectDocumented(operation: Operation, response: Response): Promi
   if (!documented) {
     const body: unknown = await response.json();
     expect(type).toBe("application/problem+json");
-    expect(schemaErrors(strictly(problemSchema), body)).toEqual([]);
+    expect(schemaErrors(strictly(problemSchema), body).errors).toEqual([]);
     expect(statusReasons(operation)[status] ?? []).toContain((body as { reason: string }).reason);
     return;
   }
@@ -344,7 +344,7 @@ async function expectDocumented(operation: Operation, response: Response): Promi
   }
   const text = await response.text();
   const value: unknown = documented.type === "application/json" ? JSON.parse(text) : text;
-  const errors = schemaErrors(strictly(documented.schema), value);
+  const { errors } = schemaErrors(strictly(documented.schema), value);
   expect(errors.map(({ path, why }) => `${nameOf(path)}: ${why}`)).toEqual([]);
 }
 
@@ -357,5 +357,5 @@ async function firstMessages(response: Response): Promise<void> {
   });
   await reader?.cancel();
   const snapshot = /event: snapshot\ndata: (.*)\n\n/.exec(text)?.[1] ?? "null";
-  expect(schemaErrors(strictly(snapshotSchema), JSON.parse(snapshot))).toEqual([]);
+  expect(schemaErrors(strictly(snapshotSchema), JSON.parse(snapshot)).errors).toEqual([]);
 }

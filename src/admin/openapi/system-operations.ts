@@ -189,7 +189,10 @@ export const systemOperations: readonly Operation[] = [
     },
     body: {
       type: "application/yaml",
-      schema: Type.String({ description: "Another file to check, at most 1 MiB; only with `dry`." }),
+      schema: Type.String({
+        description:
+          "Another file to check, at most 1 MiB and 50,000 marks around values (quotes, commas, line ends …); only with `dry`.",
+      }),
     },
     responses: {
       200: jsonResponse(reloadReportSchema, "The changes; with `dry` what would change.", {
