@@ -25,6 +25,7 @@ import { recordLaws } from "./record-laws.ts";
 import { responseFormLaws } from "./response-form-laws.ts";
 import { requestFormLaws } from "./request-form-laws.ts";
 import { slotLaws } from "./slot-laws.ts";
+import { statusRetryLaws } from "./status-retry-laws.ts";
 import { webSocketLaws } from "./websocket-laws.ts";
 
 /** Laws that an engine fails, with the reason. The table in `docs/engines.md` is generated from the fetch engine's. */
@@ -107,6 +108,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...deadlineLaws,
   ...recordLaws,
   ...slotLaws,
+  ...statusRetryLaws,
   ...bugLaws,
   ...oddityLaws,
   ...responseFormLaws,

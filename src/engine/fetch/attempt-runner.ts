@@ -12,7 +12,6 @@ import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
 import { applySyntheticResponse, capDelay, type Interception } from "../../proxy/interception.ts";
-import { refusal } from "../../proxy/refusal.ts";
 
 /** A response whose status is retried. Its body stays unread; it is sent to the client if no better one arrives. */
 export interface HeldResponse {
@@ -136,15 +135,16 @@ function responseOptions(
   };
 }
 
-/** Sends the held response after the attempt that should have replaced it failed. All attempts have ended. */
+/**
+ * Sends the held response after the attempt that should have replaced it failed. All attempts have ended.
+ * @returns undefined if it broke off before anything was sent
+ */
 export async function forwardHeld(
-  options: FetchEngineContext,
   context: RequestContext,
-  held: HeldResponse,
-): Promise<Response> {
-  const response = await toClientResponse(held.incoming, responseOptions(context, held.next, held.monitor));
-  if (response instanceof Response) return response;
-  return refusalResponse(options, context, context.exchange.refuse(refusal(response.reason)));
+  { incoming, next, monitor }: HeldResponse,
+): Promise<Response | undefined> {
+  const response = await toClientResponse(incoming, responseOptions(context, next, monitor));
+  return response instanceof Response ? response : undefined;
 }
 
 /** An attempt that is intercepted before it is sent. */

@@ -115,10 +115,11 @@ async function followStep(
   try {
     for (;;) {
       if (step.kind === "refusal") {
-        const last = step.usesHeldResponse && held;
-        if (!last) return refusalResponse(options, context, step);
+        if (!step.usesHeldResponse) return refusalResponse(options, context, step);
+        const last = held;
         held = undefined;
-        return forwardHeld(options, context, last);
+        const response = last && (await forwardHeld(context, last));
+        return response ?? refusalResponse(options, context, context.exchange.refuse(step));
       }
       race.run(step);
       const { upstream, result } = await race.next();

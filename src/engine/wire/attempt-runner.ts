@@ -1,12 +1,12 @@
 /** Runs the attempts of one request: checks out a connection, sends the request, and asks the exchange what follows a failure. */
 
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
-import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
+import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, completed, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { capDelay, type Interception } from "../../proxy/interception.ts";
-import type { ParkedRequest, Wait } from "../../proxy/queue.ts";
+import type { Wait } from "../../proxy/queue.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { Destination, Timeouts } from "../../proxy/route.ts";
 import { isSlowUpload, ReadingPace, type ReadingProgress, yieldResponse } from "../../proxy/slow-clients.ts";
@@ -22,6 +22,7 @@ import { AttemptPair } from "./attempt-pair.ts";
 import { connectionPoolFor } from "./connection-pool.ts";
 import type { WireContext } from "./context.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
+import { type DrivenRunner, GuardedDriver } from "./guarded-driver.ts";
 import { maxReplayBytes } from "./http1/request-buffer.ts";
 import type { PinnedConnections } from "./pinned-connections.ts";
 import type { ConnectionSink, ConnectionUser, UpstreamConnection } from "./upstream-connection.ts";
@@ -58,7 +59,7 @@ export interface ResponseSide extends ConnectionSink {
  *                                (waiting for long) ──hedge──▶ runStep for a second attempt; the first good head wins
  * ```
  */
-export class AttemptRunner implements ConnectionUser {
+export class AttemptRunner implements ConnectionUser, DrivenRunner {
   readonly #context: WireContext;
   readonly #exchange: Exchange;
   readonly #request: ForwardedRequest;
@@ -243,6 +244,24 @@ export class AttemptRunner implements ConnectionUser {
     this.upstream?.expectWithin(this.timeouts.headMs);
   }
 
+  /** The next attempt, while another one's response is held. A bug in it must not leave the client waiting. */
+  retry(step: Attempt): void {
+    this.#driver.run(() => this.runStep(step));
+  }
+
+  /** The current attempt has ended, and its response is held. @returns its connection, which this request no longer uses */
+  releaseConnection(): UpstreamConnection | undefined {
+    const { upstream } = this.#pair;
+    this.#pair.upstream = undefined;
+    return upstream;
+  }
+
+  /** The rest of a held response goes to the client. All attempts have ended. */
+  followConnection(upstream: UpstreamConnection): void {
+    upstream.handOver(this);
+    this.#pair.upstream = upstream;
+  }
+
   /** The final head of the current attempt's response arrived. */
   responseStarted(status: number): void {
     this.#pair.attempt?.responseStarted(status);
@@ -250,7 +269,7 @@ export class AttemptRunner implements ConnectionUser {
 
   /**
    * Called after `responseStarted`, for a status that may be retried.
-   * @returns `pass` if this response goes to the client; else the current attempt has ended, and `runStep` starts this one
+   * @returns `pass` if this response goes to the client; else the current attempt has ended, and `retry` starts this one
    */
   responseReceived(status: number, detail?: string): Attempt | "pass" {
     const upstream = this.#pair.attempt?.upstream.id ?? "";
@@ -290,7 +309,8 @@ export class AttemptRunner implements ConnectionUser {
     if (from) this.#pair.switchToConnection(from);
     const { attempt, upstream } = this.#pair;
     this.#pair.upstream = undefined;
-    if (!attempt) return;
+    // Without an attempt it was the rest of a held response.
+    if (!attempt) return upstream && this.sink.hasResponseStarted ? this.sink.truncated() : undefined;
     if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);
     const failedAttempt = { upstream: attempt.upstream.id, failure: failed };
     this.end(outcomeOf(failed, upstream, this.#request));
@@ -353,48 +373,5 @@ export class AttemptRunner implements ConnectionUser {
   #log(failed: FailedAttempt): void {
     const { message, fields } = failedAttemptEntry(this.#request, failed);
     this.#context.options.log.warn(message, fields);
-  }
-}
-
-/** How timers and other requests call the runner, outside of its own sockets' events: a bug fails this request only. */
-class GuardedDriver implements AttemptDriver, ParkedRequest {
-  readonly #runner: AttemptRunner;
-
-  constructor(runner: AttemptRunner) {
-    this.#runner = runner;
-  }
-
-  resume(step: Attempt | Refusal): void {
-    this.run(() => this.#runner.runStep(step));
-  }
-
-  failed(bug: unknown): void {
-    this.#runner.sink.reportBug(bug);
-  }
-
-  rescue(attempt: Attempt): void {
-    this.run(() => this.#runner.rescue(attempt));
-  }
-
-  hedge(attempt: Attempt): void {
-    this.run(() => this.#runner.hedge(attempt));
-  }
-
-  abort(attempt: Attempt, failed?: Failure): void {
-    this.run(() => this.#runner.abort(attempt, failed));
-  }
-
-  yieldSlot(attempt: Attempt, now: number): boolean {
-    return this.run(() => this.#runner.yieldSlot(attempt, now)) ?? true;
-  }
-
-  /** @returns the step's result; undefined if the step threw, which is reported */
-  run<Result>(step: () => Result): Result | undefined {
-    try {
-      return step();
-    } catch (bug) {
-      this.failed(bug);
-      return undefined;
-    }
   }
 }

@@ -3,8 +3,7 @@
 import type { Connection } from "./connection.ts";
 import { smallPieceBytes } from "./context.ts";
 import { ChunkedDecoder, framing } from "./http1/body.ts";
-import type { HeadLimits } from "./http1/head-limits.ts";
-import { ParsedResponse, type ResponseExpectation } from "./http1/response-reader.ts";
+import type { ParsedResponse } from "./http1/response-reader.ts";
 import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./http1/response-writer.ts";
 
 const interimRewrite: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
@@ -12,11 +11,8 @@ const upgradeRewrite: ResponseRewrite = { ...interimRewrite, upgrades: true };
 
 export class ForwardedResponse implements ResponseRewrite {
   readonly #scratch: Buffer;
-  readonly #limits: HeadLimits;
   /** Removes the chunk framing for an HTTP/1.0 client. */
   #dechunker: ChunkedDecoder | undefined;
-  /** A whole response whose status is retried. */
-  #held: Buffer | undefined;
   /** Status sent to the client; 0 before. */
   status = 0;
   /** Bytes that were written to the client's connection before this response. */
@@ -27,38 +23,17 @@ export class ForwardedResponse implements ResponseRewrite {
   isHttp10 = false;
   readonly upgrades = false;
 
-  constructor(scratch: Buffer, limits: HeadLimits) {
+  constructor(scratch: Buffer) {
     this.#scratch = scratch;
-    this.#limits = limits;
   }
 
   /** @param writtenBytes bytes written to the client's connection so far */
   begin(isHttp10: boolean, writtenBytes: number): void {
     this.status = 0;
     this.writtenBefore = writtenBytes;
-    this.#held = undefined;
     this.hasStarted = false;
     this.isHttp10 = isHttp10;
     this.#dechunker = undefined;
-  }
-
-  /** Keeps a whole response while its status is retried: it may become the final one. @returns false if it is too large */
-  hold(head: ParsedResponse, stop: number): boolean {
-    const start = head.parser.responseStart;
-    if (stop - start > smallPieceBytes) return false;
-    this.#held = Buffer.from(head.bytes.subarray(start, stop));
-    return true;
-  }
-
-  /** The head of the response that `hold` kept last, parsed again because only the bytes were kept. */
-  releaseHeld(expectation: ResponseExpectation): ParsedResponse | undefined {
-    const bytes = this.#held;
-    if (!bytes) return undefined;
-    const head = new ParsedResponse(this.#limits);
-    head.parser.beginResponse(0);
-    head.parser.parse(bytes, bytes.length);
-    head.validate(bytes, expectation);
-    return head;
   }
 
   /** Whether the response to the client ends with the connection. */
@@ -77,7 +52,6 @@ export class ForwardedResponse implements ResponseRewrite {
   sendHead(client: Connection, head: ParsedResponse, stop: number): boolean {
     this.hasStarted = true;
     this.status = head.parser.status;
-    this.#held = undefined;
     const scratch = this.#scratch;
     const { bytes } = head;
     const inPlace = trimResponseInPlace(head, this);

@@ -26,12 +26,16 @@ export class PinnedConnections {
     return pin?.idle && pin.upstream;
   }
 
-  /** Takes the waiting connection out. One that leads to another upstream of the pool closes: its pin ends. */
+  /**
+   * Takes the waiting connection out. The pin ends if the request goes to another upstream of the pool: its connection closes,
+   * or will after the response that is still held on it.
+   */
   checkOut(pool: Pool, upstream: Upstream): UpstreamConnection | undefined {
     const pin = this.#pins.get(pool);
     const connection = pin?.idle;
-    if (!pin || !connection) return undefined;
-    if (pin.upstream !== upstream || connection.address !== upstream.address) return this.#end(pool, pin);
+    if (!pin) return undefined;
+    if (pin.upstream !== upstream) return this.#end(pool, pin);
+    if (connection && connection.address !== upstream.address) return this.#end(pool, pin);
     pin.idle = undefined;
     return connection;
   }

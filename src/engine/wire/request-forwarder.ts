@@ -1,11 +1,9 @@
 /** Forwards one request to an upstream and its response to the client; the exchange decides what happens. */
 
 import { toError } from "../../lib/bugs.ts";
-import type { Attempt } from "../../pool/attempt.ts";
 import { completed, type Outcome } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { maxTimesThrough, timesThrough } from "../../proxy/forwarding.ts";
-import type { ExchangeSummary } from "../../proxy/record.ts";
 import { closesConnection, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import type { ReadingProgress } from "../../proxy/slow-clients.ts";
 import { AttemptRunner, type ResponseSide } from "./attempt-runner.ts";
@@ -13,6 +11,8 @@ import type { Connection } from "./connection.ts";
 import type { WireContext } from "./context.ts";
 import { ForwardedRequest } from "./forwarded-request.ts";
 import { ForwardedResponse } from "./forwarded-response.ts";
+import { ForwarderSummary } from "./forwarder-summary.ts";
+import { RetriedResponse } from "./retried-response.ts";
 import { isEventStream } from "./http1/message.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
@@ -58,15 +58,15 @@ export class RequestForwarder implements ResponseSide {
   /** Undefined between two requests. */
   #client: ClientSide | undefined;
   #keepsAlive = false;
-  /** The next attempt, while the rest of a response whose status is retried arrives. */
-  #retry: Attempt | undefined;
+  /** The last response whose status is retried. */
+  #held: RetriedResponse | undefined;
   /** Present after the protocol was switched. */
   tunnel: Tunnel | undefined;
 
   constructor(context: WireContext, exchange: Exchange) {
     this.#context = context;
     this.#exchange = exchange;
-    this.#response = new ForwardedResponse(context.scratch, context.responseHead.parser.limits);
+    this.#response = new ForwardedResponse(context.scratch);
     this.#attempts = new AttemptRunner(context, exchange, this);
     this.#summary = new ForwarderSummary(this.request, this.#response);
   }
@@ -143,10 +143,9 @@ export class RequestForwarder implements ResponseSide {
   sendRefusal(refused: Refusal): void {
     const client = this.#client;
     if (!client) return;
-    const held = refused.usesHeldResponse && this.#response.releaseHeld(this.request);
-    if (held) {
-      this.#startResponse(client, held, held.bytes.length);
-      return this.responseComplete();
+    if (refused.usesHeldResponse) {
+      if (this.#sendHeld(client)) return;
+      this.#exchange.refuse(refused);
     }
     const { request } = this;
     if (refused.notRetried === undefined) {
@@ -209,21 +208,56 @@ export class RequestForwarder implements ResponseSide {
       this.#pauseUnlessFlushed(client, this.#response.sendInterim(client, head));
   }
 
-  /** Only a response that arrived whole can be held while its status is retried. */
+  /** Sends the held response, or what has arrived of it. @returns false if there is none, or it broke off */
+  #sendHeld(client: ClientSide): boolean {
+    const held = this.#held?.release();
+    this.#held = undefined;
+    if (!held) return false;
+    const { head, connection } = held;
+    if (connection) this.#attempts.followConnection(connection);
+    this.#startResponse(client, head, head.bytes.length);
+    if (!connection) this.responseComplete();
+    else if (client.isFlushed) connection.resume();
+    return true;
+  }
+
+  /** The decision about a retry needs only the head. */
   responseHead(head: ParsedResponse, stop: number, isWhole: boolean): void {
     const client = this.#client;
     if (!client) return;
     const { status } = head.parser;
     if (head.offersConnectionAuthentication) this.#attempts.pin();
     this.#attempts.responseStarted(status);
-    if (isWhole && this.#exchange.isRetriable(status) && this.#response.hold(head, stop)) {
+    if (this.#exchange.isRetriable(status)) {
       const step = this.#attempts.responseReceived(status);
-      if (step !== "pass") return void (this.#retry = step);
+      if (step !== "pass") {
+        this.#hold(head, stop, isWhole);
+        return this.#attempts.retry(step);
+      }
     }
+    this.#dropHeld();
     this.#attempts.commit();
     const isStream = !isWhole && isEventStream(head.parser, head.bytes);
     this.#startResponse(client, head, stop);
     if (isStream) this.#attempts.freeSlot();
+  }
+
+  #hold(head: ParsedResponse, stop: number, isWhole: boolean): void {
+    this.#dropHeld();
+    const connection = this.#attempts.releaseConnection();
+    this.#held = new RetriedResponse(head.bytes.subarray(head.parser.responseStart, stop), {
+      expectation: { isHead: this.request.isHead, upgrades: false },
+      limits: this.#context.responseHead.parser.limits,
+      timeouts: this.#attempts.timeouts,
+      connection: isWhole ? undefined : connection,
+      reportBug: (error) => this.#context.options.log.bug(error, ""),
+    });
+    if (isWhole) connection?.handOver(this.#held);
+  }
+
+  #dropHeld(): void {
+    this.#held?.drop();
+    this.#held = undefined;
   }
 
   #startResponse(client: ClientSide, head: ParsedResponse, stop: number): void {
@@ -247,9 +281,6 @@ export class RequestForwarder implements ResponseSide {
   }
 
   responseComplete(): void {
-    const retry = this.#retry;
-    this.#retry = undefined;
-    if (retry) return this.#attempts.runStep(retry);
     this.#attempts.end(completed);
     this.#end(connectionFateOf(this.request, this.#keepsAlive));
   }
@@ -259,6 +290,7 @@ export class RequestForwarder implements ResponseSide {
     const client = this.#client;
     const { upstream, timeouts } = this.#attempts;
     if (!client || !upstream) return;
+    this.#dropHeld();
     this.#attempts.responseStarted(101);
     this.#response.hasStarted = true;
     this.#response.sendInterim(client, head);
@@ -311,6 +343,7 @@ export class RequestForwarder implements ResponseSide {
     const client = this.#client;
     if (!client) return;
     this.#client = undefined;
+    this.#dropHeld();
     this.tunnel?.release();
     this.#exchange.close(this.#summary.update(client, this.tunnel, fate === "gone"));
     this.tunnel = undefined;
@@ -324,53 +357,4 @@ function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean): Conne
   if (!request.isComplete) return "close";
   if (!request.keepsAlive) return "last";
   return keepsAlive ? "keep" : "close";
-}
-
-/** The summary that an exchange reads at its end: reused for each request, and read in place without a copy. */
-class ForwarderSummary implements ExchangeSummary {
-  readonly #request: ForwardedRequest;
-  readonly #response: ForwardedResponse;
-  #client: ClientSide | undefined;
-  #tunnelBytes = 0;
-  isClientGone = false;
-
-  constructor(request: ForwardedRequest, response: ForwardedResponse) {
-    this.#request = request;
-    this.#response = response;
-  }
-
-  update(client: ClientSide, tunnel: Tunnel | undefined, isClientGone: boolean): this {
-    this.#client = client;
-    this.#tunnelBytes = tunnel?.receivedBytes ?? 0;
-    this.isClientGone = isClientGone;
-    return this;
-  }
-
-  get requestId(): string {
-    return this.#request.id;
-  }
-
-  get clientAddress(): string {
-    return this.#request.view.clientAddress;
-  }
-
-  get peerAddress(): string {
-    return this.#request.view.peerAddress;
-  }
-
-  get scheme(): "http" | "https" {
-    return this.#client?.scheme ?? "http";
-  }
-
-  get status(): number {
-    return this.#response.status;
-  }
-
-  get bytesIn(): number {
-    return this.#request.receivedBytes + this.#tunnelBytes;
-  }
-
-  get bytesOut(): number {
-    return (this.#client?.writtenBytes ?? 0) - this.#response.writtenBefore;
-  }
 }

@@ -140,6 +140,12 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.#reader.begin();
   }
 
+  /** The rest of the current response goes to another user. What is left of the request is not sent here any more. */
+  handOver(user: ConnectionUser): void {
+    if (this.#reader && this.#user?.sink.request.isComplete !== true) this.#reader.keepsAlive = false;
+    this.#user = user;
+  }
+
   get #inBody(): boolean {
     return this.#reader?.inBody === true;
   }
@@ -199,7 +205,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     switch (this.#phase) {
       case "response":
         user?.bytesReceived(this);
-        if (user && reader) this.#advance(user, reader, reader.read(user.sink, chunk));
+        if (user && reader) this.#advance(reader, reader.read(user.sink, chunk));
         return;
       case "tunnel":
         return user?.sink.tunnel?.fromUpstream(chunk);
@@ -209,8 +215,10 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     }
   }
 
-  #advance(user: ConnectionUser, reader: ResponseReader, progress: Progress): void {
-    if (this.#user !== user) return;
+  #advance(reader: ResponseReader, progress: Progress): void {
+    // During the read the connection may have been closed, or handed over.
+    const user = this.#user;
+    if (!user) return;
     switch (progress) {
       case "more":
         return reader.inBody ? this.#expectBody(user) : undefined;

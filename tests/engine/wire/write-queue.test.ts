@@ -27,7 +27,7 @@ class RecordingConnection extends Connection {
 }
 
 test("the data of many small chunks leaves in one write to an HTTP/1.0 client", () => {
-  const response = new ForwardedResponse(Buffer.alloc(128 * 1024), responseLimits);
+  const response = new ForwardedResponse(Buffer.alloc(128 * 1024));
   const bytes = bytesOf(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\na\r\n".repeat(1_000)}`);
   const head = new ParsedResponse(responseLimits);
   head.parser.beginResponse(0);

@@ -1,0 +1,61 @@
+/** What an exchange reads of its forwarder at its end. */
+
+import type { ExchangeSummary } from "../../proxy/record.ts";
+import type { ForwardedRequest } from "./forwarded-request.ts";
+import type { ForwardedResponse } from "./forwarded-response.ts";
+import type { Tunnel } from "./tunnel.ts";
+
+/** The connection of the client, as far as a summary reads it. */
+interface SummarizedClient {
+  readonly scheme: "http" | "https";
+  readonly writtenBytes: number;
+}
+
+/** Reused for each request, and read in place without a copy. */
+export class ForwarderSummary implements ExchangeSummary {
+  readonly #request: ForwardedRequest;
+  readonly #response: ForwardedResponse;
+  #client: SummarizedClient | undefined;
+  #tunnelBytes = 0;
+  isClientGone = false;
+
+  constructor(request: ForwardedRequest, response: ForwardedResponse) {
+    this.#request = request;
+    this.#response = response;
+  }
+
+  update(client: SummarizedClient, tunnel: Tunnel | undefined, isClientGone: boolean): this {
+    this.#client = client;
+    this.#tunnelBytes = tunnel?.receivedBytes ?? 0;
+    this.isClientGone = isClientGone;
+    return this;
+  }
+
+  get requestId(): string {
+    return this.#request.id;
+  }
+
+  get clientAddress(): string {
+    return this.#request.view.clientAddress;
+  }
+
+  get peerAddress(): string {
+    return this.#request.view.peerAddress;
+  }
+
+  get scheme(): "http" | "https" {
+    return this.#client?.scheme ?? "http";
+  }
+
+  get status(): number {
+    return this.#response.status;
+  }
+
+  get bytesIn(): number {
+    return this.#request.receivedBytes + this.#tunnelBytes;
+  }
+
+  get bytesOut(): number {
+    return (this.#client?.writtenBytes ?? 0) - this.#response.writtenBefore;
+  }
+}
