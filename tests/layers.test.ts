@@ -51,6 +51,7 @@ const allowedCycles = [["pool/attempt.ts", "pool/upstream.ts"]];
 const shortFiles: Readonly<Record<string, string>> = {
   "engine/fetch/ws.d.ts": "declares a module",
   "access/accounts.ts": "types that every reader of accounts shares",
+  "access/device-token.ts": "signatures, apart from who logs in",
   "admin/schemas/parts.ts": "building blocks of all schemas",
   "control/own-listeners.ts": "commands fill it and the controller reads it",
   "commands/start.ts": "loads each long-running command on demand",

@@ -4,6 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import { digestOf, isSameSecret } from "../lib/secrets.ts";
 import type { Passwords } from "../runtime/runtime.ts";
 import { type Accounts, isOpen, type Role, type UserAccount } from "./accounts.ts";
+import { createDeviceToken, verifiedDevice } from "./device-token.ts";
 import { LoginAudit, type Login, type LoginEvent } from "./login-audit.ts";
 import { LoginLimiter } from "./login-limiter.ts";
 import { sessionFingerprint, Sessions } from "./sessions.ts";
@@ -19,10 +20,18 @@ export interface Caller {
 
 export interface Credentials extends Login {
   readonly password: string;
+  /** The `device` of an earlier login with this browser. */
+  readonly device?: string | undefined;
 }
 
 export type LoginResult =
-  | { readonly kind: "accepted"; readonly session: string; readonly role: Role }
+  | {
+      readonly kind: "accepted";
+      readonly session: string;
+      readonly role: Role;
+      /** For the browser to keep, and to send with its next login. */
+      readonly device: string;
+    }
   | { readonly kind: "refused" }
   | { readonly kind: "paused"; readonly waitMs: number };
 
@@ -37,6 +46,9 @@ export interface AccessOptions {
 
 /** Each verification costs memory, and a core for about 30 ms. */
 const maxConcurrent = 4;
+
+/** For browsers that have logged in before, so that a flood of guesses does not keep them out. */
+const reservedConcurrent = 2;
 const busyWaitMs = 1_000;
 
 export class Access {
@@ -75,16 +87,20 @@ export class Access {
   }
 
   /** Takes the same time for an unknown name, so that names cannot be probed. */
-  async login({ name, password, address }: Credentials): Promise<LoginResult> {
+  async login({ name, password, address, device: token }: Credentials): Promise<LoginResult> {
     const { users = [] } = this.#options.accounts();
     if (users.length === 0) return { kind: "refused" };
-    const waitMs = this.#verifying < maxConcurrent ? this.#limiter.begin({ name, address }) : busyWaitMs;
+    const user = users.find((known) => known.name === name);
+    const account = user ?? { ...substituteFor(name, users), name };
+    const device = verifiedDevice(token, account);
+    const limit = maxConcurrent + (device === undefined ? 0 : reservedConcurrent);
+    const attempt = { name, address, device };
+    const waitMs = this.#verifying < limit ? this.#limiter.begin(attempt) : busyWaitMs;
     if (waitMs > 0) {
       this.#audit.refused("paused", { name, address });
       return { kind: "paused", waitMs };
     }
-    const user = users.find((known) => known.name === name);
-    const isRight = await this.#verify(password, (user ?? substituteFor(name, users)).passwordHash);
+    const isRight = await this.#verify(password, account.passwordHash);
     // A reload may have changed the accounts during the verification.
     const { users: currentUsers = [] } = this.#options.accounts();
     const isCurrent = currentUsers.some(
@@ -94,9 +110,10 @@ export class Access {
       this.#audit.refused("password_wrong", { name, address });
       return { kind: "refused" };
     }
-    this.#limiter.succeed({ name, address });
+    this.#limiter.succeed(attempt);
     this.#audit.accepted({ name, address });
-    return { kind: "accepted", session: this.sessions.open(user), role: user.role };
+    const session = this.sessions.open(user);
+    return { kind: "accepted", session, role: user.role, device: createDeviceToken(user, device) };
   }
 
   /** @returns whether there was a session */

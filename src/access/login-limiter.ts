@@ -1,22 +1,36 @@
-/** Slows down password guessing: after some failures, each further one causes a longer pause, per name and per address. */
+/** Slows down password guessing: after some failures each further one causes a longer pause, per name and address together. */
 
 import type { Clock } from "../lib/clock.ts";
 
 export interface PauseRule {
-  /** Number of the failure that starts the first pause. */
+  /** Number of the failure that starts the first pause. As many are forgotten in an hour. */
   readonly free: number;
   readonly firstMs: number;
   readonly maxMs: number;
 }
 
-/** Short, because an attacker who knows a name can lock its owner out for this long. */
-const byName: PauseRule = { free: 5, firstMs: 1_000, maxMs: 60_000 };
+/** Who mistypes a password, or guesses it from one place, is paused alone: for everybody else this changes nothing. */
+const byNameAndAddress: PauseRule = { free: 5, firstMs: 1_000, maxMs: 60_000 };
 
-/** Longer, because one address tries many names. More failures are free, because offices share an address. */
-const byAddress: PauseRule = { free: 10, firstMs: 1_000, maxMs: 900_000 };
+/**
+ * Guesses from many addresses. Generous, because an attacker who knows a name can lock out its owner for this long; a
+ * browser in which the owner has logged in before is not affected.
+ */
+const byName: PauseRule = { free: 100, firstMs: 1_000, maxMs: 60_000 };
+
+/** Guesses at many names. Generous, because offices share an address, and so do all clients of a proxy. */
+const byAddress: PauseRule = { free: 100, firstMs: 1_000, maxMs: 900_000 };
+
+/**
+ * Guesses with a browser in which the name has logged in before. They count for this browser only (OWASP, "Slow Down Online
+ * Guessing Attacks with Device Cookies").
+ */
+const byDevice: PauseRule = { free: 10, firstMs: 1_000, maxMs: 900_000 };
 
 /** Failures are forgotten after this time without another one. */
 const forgetMs = 3_600_000;
+
+/** Of each of the four kinds. */
 const maxEntries = 10_000;
 const maxKey = 64;
 
@@ -30,6 +44,8 @@ export interface LoginAttempt {
   /** As typed; not necessarily the name of a user. */
   readonly name: string;
   readonly address: string;
+  /** The browser, if this name has logged in with it before, which the caller has verified. */
+  readonly device?: string | undefined;
 }
 
 /**
@@ -37,20 +53,22 @@ export interface LoginAttempt {
  *             failure                     failure
  *   free ──────────────────▶ counted ──────────────────▶ paused ──┐ time
  *    ▲   fewer than free times  ▲    free times or more     │     │
- *    └──── success, an hour ────┴───────────────────────────┴─────┘
+ *    └──── success, time ───────┴───────────────────────────┴─────┘
  * ```
  */
 export class LoginLimiter {
   readonly #clock: Clock;
-  /** Ordered by the last failure, oldest first; the oldest is dropped when the map is full. */
-  readonly #failures = new Map<string, Failures>();
+  readonly #pairs = new FailureTable(byNameAndAddress);
+  readonly #names = new FailureTable(byName);
+  readonly #addresses = new FailureTable(byAddress);
+  readonly #devices = new FailureTable(byDevice);
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   get size(): number {
-    return this.#failures.size;
+    return this.#pairs.size + this.#names.size + this.#addresses.size + this.#devices.size;
   }
 
   /**
@@ -59,44 +77,86 @@ export class LoginLimiter {
    */
   begin(attempt: LoginAttempt): number {
     const now = this.#clock();
-    const waitMs = Math.max(
-      ...keysOf(attempt).map((key) => (this.#current(key, now)?.pausedUntil ?? 0) - now),
-    );
+    const counts = this.#countsOf(attempt);
+    const waitMs = Math.max(...counts.map(({ table, key }) => table.waitMs(key, now)));
     if (waitMs > 0) return waitMs;
-    const [name, address] = keysOf(attempt);
-    this.#count(name, byName, now);
-    this.#count(address, byAddress, now);
+    for (const { table, key } of counts) table.count(key, now);
     return 0;
   }
 
-  /** Forgets all failures of the name, but only this one of the address: others may guess from there too. */
+  /** Forgets all failures of the pair or the device. Of name and address only this one: others may guess there too. */
   succeed(attempt: LoginAttempt): void {
-    const [name, address] = keysOf(attempt);
-    this.#failures.delete(name);
-    const failures = this.#failures.get(address);
-    if (!failures) return;
-    failures.count -= 1;
-    failures.pausedUntil = 0;
-    if (failures.count <= 0) this.#failures.delete(address);
+    for (const { table, key, isOwn } of this.#countsOf(attempt))
+      if (isOwn) table.forget(key);
+      else table.undo(key);
   }
 
-  #current(key: string, now: number): Failures | undefined {
-    const failures = this.#failures.get(key);
-    return failures && now - failures.lastAt < forgetMs ? failures : undefined;
+  #countsOf({ name, address, device }: LoginAttempt): readonly CountedFor[] {
+    const [typed, network] = [name.slice(0, maxKey), networkOf(address)];
+    if (device !== undefined) return [{ table: this.#devices, key: `${device} ${typed}`, isOwn: true }];
+    return [
+      { table: this.#pairs, key: `${network} ${typed}`, isOwn: true },
+      { table: this.#names, key: typed, isOwn: false },
+      { table: this.#addresses, key: network, isOwn: false },
+    ];
+  }
+}
+
+/** What an attempt counts for. */
+interface CountedFor {
+  readonly table: FailureTable;
+  readonly key: string;
+  /** Whether only one person can fail here. */
+  readonly isOwn: boolean;
+}
+
+/** Failures of one kind. Of a fixed size, so that a flood of one kind displaces no other. */
+class FailureTable {
+  readonly #rule: PauseRule;
+  /** Ordered by the last failure, oldest first; the oldest is dropped when the map is full. */
+  readonly #failures = new Map<string, Failures>();
+
+  constructor(rule: PauseRule) {
+    this.#rule = rule;
   }
 
-  #count(key: string, { free, firstMs, maxMs }: PauseRule, now: number): void {
-    const count = (this.#current(key, now)?.count ?? 0) + 1;
-    const pauseMs = count < free ? 0 : Math.min(firstMs * 2 ** (count - free), maxMs);
+  get size(): number {
+    return this.#failures.size;
+  }
+
+  waitMs(key: string, now: number): number {
+    return Math.max(0, (this.#failures.get(key)?.pausedUntil ?? 0) - now);
+  }
+
+  count(key: string, now: number): void {
+    const { free, firstMs, maxMs } = this.#rule;
+    const count = this.#countNow(key, now) + 1;
+    const beyond = Math.ceil(count) - free;
+    const pauseMs = beyond < 0 ? 0 : Math.min(firstMs * 2 ** beyond, maxMs);
     this.#failures.delete(key);
     this.#failures.set(key, { count, lastAt: now, pausedUntil: now + pauseMs });
     const [oldest] = this.#failures.keys();
     if (this.#failures.size > maxEntries && oldest !== undefined) this.#failures.delete(oldest);
   }
-}
 
-function keysOf({ name, address }: LoginAttempt): readonly [name: string, address: string] {
-  return [`name ${name.slice(0, maxKey)}`, `address ${networkOf(address)}`];
+  /** Slow failures of many people must not add up, as they would behind one address. */
+  #countNow(key: string, now: number): number {
+    const failures = this.#failures.get(key);
+    if (!failures || now - failures.lastAt >= forgetMs) return 0;
+    return Math.max(0, failures.count - ((now - failures.lastAt) / forgetMs) * this.#rule.free);
+  }
+
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  undo(key: string): void {
+    const failures = this.#failures.get(key);
+    if (!failures) return;
+    failures.count -= 1;
+    failures.pausedUntil = 0;
+    if (failures.count <= 0) this.#failures.delete(key);
+  }
 }
 
 /** The /64 of an IPv6 address: RFC 6177 gives each site at least 2^64 addresses. */

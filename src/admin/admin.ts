@@ -51,6 +51,10 @@ export interface AdminOptions {
   readonly settings?: () => readonly Setting[];
   /** The balancer's name in Via: requests that came through its front are refused. */
   readonly viaName?: string;
+  /** Whether a peer is a proxy whose word about its client counts. */
+  readonly isTrustedProxy?: (address: string) => boolean;
+  /** The credential of the dashboard in this process. */
+  readonly dashboardSecret?: string;
   /** Called with internal errors. */
   readonly bug: (error: unknown) => void;
 }
@@ -69,7 +73,12 @@ export async function startAdmin(
   const { token, accounts = () => ({ token }), onLogin = () => {}, takeSessions = () => [] } = options;
   const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, onLogin });
   const peers = new WeakMap<Request, string>();
-  const app = adminApp(balancer, options, { access, peerOf: (request) => peers.get(request) ?? "" });
+  const app = adminApp(balancer, options, {
+    access,
+    peerOf: (request) => peers.get(request) ?? "",
+    isTrustedProxy: options.isTrustedProxy,
+    dashboardSecret: options.dashboardSecret,
+  });
   const listener = await runtime.serve({
     hostname: options.hostname,
     port: options.port,

@@ -1,9 +1,10 @@
 /** Routes of sessions: login, logout, and who the caller is. */
 
-import { isIP } from "node:net";
 import { Elysia } from "elysia";
 import type { Access } from "../access/access.ts";
-import { isLoopback } from "../net/address.ts";
+import { isSameSecret } from "../lib/secrets.ts";
+import { canonicalIp } from "../net/ip-address.ts";
+import { clientAddressBehind } from "../proxy/client-address.ts";
 import { bearerOf, callerOf } from "./authorization.ts";
 import { bodyFields, withoutParser } from "./request-input.ts";
 import { json, problem } from "./responses.ts";
@@ -12,17 +13,23 @@ export interface LoginOptions {
   readonly access: Access;
   /** The peer address of the connection that a request came on. */
   readonly peerOf: (request: Request) => string;
+  /** Whether the peer is a proxy whose word about its client counts; without it, none is. */
+  readonly isTrustedProxy?: ((address: string) => boolean) | undefined;
+  /** The credential of the dashboard in this process. */
+  readonly dashboardSecret?: string | undefined;
 }
 
 /** Longer values only cost time to hash. */
 const maxName = 64;
 const maxPassword = 1_024;
+const maxDevice = 128;
 
 /**
  * A session is a bearer like any token, never a cookie, so no browser sends it unasked. The dashboard has the forms and
  * the cookie, and protects both.
  */
-export function loginRoutes({ access, peerOf }: LoginOptions) {
+export function loginRoutes(options: LoginOptions) {
+  const { access } = options;
   return (
     new Elysia({ handler: { standardHostname: false } })
       .post(
@@ -31,7 +38,7 @@ export function loginRoutes({ access, peerOf }: LoginOptions) {
           if (!access.hasUsers) return problem(404, "no_users", "Cannot log in: no users are configured.");
           const fields = await bodyFields(request);
           if (fields instanceof Response) return fields;
-          const { name, password } = fields;
+          const { name, password, device } = fields;
           if (!isText(name, maxName) || !isText(password, maxPassword)) {
             return problem(
               400,
@@ -39,9 +46,12 @@ export function loginRoutes({ access, peerOf }: LoginOptions) {
               `Cannot log in: expected {"name": …, "password": …} with texts of at most ${maxName} and ${maxPassword} characters.`,
             );
           }
-          const result = await access.login({ name, password, address: addressOf(request, peerOf) });
+          const credentials = { name, password, address: addressOf(request, options) };
+          const known = isText(device, maxDevice) ? device : undefined;
+          const result = await access.login({ ...credentials, device: known });
           if (result.kind === "accepted") {
-            return json(200, { name, role: result.role, session: result.session });
+            const { kind: _, ...accepted } = result;
+            return json(200, { name, ...accepted });
           }
           if (result.kind === "refused") {
             return problem(401, "login_refused", "Cannot log in: name or password is wrong.");
@@ -58,7 +68,7 @@ export function loginRoutes({ access, peerOf }: LoginOptions) {
       .post(
         "/api/logout",
         ({ request }) => {
-          const isEnded = access.logout(bearerOf(request) ?? "", addressOf(request, peerOf));
+          const isEnded = access.logout(bearerOf(request) ?? "", addressOf(request, options));
           return isEnded
             ? json(200, { ended: true })
             : problem(409, "no_session", "Cannot log out: this caller has no session.");
@@ -80,11 +90,24 @@ function isText(value: unknown, maxChars: number): value is string {
 
 /**
  * The address that a failed login counts for. A dashboard logs in many people and sends their addresses in
- * X-Evenkeel-Client. The header counts only from loopback, where programs can use any address anyway, and from admins.
+ * X-Evenkeel-Client, which counts only with its credential: every program of this machine could send it.
  */
-function addressOf(request: Request, peerOf: LoginOptions["peerOf"]): string {
-  const peer = peerOf(request);
-  const claimed = request.headers.get("x-evenkeel-client") ?? "";
-  const isTrusted = isLoopback(peer) || callerOf(request)?.role === "admin";
-  return isTrusted && isIP(claimed) ? claimed : peer;
+function addressOf(request: Request, options: LoginOptions): string {
+  const peerAddress = options.peerOf(request);
+  const header = (name: string) => request.headers.get(name) ?? undefined;
+  const claimed = header("x-evenkeel-client");
+  if (claimed !== undefined && isDashboard(request, options)) return canonicalIp(claimed) ?? peerAddress;
+  const { isTrustedProxy } = options;
+  return isTrustedProxy?.(peerAddress)
+    ? clientAddressBehind({ peerAddress, header }, isTrustedProxy)
+    : peerAddress;
+}
+
+/** The secret of a dashboard in this process, or in another one the token of the balancer or of a program with the role admin. */
+function isDashboard(request: Request, { access, dashboardSecret }: LoginOptions): boolean {
+  const credential = request.headers.get("x-evenkeel-dashboard") ?? bearerOf(request);
+  if (credential === undefined) return false;
+  if (dashboardSecret !== undefined && isSameSecret(credential, dashboardSecret)) return true;
+  const caller = access.identify(credential);
+  return caller?.role === "admin" && (caller.kind === "bearer" || caller.kind === "program");
 }

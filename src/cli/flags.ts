@@ -246,6 +246,15 @@ export const dashboardFlags: readonly Flag[] = [
     path: ["adminToken"],
     summary: "bearer token for the admin API",
   },
+  {
+    name: "--trusted-proxies",
+    value: "<ranges>",
+    variable: "DASHBOARD_TRUSTED_PROXIES",
+    path: ["trustedProxies"],
+    read: splitUpstreams,
+    isList: true,
+    summary: "comma-separated addresses and ranges of proxies in front of the dashboard",
+  },
 ];
 
 /** Address and token of a running balancer. */

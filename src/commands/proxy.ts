@@ -12,6 +12,8 @@ import { bugs } from "../lib/bugs.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
+import { newSecret } from "../lib/secrets.ts";
+import { trustedProxyMatcher } from "../net/address.ts";
 import { createViaName } from "../proxy/forwarding.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
@@ -28,6 +30,10 @@ export interface RunningProxy extends RunningCommand {
   readonly adminPort: number;
   /** The balancer's name in Via. */
   readonly viaName: string;
+  /** By which the admin API knows the dashboard of this process. */
+  readonly dashboardSecret: string;
+  /** By the current configuration. */
+  readonly isTrustedProxy: (address: string) => boolean;
   /** Adds a listener of this process, which no upstream may be. */
   readonly listensOn: (listener: OwnListener) => void;
 }
@@ -46,11 +52,13 @@ export async function startProxy(
     : startTelemetry({ config, isShared: false, log: logOf("telemetry") });
   await telemetry?.ready;
   const viaName = createViaName(systemRandom);
+  const dashboardSecret = newSecret();
   const common = { config, loadConfig, runtime, engine, store, historyStore, log, version, viaName };
   const { sinks } = telemetry ?? {};
   const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });
   const bug = (error: unknown) => bugs.report(logOf("admin"), error);
   const { admin, listen } = config;
+  const isTrustedProxy = currentTrust(() => balancer.config.trustedProxies);
   // The admin API starts first: until the first probes have finished, readiness is "starting" and not a refused connection.
   const adminListener = await listening(
     { key: "admin", ...admin },
@@ -59,6 +67,8 @@ export async function startProxy(
         ...admin,
         bug,
         viaName,
+        dashboardSecret,
+        isTrustedProxy,
         settings: () => settings(balancer.config),
         accounts: () => balancer.config.admin,
         onLogin: (event) => recordLogin(event, balancer, logOf("admin")),
@@ -118,6 +128,8 @@ export async function startProxy(
     port: balancer.port,
     adminPort: adminListener.port,
     viaName,
+    dashboardSecret,
+    isTrustedProxy,
     listensOn: (listener) => balancer.listensOn(listener),
     reload,
     reopenLogs() {
@@ -132,6 +144,15 @@ export async function startProxy(
       close();
     },
     close,
+  };
+}
+
+/** Makes a matcher again only when a reload has changed the ranges. */
+function currentTrust(rangesNow: () => readonly string[]): (address: string) => boolean {
+  let [ranges, matches] = [rangesNow(), trustedProxyMatcher(rangesNow())];
+  return (address) => {
+    if (ranges !== rangesNow()) [ranges, matches] = [rangesNow(), trustedProxyMatcher(rangesNow())];
+    return matches(address);
   };
 }
 

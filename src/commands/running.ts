@@ -8,6 +8,7 @@ import type { ConfigLoader } from "../control/reconciler.ts";
 import type { Dashboard, DashboardOptions } from "../dashboard/dashboard.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Log, logOf } from "../lib/log.ts";
+import { trustedProxyMatcher } from "../net/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** A command that runs until it is stopped. */
@@ -92,13 +93,18 @@ export async function startBackendCommand(
  * @param key the key of the dashboard in the configuration, for a command with a configuration file
  */
 export async function startDashboardCommand(
-  config: DashboardConfig & Pick<DashboardOptions, "viaName">,
+  config: DashboardConfig & Pick<DashboardOptions, "viaName" | "dashboardSecret" | "isTrustedProxy">,
   { runtime, print }: CommandContext,
   key?: ListenerKey,
 ): Promise<RunningCommand & Pick<Dashboard, "port">> {
+  const { trustedProxies } = config;
+  const trust = trustedProxies && { isTrustedProxy: trustedProxyMatcher(trustedProxies) };
   const { startDashboard } = await import("../dashboard/dashboard.ts");
   const bug = (error: unknown) => bugs.report(logOf("dashboard"), error);
-  const dashboard = await listening({ key, ...config }, startDashboard({ ...config, bug }, runtime));
+  const dashboard = await listening(
+    { key, ...config },
+    startDashboard({ ...trust, ...config, bug }, runtime),
+  );
   print(`dashboard  http://${config.hostname}:${dashboard.port}`);
   return { port: dashboard.port, stop: () => dashboard.stop(), close: () => dashboard.close() };
 }

@@ -35,7 +35,9 @@ export async function startUp(
       adminUrl: `http://${reachable(config.admin.hostname)}:${serving.adminPort}`,
       ...(config.admin.token === undefined ? {} : { adminToken: config.admin.token }),
     };
-    const page = await startDashboardCommand({ ...address, viaName: serving.viaName }, context, "dashboard");
+    const { viaName, dashboardSecret, isTrustedProxy } = serving;
+    const ownDashboard = { viaName, dashboardSecret, isTrustedProxy };
+    const page = await startDashboardCommand({ ...address, ...ownDashboard }, context, "dashboard");
     started.push(page);
     serving.listensOn({ key: "dashboard", hostname: dashboard.hostname, port: page.port });
     printNextSteps(

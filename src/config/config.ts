@@ -146,6 +146,8 @@ export interface DashboardConfig extends ListenConfig {
   readonly adminUrl: string;
   /** Bearer token for the admin API. Never shown or logged. */
   readonly adminToken?: string;
+  /** Proxies in front of the dashboard. */
+  readonly trustedProxies?: readonly string[];
 }
 
 /** One demo server. */

@@ -284,6 +284,14 @@ export const backendSchema = optional(
 );
 
 export const dashboardSchema = optional(
-  { ...listener, balancerUrl: origin, adminUrl: origin, adminToken: token },
+  {
+    ...listener,
+    balancerUrl: origin,
+    adminUrl: origin,
+    adminToken: token,
+    trustedProxies: Type.Array(format("range", "An IP address or CIDR range."), {
+      errorMessage: "a list of addresses",
+    }),
+  },
   "The dashboard of another balancer.",
 );

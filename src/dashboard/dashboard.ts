@@ -11,6 +11,7 @@ import { liveStreams } from "./live/streams.ts";
 import { authGate } from "./login/auth-gate.ts";
 import { loginClient } from "./login/login-client.ts";
 import { Visitors } from "./login/visitors.ts";
+import { clientAddressBehind } from "../proxy/client-address.ts";
 import { nextDashboardState } from "../wording/verdict.ts";
 import { requestClient } from "./requests/request-client.ts";
 import { renderRows } from "./requests/row.tsx";
@@ -29,6 +30,10 @@ export interface DashboardOptions {
   readonly adminToken?: string;
   /** The name in Via of the balancer in this process: what came through that one is refused. */
   readonly viaName?: string | undefined;
+  /** By which the admin API of this process knows the dashboard; elsewhere its token does that. */
+  readonly dashboardSecret?: string;
+  /** Whether a peer is a proxy whose word about its client counts. */
+  readonly isTrustedProxy?: (address: string) => boolean;
   /** Called with unexpected errors of the dashboard. Must not throw. */
   readonly bug?: (error: unknown) => void;
 }
@@ -76,7 +81,8 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
   const live = liveStreams(poller, upstreams);
   const tails = new LiveTails({ schedule: systemSchedule, render: renderRows });
   const events = eventsFeed({ ...common, admin });
-  const client = loginClient({ adminUrl, ownToken: adminToken });
+  const { isTrustedProxy = () => false, dashboardSecret } = options;
+  const client = loginClient({ adminUrl, ownToken: adminToken, dashboardSecret });
   const visitors: Visitors = new Visitors({
     client,
     ownToken: adminToken,
@@ -97,7 +103,7 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     bug,
     async handle(request, address) {
       const refused = refusalOf(request, { onLoopback, viaName: options.viaName });
-      return secured(refused ?? (await response(request, address)));
+      return secured(refused ?? (await response(request, clientOf(request, address, isTrustedProxy))));
     },
   });
 
@@ -118,4 +124,16 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
       return listener.drain();
     },
   };
+}
+
+/** The address that a login counts for. */
+function clientOf(
+  request: Request,
+  peerAddress: string,
+  isTrustedProxy: (address: string) => boolean,
+): string {
+  const header = (name: string) => request.headers.get(name) ?? undefined;
+  return isTrustedProxy(peerAddress)
+    ? clientAddressBehind({ peerAddress, header }, isTrustedProxy)
+    : peerAddress;
 }

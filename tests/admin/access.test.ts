@@ -180,18 +180,84 @@ describe("login at the admin API", () => {
     expect((await stand.ask("POST", "/api/login", { body: { name: "ada", password: "ada's password" } })).status).toBe(200);
   }); // prettier-ignore
 
-  test("counts the client address that a dashboard on this machine sends, if it is one", async () => {
-    using stand = await startAdminStand(accounts);
-    const from = (address: string, index: number) =>
+  test("counts the client address that a dashboard sends, if it is one, only with a credential of a dashboard", async () => {
+    using stand = await startAdminStand(accounts, { dashboardSecret: "of this process" });
+    const from = (address: string, headers: Record<string, string>) =>
       stand.ask("POST", "/api/login", {
-        body: { name: `n${index}`, password: "nope" },
-        headers: { "X-Evenkeel-Client": address },
+        body: { name: "otto", password: "nope" },
+        headers: { "X-Evenkeel-Client": address, ...headers },
       });
-    for (let index = 0; index < 10; index++) await from("10.0.0.1", index);
-    expect((await from("10.0.0.1", 10)).status).toBe(429);
-    expect((await from("10.0.0.2", 11)).status).toBe(401);
-    await from("<script>", 12);
+    const credentials: readonly Record<string, string>[] = [
+      { "X-Evenkeel-Dashboard": "of this process" },
+      { "X-Evenkeel-Dashboard": "s3cret" },
+      { Authorization: "Bearer s3cret" },
+    ];
+    for (const [index, credential] of credentials.entries()) {
+      for (let failure = 0; failure < 5; failure++) await from(`10.0.${index}.1`, credential);
+      expect((await from(`10.0.${index}.1`, credential)).status).toBe(429);
+      expect((await from(`10.0.${index}.2`, credential)).status).toBe(401);
+    }
+    const session = await stand.login("ada");
+    const others: readonly Record<string, string>[] = [
+      {},
+      { "X-Evenkeel-Dashboard": "wrong" },
+      { "X-Evenkeel-Dashboard": "grafana-token" },
+      { "X-Evenkeel-Dashboard": session },
+      { Authorization: `Bearer ${session}` },
+    ];
+    for (const [index, credential] of others.entries())
+      expect((await from(`10.9.${index}.1`, credential)).status).toBe(401);
+    // All of them counted for the peer.
+    expect((await from("10.9.9.9", {})).status).toBe(429);
+    await from("<script>", { "X-Evenkeel-Dashboard": "s3cret" });
     expect(stand.notes.some(({ detail }) => detail.includes("<script>"))).toBe(false);
+  });
+
+  test("counts the address that a trusted proxy says", async () => {
+    using stand = await startAdminStand(accounts, { isTrustedProxy: (address) => address === "127.0.0.1" });
+    const from = (chain: string) =>
+      stand.ask("POST", "/api/login", {
+        body: { name: "otto", password: "nope" },
+        headers: { "X-Forwarded-For": chain },
+      });
+    for (let failure = 0; failure < 5; failure++) await from(`10.0.0.${failure}, 192.0.2.7`);
+    expect((await from("192.0.2.7")).status).toBe(429);
+    expect((await from("192.0.2.8")).status).toBe(401);
+    expect(stand.notes.at(-1)?.detail).toContain("192.0.2.");
+  });
+
+  test("does not lock out everybody behind one address, nor a name's owner elsewhere", async () => {
+    using stand = await startAdminStand(accounts, { dashboardSecret: "d" });
+    const as = (name: string, address: string, password = "nope") =>
+      stand.ask("POST", "/api/login", {
+        body: { name, password },
+        headers: { "X-Evenkeel-Client": address, "X-Evenkeel-Dashboard": "d" },
+      });
+    for (let index = 0; index < 25; index++) await as(`n${index}`, "10.0.0.1");
+    for (let index = 0; index < 6; index++) await as("otto", "10.0.0.66");
+    expect((await as("vera", "10.0.0.1", "vera's password")).status).toBe(200);
+    expect((await as("otto", "10.0.0.1", "otto's password")).status).toBe(200);
+  });
+
+  test("counts a browser that has logged in before on its own, with a token for this user and this password", async () => {
+    const own = { ...accounts };
+    using stand = await startAdminStand(own);
+    const login = (name: string, password: string, device?: unknown) =>
+      stand.ask("POST", "/api/login", { body: { name, password, device } });
+    const { device } = (await login("otto", "otto's password")).body;
+    const adas = (await login("ada", "ada's password")).body["device"];
+    expect(device).toMatch(/^[\w-]{22}\.[\w-]{43}$/);
+    for (let index = 0; index < 5; index++) await login("otto", "nope");
+    expect((await login("otto", "otto's password")).status).toBe(429);
+    for (const other of [adas, `${device}x`, `A${String(device).slice(1)}`, "", 5, null, "x".repeat(5_000)])
+      expect((await login("otto", "otto's password", other)).status).toBe(429);
+    const again = await login("otto", "otto's password", device);
+    expect(again.status).toBe(200);
+    expect(again.body["device"]).toBe(device);
+    // Another password ends it.
+    const changed = { name: "otto", role: "operator", passwordHash: await hashOf("new") } as const;
+    stand.accounts = { ...own, users: [...(own.users ?? []).filter(({ name }) => name !== "otto"), changed] };
+    expect((await login("otto", "new", device)).status).toBe(429);
   });
 
   test.each([

@@ -3,7 +3,7 @@
 import { Access } from "../../src/access/access.ts";
 import type { Accounts } from "../../src/access/accounts.ts";
 import type { LoginEvent } from "../../src/access/login-audit.ts";
-import { type AdminBackend, adminApp, startAdmin } from "../../src/admin/admin.ts";
+import { type AdminBackend, adminApp, type AdminOptions, startAdmin } from "../../src/admin/admin.ts";
 import type { Control, Actor } from "../../src/control/control.ts";
 import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import { digestOf } from "../../src/lib/secrets.ts";
@@ -103,10 +103,19 @@ export interface AskOptions {
   readonly headers?: Record<string, string>;
 }
 
+export interface AdminStandOptions extends Pick<
+  AdminOptions,
+  "dashboardSecret" | "isTrustedProxy" | "viaName"
+> {
+  readonly snapshot?: Snapshot;
+  readonly port?: number;
+  readonly hostname?: string;
+}
+
 /** @param port 0 for any free port; a fixed one lets a test restart the listener at the same address, without its sessions */
 export async function startAdminStand(
   accounts: Accounts,
-  { snapshot = emptySnapshot, port = 0, hostname = "127.0.0.1" } = {},
+  { snapshot = emptySnapshot, port = 0, hostname = "127.0.0.1", ...trust }: AdminStandOptions = {},
 ): Promise<AdminStand> {
   const [acts, notes]: [Actor[], LoginEvent[]] = [[], []];
   const state = { accounts };
@@ -114,6 +123,7 @@ export async function startAdminStand(
     {
       hostname,
       port,
+      ...trust,
       accounts: () => state.accounts,
       onLogin: (event) => void notes.push(event),
       bug: (error) => {

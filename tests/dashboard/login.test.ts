@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 
 import { digestOf } from "../../src/lib/secrets.ts";
-import { startDashboard } from "../../src/dashboard/dashboard.ts";
+import { type DashboardOptions, startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { accountsOf, type AdminStand, startAdminStand } from "../admin/fixture.ts";
 import { calmSnapshot } from "../support/fake-admin-api.ts";
@@ -24,8 +24,12 @@ async function scene(
   accounts = { users } as AdminStand["accounts"],
   adminToken?: string,
   hostname = "127.0.0.1",
+  trust: Pick<DashboardOptions, "isTrustedProxy" | "dashboardSecret"> = {},
 ): Promise<Fixture> {
-  const admin = await startAdminStand(accounts, { snapshot: calmSnapshot() });
+  const admin = await startAdminStand(accounts, {
+    snapshot: calmSnapshot(),
+    dashboardSecret: "of this process",
+  });
   const bugs: unknown[] = [];
   const adminUrl = `http://127.0.0.1:${admin.port}`;
   const dashboard = await startDashboard(
@@ -35,6 +39,7 @@ async function scene(
       balancerUrl: adminUrl,
       adminUrl,
       ...(adminToken === undefined ? {} : { adminToken }),
+      ...trust,
       bug: (error) => void bugs.push(error),
     },
     runtime,
@@ -183,6 +188,45 @@ describe("a dashboard whose balancer has users", () => {
     expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
     expect(await response.text()).toContain("Too many failed logins. Try again in 1 s.");
     expect(admin.notes[0]?.detail).toBe('as "otto" from 127.0.0.1');
+  });
+
+  test("lets a browser in that has logged in before, while others are paused, with a cookie that outlasts the session", async () => {
+    const { base } = await scene();
+    const browser = new Browser(base);
+    await browser.login("otto");
+    const field = browser.fields.find((one) => one.startsWith("evenkeel-device"));
+    expect(field).toMatch(
+      /^evenkeel-device-\d+=[\w-]{22}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=34560000$/,
+    );
+    const csrf = csrfIn(await browser.text("/"));
+    await browser.post("/logout", { csrf });
+    expect(browser.session).toBe("");
+    const stranger = new Browser(base);
+    for (let index = 0; index < 5; index++) await stranger.login("otto", "nope");
+    expect((await stranger.login("otto")).status).toBe(429);
+    expect((await browser.login("otto")).status).toBe(303);
+    expect(browser.session).not.toBe("");
+  });
+
+  test.each([
+    ["the secret of its process", undefined, { dashboardSecret: "of this process" }],
+    ["the balancer's token", "s3cret", {}],
+  ])("counts failures for the address that a trusted proxy says, known by %s", async (_, token, own) => {
+    const isTrustedProxy = (address: string) => address === "127.0.0.1";
+    const { base, admin } = await scene({ users, token: "s3cret" }, token, "127.0.0.1", {
+      ...own,
+      isTrustedProxy,
+    });
+    const loginFrom = async (client: string, password: string) => {
+      const browser = new Browser(base);
+      const csrf = csrfIn(await browser.text("/login"));
+      const fields = { name: "otto", password, csrf, next: "/" };
+      return browser.post("/login", fields, { "X-Forwarded-For": `198.51.100.1, ${client}` });
+    };
+    for (let index = 0; index < 5; index++) await loginFrom("192.0.2.7", "nope");
+    expect((await loginFrom("192.0.2.7", "otto's password")).status).toBe(429);
+    expect((await loginFrom("192.0.2.8", "otto's password")).status).toBe(303);
+    expect(admin.notes[0]?.detail).toBe('as "otto" from 192.0.2.7');
   });
 
   test("never redirects to another site after the login", async () => {

@@ -213,7 +213,13 @@ const role = oneOf(roles, "viewer reads, operator also acts on upstreams, admin 
 const callerKinds = enumOf<Caller["kind"]>({ anybody: true, bearer: true, program: true, user: true });
 
 const loginBody = Type.Object(
-  { name: textSchema("At most 64 characters."), password: textSchema("At most 1,024 characters.") },
+  {
+    name: textSchema("At most 64 characters."),
+    password: textSchema("At most 1,024 characters."),
+    device: Type.Optional(
+      Type.String({ description: "Of an earlier login with this browser: it is counted on its own." }),
+    ),
+  },
   { title: "Login", additionalProperties: false },
 );
 
@@ -222,6 +228,7 @@ const sessionSchema = Type.Object(
     name: textSchema("Actor name of everything done with the session."),
     role,
     session: textSchema("Send it as `Authorization: Bearer …`, like a token."),
+    device: textSchema("To keep in this browser and to send with its next login. It ends with the password."),
   },
   { title: "Session" },
 );

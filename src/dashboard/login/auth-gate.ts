@@ -58,7 +58,8 @@ export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
       const text = "This form has expired, or your browser rejects cookies. Try again.";
       return loginPage(request, { next, name, text }, 403);
     }
-    const outcome = await client.login({ name, password: form.get("password") ?? "", address });
+    const device = cookieIn(request, "device");
+    const outcome = await client.login({ name, password: form.get("password") ?? "", address, device });
     if (outcome.kind === "refused") {
       const page = loginPage(request, { next, name, text: outcome.text }, outcome.status);
       if (outcome.retryAfter !== undefined) page.headers.set("Retry-After", String(outcome.retryAfter));
@@ -67,6 +68,8 @@ export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
     const response = seeOther(next);
     response.headers.append("Set-Cookie", cookieHeader(request, "session", outcome.session));
     response.headers.append("Set-Cookie", cookieHeader(request, "visit", undefined));
+    if (outcome.device !== undefined)
+      response.headers.append("Set-Cookie", cookieHeader(request, "device", outcome.device));
     return response;
   }
 
@@ -157,12 +160,22 @@ function nextIn(query: URLSearchParams): string {
   return path.startsWith("//") || path.startsWith("/login") || path.startsWith("/logout") ? "/" : path;
 }
 
-/** `visit` binds a login form to the browser before there is a session. */
-const cookieNames = { session: "evenkeel-session", visit: "evenkeel-visit" } as const;
+/**
+ * `visit` binds a login form to the browser before there is a session. `device` grants nothing: failed logins of a browser
+ * that has it are counted on their own.
+ */
+const cookieNames = {
+  session: "evenkeel-session",
+  visit: "evenkeel-visit",
+  device: "evenkeel-device",
+} as const;
 type CookieName = keyof typeof cookieNames;
 
-/** The shape of our secrets; a cookie with any other value is ignored. */
-const secretPattern = /^[\w-]{43}$/;
+/** The shape of our secrets and device tokens; a cookie with any other value is ignored. */
+const secretPattern = /^(?:[\w-]{22}\.)?[\w-]{43}$/;
+
+/** About as long as browsers keep a cookie at most (RFC 6265bis section 5.5). */
+const deviceMaxAgeSeconds = 400 * 86_400;
 
 function cookieIn(request: Request, name: CookieName): string | undefined {
   const wanted = fullName(request, name);
@@ -174,14 +187,15 @@ function cookieIn(request: Request, name: CookieName): string | undefined {
 }
 
 /**
- * The `Set-Cookie` value that sets the cookie, or deletes it if the value is undefined. The cookie has no expiry: the
- * balancer decides when the session ends. `SameSite` is "Lax", not "Strict", so that a link to the dashboard from a chat
+ * The `Set-Cookie` value that sets the cookie, or deletes it if the value is undefined. Only `device` outlasts the
+ * browser: the balancer decides when the session ends. `SameSite` is "Lax", not "Strict", so that a link to the dashboard from a chat
  * needs no new login. Writes also need a token and the right origin.
  */
 function cookieHeader(request: Request, name: CookieName, value: string | undefined): string {
   const parts = [`${fullName(request, name)}=${value ?? ""}`, "Path=/", "HttpOnly", "SameSite=Lax"];
   if (isSecure(request)) parts.push("Secure");
   if (value === undefined) parts.push("Max-Age=0");
+  else if (name === "device") parts.push(`Max-Age=${deviceMaxAgeSeconds}`);
   return parts.join("; ");
 }
 

@@ -13,7 +13,12 @@ export type LoginState =
   | { readonly kind: "user"; readonly name: string; readonly role: Role };
 
 export type LoginOutcome =
-  | { readonly kind: "accepted"; readonly session: string }
+  | {
+      readonly kind: "accepted";
+      readonly session: string;
+      /** For the browser to keep; undefined from an older balancer. */
+      readonly device: string | undefined;
+    }
   | {
       readonly kind: "refused";
       readonly status: number;
@@ -26,6 +31,8 @@ export interface LoginForm {
   readonly password: string;
   /** Client address that failed logins are counted for. */
   readonly address: string;
+  /** Of an earlier login with this browser. */
+  readonly device?: string | undefined;
 }
 
 /** Its promises never reject. */
@@ -40,6 +47,8 @@ export interface LoginClientOptions {
   readonly adminUrl: string;
   /** Authenticates the dashboard, so that the admin API trusts the client addresses that it sends. */
   readonly ownToken: string | undefined;
+  /** Does the same for the balancer in this process, which may have no token. */
+  readonly dashboardSecret?: string | undefined;
 }
 
 const timeoutMs = 2_000;
@@ -47,13 +56,15 @@ const timeoutMs = 2_000;
 /** Password verification may wait for a free CPU. */
 const loginTimeoutMs = 10_000;
 
-export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginClient {
+export function loginClient({ adminUrl, ownToken, dashboardSecret }: LoginClientOptions): LoginClient {
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
+  const credential = dashboardSecret ?? ownToken;
   const headersFor = (bearer: string | undefined, address?: string) => ({
     accept: "application/json",
     "user-agent": "evenkeel-dashboard",
     ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
     ...(address === undefined ? {} : { "x-evenkeel-client": address }),
+    ...(address === undefined || credential === undefined ? {} : { "x-evenkeel-dashboard": credential }),
   });
 
   return {
@@ -67,14 +78,14 @@ export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginCl
       }
     },
 
-    async login({ name, password, address }) {
+    async login({ name, password, address, device }) {
       try {
         const response = await exchangeWeb({
           method: "POST",
           url: url("api/login"),
           timeoutMs: loginTimeoutMs,
           headers: { ...headersFor(ownToken, address), "content-type": "application/json" },
-          body: JSON.stringify({ name, password }),
+          body: JSON.stringify({ name, password, device }),
         });
         return outcomeIn(response);
       } catch (error) {
@@ -102,8 +113,9 @@ function loginStateIn({ status, text }: WebResponse): LoginState {
 }
 
 function outcomeIn({ status, text }: WebResponse): LoginOutcome {
-  const { session, detail, retryAfterSeconds: seconds } = asRecord(parseJson(text));
-  if (status === 200 && typeof session === "string") return { kind: "accepted", session };
+  const { session, device, detail, retryAfterSeconds: seconds } = asRecord(parseJson(text));
+  if (status === 200 && typeof session === "string")
+    return { kind: "accepted", session, device: typeof device === "string" ? device : undefined };
   if (status === 401 || status === 400) {
     return { kind: "refused", status: 401, text: "Wrong name or password." };
   }
