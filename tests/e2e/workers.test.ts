@@ -119,6 +119,49 @@ for (const engine of engineNames) {
     });
 
     test.concurrent(
+      "both keep the configured limits, and eject no server for a response that breaks them",
+      async () => {
+        await using programs = new Programs();
+        const fields = (count: number) => Array.from({ length: count }, (_, i) => [`x-${i}`, "a"] as const);
+        const origin = await startOrigin(({ target }, socket) => {
+          const many = target === "/many" ? fields(30).map((field) => field.join(": ")) : [];
+          socket.write(respondWith("ok", many));
+        });
+        const config = inFolder(`limits-${engine}.yaml`);
+        writeFileSync(
+          config,
+          `limits: { requestFields: 20, responseFields: 25 }\npools: { main: { upstreams: [${origin.url};name=a], outlier: { consecutiveFailures: 2 } } }\n`,
+        );
+        const proxy = programs.evenkeel(
+          ...["proxy", "--config", config, "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
+          ...["--workers", "2", "--state", ":memory:", ...flags],
+        );
+        const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
+        const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+        const close = { connection: "close" };
+        for (let i = 0; i < 12; i++) {
+          const headers = { ...close, ...Object.fromEntries(fields(30)) };
+          expect((await fetch(url, { headers })).status).toBe(431);
+          const refused = await fetch(`${url}/many`, { headers: close });
+          expect([refused.status, await refused.text()]).toEqual([
+            502,
+            expect.stringContaining(
+              "answer_refused: The upstream's response was refused: more than 25 header fields.",
+            ),
+          ]);
+          expect((await fetch(url, { headers: close })).status).toBe(200);
+        }
+        expect(origin.requests.filter(({ target }) => target === "/many").length).toBe(12);
+        const metrics = async () => (await fetch(`${admin}/metrics`)).text();
+        const counted =
+          'evenkeel_upstream_failures_total{pool="main",upstream="a",reason="answer_refused"} 12\n';
+        await until(async () => (await metrics()).includes(counted), "the refused responses to be counted");
+        expect(await metrics()).not.toMatch(/^evenkeel_ejections_total\{/m);
+        await origin.close();
+      },
+    );
+
+    test.concurrent(
       "one that is killed loses only its requests in flight, is restarted, and no counter decreases",
       async () => {
         await using programs = new Programs();

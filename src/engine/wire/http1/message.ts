@@ -1,6 +1,6 @@
 /** Parses headers that requests and responses share: Content-Length, Transfer-Encoding, Connection and TE. */
 
-import { comma, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
+import { colon, comma, cr, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
 import { headerStride, type HeadParser } from "./head-parser.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
 
@@ -52,6 +52,16 @@ export function repeatedLength(bytes: Uint8Array, from: number, to: number): num
     start = next + 1;
   }
   return length;
+}
+
+/**
+ * Whether a value has only spaces before it and no whitespace after it. Some recipients do not strip tabs or trailing
+ * whitespace, and would miss the header that frames the message: "Transfer-Encoding:\tchunked" is an old trick.
+ */
+export function hasPlainWhitespace(bytes: Uint8Array, from: number, to: number): boolean {
+  let before = from - 1;
+  while (bytes[before] === space) before -= 1;
+  return bytes[before] === colon && bytes[to] === cr;
 }
 
 /** Where the first value of a list in bytes[from..to) ends. */

@@ -3,7 +3,7 @@
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
 import { isAuthority, isSameAuthority } from "./authority.ts";
 import { framing } from "./body.ts";
-import { colon, cr, equals, equalsAnyCase, latin1, slash, space } from "./bytes.ts";
+import { equals, equalsAnyCase, latin1, slash } from "./bytes.ts";
 import type { HeadLimits } from "./head-limits.ts";
 import { headerStride, HeadParser } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
@@ -12,6 +12,7 @@ import {
   connectionOption,
   connectionOptions,
   contentLength,
+  hasPlainWhitespace,
   takesTrailers,
   transferCoding,
 } from "./message.ts";
@@ -231,16 +232,6 @@ export class ParsedRequest {
     }
     return violations.targetForm;
   }
-}
-
-/**
- * Whether a value has only spaces before it and no whitespace after it. Some servers do not strip tabs or trailing
- * whitespace, and would miss the header that frames the message: "Transfer-Encoding:\tchunked" is an old trick.
- */
-function hasPlainWhitespace(bytes: Uint8Array, from: number, to: number): boolean {
-  let before = from - 1;
-  while (bytes[before] === space) before -= 1;
-  return bytes[before] === colon && bytes[to] === cr;
 }
 
 /** Whether an Upgrade header contains h2c: HTTP/2 inside our connection would hide its requests from every rule here. */

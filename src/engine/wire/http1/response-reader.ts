@@ -10,6 +10,7 @@ import {
   connectionOptions,
   contentLength,
   firstValueEnd,
+  hasPlainWhitespace,
   offersConnectionAuthentication,
   repeatedLength,
   transferCoding,
@@ -159,6 +160,7 @@ export class ResponseReader {
 }
 
 const empty = Buffer.alloc(0);
+const zero = 0x30;
 const timeoutToken = latin1("timeout=");
 
 /** What the request implies for its response. */
@@ -230,6 +232,7 @@ export class ParsedResponse {
         case knownHeaders.transferEncoding:
           codings += 1;
           if (transferCoding(bytes, from, to) !== 0) return violations.transferEncoding.text;
+          this.needsRewrite ||= !hasPlainWhitespace(bytes, from, to);
           break;
         case knownHeaders.connection:
           options |= connectionOptions(parser, bytes, from, to);
@@ -282,7 +285,10 @@ export class ParsedResponse {
     this.contentLength = length;
     if (earlier > 0) headers[position + 4] = knownHeaders.named;
     const end = firstValueEnd(bytes, from, to);
-    this.needsRewrite ||= end !== to;
+    let start = from;
+    while (start < end - 1 && bytes[start] === zero) start += 1;
+    this.needsRewrite ||= end !== to || start !== from || !hasPlainWhitespace(bytes, from, to);
+    headers[position + 2] = start;
     headers[position + 3] = end;
     return true;
   }

@@ -295,6 +295,16 @@ describe("the response to a client", () => {
     expect(written(dated("Date: b\r\n"))).toBe(dated("Date: b\r\n"));
   });
 
+  test("has framing headers without whitespace and zeros that some clients do not strip", () => {
+    for (const headers of ["Content-Length:\t5\r\n", "Content-Length: 5 \r\n", "Content-Length: 0005\r\n"])
+      expect(written(dated(`${headers}X:\t1 \r\n`))).toBe(dated("Content-Length: 5\r\nX: 1\r\n"));
+    expect(written(dated("Content-Length: 000\r\n"))).toBe(dated("Content-Length: 0\r\n"));
+    expect(written(dated("Transfer-Encoding: \tchunked\t\r\n"))).toBe(
+      dated("Transfer-Encoding: chunked\r\n"),
+    );
+    expect(written(dated("content-length:5\r\nX:\t1 \r\n"))).toBe(dated("content-length:5\r\nX:\t1 \r\n"));
+  });
+
   test("has one Content-Length, or the chunks alone", () => {
     const length = dated("Content-Length: 5\r\nX: 1\r\n");
     expect(written(dated("Content-Length: 5\r\nX: 1\r\ncontent-length: 05\r\n"))).toBe(length);
