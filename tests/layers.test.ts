@@ -54,6 +54,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "access/device-token.ts": "signatures, apart from who logs in",
   "admin/schemas/parts.ts": "building blocks of all schemas",
   "control/own-listeners.ts": "commands fill it and the controller reads it",
+  "commands/config-reader.ts": "every command with a configuration file uses it",
   "commands/start.ts": "loads each long-running command on demand",
   "dashboard/layout/not-found.tsx": "one page",
   "engine/wire/http2/context.ts": "buffers that all connections share",

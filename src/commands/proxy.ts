@@ -17,7 +17,7 @@ import { trustedProxyMatcher } from "../net/address.ts";
 import { createViaName } from "../proxy/forwarding.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
-import { watchFile } from "./config-reader.ts";
+import { watchFile } from "./file-watch.ts";
 import { type CommandContext, listening, type RunningCommand } from "./running.ts";
 import { openStores } from "./stores.ts";
 import { workerHost } from "./worker-host.ts";

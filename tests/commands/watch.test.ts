@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { watchFile } from "../../src/commands/config-reader.ts";
+import { watchFile } from "../../src/commands/file-watch.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { until } from "../support/wait.ts";
@@ -47,6 +47,97 @@ describe("a watched file", () => {
     symlinkSync("v2", join(folder, "..new"));
     renameSync(join(folder, "..new"), join(folder, "..data"));
     await until(() => changes() === 1, "the change");
+    end();
+  });
+
+  /** A folder with a configuration file. */
+  const release = (folder: string, text: string) => {
+    mkdirSync(folder);
+    writeFileSync(join(folder, "evenkeel.yaml"), text);
+  };
+
+  /** Replaces what has this name at once, as release tools do. */
+  const replaceLink = (target: string, link: string) => {
+    symlinkSync(target, `${link}.new`);
+    renameSync(`${link}.new`, link);
+  };
+
+  test("is reported when a linked release folder is swapped, again and again, and when its target changes", async () => {
+    const folder = inFolder("releases");
+    mkdirSync(folder);
+    for (const name of ["rel1", "rel2", "rel3"]) release(join(folder, name), name);
+    const link = join(folder, "current");
+    symlinkSync("rel1", link);
+    const read: string[] = [];
+    const file = join(link, "evenkeel.yaml");
+    const end = watchFile(file, () => read.push(readFileSync(file, "utf8")));
+    for (const name of ["rel2", "rel3", "rel1"]) {
+      replaceLink(name, link);
+      await until(() => read.at(-1) === name, name);
+    }
+    writeFileSync(join(folder, "rel1", "evenkeel.yaml"), "edited");
+    await until(() => read.at(-1) === "edited", "the edited target");
+    // The folder that was left is no longer watched, and a change there changes nothing.
+    writeFileSync(join(folder, "rel3", "evenkeel.yaml"), "elsewhere");
+    replaceLink(join(folder, "rel2"), link);
+    await until(() => read.at(-1) === "rel2", "an absolute link");
+    expect(read).toEqual(["rel2", "rel3", "rel1", "edited", "rel2"]);
+    end();
+  });
+
+  test("is reported behind several links, when any of them or the last target changes", async () => {
+    const folder = inFolder("chain");
+    mkdirSync(folder);
+    mkdirSync(join(folder, "etc"));
+    for (const name of ["a", "b"]) release(join(folder, name), name);
+    symlinkSync("a", join(folder, "now"));
+    symlinkSync("../now/evenkeel.yaml", join(folder, "etc", "linked.yaml"));
+    symlinkSync("linked.yaml", join(folder, "etc", "evenkeel.yaml"));
+    const file = join(folder, "etc", "evenkeel.yaml");
+    const read: string[] = [];
+    const end = watchFile(file, () => read.push(readFileSync(file, "utf8")));
+    writeFileSync(join(folder, "a", "evenkeel.yaml"), "a2");
+    await until(() => read.at(-1) === "a2", "the target");
+    replaceLink("b", join(folder, "now"));
+    await until(() => read.at(-1) === "b", "the middle link");
+    writeFileSync(join(folder, "other.yaml"), "other");
+    replaceLink("../other.yaml", join(folder, "etc", "linked.yaml"));
+    await until(() => read.at(-1) === "other", "the first link");
+    end();
+  });
+
+  test("is reported when its folder, or one further up, is replaced by another one", async () => {
+    const folder = inFolder("swapped");
+    mkdirSync(folder);
+    mkdirSync(join(folder, "app"));
+    release(join(folder, "app", "conf"), "one");
+    const file = join(folder, "app", "conf", "evenkeel.yaml");
+    const read: string[] = [];
+    const end = watchFile(file, () => read.push(readFileSync(file, "utf8")));
+    renameSync(join(folder, "app", "conf"), join(folder, "app", "old"));
+    release(join(folder, "app", "conf"), "two");
+    await until(() => read.at(-1) === "two", "another folder");
+    renameSync(join(folder, "app"), join(folder, "old"));
+    mkdirSync(join(folder, "app"));
+    release(join(folder, "app", "conf"), "three");
+    await until(() => read.at(-1) === "three", "another folder further up");
+    writeFileSync(file, "four");
+    await until(() => read.at(-1) === "four", "a change there");
+    end();
+  });
+
+  test("survives a link that points to itself, or nowhere, for a while", async () => {
+    const folder = inFolder("loop");
+    mkdirSync(folder);
+    release(join(folder, "good"), "one");
+    const link = join(folder, "current");
+    symlinkSync("good", link);
+    let changes = 0;
+    const end = watchFile(join(link, "evenkeel.yaml"), () => (changes += 1));
+    replaceLink("current", link);
+    replaceLink("nowhere", link);
+    release(join(folder, "nowhere"), "two");
+    await until(() => changes === 1, "the change");
     end();
   });
 
