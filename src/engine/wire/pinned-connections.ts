@@ -35,7 +35,7 @@ export class PinnedConnections {
     const connection = pin?.idle;
     if (!pin) return undefined;
     if (pin.upstream !== upstream) return this.#end(pool, pin);
-    if (connection && connection.address !== upstream.address) return this.#end(pool, pin);
+    if (connection && !leadsTo(connection, upstream)) return this.#end(pool, pin);
     pin.idle = undefined;
     return connection;
   }
@@ -60,6 +60,11 @@ export class PinnedConnections {
     pin.isEnded = true;
     pin.idle?.close();
   }
+}
+
+/** Whether the upstream still has the address that the connection was opened to. */
+function leadsTo({ address, host }: UpstreamConnection, upstream: Upstream): boolean {
+  return address === upstream.address && upstream.endpoints.has(host);
 }
 
 /** `in use ──checkIn──▶ idle ──checkOut──▶ in use` until it ends: then the connection closes at its next check-in. */

@@ -94,6 +94,28 @@ test("ends where its upstream serves no more: the next request goes elsewhere, a
     expect(origins[1 - first]?.connections()).toBe(1);
   }));
 
+test("stays on its address while the name has it, and ends when the name moves away", async () => {
+  const hosts = ["127.0.0.2", "127.0.0.3"];
+  const origins: Origin[] = [];
+  for (const hostname of hosts) {
+    const respond: Responder = (_, socket) => void socket.write(respondWith(hostname));
+    origins.push(await startOrigin({ hostname, port: origins[0]?.port ?? 0, respond }));
+  }
+  await withOrigins(origins, async ({ fixture, client }) => {
+    fixture.pool.setUpstreams(fixture.pool.upstreams.slice(0, 1));
+    const endpoints = fixture.pool.upstreams[0]?.endpoints;
+    endpoints?.replace(hosts);
+    const ann = await client();
+    const first = await ann.send(request("Authorization: NTLM x\r\n")).readResponse();
+    const host = first.body.toString();
+    for (let i = 0; i < 3; i++) expect(await whoIs(ann)).toBe(host);
+    const other = hosts.filter((name) => name !== host);
+    endpoints?.replace(other);
+    expect(await whoIs(ann)).toBe(other[0] ?? "");
+    await until(() => origins[hosts.indexOf(host)]?.open() === 0, "the pinned connection to close");
+  });
+});
+
 test("sticks to its upstream in the queue too", async () => {
   const held: Socket[] = [];
   const users = new Set<number>();
