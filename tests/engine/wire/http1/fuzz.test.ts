@@ -5,6 +5,9 @@ import {
   ResponseReader,
   type ResponseSink,
 } from "../../../../src/engine/wire/http1/response-reader.ts";
+import { writeResponseHead } from "../../../../src/engine/wire/http1/response-writer.ts";
+import { framing as framings } from "../../../../src/engine/wire/http1/body.ts";
+import { isWhole } from "../../../../src/engine/wire/http1/head-parser.ts";
 import { type Random, randomIndex, seededRandom } from "../../../../src/lib/random.ts";
 import { careless, countRequests } from "./lenient.ts";
 import { bytesOf, oneByOne, readStream } from "./parse-result.ts";
@@ -109,6 +112,13 @@ describe("a mutated response", () => {
     "HTTP/1.1 304\r\nETag: x\r\n\r\n",
   ];
 
+  const oddResponses = [
+    "\r\nHTTP/1.1  200 OK\nContent-Length : 5\nX:\n a\n\nhello",
+    "HTTP/1.1 200\r\nContent-Length: 5, 5\r\nContent-Length:\t05\r\n\r\nhello",
+    "HTTP/1.2 426 Up\r\nUpgrade: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "HTTP/1.1 103 A\nLink:\n\tb\n\nHTTP/1.0 200 OK\r\nConnection: x\r\nX : 1\r\nDate: y\r\n\r\n",
+  ];
+
   test("neither crashes the reader nor is read in two ways, whole or byte by byte", () => {
     const random = seededRandom(11);
     for (let i = 0; i < 20_000; i++) {
@@ -120,6 +130,55 @@ describe("a mutated response", () => {
         throw new Error(`${JSON.stringify(bytes.toString("latin1"))}: ${whole.join()} or ${single.join()}`);
       }
     }
+  });
+
+  test("reaches the client in a form that has no irregularity, with the framing that was read", () => {
+    const random = seededRandom(13);
+    const target = Buffer.alloc(65_536);
+    const clientHead = new ParsedResponse(responseLimits);
+    const expectation = { isHead: false, upgrades: false };
+    let irregular = 0;
+    const check = (head: ParsedResponse, source: Buffer) => {
+      if (head.needsRewrite) irregular += 1;
+      const { framing, contentLength } = head;
+      const { status } = head.parser;
+      const length = writeResponseHead(target, head, { closes: false, isHttp10: false, upgrades: false });
+      clientHead.parser.beginResponse(0);
+      const problem =
+        clientHead.parser.parse(target, length) === isWhole
+          ? clientHead.validate(target, expectation)
+          : clientHead.parser.violation.text;
+      const isSame =
+        clientHead.parser.status === status &&
+        (head.isInterim || clientHead.hasDate) &&
+        clientHead.parser.end === length &&
+        !clientHead.needsRewrite &&
+        clientHead.framing === framing &&
+        // Also false where both framings were left.
+        clientHead.keepsAlive === (framing !== framings.untilClose) &&
+        (framing !== framings.length || clientHead.contentLength === contentLength);
+      if (problem !== "" || !isSame)
+        throw new Error(
+          `${JSON.stringify(source.toString("latin1"))} became ${JSON.stringify(target.toString("latin1", 0, length))}: ${problem}`,
+        );
+    };
+    for (let i = 0; i < 40_000; i++) {
+      const seed = [...responses, ...oddResponses][
+        randomIndex(random, responses.length + oddResponses.length)
+      ];
+      const bytes = bytesOf(mutate(seed ?? "", random));
+      const reader = new ResponseReader(new ParsedResponse(responseLimits));
+      const sink: ResponseSink = {
+        request: expectation,
+        interim: (head) => check(head, bytes),
+        responseHead: (head) => check(head, bytes),
+        responseBody() {},
+        switchProtocols() {},
+      };
+      reader.begin();
+      reader.read(sink, Buffer.from(bytes));
+    }
+    expect(irregular).toBeGreaterThan(3_000);
   });
 
   /** The statuses, the body and the last progress. */
