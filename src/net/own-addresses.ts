@@ -15,10 +15,18 @@ function plainHost(hostname: string): string {
   // URLs accept more spellings of IPv4 than canonical text has: "127.1", "0x7f.1", "2130706433", "0".
   const spelled = URL.canParse(`http://${host}/`) ? new URL(`http://${host}/`).hostname : host;
   const address = canonicalIp(host) ?? canonicalIp(spelled) ?? host;
+  if (loopbackNames.has(host)) return "localhost";
   // IPv4 in the well-known prefix of translators (RFC 6052 section 2.1).
   const translated = /^64:ff9b::([\da-f]{1,4}):([\da-f]{1,4})$/.exec(address);
   return (translated && canonicalIp(`::ffff:${translated[1]}:${translated[2]}`)) ?? address;
 }
+
+/** Names that hosts files usually have for the loopback addresses, apart from localhost. */
+const loopbackNames: ReadonlySet<string> = new Set([
+  "localhost.localdomain",
+  "ip6-localhost",
+  "ip6-loopback",
+]);
 
 /** Whether connects to the host reach this machine, as far as its text says: no name is resolved. */
 function isThisMachine(host: string): boolean {

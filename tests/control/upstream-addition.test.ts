@@ -40,7 +40,7 @@ describe("an upstream that is a listener of this balancer", () => {
   listeners.add({ key: "dashboard", hostname: "192.0.2.7", port: 8090 });
   const add = (url: string) => parseNewUpstream({ url }, config, "main", { config, listeners });
   const spellings = [
-    "127.0.0.1", "localhost", "LocalHost", "localhost.", "x.localhost", "127.0.0.2", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "0", "0.0.0.0", "[::]",
+    "127.0.0.1", "localhost", "LocalHost", "localhost.", "x.localhost", "ip6-localhost", "localhost.localdomain.", "127.0.0.2", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "0", "0.0.0.0", "[::]",
     "[::1]", "[0:0::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::127.0.0.1]", "[::ffff:0:0]",
   ]; // prettier-ignore
   test.each(spellings)("is refused as %s", (host) => {
