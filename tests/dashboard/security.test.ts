@@ -30,6 +30,16 @@ describe("a dashboard on loopback", () => {
 test("a dashboard on another address serves any Host", () =>
   expect(ask("GET", { host: "lb.example.com" }, false)).toBeUndefined());
 
+test("a dashboard does not serve the clients of the balancer in its process", () => {
+  const statusOf = (via: string) =>
+    refusalOf(new Request("http://localhost:8090/", { headers: { host: "localhost", via } }), {
+      onLoopback: true,
+      viaName: "evenkeel-1",
+    })?.status;
+  expect(statusOf("1.1 evenkeel-1")).toBe(403);
+  expect(statusOf("1.1 evenkeel-2")).toBeUndefined();
+});
+
 describe("a write", () => {
   const host = "localhost:8090";
   const table: ReadonlyArray<
