@@ -133,12 +133,18 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
 
   /** The peer reset the stream, or the connection ended. */
   abandon(): void {
-    this.#release();
+    this.#clear();
     this.#isDead = true;
     this.connection.closed(undefined);
   }
 
+  /** The stream is closed: another one may use the place. */
   #release(): void {
+    this.#session.streamEnded(this);
+    this.#clear();
+  }
+
+  #clear(): void {
     this.id = 0;
     this.#held = [];
     this.#heldEnd = undefined;
@@ -168,10 +174,7 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
 
   #endResponse(): void {
     this.responseEnded = true;
-    if (this.peerEnded) {
-      this.#release();
-      this.#session.streamEnded(this);
-    }
+    if (this.peerEnded) this.#release();
   }
 
   pause(): void {
@@ -209,7 +212,6 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
   #reset(code: number): void {
     if (!this.responseEnded || !this.peerEnded) this.#session.resetStream(this, code);
     this.#release();
-    this.#session.streamEnded(this);
     // As if the client had closed its side: nothing more comes. Not within the engine's own call.
     queueMicrotask(() => this.#die());
   }

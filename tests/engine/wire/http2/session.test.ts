@@ -138,6 +138,16 @@ describe.each([
       },
     ));
 
+  test("serves more streams after one another than may be open at the same time", () =>
+    withSession(
+      engine,
+      ({ target }, socket) => void socket.write(respondWith(target)),
+      async ({ request }) => {
+        for (let i = 0; i < 300; i++)
+          expect((await request({ ":path": `/${i}` })).body.toString()).toBe(`/${i}`);
+      },
+    ));
+
   test("forwards trailers of a response, and of a request", () =>
     withSession(
       engine,
