@@ -9,6 +9,7 @@ import type { Setting } from "../config/effective.ts";
 import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
+import { webLimits } from "../lib/open-files.ts";
 import { expositionType } from "../metrics/prometheus.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
@@ -83,6 +84,7 @@ export async function startAdmin(
     hostname: options.hostname,
     port: options.port,
     bug: options.bug,
+    limits: webLimits(),
     handle: async (request, peer) => {
       peers.set(request, peer);
       const denial = denialOf(request, { hostname: options.hostname, viaName: options.viaName, access });

@@ -1,6 +1,7 @@
 /** Starts the dashboard: a separate listener that reaches the balancer only through its two URLs. */
 
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
+import { webLimits } from "../lib/open-files.ts";
 import { isLoopback } from "../net/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { adminClient } from "./admin-client.ts";
@@ -101,6 +102,7 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     hostname,
     port,
     bug,
+    limits: webLimits(),
     async handle(request, address) {
       const refused = refusalOf(request, { onLoopback, viaName: options.viaName });
       return secured(refused ?? (await response(request, clientOf(request, address, isTrustedProxy))));

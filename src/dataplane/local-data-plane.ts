@@ -1,10 +1,11 @@
 /** The data plane of a single process: runs exchanges over the registry's pools behind one engine's listener. */
 
-import type { Config } from "../config/config.ts";
+import { type Config, defaults } from "../config/config.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { maxClientsForOpenFiles } from "../lib/open-files.ts";
 import { systemRandom } from "../lib/random.ts";
 import { rateLimit } from "../lib/rate.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -104,6 +105,7 @@ export class LocalDataPlane implements DataPlane {
     };
     this.#listener = await engine.listen({
       ...address,
+      maxClients: affordableClients(config, log),
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
@@ -185,6 +187,18 @@ export class LocalDataPlane implements DataPlane {
 
 function hedgedPools({ entries }: PoolRegistry) {
   return entries.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
+}
+
+/** `maxClients`, or as many as the limit on open files allows. Warns where the configuration asks for more. */
+function affordableClients({ listen: { maxClients: wanted }, workers }: Config, log: Log): number {
+  const maxClients = maxClientsForOpenFiles();
+  if (wanted <= maxClients) return wanted;
+  const ofEachWorker = Math.ceil(defaults.maxClients / (workers === "auto" ? 1 : workers));
+  const isDefault = wanted === defaults.maxClients || wanted === ofEachWorker;
+  const fields = { wanted, maxClients, why: "the limit on open files" };
+  if (isDefault) log.info("client limit lowered", fields);
+  else log.warn("client limit lowered", fields);
+  return maxClients;
 }
 
 /** One dead upstream can fail thousands of requests a second; a few log lines a second say as much. */

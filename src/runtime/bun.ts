@@ -9,12 +9,14 @@ import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
+import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
 import { liftedLimit } from "./fetch-limit.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 
 async function serve(options: WebOptions): Promise<WebListener> {
+  if (options.limits) return serveLimited(options, options.limits);
   const echoes = new Set<Bun.ServerWebSocket<undefined>>();
   const server = Bun.serve({
     hostname: options.hostname,

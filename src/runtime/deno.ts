@@ -11,6 +11,7 @@ import { plainAddress } from "../net/address.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
 import { passwords } from "./argon2.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
+import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, readable, unreadable, wantsEcho } from "./web.ts";
@@ -41,6 +42,7 @@ declare const Deno: {
 };
 
 async function serve(options: WebOptions): Promise<WebListener> {
+  if (options.limits) return serveLimited(options, options.limits);
   const echoes = new Set<WebSocket>();
   const abort = new AbortController();
   const closed = Promise.withResolvers<void>();

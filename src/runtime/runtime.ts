@@ -11,6 +11,15 @@ export interface WebListener {
   close(): void;
 }
 
+/** Limits of a listener that must not use up the descriptors of the process. */
+export interface WebLimits {
+  readonly maxConnections: number;
+  /** For a head to arrive completely, milliseconds. */
+  readonly headMs: number;
+  /** Between two requests of a connection, milliseconds. */
+  readonly idleMs: number;
+}
+
 export interface WebOptions {
   readonly hostname: string;
   /** 0 takes any free port. */
@@ -21,6 +30,8 @@ export interface WebOptions {
   readonly bug?: (error: unknown) => void;
   /** Path of a WebSocket endpoint that sends every message back. Other requests to this path go to `handle`. */
   readonly echoPath?: string;
+  /** Without limits everybody can open as many connections as the system allows. Not together with `echoPath`. */
+  readonly limits?: WebLimits;
 }
 
 export interface HttpProbe {

@@ -18,7 +18,7 @@ export function readable(request: Request): Request | undefined {
 }
 
 /** The standard form of a URL. Undefined if {@link textualPath} and the parsed path differ, before or after conversion. */
-function standardForm(url: string): string | undefined {
+export function standardForm(url: string): string | undefined {
   if (!URL.canParse(url)) return undefined;
   const { href, pathname } = new URL(url);
   const isSame = new URL(`http://localhost${textualPath(url)}`).pathname === pathname;

@@ -2,8 +2,12 @@
 
 import { describe, test } from "node:test";
 import { runtime } from "../../src/runtime/deno.ts";
-import { runtimeLaws } from "./runtime-laws.ts";
+import { limited, runtimeLaws } from "./runtime-laws.ts";
 
 describe("the runtime on Deno", () => {
   for (const { name, check } of runtimeLaws) test(name, () => check(runtime));
+});
+
+describe("the runtime on Deno, with limits", () => {
+  for (const { name, check } of runtimeLaws) test(name, () => check(limited(runtime)));
 });

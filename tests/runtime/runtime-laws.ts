@@ -7,12 +7,21 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { until } from "../support/wait.ts";
 import { addressLaws } from "./address-laws.ts";
 import { ask, closeOf, exchange, openSocket, quietStream } from "./clients.ts";
+import { limitLaws } from "./limit-laws.ts";
 import { hasIpv6, listen, opening, serving, startChild } from "./fixture.ts";
 
 export interface RuntimeLaw {
   /** A sentence whose subject is the runtime. */
   readonly name: string;
   readonly check: (runtime: Runtime) => Promise<void>;
+}
+
+/** The same runtime, with limits for the listeners that may have them. */
+export function limited(runtime: Runtime): Runtime {
+  const limits = { maxConnections: 1_000, headMs: 5_000, idleMs: 5_000 };
+  const serve: Runtime["serve"] = (options) =>
+    runtime.serve(options.echoPath === undefined ? { limits, ...options } : options);
+  return { ...runtime, serve };
 }
 
 const respondOk = () => new Response("ok");
@@ -58,6 +67,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
       }),
   },
   ...addressLaws,
+  ...limitLaws,
   {
     name: "passes on the address of an IPv4 client in the same form on a listener for both families",
     check: async (runtime) => {

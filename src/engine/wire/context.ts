@@ -1,5 +1,6 @@
 /** What all connections of one listener share: options, sockets, timers, scratch buffers and the sets that a drain closes. */
 
+import { maxRejectedClientsFor } from "../../lib/open-files.ts";
 import type { Random } from "../../lib/random.ts";
 import type { ClientTimeouts, EngineOptions } from "../engine.ts";
 import { requestLimits, responseLimits } from "./http1/head-limits.ts";
@@ -31,9 +32,6 @@ export interface ClosableClient extends Closable {
 /** Up to this size a piece of a response body is copied behind its head, so that both leave in one write. */
 export const smallPieceBytes = 65_536;
 
-/** At most this many clients at a time get a 503 because there are too many: they use sockets that served clients need. */
-const maxRejected = 64;
-
 export class WireContext {
   readonly options: EngineOptions;
   readonly sockets: Sockets;
@@ -53,6 +51,7 @@ export class WireContext {
   /** For connections that await or receive a response; an idle connection has no reader. */
   readonly readers = new FreeList(() => new ResponseReader(this.responseHead));
   readonly #rejected = new Set<ClosableClient>();
+  readonly #maxRejected = maxRejectedClientsFor();
   #active = 0;
   readonly #onIdle: Array<() => void> = [];
   isDraining = false;
@@ -78,7 +77,7 @@ export class WireContext {
    */
   admitClient(client: ClosableClient): "serve" | "reject" | "drop" {
     const isFull = this.clients.size >= (this.options.maxClients ?? Infinity);
-    if (isFull && this.#rejected.size >= maxRejected) return "drop";
+    if (isFull && this.#rejected.size >= this.#maxRejected) return "drop";
     (isFull ? this.#rejected : this.clients).add(client);
     return isFull ? "reject" : "serve";
   }

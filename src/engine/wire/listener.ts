@@ -1,6 +1,5 @@
 /** The wire engine over a runtime's sockets: listens, and assembles the parts that serve its connections. */
 
-import { readFileSync } from "node:fs";
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { plainAddress } from "../../net/address.ts";
@@ -19,8 +18,7 @@ export function wireEngineOver(sockets: Sockets): Engine {
   return { name: "wire", listen: (options) => listen(options, sockets) };
 }
 
-async function listen(requested: EngineOptions, sockets: Sockets): Promise<EngineListener> {
-  const options = limitClients(requested);
+async function listen(options: EngineOptions, sockets: Sockets): Promise<EngineListener> {
   const wheel = new TimerWheel(systemClock, systemSchedule);
   const context = new WireContext(options, { sockets, wheel, random: systemRandom });
   const forwarders = new FreeList(() => new RequestForwarder(context, options.exchange()));
@@ -67,41 +65,4 @@ function acceptWith(context: WireContext, forwarders: FreeList<RequestForwarder>
       http2: () => new ServerSession(context, { http2, forwarders, address }),
     });
   };
-}
-
-/** Lowers `maxClients` to what the system's limit on open files leaves room for. */
-function limitClients(options: EngineOptions): EngineOptions {
-  const { maxClients: wanted = Infinity, log } = options;
-  const maxClients = maxClientsForOpenFiles();
-  if (wanted <= maxClients) return options;
-  if (wanted < Infinity)
-    log.warn("client limit lowered", { wanted, maxClients, why: "the limit on open files" });
-  return { ...options, maxClients };
-}
-
-/** Open files for everything but clients and upstreams: files, the admin server, clients that get a 503. */
-const reservedFiles = 128;
-
-/** Maximum open files for upstream connections. A client has at most one request at a time, and a hedge one more. */
-const maxForUpstreams = 4_096;
-
-/**
- * The number of client connections that leaves room for upstream connections: a process that reaches its limit on open
- * files serves no client.
- * @param limit on open files of this process; undefined if it is unlimited or unknown
- */
-export function maxClientsForOpenFiles(limit = openFilesLimit()): number {
-  if (limit === undefined) return Infinity;
-  const left = Math.max(0, limit - reservedFiles);
-  return Math.max(1, left - Math.min(Math.ceil(left / 2), maxForUpstreams));
-}
-
-/** The process's limit on open files. Both runtimes raise it to the hard limit when they start. */
-function openFilesLimit(): number | undefined {
-  try {
-    const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
-    return limit ? Number(limit[1]) : undefined;
-  } catch {
-    return undefined;
-  }
 }
