@@ -71,7 +71,13 @@ export function backendApp(options: AppOptions): WebHandler {
     app.get(path, respond).head(path, respond);
     app.all(path, ({ request }) => methodNotAllowed(request, "GET, HEAD"));
   }
-  app.post("/admin/ready", ({ request }) => readiness.change(request), { parse: "none" });
+  app.post(
+    "/admin/ready",
+    ({ request }) => (isForwarded(request) ? forwarded() : readiness.change(request)),
+    {
+      parse: "none",
+    },
+  );
   app.all("/admin/ready", ({ request }) => methodNotAllowed(request, "POST"));
   app.all(echoPath, () => {
     const response = demoProblem(
@@ -89,6 +95,21 @@ export function backendApp(options: AppOptions): WebHandler {
     remotes.set(request, clientAddress);
     return app.fetch(request);
   };
+}
+
+/** Fields that proxies add (RFC 9110 section 7.6.3, RFC 7239). A client cannot make a proxy leave them out. */
+const proxyFields = ["via", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+
+/** Whether a request came through a balancer, whose clients must not switch servers off. */
+function isForwarded({ headers }: Request): boolean {
+  return proxyFields.some((name) => headers.has(name));
+}
+
+function forwarded(): Response {
+  return demoProblem(
+    403,
+    "Cannot change readiness: expected a direct request (received one through a proxy).",
+  );
 }
 
 /** Maximum body size of a readiness change, in bytes. */

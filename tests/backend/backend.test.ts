@@ -153,6 +153,11 @@ describe("the other paths of a backend", () => {
   test(
     "readiness is set by the operator, with and without the trailing slash",
     plain(async ({ ask, askJson }) => {
+      for (const field of ["Via", "X-Forwarded-For", "Forwarded"]) {
+        const init = { method: "POST", body: '{"ready": false}', headers: { [field]: "1.1 proxy" } };
+        expect((await ask("/admin/ready", init)).status).toBe(403);
+        expect((await ask("/readyz")).status).toBe(200);
+      }
       for (const path of ["/admin/ready/", "/admin/ready"]) {
         expect(await askJson(path, { method: "POST", body: '{"ready": false}' })).toEqual({ ready: false });
         const unready = await ask("/readyz");
