@@ -19,12 +19,13 @@ import { documentRoutes, systemRoutes } from "./config-routes.ts";
 import { boundToSession, EventStream, streamRoutes } from "./event-stream.ts";
 import { loginRoutes, type LoginOptions } from "./login-routes.ts";
 import { parameterProblem } from "./request-input.ts";
+import { type References, references } from "./references.ts";
 import { requestRoutes, RequestTail } from "./request-routes.ts";
 import { health, json, methodsAt, problem, unsniffed, wrongMethod } from "./responses.ts";
 import { type ControlAccess, faultRoutes, upstreamRoutes } from "./upstream-routes.ts";
 
 /** The part of the balancer that the admin API uses. */
-export interface AdminBackend extends Omit<ControlAccess, "pool"> {
+export interface AdminBackend extends Omit<ControlAccess, "pool" | "references"> {
   readonly phase: Phase;
   snapshot(): Snapshot;
   metricsText(): Promise<string>;
@@ -112,6 +113,12 @@ export function adminApp(
   const poolNamed = (name: string) => balancer.snapshot().pools.find((pool) => pool.name === name);
   const { control } = balancer;
   const snapshot = () => balancer.snapshot();
+  const upstream = (id: string) => balancer.upstream(id);
+  const names = references({
+    hasUpstream: (id) => upstream(id) !== undefined,
+    pools: () => snapshot().pools,
+    events: (query) => control.events(query),
+  });
   const stream = new EventStream({ control, snapshot, schedule: systemSchedule });
   const tail = new RequestTail({ requests: balancer.requests, schedule: systemSchedule });
   const app = new Elysia({ handler: { standardHostname: false } })
@@ -140,20 +147,26 @@ export function adminApp(
       return new Response(await balancer.metricsText(), { headers: { "Content-Type": expositionType } });
     })
     .get("/api/snapshot", () => json(200, balancer.snapshot()))
-    .get("/api/history", ({ query }) => historyResponse(balancer, query))
-    .use(upstreamRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
-    .use(faultRoutes({ control, upstream: (id) => balancer.upstream(id) }))
-    .use(systemRoutes(control, settings))
-    .use(requestRoutes(balancer.requests, tail))
-    .use(streamRoutes(stream))
+    .get("/api/history", ({ query }) => historyResponse(balancer, query, names))
+    .use(upstreamRoutes({ control, upstream, pool: poolNamed, references: names }))
+    .use(faultRoutes({ control, upstream, references: names }))
+    .use(systemRoutes(control, settings, names))
+    .use(requestRoutes(balancer.requests, tail, names))
+    .use(streamRoutes(stream, names))
     .use(loginRoutes(login))
     .use(documentRoutes());
   return app;
 }
 
 /** Query: `pool` or `upstream` (default all pools), `window` (default 5m), `since` (epoch milliseconds). */
-function historyResponse(balancer: AdminBackend, query: Readonly<Record<string, string>>): Response {
-  const { pool, upstream } = query;
+function historyResponse(
+  balancer: AdminBackend,
+  query: Readonly<Record<string, string>>,
+  { idOf }: Pick<References, "idOf">,
+): Response {
+  const { pool } = query;
+  const upstream = query["upstream"] === undefined ? undefined : idOf(query["upstream"]);
+  if (upstream instanceof Response) return upstream;
   const window = windowNamed(query["window"] ?? "5m");
   const since = Number(query["since"] ?? 0);
   if (!window) {

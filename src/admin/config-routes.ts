@@ -19,6 +19,7 @@ import {
   readBodyText,
   withoutParser,
 } from "./request-input.ts";
+import type { References } from "./references.ts";
 import { denial, json, problem } from "./responses.ts";
 
 /** Enough for any file written by hand, and for a thousand generated pools. */
@@ -35,15 +36,21 @@ const changedSince = commandError(
 );
 
 /** @param settings the effective configuration; `If-Match` of a reload is compared with its tag */
-export function systemRoutes(control: Control, settings: () => readonly Setting[]) {
+export function systemRoutes(
+  control: Control,
+  settings: () => readonly Setting[],
+  { eventFilter }: Pick<References, "eventFilter">,
+) {
   const currentTag = () => jsonTag({ settings: settings() });
   return (
     new Elysia({ handler: { standardHostname: false } })
       .get("/api/events", ({ request }) => {
         const parameters = queryParameters(request);
         const query = eventQueryOf(parameters);
-        if (query) return json(200, { events: control.events(query) });
-        return problem(400, "query_invalid", countProblem(parameters, ["limit", "after", "before"]));
+        if (!query)
+          return problem(400, "query_invalid", countProblem(parameters, ["limit", "after", "before"]));
+        const filter = eventFilter(query);
+        return filter instanceof Response ? filter : json(200, { events: control.events(filter) });
       })
 
       .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))

@@ -9,6 +9,7 @@ import { parseDuration } from "../lib/units.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import { afterOf, countProblem, parameterProblem, queryParameters } from "./request-input.ts";
+import type { References } from "./references.ts";
 import { problem, sseResponse } from "./responses.ts";
 import { type SseClient, SseClients } from "./sse.ts";
 
@@ -146,7 +147,7 @@ export class EventStream {
 
 const maxSnapshotSeconds = 60;
 
-export function streamRoutes(stream: EventStream) {
+export function streamRoutes(stream: EventStream, { eventFilter }: Pick<References, "eventFilter">) {
   return new Elysia({ handler: { standardHostname: false } }).get("/api/stream", ({ request }) => {
     const query = queryParameters(request);
     const after = afterOf(request);
@@ -160,7 +161,8 @@ export function streamRoutes(stream: EventStream) {
       return problem(400, "snapshots_invalid", detail);
     }
     const [upstream, pool] = [query.get("upstream"), query.get("pool")];
-    const only = { ...(upstream !== null && { upstream }), ...(pool !== null && { pool }) };
+    const only = eventFilter({ ...(upstream !== null && { upstream }), ...(pool !== null && { pool }) });
+    if (only instanceof Response) return only;
     return sseResponse(stream.open({ ...only, after, snapshotSeconds }), "events");
   });
 }

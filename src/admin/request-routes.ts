@@ -18,6 +18,7 @@ import {
   readJsonBody,
   withoutParser,
 } from "./request-input.ts";
+import type { References } from "./references.ts";
 import { json, problem, sseResponse } from "./responses.ts";
 import { dryRunBody } from "./schemas/request.ts";
 import { type SseClient, SseClients } from "./sse.ts";
@@ -26,13 +27,19 @@ const defaultLimit = 50;
 const maxLimit = 500;
 const lists: readonly RequestListKind[] = ["recent", "slowest", "failed"];
 
-export function requestRoutes(requests: Requests, tail: RequestTail) {
+export function requestRoutes(requests: Requests, tail: RequestTail, { idOf }: Pick<References, "idOf">) {
+  /** The same filter with the upstream's id. */
+  const withId = <Query extends TailQuery>(query: Query): Query | Response => {
+    if (query.upstream === undefined) return query;
+    const upstream = idOf(query.upstream);
+    return upstream instanceof Response ? upstream : { ...query, upstream };
+  };
   return new Elysia({ handler: { standardHostname: false } })
     .get("/api/requests", ({ request }) => {
       const query = listQueryOf(queryParameters(request));
-      return typeof query === "string"
-        ? problem(400, "query_invalid", query)
-        : json(200, requests.list(query));
+      if (typeof query === "string") return problem(400, "query_invalid", query);
+      const filter = withId(query);
+      return filter instanceof Response ? filter : json(200, requests.list(filter));
     })
 
     .get("/api/requests/stream", ({ request }) => {
@@ -43,7 +50,9 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
       if (after === undefined) {
         return problem(400, "query_invalid", countProblem(parameters, ["after"]));
       }
-      return sseResponse(tail.open({ query, after }), "requests");
+      const filter = withId(query);
+      if (filter instanceof Response) return filter;
+      return sseResponse(tail.open({ query: filter, after }), "requests");
     })
 
     .post(

@@ -7,6 +7,7 @@ import { type Actor, type CommandError, type Control, isCommandError } from "../
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { callerOf } from "./authorization.ts";
 import { poolEtag, upstreamEtag, withIfMatch } from "./etags.ts";
+import type { References } from "./references.ts";
 import {
   actorOf,
   bodyFields,
@@ -27,12 +28,14 @@ export interface ControlAccess {
   upstream(id: string): UpstreamSnapshot | undefined;
   /** Undefined if there is no such pool. */
   pool(name: string): PoolSnapshot | undefined;
+  readonly references: Pick<References, "idOf">;
 }
 
-export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
+export function upstreamRoutes({ control, upstream, pool, references }: ControlAccess) {
   const { shown, rejected, actorFor } = upstreamResponses(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
+      .onBeforeHandle(({ params }) => replaceReference(params, references))
       .post(
         "/api/upstreams/:id/mode",
         async ({ request, params: { id } }) => {
@@ -122,6 +125,18 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
   );
 }
 
+/** The path may name an upstream as people do; the handlers get its id. */
+function replaceReference(
+  params: Record<string, string | undefined>,
+  { idOf }: Pick<References, "idOf">,
+): Response | undefined {
+  if (params["id"] === undefined) return undefined;
+  const id = idOf(params["id"]);
+  if (id instanceof Response) return id;
+  params["id"] = id;
+  return undefined;
+}
+
 function invalidWait(verb: "drain" | "remove", query: URLSearchParams, name: "wait" | "deadline"): Response {
   const why = `expected a duration of at most 1h for ${name}, such as 30s`;
   const detail = problemSentence({ action: `${verb} the upstream`, why, received: quote(query.get(name)) });
@@ -129,10 +144,11 @@ function invalidWait(verb: "drain" | "remove", query: URLSearchParams, name: "wa
 }
 
 /** Fault injection, so that operators can test ejection and recovery. */
-export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control" | "upstream">) {
+export function faultRoutes({ control, upstream, references }: Omit<ControlAccess, "pool">) {
   const { shown, rejected, actorFor } = upstreamResponses(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
+      .onBeforeHandle(({ params }) => replaceReference(params, references))
       // Starts a fault, or replaces the active one.
       .put(
         "/api/upstreams/:id/rehearsal",

@@ -6,6 +6,7 @@ import { defaultFaultMs, describeFault } from "../fault/fault.ts";
 import { asRecord } from "../lib/json.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
+import { findReference } from "../snapshot/upstream-reference.ts";
 import { effectOf } from "../wording/effect.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import { type ExitCode, plainText } from "./terminal.ts";
@@ -137,10 +138,12 @@ export async function warningsBefore(command: CliCommand, call: AdminCall): Prom
       const response = await call({ path: "/api/snapshot" });
       // The command itself will fail with the reason.
       if (response.kind === "failed" || !isSnapshot(response.value)) return [];
-      const weight = command.verb === "weight" ? command.weight : undefined;
-      const action = { action: command.verb, ids: [command.upstream], weight, deadlineMs: 0 };
       const { pools } = response.value;
-      const isLast = pools.some(({ upstreams: [one, other] }) => one?.id === command.upstream && !other);
+      const found = findReference(command.upstream, pools);
+      if (found.kind !== "found") return [];
+      const weight = command.verb === "weight" ? command.weight : undefined;
+      const action = { action: command.verb, ids: [found.id], weight, deadlineMs: 0 };
+      const isLast = pools.some(({ upstreams: [one, other] }) => one?.id === found.id && !other);
       // The balancer refuses to remove the last upstream of a pool.
       if (command.verb === "remove" && isLast) return [];
       return effectOf(response.value, action).dangers;

@@ -9,7 +9,7 @@ import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
 
-const upstream = { id: "10.0.0.1:80", fit: true } as UpstreamSnapshot;
+const upstream = { id: "10.0.0.1:80", url: "http://10.0.0.1:80", fit: true } as UpstreamSnapshot;
 
 function stand(phase: Phase = "ready", fit = true) {
   const set: [id: string, mode: Mode, by: string][] = [];

@@ -26,7 +26,7 @@ async function stand(startedAt = 1_000_000) {
     wallClock: () => startedAt + time.clock(),
   });
   const tail = new RequestTail({ requests, schedule: time.schedule });
-  const app = requestRoutes(requests, tail);
+  const app = requestRoutes(requests, tail, { idOf: (reference) => reference });
   const handle = (request: Request) => app.fetch(request);
   const listener = await runtime.serve({ hostname: "127.0.0.1", port: 0, handle });
   open.push(listener);

@@ -33,7 +33,7 @@ async function stand(bytesOfSnapshot = 10) {
     snapshot: () => ({ at: ++snapshots, filler }) as unknown as Snapshot,
     schedule: time.schedule,
   });
-  const app = streamRoutes(stream);
+  const app = streamRoutes(stream, { eventFilter: (query) => query });
   const listener = await runtime.serve({
     hostname: "127.0.0.1",
     port: 0,

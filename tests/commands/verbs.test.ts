@@ -36,6 +36,71 @@ async function run(...argv: readonly string[]) {
   return { code, out: program.stdout, err: program.stderr };
 }
 
+describe("a name of an upstream", () => {
+  test("may be POOL/ID or its address, wherever an id may stand", async () => {
+    const address = patient.url.replace("http://", "");
+    for (const name of ["main/p", address, `main/${address}`, patient.url]) {
+      expect(await run("maintenance", name)).toEqual({
+        code: 0,
+        out: `${name} is in maintenance: 0 requests in flight.\n`,
+        err: "",
+      });
+      expect(await run("ready", name)).toMatchObject({ code: 0 });
+    }
+    expect(await run("weight", "main/p", "0")).toMatchObject({ code: 0, out: "main/p has weight 0.\n" });
+    expect(await run("drain", "main/p", "--wait", "5s")).toMatchObject({
+      code: 0,
+      out: "main/p is drained.\n",
+    });
+    expect(await run("ready", "main/p")).toMatchObject({ code: 0 });
+    expect((await run("events", "--upstream", "main/p")).out).toContain("drained");
+    const path = `${room.admin}/api/upstreams/${encodeURIComponent("main/p")}`;
+    expect(((await (await fetch(path)).json()) as { id: string }).id).toBe("p");
+    const history = await fetch(`${room.admin}/api/history?upstream=main%2Fp`);
+    expect(history.status).toBe(200);
+    for (const name of ["other/p", "main/none", "none"])
+      expect(await run("drain", name)).toEqual({ code: 2, out: "", err: `No upstream named "${name}".\n` });
+  }, 30_000);
+
+  test("that several upstreams have is refused with the candidates, and changes none of them", async () => {
+    for (const name of ["twin-1", "twin-2"])
+      expect(await run("add", "main", patient.url, "--name", name, "--weight", "0")).toMatchObject({
+        code: 0,
+      });
+    const address = patient.url.replace("http://", "");
+    expect(await run("drain", address)).toEqual({
+      code: 2,
+      out: "",
+      err:
+        "Cannot find the upstream: several upstreams have this address: main/p, main/twin-1, main/twin-2 " +
+        `(received "${address}").\n`,
+    });
+    const events = await fetch(`${room.admin}/api/events?upstream=${encodeURIComponent(address)}`);
+    expect(events.status).toBe(409);
+    const { pools } = (await (await fetch(`${room.admin}/api/snapshot`)).json()) as Snapshot;
+    expect(pools[0]?.upstreams.map(({ mode }) => mode)).toEqual(Array.from({ length: 5 }, () => "ready"));
+    for (const name of ["twin-1", "twin-2"])
+      expect(await run("remove", name, "--wait", "5s")).toMatchObject({ code: 0 });
+  }, 30_000);
+
+  test("that nothing has is an error of events, but not while it has events", async () => {
+    const err = 'Cannot use upstream: expected one of main/a, main/b, main/p (received "nope").\n';
+    expect(await run("events", "--upstream", "nope")).toEqual({ code: 2, out: "", err });
+    expect(await run("events", "--upstream", "nope", "--follow")).toEqual({ code: 2, out: "", err });
+    const removed = await run("events", "--upstream", "twin-1");
+    expect(removed).toMatchObject({ code: 0, err: "" });
+    expect(removed.out).toContain("removed");
+    for (const [path, reason] of [
+      ["events?pool=nope", "pool_unknown"],
+      ["stream?pool=nope", "pool_unknown"],
+      ["stream?upstream=nope", "upstream_unknown"],
+    ]) {
+      const response = await fetch(`${room.admin}/api/${path}`);
+      expect(await response.json()).toMatchObject({ status: 404, reason });
+    }
+  }, 30_000);
+});
+
 describe("evenkeel status", () => {
   test("prints the verdict and every upstream, with exit code 0 while everything serves", async () => {
     const { code, out } = await run("status");

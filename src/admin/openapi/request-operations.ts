@@ -32,7 +32,7 @@ export const requestOperations: readonly Operation[] = [
       before: count("Only requests with a smaller number."),
     },
     responses: { 200: jsonResponse(requestsSchema, "The stored requests.") },
-    problems: { 400: ["query_invalid"] },
+    problems: { 400: ["query_invalid"], 409: ["upstream_ambiguous"] },
   },
   {
     method: "GET",
@@ -51,7 +51,7 @@ export const requestOperations: readonly Operation[] = [
     responses: {
       200: { description: "A stream without an end.", type: "text/event-stream", schema: Type.String() },
     },
-    problems: { 400: ["query_invalid"], 503: ["listeners_full"] },
+    problems: { 400: ["query_invalid"], 409: ["upstream_ambiguous"], 503: ["listeners_full"] },
   },
   {
     method: "POST",

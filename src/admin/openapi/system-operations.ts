@@ -84,7 +84,11 @@ export const stateOperations: readonly Operation[] = [
     responses: {
       200: jsonResponse(historySchema, "One series per pool, or the one of the requested pool or upstream."),
     },
-    problems: { 400: ["window_invalid", "since_invalid"], 404: ["series_unknown"] },
+    problems: {
+      400: ["window_invalid", "since_invalid"],
+      404: ["series_unknown"],
+      409: ["upstream_ambiguous"],
+    },
   },
 ];
 
@@ -110,7 +114,11 @@ export const systemOperations: readonly Operation[] = [
       limit: count("Maximum number of events; default 100, at most 2000."),
     },
     responses: { 200: jsonResponse(eventsSchema, "The last events, oldest first.") },
-    problems: { 400: ["query_invalid"] },
+    problems: {
+      400: ["query_invalid"],
+      404: ["upstream_unknown", "pool_unknown"],
+      409: ["upstream_ambiguous"],
+    },
   },
   {
     method: "GET",
@@ -131,7 +139,12 @@ export const systemOperations: readonly Operation[] = [
     responses: {
       200: { description: "A stream without an end.", type: "text/event-stream", schema: Type.String() },
     },
-    problems: { 400: ["query_invalid", "snapshots_invalid"], 503: ["listeners_full"] },
+    problems: {
+      400: ["query_invalid", "snapshots_invalid"],
+      404: ["upstream_unknown", "pool_unknown"],
+      409: ["upstream_ambiguous"],
+      503: ["listeners_full"],
+    },
   },
   {
     method: "GET",

@@ -43,7 +43,7 @@ export const upstreamOperations: readonly Operation[] = [
     responses: {
       200: jsonResponse(upstreamDetailSchema, "With probes, latencies and status codes.", { isTagged: true }),
     },
-    problems: { 404: ["upstream_unknown"] },
+    problems: { 404: ["upstream_unknown"], 409: ["upstream_ambiguous"] },
   },
   {
     method: "PATCH",
@@ -56,7 +56,7 @@ export const upstreamOperations: readonly Operation[] = [
     problems: {
       400: ["body_invalid", "weight_invalid", "reason_invalid"],
       404: ["upstream_unknown"],
-      409: ["upstream_leaving"],
+      409: ["upstream_leaving", "upstream_ambiguous"],
       412: preconditionFailed,
     },
   },
@@ -75,7 +75,7 @@ export const upstreamOperations: readonly Operation[] = [
     problems: {
       400: ["body_invalid", "reason_invalid", "wait_invalid"],
       404: ["upstream_unknown"],
-      409: ["upstream_leaving", "upstream_last"],
+      409: ["upstream_leaving", "upstream_last", "upstream_ambiguous"],
       412: preconditionFailed,
     },
   },
@@ -93,7 +93,7 @@ export const upstreamOperations: readonly Operation[] = [
     problems: {
       400: ["body_invalid", "mode_invalid", "reason_invalid"],
       404: ["upstream_unknown"],
-      409: ["upstream_leaving"],
+      409: ["upstream_leaving", "upstream_ambiguous"],
       412: preconditionFailed,
     },
   },
@@ -121,7 +121,7 @@ export const upstreamOperations: readonly Operation[] = [
     problems: {
       400: ["body_invalid", "reason_invalid", "wait_invalid"],
       404: ["upstream_unknown"],
-      409: ["upstream_leaving"],
+      409: ["upstream_leaving", "upstream_ambiguous"],
       412: preconditionFailed,
       501: ["force_unsupported"],
     },
@@ -139,7 +139,7 @@ export const upstreamOperations: readonly Operation[] = [
       400: ["body_invalid"],
       403: ["role_insufficient"],
       404: ["upstream_unknown"],
-      409: ["rehearsal_unsafe"],
+      409: ["rehearsal_unsafe", "upstream_ambiguous"],
       412: preconditionFailed,
       422: ["rehearsal_invalid"],
     },
@@ -155,7 +155,7 @@ export const upstreamOperations: readonly Operation[] = [
     problems: {
       400: ["body_invalid", "reason_invalid"],
       404: ["upstream_unknown"],
-      409: ["rehearsal_none"],
+      409: ["rehearsal_none", "upstream_ambiguous"],
       412: preconditionFailed,
     },
   },
