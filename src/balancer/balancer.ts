@@ -8,6 +8,7 @@ import { type OwnListener, OwnListeners } from "../control/own-listeners.ts";
 import { configurationStatusAfter } from "../control/reconciler.ts";
 import type { HistoryQuery, HistoryResult } from "../history/history.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
+import { hostAndPort } from "../net/address.ts";
 import { probeTargets } from "../registry/pool-registry.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
@@ -146,7 +147,7 @@ export class Balancer {
       runtime: `${runtime.name} ${runtime.version}`,
       engine: engine.name,
       startedAt: this.#startedAt,
-      listen: `${listen.hostname}:${this.port || listen.port}`,
+      listen: hostAndPort(listen.hostname, this.port || listen.port),
       inFlight: dataPlane.active(),
       configuration: this.#configuration,
       memory: memory.snapshot,

@@ -202,7 +202,18 @@ export const watchFlag: Flag = {
   summary: "reload the configuration file when it changes (like SIGHUP)",
 };
 
-const { dashboard, backend } = defaults;
+const { dashboard, backend, demo } = defaults;
+
+/** Moves the demo servers of `up`, so it is not part of the configuration. */
+export const demoPortFlag: Flag = {
+  name: "--demo-port",
+  value: "<port>",
+  variable: "EVENKEEL_DEMO_PORT",
+  path: [],
+  read: numberFlag,
+  summary: `port of the first of ${demo.servers} demo servers; the others follow it`,
+  fallback: String(demo.port),
+};
 
 /** Listener of the dashboard, for `up` and `check`. */
 export const companionFlags: readonly Flag[] = [

@@ -13,15 +13,9 @@ import {
   readConfigFile,
   readSource,
 } from "./environment.ts";
-import { configFlag, watchFlag } from "./flags.ts";
+import { configFlag, demoPortFlag, type Flag, watchFlag } from "./flags.ts";
 import { commands, type Line, readLine, type Text, versionText } from "./program.ts";
-import {
-  type AdminTarget,
-  demoBackends,
-  readAdminTarget,
-  readBackend,
-  readDashboard,
-} from "./side-commands.ts";
+import { type AdminTarget, readAdminTarget, readBackend, readDashboard, readDemo } from "./side-commands.ts";
 import { readVerb, type Verb } from "./verbs.ts";
 
 export type Command =
@@ -113,7 +107,9 @@ function balancerCommand(
   kind: "up" | "proxy" | "check",
   { env, environment }: { readonly env: Environment; readonly environment: CliEnvironment },
 ): Command | ConfigError {
-  const flags = commands[kind].flags.filter((flag) => flag !== configFlag && flag !== watchFlag);
+  const outside: readonly Flag[] = [configFlag, watchFlag, demoPortFlag];
+  const flags = commands[kind].flags.filter((flag) => !outside.includes(flag));
+  const { servers, problems: demoProblems } = readDemo(line, env);
   const file = readConfigFile(line, env, environment);
   const { stateFolder } = environment;
   const loaded = loadConfig({
@@ -124,7 +120,10 @@ function balancerCommand(
     defaultState:
       stateFolder === undefined ? ":memory:" : `${stateFolder}/${kind === "up" ? "up" : "state"}.db`,
     purpose: kind,
+    demoUpstreams: servers.map(({ name, port }) => ({ name, url: `http://localhost:${port}` })),
   });
+  if (kind === "up" && demoProblems.length > 0)
+    return configError([...demoProblems, ...(loaded.kind === "invalid" ? loaded.problems : [])]);
   if (loaded.kind === "invalid") return loaded;
   const { config, dashboard, isDemo, sourceOf } = loaded;
   if (kind === "check") {
@@ -135,5 +134,5 @@ function balancerCommand(
   const isWatched = commandLineValues([watchFlag], line.written, env)[0]?.value === true;
   const configFile = { path: configPath(line, env), exists: file !== undefined, isWatched };
   if (kind === "proxy") return { kind, config, settings, configFile };
-  return { kind, config, settings, configFile, dashboard, backends: isDemo ? demoBackends() : [] };
+  return { kind, config, settings, configFile, dashboard, backends: isDemo ? servers : [] };
 }

@@ -12,6 +12,7 @@ import {
   companionFlags,
   configFlag,
   dashboardFlags,
+  demoPortFlag,
   type Flag,
   watchFlag,
 } from "./flags.ts";
@@ -48,7 +49,7 @@ const verbEntries = Object.fromEntries(
 export const commands: Readonly<Record<CommandName, CommandEntry>> = {
   up: {
     summary: "Starts balancer and dashboard, and three demo servers if no upstreams are configured.",
-    flags: [...balancerFlags, configFlag, watchFlag, ...companionFlags],
+    flags: [...balancerFlags, configFlag, watchFlag, ...companionFlags, demoPortFlag],
   },
   proxy: { summary: "Starts the balancer.", flags: [...balancerFlags, configFlag, watchFlag] },
   backend: { summary: "Starts a demo server.", flags: backendFlags },

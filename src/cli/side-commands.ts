@@ -4,13 +4,13 @@ import type { Static, TSchema } from "@sinclair/typebox";
 
 import { type BackendConfig, type DashboardConfig, defaults } from "../config/config.ts";
 import { listenOf } from "../config/defaults.ts";
-import { type ConfigError, configError } from "../config/problem.ts";
+import { type ConfigError, configError, type Problem, quote } from "../config/problem.ts";
 import { schemaErrors } from "../config/schema-kit.ts";
 import { backendSchema, dashboardSchema } from "../config/schema.ts";
 import { mergeSources } from "../config/sources.ts";
 import { formatTimeRange, timeRangeOf } from "../config/values.ts";
 import { commandLineValues, type Environment } from "./environment.ts";
-import { adminTargetFlags, backendFlags, dashboardFlags, type Flag } from "./flags.ts";
+import { adminTargetFlags, backendFlags, dashboardFlags, demoPortFlag, type Flag } from "./flags.ts";
 import type { Line } from "./program.ts";
 
 /** @param hostName default of the server's name */
@@ -75,12 +75,30 @@ function readSettings<Schema extends TSchema>(
   return { kind: "valid", value: sources.value as Static<Schema> };
 }
 
-/** The demo servers that `up` starts if no upstreams are configured. */
-export function demoBackends(): readonly BackendConfig[] {
-  const { hostname, ports } = defaults.demo;
-  const { latencyMs, failRate } = defaults.backend;
-  return ports.map((port, index) => ({ name: `demo-${index + 1}`, hostname, port, latencyMs, failRate }));
+/** The demo servers that `up` starts if no upstreams are configured, on consecutive ports. */
+export interface Demo {
+  readonly servers: readonly BackendConfig[];
+  readonly problems: readonly Problem[];
 }
+
+/** With a problem the servers have the default ports. */
+export function readDemo(line: Line, env: Environment): Demo {
+  const { hostname, port: fallback, servers: count } = defaults.demo;
+  const { latencyMs, failRate } = defaults.backend;
+  const [given] = commandLineValues([demoPortFlag], line.written, env);
+  const last = maxPort - count + 1;
+  const asked = given === undefined ? fallback : given.value;
+  const isValid = typeof asked === "number" && Number.isInteger(asked) && asked >= 1 && asked <= last;
+  const why = `expected a whole number from 1 to ${last}`;
+  const problems = isValid ? [] : [{ action: `use ${given?.name}`, why, received: quote(given?.text) }];
+  const first = isValid ? asked : fallback;
+  const servers = Array.from({ length: count }, (_, index) => {
+    return { name: `demo-${index + 1}`, hostname, port: first + index, latencyMs, failRate };
+  });
+  return { servers, problems };
+}
+
+const maxPort = 65_535;
 
 /** Arguments of the process of one demo server, without runtime and script; parsed by {@link readBackend}. */
 export function backendArguments({

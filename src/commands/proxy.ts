@@ -13,7 +13,7 @@ import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { newSecret } from "../lib/secrets.ts";
-import { trustedProxyMatcher } from "../net/address.ts";
+import { hostAndPort, trustedProxyMatcher } from "../net/address.ts";
 import { createViaName } from "../proxy/forwarding.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
@@ -113,9 +113,11 @@ export async function startProxy(
   const pools = config.pools.map(summaryOf).join("; ");
   const workerCount = workers ? `; ${workers.count} workers` : "";
   print(
-    `balancer   ${listen.tls ? "https" : "http"}://${listen.hostname}:${balancer.port}   ${pools}${workerCount}`,
+    `balancer   ${listen.tls ? "https" : "http"}://${hostAndPort(listen.hostname, balancer.port)}   ${pools}${workerCount}`,
   );
-  print(`admin      http://${admin.hostname}:${adminListener.port}   /readyz /metrics /api/snapshot`);
+  print(
+    `admin      http://${hostAndPort(admin.hostname, adminListener.port)}   /readyz /metrics /api/snapshot`,
+  );
   const close = () => {
     stopWatching();
     adminListener.close();

@@ -8,7 +8,7 @@ import type { ConfigLoader } from "../control/reconciler.ts";
 import type { Dashboard, DashboardOptions } from "../dashboard/dashboard.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Log, logOf } from "../lib/log.ts";
-import { trustedProxyMatcher } from "../net/address.ts";
+import { hostAndPort, trustedProxyMatcher } from "../net/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** A command that runs until it is stopped. */
@@ -66,7 +66,7 @@ export async function listening<T>({ key, hostname, port }: ListenAddress, start
     const known = listenErrors[code];
     if (!known) throw error;
     const why = `${known.why}; set ${settingsFor(key, known.part)}`;
-    throw new UsageError({ action: `listen on ${hostname}:${port}`, why });
+    throw new UsageError({ action: `listen on ${hostAndPort(hostname, port)}`, why });
   }
 }
 
@@ -84,7 +84,7 @@ export async function startBackendCommand(
   const { startBackend } = await import("../backend/backend.ts");
   const bug = (error: unknown) => bugs.report(logOf("backend"), error);
   const backend = await listening(config, startBackend(config, runtime, { bug }));
-  print(`backend    http://${config.hostname}:${backend.port}   ${config.name}`);
+  print(`backend    http://${hostAndPort(config.hostname, backend.port)}   ${config.name}`);
   return { stop: () => backend.stop(), close: () => backend.close() };
 }
 
@@ -105,6 +105,6 @@ export async function startDashboardCommand(
     { key, ...config },
     startDashboard({ ...trust, ...config, bug }, runtime),
   );
-  print(`dashboard  http://${config.hostname}:${dashboard.port}`);
+  print(`dashboard  http://${hostAndPort(config.hostname, dashboard.port)}`);
   return { port: dashboard.port, stop: () => dashboard.stop(), close: () => dashboard.close() };
 }

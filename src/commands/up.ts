@@ -6,6 +6,8 @@ import type { Command } from "../cli/parse.ts";
 import { backendArguments } from "../cli/side-commands.ts";
 import type { BackendConfig } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
+import { hostAndPort } from "../net/address.ts";
+import { unusualHostOf } from "../net/own-addresses.ts";
 import { startProxy } from "./proxy.ts";
 import { type CommandContext, type RunningCommand, startDashboardCommand, UsageError } from "./running.ts";
 
@@ -31,8 +33,8 @@ export async function startUp(
     proxy = serving;
     const address = {
       ...dashboard,
-      balancerUrl: `${config.listen.tls ? "https" : "http"}://${reachable(config.listen.hostname)}:${serving.port}`,
-      adminUrl: `http://${reachable(config.admin.hostname)}:${serving.adminPort}`,
+      balancerUrl: `${config.listen.tls ? "https" : "http"}://${reachable(config.listen.hostname, serving.port)}`,
+      adminUrl: `http://${reachable(config.admin.hostname, serving.adminPort)}`,
       ...(config.admin.token === undefined ? {} : { adminToken: config.admin.token }),
     };
     const { viaName, dashboardSecret, isTrustedProxy } = serving;
@@ -42,7 +44,7 @@ export async function startUp(
     serving.listensOn({ key: "dashboard", hostname: dashboard.hostname, port: page.port });
     printNextSteps(
       demo,
-      { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname)}:${page.port}` },
+      { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname, page.port)}` },
       context,
     );
   } catch (error) {
@@ -61,9 +63,8 @@ export async function startUp(
 }
 
 /** Replaces a wildcard address, which is no address to connect to. */
-function reachable(hostname: string): string {
-  if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
+function reachable(hostname: string, port: number): string {
+  return hostAndPort(unusualHostOf(hostname) === "unspecified" ? "localhost" : hostname, port);
 }
 
 function printNextSteps(
@@ -158,7 +159,8 @@ function untilListening(config: BackendConfig, child: ChildProcess): Promise<voi
   });
 }
 
-/** The cause in a demo server's listen error, without the flags, which set nothing in this command; any other text as it is. */
+/** The cause in a demo server's listen error, with the flag of this command; any other text as it is. */
 function causeIn(errors: string): string {
-  return /^Cannot listen on \S+: ([^;]+);/.exec(errors)?.[1] ?? errors.trim();
+  const cause = /^Cannot listen on \S+: ([^;]+);/.exec(errors)?.[1];
+  return cause === undefined ? errors.trim() : `${cause}; set --demo-port`;
 }

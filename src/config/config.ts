@@ -252,7 +252,7 @@ export const defaults = {
   },
   upstream: { weight: 1, backup: false },
   /** Demo servers that `up` starts at the pool's default upstreams if no upstreams are configured. */
-  demo: { hostname: "127.0.0.1", ports: [8081, 8082, 8083], probePath: "/readyz" },
+  demo: { hostname: "127.0.0.1", port: 8081, servers: 3, probePath: "/readyz" },
   dashboard: {
     hostname: "127.0.0.1",
     port: 8090,

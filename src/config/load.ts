@@ -9,7 +9,7 @@ import { crossCheck, type ListenerKey } from "./cross-checks.ts";
 import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
 import { type ConfigError, configError, type Path, type Problem } from "./problem.ts";
 import { schemaErrors } from "./schema-kit.ts";
-import { type ConfigFile, fileSchema } from "./schema.ts";
+import { type ConfigFile, fileSchema, type UpstreamFile } from "./schema.ts";
 import { type ConfigSources, mergeSources, type SourceValue, valueAt } from "./sources.ts";
 import { expandUpstreams } from "./upstreams.ts";
 import type { FileText, ReadText } from "./yaml-file.ts";
@@ -25,6 +25,8 @@ export interface LoadConfigOptions {
   readonly defaultState: string;
   /** `up` also starts the dashboard, and demo servers if no upstreams are configured. */
   readonly purpose: "up" | "proxy" | "check";
+  /** The upstreams of the demo, in the long form. */
+  readonly demoUpstreams?: readonly UpstreamFile[];
 }
 
 export interface LoadedConfig extends ResolvedConfig {
@@ -45,7 +47,9 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
 
   const hasUpstreams = file?.has(["pools"]) || values.some(({ path }) => path.at(-1) === "upstreams");
   const isDemo = purpose === "up" && !hasUpstreams;
-  const base = file?.has(["pools"]) ? file.value : withDefaultPool(file?.value, isDemo);
+  const base = file?.has(["pools"])
+    ? file.value
+    : withDefaultPool(file?.value, isDemo ? (options.demoUpstreams ?? []) : undefined);
   const sources = mergeSources({ values, file, base, expand: expandUpstreams });
 
   const invalid = schemaErrors(fileSchema, sources.value);
@@ -87,11 +91,10 @@ function inFirstPool([top = "", ...inside]: Path, firstPool: string): Path {
   return top === "pools" && inside[0] === "*" ? [top, firstPool, ...inside.slice(1)] : [top, ...inside];
 }
 
-function withDefaultPool(file: unknown, isDemo: boolean): unknown {
-  const pool = {
-    upstreams: defaults.pool.upstreams,
-    ...(isDemo ? { probe: { path: defaults.demo.probePath } } : {}),
-  };
+function withDefaultPool(file: unknown, demo: readonly UpstreamFile[] | undefined): unknown {
+  const pool = demo
+    ? { upstreams: demo, probe: { path: defaults.demo.probePath } }
+    : { upstreams: defaults.pool.upstreams };
   return { ...(file as object | undefined), pools: { [defaults.pool.name]: pool } };
 }
 

@@ -49,6 +49,12 @@ export function authorityOf(address: Address): string {
   return `${address.hostname}:${address.port}`;
 }
 
+/** A listener's host and port as in a URL: "[::1]:80" (RFC 3986 section 3.2.2). @param hostname an IPv6 address without brackets, or any other host */
+export function hostAndPort(hostname: string, port: number): string {
+  const isBare = hostname.includes(":") && !hostname.startsWith("[");
+  return `${isBare ? `[${hostname}]` : hostname}:${port}`;
+}
+
 /** "::ffff:192.0.2.1" → "192.0.2.1": listeners on both families report IPv4 peers as IPv4-mapped IPv6 (RFC 4291). */
 export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { backendArguments, demoBackends } from "../../src/cli/side-commands.ts";
+import { backendArguments } from "../../src/cli/side-commands.ts";
 import {
   adminTargetFlags,
   backendFlags,
@@ -52,7 +52,7 @@ describe("up", () => {
 
 test("a demo server's settings survive a round trip through its command line", () => {
   for (const backend of [
-    ...demoBackends(),
+    ...parsed("up", { argv: "up" }).backends,
     parsed("backend", { argv: "backend --latency 1ms-2s" }).backend,
   ]) {
     expect(parsed("backend", { argv: backendArguments(backend) }).backend).toEqual(backend);

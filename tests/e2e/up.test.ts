@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 
 import { defaults } from "../../src/config/config.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { startLoad } from "../support/load.ts";
 import { isAlive, type Program, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
@@ -15,6 +16,14 @@ const isTaken = (port: number) =>
     );
   });
 
+/** The first of consecutive ports that nobody listens on, below those that the system assigns. */
+async function freePorts(count: number): Promise<number> {
+  for (let first = 21_081; ; first += count) {
+    const taken = await Promise.all(Array.from({ length: count }, (_, index) => isTaken(first + index)));
+    if (!taken.includes(true)) return first;
+  }
+}
+
 async function pidsOf(up: Program): Promise<number[]> {
   await until(
     () => up.stdout.includes("Ctrl-C") || up.child.exitCode !== null,
@@ -27,7 +36,8 @@ async function pidsOf(up: Program): Promise<number[]> {
 describe("evenkeel up", () => {
   let busy: number | undefined;
   beforeAll(async () => {
-    for (const port of defaults.demo.ports) if (await isTaken(port)) busy = port;
+    for (const port of [0, 1, 2].map((index) => defaults.demo.port + index))
+      if (await isTaken(port)) busy = port;
     if (busy) console.warn(`skipped: the demo's port ${busy} is in use`);
   });
 
@@ -53,6 +63,46 @@ describe("evenkeel up", () => {
     expect(pids.filter(isAlive)).toEqual([]);
   }, 30_000);
 
+  test("has names for its servers, other ports with --demo-port, URLs that work, and no way to its servers' admin route", async () => {
+    await using programs = new Programs();
+    const first = await freePorts(3);
+    const up = programs.evenkeel("up", ...anyPorts, "--host", "::", "--demo-port", String(first));
+    expect(await pidsOf(up)).toHaveLength(3);
+    const port = await up.port("balancer");
+    const admin = `http://127.0.0.1:${await up.port("admin")}`;
+    expect(up.stdout).toContain(`balancer   http://[::]:${port} `);
+    expect(up.stdout).toContain(`curl http://localhost:${port}/hello`);
+    expect((await fetch(`http://[::1]:${port}/hello`)).status).toBe(200);
+    const snapshot = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+    expect(snapshot.listen).toBe(`[::]:${port}`);
+    expect(snapshot.pools[0]?.upstreams.map(({ id, url }) => `${id} ${url}`)).toEqual(
+      [1, 2, 3].map((n) => `demo-${n} http://localhost:${first + n - 1}`),
+    );
+    for (const name of ["demo-1", "main/demo-2", `localhost:${first + 2}`]) {
+      const drain = programs.evenkeel("drain", name, "--wait", "5s", "--admin-url", admin);
+      expect((await drain.exited).code).toBe(0);
+      expect(drain.stdout).toBe(`${name} is drained.\n`);
+      await programs.evenkeel("ready", name, "--admin-url", admin).exited;
+    }
+    const disable = { method: "POST", body: '{"ready": false}' };
+    for (const path of ["/admin/ready/", "/admin/ready", "//admin/ready"])
+      await fetch(`http://127.0.0.1:${port}${path}`, { ...disable, headers: { connection: "close, via" } });
+    for (let i = 0; i < 3; i++)
+      expect((await fetch(`http://127.0.0.1:${first + i}/readyz`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${first}/admin/ready/`, disable)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${first}/readyz`)).status).toBe(503);
+    expect(await up.kill("SIGINT")).toEqual({ code: 0, signal: null });
+  }, 30_000);
+
+  test.each(["0", "65534", "x"])("rejects --demo-port %s", async (port) => {
+    await using programs = new Programs();
+    const up = programs.evenkeel("up", ...anyPorts, "--demo-port", port);
+    expect((await up.exited).code).toBe(2);
+    expect(up.stderr).toBe(
+      `Cannot use --demo-port: expected a whole number from 1 to 65533 (received "${port}").\n`,
+    );
+  });
+
   test("ends its servers when it is killed with SIGKILL", async () => {
     if (busy) return;
     await using programs = new Programs();
@@ -70,7 +120,9 @@ describe("evenkeel up", () => {
     const up = programs.evenkeel("up", ...anyPorts);
     expect((await up.exited).code).toBe(2);
     expect(up.stderr.trim().split("\n")).toHaveLength(1);
-    expect(up.stderr).toMatch(/^Cannot start \S+ on port 8082: the address is already in use\.\n/);
+    expect(up.stderr).toMatch(
+      /^Cannot start \S+ on port 8082: the address is already in use; set --demo-port\.\n/,
+    );
     expect(await isTaken(8081)).toBe(false);
   }, 30_000);
 });
