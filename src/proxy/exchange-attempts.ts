@@ -1,8 +1,8 @@
 /** The attempts of one exchange: one at a time, or two while the request is hedged. */
 
 import type { Clock } from "../lib/clock.ts";
-import { Attempt } from "../pool/attempt.ts";
-import { cancelled, type Failure, superseded } from "../pool/outcome.ts";
+import { Attempt, type AttemptObserver } from "../pool/attempt.ts";
+import { cancelled, type Failure, type Outcome, superseded } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { AttemptFilter, Interception } from "./interception.ts";
@@ -15,7 +15,7 @@ import { httpResponseClassifier } from "./response-class.ts";
  *                              └──one gets a good response──▶ that one; the other ends as superseded
  * ```
  */
-export class ExchangeAttempts {
+export class ExchangeAttempts implements AttemptObserver {
   readonly #clock: Clock;
   readonly #observer: ExchangeObserver;
   readonly #first: Attempt;
@@ -26,6 +26,8 @@ export class ExchangeAttempts {
   #secondInterception: Interception | undefined;
   /** The pool whose hedge has no result yet. */
   #undecided: Pool | undefined;
+  /** The attempt of the current request that ended last. */
+  #lastEnded: Attempt | undefined;
   /** Whether the current request was hedged. */
   isHedged = false;
 
@@ -33,7 +35,7 @@ export class ExchangeAttempts {
     this.#clock = clock;
     this.#observer = observer;
     this.#filters = filters;
-    this.#first = new Attempt(clock, observer, httpResponseClassifier);
+    this.#first = new Attempt(clock, this, httpResponseClassifier);
   }
 
   /** An open attempt. */
@@ -48,10 +50,15 @@ export class ExchangeAttempts {
     return this.#second?.isOpen && this.#second.status > 0 ? this.#second : undefined;
   }
 
-  /** The attempt that ended last. */
+  /** The attempt that a retry would follow: the open one, whose response has begun, or the one that ended last. */
   get last(): Attempt {
-    const second = this.#second;
-    return second && second.endedAt > this.#first.endedAt ? second : this.#first;
+    return this.open ?? this.#lastEnded ?? this.#first;
+  }
+
+  /** Called by attempts only. */
+  attemptEnded(attempt: Attempt, outcome: Outcome): void {
+    this.#lastEnded = attempt;
+    this.#observer.attemptEnded(attempt, outcome);
   }
 
   /** The other open attempt. */
@@ -70,7 +77,7 @@ export class ExchangeAttempts {
   hedge(upstream: Upstream, pool: Pool): Attempt {
     this.isHedged = true;
     this.#undecided = pool;
-    const second = (this.#second ??= new Attempt(this.#clock, this.#observer, httpResponseClassifier));
+    const second = (this.#second ??= new Attempt(this.#clock, this, httpResponseClassifier));
     second.start(upstream, pool);
     this.#secondInterception = this.#intercept(second);
     return second;
@@ -115,6 +122,7 @@ export class ExchangeAttempts {
   /** Prepares for the next request. */
   reset(): void {
     this.isHedged = false;
+    this.#lastEnded = undefined;
     this.#decide(undefined);
   }
 

@@ -16,6 +16,7 @@ import type { Destination } from "../../src/proxy/route.ts";
 import { createPoolFixture } from "../support/pool-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { testTimeouts } from "../support/engine-fixture.ts";
+import { endedWith, goodRecord } from "../support/records.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
 function headOf(method = "GET", target = "/"): RequestHead {
@@ -341,6 +342,38 @@ describe("a request that waits long", () => {
       "main retried upstream_reset",
       "main hedge lost",
     ]);
+  });
+
+  test("leaves nothing behind that frees a later request's status retry from the budget", () => {
+    const retryBudget = new RetryBudget({ share: 0, perSecond: 0.1 }, () => 1);
+    const { exchange, first } = hedging({ retryBudget, retryStatuses: new Set([503]) });
+    const second = exchange.hedge(true) as Attempt;
+    first.end(failure("head", "upstream_reset"));
+    second.responseStarted(200);
+    second.end(completed);
+    exchange.close({ ...endedWith(goodRecord), status: 200 });
+    // The hedge paid with the only retry. Its upstream is ejected afterwards.
+    const { upstream: ejected } = second;
+    ejected.outlier.ejectUnresponsive(1);
+    let next = attemptOf(exchange.open(headOf()).next());
+    if (next.upstream === ejected) {
+      next.end(completed);
+      next = attemptOf(exchange.open(headOf()).next());
+    }
+    expect(next.upstream).not.toBe(ejected);
+    next.responseStarted(503);
+    expect(exchange.responseReceived(503, true)).toBe("pass");
+  });
+
+  test("judges a status retry by the attempt that got the status, not by a hedge that ended before", () => {
+    const retryBudget = new RetryBudget({ share: 0, perSecond: 0.1 }, () => 1);
+    const { exchange, first } = hedging({ retryBudget, retryStatuses: new Set([503]) });
+    const second = exchange.hedge(true) as Attempt;
+    second.end(failure("head", "upstream_reset"));
+    second.upstream.outlier.ejectUnresponsive(1);
+    expect(exchange.retryAfter(failure("head", "upstream_reset"), true)).toBe(first);
+    first.responseStarted(503);
+    expect(exchange.responseReceived(503, true)).toBe("pass");
   });
 
   test("reports a won hedge when only the second attempt remains", () => {
