@@ -66,6 +66,27 @@ export interface EngineLog {
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
+/** The same log, which never throws: a request must not end differently because a line could not be written. */
+export function guardedLog(log: EngineLog): EngineLog {
+  const bug: EngineLog["bug"] = (error, requestId) => {
+    try {
+      log.bug(error, requestId);
+    } catch {
+      // There is no one left to tell.
+    }
+  };
+  return {
+    bug,
+    warn(message, fields) {
+      try {
+        log.warn(message, fields);
+      } catch (error) {
+        bug(error, "");
+      }
+    },
+  };
+}
+
 export interface EngineListener {
   readonly hostname: string;
   readonly port: number;

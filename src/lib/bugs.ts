@@ -49,6 +49,13 @@ export class Bugs {
   }
 }
 
+/** Throws outside of the current call, where the process reports uncaught exceptions: for code that must go on and has no log. */
+export function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
 /** The thrown value as an `Error`; anything can be thrown. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));

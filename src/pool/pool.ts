@@ -1,5 +1,6 @@
 /** A named group of upstreams and its policy: keeps the list of available upstreams and selects among them. */
 
+import { throwLater } from "../lib/bugs.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Attempt, AttemptAccounting } from "./attempt.ts";
@@ -233,7 +234,16 @@ export class Pool implements AttemptAccounting {
 
   #notifyOutlierChange(upstream: Upstream, from: OutlierState): void {
     const { state: to, reason } = upstream.outlier;
-    this.#observer?.outlierChanged(this, { upstream, from, to, reason });
+    this.#tell((observer) => observer.outlierChanged(this, { upstream, from, to, reason }));
+  }
+
+  /** On the path of requests: an observer that throws is a bug to report, and must not leave an attempt half ended. */
+  #tell(call: (observer: PoolObserver) => void): void {
+    try {
+      if (this.#observer) call(this.#observer);
+    } catch (error) {
+      throwLater(error);
+    }
   }
 
   #hasSlot(upstream: Upstream): boolean {
@@ -254,7 +264,8 @@ export class Pool implements AttemptAccounting {
     this.#isStale = false;
     for (const [upstream, from] of expired) this.#notifyOutlierChange(upstream, from);
     const wasPanicking = before?.isPanicking ?? false;
-    if (servingSet.isPanicking !== wasPanicking) this.#observer?.panicChanged(this, servingSet.isPanicking);
+    if (servingSet.isPanicking !== wasPanicking)
+      this.#tell((observer) => observer.panicChanged(this, servingSet.isPanicking));
     return servingSet;
   }
 

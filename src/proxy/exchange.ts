@@ -105,11 +105,17 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.leaveQueue();
   }
 
-  /** Ends the request and what is open of it, once: emits the record if a sink wants it. */
+  /**
+   * Ends the request and what is open of it, once: emits the record if a sink wants it.
+   * @throws what a sink threw during the request. The exchange has ended all the same, and the engine only reports it.
+   */
   close(end: ExchangeSummary): void {
-    this.#attempts.cancelOpen();
-    this.#recorder.ended(end, this.trace);
-    this.reset();
+    try {
+      this.#attempts.cancelOpen();
+      this.#recorder.ended(end, this.trace);
+    } finally {
+      this.reset();
+    }
   }
 
   /** Before `next`: the client has state on this upstream, which the first attempt goes to if it serves. */

@@ -42,11 +42,18 @@ export class Recorder implements ExchangeObserver {
   readonly #sinks: SinkSelection | undefined;
   readonly #record = new RecordBuilder();
   #queuedAt = 0;
+  /** The first exception of a sink during the exchange. */
+  #bug: { readonly error: unknown } | undefined;
 
   constructor({ clock, observer, records = [] }: RecorderOptions) {
     this.#clock = clock;
     this.#observer = observer;
-    this.#sinks = records.length > 0 ? new SinkSelection(records) : undefined;
+    this.#sinks = records.length > 0 ? new SinkSelection(records, (error) => this.#failed(error)) : undefined;
+  }
+
+  /** A sink must not change how a request ends: its exception waits for the end of the exchange. */
+  #failed(error: unknown): void {
+    this.#bug ??= { error };
   }
 
   /** Prepares for the next exchange. */
@@ -108,10 +115,18 @@ export class Recorder implements ExchangeObserver {
     this.#record.refused = refused;
   }
 
-  /** @param trace present where the request was traced here */
+  /**
+   * @param trace present where the request was traced here
+   * @throws the first exception of a sink, after all of them were served
+   */
   ended(end: ExchangeSummary, trace: TraceContext | undefined): void {
-    const selection = this.#sinks;
-    if (!selection) return;
+    if (this.#sinks) this.#giveTo(this.#sinks, end, trace);
+    const bug = this.#bug;
+    this.#bug = undefined;
+    if (bug) throw bug.error;
+  }
+
+  #giveTo(selection: SinkSelection, end: ExchangeSummary, trace: TraceContext | undefined): void {
     const record = this.#record;
     const now = this.#clock();
     record.startedAt ||= now;
@@ -145,16 +160,18 @@ function choiceOf(pool: Pool, chosen: Upstream, now: number): SelectionRecord {
   return { chosen: chosen.id, candidates: candidatesIn(pool, now), fit: pool.available.length };
 }
 
-/** Which sinks want the current exchange. */
+/** Which sinks want the current exchange. One that throws does not get it; the others do. */
 export class SinkSelection {
   readonly #sinks: readonly RecordSink[];
+  readonly #onBug: (error: unknown) => void;
   /** One bit for each sink, as in `#wanted`. */
   readonly #choiceSinks: number;
   #wanted = 0;
 
-  /** @param sinks at most 31 */
-  constructor(sinks: readonly RecordSink[]) {
+  /** @param sinks at most 31  @param onBug called with what a sink throws */
+  constructor(sinks: readonly RecordSink[], onBug: (error: unknown) => void) {
     this.#sinks = sinks;
+    this.#onBug = onBug;
     this.#choiceSinks = sinks.reduce((bits, { wantsChoices }, i) => bits | (wantsChoices ? 1 << i : 0), 0);
   }
 
@@ -176,7 +193,11 @@ export class SinkSelection {
   open(): void {
     let wanted = 0;
     for (let i = 0; i < this.#sinks.length; i++) {
-      if ((this.#sinks[i] as RecordSink).wants()) wanted |= 1 << i;
+      try {
+        if ((this.#sinks[i] as RecordSink).wants()) wanted |= 1 << i;
+      } catch (error) {
+        this.#onBug(error);
+      }
     }
     this.#wanted = wanted;
   }
@@ -186,17 +207,26 @@ export class SinkSelection {
     for (let i = 0; i < this.#sinks.length; i++) {
       if ((this.#wanted & (1 << i)) !== 0) continue;
       const sink = this.#sinks[i] as RecordSink;
-      const isWanted =
-        (isTraced && sink.wantsTraced === true) ||
-        sink.wantsSlow(durationMs) ||
-        (hasFailed && sink.wantsFailed());
-      if (isWanted) this.#wanted |= 1 << i;
+      try {
+        const isWanted =
+          (isTraced && sink.wantsTraced === true) ||
+          sink.wantsSlow(durationMs) ||
+          (hasFailed && sink.wantsFailed());
+        if (isWanted) this.#wanted |= 1 << i;
+      } catch (error) {
+        this.#onBug(error);
+      }
     }
   }
 
   give(exchange: EndedExchange): void {
     for (let i = 0; i < this.#sinks.length; i++) {
-      if ((this.#wanted & (1 << i)) !== 0) (this.#sinks[i] as RecordSink).accept(exchange);
+      if ((this.#wanted & (1 << i)) === 0) continue;
+      try {
+        (this.#sinks[i] as RecordSink).accept(exchange);
+      } catch (error) {
+        this.#onBug(error);
+      }
     }
   }
 }

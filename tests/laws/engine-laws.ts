@@ -26,6 +26,7 @@ import { responseFormLaws } from "./response-form-laws.ts";
 import { requestFormLaws } from "./request-form-laws.ts";
 import { slotLaws } from "./slot-laws.ts";
 import { statusRetryLaws } from "./status-retry-laws.ts";
+import { watcherLaws } from "./watcher-laws.ts";
 import { webSocketLaws } from "./websocket-laws.ts";
 
 /** Laws that an engine fails, with the reason. The table in `docs/engines.md` is generated from the fetch engine's. */
@@ -109,6 +110,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...recordLaws,
   ...slotLaws,
   ...statusRetryLaws,
+  ...watcherLaws,
   ...bugLaws,
   ...oddityLaws,
   ...responseFormLaws,

@@ -31,10 +31,14 @@ const failed = testSink({ failed: true });
 const traced = testSink({ traced: true });
 const sinks = [all, slow, failed, traced];
 
+const fail = (error: unknown) => {
+  throw error;
+};
+
 /** Number of records that each sink received. */
 function recordsPerSink(targets: readonly TestSink[], end: Parameters<SinkSelection["end"]>): number[] {
   for (const { records } of targets) records.length = 0;
-  const selection = new SinkSelection(targets);
+  const selection = new SinkSelection(targets, fail);
   selection.open();
   selection.end(...end);
   if (selection.isWanted) selection.give(endedWith(goodRecord));
@@ -54,7 +58,7 @@ describe("several record sinks", () => {
 
   test("that want no record cause none, and are reset with the exchange", () => {
     expect(recordsPerSink([slow, failed, traced], [10, false, false])).toEqual([0, 0, 0]);
-    const selection = new SinkSelection([all]);
+    const selection = new SinkSelection([all], fail);
     selection.open();
     expect(selection.isWanted).toBe(true);
     selection.forget();
@@ -64,8 +68,23 @@ describe("several record sinks", () => {
   test("are sampled for every exchange, independently of each other", () => {
     let drawn = 0;
     const sampled: RecordSink = { ...testSink({}), wants: () => ++drawn % 2 === 0 };
-    const selection = new SinkSelection([all, sampled]);
+    const selection = new SinkSelection([all, sampled], fail);
     for (let i = 0; i < 10; i++) selection.open();
     expect(drawn).toBe(10);
   });
+
+  test.each(["wants", "wantsSlow", "wantsFailed", "accept"] as const)(
+    "get their records although another one throws in %s",
+    (call) => {
+      const throwing = { ...testSink({ always: call === "accept" }), [call]: () => fail("a bug") };
+      const others = [testSink({ always: true }), testSink({ failed: true })] as const;
+      const bugs: unknown[] = [];
+      const selection = new SinkSelection([others[0], throwing, others[1]], (bug) => void bugs.push(bug));
+      selection.open();
+      selection.end(10, true, false);
+      selection.give(endedWith(goodRecord));
+      expect(others.map(({ records }) => records.length)).toEqual([1, 1]);
+      expect(bugs).toEqual(["a bug"]);
+    },
+  );
 });

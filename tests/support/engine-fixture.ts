@@ -39,7 +39,12 @@ export interface EngineFixtureOptions {
   readonly routes?: readonly Omit<Route, "destination">[];
   /** Traces requests. */
   readonly trace?: Tracer;
+  /** The call of a record sink or the log that always throws. */
+  readonly throwsIn?: WatcherCall;
 }
+
+/** A call with which the engine or the exchange only tells what happens. */
+export type WatcherCall = "wants" | "wantsSlow" | "accept" | "warn";
 
 export interface EndedAttempt {
   readonly upstream: string;
@@ -111,6 +116,9 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     bugs: [] as unknown[],
     records: [] as RequestRecord[],
   };
+  const watch = (call: WatcherCall) => {
+    if (call === options.throwsIn) throw new Error(`a bug in ${call}`);
+  };
   const observer: ConstructorParameters<typeof Exchange>[0]["observer"] = {
     attemptEnded: ({ upstream, status }, outcome) =>
       observed.ended.push({ upstream: upstream.id, status, outcome }),
@@ -120,10 +128,19 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     refused: (_, refused) => observed.refused.push(refused.reason),
   };
   const records: RecordSink = {
-    wants: () => true,
-    wantsSlow: () => true,
+    wants() {
+      watch("wants");
+      return options.throwsIn !== "wantsSlow";
+    },
+    wantsSlow() {
+      watch("wantsSlow");
+      return true;
+    },
     wantsFailed: () => true,
-    accept: ({ record: requestRecord }) => void observed.records.push(requestRecord),
+    accept({ record: requestRecord }) {
+      watch("accept");
+      observed.records.push(requestRecord);
+    },
   };
   const faults = new FaultRegistry();
   const routes = (options.routes ?? [{}]).map((route) => ({ ...route, destination }));
@@ -153,7 +170,7 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     requestId: requestIds(random),
     isTrustedProxy: options.isTrustedProxy ?? (() => false),
     viaName: "evenkeel-1",
-    log: { bug: (error) => void observed.bugs.push(error), warn: () => {} },
+    log: { bug: (error) => void observed.bugs.push(error), warn: () => watch("warn") },
   });
   return {
     port: listener.port,

@@ -6,7 +6,7 @@ import http from "node:http";
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName, originAt } from "../../net/address.ts";
-import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
+import { type Engine, type EngineListener, type EngineOptions, guardedLog } from "../engine.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import type { FetchEngineContext } from "./request-context.ts";
@@ -25,6 +25,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
   const full: FetchEngineContext = {
     ...options,
+    log: guardedLog(options.log),
     forward: forwardWith(session),
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
     showsTargetAuthority: false,

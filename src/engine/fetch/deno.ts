@@ -8,7 +8,7 @@ import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName, originOf } from "../../net/address.ts";
-import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
+import { type Engine, type EngineListener, type EngineOptions, guardedLog } from "../engine.ts";
 import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import type { FetchEngineContext } from "./request-context.ts";
@@ -58,6 +58,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   let draining: Promise<void> | undefined;
   const full: FetchEngineContext = {
     ...options,
+    log: guardedLog(options.log),
     forward: forwardWith(agents, options.limits.responseHeadBytes),
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
     showsTargetAuthority: true,

@@ -32,6 +32,7 @@ export function openExchange(
     head,
     exchange,
     requestId,
+    log: options.log,
     idleMs: options.clientTimeouts.keepAliveMs,
     byteCounts: newByteCounts(),
   };

@@ -1,7 +1,7 @@
 /** What every step of a request needs on this engine: context, byte counts, closing the exchange. */
 
 import type { RequestHead } from "../../proxy/request-head.ts";
-import type { EngineOptions } from "../engine.ts";
+import type { EngineLog, EngineOptions } from "../engine.ts";
 import type { SendRequest } from "./forward.ts";
 import type { WebSocketBuffers } from "./websocket-buffers.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
@@ -28,6 +28,7 @@ export interface RequestContext {
   readonly head: RequestHead;
   readonly exchange: Exchange;
   readonly requestId: string;
+  readonly log: EngineLog;
   /** Idle timeout of the client's connection once the response starts, milliseconds. */
   idleMs: number;
   readonly byteCounts: ByteCounts;
@@ -53,10 +54,10 @@ export function closeWithResponse(context: RequestContext, response: Response): 
 }
 
 export function closeExchange(context: RequestContext, status: number, isClientGone: boolean): void {
-  const { exchange, requestId, head, byteCounts } = context;
+  const { exchange, requestId, log, head, byteCounts } = context;
   const { bytesIn, bytesOut } = byteCounts;
   const { peerAddress, scheme } = head;
-  exchange.close({
+  const summary = {
     requestId,
     get clientAddress() {
       return head.clientAddress;
@@ -67,5 +68,10 @@ export function closeExchange(context: RequestContext, status: number, isClientG
     bytesIn,
     bytesOut,
     isClientGone,
-  });
+  };
+  try {
+    exchange.close(summary);
+  } catch (bug) {
+    log.bug(bug, requestId);
+  }
 }

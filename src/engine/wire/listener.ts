@@ -4,7 +4,7 @@ import { systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { plainAddress } from "../../net/address.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
+import { type Engine, type EngineListener, type EngineOptions, guardedLog } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { FreeList, WireContext } from "./context.ts";
 import { RequestForwarder } from "./request-forwarder.ts";
@@ -18,7 +18,8 @@ export function wireEngineOver(sockets: Sockets): Engine {
   return { name: "wire", listen: (options) => listen(options, sockets) };
 }
 
-async function listen(options: EngineOptions, sockets: Sockets): Promise<EngineListener> {
+async function listen(requested: EngineOptions, sockets: Sockets): Promise<EngineListener> {
+  const options = { ...requested, log: guardedLog(requested.log) };
   const wheel = new TimerWheel(systemClock, systemSchedule);
   const context = new WireContext(options, { sockets, wheel, random: systemRandom });
   const forwarders = new FreeList(() => new RequestForwarder(context, options.exchange()));

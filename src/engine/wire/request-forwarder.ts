@@ -345,7 +345,11 @@ export class RequestForwarder implements ResponseSide {
     this.#client = undefined;
     this.#dropHeld();
     this.tunnel?.release();
-    this.#exchange.close(this.#summary.update(client, this.tunnel, fate === "gone"));
+    try {
+      this.#exchange.close(this.#summary.update(client, this.tunnel, fate === "gone"));
+    } catch (bug) {
+      this.#context.options.log.bug(bug, this.request.id);
+    }
     this.tunnel = undefined;
     this.request.release();
     client.requestFinished(this, fate);
