@@ -10,18 +10,20 @@ import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { webLimits } from "../lib/open-files.ts";
+import { countStream, StreamLimit } from "../lib/stream-limit.ts";
 import { expositionType } from "../metrics/prometheus.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
-import { bearerOf, denialOf } from "./authorization.ts";
+import type { Caller } from "../access/access.ts";
+import { bearerOf, callerOf, denialOf } from "./authorization.ts";
 import { documentRoutes, systemRoutes } from "./config-routes.ts";
 import { boundToSession, EventStream, streamRoutes } from "./event-stream.ts";
 import { loginRoutes, type LoginOptions } from "./login-routes.ts";
 import { parameterProblem } from "./request-input.ts";
 import { type References, references } from "./references.ts";
 import { requestRoutes, RequestTail } from "./request-routes.ts";
-import { health, json, methodsAt, problem, unsniffed, wrongMethod } from "./responses.ts";
+import { health, json, methodsAt, problem, tooManyStreams, unsniffed, wrongMethod } from "./responses.ts";
 import { type ControlAccess, faultRoutes, upstreamRoutes } from "./upstream-routes.ts";
 
 /** The part of the balancer that the admin API uses. */
@@ -74,6 +76,7 @@ export async function startAdmin(
 ): Promise<AdminListener> {
   const { token, accounts = () => ({ token }), onLogin = () => {}, takeSessions = () => [] } = options;
   const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, onLogin });
+  const streams = new StreamLimit();
   const peers = new WeakMap<Request, string>();
   const app = adminApp(balancer, options, {
     access,
@@ -91,7 +94,13 @@ export async function startAdmin(
       const denial = denialOf(request, { hostname: options.hostname, viaName: options.viaName, access });
       if (denial) return unsniffed(denial);
       const bearer = bearerOf(request);
-      const response = unsniffed(await app.fetch(request));
+      const caller = callerOf(request);
+      const counted = countStream(await app.fetch(request), streams, ownerOf(caller));
+      const response = unsniffed(
+        typeof counted === "string"
+          ? tooManyStreams(counted, streams.options.maxForOwner, caller?.name)
+          : counted,
+      );
       return boundToSession(response, () => access.identify(bearer) !== undefined, systemSchedule);
     },
   });
@@ -102,6 +111,11 @@ export async function startAdmin(
     close: () => listener.close(),
     keptSessions: () => access.sessions.export(systemWallClock()),
   };
+}
+
+/** Users and programs have limits of their own. The nameless token and callers without accounts share what is left. */
+function ownerOf(caller: Caller | undefined): string | undefined {
+  return caller?.name === undefined ? undefined : `${caller.kind} ${caller.name}`;
 }
 
 /** All routes, without the guard; separate so that tests can compare the routes with their description. */

@@ -70,6 +70,16 @@ export function sseResponse(body: ReadableStream<Uint8Array> | undefined, subjec
   });
 }
 
+/** @param whose whether all callers together have too many streams, or the one with this name */
+export function tooManyStreams(whose: "all" | "owner", maxForOwner: number, name = "this caller"): Response {
+  const response =
+    whose === "owner"
+      ? problem(429, "streams_full", `Cannot stream: ${name} has ${maxForOwner} streams open already.`)
+      : sseResponse(undefined, "events");
+  response.headers.set("Retry-After", "10");
+  return response;
+}
+
 /** The same response; browsers must not guess another content type. */
 export function unsniffed(response: Response): Response {
   response.headers.set("X-Content-Type-Options", "nosniff");

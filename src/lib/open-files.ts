@@ -28,7 +28,7 @@ export function maxWebConnectionsFor(limit = openFilesLimit()): number {
 
 /** Limits of the listeners of admin API and dashboard; times in milliseconds. */
 export function webLimits() {
-  return { maxConnections: maxWebConnectionsFor(), headMs: 10_000, idleMs: 60_000 };
+  return { maxConnections: maxWebConnectionsFor(), headMs: 10_000, idleMs: 60_000, stallMs: 30_000 };
 }
 
 /** Maximum clients at a time that get a 503 because there are too many: they use descriptors that served clients need. */

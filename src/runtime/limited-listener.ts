@@ -7,9 +7,6 @@ import { plainAddress } from "../net/address.ts";
 import type { WebLimits, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, standardForm, unreadable } from "./web.ts";
 
-/** For a request's body to arrive, and for a client to take the end of a response; milliseconds. */
-const transferMs = 30_000;
-
 /** Connections beyond the maximum that get a 503. More are closed without a word. */
 const maxRejected = 8;
 
@@ -125,16 +122,20 @@ export function serveLimited(options: WebOptions, limits: WebLimits): Promise<We
     reply.on("close", () => ended(socket));
     if (connection) connections.began(connection);
     if (connection && hasBody(message)) {
-      connections.limit(connection, transferMs);
+      connections.limit(connection, limits.stallMs);
       message.on("end", () => connection.isBusy && connection.cancel());
     }
-    reply.on("prefinish", () => connection?.isBusy && connections.limit(connection, transferMs));
+    reply.on("prefinish", () => connection?.isBusy && connections.limit(connection, limits.stallMs));
     const response =
       connection?.isRejected || !connection
         ? Promise.resolve(tooManyConnections(limits))
         : respond(message, reply, options);
     void response.then((answer) =>
-      send(answer, message, reply, isDraining || !connection || connection.isRejected),
+      send(answer, reply, {
+        isHead: message.method === "HEAD",
+        isLast: isDraining || !connection || connection.isRejected,
+        stallMs: limits.stallMs,
+      }),
     );
   });
   return new Promise((resolve, reject) => {
@@ -244,11 +245,17 @@ function tooManyConnections({ maxConnections }: WebLimits): Response {
   });
 }
 
+interface SendOptions {
+  readonly isHead: boolean;
+  /** Whether the connection closes after the response. */
+  readonly isLast: boolean;
+  readonly stallMs: number;
+}
+
 async function send(
   { status, headers, body }: Response,
-  { method }: IncomingMessage,
   reply: ServerResponse,
-  isLast: boolean,
+  { isHead, isLast, stallMs }: SendOptions,
 ): Promise<void> {
   const fields: [string, string][] = [...headers].filter(([name]) => name !== "set-cookie");
   for (const cookie of headers.getSetCookie()) fields.push(["set-cookie", cookie]);
@@ -259,9 +266,9 @@ async function send(
     const isEmpty = status === 204 || status === 304;
     if (!rest && !isEmpty) fields.push(["content-length", String(bytes.length)]);
     reply.writeHead(status, fields.flat());
-    if (rest && reader && method !== "HEAD") return await stream(reply, { bytes, rest, reader });
+    if (rest && reader && !isHead) return await stream(reply, { bytes, rest, reader }, stallMs);
     void reader?.cancel().catch(() => {});
-    reply.end(method === "HEAD" || isEmpty ? undefined : bytes);
+    reply.end(isHead || isEmpty ? undefined : bytes);
   } catch {
     reply.destroy();
   }
@@ -291,7 +298,11 @@ interface StreamedBody {
 }
 
 /** Reads only as fast as the client does. */
-async function stream(reply: ServerResponse, { bytes, rest, reader }: StreamedBody): Promise<void> {
+async function stream(
+  reply: ServerResponse,
+  { bytes, rest, reader }: StreamedBody,
+  stallMs: number,
+): Promise<void> {
   let resume = () => {};
   let isClosed = false;
   reply.on("drain", () => resume());
@@ -302,7 +313,12 @@ async function stream(reply: ServerResponse, { bytes, rest, reader }: StreamedBo
   });
   let hasRoom = reply.write(bytes);
   for (let next: Chunk = await rest; !next.done; next = await reader.read()) {
-    if (!hasRoom && !isClosed) await new Promise<void>((resolve) => (resume = resolve));
+    if (!hasRoom && !isClosed) {
+      // The source cannot end it: it learns nothing while it is not read.
+      const cancel = systemSchedule(stallMs, () => reply.destroy());
+      await new Promise<void>((resolve) => (resume = resolve));
+      cancel();
+    }
     if (isClosed) return;
     hasRoom = reply.write(next.value);
   }

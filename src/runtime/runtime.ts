@@ -18,6 +18,8 @@ export interface WebLimits {
   readonly headMs: number;
   /** Between two requests of a connection, milliseconds. */
   readonly idleMs: number;
+  /** For a request's body to arrive, and for a client to take more of a response, milliseconds. */
+  readonly stallMs: number;
 }
 
 export interface WebOptions {

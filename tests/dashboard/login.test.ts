@@ -108,6 +108,30 @@ const drain = "/actions";
 const draining = { act: "drain", upstream: "localhost:8081" };
 
 describe("a dashboard whose balancer has users", () => {
+  test("leaves room for live pages of others when one user has many open", async () => {
+    const { base } = await scene();
+    const [vera, otto] = [new Browser(base), new Browser(base)];
+    await vera.login("vera");
+    await otto.login("otto");
+    const live: Response[] = [];
+    for (let i = 0; i < 16; i++) live.push(await vera.ask("/live"));
+    expect(new Set(live.map(({ status }) => status))).toEqual(new Set([200]));
+    const refused = await vera.ask("/live");
+    expect([refused.status, await refused.text()]).toEqual([
+      429,
+      "You have 16 live pages open already: close some.\n",
+    ]);
+    live.push(await otto.ask("/live"));
+    expect(live.at(-1)?.status).toBe(200);
+    await live[0]?.body?.cancel();
+    await until(async () => {
+      const again = await vera.ask("/live");
+      live.push(again);
+      return again.status === 200;
+    }, "a free place");
+    for (const { body } of live) await body?.cancel().catch(() => {});
+  });
+
   test("shows only the login without a session, in a form that suits the client", async () => {
     const { base, admin } = await scene();
     const browser = new Browser(base);

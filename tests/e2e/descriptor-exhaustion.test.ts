@@ -3,6 +3,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
@@ -11,7 +12,7 @@ import type { BalancerEvent } from "../../src/state/event.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, Program, Programs } from "../support/program.ts";
-import { RawClient } from "../support/raw-client.ts";
+import { RawClient, sendRequest } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("descriptor-exhaustion");
@@ -133,3 +134,78 @@ describe("a balancer without free descriptors", () => {
     90_000,
   );
 });
+
+/** Holds connections, and opens each again as soon as it is closed. */
+function holdConnections(count: number, port: number, bytes: string) {
+  const sockets = new Set<Socket>();
+  let isOver = false;
+  const open = () => {
+    const socket = connect(port, "127.0.0.1", () => void (bytes && socket.write(bytes)));
+    sockets.add(socket);
+    socket.on("data", () => {}).on("error", () => {});
+    socket.on("close", () => {
+      sockets.delete(socket);
+      if (!isOver) setTimeout(open, 100);
+    });
+  };
+  for (let i = 0; i < count; i++) open();
+  return () => {
+    isOver = true;
+    for (const socket of sockets) socket.destroy();
+  };
+}
+
+test.each([...engineNames])(
+  "a flood of silent connections and stream readers at the admin port harms nobody: %s engine",
+  async (engine) => {
+    await using programs = new Programs();
+    const limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", ...fromBuild];
+    const { origin, proxy, port } = await startBalancer(programs, limited, ["--engine", engine]);
+    const admin = await proxy.port("admin");
+    const ends = [
+      holdConnections(300, admin, ""),
+      holdConnections(50, admin, "GET /api/sna"),
+      holdConnections(300, admin, get("/api/stream")),
+    ];
+    const probesBefore = origin.requests.filter(({ target }) => target === "/up").length;
+    const probes = () => origin.requests.filter(({ target }) => target === "/up").length - probesBefore;
+    let requests = 0;
+    await until(
+      async () => {
+        expect((await sendRequest(port, get("/"))).status).toBe(200);
+        requests += 1;
+        return probes() >= 40 && requests >= 50;
+      },
+      "probes and requests",
+      20_000,
+    );
+    // Streams are limited, so that there is room for others; and so are connections that only wait.
+    const ready = async () => {
+      const response = await sendRequest(admin, get("/readyz")).catch(() => undefined);
+      return response?.status === 200;
+    };
+    await until(ready, "readiness during the flood", 15_000);
+    for (const end of ends) end();
+    await until(ready, "readiness after the flood");
+    // Connections of the flood that the kernel still holds may take the place of one that waits.
+    const read = async (path: string) => {
+      let body = "";
+      const ask = async () => {
+        const response = await sendRequest(admin, get(path)).catch(() => undefined);
+        body = response?.body.toString() ?? "";
+        return response?.status === 200;
+      };
+      await until(ask, path);
+      return body;
+    };
+    const { pools, exhaustion } = JSON.parse(await read("/api/snapshot")) as Snapshot;
+    expect(exhaustion).toBeUndefined();
+    for (const { status, probeHistory, errorsByReason } of pools[0]?.upstreams ?? [])
+      expect([status, probeHistory.includes("-"), errorsByReason]).toEqual(["passing", false, {}]);
+    expect(await read("/metrics")).not.toMatch(/^evenkeel_exhausted_total[{]/m);
+    const { events } = JSON.parse(await read("/api/events")) as { events: BalancerEvent[] };
+    expect(events.filter(({ kind, to }) => kind === "exhaustion" || to === "failing")).toEqual([]);
+    await origin.close();
+  },
+  60_000,
+);

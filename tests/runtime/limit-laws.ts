@@ -25,14 +25,26 @@ function hold(port: number, bytes = ""): Held {
 
 const get = (path = "/") => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
+/** As much as the reader takes. */
+function flood(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) });
+}
+
 async function withLimits(
   runtime: Runtime,
-  limits: { readonly headMs?: number; readonly idleMs?: number },
+  limits: { readonly headMs?: number; readonly idleMs?: number; readonly stallMs?: number },
   run: (port: number) => Promise<void>,
 ): Promise<void> {
   const handle = async (request: Request) =>
-    request.url.endsWith("/stream") ? new Response(quietStream()) : new Response(await request.text());
-  const options = { handle, limits: { maxConnections: 10, headMs: 60_000, idleMs: 60_000, ...limits } };
+    request.url.endsWith("/flood")
+      ? new Response(flood())
+      : request.url.endsWith("/stream")
+        ? new Response(quietStream())
+        : new Response(await request.text());
+  const options = {
+    handle,
+    limits: { maxConnections: 10, headMs: 60_000, idleMs: 60_000, stallMs: 60_000, ...limits },
+  };
   await serving(runtime, options, (url) => run(Number(new URL(url).port)));
 }
 
@@ -105,11 +117,35 @@ export const limitLaws: readonly {
       }),
   },
   {
+    name: "with limits: ends a stream that its client does not read, and an upload that stalls",
+    check: (runtime) =>
+      withLimits(runtime, { stallMs: 500 }, async (port) => {
+        const stalled = connect(port, "127.0.0.1");
+        stalled.on("error", () => {});
+        stalled.pause();
+        stalled.write(get("/flood"));
+        const upload = hold(port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf");
+        const quiet = hold(port, get("/stream"));
+        await until(() => upload.isClosed, "the end of the upload");
+        // A write to a closed socket is answered with a reset, which a paused socket notices.
+        let isClosed = false;
+        stalled.on("close", () => (isClosed = true));
+        const write = setInterval(() => stalled.write("x"), 100);
+        try {
+          await until(() => isClosed, "the end of the stream", 10_000);
+        } finally {
+          clearInterval(write);
+        }
+        assert.equal(quiet.isClosed, false);
+        quiet.socket.destroy();
+      }),
+  },
+  {
     name: "with limits: a request whose body nobody reads does not disturb the next one",
     check: async (runtime) => {
       const options = {
         handle: async () => new Response("unread"),
-        limits: { maxConnections: 10, headMs: 5_000, idleMs: 5_000 },
+        limits: { maxConnections: 10, headMs: 5_000, idleMs: 5_000, stallMs: 5_000 },
       };
       await serving(runtime, options, async (url) => {
         const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n";

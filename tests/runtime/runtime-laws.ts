@@ -18,7 +18,7 @@ export interface RuntimeLaw {
 
 /** The same runtime, with limits for the listeners that may have them. */
 export function limited(runtime: Runtime): Runtime {
-  const limits = { maxConnections: 1_000, headMs: 5_000, idleMs: 5_000 };
+  const limits = { maxConnections: 1_000, headMs: 5_000, idleMs: 5_000, stallMs: 5_000 };
   const serve: Runtime["serve"] = (options) =>
     runtime.serve(options.echoPath === undefined ? { limits, ...options } : options);
   return { ...runtime, serve };

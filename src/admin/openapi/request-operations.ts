@@ -51,7 +51,12 @@ export const requestOperations: readonly Operation[] = [
     responses: {
       200: { description: "A stream without an end.", type: "text/event-stream", schema: Type.String() },
     },
-    problems: { 400: ["query_invalid"], 409: ["upstream_ambiguous"], 503: ["listeners_full"] },
+    problems: {
+      400: ["query_invalid"],
+      409: ["upstream_ambiguous"],
+      429: ["streams_full"],
+      503: ["listeners_full"],
+    },
   },
   {
     method: "POST",

@@ -143,6 +143,7 @@ export const systemOperations: readonly Operation[] = [
       400: ["query_invalid", "snapshots_invalid"],
       404: ["upstream_unknown", "pool_unknown"],
       409: ["upstream_ambiguous"],
+      429: ["streams_full"],
       503: ["listeners_full"],
     },
   },

@@ -6,6 +6,7 @@ import { type LoginProps, renderAccessDenied, renderAccessDeniedFragment, render
 import { fillPlaceholders } from "./placeholders.tsx";
 import { type Visitor, Visitors } from "./visitors.ts";
 import { fresh, htmlResponse, isForPage, isForPart, seeOther, textResponse } from "../responses.ts";
+import { countStream, StreamLimit } from "../../lib/stream-limit.ts";
 import { derivedSecret, isSameSecret, newSecret } from "../../lib/secrets.ts";
 
 export interface AuthGateOptions {
@@ -19,6 +20,7 @@ export interface AuthGateOptions {
 const publicPaths: ReadonlySet<string> = new Set(["/healthz"]);
 
 export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
+  const streams = new StreamLimit();
   return async (request: Request, address: string): Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (publicPaths.has(pathname)) return visitors.anonymous.handle(request);
@@ -36,7 +38,9 @@ export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
       await response.body?.cancel();
       return toLogin(request, pathname, session !== undefined);
     }
-    return visitors.track(visitor, await personalize(response, visitor));
+    const counted = countStream(response, streams, visitor.user?.name);
+    if (typeof counted === "string") return tooManyStreams(counted, streams.options.maxForOwner);
+    return visitors.track(visitor, await personalize(counted, visitor));
   };
 
   async function login(request: Request, address: string): Promise<Response> {
@@ -132,6 +136,11 @@ function toLogin(request: Request, pathname: string, hadSession: boolean): Respo
   }
   if (isForPage(request) || request.method !== "GET") return seeOther(address);
   return textResponse(401, "Log in first: /login.");
+}
+
+function tooManyStreams(whose: "all" | "owner", maxForOwner: number): Response {
+  if (whose === "all") return textResponse(503, "Too many dashboards are open.");
+  return textResponse(429, `You have ${maxForOwner} live pages open already: close some.`);
 }
 
 async function personalize(response: Response, { user }: Visitor): Promise<Response> {
