@@ -4,9 +4,9 @@ import { randomBytes } from "node:crypto";
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
 import { HeadLimits } from "../http1/head-limits.ts";
+import { type HeadTools, headTools } from "./body-translator.ts";
 import { FieldList } from "./field-list.ts";
 import { RequestWriter } from "./request-writer.ts";
-import { ResponseTranslator } from "./response-translator.ts";
 
 /** What the engine adds to an upstream's head: Connection, Via and the like. */
 const addedHeadBytes = 4_096;
@@ -14,13 +14,13 @@ const addedHeadBytes = 4_096;
 export class Http2Context {
   readonly fields: FieldList;
   readonly requests: RequestWriter;
-  readonly responses: ReturnType<typeof ResponseTranslator.sharedParts>;
+  readonly responses: HeadTools;
   readonly headTooLarge: ProtocolViolation;
 
   constructor(requests: HeadLimits, responses: HeadLimits) {
     this.fields = new FieldList(requests.headBytes, requests.fields);
     this.requests = new RequestWriter(requests.headBytes, requests.fields);
-    this.responses = ResponseTranslator.sharedParts(
+    this.responses = headTools(
       new HeadLimits(responses.headBytes + addedHeadBytes, responses.fields + 16, 0),
     );
     this.headTooLarge = requests.headTooLarge;

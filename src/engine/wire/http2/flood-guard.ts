@@ -2,9 +2,20 @@
 
 import { ConnectionError, errorCode } from "./protocol.ts";
 
-/** Frames without use that a connection may send at once, and how many more each second. */
-const burst = 1_000;
-const perSecond = 100;
+/** How many frames without use a peer may send at once, and how many more each second. */
+export interface FloodLimits {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+const clientLimits: FloodLimits = { burst: 1_000, perSecond: 100 };
+
+/** A peer sends WINDOW_UPDATE for data that it took: this many for each frame, or for each so many bytes. */
+const updatesPerData = 4;
+const bytesPerUpdate = 1_024;
+
+/** Updates for data that was sent and not yet acknowledged, at most: more than a window of data leads to. */
+const maxUpdates = 100_000;
 
 /** Streams that a client may reset at once, and how many more each second: browsers reset many when a page is left. */
 const resetBurst = 500;
@@ -40,7 +51,10 @@ export class FloodGuard {
   readonly #idle: Allowance;
   readonly #resets: Allowance;
 
-  constructor(now: number) {
+  /** WINDOW_UPDATE frames for data that was sent. */
+  #updates = 0;
+
+  constructor(now: number, { burst, perSecond }: FloodLimits = clientLimits) {
     this.#idle = new Allowance(burst, perSecond, now);
     this.#resets = new Allowance(resetBurst, resetsPerSecond, now);
   }
@@ -49,6 +63,16 @@ export class FloodGuard {
   idleFrame(now: number): void {
     if (!this.#idle.take(now))
       throw new ConnectionError(errorCode.enhanceYourCalm, "too many frames without use");
+  }
+
+  /** Data was sent, for which the peer will open its windows again. */
+  dataSent(bytes: number): void {
+    this.#updates = Math.min(maxUpdates, this.#updates + updatesPerData + bytes / bytesPerUpdate);
+  }
+
+  windowUpdate(now: number): void {
+    if (this.#updates >= 1) this.#updates -= 1;
+    else this.idleFrame(now);
   }
 
   /** A stream was reset before its response ended, by the peer or because of it. */

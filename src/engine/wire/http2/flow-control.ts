@@ -11,9 +11,9 @@ import {
   maxWindowBytes,
 } from "./protocol.ts";
 
-/** What one stream may send before its reader has taken it, and all streams together: the memory that a peer can fill. */
+/** What one stream may send before its reader has taken it, and all streams of a client: the memory that a peer can fill. */
 export const streamWindowBytes = 131_072;
-const connectionWindowBytes = 1_048_576;
+export const clientWindowBytes = 1_048_576;
 
 /** A stream as its connection sees it. */
 export interface SessionStream {
@@ -43,11 +43,15 @@ export class FlowControl<Stream extends SessionStream> {
   /** Streams with data that waits for a window or for the socket, in turn. */
   readonly #waiting = new Set<Stream>();
   #sendWindow = defaultWindowBytes;
-  #receiveWindow = connectionWindowBytes;
+  readonly #windowBytes: number;
+  #receiveWindow: number;
   #creditBytes = 0;
 
-  constructor(output: FrameOutput) {
+  /** @param windowBytes what the peer may send on all streams together */
+  constructor(output: FrameOutput, windowBytes: number) {
     this.#output = output;
+    this.#windowBytes = windowBytes;
+    this.#receiveWindow = windowBytes;
   }
 
   /** Whether a stream waits that could be sent to now. */
@@ -57,7 +61,7 @@ export class FlowControl<Stream extends SessionStream> {
 
   /** Opens the connection's window. Behind our SETTINGS. */
   begin(): void {
-    this.#windowUpdate(0, connectionWindowBytes - defaultWindowBytes);
+    this.#windowUpdate(0, this.#windowBytes - defaultWindowBytes);
   }
 
   /** @returns how many bytes were taken */
@@ -124,7 +128,7 @@ export class FlowControl<Stream extends SessionStream> {
   /** Bytes of a stream that is closed. */
   dropped(bytes: number): void {
     this.#creditBytes += bytes;
-    if (this.#creditBytes < connectionWindowBytes / 4) return;
+    if (this.#creditBytes < this.#windowBytes / 4) return;
     this.#receiveWindow += this.#creditBytes;
     this.#windowUpdate(0, this.#creditBytes);
     this.#creditBytes = 0;

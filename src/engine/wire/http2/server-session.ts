@@ -4,12 +4,13 @@ import { ClientConnection } from "../client-connection.ts";
 import type { ClosableClient, FreeList, WireContext } from "../context.ts";
 import type { RequestForwarder } from "../request-forwarder.ts";
 import type { ClientSocketHandler, WireSocket } from "../sockets.ts";
+import type { HeadTools } from "./body-translator.ts";
 import type { Http2Context } from "./context.ts";
 import type { WholeBlock } from "./header-block-reader.ts";
 import { ConnectionError, errorCode, maxStreamId, preface, setting } from "./protocol.ts";
 import { writeTrailers } from "./request-writer.ts";
 import { ServerStream, type StreamSession } from "./server-stream.ts";
-import { streamWindowBytes } from "./flow-control.ts";
+import { clientWindowBytes, streamWindowBytes } from "./flow-control.ts";
 import { Http2Session } from "./session.ts";
 
 /** Streams that a client may have open at the same time. */
@@ -45,7 +46,7 @@ export class ServerSession
   #isDraining = false;
 
   constructor(context: WireContext, options: ServerSessionOptions) {
-    super(context, options.http2);
+    super(context, options.http2.fields, clientWindowBytes);
     this.#options = options;
   }
 
@@ -56,12 +57,16 @@ export class ServerSession
     this.sendSettings([
       [setting.maxConcurrentStreams, maxStreams],
       [setting.initialWindowSize, streamWindowBytes],
-      [setting.maxHeaderListSize, this.http2.fields.maxBytes],
+      [setting.maxHeaderListSize, this.#options.http2.fields.maxBytes],
       [setting.enableConnectProtocol, 1],
     ]);
     if (admission === "reject") return this.fail(errorCode.enhanceYourCalm);
     this.context.clientTimers.forHead(this);
     this.flush();
+  }
+
+  get shared(): HeadTools {
+    return this.#options.http2.responses;
   }
 
   secured(): void {}
@@ -101,7 +106,7 @@ export class ServerSession
   }
 
   #open(streamId: number, endsStream: boolean): void {
-    const { fields, requests, webSocketKey } = this.http2;
+    const { fields, requests, webSocketKey } = this.#options.http2;
     if (!fields.isTooLarge && !requests.write(fields, endsStream, webSocketKey))
       return this.resetId(streamId, errorCode.protocol);
     const stream = this.#freeStream();
@@ -109,7 +114,7 @@ export class ServerSession
     const windows = { send: this.peer.initialWindowBytes, receive: streamWindowBytes };
     if (fields.isTooLarge) {
       stream.begin(streamId, windows, { isHead: false, isTunnel: false, contentLength: -1, endsStream });
-      return stream.connection.refuse(this.http2.headTooLarge);
+      return stream.connection.refuse(this.#options.http2.headTooLarge);
     }
     const { isHead, isTunnel, contentLength } = requests;
     stream.begin(streamId, windows, { isHead, isTunnel, contentLength, endsStream });
@@ -126,7 +131,7 @@ export class ServerSession
   }
 
   #trailers(stream: ServerStream, endsStream: boolean): void {
-    const { fields } = this.http2;
+    const { fields } = this.#options.http2;
     const trailers = endsStream && !fields.isTooLarge ? writeTrailers(fields) : undefined;
     if (!trailers || !stream.receiveTrailers(trailers)) this.abandon(stream, errorCode.protocol);
   }

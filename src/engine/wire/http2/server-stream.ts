@@ -4,12 +4,13 @@ import type { ClientConnection } from "../client-connection.ts";
 import { latin1 } from "../http1/bytes.ts";
 import type { WireSocket } from "../sockets.ts";
 import { defaultWindowBytes, errorCode } from "./protocol.ts";
-import { type ResponseParts, ResponseTranslator } from "./response-translator.ts";
+import type { HeadTools, MessageParts } from "./body-translator.ts";
+import { ResponseTranslator } from "./response-translator.ts";
 import type { OutgoingData, SessionStream } from "./flow-control.ts";
 
 /** The connection of a stream. */
 export interface StreamSession {
-  readonly shared: ConstructorParameters<typeof ResponseTranslator>[1];
+  readonly shared: HeadTools;
   sendHeaders(stream: ServerStream, block: Buffer, endsStream: boolean): void;
   /** @returns how many bytes were taken */
   sendData(stream: ServerStream, data: OutgoingData): number;
@@ -31,7 +32,7 @@ const lastChunk = latin1("0\r\n\r\n");
  *                   └──response ended──▶ half closed (local): reset, as the engine wants no more of the request
  * ```
  */
-export class ServerStream implements WireSocket, ResponseParts, SessionStream {
+export class ServerStream implements WireSocket, MessageParts, SessionStream {
   readonly #session: StreamSession;
   readonly #translator: ResponseTranslator;
   /** The engine's side. Set once, when the place is made. */

@@ -3,9 +3,9 @@
 import type { WireContext } from "../context.ts";
 import type { SocketHandler, WireSocket } from "../sockets.ts";
 import { TimerEntry } from "../timer-wheel.ts";
-import type { Http2Context } from "./context.ts";
+import type { FieldList } from "./field-list.ts";
 import { FlowControl, type OutgoingData, type SessionStream } from "./flow-control.ts";
-import { FloodGuard } from "./flood-guard.ts";
+import { FloodGuard, type FloodLimits } from "./flood-guard.ts";
 import { FrameOutput } from "./frame-output.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { HeaderBlockReader, type WholeBlock } from "./header-block-reader.ts";
@@ -28,14 +28,13 @@ export abstract class Http2Session<Stream extends SessionStream>
   implements SocketHandler, FrameSink
 {
   protected readonly context: WireContext;
-  protected readonly http2: Http2Context;
   protected readonly output = new FrameOutput();
   protected readonly peer = new PeerSettings();
   protected readonly streams = new Map<number, Stream>();
   protected readonly guard: FloodGuard;
   readonly #frames = new FrameReader();
   readonly #blocks: HeaderBlockReader;
-  readonly #flow = new FlowControl<Stream>(this.output);
+  readonly #flow: FlowControl<Stream>;
   readonly #resetIds: number[] = [];
   #socket: WireSocket | undefined;
   /** Frames that are added now are flushed later in the same event. */
@@ -43,16 +42,13 @@ export abstract class Http2Session<Stream extends SessionStream>
   protected hasSettings = false;
   isClosed = false;
 
-  constructor(context: WireContext, http2: Http2Context) {
+  /** @param fields receives the fields of header blocks  @param windowBytes of the connection */
+  constructor(context: WireContext, fields: FieldList, windowBytes: number, limits?: FloodLimits) {
     super();
     this.context = context;
-    this.http2 = http2;
-    this.#blocks = new HeaderBlockReader(http2.fields);
-    this.guard = new FloodGuard(context.wheel.now);
-  }
-
-  get shared() {
-    return this.http2.responses;
+    this.#flow = new FlowControl<Stream>(this.output, windowBytes);
+    this.#blocks = new HeaderBlockReader(fields);
+    this.guard = new FloodGuard(context.wheel.now, limits);
   }
 
   /** Whether a header block has arrived in part. */
@@ -66,7 +62,7 @@ export abstract class Http2Session<Stream extends SessionStream>
   protected abstract isIdleStream(streamId: number): boolean;
   /** Throws for a stream that may not get fields. */
   protected abstract checkHeaders(streamId: number): void;
-  /** The fields of a block are in `http2.fields`. */
+  /** The fields of a block are in the list. */
   protected abstract blockReceived(block: WholeBlock): void;
   protected abstract dataReceived(stream: Stream, data: Buffer, endsStream: boolean): void;
   protected abstract resetReceived(stream: Stream, code: number): void;
@@ -237,7 +233,7 @@ export abstract class Http2Session<Stream extends SessionStream>
 
   #windowUpdated(streamId: number, payload: Buffer): void {
     if (payload.length !== 4) throw new ConnectionError(errorCode.frameSize, "WINDOW_UPDATE of another size");
-    this.guard.idleFrame(this.context.wheel.now);
+    this.guard.windowUpdate(this.context.wheel.now);
     const increment = payload.readUInt32BE(0) & maxWindowBytes;
     if (streamId === 0) return this.#flow.grow(increment);
     const stream = this.streams.get(streamId);
@@ -261,6 +257,7 @@ export abstract class Http2Session<Stream extends SessionStream>
   /** @returns how many bytes were taken */
   sendData(stream: Stream, data: OutgoingData): number {
     const sent = this.#flow.send(stream, data);
+    this.guard.dataSent(sent);
     this.flushSoon();
     return sent;
   }
