@@ -150,7 +150,8 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     const widths = await page
       .locator(".phase.p-wait")
       .evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect().width));
-    expect(widths.every((width) => width > 2)).toBe(true);
+    expect(widths.length).toBeGreaterThan(0);
+    expect(Math.min(...widths)).toBeGreaterThan(2);
     await page.getByText("failed while connecting: connect_refused").waitFor();
     expect(await page.locator("[data-chosen=yes]").count()).toBe(2);
     await page.getByRole("link", { name: "Repeat as dry run" }).click();

@@ -118,13 +118,19 @@ describe("under Deno", () => {
       expect(await statusOf("GET https://a/x", "a")).toBe(200);
       expect(origin.requests.at(-1)?.header("x-forwarded-proto")).toBe("http");
       const seen = origin.requests.length;
+      let forwarded = 0;
       for (const [line, host] of [
         ["GET http://b/x", "a"],
         ["GET /x", "a/b"],
         ["GET /x", "user@a"],
-      ] as const)
-        if ((await statusOf(line, host)) !== 400) expect(origin.requests.at(-1)?.header("host")).toBe("b");
-      expect(origin.requests.slice(seen).every((request) => request.header("host") === "b")).toBe(true);
+      ] as const) {
+        const status = await statusOf(line, host);
+        expect([200, 400]).toContain(status);
+        if (status === 200) forwarded += 1;
+      }
+      // Each was refused, or its target named the host.
+      const hosts = origin.requests.slice(seen).map((request) => request.header("host"));
+      expect(hosts).toEqual(Array.from({ length: forwarded }, () => "b"));
       const head = await sendRequest(port, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD");
       expect([head.status, head.header("content-length")]).toEqual([200, undefined]);
       await origin.close();

@@ -110,8 +110,12 @@ describe.each([...engineNames])("three upstreams under load on the %s engine", (
     const { count } = load;
     await until(() => load.count > count + 400, "more load");
     await load.stop();
-    const reasons = Object.entries((await snapshot()).pools[0]?.refusals ?? {});
-    expect(load.failures.length).toBeLessThanOrEqual(12);
-    expect(reasons.every(([reason]) => reason === "upstream_reset")).toBe(true);
+    const [pool] = (await snapshot()).pools;
+    const { upstream_reset: resets = 0, ...others } = pool?.refusals ?? {};
+    expect(others).toEqual({});
+    expect(load.failures.length > 0).toBe(resets > 0);
+    expect(resets).toBeLessThanOrEqual(12);
+    // The kill was felt: requests were lost, or retried.
+    expect((pool?.retries ?? 0) + resets).toBeGreaterThan(0);
   }, 30_000);
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
-import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
+import { cancelled, completed, failure, type Outcome, superseded } from "../../src/pool/outcome.ts";
 import { upstreamOf } from "../support/upstreams.ts";
 
 function setUp() {
@@ -69,6 +69,28 @@ describe("an attempt", () => {
     attempt.start(upstream, accounting);
     attempt.end(failure("head", "head_invalid"));
     expect(signals.at(-1)).toBe("failure");
+  });
+
+  test("measures how long an outrun attempt had waited, so that its upstream looks as slow as it is", () => {
+    const { attempt, upstream, now } = setUp();
+    attempt.start(upstream);
+    now.ms += 300;
+    attempt.end(superseded);
+    expect(upstream.latency.measured).toBe(true);
+    expect(upstream.latency.read(now.ms)).toBe(300);
+    // Where its head had come, the latency is known already.
+    attempt.start(upstream);
+    now.ms += 400;
+    attempt.responseStarted(200);
+    now.ms += 9_000;
+    attempt.end(superseded);
+    expect(upstream.latency.read(now.ms)).toBeLessThan(400);
+    // A client that leaves tells nothing about the upstream.
+    const other = upstreamOf("b");
+    attempt.start(other);
+    now.ms += 300;
+    attempt.end(cancelled);
+    expect(other.latency.measured).toBe(false);
   });
 
   test("waits from the last sign of its upstream's work", () => {

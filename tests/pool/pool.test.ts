@@ -89,6 +89,28 @@ describe("a pool", () => {
     expect(ids(pool.available)).toBe("b");
   });
 
+  test("sends retries to the less loaded for its weight", () => {
+    const { pool, upstreams, startAttempt } = createPoolFixture({ weights: [1, 1, 4] });
+    const [first, light, heavy] = upstreams as [Upstream, Upstream, Upstream];
+    const retries = () => countsOf(Array.from({ length: 50 }, () => pool.select("", [first]) as Upstream));
+    startAttempt(light);
+    for (let i = 0; i < 3; i++) startAttempt(heavy);
+    expect(retries()).toEqual({ c: 50 });
+    for (let i = 0; i < 2; i++) startAttempt(heavy);
+    expect(retries()).toEqual({ b: 50 });
+  });
+
+  test("counts the reduced weight of a slow start for retries", () => {
+    const { pool, upstreams, startAttempt } = createPoolFixture();
+    const [first, recovered, other] = upstreams as [Upstream, Upstream, Upstream];
+    for (let i = 0; i < 3; i++) pool.recordProbe(recovered, false);
+    for (let i = 0; i < 2; i++) pool.recordProbe(recovered, true);
+    expect(recovered.effectiveWeight).toBeLessThan(1);
+    startAttempt(recovered);
+    for (let i = 0; i < 2; i++) startAttempt(other);
+    for (let i = 0; i < 20; i++) expect(pool.select("", [first])).toBe(other);
+  });
+
   test("sends retries and overflow of a hash key to its next choice, the same each time", () => {
     const { pool, upstreams, startAttempt } = createPoolFixture({
       weights: [1, 1, 1, 1, 1],
