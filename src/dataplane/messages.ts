@@ -17,6 +17,7 @@ import { FaultInjection, type FaultSpec } from "../fault/fault.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
 import type { RequestRecord } from "../proxy/record.ts";
+import { rescueReserve } from "../proxy/retry-budget.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
 import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
 
@@ -213,7 +214,11 @@ export function perWorkerConfig(config: Config, workers: number, port: number): 
     ...pool,
     ...(pool.maxInFlight !== undefined && { maxInFlight: divide(pool.maxInFlight) }),
     queue: { ...pool.queue, maxWaiting: divide(pool.queue.maxWaiting) },
-    retryBudget: { ...pool.retryBudget, perSecond: pool.retryBudget.perSecond / workers },
+    retryBudget: {
+      ...pool.retryBudget,
+      perSecond: pool.retryBudget.perSecond / workers,
+      rescues: divide(rescueReserve),
+    },
   });
   return {
     ...config,

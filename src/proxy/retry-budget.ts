@@ -8,10 +8,12 @@ export interface RetryAllowance {
   readonly share: number;
   /** Retries a second that are always allowed, for pools with little traffic. */
   readonly perSecond: number;
+  /** Rescues that are always allowed, in ten seconds; by default `rescueReserve`. Not a setting. */
+  readonly rescues?: number;
 }
 
-/** Rescues that are always allowed: the default limit of one upstream's requests in flight, all of which may wait there. */
-const rescueReserve = 256;
+/** Rescues of all workers together that are always allowed: as many slow requests may wait on one upstream of a quiet pool. */
+export const rescueReserve = 256;
 
 /** Deposits expire after this long: Finagle's ten seconds. */
 const retentionMs = 10_000;
@@ -51,7 +53,8 @@ export class RetryBudget {
    */
   tryWithdrawRescue(): boolean {
     const now = this.#clock();
-    if (this.#rescues.sum(now) >= this.#requests.sum(now) + rescueReserve) return false;
+    const { rescues = rescueReserve } = this.#allowance;
+    if (this.#rescues.sum(now) >= this.#requests.sum(now) + rescues) return false;
     this.#rescues.add(now);
     return true;
   }

@@ -132,7 +132,10 @@ export class PoolRegistry {
   /** The balance stays, unless the budget's configuration changed. */
   #retryBudgetFor({ retryBudget: desired }: PoolConfig, entry: PoolEntry | undefined): RetryBudget {
     const current = entry?.config.retryBudget;
-    const isSame = current && current.share === desired.share && current.perSecond === desired.perSecond;
+    const isSame =
+      current?.share === desired.share &&
+      current.perSecond === desired.perSecond &&
+      current.rescues === desired.rescues;
     return isSame && entry ? entry.retryBudget : new RetryBudget(desired, this.#options.clock);
   }
 

@@ -118,6 +118,7 @@ describe("a state message", () => {
     const share = perWorkerConfig(config, 2, 8443);
     expect(share.pools[0]).toMatchObject({ maxInFlight: 3, retryBudget: { share: 0.2, perSecond: 1.5 } });
     expect(share.pools[0]?.queue).toEqual({ maxWaiting: 5, timeoutMs: 1_000, whenNoneFit: false });
+    expect(share.pools[0]?.retryBudget.rescues).toBe(128);
     expect(share.listen).toEqual({ hostname: "::", port: 8443, maxClients: 51 });
     expect(share.limits.webSocketBufferBytes).toBe(33_554_432);
     expect(perWorkerConfig(config, 100, 1).limits.webSocketBufferBytes).toBe(1_048_576);

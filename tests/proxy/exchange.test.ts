@@ -314,6 +314,10 @@ describe("a request that waits on an upstream that went down", () => {
     for (let i = 0; i < 200; i++) expect(budget.tryWithdrawRescue()).toBe(true);
     for (let i = 0; i < 100; i++) budget.tryWithdrawRescue();
     expect(budget.tryWithdrawRescue()).toBe(false);
+    const workersShare = new RetryBudget({ share: 0, perSecond: 0, rescues: 3 }, () => 1);
+    workersShare.deposit();
+    const allowed = [1, 2, 3, 4, 5].map(() => workersShare.tryWithdrawRescue());
+    expect(allowed).toEqual([true, true, true, true, false]);
   });
 });
 
