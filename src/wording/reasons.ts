@@ -113,6 +113,21 @@ export function errorWeightOf({ traffic }: PoolSnapshot): ErrorWeight {
   return errorShare < maxErrors ? "many" : "most";
 }
 
+/** The settings whose limits cause a refusal. */
+const settingsBehind: Readonly<Record<string, string | undefined>> = {
+  queue_full: "maxInFlight, queue.maxWaiting",
+  queue_timeout: "maxInFlight, queue.timeout",
+  request_too_large: "maxRequestBody",
+  too_many_clients: "maxClients",
+  overloaded: "maxMemory",
+};
+
+/** How often a pool refused requests for a reason: "3 × queue_full (maxInFlight, queue.maxWaiting)". */
+export function refusalNote(reason: string, count: number): string {
+  const settings = settingsBehind[reason];
+  return `${formatCount(count)} × ${reason}${settings === undefined ? "" : ` (${settings})`}`;
+}
+
 /** Whether most of a pool's errors are refusals: requests that no upstream received. */
 function rejectsTraffic(pool: PoolSnapshot): boolean {
   return pool.turnedAwayPerSecond > errorsPerSecond(pool) / 2;

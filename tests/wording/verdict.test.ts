@@ -6,7 +6,7 @@ import {
   nextDashboardState,
   overallStatus,
 } from "../../src/wording/verdict.ts";
-import { reasonSentence } from "../../src/wording/reasons.ts";
+import { reasonSentence, refusalNote } from "../../src/wording/reasons.ts";
 import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
 import { pool, snapshotOf, traffic, upstream } from "../support/fake-admin-api.ts";
 
@@ -277,4 +277,12 @@ describe("the next state", () => {
     const lost = nextDashboardState(undefined, { ...poll, reading: { error } });
     expect(nextDashboardState(lost, { ...poll, reading: { snapshot } }).outage).toBeUndefined();
   });
+});
+
+test.each([
+  ["queue_full", "1,234 × queue_full (maxInFlight, queue.maxWaiting)"],
+  ["queue_timeout", "1,234 × queue_timeout (maxInFlight, queue.timeout)"],
+  ["no_route", "1,234 × no_route"],
+])("a count of refusals names the settings behind %s", (reason, text) => {
+  expect(refusalNote(reason, 1_234)).toBe(text);
 });

@@ -7,6 +7,7 @@ import { anchorOf, attribute } from "../responses.ts";
 import { afterClick, arranged, fairSharesOf, queryOf, sharesOf, type SortKey, type View } from "../view.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
 import { formatCount } from "../../wording/format.ts";
+import { refusalNote } from "../../wording/reasons.ts";
 
 interface PoolProps {
   readonly pool: PoolSnapshot;
@@ -35,7 +36,9 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
             <li safe>{fact}</li>
           ))}
           {refused.map(([reason, count]) => (
-            <li class="refused" safe>{`${formatCount(count)} × ${reason}`}</li>
+            <li class="refused" safe>
+              {refusalNote(reason, count)}
+            </li>
           ))}
         </ul>
         <AddLink pool={pool.name} location={{ page: "overview", view }} />
