@@ -34,7 +34,7 @@ export class Balancer {
       this.#configuration = configurationStatusAfter(outcome, this.#configuration, systemWallClock());
     });
     this.control = new Controller(this.#parts.reconciler, this.#parts.faults, this.#listeners);
-    this.#listensOnClients(options.config.listen.port);
+    this.#listensOnClients(options.config.listeners.map(({ port }) => port));
   }
 
   /** Adds a listener of this process, which no upstream may be. */
@@ -42,8 +42,9 @@ export class Balancer {
     this.#listeners.add(listener);
   }
 
-  #listensOnClients(port: number): void {
-    this.listensOn({ key: "listen", hostname: this.#options.config.listen.hostname, port });
+  #listensOnClients(ports: readonly number[]): void {
+    for (const [index, { hostname, port }] of this.#options.config.listeners.entries())
+      this.listensOn({ key: "listen", hostname, port: ports[index] ?? port });
   }
 
   /** The current configuration as loaded, without intents. */
@@ -55,9 +56,9 @@ export class Balancer {
     return this.#phase;
   }
 
-  /** The port of the client listener; 0 before it listens. */
-  get port(): number {
-    return this.#parts.dataPlane.port;
+  /** The port of each client listener, in the order of the configuration; empty before they listen. */
+  get ports(): readonly number[] {
+    return this.#parts.dataPlane.ports;
   }
 
   get requests(): Requests {
@@ -78,7 +79,7 @@ export class Balancer {
       dataPlane.close();
       throw error;
     }
-    this.#listensOnClients(dataPlane.port);
+    this.#listensOnClients(dataPlane.ports);
     history.start();
     memory.start();
     certificates.start();
@@ -138,7 +139,13 @@ export class Balancer {
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#options;
     const { dataPlane, memory, certificates, exhaustion, snapshots, eventLog } = this.#parts;
-    const { listen } = this.config;
+    const listeners = this.config.listeners.map(({ name, hostname: host, port, tls, protocols }, index) => ({
+      name,
+      host,
+      port: this.ports[index] ?? port,
+      tls: tls !== undefined,
+      protocols,
+    }));
     dataPlane.refreshCounters();
     return {
       at: systemWallClock(),
@@ -147,7 +154,8 @@ export class Balancer {
       runtime: `${runtime.name} ${runtime.version}`,
       engine: engine.name,
       startedAt: this.#startedAt,
-      listen: hostAndPort(listen.hostname, this.port || listen.port),
+      listen: listeners.map(({ host, port }) => hostAndPort(host, port))[0] ?? "",
+      listeners,
       inFlight: dataPlane.active(),
       configuration: this.#configuration,
       memory: memory.snapshot,

@@ -7,7 +7,7 @@ import type { Command } from "../cli/parse.ts";
 import { type Config, version } from "../config/config.ts";
 import { warningsIn } from "../config/load.ts";
 import type { OwnListener } from "../control/own-listeners.ts";
-import type { Engine } from "../engine/engine.ts";
+import { type Engine, failedListener } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
@@ -18,7 +18,7 @@ import { createViaName } from "../proxy/forwarding.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
 import { watchFile } from "./file-watch.ts";
-import { type CommandContext, listening, type RunningCommand } from "./running.ts";
+import { type CommandContext, type ListenAddress, listening, type RunningCommand } from "./running.ts";
 import { openStores } from "./stores.ts";
 import { workerHost } from "./worker-host.ts";
 
@@ -57,7 +57,7 @@ export async function startProxy(
   const { sinks } = telemetry ?? {};
   const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });
   const bug = (error: unknown) => bugs.report(logOf("admin"), error);
-  const { admin, listen } = config;
+  const { admin, listeners } = config;
   const isTrustedProxy = currentTrust(() => balancer.config.trustedProxies);
   // The admin API starts first: until the first probes have finished, readiness is "starting" and not a refused connection.
   const adminListener = await listening(
@@ -102,7 +102,7 @@ export async function startProxy(
     ? watchFor(configFile.path, () => void reload("watch"), log)
     : () => {};
   try {
-    await listening({ key: "listen", ...listen }, balancer.start());
+    await listening((error) => clientListenerOf(config, failedListener(error)), balancer.start());
   } catch (error) {
     stopWatching();
     adminListener.close();
@@ -112,9 +112,11 @@ export async function startProxy(
   }
   const pools = config.pools.map(summaryOf).join("; ");
   const workerCount = workers ? `; ${workers.count} workers` : "";
-  print(
-    `balancer   ${listen.tls ? "https" : "http"}://${hostAndPort(listen.hostname, balancer.port)}   ${pools}${workerCount}`,
-  );
+  for (const [index, { tls, hostname, name }] of listeners.entries()) {
+    const label = index === 0 ? "balancer" : "listener";
+    const url = `${tls ? "https" : "http"}://${hostAndPort(hostname, balancer.ports[index] ?? 0)}`;
+    print(`${label}   ${url}   ${index === 0 ? `${pools}${workerCount}` : name}`);
+  }
   print(
     `admin      http://${hostAndPort(admin.hostname, adminListener.port)}   /readyz /metrics /api/snapshot`,
   );
@@ -127,7 +129,7 @@ export async function startProxy(
     closeStores();
   };
   return {
-    port: balancer.port,
+    port: balancer.ports[0] ?? 0,
     adminPort: adminListener.port,
     viaName,
     dashboardSecret,
@@ -147,6 +149,14 @@ export async function startProxy(
     },
     close,
   };
+}
+
+/** Where the error of a client listener is to be mended: by a flag where there is one listener. */
+function clientListenerOf({ listeners }: Config, index: number): ListenAddress {
+  const { hostname, port } = listeners[index] ?? listeners[0];
+  return listeners.length === 1
+    ? { key: "listen", hostname, port }
+    : { setting: `listen[${index}]`, hostname, port };
 }
 
 /** Makes a matcher again only when a reload has changed the ranges. */

@@ -53,19 +53,26 @@ const listenErrors: Readonly<Record<string, { readonly why: string; readonly par
 export interface ListenAddress {
   /** The listener's key in the configuration; undefined for the only listener of a command, which has flags alone. */
   readonly key?: ListenerKey | undefined;
+  /** Its setting in the file, where no flag changes it. */
+  readonly setting?: string;
   readonly hostname: string;
   readonly port: number;
 }
 
 /** Waits for a listener to start. Turns a known listen error into a {@link UsageError} that says what to change. */
-export async function listening<T>({ key, hostname, port }: ListenAddress, starting: Promise<T>): Promise<T> {
+export async function listening<T>(
+  address: ListenAddress | ((error: unknown) => ListenAddress),
+  starting: Promise<T>,
+): Promise<T> {
   try {
     return await starting;
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     const known = listenErrors[code];
     if (!known) throw error;
-    const why = `${known.why}; set ${settingsFor(key, known.part)}`;
+    const { key, setting, hostname, port } = typeof address === "function" ? address(error) : address;
+    const where = setting === undefined ? settingsFor(key, known.part) : `${setting}.${known.part}`;
+    const why = `${known.why}; set ${where}`;
     throw new UsageError({ action: `listen on ${hostAndPort(hostname, port)}`, why });
   }
 }

@@ -31,9 +31,10 @@ export async function startUp(
     const serving = await startProxy({ config, configFile }, engine, context);
     started.push(serving);
     proxy = serving;
+    const [listener] = config.listeners;
     const address = {
       ...dashboard,
-      balancerUrl: `${config.listen.tls ? "https" : "http"}://${reachable(config.listen.hostname, serving.port)}`,
+      balancerUrl: `${listener.tls ? "https" : "http"}://${reachable(listener.hostname, serving.port)}`,
       adminUrl: `http://${reachable(config.admin.hostname, serving.adminPort)}`,
       ...(config.admin.token === undefined ? {} : { adminToken: config.admin.token }),
     };

@@ -5,6 +5,7 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import type { ListenerCertificate } from "../tls/expiry.ts";
 import type { Config } from "./config.ts";
 import type { Path, Problem } from "./problem.ts";
+import { listenerPathsIn } from "./cross-checks.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 import { readReferencedFile, type ReadText } from "./yaml-file.ts";
 
@@ -13,9 +14,6 @@ export interface Certificates {
   readonly texts: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
 }
-
-const certPath = ["listen", "tls", "cert"];
-const keyPath = ["listen", "tls", "key"];
 
 /** Reads every PEM file of an unchecked configuration. Values that are no paths are skipped; the schema rejects them. */
 export function readCertificates(sources: ConfigSources, read: ReadText): Certificates {
@@ -33,9 +31,11 @@ export function readCertificates(sources: ConfigSources, read: ReadText): Certif
     else texts.set(name, file.text);
     return "why" in file ? undefined : file.text;
   };
-  const cert = readPem(certPath, "certificate");
-  const key = readPem(keyPath, "key");
-  if (cert !== undefined && key !== undefined && !isPair(cert, key)) {
+  for (const listener of listenerPathsIn(sources.value)) {
+    const [certPath, keyPath] = pairIn(listener);
+    const cert = readPem(certPath, "certificate");
+    const key = readPem(keyPath, "key");
+    if (cert === undefined || key === undefined || isPair(cert, key)) continue;
     const why = `the key does not match the certificate in ${sources.subjectOf(certPath)}`;
     problems.push(sources.problemOf({ path: keyPath, why, value: valueAt(sources.value, keyPath) }));
   }
@@ -54,12 +54,25 @@ function checkFile(name: string, kind: keyof typeof problemIn, read: ReadText): 
 
 /** Reports a certificate without a key, or a key without a certificate. */
 function incompletePairs(sources: ConfigSources): readonly Problem[] {
-  const tls = valueAt(sources.value, ["listen", "tls"]);
+  return listenerPathsIn(sources.value).flatMap((listener) => incompletePair(sources, listener));
+}
+
+function pairIn(listener: Path): readonly [certPath: Path, keyPath: Path] {
+  return [
+    [...listener, "tls", "cert"],
+    [...listener, "tls", "key"],
+  ];
+}
+
+function incompletePair(sources: ConfigSources, listener: Path): readonly Problem[] {
+  const tlsPath = [...listener, "tls"];
+  const [certPath, keyPath] = pairIn(listener);
+  const tls = valueAt(sources.value, tlsPath);
   if (typeof tls !== "object" || tls === null) return [];
   const [cert, key] = [valueAt(sources.value, certPath), valueAt(sources.value, keyPath)];
   if (cert !== undefined && key !== undefined) return [];
   if (cert === undefined && key === undefined) {
-    return [sources.problemOf({ path: ["listen", "tls"], why: "cert and key are required", value: tls })];
+    return [sources.problemOf({ path: tlsPath, why: "cert and key are required", value: tls })];
   }
   const [path, value] = cert === undefined ? [keyPath, key] : [certPath, cert];
   const why =
@@ -142,8 +155,11 @@ function validityOf(cert: string): { readonly from: number; readonly until: numb
 }
 
 /** The certificates of all listeners. Admin API and dashboard have none. */
-export function certificatesOf({ listen: { tls } }: Pick<Config, "listen">): readonly ListenerCertificate[] {
-  if (!tls) return [];
-  const { from, until } = validityOf(tls.cert);
-  return [{ listener: "listen", path: tls.certPath, validFrom: from, expiresAt: until }];
+export function certificatesOf({ listeners }: Pick<Config, "listeners">): readonly ListenerCertificate[] {
+  return listeners.flatMap(({ tls }, index) => {
+    if (!tls) return [];
+    const { from, until } = validityOf(tls.cert);
+    const listener = listeners.length === 1 ? "listen" : `listen[${index}]`;
+    return [{ listener, path: tls.certPath, validFrom: from, expiresAt: until }];
+  });
 }

@@ -74,6 +74,21 @@ export interface ListenConfig {
   readonly port: number;
 }
 
+/** HTTP versions of a listener. */
+export const httpProtocols = ["http1", "http2"] as const;
+export type HttpProtocol = (typeof httpProtocols)[number];
+
+/** One address that clients connect to. */
+export interface ListenerConfig extends ListenConfig {
+  readonly name: string;
+  /** Present if clients connect over TLS. */
+  readonly tls?: ListenTlsConfig;
+  /** Maximum concurrent client connections; more get 503. */
+  readonly maxClients: number;
+  /** Without TLS, clients of HTTP/2 need prior knowledge. */
+  readonly protocols: readonly HttpProtocol[];
+}
+
 /** A certificate and its private key, with the paths of their files. */
 export interface ListenTlsConfig extends ListenerTls {
   readonly certPath: string;
@@ -100,12 +115,8 @@ export interface TracingConfig {
 }
 
 export interface Config {
-  readonly listen: ListenConfig & {
-    /** Present if clients connect over TLS. */
-    readonly tls?: ListenTlsConfig;
-    /** Maximum concurrent client connections; more get 503. */
-    readonly maxClients: number;
-  };
+  /** Where clients connect. The first is the balancer's main address. */
+  readonly listeners: readonly [ListenerConfig, ...ListenerConfig[]];
   readonly engine: EngineName;
   /** Serving processes, 1–64; "auto" is one per core. With 1 everything runs in a single process. */
   readonly workers: number | "auto";
@@ -163,7 +174,7 @@ export interface BackendConfig extends ListenConfig {
 export const defaults = {
   /** Read if it exists and no other file is named. */
   configFile: "evenkeel.yaml",
-  listen: { hostname: "0.0.0.0", port: 8080 },
+  listen: { name: "main", hostname: "0.0.0.0", port: 8080, protocols: ["http1"] },
   /** With one upstream connection each, this stays below the common limit of 65,536 open files. */
   maxClients: 16_384,
   /** The only engine that passes every law of the law suite. */

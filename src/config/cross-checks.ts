@@ -24,6 +24,8 @@ const listenerNames: Readonly<Record<ListenerKey, string>> = {
 export function crossCheck(sources: ConfigSources, listeners: readonly ListenerKey[]): readonly Problem[] {
   return [
     ...repeatedNames(sources),
+    ...repeatedListeners(sources),
+    ...unservedProtocols(sources),
     ...unusedTls(sources),
     ...unreachableRoutes(sources),
     ...ambiguousRoutes(sources),
@@ -151,11 +153,33 @@ interface FoundListener {
 }
 
 function listenersIn({ value }: ConfigSources, keys: readonly ListenerKey[]): readonly FoundListener[] {
-  return keys.flatMap((key) => {
-    const host = valueAt(value, [key, "host"]) ?? defaults[key].hostname;
-    const port = valueAt(value, [key, "port"]) ?? defaults[key].port;
-    if (typeof host !== "string" || typeof port !== "number" || port === 0) return [];
-    return [{ key, host, port, path: [key, "port"] }];
+  return keys.flatMap((key) =>
+    listenerPathsIn(value, key).flatMap((path) => {
+      const host = valueAt(value, [...path, "host"]) ?? defaults[key].hostname;
+      const port = valueAt(value, [...path, "port"]) ?? defaults[key].port;
+      if (typeof host !== "string" || typeof port !== "number" || port === 0) return [];
+      return [{ key, host, port, path: [...path, "port"] }];
+    }),
+  );
+}
+
+/** The client listener may be a list. */
+export function listenerPathsIn(value: unknown, key: ListenerKey = "listen"): readonly Path[] {
+  const given = valueAt(value, [key]);
+  return Array.isArray(given) ? given.map((_, index) => [key, String(index)]) : [[key]];
+}
+
+function repeatedListeners(sources: ConfigSources): readonly Problem[] {
+  const owners = new Map<string, Path>();
+  return listenerPathsIn(sources.value).flatMap((path, index) => {
+    const given = valueAt(sources.value, [...path, "name"]);
+    const name = given ?? (index === 0 ? defaults.listen.name : `listen-${index + 1}`);
+    if (typeof name !== "string") return [];
+    const owner = owners.get(name);
+    if (!owner) owners.set(name, path);
+    if (!owner) return [];
+    const why = `${sources.subjectOf(owner)} already has this name`;
+    return [sources.problemOf({ path: [...path, "name"], why, value: name })];
   });
 }
 
@@ -175,6 +199,18 @@ function sharedPorts(sources: ConfigSources, keys: readonly ListenerKey[]): read
 function overlaps(one: string, other: string): boolean {
   if (isWildcard(one) || isWildcard(other)) return true;
   return withoutBrackets(one) === withoutBrackets(other) || (isLoopback(one) && isLoopback(other));
+}
+
+/** The fetch engine cannot serve what the runtime's server does not offer to it. */
+function unservedProtocols(sources: ConfigSources): readonly Problem[] {
+  if (valueAt(sources.value, ["engine"]) !== "fetch") return [];
+  return listenerPathsIn(sources.value).flatMap((listener) => {
+    const path = [...listener, "protocols"];
+    const value = valueAt(sources.value, path);
+    if (!Array.isArray(value) || value.every((protocol) => protocol === "http1")) return [];
+    const why = "the fetch engine serves http1 only; leave protocols out, or use the wire engine";
+    return [sources.problemOf({ path, why, value })];
+  });
 }
 
 /** The cause for an upstream that is a listener of this balancer. */

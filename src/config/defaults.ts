@@ -8,12 +8,13 @@ import {
   type Config,
   defaults,
   type ListenConfig,
+  type ListenerConfig,
   type OutlierConfig,
   type PoolConfig,
   type RouteConfig,
 } from "./config.ts";
 import { withoutBrackets } from "./network.ts";
-import type { ConfigFile, PoolFile } from "./schema.ts";
+import type { ConfigFile, ListenerFile, PoolFile } from "./schema.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
 import { durationOf, sizeOf } from "./values.ts";
 
@@ -36,11 +37,7 @@ export function applyDefaults(file: ConfigFile, { defaultState, texts }: Referen
   const clients = file.clientTimeouts;
   return {
     config: {
-      listen: {
-        ...listenOf(file.listen, defaults.listen),
-        ...listenerTlsOf(file.listen?.tls, texts),
-        maxClients: file.listen?.maxClients ?? defaults.maxClients,
-      },
+      listeners: listenersOf(file.listen, texts),
       engine: file.engine ?? defaults.engine,
       workers: file.workers ?? defaults.workers,
       admin: { ...listenOf(file.admin, defaults.admin), ...accountsOf(file.admin) },
@@ -104,10 +101,23 @@ export function listenOf(
   };
 }
 
+function listenersOf(given: ConfigFile["listen"], texts: ReferencedFiles["texts"]): Config["listeners"] {
+  const isList = (listen: ConfigFile["listen"]): listen is readonly ListenerFile[] => Array.isArray(listen);
+  const [first, ...rest] = isList(given) ? given : [given];
+  const listenerOf = (listener: ListenerFile | undefined, position: number): ListenerConfig => ({
+    name: listener?.name ?? (position === 1 ? defaults.listen.name : `listen-${position}`),
+    ...listenOf(listener, defaults.listen),
+    ...listenerTlsOf(listener?.tls, texts),
+    maxClients: listener?.maxClients ?? defaults.maxClients,
+    protocols: listener?.protocols ?? defaults.listen.protocols,
+  });
+  return [listenerOf(first, 1), ...rest.map((listener, index) => listenerOf(listener, index + 2))];
+}
+
 function listenerTlsOf(
-  given: NonNullable<ConfigFile["listen"]>["tls"],
+  given: ListenerFile["tls"],
   texts: ReferencedFiles["texts"],
-): Pick<Config["listen"], "tls"> {
+): Pick<ListenerConfig, "tls"> {
   if (given?.cert === undefined || given.key === undefined) return {};
   const [cert, key] = [texts.get(given.cert) ?? "", texts.get(given.key) ?? ""];
   return { tls: { cert, key, certPath: given.cert, keyPath: given.key } };

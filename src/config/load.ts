@@ -7,9 +7,9 @@ import { certificatesOf, readCertificates } from "./certificates.ts";
 import { type Config, defaults } from "./config.ts";
 import { crossCheck, type ListenerKey } from "./cross-checks.ts";
 import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
-import { type ConfigError, configError, type Path, type Problem } from "./problem.ts";
+import { type ConfigError, configError, type Path, type Problem, quote } from "./problem.ts";
 import { schemaErrors } from "./schema-kit.ts";
-import { type ConfigFile, fileSchema, type UpstreamFile } from "./schema.ts";
+import { type ConfigFile, fileSchemaFor, type UpstreamFile } from "./schema.ts";
 import { type ConfigSources, mergeSources, type SourceValue, valueAt } from "./sources.ts";
 import { expandUpstreams } from "./upstreams.ts";
 import type { FileText, ReadText } from "./yaml-file.ts";
@@ -52,11 +52,12 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
     : withDefaultPool(file?.value, isDemo ? (options.demoUpstreams ?? []) : undefined);
   const sources = mergeSources({ values, file, base, expand: expandUpstreams });
 
-  const invalid = schemaErrors(fileSchema, sources.value);
+  const invalid = schemaErrors(fileSchemaFor(valueAt(sources.value, ["listen"])), sources.value);
   // An unreadable file may contain what resolves a conflict, so nothing is checked across settings.
   const conflicts = unreadable.length > 0 ? [] : crossCheck(sources, listenersOf(purpose, sources));
   const certificates = readCertificates(sources, options.read);
   const problems = [
+    ...misplacedListenerValues(file?.value, values),
     ...unreadable,
     ...invalid.errors.map(sources.problemOf),
     ...conflicts,
@@ -65,6 +66,18 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
   if (problems.length > 0) return configError(problems.toSorted(byLocation), invalid.omitted);
   const resolved = applyDefaults(sources.value as ConfigFile, { defaultState, texts: certificates.texts });
   return { kind: "loaded", ...resolved, isDemo, sourceOf: sources.sourceOf };
+}
+
+/** A flag for the listener cannot mean one of several. */
+function misplacedListenerValues(file: unknown, values: readonly SourceValue[]): readonly Problem[] {
+  if (!Array.isArray(valueAt(file, ["listen"]))) return [];
+  return values
+    .filter(({ path }) => path[0] === "listen")
+    .map(({ name, text }) => ({
+      action: `use ${name}`,
+      why: "the file has a list of listeners; set it there",
+      received: quote(text),
+    }));
 }
 
 /** Orders flags and variables before the file, and the file from top to bottom. */

@@ -11,6 +11,8 @@ import {
   defaults,
   type EngineName,
   engineNames,
+  type HttpProtocol,
+  httpProtocols,
   maxWorkers,
 } from "./config.ts";
 import {
@@ -123,6 +125,34 @@ const tls = optional(
 );
 const maxClients = integer(1, 1_000_000, "Maximum concurrent client connections; more get 503.");
 
+const clientListener = {
+  name: textSetting(
+    "^[A-Za-z][\\w.-]{0,62}$",
+    "a name: at most 63 letters, digits and . _ -, starting with a letter",
+    "Name in logs. Default: main, then listen-2, listen-3 and so on.",
+  ),
+  ...listener,
+  tls,
+  maxClients,
+  protocols: Type.Array(choice<HttpProtocol>(httpProtocols, "An HTTP version."), {
+    minItems: 1,
+    maxItems: httpProtocols.length,
+    uniqueItems: true,
+    description: "HTTP versions: http1, http2. Without TLS, clients of HTTP/2 need prior knowledge.",
+    errorMessage: `a list of ${httpProtocols.join(", ")}`,
+  }),
+};
+
+/** More listeners than that are a mistake. */
+const maxListeners = 64;
+const oneListener = optional(clientListener, "Listener for clients.");
+const listenerList = Type.Array(optional(clientListener, "One listener for clients."), {
+  minItems: 1,
+  maxItems: maxListeners,
+  description: "Listeners for clients.",
+  errorMessage: `a list of 1 to ${maxListeners} listeners`,
+});
+
 const route = Type.Object(
   {
     host: Type.Optional(
@@ -143,11 +173,11 @@ const route = Type.Object(
 const headSize = (description: string) => format("head-size", description);
 const fieldCount = (description: string) => integer(16, 1_024, description);
 
-const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
+const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: Listen, entry: Upstream) =>
   optional(
     {
       $schema: Type.String({ description: "URL of the JSON Schema, for editors.", errorMessage: "a URL" }),
-      listen: optional({ ...listener, tls, maxClients }, "Listener for clients."),
+      listen,
       engine: choice<EngineName>(engineNames, "Data-plane engine: wire or fetch. A change needs a restart."),
       workers: Type.Union([integer(1, maxWorkers, "Serving processes."), Type.Literal("auto")], {
         description: "Serving processes on the same port; auto is one per core.",
@@ -251,19 +281,36 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
     "Configuration of Evenkeel.",
   );
 
-/** Schema for the parser, which has expanded the short form of upstreams before. */
-export const fileSchema = fileWith(upstreamFileSchema);
+/** Schemas for the parser, which has expanded the short form of upstreams before: with one listener, and with a list of them. */
+const fileSchemas = {
+  one: fileWith(oneListener, upstreamFileSchema),
+  list: fileWith(listenerList, upstreamFileSchema),
+};
+
+/** The schema for a configuration, by the form of its listeners: so that problems name the setting and not the form. */
+export function fileSchemaFor(listen: unknown): TSchema {
+  return Array.isArray(listen) ? fileSchemas.list : fileSchemas.one;
+}
+
+export type ListenerFile = Static<typeof oneListener>;
 
 /** A valid configuration file. */
-export type ConfigFile = Static<typeof fileSchema>;
+export type ConfigFile = Omit<Static<typeof fileSchemas.one>, "listen"> & {
+  readonly listen?: ListenerFile | readonly ListenerFile[];
+};
 export type PoolFile = NonNullable<ConfigFile["pools"]>[string];
 export type UpstreamFile = PoolFile["upstreams"][number];
+
+const listenForms = Type.Union([oneListener, listenerList], {
+  description: "One listener for clients, or a list of them.",
+});
 
 /** JSON Schema (draft 2020-12) for editors, without the formats that only this program supports. */
 export function editorSchema(): Readonly<Record<string, unknown>> {
   const dialect = { $schema: "https://json-schema.org/draft/2020-12/schema", title: "Evenkeel" };
-  const all = JSON.stringify({ ...dialect, ...fileWith(upstreamOrText) }, (key, value: unknown) =>
-    key === "format" ? undefined : value,
+  const all = JSON.stringify(
+    { ...dialect, ...fileWith(listenForms, upstreamOrText) },
+    (key, value: unknown) => (key === "format" ? undefined : value),
   );
   return JSON.parse(all) as Record<string, unknown>;
 }

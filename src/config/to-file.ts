@@ -2,7 +2,7 @@
 
 import { formatDuration, formatSize } from "../lib/units.ts";
 import { authorityOf, originOf, type UpstreamTls } from "../net/address.ts";
-import type { Config, PoolConfig } from "./config.ts";
+import { type Config, defaults, type ListenerConfig, type PoolConfig } from "./config.ts";
 import type { ResolvedConfig } from "./defaults.ts";
 import type { Path } from "./problem.ts";
 import { entriesOf } from "./sources.ts";
@@ -40,16 +40,25 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
   };
 }
 
+function listenerFileOf({ hostname, port, tls, maxClients, protocols }: ListenerConfig): object {
+  return {
+    host: hostname,
+    port,
+    ...(tls && { tls: { cert: tls.certPath, key: tls.keyPath } }),
+    maxClients,
+    protocols,
+  };
+}
+
 /** Settings of the balancer itself. */
 export function settingsFileOf(config: Config): object {
-  const { listen, admin, clientTimeouts } = config;
+  const { listeners, admin, clientTimeouts } = config;
+  const [first] = listeners;
+  const isOne = listeners.length === 1 && first.name === defaults.listen.name;
   return {
-    listen: {
-      host: listen.hostname,
-      port: listen.port,
-      ...(listen.tls && { tls: { cert: listen.tls.certPath, key: listen.tls.keyPath } }),
-      maxClients: listen.maxClients,
-    },
+    listen: isOne
+      ? listenerFileOf(first)
+      : listeners.map((listener) => ({ name: listener.name, ...listenerFileOf(listener) })),
     engine: config.engine,
     workers: config.workers,
     admin: { host: admin.hostname, port: admin.port },

@@ -51,9 +51,9 @@ const fixedKeys = [
 /** The next configuration as far as it applies without a restart: fixed settings keep their running values. */
 export function reloadableConfig(running: Config, next: Config): Config {
   const { accessLog: _log, tracing: _tracing, ...rest } = next;
-  const { listen, engine, workers, state, clientTimeouts, limits, accessLog, tracing } = running;
+  const { listeners, engine, workers, state, clientTimeouts, limits, accessLog, tracing } = running;
   const fixed = {
-    listen,
+    listeners,
     engine,
     workers,
     admin: reloadableAdmin(running.admin, next.admin),
@@ -73,11 +73,11 @@ function settingSteps(before: Config, after: Config): readonly Step[] {
 }
 
 function settingTexts(config: Config): Settings {
-  const { tls } = config.listen;
-  return {
-    ...flatTexts(settingsFileOf(config)),
-    ...(tls && { "listen.tls.cert": pemText(tls.certPath, tls.cert, "none") }),
-  };
+  const certificates = config.listeners.flatMap(({ tls }, index) => {
+    const key = config.listeners.length === 1 ? "listen.tls.cert" : `listen.${index}.tls.cert`;
+    return tls ? [[key, pemText(tls.certPath, tls.cert, "none")] as const] : [];
+  });
+  return { ...flatTexts(settingsFileOf(config)), ...Object.fromEntries(certificates) };
 }
 
 /** Path and content hash of a PEM file, so that a changed content is a difference. */

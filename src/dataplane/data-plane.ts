@@ -16,8 +16,8 @@ export interface PoolGauges {
 
 /** Serves clients. `LocalDataPlane` does so in this process, `WorkerDataPlane` in several worker processes. */
 export interface DataPlane {
-  /** The port of the client listener; 0 before it listens. */
-  readonly port: number;
+  /** The port of each client listener, in the order of the configuration; empty before they listen. */
+  readonly ports: readonly number[];
   /** Undefined if a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
   /** Aborts all attempts on one upstream and returns how many; undefined if the engine cannot abort. */

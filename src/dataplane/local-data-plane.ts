@@ -1,7 +1,7 @@
 /** The data plane of a single process: runs exchanges over the registry's pools behind one engine's listener. */
 
-import { type Config, defaults } from "../config/config.ts";
-import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
+import { type Config, defaults, type ListenerConfig } from "../config/config.ts";
+import type { Engine, EngineListener, EngineLog, ListenerOptions } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -81,8 +81,8 @@ export class LocalDataPlane implements DataPlane {
     });
   }
 
-  get port(): number {
-    return this.#listener?.port ?? 0;
+  get ports(): readonly number[] {
+    return this.#listener?.ports ?? [];
   }
 
   get abortAttempts(): ((upstream: Upstream) => number) | undefined {
@@ -93,7 +93,6 @@ export class LocalDataPlane implements DataPlane {
   async listen(): Promise<void> {
     const { config, engine, sharesPort, registry, metrics, clock, log } = this.#options;
     const { records, trace, attemptFilters } = this.#options;
-    const { tls, ...address } = config.listen;
     const exchanges = {
       routes: () => registry.routes,
       clock,
@@ -104,9 +103,8 @@ export class LocalDataPlane implements DataPlane {
       ...(attemptFilters && { attemptFilters }),
     };
     this.#listener = await engine.listen({
-      ...address,
+      listeners: config.listeners.map(listenerOptionsOf),
       maxClients: affordableClients(config, log),
-      ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
       limits: config.limits,
@@ -185,19 +183,29 @@ export class LocalDataPlane implements DataPlane {
   }
 }
 
+function listenerOptionsOf({ tls, protocols, ...listener }: ListenerConfig): ListenerOptions {
+  return {
+    ...listener,
+    ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
+    http2: protocols.includes("http2"),
+  };
+}
+
 function hedgedPools({ entries }: PoolRegistry) {
   return entries.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
 }
 
-/** `maxClients`, or as many as the limit on open files allows. Warns where the configuration asks for more. */
-function affordableClients({ listen: { maxClients: wanted }, workers }: Config, log: Log): number {
+/** As many clients as the limit on open files allows. Warns where the configuration asks for more. */
+function affordableClients({ listeners, workers }: Config, log: Log): number {
   const maxClients = maxClientsForOpenFiles();
-  if (wanted <= maxClients) return wanted;
   const ofEachWorker = Math.ceil(defaults.maxClients / (workers === "auto" ? 1 : workers));
-  const isDefault = wanted === defaults.maxClients || wanted === ofEachWorker;
-  const fields = { wanted, maxClients, why: "the limit on open files" };
-  if (isDefault) log.info("client limit lowered", fields);
-  else log.warn("client limit lowered", fields);
+  for (const { name: listener, maxClients: wanted } of listeners) {
+    if (wanted <= maxClients) continue;
+    const isDefault = wanted === defaults.maxClients || wanted === ofEachWorker;
+    const fields = { listener, wanted, maxClients, why: "the limit on open files" };
+    if (isDefault) log.info("client limit lowered", fields);
+    else log.warn("client limit lowered", fields);
+  }
   return maxClients;
 }
 

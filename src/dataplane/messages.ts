@@ -1,6 +1,6 @@
 /** The messages between control plane and workers. State and counters travel whole, so that the next message repairs a lost one. */
 
-import type { Config, PoolConfig } from "../config/config.ts";
+import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -42,7 +42,7 @@ export type ToWorker =
 export type FromWorker =
   /** `hello`: the process runs and needs its first state. */
   | { readonly kind: "hello" | "drained" }
-  | { readonly kind: "ready"; readonly port: number }
+  | { readonly kind: "ready"; readonly ports: readonly number[] }
   /** The worker cannot listen. `code` is the system's, empty if there is no such code. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "evidence"; readonly evidence: readonly UpstreamEvidence[] }
@@ -205,9 +205,9 @@ export function buildReport(
 
 /**
  * The configuration for each of several workers: limits that apply to all workers together are divided among them.
- * @param port the one that all workers listen on
+ * @param ports the ones that all workers listen on
  */
-export function perWorkerConfig(config: Config, workers: number, port: number): Config {
+export function perWorkerConfig(config: Config, workers: number, ports: readonly number[]): Config {
   const { hostname, port: adminPort } = config.admin;
   const divide = (limit: number) => Math.ceil(limit / workers);
   const poolConfigFor = (pool: PoolConfig): PoolConfig => ({
@@ -220,9 +220,15 @@ export function perWorkerConfig(config: Config, workers: number, port: number): 
       rescues: divide(rescueReserve),
     },
   });
+  const listenerFor = (listener: ListenerConfig, index: number): ListenerConfig => ({
+    ...listener,
+    port: ports[index] ?? listener.port,
+    maxClients: divide(listener.maxClients),
+  });
+  const [first, ...rest] = config.listeners;
   return {
     ...config,
-    listen: { ...config.listen, port, maxClients: divide(config.listen.maxClients) },
+    listeners: [listenerFor(first, 0), ...rest.map((listener, index) => listenerFor(listener, index + 1))],
     limits: {
       ...config.limits,
       webSocketBufferBytes: Math.max(

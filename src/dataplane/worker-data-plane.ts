@@ -1,6 +1,7 @@
 /** The data plane of several worker processes: sends them the desired state and combines their reports. */
 
 import type { Config } from "../config/config.ts";
+import { listenError } from "../engine/engine.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -70,7 +71,7 @@ export class WorkerDataPlane implements DataPlane {
   readonly #quorum: StallQuorum;
   readonly #aborts: AbortCoordinator;
   #desired: Config;
-  #port = 0;
+  #ports: readonly number[] = [];
   readonly #broadcaster: StateBroadcaster;
   #isShedding = false;
   #cancelTick: Cancel | undefined;
@@ -117,8 +118,8 @@ export class WorkerDataPlane implements DataPlane {
     );
   }
 
-  get port(): number {
-    return this.#port;
+  get ports(): readonly number[] {
+    return this.#ports;
   }
 
   get workers(): readonly WorkerSnapshot[] {
@@ -127,7 +128,7 @@ export class WorkerDataPlane implements DataPlane {
 
   async listen(): Promise<void> {
     const { launcher, config } = this.#options;
-    this.#port = await launcher.claimPort(config.listen.hostname, config.listen.port);
+    this.#ports = await claimPorts(launcher, config);
     this.#cancelTick = repeat(this.#options.schedule, tickMs, () => {
       for (const supervisor of this.#supervisors) supervisor.tick();
     });
@@ -219,7 +220,7 @@ export class WorkerDataPlane implements DataPlane {
     const { registry, launcher, faults } = this.#options;
     // Reading `available` expires ejections that are over.
     for (const pool of registry.pools) void pool.available;
-    return buildDesiredState(perWorkerConfig(this.#desired, launcher.count, this.#port), registry, faults);
+    return buildDesiredState(perWorkerConfig(this.#desired, launcher.count, this.#ports), registry, faults);
   }
 
   #sendState(state: DesiredState, revision: number): void {
@@ -265,6 +266,17 @@ export class WorkerDataPlane implements DataPlane {
     const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
     this.#options.onWorkerEvent({ pid, from, to, detail });
   }
+}
+
+async function claimPorts({ claimPort }: WorkerLauncher, { listeners }: Config): Promise<readonly number[]> {
+  const ports: number[] = [];
+  for (const { hostname, port } of listeners) {
+    const claimed = claimPort(hostname, port).catch((error: unknown) => {
+      throw listenError(error, ports.length);
+    });
+    ports.push(await claimed);
+  }
+  return ports;
 }
 
 export interface StateBroadcasterOptions {

@@ -140,7 +140,7 @@ export class Worker {
     try {
       await ready;
       await dataPlane.listen();
-      send({ kind: "ready", port: dataPlane.port });
+      send({ kind: "ready", ports: dataPlane.ports });
       this.#report();
     } catch (error) {
       const code = error instanceof Error && "code" in error ? String(error.code) : "";

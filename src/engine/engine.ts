@@ -34,20 +34,30 @@ export interface ListenerTls {
   readonly key: string;
 }
 
-export interface EngineOptions {
+/** One address that clients connect to. */
+export interface ListenerOptions {
+  /** In log and records. */
+  readonly name: string;
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Whether other workers listen on the same port. If false, a port in use is an error. */
-  readonly sharesPort: boolean;
-  readonly clientTimeouts: ClientTimeouts;
-  readonly limits: MessageLimits;
   /** Maximum concurrent client connections; more get 503. Undefined: as many as the system allows. */
   readonly maxClients?: number;
   /** Present where clients connect over TLS. */
   readonly tls?: ListenerTls;
   /** Whether clients may speak HTTP/2: as the TLS handshake selects, or with prior knowledge. */
   readonly http2?: boolean;
+}
+
+export interface EngineOptions {
+  /** At least one. */
+  readonly listeners: readonly ListenerOptions[];
+  /** Maximum concurrent connections of all listeners together; by default as many as the system allows. */
+  readonly maxClients?: number;
+  /** Whether other workers listen on the same ports. If false, a port in use is an error. */
+  readonly sharesPort: boolean;
+  readonly clientTimeouts: ClientTimeouts;
+  readonly limits: MessageLimits;
   /** Creates an exchange, which is opened with each request's head. An engine may reuse it after `close`. */
   readonly exchange: () => Exchange;
   /** Returns the client's id if it is acceptable, else a new one. */
@@ -88,8 +98,8 @@ export function guardedLog(log: EngineLog): EngineLog {
 }
 
 export interface EngineListener {
-  readonly hostname: string;
-  readonly port: number;
+  /** The port of each listener, in the order of the options. */
+  readonly ports: readonly number[];
   /** Number of open exchanges and tunnels. */
   active(): number;
   /** Stops accepting connections and closes idle ones; resolves when nothing is active. */
@@ -100,7 +110,18 @@ export interface EngineListener {
   abortAttempts?(upstream: Upstream): number;
 }
 
-/** A data plane. `listen` rejects with the system's error code if the port is not available. */
+/** The error of a listener that could not be opened, with its position in the options: the operator must know which one. */
+export function listenError(error: unknown, index: number): Error {
+  const thrown = error instanceof Error ? error : new Error(String(error));
+  return Object.assign(thrown, { listenerIndex: index });
+}
+
+/** The position of the listener that could not be opened; 0 where the error does not say. */
+export function failedListener(error: unknown): number {
+  return error instanceof Error && "listenerIndex" in error ? Number(error.listenerIndex) : 0;
+}
+
+/** A data plane. `listen` rejects with the system's error code if a port is not available, and then holds none. */
 export interface Engine {
   readonly name: string;
   listen(options: EngineOptions): Promise<EngineListener>;

@@ -32,6 +32,15 @@ export interface CertificateSnapshot extends ListenerCertificate {
   readonly status: CertificateStatus;
 }
 
+/** One address that clients connect to. */
+export interface ListenerSnapshot {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  readonly protocols: readonly string[];
+}
+
 /** `starting → ready → draining → stopped` */
 export type Phase = "starting" | "ready" | "draining" | "stopped";
 
@@ -213,8 +222,9 @@ export interface Snapshot {
   readonly runtime: string;
   readonly engine: string;
   readonly startedAt: number;
-  /** Address of the client listener: "0.0.0.0:8080". */
+  /** Address of the first client listener: "0.0.0.0:8080". */
   readonly listen: string;
+  readonly listeners: readonly ListenerSnapshot[];
   /** Client requests in flight now. */
   readonly inFlight: number;
   readonly configuration: ConfigurationSnapshot;

@@ -2,8 +2,8 @@
 
 /** A certificate presented to clients. Times are epoch milliseconds. */
 export interface ListenerCertificate {
-  /** Configuration key of the listener. */
-  readonly listener: "listen";
+  /** Configuration key of the listener: "listen", "listen[1]". */
+  readonly listener: string;
   /** File that it was read from. The file may have changed since. */
   readonly path: string;
   readonly validFrom: number;

@@ -140,7 +140,7 @@ describe("a balancer's configuration file", () => {
   test("may be replaced by a text, and must exist if it existed before", () => {
     const reread = (more: object) => parse(["proxy"], {}, { ...environmentWith(), ...more });
     const other = reread({ file: { name: "new.yaml", text: "listen: { port: 9002 }" } });
-    expect(other.kind === "proxy" && other.config.listen.port).toBe(9002);
+    expect(other.kind === "proxy" && other.config.listeners[0].port).toBe(9002);
     const gone = reread({ isFileExpected: true });
     expect(gone.kind === "invalid" && describeConfigError(gone)).toBe(
       'Cannot read the configuration: the file no longer exists (received "evenkeel.yaml").',

@@ -192,6 +192,6 @@ test("a bug of the program is not reported as a mistake of the operator", async 
 
 test("only the given environment is read, not the one of the process", () => {
   expect(parseInput({ argv: "proxy", env: { PROXY_PORT: "7" } })).toMatchObject({
-    config: { listen: { port: 7 } },
+    config: { listeners: [{ port: 7 }] },
   });
 });

@@ -20,14 +20,14 @@ const balancerRows: readonly Row<ResolvedConfig>[] = [
     env: ["PROXY_PORT", "1002", 1002],
     file: ["listen: { port: 1003 }", 1003],
     fallback: 8080,
-    read: ({ config }) => config.listen.port,
+    read: ({ config }) => config.listeners[0].port,
   },
   {
     flag: ["--host", "10.0.0.1", "10.0.0.1"],
     env: ["PROXY_HOST", "localhost", "localhost"],
     file: ["listen: { host: '::1' }", "::1"],
     fallback: "0.0.0.0",
-    read: ({ config }) => config.listen.hostname,
+    read: ({ config }) => config.listeners[0].hostname,
   },
   {
     flag: ["--upstreams", "http://a:1,https://b;weight=3", "http://a:1 1,https://b:443 3"],
@@ -221,7 +221,7 @@ describe("the configuration file", () => {
     "b.yaml": "listen: { port: 2 }",
     "evenkeel.yaml": "listen: { port: 3 }",
   };
-  const portWith = (argv: string, env = {}) => parsed("proxy", { argv, env, files }).config.listen.port;
+  const portWith = (argv: string, env = {}) => parsed("proxy", { argv, env, files }).config.listeners[0].port;
 
   test("is the one that --config names, else EVENKEEL_CONFIG, else evenkeel.yaml", () => {
     expect(portWith("proxy --config a.yaml", { EVENKEEL_CONFIG: "b.yaml" })).toBe(1);
@@ -230,7 +230,7 @@ describe("the configuration file", () => {
   });
 
   test("may be missing if it is not named", () =>
-    expect(parsed("proxy", { argv: "proxy" }).config.listen.port).toBe(8080));
+    expect(parsed("proxy", { argv: "proxy" }).config.listeners[0].port).toBe(8080));
 
   test("may leave the first pool's upstreams to the command line, which changes no other pool", () => {
     const file = "pools: { b: { policy: p2c }, a: { upstreams: [http://a] } }";
@@ -244,7 +244,7 @@ describe("the configuration file", () => {
 
   test("may have an invalid value where a flag or variable overrides it", () => {
     const input = { argv: "proxy --port 5", files: { "evenkeel.yaml": "listen: { port: -1 }" } };
-    expect(parsed("proxy", input).config.listen.port).toBe(5);
+    expect(parsed("proxy", input).config.listeners[0].port).toBe(5);
   });
 });
 
@@ -253,5 +253,5 @@ test("--upstreams may be repeated; of any other repeated flag the last value cou
     argv: "proxy --upstreams http://a --upstreams http://b --port 1 --port 2",
   });
   expect(config.pools[0]?.upstreams.map(({ id }) => id)).toEqual(["a:80", "b:80"]);
-  expect(config.listen.port).toBe(2);
+  expect(config.listeners[0].port).toBe(2);
 });

@@ -51,7 +51,7 @@ routes:
     port,
   });
   expect(config).toEqual({
-    listen: { hostname: "::", port: 80, maxClients: 16_384 },
+    listeners: [{ name: "main", hostname: "::", port: 80, maxClients: 16_384, protocols: ["http1"] }],
     engine: "fetch",
     workers: "auto",
     admin: { hostname: "0.0.0.0", port: 9001, token: "t" },
@@ -174,7 +174,7 @@ describe("each problem of a file is one sentence with path, line and value", () 
     ["listen: { prot: 1 }", 'listen.prot at evenkeel.yaml:1:11: unknown key; did you mean "port"?'],
     [
       "listen: { zzz: 1 }",
-      "listen.zzz at evenkeel.yaml:1:11: unknown key; expected one of host, port, tls, maxClients.",
+      "listen.zzz at evenkeel.yaml:1:11: unknown key; expected one of name, host, port, tls, maxClients, protocols.",
     ],
     [
       'listen: { port: "80" }',
@@ -293,7 +293,8 @@ describe("each problem of a file is one sentence with path, line and value", () 
 
 test("a value that blocks the path of a flag is rejected, not replaced", () =>
   expect(problemsOf({ argv: "proxy --port 1", files: { "evenkeel.yaml": "listen: []" } })).toEqual([
-    "Cannot use listen at evenkeel.yaml:1:9: expected a map (received an empty list).",
+    'Cannot use --port: the file has a list of listeners; set it there (received "1").',
+    "Cannot use listen at evenkeel.yaml:1:9: expected a list of 1 to 64 listeners (received an empty list).",
   ]));
 
 test("listeners on different addresses may share a port, and port 0 is always free", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import type { Config } from "../../src/config/config.ts";
+import type { Config, ListenerConfig } from "../../src/config/config.ts";
 import { describeStep, reloadableConfig, planSteps } from "../../src/control/plan.ts";
 import { redundantIntents, desiredConfig } from "../../src/control/desired-state.ts";
 import type { UpstreamTls } from "../../src/net/address.ts";
@@ -20,7 +20,9 @@ const outlier = {
 } as Config["pools"][0]["outlier"];
 const routes = [{ host: "x.example", path: "/y", pool: "main" }, { pool: "main" }];
 
-const listenWith = (cert: string) => ({
+const listenerWith = (cert: string): ListenerConfig => ({
+  name: "main",
+  protocols: ["http1"],
   hostname: "::",
   port: 1,
   maxClients: 5,
@@ -120,7 +122,7 @@ const rows: readonly (readonly [
     configOf(main, {
       drainTimeoutMs: 5_000,
       trustedProxies: ["10.0.0.0/8"],
-      listen: { hostname: "::", port: 81, maxClients: 16_384 },
+      listeners: [{ name: "main", hostname: "::", port: 81, maxClients: 16_384, protocols: ["http1"] }],
       state: "x",
     }),
     [],
@@ -134,8 +136,8 @@ const rows: readonly (readonly [
   ],
   [
     "another listener certificate in the same file",
-    configOf(main, { listen: listenWith("one") }),
-    configOf(main, { listen: { ...listenWith("two"), maxClients: 9 } }),
+    configOf(main, { listeners: [listenerWith("one")] }),
+    configOf(main, { listeners: [{ ...listenerWith("two"), maxClients: 9 }] }),
     [],
     [
       expect.stringMatching(
@@ -201,7 +203,7 @@ describe("the plan from one configuration to another", () => {
       const left = planSteps(reloadableConfig(old, next), next);
       expect(left.filter(({ needsRestart }) => !needsRestart)).toEqual([]);
       expect(reloadableConfig(old, next)).toMatchObject({
-        listen: old.listen,
+        listeners: old.listeners,
         admin: old.admin,
         state: old.state,
       });

@@ -29,8 +29,9 @@ test("the end waits for late results of aborted requests, so that each request h
     backup: false,
     address: { protocol: "http", hostname: "127.0.0.1", port: origins[0]?.port ?? 0 } as const,
   };
-  const listen = { hostname: "127.0.0.1", port: 0, maxClients: 9 };
-  const config = configOf("main: a", { listen }, {});
+  const config = configOf("main: a", {
+    listeners: [{ name: "main", hostname: "127.0.0.1", port: 0, maxClients: 9, protocols: ["http1"] }],
+  });
   const [main] = config.pools;
   const placedConfig = { ...config, pools: main ? [{ ...main, upstreams: [upstream] }] : [] };
   const observer = { outlierChanged() {}, panicChanged() {} };
@@ -56,7 +57,7 @@ test("the end waits for late results of aborted requests, so that each request h
     onSuspicion() {},
   });
   await dataPlane.listen();
-  const client = await RawClient.connect(dataPlane.port);
+  const client = await RawClient.connect(dataPlane.ports[0] ?? 0);
   try {
     client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
     await until(() => pending.length === 1, "the request to arrive");

@@ -111,20 +111,26 @@ describe("a state message", () => {
       "main: a",
       {
         admin: { hostname: "::", port: 1, token: "s3cret" },
-        listen: { hostname: "::", port: 1, maxClients: 101 },
+        listeners: [
+          { name: "main", hostname: "::", port: 1, maxClients: 101, protocols: ["http1"] },
+          { name: "web", hostname: "::", port: 0, maxClients: 4, protocols: ["http1", "http2"] },
+        ],
       },
       { maxInFlight: 5, queue: { maxWaiting: 9, timeoutMs: 1_000, whenNoneFit: false } },
     );
-    const share = perWorkerConfig(config, 2, 8443);
+    const share = perWorkerConfig(config, 2, [8443, 8080]);
     expect(share.pools[0]).toMatchObject({ maxInFlight: 3, retryBudget: { share: 0.2, perSecond: 1.5 } });
     expect(share.pools[0]?.queue).toEqual({ maxWaiting: 5, timeoutMs: 1_000, whenNoneFit: false });
     expect(share.pools[0]?.retryBudget.rescues).toBe(128);
-    expect(share.listen).toEqual({ hostname: "::", port: 8443, maxClients: 51 });
+    expect(share.listeners).toMatchObject([
+      { name: "main", port: 8443, maxClients: 51 },
+      { name: "web", port: 8080, maxClients: 2, protocols: ["http1", "http2"] },
+    ]);
     expect(share.limits.webSocketBufferBytes).toBe(33_554_432);
-    expect(perWorkerConfig(config, 100, 1).limits.webSocketBufferBytes).toBe(1_048_576);
+    expect(perWorkerConfig(config, 100, [1]).limits.webSocketBufferBytes).toBe(1_048_576);
     expect(JSON.stringify(share)).not.toContain("s3cret");
-    expect(perWorkerConfig(config, 64, 1).pools[0]?.maxInFlight).toBe(1);
-    expect(perWorkerConfig(configOf("main: a"), 2, 1).pools[0]?.maxInFlight).toBeUndefined();
+    expect(perWorkerConfig(config, 64, [1]).pools[0]?.maxInFlight).toBe(1);
+    expect(perWorkerConfig(configOf("main: a"), 2, [1]).pools[0]?.maxInFlight).toBeUndefined();
   });
 });
 

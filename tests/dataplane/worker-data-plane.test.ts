@@ -71,7 +71,7 @@ function setUp(count = 2) {
   });
   const makeReady = (fake: FakeWorker) => {
     fake.send({ kind: "hello" });
-    fake.send({ kind: "ready", port: 4_711 });
+    fake.send({ kind: "ready", ports: [4_711] });
   };
   const statesOf = ({ received }: FakeWorker) =>
     received.flatMap((message) => (message.kind === "state" ? [message] : []));
@@ -120,7 +120,7 @@ describe("workers", () => {
     const [one] = (await startListening()) as [FakeWorker];
     const revisions = () => statesOf(one).map(({ revision }) => revision);
     expect(new Set(revisions())).toEqual(new Set([1]));
-    expect(statesOf(one)[0]?.config.listen.port).toBe(config.listen.port);
+    expect(statesOf(one)[0]?.config.listeners[0].port).toBe(config.listeners[0].port);
     const { length } = revisions();
     await time.advance(2_100);
     expect(revisions().slice(length)).toEqual([1, 1]);

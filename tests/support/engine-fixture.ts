@@ -2,7 +2,7 @@
 
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { defaults } from "../../src/config/config.ts";
-import type { Engine, EngineListener, EngineOptions } from "../../src/engine/engine.ts";
+import type { Engine, EngineListener, EngineOptions, ListenerOptions } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
@@ -26,6 +26,8 @@ export interface EngineFixtureOptions {
   readonly timeouts?: Partial<Timeouts>;
   /** More settings of the destination. */
   readonly destination?: Partial<Destination>;
+  /** Settings of the listener. */
+  readonly listener?: Partial<ListenerOptions>;
   /** A queue in front of the pool, and the maximum number of attempts in flight on each upstream. */
   readonly queue?: QueueLimits & { readonly maxInFlight: number };
   /** Idempotent requests are hedged after this wait; never by default. */
@@ -161,8 +163,7 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
   });
   hedger.wake();
   const listener = await engine.listen({
-    hostname: "127.0.0.1",
-    port: 0,
+    listeners: [{ name: "main", hostname: "127.0.0.1", port: 0, ...options.listener }],
     sharesPort: false,
     clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...options.clientTimeouts },
     limits: { ...defaults.limits, ...options.limits },
@@ -173,7 +174,7 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     log: { bug: (error) => void observed.bugs.push(error), warn: () => watch("warn") },
   });
   return {
-    port: listener.port,
+    port: listener.ports[0] ?? 0,
     listener,
     pool,
     faults,

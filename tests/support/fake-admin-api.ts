@@ -414,6 +414,7 @@ export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
     engine: "fetch",
     startedAt: Date.now() - 5_400_000,
     listen: "0.0.0.0:8080",
+    listeners: [{ name: "main", host: "0.0.0.0", port: 8080, tls: false, protocols: ["http1"] }],
     inFlight: 0,
     memory: { rssBytes: 90_000_000, limitBytes: null, shedding: false },
     notKept: null,

@@ -287,7 +287,7 @@ const unsavedStateSchema = Type.Object(
 
 const certificateSchema = Type.Object(
   {
-    listener: Type.Literal("listen", { description: "Setting of the listener." }),
+    listener: textSchema("Setting of the listener: `listen`, or `listen[1]` of a list."),
     path: textSchema("File that it was read from at the start; the file may have changed since."),
     validFrom: timestamp("Start of its validity."),
     expiresAt: timestamp("End of its validity."),
@@ -315,6 +315,17 @@ const phaseSchema = oneOf(
   "Lifecycle phase of the balancer.",
 );
 
+const listenerSchema = Type.Object(
+  {
+    name: textSchema("Name."),
+    host: textSchema("Host name or IP address."),
+    port: count("Port."),
+    tls: Type.Boolean({ description: "Whether clients connect over TLS." }),
+    protocols: list(textSchema("HTTP version: `http1` or `http2`."), "HTTP versions that are served."),
+  },
+  { title: "Listener" },
+);
+
 export const snapshotSchema = Type.Object(
   {
     at: timestamp("Time of the snapshot."),
@@ -323,7 +334,8 @@ export const snapshotSchema = Type.Object(
     runtime: textSchema("Runtime and its version: `bun 1.4.5`."),
     engine: textSchema("Data-plane engine: `wire` or `fetch`."),
     startedAt: timestamp("Start of the balancer."),
-    listen: textSchema("Address of the client listener."),
+    listen: textSchema("Address of the first client listener."),
+    listeners: list(listenerSchema, "Addresses that clients connect to."),
     inFlight: count("Client requests in flight now."),
     configuration: configurationSchema,
     memory: memorySchema,

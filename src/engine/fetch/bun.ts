@@ -6,7 +6,14 @@ import http from "node:http";
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName, originAt } from "../../net/address.ts";
-import { type Engine, type EngineListener, type EngineOptions, guardedLog } from "../engine.ts";
+import {
+  type Engine,
+  type EngineListener,
+  type EngineOptions,
+  guardedLog,
+  listenError,
+  type ListenerOptions,
+} from "../engine.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import type { FetchEngineContext } from "./request-context.ts";
@@ -23,47 +30,72 @@ export const fetchEngine: Engine = { name: "fetch", listen };
 async function listen(options: EngineOptions): Promise<EngineListener> {
   raiseHeadLimit(options.limits.requestHeadBytes);
   const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
-  const full: FetchEngineContext = {
+  let drained: Promise<unknown> | undefined;
+  const shared = {
     ...options,
     log: guardedLog(options.log),
     forward: forwardWith(session),
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
-    showsTargetAuthority: false,
-    listenPort: () => server.port ?? 0,
-    active: () => server.pendingRequests + server.pendingWebSockets,
-    setIdleTimeout: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
     isDraining: () => drained !== undefined,
   };
-  let drained: Promise<void> | undefined;
+  const servers: Server<WebSocketTunnel>[] = [];
+  const close = () => {
+    for (const server of servers) void server.stop(true);
+    session.close();
+  };
+  try {
+    for (const listener of options.listeners) servers.push(serve(listener, shared));
+  } catch (error) {
+    close();
+    throw listenError(error, servers.length);
+  }
+  return {
+    ports: servers.map(({ port = 0 }) => port),
+    abortAttempts,
+    active: () => servers.reduce((sum, server) => sum + activeIn(server), 0),
+    async drain() {
+      drained ??= Promise.all(servers.map(drain)).finally(() => session.close());
+      await drained;
+    },
+    close,
+  };
+}
+
+type SharedContext = Pick<FetchEngineContext, keyof EngineOptions | "forward" | "buffers" | "isDraining">;
+
+function serve(listener: ListenerOptions, shared: SharedContext): Server<WebSocketTunnel> {
+  const { hostname, port, tls } = listener;
+  const context: FetchEngineContext = {
+    ...shared,
+    listener,
+    showsTargetAuthority: false,
+    listenPort: () => server.port ?? 0,
+    active: () => activeIn(server),
+    setIdleTimeout: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
+  };
   const server: Server<WebSocketTunnel> = Bun.serve<WebSocketTunnel>({
-    hostname: options.hostname,
-    port: options.port,
-    ...(options.tls && { tls: { cert: options.tls.cert, key: options.tls.key } }),
+    hostname,
+    port,
+    ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
     development: false,
     // By default Bun outside development shares a port that is in use instead of reporting an error.
-    reusePort: options.sharesPort,
-    idleTimeout: idleSeconds(options.clientTimeouts.keepAliveMs) || maxIdleSeconds,
+    reusePort: shared.sharesPort,
+    idleTimeout: idleSeconds(shared.clientTimeouts.keepAliveMs) || maxIdleSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch(request, server) {
       // The wait for the upstream has its own timeout.
       server.timeout(request, 0);
       const peer = server.requestIP(request)?.address ?? "";
-      if (isWebSocket(request)) return upgrade(full, server, request, peer);
-      return handleRequest(full, request, peer);
+      if (isWebSocket(request)) return upgrade(context, server, request, peer);
+      return handleRequest(context, request, peer);
     },
-    websocket: bunWebSocketHandlers(options.limits.webSocketMessageBytes),
+    websocket: bunWebSocketHandlers(shared.limits.webSocketMessageBytes),
   });
-  return {
-    hostname: options.hostname,
-    port: server.port ?? 0,
-    abortAttempts,
-    active: () => server.pendingRequests + server.pendingWebSockets,
-    drain: () => (drained ??= drain(server).finally(() => session.close())),
-    close: () => {
-      void server.stop(true);
-      session.close();
-    },
-  };
+  return server;
+}
+
+function activeIn({ pendingRequests, pendingWebSockets }: Server<WebSocketTunnel>): number {
+  return pendingRequests + pendingWebSockets;
 }
 
 /** Bun's limit for the heads of requests is one for all listeners of the process, and only this property sets it. */
@@ -87,7 +119,7 @@ const drainCheckMs = 20;
 async function drain(server: Server<WebSocketTunnel>): Promise<void> {
   let isStopped = false;
   void server.stop().then(() => (isStopped = true));
-  while (!isStopped && server.pendingRequests + server.pendingWebSockets > 0) await sleep(drainCheckMs);
+  while (!isStopped && activeIn(server) > 0) await sleep(drainCheckMs);
   await server.stop(true);
 }
 

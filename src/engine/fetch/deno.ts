@@ -8,7 +8,14 @@ import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName, originOf } from "../../net/address.ts";
-import { type Engine, type EngineListener, type EngineOptions, guardedLog } from "../engine.ts";
+import {
+  type Engine,
+  type EngineListener,
+  type EngineOptions,
+  guardedLog,
+  listenError,
+  type ListenerOptions,
+} from "../engine.ts";
 import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import type { FetchEngineContext } from "./request-context.ts";
@@ -52,28 +59,69 @@ const pingSeconds = 120;
 
 async function listen(options: EngineOptions): Promise<EngineListener> {
   const agents = [new Agent(agentOptions), new SecureAgent(agentOptions)] as const;
-  const stop = new AbortController();
-  const tunnels = new Set<WebSocketTunnel>();
-  let requests = 0;
-  let draining: Promise<void> | undefined;
-  const full: FetchEngineContext = {
+  const closeAgents = () => agents.forEach((agent) => agent.destroy());
+  let draining: Promise<unknown> | undefined;
+  const shared = {
     ...options,
     log: guardedLog(options.log),
     forward: forwardWith(agents, options.limits.responseHeadBytes),
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
+    isDraining: () => draining !== undefined,
+  };
+  const servers: DenoListener[] = [];
+  const close = () => {
+    closeAgents();
+    // Deno throws an uncatchable error if a server is aborted that is already shutting down.
+    if (!draining) for (const server of servers) server.abort();
+    draining ??= Promise.resolve();
+  };
+  try {
+    for (const listener of options.listeners) servers.push(serve(listener, shared));
+  } catch (error) {
+    close();
+    throw listenError(error, servers.length);
+  }
+  return {
+    ports: servers.map(({ port }) => port),
+    abortAttempts,
+    active: () => servers.reduce((sum, { active }) => sum + active(), 0),
+    async drain() {
+      draining ??= Promise.all(servers.map(({ shutdown }) => shutdown())).then(closeAgents);
+      await draining;
+    },
+    close,
+  };
+}
+
+interface DenoListener {
+  readonly port: number;
+  active(): number;
+  shutdown(): Promise<void>;
+  abort(): void;
+}
+
+type SharedContext = Pick<FetchEngineContext, keyof EngineOptions | "forward" | "buffers" | "isDraining">;
+
+function serve(listener: ListenerOptions, shared: SharedContext): DenoListener {
+  const stop = new AbortController();
+  const tunnels = new Set<WebSocketTunnel>();
+  let requests = 0;
+  const context: FetchEngineContext = {
+    ...shared,
+    listener,
     showsTargetAuthority: true,
     listenPort: () => server.addr.port,
     active: () => requests + tunnels.size,
     // Deno's listener has no configurable idle timeout.
     setIdleTimeout() {},
-    isDraining: () => draining !== undefined,
   };
+  const { hostname, port, tls } = listener;
   const server = Deno.serve(
     {
-      hostname: options.hostname,
-      port: options.port,
-      ...(options.sharesPort && { reusePort: true }),
-      ...(options.tls && { cert: options.tls.cert, key: options.tls.key }),
+      hostname,
+      port,
+      ...(shared.sharesPort && { reusePort: true }),
+      ...(tls && { cert: tls.cert, key: tls.key }),
       signal: stop.signal,
       onListen() {},
       onError: () => new Response("500 internal_error\n", { status: 500 }),
@@ -82,8 +130,8 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
       requests += 1;
       try {
         const response = isWebSocket(request)
-          ? await upgrade(full, request, info.remoteAddr.hostname, tunnels)
-          : await handleRequest(full, request, info.remoteAddr.hostname);
+          ? await upgrade(context, request, info.remoteAddr.hostname, tunnels)
+          : await handleRequest(context, request, info.remoteAddr.hostname);
         return whenSent(response, () => (requests -= 1));
       } catch (error) {
         requests -= 1;
@@ -91,19 +139,11 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
       }
     },
   );
-  const closeAgents = () => agents.forEach((agent) => agent.destroy());
   return {
-    hostname: options.hostname,
     port: server.addr.port,
-    abortAttempts,
-    active: () => requests + tunnels.size,
-    drain: () => (draining ??= server.shutdown().then(closeAgents)),
-    close: () => {
-      closeAgents();
-      // Deno throws an uncatchable error if a server is aborted that is already shutting down.
-      if (!draining) stop.abort();
-      draining ??= Promise.resolve();
-    },
+    active: context.active,
+    shutdown: () => server.shutdown(),
+    abort: () => stop.abort(),
   };
 }
 

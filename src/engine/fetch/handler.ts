@@ -36,7 +36,7 @@ export function openExchange(
     idleMs: options.clientTimeouts.keepAliveMs,
     byteCounts: newByteCounts(),
   };
-  if (options.maxClients !== undefined && options.active() > options.maxClients)
+  if (options.active() > (options.listener.maxClients ?? Infinity))
     return closeWithResponse(
       context,
       refusalResponse(options, context, exchange.refuse(refusal("too_many_clients"))),

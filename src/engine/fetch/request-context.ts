@@ -1,12 +1,14 @@
 /** What every step of a request needs on this engine: context, byte counts, closing the exchange. */
 
 import type { RequestHead } from "../../proxy/request-head.ts";
-import type { EngineLog, EngineOptions } from "../engine.ts";
+import type { EngineLog, EngineOptions, ListenerOptions } from "../engine.ts";
 import type { SendRequest } from "./forward.ts";
 import type { WebSocketBuffers } from "./websocket-buffers.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 
+/** One for each listener. */
 export interface FetchEngineContext extends EngineOptions {
+  readonly listener: ListenerOptions;
   readonly forward: SendRequest;
   /** What all tunnels buffer. */
   readonly buffers: WebSocketBuffers;
@@ -16,7 +18,7 @@ export interface FetchEngineContext extends EngineOptions {
   readonly listenPort: () => number;
   /** Called before a response starts. @param idleMs idle timeout of the client's connection from now on */
   readonly setIdleTimeout: (request: Request, idleMs: number) => void;
-  /** Open requests and tunnels, the current one included. */
+  /** Open requests and tunnels of the listener, the current one included. */
   readonly active: () => number;
   /** Whether responses close the client's connection. */
   readonly isDraining: () => boolean;

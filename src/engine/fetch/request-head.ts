@@ -19,14 +19,17 @@ import type { RequestHead } from "../../proxy/request-head.ts";
 import { headSizeOf } from "./forward.ts";
 import type { FetchEngineContext } from "./request-context.ts";
 
-type HeadOptions = Pick<FetchEngineContext, "isTrustedProxy" | "tls" | "limits" | "showsTargetAuthority">;
+type HeadOptions = Pick<
+  FetchEngineContext,
+  "isTrustedProxy" | "listener" | "limits" | "showsTargetAuthority"
+>;
 
 /** @param peer the peer's IP address as the listener reports it */
 export function headOfRequest(request: Request, peer: string, options: HeadOptions): RequestHead {
   const { isTrustedProxy } = options;
   const { url } = request;
   const pathStart = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
-  const isSecure = options.tls !== undefined;
+  const isSecure = options.listener.tls !== undefined;
   return {
     method: request.method,
     target: pathStart < 0 ? "/" : url.slice(pathStart),

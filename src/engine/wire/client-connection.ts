@@ -3,13 +3,22 @@
 import { type ProtocolViolation, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import { ClientInput, type RequestSink } from "./client-input.ts";
 import { Connection } from "./connection.ts";
-import type { ClosableClient, FreeList, WireContext } from "./context.ts";
+import type { ClientListener, ClosableClient } from "./client-listener.ts";
+import type { FreeList, WireContext } from "./context.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import { violations } from "./http1/violations.ts";
 import type { PinnedConnections } from "./pinned-connections.ts";
 import type { ClientSide, ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
+
+/** Where a connection comes from. */
+export interface ClientPeer {
+  readonly listener: ClientListener;
+  /** The peer's IP address. */
+  readonly address: string;
+  readonly isStream?: boolean;
+}
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
 
@@ -39,25 +48,27 @@ export class ClientConnection
 
   /** Whether it is a stream of an HTTP/2 connection, which is the client that counts. */
   readonly #isStream: boolean;
+  readonly #listener: ClientListener;
 
   /** @param forwarders forwarders that serve no request, shared by all connections */
   constructor(
     context: WireContext,
     forwarders: FreeList<RequestForwarder>,
-    { address, isStream = false }: { readonly address: string; readonly isStream?: boolean },
+    { listener, address, isStream = false }: ClientPeer,
   ) {
     super();
+    this.#listener = listener;
     this.#isStream = isStream;
     this.#context = context;
     this.#forwarders = forwarders;
-    this.forwarding = context.forwardingCache.for(address);
+    this.forwarding = listener.forwardingCache.for(address);
     this.#input = new ClientInput(context.requestHead);
   }
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
     if (this.#isStream) return;
-    const admission = this.#context.admitClient(this);
+    const admission = this.#listener.admit(this);
     if (admission === "drop") return this.closeForGood(true);
     if (admission === "reject") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
     this.#context.clientTimers.forHead(this);
@@ -78,7 +89,7 @@ export class ClientConnection
   }
 
   get scheme(): "http" | "https" {
-    return this.#context.forwardingCache.scheme;
+    return this.#listener.scheme;
   }
 
   received(chunk: Buffer): void {
@@ -269,7 +280,7 @@ export class ClientConnection
     this.pinned?.close();
     this.#endRequest();
     this.#input.clear();
-    this.#context.clientClosed(this);
+    this.#listener.closed(this);
     this.#context.wheel.forget(this);
     if (abruptly) this.terminate();
     else this.close();

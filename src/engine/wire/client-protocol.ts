@@ -1,6 +1,7 @@
 /** Finds out which protocol a client speaks, and gives its socket to the connection that speaks it. */
 
-import type { ClosableClient, WireContext } from "./context.ts";
+import type { ClientListener, ClosableClient } from "./client-listener.ts";
+import type { WireContext } from "./context.ts";
 import { preface } from "./http2/protocol.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 import { TimerEntry } from "./timer-wheel.ts";
@@ -22,18 +23,22 @@ export interface ClientProtocols {
  */
 export class ProtocolDetector extends TimerEntry implements ClientSocketHandler, ClosableClient {
   readonly #context: WireContext;
+  readonly #listener: ClientListener;
   readonly #protocols: ClientProtocols;
   #socket: WireSocket | undefined;
   #bytes: Buffer = Buffer.alloc(0);
 
-  constructor(context: WireContext, protocols: ClientProtocols) {
+  constructor(context: WireContext, listener: ClientListener, protocols: ClientProtocols) {
     super();
     this.#context = context;
+    this.#listener = listener;
     this.#protocols = protocols;
   }
 
   opened(socket: WireSocket): void {
     this.#socket = socket;
+    // Over TLS the connection of HTTP/1.1 closes it at once: it can be told nothing before the handshake.
+    if (this.#listener.admit(this) !== "serve") return this.#handOver(this.#protocols.http1());
     this.#context.clientTimers.forHead(this);
   }
 
@@ -54,7 +59,7 @@ export class ProtocolDetector extends TimerEntry implements ClientSocketHandler,
 
   #handOver(handler: ClientSocketHandler): void {
     const socket = this.#socket as WireSocket;
-    this.#context.wheel.forget(this);
+    this.#release();
     socket.data = handler;
     handler.opened(socket);
     if (this.#bytes.length > 0) handler.received(this.#bytes);
@@ -67,7 +72,12 @@ export class ProtocolDetector extends TimerEntry implements ClientSocketHandler,
   }
 
   closed(): void {
+    this.#release();
+  }
+
+  #release(): void {
     this.#context.wheel.forget(this);
+    this.#listener.closed(this);
   }
 
   override expired(): void {
@@ -84,7 +94,7 @@ export class ProtocolDetector extends TimerEntry implements ClientSocketHandler,
   }
 
   closeForGood(abruptly: boolean): void {
-    this.#context.wheel.forget(this);
+    this.#release();
     if (abruptly) this.#socket?.terminate();
     else this.#socket?.end();
   }

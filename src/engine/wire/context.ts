@@ -1,11 +1,9 @@
-/** What all connections of one listener share: options, sockets, timers, scratch buffers and the sets that a drain closes. */
+/** What all connections of one engine share: options, sockets, timers, scratch buffers and the sets that a drain closes. */
 
-import { maxRejectedClientsFor } from "../../lib/open-files.ts";
 import type { Random } from "../../lib/random.ts";
 import type { ClientTimeouts, EngineOptions } from "../engine.ts";
 import { requestLimits, responseLimits } from "./http1/head-limits.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
-import { ForwardingCache } from "./http1/request-writer.ts";
 import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
 import { maxAddedBytes } from "./http1/response-writer.ts";
 import type { Sockets } from "./sockets.ts";
@@ -23,12 +21,6 @@ export interface Closable {
   closeIfIdle(): void;
 }
 
-/** A client's connection, which also closes with a request in flight. */
-export interface ClosableClient extends Closable {
-  /** @param abruptly with RST */
-  closeForGood(abruptly: boolean): void;
-}
-
 /** Up to this size a piece of a response body is copied behind its head, so that both leave in one write. */
 export const smallPieceBytes = 65_536;
 
@@ -38,20 +30,15 @@ export class WireContext {
   readonly wheel: TimerWheel;
   readonly random: Random;
   readonly clientTimers: ClientTimeoutTimers;
-  readonly forwardingCache: ForwardingCache;
   /** Where heads are written; valid until the next head. */
   readonly scratch: Buffer;
   /** Parse heads that arrive in one piece. Valid during one event. */
   readonly requestHead: ParsedRequest;
   readonly responseHead: ParsedResponse;
-  /** Client connections that are served. */
-  readonly clients = new Set<ClosableClient>();
   /** Open upstream connections. */
   readonly upstreamConnections = new Set<Closable>();
   /** For connections that await or receive a response; an idle connection has no reader. */
   readonly readers = new FreeList(() => new ResponseReader(this.responseHead));
-  readonly #rejected = new Set<ClosableClient>();
-  readonly #maxRejected = maxRejectedClientsFor();
   #active = 0;
   readonly #onIdle: Array<() => void> = [];
   isDraining = false;
@@ -68,23 +55,6 @@ export class WireContext {
       responseHeadBytes + maxAddedBytes(responseFields) + smallPieceBytes,
     );
     this.clientTimers = new ClientTimeoutTimers(wheel, options.clientTimeouts);
-    this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", options);
-  }
-
-  /**
-   * Adds a new client connection.
-   * @returns `reject`: it gets a 503, because there are too many clients; `drop`: not even that
-   */
-  admitClient(client: ClosableClient): "serve" | "reject" | "drop" {
-    const isFull = this.clients.size >= (this.options.maxClients ?? Infinity);
-    if (isFull && this.#rejected.size >= this.#maxRejected) return "drop";
-    (isFull ? this.#rejected : this.clients).add(client);
-    return isFull ? "reject" : "serve";
-  }
-
-  clientClosed(client: ClosableClient): void {
-    this.clients.delete(client);
-    this.#rejected.delete(client);
   }
 
   /** Number of open exchanges and tunnels. One counts until its last bytes have left. */

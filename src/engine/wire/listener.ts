@@ -4,14 +4,15 @@ import { systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { plainAddress } from "../../net/address.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Engine, type EngineListener, type EngineOptions, guardedLog } from "../engine.ts";
+import { type Engine, type EngineListener, type EngineOptions, guardedLog, listenError } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
+import { ClientListener } from "./client-listener.ts";
 import { FreeList, WireContext } from "./context.ts";
 import { RequestForwarder } from "./request-forwarder.ts";
 import { Http2Context } from "./http2/context.ts";
 import { ServerSession } from "./http2/server-session.ts";
 import { ProtocolDetector } from "./client-protocol.ts";
-import type { ListenOptions, Sockets } from "./sockets.ts";
+import type { ListenOptions, Sockets, WireListener } from "./sockets.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
 export function wireEngineOver(sockets: Sockets): Engine {
@@ -23,47 +24,70 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
   const wheel = new TimerWheel(systemClock, systemSchedule);
   const context = new WireContext(options, { sockets, wheel, random: systemRandom });
   const forwarders = new FreeList(() => new RequestForwarder(context, options.exchange()));
-  const listener = await sockets.listen({
-    hostname: options.hostname,
-    port: options.port,
-    sharesPort: options.sharesPort,
-    ...(options.tls && { tls: options.tls }),
-    handshakeMs: options.clientTimeouts.headMs,
-    accept: acceptWith(context, forwarders),
-  });
-  context.forwardingCache.setListenPort(listener.port, listener.hostname);
+  const places = { open: 0, max: options.maxClients ?? Infinity };
+  const listeners = options.listeners.map((own) => new ClientListener(own, options, places));
+  const opened = await openAll(listeners, (listener) =>
+    sockets.listen({
+      hostname: listener.options.hostname,
+      port: listener.options.port,
+      sharesPort: options.sharesPort,
+      ...(listener.options.tls && { tls: listener.options.tls }),
+      handshakeMs: options.clientTimeouts.headMs,
+      accept: acceptWith(context, listener, forwarders),
+    }),
+  );
+  for (const [index, { port, hostname }] of opened.entries())
+    listeners[index]?.forwardingCache.setListenPort(port, hostname);
+  const stop = () => {
+    context.isDraining = true;
+    for (const listener of opened) listener.stop();
+  };
   return {
-    hostname: listener.hostname,
-    port: listener.port,
+    ports: opened.map(({ port }) => port),
     active: () => context.active,
     abortAttempts,
     async drain() {
-      context.isDraining = true;
-      listener.stop();
-      for (const client of [...context.clients]) client.closeIfIdle();
+      stop();
+      for (const listener of listeners) listener.closeIdle();
       context.closeIdle();
       await context.whenIdle();
     },
     close() {
-      context.isDraining = true;
-      listener.stop();
-      for (const client of [...context.clients]) client.closeForGood(true);
+      stop();
+      for (const listener of listeners) listener.close();
       context.closeIdle();
       wheel.stop();
     },
   };
 }
 
-function acceptWith(context: WireContext, forwarders: FreeList<RequestForwarder>): ListenOptions["accept"] {
-  const { options } = context;
-  if (!options.http2)
-    return (peer) => new ClientConnection(context, forwarders, { address: plainAddress(peer) });
+/** Opens each in turn. If one cannot be opened, the others close again. */
+async function openAll<Listener>(
+  listeners: readonly Listener[],
+  open: (listener: Listener) => Promise<WireListener>,
+): Promise<readonly WireListener[]> {
+  const opened: WireListener[] = [];
+  try {
+    for (const listener of listeners) opened.push(await open(listener));
+  } catch (error) {
+    for (const listener of opened) listener.stop();
+    throw listenError(error, opened.length);
+  }
+  return opened;
+}
+
+function acceptWith(
+  context: WireContext,
+  listener: ClientListener,
+  forwarders: FreeList<RequestForwarder>,
+): ListenOptions["accept"] {
+  const http1 = (peer: string) =>
+    new ClientConnection(context, forwarders, { listener, address: plainAddress(peer) });
+  if (!listener.options.http2) return http1;
   const http2 = new Http2Context(context.requestHead.parser.limits, context.responseHead.parser.limits);
-  return (peer) => {
-    const address = plainAddress(peer);
-    return new ProtocolDetector(context, {
-      http1: () => new ClientConnection(context, forwarders, { address }),
-      http2: () => new ServerSession(context, { http2, forwarders, address }),
+  return (peer) =>
+    new ProtocolDetector(context, listener, {
+      http1: () => http1(peer),
+      http2: () => new ServerSession(context, { http2, forwarders, listener, address: plainAddress(peer) }),
     });
-  };
 }

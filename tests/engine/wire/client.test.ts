@@ -16,7 +16,7 @@ test("a port in use is an error with the system's code", () =>
       const again = wireScene(
         () => {},
         async () => {},
-        { engine: { port: stage.port } },
+        { listener: { port: stage.port } },
       );
       expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
       await again.catch(() => {});
@@ -257,7 +257,7 @@ describe("a client's connection", () => {
         expect((await second.send(get()).readResponse()).status).toBe(200);
         expect(origin.requests.length).toBe(4);
       },
-      { engine: { maxClients: 2 } },
+      { listener: { maxClients: 2 } },
     ));
 
   test("that does not read pauses the upstream and costs little memory; one that never reads is closed", () => {

@@ -27,8 +27,7 @@ const socket: WireSocket = {
 };
 
 const options: EngineOptions = {
-  hostname: "127.0.0.1",
-  port: 0,
+  listeners: [{ name: "main", hostname: "127.0.0.1", port: 0 }],
   sharesPort: false,
   clientTimeouts: { headMs: 1, bodyIdleMs: 1, keepAliveMs: 1 },
   limits: defaults.limits,

@@ -55,11 +55,14 @@ describe.each([
   ) => {
     const { headMs, ...limit } = options;
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
-    const engine = { name, listen: (usual: Parameters<typeof listen>[0]) => listen({ ...usual, ...limit, tls: { cert, key } }) }; // prettier-ignore
-    const set = await startEngine(engine, {
-      ports: [origin.port],
-      clientTimeouts: { headMs, keepAliveMs: 3_000 },
-    });
+    const set = await startEngine(
+      { name, listen },
+      {
+        listener: { ...limit, tls: { cert, key } },
+        ports: [origin.port],
+        clientTimeouts: { headMs, keepAliveMs: 3_000 },
+      },
+    );
     try {
       await scene(set.port);
       await until(() => set.listener.active() === 0, "no request to be active");
@@ -100,8 +103,8 @@ describe.each([
 });
 
 test("clients in a handshake count as clients; one too many gets its 503 after its own handshake", async () => {
-  const engine = { ...wireEngine, listen: (usual: Parameters<typeof wireEngine.listen>[0]) => wireEngine.listen({ ...usual, maxClients: 2, tls: { cert, key } }) }; // prettier-ignore
-  const set = await startEngine(engine, { ports: [9], clientTimeouts: { headMs: 500 } });
+  const listener = { maxClients: 2, tls: { cert, key } };
+  const set = await startEngine(wireEngine, { ports: [9], listener, clientTimeouts: { headMs: 500 } });
   try {
     const stallers = [1, 2].map(() => staller(set.port, halfHello));
     await until(() => stallers.every(({ isOpen }) => isOpen), "two clients");

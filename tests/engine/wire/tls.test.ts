@@ -43,7 +43,7 @@ describe("TLS", () => {
         socket.destroy();
         await until(() => stage.listener.active() === 0);
       },
-      { engine: { tls: { cert, key } } },
+      { listener: { tls: { cert, key } } },
     );
   });
 
@@ -56,7 +56,7 @@ describe("TLS", () => {
         await until(() => one.isClosed);
         expect(origin.connections()).toBe(0);
       },
-      { engine: { tls: { cert, key } } },
+      { listener: { tls: { cert, key } } },
     ));
 
   test("to upstreams: certificates are verified unless verification is off", async () => {

@@ -1,7 +1,8 @@
 /** A client's HTTP/2 connection: gives each stream a client connection of the engine, which speaks HTTP/1.1. */
 
 import { ClientConnection } from "../client-connection.ts";
-import type { ClosableClient, FreeList, WireContext } from "../context.ts";
+import type { ClientListener, ClosableClient } from "../client-listener.ts";
+import type { FreeList, WireContext } from "../context.ts";
 import type { RequestForwarder } from "../request-forwarder.ts";
 import type { ClientSocketHandler, WireSocket } from "../sockets.ts";
 import type { HeadTools } from "./body-translator.ts";
@@ -22,6 +23,7 @@ const drainMs = 1_000;
 export interface ServerSessionOptions {
   readonly http2: Http2Context;
   readonly forwarders: FreeList<RequestForwarder>;
+  readonly listener: ClientListener;
   /** Of the client. */
   readonly address: string;
 }
@@ -52,7 +54,7 @@ export class ServerSession
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const admission = this.context.admitClient(this);
+    const admission = this.#options.listener.admit(this);
     if (admission === "drop") return this.closeForGood(true);
     this.sendSettings([
       [setting.maxConcurrentStreams, maxStreams],
@@ -123,9 +125,9 @@ export class ServerSession
 
   #freeStream(): ServerStream {
     for (let free = this.#free.pop(); free; free = this.#free.pop()) if (free.isFree) return free;
-    const { forwarders, address } = this.#options;
+    const { forwarders, listener, address } = this.#options;
     const stream = new ServerStream(this);
-    stream.connection = new ClientConnection(this.context, forwarders, { address, isStream: true });
+    stream.connection = new ClientConnection(this.context, forwarders, { listener, address, isStream: true });
     stream.connection.opened(stream);
     return stream;
   }
@@ -220,7 +222,7 @@ export class ServerSession
     if (this.isClosed) return;
     this.isClosed = true;
     for (const stream of [...this.streams.values(), ...this.#free]) stream.abandon();
-    this.context.clientClosed(this);
+    this.#options.listener.closed(this);
     this.closeSocket(abruptly);
   }
 }

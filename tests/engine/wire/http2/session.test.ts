@@ -26,11 +26,6 @@ interface Setup {
   request(headers: Record<string, string>, body?: Buffer): Promise<Http2Response>;
 }
 
-const withHttp2 = (engine: Engine): Engine => ({
-  ...engine,
-  listen: (options) => engine.listen({ ...options, http2: true }),
-});
-
 async function withSession(
   engine: Engine,
   script: OriginOptions | OriginOptions["respond"],
@@ -38,7 +33,7 @@ async function withSession(
   options: Partial<EngineFixtureOptions> = {},
 ): Promise<void> {
   const origin = await startOrigin(script);
-  const fixture = await startEngine(withHttp2(engine), { ports: [origin.port], ...options });
+  const fixture = await startEngine(engine, { ports: [origin.port], listener: { http2: true }, ...options });
   const session = connect(`http://127.0.0.1:${fixture.port}`);
   session.on("error", () => {});
   try {

@@ -39,8 +39,7 @@ test("sends a large body to a client that gives back its windows in small pieces
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bodyBytes}\r\n\r\n`);
     socket.write(body);
   });
-  const listen: typeof wireEngine.listen = (options) => wireEngine.listen({ ...options, http2: true });
-  const fixture = await startEngine({ ...wireEngine, listen }, { ports: [origin.port] });
+  const fixture = await startEngine(wireEngine, { ports: [origin.port], listener: { http2: true } });
   const client = connect(fixture.port, "127.0.0.1");
   let [pending, received, goAways] = [Buffer.alloc(0), 0, 0];
   client.on("data", (chunk: Buffer) => {

@@ -1,0 +1,69 @@
+/** One address that clients connect to: its options, the clients that are connected, and what their requests have in common. */
+
+import { maxRejectedClientsFor } from "../../lib/open-files.ts";
+import type { EngineOptions, ListenerOptions } from "../engine.ts";
+import type { Closable } from "./context.ts";
+import { ForwardingCache } from "./http1/request-writer.ts";
+
+/** A client's connection, which also closes with a request in flight. */
+export interface ClosableClient extends Closable {
+  /** @param abruptly with RST */
+  closeForGood(abruptly: boolean): void;
+}
+
+/** Places for clients that all listeners share. */
+export interface ClientPlaces {
+  open: number;
+  readonly max: number;
+}
+
+export class ClientListener {
+  readonly options: ListenerOptions;
+  readonly forwardingCache: ForwardingCache;
+  /** Connections that are served. */
+  readonly #clients = new Set<ClosableClient>();
+  readonly #rejected = new Set<ClosableClient>();
+  readonly #maxRejected = maxRejectedClientsFor();
+  readonly #places: ClientPlaces;
+
+  /** @param places of all listeners together */
+  constructor(options: ListenerOptions, engine: EngineOptions, places: ClientPlaces) {
+    this.options = options;
+    this.#places = places;
+    this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", engine);
+  }
+
+  get scheme(): "http" | "https" {
+    return this.forwardingCache.scheme;
+  }
+
+  /**
+   * Adds a new connection.
+   * @returns `reject`: it gets a 503, because there are too many clients; `drop`: not even that
+   */
+  admit(client: ClosableClient): "serve" | "reject" | "drop" {
+    const { open, max } = this.#places;
+    if (open < max && this.#clients.size < (this.options.maxClients ?? Infinity)) {
+      this.#clients.add(client);
+      this.#places.open += 1;
+      return "serve";
+    }
+    if (this.#rejected.size >= this.#maxRejected) return "drop";
+    this.#rejected.add(client);
+    return "reject";
+  }
+
+  closed(client: ClosableClient): void {
+    if (this.#clients.delete(client)) this.#places.open -= 1;
+    this.#rejected.delete(client);
+  }
+
+  closeIdle(): void {
+    for (const client of [...this.#clients]) client.closeIfIdle();
+  }
+
+  /** Closes all connections and cancels the requests in flight. */
+  close(): void {
+    for (const client of [...this.#clients]) client.closeForGood(true);
+  }
+}

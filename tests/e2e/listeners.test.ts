@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { connect } from "node:http2";
+
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
+import { startDemoServer } from "../support/demo-server.ts";
+import { temporaryFolder } from "../support/folder.ts";
+import { Programs } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+const inFolder = temporaryFolder("listeners");
+
+/** The status of a request over HTTP/2 with prior knowledge. */
+function statusOverHttp2(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const session = connect(`http://127.0.0.1:${port}`);
+    session.on("error", reject);
+    const stream = session.request({ ":path": "/hello" });
+    stream.on("response", (headers) => {
+      resolve(Number(headers[":status"]));
+      session.destroy();
+    });
+    stream.on("error", reject);
+  });
+}
+
+describe.each([
+  ["wire", "1"],
+  ["wire", "2"],
+  ["fetch", "1"],
+])("several listeners, on the %s engine with %s worker(s),", (engine, workers) => {
+  test("serve the same pools, each with its own port and protocols", async () => {
+    await using programs = new Programs();
+    const server = await startDemoServer("a");
+    try {
+      const config = inFolder(`${engine}-${workers}.yaml`);
+      const http2 = engine === "wire" ? ", protocols: [http1, http2]" : "";
+      writeFileSync(
+        config,
+        `listen:
+  - { port: 0, host: 127.0.0.1 }
+  - { name: inner, port: 0, host: 127.0.0.1${http2} }
+pools: { main: { upstreams: ["http://127.0.0.1:${server.port}"] } }
+`,
+      );
+      const proxy = programs.evenkeel(
+        ...["proxy", "--admin-port", "0", "--config", config, "--engine", engine, "--workers", workers],
+      );
+      const ports = [await proxy.port("balancer"), await proxy.port("listener")];
+      expect(new Set(ports).size).toBe(2);
+      for (const port of ports) {
+        const response = await fetch(`http://127.0.0.1:${port}/hello`);
+        expect(response.status).toBe(200);
+        await response.body?.cancel();
+      }
+      if (http2) expect(await statusOverHttp2(ports[1] ?? 0)).toBe(200);
+      const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+      const snapshot = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+      expect(snapshot.listeners.map(({ name, port }) => [name, port])).toEqual([
+        ["main", ports[0] ?? 0],
+        ["inner", ports[1] ?? 0],
+      ]);
+      const { code } = await proxy.kill("SIGTERM");
+      expect(code).toBe(0);
+    } finally {
+      server.close();
+    }
+  }, 30_000);
+
+  test("name the one whose port is in use", async () => {
+    await using programs = new Programs();
+    const other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("other") });
+    try {
+      const config = inFolder(`taken-${engine}-${workers}.yaml`);
+      writeFileSync(
+        config,
+        `listen:\n  - { port: 0, host: 127.0.0.1 }\n  - { port: ${other.port}, host: 127.0.0.1 }\n`,
+      );
+      const proxy = programs.evenkeel(
+        ...["proxy", "--admin-port", "0", "--config", config, "--engine", engine, "--workers", workers],
+      );
+      await until(() => proxy.child.exitCode !== null, "the program to exit", 15_000);
+      expect(proxy.child.exitCode).toBe(2);
+      expect(proxy.stderr).toContain(
+        `Cannot listen on 127.0.0.1:${other.port}: the address is already in use; set listen[1].port.`,
+      );
+    } finally {
+      await other.stop(true);
+    }
+  }, 30_000);
+});
