@@ -3,7 +3,8 @@
 import { type Config, defaults, type ListenerConfig } from "../config/config.ts";
 import type { Engine, EngineListener, EngineLog, ListenerOptions } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
-import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
+import { type Cancel, type Clock, repeat, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
+import { exhaustion } from "../lib/exhaustion.ts";
 import type { Log } from "../lib/log.ts";
 import { maxClientsForOpenFiles } from "../lib/open-files.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -53,12 +54,16 @@ export interface LocalDataPlaneOptions {
 const settleMs = 50;
 const maxSettles = 40;
 
+/** How often idle connections are closed while descriptors are short. */
+const reliefIntervalMs = 1_000;
+
 /** Commands and reports are plain function calls. */
 export class LocalDataPlane implements DataPlane {
   readonly #options: LocalDataPlaneOptions;
   #isTrustedProxy: (address: string) => boolean;
   readonly #stallDetector: StallDetector;
   #listener: EngineListener | undefined;
+  #cancelRelief: Cancel | undefined;
   readonly #hedger: Hedger;
   readonly #load = { isShed: false };
 
@@ -115,6 +120,13 @@ export class LocalDataPlane implements DataPlane {
       log: createEngineLog(log, clock),
     });
     this.#stallDetector.start();
+    // A listener without descriptors turns in circles: it cannot accept the connection that wakes it.
+    const relieve = () => exhaustion.isShort && this.#listener?.releaseIdle?.();
+    this.#cancelRelief = repeat(
+      this.#options.schedule ?? systemSchedule,
+      reliefIntervalMs,
+      () => void relieve(),
+    );
     this.#hedger.wake();
   }
 
@@ -178,6 +190,7 @@ export class LocalDataPlane implements DataPlane {
 
   close(): void {
     this.#stallDetector.stop();
+    this.#cancelRelief?.();
     this.#hedger.stop();
     this.#listener?.close();
   }

@@ -108,6 +108,8 @@ export interface EngineListener {
   close(): void;
   /** Aborts the attempts in flight on one upstream, tunnels too. @returns how many. Missing where an engine cannot. */
   abortAttempts?(upstream: Upstream): number;
+  /** Descriptors are short: closes connections that serve no request. */
+  releaseIdle?(): void;
 }
 
 /** The error of a listener that could not be opened, with its position in the options: the operator must know which one. */

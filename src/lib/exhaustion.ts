@@ -52,6 +52,11 @@ export class Exhaustion {
     return Object.fromEntries(this.#counts);
   }
 
+  /** Whether no descriptor is free, or was a moment ago. */
+  get isShort(): boolean {
+    return this.ownCodeOf("") !== undefined;
+  }
+
   /** Counts an attempt or a probe that this process could not make. @param code of {@link ownCodeOf} */
   count(code: string): void {
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);

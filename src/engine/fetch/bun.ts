@@ -52,6 +52,8 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   return {
     ports: servers.map(({ port = 0 }) => port),
     abortAttempts,
+    // Clients between two requests. Bun itself closes those with an unfinished head, after twelve seconds.
+    releaseIdle: () => servers.forEach((server) => server.closeIdleConnections()),
     active: () => servers.reduce((sum, server) => sum + activeIn(server), 0),
     async drain() {
       drained ??= Promise.all(servers.map(drain)).finally(() => session.close());

@@ -46,6 +46,8 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
     ports: opened.map(({ port }) => port),
     active: () => context.active,
     abortAttempts,
+    // Of upstreams only: the number of clients has its own limit, which leaves room.
+    releaseIdle: () => context.closeIdle(),
     async drain() {
       stop();
       for (const listener of listeners) listener.closeIdle();
