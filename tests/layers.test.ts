@@ -58,6 +58,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "commands/start.ts": "loads each long-running command on demand",
   "dashboard/layout/not-found.tsx": "one page",
   "engine/wire/http2/context.ts": "buffers that all connections share",
+  "engine/wire/http2/flush-queue.ts": "both sides of HTTP/2 send through it",
   "engine/wire/http1/head-limits.ts": "parsers and their owners share it",
   "proxy/response-class.ts": "all that status codes mean to a pool",
   "main.ts": "handles signals before it loads the rest",

@@ -41,6 +41,11 @@ export const systemSchedule: Schedule = (delayMs, task) => {
   return () => clearTimeout(timer);
 };
 
+/** Calls `task` once, after the events that are ready now: what they add can be sent in one write. */
+export function afterEvents(task: () => void): void {
+  setImmediate(task);
+}
+
 /**
  * Runs the task every `everyMs` milliseconds until the returned function is called. The next run is scheduled before the
  * task is called, so a task that throws does not stop the repetition.

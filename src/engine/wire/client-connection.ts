@@ -1,6 +1,6 @@
 /** A client's connection: reads one request after another and gives each to a forwarder, so that responses stay in order. */
 
-import { type ProtocolViolation, refusal, refusalForViolation } from "../../proxy/refusal.ts";
+import { type ProtocolViolation, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import { ClientInput, type RequestSink } from "./client-input.ts";
 import { Connection } from "./connection.ts";
 import type { ClientListener, ClosableClient } from "./client-listener.ts";
@@ -84,8 +84,8 @@ export class ClientConnection
   }
 
   /** Refuses a request that was not read as HTTP/1.1. */
-  refuse(violation: ProtocolViolation): void {
-    this.#begin().refuseUnparsed(this, refusalForViolation(violation));
+  refuse(refused: Refusal): void {
+    this.#begin().refuseUnparsed(this, refused);
   }
 
   get scheme(): "http" | "https" {
@@ -186,6 +186,8 @@ export class ClientConnection
   requestFinished(forwarder: RequestForwarder, fate: ConnectionFate): void {
     this.#forwarders.release(forwarder);
     this.#forwarder = undefined;
+    // The next stream may be another user's: a connection of HTTP/2 may carry many (RFC 9110 section 3.3).
+    if (this.#isStream) this.#unpin();
     if (fate === "reset" || fate === "gone") return this.closeForGood(fate === "reset");
     if (fate === "last" && this.scheme === "http" && !this.#input.hasPipelined) {
       // The client sends nothing more that could make its kernel discard the response: no lingering close is needed.
@@ -196,6 +198,11 @@ export class ClientConnection
     this.#phase = "flushing";
     if (this.isFlushed) this.flushed();
     else this.#context.clientTimers.forSend(this);
+  }
+
+  #unpin(): void {
+    this.pinned?.close();
+    this.pinned = undefined;
   }
 
   protected override flushed(): void {

@@ -35,10 +35,10 @@ export class ProtocolDetector extends TimerEntry implements ClientSocketHandler,
     this.#protocols = protocols;
   }
 
+  /** A client counts from now on. The connection that takes over is admitted again, to the place that this one gives up. */
   opened(socket: WireSocket): void {
     this.#socket = socket;
-    // Over TLS the connection of HTTP/1.1 closes it at once: it can be told nothing before the handshake.
-    if (this.#listener.admit(this) !== "serve") return this.#handOver(this.#protocols.http1());
+    if (this.#listener.admit(this) === "drop") return this.closeForGood(true);
     this.#context.clientTimers.forHead(this);
   }
 

@@ -78,6 +78,22 @@ export function equalsAnyCase(bytes: Uint8Array, from: number, to: number, liter
   return true;
 }
 
+/** Pieces below this size are copied byte by byte: that costs less than a view of them. */
+const shortBytes = 48;
+
+/** Copies bytes[from..to) to `target` at the offset `at`, where there must be room. @returns the offset after them */
+export function copyBytes(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  at: number,
+): number {
+  if (to - from < shortBytes) for (let i = from, next = at; i < to;) target[next++] = bytes[i++] as number;
+  else target.set(bytes.subarray(from, to), at);
+  return at + to - from;
+}
+
 /** Collects bytes that arrive in pieces. `head` is the parser that continues with them, if they are a head. */
 export class ByteAccumulator<Head> {
   readonly head: Head;

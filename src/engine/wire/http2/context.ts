@@ -18,8 +18,8 @@ export class Http2Context {
   readonly headTooLarge: ProtocolViolation;
 
   constructor(requests: HeadLimits, responses: HeadLimits) {
-    this.fields = new FieldList(requests.headBytes, requests.fields);
-    this.requests = new RequestWriter(requests.headBytes, requests.fields);
+    this.fields = new FieldList(requests.headBytes);
+    this.requests = new RequestWriter(requests.headBytes);
     this.responses = headTools(
       new HeadLimits(responses.headBytes + addedHeadBytes, responses.fields + 16, 0),
     );

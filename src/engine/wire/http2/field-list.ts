@@ -1,7 +1,12 @@
 /** The fields of one header block, decoded into one buffer: names and values as bytes, without strings. */
 
+import { maxFrameBytes } from "./protocol.ts";
+
 /** Numbers per field in {@link FieldList.spans}. */
 export const spanStride = 4;
+
+/** The size of the dynamic table, which is the protocol's default: larger ones cost memory for each connection. */
+export const maxTableBytes = 4_096;
 
 /** Overhead of a field in the size of a list and of a table (RFC 7541 section 4.1, RFC 9113 section 6.5.2). */
 export const fieldOverhead = 32;
@@ -10,7 +15,7 @@ export const fieldOverhead = 32;
 export class FieldList {
   /** Maximum size of the list, with the overhead of each field. */
   readonly maxBytes: number;
-  readonly maxFields: number;
+  readonly #maxFields: number;
   /** Names and values. Behind `maxBytes` there is room for one field that is too large for the list. */
   readonly bytes: Buffer;
   /** Per field: start and end of the name, start and end of the value. */
@@ -22,11 +27,14 @@ export class FieldList {
   /** The fields exceed the limits: the list does not have all of them. */
   isTooLarge = false;
 
-  constructor(maxBytes: number, maxFields: number) {
+  /** The overhead bounds the number of fields. Crumbs of a cookie count, which become one field later. */
+  constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
-    this.maxFields = maxFields;
-    this.bytes = Buffer.allocUnsafeSlow(maxBytes * 5);
-    this.spans = new Int32Array(maxFields * spanStride);
+    this.#maxFields = Math.ceil(maxBytes / fieldOverhead);
+    // A block has at most twice the bytes of the list, or those of one frame. Huffman code makes eight fifths of them.
+    const blockBytes = Math.max(2 * maxBytes, maxFrameBytes);
+    this.bytes = Buffer.allocUnsafeSlow(maxBytes + Math.ceil(blockBytes * 1.6) + maxTableBytes);
+    this.spans = new Int32Array(this.#maxFields * spanStride);
   }
 
   begin(): void {
@@ -39,7 +47,7 @@ export class FieldList {
   /** Adds the field whose name and value were written behind `length`. Drops it if it is too large. */
   add(nameEnd: number, valueEnd: number): void {
     this.#size += valueEnd - this.length + fieldOverhead;
-    if (this.#size > this.maxBytes || this.count === this.maxFields) {
+    if (this.#size > this.maxBytes || this.count === this.#maxFields) {
       this.isTooLarge = true;
       return;
     }
@@ -55,7 +63,7 @@ export class FieldList {
   /** Adds a copy. */
   addCopy(name: Buffer, value: Buffer): void {
     const size = name.length + value.length + fieldOverhead;
-    if (this.#size + size > this.maxBytes || this.count === this.maxFields) {
+    if (this.#size + size > this.maxBytes || this.count === this.#maxFields) {
       this.#size += size;
       this.isTooLarge = true;
       return;

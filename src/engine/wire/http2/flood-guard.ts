@@ -10,28 +10,31 @@ export interface FloodLimits {
 
 const clientLimits: FloodLimits = { burst: 1_000, perSecond: 100 };
 
-/** A peer sends WINDOW_UPDATE for data that it took: this many for each frame, or for each so many bytes. */
-const updatesPerData = 4;
-const bytesPerUpdate = 1_024;
-
-/** Updates for data that was sent and not yet acknowledged, at most: more than a window of data leads to. */
-const maxUpdates = 100_000;
-
 /** Streams that a client may reset at once, and how many more each second: browsers reset many when a page is left. */
 const resetBurst = 500;
 const resetsPerSecond = 50;
 
-/** A token bucket that fills with time. */
+/** A stream that lived for longer is no part of a rapid reset: the limit on open streams bounds how many there are. */
+const longLifeMs = 1_000;
+
+/** A peer sends WINDOW_UPDATE for data that it took: this many for each frame, or for each so many bytes. */
+const updatesPerData = 4;
+const bytesPerUpdate = 512;
+
+/** Updates for data that was sent and not yet acknowledged, at most: more than a window of data leads to. */
+const maxUpdates = 100_000;
+
+/** A token bucket that fills with time, and with work that has a use. */
 class Allowance {
   readonly #burst: number;
   readonly #perSecond: number;
   #left: number;
   #at: number;
 
-  constructor(burstOf: number, rate: number, now: number) {
-    this.#burst = burstOf;
-    this.#perSecond = rate;
-    this.#left = burstOf;
+  constructor(burst: number, perSecond: number, now: number) {
+    this.#burst = burst;
+    this.#perSecond = perSecond;
+    this.#left = burst;
     this.#at = now;
   }
 
@@ -41,16 +44,20 @@ class Allowance {
     this.#left -= 1;
     return this.#left >= 0;
   }
+
+  give(tokens: number): void {
+    this.#left = Math.min(this.#burst, this.#left + tokens);
+  }
 }
 
 /**
  * Frames that every peer may send at any time cost us an answer or work: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA and
- * CONTINUATION. A peer in good faith sends few of them for each request. It is cut off when it sends many more.
+ * CONTINUATION. A peer in good faith sends few of them for each request and for each piece of data, however fast it is: what it
+ * is sent gives it tokens. It is cut off when it sends many more.
  */
 export class FloodGuard {
   readonly #idle: Allowance;
   readonly #resets: Allowance;
-
   /** WINDOW_UPDATE frames for data that was sent. */
   #updates = 0;
 
@@ -61,13 +68,7 @@ export class FloodGuard {
 
   /** Throws a {@link ConnectionError} when there were too many. */
   idleFrame(now: number): void {
-    if (!this.#idle.take(now))
-      throw new ConnectionError(errorCode.enhanceYourCalm, "too many frames without use");
-  }
-
-  /** Data was sent, for which the peer will open its windows again. */
-  dataSent(bytes: number): void {
-    this.#updates = Math.min(maxUpdates, this.#updates + updatesPerData + bytes / bytesPerUpdate);
+    if (!this.#idle.take(now)) throw tooMany("frames without use");
   }
 
   windowUpdate(now: number): void {
@@ -75,9 +76,32 @@ export class FloodGuard {
     else this.idleFrame(now);
   }
 
-  /** A stream was reset before its response ended, by the peer or because of it. */
-  reset(now: number): void {
-    if (!this.#resets.take(now))
-      throw new ConnectionError(errorCode.enhanceYourCalm, "too many reset streams");
+  /** A stream was reset, refused or malformed. */
+  reset(now: number, beganAt = now): void {
+    if (now - beganAt < longLifeMs && !this.#resets.take(now)) throw tooMany("reset streams");
   }
+
+  /** A block of fields was sent. Clients may send a PRIORITY or a PING with each request. */
+  headersSent(): void {
+    this.#idle.give(2);
+  }
+
+  /**
+   * Data was sent, for which the peer will open its windows again. gRPC also measures the path with a PING meanwhile.
+   * @param isWhole no window has cut it: the peer cannot make us send more and smaller frames
+   */
+  dataSent(bytes: number, isWhole: boolean): void {
+    const updates = bytes / bytesPerUpdate + (isWhole ? updatesPerData : 0);
+    this.#updates = Math.min(maxUpdates, this.#updates + updates);
+    if (isWhole) this.#idle.give(1);
+  }
+
+  /** A stream ended on both sides. */
+  streamEnded(): void {
+    this.#resets.give(1);
+  }
+}
+
+function tooMany(what: string): ConnectionError {
+  return new ConnectionError(errorCode.enhanceYourCalm, `too many ${what}`);
 }

@@ -5,7 +5,6 @@ import {
   ConnectionError,
   defaultWindowBytes,
   errorCode,
-  frameFlag,
   frameType,
   maxFrameBytes,
   maxWindowBytes,
@@ -26,7 +25,7 @@ export interface SessionStream {
   creditBytes: number;
   /** The peer has ended its side. */
   readonly peerEnded: boolean;
-  /** Data that did not fit can be sent now. */
+  /** Data that did not fit can be sent now. Never throws. */
   resumeSending(): void;
 }
 
@@ -38,10 +37,17 @@ export interface OutgoingData {
   readonly endsStream: boolean;
 }
 
+/**
+ * A stream whose data did not fit waits for one thing: its own window, the connection's, or the socket. Only what it waits for
+ * wakes it up, so that streams without a reader cost nothing. It is resumed after the event, so that several updates of a window
+ * lead to one frame.
+ */
 export class FlowControl<Stream extends SessionStream> {
   readonly #output: FrameOutput;
-  /** Streams with data that waits for a window or for the socket, in turn. */
-  readonly #waiting = new Set<Stream>();
+  /** Streams that may be sent to as soon as the socket takes bytes. */
+  readonly #ready = new Set<Stream>();
+  readonly #awaitingWindow = new Set<Stream>();
+  readonly #awaitingOwnWindow = new Set<Stream>();
   #sendWindow = defaultWindowBytes;
   readonly #windowBytes: number;
   #receiveWindow: number;
@@ -54,54 +60,70 @@ export class FlowControl<Stream extends SessionStream> {
     this.#receiveWindow = windowBytes;
   }
 
-  /** Whether a stream waits that could be sent to now. */
-  get canResume(): boolean {
-    return this.#waiting.size > 0 && this.#sendWindow > 0 && this.#output.room > 0;
-  }
-
   /** Opens the connection's window. Behind our SETTINGS. */
   begin(): void {
-    this.#windowUpdate(0, this.#windowBytes - defaultWindowBytes);
+    this.#output.frameOf(frameType.windowUpdate, 0, this.#windowBytes - defaultWindowBytes);
   }
 
-  /** @returns how many bytes were taken */
+  /** Sends as much as the windows and the socket take. @returns how many bytes that are */
   send(stream: Stream, { bytes, from, to, endsStream }: OutgoingData): number {
-    let sent = 0;
-    const length = to - from;
-    do {
-      const room = Math.min(stream.sendWindow, this.#sendWindow, this.#output.room, maxFrameBytes);
-      const allowed = Math.min(length - sent, room);
-      const isLast = endsStream && sent + allowed === length;
-      if (allowed <= 0 && !(isLast && length === sent)) break;
-      const start = from + sent;
-      const flags = isLast ? frameFlag.endStream : 0;
-      this.#output.frame({ type: frameType.data, flags, streamId: stream.id }, bytes, start, start + allowed);
-      stream.sendWindow -= allowed;
-      this.#sendWindow -= allowed;
-      sent += allowed;
-    } while (sent < length);
-    if (sent < length) this.#waiting.add(stream);
-    return sent;
+    const output = this.#output;
+    if (from === to) {
+      if (endsStream) output.data(stream.id, true, bytes, from, to);
+      return 0;
+    }
+    let at = from;
+    while (at < to) {
+      const window = Math.min(stream.sendWindow, this.#sendWindow);
+      if (window <= 0) break;
+      const end = Math.min(to, at + Math.min(window, output.room, maxFrameBytes));
+      if (end === at) break;
+      output.data(stream.id, endsStream && end === to, bytes, at, end);
+      stream.sendWindow -= end - at;
+      this.#sendWindow -= end - at;
+      at = end;
+    }
+    if (at < to) this.#wait(stream);
+    return at - from;
+  }
+
+  #wait(stream: Stream): void {
+    if (stream.sendWindow <= 0) this.#awaitingOwnWindow.add(stream);
+    else if (this.#sendWindow <= 0) this.#awaitingWindow.add(stream);
+    else this.#ready.add(stream);
+  }
+
+  /** Whether the socket takes fields. Else the stream waits for it. */
+  mayPassHead(stream: Stream): boolean {
+    if (this.#output.room > 0) return true;
+    this.#ready.add(stream);
+    return false;
+  }
+
+  /** Whether `resumeWaiting` has something to do. */
+  get canResume(): boolean {
+    return this.#ready.size > 0 && !this.#output.isBlocked;
   }
 
   /** Each waiting stream gets its turn: the first of this round is the last of the next one. */
   resumeWaiting(): void {
-    for (const stream of [...this.#waiting]) {
-      if (!this.canResume) return;
-      this.#resume(stream);
+    for (const stream of this.#ready) {
+      if (this.#output.room <= 0) return;
+      this.#ready.delete(stream);
+      stream.resumeSending();
     }
   }
 
-  #resume(stream: Stream): void {
-    if (this.#waiting.delete(stream)) stream.resumeSending();
-  }
-
   forget(stream: Stream): void {
-    this.#waiting.delete(stream);
+    if (this.#ready.size > 0) this.#ready.delete(stream);
+    if (this.#awaitingWindow.size > 0) this.#awaitingWindow.delete(stream);
+    if (this.#awaitingOwnWindow.size > 0) this.#awaitingOwnWindow.delete(stream);
   }
 
   clear(): void {
-    this.#waiting.clear();
+    this.#ready.clear();
+    this.#awaitingWindow.clear();
+    this.#awaitingOwnWindow.clear();
   }
 
   /** DATA of this size arrived. @returns false if the stream's window does not allow it; the connection's is an error */
@@ -121,7 +143,7 @@ export class FlowControl<Stream extends SessionStream> {
     stream.creditBytes += bytes;
     if (stream.creditBytes < streamWindowBytes / 2) return;
     stream.receiveWindow += stream.creditBytes;
-    this.#windowUpdate(stream.id, stream.creditBytes);
+    this.#output.frameOf(frameType.windowUpdate, stream.id, stream.creditBytes);
     stream.creditBytes = 0;
   }
 
@@ -130,14 +152,8 @@ export class FlowControl<Stream extends SessionStream> {
     this.#creditBytes += bytes;
     if (this.#creditBytes < this.#windowBytes / 4) return;
     this.#receiveWindow += this.#creditBytes;
-    this.#windowUpdate(0, this.#creditBytes);
+    this.#output.frameOf(frameType.windowUpdate, 0, this.#creditBytes);
     this.#creditBytes = 0;
-  }
-
-  #windowUpdate(streamId: number, increment: number): void {
-    const payload = Buffer.allocUnsafe(4);
-    payload.writeUInt32BE(increment);
-    this.#output.frame({ type: frameType.windowUpdate, streamId }, payload);
   }
 
   /** The peer takes more data of the connection. */
@@ -146,25 +162,30 @@ export class FlowControl<Stream extends SessionStream> {
     this.#sendWindow += increment;
     if (this.#sendWindow > maxWindowBytes)
       throw new ConnectionError(errorCode.flowControl, "a window is too large");
-    this.resumeWaiting();
+    if (this.#awaitingWindow.size === 0 || this.#sendWindow <= 0) return;
+    for (const stream of this.#awaitingWindow) this.#ready.add(stream);
+    this.#awaitingWindow.clear();
   }
 
   /** The peer takes more data of the stream. @returns the code of an error of the stream */
   growStream(stream: Stream, increment: number): number {
     if (increment === 0) return errorCode.protocol;
-    stream.sendWindow += increment;
-    if (stream.sendWindow > maxWindowBytes) return errorCode.flowControl;
-    this.#resume(stream);
+    if (stream.sendWindow + increment > maxWindowBytes) return errorCode.flowControl;
+    this.#change(stream, increment);
     return errorCode.none;
+  }
+
+  #change(stream: Stream, growth: number): void {
+    stream.sendWindow += growth;
+    if (stream.sendWindow > 0 && this.#awaitingOwnWindow.delete(stream)) this.#ready.add(stream);
   }
 
   /** The initial window has changed, and with it that of each open stream (RFC 9113 section 6.9.2). */
   adjust(streams: Iterable<Stream>, growth: number): void {
     for (const stream of streams) {
-      stream.sendWindow += growth;
-      if (stream.sendWindow > maxWindowBytes)
+      if (stream.sendWindow + growth > maxWindowBytes)
         throw new ConnectionError(errorCode.flowControl, "a window is too large");
+      this.#change(stream, growth);
     }
-    if (growth > 0) this.resumeWaiting();
   }
 }

@@ -1,10 +1,14 @@
 /** The frames that a connection sends: collected, so that many leave in one write, and bounded while the peer reads slowly. */
 
 import type { WireSocket } from "../sockets.ts";
-import { frameFlag, frameHeaderBytes, frameType } from "./protocol.ts";
+import { copyBytes } from "../http1/bytes.ts";
+import { frameFlag, frameHeaderBytes, frameType, maxFrameBytes } from "./protocol.ts";
 
 /** While more than this waits, no data is added. */
 const highWaterBytes = 32_768;
+
+/** Beyond this a peer that does not read is cut off: it makes us answer. */
+const maxWaitingBytes = 131_072;
 
 /** Buffers that no connection uses at the moment: an idle connection has none. */
 const free: Buffer[] = [];
@@ -19,6 +23,8 @@ export class FrameOutput {
   #bytes: Buffer | undefined;
   #start = 0;
   #end = 0;
+  /** Bytes that the socket has taken. */
+  takenBytes = 0;
   /** Whether the socket has not taken all at the last flush. */
   isBlocked = false;
 
@@ -26,9 +32,15 @@ export class FrameOutput {
     return this.#end - this.#start;
   }
 
-  /** How many bytes of data may be added now. */
+  /** How many bytes of data may be added now. Writes what waits if that makes room. */
   get room(): number {
-    return this.isBlocked ? 0 : Math.max(0, highWaterBytes - this.waitingBytes);
+    if (this.#end - this.#start >= highWaterBytes && !this.isBlocked) this.flush();
+    return this.isBlocked ? 0 : highWaterBytes - (this.#end - this.#start);
+  }
+
+  /** Whether the peer has not read so many answers of ours that it never will. */
+  get isOverfull(): boolean {
+    return this.isBlocked && this.#end - this.#start > maxWaitingBytes;
   }
 
   /** Adds a frame whose payload is bytes[from..to). */
@@ -42,33 +54,50 @@ export class FrameOutput {
     from = 0,
     to = bytes.length,
   ): void {
-    const length = to - from;
-    const at = this.#reserve(frameHeaderBytes + length);
-    const target = this.#bytes as Buffer;
-    target.writeUIntBE(length, at, 3);
-    target[at + 3] = type;
-    target[at + 4] = flags;
-    target.writeUInt32BE(streamId, at + 5);
-    if (length > 0) target.set(bytes.subarray(from, to), at + frameHeaderBytes);
+    this.#add(type, flags, streamId, bytes, from, to);
   }
 
-  /** Adds a header block, in as many frames as the peer's limit on frames makes necessary. */
-  headerBlock(
-    streamId: number,
-    block: Buffer,
-    { endsStream, frameBytes }: { readonly endsStream: boolean; readonly frameBytes: number },
-  ): void {
-    const endFlag = endsStream ? frameFlag.endStream : 0;
-    for (let from = 0; from === 0 || from < block.length; from += frameBytes) {
-      const to = Math.min(block.length, from + frameBytes);
-      const flags = (from === 0 ? endFlag : 0) | (to === block.length ? frameFlag.endHeaders : 0);
-      this.frame(
-        { type: from === 0 ? frameType.headers : frameType.continuation, flags, streamId },
-        block,
-        from,
-        to,
-      );
+  /** Adds a frame of four bytes. */
+  frameOf(type: number, streamId: number, value: number): void {
+    const at = this.#head(type, 0, streamId, 4);
+    writeUInt32(this.#bytes as Buffer, at, value);
+  }
+
+  /** Adds a frame of data. */
+  data(streamId: number, endsStream: boolean, bytes: Uint8Array, from: number, to: number): void {
+    this.#add(frameType.data, endsStream ? frameFlag.endStream : 0, streamId, bytes, from, to);
+  }
+
+  #add(type: number, flags: number, streamId: number, bytes: Uint8Array, from: number, to: number): void {
+    const at = this.#head(type, flags, streamId, to - from);
+    copyBytes(bytes, from, to, this.#bytes as Buffer, at);
+  }
+
+  /** @returns the offset of the payload */
+  #head(type: number, flags: number, streamId: number, length: number): number {
+    const at = this.#reserve(frameHeaderBytes + length);
+    const target = this.#bytes as Buffer;
+    target[at] = length >>> 16;
+    target[at + 1] = length >>> 8;
+    target[at + 2] = length;
+    target[at + 3] = type;
+    target[at + 4] = flags;
+    writeUInt32(target, at + 5, streamId);
+    return at + frameHeaderBytes;
+  }
+
+  /** Adds a header block, in as many frames as the limit on frames makes necessary. Every peer takes frames of this size. */
+  headerBlock(streamId: number, block: Uint8Array, endsStream: boolean): void {
+    const { length } = block;
+    let type: number = frameType.headers;
+    let flags: number = endsStream ? frameFlag.endStream : 0;
+    let from = 0;
+    for (; length - from > maxFrameBytes; from += maxFrameBytes) {
+      this.#add(type, flags, streamId, block, from, from + maxFrameBytes);
+      type = frameType.continuation;
+      flags = 0;
     }
+    this.#add(type, flags | frameFlag.endHeaders, streamId, block, from, length);
   }
 
   /** Writes what waits. */
@@ -76,6 +105,7 @@ export class FrameOutput {
     if (this.#start === this.#end || !this.#bytes) return;
     const taken = this.socket?.write(this.#bytes, this.#start, this.#end - this.#start) ?? -1;
     if (taken < 0) return this.clear();
+    this.takenBytes += taken;
     this.#start += taken;
     this.isBlocked = this.#start < this.#end;
     if (!this.isBlocked) this.clear();
@@ -114,3 +144,10 @@ export class FrameOutput {
 }
 
 const nothing = new Uint8Array(0);
+
+function writeUInt32(target: Buffer, at: number, value: number): void {
+  target[at] = value >>> 24;
+  target[at + 1] = value >>> 16;
+  target[at + 2] = value >>> 8;
+  target[at + 3] = value;
+}

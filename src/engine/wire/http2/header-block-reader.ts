@@ -4,7 +4,7 @@ import type { FieldList } from "./field-list.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { ConnectionError, errorCode, frameFlag, maxStreamId } from "./protocol.ts";
 
-/** A block whose fields are in the list. */
+/** A block whose fields are in the list. Valid until the next frame. */
 export interface WholeBlock {
   readonly streamId: number;
   readonly endsStream: boolean;
@@ -12,23 +12,20 @@ export interface WholeBlock {
   readonly dependsOnItself: boolean;
 }
 
-export class HeaderBlockReader {
+export class HeaderBlockReader implements WholeBlock {
   readonly #fields: FieldList;
   readonly #decoder = new HpackDecoder();
-  #streamId = 0;
-  #endsStream = false;
-  #dependsOnItself = false;
-  #parts: Buffer[] = [];
+  streamId = 0;
+  endsStream = false;
+  dependsOnItself = false;
+  /** Whether a CONTINUATION frame must follow. */
+  isOpen = false;
+  #parts: Buffer[] | undefined;
   #bytes = 0;
 
   /** @param fields receives the fields; valid until the next block of any connection is decoded */
   constructor(fields: FieldList) {
     this.#fields = fields;
-  }
-
-  /** Whether a CONTINUATION frame must follow. */
-  get isOpen(): boolean {
-    return this.#streamId !== 0;
   }
 
   begin(flags: number, streamId: number, payload: Buffer): WholeBlock | undefined {
@@ -38,44 +35,45 @@ export class HeaderBlockReader {
       from = 1;
       to -= payload[0] ?? Infinity;
     }
-    this.#dependsOnItself = false;
+    this.dependsOnItself = false;
     if ((flags & frameFlag.priority) !== 0) {
       if (to - from < 5) throw new ConnectionError(errorCode.frameSize, "HEADERS too short for a priority");
-      this.#dependsOnItself = (payload.readUInt32BE(from) & maxStreamId) === streamId;
+      this.dependsOnItself = (payload.readUInt32BE(from) & maxStreamId) === streamId;
       from += 5;
     }
     if (from > to) throw new ConnectionError(errorCode.protocol, "more padding than payload");
-    this.#streamId = streamId;
-    this.#endsStream = (flags & frameFlag.endStream) !== 0;
-    return this.#add(flags, payload.subarray(from, to));
+    this.streamId = streamId;
+    this.endsStream = (flags & frameFlag.endStream) !== 0;
+    this.isOpen = (flags & frameFlag.endHeaders) === 0;
+    if (!this.isOpen) return this.#decode(payload, from, to);
+    this.#keep(payload.subarray(from, to));
+    return undefined;
   }
 
   continue(flags: number, streamId: number, payload: Buffer): WholeBlock | undefined {
-    if (this.#streamId === 0 || streamId !== this.#streamId)
+    if (!this.isOpen || streamId !== this.streamId)
       throw new ConnectionError(errorCode.protocol, "CONTINUATION without a header block");
-    return this.#add(flags, payload);
+    this.#keep(payload);
+    if ((flags & frameFlag.endHeaders) === 0) return undefined;
+    const block = Buffer.concat(this.#parts ?? []);
+    this.isOpen = false;
+    this.#parts = undefined;
+    this.#bytes = 0;
+    return this.#decode(block, 0, block.length);
   }
 
-  #add(flags: number, part: Buffer): WholeBlock | undefined {
+  #keep(part: Buffer): void {
+    if (part.length === 0) return;
     this.#bytes += part.length;
     // Far more than the list may have: the fields of a smaller block get 431, this one is not even decoded.
     if (this.#bytes > 2 * this.#fields.maxBytes)
       throw new ConnectionError(errorCode.enhanceYourCalm, "a header block that is too large");
-    if ((flags & frameFlag.endHeaders) === 0) {
-      this.#parts.push(Buffer.from(part));
-      return undefined;
-    }
-    const block = this.#parts.length === 0 ? part : Buffer.concat([...this.#parts, part]);
-    const whole = {
-      streamId: this.#streamId,
-      endsStream: this.#endsStream,
-      dependsOnItself: this.#dependsOnItself,
-    };
-    this.#parts = [];
-    this.#bytes = 0;
-    this.#streamId = 0;
-    if (!this.#decoder.decode(block, this.#fields))
+    (this.#parts ??= []).push(Buffer.from(part));
+  }
+
+  #decode(block: Buffer, from: number, to: number): WholeBlock {
+    if (!this.#decoder.decode(block, this.#fields, from, to))
       throw new ConnectionError(errorCode.compression, "a malformed header block");
-    return whole;
+    return this;
   }
 }

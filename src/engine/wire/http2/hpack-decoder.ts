@@ -1,11 +1,8 @@
 /** Decodes header blocks of HTTP/2 (HPACK, RFC 7541). One decoder for each connection, because it has the dynamic table. */
 
-import { type FieldList, fieldOverhead } from "./field-list.ts";
+import { type FieldList, fieldOverhead, maxTableBytes } from "./field-list.ts";
 import { decodeHuffman } from "./huffman.ts";
 import { staticTable, type TableField } from "./static-table.ts";
-
-/** The size of the dynamic table, which is the protocol's default: larger ones cost memory for each connection. */
-export const maxTableBytes = 4_096;
 
 /** Larger integers occur in no valid block. */
 const maxInteger = 2 ** 28;
@@ -22,13 +19,13 @@ export class HpackDecoder {
   #end = 0;
 
   /**
-   * Decodes a whole header block. The table is updated also where the list is too large.
+   * Decodes bytes[from..to), a whole header block. The table is updated also where the list is too large.
    * @returns false if the block is malformed: the connection cannot continue (COMPRESSION_ERROR)
    */
-  decode(block: Buffer, list: FieldList): boolean {
+  decode(block: Buffer, list: FieldList, from = 0, to = block.length): boolean {
     this.#block = block;
-    this.#at = 0;
-    this.#end = block.length;
+    this.#at = from;
+    this.#end = to;
     list.begin();
     let mayResize = true;
     while (this.#at < this.#end) {

@@ -1,6 +1,6 @@
 /** Encodes header blocks of HTTP/2 (HPACK, RFC 7541). It keeps no dynamic table: that saves more work than it costs bytes. */
 
-import { lower } from "../http1/bytes.ts";
+import { copyBytes, lower } from "../http1/bytes.ts";
 import { staticNameIndex } from "./static-table.ts";
 
 /** Static indices of whole fields with these statuses. */
@@ -53,12 +53,11 @@ export class HeaderBlock {
   /** Adds the field with the name bytes[from..nameEnd), in lower case, and the value bytes[valueFrom..to). */
   add(
     bytes: Uint8Array,
-    name: { readonly from: number; readonly to: number },
+    { from, to: nameEnd }: { readonly from: number; readonly to: number },
     valueFrom: number,
     to: number,
   ): void {
-    const { from } = name;
-    const length = name.to - from;
+    const length = nameEnd - from;
     this.#reserve(length + 8);
     // The name is written in lower case first, and kept only if the static table does not have it.
     const at = this.length + 1 + integerBytes(length, 7);
@@ -81,8 +80,7 @@ export class HeaderBlock {
   #addString(bytes: Uint8Array, from: number, to: number): void {
     this.#reserve(to - from + 8);
     this.#integer(to - from, 7, 0);
-    this.bytes.set(bytes.subarray(from, to), this.length);
-    this.length += to - from;
+    this.length = copyBytes(bytes, from, to, this.bytes, this.length);
   }
 
   /** RFC 7541 section 5.1. */

@@ -1,5 +1,6 @@
 /** The settings that the peer of a connection has sent (RFC 9113 section 6.5). */
 
+import { maxTableBytes } from "./field-list.ts";
 import {
   ConnectionError,
   defaultWindowBytes,
@@ -20,6 +21,8 @@ export class PeerSettings {
   maxStreams = Infinity;
   /** RFC 8441. */
   enablesConnectProtocol = false;
+  /** The peer wants a smaller table than the default: our next block must say so (RFC 7541 section 4.2). */
+  mustShrinkTable = false;
 
   /** @returns by how much the window of each open stream grows */
   read(payload: Buffer): number {
@@ -33,6 +36,9 @@ export class PeerSettings {
 
   #set(name: number, value: number): void {
     switch (name) {
+      case setting.headerTableSize:
+        this.mustShrinkTable ||= value < maxTableBytes;
+        return;
       case setting.enablePush:
         if (value > 1) throw new ConnectionError(errorCode.protocol, "ENABLE_PUSH is 0 or 1");
         return;

@@ -1,6 +1,7 @@
 /** Writes the fields of an HTTP/2 request as an HTTP/1.1 head, which the engine parses and checks like any other. */
 
 import {
+  copyBytes,
   equals,
   equalsAnyCase,
   isTarget,
@@ -27,8 +28,10 @@ const headMethod = latin1("HEAD");
 const websocket = latin1("websocket");
 const trailersOnly = latin1("trailers");
 const cookieName = latin1("cookie");
+const webSocketKeyName = latin1("sec-websocket-key");
 const getStart = latin1("GET ");
-const versionAndHost = latin1(" HTTP/1.1\r\nhost: ");
+const version = latin1(" HTTP/1.1\r\n");
+const hostStart = latin1("host: ");
 const chunked = latin1("transfer-encoding: chunked\r\n");
 const lengthName = latin1("content-length: ");
 const lineEnd = latin1("\r\n");
@@ -38,11 +41,13 @@ const cookieSeparator = latin1("; ");
 /** Whether bytes may stand in a field name: a token without upper case. */
 const isLowerToken = isToken.map((value, byte) => (byte >= 0x41 && byte <= 0x5a ? 0 : value));
 
-/** Start and end of a value; an empty one of a mandatory field is invalid anyway. */
-interface Span {
-  from: number;
-  to: number;
-}
+/** Bytes of a scheme (RFC 3986 section 3.1). */
+const isScheme = isToken.map((value, byte) =>
+  value === 1 && /[a-z0-9+.-]/i.test(String.fromCharCode(byte)) ? 1 : 0,
+);
+
+/** What this writes beside the fields: the version, line ends, framing, and the fields of an upgrade. */
+const maxAddedBytes = 512;
 
 /**
  * What HTTP/1.1 cannot express, or would read differently, is malformed (RFC 9113 sections 8.2 and 8.3). Reused for every
@@ -58,37 +63,46 @@ export class RequestWriter {
   isTunnel = false;
   /** The rule that the list breaks; empty if it was written. */
   violation = "";
-  readonly #method: Span = { from: 0, to: 0 };
-  readonly #authority: Span = { from: 0, to: 0 };
-  readonly #path: Span = { from: 0, to: 0 };
-  #hasMethod = false;
-  #hasScheme = false;
-  #hasAuthority = false;
-  #hasPath = false;
-  #protocol: Span | undefined;
+  // Start and end of the values of pseudo-fields. The start is -1 without the field.
+  #methodFrom = -1;
+  #methodTo = -1;
+  #schemeFrom = -1;
+  #schemeTo = -1;
+  #authorityFrom = -1;
+  #authorityTo = -1;
+  #pathFrom = -1;
+  #pathTo = -1;
+  #protocolFrom = -1;
+  #protocolTo = -1;
   #cookies = 0;
 
-  /** @param maxBytes of the list */
-  constructor(maxBytes: number, maxFields: number) {
-    this.bytes = Buffer.allocUnsafeSlow(maxBytes + maxFields * 4 + 512);
+  /** @param maxBytes of the list, whose overhead is more than what a field needs in HTTP/1.1 */
+  constructor(maxBytes: number) {
+    this.bytes = Buffer.allocUnsafeSlow(maxBytes + maxAddedBytes);
   }
 
   /** @param webSocketKey the value of Sec-WebSocket-Key, for a tunnel  @returns whether the list is valid */
   write(list: FieldList, endsStream: boolean, webSocketKey: () => string): boolean {
-    this.length = 0;
-    this.contentLength = -1;
-    this.violation = "";
-    this.#hasMethod = this.#hasScheme = this.#hasAuthority = this.#hasPath = false;
-    this.#protocol = undefined;
-    this.#cookies = 0;
+    this.forget();
     const first = this.#readPseudoFields(list);
     if (first < 0 || !this.#checkTarget(list)) return false;
     this.#startLine(list);
     for (let field = first; field < list.count; field++) if (!this.#field(list, field)) return false;
     if (this.#cookies > 0) this.#writeCookies(list, first);
     if (endsStream && this.contentLength > 0) return this.#reject("Content-Length without a body");
+    if (this.isTunnel && this.contentLength >= 0) return this.#reject("Content-Length of a tunnel");
     this.#framing(endsStream, webSocketKey);
     return true;
+  }
+
+  /** Forgets the last request: nothing is known of the next one. */
+  forget(): void {
+    this.length = 0;
+    this.isHead = this.isTunnel = false;
+    this.contentLength = -1;
+    this.violation = "";
+    this.#methodFrom = this.#schemeFrom = this.#authorityFrom = this.#pathFrom = this.#protocolFrom = -1;
+    this.#cookies = 0;
   }
 
   #reject(violation: string): false {
@@ -102,101 +116,97 @@ export class RequestWriter {
     let first = 0;
     for (; first < count && bytes[spans[first * spanStride] as number] === 0x3a; first++) {
       const at = first * spanStride;
-      if (
-        !this.#pseudoField(bytes, spans[at] as number, spans[at + 1] as number, {
-          from: spans[at + 2] as number,
-          to: spans[at + 3] as number,
-        })
-      )
-        return this.#reject("unknown or repeated pseudo-field") ? 0 : -1;
+      const valueFrom = spans[at + 2] as number;
+      const valueTo = spans[at + 3] as number;
+      if (!this.#pseudoField(bytes, spans[at] as number, spans[at + 1] as number, valueFrom, valueTo)) {
+        this.#reject("unknown or repeated pseudo-field");
+        return -1;
+      }
     }
     return first;
   }
 
-  #pseudoField(bytes: Buffer, from: number, to: number, value: Span): boolean {
-    if (equals(bytes, from, to, pseudo.method)) {
-      if (this.#hasMethod) return false;
-      Object.assign(this.#method, value);
-      return (this.#hasMethod = true);
-    }
-    if (equals(bytes, from, to, pseudo.path)) {
-      if (this.#hasPath) return false;
-      Object.assign(this.#path, value);
-      return (this.#hasPath = true);
-    }
-    if (equals(bytes, from, to, pseudo.authority)) {
-      if (this.#hasAuthority) return false;
-      Object.assign(this.#authority, value);
-      return (this.#hasAuthority = true);
-    }
-    if (equals(bytes, from, to, pseudo.scheme)) {
-      if (this.#hasScheme) return false;
-      return (this.#hasScheme = true);
-    }
-    if (equals(bytes, from, to, pseudo.protocol) && !this.#protocol) {
-      this.#protocol = value;
-      return true;
-    }
-    return false;
+  #pseudoField(bytes: Buffer, from: number, to: number, valueFrom: number, valueTo: number): boolean {
+    if (this.#methodFrom < 0 && equals(bytes, from, to, pseudo.method)) {
+      this.#methodFrom = valueFrom;
+      this.#methodTo = valueTo;
+    } else if (this.#pathFrom < 0 && equals(bytes, from, to, pseudo.path)) {
+      this.#pathFrom = valueFrom;
+      this.#pathTo = valueTo;
+    } else if (this.#authorityFrom < 0 && equals(bytes, from, to, pseudo.authority)) {
+      this.#authorityFrom = valueFrom;
+      this.#authorityTo = valueTo;
+    } else if (this.#schemeFrom < 0 && equals(bytes, from, to, pseudo.scheme)) {
+      this.#schemeFrom = valueFrom;
+      this.#schemeTo = valueTo;
+    } else if (this.#protocolFrom < 0 && equals(bytes, from, to, pseudo.protocol)) {
+      this.#protocolFrom = valueFrom;
+      this.#protocolTo = valueTo;
+    } else return false;
+    return true;
   }
 
   #checkTarget({ bytes }: FieldList): boolean {
-    const { from, to } = this.#method;
-    if (!this.#hasMethod || !isAll(isToken, bytes, from, to))
+    if (this.#methodFrom < 0 || !isAll(isToken, bytes, this.#methodFrom, this.#methodTo))
       return this.#reject("missing or malformed :method");
-    const isConnect = equals(bytes, from, to, connectMethod);
-    this.isHead = equals(bytes, from, to, headMethod);
-    this.isTunnel = isConnect && this.#protocol !== undefined;
-    if (this.#protocol && !isConnect) return this.#reject(":protocol without CONNECT");
+    const isConnect = equals(bytes, this.#methodFrom, this.#methodTo, connectMethod);
+    this.isHead = equals(bytes, this.#methodFrom, this.#methodTo, headMethod);
+    const hasProtocol = this.#protocolFrom >= 0;
+    this.isTunnel = isConnect && hasProtocol;
+    if (hasProtocol && !isConnect) return this.#reject(":protocol without CONNECT");
     if (isConnect && !this.isTunnel) {
-      if (this.#hasPath || this.#hasScheme || !this.#hasAuthority)
+      if (this.#pathFrom >= 0 || this.#schemeFrom >= 0 || this.#authorityFrom < 0)
         return this.#reject("CONNECT takes only :authority");
-      Object.assign(this.#path, this.#authority);
-    } else if (!this.#hasPath || !this.#hasScheme) return this.#reject("missing :path or :scheme");
-    if (!isAll(isTarget, bytes, this.#path.from, this.#path.to))
+      this.#pathFrom = this.#authorityFrom;
+      this.#pathTo = this.#authorityTo;
+    } else if (this.#pathFrom < 0 || this.#schemeFrom < 0) return this.#reject("missing :path or :scheme");
+    else if (!isAll(isScheme, bytes, this.#schemeFrom, this.#schemeTo))
+      return this.#reject("empty or malformed :scheme");
+    if (!isAll(isTarget, bytes, this.#pathFrom, this.#pathTo))
       return this.#reject("empty or malformed :path");
-    const first = bytes[this.#path.from];
-    if (!isConnect && first !== slash && !(first === 0x2a && this.#path.to - this.#path.from === 1))
-      return this.#reject(":path does not begin with a slash");
-    if (this.#protocol && !equalsAnyCase(bytes, this.#protocol.from, this.#protocol.to, websocket))
+    const first = bytes[this.#pathFrom];
+    const isAsterisk = first === 0x2a && this.#pathTo - this.#pathFrom === 1;
+    if (!isConnect || this.isTunnel) {
+      if (first !== slash && !isAsterisk) return this.#reject(":path does not begin with a slash");
+    }
+    if (hasProtocol && !equalsAnyCase(bytes, this.#protocolFrom, this.#protocolTo, websocket))
       return this.#reject("unknown :protocol");
-    if (this.#hasAuthority && !isAll(isTarget, bytes, this.#authority.from, this.#authority.to))
+    if (this.#authorityFrom >= 0 && !isAll(isTarget, bytes, this.#authorityFrom, this.#authorityTo))
       return this.#reject("empty or malformed :authority");
     return true;
   }
 
-  #startLine(list: FieldList): void {
-    if (this.isTunnel) this.#append(getStart, 0, getStart.length);
+  #startLine({ bytes }: FieldList): void {
+    if (this.isTunnel) this.#appendAll(getStart);
     else {
-      this.#append(list.bytes, this.#method.from, this.#method.to);
+      this.#append(bytes, this.#methodFrom, this.#methodTo);
       this.bytes[this.length++] = space;
     }
-    this.#append(list.bytes, this.#path.from, this.#path.to);
-    if (this.#hasAuthority) {
-      this.#append(versionAndHost, 0, versionAndHost.length);
-      this.#append(list.bytes, this.#authority.from, this.#authority.to);
-    } else this.#append(versionAndHost, 0, versionAndHost.length - "\r\nhost: ".length);
-    this.#append(lineEnd, 0, lineEnd.length);
+    this.#append(bytes, this.#pathFrom, this.#pathTo);
+    this.#appendAll(version);
+    if (this.#authorityFrom >= 0) {
+      this.#appendAll(hostStart);
+      this.#append(bytes, this.#authorityFrom, this.#authorityTo);
+      this.#appendAll(lineEnd);
+    }
   }
 
   #field({ bytes, spans }: FieldList, field: number): boolean {
     const at = field * spanStride;
-    const [from, to] = [spans[at] as number, spans[at + 1] as number];
-    const [valueFrom, valueTo] = [spans[at + 2] as number, spans[at + 3] as number];
-    if (!isValidField(bytes, { from, to }, valueFrom, valueTo))
+    const from = spans[at] as number;
+    const to = spans[at + 1] as number;
+    const valueFrom = spans[at + 2] as number;
+    const valueTo = spans[at + 3] as number;
+    if (!isValidField(bytes, from, to, valueFrom, valueTo))
       return this.#reject("malformed or misplaced field");
-    switch (lookUpHeader(bytes, from, to)) {
-      case knownHeaders.connection:
-      case knownHeaders.keepAlive:
-      case knownHeaders.proxyConnection:
-      case knownHeaders.transferEncoding:
-      case knownHeaders.upgrade:
-        return this.#reject("connection-specific field");
+    const number = lookUpHeader(bytes, from, to);
+    if (isConnectionField(number)) return this.#reject("connection-specific field");
+    switch (number) {
       case knownHeaders.te:
         if (!equals(bytes, valueFrom, valueTo, trailersOnly)) return this.#reject("TE other than trailers");
         break;
       case knownHeaders.host:
-        if (this.#hasAuthority)
+        if (this.#authorityFrom >= 0)
           return this.#isAuthority(bytes, valueFrom, valueTo) || this.#reject("host differs from :authority");
         break;
       case knownHeaders.contentLength: {
@@ -211,20 +221,20 @@ export class RequestWriter {
           this.#cookies += 1;
           return true;
         }
+        // RFC 8441 section 5: not used. We write our own.
+        if (this.isTunnel && equals(bytes, from, to, webSocketKeyName)) return true;
     }
     this.#append(bytes, from, to);
     this.bytes[this.length++] = 0x3a;
     this.bytes[this.length++] = space;
     this.#append(bytes, valueFrom, valueTo);
-    this.#append(lineEnd, 0, lineEnd.length);
+    this.#appendAll(lineEnd);
     return true;
   }
 
   #isAuthority(bytes: Buffer, from: number, to: number): boolean {
-    const { from: start, to: end } = this.#authority;
-    return (
-      bytes.toString("latin1", from, to).toLowerCase() === bytes.toString("latin1", start, end).toLowerCase()
-    );
+    const authority = bytes.toString("latin1", this.#authorityFrom, this.#authorityTo);
+    return bytes.toString("latin1", from, to).toLowerCase() === authority.toLowerCase();
   }
 
   /** One field of all cookies (RFC 9113 section 8.2.3). */
@@ -232,12 +242,11 @@ export class RequestWriter {
     let isFirst = true;
     for (let at = first * spanStride; at < count * spanStride; at += spanStride) {
       if (!equals(bytes, spans[at] as number, spans[at + 1] as number, cookieName)) continue;
-      const separator = isFirst ? cookieStart : cookieSeparator;
-      this.#append(separator, 0, separator.length);
+      this.#appendAll(isFirst ? cookieStart : cookieSeparator);
       this.#append(bytes, spans[at + 2] as number, spans[at + 3] as number);
       isFirst = false;
     }
-    this.#append(lineEnd, 0, lineEnd.length);
+    this.#appendAll(lineEnd);
   }
 
   #framing(endsStream: boolean, webSocketKey: () => string): void {
@@ -245,16 +254,19 @@ export class RequestWriter {
       const lines = ["connection: upgrade", "upgrade: websocket", `sec-websocket-key: ${webSocketKey()}`];
       this.length += this.bytes.write(`${lines.join("\r\n")}\r\n`, this.length, "latin1");
     } else if (this.contentLength >= 0) {
-      this.#append(lengthName, 0, lengthName.length);
+      this.#appendAll(lengthName);
       this.length += this.bytes.write(String(this.contentLength), this.length, "latin1");
-      this.#append(lineEnd, 0, lineEnd.length);
-    } else if (!endsStream) this.#append(chunked, 0, chunked.length);
-    this.#append(lineEnd, 0, lineEnd.length);
+      this.#appendAll(lineEnd);
+    } else if (!endsStream) this.#appendAll(chunked);
+    this.#appendAll(lineEnd);
   }
 
   #append(bytes: Uint8Array, from: number, to: number): void {
-    this.bytes.set(bytes.subarray(from, to), this.length);
-    this.length += to - from;
+    this.length = copyBytes(bytes, from, to, this.bytes, this.length);
+  }
+
+  #appendAll(bytes: Uint8Array): void {
+    this.#append(bytes, 0, bytes.length);
   }
 }
 
@@ -265,18 +277,33 @@ export class RequestWriter {
 export function writeTrailers({ bytes, spans, count }: FieldList): Buffer | undefined {
   const lines = [latin1("0\r\n")];
   for (let at = 0; at < count * spanStride; at += spanStride) {
-    const name = { from: spans[at] as number, to: spans[at + 1] as number };
-    const [valueFrom, valueTo] = [spans[at + 2] as number, spans[at + 3] as number];
-    if (!isValidField(bytes, name, valueFrom, valueTo)) return undefined;
-    lines.push(bytes.subarray(name.from, name.to), latin1(": "), bytes.subarray(valueFrom, valueTo), lineEnd);
+    const from = spans[at] as number;
+    const to = spans[at + 1] as number;
+    const valueFrom = spans[at + 2] as number;
+    const valueTo = spans[at + 3] as number;
+    if (!isValidField(bytes, from, to, valueFrom, valueTo)) return undefined;
+    if (isConnectionField(lookUpHeader(bytes, from, to))) return undefined;
+    lines.push(bytes.subarray(from, to), latin1(": "), bytes.subarray(valueFrom, valueTo), lineEnd);
   }
   return Buffer.concat([...lines, lineEnd]);
 }
 
+/** RFC 9113 section 8.2.2. TE has a rule of its own. */
+function isConnectionField(number: number): boolean {
+  return (
+    number === knownHeaders.connection ||
+    number === knownHeaders.keepAlive ||
+    number === knownHeaders.proxyConnection ||
+    number === knownHeaders.transferEncoding ||
+    number === knownHeaders.upgrade
+  );
+}
+
 /** RFC 9113 section 8.2.1. Pseudo-fields are invalid here: a colon is no token. */
-export function isValidField(
+function isValidField(
   bytes: Uint8Array,
-  { from, to }: Span,
+  from: number,
+  to: number,
   valueFrom: number,
   valueTo: number,
 ): boolean {

@@ -3,15 +3,36 @@
 import { equals, latin1 } from "../http1/bytes.ts";
 import { headerStride, isWhole } from "../http1/head-parser.ts";
 import { knownHeaders } from "../http1/header-names.ts";
-import { at, BodyTranslator, isConnectionSpecific } from "./body-translator.ts";
+import {
+  at,
+  BodyTranslator,
+  type HeadTools,
+  isConnectionSpecific,
+  type MessageParts,
+} from "./body-translator.ts";
 import { decimal } from "./request-writer.ts";
 
 const acceptName = latin1("sec-websocket-accept");
 
+/** Where the parts of a response go: a stream. */
+export interface ResponseParts extends MessageParts {
+  /** Whether a head is taken now. */
+  readonly mayPassHead: boolean;
+  /** The tunnel is open. */
+  switched(): void;
+}
+
 /** Interim heads precede the final one. */
 export class ResponseTranslator extends BodyTranslator {
+  readonly #parts: ResponseParts;
   #isHead = false;
   #isTunnel = false;
+  #isChunked = false;
+
+  constructor(parts: ResponseParts, tools: HeadTools) {
+    super(parts, tools);
+    this.#parts = parts;
+  }
 
   begin(isHead: boolean, isTunnel: boolean): void {
     this.beginHead();
@@ -20,49 +41,53 @@ export class ResponseTranslator extends BodyTranslator {
   }
 
   protected override readHead(bytes: Buffer, from: number, to: number): number {
+    if (!this.#parts.mayPassHead) return from;
     const { parser } = this;
     parser.beginResponse(from);
     if (parser.parse(bytes, to) !== isWhole)
       throw new Error("Cannot send a response: the engine wrote an invalid head");
-    const { status } = parser;
-    const isSwitch = status === 101;
-    const isInterim = status < 200 && !isSwitch;
-    const [length, isChunked] = this.#writeFields(bytes, isSwitch && this.#isTunnel ? 200 : status);
-    if (isInterim) this.parts.passHeaders(this.blockBytes, false);
-    else {
-      const hasBody = !this.#isHead && status !== 204 && status !== 304;
-      const phase =
-        !hasBody || length === 0
-          ? at.done
-          : isChunked
-            ? at.chunkSize
-            : length > 0
-              ? at.length
-              : at.untilClose;
-      this.beginBody(phase, length);
-      this.parts.passHeaders(this.blockBytes, phase === at.done);
+    const { end, status } = parser;
+    const isSwitch = status === 101 && this.#isTunnel;
+    const length = this.#writeFields(bytes, isSwitch);
+    if (status < 200 && !isSwitch) {
+      this.parts.passHeaders(this.blockBytes, false);
+      return end;
     }
-    return parser.end;
+    const phase = isSwitch ? at.untilClose : this.#bodyPhase(status, length);
+    this.beginBody(phase, length);
+    this.parts.passHeaders(this.blockBytes, phase === at.done);
+    if (isSwitch) this.#parts.switched();
+    return end;
   }
 
-  /** @returns the Content-Length, -1 without one, and whether the body is chunked */
-  #writeFields(bytes: Buffer, status: number): readonly [length: number, isChunked: boolean] {
-    const { headers, count } = this.parser;
+  #bodyPhase(status: number, length: number): number {
+    if (this.#isHead || status === 204 || status === 304 || length === 0) return at.done;
+    if (this.#isChunked) return at.chunkSize;
+    return length > 0 ? at.length : at.untilClose;
+  }
+
+  /** @returns the Content-Length, -1 without one */
+  #writeFields(bytes: Buffer, isSwitch: boolean): number {
+    const { headers, count, status } = this.parser;
+    const { block } = this;
     let length = -1;
-    let isChunked = false;
-    this.block.begin();
-    this.block.addStatus(status);
+    this.#isChunked = false;
+    block.begin();
+    block.addStatus(isSwitch ? 200 : status);
     for (let position = 0; position < count * headerStride; position += headerStride) {
-      const [from, to] = [headers[position] as number, headers[position + 1] as number];
-      const [valueFrom, valueTo] = [headers[position + 2] as number, headers[position + 3] as number];
+      const from = headers[position] as number;
+      const to = headers[position + 1] as number;
+      const valueFrom = headers[position + 2] as number;
+      const valueTo = headers[position + 3] as number;
       const number = headers[position + 4] as number;
-      if (number === knownHeaders.contentLength) length = decimal(bytes, valueFrom, valueTo);
-      if (number === knownHeaders.transferEncoding) isChunked = true;
-      const isDropped =
-        isConnectionSpecific(number) || (this.#isTunnel && status === 200 && isAccept(bytes, from, to));
-      if (!isDropped) this.block.add(bytes, { from, to }, valueFrom, valueTo);
+      if (number === knownHeaders.contentLength) {
+        if (isSwitch) continue;
+        length = decimal(bytes, valueFrom, valueTo);
+      } else if (number === knownHeaders.transferEncoding) this.#isChunked = true;
+      if (!isConnectionSpecific(number) && !(isSwitch && isAccept(bytes, from, to)))
+        block.add(bytes, { from, to }, valueFrom, valueTo);
     }
-    return [length, isChunked];
+    return length;
   }
 }
 

@@ -1,5 +1,7 @@
 /** A client's HTTP/2 connection: gives each stream a client connection of the engine, which speaks HTTP/1.1. */
 
+import { toError } from "../../../lib/bugs.ts";
+import { refusal, refusalForViolation } from "../../../proxy/refusal.ts";
 import { ClientConnection } from "../client-connection.ts";
 import type { ClientListener, ClosableClient } from "../client-listener.ts";
 import type { FreeList, WireContext } from "../context.ts";
@@ -20,6 +22,9 @@ const maxStreams = 128;
 /** How long a client may take to stop opening streams after it heard that the connection ends. */
 const drainMs = 1_000;
 
+/** What the connection waits for. Each kind has its own timeout, which does not start again while it lasts. */
+type Awaited = "nothing" | "head" | "request" | "socket" | "drain" | "close";
+
 export interface ServerSessionOptions {
   readonly http2: Http2Context;
   readonly forwarders: FreeList<RequestForwarder>;
@@ -30,10 +35,11 @@ export interface ServerSessionOptions {
 
 /**
  * ```
- *  preface ──settings──▶ open ──drain──▶ announced ──1 s──▶ going away ──last stream ends──▶ closed
- *     │ timeout            │ idle, timeout                                                     ▲
- *     └────────────────────┴── violation: GOAWAY ─────────────────────────────────────────────┘
+ *  preface ──settings──▶ open ──drain──▶ announced ──1 s──▶ going away ──last stream ends──▶ flushing ──▶ lingering ──▶ closed
+ *     │ timeout            │ idle, timeout                                                     ▲  GOAWAY
+ *     └────────────────────┴── violation ──────────────────────────────────────────────────────┘
  * ```
+ * After the last byte we send FIN, and drop what the client still sends, or its kernel would discard our last frames.
  */
 export class ServerSession
   extends Http2Session<ServerStream>
@@ -46,6 +52,14 @@ export class ServerSession
   /** Streams above this are not served. */
   #lastServedId = maxStreamId;
   #isDraining = false;
+  /** The client has announced its end, or is one too many: the connection closes when no stream is open. */
+  #isLeaving = false;
+  /** There are too many clients: requests get 503. */
+  #isRejected = false;
+  #phase: "open" | "flushing" | "lingering" | "closed" = "open";
+  #awaited: Awaited = "nothing";
+  /** Bytes that the socket had taken when the timeout for it started. */
+  #takenBytes = 0;
 
   constructor(context: WireContext, options: ServerSessionOptions) {
     super(context, options.http2.fields, clientWindowBytes);
@@ -62,9 +76,9 @@ export class ServerSession
       [setting.maxHeaderListSize, this.#options.http2.fields.maxBytes],
       [setting.enableConnectProtocol, 1],
     ]);
-    if (admission === "reject") return this.fail(errorCode.enhanceYourCalm);
-    this.context.clientTimers.forHead(this);
+    this.#isRejected = this.#isLeaving = admission === "reject";
     this.flush();
+    this.arm();
   }
 
   get shared(): HeadTools {
@@ -89,38 +103,51 @@ export class ServerSession
   }
 
   protected override checkHeaders(streamId: number): void {
-    const stream = this.streams.get(streamId);
     if (streamId % 2 === 0)
       throw new ConnectionError(errorCode.protocol, "HEADERS on a stream that no client opens");
-    if (!stream && streamId <= this.#lastStreamId)
-      throw new ConnectionError(errorCode.streamClosed, "HEADERS on a closed stream");
+    const stream = this.streams.get(streamId);
     if (stream?.peerEnded) throw new ConnectionError(errorCode.streamClosed, "HEADERS after the end");
-    if (!stream) this.#lastStreamId = streamId;
+    if (!stream && streamId <= this.#lastStreamId && !this.ignores(streamId))
+      throw new ConnectionError(errorCode.streamClosed, "HEADERS on a closed stream");
   }
 
-  protected override blockReceived({ streamId, endsStream, dependsOnItself }: WholeBlock): void {
+  protected override blockReceived(block: WholeBlock): void {
+    const { streamId, endsStream } = block;
     const stream = this.streams.get(streamId);
     if (stream) return this.#trailers(stream, endsStream);
-    if (dependsOnItself) return this.resetId(streamId, errorCode.protocol);
-    if (streamId > this.#lastServedId) return;
-    if (this.streams.size >= maxStreams) return this.resetId(streamId, errorCode.refusedStream);
+    // Trailers that crossed our reset.
+    if (streamId <= this.#lastStreamId) return;
+    this.#lastStreamId = streamId;
+    if (this.ignores(streamId)) return;
+    if (block.dependsOnItself) return this.#refuseStream(streamId, errorCode.protocol);
+    if (this.streams.size >= maxStreams) return this.#refuseStream(streamId, errorCode.refusedStream);
     this.#open(streamId, endsStream);
+  }
+
+  /** Streams above the announced last one are not served, and other ones that were reset no longer. */
+  protected override ignores(streamId: number): boolean {
+    return streamId > this.#lastServedId || super.ignores(streamId);
+  }
+
+  #refuseStream(streamId: number, code: number): void {
+    this.resetId(streamId, code);
+    this.guard.reset(this.context.wheel.now);
   }
 
   #open(streamId: number, endsStream: boolean): void {
     const { fields, requests, webSocketKey } = this.#options.http2;
-    if (!fields.isTooLarge && !requests.write(fields, endsStream, webSocketKey))
-      return this.resetId(streamId, errorCode.protocol);
+    const { isTooLarge } = fields;
+    if (!isTooLarge && !requests.write(fields, endsStream, webSocketKey))
+      return this.#refuseStream(streamId, errorCode.protocol);
+    if (isTooLarge) requests.forget();
     const stream = this.#freeStream();
     this.streams.set(streamId, stream);
-    const windows = { send: this.peer.initialWindowBytes, receive: streamWindowBytes };
-    if (fields.isTooLarge) {
-      stream.begin(streamId, windows, { isHead: false, isTunnel: false, contentLength: -1, endsStream });
-      return stream.connection.refuse(this.#options.http2.headTooLarge);
-    }
-    const { isHead, isTunnel, contentLength } = requests;
-    stream.begin(streamId, windows, { isHead, isTunnel, contentLength, endsStream });
-    stream.connection.received(requests.bytes.subarray(0, requests.length));
+    this.#awaited = "nothing";
+    stream.beganAt = this.context.wheel.now;
+    stream.begin(streamId, this.peer.initialWindowBytes, requests, endsStream);
+    if (this.#isRejected) stream.connection.refuse(refusal("too_many_clients"));
+    else if (isTooLarge) stream.connection.refuse(refusalForViolation(this.#options.http2.headTooLarge));
+    else stream.pass(requests.bytes.subarray(0, requests.length));
   }
 
   #freeStream(): ServerStream {
@@ -143,14 +170,15 @@ export class ServerSession
   }
 
   protected override resetReceived(stream: ServerStream): void {
-    this.guard.reset(this.context.wheel.now);
     stream.abandon();
+    this.guard.reset(this.context.wheel.now, stream.beganAt);
     this.#closeIfDone();
   }
 
-  /** The client opens no more streams. Open ones go on. */
+  /** The client opens no more streams. */
   protected override goAwayReceived(): void {
-    this.#lastServedId = Math.min(this.#lastServedId, this.#lastStreamId);
+    this.#isLeaving = true;
+    this.#closeIfDone();
   }
 
   resetStream(stream: ServerStream, code: number): void {
@@ -159,33 +187,63 @@ export class ServerSession
 
   streamEnded(stream: ServerStream): void {
     this.remove(stream);
+    this.guard.streamEnded();
     if (!stream.isDead) this.#free.push(stream);
     this.#closeIfDone();
   }
 
   protected override abandon(stream: ServerStream, code: number): void {
-    this.guard.reset(this.context.wheel.now);
     this.resetId(stream.id, code);
     this.remove(stream);
     stream.abandon();
+    this.guard.reset(this.context.wheel.now, stream.beganAt);
     this.#closeIfDone();
   }
 
   // The end of the connection.
 
+  get #awaits(): Awaited {
+    if (this.#phase === "lingering") return "close";
+    if (this.output.isBlocked) return "socket";
+    const hasNoStream = this.streams.size === 0;
+    if (!this.hasSettings || this.isInBlock || (hasNoStream && this.isInFrame)) return "head";
+    if (this.#isDraining && this.#lastServedId === maxStreamId) return "drain";
+    return hasNoStream ? "request" : "nothing";
+  }
+
   protected override arm(): void {
-    if (this.isClosed) return;
-    const { clientTimers } = this.context;
-    if (this.output.isBlocked) clientTimers.forSend(this);
-    else if (!this.hasSettings || this.isInBlock) clientTimers.forHead(this);
-    else if (this.streams.size === 0) clientTimers.forRequest(this);
-    else if (!this.#isDraining) clientTimers.disarm(this);
+    const awaited = this.#awaits;
+    const hasProgressed = awaited === "socket" && this.output.takenBytes !== this.#takenBytes;
+    if (this.#phase === "closed" || (awaited === this.#awaited && !hasProgressed)) return;
+    this.#awaited = awaited;
+    this.#takenBytes = this.output.takenBytes;
+    const { clientTimers, wheel } = this.context;
+    switch (awaited) {
+      case "head":
+        return clientTimers.forHead(this);
+      case "request":
+        return clientTimers.forRequest(this);
+      case "socket":
+        return clientTimers.forSend(this);
+      case "drain":
+        return wheel.arm(this, drainMs);
+      case "close":
+        return clientTimers.forLingeringClose(this);
+      case "nothing":
+        return clientTimers.disarm(this);
+    }
   }
 
   override expired(): void {
-    if (this.output.isBlocked) return this.closeForGood(true);
-    if (this.#isDraining && this.#lastServedId === maxStreamId) return this.#goAwayForGood();
-    this.fail(errorCode.none);
+    const awaited = this.#awaited;
+    this.#awaited = "nothing";
+    if (awaited === "socket" || awaited === "close") return this.closeForGood(awaited === "socket");
+    if (awaited !== "drain") return this.fail(errorCode.none);
+    this.#lastServedId = this.#lastStreamId;
+    this.goAway(this.#lastStreamId, errorCode.none);
+    this.flush();
+    this.#closeIfDone();
+    this.arm();
   }
 
   /** Announces the end of the connection twice: streams that cross the first announcement are still served. */
@@ -195,34 +253,59 @@ export class ServerSession
     if (this.streams.size === 0) return this.fail(errorCode.none);
     this.goAway(maxStreamId, errorCode.none);
     this.flush();
-    this.context.wheel.arm(this, drainMs);
-  }
-
-  #goAwayForGood(): void {
-    this.#lastServedId = this.#lastStreamId;
-    this.goAway(this.#lastStreamId, errorCode.none);
-    this.flush();
-    this.#closeIfDone();
+    this.arm();
   }
 
   #closeIfDone(): void {
     if (this.streams.size > 0 || this.isClosed) return;
-    if (this.#isDraining) this.fail(errorCode.none);
+    if (this.#isDraining || this.#isLeaving) this.fail(errorCode.none);
     else this.arm();
   }
 
+  /** A drain waits until the last byte has left. */
   protected override fail(code: number): void {
     if (this.isClosed) return;
-    this.goAway(this.#lastStreamId, code);
+    this.#endStreams();
+    this.#phase = "flushing";
+    this.context.requestStarted();
+    this.goAway(Math.min(this.#lastServedId, this.#lastStreamId), code);
+    this.drained();
+  }
+
+  #endStreams(): void {
+    this.isClosed = true;
+    for (const stream of [...this.streams.values(), ...this.#free]) {
+      try {
+        stream.abandon();
+      } catch (error) {
+        this.context.options.log.bug(toError(error), "");
+      }
+    }
+    this.streams.clear();
+    this.#free.length = 0;
+  }
+
+  override drained(): void {
     this.flush();
-    this.closeForGood(false);
+    if (this.#phase === "flushing" && this.output.waitingBytes === 0) {
+      this.#phase = "lingering";
+      this.context.requestEnded();
+      this.socket?.shutdown();
+    }
+    this.arm();
+  }
+
+  override ended(): void {
+    if (this.#phase !== "flushing") this.closeForGood(false);
   }
 
   closeForGood(abruptly: boolean): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    for (const stream of [...this.streams.values(), ...this.#free]) stream.abandon();
+    const phase = this.#phase;
+    if (phase === "closed") return;
+    if (!this.isClosed) this.#endStreams();
+    this.#phase = "closed";
+    if (phase === "flushing") this.context.requestEnded();
     this.#options.listener.closed(this);
-    this.closeSocket(abruptly);
+    this.closeSocket(abruptly && phase !== "lingering");
   }
 }

@@ -1,24 +1,38 @@
 /** A stream of a client\'s HTTP/2 connection. To the engine it is a client\'s socket that speaks HTTP/1.1. */
 
+import { toError } from "../../../lib/bugs.ts";
 import type { ClientConnection } from "../client-connection.ts";
 import { latin1 } from "../http1/bytes.ts";
 import type { WireSocket } from "../sockets.ts";
 import { defaultWindowBytes, errorCode } from "./protocol.ts";
-import type { HeadTools, MessageParts } from "./body-translator.ts";
-import { ResponseTranslator } from "./response-translator.ts";
-import type { OutgoingData, SessionStream } from "./flow-control.ts";
+import type { HeadTools } from "./body-translator.ts";
+import { type ResponseParts, ResponseTranslator } from "./response-translator.ts";
+import { type OutgoingData, type SessionStream, streamWindowBytes } from "./flow-control.ts";
 
 /** The connection of a stream. */
 export interface StreamSession {
   readonly shared: HeadTools;
+  /** Whether the socket takes fields. Else `resumeSending` follows. */
+  mayPassHead(stream: ServerStream): boolean;
   sendHeaders(stream: ServerStream, block: Buffer, endsStream: boolean): void;
   /** @returns how many bytes were taken */
   sendData(stream: ServerStream, data: OutgoingData): number;
   resetStream(stream: ServerStream, code: number): void;
   /** The stream took bytes of the request, or dropped them: the peer may send as many again. */
   consumed(stream: ServerStream, bytes: number): void;
+  /** The same for bytes of a stream that has ended. */
+  consumedOfEnded(bytes: number): void;
   /** Both sides of the stream have ended. */
   streamEnded(stream: ServerStream): void;
+}
+
+/** The request of a stream, as its fields describe it. */
+export interface StreamRequest {
+  readonly isHead: boolean;
+  /** An extended CONNECT (RFC 8441). */
+  readonly isTunnel: boolean;
+  /** -1 if the request announced none. */
+  readonly contentLength: number;
 }
 
 /** Frames of a request body in the chunked coding, for one call. */
@@ -32,27 +46,29 @@ const lastChunk = latin1("0\r\n\r\n");
  *                   └──response ended──▶ half closed (local): reset, as the engine wants no more of the request
  * ```
  */
-export class ServerStream implements WireSocket, MessageParts, SessionStream {
+export class ServerStream implements WireSocket, ResponseParts, SessionStream {
   readonly #session: StreamSession;
   readonly #translator: ResponseTranslator;
   /** The engine's side. Set once, when the place is made. */
   connection!: ClientConnection;
   /** 0 while no stream uses the place. */
   id = 0;
+  /** Time of the wheel's clock. */
+  beganAt = 0;
   sendWindow = defaultWindowBytes;
-  /** How much more the peer may send. */
   receiveWindow = 0;
-  /** Bytes of the request that were consumed since the last WINDOW_UPDATE. */
   creditBytes = 0;
   peerEnded = false;
   responseEnded = false;
   /** Bytes of the body that the request announced and that have not arrived; -1 if it announced none. */
   #missingBytes = -1;
+  /** An extended CONNECT: `#isSwitched` after the upstream has accepted it. What arrives before is held. */
   #isTunnel = false;
+  #isSwitched = false;
   #isPaused = false;
   #isDead = false;
   /** What arrived while the engine did not read. */
-  #held: Buffer[] = [];
+  #held: Buffer[] | undefined;
   #heldEnd: Buffer | undefined;
 
   constructor(session: StreamSession) {
@@ -69,26 +85,27 @@ export class ServerStream implements WireSocket, MessageParts, SessionStream {
     return this.#isDead;
   }
 
-  begin(
-    id: number,
-    windows: { readonly send: number; readonly receive: number },
-    request: {
-      readonly isHead: boolean;
-      readonly isTunnel: boolean;
-      readonly contentLength: number;
-      readonly endsStream: boolean;
-    },
-  ): void {
+  begin(id: number, sendWindow: number, request: StreamRequest, endsStream: boolean): void {
     this.id = id;
-    this.sendWindow = windows.send;
-    this.receiveWindow = windows.receive;
+    this.sendWindow = sendWindow;
+    this.receiveWindow = streamWindowBytes;
     this.creditBytes = 0;
-    this.peerEnded = request.endsStream;
+    this.peerEnded = endsStream;
     this.responseEnded = false;
     this.#missingBytes = request.contentLength;
     this.#isTunnel = request.isTunnel;
+    this.#isSwitched = false;
     this.#isPaused = false;
     this.#translator.begin(request.isHead, request.isTunnel);
+  }
+
+  /** Passes bytes to the engine. A bug ends this stream only. */
+  pass(bytes: Buffer): void {
+    try {
+      this.connection.received(bytes);
+    } catch (error) {
+      this.connection.handlerThrew(toError(error));
+    }
   }
 
   /**
@@ -98,11 +115,15 @@ export class ServerStream implements WireSocket, MessageParts, SessionStream {
   receiveData(data: Buffer, endsStream: boolean): boolean {
     if (this.#missingBytes >= 0) {
       this.#missingBytes -= data.length;
-      if (this.#missingBytes < 0 || (endsStream && this.#missingBytes > 0)) return false;
+      if (this.#missingBytes < 0 || (endsStream && this.#missingBytes > 0)) {
+        this.#session.consumedOfEnded(data.length);
+        return false;
+      }
     }
     if (endsStream) this.peerEnded = true;
-    this.#deliver(data);
-    if (endsStream && this.id !== 0) this.#deliverEnd(this.#isChunked ? lastChunk : undefined);
+    const { id } = this;
+    if (data.length > 0) this.#deliver(data);
+    if (endsStream && this.id === id) this.#endRequest(this.#isChunked ? lastChunk : undefined);
     return true;
   }
 
@@ -114,21 +135,31 @@ export class ServerStream implements WireSocket, MessageParts, SessionStream {
   receiveTrailers(trailers: Buffer): boolean {
     this.peerEnded = true;
     if (this.#missingBytes > 0) return false;
-    this.#deliverEnd(this.#isChunked ? trailers : undefined);
+    this.#endRequest(this.#isChunked ? trailers : undefined);
     return true;
   }
 
-  #deliver(data: Buffer): void {
-    if (data.length === 0) return;
-    if (this.#isPaused) return void this.#held.push(Buffer.from(data));
-    const { id } = this;
-    this.connection.received(this.#isChunked ? chunkOf(data) : data);
-    if (this.id === id) this.#session.consumed(this, data.length);
+  get #isHolding(): boolean {
+    return this.#isPaused || (this.#isTunnel && !this.#isSwitched);
   }
 
-  #deliverEnd(end: Buffer | undefined): void {
-    if (this.#isPaused) this.#heldEnd = end ?? noBytes;
-    else if (end) this.connection.received(end);
+  #deliver(data: Buffer): void {
+    if (this.#isHolding) return void (this.#held ??= []).push(Buffer.from(data));
+    const { id } = this;
+    this.pass(this.#isChunked ? chunkOf(data) : data);
+    if (this.id === id) this.#session.consumed(this, data.length);
+    else this.#session.consumedOfEnded(data.length);
+  }
+
+  /** @param end bytes of a chunked body */
+  #endRequest(end: Buffer | undefined): void {
+    if (this.responseEnded) this.#release();
+    else if (this.#isHolding) this.#heldEnd = end ?? noBytes;
+    else this.#passEnd(end);
+  }
+
+  #passEnd(end: Buffer | undefined): void {
+    if (end) this.pass(end);
     else if (this.#isTunnel) this.connection.ended();
   }
 
@@ -147,12 +178,18 @@ export class ServerStream implements WireSocket, MessageParts, SessionStream {
 
   #clear(): void {
     this.id = 0;
-    this.#held = [];
     this.#heldEnd = undefined;
+    if (!this.#held) return;
+    this.#session.consumedOfEnded(this.#held.reduce((sum, { length }) => sum + length, 0));
+    this.#held = undefined;
   }
 
   resumeSending(): void {
-    this.connection.drained();
+    try {
+      this.connection.drained();
+    } catch (error) {
+      this.connection.handlerThrew(toError(error));
+    }
   }
 
   // What the engine calls.
@@ -160,6 +197,10 @@ export class ServerStream implements WireSocket, MessageParts, SessionStream {
   write(bytes: Uint8Array, offset: number, length: number): number {
     if (this.id === 0 || this.responseEnded) return -1;
     return this.#translator.write(bytes as Buffer, offset, offset + length);
+  }
+
+  get mayPassHead(): boolean {
+    return this.#session.mayPassHead(this);
   }
 
   passHeaders(block: Buffer, endsStream: boolean): void {
@@ -173,9 +214,20 @@ export class ServerStream implements WireSocket, MessageParts, SessionStream {
     return taken;
   }
 
+  /** What the client sent for the tunnel follows, after the engine has switched too. */
+  switched(): void {
+    this.#isSwitched = true;
+    const { id } = this;
+    queueMicrotask(() => this.id === id && this.resume());
+  }
+
   #endResponse(): void {
     this.responseEnded = true;
-    if (this.peerEnded) this.#release();
+    if (this.peerEnded) return this.#release();
+    // A refused tunnel: nothing more of it is wanted.
+    if (!this.#isTunnel || this.#isSwitched) return;
+    this.#session.resetStream(this, errorCode.none);
+    this.#release();
   }
 
   pause(): void {
@@ -184,13 +236,15 @@ export class ServerStream implements WireSocket, MessageParts, SessionStream {
 
   resume(): void {
     this.#isPaused = false;
-    while (this.#held.length > 0 && !this.#isPaused && this.id !== 0) {
-      this.#deliver(this.#held.shift() as Buffer);
+    while (this.#held && !this.#isHolding && this.id !== 0) {
+      const data = this.#held.shift();
+      if (data) this.#deliver(data);
+      else this.#held = undefined;
     }
-    if (this.#isPaused || this.id === 0 || !this.#heldEnd) return;
+    if (this.#isHolding || this.id === 0 || !this.#heldEnd) return;
     const end = this.#heldEnd;
     this.#heldEnd = undefined;
-    this.#deliverEnd(end.length > 0 ? end : undefined);
+    this.#passEnd(end.length > 0 ? end : undefined);
   }
 
   /** The engine has sent all. What the client still sends is not wanted (RFC 9113 section 8.1). */
@@ -220,7 +274,11 @@ export class ServerStream implements WireSocket, MessageParts, SessionStream {
   #die(): void {
     if (this.#isDead) return;
     this.#isDead = true;
-    this.connection.closed(undefined);
+    try {
+      this.connection.closed(undefined);
+    } catch (error) {
+      this.connection.handlerThrew(toError(error));
+    }
   }
 }
 

@@ -6,26 +6,22 @@ import { TimerEntry } from "../timer-wheel.ts";
 import type { FieldList } from "./field-list.ts";
 import { FlowControl, type OutgoingData, type SessionStream } from "./flow-control.ts";
 import { FloodGuard, type FloodLimits } from "./flood-guard.ts";
+import { type Flushable, flushLater } from "./flush-queue.ts";
 import { FrameOutput } from "./frame-output.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { HeaderBlockReader, type WholeBlock } from "./header-block-reader.ts";
 import { PeerSettings } from "./peer-settings.ts";
-import {
-  ConnectionError,
-  errorCode,
-  frameFlag,
-  frameType,
-  maxFrameBytes,
-  maxStreamId,
-  maxWindowBytes,
-} from "./protocol.ts";
+import { ConnectionError, errorCode, frameFlag, frameType, maxStreamId, maxWindowBytes } from "./protocol.ts";
 
 /** Ids of streams that were reset lately. Frames that crossed our RST_STREAM are ignored (RFC 9113 section 5.4.2). */
-const maxResetIds = 128;
+const maxResetIds = 512;
+
+/** A dynamic table of no bytes (RFC 7541 section 6.3). */
+const noTable = 0x20;
 
 export abstract class Http2Session<Stream extends SessionStream>
   extends TimerEntry
-  implements SocketHandler, FrameSink
+  implements SocketHandler, FrameSink, Flushable
 {
   protected readonly context: WireContext;
   protected readonly output = new FrameOutput();
@@ -35,10 +31,9 @@ export abstract class Http2Session<Stream extends SessionStream>
   readonly #frames = new FrameReader();
   readonly #blocks: HeaderBlockReader;
   readonly #flow: FlowControl<Stream>;
-  readonly #resetIds: number[] = [];
-  #socket: WireSocket | undefined;
-  /** Frames that are added now are flushed later in the same event. */
-  #isCollecting = false;
+  readonly #resetIds = new Set<number>();
+  protected socket: WireSocket | undefined;
+  #isInFlushQueue = false;
   protected hasSettings = false;
   isClosed = false;
 
@@ -54,6 +49,11 @@ export abstract class Http2Session<Stream extends SessionStream>
   /** Whether a header block has arrived in part. */
   protected get isInBlock(): boolean {
     return this.#blocks.isOpen;
+  }
+
+  /** Whether a frame has arrived in part. */
+  protected get isInFrame(): boolean {
+    return this.#frames.hasPartialFrame;
   }
 
   /** @returns the offset after the bytes that precede the first frame */
@@ -74,7 +74,7 @@ export abstract class Http2Session<Stream extends SessionStream>
   abstract closeForGood(abruptly: boolean): void;
 
   opened(socket: WireSocket): void {
-    this.#socket = socket;
+    this.socket = socket;
     this.output.socket = socket;
   }
 
@@ -90,17 +90,16 @@ export abstract class Http2Session<Stream extends SessionStream>
   }
 
   received(chunk: Buffer): void {
-    this.#isCollecting = true;
+    if (this.isClosed) return;
     try {
       const from = this.readPreface(chunk);
       if (from < chunk.length) this.#frames.read(from === 0 ? chunk : chunk.subarray(from), this);
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
-      this.fail(error.code);
-    } finally {
-      this.#isCollecting = false;
+      return this.fail(error.code);
     }
-    this.flush();
+    if (this.output.isOverfull) return this.closeForGood(true);
+    if (this.output.waitingBytes > 0 || this.#flow.canResume) this.flushSoon();
     this.arm();
   }
 
@@ -136,12 +135,14 @@ export abstract class Http2Session<Stream extends SessionStream>
         if (streamId === 0) throw new ConnectionError(errorCode.protocol, "HEADERS without a stream");
         const block = this.#blocks.begin(flags, streamId, payload);
         this.checkHeaders(streamId);
-        return block && this.blockReceived(block);
+        if (block) this.blockReceived(block);
+        return;
       }
       case frameType.continuation: {
         this.guard.idleFrame(this.context.wheel.now);
         const block = this.#blocks.continue(flags, streamId, payload);
-        return block && this.blockReceived(block);
+        if (block) this.blockReceived(block);
+        return;
       }
       case frameType.priority:
         return this.#priority(streamId, payload);
@@ -176,7 +177,7 @@ export abstract class Http2Session<Stream extends SessionStream>
     if (!stream || stream.peerEnded || !isAllowed) {
       this.#flow.dropped(payload.length);
       if (stream) return this.abandon(stream, isAllowed ? errorCode.streamClosed : errorCode.flowControl);
-      if (this.#resetIds.includes(streamId)) return;
+      if (this.ignores(streamId)) return;
       throw new ConnectionError(errorCode.streamClosed, "DATA on a closed stream");
     }
     if (payload.length > data.length) this.#flow.consumed(stream, payload.length - data.length);
@@ -213,6 +214,7 @@ export abstract class Http2Session<Stream extends SessionStream>
     if (streamId !== 0) throw new ConnectionError(errorCode.protocol, "SETTINGS on a stream");
     this.guard.idleFrame(this.context.wheel.now);
     if ((flags & frameFlag.ack) !== 0) {
+      if (!this.hasSettings) throw new ConnectionError(errorCode.protocol, "the first SETTINGS acknowledge");
       if (payload.length > 0)
         throw new ConnectionError(errorCode.frameSize, "an acknowledgement with settings");
       return;
@@ -227,8 +229,8 @@ export abstract class Http2Session<Stream extends SessionStream>
     if (streamId !== 0) throw new ConnectionError(errorCode.protocol, "PING on a stream");
     if (payload.length !== 8) throw new ConnectionError(errorCode.frameSize, "PING of another size");
     this.guard.idleFrame(this.context.wheel.now);
-    if ((flags & frameFlag.ack) === 0)
-      this.output.frame({ type: frameType.ping, flags: frameFlag.ack }, payload);
+    if ((flags & frameFlag.ack) !== 0) return;
+    this.output.frame({ type: frameType.ping, flags: frameFlag.ack }, payload);
   }
 
   #windowUpdated(streamId: number, payload: Buffer): void {
@@ -248,16 +250,24 @@ export abstract class Http2Session<Stream extends SessionStream>
 
   // What streams call.
 
+  /** Whether the socket takes fields. Else the stream waits for it. */
+  mayPassHead(stream: Stream): boolean {
+    return this.#flow.mayPassHead(stream);
+  }
+
   sendHeaders(stream: Stream, block: Buffer, endsStream: boolean): void {
-    const frameBytes = Math.min(maxFrameBytes, this.peer.maxFrameBytes);
-    this.output.headerBlock(stream.id, block, { endsStream, frameBytes });
+    if (this.peer.mustShrinkTable) {
+      this.peer.mustShrinkTable = false;
+      this.output.headerBlock(stream.id, Buffer.concat([Buffer.of(noTable), block]), endsStream);
+    } else this.output.headerBlock(stream.id, block, endsStream);
+    this.guard.headersSent();
     this.flushSoon();
   }
 
-  /** @returns how many bytes were taken */
+  /** @returns how many bytes were taken; the end of the stream counts only if all were */
   sendData(stream: Stream, data: OutgoingData): number {
     const sent = this.#flow.send(stream, data);
-    this.guard.dataSent(sent);
+    this.guard.dataSent(sent, sent === data.to - data.from);
     this.flushSoon();
     return sent;
   }
@@ -268,41 +278,53 @@ export abstract class Http2Session<Stream extends SessionStream>
     if (this.output.waitingBytes > 0) this.flushSoon();
   }
 
+  /** The same for a stream that is closed. */
+  consumedOfEnded(bytes: number): void {
+    if (bytes === 0 || this.isClosed) return;
+    this.#flow.dropped(bytes);
+    if (this.output.waitingBytes > 0) this.flushSoon();
+  }
+
   protected remove(stream: Stream): void {
     this.#flow.forget(stream);
     this.streams.delete(stream.id);
   }
 
+  /** Whether frames on this stream, which is closed, may have crossed what closed it. */
+  protected ignores(streamId: number): boolean {
+    return this.#resetIds.has(streamId);
+  }
+
   /** Resets the stream with this id. */
   protected resetId(streamId: number, code: number): void {
-    this.#resetIds.push(streamId);
-    if (this.#resetIds.length > maxResetIds) this.#resetIds.shift();
-    const payload = Buffer.allocUnsafe(4);
-    payload.writeUInt32BE(code);
-    this.output.frame({ type: frameType.rstStream, streamId }, payload);
+    if (this.#resetIds.size >= maxResetIds) {
+      const [oldest = 0] = this.#resetIds;
+      this.#resetIds.delete(oldest);
+    }
+    this.#resetIds.add(streamId);
+    this.output.frameOf(frameType.rstStream, streamId, code);
     this.flushSoon();
   }
 
-  /** Frames of one event leave together. */
   protected flushSoon(): void {
-    if (this.#isCollecting || this.isClosed) return;
-    this.#isCollecting = true;
-    queueMicrotask(() => {
-      this.#isCollecting = false;
-      this.flush();
-    });
+    if (this.#isInFlushQueue || this.isClosed) return;
+    this.#isInFlushQueue = true;
+    flushLater(this);
+  }
+
+  flushCollected(): void {
+    this.#isInFlushQueue = false;
+    if (this.isClosed) return;
+    this.flush();
+    if (this.output.isBlocked) this.arm();
   }
 
   /** Sends what waits, and then what streams have left that did not fit before. */
   protected flush(): void {
     this.output.flush();
-    while (!this.output.isBlocked && this.#flow.canResume && !this.isClosed) {
-      this.#isCollecting = true;
-      this.#flow.resumeWaiting();
-      this.#isCollecting = false;
-      if (this.output.waitingBytes === 0) return;
-      this.output.flush();
-    }
+    if (this.isClosed || this.output.isBlocked) return;
+    this.#flow.resumeWaiting();
+    this.output.flush();
   }
 
   // The end.
@@ -323,8 +345,8 @@ export abstract class Http2Session<Stream extends SessionStream>
     this.streams.clear();
     this.#flow.clear();
     this.context.wheel.forget(this);
-    if (abruptly) this.#socket?.terminate();
-    else this.#socket?.end();
+    if (abruptly) this.socket?.terminate();
+    else this.socket?.end();
     this.output.clear();
   }
 }
