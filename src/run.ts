@@ -28,9 +28,7 @@ export async function run(signals: Signals): Promise<void> {
   const { parse } = await import("./cli/parse.ts");
   const command = parse(argv, process.env, systemEnvironment(process.env));
   if ((command.kind === "up" || command.kind === "proxy") && usesFetch(command)) {
-    // The process that replaces this one would not know of them.
-    await signals.settle();
-    liftFetchLimit();
+    await liftFetchLimit(signals);
   }
   if (command.kind === "verb") return runVerbCommand(command);
   if (!isLongRunning(command)) return printReply(command);

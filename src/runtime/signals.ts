@@ -3,8 +3,9 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import process from "node:process";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
-import { sleep, systemSchedule } from "../lib/clock.ts";
+import { systemSchedule } from "../lib/clock.ts";
 import { watchParent } from "./parent.ts";
 
 /** End a process by default, and have no use here. Bun has no name for the last two and survives the first of them. */
@@ -75,10 +76,20 @@ export class Signals {
     this.#actions = actions;
   }
 
-  /** Resolves when the signals so far are handled; never if one of them stops the process. */
-  async settle(): Promise<void> {
-    await sleep(0);
+  /**
+   * Prepares for another program in this process, which would not know of signals that this one has caught. Resolves when
+   * these are handled; never if one of them stops the process. From then on a stop signal ends it as by default.
+   */
+  async release(): Promise<void> {
+    // Whole turns of the event loop: Bun queues a caught signal for the next one, which a timer may precede.
+    for (let turn = 0; turn < 3; turn++) await nextTurn();
     if (isEnding) await new Promise(() => {});
+    for (const signal of stopSignals) process.removeAllListeners(signal);
+  }
+
+  /** Stop signals are handled again: no other program has replaced this one. */
+  resume(): void {
+    for (const signal of stopSignals) listen(signal, () => this.#stop(signal));
   }
 
   #handleAsServer(ignoresHangup: boolean, isChild: boolean): void {
@@ -89,8 +100,9 @@ export class Signals {
       const isFromTerminal = signal === "SIGINT" || signal === "SIGQUIT";
       listen(signal, isChild && isFromTerminal ? () => {} : () => this.#stop(signal));
     }
-    // Started by nohup, it outlives its terminal. Without a listener Deno would end it: its first listener replaces all
-    // dispositions.
+    // Started by nohup, it outlives its terminal; so does a process that replaces this one, if nothing listens. Deno's first
+    // listener has replaced all dispositions: there it takes a listener.
+    if (ignoresHangup && isHangupIgnored()) return;
     listen("SIGHUP", isChild || ignoresHangup ? () => {} : () => this.#hangup());
   }
 

@@ -188,24 +188,28 @@ for (const { name, command, stepMs } of runtimes) {
       40_000,
     );
 
-    test("SIGHUP stays ignored where the parent ignored it, as nohup does; elsewhere it reloads", async () => {
-      if (command().length === 0) return;
-      if (!hasProc) return console.warn("skipped: only Linux shows ignored signals");
-      await using programs = new Programs();
-      const config = inFolder(`${name}-nohup.yaml`);
-      writeFileSync(config, `pools: { main: { upstreams: ["${origin.url}"] } }\n`);
-      const argv = [...proxyFlags().slice(0, -2), "--config", config];
-      const nohup = programs.start(["sh", "-c", `trap "" HUP; exec "$@"`, "sh", ...command(), ...argv]);
-      const plain = start(programs, argv);
-      await urlOf(nohup);
-      await urlOf(plain);
-      writeFileSync(config, `pools: { main: { upstreams: ["${origin.url}"], retries: 2 } }\n`);
-      for (const program of [nohup, plain]) program.child.kill("SIGHUP");
-      await until(() => plain.stderr.includes("configuration applied"), "the reload");
-      for (const program of [nohup, plain])
-        expect(await program.kill("SIGTERM")).toEqual({ code: 0, signal: null });
-      expect(nohup.stderr).not.toContain("configuration applied");
-    }, 40_000);
+    test.each(["wire", "fetch"])(
+      "on %s SIGHUP stays ignored if the parent ignored it, as nohup does; else it reloads",
+      async (engine) => {
+        if (command().length === 0) return;
+        if (!hasProc) return console.warn("skipped: only Linux shows ignored signals");
+        await using programs = new Programs();
+        const config = inFolder(`${name}-nohup.yaml`);
+        writeFileSync(config, `pools: { main: { upstreams: ["${origin.url}"] } }\n`);
+        const argv = [...proxyFlags().slice(0, -2), "--engine", engine, "--config", config];
+        const nohup = programs.start(["sh", "-c", `trap "" HUP; exec "$@"`, "sh", ...command(), ...argv]);
+        const plain = start(programs, argv);
+        await urlOf(nohup);
+        await urlOf(plain);
+        writeFileSync(config, `pools: { main: { upstreams: ["${origin.url}"], retries: 2 } }\n`);
+        for (const program of [nohup, plain]) program.child.kill("SIGHUP");
+        await until(() => plain.stderr.includes("configuration applied"), "the reload");
+        for (const program of [nohup, plain])
+          expect(await program.kill("SIGTERM")).toEqual({ code: 0, signal: null });
+        expect(nohup.stderr).not.toContain("configuration applied");
+      },
+      40_000,
+    );
 
     test.each([
       ["proxy on wire", () => proxyFlags()],

@@ -4,7 +4,7 @@ import { runtime } from "#runtime";
 
 import { liftFetchLimit } from "../../src/runtime/fetch-limit.ts";
 
-liftFetchLimit();
+await liftFetchLimit({ release: () => Promise.resolve(), resume() {} });
 
 const [url = "", count = "0", ...rest] = process.argv.slice(2);
 const probed = await runtime.probeHttp({ url: `${url}/probe`, timeoutMs: 10_000, headers: {} });
