@@ -5,7 +5,7 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import type { ListenerCertificate } from "../tls/expiry.ts";
 import type { Config } from "./config.ts";
 import type { Path, Problem } from "./problem.ts";
-import { listenerPathsIn } from "./cross-checks.ts";
+import { listenerPathsIn } from "./listener-checks.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 import { readReferencedFile, type ReadText } from "./yaml-file.ts";
 

@@ -61,6 +61,10 @@ export interface RouteConfig {
   readonly path?: string;
   /** Name of a pool. */
   readonly pool: string;
+  /** Served where a listener redirects other requests to https. */
+  readonly redirect?: "none";
+  /** Added behind routes that name hosts, because none of them matches everything: it takes no host of its own. */
+  readonly isImplied?: true;
 }
 
 export const ambiguousPathsModes = ["refuse", "pass"] as const;
@@ -87,6 +91,19 @@ export interface ListenerConfig extends ListenConfig {
   readonly maxClients: number;
   /** Without TLS, clients of HTTP/2 need prior knowledge. */
   readonly protocols: readonly HttpProtocol[];
+  /** Present where clients are sent to https. */
+  readonly redirect?: RedirectConfig;
+  /** For hosts that no route names; by default they go to the first pool. */
+  readonly unknownHosts?: 421 | "close";
+  /** Instead of the trusted proxies of all listeners. */
+  readonly trustedProxies?: readonly string[];
+}
+
+export interface RedirectConfig {
+  /** By default that of the only listener with TLS. */
+  readonly port?: number;
+  /** By default 308, and 301 for GET and HEAD. */
+  readonly status?: number;
 }
 
 /** A certificate and its private key, with the paths of their files. */

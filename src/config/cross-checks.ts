@@ -7,6 +7,7 @@ import { reachesListener } from "../net/own-addresses.ts";
 import { pathViolations, readPathText } from "../proxy/request-path.ts";
 import { defaults } from "./config.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
+import { listenerChecks, listenerPathsIn } from "./listener-checks.ts";
 import { closestWord, maxProblems, type Path, type Problem, quote } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 import { messageSizeProblem, sizeProblem } from "./values.ts";
@@ -24,8 +25,7 @@ const listenerNames: Readonly<Record<ListenerKey, string>> = {
 export function crossCheck(sources: ConfigSources, listeners: readonly ListenerKey[]): readonly Problem[] {
   return [
     ...repeatedNames(sources),
-    ...repeatedListeners(sources),
-    ...unservedProtocols(sources),
+    ...listenerChecks(sources),
     ...unusedTls(sources),
     ...unreachableRoutes(sources),
     ...ambiguousRoutes(sources),
@@ -163,26 +163,6 @@ function listenersIn({ value }: ConfigSources, keys: readonly ListenerKey[]): re
   );
 }
 
-/** The client listener may be a list. */
-export function listenerPathsIn(value: unknown, key: ListenerKey = "listen"): readonly Path[] {
-  const given = valueAt(value, [key]);
-  return Array.isArray(given) ? given.map((_, index) => [key, String(index)]) : [[key]];
-}
-
-function repeatedListeners(sources: ConfigSources): readonly Problem[] {
-  const owners = new Map<string, Path>();
-  return listenerPathsIn(sources.value).flatMap((path, index) => {
-    const given = valueAt(sources.value, [...path, "name"]);
-    const name = given ?? (index === 0 ? defaults.listen.name : `listen-${index + 1}`);
-    if (typeof name !== "string") return [];
-    const owner = owners.get(name);
-    if (!owner) owners.set(name, path);
-    if (!owner) return [];
-    const why = `${sources.subjectOf(owner)} already has this name`;
-    return [sources.problemOf({ path: [...path, "name"], why, value: name })];
-  });
-}
-
 function sharedPorts(sources: ConfigSources, keys: readonly ListenerKey[]): readonly Problem[] {
   const listeners = listenersIn(sources, keys);
   return listeners.flatMap((later, index) =>
@@ -199,18 +179,6 @@ function sharedPorts(sources: ConfigSources, keys: readonly ListenerKey[]): read
 function overlaps(one: string, other: string): boolean {
   if (isWildcard(one) || isWildcard(other)) return true;
   return withoutBrackets(one) === withoutBrackets(other) || (isLoopback(one) && isLoopback(other));
-}
-
-/** The fetch engine cannot serve what the runtime's server does not offer to it. */
-function unservedProtocols(sources: ConfigSources): readonly Problem[] {
-  if (valueAt(sources.value, ["engine"]) !== "fetch") return [];
-  return listenerPathsIn(sources.value).flatMap((listener) => {
-    const path = [...listener, "protocols"];
-    const value = valueAt(sources.value, path);
-    if (!Array.isArray(value) || value.every((protocol) => protocol === "http1")) return [];
-    const why = "the fetch engine serves http1 only; leave protocols out, or use the wire engine";
-    return [sources.problemOf({ path, why, value })];
-  });
 }
 
 /** The cause for an upstream that is a listener of this balancer. */

@@ -14,7 +14,8 @@ import {
   type RouteConfig,
 } from "./config.ts";
 import { withoutBrackets } from "./network.ts";
-import type { ConfigFile, ListenerFile, PoolFile } from "./schema.ts";
+import type { ListenerFile } from "./listener-schema.ts";
+import type { ConfigFile, PoolFile } from "./schema.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
 import { durationOf, sizeOf } from "./values.ts";
 
@@ -110,8 +111,23 @@ function listenersOf(given: ConfigFile["listen"], texts: ReferencedFiles["texts"
     ...listenerTlsOf(listener?.tls, texts),
     maxClients: listener?.maxClients ?? defaults.maxClients,
     protocols: listener?.protocols ?? defaults.listen.protocols,
+    ...entranceOf(listener),
   });
   return [listenerOf(first, 1), ...rest.map((listener, index) => listenerOf(listener, index + 2))];
+}
+
+function entranceOf({ redirect, unknownHosts, trustedProxies }: ListenerFile = {}): Pick<
+  ListenerConfig,
+  "redirect" | "unknownHosts" | "trustedProxies"
+> {
+  const { port, status } = typeof redirect === "object" ? redirect : {};
+  return {
+    ...(redirect !== undefined && {
+      redirect: { ...(port !== undefined && { port }), ...(status !== undefined && { status }) },
+    }),
+    ...(unknownHosts !== undefined && unknownHosts !== 404 && { unknownHosts }),
+    ...(trustedProxies && { trustedProxies }),
+  };
 }
 
 function listenerTlsOf(
@@ -205,5 +221,7 @@ function routesOf(given: NonNullable<ConfigFile["routes"]>, firstPool: string): 
   }));
   const last = routes.at(-1);
   const isComplete = last !== undefined && last.host === undefined && last.path === undefined;
-  return isComplete ? routes : [...routes, { pool: firstPool }];
+  if (isComplete) return routes;
+  const namesHost = routes.some(({ host }) => host !== undefined);
+  return [...routes, { pool: firstPool, ...(namesHost && { isImplied: true }) }];
 }

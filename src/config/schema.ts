@@ -11,10 +11,9 @@ import {
   defaults,
   type EngineName,
   engineNames,
-  type HttpProtocol,
-  httpProtocols,
   maxWorkers,
 } from "./config.ts";
+import { listener, type ListenerFile, listenerForms, listenerList, oneListener } from "./listener-schema.ts";
 import {
   duration,
   file,
@@ -105,53 +104,12 @@ export const tracing = Type.Object(
   },
 );
 
-export const port = integer(0, 65_535, "0 selects a free port.");
-const host = format("host", "IP address or host name; 0.0.0.0 and :: mean all addresses.");
-export const listener = { host, port };
-
 /** Visible ASCII, because it is sent in an Authorization header. */
 export const token = textSetting(
   "^[!-~]+$",
   "visible ASCII characters without spaces",
   "Bearer token required by the admin API.",
 );
-
-const tls = optional(
-  {
-    cert: file("the path of a PEM file", "PEM file with the certificate and its intermediate certificates."),
-    key: file("the path of a PEM file", "PEM file with the private key, without a passphrase."),
-  },
-  "TLS for clients. Both files are read only at the start.",
-);
-const maxClients = integer(1, 1_000_000, "Maximum concurrent client connections; more get 503.");
-
-const clientListener = {
-  name: textSetting(
-    "^[A-Za-z][\\w.-]{0,62}$",
-    "a name: at most 63 letters, digits and . _ -, starting with a letter",
-    "Name in logs. Default: main, then listen-2, listen-3 and so on.",
-  ),
-  ...listener,
-  tls,
-  maxClients,
-  protocols: Type.Array(choice<HttpProtocol>(httpProtocols, "An HTTP version."), {
-    minItems: 1,
-    maxItems: httpProtocols.length,
-    uniqueItems: true,
-    description: "HTTP versions: http1, http2. Without TLS, clients of HTTP/2 need prior knowledge.",
-    errorMessage: `a list of ${httpProtocols.join(", ")}`,
-  }),
-};
-
-/** More listeners than that are a mistake. */
-const maxListeners = 64;
-const oneListener = optional(clientListener, "Listener for clients.");
-const listenerList = Type.Array(optional(clientListener, "One listener for clients."), {
-  minItems: 1,
-  maxItems: maxListeners,
-  description: "Listeners for clients.",
-  errorMessage: `a list of 1 to ${maxListeners} listeners`,
-});
 
 const route = Type.Object(
   {
@@ -166,6 +124,9 @@ const route = Type.Object(
       textSetting("^/[^\\s?#]*$", "a path that starts with /", "Matches this path and all paths below it."),
     ),
     pool: Type.String({ description: "Pool for matching requests.", errorMessage: "the name of a pool" }),
+    redirect: Type.Optional(
+      choice<"none">(["none"], "none: served where a listener redirects other requests to https."),
+    ),
   },
   { ...strict, description: "Sends matching requests to a pool.", errorMessage: "a map with pool" },
 );
@@ -292,8 +253,6 @@ export function fileSchemaFor(listen: unknown): TSchema {
   return Array.isArray(listen) ? fileSchemas.list : fileSchemas.one;
 }
 
-export type ListenerFile = Static<typeof oneListener>;
-
 /** A valid configuration file. */
 export type ConfigFile = Omit<Static<typeof fileSchemas.one>, "listen"> & {
   readonly listen?: ListenerFile | readonly ListenerFile[];
@@ -301,15 +260,11 @@ export type ConfigFile = Omit<Static<typeof fileSchemas.one>, "listen"> & {
 export type PoolFile = NonNullable<ConfigFile["pools"]>[string];
 export type UpstreamFile = PoolFile["upstreams"][number];
 
-const listenForms = Type.Union([oneListener, listenerList], {
-  description: "One listener for clients, or a list of them.",
-});
-
 /** JSON Schema (draft 2020-12) for editors, without the formats that only this program supports. */
 export function editorSchema(): Readonly<Record<string, unknown>> {
   const dialect = { $schema: "https://json-schema.org/draft/2020-12/schema", title: "Evenkeel" };
   const all = JSON.stringify(
-    { ...dialect, ...fileWith(listenForms, upstreamOrText) },
+    { ...dialect, ...fileWith(listenerForms, upstreamOrText) },
     (key, value: unknown) => (key === "format" ? undefined : value),
   );
   return JSON.parse(all) as Record<string, unknown>;

@@ -32,18 +32,27 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
     ...settingsFileOf(config),
     dashboard: { host: dashboard.hostname, port: dashboard.port },
     pools: Object.fromEntries(config.pools.map((pool) => [pool.name, poolFileOf(pool)])),
-    routes: config.routes.map(({ host, path, pool }) => ({
-      ...(host === undefined ? {} : { host }),
-      ...(path === undefined ? {} : { path }),
-      pool,
-    })),
+    // The implied one would be a written one, which takes hosts that no route names.
+    routes: config.routes
+      .filter(({ isImplied }) => !isImplied)
+      .map(({ host, path, pool, redirect }) => ({
+        ...(host === undefined ? {} : { host }),
+        ...(path === undefined ? {} : { path }),
+        pool,
+        ...(redirect && { redirect }),
+      })),
   };
 }
 
-function listenerFileOf({ hostname, port, tls, maxClients, protocols }: ListenerConfig): object {
+function listenerFileOf(listener: ListenerConfig): object {
+  const { hostname, port, tls, maxClients, protocols, redirect, unknownHosts, trustedProxies } = listener;
+  const hasRules = redirect !== undefined && Object.keys(redirect).length > 0;
   return {
     host: hostname,
     port,
+    ...(redirect && { redirect: hasRules ? { to: "https", ...redirect } : "https" }),
+    ...(unknownHosts !== undefined && { unknownHosts }),
+    ...(trustedProxies && { trustedProxies }),
     ...(tls && { tls: { cert: tls.certPath, key: tls.keyPath } }),
     maxClients,
     protocols,

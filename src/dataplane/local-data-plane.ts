@@ -14,6 +14,7 @@ import { type ProcessCounters, sumProcessCounters } from "../metrics/process-fam
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { StallDetector, type StallEvidence, type StallSuspicion } from "../probe/stall-detector.ts";
+import { entranceOf, type EntranceOptions } from "../proxy/entrance.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { createViaName } from "../proxy/forwarding.ts";
 import { Hedger } from "../proxy/hedger.ts";
@@ -44,6 +45,8 @@ export interface LocalDataPlaneOptions {
   /** The balancer's name in Via, the same in all workers; by default a new one. */
   readonly viaName?: string;
   readonly attemptFilters?: readonly AttemptFilter[];
+  /** The responses to challenges of a certificate authority, which plain listeners give before all else. */
+  readonly challenges?: EntranceOptions["challenges"];
   /** Access log lines dropped so far. */
   readonly lostLines?: () => number;
   /** Trace spans dropped so far. */
@@ -108,7 +111,7 @@ export class LocalDataPlane implements DataPlane {
       ...(attemptFilters && { attemptFilters }),
     };
     this.#listener = await engine.listen({
-      listeners: config.listeners.map(listenerOptionsOf),
+      listeners: config.listeners.map((listener) => this.#listenerOptionsOf(listener)),
       maxClients: affordableClients(config, log),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
@@ -128,6 +131,27 @@ export class LocalDataPlane implements DataPlane {
       () => void relieve(),
     );
     this.#hedger.wake();
+  }
+
+  #listenerOptionsOf({ tls, protocols, redirect, ...listener }: ListenerConfig): ListenerOptions {
+    const { config, challenges } = this.#options;
+    const { hostname, port, name, maxClients, unknownHosts, trustedProxies } = listener;
+    const isOwnProxy = trustedProxies && trustedProxyMatcher(trustedProxies);
+    const securePort = () =>
+      redirect?.port ?? this.ports[config.listeners.findIndex((one) => one.tls)] ?? 443;
+    const entrance = entranceOf({
+      ...(challenges && !tls && { challenges }),
+      ...(redirect && { redirect: { ...redirect, port: securePort } }),
+      ...(unknownHosts !== undefined && { unknownHosts }),
+      isTrustedProxy: isOwnProxy ?? ((address) => this.#isTrustedProxy(address)),
+    });
+    return {
+      ...{ hostname, port, name, maxClients },
+      ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
+      http2: protocols.includes("http2"),
+      ...(entrance && { entrance }),
+      ...(isOwnProxy && { isTrustedProxy: isOwnProxy }),
+    };
   }
 
   /** What this process observes of an upstream now; see {@link StallDetector.evidenceFor}. */
@@ -194,14 +218,6 @@ export class LocalDataPlane implements DataPlane {
     this.#hedger.stop();
     this.#listener?.close();
   }
-}
-
-function listenerOptionsOf({ tls, protocols, ...listener }: ListenerConfig): ListenerOptions {
-  return {
-    ...listener,
-    ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
-    http2: protocols.includes("http2"),
-  };
 }
 
 function hedgedPools({ entries }: PoolRegistry) {

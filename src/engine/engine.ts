@@ -1,6 +1,7 @@
 /** The engine contract: what a data plane implements and what it receives. Engines move bytes and decide nothing. */
 
 import type { Upstream } from "../pool/upstream.ts";
+import type { Entrance } from "../proxy/entrance.ts";
 import type { Exchange } from "../proxy/exchange.ts";
 import type { ForwardingOptions } from "../proxy/forwarding.ts";
 
@@ -47,6 +48,10 @@ export interface ListenerOptions {
   readonly tls?: ListenerTls;
   /** Whether clients may speak HTTP/2: as the TLS handshake selects, or with prior knowledge. */
   readonly http2?: boolean;
+  /** What the listener answers itself. Engines pass it to `Exchange.open` with each request. */
+  readonly entrance?: Entrance;
+  /** Where not the same as for all listeners. */
+  readonly isTrustedProxy?: ForwardingOptions["isTrustedProxy"];
 }
 
 export interface EngineOptions {

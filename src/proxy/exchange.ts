@@ -27,6 +27,7 @@ import {
   refusalForViolation,
   type RetryVeto,
 } from "./refusal.ts";
+import type { Entrance } from "./entrance.ts";
 import type { RequestHead } from "./request-head.ts";
 import { type Destination, matchingRoute, type Route } from "./route.ts";
 import type { TraceContext, Tracer } from "./trace-context.ts";
@@ -52,6 +53,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   #destination: Destination | undefined;
   /** Why there is no route, where the reason is the path. */
   #violation: ProtocolViolation | undefined;
+  #answer: Refusal | undefined;
   #key = "";
   #preferred: Upstream | undefined;
   /** Status of the last response that was retried and that the engine holds; 0 without one. */
@@ -77,12 +79,19 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#destination;
   }
 
-  /** Starts with a new request. */
-  open(head: RequestHead): this {
+  /** What the listener answers itself: then the engine need not read the request's body before it calls `next`. */
+  get answer(): Refusal | undefined {
+    return this.#answer;
+  }
+
+  /** Starts with a new request. @param entrance of its listener, if that has one */
+  open(head: RequestHead, entrance?: Entrance): this {
     this.reset();
     this.#head = head;
-    const route = matchingRoute(this.#options.routes(), head);
-    this.#destination = route?.destination;
+    const routes = this.#options.routes();
+    const route = matchingRoute(routes, head);
+    this.#answer = entrance?.answerTo(head, route, routes);
+    if (!this.#answer) this.#destination = route?.destination;
     this.#violation = route?.violation;
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.trace = this.#options.trace?.(head.header("traceparent"));
@@ -96,7 +105,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#attempts.reset();
     this.#destination?.deadlines?.remove(this);
     this.#recorder.begin();
-    this.#head = this.#destination = this.#violation = this.#preferred = this.trace = undefined;
+    this.#head = this.#destination = this.#violation = undefined;
+    this.#answer = this.#preferred = this.trace = undefined;
     this.#key = "";
     while (this.#tried.pop()); // Setting the length would be a call into the runtime.
     this.#heldStatus = this.#extraAttempts = 0;
@@ -126,6 +136,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** The first attempt, already counted in; or a refusal; or a wait. */
   next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
+    if (this.#answer) return this.refuse(this.#answer);
     if (!destination || !this.#head)
       return this.refuse(this.#violation ? refusalForViolation(this.#violation) : refusal("no_route"));
     if (this.#isLate) return this.refuse(refusal("total_timeout"));

@@ -141,6 +141,7 @@ export class Recorder implements ExchangeObserver {
 
   #hasFailed({ status, isClientGone }: ExchangeSummary): boolean {
     const { refused, retried, lastOutcome } = this.#record;
+    if (refused?.reply) return isClientGone;
     if (refused || retried.length > 0 || isClientGone || (status >= 500 && status <= 599)) return true;
     return lastOutcome?.kind === "failure";
   }

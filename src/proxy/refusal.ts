@@ -16,7 +16,10 @@ export type RefusalReason =
   | "message_too_large"
   | "buffers_full"
   | "rehearsal"
-  | "overloaded";
+  | "overloaded"
+  | "unknown_host"
+  | "redirected"
+  | "challenge_answered";
 
 /** Why a failed attempt was not retried. */
 export type RetryVeto =
@@ -42,6 +45,27 @@ export interface Refusal {
    * in place of this refusal. `status` is its status.
    */
   readonly usesHeldResponse?: true;
+  /** Present where nothing is wrong: a response with its own headers and body. */
+  readonly reply?: LocalReply;
+  /** The client's connection closes without a response. */
+  readonly isSilent?: true;
+}
+
+export interface LocalReply {
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly body: string;
+}
+
+/** A response that the balancer makes itself although nothing is wrong. */
+export interface OwnAnswer extends Refusal {
+  readonly reply: LocalReply;
+}
+
+const answerReasons: ReadonlySet<string> = new Set(["redirected", "challenge_answered"]);
+
+/** Whether a request that ended for this reason failed: the answers of the balancer itself are no failures. */
+export function isFailureReason(reason: string | null): boolean {
+  return reason !== null && !answerReasons.has(reason);
 }
 
 interface RefusalText {
@@ -86,6 +110,14 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     error: "connection_limit_reached",
     message: "Too many clients are connected.",
   },
+  unknown_host: {
+    status: 421,
+    error: "destination_not_found",
+    message: "This host is not served here.",
+  },
+  // These two have a text of their own.
+  redirected: { status: 308, error: "proxy_internal_response", message: "The address is served over https." },
+  challenge_answered: { status: 200, error: "proxy_internal_response", message: "A challenge was answered." },
   // Never sent: these two end a WebSocket.
   message_too_large: {
     status: 413,
@@ -192,6 +224,9 @@ export function renderRefusal(
   accept: string | undefined,
   requestId: string,
 ): RenderedRefusal {
+  const { reply } = refused;
+  if (reply)
+    return { ...reply, status: refused.status, headers: [...reply.headers, ["X-Request-Id", requestId]] };
   const { error, message: general } = refusalTable[refused.reason];
   const message = refused.violation ? `${general.slice(0, -1)}: ${refused.violation}.` : general;
   const isJson = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept ?? "");

@@ -52,6 +52,10 @@ export interface Route {
   readonly path?: string;
   /** Whether a path that servers read in different ways is matched in its normal form; by default it is refused. */
   readonly takesAmbiguousPaths?: boolean;
+  /** False if its requests are served where a listener redirects the others to https. */
+  readonly isRedirected?: boolean;
+  /** Whether it was added behind the configured routes, so that every request has one. */
+  readonly isImplied?: boolean;
   readonly destination: Destination;
 }
 
@@ -101,6 +105,12 @@ function routeOfPath(routes: readonly Route[], name: string, path: string): Rout
       (route.host === undefined || matchesHost(route.host, name)) &&
       (route.path === undefined || matchesPath(route.path, path)),
   );
+}
+
+/** Whether a route names this host, given as in a Host header. */
+export function namesHost(routes: readonly Route[], host: string): boolean {
+  const name = hostName(host);
+  return routes.some((route) => route.host !== undefined && matchesHost(route.host, name));
 }
 
 /** The name in a Host header: without a port, without the dot of the root, and in lower case (RFC 3986 section 3.2.2). */

@@ -158,13 +158,15 @@ function isSameList(one: readonly Upstream[], other: readonly Upstream[]): boole
 function buildRoutes(config: Config, entries: readonly PoolEntry[]): readonly Route[] {
   const destinations = new Map(entries.map((entry) => [entry.config.name, buildDestination(entry)]));
   const takesAmbiguousPaths = config.ambiguousPaths === "pass";
-  return config.routes.flatMap(({ pool, host, path }) => {
+  return config.routes.flatMap(({ pool, host, path, redirect, isImplied }) => {
     const destination = destinations.get(pool);
     if (!destination) return [];
     return [
       {
         ...(host !== undefined && { host }),
         ...(path !== undefined && { path: readPathText(path).text, takesAmbiguousPaths }),
+        ...(redirect === "none" && { isRedirected: false }),
+        ...(isImplied && { isImplied }),
         destination,
       },
     ];

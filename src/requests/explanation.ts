@@ -34,14 +34,19 @@ export function explainRequest(request: RequestRecord): readonly string[] {
 function routingText({ pool, key, method, reason, complaint }: RequestRecord): string {
   if (complaint !== null && pool === null) return `The request was rejected: ${complaint}.`;
   if (method === "") return "The request was refused before its headers were read.";
-  if (pool === null)
-    return reason === "no_route"
-      ? "No route matches the request."
-      : "The request was refused before routing.";
+  if (pool === null) return unroutedTexts[reason ?? ""] ?? "The request was refused before routing.";
   return key === null
     ? `The request was routed to pool ${pool}.`
     : `The request was routed to pool ${pool} with hash key "${key}".`;
 }
+
+/** Why a request has no pool, by reason. */
+const unroutedTexts: Readonly<Record<string, string | undefined>> = {
+  no_route: "No route matches the request.",
+  unknown_host: "No route names the host of the request, and its listener takes no other hosts.",
+  redirected: "Its listener sends clients to https.",
+  challenge_answered: "It asked for the response to a challenge of a certificate authority.",
+};
 
 function pathText({ matchedPath, pool }: RequestRecord): readonly string[] {
   return matchedPath === null || pool === null ? [] : [`Its path was matched as ${matchedPath}.`];

@@ -4,6 +4,7 @@ import type { WallClock } from "../lib/clock.ts";
 import { RingBuffer } from "../lib/ring-buffer.ts";
 import { isServerError } from "../metrics/rolling-traffic.ts";
 import { isTunnel, type RequestRecord } from "../proxy/record.ts";
+import { isFailureReason } from "../proxy/refusal.ts";
 import { maxSlow, slowSpanMs } from "./sampler.ts";
 
 export interface StoredRequest extends RequestRecord {
@@ -123,7 +124,9 @@ export class RecentRequests {
 
 /** Whether it was refused, truncated, retried, or got a 5xx response. */
 function isFailed({ status, reason, retried, isClientGone }: RequestRecord): boolean {
-  return reason !== null || isServerError(status) || retried.length > 0 || (status === 0 && !isClientGone);
+  return (
+    isFailureReason(reason) || isServerError(status) || retried.length > 0 || (status === 0 && !isClientGone)
+  );
 }
 
 /** Whether a request matches a filter. */

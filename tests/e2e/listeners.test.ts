@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:http2";
+import { join } from "node:path";
 
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { startDemoServer } from "../support/demo-server.ts";
@@ -62,6 +63,41 @@ pools: { main: { upstreams: ["http://127.0.0.1:${server.port}"] } }
       ]);
       const { code } = await proxy.kill("SIGTERM");
       expect(code).toBe(0);
+    } finally {
+      server.close();
+    }
+  }, 30_000);
+
+  test("redirect to the one with TLS, and serve routes without redirect", async () => {
+    await using programs = new Programs();
+    const server = await startDemoServer("a");
+    try {
+      const config = inFolder(`redirect-${engine}-${workers}.yaml`);
+      const folder = join(import.meta.dirname, "../engine/wire/certificates");
+      writeFileSync(
+        config,
+        `listen:
+  - { port: 0, host: 127.0.0.1, redirect: https, unknownHosts: 421 }
+  - { name: secure, port: 0, host: 127.0.0.1, tls: { cert: ${folder}/server.crt, key: ${folder}/server.key } }
+pools: { main: { upstreams: ["http://127.0.0.1:${server.port}"] } }
+routes:
+  - { host: shop.example, path: /plain, redirect: none, pool: main }
+  - { host: shop.example, pool: main }
+`,
+      );
+      const proxy = programs.evenkeel(
+        ...["proxy", "--admin-port", "0", "--config", config, "--engine", engine, "--workers", workers],
+      );
+      const [plain, secure] = [await proxy.port("balancer"), await proxy.port("listener")];
+      const ask = (path: string, host = "shop.example") =>
+        fetch(`http://127.0.0.1:${plain}${path}`, { redirect: "manual", headers: { host } });
+      const redirected = await ask("/a?b=c");
+      expect(redirected.status).toBe(301);
+      expect(redirected.headers.get("location")).toBe(`https://shop.example:${secure}/a?b=c`);
+      expect((await ask("/plain")).status).toBe(200);
+      expect((await ask("/", "other.example")).status).toBe(421);
+      const direct = await fetch(`https://127.0.0.1:${secure}/`, { tls: { rejectUnauthorized: false } });
+      expect(direct.status).toBe(200);
     } finally {
       server.close();
     }

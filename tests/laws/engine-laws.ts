@@ -18,6 +18,7 @@ import { authenticationLaws } from "./authentication-laws.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
 import { endpointLaws } from "./endpoint-laws.ts";
+import { entranceLaws } from "./entrance-laws.ts";
 import { hashLaws } from "./hash-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./malformed-message-laws.ts";
@@ -104,6 +105,7 @@ const isRefused = (port: number) =>
 
 const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
+  ...entranceLaws,
   ...hashLaws,
   ...hedgeLaws,
   ...deadlineLaws,

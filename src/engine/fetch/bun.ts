@@ -70,6 +70,7 @@ function serve(listener: ListenerOptions, shared: SharedContext): Server<WebSock
   const context: FetchEngineContext = {
     ...shared,
     listener,
+    isTrustedProxy: listener.isTrustedProxy ?? shared.isTrustedProxy,
     showsTargetAuthority: false,
     listenPort: () => server.port ?? 0,
     active: () => activeIn(server),

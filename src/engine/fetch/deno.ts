@@ -109,6 +109,7 @@ function serve(listener: ListenerOptions, shared: SharedContext): DenoListener {
   const context: FetchEngineContext = {
     ...shared,
     listener,
+    isTrustedProxy: listener.isTrustedProxy ?? shared.isTrustedProxy,
     showsTargetAuthority: true,
     listenPort: () => server.addr.port,
     active: () => requests + tunnels.size,

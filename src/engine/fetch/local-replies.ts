@@ -39,7 +39,7 @@ export function refusalResponse(
 ): Response {
   const response = renderRefusal(refused, head.header("accept"), requestId);
   byteCounts.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(response.body);
-  if (refused.notRetried === undefined) logRefusal(options, { head, requestId }, refused);
+  if (refused.notRetried === undefined && !refused.reply) logRefusal(options, { head, requestId }, refused);
   const headers = response.headers.map(([name, value]): [string, string] => [name, value]);
   if (closesConnection(refused)) headers.push(["Connection", "close"]);
   return new Response(head.method === "HEAD" ? null : response.body, { status: response.status, headers });

@@ -1,5 +1,6 @@
 /** A client's connection: reads one request after another and gives each to a forwarder, so that responses stay in order. */
 
+import type { Entrance } from "../../proxy/entrance.ts";
 import { type ProtocolViolation, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import { ClientInput, type RequestSink } from "./client-input.ts";
 import { Connection } from "./connection.ts";
@@ -90,6 +91,10 @@ export class ClientConnection
 
   get scheme(): "http" | "https" {
     return this.#listener.scheme;
+  }
+
+  get entrance(): Entrance | undefined {
+    return this.#listener.options.entrance;
   }
 
   received(chunk: Buffer): void {

@@ -30,7 +30,10 @@ export class ClientListener {
   constructor(options: ListenerOptions, engine: EngineOptions, places: ClientPlaces) {
     this.options = options;
     this.#places = places;
-    this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", engine);
+    this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", {
+      isTrustedProxy: options.isTrustedProxy ?? engine.isTrustedProxy,
+      viaName: engine.viaName,
+    });
   }
 
   get scheme(): "http" | "https" {

@@ -2,6 +2,7 @@
 
 import { toError } from "../../lib/bugs.ts";
 import { completed, type Outcome } from "../../pool/outcome.ts";
+import type { Entrance } from "../../proxy/entrance.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { maxTimesThrough, timesThrough } from "../../proxy/forwarding.ts";
 import { closesConnection, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
@@ -31,6 +32,8 @@ export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
 export interface ClientSide extends Connection {
   readonly forwarding: ClientForwarding;
   readonly scheme: "http" | "https";
+  /** What its listener answers itself. */
+  readonly entrance: Entrance | undefined;
   /** Upstream connections that belong to this one. */
   pinned: PinnedConnections | undefined;
   /** Called after 101: the client's bytes go to the tunnel from now on. */
@@ -101,7 +104,7 @@ export class RequestForwarder implements ResponseSide {
     }
     this.#begin(client);
     request.id = this.#context.options.requestId(head.requestId);
-    request.trace = this.#exchange.open(request.view).trace;
+    request.trace = this.#exchange.open(request.view, client.entrance).trace;
     const isAdmitted = this.#exchange.allowsBodySize(request.chunkedBytes);
     const { pinned } = client;
     if (pinned && this.#exchange.destination)
@@ -148,7 +151,7 @@ export class RequestForwarder implements ResponseSide {
       this.#exchange.refuse(refused);
     }
     const { request } = this;
-    if (refused.notRetried === undefined) {
+    if (refused.notRetried === undefined && !refused.reply) {
       const { reason, status, violation } = refused;
       this.#context.options.log.warn("refused", {
         requestId: request.id,
@@ -160,6 +163,7 @@ export class RequestForwarder implements ResponseSide {
     }
     const keepsConnection =
       this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
+    if (refused.isSilent) return this.#end("close");
     client.writeAll(request.refusalBytes(refused, !keepsConnection));
     this.#response.status = refused.status;
     this.#end(keepsConnection ? "keep" : "close");

@@ -8,6 +8,8 @@ export const fetchExceptions: Exceptions = {
     "headers pass through a Headers object, which normalizes them",
   "keeps the Content-Length framing of large responses":
     "the runtime's HTTP server sends streamed bodies chunked",
+  "closes the connection without a response for hosts that no route names where the listener says so":
+    "a fetch handler must return a response; `check` refuses the setting",
   "forwards 103 Early Hints and trailers": "fetch() does not expose them",
   "keeps a client authenticated by NTLM on its connection, whatever other clients do":
     "fetch() chooses the connection of each request; one with NTLM or Negotiate is closed after it",

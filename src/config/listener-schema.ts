@@ -1,0 +1,96 @@
+/** The schema of the listeners in the configuration file. */
+
+import { type Static, Type } from "@sinclair/typebox";
+
+import { type HttpProtocol, httpProtocols } from "./config.ts";
+import { choice, file, format, integer, optional, strict, textSetting } from "./schema-kit.ts";
+
+export const port = integer(0, 65_535, "0 selects a free port.");
+const host = format("host", "IP address or host name; 0.0.0.0 and :: mean all addresses.");
+export const listener = { host, port };
+
+const redirectStatuses = [301, 302, 307, 308] as const;
+
+const redirect = Type.Union(
+  [
+    Type.Literal("https"),
+    Type.Object(
+      {
+        to: Type.Literal("https", { errorMessage: "https" }),
+        port: Type.Optional(
+          integer(1, 65_535, "Port of https; by default that of the only listener with TLS."),
+        ),
+        status: Type.Optional(
+          Type.Union(
+            redirectStatuses.map((status) => Type.Literal(status)),
+            {
+              description: "Status of the redirects; by default 308, and 301 for GET and HEAD.",
+              errorMessage: `one of ${redirectStatuses.join(", ")}`,
+            },
+          ),
+        ),
+      },
+      { ...strict, errorMessage: "a map with to" },
+    ),
+  ],
+  {
+    description: "Redirects clients to https, except for routes with redirect: none.",
+    errorMessage: "https, or a map with to, port and status",
+  },
+);
+
+const unknownHosts = Type.Union([Type.Literal(404), Type.Literal(421), Type.Literal("close")], {
+  description:
+    "For hosts that no route names: 421, or close the connection without a response. With 404, the default, they go to the first pool.",
+  errorMessage: "one of 404, 421, close",
+});
+
+const tls = optional(
+  {
+    cert: file("the path of a PEM file", "PEM file with the certificate and its intermediate certificates."),
+    key: file("the path of a PEM file", "PEM file with the private key, without a passphrase."),
+  },
+  "TLS for clients. Both files are read only at the start.",
+);
+const maxClients = integer(1, 1_000_000, "Maximum concurrent client connections; more get 503.");
+
+const clientListener = {
+  name: textSetting(
+    "^[A-Za-z][\\w.-]{0,62}$",
+    "a name: at most 63 letters, digits and . _ -, starting with a letter",
+    "Name in logs. Default: main, then listen-2, listen-3 and so on.",
+  ),
+  ...listener,
+  tls,
+  maxClients,
+  protocols: Type.Array(choice<HttpProtocol>(httpProtocols, "An HTTP version."), {
+    minItems: 1,
+    maxItems: httpProtocols.length,
+    uniqueItems: true,
+    description: "HTTP versions: http1, http2. Without TLS, clients of HTTP/2 need prior knowledge.",
+    errorMessage: `a list of ${httpProtocols.join(", ")}`,
+  }),
+  redirect,
+  unknownHosts,
+  trustedProxies: Type.Array(format("range", "An IP address or CIDR range."), {
+    description:
+      "Proxies whose X-Forwarded-* headers are kept here; by default the trustedProxies of all listeners.",
+    errorMessage: "a list of addresses",
+  }),
+};
+
+/** More listeners than that are a mistake. */
+const maxListeners = 64;
+export const oneListener = optional(clientListener, "Listener for clients.");
+export const listenerList = Type.Array(optional(clientListener, "One listener for clients."), {
+  minItems: 1,
+  maxItems: maxListeners,
+  description: "Listeners for clients.",
+  errorMessage: `a list of 1 to ${maxListeners} listeners`,
+});
+
+export const listenerForms = Type.Union([oneListener, listenerList], {
+  description: "One listener for clients, or a list of them.",
+});
+
+export type ListenerFile = Static<typeof oneListener>;

@@ -1,0 +1,100 @@
+/** What a listener answers itself, before routes: challenges of a certificate authority, redirects to https, unknown hosts. */
+
+import { type OwnAnswer, type Refusal, refusal } from "./refusal.ts";
+import type { RequestHead } from "./request-head.ts";
+import { namesHost, type Route, type RouteMatch } from "./route.ts";
+
+/** Consulted for every request of a listener that has one. */
+export interface Entrance {
+  /** @returns undefined, nearly always, for a request that goes on to its route */
+  answerTo(
+    head: RequestHead,
+    match: RouteMatch | undefined,
+    routes: readonly Route[],
+  ): OwnAnswer | Refusal | undefined;
+}
+
+/** Where clients that do not use TLS are sent. */
+export interface RedirectTarget {
+  /** Read for each redirect: a port may be known only after its listener was opened. */
+  readonly port: () => number;
+  /** By default 308, and 301 for GET and HEAD: clients that do not know 308 send little else. */
+  readonly status?: number;
+}
+
+export interface EntranceOptions {
+  /** The responses to the challenges of a certificate authority (RFC 8555 section 8.3). */
+  readonly challenges?: { responseTo(token: string): string | undefined };
+  readonly redirect?: RedirectTarget;
+  /** For hosts that no route takes. `close`: the connection ends without a response. */
+  readonly unknownHosts?: 421 | "close";
+  readonly isTrustedProxy: (address: string) => boolean;
+}
+
+const challengePath = "/.well-known/acme-challenge/";
+
+/** @returns undefined if there is nothing to decide */
+export function entranceOf(options: EntranceOptions): Entrance | undefined {
+  const { challenges, redirect, unknownHosts } = options;
+  if (!challenges && !redirect && unknownHosts === undefined) return undefined;
+  return {
+    answerTo(head, match, routes) {
+      const response = challenges && challengeResponse(challenges, head);
+      if (response !== undefined) return response;
+      const isKnown = isKnownHost(head, match, routes);
+      if (!isKnown && unknownHosts === 421) return refusal("unknown_host");
+      if (!isKnown && unknownHosts === "close") return { ...refusal("unknown_host"), isSilent: true };
+      if (!redirect || match?.isRedirected === false || isSecureAtProxy(head, options)) return undefined;
+      // No redirect to where the sender of a link wants it.
+      return isKnown ? redirectOf(head, redirect) : refusal("no_route");
+    },
+  };
+}
+
+/** A token that is not ours goes the usual way, so that an upstream may have challenges of its own. */
+function challengeResponse(
+  challenges: NonNullable<EntranceOptions["challenges"]>,
+  { method, target }: RequestHead,
+): OwnAnswer | undefined {
+  if (!target.startsWith(challengePath) || (method !== "GET" && method !== "HEAD")) return undefined;
+  const body = challenges.responseTo(target.slice(challengePath.length));
+  if (body === undefined) return undefined;
+  const headers = [["Content-Type", "application/octet-stream"]] as const;
+  return { ...refusal("challenge_answered"), reply: { headers, body } };
+}
+
+/** The route that is added at the end of the list takes hosts only where no route names one. */
+function isKnownHost(
+  { host }: RequestHead,
+  match: RouteMatch | undefined,
+  routes: readonly Route[],
+): boolean {
+  if (host === "") return false;
+  if (match && !match.isImplied) return true;
+  return namesHost(routes, host) || routes.every((route) => route.host === undefined);
+}
+
+/** Behind a proxy that ends TLS, a redirect would come back here. */
+function isSecureAtProxy(head: RequestHead, { isTrustedProxy }: EntranceOptions): boolean {
+  const proto = head.header("x-forwarded-proto");
+  if (proto === undefined || !isTrustedProxy(head.peerAddress)) return false;
+  return /^\s*https\s*(?:,|$)/i.test(proto);
+}
+
+function redirectOf({ method, host, target }: RequestHead, { port, status }: RedirectTarget): OwnAnswer {
+  const usual = method === "GET" || method === "HEAD" ? 301 : 308;
+  const number = port();
+  const authority = host.replace(/:\d*$/, "") + (number === 443 ? "" : `:${number}`);
+  const location = `https://${authority}${target === "*" ? "" : target}`;
+  const chosen = status ?? usual;
+  return {
+    ...refusal("redirected", chosen),
+    reply: {
+      headers: [
+        ["Location", location],
+        ["Content-Type", "text/plain; charset=utf-8"],
+      ],
+      body: `${chosen} redirected: this address is served over https.\n`,
+    },
+  };
+}

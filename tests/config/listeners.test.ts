@@ -1,0 +1,79 @@
+import { describe, expect, test } from "bun:test";
+
+import { parsed, problemsOf } from "../cli/fake.ts";
+
+const files = { "cert.pem": "", "key.pem": "" };
+const tls = "tls: { cert: cert.pem, key: key.pem }";
+const pools = "pools: { main: { upstreams: [http://10.0.0.1:8080] } }";
+const shop = `${pools}\nroutes: [{ host: shop.example, pool: main }]`;
+
+const listenersOf = (listen: string, rest = pools) =>
+  parsed("proxy", { argv: "proxy", files: { "evenkeel.yaml": `listen:\n${listen}\n${rest}` } }).config
+    .listeners;
+/** Problems of the files themselves are no matter here. */
+const problemsIn = (listen: string, rest = pools) =>
+  problemsOf({ argv: "proxy", files: { ...files, "evenkeel.yaml": `listen:\n${listen}\n${rest}` } }).filter(
+    (text) => !/\.pem/.test(text) || /redirect/.test(text),
+  );
+
+test("a listener's redirect, hosts and proxies are in its configuration", () => {
+  const [web, inner] = listenersOf(
+    `  - { redirect: { to: https, port: 8443, status: 307 }, unknownHosts: 421 }
+  - { name: inner, port: 81, redirect: { to: https, port: 443 }, unknownHosts: close, trustedProxies: [10.0.0.0/8] }`,
+    shop,
+  );
+  expect(web).toMatchObject({ redirect: { port: 8443, status: 307 }, unknownHosts: 421 });
+  expect(inner).toMatchObject({
+    redirect: { port: 443 },
+    unknownHosts: "close",
+    trustedProxies: ["10.0.0.0/8"],
+  });
+  expect(listenersOf("  - { unknownHosts: 404 }")[0]).not.toHaveProperty("unknownHosts");
+});
+
+describe("each problem of a listener is one sentence", () => {
+  const rows: ReadonlyArray<readonly [listen: string, rest: string, problem: string]> = [
+    [
+      "  { redirect: https }",
+      pools,
+      'Cannot use listen.redirect at evenkeel.yaml:2:15: there is no listener with TLS; set the port: { to: https, port: 443 } (received "https").',
+    ],
+    [
+      `  - { redirect: https }\n  - { port: 443, ${tls} }\n  - { port: 444, ${tls} }`,
+      pools,
+      'Cannot use listen[0].redirect at evenkeel.yaml:2:17: there are several listeners with TLS; set the port: { to: https, port: 443 } (received "https").',
+    ],
+    [
+      `  - { redirect: https }\n  - { port: 443, redirect: https, ${tls} }`,
+      pools,
+      'Cannot use listen[1].redirect at evenkeel.yaml:3:28: its clients use TLS already; leave it out (received "https").',
+    ],
+    [
+      "  { redirect: http }",
+      pools,
+      'Cannot use listen.redirect at evenkeel.yaml:2:15: expected https, or a map with to, port and status (received "http").',
+    ],
+    [
+      "  { unknownHosts: 421 }",
+      pools,
+      "Cannot use listen.unknownHosts at evenkeel.yaml:2:19: no route names a host (received 421).",
+    ],
+    [
+      "  { unknownHosts: close }",
+      `${shop}\nengine: fetch`,
+      'Cannot use listen.unknownHosts at evenkeel.yaml:2:19: the fetch engine cannot close a connection without a response; set 421, or use the wire engine (received "close").',
+    ],
+    [
+      "  { unknownHosts: 503 }",
+      shop,
+      "Cannot use listen.unknownHosts at evenkeel.yaml:2:19: expected one of 404, 421, close (received 503).",
+    ],
+  ];
+  for (const [listen, rest, problem] of rows)
+    test(listen, () => expect(problemsIn(listen, rest)).toContain(problem));
+
+  test("and a redirect to the only listener with TLS is none", () =>
+    expect(problemsIn(`  - { redirect: https }\n  - { port: 443, ${tls} }`).join()).not.toContain(
+      "redirect",
+    ));
+});
