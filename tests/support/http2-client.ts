@@ -45,6 +45,8 @@ export interface Http2ClientOptions {
   readonly isBare?: boolean;
   /** Takes DATA without giving the window back. */
   readonly keepsWindow?: boolean;
+  /** Does not acknowledge SETTINGS. */
+  readonly neverAcknowledges?: boolean;
 }
 
 export class Http2Client {
@@ -53,15 +55,15 @@ export class Http2Client {
   readonly #streams = new Map<number, ReceivedStream>();
   readonly #decoder = new HpackDecoder();
   readonly #list = new FieldList(262_144);
-  readonly #keepsWindow: boolean;
+  readonly #options: Http2ClientOptions;
   #pending: Buffer = Buffer.alloc(0);
   #block: Buffer[] = [];
   isEnded = false;
   isReset = false;
   isClosed = false;
 
-  private constructor(port: number, keepsWindow: boolean) {
-    this.#keepsWindow = keepsWindow;
+  private constructor(port: number, options: Http2ClientOptions) {
+    this.#options = options;
     this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
     this.socket.on("data", (chunk: Buffer) => this.#read(chunk));
     this.socket.on("end", () => (this.isEnded = true));
@@ -70,7 +72,7 @@ export class Http2Client {
   }
 
   static async connect(port: number, options: Http2ClientOptions = {}): Promise<Http2Client> {
-    const client = new Http2Client(port, options.keepsWindow ?? false);
+    const client = new Http2Client(port, options);
     await new Promise<void>((resolve, reject) => {
       client.socket.once("connect", resolve);
       client.socket.once("error", reject);
@@ -103,10 +105,10 @@ export class Http2Client {
     } else if (type === frameType.data) {
       stream.add(payload);
       if (flags & frameFlag.endStream) stream.hasEnded = true;
-      if (!this.#keepsWindow && payload.length > 0)
+      if (!this.#options.keepsWindow && payload.length > 0)
         this.send(Buffer.concat([0, streamId].map((id) => windowUpdateFrame(id, payload.length))));
     } else if (type === frameType.rstStream) stream.resetCode = payload.readUInt32BE(0);
-    else if (type === frameType.settings && !(flags & frameFlag.ack))
+    else if (type === frameType.settings && !(flags & frameFlag.ack) && !this.#options.neverAcknowledges)
       this.frame(frameType.settings, frameFlag.ack, 0);
   }
 
