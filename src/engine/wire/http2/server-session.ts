@@ -57,7 +57,8 @@ export class ServerSession
   /** There are too many clients: requests get 503. */
   #isRejected = false;
   #phase: "open" | "flushing" | "lingering" | "closed" = "open";
-  #awaited: Awaited = "nothing";
+  /** Undefined where the timeout must start again. */
+  #awaited: Awaited | undefined;
   /** Bytes that the socket had taken when the timeout for it started. */
   #takenBytes = 0;
 
@@ -142,7 +143,7 @@ export class ServerSession
     if (isTooLarge) requests.forget();
     const stream = this.#freeStream();
     this.streams.set(streamId, stream);
-    this.#awaited = "nothing";
+    this.#awaited = undefined;
     stream.beganAt = this.context.wheel.now;
     stream.begin(streamId, this.peer.initialWindowBytes, requests, endsStream);
     if (this.#isRejected) stream.connection.refuse(refusal("too_many_clients"));
@@ -236,7 +237,7 @@ export class ServerSession
 
   override expired(): void {
     const awaited = this.#awaited;
-    this.#awaited = "nothing";
+    this.#awaited = undefined;
     if (awaited === "socket" || awaited === "close") return this.closeForGood(awaited === "socket");
     if (awaited !== "drain") return this.fail(errorCode.none);
     this.#lastServedId = this.#lastStreamId;

@@ -1,4 +1,4 @@
-/** `bun separate-engine.ts <upstream port>`: the wire engine with HTTP/2 in a separate process, so that its cost can be measured. */
+/** `bun separate-engine.ts <upstream port> <idle timeout>`: the wire engine with HTTP/2 in a separate process, so that its cost can be measured. */
 
 import { wireEngine } from "../../../../src/engine/wire/bun.ts";
 import { startEngine } from "../../../support/engine-fixture.ts";
@@ -14,7 +14,8 @@ export interface EngineUse {
 const fixture = await startEngine(wireEngine, {
   ports: [Number(process.argv[2])],
   listener: { http2: true },
-  clientTimeouts: { headMs: 1_000, bodyIdleMs: 1_000, keepAliveMs: 10_000 },
+  clientTimeouts: { headMs: 1_000, bodyIdleMs: Number(process.argv[3] ?? 1_000), keepAliveMs: 10_000 },
+  timeouts: { headMs: 60_000, bodyIdleMs: 60_000 },
 });
 process.on("message", () => {
   // What only the tests keep.

@@ -282,6 +282,19 @@ describe("a connection", () => {
       { clientTimeouts: { headMs: 500, keepAliveMs: 500 } },
     ));
 
+  test("outlives the timeouts of heads and idle connections while a stream is open", () =>
+    withHttp2Scene(
+      (_, socket) => void setTimeout(() => socket.write(respondWith("slow")), 1_000),
+      async ({ client }) => {
+        const reader = await client();
+        reader.get(1);
+        expect((await reader.whole(1)).body.toString()).toBe("slow");
+        reader.get(3).frame(frameType.ping, 0, 0, Buffer.alloc(8));
+        expect((await reader.whole(3)).body.toString()).toBe("slow");
+      },
+      { clientTimeouts: { headMs: 300, keepAliveMs: 300 } },
+    ));
+
   test("ends when its client reads nothing at all", () =>
     withHttp2Scene(
       (_, socket) => void socket.write(respondWith(Buffer.alloc(1_000_000))),
