@@ -134,7 +134,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   #listenerOptionsOf({ tls, protocols, redirect, ...listener }: ListenerConfig): ListenerOptions {
-    const { config, challenges } = this.#options;
+    const { config, challenges, metrics } = this.#options;
     const { hostname, port, name, maxClients, unknownHosts, trustedProxies } = listener;
     const isOwnProxy = trustedProxies && trustedProxyMatcher(trustedProxies);
     const securePort = () =>
@@ -146,7 +146,7 @@ export class LocalDataPlane implements DataPlane {
       isTrustedProxy: isOwnProxy ?? ((address) => this.#isTrustedProxy(address)),
     });
     return {
-      ...{ hostname, port, name, maxClients },
+      ...{ hostname, port, name, maxClients, meter: metrics.ofListener(name) },
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       http2: protocols.includes("http2"),
       ...(entrance && { entrance }),

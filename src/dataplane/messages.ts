@@ -3,6 +3,7 @@
 import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
+import type { ListenerCounters } from "../metrics/listener-meter.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
 import {
@@ -109,6 +110,7 @@ export interface WorkerReport {
     readonly verdict: OutlierVerdict;
     readonly counts: UpstreamCounters;
   }[];
+  readonly listeners: readonly { readonly name: string; readonly counts: ListenerCounters }[];
   /** The entry with an empty name counts requests that matched no route. */
   readonly pools: readonly {
     readonly name: string;
@@ -198,6 +200,7 @@ export function buildReport(
     ...own,
     lostLines: metrics.lostLines,
     lostSpans: metrics.lostSpans,
+    listeners: [...metrics.listeners].map(([name, { counts }]) => ({ name, counts })),
     upstreams,
     pools,
   };

@@ -111,10 +111,18 @@ export class CounterAggregator {
       const parts = upstreams.flatMap((counters) => counters.get(identityOf(upstream)) ?? []);
       mergeUpstreamCounters(into.of(upstream), [upstreamCountersOf(this.#retired.of(upstream)), ...parts]);
     }
+    this.#addListeners(reports, into);
     for (const name of ["", ...pools.map((pool) => pool.name)]) {
       const parts = named.flatMap((counters) => counters.get(name) ?? []);
       mergePoolCounters(into.ofPool(name), [poolCountersOf(this.#retired.ofPool(name)), ...parts]);
     }
+  }
+
+  #addListeners(reports: readonly WorkerReport[], into: Metrics): void {
+    const counted = reports.flatMap(({ listeners }) => listeners);
+    const retired = [...this.#retired.listeners].map(([name, { counts }]) => ({ name, counts }));
+    for (const { name } of [...retired, ...counted]) into.ofListener(name).clear();
+    for (const { name, counts } of [...retired, ...counted]) into.ofListener(name).add(counts);
   }
 }
 

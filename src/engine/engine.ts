@@ -1,5 +1,6 @@
 /** The engine contract: what a data plane implements and what it receives. Engines move bytes and decide nothing. */
 
+import type { ListenerMeter } from "../metrics/listener-meter.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Entrance } from "../proxy/entrance.ts";
 import type { Exchange } from "../proxy/exchange.ts";
@@ -48,6 +49,8 @@ export interface ListenerOptions {
   readonly tls?: ListenerTls;
   /** Whether clients may speak HTTP/2: as the TLS handshake selects, or with prior knowledge. */
   readonly http2?: boolean;
+  /** Counts its requests and connections. */
+  readonly meter?: ListenerMeter;
   /** What the listener answers itself. Engines pass it to `Exchange.open` with each request. */
   readonly entrance?: Entrance;
   /** Where not the same as for all listeners. */

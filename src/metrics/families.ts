@@ -207,6 +207,26 @@ export function families(
         ofPools((labels, name) => byKey(metrics.ofPool(name).refusals, (reason) => ({ ...labels, reason }))),
     },
     {
+      name: "evenkeel_client_requests_total",
+      help: "Requests of clients, by listener and HTTP version. The fetch engine knows only h3; others are `unknown`.",
+      type: "counter",
+      labels: ["listener", "protocol"],
+      samples: () =>
+        [...metrics.listeners].flatMap(([listener, { requests }]) =>
+          requests.map(([protocol, value]) => ({ labels: { listener, protocol }, value })),
+        ),
+    },
+    {
+      name: "evenkeel_connections_refused_total",
+      help: "Connections of clients that were closed before a request, by listener and reason.",
+      type: "counter",
+      labels: ["listener", "reason"],
+      samples: () =>
+        [...metrics.listeners].flatMap(([listener, { refused }]) =>
+          byKey(refused, (reason) => ({ listener, reason })),
+        ),
+    },
+    {
       name: "evenkeel_probe_total",
       help: "Active probes, by result.",
       type: "counter",

@@ -7,6 +7,7 @@ import { exhaustedCode, type Outcome } from "../pool/outcome.ts";
 import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Histogram } from "./histogram.ts";
+import { ListenerMeter } from "./listener-meter.ts";
 import { isServerError, RejectedTraffic, RollingTraffic } from "./rolling-traffic.ts";
 import { type ResponseSample, SampleBuffer } from "./sample-buffer.ts";
 
@@ -139,6 +140,8 @@ export class Metrics implements AttemptObserver, PoolObserver {
   /** Spans that were not exported. */
   lostSpans = 0;
   readonly #pools = new Map<string, PoolMeter>();
+  /** By name. */
+  readonly listeners = new Map<string, ListenerMeter>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -160,6 +163,12 @@ export class Metrics implements AttemptObserver, PoolObserver {
   ofPool(name: string): PoolMeter {
     let meter = this.#pools.get(name);
     if (!meter) this.#pools.set(name, (meter = emptyPoolMeter(this.#clock())));
+    return meter;
+  }
+
+  ofListener(name: string): ListenerMeter {
+    let meter = this.listeners.get(name);
+    if (!meter) this.listeners.set(name, (meter = new ListenerMeter()));
     return meter;
   }
 

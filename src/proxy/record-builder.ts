@@ -11,6 +11,7 @@ import type {
   SelectionRecord,
   EndedExchange,
   ExchangeSummary,
+  HttpVersion,
   RequestRecord,
 } from "./record.ts";
 import type { RetryVeto, Refusal } from "./refusal.ts";
@@ -125,6 +126,14 @@ export class RecordBuilder implements EndedExchange {
     return this.#summary.scheme;
   }
 
+  get listener(): string {
+    return this.#summary.listener;
+  }
+
+  get protocol(): HttpVersion | null {
+    return this.#summary.protocol;
+  }
+
   get status(): number {
     return this.#summary.status;
   }
@@ -190,14 +199,16 @@ export class RecordBuilder implements EndedExchange {
   }
 
   #makeRecord(): RequestRecord {
-    const { requestId, clientAddress, peerAddress, scheme, status, bytesIn, bytesOut, isClientGone } =
-      this.#summary;
+    const { requestId, clientAddress, peerAddress, scheme, listener, protocol } = this.#summary;
+    const { status, bytesIn, bytesOut, isClientGone } = this.#summary;
     const { at, durationMs, method, pool, reason, complaint, notRetried, queuedMs, attempts, traceId } = this;
     return {
       requestId,
       clientAddress,
       peerAddress,
       scheme,
+      listener,
+      protocol,
       status,
       bytesIn,
       bytesOut,

@@ -7,6 +7,9 @@ import type { Refusal, RefusalReason, RetryVeto } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
 import type { TraceContext } from "./trace-context.ts";
 
+/** The HTTP version of a client's request, by its name in ALPN. */
+export type HttpVersion = "http/1.0" | "http/1.1" | "h2" | "h3";
+
 /** What the engine reports when an exchange ends. */
 export interface ExchangeSummary {
   readonly requestId: string;
@@ -14,6 +17,10 @@ export interface ExchangeSummary {
   readonly clientAddress: string;
   readonly peerAddress: string;
   readonly scheme: "http" | "https";
+  /** Name of the listener. */
+  readonly listener: string;
+  /** Null where the runtime's server does not tell it. */
+  readonly protocol: HttpVersion | null;
   /** Status that the client was sent; 0 if no final head was sent. */
   readonly status: number;
   /** Bytes of the client's request. The fetch engine counts bodies only: it never sees heads. */

@@ -19,7 +19,7 @@ export function jsonLine(exchange: EndedExchange, maxChars = Infinity): string {
     `,"time":"${startTimes.of(at)}","requestId":${quoted(exchange.requestId)},"traceId":${quoted(exchange.traceId)}` +
     `,"client":${quoted(exchange.clientAddress)},"peer":${quoted(exchange.peerAddress)},"method":${quoted(exchange.method, Math.min(maxChars, maxMethodChars))}` +
     `,"target":${quoted(exchange.target, maxChars)},"host":${quoted(exchange.host, maxChars)}` +
-    `,"scheme":"${exchange.scheme}","pool":${quoted(exchange.pool)},"upstream":${quoted(last?.upstream ?? null)}` +
+    `,"scheme":"${exchange.scheme}","listener":${quoted(exchange.listener)},"protocol":${quoted(exchange.protocol)},"pool":${quoted(exchange.pool)},"upstream":${quoted(last?.upstream ?? null)}` +
     `,"attempts":${attempts.length}${attempts.length > 1 ? `,"tries":[${attempts.map(tryOf).join()}]` : ""}` +
     `,"status":${exchange.status},"reason":${quoted(reasonOf(exchange))}` +
     `,"complaint":${quoted(exchange.complaint)},"notRetried":${quoted(exchange.notRetried)}` +
@@ -48,8 +48,7 @@ function quoted(text: string | null, maxChars = Infinity): string {
 
 /**
  * A line in Common Log Format, followed by `name=value` pairs. A client cannot end the line or forge a field. The HTTP
- * version of the request is missing, because it is not recorded. Bytes are those written to the client's connection, times
- * are milliseconds, "-" means none.
+ * version is one of the pairs. Bytes are those written to the client's connection, times are milliseconds, "-" means none.
  * @param maxChars limit for each text that a client chooses
  */
 export function commonLine(exchange: EndedExchange, maxChars = Infinity): string {
@@ -65,7 +64,8 @@ export function commonLine(exchange: EndedExchange, maxChars = Infinity): string
     ` connect_ms=${milliseconds(last?.connectMs ?? null) ?? "-"}` +
     ` first_byte_ms=${milliseconds(firstByteMs(exchange)) ?? "-"} bytes_in=${exchange.bytesIn}` +
     ` scheme=${exchange.scheme} host="${escape(exchange.host.slice(0, maxChars))}"` +
-    ` id=${bare(exchange.requestId)} trace=${bare(exchange.traceId)} peer=${bare(exchange.peerAddress)} complaint=${quotedOrNone(exchange.complaint)}`
+    ` id=${bare(exchange.requestId)} trace=${bare(exchange.traceId)} peer=${bare(exchange.peerAddress)} complaint=${quotedOrNone(exchange.complaint)}` +
+    ` listener=${bare(exchange.listener)} protocol=${bare(exchange.protocol)}`
   );
 }
 

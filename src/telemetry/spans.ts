@@ -47,6 +47,11 @@ export function spansOf(record: TracedRecord, options: SpanOptions): readonly Re
         ...(port === undefined ? {} : { "server.port": port }),
         "client.address": record.clientAddress,
         "network.peer.address": record.peerAddress,
+        ...(record.protocol !== null && {
+          "network.protocol.name": "http",
+          "network.protocol.version": record.protocol.replace(/^http\/|^h/, ""),
+        }),
+        "evenkeel.listener": record.listener,
         ...(status > 0 && { "http.response.status_code": status }),
         "evenkeel.request_id": record.requestId,
         ...(record.pool === null ? {} : { "evenkeel.pool": record.pool }),

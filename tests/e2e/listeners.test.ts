@@ -61,6 +61,20 @@ pools: { main: { upstreams: ["http://127.0.0.1:${server.port}"] } }
         ["main", ports[0] ?? 0],
         ["inner", ports[1] ?? 0],
       ]);
+      const counted = async () => {
+        const text = await (await fetch(`${admin}/metrics`)).text();
+        return text.split("\n").filter((line) => line.startsWith("evenkeel_client_requests_total"));
+      };
+      const version = engine === "wire" ? "http/1.1" : "unknown";
+      const expected = [
+        `evenkeel_client_requests_total{listener="main",protocol="${version}"} 1`,
+        `evenkeel_client_requests_total{listener="inner",protocol="${version}"} 1`,
+        ...(http2 ? ['evenkeel_client_requests_total{listener="inner",protocol="h2"} 1'] : []),
+      ];
+      await until(
+        async () => Bun.deepEquals((await counted()).toSorted(), expected.toSorted()),
+        "the counts",
+      );
       const { code } = await proxy.kill("SIGTERM");
       expect(code).toBe(0);
     } finally {

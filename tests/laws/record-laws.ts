@@ -52,6 +52,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       });
       expect(records[0]?.attempts).toMatchObject([{ status: 200, outcome: "response" }]);
       expect(records[0]?.bytesOut).toBeGreaterThan(1);
+      expect(records[0]?.listener).toBe("main");
     }),
 
   "records a retried exchange once, with both attempts": (engine) =>

@@ -18,6 +18,25 @@ import { createPoolFixture } from "../support/pool-fixture.ts";
 
 const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
 
+test("counters of listeners add up, and each sum starts from zero", async () => {
+  const [one, other, sum] = [0, 1, 2].map(() => new Metrics(() => 0)) as [Metrics, Metrics, Metrics];
+  one.ofListener("main").http11 = 3;
+  one.ofListener("main").refuse("proxy_header");
+  other.ofListener("main").http11 = 4;
+  other.ofListener("main").http2 = 5;
+  other.ofListener("main").refuse("proxy_header");
+  for (let round = 0; round < 2; round++) {
+    sum.ofListener("main").clear();
+    for (const part of [one, other]) sum.ofListener("main").add(overTheWire(part.ofListener("main").counts));
+  }
+  const text = await renderPrometheus(families(sum, []));
+  expect(text.split("\n").filter((line) => line.includes('listener="main"'))).toEqual([
+    'evenkeel_client_requests_total{listener="main",protocol="http/1.1"} 7',
+    'evenkeel_client_requests_total{listener="main",protocol="h2"} 5',
+    'evenkeel_connections_refused_total{listener="main",reason="proxy_header"} 2',
+  ]);
+});
+
 test("the sum of several meters equals one meter that counted everything", async () => {
   const { pool, upstreams, now } = createPoolFixture({ weights: [1] });
   const [upstream] = upstreams;

@@ -9,6 +9,8 @@ const end = {
   clientAddress: "127.0.0.1",
   peerAddress: "127.0.0.1",
   scheme: "http" as const,
+  listener: "main",
+  protocol: null,
   status: 200,
   bytesIn: 0,
   bytesOut: 0,
@@ -36,6 +38,8 @@ const headOf = (target: string) => ({
   clientAddress: "127.0.0.1",
   peerAddress: "127.0.0.1",
   scheme: "http" as const,
+  listener: "main",
+  protocol: null,
   header: () => undefined,
 });
 

@@ -23,6 +23,8 @@ export const recordOf = (id: string, more: Partial<RequestRecord> = {}): Request
   peerAddress: "127.0.0.1",
   matchedPath: null,
   scheme: "http",
+  listener: "main",
+  protocol: "http/1.1",
   status: 200,
   bytesIn: 80,
   bytesOut: 200,

@@ -34,6 +34,8 @@ export const goodRecord: RequestRecord = {
   peerAddress: "192.0.2.1",
   matchedPath: null,
   scheme: "http",
+  listener: "main",
+  protocol: "http/1.1",
   status: 200,
   bytesIn: 90,
   bytesOut: 512,

@@ -137,6 +137,8 @@ export function someRequest(seq: number, change: Partial<StoredRequest> = {}): S
     peerAddress: "192.0.2.14",
     matchedPath: null,
     scheme: "http",
+    listener: "main",
+    protocol: "http/1.1",
     status: 200,
     bytesIn: 412,
     bytesOut: 18_240,

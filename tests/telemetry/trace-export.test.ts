@@ -15,6 +15,8 @@ const exchange: TracedRecord = {
   method: "GET",
   target: "/cart?item=7",
   scheme: "http",
+  listener: "main",
+  protocol: "http/1.1",
   host: "shop.example:8080",
   clientAddress: "192.0.2.1",
   peerAddress: "192.0.2.1",

@@ -74,6 +74,11 @@ const requestSchema = Type.Object(
     clientAddress: textSchema("IP address of the client: the peer's, or what trusted proxies say."),
     peerAddress: textSchema("IP address of the peer: behind a proxy the proxy's."),
     scheme: oneOf(["http", "https"] as const, "Protocol of the client."),
+    listener: textSchema("Name of the listener."),
+    protocol: nullable(
+      oneOf(["http/1.0", "http/1.1", "h2", "h3"] as const, "HTTP version of the client."),
+      "Null with the fetch engine, except for h3.",
+    ),
     status: count("Status sent to the client; 0 if none was sent."),
     bytesIn: count("Bytes of the request; the fetch engine counts only the body."),
     bytesOut: count("Bytes of the response, counted in the same way."),

@@ -185,6 +185,8 @@ export function Identity({ request }: { readonly request: RequestRecord }): JSX.
     ["Client", request.clientAddress],
     ["Peer", request.peerAddress ?? null],
     ["Scheme", request.scheme],
+    ["Listener", request.listener ?? null],
+    ["Protocol", request.protocol ?? null],
     ["Host", request.host],
     ["Target", request.target],
     ["Key", request.key],

@@ -27,10 +27,13 @@ export function openExchange(
   const head = headOfRequest(request, peer, options);
   const requestId = options.requestId(head.header("x-request-id"));
   const exchange = options.exchange();
+  const { meter } = options.listener;
+  if (meter) meter.unknown += 1;
   const context = {
     request,
     head,
     exchange,
+    listener: options.listener,
     requestId,
     log: options.log,
     idleMs: options.clientTimeouts.keepAliveMs,

@@ -29,6 +29,7 @@ export interface RequestContext {
   readonly request: Request;
   readonly head: RequestHead;
   readonly exchange: Exchange;
+  readonly listener: ListenerOptions;
   readonly requestId: string;
   readonly log: EngineLog;
   /** Idle timeout of the client's connection once the response starts, milliseconds. */
@@ -56,7 +57,7 @@ export function closeWithResponse(context: RequestContext, response: Response): 
 }
 
 export function closeExchange(context: RequestContext, status: number, isClientGone: boolean): void {
-  const { exchange, requestId, log, head, byteCounts } = context;
+  const { exchange, requestId, log, head, byteCounts, listener } = context;
   const { bytesIn, bytesOut } = byteCounts;
   const { peerAddress, scheme } = head;
   const summary = {
@@ -66,6 +67,8 @@ export function closeExchange(context: RequestContext, status: number, isClientG
     },
     peerAddress,
     scheme,
+    listener: listener.name,
+    protocol: null,
     status,
     bytesIn,
     bytesOut,

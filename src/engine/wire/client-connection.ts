@@ -1,6 +1,5 @@
 /** A client's connection: reads one request after another and gives each to a forwarder, so that responses stay in order. */
 
-import type { Entrance } from "../../proxy/entrance.ts";
 import { type ProtocolViolation, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import { ClientInput, type RequestSink } from "./client-input.ts";
 import { Connection } from "./connection.ts";
@@ -16,8 +15,10 @@ import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 /** Where a connection comes from. */
 export interface ClientPeer {
   readonly listener: ClientListener;
-  /** The peer's IP address. */
+  /** The IP address of the peer, or of the client that it speaks for (PROXY protocol). */
   readonly address: string;
+  /** The peer's own IP address, where it is another one. */
+  readonly peerAddress?: string;
   readonly isStream?: boolean;
 }
 
@@ -48,18 +49,20 @@ export class ClientConnection
   #closesAtOnce = false;
 
   /** Whether it is a stream of an HTTP/2 connection, which is the client that counts. */
-  readonly #isStream: boolean;
-  readonly #listener: ClientListener;
+  readonly isStream: boolean;
+  readonly listener: ClientListener;
+  readonly peerAddress: string;
 
   /** @param forwarders forwarders that serve no request, shared by all connections */
   constructor(
     context: WireContext,
     forwarders: FreeList<RequestForwarder>,
-    { listener, address, isStream = false }: ClientPeer,
+    { listener, address, peerAddress = address, isStream = false }: ClientPeer,
   ) {
     super();
-    this.#listener = listener;
-    this.#isStream = isStream;
+    this.listener = listener;
+    this.peerAddress = peerAddress;
+    this.isStream = isStream;
     this.#context = context;
     this.#forwarders = forwarders;
     this.forwarding = listener.forwardingCache.for(address);
@@ -68,8 +71,8 @@ export class ClientConnection
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    if (this.#isStream) return;
-    const admission = this.#listener.admit(this);
+    if (this.isStream) return;
+    const admission = this.listener.admit(this);
     if (admission === "drop") return this.closeForGood(true);
     if (admission === "reject") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
     this.#context.clientTimers.forHead(this);
@@ -90,11 +93,7 @@ export class ClientConnection
   }
 
   get scheme(): "http" | "https" {
-    return this.#listener.scheme;
-  }
-
-  get entrance(): Entrance | undefined {
-    return this.#listener.options.entrance;
+    return this.listener.scheme;
   }
 
   received(chunk: Buffer): void {
@@ -192,7 +191,7 @@ export class ClientConnection
     this.#forwarders.release(forwarder);
     this.#forwarder = undefined;
     // The next stream may be another user's: a connection of HTTP/2 may carry many (RFC 9110 section 3.3).
-    if (this.#isStream) this.#unpin();
+    if (this.isStream) this.#unpin();
     if (fate === "reset" || fate === "gone") return this.closeForGood(fate === "reset");
     if (fate === "last" && this.scheme === "http" && !this.#input.hasPipelined) {
       // The client sends nothing more that could make its kernel discard the response: no lingering close is needed.
@@ -292,7 +291,7 @@ export class ClientConnection
     this.pinned?.close();
     this.#endRequest();
     this.#input.clear();
-    this.#listener.closed(this);
+    this.listener.closed(this);
     this.#context.wheel.forget(this);
     if (abruptly) this.terminate();
     else this.close();

@@ -1,6 +1,7 @@
 /** One address that clients connect to: its options, the clients that are connected, and what their requests have in common. */
 
 import { maxRejectedClientsFor } from "../../lib/open-files.ts";
+import { ListenerMeter } from "../../metrics/listener-meter.ts";
 import type { EngineOptions, ListenerOptions } from "../engine.ts";
 import type { Closable } from "./context.ts";
 import { ForwardingCache } from "./http1/request-writer.ts";
@@ -19,6 +20,7 @@ export interface ClientPlaces {
 
 export class ClientListener {
   readonly options: ListenerOptions;
+  readonly meter: ListenerMeter;
   readonly forwardingCache: ForwardingCache;
   /** Connections that are served. */
   readonly #clients = new Set<ClosableClient>();
@@ -30,6 +32,7 @@ export class ClientListener {
   constructor(options: ListenerOptions, engine: EngineOptions, places: ClientPlaces) {
     this.options = options;
     this.#places = places;
+    this.meter = options.meter ?? new ListenerMeter();
     this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", {
       isTrustedProxy: options.isTrustedProxy ?? engine.isTrustedProxy,
       viaName: engine.viaName,

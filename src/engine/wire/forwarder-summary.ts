@@ -1,6 +1,6 @@
 /** What an exchange reads of its forwarder at its end. */
 
-import type { ExchangeSummary } from "../../proxy/record.ts";
+import type { ExchangeSummary, HttpVersion } from "../../proxy/record.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
 import type { ForwardedResponse } from "./forwarded-response.ts";
 import type { Tunnel } from "./tunnel.ts";
@@ -9,6 +9,9 @@ import type { Tunnel } from "./tunnel.ts";
 interface SummarizedClient {
   readonly scheme: "http" | "https";
   readonly writtenBytes: number;
+  readonly listener: { readonly options: { readonly name: string } };
+  readonly isStream: boolean;
+  readonly peerAddress: string;
 }
 
 /** Reused for each request, and read in place without a copy. */
@@ -40,11 +43,20 @@ export class ForwarderSummary implements ExchangeSummary {
   }
 
   get peerAddress(): string {
-    return this.#request.view.peerAddress;
+    return this.#client?.peerAddress ?? "";
   }
 
   get scheme(): "http" | "https" {
     return this.#client?.scheme ?? "http";
+  }
+
+  get listener(): string {
+    return this.#client?.listener.options.name ?? "";
+  }
+
+  get protocol(): HttpVersion {
+    if (this.#client?.isStream) return "h2";
+    return this.#request.isHttp10 ? "http/1.0" : "http/1.1";
   }
 
   get status(): number {

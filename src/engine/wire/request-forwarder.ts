@@ -2,12 +2,12 @@
 
 import { toError } from "../../lib/bugs.ts";
 import { completed, type Outcome } from "../../pool/outcome.ts";
-import type { Entrance } from "../../proxy/entrance.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { maxTimesThrough, timesThrough } from "../../proxy/forwarding.ts";
 import { closesConnection, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import type { ReadingProgress } from "../../proxy/slow-clients.ts";
 import { AttemptRunner, type ResponseSide } from "./attempt-runner.ts";
+import type { ClientListener } from "./client-listener.ts";
 import type { Connection } from "./connection.ts";
 import type { WireContext } from "./context.ts";
 import { ForwardedRequest } from "./forwarded-request.ts";
@@ -32,8 +32,11 @@ export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
 export interface ClientSide extends Connection {
   readonly forwarding: ClientForwarding;
   readonly scheme: "http" | "https";
-  /** What its listener answers itself. */
-  readonly entrance: Entrance | undefined;
+  readonly listener: ClientListener;
+  /** Whether it is a stream of an HTTP/2 connection. */
+  readonly isStream: boolean;
+  /** The IP address that the connection comes from. */
+  readonly peerAddress: string;
   /** Upstream connections that belong to this one. */
   pinned: PinnedConnections | undefined;
   /** Called after 101: the client's bytes go to the tunnel from now on. */
@@ -104,7 +107,7 @@ export class RequestForwarder implements ResponseSide {
     }
     this.#begin(client);
     request.id = this.#context.options.requestId(head.requestId);
-    request.trace = this.#exchange.open(request.view, client.entrance).trace;
+    request.trace = this.#exchange.open(request.view, client.listener.options.entrance).trace;
     const isAdmitted = this.#exchange.allowsBodySize(request.chunkedBytes);
     const { pinned } = client;
     if (pinned && this.#exchange.destination)
@@ -128,6 +131,10 @@ export class RequestForwarder implements ResponseSide {
     this.request.view.peer = client.forwarding;
     this.request.view.scheme = client.scheme;
     this.#keepsAlive = this.request.keepsAlive;
+    const { meter } = client.listener;
+    if (client.isStream) meter.http2 += 1;
+    else if (this.request.isHttp10) meter.http10 += 1;
+    else meter.http11 += 1;
     this.#response.begin(this.request.isHttp10, client.writtenBytes);
   }
 
