@@ -91,12 +91,20 @@ export interface ListenerConfig extends ListenConfig {
   readonly maxClients: number;
   /** Without TLS, clients of HTTP/2 need prior knowledge. */
   readonly protocols: readonly HttpProtocol[];
+  /** Present where proxies begin their connections with a PROXY header. */
+  readonly proxyProtocol?: ProxyProtocolConfig;
   /** Present where clients are sent to https. */
   readonly redirect?: RedirectConfig;
   /** For hosts that no route names; by default they go to the first pool. */
   readonly unknownHosts?: 421 | "close";
   /** Instead of the trusted proxies of all listeners. */
   readonly trustedProxies?: readonly string[];
+}
+
+export interface ProxyProtocolConfig {
+  /** Addresses and CIDR ranges of the proxies. */
+  readonly from: readonly string[];
+  readonly timeoutMs: number;
 }
 
 export interface RedirectConfig {

@@ -38,7 +38,10 @@ export function applyDefaults(file: ConfigFile, { defaultState, texts }: Referen
   const clients = file.clientTimeouts;
   return {
     config: {
-      listeners: listenersOf(file.listen, texts),
+      listeners: listenersOf(file.listen, {
+        texts,
+        headMs: timeMsOf(clients?.head, defaults.clientTimeouts.headMs),
+      }),
       engine: file.engine ?? defaults.engine,
       workers: file.workers ?? defaults.workers,
       admin: { ...listenOf(file.admin, defaults.admin), ...accountsOf(file.admin) },
@@ -102,7 +105,12 @@ export function listenOf(
   };
 }
 
-function listenersOf(given: ConfigFile["listen"], texts: ReferencedFiles["texts"]): Config["listeners"] {
+/** What listeners take from the rest of the configuration. */
+interface ListenerDefaults extends Pick<ReferencedFiles, "texts"> {
+  readonly headMs: number;
+}
+
+function listenersOf(given: ConfigFile["listen"], { texts, headMs }: ListenerDefaults): Config["listeners"] {
   const isList = (listen: ConfigFile["listen"]): listen is readonly ListenerFile[] => Array.isArray(listen);
   const [first, ...rest] = isList(given) ? given : [given];
   const listenerOf = (listener: ListenerFile | undefined, position: number): ListenerConfig => ({
@@ -111,6 +119,12 @@ function listenersOf(given: ConfigFile["listen"], texts: ReferencedFiles["texts"
     ...listenerTlsOf(listener?.tls, texts),
     maxClients: listener?.maxClients ?? defaults.maxClients,
     protocols: listener?.protocols ?? defaults.listen.protocols,
+    ...(listener?.proxyProtocol && {
+      proxyProtocol: {
+        from: listener.proxyProtocol.from,
+        timeoutMs: timeMsOf(listener.proxyProtocol.timeout, headMs),
+      },
+    }),
     ...entranceOf(listener),
   });
   return [listenerOf(first, 1), ...rest.map((listener, index) => listenerOf(listener, index + 2))];

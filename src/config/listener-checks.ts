@@ -8,6 +8,7 @@ export function listenerChecks(sources: ConfigSources): readonly Problem[] {
   return [
     ...repeatedListeners(sources),
     ...unservedProtocols(sources),
+    ...unreadHeaders(sources),
     ...aimlessRedirects(sources),
     ...refusedHosts(sources),
   ];
@@ -41,6 +42,21 @@ function unservedProtocols(sources: ConfigSources): readonly Problem[] {
     const value = valueAt(sources.value, path);
     if (!Array.isArray(value) || value.every((protocol) => protocol === "http1")) return [];
     const why = "the fetch engine serves http1 only; leave protocols out, or use the wire engine";
+    return [sources.problemOf({ path, why, value })];
+  });
+}
+
+/** Rejects the PROXY protocol where the bytes of a connection are not ours to read. */
+function unreadHeaders(sources: ConfigSources): readonly Problem[] {
+  const isFetch = valueAt(sources.value, ["engine"]) === "fetch";
+  return listenerPathsIn(sources.value).flatMap((listener) => {
+    const path = [...listener, "proxyProtocol"];
+    const value = valueAt(sources.value, path);
+    if (value === undefined) return [];
+    if (valueAt(sources.value, [...listener, "tls"]) !== undefined)
+      return [sources.problemOf({ path, why: "it cannot precede TLS yet; leave it out", value })];
+    if (!isFetch) return [];
+    const why = "the fetch engine cannot read PROXY headers; leave it out, or use the wire engine";
     return [sources.problemOf({ path, why, value })];
   });
 }

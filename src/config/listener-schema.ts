@@ -3,7 +3,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 
 import { type HttpProtocol, httpProtocols } from "./config.ts";
-import { choice, file, format, integer, optional, strict, textSetting } from "./schema-kit.ts";
+import { choice, duration, file, format, integer, optional, strict, textSetting } from "./schema-kit.ts";
 
 export const port = integer(0, 65_535, "0 selects a free port.");
 const host = format("host", "IP address or host name; 0.0.0.0 and :: mean all addresses.");
@@ -39,6 +39,22 @@ const redirect = Type.Union(
   },
 );
 
+const proxyProtocol = Type.Object(
+  {
+    from: Type.Array(format("range", "An IP address or CIDR range."), {
+      minItems: 1,
+      description: "Proxies that begin each connection with a PROXY header.",
+      errorMessage: "a list of addresses",
+    }),
+    timeout: Type.Optional(duration("Time for the header; by default clientTimeouts.head.")),
+  },
+  {
+    ...strict,
+    description: "PROXY protocol, versions 1 and 2, from the proxies named here.",
+    errorMessage: "a map with from",
+  },
+);
+
 const unknownHosts = Type.Union([Type.Literal(404), Type.Literal(421), Type.Literal("close")], {
   description:
     "For hosts that no route names: 421, or close the connection without a response. With 404, the default, they go to the first pool.",
@@ -70,6 +86,7 @@ const clientListener = {
     description: "HTTP versions: http1, http2. Without TLS, clients of HTTP/2 need prior knowledge.",
     errorMessage: `a list of ${httpProtocols.join(", ")}`,
   }),
+  proxyProtocol: Type.Optional(proxyProtocol),
   redirect,
   unknownHosts,
   trustedProxies: Type.Array(format("range", "An IP address or CIDR range."), {

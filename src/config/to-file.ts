@@ -46,10 +46,14 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
 
 function listenerFileOf(listener: ListenerConfig): object {
   const { hostname, port, tls, maxClients, protocols, redirect, unknownHosts, trustedProxies } = listener;
+  const { proxyProtocol } = listener;
   const hasRules = redirect !== undefined && Object.keys(redirect).length > 0;
   return {
     host: hostname,
     port,
+    ...(proxyProtocol && {
+      proxyProtocol: { from: proxyProtocol.from, timeout: formatDuration(proxyProtocol.timeoutMs) },
+    }),
     ...(redirect && { redirect: hasRules ? { to: "https", ...redirect } : "https" }),
     ...(unknownHosts !== undefined && { unknownHosts }),
     ...(trustedProxies && { trustedProxies }),

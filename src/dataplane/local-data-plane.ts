@@ -135,7 +135,7 @@ export class LocalDataPlane implements DataPlane {
 
   #listenerOptionsOf({ tls, protocols, redirect, ...listener }: ListenerConfig): ListenerOptions {
     const { config, challenges, metrics } = this.#options;
-    const { hostname, port, name, maxClients, unknownHosts, trustedProxies } = listener;
+    const { hostname, port, name, maxClients, unknownHosts, trustedProxies, proxyProtocol } = listener;
     const isOwnProxy = trustedProxies && trustedProxyMatcher(trustedProxies);
     const securePort = () =>
       redirect?.port ?? this.ports[config.listeners.findIndex((one) => one.tls)] ?? 443;
@@ -149,6 +149,9 @@ export class LocalDataPlane implements DataPlane {
       ...{ hostname, port, name, maxClients, meter: metrics.ofListener(name) },
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       http2: protocols.includes("http2"),
+      ...(proxyProtocol && {
+        proxyProtocol: { ...proxyProtocol, isFrom: trustedProxyMatcher(proxyProtocol.from) },
+      }),
       ...(entrance && { entrance }),
       ...(isOwnProxy && { isTrustedProxy: isOwnProxy }),
     };

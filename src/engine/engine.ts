@@ -36,6 +36,13 @@ export interface ListenerTls {
   readonly key: string;
 }
 
+export interface ProxyProtocol {
+  /** Whether a peer is a proxy that must begin so. From others a header is no part of a request. */
+  readonly isFrom: (address: string) => boolean;
+  /** For the header, from the start of the connection. */
+  readonly timeoutMs: number;
+}
+
 /** One address that clients connect to. */
 export interface ListenerOptions {
   /** In log and records. */
@@ -49,6 +56,8 @@ export interface ListenerOptions {
   readonly tls?: ListenerTls;
   /** Whether clients may speak HTTP/2: as the TLS handshake selects, or with prior knowledge. */
   readonly http2?: boolean;
+  /** Present where proxies begin their connections with a PROXY header. Not every engine can. */
+  readonly proxyProtocol?: ProxyProtocol;
   /** Counts its requests and connections. */
   readonly meter?: ListenerMeter;
   /** What the listener answers itself. Engines pass it to `Exchange.open` with each request. */

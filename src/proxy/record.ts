@@ -15,6 +15,7 @@ export interface ExchangeSummary {
   readonly requestId: string;
   /** The peer's, or what trusted proxies say; an engine may compute it when it is read. */
   readonly clientAddress: string;
+  /** That the connection came from. */
   readonly peerAddress: string;
   readonly scheme: "http" | "https";
   /** Name of the listener. */

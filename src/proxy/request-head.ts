@@ -8,7 +8,7 @@ export interface RequestHead {
   readonly target: string;
   /** The Host header: name and port as the client wrote them. */
   readonly host: string;
-  /** The peer's IP address; IPv4-mapped IPv6 is shortened to IPv4. */
+  /** The IP address of the peer, or what its PROXY header names; IPv4-mapped IPv6 is shortened to IPv4. */
   readonly peerAddress: string;
   /** The client's IP address: the peer's, or what trusted proxies say. Engines compute it when it is read. */
   readonly clientAddress: string;

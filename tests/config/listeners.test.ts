@@ -31,6 +31,15 @@ test("a listener's redirect, hosts and proxies are in its configuration", () => 
   expect(listenersOf("  - { unknownHosts: 404 }")[0]).not.toHaveProperty("unknownHosts");
 });
 
+test("a PROXY header has as long as a head where no time is given", () => {
+  const [main, inner] = listenersOf(
+    '  - { proxyProtocol: { from: [10.0.0.0/8] } }\n  - { port: 81, proxyProtocol: { from: ["::1"], timeout: 3s } }',
+    `${pools}\nclientTimeouts: { head: 7s }`,
+  );
+  expect(main?.proxyProtocol).toEqual({ from: ["10.0.0.0/8"], timeoutMs: 7_000 });
+  expect(inner?.proxyProtocol).toEqual({ from: ["::1"], timeoutMs: 3_000 });
+});
+
 describe("each problem of a listener is one sentence", () => {
   const rows: ReadonlyArray<readonly [listen: string, rest: string, problem: string]> = [
     [
@@ -62,6 +71,21 @@ describe("each problem of a listener is one sentence", () => {
       "  { unknownHosts: close }",
       `${shop}\nengine: fetch`,
       'Cannot use listen.unknownHosts at evenkeel.yaml:2:19: the fetch engine cannot close a connection without a response; set 421, or use the wire engine (received "close").',
+    ],
+    [
+      "  { proxyProtocol: { from: [10.0.0.0/8] } }",
+      `${pools}\nengine: fetch`,
+      "Cannot use listen.proxyProtocol at evenkeel.yaml:2:20: the fetch engine cannot read PROXY headers; leave it out, or use the wire engine (received a map).",
+    ],
+    [
+      "  { proxyProtocol: { from: [] } }",
+      pools,
+      "Cannot use listen.proxyProtocol.from at evenkeel.yaml:2:28: expected a list of addresses (received an empty list).",
+    ],
+    [
+      "  { proxyProtocol: { timeout: 3s } }",
+      pools,
+      "Cannot use listen.proxyProtocol.from at evenkeel.yaml:2:20: expected a list of addresses (received nothing).",
     ],
     [
       "  { unknownHosts: 503 }",

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { startDemoServer } from "../support/demo-server.ts";
 import { temporaryFolder } from "../support/folder.ts";
+import { sendRequest } from "../support/raw-client.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -24,6 +25,45 @@ function statusOverHttp2(port: number): Promise<number> {
     stream.on("error", reject);
   });
 }
+
+test.each(["1", "2"])(
+  "a PROXY header names the client of a connection, with %s worker(s)",
+  async (workers) => {
+    await using programs = new Programs();
+    const server = await startDemoServer("a");
+    try {
+      const config = inFolder(`proxied-${workers}.yaml`);
+      writeFileSync(
+        config,
+        `listen: { port: 0, host: 127.0.0.1, proxyProtocol: { from: [127.0.0.0/8], timeout: 1s } }
+pools: { main: { upstreams: ["http://127.0.0.1:${server.port}"] } }
+`,
+      );
+      const proxy = programs.evenkeel(
+        ...["proxy", "--admin-port", "0", "--config", config, "--workers", workers],
+      );
+      const port = await proxy.port("balancer");
+      const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+      const request = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+      const response = await sendRequest(port, `PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n${request}`);
+      expect(response.status).toBe(200);
+      expect(sendRequest(port, request)).rejects.toThrow("closed");
+      const stored = async () => {
+        const { requests } = (await (await fetch(`${admin}/api/requests`)).json()) as {
+          requests: readonly { clientAddress: string; peerAddress: string }[];
+        };
+        return requests.map(({ clientAddress, peerAddress }) => [clientAddress, peerAddress]);
+      };
+      await until(async () => Bun.deepEquals(await stored(), [["192.0.2.7", "127.0.0.1"]]), "the record");
+      const metric = 'evenkeel_connections_refused_total{listener="main",reason="proxy_header"} 1\n';
+      await until(async () => (await (await fetch(`${admin}/metrics`)).text()).includes(metric), "the count");
+      expect(proxy.stderr).toContain("no valid PROXY header");
+    } finally {
+      server.close();
+    }
+  },
+  30_000,
+);
 
 describe.each([
   ["wire", "1"],

@@ -12,7 +12,8 @@ import { RequestForwarder } from "./request-forwarder.ts";
 import { Http2Context } from "./http2/context.ts";
 import { ServerSession } from "./http2/server-session.ts";
 import { ProtocolDetector } from "./client-protocol.ts";
-import type { ListenOptions, Sockets, WireListener } from "./sockets.ts";
+import { ProxyHeaderReader } from "./proxy-header-reader.ts";
+import type { ClientSocketHandler, ListenOptions, Sockets, WireListener } from "./sockets.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
 export function wireEngineOver(sockets: Sockets): Engine {
@@ -83,13 +84,31 @@ function acceptWith(
   listener: ClientListener,
   forwarders: FreeList<RequestForwarder>,
 ): ListenOptions["accept"] {
-  const http1 = (peer: string) =>
-    new ClientConnection(context, forwarders, { listener, address: plainAddress(peer) });
+  const connect = protocolsOf(context, listener, forwarders);
+  const { proxyProtocol } = listener.options;
+  if (!proxyProtocol) return (peer) => connect(plainAddress(peer), plainAddress(peer));
+  return (given) => {
+    const peer = plainAddress(given);
+    if (!proxyProtocol.isFrom(peer)) return connect(peer, peer);
+    const { timeoutMs } = proxyProtocol;
+    const next = (address: string) => connect(address, peer);
+    return new ProxyHeaderReader(context, { listener, peer, timeoutMs, next });
+  };
+}
+
+/** @returns creates the handler of a client's connection, by the client's address and the peer's */
+function protocolsOf(
+  context: WireContext,
+  listener: ClientListener,
+  forwarders: FreeList<RequestForwarder>,
+): (address: string, peerAddress: string) => ClientSocketHandler {
+  const http1 = (address: string, peerAddress: string) =>
+    new ClientConnection(context, forwarders, { listener, address, peerAddress });
   if (!listener.options.http2) return http1;
   const http2 = new Http2Context(context.requestHead.parser.limits, context.responseHead.parser.limits);
-  return (peer) =>
+  return (address, peerAddress) =>
     new ProtocolDetector(context, listener, {
-      http1: () => http1(peer),
-      http2: () => new ServerSession(context, { http2, forwarders, listener, address: plainAddress(peer) }),
+      http1: () => http1(address, peerAddress),
+      http2: () => new ServerSession(context, { http2, forwarders, listener, address, peerAddress }),
     });
 }

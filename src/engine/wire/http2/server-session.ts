@@ -31,6 +31,8 @@ export interface ServerSessionOptions {
   readonly listener: ClientListener;
   /** Of the client. */
   readonly address: string;
+  /** Of the peer. */
+  readonly peerAddress: string;
 }
 
 /**
@@ -153,9 +155,14 @@ export class ServerSession
 
   #freeStream(): ServerStream {
     for (let free = this.#free.pop(); free; free = this.#free.pop()) if (free.isFree) return free;
-    const { forwarders, listener, address } = this.#options;
+    const { forwarders, listener, address, peerAddress } = this.#options;
     const stream = new ServerStream(this);
-    stream.connection = new ClientConnection(this.context, forwarders, { listener, address, isStream: true });
+    stream.connection = new ClientConnection(this.context, forwarders, {
+      listener,
+      address,
+      peerAddress,
+      isStream: true,
+    });
     stream.connection.opened(stream);
     return stream;
   }

@@ -1,0 +1,110 @@
+/** Reads the header of the PROXY protocol on a client's connection, and gives the socket to the connection behind it. */
+
+import { readProxyHeader } from "../../net/proxy-protocol.ts";
+import type { ClientListener, ClosableClient } from "./client-listener.ts";
+import type { WireContext } from "./context.ts";
+import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
+import { TimerEntry } from "./timer-wheel.ts";
+
+export interface ProxyHeaderReaderOptions {
+  readonly listener: ClientListener;
+  /** The peer's IP address. */
+  readonly peer: string;
+  readonly timeoutMs: number;
+  /** Creates the handler of what follows. @param address the client's, or the peer's where the header names none */
+  readonly next: (address: string) => ClientSocketHandler;
+}
+
+/**
+ * ```
+ *  waiting ──whole header──────────▶ next handler
+ *     ├──other bytes, timeout──────▶ closed, and counted
+ *     └──the peer leaves───────────▶ closed
+ * ```
+ */
+export class ProxyHeaderReader extends TimerEntry implements ClientSocketHandler, ClosableClient {
+  readonly #context: WireContext;
+  readonly #options: ProxyHeaderReaderOptions;
+  #socket: WireSocket | undefined;
+  #bytes: Buffer | undefined;
+
+  constructor(context: WireContext, options: ProxyHeaderReaderOptions) {
+    super();
+    this.#context = context;
+    this.#options = options;
+  }
+
+  opened(socket: WireSocket): void {
+    this.#socket = socket;
+    const { listener, timeoutMs, next, peer } = this.#options;
+    // The next handler is not admitted either, and says so.
+    if (listener.admit(this) !== "serve") return void this.#handOver(next(peer));
+    this.#context.wheel.arm(this, timeoutMs);
+  }
+
+  secured(): void {}
+
+  received(chunk: Buffer): void {
+    const bytes = this.#bytes ? Buffer.concat([this.#bytes, chunk]) : chunk;
+    const header = readProxyHeader(bytes);
+    if (header === "invalid") return this.#refuse("no valid PROXY header");
+    if (header === "more") return void (this.#bytes = Buffer.from(bytes));
+    const { next, peer } = this.#options;
+    const handler = this.#handOver(next(header.address ?? peer));
+    if (bytes.length > header.length) handler.received(bytes.subarray(header.length));
+  }
+
+  #handOver(handler: ClientSocketHandler): ClientSocketHandler {
+    const socket = this.#socket as WireSocket;
+    this.#release();
+    socket.data = handler;
+    handler.opened(socket);
+    return handler;
+  }
+
+  #refuse(why: string): void {
+    const { listener, peer } = this.#options;
+    listener.meter.refuse("proxy_header");
+    this.#context.options.log.warn("connection refused", {
+      listener: listener.options.name,
+      peer,
+      reason: "proxy_header",
+      why,
+    });
+    this.closeForGood(true);
+  }
+
+  drained(): void {}
+
+  ended(): void {
+    this.closeForGood(false);
+  }
+
+  closed(): void {
+    this.#release();
+  }
+
+  #release(): void {
+    this.#context.wheel.forget(this);
+    this.#options.listener.closed(this);
+  }
+
+  override expired(): void {
+    this.#refuse("no PROXY header in time");
+  }
+
+  override handlerThrew(error: Error): void {
+    this.#context.options.log.bug(error, "");
+    this.closeForGood(true);
+  }
+
+  closeIfIdle(): void {
+    this.closeForGood(false);
+  }
+
+  closeForGood(abruptly: boolean): void {
+    this.#release();
+    if (abruptly) this.#socket?.terminate();
+    else this.#socket?.end();
+  }
+}
