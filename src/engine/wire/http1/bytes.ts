@@ -78,21 +78,38 @@ export function equalsAnyCase(bytes: Uint8Array, from: number, to: number, liter
   return true;
 }
 
-/** Pieces below this size are copied byte by byte: that costs less than a view of them. */
-const shortBytes = 48;
+/** Pieces below this size are copied byte by byte: that costs less than a call. */
+const shortBytes = 32;
 
 /** Copies bytes[from..to) to `target` at the offset `at`, where there must be room. @returns the offset after them */
-export function copyBytes(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  target: Uint8Array,
-  at: number,
-): number {
-  if (to - from < shortBytes) for (let i = from, next = at; i < to;) target[next++] = bytes[i++] as number;
-  else target.set(bytes.subarray(from, to), at);
+export function copyBytes(bytes: Buffer, from: number, to: number, target: Buffer, at: number): number {
+  if (to - from >= shortBytes) bytes.copy(target, at, from, to);
+  else for (let i = from, next = at; i < to;) target[next++] = bytes[i++] as number;
   return at + to - from;
 }
+
+/** Views of the first bytes of one buffer, whose contents change. Most heads have one of a few lengths. */
+export class HeadViews {
+  #bytes: Buffer;
+  #views: Buffer[] = [];
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** @param bytes the buffer, which may have been replaced */
+  of(bytes: Buffer, length: number): Buffer {
+    if (length >= maxViews) return bytes.subarray(0, length);
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#views = [];
+    }
+    return (this.#views[length] ??= bytes.subarray(0, length));
+  }
+}
+
+/** Longer heads are rare. */
+const maxViews = 1_024;
 
 /** Collects bytes that arrive in pieces. `head` is the parser that continues with them, if they are a head. */
 export class ByteAccumulator<Head> {

@@ -11,7 +11,7 @@ export interface MessageParts {
   /** A header block: an interim or final head, or trailers. Always taken. */
   passHeaders(block: Buffer, endsStream: boolean): void;
   /** @returns how many bytes were taken; the end of the stream counts only if all were */
-  passData(bytes: Uint8Array, from: number, to: number, endsStream: boolean): number;
+  passData(bytes: Buffer, from: number, to: number, endsStream: boolean): number;
 }
 
 /** Parser and block for heads, which are only used within a call and shared by all streams. */
@@ -118,7 +118,7 @@ export abstract class BodyTranslator {
   }
 
   protected get blockBytes(): Buffer {
-    return this.block.bytes.subarray(0, this.block.length);
+    return this.block.view;
   }
 
   #data(bytes: Buffer, from: number, to: number): number {

@@ -31,7 +31,7 @@ export interface SessionStream {
 
 /** A piece of a body to be sent. */
 export interface OutgoingData {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly from: number;
   readonly to: number;
   readonly endsStream: boolean;

@@ -50,7 +50,7 @@ export class FrameOutput {
       flags = 0,
       streamId = 0,
     }: { readonly type: number; readonly flags?: number; readonly streamId?: number },
-    bytes: Uint8Array = nothing,
+    bytes: Buffer = nothing,
     from = 0,
     to = bytes.length,
   ): void {
@@ -64,11 +64,11 @@ export class FrameOutput {
   }
 
   /** Adds a frame of data. */
-  data(streamId: number, endsStream: boolean, bytes: Uint8Array, from: number, to: number): void {
+  data(streamId: number, endsStream: boolean, bytes: Buffer, from: number, to: number): void {
     this.#add(frameType.data, endsStream ? frameFlag.endStream : 0, streamId, bytes, from, to);
   }
 
-  #add(type: number, flags: number, streamId: number, bytes: Uint8Array, from: number, to: number): void {
+  #add(type: number, flags: number, streamId: number, bytes: Buffer, from: number, to: number): void {
     const at = this.#head(type, flags, streamId, to - from);
     copyBytes(bytes, from, to, this.#bytes as Buffer, at);
   }
@@ -87,7 +87,7 @@ export class FrameOutput {
   }
 
   /** Adds a header block, in as many frames as the limit on frames makes necessary. Every peer takes frames of this size. */
-  headerBlock(streamId: number, block: Uint8Array, endsStream: boolean): void {
+  headerBlock(streamId: number, block: Buffer, endsStream: boolean): void {
     const { length } = block;
     let type: number = frameType.headers;
     let flags: number = endsStream ? frameFlag.endStream : 0;
@@ -143,7 +143,7 @@ export class FrameOutput {
   }
 }
 
-const nothing = new Uint8Array(0);
+const nothing = Buffer.alloc(0);
 
 function writeUInt32(target: Buffer, at: number, value: number): void {
   target[at] = value >>> 24;

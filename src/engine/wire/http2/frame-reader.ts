@@ -2,9 +2,10 @@
 
 import { ConnectionError, errorCode, frameHeaderBytes, maxFrameBytes } from "./protocol.ts";
 
-/** The payload is only valid during the call. */
+/** The bytes are only valid during the call. */
 export interface FrameSink {
-  frame(type: number, flags: number, streamId: number, payload: Buffer): void;
+  /** @param from offset of the payload  @param to offset after it */
+  frame(type: number, flags: number, streamId: number, bytes: Buffer, from: number, to: number): void;
   /** No further frame is read: the connection has ended. */
   readonly isClosed: boolean;
 }
@@ -63,13 +64,16 @@ export class FrameReader {
 }
 
 function payloadBytes(bytes: Buffer, at: number): number {
-  const length = bytes.readUIntBE(at, 3);
+  const length = ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
   if (length > maxFrameBytes) throw new ConnectionError(errorCode.frameSize, `a frame of ${length} bytes`);
   return length;
 }
 
-function pass(bytes: Buffer, from: number, end: number, sink: FrameSink): void {
-  const streamId = bytes.readUInt32BE(from + 5) & 0x7fffffff;
-  const payload = bytes.subarray(from + frameHeaderBytes, end);
-  sink.frame(bytes[from + 3] as number, bytes[from + 4] as number, streamId, payload);
+function pass(bytes: Buffer, at: number, end: number, sink: FrameSink): void {
+  const streamId =
+    (((bytes[at + 5] as number) & 0x7f) << 24) |
+    ((bytes[at + 6] as number) << 16) |
+    ((bytes[at + 7] as number) << 8) |
+    (bytes[at + 8] as number);
+  sink.frame(bytes[at + 3] as number, bytes[at + 4] as number, streamId, bytes, at + frameHeaderBytes, end);
 }

@@ -28,25 +28,26 @@ export class HeaderBlockReader implements WholeBlock {
     this.#fields = fields;
   }
 
-  begin(flags: number, streamId: number, payload: Buffer): WholeBlock | undefined {
-    let from = 0;
-    let to = payload.length;
+  /** The payload is bytes[start..end). */
+  begin(flags: number, streamId: number, bytes: Buffer, start: number, end: number): WholeBlock | undefined {
+    let from = start;
+    let to = end;
     if ((flags & frameFlag.padded) !== 0) {
-      from = 1;
-      to -= payload[0] ?? Infinity;
+      to -= from < to ? (bytes[from] as number) : Infinity;
+      from += 1;
     }
     this.dependsOnItself = false;
     if ((flags & frameFlag.priority) !== 0) {
       if (to - from < 5) throw new ConnectionError(errorCode.frameSize, "HEADERS too short for a priority");
-      this.dependsOnItself = (payload.readUInt32BE(from) & maxStreamId) === streamId;
+      this.dependsOnItself = (bytes.readUInt32BE(from) & maxStreamId) === streamId;
       from += 5;
     }
     if (from > to) throw new ConnectionError(errorCode.protocol, "more padding than payload");
     this.streamId = streamId;
     this.endsStream = (flags & frameFlag.endStream) !== 0;
     this.isOpen = (flags & frameFlag.endHeaders) === 0;
-    if (!this.isOpen) return this.#decode(payload, from, to);
-    this.#keep(payload.subarray(from, to));
+    if (!this.isOpen) return this.#decode(bytes, from, to);
+    this.#keep(bytes.subarray(from, to));
     return undefined;
   }
 

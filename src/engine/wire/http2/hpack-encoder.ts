@@ -1,6 +1,6 @@
 /** Encodes header blocks of HTTP/2 (HPACK, RFC 7541). It keeps no dynamic table: that saves more work than it costs bytes. */
 
-import { copyBytes, lower } from "../http1/bytes.ts";
+import { copyBytes, HeadViews, lower } from "../http1/bytes.ts";
 import { staticNameIndex } from "./static-table.ts";
 
 /** Static indices of whole fields with these statuses. */
@@ -20,6 +20,12 @@ const statusNameIndex = 8;
 export class HeaderBlock {
   bytes = Buffer.allocUnsafeSlow(1_024);
   length = 0;
+  readonly #views = new HeadViews(this.bytes);
+
+  /** The block. Valid until the next one begins. */
+  get view(): Buffer {
+    return this.#views.of(this.bytes, this.length);
+  }
 
   begin(): void {
     this.length = 0;
@@ -52,7 +58,7 @@ export class HeaderBlock {
 
   /** Adds the field with the name bytes[from..nameEnd), in lower case, and the value bytes[valueFrom..to). */
   add(
-    bytes: Uint8Array,
+    bytes: Buffer,
     { from, to: nameEnd }: { readonly from: number; readonly to: number },
     valueFrom: number,
     to: number,
@@ -71,13 +77,13 @@ export class HeaderBlock {
   }
 
   /** A literal without indexing (RFC 7541 section 6.2.2). */
-  #addLiteral(nameIndex: number, value: Uint8Array, from: number, to: number): void {
+  #addLiteral(nameIndex: number, value: Buffer, from: number, to: number): void {
     this.#reserve(8);
     this.#integer(nameIndex, 4, 0);
     this.#addString(value, from, to);
   }
 
-  #addString(bytes: Uint8Array, from: number, to: number): void {
+  #addString(bytes: Buffer, from: number, to: number): void {
     this.#reserve(to - from + 8);
     this.#integer(to - from, 7, 0);
     this.length = copyBytes(bytes, from, to, this.bytes, this.length);

@@ -4,6 +4,7 @@ import {
   copyBytes,
   equals,
   equalsAnyCase,
+  HeadViews,
   isTarget,
   isToken,
   isValue,
@@ -55,6 +56,7 @@ const maxAddedBytes = 512;
  */
 export class RequestWriter {
   readonly bytes: Buffer;
+  readonly #views: HeadViews;
   length = 0;
   isHead = false;
   /** The value of Content-Length; -1 if there is none. */
@@ -79,6 +81,12 @@ export class RequestWriter {
   /** @param maxBytes of the list, whose overhead is more than what a field needs in HTTP/1.1 */
   constructor(maxBytes: number) {
     this.bytes = Buffer.allocUnsafeSlow(maxBytes + maxAddedBytes);
+    this.#views = new HeadViews(this.bytes);
+  }
+
+  /** What was written. */
+  get view(): Buffer {
+    return this.#views.of(this.bytes, this.length);
   }
 
   /** @param webSocketKey the value of Sec-WebSocket-Key, for a tunnel  @returns whether the list is valid */
@@ -261,11 +269,11 @@ export class RequestWriter {
     this.#appendAll(lineEnd);
   }
 
-  #append(bytes: Uint8Array, from: number, to: number): void {
+  #append(bytes: Buffer, from: number, to: number): void {
     this.length = copyBytes(bytes, from, to, this.bytes, this.length);
   }
 
-  #appendAll(bytes: Uint8Array): void {
+  #appendAll(bytes: Buffer): void {
     this.#append(bytes, 0, bytes.length);
   }
 }

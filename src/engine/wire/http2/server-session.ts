@@ -150,7 +150,7 @@ export class ServerSession
     stream.begin(streamId, this.peer.initialWindowBytes, requests, endsStream);
     if (this.#isRejected) stream.connection.refuse(refusal("too_many_clients"));
     else if (isTooLarge) stream.connection.refuse(refusalForViolation(this.#options.http2.headTooLarge));
-    else stream.pass(requests.bytes.subarray(0, requests.length));
+    else stream.pass(requests.view);
   }
 
   #freeStream(): ServerStream {

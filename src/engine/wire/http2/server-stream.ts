@@ -208,7 +208,7 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
     if (endsStream) this.#endResponse();
   }
 
-  passData(bytes: Uint8Array, from: number, to: number, endsStream: boolean): number {
+  passData(bytes: Buffer, from: number, to: number, endsStream: boolean): number {
     const taken = this.#session.sendData(this, { bytes, from, to, endsStream });
     if (endsStream && taken === to - from) this.#endResponse();
     return taken;

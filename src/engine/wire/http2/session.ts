@@ -123,21 +123,22 @@ export abstract class Http2Session<Stream extends SessionStream>
 
   // Frames.
 
-  frame(type: number, flags: number, streamId: number, payload: Buffer): void {
+  frame(type: number, flags: number, streamId: number, bytes: Buffer, from: number, to: number): void {
     if (!this.hasSettings && type !== frameType.settings)
       throw new ConnectionError(errorCode.protocol, "the first frame is not SETTINGS");
     if (this.#blocks.isOpen && type !== frameType.continuation)
       throw new ConnectionError(errorCode.protocol, "a frame within a header block");
+    if (type !== frameType.headers) return this.#otherFrame(type, flags, streamId, bytes.subarray(from, to));
+    if (streamId === 0) throw new ConnectionError(errorCode.protocol, "HEADERS without a stream");
+    const block = this.#blocks.begin(flags, streamId, bytes, from, to);
+    this.checkHeaders(streamId);
+    if (block) this.blockReceived(block);
+  }
+
+  #otherFrame(type: number, flags: number, streamId: number, payload: Buffer): void {
     switch (type) {
       case frameType.data:
         return this.#data(flags, streamId, payload);
-      case frameType.headers: {
-        if (streamId === 0) throw new ConnectionError(errorCode.protocol, "HEADERS without a stream");
-        const block = this.#blocks.begin(flags, streamId, payload);
-        this.checkHeaders(streamId);
-        if (block) this.blockReceived(block);
-        return;
-      }
       case frameType.continuation: {
         this.guard.idleFrame(this.context.wheel.now);
         const block = this.#blocks.continue(flags, streamId, payload);
