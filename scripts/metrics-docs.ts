@@ -20,10 +20,11 @@ const labelMeanings: Readonly<Record<string, string>> = {
   upstream: "name of an upstream, by default its host and port; empty for responses made by the balancer",
   code: "HTTP status code; of exhaustion the system's error code, such as `EMFILE`",
   reason:
-    "a reason word, the same as in log, API and dashboard; of ejections `consecutive_failures`, `failure_ratio`, `probation_failed` or `unresponsive`; of retries also `rescued` and `hedged`; of connections `proxy_header`",
+    "a reason word, the same as in log, API and dashboard; of ejections `consecutive_failures`, `failure_ratio`, `probation_failed` or `unresponsive`; of retries also `rescued` and `hedged`; of connections `proxy_header`; of handshakes as described there",
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
-  listener: "name of a listener; of certificates `listen`, the configuration key of the listener",
+  listener: "name of a listener",
   protocol: "HTTP version: `http/1.0`, `http/1.1`, `h2`, `h3` or `unknown`",
+  source: "file that the certificate was read from",
   state: "`ready` or `starting`",
   result:
     "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges",
@@ -37,7 +38,7 @@ export function metricsPage(): string {
     ...certificateFamilies([]),
     ...memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false }),
     stateFamily(false),
-    ...processFamilies({ bugs: 0, lostLogLines: 0, exhausted: {} }),
+    ...processFamilies({ bugs: 0, lostLogLines: 0, exhausted: {}, handshakesRefused: {} }),
   ];
   const labels = [...new Set(all.flatMap(({ labels }) => labels))];
   const meanings = labels.map((label) => {

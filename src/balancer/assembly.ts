@@ -1,8 +1,9 @@
 /** Creates the parts of a balancer and connects them. Starts none of them. */
 
-import { certificatesOf } from "../config/certificates.ts";
+import { certificateEntriesOf } from "../config/certificates.ts";
 import type { Config } from "../config/config.ts";
 import { CertificateMonitor } from "../control/certificate-monitor.ts";
+import { CertificateRotation } from "../control/certificate-rotation.ts";
 import { Intents } from "../control/desired-state.ts";
 import { Drains } from "../control/drains.ts";
 import { EventLog } from "../control/event-log.ts";
@@ -39,6 +40,8 @@ import { PoolRegistry } from "../registry/pool-registry.ts";
 import { Requests } from "../requests/requests.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { MonitoredStore } from "../state/store.ts";
+import { systemCertificateReader } from "../tls/certificate-files.ts";
+import { CertificateStore } from "../tls/certificate-store.ts";
 import { type TelemetrySinks, withSink } from "../telemetry/telemetry.ts";
 import { SnapshotBuilder } from "../view/snapshot-builder.ts";
 
@@ -70,6 +73,8 @@ export interface BalancerParts {
   readonly dataPlane: DataPlane;
   readonly memory: MemoryMonitor;
   readonly certificates: CertificateMonitor;
+  readonly certificateStore: CertificateStore;
+  readonly rotation: CertificateRotation;
   readonly exhaustion: ExhaustionMonitor;
   readonly history: History;
   readonly requests: Requests;
@@ -86,6 +91,7 @@ export function assemble(
   const eventLog = new EventLog({ store, wallClock, schedule, log });
   const faults = new FaultRegistry();
   const observer = poolEventRecorder({ faults, metrics, eventLog, log });
+  const certificateStore = new CertificateStore(wallClock);
   const names = new NameWatcher({
     clock,
     schedule,
@@ -150,6 +156,8 @@ export function assemble(
     onReconciled: () => dataPlane.apply(reconciler.desired),
     onReload(outcome) {
       metrics.reloaded(outcome.result);
+      // Also after a refused one: its files need not be those of the certificates.
+      rotation.refresh("reload");
       onReload(outcome);
     },
   });
@@ -157,7 +165,16 @@ export function assemble(
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (suspicions) =>
     suspicions.forEach((suspicion) => prober.investigate(suspicion));
   const { viaName } = options;
-  const common = { config: reconciler.desired, registry, metrics, clock, schedule, viaName, onSuspicion };
+  const common = {
+    config: reconciler.desired,
+    registry,
+    metrics,
+    clock,
+    schedule,
+    viaName,
+    onSuspicion,
+    certificates: certificateStore,
+  };
   const dataPlane: DataPlane = launcher
     ? new WorkerDataPlane({
         ...common,
@@ -177,8 +194,14 @@ export function assemble(
       });
   const memoryOptions = { memory: runtime.memory, config: () => reconciler.config, dataPlane };
   const memory = overloadMonitor({ ...memoryOptions, eventLog, log, schedule });
-  const certificateOptions = { certificates: certificatesOf(config), eventLog, log, wallClock, schedule };
+  const certificateOptions = { store: certificateStore, eventLog, log, wallClock, schedule };
   const certificates = new CertificateMonitor(certificateOptions);
+  const rotation = new CertificateRotation({
+    ...certificateOptions,
+    entries: () => certificateEntriesOf(reconciler.config),
+    reader: systemCertificateReader,
+    isLive: engine.name === "wire",
+  });
   const exhaustion = new ExhaustionMonitor({
     counts: () => sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()]).exhausted,
     eventLog,
@@ -213,6 +236,8 @@ export function assemble(
     dataPlane,
     memory,
     certificates,
+    certificateStore,
+    rotation,
     exhaustion,
     history,
     requests,

@@ -69,6 +69,7 @@ export class Balancer {
   async start(): Promise<void> {
     const { names, prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
     this.#parts.exhaustion.start();
+    this.#parts.rotation.load();
     await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
     try {
       await dataPlane.listen();
@@ -83,6 +84,7 @@ export class Balancer {
     history.start();
     memory.start();
     certificates.start();
+    this.#parts.rotation.start();
     this.#setPhase("ready");
   }
 
@@ -101,6 +103,7 @@ export class Balancer {
     if (drainDelayMs > 0) await sleep(drainDelayMs);
     memory.stop();
     certificates.stop();
+    this.#parts.rotation.stop();
     exhaustion.stop();
     prober.stop();
     names.stop();
@@ -118,6 +121,7 @@ export class Balancer {
     const { names, prober, dataPlane, history, memory, certificates, exhaustion, eventLog } = this.#parts;
     memory.stop();
     certificates.stop();
+    this.#parts.rotation.stop();
     exhaustion.stop();
     prober.stop();
     names.stop();

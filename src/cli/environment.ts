@@ -8,6 +8,7 @@ import { defaults } from "../config/config.ts";
 import { type Problem, quote } from "../config/problem.ts";
 import type { SourceValue } from "../config/sources.ts";
 import { type FileText, readFileText, readReferencedFile, type ReadText } from "../config/yaml-file.ts";
+import { systemCertificateReader } from "../tls/certificate-files.ts";
 import { systemWallClock, type WallClock } from "../lib/clock.ts";
 import { configFlag, type Flag } from "./flags.ts";
 import type { Line } from "./program.ts";
@@ -16,6 +17,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface CliEnvironment {
   readonly read: ReadText;
+  /** Lists a folder's entries; missing where there are none. */
+  readonly list?: (folder: string) => readonly string[];
   /** Folder for the program's state; undefined if the user has none. It may not exist yet. */
   readonly stateFolder: string | undefined;
   readonly hostName: string;
@@ -33,7 +36,8 @@ export interface FileSource {
 }
 
 export function systemEnvironment(env: Environment): CliEnvironment {
-  return { read, stateFolder: stateFolderOf(env), hostName: hostname(), now: systemWallClock };
+  const { list } = systemCertificateReader;
+  return { read, list, stateFolder: stateFolderOf(env), hostName: hostname(), now: systemWallClock };
 }
 
 function read(path: string): string | undefined {

@@ -116,6 +116,7 @@ function balancerCommand(
     values: commandLineValues(flags, line.written, env),
     file,
     read: environment.read,
+    ...(environment.list && { list: environment.list }),
     // The demo has a file of its own: a balancer of this machine may use the other one.
     defaultState:
       stateFolder === undefined ? ":memory:" : `${stateFolder}/${kind === "up" ? "up" : "state"}.db`,

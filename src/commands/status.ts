@@ -224,14 +224,14 @@ function footOf({ version, runtime, engine, listen, phase, startedAt, at, inFlig
 
 /** The alerts about the balancer itself, as on the dashboard: one line each, with details on the next. */
 function alertLines(snapshot: Snapshot): readonly string[] {
-  const { at, memory, exhaustion, notKept, certificates = [], configuration } = snapshot;
+  const { memory, exhaustion, notKept, certificates = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return [
     ...(memory.shedding ? sentencesOf(sheddingText(memory)) : []),
     ...(exhaustion ? sentencesOf(exhaustionText(exhaustion)) : []),
     ...(notKept ? sentencesOf(unsavedText(notKept)) : []),
     ...certificates.flatMap((certificate) => {
-      const [what, remedy] = certificateText(certificate, needsRestart, at) ?? [];
+      const [what, remedy] = certificateText(certificate, snapshot) ?? [];
       return what === undefined ? [] : [what, `  ${remedy}`];
     }),
     ...(refused ? refusedLines(refused) : []),

@@ -1,84 +1,147 @@
 /** Reads and checks the certificates and keys that a configuration names. Problems never contain their content. */
 
-import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-
-import type { ListenerCertificate } from "../tls/expiry.ts";
-import type { Config } from "./config.ts";
+import {
+  type CertificateEntry,
+  type CertificateReader,
+  type FileProblem,
+  readEntry,
+} from "../tls/certificate-files.ts";
+import {
+  type CertificateFacts,
+  certificatesProblem,
+  privateKeyProblem,
+  readPair,
+  withoutKey,
+} from "../tls/certificate-pair.ts";
+import type { Config, ConfiguredCertificate } from "./config.ts";
 import type { Path, Problem } from "./problem.ts";
 import { listenerPathsIn } from "./listener-checks.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
-import { readReferencedFile, type ReadText } from "./yaml-file.ts";
+import { readReferencedFile } from "./yaml-file.ts";
 
 export interface Certificates {
-  /** Texts of the files that are valid, by path. */
+  /** Texts of the files with authorities that are valid, by path. */
   readonly texts: ReadonlyMap<string, string>;
+  readonly found: readonly ConfiguredCertificate[];
   readonly problems: readonly Problem[];
+  /** Sentences without a full stop. */
+  readonly warnings: readonly string[];
 }
 
 /** Reads every PEM file of an unchecked configuration. Values that are no paths are skipped; the schema rejects them. */
-export function readCertificates(sources: ConfigSources, read: ReadText): Certificates {
+export function readCertificates(sources: ConfigSources, reader: CertificateReader): Certificates {
   const texts = new Map<string, string>();
   const problems: Problem[] = [];
+  const found: ConfiguredCertificate[] = [];
+  const warnings: string[] = [];
   // Each file is read and parsed once: thousands of upstreams may name the same.
   const checked = new Map<string, CheckedFile>();
   /** The text of the file at this path, if it is valid. */
   const readPem = (path: Path, kind: keyof typeof problemIn): string | undefined => {
     const name = valueAt(sources.value, path);
     if (typeof name !== "string" || name.trim() === "") return undefined;
-    const file = checked.get(`${kind} ${name}`) ?? checkFile(name, kind, read);
+    const file = checked.get(`${kind} ${name}`) ?? checkFile(name, kind, reader);
     checked.set(`${kind} ${name}`, file);
     if ("why" in file) problems.push(sources.problemOf({ path, why: file.why, value: name }));
     else texts.set(name, file.text);
     return "why" in file ? undefined : file.text;
   };
-  for (const listener of listenerPathsIn(sources.value)) {
-    const [certPath, keyPath] = pairIn(listener);
-    const cert = readPem(certPath, "certificate");
-    const key = readPem(keyPath, "key");
-    if (cert === undefined || key === undefined || isPair(cert, key)) continue;
-    const why = `the key does not match the certificate in ${sources.subjectOf(certPath)}`;
-    problems.push(sources.problemOf({ path: keyPath, why, value: valueAt(sources.value, keyPath) }));
+  for (const pair of pairPathsIn(sources.value)) {
+    const cert = readPem(pair.cert, "certificate");
+    const key = readPem(pair.key, "key");
+    if (cert === undefined || key === undefined) continue;
+    const read = readPair({ cert, key, source: String(valueAt(sources.value, pair.cert)) });
+    if (!("why" in read)) found.push({ ...withoutKey(read), setting: sources.subjectOf(pair.cert) });
+    else {
+      const why = `${read.why} in ${sources.subjectOf(pair.cert)}`;
+      problems.push(sources.problemOf({ path: pair.key, why, value: valueAt(sources.value, pair.key) }));
+    }
   }
-  for (const path of caPathsIn(sources.value)) readPem(path, "certificate");
-  return { texts, problems: [...incompletePairs(sources), ...problems] };
+  for (const path of folderPathsIn(sources.value)) {
+    const folder = valueAt(sources.value, path);
+    if (typeof folder !== "string" || folder.trim() === "") continue;
+    const setting = sources.subjectOf(path);
+    const inside = readEntry({ folder }, reader);
+    const unreadable = inside.problems.find((problem) => problem.path === folder);
+    if (unreadable) problems.push(sources.problemOf({ path, why: unreadable.why, value: folder }));
+    else warnings.push(...inside.problems.map((problem) => folderWarning(setting, problem)));
+    found.push(...inside.pairs.map((pair) => ({ ...withoutKey(pair), setting })));
+  }
+  for (const path of [...caPathsIn(sources.value), ...clientCaPathsIn(sources.value)])
+    readPem(path, "certificate");
+  return { texts, found, problems: [...incompletePairs(sources), ...problems], warnings };
+}
+
+/** "certificates[1].folder: /etc/tls/a.key: there is no a.crt or .pem beside it" */
+function folderWarning(setting: string, { path, why }: FileProblem): string {
+  return `${setting}: ${path}: ${why}`;
 }
 
 type CheckedFile = { readonly text: string } | { readonly why: string };
 
-function checkFile(name: string, kind: keyof typeof problemIn, read: ReadText): CheckedFile {
-  const found = readReferencedFile(name, read);
-  if ("why" in found) return found;
-  const why = problemIn[kind](found.text);
-  return why === undefined ? found : { why };
+/** Why a text is not what it should contain. */
+const problemIn = { certificate: certificatesProblem, key: privateKeyProblem };
+
+function checkFile(name: string, kind: keyof typeof problemIn, { read }: CertificateReader): CheckedFile {
+  const file = readReferencedFile(name, read);
+  if ("why" in file) return file;
+  const why = problemIn[kind](file.text);
+  return why === undefined ? file : { why };
 }
 
-/** Reports a certificate without a key, or a key without a certificate. */
-function incompletePairs(sources: ConfigSources): readonly Problem[] {
-  return listenerPathsIn(sources.value).flatMap((listener) => incompletePair(sources, listener));
+interface PairPaths {
+  readonly at: Path;
+  readonly cert: Path;
+  readonly key: Path;
 }
 
-function pairIn(listener: Path): readonly [certPath: Path, keyPath: Path] {
-  return [
-    [...listener, "tls", "cert"],
-    [...listener, "tls", "key"],
+/** Those of the listeners first: they are the first entries of `certificates` in short. */
+function pairPathsIn(value: unknown): readonly PairPaths[] {
+  const holders = [
+    ...listenerPathsIn(value).map((listener) => [...listener, "tls"]),
+    ...entriesOf(valueAt(value, ["certificates"])).map(([index]) => ["certificates", index]),
   ];
+  return holders.map((at) => ({ at, cert: [...at, "cert"], key: [...at, "key"] }));
 }
 
-function incompletePair(sources: ConfigSources, listener: Path): readonly Problem[] {
-  const tlsPath = [...listener, "tls"];
-  const [certPath, keyPath] = pairIn(listener);
-  const tls = valueAt(sources.value, tlsPath);
-  if (typeof tls !== "object" || tls === null) return [];
+function folderPathsIn(value: unknown): readonly Path[] {
+  return entriesOf(valueAt(value, ["certificates"])).map(([index]) => ["certificates", index, "folder"]);
+}
+
+function clientCaPathsIn(value: unknown): readonly Path[] {
+  return listenerPathsIn(value).map((listener) => [...listener, "tls", "clientCertificates", "ca"]);
+}
+
+/** Reports a certificate without a key, a key without a certificate, and an entry without either. */
+function incompletePairs(sources: ConfigSources): readonly Problem[] {
+  return pairPathsIn(sources.value).flatMap((pair) => incompletePair(sources, pair));
+}
+
+function incompletePair(
+  sources: ConfigSources,
+  { at, cert: certPath, key: keyPath }: PairPaths,
+): readonly Problem[] {
   const [cert, key] = [valueAt(sources.value, certPath), valueAt(sources.value, keyPath)];
-  if (cert !== undefined && key !== undefined) return [];
-  if (cert === undefined && key === undefined) {
-    return [sources.problemOf({ path: tlsPath, why: "cert and key are required", value: tls })];
+  const folder = valueAt(sources.value, [...at, "folder"]);
+  const isEntry = at[0] === "certificates";
+  if (folder !== undefined && (cert !== undefined || key !== undefined)) {
+    const why = "expected either cert and key, or folder";
+    return [sources.problemOf({ path: at, why, value: valueAt(sources.value, at) })];
+  }
+  if ((cert === undefined) === (key === undefined)) {
+    if (!isEntry || cert !== undefined || folder !== undefined) return [];
+    const value = valueAt(sources.value, at);
+    // Of another type: the schema rejects it.
+    if (typeof value !== "object" || value === null) return [];
+    return [sources.problemOf({ path: at, why: "expected cert and key, or folder", value })];
   }
   const [path, value] = cert === undefined ? [keyPath, key] : [certPath, cert];
+  const flag = (name: string, setting: string) =>
+    isEntry ? `set ${setting} beside it` : `set ${name}, or listen.tls.${setting} in the file`;
   const why =
     cert === undefined
-      ? "a certificate is required too; set --tls-cert, or listen.tls.cert in the file"
-      : "a private key is required too; set --tls-key, or listen.tls.key in the file";
+      ? `a certificate is required too; ${flag("--tls-cert", "cert")}`
+      : `a private key is required too; ${flag("--tls-key", "key")}`;
   return [sources.problemOf({ path, why, value })];
 }
 
@@ -96,70 +159,21 @@ function caPathsIn(value: unknown): readonly Path[] {
   ]);
 }
 
-/** Why a text is not what it should contain. */
-const problemIn = { certificate: certificatesProblem, key: privateKeyProblem };
-
-const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-
-/** Undefined if the text contains PEM certificates and all of them can be parsed. */
-function certificatesProblem(text: string): string | undefined {
-  const found = text.match(certificatePattern) ?? [];
-  const isReadable = found.length > 0 && found.every((pem) => certificateOf(pem) !== undefined);
-  if (isReadable) return undefined;
-  return found.length > 0
-    ? "the file contains a damaged certificate"
-    : "the file contains no PEM certificate";
+/** Everything that certificates are read from: those of the listeners first. */
+export function certificateEntriesOf({
+  listeners,
+  certificates,
+}: Pick<Config, "listeners" | "certificates">): readonly CertificateEntry[] {
+  const own = listeners.flatMap(({ tls }) => (tls?.files ? [tls.files] : []));
+  return [...own, ...certificates];
 }
 
-function privateKeyProblem(text: string): string | undefined {
-  if (keyOf(text)) return undefined;
-  if (/ENCRYPTED/.test(text)) return "the private key is encrypted; use one without a passphrase";
-  return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)
-    ? "the file contains a damaged private key"
-    : "the file contains no PEM private key";
-}
-
-/** The first certificate of a text: the listener's own. Certificates of its authorities follow it. */
-function certificateOf(text: string): X509Certificate | undefined {
-  try {
-    return new X509Certificate(text.match(certificatePattern)?.[0] ?? "");
-  } catch {
-    return undefined;
-  }
-}
-
-function keyOf(text: string): KeyObject | undefined {
-  try {
-    return createPrivateKey(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Compares the public key that belongs to the private key with the public key in the certificate. */
-function isPair(cert: string, key: string): boolean {
-  const encoded = (publicKey: KeyObject) =>
-    publicKey.export({ type: "spki", format: "der" }).toString("base64");
-  const [certificate, privateKey] = [certificateOf(cert), keyOf(key)];
-  return (
-    certificate !== undefined &&
-    privateKey !== undefined &&
-    encoded(certificate.publicKey) === encoded(createPublicKey(privateKey))
+/** Whether one of the certificates is for this name; a wildcard is for one label (RFC 6125 section 6.4.3). */
+export function isCovered(name: string, certificates: readonly CertificateFacts[]): boolean {
+  const wanted = name.toLowerCase();
+  const dot = wanted.indexOf(".");
+  const wildcard = dot > 0 ? `*${wanted.slice(dot)}` : undefined;
+  return certificates.some(
+    ({ names }) => names.includes(wanted) || (wildcard !== undefined && names.includes(wildcard)),
   );
-}
-
-/** Validity of the first certificate of a checked text, in epoch milliseconds. */
-function validityOf(cert: string): { readonly from: number; readonly until: number } {
-  const { validFrom = "", validTo = "" } = certificateOf(cert) ?? {};
-  return { from: Date.parse(validFrom), until: Date.parse(validTo) };
-}
-
-/** The certificates of all listeners. Admin API and dashboard have none. */
-export function certificatesOf({ listeners }: Pick<Config, "listeners">): readonly ListenerCertificate[] {
-  return listeners.flatMap(({ tls }, index) => {
-    if (!tls) return [];
-    const { from, until } = validityOf(tls.cert);
-    const listener = listeners.length === 1 ? "listen" : `listen[${index}]`;
-    return [{ listener, path: tls.certPath, validFrom: from, expiresAt: until }];
-  });
 }

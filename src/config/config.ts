@@ -2,7 +2,7 @@
 
 import manifest from "../../package.json" with { type: "json" };
 import type { Accounts } from "../access/accounts.ts";
-import type { ClientTimeouts, ListenerTls, MessageLimits } from "../engine/engine.ts";
+import type { ClientTimeouts, MessageLimits } from "../engine/engine.ts";
 import type { UpstreamTls } from "../net/address.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierLimits } from "../pool/outlier-detector.ts";
@@ -12,6 +12,9 @@ import type { HedgeAfter } from "../proxy/hedger.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
 import type { HashBy, Timeouts } from "../proxy/route.ts";
+import type { CertificateEntry } from "../tls/certificate-files.ts";
+import type { CertificateFacts } from "../tls/certificate-pair.ts";
+import type { ClientCertificates, TlsVersion } from "../tls/listener-tls.ts";
 
 /** The default is first. */
 export const engineNames = ["wire", "fetch"] as const;
@@ -114,10 +117,23 @@ export interface RedirectConfig {
   readonly status?: number;
 }
 
-/** A certificate and its private key, with the paths of their files. */
-export interface ListenTlsConfig extends ListenerTls {
-  readonly certPath: string;
-  readonly keyPath: string;
+/** Whether handshakes are refused whose name no certificate covers; "auto": where clients show certificates. */
+export type StrictSni = boolean | "auto";
+
+/** A certificate that was found while the configuration was read. */
+export interface ConfiguredCertificate extends CertificateFacts {
+  /** The setting that it comes from. */
+  readonly setting: string;
+}
+
+export interface ListenTlsConfig {
+  /** The listener's own certificate: its default one. */
+  readonly files?: Extract<CertificateEntry, { certPath: string }>;
+  readonly minVersion: TlsVersion;
+  /** The name whose certificate clients get that send no name, or one that no certificate covers. */
+  readonly defaultCertificate?: string;
+  readonly strictSni: StrictSni;
+  readonly clientCertificates?: ClientCertificates & { readonly caPath: string };
 }
 
 export const accessLogFormats = ["json", "common"] as const;
@@ -142,6 +158,12 @@ export interface TracingConfig {
 export interface Config {
   /** Where clients connect. The first is the balancer's main address. */
   readonly listeners: readonly [ListenerConfig, ...ListenerConfig[]];
+  /** Where the certificates of all TLS listeners come from, beside the listeners' own. */
+  readonly certificates: readonly CertificateEntry[];
+  /** What was found there, and at the listeners' own files, while the configuration was read. Without keys. */
+  readonly foundCertificates: readonly ConfiguredCertificate[];
+  /** About certificates that cannot be used; sentences without a full stop. */
+  readonly certificateWarnings: readonly string[];
   readonly engine: EngineName;
   /** Serving processes, 1–64; "auto" is one per core. With 1 everything runs in a single process. */
   readonly workers: number | "auto";
@@ -200,6 +222,11 @@ export const defaults = {
   /** Read if it exists and no other file is named. */
   configFile: "evenkeel.yaml",
   listen: { name: "main", hostname: "0.0.0.0", port: 8080, protocols: ["http1"] },
+  tls: {
+    minVersion: "1.2",
+    strictSni: "auto",
+    clientCertificates: { verify: "required", forward: false },
+  },
   /** With one upstream connection each, this stays below the common limit of 65,536 open files. */
   maxClients: 16_384,
   /** The only engine that passes every law of the law suite. */

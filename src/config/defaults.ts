@@ -4,6 +4,8 @@ import type { Accounts } from "../access/accounts.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
 import type { Timeouts } from "../proxy/route.ts";
+import type { CertificateEntry } from "../tls/certificate-files.ts";
+import type { Certificates } from "./certificates.ts";
 import {
   type Config,
   defaults,
@@ -14,6 +16,7 @@ import {
   type RouteConfig,
 } from "./config.ts";
 import { withoutBrackets } from "./network.ts";
+import type { CertificateFile } from "./listener-tls-schema.ts";
 import type { ListenerFile } from "./listener-schema.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
@@ -29,11 +32,16 @@ export interface ResolvedConfig {
 export interface ReferencedFiles {
   /** State file if the configuration has none. */
   readonly defaultState: string;
-  /** Texts of the referenced files, by path. */
-  readonly texts: ReadonlyMap<string, string>;
+  readonly certificates: Pick<Certificates, "texts" | "found" | "warnings">;
 }
 
-export function applyDefaults(file: ConfigFile, { defaultState, texts }: ReferencedFiles): ResolvedConfig {
+type Texts = Certificates["texts"];
+
+export function applyDefaults(
+  file: ConfigFile,
+  { defaultState, certificates }: ReferencedFiles,
+): ResolvedConfig {
+  const { texts } = certificates;
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
   const clients = file.clientTimeouts;
   return {
@@ -42,6 +50,9 @@ export function applyDefaults(file: ConfigFile, { defaultState, texts }: Referen
         texts,
         headMs: timeMsOf(clients?.head, defaults.clientTimeouts.headMs),
       }),
+      certificates: (file.certificates ?? []).flatMap(certificateEntryOf),
+      foundCertificates: certificates.found,
+      certificateWarnings: certificates.warnings,
       engine: file.engine ?? defaults.engine,
       workers: file.workers ?? defaults.workers,
       admin: { ...listenOf(file.admin, defaults.admin), ...accountsOf(file.admin) },
@@ -106,7 +117,8 @@ export function listenOf(
 }
 
 /** What listeners take from the rest of the configuration. */
-interface ListenerDefaults extends Pick<ReferencedFiles, "texts"> {
+interface ListenerDefaults {
+  readonly texts: Texts;
   readonly headMs: number;
 }
 
@@ -144,20 +156,35 @@ function entranceOf({ redirect, unknownHosts, trustedProxies }: ListenerFile = {
   };
 }
 
-function listenerTlsOf(
-  given: ListenerFile["tls"],
-  texts: ReferencedFiles["texts"],
-): Pick<ListenerConfig, "tls"> {
-  if (given?.cert === undefined || given.key === undefined) return {};
-  const [cert, key] = [texts.get(given.cert) ?? "", texts.get(given.key) ?? ""];
-  return { tls: { cert, key, certPath: given.cert, keyPath: given.key } };
+function listenerTlsOf(given: ListenerFile["tls"], texts: Texts): Pick<ListenerConfig, "tls"> {
+  if (given === undefined) return {};
+  const { cert, key, defaultCertificate, clientCertificates: clients } = given;
+  const files = cert !== undefined && key !== undefined && { certPath: cert, keyPath: key };
+  const { verify, forward } = { ...defaults.tls.clientCertificates, ...clients };
+  const caPath = clients?.ca;
+  const ca = caPath === undefined ? undefined : (texts.get(caPath) ?? "");
+  return {
+    tls: {
+      ...(files && { files }),
+      minVersion: given.minVersion ?? defaults.tls.minVersion,
+      ...(defaultCertificate !== undefined && { defaultCertificate: defaultCertificate.toLowerCase() }),
+      strictSni: given.strictSni ?? defaults.tls.strictSni,
+      ...(ca !== undefined &&
+        caPath !== undefined && { clientCertificates: { ca, caPath, verify, forward } }),
+    },
+  };
+}
+
+function certificateEntryOf({ cert, key, folder }: CertificateFile): readonly CertificateEntry[] {
+  if (folder !== undefined) return [{ folder }];
+  return cert !== undefined && key !== undefined ? [{ certPath: cert, keyPath: key }] : [];
 }
 
 function timeMsOf(given: string | number | undefined, fallbackMs: number): number {
   return given === undefined ? fallbackMs : durationOf(String(given));
 }
 
-function poolOf(name: string, pool: PoolFile, texts: ReferencedFiles["texts"]): PoolConfig {
+function poolOf(name: string, pool: PoolFile, texts: Texts): PoolConfig {
   const upstreamTls = upstreamTlsOf(pool.upstreamTls, undefined, texts);
   return {
     name,

@@ -1,9 +1,10 @@
 /** The schema of the listeners in the configuration file. */
 
-import { type Static, Type } from "@sinclair/typebox";
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
 
 import { type HttpProtocol, httpProtocols } from "./config.ts";
-import { choice, duration, file, format, integer, optional, strict, textSetting } from "./schema-kit.ts";
+import { tlsForEditors, tlsSettings } from "./listener-tls-schema.ts";
+import { choice, duration, format, integer, optional, strict, textSetting } from "./schema-kit.ts";
 
 export const port = integer(0, 65_535, "0 selects a free port.");
 const host = format("host", "IP address or host name; 0.0.0.0 and :: mean all addresses.");
@@ -61,13 +62,6 @@ const unknownHosts = Type.Union([Type.Literal(404), Type.Literal(421), Type.Lite
   errorMessage: "one of 404, 421, close",
 });
 
-const tls = optional(
-  {
-    cert: file("the path of a PEM file", "PEM file with the certificate and its intermediate certificates."),
-    key: file("the path of a PEM file", "PEM file with the private key, without a passphrase."),
-  },
-  "TLS for clients. Both files are read only at the start.",
-);
 const maxClients = integer(1, 1_000_000, "Maximum concurrent client connections; more get 503.");
 
 const clientListener = {
@@ -77,7 +71,7 @@ const clientListener = {
     "Name in logs. Default: main, then listen-2, listen-3 and so on.",
   ),
   ...listener,
-  tls,
+  tls: tlsSettings,
   maxClients,
   protocols: Type.Array(choice<HttpProtocol>(httpProtocols, "An HTTP version."), {
     minItems: 1,
@@ -99,15 +93,23 @@ const clientListener = {
 /** More listeners than that are a mistake. */
 const maxListeners = 64;
 export const oneListener = optional(clientListener, "Listener for clients.");
-export const listenerList = Type.Array(optional(clientListener, "One listener for clients."), {
-  minItems: 1,
-  maxItems: maxListeners,
-  description: "Listeners for clients.",
-  errorMessage: `a list of 1 to ${maxListeners} listeners`,
-});
+const listOf = <Listener extends TSchema>(listener: Listener) =>
+  Type.Array(listener, {
+    minItems: 1,
+    maxItems: maxListeners,
+    description: "Listeners for clients.",
+    errorMessage: `a list of 1 to ${maxListeners} listeners`,
+  });
+export const listenerList = listOf(optional(clientListener, "One listener for clients."));
 
-export const listenerForms = Type.Union([oneListener, listenerList], {
-  description: "One listener for clients, or a list of them.",
-});
+/** For editors. The parser expands `tls: true` before the check. */
+const editedListener = { ...clientListener, tls: tlsForEditors };
+export const listenerForms = Type.Union(
+  [
+    optional(editedListener, "Listener for clients."),
+    listOf(optional(editedListener, "One listener for clients.")),
+  ],
+  { description: "One listener for clients, or a list of them." },
+);
 
 export type ListenerFile = Static<typeof oneListener>;

@@ -2,10 +2,12 @@
 
 import { originOf } from "../net/address.ts";
 import { unusualHostOf } from "../net/own-addresses.ts";
+import type { CertificateReader } from "../tls/certificate-files.ts";
 import { describeExpiry } from "../tls/expiry.ts";
-import { certificatesOf, readCertificates } from "./certificates.ts";
+import { isCovered, readCertificates } from "./certificates.ts";
 import { type Config, defaults } from "./config.ts";
 import { crossCheck, type ListenerKey } from "./cross-checks.ts";
+import { expandListeners, uncertifiedListeners } from "./listener-tls-checks.ts";
 import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
 import { type ConfigError, configError, type Path, type Problem, quote } from "./problem.ts";
 import { schemaErrors } from "./schema-kit.ts";
@@ -21,6 +23,8 @@ export interface LoadConfigOptions {
   readonly file?: FileText | readonly Problem[] | undefined;
   /** Reads the files that the configuration references. */
   readonly read: ReadText;
+  /** Lists the folders that it references. */
+  readonly list?: CertificateReader["list"];
   /** State file if no source names one. */
   readonly defaultState: string;
   /** `up` also starts the dashboard, and demo servers if no upstreams are configured. */
@@ -50,21 +54,27 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
   const base = file?.has(["pools"])
     ? file.value
     : withDefaultPool(file?.value, isDemo ? (options.demoUpstreams ?? []) : undefined);
-  const sources = mergeSources({ values, file, base, expand: expandUpstreams });
+  const sources = mergeSources({
+    values,
+    file,
+    base,
+    expand: (value) => expandListeners(expandUpstreams(value)),
+  });
 
   const invalid = schemaErrors(fileSchemaFor(valueAt(sources.value, ["listen"])), sources.value);
   // An unreadable file may contain what resolves a conflict, so nothing is checked across settings.
   const conflicts = unreadable.length > 0 ? [] : crossCheck(sources, listenersOf(purpose, sources));
-  const certificates = readCertificates(sources, options.read);
+  const certificates = readCertificates(sources, { read: options.read, list: options.list ?? (() => []) });
   const problems = [
     ...misplacedListenerValues(file?.value, values),
     ...unreadable,
     ...invalid.errors.map(sources.problemOf),
     ...conflicts,
     ...certificates.problems,
+    ...uncertifiedListeners(sources, certificates),
   ];
   if (problems.length > 0) return configError(problems.toSorted(byLocation), invalid.omitted);
-  const resolved = applyDefaults(sources.value as ConfigFile, { defaultState, texts: certificates.texts });
+  const resolved = applyDefaults(sources.value as ConfigFile, { defaultState, certificates });
   return { kind: "loaded", ...resolved, isDemo, sourceOf: sources.sourceOf };
 }
 
@@ -116,15 +126,37 @@ function withDefaultPool(file: unknown, demo: readonly UpstreamFile[] | undefine
  * @param now epoch milliseconds
  */
 export function warningsIn(config: Config, now: number): readonly string[] {
-  return [...expiryWarnings(config, now), ...trustWarnings(config), ...hostWarnings(config)];
+  return [
+    ...expiryWarnings(config, now),
+    ...config.certificateWarnings,
+    ...uncoveredRoutes(config),
+    ...trustWarnings(config),
+    ...hostWarnings(config),
+  ];
 }
 
-function expiryWarnings(config: Config, now: number): readonly string[] {
-  return certificatesOf(config).flatMap((certificate) => {
+function expiryWarnings({ foundCertificates }: Config, now: number): readonly string[] {
+  return foundCertificates.flatMap((certificate) => {
     const expiry = describeExpiry(certificate, now);
-    const { listener, path } = certificate;
-    return expiry === undefined ? [] : [`${listener}.tls.cert: the certificate from ${path} ${expiry}`];
+    const { setting, source } = certificate;
+    return expiry === undefined ? [] : [`${setting}: the certificate from ${source} ${expiry}`];
   });
+}
+
+/** Hosts of routes whose clients would get a certificate for another name. */
+function uncoveredRoutes({ listeners, routes, foundCertificates }: Config): readonly string[] {
+  // Where clients may come without TLS, a host may be only for them.
+  if (listeners.some(({ tls }) => tls === undefined) || foundCertificates.length === 0) return [];
+  const certified = foundCertificates.filter(({ names }) => names.length > 0);
+  const hosts = new Set(routes.flatMap(({ host }) => (host === undefined ? [] : [host])));
+  return [...hosts]
+    .filter((host) => !isCovered(host, certified) && !(host.startsWith("*.") && hasBelow(host, certified)))
+    .map((host) => `no certificate covers the host ${host} of a route; its clients get the default one`);
+}
+
+/** Whether a certificate is for a name below this wildcard, which is all that the route may be meant for. */
+function hasBelow(wildcard: string, certificates: Config["foundCertificates"]): boolean {
+  return certificates.some(({ names }) => names.some((name) => name.endsWith(wildcard.slice(1))));
 }
 
 function trustWarnings({ pools }: Config): readonly string[] {

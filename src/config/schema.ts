@@ -27,6 +27,7 @@ import {
   integer,
   choice,
 } from "./schema-kit.ts";
+import { certificateList } from "./listener-tls-schema.ts";
 import { poolWith, upstreamFileSchema, upstreamOrText } from "./pool-schema.ts";
 
 /** Name of an account in the event log, without characters that need escaping. */
@@ -139,6 +140,7 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
     {
       $schema: Type.String({ description: "URL of the JSON Schema, for editors.", errorMessage: "a URL" }),
       listen,
+      certificates: certificateList,
       engine: choice<EngineName>(engineNames, "Data-plane engine: wire or fetch. A change needs a restart."),
       workers: Type.Union([integer(1, maxWorkers, "Serving processes."), Type.Literal("auto")], {
         description: "Serving processes on the same port; auto is one per core.",

@@ -2,7 +2,14 @@
 
 import { formatDuration, formatSize } from "../lib/units.ts";
 import { authorityOf, originOf, type UpstreamTls } from "../net/address.ts";
-import { type Config, defaults, type ListenerConfig, type PoolConfig } from "./config.ts";
+import type { CertificateEntry } from "../tls/certificate-files.ts";
+import {
+  type Config,
+  defaults,
+  type ListenerConfig,
+  type ListenTlsConfig,
+  type PoolConfig,
+} from "./config.ts";
 import type { ResolvedConfig } from "./defaults.ts";
 import type { Path } from "./problem.ts";
 import { entriesOf } from "./sources.ts";
@@ -57,10 +64,24 @@ function listenerFileOf(listener: ListenerConfig): object {
     ...(redirect && { redirect: hasRules ? { to: "https", ...redirect } : "https" }),
     ...(unknownHosts !== undefined && { unknownHosts }),
     ...(trustedProxies && { trustedProxies }),
-    ...(tls && { tls: { cert: tls.certPath, key: tls.keyPath } }),
+    ...(tls && { tls: listenerTlsFileOf(tls) }),
     maxClients,
     protocols,
   };
+}
+
+function listenerTlsFileOf({ files, clientCertificates: clients, ...tls }: ListenTlsConfig): object {
+  return {
+    ...(files && { cert: files.certPath, key: files.keyPath }),
+    ...tls,
+    ...(clients && {
+      clientCertificates: { ca: clients.caPath, verify: clients.verify, forward: clients.forward },
+    }),
+  };
+}
+
+function certificateFileOf(entry: CertificateEntry): object {
+  return "folder" in entry ? entry : { cert: entry.certPath, key: entry.keyPath };
 }
 
 /** Settings of the balancer itself. */
@@ -72,6 +93,7 @@ export function settingsFileOf(config: Config): object {
     listen: isOne
       ? listenerFileOf(first)
       : listeners.map((listener) => ({ name: listener.name, ...listenerFileOf(listener) })),
+    ...(config.certificates.length > 0 && { certificates: config.certificates.map(certificateFileOf) }),
     engine: config.engine,
     workers: config.workers,
     admin: { host: admin.hostname, port: admin.port },

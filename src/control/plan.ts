@@ -66,17 +66,20 @@ export function reloadableConfig(running: Config, next: Config): Config {
 
 function settingSteps(before: Config, after: Config): readonly Step[] {
   const steps = differences(settingTexts(before), settingTexts(after)).map(({ key, ...values }): Step => {
-    const isFixed = fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
+    const isCertificate = key.startsWith("certificate ");
+    // The servers of the runtimes keep the certificates that they were created with.
+    const isFixed =
+      (isCertificate && before.engine === "fetch") ||
+      fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
     return { action: "change", subject: "setting", key, ...values, ...(isFixed && { needsRestart: true }) };
   });
   return [...steps, ...accountChanges(before.admin, after.admin)];
 }
 
 function settingTexts(config: Config): Settings {
-  const certificates = config.listeners.flatMap(({ tls }, index) => {
-    const key = config.listeners.length === 1 ? "listen.tls.cert" : `listen.${index}.tls.cert`;
-    return tls ? [[key, pemText(tls.certPath, tls.cert, "none")] as const] : [];
-  });
+  const certificates = config.foundCertificates.map(
+    ({ source, fingerprint }) => [`certificate ${source}`, fingerprint.slice(0, 16)] as const,
+  );
   return { ...flatTexts(settingsFileOf(config)), ...Object.fromEntries(certificates) };
 }
 

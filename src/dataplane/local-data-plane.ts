@@ -1,6 +1,6 @@
 /** The data plane of a single process: runs exchanges over the registry's pools behind one engine's listener. */
 
-import { type Config, defaults, type ListenerConfig } from "../config/config.ts";
+import { type Config, defaults, type ListenerConfig, type ListenTlsConfig } from "../config/config.ts";
 import type { Engine, EngineListener, EngineLog, ListenerOptions } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
@@ -24,6 +24,9 @@ import { requestIds } from "../proxy/request-head.ts";
 import type { Tracer } from "../proxy/trace-context.ts";
 import { trustedProxyMatcher } from "../net/address.ts";
 import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
+import type { CertificateStore } from "../tls/certificate-store.ts";
+import { handshakeRefusals } from "../tls/handshake-refusal.ts";
+import { type ListenerTls, StoredListenerTls } from "../tls/listener-tls.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
 
 export interface LocalDataPlaneOptions {
@@ -37,6 +40,8 @@ export interface LocalDataPlaneOptions {
   /** Defaults to the system's timers. */
   readonly schedule?: Schedule;
   readonly log: Log;
+  /** Of all TLS listeners. */
+  readonly certificates: CertificateStore;
   /** Called with upstreams on which attempts wait too long. */
   readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
   /** Receive the request records. */
@@ -120,6 +125,10 @@ export class LocalDataPlane implements DataPlane {
       requestId: requestIds(systemRandom),
       isTrustedProxy: (address) => this.#isTrustedProxy(address),
       viaName: this.#options.viaName ?? createViaName(systemRandom),
+      handshakeRefused(listener, reason, why) {
+        handshakeRefusals.add(reason);
+        log.debug("handshake refused", { listener, reason, why });
+      },
       log: createEngineLog(log, clock),
     });
     this.#stallDetector.start();
@@ -134,7 +143,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   #listenerOptionsOf({ tls, protocols, redirect, ...listener }: ListenerConfig): ListenerOptions {
-    const { config, challenges, metrics } = this.#options;
+    const { config, challenges, metrics, certificates } = this.#options;
     const { hostname, port, name, maxClients, unknownHosts, trustedProxies, proxyProtocol } = listener;
     const isOwnProxy = trustedProxies && trustedProxyMatcher(trustedProxies);
     const securePort = () =>
@@ -147,7 +156,7 @@ export class LocalDataPlane implements DataPlane {
     });
     return {
       ...{ hostname, port, name, maxClients, meter: metrics.ofListener(name) },
-      ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
+      ...(tls && { tls: listenerTlsOf(tls, certificates) }),
       http2: protocols.includes("http2"),
       ...(proxyProtocol && {
         proxyProtocol: { ...proxyProtocol, isFrom: trustedProxyMatcher(proxyProtocol.from) },
@@ -221,6 +230,17 @@ export class LocalDataPlane implements DataPlane {
     this.#hedger.stop();
     this.#listener?.close();
   }
+}
+
+function listenerTlsOf(tls: ListenTlsConfig, certificates: CertificateStore): ListenerTls {
+  const { minVersion, defaultCertificate: defaultName, strictSni, clientCertificates, files } = tls;
+  return new StoredListenerTls(certificates, {
+    minVersion,
+    strictSni: strictSni === "auto" ? clientCertificates !== undefined : strictSni,
+    ...(defaultName !== undefined && { defaultName }),
+    ...(files && { ownSource: files.certPath }),
+    ...(clientCertificates && { clientCertificates }),
+  });
 }
 
 function hedgedPools({ entries }: PoolRegistry) {

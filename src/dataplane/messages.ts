@@ -20,6 +20,7 @@ import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { rescueReserve } from "../proxy/retry-budget.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
+import type { StoreContent } from "../tls/certificate-store.ts";
 import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
 
 export type ToWorker =
@@ -34,6 +35,8 @@ export type ToWorker =
       /** Whether new requests are refused. */
       readonly shedding: boolean;
     } & DesiredState)
+  /** All certificates of the TLS listeners. Precedes the first state, and follows every change. */
+  | { readonly kind: "certificates"; readonly content: StoreContent }
   /** A worker suspects these upstreams of stalling. Only waits that began after `since` count as evidence. */
   | { readonly kind: "collect-evidence"; readonly upstreams: readonly EvidenceRequest[] }
   /** Aborts all attempts on this upstream (id and origin). `aborted` replies with the same `requestId`. */
@@ -239,6 +242,8 @@ export function perWorkerConfig(config: Config, workers: number, ports: readonly
         divide(config.limits.webSocketBufferBytes),
       ),
     },
+    // They have a message of their own.
+    ...{ certificates: [], foundCertificates: [], certificateWarnings: [] },
     // Without the token: workers have no use for it.
     admin: { hostname, port: adminPort },
     pools: config.pools.map(poolConfigFor),

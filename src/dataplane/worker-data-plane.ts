@@ -12,6 +12,7 @@ import type { StallSuspicion } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { identityOf, type PoolEntry, type PoolRegistry } from "../registry/pool-registry.ts";
 import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
+import type { CertificateStore } from "../tls/certificate-store.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
 import { buildDesiredState, type DesiredState, noLoad, perWorkerConfig, sumInFlight } from "./messages.ts";
 import { StallQuorum } from "./stall-quorum.ts";
@@ -52,6 +53,8 @@ export interface WorkerDataPlaneOptions {
   /** Called when a worker serves again, hangs, or has exited. */
   readonly onWorkerEvent: (event: WorkerEvent) => void;
   readonly faults: FaultRegistry;
+  /** Of all TLS listeners. Workers get every change. */
+  readonly certificates: CertificateStore;
   /** The balancer's name in Via. */
   readonly viaName: string;
   readonly clock: Clock;
@@ -75,6 +78,7 @@ export class WorkerDataPlane implements DataPlane {
   readonly #broadcaster: StateBroadcaster;
   #isShedding = false;
   #cancelTick: Cancel | undefined;
+  #unfollow: Cancel | undefined;
 
   constructor(options: WorkerDataPlaneOptions) {
     this.#options = options;
@@ -104,7 +108,10 @@ export class WorkerDataPlane implements DataPlane {
           clock,
           schedule,
           onRequests: options.onRequests,
-          onHello: () => this.#broadcaster.broadcast(),
+          onHello: (supervisor) => {
+            this.#sendCertificates([supervisor]);
+            this.#broadcaster.broadcast();
+          },
           onReport: (supervisor) => this.#reportReceived(supervisor),
           onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
           onAborted: (...report) => this.#aborts.receive(...report),
@@ -126,9 +133,15 @@ export class WorkerDataPlane implements DataPlane {
     return this.#supervisors.map((supervisor) => supervisor.snapshot);
   }
 
+  #sendCertificates(supervisors: readonly WorkerSupervisor[]): void {
+    const { content } = this.#options.certificates;
+    for (const supervisor of supervisors) supervisor.send({ kind: "certificates", content });
+  }
+
   async listen(): Promise<void> {
     const { launcher, config } = this.#options;
     this.#ports = await claimPorts(launcher, config);
+    this.#unfollow = this.#options.certificates.onChange(() => this.#sendCertificates(this.#supervisors));
     this.#cancelTick = repeat(this.#options.schedule, tickMs, () => {
       for (const supervisor of this.#supervisors) supervisor.tick();
     });
@@ -214,6 +227,7 @@ export class WorkerDataPlane implements DataPlane {
   #stopTimers(): void {
     this.#broadcaster.stop();
     this.#cancelTick?.();
+    this.#unfollow?.();
   }
 
   #state(): DesiredState {

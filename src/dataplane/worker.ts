@@ -15,6 +15,7 @@ import type { StallEvidence } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { identityOf, PoolRegistry } from "../registry/pool-registry.ts";
 import { RequestSampler } from "../requests/sampler.ts";
+import { CertificateStore } from "../tls/certificate-store.ts";
 import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
 import { LocalDataPlane } from "./local-data-plane.ts";
 import {
@@ -49,6 +50,7 @@ type StateMessage = Extract<ToWorker, { kind: "state" }>;
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #schedule: Schedule;
+  readonly #certificates = new CertificateStore();
   #parts: WorkerParts | undefined;
   #revision = 0;
   #isDraining = false;
@@ -66,6 +68,8 @@ export class Worker {
     switch (message.kind) {
       case "state":
         return this.#applyState(message);
+      case "certificates":
+        return this.#certificates.adopt(message.content);
       case "collect-evidence":
         return this.#collectEvidence(message.upstreams);
       case "abort":
@@ -125,6 +129,7 @@ export class Worker {
       log,
       ...withSink(telemetry.sinks, sampler),
       attemptFilters: [faults],
+      certificates: this.#certificates,
       onSuspicion: (suspicions) =>
         this.#sendEvidence(
           suspicions.flatMap((one) =>

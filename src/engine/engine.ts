@@ -5,6 +5,8 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { Entrance } from "../proxy/entrance.ts";
 import type { Exchange } from "../proxy/exchange.ts";
 import type { ForwardingOptions } from "../proxy/forwarding.ts";
+import type { HandshakeRefusal } from "../tls/handshake-refusal.ts";
+import type { ListenerTls } from "../tls/listener-tls.ts";
 
 /** Limits on clients' connections, in milliseconds. */
 export interface ClientTimeouts {
@@ -28,12 +30,6 @@ export interface MessageLimits {
   readonly webSocketMessageBytes: number;
   /** What all WebSockets together buffer for peers that read slowly; likewise. */
   readonly webSocketBufferBytes: number;
-}
-
-/** A certificate chain and its key as PEM text. */
-export interface ListenerTls {
-  readonly cert: string;
-  readonly key: string;
 }
 
 export interface ProxyProtocol {
@@ -82,6 +78,8 @@ export interface EngineOptions {
   readonly isTrustedProxy: ForwardingOptions["isTrustedProxy"];
   /** The name in Via; a request that has it twice is refused as a loop. */
   readonly viaName: string;
+  /** Called for each TLS handshake with a client that was refused. @param why the runtime's words */
+  readonly handshakeRefused?: (listener: string, refusal: HandshakeRefusal, why: string) => void;
   readonly log: EngineLog;
 }
 

@@ -3,6 +3,7 @@
 import { bugs } from "../lib/bugs.ts";
 import { exhaustion } from "../lib/exhaustion.ts";
 import { lostLogLines } from "../lib/log.ts";
+import { handshakeRefusals } from "../tls/handshake-refusal.ts";
 import type { Family } from "./prometheus.ts";
 
 /** Counts since the process started. */
@@ -13,26 +14,42 @@ export interface ProcessCounters {
   readonly lostLogLines: number;
   /** Connects that failed because the system gave this process no descriptor, port or memory, by error code. */
   readonly exhausted: Readonly<Record<string, number>>;
+  /** TLS handshakes with clients that were refused, by reason. */
+  readonly handshakesRefused: Readonly<Record<string, number>>;
 }
 
 /** The counters of this process. */
 export function ownProcessCounters(): ProcessCounters {
-  return { bugs: bugs.count, lostLogLines: lostLogLines(), exhausted: exhaustion.counts };
+  return {
+    bugs: bugs.count,
+    lostLogLines: lostLogLines(),
+    exhausted: exhaustion.counts,
+    handshakesRefused: handshakeRefusals.counts,
+  };
 }
 
 export function sumProcessCounters(all: readonly ProcessCounters[]): ProcessCounters {
-  const exhausted: Record<string, number> = {};
-  for (const [code, count] of all.flatMap((counters) => Object.entries(counters.exhausted)))
-    exhausted[code] = (exhausted[code] ?? 0) + count;
+  const sums = (key: "exhausted" | "handshakesRefused") => {
+    const sum: Record<string, number> = {};
+    for (const [word, count] of all.flatMap((counters) => Object.entries(counters[key])))
+      sum[word] = (sum[word] ?? 0) + count;
+    return sum;
+  };
   return {
-    exhausted,
+    exhausted: sums("exhausted"),
+    handshakesRefused: sums("handshakesRefused"),
     bugs: all.reduce((sum, { bugs }) => sum + bugs, 0),
     lostLogLines: all.reduce((sum, { lostLogLines }) => sum + lostLogLines, 0),
   };
 }
 
 /** @param counters sums of all processes */
-export function processFamilies({ bugs, lostLogLines, exhausted }: ProcessCounters): readonly Family[] {
+export function processFamilies({
+  bugs,
+  lostLogLines,
+  exhausted,
+  handshakesRefused,
+}: ProcessCounters): readonly Family[] {
   return [
     {
       name: "evenkeel_bugs_total",
@@ -54,6 +71,14 @@ export function processFamilies({ bugs, lostLogLines, exhausted }: ProcessCounte
       type: "counter",
       labels: ["code"],
       samples: () => Object.entries(exhausted).map(([code, value]) => ({ labels: { code }, value })),
+    },
+    {
+      name: "evenkeel_handshakes_refused_total",
+      help: "TLS handshakes with clients that were refused, by reason: closed (the client left), timeout, plain_http, not_tls, version, cipher, protocol (ALPN), name (no certificate covers it), certificate (of the client), other.",
+      type: "counter",
+      labels: ["reason"],
+      samples: () =>
+        Object.entries(handshakesRefused).map(([reason, value]) => ({ labels: { reason }, value })),
     },
   ];
 }
@@ -101,9 +126,9 @@ export function memoryFamilies({ rssBytes, limitBytes, shedding }: Memory): read
   ];
 }
 
-/** The certificate of one listener. */
+/** A certificate that listeners present. */
 export interface CertificateFigures {
-  readonly listener: string;
+  readonly source: string;
   /** Epoch milliseconds. */
   readonly expiresAt: number;
 }
@@ -116,11 +141,11 @@ export function certificateFamilies(
   return [
     {
       name: "evenkeel_certificate_expiry_timestamp_seconds",
-      help: "Expiry of the certificate in use, in seconds since 1970. A renewed certificate file needs a restart.",
+      help: "Expiry of the certificate in use, in seconds since 1970, by the file that it was read from.",
       type: "gauge",
-      labels: ["listener"],
+      labels: ["source"],
       samples: () =>
-        certificates.map(({ listener, expiresAt }) => ({ labels: { listener }, value: expiresAt / 1_000 })),
+        certificates.map(({ source, expiresAt }) => ({ labels: { source }, value: expiresAt / 1_000 })),
     },
   ];
 }

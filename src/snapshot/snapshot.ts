@@ -6,7 +6,8 @@ import type { OutlierReason, OutlierState } from "../pool/outlier-detector.ts";
 import type { Mode, Status } from "../pool/upstream.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { UnsavedState } from "../state/store.ts";
-import type { CertificateStatus, ListenerCertificate } from "../tls/expiry.ts";
+import type { CertificateFacts } from "../tls/certificate-pair.ts";
+import type { CertificateStatus } from "../tls/expiry.ts";
 
 /** Memory of all processes of the balancer. */
 export interface MemorySnapshot {
@@ -27,8 +28,8 @@ export interface ExhaustionSnapshot {
   readonly failures: number;
 }
 
-/** A certificate of a listener, as read at the start; its file may have changed since. */
-export interface CertificateSnapshot extends ListenerCertificate {
+/** A certificate that TLS listeners present, without its key. */
+export interface CertificateSnapshot extends CertificateFacts {
   readonly status: CertificateStatus;
 }
 

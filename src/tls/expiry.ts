@@ -1,14 +1,9 @@
 /** Expiry of the certificates that the balancer presents to clients, for log, events, metrics and pages. */
 
-/** A certificate presented to clients. Times are epoch milliseconds. */
-export interface ListenerCertificate {
-  /** Configuration key of the listener: "listen", "listen[1]". */
-  readonly listener: string;
-  /** File that it was read from. The file may have changed since. */
-  readonly path: string;
-  readonly validFrom: number;
-  readonly expiresAt: number;
-}
+import type { CertificateFacts } from "./certificate-pair.ts";
+
+/** Times are epoch milliseconds. */
+export type ValidityPeriod = Pick<CertificateFacts, "validFrom" | "expiresAt">;
 
 /** `early`: not valid yet. `expiring`: closer to its end than a certificate that is renewed in time gets. */
 export type CertificateStatus = "early" | "valid" | "expiring" | "expired";
@@ -29,7 +24,7 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
 /** @param now epoch milliseconds */
-export function stageOf({ validFrom, expiresAt }: ListenerCertificate, now: number): CertificateStage {
+export function stageOf({ validFrom, expiresAt }: ValidityPeriod, now: number): CertificateStage {
   if (now >= expiresAt) return "expired";
   if (now < validFrom) return "early";
   const maxNoticeMs = (expiresAt - validFrom) * maxNoticeShare;
@@ -42,7 +37,7 @@ export function certificateStatus(stage: CertificateStage): CertificateStatus {
 }
 
 /** "expires on 2030-06-30, in 7 days", the end of a sentence; undefined for a valid certificate. */
-export function describeExpiry(certificate: ListenerCertificate, now: number): string | undefined {
+export function describeExpiry(certificate: ValidityPeriod, now: number): string | undefined {
   const { validFrom, expiresAt } = certificate;
   switch (certificateStatus(stageOf(certificate, now))) {
     case "expired":

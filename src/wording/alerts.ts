@@ -42,20 +42,20 @@ export function unsavedText({ since, why: cause }: NonNullable<Snapshot["notKept
 
 /**
  * What clients see or will see, and what to do about it; undefined for a certificate without a problem.
- * @param now epoch milliseconds by the balancer's clock
  */
 export function certificateText(
   certificate: CertificateSnapshot,
-  needsRestart: readonly string[],
-  now: number,
+  { at, engine, configuration: { needsRestart } }: Pick<Snapshot, "at" | "engine" | "configuration">,
 ): readonly [problem: string, remedy: string] | undefined {
-  const { listener, path, status } = certificate;
-  const expiry = describeExpiry(certificate, now);
+  const { source, status } = certificate;
+  const expiry = describeExpiry(certificate, at);
   if (expiry === undefined) return undefined;
   const effect = status === "expiring" ? "" : ": clients refuse to connect";
-  const remedy = needsRestart.includes(`${listener}.tls.cert`)
-    ? `The last reload read a new certificate from ${path}: restart the balancer to use it.`
-    : `Replace ${path} and restart the balancer, which reads the file only at start.`;
+  const remedy = needsRestart.includes(`certificate ${source}`)
+    ? `The last reload read a new certificate from ${source}: restart the balancer to use it.`
+    : engine === "fetch"
+      ? `Replace ${source} and restart the balancer: the fetch engine reads certificates only at start.`
+      : `Replace ${source}: the balancer reads it within a minute.`;
   return [`The server certificate ${expiry}${effect}.`, remedy];
 }
 

@@ -13,6 +13,7 @@ import { Metrics } from "../../src/metrics/metrics.ts";
 import { LocalDataPlane } from "../../src/dataplane/local-data-plane.ts";
 import { Requests } from "../../src/requests/requests.ts";
 import { configOf } from "../support/configs.ts";
+import { CertificateStore } from "../../src/tls/certificate-store.ts";
 
 const [upstreamCount = 3, clientCount = 64] = process.argv.slice(2).map(Number);
 const rounds = 12;
@@ -94,6 +95,7 @@ const dataPlane = new LocalDataPlane({
   config,
   engine: wireEngineOver(sockets),
   sharesPort: false,
+  certificates: new CertificateStore(),
   registry,
   metrics,
   clock,

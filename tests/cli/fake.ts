@@ -15,7 +15,15 @@ export interface Input {
 }
 
 export function environmentWith(files: Readonly<Record<string, string>> = {}, now = 0): CliEnvironment {
-  return { read: (path) => files[path], stateFolder: "/state", hostName: "machine", now: () => now };
+  const list = (folder: string) => entriesIn(files, folder);
+  return { read: (path) => files[path], list, stateFolder: "/state", hostName: "machine", now: () => now };
+}
+
+function entriesIn(files: Readonly<Record<string, string>>, folder: string): readonly string[] {
+  const start = `${folder.replace(/\/$/, "")}/`;
+  const inside = Object.keys(files).filter((path) => path.startsWith(start));
+  if (inside.length === 0) throw Object.assign(new Error("no such folder"), { code: "ENOENT" });
+  return [...new Set(inside.map((path) => path.slice(start.length).split("/")[0] ?? ""))];
 }
 
 export function parseInput({ argv = [], env = {}, files = {}, now = 0 }: Input): Command | ConfigError {

@@ -119,15 +119,16 @@ describe("the output on a terminal", () => {
     const linesWith = (daysLeft: number, path = "/cert") => {
       const expiresAt = snapshot.at + daysLeft * 86_400_000;
       const times = { validFrom: expiresAt - 365 * 86_400_000, expiresAt };
-      const certificate = { listener: "listen", path, ...times, status: "expiring" } as const;
-      const lines = statusLines(stateOf({ ...snapshot, certificates: [certificate] }), {
+      const facts = { source: path, names: ["a.example"], keyType: "ec", fingerprint: "aa" };
+      const certificate = { ...facts, ...times, status: "expiring" } as const;
+      const lines = statusLines(stateOf({ ...snapshot, engine: "wire", certificates: [certificate] }), {
         hasColour: false,
       });
       return lines.filter((line) => /certificate|Replace/.test(line));
     };
     expect(linesWith(5)).toEqual([
       expect.stringMatching(/^The server certificate expires on .+, in 5 days\.$/),
-      "  Replace /cert and restart the balancer, which reads the file only at start.",
+      "  Replace /cert: the balancer reads it within a minute.",
     ]);
     expect(linesWith(100)).toEqual([]);
     expect(linesWith(5, hostile).join("")).not.toMatch(/[\p{Cc}\p{Cf}]/u);

@@ -73,7 +73,46 @@ describe("each problem of a certificate is one sentence", () => {
   );
 
   test.each([
-    ["listen: { tls: {} }", "listen.tls at e.yaml:1:16: cert and key are required (received an empty map)."],
+    [
+      "listen: { tls: {} }",
+      "listen.tls at e.yaml:1:16: there is no certificate for it; set certificates, or tls.cert and tls.key (received true).",
+    ],
+    [
+      "listen: { tls: true }",
+      "listen.tls at e.yaml:1:16: there is no certificate for it; set certificates, or tls.cert and tls.key (received true).",
+    ],
+    [
+      "certificates: [{ cert: /cert, key: /other }]\nlisten: { tls: true }",
+      'certificates[0].key at e.yaml:1:36: the key does not match the certificate in certificates[0].cert (received "/other").',
+    ],
+    [
+      "certificates: [{ cert: /cert }]",
+      'certificates[0].cert at e.yaml:1:24: a private key is required too; set key beside it (received "/cert").',
+    ],
+    [
+      "certificates: [{}]",
+      "certificates[0] at e.yaml:1:16: expected cert and key, or folder (received an empty map).",
+    ],
+    [
+      "certificates: [{ folder: /gone }]",
+      'certificates[0].folder at e.yaml:1:26: folder not found (received "/gone").',
+    ],
+    [
+      "certificates: [{ cert: /cert, key: /key }]\nlisten: { tls: { defaultCertificate: ub.example } }",
+      'listen.tls.defaultCertificate at e.yaml:2:38: no certificate covers it (received "ub.example"); did you mean "up.example"?',
+    ],
+    [
+      "certificates: [{ cert: /cert, key: /key }]\nlisten: { tls: { minVersion: 1.1 } }",
+      'listen.tls.minVersion at e.yaml:2:30: expected one of 1.2, 1.3 (received "1.1"); did you mean "1.2"?',
+    ],
+    [
+      "certificates: [{ cert: /cert, key: /key }]\nlisten: { tls: { clientCertificates: { ca: /key } } }",
+      'listen.tls.clientCertificates.ca at e.yaml:2:44: the file contains no PEM certificate (received "/key").',
+    ],
+    [
+      "engine: fetch\ncertificates: [{ cert: /cert, key: /key }]\nlisten: { tls: { strictSni: true } }",
+      "listen.tls.strictSni at e.yaml:3:29: the fetch engine does not support it; use the wire engine (received true).",
+    ],
     [
       "pools: { a: { upstreams: [https://u], upstreamTls: { ca: /key } } }",
       'pools.a.upstreamTls.ca at e.yaml:1:58: the file contains no PEM certificate (received "/key").',
@@ -96,6 +135,15 @@ describe("each problem of a certificate is one sentence", () => {
     ]),
   );
 
+  test("both forms of one certificate are too many", () => {
+    const text = "certificates: [{ cert: /cert, key: /key, folder: /tls }]";
+    expect(
+      problemsOf({ argv: "proxy --config e.yaml", files: { ...files(text), "/tls/README": "" } }),
+    ).toEqual([
+      "Cannot use certificates[0] at e.yaml:1:16: expected either cert and key, or folder (received a map).",
+    ]);
+  });
+
   test("a file without read permission is one too", async () => {
     const { parse } = await import("../../src/cli/parse.ts");
     const denied = () => {
@@ -106,6 +154,74 @@ describe("each problem of a certificate is one sentence", () => {
     expect(parse(["proxy", "--tls-cert", "/cert", "--tls-key", "/key"], {}, around)).toMatchObject({
       problems: [{ why: "permission denied", received: '"/key"' }],
     });
+  });
+});
+
+describe("certificates of all listeners", () => {
+  const tree = {
+    ...pems,
+    "/tls/README": "no certificate",
+    "/tls/..data": "x",
+    "/tls/a.crt": pems["/cert"],
+    "/tls/a.key": pems["/key"],
+    "/tls/b.pem": pems["/cert"],
+    "/tls/c.key": pems["/key"],
+    "/tls/d/fullchain.pem": pems["/cert"],
+    "/tls/d/privkey.pem": pems["/key"],
+    "/tls/e.crt": pems["/cert"],
+    "/tls/e.key": other,
+  };
+  const load = (text: string) =>
+    parsed("proxy", { argv: "proxy --config e.yaml", files: { ...tree, "e.yaml": text } }).config;
+
+  test("come from files and folders, those of a listener first", () => {
+    const config = load(`
+certificates: [{ folder: /tls/ }, { cert: /cert, key: /key }]
+listen: { tls: { cert: /cert, key: /key, minVersion: 1.3, strictSni: false } }`);
+    expect(config.foundCertificates.map(({ setting, source }) => `${setting} ${source}`)).toEqual([
+      "listen.tls.cert /cert",
+      "certificates[1].cert /cert",
+      "certificates[0].folder /tls/a.crt",
+      "certificates[0].folder /tls/d/fullchain.pem",
+    ]);
+    expect(config.foundCertificates[0]).toMatchObject({ names: ["up.example"], keyType: "rsa" });
+    expect(config.listeners[0].tls).toMatchObject({ minVersion: "1.3", strictSni: false });
+    expect(JSON.stringify(config)).not.toContain("PRIVATE");
+    expect(warningsIn(config, Date.parse("2030-01-01"))).toEqual([
+      "certificates[0].folder: /tls/b.pem: there is no b.key beside it",
+      "certificates[0].folder: /tls/e.key: the key does not match the certificate",
+      "certificates[0].folder: /tls/c.key: there is no c.crt or .pem beside it",
+    ]);
+  });
+
+  test("`true` is TLS without further settings, for one of several listeners", () => {
+    const config = load(
+      "certificates: [{ cert: /cert, key: /key }]\nlisten: [{ port: 1 }, { port: 2, tls: true }]",
+    );
+    expect(config.listeners.map(({ tls }) => tls)).toEqual([
+      undefined,
+      { minVersion: "1.2", strictSni: "auto" },
+    ]);
+  });
+
+  test.each([
+    ["up.example", []],
+    [
+      "*.up.example",
+      ["no certificate covers the host *.up.example of a route; its clients get the default one"],
+    ],
+    [
+      "other.example",
+      ["no certificate covers the host other.example of a route; its clients get the default one"],
+    ],
+  ])("the host %s of a route", (host, warnings) => {
+    const routes = `routes: [{ host: "${host}", pool: main }]\npools: { main: { upstreams: [http://u] } }`;
+    const config = load(`certificates: [{ cert: /cert, key: /key }]\nlisten: { tls: true }\n${routes}`);
+    expect(warningsIn(config, Date.parse("2030-01-01"))).toEqual(warnings);
+    const plainToo = load(
+      `certificates: [{ cert: /cert, key: /key }]\nlisten: [{ tls: true }, { port: 81 }]\n${routes}`,
+    );
+    expect(warningsIn(plainToo, Date.parse("2030-01-01"))).toEqual([]);
   });
 });
 

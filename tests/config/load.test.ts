@@ -52,6 +52,9 @@ routes:
   });
   expect(config).toEqual({
     listeners: [{ name: "main", hostname: "::", port: 80, maxClients: 16_384, protocols: ["http1"] }],
+    certificates: [],
+    foundCertificates: [],
+    certificateWarnings: [],
     engine: "fetch",
     workers: "auto",
     admin: { hostname: "0.0.0.0", port: 9001, token: "t" },

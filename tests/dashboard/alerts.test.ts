@@ -39,14 +39,16 @@ describe("the alert of a server certificate", () => {
   const shown = (status: CertificateSnapshot["status"], daysLeft: number, needsRestart: string[] = []) => {
     const expiresAt = now + daysLeft * day;
     const validFrom = status === "early" ? now + day : expiresAt - 365 * day;
-    const certificate = { listener: "listen", path: "/cert", validFrom, expiresAt, status } as const;
+    const facts = { source: "/cert", names: ["a.example"], keyType: "ec", fingerprint: "aa" };
+    const certificate = { ...facts, validFrom, expiresAt, status } as const;
     return alertText({
       at: now,
+      engine: "wire",
       certificates: [certificate],
       configuration: { ...configuration, needsRestart },
     });
   };
-  const remedy = "Replace /cert and restart the balancer, which reads the file only at start.";
+  const remedy = "Replace /cert: the balancer reads it within a minute.";
 
   test("is absent while the certificate is valid", () => expect(shown("valid", 100)).toBe(""));
 
@@ -59,7 +61,7 @@ describe("the alert of a server certificate", () => {
   );
 
   test("shows that a new certificate needs a restart", () =>
-    expect(shown("expired", -1, ["listen.tls.cert"])).toContain(
+    expect(shown("expired", -1, ["certificate /cert"])).toContain(
       "The last reload read a new certificate from /cert: restart the balancer to use it.",
     ));
 });

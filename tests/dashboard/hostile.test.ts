@@ -97,8 +97,10 @@ function inNeed(each: DashboardState): DashboardState {
   const notKept = { since: 0, why: hostile };
   const memory = { rssBytes: 2, limitBytes: 1, shedding: true };
   const certificate = {
-    listener: "listen",
-    path: hostile,
+    source: hostile,
+    names: [hostile],
+    keyType: hostile,
+    fingerprint: hostile,
     validFrom: 0,
     expiresAt: 1,
     status: "expired",

@@ -12,6 +12,7 @@ import { configOf } from "../support/configs.ts";
 import { startSilentOrigins } from "../support/origin.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
+import { CertificateStore } from "../../src/tls/certificate-store.ts";
 
 test("the end waits for late results of aborted requests, so that each request has its record", async () => {
   const { origins, pending } = await startSilentOrigins(1);
@@ -42,6 +43,7 @@ test("the end waits for late results of aborted requests, so that each request h
     config: placedConfig,
     engine: lateEngine,
     sharesPort: false,
+    certificates: new CertificateStore(),
     registry,
     clock: systemClock,
     metrics: new Metrics(systemClock),

@@ -13,6 +13,7 @@ import type { RequestRecord } from "../../src/proxy/record.ts";
 import { configOf } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
+import { CertificateStore } from "../../src/tls/certificate-store.ts";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 const observer = { outlierChanged() {}, panicChanged() {} };
@@ -43,6 +44,7 @@ function setUp(count = 2) {
   const requests: [records: readonly RequestRecord[], isSampled: boolean][] = [];
   const workers = new WorkerDataPlane({
     viaName: "evenkeel-1",
+    certificates: new CertificateStore(),
     config,
     registry,
     metrics,
@@ -80,7 +82,7 @@ function setUp(count = 2) {
       revision: statesOf(fake).at(-1)?.revision ?? 0,
       active: inFlight,
       rssBytes: 1_000,
-      processCounters: { bugs: 0, lostLogLines: 0, exhausted: {} },
+      processCounters: { bugs: 0, lostLogLines: 0, exhausted: {}, handshakesRefused: {} },
     });
     const upstreams = report.upstreams.map((one, i) =>
       i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
@@ -225,7 +227,7 @@ describe("workers", () => {
         revision: 1,
         active: 0,
         rssBytes: 0,
-        processCounters: { bugs: 0, lostLogLines: 0, exhausted: {} },
+        processCounters: { bugs: 0, lostLogLines: 0, exhausted: {}, handshakesRefused: {} },
       });
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retryBudgetBalance: 1.5 }));
       fake.send({ ...report, pools });

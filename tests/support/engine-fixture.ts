@@ -36,6 +36,7 @@ export interface EngineFixtureOptions {
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineOptions["clientTimeouts"]>;
   readonly limits?: Partial<EngineOptions["limits"]>;
+  readonly onHandshakeRefused?: (reason: string) => void;
   readonly isTrustedProxy?: EngineOptions["isTrustedProxy"];
   /** The routes to the destination; by default one that matches everything. */
   readonly routes?: readonly Omit<Route, "destination">[];
@@ -171,6 +172,7 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     requestId: requestIds(random),
     isTrustedProxy: options.isTrustedProxy ?? (() => false),
     viaName: "evenkeel-1",
+    handshakeRefused: (_, reason) => options.onHandshakeRefused?.(reason),
     log: { bug: (error) => void observed.bugs.push(error), warn: () => watch("warn") },
   });
   return {

@@ -1,21 +1,16 @@
 import { describe, expect, test } from "bun:test";
 
-import {
-  describeExpiry,
-  type ListenerCertificate,
-  stageOf,
-  certificateStatus,
-} from "../../src/tls/expiry.ts";
+import { certificateStatus, describeExpiry, stageOf, type ValidityPeriod } from "../../src/tls/expiry.ts";
 
 const day = 86_400_000;
 const end = Date.parse("2030-06-30T12:00:00Z");
 
 /** A certificate that expires at `end`. */
-function lasting(days: number): ListenerCertificate {
-  return { listener: "listen", path: "/cert", validFrom: end - days * day, expiresAt: end };
+function lasting(days: number): ValidityPeriod {
+  return { validFrom: end - days * day, expiresAt: end };
 }
 
-const seenAt = (certificate: ListenerCertificate, daysLeft: number): readonly unknown[] => {
+const seenAt = (certificate: ValidityPeriod, daysLeft: number): readonly unknown[] => {
   const now = end - daysLeft * day;
   const stage = stageOf(certificate, now);
   return [stage, certificateStatus(stage), describeExpiry(certificate, now)];

@@ -237,7 +237,15 @@ describe("the overall status", () => {
     ["early", "bad: The only upstream serves, but the server certificate is not valid yet"],
   ] as const) {
     test(`with a certificate that is ${status}`, () => {
-      const certificate = { listener: "listen", path: "/cert", validFrom: 0, expiresAt: 0, status } as const;
+      const certificate = {
+        source: "/cert",
+        names: [],
+        keyType: "ec",
+        fingerprint: "",
+        validFrom: 0,
+        expiresAt: 0,
+        status,
+      };
       expect(statusText(stateOf({ ...of(a), certificates: [certificate] }))).toBe(headline);
     });
   }

@@ -287,8 +287,10 @@ const unsavedStateSchema = Type.Object(
 
 const certificateSchema = Type.Object(
   {
-    listener: textSchema("Setting of the listener: `listen`, or `listen[1]` of a list."),
-    path: textSchema("File that it was read from at the start; the file may have changed since."),
+    source: textSchema("File that it was read from."),
+    names: list(textSchema("DNS name, or a wildcard such as `*.example.com`."), "Names that it is for."),
+    keyType: textSchema("Kind of key: `ec`, `rsa` …"),
+    fingerprint: textSchema("SHA-256 of the certificate, hexadecimal."),
     validFrom: timestamp("Start of its validity."),
     expiresAt: timestamp("End of its validity."),
     status: oneOf(
@@ -345,7 +347,10 @@ export const snapshotSchema = Type.Object(
     ),
     exhaustion: Type.Optional(exhaustionSchema),
     certificates: Type.Optional(
-      list(certificateSchema, "Certificates of the listeners; missing with plain HTTP."),
+      list(
+        certificateSchema,
+        "Certificates that TLS listeners present; missing with plain HTTP. Never keys.",
+      ),
     ),
     workers: Type.Optional(list(workerSchema, "Worker processes; missing without workers.")),
     pools: list(poolSchema, "In the order of the configuration."),

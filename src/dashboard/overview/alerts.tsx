@@ -14,7 +14,7 @@ import {
 import { formatBrief, formatCount, formatTime, isoTime } from "../../wording/format.ts";
 
 export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Element {
-  const { at, memory, exhaustion, notKept, certificates = [], configuration } = snapshot;
+  const { memory, exhaustion, notKept, certificates = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return (
     <>
@@ -40,7 +40,7 @@ export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Eleme
         ""
       )}
       {certificates.map((certificate) => (
-        <CertificateAlert certificate={certificate} needsRestart={needsRestart} now={at} />
+        <CertificateAlert certificate={certificate} snapshot={snapshot} />
       ))}
       {refused ? <RefusedNotice refused={refused} /> : ""}
       {needsRestart.length > 0 ? (
@@ -73,14 +73,12 @@ function RefusedNotice({ refused }: RefusedProps): JSX.Element {
 
 interface CertificateAlertProps {
   readonly certificate: CertificateSnapshot;
-  readonly needsRestart: readonly string[];
-  /** Epoch milliseconds by the balancer's clock. */
-  readonly now: number;
+  readonly snapshot: Snapshot;
 }
 
 /** An invalid certificate is an outage: clients refuse to connect. */
-function CertificateAlert({ certificate, needsRestart, now }: CertificateAlertProps): JSX.Element {
-  const text = certificateText(certificate, needsRestart, now);
+function CertificateAlert({ certificate, snapshot }: CertificateAlertProps): JSX.Element {
+  const text = certificateText(certificate, snapshot);
   if (!text) return <></>;
   const isRefused = certificate.status !== "expiring";
   return (

@@ -14,6 +14,7 @@ import {
   listenError,
   type ListenerOptions,
 } from "../engine.ts";
+import type { ListenerTls } from "../../tls/listener-tls.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import type { FetchEngineContext } from "./request-context.ts";
@@ -79,7 +80,7 @@ function serve(listener: ListenerOptions, shared: SharedContext): Server<WebSock
   const server: Server<WebSocketTunnel> = Bun.serve<WebSocketTunnel>({
     hostname,
     port,
-    ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
+    ...(tls && { tls: bunCertificatesOf(tls) }),
     development: false,
     // By default Bun outside development shares a port that is in use instead of reporting an error.
     reusePort: shared.sharesPort,
@@ -95,6 +96,24 @@ function serve(listener: ListenerOptions, shared: SharedContext): Server<WebSock
     websocket: bunWebSocketHandlers(shared.limits.webSocketMessageBytes),
   });
   return server;
+}
+
+/** SSL_OP_NO_TLSv1_2. */
+const withoutTls12 = 0x0800_0000;
+
+/**
+ * One entry for each name; the first is the default. Bun takes them only here: the certificates of a running server
+ * cannot be replaced.
+ */
+function bunCertificatesOf(tls: ListenerTls): Bun.TLSOptions[] {
+  const secureOptions = tls.minVersion === "1.3" ? { secureOptions: withoutTls12 } : {};
+  const presented = tls.certificateFor(undefined) ?? tls.all[0];
+  const names = new Set(tls.all.flatMap((pair) => pair.names));
+  const named = [...names].flatMap((serverName) => {
+    const pair = tls.certificateFor(serverName.replace("*", "any"));
+    return pair ? [{ serverName, cert: pair.cert, key: pair.key, ...secureOptions }] : [];
+  });
+  return [...(presented ? [{ cert: presented.cert, key: presented.key, ...secureOptions }] : []), ...named];
 }
 
 function activeIn({ pendingRequests, pendingWebSockets }: Server<WebSocketTunnel>): number {

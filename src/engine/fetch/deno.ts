@@ -116,13 +116,15 @@ function serve(listener: ListenerOptions, shared: SharedContext): DenoListener {
     // Deno's listener has no configurable idle timeout.
     setIdleTimeout() {},
   };
-  const { hostname, port, tls } = listener;
+  const { hostname, port } = listener;
+  // Deno.serve takes one certificate, and only here.
+  const presented = listener.tls?.certificateFor(undefined);
   const server = Deno.serve(
     {
       hostname,
       port,
       ...(shared.sharesPort && { reusePort: true }),
-      ...(tls && { cert: tls.cert, key: tls.key }),
+      ...(presented && { cert: presented.cert, key: presented.key }),
       signal: stop.signal,
       onListen() {},
       onError: () => new Response("500 internal_error\n", { status: 500 }),

@@ -3,8 +3,17 @@
 import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
+import { answerPlainHttp, bunTlsOf, worksOnThisBun } from "./tls-bun.ts";
 import { wireEngineOver } from "./listener.ts";
-import type { ClientSocketHandler, ConnectHandler, SocketHandler, Sockets } from "./sockets.ts";
+import { nodeSockets } from "./node.ts";
+import type {
+  ClientSocketHandler,
+  ConnectHandler,
+  ListenOptions,
+  SocketHandler,
+  Sockets,
+  WireListener,
+} from "./sockets.ts";
 
 /** One table of callbacks for all connections. The handler is the socket's `data`. */
 const handlers: Bun.SocketHandler<SocketHandler> = {
@@ -52,46 +61,70 @@ const unverifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   },
 };
 
-const bunSockets: Sockets = {
-  listen({ hostname, port, sharesPort, tls, accept }) {
-    return new Promise((resolve) => {
-      const listener = Bun.listen<ClientSocketHandler>({
-        hostname,
-        port,
-        ...(sharesPort && { reusePort: true }),
-        allowHalfOpen: true,
-        ...(tls && { tls }),
-        socket: {
-          ...(handlers as Bun.SocketHandler<ClientSocketHandler>),
-          // Without this callback Bun calls `open` only after the handshake, which a client may never finish.
-          handshake: (socket, isSecure) => void (isSecure && socket.data.secured(socket.alpnProtocol || "")),
-          open(socket) {
-            // Undefined if the client has reset the connection already, although the type says otherwise.
-            const handler = accept((socket.remoteAddress as string | undefined) ?? "");
-            socket.data = handler;
-            handler.opened(socket);
-          },
-        },
-      });
-      resolve({ hostname: listener.hostname, port: listener.port, stop: () => listener.stop() });
-    });
-  },
-
-  connect(address, host, handler) {
-    const { protocol, port, tls = { verify: true } } = address;
-    const options = { hostname: host, port, allowHalfOpen: true, data: handler };
-    const connecting =
-      protocol === "https"
-        ? Bun.connect<ConnectHandler>({
-            ...options,
-            tls: bunTls(address),
-            socket: tls.verify ? verifiedTlsHandlers : unverifiedTlsHandlers,
-          })
-        : Bun.connect<ConnectHandler>({ ...options, socket: connectHandlers });
-    // `connectError` reports the same error to the handler.
-    connecting.catch(() => {});
+/** For listeners. */
+const clientHandlers: Bun.SocketHandler<ClientSocketHandler> = {
+  ...(handlers as Bun.SocketHandler<ClientSocketHandler>),
+  // Without this callback Bun calls `open` only after the handshake, which a client may never finish.
+  handshake(socket, isSecure, error) {
+    if (isSecure) return socket.data.secured(socket.alpnProtocol || "");
+    const why = error ? `${codeOf(error)} ${error.message}` : "";
+    answerPlainHttp(socket, why);
+    socket.data.insecure?.(why);
   },
 };
+
+/** @param hasBunTls whether Bun's own sockets can serve TLS; otherwise node's do, which cost more CPU time and memory */
+export function bunSockets(hasBunTls: () => Promise<boolean> = worksOnThisBun): Sockets {
+  return { listen: (options) => listen(options, hasBunTls), connect };
+}
+
+async function listen(options: ListenOptions, hasBunTls: () => Promise<boolean>): Promise<WireListener> {
+  const { hostname, port, sharesPort, tls, protocols, accept } = options;
+  // Certificates of clients, and a name for every client, need the documented way.
+  if (tls && (tls.clientCertificates || !(await hasBunTls()))) return nodeSockets.listen(options);
+  const secure = tls && bunTlsOf(tls, protocols);
+  const listener = Bun.listen<ClientSocketHandler>({
+    hostname,
+    port,
+    ...(sharesPort && { reusePort: true }),
+    allowHalfOpen: true,
+    ...(secure && { tls: secure.options }),
+    socket: {
+      ...clientHandlers,
+      ...(secure && { serverName: secure.serverName }),
+      open(socket) {
+        // Undefined if the client has reset the connection already, although the type says otherwise.
+        const handler = accept((socket.remoteAddress as string | undefined) ?? "");
+        socket.data = handler;
+        handler.opened(socket);
+      },
+    },
+  });
+  const unfollow = secure?.follow(listener);
+  return {
+    hostname: listener.hostname,
+    port: listener.port,
+    stop() {
+      unfollow?.();
+      listener.stop();
+    },
+  };
+}
+
+function connect(address: Address, host: string, handler: ConnectHandler): void {
+  const { protocol, port, tls = { verify: true } } = address;
+  const options = { hostname: host, port, allowHalfOpen: true, data: handler };
+  const connecting =
+    protocol === "https"
+      ? Bun.connect<ConnectHandler>({
+          ...options,
+          tls: bunTls(address),
+          socket: tls.verify ? verifiedTlsHandlers : unverifiedTlsHandlers,
+        })
+      : Bun.connect<ConnectHandler>({ ...options, socket: connectHandlers });
+  // `connectError` reports the same error to the handler.
+  connecting.catch(() => {});
+}
 
 function bunTls(address: Address): Bun.TLSOptions {
   const { ca, verify } = address.tls ?? { verify: true };
@@ -102,4 +135,4 @@ function codeOf(error: Error): string {
   return "code" in error ? String(error.code) : error.message;
 }
 
-export const wireEngine: Engine = wireEngineOver(bunSockets);
+export const wireEngine: Engine = wireEngineOver(bunSockets());

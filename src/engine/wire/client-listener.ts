@@ -2,6 +2,7 @@
 
 import { maxRejectedClientsFor } from "../../lib/open-files.ts";
 import { ListenerMeter } from "../../metrics/listener-meter.ts";
+import { handshakeRefusalOf } from "../../tls/handshake-refusal.ts";
 import type { EngineOptions, ListenerOptions } from "../engine.ts";
 import type { Closable } from "./context.ts";
 import { ForwardingCache } from "./http1/request-writer.ts";
@@ -27,11 +28,13 @@ export class ClientListener {
   readonly #rejected = new Set<ClosableClient>();
   readonly #maxRejected = maxRejectedClientsFor();
   readonly #places: ClientPlaces;
+  readonly #onHandshakeRefused: EngineOptions["handshakeRefused"];
 
   /** @param places of all listeners together */
   constructor(options: ListenerOptions, engine: EngineOptions, places: ClientPlaces) {
     this.options = options;
     this.#places = places;
+    this.#onHandshakeRefused = engine.handshakeRefused;
     this.meter = options.meter ?? new ListenerMeter();
     this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", {
       isTrustedProxy: options.isTrustedProxy ?? engine.isTrustedProxy,
@@ -62,6 +65,11 @@ export class ClientListener {
   closed(client: ClosableClient): void {
     if (this.#clients.delete(client)) this.#places.open -= 1;
     this.#rejected.delete(client);
+  }
+
+  /** Counts a TLS handshake that failed. @param why the runtime's words */
+  handshakeRefused(why: string): void {
+    this.#onHandshakeRefused?.(this.options.name, handshakeRefusalOf(why), why);
   }
 
   closeIdle(): void {

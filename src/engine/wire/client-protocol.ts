@@ -6,6 +6,8 @@ import { preface } from "./http2/protocol.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 import { TimerEntry } from "./timer-wheel.ts";
 
+const empty = Buffer.alloc(0);
+
 /** Creates the connection of a client. */
 export interface ClientProtocols {
   http1(): ClientSocketHandler;
@@ -26,7 +28,8 @@ export class ProtocolDetector extends TimerEntry implements ClientSocketHandler,
   readonly #listener: ClientListener;
   readonly #protocols: ClientProtocols;
   #socket: WireSocket | undefined;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = empty;
+  #isRefused = false;
 
   constructor(context: WireContext, listener: ClientListener, protocols: ClientProtocols) {
     super();
@@ -46,6 +49,12 @@ export class ProtocolDetector extends TimerEntry implements ClientSocketHandler,
   secured(protocol: string): void {
     if (protocol === "h2") this.#handOver(this.#protocols.http2());
     else this.#handOver(this.#protocols.http1());
+  }
+
+  insecure(why: string): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    this.#listener.handshakeRefused(why);
   }
 
   received(chunk: Buffer): void {
@@ -81,6 +90,7 @@ export class ProtocolDetector extends TimerEntry implements ClientSocketHandler,
   }
 
   override expired(): void {
+    if (this.#listener.options.tls) this.insecure("timeout");
     this.closeForGood(false);
   }
 

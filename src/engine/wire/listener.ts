@@ -33,7 +33,9 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
       port: listener.options.port,
       sharesPort: options.sharesPort,
       ...(listener.options.tls && { tls: listener.options.tls }),
+      protocols: listener.options.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
       handshakeMs: options.clientTimeouts.headMs,
+      handshakeRefused: (why) => listener.handshakeRefused(why),
       accept: acceptWith(context, listener, forwarders),
     }),
   );
@@ -104,8 +106,10 @@ function protocolsOf(
 ): (address: string, peerAddress: string) => ClientSocketHandler {
   const http1 = (address: string, peerAddress: string) =>
     new ClientConnection(context, forwarders, { listener, address, peerAddress });
-  if (!listener.options.http2) return http1;
-  const http2 = new Http2Context(context.requestHead.parser.limits, context.responseHead.parser.limits);
+  if (!listener.options.http2 && !listener.options.tls) return http1;
+  const { requestHead, responseHead } = context;
+  const http2 = new Http2Context(requestHead.parser.limits, responseHead.parser.limits);
+  // Over TLS it waits for the end of the handshake, whatever the protocols are.
   return (address, peerAddress) =>
     new ProtocolDetector(context, listener, {
       http1: () => http1(address, peerAddress),

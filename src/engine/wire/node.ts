@@ -1,10 +1,18 @@
 /** The wire engine for Deno, on the sockets of `node:net` and `node:tls`: slower than Bun's, with the same behaviour. */
 
 import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
-import { connect as connectTls, createServer as createTlsServer, TLSSocket } from "node:tls";
+import {
+  connect as connectTls,
+  createSecureContext,
+  createServer as createTlsServer,
+  type SecureContext,
+  TLSSocket,
+} from "node:tls";
 import { toError } from "../../lib/bugs.ts";
 import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../net/address.ts";
+import type { CertificatePair } from "../../tls/certificate-pair.ts";
+import type { ListenerTls } from "../../tls/listener-tls.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
 import type {
@@ -84,30 +92,78 @@ class NodeSocket implements WireSocket {
   }
 }
 
-function listen({
-  hostname,
-  port,
-  sharesPort,
-  tls,
-  accept,
-  handshakeMs,
-}: ListenOptions): Promise<WireListener> {
+/** Contexts by certificate: making one takes longer than a handshake. */
+const contexts = new WeakMap<CertificatePair, SecureContext>();
+
+function contextFor(pair: CertificatePair, { minVersion }: ListenerTls): SecureContext {
+  const known = contexts.get(pair);
+  if (known) return known;
+  const { cert, key } = pair;
+  const context = createSecureContext({ cert, key, minVersion: `TLSv${minVersion}` });
+  contexts.set(pair, context);
+  return context;
+}
+
+/** @returns the server, and a function that ends its watch on certificates */
+function createSecureServer(
+  options: ListenOptions,
+  tls: ListenerTls,
+  onSocket: (socket: TLSSocket) => void,
+): readonly [server: Server, unfollow: () => void] {
+  let presented = tls.certificateFor(undefined);
+  const { protocols, handshakeMs, handshakeRefused } = options;
+  const contextOptions = () => ({
+    ...(presented && { cert: presented.cert, key: presented.key }),
+    minVersion: `TLSv${tls.minVersion}` as const,
+  });
+  const server = createTlsServer(
+    {
+      ...contextOptions(),
+      ALPNProtocols: [...protocols],
+      allowHalfOpen: true,
+      handshakeTimeout: handshakeMs,
+      SNICallback(name, done) {
+        const pair = tls.certificateFor(name);
+        if (pair) done(null, contextFor(pair, tls));
+        else done(new Error("unrecognized name"));
+      },
+    },
+    onSocket,
+  );
+  server.on("tlsClientError", (error, socket: Socket) => {
+    handshakeRefused(`${"code" in error ? String(error.code) : ""} ${error.message}`);
+    // Deno reports the handshake timeout but does not close the socket.
+    socket.destroy();
+  });
+  const unfollow = tls.onChange(() => {
+    const next = tls.certificateFor(undefined);
+    if (next === presented) return;
+    presented = next;
+    server.setSecureContext(contextOptions());
+  });
+  return [server, unfollow];
+}
+
+function listen(options: ListenOptions): Promise<WireListener> {
+  const { hostname, port, sharesPort, tls, accept } = options;
   const onSocket = (socket: Socket) => {
     const handler = accept(socket.remoteAddress ?? "");
     handler.opened(new NodeSocket(socket, handler));
     if (socket instanceof TLSSocket) handler.secured(socket.alpnProtocol || "");
   };
-  const server: Server = tls
-    ? createTlsServer({ ...tls, allowHalfOpen: true, handshakeTimeout: handshakeMs }, onSocket)
-    : createServer({ allowHalfOpen: true }, onSocket);
-  // Deno reports the handshake timeout but does not close the socket.
-  server.on("tlsClientError", (_, socket: Socket) => socket.destroy());
+  const [server, unfollow] = tls
+    ? createSecureServer(options, tls, onSocket)
+    : [createServer({ allowHalfOpen: true }, onSocket), () => {}];
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port, host: hostname, ...(sharesPort && { reusePort: true }) }, () => {
       const address = server.address();
       const listening = typeof address === "object" && address ? address.port : port;
-      resolve({ hostname, port: listening, stop: () => void server.close() });
+      const stop = () => {
+        unfollow();
+        server.close();
+      };
+      resolve({ hostname, port: listening, stop });
     });
   });
 }

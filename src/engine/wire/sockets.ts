@@ -1,7 +1,7 @@
 /** The interface between this engine and the runtime's sockets, its only I/O. Types only. */
 
 import type { Address } from "../../net/address.ts";
-import type { ListenerTls } from "../engine.ts";
+import type { ListenerTls } from "../../tls/listener-tls.ts";
 
 /** A connected byte stream, plain or TLS. Its methods never throw and do nothing on a closed socket. */
 export interface WireSocket {
@@ -37,6 +37,8 @@ export interface SocketHandler {
 export interface ClientSocketHandler extends SocketHandler {
   /** The TLS handshake is done. Nothing can be sent before. @param protocol selected by ALPN; empty without it */
   secured(protocol: string): void;
+  /** The TLS handshake failed; `closed` follows. @param why the runtime's words */
+  insecure?(why: string): void;
 }
 
 /** A connect that can be ended before it is done. */
@@ -59,10 +61,14 @@ export interface ListenOptions {
   readonly port: number;
   readonly sharesPort: boolean;
   readonly tls?: ListenerTls;
+  /** Protocols for ALPN, the preferred one first. */
+  readonly protocols: readonly string[];
   /** Creates the handler of a new connection. @param address the peer's IP address */
   readonly accept: (address: string) => ClientSocketHandler;
   /** Timeout of a TLS handshake, for a runtime that calls `opened` after it. */
   readonly handshakeMs: number;
+  /** Called for a handshake that fails before `accept`, on such a runtime. */
+  readonly handshakeRefused: (why: string) => void;
 }
 
 export interface WireListener {

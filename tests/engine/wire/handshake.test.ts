@@ -8,6 +8,7 @@ import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { respondWith, startOrigin } from "../../support/origin.ts";
 import { startEngine } from "../../support/engine-fixture.ts";
+import { pairOf, tlsWith } from "../../support/tls-certificates.ts";
 import { until } from "../../support/wait.ts";
 import { get } from "./fixture.ts";
 
@@ -58,7 +59,7 @@ describe.each([
     const set = await startEngine(
       { name, listen },
       {
-        listener: { ...limit, tls: { cert, key } },
+        listener: { ...limit, tls: tlsWith([pairOf(cert, key)]).tls },
         ports: [origin.port],
         clientTimeouts: { headMs, keepAliveMs: 3_000 },
       },
@@ -103,7 +104,7 @@ describe.each([
 });
 
 test("clients in a handshake count as clients; one too many gets its 503 after its own handshake", async () => {
-  const listener = { maxClients: 2, tls: { cert, key } };
+  const listener = { maxClients: 2, tls: tlsWith([pairOf(cert, key)]).tls };
   const set = await startEngine(wireEngine, { ports: [9], listener, clientTimeouts: { headMs: 500 } });
   try {
     const stallers = [1, 2].map(() => staller(set.port, halfHello));

@@ -8,6 +8,7 @@ import type { UpstreamTls } from "../../../src/net/address.ts";
 import { respondWith } from "../../support/origin.ts";
 import { sendRequest } from "../../support/raw-client.ts";
 import { startEngine } from "../../support/engine-fixture.ts";
+import { pairOf, tlsWith } from "../../support/tls-certificates.ts";
 import { until } from "../../support/wait.ts";
 import { get, wireScene } from "./fixture.ts";
 
@@ -43,7 +44,7 @@ describe("TLS", () => {
         socket.destroy();
         await until(() => stage.listener.active() === 0);
       },
-      { listener: { tls: { cert, key } } },
+      { listener: { tls: tlsWith([pairOf(cert, key)]).tls } },
     );
   });
 
@@ -56,7 +57,7 @@ describe("TLS", () => {
         await until(() => one.isClosed);
         expect(origin.connections()).toBe(0);
       },
-      { listener: { tls: { cert, key } } },
+      { listener: { tls: tlsWith([pairOf(cert, key)]).tls } },
     ));
 
   test("to upstreams: certificates are verified unless verification is off", async () => {

@@ -1,0 +1,82 @@
+/** What one listener presents to its TLS clients. It is asked at each handshake, because certificates change while it runs. */
+
+import type { CertificatePair } from "./certificate-pair.ts";
+import type { CertificateStore } from "./certificate-store.ts";
+
+/** The default is first. */
+export const tlsVersions = ["1.2", "1.3"] as const;
+export type TlsVersion = (typeof tlsVersions)[number];
+
+export const clientVerifications = ["required", "optional"] as const;
+export type ClientVerification = (typeof clientVerifications)[number];
+
+/** How certificates of clients are verified. */
+export interface ClientCertificates {
+  /** PEM text of the trusted authorities. */
+  readonly ca: string;
+  readonly verify: ClientVerification;
+  /** Whether upstreams get the client's certificate in Client-Cert (RFC 9440). */
+  readonly forward: boolean;
+}
+
+export interface ListenerTls {
+  readonly minVersion: TlsVersion;
+  readonly clientCertificates?: ClientCertificates;
+  /** All certificates, for a runtime that cannot ask at each handshake. */
+  readonly all: readonly CertificatePair[];
+  /** The certificate for a handshake; undefined refuses it. @param serverName that the client sent */
+  certificateFor(serverName: string | undefined): CertificatePair | undefined;
+  /** For a client that selected acme-tls/1 (RFC 8737). */
+  alpnChallenge(serverName: string): CertificatePair | undefined;
+  /** Calls `listener` after certificates have changed. @returns a function that ends this */
+  onChange(listener: () => void): () => void;
+}
+
+export interface ListenerTlsOptions {
+  readonly minVersion: TlsVersion;
+  /** The name whose certificate is for clients without a name, or with one that no certificate covers. */
+  readonly defaultName?: string;
+  /** The source of the listener's own certificate: its default, and preferred for the names that it is for. */
+  readonly ownSource?: string;
+  /** Whether the handshakes of such clients are refused. */
+  readonly strictSni: boolean;
+  readonly clientCertificates?: ClientCertificates;
+}
+
+export class StoredListenerTls implements ListenerTls {
+  readonly minVersion: TlsVersion;
+  readonly clientCertificates?: ClientCertificates;
+  readonly #store: CertificateStore;
+  readonly #strictSni: boolean;
+  readonly #defaultName: string | undefined;
+  readonly #ownSource: string | undefined;
+
+  constructor(store: CertificateStore, options: ListenerTlsOptions) {
+    this.#store = store;
+    this.minVersion = options.minVersion;
+    this.#strictSni = options.strictSni;
+    this.#defaultName = options.defaultName;
+    this.#ownSource = options.ownSource;
+    if (options.clientCertificates) this.clientCertificates = options.clientCertificates;
+  }
+
+  get all(): readonly CertificatePair[] {
+    return this.#store.all;
+  }
+
+  certificateFor(serverName: string | undefined): CertificatePair | undefined {
+    const own = this.#ownSource === undefined ? undefined : this.#store.fromSource(this.#ownSource);
+    const found = serverName ? this.#store.forName(serverName, own) : undefined;
+    if (found || this.#strictSni) return found;
+    const named = this.#defaultName === undefined ? undefined : this.#store.forName(this.#defaultName);
+    return named ?? own ?? this.#store.default;
+  }
+
+  alpnChallenge(serverName: string): CertificatePair | undefined {
+    return this.#store.alpnChallenge(serverName);
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#store.onChange(listener);
+  }
+}
