@@ -59,7 +59,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "commands/config-reader.ts": "every command with a configuration file uses it",
   "commands/start.ts": "loads each long-running command on demand",
   "dashboard/layout/not-found.tsx": "one page",
-  "engine/wire/http2/context.ts": "buffers that all connections share",
+  "engine/wire/stream-failure.ts": "both sides of a shared connection know it",
   "engine/wire/http2/flush-queue.ts": "both sides of HTTP/2 send through it",
   "engine/wire/http1/head-limits.ts": "parsers and their owners share it",
   "proxy/response-class.ts": "all that status codes mean to a pool",

@@ -49,6 +49,8 @@ export interface PoolConfig {
   readonly outlier: OutlierConfig;
   readonly probe: ProbePlan;
   readonly timeouts: Timeouts;
+  /** Whether upstreams speak HTTP/2, unless they say otherwise; already merged into `upstreams`. */
+  readonly http2: boolean;
   /** Default for the `https` upstreams of the pool; already merged into `upstreams`. */
   readonly upstreamTls?: UpstreamTls;
   readonly upstreams: readonly UpstreamSpec[];
@@ -279,6 +281,8 @@ export const defaults = {
     queue: { maxWaiting: 1_024, timeoutMs: 5_000, whenNoneFit: false },
     /** In the order of HAProxy's examples and Envoy's slow_start_window. */
     slowStartMs: 30_000,
+    /** HTTP/1.1 costs less to forward, and every server speaks it. */
+    http2: false,
     /**
      * Envoy: consecutive_gateway_failure 5, base_ejection_time 30 s, max_ejection_time 300 s; interval 10 s and request
      * volume 50 of its failure percentage. The ratio lies between Finagle's 0.2, which would eject servers that shed

@@ -27,6 +27,8 @@ export function crossCheck(sources: ConfigSources, listeners: readonly ListenerK
     ...repeatedNames(sources),
     ...listenerChecks(sources),
     ...unusedTls(sources),
+    ...unsentProtocols(sources),
+    ...repeatedProbeKinds(sources),
     ...unreachableRoutes(sources),
     ...ambiguousRoutes(sources),
     ...openAdmin(sources),
@@ -179,6 +181,28 @@ function sharedPorts(sources: ConfigSources, keys: readonly ListenerKey[]): read
 function overlaps(one: string, other: string): boolean {
   if (isWildcard(one) || isWildcard(other)) return true;
   return withoutBrackets(one) === withoutBrackets(other) || (isLoopback(one) && isLoopback(other));
+}
+
+/** The fetch engine sends what the runtime's client sends. */
+function unsentProtocols(sources: ConfigSources): readonly Problem[] {
+  if (valueAt(sources.value, ["engine"]) !== "fetch") return [];
+  const pools = entriesOf(valueAt(sources.value, ["pools"])).map(([name]): Path => ["pools", name]);
+  return [...pools, ...upstreamsIn(sources).map(({ path }) => path)].flatMap((owner) => {
+    const path = [...owner, "http2"];
+    if (valueAt(sources.value, path) !== true) return [];
+    const why = "the fetch engine speaks HTTP/1.1 to upstreams; leave http2 out, or use the wire engine";
+    return [sources.problemOf({ path, why, value: true })];
+  });
+}
+
+/** One probe is of one kind. */
+function repeatedProbeKinds(sources: ConfigSources): readonly Problem[] {
+  return entriesOf(valueAt(sources.value, ["pools"])).flatMap(([name, pool]) => {
+    const [grpc, path] = ["grpc", "path"].map((key) => valueAt(pool, ["probe", key]));
+    if (path === undefined || grpc === undefined || grpc === false) return [];
+    const why = "a probe is either a GET of path or a call of the gRPC health service; leave one of them out";
+    return [sources.problemOf({ path: ["pools", name, "probe", "grpc"], why, value: grpc })];
+  });
 }
 
 /** The cause for an upstream that is a listener of this balancer. */

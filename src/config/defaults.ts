@@ -186,6 +186,8 @@ function timeMsOf(given: string | number | undefined, fallbackMs: number): numbe
 
 function poolOf(name: string, pool: PoolFile, texts: Texts): PoolConfig {
   const upstreamTls = upstreamTlsOf(pool.upstreamTls, undefined, texts);
+  const http2 = pool.http2 ?? defaults.pool.http2;
+  const address = { http2, ...(upstreamTls && { upstreamTls }) };
   return {
     name,
     policy: pool.policy ?? defaults.pool.policy,
@@ -201,8 +203,8 @@ function poolOf(name: string, pool: PoolFile, texts: Texts): PoolConfig {
     outlier: outlierOf(pool.outlier),
     probe: probeOf(pool.probe),
     timeouts: timeoutsOf(pool.timeouts),
-    ...(upstreamTls && { upstreamTls }),
-    upstreams: pool.upstreams.map((upstream) => toUpstreamSpec(upstream, upstreamTls, texts)),
+    ...address,
+    upstreams: pool.upstreams.map((upstream) => toUpstreamSpec(upstream, address, texts)),
   };
 }
 
@@ -215,10 +217,18 @@ function queueOf(given: PoolFile["queue"]): QueueLimits {
   };
 }
 
+function probeKindOf({ path, grpc = false }: NonNullable<PoolFile["probe"]> = {}): Pick<
+  ProbePlan,
+  "kind" | "path" | "service"
+> {
+  if (grpc !== false) return { kind: "grpc", service: grpc === true ? "" : grpc };
+  return path === undefined ? { kind: "tcp" } : { kind: "http", path };
+}
+
 function probeOf(given: PoolFile["probe"]): ProbePlan {
   const fallback = defaults.pool.probe;
   return {
-    ...(given?.path === undefined ? { kind: "tcp" } : { kind: "http", path: given.path }),
+    ...probeKindOf(given),
     intervalMs: timeMsOf(given?.interval, fallback.intervalMs),
     changingIntervalMs: timeMsOf(given?.changingInterval, fallback.changingIntervalMs),
     jitter: given?.jitter ?? fallback.jitter,

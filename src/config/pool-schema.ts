@@ -35,6 +35,7 @@ export const upstreamFileSchema = Type.Object(
     name: Type.Optional(name),
     weight: Type.Optional(integer(0, 256, "Relative share of the pool's traffic; 0 disables the upstream.")),
     backup: Type.Optional(flag("Serves only when no other upstream is available.")),
+    http2: Type.Optional(flag("Whether this upstream speaks HTTP/2; by default as http2 of the pool.")),
     tls: Type.Optional(tls("TLS settings of this https upstream; missing ones come from upstreamTls.")),
   },
   { ...strict, description: "One upstream.", errorMessage: "a URL or a map with url" },
@@ -61,6 +62,16 @@ const probe = optional(
       "^/[^\\s#]*$",
       "a path that starts with /",
       "Path of an HTTP probe; without it the probe is a TCP connect.",
+    ),
+    grpc: Type.Union(
+      [
+        flag("true asks for the whole server, which has the empty name."),
+        textSetting("^[^\\s]+$", "the name of a service", "The service to ask for."),
+      ],
+      {
+        description: "A probe by the standard health service of gRPC, grpc.health.v1.Health/Check.",
+        errorMessage: "true, or the name of a service",
+      },
     ),
     interval: duration("Interval between two probes."),
     changingInterval: duration(
@@ -167,6 +178,11 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
             ),
           },
           "Time limits on upstreams.",
+        ),
+      ),
+      http2: Type.Optional(
+        flag(
+          "Whether requests go to the upstreams over HTTP/2: https as the TLS handshake selects, http with prior knowledge.",
         ),
       ),
       upstreamTls: Type.Optional(tls("TLS settings of the https upstreams of this pool.")),

@@ -1,7 +1,7 @@
 /** Converts a configuration back into the form of a file, to show it and to compare two configurations. */
 
 import { formatDuration, formatSize } from "../lib/units.ts";
-import { authorityOf, originOf, type UpstreamTls } from "../net/address.ts";
+import { authorityOf, originOf, speaksHttp2, type UpstreamTls } from "../net/address.ts";
 import type { CertificateEntry } from "../tls/certificate-files.ts";
 import {
   type Config,
@@ -137,6 +137,7 @@ function poolFileOf(pool: PoolConfig): object {
       ...(id === authorityOf(address) ? {} : { name: id }),
       weight,
       backup,
+      ...(speaksHttp2(address) === pool.http2 ? {} : { http2: speaksHttp2(address) }),
       ...(address.tls && { tls: upstreamTlsFileOf(address.tls) }),
     })),
   };
@@ -162,6 +163,7 @@ export function poolSettingsFileOf(pool: PoolConfig): object {
       whenNoneFit: pool.queue.whenNoneFit,
     },
     ...(maxRequestBodyBytes === undefined ? {} : { maxRequestBody: formatSize(maxRequestBodyBytes) }),
+    http2: pool.http2,
     slowStart: pool.slowStartMs === 0 ? 0 : formatDuration(pool.slowStartMs),
     outlier: {
       consecutiveFailures: outlier.consecutiveFailures,
@@ -174,6 +176,7 @@ export function poolSettingsFileOf(pool: PoolConfig): object {
     },
     probe: {
       ...(probe.path === undefined ? {} : { path: probe.path }),
+      ...(probe.service === undefined ? {} : { grpc: probe.service === "" ? true : probe.service }),
       interval: formatDuration(probe.intervalMs),
       changingInterval: formatDuration(probe.changingIntervalMs),
       jitter: probe.jitter,

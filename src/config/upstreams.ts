@@ -43,24 +43,35 @@ function parseShortForm(text: string): Readonly<Record<string, unknown>> {
   const nonEmpty = options.filter((option) => option !== "");
   const entries = nonEmpty.map((option) => {
     const [key = "", value] = option.split(/=(.*)/s);
-    if (value === undefined) return [key, key === "backup" ? true : ""];
+    if (value === undefined) return [key, key === "backup" || key === "http2" ? true : ""];
     return [key, key === "weight" && /^\d+$/.test(value) ? Number(value) : value];
   });
   return { ...Object.fromEntries(entries), url };
 }
 
+/** How a pool's upstreams are connected to by default. */
+export interface PoolAddress {
+  readonly upstreamTls?: UpstreamTls;
+  readonly http2?: boolean;
+}
+
 /**
- * @param poolTls default of the pool for `https` upstreams
+ * @param pool its defaults; without them, what the upstream does not say follows its pool later
  * @param texts texts of the referenced files, by path
  */
 export function toUpstreamSpec(
-  { url, name, weight, backup, tls: given }: UpstreamFile,
-  poolTls: UpstreamTls | undefined,
+  { url, name, weight, backup, http2, tls: given }: UpstreamFile,
+  pool: PoolAddress,
   texts: ReadonlyMap<string, string>,
 ): UpstreamSpec {
   const origin = parseAddress(url);
-  const tls = origin.protocol === "https" ? upstreamTlsOf(given, poolTls, texts) : undefined;
-  const address = { ...origin, ...(tls && { tls }) };
+  const tls = origin.protocol === "https" ? upstreamTlsOf(given, pool.upstreamTls, texts) : undefined;
+  const protocol = http2 ?? (pool.http2 || undefined);
+  const address = {
+    ...origin,
+    ...(tls && { tls }),
+    ...(protocol !== undefined && { http2: protocol }),
+  };
   return {
     id: name ?? authorityOf(address),
     address,
@@ -69,11 +80,14 @@ export function toUpstreamSpec(
   };
 }
 
-/** Fills the missing TLS settings of an upstream with those of its pool. */
-export function withPoolTls(spec: UpstreamSpec, poolTls: UpstreamTls | undefined): UpstreamSpec {
+/** Fills what an upstream does not say about its connections with what its pool says. */
+export function withPoolAddress(spec: UpstreamSpec, { upstreamTls, http2 }: PoolAddress): UpstreamSpec {
   const { address } = spec;
-  if (address.protocol !== "https" || !poolTls) return spec;
-  return { ...spec, address: { ...address, tls: { ...poolTls, ...address.tls } } };
+  const tls = address.protocol === "https" && upstreamTls && { ...upstreamTls, ...address.tls };
+  return {
+    ...spec,
+    address: { ...(http2 && { http2 }), ...address, ...(tls && { tls }) },
+  };
 }
 
 /** Merges the TLS settings of an upstream over those of its pool; undefined if neither has any. */

@@ -1,7 +1,7 @@
 /** The desired configuration: the configuration file plus the operator's intents. Also the registry of these intents. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
-import { withPoolTls } from "../config/upstreams.ts";
+import { withPoolAddress } from "../config/upstreams.ts";
 import type { Log } from "../lib/log.ts";
 import type { UpstreamSpec } from "../pool/upstream.ts";
 import { identityOf } from "../registry/pool-registry.ts";
@@ -46,7 +46,7 @@ export function desiredConfig(
     const remaining = pool.upstreams.filter((spec) => !removed.has(identityOf(spec)));
     const additions = added
       .filter((intent) => intent.pool === pool.name)
-      .map(({ spec }) => withPoolTls(spec, pool.upstreamTls));
+      .map(({ spec }) => withPoolAddress(spec, pool));
     const upstreams = remaining.length + additions.length > 0 ? [...remaining, ...additions] : pool.upstreams;
     const departing = leaving.filter(
       (one) => one.pool === pool.name && !upstreams.some(({ id }) => id === one.spec.id),

@@ -57,6 +57,7 @@ function upstreamFileOf({ id, address, weight, backup }: UpstreamSpec): object {
     ...(id === authorityOf(address) ? {} : { name: id }),
     weight,
     ...(backup ? { backup } : {}),
+    ...(address.http2 === undefined ? {} : { http2: address.http2 }),
     ...(address.tls && { tls: upstreamTlsFileOf(address.tls) }),
   };
 }

@@ -160,11 +160,12 @@ function upstreamSteps(before: Config, after: Config): readonly Step[] {
 }
 
 function upstreamSettings({ pool, spec }: UpstreamPlacement): Settings {
-  const { tls } = spec.address;
+  const { tls, http2 = false } = spec.address;
   return {
     pool,
     weight: String(spec.weight),
     backup: String(spec.backup),
+    http2: String(http2),
     "tls.ca": pemText(tls?.caPath, tls?.ca, "system CAs"),
     "tls.serverName": tls?.serverName ?? "URL host",
     "tls.verify": String(tls?.verify ?? true),

@@ -139,7 +139,7 @@ function recordStep(
   if (action === "add") eventLog.add({ kind: "member", ...named, from: "absent", to: "added" });
   else if (action === "remove") eventLog.add({ kind: "member", ...named, from: "present", to: "removed" });
   else if (key === "weight" || key === "backup") eventLog.add({ kind: key, ...named, from, to });
-  else if (key?.startsWith("tls."))
+  else if (key?.startsWith("tls.") || key === "http2")
     eventLog.add({ kind: "member", ...named, from: `${key} ${from}`, to: `${key} ${to}` });
   else eventLog.add({ kind: "member", ...named, from, to });
 }

@@ -55,7 +55,7 @@ export function parseNewUpstream(
   }
   // Only its own TLS settings are stored: the others follow the pool, also when those change.
   const verify = desired.pools.find(({ name }) => name === pool)?.upstreamTls?.verify ?? true;
-  const spec = toUpstreamSpec({ ...rest, ...(tls && { tls: { verify, ...tls } }) }, undefined, new Map());
+  const spec = toUpstreamSpec({ ...rest, ...(tls && { tls: { verify, ...tls } }) }, {}, new Map());
   const namesake = desired.pools.find(({ upstreams }) => upstreams.some(({ id }) => id === spec.id));
   if (namesake) {
     return commandError(

@@ -9,6 +9,8 @@ export interface Address {
   readonly port: number;
   /** Only for `https`. Without it the certificate is verified for `hostname` with the system's authorities. */
   readonly tls?: UpstreamTls;
+  /** Whether it speaks HTTP/2: selected in the TLS handshake, or with prior knowledge for `http`. */
+  readonly http2?: boolean;
 }
 
 /** How the certificate of an `https` upstream is verified. */
@@ -33,10 +35,14 @@ export function originAt({ protocol, port }: Address, host: string): string {
   return `${protocol}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Whether two upstreams of one origin verify certificates in the same way. */
-export function isSameTls(one: UpstreamTls | undefined, other: UpstreamTls | undefined): boolean {
+export function speaksHttp2({ http2 = false }: Address): boolean {
+  return http2;
+}
+
+/** Whether connections to two upstreams of one origin are opened in the same way. */
+export function connectsAlike(one: Address, other: Address): boolean {
   const keys = ["ca", "caPath", "serverName", "verify"] as const;
-  return keys.every((key) => one?.[key] === other?.[key]);
+  return speaksHttp2(one) === speaksHttp2(other) && keys.every((key) => one.tls?.[key] === other.tls?.[key]);
 }
 
 /** The name that the certificate of an `https` upstream must match; an IPv6 address without brackets. */

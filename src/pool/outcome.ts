@@ -13,6 +13,7 @@ export type FailureReason =
   | "connect_refused"
   | "connect_timeout"
   | "connect_reset"
+  | "stream_refused"
   | "balancer_exhausted"
   | "head_timeout"
   | "head_invalid"

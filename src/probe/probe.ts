@@ -1,17 +1,20 @@
-/** One probe of one upstream: a TCP connect or an HTTP GET. */
+/** One probe of one upstream: a TCP connect, an HTTP GET, or a call of the gRPC health service. */
 
 import type { Clock } from "../lib/clock.ts";
 import { concernsAllHosts, exhaustion } from "../lib/exhaustion.ts";
 import { formatDuration } from "../lib/units.ts";
-import { type Address, authorityOf, certifiedName, originAt } from "../net/address.ts";
+import { type Address, authorityOf, certifiedName, originAt, speaksHttp2 } from "../net/address.ts";
 import type { Endpoints } from "../net/endpoints.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { healthCheck, healthIn } from "./grpc-health.ts";
 
 /** How a pool's upstreams are probed; times in milliseconds. */
 export interface ProbePlan {
-  readonly kind: "tcp" | "http";
+  readonly kind: "tcp" | "http" | "grpc";
   /** Path and query of the GET; present for `http`. */
   readonly path?: string;
+  /** The gRPC service whose health is asked for; empty for the server. Present for `grpc`. */
+  readonly service?: string;
   readonly intervalMs: number;
   /** Used instead of the interval while the verdict is about to change; urgent probes grow up to it. */
   readonly changingIntervalMs: number;
@@ -23,8 +26,9 @@ export interface ProbePlan {
 }
 
 /** "GET /readyz every 5s" */
-export function describePlan({ kind, path, intervalMs }: ProbePlan): string {
-  return `${kind === "tcp" ? "TCP connect" : `GET ${path}`} every ${formatDuration(intervalMs)}`;
+export function describePlan({ kind, path, service, intervalMs }: ProbePlan): string {
+  const what = { tcp: "TCP connect", http: `GET ${path}`, grpc: `gRPC health ${service}`.trimEnd() };
+  return `${what[kind]} every ${formatDuration(intervalMs)}`;
 }
 
 export interface ProbeResult {
@@ -48,8 +52,10 @@ export interface ProbedServer {
 
 export type Probe = (server: ProbedServer, plan: ProbePlan) => Promise<ProbeResult | UnmadeProbe>;
 
+type ProbingRuntime = Pick<Runtime, "dial" | "probeHttp" | "requestHttp2">;
+
 /** A probe that never rejects: an error is its result. */
-export function probeWith(runtime: Pick<Runtime, "dial" | "probeHttp">, clock: Clock): Probe {
+export function probeWith(runtime: ProbingRuntime, clock: Clock): Probe {
   return async (server, plan) => {
     const startedAt = clock();
     const result = await inTurn(server, (host) => check(runtime, server.address, { host, plan })).catch(
@@ -95,7 +101,7 @@ async function inTurn(
 }
 
 async function check(
-  runtime: Pick<Runtime, "dial" | "probeHttp">,
+  runtime: ProbingRuntime,
   address: Address,
   { host, plan }: { readonly host: string; readonly plan: ProbePlan },
 ): Promise<ProbeOutcome> {
@@ -103,12 +109,18 @@ async function check(
     await runtime.dial(host, address.port, plan.timeoutMs);
     return { success: true, detail: "connected" };
   }
-  const status = await runtime.probeHttp({
-    url: originAt(address, host) + (plan.path ?? "/"),
-    timeoutMs: plan.timeoutMs,
+  const { timeoutMs, path = "/", service = "" } = plan;
+  const server = {
+    timeoutMs,
     headers: { host: authorityOf(address), "user-agent": "evenkeel-probe" },
     tls: { verify: true, ...address.tls, serverName: certifiedName(address) },
-  });
+  };
+  const origin = originAt(address, host);
+  if (plan.kind === "grpc") return healthIn(await runtime.requestHttp2(healthCheck(server, origin, service)));
+  const get = { ...server, url: origin + path };
+  const status = speaksHttp2(address)
+    ? (await runtime.requestHttp2(get)).status
+    : await runtime.probeHttp(get);
   return { success: status >= 200 && status < 400, detail: `status ${status}` };
 }
 
@@ -120,6 +132,7 @@ const errorTexts: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "host unreachable",
   ENETUNREACH: "network unreachable",
   EPROTO: "no TLS on this port",
+  no_http2: "the server does not speak HTTP/2",
   head_invalid: "the response is not HTTP",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificate signed by an untrusted authority",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificate signed by an untrusted authority",

@@ -144,6 +144,11 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     error: "connection_terminated",
     message: "The upstream reset the new connection.",
   },
+  stream_refused: {
+    status: 503,
+    error: "connection_limit_reached",
+    message: "The upstream did not accept the request on its HTTP/2 connection.",
+  },
   balancer_exhausted: {
     status: 503,
     error: "proxy_internal_error",

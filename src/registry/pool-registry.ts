@@ -4,7 +4,7 @@ import type { Config, PoolConfig } from "../config/config.ts";
 import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { NameWatcher } from "../dns/name-watcher.ts";
 import type { Random } from "../lib/random.ts";
-import { type Address, isSameTls, originOf } from "../net/address.ts";
+import { type Address, connectsAlike, originOf } from "../net/address.ts";
 import { policyEntry } from "../policy/policies.ts";
 import { Pool, type PoolObserver } from "../pool/pool.ts";
 import { Upstream } from "../pool/upstream.ts";
@@ -109,7 +109,7 @@ export class PoolRegistry {
       for (const [index, upstream] of upstreams.entries()) {
         const spec = desired.upstreams[index] ?? upstream;
         pool.adjust(upstream, spec);
-        if (!isSameTls(upstream.address.tls, spec.address.tls)) upstream.address = spec.address;
+        if (!connectsAlike(upstream.address, spec.address)) upstream.address = spec.address;
         pool.setLimits(upstream, upstreamLimits(desired));
         upstream.activeHealth.adjust(desired.probe);
       }

@@ -5,9 +5,10 @@ import { plainAddress } from "../net/address.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
-import { wireEngine } from "../engine/wire/bun.ts";
+import { bunSockets, wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
+import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
@@ -126,6 +127,7 @@ export const runtime: Runtime = {
   serve,
   dial: dialFast,
   probeHttp,
+  requestHttp2: http2RequesterOn(bunSockets()),
   memory: memorySense(() => Bun.gc(true)),
   passwords,
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],

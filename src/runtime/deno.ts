@@ -6,10 +6,11 @@ import { systemSchedule } from "../lib/clock.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/deno.ts";
-import { wireEngine } from "../engine/wire/node.ts";
+import { nodeSockets, wireEngine } from "../engine/wire/node.ts";
 import { plainAddress } from "../net/address.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
 import { passwords } from "./argon2.ts";
+import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
@@ -120,6 +121,7 @@ export const runtime: Runtime = {
   serve,
   dial,
   probeHttp,
+  requestHttp2: http2RequesterOn(nodeSockets),
   memory: memorySense(),
   passwords,
   selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],

@@ -49,6 +49,19 @@ export interface HttpProbe {
   };
 }
 
+/** A request over HTTP/2 on a connection of its own: selected in the TLS handshake, or with prior knowledge for http. */
+export interface Http2Request extends HttpProbe {
+  /** A POST with this body; without one it is a GET. */
+  readonly body?: Uint8Array;
+}
+
+export interface Http2Answer {
+  readonly status: number;
+  /** Fields of the head and of the trailers, by name in lower case. */
+  readonly fields: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}
+
 /** Memory readings of this process. */
 export interface MemorySense {
   /** Resident memory. */
@@ -78,6 +91,8 @@ export interface Runtime {
   dial(hostname: string, port: number, timeoutMs: number): Promise<void>;
   /** Status of a GET on a new connection, without redirects or proxies; rejects with code ETIMEDOUT after `timeoutMs`. */
   probeHttp(probe: HttpProbe): Promise<number>;
+  /** The whole response of at most 64 KiB. Rejects as `probeHttp`, and with code no_http2 where another protocol is spoken. */
+  requestHttp2(request: Http2Request): Promise<Http2Answer>;
   readonly memory: MemorySense;
   /** Runs in another thread, if the runtime supports it. */
   readonly passwords: Passwords;

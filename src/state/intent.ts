@@ -88,7 +88,12 @@ export function parseIntent(meta: IntentMeta, json: string): Intent | undefined 
   const spec = asRecord(content["spec"]);
   const origin = addressIn(spec["address"]);
   const tls = tlsIn(asRecord(spec["address"])["tls"]);
-  const address = origin && { ...origin, ...(tls && origin.protocol === "https" && { tls }) };
+  const { http2 } = asRecord(spec["address"]);
+  const address = origin && {
+    ...origin,
+    ...(tls && origin.protocol === "https" && { tls }),
+    ...(typeof http2 === "boolean" && { http2 }),
+  };
   const weight = spec["weight"];
   if (kind !== "added" || !address || !isWeight(weight)) return undefined;
   return {

@@ -89,6 +89,7 @@ routes:
         queue: { maxWaiting: 7, timeoutMs: 2_000, whenNoneFit: true },
         maxRequestBodyBytes: 1_572_864,
         slowStartMs: 0,
+        http2: false,
         outlier: {
           consecutiveFailures: 2,
           failureRatio: 0.3,
@@ -132,6 +133,7 @@ routes:
         hedgeAfter: defaults.pool.hedgeAfter,
         queue: defaults.pool.queue,
         slowStartMs: defaults.pool.slowStartMs,
+        http2: false,
         outlier: defaults.pool.outlier,
         probe: defaults.pool.probe,
         timeouts: defaults.pool.timeouts,

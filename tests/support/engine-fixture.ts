@@ -3,6 +3,7 @@
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { defaults } from "../../src/config/config.ts";
 import type { Engine, EngineListener, EngineOptions, ListenerOptions } from "../../src/engine/engine.ts";
+import type { Address } from "../../src/net/address.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
@@ -21,6 +22,8 @@ import { testLimits } from "./upstreams.ts";
 
 export interface EngineFixtureOptions {
   readonly ports: readonly number[];
+  /** Of all upstreams: TLS, HTTP/2. */
+  readonly address?: Partial<Address>;
   readonly policy?: PolicyName;
   readonly retries?: number;
   readonly timeouts?: Partial<Timeouts>;
@@ -88,7 +91,8 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
   };
   const upstreams = options.ports.map((port) => {
     const spec = { id: `127.0.0.1:${port}`, weight: 1, backup: false };
-    return new Upstream({ ...spec, address: { protocol: "http", hostname: "127.0.0.1", port } }, limits);
+    const address = { protocol: "http" as const, hostname: "127.0.0.1", port, ...options.address };
+    return new Upstream({ ...spec, address }, limits);
   });
   const policy = policyEntry(options.policy ?? "round-robin").create({ random, clock: systemClock });
   const pool = new Pool({

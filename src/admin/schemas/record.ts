@@ -63,7 +63,14 @@ const tlsSchema = Type.Object({
   verify: boolean("false disables certificate verification (man-in-the-middle risk)."),
 });
 
-const addressSchema = Type.Object({ ...addressKeys, tls: Type.Optional(tlsSchema) }, { title: "Address" });
+const addressSchema = Type.Object(
+  {
+    ...addressKeys,
+    tls: Type.Optional(tlsSchema),
+    http2: Type.Optional(boolean("Whether it speaks HTTP/2; by default as its pool says.")),
+  },
+  { title: "Address" },
+);
 
 const weight = Type.Integer({ minimum: 0, maximum: 256 });
 

@@ -20,6 +20,7 @@ const reasons: readonly RefusalReason[] = [
     "connect_refused",
     "connect_timeout",
     "connect_reset",
+    "stream_refused",
     "head_timeout",
     "head_invalid",
     "answer_refused",

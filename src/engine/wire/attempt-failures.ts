@@ -74,15 +74,16 @@ export function abortFailure(hasResponseStarted: boolean): Failure {
 }
 
 /**
- * Whether the attempt may continue on a new connection. A reused connection that closes before the first byte of a
+ * Whether the attempt may continue on a new connection: nothing was done for the request on a connection that ends. Or a reused connection that closes before the first byte of a
  * response closed because it had been idle, which is not the upstream's fault. A request that the upstream may have
  * processed is not sent again (RFC 9112 section 9.3.1).
  */
 export function isStaleConnection(
-  connection: { readonly isReused: boolean; readonly hasResponded: boolean },
+  connection: { readonly isReused: boolean; readonly hasResponded: boolean; readonly hasMoved: boolean },
   failed: Failure,
   request: ForwardedRequest,
 ): boolean {
+  if (connection.isReused && connection.hasMoved) return request.replay.isWhole;
   const wasClosedIdle = connection.isReused && !connection.hasResponded && failed.reason === "upstream_reset";
   return wasClosedIdle && request.replay.isWhole && isIdempotent(request.view.method);
 }

@@ -3,6 +3,7 @@
 import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
+import { handshakeCode } from "./http2/protocol.ts";
 import { answerPlainHttp, bunTlsOf, worksOnThisBun } from "./tls-bun.ts";
 import { wireEngineOver } from "./listener.ts";
 import { nodeSockets } from "./node.ts";
@@ -44,7 +45,7 @@ const verifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   open: (socket) => socket.data.pending(socket),
   handshake(socket, isAuthorized, error) {
     if (isAuthorized) return socket.data.opened(socket);
-    socket.data.refused(error?.message ?? "certificate rejected");
+    socket.data.refused(error ? handshakeCode(error) : "certificate rejected");
     socket.terminate();
   },
 };
@@ -60,6 +61,9 @@ const unverifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
     else socket.data.opened(socket);
   },
 };
+
+/** Bun takes the wire form of a list of protocols. */
+const http2Only = Buffer.from("\x02h2", "latin1");
 
 /** For listeners. */
 const clientHandlers: Bun.SocketHandler<ClientSocketHandler> = {
@@ -128,7 +132,12 @@ function connect(address: Address, host: string, handler: ConnectHandler): void 
 
 function bunTls(address: Address): Bun.TLSOptions {
   const { ca, verify } = address.tls ?? { verify: true };
-  return { serverName: certifiedName(address), rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
+  return {
+    serverName: certifiedName(address),
+    rejectUnauthorized: verify,
+    ...(ca !== undefined && { ca }),
+    ...(address.http2 && { ALPNProtocols: http2Only }),
+  };
 }
 
 function codeOf(error: Error): string {

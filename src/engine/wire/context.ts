@@ -2,6 +2,7 @@
 
 import type { Random } from "../../lib/random.ts";
 import type { ClientTimeouts, EngineOptions } from "../engine.ts";
+import { UpstreamSessions } from "./http2/upstream-sessions.ts";
 import { requestLimits, responseLimits } from "./http1/head-limits.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
@@ -39,6 +40,7 @@ export class WireContext {
   readonly upstreamConnections = new Set<Closable>();
   /** For connections that await or receive a response; an idle connection has no reader. */
   readonly readers = new FreeList(() => new ResponseReader(this.responseHead));
+  #upstreamSessions: UpstreamSessions | undefined;
   #active = 0;
   readonly #onIdle: Array<() => void> = [];
   isDraining = false;
@@ -55,6 +57,11 @@ export class WireContext {
       responseHeadBytes + maxAddedBytes(responseFields) + smallPieceBytes,
     );
     this.clientTimers = new ClientTimeoutTimers(wheel, options.clientTimeouts);
+  }
+
+  /** The HTTP/2 connections to upstreams. */
+  get upstreamSessions(): UpstreamSessions {
+    return (this.#upstreamSessions ??= new UpstreamSessions(this, this.options.limits));
   }
 
   /** Number of open exchanges and tunnels. One counts until its last bytes have left. */

@@ -14,6 +14,7 @@ import { type Address, certifiedName } from "../../net/address.ts";
 import type { CertificatePair } from "../../tls/certificate-pair.ts";
 import type { ListenerTls } from "../../tls/listener-tls.ts";
 import type { Engine } from "../engine.ts";
+import { handshakeCode, noHttp2Code } from "./http2/protocol.ts";
 import { wireEngineOver } from "./listener.ts";
 import type {
   ConnectHandler,
@@ -66,6 +67,10 @@ class NodeSocket implements WireSocket {
     // Copied, because the bytes are only valid during the call.
     this.#isBusy = !this.#socket.write(Buffer.from(bytes.subarray(offset, offset + length)));
     return length;
+  }
+
+  get alpnProtocol(): string | false | null {
+    return this.#socket instanceof TLSSocket && this.#socket.alpnProtocol;
   }
 
   pause(): void {
@@ -180,12 +185,14 @@ function connect(address: Address, host: string, handler: ConnectHandler): void 
           rejectUnauthorized: verify,
           ...(ca !== undefined && { ca }),
           ...(!isIP(name) && { servername: name }),
+          ...(address.http2 && { ALPNProtocols: ["h2"] }),
         })
       : connectPlain({ host, port, allowHalfOpen: true });
   handler.pending({ terminate: () => socket.destroy() });
   const onRefused = (error: Error) => {
     socket.on("error", () => {});
-    handler.refused("code" in error ? String(error.code) : error.message);
+    const isUnselected = handshakeCode(error) === noHttp2Code;
+    handler.refused(isUnselected ? noHttp2Code : "code" in error ? String(error.code) : error.message);
   };
   socket.once("error", onRefused);
   socket.once(protocol === "https" ? "secureConnect" : "connect", () => {

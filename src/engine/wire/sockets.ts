@@ -7,6 +7,10 @@ import type { ListenerTls } from "../../tls/listener-tls.ts";
 export interface WireSocket {
   /** Receives the socket's events; may be replaced. Missing where a connection never is. */
   data?: SocketHandler;
+  /** Whether the connection below has served others already. Missing where it serves one socket. */
+  readonly isReused?: boolean;
+  /** What the TLS handshake selected. Missing without TLS. */
+  readonly alpnProtocol?: string | false | null;
   /** Sends what the system takes at once and buffers nothing. @returns the number of bytes taken; -1 if it is closed */
   write(bytes: Uint8Array, offset: number, length: number): number;
   pause(): void;
@@ -82,7 +86,7 @@ export interface Sockets {
   /** Rejects with the system's error code if the port is not available. */
   listen(options: ListenOptions): Promise<WireListener>;
   /**
-   * Uses TLS if the address is `https`. Until the handler's `pending` was called it cannot be cancelled: a handler that gave up
+   * Uses TLS if the address is `https`, and offers only HTTP/2 where the address says so. Until the handler's `pending` was called it cannot be cancelled: a handler that gave up
    * closes the socket then, or when it opens.
    * @param host an IP address that the address's name has now, or the name
    */

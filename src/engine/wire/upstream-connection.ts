@@ -10,6 +10,7 @@ import { Connection } from "./connection.ts";
 import type { Closable, WireContext } from "./context.ts";
 import type { Progress, ResponseExpectation, ResponseReader, ResponseSink } from "./http1/response-reader.ts";
 import type { ConnectHandler, PendingConnect, WireSocket } from "./sockets.ts";
+import { StreamFailure } from "./stream-failure.ts";
 import type { Tunnel } from "./tunnel.ts";
 
 /** What a connection calls while it serves a request; implemented by the attempt runner. */
@@ -86,6 +87,8 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   openedAt = 0;
   /** The share of the maximum age after which this connection closes, 0–1. */
   ageShare = 1;
+  /** Whether nothing was done for the request, and the connection that it was sent on takes no new ones. */
+  hasMoved = false;
   /** Whether it has been idle: only then it can be stale. */
   isReused = false;
   /** Whether it serves one client alone. */
@@ -122,7 +125,13 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   #connectTo(host: string): void {
     this.host = host;
     this.generation = this.#home.endpoints.generation;
-    this.#context.sockets.connect(this.address, host, this);
+    if (this.address.http2) this.#connectOverHttp2(host);
+    else this.#context.sockets.connect(this.address, host, this);
+  }
+
+  #connectOverHttp2(host: string): void {
+    const maxAgeMs = (this.#user?.timeouts.connectionAgeMs ?? Infinity) * this.ageShare;
+    this.#context.upstreamSessions.connect(this.address, host, this, maxAgeMs);
   }
 
   /** It serves one client alone from now on, and waits for its requests in this home. Called while it serves a request. */
@@ -162,6 +171,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.openedAt = this.#context.wheel.now;
     this.#context.upstreamConnections.add(this);
     if (this.#phase !== "connecting") return this.terminate();
+    if (socket.isReused) this.isReused = true;
     if (this.#user) {
       this.beginFor(this.#user);
       this.#user.connectionOpened(this);
@@ -273,9 +283,18 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
 
   closed(error: Error | undefined): void {
     this.isClosed = true;
+    if (error instanceof StreamFailure && this.#phase === "response") return this.#streamFailed(error);
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
     if (this.#phase === "tunnel") return this.#user?.sink.tunnel?.upstreamClosed(error);
     this.#hungUp(error?.message ?? "closed");
+  }
+
+  #streamFailed({ kind, message }: StreamFailure): void {
+    if (kind === "invalid")
+      return this.#fail(failure(this.#inBody ? "body" : "head", "answer_refused", message));
+    if (this.hasResponded) return this.#hungUp(message);
+    this.hasMoved = kind === "moved";
+    this.#fail(failure("connect", "stream_refused", message));
   }
 
   #hungUp(detail: string): void {

@@ -5,6 +5,7 @@ import type { RenderedRefusal } from "../../../proxy/refusal.ts";
 import { cr, latin1 } from "./bytes.ts";
 import { headerStride } from "./head-parser.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
+import { reasonPhrases } from "./reason-phrases.ts";
 import type { ParsedResponse } from "./response-reader.ts";
 
 const version = latin1("HTTP/1.1 ");
@@ -143,28 +144,6 @@ function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite):
   }
 }
 
-const reasons: Readonly<Record<number, string>> = {
-  200: "OK",
-  301: "Moved Permanently",
-  302: "Found",
-  307: "Temporary Redirect",
-  308: "Permanent Redirect",
-  400: "Bad Request",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  413: "Content Too Large",
-  414: "URI Too Long",
-  421: "Misdirected Request",
-  431: "Request Header Fields Too Large",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  505: "HTTP Version Not Supported",
-};
-
 /** The response to a request that met a bug. */
 export function internalErrorResponse(requestId: string): RenderedRefusal {
   return {
@@ -188,7 +167,7 @@ export function localResponse(
 ): Buffer {
   const body = Buffer.from(response.body);
   const lines = [
-    `HTTP/1.1 ${response.status} ${reasons[response.status] ?? "Error"}`,
+    `HTTP/1.1 ${response.status} ${reasonPhrases[response.status] ?? "Error"}`,
     ...response.headers.map(([name, value]) => `${name}: ${value}`),
     `Date: ${date.text}`,
     `Content-Length: ${body.length}`,

@@ -63,6 +63,12 @@ export class FrameOutput {
     writeUInt32(this.#bytes as Buffer, at, value);
   }
 
+  /** Adds bytes that are no frame. */
+  raw(bytes: Uint8Array): void {
+    const at = this.#reserve(bytes.length);
+    copyBytes(bytes, 0, bytes.length, this.#bytes as Buffer, at);
+  }
+
   /** Adds a frame of data. */
   data(streamId: number, endsStream: boolean, bytes: Buffer, from: number, to: number): void {
     this.#add(frameType.data, endsStream ? frameFlag.endStream : 0, streamId, bytes, from, to);

@@ -56,6 +56,11 @@ export class HeaderBlock {
     this.#addLiteral(nameIndex, bytes, 0, bytes.length);
   }
 
+  /** Adds a field whose name is in the static table, with the value bytes[from..to). */
+  addValue(nameIndex: number, bytes: Uint8Array, from: number, to: number): void {
+    this.#addLiteral(nameIndex, bytes, from, to);
+  }
+
   /** Adds the field with the name bytes[from..nameEnd), in lower case, and the value bytes[valueFrom..to). */
   add(
     bytes: Buffer,

@@ -53,6 +53,20 @@ export const maxStreamId = 2 ** 31 - 1;
 /** What a client sends first (RFC 9113 section 3.4). */
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
+/** Names of error codes, for the log. */
+export function errorName(code: number): string {
+  const known = Object.entries(errorCode).find(([, number]) => number === code);
+  return known ? known[0] : `error ${code}`;
+}
+
+/** What stands in place of the system's error code for a handshake that failed. */
+export function handshakeCode({ message }: Error): string {
+  return message.includes("NO_APPLICATION_PROTOCOL") ? noHttp2Code : message;
+}
+
+/** In place of the system's error code: the server of an HTTP/2 upstream selected another protocol. */
+export const noHttp2Code = "the server does not speak HTTP/2";
+
 /** A violation that ends the connection. It is thrown by what reads frames, and caught where bytes arrive. */
 export class ConnectionError extends Error {
   readonly code: number;

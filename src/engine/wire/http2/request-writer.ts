@@ -315,10 +315,15 @@ function isValidField(
   valueFrom: number,
   valueTo: number,
 ): boolean {
-  if (!isAll(isLowerToken, bytes, from, to)) return false;
+  if (!isLowerName(bytes, from, to)) return false;
   if (valueFrom === valueTo) return true;
   if (isBlank(bytes[valueFrom] as number) || isBlank(bytes[valueTo - 1] as number)) return false;
   return isAll(isValue, bytes, valueFrom, valueTo);
+}
+
+/** Whether bytes[from..to) may be a field name: a token without upper case. */
+export function isLowerName(bytes: Uint8Array, from: number, to: number): boolean {
+  return isAll(isLowerToken, bytes, from, to);
 }
 
 function isBlank(byte: number): boolean {

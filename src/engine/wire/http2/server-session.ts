@@ -44,7 +44,7 @@ export interface ServerSessionOptions {
  * After the last byte we send FIN, and drop what the client still sends, or its kernel would discard our last frames.
  */
 export class ServerSession
-  extends Http2Session<ServerStream>
+  extends Http2Session<ServerStream, WireContext>
   implements ClientSocketHandler, ClosableClient, StreamSession
 {
   readonly #options: ServerSessionOptions;

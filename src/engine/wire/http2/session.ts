@@ -1,8 +1,8 @@
 /** One HTTP/2 connection, for either side: frames, settings, flow control and the end of the connection (RFC 9113). */
 
-import type { WireContext } from "../context.ts";
+import type { EngineLog } from "../../engine.ts";
 import type { SocketHandler, WireSocket } from "../sockets.ts";
-import { TimerEntry } from "../timer-wheel.ts";
+import { TimerEntry, type TimerWheel } from "../timer-wheel.ts";
 import type { FieldList } from "./field-list.ts";
 import { FlowControl, type OutgoingData, type SessionStream } from "./flow-control.ts";
 import { FloodGuard, type FloodLimits } from "./flood-guard.ts";
@@ -19,11 +19,17 @@ const maxResetIds = 512;
 /** A dynamic table of no bytes (RFC 7541 section 6.3). */
 const noTable = 0x20;
 
-export abstract class Http2Session<Stream extends SessionStream>
+/** What a connection needs of the engine. */
+export interface SessionContext {
+  readonly wheel: TimerWheel;
+  readonly options: { readonly log: Pick<EngineLog, "bug"> };
+}
+
+export abstract class Http2Session<Stream extends SessionStream, Context extends SessionContext>
   extends TimerEntry
   implements SocketHandler, FrameSink, Flushable
 {
-  protected readonly context: WireContext;
+  protected readonly context: Context;
   protected readonly output = new FrameOutput();
   protected readonly peer = new PeerSettings();
   protected readonly streams = new Map<number, Stream>();
@@ -38,7 +44,7 @@ export abstract class Http2Session<Stream extends SessionStream>
   isClosed = false;
 
   /** @param fields receives the fields of header blocks  @param windowBytes of the connection */
-  constructor(context: WireContext, fields: FieldList, windowBytes: number, limits?: FloodLimits) {
+  constructor(context: Context, fields: FieldList, windowBytes: number, limits?: FloodLimits) {
     super();
     this.context = context;
     this.#flow = new FlowControl<Stream>(this.output, windowBytes);
@@ -71,6 +77,8 @@ export abstract class Http2Session<Stream extends SessionStream>
   protected abstract abandon(stream: Stream, code: number): void;
   /** Called after each event: sets the timer. */
   protected abstract arm(): void;
+  /** All frames of an event were read. What is sent now leaves with the answers to them. */
+  protected eventEnded(): void {}
   abstract closeForGood(abruptly: boolean): void;
 
   opened(socket: WireSocket): void {
@@ -94,6 +102,7 @@ export abstract class Http2Session<Stream extends SessionStream>
     try {
       const from = this.readPreface(chunk);
       if (from < chunk.length) this.#frames.read(from === 0 ? chunk : chunk.subarray(from), this);
+      this.eventEnded();
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       return this.fail(error.code);

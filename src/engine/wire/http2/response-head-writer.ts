@@ -1,0 +1,166 @@
+/** Writes the fields of an HTTP/2 response as an HTTP/1.1 head, which the engine parses and checks like any other. */
+
+import { equals, isResponseValue, latin1, space, tab } from "../http1/bytes.ts";
+import { knownHeaders, lookUpHeader } from "../http1/header-names.ts";
+import { reasonPhrases } from "../http1/reason-phrases.ts";
+import { violations } from "../http1/violations.ts";
+import { type FieldList, spanStride } from "./field-list.ts";
+import { decimal, isLowerName } from "./request-writer.ts";
+
+const statusName = latin1(":status");
+const chunked = latin1("transfer-encoding: chunked\r\n");
+const empty = latin1("content-length: 0\r\n");
+const lengthName = latin1("content-length: ");
+const lineEnd = latin1("\r\n");
+const colon = latin1(": ");
+
+/** Status lines by status, made when they are first needed. */
+const statusLines: Array<Buffer | undefined> = [];
+
+function statusLine(status: number): Buffer {
+  return (statusLines[status] ??= latin1(`HTTP/1.1 ${status} ${reasonPhrases[status] ?? ""}\r\n`));
+}
+
+/** What is known of the request. */
+export interface AnsweredRequest {
+  readonly isHead: boolean;
+  /** The value of Sec-WebSocket-Accept for a WebSocket; else empty. */
+  readonly accept: string;
+}
+
+/**
+ * What HTTP/1.1 cannot express, or would read differently, is malformed (RFC 9113 sections 8.2 and 8.3). Reused for every
+ * response: valid until the next one is written.
+ */
+export class ResponseHeadWriter {
+  readonly bytes: Buffer;
+  length = 0;
+  status = 0;
+  /** How many bytes of body must follow; -1 if that is not known. */
+  bodyLength = -1;
+  isChunked = false;
+  /** A WebSocket was opened: raw bytes follow. */
+  isTunnel = false;
+  /** The rule that the list breaks; empty if it was written. */
+  violation = "";
+
+  /** @param maxBytes of the list */
+  constructor(maxBytes: number) {
+    // Each field, which counts as at least 32 bytes, becomes a line with four bytes more.
+    this.bytes = Buffer.allocUnsafeSlow(maxBytes + 512);
+  }
+
+  /** Whether it is a 1xx, which another head follows. */
+  get isInterim(): boolean {
+    return this.status < 200;
+  }
+
+  /** @returns whether the list is valid */
+  write(list: FieldList, endsStream: boolean, request: AnsweredRequest): boolean {
+    this.violation = "";
+    this.length = 0;
+    this.status = statusOf(list);
+    if (this.status === 0) return this.#reject(violations.status.text);
+    if (this.status === 101) return this.#reject("unexpected 101 response");
+    if (this.isInterim && endsStream) return this.#reject("an interim response that ends the stream");
+    this.isTunnel = request.accept !== "" && this.status >= 200 && this.status < 300;
+    this.#append(statusLine(this.isTunnel ? 101 : this.status), 0);
+    let length = -1;
+    for (let at = spanStride; at < list.count * spanStride; at += spanStride) {
+      const number = this.#field(list, at);
+      if (number < 0) return false;
+      if (number !== knownHeaders.contentLength) continue;
+      const given = decimal(list.bytes, list.spans[at + 2] as number, list.spans[at + 3] as number);
+      if (given < 0) return this.#reject(violations.contentLength.text);
+      if (length >= 0 && given !== length) return this.#reject(violations.contentLengths.text);
+      length = given;
+    }
+    return this.#framing(length, endsStream, request);
+  }
+
+  #reject(violation: string): false {
+    this.violation = violation;
+    return false;
+  }
+
+  /** Writes one field, unless it frames the message. @returns its number in `knownHeaders`; -1 if it is invalid */
+  #field({ bytes, spans }: FieldList, at: number): number {
+    const [from, to] = [spans[at] as number, spans[at + 1] as number];
+    const [valueFrom, valueTo] = [spans[at + 2] as number, spans[at + 3] as number];
+    if (!isLowerName(bytes, from, to)) return this.#invalid(violations.headerName.text);
+    if (!isFieldValue(bytes, valueFrom, valueTo)) return this.#invalid(violations.headerValue.text);
+    const number = lookUpHeader(bytes, from, to);
+    if (isConnectionField(number)) return this.#invalid("a field that HTTP/2 does not have");
+    if (number === knownHeaders.contentLength) return number;
+    this.#append(bytes, from, to);
+    this.#append(colon, 0);
+    this.#append(bytes, valueFrom, valueTo);
+    this.#append(lineEnd, 0);
+    return number;
+  }
+
+  #invalid(violation: string): -1 {
+    this.violation = violation;
+    return -1;
+  }
+
+  #framing(length: number, endsStream: boolean, { isHead, accept }: AnsweredRequest): boolean {
+    const { status } = this;
+    this.isChunked = false;
+    this.bodyLength = -1;
+    if (this.isTunnel)
+      this.#text(`connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: ${accept}\r\n`);
+    else if (!this.isInterim && status !== 204) {
+      const hasBody = !isHead && status !== 304;
+      if (hasBody && endsStream && length > 0) return this.#reject("Content-Length without a body");
+      if (hasBody) this.bodyLength = endsStream ? 0 : length;
+      else this.bodyLength = 0;
+      this.isChunked = hasBody && this.bodyLength < 0;
+      if (this.isChunked) this.#append(chunked, 0);
+      else if (length >= 0) {
+        this.#append(lengthName, 0);
+        this.#text(`${length}\r\n`);
+      } else if (hasBody) this.#append(empty, 0);
+    } else if (status === 204) this.bodyLength = 0;
+    this.#append(lineEnd, 0);
+    return true;
+  }
+
+  #text(text: string): void {
+    this.length += this.bytes.write(text, this.length, "latin1");
+  }
+
+  #append(bytes: Uint8Array, from: number, to = bytes.length): void {
+    this.bytes.set(bytes.subarray(from, to), this.length);
+    this.length += to - from;
+  }
+}
+
+/** The status of a response, whose only pseudo-field comes first; 0 if it is missing or malformed. */
+function statusOf({ bytes, spans, count }: FieldList): number {
+  if (count === 0 || !equals(bytes, spans[0] as number, spans[1] as number, statusName)) return 0;
+  const [from, to] = [spans[2] as number, spans[3] as number];
+  const status = to - from === 3 ? decimal(bytes, from, to) : 0;
+  return status >= 100 ? status : 0;
+}
+
+/** RFC 9113 section 8.2.1. Like HTTP/1.1 responses, these may have control characters in their values. */
+function isFieldValue(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (isResponseValue[bytes[i] as number] !== 1) return false;
+  return from === to || !(isBlank(bytes[from] as number) || isBlank(bytes[to - 1] as number));
+}
+
+function isBlank(byte: number): boolean {
+  return byte === space || byte === tab;
+}
+
+/** RFC 9113 section 8.2.2. */
+function isConnectionField(number: number): boolean {
+  return (
+    number === knownHeaders.connection ||
+    number === knownHeaders.keepAlive ||
+    number === knownHeaders.proxyConnection ||
+    number === knownHeaders.transferEncoding ||
+    number === knownHeaders.upgrade
+  );
+}

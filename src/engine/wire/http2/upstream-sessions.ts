@@ -1,0 +1,104 @@
+/** The HTTP/2 connections to all upstreams: requests to one server share them, in as few as the server allows. */
+
+import type { Address } from "../../../net/address.ts";
+import type { MessageLimits } from "../../engine.ts";
+import type { ConnectHandler, Sockets } from "../sockets.ts";
+import { UpstreamHttp2Context } from "./context.ts";
+import { type SessionGroup, UpstreamSession, type UpstreamSessionContext } from "./upstream-session.ts";
+
+export interface UpstreamSessionsContext extends UpstreamSessionContext {
+  readonly sockets: Pick<Sockets, "connect">;
+}
+
+export class UpstreamSessions {
+  readonly #context: UpstreamSessionsContext;
+  readonly #http2: UpstreamHttp2Context;
+  /** By address and host. An address that the upstream no longer has takes its connections along. */
+  readonly #groups = new WeakMap<Address, Map<string, ServerSessions>>();
+
+  constructor(context: UpstreamSessionsContext, limits: MessageLimits) {
+    this.#context = context;
+    this.#http2 = new UpstreamHttp2Context(limits);
+  }
+
+  /**
+   * Gives the handler a place on a connection, as `Sockets.connect` gives it a socket.
+   * @param maxAgeMs after which a connection that is opened now takes no new requests
+   */
+  connect(address: Address, host: string, handler: ConnectHandler, maxAgeMs: number): void {
+    const hosts = this.#groups.get(address) ?? new Map<string, ServerSessions>();
+    this.#groups.set(address, hosts);
+    const group = hosts.get(host) ?? new ServerSessions(this.#context, this.#http2, { address, host });
+    hosts.set(host, group);
+    group.maxAgeMs = maxAgeMs;
+    group.connect(handler);
+  }
+}
+
+/** Timed-out connects to one server that the system still works on: a black hole must not use up all sockets. */
+const maxAbandoned = 8;
+
+/** The connections to one server. */
+class ServerSessions implements SessionGroup {
+  readonly #context: UpstreamSessionsContext;
+  readonly #http2: UpstreamHttp2Context;
+  readonly #server: { readonly address: Address; readonly host: string };
+  readonly #sessions = new Set<UpstreamSession>();
+  maxAgeMs = Infinity;
+  #abandoned = 0;
+
+  constructor(
+    context: UpstreamSessionsContext,
+    http2: UpstreamHttp2Context,
+    server: { readonly address: Address; readonly host: string },
+  ) {
+    this.#context = context;
+    this.#http2 = http2;
+    this.#server = server;
+  }
+
+  get scheme(): "http" | "https" {
+    return this.#server.address.protocol;
+  }
+
+  connect(handler: ConnectHandler): void {
+    if (this.#abandoned >= maxAbandoned) {
+      // Not before the caller has returned.
+      queueMicrotask(() => handler.refused("ETIMEDOUT"));
+      return;
+    }
+    const session = this.#leastLoaded();
+    if (session) return session.add(handler);
+    const created = new UpstreamSession(this.#context, {
+      http2: this.#http2,
+      group: this,
+      maxAgeMs: this.maxAgeMs,
+    });
+    this.#sessions.add(created);
+    created.add(handler);
+    this.#context.sockets.connect(this.#server.address, this.#server.host, created);
+  }
+
+  /** Of the connections with room, the one with the fewest requests; one that is not open yet only if there is no other. */
+  #leastLoaded(): UpstreamSession | undefined {
+    let best: UpstreamSession | undefined;
+    for (const session of this.#sessions) {
+      if (!session.hasRoom) continue;
+      const isBetter = !best || (session.isOpen === best.isOpen ? session.load < best.load : session.isOpen);
+      if (isBetter) best = session;
+    }
+    return best;
+  }
+
+  removed(session: UpstreamSession): void {
+    this.#sessions.delete(session);
+  }
+
+  connectAbandoned(): void {
+    this.#abandoned += 1;
+  }
+
+  abandonedConnectEnded(): void {
+    this.#abandoned -= 1;
+  }
+}
