@@ -1,0 +1,70 @@
+/** gRPC through the engine: the real library on both sides, over TLS and without. */
+
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { wireEngine } from "../../../../src/engine/wire/bun.ts";
+import { wireEngine as nodeEngine } from "../../../../src/engine/wire/node.ts";
+import { startEngine } from "../../../support/engine-fixture.ts";
+import { runGrpcClient, startGrpcServer } from "../../../support/grpc/processes.ts";
+import { until } from "../../../support/wait.ts";
+
+const file = (name: string) => join(import.meta.dirname, "..", "certificates", name);
+const pem = (name: string) => readFileSync(file(name), "utf8");
+const [certFile, keyFile, caFile] = [file("server.crt"), file("server.key"), file("authority.crt")];
+
+const megabyte = 1_048_576;
+
+describe.each([
+  ["Bun's sockets", wireEngine],
+  ["node's sockets", nodeEngine],
+] as const)("gRPC on the wire engine with %s", (_, engine) => {
+  test.each([
+    ["without TLS", false, false],
+    ["with TLS to clients", true, false],
+    ["with TLS to upstreams", false, true],
+    ["with TLS on both sides", true, true],
+  ])(
+    "all kinds of calls pass %s",
+    async (__, toClients, toUpstreams) => {
+      const server = await startGrpcServer(toUpstreams ? [certFile, keyFile] : []);
+      const tls = { ca: pem("authority.crt"), serverName: "up.example", verify: true };
+      const fixture = await startEngine(engine, {
+        ports: [server.port],
+        retries: 0,
+        address: { http2: true, ...(toUpstreams && { protocol: "https", tls }) },
+        listener: {
+          http2: true,
+          ...(toClients && { tls: { cert: pem("server.crt"), key: pem("server.key") } }),
+        },
+      });
+      try {
+        const results = await runGrpcClient(fixture.port, toClients ? [caFile, "up.example"] : []);
+        expect(results).toEqual({
+          unary: "hello",
+          metadata: ["yes"],
+          trailers: ["last"],
+          largeBytes: 5 * megabyte,
+          failure: [9, "no: 50 % é\nend"],
+          failureDetail: [0, 1, 254, 255],
+          deadline: 4,
+          clientStream: [null, 3_000_000, 289],
+          serverStream: [0, 2_000, true],
+          lockstep: [0, 100],
+          cancelled: 1,
+          manyAtOnce: 300,
+        });
+        expect(fixture.bugs).toEqual([]);
+        await until(() => fixture.listener.active() === 0, "no request to be left");
+        await until(async () => (await server.counts()).open === 0, "no call to be left on the server");
+        expect((await server.counts()).calls).toBe(308);
+        expect(fixture.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0]);
+      } finally {
+        fixture.close();
+        await server.close();
+      }
+    },
+    60_000,
+  );
+});

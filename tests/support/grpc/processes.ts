@@ -1,0 +1,85 @@
+/** Starts the gRPC client and server on Node, bundled, since Node does not read the sources. */
+
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Subprocess } from "bun";
+
+import type { EchoCounts } from "./echo-service.ts";
+
+let built: Promise<string> | undefined;
+
+/** Path of the program. It is made once for each test process. */
+function program(): Promise<string> {
+  return (built ??= (async () => {
+    const outdir = mkdtempSync(join(tmpdir(), "grpc-peer-"));
+    const { success, logs } = await Bun.build({
+      entrypoints: [join(import.meta.dirname, "peer.ts")],
+      outdir,
+      target: "node",
+      format: "esm",
+      naming: "peer.mjs",
+    });
+    if (!success) throw new AggregateError(logs, "Cannot build the gRPC peer");
+    return join(outdir, "peer.mjs");
+  })());
+}
+
+const env = { ...process.env, GRPC_PROTOS: import.meta.dirname };
+
+type Peer = Subprocess<"pipe", "pipe", "inherit">;
+
+async function start(...args: readonly string[]): Promise<Peer> {
+  const command = ["node", await program(), ...args];
+  return Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "inherit", env });
+}
+
+export interface GrpcServerProcess {
+  readonly port: number;
+  counts(): Promise<EchoCounts>;
+  close(): Promise<void>;
+}
+
+/** @param files paths of the certificate and the key, for TLS */
+export async function startGrpcServer(files: readonly string[] = []): Promise<GrpcServerProcess> {
+  const peer = await start("server", ...files);
+  const lines = linesOf(peer.stdout);
+  const next = async () => (await lines.next()).value ?? "";
+  return {
+    port: Number(await next()),
+    async counts() {
+      peer.stdin.write("counts\n");
+      await peer.stdin.flush();
+      return JSON.parse(await next()) as EchoCounts;
+    },
+    async close() {
+      peer.kill();
+      await peer.exited;
+    },
+  };
+}
+
+/** Runs all calls against this port. @param files path of the authority's certificate, and the server's name, for TLS */
+export async function runGrpcClient(
+  port: number,
+  files: readonly string[] = [],
+): Promise<Readonly<Record<string, unknown>>> {
+  const peer = await start("client", String(port), ...files);
+  try {
+    return JSON.parse(await new Response(peer.stdout).text()) as Readonly<Record<string, unknown>>;
+  } finally {
+    peer.kill();
+    await peer.exited;
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    yield* lines;
+  }
+}
