@@ -11,7 +11,7 @@ import { hostOf } from "./web.ts";
 const codes: Readonly<Record<string, string | undefined>> = { [noHttp2Code]: "no_http2" };
 
 export function http2RequesterOn(sockets: Pick<Sockets, "connect">): Runtime["requestHttp2"] {
-  return async ({ url, timeoutMs, headers, tls, body = new Uint8Array(0) }) => {
+  return async ({ url, timeoutMs, headers, tls, body = Buffer.alloc(0) }) => {
     const { protocol, port, pathname, search } = new URL(url);
     const isSecure = protocol === "https:";
     const { host: authority = new URL(url).host, ...others } = headers;

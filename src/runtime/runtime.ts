@@ -52,7 +52,7 @@ export interface HttpProbe {
 /** A request over HTTP/2 on a connection of its own: selected in the TLS handshake, or with prior knowledge for http. */
 export interface Http2Request extends HttpProbe {
   /** A POST with this body; without one it is a GET. */
-  readonly body?: Uint8Array;
+  readonly body?: Buffer;
 }
 
 export interface Http2Answer {

@@ -64,7 +64,7 @@ export class FrameOutput {
   }
 
   /** Adds bytes that are no frame. */
-  raw(bytes: Uint8Array): void {
+  raw(bytes: Buffer): void {
     const at = this.#reserve(bytes.length);
     copyBytes(bytes, 0, bytes.length, this.#bytes as Buffer, at);
   }

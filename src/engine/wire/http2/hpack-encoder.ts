@@ -57,7 +57,7 @@ export class HeaderBlock {
   }
 
   /** Adds a field whose name is in the static table, with the value bytes[from..to). */
-  addValue(nameIndex: number, bytes: Uint8Array, from: number, to: number): void {
+  addValue(nameIndex: number, bytes: Buffer, from: number, to: number): void {
     this.#addLiteral(nameIndex, bytes, from, to);
   }
 

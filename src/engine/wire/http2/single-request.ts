@@ -21,7 +21,7 @@ export interface SingleRequest {
   /** Pseudo-fields come first. Names are in lower case. */
   readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
   /** At most a few bytes: it must fit into the window. */
-  readonly body: Uint8Array;
+  readonly body: Buffer;
 }
 
 export interface SingleAnswer {

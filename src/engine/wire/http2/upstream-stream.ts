@@ -254,7 +254,7 @@ export class UpstreamStream implements WireSocket, MessageParts, SessionStream {
     if (endsStream) this.requestEnded = true;
   }
 
-  passData(bytes: Uint8Array, from: number, to: number, endsStream: boolean): number {
+  passData(bytes: Buffer, from: number, to: number, endsStream: boolean): number {
     const taken = this.#session.sendData(this, { bytes, from, to, endsStream });
     if (endsStream && taken === to - from) this.requestEnded = true;
     return taken;
