@@ -8,6 +8,7 @@ import { wireEngine } from "../../../../src/engine/wire/bun.ts";
 import { wireEngine as nodeEngine } from "../../../../src/engine/wire/node.ts";
 import { startEngine } from "../../../support/engine-fixture.ts";
 import { runGrpcClient, startGrpcServer } from "../../../support/grpc/processes.ts";
+import { pairOf, tlsWith } from "../../../support/tls-certificates.ts";
 import { until } from "../../../support/wait.ts";
 
 const file = (name: string) => join(import.meta.dirname, "..", "certificates", name);
@@ -36,7 +37,7 @@ describe.each([
         address: { http2: true, ...(toUpstreams && { protocol: "https", tls }) },
         listener: {
           http2: true,
-          ...(toClients && { tls: { cert: pem("server.crt"), key: pem("server.key") } }),
+          ...(toClients && { tls: tlsWith([pairOf(pem("server.crt"), pem("server.key"))]).tls }),
         },
       });
       try {
