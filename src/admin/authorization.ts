@@ -123,6 +123,7 @@ const routeRoles: readonly (readonly [method: string, path: string, needed: Requ
   ["PUT", "/api/upstreams/:id/rehearsal", "operator"],
   ["DELETE", "/api/upstreams/:id/rehearsal", "operator"],
   ["POST", "/api/pools/:pool/upstreams", "operator"],
+  ["POST", "/api/certificates/reload", "operator"],
   ["POST", "/api/reload", "admin"],
 ];
 

@@ -59,6 +59,10 @@ export function systemRoutes(
         taggedText(request, control.exportYaml(), "application/yaml; charset=utf-8"),
       )
 
+      .post("/api/certificates/reload", ({ request }) =>
+        json(200, { ...control.reloadCertificates(actorOf(request).by) }),
+      )
+
       // With `If-Match`, reloads only if the tag is that of the current configuration. `dry=1` only reports what would
       // change, also for a file in the body; `name` is what messages call that file.
       .post(

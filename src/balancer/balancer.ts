@@ -33,7 +33,8 @@ export class Balancer {
     this.#parts = assemble(options, (outcome) => {
       this.#configuration = configurationStatusAfter(outcome, this.#configuration, systemWallClock());
     });
-    this.control = new Controller(this.#parts.reconciler, this.#parts.faults, this.#listeners);
+    const { reconciler, faults, rotation } = this.#parts;
+    this.control = new Controller(reconciler, faults, this.#listeners, rotation);
     this.#listensOnClients(options.config.listeners.map(({ port }) => port));
   }
 

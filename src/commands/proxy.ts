@@ -4,6 +4,7 @@ import type { LoginEvent } from "../access/login-audit.ts";
 import { startAdmin } from "../admin/admin.ts";
 import { Balancer } from "../balancer/balancer.ts";
 import type { Command } from "../cli/parse.ts";
+import { certificateEntriesOf } from "../config/certificates.ts";
 import { type Config, version } from "../config/config.ts";
 import { warningsIn } from "../config/load.ts";
 import type { OwnListener } from "../control/own-listeners.ts";
@@ -17,6 +18,7 @@ import { hostAndPort, trustedProxyMatcher } from "../net/address.ts";
 import { createViaName } from "../proxy/forwarding.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
+import { CertificateWatch } from "./certificate-watch.ts";
 import { watchFile } from "./file-watch.ts";
 import { type CommandContext, type ListenAddress, listening, type RunningCommand } from "./running.ts";
 import { openStores } from "./stores.ts";
@@ -96,11 +98,21 @@ export async function startProxy(
   const reload = async (by: string) => {
     if (by === "SIGHUP") reopenLogs();
     await balancer.control.reload({ dry: false }, by);
+    if (configFile.isWatched) certificates.follow(certificateEntriesOf(balancer.config));
   };
+  const certificates = new CertificateWatch(() => {
+    balancer.control.reloadCertificates("watch");
+    certificates.follow(certificateEntriesOf(balancer.config));
+  });
   // Before the balancer starts, so that no change during the start is missed.
-  const stopWatching = configFile.isWatched
+  const stopWatchingFile = configFile.isWatched
     ? watchFor(configFile.path, () => void reload("watch"), log)
     : () => {};
+  if (configFile.isWatched) certificates.follow(certificateEntriesOf(config));
+  const stopWatching = () => {
+    stopWatchingFile();
+    certificates.close();
+  };
   try {
     await listening((error) => clientListenerOf(config, failedListener(error)), balancer.start());
   } catch (error) {

@@ -5,6 +5,7 @@ import type { Mode } from "../pool/upstream.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
 import type { EventQuery } from "./event-log.ts";
+import type { RotationReport } from "./certificate-rotation.ts";
 import type { Step } from "./plan.ts";
 
 /** Who gives a command, and the reason that this person states, which may be empty. */
@@ -81,6 +82,8 @@ export interface Control {
   endFaults(reason: string): void;
   /** Reloads the configuration. It is rejected as a whole if it has any problem, and the current one stays. */
   reload(options: ReloadOptions, by: string): Promise<CommandError | ReloadReport>;
+  /** Reads the files of the certificates again. One that cannot be used leaves the present one in place. */
+  reloadCertificates(by: string): RotationReport;
   /** Oldest first. */
   events(query: EventQuery): readonly BalancerEvent[];
   /** Calls `onEvent` synchronously after each new event; it must be fast and must not throw. */

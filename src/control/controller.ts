@@ -11,6 +11,7 @@ import {
   type ReloadOptions,
   type ReloadReport,
 } from "./control.ts";
+import type { CertificateRotation, RotationReport } from "./certificate-rotation.ts";
 import { desiredConfig, removalsFor } from "./desired-state.ts";
 import type { EventQuery } from "./event-log.ts";
 import { exportYaml } from "./export.ts";
@@ -32,9 +33,17 @@ export class Controller implements Control {
   readonly #faults: FaultInjections;
   readonly #listeners: OwnListeners;
 
+  readonly #certificates: Pick<CertificateRotation, "refresh"> | undefined;
+
   /** @param listeners the listeners of this process */
-  constructor(reconciler: Reconciler, faults: FaultRegistry, listeners = new OwnListeners()) {
+  constructor(
+    reconciler: Reconciler,
+    faults: FaultRegistry,
+    listeners = new OwnListeners(),
+    certificates?: Pick<CertificateRotation, "refresh">,
+  ) {
     this.#reconciler = reconciler;
+    this.#certificates = certificates;
     this.#listeners = listeners;
     const { clock = systemClock, schedule = systemSchedule, eventLog, log, onReconciled } = reconciler;
     const onChange = () => onReconciled?.();
@@ -183,6 +192,10 @@ export class Controller implements Control {
     return this.#reconciler.runExclusive(
       async () => options.condition?.() ?? reload(this.#reconciler, options, by),
     );
+  }
+
+  reloadCertificates(by: string): RotationReport {
+    return this.#certificates?.refresh(by) ?? { changed: [], removed: [], refused: [] };
   }
 
   events(query: EventQuery): readonly BalancerEvent[] {

@@ -54,6 +54,10 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
       acts.push({ by, reason: "" });
       return { applied: false, steps: [], needsRestart: [] };
     },
+    reloadCertificates(by) {
+      void act({ by, reason: "" });
+      return { changed: [], removed: [], refused: [] };
+    },
     injectFault: (_id, _given, actor) => act(actor),
     endFault: (_id, actor) => act(actor),
     events: () => [],

@@ -10,6 +10,7 @@ import type {
   eventSchema,
   historySchema,
   reloadReportSchema,
+  rotationReportSchema,
   settingsSchema,
   stateSchema,
 } from "../../src/admin/schemas/record.ts";
@@ -22,6 +23,7 @@ import type { DrainReport, ReloadReport } from "../../src/control/control.ts";
 import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import type { HistoryResult } from "../../src/history/history.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
+import type { RotationReport } from "../../src/control/certificate-rotation.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { until } from "../support/wait.ts";
@@ -44,6 +46,7 @@ const agreed: true[] = [
   true satisfies Same<Static<typeof stateSchema>, { intents: readonly Intent[] }>,
   true satisfies Same<Static<typeof settingsSchema>, { settings: readonly Setting[] }>,
   true satisfies Same<Static<typeof reloadReportSchema>, ReloadReport & { diff: readonly string[] }>,
+  true satisfies Same<Static<typeof rotationReportSchema>, RotationReport>,
   true satisfies Same<
     Static<typeof drainReportSchema>,
     DrainReport & { id: string; upstream: UpstreamDetail | null }
@@ -76,7 +79,7 @@ describe("the OpenAPI document", () => {
     expect(operations.map(keyOf).toSorted(), hint).toEqual(routes);
   });
 
-  test("has schemas that match the types", () => expect(agreed).toHaveLength(8));
+  test("has schemas that match the types", () => expect(agreed).toHaveLength(9));
 
   test("has one id per operation, and no dangling reference", () => {
     const document = documentOf(operations);
@@ -213,6 +216,7 @@ const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
   ],
   "GET /api/state": [{ status: 200 }, { status: 304 }],
   "GET /api/state/export": [{ status: 200 }, { status: 304 }],
+  "POST /api/certificates/reload": [{ status: 200 }],
   "POST /api/reload": [
     { status: 200, path: "/api/reload?dry=1" },
     { status: 400, body: "pools: {}" },

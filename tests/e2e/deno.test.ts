@@ -297,7 +297,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
       expect(await response("bad.example")).toStartWith("502 connect_refused");
       const metrics = await fetch(`http://127.0.0.1:${await proxy.port("admin", 20_000)}/metrics`);
       expect(await metrics.text()).toContain(
-        'evenkeel_certificate_expiry_timestamp_seconds{listener="listen"} 2110721055\n',
+        `evenkeel_certificate_expiry_timestamp_seconds{source="${pem("server.crt")}"} 2110721055\n`,
       );
       if (engine === "fetch") {
         const session = connect(at, { ca: ca ?? "" });

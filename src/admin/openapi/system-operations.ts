@@ -11,6 +11,7 @@ import {
   eventsSchema,
   historySchema,
   reloadReportSchema,
+  rotationReportSchema,
   settingsSchema,
   stateSchema,
 } from "../schemas/record.ts";
@@ -184,6 +185,16 @@ export const systemOperations: readonly Operation[] = [
       },
       304: notModified,
     },
+  },
+  {
+    method: "POST",
+    path: "/api/certificates/reload",
+    tag: "Configuration",
+    summary: "Reads the files of the certificates again",
+    description:
+      "A file that cannot be used leaves the present certificate in place. The balancer also looks every minute.",
+    headers: { "X-Evenkeel-Actor": textSchema("Name for the event log, not a proof of identity.") },
+    responses: { 200: jsonResponse(rotationReportSchema, "What has changed, and what was refused.") },
   },
   {
     method: "POST",

@@ -128,6 +128,27 @@ export const reloadReportSchema = Type.Object(
   { title: "ReloadReport" },
 );
 
+const certificateProblemSchema = Type.Object(
+  {
+    path: textSchema("File with the problem."),
+    source: textSchema("File of the certificate that it concerns."),
+    why: textSchema("The problem."),
+    isHalf: Type.Optional(
+      Type.Literal(true, { description: "The certificate or its key is missing; reported after a minute." }),
+    ),
+  },
+  { title: "CertificateProblem" },
+);
+
+export const rotationReportSchema = Type.Object(
+  {
+    changed: list(Type.String(), "Files of certificates that are new, or have been replaced."),
+    removed: list(Type.String(), "Files of certificates that are no longer there."),
+    refused: list(certificateProblemSchema, "What cannot be used; the certificate in use stays."),
+  },
+  { title: "RotationReport" },
+);
+
 const settingSchema = Type.Object(
   {
     name: textSchema("`pools.main.retries`"),
