@@ -98,6 +98,8 @@ export interface ListenerConfig extends ListenConfig {
   readonly protocols: readonly HttpProtocol[];
   /** Present where proxies begin their connections with a PROXY header. */
   readonly proxyProtocol?: ProxyProtocolConfig;
+  /** Present where responses have Strict-Transport-Security (RFC 6797); only with TLS. */
+  readonly hsts?: HstsConfig;
   /** Present where clients are sent to https. */
   readonly redirect?: RedirectConfig;
   /** For hosts that no route names; by default they go to the first pool. */
@@ -110,6 +112,15 @@ export interface ProxyProtocolConfig {
   /** Addresses and CIDR ranges of the proxies. */
   readonly from: readonly string[];
   readonly timeoutMs: number;
+}
+
+export interface HstsConfig {
+  /** How long clients use https only; 0 ends that. */
+  readonly maxAgeSeconds: number;
+  /** Whether this applies to all names below the host. */
+  readonly subdomains: boolean;
+  /** Whether browsers may have the host in their own lists. */
+  readonly preload: boolean;
 }
 
 export interface RedirectConfig {
@@ -328,6 +339,9 @@ export const defaults = {
   },
   backend: { hostname: "0.0.0.0", port: 8081, latencyMs: { min: 50, max: 150 }, failRate: 0 },
 } as const;
+
+/** One year: what the lists of browsers ask for. */
+export const hstsDefaults: HstsConfig = { maxAgeSeconds: 31_536_000, subdomains: false, preload: false };
 
 /** The version of this program, from package.json. */
 export const version: string = manifest.version;

@@ -9,6 +9,7 @@ import type { Certificates } from "./certificates.ts";
 import {
   type Config,
   defaults,
+  hstsDefaults,
   type ListenConfig,
   type ListenerConfig,
   type OutlierConfig,
@@ -20,7 +21,7 @@ import type { CertificateFile } from "./listener-tls-schema.ts";
 import type { ListenerFile } from "./listener-schema.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
-import { durationOf, sizeOf } from "./values.ts";
+import { ageSecondsOf, durationOf, sizeOf } from "./values.ts";
 
 /** The balancer's configuration, and the address of its dashboard. */
 export interface ResolvedConfig {
@@ -137,9 +138,17 @@ function listenersOf(given: ConfigFile["listen"], { texts, headMs }: ListenerDef
         timeoutMs: timeMsOf(listener.proxyProtocol.timeout, headMs),
       },
     }),
+    ...hstsOf(listener?.tls?.hsts),
     ...entranceOf(listener),
   });
   return [listenerOf(first, 1), ...rest.map((listener, index) => listenerOf(listener, index + 2))];
+}
+
+function hstsOf(given: NonNullable<ListenerFile["tls"]>["hsts"]): Pick<ListenerConfig, "hsts"> {
+  if (given === undefined) return {};
+  const { maxAge, ...flags } = given === true ? {} : given;
+  const age = maxAge === undefined ? {} : { maxAgeSeconds: ageSecondsOf(maxAge) };
+  return { hsts: { ...hstsDefaults, ...age, ...flags } };
 }
 
 function entranceOf({ redirect, unknownHosts, trustedProxies }: ListenerFile = {}): Pick<

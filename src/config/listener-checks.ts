@@ -1,14 +1,16 @@
 /** Checks of the client listeners that involve several settings. */
 
-import { defaults } from "./config.ts";
+import { defaults, hstsDefaults } from "./config.ts";
 import type { Path, Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
+import { ageProblem, ageSecondsOf } from "./values.ts";
 
 export function listenerChecks(sources: ConfigSources): readonly Problem[] {
   return [
     ...repeatedListeners(sources),
     ...unservedProtocols(sources),
     ...unreadHeaders(sources),
+    ...unlistedHosts(sources),
     ...aimlessRedirects(sources),
     ...refusedHosts(sources),
   ];
@@ -58,6 +60,21 @@ function unreadHeaders(sources: ConfigSources): readonly Problem[] {
     if (!isFetch) return [];
     const why = "the fetch engine cannot read PROXY headers; leave it out, or use the wire engine";
     return [sources.problemOf({ path, why, value })];
+  });
+}
+
+/** Rejects what the lists of browsers do not accept: https://hstspreload.org/#submission-requirements. */
+function unlistedHosts(sources: ConfigSources): readonly Problem[] {
+  return listenerPathsIn(sources.value).flatMap((listener) => {
+    const hsts = valueAt(sources.value, [...listener, "tls", "hsts"]);
+    if (valueAt(hsts, ["preload"]) !== true) return [];
+    const maxAge = valueAt(hsts, ["maxAge"]) ?? "365d";
+    if (typeof maxAge !== "string" || ageProblem(maxAge) !== undefined) return [];
+    const isLong = ageSecondsOf(maxAge) >= hstsDefaults.maxAgeSeconds;
+    if (isLong && valueAt(hsts, ["subdomains"]) === true) return [];
+    const path = [...listener, "tls", "hsts", "preload"];
+    const why = "lists of browsers need subdomains: true and a maxAge of at least 365d";
+    return [sources.problemOf({ path, why, value: true })];
   });
 }
 

@@ -32,6 +32,24 @@ const clientCertificates = Type.Object(
   { ...strict, description: "Certificates of clients.", errorMessage: "a map with ca" },
 );
 
+const hsts = Type.Union(
+  [
+    Type.Literal(true),
+    optional(
+      {
+        maxAge: format("age", "How long clients use https only, 365d by default; 0 ends that."),
+        subdomains: flag("Whether that applies to all names below the host."),
+        preload: flag("Whether browsers may list the host; needs subdomains and a year."),
+      },
+      "Values of Strict-Transport-Security.",
+    ),
+  ],
+  {
+    description: "Strict-Transport-Security in every response over TLS, in place of the upstream's.",
+    errorMessage: "true, or a map with maxAge such as 365d, subdomains and preload",
+  },
+);
+
 export const tlsSettings = optional(
   {
     ...keyPair,
@@ -46,6 +64,7 @@ export const tlsSettings = optional(
       errorMessage: "auto, true or false",
     }),
     clientCertificates,
+    hsts,
   },
   "TLS for clients; its own certificate is the default one.",
 );

@@ -8,6 +8,7 @@ import { durationPattern, sizePattern } from "../lib/units.ts";
 import { cidrProblem, hostnameProblem, hostProblem, originProblem, resolverProblem } from "./network.ts";
 import { closestWord, maxProblems, type Path } from "./problem.ts";
 import {
+  ageProblem,
   delayProblem,
   durationProblem,
   headSizeProblem,
@@ -26,6 +27,7 @@ const formats = {
   resolver: resolverProblem,
   duration: durationProblem,
   delay: delayProblem,
+  age: ageProblem,
   size: sizeProblem,
   "head-size": headSizeProblem,
   "message-size": messageSizeProblem,
@@ -75,6 +77,7 @@ const nouns: Readonly<Record<FormatName, string>> = {
   range: "an address or a range such as 10.0.0.0/8",
   duration: "a duration such as 250ms, 30s or 1h",
   delay: "a duration such as 250ms, 30s or 1h, or 0",
+  age: "a time such as 365d or 1h, or 0",
   size: "a size such as 64KiB or 10MB",
   "head-size": "a size from 1KiB to 1MiB such as 64KiB",
   "message-size": "a size from 1KiB to 1GiB such as 1MiB",

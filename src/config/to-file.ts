@@ -6,6 +6,7 @@ import type { CertificateEntry } from "../tls/certificate-files.ts";
 import {
   type Config,
   defaults,
+  type HstsConfig,
   type ListenerConfig,
   type ListenTlsConfig,
   type PoolConfig,
@@ -13,6 +14,7 @@ import {
 import type { ResolvedConfig } from "./defaults.ts";
 import type { Path } from "./problem.ts";
 import { entriesOf } from "./sources.ts";
+import { formatAge } from "./values.ts";
 
 /** One value of a file. */
 export interface Leaf {
@@ -53,7 +55,7 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
 
 function listenerFileOf(listener: ListenerConfig): object {
   const { hostname, port, tls, maxClients, protocols, redirect, unknownHosts, trustedProxies } = listener;
-  const { proxyProtocol } = listener;
+  const { proxyProtocol, hsts } = listener;
   const hasRules = redirect !== undefined && Object.keys(redirect).length > 0;
   return {
     host: hostname,
@@ -64,7 +66,7 @@ function listenerFileOf(listener: ListenerConfig): object {
     ...(redirect && { redirect: hasRules ? { to: "https", ...redirect } : "https" }),
     ...(unknownHosts !== undefined && { unknownHosts }),
     ...(trustedProxies && { trustedProxies }),
-    ...(tls && { tls: listenerTlsFileOf(tls) }),
+    ...(tls && { tls: { ...listenerTlsFileOf(tls), ...(hsts && { hsts: hstsFileOf(hsts) }) } }),
     maxClients,
     protocols,
   };
@@ -82,6 +84,10 @@ function listenerTlsFileOf({ files, clientCertificates: clients, ...tls }: Liste
 
 function certificateFileOf(entry: CertificateEntry): object {
   return "folder" in entry ? entry : { cert: entry.certPath, key: entry.keyPath };
+}
+
+function hstsFileOf({ maxAgeSeconds, subdomains, preload }: HstsConfig): object {
+  return { maxAge: formatAge(maxAgeSeconds), subdomains, preload };
 }
 
 /** Settings of the balancer itself. */

@@ -24,6 +24,29 @@ function timeProblem(text: string, minMs: number): string | undefined {
   return timeMs < minMs ? `expected a duration of at least ${formatDuration(minMs)}` : undefined;
 }
 
+const daySeconds = 86_400;
+const maxDays = 3_650;
+
+/** Checks a time in days or a shorter unit, up to ten years. Nothing waits for it, so that no timer limits it. */
+export function ageProblem(text: string): string | undefined {
+  const seconds = ageSecondsOf(text);
+  if (!Number.isInteger(seconds)) return "expected a time in whole seconds such as 365d or 1h, or 0";
+  return seconds > maxDays * daySeconds ? `expected a time of at most ${maxDays}d` : undefined;
+}
+
+/** Whole seconds of a valid age. */
+export function ageSecondsOf(text: string): number {
+  const [, days] = /^(\d+(?:\.\d+)?)d$/.exec(text) ?? [];
+  if (days !== undefined) return Number(days) * daySeconds;
+  return (parseDuration(text) ?? Number.NaN) / 1_000;
+}
+
+/** The text of an age in its largest unit. */
+export function formatAge(seconds: number): string {
+  const isInDays = seconds > 0 && seconds % daySeconds === 0;
+  return isInDays ? `${seconds / daySeconds}d` : formatDuration(seconds * 1_000);
+}
+
 /** Whole milliseconds of a valid duration. */
 export function durationOf(text: string): number {
   return Math.round(parseDuration(text) ?? Number.NaN);

@@ -1,6 +1,12 @@
 /** The data plane of a single process: runs exchanges over the registry's pools behind one engine's listener. */
 
-import { type Config, defaults, type ListenerConfig, type ListenTlsConfig } from "../config/config.ts";
+import {
+  type Config,
+  defaults,
+  type HstsConfig,
+  type ListenerConfig,
+  type ListenTlsConfig,
+} from "../config/config.ts";
 import type { Engine, EngineListener, EngineLog, ListenerOptions } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
@@ -144,7 +150,7 @@ export class LocalDataPlane implements DataPlane {
 
   #listenerOptionsOf({ tls, protocols, redirect, ...listener }: ListenerConfig): ListenerOptions {
     const { config, challenges, metrics, certificates } = this.#options;
-    const { hostname, port, name, maxClients, unknownHosts, trustedProxies, proxyProtocol } = listener;
+    const { hostname, port, name, maxClients, unknownHosts, trustedProxies, proxyProtocol, hsts } = listener;
     const isOwnProxy = trustedProxies && trustedProxyMatcher(trustedProxies);
     const securePort = () =>
       redirect?.port ?? this.ports[config.listeners.findIndex((one) => one.tls)] ?? 443;
@@ -157,6 +163,7 @@ export class LocalDataPlane implements DataPlane {
     return {
       ...{ hostname, port, name, maxClients, meter: metrics.ofListener(name) },
       ...(tls && { tls: listenerTlsOf(tls, certificates) }),
+      ...(tls && hsts && { hsts: hstsValueOf(hsts) }),
       http2: protocols.includes("http2"),
       ...(proxyProtocol && {
         proxyProtocol: { ...proxyProtocol, isFrom: trustedProxyMatcher(proxyProtocol.from) },
@@ -241,6 +248,11 @@ function listenerTlsOf(tls: ListenTlsConfig, certificates: CertificateStore): Li
     ...(files && { ownSource: files.certPath }),
     ...(clientCertificates && { clientCertificates }),
   });
+}
+
+/** The value of Strict-Transport-Security (RFC 6797 section 6.1). */
+function hstsValueOf({ maxAgeSeconds, subdomains, preload }: HstsConfig): string {
+  return `max-age=${maxAgeSeconds}${subdomains ? "; includeSubDomains" : ""}${preload ? "; preload" : ""}`;
 }
 
 function hedgedPools({ entries }: PoolRegistry) {

@@ -50,6 +50,8 @@ export interface ListenerOptions {
   readonly maxClients?: number;
   /** Present where clients connect over TLS. */
   readonly tls?: ListenerTls;
+  /** The value of Strict-Transport-Security in each response; with TLS only. */
+  readonly hsts?: string;
   /** Whether clients may speak HTTP/2: as the TLS handshake selects, or with prior knowledge. */
   readonly http2?: boolean;
   /** Present where proxies begin their connections with a PROXY header. Not every engine can. */

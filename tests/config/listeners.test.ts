@@ -13,7 +13,7 @@ const listenersOf = (listen: string, rest = pools) =>
 /** Problems of the files themselves are no matter here. */
 const problemsIn = (listen: string, rest = pools) =>
   problemsOf({ argv: "proxy", files: { ...files, "evenkeel.yaml": `listen:\n${listen}\n${rest}` } }).filter(
-    (text) => !/\.pem/.test(text) || /redirect/.test(text),
+    (text) => !/\.pem/.test(text) || /redirect|hsts/.test(text),
   );
 
 test("a listener's redirect, hosts and proxies are in its configuration", () => {
@@ -86,6 +86,26 @@ describe("each problem of a listener is one sentence", () => {
       "  { proxyProtocol: { timeout: 3s } }",
       pools,
       "Cannot use listen.proxyProtocol.from at evenkeel.yaml:2:20: expected a list of addresses (received nothing).",
+    ],
+    [
+      `  { tls: { cert: cert.pem, key: key.pem, hsts: { preload: true } } }`,
+      pools,
+      "Cannot use listen.tls.hsts.preload at evenkeel.yaml:2:59: lists of browsers need subdomains: true and a maxAge of at least 365d (received true).",
+    ],
+    [
+      `  { tls: { cert: cert.pem, key: key.pem, hsts: { preload: true, subdomains: true, maxAge: 364d } } }`,
+      pools,
+      "Cannot use listen.tls.hsts.preload at evenkeel.yaml:2:59: lists of browsers need subdomains: true and a maxAge of at least 365d (received true).",
+    ],
+    [
+      `  { tls: { cert: cert.pem, key: key.pem, hsts: { maxAge: 1.5s } } }`,
+      pools,
+      "Cannot use listen.tls.hsts at evenkeel.yaml:2:48: expected true, or a map with maxAge such as 365d, subdomains and preload (received a map).",
+    ],
+    [
+      `  { tls: { cert: cert.pem, key: key.pem, hsts: false } }`,
+      pools,
+      "Cannot use listen.tls.hsts at evenkeel.yaml:2:48: expected true, or a map with maxAge such as 365d, subdomains and preload (received false).",
     ],
     [
       "  { unknownHosts: 503 }",

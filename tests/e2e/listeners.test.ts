@@ -132,7 +132,7 @@ pools: { main: { upstreams: ["http://127.0.0.1:${server.port}"] } }
         config,
         `listen:
   - { port: 0, host: 127.0.0.1, redirect: https, unknownHosts: 421 }
-  - { name: secure, port: 0, host: 127.0.0.1, tls: { cert: ${folder}/server.crt, key: ${folder}/server.key } }
+  - { name: secure, port: 0, host: 127.0.0.1, tls: { cert: ${folder}/server.crt, key: ${folder}/server.key, hsts: { maxAge: 2d, subdomains: true } } }
 pools: { main: { upstreams: ["http://127.0.0.1:${server.port}"] } }
 routes:
   - { host: shop.example, path: /plain, redirect: none, pool: main }
@@ -152,6 +152,8 @@ routes:
       expect((await ask("/", "other.example")).status).toBe(421);
       const direct = await fetch(`https://127.0.0.1:${secure}/`, { tls: { rejectUnauthorized: false } });
       expect(direct.status).toBe(200);
+      expect(direct.headers.get("strict-transport-security")).toBe("max-age=172800; includeSubDomains");
+      expect(redirected.headers.get("strict-transport-security")).toBeNull();
     } finally {
       server.close();
     }

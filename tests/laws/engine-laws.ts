@@ -21,6 +21,7 @@ import { endpointLaws } from "./endpoint-laws.ts";
 import { entranceLaws } from "./entrance-laws.ts";
 import { hashLaws } from "./hash-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
+import { hstsLaws } from "./hsts-laws.ts";
 import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 import { responseFormLaws } from "./response-form-laws.ts";
@@ -107,6 +108,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
   ...entranceLaws,
   ...hashLaws,
+  ...hstsLaws,
   ...hedgeLaws,
   ...deadlineLaws,
   ...recordLaws,

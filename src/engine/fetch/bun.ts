@@ -17,6 +17,7 @@ import {
 import type { ListenerTls } from "../../tls/listener-tls.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
+import { withHsts } from "./headers.ts";
 import type { FetchEngineContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -90,8 +91,9 @@ function serve(listener: ListenerOptions, shared: SharedContext): Server<WebSock
       // The wait for the upstream has its own timeout.
       server.timeout(request, 0);
       const peer = server.requestIP(request)?.address ?? "";
-      if (isWebSocket(request)) return upgrade(context, server, request, peer);
-      return handleRequest(context, request, peer);
+      if (isWebSocket(request)) return withHsts(upgrade(context, server, request, peer), listener.hsts);
+      const response = handleRequest(context, request, peer);
+      return listener.hsts === undefined ? response : withHsts(response, listener.hsts);
     },
     websocket: bunWebSocketHandlers(shared.limits.webSocketMessageBytes),
   });

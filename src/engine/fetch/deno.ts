@@ -18,6 +18,7 @@ import {
 } from "../engine.ts";
 import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
+import { withHsts } from "./headers.ts";
 import type { FetchEngineContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -132,9 +133,10 @@ function serve(listener: ListenerOptions, shared: SharedContext): DenoListener {
     async (request, info) => {
       requests += 1;
       try {
-        const response = isWebSocket(request)
-          ? await upgrade(context, request, info.remoteAddr.hostname, tunnels)
-          : await handleRequest(context, request, info.remoteAddr.hostname);
+        const answer = isWebSocket(request)
+          ? upgrade(context, request, info.remoteAddr.hostname, tunnels)
+          : handleRequest(context, request, info.remoteAddr.hostname);
+        const response = await withHsts(answer, listener.hsts);
         return whenSent(response, () => (requests -= 1));
       } catch (error) {
         requests -= 1;

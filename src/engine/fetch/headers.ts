@@ -54,6 +54,17 @@ export function clientHeaders({ status, headers: given }: { status: number; head
   return headers;
 }
 
+/** Adds the listener's Strict-Transport-Security to any response. */
+export async function withHsts<Answer extends Response | undefined>(
+  answer: Promise<Answer>,
+  hsts: string | undefined,
+): Promise<Answer> {
+  const response = await answer;
+  if (hsts !== undefined && response && response.status !== 101)
+    response.headers.set("Strict-Transport-Security", hsts);
+  return response;
+}
+
 function withoutHopByHop(given: Headers): Headers {
   const headers = new Headers(given);
   for (const name of connectionTokens(given.get("connection") ?? undefined)) removeNamed(headers, name);

@@ -5,6 +5,7 @@ import { ListenerMeter } from "../../metrics/listener-meter.ts";
 import { handshakeRefusalOf } from "../../tls/handshake-refusal.ts";
 import type { EngineOptions, ListenerOptions } from "../engine.ts";
 import type { Closable } from "./context.ts";
+import { fixedHeader } from "./http1/response-writer.ts";
 import { ForwardingCache } from "./http1/request-writer.ts";
 
 /** A client's connection, which also closes with a request in flight. */
@@ -22,6 +23,8 @@ export interface ClientPlaces {
 export class ClientListener {
   readonly options: ListenerOptions;
   readonly meter: ListenerMeter;
+  /** A line of each response. */
+  readonly hsts: Buffer | undefined;
   readonly forwardingCache: ForwardingCache;
   /** Connections that are served. */
   readonly #clients = new Set<ClosableClient>();
@@ -36,6 +39,8 @@ export class ClientListener {
     this.#places = places;
     this.#onHandshakeRefused = engine.handshakeRefused;
     this.meter = options.meter ?? new ListenerMeter();
+    this.hsts =
+      options.hsts === undefined ? undefined : fixedHeader("Strict-Transport-Security", options.hsts);
     this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", {
       isTrustedProxy: options.isTrustedProxy ?? engine.isTrustedProxy,
       viaName: engine.viaName,

@@ -106,15 +106,15 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** The response to a refused request. */
-  refusalBytes(refused: Refusal, closes: boolean): Buffer {
+  refusalBytes(refused: Refusal, closes: boolean, hsts: Buffer | undefined): Buffer {
     const { isHttp10, isHead } = this;
     const response = renderRefusal(refused, this.view.header("accept"), this.id);
-    return localResponse(response, { closes, isHttp10, isHead });
+    return localResponse(response, { closes, isHttp10, isHead, hsts });
   }
 
-  internalErrorBytes(): Buffer {
+  internalErrorBytes(hsts: Buffer | undefined): Buffer {
     const { isHttp10, isHead } = this;
-    return localResponse(internalErrorResponse(this.id), { closes: true, isHttp10, isHead });
+    return localResponse(internalErrorResponse(this.id), { closes: true, isHttp10, isHead, hsts });
   }
 
   /**

@@ -22,13 +22,15 @@ export class ForwardedResponse implements ResponseRewrite {
   closes = false;
   isHttp10 = false;
   readonly upgrades = false;
+  hsts: Buffer | undefined;
 
   constructor(scratch: Buffer) {
     this.#scratch = scratch;
   }
 
-  /** @param writtenBytes bytes written to the client's connection so far */
-  begin(isHttp10: boolean, writtenBytes: number): void {
+  /** @param writtenBytes bytes written to the client's connection so far  @param hsts as in `ResponseRewrite` */
+  begin(isHttp10: boolean, writtenBytes: number, hsts: Buffer | undefined): void {
+    this.hsts = hsts;
     this.status = 0;
     this.writtenBefore = writtenBytes;
     this.hasStarted = false;

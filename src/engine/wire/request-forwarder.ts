@@ -131,11 +131,11 @@ export class RequestForwarder implements ResponseSide {
     this.request.view.peer = client.forwarding;
     this.request.view.scheme = client.scheme;
     this.#keepsAlive = this.request.keepsAlive;
-    const { meter } = client.listener;
+    const { meter, hsts } = client.listener;
     if (client.isStream) meter.http2 += 1;
     else if (this.request.isHttp10) meter.http10 += 1;
     else meter.http11 += 1;
-    this.#response.begin(this.request.isHttp10, client.writtenBytes);
+    this.#response.begin(this.request.isHttp10, client.writtenBytes, hsts);
   }
 
   /** Refuses a request without a valid head. No exchange is opened. */
@@ -171,7 +171,7 @@ export class RequestForwarder implements ResponseSide {
     const keepsConnection =
       this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
     if (refused.isSilent) return this.#end("close");
-    client.writeAll(request.refusalBytes(refused, !keepsConnection));
+    client.writeAll(request.refusalBytes(refused, !keepsConnection, this.#response.hsts));
     this.#response.status = refused.status;
     this.#end(keepsConnection ? "keep" : "close");
   }
@@ -339,7 +339,7 @@ export class RequestForwarder implements ResponseSide {
   handlerThrew(): void {
     this.#attempts.cancel();
     if (this.hasResponseStarted) return this.#end("reset");
-    this.#client?.writeAll(this.request.internalErrorBytes());
+    this.#client?.writeAll(this.request.internalErrorBytes(this.#response.hsts));
     this.#response.status = 500;
     this.#end("close");
   }

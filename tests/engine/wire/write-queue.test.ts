@@ -34,7 +34,7 @@ test("the data of many small chunks leaves in one write to an HTTP/1.0 client", 
   head.parser.parse(bytes, bytes.length);
   head.validate(bytes, { isHead: false, upgrades: false });
   const client = new RecordingConnection();
-  response.begin(true, 0);
+  response.begin(true, 0, undefined);
   response.closes = true;
   response.sendHead(client, head, bytes.length);
   response.sendBody(client, bytesOf(`${"1;x\r\nb\r\n".repeat(1_000)}0\r\nX-Sum: 1\r\n\r\n`));

@@ -31,6 +31,8 @@ export const knownHeaders = {
   date: 21,
   authorization: 21,
   wwwAuthenticate: 22,
+  /** Of responses only (RFC 6797): replaced where the listener has its own. */
+  strictTransportSecurity: 23,
 } as const;
 
 const names: ReadonlyArray<readonly [name: string, number: number]> = [
@@ -56,6 +58,7 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
   ["date", knownHeaders.date],
   ["authorization", knownHeaders.authorization],
   ["www-authenticate", knownHeaders.wwwAuthenticate],
+  ["strict-transport-security", knownHeaders.strictTransportSecurity],
 ];
 
 const underscore = 0x5f;

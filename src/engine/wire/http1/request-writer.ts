@@ -181,6 +181,7 @@ function isKept(
   if (number === knownHeaders.via) return !dropsVia;
   if (number === knownHeaders.traceparent) return !dropsTrace;
   if (number === knownHeaders.forwarded) return !dropsForwarded;
+  if (number === knownHeaders.strictTransportSecurity) return true;
   return number < knownHeaders.forwardedFor || number === knownHeaders.trailer || isAuthentication(number);
 }
 

@@ -23,12 +23,19 @@ export interface ResponseRewrite {
   readonly isHttp10: boolean;
   /** The response is a 101. */
   readonly upgrades: boolean;
+  /** A Strict-Transport-Security line in place of the upstream's; without it the upstream's passes. */
+  readonly hsts?: Buffer | undefined;
+}
+
+/** The line of a header that does not change. */
+export function fixedHeader(name: string, value: string): Buffer {
+  return latin1(`${name}: ${value}\r\n`);
 }
 
 /** Bytes that {@link writeResponseHead} may add to a head of so many fields. */
 export function maxAddedBytes(fields: number): number {
-  // Date and Connection; and in rewritten lines a space and CR.
-  return 128 + 2 * fields;
+  // Date, Connection and Strict-Transport-Security; and in rewritten lines a space and CR.
+  return 256 + 2 * fields;
 }
 
 /** Writes the head to `target` from offset 0. @returns its length, at most `maxAddedBytes` more than the upstream's */
@@ -37,6 +44,7 @@ export function writeResponseHead(target: Buffer, head: ParsedResponse, rewrite:
   let length = head.needsRewrite ? writeUsualForm(target, head, rewrite) : copyKept(target, head, rewrite);
   if (rewrite.upgrades || head.offersUpgrade) length += upgradeHeader.copy(target, length);
   if (!rewrite.upgrades && !head.isInterim) {
+    if (rewrite.hsts) length += rewrite.hsts.copy(target, length);
     if (!head.hasDate) length += dateHeader().copy(target, length);
     if (rewrite.closes) length += closeHeader.copy(target, length);
     else if (rewrite.isHttp10) length += keepHeader.copy(target, length);
@@ -101,7 +109,7 @@ function writeUsualForm(target: Buffer, head: ParsedResponse, rewrite: ResponseR
  * @returns the offset of the new head; -1, with nothing changed, if a header must be added: then it must be written out
  */
 export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewrite): number {
-  if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || head.isInterim) return -1;
+  if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || rewrite.hsts || head.isInterim) return -1;
   if (!head.hasDate || head.needsRewrite || head.offersUpgrade) return -1;
   const { bytes } = head;
   const { headers, count, headersEnd, statusStart } = head.parser;
@@ -139,6 +147,8 @@ function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite):
       return !head.dropsFraming;
     case knownHeaders.transferEncoding:
       return !head.dropsFraming && !rewrite.isHttp10;
+    case knownHeaders.strictTransportSecurity:
+      return rewrite.hsts === undefined;
     default:
       return !isHopByHop(number);
   }
@@ -159,11 +169,7 @@ export function internalErrorResponse(requestId: string): RenderedRefusal {
 /** The bytes of a response that the balancer makes itself. */
 export function localResponse(
   response: RenderedRefusal,
-  {
-    closes,
-    isHttp10,
-    isHead,
-  }: { readonly closes: boolean; readonly isHttp10: boolean; readonly isHead: boolean },
+  { closes, isHttp10, isHead, hsts }: Omit<ResponseRewrite, "upgrades"> & { readonly isHead: boolean },
 ): Buffer {
   const body = Buffer.from(response.body);
   const lines = [
@@ -173,6 +179,6 @@ export function localResponse(
     `Content-Length: ${body.length}`,
     ...(closes ? ["Connection: close"] : isHttp10 ? ["Connection: keep-alive"] : []),
   ];
-  const head = latin1(`${lines.join("\r\n")}\r\n\r\n`);
-  return isHead ? head : Buffer.concat([head, body]);
+  const head = latin1(`${lines.join("\r\n")}\r\n`);
+  return Buffer.concat([head, ...(hsts ? [hsts] : []), lineEnd, ...(isHead ? [] : [body])]);
 }

@@ -8,6 +8,7 @@ import {
 } from "../../../../src/engine/wire/http1/response-reader.ts";
 import {
   maxAddedBytes,
+  type ResponseRewrite,
   trimResponseInPlace,
   writeResponseHead,
 } from "../../../../src/engine/wire/http1/response-writer.ts";
@@ -214,12 +215,12 @@ describe("an upstream's response is read the same however it is cut:", () => {
 
 describe("the response to a client", () => {
   const target = Buffer.alloc(32_768);
-  const rewrite = { closes: false, isHttp10: false, upgrades: false };
+  const rewrite: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
   const date = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
   const dated = (headers: string, start?: string) => head(date + headers, start);
   function written(
     response: string,
-    how: Partial<typeof rewrite> = {},
+    how: Partial<ResponseRewrite> = {},
     expectation: Expectation = {},
   ): string {
     const parsed = new ParsedResponse(responseLimits);
@@ -236,6 +237,17 @@ describe("the response to a client", () => {
     if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, parsed.parser.end)).toBe(writtenOut);
     return writtenOut;
   }
+
+  test("has the Strict-Transport-Security of the listener instead of the upstream's", () => {
+    const hsts = Buffer.from("Strict-Transport-Security: max-age=9\r\n");
+    const theirs = "A: 1\r\nstrict-transport-SECURITY: max-age=1\r\nB: 2\r\n";
+    const expected = `HTTP/1.1 200 OK\r\n${date}A: 1\r\nB: 2\r\nStrict-Transport-Security: max-age=9\r\n\r\n`;
+    expect(written(dated(theirs), { hsts })).toBe(expected);
+    expect(written(dated(theirs.replace("Y:", "Y :")), { hsts })).toBe(expected);
+    expect(written(dated("A: 1\r\nB: 2\r\n"), { hsts })).toBe(expected);
+    expect(written(dated(theirs))).toContain("max-age=1");
+    expect(written(dated(theirs, "HTTP/1.1 103 Early Hints"), { hsts })).not.toContain("max-age=9");
+  });
 
   test("is the same when rewritten in place, whatever is dropped", () => {
     const lines = [
