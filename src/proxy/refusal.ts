@@ -1,6 +1,7 @@
 /** Responses that the balancer makes itself: from a reason to a status, headers and a body. */
 
 import type { FailureReason } from "../pool/outcome.ts";
+import { grpcFields, isGrpc } from "./grpc-reply.ts";
 
 /** Why the balancer responds itself: the same word in log, metric, Proxy-Status and dashboard. */
 export type RefusalReason =
@@ -220,13 +221,19 @@ export interface RenderedRefusal {
   readonly body: string;
 }
 
+/** Fields of a request that decide about the form of its refusal. */
+export interface ReaderOfRefusal {
+  readonly accept: string | undefined;
+  readonly contentType: string | undefined;
+}
+
 /**
- * The whole response: JSON if the client accepts it, else one line of text, with Proxy-Status (RFC 9209).
+ * The whole response: JSON if the client accepts it, else one line of text, with Proxy-Status (RFC 9209); or a status of gRPC.
  * It names no upstream and no system error; those go to the log.
  */
 export function renderRefusal(
   refused: Refusal,
-  accept: string | undefined,
+  { accept, contentType }: ReaderOfRefusal,
   requestId: string,
 ): RenderedRefusal {
   const { reply } = refused;
@@ -234,6 +241,13 @@ export function renderRefusal(
     return { ...reply, status: refused.status, headers: [...reply.headers, ["X-Request-Id", requestId]] };
   const { error, message: general } = refusalTable[refused.reason];
   const message = refused.violation ? `${general.slice(0, -1)}: ${refused.violation}.` : general;
+  const shared = [
+    ["Cache-Control", "no-store"],
+    ["Proxy-Status", `evenkeel; error=${error}; details="${detailsOf(refused)}"`],
+    ["X-Request-Id", requestId],
+  ] as const;
+  if (isGrpc(contentType))
+    return { status: 200, headers: [...grpcFields(refused, message), ...shared], body: "" };
   const isJson = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept ?? "");
   const problem = { status: refused.status, reason: refused.reason, message, requestId };
   const body = isJson
@@ -243,9 +257,7 @@ export function renderRefusal(
     status: refused.status,
     headers: [
       ["Content-Type", isJson ? "application/json" : "text/plain; charset=utf-8"],
-      ["Cache-Control", "no-store"],
-      ["Proxy-Status", `evenkeel; error=${error}; details="${detailsOf(refused)}"`],
-      ["X-Request-Id", requestId],
+      ...shared,
       ...(refused.status === 503 ? [["Retry-After", String(retryAfterSeconds)] as const] : []),
       ...(refused.status === 405 ? [["Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"] as const] : []),
     ],

@@ -4,7 +4,7 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { type Destination, hashKeyFor, matchingRoute } from "../../src/proxy/route.ts";
 import { type RequestHead, requestIds } from "../../src/proxy/request-head.ts";
 import { forwardingHeaders, connectionTokens, timesThrough } from "../../src/proxy/forwarding.ts";
-import { renderRefusal, refusal } from "../../src/proxy/refusal.ts";
+import { type RefusalReason, renderRefusal, refusal } from "../../src/proxy/refusal.ts";
 import { trustedProxyMatcher } from "../../src/net/address.ts";
 
 function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> } = {}): RequestHead {
@@ -157,8 +157,49 @@ describe("trust", () => {
 });
 
 describe("refusals", () => {
+  const plain = { accept: undefined, contentType: undefined };
+
+  test.each<readonly [reason: RefusalReason, status: number | undefined, code: string]>([
+    ["no_upstream", undefined, "14"],
+    ["stream_refused", undefined, "14"],
+    ["connect_refused", undefined, "14"],
+    ["connect_timeout", undefined, "14"],
+    ["head_timeout", undefined, "4"],
+    ["total_timeout", undefined, "4"],
+    ["no_route", undefined, "12"],
+    ["request_invalid", undefined, "13"],
+    ["request_invalid", 405, "12"],
+    ["request_too_large", undefined, "8"],
+    ["rehearsal", 599, "2"],
+  ])("are a status of gRPC for its clients: %s", (reason, status, code) => {
+    for (const contentType of ["application/grpc", "application/grpc+proto", "Application/gRPC; x=y"]) {
+      const response = renderRefusal(refusal(reason, status), { ...plain, contentType }, "id");
+      const fields = new Map(response.headers);
+      expect([response.status, response.body, fields.get("Content-Type")]).toEqual([
+        200,
+        "",
+        "application/grpc",
+      ]);
+      expect(fields.get("Grpc-Status")).toBe(code);
+      expect(fields.get("Grpc-Message")).toMatch(/^[ -~]+$/);
+      expect(fields.get("Proxy-Status")).toContain(`details="${reason}"`);
+    }
+    const web = renderRefusal(
+      refusal(reason, status),
+      { ...plain, contentType: "application/grpc-web+proto" },
+      "id",
+    );
+    expect(web.status).toBe(refusal(reason, status).status);
+  });
+
+  test("are percent-encoded for gRPC", () => {
+    const refused = { ...refusal("request_invalid"), violation: "50 % of é\r\n" };
+    const { headers } = renderRefusal(refused, { ...plain, contentType: "application/grpc" }, "id");
+    expect(new Map(headers).get("Grpc-Message")).toBe("The request is invalid: 50 %25 of %C3%A9%0D%0A.");
+  });
+
   test("are one line of text with Proxy-Status and the request's id", () => {
-    const response = renderRefusal(refusal("connect_refused"), undefined, "id-1");
+    const response = renderRefusal(refusal("connect_refused"), plain, "id-1");
     expect(response.status).toBe(502);
     expect(response.body).toBe("502 connect_refused: The upstream refused the connection. (request id-1)\n");
     expect(new Map(response.headers).get("Proxy-Status")).toBe(
@@ -169,7 +210,7 @@ describe("refusals", () => {
   test("are JSON for clients that accept it", () => {
     const { body } = renderRefusal(
       refusal("no_upstream"),
-      "text/html, application/problem+json;q=0.9",
+      { ...plain, accept: "text/html, application/problem+json;q=0.9" },
       "id-2",
     );
     expect(JSON.parse(body)).toEqual({
@@ -184,7 +225,7 @@ describe("refusals", () => {
 
   test("have Retry-After with 503, and Allow with 405", () => {
     const headersOf = (given: ReturnType<typeof refusal>) =>
-      new Map(renderRefusal(given, undefined, "id").headers);
+      new Map(renderRefusal(given, plain, "id").headers);
     expect(Number(headersOf(refusal("no_upstream")).get("Retry-After"))).toBeGreaterThan(0);
     expect(headersOf(refusal("request_invalid", 405)).get("Allow")).toContain("POST");
     expect(headersOf(refusal("request_invalid")).has("Allow")).toBe(false);

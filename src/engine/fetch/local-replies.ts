@@ -37,7 +37,11 @@ export function refusalResponse(
   { head, requestId, byteCounts }: RequestContext,
   refused: Refusal,
 ): Response {
-  const response = renderRefusal(refused, head.header("accept"), requestId);
+  const response = renderRefusal(
+    refused,
+    { accept: head.header("accept"), contentType: head.header("content-type") },
+    requestId,
+  );
   byteCounts.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(response.body);
   if (refused.notRetried === undefined && !refused.reply) logRefusal(options, { head, requestId }, refused);
   const headers = response.headers.map(([name, value]): [string, string] => [name, value]);

@@ -1,6 +1,11 @@
 /** The request side of a forwarder: the client's request, how much of its body has arrived, and the bytes for the upstream. */
 
-import { type ProtocolViolation, type Refusal, renderRefusal } from "../../proxy/refusal.ts";
+import {
+  type ProtocolViolation,
+  type ReaderOfRefusal,
+  type Refusal,
+  renderRefusal,
+} from "../../proxy/refusal.ts";
 import type { TraceContext } from "../../proxy/trace-context.ts";
 import { BodyFraming, framing } from "./http1/body.ts";
 import { methodNumber, type ParsedRequest } from "./http1/parsed-request.ts";
@@ -108,13 +113,22 @@ export class ForwardedRequest implements OutgoingHead {
   /** The response to a refused request. */
   refusalBytes(refused: Refusal, closes: boolean, hsts: Buffer | undefined): Buffer {
     const { isHttp10, isHead } = this;
-    const response = renderRefusal(refused, this.view.header("accept"), this.id);
+    const response = renderRefusal(refused, this.#reader, this.id);
     return localResponse(response, { closes, isHttp10, isHead, hsts });
+  }
+
+  get #reader(): ReaderOfRefusal {
+    return { accept: this.view.header("accept"), contentType: this.view.header("content-type") };
   }
 
   internalErrorBytes(hsts: Buffer | undefined): Buffer {
     const { isHttp10, isHead } = this;
-    return localResponse(internalErrorResponse(this.id), { closes: true, isHttp10, isHead, hsts });
+    return localResponse(internalErrorResponse(this.id, this.#reader), {
+      closes: true,
+      isHttp10,
+      isHead,
+      hsts,
+    });
   }
 
   /**

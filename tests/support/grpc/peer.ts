@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
+import { Metadata } from "@grpc/grpc-js";
+
 import { echoClient, startEchoServer } from "./echo-service.ts";
 import { runMatrix } from "./matrix.ts";
 
@@ -17,6 +19,16 @@ if (role === "server") {
   createInterface({ input: process.stdin })
     .on("line", () => console.log(JSON.stringify(server.counts())))
     .on("close", () => process.exit());
+} else if (role === "call") {
+  const [port, method = "", number, bytes] = rest;
+  const client = echoClient(Number(port));
+  const message = { number: Number(number), payload: Buffer.alloc(Number(bytes)) };
+  const call = client.call(method as "Unary" | "Wait");
+  const [code, details] = await new Promise<readonly unknown[]>((resolve) =>
+    call(message, new Metadata(), {}, (error) => resolve([error?.code ?? 0, error?.details ?? ""])),
+  );
+  console.log(JSON.stringify([code, details]));
+  client.close();
 } else {
   const [port, ca, name] = rest;
   const client = echoClient(Number(port), ca ? { ca: readFileSync(ca), name: name ?? "" } : undefined);

@@ -59,18 +59,32 @@ export async function startGrpcServer(files: readonly string[] = []): Promise<Gr
   };
 }
 
+/** Makes one call. @returns its code and details */
+export async function callGrpc(
+  port: number,
+  method: "Unary" | "Wait",
+  { number = 0, bytes = 0 }: { readonly number?: number; readonly bytes?: number } = {},
+): Promise<readonly unknown[]> {
+  return (await outputOf(
+    await start("call", String(port), method, String(number), String(bytes)),
+  )) as readonly unknown[];
+}
+
+async function outputOf(peer: Peer): Promise<unknown> {
+  try {
+    return JSON.parse(await new Response(peer.stdout).text());
+  } finally {
+    peer.kill();
+    await peer.exited;
+  }
+}
+
 /** Runs all calls against this port. @param files path of the authority's certificate, and the server's name, for TLS */
 export async function runGrpcClient(
   port: number,
   files: readonly string[] = [],
 ): Promise<Readonly<Record<string, unknown>>> {
-  const peer = await start("client", String(port), ...files);
-  try {
-    return JSON.parse(await new Response(peer.stdout).text()) as Readonly<Record<string, unknown>>;
-  } finally {
-    peer.kill();
-    await peer.exited;
-  }
+  return (await outputOf(await start("client", String(port), ...files))) as Readonly<Record<string, unknown>>;
 }
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {

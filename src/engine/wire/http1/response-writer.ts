@@ -1,7 +1,8 @@
 /** Writes response heads for clients: the upstream's bytes without hop-by-hop headers; and the balancer's own responses. */
 
 import { HttpDate } from "../../../lib/http-date.ts";
-import type { RenderedRefusal } from "../../../proxy/refusal.ts";
+import { grpcFields, isGrpc } from "../../../proxy/grpc-reply.ts";
+import type { ReaderOfRefusal, RenderedRefusal } from "../../../proxy/refusal.ts";
 import { cr, latin1 } from "./bytes.ts";
 import { headerStride } from "./head-parser.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
@@ -155,7 +156,11 @@ function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite):
 }
 
 /** The response to a request that met a bug. */
-export function internalErrorResponse(requestId: string): RenderedRefusal {
+export function internalErrorResponse(requestId: string, { contentType }: ReaderOfRefusal): RenderedRefusal {
+  if (isGrpc(contentType)) {
+    const fields = grpcFields({ reason: "internal_error", status: 500 }, "Internal error of the balancer.");
+    return { status: 200, headers: [...fields, ["X-Request-Id", requestId]], body: "" };
+  }
   return {
     status: 500,
     headers: [

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { wireEngine } from "../../../../src/engine/wire/bun.ts";
 import { wireEngine as nodeEngine } from "../../../../src/engine/wire/node.ts";
 import { startEngine } from "../../../support/engine-fixture.ts";
-import { runGrpcClient, startGrpcServer } from "../../../support/grpc/processes.ts";
+import { callGrpc, runGrpcClient, startGrpcServer } from "../../../support/grpc/processes.ts";
+import { startOrigin } from "../../../support/origin.ts";
 import { pairOf, tlsWith } from "../../../support/tls-certificates.ts";
 import { until } from "../../../support/wait.ts";
 
@@ -68,4 +69,45 @@ describe.each([
     },
     60_000,
   );
+
+  test("refusals of the balancer are statuses of gRPC", async () => {
+    const server = await startGrpcServer();
+    const address = { http2: true };
+    const listener = { http2: true };
+    const timeouts = { headMs: 300 };
+    const options = { retries: 0, address, listener, timeouts };
+    const fixture = await startEngine(engine, {
+      ...options,
+      ports: [server.port],
+      destination: { maxRequestBodyBytes: 1_000 },
+    });
+    const dead = await startEngine(engine, { ...options, ports: [await freePort()] });
+    const routes = [{ host: "shop.example" }];
+    const elsewhere = await startEngine(engine, { ...options, ports: [server.port], routes });
+    try {
+      expect(await callGrpc(fixture.port, "Unary")).toEqual([0, ""]);
+      expect(await callGrpc(fixture.port, "Wait", { number: 5_000 })).toEqual([
+        4,
+        "The upstream did not respond in time.",
+      ]);
+      expect(await callGrpc(fixture.port, "Unary", { bytes: 100_000 })).toEqual([
+        8,
+        "The request is too large.",
+      ]);
+      expect(await callGrpc(dead.port, "Unary")).toEqual([14, "The upstream refused the connection."]);
+      expect(await callGrpc(elsewhere.port, "Unary")).toEqual([12, "No route matches this host and path."]);
+      expect(fixture.records.map(({ status }) => status)).toEqual([200, 504, 413]);
+      expect([...fixture.bugs, ...dead.bugs, ...elsewhere.bugs]).toEqual([]);
+    } finally {
+      for (const one of [fixture, dead, elsewhere]) one.close();
+      await server.close();
+    }
+  }, 30_000);
 });
+
+/** A port on which nothing listens. */
+async function freePort(): Promise<number> {
+  const origin = await startOrigin(() => {});
+  await origin.close();
+  return origin.port;
+}
