@@ -54,10 +54,7 @@ function unreadHeaders(sources: ConfigSources): readonly Problem[] {
   return listenerPathsIn(sources.value).flatMap((listener) => {
     const path = [...listener, "proxyProtocol"];
     const value = valueAt(sources.value, path);
-    if (value === undefined) return [];
-    if (valueAt(sources.value, [...listener, "tls"]) !== undefined)
-      return [sources.problemOf({ path, why: "it cannot precede TLS yet; leave it out", value })];
-    if (!isFetch) return [];
+    if (value === undefined || !isFetch) return [];
     const why = "the fetch engine cannot read PROXY headers; leave it out, or use the wire engine";
     return [sources.problemOf({ path, why, value })];
   });

@@ -33,6 +33,7 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
       port: listener.options.port,
       sharesPort: options.sharesPort,
       ...(listener.options.tls && { tls: listener.options.tls }),
+      ...(listener.options.tls && listener.options.proxyProtocol && { startsPlain: true }),
       protocols: listener.options.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
       handshakeMs: options.clientTimeouts.headMs,
       handshakeRefused: (why) => listener.handshakeRefused(why),
@@ -91,10 +92,16 @@ function acceptWith(
   if (!proxyProtocol) return (peer) => connect(plainAddress(peer), plainAddress(peer));
   return (given) => {
     const peer = plainAddress(given);
-    if (!proxyProtocol.isFrom(peer)) return connect(peer, peer);
-    const { timeoutMs } = proxyProtocol;
+    const isProxy = proxyProtocol.isFrom(peer);
+    // Over TLS someone must start the handshake of the others too.
+    if (!isProxy && !listener.options.tls) return connect(peer, peer);
     const next = (address: string) => connect(address, peer);
-    return new ProxyHeaderReader(context, { listener, peer, timeoutMs, next });
+    return new ProxyHeaderReader(context, {
+      listener,
+      peer,
+      next,
+      ...(isProxy && { timeoutMs: proxyProtocol.timeoutMs }),
+    });
   };
 }
 

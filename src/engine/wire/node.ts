@@ -6,6 +6,7 @@ import {
   createSecureContext,
   createServer as createTlsServer,
   type SecureContext,
+  type TlsOptions,
   TLSSocket,
 } from "node:tls";
 import { toError } from "../../lib/bugs.ts";
@@ -17,6 +18,7 @@ import type { Engine } from "../engine.ts";
 import { handshakeCode, noHttp2Code } from "./http2/protocol.ts";
 import { wireEngineOver } from "./listener.ts";
 import type {
+  ClientSocketHandler,
   ConnectHandler,
   ListenOptions,
   SocketHandler,
@@ -31,34 +33,50 @@ import type {
  */
 class NodeSocket implements WireSocket {
   data: SocketHandler;
-  readonly #socket: Socket;
+  #socket: Socket;
   #isBusy = false;
   #onIdle: (() => void) | undefined;
 
   constructor(socket: Socket, handler: SocketHandler) {
     this.data = handler;
     this.#socket = socket;
-    const guarded = (step: () => void) => {
-      freezeClock();
-      try {
-        step();
-      } catch (error) {
-        this.data.handlerThrew(toError(error));
-      } finally {
-        thawClock();
-      }
-    };
-    let cause: Error | undefined;
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => guarded(() => this.data.received(chunk)));
+    this.#follow(socket);
+  }
+
+  #follow(socket: Socket): void {
+    let cause: Error | undefined;
+    socket.on("data", (chunk: Buffer) => this.guarded(() => this.data.received(chunk)));
     socket.on("drain", () => {
       this.#isBusy = false;
       this.#onIdle?.();
-      guarded(() => this.data.drained());
+      this.guarded(() => this.data.drained());
     });
-    socket.on("end", () => guarded(() => this.data.ended()));
+    socket.on("end", () => this.guarded(() => this.data.ended()));
     socket.on("error", (error) => (cause = error));
-    socket.on("close", () => guarded(() => this.data.closed(cause)));
+    socket.on("close", () => this.guarded(() => this.data.closed(cause)));
+  }
+
+  protected guarded(step: () => void): void {
+    freezeClock();
+    try {
+      step();
+    } catch (error) {
+      this.data.handlerThrew(toError(error));
+    } finally {
+      thawClock();
+    }
+  }
+
+  /** Another socket takes the place of this one, which goes on below it. */
+  protected replace(socket: Socket): void {
+    this.#socket = socket;
+    this.#isBusy = false;
+    this.#follow(socket);
+  }
+
+  protected get socket(): Socket {
+    return this.#socket;
   }
 
   write(bytes: Uint8Array, offset: number, length: number): number {
@@ -97,6 +115,60 @@ class NodeSocket implements WireSocket {
   }
 }
 
+/** A client's socket that is plain until `startTls`. */
+class PlainFirstSocket extends NodeSocket {
+  readonly #options: ListenOptions & { readonly tls: ListenerTls };
+  readonly #plain: Socket;
+  #isSecure = false;
+
+  constructor(
+    socket: Socket,
+    handler: ClientSocketHandler,
+    options: ListenOptions & { readonly tls: ListenerTls },
+  ) {
+    super(socket, handler);
+    this.#plain = socket;
+    this.#options = options;
+  }
+
+  startTls(received: Buffer): void {
+    const plain = this.#plain;
+    if (plain.destroyed || plain.writableEnded) return;
+    for (const event of ["data", "drain", "end", "close"]) plain.removeAllListeners(event);
+    plain.pause();
+    if (received.length > 0) plain.unshift(Buffer.from(received));
+    const { tls, protocols } = this.#options;
+    const pair = tls.certificateFor(undefined);
+    const secure = new TLSSocket(plain, {
+      ...handshakeOptions(tls, protocols),
+      isServer: true,
+      secureContext: pair ? contextFor(pair, tls) : createSecureContext({}),
+    });
+    this.replace(secure);
+    secure.once("secure", () => {
+      this.#isSecure = true;
+      this.guarded(() => (this.data as ClientSocketHandler).secured(secure.alpnProtocol || ""));
+    });
+    secure.on("error", (error) => {
+      if (!this.#isSecure) this.guarded(() => (this.data as ClientSocketHandler).insecure?.(textOf(error)));
+    });
+  }
+
+  override end(): void {
+    if (this.#isSecure || this.socket === this.#plain) super.end();
+    else this.#plain.destroy();
+  }
+
+  override terminate(): void {
+    if (this.socket !== this.#plain) this.socket.destroy();
+    this.#plain.resetAndDestroy();
+  }
+}
+
+function textOf(error: Error): string {
+  return `${"code" in error ? String(error.code) : ""} ${error.message}`;
+}
+
 /** Contexts by certificate: making one takes longer than a handshake. */
 const contexts = new WeakMap<CertificatePair, SecureContext>();
 
@@ -107,6 +179,21 @@ function contextFor(pair: CertificatePair, { minVersion }: ListenerTls): SecureC
   const context = createSecureContext({ cert, key, minVersion: `TLSv${minVersion}` });
   contexts.set(pair, context);
   return context;
+}
+
+/** What a server and a single socket need alike. */
+function handshakeOptions(
+  tls: ListenerTls,
+  protocols: readonly string[],
+): Pick<TlsOptions, "ALPNProtocols" | "SNICallback"> {
+  return {
+    ALPNProtocols: [...protocols],
+    SNICallback(name, done) {
+      const pair = tls.certificateFor(name);
+      if (pair) done(null, contextFor(pair, tls));
+      else done(new Error("unrecognized name"));
+    },
+  };
 }
 
 /** @returns the server, and a function that ends its watch on certificates */
@@ -124,19 +211,14 @@ function createSecureServer(
   const server = createTlsServer(
     {
       ...contextOptions(),
-      ALPNProtocols: [...protocols],
+      ...handshakeOptions(tls, protocols),
       allowHalfOpen: true,
       handshakeTimeout: handshakeMs,
-      SNICallback(name, done) {
-        const pair = tls.certificateFor(name);
-        if (pair) done(null, contextFor(pair, tls));
-        else done(new Error("unrecognized name"));
-      },
     },
     onSocket,
   );
   server.on("tlsClientError", (error, socket: Socket) => {
-    handshakeRefused(`${"code" in error ? String(error.code) : ""} ${error.message}`);
+    handshakeRefused(textOf(error));
     // Deno reports the handshake timeout but does not close the socket.
     socket.destroy();
   });
@@ -150,15 +232,20 @@ function createSecureServer(
 }
 
 function listen(options: ListenOptions): Promise<WireListener> {
-  const { hostname, port, sharesPort, tls, accept } = options;
+  const { hostname, port, sharesPort, tls, startsPlain, accept } = options;
   const onSocket = (socket: Socket) => {
     const handler = accept(socket.remoteAddress ?? "");
-    handler.opened(new NodeSocket(socket, handler));
+    const isPlainFirst = tls !== undefined && startsPlain === true;
+    const opened = isPlainFirst
+      ? new PlainFirstSocket(socket, handler, { ...options, tls })
+      : new NodeSocket(socket, handler);
+    handler.opened(opened);
     if (socket instanceof TLSSocket) handler.secured(socket.alpnProtocol || "");
   };
-  const [server, unfollow] = tls
-    ? createSecureServer(options, tls, onSocket)
-    : [createServer({ allowHalfOpen: true }, onSocket), () => {}];
+  const [server, unfollow] =
+    tls && !startsPlain
+      ? createSecureServer(options, tls, onSocket)
+      : [createServer({ allowHalfOpen: true }, onSocket), () => {}];
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port, host: hostname, ...(sharesPort && { reusePort: true }) }, () => {

@@ -10,14 +10,15 @@ export interface ProxyHeaderReaderOptions {
   readonly listener: ClientListener;
   /** The peer's IP address. */
   readonly peer: string;
-  readonly timeoutMs: number;
+  /** For the header. Undefined where the peer is no proxy, and sends none. */
+  readonly timeoutMs?: number;
   /** Creates the handler of what follows. @param address the client's, or the peer's where the header names none */
   readonly next: (address: string) => ClientSocketHandler;
 }
 
 /**
  * ```
- *  waiting ──whole header──────────▶ next handler
+ *  waiting ──whole header──────────▶ next handler, over TLS with the handshake
  *     ├──other bytes, timeout──────▶ closed, and counted
  *     └──the peer leaves───────────▶ closed
  * ```
@@ -37,8 +38,9 @@ export class ProxyHeaderReader extends TimerEntry implements ClientSocketHandler
   opened(socket: WireSocket): void {
     this.#socket = socket;
     const { listener, timeoutMs, next, peer } = this.#options;
-    // The next handler is not admitted either, and says so.
-    if (listener.admit(this) !== "serve") return void this.#handOver(next(peer));
+    // A handler that is not admitted either says so.
+    if (timeoutMs === undefined || listener.admit(this) !== "serve")
+      return this.#handOver(next(peer), Buffer.alloc(0));
     this.#context.wheel.arm(this, timeoutMs);
   }
 
@@ -50,16 +52,17 @@ export class ProxyHeaderReader extends TimerEntry implements ClientSocketHandler
     if (header === "invalid") return this.#refuse("no valid PROXY header");
     if (header === "more") return void (this.#bytes = Buffer.from(bytes));
     const { next, peer } = this.#options;
-    const handler = this.#handOver(next(header.address ?? peer));
-    if (bytes.length > header.length) handler.received(bytes.subarray(header.length));
+    this.#handOver(next(header.address ?? peer), bytes.subarray(header.length));
   }
 
-  #handOver(handler: ClientSocketHandler): ClientSocketHandler {
+  /** @param rest bytes behind the header: of a TLS handshake, where the socket has yet to start it */
+  #handOver(handler: ClientSocketHandler, rest: Buffer): void {
     const socket = this.#socket as WireSocket;
     this.#release();
     socket.data = handler;
     handler.opened(socket);
-    return handler;
+    if (socket.startTls) socket.startTls(rest);
+    else if (rest.length > 0) handler.received(rest);
   }
 
   #refuse(why: string): void {

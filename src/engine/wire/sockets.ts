@@ -15,6 +15,11 @@ export interface WireSocket {
   write(bytes: Uint8Array, offset: number, length: number): number;
   pause(): void;
   resume(): void;
+  /**
+   * Present where the listener `startsPlain`: begins the TLS handshake with a client. `secured` or `insecure` follows.
+   * @param received bytes of the handshake that have arrived
+   */
+  startTls?(received: Buffer): void;
   /** Sends FIN. Reading continues. */
   shutdown(): void;
   /** Closes after the bytes taken so far. */
@@ -65,6 +70,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly sharesPort: boolean;
   readonly tls?: ListenerTls;
+  /** Whether bytes may precede the handshake: then the handler of each connection calls `startTls` when they have arrived. */
+  readonly startsPlain?: boolean;
   /** Protocols for ALPN, the preferred one first. */
   readonly protocols: readonly string[];
   /** Creates the handler of a new connection. @param address the peer's IP address */
