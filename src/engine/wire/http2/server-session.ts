@@ -118,8 +118,11 @@ export class ServerSession
     const { streamId, endsStream } = block;
     const stream = this.streams.get(streamId);
     if (stream) return this.#trailers(stream, endsStream);
-    // Trailers that crossed our reset.
-    if (streamId <= this.#lastStreamId) return;
+    if (streamId <= this.#lastStreamId) {
+      // Trailers that crossed our reset.
+      if (endsStream) this.peerHasEnded(streamId);
+      return;
+    }
     this.#lastStreamId = streamId;
     if (this.ignores(streamId)) return;
     if (block.dependsOnItself) return this.#refuseStream(streamId, errorCode.protocol);

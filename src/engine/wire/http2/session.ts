@@ -187,8 +187,10 @@ export abstract class Http2Session<Stream extends SessionStream, Context extends
     if (!stream || stream.peerEnded || !isAllowed) {
       this.#flow.dropped(payload.length);
       if (stream) return this.abandon(stream, isAllowed ? errorCode.streamClosed : errorCode.flowControl);
-      if (this.ignores(streamId)) return;
-      throw new ConnectionError(errorCode.streamClosed, "DATA on a closed stream");
+      if (!this.ignores(streamId))
+        throw new ConnectionError(errorCode.streamClosed, "DATA on a closed stream");
+      if (endsStream) this.peerHasEnded(streamId);
+      return;
     }
     if (payload.length > data.length) this.#flow.consumed(stream, payload.length - data.length);
     this.dataReceived(stream, data, endsStream);
@@ -215,7 +217,10 @@ export abstract class Http2Session<Stream extends SessionStream, Context extends
     if (streamId === 0 || this.isIdleStream(streamId))
       throw new ConnectionError(errorCode.protocol, "RST_STREAM on a stream that is not open");
     const stream = this.streams.get(streamId);
-    if (!stream) return this.guard.idleFrame(this.context.wheel.now);
+    if (!stream) {
+      this.peerHasEnded(streamId);
+      return this.guard.idleFrame(this.context.wheel.now);
+    }
     this.remove(stream);
     this.resetReceived(stream, payload.readUInt32BE(0));
   }
@@ -303,6 +308,11 @@ export abstract class Http2Session<Stream extends SessionStream, Context extends
   /** Whether frames on this stream, which is closed, may have crossed what closed it. */
   protected ignores(streamId: number): boolean {
     return this.#resetIds.has(streamId);
+  }
+
+  /** The peer has ended a stream that we have reset: nothing may follow. */
+  protected peerHasEnded(streamId: number): void {
+    this.#resetIds.delete(streamId);
   }
 
   /** Resets the stream with this id. */

@@ -128,6 +128,41 @@ describe("streams", () => {
       { destination: { maxRequestBodyBytes: 10_000 } },
     ));
 
+  const early = {
+    respond: silent,
+    onHead: ({ target }: { readonly target: string }, socket: { write(bytes: Buffer): unknown }) =>
+      target === "/early" && (socket.write(respondWith("early")), true),
+  };
+
+  test("are reset without an error when the response is whole before the request", () =>
+    withHttp2Scene(early, async ({ client }) => {
+      const uploader = await client();
+      uploader.headers(1, requestFields("POST", "/early"), false);
+      const stream = await uploader.whole(1);
+      await until(() => stream.resetCode >= 0, "the reset");
+      expect([stream.body.toString(), stream.hasEnded, stream.resetCode]).toEqual(["early", true, 0]);
+    }));
+
+  test.each([
+    ["RST_STREAM", (peer: Http2Client) => peer.reset(1)],
+    ["DATA that ends", (peer: Http2Client) => peer.data(1, "a", true)],
+    ["trailers", (peer: Http2Client) => peer.headers(1, [["x", "1"]])],
+  ])("forgive what crossed our reset, but nothing behind %s", (_, end) =>
+    withHttp2Scene(early, async ({ client }) => {
+      const uploader = await client();
+      uploader.headers(1, requestFields("POST", "/early"), false);
+      await until(() => uploader.stream(1).resetCode === 0, "the reset");
+      uploader.data(1, "a");
+      end(uploader);
+      uploader.frame(frameType.ping, 0, 0, Buffer.alloc(8));
+      await uploader.received(frameType.ping);
+      expect(uploader.goAwayCode).toBe(-1);
+      uploader.headers(1, [["x", "1"]]);
+      await until(() => uploader.isEnded || uploader.isClosed, "the connection to end");
+      expect(uploader.goAwayCode).toBe(5);
+    }),
+  );
+
   test("of which one meets a bug answer it with 500, and the others go on", () =>
     withHttp2Scene(
       echoTarget,
