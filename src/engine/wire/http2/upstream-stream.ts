@@ -277,6 +277,7 @@ export class UpstreamStream implements WireSocket, MessageParts, SessionStream {
   }
 
   end(): void {
+    this.shutdown();
     this.terminate();
   }
 
