@@ -17,6 +17,8 @@ export interface AcmeSettings {
   readonly storage: string;
   /** Certificates of the authority that the directory itself is verified with, as PEM; undefined for the system's. */
   readonly ca?: string;
+  /** The file that `ca` was read from. */
+  readonly caPath?: string;
 }
 
 /** Directories that have a name in the configuration. */

@@ -1,4 +1,4 @@
-/** Makes self-signed certificates: to try the runtime's TLS at the start, and until a listener has a real one. */
+/** Makes self-signed certificates: to try the runtime's TLS, until an authority has issued one, and for its challenges. */
 
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { systemWallClock } from "../lib/clock.ts";
@@ -6,16 +6,41 @@ import { type CertificatePair, readPair } from "./certificate-pair.ts";
 
 const dayMs = 86_400_000;
 
+export interface SelfSignedOptions {
+  readonly days?: number;
+  /** For tls-alpn-01: the digest of the key authorisation (RFC 8737 section 3). */
+  readonly acmeDigest?: Buffer;
+}
+
+/** Upper bound of a common name (RFC 5280 appendix A.1). */
+const maxCommonName = 64;
+
 /** A certificate for one DNS name with a P-256 key (X.509 v3, RFC 5280), valid from yesterday. @param source shown to operators */
-export function selfSigned(name: string, source: string, days = 30): CertificatePair {
+export function selfSigned(
+  name: string,
+  source: string,
+  { days = 30, acmeDigest }: SelfSignedOptions = {},
+): CertificatePair {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const from = systemWallClock() - dayMs;
   // ecdsa-with-SHA256, RFC 5758
   const algorithm = sequence(identifier("2a8648ce3d040302"));
-  const commonName = sequence(identifier("550403"), tagged(0x0c, Buffer.from(name)));
+  const commonName = sequence(identifier("550403"), tagged(0x0c, Buffer.from(name.slice(0, maxCommonName))));
   const holder = sequence(tagged(0x31, commonName));
   const alternatives = sequence(tagged(0x82, Buffer.from(name)));
-  const extension = sequence(identifier("551d11"), tagged(0x04, alternatives));
+  const extensions = [
+    sequence(identifier("551d11"), tagged(0x04, alternatives)),
+    // id-pe-acmeIdentifier, critical
+    ...(acmeDigest
+      ? [
+          sequence(
+            identifier("2b0601050507011f"),
+            tagged(0x01, Buffer.from([0xff])),
+            tagged(0x04, tagged(0x04, acmeDigest)),
+          ),
+        ]
+      : []),
+  ];
   const contents = sequence(
     tagged(0xa0, integer(Buffer.from([2]))),
     integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
@@ -24,7 +49,7 @@ export function selfSigned(name: string, source: string, days = 30): Certificate
     sequence(time(from), time(from + (days + 1) * dayMs)),
     holder,
     publicKey.export({ type: "spki", format: "der" }),
-    tagged(0xa3, sequence(extension)),
+    tagged(0xa3, sequence(...extensions)),
   );
   const signature = sign("sha256", contents, privateKey);
   const der = sequence(contents, algorithm, tagged(0x03, Buffer.concat([Buffer.from([0]), signature])));

@@ -8,7 +8,7 @@ import { selfSigned } from "../../src/tls/self-signed.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 const [first, second, third] = [selfSigned("a.test", ""), selfSigned("a.test", ""), selfSigned("b.test", "")];
-const expired = selfSigned("a.test", "", -1);
+const expired = selfSigned("a.test", "", { days: -1 });
 
 function startRotation(files: Record<string, string>, entries: CertificateEntry[], isLive = true) {
   const time = new FakeTime();

@@ -12,6 +12,7 @@ import type { AddressInfo } from "node:net";
 
 import { TestAuthority } from "./acme-authority.ts";
 import { checkHttpChallenge, checkTlsChallenge } from "./acme-validation.ts";
+import { until } from "./wait.ts";
 
 /** One error response instead of the usual one. */
 export interface PlannedProblem {
@@ -287,12 +288,15 @@ export class AcmeDirectory {
   }
 
   async #check(order: OwnOrder, challenge: OwnChallenge): Promise<void> {
+    // The balancer may begin before a test knows its ports.
+    const port = () => (challenge.type === "http-01" ? this.httpPort : this.tlsPort);
+    await until(() => port() > 0, "a port to ask at", 20_000);
     const keyAuthorization = `${challenge.token}.${thumbprintOf(order.account.jwk)}`;
     const { name } = order;
     const problem =
       challenge.type === "http-01"
-        ? await checkHttpChallenge({ name, port: this.httpPort, token: challenge.token, keyAuthorization })
-        : await checkTlsChallenge({ name, port: this.tlsPort, keyAuthorization });
+        ? await checkHttpChallenge({ name, port: port(), token: challenge.token, keyAuthorization })
+        : await checkTlsChallenge({ name, port: port(), keyAuthorization });
     const isValid = problem === undefined;
     [challenge.status, order.authorization] = isValid ? ["valid", "valid"] : ["invalid", "invalid"];
     order.status = isValid ? "ready" : "invalid";

@@ -30,7 +30,7 @@ const named = (servername: string) => ({ servername, ALPNProtocols: ["http/1.1"]
 const [first, wildcard, second] = [
   selfSigned("a.test", "a"),
   selfSigned("*.b.test", "b"),
-  selfSigned("a.test", "c", 60),
+  selfSigned("a.test", "c", { days: 60 }),
 ];
 
 const fallback = wireEngineOver(bunSockets(() => Promise.resolve(false)));
