@@ -40,6 +40,8 @@ export interface DataPlane {
   processCounters(): ProcessCounters;
   /** Refuses new requests, or stops refusing them. */
   setShedding(isShedding: boolean): void;
+  /** Resolves when every process answers the challenges of certificate authorities as they are now. Missing where there is only one. */
+  announceChallenges?(): Promise<void>;
   /** Reopens log files that were moved away, in processes that write them. */
   reopenLogs?(): void;
   /** Accepts no new connections or requests; resolves when nothing is active. */

@@ -151,11 +151,12 @@ export class LocalDataPlane implements DataPlane {
   #listenerOptionsOf({ tls, protocols, redirect, ...listener }: ListenerConfig): ListenerOptions {
     const { config, challenges, metrics, certificates } = this.#options;
     const { hostname, port, name, maxClients, unknownHosts, trustedProxies, proxyProtocol, hsts } = listener;
+    const answersHttp = config.acme.some(({ challenge }) => challenge === "http-01");
     const isOwnProxy = trustedProxies && trustedProxyMatcher(trustedProxies);
     const securePort = () =>
       redirect?.port ?? this.ports[config.listeners.findIndex((one) => one.tls)] ?? 443;
     const entrance = entranceOf({
-      ...(challenges && !tls && { challenges }),
+      ...(challenges && !tls && answersHttp && { challenges }),
       ...(redirect && { redirect: { ...redirect, port: securePort } }),
       ...(unknownHosts !== undefined && { unknownHosts }),
       isTrustedProxy: isOwnProxy ?? ((address) => this.#isTrustedProxy(address)),

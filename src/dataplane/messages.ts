@@ -1,5 +1,6 @@
 /** The messages between control plane and workers. State and counters travel whole, so that the next message repairs a lost one. */
 
+import type { ChallengeState } from "../acme/challenges.ts";
 import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -58,6 +59,8 @@ export type FromWorker =
 
 export interface DesiredState {
   readonly config: Config;
+  /** Open challenges of certificate authorities. */
+  readonly challenges?: ChallengeState;
   readonly upstreams: readonly UpstreamState[];
 }
 

@@ -181,3 +181,51 @@ export class AbortCoordinator {
     pending?.resolve(pending.aborted);
   }
 }
+
+/** A worker that hangs must not stop what waits for it: it answers nothing anyway, and is replaced. */
+const confirmationTimeoutMs = 5_000;
+
+interface Confirmation {
+  readonly revision: number;
+  /** Workers that have not applied it yet. */
+  readonly missing: Set<WorkerSupervisor>;
+  readonly resolve: () => void;
+}
+
+/** Waits until all workers that serve have applied a revision of the state. */
+export class Confirmations {
+  readonly #schedule: Schedule;
+  readonly #waiting = new Set<Confirmation>();
+
+  constructor(schedule: Schedule) {
+    this.#schedule = schedule;
+  }
+
+  of(revision: number, supervisors: readonly WorkerSupervisor[]): Promise<void> {
+    const missing = new Set(supervisors.filter(({ isReady }) => isReady));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#schedule(confirmationTimeoutMs, resolve);
+    const confirmation = { revision, missing, resolve };
+    this.#waiting.add(confirmation);
+    for (const supervisor of missing) this.reported(supervisor);
+    if (missing.size === 0) resolve();
+    return promise.finally(() => {
+      cancel();
+      this.#waiting.delete(confirmation);
+    });
+  }
+
+  reported(supervisor: WorkerSupervisor): void {
+    const applied = supervisor.lastReport?.revision ?? 0;
+    for (const one of this.#waiting) if (applied >= one.revision) settle(one, supervisor);
+  }
+
+  /** Its successor gets the current state before it serves. */
+  supervisorExited(supervisor: WorkerSupervisor): void {
+    for (const one of this.#waiting) settle(one, supervisor);
+  }
+}
+
+function settle({ missing, resolve }: Confirmation, supervisor: WorkerSupervisor): void {
+  if (missing.delete(supervisor) && missing.size === 0) resolve();
+}

@@ -1,5 +1,6 @@
 /** The data plane of several worker processes: sends them the desired state and combines their reports. */
 
+import type { HttpChallengeResponses } from "../acme/challenges.ts";
 import type { Config } from "../config/config.ts";
 import { listenError } from "../engine/engine.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
@@ -16,7 +17,7 @@ import type { CertificateStore } from "../tls/certificate-store.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
 import { buildDesiredState, type DesiredState, noLoad, perWorkerConfig, sumInFlight } from "./messages.ts";
 import { StallQuorum } from "./stall-quorum.ts";
-import { AbortCoordinator, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
+import { AbortCoordinator, Confirmations, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
 import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
 
 /** Starts worker processes. */
@@ -55,6 +56,8 @@ export interface WorkerDataPlaneOptions {
   readonly faults: FaultRegistry;
   /** Of all TLS listeners. Workers get every change. */
   readonly certificates: CertificateStore;
+  /** Sent to all workers. */
+  readonly challenges?: Pick<HttpChallengeResponses, "state">;
   /** The balancer's name in Via. */
   readonly viaName: string;
   readonly clock: Clock;
@@ -73,6 +76,7 @@ export class WorkerDataPlane implements DataPlane {
   readonly #counters: CounterAggregator;
   readonly #quorum: StallQuorum;
   readonly #aborts: AbortCoordinator;
+  readonly #confirmations: Confirmations;
   #desired: Config;
   #ports: readonly number[] = [];
   readonly #broadcaster: StateBroadcaster;
@@ -86,6 +90,7 @@ export class WorkerDataPlane implements DataPlane {
     this.#counters = new CounterAggregator(options);
     const { launcher, registry, clock, schedule } = options;
     this.#aborts = new AbortCoordinator(schedule);
+    this.#confirmations = new Confirmations(schedule);
     this.#broadcaster = new StateBroadcaster({
       schedule,
       state: () => this.#state(),
@@ -163,6 +168,12 @@ export class WorkerDataPlane implements DataPlane {
     return this.#aborts.request(this.#supervisors, identityOf(upstream));
   }
 
+  /** Each worker confirms the revision of the state that it has applied. */
+  announceChallenges(): Promise<void> {
+    this.#broadcaster.broadcast();
+    return this.#confirmations.of(this.#broadcaster.revision, this.#supervisors);
+  }
+
   active(): number {
     return this.#supervisors.reduce((sum, { lastReport }) => sum + (lastReport?.active ?? 0), 0);
   }
@@ -234,7 +245,11 @@ export class WorkerDataPlane implements DataPlane {
     const { registry, launcher, faults } = this.#options;
     // Reading `available` expires ejections that are over.
     for (const pool of registry.pools) void pool.available;
-    return buildDesiredState(perWorkerConfig(this.#desired, launcher.count, this.#ports), registry, faults);
+    const { challenges } = this.#options;
+    return {
+      ...buildDesiredState(perWorkerConfig(this.#desired, launcher.count, this.#ports), registry, faults),
+      ...(challenges && { challenges: challenges.state }),
+    };
   }
 
   #sendState(state: DesiredState, revision: number): void {
@@ -250,8 +265,10 @@ export class WorkerDataPlane implements DataPlane {
     }
   }
 
-  #reportReceived({ lastReport }: WorkerSupervisor): void {
+  #reportReceived(supervisor: WorkerSupervisor): void {
     const { registry, observer, clock } = this.#options;
+    const { lastReport } = supervisor;
+    this.#confirmations.reported(supervisor);
     this.#sumInFlight();
     if (lastReport && mergeVerdicts(registry, lastReport, { observer, now: clock() }))
       this.#broadcaster.schedule();
@@ -272,6 +289,7 @@ export class WorkerDataPlane implements DataPlane {
     if (lastReport) this.#counters.retire(lastReport);
     supervisor.lastReport = undefined;
     this.#aborts.supervisorExited(supervisor);
+    this.#confirmations.supervisorExited(supervisor);
     this.#sumInFlight();
     this.#emitEvent(supervisor, "gone", exitStatus);
   }

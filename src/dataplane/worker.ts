@@ -1,5 +1,6 @@
 /** The worker process of `--workers`: serves clients, applies the control plane's state and reports to it. */
 
+import { HttpChallengeResponses } from "../acme/challenges.ts";
 import type { EngineName } from "../config/config.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -51,6 +52,7 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #schedule: Schedule;
   readonly #certificates = new CertificateStore();
+  readonly #challenges = new HttpChallengeResponses();
   #parts: WorkerParts | undefined;
   #revision = 0;
   #isDraining = false;
@@ -87,6 +89,7 @@ export class Worker {
     this.#parts?.dataPlane.setShedding(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#parts === undefined;
+    if (state.challenges) this.#challenges.adopt(state.challenges);
     const { registry, faults, dataPlane, telemetry } = (this.#parts ??= this.#createParts(state));
     applyState({ registry, faults }, state, state.worker);
     // Attempts that still wait on an upstream that is down are rescued at once.
@@ -130,6 +133,7 @@ export class Worker {
       ...withSink(telemetry.sinks, sampler),
       attemptFilters: [faults],
       certificates: this.#certificates,
+      challenges: this.#challenges,
       onSuspicion: (suspicions) =>
         this.#sendEvidence(
           suspicions.flatMap((one) =>

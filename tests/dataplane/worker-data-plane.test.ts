@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { HttpChallengeResponses } from "../../src/acme/challenges.ts";
 import { recordWorkerEvent } from "../../src/control/event-recorder.ts";
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { PoolRegistry } from "../../src/registry/pool-registry.ts";
@@ -39,6 +40,7 @@ function setUp(count = 2) {
       return { seq: 0, at: 0, ...event };
     },
   };
+  const challenges = new HttpChallengeResponses();
   const started: { at: number; fake: FakeWorker }[] = [];
   const suspicions: StallSuspicion[] = [];
   const requests: [records: readonly RequestRecord[], isSampled: boolean][] = [];
@@ -54,6 +56,7 @@ function setUp(count = 2) {
     onSuspicion: (all) => void suspicions.push(...all),
     onRequests: (records, isSampled) => void requests.push([records, isSampled]),
     faults: new FaultRegistry(),
+    challenges,
     onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
     launcher: {
       count,
@@ -113,6 +116,7 @@ function setUp(count = 2) {
     a,
     suspicions,
     requests,
+    challenges,
   };
 }
 
@@ -338,4 +342,43 @@ test("request records of all workers are collected", async () => {
     [records, false],
     [records, true],
   ]);
+});
+
+describe("challenges of a certificate authority", () => {
+  test("are known to every worker before the authority may ask", async () => {
+    const { workers, startListening, statesOf, report, challenges, time } = setUp();
+    const [one, other] = (await startListening()) as [FakeWorker, FakeWorker];
+    report(one);
+    report(other);
+    challenges.set("token", "token.thumbprint");
+    let isAnnounced = false;
+    const announced = workers.announceChallenges().then(() => (isAnnounced = true));
+    for (const worker of [one, other])
+      expect(statesOf(worker).at(-1)?.challenges?.http).toEqual([["token", "token.thumbprint"]]);
+    report(one);
+    await time.advance(0);
+    expect(isAnnounced).toBe(false);
+    report(other);
+    await announced;
+  });
+
+  test("do not wait for a worker that has exited or hangs", async () => {
+    const { workers, startListening, report, challenges, time } = setUp();
+    const [one, other] = (await startListening()) as [FakeWorker, FakeWorker];
+    report(one);
+    report(other);
+    challenges.changed();
+    const first = workers.announceChallenges();
+    report(one);
+    other.exit("exit 1");
+    await time.advance(0);
+    await first;
+    challenges.changed();
+    let isAnnounced = false;
+    void workers.announceChallenges().then(() => (isAnnounced = true));
+    await time.advance(4_900);
+    expect(isAnnounced).toBe(false);
+    await time.advance(200);
+    expect(isAnnounced).toBe(true);
+  });
 });
