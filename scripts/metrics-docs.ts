@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import {
   certificateFamilies,
+  orderFamilies,
   memoryFamilies,
   processFamilies,
   stateFamily,
@@ -24,10 +25,11 @@ const labelMeanings: Readonly<Record<string, string>> = {
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
   listener: "name of a listener",
   protocol: "HTTP version: `http/1.0`, `http/1.1`, `h2`, `h3` or `unknown`",
+  host: "host that a certificate is ordered for",
   source: "file that the certificate was read from",
   state: "`ready` or `starting`",
   result:
-    "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges",
+    "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges; of orders `issued` or a reason word",
 };
 
 /** The current page. Throws if {@link labelMeanings} lacks a label. */
@@ -36,6 +38,7 @@ export function metricsPage(): string {
     ...families(new Metrics(() => 0), []),
     ...workerFamilies([]),
     ...certificateFamilies([]),
+    ...orderFamilies({ orders: new Map(), certificates: [{ host: "", failures: 0 }] }),
     ...memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false }),
     stateFamily(false),
     ...processFamilies({ bugs: 0, lostLogLines: 0, exhausted: {}, handshakesRefused: {} }),

@@ -1,8 +1,11 @@
 /** Creates the parts of a balancer and connects them. Starts none of them. */
 
+import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
+import { HttpChallengeResponses } from "../acme/challenges.ts";
 import { certificateEntriesOf } from "../config/certificates.ts";
 import type { Config } from "../config/config.ts";
 import { CertificateMonitor } from "../control/certificate-monitor.ts";
+import { certificateOrders } from "../control/certificate-orders.ts";
 import { CertificateRotation } from "../control/certificate-rotation.ts";
 import { Intents } from "../control/desired-state.ts";
 import { Drains } from "../control/drains.ts";
@@ -75,6 +78,7 @@ export interface BalancerParts {
   readonly certificates: CertificateMonitor;
   readonly certificateStore: CertificateStore;
   readonly rotation: CertificateRotation;
+  readonly orders: CertificateIssuer;
   readonly exhaustion: ExhaustionMonitor;
   readonly history: History;
   readonly requests: Requests;
@@ -92,6 +96,7 @@ export function assemble(
   const faults = new FaultRegistry();
   const observer = poolEventRecorder({ faults, metrics, eventLog, log });
   const certificateStore = new CertificateStore(wallClock);
+  const challenges = new HttpChallengeResponses();
   const names = new NameWatcher({
     clock,
     schedule,
@@ -158,6 +163,7 @@ export function assemble(
       metrics.reloaded(outcome.result);
       // Also after a refused one: its files need not be those of the certificates.
       rotation.refresh("reload");
+      orders.configure(reconciler.config.acme);
       onReload(outcome);
     },
   });
@@ -174,6 +180,7 @@ export function assemble(
     viaName,
     onSuspicion,
     certificates: certificateStore,
+    challenges,
   };
   const dataPlane: DataPlane = launcher
     ? new WorkerDataPlane({
@@ -201,6 +208,11 @@ export function assemble(
     entries: () => certificateEntriesOf(reconciler.config),
     reader: systemCertificateReader,
     isLive: engine.name === "wire",
+  });
+  const orders = certificateOrders({
+    ...{ ...certificateOptions, random: systemRandom, pid: runtime.pid, version: options.version },
+    responses: challenges,
+    announce: () => dataPlane.announceChallenges?.() ?? Promise.resolve(),
   });
   const exhaustion = new ExhaustionMonitor({
     counts: () => sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()]).exhausted,
@@ -238,6 +250,7 @@ export function assemble(
     certificates,
     certificateStore,
     rotation,
+    orders,
     exhaustion,
     history,
     requests,

@@ -71,6 +71,7 @@ export class Balancer {
     const { names, prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
     this.#parts.exhaustion.start();
     this.#parts.rotation.load();
+    this.#parts.orders.configure(this.config.acme);
     await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
     try {
       await dataPlane.listen();
@@ -86,6 +87,7 @@ export class Balancer {
     memory.start();
     certificates.start();
     this.#parts.rotation.start();
+    this.#parts.orders.start();
     this.#setPhase("ready");
   }
 
@@ -105,6 +107,7 @@ export class Balancer {
     memory.stop();
     certificates.stop();
     this.#parts.rotation.stop();
+    this.#parts.orders.stop();
     exhaustion.stop();
     prober.stop();
     names.stop();
@@ -123,6 +126,7 @@ export class Balancer {
     memory.stop();
     certificates.stop();
     this.#parts.rotation.stop();
+    this.#parts.orders.stop();
     exhaustion.stop();
     prober.stop();
     names.stop();
@@ -143,7 +147,7 @@ export class Balancer {
 
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#options;
-    const { dataPlane, memory, certificates, exhaustion, snapshots, eventLog } = this.#parts;
+    const { dataPlane, memory, certificates, orders, exhaustion, snapshots, eventLog } = this.#parts;
     const listeners = this.config.listeners.map(({ name, hostname: host, port, tls, protocols }, index) => ({
       name,
       host,
@@ -167,6 +171,7 @@ export class Balancer {
       notKept: this.#options.store.notKept ?? null,
       ...(exhaustion.snapshot && { exhaustion: exhaustion.snapshot }),
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
+      ...(orders.certificates.length > 0 && { orders: orders.certificates }),
       ...(dataPlane.workers && { workers: dataPlane.workers }),
       pools: snapshots.pools(),
       events: eventLog.events({ limit: maxSnapshotEvents }),

@@ -8,6 +8,7 @@ import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snaps
 import {
   certificateText,
   exhaustionText,
+  orderText,
   refusedText,
   restartText,
   sheddingText,
@@ -224,7 +225,7 @@ function footOf({ version, runtime, engine, listen, phase, startedAt, at, inFlig
 
 /** The alerts about the balancer itself, as on the dashboard: one line each, with details on the next. */
 function alertLines(snapshot: Snapshot): readonly string[] {
-  const { memory, exhaustion, notKept, certificates = [], configuration } = snapshot;
+  const { memory, exhaustion, notKept, certificates = [], orders = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return [
     ...(memory.shedding ? sentencesOf(sheddingText(memory)) : []),
@@ -232,6 +233,10 @@ function alertLines(snapshot: Snapshot): readonly string[] {
     ...(notKept ? sentencesOf(unsavedText(notKept)) : []),
     ...certificates.flatMap((certificate) => {
       const [what, remedy] = certificateText(certificate, snapshot) ?? [];
+      return what === undefined ? [] : [what, `  ${remedy}`];
+    }),
+    ...orders.flatMap((order) => {
+      const [what, remedy] = orderText(order, snapshot.at) ?? [];
       return what === undefined ? [] : [what, `  ${remedy}`];
     }),
     ...(refused ? refusedLines(refused) : []),

@@ -13,6 +13,7 @@ import {
   readPair,
   withoutKey,
 } from "../tls/certificate-pair.ts";
+import { acmeCaPathsIn } from "./acme.ts";
 import type { Config, ConfiguredCertificate } from "./config.ts";
 import type { Path, Problem } from "./problem.ts";
 import { listenerPathsIn } from "./listener-checks.ts";
@@ -67,8 +68,12 @@ export function readCertificates(sources: ConfigSources, reader: CertificateRead
     else warnings.push(...inside.problems.map((problem) => folderWarning(setting, problem)));
     found.push(...inside.pairs.map((pair) => ({ ...withoutKey(pair), setting })));
   }
-  for (const path of [...caPathsIn(sources.value), ...clientCaPathsIn(sources.value)])
-    readPem(path, "certificate");
+  const caPaths = [
+    ...caPathsIn(sources.value),
+    ...clientCaPathsIn(sources.value),
+    ...acmeCaPathsIn(sources.value),
+  ];
+  for (const path of caPaths) readPem(path, "certificate");
   return { texts, found, problems: [...incompletePairs(sources), ...problems], warnings };
 }
 
@@ -122,18 +127,19 @@ function incompletePair(
   { at, cert: certPath, key: keyPath }: PairPaths,
 ): readonly Problem[] {
   const [cert, key] = [valueAt(sources.value, certPath), valueAt(sources.value, keyPath)];
-  const folder = valueAt(sources.value, [...at, "folder"]);
+  const [folder, acme] = ["folder", "acme"].map((name) => valueAt(sources.value, [...at, name]));
   const isEntry = at[0] === "certificates";
-  if (folder !== undefined && (cert !== undefined || key !== undefined)) {
-    const why = "expected either cert and key, or folder";
+  const hasPair = cert !== undefined || key !== undefined;
+  if ([hasPair, folder !== undefined, acme !== undefined].filter(Boolean).length > 1) {
+    const why = "expected only one of cert and key, folder, acme";
     return [sources.problemOf({ path: at, why, value: valueAt(sources.value, at) })];
   }
   if ((cert === undefined) === (key === undefined)) {
-    if (!isEntry || cert !== undefined || folder !== undefined) return [];
+    if (!isEntry || cert !== undefined || folder !== undefined || acme !== undefined) return [];
     const value = valueAt(sources.value, at);
     // Of another type: the schema rejects it.
     if (typeof value !== "object" || value === null) return [];
-    return [sources.problemOf({ path: at, why: "expected cert and key, or folder", value })];
+    return [sources.problemOf({ path: at, why: "expected cert and key, folder or acme", value })];
   }
   const [path, value] = cert === undefined ? [keyPath, key] : [certPath, cert];
   const flag = (name: string, setting: string) =>
@@ -169,7 +175,7 @@ export function certificateEntriesOf({
 }
 
 /** Whether one of the certificates is for this name; a wildcard is for one label (RFC 6125 section 6.4.3). */
-export function isCovered(name: string, certificates: readonly CertificateFacts[]): boolean {
+export function isCovered(name: string, certificates: readonly Pick<CertificateFacts, "names">[]): boolean {
   const wanted = name.toLowerCase();
   const dot = wanted.indexOf(".");
   const wildcard = dot > 0 ? `*${wanted.slice(dot)}` : undefined;

@@ -1,6 +1,7 @@
 /** The effective configuration, as the rest of the program uses it, and all defaults with their sources. */
 
 import manifest from "../../package.json" with { type: "json" };
+import type { AcmeSettings } from "../acme/settings.ts";
 import type { Accounts } from "../access/accounts.ts";
 import type { ClientTimeouts, MessageLimits } from "../engine/engine.ts";
 import type { UpstreamTls } from "../net/address.ts";
@@ -173,6 +174,8 @@ export interface Config {
   readonly listeners: readonly [ListenerConfig, ...ListenerConfig[]];
   /** Where the certificates of all TLS listeners come from, beside the listeners' own. */
   readonly certificates: readonly CertificateEntry[];
+  /** Authorities that certificates are ordered from. */
+  readonly acme: readonly AcmeSettings[];
   /** What was found there, and at the listeners' own files, while the configuration was read. Without keys. */
   readonly foundCertificates: readonly ConfiguredCertificate[];
   /** About certificates that cannot be used; sentences without a full stop. */

@@ -5,6 +5,7 @@ import { parseSize } from "../lib/units.ts";
 import { authorityOf, isLoopback } from "../net/address.ts";
 import { reachesListener } from "../net/own-addresses.ts";
 import { pathViolations, readPathText } from "../proxy/request-path.ts";
+import { acmeChecks } from "./acme.ts";
 import { defaults } from "./config.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
 import { listenerChecks, listenerPathsIn } from "./listener-checks.ts";
@@ -26,6 +27,7 @@ export function crossCheck(sources: ConfigSources, listeners: readonly ListenerK
   return [
     ...repeatedNames(sources),
     ...listenerChecks(sources),
+    ...acmeChecks(sources),
     ...unusedTls(sources),
     ...unsentProtocols(sources),
     ...repeatedProbeKinds(sources),

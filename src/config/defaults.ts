@@ -6,6 +6,7 @@ import type { QueueLimits } from "../proxy/queue.ts";
 import type { Timeouts } from "../proxy/route.ts";
 import type { CertificateEntry } from "../tls/certificate-files.ts";
 import type { Certificates } from "./certificates.ts";
+import { acmeSettingsOf } from "./acme.ts";
 import {
   type Config,
   defaults,
@@ -45,19 +46,23 @@ export function applyDefaults(
   const { texts } = certificates;
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
   const clients = file.clientTimeouts;
+  const listeners = listenersOf(file.listen, {
+    texts,
+    headMs: timeMsOf(clients?.head, defaults.clientTimeouts.headMs),
+  });
+  const state = file.state ?? defaultState;
+  const routes = routesOf(file.routes ?? [], pools[0]?.name ?? defaults.pool.name);
   return {
     config: {
-      listeners: listenersOf(file.listen, {
-        texts,
-        headMs: timeMsOf(clients?.head, defaults.clientTimeouts.headMs),
-      }),
+      listeners,
+      acme: acmeSettingsOf(file.certificates ?? [], { listeners, routes, state }, texts),
       certificates: (file.certificates ?? []).flatMap(certificateEntryOf),
       foundCertificates: certificates.found,
       certificateWarnings: certificates.warnings,
       engine: file.engine ?? defaults.engine,
       workers: file.workers ?? defaults.workers,
       admin: { ...listenOf(file.admin, defaults.admin), ...accountsOf(file.admin) },
-      state: file.state ?? defaultState,
+      state,
       maxMemory: maxMemoryOf(file.maxMemory),
       drainDelayMs: timeMsOf(file.drainDelay, defaults.drainDelayMs),
       drainTimeoutMs: timeMsOf(file.drainTimeout, defaults.drainTimeoutMs),
@@ -74,7 +79,7 @@ export function applyDefaults(
       pools,
       allowLinkLocal: file.allowLinkLocal ?? defaults.allowLinkLocal,
       ambiguousPaths: file.ambiguousPaths ?? defaults.ambiguousPaths,
-      routes: routesOf(file.routes ?? [], pools[0]?.name ?? defaults.pool.name),
+      routes,
     },
     dashboard: listenOf(file.dashboard, defaults.dashboard),
   };

@@ -1,5 +1,6 @@
 /** Short forms and checks of the TLS settings of listeners. */
 
+import { acmeHostsIn } from "./acme.ts";
 import type { Certificates } from "./certificates.ts";
 import { isCovered } from "./certificates.ts";
 import { listenerPathsIn } from "./listener-checks.ts";
@@ -50,8 +51,9 @@ export function uncertifiedListeners(
 function unknownDefault(sources: ConfigSources, at: Path, found: Certificates["found"]): readonly Problem[] {
   const path = [...at, "defaultCertificate"];
   const name = valueAt(sources.value, path);
-  if (typeof name !== "string" || isCovered(name, found)) return [];
-  const suggestion = closestWord(name, [...new Set(found.flatMap(({ names }) => names))]);
+  const certified = [...found, { names: acmeHostsIn(sources.value) }];
+  if (typeof name !== "string" || isCovered(name, certified)) return [];
+  const suggestion = closestWord(name, [...new Set(certified.flatMap(({ names }) => names))]);
   return [sources.problemOf({ path, why: "no certificate covers it", value: name, suggestion })];
 }
 

@@ -8,6 +8,7 @@ import {
   type TlsVersion,
   tlsVersions,
 } from "../tls/listener-tls.ts";
+import { acmeSchema } from "./acme.ts";
 import { choice, file, flag, format, optional, strict } from "./schema-kit.ts";
 
 const keyPair = {
@@ -76,8 +77,9 @@ const certificate = optional(
       "the path of a folder",
       "Folder with NAME.crt or NAME.pem and NAME.key, or NAME/fullchain.pem and NAME/privkey.pem.",
     ),
+    acme: acmeSchema,
   },
-  "One certificate with its key, or a folder of them.",
+  "One certificate with its key, a folder of them, or an authority that issues them.",
 );
 
 /** More entries than that are a mistake: a folder holds any number of certificates. */

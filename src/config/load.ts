@@ -144,10 +144,11 @@ function expiryWarnings({ foundCertificates }: Config, now: number): readonly st
 }
 
 /** Hosts of routes whose clients would get a certificate for another name. */
-function uncoveredRoutes({ listeners, routes, foundCertificates }: Config): readonly string[] {
+function uncoveredRoutes({ listeners, routes, foundCertificates, acme }: Config): readonly string[] {
   // Where clients may come without TLS, a host may be only for them.
   if (listeners.some(({ tls }) => tls === undefined) || foundCertificates.length === 0) return [];
-  const certified = foundCertificates.filter(({ names }) => names.length > 0);
+  const ordered = acme.map(({ hosts }) => ({ names: hosts }));
+  const certified = [...foundCertificates, ...ordered].filter(({ names }) => names.length > 0);
   const hosts = new Set(routes.flatMap(({ host }) => (host === undefined ? [] : [host])));
   return [...hosts]
     .filter((host) => !isCovered(host, certified) && !(host.startsWith("*.") && hasBelow(host, certified)))
@@ -155,7 +156,7 @@ function uncoveredRoutes({ listeners, routes, foundCertificates }: Config): read
 }
 
 /** Whether a certificate is for a name below this wildcard, which is all that the route may be meant for. */
-function hasBelow(wildcard: string, certificates: Config["foundCertificates"]): boolean {
+function hasBelow(wildcard: string, certificates: readonly { readonly names: readonly string[] }[]): boolean {
   return certificates.some(({ names }) => names.some((name) => name.endsWith(wildcard.slice(1))));
 }
 

@@ -3,6 +3,7 @@
 import { formatDuration, formatSize } from "../lib/units.ts";
 import { authorityOf, originOf, speaksHttp2, type UpstreamTls } from "../net/address.ts";
 import type { CertificateEntry } from "../tls/certificate-files.ts";
+import { acmeFileOf } from "./acme.ts";
 import {
   type Config,
   defaults,
@@ -99,7 +100,12 @@ export function settingsFileOf(config: Config): object {
     listen: isOne
       ? listenerFileOf(first)
       : listeners.map((listener) => ({ name: listener.name, ...listenerFileOf(listener) })),
-    ...(config.certificates.length > 0 && { certificates: config.certificates.map(certificateFileOf) }),
+    ...(config.certificates.length + config.acme.length > 0 && {
+      certificates: [
+        ...config.certificates.map(certificateFileOf),
+        ...config.acme.map((settings) => ({ acme: acmeFileOf(settings) })),
+      ],
+    }),
     engine: config.engine,
     workers: config.workers,
     admin: { host: admin.hostname, port: admin.port },

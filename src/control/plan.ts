@@ -54,6 +54,7 @@ export function reloadableConfig(running: Config, next: Config): Config {
   const { listeners, engine, workers, state, clientTimeouts, limits, accessLog, tracing } = running;
   const fixed = {
     listeners,
+    acme: needsOtherChallenges(running, next) ? running.acme : next.acme,
     engine,
     workers,
     admin: reloadableAdmin(running.admin, next.admin),
@@ -64,12 +65,20 @@ export function reloadableConfig(running: Config, next: Config): Config {
   return { ...rest, ...fixed, ...(accessLog && { accessLog }), ...(tracing && { tracing }) };
 }
 
+/** Whether listeners would have to answer challenges that they were not opened for. */
+function needsOtherChallenges(running: Config, next: Config): boolean {
+  const answered = new Set(running.acme.map(({ challenge }) => challenge));
+  return next.acme.some(({ challenge }) => !answered.has(challenge));
+}
+
 function settingSteps(before: Config, after: Config): readonly Step[] {
+  const isAcmeFixed = needsOtherChallenges(before, after);
   const steps = differences(settingTexts(before), settingTexts(after)).map(({ key, ...values }): Step => {
     const isCertificate = key.startsWith("certificate ");
     // The servers of the runtimes keep the certificates that they were created with.
     const isFixed =
       (isCertificate && before.engine === "fetch") ||
+      (isAcmeFixed && /^certificates\.\d+\.acme/.test(key)) ||
       fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
     return { action: "change", subject: "setting", key, ...values, ...(isFixed && { needsRestart: true }) };
   });

@@ -180,3 +180,31 @@ export function workerFamilies(workers: readonly WorkerFigures[] | undefined): r
     },
   ];
 }
+
+/** Orders of certificates from authorities. */
+export interface OrderFigures {
+  /** By result. */
+  readonly orders: ReadonlyMap<string, number>;
+  readonly certificates: readonly { readonly host: string; readonly failures: number }[];
+}
+
+/** Empty where no certificates are ordered. */
+export function orderFamilies({ orders, certificates }: OrderFigures): readonly Family[] {
+  if (certificates.length === 0) return [];
+  return [
+    {
+      name: "evenkeel_acme_orders_total",
+      help: "Orders of certificates with ACME, by result: issued, or the reason of the failure.",
+      type: "counter",
+      labels: ["result"],
+      samples: () => [...orders].map(([result, value]) => ({ labels: { result }, value })),
+    },
+    {
+      name: "evenkeel_acme_failures",
+      help: "Failed orders in a row for the certificate of a host; 0 after a success.",
+      type: "gauge",
+      labels: ["host"],
+      samples: () => certificates.map(({ host, failures }) => ({ labels: { host }, value: failures })),
+    },
+  ];
+}

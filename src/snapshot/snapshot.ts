@@ -6,6 +6,7 @@ import type { OutlierReason, OutlierState } from "../pool/outlier-detector.ts";
 import type { Mode, Status } from "../pool/upstream.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { UnsavedState } from "../state/store.ts";
+import type { ManagedCertificate } from "../acme/certificate-issuer.ts";
 import type { CertificateFacts } from "../tls/certificate-pair.ts";
 import type { CertificateStatus } from "../tls/expiry.ts";
 
@@ -236,6 +237,8 @@ export interface Snapshot {
   readonly exhaustion?: ExhaustionSnapshot;
   /** Missing with plain HTTP. */
   readonly certificates?: readonly CertificateSnapshot[];
+  /** Certificates that are ordered from an authority; missing if there are none. */
+  readonly orders?: readonly ManagedCertificate[];
   /** Missing without workers. */
   readonly workers?: readonly WorkerSnapshot[];
   readonly pools: readonly PoolSnapshot[];

@@ -1,5 +1,6 @@
 /** The Prometheus text of `/metrics`, assembled from all counters and gauges. */
 
+import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { MemoryMonitor } from "../control/overload.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
@@ -9,6 +10,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import {
   certificateFamilies,
   memoryFamilies,
+  orderFamilies,
   ownProcessCounters,
   processFamilies,
   stateFamily,
@@ -26,18 +28,20 @@ export interface MetricsSources {
   readonly dataPlane: DataPlane;
   readonly memory: Pick<MemoryMonitor, "snapshot">;
   readonly certificates: Pick<CertificateMonitor, "snapshot">;
+  readonly orders: Pick<CertificateIssuer, "orders" | "certificates">;
   readonly store: Pick<MonitoredStore, "notKept">;
 }
 
 /** Refreshes the counters first. */
 export function renderMetrics(sources: MetricsSources): Promise<string> {
-  const { metrics, registry, faults, dataPlane, memory, certificates, store } = sources;
+  const { metrics, registry, faults, dataPlane, memory, certificates, orders, store } = sources;
   dataPlane.refreshCounters();
   const measuredPools = registry.entries.map((entry) => ({ pool: entry.pool, ...dataPlane.measure(entry) }));
   return renderPrometheus([
     ...families(metrics, measuredPools, (upstream) => faults.has(upstream)),
     ...workerFamilies(dataPlane.workers),
     ...certificateFamilies(certificates.snapshot),
+    ...orderFamilies(orders),
     ...memoryFamilies(memory.snapshot),
     stateFamily(store.notKept !== undefined),
     ...processFamilies(sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()])),

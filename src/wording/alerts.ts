@@ -1,8 +1,9 @@
 /** Alert texts about the balancer as a whole, for the dashboard and the terminal. */
 
+import type { OrderFailureReason } from "../acme/failure.ts";
 import type { CertificateSnapshot, Snapshot } from "../snapshot/snapshot.ts";
 import { describeExpiry } from "../tls/expiry.ts";
-import { countWithNoun, formatCount, formatTime } from "./format.ts";
+import { countWithNoun, formatCount, formatSpan, formatTime } from "./format.ts";
 
 type RefusedReload = NonNullable<Snapshot["configuration"]["refused"]>;
 
@@ -45,18 +46,69 @@ export function unsavedText({ since, why: cause }: NonNullable<Snapshot["notKept
  */
 export function certificateText(
   certificate: CertificateSnapshot,
-  { at, engine, configuration: { needsRestart } }: Pick<Snapshot, "at" | "engine" | "configuration">,
+  {
+    at,
+    engine,
+    orders = [],
+    configuration: { needsRestart },
+  }: Pick<Snapshot, "at" | "engine" | "orders" | "configuration">,
 ): readonly [problem: string, remedy: string] | undefined {
-  const { source, status } = certificate;
+  const { source, names, status } = certificate;
   const expiry = describeExpiry(certificate, at);
   if (expiry === undefined) return undefined;
   const effect = status === "expiring" ? "" : ": clients refuse to connect";
+  const isOrdered = orders.some(({ host }) => names.includes(host) && source.endsWith(`/${host}/cert.pem`));
+  if (isOrdered) return [`The server certificate ${expiry}${effect}.`, "The balancer orders its successor."];
   const remedy = needsRestart.includes(`certificate ${source}`)
     ? `The last reload read a new certificate from ${source}: restart the balancer to use it.`
     : engine === "fetch"
       ? `Replace ${source} and restart the balancer: the fetch engine reads certificates only at start.`
       : `Replace ${source}: the balancer reads it within a minute.`;
   return [`The server certificate ${expiry}${effect}.`, remedy];
+}
+
+type Order = NonNullable<Snapshot["orders"]>[number];
+
+const orderFailureTexts: Readonly<Record<string, string | undefined>> = {
+  rate_limited: "the authority limits orders",
+  unreachable: "the authority cannot be reached",
+  challenge_failed: "the authority could not verify the host",
+  order_expired: "the order expired",
+  refused: "the authority refused the order",
+  certificate_unusable: "the authority issued an unusable certificate",
+  clock_skewed: "the clock of this machine may be wrong",
+  storage_failed: "the folder of the certificates cannot be used",
+} satisfies Record<OrderFailureReason, string>;
+
+/** What clients of the host see, why, and what comes next; undefined for a certificate that is as it should be. @param now epoch milliseconds */
+export function orderText(
+  { host, expiresAt, nextOrderAt, isOrdering, failures, failure }: Order,
+  now: number,
+): readonly [problem: string, remedy: string] | undefined {
+  if (!failure && expiresAt !== null) return undefined;
+  const next = isOrdering || nextOrderAt <= now ? "now" : `in ${formatSpan(nextOrderAt - now)}`;
+  if (!failure)
+    return [
+      `${host} has a self-signed certificate, which clients reject.`,
+      `Its first certificate is ordered ${next}.`,
+    ];
+  const what =
+    expiresAt === null
+      ? `No certificate for ${host}, whose clients get a self-signed one`
+      : `The certificate of ${host} could not be renewed`;
+  const end = expiresAt === null ? "" : ` It ${expiryOf(expiresAt, now)}.`;
+  const why = orderFailureTexts[failure.reason] ?? failure.reason;
+  const times = failures > 1 ? ` (${failures} times)` : "";
+  return [
+    `${what}: ${why}${times}.`,
+    `Cause: ${failure.detail.replace(/\.?$/, ".")}${end} Next order ${next}.`,
+  ];
+}
+
+function expiryOf(expiresAt: number, now: number): string {
+  return expiresAt > now
+    ? `expires in ${formatSpan(expiresAt - now)}`
+    : "has expired: clients refuse to connect";
 }
 
 /** The two parts of a sentence; the caller puts the time of the reload between them. */

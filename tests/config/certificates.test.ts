@@ -91,7 +91,7 @@ describe("each problem of a certificate is one sentence", () => {
     ],
     [
       "certificates: [{}]",
-      "certificates[0] at e.yaml:1:16: expected cert and key, or folder (received an empty map).",
+      "certificates[0] at e.yaml:1:16: expected cert and key, folder or acme (received an empty map).",
     ],
     [
       "certificates: [{ folder: /gone }]",
@@ -140,7 +140,7 @@ describe("each problem of a certificate is one sentence", () => {
     expect(
       problemsOf({ argv: "proxy --config e.yaml", files: { ...files(text), "/tls/README": "" } }),
     ).toEqual([
-      "Cannot use certificates[0] at e.yaml:1:16: expected either cert and key, or folder (received a map).",
+      "Cannot use certificates[0] at e.yaml:1:16: expected only one of cert and key, folder, acme (received a map).",
     ]);
   });
 

@@ -53,6 +53,7 @@ routes:
   expect(config).toEqual({
     listeners: [{ name: "main", hostname: "::", port: 80, maxClients: 16_384, protocols: ["http1"] }],
     certificates: [],
+    acme: [],
     foundCertificates: [],
     certificateWarnings: [],
     engine: "fetch",

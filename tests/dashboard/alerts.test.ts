@@ -65,3 +65,51 @@ describe("the alert of a server certificate", () => {
       "The last reload read a new certificate from /cert: restart the balancer to use it.",
     ));
 });
+
+describe("the alert of a certificate that is ordered", () => {
+  const minute = 60_000;
+  const now = Date.parse("2030-06-01T12:00:00Z");
+  const order = {
+    host: "shop.example",
+    directory: "letsencrypt",
+    expiresAt: now + 20 * 24 * 60 * minute,
+    nextOrderAt: now + 5 * minute,
+    isOrdering: false,
+    failures: 0,
+    failure: null,
+  };
+  const failure = { reason: "challenge_failed", detail: "no such name", at: now };
+  const shown = (change: Partial<NonNullable<Snapshot["orders"]>[number]>) =>
+    alertText({ at: now, orders: [{ ...order, ...change }] });
+
+  test("is absent while there is one and no order has failed", () => expect(shown({})).toBe(""));
+
+  test("says what clients get, why, and when the next order is due", () => {
+    expect(shown({ expiresAt: null, isOrdering: true })).toBe(
+      "shop.example has a self-signed certificate, which clients reject. Its first certificate is ordered now.",
+    );
+    expect(shown({ expiresAt: null, failures: 1, failure })).toBe(
+      "No certificate for shop.example, whose clients get a self-signed one: the authority could not verify the host. Cause: no such name. Next order in 5 min.",
+    );
+    expect(shown({ failures: 3, failure })).toBe(
+      "The certificate of shop.example could not be renewed: the authority could not verify the host (3 times). Cause: no such name. It expires in 20 d. Next order in 5 min.",
+    );
+    expect(shown({ expiresAt: now - 1, failures: 9, failure })).toContain(
+      "It has expired: clients refuse to connect.",
+    );
+  });
+
+  test("replaces the advice to renew its file", () => {
+    const expiresAt = now + 86_400_000;
+    const facts = { source: "/srv/acme/shop.example/cert.pem", names: ["shop.example"], keyType: "ec" };
+    const times = { validFrom: now - 89 * 86_400_000, expiresAt, status: "expiring" as const };
+    expect(
+      alertText({
+        at: now,
+        engine: "wire",
+        orders: [{ ...order, expiresAt }],
+        certificates: [{ ...facts, ...times, fingerprint: "aa" }],
+      }),
+    ).toBe("The server certificate expires on 2030-06-02, in 24 hours. The balancer orders its successor.");
+  });
+});

@@ -105,9 +105,12 @@ function inNeed(each: DashboardState): DashboardState {
     expiresAt: 1,
     status: "expired",
   } as const;
+  const failure = { reason: hostile, detail: hostile, at: 0 };
+  const due = { nextOrderAt: 0, isOrdering: false, failures: 2, failure };
+  const orders = [{ host: hostile, directory: hostile, expiresAt: 1, ...due }];
   return {
     ...each,
-    snapshot: { ...each.snapshot, configuration, memory, notKept, certificates: [certificate] },
+    snapshot: { ...each.snapshot, configuration, memory, notKept, certificates: [certificate], orders },
   };
 }
 const backups = snapshot && {

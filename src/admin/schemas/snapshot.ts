@@ -301,6 +301,29 @@ const certificateSchema = Type.Object(
   { title: "Certificate" },
 );
 
+const orderSchema = Type.Object(
+  {
+    host: textSchema("Host that the certificate is for."),
+    directory: textSchema("Directory of the authority: its name in the configuration, or its URL."),
+    expiresAt: nullable(
+      Type.Number(),
+      "Epoch milliseconds at which the certificate in use ends; null while a self-signed one is presented.",
+    ),
+    nextOrderAt: timestamp("Time of the first or next order, or of the renewal."),
+    isOrdering: boolean("An order is under way."),
+    failures: count("Failed orders in a row."),
+    failure: nullable(
+      Type.Object({
+        reason: textSchema("Reason word: `rate_limited`, `challenge_failed`."),
+        detail: textSchema("What the authority or the system said."),
+        at: timestamp("Time of the failure."),
+      }),
+      "The last order, if it failed; null otherwise.",
+    ),
+  },
+  { title: "CertificateOrder" },
+);
+
 const workerSchema = Type.Object(
   {
     pid: count("Process id."),
@@ -350,6 +373,12 @@ export const snapshotSchema = Type.Object(
       list(
         certificateSchema,
         "Certificates that TLS listeners present; missing with plain HTTP. Never keys.",
+      ),
+    ),
+    orders: Type.Optional(
+      list(
+        orderSchema,
+        "Certificates that are ordered from an authority with ACME; missing if there are none.",
       ),
     ),
     workers: Type.Optional(list(workerSchema, "Worker processes; missing without workers.")),

@@ -6,6 +6,7 @@ import type { CertificateSnapshot, Snapshot, WorkerSnapshot } from "../../snapsh
 import {
   certificateText,
   exhaustionText,
+  orderText,
   refusedText,
   restartText,
   sheddingText,
@@ -14,7 +15,7 @@ import {
 import { formatBrief, formatCount, formatTime, isoTime } from "../../wording/format.ts";
 
 export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Element {
-  const { memory, exhaustion, notKept, certificates = [], configuration } = snapshot;
+  const { memory, exhaustion, notKept, certificates = [], orders = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return (
     <>
@@ -41,6 +42,9 @@ export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Eleme
       )}
       {certificates.map((certificate) => (
         <CertificateAlert certificate={certificate} snapshot={snapshot} />
+      ))}
+      {orders.map((order) => (
+        <OrderAlert order={order} now={snapshot.at} />
       ))}
       {refused ? <RefusedNotice refused={refused} /> : ""}
       {needsRestart.length > 0 ? (
@@ -81,6 +85,24 @@ function CertificateAlert({ certificate, snapshot }: CertificateAlertProps): JSX
   const text = certificateText(certificate, snapshot);
   if (!text) return <></>;
   const isRefused = certificate.status !== "expiring";
+  return (
+    <p class={isRefused ? "notice" : "notice heed"} role="status" safe>
+      {text.join(" ")}
+    </p>
+  );
+}
+
+interface OrderAlertProps {
+  readonly order: NonNullable<Snapshot["orders"]>[number];
+  /** Epoch milliseconds by the balancer's clock. */
+  readonly now: number;
+}
+
+/** Clients reject a self-signed certificate; a renewal has a third of the certificate's life left. */
+function OrderAlert({ order, now }: OrderAlertProps): JSX.Element {
+  const text = orderText(order, now);
+  if (!text) return <></>;
+  const isRefused = order.expiresAt === null || order.expiresAt <= now;
   return (
     <p class={isRefused ? "notice" : "notice heed"} role="status" safe>
       {text.join(" ")}

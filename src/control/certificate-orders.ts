@@ -1,0 +1,117 @@
+/** Connects the orders of certificates with the rest: listeners, event log, log. */
+
+import { Authority } from "../acme/authority.ts";
+import { CertificateIssuer, type IssuerObserver } from "../acme/certificate-issuer.ts";
+import { AnsweredChallenges, type HttpChallengeResponses } from "../acme/challenges.ts";
+import type { AcmeSettings } from "../acme/settings.ts";
+import { AcmeStorage } from "../acme/storage.ts";
+import type { Schedule, WallClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Random } from "../lib/random.ts";
+import type { CertificateStore } from "../tls/certificate-store.ts";
+import { selfSigned } from "../tls/self-signed.ts";
+import type { EventLog } from "./event-log.ts";
+
+export interface CertificateOrdersOptions {
+  readonly store: CertificateStore;
+  readonly responses: HttpChallengeResponses;
+  /** Resolves when every process answers the challenges as they are now. */
+  readonly announce: () => Promise<void>;
+  readonly eventLog: Pick<EventLog, "add">;
+  readonly log: Log;
+  /** Of this program. */
+  readonly version: string;
+  readonly pid: number;
+  readonly wallClock: WallClock;
+  readonly schedule: Schedule;
+  readonly random: Random;
+}
+
+/** Longer than any authority takes, and a new start makes a new one. */
+const placeholderDays = 365;
+
+/** The source of the certificates in the store. */
+const storeSource = "acme";
+
+export function certificateOrders(options: CertificateOrdersOptions): CertificateIssuer {
+  const { store, responses, announce, wallClock, schedule, random, version, pid } = options;
+  const storages = new Map<string, AcmeStorage>();
+  const authorities = new Map<string, Authority>();
+  const challenges = new AnsweredChallenges({ responses, store, announce });
+  const storageAt = (folder: string) => {
+    const storage = storages.get(folder) ?? new AcmeStorage(folder, pid);
+    storages.set(folder, storage);
+    return storage;
+  };
+  const authorityOf = ({ hosts: _, ...settings }: AcmeSettings) => {
+    const key = JSON.stringify(settings);
+    const authority =
+      authorities.get(key) ??
+      new Authority({
+        ...{ settings, challenges, wallClock },
+        storage: storageAt(settings.storage),
+        userAgent: `evenkeel/${version}`,
+        wait: (delayMs, signal) => wait(delayMs, signal, schedule),
+      });
+    authorities.set(key, authority);
+    return authority;
+  };
+  return new CertificateIssuer({
+    storageAt,
+    issue: (host, settings, signal) => authorityOf(settings).issue(host, signal),
+    placeholder: (host) => selfSigned(host, `self-signed for ${host}`, { days: placeholderDays }),
+    publish: (pairs) => store.replace(storeSource, pairs),
+    observer: orderRecorder(options),
+    ...{ wallClock, schedule, random },
+  });
+}
+
+function wait(delayMs: number, signal: AbortSignal, schedule: Schedule): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const stop = () => reject(new Error("Cannot finish the order: the balancer stops"));
+  if (signal.aborted) stop();
+  const cancel = schedule(delayMs, resolve);
+  signal.addEventListener("abort", stop, { once: true });
+  return promise.finally(() => {
+    cancel();
+    signal.removeEventListener("abort", stop);
+  });
+}
+
+/** After this many failures in a row there is an event, also for a first order, which may fail while its name moves here. */
+const remarkableFailures = 3;
+
+export function orderRecorder({
+  eventLog,
+  log,
+}: Pick<CertificateOrdersOptions, "eventLog" | "log">): IssuerObserver {
+  const record = (to: string, reason: string, detail: string) => {
+    const common = { kind: "certificate", pool: null, upstream: null, from: "", by: "balancer" } as const;
+    eventLog.add({ ...common, to, reason, detail });
+  };
+  return {
+    placeholderShown(host) {
+      log.warn("self-signed certificate in use", { host, until: "the first certificate of the authority" });
+      record("self-signed", "certificate_missing", `${host}: until the authority has issued a certificate`);
+    },
+    issued({ host, expiresAt, isRenewal, isEarly }) {
+      const expires = new Date(expiresAt).toISOString();
+      const what = isRenewal ? "renewed" : "issued";
+      log.info(`certificate ${what}`, { host, expiresAt: expires });
+      if (isEarly)
+        log.warn("certificate not valid yet by the clock of this machine, which may be wrong", { host });
+      record(what, `certificate_${what}`, `${host}: expires on ${expires.slice(0, 10)}`);
+    },
+    failed({ host, failure, failures, isRenewal, nextAt, expiresAt }) {
+      const { reason, message: why } = failure;
+      const next = new Date(nextAt).toISOString();
+      const current = expiresAt === undefined ? undefined : new Date(expiresAt).toISOString();
+      const fields = { host, reason, why, failures, next, ...(current !== undefined && { current }) };
+      log.warn(isRenewal ? "certificate not renewed" : "certificate not issued", fields);
+      if (failures !== remarkableFailures && !(isRenewal && failures === 1)) return;
+      const stays =
+        current === undefined ? "" : `; the current certificate expires on ${current.slice(0, 10)}`;
+      record("failed", reason, `${host}: ${why}; next order at ${next}${stays}`);
+    },
+  };
+}
