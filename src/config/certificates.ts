@@ -14,6 +14,7 @@ import {
   withoutKey,
 } from "../tls/certificate-pair.ts";
 import { acmeCaPathsIn } from "./acme.ts";
+import { isNameIn } from "../tls/listener-tls.ts";
 import type { Config, ConfiguredCertificate } from "./config.ts";
 import type { Path, Problem } from "./problem.ts";
 import { listenerPathsIn } from "./listener-checks.ts";
@@ -174,12 +175,7 @@ export function certificateEntriesOf({
   return [...own, ...certificates];
 }
 
-/** Whether one of the certificates is for this name; a wildcard is for one label (RFC 6125 section 6.4.3). */
+/** Whether one of the certificates is for this name. */
 export function isCovered(name: string, certificates: readonly Pick<CertificateFacts, "names">[]): boolean {
-  const wanted = name.toLowerCase();
-  const dot = wanted.indexOf(".");
-  const wildcard = dot > 0 ? `*${wanted.slice(dot)}` : undefined;
-  return certificates.some(
-    ({ names }) => names.includes(wanted) || (wildcard !== undefined && names.includes(wildcard)),
-  );
+  return certificates.some(({ names }) => isNameIn(name.toLowerCase(), names));
 }

@@ -175,6 +175,7 @@ function listenerTlsOf(given: ListenerFile["tls"], texts: Texts): Pick<ListenerC
   const { cert, key, defaultCertificate, clientCertificates: clients } = given;
   const files = cert !== undefined && key !== undefined && { certPath: cert, keyPath: key };
   const { verify, forward } = { ...defaults.tls.clientCertificates, ...clients };
+  const hosts = clients?.hosts?.map((host) => host.toLowerCase());
   const caPath = clients?.ca;
   const ca = caPath === undefined ? undefined : (texts.get(caPath) ?? "");
   return {
@@ -184,7 +185,9 @@ function listenerTlsOf(given: ListenerFile["tls"], texts: Texts): Pick<ListenerC
       ...(defaultCertificate !== undefined && { defaultCertificate: defaultCertificate.toLowerCase() }),
       strictSni: given.strictSni ?? defaults.tls.strictSni,
       ...(ca !== undefined &&
-        caPath !== undefined && { clientCertificates: { ca, caPath, verify, forward } }),
+        caPath !== undefined && {
+          clientCertificates: { ca, caPath, verify, forward, ...(hosts && { hosts }) },
+        }),
     },
   };
 }

@@ -9,12 +9,18 @@ import {
   tlsVersions,
 } from "../tls/listener-tls.ts";
 import { acmeSchema } from "./acme.ts";
-import { choice, file, flag, format, optional, strict } from "./schema-kit.ts";
+import { choice, file, flag, format, optional, strict, textSetting } from "./schema-kit.ts";
 
 const keyPair = {
   cert: file("the path of a PEM file", "PEM file with the certificate and its intermediate certificates."),
   key: file("the path of a PEM file", "PEM file with the private key, without a passphrase."),
 };
+
+const certifiedName = textSetting(
+  "^(\\*\\.)?[A-Za-z\\d_-]+(\\.[A-Za-z\\d_-]+)*$",
+  "a host name, or *.example.com",
+  "Name that the client sends, or a wildcard for one label.",
+);
 
 const clientCertificates = Type.Object(
   {
@@ -27,6 +33,13 @@ const clientCertificates = Type.Object(
         clientVerifications,
         "required: clients without a valid certificate are refused; optional: only those with an invalid one.",
       ),
+    ),
+    hosts: Type.Optional(
+      Type.Array(certifiedName, {
+        minItems: 1,
+        description: "Names for which certificates of clients are verified; by default all.",
+        errorMessage: "a list of names",
+      }),
     ),
     forward: Type.Optional(flag("Whether upstreams get the client's certificate in Client-Cert (RFC 9440).")),
   },

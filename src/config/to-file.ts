@@ -78,9 +78,18 @@ function listenerTlsFileOf({ files, clientCertificates: clients, ...tls }: Liste
     ...(files && { cert: files.certPath, key: files.keyPath }),
     ...tls,
     ...(clients && {
-      clientCertificates: { ca: clients.caPath, verify: clients.verify, forward: clients.forward },
+      clientCertificates: clientCertificatesFileOf(clients),
     }),
   };
+}
+
+function clientCertificatesFileOf({
+  caPath,
+  verify,
+  hosts,
+  forward,
+}: NonNullable<ListenTlsConfig["clientCertificates"]>): object {
+  return { ca: caPath, verify, ...(hosts && { hosts }), forward };
 }
 
 function certificateFileOf(entry: CertificateEntry): object {

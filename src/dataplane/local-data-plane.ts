@@ -159,6 +159,7 @@ export class LocalDataPlane implements DataPlane {
       ...(challenges && !tls && answersHttp && { challenges }),
       ...(redirect && { redirect: { ...redirect, port: securePort } }),
       ...(unknownHosts !== undefined && { unknownHosts }),
+      ...(tls && { checksConnection: protocols.includes("http2") || tls.clientCertificates !== undefined }),
       isTrustedProxy: isOwnProxy ?? ((address) => this.#isTrustedProxy(address)),
     });
     return {

@@ -28,6 +28,8 @@ export interface EntranceOptions {
   readonly redirect?: RedirectTarget;
   /** For hosts that no route takes. `close`: the connection ends without a response. */
   readonly unknownHosts?: 421 | "close";
+  /** Whether connections may be for other hosts than their requests (see `ConnectionTls`). */
+  readonly checksConnection?: boolean;
   readonly isTrustedProxy: (address: string) => boolean;
 }
 
@@ -35,10 +37,13 @@ const challengePath = "/.well-known/acme-challenge/";
 
 /** @returns undefined if there is nothing to decide */
 export function entranceOf(options: EntranceOptions): Entrance | undefined {
-  const { challenges, redirect, unknownHosts } = options;
-  if (!challenges && !redirect && unknownHosts === undefined) return undefined;
+  const { challenges, redirect, unknownHosts, checksConnection } = options;
+  const hasRules = challenges !== undefined || redirect !== undefined || unknownHosts !== undefined;
+  if (!hasRules && !checksConnection) return undefined;
   return {
     answerTo(head, match, routes) {
+      if (head.tls?.isMisdirected(head.host)) return refusal("misdirected");
+      if (!hasRules) return undefined;
       const response = challenges && challengeResponse(challenges, head);
       if (response !== undefined) return response;
       const isKnown = isKnownHost(head, match, routes);

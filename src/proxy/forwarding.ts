@@ -1,6 +1,7 @@
 /** Which headers end at this hop and which ones the balancer adds; the same for every engine. */
 
 import { type Random, randomIndex } from "../lib/random.ts";
+import { clientCertificateFields } from "../tls/client-certificate.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /** Headers of one connection only (RFC 9110 section 7.6.1), with the two old ones for proxy authentication. */
@@ -27,6 +28,13 @@ const forwardedNames: readonly string[] = ["for", "proto", "host", "port"].map(
 export function isUnderscoreForwarded(name: string): boolean {
   return name.includes("_") && forwardedNames.includes(name.replaceAll("_", "-"));
 }
+
+/** Whether a lower-case name, in either spelling, tells upstreams about the certificate of a client. */
+export function isClientCertificateField(name: string): boolean {
+  return ownFields.has(name.replaceAll("_", "-"));
+}
+
+const ownFields: ReadonlySet<string> = new Set(clientCertificateFields);
 
 /** Lower-case names that a Connection header lists; those headers end at this hop too. */
 export function connectionTokens(connection: string | undefined): readonly string[] {

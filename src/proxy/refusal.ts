@@ -19,6 +19,7 @@ export type RefusalReason =
   | "rehearsal"
   | "overloaded"
   | "unknown_host"
+  | "misdirected"
   | "redirected"
   | "challenge_answered";
 
@@ -115,6 +116,11 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     status: 421,
     error: "destination_not_found",
     message: "This host is not served here.",
+  },
+  misdirected: {
+    status: 421,
+    error: "destination_not_found",
+    message: "The TLS connection was made for another host.",
   },
   // These two have a text of their own.
   redirected: { status: 308, error: "proxy_internal_response", message: "The address is served over https." },

@@ -1,5 +1,6 @@
 /** A request's head as routes, hash keys and logs read it, and request ids. Each engine implements it lazily. */
 
+import type { ConnectionTls } from "../tls/connection-tls.ts";
 import { type Random, randomIndex } from "../lib/random.ts";
 
 export interface RequestHead {
@@ -13,6 +14,8 @@ export interface RequestHead {
   /** The client's IP address: the peer's, or what trusted proxies say. Engines compute it when it is read. */
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
+  /** Where the TLS handshake limits which hosts a request may name. */
+  readonly tls?: ConnectionTls | undefined;
   /** A header's value by its lower-case name, repeated ones joined with ", ", cookies with "; "; undefined if absent. */
   header(name: string): string | undefined;
 }

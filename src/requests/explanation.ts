@@ -43,6 +43,7 @@ function routingText({ pool, key, method, reason, complaint }: RequestRecord): s
 /** Why a request has no pool, by reason. */
 const unroutedTexts: Readonly<Record<string, string | undefined>> = {
   no_route: "No route matches the request.",
+  misdirected: "The TLS connection was made for another host, and the client may not use it for this one.",
   unknown_host: "No route names the host of the request, and its listener takes no other hosts.",
   redirected: "Its listener sends clients to https.",
   challenge_answered: "It asked for the response to a challenge of a certificate authority.",

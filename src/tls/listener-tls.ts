@@ -1,6 +1,7 @@
 /** What one listener presents to its TLS clients. It is asked at each handshake, because certificates change while it runs. */
 
 import type { CertificatePair } from "./certificate-pair.ts";
+import { type ClientIdentity, clientIdentityOf } from "./client-certificate.ts";
 import type { CertificateStore } from "./certificate-store.ts";
 
 /** The default is first. */
@@ -17,6 +18,34 @@ export interface ClientCertificates {
   readonly verify: ClientVerification;
   /** Whether upstreams get the client's certificate in Client-Cert (RFC 9440). */
   readonly forward: boolean;
+  /** The names for which they are verified, *.example.com too; undefined for all. */
+  readonly hosts?: readonly string[];
+}
+
+/** Whether a list has this name, or its wildcard (one label, RFC 6125 section 6.4.3). In lower case. */
+export function isNameIn(name: string, names: readonly string[]): boolean {
+  if (names.includes(name)) return true;
+  const dot = name.indexOf(".");
+  return dot > 0 && names.includes(`*${name.slice(dot)}`);
+}
+
+/** What the runtime says of the certificate of a client. */
+export interface ShownCertificate {
+  readonly der: Uint8Array | undefined;
+  readonly isVerified: boolean;
+  readonly why: string;
+}
+
+/** @returns why a handshake is refused because of the client's certificate; the identity of the client, if it has one */
+export function judgeClient(
+  options: ClientCertificates,
+  serverName: string | undefined,
+  { der, isVerified, why }: ShownCertificate,
+): { readonly refusal?: string; readonly client?: ClientIdentity } {
+  const { hosts, verify } = options;
+  if (hosts && !(serverName !== undefined && isNameIn(serverName.toLowerCase(), hosts))) return {};
+  if (der === undefined) return verify === "required" ? { refusal: "no client certificate" } : {};
+  return isVerified ? { client: clientIdentityOf(der) } : { refusal: `client certificate: ${why}` };
 }
 
 export interface ListenerTls {

@@ -194,6 +194,20 @@ listen: { tls: { cert: /cert, key: /key, minVersion: 1.3, strictSni: false } }`)
     ]);
   });
 
+  test("of clients are verified by the authorities of a file", () => {
+    const settings = "{ ca: /ca, hosts: [Admin.example.com, '*.b.test'], forward: true }";
+    const config = load(
+      `certificates: [{ cert: /cert, key: /key }]\nlisten: { tls: { clientCertificates: ${settings} } }`,
+    );
+    expect(config.listeners[0].tls?.clientCertificates).toEqual({
+      ca: pems["/ca"],
+      caPath: "/ca",
+      verify: "required",
+      forward: true,
+      hosts: ["admin.example.com", "*.b.test"],
+    });
+  });
+
   test("`true` is TLS without further settings, for one of several listeners", () => {
     const config = load(
       "certificates: [{ cert: /cert, key: /key }]\nlisten: [{ port: 1 }, { port: 2, tls: true }]",

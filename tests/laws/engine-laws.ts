@@ -169,6 +169,19 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
+  "removes fields that say that a client has a certificate, in either spelling": (engine) =>
+    withOrigin(
+      engine,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        const spoofed = ["Client-Cert", "client_cert_chain", "X-CLIENT-Subject", "x_client_fingerprint"];
+        await sendRequest(fixture.port, get("/", spoofed.map((name) => `${name}: x\r\n`).join("")));
+        const names = origin.requests[0]?.headers.map(([name]) => name) ?? [];
+        expect(names.length).toBeGreaterThan(0);
+        expect(names.filter((name) => /client[-_]/i.test(name))).toEqual([]);
+      },
+    ),
+
   "removes forwarding headers spelled with underscores, which CGI servers read as the same header": (
     engine,
   ) =>

@@ -28,7 +28,14 @@ const reasons: readonly RefusalReason[] = [
   ...(["upstream_reset", "body_timeout", "body_truncated", "total_timeout", "rehearsal"] as const),
   ...(["no_route", "no_upstream", "queue_full", "queue_timeout", "request_invalid"] as const),
   ...(["request_too_large", "too_many_clients", "overloaded", "balancer_exhausted"] as const),
-  ...(["message_too_large", "buffers_full", "unknown_host", "redirected", "challenge_answered"] as const),
+  ...([
+    "message_too_large",
+    "buffers_full",
+    "unknown_host",
+    "misdirected",
+    "redirected",
+    "challenge_answered",
+  ] as const),
 ];
 
 export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element {

@@ -3,6 +3,7 @@
 import {
   forwardingHeaders,
   hopByHop,
+  isClientCertificateField,
   isUnderscoreForwarded,
   connectionTokens,
 } from "../../proxy/forwarding.ts";
@@ -23,7 +24,8 @@ export function upstreamHeaders(
   // Consumed at this hop: the listener sent "100 Continue" already.
   headers.delete("expect");
   if (!isTrustedProxy(head.peerAddress)) headers.delete("forwarded");
-  for (const name of [...headers.keys()]) if (isUnderscoreForwarded(name)) headers.delete(name);
+  for (const name of [...headers.keys()])
+    if (isUnderscoreForwarded(name) || isClientCertificateField(name)) headers.delete(name);
   headers.set("Host", head.host);
   for (const [name, value] of Object.entries(forwarding)) headers.set(name, value);
   headers.set("X-Request-Id", requestId);

@@ -70,7 +70,10 @@ const clientHandlers: Bun.SocketHandler<ClientSocketHandler> = {
   ...(handlers as Bun.SocketHandler<ClientSocketHandler>),
   // Without this callback Bun calls `open` only after the handshake, which a client may never finish.
   handshake(socket, isSecure, error) {
-    if (isSecure) return socket.data.secured(socket.alpnProtocol || "");
+    if (isSecure)
+      return socket.data.secured(socket.alpnProtocol || "", {
+        serverName: socket.getServername() || undefined,
+      });
     const why = error ? `${codeOf(error)} ${error.message}` : "";
     answerPlainHttp(socket, why);
     socket.data.insecure?.(why);

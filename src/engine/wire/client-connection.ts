@@ -1,6 +1,7 @@
 /** A client's connection: reads one request after another and gives each to a forwarder, so that responses stay in order. */
 
 import { type ProtocolViolation, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
+import type { ConnectionTls } from "../../tls/connection-tls.ts";
 import { ClientInput, type RequestSink } from "./client-input.ts";
 import { Connection } from "./connection.ts";
 import type { ClientListener, ClosableClient } from "./client-listener.ts";
@@ -20,6 +21,8 @@ export interface ClientPeer {
   /** The peer's own IP address, where it is another one. */
   readonly peerAddress?: string;
   readonly isStream?: boolean;
+  /** Where the handshake limits what requests may name, or names the client. */
+  readonly tls?: ConnectionTls | undefined;
 }
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
@@ -52,20 +55,23 @@ export class ClientConnection
   readonly isStream: boolean;
   readonly listener: ClientListener;
   readonly peerAddress: string;
+  readonly tls: ConnectionTls | undefined;
 
   /** @param forwarders forwarders that serve no request, shared by all connections */
   constructor(
     context: WireContext,
     forwarders: FreeList<RequestForwarder>,
-    { listener, address, peerAddress = address, isStream = false }: ClientPeer,
+    { listener, address, peerAddress = address, isStream = false, tls }: ClientPeer,
   ) {
     super();
+    this.tls = tls;
     this.listener = listener;
     this.peerAddress = peerAddress;
     this.isStream = isStream;
     this.#context = context;
     this.#forwarders = forwarders;
-    this.forwarding = listener.forwardingCache.for(address);
+    const client = listener.options.tls?.clientCertificates?.forward ? tls?.client : undefined;
+    this.forwarding = listener.forwardingCache.for(address, client);
     this.#input = new ClientInput(context.requestHead);
   }
 

@@ -3,15 +3,16 @@
 import type { ClientListener, ClosableClient } from "./client-listener.ts";
 import type { WireContext } from "./context.ts";
 import { preface } from "./http2/protocol.ts";
-import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
+import { ConnectionTls } from "../../tls/connection-tls.ts";
+import type { ClientSocketHandler, HandshakeResult, WireSocket } from "./sockets.ts";
 import { TimerEntry } from "./timer-wheel.ts";
 
 const empty = Buffer.alloc(0);
 
 /** Creates the connection of a client. */
 export interface ClientProtocols {
-  http1(): ClientSocketHandler;
-  http2(): ClientSocketHandler;
+  http1(tls?: ConnectionTls): ClientSocketHandler;
+  http2(tls?: ConnectionTls): ClientSocketHandler;
 }
 
 /**
@@ -46,9 +47,12 @@ export class ProtocolDetector extends TimerEntry implements ClientSocketHandler,
   }
 
   /** @param protocol that the handshake selected */
-  secured(protocol: string): void {
-    if (protocol === "h2") this.#handOver(this.#protocols.http2());
-    else this.#handOver(this.#protocols.http1());
+  secured(protocol: string, { serverName, client }: HandshakeResult): void {
+    const { tls: listener } = this.#listener.options;
+    const isShared = protocol === "h2" || listener?.clientCertificates;
+    const tls = listener && isShared ? new ConnectionTls({ listener, serverName, client }) : undefined;
+    if (protocol === "h2") this.#handOver(this.#protocols.http2(tls));
+    else this.#handOver(this.#protocols.http1(tls));
   }
 
   insecure(why: string): void {

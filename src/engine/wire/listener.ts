@@ -6,6 +6,7 @@ import { plainAddress } from "../../net/address.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Engine, type EngineListener, type EngineOptions, guardedLog, listenError } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
+import type { ConnectionTls } from "../../tls/connection-tls.ts";
 import { ClientListener } from "./client-listener.ts";
 import { FreeList, WireContext } from "./context.ts";
 import { RequestForwarder } from "./request-forwarder.ts";
@@ -111,15 +112,15 @@ function protocolsOf(
   listener: ClientListener,
   forwarders: FreeList<RequestForwarder>,
 ): (address: string, peerAddress: string) => ClientSocketHandler {
-  const http1 = (address: string, peerAddress: string) =>
-    new ClientConnection(context, forwarders, { listener, address, peerAddress });
+  const http1 = (address: string, peerAddress: string, tls?: ConnectionTls) =>
+    new ClientConnection(context, forwarders, { listener, address, peerAddress, tls });
   if (!listener.options.http2 && !listener.options.tls) return http1;
   const { requestHead, responseHead } = context;
   const http2 = new Http2Context(requestHead.parser.limits, responseHead.parser.limits);
   // Over TLS it waits for the end of the handshake, whatever the protocols are.
   return (address, peerAddress) =>
     new ProtocolDetector(context, listener, {
-      http1: () => http1(address, peerAddress),
-      http2: () => new ServerSession(context, { http2, forwarders, listener, address, peerAddress }),
+      http1: (tls) => http1(address, peerAddress, tls),
+      http2: (tls) => new ServerSession(context, { http2, forwarders, listener, address, peerAddress, tls }),
     });
 }

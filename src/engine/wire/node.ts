@@ -1,22 +1,15 @@
 /** The wire engine for Deno, on the sockets of `node:net` and `node:tls`: slower than Bun's, with the same behaviour. */
 
-import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
-import {
-  connect as connectTls,
-  createSecureContext,
-  createServer as createTlsServer,
-  type SecureContext,
-  type TlsOptions,
-  TLSSocket,
-} from "node:tls";
+import { connect as connectPlain, createServer, isIP, type Socket } from "node:net";
+import { connect as connectTls, TLSSocket } from "node:tls";
 import { toError } from "../../lib/bugs.ts";
 import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../net/address.ts";
-import type { CertificatePair } from "../../tls/certificate-pair.ts";
 import type { ListenerTls } from "../../tls/listener-tls.ts";
 import type { Engine } from "../engine.ts";
 import { handshakeCode, noHttp2Code } from "./http2/protocol.ts";
 import { wireEngineOver } from "./listener.ts";
+import { createSecureServer, errorText, handshakeResultOf, socketOptions } from "./tls-node.ts";
 import type {
   ClientSocketHandler,
   ConnectHandler,
@@ -138,19 +131,21 @@ class PlainFirstSocket extends NodeSocket {
     plain.pause();
     if (received.length > 0) plain.unshift(Buffer.from(received));
     const { tls, protocols } = this.#options;
-    const pair = tls.certificateFor(undefined);
-    const secure = new TLSSocket(plain, {
-      ...handshakeOptions(tls, protocols),
-      isServer: true,
-      secureContext: pair ? contextFor(pair, tls) : createSecureContext({}),
-    });
+    const secure = new TLSSocket(plain, socketOptions(tls, protocols));
     this.replace(secure);
     secure.once("secure", () => {
       this.#isSecure = true;
-      this.guarded(() => (this.data as ClientSocketHandler).secured(secure.alpnProtocol || ""));
+      const result = handshakeResultOf(secure, tls);
+      this.guarded(() => {
+        const handler = this.data as ClientSocketHandler;
+        if (result.refusal === undefined) return handler.secured(secure.alpnProtocol || "", result);
+        handler.insecure?.(result.refusal);
+        this.terminate();
+      });
     });
     secure.on("error", (error) => {
-      if (!this.#isSecure) this.guarded(() => (this.data as ClientSocketHandler).insecure?.(textOf(error)));
+      if (!this.#isSecure)
+        this.guarded(() => (this.data as ClientSocketHandler).insecure?.(errorText(error)));
     });
   }
 
@@ -165,82 +160,22 @@ class PlainFirstSocket extends NodeSocket {
   }
 }
 
-function textOf(error: Error): string {
-  return `${"code" in error ? String(error.code) : ""} ${error.message}`;
-}
-
-/** Contexts by certificate: making one takes longer than a handshake. */
-const contexts = new WeakMap<CertificatePair, SecureContext>();
-
-function contextFor(pair: CertificatePair, { minVersion }: ListenerTls): SecureContext {
-  const known = contexts.get(pair);
-  if (known) return known;
-  const { cert, key } = pair;
-  const context = createSecureContext({ cert, key, minVersion: `TLSv${minVersion}` });
-  contexts.set(pair, context);
-  return context;
-}
-
-/** What a server and a single socket need alike. */
-function handshakeOptions(
-  tls: ListenerTls,
-  protocols: readonly string[],
-): Pick<TlsOptions, "ALPNProtocols" | "SNICallback"> {
-  return {
-    ALPNProtocols: [...protocols],
-    SNICallback(name, done) {
-      const pair = tls.certificateFor(name);
-      if (pair) done(null, contextFor(pair, tls));
-      else done(new Error("unrecognized name"));
-    },
-  };
-}
-
-/** @returns the server, and a function that ends its watch on certificates */
-function createSecureServer(
-  options: ListenOptions,
-  tls: ListenerTls,
-  onSocket: (socket: TLSSocket) => void,
-): readonly [server: Server, unfollow: () => void] {
-  let presented = tls.certificateFor(undefined);
-  const { protocols, handshakeMs, handshakeRefused } = options;
-  const contextOptions = () => ({
-    ...(presented && { cert: presented.cert, key: presented.key }),
-    minVersion: `TLSv${tls.minVersion}` as const,
-  });
-  const server = createTlsServer(
-    {
-      ...contextOptions(),
-      ...handshakeOptions(tls, protocols),
-      allowHalfOpen: true,
-      handshakeTimeout: handshakeMs,
-    },
-    onSocket,
-  );
-  server.on("tlsClientError", (error, socket: Socket) => {
-    handshakeRefused(textOf(error));
-    // Deno reports the handshake timeout but does not close the socket.
-    socket.destroy();
-  });
-  const unfollow = tls.onChange(() => {
-    const next = tls.certificateFor(undefined);
-    if (next === presented) return;
-    presented = next;
-    server.setSecureContext(contextOptions());
-  });
-  return [server, unfollow];
-}
-
 function listen(options: ListenOptions): Promise<WireListener> {
-  const { hostname, port, sharesPort, tls, startsPlain, accept } = options;
+  const { hostname, port, sharesPort, tls, startsPlain, accept, handshakeRefused } = options;
   const onSocket = (socket: Socket) => {
+    const result = socket instanceof TLSSocket && tls ? handshakeResultOf(socket, tls) : undefined;
+    if (result?.refusal !== undefined) {
+      handshakeRefused(result.refusal);
+      socket.on("error", () => {});
+      return void socket.destroy();
+    }
     const handler = accept(socket.remoteAddress ?? "");
     const isPlainFirst = tls !== undefined && startsPlain === true;
     const opened = isPlainFirst
       ? new PlainFirstSocket(socket, handler, { ...options, tls })
       : new NodeSocket(socket, handler);
     handler.opened(opened);
-    if (socket instanceof TLSSocket) handler.secured(socket.alpnProtocol || "");
+    if (result && socket instanceof TLSSocket) handler.secured(socket.alpnProtocol || "", result);
   };
   const [server, unfollow] =
     tls && !startsPlain

@@ -6,6 +6,7 @@ import type { Exchange } from "../../proxy/exchange.ts";
 import { maxTimesThrough, timesThrough } from "../../proxy/forwarding.ts";
 import { closesConnection, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import type { ReadingProgress } from "../../proxy/slow-clients.ts";
+import type { ConnectionTls } from "../../tls/connection-tls.ts";
 import { AttemptRunner, type ResponseSide } from "./attempt-runner.ts";
 import type { ClientListener } from "./client-listener.ts";
 import type { Connection } from "./connection.ts";
@@ -35,6 +36,7 @@ export interface ClientSide extends Connection {
   readonly listener: ClientListener;
   /** Whether it is a stream of an HTTP/2 connection. */
   readonly isStream: boolean;
+  readonly tls: ConnectionTls | undefined;
   /** The IP address that the connection comes from. */
   readonly peerAddress: string;
   /** Upstream connections that belong to this one. */
@@ -130,6 +132,7 @@ export class RequestForwarder implements ResponseSide {
     this.#client = client;
     this.request.view.peer = client.forwarding;
     this.request.view.scheme = client.scheme;
+    this.request.view.tls = client.tls;
     this.#keepsAlive = this.request.keepsAlive;
     const { meter, hsts } = client.listener;
     if (client.isStream) meter.http2 += 1;

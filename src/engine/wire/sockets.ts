@@ -1,6 +1,7 @@
 /** The interface between this engine and the runtime's sockets, its only I/O. Types only. */
 
 import type { Address } from "../../net/address.ts";
+import type { ClientIdentity } from "../../tls/client-certificate.ts";
 import type { ListenerTls } from "../../tls/listener-tls.ts";
 
 /** A connected byte stream, plain or TLS. Its methods never throw and do nothing on a closed socket. */
@@ -42,10 +43,17 @@ export interface SocketHandler {
   handlerThrew(error: Error): void;
 }
 
+export interface HandshakeResult {
+  /** That the client sent. */
+  readonly serverName: string | undefined;
+  /** Whose certificate was verified. */
+  readonly client?: ClientIdentity;
+}
+
 /** Handles a client's socket. With TLS, `opened` precedes the handshake if the runtime can: the handshake needs a timeout. */
 export interface ClientSocketHandler extends SocketHandler {
   /** The TLS handshake is done. Nothing can be sent before. @param protocol selected by ALPN; empty without it */
-  secured(protocol: string): void;
+  secured(protocol: string, handshake: HandshakeResult): void;
   /** The TLS handshake failed; `closed` follows. @param why the runtime's words */
   insecure?(why: string): void;
 }

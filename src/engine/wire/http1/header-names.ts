@@ -1,5 +1,6 @@
 /** The header names that this engine acts on, recognized in place. All other headers pass unchanged. */
 
+import { clientCertificateFields } from "../../../tls/client-certificate.ts";
 import { equalsAnyCase, latin1, lower } from "./bytes.ts";
 
 /** Numbers of header names in {@link HeadParser.headers}. Their order matters: ranges of them are tested. */
@@ -33,6 +34,8 @@ export const knownHeaders = {
   wwwAuthenticate: 22,
   /** Of responses only (RFC 6797): replaced where the listener has its own. */
   strictTransportSecurity: 23,
+  /** Of requests: about a certificate of the client. Only the balancer may set them. */
+  clientCertificate: 24,
 } as const;
 
 const names: ReadonlyArray<readonly [name: string, number: number]> = [
@@ -59,6 +62,7 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
   ["authorization", knownHeaders.authorization],
   ["www-authenticate", knownHeaders.wwwAuthenticate],
   ["strict-transport-security", knownHeaders.strictTransportSecurity],
+  ...clientCertificateFields.map((name) => [name, knownHeaders.clientCertificate] as const),
 ];
 
 const underscore = 0x5f;
@@ -102,7 +106,9 @@ export function lookUpHeader(bytes: Uint8Array, from: number, to: number): numbe
 function lookUpWithUnderscores(bytes: Uint8Array, from: number, first: number): number {
   for (let position = first; position !== 0; position = nextOf[position] as number) {
     const number = numbers[position - 1] as number;
-    const isForwarding = number >= knownHeaders.forwardedFor && number <= knownHeaders.forwardedPort;
+    const isForwarding =
+      (number >= knownHeaders.forwardedFor && number <= knownHeaders.forwardedPort) ||
+      number === knownHeaders.clientCertificate;
     if (isForwarding && equalsWithUnderscores(bytes, from, literals[position - 1] as Buffer)) return number;
   }
   return knownHeaders.other;

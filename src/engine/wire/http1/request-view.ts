@@ -1,6 +1,7 @@
 /** A request head for routes, hash keys and logs: creates strings from the bytes, and only when they are read. */
 
 import { clientAddressBehind } from "../../../proxy/client-address.ts";
+import type { ConnectionTls } from "../../../tls/connection-tls.ts";
 import type { RequestHead } from "../../../proxy/request-head.ts";
 import { colon, equalsAnyCase, latin1, lf, space, tab } from "./bytes.ts";
 import { methods, type ParsedRequest } from "./parsed-request.ts";
@@ -37,6 +38,7 @@ function literalOf(name: string): Buffer {
 export class LazyRequestHead implements RequestHead {
   peer = noPeer;
   scheme: "http" | "https" = "http";
+  tls: ConnectionTls | undefined;
   #bytes: Buffer = empty;
   #methodNumber = 0;
   #methodStart = 0;

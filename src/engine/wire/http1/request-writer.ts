@@ -6,6 +6,7 @@ import {
   type ForwardingOptions,
 } from "../../../proxy/forwarding.ts";
 import type { RequestHead } from "../../../proxy/request-head.ts";
+import type { ClientIdentity } from "../../../tls/client-certificate.ts";
 import { formatTraceparent, type TraceContext } from "../../../proxy/trace-context.ts";
 import { framing } from "./body.ts";
 import { latin1, slash } from "./bytes.ts";
@@ -58,7 +59,8 @@ export function writeRequestHead(
 ): void {
   const request = outgoing.replay;
   const { parser } = head;
-  request.reserve(parser.end - parser.methodStart + (head.hostEnd - head.hostStart) + addedHeaderBytes);
+  const ownBytes = addedHeaderBytes + forwarding.fields.length;
+  request.reserve(parser.end - parser.methodStart + (head.hostEnd - head.hostStart) + ownBytes);
   const rewritesForwarding = forwarding.isTrusted || head.hasVia;
   appendKept(request, head, {
     from: appendStart(outgoing, head, forwarding),
@@ -71,6 +73,7 @@ export function writeRequestHead(
   if (rewritesForwarding) {
     const headers = forwardingHeaders(outgoing.view, forwarding.options);
     const host = headers["X-Forwarded-Host"] || forwarding.defaultHost;
+    if (forwarding.fields) request.appendText(forwarding.fields);
     appendHeaders(request, { ...headers, "X-Forwarded-Host": host });
   } else {
     request.append(forwarding.prefix, 0, forwarding.prefix.length);
@@ -203,6 +206,8 @@ export interface ClientForwarding {
   readonly prefix: Buffer;
   /** Whether the peer is a trusted proxy: then its forwarding headers are extended, which each request computes. */
   readonly isTrusted: boolean;
+  /** Lines about the client's certificate. */
+  readonly fields: string;
   readonly options: ForwardingOptions;
   /** The authority of a request that names none. */
   readonly defaultHost: string;
@@ -233,19 +238,25 @@ export class ForwardingCache {
   }
 
   /** Checks each time whether the address is trusted, because trusted proxies may change at run time. */
-  for(address: string): ClientForwarding {
+  for(address: string, client?: ClientIdentity): ClientForwarding {
+    if (client) return this.#forwardingOf(address, this.#options.isTrustedProxy(address), client);
     const isTrusted = this.#options.isTrustedProxy(address);
     const cached = this.#cached.get(address);
     if (cached?.isTrusted === isTrusted) return cached;
-    const prefix = this.#prefixOf(address);
-    const created = { address, prefix, isTrusted, options: this.#options, defaultHost: this.#defaultHost };
+    const created = this.#forwardingOf(address, isTrusted);
     const first = this.#cached.size >= maxCached ? this.#cached.keys().next().value : undefined;
     if (first !== undefined) this.#cached.delete(first);
     this.#cached.set(address, created);
     return created;
   }
 
-  #prefixOf(address: string): Buffer {
+  #forwardingOf(address: string, isTrusted: boolean, client?: ClientIdentity): ClientForwarding {
+    const fields = (client?.fields ?? []).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    const prefix = this.#prefixOf(address, fields);
+    return { address, prefix, isTrusted, fields, options: this.#options, defaultHost: this.#defaultHost };
+  }
+
+  #prefixOf(address: string, fields: string): Buffer {
     const headers = [
       `X-Forwarded-For: ${address}`,
       `X-Forwarded-Proto: ${this.scheme}`,
@@ -253,6 +264,6 @@ export class ForwardingCache {
       `Via: 1.1 ${this.#options.viaName}`,
       "X-Forwarded-Host: ",
     ];
-    return latin1(headers.join("\r\n"));
+    return latin1(fields + headers.join("\r\n"));
   }
 }

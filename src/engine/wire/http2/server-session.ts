@@ -2,6 +2,7 @@
 
 import { toError } from "../../../lib/bugs.ts";
 import { refusal, refusalForViolation } from "../../../proxy/refusal.ts";
+import type { ConnectionTls } from "../../../tls/connection-tls.ts";
 import { ClientConnection } from "../client-connection.ts";
 import type { ClientListener, ClosableClient } from "../client-listener.ts";
 import type { FreeList, WireContext } from "../context.ts";
@@ -33,6 +34,7 @@ export interface ServerSessionOptions {
   readonly address: string;
   /** Of the peer. */
   readonly peerAddress: string;
+  readonly tls?: ConnectionTls | undefined;
 }
 
 /**
@@ -158,12 +160,13 @@ export class ServerSession
 
   #freeStream(): ServerStream {
     for (let free = this.#free.pop(); free; free = this.#free.pop()) if (free.isFree) return free;
-    const { forwarders, listener, address, peerAddress } = this.#options;
+    const { forwarders, listener, address, peerAddress, tls } = this.#options;
     const stream = new ServerStream(this);
     stream.connection = new ClientConnection(this.context, forwarders, {
       listener,
       address,
       peerAddress,
+      tls,
       isStream: true,
     });
     stream.connection.opened(stream);

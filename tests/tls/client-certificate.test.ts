@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { clientIdentityOf } from "../../src/tls/client-certificate.ts";
+import { selfSigned } from "../../src/tls/self-signed.ts";
+
+const derOf = (pem: string) => new X509Certificate(pem).raw;
+
+/** A sequence or set in DER, up to 127 bytes long. */
+const element = (tag: number, ...parts: readonly Buffer[]) => {
+  const content = Buffer.concat(parts);
+  return Buffer.concat([Buffer.from([tag, content.length]), content]);
+};
+const attribute = (oid: string, tag: number, value: string | Buffer) =>
+  element(0x30, element(0x06, Buffer.from(oid, "hex")), element(tag, Buffer.from(value as string)));
+
+/** A certificate of which only the subject is more than a placeholder. */
+function certificateWith(...sets: readonly (readonly Buffer[])[]): Buffer {
+  const subject = element(0x30, ...sets.map((attributes) => element(0x31, ...attributes)));
+  const filler = element(0x30);
+  const version = element(0xa0, element(0x02, Buffer.from([2])));
+  return element(
+    0x30,
+    element(0x30, version, element(0x02, Buffer.from([1])), filler, filler, filler, subject),
+  );
+}
+
+const [cn, o, ou, dc] = ["550403", "55040a", "55040b", "0992268993f22c640119"];
+
+test.each([
+  [
+    "the last name first",
+    [[attribute("550406", 0x13, "DE")], [attribute(o, 0x0c, "Org")], [attribute(cn, 0x0c, "Ann")]],
+    "CN=Ann,O=Org,C=DE",
+  ],
+  ["several values of one set", [[attribute(ou, 0x0c, "x"), attribute(cn, 0x0c, "y")]], "OU=x+CN=y"],
+  [
+    "special characters",
+    [[attribute(cn, 0x0c, ' #a,b+"c\\<d>;=e ')]],
+    'CN=\\ #a\\,b\\+\\"c\\\\\\<d\\>\\;\\=e\\ ',
+  ],
+  ["a leading #", [[attribute(cn, 0x0c, "#1")]], "CN=\\#1"],
+  ["other letters", [[attribute(cn, 0x0c, "Änne")]], "CN=\\C3\\84nne"],
+  ["line ends and NUL", [[attribute(cn, 0x0c, "a\r\nX: y\0")]], "CN=a\\0D\\0AX: y\\00"],
+  ["UTF-16", [[attribute(cn, 0x1e, Buffer.from("00480069", "hex"))]], "CN=Hi"],
+  ["domain components", [[attribute(dc, 0x16, "test")], [attribute(dc, 0x16, "a")]], "DC=a,DC=test"],
+  ["an unknown type", [[attribute("2a864886f70d010901", 0x16, "x@y")]], "1.2.840.113549.1.9.1=#1603784079"],
+  ["an unknown kind of value", [[attribute(cn, 0x03, "x")]], "CN=#030178"],
+  ["no name", [], ""],
+] as const)("the subject has %s", (_, sets, subject) =>
+  expect(clientIdentityOf(certificateWith(...sets)).subject).toBe(subject),
+);
+
+test("the fields fit into a header, and are those of the certificate", () => {
+  const pem = readFileSync(join(import.meta.dirname, "../engine/wire/certificates/server.crt"), "utf8");
+  for (const text of [pem, selfSigned("a.test", "").cert]) {
+    const der = derOf(text);
+    const { fields, fingerprint } = clientIdentityOf(der);
+    expect(fingerprint).toBe(new X509Certificate(text).fingerprint256.replaceAll(":", "").toLowerCase());
+    expect(fields[0]).toEqual(["Client-Cert", `:${der.toString("base64")}:`]);
+    for (const [name, value] of fields) expect(`${name}: ${value}`).toMatch(/^[\w-]+: [ -~]+$/);
+  }
+});
+
+test("a cut certificate is an error, not a subject", () =>
+  expect(() => clientIdentityOf(derOf(selfSigned("a.test", "").cert).subarray(0, 60))).toThrow("cut"));
