@@ -32,7 +32,8 @@ export function openStores(stateFile: string, pid: number, log: Log): Stores {
     log.error("state file unavailable; runtime changes will be lost on restart", { why });
     store = new MonitoredStore(openSqlite(":memory:"), systemWallClock, why);
   }
-  const historyStore = historyFor(stateFile, log);
+  // Without the lock, the history may be another balancer's.
+  const historyStore = historyFor(lock ? stateFile : ":memory:", log);
   const closeStores = () => {
     store.close();
     historyStore.close();

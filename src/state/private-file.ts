@@ -14,19 +14,32 @@ const companions = ["", "-wal", "-shm"];
 
 /**
  * Creates a database file and its folder for its owner alone, and takes the rights of other users from existing files.
- * Call it before the file is opened. Throws the system's error if the file cannot be created.
+ * Call it before the file is opened. Throws if it is no file of its own, and the system's error if it cannot be created.
  */
 export function makePrivate(databaseFile: string): void {
+  expectFileOfItsOwn(databaseFile);
   mkdirSync(dirname(databaseFile), { recursive: true, mode: privateFolderMode });
   closeSync(openSync(databaseFile, "a", privateFileMode));
   for (const suffix of companions) tighten(databaseFile + suffix);
 }
 
+/**
+ * Throws if the path leads to a device or the like, which is not ours to change, or to a file with hard links: SQLite keeps a
+ * journal for each name, so that writes through two names damage the file ("How To Corrupt An SQLite Database File", 2.5).
+ */
+export function expectFileOfItsOwn(databaseFile: string): void {
+  const stats = statSync(databaseFile, { throwIfNoEntry: false });
+  if (!stats) return;
+  if (!stats.isFile()) throw new Error("it is not a regular file");
+  if (stats.nlink > 1) throw new Error(`it has ${stats.nlink} names, by hard links, and may have one`);
+}
+
 /** Leaves a file of another owner as it is: its mode is for that owner to choose. */
 function tighten(file: string): void {
   try {
-    const { mode } = statSync(file);
-    if ((mode & otherUsers) !== 0) chmodSync(file, mode & 0o777 & ~otherUsers);
+    const stats = statSync(file);
+    const { mode } = stats;
+    if (stats.isFile() && (mode & otherUsers) !== 0) chmodSync(file, mode & 0o777 & ~otherUsers);
   } catch {
     // No such file, or not ours.
   }

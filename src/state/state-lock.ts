@@ -1,10 +1,10 @@
 /** The lock that gives one balancer at a time the state file. */
 
-import { readFileSync, realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readFileSync, readlinkSync, realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import { makePrivate } from "./private-file.ts";
+import { expectFileOfItsOwn, makePrivate } from "./private-file.ts";
 
 export interface StateLock {
   release(): void;
@@ -30,6 +30,11 @@ const userVersionOffset = 60;
  */
 export function lockState(stateFile: string, pid: number): StateLock | StateInUse {
   if (stateFile === ":memory:") return { release() {} };
+  try {
+    expectFileOfItsOwn(stateFile);
+  } catch (error) {
+    throw cannotLock(error, stateFile);
+  }
   const file = `${realPath(stateFile)}.lock`;
   let database: DatabaseSync | undefined;
   try {
@@ -40,9 +45,9 @@ export function lockState(stateFile: string, pid: number): StateLock | StateInUs
       BEGIN EXCLUSIVE; PRAGMA user_version = ${pid}; COMMIT;`);
   } catch (error) {
     database?.close();
-    const cause = error instanceof Error ? error.message : String(error);
-    if (database && cause.includes("locked")) return { pid: holderOf(file) };
-    throw new Error(`Cannot lock the state file: ${cause} (received ${file})`);
+    const failed = cannotLock(error, file);
+    if (database && failed.message.includes("locked")) return { pid: holderOf(file) };
+    throw failed;
   }
   const locked = database;
   // A database without a reference would be closed by the garbage collector.
@@ -55,20 +60,32 @@ export function lockState(stateFile: string, pid: number): StateLock | StateInUs
   };
 }
 
+function cannotLock(error: unknown, file: string): Error {
+  const cause = error instanceof Error ? error.message : String(error);
+  return new Error(`Cannot lock the state file: ${cause} (received ${file})`);
+}
+
 const held = new Set<DatabaseSync>();
 
+/** The system follows at most so many links. */
+const maxLinks = 40;
+
 /** One file may have several names. */
-function realPath(file: string): string {
+function realPath(file: string, links = 0): string {
   try {
     return realpathSync(file);
   } catch {
     // It does not exist yet.
   }
+  let folder = dirname(file);
   try {
-    return join(realpathSync(dirname(file)), basename(file));
+    folder = realpathSync(folder);
+    // The file will be made where the link leads to.
+    if (links < maxLinks) return realPath(resolve(folder, readlinkSync(file)), links + 1);
   } catch {
-    return file;
+    // No link.
   }
+  return join(folder, basename(file));
 }
 
 /** Only for a process that does not hold the lock: POSIX drops a process's locks of a file when it closes any descriptor of it. */

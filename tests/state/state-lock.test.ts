@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, linkSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { openHistory } from "../../src/history/sqlite-store.ts";
@@ -45,6 +46,32 @@ describe("the lock of a state file", () => {
     lock.release();
   });
 
+  test("is the same for links to a file that does not exist yet", () => {
+    mkdirSync(inFolder("to"));
+    symlinkSync("to", inFolder("way"));
+    symlinkSync("way/../to/later.db", inFolder("one-link.db"));
+    symlinkSync("one-link.db", inFolder("two-links.db"));
+    const lock = locked(inFolder("two-links.db"));
+    for (const name of ["one-link.db", "two-links.db", "to/later.db", "way/later.db"])
+      expect([name, lockState(inFolder(name), 8)]).toEqual([name, { pid: 7 }]);
+    lock.release();
+    symlinkSync("circle.db", inFolder("circle.db"));
+    expect(() => lockState(inFolder("circle.db"), 7)).toThrow(/^Cannot lock the state file: /);
+  });
+
+  test("is refused for a file with hard links, and for what is no file", () => {
+    const file = inFolder("linked-hard.db");
+    writeFileSync(file, "");
+    linkSync(file, inFolder("same.db"));
+    expect(() => lockState(file, 7)).toThrow(
+      `Cannot lock the state file: it has 2 names, by hard links, and may have one (received ${file})`,
+    );
+    expect(() => lockState("/dev/null", 7)).toThrow(
+      "Cannot lock the state file: it is not a regular file (received /dev/null)",
+    );
+    expect(existsSync("/dev/null.lock")).toBe(false);
+  });
+
   test("does not exist for a state in memory", () => {
     locked(":memory:");
     locked(":memory:");
@@ -56,7 +83,9 @@ describe("the lock of a state file", () => {
       /^Cannot lock the state file: .*(ENOTDIR|EEXIST)/,
     );
     mkdirSync(inFolder("broken.db.lock"));
-    expect(() => lockState(inFolder("broken.db"), 7)).toThrow(/^Cannot lock the state file: .*EISDIR/);
+    expect(() => lockState(inFolder("broken.db"), 7)).toThrow(
+      /^Cannot lock the state file: it is not a regular file .*lock\)$/,
+    );
   });
 });
 
@@ -77,6 +106,20 @@ describe("database files", () => {
       lock.release();
     } finally {
       process.umask(before);
+    }
+  });
+
+  // A device that all users share must not become the state file's: with the rights of root, chmod would succeed.
+  test("are never devices, pipes or folders", () => {
+    execFileSync("mkfifo", ["-m", "666", inFolder("pipe")]);
+    mkdirSync(inFolder("folder"), { mode: 0o755 });
+    symlinkSync("pipe", inFolder("link-to-pipe"));
+    for (const name of ["pipe", "folder", "link-to-pipe"]) {
+      const mode = modeOf(inFolder(name));
+      expect(() => openSqlite(inFolder(name))).toThrow(
+        `Cannot use the state file: it is not a regular file (received ${inFolder(name)})`,
+      );
+      expect(modeOf(inFolder(name))).toBe(mode);
     }
   });
 
