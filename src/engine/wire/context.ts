@@ -42,6 +42,7 @@ export class WireContext {
   readonly readers = new FreeList(() => new ResponseReader(this.responseHead));
   #upstreamSessions: UpstreamSessions | undefined;
   #active = 0;
+  #drainHolds = 0;
   readonly #onIdle: Array<() => void> = [];
   isDraining = false;
 
@@ -75,12 +76,26 @@ export class WireContext {
 
   requestEnded(): void {
     this.#active -= 1;
-    if (this.#active === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    this.#resolveIfIdle();
+  }
+
+  /** A drain waits for `releaseDrain` too: a connection without a request has something to send. */
+  holdDrain(): void {
+    this.#drainHolds += 1;
+  }
+
+  releaseDrain(): void {
+    this.#drainHolds -= 1;
+    this.#resolveIfIdle();
+  }
+
+  #resolveIfIdle(): void {
+    if (this.#active + this.#drainHolds === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   /** Resolves when nothing is active. */
   whenIdle(): Promise<void> {
-    if (this.#active === 0) return Promise.resolve();
+    if (this.#active + this.#drainHolds === 0) return Promise.resolve();
     return new Promise((resolve) => void this.#onIdle.push(resolve));
   }
 

@@ -20,7 +20,7 @@ import { Http2Session } from "./session.ts";
 /** Streams that a client may have open at the same time. */
 const maxStreams = 128;
 
-/** How long a client may take to stop opening streams after it heard that the connection ends. */
+/** How long a client may take to answer the PING behind the announcement that the connection ends. */
 const drainMs = 1_000;
 
 /** What the connection waits for. Each kind has its own timeout, which does not start again while it lasts. */
@@ -39,7 +39,7 @@ export interface ServerSessionOptions {
 
 /**
  * ```
- *  preface ──settings──▶ open ──drain──▶ announced ──1 s──▶ going away ──last stream ends──▶ flushing ──▶ lingering ──▶ closed
+ *  preface ──settings──▶ open ──drain──▶ announced ──PING answered──▶ going away ──last stream ends──▶ flushing ──▶ lingering ──▶ closed
  *     │ timeout            │ idle, timeout                                                     ▲  GOAWAY
  *     └────────────────────┴── violation ──────────────────────────────────────────────────────┘
  * ```
@@ -216,12 +216,17 @@ export class ServerSession
 
   // The end of the connection.
 
+  /** Whether the client may not know yet that the connection ends. */
+  get #isAnnounced(): boolean {
+    return this.#isDraining && !this.isClosed && this.#lastServedId === maxStreamId;
+  }
+
   get #awaits(): Awaited {
     if (this.#phase === "lingering") return "close";
     if (this.output.isBlocked) return "socket";
     const hasNoStream = this.streams.size === 0;
     if (!this.hasSettings || this.isInBlock || (hasNoStream && this.isInFrame)) return "head";
-    if (this.#isDraining && this.#lastServedId === maxStreamId) return "drain";
+    if (this.#isAnnounced) return "drain";
     return hasNoStream ? "request" : "nothing";
   }
 
@@ -252,41 +257,61 @@ export class ServerSession
     const awaited = this.#awaited;
     this.#awaited = undefined;
     if (awaited === "socket" || awaited === "close") return this.closeForGood(awaited === "socket");
-    if (awaited !== "drain") return this.fail(errorCode.none);
-    this.#lastServedId = this.#lastStreamId;
-    this.goAway(this.#lastStreamId, errorCode.none);
-    this.flush();
-    this.#closeIfDone();
-    this.arm();
+    if (awaited === "drain") this.#goAwayForGood();
+    else this.fail(errorCode.none);
   }
 
-  /** Announces the end of the connection twice: streams that cross the first announcement are still served. */
+  /**
+   * Announces the end of the connection twice: streams that cross the first announcement are still served. The client has
+   * received it when it answers the PING that follows.
+   */
   closeIfIdle(): void {
     if (this.#isDraining || this.isClosed) return;
     this.#isDraining = true;
-    if (this.streams.size === 0) return this.fail(errorCode.none);
+    if (!this.hasSettings) return this.fail(errorCode.none);
+    this.context.holdDrain();
     this.goAway(maxStreamId, errorCode.none);
+    this.ping();
     this.flush();
     this.arm();
+  }
+
+  protected override pingAnswered(): void {
+    if (this.#isAnnounced) this.#goAwayForGood();
+  }
+
+  #goAwayForGood(): void {
+    if (this.streams.size === 0) return this.fail(errorCode.none);
+    this.#announced();
+    this.goAway(this.#lastStreamId, errorCode.none);
+    this.flushSoon();
+    this.arm();
+  }
+
+  #announced(): void {
+    this.#lastServedId = this.#lastStreamId;
+    this.context.releaseDrain();
   }
 
   #closeIfDone(): void {
     if (this.streams.size > 0 || this.isClosed) return;
-    if (this.#isDraining || this.#isLeaving) this.fail(errorCode.none);
+    const isDone = this.#isLeaving || (this.#isDraining && !this.#isAnnounced);
+    if (isDone) this.fail(errorCode.none);
     else this.arm();
   }
 
   /** A drain waits until the last byte has left. */
   protected override fail(code: number): void {
     if (this.isClosed) return;
+    this.context.holdDrain();
     this.#endStreams();
     this.#phase = "flushing";
-    this.context.requestStarted();
     this.goAway(Math.min(this.#lastServedId, this.#lastStreamId), code);
     this.drained();
   }
 
   #endStreams(): void {
+    if (this.#isAnnounced) this.#announced();
     this.isClosed = true;
     for (const stream of [...this.streams.values(), ...this.#free]) {
       try {
@@ -303,7 +328,7 @@ export class ServerSession
     this.flush();
     if (this.#phase === "flushing" && this.output.waitingBytes === 0) {
       this.#phase = "lingering";
-      this.context.requestEnded();
+      this.context.releaseDrain();
       this.socket?.shutdown();
     }
     this.arm();
@@ -318,7 +343,7 @@ export class ServerSession
     if (phase === "closed") return;
     if (!this.isClosed) this.#endStreams();
     this.#phase = "closed";
-    if (phase === "flushing") this.context.requestEnded();
+    if (phase === "flushing") this.context.releaseDrain();
     this.#options.listener.closed(this);
     this.closeSocket(abruptly && phase !== "lingering");
   }

@@ -77,6 +77,7 @@ export abstract class Http2Session<Stream extends SessionStream, Context extends
   protected abstract abandon(stream: Stream, code: number): void;
   /** Called after each event: sets the timer. */
   protected abstract arm(): void;
+  protected pingAnswered(): void {}
   /** All frames of an event were read. What is sent now leaves with the answers to them. */
   protected eventEnded(): void {}
   abstract closeForGood(abruptly: boolean): void;
@@ -244,7 +245,7 @@ export abstract class Http2Session<Stream extends SessionStream, Context extends
     if (streamId !== 0) throw new ConnectionError(errorCode.protocol, "PING on a stream");
     if (payload.length !== 8) throw new ConnectionError(errorCode.frameSize, "PING of another size");
     this.guard.idleFrame(this.context.wheel.now);
-    if ((flags & frameFlag.ack) !== 0) return;
+    if ((flags & frameFlag.ack) !== 0) return this.pingAnswered();
     this.output.frame({ type: frameType.ping, flags: frameFlag.ack }, payload);
   }
 
@@ -348,6 +349,10 @@ export abstract class Http2Session<Stream extends SessionStream, Context extends
   }
 
   // The end.
+
+  protected ping(): void {
+    this.output.frame({ type: frameType.ping }, Buffer.alloc(8));
+  }
 
   protected goAway(lastStreamId: number, code: number): void {
     const payload = Buffer.allocUnsafe(8);

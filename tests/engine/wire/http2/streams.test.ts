@@ -245,6 +245,29 @@ describe("a connection", () => {
     );
   });
 
+  test("closes in a drain as soon as its client knows, and serves what crossed", () =>
+    withHttp2Scene(echoTarget, async ({ client, fixture }) => {
+      const [busy, idle] = [await client(), await client()];
+      await Promise.all([busy.get(1).whole(1), idle.get(1).whole(1)]);
+      const startedAt = performance.now();
+      const drained = fixture.listener.drain();
+      for (const one of [busy, idle]) {
+        const { payload } = await one.received(frameType.ping);
+        // Sent by a client that has not read the announcement yet.
+        if (one === busy) expect((await one.get(3, "/crossed").whole(3)).body.toString()).toBe("/crossed");
+        one.frame(frameType.ping, frameFlag.ack, 0, payload);
+        const last = await one.received(frameType.goAway, 2);
+        expect([last.payload.readUInt32BE(0), last.payload.readUInt32BE(4)]).toEqual([
+          one === busy ? 3 : 1,
+          0,
+        ]);
+      }
+      await drained;
+      expect(performance.now() - startedAt).toBeLessThan(900);
+      await until(() => busy.isEnded && idle.isEnded, "the connections to end");
+      expect([busy.isReset, idle.isReset]).toEqual([false, false]);
+    }));
+
   test("waits in a drain until a slow reader has taken the last byte", () =>
     withHttp2Scene(
       (_, socket) => void socket.write(respondWith(Buffer.alloc(20_000_000))),
