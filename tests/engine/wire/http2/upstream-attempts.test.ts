@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { wireEngine } from "../../../../src/engine/wire/bun.ts";
+import { frameType } from "../../../../src/engine/wire/http2/protocol.ts";
 import { wireEngine as nodeEngine } from "../../../../src/engine/wire/node.ts";
 import { rescueWaiting } from "../../../../src/pool/attempt-control.ts";
 import {
@@ -103,7 +104,7 @@ describe.each([
         expect(fixture.retried).toEqual(["status_503"]);
         await until(() => one.requests()[0]?.resetCode === 8, "the held stream to be reset");
       },
-      { destination: { retryStatuses: new Set([503]) } as never },
+      { destination: { retryStatuses: new Set([503]) } },
     ),
   );
 
@@ -143,16 +144,19 @@ describe.each([
       await drained;
       await until(() => two.open() === 0, "the other connection to close");
     }));
-
-  test(
-    "a connection without requests closes after 15 seconds",
-    () =>
-      withTwo(answering, answering, async ({ one, client }) => {
-        await client.send(get()).readResponse();
-        await until(() => one.open() === 0, "the idle connection to close", 18_000);
-        const goAway = one.connections[0]?.received(7)[0];
-        expect(goAway?.payload.readUInt32BE(4)).toBe(0);
-      }),
-    25_000,
-  );
 });
+
+test("a connection without requests closes after 15 seconds", async () => {
+  const server = await startHttp2Server({ onRequest: ({ respond }) => respond(ok) });
+  const fixture = await startEngine(wireEngine, { ports: [server.port], address: { http2: true } });
+  const client = await RawClient.connect(fixture.port);
+  try {
+    await client.send(get()).readResponse();
+    await until(() => server.open() === 0, "the idle connection to close", 18_000);
+    expect(server.connections[0]?.received(frameType.goAway)[0]?.payload.readUInt32BE(4)).toBe(0);
+  } finally {
+    client.destroy();
+    fixture.close();
+    await server.close();
+  }
+}, 25_000);
