@@ -1,5 +1,7 @@
 /** Bytes that are collected for one delivery. Without any, there is no buffer. */
 
+import { copyBytes } from "../http1/bytes.ts";
+
 const usualBytes = 32_768;
 
 /** Buffers that are not used at the moment. */
@@ -10,9 +12,9 @@ export class HeldBytes {
   #bytes: Buffer | undefined;
   length = 0;
 
-  add(bytes: Uint8Array, from: number, to: number): void {
+  add(bytes: Buffer, from: number, to: number): void {
     const target = this.#reserve(to - from);
-    target.set(bytes.subarray(from, to), this.length);
+    copyBytes(bytes, from, to, target, this.length);
     this.length += to - from;
   }
 

@@ -1,6 +1,6 @@
 /** Writes the fields of an HTTP/2 response as an HTTP/1.1 head, which the engine parses and checks like any other. */
 
-import { equals, isResponseValue, latin1, space, tab } from "../http1/bytes.ts";
+import { colon, copyBytes, cr, equals, isResponseValue, latin1, lf, space, tab } from "../http1/bytes.ts";
 import { knownHeaders, lookUpHeader } from "../http1/header-names.ts";
 import { reasonPhrases } from "../http1/reason-phrases.ts";
 import { violations } from "../http1/violations.ts";
@@ -11,8 +11,6 @@ const statusName = latin1(":status");
 const chunked = latin1("transfer-encoding: chunked\r\n");
 const empty = latin1("content-length: 0\r\n");
 const lengthName = latin1("content-length: ");
-const lineEnd = latin1("\r\n");
-const colon = latin1(": ");
 
 /** Status lines by status, made when they are first needed. */
 const statusLines: Array<Buffer | undefined> = [];
@@ -93,9 +91,10 @@ export class ResponseHeadWriter {
     if (isConnectionField(number)) return this.#invalid("a field that HTTP/2 does not have");
     if (number === knownHeaders.contentLength) return number;
     this.#append(bytes, from, to);
-    this.#append(colon, 0);
+    this.bytes[this.length++] = colon;
+    this.bytes[this.length++] = space;
     this.#append(bytes, valueFrom, valueTo);
-    this.#append(lineEnd, 0);
+    this.#endLine();
     return number;
   }
 
@@ -122,16 +121,21 @@ export class ResponseHeadWriter {
         this.#text(`${length}\r\n`);
       } else if (hasBody) this.#append(empty, 0);
     } else if (status === 204) this.bodyLength = 0;
-    this.#append(lineEnd, 0);
+    this.#endLine();
     return true;
+  }
+
+  #endLine(): void {
+    this.bytes[this.length++] = cr;
+    this.bytes[this.length++] = lf;
   }
 
   #text(text: string): void {
     this.length += this.bytes.write(text, this.length, "latin1");
   }
 
-  #append(bytes: Uint8Array, from: number, to = bytes.length): void {
-    this.bytes.set(bytes.subarray(from, to), this.length);
+  #append(bytes: Buffer, from: number, to = bytes.length): void {
+    copyBytes(bytes, from, to, this.bytes, this.length);
     this.length += to - from;
   }
 }
