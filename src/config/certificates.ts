@@ -53,8 +53,10 @@ export function readCertificates(sources: ConfigSources, reader: CertificateRead
     const key = readPem(pair.key, "key");
     if (cert === undefined || key === undefined) continue;
     const read = readPair({ cert, key, source: String(valueAt(sources.value, pair.cert)) });
-    if (!("why" in read)) found.push({ ...withoutKey(read), setting: sources.subjectOf(pair.cert) });
-    else {
+    if (!("why" in read)) {
+      // Upstreams see it, and no client.
+      if (pair.at[0] !== "pools") found.push({ ...withoutKey(read), setting: sources.subjectOf(pair.cert) });
+    } else {
       const why = `${read.why} in ${sources.subjectOf(pair.cert)}`;
       problems.push(sources.problemOf({ path: pair.key, why, value: valueAt(sources.value, pair.key) }));
     }
@@ -106,6 +108,7 @@ function pairPathsIn(value: unknown): readonly PairPaths[] {
   const holders = [
     ...listenerPathsIn(value).map((listener) => [...listener, "tls"]),
     ...entriesOf(valueAt(value, ["certificates"])).map(([index]) => ["certificates", index]),
+    ...upstreamTlsPathsIn(value),
   ];
   return holders.map((at) => ({ at, cert: [...at, "cert"], key: [...at, "key"] }));
 }
@@ -130,6 +133,7 @@ function incompletePair(
   const [cert, key] = [valueAt(sources.value, certPath), valueAt(sources.value, keyPath)];
   const [folder, acme] = ["folder", "acme"].map((name) => valueAt(sources.value, [...at, name]));
   const isEntry = at[0] === "certificates";
+  const hasFlags = at[0] === "listen";
   const hasPair = cert !== undefined || key !== undefined;
   if ([hasPair, folder !== undefined, acme !== undefined].filter(Boolean).length > 1) {
     const why = "expected only one of cert and key, folder, acme";
@@ -144,7 +148,7 @@ function incompletePair(
   }
   const [path, value] = cert === undefined ? [keyPath, key] : [certPath, cert];
   const flag = (name: string, setting: string) =>
-    isEntry ? `set ${setting} beside it` : `set ${name}, or listen.tls.${setting} in the file`;
+    hasFlags ? `set ${name}, or listen.tls.${setting} in the file` : `set ${setting} beside it`;
   const why =
     cert === undefined
       ? `a certificate is required too; ${flag("--tls-cert", "cert")}`
@@ -153,16 +157,14 @@ function incompletePair(
 }
 
 function caPathsIn(value: unknown): readonly Path[] {
+  return upstreamTlsPathsIn(value).map((tls) => [...tls, "ca"]);
+}
+
+/** The TLS settings of pools and of their upstreams. */
+function upstreamTlsPathsIn(value: unknown): readonly Path[] {
   return entriesOf(valueAt(value, ["pools"])).flatMap(([name, pool]) => [
-    ["pools", name, "upstreamTls", "ca"],
-    ...entriesOf(valueAt(pool, ["upstreams"])).map(([index]) => [
-      "pools",
-      name,
-      "upstreams",
-      index,
-      "tls",
-      "ca",
-    ]),
+    ["pools", name, "upstreamTls"],
+    ...entriesOf(valueAt(pool, ["upstreams"])).map(([index]) => ["pools", name, "upstreams", index, "tls"]),
   ]);
 }
 

@@ -24,6 +24,11 @@ const tls = (description: string) =>
     {
       ca: file("the path of a PEM file", "PEM file with the authorities to trust instead of the system's."),
       serverName: format("name", "Name for SNI and certificate verification instead of the URL's host."),
+      cert: file(
+        "the path of a PEM file",
+        "PEM file with the certificate to show to servers that ask for one.",
+      ),
+      key: file("the path of a PEM file", "PEM file with its private key, without a passphrase."),
       verify: flag("false disables certificate verification (man-in-the-middle risk)."),
     },
     description,

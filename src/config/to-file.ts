@@ -217,10 +217,11 @@ export function poolSettingsFileOf(pool: PoolConfig): object {
 }
 
 /** All settings, so that the meaning does not depend on the pool. */
-export function upstreamTlsFileOf({ caPath, serverName, verify }: UpstreamTls): object {
+export function upstreamTlsFileOf({ caPath, serverName, verify, own }: UpstreamTls): object {
   return {
     ...(caPath === undefined ? {} : { ca: caPath }),
     ...(serverName === undefined ? {} : { serverName }),
+    ...(own && { cert: own.certPath, key: own.keyPath }),
     verify,
   };
 }

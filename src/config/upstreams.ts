@@ -97,7 +97,12 @@ export function upstreamTlsOf(
   texts: ReadonlyMap<string, string>,
 ): UpstreamTls | undefined {
   if (!given && !poolTls) return undefined;
-  const { ca: caPath, ...own } = given ?? {};
-  const authorities = caPath === undefined ? {} : { caPath, ca: texts.get(caPath) ?? "" };
-  return { verify: true, ...poolTls, ...own, ...authorities };
+  const { ca: caPath, cert: certPath, key: keyPath, ...settings } = given ?? {};
+  const textAt = (path: string) => texts.get(path) ?? "";
+  const authorities = caPath === undefined ? {} : { caPath, ca: textAt(caPath) };
+  const own =
+    certPath === undefined || keyPath === undefined
+      ? {}
+      : { own: { certPath, keyPath, cert: textAt(certPath), key: textAt(keyPath) } };
+  return { verify: true, ...poolTls, ...settings, ...authorities, ...own };
 }

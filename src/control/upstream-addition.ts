@@ -49,9 +49,10 @@ export function parseNewUpstream(
       `Cannot use tls: the URL must be https (it is ${quote(rest.url)}).`,
     );
   }
-  if (tls?.ca !== undefined) {
+  const file = (["ca", "cert", "key"] as const).find((key) => tls?.[key] !== undefined);
+  if (file !== undefined) {
     const why = "only the configuration file can name certificate files. Use upstreamTls of the pool.";
-    return commandError(422, "upstream_invalid", `Cannot use tls.ca: ${why}`);
+    return commandError(422, "upstream_invalid", `Cannot use tls.${file}: ${why}`);
   }
   // Only its own TLS settings are stored: the others follow the pool, also when those change.
   const verify = desired.pools.find(({ name }) => name === pool)?.upstreamTls?.verify ?? true;

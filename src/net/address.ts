@@ -23,6 +23,24 @@ export interface UpstreamTls {
   readonly serverName?: string;
   /** False disables certificate verification. */
   readonly verify: boolean;
+  /** What the balancer shows to servers that ask for a certificate. Never part of a snapshot, an intent or a log. */
+  readonly own?: OwnCertificate;
+}
+
+export interface OwnCertificate {
+  /** PEM text. */
+  readonly cert: string;
+  readonly key: string;
+  readonly certPath?: string;
+  readonly keyPath?: string;
+}
+
+/** Options of the runtimes' TLS clients. */
+export function ownCertificateOf(tls: Pick<UpstreamTls, "own"> | undefined): {
+  readonly cert?: string;
+  readonly key?: string;
+} {
+  return tls?.own ? { cert: tls.own.cert, key: tls.own.key } : {};
 }
 
 /** The address as a URL origin, without a path. */
@@ -42,7 +60,12 @@ export function speaksHttp2({ http2 = false }: Address): boolean {
 /** Whether connections to two upstreams of one origin are opened in the same way. */
 export function connectsAlike(one: Address, other: Address): boolean {
   const keys = ["ca", "caPath", "serverName", "verify"] as const;
-  return speaksHttp2(one) === speaksHttp2(other) && keys.every((key) => one.tls?.[key] === other.tls?.[key]);
+  const own = ["cert", "key", "certPath", "keyPath"] as const;
+  return (
+    speaksHttp2(one) === speaksHttp2(other) &&
+    keys.every((key) => one.tls?.[key] === other.tls?.[key]) &&
+    own.every((key) => one.tls?.own?.[key] === other.tls?.own?.[key])
+  );
 }
 
 /** The name that the certificate of an `https` upstream must match; an IPv6 address without brackets. */

@@ -97,7 +97,12 @@ async function probeHttp(probe: HttpProbe): Promise<number> {
       headers: { ...headers, connection: "close" },
       redirect: "manual",
       decompress: false,
-      tls: { serverName, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) },
+      tls: {
+        serverName,
+        rejectUnauthorized: verify,
+        ...(ca !== undefined && { ca }),
+        ...(tls?.own && { cert: tls.own.cert, key: tls.own.key }),
+      },
       signal: AbortSignal.timeout(timeoutMs),
     });
     await response.body?.cancel();

@@ -18,7 +18,8 @@ export function probeTlsOf({ url, tls }: HttpProbe): ConnectionOptions {
   const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
   // Set explicitly, because the default is the name in the Host header. SNI must be empty for an IP address.
   const servername = isIP(serverName) ? "" : serverName;
-  return { servername, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
+  const own = tls?.own && { cert: tls.own.cert, key: tls.own.key };
+  return { servername, rejectUnauthorized: verify, ...(ca !== undefined && { ca }), ...own };
 }
 
 /** As the runtime's `probeHttp`, with a client that reads nothing but status lines. @param secure for an https URL */

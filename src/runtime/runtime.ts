@@ -46,6 +46,8 @@ export interface HttpProbe {
     readonly ca?: string;
     readonly serverName?: string;
     readonly verify: boolean;
+    /** PEM texts of the certificate to show, and of its key. */
+    readonly own?: { readonly cert: string; readonly key: string };
   };
 }
 

@@ -5,7 +5,7 @@ import http from "node:http";
 
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Address, certifiedName, originAt } from "../../net/address.ts";
+import { type Address, certifiedName, originAt, ownCertificateOf } from "../../net/address.ts";
 import {
   type Engine,
   type EngineListener,
@@ -176,7 +176,7 @@ function tlsOf(address: Address): { tls?: Bun.TLSOptions } {
   if (address.protocol !== "https") return {};
   const { ca, verify } = address.tls ?? { verify: true };
   const tls = { serverName: certifiedName(address), rejectUnauthorized: verify };
-  return { tls: ca === undefined ? tls : { ...tls, ca } };
+  return { tls: { ...tls, ...(ca !== undefined && { ca }), ...ownCertificateOf(address.tls) } };
 }
 
 async function upgrade(

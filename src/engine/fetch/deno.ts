@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Address, certifiedName, originOf } from "../../net/address.ts";
+import { type Address, certifiedName, originOf, ownCertificateOf } from "../../net/address.ts";
 import {
   type Engine,
   type EngineListener,
@@ -46,7 +46,7 @@ declare const Deno: {
     },
     handler: (request: Request, info: { remoteAddr: { hostname: string } }) => Promise<Response>,
   ): { addr: { port: number }; shutdown(): Promise<void> };
-  createHttpClient(options: { caCerts: string[] }): { close(): void };
+  createHttpClient(options: { caCerts?: string[]; cert?: string; key?: string }): { close(): void };
   upgradeWebSocket(
     request: Request,
     options: { protocol?: string; idleTimeout: number },
@@ -205,10 +205,17 @@ function targetOf({ method, target }: UpstreamRequest): string {
 }
 
 /** Always with the server name: else it would be the client's Host header. An IP address has no server name. */
-function tlsOf(address: Address): Pick<RequestOptions, "ca" | "servername" | "rejectUnauthorized"> {
+function tlsOf(
+  address: Address,
+): Pick<RequestOptions, "ca" | "cert" | "key" | "servername" | "rejectUnauthorized"> {
   const name = certifiedName(address);
   const { ca, verify } = address.tls ?? { verify: true };
-  return { servername: isIP(name) ? "" : name, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
+  return {
+    servername: isIP(name) ? "" : name,
+    rejectUnauthorized: verify,
+    ...(ca !== undefined && { ca }),
+    ...ownCertificateOf(address.tls),
+  };
 }
 
 function send(request: ReturnType<typeof requestPlain>, body: UpstreamRequest["body"]): void {
@@ -245,8 +252,11 @@ function incomingOf(response: IncomingMessage, cause: () => unknown): UpstreamRe
 const openWebSocket: OpenWebSocket = ({ address }, target, options) => {
   const url = originOf(address).replace(/^http/, "ws") + target;
   const { tls } = address;
-  if (tls?.ca === undefined) return new DenoUpstreamSide(new WebSocket(url, options));
-  const client = Deno.createHttpClient({ caCerts: [tls.ca] });
+  if (tls?.ca === undefined && !tls?.own) return new DenoUpstreamSide(new WebSocket(url, options));
+  const client = Deno.createHttpClient({
+    ...(tls.ca !== undefined && { caCerts: [tls.ca] }),
+    ...ownCertificateOf(tls),
+  });
   const socket = new WebSocket(url, { ...options, client } as typeof options);
   socket.addEventListener("close", () => client.close());
   return new DenoUpstreamSide(socket);

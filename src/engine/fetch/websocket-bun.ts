@@ -3,7 +3,7 @@
 import type { ServerWebSocket } from "bun";
 import { WebSocket as LimitedWebSocket } from "ws";
 
-import { type Address, certifiedName, originAt } from "../../net/address.ts";
+import { type Address, certifiedName, originAt, ownCertificateOf } from "../../net/address.ts";
 import type { OpenWebSocket } from "./websocket-handshake.ts";
 import {
   followSocket,
@@ -76,10 +76,21 @@ export const openBunWebSocket: OpenWebSocket = ({ address, endpoints }, target, 
     ),
   );
 
-function tlsOptionsOf(address: Address): { servername?: string; rejectUnauthorized?: boolean; ca?: string } {
+function tlsOptionsOf(address: Address): {
+  readonly servername?: string;
+  readonly rejectUnauthorized?: boolean;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+} {
   if (address.protocol !== "https") return {};
   const { ca, verify } = address.tls ?? { verify: true };
-  return { servername: certifiedName(address), rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
+  return {
+    servername: certifiedName(address),
+    rejectUnauthorized: verify,
+    ...(ca !== undefined && { ca }),
+    ...ownCertificateOf(address.tls),
+  };
 }
 
 /** Bun's handlers of the clients' sides. Bun closes the connection of a message that is too large with 1009. */

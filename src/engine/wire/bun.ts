@@ -1,7 +1,7 @@
 /** The wire engine on Bun's sockets. */
 
 import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { type Address, certifiedName } from "../../net/address.ts";
+import { type Address, certifiedName, ownCertificateOf } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
 import { handshakeCode } from "./http2/protocol.ts";
 import { answerPlainHttp, bunTlsOf, worksOnThisBun } from "./tls-bun.ts";
@@ -29,7 +29,10 @@ const handlers: Bun.SocketHandler<SocketHandler> = {
   drain: (socket) => socket.data.drained(),
   end: (socket) => socket.data.ended(),
   close: (socket, error) => socket.data.closed(error),
-  error: (socket, error) => socket.data.handlerThrew(error),
+  error(socket, error) {
+    // An alert of the peer after the handshake, such as for a certificate that we lack, comes here too. `close` follows.
+    if (codeOf(error) !== "EPROTO") socket.data.handlerThrew(error);
+  },
 };
 
 const connectHandlers: Bun.SocketHandler<ConnectHandler> = {
@@ -140,6 +143,7 @@ function bunTls(address: Address): Bun.TLSOptions {
     serverName: certifiedName(address),
     rejectUnauthorized: verify,
     ...(ca !== undefined && { ca }),
+    ...ownCertificateOf(address.tls),
     ...(address.http2 && { ALPNProtocols: http2Only }),
   };
 }

@@ -4,7 +4,7 @@ import { connect as connectPlain, createServer, isIP, type Socket } from "node:n
 import { connect as connectTls, TLSSocket } from "node:tls";
 import { toError } from "../../lib/bugs.ts";
 import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { type Address, certifiedName } from "../../net/address.ts";
+import { type Address, certifiedName, ownCertificateOf } from "../../net/address.ts";
 import type { ListenerTls } from "../../tls/listener-tls.ts";
 import type { Engine } from "../engine.ts";
 import { handshakeCode, noHttp2Code } from "./http2/protocol.ts";
@@ -206,6 +206,7 @@ function connect(address: Address, host: string, handler: ConnectHandler): void 
           port,
           rejectUnauthorized: verify,
           ...(ca !== undefined && { ca }),
+          ...ownCertificateOf(tls),
           ...(!isIP(name) && { servername: name }),
           ...(address.http2 && { ALPNProtocols: ["h2"] }),
         })

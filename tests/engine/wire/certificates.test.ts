@@ -46,6 +46,7 @@ describe.each([
       port: number;
       store: ReturnType<typeof tlsWith>["store"];
       refusals: string[];
+      bugs: readonly unknown[];
     }) => Promise<void>,
   ) {
     const origin = await startOrigin((_request, socket) => void socket.write(respondWith("ok")));
@@ -59,7 +60,7 @@ describe.each([
       onHandshakeRefused: (reason) => void refusals.push(reason),
     });
     try {
-      await play({ port: set.port, store, refusals });
+      await play({ port: set.port, store, refusals, bugs: set.bugs });
     } finally {
       set.close();
       await origin.close();
@@ -142,6 +143,28 @@ describe.each([
       open.write(get());
       await until(() => received.endsWith("ok"), "a response on the open connection");
       open.destroy();
+    }));
+
+  test("bytes that are no TLS after the handshake end the connection, and are no bug of ours", () =>
+    scene({}, async ({ port, bugs }) => {
+      for (const garbage of [
+        "hello",
+        "\u0015\u0003\u0003\u0000\u0002\u0002\u0028",
+        "\u0017\u0003\u0003\u0000\u0005aaaaa",
+      ]) {
+        const socket = connectPlain(port, "127.0.0.1");
+        let isClosed = false;
+        socket.on("close", () => (isClosed = true));
+        socket.on("error", () => {});
+        const secure = connect({ socket, servername: "a.test", rejectUnauthorized: false });
+        secure.on("error", () => {});
+        await new Promise((resolve) => secure.once("secureConnect", resolve));
+        secure.write(get());
+        await new Promise((resolve) => secure.once("data", resolve));
+        socket.write(Buffer.from(garbage, "latin1"));
+        await until(() => isClosed, "the end");
+      }
+      expect(bugs).toEqual([]);
     }));
 
   test("handshakes that end otherwise are counted", () =>
