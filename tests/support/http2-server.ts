@@ -38,6 +38,9 @@ export interface Http2ServerOptions {
   readonly onRequest?: (request: Http2ReceivedRequest) => void;
   /** Called for each connection, before SETTINGS are sent. True: nothing is sent or read. */
   readonly onConnect?: (connection: Http2ServerConnection) => boolean;
+  /** By default 127.0.0.1, and any free port. */
+  readonly hostname?: string;
+  readonly port?: number;
   readonly settings?: ReadonlyArray<readonly [name: number, value: number]>;
   /** Takes request bodies without giving the windows back. */
   readonly keepsWindow?: boolean;
@@ -146,7 +149,7 @@ export class Http2ServerConnection {
     this.send(
       Buffer.concat([
         headersFrame(streamId, fields, isEmpty),
-        ...(body.length > 0 ? [dataFrame(streamId, body, !trailers)] : []),
+        ...(body.length > 0 ? [dataFrames(streamId, body, !trailers)] : []),
         ...(trailers ? [headersFrame(streamId, trailers, true)] : []),
       ]),
     );
@@ -175,6 +178,17 @@ export class Http2ServerConnection {
   received(type: number): readonly Http2Frame[] {
     return this.frames.filter((frame) => frame.type === type);
   }
+}
+
+/** DATA in as many frames as are needed, without a look at the windows. */
+export function dataFrames(streamId: number, body: string | Buffer, endsStream: boolean): Buffer {
+  const bytes = Buffer.from(body as string, "latin1");
+  const count = Math.max(1, Math.ceil(bytes.length / 16_000));
+  return Buffer.concat(
+    Array.from({ length: count }, (_, i) =>
+      dataFrame(streamId, bytes.subarray(i * 16_000, (i + 1) * 16_000), endsStream && i === count - 1),
+    ),
+  );
 }
 
 export interface Http2Server {
@@ -206,7 +220,9 @@ export async function startHttp2Server(options: Http2ServerOptions = {}): Promis
       )
     : createServer(accept);
   server.on("tlsClientError", () => {});
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) =>
+    server.listen(options.port ?? 0, options.hostname ?? "127.0.0.1", resolve),
+  );
   const address = server.address();
   return {
     port: typeof address === "object" && address ? address.port : 0,

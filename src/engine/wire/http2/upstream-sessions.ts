@@ -28,8 +28,12 @@ export class UpstreamSessions {
   connect(address: Address, host: string, handler: ConnectHandler, maxAgeMs: number): void {
     const hosts = this.#groups.get(address) ?? new Map<string, ServerSessions>();
     this.#groups.set(address, hosts);
-    const group = hosts.get(host) ?? new ServerSessions(this.#context, this.#http2, { address, host });
-    hosts.set(host, group);
+    let group = hosts.get(host);
+    if (!group) {
+      if (hosts.size >= maxUnused) for (const [name, other] of hosts) if (other.isUnused) hosts.delete(name);
+      group = new ServerSessions(this.#context, this.#http2, { address, host });
+      hosts.set(host, group);
+    }
     group.maxAgeMs = maxAgeMs;
     group.connect(handler);
   }
@@ -37,6 +41,9 @@ export class UpstreamSessions {
 
 /** Timed-out connects to one server that the system still works on: a black hole must not use up all sockets. */
 const maxAbandoned = 8;
+
+/** From this many servers behind one name on, those without a connection are forgotten. */
+const maxUnused = 16;
 
 /** The connections to one server. */
 class ServerSessions implements SessionGroup {
@@ -92,6 +99,10 @@ class ServerSessions implements SessionGroup {
 
   removed(session: UpstreamSession): void {
     this.#sessions.delete(session);
+  }
+
+  get isUnused(): boolean {
+    return this.#sessions.size === 0 && this.#abandoned === 0;
   }
 
   connectAbandoned(): void {
