@@ -26,7 +26,8 @@ export async function run(signals: Signals): Promise<void> {
   // Started by a balancer: the syntax of the command line is not needed.
   if (argv.length === 1 && argv[0] === "worker") return serveAsWorker(signals);
   const { parse } = await import("./cli/parse.ts");
-  const command = parse(argv, process.env, systemEnvironment(process.env));
+  const served = { http3: process.versions["bun"] !== undefined };
+  const command = parse(argv, process.env, systemEnvironment(process.env, served));
   if ((command.kind === "up" || command.kind === "proxy") && usesFetch(command)) {
     await liftFetchLimit(signals);
   }
@@ -37,7 +38,8 @@ export async function run(signals: Signals): Promise<void> {
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
   try {
     const { start } = await import("./commands/start.ts");
-    const running = await start(command, { log, print: printLine, original: { argv, env: process.env } });
+    const original = { argv, env: process.env, served };
+    const running = await start(command, { log, print: printLine, original });
     signals.run(actionsOf(running));
     surviveBugs(log);
     process.send?.("listening");
@@ -49,7 +51,8 @@ export async function run(signals: Signals): Promise<void> {
 
 /** False if the configuration file is a pipe, which the restarted process could not read again. */
 function usesFetch({ config, configFile }: Extract<Command, { kind: "up" | "proxy" }>): boolean {
-  return config.engine === "fetch" && (!configFile.exists || statSync(configFile.path).isFile());
+  const hasFetches = config.engine === "fetch" || config.listeners.some(({ http3 }) => http3);
+  return hasFetches && (!configFile.exists || statSync(configFile.path).isFile());
 }
 
 async function exitWithMessage(text: string, code: number): Promise<void> {

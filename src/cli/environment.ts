@@ -1,5 +1,6 @@
 /** The environment of the command line: variables, files, user and machine. Tests replace it. */
 
+import type { ServedProtocols } from "../config/listener-checks.ts";
 import { readFileSync } from "node:fs";
 import { homedir, hostname, platform, userInfo } from "node:os";
 import { join } from "node:path";
@@ -23,6 +24,8 @@ export interface CliEnvironment {
   readonly stateFolder: string | undefined;
   readonly hostName: string;
   readonly now: WallClock;
+  /** What this runtime can serve; by default all. */
+  readonly served?: ServedProtocols;
   /** Replaces the configuration file. */
   readonly file?: FileSource;
   /** A configuration file was read before, so a missing one is an error. */
@@ -35,9 +38,10 @@ export interface FileSource {
   readonly text: string;
 }
 
-export function systemEnvironment(env: Environment): CliEnvironment {
+export function systemEnvironment(env: Environment, served?: ServedProtocols): CliEnvironment {
   const { list } = systemCertificateReader;
-  return { read, list, stateFolder: stateFolderOf(env), hostName: hostname(), now: systemWallClock };
+  const stateFolder = stateFolderOf(env);
+  return { read, list, stateFolder, hostName: hostname(), now: systemWallClock, ...(served && { served }) };
 }
 
 function read(path: string): string | undefined {

@@ -116,6 +116,7 @@ function balancerCommand(
     values: commandLineValues(flags, line.written, env),
     file,
     read: environment.read,
+    ...(environment.served && { served: environment.served }),
     ...(environment.list && { list: environment.list }),
     // The demo has a file of its own: a balancer of this machine may use the other one.
     defaultState:

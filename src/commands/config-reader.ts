@@ -1,6 +1,6 @@
 /** Re-reads the configuration while a command runs. */
 
-import { type Environment, systemEnvironment } from "../cli/environment.ts";
+import { type CliEnvironment, type Environment, systemEnvironment } from "../cli/environment.ts";
 import { type Command, parse } from "../cli/parse.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
 import type { CommandContext } from "./running.ts";
@@ -9,6 +9,8 @@ import type { CommandContext } from "./running.ts";
 export interface OriginalArguments {
   readonly argv: readonly string[];
   readonly env: Environment;
+  /** What the runtime can serve. */
+  readonly served: NonNullable<CliEnvironment["served"]>;
 }
 
 export type ServerCommand = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
@@ -19,12 +21,12 @@ export type ServerCommand = Extract<Command, { kind: "up" | "proxy" | "backend" 
  */
 export function configReloaders(
   command: ServerCommand,
-  { argv, env }: OriginalArguments,
+  { argv, env, served }: OriginalArguments,
 ): Pick<CommandContext, "loadConfig" | "settings"> {
   let latestSettings = "settings" in command ? command.settings : () => [];
   const isFileExpected = "configFile" in command && command.configFile.exists;
   const loadConfig: ConfigLoader = (file) => {
-    const environment = { ...systemEnvironment(env), isFileExpected, ...(file ? { file } : {}) };
+    const environment = { ...systemEnvironment(env, served), isFileExpected, ...(file ? { file } : {}) };
     const reread = parse(argv, env, environment);
     if (reread.kind === "invalid") return reread;
     if (!("config" in reread))

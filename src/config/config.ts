@@ -99,6 +99,8 @@ export interface ListenerConfig extends ListenConfig {
   readonly protocols: readonly HttpProtocol[];
   /** Present where proxies begin their connections with a PROXY header. */
   readonly proxyProtocol?: ProxyProtocolConfig;
+  /** Whether HTTP/3 is served on the UDP port of the same number. */
+  readonly http3?: true;
   /** Present where responses have Strict-Transport-Security (RFC 6797); only with TLS. */
   readonly hsts?: HstsConfig;
   /** Present where clients are sent to https. */

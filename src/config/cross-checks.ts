@@ -8,7 +8,7 @@ import { pathViolations, readPathText } from "../proxy/request-path.ts";
 import { acmeChecks } from "./acme.ts";
 import { defaults } from "./config.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
-import { listenerChecks, listenerPathsIn } from "./listener-checks.ts";
+import { listenerChecks, listenerPathsIn, type ServedProtocols } from "./listener-checks.ts";
 import { closestWord, maxProblems, type Path, type Problem, quote } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 import { messageSizeProblem, sizeProblem } from "./values.ts";
@@ -23,10 +23,14 @@ const listenerNames: Readonly<Record<ListenerKey, string>> = {
 };
 
 /** @param listeners the ones that this command opens */
-export function crossCheck(sources: ConfigSources, listeners: readonly ListenerKey[]): readonly Problem[] {
+export function crossCheck(
+  sources: ConfigSources,
+  listeners: readonly ListenerKey[],
+  served: ServedProtocols,
+): readonly Problem[] {
   return [
     ...repeatedNames(sources),
-    ...listenerChecks(sources),
+    ...listenerChecks(sources, served),
     ...acmeChecks(sources),
     ...unusedTls(sources),
     ...unsentProtocols(sources),

@@ -137,6 +137,7 @@ function listenersOf(given: ConfigFile["listen"], { texts, headMs }: ListenerDef
     ...listenerTlsOf(listener?.tls, texts),
     maxClients: listener?.maxClients ?? defaults.maxClients,
     protocols: listener?.protocols ?? defaults.listen.protocols,
+    ...(listener?.http3 && { http3: true }),
     ...(listener?.proxyProtocol && {
       proxyProtocol: {
         from: listener.proxyProtocol.from,

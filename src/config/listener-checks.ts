@@ -5,10 +5,16 @@ import type { Path, Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 import { ageProblem, ageSecondsOf } from "./values.ts";
 
-export function listenerChecks(sources: ConfigSources): readonly Problem[] {
+/** What the runtime can serve. */
+export interface ServedProtocols {
+  readonly http3: boolean;
+}
+
+export function listenerChecks(sources: ConfigSources, served: ServedProtocols): readonly Problem[] {
   return [
     ...repeatedListeners(sources),
     ...unservedProtocols(sources),
+    ...unservedHttp3(sources, served),
     ...unreadHeaders(sources),
     ...unlistedHosts(sources),
     ...aimlessRedirects(sources),
@@ -45,6 +51,22 @@ function unservedProtocols(sources: ConfigSources): readonly Problem[] {
     if (!Array.isArray(value) || value.every((protocol) => protocol === "http1")) return [];
     const why = "the fetch engine serves http1 only; leave protocols out, or use the wire engine";
     return [sources.problemOf({ path, why, value })];
+  });
+}
+
+/** HTTP/3 comes from the runtime's server, which knows neither certificates of clients nor PROXY headers. */
+function unservedHttp3(sources: ConfigSources, served: ServedProtocols): readonly Problem[] {
+  return listenerPathsIn(sources.value).flatMap((listener) => {
+    const path = [...listener, "http3"];
+    const has = (...keys: readonly string[]) => valueAt(sources.value, [...listener, ...keys]) !== undefined;
+    if (valueAt(sources.value, path) !== true) return [];
+    const reasons = [
+      ...(served.http3 ? [] : ["only Bun serves HTTP/3; leave it out under Deno"]),
+      ...(has("tls") ? [] : ["HTTP/3 needs TLS; set tls"]),
+      ...(has("tls", "clientCertificates") ? ["HTTP/3 cannot verify clientCertificates"] : []),
+      ...(has("proxyProtocol") ? ["HTTP/3 has no PROXY headers; leave out proxyProtocol"] : []),
+    ];
+    return reasons.slice(0, 1).map((why) => sources.problemOf({ path, why, value: true }));
   });
 }
 

@@ -4,7 +4,7 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 
 import { type HttpProtocol, httpProtocols } from "./config.ts";
 import { tlsForEditors, tlsSettings } from "./listener-tls-schema.ts";
-import { choice, duration, format, integer, optional, strict, textSetting } from "./schema-kit.ts";
+import { choice, duration, flag, format, integer, optional, strict, textSetting } from "./schema-kit.ts";
 
 export const port = integer(0, 65_535, "0 selects a free port.");
 const host = format("host", "IP address or host name; 0.0.0.0 and :: mean all addresses.");
@@ -80,6 +80,7 @@ const clientListener = {
     description: "HTTP versions: http1, http2. Without TLS, clients of HTTP/2 need prior knowledge.",
     errorMessage: `a list of ${httpProtocols.join(", ")}`,
   }),
+  http3: flag("Experimental: HTTP/3 on the UDP port of the same number; needs TLS."),
   proxyProtocol: Type.Optional(proxyProtocol),
   redirect,
   unknownHosts,

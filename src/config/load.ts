@@ -6,6 +6,7 @@ import type { CertificateReader } from "../tls/certificate-files.ts";
 import { describeExpiry } from "../tls/expiry.ts";
 import { isCovered, readCertificates } from "./certificates.ts";
 import { type Config, defaults } from "./config.ts";
+import type { ServedProtocols } from "./listener-checks.ts";
 import { crossCheck, type ListenerKey } from "./cross-checks.ts";
 import { expandListeners, uncertifiedListeners } from "./listener-tls-checks.ts";
 import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
@@ -25,6 +26,8 @@ export interface LoadConfigOptions {
   readonly read: ReadText;
   /** Lists the folders that it references. */
   readonly list?: CertificateReader["list"];
+  /** What this runtime can serve; by default all. */
+  readonly served?: ServedProtocols;
   /** State file if no source names one. */
   readonly defaultState: string;
   /** `up` also starts the dashboard, and demo servers if no upstreams are configured. */
@@ -63,7 +66,10 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
 
   const invalid = schemaErrors(fileSchemaFor(valueAt(sources.value, ["listen"])), sources.value);
   // An unreadable file may contain what resolves a conflict, so nothing is checked across settings.
-  const conflicts = unreadable.length > 0 ? [] : crossCheck(sources, listenersOf(purpose, sources));
+  const conflicts =
+    unreadable.length > 0
+      ? []
+      : crossCheck(sources, listenersOf(purpose, sources), options.served ?? { http3: true });
   const certificates = readCertificates(sources, { read: options.read, list: options.list ?? (() => []) });
   const problems = [
     ...misplacedListenerValues(file?.value, values),

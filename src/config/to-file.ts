@@ -70,6 +70,7 @@ function listenerFileOf(listener: ListenerConfig): object {
     ...(tls && { tls: { ...listenerTlsFileOf(tls), ...(hsts && { hsts: hstsFileOf(hsts) }) } }),
     maxClients,
     protocols,
+    ...(listener.http3 && { http3: true }),
   };
 }
 

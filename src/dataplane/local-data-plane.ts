@@ -150,7 +150,8 @@ export class LocalDataPlane implements DataPlane {
 
   #listenerOptionsOf({ tls, protocols, redirect, ...listener }: ListenerConfig): ListenerOptions {
     const { config, challenges, metrics, certificates } = this.#options;
-    const { hostname, port, name, maxClients, unknownHosts, trustedProxies, proxyProtocol, hsts } = listener;
+    const { hostname, port, name, maxClients, unknownHosts, trustedProxies, proxyProtocol, hsts, http3 } =
+      listener;
     const answersHttp = config.acme.some(({ challenge }) => challenge === "http-01");
     const isOwnProxy = trustedProxies && trustedProxyMatcher(trustedProxies);
     const securePort = () =>
@@ -167,6 +168,7 @@ export class LocalDataPlane implements DataPlane {
       ...(tls && { tls: listenerTlsOf(tls, certificates) }),
       ...(tls && hsts && { hsts: hstsValueOf(hsts) }),
       http2: protocols.includes("http2"),
+      ...(tls && http3 && { http3 }),
       ...(proxyProtocol && {
         proxyProtocol: { ...proxyProtocol, isFrom: trustedProxyMatcher(proxyProtocol.from) },
       }),

@@ -54,6 +54,8 @@ export interface ListenerOptions {
   readonly hsts?: string;
   /** Whether clients may speak HTTP/2: as the TLS handshake selects, or with prior knowledge. */
   readonly http2?: boolean;
+  /** Whether responses name an HTTP/3 server on the same port (UDP), which `withHttp3` opens. */
+  readonly http3?: boolean;
   /** Present where proxies begin their connections with a PROXY header. Not every engine can. */
   readonly proxyProtocol?: ProxyProtocol;
   /** Counts its requests and connections. */
@@ -127,6 +129,11 @@ export interface EngineListener {
   abortAttempts?(upstream: Upstream): number;
   /** Descriptors are short: closes connections that serve no request. */
   releaseIdle?(): void;
+}
+
+/** The value of Alt-Svc (RFC 7838) that names the HTTP/3 server of a port, for a day. */
+export function altSvcOf(port: number): string {
+  return `h3=":${port}"; ma=86400`;
 }
 
 /** The error of a listener that could not be opened, with its position in the options: the operator must know which one. */

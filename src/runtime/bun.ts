@@ -5,6 +5,7 @@ import { plainAddress } from "../net/address.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
+import { serveHttp3 } from "../engine/fetch/http3.ts";
 import { bunSockets, wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
@@ -12,6 +13,7 @@ import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
+import { withHttp3 } from "./http3.ts";
 import { liftedLimit } from "./fetch-limit.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
@@ -140,4 +142,7 @@ export const runtime: Runtime = {
 };
 
 /** The engines of this runtime. */
-export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine, wire: wireEngine };
+export const engines: Readonly<Record<EngineName, Engine>> = {
+  fetch: withHttp3(fetchEngine, serveHttp3),
+  wire: withHttp3(wireEngine, serveHttp3),
+};

@@ -12,6 +12,8 @@ export interface Input {
   readonly files?: Readonly<Record<string, string>>;
   /** Epoch milliseconds. */
   readonly now?: number;
+  /** What the runtime can serve. */
+  readonly served?: NonNullable<CliEnvironment["served"]>;
 }
 
 export function environmentWith(files: Readonly<Record<string, string>> = {}, now = 0): CliEnvironment {
@@ -26,9 +28,15 @@ function entriesIn(files: Readonly<Record<string, string>>, folder: string): rea
   return [...new Set(inside.map((path) => path.slice(start.length).split("/")[0] ?? ""))];
 }
 
-export function parseInput({ argv = [], env = {}, files = {}, now = 0 }: Input): Command | ConfigError {
+export function parseInput({
+  argv = [],
+  env = {},
+  files = {},
+  now = 0,
+  served,
+}: Input): Command | ConfigError {
   const words = typeof argv === "string" ? argv.split(" ").filter((word) => word !== "") : argv;
-  return parse(words, env, environmentWith(files, now));
+  return parse(words, env, { ...environmentWith(files, now), ...(served && { served }) });
 }
 
 /** The parsed command of this kind. Throws for another kind and for problems. */

@@ -108,6 +108,21 @@ describe("each problem of a listener is one sentence", () => {
       "Cannot use listen.tls.hsts at evenkeel.yaml:2:48: expected true, or a map with maxAge such as 365d, subdomains and preload (received false).",
     ],
     [
+      "  { http3: true }",
+      pools,
+      "Cannot use listen.http3 at evenkeel.yaml:2:12: HTTP/3 needs TLS; set tls (received true).",
+    ],
+    [
+      "  { http3: true, tls: { clientCertificates: { ca: ca.pem } } }",
+      pools,
+      "Cannot use listen.http3 at evenkeel.yaml:2:12: HTTP/3 cannot verify clientCertificates (received true).",
+    ],
+    [
+      "  { http3: true, tls: true, proxyProtocol: { from: [10.0.0.0/8] } }",
+      pools,
+      "Cannot use listen.http3 at evenkeel.yaml:2:12: HTTP/3 has no PROXY headers; leave out proxyProtocol (received true).",
+    ],
+    [
       "  { unknownHosts: 503 }",
       shop,
       "Cannot use listen.unknownHosts at evenkeel.yaml:2:19: expected one of 404, 421, close (received 503).",
@@ -115,6 +130,14 @@ describe("each problem of a listener is one sentence", () => {
   ];
   for (const [listen, rest, problem] of rows)
     test(listen, () => expect(problemsIn(listen, rest)).toContain(problem));
+
+  test("and HTTP/3 is one where the runtime does not serve it", () => {
+    const environment = { files: { "evenkeel.yaml": `listen: { http3: true, tls: true }\n${pools}` } };
+    const served = { http3: false };
+    expect(problemsOf({ argv: "proxy", ...environment, served })).toContain(
+      "Cannot use listen.http3 at evenkeel.yaml:1:18: only Bun serves HTTP/3; leave it out under Deno (received true).",
+    );
+  });
 
   test("and a redirect to the only listener with TLS is none", () =>
     expect(problemsIn(`  - { redirect: https }\n  - { port: 443, ${tls} }`).join()).not.toContain(

@@ -183,7 +183,7 @@ describe("each problem of a file is one sentence with path, line and value", () 
     ["listen: { prot: 1 }", 'listen.prot at evenkeel.yaml:1:11: unknown key; did you mean "port"?'],
     [
       "listen: { zzz: 1 }",
-      "listen.zzz at evenkeel.yaml:1:11: unknown key; expected one of name, host, port, tls, maxClients, protocols, proxyProtocol, redirect, unknownHosts, trustedProxies.",
+      "listen.zzz at evenkeel.yaml:1:11: unknown key; expected one of name, host, port, tls, maxClients, protocols, http3, proxyProtocol, redirect, unknownHosts, trustedProxies.",
     ],
     [
       'listen: { port: "80" }',

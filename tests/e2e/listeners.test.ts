@@ -65,6 +65,43 @@ pools: { main: { upstreams: ["http://127.0.0.1:${server.port}"] } }
   30_000,
 );
 
+test.each(["1", "2"])(
+  "HTTP/3 is served beside the wire engine, with %s worker(s)",
+  async (workers) => {
+    await using programs = new Programs();
+    const server = await startDemoServer("a");
+    try {
+      const config = inFolder(`http3-${workers}.yaml`);
+      const folder = join(import.meta.dirname, "../engine/wire/certificates");
+      writeFileSync(
+        config,
+        `listen: { port: 0, host: 127.0.0.1, http3: true, tls: { cert: ${folder}/server.crt, key: ${folder}/server.key } }
+pools: { main: { upstreams: ["http://127.0.0.1:${server.port}"] } }
+`,
+      );
+      const proxy = programs.evenkeel(
+        ...["proxy", "--admin-port", "0", "--config", config, "--workers", workers],
+      );
+      const port = await proxy.port("balancer");
+      const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+      const ask = async () => {
+        const init = { protocol: "h3", tls: { rejectUnauthorized: false } } as RequestInit;
+        const response = await fetch(`https://127.0.0.1:${port}/hello`, init);
+        await response.text();
+        return response.status;
+      };
+      expect(await Promise.all(Array.from({ length: 20 }, ask))).toEqual(Array(20).fill(200));
+      const metric = 'evenkeel_client_requests_total{listener="main",protocol="h3"} 20\n';
+      await until(async () => (await (await fetch(`${admin}/metrics`)).text()).includes(metric), "the count");
+      const { code } = await proxy.kill("SIGTERM");
+      expect(code).toBe(0);
+    } finally {
+      server.close();
+    }
+  },
+  30_000,
+);
+
 describe.each([
   ["wire", "1"],
   ["wire", "2"],

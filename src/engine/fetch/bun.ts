@@ -7,6 +7,7 @@ import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName, originAt, ownCertificateOf } from "../../net/address.ts";
 import {
+  altSvcOf,
   type Engine,
   type EngineListener,
   type EngineOptions,
@@ -17,7 +18,7 @@ import {
 import type { ListenerTls } from "../../tls/listener-tls.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
-import { withHsts } from "./headers.ts";
+import { withListenerHeaders } from "./headers.ts";
 import type { FetchEngineContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -30,20 +31,11 @@ const upstreamIdleSeconds = 15;
 export const fetchEngine: Engine = { name: "fetch", listen };
 
 async function listen(options: EngineOptions): Promise<EngineListener> {
-  raiseHeadLimit(options.limits.requestHeadBytes);
-  const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
-  let drained: Promise<unknown> | undefined;
-  const shared = {
-    ...options,
-    log: guardedLog(options.log),
-    forward: forwardWith(session),
-    buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
-    isDraining: () => drained !== undefined,
-  };
+  const { shared, close: closeShared, drainAll } = startSharing(options);
   const servers: Server<WebSocketTunnel>[] = [];
   const close = () => {
     for (const server of servers) void server.stop(true);
-    session.close();
+    closeShared();
   };
   try {
     for (const listener of options.listeners) servers.push(serve(listener, shared));
@@ -57,31 +49,72 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     // Clients between two requests. Bun itself closes those with an unfinished head, after twelve seconds.
     releaseIdle: () => servers.forEach((server) => server.closeIdleConnections()),
     active: () => servers.reduce((sum, server) => sum + activeIn(server), 0),
-    async drain() {
-      drained ??= Promise.all(servers.map(drain)).finally(() => session.close());
+    drain: () => drainAll(() => Promise.all(servers.map(drain))),
+    close,
+  };
+}
+
+/** What all servers of one engine, or of one HTTP/3 listener, share. */
+export interface Sharing {
+  readonly shared: SharedContext;
+  close(): void;
+  /** Responses close their connections from now on. @param drain called once; resolves when nothing is active */
+  drainAll(drain: () => Promise<unknown>): Promise<void>;
+}
+
+export function startSharing(options: EngineOptions): Sharing {
+  raiseHeadLimit(options.limits.requestHeadBytes);
+  const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
+  let drained: Promise<unknown> | undefined;
+  return {
+    shared: {
+      ...options,
+      log: guardedLog(options.log),
+      forward: forwardWith(session),
+      buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
+      isDraining: () => drained !== undefined,
+    },
+    close: () => session.close(),
+    async drainAll(drain) {
+      // Set before the first server stops.
+      if (!drained) {
+        const { promise, resolve } = Promise.withResolvers<unknown>();
+        drained = promise.finally(() => session.close());
+        resolve(drain());
+      }
       await drained;
     },
-    close,
   };
 }
 
 type SharedContext = Pick<FetchEngineContext, keyof EngineOptions | "forward" | "buffers" | "isDraining">;
 
-function serve(listener: ListenerOptions, shared: SharedContext): Server<WebSocketTunnel> {
-  const { hostname, port, tls } = listener;
+/** @param isHttp3 whether it serves HTTP/3 and nothing else */
+export function serve(
+  listener: ListenerOptions,
+  shared: SharedContext,
+  isHttp3 = false,
+): Server<WebSocketTunnel> {
+  const { hostname, port, tls, hsts } = listener;
   const context: FetchEngineContext = {
     ...shared,
     listener,
+    protocol: isHttp3 ? "h3" : null,
     isTrustedProxy: listener.isTrustedProxy ?? shared.isTrustedProxy,
     showsTargetAuthority: false,
     listenPort: () => server.port ?? 0,
     active: () => activeIn(server),
     setIdleTimeout: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
   };
+  const announces = listener.http3 === true && !isHttp3;
+  const hasHeaders = hsts !== undefined || announces;
+  const answer = (response: Promise<Response | undefined>) =>
+    withListenerHeaders(response, { hsts, altSvc: announces ? altSvcOf(server.port ?? 0) : undefined });
   const server: Server<WebSocketTunnel> = Bun.serve<WebSocketTunnel>({
     hostname,
     port,
     ...(tls && { tls: bunCertificatesOf(tls) }),
+    ...(isHttp3 && { http3: true, http1: false }),
     development: false,
     // By default Bun outside development shares a port that is in use instead of reporting an error.
     reusePort: shared.sharesPort,
@@ -91,9 +124,9 @@ function serve(listener: ListenerOptions, shared: SharedContext): Server<WebSock
       // The wait for the upstream has its own timeout.
       server.timeout(request, 0);
       const peer = server.requestIP(request)?.address ?? "";
-      if (isWebSocket(request)) return withHsts(upgrade(context, server, request, peer), listener.hsts);
+      if (!isHttp3 && isWebSocket(request)) return answer(upgrade(context, server, request, peer));
       const response = handleRequest(context, request, peer);
-      return listener.hsts === undefined ? response : withHsts(response, listener.hsts);
+      return hasHeaders ? answer(response) : response;
     },
     websocket: bunWebSocketHandlers(shared.limits.webSocketMessageBytes),
   });
@@ -118,7 +151,7 @@ function bunCertificatesOf(tls: ListenerTls): Bun.TLSOptions[] {
   return [...(presented ? [{ cert: presented.cert, key: presented.key, ...secureOptions }] : []), ...named];
 }
 
-function activeIn({ pendingRequests, pendingWebSockets }: Server<WebSocketTunnel>): number {
+export function activeIn({ pendingRequests, pendingWebSockets }: Server<WebSocketTunnel>): number {
   return pendingRequests + pendingWebSockets;
 }
 
@@ -140,7 +173,7 @@ function idleSeconds(idleMs: number): number {
 const drainCheckMs = 20;
 
 /** Bun's own stop would also wait for clients that sent half a head and may never send the rest. */
-async function drain(server: Server<WebSocketTunnel>): Promise<void> {
+export async function drain(server: Server<WebSocketTunnel>): Promise<void> {
   let isStopped = false;
   void server.stop().then(() => (isStopped = true));
   while (!isStopped && activeIn(server) > 0) await sleep(drainCheckMs);

@@ -18,7 +18,7 @@ import {
 } from "../engine.ts";
 import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
-import { withHsts } from "./headers.ts";
+import { withListenerHeaders } from "./headers.ts";
 import type { FetchEngineContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -110,6 +110,7 @@ function serve(listener: ListenerOptions, shared: SharedContext): DenoListener {
   const context: FetchEngineContext = {
     ...shared,
     listener,
+    protocol: null,
     isTrustedProxy: listener.isTrustedProxy ?? shared.isTrustedProxy,
     showsTargetAuthority: true,
     listenPort: () => server.addr.port,
@@ -136,7 +137,7 @@ function serve(listener: ListenerOptions, shared: SharedContext): DenoListener {
         const answer = isWebSocket(request)
           ? upgrade(context, request, info.remoteAddr.hostname, tunnels)
           : handleRequest(context, request, info.remoteAddr.hostname);
-        const response = await withHsts(answer, listener.hsts);
+        const response = await withListenerHeaders(answer, { hsts: listener.hsts, altSvc: undefined });
         return whenSent(response, () => (requests -= 1));
       } catch (error) {
         requests -= 1;

@@ -28,12 +28,14 @@ export function openExchange(
   const requestId = options.requestId(head.header("x-request-id"));
   const exchange = options.exchange();
   const { meter } = options.listener;
-  if (meter) meter.unknown += 1;
+  if (meter && options.protocol === "h3") meter.http3 += 1;
+  else if (meter) meter.unknown += 1;
   const context = {
     request,
     head,
     exchange,
     listener: options.listener,
+    protocol: options.protocol,
     requestId,
     log: options.log,
     idleMs: options.clientTimeouts.keepAliveMs,

@@ -56,14 +56,15 @@ export function clientHeaders({ status, headers: given }: { status: number; head
   return headers;
 }
 
-/** Adds the listener's Strict-Transport-Security to any response. */
-export async function withHsts<Answer extends Response | undefined>(
+/** Adds the listener's own headers to any response, in place of the upstream's. */
+export async function withListenerHeaders<Answer extends Response | undefined>(
   answer: Promise<Answer>,
-  hsts: string | undefined,
+  { hsts, altSvc }: { readonly hsts: string | undefined; readonly altSvc: string | undefined },
 ): Promise<Answer> {
   const response = await answer;
-  if (hsts !== undefined && response && response.status !== 101)
-    response.headers.set("Strict-Transport-Security", hsts);
+  if (!response || response.status === 101) return response;
+  if (hsts !== undefined) response.headers.set("Strict-Transport-Security", hsts);
+  if (altSvc !== undefined) response.headers.set("Alt-Svc", altSvc);
   return response;
 }
 

@@ -9,6 +9,8 @@ import type { Exchange } from "../../proxy/exchange.ts";
 /** One for each listener. */
 export interface FetchEngineContext extends EngineOptions {
   readonly listener: ListenerOptions;
+  /** Null where the runtime's server does not tell it. */
+  readonly protocol: "h3" | null;
   readonly forward: SendRequest;
   /** What all tunnels buffer. */
   readonly buffers: WebSocketBuffers;
@@ -30,6 +32,7 @@ export interface RequestContext {
   readonly head: RequestHead;
   readonly exchange: Exchange;
   readonly listener: ListenerOptions;
+  readonly protocol: "h3" | null;
   readonly requestId: string;
   readonly log: EngineLog;
   /** Idle timeout of the client's connection once the response starts, milliseconds. */
@@ -57,7 +60,7 @@ export function closeWithResponse(context: RequestContext, response: Response): 
 }
 
 export function closeExchange(context: RequestContext, status: number, isClientGone: boolean): void {
-  const { exchange, requestId, log, head, byteCounts, listener } = context;
+  const { exchange, requestId, log, head, byteCounts, listener, protocol } = context;
   const { bytesIn, bytesOut } = byteCounts;
   const { peerAddress, scheme } = head;
   const summary = {
@@ -68,7 +71,7 @@ export function closeExchange(context: RequestContext, status: number, isClientG
     peerAddress,
     scheme,
     listener: listener.name,
-    protocol: null,
+    protocol,
     status,
     bytesIn,
     bytesOut,

@@ -3,9 +3,9 @@
 import { maxRejectedClientsFor } from "../../lib/open-files.ts";
 import { ListenerMeter } from "../../metrics/listener-meter.ts";
 import { handshakeRefusalOf } from "../../tls/handshake-refusal.ts";
-import type { EngineOptions, ListenerOptions } from "../engine.ts";
+import { altSvcOf, type EngineOptions, type ListenerOptions } from "../engine.ts";
 import type { Closable } from "./context.ts";
-import { fixedHeader } from "./http1/response-writer.ts";
+import { type ListenerHeaders, listenerHeaders } from "./http1/response-writer.ts";
 import { ForwardingCache } from "./http1/request-writer.ts";
 
 /** A client's connection, which also closes with a request in flight. */
@@ -23,8 +23,8 @@ export interface ClientPlaces {
 export class ClientListener {
   readonly options: ListenerOptions;
   readonly meter: ListenerMeter;
-  /** A line of each response. */
-  readonly hsts: Buffer | undefined;
+  /** In each response. Undefined where the listener adds none. */
+  headers: ListenerHeaders | undefined;
   readonly forwardingCache: ForwardingCache;
   /** Connections that are served. */
   readonly #clients = new Set<ClosableClient>();
@@ -39,12 +39,16 @@ export class ClientListener {
     this.#places = places;
     this.#onHandshakeRefused = engine.handshakeRefused;
     this.meter = options.meter ?? new ListenerMeter();
-    this.hsts =
-      options.hsts === undefined ? undefined : fixedHeader("Strict-Transport-Security", options.hsts);
     this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", {
       isTrustedProxy: options.isTrustedProxy ?? engine.isTrustedProxy,
       viaName: engine.viaName,
     });
+  }
+
+  /** Called before the first client is accepted. */
+  opened(port: number, hostname: string): void {
+    this.forwardingCache.setListenPort(port, hostname);
+    this.headers = listenerHeaders(this.options.hsts, this.options.http3 ? altSvcOf(port) : undefined);
   }
 
   get scheme(): "http" | "https" {

@@ -12,7 +12,7 @@ import { methodNumber, type ParsedRequest } from "./http1/parsed-request.ts";
 import { ReplayBuffer } from "./http1/request-buffer.ts";
 import { LazyRequestHead, type WrittenHead } from "./http1/request-view.ts";
 import { type ClientForwarding, type OutgoingHead, writeRequestHead } from "./http1/request-writer.ts";
-import { internalErrorResponse, localResponse } from "./http1/response-writer.ts";
+import { internalErrorResponse, type ListenerHeaders, localResponse } from "./http1/response-writer.ts";
 
 export class ForwardedRequest implements OutgoingHead {
   readonly view = new LazyRequestHead();
@@ -111,23 +111,23 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** The response to a refused request. */
-  refusalBytes(refused: Refusal, closes: boolean, hsts: Buffer | undefined): Buffer {
+  refusalBytes(refused: Refusal, closes: boolean, own: ListenerHeaders | undefined): Buffer {
     const { isHttp10, isHead } = this;
     const response = renderRefusal(refused, this.#reader, this.id);
-    return localResponse(response, { closes, isHttp10, isHead, hsts });
+    return localResponse(response, { closes, isHttp10, isHead, own });
   }
 
   get #reader(): ReaderOfRefusal {
     return { accept: this.view.header("accept"), contentType: this.view.header("content-type") };
   }
 
-  internalErrorBytes(hsts: Buffer | undefined): Buffer {
+  internalErrorBytes(own: ListenerHeaders | undefined): Buffer {
     const { isHttp10, isHead } = this;
     return localResponse(internalErrorResponse(this.id, this.#reader), {
       closes: true,
       isHttp10,
       isHead,
-      hsts,
+      own,
     });
   }
 

@@ -4,7 +4,12 @@ import type { Connection } from "./connection.ts";
 import { smallPieceBytes } from "./context.ts";
 import { ChunkedDecoder, framing } from "./http1/body.ts";
 import type { ParsedResponse } from "./http1/response-reader.ts";
-import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./http1/response-writer.ts";
+import {
+  type ListenerHeaders,
+  type ResponseRewrite,
+  trimResponseInPlace,
+  writeResponseHead,
+} from "./http1/response-writer.ts";
 
 const interimRewrite: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
 const upgradeRewrite: ResponseRewrite = { ...interimRewrite, upgrades: true };
@@ -22,15 +27,15 @@ export class ForwardedResponse implements ResponseRewrite {
   closes = false;
   isHttp10 = false;
   readonly upgrades = false;
-  hsts: Buffer | undefined;
+  own: ListenerHeaders | undefined;
 
   constructor(scratch: Buffer) {
     this.#scratch = scratch;
   }
 
-  /** @param writtenBytes bytes written to the client's connection so far  @param hsts as in `ResponseRewrite` */
-  begin(isHttp10: boolean, writtenBytes: number, hsts: Buffer | undefined): void {
-    this.hsts = hsts;
+  /** @param writtenBytes bytes written to the client's connection so far  @param own as in `ResponseRewrite` */
+  begin(isHttp10: boolean, writtenBytes: number, own: ListenerHeaders | undefined): void {
+    this.own = own;
     this.status = 0;
     this.writtenBefore = writtenBytes;
     this.hasStarted = false;

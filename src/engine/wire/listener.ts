@@ -41,8 +41,7 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
       accept: acceptWith(context, listener, forwarders),
     }),
   );
-  for (const [index, { port, hostname }] of opened.entries())
-    listeners[index]?.forwardingCache.setListenPort(port, hostname);
+  for (const [index, { port, hostname }] of opened.entries()) listeners[index]?.opened(port, hostname);
   const stop = () => {
     context.isDraining = true;
     for (const listener of opened) listener.stop();

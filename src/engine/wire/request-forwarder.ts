@@ -134,11 +134,11 @@ export class RequestForwarder implements ResponseSide {
     this.request.view.scheme = client.scheme;
     this.request.view.tls = client.tls;
     this.#keepsAlive = this.request.keepsAlive;
-    const { meter, hsts } = client.listener;
+    const { meter, headers } = client.listener;
     if (client.isStream) meter.http2 += 1;
     else if (this.request.isHttp10) meter.http10 += 1;
     else meter.http11 += 1;
-    this.#response.begin(this.request.isHttp10, client.writtenBytes, hsts);
+    this.#response.begin(this.request.isHttp10, client.writtenBytes, headers);
   }
 
   /** Refuses a request without a valid head. No exchange is opened. */
@@ -174,7 +174,7 @@ export class RequestForwarder implements ResponseSide {
     const keepsConnection =
       this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
     if (refused.isSilent) return this.#end("close");
-    client.writeAll(request.refusalBytes(refused, !keepsConnection, this.#response.hsts));
+    client.writeAll(request.refusalBytes(refused, !keepsConnection, this.#response.own));
     this.#response.status = refused.status;
     this.#end(keepsConnection ? "keep" : "close");
   }
@@ -342,7 +342,7 @@ export class RequestForwarder implements ResponseSide {
   handlerThrew(): void {
     this.#attempts.cancel();
     if (this.hasResponseStarted) return this.#end("reset");
-    this.#client?.writeAll(this.request.internalErrorBytes(this.#response.hsts));
+    this.#client?.writeAll(this.request.internalErrorBytes(this.#response.own));
     this.#response.status = 500;
     this.#end("close");
   }

@@ -34,8 +34,10 @@ export const knownHeaders = {
   wwwAuthenticate: 22,
   /** Of responses only (RFC 6797): replaced where the listener has its own. */
   strictTransportSecurity: 23,
+  /** RFC 7838, likewise. */
+  altSvc: 24,
   /** Of requests: about a certificate of the client. Only the balancer may set them. */
-  clientCertificate: 24,
+  clientCertificate: 25,
 } as const;
 
 const names: ReadonlyArray<readonly [name: string, number: number]> = [
@@ -62,6 +64,7 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
   ["authorization", knownHeaders.authorization],
   ["www-authenticate", knownHeaders.wwwAuthenticate],
   ["strict-transport-security", knownHeaders.strictTransportSecurity],
+  ["alt-svc", knownHeaders.altSvc],
   ...clientCertificateFields.map((name) => [name, knownHeaders.clientCertificate] as const),
 ];
 

@@ -184,7 +184,7 @@ function isKept(
   if (number === knownHeaders.via) return !dropsVia;
   if (number === knownHeaders.traceparent) return !dropsTrace;
   if (number === knownHeaders.forwarded) return !dropsForwarded;
-  if (number === knownHeaders.strictTransportSecurity) return true;
+  if (number === knownHeaders.strictTransportSecurity || number === knownHeaders.altSvc) return true;
   return number < knownHeaders.forwardedFor || number === knownHeaders.trailer || isAuthentication(number);
 }
 

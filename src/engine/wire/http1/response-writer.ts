@@ -24,18 +24,32 @@ export interface ResponseRewrite {
   readonly isHttp10: boolean;
   /** The response is a 101. */
   readonly upgrades: boolean;
-  /** A Strict-Transport-Security line in place of the upstream's; without it the upstream's passes. */
-  readonly hsts?: Buffer | undefined;
+  /** Headers of the listener; without them the upstream's of these names pass. */
+  readonly own?: ListenerHeaders | undefined;
 }
 
-/** The line of a header that does not change. */
-export function fixedHeader(name: string, value: string): Buffer {
-  return latin1(`${name}: ${value}\r\n`);
+/** Header lines that a listener adds to every response, in place of the upstream's. */
+export interface ListenerHeaders {
+  readonly lines: Buffer;
+  readonly hasHsts: boolean;
+  readonly hasAltSvc: boolean;
+}
+
+/** @returns undefined if there are none */
+export function listenerHeaders(
+  hsts: string | undefined,
+  altSvc: string | undefined,
+): ListenerHeaders | undefined {
+  const hstsLine = hsts === undefined ? "" : `Strict-Transport-Security: ${hsts}\r\n`;
+  const altSvcLine = altSvc === undefined ? "" : `Alt-Svc: ${altSvc}\r\n`;
+  const lines = latin1(hstsLine + altSvcLine);
+  if (lines.length === 0) return undefined;
+  return { lines, hasHsts: hsts !== undefined, hasAltSvc: altSvc !== undefined };
 }
 
 /** Bytes that {@link writeResponseHead} may add to a head of so many fields. */
 export function maxAddedBytes(fields: number): number {
-  // Date, Connection and Strict-Transport-Security; and in rewritten lines a space and CR.
+  // Date, Connection and the listener's headers; and in rewritten lines a space and CR.
   return 256 + 2 * fields;
 }
 
@@ -45,7 +59,7 @@ export function writeResponseHead(target: Buffer, head: ParsedResponse, rewrite:
   let length = head.needsRewrite ? writeUsualForm(target, head, rewrite) : copyKept(target, head, rewrite);
   if (rewrite.upgrades || head.offersUpgrade) length += upgradeHeader.copy(target, length);
   if (!rewrite.upgrades && !head.isInterim) {
-    if (rewrite.hsts) length += rewrite.hsts.copy(target, length);
+    if (rewrite.own) length += rewrite.own.lines.copy(target, length);
     if (!head.hasDate) length += dateHeader().copy(target, length);
     if (rewrite.closes) length += closeHeader.copy(target, length);
     else if (rewrite.isHttp10) length += keepHeader.copy(target, length);
@@ -110,7 +124,7 @@ function writeUsualForm(target: Buffer, head: ParsedResponse, rewrite: ResponseR
  * @returns the offset of the new head; -1, with nothing changed, if a header must be added: then it must be written out
  */
 export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewrite): number {
-  if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || rewrite.hsts || head.isInterim) return -1;
+  if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || rewrite.own || head.isInterim) return -1;
   if (!head.hasDate || head.needsRewrite || head.offersUpgrade) return -1;
   const { bytes } = head;
   const { headers, count, headersEnd, statusStart } = head.parser;
@@ -149,7 +163,9 @@ function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite):
     case knownHeaders.transferEncoding:
       return !head.dropsFraming && !rewrite.isHttp10;
     case knownHeaders.strictTransportSecurity:
-      return rewrite.hsts === undefined;
+      return rewrite.own?.hasHsts !== true;
+    case knownHeaders.altSvc:
+      return rewrite.own?.hasAltSvc !== true;
     default:
       return !isHopByHop(number);
   }
@@ -174,7 +190,7 @@ export function internalErrorResponse(requestId: string, { contentType }: Reader
 /** The bytes of a response that the balancer makes itself. */
 export function localResponse(
   response: RenderedRefusal,
-  { closes, isHttp10, isHead, hsts }: Omit<ResponseRewrite, "upgrades"> & { readonly isHead: boolean },
+  { closes, isHttp10, isHead, own }: Omit<ResponseRewrite, "upgrades"> & { readonly isHead: boolean },
 ): Buffer {
   const body = Buffer.from(response.body);
   const lines = [
@@ -185,5 +201,5 @@ export function localResponse(
     ...(closes ? ["Connection: close"] : isHttp10 ? ["Connection: keep-alive"] : []),
   ];
   const head = latin1(`${lines.join("\r\n")}\r\n`);
-  return Buffer.concat([head, ...(hsts ? [hsts] : []), lineEnd, ...(isHead ? [] : [body])]);
+  return Buffer.concat([head, ...(own ? [own.lines] : []), lineEnd, ...(isHead ? [] : [body])]);
 }

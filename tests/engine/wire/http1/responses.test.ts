@@ -8,6 +8,7 @@ import {
 } from "../../../../src/engine/wire/http1/response-reader.ts";
 import {
   maxAddedBytes,
+  listenerHeaders,
   type ResponseRewrite,
   trimResponseInPlace,
   writeResponseHead,
@@ -239,14 +240,14 @@ describe("the response to a client", () => {
   }
 
   test("has the Strict-Transport-Security of the listener instead of the upstream's", () => {
-    const hsts = Buffer.from("Strict-Transport-Security: max-age=9\r\n");
+    const own = listenerHeaders("max-age=9", undefined);
     const theirs = "A: 1\r\nstrict-transport-SECURITY: max-age=1\r\nB: 2\r\n";
     const expected = `HTTP/1.1 200 OK\r\n${date}A: 1\r\nB: 2\r\nStrict-Transport-Security: max-age=9\r\n\r\n`;
-    expect(written(dated(theirs), { hsts })).toBe(expected);
-    expect(written(dated(theirs.replace("Y:", "Y :")), { hsts })).toBe(expected);
-    expect(written(dated("A: 1\r\nB: 2\r\n"), { hsts })).toBe(expected);
+    expect(written(dated(theirs), { own })).toBe(expected);
+    expect(written(dated(theirs.replace("Y:", "Y :")), { own })).toBe(expected);
+    expect(written(dated("A: 1\r\nB: 2\r\n"), { own })).toBe(expected);
     expect(written(dated(theirs))).toContain("max-age=1");
-    expect(written(dated(theirs, "HTTP/1.1 103 Early Hints"), { hsts })).not.toContain("max-age=9");
+    expect(written(dated(theirs, "HTTP/1.1 103 Early Hints"), { own })).not.toContain("max-age=9");
   });
 
   test("is the same when rewritten in place, whatever is dropped", () => {
