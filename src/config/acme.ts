@@ -181,6 +181,8 @@ function impossibleHosts(sources: ConfigSources, acme: Path, owners: Map<string,
   });
 }
 
+const isDeno = "Deno" in globalThis;
+
 /** Rejects a challenge that no listener can answer, and an engine that cannot present what comes of it. */
 function impossibleChallenge(sources: ConfigSources, acme: Path): readonly Problem[] {
   const { value } = sources;
@@ -196,8 +198,16 @@ function impossibleChallenge(sources: ConfigSources, acme: Path): readonly Probl
     return [sources.problemOf({ path: acme, why, value: whole })];
   }
   const path = [...acme, "challenge"];
-  const challenge = valueAt(value, path);
-  if (challenge !== "http-01" || secure.length < all.length) return [];
+  const given = valueAt(value, path);
+  const plain = all.filter((listener) => !secure.includes(listener));
+  const isUsual = plain.some((listener) => valueAt(value, [...listener, "port"]) === 80);
+  const challenge = given === undefined || given === "auto" ? (isUsual ? "http-01" : "tls-alpn-01") : given;
+  if (challenge === "tls-alpn-01" && isDeno) {
+    // Its TLS library refuses the critical extension that RFC 8737 demands.
+    const why = "tls-alpn-01 does not work under Deno; set http-01, and a listener without TLS at port 80";
+    return [sources.problemOf({ path, why, value: given })];
+  }
+  if (challenge !== "http-01" || plain.length > 0) return [];
   const why = "the authority asks at port 80, and every listener has TLS; add a listener without TLS";
   return [sources.problemOf({ path, why, value: challenge })];
 }

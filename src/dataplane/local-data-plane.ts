@@ -165,7 +165,7 @@ export class LocalDataPlane implements DataPlane {
     });
     return {
       ...{ hostname, port, name, maxClients, meter: metrics.ofListener(name) },
-      ...(tls && { tls: listenerTlsOf(tls, certificates) }),
+      ...(tls && { tls: listenerTlsOf(tls, config, certificates) }),
       ...(tls && hsts && { hsts: hstsValueOf(hsts) }),
       http2: protocols.includes("http2"),
       ...(tls && http3 && { http3 }),
@@ -243,10 +243,15 @@ export class LocalDataPlane implements DataPlane {
   }
 }
 
-function listenerTlsOf(tls: ListenTlsConfig, certificates: CertificateStore): ListenerTls {
+function listenerTlsOf(
+  tls: ListenTlsConfig,
+  { acme }: Pick<Config, "acme">,
+  certificates: CertificateStore,
+): ListenerTls {
   const { minVersion, defaultCertificate: defaultName, strictSni, clientCertificates, files } = tls;
   return new StoredListenerTls(certificates, {
     minVersion,
+    answersChallenges: acme.some(({ challenge }) => challenge === "tls-alpn-01"),
     strictSni: strictSni === "auto" ? clientCertificates !== undefined : strictSni,
     ...(defaultName !== undefined && { defaultName }),
     ...(files && { ownSource: files.certPath }),

@@ -55,6 +55,8 @@ export interface ListenerTls {
   readonly all: readonly CertificatePair[];
   /** The certificate for a handshake; undefined refuses it. @param serverName that the client sent */
   certificateFor(serverName: string | undefined): CertificatePair | undefined;
+  /** Whether there may be challenges: then each handshake has to be looked at before it begins. */
+  readonly answersChallenges: boolean;
   /** For a client that selected acme-tls/1 (RFC 8737). */
   alpnChallenge(serverName: string): CertificatePair | undefined;
   /** Calls `listener` after certificates have changed. @returns a function that ends this */
@@ -69,11 +71,13 @@ export interface ListenerTlsOptions {
   readonly ownSource?: string;
   /** Whether the handshakes of such clients are refused. */
   readonly strictSni: boolean;
+  readonly answersChallenges?: boolean;
   readonly clientCertificates?: ClientCertificates;
 }
 
 export class StoredListenerTls implements ListenerTls {
   readonly minVersion: TlsVersion;
+  readonly answersChallenges: boolean;
   readonly clientCertificates?: ClientCertificates;
   readonly #store: CertificateStore;
   readonly #strictSni: boolean;
@@ -83,6 +87,7 @@ export class StoredListenerTls implements ListenerTls {
   constructor(store: CertificateStore, options: ListenerTlsOptions) {
     this.#store = store;
     this.minVersion = options.minVersion;
+    this.answersChallenges = options.answersChallenges ?? false;
     this.#strictSni = options.strictSni;
     this.#defaultName = options.defaultName;
     this.#ownSource = options.ownSource;

@@ -101,6 +101,8 @@ const variants = [
   ["Bun", "1", "http-01"],
   ["Bun", "2", "http-01"],
   ["Deno", "1", "http-01"],
+  ["Bun", "1", "tls-alpn-01"],
+  ["Bun", "2", "tls-alpn-01"],
 ] as const;
 
 describe.each(variants)("on %s with %s worker(s), by %s,", (runtime, workers, challenge) => {
@@ -115,7 +117,9 @@ describe.each(variants)("on %s with %s worker(s), by %s,", (runtime, workers, ch
       const given = { directory, upstream: origin.url, challenge, command, workers };
       const { program, snapshot, metrics, tlsPort, httpPort, state } = await start(programs, given);
       const issued = async () => (await shownAt(tlsPort)).issuer === "Test Root";
-      await until(issued, "the first certificate", 20_000);
+      await until(issued, "the first certificate", 20_000).catch((error: unknown) => {
+        throw new Error(`${String(error)} ${program.describe()}`);
+      });
       const first = await shownAt(tlsPort);
       const ca = directory.authority.pem;
       const kept = new Agent({ ca, keepAlive: true, maxSockets: 1 });
@@ -157,6 +161,17 @@ describe.each(variants)("on %s with %s worker(s), by %s,", (runtime, workers, ch
     }
   }, 90_000);
 });
+
+test("Deno refuses a challenge that it cannot answer", async () => {
+  if (!deno) return;
+  await using programs = new Programs();
+  const config = inFolder("deno.yaml");
+  const listen = "listen: { port: 0, host: 127.0.0.1, tls: true }";
+  writeFileSync(config, `certificates: [{ acme: { agree: true, hosts: [${host}] } }]\n${listen}\n`);
+  const program = programs.start([...deno, "check", "--config", config]);
+  expect((await program.exited).code).toBe(2);
+  expect(program.stdout + program.stderr).toContain("tls-alpn-01 does not work under Deno");
+}, 60_000);
 
 test("a restart uses the stored certificate, and a directory that is away is in status and metrics", async () => {
   await using programs = new Programs();

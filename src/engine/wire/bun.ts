@@ -91,7 +91,7 @@ export function bunSockets(hasBunTls: () => Promise<boolean> = worksOnThisBun): 
 async function listen(options: ListenOptions, hasBunTls: () => Promise<boolean>): Promise<WireListener> {
   const { hostname, port, sharesPort, tls, protocols, accept } = options;
   // Certificates of clients, and bytes before the handshake, need the documented way.
-  if (tls && (tls.clientCertificates || options.startsPlain || !(await hasBunTls())))
+  if (tls && (tls.clientCertificates || tls.answersChallenges || options.startsPlain || !(await hasBunTls())))
     return nodeSockets.listen(options);
   const secure = tls && bunTlsOf(tls, protocols);
   const listener = Bun.listen<ClientSocketHandler>({

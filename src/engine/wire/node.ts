@@ -1,15 +1,23 @@
 /** The wire engine for Deno, on the sockets of `node:net` and `node:tls`: slower than Bun's, with the same behaviour. */
 
 import { connect as connectPlain, createServer, isIP, type Socket } from "node:net";
-import { connect as connectTls, TLSSocket } from "node:tls";
+import { connect as connectTls, TLSSocket, type TLSSocketOptions } from "node:tls";
 import { toError } from "../../lib/bugs.ts";
 import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName, ownCertificateOf } from "../../net/address.ts";
+import { acmeProtocol, readClientHello } from "../../tls/client-hello.ts";
+import { plainHttpResponse } from "../../tls/handshake-refusal.ts";
 import type { ListenerTls } from "../../tls/listener-tls.ts";
 import type { Engine } from "../engine.ts";
 import { handshakeCode, noHttp2Code } from "./http2/protocol.ts";
 import { wireEngineOver } from "./listener.ts";
-import { createSecureServer, errorText, handshakeResultOf, socketOptions } from "./tls-node.ts";
+import {
+  challengeOptions,
+  createSecureServer,
+  errorText,
+  handshakeResultOf,
+  socketOptions,
+} from "./tls-node.ts";
 import type {
   ClientSocketHandler,
   ConnectHandler,
@@ -108,6 +116,9 @@ class NodeSocket implements WireSocket {
   }
 }
 
+/** The beginning of a request of HTTP/1.1. */
+const requestPattern = /^[A-Z]{3,10} /;
+
 /** A client's socket that is plain until `startTls`. */
 class PlainFirstSocket extends NodeSocket {
   readonly #options: ListenOptions & { readonly tls: ListenerTls };
@@ -127,12 +138,50 @@ class PlainFirstSocket extends NodeSocket {
   startTls(received: Buffer): void {
     const plain = this.#plain;
     if (plain.destroyed || plain.writableEnded) return;
+    if (!this.#options.tls.answersChallenges) return this.#secure(received);
+    // The certificate of a challenge depends on the protocol, which runtimes tell after they have chosen a certificate.
+    let bytes = Buffer.from(received);
+    plain.removeAllListeners("data");
+    plain.on("data", (chunk: Buffer) => {
+      bytes = Buffer.concat([bytes, chunk]);
+      this.guarded(() => this.#lookAt(bytes));
+    });
+    this.#lookAt(bytes);
+  }
+
+  /** @param bytes of the handshake that have arrived */
+  #lookAt(bytes: Buffer): void {
+    const hello = readClientHello(bytes);
+    if (hello === "more") return;
+    if (hello === "other" && requestPattern.test(bytes.toString("latin1", 0, 16))) {
+      (this.data as ClientSocketHandler).insecure?.("HTTP_REQUEST");
+      return void this.#plain.end(plainHttpResponse);
+    }
+    const isChallenge = hello !== "other" && hello.protocols.includes(acmeProtocol);
+    const pair = isChallenge && this.#options.tls.alpnChallenge(hello.serverName ?? "");
+    if (!pair) return this.#secure(bytes);
+    const secure = this.#overTls(bytes, challengeOptions(pair));
+    // The authority wants to see the certificate, and nothing else (RFC 8737 section 3).
+    secure.once("secure", () => {
+      secure.removeAllListeners("data");
+      secure.resume();
+      secure.end();
+    });
+  }
+
+  #overTls(received: Buffer, options: TLSSocketOptions): TLSSocket {
+    const plain = this.#plain;
     for (const event of ["data", "drain", "end", "close"]) plain.removeAllListeners(event);
     plain.pause();
     if (received.length > 0) plain.unshift(Buffer.from(received));
-    const { tls, protocols } = this.#options;
-    const secure = new TLSSocket(plain, socketOptions(tls, protocols));
+    const secure = new TLSSocket(plain, options);
     this.replace(secure);
+    return secure;
+  }
+
+  #secure(received: Buffer): void {
+    const { tls, protocols } = this.#options;
+    const secure = this.#overTls(received, socketOptions(tls, protocols));
     secure.once("secure", () => {
       this.#isSecure = true;
       const result = handshakeResultOf(secure, tls);
@@ -162,6 +211,7 @@ class PlainFirstSocket extends NodeSocket {
 
 function listen(options: ListenOptions): Promise<WireListener> {
   const { hostname, port, sharesPort, tls, startsPlain, accept, handshakeRefused } = options;
+  const isPlainFirst = tls !== undefined && (startsPlain === true || tls.answersChallenges);
   const onSocket = (socket: Socket) => {
     const result = socket instanceof TLSSocket && tls ? handshakeResultOf(socket, tls) : undefined;
     if (result?.refusal !== undefined) {
@@ -170,15 +220,15 @@ function listen(options: ListenOptions): Promise<WireListener> {
       return void socket.destroy();
     }
     const handler = accept(socket.remoteAddress ?? "");
-    const isPlainFirst = tls !== undefined && startsPlain === true;
     const opened = isPlainFirst
       ? new PlainFirstSocket(socket, handler, { ...options, tls })
       : new NodeSocket(socket, handler);
     handler.opened(opened);
+    if (opened instanceof PlainFirstSocket && !startsPlain) opened.startTls(Buffer.alloc(0));
     if (result && socket instanceof TLSSocket) handler.secured(socket.alpnProtocol || "", result);
   };
   const [server, unfollow] =
-    tls && !startsPlain
+    tls && !isPlainFirst
       ? createSecureServer(options, tls, onSocket)
       : [createServer({ allowHalfOpen: true }, onSocket), () => {}];
   return new Promise((resolve, reject) => {

@@ -101,6 +101,7 @@ async function tryOut(): Promise<boolean> {
     minVersion: "1.2",
     all: [],
     certificateFor: (name) => (name === undefined ? present : name === "named.test" ? named : undefined),
+    answersChallenges: false,
     alpnChallenge: () => undefined,
     onChange(listener) {
       changed = listener;

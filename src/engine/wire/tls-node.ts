@@ -11,6 +11,7 @@ import {
 } from "node:tls";
 
 import type { CertificatePair } from "../../tls/certificate-pair.ts";
+import { acmeProtocol } from "../../tls/client-hello.ts";
 import { judgeClient, type ListenerTls } from "../../tls/listener-tls.ts";
 import type { HandshakeResult, ListenOptions } from "./sockets.ts";
 
@@ -59,6 +60,15 @@ export function socketOptions(tls: ListenerTls, protocols: readonly string[]) {
   const pair = tls.certificateFor(undefined);
   const secureContext = pair ? contextFor(pair, tls) : createSecureContext(contextOptionsOf(undefined, tls));
   return { ...handshakeOptions(tls, protocols), isServer: true, secureContext };
+}
+
+/** For a socket that was plain until now, on which an authority looks at the certificate of a challenge. */
+export function challengeOptions({ cert, key }: CertificatePair) {
+  return {
+    ALPNProtocols: [acmeProtocol],
+    isServer: true,
+    secureContext: createSecureContext({ cert, key }),
+  };
 }
 
 /** @returns the server, and a function that ends its watch on certificates */
