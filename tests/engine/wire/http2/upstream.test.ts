@@ -11,7 +11,13 @@ import {
   type EngineFixtureOptions,
   startEngine,
 } from "../../../support/engine-fixture.ts";
-import { dataFrame, headersFrame, type Http2Fields, settingsFrame } from "../../../support/http2-client.ts";
+import {
+  dataFrame,
+  headersFrame,
+  type Http2Fields,
+  settingsFrame,
+  windowUpdateFrame,
+} from "../../../support/http2-client.ts";
 import {
   type Http2ReceivedRequest,
   type Http2Server,
@@ -603,6 +609,44 @@ describe.each([
       { retries: 0 },
     );
   });
+
+  test(
+    "a server that does not read for a while gets all requests whole, heads and bodies",
+    () =>
+      scene(
+        engine,
+        {
+          settings: [[4, 1_000_000]],
+          onConnect(connection) {
+            setTimeout(() => connection.send(windowUpdateFrame(0, 100_000_000)), 1);
+            setTimeout(() => connection.socket.pause(), 50);
+            setTimeout(() => connection.socket.resume(), 400);
+            return false;
+          },
+          onRequest: ({ body, field, respond }) =>
+            respond(ok, `${body.length} ${field("x-large")?.length} ${field(":path")}`),
+        },
+        async ({ server, client }) => {
+          const clients = await Promise.all(Array.from({ length: 60 }, client));
+          // Opens the connection.
+          await clients[0]?.send(get("/first")).readResponse();
+          await until(() => server.connections[0]?.socket.isPaused(), "the server to stop reading");
+          const body = "x".repeat(200_000);
+          const sent = clients.map((one, i) => {
+            const lines = `POST /${i} HTTP/1.1\r\nHost: a\r\nX-Large: ${"y".repeat(20_000)}\r\n`;
+            return one
+              .send(`${lines}Content-Length: ${body.length}\r\n\r\n${body}`)
+              .readResponse("POST", 10_000);
+          });
+          const responses = await Promise.all(sent);
+          expect(responses.map((response) => response.body.toString())).toEqual(
+            clients.map((__, i) => `200000 20000 /${i}`),
+          );
+          expect(server.connections.length).toBe(1);
+        },
+      ),
+    20_000,
+  );
 
   test("a server that allows no streams at all is refused", () =>
     scene(engine, { settings: [[3, 0]] }, async ({ client }) => {
