@@ -1,14 +1,14 @@
-/** Keeps the addresses of upstreams' host names current: asks again when an answer expires, and soon after a failed connect. */
+/** Keeps the addresses of upstreams' host names current: queries again when an answer expires, and soon after a failed connect. */
 
 import { isIP } from "node:net";
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Endpoints } from "../net/endpoints.ts";
-import { type DnsAnswer, maxTtlMs, type ResolveName, resolverOf } from "./resolver.ts";
+import { createNameResolver, type DnsAnswer, maxTtlMs, type ResolveName } from "./resolver.ts";
 
 export interface NameWatcherOptions {
-  /** By default the system's. */
+  /** By default the resolver of the system. */
   readonly resolve?: ResolveName;
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -17,7 +17,7 @@ export interface NameWatcherOptions {
   readonly onChange?: (name: string, hosts: readonly string[], before: readonly string[]) => void;
 }
 
-/** A name is asked for at most once in this time, also while its servers refuse connections or its TTL is 0. */
+/** A name is queried at most once in this time, also while its servers refuse connections or its TTL is 0. */
 const minWaitMs = 1_000;
 
 /** Answers that came together do not expire together: each wait is shorter by a random share up to this. */
@@ -27,21 +27,22 @@ interface WatchedName {
   readonly name: string;
   readonly endpoints: Set<Endpoints>;
   hosts: readonly string[];
-  /** Pending while a question is open. */
-  answer: Promise<void>;
-  isAsking: boolean;
-  askedAt: number;
+  /** The latest query; pending while it is open. */
+  query: Promise<void> | undefined;
+  isOpen: boolean;
+  /** Clock times of the latest query and of the next one. */
+  queriedAt: number;
   nextAt: number;
-  /** Failed questions in a row. */
+  /** Failed queries in a row. */
   failures: number;
   cancel: Cancel | undefined;
 }
 
 /**
  * ```
- *  watch ──▶ asking ──answer──▶ waiting (TTL, at most 30 s) ──▶ asking …
- *               └────error────▶ waiting (1 s … 30 s, the last answer stays)
- *                                  └── a connect failed: at most 1 s after the last question
+ *  watch ──▶ querying ──answer──▶ waiting (TTL, at most 30 s) ──▶ querying …
+ *                └─────error────▶ waiting (1 s … 30 s, the last answer stays)
+ *                                    └── a connect failed: at most 1 s after the last query
  * ```
  */
 export class NameWatcher {
@@ -52,16 +53,16 @@ export class NameWatcher {
 
   constructor(options: NameWatcherOptions) {
     this.#options = options;
-    this.#resolve = options.resolve ?? resolverOf([]);
+    this.#resolve = options.resolve ?? createNameResolver([]);
   }
 
-  /** Asks these DNS servers from now on, at once if they differ; none for the system's. */
+  /** Queries these DNS servers from now on, at once if they differ from before; none for the resolver of the system. */
   setServers(servers: readonly string[]): void {
     const key = servers.join(" ");
     if (key === this.#servers) return;
     this.#servers = key;
-    this.#resolve = resolverOf(servers);
-    for (const watched of this.#names.values()) this.#ask(watched);
+    this.#resolve = createNameResolver(servers);
+    for (const watched of this.#names.values()) this.#query(watched);
   }
 
   /** Keeps these up to date, and no others. Does nothing for IP addresses. */
@@ -79,14 +80,14 @@ export class NameWatcher {
     const watched = this.#names.get(name) ?? this.#add(name);
     if (watched.endpoints.has(endpoints)) return;
     watched.endpoints.add(endpoints);
-    endpoints.onFailure = () => this.#askSoon(watched);
+    endpoints.onFailure = () => this.#querySoon(watched);
     endpoints.replace(watched.hosts);
   }
 
-  /** Resolves when the first question for the name was answered, or failed. */
+  /** Resolves when the first query for the name was answered, or failed. */
   async firstAnswer({ name }: Endpoints): Promise<void> {
     const watched = this.#names.get(name);
-    if (watched && watched.hosts.length === 0) await watched.answer;
+    if (watched && watched.hosts.length === 0) await watched.query;
   }
 
   stop(): void {
@@ -98,15 +99,15 @@ export class NameWatcher {
       name,
       endpoints: new Set(),
       hosts: [],
-      answer: Promise.resolve(),
-      isAsking: false,
-      askedAt: -Infinity,
+      query: undefined,
+      isOpen: false,
+      queriedAt: -Infinity,
       nextAt: Infinity,
       failures: 0,
       cancel: undefined,
     };
     this.#names.set(name, watched);
-    this.#ask(watched);
+    this.#query(watched);
     return watched;
   }
 
@@ -118,25 +119,31 @@ export class NameWatcher {
     this.#names.delete(watched.name);
   }
 
-  #ask(watched: WatchedName): void {
+  #query(watched: WatchedName): void {
     watched.cancel?.();
     watched.cancel = undefined;
-    watched.isAsking = true;
-    watched.askedAt = this.#options.clock();
-    watched.answer = this.#resolve(watched.name).then(
-      (answer) => this.#answered(watched, answer),
-      () => this.#failed(watched),
+    watched.isOpen = true;
+    watched.queriedAt = this.#options.clock();
+    // A name that was forgotten, or is queried at other servers by now, takes no late answer.
+    const isCurrent = () => this.#names.get(watched.name) === watched && watched.query === query;
+    const query: Promise<void> = this.#resolve(watched.name).then(
+      (answer) => {
+        if (isCurrent()) this.#answered(watched, answer);
+      },
+      () => {
+        if (isCurrent()) this.#failed(watched);
+      },
     );
+    watched.query = query;
   }
 
   #answered(watched: WatchedName, { hosts, ttlMs }: DnsAnswer): void {
     const before = watched.hosts;
-    watched.isAsking = false;
+    watched.isOpen = false;
     watched.failures = 0;
     watched.hosts = hosts;
-    if (this.#names.get(watched.name) !== watched) return;
     for (const endpoints of watched.endpoints) endpoints.replace(hosts);
-    this.#askIn(
+    this.#queryIn(
       watched,
       Math.max(minWaitMs, Math.min(ttlMs, maxTtlMs) * (1 - spread * this.#options.random())),
     );
@@ -144,26 +151,25 @@ export class NameWatcher {
   }
 
   #failed(watched: WatchedName): void {
-    watched.isAsking = false;
-    if (this.#names.get(watched.name) !== watched) return;
-    this.#askIn(watched, Math.min(minWaitMs * 2 ** watched.failures, maxTtlMs));
+    watched.isOpen = false;
+    this.#queryIn(watched, Math.min(minWaitMs * 2 ** watched.failures, maxTtlMs));
     watched.failures += 1;
   }
 
-  #askIn(watched: WatchedName, waitMs: number): void {
+  #queryIn(watched: WatchedName, waitMs: number): void {
     watched.cancel?.();
     watched.nextAt = this.#options.clock() + waitMs;
-    watched.cancel = this.#options.schedule(waitMs, () => this.#ask(watched));
+    watched.cancel = this.#options.schedule(waitMs, () => this.#query(watched));
   }
 
   /** A connect failed. */
-  #askSoon(watched: WatchedName): void {
-    if (watched.isAsking) return;
+  #querySoon(watched: WatchedName): void {
+    if (watched.isOpen) return;
     const now = this.#options.clock();
-    const waitMs = Math.max(0, watched.askedAt + minWaitMs - now);
+    const waitMs = Math.max(0, watched.queriedAt + minWaitMs - now);
     if (now + waitMs >= watched.nextAt) return;
-    if (waitMs === 0) this.#ask(watched);
-    else this.#askIn(watched, waitMs);
+    if (waitMs === 0) this.#query(watched);
+    else this.#queryIn(watched, waitMs);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Asks for the addresses of a host name, and how long the answer is valid. The runtimes' own caches are not used. */
+/** Resolves a host name to its addresses and the time for which they are valid. The runtimes' own caches are not used. */
 
 import { lookup, Resolver } from "node:dns/promises";
 
@@ -7,7 +7,7 @@ import { isLoopback } from "../net/address.ts";
 export interface DnsAnswer {
   /** IP addresses in the order of the answer; never empty. */
   readonly hosts: readonly string[];
-  /** Time until the name should be asked for again, milliseconds. */
+  /** Time until the name should be resolved again, milliseconds. */
   readonly ttlMs: number;
 }
 
@@ -23,21 +23,21 @@ const unknownTtlMs = 10_000;
 /** More addresses than this are ignored. */
 const maxHosts = 64;
 
-/** Of one question to one server, and how often it is asked. */
-const question = { timeout: 2_000, tries: 2 };
+/** Timeout of one query to one server, and how often it is sent. */
+const queryOptions = { timeout: 2_000, tries: 2 };
 
 /**
- * The system decides (hosts file, search list, name service switch), as for every other program. It has no TTL, so DNS
- * is asked for that. With servers, only those are asked.
+ * The system decides (hosts file, search list, name service switch), as for every other program. It reports no TTL, which
+ * a DNS query adds. With servers, only those are queried.
  * @param servers addresses of DNS servers, "10.0.0.53" or "10.0.0.53:5353"; empty for the system's
  */
-export function resolverOf(servers: readonly string[]): ResolveName {
+export function createNameResolver(servers: readonly string[]): ResolveName {
   return async (name) => {
     const isLocal = isLoopback(name);
-    if (servers.length > 0 && !isLocal) return answerOf(await askDns(name, servers));
+    if (servers.length > 0 && !isLocal) return answerOf(await queryDns(name, servers));
     const [found, records] = await Promise.all([
       lookup(name, { all: true, order: "verbatim" }),
-      isLocal ? [] : askDns(name, []).catch(() => []),
+      isLocal ? [] : queryDns(name, []).catch(() => []),
     ]);
     const ttls = new Map(records.map(({ address, ttl }) => [address, ttl]));
     return answerOf(found.map(({ address }) => ({ address, ttl: ttls.get(address) })));
@@ -51,9 +51,9 @@ interface AddressRecord {
 }
 
 /** Both address families. One is enough. */
-async function askDns(name: string, servers: readonly string[]): Promise<readonly AddressRecord[]> {
-  // A resolver keeps answers for their whole TTL. A new one asks again.
-  const resolver = new Resolver(question);
+async function queryDns(name: string, servers: readonly string[]): Promise<readonly AddressRecord[]> {
+  // A resolver keeps answers for their whole TTL. A new one sends a query.
+  const resolver = new Resolver(queryOptions);
   if (servers.length > 0) resolver.setServers([...servers]);
   const answers = await Promise.allSettled([
     resolver.resolve4(name, { ttl: true }),

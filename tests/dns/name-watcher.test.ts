@@ -3,7 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { NameWatcher } from "../../src/dns/name-watcher.ts";
 import type { DnsAnswer } from "../../src/dns/resolver.ts";
 import { Endpoints } from "../../src/net/endpoints.ts";
+import { startDnsServer } from "../support/dns-server.ts";
 import { FakeTime } from "../support/fake-time.ts";
+import { until } from "../support/wait.ts";
 
 function watching(...hostnames: string[]) {
   const time = new FakeTime();
@@ -105,5 +107,29 @@ describe("a watched name", () => {
     watcher.watch(other);
     await watcher.firstAnswer(other);
     expect(other.hosts).toEqual(["other.internal"]);
+  });
+
+  test("ignores an answer of servers that are no longer used", async () => {
+    const time = new FakeTime();
+    const old = Promise.withResolvers<DnsAnswer>();
+    const watcher = new NameWatcher({
+      clock: time.clock,
+      schedule: time.schedule,
+      random: () => 0,
+      resolve: () => old.promise,
+    });
+    const endpoints = new Endpoints("api.internal", time.clock);
+    watcher.watch(endpoints);
+    const server = await startDnsServer({ "api.internal": ["127.0.0.7"] });
+    try {
+      watcher.setServers([server.address]);
+      await until(() => endpoints.has("127.0.0.7"), "the answer of the new server");
+      old.resolve({ hosts: ["10.0.0.1"], ttlMs: 20_000 });
+      await time.advance(0);
+      expect(endpoints.hosts).toEqual(["127.0.0.7"]);
+    } finally {
+      watcher.stop();
+      server.close();
+    }
   });
 });
