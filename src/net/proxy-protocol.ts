@@ -1,4 +1,4 @@
-/** The header of the PROXY protocol, versions 1 and 2 (HAProxy's proxy-protocol.txt): reads and writes it. */
+/** Parses the header of the PROXY protocol, versions 1 and 2 (HAProxy's proxy-protocol.txt). */
 
 import { isIPv4, isIPv6 } from "node:net";
 import { canonicalIp } from "./ip-address.ts";
@@ -11,8 +11,9 @@ export interface ProxyHeader {
   readonly address: string | undefined;
 }
 
-/** With two addresses and the fields that proxies add. Senders keep below it, so that a header fits one packet. */
-const maxBytes = 536;
+/** NGINX's limit for version 2: a certificate, which HAProxy can add, takes more than the 536 bytes of one packet. */
+const maxBytes = 4_096;
+/** Of version 1, with the line end. */
 const maxLineBytes = 107;
 
 const lineStart = Buffer.from("PROXY ", "latin1");

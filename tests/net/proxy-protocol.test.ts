@@ -32,7 +32,7 @@ const valid: ReadonlyArray<readonly [name: string, bytes: Buffer, address: strin
   ["version 2 with IPv6", binary(0x21, 0x21, inet6), "2001:db8::1"],
   ["version 2 with mapped IPv4", binary(0x21, 0x21, mapped), "192.0.2.1"],
   ["version 2 with further fields", binary(0x21, 0x11, Buffer.concat([inet, fields])), "192.0.2.1"],
-  ["version 2 of 536 bytes", binary(0x21, 0x11, Buffer.concat([inet, Buffer.alloc(508)])), "192.0.2.1"],
+  ["version 2 of 4,096 bytes", binary(0x21, 0x11, Buffer.concat([inet, Buffer.alloc(4_068)])), "192.0.2.1"],
   ["version 2 of the proxy itself", binary(0x20, 0, ""), undefined],
   ["version 2 of the proxy itself with an address", binary(0x20, 0x11, inet), undefined],
   ["version 2 of an unknown family", binary(0x21, 0, fields), undefined],
@@ -85,7 +85,7 @@ describe("a header of the PROXY protocol", () => {
     ["another transport", binary(0x21, 0x13, inet)],
     ["a short IPv4 address", binary(0x21, 0x11, inet.subarray(0, 11))],
     ["a short IPv6 address", binary(0x21, 0x21, inet6.subarray(0, 35))],
-    ["537 bytes", binary(0x21, 0x11, Buffer.concat([inet, Buffer.alloc(509)]))],
+    ["4,097 bytes", binary(0x21, 0x11, Buffer.concat([inet, Buffer.alloc(4_069)]))],
     ["64 KiB that it announces", binary(0x21, 0x11, inet, 65_535)],
     ["64 KiB of the proxy itself", binary(0x20, 0, "", 65_535)],
   ];
