@@ -8,7 +8,7 @@ interface Entry<T> {
   readonly turns: number;
   /** Slots from one turn to the next. */
   readonly spacing: number;
-  /** Turns that it had beyond its share at the begin of a period. */
+  /** Turns that it had beyond its share at the start of a period. */
   readonly lead: number;
   /** Slot from which the first turn of a period may be taken; may be a fraction, and below 0. */
   readonly first: number;
@@ -39,7 +39,7 @@ const maxSkipped = 4_096;
  * at slot (k+1)·W/w. Of the turns that may be taken, the one that is due first comes next. So an item is never more than one
  * turn ahead of its share: a heavy one does not take its turns at once, as it does where only the due time counts.
  *
- * In a period of W slots each item gets exactly its weight, whatever the state at its begin: one that has had all its turns
+ * In a period of W slots each item gets exactly its weight, whatever the state at its start: one that has had all its turns
  * waits for the next period. Every period is like the one before, so every run of W turns is exact.
  * Source: Bennett and Zhang, "WF²Q: worst-case fair weighted fair queueing" (1996).
  */

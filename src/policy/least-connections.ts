@@ -5,8 +5,8 @@ import type { Policy } from "../pool/selection.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
 /**
- * Smallest in-flight ÷ weight. Ties take turns, because each search starts one position further, the first at a random one. The search visits every
- * available upstream until it finds an idle one: with hundreds of busy ones `p2c` costs less.
+ * Smallest in-flight ÷ weight. Ties take turns: the first search starts at a random position, each further one a position
+ * later. It visits every available upstream until it finds an idle one: with hundreds of busy ones `p2c` costs less.
  */
 export function leastConnections(random: Random): Policy {
   // Several balancers must not all begin with the same upstream.

@@ -184,7 +184,7 @@ export class Attempt {
     if (!this.#classifier.isFailure(status)) this.#accounting?.attemptResponding(this);
   }
 
-  /** Its response continues at the pace of events or of a slow client, so it takes no slot from now on, as a tunnel. */
+  /** Its response continues at the pace of events or of a slow client: like a tunnel, it takes no slot from now on. */
   freeSlot(): void {
     if (!this.isOpen || this.responseStartedAt === 0 || this.isTunnel || this.isStream) return;
     this.isStream = true;

@@ -58,7 +58,7 @@ export function failure(phase: FailurePhase, reason: FailureReason, detail?: str
     : { kind: "failure", phase, reason, detail };
 }
 
-/** The system's error code, if the attempt failed because this process got no descriptor, port or memory for its socket. */
+/** The system's error code, if the attempt failed because this process got no descriptor, port or memory for its socket; else undefined. */
 export function exhaustedCode(outcome: Outcome): string | undefined {
   const isExhausted = outcome.kind === "failure" && outcome.reason === "balancer_exhausted";
   return isExhausted ? (outcome.detail ?? "") : undefined;

@@ -52,8 +52,8 @@ export class Pool implements AttemptAccounting {
     return this.#current().isPanicking;
   }
 
-  /** Whether the operator lets some serve but none of them is up: all are failing, ejected or on probation. */
-  get isOut(): boolean {
+  /** Whether operators let some upstreams serve but none of them is up: all are failing, ejected or on probation. */
+  get isDown(): boolean {
     const { up, wanted } = this.#current();
     return wanted > 0 && up === 0;
   }
@@ -234,11 +234,11 @@ export class Pool implements AttemptAccounting {
 
   #notifyOutlierChange(upstream: Upstream, from: OutlierState): void {
     const { state: to, reason } = upstream.outlier;
-    this.#tell((observer) => observer.outlierChanged(this, { upstream, from, to, reason }));
+    this.#notify((observer) => observer.outlierChanged(this, { upstream, from, to, reason }));
   }
 
   /** On the path of requests: an observer that throws is a bug to report, and must not leave an attempt half ended. */
-  #tell(call: (observer: PoolObserver) => void): void {
+  #notify(call: (observer: PoolObserver) => void): void {
     try {
       if (this.#observer) call(this.#observer);
     } catch (error) {
@@ -265,7 +265,7 @@ export class Pool implements AttemptAccounting {
     for (const [upstream, from] of expired) this.#notifyOutlierChange(upstream, from);
     const wasPanicking = before?.isPanicking ?? false;
     if (servingSet.isPanicking !== wasPanicking)
-      this.#tell((observer) => observer.panicChanged(this, servingSet.isPanicking));
+      this.#notify((observer) => observer.panicChanged(this, servingSet.isPanicking));
     return servingSet;
   }
 

@@ -12,7 +12,7 @@ const statusKey = 0x08;
 const statusNames = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 const serving = 1;
 
-/** What the codes mean that a server without an answer sends. */
+/** Meanings of gRPC status codes of a failed call. */
 const codeTexts: Readonly<Record<string, string | undefined>> = {
   5: "the server does not know the service",
   12: "the server has no health service",
@@ -22,7 +22,7 @@ const codeTexts: Readonly<Record<string, string | undefined>> = {
 /** Bytes before a message: whether it is compressed, and its length. */
 const prefixBytes = 5;
 
-/** @param server the rest of the request  @param service empty for the whole server */
+/** The request of a health check. @param server the rest of the request  @param service empty for the whole server */
 export function healthCheck(
   server: Omit<Http2Request, "url" | "body">,
   origin: string,

@@ -8,7 +8,7 @@ import type { ProbePlan } from "./probe.ts";
 /** The first urgent wait, milliseconds. Each following one is twice as long, up to `changingIntervalMs`. */
 const firstUrgentMs = 250;
 
-/** Urgent probes of all pools in a second: a thousand servers that are away must not cost a thousand connects each second. */
+/** Urgent probes of all pools in a second: a thousand servers that are down must not cost a thousand connects each second. */
 const urgentPerSecond = 200;
 
 /**
@@ -25,17 +25,17 @@ export interface PacedUpstream {
 }
 
 /**
- * Whether a pass would bring traffic that waits for it: the upstream has not come up yet, or its pool has no other that is fit.
+ * Whether a pass would bring traffic that waits for it: the upstream has not come up yet, or its pool has no upstream that is up.
  * An upstream that passes and now fails its probes is not urgent: `fall` is meant to bridge short pauses.
  */
 export function isUrgent({ upstream, pool }: PacedUpstream): boolean {
   const { activeHealth, mode, weight } = upstream;
   if (mode !== "ready" || weight === 0) return false;
   if (activeHealth.state === "passing" && activeHealth.isChanging) return false;
-  return !activeHealth.isEstablished || pool.isOut;
+  return !activeHealth.isEstablished || pool.isDown;
 }
 
-/** The next urgent wait. @param before the one before it; 0 if the last result was news, so that a recovery is seen at once */
+/** The next urgent wait. @param before the one before it; 0 after an unexpected result, so that a recovery is seen at once */
 export function urgentWaitMs(before: number, { changingIntervalMs, intervalMs }: ProbePlan): number {
   return Math.min(Math.max(firstUrgentMs, 2 * before), changingIntervalMs, intervalMs);
 }

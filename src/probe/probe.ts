@@ -44,7 +44,7 @@ export interface UnmadeProbe {
   readonly exhausted: string;
 }
 
-/** What is probed: an upstream. */
+/** The part of an upstream that a probe needs. */
 export interface ProbedServer {
   readonly address: Address;
   readonly endpoints: Endpoints;

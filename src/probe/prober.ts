@@ -56,8 +56,8 @@ export class Prober {
   readonly #watches = new Map<Upstream, Watch>();
   /** How many watches are urgent. */
   #urgentCount = 0;
-  /** Pools without a fit upstream at the last look. */
-  readonly #out = new WeakSet<Pool>();
+  /** Pools that were down at the last check. */
+  readonly #down = new WeakSet<Pool>();
   #isStopped = false;
 
   constructor(options: ProberOptions) {
@@ -83,8 +83,8 @@ export class Prober {
       this.#watches.set(target.upstream, watch);
       return [this.#check(watch)];
     });
-    // An operator may have taken out the last one that was fit.
-    for (const pool of new Set(targets.map(({ pool }) => pool))) this.#look(pool);
+    // An operator may have taken out the last one that was up.
+    for (const pool of new Set(targets.map(({ pool }) => pool))) this.#expedite(pool);
     if (first.length > 0) await Promise.race([Promise.all(first), sleep(firstVerdictsMs)]);
   }
 
@@ -121,7 +121,7 @@ export class Prober {
     const result = await this.#options.probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
     if ("exhausted" in result) {
-      this.#plan(watch, false);
+      this.#scheduleNext(watch, false);
       return;
     }
     const { state } = target.upstream.activeHealth;
@@ -130,14 +130,14 @@ export class Prober {
       provesConnect: this.#provesConnect(target.upstream),
     });
     // Before anything that may throw, so that the schedule continues.
-    this.#plan(watch, changed || target.upstream.activeHealth.isChanging);
-    this.#look(target.pool);
+    this.#scheduleNext(watch, changed || target.upstream.activeHealth.isChanging);
+    this.#expedite(target.pool);
     onResult(target, result, changed ? state : undefined);
     if (target.upstream.isDown) rescueWaiting(target.upstream);
   }
 
-  /** Schedules the next probe. @param isNews whether the last result was unexpected, so that urgent waits start at the shortest */
-  #plan(watch: Watch, isNews: boolean): void {
+  /** @param isNews whether the last result was unexpected, so that urgent waits start at the shortest */
+  #scheduleNext(watch: Watch, isNews: boolean): void {
     const { target, urgentMs } = watch;
     const { clock, schedule, random } = this.#options;
     this.#setUrgent(watch, isUrgent(target) ? urgentWaitMs(isNews ? 0 : urgentMs, target.plan) : 0);
@@ -147,11 +147,11 @@ export class Prober {
     watch.cancel = schedule(wait, () => void this.#check(watch));
   }
 
-  /** Where no upstream of a pool is fit any more: brings the next probes of its upstreams forward. */
-  #look(pool: Pool): void {
-    if (!pool.isOut) return void this.#out.delete(pool);
-    if (this.#out.has(pool)) return;
-    this.#out.add(pool);
+  /** When a pool goes down: brings the next probes of its upstreams forward. */
+  #expedite(pool: Pool): void {
+    if (!pool.isDown) return void this.#down.delete(pool);
+    if (this.#down.has(pool)) return;
+    this.#down.add(pool);
     const watches = [...this.#watches.values()].filter(({ target }) => target.pool === pool);
     const urgent = watches.filter(({ target }) => isUrgent(target));
     // Counted first, because the waits depend on the number.
@@ -160,7 +160,7 @@ export class Prober {
     for (const watch of urgent) {
       if (now + waitMs(watch.target, () => 0, 1, this.#urgentCount) >= watch.dueAt) continue;
       watch.cancel?.();
-      this.#plan(watch, true);
+      this.#scheduleNext(watch, true);
     }
   }
 

@@ -62,7 +62,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
   #extraAttempts = 0;
   /** The deadline has passed before the first attempt. */
   #isLate = false;
-  /** Called then. Set by an engine that does not call `next` at once: it must call it then, which returns a refusal. */
+  /**
+   * Called when the deadline passes before the first attempt. Set by an engine that does not call `next` at once: it must call
+   * it then, which returns a refusal.
+   */
   onLate: (() => void) | undefined;
   readonly #ticket = new QueueTicket();
   /** Its position in a trace that upstreams continue; undefined where `traceparent` passes unchanged. */
@@ -79,7 +82,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#destination;
   }
 
-  /** What the listener answers itself: then the engine need not read the request's body before it calls `next`. */
+  /** The listener's own response, if it makes one: then the engine need not read the request's body before it calls `next`. */
   get answer(): Refusal | undefined {
     return this.#answer;
   }

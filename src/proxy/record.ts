@@ -13,9 +13,9 @@ export type HttpVersion = "http/1.0" | "http/1.1" | "h2" | "h3";
 /** What the engine reports when an exchange ends. */
 export interface ExchangeSummary {
   readonly requestId: string;
-  /** The peer's, or what trusted proxies say; an engine may compute it when it is read. */
+  /** IP address of the client: the peer's, or what trusted proxies say. An engine may compute it when it is read. */
   readonly clientAddress: string;
-  /** That the connection came from. */
+  /** IP address that the connection came from. */
   readonly peerAddress: string;
   readonly scheme: "http" | "https";
   /** Name of the listener. */

@@ -39,7 +39,7 @@ export interface ReadingProgress {
 export class ReadingPace {
   #attempt: Attempt | undefined;
   #generation = 0;
-  /** The begin of the measured time, and what was taken until then. */
+  /** Start of the measured time, and the bytes taken until then. */
   #since = 0;
   #taken = 0;
   /** Since when the client has been slow; infinite while it is not. */

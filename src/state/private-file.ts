@@ -31,7 +31,8 @@ export function expectFileOfItsOwn(databaseFile: string): void {
   const stats = statSync(databaseFile, { throwIfNoEntry: false });
   if (!stats) return;
   if (!stats.isFile()) throw new Error("it is not a regular file");
-  if (stats.nlink > 1) throw new Error(`it has ${stats.nlink} names, by hard links, and may have one`);
+  if (stats.nlink > 1)
+    throw new Error(`expected a file without hard links, and this one has ${stats.nlink} names`);
 }
 
 /** Leaves a file of another owner as it is: its mode is for that owner to choose. */

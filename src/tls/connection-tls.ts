@@ -6,7 +6,7 @@ import { isNameIn, type ListenerTls } from "./listener-tls.ts";
 
 export interface ConnectionTlsOptions {
   readonly listener: ListenerTls;
-  /** That the client sent. */
+  /** The name that the client sent (SNI). */
   readonly serverName: string | undefined;
   /** Present if the client showed a certificate that was verified for this name. */
   readonly client?: ClientIdentity | undefined;

@@ -223,7 +223,7 @@ describe("a pool in which no upstream is fit", () => {
     await set.start();
     up.clear();
     await set.time.advance(7_000);
-    expect(set.pool.isOut).toBe(true);
+    expect(set.pool.isDown).toBe(true);
     return { ...set, up };
   }
 

@@ -64,7 +64,7 @@ describe("the lock of a state file", () => {
     writeFileSync(file, "");
     linkSync(file, inFolder("same.db"));
     expect(() => lockState(file, 7)).toThrow(
-      `Cannot lock the state file: it has 2 names, by hard links, and may have one (received ${file})`,
+      `Cannot lock the state file: expected a file without hard links, and this one has 2 names (received ${file})`,
     );
     expect(() => lockState("/dev/null", 7)).toThrow(
       "Cannot lock the state file: it is not a regular file (received /dev/null)",

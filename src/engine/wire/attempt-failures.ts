@@ -55,7 +55,7 @@ export function disconnectFailure(inBody: boolean, detail: string): Failure {
 
 /**
  * What a failed attempt says about its upstream. A server that hangs up before it has the whole request may do so because of
- * the request: its client may send an absurd or malformed body, or stop to send it. Such clients must not eject servers.
+ * the request: its client may send a malformed or absurd body, or stop sending it. Such clients must not eject servers.
  */
 export function outcomeOf(
   failed: Failure,
@@ -74,9 +74,10 @@ export function abortFailure(hasResponseStarted: boolean): Failure {
 }
 
 /**
- * Whether the attempt may continue on a new connection: nothing was done for the request on a connection that ends. Or a reused connection that closes before the first byte of a
- * response closed because it had been idle, which is not the upstream's fault. A request that the upstream may have
- * processed is not sent again (RFC 9112 section 9.3.1).
+ * Whether the attempt may continue on a new connection. It may where the old one takes no new requests and did nothing for
+ * this one (GOAWAY), and where a reused one closes before the first byte of a response: that one closed because it had been
+ * idle, which is not the upstream's fault. A request that the upstream may have processed is not sent again (RFC 9112
+ * section 9.3.1).
  */
 export function isStaleConnection(
   connection: { readonly isReused: boolean; readonly hasResponded: boolean; readonly hasMoved: boolean },

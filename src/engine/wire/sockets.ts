@@ -44,9 +44,9 @@ export interface SocketHandler {
 }
 
 export interface HandshakeResult {
-  /** That the client sent. */
+  /** The name that the client sent (SNI). */
   readonly serverName: string | undefined;
-  /** Whose certificate was verified. */
+  /** The client, if its certificate was verified. */
   readonly client?: ClientIdentity;
 }
 
@@ -101,8 +101,8 @@ export interface Sockets {
   /** Rejects with the system's error code if the port is not available. */
   listen(options: ListenOptions): Promise<WireListener>;
   /**
-   * Uses TLS if the address is `https`, and offers only HTTP/2 where the address says so. Until the handler's `pending` was called it cannot be cancelled: a handler that gave up
-   * closes the socket then, or when it opens.
+   * Uses TLS if the address is `https`, and offers only HTTP/2 where the address says so. It cannot be cancelled before
+   * `pending` was called: a handler that gave up closes the socket then, or when it opens.
    * @param host an IP address that the address's name has now, or the name
    */
   connect(address: Address, host: string, handler: ConnectHandler): void;
