@@ -13,7 +13,7 @@ import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
 import { type ConfigError, configError, type Path, type Problem, quote } from "./problem.ts";
 import { schemaErrors } from "./schema-kit.ts";
 import { type ConfigFile, fileSchemaFor, type UpstreamFile } from "./schema.ts";
-import { type ConfigSources, mergeSources, type SourceValue, valueAt } from "./sources.ts";
+import { type ConfigSources, entriesOf, mergeSources, type SourceValue, valueAt } from "./sources.ts";
 import { expandUpstreams } from "./upstreams.ts";
 import type { FileText, ReadText } from "./yaml-file.ts";
 
@@ -48,8 +48,8 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
   const { defaultState, purpose } = options;
   const unreadable = isProblems(options.file) ? options.file : [];
   const file = isProblems(options.file) ? undefined : options.file;
-  const poolNames = Object.keys((valueAt(file?.value, ["pools"]) ?? {}) as object);
-  const firstPool = poolNames[0] ?? defaults.pool.name;
+  const [firstEntry] = entriesOf(valueAt(file?.value, ["pools"]));
+  const firstPool = firstEntry?.[0] ?? defaults.pool.name;
   const values = options.values.map((given) => ({ ...given, path: inFirstPool(given.path, firstPool) }));
 
   const hasUpstreams = file?.has(["pools"]) || values.some(({ path }) => path.at(-1) === "upstreams");

@@ -32,7 +32,9 @@ const maxProblems = 20;
 const marks: ReadonlySet<number> = new Set([..."\n,[]{}\"'?%&*!"].map((mark) => mark.charCodeAt(0)));
 
 const hyphen = "-".charCodeAt(0);
+const colon = ":".charCodeAt(0);
 const blank = " ".charCodeAt(0);
+const tab = "\t".charCodeAt(0);
 
 /**
  * Whether a text has more than so many marks around its values. Parsing takes time for each of them, and this takes next to
@@ -42,9 +44,16 @@ export function hasMoreMarks(text: string, limit: number): boolean {
   let count = 0;
   for (let i = 0; i < text.length && count <= limit; i++) {
     const code = text.charCodeAt(i);
-    if (marks.has(code) || (code === hyphen && text.charCodeAt(i + 1) === blank)) count += 1;
+    if (marks.has(code)) count += 1;
+    else if (code === hyphen) count += text.charCodeAt(i + 1) === blank ? 1 : 0;
+    // A colon behind a key is counted with the end of its line. Behind a blank it makes a map of an empty key.
+    else if (code === colon) count += isBlank(text.charCodeAt(i - 1)) ? 1 : 0;
   }
   return count > limit;
+}
+
+function isBlank(code: number): boolean {
+  return code === blank || code === tab;
 }
 
 /** Parses the text, or returns why it cannot be parsed. Aliases are allowed up to a limit, against exponential expansion. */

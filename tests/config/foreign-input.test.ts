@@ -74,6 +74,15 @@ describe("a file with thousands of faults", () => {
   });
 });
 
+test("a value of a megabyte where a map is expected costs no more than reading it", () => {
+  const text = `pools: ${"x".repeat(1_000_000)}`;
+  read(text);
+  const readingMs = costMs(() => readFileText(text, "posted.yaml"));
+  // A list of a million keys took 600 ms, and reading takes 50.
+  expect(costMs(() => read(text))).toBeLessThan(250 + 2 * readingMs);
+  expect(linesOf(text)).toEqual([expect.stringContaining("expected a map of at least one pool")]);
+});
+
 test("a certificate file that thousands of upstreams name is read once", () => {
   const { result, opened } = read(
     repeat(
@@ -94,6 +103,7 @@ describe("marks around values", () => {
     ["- http://10.0.0.1:8080;weight=3\n- b", 3],
     ['{"a":1,"b":[2,3]}', 10],
     ["a-b - c", 1],
+    ["a: x :\t: ::", 3],
   ] as const) {
     test(`${JSON.stringify(text)} has ${count}`, () => {
       expect(hasMoreMarks(text, count)).toBe(false);
