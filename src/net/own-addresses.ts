@@ -56,6 +56,7 @@ const metadataHosts: ReadonlySet<string> = new Set([
   "metadata.google.internal",
   "fd00:ec2::254",
   "100.100.100.200",
+  "192.0.0.192",
 ]);
 
 /**

@@ -84,7 +84,7 @@ describe("a new upstream that is unspecified or link-local", () => {
   };
   const linkLocal = [
     "169.254.169.254", "169.254.0.1", "2852039166", "0xa9fea9fe", "169.254.43518", "[fe80::1]", "[febf::1]", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]",
-    "[64:ff9b::a9fe:a9fe]", "metadata.google.internal", "METADATA.google.internal.", "[fd00:ec2::254]", "100.100.100.200",
+    "[64:ff9b::a9fe:a9fe]", "metadata.google.internal", "METADATA.google.internal.", "[fd00:ec2::254]", "100.100.100.200", "192.0.0.192",
   ]; // prettier-ignore
   test.each(linkLocal)("is refused as %s, unless that is allowed", (host) => {
     expect(add(`http://${host}`)).toMatchObject({
