@@ -301,6 +301,7 @@ export const targetTooLong = (bytes: number): ProtocolViolation => ({
   status: 414,
   text: `request target is longer than ${bytes} bytes`,
 });
+export const lengthInvalid: ProtocolViolation = { status: 400, text: "invalid Content-Length" };
 export const hostInvalid: ProtocolViolation = { status: 400, text: "invalid Host header" };
 export const targetHostDiffers: ProtocolViolation = {
   status: 400,

@@ -180,6 +180,40 @@ export const requestFormLaws: Readonly<Record<string, (engine: Engine) => Promis
       expect(origin.requests.at(-1)?.body.toString()).toBe("hello");
     }),
 
+  "refuses repeated lengths, and keeps the requests behind them apart": (engine) =>
+    withOrigin(engine, ok, async ({ port }, origin) => {
+      const lengths = ["5\r\nContent-Length: 5", "5, 5", "5,", "5\r\nContent-Length: 6", "5;5", "5 5"];
+      for (const length of lengths) {
+        const client = await RawClient.connect(port);
+        client.send(`POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\nhello`);
+        expect([length, (await client.readResponse()).status]).toEqual([length, 400]);
+        client.destroy();
+      }
+      expect((await sendRequest(port, "GET /good HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(200);
+      expect(origin.requests.map(({ target }) => target)).toEqual(["/good"]);
+    }),
+
+  "forwards a request with Upgrade that is no whole handshake, and its response": (engine) =>
+    withOrigin(engine, ok, async ({ port }, origin) => {
+      const key = `Sec-WebSocket-Key: ${btoa("0123456789abcdef")}\r\n`;
+      const version = "Sec-WebSocket-Version: 13\r\n";
+      const parts = [
+        `${version}${key}`,
+        `Connection: close\r\n${version}${key}`,
+        `Connection: keep-alive, x-upgrade\r\n${version}${key}`,
+        `Connection: Upgrade\r\n${version}`,
+        `Connection: Upgrade\r\n${key}`,
+        `Connection: Upgrade\r\nSec-WebSocket-Version: 8\r\n${key}`,
+        `Connection: Upgrade\r\n${version}Sec-WebSocket-Key: short\r\n`,
+      ];
+      for (const headers of parts) {
+        const request = `GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n${headers}\r\n`;
+        const response = await sendRequest(port, request);
+        expect([headers, response.status, response.body.toString()]).toEqual([headers, 200, "ok"]);
+      }
+      expect(origin.requests).toHaveLength(parts.length);
+    }),
+
   "takes chunk lines with extensions and with zeros in front of the size": (engine) =>
     withOrigin(engine, ok, async ({ port }, origin) => {
       for (const line of ["5;a=b", "5;a", "0005", '5;a="b;c"']) {

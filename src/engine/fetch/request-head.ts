@@ -7,6 +7,7 @@ import {
   duplicateHost,
   headTooLarge,
   hostInvalid,
+  lengthInvalid,
   methodNotServed,
   type ProtocolViolation,
   type Refusal,
@@ -58,7 +59,9 @@ export function refusalForHead(
 ): Refusal | undefined {
   const violation = refusedMethods.has(head.method)
     ? methodNotServed
-    : (sizeViolation(head, request.headers, options.limits) ?? hostViolation(head, request, options));
+    : (sizeViolation(head, request.headers, options.limits) ??
+      lengthViolation(request.headers) ??
+      hostViolation(head, request, options));
   return violation && refusalForViolation(violation);
 }
 
@@ -73,6 +76,12 @@ function sizeViolation(
   if (fields > limits.requestFields) return tooManyFields(limits.requestFields);
   const all = method.length + target.length + bytes;
   return all > limits.requestHeadBytes ? headTooLarge(limits.requestHeadBytes) : undefined;
+}
+
+/** Listeners take repeated equal lengths and join them with a comma. They read the body by the first one. */
+function lengthViolation(headers: Headers): ProtocolViolation | undefined {
+  const length = headers.get("content-length");
+  return length === null || /^\d{1,15}$/.test(length) ? undefined : lengthInvalid;
 }
 
 /** A name or an IP literal with an optional port (RFC 3986 section 3.2). A browser's rules would rewrite some names. */

@@ -48,9 +48,18 @@ export function hasValidSubprotocols(request: Request): boolean {
   return offeredProtocols(request).every((protocol) => /^[\w!#$%&'*+.^`|~-]+$/.test(protocol));
 }
 
-/** Whether this is a WebSocket handshake (RFC 6455 section 4.2.1). */
-export function isWebSocket(request: Request): boolean {
-  return request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
+/**
+ * Whether this is a whole WebSocket handshake (RFC 6455 section 4.2.1). Any other request with `Upgrade` is an ordinary one, which
+ * the upstream may respond to as it likes (RFC 9110 section 7.8): the handshake that this engine sends would be another one.
+ */
+export function isWebSocket({ method, headers }: Request): boolean {
+  if (method !== "GET" || headers.get("upgrade")?.toLowerCase() !== "websocket") return false;
+  const options = headers.get("connection")?.toLowerCase() ?? "";
+  return (
+    options.split(",").some((option) => option.trim() === "upgrade") &&
+    headers.get("sec-websocket-version") === "13" &&
+    /^[\w+/]{22}==$/.test(headers.get("sec-websocket-key") ?? "")
+  );
 }
 
 export interface WebSocketTunnelOptions {
