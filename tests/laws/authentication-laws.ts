@@ -20,7 +20,10 @@ export function startAuthenticatingOrigin(): Promise<Origin> {
   const users = new Map<number, string>();
   const step = (request: ReceivedRequest): Buffer => {
     const { connection } = request;
-    const [scheme = "", token = ""] = (request.header("authorization") ?? "").split(" ");
+    const credentials = request.headers.filter(([name]) => name.toLowerCase() === "authorization");
+    const offered = credentials.flatMap(([, value]) => value.split(/, */));
+    const known = offered.find((one) => /^(?:ntlm|negotiate) /i.test(one)) ?? "";
+    const [scheme = "", token = ""] = known.split(" ");
     const name = /^(?:type3|ticket)-(.*)/.exec(token)?.[1];
     if (/^ntlm$/i.test(scheme) && token === "type1") {
       challenged.add(connection);
@@ -86,6 +89,16 @@ export const authenticationLaws: Readonly<Record<string, (engine: Engine) => Pro
       for (const scheme of ["Negotiate", "negotiate", "NEGOTIATE"]) {
         const ann = await connect();
         const ticket = request(`Authorization: ${scheme} ticket-ann\r\n`);
+        expect((await ann.send(ticket).readResponse()).body.toString()).toBe("ann");
+        for (let i = 0; i < 3; i++) expect(await whoIs(await connect())).toBe(401);
+      }
+      // The server reads the credentials that it knows among several.
+      for (const headers of [
+        "Basic YTpi\r\nAuthorization: Negotiate ticket-ann",
+        "Basic YTpi, Negotiate ticket-ann",
+      ]) {
+        const ann = await connect();
+        const ticket = request(`Authorization: ${headers}\r\n`);
         expect((await ann.send(ticket).readResponse()).body.toString()).toBe("ann");
         for (let i = 0; i < 3; i++) expect(await whoIs(await connect())).toBe(401);
       }

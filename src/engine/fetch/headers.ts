@@ -33,12 +33,17 @@ export function upstreamHeaders(
   return headers;
 }
 
+const credentialNames = ["authorization", "proxy-authorization"];
+
+/** At the start of any element: `Headers` joins repeated fields, and a server may read each of them. */
+const connectionScheme = /(?:^|,)\s*(?:ntlm|negotiate)(?![^\s,])/i;
+
 /**
  * Whether the credentials authenticate the connection that they are sent on (RFC 4559 section 6). This engine cannot choose
  * the connection of a request, so that no other request may follow on this one: it would be served as this client's.
  */
 export function authenticatesConnection(headers: Headers): boolean {
-  return /^(?:ntlm|negotiate)(?![^\s,])/i.test(headers.get("authorization") ?? "");
+  return credentialNames.some((name) => connectionScheme.test(headers.get(name) ?? ""));
 }
 
 /** The client's response headers: the upstream's end-to-end headers. */

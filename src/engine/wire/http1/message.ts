@@ -97,6 +97,22 @@ export function transferCoding(bytes: Uint8Array, from: number, to: number): 0 |
   }
 }
 
+/**
+ * Finds the only coding in a response's Transfer-Encoding in bytes[from..to): elements of a list may be empty (RFC 9110 section
+ * 5.6.1).
+ * @returns its start, or `to` if all elements are empty; -1 if there are several
+ */
+export function onlyCoding(bytes: Uint8Array, from: number, to: number): number {
+  let found = to;
+  for (let start = from; start < to;) {
+    const end = firstValueEnd(bytes, start, to);
+    if (end > start && found < to) return -1;
+    if (end > start) found = start;
+    start = end + 1;
+  }
+  return found;
+}
+
 const trailersToken = latin1("trailers");
 
 /** Whether the TE header in bytes[from..to) contains "trailers". RFC 9110 section 10.1.4. */
@@ -117,8 +133,7 @@ export function takesTrailers(bytes: Uint8Array, from: number, to: number): bool
 /** Authentication schemes that authenticate the connection, not the request (RFC 4559 section 6). */
 const connectionSchemes: readonly Buffer[] = [latin1("ntlm"), latin1("negotiate")];
 
-/** Whether the credentials in bytes[from..to) authenticate the connection that they are sent on. */
-export function isConnectionCredentials(bytes: Uint8Array, from: number, to: number): boolean {
+function startsWithConnectionScheme(bytes: Uint8Array, from: number, to: number): boolean {
   for (const scheme of connectionSchemes) {
     const end = from + scheme.length;
     if (end > to || !equalsAnyCase(bytes, from, end, scheme)) continue;
@@ -128,14 +143,15 @@ export function isConnectionCredentials(bytes: Uint8Array, from: number, to: num
 }
 
 /**
- * Whether one of the challenges in bytes[from..to) asks for credentials that authenticate the connection. A comma in a quoted
- * string counts too: a connection that is kept for one client without need does no harm.
+ * Whether one of the challenges or credentials in bytes[from..to) is of a scheme that authenticates the connection. There may be
+ * one of the latter only, but a server may read a list of them. A comma in a quoted string counts too: a connection that is kept
+ * for one client without need does no harm.
  */
-export function offersConnectionAuthentication(bytes: Uint8Array, from: number, to: number): boolean {
+export function namesConnectionAuthentication(bytes: Uint8Array, from: number, to: number): boolean {
   let start = from;
   while (start < to) {
     while (start < to && (isBlank(bytes[start] as number) || bytes[start] === comma)) start += 1;
-    if (isConnectionCredentials(bytes, start, to)) return true;
+    if (startsWithConnectionScheme(bytes, start, to)) return true;
     while (start < to && bytes[start] !== comma) start += 1;
   }
   return false;

@@ -8,11 +8,11 @@ import type { HeadLimits } from "./head-limits.ts";
 import { headerStride, HeadParser } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
 import {
-  isConnectionCredentials,
   connectionOption,
   connectionOptions,
   contentLength,
   hasPlainWhitespace,
+  namesConnectionAuthentication,
   takesTrailers,
   transferCoding,
 } from "./message.ts";
@@ -186,7 +186,7 @@ export class ParsedRequest {
           break;
         case knownHeaders.authorization:
         case knownHeaders.proxyAuthorization:
-          this.authenticatesConnection ||= isConnectionCredentials(bytes, from, to);
+          this.authenticatesConnection ||= namesConnectionAuthentication(bytes, from, to);
           break;
         case knownHeaders.requestId:
           this.#idStart = from;

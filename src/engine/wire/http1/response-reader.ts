@@ -11,7 +11,8 @@ import {
   contentLength,
   firstValueEnd,
   hasPlainWhitespace,
-  offersConnectionAuthentication,
+  namesConnectionAuthentication,
+  onlyCoding,
   repeatedLength,
   transferCoding,
 } from "./message.ts";
@@ -218,6 +219,7 @@ export class ParsedResponse {
     this.needsRewrite = parser.isIrregular;
     let options = 0;
     let lengths = 0;
+    let codingFields = 0;
     let codings = 0;
     for (let position = 0; position < parser.count * headerStride; position += headerStride) {
       const number = headers[position + 4] as number;
@@ -230,9 +232,9 @@ export class ParsedResponse {
           lengths += 1;
           break;
         case knownHeaders.transferEncoding:
-          codings += 1;
-          if (transferCoding(bytes, from, to) !== 0) return violations.transferEncoding.text;
-          this.needsRewrite ||= !hasPlainWhitespace(bytes, from, to);
+          codingFields += 1;
+          if (!this.#readCoding(bytes, position)) return violations.transferEncoding.text;
+          if (headers[position + 4] === knownHeaders.transferEncoding) codings += 1;
           break;
         case knownHeaders.connection:
           options |= connectionOptions(parser, bytes, from, to);
@@ -249,7 +251,7 @@ export class ParsedResponse {
         case knownHeaders.wwwAuthenticate:
         case knownHeaders.proxyAuthenticate:
           if (status === 401 || status === 407)
-            this.offersConnectionAuthentication ||= offersConnectionAuthentication(bytes, from, to);
+            this.offersConnectionAuthentication ||= namesConnectionAuthentication(bytes, from, to);
           break;
       }
     }
@@ -259,7 +261,8 @@ export class ParsedResponse {
       return "unexpected 101 response";
     const allowsReuse = parser.version === 11 || (options & connectionOption.keepAlive) !== 0;
     // RFC 9112 section 6.1: after faulty framing the connection closes. HTTP/1.0 does not have Transfer-Encoding.
-    const isDoubtful = parser.isIrregular || (codings > 0 && (lengths > 0 || parser.version === 10));
+    const isDoubtful =
+      parser.isIrregular || codingFields > codings || (codings > 0 && (lengths > 0 || parser.version === 10));
     this.keepsAlive = allowsReuse && !isDoubtful && (options & connectionOption.close) === 0;
     this.dropsFraming = status < 200 || status === 204;
     if (this.dropsFraming || status === 304 || expectation.isHead) this.framing = framing.none;
@@ -268,6 +271,24 @@ export class ParsedResponse {
     else this.framing = framing.untilClose;
     if (this.framing === framing.untilClose) this.keepsAlive = false;
     return "";
+  }
+
+  /** Reads a Transfer-Encoding, and drops one without a coding. @returns false if it breaks a rule */
+  #readCoding(bytes: Buffer, position: number): boolean {
+    const { headers } = this.parser;
+    const from = headers[position + 2] as number;
+    const to = headers[position + 3] as number;
+    const start = onlyCoding(bytes, from, to);
+    if (start === to) {
+      headers[position + 4] = knownHeaders.named;
+      return true;
+    }
+    const end = firstValueEnd(bytes, start, to);
+    if (start < 0 || transferCoding(bytes, start, end) !== 0) return false;
+    this.needsRewrite ||= end !== to || start !== from || !hasPlainWhitespace(bytes, from, to);
+    headers[position + 2] = start;
+    headers[position + 3] = end;
+    return true;
   }
 
   /**

@@ -112,6 +112,8 @@ describe("an upstream's response is refused:", () => {
     ["an overlong length", `${head("Content-Length: 99999999999999999999\r\n")}hello`],
     ["a coding that we do not know", head("Transfer-Encoding: gzip, chunked\r\n") + chunks],
     ["identity", head("Transfer-Encoding: identity\r\n") + chunks],
+    ["chunked twice with an empty element", head("Transfer-Encoding: chunked,,chunked\r\n") + chunks],
+    ["an empty coding and another", head("Transfer-Encoding:\r\nTransfer-Encoding: gzip\r\n") + chunks],
     ["chunked twice", head("Transfer-Encoding: chunked, chunked\r\n") + chunks],
     ["chunked in two fields", head("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") + chunks],
     ["a bad chunk size", `${head("Transfer-Encoding: chunked\r\n")}0x5\r\nhello\r\n0\r\n\r\n`],
@@ -186,6 +188,9 @@ describe("an upstream's response is read the same however it is cut:", () => {
     ["the same length twice", `${head("Content-Length: 2\r\nContent-Length: 2\r\n")}ok`, { body: "ok", progress: "complete", keepsAlive: true }],
     ["a list of equal lengths", `${head("Content-Length: 2 ,2,\t2\r\n")}ok`, { body: "ok", progress: "complete", keepsAlive: true }],
     ["equal lengths in lists", `${head("Content-Length: 2, 2\r\nX: a\r\ncontent-length: 02\r\n")}ok`, { body: "ok", progress: "complete" }],
+    ["chunks, in a list with empty elements", head("Transfer-Encoding: , chunked ,,\r\n") + chunks, { body: chunks, keepsAlive: true }],
+    ["a length beside an empty coding", head("Content-Length: 5\r\nTransfer-Encoding: ,\r\n") + "hello", { body: "hello", progress: "complete", keepsAlive: false }],
+    ["the end of the connection beside an empty coding", head("Transfer-Encoding:\r\n") + "hello", { body: "hello", endsCleanly: true, keepsAlive: false }],
     ["both framings", head("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n") + chunks, { body: chunks, progress: "complete", keepsAlive: false }],
     ["both framings, the chunks first", head("Transfer-Encoding: chunked\r\nContent-Length: 300\r\n") + chunks, { body: chunks, progress: "complete", keepsAlive: false }],
     ["chunks on HTTP/1.0", head("Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n", "HTTP/1.0 200 OK") + chunks, { body: chunks, progress: "complete", keepsAlive: false }],
@@ -323,6 +328,8 @@ describe("the response to a client", () => {
     expect(written(dated("Content-Length: 5\r\nX: 1\r\ncontent-length: 05\r\n"))).toBe(length);
     expect(written(dated("Content-Length: \t5 ,\t5\r\nX: 1\r\nContent-Length: 5, 5\r\n"))).toBe(length);
     for (const headers of [
+      ["Transfer-Encoding: ,chunked,\r\n"],
+      ["Transfer-Encoding: ,\r\n", "Transfer-Encoding:chunked\t ,\r\n"],
       ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"],
       ["Transfer-Encoding: chunked\r\n", "Content-Length: 5\r\n", "Content-Length: 5\r\n"],
     ]) {
