@@ -54,6 +54,10 @@ export function parseNewUpstream(
     const why = "only the configuration file can name certificate files. Use upstreamTls of the pool.";
     return commandError(422, "upstream_invalid", `Cannot use tls.${file}: ${why}`);
   }
+  if (rest.http2 === true && config.engine === "fetch") {
+    const why = "the fetch engine speaks HTTP/1.1 to upstreams";
+    return commandError(422, "upstream_invalid", `Cannot use http2: ${why} (received true).`);
+  }
   // Only its own TLS settings are stored: the others follow the pool, also when those change.
   const verify = desired.pools.find(({ name }) => name === pool)?.upstreamTls?.verify ?? true;
   const spec = toUpstreamSpec({ ...rest, ...(tls && { tls: { verify, ...tls } }) }, {}, new Map());

@@ -33,6 +33,22 @@ test.each([
   expect(parse(body)).toMatchObject({ status: 422, message }),
 );
 
+test("a new upstream may speak HTTP/2, except with the fetch engine", () => {
+  expect(parse({ url: "http://n", http2: true })).toHaveProperty("address.http2", true);
+  expect(parse({ url: "http://n" })).not.toHaveProperty("address.http2");
+  const fetched: Config = { ...config, engine: "fetch" };
+  const parseForFetch = (http2: boolean) =>
+    parseNewUpstream({ url: "http://n", http2 }, fetched, "main", {
+      config: fetched,
+      listeners: new OwnListeners(),
+    });
+  expect(parseForFetch(false)).toHaveProperty("address.hostname", "n");
+  expect(parseForFetch(true)).toMatchObject({
+    status: 422,
+    message: "Cannot use http2: the fetch engine speaks HTTP/1.1 to upstreams (received true).",
+  });
+});
+
 describe("an upstream that is a listener of this balancer", () => {
   const listeners = new OwnListeners();
   listeners.add({ key: "listen", hostname: "0.0.0.0", port: 8080 });
