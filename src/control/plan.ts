@@ -78,8 +78,8 @@ function settingSteps(before: Config, after: Config): readonly Step[] {
     // The servers of the runtimes keep the certificates that they were created with.
     const isFixed =
       (isCertificate && before.engine === "fetch") ||
-      (isAcmeFixed && /^certificates\.\d+\.acme/.test(key)) ||
-      fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
+      (isAcmeFixed && [values.from, values.to].some((text) => text?.startsWith("{ acme: "))) ||
+      fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`) || key.startsWith(`${fixed}[`));
     return { action: "change", subject: "setting", key, ...values, ...(isFixed && { needsRestart: true }) };
   });
   return [...steps, ...accountChanges(before.admin, after.admin)];
@@ -223,7 +223,11 @@ function flatTexts(file: object): Settings {
 }
 
 function textOf(value: unknown): string {
-  return Array.isArray(value) ? value.join(", ") || none : String(value);
+  if (Array.isArray(value)) return value.map(textOf).join(", ") || none;
+  if (typeof value !== "object" || value === null) return String(value);
+  const inside = (one: unknown) => (Array.isArray(one) ? `[${textOf(one)}]` : textOf(one));
+  const pairs = Object.entries(value).map(([key, one]) => `${key}: ${inside(one)}`);
+  return `{ ${pairs.join(", ")} }`;
 }
 
 const symbols = { add: "+", remove: "-", change: "~" } as const;

@@ -299,3 +299,46 @@ function intentSpec(entry: string) {
   if (intent.kind !== "added") throw new Error("no upstream");
   return intent.spec;
 }
+
+describe("authorities that certificates are ordered from", () => {
+  const settings = (challenge: "http-01" | "tls-alpn-01", ...hosts: string[]): Config["acme"][0] => ({
+    ...{ hosts, challenge, directory: "https://ca.test/", storage: "/srv/acme" },
+  });
+  const stepsBetween = (before: Config["acme"], after: Config["acme"]) => {
+    const [running, next] = [configOf(main, { acme: before }), configOf(main, { acme: after })];
+    const steps = planSteps(running, next).map((step) => describeStep(step));
+    return { steps, acme: reloadableConfig(running, next).acme };
+  };
+  const one = [settings("http-01", "a.test")];
+
+  test("take other hosts with a reload, and can go", () => {
+    const two = [settings("http-01", "a.test", "b.test")];
+    const { steps, acme } = stepsBetween(one, two);
+    expect(acme).toEqual(two);
+    expect(steps.join()).toContain("b.test");
+    expect(steps.join()).not.toContain("restart");
+    expect(stepsBetween(one, []).acme).toEqual([]);
+  });
+
+  test("need a restart for a challenge that the listeners were not opened for", () => {
+    for (const [before, after] of [
+      [[], one],
+      [one, [settings("tls-alpn-01", "a.test")]],
+    ] as const) {
+      const { steps, acme } = stepsBetween(before, after);
+      expect(acme).toEqual(before);
+      expect(steps.join()).toContain("(needs a restart)");
+    }
+  });
+});
+
+test("a change of one listener of several is a step", () => {
+  const [before, after] = [8_080, 8_081].map((port) => {
+    const { listeners } = configOf(main);
+    return configOf(main, { listeners: [listeners[0], { ...listeners[0], name: "other", port }] });
+  }) as [Config, Config];
+  const steps = planSteps(before, after).map((step) => describeStep(step));
+  expect(steps).toHaveLength(1);
+  expect(steps[0]).toContain("port: 8081");
+  expect(steps[0]).toContain("(needs a restart)");
+});
