@@ -1,7 +1,7 @@
 /** Finds the end of a message body: by length, by chunks, or with the connection; and what of its framing passes. */
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
-import { colon, cr, hexValue, isToken, isValue, lf, lower, semicolon, space, tab } from "./bytes.ts";
+import { colon, cr, hexValue, isBlank, isToken, isValue, lf, lower, semicolon } from "./bytes.ts";
 import { FramingEdit } from "./framing-edit.ts";
 import { isForbiddenInTrailers, maxForbiddenLength } from "./header-names.ts";
 import { violations } from "./violations.ts";
@@ -359,8 +359,4 @@ function grammarPhase(phase: number, byte: number): number {
     default:
       return at.odd;
   }
-}
-
-function isBlank(byte: number): boolean {
-  return byte === space || byte === tab;
 }

@@ -45,6 +45,11 @@ export const isHostName = tableOf("-._~%!$&'()*+;=", "azAZ09");
 /** Bytes of an IPv6 address in Host. */
 export const isIpLiteral = tableOf(":.", "afAF09");
 
+/** Whether a byte is the optional whitespace of RFC 9110 section 5.6.3. */
+export function isBlank(byte: number): boolean {
+  return byte === space || byte === tab;
+}
+
 /** Values of hexadecimal digits; 255 for other bytes. */
 export const hexValue = new Uint8Array(256).fill(255);
 for (let i = 0; i < 16; i++) {

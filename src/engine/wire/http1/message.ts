@@ -1,6 +1,6 @@
 /** Parses headers that requests and responses share: Content-Length, Transfer-Encoding, Connection and TE. */
 
-import { colon, comma, cr, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
+import { colon, comma, cr, equalsAnyCase, isBlank, isToken, latin1, lower, space } from "./bytes.ts";
 import { headerStride, type HeadParser } from "./head-parser.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
 
@@ -172,10 +172,6 @@ export function isEventStream({ headers, count }: HeadParser, bytes: Uint8Array)
     return isToEnd && equalsAnyCase(bytes, start, stop, eventStreamToken);
   }
   return false;
-}
-
-function isBlank(byte: number): boolean {
-  return byte === space || byte === tab;
 }
 
 /**

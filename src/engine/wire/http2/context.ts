@@ -5,9 +5,9 @@ import { randomBytes } from "node:crypto";
 import { headTooLarge, type ProtocolViolation } from "../../../proxy/refusal.ts";
 import type { MessageLimits } from "../../engine.ts";
 import { HeadLimits } from "../http1/head-limits.ts";
-import { type HeadTools, headTools } from "./body-translator.ts";
+import { type HeadTools, headTools } from "./message-translator.ts";
 import { FieldList } from "./field-list.ts";
-import { RequestWriter } from "./request-writer.ts";
+import { RequestHeadWriter } from "./request-head-writer.ts";
 import { ResponseHeadWriter } from "./response-head-writer.ts";
 
 /** What the engine adds to an upstream's head: Connection, Via and the like. */
@@ -16,13 +16,13 @@ const addedHeadBytes = 4_096;
 /** Of the clients of one listener. */
 export class Http2Context {
   readonly fields: FieldList;
-  readonly requests: RequestWriter;
+  readonly requests: RequestHeadWriter;
   readonly responses: HeadTools;
   readonly headTooLarge: ProtocolViolation;
 
   constructor(requests: HeadLimits, responses: HeadLimits) {
     this.fields = new FieldList(requests.headBytes);
-    this.requests = new RequestWriter(requests.headBytes);
+    this.requests = new RequestHeadWriter(requests.headBytes);
     this.responses = headTools(
       new HeadLimits(responses.headBytes + addedHeadBytes, responses.fields + 16, 0),
     );

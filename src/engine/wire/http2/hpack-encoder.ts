@@ -50,12 +50,6 @@ export class HeaderBlock {
     this.bytes[this.length++] = 0x80 | index;
   }
 
-  /** Adds a field whose name is in the static table. */
-  addNamed(nameIndex: number, value: string): void {
-    const bytes = Buffer.from(value, "latin1");
-    this.#addLiteral(nameIndex, bytes, 0, bytes.length);
-  }
-
   /** Adds a field whose name is in the static table, with the value bytes[from..to). */
   addValue(nameIndex: number, bytes: Buffer, from: number, to: number): void {
     this.#addLiteral(nameIndex, bytes, from, to);

@@ -17,7 +17,6 @@ const largestFrameBytes = 2 ** 24 - 1;
 
 export class PeerSettings {
   initialWindowBytes = defaultWindowBytes;
-  maxFrameBytes = maxFrameBytes;
   maxStreams = Infinity;
   /** RFC 8441. */
   enablesConnectProtocol = false;
@@ -50,7 +49,7 @@ export class PeerSettings {
       case setting.maxFrameSize:
         if (value < maxFrameBytes || value > largestFrameBytes)
           throw new ConnectionError(errorCode.protocol, "MAX_FRAME_SIZE is out of range");
-        this.maxFrameBytes = value;
+        // We send frames of the size that every peer takes.
         return;
       case setting.maxConcurrentStreams:
         this.maxStreams = value;

@@ -53,6 +53,13 @@ export const maxStreamId = 2 ** 31 - 1;
 /** What a client sends first (RFC 9113 section 3.4). */
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
+const http1Start = Buffer.from("HTTP/", "latin1");
+
+/** Whether a server's first bytes are a response of HTTP/1.1: it does not speak HTTP/2. */
+export function startsHttp1(bytes: Buffer): boolean {
+  return bytes.subarray(0, http1Start.length).equals(http1Start);
+}
+
 /** Names of error codes, for the log. */
 export function errorName(code: number): string {
   const known = Object.entries(errorCode).find(([, number]) => number === code);

@@ -5,14 +5,8 @@ import { createHash } from "node:crypto";
 import { equals, equalsAnyCase, latin1 } from "../http1/bytes.ts";
 import { headerStride, isWhole } from "../http1/head-parser.ts";
 import { knownHeaders } from "../http1/header-names.ts";
-import {
-  at,
-  BodyTranslator,
-  type HeadTools,
-  isConnectionSpecific,
-  type MessageParts,
-} from "./body-translator.ts";
-import { decimal } from "./request-writer.ts";
+import { contentLength } from "../http1/message.ts";
+import { at, MessageTranslator, type HeadTools, endsAtHop, type MessageParts } from "./message-translator.ts";
 
 /** Indices in the static table (RFC 7541 appendix A). */
 const authorityIndex = 1;
@@ -36,7 +30,7 @@ const acceptSuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 const none = -1;
 
-export class RequestTranslator extends BodyTranslator {
+export class RequestTranslator extends MessageTranslator {
   readonly #schemeIndex: number;
   #mayTunnel = false;
   isHead = false;
@@ -121,13 +115,11 @@ export class RequestTranslator extends BodyTranslator {
       const [from, to] = [headers[position] as number, headers[position + 1] as number];
       const [valueFrom, valueTo] = [headers[position + 2] as number, headers[position + 3] as number];
       const number = headers[position + 4] as number;
-      if (number === knownHeaders.contentLength) length = decimal(bytes, valueFrom, valueTo);
+      if (number === knownHeaders.contentLength) length = contentLength(bytes, valueFrom, valueTo);
       if (number === knownHeaders.transferEncoding) isChunked = true;
       // The engine writes no other TE than "trailers", the one that HTTP/2 has (RFC 9113 section 8.2.2).
       const isDropped =
-        number === knownHeaders.host ||
-        position === key ||
-        (number !== knownHeaders.te && isConnectionSpecific(number));
+        number === knownHeaders.host || position === key || (number !== knownHeaders.te && endsAtHop(number));
       if (!isDropped) this.block.add(bytes, { from, to }, valueFrom, valueTo);
     }
     const phase = key !== none ? at.untilClose : isChunked ? at.chunkSize : length > 0 ? at.length : at.done;

@@ -1,11 +1,12 @@
 /** Writes the fields of an HTTP/2 response as an HTTP/1.1 head, which the engine parses and checks like any other. */
 
-import { colon, copyBytes, cr, equals, isResponseValue, latin1, lf, space, tab } from "../http1/bytes.ts";
+import { colon, copyBytes, cr, equals, isResponseValue, latin1, lf, space } from "../http1/bytes.ts";
 import { knownHeaders, lookUpHeader } from "../http1/header-names.ts";
+import { contentLength } from "../http1/message.ts";
 import { reasonPhrases } from "../http1/reason-phrases.ts";
 import { violations } from "../http1/violations.ts";
 import { type FieldList, spanStride } from "./field-list.ts";
-import { decimal, isLowerName } from "./request-writer.ts";
+import { isConnectionSpecific, isFieldValue, isLowerName } from "./field-rules.ts";
 
 const statusName = latin1(":status");
 const chunked = latin1("transfer-encoding: chunked\r\n");
@@ -19,8 +20,8 @@ function statusLine(status: number): Buffer {
   return (statusLines[status] ??= latin1(`HTTP/1.1 ${status} ${reasonPhrases[status] ?? ""}\r\n`));
 }
 
-/** What is known of the request. */
-export interface AnsweredRequest {
+/** The request that the response is for. */
+export interface SentRequest {
   readonly isHead: boolean;
   /** The value of Sec-WebSocket-Accept for a WebSocket; else empty. */
   readonly accept: string;
@@ -54,7 +55,7 @@ export class ResponseHeadWriter {
   }
 
   /** @returns whether the list is valid */
-  write(list: FieldList, endsStream: boolean, request: AnsweredRequest): boolean {
+  write(list: FieldList, endsStream: boolean, request: SentRequest): boolean {
     this.violation = "";
     this.length = 0;
     this.status = statusOf(list);
@@ -68,7 +69,7 @@ export class ResponseHeadWriter {
       const number = this.#field(list, at);
       if (number < 0) return false;
       if (number !== knownHeaders.contentLength) continue;
-      const given = decimal(list.bytes, list.spans[at + 2] as number, list.spans[at + 3] as number);
+      const given = contentLength(list.bytes, list.spans[at + 2] as number, list.spans[at + 3] as number);
       if (given < 0) return this.#reject(violations.contentLength.text);
       if (length >= 0 && given !== length) return this.#reject(violations.contentLengths.text);
       length = given;
@@ -86,9 +87,11 @@ export class ResponseHeadWriter {
     const [from, to] = [spans[at] as number, spans[at + 1] as number];
     const [valueFrom, valueTo] = [spans[at + 2] as number, spans[at + 3] as number];
     if (!isLowerName(bytes, from, to)) return this.#invalid(violations.headerName.text);
-    if (!isFieldValue(bytes, valueFrom, valueTo)) return this.#invalid(violations.headerValue.text);
+    // As in HTTP/1.1, values in responses may have control characters.
+    if (!isFieldValue(bytes, valueFrom, valueTo, isResponseValue))
+      return this.#invalid(violations.headerValue.text);
     const number = lookUpHeader(bytes, from, to);
-    if (isConnectionField(number)) return this.#invalid("a field that HTTP/2 does not have");
+    if (isConnectionSpecific(number)) return this.#invalid("a field that HTTP/2 does not have");
     if (number === knownHeaders.contentLength) return number;
     this.#append(bytes, from, to);
     this.bytes[this.length++] = colon;
@@ -103,7 +106,7 @@ export class ResponseHeadWriter {
     return -1;
   }
 
-  #framing(length: number, endsStream: boolean, { isHead, accept }: AnsweredRequest): boolean {
+  #framing(length: number, endsStream: boolean, { isHead, accept }: SentRequest): boolean {
     const { status } = this;
     this.isChunked = false;
     this.bodyLength = -1;
@@ -144,27 +147,6 @@ export class ResponseHeadWriter {
 function statusOf({ bytes, spans, count }: FieldList): number {
   if (count === 0 || !equals(bytes, spans[0] as number, spans[1] as number, statusName)) return 0;
   const [from, to] = [spans[2] as number, spans[3] as number];
-  const status = to - from === 3 ? decimal(bytes, from, to) : 0;
+  const status = to - from === 3 ? contentLength(bytes, from, to) : 0;
   return status >= 100 ? status : 0;
-}
-
-/** RFC 9113 section 8.2.1. Like HTTP/1.1 responses, these may have control characters in their values. */
-function isFieldValue(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (isResponseValue[bytes[i] as number] !== 1) return false;
-  return from === to || !(isBlank(bytes[from] as number) || isBlank(bytes[to - 1] as number));
-}
-
-function isBlank(byte: number): boolean {
-  return byte === space || byte === tab;
-}
-
-/** RFC 9113 section 8.2.2. */
-function isConnectionField(number: number): boolean {
-  return (
-    number === knownHeaders.connection ||
-    number === knownHeaders.keepAlive ||
-    number === knownHeaders.proxyConnection ||
-    number === knownHeaders.transferEncoding ||
-    number === knownHeaders.upgrade
-  );
 }

@@ -3,14 +3,8 @@
 import { equals, latin1 } from "../http1/bytes.ts";
 import { headerStride, isWhole } from "../http1/head-parser.ts";
 import { knownHeaders } from "../http1/header-names.ts";
-import {
-  at,
-  BodyTranslator,
-  type HeadTools,
-  isConnectionSpecific,
-  type MessageParts,
-} from "./body-translator.ts";
-import { decimal } from "./request-writer.ts";
+import { contentLength } from "../http1/message.ts";
+import { at, MessageTranslator, type HeadTools, endsAtHop, type MessageParts } from "./message-translator.ts";
 
 const acceptName = latin1("sec-websocket-accept");
 
@@ -23,7 +17,7 @@ export interface ResponseParts extends MessageParts {
 }
 
 /** Interim heads precede the final one. */
-export class ResponseTranslator extends BodyTranslator {
+export class ResponseTranslator extends MessageTranslator {
   readonly #parts: ResponseParts;
   #isHead = false;
   #isTunnel = false;
@@ -82,9 +76,9 @@ export class ResponseTranslator extends BodyTranslator {
       const number = headers[position + 4] as number;
       if (number === knownHeaders.contentLength) {
         if (isSwitch) continue;
-        length = decimal(bytes, valueFrom, valueTo);
+        length = contentLength(bytes, valueFrom, valueTo);
       } else if (number === knownHeaders.transferEncoding) this.#isChunked = true;
-      if (!isConnectionSpecific(number) && !(isSwitch && isAccept(bytes, from, to)))
+      if (!endsAtHop(number) && !(isSwitch && isAccept(bytes, from, to)))
         block.add(bytes, { from, to }, valueFrom, valueTo);
     }
     return length;

@@ -1,11 +1,11 @@
-/** A stream of a client\'s HTTP/2 connection. To the engine it is a client\'s socket that speaks HTTP/1.1. */
+/** A stream of a client's HTTP/2 connection. To the engine it is a client's socket that speaks HTTP/1.1. */
 
 import { toError } from "../../../lib/bugs.ts";
 import type { ClientConnection } from "../client-connection.ts";
 import { latin1 } from "../http1/bytes.ts";
 import type { WireSocket } from "../sockets.ts";
 import { defaultWindowBytes, errorCode } from "./protocol.ts";
-import type { HeadTools } from "./body-translator.ts";
+import type { HeadTools } from "./message-translator.ts";
 import { type ResponseParts, ResponseTranslator } from "./response-translator.ts";
 import { type OutgoingData, type SessionStream, streamWindowBytes } from "./flow-control.ts";
 
@@ -49,9 +49,9 @@ const lastChunk = latin1("0\r\n\r\n");
 export class ServerStream implements WireSocket, ResponseParts, SessionStream {
   readonly #session: StreamSession;
   readonly #translator: ResponseTranslator;
-  /** The engine's side. Set once, when the place is made. */
+  /** The engine's side. Set once, right after the creation. */
   connection!: ClientConnection;
-  /** 0 while no stream uses the place. */
+  /** The stream's id; 0 while it serves none. */
   id = 0;
   /** Time of the wheel's clock. */
   beganAt = 0;
@@ -76,7 +76,7 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
     this.#translator = new ResponseTranslator(this, session.shared);
   }
 
-  /** Whether another stream may use the place. */
+  /** Whether it can serve another stream. */
   get isFree(): boolean {
     return this.id === 0 && !this.#isDead && this.connection.isIdle;
   }
@@ -170,7 +170,7 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
     this.connection.closed(undefined);
   }
 
-  /** The stream is closed: another one may use the place. */
+  /** The stream is closed: another one can follow. */
   #release(): void {
     this.#session.streamEnded(this);
     this.#clear();

@@ -13,7 +13,7 @@ import { HeaderBlockReader, type WholeBlock } from "./header-block-reader.ts";
 import { PeerSettings } from "./peer-settings.ts";
 import { ConnectionError, errorCode, frameFlag, frameType, maxStreamId, maxWindowBytes } from "./protocol.ts";
 
-/** Ids of streams that were reset lately. Frames that crossed our RST_STREAM are ignored (RFC 9113 section 5.4.2). */
+/** Ids of recently reset streams. Frames on them that crossed our RST_STREAM are ignored (RFC 9113 section 5.4.2). */
 const maxResetIds = 512;
 
 /** A dynamic table of no bytes (RFC 7541 section 6.3). */
@@ -87,7 +87,7 @@ export abstract class Http2Session<Stream extends SessionStream, Context extends
     this.output.socket = socket;
   }
 
-  /** @param settings names and values  */
+  /** @param settings names and values */
   protected sendSettings(settings: ReadonlyArray<readonly [name: number, value: number]>): void {
     const payload = Buffer.alloc(settings.length * 6);
     for (const [i, [name, value]] of settings.entries()) {

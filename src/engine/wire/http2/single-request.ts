@@ -5,13 +5,21 @@ import { systemClock, systemSchedule } from "../../../lib/clock.ts";
 import type { ConnectHandler, PendingConnect, Sockets, WireSocket } from "../sockets.ts";
 import { TimerWheel } from "../timer-wheel.ts";
 import { FieldList, spanStride } from "./field-list.ts";
-import { defaultWindowBytes, errorCode, errorName, noHttp2Code, preface, setting } from "./protocol.ts";
+import {
+  defaultWindowBytes,
+  errorCode,
+  errorName,
+  noHttp2Code,
+  preface,
+  setting,
+  startsHttp1,
+} from "./protocol.ts";
 import { type SessionStream, streamWindowBytes } from "./flow-control.ts";
 import type { WholeBlock } from "./header-block-reader.ts";
 import { HeaderBlock } from "./hpack-encoder.ts";
 import { Http2Session, type SessionContext } from "./session.ts";
 
-/** Of a response: fields, and body. */
+/** Limit of a response's fields, and of its body. */
 const maxBytes = 65_536;
 
 /** The only stream. */
@@ -24,7 +32,7 @@ export interface SingleRequest {
   readonly body: Buffer;
 }
 
-export interface SingleAnswer {
+export interface SingleResponse {
   readonly status: number;
   /** Fields of the head and of the trailers, by name. */
   readonly fields: ReadonlyMap<string, string>;
@@ -46,7 +54,7 @@ const wheel = new TimerWheel(systemClock, systemSchedule);
 class SingleSession extends Http2Session<Stream, SessionContext> implements ConnectHandler {
   readonly #request: SingleRequest;
   readonly #list: FieldList;
-  readonly #done: (answer: SingleAnswer | string) => void;
+  readonly #done: (result: SingleResponse | string) => void;
   readonly #fields = new Map<string, string>();
   readonly #body: Buffer[] = [];
   #bodyBytes = 0;
@@ -54,7 +62,7 @@ class SingleSession extends Http2Session<Stream, SessionContext> implements Conn
   #pendingConnect: PendingConnect | undefined;
 
   /** @param done called once, with the system's error code, or what stands in its place, for a failure */
-  constructor(request: SingleRequest, list: FieldList, done: (answer: SingleAnswer | string) => void) {
+  constructor(request: SingleRequest, list: FieldList, done: (result: SingleResponse | string) => void) {
     super({ wheel, options: { log: { bug: (error) => done(String(error)) } } }, list, streamWindowBytes);
     this.#request = request;
     this.#list = list;
@@ -82,7 +90,7 @@ class SingleSession extends Http2Session<Stream, SessionContext> implements Conn
   }
 
   override received(chunk: Buffer): void {
-    if (!this.hasSettings && chunk.subarray(0, 5).toString("latin1") === "HTTP/") this.#end(noHttp2Code);
+    if (!this.hasSettings && startsHttp1(chunk)) this.#end(noHttp2Code);
     else super.received(chunk);
   }
 
@@ -166,14 +174,14 @@ class SingleSession extends Http2Session<Stream, SessionContext> implements Conn
     this.#end("ETIMEDOUT");
   }
 
-  #end(answer: SingleAnswer | string): void {
+  #end(result: SingleResponse | string): void {
     if (this.isClosed) return;
     this.goAway(0, errorCode.none);
     if (this.#isSent) this.output.flush();
     this.isClosed = true;
     this.#pendingConnect?.terminate();
-    this.closeSocket(typeof answer === "string");
-    this.#done(answer);
+    this.closeSocket(typeof result === "string");
+    this.#done(result);
   }
 }
 
@@ -183,11 +191,11 @@ export function sendSingleRequest(
   { address, host }: { readonly address: Address; readonly host: string },
   request: SingleRequest,
   timeoutMs: number,
-): Promise<SingleAnswer | string> {
+): Promise<SingleResponse | string> {
   return new Promise((resolve) => {
-    const session = new SingleSession(request, new FieldList(maxBytes), (answer) => {
+    const session = new SingleSession(request, new FieldList(maxBytes), (result) => {
       cancel();
-      resolve(answer);
+      resolve(result);
     });
     const cancel = systemSchedule(timeoutMs, () => session.cancel());
     sockets.connect({ ...address, http2: true }, host, session);

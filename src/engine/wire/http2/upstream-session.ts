@@ -9,13 +9,13 @@ import {
   ConnectionError,
   errorCode,
   errorName,
-  frameType,
   maxStreamId,
   noHttp2Code,
   preface,
   setting,
+  startsHttp1,
 } from "./protocol.ts";
-import { writeTrailers } from "./request-writer.ts";
+import { writeTrailers } from "./field-rules.ts";
 import { Http2Session, type SessionContext } from "./session.ts";
 import { guarded, WaitingRequests } from "./waiting-requests.ts";
 import { type PlaceSession, UpstreamStream } from "./upstream-stream.ts";
@@ -37,8 +37,6 @@ const silenceMs = 1_000;
 
 /** How long the upstream may take to answer a PING, with anything. */
 const pingMs = 3_000;
-
-const http1Start = Buffer.from("HTTP/", "latin1");
 
 /** A connection that a drain closes while it serves no request. */
 interface IdleCloser {
@@ -219,8 +217,7 @@ export class UpstreamSession
   override received(chunk: Buffer): void {
     this.#receivedAt = this.context.wheel.now;
     this.#isPinging = false;
-    const isHttp1 = !this.hasSettings && chunk.subarray(0, http1Start.length).equals(http1Start);
-    if (isHttp1) this.refused(noHttp2Code);
+    if (!this.hasSettings && startsHttp1(chunk)) this.refused(noHttp2Code);
     else super.received(chunk);
   }
 
@@ -302,14 +299,14 @@ export class UpstreamSession
   resetStream(place: UpstreamStream, code: number): void {
     this.resetId(place.id, code);
     const silentSince = Math.max(place.beganAt, this.#receivedAt);
-    if (!place.hasHead && this.context.wheel.now - silentSince >= silenceMs) this.#ping();
+    if (!place.hasHead && this.context.wheel.now - silentSince >= silenceMs) this.#probe();
   }
 
   /** Finds out whether the upstream is still there: on a dead connection each request would wait for its timeout. */
-  #ping(): void {
+  #probe(): void {
     if (this.#isPinging || this.isClosed) return;
     this.#isPinging = true;
-    this.output.frame({ type: frameType.ping }, Buffer.alloc(8));
+    this.ping();
     this.context.wheel.arm(this, pingMs);
     this.flushSoon();
   }
@@ -332,7 +329,7 @@ export class UpstreamSession
 
   // The end of the connection.
 
-  /** Takes no new streams. */
+  /** From now on it takes no new streams. */
   #retire(): void {
     if (this.#isRetired) return;
     this.#isRetired = true;

@@ -4,7 +4,7 @@ import { latin1 } from "../http1/bytes.ts";
 import { violations } from "../http1/violations.ts";
 import type { ConnectHandler, WireSocket } from "../sockets.ts";
 import { StreamFailure } from "../stream-failure.ts";
-import type { HeadTools, MessageParts } from "./body-translator.ts";
+import type { HeadTools, MessageParts } from "./message-translator.ts";
 import { type OutgoingData, type SessionStream, streamWindowBytes } from "./flow-control.ts";
 import type { FieldList } from "./field-list.ts";
 import { HeldBytes } from "./held-bytes.ts";

@@ -4,6 +4,7 @@ import { hexValue, latin1, lf } from "../http1/bytes.ts";
 import type { HeadLimits } from "../http1/head-limits.ts";
 import { HeadParser } from "../http1/head-parser.ts";
 import { isHopByHop, knownHeaders, lookUpHeader } from "../http1/header-names.ts";
+import { isConnectionSpecific } from "./field-rules.ts";
 import { HeaderBlock } from "./hpack-encoder.ts";
 
 /** Where the parts go: a stream. */
@@ -52,7 +53,7 @@ interface TrailerLine {
  * ```
  * The bytes are the engine's own, which it has checked. Heads arrive whole in one call, bodies in any pieces.
  */
-export abstract class BodyTranslator {
+export abstract class MessageTranslator {
   protected readonly parts: MessageParts;
   protected readonly parser: HeadParser;
   protected readonly block: HeaderBlock;
@@ -80,16 +81,6 @@ export abstract class BodyTranslator {
   protected beginBody(phase: number, length: number): void {
     this.#phase = phase;
     this.#remaining = length;
-  }
-
-  /** Whether the whole message was passed on. */
-  get isDone(): boolean {
-    return this.#phase === at.done;
-  }
-
-  /** Whether no final head was passed on yet. */
-  get isBeforeHead(): boolean {
-    return this.#phase === at.head;
   }
 
   /** @returns the number of bytes that were taken */
@@ -160,7 +151,7 @@ export abstract class BodyTranslator {
     if (this.#trailers.length === 0) return void this.parts.passData(noBytes, 0, 0, true);
     this.block.begin();
     for (const { text, nameEnd, valueFrom, valueTo } of this.#trailers) {
-      if (!isConnectionSpecific(lookUpHeader(text, 0, nameEnd)))
+      if (!endsAtHop(lookUpHeader(text, 0, nameEnd)))
         this.block.add(text, { from: 0, to: nameEnd }, valueFrom, Math.max(valueFrom, valueTo));
     }
     this.#trailers = [];
@@ -179,14 +170,9 @@ export abstract class BodyTranslator {
 
 const noBytes = Buffer.alloc(0);
 
-/** RFC 9113 section 8.2.2. */
-export function isConnectionSpecific(number: number): boolean {
-  return (
-    number === knownHeaders.connection ||
-    number === knownHeaders.transferEncoding ||
-    number === knownHeaders.upgrade ||
-    (isHopByHop(number) && number !== knownHeaders.proxyAuthenticate)
-  );
+/** Whether a header of the engine's message has no place in HTTP/2: it is for one connection, or frames a body of HTTP/1.1. */
+export function endsAtHop(number: number): boolean {
+  return isConnectionSpecific(number) || (isHopByHop(number) && number !== knownHeaders.proxyAuthenticate);
 }
 
 /** The size in a chunk line, in front of its extensions. */

@@ -7,14 +7,14 @@ import {
   HeadViews,
   isTarget,
   isToken,
-  isValue,
   latin1,
   slash,
   space,
-  tab,
 } from "../http1/bytes.ts";
 import { knownHeaders, lookUpHeader } from "../http1/header-names.ts";
+import { contentLength } from "../http1/message.ts";
 import { type FieldList, spanStride } from "./field-list.ts";
+import { isAll, isConnectionSpecific, isValidField } from "./field-rules.ts";
 
 const pseudo = {
   method: latin1(":method"),
@@ -39,9 +39,6 @@ const lineEnd = latin1("\r\n");
 const cookieStart = latin1("cookie: ");
 const cookieSeparator = latin1("; ");
 
-/** Whether bytes may stand in a field name: a token without upper case. */
-const isLowerToken = isToken.map((value, byte) => (byte >= 0x41 && byte <= 0x5a ? 0 : value));
-
 /** Bytes of a scheme (RFC 3986 section 3.1). */
 const isScheme = isToken.map((value, byte) =>
   value === 1 && /[a-z0-9+.-]/i.test(String.fromCharCode(byte)) ? 1 : 0,
@@ -54,7 +51,7 @@ const maxAddedBytes = 512;
  * What HTTP/1.1 cannot express, or would read differently, is malformed (RFC 9113 sections 8.2 and 8.3). Reused for every
  * request: valid until the next one is written.
  */
-export class RequestWriter {
+export class RequestHeadWriter {
   readonly bytes: Buffer;
   readonly #views: HeadViews;
   length = 0;
@@ -208,7 +205,7 @@ export class RequestWriter {
     if (!isValidField(bytes, from, to, valueFrom, valueTo))
       return this.#reject("malformed or misplaced field");
     const number = lookUpHeader(bytes, from, to);
-    if (isConnectionField(number)) return this.#reject("connection-specific field");
+    if (isConnectionSpecific(number)) return this.#reject("connection-specific field");
     switch (number) {
       case knownHeaders.te:
         if (!equals(bytes, valueFrom, valueTo, trailersOnly)) return this.#reject("TE other than trailers");
@@ -218,7 +215,7 @@ export class RequestWriter {
           return this.#isAuthority(bytes, valueFrom, valueTo) || this.#reject("host differs from :authority");
         break;
       case knownHeaders.contentLength: {
-        const length = decimal(bytes, valueFrom, valueTo);
+        const length = contentLength(bytes, valueFrom, valueTo);
         if (length < 0 || (this.contentLength >= 0 && this.contentLength !== length))
           return this.#reject("invalid Content-Length");
         this.contentLength = length;
@@ -276,74 +273,4 @@ export class RequestWriter {
   #appendAll(bytes: Buffer): void {
     this.#append(bytes, 0, bytes.length);
   }
-}
-
-/**
- * Writes trailers as those of a chunked body, with the last chunk before them.
- * @returns undefined if the list is malformed
- */
-export function writeTrailers({ bytes, spans, count }: FieldList): Buffer | undefined {
-  const lines = [latin1("0\r\n")];
-  for (let at = 0; at < count * spanStride; at += spanStride) {
-    const from = spans[at] as number;
-    const to = spans[at + 1] as number;
-    const valueFrom = spans[at + 2] as number;
-    const valueTo = spans[at + 3] as number;
-    if (!isValidField(bytes, from, to, valueFrom, valueTo)) return undefined;
-    if (isConnectionField(lookUpHeader(bytes, from, to))) return undefined;
-    lines.push(bytes.subarray(from, to), latin1(": "), bytes.subarray(valueFrom, valueTo), lineEnd);
-  }
-  return Buffer.concat([...lines, lineEnd]);
-}
-
-/** RFC 9113 section 8.2.2. TE has a rule of its own. */
-function isConnectionField(number: number): boolean {
-  return (
-    number === knownHeaders.connection ||
-    number === knownHeaders.keepAlive ||
-    number === knownHeaders.proxyConnection ||
-    number === knownHeaders.transferEncoding ||
-    number === knownHeaders.upgrade
-  );
-}
-
-/** RFC 9113 section 8.2.1. Pseudo-fields are invalid here: a colon is no token. */
-function isValidField(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  valueFrom: number,
-  valueTo: number,
-): boolean {
-  if (!isLowerName(bytes, from, to)) return false;
-  if (valueFrom === valueTo) return true;
-  if (isBlank(bytes[valueFrom] as number) || isBlank(bytes[valueTo - 1] as number)) return false;
-  return isAll(isValue, bytes, valueFrom, valueTo);
-}
-
-/** Whether bytes[from..to) may be a field name: a token without upper case. */
-export function isLowerName(bytes: Uint8Array, from: number, to: number): boolean {
-  return isAll(isLowerToken, bytes, from, to);
-}
-
-function isBlank(byte: number): boolean {
-  return byte === space || byte === tab;
-}
-
-/** Whether there is at least one byte, and each is in the class. */
-function isAll(table: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (table[bytes[i] as number] !== 1) return false;
-  return to > from;
-}
-
-/** The number in bytes[from..to); -1 if it is none or too large. */
-export function decimal(bytes: Uint8Array, from: number, to: number): number {
-  if (from === to || to - from > 15) return -1;
-  let value = 0;
-  for (let i = from; i < to; i++) {
-    const digit = (bytes[i] as number) - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value;
 }
