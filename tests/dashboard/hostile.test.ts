@@ -90,21 +90,22 @@ const picture: DashboardState = {
 const { snapshot } = picture;
 
 /** With every alert about the whole balancer. */
+const certificate = {
+  source: hostile,
+  names: [hostile],
+  keyType: hostile,
+  fingerprint: hostile,
+  validFrom: 0,
+  expiresAt: 1,
+  status: "expired",
+} as const;
+
 function inNeed(each: DashboardState): DashboardState {
   if (!each.snapshot) return each;
   const refused = { at: Date.now(), by: hostile, problems: [hostile] };
   const configuration = { takenAt: Date.now(), refused, needsRestart: [hostile] };
   const notKept = { since: 0, why: hostile };
   const memory = { rssBytes: 2, limitBytes: 1, shedding: true };
-  const certificate = {
-    source: hostile,
-    names: [hostile],
-    keyType: hostile,
-    fingerprint: hostile,
-    validFrom: 0,
-    expiresAt: 1,
-    status: "expired",
-  } as const;
   const failure = { reason: hostile, detail: hostile, at: 0 };
   const due = { nextOrderAt: 0, isOrdering: false, failures: 2, failure };
   const orders = [{ host: hostile, directory: hostile, expiresAt: 1, ...due }];
@@ -342,6 +343,7 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
   "the configuration": () =>
     renderConfigPage({
       settings: { value: [{ name: hostile, value: hostile, source: hostile }] },
+      certificates: [certificate],
       intents: { value: hostileIntents },
       exported: { value: hostile },
       reload: reloads[0] as ReloadCardProps,

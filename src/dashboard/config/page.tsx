@@ -4,6 +4,8 @@
 import type { Children } from "@kitajs/html";
 import type { Setting } from "../../config/effective.ts";
 import type { AdminResult } from "../admin-client.ts";
+import type { CertificateSnapshot } from "../../snapshot/snapshot.ts";
+import { CertificateTable } from "./certificate-table.tsx";
 import { OverridesCard, type OverridesCardProps } from "./overrides-card.tsx";
 import { ReloadCard, type ReloadCardProps } from "./reload-card.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
@@ -14,11 +16,17 @@ interface ConfigProps {
   readonly settings: AdminResult<readonly Setting[]>;
   /** Hides values that have their default. */
   readonly onlySet?: boolean;
+  readonly certificates?: readonly CertificateSnapshot[] | undefined;
   /** Shown between the heading and the values. */
   readonly children?: Children;
 }
 
-export function ConfigView({ settings: result, onlySet = false, children }: ConfigProps): JSX.Element {
+export function ConfigView({
+  settings: result,
+  onlySet = false,
+  certificates,
+  children,
+}: ConfigProps): JSX.Element {
   const settings = "value" in result ? result.value : [];
   const explicit = settings.filter(({ source }) => source !== "default");
   return (
@@ -44,6 +52,7 @@ export function ConfigView({ settings: result, onlySet = false, children }: Conf
       {groupsOf(onlySet ? explicit : settings).map((group) => (
         <GroupTable group={group} />
       ))}
+      {certificates ? <CertificateTable certificates={certificates} /> : ""}
     </>
   );
 }
@@ -119,12 +128,14 @@ const general = "general";
 export interface ConfigPageProps extends Pick<OverridesCardProps, "intents" | "exported"> {
   readonly settings: AdminResult<readonly Setting[]>;
   readonly onlySet?: boolean;
+  readonly certificates?: readonly CertificateSnapshot[] | undefined;
   readonly reload: ReloadCardProps;
 }
 
 export function renderConfigPage({
   settings,
   onlySet = false,
+  certificates,
   intents,
   exported,
   reload,
@@ -132,7 +143,7 @@ export function renderConfigPage({
   return markup(
     <Shell title="Configuration · Evenkeel" here="config">
       <main>
-        <ConfigView settings={settings} onlySet={onlySet}>
+        <ConfigView settings={settings} onlySet={onlySet} certificates={certificates}>
           <div class="cards">
             <section class="card" id="reload" aria-labelledby="reload-name">
               <ReloadCard {...reload} />

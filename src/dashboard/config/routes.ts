@@ -23,10 +23,11 @@ const rawBody = { parse: "none" } as const;
 export function configPageRoutes({ poller, admin }: ConfigRouteOptions) {
   const reloadWith = async (preview?: ReloadPreview) => {
     const state = await poller.renewed();
-    return { configuration: state.snapshot?.configuration, now: balancerNow(state), preview };
+    const { configuration, certificates } = state.snapshot ?? {};
+    return { reload: { configuration, now: balancerNow(state), preview }, certificates };
   };
   const page = async ({ preview, onlySet = false }: ConfigPageInput = {}): Promise<Response> => {
-    const [result, intents, exported, reload] = await Promise.all([
+    const [result, intents, exported, { reload, certificates }] = await Promise.all([
       admin.settings(),
       admin.intents(),
       admin.exported(),
@@ -34,13 +35,13 @@ export function configPageRoutes({ poller, admin }: ConfigRouteOptions) {
     ]);
     const error = "error" in result ? result.error : preview && errorIn(preview);
     return htmlResponse(
-      renderConfigPage({ settings: result, onlySet, intents, exported, reload }),
+      renderConfigPage({ settings: result, onlySet, certificates, intents, exported, reload }),
       error ? httpStatusOf(error) : 200,
     );
   };
   /** For htmx every result is content of the card with status 200, even a rejection: the request itself succeeded. */
   const response = async (request: Request, preview: ReloadPreview): Promise<Response> =>
-    isForPart(request) ? htmlResponse(renderReload(await reloadWith(preview))) : page({ preview });
+    isForPart(request) ? htmlResponse(renderReload((await reloadWith(preview)).reload)) : page({ preview });
 
   return new Elysia({ handler: { standardHostname: false } })
     .get("/config", ({ query }) => page({ onlySet: query["only"] === "set" }))
