@@ -161,12 +161,15 @@ export class Authority {
             host,
             pair: alpnPair(host, response),
           };
+    const { storage } = this.#options;
     try {
+      if (challenge.type === "http-01") storage.saveChallenge(challenge.token, response);
       await challenges.add(challenge);
       if (offered.status === "pending") await run.client.completeChallenge(offered);
       await this.#authorized(authorization.url, run);
     } finally {
       challenges.remove(challenge);
+      if (challenge.type === "http-01") storage.removeChallenge(challenge.token);
     }
   }
 

@@ -22,8 +22,8 @@ export interface ChallengeState {
   readonly http: readonly (readonly [token: string, response: string])[];
 }
 
-/** The characters of a token (RFC 8555 section 8.3). */
-const tokenPattern = /^[\w-]{1,256}$/;
+/** The characters of a token (RFC 8555 section 8.3), at least the 128 bits that it has: no other file has such a name. */
+export const tokenPattern = /^[\w-]{16,200}$/;
 
 /** Responses to http-01. */
 export class HttpChallengeResponses {

@@ -4,6 +4,7 @@ import {
   chmodSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -12,11 +13,12 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-import type { WallClock } from "../lib/clock.ts";
+import { systemWallClock, type WallClock } from "../lib/clock.ts";
 import { asRecord, parseJson } from "../lib/json.ts";
 import { newSecret } from "../lib/secrets.ts";
 import { type CertificatePair, readPair } from "../tls/certificate-pair.ts";
 import { type HostLock, takeHostLock } from "./host-lock.ts";
+import { tokenPattern } from "./challenges.ts";
 import { directoryLabel } from "./settings.ts";
 
 export interface StoredAccount {
@@ -51,6 +53,7 @@ export interface StoredMeta {
 /**
  * ```
  *  account-letsencrypt.json
+ *  challenges/TOKEN                                 responses to http-01, for every balancer that shares the folder
  *  shop.example.com/cert.pem  key.pem  meta.json   and during an order: order.json  lock
  * ```
  */
@@ -123,6 +126,19 @@ export class AcmeStorage {
     this.saveOrder(host, undefined);
   }
 
+  /** From now on every balancer that shares the folder can answer. */
+  saveChallenge(token: string, response: string): void {
+    if (!tokenPattern.test(token)) return;
+    const folder = join(this.#folder, challengeFolder);
+    makeFolder(folder);
+    for (const name of readdirSync(folder)) removeIfOld(join(folder, name));
+    writeWhole(join(folder, token), response);
+  }
+
+  removeChallenge(token: string): void {
+    if (tokenPattern.test(token)) rmSync(join(this.#folder, challengeFolder, token), { force: true });
+  }
+
   order(host: string): StoredOrder | undefined {
     const { url, directory, key } = this.#read(host, "order.json");
     const isWhole = typeof url === "string" && typeof directory === "string" && typeof key === "string";
@@ -163,6 +179,30 @@ export class AcmeStorage {
 
   #read(host: string, name: string): Readonly<Record<string, unknown>> {
     return asRecord(parseJson(readText(this.#file(host, name)) ?? ""));
+  }
+}
+
+const challengeFolder = "challenges";
+
+/** The response to a challenge of any balancer that shares the folder. Reads a file only for what may be a token. */
+export function storedChallenge(folder: string, token: string): string | undefined {
+  if (!tokenPattern.test(token)) return undefined;
+  try {
+    const response = readFileSync(join(folder, challengeFolder, token), "utf8");
+    return response.startsWith(`${token}.`) ? response : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Longer than any order takes: what a process that ended in the middle has left. */
+const maxChallengeAgeMs = 3_600_000;
+
+function removeIfOld(file: string): void {
+  try {
+    if (systemWallClock() - statSync(file).mtimeMs > maxChallengeAgeMs) rmSync(file);
+  } catch {
+    // Another balancer was faster.
   }
 }
 

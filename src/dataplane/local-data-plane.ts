@@ -1,5 +1,6 @@
 /** The data plane of a single process: runs exchanges over the registry's pools behind one engine's listener. */
 
+import { storedChallenge } from "../acme/storage.ts";
 import {
   type Config,
   defaults,
@@ -152,12 +153,12 @@ export class LocalDataPlane implements DataPlane {
     const { config, challenges, metrics, certificates } = this.#options;
     const { hostname, port, name, maxClients, unknownHosts, trustedProxies, proxyProtocol, hsts, http3 } =
       listener;
-    const answersHttp = config.acme.some(({ challenge }) => challenge === "http-01");
+    const answered = challenges && !tls && answeredChallenges(config, challenges);
     const isOwnProxy = trustedProxies && trustedProxyMatcher(trustedProxies);
     const securePort = () =>
       redirect?.port ?? this.ports[config.listeners.findIndex((one) => one.tls)] ?? 443;
     const entrance = entranceOf({
-      ...(challenges && !tls && answersHttp && { challenges }),
+      ...(answered && { challenges: answered }),
       ...(redirect && { redirect: { ...redirect, port: securePort } }),
       ...(unknownHosts !== undefined && { unknownHosts }),
       ...(tls && { checksConnection: protocols.includes("http2") || tls.clientCertificates !== undefined }),
@@ -241,6 +242,23 @@ export class LocalDataPlane implements DataPlane {
     this.#hedger.stop();
     this.#listener?.close();
   }
+}
+
+/** Those of this balancer, and of others that share its folder: the authority may ask any of them. */
+function answeredChallenges(
+  { acme }: Pick<Config, "acme">,
+  own: NonNullable<EntranceOptions["challenges"]>,
+): EntranceOptions["challenges"] | undefined {
+  const folders = acme.flatMap(({ challenge, storage }) => (challenge === "http-01" ? [storage] : []));
+  if (folders.length === 0) return undefined;
+  const inFolders = (token: string) => {
+    for (const folder of new Set(folders)) {
+      const response = storedChallenge(folder, token);
+      if (response !== undefined) return response;
+    }
+    return undefined;
+  };
+  return { responseTo: (token) => own.responseTo(token) ?? inFolders(token) };
 }
 
 function listenerTlsOf(

@@ -11,7 +11,7 @@ import { Authority } from "../../src/acme/authority.ts";
 import type { Challenge } from "../../src/acme/challenges.ts";
 import { OrderFailure } from "../../src/acme/failure.ts";
 import type { ChallengeType } from "../../src/acme/settings.ts";
-import { AcmeStorage } from "../../src/acme/storage.ts";
+import { AcmeStorage, storedChallenge } from "../../src/acme/storage.ts";
 import { AcmeDirectory } from "../support/acme-directory.ts";
 
 /** Answers challenges as the balancer does, by HTTP and TLS. */
@@ -128,18 +128,37 @@ describe("an order", () => {
     });
   }
 
+  test("has its response in the folder meanwhile, for balancers that share it", async () => {
+    let seen: string | undefined;
+    const { authority } = authorityWith({
+      async add(one) {
+        open.set(one.host, one);
+        if (one.type !== "http-01") return;
+        seen = storedChallenge(folder, one.token);
+        expect(seen).toBe(one.response);
+        expect((statSync(join(folder, "challenges", one.token)).mode & 0o777).toString(8)).toBe("600");
+      },
+    });
+    await authority.issue("shop.test", never);
+    expect(seen).toBeDefined();
+    expect(readdirSync(join(folder, "challenges"))).toEqual([]);
+  });
+
   test("leaves files that only their owner may read", async () => {
     const { authority } = authorityWith();
     await authority.issue("shop.test", never);
     const names = readdirSync(folder, { recursive: true }).map(String).sort();
     expect(names.filter((name) => !name.startsWith("account-"))).toEqual([
+      "challenges",
       "shop.test",
       "shop.test/cert.pem",
       "shop.test/key.pem",
     ]);
     for (const name of names) {
       const { mode } = statSync(join(folder, name));
-      expect(`${name} ${(mode & 0o777).toString(8)}`).toBe(`${name} ${name === "shop.test" ? "700" : "600"}`);
+      expect(`${name} ${(mode & 0o777).toString(8)}`).toBe(
+        `${name} ${["shop.test", "challenges"].includes(name) ? "700" : "600"}`,
+      );
     }
   });
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 
 import { lockLifeMs, takeHostLock } from "../../src/acme/host-lock.ts";
-import { AcmeStorage } from "../../src/acme/storage.ts";
+import { AcmeStorage, storedChallenge } from "../../src/acme/storage.ts";
 import { TestAuthority } from "../support/acme-authority.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
@@ -79,6 +79,50 @@ describe("the folder", () => {
     expect(storage.certificate("a.test")?.key).toBe(second.key);
     writeFileSync(`${path}/a.test/key.pem`, second.key);
     expect(storage.certificate("a.test")?.key).toBe(second.key);
+  });
+});
+
+describe("responses to challenges", () => {
+  const token = "a".repeat(22);
+
+  test("are found by their token in every process, until they are removed", () => {
+    const path = freshFolder();
+    const storage = new AcmeStorage(path, process.pid);
+    storage.saveChallenge(token, `${token}.thumbprint`);
+    expect(storedChallenge(path, token)).toBe(`${token}.thumbprint`);
+    storage.removeChallenge(token);
+    expect(storedChallenge(path, token)).toBeUndefined();
+  });
+
+  test("are no way to other files", () => {
+    const path = freshFolder();
+    const storage = new AcmeStorage(path, process.pid);
+    storage.saveCertificate("a.test", first);
+    writeFileSync(`${path}/a.test/${token}`, `${token}.thumbprint`);
+    for (const name of [
+      "../a.test/key.pem",
+      `../a.test/${token}`,
+      "",
+      ".",
+      "..",
+      "key.pem",
+      "a/b",
+      `${token}/`,
+    ])
+      expect(storedChallenge(path, name)).toBeUndefined();
+    mkdirSync(`${path}/challenges`);
+    writeFileSync(`${path}/challenges/${token}`, "something else");
+    expect(storedChallenge(path, token)).toBeUndefined();
+  });
+
+  test("that a crash has left go with the next one", () => {
+    const path = freshFolder();
+    const storage = new AcmeStorage(path, process.pid);
+    storage.saveChallenge(token, `${token}.thumbprint`);
+    utimesSync(`${path}/challenges/${token}`, new Date(0), new Date(0));
+    const next = "b".repeat(22);
+    storage.saveChallenge(next, `${next}.thumbprint`);
+    expect(readdirSync(`${path}/challenges`)).toEqual([next]);
   });
 });
 

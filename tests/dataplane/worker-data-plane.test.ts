@@ -350,11 +350,13 @@ describe("challenges of a certificate authority", () => {
     const [one, other] = (await startListening()) as [FakeWorker, FakeWorker];
     report(one);
     report(other);
-    challenges.set("token", "token.thumbprint");
+    challenges.set("a-token-of-an-order", "token.thumbprint");
     let isAnnounced = false;
     const announced = workers.announceChallenges().then(() => (isAnnounced = true));
     for (const worker of [one, other])
-      expect(statesOf(worker).at(-1)?.challenges?.http).toEqual([["token", "token.thumbprint"]]);
+      expect(statesOf(worker).at(-1)?.challenges?.http).toEqual([
+        ["a-token-of-an-order", "token.thumbprint"],
+      ]);
     report(one);
     await time.advance(0);
     expect(isAnnounced).toBe(false);
