@@ -57,7 +57,7 @@ describe("the store", () => {
       upstream: "c",
       at: 4,
       pool: "main",
-      spec: { id: "c", address, weight: 2, backup: true },
+      spec: { id: "c", address: { ...address, http2: true }, weight: 2, backup: true },
     };
     const removed: Intent = { ...meta, kind: "removed", upstream: "d", at: 5, pool: "main", address };
     store.write([mode("a", "draining", 1), mode("b", "maintenance", 2), added]);
