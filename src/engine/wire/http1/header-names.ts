@@ -29,15 +29,16 @@ export const knownHeaders = {
   traceparent: 19,
   /** RFC 7239. Dropped like X-Forwarded-For unless the peer is trusted; we write none. */
   forwarded: 20,
-  date: 21,
-  authorization: 21,
-  wwwAuthenticate: 22,
-  /** Of responses only (RFC 6797): replaced where the listener has its own. */
-  strictTransportSecurity: 23,
-  /** RFC 7838, likewise. */
-  altSvc: 24,
   /** Of requests: about a certificate of the client. Only the balancer may set them. */
-  clientCertificate: 25,
+  clientCertificate: 21,
+  /** This one and the following ones pass in requests. */
+  date: 22,
+  authorization: 23,
+  wwwAuthenticate: 24,
+  /** In responses it is replaced where the listener has its own (RFC 6797). */
+  strictTransportSecurity: 25,
+  /** RFC 7838, likewise. */
+  altSvc: 26,
 } as const;
 
 const names: ReadonlyArray<readonly [name: string, number: number]> = [
@@ -129,11 +130,6 @@ function equalsWithUnderscores(bytes: Uint8Array, from: number, literal: Uint8Ar
 /** Whether a header is hop-by-hop. Connection, Upgrade and the framing headers have rules of their own. */
 export function isHopByHop(number: number): boolean {
   return number >= knownHeaders.keepAlive && number <= knownHeaders.named;
-}
-
-/** Whether a header authenticates, or asks for it. It is end-to-end: only its scheme matters to us. */
-export function isAuthentication(number: number): boolean {
-  return number === knownHeaders.authorization || number === knownHeaders.wwwAuthenticate;
 }
 
 /**

@@ -11,7 +11,7 @@ import { formatTraceparent, type TraceContext } from "../../../proxy/trace-conte
 import { framing } from "./body.ts";
 import { latin1, slash } from "./bytes.ts";
 import { headerStride } from "./head-parser.ts";
-import { isAuthentication, isHopByHop, knownHeaders } from "./header-names.ts";
+import { isHopByHop, knownHeaders } from "./header-names.ts";
 import { methodNumber, type ParsedRequest } from "./parsed-request.ts";
 import type { ReplayBuffer } from "./request-buffer.ts";
 import type { WrittenHead } from "./request-view.ts";
@@ -184,8 +184,8 @@ function isKept(
   if (number === knownHeaders.via) return !dropsVia;
   if (number === knownHeaders.traceparent) return !dropsTrace;
   if (number === knownHeaders.forwarded) return !dropsForwarded;
-  if (number === knownHeaders.strictTransportSecurity || number === knownHeaders.altSvc) return true;
-  return number < knownHeaders.forwardedFor || number === knownHeaders.trailer || isAuthentication(number);
+  if (number === knownHeaders.trailer || number >= knownHeaders.date) return true;
+  return number < knownHeaders.forwardedFor;
 }
 
 /** Appends header lines without the end of the last line. */

@@ -94,6 +94,21 @@ describe("the request to an upstream", () => {
     expect(bytes).toEndWith("\r\n\r\nhi");
   });
 
+  test("loses credentials that Connection names, and keeps other end-to-end headers", () => {
+    const endToEnd = [
+      ...["Date: a", "Authorization: Basic b", "WWW-Authenticate: c", "Strict-Transport-Security: d"],
+      ...["Alt-Svc: e", "Trailer: f"],
+    ];
+    const kept = (connection: string) =>
+      passed(`GET / HTTP/1.1\r\nHost: a\r\n${connection}${endToEnd.join("\r\n")}\r\n\r\n`)
+        .split("\r\n")
+        .filter((line) => endToEnd.includes(line));
+    expect(kept("")).toEqual(endToEnd);
+    expect(kept("Connection: authorization\r\n")).toEqual(
+      endToEnd.filter((line) => !line.startsWith("Authorization")),
+    );
+  });
+
   test("has an origin-form target, also for an absolute one", () => {
     const start = (target: string, method = "GET") =>
       passed(`${method} ${target} HTTP/1.1\r\nHost: a\r\n\r\n`).split("\r\n")[0];

@@ -308,6 +308,7 @@ describe("the response to a client", () => {
     expect(Math.abs(Date.parse(now.exec(response)?.[1] ?? "") - Date.now())).toBeLessThan(3_000);
     expect(response.replace(now, "\r\n\r\n")).toBe(head("X: 1\r\nContent-Length: 0\r\n"));
     expect(written(head("", "HTTP/1.1 304 Not Modified"))).toMatch(now);
+    expect(written(head("Authorization: a\r\n"))).toMatch(now);
     expect(written(head("Connection: date\r\nDATE: x\r\n"))).toBe(head("DATE: x\r\n"));
     expect(written(head("Link: a\r\n", "HTTP/1.1 103 Early Hints"))).not.toContain("Date");
     expect(written(dated("Date: b\r\n"))).toBe(dated("Date: b\r\n"));
