@@ -26,7 +26,7 @@ export interface FileText {
 }
 
 /** A file that is not YAML at all produces hundreds of errors. */
-const maxProblems = 20;
+const maxParseProblems = 20;
 
 /** What starts or ends a value: quotes, brackets, commas, line ends, and signs of YAML. */
 const marks: ReadonlySet<number> = new Set([..."\n,[]{}\"'?%&*!"].map((mark) => mark.charCodeAt(0)));
@@ -71,9 +71,9 @@ export function readFileText(text: string, name: string): FileText | readonly Pr
     stringKeys: true,
     uniqueKeys: false,
   });
-  const errors = [...document.errors, ...document.warnings].slice(0, maxProblems);
+  const errors = [...document.errors, ...document.warnings].slice(0, maxParseProblems);
   if (errors.length > 0) return errors.map((error) => problemOf(error, locate(error.pos[0])));
-  const repeated = repeatedKeys(document.contents).slice(0, maxProblems);
+  const repeated = repeatedKeys(document.contents).slice(0, maxParseProblems);
   if (repeated.length > 0) {
     return repeated.map(({ key, offset }) => ({
       action,

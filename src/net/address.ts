@@ -78,6 +78,11 @@ export function authorityOf(address: Address): string {
   return `${address.hostname}:${address.port}`;
 }
 
+/** The name in a Host header: without a port, without the dot of the root, and in lower case (RFC 3986 section 3.2.2). */
+export function hostNameIn(authority: string): string {
+  return authority.replace(/\.?(?::\d*)?$/, "").toLowerCase();
+}
+
 /** A listener's host and port as in a URL: "[::1]:80" (RFC 3986 section 3.2.2). @param hostname an IPv6 address without brackets, or any other host */
 export function hostAndPort(hostname: string, port: number): string {
   const isBare = hostname.includes(":") && !hostname.startsWith("[");

@@ -1,6 +1,6 @@
-/** What a listener answers itself, before routes: challenges of a certificate authority, redirects to https, unknown hosts. */
+/** Rules of a listener that precede routes: challenges of a certificate authority, redirects to https, unknown hosts. */
 
-import { type OwnAnswer, type Refusal, refusal } from "./refusal.ts";
+import { type LocalReply, type Refusal, refusal } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import { namesHost, type Route, type RouteMatch } from "./route.ts";
 
@@ -11,7 +11,7 @@ export interface Entrance {
     head: RequestHead,
     match: RouteMatch | undefined,
     routes: readonly Route[],
-  ): OwnAnswer | Refusal | undefined;
+  ): LocalReply | Refusal | undefined;
 }
 
 /** Where clients that do not use TLS are sent. */
@@ -50,17 +50,17 @@ export function entranceOf(options: EntranceOptions): Entrance | undefined {
       if (!isKnown && unknownHosts === 421) return refusal("unknown_host");
       if (!isKnown && unknownHosts === "close") return { ...refusal("unknown_host"), isSilent: true };
       if (!redirect || match?.isRedirected === false || isSecureAtProxy(head, options)) return undefined;
-      // No redirect to where the sender of a link wants it.
+      // Otherwise the sender of a link could choose where the redirect leads.
       return isKnown ? redirectOf(head, redirect) : refusal("no_route");
     },
   };
 }
 
-/** A token that is not ours goes the usual way, so that an upstream may have challenges of its own. */
+/** A request for another token continues to its route, so that an upstream can have challenges of its own. */
 function challengeResponse(
   challenges: NonNullable<EntranceOptions["challenges"]>,
   { method, target }: RequestHead,
-): OwnAnswer | undefined {
+): LocalReply | undefined {
   if (!target.startsWith(challengePath) || (method !== "GET" && method !== "HEAD")) return undefined;
   const body = challenges.responseTo(target.slice(challengePath.length));
   if (body === undefined) return undefined;
@@ -86,7 +86,7 @@ function isSecureAtProxy(head: RequestHead, { isTrustedProxy }: EntranceOptions)
   return /^\s*https\s*(?:,|$)/i.test(proto);
 }
 
-function redirectOf({ method, host, target }: RequestHead, { port, status }: RedirectTarget): OwnAnswer {
+function redirectOf({ method, host, target }: RequestHead, { port, status }: RedirectTarget): LocalReply {
   const usual = method === "GET" || method === "HEAD" ? 301 : 308;
   const number = port();
   const authority = host.replace(/:\d*$/, "") + (number === 443 ? "" : `:${number}`);

@@ -48,26 +48,26 @@ export interface Refusal {
    */
   readonly usesHeldResponse?: true;
   /** Present where nothing is wrong: a response with its own headers and body. */
-  readonly reply?: LocalReply;
+  readonly reply?: ReplyContent;
   /** The client's connection closes without a response. */
   readonly isSilent?: true;
 }
 
-export interface LocalReply {
+export interface ReplyContent {
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   readonly body: string;
 }
 
-/** A response that the balancer makes itself although nothing is wrong. */
-export interface OwnAnswer extends Refusal {
-  readonly reply: LocalReply;
+/** A response that the balancer makes itself although nothing is wrong, as a redirect. */
+export interface LocalReply extends Refusal {
+  readonly reply: ReplyContent;
 }
 
-const answerReasons: ReadonlySet<string> = new Set(["redirected", "challenge_answered"]);
+const replyReasons: ReadonlySet<string> = new Set(["redirected", "challenge_answered"]);
 
-/** Whether a request that ended for this reason failed: the answers of the balancer itself are no failures. */
+/** Whether a request that ended for this reason failed. Local replies are no failures. */
 export function isFailureReason(reason: string | null): boolean {
-  return reason !== null && !answerReasons.has(reason);
+  return reason !== null && !replyReasons.has(reason);
 }
 
 interface RefusalText {
@@ -227,8 +227,8 @@ export interface RenderedRefusal {
   readonly body: string;
 }
 
-/** Fields of a request that decide about the form of its refusal. */
-export interface ReaderOfRefusal {
+/** Header fields of a request that decide the form of its refusal. */
+export interface RefusalNegotiation {
   readonly accept: string | undefined;
   readonly contentType: string | undefined;
 }
@@ -239,7 +239,7 @@ export interface ReaderOfRefusal {
  */
 export function renderRefusal(
   refused: Refusal,
-  { accept, contentType }: ReaderOfRefusal,
+  { accept, contentType }: RefusalNegotiation,
   requestId: string,
 ): RenderedRefusal {
   const { reply } = refused;

@@ -1,5 +1,6 @@
 /** Routes: which pool a request goes to by host and path, with what settings, and its hash key. */
 
+import { hostNameIn } from "../net/address.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Queue } from "./queue.ts";
@@ -72,13 +73,13 @@ export function matchingRoute(routes: readonly Route[], head: RequestHead): Rout
   let name: string | undefined;
   let path: string | undefined;
   for (const route of routes) {
-    if (route.host !== undefined && !matchesHost(route.host, (name ??= hostName(head.host)))) continue;
+    if (route.host !== undefined && !matchesHost(route.host, (name ??= hostNameIn(head.host)))) continue;
     if (route.path === undefined) return route;
     // Every reading of a path is below it.
     if (route.path === "/" && pathOf(head).startsWith("/")) return route;
     if (path === undefined) {
       path = pathOf(head);
-      if (!isPlainPath(path)) return routeOfOddPath(routes, hostName(head.host), path);
+      if (!isPlainPath(path)) return routeOfOddPath(routes, hostNameIn(head.host), path);
     }
     if (matchesPath(route.path, path)) return route;
   }
@@ -109,13 +110,8 @@ function routeOfPath(routes: readonly Route[], name: string, path: string): Rout
 
 /** Whether a route names this host, given as in a Host header. */
 export function namesHost(routes: readonly Route[], host: string): boolean {
-  const name = hostName(host);
+  const name = hostNameIn(host);
   return routes.some((route) => route.host !== undefined && matchesHost(route.host, name));
-}
-
-/** The name in a Host header: without a port, without the dot of the root, and in lower case (RFC 3986 section 3.2.2). */
-function hostName(host: string): string {
-  return host.replace(/\.?(?::\d*)?$/, "").toLowerCase();
 }
 
 function matchesHost(pattern: string, name: string): boolean {

@@ -1,5 +1,6 @@
 /** What the TLS handshake of one connection has decided, and which hosts its requests may name. */
 
+import { hostNameIn } from "../net/address.ts";
 import type { CertificatePair } from "./certificate-pair.ts";
 import type { ClientIdentity } from "./client-certificate.ts";
 import { isNameIn, type ListenerTls } from "./listener-tls.ts";
@@ -34,7 +35,7 @@ export class ConnectionTls {
    */
   isMisdirected(host: string): boolean {
     if (host === this.#lastHost) return false;
-    const name = host.replace(/\.?(?::\d*)?$/, "").toLowerCase();
+    const name = hostNameIn(host);
     if (name !== this.#serverName && !this.#covers(name)) return true;
     this.#lastHost = host;
     return false;

@@ -2,7 +2,7 @@
 
 import {
   type ProtocolViolation,
-  type ReaderOfRefusal,
+  type RefusalNegotiation,
   type Refusal,
   renderRefusal,
 } from "../../proxy/refusal.ts";
@@ -117,7 +117,7 @@ export class ForwardedRequest implements OutgoingHead {
     return localResponse(response, { closes, isHttp10, isHead, own });
   }
 
-  get #reader(): ReaderOfRefusal {
+  get #reader(): RefusalNegotiation {
     return { accept: this.view.header("accept"), contentType: this.view.header("content-type") };
   }
 

@@ -2,7 +2,7 @@
 
 import { HttpDate } from "../../../lib/http-date.ts";
 import { grpcFields, isGrpc } from "../../../proxy/grpc-reply.ts";
-import type { ReaderOfRefusal, RenderedRefusal } from "../../../proxy/refusal.ts";
+import type { RefusalNegotiation, RenderedRefusal } from "../../../proxy/refusal.ts";
 import { cr, latin1 } from "./bytes.ts";
 import { headerStride } from "./head-parser.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
@@ -172,7 +172,10 @@ function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite):
 }
 
 /** The response to a request that met a bug. */
-export function internalErrorResponse(requestId: string, { contentType }: ReaderOfRefusal): RenderedRefusal {
+export function internalErrorResponse(
+  requestId: string,
+  { contentType }: RefusalNegotiation,
+): RenderedRefusal {
   if (isGrpc(contentType)) {
     const fields = grpcFields({ reason: "internal_error", status: 500 }, "Internal error of the balancer.");
     return { status: 200, headers: [...fields, ["X-Request-Id", requestId]], body: "" };
