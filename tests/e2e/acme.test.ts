@@ -26,17 +26,19 @@ interface Started {
   readonly workers?: string;
   /** Of an earlier run. */
   readonly state?: string;
+  readonly storage?: string;
 }
 
 async function start(programs: Programs, { directory, upstream, challenge, ...given }: Started) {
   const { command = fromBuild, workers = "1", state = inFolder(`run-${(runs += 1)}/state.db`) } = given;
+  const { storage = join(state, "../acme") } = given;
   const config = inFolder(`${(runs += 1)}.yaml`);
   const ca = inFolder(`${runs}.pem`);
   writeFileSync(ca, directory.authority.pem);
   writeFileSync(
     config,
     `certificates:
-  - acme: { agree: true, email: ops@example.com, directory: "${directory.url}", challenge: ${challenge}, ca: ${ca} }
+  - acme: { agree: true, email: ops@example.com, directory: "${directory.url}", challenge: ${challenge}, ca: ${ca}, storage: ${storage} }
 listen:
   - { name: web, host: 127.0.0.1, port: 0, redirect: https }
   - { name: main, host: 127.0.0.1, port: 0, tls: true }
@@ -161,6 +163,37 @@ describe.each(variants)("on %s with %s worker(s), by %s,", (runtime, workers, ch
     }
   }, 90_000);
 });
+
+test("two balancers with one folder order one certificate, and both answer the authority", async () => {
+  await using programs = new Programs();
+  const directory = await AcmeDirectory.start();
+  const origin = await startOrigin((_, socket) => void socket.write(respondWith("hello")));
+  try {
+    const storage = inFolder("shared");
+    const given = { directory, upstream: origin.url, challenge: "http-01", storage } as const;
+    directory.isSlow = true;
+    const [one, other] = await Promise.all([start(programs, given), start(programs, given)]);
+    await until(() => directory.count("/challenge/") > 0, "an order", 20_000);
+    const orderer = (await one.snapshot()).orders?.[0]?.isOrdering ? one : other;
+    // The authority asks the one that did not order.
+    directory.httpPort = (orderer === one ? other : one).httpPort;
+    directory.isSlow = false;
+    directory.checkPending();
+    const fingerprints = async () => {
+      const shown = await Promise.all([one, other].map(({ tlsPort }) => shownAt(tlsPort)));
+      return shown.map(({ issuer, fingerprint }) => (issuer === "Test Root" ? fingerprint : "self-signed"));
+    };
+    const isSame = async () => {
+      const [first, second] = await fingerprints();
+      return first !== "self-signed" && first === second;
+    };
+    await until(isSame, "the same certificate", 20_000);
+    expect([directory.orders.size, directory.accounts.size]).toEqual([1, 1]);
+  } finally {
+    await origin.close();
+    await directory.close();
+  }
+}, 90_000);
 
 test("Deno refuses a challenge that it cannot answer", async () => {
   if (!deno) return;

@@ -62,6 +62,7 @@ export class AcmeDirectory {
   readonly #options: AcmeDirectoryOptions;
   #port = 0;
   readonly #nonces = new Set<string>();
+  readonly #waiting: (readonly [OwnOrder, OwnChallenge])[] = [];
   readonly accounts = new Map<string, Account>();
   readonly orders = new Map<string, OwnOrder>();
   /** Requests by path, in order. */
@@ -277,9 +278,18 @@ export class AcmeDirectory {
     };
   }
 
+  /** Asks for the challenges that came while it was slow. */
+  checkPending(): void {
+    for (const [order, challenge] of this.#waiting.splice(0)) {
+      challenge.status = "processing";
+      void this.#check(order, challenge);
+    }
+  }
+
   #challenge(order: OwnOrder, type: string, response: ServerResponse): void {
     const challenge = order.challenges.find((own) => own.type === type);
     if (!challenge) throw new Problem(404, "malformed", "no such challenge");
+    if (challenge.status === "pending" && this.isSlow) this.#waiting.push([order, challenge]);
     if (challenge.status === "pending" && !this.isSlow) {
       challenge.status = "processing";
       void this.#check(order, challenge);
