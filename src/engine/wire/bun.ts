@@ -4,7 +4,8 @@ import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName, ownCertificateOf } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
 import { handshakeCode } from "./http2/protocol.ts";
-import { answerPlainHttp, bunTlsOf, worksOnThisBun } from "./tls-bun.ts";
+import { bunTlsOf, worksOnThisBun } from "./tls-bun.ts";
+import { answerPlainHttp } from "./tls-node.ts";
 import { wireEngineOver } from "./listener.ts";
 import { nodeSockets } from "./node.ts";
 import type {

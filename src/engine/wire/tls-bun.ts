@@ -1,12 +1,10 @@
 /** TLS of Bun's listeners by calls that stand in no documentation (Bun 1.4.5). They are tried before they are used. */
 
-import { writeSync } from "node:fs";
 import { connect, createSecureContext, createServer, type Server } from "node:tls";
 import type { CertificatePair } from "../../tls/certificate-pair.ts";
 import type { ListenerTls } from "../../tls/listener-tls.ts";
 import { selfSigned } from "../../tls/self-signed.ts";
 import { systemSchedule } from "../../lib/clock.ts";
-import { plainHttpResponse } from "../../tls/handshake-refusal.ts";
 
 /** Called with the name that a client sends; undefined selects the default certificate, an error refuses the handshake. */
 type SelectContext = (data: unknown, serverName: string) => unknown;
@@ -69,18 +67,6 @@ export function bunTlsOf(tls: ListenerTls, protocols: readonly string[]): BunTls
 /** The protocols as in the extension (RFC 7301 section 3.1): a plain list breaks every handshake on Bun. */
 function wireForm(protocols: readonly string[]): Buffer {
   return Buffer.concat(protocols.flatMap((name) => [Buffer.from([name.length]), Buffer.from(name)]));
-}
-
-/** A client that sends plain HTTP reads only plain text: it passes by the TLS of the socket. */
-export function answerPlainHttp(socket: Bun.Socket<unknown>, why: string): void {
-  if (!why.includes("HTTP_REQUEST")) return;
-  const { fd } = socket as unknown as { readonly fd?: number };
-  if (fd === undefined || fd < 0) return;
-  try {
-    writeSync(fd, plainHttpResponse);
-  } catch {
-    // The client left.
-  }
 }
 
 const trialTimeoutMs = 2_000;

@@ -1,5 +1,6 @@
 /** TLS of listeners on `node:tls`, with certificates that change, and certificates of clients. */
 
+import { writeSync } from "node:fs";
 import type { Server, Socket } from "node:net";
 import {
   createSecureContext,
@@ -12,6 +13,7 @@ import {
 
 import type { CertificatePair } from "../../tls/certificate-pair.ts";
 import { acmeProtocol } from "../../tls/client-hello.ts";
+import { plainHttpResponse } from "../../tls/handshake-refusal.ts";
 import { judgeClient, type ListenerTls } from "../../tls/listener-tls.ts";
 import type { HandshakeResult, ListenOptions } from "./sockets.ts";
 
@@ -90,6 +92,7 @@ export function createSecureServer(
   );
   server.on("tlsClientError", (error, socket: Socket) => {
     handshakeRefused(errorText(error));
+    answerPlainHttp((socket as { readonly _handle?: object })._handle, errorText(error));
     // Deno reports the handshake timeout but does not close the socket.
     socket.destroy();
   });
@@ -100,6 +103,21 @@ export function createSecureServer(
     server.setSecureContext(contextOptionsOf(presented, tls));
   });
   return [server, unfollow];
+}
+
+/**
+ * A client that sends plain HTTP reads only plain text, which passes by the TLS of the socket. Deno shows no descriptor:
+ * there the connection just ends.
+ * @param owner of the descriptor, undocumented
+ */
+export function answerPlainHttp(owner: object | undefined, why: string): void {
+  if (!why.includes("HTTP_REQUEST") || !owner || !("fd" in owner)) return;
+  if (typeof owner.fd !== "number" || owner.fd < 0) return;
+  try {
+    writeSync(owner.fd, plainHttpResponse);
+  } catch {
+    // The client left.
+  }
 }
 
 export function errorText(error: Error): string {

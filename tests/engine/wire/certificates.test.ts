@@ -183,10 +183,9 @@ describe.each([
       await until(() => refusals.join() === "not_tls,timeout", "a timeout");
       const plain = await rude(Buffer.from("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"));
       await until(() => refusals.length === 3, "plain HTTP");
-      if (engine === wireEngine)
-        expect([refusals[2], plain]).toEqual([
-          "plain_http",
-          expect.stringMatching(/^HTTP\/1\.1 400 .*HTTPS port\.\n$/s),
-        ]);
+      expect([refusals[2], plain]).toEqual([
+        "plain_http",
+        expect.stringMatching(/^HTTP\/1\.1 400 .*HTTPS port\.\n$/s),
+      ]);
     }));
 });
