@@ -4,6 +4,7 @@ import manifest from "../../package.json" with { type: "json" };
 import type { AcmeSettings } from "../acme/settings.ts";
 import type { Accounts } from "../access/accounts.ts";
 import type { ClientTimeouts, MessageLimits } from "../engine/engine.ts";
+import type { ProxyVersion } from "../net/proxy-protocol.ts";
 import type { UpstreamTls } from "../net/address.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierLimits } from "../pool/outlier-detector.ts";
@@ -43,6 +44,8 @@ export interface PoolConfig {
   readonly maxInFlight?: number;
   /** For requests that arrive when every available upstream is at `maxInFlight`. */
   readonly queue: QueueLimits;
+  /** Present where upstreams get the client's address in a PROXY header. */
+  readonly proxyProtocol?: ProxyVersion;
   /** Maximum size of a request body; undefined for no limit. */
   readonly maxRequestBodyBytes?: number;
   /** Time from 10 % to full weight after a recovery; 0 for no slow start. */

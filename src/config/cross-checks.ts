@@ -34,6 +34,7 @@ export function crossCheck(
     ...acmeChecks(sources),
     ...unusedTls(sources),
     ...unsentProtocols(sources),
+    ...unsentHeaders(sources),
     ...repeatedProbeKinds(sources),
     ...unreachableRoutes(sources),
     ...ambiguousRoutes(sources),
@@ -198,6 +199,23 @@ function unsentProtocols(sources: ConfigSources): readonly Problem[] {
     if (valueAt(sources.value, path) !== true) return [];
     const why = "the fetch engine speaks HTTP/1.1 to upstreams; leave http2 out, or use the wire engine";
     return [sources.problemOf({ path, why, value: true })];
+  });
+}
+
+/** Rejects PROXY headers where connections are not the engine's own, or carry the requests of many clients. */
+function unsentHeaders(sources: ConfigSources): readonly Problem[] {
+  const isFetch = valueAt(sources.value, ["engine"]) === "fetch";
+  return entriesOf(valueAt(sources.value, ["pools"])).flatMap(([name, pool]) => {
+    const value = valueAt(pool, ["proxyProtocol"]);
+    if (value === undefined) return [];
+    const path = ["pools", name, "proxyProtocol"];
+    const sharing = [pool, ...entriesOf(valueAt(pool, ["upstreams"])).map(([, upstream]) => upstream)];
+    const isShared = sharing.some((owner) => valueAt(owner, ["http2"]) === true);
+    if (!isFetch && !isShared) return [];
+    const why = isFetch
+      ? "the fetch engine cannot send PROXY headers; leave it out, or use the wire engine"
+      : "clients share connections of HTTP/2; leave out http2";
+    return [sources.problemOf({ path, why, value })];
   });
 }
 

@@ -137,6 +137,7 @@ export function warningsIn(config: Config, now: number): readonly string[] {
     ...config.certificateWarnings,
     ...uncoveredRoutes(config),
     ...trustWarnings(config),
+    ...unsharedWarnings(config),
     ...hostWarnings(config),
   ];
 }
@@ -175,6 +176,15 @@ function trustWarnings({ pools }: Config): readonly string[] {
           `upstream ${id}: the certificate of ${originOf(address)} is not verified (man-in-the-middle risk)`,
       ),
   );
+}
+
+function unsharedWarnings({ pools }: Config): readonly string[] {
+  return pools
+    .filter(({ proxyProtocol }) => proxyProtocol)
+    .map(
+      ({ name }) =>
+        `pools.${name}.proxyProtocol: clients share no connections to its upstreams, so that each client opens its own`,
+    );
 }
 
 /** The file decides, but such an address is more often a mistake. */

@@ -3,6 +3,7 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 
 import { type PolicyName, policyNames } from "../policy/policies.ts";
+import { type ProxyVersion, proxyVersions } from "../net/proxy-protocol.ts";
 import { type HashBy, hashByPattern } from "../proxy/route.ts";
 import {
   duration,
@@ -157,6 +158,12 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
             whenNoneFit: flag("Whether requests also wait while no upstream is available."),
           },
           "Queue for requests when every available upstream is at maxInFlight.",
+        ),
+      ),
+      proxyProtocol: Type.Optional(
+        choice<ProxyVersion>(
+          proxyVersions,
+          "Begins upstream connections with a PROXY header; each then serves one client's connection.",
         ),
       ),
       maxRequestBody: Type.Optional(format("size", "Maximum size of a request body; no limit by default.")),

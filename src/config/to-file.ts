@@ -184,6 +184,7 @@ export function poolSettingsFileOf(pool: PoolConfig): object {
       timeout: formatDuration(pool.queue.timeoutMs),
       whenNoneFit: pool.queue.whenNoneFit,
     },
+    ...(pool.proxyProtocol && { proxyProtocol: pool.proxyProtocol }),
     ...(maxRequestBodyBytes === undefined ? {} : { maxRequestBody: formatSize(maxRequestBodyBytes) }),
     http2: pool.http2,
     slowStart: pool.slowStartMs === 0 ? 0 : formatDuration(pool.slowStartMs),

@@ -76,3 +76,51 @@ function textOf(address: Buffer): string | undefined {
   const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(index * 2).toString(16));
   return canonicalIp(groups.join(":"));
 }
+
+export const proxyVersions = ["v1", "v2"] as const;
+export type ProxyVersion = (typeof proxyVersions)[number];
+
+/** An IP address and a port; 0 where the port is not known. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The header of a client's connection: where it came from and where it went. */
+export function writeProxyHeader(version: ProxyVersion, source: Endpoint, destination: Endpoint): Buffer {
+  const isIpv4 = isIPv4(source.address);
+  if (!isIpv4 && !isIPv6(source.address)) return ownProxyHeader(version);
+  const isSame = isIpv4 ? isIPv4(destination.address) : isIPv6(destination.address);
+  const target = isSame ? destination.address : isIpv4 ? "0.0.0.0" : "::";
+  if (version === "v1") {
+    const family = isIpv4 ? "TCP4" : "TCP6";
+    return Buffer.from(`PROXY ${family} ${source.address} ${target} ${source.port} ${destination.port}\r\n`);
+  }
+  const ports = Buffer.alloc(4);
+  ports.writeUInt16BE(source.port, 0);
+  ports.writeUInt16BE(destination.port, 2);
+  const rest = Buffer.concat([bytesOf(source.address), bytesOf(target), ports]);
+  return Buffer.concat([fixedPart(command.proxy, isIpv4 ? stream4 : stream6, rest.length), rest]);
+}
+
+/** The header of a connection of the balancer itself, such as a probe's. */
+export function ownProxyHeader(version: ProxyVersion): Buffer {
+  return version === "v1" ? Buffer.from("PROXY UNKNOWN\r\n") : fixedPart(command.local, 0, 0);
+}
+
+function fixedPart(wanted: number, family: number, length: number): Buffer {
+  return Buffer.concat([signature, Buffer.from([0x20 | wanted, family, length >> 8, length & 0xff])]);
+}
+
+/** @param address a valid IP address */
+function bytesOf(address: string): Buffer {
+  if (isIPv4(address)) return Buffer.from(address.split(".").map(Number));
+  const [head = "", tail] = (canonicalIp(address) ?? "::").split("::");
+  const groupsOf = (text: string) => (text === "" ? [] : text.split(":").map((group) => parseInt(group, 16)));
+  const before = groupsOf(head);
+  const after = groupsOf(tail ?? "");
+  const zeros = Array<number>(8 - before.length - after.length).fill(0);
+  const bytes = Buffer.alloc(16);
+  [...before, ...zeros, ...after].forEach((group, index) => bytes.writeUInt16BE(group, index * 2));
+  return bytes;
+}

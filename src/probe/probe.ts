@@ -4,6 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import { concernsAllHosts, exhaustion } from "../lib/exhaustion.ts";
 import { formatDuration } from "../lib/units.ts";
 import { type Address, authorityOf, certifiedName, originAt, speaksHttp2 } from "../net/address.ts";
+import { ownProxyHeader, type ProxyVersion } from "../net/proxy-protocol.ts";
 import type { Endpoints } from "../net/endpoints.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { healthCheck, healthIn } from "./grpc-health.ts";
@@ -15,6 +16,8 @@ export interface ProbePlan {
   readonly path?: string;
   /** The gRPC service whose health is asked for; empty for the server. Present for `grpc`. */
   readonly service?: string;
+  /** Version of the PROXY header with which a probe begins, as a connection of the balancer itself. */
+  readonly proxyProtocol?: ProxyVersion;
   readonly intervalMs: number;
   /** Used instead of the interval while the verdict is about to change; urgent probes grow up to it. */
   readonly changingIntervalMs: number;
@@ -105,8 +108,9 @@ async function check(
   address: Address,
   { host, plan }: { readonly host: string; readonly plan: ProbePlan },
 ): Promise<ProbeOutcome> {
+  const greeting = plan.proxyProtocol && ownProxyHeader(plan.proxyProtocol);
   if (plan.kind === "tcp") {
-    await runtime.dial(host, address.port, plan.timeoutMs);
+    await runtime.dial(host, address.port, plan.timeoutMs, greeting);
     return { success: true, detail: "connected" };
   }
   const { timeoutMs, path = "/", service = "" } = plan;
@@ -117,7 +121,7 @@ async function check(
   };
   const origin = originAt(address, host);
   if (plan.kind === "grpc") return healthIn(await runtime.requestHttp2(healthCheck(server, origin, service)));
-  const get = { ...server, url: origin + path };
+  const get = { ...server, url: origin + path, ...(greeting && { greeting }) };
   const status = speaksHttp2(address)
     ? (await runtime.requestHttp2(get)).status
     : await runtime.probeHttp(get);

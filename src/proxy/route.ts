@@ -1,6 +1,7 @@
 /** Routes: which pool a request goes to by host and path, with what settings, and its hash key. */
 
 import { hostNameIn } from "../net/address.ts";
+import type { ProxyVersion } from "../net/proxy-protocol.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Queue } from "./queue.ts";
@@ -40,6 +41,8 @@ export interface Destination {
   readonly retryStatuses?: ReadonlySet<number>;
   /** Whether requests that wait long may be hedged. */
   readonly mayHedge?: boolean;
+  /** Version of the PROXY header that begins upstream connections, which then serve one client each; by default none. */
+  readonly proxyProtocol?: ProxyVersion;
   /** Maximum size of a request body, bytes; by default no limit. */
   readonly maxRequestBodyBytes?: number;
   /** Present where the pool's policy uses a hash key. */

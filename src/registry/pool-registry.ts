@@ -178,7 +178,7 @@ function upstreamLimits({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
 }
 
 function buildDestination({ config, pool, retryBudget, queue, deadlines }: PoolEntry): Destination {
-  const { timeouts, retries, retryStatuses, hedgeAfter, maxRequestBodyBytes } = config;
+  const { timeouts, retries, retryStatuses, hedgeAfter, maxRequestBodyBytes, proxyProtocol } = config;
   return {
     pool,
     timeouts,
@@ -189,6 +189,7 @@ function buildDestination({ config, pool, retryBudget, queue, deadlines }: PoolE
     ...(timeouts.totalMs !== undefined && { deadlines }),
     ...(hedgeAfter !== 0 && { mayHedge: true }),
     ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
+    ...(proxyProtocol && { proxyProtocol }),
     ...(policyEntry(config.policy).keyed && { keyOf: hashKeyFor(config.hashBy) }),
   };
 }

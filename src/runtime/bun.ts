@@ -67,9 +67,9 @@ async function serve(options: WebOptions): Promise<WebListener> {
 const hanging = new Set<string>();
 
 /** Bun cannot cancel a connect. While one hangs, dials to the same address use `node:net`, which can, and is slower. */
-function dialFast(hostname: string, port: number, timeoutMs: number): Promise<void> {
+function dialFast(hostname: string, port: number, timeoutMs: number, greeting?: Uint8Array): Promise<void> {
   const address = `${hostname}:${port}`;
-  if (hanging.has(address)) return dial(hostname, port, timeoutMs);
+  if (greeting || hanging.has(address)) return dial(hostname, port, timeoutMs, greeting);
   return new Promise((resolve, reject) => {
     const cancel = systemSchedule(timeoutMs, () => {
       hanging.add(address);
@@ -93,6 +93,7 @@ const probes = new Bun.FetchSession({ proxy: false, keepAlive: false });
 
 async function probeHttp(probe: HttpProbe): Promise<number> {
   const { url, timeoutMs, headers, tls } = probe;
+  if (probe.greeting) return probeLeniently(probe, probeTlsOf(probe));
   const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
   try {
     const response = await probes.fetch(url, {

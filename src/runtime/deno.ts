@@ -94,6 +94,7 @@ async function serve(options: WebOptions): Promise<WebListener> {
 function probeHttp(probe: HttpProbe): Promise<number> {
   const { url, timeoutMs, headers } = probe;
   const secure = probeTlsOf(probe);
+  if (probe.greeting) return probeLeniently(probe, secure);
   return new Promise((resolve, reject) => {
     const read = url.startsWith("https:") ? getSecure : getPlain;
     const request = read(url, { ...secure, agent: false, headers: { ...headers, connection: "close" } });

@@ -1,6 +1,6 @@
 /** Probes a server whose response the runtime's HTTP client refuses for its form: only the status matters to a probe. */
 
-import { createConnection, isIP } from "node:net";
+import { createConnection, isIP, type Socket } from "node:net";
 import { connect as connectSecure, type ConnectionOptions } from "node:tls";
 import { systemSchedule } from "../lib/clock.ts";
 import { timedOut } from "./node.ts";
@@ -24,32 +24,42 @@ export function probeTlsOf({ url, tls }: HttpProbe): ConnectionOptions {
 
 /** As the runtime's `probeHttp`, with a client that reads nothing but status lines. @param secure for an https URL */
 export function probeLeniently(
-  { url, timeoutMs, headers }: HttpProbe,
+  { url, timeoutMs, headers, greeting }: HttpProbe,
   secure: ConnectionOptions,
 ): Promise<number> {
   const { protocol, port, host, pathname, search } = new URL(url);
   const isSecure = protocol === "https:";
   const address = { host: hostOf(url), port: Number(port || (isSecure ? 443 : 80)) };
-  const socket = isSecure ? connectSecure({ ...secure, ...address }) : createConnection(address);
   const lines = Object.entries({ host, ...headers, connection: "close" }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );
+  const sockets: Socket[] = [];
   return new Promise<number>((resolve, reject) => {
     const cancel = systemSchedule(timeoutMs, () => reject(timedOut(`read ${url}`, timeoutMs)));
     const received: Buffer[] = [];
-    socket.on(isSecure ? "secureConnect" : "connect", () => {
-      socket.write(`GET ${pathname}${search} HTTP/1.1\r\n${lines.join("")}\r\n`);
-    });
-    socket.on("data", (chunk: Buffer) => {
-      received.push(chunk);
-      const status = statusIn(Buffer.concat(received).toString("latin1"));
-      if (status === 0) reject(codedError("the response is not HTTP", "head_invalid"));
-      else if (status !== undefined) resolve(status);
-    });
-    socket.on("error", reject);
-    socket.on("close", () => reject(codedError("the connection closed without a response", "ECONNRESET")));
-    socket.on("close", cancel);
-  }).finally(() => socket.destroy());
+    const follow = (socket: Socket, event: "connect" | "secureConnect") => {
+      sockets.push(socket);
+      socket.on(event, () => {
+        socket.write(`GET ${pathname}${search} HTTP/1.1\r\n${lines.join("")}\r\n`);
+      });
+      socket.on("data", (chunk: Buffer) => {
+        received.push(chunk);
+        const status = statusIn(Buffer.concat(received).toString("latin1"));
+        if (status === 0) reject(codedError("the response is not HTTP", "head_invalid"));
+        else if (status !== undefined) resolve(status);
+      });
+      socket.on("error", reject);
+      socket.on("close", () => reject(codedError("the connection closed without a response", "ECONNRESET")));
+      socket.on("close", cancel);
+    };
+    if (isSecure && !greeting) return follow(connectSecure({ ...secure, ...address }), "secureConnect");
+    const plain = createConnection(address);
+    if (greeting) plain.once("connect", () => plain.write(greeting));
+    if (!isSecure) return follow(plain, "connect");
+    sockets.push(plain);
+    plain.on("error", reject);
+    plain.once("connect", () => follow(connectSecure({ ...secure, socket: plain }), "secureConnect"));
+  }).finally(() => sockets.forEach((socket) => socket.destroy()));
 }
 
 /** More bytes before the end of a status line are no response; of interim heads before it, twice as many. */

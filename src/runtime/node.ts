@@ -84,7 +84,12 @@ export function timedOut(what: string, timeoutMs: number): Error {
  * Opens a TCP connection and closes it at once. Uses `node:net`, which can cancel a connect.
  * @param hostname a name, an IPv4 address, or an IPv6 address with or without brackets
  */
-export function dial(hostname: string, port: number, timeoutMs: number): Promise<void> {
+export function dial(
+  hostname: string,
+  port: number,
+  timeoutMs: number,
+  greeting?: Uint8Array,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: hostname.replace(/^\[(.*)\]$/, "$1"), port });
     const cancel = systemSchedule(timeoutMs, () => {
@@ -93,7 +98,8 @@ export function dial(hostname: string, port: number, timeoutMs: number): Promise
     });
     socket.on("connect", () => {
       cancel();
-      socket.destroy();
+      if (greeting) socket.end(greeting, () => socket.destroy());
+      else socket.destroy();
       resolve();
     });
     socket.on("error", (error) => {

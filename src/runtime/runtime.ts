@@ -40,6 +40,8 @@ export interface HttpProbe {
   readonly url: string;
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Sent before the request, and before TLS. */
+  readonly greeting?: Uint8Array;
   /** How the certificate is verified; by default with the system's authorities for the host of the URL. */
   readonly tls?: {
     /** PEM text of the trusted authorities, instead of the system's. */
@@ -89,8 +91,8 @@ export interface Runtime {
   readonly pid: number;
   /** Serves the admin API, the dashboard and the demo backend. Engines have their own listeners. */
   serve(options: WebOptions): Promise<WebListener>;
-  /** Opens a TCP connection and closes it at once; rejects with code ETIMEDOUT after `timeoutMs`. */
-  dial(hostname: string, port: number, timeoutMs: number): Promise<void>;
+  /** Opens a TCP connection, sends a greeting if there is one, and closes; rejects with code ETIMEDOUT after `timeoutMs`. */
+  dial(hostname: string, port: number, timeoutMs: number, greeting?: Uint8Array): Promise<void>;
   /** Status of a GET on a new connection, without redirects or proxies; rejects with code ETIMEDOUT after `timeoutMs`. */
   probeHttp(probe: HttpProbe): Promise<number>;
   /** The whole response of at most 64 KiB. Rejects as `probeHttp`, and with code no_http2 where another protocol is spoken. */

@@ -40,6 +40,35 @@ test("a PROXY header has as long as a head where no time is given", () => {
   expect(inner?.proxyProtocol).toEqual({ from: ["::1"], timeoutMs: 3_000 });
 });
 
+describe("PROXY headers to upstreams", () => {
+  const main = (settings: string, rest = "") =>
+    `pools: { main: { upstreams: ["https://10.0.0.1"], ${settings} } }\n${rest}`;
+  const problems = (text: string) => problemsOf({ argv: "proxy", files: { "evenkeel.yaml": text } });
+
+  test("have their cost in a warning of check", () => {
+    const { text, config } = parsed("check", {
+      argv: "check",
+      files: { "evenkeel.yaml": main("proxyProtocol: v2") },
+    });
+    expect(config.pools[0]).toMatchObject({ proxyProtocol: "v2", probe: { proxyProtocol: "v2" } });
+    expect(text).toContain(
+      "warning: pools.main.proxyProtocol: clients share no connections to its upstreams",
+    );
+  });
+
+  test("are refused where connections are not one client's", () => {
+    expect(problems(main("proxyProtocol: v1, http2: true"))).toEqual([
+      'Cannot use pools.main.proxyProtocol at evenkeel.yaml:1:66: clients share connections of HTTP/2; leave out http2 (received "v1").',
+    ]);
+    expect(problems(main("proxyProtocol: v1", "engine: fetch"))).toEqual([
+      'Cannot use pools.main.proxyProtocol at evenkeel.yaml:1:66: the fetch engine cannot send PROXY headers; leave it out, or use the wire engine (received "v1").',
+    ]);
+    expect(problems(main("proxyProtocol: v3"))).toEqual([
+      'Cannot use pools.main.proxyProtocol at evenkeel.yaml:1:66: expected one of v1, v2 (received "v3"); did you mean "v1"?',
+    ]);
+  });
+});
+
 describe("each problem of a listener is one sentence", () => {
   const rows: ReadonlyArray<readonly [listen: string, rest: string, problem: string]> = [
     [

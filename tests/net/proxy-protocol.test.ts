@@ -1,6 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
-import { readProxyHeader } from "../../src/net/proxy-protocol.ts";
+import {
+  ownProxyHeader,
+  proxyVersions,
+  readProxyHeader,
+  writeProxyHeader,
+} from "../../src/net/proxy-protocol.ts";
 
 const signature = "\r\n\r\n\0\r\nQUIT\n";
 
@@ -101,5 +106,50 @@ describe("a header of the PROXY protocol", () => {
     for (const start of ["G", "PR0", "PROXY\n", "\r\n\r\n\r", "\n"])
       expect(readProxyHeader(Buffer.from(start, "latin1"))).toBe("invalid");
     expect(readProxyHeader(Buffer.from(`${signature}\x41`, "latin1"))).toBe("invalid");
+  });
+});
+
+describe("a header that is written", () => {
+  const addresses = [
+    "192.0.2.1",
+    "0.0.0.0",
+    "2001:db8::1",
+    "::",
+    "::1",
+    "1::",
+    "fe80:1:2:3:4:5:6:7",
+    "::ffff:1:2:3",
+  ];
+  for (const version of proxyVersions) {
+    for (const source of addresses) {
+      test(`is read as what it was: ${version} with ${source}`, () => {
+        for (const target of addresses) {
+          const header = writeProxyHeader(
+            version,
+            { address: source, port: 65_535 },
+            { address: target, port: 0 },
+          );
+          expect(readProxyHeader(header)).toEqual({ length: header.length, address: source });
+        }
+      });
+    }
+
+    test(`names no client where there is no address, nor for the balancer itself: ${version}`, () => {
+      const nowhere = { address: "", port: 0 };
+      for (const header of [writeProxyHeader(version, nowhere, nowhere), ownProxyHeader(version)])
+        expect(readProxyHeader(header)).toEqual({ length: header.length, address: undefined });
+    });
+  }
+
+  test("has addresses and ports in their places", () => {
+    const [source, target] = [
+      { address: "192.0.2.1", port: 50_000 },
+      { address: "198.51.100.1", port: 443 },
+    ] as const;
+    expect(writeProxyHeader("v1", source, target).toString()).toBe(
+      "PROXY TCP4 192.0.2.1 198.51.100.1 50000 443\r\n",
+    );
+    expect(writeProxyHeader("v2", source, target)).toEqual(binary(0x21, 0x11, inet));
+    expect(ownProxyHeader("v2")).toEqual(binary(0x20, 0, ""));
   });
 });

@@ -245,6 +245,34 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
+    name: "sends a greeting first where there is one: in a dial, and before the request of a probe",
+    check: async (runtime) => {
+      const greeting = Buffer.from("PROXY UNKNOWN\r\n");
+      const received: string[] = [];
+      const closed = Promise.withResolvers<void>();
+      const origin = await listen((socket) => {
+        let text = "";
+        socket.on("error", () => {});
+        socket.on("data", (chunk: Buffer) => {
+          text += chunk.toString("latin1");
+          if (text.endsWith("\r\n\r\n")) socket.write("HTTP/1.1 204 No Content\r\n\r\n");
+        });
+        socket.on("close", () => {
+          received.push(text);
+          closed.resolve();
+        });
+      });
+      await runtime.dial("127.0.0.1", origin.port, 2_000, greeting);
+      await closed.promise;
+      const url = `http://127.0.0.1:${origin.port}/healthz`;
+      assert.equal(await runtime.probeHttp({ url, timeoutMs: 2_000, headers: {}, greeting }), 204);
+      while (received.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      await origin.close();
+      assert.equal(received[0], "PROXY UNKNOWN\r\n");
+      assert.match(received[1] ?? "", /^PROXY UNKNOWN\r\nGET \/healthz HTTP\/1\.1\r\n/);
+    },
+  },
+  {
     name: "dials an IPv6 address in the form of a URL",
     check: async (runtime) => {
       if (!(await hasIpv6())) return;

@@ -1,5 +1,6 @@
 /** Runs the attempts of one request: checks out a connection, sends the request, and asks the exchange what follows a failure. */
 
+import type { ProxyVersion } from "../../net/proxy-protocol.ts";
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, completed, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
@@ -36,6 +37,8 @@ export interface ResponseSide extends ConnectionSink {
   readonly pinned: PinnedConnections | undefined;
   /** Creates `pinned`. */
   startPinning(): PinnedConnections;
+  /** The header that begins an upstream connection of this client alone. */
+  proxyHeader(version: ProxyVersion): Buffer;
   /** How far the client has read what was sent to it. Read only while others wait for a slot. */
   readonly clientProgress: ReadingProgress;
   pauseClient(): void;
@@ -113,7 +116,9 @@ export class AttemptRunner implements ConnectionUser, DrivenRunner {
   #send(step: Attempt): void {
     const idle =
       this.sink.pinned?.checkOut(this.#pool, step.upstream) ??
-      connectionPoolFor(this.#context, step.upstream).checkOut();
+      (this.#destination.proxyProtocol
+        ? undefined
+        : connectionPoolFor(this.#context, step.upstream).checkOut());
     if (!idle) return this.#connect(step);
     this.#pair.upstream = idle;
     idle.beginFor(this);
@@ -144,7 +149,9 @@ export class AttemptRunner implements ConnectionUser, DrivenRunner {
     const connections = connectionPoolFor(this.#context, attempt.upstream);
     if (!connections.mayConnect)
       return this.#failed(failure("connect", "connect_timeout", "too many pending connects"));
+    const { proxyProtocol } = this.#destination;
     this.#pair.upstream = connections.connect();
+    if (proxyProtocol) this.#pair.upstream.greeting = this.sink.proxyHeader(proxyProtocol);
     this.#pair.upstream.connectFor(this, this.timeouts.connectMs);
   }
 
@@ -171,6 +178,7 @@ export class AttemptRunner implements ConnectionUser, DrivenRunner {
   connectionOpened(upstream: UpstreamConnection): void {
     this.#pair.switchToConnection(upstream);
     this.#pair.attempt?.connectionOpened();
+    if (upstream.greeting) this.pin();
     this.#sendRequest(upstream);
   }
 

@@ -123,7 +123,9 @@ async function listen(options: ListenOptions, hasBunTls: () => Promise<boolean>)
   };
 }
 
-function connect(address: Address, host: string, handler: ConnectHandler): void {
+function connect(address: Address, host: string, handler: ConnectHandler, greeting?: Buffer): void {
+  // Bytes before the handshake need the documented way.
+  if (greeting) return nodeSockets.connect(address, host, handler, greeting);
   const { protocol, port, tls = { verify: true } } = address;
   const options = { hostname: host, port, allowHalfOpen: true, data: handler };
   const connecting =

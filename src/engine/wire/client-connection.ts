@@ -1,5 +1,7 @@
 /** A client's connection: reads one request after another and gives each to a forwarder, so that responses stay in order. */
 
+import { plainAddress } from "../../net/address.ts";
+import { type ProxyVersion, writeProxyHeader } from "../../net/proxy-protocol.ts";
 import { type ProtocolViolation, type Refusal, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import type { ConnectionTls } from "../../tls/connection-tls.ts";
 import { ClientInput, type RequestSink } from "./client-input.ts";
@@ -96,6 +98,14 @@ export class ClientConnection
   /** Refuses a request that was not read as HTTP/1.1. */
   refuse(refused: Refusal): void {
     this.#begin().refuseUnparsed(this, refused);
+  }
+
+  proxyHeader(version: ProxyVersion): Buffer {
+    const { address } = this.forwarding;
+    // The port of a proxy in front of us is not the client's.
+    const port = address === this.peerAddress ? (this.socket?.remotePort ?? 0) : 0;
+    const destination = { address: plainAddress(this.socket?.localAddress ?? ""), port: this.listener.port };
+    return writeProxyHeader(version, { address, port }, destination);
   }
 
   get scheme(): "http" | "https" {

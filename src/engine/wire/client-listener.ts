@@ -25,6 +25,7 @@ export class ClientListener {
   readonly meter: ListenerMeter;
   /** In each response. Undefined where the listener adds none. */
   headers: ListenerHeaders | undefined;
+  port = 0;
   readonly forwardingCache: ForwardingCache;
   /** Connections that are served. */
   readonly #clients = new Set<ClosableClient>();
@@ -47,6 +48,7 @@ export class ClientListener {
 
   /** Called before the first client is accepted. */
   opened(port: number, hostname: string): void {
+    this.port = port;
     this.forwardingCache.setListenPort(port, hostname);
     this.headers = listenerHeaders(this.options.hsts, this.options.http3 ? altSvcOf(port) : undefined);
   }

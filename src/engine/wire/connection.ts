@@ -32,6 +32,10 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
   /** Called when the system took a part of the queue. */
   protected abstract progressed(): void;
 
+  protected get socket(): WireSocket | undefined {
+    return this.#socket;
+  }
+
   get isFlushed(): boolean {
     return this.#queue === undefined;
   }

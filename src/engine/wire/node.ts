@@ -1,7 +1,7 @@
 /** The wire engine for Deno, on the sockets of `node:net` and `node:tls`: slower than Bun's, with the same behaviour. */
 
 import { connect as connectPlain, createServer, isIP, type Socket } from "node:net";
-import { connect as connectTls, TLSSocket, type TLSSocketOptions } from "node:tls";
+import { type ConnectionOptions, connect as connectTls, TLSSocket, type TLSSocketOptions } from "node:tls";
 import { toError } from "../../lib/bugs.ts";
 import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName, ownCertificateOf } from "../../net/address.ts";
@@ -86,6 +86,18 @@ class NodeSocket implements WireSocket {
     // Copied, because the bytes are only valid during the call.
     this.#isBusy = !this.#socket.write(Buffer.from(bytes.subarray(offset, offset + length)));
     return length;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#socket.remotePort;
+  }
+
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress;
+  }
+
+  get localPort(): number | undefined {
+    return this.#socket.localPort;
   }
 
   get alpnProtocol(): string | false | null {
@@ -245,33 +257,56 @@ function listen(options: ListenOptions): Promise<WireListener> {
   });
 }
 
-function connect(address: Address, host: string, handler: ConnectHandler): void {
-  const { protocol, port, tls = { verify: true } } = address;
-  const { verify, ca } = tls;
+function connect(address: Address, host: string, handler: ConnectHandler, greeting?: Buffer): void {
+  const { protocol, port } = address;
+  if (protocol === "http") {
+    const socket = connectPlain({ host, port, allowHalfOpen: true });
+    handler.pending({ terminate: () => socket.destroy() });
+    return followConnect(socket, "connect", handler);
+  }
+  const options = clientTlsOf(address);
+  if (!greeting) {
+    const socket = connectTls({ host, port, ...options });
+    handler.pending({ terminate: () => socket.destroy() });
+    return followConnect(socket, "secureConnect", handler);
+  }
+  const plain = connectPlain({ host, port });
+  handler.pending({ terminate: () => plain.destroy() });
+  const onRefused = (error: Error) => refuse(plain, error, handler);
+  plain.once("error", onRefused);
+  plain.once("connect", () => {
+    plain.off("error", onRefused);
+    plain.write(greeting);
+    followConnect(connectTls({ socket: plain, ...options }), "secureConnect", handler);
+  });
+}
+
+function clientTlsOf(address: Address): ConnectionOptions {
+  const { tls = { verify: true }, http2 } = address;
   const name = certifiedName(address);
-  const socket =
-    protocol === "https"
-      ? connectTls({
-          host,
-          port,
-          rejectUnauthorized: verify,
-          ...(ca !== undefined && { ca }),
-          ...ownCertificateOf(tls),
-          ...(!isIP(name) && { servername: name }),
-          ...(address.http2 && { ALPNProtocols: ["h2"] }),
-        })
-      : connectPlain({ host, port, allowHalfOpen: true });
-  handler.pending({ terminate: () => socket.destroy() });
-  const onRefused = (error: Error) => {
-    socket.on("error", () => {});
-    const isUnselected = handshakeCode(error) === noHttp2Code;
-    handler.refused(isUnselected ? noHttp2Code : "code" in error ? String(error.code) : error.message);
+  return {
+    rejectUnauthorized: tls.verify,
+    ...(tls.ca !== undefined && { ca: tls.ca }),
+    ...ownCertificateOf(tls),
+    ...(!isIP(name) && { servername: name }),
+    ...(http2 && { ALPNProtocols: ["h2"] }),
   };
+}
+
+/** @param event that the connection is open, and secure if it is to be */
+function followConnect(socket: Socket, event: "connect" | "secureConnect", handler: ConnectHandler): void {
+  const onRefused = (error: Error) => refuse(socket, error, handler);
   socket.once("error", onRefused);
-  socket.once(protocol === "https" ? "secureConnect" : "connect", () => {
+  socket.once(event, () => {
     socket.off("error", onRefused);
     handler.opened(new NodeSocket(socket, handler));
   });
+}
+
+function refuse(socket: Socket, error: Error, handler: ConnectHandler): void {
+  socket.on("error", () => {});
+  const isUnselected = handshakeCode(error) === noHttp2Code;
+  handler.refused(isUnselected ? noHttp2Code : "code" in error ? String(error.code) : error.message);
 }
 
 export const nodeSockets: Sockets = { listen, connect };

@@ -1,6 +1,7 @@
 /** Forwards one request to an upstream and its response to the client; the exchange decides what happens. */
 
 import { toError } from "../../lib/bugs.ts";
+import { ownProxyHeader, type ProxyVersion } from "../../net/proxy-protocol.ts";
 import { completed, type Outcome } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { maxTimesThrough, timesThrough } from "../../proxy/forwarding.ts";
@@ -39,6 +40,8 @@ export interface ClientSide extends Connection {
   readonly tls: ConnectionTls | undefined;
   /** The IP address that the connection comes from. */
   readonly peerAddress: string;
+  /** What tells an upstream where the connection came from. */
+  proxyHeader(version: ProxyVersion): Buffer;
   /** Upstream connections that belong to this one. */
   pinned: PinnedConnections | undefined;
   /** Called after 101: the client's bytes go to the tunnel from now on. */
@@ -90,6 +93,10 @@ export class RequestForwarder implements ResponseSide {
   startPinning(): PinnedConnections {
     if (!this.#client) throw new Error("Cannot pin a connection: the client has left");
     return (this.#client.pinned ??= new PinnedConnections(this.#context));
+  }
+
+  proxyHeader(version: ProxyVersion): Buffer {
+    return this.#client?.proxyHeader(version) ?? ownProxyHeader(version);
   }
 
   get clientProgress(): ReadingProgress {

@@ -12,6 +12,10 @@ export interface WireSocket {
   readonly isReused?: boolean;
   /** What the TLS handshake selected. Missing without TLS. */
   readonly alpnProtocol?: string | false | null;
+  /** Where the runtime tells them. */
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
   /** Sends what the system takes at once and buffers nothing. @returns the number of bytes taken; -1 if it is closed */
   write(bytes: Uint8Array, offset: number, length: number): number;
   pause(): void;
@@ -104,6 +108,7 @@ export interface Sockets {
    * Uses TLS if the address is `https`, and offers only HTTP/2 where the address says so. It cannot be cancelled before
    * `pending` was called: a handler that gave up closes the socket then, or when it opens.
    * @param host an IP address that the address's name has now, or the name
+   * @param greeting sent before the TLS handshake
    */
-  connect(address: Address, host: string, handler: ConnectHandler): void;
+  connect(address: Address, host: string, handler: ConnectHandler, greeting?: Buffer): void;
 }

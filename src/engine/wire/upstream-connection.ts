@@ -93,6 +93,8 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   isReused = false;
   /** Whether it serves one client alone. */
   isPinned = false;
+  /** Sent first, before a TLS handshake: a PROXY header, which makes the connection one client's. Set before the connect. */
+  greeting: Buffer | undefined;
   /** Whether the upstream closed it before its response was complete. */
   hasHungUp = false;
   /** Neighbours in the pool's stack of idle connections. Only the stack writes them. */
@@ -126,7 +128,11 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.host = host;
     this.generation = this.#home.endpoints.generation;
     if (this.address.http2) this.#connectOverHttp2(host);
-    else this.#context.sockets.connect(this.address, host, this);
+    else this.#context.sockets.connect(this.address, host, this, this.#greetingBeforeTls);
+  }
+
+  get #greetingBeforeTls(): Buffer | undefined {
+    return this.address.protocol === "https" ? this.greeting : undefined;
   }
 
   #connectOverHttp2(host: string): void {
@@ -172,10 +178,12 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.#context.upstreamConnections.add(this);
     if (this.#phase !== "connecting") return this.terminate();
     if (socket.isReused) this.isReused = true;
+    if (this.greeting && !this.#greetingBeforeTls) this.writeAll(this.greeting);
     if (this.#user) {
       this.beginFor(this.#user);
       this.#user.connectionOpened(this);
-    } else {
+    } else if (this.greeting) this.close();
+    else {
       // The client has left. The next request need not wait for a connect.
       this.#phase = "idle";
       this.isReused = true;
