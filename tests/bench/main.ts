@@ -18,6 +18,7 @@ import {
   type Table,
   throughput,
 } from "./scenarios.ts";
+import { secureRows } from "./secure.ts";
 import { secondWorker } from "./workers.ts";
 
 const { values: options } = parseArgs({
@@ -25,16 +26,16 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "4" },
     sizes: { type: "string", default: "120,16384,1048576" },
-    only: { type: "string", default: "throughput,half,many,idle,workers" },
+    only: { type: "string", default: "throughput,half,many,idle,workers,secure" },
   },
 });
 const rounds = { rounds: Number(options.rounds), seconds: Number(options.seconds) };
 const sizes = options.sizes.split(",").map(Number);
 const selected = new Set(options.only.split(","));
 
-for (const tool of ["wrk", "taskset", "nginx", "haproxy", "h2load"]) {
+for (const tool of ["wrk", "taskset", "nginx", "haproxy", "h2load", "openssl"]) {
   if (Bun.which(tool)) continue;
-  const packages = "wrk util-linux nginx haproxy nghttp2-client";
+  const packages = "wrk util-linux nginx haproxy nghttp2-client openssl";
   console.error(`Cannot run the benchmark: ${tool} is missing. On Debian: apt-get install ${packages}`);
   process.exit(2);
 }
@@ -58,10 +59,13 @@ console.log(
   `${cpus().length} × ${model}, Bun ${Bun.version}, medians of ${options.rounds} rounds of ${options.seconds} s`,
 );
 const all: RunningProxy[] = [];
-for (const peer of peers(testbed.folder)) all.push(await testbed.startProxy(peer));
+// The other rows start proxies of their own.
+if (["throughput", "half", "idle"].some((rows) => selected.has(rows)))
+  for (const peer of peers(testbed.folder)) all.push(await testbed.startProxy(peer));
 if (selected.has("throughput"))
   for (const scenario of scenarios) print(await throughput(all, scenario, rounds));
 if (selected.has("half")) print(await halfLoad(all, rounds));
 if (selected.has("idle")) print(await idleConnections(all, 10_000));
 if (selected.has("many")) print(await manyUpstreams(testbed, defaults.engine, rounds));
+if (selected.has("secure")) print(await secureRows(testbed, rounds));
 if (selected.has("workers")) print(await secondWorker(testbed, defaults.engine, rounds));

@@ -22,14 +22,40 @@ export interface Measured {
   readonly memoryMiB: number;
 }
 
+export interface MeasuredProxy extends Pick<RunningProxy, "pid" | "port"> {
+  /** By default http. */
+  readonly scheme?: string;
+}
+
+/** CPU microseconds of a request over HTTP/2: eight connections with sixteen streams each. Throws if a request fails. */
+export async function h2loadCost(
+  { pid, port }: MeasuredProxy,
+  scheme: "http" | "https",
+  seconds: number,
+): Promise<number> {
+  const pids = processTreeOf(pid);
+  const before = ticksOf(pids);
+  const text = await output([
+    ...["h2load", "-t1", "-c8", "-m16", `-D${seconds}`],
+    `${scheme}://127.0.0.1:${port}/120.bin`,
+  ]);
+  const used = ticksOf(pids) - before;
+  const [, succeeded = "0", failed = "0"] = /(\d+) succeeded, (\d+) failed/.exec(text) ?? [];
+  if (succeeded === "0" || failed !== "0") throw new Error(`Cannot measure port ${port}: ${text}`);
+  return (used * microsPerTick) / Number(succeeded);
+}
+
 /** Sends as many requests as possible. Throws if a response is not 2xx. */
-export async function measure({ pid, port }: RunningProxy, shape: LoadShape): Promise<Measured> {
+export async function measure(
+  { pid, port, scheme = "http" }: MeasuredProxy,
+  shape: LoadShape,
+): Promise<Measured> {
   const pids = processTreeOf(pid);
   const before = ticksOf(pids);
   const headers = shape.isFresh ? ["-H", "Connection: close"] : [];
   const text = await output([
     ...["wrk", "-t1", `-c${shape.connections}`, `-d${shape.seconds}s`, "--latency", ...headers],
-    `http://127.0.0.1:${port}${shape.path}`,
+    `${scheme}://127.0.0.1:${port}${shape.path}`,
   ]);
   const used = ticksOf(pids) - before;
   const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);

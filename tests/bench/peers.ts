@@ -25,7 +25,7 @@ export function originCommand(folder: string, sizes: readonly number[]): readonl
   );
   const config = `${user()} ${common(join(folder, "origin.pid"))}
 http { access_log off; ${temporary(folder)} keepalive_requests 100000000; sendfile on; open_file_cache max=100; ${servers.join("\n")} }`;
-  return ["nginx", "-c", write(folder, "origin.conf", config)];
+  return ["nginx", "-c", writeFile(folder, "origin.conf", config)];
 }
 
 /** The installed proxies, Evenkeel's engines first. */
@@ -79,7 +79,7 @@ http { access_log off; ${temporary(folder)} keepalive_requests 100000000;
       proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto http;
       proxy_set_header X-Forwarded-Host $host; proxy_set_header X-Forwarded-Port ${port};
       proxy_set_header X-Request-Id $request_id; proxy_set_header Via "1.1 nginx"; } } }`;
-  return { name: "nginx", port, command: ["nginx", "-c", write(folder, "nginx.conf", config)] };
+  return { name: "nginx", port, command: ["nginx", "-c", writeFile(folder, "nginx.conf", config)] };
 }
 
 /** @param servers the number of servers, each with the same check as Evenkeel's upstreams */
@@ -111,7 +111,7 @@ backend b
   balance roundrobin
 ${lines.join("\n")}
 `;
-  const file = write(folder, `haproxy-${port}.cfg`, config);
+  const file = writeFile(folder, `haproxy-${port}.cfg`, config);
   return { name: "haproxy", port, command: ["haproxy", "-db", "-q", "-f", file] };
 }
 
@@ -130,11 +130,11 @@ http://127.0.0.1:${port} {
   }
 }
 `;
-  const file = write(folder, "Caddyfile", config);
+  const file = writeFile(folder, "Caddyfile", config);
   return { name: "caddy", port, command: ["caddy", "run", "--adapter", "caddyfile", "--config", file] };
 }
 
-function write(folder: string, name: string, text: string): string {
+export function writeFile(folder: string, name: string, text: string): string {
   const path = join(folder, name);
   writeFileSync(path, text);
   return path;

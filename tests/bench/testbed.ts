@@ -31,9 +31,13 @@ export class Testbed implements AsyncDisposable {
   }
 
   /** Starts a proxy and waits until it serves. */
-  async startProxy(peer: Peer, cores = String(proxyCore)): Promise<RunningProxy> {
+  async startProxy(
+    peer: Peer,
+    cores = String(proxyCore),
+    origin = `http://127.0.0.1:${peer.port}`,
+  ): Promise<RunningProxy> {
     const child = this.#start(cores, peer.command);
-    await waitUntilServing(`http://127.0.0.1:${peer.port}/${this.#smallest}.bin`);
+    await waitUntilServing(`${origin}/${this.#smallest}.bin`);
     // Servers left by an earlier run would respond instead, with other permissions and on another core.
     if (this.#origin.exitCode !== null)
       throw new Error(`Cannot measure ${peer.name}: ports ${originPorts.join(", ")} are taken`);
@@ -60,7 +64,7 @@ export class Testbed implements AsyncDisposable {
 
 async function waitUntilServing(url: string): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
-    const status = await fetch(url).then(
+    const status = await fetch(url, { tls: { rejectUnauthorized: false } }).then(
       (response) => response.status,
       () => 0,
     );
