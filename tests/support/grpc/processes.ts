@@ -1,27 +1,29 @@
 /** Starts the gRPC client and server on Node, bundled, since Node does not read the sources. */
 
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 
 import type { EchoCounts } from "./echo-service.ts";
 
+const cache = join(import.meta.dirname, "../../../node_modules/.cache/evenkeel-grpc");
+
 let built: Promise<string> | undefined;
 
-/** Path of the program. It is made once for each test process. */
+/** Path of the program, which is named for its content: test processes may write it at the same time. */
 function program(): Promise<string> {
   return (built ??= (async () => {
-    const outdir = mkdtempSync(join(tmpdir(), "grpc-peer-"));
-    const { success, logs } = await Bun.build({
-      entrypoints: [join(import.meta.dirname, "peer.ts")],
-      outdir,
-      target: "node",
-      format: "esm",
-      naming: "peer.mjs",
-    });
-    if (!success) throw new AggregateError(logs, "Cannot build the gRPC peer");
-    return join(outdir, "peer.mjs");
+    const entrypoints = [join(import.meta.dirname, "peer.ts")];
+    const { success, logs, outputs } = await Bun.build({ entrypoints, target: "node", format: "esm" });
+    const [bundle] = outputs;
+    if (!success || !bundle) throw new AggregateError(logs, "Cannot build the gRPC peer");
+    const text = await bundle.text();
+    const path = join(cache, `${Bun.hash(text).toString(16)}.mjs`);
+    if (existsSync(path)) return path;
+    mkdirSync(cache, { recursive: true });
+    writeFileSync(`${path}.${process.pid}`, text);
+    renameSync(`${path}.${process.pid}`, path);
+    return path;
   })());
 }
 
