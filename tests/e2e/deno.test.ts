@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:http2";
 import { tmpdir } from "node:os";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
@@ -157,6 +158,27 @@ describe("under Deno", () => {
     await until(() => closeCodeIn(second.received) !== undefined, "the other client's close frame");
     expect(closeCodeIn(second.received)).toBe(1011);
     for (const open of [client, second]) open.destroy();
+    await upstream.origin.close();
+  }, 40_000);
+
+  test("the fetch engine ends a WebSocket whose upstream breaks off or breaks the protocol with a valid code", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const upstream = await startWebSocketOrigin();
+    const proxy = start(programs, "proxy", ...flags, "--engine", "fetch", "--upstreams", upstream.origin.url);
+    const port = await proxy.port("balancer", 20_000);
+    const ends: readonly ((socket: Socket) => unknown)[] = [
+      (socket) => socket.destroy(),
+      (socket) => socket.resetAndDestroy(),
+      (socket) => socket.write(Buffer.from("8500", "hex")),
+    ];
+    for (const [index, end] of ends.entries()) {
+      const client = await openRawWebSocket(port);
+      end((await upstream.side(index)).socket);
+      await until(() => closeCodeIn(client.received) !== undefined, "the client's close frame");
+      expect([index, closeCodeIn(client.received)]).toEqual([index, 4000]);
+      client.destroy();
+    }
     await upstream.origin.close();
   }, 40_000);
 

@@ -52,7 +52,10 @@ export function followSocket(socket: WebSocketEvents, events: UpstreamSideEvents
     events.fromUpstream(typeof data === "string" ? data : new Uint8Array(data as ArrayBuffer)),
   );
   socket.addEventListener("error", (event) => events.upstreamFailed(webSocketErrorOf(event)));
-  socket.addEventListener("close", ({ code, reason }) => events.upstreamClosed(code, reason));
+  // Deno reports 0 for a connection that broke off, and would send it on.
+  socket.addEventListener("close", ({ code, reason }) =>
+    events.upstreamClosed(code === 0 ? closeCodes.abnormal : code, reason),
+  );
 }
 
 function webSocketErrorOf(event: object): Error {
