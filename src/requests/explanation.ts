@@ -28,6 +28,7 @@ export function explainRequest(request: RequestRecord): readonly string[] {
     ...complaintText(request),
     outcomeText(request),
     ...timingText(request),
+    arrivalText(request),
   ];
 }
 
@@ -57,6 +58,14 @@ function pathText({ matchedPath, pool }: RequestRecord): readonly string[] {
 function proxyText({ clientAddress, peerAddress }: RequestRecord): readonly string[] {
   if (clientAddress === peerAddress) return [];
   return [`It came through the trusted proxy ${peerAddress}, which named ${clientAddress} as its client.`];
+}
+
+const versionNames = { "http/1.0": "HTTP/1.0", "http/1.1": "HTTP/1.1", h2: "HTTP/2", h3: "HTTP/3" } as const;
+
+function arrivalText({ listener, protocol, scheme }: RequestRecord): string {
+  const version = protocol === null ? scheme.toUpperCase() : versionNames[protocol];
+  const isSecure = protocol !== null && scheme === "https";
+  return `It came over ${version}${isSecure ? " and TLS" : ""} to the listener ${listener}.`;
 }
 
 function complaintText({ complaint, pool, reason }: RequestRecord): readonly string[] {

@@ -14,6 +14,7 @@ describe("the explanation of a request", () => {
       "At 0 ms it was sent to a; it responded with 200 after 4 ms and finished after 5 ms.",
       "The client got 200.",
       "It took 5 ms: 4 ms to the response headers, 1 ms for the body.",
+      "It came over HTTP/1.1 to the listener main.",
     ]);
   });
 
@@ -45,7 +46,31 @@ describe("the explanation of a request", () => {
       "At 21 ms it was sent to b on a new connection that took 0.5 ms to open; it responded with 200 after 30 ms and finished after 1.5 s.",
       "The client got 200.",
       "It took 1.5 s: 20 ms in the queue, 1 ms in earlier attempts, 30 ms to the response headers, 1.5 s for the body.",
+      "It came over HTTP/1.1 to the listener main.",
     ]);
+  });
+
+  test.each([
+    [
+      { protocol: "h2", scheme: "https", listener: "inner" },
+      "It came over HTTP/2 and TLS to the listener inner.",
+    ],
+    [{ protocol: "h2" }, "It came over HTTP/2 to the listener main."],
+    [{ protocol: "h3", scheme: "https" }, "It came over HTTP/3 and TLS to the listener main."],
+    [{ protocol: "http/1.0" }, "It came over HTTP/1.0 to the listener main."],
+    [{ protocol: null, scheme: "https" }, "It came over HTTPS to the listener main."],
+  ] as const)("says how it came: %p", (part, sentence) =>
+    expect(explainRequest(recordOf("r", part)).at(-1)).toBe(sentence),
+  );
+
+  test("says how redirects and unknown hosts were answered", () => {
+    const own = { pool: null, attempts: [] };
+    expect(explainRequest(recordOf("r", { ...own, status: 301, reason: "redirected" }))).toContain(
+      "Its listener sends clients to https.",
+    );
+    expect(explainRequest(recordOf("r", { ...own, status: 421, reason: "unknown_host" }))[0]).toStartWith(
+      "No route names the host",
+    );
   });
 
   test("says who named the client", () => {
