@@ -45,7 +45,13 @@ export function judgeClient(
   const { hosts, verify } = options;
   if (hosts && !(serverName !== undefined && isNameIn(serverName.toLowerCase(), hosts))) return {};
   if (der === undefined) return verify === "required" ? { refusal: "no client certificate" } : {};
-  return isVerified ? { client: clientIdentityOf(der) } : { refusal: `client certificate: ${why}` };
+  if (!isVerified) return { refusal: `client certificate: ${why}` };
+  try {
+    return { client: clientIdentityOf(der) };
+  } catch (error) {
+    // Its encoding is one that the runtime accepts and we do not.
+    return { refusal: `client certificate: ${String(error)}` };
+  }
 }
 
 export interface ListenerTls {

@@ -124,6 +124,50 @@ describe.each([
   );
 });
 
+test("a reload adds and removes certificates, and a refused one changes nothing", async () => {
+  const folder = inFolder("reloaded");
+  mkdirSync(folder);
+  const [first, second, other] = ["a.test", "b.test", "c.test"].map((name) => selfSigned(name, "")) as [
+    CertificatePair,
+    CertificatePair,
+    CertificatePair,
+  ];
+  writePair(folder, "a", first);
+  writePair(folder, "b", second);
+  write(`${folder}/c.key`, other.key);
+  const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+  const config = `${folder}/evenkeel.yaml`;
+  const entry = (cert: string, key: string) => `{ cert: ${folder}/${cert}.crt, key: ${folder}/${key}.key }`;
+  const configure = (...entries: readonly string[]) =>
+    write(
+      config,
+      `certificates: [${entries.join()}]\nlisten: { tls: true }\npools: { main: { upstreams: [${origin.url}] } }\n`,
+    );
+  configure(entry("a", "a"));
+  const listen = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--config", config];
+  const proxy = programs.evenkeel("proxy", ...listen);
+  const port = await proxy.port("balancer");
+  const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+  const reload = async () => (await fetch(`${admin}/api/reload`, { method: "POST" })).status;
+  const shown = async (name: string) => {
+    const { socket, fingerprint } = await visit(port, name);
+    socket.destroy();
+    return fingerprint;
+  };
+  expect([await shown("a.test"), await shown("b.test")]).toEqual([first.fingerprint, first.fingerprint]);
+  configure(entry("a", "a"), entry("b", "b"));
+  expect(await reload()).toBe(200);
+  expect([await shown("a.test"), await shown("b.test")]).toEqual([first.fingerprint, second.fingerprint]);
+  configure(entry("a", "a"), entry("b", "c"));
+  expect(await reload()).toBe(422);
+  expect([await shown("a.test"), await shown("b.test")]).toEqual([first.fingerprint, second.fingerprint]);
+  configure(entry("b", "b"));
+  expect(await reload()).toBe(200);
+  expect([await shown("a.test"), await shown("b.test")]).toEqual([second.fingerprint, second.fingerprint]);
+  await proxy.kill("SIGKILL");
+  await origin.close();
+}, 20_000);
+
 test("--watch takes a renewed certificate at once", async () => {
   const folder = inFolder("watched");
   mkdirSync(`${folder}/live`, { recursive: true });

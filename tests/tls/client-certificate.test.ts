@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { clientIdentityOf } from "../../src/tls/client-certificate.ts";
+import { judgeClient } from "../../src/tls/listener-tls.ts";
 import { selfSigned } from "../../src/tls/self-signed.ts";
 
 const derOf = (pem: string) => new X509Certificate(pem).raw;
@@ -66,3 +67,12 @@ test("the fields fit into a header, and are those of the certificate", () => {
 
 test("a cut certificate is an error, not a subject", () =>
   expect(() => clientIdentityOf(derOf(selfSigned("a.test", "").cert).subarray(0, 60))).toThrow("cut"));
+
+test("a certificate that the runtime accepts and we cannot read refuses the handshake", () => {
+  const options = { ca: "", verify: "required", forward: true } as const;
+  const der = derOf(selfSigned("a.test", "").cert);
+  const shown = (bytes: Uint8Array) =>
+    judgeClient(options, "x.test", { der: bytes, isVerified: true, why: "" });
+  expect(shown(der.subarray(0, 60)).refusal).toContain("cut");
+  expect(shown(der).client?.subject).toBe("CN=a.test");
+});
