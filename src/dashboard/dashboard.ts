@@ -1,7 +1,7 @@
 /** Starts the dashboard: a separate listener that reaches the balancer only through its two URLs. */
 
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
-import { webLimits } from "../lib/open-files.ts";
+import { webLimits } from "../net/open-files.ts";
 import { isLoopback } from "../net/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { adminClient } from "./admin-client.ts";

@@ -13,7 +13,7 @@ import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
 import { exhaustion } from "../lib/exhaustion.ts";
 import type { Log } from "../lib/log.ts";
-import { maxClientsForOpenFiles } from "../lib/open-files.ts";
+import { maxClientsForOpenFiles } from "../net/open-files.ts";
 import { systemRandom } from "../lib/random.ts";
 import { rateLimit } from "../lib/rate.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -21,7 +21,7 @@ import { type ProcessCounters, sumProcessCounters } from "../metrics/process-fam
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { StallDetector, type StallEvidence, type StallSuspicion } from "../probe/stall-detector.ts";
-import { entranceOf, type EntranceOptions } from "../proxy/entrance.ts";
+import { createListenerRules, type ListenerRulesOptions } from "../proxy/listener-rules.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { createViaName } from "../proxy/forwarding.ts";
 import { Hedger } from "../proxy/hedger.ts";
@@ -58,7 +58,7 @@ export interface LocalDataPlaneOptions {
   readonly viaName?: string;
   readonly attemptFilters?: readonly AttemptFilter[];
   /** The responses to challenges of a certificate authority, which plain listeners give before all else. */
-  readonly challenges?: EntranceOptions["challenges"];
+  readonly challenges?: ListenerRulesOptions["challenges"];
   /** Access log lines dropped so far. */
   readonly lostLines?: () => number;
   /** Trace spans dropped so far. */
@@ -157,7 +157,7 @@ export class LocalDataPlane implements DataPlane {
     const isOwnProxy = trustedProxies && trustedProxyMatcher(trustedProxies);
     const securePort = () =>
       redirect?.port ?? this.ports[config.listeners.findIndex((one) => one.tls)] ?? 443;
-    const entrance = entranceOf({
+    const rules = createListenerRules({
       ...(answered && { challenges: answered }),
       ...(redirect && { redirect: { ...redirect, port: securePort } }),
       ...(unknownHosts !== undefined && { unknownHosts }),
@@ -173,7 +173,7 @@ export class LocalDataPlane implements DataPlane {
       ...(proxyProtocol && {
         proxyProtocol: { ...proxyProtocol, isFrom: trustedProxyMatcher(proxyProtocol.from) },
       }),
-      ...(entrance && { entrance }),
+      ...(rules && { rules }),
       ...(isOwnProxy && { isTrustedProxy: isOwnProxy }),
     };
   }
@@ -247,8 +247,8 @@ export class LocalDataPlane implements DataPlane {
 /** Those of this balancer, and of others that share its folder: the authority may ask any of them. */
 function answeredChallenges(
   { acme }: Pick<Config, "acme">,
-  own: NonNullable<EntranceOptions["challenges"]>,
-): EntranceOptions["challenges"] | undefined {
+  own: NonNullable<ListenerRulesOptions["challenges"]>,
+): ListenerRulesOptions["challenges"] | undefined {
   const folders = acme.flatMap(({ challenge, storage }) => (challenge === "http-01" ? [storage] : []));
   if (folders.length === 0) return undefined;
   const inFolders = (token: string) => {

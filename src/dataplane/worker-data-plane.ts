@@ -329,7 +329,7 @@ const broadcastDelayMs = 2;
  * Sends the state to all workers shortly after a change, and at least once a second. The revision grows whenever the
  * state differs from the one sent before.
  */
-export class StateBroadcaster {
+class StateBroadcaster {
   readonly #options: StateBroadcasterOptions;
   #sentState = "";
   #cancel: Cancel | undefined;

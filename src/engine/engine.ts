@@ -2,7 +2,7 @@
 
 import type { ListenerMeter } from "../metrics/listener-meter.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Entrance } from "../proxy/entrance.ts";
+import type { ListenerRules } from "../proxy/listener-rules.ts";
 import type { Exchange } from "../proxy/exchange.ts";
 import type { ForwardingOptions } from "../proxy/forwarding.ts";
 import type { HandshakeRefusal } from "../tls/handshake-refusal.ts";
@@ -60,8 +60,8 @@ export interface ListenerOptions {
   readonly proxyProtocol?: ProxyProtocol;
   /** Counts its requests and connections. */
   readonly meter?: ListenerMeter;
-  /** What the listener answers itself. Engines pass it to `Exchange.open` with each request. */
-  readonly entrance?: Entrance;
+  /** Rules that precede routes. Engines pass them to `Exchange.open` with each request. */
+  readonly rules?: ListenerRules;
   /** Where not the same as for all listeners. */
   readonly isTrustedProxy?: ForwardingOptions["isTrustedProxy"];
 }

@@ -11,7 +11,7 @@ const blindDraws = 4;
  * The less loaded of two that are drawn evenly from the acceptable ones; undefined if there are none. Costs the same for
  * any length of the list while most of it is acceptable. Source: Mitzenmacher (2001).
  */
-export function powerOfTwoChoices(
+function powerOfTwoChoices(
   from: readonly Upstream[],
   random: Random,
   accepts: (upstream: Upstream) => boolean = () => true,

@@ -36,7 +36,7 @@ export function otherUpCount({ up }: PriorityGroups, upstream: Upstream): number
  * carry the load. When no eligible upstream is up, ejections are ignored (panic mode): a bad response is better than none,
  * and upstreams whose probes fail are excluded already.
  */
-export function priorityGroupsOf(upstreams: readonly Upstream[]): PriorityGroups {
+function priorityGroupsOf(upstreams: readonly Upstream[]): PriorityGroups {
   const candidates = upstreams.filter(isEligible);
   const up = candidates.filter(({ outlier }) => outlier.state === "up").length;
   const isPanicking = candidates.length > 0 && up === 0;

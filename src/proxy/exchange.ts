@@ -27,7 +27,7 @@ import {
   refusalForViolation,
   type RetryVeto,
 } from "./refusal.ts";
-import type { Entrance } from "./entrance.ts";
+import type { ListenerRules } from "./listener-rules.ts";
 import type { RequestHead } from "./request-head.ts";
 import { type Destination, matchingRoute, type Route } from "./route.ts";
 import type { TraceContext, Tracer } from "./trace-context.ts";
@@ -53,7 +53,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   #destination: Destination | undefined;
   /** Why there is no route, where the reason is the path. */
   #violation: ProtocolViolation | undefined;
-  #answer: Refusal | undefined;
+  #localReply: Refusal | undefined;
   #key = "";
   #preferred: Upstream | undefined;
   /** Status of the last response that was retried and that the engine holds; 0 without one. */
@@ -83,18 +83,18 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** The listener's own response, if it makes one: then the engine need not read the request's body before it calls `next`. */
-  get answer(): Refusal | undefined {
-    return this.#answer;
+  get localReply(): Refusal | undefined {
+    return this.#localReply;
   }
 
-  /** Starts with a new request. @param entrance of its listener, if that has one */
-  open(head: RequestHead, entrance?: Entrance): this {
+  /** Starts with a new request. @param rules of its listener, if that has any */
+  open(head: RequestHead, rules?: ListenerRules): this {
     this.reset();
     this.#head = head;
     const routes = this.#options.routes();
     const route = matchingRoute(routes, head);
-    this.#answer = entrance?.answerTo(head, route, routes);
-    if (!this.#answer) this.#destination = route?.destination;
+    this.#localReply = rules?.replyTo(head, route, routes);
+    if (!this.#localReply) this.#destination = route?.destination;
     this.#violation = route?.violation;
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.trace = this.#options.trace?.(head.header("traceparent"));
@@ -109,7 +109,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#destination?.deadlines?.remove(this);
     this.#recorder.begin();
     this.#head = this.#destination = this.#violation = undefined;
-    this.#answer = this.#preferred = this.trace = undefined;
+    this.#localReply = this.#preferred = this.trace = undefined;
     this.#key = "";
     while (this.#tried.pop()); // Setting the length would be a call into the runtime.
     this.#heldStatus = this.#extraAttempts = 0;
@@ -139,7 +139,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** The first attempt, already counted in; or a refusal; or a wait. */
   next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
-    if (this.#answer) return this.refuse(this.#answer);
+    if (this.#localReply) return this.refuse(this.#localReply);
     if (!destination || !this.#head)
       return this.refuse(this.#violation ? refusalForViolation(this.#violation) : refusal("no_route"));
     if (this.#isLate) return this.refuse(refusal("total_timeout"));
@@ -319,7 +319,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
 }
 
 /** An exchange's place in its pool's queue: `free ──join──▶ waiting ──leave──▶ free` */
-export class QueueTicket {
+class QueueTicket {
   #queue: Queue | undefined;
   #parked: ParkedRequest | undefined;
 

@@ -25,7 +25,7 @@ export interface RetryCheck {
 }
 
 /** Undefined if another attempt is allowed. A request that may have been processed is not sent twice unless idempotent. */
-export function reasonNotToRetry({
+function reasonNotToRetry({
   cause,
   method,
   replayable,
@@ -46,7 +46,7 @@ export function reasonNotToRetry({
  * Whether a retry needs no budget, because it adds no load to failing upstreams: after a failed connect nothing was sent; and
  * requests that were open at an ejection move once, at most as many as may be in flight.
  */
-export function isExemptFromBudget(cause: RetryCause, { upstream, startedAt }: Attempt): boolean {
+function isExemptFromBudget(cause: RetryCause, { upstream, startedAt }: Attempt): boolean {
   if (cause.kind === "failure" && cause.phase === "connect") return true;
   return upstream.outlier.ejectedAfter(startedAt);
 }

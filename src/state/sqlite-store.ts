@@ -173,7 +173,7 @@ class SqliteStore implements Store {
  * Schema migrations: step n takes a file from version n to n + 1. A new file runs all of them, so old and new files have the
  * same schema. Never change a released step; append a new one.
  */
-export const migrations: readonly string[] = [
+const migrations: readonly string[] = [
   `CREATE TABLE mode_intent (
      upstream TEXT PRIMARY KEY, mode TEXT NOT NULL, set_by TEXT NOT NULL, set_at INTEGER NOT NULL
    ) STRICT;`,

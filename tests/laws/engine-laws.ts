@@ -18,7 +18,7 @@ import { authenticationLaws } from "./authentication-laws.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
 import { endpointLaws } from "./endpoint-laws.ts";
-import { entranceLaws } from "./entrance-laws.ts";
+import { listenerRuleLaws } from "./listener-rule-laws.ts";
 import { hashLaws } from "./hash-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { hstsLaws } from "./hsts-laws.ts";
@@ -106,7 +106,7 @@ const isRefused = (port: number) =>
 
 const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
-  ...entranceLaws,
+  ...listenerRuleLaws,
   ...hashLaws,
   ...hstsLaws,
   ...hedgeLaws,

@@ -6,7 +6,7 @@ import { type LoginProps, renderAccessDenied, renderAccessDeniedFragment, render
 import { fillPlaceholders } from "./placeholders.tsx";
 import { type Visitor, Visitors } from "./visitors.ts";
 import { fresh, htmlResponse, isForPage, isForPart, seeOther, textResponse } from "../responses.ts";
-import { countStream, StreamLimit } from "../../lib/stream-limit.ts";
+import { countStream, StreamLimit } from "../../access/stream-limit.ts";
 import { derivedSecret, isSameSecret, newSecret } from "../../lib/secrets.ts";
 
 export interface AuthGateOptions {

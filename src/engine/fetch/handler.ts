@@ -48,9 +48,12 @@ export function openExchange(
     );
   const refused = refusalForHead(head, request, options);
   if (refused) return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refused)));
-  exchange.open(head, options.listener.entrance);
-  if (exchange.answer)
-    return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(exchange.answer)));
+  exchange.open(head, options.listener.rules);
+  if (exchange.localReply)
+    return closeWithResponse(
+      context,
+      refusalResponse(options, context, exchange.refuse(exchange.localReply)),
+    );
   if (timesThrough(head.header("via"), options.viaName) >= maxTimesThrough)
     return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refusal("loop"))));
   return context;

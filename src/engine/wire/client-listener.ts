@@ -1,6 +1,6 @@
 /** One address that clients connect to: its options, the clients that are connected, and what their requests have in common. */
 
-import { maxRejectedClientsFor } from "../../lib/open-files.ts";
+import { maxRejectedClientsFor } from "../../net/open-files.ts";
 import { ListenerMeter } from "../../metrics/listener-meter.ts";
 import { handshakeRefusalOf } from "../../tls/handshake-refusal.ts";
 import { altSvcOf, type EngineOptions, type ListenerOptions } from "../engine.ts";

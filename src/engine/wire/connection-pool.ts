@@ -74,7 +74,7 @@ const maxAbandoned = 8;
 const ageSpread = 0.1;
 
 /** Extends the stack of idle connections instead of owning one, which saves each request a memory access. */
-export class ConnectionPool extends IdleConnections implements ConnectionHome {
+class ConnectionPool extends IdleConnections implements ConnectionHome {
   readonly upstream: Upstream;
   readonly context: WireContext;
   /** Timed-out connects that the system still works on. */

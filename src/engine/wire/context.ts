@@ -109,7 +109,7 @@ export class WireContext {
 const lingerMs = 2_000;
 
 /** Timeouts of client connections. One timeout runs per connection: each call replaces the previous one. */
-export class ClientTimeoutTimers {
+class ClientTimeoutTimers {
   readonly #wheel: TimerWheel;
   readonly #timeouts: ClientTimeouts;
 

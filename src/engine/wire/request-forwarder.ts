@@ -116,7 +116,7 @@ export class RequestForwarder implements ResponseSide {
     }
     this.#begin(client);
     request.id = this.#context.options.requestId(head.requestId);
-    request.trace = this.#exchange.open(request.view, client.listener.options.entrance).trace;
+    request.trace = this.#exchange.open(request.view, client.listener.options.rules).trace;
     const isAdmitted = this.#exchange.allowsBodySize(request.chunkedBytes);
     const { pinned } = client;
     if (pinned && this.#exchange.destination)

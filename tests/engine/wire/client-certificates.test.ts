@@ -4,7 +4,7 @@ import { connect, type TLSSocket } from "node:tls";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as nodeEngine } from "../../../src/engine/wire/node.ts";
-import { entranceOf } from "../../../src/proxy/entrance.ts";
+import { createListenerRules } from "../../../src/proxy/listener-rules.ts";
 import type { CertificatePair } from "../../../src/tls/certificate-pair.ts";
 import type { ClientCertificates } from "../../../src/tls/listener-tls.ts";
 import { selfSigned } from "../../../src/tls/self-signed.ts";
@@ -72,10 +72,10 @@ describe.each([
     const clientCertificates = clients && { ...clients, ca };
     const { tls } = tlsWith([wildcard, other], { ...(clientCertificates && { clientCertificates }) });
     const refusals: string[] = [];
-    const entrance = entranceOf({ checksConnection: true, isTrustedProxy: () => false });
+    const rules = createListenerRules({ checksConnection: true, isTrustedProxy: () => false });
     const set = await startEngine(engine, {
       ports: [origin.port],
-      listener: { tls, http2, ...(entrance && { entrance }) },
+      listener: { tls, http2, ...(rules && { rules }) },
       onHandshakeRefused: (reason) => void refusals.push(reason),
     });
     try {

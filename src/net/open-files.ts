@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 /** The process's limit on open files, undefined if it is unlimited or unknown. Both runtimes raise it to the hard limit when they start. */
-export function openFilesLimit(): number | undefined {
+function openFilesLimit(): number | undefined {
   try {
     const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
     return limit ? Number(limit[1]) : undefined;

@@ -1,8 +1,8 @@
 /** Limits open streams: in all, and for each owner, so that one owner leaves room for the others. */
 
-import type { Cancel } from "./clock.ts";
-import { maxWebConnectionsFor } from "./open-files.ts";
-import { closableStream } from "./closable-stream.ts";
+import type { Cancel } from "../lib/clock.ts";
+import { maxWebConnectionsFor } from "../net/open-files.ts";
+import { closableStream } from "../lib/closable-stream.ts";
 
 export interface StreamLimitOptions {
   readonly maxInAll: number;
@@ -10,10 +10,10 @@ export interface StreamLimitOptions {
 }
 
 /**
- * Of the admin API, and of the dashboard: enough for a team and its scripts, and for all tabs of one person. Half of the
- * connections are left for requests.
+ * Limits of the admin API, and of the dashboard: enough for a team and its scripts, and for all tabs of one person. Half of
+ * the connections are left for requests.
  */
-export function defaultStreamLimits(maxConnections = maxWebConnectionsFor()): StreamLimitOptions {
+function defaultStreamLimits(maxConnections = maxWebConnectionsFor()): StreamLimitOptions {
   const maxInAll = Math.min(100, Math.floor(maxConnections / 2));
   return { maxInAll, maxForOwner: Math.min(16, Math.ceil(maxInAll / 4)) };
 }

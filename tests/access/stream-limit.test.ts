@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { countStream, StreamLimit } from "../../src/lib/stream-limit.ts";
+import { countStream, StreamLimit } from "../../src/access/stream-limit.ts";
 
 const eventStream = (onCancel = () => {}) =>
   new Response(new ReadableStream({ cancel: onCancel }), {

@@ -3,22 +3,22 @@
 import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
-import { entranceOf, type EntranceOptions } from "../../src/proxy/entrance.ts";
+import { createListenerRules, type ListenerRulesOptions } from "../../src/proxy/listener-rules.ts";
 import { type EngineFixture, startEngine } from "../support/engine-fixture.ts";
 import { type Origin, respondWith, startOrigin } from "../support/origin.ts";
 import { RawClient, sendRequest } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
-async function withEntrance(
+async function withRules(
   engine: Engine,
-  options: Partial<EntranceOptions>,
+  options: Partial<ListenerRulesOptions>,
   run: (fixture: EngineFixture, origin: Origin) => Promise<void>,
 ): Promise<void> {
   const origin = await startOrigin((_, socket) => void socket.write(respondWith("served")));
-  const entrance = entranceOf({ isTrustedProxy: () => false, ...options });
-  if (!entrance) throw new Error("no entrance");
+  const rules = createListenerRules({ isTrustedProxy: () => false, ...options });
+  if (!rules) throw new Error("no rules");
   const routes = [{ host: "shop.example" }, { isImplied: true }];
-  const fixture = await startEngine(engine, { ports: [origin.port], listener: { entrance }, routes });
+  const fixture = await startEngine(engine, { ports: [origin.port], listener: { rules }, routes });
   try {
     await run(fixture, origin);
     expect(fixture.bugs).toEqual([]);
@@ -31,9 +31,9 @@ async function withEntrance(
 const get = (target: string, host = "shop.example") => `GET ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
 const redirect = { port: () => 443 };
 
-export const entranceLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
+export const listenerRuleLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
   "redirects to https without asking an upstream, records it, and keeps the connection": (engine) =>
-    withEntrance(engine, { redirect }, async (fixture, origin) => {
+    withRules(engine, { redirect }, async (fixture, origin) => {
       const client = await RawClient.connect(fixture.port);
       for (const target of ["/a?b=%2F", "/second"]) {
         const response = await client.send(get(target)).readResponse();
@@ -54,7 +54,7 @@ export const entranceLaws: Readonly<Record<string, (engine: Engine) => Promise<v
     }),
 
   "redirects a POST with 308, and a HEAD without a body": (engine) =>
-    withEntrance(engine, { redirect }, async ({ port }) => {
+    withRules(engine, { redirect }, async ({ port }) => {
       const body = "Content-Length: 5\r\n\r\nhello";
       const posted = await sendRequest(port, `POST /form HTTP/1.1\r\nHost: shop.example\r\n${body}`);
       expect([posted.status, posted.header("location")]).toEqual([308, "https://shop.example/form"]);
@@ -64,7 +64,7 @@ export const entranceLaws: Readonly<Record<string, (engine: Engine) => Promise<v
 
   "answers a challenge of a certificate authority before it redirects": (engine) => {
     const challenges = { responseTo: (token: string) => (token === "t-1" ? "t-1.thumb" : undefined) };
-    return withEntrance(engine, { redirect, challenges }, async ({ port }) => {
+    return withRules(engine, { redirect, challenges }, async ({ port }) => {
       const response = await sendRequest(port, get("/.well-known/acme-challenge/t-1", "other.example"));
       expect([response.status, response.body.toString()]).toEqual([200, "t-1.thumb"]);
       expect(response.header("content-type")).toBe("application/octet-stream");
@@ -74,7 +74,7 @@ export const entranceLaws: Readonly<Record<string, (engine: Engine) => Promise<v
   },
 
   "refuses hosts that no route names with 421 where the listener says so": (engine) =>
-    withEntrance(engine, { unknownHosts: 421 }, async (fixture, origin) => {
+    withRules(engine, { unknownHosts: 421 }, async (fixture, origin) => {
       const refused = await sendRequest(fixture.port, get("/", "evil.example"));
       expect(refused.status).toBe(421);
       expect(refused.header("proxy-status")).toContain("unknown_host");
@@ -86,7 +86,7 @@ export const entranceLaws: Readonly<Record<string, (engine: Engine) => Promise<v
   "closes the connection without a response for hosts that no route names where the listener says so": (
     engine,
   ) =>
-    withEntrance(engine, { unknownHosts: "close" }, async (fixture) => {
+    withRules(engine, { unknownHosts: "close" }, async (fixture) => {
       const client = await RawClient.connect(fixture.port);
       client.send(get("/", "evil.example"));
       await until(() => client.isEnded || client.isClosed, "the end of the connection");
@@ -103,7 +103,7 @@ export const entranceLaws: Readonly<Record<string, (engine: Engine) => Promise<v
       listen: (options) =>
         engine.listen({ ...options, log: { ...options.log, warn: (text) => void warnings.push(text) } }),
     };
-    await withEntrance(listening, { redirect }, async ({ port }) => {
+    await withRules(listening, { redirect }, async ({ port }) => {
       expect((await sendRequest(port, get("/"))).status).toBe(301);
       expect((await sendRequest(port, get("/", "evil.example"))).status).toBe(404);
     });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { entranceOf, type EntranceOptions } from "../../src/proxy/entrance.ts";
+import { createListenerRules, type ListenerRulesOptions } from "../../src/proxy/listener-rules.ts";
 import { isFailureReason } from "../../src/proxy/refusal.ts";
 import type { RequestHead } from "../../src/proxy/request-head.ts";
 import { type Destination, matchingRoute, type Route } from "../../src/proxy/route.ts";
@@ -27,7 +27,7 @@ interface Asked {
 const challenges = { responseTo: (token: string) => (token === "abc" ? "abc.thumb" : undefined) };
 const redirect = { port: () => 443 };
 
-function answerTo(asked: Asked, options: Partial<EntranceOptions>, routes = named) {
+function replyTo(asked: Asked, options: Partial<ListenerRulesOptions>, routes = named) {
   const head: RequestHead = {
     method: asked.method ?? "GET",
     target: asked.target ?? "/a?b=%2F",
@@ -38,8 +38,8 @@ function answerTo(asked: Asked, options: Partial<EntranceOptions>, routes = name
     header: (name) => asked.fields?.[name],
   };
   const isTrustedProxy = (address: string) => address === "10.0.0.1";
-  const entrance = entranceOf({ isTrustedProxy, ...options });
-  const answer = entrance?.answerTo(head, matchingRoute(routes, head), routes);
+  const rules = createListenerRules({ isTrustedProxy, ...options });
+  const answer = rules?.replyTo(head, matchingRoute(routes, head), routes);
   if (!answer) return "goes on";
   if (answer.isSilent) return "closed";
   const location = answer.reply?.headers.find(([name]) => name === "Location")?.[1];
@@ -50,7 +50,7 @@ const acme = "/.well-known/acme-challenge/";
 const proxied = { peer: "10.0.0.1", fields: { "x-forwarded-proto": "https" } };
 
 const rows: ReadonlyArray<
-  readonly [string, Asked, Partial<EntranceOptions>, string, (readonly Route[])?]
+  readonly [string, Asked, Partial<ListenerRulesOptions>, string, (readonly Route[])?]
 > = [
   ["a GET", {}, { redirect }, "301 https://shop.example/a?b=%2F"],
   ["a HEAD", { method: "HEAD" }, { redirect }, "301 https://shop.example/a?b=%2F"],
@@ -90,7 +90,7 @@ const rows: ReadonlyArray<
 
 describe("a listener's own answer to", () => {
   for (const [name, asked, options, expected, routes] of rows)
-    test(`${name}: ${expected}`, () => expect(answerTo(asked, options, routes)).toBe(expected));
+    test(`${name}: ${expected}`, () => expect(replyTo(asked, options, routes)).toBe(expected));
 
   test("a request that is right is no failure", () => {
     expect(["redirected", "challenge_answered", null].map(isFailureReason)).toEqual([false, false, false]);

@@ -4,10 +4,10 @@ import { type LocalReply, type Refusal, refusal } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import { namesHost, type Route, type RouteMatch } from "./route.ts";
 
-/** Consulted for every request of a listener that has one. */
-export interface Entrance {
+/** Applied to every request of a listener that has rules. */
+export interface ListenerRules {
   /** @returns undefined, nearly always, for a request that goes on to its route */
-  answerTo(
+  replyTo(
     head: RequestHead,
     match: RouteMatch | undefined,
     routes: readonly Route[],
@@ -22,7 +22,7 @@ export interface RedirectTarget {
   readonly status?: number;
 }
 
-export interface EntranceOptions {
+export interface ListenerRulesOptions {
   /** The responses to the challenges of a certificate authority (RFC 8555 section 8.3). */
   readonly challenges?: { responseTo(token: string): string | undefined };
   readonly redirect?: RedirectTarget;
@@ -36,12 +36,12 @@ export interface EntranceOptions {
 const challengePath = "/.well-known/acme-challenge/";
 
 /** @returns undefined if there is nothing to decide */
-export function entranceOf(options: EntranceOptions): Entrance | undefined {
+export function createListenerRules(options: ListenerRulesOptions): ListenerRules | undefined {
   const { challenges, redirect, unknownHosts, checksConnection } = options;
   const hasRules = challenges !== undefined || redirect !== undefined || unknownHosts !== undefined;
   if (!hasRules && !checksConnection) return undefined;
   return {
-    answerTo(head, match, routes) {
+    replyTo(head, match, routes) {
       if (head.tls?.isMisdirected(head.host)) return refusal("misdirected");
       if (!hasRules) return undefined;
       const response = challenges && challengeResponse(challenges, head);
@@ -58,7 +58,7 @@ export function entranceOf(options: EntranceOptions): Entrance | undefined {
 
 /** A request for another token continues to its route, so that an upstream can have challenges of its own. */
 function challengeResponse(
-  challenges: NonNullable<EntranceOptions["challenges"]>,
+  challenges: NonNullable<ListenerRulesOptions["challenges"]>,
   { method, target }: RequestHead,
 ): LocalReply | undefined {
   if (!target.startsWith(challengePath) || (method !== "GET" && method !== "HEAD")) return undefined;
@@ -80,7 +80,7 @@ function isKnownHost(
 }
 
 /** Behind a proxy that ends TLS, a redirect would come back here. */
-function isSecureAtProxy(head: RequestHead, { isTrustedProxy }: EntranceOptions): boolean {
+function isSecureAtProxy(head: RequestHead, { isTrustedProxy }: ListenerRulesOptions): boolean {
   const proto = head.header("x-forwarded-proto");
   if (proto === undefined || !isTrustedProxy(head.peerAddress)) return false;
   return /^\s*https\s*(?:,|$)/i.test(proto);

@@ -4,7 +4,7 @@ import {
   maxClientsForOpenFiles,
   maxRejectedClientsFor,
   maxWebConnectionsFor,
-} from "../../src/lib/open-files.ts";
+} from "../../src/net/open-files.ts";
 
 describe("the limit on open files", () => {
   test.each([64, 128, 256, 1_024, 20_000, 65_536, 1_048_576])("of %p leaves room for everything", (limit) => {
