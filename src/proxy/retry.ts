@@ -25,12 +25,7 @@ export interface RetryCheck {
 }
 
 /** Undefined if another attempt is allowed. A request that may have been processed is not sent twice unless idempotent. */
-function reasonNotToRetry({
-  cause,
-  method,
-  replayable,
-  retriesLeft,
-}: RetryCheck): RetryVeto | undefined {
+function reasonNotToRetry({ cause, method, replayable, retriesLeft }: RetryCheck): RetryVeto | undefined {
   const phase = cause.kind === "failure" ? cause.phase : "head";
   if (phase === "body") return "answer_begun";
   if (cause.reason === "total_timeout") return "time_spent";
