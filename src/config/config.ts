@@ -38,7 +38,7 @@ export interface PoolConfig {
   /** When an idempotent request without a response gets a second, concurrent attempt. */
   readonly hedgeAfter: HedgeAfter;
   /**
-   * Concurrent attempts per upstream. Undefined for no limit, the default of NGINX, HAProxy and Caddy too: the places under
+   * Concurrent attempts per upstream. Undefined for no limit, the default of NGINX, HAProxy and Caddy too: the slots under
    * a limit can be held by slow clients, so only an operator who knows what the servers can bear should set one.
    */
   readonly maxInFlight?: number;

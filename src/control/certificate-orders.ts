@@ -99,7 +99,7 @@ export function orderRecorder({
       const what = isRenewal ? "renewed" : "issued";
       log.info(`certificate ${what}`, { host, expiresAt: expires });
       if (isEarly)
-        log.warn("certificate not valid yet by the clock of this machine, which may be wrong", { host });
+        log.warn("certificate not valid yet", { host, why: "the clock of this machine may be wrong" });
       record(what, `certificate_${what}`, `${host}: expires on ${expires.slice(0, 10)}`);
     },
     failed({ host, failure, failures, isRenewal, nextAt, expiresAt }) {

@@ -1,4 +1,4 @@
-/** Notices that the balancer runs out of descriptors, ports or socket memory: one event and one log line at the start and at the end. */
+/** Detects that the balancer runs out of descriptors, ports or socket memory: one event and one log line at the start and at the end. */
 
 import { type Cancel, type Clock, repeat, type Schedule, type WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -80,7 +80,7 @@ export class ExhaustionMonitor {
     const detail =
       to === "exhausted" ? "upstreams are not to blame" : `${failures} connects were not made in all`;
     eventLog.add({ ...common, from, to, reason: code, detail });
-    if (to === "exhausted") log.warn("out of descriptors or ports", { code });
-    else log.info("descriptors and ports are free again", { code, failures });
+    if (to === "exhausted") log.warn("descriptors or ports exhausted", { code });
+    else log.info("descriptors and ports recovered", { code, failures });
   }
 }

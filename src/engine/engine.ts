@@ -33,15 +33,15 @@ export interface MessageLimits {
 }
 
 export interface ProxyProtocol {
-  /** Whether a peer is a proxy that must begin so. From others a header is no part of a request. */
+  /** Whether a peer is a proxy, which must send a header. From others a header is no part of a request. */
   readonly isFrom: (address: string) => boolean;
-  /** For the header, from the start of the connection. */
+  /** Time limit of the header, from the start of the connection. */
   readonly timeoutMs: number;
 }
 
 /** One address that clients connect to. */
 export interface ListenerOptions {
-  /** In log and records. */
+  /** Name in log and records. */
   readonly name: string;
   readonly hostname: string;
   /** 0 takes any free port. */
@@ -62,7 +62,7 @@ export interface ListenerOptions {
   readonly meter?: ListenerMeter;
   /** Rules that precede routes. Engines pass them to `Exchange.open` with each request. */
   readonly rules?: ListenerRules;
-  /** Where not the same as for all listeners. */
+  /** Present where it differs from that of all listeners. */
   readonly isTrustedProxy?: ForwardingOptions["isTrustedProxy"];
 }
 

@@ -1,6 +1,6 @@
 /** The standard health service of gRPC, grpc.health.v1.Health: encodes a Check and reads its response. */
 
-import type { Http2Answer, Http2Request } from "../runtime/runtime.ts";
+import type { Http2Response, Http2Request } from "../runtime/runtime.ts";
 
 const healthPath = "/grpc.health.v1.Health/Check";
 
@@ -42,7 +42,7 @@ export function healthCheck(
 }
 
 /** Whether the response says that the service serves. */
-export function healthIn({ status, fields, body }: Http2Answer): {
+export function healthIn({ status, fields, body }: Http2Response): {
   readonly success: boolean;
   readonly detail: string;
 } {

@@ -28,14 +28,14 @@ export function http2RequesterOn(sockets: Pick<Sockets, "connect">): Runtime["re
       port: Number(port || (isSecure ? 443 : 80)),
       ...(tls && { tls }),
     };
-    const answer = await sendSingleRequest(
+    const result = await sendSingleRequest(
       sockets,
       { address, host: hostOf(url) },
       { fields, body },
       timeoutMs,
     );
-    if (typeof answer !== "string") return answer;
-    if (answer === "ETIMEDOUT") throw timedOut(`read ${url}`, timeoutMs);
-    throw Object.assign(new Error(`Cannot read ${url}: ${answer}`), { code: codes[answer] ?? answer });
+    if (typeof result !== "string") return result;
+    if (result === "ETIMEDOUT") throw timedOut(`read ${url}`, timeoutMs);
+    throw Object.assign(new Error(`Cannot read ${url}: ${result}`), { code: codes[result] ?? result });
   };
 }

@@ -59,7 +59,7 @@ export interface Http2Request extends HttpProbe {
   readonly body?: Buffer;
 }
 
-export interface Http2Answer {
+export interface Http2Response {
   readonly status: number;
   /** Fields of the head and of the trailers, by name in lower case. */
   readonly fields: ReadonlyMap<string, string>;
@@ -96,7 +96,7 @@ export interface Runtime {
   /** Status of a GET on a new connection, without redirects or proxies; rejects with code ETIMEDOUT after `timeoutMs`. */
   probeHttp(probe: HttpProbe): Promise<number>;
   /** The whole response of at most 64 KiB. Rejects as `probeHttp`, and with code no_http2 where another protocol is spoken. */
-  requestHttp2(request: Http2Request): Promise<Http2Answer>;
+  requestHttp2(request: Http2Request): Promise<Http2Response>;
   readonly memory: MemorySense;
   /** Runs in another thread, if the runtime supports it. */
   readonly passwords: Passwords;

@@ -30,7 +30,7 @@ export function makePrivate(databaseFile: string): void {
 export function expectFileOfItsOwn(databaseFile: string): void {
   const stats = statSync(databaseFile, { throwIfNoEntry: false });
   if (!stats) return;
-  if (!stats.isFile()) throw new Error("it is not a regular file");
+  if (!stats.isFile()) throw new Error("expected a regular file");
   if (stats.nlink > 1)
     throw new Error(`expected a file without hard links, and this one has ${stats.nlink} names`);
 }

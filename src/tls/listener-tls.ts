@@ -1,4 +1,4 @@
-/** What one listener presents to its TLS clients. It is asked at each handshake, because certificates change while it runs. */
+/** What one listener presents to its TLS clients. Consulted at each handshake, because certificates change while it runs. */
 
 import type { CertificatePair } from "./certificate-pair.ts";
 import { type ClientIdentity, clientIdentityOf } from "./client-certificate.ts";
@@ -7,6 +7,16 @@ import type { CertificateStore } from "./certificate-store.ts";
 /** The default is first. */
 export const tlsVersions = ["1.2", "1.3"] as const;
 export type TlsVersion = (typeof tlsVersions)[number];
+
+/** SSL_OP_NO_TLSv1_2. */
+const withoutTls12 = 0x0800_0000;
+
+/** The versions as options of Bun's listeners, which ignore `minVersion`. */
+export function bunVersionsOf({ minVersion }: { readonly minVersion: TlsVersion }): {
+  readonly secureOptions?: number;
+} {
+  return minVersion === "1.3" ? { secureOptions: withoutTls12 } : {};
+}
 
 export const clientVerifications = ["required", "optional"] as const;
 export type ClientVerification = (typeof clientVerifications)[number];
@@ -59,7 +69,7 @@ export interface ListenerTls {
   readonly clientCertificates?: ClientCertificates;
   /** All certificates, for a runtime that cannot ask at each handshake. */
   readonly all: readonly CertificatePair[];
-  /** The certificate for a handshake; undefined refuses it. @param serverName that the client sent */
+  /** The certificate for a handshake; undefined refuses it. @param serverName the name that the client sent (SNI) */
   certificateFor(serverName: string | undefined): CertificatePair | undefined;
   /** Whether there may be challenges: then each handshake has to be looked at before it begins. */
   readonly answersChallenges: boolean;

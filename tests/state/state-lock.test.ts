@@ -67,7 +67,7 @@ describe("the lock of a state file", () => {
       `Cannot lock the state file: expected a file without hard links, and this one has 2 names (received ${file})`,
     );
     expect(() => lockState("/dev/null", 7)).toThrow(
-      "Cannot lock the state file: it is not a regular file (received /dev/null)",
+      "Cannot lock the state file: expected a regular file (received /dev/null)",
     );
     expect(existsSync("/dev/null.lock")).toBe(false);
   });
@@ -84,7 +84,7 @@ describe("the lock of a state file", () => {
     );
     mkdirSync(inFolder("broken.db.lock"));
     expect(() => lockState(inFolder("broken.db"), 7)).toThrow(
-      /^Cannot lock the state file: it is not a regular file .*lock\)$/,
+      /^Cannot lock the state file: expected a regular file .*lock\)$/,
     );
   });
 });
@@ -117,7 +117,7 @@ describe("database files", () => {
     for (const name of ["pipe", "folder", "link-to-pipe"]) {
       const mode = modeOf(inFolder(name));
       expect(() => openSqlite(inFolder(name))).toThrow(
-        `Cannot use the state file: it is not a regular file (received ${inFolder(name)})`,
+        `Cannot use the state file: expected a regular file (received ${inFolder(name)})`,
       );
       expect(modeOf(inFolder(name))).toBe(mode);
     }

@@ -15,11 +15,11 @@ import {
   listenError,
   type ListenerOptions,
 } from "../engine.ts";
-import type { ListenerTls } from "../../tls/listener-tls.ts";
+import { bunVersionsOf, type ListenerTls } from "../../tls/listener-tls.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { withListenerHeaders } from "./headers.ts";
-import type { FetchEngineContext } from "./request-context.ts";
+import type { FetchEngineContext, SharedFetchContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { openWebSocketTunnel } from "./websocket-handshake.ts";
 import { bunWebSocketHandlers, openBunWebSocket } from "./websocket-bun.ts";
@@ -56,7 +56,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
 
 /** What all servers of one engine, or of one HTTP/3 listener, share. */
 export interface Sharing {
-  readonly shared: SharedContext;
+  readonly shared: SharedFetchContext;
   close(): void;
   /** Responses close their connections from now on. @param drain called once; resolves when nothing is active */
   drainAll(drain: () => Promise<unknown>): Promise<void>;
@@ -87,12 +87,10 @@ export function startSharing(options: EngineOptions): Sharing {
   };
 }
 
-type SharedContext = Pick<FetchEngineContext, keyof EngineOptions | "forward" | "buffers" | "isDraining">;
-
 /** @param isHttp3 whether it serves HTTP/3 and nothing else */
 export function serve(
   listener: ListenerOptions,
-  shared: SharedContext,
+  shared: SharedFetchContext,
   isHttp3 = false,
 ): Server<WebSocketTunnel> {
   const { hostname, port, tls, hsts } = listener;
@@ -133,15 +131,12 @@ export function serve(
   return server;
 }
 
-/** SSL_OP_NO_TLSv1_2. */
-const withoutTls12 = 0x0800_0000;
-
 /**
  * One entry for each name; the first is the default. Bun takes them only here: the certificates of a running server
  * cannot be replaced.
  */
 function bunCertificatesOf(tls: ListenerTls): Bun.TLSOptions[] {
-  const secureOptions = tls.minVersion === "1.3" ? { secureOptions: withoutTls12 } : {};
+  const secureOptions = bunVersionsOf(tls);
   const presented = tls.certificateFor(undefined) ?? tls.all[0];
   const names = new Set(tls.all.flatMap((pair) => pair.names));
   const named = [...names].flatMap((serverName) => {

@@ -19,7 +19,7 @@ import {
 import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { withListenerHeaders } from "./headers.ts";
-import type { FetchEngineContext } from "./request-context.ts";
+import type { FetchEngineContext, SharedFetchContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
 import {
@@ -101,9 +101,7 @@ interface DenoListener {
   abort(): void;
 }
 
-type SharedContext = Pick<FetchEngineContext, keyof EngineOptions | "forward" | "buffers" | "isDraining">;
-
-function serve(listener: ListenerOptions, shared: SharedContext): DenoListener {
+function serve(listener: ListenerOptions, shared: SharedFetchContext): DenoListener {
   const stop = new AbortController();
   const tunnels = new Set<WebSocketTunnel>();
   let requests = 0;

@@ -6,6 +6,12 @@ import type { SendRequest } from "./forward.ts";
 import type { WebSocketBuffers } from "./websocket-buffers.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 
+/** What the listeners of one engine share. */
+export type SharedFetchContext = Pick<
+  FetchEngineContext,
+  keyof EngineOptions | "forward" | "buffers" | "isDraining"
+>;
+
 /** One for each listener. */
 export interface FetchEngineContext extends EngineOptions {
   readonly listener: ListenerOptions;

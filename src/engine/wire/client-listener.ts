@@ -14,8 +14,8 @@ export interface ClosableClient extends Closable {
   closeForGood(abruptly: boolean): void;
 }
 
-/** Places for clients that all listeners share. */
-export interface ClientPlaces {
+/** How many clients all listeners together have, and may have. */
+export interface ClientCount {
   open: number;
   readonly max: number;
 }
@@ -31,13 +31,13 @@ export class ClientListener {
   readonly #clients = new Set<ClosableClient>();
   readonly #rejected = new Set<ClosableClient>();
   readonly #maxRejected = maxRejectedClientsFor();
-  readonly #places: ClientPlaces;
+  readonly #count: ClientCount;
   readonly #onHandshakeRefused: EngineOptions["handshakeRefused"];
 
-  /** @param places of all listeners together */
-  constructor(options: ListenerOptions, engine: EngineOptions, places: ClientPlaces) {
+  /** @param count of all listeners together */
+  constructor(options: ListenerOptions, engine: EngineOptions, count: ClientCount) {
     this.options = options;
-    this.#places = places;
+    this.#count = count;
     this.#onHandshakeRefused = engine.handshakeRefused;
     this.meter = options.meter ?? new ListenerMeter();
     this.forwardingCache = new ForwardingCache(options.tls ? "https" : "http", {
@@ -62,10 +62,10 @@ export class ClientListener {
    * @returns `reject`: it gets a 503, because there are too many clients; `drop`: not even that
    */
   admit(client: ClosableClient): "serve" | "reject" | "drop" {
-    const { open, max } = this.#places;
+    const { open, max } = this.#count;
     if (open < max && this.#clients.size < (this.options.maxClients ?? Infinity)) {
       this.#clients.add(client);
-      this.#places.open += 1;
+      this.#count.open += 1;
       return "serve";
     }
     if (this.#rejected.size >= this.#maxRejected) return "drop";
@@ -74,7 +74,7 @@ export class ClientListener {
   }
 
   closed(client: ClosableClient): void {
-    if (this.#clients.delete(client)) this.#places.open -= 1;
+    if (this.#clients.delete(client)) this.#count.open -= 1;
     this.#rejected.delete(client);
   }
 

@@ -26,8 +26,8 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
   const wheel = new TimerWheel(systemClock, systemSchedule);
   const context = new WireContext(options, { sockets, wheel, random: systemRandom });
   const forwarders = new FreeList(() => new RequestForwarder(context, options.exchange()));
-  const places = { open: 0, max: options.maxClients ?? Infinity };
-  const listeners = options.listeners.map((own) => new ClientListener(own, options, places));
+  const count = { open: 0, max: options.maxClients ?? Infinity };
+  const listeners = options.listeners.map((own) => new ClientListener(own, options, count));
   const opened = await openAll(listeners, (listener) =>
     sockets.listen({
       hostname: listener.options.hostname,

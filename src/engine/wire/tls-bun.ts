@@ -2,7 +2,7 @@
 
 import { connect, createSecureContext, createServer, type Server } from "node:tls";
 import type { CertificatePair } from "../../tls/certificate-pair.ts";
-import type { ListenerTls } from "../../tls/listener-tls.ts";
+import { bunVersionsOf, type ListenerTls } from "../../tls/listener-tls.ts";
 import { selfSigned } from "../../tls/self-signed.ts";
 import { systemSchedule } from "../../lib/clock.ts";
 
@@ -16,9 +16,6 @@ export interface BunTls {
   /** To be called with the listener: from then on the default certificate is the current one. @returns a function that ends this */
   follow(listener: unknown): () => void;
 }
-
-/** SSL_OP_NO_TLSv1_2. Bun ignores `minVersion` here. */
-const withoutTls12 = 0x0800_0000;
 
 /** Contexts by certificate: making one takes longer than a handshake. */
 const contexts = new WeakMap<CertificatePair, unknown>();
@@ -37,7 +34,7 @@ function keyAndCert({ cert, key }: CertificatePair): { readonly cert: string; re
 
 export function bunTlsOf(tls: ListenerTls, protocols: readonly string[]): BunTls {
   let presented = tls.certificateFor(undefined);
-  const versions = tls.minVersion === "1.3" ? { secureOptions: withoutTls12 } : {};
+  const versions = bunVersionsOf(tls);
   return {
     options: {
       ...keyAndCert(presented ?? selfSigned("unnamed.invalid", "placeholder")),

@@ -1,4 +1,4 @@
-/** An HTTP/2 connection to an upstream, which requests share: gives each of them a place, which speaks HTTP/1.1. */
+/** An HTTP/2 connection to an upstream, which requests share: gives each of them a socket of its own, which speaks HTTP/1.1. */
 
 import type { ConnectHandler, PendingConnect, WireSocket } from "../sockets.ts";
 import { StreamFailure } from "../stream-failure.ts";
@@ -18,12 +18,12 @@ import {
 import { writeTrailers } from "./field-rules.ts";
 import { Http2Session, type SessionContext } from "./session.ts";
 import { guarded, WaitingRequests } from "./waiting-requests.ts";
-import { type PlaceSession, UpstreamStream } from "./upstream-stream.ts";
+import { type UpstreamStreamSession, UpstreamStream } from "./upstream-stream.ts";
 
 /** Streams on one connection, if the upstream allows more. */
 const maxStreams = 100;
 
-/** All places may be full: a client that reads slowly must not stop the responses to others. */
+/** All streams may be full: a client that reads slowly must not stop the responses to others. */
 const windowBytes = maxStreams * streamWindowBytes;
 
 /** Frames without use: operators' own servers may be generous with PING and SETTINGS. */
@@ -51,7 +51,7 @@ export interface UpstreamSessionContext extends SessionContext {
 /** The connections to the same server. */
 export interface SessionGroup {
   readonly scheme: "http" | "https";
-  /** Gives the request a place on another connection. */
+  /** Gives the request a socket on another connection. */
   connect(handler: ConnectHandler): void;
   removed(session: UpstreamSession): void;
   /** A connect that no request waits for any more cannot be ended. */
@@ -75,12 +75,12 @@ export interface UpstreamSessionOptions {
  */
 export class UpstreamSession
   extends Http2Session<UpstreamStream, UpstreamSessionContext>
-  implements ConnectHandler, IdleCloser, PlaceSession
+  implements ConnectHandler, IdleCloser, UpstreamStreamSession
 {
   readonly #options: UpstreamSessionOptions;
-  readonly #places = new Set<UpstreamStream>();
+  readonly #sockets = new Set<UpstreamStream>();
   readonly #waiting = new WaitingRequests();
-  /** Places with something that arrived in this event. */
+  /** Streams with something that arrived in this event. */
   #touched: UpstreamStream[] = [];
   #pendingConnect: PendingConnect | undefined;
   /** Whether the system is done with the connect. */
@@ -115,17 +115,17 @@ export class UpstreamSession
     return this.peer.initialWindowBytes;
   }
 
-  /** Places that are taken. */
+  /** Requests that have a socket or wait for one. */
   get load(): number {
-    return this.#places.size + this.#waiting.count;
+    return this.#sockets.size + this.#waiting.count;
   }
 
   get #limit(): number {
     return Math.min(maxStreams, this.peer.maxStreams);
   }
 
-  /** Whether another request may have a place. Before SETTINGS it is assumed that the upstream allows the usual number. */
-  get hasRoom(): boolean {
+  /** Whether another request can have a socket. Before SETTINGS it is assumed that the upstream allows the usual number. */
+  get hasCapacity(): boolean {
     return this.load < this.#limit && this.#takesStreams;
   }
 
@@ -137,13 +137,13 @@ export class UpstreamSession
     return !this.isClosed && !this.#isRetired && !this.#isPinging;
   }
 
-  get keepsPlaces(): boolean {
-    return !this.isClosed && !this.#isRetired && this.#places.size <= this.#limit;
+  get keepsSockets(): boolean {
+    return !this.isClosed && !this.#isRetired && this.#sockets.size <= this.#limit;
   }
 
   // Connecting.
 
-  /** Gives the request a place when the connection is open. */
+  /** Gives the request a socket when the connection is open. */
   add(handler: ConnectHandler): void {
     this.#waiting.add(handler, () => this.#left());
     // Not before the caller has returned.
@@ -198,16 +198,16 @@ export class UpstreamSession
     this.#admit();
   }
 
-  /** Gives places to requests that wait, and sends on those for whom there is none. */
+  /** Gives sockets to requests that wait, and sends the ones beyond the limit to other connections. */
   #admit(): void {
     const isReused = this.#nextId > 1;
     for (const handler of this.#waiting.takeAll()) {
       if (this.peer.maxStreams === 0) guarded(handler, () => handler.refused("the server allows no streams"));
-      else if (!this.#takesStreams || this.#places.size >= this.#limit) this.#options.group.connect(handler);
+      else if (!this.#takesStreams || this.#sockets.size >= this.#limit) this.#options.group.connect(handler);
       else {
-        const place = new UpstreamStream(this, handler, isReused);
-        this.#places.add(place);
-        guarded(handler, () => handler.opened(place));
+        const stream = new UpstreamStream(this, handler, isReused);
+        this.#sockets.add(stream);
+        guarded(handler, () => handler.opened(stream));
       }
     }
   }
@@ -230,7 +230,7 @@ export class UpstreamSession
     const touched = this.#touched;
     if (touched.length === 0) return;
     this.#touched = [];
-    for (const place of touched) place.deliver();
+    for (const stream of touched) stream.deliver();
   }
 
   protected override isIdleStream(streamId: number): boolean {
@@ -248,58 +248,58 @@ export class UpstreamSession
   }
 
   protected override blockReceived({ streamId, endsStream }: WholeBlock): void {
-    const place = this.streams.get(streamId);
-    if (!place) return this.guard.idleFrame(this.context.wheel.now);
-    this.#touched.push(place);
+    const stream = this.streams.get(streamId);
+    if (!stream) return this.guard.idleFrame(this.context.wheel.now);
+    this.#touched.push(stream);
     const { fields, writer, fieldsTooLarge } = this.#options.http2;
     let isValid: boolean;
-    if (place.peerEnded) isValid = place.reject("fields behind the end of the response");
-    else if (fields.isTooLarge) isValid = place.reject(fieldsTooLarge);
-    else if (!place.hasHead) isValid = place.receiveHead(fields, writer, endsStream);
-    else isValid = place.receiveTrailers(endsStream ? writeTrailers(fields) : undefined);
+    if (stream.peerEnded) isValid = stream.reject("fields behind the end of the response");
+    else if (fields.isTooLarge) isValid = stream.reject(fieldsTooLarge);
+    else if (!stream.hasHead) isValid = stream.receiveHead(fields, writer, endsStream);
+    else isValid = stream.receiveTrailers(endsStream ? writeTrailers(fields) : undefined);
     if (!isValid) this.resetId(streamId, errorCode.protocol);
   }
 
-  protected override dataReceived(place: UpstreamStream, data: Buffer, endsStream: boolean): void {
-    const { id } = place;
-    this.#touched.push(place);
-    if (!place.receiveData(data, endsStream)) this.resetId(id, errorCode.protocol);
+  protected override dataReceived(stream: UpstreamStream, data: Buffer, endsStream: boolean): void {
+    const { id } = stream;
+    this.#touched.push(stream);
+    if (!stream.receiveData(data, endsStream)) this.resetId(id, errorCode.protocol);
   }
 
-  protected override resetReceived(place: UpstreamStream, code: number): void {
-    const isUntouched = code === errorCode.refusedStream && !place.hasHead;
+  protected override resetReceived(stream: UpstreamStream, code: number): void {
+    const isUntouched = code === errorCode.refusedStream && !stream.hasHead;
     const detail = `RST_STREAM ${errorName(code)}`;
-    place.fail(isUntouched ? new StreamFailure("refused", detail) : new Error(detail));
+    stream.fail(isUntouched ? new StreamFailure("refused", detail) : new Error(detail));
   }
 
-  protected override abandon(place: UpstreamStream, code: number): void {
-    this.resetId(place.id, code);
-    place.reject(`a stream with an HTTP/2 error (${errorName(code)})`);
+  protected override abandon(stream: UpstreamStream, code: number): void {
+    this.resetId(stream.id, code);
+    stream.reject(`a stream with an HTTP/2 error (${errorName(code)})`);
   }
 
   /** Streams above the id were not processed (RFC 9113 section 6.8). The others go on. */
   protected override goAwayReceived(lastStreamId: number, code: number): void {
     this.#retire();
     const failure = new StreamFailure("moved", `GOAWAY ${errorName(code)}`);
-    for (const place of [...this.streams.values()]) if (place.id > lastStreamId) place.fail(failure);
+    for (const stream of [...this.streams.values()]) if (stream.id > lastStreamId) stream.fail(failure);
     this.#closeIfDone();
   }
 
-  // What places call.
+  // What the streams call.
 
-  openStream(place: UpstreamStream): number {
+  openStream(stream: UpstreamStream): number {
     if (!this.#takesStreams || this.streams.size >= this.#limit) return 0;
     const id = this.#nextId;
     this.#nextId += 2;
-    this.streams.set(id, place);
-    place.beganAt = this.context.wheel.now;
+    this.streams.set(id, stream);
+    stream.beganAt = this.context.wheel.now;
     return id;
   }
 
-  resetStream(place: UpstreamStream, code: number): void {
-    this.resetId(place.id, code);
-    const silentSince = Math.max(place.beganAt, this.#receivedAt);
-    if (!place.hasHead && this.context.wheel.now - silentSince >= silenceMs) this.#probe();
+  resetStream(stream: UpstreamStream, code: number): void {
+    this.resetId(stream.id, code);
+    const silentSince = Math.max(stream.beganAt, this.#receivedAt);
+    if (!stream.hasHead && this.context.wheel.now - silentSince >= silenceMs) this.#probe();
   }
 
   /** Finds out whether the upstream is still there: on a dead connection each request would wait for its timeout. */
@@ -311,8 +311,8 @@ export class UpstreamSession
     this.flushSoon();
   }
 
-  streamEnded(place: UpstreamStream): void {
-    this.remove(place);
+  streamEnded(stream: UpstreamStream): void {
+    this.remove(stream);
     const { now } = this.context.wheel;
     this.#idleSince = now;
     const isOld = now - this.#openedAt >= this.#options.maxAgeMs;
@@ -320,10 +320,10 @@ export class UpstreamSession
     this.#closeIfDone();
   }
 
-  placeClosed(place: UpstreamStream): void {
-    this.#places.delete(place);
+  socketClosed(stream: UpstreamStream): void {
+    this.#sockets.delete(stream);
     // It may wait for the socket.
-    this.remove(place);
+    this.remove(stream);
     this.#closeIfDone();
   }
 
@@ -335,7 +335,7 @@ export class UpstreamSession
     this.#isRetired = true;
     this.#options.group.removed(this);
     const failure = new StreamFailure("moved", "the connection ends");
-    for (const place of [...this.#places]) if (place.isFree) place.fail(failure);
+    for (const stream of [...this.#sockets]) if (stream.isFree) stream.fail(failure);
     if (this.#waiting.count > 0) this.#admit();
   }
 
@@ -343,7 +343,7 @@ export class UpstreamSession
     if (this.isClosed || this.streams.size > 0) return;
     const isUnused = this.load === 0;
     if (this.#isRetired || (isUnused && this.context.isDraining)) {
-      // Places that are about to give their last bytes to the engine do so first.
+      // Streams that are about to give their last bytes to the engine do so first.
       if (isUnused) this.fail(errorCode.none);
     } else this.arm();
   }
@@ -384,8 +384,8 @@ export class UpstreamSession
     this.isClosed = true;
     this.#options.group.removed(this);
     this.context.upstreamConnections.delete(this);
-    for (const place of [...this.#places]) place.fail(error);
-    this.#places.clear();
+    for (const stream of [...this.#sockets]) stream.fail(error);
+    this.#sockets.clear();
     this.#waiting.refuseAll("ECONNRESET");
     const connect = this.#pendingConnect;
     if (connect) {

@@ -22,7 +22,7 @@ export class UpstreamSessions {
   }
 
   /**
-   * Gives the handler a place on a connection, as `Sockets.connect` gives it a socket.
+   * Gives the handler a socket on a shared connection, as `Sockets.connect` gives it one of its own.
    * @param maxAgeMs after which a connection that is opened now takes no new requests
    */
   connect(address: Address, host: string, handler: ConnectHandler, maxAgeMs: number): void {
@@ -86,11 +86,11 @@ class ServerSessions implements SessionGroup {
     this.#context.sockets.connect(this.#server.address, this.#server.host, created);
   }
 
-  /** Of the connections with room, the one with the fewest requests; one that is not open yet only if there is no other. */
+  /** Of the connections below their limit, the one with the fewest requests; one that is not open yet only if there is no other. */
   #leastLoaded(): UpstreamSession | undefined {
     let best: UpstreamSession | undefined;
     for (const session of this.#sessions) {
-      if (!session.hasRoom) continue;
+      if (!session.hasCapacity) continue;
       const isBetter = !best || (session.isOpen === best.isOpen ? session.load < best.load : session.isOpen);
       if (isBetter) best = session;
     }

@@ -1,4 +1,4 @@
-/** A place on an upstream's HTTP/2 connection. To the engine it is an upstream's socket that speaks HTTP/1.1. */
+/** A stream of an upstream's HTTP/2 connection. To the engine it is an upstream's socket that speaks HTTP/1.1. */
 
 import { latin1 } from "../http1/bytes.ts";
 import { violations } from "../http1/violations.ts";
@@ -13,31 +13,31 @@ import { RequestTranslator } from "./request-translator.ts";
 import type { ResponseHeadWriter } from "./response-head-writer.ts";
 import { guarded } from "./waiting-requests.ts";
 
-/** The connection of a place. */
-export interface PlaceSession {
+/** The connection of a stream. */
+export interface UpstreamStreamSession {
   readonly tools: HeadTools;
   readonly scheme: "http" | "https";
   /** Whether the peer takes WebSockets (RFC 8441). */
   readonly takesTunnels: boolean;
-  /** Whether the socket takes fields. Else the place waits for it. */
-  mayPassHead(place: UpstreamStream): boolean;
-  /** Opens a stream for the place. @returns its id; 0 if the connection takes no new streams */
-  openStream(place: UpstreamStream): number;
+  /** Whether the connection's socket takes fields. Else the stream waits for it. */
+  mayPassHead(stream: UpstreamStream): boolean;
+  /** Opens a stream. @returns its id; 0 if the connection takes no new streams */
+  openStream(stream: UpstreamStream): number;
   /** How much may be sent on a new stream. */
   readonly initialWindow: number;
-  /** Whether a place stays open without a stream. */
-  readonly keepsPlaces: boolean;
-  sendHeaders(place: UpstreamStream, block: Buffer, endsStream: boolean): void;
+  /** Whether the engine's socket stays open without a stream. */
+  readonly keepsSockets: boolean;
+  sendHeaders(stream: UpstreamStream, block: Buffer, endsStream: boolean): void;
   /** @returns how many bytes were taken */
-  sendData(place: UpstreamStream, data: OutgoingData): number;
-  resetStream(place: UpstreamStream, code: number): void;
+  sendData(stream: UpstreamStream, data: OutgoingData): number;
+  resetStream(stream: UpstreamStream, code: number): void;
   /** The engine took bytes: the peer may send as many again, on the stream too unless it has ended. */
-  consumed(place: UpstreamStream, bytes: number): void;
+  consumed(stream: UpstreamStream, bytes: number): void;
   consumedOfEnded(bytes: number): void;
   /** Both sides of the stream have ended, or it was reset. */
-  streamEnded(place: UpstreamStream): void;
-  /** The engine uses the place no more. */
-  placeClosed(place: UpstreamStream): void;
+  streamEnded(stream: UpstreamStream): void;
+  /** The engine uses its socket no more. */
+  socketClosed(stream: UpstreamStream): void;
 }
 
 function movedFailure(): StreamFailure {
@@ -48,17 +48,17 @@ const lastChunk = latin1("0\r\n\r\n");
 const lineEnd = latin1("\r\n");
 
 /**
- * The place serves one stream after another, as a kept connection serves requests.
+ * The object serves one stream after another, as a kept connection serves requests.
  * ```
  *  free ──write──▶ open ──END_STREAM, both ways──▶ free
  *    │               ├──RST_STREAM, the connection ends──▶ dead, `closed` with an error
  *    └──the connection takes no new streams──▶ dead
  * ```
  * What arrives in one event of the connection is given to the engine at its end, in one piece. The end of a body with a
- * Content-Length waits for END_STREAM: only then the engine may use the place again.
+ * Content-Length waits for END_STREAM: only then the engine may send another request.
  */
 export class UpstreamStream implements WireSocket, MessageParts, SessionStream {
-  readonly #session: PlaceSession;
+  readonly #session: UpstreamStreamSession;
   readonly #handler: ConnectHandler;
   readonly #request: RequestTranslator;
   readonly #held = new HeldBytes();
@@ -71,7 +71,7 @@ export class UpstreamStream implements WireSocket, MessageParts, SessionStream {
   requestEnded = false;
   /** When the request was sent, on the wheel's clock. Only the session uses it. */
   beganAt = 0;
-  /** Whether the connection was open before this place was made: it may have ended unnoticed. */
+  /** Whether the connection was open before this socket was made: it may have ended unnoticed. */
   readonly isReused: boolean;
   /** Whether the final head has arrived, so that fields that follow are trailers. */
   hasHead = false;
@@ -86,7 +86,7 @@ export class UpstreamStream implements WireSocket, MessageParts, SessionStream {
   /** Why the stream ended before its time, while held bytes still wait for the engine. */
   #failure: Error | undefined;
 
-  constructor(session: PlaceSession, handler: ConnectHandler, isReused: boolean) {
+  constructor(session: UpstreamStreamSession, handler: ConnectHandler, isReused: boolean) {
     this.isReused = isReused;
     this.#session = session;
     this.#handler = handler;
@@ -183,7 +183,7 @@ export class UpstreamStream implements WireSocket, MessageParts, SessionStream {
     guarded(this.#handler, () => this.#held.take((bytes) => this.#handler.received(bytes)));
     if (id !== 0 && id === this.id) this.#session.consumed(this, data);
     else this.#session.consumedOfEnded(data);
-    if (isLast && this.id === 0 && !this.#session.keepsPlaces) this.fail(movedFailure());
+    if (isLast && this.id === 0 && !this.#session.keepsSockets) this.fail(movedFailure());
   }
 
   /** The peer's side of a tunnel has ended. */
@@ -192,7 +192,7 @@ export class UpstreamStream implements WireSocket, MessageParts, SessionStream {
     guarded(this.#handler, () => this.#handler.ended());
   }
 
-  /** The stream has ended before its time, or the connection with all of its places. Held bytes still reach the engine. */
+  /** The stream has ended before its time, or the connection with all of its streams. Held bytes still reach the engine. */
   fail(error: Error): void {
     if (this.#isDead || this.#failure) return;
     this.#failure = error;
@@ -203,11 +203,11 @@ export class UpstreamStream implements WireSocket, MessageParts, SessionStream {
   #die(error: Error | undefined): void {
     if (this.#isDead) return;
     this.#isDead = true;
-    this.#session.placeClosed(this);
+    this.#session.socketClosed(this);
     guarded(this.#handler, () => this.#handler.closed(error));
   }
 
-  /** The stream is closed: another one may use the place. */
+  /** The stream is closed: another one can follow. */
   #release(): void {
     this.#session.streamEnded(this);
     this.id = 0;

@@ -1,4 +1,4 @@
-/** Requests that wait for a place on an upstream's connection. */
+/** Requests that wait until an upstream's connection has a socket for them. */
 
 import { toError } from "../../../lib/bugs.ts";
 import type { ConnectHandler } from "../sockets.ts";
