@@ -103,7 +103,10 @@ function addressOf(request: Request, options: LoginOptions): string {
     : peerAddress;
 }
 
-/** The secret of a dashboard in this process, or in another one the token of the balancer or of a program with the role admin. */
+/**
+ * Whether the request shows a dashboard's credential: the secret of the dashboard in this process, or, from another
+ * process, the token of the balancer or of a program with the role admin.
+ */
 function isDashboard(request: Request, { access, dashboardSecret }: LoginOptions): boolean {
   const credential = request.headers.get("x-evenkeel-dashboard") ?? bearerOf(request);
   if (credential === undefined) return false;

@@ -19,7 +19,7 @@ export interface CertificateOrdersOptions {
   readonly announce: () => Promise<void>;
   readonly eventLog: Pick<EventLog, "add">;
   readonly log: Log;
-  /** Of this program. */
+  /** Version of this program, for the User-Agent. */
   readonly version: string;
   readonly pid: number;
   readonly wallClock: WallClock;
@@ -27,7 +27,7 @@ export interface CertificateOrdersOptions {
   readonly random: Random;
 }
 
-/** Longer than any authority takes, and a new start makes a new one. */
+/** Longer than any authority takes; each start creates a new one. */
 const placeholderDays = 365;
 
 /** The source of the certificates in the store. */
@@ -78,7 +78,7 @@ function wait(delayMs: number, signal: AbortSignal, schedule: Schedule): Promise
   });
 }
 
-/** After this many failures in a row there is an event, also for a first order, which may fail while its name moves here. */
+/** A first order may fail while its name moves here: the event comes after this many failures in a row. */
 const remarkableFailures = 3;
 
 export function orderRecorder({

@@ -153,7 +153,7 @@ export const dryRunSchema = Type.Object(
     ),
     matchedPath: nullable(
       Type.String(),
-      "The path as routes matched it; null where it is that of the target, or where no route has a path.",
+      "The path as routes matched it; null where it arrived like that, or where no route has a path.",
     ),
     pool: nullable(Type.String(), "Pool of the route."),
     policy: nullable(oneOf<PolicyName>(policyNames, "Policy of the pool."), "Null without a pool."),
