@@ -33,8 +33,6 @@ export function upstreamHeaders(
   return headers;
 }
 
-const credentialNames = ["authorization", "proxy-authorization"];
-
 /** At the start of any element: `Headers` joins repeated fields, and a server may read each of them. */
 const connectionScheme = /(?:^|,)\s*(?:ntlm|negotiate)(?![^\s,])/i;
 
@@ -43,16 +41,19 @@ const connectionScheme = /(?:^|,)\s*(?:ntlm|negotiate)(?![^\s,])/i;
  * the connection of a request, so that no other request may follow on this one: it would be served as this client's.
  */
 export function authenticatesConnection(headers: Headers): boolean {
-  return credentialNames.some((name) => connectionScheme.test(headers.get(name) ?? ""));
+  const credentials = headers.get("authorization");
+  if (credentials !== null && connectionScheme.test(credentials)) return true;
+  const forProxy = headers.get("proxy-authorization");
+  return forProxy !== null && connectionScheme.test(forProxy);
 }
 
 /** The client's response headers: the upstream's end-to-end headers. */
 export function clientHeaders({ status, headers: given }: { status: number; headers: Headers }): Headers {
   const headers = withoutHopByHop(given);
   // RFC 9112 section 6.3: chunks count, not a length beside them. RFC 9110 section 8.6: equal lengths are one.
-  const length = given.has("transfer-encoding") ? undefined : given.get("content-length")?.split(",")[0];
-  if (length === undefined) headers.delete("content-length");
-  else headers.set("content-length", length);
+  const length = given.get("content-length");
+  if (length !== null && given.has("transfer-encoding")) headers.delete("content-length");
+  else if (length?.includes(",")) headers.set("content-length", length.slice(0, length.indexOf(",")));
   const upgrade = status === 426 ? given.get("upgrade") : null;
   if (upgrade !== null) {
     headers.set("Upgrade", upgrade);
