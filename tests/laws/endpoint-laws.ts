@@ -95,5 +95,16 @@ export const endpointLaws: Readonly<Record<string, (engine: Engine) => Promise<v
       expect((await send(4)).split("").toSorted().join("")).toBe("3344");
       endpoints.replace(["127.0.0.3"]);
       expect(await send(2)).toBe("33");
+      // The last requests went over idle connections, in turn.
+      for (const count of [3, 4, 5]) {
+        endpoints.replace(["127.0.0.2", "127.0.0.3"]);
+        await send(count);
+        endpoints.replace(["127.0.0.4"]);
+        expect(await send(3)).toBe("444");
+        endpoints.replace(["127.0.0.2", "127.0.0.3"]);
+        await send(count);
+        endpoints.replace(["127.0.0.4", "127.0.0.3"]);
+        expect((await send(6)).split("").toSorted().join("")).toBe("333444");
+      }
     }),
 };

@@ -107,17 +107,26 @@ class ConnectionPool extends IdleConnections implements ConnectionHome {
   checkOut(): UpstreamConnection | undefined {
     const { endpoints } = this.upstream;
     if (endpoints.generation !== this.#generation) this.#closeMoved(endpoints);
-    const connection = endpoints.count === 1 ? this.pop() : this.popTo((this.#nextHost = endpoints.next()));
+    const connection = endpoints.count === 1 ? this.pop() : this.#popInTurn(endpoints.next());
     if (!connection || connection.address === this.upstream.address) return connection;
     connection.close();
     this.closeIdle();
     return undefined;
   }
 
+  #popInTurn(host: string): UpstreamConnection | undefined {
+    const connection = this.popTo(host);
+    this.#nextHost = connection ? undefined : host;
+    return connection;
+  }
+
   /** Creates a connection, which is not open yet. */
   connect(): UpstreamConnection {
+    const { endpoints } = this.upstream;
     const connection = new UpstreamConnection(this.context, this);
-    connection.host = this.#nextHost ?? this.upstream.endpoints.next();
+    const host = this.#nextHost;
+    // Since the check-out, the name may have moved.
+    connection.host = host !== undefined && endpoints.has(host) ? host : endpoints.next();
     this.#nextHost = undefined;
     connection.ageShare = 1 - ageSpread * this.context.random();
     return connection;
