@@ -125,14 +125,3 @@ function anchorsOf(file: string): ReadonlySet<string> {
     ),
   );
 }
-
-/** Words that are hard to read for people whose first language is not English. */
-const banned =
-  /\b(anew|of late|whoever|besides|(is|are) told|befall|befalls|farewell|outrun|bettered|nobody|somebody|those that|makes nothing|for want of|as long as anybody)\b/gi;
-
-test("no page has a word of the ban list", () => {
-  for (const page of pages) {
-    const found = [...proseOf(page).matchAll(banned)].map(([word]) => word);
-    expect(`${page}: ${found.join(", ")}`).toBe(`${page}: `);
-  }
-});

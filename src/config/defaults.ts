@@ -145,7 +145,7 @@ function listenersOf(given: ConfigFile["listen"], { texts, headMs }: ListenerDef
       },
     }),
     ...hstsOf(listener?.tls?.hsts),
-    ...entranceOf(listener),
+    ...listenerRulesOf(listener),
   });
   return [listenerOf(first, 1), ...rest.map((listener, index) => listenerOf(listener, index + 2))];
 }
@@ -157,7 +157,7 @@ function hstsOf(given: NonNullable<ListenerFile["tls"]>["hsts"]): Pick<ListenerC
   return { hsts: { ...hstsDefaults, ...age, ...flags } };
 }
 
-function entranceOf({ redirect, unknownHosts, trustedProxies }: ListenerFile = {}): Pick<
+function listenerRulesOf({ redirect, unknownHosts, trustedProxies }: ListenerFile = {}): Pick<
   ListenerConfig,
   "redirect" | "unknownHosts" | "trustedProxies"
 > {

@@ -219,11 +219,11 @@ export function poolSettingsFileOf(pool: PoolConfig): object {
 }
 
 /** All settings, so that the meaning does not depend on the pool. */
-export function upstreamTlsFileOf({ caPath, serverName, verify, own }: UpstreamTls): object {
+export function upstreamTlsFileOf({ caPath, serverName, verify, clientCertificate }: UpstreamTls): object {
   return {
     ...(caPath === undefined ? {} : { ca: caPath }),
     ...(serverName === undefined ? {} : { serverName }),
-    ...(own && { cert: own.certPath, key: own.keyPath }),
+    ...(clientCertificate && { cert: clientCertificate.certPath, key: clientCertificate.keyPath }),
     verify,
   };
 }

@@ -100,9 +100,9 @@ export function upstreamTlsOf(
   const { ca: caPath, cert: certPath, key: keyPath, ...settings } = given ?? {};
   const textAt = (path: string) => texts.get(path) ?? "";
   const authorities = caPath === undefined ? {} : { caPath, ca: textAt(caPath) };
-  const own =
+  const pair =
     certPath === undefined || keyPath === undefined
       ? {}
-      : { own: { certPath, keyPath, cert: textAt(certPath), key: textAt(keyPath) } };
-  return { verify: true, ...poolTls, ...settings, ...authorities, ...own };
+      : { clientCertificate: { certPath, keyPath, cert: textAt(certPath), key: textAt(keyPath) } };
+  return { verify: true, ...poolTls, ...settings, ...authorities, ...pair };
 }

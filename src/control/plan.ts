@@ -176,8 +176,8 @@ function upstreamSettings({ pool, spec }: UpstreamPlacement): Settings {
     backup: String(spec.backup),
     http2: String(http2),
     "tls.ca": pemText(tls?.caPath, tls?.ca, "system CAs"),
-    "tls.cert": pemText(tls?.own?.certPath, tls?.own?.cert, "none"),
-    "tls.key": tls?.own?.keyPath ?? "none",
+    "tls.cert": pemText(tls?.clientCertificate?.certPath, tls?.clientCertificate?.cert, "none"),
+    "tls.key": tls?.clientCertificate?.keyPath ?? "none",
     "tls.serverName": tls?.serverName ?? "URL host",
     "tls.verify": String(tls?.verify ?? true),
   };

@@ -23,11 +23,11 @@ export interface UpstreamTls {
   readonly serverName?: string;
   /** False disables certificate verification. */
   readonly verify: boolean;
-  /** What the balancer shows to servers that ask for a certificate. Never part of a snapshot, an intent or a log. */
-  readonly own?: OwnCertificate;
+  /** The certificate for servers that ask for one. Never part of a snapshot, an intent or a log. */
+  readonly clientCertificate?: ClientCertificate;
 }
 
-export interface OwnCertificate {
+export interface ClientCertificate {
   /** PEM text. */
   readonly cert: string;
   readonly key: string;
@@ -35,12 +35,21 @@ export interface OwnCertificate {
   readonly keyPath?: string;
 }
 
-/** Options of the runtimes' TLS clients. */
-export function ownCertificateOf(tls: Pick<UpstreamTls, "own"> | undefined): {
+/** Options of TLS clients that have the same names in all runtimes. */
+export interface TlsClientOptions {
+  readonly rejectUnauthorized: boolean;
+  readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
-} {
-  return tls?.own ? { cert: tls.own.cert, key: tls.own.key } : {};
+}
+
+export function tlsClientOptions(tls: UpstreamTls = { verify: true }): TlsClientOptions {
+  const { ca, verify, clientCertificate } = tls;
+  return {
+    rejectUnauthorized: verify,
+    ...(ca !== undefined && { ca }),
+    ...(clientCertificate && { cert: clientCertificate.cert, key: clientCertificate.key }),
+  };
 }
 
 /** The address as a URL origin, without a path. */
@@ -60,11 +69,11 @@ export function speaksHttp2({ http2 = false }: Address): boolean {
 /** Whether connections to two upstreams of one origin are opened in the same way. */
 export function connectsAlike(one: Address, other: Address): boolean {
   const keys = ["ca", "caPath", "serverName", "verify"] as const;
-  const own = ["cert", "key", "certPath", "keyPath"] as const;
+  const pairKeys = ["cert", "key", "certPath", "keyPath"] as const;
   return (
     speaksHttp2(one) === speaksHttp2(other) &&
     keys.every((key) => one.tls?.[key] === other.tls?.[key]) &&
-    own.every((key) => one.tls?.own?.[key] === other.tls?.own?.[key])
+    pairKeys.every((key) => one.tls?.clientCertificate?.[key] === other.tls?.clientCertificate?.[key])
   );
 }
 

@@ -1,7 +1,7 @@
 /** The runtime on Bun: the default, and the one in the compiled executable. */
 
 import { defaultCost } from "../access/password-hash.ts";
-import { plainAddress } from "../net/address.ts";
+import { plainAddress, tlsClientOptions } from "../net/address.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
@@ -94,18 +94,12 @@ const probes = new Bun.FetchSession({ proxy: false, keepAlive: false });
 async function probeHttp(probe: HttpProbe): Promise<number> {
   const { url, timeoutMs, headers, tls } = probe;
   if (probe.greeting) return probeLeniently(probe, probeTlsOf(probe));
-  const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
   try {
     const response = await probes.fetch(url, {
       headers: { ...headers, connection: "close" },
       redirect: "manual",
       decompress: false,
-      tls: {
-        serverName,
-        rejectUnauthorized: verify,
-        ...(ca !== undefined && { ca }),
-        ...(tls?.own && { cert: tls.own.cert, key: tls.own.key }),
-      },
+      tls: { serverName: tls?.serverName ?? hostOf(url), ...tlsClientOptions(tls) },
       signal: AbortSignal.timeout(timeoutMs),
     });
     await response.body?.cancel();

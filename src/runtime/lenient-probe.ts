@@ -3,6 +3,7 @@
 import { createConnection, isIP, type Socket } from "node:net";
 import { connect as connectSecure, type ConnectionOptions } from "node:tls";
 import { systemSchedule } from "../lib/clock.ts";
+import { tlsClientOptions } from "../net/address.ts";
 import { timedOut } from "./node.ts";
 import type { HttpProbe } from "./runtime.ts";
 import { hostOf } from "./web.ts";
@@ -15,11 +16,10 @@ export function isFormError(error: unknown): boolean {
 
 /** The TLS options of a probe for node's clients. */
 export function probeTlsOf({ url, tls }: HttpProbe): ConnectionOptions {
-  const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
+  const serverName = tls?.serverName ?? hostOf(url);
   // Set explicitly, because the default is the name in the Host header. SNI must be empty for an IP address.
   const servername = isIP(serverName) ? "" : serverName;
-  const own = tls?.own && { cert: tls.own.cert, key: tls.own.key };
-  return { servername, rejectUnauthorized: verify, ...(ca !== undefined && { ca }), ...own };
+  return { servername, ...tlsClientOptions(tls) };
 }
 
 /** As the runtime's `probeHttp`, with a client that reads nothing but status lines. @param secure for an https URL */

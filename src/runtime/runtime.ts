@@ -49,7 +49,7 @@ export interface HttpProbe {
     readonly serverName?: string;
     readonly verify: boolean;
     /** PEM texts of the certificate to show, and of its key. */
-    readonly own?: { readonly cert: string; readonly key: string };
+    readonly clientCertificate?: { readonly cert: string; readonly key: string };
   };
 }
 

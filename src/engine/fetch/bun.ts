@@ -5,7 +5,7 @@ import http from "node:http";
 
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Address, certifiedName, originAt, ownCertificateOf } from "../../net/address.ts";
+import { type Address, certifiedName, originAt, tlsClientOptions } from "../../net/address.ts";
 import {
   altSvcOf,
   type Engine,
@@ -202,9 +202,7 @@ function forwardWith(session: Bun.FetchSession): SendRequest {
 /** Always with the server name: else it would be the client's Host header, which names no upstream. */
 function tlsOf(address: Address): { tls?: Bun.TLSOptions } {
   if (address.protocol !== "https") return {};
-  const { ca, verify } = address.tls ?? { verify: true };
-  const tls = { serverName: certifiedName(address), rejectUnauthorized: verify };
-  return { tls: { ...tls, ...(ca !== undefined && { ca }), ...ownCertificateOf(address.tls) } };
+  return { tls: { serverName: certifiedName(address), ...tlsClientOptions(address.tls) } };
 }
 
 async function upgrade(

@@ -1,13 +1,19 @@
 /** The fetch engine on Deno: Deno.serve for clients, node:http for upstreams, because Deno's fetch always decodes bodies. */
 
 import { Agent, type IncomingMessage, request as requestPlain } from "node:http";
-import { Agent as SecureAgent, request as requestSecure, type RequestOptions } from "node:https";
+import { Agent as SecureAgent, request as requestSecure } from "node:https";
 import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Address, certifiedName, originOf, ownCertificateOf } from "../../net/address.ts";
+import {
+  type Address,
+  certifiedName,
+  originOf,
+  type TlsClientOptions,
+  tlsClientOptions,
+} from "../../net/address.ts";
 import {
   type Engine,
   type EngineListener,
@@ -204,17 +210,9 @@ function targetOf({ method, target }: UpstreamRequest): string {
 }
 
 /** Always with the server name: else it would be the client's Host header. An IP address has no server name. */
-function tlsOf(
-  address: Address,
-): Pick<RequestOptions, "ca" | "cert" | "key" | "servername" | "rejectUnauthorized"> {
+function tlsOf(address: Address): TlsClientOptions & { readonly servername: string } {
   const name = certifiedName(address);
-  const { ca, verify } = address.tls ?? { verify: true };
-  return {
-    servername: isIP(name) ? "" : name,
-    rejectUnauthorized: verify,
-    ...(ca !== undefined && { ca }),
-    ...ownCertificateOf(address.tls),
-  };
+  return { servername: isIP(name) ? "" : name, ...tlsClientOptions(address.tls) };
 }
 
 function send(request: ReturnType<typeof requestPlain>, body: UpstreamRequest["body"]): void {
@@ -251,10 +249,11 @@ function incomingOf(response: IncomingMessage, cause: () => unknown): UpstreamRe
 const openWebSocket: OpenWebSocket = ({ address }, target, options) => {
   const url = originOf(address).replace(/^http/, "ws") + target;
   const { tls } = address;
-  if (tls?.ca === undefined && !tls?.own) return new DenoUpstreamSide(new WebSocket(url, options));
+  const { ca, cert, key } = tlsClientOptions(tls);
+  if (ca === undefined && cert === undefined) return new DenoUpstreamSide(new WebSocket(url, options));
   const client = Deno.createHttpClient({
-    ...(tls.ca !== undefined && { caCerts: [tls.ca] }),
-    ...ownCertificateOf(tls),
+    ...(ca !== undefined && { caCerts: [ca] }),
+    ...(cert !== undefined && key !== undefined && { cert, key }),
   });
   const socket = new WebSocket(url, { ...options, client } as typeof options);
   socket.addEventListener("close", () => client.close());

@@ -3,7 +3,13 @@
 import type { ServerWebSocket } from "bun";
 import { WebSocket as LimitedWebSocket } from "ws";
 
-import { type Address, certifiedName, originAt, ownCertificateOf } from "../../net/address.ts";
+import {
+  type Address,
+  certifiedName,
+  originAt,
+  type TlsClientOptions,
+  tlsClientOptions,
+} from "../../net/address.ts";
 import type { OpenWebSocket } from "./websocket-handshake.ts";
 import {
   followSocket,
@@ -76,21 +82,9 @@ export const openBunWebSocket: OpenWebSocket = ({ address, endpoints }, target, 
     ),
   );
 
-function tlsOptionsOf(address: Address): {
-  readonly servername?: string;
-  readonly rejectUnauthorized?: boolean;
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-} {
+function tlsOptionsOf(address: Address): Partial<TlsClientOptions> & { readonly servername?: string } {
   if (address.protocol !== "https") return {};
-  const { ca, verify } = address.tls ?? { verify: true };
-  return {
-    servername: certifiedName(address),
-    rejectUnauthorized: verify,
-    ...(ca !== undefined && { ca }),
-    ...ownCertificateOf(address.tls),
-  };
+  return { servername: certifiedName(address), ...tlsClientOptions(address.tls) };
 }
 
 /** Bun's handlers of the clients' sides. Bun closes the connection of a message that is too large with 1009. */

@@ -1,7 +1,7 @@
 /** The wire engine on Bun's sockets. */
 
 import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { type Address, certifiedName, ownCertificateOf } from "../../net/address.ts";
+import { type Address, certifiedName, tlsClientOptions } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
 import { handshakeCode } from "./http2/protocol.ts";
 import { bunTlsOf, worksOnThisBun } from "./tls-bun.ts";
@@ -141,12 +141,9 @@ function connect(address: Address, host: string, handler: ConnectHandler, greeti
 }
 
 function bunTls(address: Address): Bun.TLSOptions {
-  const { ca, verify } = address.tls ?? { verify: true };
   return {
     serverName: certifiedName(address),
-    rejectUnauthorized: verify,
-    ...(ca !== undefined && { ca }),
-    ...ownCertificateOf(address.tls),
+    ...tlsClientOptions(address.tls),
     ...(address.http2 && { ALPNProtocols: http2Only }),
   };
 }

@@ -111,23 +111,23 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** The response to a refused request. */
-  refusalBytes(refused: Refusal, closes: boolean, own: ListenerHeaders | undefined): Buffer {
+  refusalBytes(refused: Refusal, closes: boolean, listenerHeaders: ListenerHeaders | undefined): Buffer {
     const { isHttp10, isHead } = this;
     const response = renderRefusal(refused, this.#reader, this.id);
-    return localResponse(response, { closes, isHttp10, isHead, own });
+    return localResponse(response, { closes, isHttp10, isHead, listenerHeaders });
   }
 
   get #reader(): RefusalNegotiation {
     return { accept: this.view.header("accept"), contentType: this.view.header("content-type") };
   }
 
-  internalErrorBytes(own: ListenerHeaders | undefined): Buffer {
+  internalErrorBytes(listenerHeaders: ListenerHeaders | undefined): Buffer {
     const { isHttp10, isHead } = this;
     return localResponse(internalErrorResponse(this.id, this.#reader), {
       closes: true,
       isHttp10,
       isHead,
-      own,
+      listenerHeaders,
     });
   }
 

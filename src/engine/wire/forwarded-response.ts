@@ -27,15 +27,15 @@ export class ForwardedResponse implements ResponseRewrite {
   closes = false;
   isHttp10 = false;
   readonly upgrades = false;
-  own: ListenerHeaders | undefined;
+  listenerHeaders: ListenerHeaders | undefined;
 
   constructor(scratch: Buffer) {
     this.#scratch = scratch;
   }
 
-  /** @param writtenBytes bytes written to the client's connection so far  @param own as in `ResponseRewrite` */
-  begin(isHttp10: boolean, writtenBytes: number, own: ListenerHeaders | undefined): void {
-    this.own = own;
+  /** @param writtenBytes bytes written to the client's connection so far  @param listenerHeaders as in `ResponseRewrite` */
+  begin(isHttp10: boolean, writtenBytes: number, listenerHeaders: ListenerHeaders | undefined): void {
+    this.listenerHeaders = listenerHeaders;
     this.status = 0;
     this.writtenBefore = writtenBytes;
     this.hasStarted = false;

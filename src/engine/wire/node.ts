@@ -4,7 +4,7 @@ import { connect as connectPlain, createServer, isIP, type Socket } from "node:n
 import { type ConnectionOptions, connect as connectTls, TLSSocket, type TLSSocketOptions } from "node:tls";
 import { toError } from "../../lib/bugs.ts";
 import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { type Address, certifiedName, ownCertificateOf } from "../../net/address.ts";
+import { type Address, certifiedName, tlsClientOptions } from "../../net/address.ts";
 import { acmeProtocol, readClientHello } from "../../tls/client-hello.ts";
 import { plainHttpResponse } from "../../tls/handshake-refusal.ts";
 import type { ListenerTls } from "../../tls/listener-tls.ts";
@@ -282,14 +282,11 @@ function connect(address: Address, host: string, handler: ConnectHandler, greeti
 }
 
 function clientTlsOf(address: Address): ConnectionOptions {
-  const { tls = { verify: true }, http2 } = address;
   const name = certifiedName(address);
   return {
-    rejectUnauthorized: tls.verify,
-    ...(tls.ca !== undefined && { ca: tls.ca }),
-    ...ownCertificateOf(tls),
+    ...tlsClientOptions(address.tls),
     ...(!isIP(name) && { servername: name }),
-    ...(http2 && { ALPNProtocols: ["h2"] }),
+    ...(address.http2 && { ALPNProtocols: ["h2"] }),
   };
 }
 

@@ -181,7 +181,7 @@ export class RequestForwarder implements ResponseSide {
     const keepsConnection =
       this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
     if (refused.isSilent) return this.#end("close");
-    client.writeAll(request.refusalBytes(refused, !keepsConnection, this.#response.own));
+    client.writeAll(request.refusalBytes(refused, !keepsConnection, this.#response.listenerHeaders));
     this.#response.status = refused.status;
     this.#end(keepsConnection ? "keep" : "close");
   }
@@ -349,7 +349,7 @@ export class RequestForwarder implements ResponseSide {
   handlerThrew(): void {
     this.#attempts.cancel();
     if (this.hasResponseStarted) return this.#end("reset");
-    this.#client?.writeAll(this.request.internalErrorBytes(this.#response.own));
+    this.#client?.writeAll(this.request.internalErrorBytes(this.#response.listenerHeaders));
     this.#response.status = 500;
     this.#end("close");
   }

@@ -25,7 +25,7 @@ export interface ResponseRewrite {
   /** The response is a 101. */
   readonly upgrades: boolean;
   /** Headers of the listener; without them the upstream's of these names pass. */
-  readonly own?: ListenerHeaders | undefined;
+  readonly listenerHeaders?: ListenerHeaders | undefined;
 }
 
 /** Header lines that a listener adds to every response, in place of the upstream's. */
@@ -59,7 +59,7 @@ export function writeResponseHead(target: Buffer, head: ParsedResponse, rewrite:
   let length = head.needsRewrite ? writeUsualForm(target, head, rewrite) : copyKept(target, head, rewrite);
   if (rewrite.upgrades || head.offersUpgrade) length += upgradeHeader.copy(target, length);
   if (!rewrite.upgrades && !head.isInterim) {
-    if (rewrite.own) length += rewrite.own.lines.copy(target, length);
+    if (rewrite.listenerHeaders) length += rewrite.listenerHeaders.lines.copy(target, length);
     if (!head.hasDate) length += dateHeader().copy(target, length);
     if (rewrite.closes) length += closeHeader.copy(target, length);
     else if (rewrite.isHttp10) length += keepHeader.copy(target, length);
@@ -124,7 +124,8 @@ function writeUsualForm(target: Buffer, head: ParsedResponse, rewrite: ResponseR
  * @returns the offset of the new head; -1, with nothing changed, if a header must be added: then it must be written out
  */
 export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewrite): number {
-  if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || rewrite.own || head.isInterim) return -1;
+  if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || rewrite.listenerHeaders || head.isInterim)
+    return -1;
   if (!head.hasDate || head.needsRewrite || head.offersUpgrade) return -1;
   const { bytes } = head;
   const { headers, count, headersEnd, statusStart } = head.parser;
@@ -163,9 +164,9 @@ function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite):
     case knownHeaders.transferEncoding:
       return !head.dropsFraming && !rewrite.isHttp10;
     case knownHeaders.strictTransportSecurity:
-      return rewrite.own?.hasHsts !== true;
+      return rewrite.listenerHeaders?.hasHsts !== true;
     case knownHeaders.altSvc:
-      return rewrite.own?.hasAltSvc !== true;
+      return rewrite.listenerHeaders?.hasAltSvc !== true;
     default:
       return !isHopByHop(number);
   }
@@ -193,7 +194,12 @@ export function internalErrorResponse(
 /** The bytes of a response that the balancer makes itself. */
 export function localResponse(
   response: RenderedRefusal,
-  { closes, isHttp10, isHead, own }: Omit<ResponseRewrite, "upgrades"> & { readonly isHead: boolean },
+  {
+    closes,
+    isHttp10,
+    isHead,
+    listenerHeaders,
+  }: Omit<ResponseRewrite, "upgrades"> & { readonly isHead: boolean },
 ): Buffer {
   const body = Buffer.from(response.body);
   const lines = [
@@ -204,5 +210,10 @@ export function localResponse(
     ...(closes ? ["Connection: close"] : isHttp10 ? ["Connection: keep-alive"] : []),
   ];
   const head = latin1(`${lines.join("\r\n")}\r\n`);
-  return Buffer.concat([head, ...(own ? [own.lines] : []), lineEnd, ...(isHead ? [] : [body])]);
+  return Buffer.concat([
+    head,
+    ...(listenerHeaders ? [listenerHeaders.lines] : []),
+    lineEnd,
+    ...(isHead ? [] : [body]),
+  ]);
 }

@@ -248,11 +248,13 @@ describe("the response to a client", () => {
     const own = listenerHeaders("max-age=9", undefined);
     const theirs = "A: 1\r\nstrict-transport-SECURITY: max-age=1\r\nB: 2\r\n";
     const expected = `HTTP/1.1 200 OK\r\n${date}A: 1\r\nB: 2\r\nStrict-Transport-Security: max-age=9\r\n\r\n`;
-    expect(written(dated(theirs), { own })).toBe(expected);
-    expect(written(dated(theirs.replace("Y:", "Y :")), { own })).toBe(expected);
-    expect(written(dated("A: 1\r\nB: 2\r\n"), { own })).toBe(expected);
+    expect(written(dated(theirs), { listenerHeaders: own })).toBe(expected);
+    expect(written(dated(theirs.replace("Y:", "Y :")), { listenerHeaders: own })).toBe(expected);
+    expect(written(dated("A: 1\r\nB: 2\r\n"), { listenerHeaders: own })).toBe(expected);
     expect(written(dated(theirs))).toContain("max-age=1");
-    expect(written(dated(theirs, "HTTP/1.1 103 Early Hints"), { own })).not.toContain("max-age=9");
+    expect(written(dated(theirs, "HTTP/1.1 103 Early Hints"), { listenerHeaders: own })).not.toContain(
+      "max-age=9",
+    );
   });
 
   test("is the same when rewritten in place, whatever is dropped", () => {
