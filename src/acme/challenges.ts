@@ -60,7 +60,7 @@ export class HttpChallengeResponses {
   }
 }
 
-export interface AnsweredChallengesOptions {
+export interface ChallengePublisherOptions {
   readonly responses: HttpChallengeResponses;
   readonly store: Pick<CertificateStore, "setChallenge">;
   /** Resolves when every process answers them as they are now. */
@@ -68,10 +68,10 @@ export interface AnsweredChallengesOptions {
 }
 
 /** Gives challenges to the listeners of all processes. */
-export class AnsweredChallenges implements ChallengeTarget {
-  readonly #options: AnsweredChallengesOptions;
+export class ChallengePublisher implements ChallengeTarget {
+  readonly #options: ChallengePublisherOptions;
 
-  constructor(options: AnsweredChallengesOptions) {
+  constructor(options: ChallengePublisherOptions) {
     this.#options = options;
   }
 

@@ -2,7 +2,7 @@
 
 import { Authority } from "../acme/authority.ts";
 import { CertificateIssuer, type IssuerObserver } from "../acme/certificate-issuer.ts";
-import { AnsweredChallenges, type HttpChallengeResponses } from "../acme/challenges.ts";
+import { ChallengePublisher, type HttpChallengeResponses } from "../acme/challenges.ts";
 import type { AcmeSettings } from "../acme/settings.ts";
 import { AcmeStorage } from "../acme/storage.ts";
 import type { Schedule, WallClock } from "../lib/clock.ts";
@@ -37,7 +37,7 @@ export function certificateOrders(options: CertificateOrdersOptions): Certificat
   const { store, responses, announce, wallClock, schedule, random, version, pid } = options;
   const storages = new Map<string, AcmeStorage>();
   const authorities = new Map<string, Authority>();
-  const challenges = new AnsweredChallenges({ responses, store, announce });
+  const challenges = new ChallengePublisher({ responses, store, announce });
   const storageAt = (folder: string) => {
     const storage = storages.get(folder) ?? new AcmeStorage(folder, pid);
     storages.set(folder, storage);
@@ -79,7 +79,7 @@ function wait(delayMs: number, signal: AbortSignal, schedule: Schedule): Promise
 }
 
 /** A first order may fail while its name moves here: the event comes after this many failures in a row. */
-const remarkableFailures = 3;
+const failuresBeforeEvent = 3;
 
 export function orderRecorder({
   eventLog,
@@ -108,7 +108,7 @@ export function orderRecorder({
       const current = expiresAt === undefined ? undefined : new Date(expiresAt).toISOString();
       const fields = { host, reason, why, failures, next, ...(current !== undefined && { current }) };
       log.warn(isRenewal ? "certificate not renewed" : "certificate not issued", fields);
-      if (failures !== remarkableFailures && !(isRenewal && failures === 1)) return;
+      if (failures !== failuresBeforeEvent && !(isRenewal && failures === 1)) return;
       const stays =
         current === undefined ? "" : `; the current certificate expires on ${current.slice(0, 10)}`;
       record("failed", reason, `${host}: ${why}; next order at ${next}${stays}`);

@@ -4,7 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { type Clock, systemClock } from "./clock.ts";
 
 /** A socket could not be made, or not bound to a local port. It says nothing about the peer. */
-const ownTrouble: ReadonlySet<string> = new Set([
+const exhaustionCodes: ReadonlySet<string> = new Set([
   ...["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"],
 ]);
 
@@ -68,7 +68,7 @@ export class Exhaustion {
    * @returns the system's error code if this process is the cause; undefined if it is the peer or the network
    */
   ownCodeOf(code: string): string | undefined {
-    if (ownTrouble.has(code)) return this.#noted(code);
+    if (exhaustionCodes.has(code)) return this.#noted(code);
     if (code === "EINVAL" && this.#options.reportsEinval) return "EADDRNOTAVAIL";
     if (!ambiguous.has(code)) return undefined;
     const problem = this.#options.descriptorProblem();
@@ -99,7 +99,7 @@ function descriptorProblem(): string | undefined {
     return undefined;
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    return ownTrouble.has(code) ? code : undefined;
+    return exhaustionCodes.has(code) ? code : undefined;
   }
 }
 
