@@ -115,7 +115,7 @@ describe.each(variants)("on %s with %s worker(s), by %s,", (runtime, workers, ch
     const directory = await AcmeDirectory.start();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("hello")));
     try {
-      directory.life = { fromMs: -1_000, untilMs: 14_000 };
+      directory.life = { fromMs: -1_000, untilMs: 9_000 };
       const given = { directory, upstream: origin.url, challenge, command, workers };
       const { program, snapshot, metrics, tlsPort, httpPort, state } = await start(programs, given);
       const issued = async () => (await shownAt(tlsPort)).issuer === "Test Root";

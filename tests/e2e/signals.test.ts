@@ -17,8 +17,8 @@ const main = join(import.meta.dirname, "../../src/main.ts");
 
 /** Replaced where Deno is not available. */
 const runtimes: { name: string; command: () => readonly string[]; stepMs: number }[] = [
-  { name: "Bun", command: () => fromBuild, stepMs: 10 },
-  { name: "Deno", command: () => (deno ? [deno, "run", "-A", main] : []), stepMs: 40 },
+  { name: "Bun", command: () => fromBuild, stepMs: 25 },
+  { name: "Deno", command: () => (deno ? [deno, "run", "-A", main] : []), stepMs: 90 },
 ];
 let deno = "";
 let origin: Origin;
@@ -135,7 +135,11 @@ for (const { name, command, stepMs } of runtimes) {
       if (command().length === 0 || !hasProc) return;
       const mark = `BUN_SIGNALS_TEST=${name}-orphans`;
       const [variable = "", value = ""] = mark.split("=");
-      for (let delayMs = 0, served = 0; served < 2 && delayMs < 5_000; delayMs += stepMs) {
+      for (
+        let delayMs = 0, served = 0;
+        served < 2 && delayMs < 5_000;
+        delayMs += stepMs * (0.5 + Math.random())
+      ) {
         await using programs = new Programs();
         const proxy = start(programs, proxyFlags("--workers", "2"), { [variable]: value });
         await new Promise((resolve) => setTimeout(resolve, delayMs));
@@ -225,7 +229,11 @@ for (const { name, command, stepMs } of runtimes) {
         const mark = `BUN_SIGNALS_TEST=${name}-${what.replaceAll(" ", "-")}`;
         const [variable = "", value = ""] = mark.split("=");
         const exits: string[] = [];
-        for (let delayMs = 0, served = 0; served < 2 && delayMs < 5_000; delayMs += stepMs) {
+        for (
+          let delayMs = 0, served = 0;
+          served < 2 && delayMs < 5_000;
+          delayMs += stepMs * (0.5 + Math.random())
+        ) {
           await using programs = new Programs();
           const program = start(programs, argv(), { [variable]: value });
           await new Promise((resolve) => setTimeout(resolve, delayMs));
