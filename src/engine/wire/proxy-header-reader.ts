@@ -1,10 +1,10 @@
 /** Reads the header of the PROXY protocol on a client's connection, and gives the socket to the connection behind it. */
 
 import { readProxyHeader } from "../../net/proxy-protocol.ts";
-import type { ClientListener, ClosableClient } from "./client-listener.ts";
+import type { ClientListener } from "./client-listener.ts";
 import type { WireContext } from "./context.ts";
+import { PendingClient } from "./pending-client.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
-import { TimerEntry } from "./timer-wheel.ts";
 
 export interface ProxyHeaderReaderOptions {
   readonly listener: ClientListener;
@@ -23,25 +23,22 @@ export interface ProxyHeaderReaderOptions {
  *     └──the peer leaves───────────▶ closed
  * ```
  */
-export class ProxyHeaderReader extends TimerEntry implements ClientSocketHandler, ClosableClient {
-  readonly #context: WireContext;
+export class ProxyHeaderReader extends PendingClient {
   readonly #options: ProxyHeaderReaderOptions;
-  #socket: WireSocket | undefined;
   #bytes: Buffer | undefined;
 
   constructor(context: WireContext, options: ProxyHeaderReaderOptions) {
-    super();
-    this.#context = context;
+    super(context, options.listener);
     this.#options = options;
   }
 
-  opened(socket: WireSocket): void {
-    this.#socket = socket;
-    const { listener, timeoutMs, next, peer } = this.#options;
+  override opened(socket: WireSocket): void {
+    super.opened(socket);
+    const { timeoutMs, next, peer } = this.#options;
     // A handler that is not admitted either says so.
-    if (timeoutMs === undefined || listener.admit(this) !== "serve")
-      return this.#handOver(next(peer), Buffer.alloc(0));
-    this.#context.wheel.arm(this, timeoutMs);
+    if (timeoutMs === undefined || this.listener.admit(this) !== "serve")
+      return this.#begin(next(peer), Buffer.alloc(0));
+    this.context.wheel.arm(this, timeoutMs);
   }
 
   secured(): void {}
@@ -52,62 +49,29 @@ export class ProxyHeaderReader extends TimerEntry implements ClientSocketHandler
     if (header === "invalid") return this.#refuse("no valid PROXY header");
     if (header === "more") return void (this.#bytes = Buffer.from(bytes));
     const { next, peer } = this.#options;
-    this.#handOver(next(header.address ?? peer), bytes.subarray(header.length));
+    this.#begin(next(header.address ?? peer), bytes.subarray(header.length));
   }
 
   /** @param rest bytes behind the header: of a TLS handshake, where the socket has yet to start it */
-  #handOver(handler: ClientSocketHandler, rest: Buffer): void {
-    const socket = this.#socket as WireSocket;
-    this.#release();
-    socket.data = handler;
-    handler.opened(socket);
+  #begin(handler: ClientSocketHandler, rest: Buffer): void {
+    const socket = this.handOver(handler);
     if (socket.startTls) socket.startTls(rest);
     else if (rest.length > 0) handler.received(rest);
   }
 
   #refuse(why: string): void {
-    const { listener, peer } = this.#options;
+    const { listener } = this;
     listener.meter.refuse("proxy_header");
-    this.#context.options.log.warn("connection refused", {
+    this.context.options.log.warn("connection refused", {
       listener: listener.options.name,
-      peer,
+      peer: this.#options.peer,
       reason: "proxy_header",
       why,
     });
     this.closeForGood(true);
   }
 
-  drained(): void {}
-
-  ended(): void {
-    this.closeForGood(false);
-  }
-
-  closed(): void {
-    this.#release();
-  }
-
-  #release(): void {
-    this.#context.wheel.forget(this);
-    this.#options.listener.closed(this);
-  }
-
   override expired(): void {
     this.#refuse("no PROXY header in time");
-  }
-
-  override handlerThrew(error: Error): void {
-    this.#context.options.log.bug(error, "");
-    this.closeForGood(true);
-  }
-
-  closeIfIdle(): void {
-    this.closeForGood(false);
-  }
-
-  closeForGood(abruptly: boolean): void {
-    this.#release();
-    if (abruptly) this.#socket?.terminate();
-    else this.#socket?.end();
   }
 }
