@@ -2,20 +2,12 @@
 
 import { connect, type Socket } from "node:net";
 
-import { FieldList, spanStride } from "../../src/engine/wire/http2/field-list.ts";
-import { HpackDecoder } from "../../src/engine/wire/http2/hpack-decoder.ts";
 import { frameFlag, frameType, preface } from "../../src/engine/wire/http2/protocol.ts";
+import { FieldBlockReader, FrameReader, type Http2Frame } from "./http2-reader.ts";
 import { until } from "./wait.ts";
 
 /** Names and values, where each character is one byte. */
 export type Http2Fields = ReadonlyArray<readonly [name: string, value: string]>;
-
-export interface Http2Frame {
-  readonly type: number;
-  readonly flags: number;
-  readonly streamId: number;
-  readonly payload: Buffer;
-}
 
 /** What arrived on one stream. */
 export class ReceivedStream {
@@ -53,11 +45,9 @@ export class Http2Client {
   readonly socket: Socket;
   readonly frames: Http2Frame[] = [];
   readonly #streams = new Map<number, ReceivedStream>();
-  readonly #decoder = new HpackDecoder();
-  readonly #list = new FieldList(262_144);
+  readonly #reader = new FrameReader();
+  readonly #blocks = new FieldBlockReader();
   readonly #options: Http2ClientOptions;
-  #pending: Buffer = Buffer.alloc(0);
-  #block: Buffer[] = [];
   isEnded = false;
   isReset = false;
   isClosed = false;
@@ -65,7 +55,7 @@ export class Http2Client {
   private constructor(port: number, options: Http2ClientOptions) {
     this.#options = options;
     this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    this.socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    this.socket.on("data", (chunk: Buffer) => this.#reader.read(chunk, (frame) => this.#frame(frame)));
     this.socket.on("end", () => (this.isEnded = true));
     this.socket.on("error", () => (this.isReset = true));
     this.socket.on("close", () => (this.isClosed = true));
@@ -81,27 +71,14 @@ export class Http2Client {
     return client;
   }
 
-  #read(chunk: Buffer): void {
-    let bytes: Buffer = Buffer.concat([this.#pending, chunk]);
-    while (bytes.length >= 9) {
-      const end = 9 + bytes.readUIntBE(0, 3);
-      if (bytes.length < end) break;
-      const streamId = bytes.readUInt32BE(5) & 0x7fffffff;
-      const [type, flags] = [bytes.readUInt8(3), bytes.readUInt8(4)];
-      this.#frame({ type, flags, streamId, payload: bytes.subarray(9, end) });
-      bytes = bytes.subarray(end);
-    }
-    this.#pending = Buffer.from(bytes);
-  }
-
   #frame(frame: Http2Frame): void {
     this.frames.push(frame);
     const { type, flags, streamId, payload } = frame;
     const stream = this.stream(streamId);
     if (type === frameType.headers || type === frameType.continuation) {
-      this.#block.push(payload);
+      const fields = this.#blocks.read(frame);
       if (type === frameType.headers && flags & frameFlag.endStream) stream.hasEnded = true;
-      if (flags & frameFlag.endHeaders) stream.blocks.push(this.#decode());
+      if (fields) stream.blocks.push(fields);
     } else if (type === frameType.data) {
       stream.add(payload);
       if (flags & frameFlag.endStream) stream.hasEnded = true;
@@ -110,17 +87,6 @@ export class Http2Client {
     } else if (type === frameType.rstStream) stream.resetCode = payload.readUInt32BE(0);
     else if (type === frameType.settings && !(flags & frameFlag.ack) && !this.#options.neverAcknowledges)
       this.frame(frameType.settings, frameFlag.ack, 0);
-  }
-
-  #decode(): Array<[string, string]> {
-    const block = Buffer.concat(this.#block);
-    this.#block = [];
-    if (!this.#decoder.decode(block, this.#list)) throw new Error("Cannot read a header block: malformed");
-    const { bytes, spans, count } = this.#list;
-    return Array.from({ length: count }, (_, i) => {
-      const at = (index: number) => spans[i * spanStride + index];
-      return [bytes.toString("latin1", at(0), at(1)), bytes.toString("latin1", at(2), at(3))];
-    });
   }
 
   stream(id: number): ReceivedStream {

@@ -3,19 +3,17 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 
-import { FieldList, spanStride } from "../../src/engine/wire/http2/field-list.ts";
-import { HpackDecoder } from "../../src/engine/wire/http2/hpack-decoder.ts";
 import { frameFlag, frameType, preface } from "../../src/engine/wire/http2/protocol.ts";
 import {
   dataFrame,
   headersFrame,
   http2Frame,
   type Http2Fields,
-  type Http2Frame,
   resetFrame,
   settingsFrame,
   windowUpdateFrame,
 } from "./http2-client.ts";
+import { FieldBlockReader, FrameReader, type Http2Frame } from "./http2-reader.ts";
 
 /** A request, as far as it has arrived. */
 export interface Http2ReceivedRequest {
@@ -52,11 +50,10 @@ export class Http2ServerConnection {
   readonly frames: Http2Frame[] = [];
   readonly requests = new Map<number, Http2ReceivedRequest>();
   readonly #options: Http2ServerOptions;
-  readonly #decoder = new HpackDecoder();
-  readonly #list = new FieldList(262_144);
-  #pending = Buffer.alloc(0);
-  #hasPreface = false;
-  #block: Buffer[] = [];
+  readonly #reader = new FrameReader();
+  readonly #blocks = new FieldBlockReader();
+  /** What arrived before the end of the preface; undefined after it. */
+  #preface: Buffer | undefined = Buffer.alloc(0);
   isClosed = false;
 
   constructor(socket: Socket, options: Http2ServerOptions) {
@@ -71,21 +68,17 @@ export class Http2ServerConnection {
   }
 
   #read(chunk: Buffer): void {
-    let bytes = Buffer.concat([this.#pending, chunk]);
-    if (!this.#hasPreface && bytes.length >= preface.length) {
-      if (!bytes.subarray(0, preface.length).equals(preface)) throw new Error("Cannot read: no preface");
-      this.#hasPreface = true;
-      bytes = bytes.subarray(preface.length);
-    }
-    while (this.#hasPreface && bytes.length >= 9) {
-      const end = 9 + bytes.readUIntBE(0, 3);
-      if (bytes.length < end) break;
-      const [type, flags, streamId] = [bytes.readUInt8(3), bytes.readUInt8(4), bytes.readUInt32BE(5)];
-      const payload = Buffer.from(bytes.subarray(9, end));
-      bytes = bytes.subarray(end);
-      this.#frame({ type, flags, streamId, payload });
-    }
-    this.#pending = Buffer.from(bytes);
+    if (!this.#preface) return this.#readFrames(chunk);
+    const bytes = Buffer.concat([this.#preface, chunk]);
+    this.#preface = bytes;
+    if (bytes.length < preface.length) return;
+    if (!bytes.subarray(0, preface.length).equals(preface)) throw new Error("Cannot read: no preface");
+    this.#preface = undefined;
+    this.#readFrames(bytes.subarray(preface.length));
+  }
+
+  #readFrames(chunk: Buffer): void {
+    this.#reader.read(chunk, (frame) => this.#frame(frame));
   }
 
   #frame(frame: Http2Frame): void {
@@ -103,9 +96,8 @@ export class Http2ServerConnection {
       if (endsStream) this.#ended(request);
     }
     if (type !== frameType.headers && type !== frameType.continuation) return;
-    this.#block.push(payload);
-    if ((flags & frameFlag.endHeaders) === 0) return;
-    const fields = this.#decode();
+    const fields = this.#blocks.read(frame);
+    if (!fields) return;
     if (!request) return this.#begin(streamId, fields, endsStream);
     request.trailers = fields;
     this.#ended(request);
@@ -131,17 +123,6 @@ export class Http2ServerConnection {
   #ended(request: Http2ReceivedRequest): void {
     request.hasEnded = true;
     this.#options.onRequest?.(request);
-  }
-
-  #decode(): Array<[string, string]> {
-    const block = Buffer.concat(this.#block);
-    this.#block = [];
-    if (!this.#decoder.decode(block, this.#list)) throw new Error("Cannot read a header block: malformed");
-    const { bytes, spans, count } = this.#list;
-    return Array.from({ length: count }, (_, i) => {
-      const at = (index: number) => spans[i * spanStride + index];
-      return [bytes.toString("latin1", at(0), at(1)), bytes.toString("latin1", at(2), at(3))];
-    });
   }
 
   respond(streamId: number, fields: Http2Fields, body: string | Buffer = "", trailers?: Http2Fields): void {
