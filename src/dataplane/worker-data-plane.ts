@@ -2,7 +2,7 @@
 
 import type { HttpChallengeResponses } from "../acme/challenges.ts";
 import type { Config } from "../config/config.ts";
-import { listenError } from "../engine/engine.ts";
+import { openAll } from "../engine/engine.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -145,7 +145,7 @@ export class WorkerDataPlane implements DataPlane {
 
   async listen(): Promise<void> {
     const { launcher, config } = this.#options;
-    this.#ports = await claimPorts(launcher, config);
+    this.#ports = await openAll(config.listeners, ({ hostname, port }) => launcher.claimPort(hostname, port));
     this.#unfollow = this.#options.certificates.onChange(() => this.#sendCertificates(this.#supervisors));
     this.#cancelTick = repeat(this.#options.schedule, tickMs, () => {
       for (const supervisor of this.#supervisors) supervisor.tick();
@@ -298,17 +298,6 @@ export class WorkerDataPlane implements DataPlane {
     const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
     this.#options.onWorkerEvent({ pid, from, to, detail });
   }
-}
-
-async function claimPorts({ claimPort }: WorkerLauncher, { listeners }: Config): Promise<readonly number[]> {
-  const ports: number[] = [];
-  for (const { hostname, port } of listeners) {
-    const claimed = claimPort(hostname, port).catch((error: unknown) => {
-      throw listenError(error, ports.length);
-    });
-    ports.push(await claimed);
-  }
-  return ports;
 }
 
 export interface StateBroadcasterOptions {

@@ -142,6 +142,27 @@ export function listenError(error: unknown, index: number): Error {
   return Object.assign(thrown, { listenerIndex: index });
 }
 
+/**
+ * Opens each listener in turn.
+ *
+ * @param abandon called with the open ones, where the next one cannot be opened
+ * @throws listenError
+ */
+export async function openAll<Options, Opened>(
+  listeners: readonly Options[],
+  open: (listener: Options) => Opened | Promise<Opened>,
+  abandon: (opened: readonly Opened[]) => void = () => {},
+): Promise<readonly Opened[]> {
+  const opened: Opened[] = [];
+  try {
+    for (const listener of listeners) opened.push(await open(listener));
+  } catch (error) {
+    abandon(opened);
+    throw listenError(error, opened.length);
+  }
+  return opened;
+}
+
 /** The position of the listener that could not be opened; 0 where the error does not say. */
 export function failedListener(error: unknown): number {
   return error instanceof Error && "listenerIndex" in error ? Number(error.listenerIndex) : 0;

@@ -12,8 +12,8 @@ import {
   type EngineListener,
   type EngineOptions,
   guardedLog,
-  listenError,
   type ListenerOptions,
+  openAll,
 } from "../engine.ts";
 import { bunVersionsOf, type ListenerTls } from "../../tls/listener-tls.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
@@ -32,17 +32,11 @@ export const fetchEngine: Engine = { name: "fetch", listen };
 
 async function listen(options: EngineOptions): Promise<EngineListener> {
   const { shared, close: closeShared, drainAll } = startSharing(options);
-  const servers: Server<WebSocketTunnel>[] = [];
-  const close = () => {
-    for (const server of servers) void server.stop(true);
+  const closeAll = (opened: readonly Server<WebSocketTunnel>[]) => {
+    for (const server of opened) void server.stop(true);
     closeShared();
   };
-  try {
-    for (const listener of options.listeners) servers.push(serve(listener, shared));
-  } catch (error) {
-    close();
-    throw listenError(error, servers.length);
-  }
+  const servers = await openAll(options.listeners, (listener) => serve(listener, shared), closeAll);
   return {
     ports: servers.map(({ port = 0 }) => port),
     abortAttempts,
@@ -50,7 +44,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     releaseIdle: () => servers.forEach((server) => server.closeIdleConnections()),
     active: () => servers.reduce((sum, server) => sum + activeIn(server), 0),
     drain: () => drainAll(() => Promise.all(servers.map(drain))),
-    close,
+    close: () => closeAll(servers),
   };
 }
 

@@ -19,8 +19,8 @@ import {
   type EngineListener,
   type EngineOptions,
   guardedLog,
-  listenError,
   type ListenerOptions,
+  openAll,
 } from "../engine.ts";
 import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
@@ -75,19 +75,13 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
     isDraining: () => draining !== undefined,
   };
-  const servers: DenoListener[] = [];
-  const close = () => {
+  const closeAll = (opened: readonly DenoListener[]) => {
     closeAgents();
     // Deno throws an uncatchable error if a server is aborted that is already shutting down.
-    if (!draining) for (const server of servers) server.abort();
+    if (!draining) for (const server of opened) server.abort();
     draining ??= Promise.resolve();
   };
-  try {
-    for (const listener of options.listeners) servers.push(serve(listener, shared));
-  } catch (error) {
-    close();
-    throw listenError(error, servers.length);
-  }
+  const servers = await openAll(options.listeners, (listener) => serve(listener, shared), closeAll);
   return {
     ports: servers.map(({ port }) => port),
     abortAttempts,
@@ -96,7 +90,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
       draining ??= Promise.all(servers.map(({ shutdown }) => shutdown())).then(closeAgents);
       await draining;
     },
-    close,
+    close: () => closeAll(servers),
   };
 }
 

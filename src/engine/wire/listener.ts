@@ -4,7 +4,7 @@ import { systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { plainAddress } from "../../net/address.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Engine, type EngineListener, type EngineOptions, guardedLog, listenError } from "../engine.ts";
+import { type Engine, type EngineListener, type EngineOptions, guardedLog, openAll } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
 import type { ConnectionTls } from "../../tls/connection-tls.ts";
 import { ClientListener } from "./client-listener.ts";
@@ -28,23 +28,26 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
   const forwarders = new FreeList(() => new RequestForwarder(context, options.exchange()));
   const count = { open: 0, max: options.maxClients ?? Infinity };
   const listeners = options.listeners.map((own) => new ClientListener(own, options, count));
-  const opened = await openAll(listeners, (listener) =>
-    sockets.listen({
-      hostname: listener.options.hostname,
-      port: listener.options.port,
-      sharesPort: options.sharesPort,
-      ...(listener.options.tls && { tls: listener.options.tls }),
-      ...(listener.options.tls && listener.options.proxyProtocol && { startsPlain: true }),
-      protocols: listener.options.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
-      handshakeMs: options.clientTimeouts.headMs,
-      handshakeRefused: (why) => listener.handshakeRefused(why),
-      accept: acceptWith(context, listener, forwarders),
-    }),
+  const opened = await openAll(
+    listeners,
+    (listener) =>
+      sockets.listen({
+        hostname: listener.options.hostname,
+        port: listener.options.port,
+        sharesPort: options.sharesPort,
+        ...(listener.options.tls && { tls: listener.options.tls }),
+        ...(listener.options.tls && listener.options.proxyProtocol && { startsPlain: true }),
+        protocols: listener.options.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
+        handshakeMs: options.clientTimeouts.headMs,
+        handshakeRefused: (why) => listener.handshakeRefused(why),
+        accept: acceptWith(context, listener, forwarders),
+      }),
+    stopAll,
   );
   for (const [index, { port, hostname }] of opened.entries()) listeners[index]?.opened(port, hostname);
   const stop = () => {
     context.isDraining = true;
-    for (const listener of opened) listener.stop();
+    stopAll(opened);
   };
   return {
     ports: opened.map(({ port }) => port),
@@ -67,19 +70,8 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
   };
 }
 
-/** Opens each in turn. If one cannot be opened, the others close again. */
-async function openAll<Listener>(
-  listeners: readonly Listener[],
-  open: (listener: Listener) => Promise<WireListener>,
-): Promise<readonly WireListener[]> {
-  const opened: WireListener[] = [];
-  try {
-    for (const listener of listeners) opened.push(await open(listener));
-  } catch (error) {
-    for (const listener of opened) listener.stop();
-    throw listenError(error, opened.length);
-  }
-  return opened;
+function stopAll(listeners: readonly WireListener[]): void {
+  for (const listener of listeners) listener.stop();
 }
 
 function acceptWith(
