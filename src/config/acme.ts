@@ -68,7 +68,9 @@ export function acmeSettingsOf(
   return entries.flatMap(({ acme }) => {
     if (!acme) return [];
     const { email, hosts, directory = "letsencrypt", challenge = "auto", storage, ca } = acme;
-    const ofRoutes = routes.flatMap(({ host }) => (host === undefined || isWildcardHost(host) ? [] : [host]));
+    const ofRoutes = routes.flatMap(({ conditions }) =>
+      (conditions.hosts ?? []).filter((host) => !isWildcardHost(host)),
+    );
     const caText = ca === undefined ? undefined : texts.get(ca);
     return [
       {

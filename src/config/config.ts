@@ -13,10 +13,14 @@ import type { ProbePlan } from "../probe/probe.ts";
 import type { HedgeAfter } from "../proxy/hedger.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
-import type { HashBy, Timeouts } from "../proxy/route.ts";
+import type { HashBy } from "../proxy/hash-key.ts";
+import type { Timeouts } from "../proxy/route.ts";
+import type { RouteConditions } from "../routing/conditions.ts";
 import type { CertificateEntry } from "../tls/certificate-files.ts";
 import type { CertificateFacts } from "../tls/certificate-pair.ts";
 import type { ClientCertificates, TlsVersion } from "../tls/listener-tls.ts";
+import type { FilterSettings } from "./filter-schema.ts";
+import type { RouteFile } from "./route-schema.ts";
 
 /** The default is first. */
 export const engineNames = ["wire", "fetch"] as const;
@@ -66,14 +70,21 @@ export interface OutlierConfig extends OutlierLimits {
 }
 
 export interface RouteConfig {
-  readonly host?: string;
-  readonly path?: string;
-  /** Name of a pool. */
-  readonly pool: string;
-  /** Served where a listener redirects other requests to https. */
-  readonly redirect?: "none";
-  /** Added behind routes that name hosts, because none of them matches everything: it takes no host of its own. */
-  readonly isImplied?: true;
+  /** Where it stands in the file: "routes[3]". */
+  readonly place: string;
+  readonly name?: string;
+  readonly conditions: RouteConditions;
+  /** Name of a pool. Exactly one of this and the next three is present. */
+  readonly pool?: string;
+  readonly split?: NonNullable<RouteFile["split"]>;
+  readonly redirect?: { readonly to: string; readonly status?: number };
+  readonly respond?: NonNullable<RouteFile["respond"]>;
+  /** False where it is served although a listener redirects other requests to https. */
+  readonly isRedirected?: false;
+  /** What is done with a request, with profiles and defaults merged into it. */
+  readonly settings: FilterSettings;
+  /** Contents of the files that the settings name, by path. */
+  readonly texts: Readonly<Record<string, string>>;
 }
 
 export const ambiguousPathsModes = ["refuse", "pass"] as const;

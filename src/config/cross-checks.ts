@@ -4,12 +4,12 @@ import type { Role } from "../access/accounts.ts";
 import { parseSize } from "../lib/units.ts";
 import { authorityOf, isLoopback } from "../net/address.ts";
 import { reachesListener } from "../net/own-addresses.ts";
-import { pathViolations, readPathText } from "../proxy/request-path.ts";
 import { acmeChecks } from "./acme.ts";
 import { defaults } from "./config.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
 import { listenerChecks, listenerPathsIn, type ServedProtocols } from "./listener-checks.ts";
-import { closestWord, maxProblems, type Path, type Problem, quote } from "./problem.ts";
+import { type Path, type Problem, quote } from "./problem.ts";
+import { routeChecks } from "./route-checks.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 import { messageSizeProblem, sizeProblem } from "./values.ts";
 
@@ -36,8 +36,7 @@ export function crossCheck(
     ...unsentProtocols(sources),
     ...unsentHeaders(sources),
     ...repeatedProbeKinds(sources),
-    ...unreachableRoutes(sources),
-    ...ambiguousRoutes(sources),
+    ...routeChecks(sources),
     ...openAdmin(sources),
     ...openDashboard(sources, listeners.includes("dashboard")),
     ...repeatedAccounts(sources),
@@ -104,54 +103,6 @@ function smallBuffers(sources: ConfigSources): readonly Problem[] {
   const path = value === undefined ? ["limits", "webSocketMessage"] : given;
   const why = "expected limits.webSocketBuffers of at least limits.webSocketMessage";
   return [sources.problemOf({ path, why, value: valueAt(sources.value, path) })];
-}
-
-function unreachableRoutes(sources: ConfigSources): readonly Problem[] {
-  const pools = entriesOf(valueAt(sources.value, ["pools"])).map(([name]) => name);
-  const known = new Set(pools);
-  const routes = entriesOf(valueAt(sources.value, ["routes"]));
-  let unknown = 0;
-  return routes.flatMap(([index, route]) => {
-    const path = ["routes", index];
-    const pool = valueAt(route, ["pool"]);
-    const isLast = Number(index) === routes.length - 1;
-    const matchesAll = entriesOf(route).every(([key]) => key === "pool");
-    const problems: Problem[] = [];
-    if (typeof pool === "string" && !known.has(pool)) {
-      unknown += 1;
-      const suggestion = unknown > maxProblems ? undefined : closestWord(pool, pools);
-      const why =
-        suggestion === undefined ? `unknown pool; expected one of ${listNames(pools)}` : "unknown pool";
-      problems.push(sources.problemOf({ path: [...path, "pool"], why, value: pool, suggestion }));
-    }
-    if (typeof pool === "string" && matchesAll && !isLast) {
-      const why = "this route matches everything and must come last";
-      problems.push(sources.problemOf({ path, why }));
-    }
-    return problems;
-  });
-}
-
-/** Rejects a path that only refused requests have. */
-function ambiguousRoutes(sources: ConfigSources): readonly Problem[] {
-  if (valueAt(sources.value, ["ambiguousPaths"]) === "pass") return [];
-  return entriesOf(valueAt(sources.value, ["routes"])).flatMap(([index, route]) => {
-    const text = valueAt(route, ["path"]);
-    if (typeof text !== "string") return [];
-    const { violation, others } = readPathText(text);
-    const found = violation ?? (others.length > 0 ? pathViolations.routes : undefined);
-    if (!found) return [];
-    const why = `no request would match: ${found.text}; set another path, or ambiguousPaths: pass`;
-    return [sources.problemOf({ path: ["routes", index, "path"], why, value: text })];
-  });
-}
-
-/** The longest list of names in a message. */
-const maxListed = 20;
-
-function listNames(names: readonly string[]): string {
-  const shown = names.slice(0, maxListed).join(", ");
-  return names.length > maxListed ? `${shown} and ${names.length - maxListed} more` : shown;
 }
 
 interface FoundListener {

@@ -15,11 +15,11 @@ import {
   type ListenerConfig,
   type OutlierConfig,
   type PoolConfig,
-  type RouteConfig,
 } from "./config.ts";
 import { withoutBrackets } from "./network.ts";
 import type { CertificateFile } from "./listener-tls-schema.ts";
 import type { ListenerFile } from "./listener-schema.ts";
+import { routeConfigsOf } from "./routes.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
 import { ageSecondsOf, durationOf, sizeOf } from "./values.ts";
@@ -35,13 +35,15 @@ export interface ReferencedFiles {
   /** State file if the configuration has none. */
   readonly defaultState: string;
   readonly certificates: Pick<Certificates, "texts" | "found" | "warnings">;
+  /** Of the files that routes name, by path. */
+  readonly routeTexts: ReadonlyMap<string, string>;
 }
 
 type Texts = Certificates["texts"];
 
 export function applyDefaults(
   file: ConfigFile,
-  { defaultState, certificates }: ReferencedFiles,
+  { defaultState, certificates, routeTexts }: ReferencedFiles,
 ): ResolvedConfig {
   const { texts } = certificates;
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
@@ -51,7 +53,7 @@ export function applyDefaults(
     headMs: timeMsOf(clients?.head, defaults.clientTimeouts.headMs),
   });
   const state = file.state ?? defaultState;
-  const routes = routesOf(file.routes ?? [], pools[0]?.name ?? defaults.pool.name);
+  const routes = routeConfigsOf(file, pools[0]?.name ?? defaults.pool.name, routeTexts);
   return {
     config: {
       listeners,
@@ -282,16 +284,4 @@ function timeoutsOf(given: PoolFile["timeouts"]): Timeouts {
     bodyIdleMs: timeMsOf(given?.bodyIdle, fallback.bodyIdleMs),
     tunnelIdleMs: timeMsOf(given?.tunnelIdle, fallback.tunnelIdleMs),
   };
-}
-
-function routesOf(given: NonNullable<ConfigFile["routes"]>, firstPool: string): readonly RouteConfig[] {
-  const routes = given.map((route) => ({
-    ...route,
-    ...(route.host === undefined ? {} : { host: route.host.toLowerCase() }),
-  }));
-  const last = routes.at(-1);
-  const isComplete = last !== undefined && last.host === undefined && last.path === undefined;
-  if (isComplete) return routes;
-  const namesHost = routes.some(({ host }) => host !== undefined);
-  return [...routes, { pool: firstPool, ...(namesHost && { isImplied: true }) }];
 }

@@ -11,6 +11,7 @@ import { crossCheck, type ListenerKey } from "./cross-checks.ts";
 import { expandListeners, uncertifiedListeners } from "./listener-tls-checks.ts";
 import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
 import { type ConfigError, configError, type Path, type Problem, quote } from "./problem.ts";
+import { readRouteFiles } from "./route-files.ts";
 import { schemaErrors } from "./schema-kit.ts";
 import { type ConfigFile, fileSchemaFor, type UpstreamFile } from "./schema.ts";
 import { type ConfigSources, entriesOf, mergeSources, type SourceValue, valueAt } from "./sources.ts";
@@ -71,16 +72,22 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
       ? []
       : crossCheck(sources, listenersOf(purpose, sources), options.served ?? { http3: true });
   const certificates = readCertificates(sources, { read: options.read, list: options.list ?? (() => []) });
+  const routeFiles = readRouteFiles(sources, options.read);
   const problems = [
     ...misplacedListenerValues(file?.value, values),
     ...unreadable,
     ...invalid.errors.map(sources.problemOf),
     ...conflicts,
     ...certificates.problems,
+    ...routeFiles.problems,
     ...uncertifiedListeners(sources, certificates),
   ];
   if (problems.length > 0) return configError(problems.toSorted(byLocation), invalid.omitted);
-  const resolved = applyDefaults(sources.value as ConfigFile, { defaultState, certificates });
+  const resolved = applyDefaults(sources.value as ConfigFile, {
+    defaultState,
+    certificates,
+    routeTexts: routeFiles.texts,
+  });
   return { kind: "loaded", ...resolved, isDemo, sourceOf: sources.sourceOf };
 }
 
@@ -156,7 +163,7 @@ function uncoveredRoutes({ listeners, routes, foundCertificates, acme }: Config)
   if (listeners.some(({ tls }) => tls === undefined) || foundCertificates.length === 0) return [];
   const ordered = acme.map(({ hosts }) => ({ names: hosts }));
   const certified = [...foundCertificates, ...ordered].filter(({ names }) => names.length > 0);
-  const hosts = new Set(routes.flatMap(({ host }) => (host === undefined ? [] : [host])));
+  const hosts = new Set(routes.flatMap(({ conditions }) => conditions.hosts ?? []));
   return [...hosts]
     .filter((host) => !isCovered(host, certified) && !(host.startsWith("*.") && hasBelow(host, certified)))
     .map((host) => `no certificate covers the host ${host} of a route; its clients get the default one`);

@@ -4,7 +4,7 @@ import { type TSchema, Type } from "@sinclair/typebox";
 
 import { type PolicyName, policyNames } from "../policy/policies.ts";
 import { type ProxyVersion, proxyVersions } from "../net/proxy-protocol.ts";
-import { type HashBy, hashByPattern } from "../proxy/route.ts";
+import { type HashBy, hashByPattern } from "../proxy/hash-key.ts";
 import {
   duration,
   file,

@@ -160,12 +160,28 @@ export interface SchemaErrors {
 export function schemaErrors(schema: TSchema, value: unknown): SchemaErrors {
   const errors: SchemaError[] = [];
   const paths = new Set<string>();
-  for (const error of Value.Errors(schema, value)) {
+  for (const error of innerErrors(Value.Errors(schema, value))) {
     if (paths.has(error.path)) continue;
     paths.add(error.path);
     if (errors.length < maxProblems) errors.push(schemaErrorOf(error));
   }
   return { errors, omitted: paths.size - errors.length };
+}
+
+/** Where a value may have several forms: what is wrong with it in the only form of its type, such as the map. */
+function* innerErrors(errors: Iterable<ValueError>): Generator<ValueError> {
+  for (const error of errors) {
+    const variants: readonly TSchema[] = error.type === ValueErrorType.Union ? error.schema["anyOf"] : [];
+    const ofType = [...variants.keys()].filter((index) => isOfType(variants[index], error.value));
+    const only = ofType.length === 1 ? error.errors[ofType[0] ?? 0] : undefined;
+    if (only && typeof error.value === "object") yield* innerErrors(only);
+    else yield error;
+  }
+}
+
+function isOfType(schema: TSchema | undefined, value: unknown): boolean {
+  if (schema?.["anyOf"]) return (schema["anyOf"] as readonly TSchema[]).some((one) => isOfType(one, value));
+  return schema?.["type"] === (Array.isArray(value) ? "array" : value === null ? "null" : typeof value);
 }
 
 function schemaErrorOf(error: ValueError): SchemaError {

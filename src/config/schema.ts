@@ -29,6 +29,7 @@ import {
 } from "./schema-kit.ts";
 import { certificateList } from "./listener-tls-schema.ts";
 import { poolWith, upstreamFileSchema, upstreamOrText } from "./pool-schema.ts";
+import { routingKeys } from "./route-schema.ts";
 
 /** Name of an account in the event log, without characters that need escaping. */
 const accountName = textSetting(
@@ -110,26 +111,6 @@ export const token = textSetting(
   "^[!-~]+$",
   "visible ASCII characters without spaces",
   "Bearer token required by the admin API.",
-);
-
-const route = Type.Object(
-  {
-    host: Type.Optional(
-      textSetting(
-        "^(\\*\\.)?[A-Za-z\\d_-]+(\\.[A-Za-z\\d_-]+)*$",
-        "a host name without port, or *.example.com",
-        "Host of the request; *.example.com matches all subdomains.",
-      ),
-    ),
-    path: Type.Optional(
-      textSetting("^/[^\\s?#]*$", "a path that starts with /", "Matches this path and all paths below it."),
-    ),
-    pool: Type.String({ description: "Pool for matching requests.", errorMessage: "the name of a pool" }),
-    redirect: Type.Optional(
-      choice<"none">(["none"], "none: served where a listener redirects other requests to https."),
-    ),
-  },
-  { ...strict, description: "Sends matching requests to a pool.", errorMessage: "a map with pool" },
 );
 
 const headSize = (description: string) => format("head-size", description);
@@ -236,10 +217,7 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
         ambiguousPathsModes,
         "refuse: 400 for paths that servers read in different ways, on hosts whose routes have paths; pass: they are matched in their normal form.",
       ),
-      routes: Type.Array(route, {
-        description: "The first matching route applies; requests without a match go to the first pool.",
-        errorMessage: "a list of routes",
-      }),
+      ...routingKeys,
     },
     "Configuration of Evenkeel.",
   );

@@ -11,6 +11,7 @@ import {
   type ListenerConfig,
   type ListenTlsConfig,
   type PoolConfig,
+  type RouteConfig,
 } from "./config.ts";
 import type { ResolvedConfig } from "./defaults.ts";
 import type { Path } from "./problem.ts";
@@ -42,16 +43,35 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
     ...settingsFileOf(config),
     dashboard: { host: dashboard.hostname, port: dashboard.port },
     pools: Object.fromEntries(config.pools.map((pool) => [pool.name, poolFileOf(pool)])),
-    // The implied one would be a written one, which takes hosts that no route names.
-    routes: config.routes
-      .filter(({ isImplied }) => !isImplied)
-      .map(({ host, path, pool, redirect }) => ({
-        ...(host === undefined ? {} : { host }),
-        ...(path === undefined ? {} : { path }),
-        pool,
-        ...(redirect && { redirect }),
-      })),
+    routes: config.routes.map(routeFileOf),
   };
+}
+
+/** The effective form: settings of profiles and defaults stand in the route. */
+function routeFileOf({ conditions, ...route }: RouteConfig): object {
+  const { name, pool, split, redirect, respond, isRedirected, settings } = route;
+  const { hosts, path, methods, headers, query, cookies, clients, listeners } = conditions;
+  return {
+    ...(name !== undefined && { name }),
+    ...(hosts && { host: shortList(hosts) }),
+    ...(path && { path: path.kind === "exact" ? { exact: path.text } : path.text }),
+    ...(methods && { method: shortList(methods) }),
+    ...(headers && { header: headers }),
+    ...(query && { query }),
+    ...(cookies && { cookie: cookies }),
+    ...(clients && { client: clients }),
+    ...(listeners && { listen: shortList(listeners) }),
+    ...(pool !== undefined && { pool }),
+    ...(split && { split }),
+    ...(redirect && { redirect }),
+    ...(isRedirected === false && { redirect: "none" }),
+    ...(respond && { respond }),
+    ...settings,
+  };
+}
+
+function shortList(values: readonly string[]): unknown {
+  return values.length === 1 ? values[0] : values;
 }
 
 function listenerFileOf(listener: ListenerConfig): object {

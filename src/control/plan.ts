@@ -194,7 +194,12 @@ function routeSteps(before: Config, after: Config): readonly Step[] {
 }
 
 function describeRoutes(routes: readonly RouteConfig[]): string {
-  return routes.map(({ host = "", path = "", pool }) => `${host + path || "*"} → ${pool}`).join("; ");
+  return routes
+    .map(
+      ({ conditions, pool }) =>
+        `${(conditions.hosts ?? []).join(",") + (conditions.path?.text ?? "") || "*"} → ${pool}`,
+    )
+    .join("; ");
 }
 
 type Settings = Readonly<Record<string, string>>;

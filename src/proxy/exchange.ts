@@ -1,6 +1,5 @@
 /** One client request from its head to the end of its response: decides where each attempt goes. Moves no bytes. */
 
-import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import { completed, deadlineExceeded, type Failure, isAnswerRefused, rescued } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -17,19 +16,24 @@ import {
   upstreamForRetry,
 } from "./retry.ts";
 import { ExchangeAttempts } from "./exchange-attempts.ts";
-import type { ExchangeObserver, ExchangeSummary, RecordSink } from "./record.ts";
-import { type ParkedRequest, type Queue, type QueueMember, wait, type Wait } from "./queue.ts";
-import { Recorder } from "./recorder.ts";
+import type { ExchangeSummary } from "./record.ts";
+import { FilteredRequest } from "./filter.ts";
+import { FilterRun } from "./filter-run.ts";
+import { editedFields, type HeadEdit } from "./head-edit.ts";
+import { type ParkedRequest, type QueueMember, wait, type Wait } from "./queue.ts";
+import { QueueTicket } from "./queue-ticket.ts";
+import { Recorder, type RecorderOptions } from "./recorder.ts";
 import {
   type ProtocolViolation,
   refusal,
   type Refusal,
   refusalForViolation,
+  type RenderedRefusal,
   type RetryVeto,
 } from "./refusal.ts";
 import type { ListenerRules } from "./listener-rules.ts";
 import type { RequestHead } from "./request-head.ts";
-import { type Destination, matchingRoute, type Route } from "./route.ts";
+import type { Destination, RouteMatch, RouteTable } from "./route.ts";
 import type { TraceContext, Tracer } from "./trace-context.ts";
 
 /**
@@ -54,6 +58,9 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** Why there is no route, where the reason is the path. */
   #violation: ProtocolViolation | undefined;
   #localReply: Refusal | undefined;
+  /** Present on routes that do more with a request than to send it to a destination. */
+  #filterRun: FilterRun | undefined;
+  #parkedForFilters: ParkedRequest | undefined;
   #key = "";
   #preferred: Upstream | undefined;
   /** Status of the last response that was retried and that the engine holds; 0 without one. */
@@ -82,25 +89,36 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#destination;
   }
 
-  /** The listener's own response, if it makes one: then the engine need not read the request's body before it calls `next`. */
+  /** The response of listener or route, if there is one: then the engine need not read the body before it calls `next`. */
   get localReply(): Refusal | undefined {
     return this.#localReply;
   }
 
   /** Starts with a new request. @param rules of its listener, if that has any */
-  open(head: RequestHead, rules?: ListenerRules): this {
+  open(head: RequestHead, rules?: ListenerRules, requestId = ""): this {
     this.reset();
     this.#head = head;
-    const routes = this.#options.routes();
-    const route = matchingRoute(routes, head);
-    this.#localReply = rules?.replyTo(head, route, routes);
-    if (!this.#localReply) this.#destination = route?.destination;
-    this.#violation = route?.violation;
-    this.#key = this.#destination?.keyOf?.(head) ?? "";
+    const table = this.#options.routes();
+    const match = table.find(head);
     this.trace = this.#options.trace?.(head.header("traceparent"));
+    this.#localReply = rules?.replyTo(head, match, table);
+    if (!this.#localReply && match) this.#enter(head, match, requestId);
+    this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.#destination?.deadlines?.add(this, this.#destination.timeouts.totalMs ?? Infinity);
-    this.#recorder.opened(head, this.#destination?.pool, this.#key, route?.matchedPath);
+    this.#recorder.opened(head, this.#destination?.pool, this.#key, match);
     return this;
+  }
+
+  #enter(head: RequestHead, match: RouteMatch, requestId: string): void {
+    if (!match.route) return void (this.#violation = match.violation);
+    const { route } = match;
+    if (!route.handling) return void (this.#destination = route.destination);
+    const request = new FilteredRequest(head, match, { requestId, trace: this.trace });
+    this.#destination = route.split ? route.split.choose(request) : route.destination;
+    // Filters may be expensive: a balancer without memory answers before them.
+    if (this.#options.load?.isShed) return void (this.#localReply = refusal("overloaded"));
+    this.#filterRun = new FilterRun(request, route.handling);
+    this.#localReply = this.#filterRun.answer;
   }
 
   /** Forgets the last request; also before `refuse` for an invalid head, which is counted for no pool. */
@@ -110,6 +128,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#recorder.begin();
     this.#head = this.#destination = this.#violation = undefined;
     this.#localReply = this.#preferred = this.trace = undefined;
+    this.#filterRun?.abandon();
+    this.#filterRun = this.#parkedForFilters = undefined;
     this.#key = "";
     while (this.#tried.pop()); // Setting the length would be a call into the runtime.
     this.#heldStatus = this.#extraAttempts = 0;
@@ -138,8 +158,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
 
   /** The first attempt, already counted in; or a refusal; or a wait. */
   next(): Attempt | Refusal | Wait {
+    const answer = this.#localReply ?? (this.#filterRun && this.#answerOf(this.#filterRun));
+    if (answer?.kind === "wait") return answer;
+    if (answer) return this.refuse(answer);
     const destination = this.#destination;
-    if (this.#localReply) return this.refuse(this.#localReply);
     if (!destination || !this.#head)
       return this.refuse(this.#violation ? refusalForViolation(this.#violation) : refusal("no_route"));
     if (this.#isLate) return this.refuse(refusal("total_timeout"));
@@ -160,9 +182,49 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return wait;
   }
 
+  #answerOf(run: FilterRun): Refusal | Wait | undefined {
+    if (!run.isPending) return run.result();
+    if (!this.#isLate) return wait;
+    run.abandon();
+    return refusal("total_timeout");
+  }
+
   /** After `next` returned a wait. When the client leaves, the engine calls `leaveQueue` or `close`. */
   park(parked: ParkedRequest): void {
-    this.#ticket.park(parked);
+    const run = this.#filterRun;
+    if (!run?.isPending) return this.#ticket.park(parked);
+    this.#parkedForFilters = parked;
+    run.onSettled = () => this.#filtersSettled();
+  }
+
+  #filtersSettled(): void {
+    const parked = this.#parkedForFilters;
+    if (!parked) return;
+    this.#parkedForFilters = undefined;
+    let step: Attempt | Refusal | Wait;
+    try {
+      step = this.next();
+    } catch (bug) {
+      return parked.failed(bug);
+    }
+    if (step.kind === "wait") this.park(parked);
+    else parked.resume(step);
+  }
+
+  /** What changes in the request for the upstream; undefined for most. Read before the first attempt is sent. */
+  get requestEdit(): HeadEdit | undefined {
+    return this.#filterRun?.requestEdit();
+  }
+
+  /** What changes in the response for the client; undefined for most. Read after `commit`. */
+  get responseEdit(): HeadEdit | undefined {
+    return this.#filterRun?.responseEdit(this.#attempts.responding?.upstream);
+  }
+
+  /** The balancer's own response as its route changes it. */
+  editReply(reply: RenderedRefusal): RenderedRefusal {
+    const edit = this.#filterRun?.responseEdit(undefined);
+    return edit ? { ...reply, headers: editedFields(reply.headers, edit) } : reply;
   }
 
   /** Called by the queue only. */
@@ -184,15 +246,22 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** Called by the deadlines only. A response that has begun may continue. */
   deadlineExpired(): void {
     if (this.#ticket.isQueued) this.#ticket.leaveWith(this, () => this.refuse(refusal("total_timeout")));
-    else if (this.#tried.length === 0) {
+    else if (this.#parkedForFilters) {
+      this.#isLate = true;
+      this.#filtersSettled();
+    } else if (this.#tried.length === 0) {
       this.#isLate = true;
       this.onLate?.();
     } else if (!this.#attempts.responding) this.#attempts.abandon(deadlineExceeded);
   }
 
-  /** For a client that leaves while its request is queued. */
+  /** For a client that leaves while its request waits. */
   leaveQueue(): ParkedRequest | undefined {
-    return this.#ticket.leave(this);
+    const parked = this.#parkedForFilters;
+    if (!parked) return this.#ticket.leave(this);
+    this.#filterRun?.abandon();
+    this.#parkedForFilters = undefined;
+    return parked;
   }
 
   /** Whether the pool accepts a request body of this size; engines check it as a body of unknown length grows. */
@@ -318,65 +387,14 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 }
 
-/** An exchange's place in its pool's queue: `free ──join──▶ waiting ──leave──▶ free` */
-class QueueTicket {
-  #queue: Queue | undefined;
-  #parked: ParkedRequest | undefined;
-
-  get isQueued(): boolean {
-    return this.#queue !== undefined;
-  }
-
-  /** @returns false if the queue is full or missing */
-  join(queue: Queue | undefined, member: QueueMember): boolean {
-    if (!queue?.enqueue(member)) return false;
-    this.#queue = queue;
-    return true;
-  }
-
-  park(parked: ParkedRequest): void {
-    this.#parked = parked;
-  }
-
-  /** @returns the parked request, if it was parked */
-  leave(member: QueueMember): ParkedRequest | undefined {
-    const parked = this.#parked;
-    this.#queue?.dequeue(member);
-    this.#queue = undefined;
-    this.#parked = undefined;
-    return parked;
-  }
-
-  /**
-   * Leaves the queue if there is a next step, and resumes the parked request with it. An exception leaves the queue too: at
-   * its head it would block every request behind it.
-   * @returns false if the request keeps waiting
-   */
-  leaveWith(member: QueueMember, stepOf: () => Attempt | Refusal | undefined): boolean {
-    let step: Attempt | Refusal | undefined;
-    try {
-      step = stepOf();
-    } catch (bug) {
-      this.leave(member)?.failed(bug);
-      return true;
-    }
-    if (step) this.leave(member)?.resume(step);
-    return step !== undefined;
-  }
-}
-
 /** What every exchange needs, on every engine. */
-export interface ExchangeOptions {
+export interface ExchangeOptions extends RecorderOptions {
   /** Read for every request, so that a reload applies to open connections. */
-  readonly routes: () => readonly Route[];
-  readonly clock: Clock;
+  readonly routes: () => RouteTable;
   /** Whether new requests are refused because memory is short. */
   readonly load?: { readonly isShed: boolean };
-  readonly observer: ExchangeObserver;
   /** Called for every attempt before it is sent; the first that intercepts it decides. */
   readonly attemptFilters?: readonly AttemptFilter[];
   /** Present where tracing is configured. */
   readonly trace?: Tracer;
-  /** Receive the records of ended requests; without a sink nothing is collected. */
-  readonly records?: readonly RecordSink[];
 }

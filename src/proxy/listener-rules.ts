@@ -2,7 +2,7 @@
 
 import { type LocalReply, type Refusal, refusal } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
-import { namesHost, type Route, type RouteMatch } from "./route.ts";
+import type { RouteMatch, RouteTable } from "./route.ts";
 
 /** Applied to every request of a listener that has rules. */
 export interface ListenerRules {
@@ -10,7 +10,7 @@ export interface ListenerRules {
   replyTo(
     head: RequestHead,
     match: RouteMatch | undefined,
-    routes: readonly Route[],
+    table: RouteTable,
   ): LocalReply | Refusal | undefined;
 }
 
@@ -41,15 +41,16 @@ export function createListenerRules(options: ListenerRulesOptions): ListenerRule
   const hasRules = challenges !== undefined || redirect !== undefined || unknownHosts !== undefined;
   if (!hasRules && !checksConnection) return undefined;
   return {
-    replyTo(head, match, routes) {
+    replyTo(head, match, table) {
       if (head.tls?.isMisdirected(head.host)) return refusal("misdirected");
       if (!hasRules) return undefined;
       const response = challenges && challengeResponse(challenges, head);
       if (response !== undefined) return response;
-      const isKnown = isKnownHost(head, match, routes);
+      const isKnown = isKnownHost(head, match, table);
       if (!isKnown && unknownHosts === 421) return refusal("unknown_host");
       if (!isKnown && unknownHosts === "close") return { ...refusal("unknown_host"), isSilent: true };
-      if (!redirect || match?.isRedirected === false || isSecureAtProxy(head, options)) return undefined;
+      if (!redirect || match?.route?.isRedirected === false || isSecureAtProxy(head, options))
+        return undefined;
       // Otherwise the sender of a link could choose where the redirect leads.
       return isKnown ? redirectOf(head, redirect) : refusal("no_route");
     },
@@ -68,15 +69,8 @@ function challengeResponse(
   return { ...refusal("challenge_answered"), reply: { headers, body } };
 }
 
-/** The route that is added at the end of the list takes hosts only where no route names one. */
-function isKnownHost(
-  { host }: RequestHead,
-  match: RouteMatch | undefined,
-  routes: readonly Route[],
-): boolean {
-  if (host === "") return false;
-  if (match && !match.isImplied) return true;
-  return namesHost(routes, host) || routes.every((route) => route.host === undefined);
+function isKnownHost({ host }: RequestHead, match: RouteMatch | undefined, table: RouteTable): boolean {
+  return host !== "" && (match !== undefined || table.takesHost(host));
 }
 
 /** Behind a proxy that ends TLS, a redirect would come back here. */

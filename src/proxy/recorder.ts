@@ -19,6 +19,7 @@ import {
 import type { Refusal, RetryVeto } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { RetryCause } from "./retry.ts";
+import type { RouteMatch } from "./route.ts";
 import type { TraceContext } from "./trace-context.ts";
 
 /** A pool may have thousands. */
@@ -63,13 +64,13 @@ export class Recorder implements ExchangeObserver {
     this.#sinks?.forget();
   }
 
-  opened(head: RequestHead, pool: Pool | undefined, key: string, matchedPath?: string): void {
+  opened(head: RequestHead, pool: Pool | undefined, key: string, match?: RouteMatch): void {
     if (!this.#sinks) return;
     const record = this.#record;
     record.head = head;
     record.poolObject = pool;
     record.hashKey = key;
-    record.matchedPathText = matchedPath;
+    record.matchedPathText = match?.matchedPath;
     record.startedAt = this.#clock();
     this.#sinks.open();
   }

@@ -49,6 +49,8 @@ export interface Refusal {
   readonly usesHeldResponse?: true;
   /** Present where nothing is wrong: a response with its own headers and body. */
   readonly reply?: ReplyContent;
+  /** Name of the filter that answered. */
+  readonly filter?: string;
   /** The client's connection closes without a response. */
   readonly isSilent?: true;
 }

@@ -1,13 +1,15 @@
-/** Routes: which pool a request goes to by host and path, with what settings, and its hash key. */
+/** The contract of routes: where a route leads, what it does with a request, and how a request finds its route. */
 
-import { hostNameIn } from "../net/address.ts";
 import type { ProxyVersion } from "../net/proxy-protocol.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { FilteredRequest, MatchedRequest, RequestFilter, RouteIdentity } from "./filter.ts";
+import type { HashKeyFn } from "./hash-key.ts";
+import type { HeadEdit } from "./head-edit.ts";
 import type { Queue } from "./queue.ts";
 import type { ProtocolViolation } from "./refusal.ts";
-import { pathOf, type RequestHead } from "./request-head.ts";
-import { isPlainPath, pathViolations, readPath } from "./request-path.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 /** Limits of one pool's traffic, in milliseconds. */
@@ -49,121 +51,67 @@ export interface Destination {
   readonly keyOf?: HashKeyFn;
 }
 
-export interface Route {
-  /** Host name without port, lower case; "*.example.com" matches every name below; undefined matches all. */
-  readonly host?: string;
-  /** In normal form, see `request-path.ts`. Matches this path and all below it; undefined matches all. */
+/** Chooses one of several destinations for each request. */
+export interface RouteSplit {
+  /** The same request of the same client leads to the same destination, as long as the shares stay. */
+  choose(request: FilteredRequest): Destination;
+}
+
+/** Computes what changes in the request for the upstream, or in the response for the client. */
+export interface RequestEditor {
+  edit(request: FilteredRequest): HeadEdit;
+}
+
+export interface ResponseEditor {
+  /** @param upstream where the response comes from; undefined for one that the balancer makes */
+  edit(request: FilteredRequest, upstream: Upstream | undefined): HeadEdit;
+}
+
+/** What happens to the requests that meet the conditions of a route. */
+export interface Route extends RouteIdentity {
+  /** Host names of the configuration, for people; undefined matches all. */
+  readonly hosts?: readonly string[];
+  /** Path of the configuration, for people; undefined matches all. */
   readonly path?: string;
-  /** Whether a path that servers read in different ways is matched in its normal form; by default it is refused. */
-  readonly takesAmbiguousPaths?: boolean;
   /** False if its requests are served where a listener redirects the others to https. */
   readonly isRedirected?: boolean;
-  /** Whether it was added behind the configured routes, so that every request has one. */
-  readonly isImplied?: boolean;
-  readonly destination: Destination;
+  /** Where its requests go; undefined where a split decides, or a filter answers every request. */
+  readonly destination?: Destination;
+  readonly split?: RouteSplit;
+  /** Absent on a route whose requests only go to its destination: nothing more is looked at then. */
+  readonly handling?: RouteHandling;
+}
+
+/** What a route does with a request beyond sending it to a destination. */
+export interface RouteHandling {
+  /** In their fixed order. */
+  readonly filters: readonly RequestFilter[];
+  readonly requestEditor?: RequestEditor;
+  readonly responseEditor?: ResponseEditor;
+}
+
+/** A request with its route. */
+export interface FoundRoute extends MatchedRequest {
+  readonly route: Route;
+  readonly violation?: undefined;
+}
+
+/** The routes tell paths apart, and servers do not agree about this one. */
+export interface UnclearRoute {
+  readonly route?: undefined;
+  readonly matchedPath?: string;
+  readonly violation: ProtocolViolation;
 }
 
 /** The route of a request, or why it has none. */
-export interface RouteMatch extends Partial<Route> {
-  /** The normal form of the path that was matched, where it differs from what arrived. */
-  readonly matchedPath?: string;
-  /** The routes tell paths apart, and servers do not agree about this one. */
-  readonly violation?: ProtocolViolation;
-}
+export type RouteMatch = FoundRoute | UnclearRoute;
 
-/** The first route that matches, in the order of the configuration; undefined if none does. */
-export function matchingRoute(routes: readonly Route[], head: RequestHead): RouteMatch | undefined {
-  let name: string | undefined;
-  let path: string | undefined;
-  for (const route of routes) {
-    if (route.host !== undefined && !matchesHost(route.host, (name ??= hostNameIn(head.host)))) continue;
-    if (route.path === undefined) return route;
-    // Every reading of a path is below it.
-    if (route.path === "/" && pathOf(head).startsWith("/")) return route;
-    if (path === undefined) {
-      path = pathOf(head);
-      if (!isPlainPath(path)) return routeOfOddPath(routes, hostNameIn(head.host), path);
-    }
-    if (matchesPath(route.path, path)) return route;
-  }
-  return undefined;
-}
-
-/**
- * For a path that is not its own normal form, on a host whose routes tell paths apart. It has no route where its readings
- * lead to different ones: a server behind one of them would serve what belongs behind the other.
- */
-function routeOfOddPath(routes: readonly Route[], name: string, path: string): RouteMatch | undefined {
-  const { text: matchedPath, violation, others } = readPath(path);
-  const route = routeOfPath(routes, name, matchedPath);
-  const isRefused = !routes.some(({ takesAmbiguousPaths }) => takesAmbiguousPaths);
-  if (isRefused && violation) return { violation, matchedPath };
-  if (isRefused && others.some((other) => routeOfPath(routes, name, other) !== route))
-    return { violation: pathViolations.routes, matchedPath };
-  return route && (matchedPath === path ? route : { ...route, matchedPath });
-}
-
-function routeOfPath(routes: readonly Route[], name: string, path: string): Route | undefined {
-  return routes.find(
-    (route) =>
-      (route.host === undefined || matchesHost(route.host, name)) &&
-      (route.path === undefined || matchesPath(route.path, path)),
-  );
-}
-
-/** Whether a route names this host, given as in a Host header. */
-export function namesHost(routes: readonly Route[], host: string): boolean {
-  const name = hostNameIn(host);
-  return routes.some((route) => route.host !== undefined && matchesHost(route.host, name));
-}
-
-function matchesHost(pattern: string, name: string): boolean {
-  return pattern.startsWith("*.") ? name.endsWith(pattern.slice(1)) : name === pattern;
-}
-
-function matchesPath(prefix: string, path: string): boolean {
-  return (
-    path.startsWith(prefix) &&
-    (prefix.endsWith("/") || path.length === prefix.length || path[prefix.length] === "/")
-  );
-}
-
-/** Where the key comes from: `client-address`, `uri`, `header:Name` or `cookie:name`. */
-export type HashBy = "client-address" | "uri" | `header:${string}` | `cookie:${string}`;
-
-export const hashByPattern = "^(client-address|uri|(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$";
-
-/** Computes the hash key of a request. */
-export type HashKeyFn = (head: RequestHead) => string;
-
-/**
- * Where a request lacks the header or cookie, or it is empty, the client's address is used: such clients must not all have
- * one key.
- */
-export function hashKeyFor(by: HashBy): HashKeyFn {
-  if (by === "uri") return (head) => head.target;
-  if (by === "client-address") return (head) => head.clientAddress;
-  const name = by.slice(by.indexOf(":") + 1);
-  if (by.startsWith("cookie:")) {
-    return (head) => cookieOf(head.header("cookie") ?? "", name) ?? head.clientAddress;
-  }
-  const header = name.toLowerCase();
-  return (head) => {
-    const value = head.header(header);
-    return value === undefined || emptyValue.test(value) ? head.clientAddress : value;
-  };
-}
-
-/** A header without a value, also if it is repeated: then commas join its values (RFC 9110 section 5.3). */
-const emptyValue = /^[\t ,]*$/;
-
-/** One cookie's value from a Cookie header (RFC 6265 section 4.2.1): the first that is not empty. */
-function cookieOf(header: string, name: string): string | undefined {
-  for (const pair of header.split(";")) {
-    const equals = pair.indexOf("=");
-    if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
-    const value = pair.slice(equals + 1).trim();
-    if (value !== "" && value !== '""') return value;
-  }
-  return undefined;
+/** All routes of a configuration. */
+export interface RouteTable {
+  /** In the order of the configuration. */
+  readonly routes: readonly Route[];
+  /** The most specific route whose conditions hold; undefined if there is none. */
+  find(head: RequestHead): RouteMatch | undefined;
+  /** Whether a route takes requests for this host, given as in a Host header, or requests for any host. */
+  takesHost(host: string): boolean;
 }

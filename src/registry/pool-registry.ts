@@ -12,8 +12,10 @@ import type { ProbeTarget } from "../probe/prober.ts";
 import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
-import { readPathText } from "../proxy/request-path.ts";
-import { type Destination, hashKeyFor, type Route } from "../proxy/route.ts";
+import { hashKeyFor } from "../proxy/hash-key.ts";
+import type { Destination, RouteTable } from "../proxy/route.ts";
+import { createRouteTable } from "../routing/route-table.ts";
+import { compileRoutes } from "./route-compiler.ts";
 
 /** A running pool with its configuration, and what its exchanges share. */
 export interface PoolEntry {
@@ -49,7 +51,7 @@ export interface PreparedPools {
 export class PoolRegistry {
   readonly #options: PoolRegistryOptions;
   #entries: readonly PoolEntry[] = [];
-  #routes: readonly Route[] = [];
+  #routes: RouteTable = createRouteTable([]);
 
   constructor(options: PoolRegistryOptions) {
     this.#options = options;
@@ -63,7 +65,7 @@ export class PoolRegistry {
     return this.#entries.map(({ pool }) => pool);
   }
 
-  get routes(): readonly Route[] {
+  get routes(): RouteTable {
     return this.#routes;
   }
 
@@ -115,7 +117,8 @@ export class PoolRegistry {
       }
     }
     this.#entries = entries.map(({ upstreams: _, ...entry }) => entry);
-    this.#routes = buildRoutes(config, this.#entries);
+    const destinations = new Map(this.#entries.map((entry) => [entry.config.name, buildDestination(entry)]));
+    this.#routes = compileRoutes({ config, destinations });
     this.#options.names?.retain(
       this.pools.flatMap(({ upstreams }) => upstreams.map(({ endpoints }) => endpoints)),
     );
@@ -153,24 +156,6 @@ export function probeTargets({ entries }: PreparedPools): readonly ProbeTarget[]
 
 function isSameList(one: readonly Upstream[], other: readonly Upstream[]): boolean {
   return one.length === other.length && one.every((upstream, index) => upstream === other[index]);
-}
-
-function buildRoutes(config: Config, entries: readonly PoolEntry[]): readonly Route[] {
-  const destinations = new Map(entries.map((entry) => [entry.config.name, buildDestination(entry)]));
-  const takesAmbiguousPaths = config.ambiguousPaths === "pass";
-  return config.routes.flatMap(({ pool, host, path, redirect, isImplied }) => {
-    const destination = destinations.get(pool);
-    if (!destination) return [];
-    return [
-      {
-        ...(host !== undefined && { host }),
-        ...(path !== undefined && { path: readPathText(path).text, takesAmbiguousPaths }),
-        ...(redirect === "none" && { isRedirected: false }),
-        ...(isImplied && { isImplied }),
-        destination,
-      },
-    ];
-  });
 }
 
 function upstreamLimits({ outlier, slowStartMs, maxInFlight }: PoolConfig) {

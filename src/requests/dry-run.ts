@@ -8,7 +8,6 @@ import { candidatesIn } from "../proxy/recorder.ts";
 import type { RefusalReason } from "../proxy/refusal.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
 import { escapeBeyondAscii } from "../proxy/request-path.ts";
-import { matchingRoute } from "../proxy/route.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 
 /** A request that is evaluated but not sent. */
@@ -56,10 +55,10 @@ export function dryRun(
   clock: Clock,
 ): DryRunResult {
   const head = headOf(request);
-  const found = matchingRoute(registry.routes, head);
+  const { route, matchedPath = null, violation } = registry.routes.find(head) ?? {};
   const noPool = { pool: null, policy: null, key: null, chosen: null };
   const noUpstreams = { candidates: [], fit: 0, others: [], out: 0 };
-  const { host = null, path = null, matchedPath = null, destination, violation } = found ?? {};
+  const destination = route?.destination;
   if (!destination) {
     const refusal = violation ? "request_invalid" : "no_route";
     const complaint = violation?.text ?? null;
@@ -74,7 +73,7 @@ export function dryRun(
   const entry = registry.entries.find((one) => one.pool === pool);
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
   return {
-    route: { host, path },
+    route: { host: route?.hosts?.join(", ") ?? null, path: route?.path ?? null },
     matchedPath,
     pool: pool.name,
     policy: entry?.config.policy ?? null,

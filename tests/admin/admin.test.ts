@@ -8,6 +8,7 @@ import type { Phase, Snapshot, UpstreamDetail, UpstreamSnapshot } from "../../sr
 import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
+import { routeTable } from "../support/routes.ts";
 
 const upstream = { id: "10.0.0.1:80", url: "http://10.0.0.1:80", fit: true } as UpstreamSnapshot;
 
@@ -26,7 +27,11 @@ function stand(phase: Phase = "ready", fit = true) {
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
-    requests: new Requests({ registry: { routes: [], entries: [] }, clock: () => 0, wallClock: () => 0 }),
+    requests: new Requests({
+      registry: { routes: routeTable([]), entries: [] },
+      clock: () => 0,
+      wallClock: () => 0,
+    }),
     upstream: (id) =>
       id === upstream.id
         ? ({ ...upstream, pool: "main", mode: set.at(-1)?.[1] ?? "ready" } as UpstreamDetail)

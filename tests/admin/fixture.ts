@@ -9,6 +9,7 @@ import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import { digestOf } from "../../src/lib/secrets.ts";
 import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
+import { routeTable } from "../support/routes.ts";
 
 export const hashOf = (password: string) =>
   Bun.password.hash(password, { algorithm: "argon2id", memoryCost: 64, timeCost: 1 });
@@ -70,7 +71,11 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
     snapshot: () => ({ ...snapshot, at: Date.now() }),
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
-    requests: new Requests({ registry: { routes: [], entries: [] }, clock: () => 0, wallClock: () => 0 }),
+    requests: new Requests({
+      registry: { routes: routeTable([]), entries: [] },
+      clock: () => 0,
+      wallClock: () => 0,
+    }),
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, stepMs: 1_000, series: [] }),
   };

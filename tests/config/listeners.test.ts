@@ -129,7 +129,7 @@ describe("each problem of a listener is one sentence", () => {
     [
       `  { tls: { cert: cert.pem, key: key.pem, hsts: { maxAge: 1.5s } } }`,
       pools,
-      "Cannot use listen.tls.hsts at evenkeel.yaml:2:48: expected true, or a map with maxAge such as 365d, subdomains and preload (received a map).",
+      'Cannot use listen.tls.hsts.maxAge at evenkeel.yaml:2:58: expected a time in whole seconds such as 365d or 1h, or 0 (received "1.5s").',
     ],
     [
       `  { tls: { cert: cert.pem, key: key.pem, hsts: false } }`,

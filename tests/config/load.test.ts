@@ -144,22 +144,25 @@ routes:
       },
     ],
     routes: [
-      { host: "api.example.com", path: "/v1", pool: "other" },
-      { pool: "main", isImplied: true },
+      {
+        place: "routes[0]",
+        conditions: { hosts: ["api.example.com"], path: { kind: "prefix", text: "/v1" } },
+        pool: "other",
+        settings: {},
+        texts: {},
+      },
     ],
   });
 });
 
 describe("routes", () => {
   const pools = "pools: { a: { upstreams: [http://a] }, b: { upstreams: [http://b] } }\n";
-  test("end with one to the first pool", () => expect(read(pools).routes).toEqual([{ pool: "a" }]));
+  test("are one to the first pool where the file has none", () =>
+    expect(read(pools).routes).toMatchObject([{ conditions: {}, pool: "a" }]));
 
-  test("end as written if that matches everything", () =>
-    expect(read(`${pools}routes: [{ pool: b }]`).routes).toEqual([{ pool: "b" }]));
-
-  test("may not follow one that matches everything", () =>
-    expect(problemsIn(`${pools}routes: [{ pool: b }, { pool: a, path: / }]`)).toEqual([
-      "Cannot use routes[0] at evenkeel.yaml:2:10: this route matches everything and must come last.",
+  test("are those of the file, and no other", () =>
+    expect(read(`${pools}routes: [{ host: x.test, pool: b }]`).routes).toMatchObject([
+      { conditions: { hosts: ["x.test"] }, pool: "b" },
     ]));
 
   test("may not have a path that only refused requests have", () => {
@@ -168,9 +171,11 @@ describe("routes", () => {
       'Cannot use routes[0].path at evenkeel.yaml:2:27: no request would match: servers read this path in different ways: it has a backslash, or an escaped slash or backslash; set another path, or ambiguousPaths: pass (received "/a%2Fb").',
     ]);
     expect(problemsIn(route("/a;b"))).toHaveLength(1);
-    expect(read(`ambiguousPaths: pass\n${route("/a%2Fb")}`).routes[0]).toMatchObject({ path: "/a%2Fb" });
+    expect(read(`ambiguousPaths: pass\n${route("/a%2Fb")}`).routes[0]).toMatchObject({
+      conditions: { path: { text: "/a%2Fb" } },
+    });
     for (const path of ["/caf\u00e9", "/%61", "/a b".replace(" ", "%20") + "/c", "/a//b/../c"])
-      expect(read(route(path)).routes[0]).toMatchObject({ path });
+      expect(read(route(path)).routes[0]).toMatchObject({ conditions: { path: { text: path } } });
   });
 });
 
@@ -274,15 +279,15 @@ describe("each problem of a file is one sentence with path, line and value", () 
     ],
     [
       "routes: [{ host: 'a:1', pool: main }]",
-      'routes[0].host at evenkeel.yaml:1:18: expected a host name without port, or *.example.com (received "a:1").',
+      'routes[0].host at evenkeel.yaml:1:18: expected a host name without port, or *.example.com, or a list (received "a:1").',
     ],
     [
       "routes: [{ path: v1, pool: main }]",
-      'routes[0].path at evenkeel.yaml:1:18: expected a path that starts with / (received "v1").',
+      'routes[0].path at evenkeel.yaml:1:18: expected a path that starts with /, or a map with exact (received "v1").',
     ],
     [
       "routes: [{ path: / }]",
-      "routes[0].pool at evenkeel.yaml:1:10: expected the name of a pool (received nothing).",
+      "routes[0] at evenkeel.yaml:1:10: expected where its requests go: pool, split, redirect or respond.",
     ],
     [
       "routes: [{ pool: zzz }]",

@@ -148,7 +148,7 @@ test.each([
   inPool("queue: { maxWaiting: -1 }"),
   inPool("maxRequestBody: 10m"),
   inPool("outlier: { maxEjected: 2 }"),
-  "routes: [{ host: a }]",
+  "routes: [{ host: a, pool: 1 }]",
 ])("editors reject what the parser rejects: %s", (text) => {
   expect(problemsOf({ argv: "check", files: { "evenkeel.yaml": text } })).not.toEqual([]);
   expect(accepts(published as JsonSchema, parseYaml(text))).toBe(false);

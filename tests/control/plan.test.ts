@@ -5,7 +5,7 @@ import { describeStep, reloadableConfig, planSteps } from "../../src/control/pla
 import { redundantIntents, desiredConfig } from "../../src/control/desired-state.ts";
 import type { UpstreamTls } from "../../src/net/address.ts";
 import { parseIntent as readIntent, serializeIntent } from "../../src/state/intent.ts";
-import { configOf, intentOf, poolsIn } from "../support/configs.ts";
+import { configOf, routeConfigs, intentOf, poolsIn } from "../support/configs.ts";
 
 const main = "main: a b";
 const probe = {
@@ -117,7 +117,7 @@ const rows: readonly (readonly [
   [
     "routes",
     configOf(main),
-    configOf(main, { routes }),
+    configOf(main, { routes: routeConfigs(routes) }),
     [],
     ["~ routes: * → main → x.example/y → main; * → main"],
   ],

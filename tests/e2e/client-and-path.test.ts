@@ -50,7 +50,7 @@ describe("behind a trusted proxy, with a route for /admin,", () => {
 pools:
   main: { upstreams: ["http://127.0.0.1:${others}"] }
   admin: { policy: hash, upstreams: ["http://127.0.0.1:${admin}"] }
-routes: [{ host: shop.test, path: /admin, pool: admin }]
+routes: [{ host: shop.test, path: /admin, pool: admin }, { pool: main }]
 `,
       );
       const command = runtime === "Deno" ? [deno, "run", "-A", "--unstable-net", main] : fromBuild;

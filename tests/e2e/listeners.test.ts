@@ -187,7 +187,10 @@ routes:
       expect(redirected.headers.get("location")).toBe(`https://shop.example:${secure}/a?b=c`);
       expect((await ask("/plain")).status).toBe(200);
       expect((await ask("/", "other.example")).status).toBe(421);
-      const direct = await fetch(`https://127.0.0.1:${secure}/`, { tls: { rejectUnauthorized: false } });
+      const direct = await fetch(`https://127.0.0.1:${secure}/`, {
+        tls: { rejectUnauthorized: false },
+        headers: { host: "shop.example" },
+      });
       expect(direct.status).toBe(200);
       expect(direct.headers.get("strict-transport-security")).toBe("max-age=172800; includeSubDomains");
       expect(redirected.headers.get("strict-transport-security")).toBeNull();

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import type { Engine } from "../../src/engine/engine.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { rescueWaiting } from "../../src/pool/attempt-control.ts";
-import { hashKeyFor } from "../../src/proxy/route.ts";
+import { hashKeyFor } from "../../src/proxy/hash-key.ts";
 import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
 import { respondWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
 import { sendRequest, RawClient } from "../support/raw-client.ts";

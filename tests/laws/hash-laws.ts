@@ -4,7 +4,7 @@ import { expect } from "bun:test";
 import type { Socket } from "node:net";
 
 import type { Engine } from "../../src/engine/engine.ts";
-import { type HashBy, hashKeyFor } from "../../src/proxy/route.ts";
+import { type HashBy, hashKeyFor } from "../../src/proxy/hash-key.ts";
 import { type Origin, respondWith, startOrigin } from "../support/origin.ts";
 import { sendRequest } from "../support/raw-client.ts";
 import { type EngineFixtureOptions, startEngine } from "../support/engine-fixture.ts";

@@ -17,7 +17,7 @@ async function withRules(
   const origin = await startOrigin((_, socket) => void socket.write(respondWith("served")));
   const rules = createListenerRules({ isTrustedProxy: () => false, ...options });
   if (!rules) throw new Error("no rules");
-  const routes = [{ host: "shop.example" }, { isImplied: true }];
+  const routes = [{ host: "shop.example" }];
   const fixture = await startEngine(engine, { ports: [origin.port], listener: { rules }, routes });
   try {
     await run(fixture, origin);

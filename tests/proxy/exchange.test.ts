@@ -17,6 +17,7 @@ import { createPoolFixture } from "../support/pool-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { testTimeouts } from "../support/engine-fixture.ts";
 import { endedWith, goodRecord } from "../support/records.ts";
+import { routeTable, routeTo } from "../support/routes.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
 function headOf(method = "GET", target = "/"): RequestHead {
@@ -38,8 +39,11 @@ function setUp(count: number, rules: Partial<Destination> = {}) {
   const pool = new Pool({ name: "main", policy, upstreams, random, clock: () => 1 });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const events: string[] = [];
+  const table = routeTable([
+    { path: "/", destination: { pool, timeouts: testTimeouts, retries: 1, ...rules } },
+  ]);
   const exchange = new Exchange({
-    routes: () => [{ path: "/", destination: { pool, timeouts: testTimeouts, retries: 1, ...rules } }],
+    routes: () => table,
     clock: () => 1,
     observer: {
       attemptEnded: ({ upstream }, outcome) => events.push(`${upstream.id} ${outcome.kind}`),
@@ -465,7 +469,7 @@ describe("a request that finds no slot", () => {
     const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused };
     const destination = { pool, timeouts: testTimeouts, retries: 1, queue };
     const send = (name: string) => {
-      const exchange = new Exchange({ routes: () => [{ destination }], clock: time.clock, observer });
+      const exchange = new Exchange({ routes: () => routeTo(destination), clock: time.clock, observer });
       const step = exchange.open(headOf()).next();
       if (step.kind !== "wait") events.push(`${name} ${step.kind === "refusal" ? step.reason : "at once"}`);
       else

@@ -3,18 +3,18 @@ import { describe, expect, test } from "bun:test";
 import { createListenerRules, type ListenerRulesOptions } from "../../src/proxy/listener-rules.ts";
 import { isFailureReason } from "../../src/proxy/refusal.ts";
 import type { RequestHead } from "../../src/proxy/request-head.ts";
-import { type Destination, matchingRoute, type Route } from "../../src/proxy/route.ts";
+import type { Destination } from "../../src/proxy/route.ts";
+import { routeTable, type TestRoute } from "../support/routes.ts";
 
 const destination = {} as Destination;
-const shop: Route = { host: "shop.example", destination };
-const named: readonly Route[] = [
+const shop: TestRoute = { host: "shop.example", destination };
+const named: readonly TestRoute[] = [
   shop,
   { host: "*.example", path: "/plain", isRedirected: false, destination },
   { host: "paths.example", path: "/api", destination },
-  { isImplied: true, destination },
 ];
-const unnamed: readonly Route[] = [{ isImplied: true, destination }];
-const written: readonly Route[] = [shop, { destination }];
+const unnamed: readonly TestRoute[] = [{ destination }];
+const written: readonly TestRoute[] = [shop, { destination }];
 
 interface Asked {
   readonly method?: string;
@@ -39,7 +39,8 @@ function replyTo(asked: Asked, options: Partial<ListenerRulesOptions>, routes = 
   };
   const isTrustedProxy = (address: string) => address === "10.0.0.1";
   const rules = createListenerRules({ isTrustedProxy, ...options });
-  const answer = rules?.replyTo(head, matchingRoute(routes, head), routes);
+  const table = routeTable(routes);
+  const answer = rules?.replyTo(head, table.find(head), table);
   if (!answer) return "goes on";
   if (answer.isSilent) return "closed";
   const location = answer.reply?.headers.find(([name]) => name === "Location")?.[1];
@@ -50,7 +51,7 @@ const acme = "/.well-known/acme-challenge/";
 const proxied = { peer: "10.0.0.1", fields: { "x-forwarded-proto": "https" } };
 
 const rows: ReadonlyArray<
-  readonly [string, Asked, Partial<ListenerRulesOptions>, string, (readonly Route[])?]
+  readonly [string, Asked, Partial<ListenerRulesOptions>, string, (readonly TestRoute[])?]
 > = [
   ["a GET", {}, { redirect }, "301 https://shop.example/a?b=%2F"],
   ["a HEAD", { method: "HEAD" }, { redirect }, "301 https://shop.example/a?b=%2F"],

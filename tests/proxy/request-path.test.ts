@@ -3,16 +3,17 @@
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { isPlainPath, readPath, readPathText } from "../../src/proxy/request-path.ts";
+import { isPlainPath, readPath } from "../../src/proxy/request-path.ts";
 import type { RequestHead } from "../../src/proxy/request-head.ts";
-import { type Destination, matchingRoute, type Route } from "../../src/proxy/route.ts";
+import type { Destination } from "../../src/proxy/route.ts";
+import { routeTable, type TestRoute } from "../support/routes.ts";
 
 const to = (name: string) => ({ name }) as unknown as Destination;
-const routes: readonly Route[] = [
+const routes: readonly TestRoute[] = [
   { host: "a.test", path: "/admin", destination: to("admin") },
   { host: "a.test", path: "/public", destination: to("public") },
-  { host: "a.test", path: readPathText("/café").text, destination: to("coffee") },
-  { host: "a.test", path: readPathText("/c++/%7e").text, destination: to("plus") },
+  { host: "a.test", path: "/café", destination: to("coffee") },
+  { host: "a.test", path: "/c++/%7e", destination: to("plus") },
   { host: "a.test", destination: to("root") },
   { host: "*.b.test", destination: to("wild") },
   { path: "/", destination: to("rest") },
@@ -23,10 +24,12 @@ function headOf(target: string, host = "a.test"): RequestHead {
   return { method: "GET", target, host, ...address, scheme: "http", header: () => undefined };
 }
 
-function whereTo(target: string, host?: string, given = routes): string {
-  const found = matchingRoute(given, headOf(target, host));
+const table = routeTable(routes);
+
+function whereTo(target: string, host?: string, given = table): string {
+  const found = given.find(headOf(target, host));
   if (found?.violation) return "400";
-  return (found?.destination as unknown as { name: string } | undefined)?.name ?? "404";
+  return (found?.route?.destination as unknown as { name: string } | undefined)?.name ?? "404";
 }
 
 describe("the route of a path", () => {
@@ -63,7 +66,7 @@ describe("the route of a path", () => {
   });
 
   test("is that of the normal form where ambiguous paths pass", () => {
-    const lenient = routes.map((route) => ({ ...route, takesAmbiguousPaths: true }));
+    const lenient = routeTable(routes, { takesAmbiguousPaths: true });
     const passed: readonly (readonly [target: string, name: string])[] = [
       ["/admin%2Fx", "root"],
       ["/admin/x%2Fy", "admin"],
@@ -82,11 +85,11 @@ describe("the route of a path", () => {
   });
 
   test("is shown in its normal form, where it arrived in another", () => {
-    expect(matchingRoute(routes, headOf("/x/..//%61dmin?q"))).toMatchObject({
+    expect(table.find(headOf("/x/..//%61dmin?q"))).toMatchObject({
       matchedPath: "/admin",
-      path: "/admin",
+      route: { path: "/admin" },
     });
-    expect(matchingRoute(routes, headOf("/admin?//"))?.matchedPath).toBeUndefined();
+    expect(table.find(headOf("/admin?//"))?.matchedPath).toBeUndefined();
   });
 });
 
@@ -151,7 +154,7 @@ describe("the normal form", () => {
     const timeOf = (path: string) => {
       const times = Array.from({ length: 9 }, () => {
         const before = performance.now();
-        matchingRoute(routes, headOf(path));
+        table.find(headOf(path));
         return performance.now() - before;
       });
       return Math.min(...times);

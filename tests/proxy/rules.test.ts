@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { type Destination, hashKeyFor, matchingRoute } from "../../src/proxy/route.ts";
+import { hashKeyFor } from "../../src/proxy/hash-key.ts";
+import type { Destination } from "../../src/proxy/route.ts";
+import { routeTable } from "../support/routes.ts";
 import { type RequestHead, requestIds } from "../../src/proxy/request-head.ts";
 import { forwardingHeaders, connectionTokens, timesThrough } from "../../src/proxy/forwarding.ts";
 import { type RefusalReason, renderRefusal, refusal } from "../../src/proxy/refusal.ts";
@@ -68,11 +70,11 @@ describe("affinity", () => {
 
 describe("routes", () => {
   const to = (name: string) => ({ name }) as unknown as Destination;
-  const routes = [
+  const routes = routeTable([
     { host: "api.example.com", path: "/v1", destination: to("v1") },
     { host: "*.example.com", destination: to("any") },
     { path: "/static/", destination: to("static") },
-  ];
+  ]);
   const rows: readonly (readonly [host: string, target: string, name: string | undefined])[] = [
     ["api.example.com", "/v1", "v1"],
     ["API.example.com:8080", "/v1/users?x=1", "v1"],
@@ -86,7 +88,7 @@ describe("routes", () => {
   ];
   for (const [host, target, name] of rows) {
     test(`${host}${target} → ${name}`, () => {
-      const destination = matchingRoute(routes, headOf({ host, target }))?.destination;
+      const destination = routes.find(headOf({ host, target }))?.route?.destination;
       expect(destination as unknown).toEqual(name === undefined ? undefined : { name });
     });
   }

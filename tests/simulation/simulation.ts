@@ -1,6 +1,7 @@
 /** A simulation on a fake clock: clients, exchanges, a pool and modelled servers. Seeded and independent of real time. */
 
 import type { Schedule } from "../../src/lib/clock.ts";
+import { routeTo } from "../support/routes.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
@@ -148,7 +149,8 @@ export class Simulation {
       after === 0
         ? { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused() {} }
         : this.metrics;
-    this.#exchange = () => new Exchange({ routes: () => [{ destination }], clock, observer });
+    const table = routeTo(destination);
+    this.#exchange = () => new Exchange({ routes: () => table, clock, observer });
     this.#hedger = new Hedger({
       clock,
       schedule,

@@ -1,6 +1,8 @@
 /** Short notation for configurations: "main: a b;weight=2 | api: c" has two pools. Addresses are derived from the names. */
 
 import type { Config, PoolConfig } from "../../src/config/config.ts";
+import type { RouteFile } from "../../src/config/route-schema.ts";
+import { routeConfigsOf } from "../../src/config/routes.ts";
 import type { UpstreamSpec } from "../../src/pool/upstream.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import { parsed } from "../cli/fake.ts";
@@ -31,7 +33,12 @@ export function configOf(
     const [name = "", list = ""] = text.split(": ");
     return { ...model, ...poolChange, name, upstreams: list.split(" ").map(specOf) };
   });
-  return { ...base, pools: named, routes: [{ pool: named[0]?.name ?? "" }], ...change };
+  return { ...base, pools: named, routes: routeConfigs([{ pool: named[0]?.name ?? "" }]), ...change };
+}
+
+/** Routes as a file would have them. */
+export function routeConfigs(routes: readonly RouteFile[]): Config["routes"] {
+  return routeConfigsOf({ routes: [...routes] }, "main", new Map());
 }
 
 /** "main: a;weight=2" from a configuration: the inverse of {@link configOf}. */

@@ -15,9 +15,10 @@ import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import type { RecordSink, RequestRecord } from "../../src/proxy/record.ts";
 import { requestIds } from "../../src/proxy/request-head.ts";
-import type { Destination, Route, Timeouts } from "../../src/proxy/route.ts";
+import type { Destination, Timeouts } from "../../src/proxy/route.ts";
 import type { Tracer } from "../../src/proxy/trace-context.ts";
 import { outlierLimits } from "./pool-fixture.ts";
+import { routeTable, type TestRoute } from "./routes.ts";
 import { testLimits } from "./upstreams.ts";
 
 export interface EngineFixtureOptions {
@@ -42,7 +43,7 @@ export interface EngineFixtureOptions {
   readonly onHandshakeRefused?: (reason: string) => void;
   readonly isTrustedProxy?: EngineOptions["isTrustedProxy"];
   /** The routes to the destination; by default one that matches everything. */
-  readonly routes?: readonly Omit<Route, "destination">[];
+  readonly routes?: readonly TestRoute[];
   /** Traces requests. */
   readonly trace?: Tracer;
   /** The call of a record sink or the log that always throws. */
@@ -150,7 +151,7 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     },
   };
   const faults = new FaultRegistry();
-  const routes = (options.routes ?? [{}]).map((route) => ({ ...route, destination }));
+  const routes = routeTable((options.routes ?? [{}]).map((route) => ({ destination, ...route })));
   const exchanges = {
     routes: () => routes,
     clock: systemClock,

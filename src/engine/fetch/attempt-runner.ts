@@ -55,7 +55,8 @@ export async function runAttempt(
     if (result === "aborted") return withoutResponse(result);
     if (result instanceof Response) race.commit(attempt);
     if (result) return result;
-    const { method, target } = head;
+    const { method } = head;
+    const target = exchange.requestEdit?.target ?? head.target;
     const { upstream } = attempt;
     const headers = upstreamHeaders(options, context);
     const endsConnection = authenticatesConnection(headers);
@@ -126,6 +127,7 @@ function responseOptions(
   const onEnd = (isClientGone: boolean) => closeExchange(context, byteCounts.streamedStatus, isClientGone);
   return {
     attempt,
+    edit: context.exchange.responseEdit,
     bodyIdleMs,
     isHead: context.head.method === "HEAD",
     monitor,

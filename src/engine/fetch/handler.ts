@@ -48,7 +48,7 @@ export function openExchange(
     );
   const refused = refusalForHead(head, request, options);
   if (refused) return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refused)));
-  exchange.open(head, options.listener.rules);
+  exchange.open(head, options.listener.rules, requestId);
   if (exchange.localReply)
     return closeWithResponse(
       context,

@@ -7,6 +7,7 @@ import {
   isUnderscoreForwarded,
   connectionTokens,
 } from "../../proxy/forwarding.ts";
+import { type HeadEdit, isFraming } from "../../proxy/head-edit.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
 import type { RequestContext, FetchEngineContext } from "./request-context.ts";
 
@@ -30,7 +31,17 @@ export function upstreamHeaders(
   for (const [name, value] of Object.entries(forwarding)) headers.set(name, value);
   headers.set("X-Request-Id", requestId);
   if (exchange.trace) headers.set("traceparent", formatTraceparent(exchange.trace));
+  const edit = exchange.requestEdit;
+  if (edit) applyEdit(headers, edit);
+  if (edit?.host !== undefined) headers.set("Host", edit.host);
   return headers;
+}
+
+/** Changes the fields of a message as its route says. */
+export function applyEdit(headers: Headers, { removed, defaults, added }: HeadEdit): void {
+  for (const name of [...headers.keys()]) if (!isFraming(name) && removed.has(name)) headers.delete(name);
+  for (const [name, value] of defaults) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of added) headers.append(name, value);
 }
 
 /** At the start of any element: `Headers` joins repeated fields, and a server may read each of them. */

@@ -34,14 +34,11 @@ export function bodyRefusal(problem: BodyProblem | "late"): Refusal {
 /** Renders and logs a refusal. */
 export function refusalResponse(
   options: EngineOptions,
-  { head, requestId, byteCounts }: RequestContext,
+  { head, requestId, byteCounts, exchange }: RequestContext,
   refused: Refusal,
 ): Response {
-  const response = renderRefusal(
-    refused,
-    { accept: head.header("accept"), contentType: head.header("content-type") },
-    requestId,
-  );
+  const reader = { accept: head.header("accept"), contentType: head.header("content-type") };
+  const response = exchange.editReply(renderRefusal(refused, reader, requestId));
   byteCounts.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(response.body);
   if (refused.notRetried === undefined && !refused.reply) logRefusal(options, { head, requestId }, refused);
   const headers = response.headers.map(([name, value]): [string, string] => [name, value]);

@@ -4,13 +4,16 @@ import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, completed } from "../../pool/outcome.ts";
 import type { AttemptMonitor } from "./attempt-monitor.ts";
-import { clientHeaders } from "./headers.ts";
+import type { HeadEdit } from "../../proxy/head-edit.ts";
+import { applyEdit, clientHeaders } from "./headers.ts";
 import { bodyFailureOf, type UpstreamResponse } from "./forward.ts";
 import { bufferedBytes } from "./request-body.ts";
 import { ReadingPace, yieldResponse } from "../../proxy/slow-clients.ts";
 
 export interface ResponseOptions {
   readonly attempt: Attempt;
+  /** What the route changes in the head. */
+  readonly edit: HeadEdit | undefined;
   readonly bodyIdleMs: number;
   readonly isHead: boolean;
   readonly monitor: AttemptMonitor;
@@ -37,6 +40,7 @@ export async function toClientResponse(
     statusText: incoming.statusText,
     headers: clientHeaders(incoming),
   };
+  if (options.edit) applyEdit(init.headers, options.edit);
   if (isHead || withoutBody.has(incoming.status)) {
     incoming.discard();
     attempt.end(completed);

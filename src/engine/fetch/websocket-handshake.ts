@@ -104,7 +104,7 @@ async function handshake(
     const maxMessageBytes = engineContext.limits.webSocketMessageBytes;
     const tunnel = new WebSocketTunnel({
       attempt,
-      upstream: open(attempt.upstream, head.target, options, maxMessageBytes),
+      upstream: open(attempt.upstream, exchange.requestEdit?.target ?? head.target, options, maxMessageBytes),
       buffers: engineContext.buffers,
       maxMessageBytes,
       onRefused: (reason) => logRefusal(engineContext, context, exchange.refuse(refusal(reason))),

@@ -106,6 +106,8 @@ export class AttemptRunner implements ConnectionUser, DrivenRunner {
     if (step.kind === "refusal") return this.sink.sendRefusal(step);
     if (step.kind === "wait") return this.#exchange.park(this.#driver);
     if (this.#pair.resume(step)) return this.upstream?.resume();
+    const edit = this.#exchange.requestEdit;
+    if (edit) this.#request.edit(edit);
     this.#pair.attempt = step;
     step.driver = this.#driver;
     const interception = this.#exchange.interceptionOf(step);

@@ -4,10 +4,13 @@ import {
   type ProtocolViolation,
   type RefusalNegotiation,
   type Refusal,
+  type RenderedRefusal,
   renderRefusal,
 } from "../../proxy/refusal.ts";
+import type { HeadEdit } from "../../proxy/head-edit.ts";
 import type { TraceContext } from "../../proxy/trace-context.ts";
 import { BodyFraming, framing } from "./http1/body.ts";
+import { editRequestHead } from "./http1/head-editor.ts";
 import { methodNumber, type ParsedRequest } from "./http1/parsed-request.ts";
 import { ReplayBuffer } from "./http1/request-buffer.ts";
 import { LazyRequestHead, type WrittenHead } from "./http1/request-view.ts";
@@ -27,6 +30,9 @@ export class ForwardedRequest implements OutgoingHead {
   /** Whether it authenticates the connection that it is sent on: NTLM or Negotiate. */
   authenticatesConnection = false;
   #upgrades = false;
+  #isEdited = false;
+  /** Bytes of an edited head. */
+  #headBytes = 0;
   /** The request id. */
   id = "";
   trace: TraceContext | undefined;
@@ -96,6 +102,7 @@ export class ForwardedRequest implements OutgoingHead {
 
   /** Writes the bytes for the upstream: the head and the body up to `stop`. The view reads from these bytes from now on. */
   write(head: ParsedRequest, stop: number, forwarding: ClientForwarding): void {
+    this.#isEdited = false;
     this.replay.begin();
     writeRequestHead(this, head, forwarding);
     const { rewritten } = this.#body;
@@ -104,16 +111,36 @@ export class ForwardedRequest implements OutgoingHead {
     this.view.moveTo(this.replay.bytes, this.written);
   }
 
+  /** Changes the written head, once. The view goes on to read from what the client sent. */
+  edit(edit: HeadEdit): void {
+    if (this.#isEdited) return;
+    this.#isEdited = true;
+    const headBytes = this.written.headersEnd + 2;
+    const head = Buffer.from(this.replay.bytes.subarray(0, headBytes));
+    this.view.moveTo(head, this.written);
+    const edited = editRequestHead(head.toString("latin1"), edit);
+    this.replay.replaceStart(headBytes, edited);
+    this.#headBytes = edited.length;
+  }
+
   /** Drops a body that is too large for a replay and was sent. The head stays readable. */
   dropBody(): void {
+    if (this.#isEdited) return this.replay.truncateAfter(this.#headBytes);
     this.replay.truncateAfter(this.written.headersEnd + 2);
     this.view.moveTo(this.replay.bytes, this.written);
   }
 
-  /** The response to a refused request. */
-  refusalBytes(refused: Refusal, closes: boolean, listenerHeaders: ListenerHeaders | undefined): Buffer {
+  renderedRefusal(refused: Refusal): RenderedRefusal {
+    return renderRefusal(refused, this.#reader, this.id);
+  }
+
+  /** The bytes of a response that the balancer makes itself. */
+  localResponse(
+    response: RenderedRefusal,
+    closes: boolean,
+    listenerHeaders: ListenerHeaders | undefined,
+  ): Buffer {
     const { isHttp10, isHead } = this;
-    const response = renderRefusal(refused, this.#reader, this.id);
     return localResponse(response, { closes, isHttp10, isHead, listenerHeaders });
   }
 

@@ -1,8 +1,10 @@
 /** The response side of a forwarder: writes the head for the client and passes the body on, framed as it arrived. */
 
+import type { HeadEdit } from "../../proxy/head-edit.ts";
 import type { Connection } from "./connection.ts";
 import { smallPieceBytes } from "./context.ts";
 import { ChunkedDecoder, framing } from "./http1/body.ts";
+import { editResponseHead } from "./http1/head-editor.ts";
 import type { ParsedResponse } from "./http1/response-reader.ts";
 import {
   type ListenerHeaders,
@@ -28,6 +30,8 @@ export class ForwardedResponse implements ResponseRewrite {
   isHttp10 = false;
   readonly upgrades = false;
   listenerHeaders: ListenerHeaders | undefined;
+  /** What the route changes in the head; set before it is sent. */
+  edit: HeadEdit | undefined;
 
   constructor(scratch: Buffer) {
     this.#scratch = scratch;
@@ -40,6 +44,7 @@ export class ForwardedResponse implements ResponseRewrite {
     this.writtenBefore = writtenBytes;
     this.hasStarted = false;
     this.isHttp10 = isHttp10;
+    this.edit = undefined;
     this.#dechunker = undefined;
   }
 
@@ -51,8 +56,10 @@ export class ForwardedResponse implements ResponseRewrite {
   /** Sends a 1xx head. @returns as `Connection.write` */
   sendInterim(client: Connection, head: ParsedResponse): boolean {
     if (head.parser.status === 101) this.status = 101;
-    const rewrite = head.parser.status === 101 ? upgradeRewrite : interimRewrite;
-    return client.write(this.#scratch, 0, writeResponseHead(this.#scratch, head, rewrite));
+    const isUpgrade = head.parser.status === 101;
+    const length = writeResponseHead(this.#scratch, head, isUpgrade ? upgradeRewrite : interimRewrite);
+    if (isUpgrade && this.edit) return client.writeAll(this.#edited(this.edit, length));
+    return client.write(this.#scratch, 0, length);
   }
 
   /** Sends the final head and the body up to the offset `stop`, in one write if possible. @returns as `Connection.write` */
@@ -61,19 +68,33 @@ export class ForwardedResponse implements ResponseRewrite {
     this.status = head.parser.status;
     const scratch = this.#scratch;
     const { bytes } = head;
-    const inPlace = trimResponseInPlace(head, this);
+    const inPlace = this.edit ? -1 : trimResponseInPlace(head, this);
     if (inPlace >= 0) return client.write(bytes, inPlace, stop);
     let length = writeResponseHead(scratch, head, this);
     const from = head.parser.end;
     if (this.isHttp10 && head.framing === framing.chunked) {
       this.#dechunker = new ChunkedDecoder();
       this.#dechunker.begin();
-    } else if (stop - from <= smallPieceBytes) {
+    }
+    const body = bytes.subarray(from, stop);
+    const fits = !this.#dechunker && body.length <= smallPieceBytes;
+    if (this.edit) {
+      const edited = this.#edited(this.edit, length);
+      if (fits) return client.writeAll(Buffer.concat([edited, body]));
+      const isFlushed = client.writeAll(edited);
+      return this.sendBody(client, body) && isFlushed;
+    }
+    if (fits) {
       if (stop > from) length += bytes.copy(scratch, length, from, stop);
       return client.write(scratch, 0, length);
     }
     const isFlushed = client.write(scratch, 0, length);
-    return this.sendBody(client, bytes.subarray(from, stop)) && isFlushed;
+    return this.sendBody(client, body) && isFlushed;
+  }
+
+  /** The first `length` bytes of the scratch buffer after an edit. */
+  #edited(edit: HeadEdit, length: number): Buffer {
+    return Buffer.from(editResponseHead(this.#scratch.toString("latin1", 0, length), edit), "latin1");
   }
 
   /** Sends the next part of the body. @returns as `Connection.write` */

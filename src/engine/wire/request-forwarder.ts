@@ -116,7 +116,7 @@ export class RequestForwarder implements ResponseSide {
     }
     this.#begin(client);
     request.id = this.#context.options.requestId(head.requestId);
-    request.trace = this.#exchange.open(request.view, client.listener.options.rules).trace;
+    request.trace = this.#exchange.open(request.view, client.listener.options.rules, request.id).trace;
     const isAdmitted = this.#exchange.allowsBodySize(request.chunkedBytes);
     const { pinned } = client;
     if (pinned && this.#exchange.destination)
@@ -181,7 +181,8 @@ export class RequestForwarder implements ResponseSide {
     const keepsConnection =
       this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
     if (refused.isSilent) return this.#end("close");
-    client.writeAll(request.refusalBytes(refused, !keepsConnection, this.#response.listenerHeaders));
+    const response = this.#exchange.editReply(request.renderedRefusal(refused));
+    client.writeAll(request.localResponse(response, !keepsConnection, this.#response.listenerHeaders));
     this.#response.status = refused.status;
     this.#end(keepsConnection ? "keep" : "close");
   }
@@ -286,6 +287,7 @@ export class RequestForwarder implements ResponseSide {
     if (response.endsWithClose(head) || !this.request.isComplete || this.#context.isDraining)
       this.#keepsAlive = false;
     response.closes = !this.#keepsAlive;
+    response.edit = this.#exchange.responseEdit;
     this.#pauseUnlessFlushed(client, response.sendHead(client, head, stop));
   }
 
@@ -314,6 +316,7 @@ export class RequestForwarder implements ResponseSide {
     this.#dropHeld();
     this.#attempts.responseStarted(101);
     this.#response.hasStarted = true;
+    this.#response.edit = this.#exchange.responseEdit;
     this.#response.sendInterim(client, head);
     const onEnd = (outcome: Outcome) => {
       this.#attempts.end(outcome);

@@ -52,6 +52,14 @@ export class ReplayBuffer {
     this.length += text.length;
   }
 
+  /** Puts other bytes in the place of the first `count` ones. */
+  replaceStart(count: number, text: string): void {
+    const rest = Buffer.from(this.bytes.subarray(count, this.length));
+    this.length = 0;
+    this.appendText(text);
+    this.append(rest, 0, rest.length);
+  }
+
   /** Drops all but the first `count` bytes, so that a long upload does not hold the large piece that arrived with its head. */
   truncateAfter(count: number): void {
     this.bytes = Buffer.from(this.bytes.subarray(0, count));

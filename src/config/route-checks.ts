@@ -1,0 +1,84 @@
+/** Checks of routes that involve several settings. They accept invalid values, so that one problem does not hide another. */
+
+import { pathViolations, readPathText } from "../proxy/request-path.ts";
+import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts";
+import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
+
+export function routeChecks(sources: ConfigSources): readonly Problem[] {
+  return [...ends(sources), ...unknownPools(sources), ...ambiguousPaths(sources)];
+}
+
+const endNames = ["pool", "split", "redirect", "respond"];
+
+/** A route has one end. */
+function ends(sources: ConfigSources): readonly Problem[] {
+  return entriesOf(valueAt(sources.value, ["routes"])).flatMap(([index, route]) => {
+    if (typeof route !== "object" || route === null) return [];
+    const isEnd = (name: string) => name !== "redirect" || valueAt(route, ["redirect"]) !== "none";
+    const found = endNames.filter((name) => valueAt(route, [name]) !== undefined && isEnd(name));
+    if (found.length === 1) return [];
+    const why =
+      found.length === 0
+        ? "expected where its requests go: pool, split, redirect or respond"
+        : `expected only one of ${found.join(" and ")}`;
+    return [sources.problemOf({ path: ["routes", index], why })];
+  });
+}
+
+/** Names of pools in routes, and in the settings that routes share. */
+function unknownPools(sources: ConfigSources): readonly Problem[] {
+  const pools = entriesOf(valueAt(sources.value, ["pools"])).map(([name]) => name);
+  const known = new Set(pools);
+  let unknown = 0;
+  return poolPathsIn(sources.value).flatMap(({ path, name }) => {
+    if (typeof name !== "string" || known.has(name)) return [];
+    unknown += 1;
+    const suggestion = unknown > maxProblems ? undefined : closestWord(name, pools);
+    const why =
+      suggestion === undefined ? `unknown pool; expected one of ${listNames(pools)}` : "unknown pool";
+    return [sources.problemOf({ path, why, value: name, suggestion })];
+  });
+}
+
+interface NamedPool {
+  readonly path: Path;
+  readonly name: unknown;
+}
+
+function poolPathsIn(value: unknown): readonly NamedPool[] {
+  const routes = entriesOf(valueAt(value, ["routes"])).map(([index]): Path => ["routes", index]);
+  const profiles = entriesOf(valueAt(value, ["profiles"])).map(([name]): Path => ["profiles", name]);
+  const named = (path: Path): NamedPool => ({ path, name: valueAt(value, path) });
+  return [
+    ...routes.flatMap((route) => [
+      named([...route, "pool"]),
+      ...entriesOf(valueAt(value, [...route, "split", "pools"])).map(([name]) => ({
+        path: [...route, "split", "pools", name],
+        name,
+      })),
+    ]),
+    ...[...routes, ...profiles, ["defaults"]].map((owner) => named([...owner, "forwardAuth", "pool"])),
+  ];
+}
+
+/** Rejects a path that only refused requests have. */
+function ambiguousPaths(sources: ConfigSources): readonly Problem[] {
+  if (valueAt(sources.value, ["ambiguousPaths"]) === "pass") return [];
+  return entriesOf(valueAt(sources.value, ["routes"])).flatMap(([index, route]) => {
+    const text = valueAt(route, ["path"]);
+    if (typeof text !== "string") return [];
+    const { violation, others } = readPathText(text);
+    const found = violation ?? (others.length > 0 ? pathViolations.routes : undefined);
+    if (!found) return [];
+    const why = `no request would match: ${found.text}; set another path, or ambiguousPaths: pass`;
+    return [sources.problemOf({ path: ["routes", index, "path"], why, value: text })];
+  });
+}
+
+/** The longest list of names in a message. */
+const maxListed = 20;
+
+function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, maxListed).join(", ");
+  return names.length > maxListed ? `${shown} and ${names.length - maxListed} more` : shown;
+}

@@ -1,0 +1,51 @@
+/** Reads the files that routes and profiles name: user lists, pages and bodies of responses. */
+
+import type { Path, Problem } from "./problem.ts";
+import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
+import { readReferencedFile, type ReadText } from "./yaml-file.ts";
+
+/** Larger pages belong on a web server. */
+const maxFileBytes = 262_144;
+
+export interface RouteFiles {
+  /** Contents by path. */
+  readonly texts: ReadonlyMap<string, string>;
+  readonly problems: readonly Problem[];
+}
+
+export function readRouteFiles(sources: ConfigSources, read: ReadText): RouteFiles {
+  const texts = new Map<string, string>();
+  const problems: Problem[] = [];
+  for (const path of filePathsIn(sources.value)) {
+    const name = valueAt(sources.value, path);
+    if (typeof name !== "string" || name.trim() === "" || texts.has(name)) continue;
+    const found = readReferencedFile(name, read);
+    const why = "why" in found ? found.why : sizeProblemOf(found.text);
+    if (why !== undefined) problems.push(sources.problemOf({ path, why, value: name }));
+    else if ("text" in found) texts.set(name, found.text);
+  }
+  return { texts, problems };
+}
+
+function sizeProblemOf(text: string): string | undefined {
+  const bytes = Buffer.byteLength(text);
+  return bytes > maxFileBytes ? `the file has ${bytes} bytes; at most 256KiB are possible` : undefined;
+}
+
+/** Settings of a route or a profile that name files. */
+function filePathsIn(value: unknown): readonly Path[] {
+  const owners: readonly Path[] = [
+    ...entriesOf(valueAt(value, ["routes"])).map(([index]): Path => ["routes", index]),
+    ...entriesOf(valueAt(value, ["profiles"])).map(([name]): Path => ["profiles", name]),
+    ["defaults"],
+  ];
+  return owners.flatMap((owner) => [
+    [...owner, "basicAuth", "usersFile"],
+    [...owner, "respond", "file"],
+    ...entriesOf(valueAt(value, [...owner, "errorPages"])).map(([status]): Path => [
+      ...owner,
+      "errorPages",
+      status,
+    ]),
+  ]);
+}

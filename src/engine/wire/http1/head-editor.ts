@@ -1,0 +1,45 @@
+/** Applies an edit to a head of HTTP/1.1 that is already written: only routes that change heads pay for it. */
+
+import { type Field, foldedName, type HeadEdit, isFraming } from "../../../proxy/head-edit.ts";
+
+/**
+ * The request head for an upstream after an edit.
+ * @param head start line and fields with the empty line, one character for each byte
+ */
+export function editRequestHead(head: string, edit: HeadEdit): string {
+  const { start, lines } = partsOf(head);
+  const [method = "", , version = ""] = start.split(" ");
+  const first = edit.target === undefined ? start : `${method} ${edit.target} ${version}`;
+  const kept = edit.host === undefined ? lines : lines.map((line) => withHost(line, edit.host ?? ""));
+  return joined(first, kept, edit);
+}
+
+/** The response head for a client after an edit. @param head as for {@link editRequestHead} */
+export function editResponseHead(head: string, edit: HeadEdit): string {
+  const { start, lines } = partsOf(head);
+  return joined(start, lines, edit);
+}
+
+function partsOf(head: string): { readonly start: string; readonly lines: readonly string[] } {
+  const [start = "", ...lines] = head.slice(0, -"\r\n\r\n".length).split("\r\n");
+  return { start, lines };
+}
+
+function withHost(line: string, host: string): string {
+  return nameIn(line).toLowerCase() === "host" ? `Host: ${host}` : line;
+}
+
+function joined(start: string, lines: readonly string[], { removed, defaults, added }: HeadEdit): string {
+  const kept = lines.filter((line) => isFraming(nameIn(line)) || !removed.has(nameIn(line)));
+  const names = defaults.length > 0 ? new Set(kept.map((line) => foldedName(nameIn(line)))) : undefined;
+  const missing = defaults.filter(([name]) => !names?.has(foldedName(name)));
+  return `${[start, ...kept, ...missing.map(lineOf), ...added.map(lineOf)].join("\r\n")}\r\n\r\n`;
+}
+
+function nameIn(line: string): string {
+  return line.slice(0, Math.max(0, line.indexOf(":")));
+}
+
+function lineOf([name, value]: Field): string {
+  return `${name}: ${value}`;
+}

@@ -1,0 +1,120 @@
+/** The way of one request through the filters of its route, and what they and the route change in it. */
+
+import type { Upstream } from "../pool/upstream.ts";
+import type { FilteredRequest, FilterVerdict, RequestFilter } from "./filter.ts";
+import { type HeadEdit, mergedEdit } from "./head-edit.ts";
+import type { Refusal } from "./refusal.ts";
+import type { RouteHandling } from "./route.ts";
+
+const noHandling: RouteHandling = { filters: [] };
+
+/**
+ * ```
+ *  running ──▶ every filter let it pass
+ *     ├──────▶ refusal: a filter answered
+ *     └──────▶ pending ──onSettled──▶ one of those, or a bug
+ * ```
+ */
+export class FilterRun {
+  readonly request: FilteredRequest;
+  readonly #handling: RouteHandling;
+  #next = 0;
+  #isPending = false;
+  #isAbandoned = false;
+  #bug: { readonly error: unknown } | undefined;
+  #refusal: Refusal | undefined;
+  #requestEdit: HeadEdit | undefined;
+  /** Called at most once, when a run that was pending is not any more. Not after `abandon`. */
+  onSettled: (() => void) | undefined;
+
+  constructor(request: FilteredRequest, handling: RouteHandling = noHandling) {
+    this.#handling = handling;
+    this.request = request;
+    this.#run();
+  }
+
+  /** Whether a filter has to wait. */
+  get isPending(): boolean {
+    return this.#isPending;
+  }
+
+  /** What a filter answered; undefined if none did yet. */
+  get answer(): Refusal | undefined {
+    return this.#refusal;
+  }
+
+  /**
+   * After the last filter.
+   * @returns what a filter answered; undefined if all let the request pass
+   * @throws what a filter threw
+   */
+  result(): Refusal | undefined {
+    if (this.#bug) throw this.#bug.error;
+    return this.#refusal;
+  }
+
+  /** What changes in the request for the upstream. Read after the filters; the same for each attempt. */
+  requestEdit(): HeadEdit {
+    const { request } = this;
+    return (this.#requestEdit ??= mergedEdit(this.#handling.requestEditor?.edit(request), {
+      removed: request.hiddenNames,
+      added: request.upstreamFields,
+    }));
+  }
+
+  /** What changes in the response. @param upstream where it comes from; undefined for the balancer's own */
+  responseEdit(upstream: Upstream | undefined): HeadEdit {
+    const { request } = this;
+    return mergedEdit(this.#handling.responseEditor?.edit(request, upstream), {
+      removed: request.replacedNames,
+      added: request.responseFields,
+    });
+  }
+
+  /** The client has left, or the request's time is over: the verdict is not needed any more. */
+  abandon(): void {
+    if (!this.#isPending) return;
+    this.#isPending = false;
+    this.#isAbandoned = true;
+    this.onSettled = undefined;
+    this.request.abandon();
+  }
+
+  #run(): void {
+    const { filters } = this.#handling;
+    try {
+      for (; this.#next < filters.length; this.#next++) {
+        const filter = filters[this.#next] as RequestFilter;
+        const verdict = filter.admit(this.request);
+        if (verdict instanceof Promise) return this.#await(filter, verdict);
+        if (verdict) return this.#answer(filter, verdict);
+      }
+    } catch (error) {
+      this.#bug = { error };
+    }
+  }
+
+  #await(filter: RequestFilter, verdict: Promise<FilterVerdict>): void {
+    this.#isPending = true;
+    verdict.then(
+      (settled) => this.#continue(() => (settled ? this.#answer(filter, settled) : this.#skip())),
+      (error: unknown) => this.#continue(() => void (this.#bug = { error })),
+    );
+  }
+
+  #answer({ name }: RequestFilter, refusal: Refusal): void {
+    this.#refusal = { ...refusal, filter: name };
+  }
+
+  #skip(): void {
+    this.#next += 1;
+    this.#run();
+  }
+
+  #continue(step: () => void): void {
+    if (this.#isAbandoned) return;
+    this.#isPending = false;
+    step();
+    if (!this.#isPending) this.onSettled?.();
+  }
+}

@@ -1,0 +1,117 @@
+/** What stands between a route and its pool: filters that may answer a request, and the request as they see it. */
+
+import { checkedField, type Field, FoldedNames, PlainNames } from "./head-edit.ts";
+import type { Refusal } from "./refusal.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { TraceContext } from "./trace-context.ts";
+
+/** What a route is called. */
+export interface RouteIdentity {
+  /** Where it stands in the configuration: "routes[3]". */
+  readonly place: string;
+  /** Its name in metrics and records, if it has one. */
+  readonly name?: string;
+}
+
+/** What is known of a request that has found its route. */
+export interface MatchedRequest {
+  readonly route: RouteIdentity;
+  /** The form of the path that was matched, where it differs from what arrived. */
+  readonly matchedPath?: string;
+  /** What the parameters of a path template matched, as it arrived. */
+  readonly captures?: Readonly<Record<string, string>>;
+}
+
+/** The result of a filter: what the client gets, or undefined for a request that goes on. */
+export type FilterVerdict = Refusal | undefined;
+
+/** One filter of a route. It serves all requests of the route, so it keeps nothing about one of them. */
+export interface RequestFilter {
+  /** Its key in the configuration. Records, log and metrics name it where it answers a request. */
+  readonly name: string;
+  /** @returns a promise where it has to wait; one that rejects is a bug, which the client gets as a 500 */
+  admit(request: FilteredRequest): FilterVerdict | Promise<FilterVerdict>;
+}
+
+/** A request on a route that has filters. One is created for each such request, and for no other. */
+export class FilteredRequest {
+  readonly head: RequestHead;
+  readonly match: MatchedRequest;
+  readonly requestId: string;
+  /** Its position in a trace that upstreams continue. */
+  readonly trace: TraceContext | undefined;
+  /** Who was authenticated. */
+  user: string | undefined;
+  /** Name of the pool that a split chose. */
+  splitPool: string | undefined;
+  readonly #upstreamFields: Field[] = [];
+  readonly #hiddenNames = new FoldedNames();
+  readonly #responseFields: Field[] = [];
+  readonly #replacedNames = new PlainNames();
+  #controller: AbortController | undefined;
+  #isOver = false;
+
+  constructor(
+    head: RequestHead,
+    match: MatchedRequest,
+    { requestId, trace }: { readonly requestId: string; readonly trace: TraceContext | undefined },
+  ) {
+    this.head = head;
+    this.match = match;
+    this.requestId = requestId;
+    this.trace = trace;
+  }
+
+  /**
+   * Writes a field of the upstream's request in place of the client's, in every spelling of its name.
+   * @param value undefined only removes the client's
+   */
+  setUpstreamField(name: string, value: string | undefined): void {
+    this.#hiddenNames.add(name);
+    if (value !== undefined) this.#upstreamFields.push(checkedField(name, value));
+  }
+
+  /** Adds a field to the response that the client gets, also if the balancer makes it. */
+  addResponseField(name: string, value: string): void {
+    this.#responseFields.push(checkedField(name, value));
+  }
+
+  /** Writes a field of the response in place of the upstream's. @param value undefined only removes the upstream's */
+  setResponseField(name: string, value: string | undefined): void {
+    this.#replacedNames.add(name);
+    if (value !== undefined) this.#responseFields.push(checkedField(name, value));
+  }
+
+  /** Fields that the upstream gets, in the order of the filters. */
+  get upstreamFields(): readonly Field[] {
+    return this.#upstreamFields;
+  }
+
+  /** Names whose fields of the client end here. */
+  get hiddenNames(): FoldedNames {
+    return this.#hiddenNames;
+  }
+
+  /** Fields that the client gets. */
+  get responseFields(): readonly Field[] {
+    return this.#responseFields;
+  }
+
+  /** Names whose fields of the upstream end here. */
+  get replacedNames(): PlainNames {
+    return this.#replacedNames;
+  }
+
+  /** Aborted when the verdict is not needed any more: the client has left, or the request's time is over. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#isOver) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  /** The verdict is not needed any more. */
+  abandon(): void {
+    this.#isOver = true;
+    this.#controller?.abort();
+  }
+}

@@ -1,0 +1,30 @@
+/** Route tables for tests that begin behind the configuration. */
+
+import type { Destination, Route, RouteTable } from "../../src/proxy/route.ts";
+import type { RouteConditions } from "../../src/routing/conditions.ts";
+import { createRouteTable, type RouteTableOptions } from "../../src/routing/route-table.ts";
+
+export interface TestRoute extends Partial<Omit<Route, "path">> {
+  readonly host?: string;
+  /** This path and all below it. */
+  readonly path?: string;
+  /** More conditions. */
+  readonly conditions?: RouteConditions;
+}
+
+export function routeTable(routes: readonly TestRoute[], options?: RouteTableOptions): RouteTable {
+  const entries = routes.map(({ host, path, conditions, ...route }, index) => ({
+    conditions: {
+      ...(host !== undefined && { hosts: [host] }),
+      ...(path !== undefined && { path: { kind: "prefix" as const, text: path } }),
+      ...conditions,
+    },
+    route: { place: `routes[${index}]`, ...(path !== undefined && { path }), ...route },
+  }));
+  return createRouteTable(entries, options);
+}
+
+/** One route that takes every request. */
+export function routeTo(destination: Destination): RouteTable {
+  return routeTable([{ destination }]);
+}
