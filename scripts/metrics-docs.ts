@@ -19,6 +19,7 @@ export const metricsFile = join(import.meta.dirname, "../docs/metrics.md");
 const labelMeanings: Readonly<Record<string, string>> = {
   pool: "name of a pool in the configuration; empty for requests that no route matched",
   upstream: "name of an upstream, by default its host and port; empty for responses made by the balancer",
+  extension: "name of a filter or policy of an extension",
   code: "HTTP status code; of exhaustion the system's error code, such as `EMFILE`",
   reason:
     "a reason word, the same as in log, API and dashboard; of ejections `consecutive_failures`, `failure_ratio`, `probation_failed` or `unresponsive`; of retries also `rescued` and `hedged`; of connections `proxy_header`; of handshakes as described there",
@@ -41,7 +42,13 @@ export function metricsPage(): string {
     ...orderFamilies({ orders: new Map(), certificates: [{ host: "", failures: 0 }] }),
     ...memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false }),
     stateFamily(false),
-    ...processFamilies({ bugs: 0, lostLogLines: 0, exhausted: {}, handshakesRefused: {} }),
+    ...processFamilies({
+      bugs: 0,
+      lostLogLines: 0,
+      exhausted: {},
+      handshakesRefused: {},
+      extensionFailures: {},
+    }),
   ];
   const labels = [...new Set(all.flatMap(({ labels }) => labels))];
   const meanings = labels.map((label) => {

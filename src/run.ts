@@ -7,6 +7,7 @@ import type { Command } from "./cli/parse.ts";
 import type { AdminTarget } from "./cli/side-commands.ts";
 import type { AdminCall, Failed, Reply } from "./commands/admin-call.ts";
 import type { ServerCommand } from "./commands/config-reader.ts";
+import { ExtensionLoader } from "./commands/extension-loader.ts";
 import type { SecretSource } from "./commands/credentials.ts";
 import { type RunningCommand, UsageError } from "./commands/running.ts";
 import type { Terminal } from "./commands/terminal.ts";
@@ -27,7 +28,12 @@ export async function run(signals: Signals): Promise<void> {
   if (argv.length === 1 && argv[0] === "worker") return serveAsWorker(signals);
   const { parse } = await import("./cli/parse.ts");
   const served = { http3: process.versions["bun"] !== undefined };
-  const command = parse(argv, process.env, systemEnvironment(process.env, served));
+  const extensions = new ExtensionLoader();
+  const findExtensions = (path: string) => extensions.find(path);
+  const parseLine = () =>
+    parse(argv, process.env, systemEnvironment(process.env, { served, findExtensions }));
+  let command = parseLine();
+  if (await extensions.load(async () => (await import("#runtime")).runtime)) command = parseLine();
   if ((command.kind === "up" || command.kind === "proxy") && usesFetch(command)) {
     await liftFetchLimit(signals);
   }
@@ -38,7 +44,7 @@ export async function run(signals: Signals): Promise<void> {
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
   try {
     const { start } = await import("./commands/start.ts");
-    const original = { argv, env: process.env, served };
+    const original = { argv, env: process.env, served, extensions };
     const running = await start(command, { log, print: printLine, original });
     signals.run(actionsOf(running));
     surviveBugs(log);
@@ -188,6 +194,7 @@ async function loadWorker(log: Log): Promise<Worker> {
   const worker: Worker = new dataPlane.Worker({
     engines,
     log,
+    importExtension: runtime.importExtension,
     send(message) {
       if (message.kind === "ready") surviveBugs(log);
       // Deno reports a closed channel only once: here, if a send precedes the disconnect event.

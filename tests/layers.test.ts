@@ -23,6 +23,7 @@ const layers: Readonly<Record<string, number>> = {
   "fault/": 5,
   "routing/": 5,
   "filter/": 5,
+  "extension/": 5,
   "engine/wire/": 6,
   "engine/fetch/": 6,
   "config/": 7,

@@ -17,6 +17,7 @@ import {
   recordWorkerEvent,
 } from "../control/event-recorder.ts";
 import { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
+import { ExtensionMonitor } from "../control/extension-monitor.ts";
 import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
 import {
   type ConfigLoader,
@@ -29,6 +30,7 @@ import type { DataPlane } from "../dataplane/data-plane.ts";
 import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
 import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-plane.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Extensions } from "../extension/extensions.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import { History, historyErrorReporter } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
@@ -60,6 +62,8 @@ export interface BalancerOptions {
   /** Present if worker processes serve the clients. */
   readonly workers?: WorkerLauncher;
   readonly sinks?: TelemetrySinks;
+  /** Filters and policies of the operator's own. */
+  readonly extensions: Extensions;
   /** The balancer's name in Via. */
   readonly viaName: string;
 }
@@ -80,6 +84,7 @@ export interface BalancerParts {
   readonly rotation: CertificateRotation;
   readonly orders: CertificateIssuer;
   readonly exhaustion: ExhaustionMonitor;
+  readonly extensions: ExtensionMonitor;
   readonly history: History;
   readonly requests: Requests;
 }
@@ -103,7 +108,13 @@ export function assemble(
     random: systemRandom,
     onChange: (name, hosts, before) => log.info("name moved", { name, hosts, before }),
   });
-  const registry = new PoolRegistry({ clock, random: systemRandom, observer, names });
+  const registry = new PoolRegistry({
+    clock,
+    random: systemRandom,
+    observer,
+    names,
+    extensions: options.extensions,
+  });
   const intents = new Intents(store, log);
   const drains = new Drains({
     clock,
@@ -222,6 +233,12 @@ export function assemble(
     wallClock,
     schedule,
   });
+  const extensions = new ExtensionMonitor({
+    counts: () => sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()]).extensionFailures,
+    eventLog,
+    clock,
+    schedule,
+  });
   const history = new History({
     pools() {
       dataPlane.refreshCounters();
@@ -252,6 +269,7 @@ export function assemble(
     rotation,
     orders,
     exhaustion,
+    extensions,
     history,
     requests,
   };

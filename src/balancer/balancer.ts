@@ -70,6 +70,7 @@ export class Balancer {
   async start(): Promise<void> {
     const { names, prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
     this.#parts.exhaustion.start();
+    this.#parts.extensions.start();
     this.#parts.rotation.load();
     this.#parts.orders.configure(this.config.acme);
     await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
@@ -79,6 +80,7 @@ export class Balancer {
       prober.stop();
       names.stop();
       this.#parts.exhaustion.stop();
+      this.#parts.extensions.stop();
       dataPlane.close();
       throw error;
     }
@@ -109,6 +111,7 @@ export class Balancer {
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
     exhaustion.stop();
+    this.#parts.extensions.stop();
     prober.stop();
     names.stop();
     await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
@@ -128,6 +131,7 @@ export class Balancer {
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
     exhaustion.stop();
+    this.#parts.extensions.stop();
     prober.stop();
     names.stop();
     history.stop();

@@ -1,5 +1,6 @@
 /** The environment of the command line: variables, files, user and machine. Tests replace it. */
 
+import type { FindExtensions } from "../config/extension-checks.ts";
 import type { ServedProtocols } from "../config/listener-checks.ts";
 import { readFileSync } from "node:fs";
 import { homedir, hostname, platform, userInfo } from "node:os";
@@ -26,6 +27,8 @@ export interface CliEnvironment {
   readonly now: WallClock;
   /** What this runtime can serve; by default all. */
   readonly served?: ServedProtocols;
+  /** The file of extensions that the configuration names; by default every configuration is without. */
+  readonly findExtensions?: FindExtensions;
   /** Replaces the configuration file. */
   readonly file?: FileSource;
   /** A configuration file was read before, so a missing one is an error. */
@@ -38,10 +41,21 @@ export interface FileSource {
   readonly text: string;
 }
 
-export function systemEnvironment(env: Environment, served?: ServedProtocols): CliEnvironment {
+export function systemEnvironment(
+  env: Environment,
+  { served, findExtensions }: Pick<CliEnvironment, "served" | "findExtensions"> = {},
+): CliEnvironment {
   const { list } = systemCertificateReader;
   const stateFolder = stateFolderOf(env);
-  return { read, list, stateFolder, hostName: hostname(), now: systemWallClock, ...(served && { served }) };
+  return {
+    read,
+    list,
+    stateFolder,
+    hostName: hostname(),
+    now: systemWallClock,
+    ...(served && { served }),
+    ...(findExtensions && { findExtensions }),
+  };
 }
 
 function read(path: string): string | undefined {

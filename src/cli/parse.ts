@@ -1,9 +1,12 @@
 /** Parses argv, environment and configuration file into one complete command, or reports all problems at once. */
 
+import { dirname, join } from "node:path";
+
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "../config/config.ts";
 import { effectiveYaml, type Setting, settingsOf } from "../config/effective.ts";
 import { loadConfig, warningsIn } from "../config/load.ts";
 import { type ConfigError, configError } from "../config/problem.ts";
+import { readReferencedFile } from "../config/yaml-file.ts";
 import {
   type CliEnvironment,
   commandLineValues,
@@ -102,6 +105,13 @@ export function parse(
   }
 }
 
+/** Used where the configuration names no file of extensions. */
+function extensionsBeside(configFile: string, { read }: CliEnvironment): string | undefined {
+  const path = join(dirname(configFile), "evenkeel.ts");
+  const found = readReferencedFile(path, read);
+  return "text" in found ? path : undefined;
+}
+
 function balancerCommand(
   line: Line,
   kind: "up" | "proxy" | "check",
@@ -118,6 +128,12 @@ function balancerCommand(
     read: environment.read,
     ...(environment.served && { served: environment.served }),
     ...(environment.list && { list: environment.list }),
+    ...(environment.findExtensions && {
+      extensions: {
+        find: environment.findExtensions,
+        defaultPath: file === undefined ? undefined : extensionsBeside(configPath(line, env), environment),
+      },
+    }),
     // The demo has a file of its own: a balancer of this machine may use the other one.
     defaultState:
       stateFolder === undefined ? ":memory:" : `${stateFolder}/${kind === "up" ? "up" : "state"}.db`,

@@ -3,6 +3,7 @@
 import { type CliEnvironment, type Environment, systemEnvironment } from "../cli/environment.ts";
 import { type Command, parse } from "../cli/parse.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
+import type { ExtensionLoader } from "./extension-loader.ts";
 import type { CommandContext } from "./running.ts";
 
 /** Arguments and environment that the process was started with. */
@@ -11,6 +12,7 @@ export interface OriginalArguments {
   readonly env: Environment;
   /** What the runtime can serve. */
   readonly served: NonNullable<CliEnvironment["served"]>;
+  readonly extensions: ExtensionLoader;
 }
 
 export type ServerCommand = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
@@ -21,12 +23,13 @@ export type ServerCommand = Extract<Command, { kind: "up" | "proxy" | "backend" 
  */
 export function configReloaders(
   command: ServerCommand,
-  { argv, env, served }: OriginalArguments,
+  { argv, env, served, extensions }: OriginalArguments,
 ): Pick<CommandContext, "loadConfig" | "settings"> {
   let latestSettings = "settings" in command ? command.settings : () => [];
   const isFileExpected = "configFile" in command && command.configFile.exists;
   const loadConfig: ConfigLoader = (file) => {
-    const environment = { ...systemEnvironment(env, served), isFileExpected, ...(file ? { file } : {}) };
+    const system = systemEnvironment(env, { served, findExtensions: (path) => extensions.find(path) });
+    const environment = { ...system, isFileExpected, ...(file ? { file } : {}) };
     const reread = parse(argv, env, environment);
     if (reread.kind === "invalid") return reread;
     if (!("config" in reread))

@@ -44,7 +44,7 @@ export interface RunningProxy extends RunningCommand {
 export async function startProxy(
   { config, configFile }: Proxy,
   engine: Engine,
-  { runtime, log, print, loadConfig, settings }: CommandContext,
+  { runtime, log, print, loadConfig, settings, extensions }: CommandContext,
 ): Promise<RunningProxy> {
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration warning", { why });
   const workers = workerHost(config, runtime);
@@ -55,7 +55,18 @@ export async function startProxy(
   await telemetry?.ready;
   const viaName = createViaName(systemRandom);
   const dashboardSecret = newSecret();
-  const common = { config, loadConfig, runtime, engine, store, historyStore, log, version, viaName };
+  const common = {
+    config,
+    loadConfig,
+    runtime,
+    engine,
+    store,
+    historyStore,
+    log,
+    version,
+    viaName,
+    extensions,
+  };
   const { sinks } = telemetry ?? {};
   const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });
   const bug = (error: unknown) => bugs.report(logOf("admin"), error);

@@ -6,6 +6,7 @@ import type { Setting } from "../config/effective.ts";
 import { type Problem, problemSentence } from "../config/problem.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
 import type { Dashboard, DashboardOptions } from "../dashboard/dashboard.ts";
+import type { Extensions } from "../extension/extensions.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { hostAndPort, trustedProxyMatcher } from "../net/address.ts";
@@ -27,6 +28,8 @@ export interface RunningCommand {
 export interface CommandContext {
   readonly runtime: Runtime;
   readonly log: Log;
+  /** Filters and policies of the operator's own. */
+  readonly extensions: Extensions;
   /** Re-reads the configuration of a balancer. */
   readonly loadConfig: ConfigLoader;
   /** Lists the values of a configuration, with their sources at the last read. */

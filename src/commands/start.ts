@@ -9,7 +9,13 @@ export async function start(
   command: ServerCommand,
   { original, ...given }: Pick<CommandContext, "log" | "print"> & { readonly original: OriginalArguments },
 ): Promise<RunningCommand> {
-  const context = { ...given, ...configReloaders(command, original), runtime };
+  const { extensions } = original;
+  const context = {
+    ...given,
+    ...configReloaders(command, original),
+    runtime,
+    extensions: extensions.current,
+  };
   switch (command.kind) {
     case "up": {
       const { startUp } = await import("./up.ts");

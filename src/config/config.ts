@@ -196,6 +196,8 @@ export interface Config {
   readonly foundCertificates: readonly ConfiguredCertificate[];
   /** About certificates that cannot be used; sentences without a full stop. */
   readonly certificateWarnings: readonly string[];
+  /** Absolute path of the file of extensions. */
+  readonly extensions?: string;
   readonly engine: EngineName;
   /** Serving processes, 1–64; "auto" is one per core. With 1 everything runs in a single process. */
   readonly workers: number | "auto";

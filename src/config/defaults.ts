@@ -1,5 +1,7 @@
 /** Turns a valid configuration file into the effective configuration: every missing setting gets its default here. */
 
+import { resolve } from "node:path";
+
 import type { Accounts } from "../access/accounts.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
@@ -37,13 +39,15 @@ export interface ReferencedFiles {
   readonly certificates: Pick<Certificates, "texts" | "found" | "warnings">;
   /** Of the files that routes name, by path. */
   readonly routeTexts: ReadonlyMap<string, string>;
+  /** Path of the file of extensions. */
+  readonly extensions: string | undefined;
 }
 
 type Texts = Certificates["texts"];
 
 export function applyDefaults(
   file: ConfigFile,
-  { defaultState, certificates, routeTexts }: ReferencedFiles,
+  { defaultState, certificates, routeTexts, extensions }: ReferencedFiles,
 ): ResolvedConfig {
   const { texts } = certificates;
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
@@ -82,6 +86,7 @@ export function applyDefaults(
       allowLinkLocal: file.allowLinkLocal ?? defaults.allowLinkLocal,
       ambiguousPaths: file.ambiguousPaths ?? defaults.ambiguousPaths,
       routes,
+      ...(extensions !== undefined && { extensions: resolve(extensions) }),
     },
     dashboard: listenOf(file.dashboard, defaults.dashboard),
   };

@@ -218,6 +218,28 @@ const errorPages = Type.Record(
   },
 );
 
+const extensionName = textSetting("^[A-Za-z]\\w{0,62}$", "the name of a filter of an extension", "A filter.");
+const filters = listSetting(
+  Type.Union(
+    [
+      extensionName,
+      Type.Record(Type.String({ pattern: "^[A-Za-z]\\w{0,62}$" }), Type.Any(), {
+        ...strict,
+        minProperties: 1,
+        maxProperties: 1,
+        errorMessage: "a map of one name and its settings",
+      }),
+    ],
+    {
+      description: "A name, or a name and settings.",
+      errorMessage: "a name, or a map of one name and its settings",
+    },
+  ),
+  "Filters of extensions, in turn, after authentication.",
+  "a list of names of filters",
+  32,
+);
+
 /** What may stand in a route and in a profile alike. */
 export const filterKeys = {
   ...accessKeys,
@@ -236,6 +258,7 @@ export const filterKeys = {
   hedge: flag("False: no second, concurrent attempt."),
   compress,
   errorPages,
+  filters,
 } satisfies Record<string, TSchema>;
 
 export type FilterKey = keyof typeof filterKeys;

@@ -11,6 +11,7 @@ import { crossCheck, type ListenerKey } from "./cross-checks.ts";
 import { expandListeners, uncertifiedListeners } from "./listener-tls-checks.ts";
 import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
 import { type ConfigError, configError, type Path, type Problem, quote } from "./problem.ts";
+import { extensionChecks, type ExtensionOptions, extensionPathIn } from "./extension-checks.ts";
 import { readRouteFiles } from "./route-files.ts";
 import { schemaErrors } from "./schema-kit.ts";
 import { type ConfigFile, fileSchemaFor, type UpstreamFile } from "./schema.ts";
@@ -29,6 +30,8 @@ export interface LoadConfigOptions {
   readonly list?: CertificateReader["list"];
   /** What this runtime can serve; by default all. */
   readonly served?: ServedProtocols;
+  /** By default no file has extensions. */
+  readonly extensions?: ExtensionOptions;
   /** State file if no source names one. */
   readonly defaultState: string;
   /** `up` also starts the dashboard, and demo servers if no upstreams are configured. */
@@ -73,6 +76,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
       : crossCheck(sources, listenersOf(purpose, sources), options.served ?? { http3: true });
   const certificates = readCertificates(sources, { read: options.read, list: options.list ?? (() => []) });
   const routeFiles = readRouteFiles(sources, options.read);
+  const extensions = options.extensions ?? { find: () => undefined };
   const problems = [
     ...misplacedListenerValues(file?.value, values),
     ...unreadable,
@@ -80,6 +84,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
     ...conflicts,
     ...certificates.problems,
     ...routeFiles.problems,
+    ...extensionChecks(sources, extensions),
     ...uncertifiedListeners(sources, certificates),
   ];
   if (problems.length > 0) return configError(problems.toSorted(byLocation), invalid.omitted);
@@ -87,6 +92,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
     defaultState,
     certificates,
     routeTexts: routeFiles.texts,
+    extensions: extensionPathIn(sources.value, extensions),
   });
   return { kind: "loaded", ...resolved, isDemo, sourceOf: sources.sourceOf };
 }

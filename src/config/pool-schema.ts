@@ -2,7 +2,7 @@
 
 import { type TSchema, Type } from "@sinclair/typebox";
 
-import { type PolicyName, policyNames } from "../policy/policies.ts";
+import { type BuiltInPolicy, type PolicyName, policyNames } from "../policy/policies.ts";
 import { type ProxyVersion, proxyVersions } from "../net/proxy-protocol.ts";
 import { type HashBy, hashByPattern } from "../proxy/hash-key.ts";
 import {
@@ -113,7 +113,21 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
   Type.Object(
     {
       policy: Type.Optional(
-        choice<PolicyName>(policyNames, "How the pool selects one of the available upstreams."),
+        Type.Unsafe<PolicyName>(
+          Type.Union(
+            [
+              choice<BuiltInPolicy>(policyNames, "A policy."),
+              Type.String({
+                pattern: "^extension:[A-Za-z]\\w{0,62}$",
+                description: "A policy of an extension.",
+              }),
+            ],
+            {
+              description: "How the pool selects one of the available upstreams.",
+              errorMessage: `one of ${policyNames.join(", ")}, or extension:NAME`,
+            },
+          ),
+        ),
       ),
       hashBy: Type.Optional(
         Type.Unsafe<HashBy>(

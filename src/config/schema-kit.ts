@@ -216,8 +216,7 @@ function valueProblem({ schema, value }: ValueError): Cause {
     const why = formatProblem(variant["format"], value);
     if (why !== undefined) return { why };
   }
-  const words: unknown = schema["enum"];
-  const suggestion =
-    Array.isArray(words) && typeof value === "string" ? closestWord(value, words) : undefined;
+  const words = variants.flatMap((variant): readonly string[] => variant["enum"] ?? []);
+  const suggestion = typeof value === "string" ? closestWord(value, words) : undefined;
   return { why: `expected ${schema["errorMessage"] ?? "another value"}`, suggestion };
 }

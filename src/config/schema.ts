@@ -122,6 +122,10 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
       $schema: Type.String({ description: "URL of the JSON Schema, for editors.", errorMessage: "a URL" }),
       listen,
       certificates: certificateList,
+      extensions: file(
+        "a path",
+        "TypeScript file with filters and policies of your own; by default evenkeel.ts beside this file. A change needs a restart.",
+      ),
       engine: choice<EngineName>(engineNames, "Data-plane engine: wire or fetch. A change needs a restart."),
       workers: Type.Union([integer(1, maxWorkers, "Serving processes."), Type.Literal("auto")], {
         description: "Serving processes on the same port; auto is one per core.",

@@ -136,6 +136,7 @@ export function settingsFileOf(config: Config): object {
         ...config.acme.map((settings) => ({ acme: acmeFileOf(settings) })),
       ],
     }),
+    ...(config.extensions !== undefined && { extensions: config.extensions }),
     engine: config.engine,
     workers: config.workers,
     admin: { host: admin.hostname, port: admin.port },

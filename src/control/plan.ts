@@ -38,6 +38,7 @@ export function planSteps(before: Config, after: Config): readonly Step[] {
 /** Settings that the running listeners, the engine and the store were created with. */
 const fixedKeys = [
   "listen",
+  "extensions",
   "engine",
   "workers",
   "admin",

@@ -4,6 +4,7 @@ import { HttpChallengeResponses } from "../acme/challenges.ts";
 import type { EngineName } from "../config/config.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
 import type { Engine } from "../engine/engine.ts";
+import { Extensions, extensionsIn } from "../extension/extensions.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -36,6 +37,8 @@ export interface WorkerOptions {
   readonly exit: () => void;
   /** Resident memory of this process. */
   readonly rssBytes: () => number;
+  /** Loads a file of extensions. */
+  readonly importExtension: (path: string) => Promise<unknown>;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
 }
@@ -54,6 +57,10 @@ export class Worker {
   readonly #certificates = new CertificateStore();
   readonly #challenges = new HttpChallengeResponses();
   #parts: WorkerParts | undefined;
+  #extensions = new Extensions();
+  /** The latest state, while extensions are loaded. */
+  #waitingState: StateMessage | undefined;
+  #isLoading = false;
   #revision = 0;
   #isDraining = false;
   #cancelReport: Cancel | undefined;
@@ -86,6 +93,27 @@ export class Worker {
   }
 
   #applyState(state: StateMessage): void {
+    if (this.#parts || state.config.extensions === undefined) return this.#applyLoaded(state);
+    this.#waitingState = state;
+    if (!this.#isLoading) void this.#loadExtensions(state.config.extensions);
+  }
+
+  /** A file that the first process could load and that fails here ends the worker: it is started again. */
+  async #loadExtensions(path: string): Promise<void> {
+    this.#isLoading = true;
+    const { importExtension, send } = this.#options;
+    try {
+      const found = extensionsIn(await importExtension(path));
+      if (!(found instanceof Extensions)) throw new Error(found.why);
+      this.#extensions = found;
+      if (this.#waitingState) this.#applyLoaded(this.#waitingState);
+    } catch (error) {
+      send({ kind: "failed", code: "", message: `Cannot load ${path}: ${String(error)}` });
+    }
+    this.#waitingState = undefined;
+  }
+
+  #applyLoaded(state: StateMessage): void {
     this.#parts?.dataPlane.setShedding(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#parts === undefined;
@@ -113,6 +141,7 @@ export class Worker {
       names: new NameWatcher({ clock, schedule: this.#schedule, random: systemRandom }),
       clock,
       random: systemRandom,
+      extensions: this.#extensions,
       // The other workers need the verdict too. In a timer, so that it delays no request.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });

@@ -2,6 +2,7 @@
 
 import { bugs } from "../lib/bugs.ts";
 import { exhaustion } from "../lib/exhaustion.ts";
+import { extensionFailures } from "../lib/extension-failures.ts";
 import { lostLogLines } from "../lib/log.ts";
 import { handshakeRefusals } from "../tls/handshake-refusal.ts";
 import type { Family } from "./prometheus.ts";
@@ -16,6 +17,8 @@ export interface ProcessCounters {
   readonly exhausted: Readonly<Record<string, number>>;
   /** TLS handshakes with clients that were refused, by reason. */
   readonly handshakesRefused: Readonly<Record<string, number>>;
+  /** Exceptions of extensions, by the name of the filter or policy. */
+  readonly extensionFailures: Readonly<Record<string, number>>;
 }
 
 /** The counters of this process. */
@@ -25,11 +28,12 @@ export function ownProcessCounters(): ProcessCounters {
     lostLogLines: lostLogLines(),
     exhausted: exhaustion.counts,
     handshakesRefused: handshakeRefusals.counts,
+    extensionFailures: extensionFailures.counts,
   };
 }
 
 export function sumProcessCounters(all: readonly ProcessCounters[]): ProcessCounters {
-  const sums = (key: "exhausted" | "handshakesRefused") => {
+  const sums = (key: "exhausted" | "handshakesRefused" | "extensionFailures") => {
     const sum: Record<string, number> = {};
     for (const [word, count] of all.flatMap((counters) => Object.entries(counters[key])))
       sum[word] = (sum[word] ?? 0) + count;
@@ -38,6 +42,7 @@ export function sumProcessCounters(all: readonly ProcessCounters[]): ProcessCoun
   return {
     exhausted: sums("exhausted"),
     handshakesRefused: sums("handshakesRefused"),
+    extensionFailures: sums("extensionFailures"),
     bugs: all.reduce((sum, { bugs }) => sum + bugs, 0),
     lostLogLines: all.reduce((sum, { lostLogLines }) => sum + lostLogLines, 0),
   };
@@ -49,6 +54,7 @@ export function processFamilies({
   lostLogLines,
   exhausted,
   handshakesRefused,
+  extensionFailures: failures,
 }: ProcessCounters): readonly Family[] {
   return [
     {
@@ -79,6 +85,13 @@ export function processFamilies({
       labels: ["reason"],
       samples: () =>
         Object.entries(handshakesRefused).map(([reason, value]) => ({ labels: { reason }, value })),
+    },
+    {
+      name: "evenkeel_extension_failures_total",
+      help: "Exceptions of extensions, by the name of the filter or policy. A filter's request gets 500.",
+      type: "counter",
+      labels: ["extension"],
+      samples: () => Object.entries(failures).map(([extension, value]) => ({ labels: { extension }, value })),
     },
   ];
 }

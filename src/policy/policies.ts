@@ -15,12 +15,12 @@ export interface PolicyOptions {
   readonly clock: Clock;
 }
 
-interface PolicyEntry {
+export interface PolicyEntry {
   readonly create: (options: PolicyOptions) => Policy;
   /** One line for help and documentation. */
   readonly summary: string;
   /** Whether it uses the hash key. Only then is one computed for each request. */
-  readonly keyed?: true;
+  readonly keyed?: boolean;
 }
 
 export const policies = {
@@ -41,10 +41,20 @@ export const policies = {
   first: { create: () => first(), summary: "the first available upstream in the configured order" },
 } satisfies Record<string, PolicyEntry>;
 
-export type PolicyName = keyof typeof policies;
+export type BuiltInPolicy = keyof typeof policies;
 
-export const policyNames = Object.keys(policies) as PolicyName[];
+/** A built-in policy, or one of an extension. */
+export type PolicyName = BuiltInPolicy | `extension:${string}`;
 
-export function policyEntry(name: PolicyName): PolicyEntry {
+export const policyNames = Object.keys(policies) as BuiltInPolicy[];
+
+const extensionPrefix = "extension:";
+
+/** The name that an extension gives its policy; undefined for a policy that is built in. */
+export function extensionPolicyIn(name: PolicyName): string | undefined {
+  return name.startsWith(extensionPrefix) ? name.slice(extensionPrefix.length) : undefined;
+}
+
+export function policyEntry(name: BuiltInPolicy): PolicyEntry {
   return policies[name];
 }

@@ -21,6 +21,7 @@ export type RefusalReason =
   | "unknown_host"
   | "misdirected"
   | "redirected"
+  | "responded"
   | "challenge_answered";
 
 /** Why a failed attempt was not retried. */
@@ -65,7 +66,7 @@ export interface LocalReply extends Refusal {
   readonly reply: ReplyContent;
 }
 
-const replyReasons: ReadonlySet<string> = new Set(["redirected", "challenge_answered"]);
+const replyReasons: ReadonlySet<string> = new Set(["redirected", "responded", "challenge_answered"]);
 
 /** Whether a request that ended for this reason failed. Local replies are no failures. */
 export function isFailureReason(reason: string | null): boolean {
@@ -124,7 +125,8 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     error: "destination_not_found",
     message: "The TLS connection was made for another host.",
   },
-  // These two have a text of their own.
+  // These three have a text of their own.
+  responded: { status: 200, error: "proxy_internal_response", message: "The route answered." },
   redirected: { status: 308, error: "proxy_internal_response", message: "The address is served over https." },
   challenge_answered: { status: 200, error: "proxy_internal_response", message: "A challenge was answered." },
   // Never sent: these two end a WebSocket.

@@ -5,7 +5,8 @@ import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { NameWatcher } from "../dns/name-watcher.ts";
 import type { Random } from "../lib/random.ts";
 import { type Address, connectsAlike, originOf } from "../net/address.ts";
-import { policyEntry } from "../policy/policies.ts";
+import type { Extensions, PolicySource } from "../extension/extensions.ts";
+import { type BuiltInPolicy, extensionPolicyIn, policyEntry, type PolicyName } from "../policy/policies.ts";
 import { Pool, type PoolObserver } from "../pool/pool.ts";
 import { Upstream } from "../pool/upstream.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
@@ -34,6 +35,8 @@ export interface PoolRegistryOptions {
   readonly observer: PoolObserver;
   /** Resolves the names of upstreams; without it the runtime does that for each connect. */
   readonly names?: NameWatcher;
+  /** Filters and policies of the operator's own. */
+  readonly extensions?: Extensions | undefined;
 }
 
 /** An upstream and the entry of its pool. */
@@ -117,8 +120,10 @@ export class PoolRegistry {
       }
     }
     this.#entries = entries.map(({ upstreams: _, ...entry }) => entry);
-    const destinations = new Map(this.#entries.map((entry) => [entry.config.name, buildDestination(entry)]));
-    this.#routes = compileRoutes({ config, destinations });
+    const destinations = new Map(
+      this.#entries.map((entry) => [entry.config.name, buildDestination(entry, this.#options)]),
+    );
+    this.#routes = compileRoutes({ config, destinations, extensions: this.#options.extensions });
     this.#options.names?.retain(
       this.pools.flatMap(({ upstreams }) => upstreams.map(({ endpoints }) => endpoints)),
     );
@@ -143,7 +148,7 @@ export class PoolRegistry {
   }
 
   #createPolicy({ policy }: PoolConfig) {
-    return policyEntry(policy).create(this.#options);
+    return policySourceOf(policy, this.#options).create(this.#options);
   }
 }
 
@@ -162,7 +167,10 @@ function upstreamLimits({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
   return { outlier, slowStartMs, ...(maxInFlight !== undefined && { maxInFlight }) };
 }
 
-function buildDestination({ config, pool, retryBudget, queue, deadlines }: PoolEntry): Destination {
+function buildDestination(
+  { config, pool, retryBudget, queue, deadlines }: PoolEntry,
+  options: Pick<PoolRegistryOptions, "extensions">,
+): Destination {
   const { timeouts, retries, retryStatuses, hedgeAfter, maxRequestBodyBytes, proxyProtocol } = config;
   return {
     pool,
@@ -175,8 +183,20 @@ function buildDestination({ config, pool, retryBudget, queue, deadlines }: PoolE
     ...(hedgeAfter !== 0 && { mayHedge: true }),
     ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
     ...(proxyProtocol && { proxyProtocol }),
-    ...(policyEntry(config.policy).keyed && { keyOf: hashKeyFor(config.hashBy) }),
+    ...(policySourceOf(config.policy, options).keyed && { keyOf: hashKeyFor(config.hashBy) }),
   };
+}
+
+/** @throws for a policy of an extension that is not loaded: `check` refuses it */
+function policySourceOf(
+  name: PolicyName,
+  { extensions }: Pick<PoolRegistryOptions, "extensions">,
+): PolicySource {
+  const own = extensionPolicyIn(name);
+  if (own === undefined) return policyEntry(name as BuiltInPolicy);
+  const source = extensions?.policy(own);
+  if (!source) throw new Error(`Cannot use the policy ${name}: no extension has it`);
+  return source;
 }
 
 /**

@@ -1,6 +1,8 @@
 /** Builds the routes that run from the configured ones: destinations, filters in their fixed order, and the table. */
 
 import type { Config, RouteConfig } from "../config/config.ts";
+import { filterUseOf } from "../config/extension-checks.ts";
+import type { Extensions } from "../extension/extensions.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
 import type { Destination, Route, RouteHandling, RouteTable } from "../proxy/route.ts";
 import { createRouteTable } from "../routing/route-table.ts";
@@ -9,20 +11,23 @@ export interface RouteCompilerOptions {
   readonly config: Config;
   /** By name of the pool. */
   readonly destinations: ReadonlyMap<string, Destination>;
+  readonly extensions?: Extensions | undefined;
 }
 
-export function compileRoutes({ config, destinations }: RouteCompilerOptions): RouteTable {
+export function compileRoutes({ config, destinations, extensions }: RouteCompilerOptions): RouteTable {
   const entries = config.routes.map((route) => ({
     conditions: route.conditions,
-    route: compiledRoute(route, destinations),
+    route: compiledRoute(route, { destinations, extensions }),
   }));
   return createRouteTable(entries, { takesAmbiguousPaths: config.ambiguousPaths === "pass" });
 }
 
-function compiledRoute(config: RouteConfig, destinations: RouteCompilerOptions["destinations"]): Route {
+type Parts = Omit<RouteCompilerOptions, "config">;
+
+function compiledRoute(config: RouteConfig, { destinations, ...parts }: Parts): Route {
   const { place, name, pool, conditions, isRedirected } = config;
   const destination = pool === undefined ? undefined : destinations.get(pool);
-  const handling = handlingOf(config);
+  const handling = handlingOf(config, parts);
   return {
     place,
     ...(name !== undefined && { name }),
@@ -35,12 +40,25 @@ function compiledRoute(config: RouteConfig, destinations: RouteCompilerOptions["
 }
 
 /** @returns undefined for a route that only sends its requests to a pool */
-function handlingOf(config: RouteConfig): RouteHandling | undefined {
-  const filters = filtersOf(config);
+function handlingOf(config: RouteConfig, parts: Omit<Parts, "destinations">): RouteHandling | undefined {
+  const filters = filtersOf(config, parts);
   return filters.length > 0 ? { filters } : undefined;
 }
 
 /** In the order in which they decide, so that a request that is not served costs nothing more. */
-function filtersOf(_config: RouteConfig): readonly RequestFilter[] {
-  return [];
+function filtersOf(
+  { settings }: RouteConfig,
+  { extensions }: Omit<Parts, "destinations">,
+): readonly RequestFilter[] {
+  return [...extensionFiltersOf(settings.filters ?? [], extensions)];
+}
+
+function extensionFiltersOf(
+  uses: NonNullable<RouteConfig["settings"]["filters"]>,
+  extensions: Extensions | undefined,
+): readonly RequestFilter[] {
+  return uses.flatMap((value) => {
+    const use = filterUseOf(value);
+    return use && extensions ? [extensions.createFilter(use.name, use.settings)] : [];
+  });
 }

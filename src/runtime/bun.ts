@@ -4,6 +4,7 @@ import { defaultCost } from "../access/password-hash.ts";
 import { plainAddress, tlsClientOptions } from "../net/address.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
+import * as extensionApi from "../extension/api.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
 import { serveHttp3 } from "../engine/fetch/http3.ts";
 import { bunSockets, wireEngine } from "../engine/wire/bun.ts";
@@ -122,6 +123,20 @@ const passwords: Passwords = {
   verify: (password, hash) => Bun.password.verify(password, hash, "argon2id"),
 };
 
+let hasModule = false;
+
+/** The name "evenkeel" leads to this program's own module, also in the executable and for files in any folder. */
+async function importExtension(path: string): Promise<unknown> {
+  if (!hasModule) {
+    hasModule = true;
+    Bun.plugin({
+      name: "evenkeel",
+      setup: (build) => void build.module("evenkeel", () => ({ loader: "object", exports: extensionApi })),
+    });
+  }
+  return import(path);
+}
+
 export const runtime: Runtime = {
   name: "bun",
   version: Bun.version,
@@ -130,6 +145,7 @@ export const runtime: Runtime = {
   dial: dialFast,
   probeHttp,
   requestHttp2: http2RequesterOn(bunSockets()),
+  importExtension,
   memory: memorySense(() => Bun.gc(true)),
   passwords,
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],

@@ -1,5 +1,7 @@
 /** The runtime on Deno. It declares the Deno types that it uses, because the project is type-checked with those of Bun. */
 
+import { pathToFileURL } from "node:url";
+
 import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
 import { systemSchedule } from "../lib/clock.ts";
@@ -123,6 +125,8 @@ export const runtime: Runtime = {
   dial,
   probeHttp,
   requestHttp2: http2RequesterOn(nodeSockets),
+  // The name "evenkeel" is in the import map, deno.json.
+  importExtension: (path) => import(pathToFileURL(path).href),
   memory: memorySense(),
   passwords,
   selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],

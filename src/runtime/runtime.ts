@@ -97,6 +97,8 @@ export interface Runtime {
   probeHttp(probe: HttpProbe): Promise<number>;
   /** The whole response of at most 64 KiB. Rejects as `probeHttp`, and with code no_http2 where another protocol is spoken. */
   requestHttp2(request: Http2Request): Promise<Http2Response>;
+  /** Loads a file of extensions, which may import the module "evenkeel". Rejects with the error of the file. */
+  importExtension(path: string): Promise<unknown>;
   readonly memory: MemorySense;
   /** Runs in another thread, if the runtime supports it. */
   readonly passwords: Passwords;

@@ -1,7 +1,7 @@
 /** `bun tests/bench/pool.ts`: the cost of selecting an upstream, with few and many upstreams, with free slots and at the limit. */
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import { type BuiltInPolicy, policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { completed } from "../../src/pool/outcome.ts";
@@ -11,7 +11,7 @@ import { outlierLimits } from "../support/pool-fixture.ts";
 
 const rounds = 300_000;
 
-function poolOf(count: number, policy: PolicyName, maxInFlight: number): Pool {
+function poolOf(count: number, policy: BuiltInPolicy, maxInFlight: number): Pool {
   const clock = () => performance.now();
   const random = seededRandom(1);
   const address = { protocol: "http", hostname: "127.0.0.1", port: 1 } as const;

@@ -46,11 +46,11 @@ describe("a bad value is one sentence that names the flag and the value", () => 
     ["proxy --host a/b", 'Cannot use --host: expected an IP address or a host name (received "a/b").'],
     [
       "proxy --policy robin",
-      'Cannot use --policy: expected one of round-robin, least-connections, random, p2c, hash, first (received "robin").',
+      'Cannot use --policy: expected one of round-robin, least-connections, random, p2c, hash, first, or extension:NAME (received "robin").',
     ],
     [
       "proxy --policy lest-connections",
-      "Cannot use --policy: expected one of round-robin, least-connections, random, p2c, hash, first" +
+      "Cannot use --policy: expected one of round-robin, least-connections, random, p2c, hash, first, or extension:NAME" +
         ' (received "lest-connections"); did you mean "least-connections"?',
     ],
     [

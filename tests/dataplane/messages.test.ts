@@ -61,7 +61,13 @@ function setUp(pools = "main: a b c") {
         revision: 1,
         active: 0,
         rssBytes: 0,
-        processCounters: { bugs: 0, lostLogLines: 0, exhausted: {}, handshakesRefused: {} },
+        processCounters: {
+          bugs: 0,
+          lostLogLines: 0,
+          exhausted: {},
+          handshakesRefused: {},
+          extensionFailures: {},
+        },
       }),
     );
   };

@@ -85,7 +85,13 @@ function setUp(count = 2) {
       revision: statesOf(fake).at(-1)?.revision ?? 0,
       active: inFlight,
       rssBytes: 1_000,
-      processCounters: { bugs: 0, lostLogLines: 0, exhausted: {}, handshakesRefused: {} },
+      processCounters: {
+        bugs: 0,
+        lostLogLines: 0,
+        exhausted: {},
+        handshakesRefused: {},
+        extensionFailures: {},
+      },
     });
     const upstreams = report.upstreams.map((one, i) =>
       i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
@@ -231,7 +237,13 @@ describe("workers", () => {
         revision: 1,
         active: 0,
         rssBytes: 0,
-        processCounters: { bugs: 0, lostLogLines: 0, exhausted: {}, handshakesRefused: {} },
+        processCounters: {
+          bugs: 0,
+          lostLogLines: 0,
+          exhausted: {},
+          handshakesRefused: {},
+          extensionFailures: {},
+        },
       });
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retryBudgetBalance: 1.5 }));
       fake.send({ ...report, pools });

@@ -54,7 +54,9 @@ describe("a reload", () => {
       fixture.poolWith(["a", "b", "c"]) + gone,
       fixture.poolWith(["c", "a;weight=3", "b"], "    policy: p2c\n    retries: 2\n") + gone,
       fixture.poolWith(["a", "c", "d"], "    policy: least-connections\n") + gone,
-      fixture.poolWith(["a", "b", "d"]) + gone + "routes:\n  - { path: /work, pool: main }\n  - { pool: main }\n",
+      fixture.poolWith(["a", "b", "d"]) +
+        gone +
+        "routes:\n  - { path: /work, pool: main }\n  - { pool: main }\n",
       fixture.poolWith(["a", "b", "c", "d"]) + gone,
     ];
     for (const [index, file] of files.entries()) {

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { cpSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 import manifest from "../../package.json" with { type: "json" };
 import { startCollector } from "../support/collector.ts";
@@ -43,6 +44,19 @@ describe("the executable", () => {
     expect((await wrong.exited).code).toBe(2);
     expect(wrong.stderr).toContain("steam");
   });
+
+  test("loads extensions from a file beside its configuration", async () => {
+    cpSync(join(import.meta.dirname, "../../examples/extensions"), inFolder("extensions"), {
+      recursive: true,
+    });
+    const proxy = run(
+      ...["proxy", "--config", inFolder("extensions/evenkeel.yaml"), "--state", ":memory:"],
+      ...["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
+    );
+    const response = await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/tenants`);
+    expect([response.status, await response.text()]).toEqual([400, "X-Tenant is missing\n"]);
+    await proxy.kill("SIGTERM");
+  }, 30_000);
 
   test("balances, and contains the dashboard and its assets", async () => {
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("from the origin")));

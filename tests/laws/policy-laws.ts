@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import { type BuiltInPolicy, policyEntry } from "../../src/policy/policies.ts";
 import type { Policy } from "../../src/pool/selection.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { countsOf, upstreamsOf } from "../support/upstreams.ts";
@@ -15,11 +15,11 @@ export function subsetsOf<T>(items: readonly T[]): T[][] {
   );
 }
 
-export function create(name: PolicyName, now: { ms: number } = { ms: 0 }, seed = 7): Policy {
+export function create(name: BuiltInPolicy, now: { ms: number } = { ms: 0 }, seed = 7): Policy {
   return policyEntry(name).create({ random: seededRandom(seed), clock: () => now.ms });
 }
 
-export function policyLaws(name: PolicyName): void {
+export function policyLaws(name: BuiltInPolicy): void {
   describe(`policy ${name}`, () => {
     const weights = [3, 1, 2, 5, 1];
 

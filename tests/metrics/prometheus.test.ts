@@ -103,7 +103,13 @@ describe("the real metrics", () => {
       ...families(new Metrics(() => 0), []),
       ...memory,
       stateFamily(false),
-      ...processFamilies({ bugs: 0, lostLogLines: 0, exhausted: {}, handshakesRefused: {} }),
+      ...processFamilies({
+        bugs: 0,
+        lostLogLines: 0,
+        exhausted: {},
+        handshakesRefused: {},
+        extensionFailures: {},
+      }),
     ];
     expect([...read.families.keys()]).toEqual(table.map(({ name }) => name));
     for (const { name, type, labels } of table) {

@@ -4,7 +4,7 @@ import type { Schedule } from "../../src/lib/clock.ts";
 import { routeTo } from "../support/routes.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import { type BuiltInPolicy, policyEntry } from "../../src/policy/policies.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
 import { type Failure, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
@@ -39,7 +39,7 @@ export const resetting: Server = () => ({ afterMs: 1, end: failure("head", "upst
 export interface SimulationOptions {
   readonly servers: readonly Server[];
   readonly weights?: readonly number[];
-  readonly policy?: PolicyName;
+  readonly policy?: BuiltInPolicy;
   readonly retries?: number;
   /** Null disables the budget. */
   readonly retryBudget?: RetryAllowance | null;

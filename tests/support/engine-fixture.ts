@@ -6,7 +6,7 @@ import type { Engine, EngineListener, EngineOptions, ListenerOptions } from "../
 import type { Address } from "../../src/net/address.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import { type BuiltInPolicy, policyEntry } from "../../src/policy/policies.ts";
 import type { Outcome } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream } from "../../src/pool/upstream.ts";
@@ -25,7 +25,7 @@ export interface EngineFixtureOptions {
   readonly ports: readonly number[];
   /** Of all upstreams: TLS, HTTP/2. */
   readonly address?: Partial<Address>;
-  readonly policy?: PolicyName;
+  readonly policy?: BuiltInPolicy;
   readonly retries?: number;
   readonly timeouts?: Partial<Timeouts>;
   /** More settings of the destination. */

@@ -2,7 +2,7 @@
 
 import { defaults } from "../../src/config/config.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
-import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import { type BuiltInPolicy, policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
@@ -18,7 +18,7 @@ export interface PoolFixtureOptions {
   readonly weights?: readonly number[];
   /** The indexes of the backups. */
   readonly backups?: readonly number[];
-  readonly policy?: PolicyName;
+  readonly policy?: BuiltInPolicy;
   readonly limits?: Partial<UpstreamLimits>;
   readonly maxEjectedShare?: number;
   /** Whether every upstream starts with one passed probe. Default true. */

@@ -35,7 +35,9 @@ export const oneOf = <Member extends string>(members: readonly Member[], descrip
 
 export const modeSchema = oneOf(modes, "The operator's intent.");
 
-export const policySchema = oneOf<PolicyName>(
-  policyNames,
-  "Load-balancing policy: how one of the available upstreams is selected.",
+export const policySchema = Type.Unsafe<PolicyName>(
+  Type.String({
+    pattern: `^(${policyNames.join("|")}|extension:\\w+)$`,
+    description: "Load-balancing policy: how one of the available upstreams is selected.",
+  }),
 );

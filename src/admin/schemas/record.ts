@@ -22,6 +22,7 @@ const eventKinds = enumOf<EventKind>({
   load: true,
   certificate: true,
   exhaustion: true,
+  extension: true,
   login: true,
 });
 

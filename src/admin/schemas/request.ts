@@ -1,7 +1,6 @@
 /** Schemas of request records, explanations and dry runs. */
 
 import { Type } from "@sinclair/typebox";
-import { policyNames, type PolicyName } from "../../policy/policies.ts";
 import type { FailurePhase } from "../../pool/outcome.ts";
 import type { AttemptRecord } from "../../proxy/record.ts";
 import { strict } from "../../config/schema-kit.ts";
@@ -15,6 +14,7 @@ import {
   textSchema,
   boolean,
   enumOf,
+  policySchema,
 } from "./parts.ts";
 
 const milliseconds = (description: string) => nullable(Type.Number(), description);
@@ -156,7 +156,7 @@ export const dryRunSchema = Type.Object(
       "The path as routes matched it; null where it arrived like that, or where no route has a path.",
     ),
     pool: nullable(Type.String(), "Pool of the route."),
-    policy: nullable(oneOf<PolicyName>(policyNames, "Policy of the pool."), "Null without a pool."),
+    policy: nullable(policySchema, "Policy of the pool; null without a pool."),
     key: nullable(Type.String(), "Hash key; null without one."),
     chosen: nullable(
       Type.String(),

@@ -102,6 +102,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   load: "Load shedding",
   certificate: "Certificate",
   exhaustion: "Descriptors and ports",
+  extension: "Extension",
   login: "Login",
 };
 

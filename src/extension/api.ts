@@ -1,0 +1,55 @@
+/** The public module "evenkeel": what a file of extensions imports. */
+
+import type { Clock } from "../lib/clock.ts";
+import type { Random } from "../lib/random.ts";
+import type { Policy } from "../pool/selection.ts";
+import type { RequestFilter } from "../proxy/filter.ts";
+import type { Field } from "../proxy/head-edit.ts";
+import { type LocalReply, refusal } from "../proxy/refusal.ts";
+
+export type { Policy } from "../pool/selection.ts";
+export type { FilteredRequest, FilterVerdict, RequestFilter } from "../proxy/filter.ts";
+
+/** A policy beside the ones that are built in. */
+export interface ExtensionPolicy {
+  /** Called for each pool that uses the policy, in each process. */
+  create(options: { readonly random: Random; readonly clock: Clock }): Policy;
+  /** Whether it uses the hash key of the pool's `hashBy`. */
+  readonly keyed?: boolean;
+}
+
+/** What a file of extensions adds. */
+export interface ExtensionConfig {
+  /**
+   * By the name that `filters` of a route uses.
+   *
+   * Each function is called for each such route, in each process, with what stands behind the name in the configuration. It may
+   * throw an `Error` whose message says what is wrong there: the operator sees it.
+   */
+  readonly filters?: Readonly<Record<string, (settings: unknown) => Omit<RequestFilter, "name">>>;
+  /** By the name that `policy: extension:NAME` of a pool uses. */
+  readonly policies?: Readonly<Record<string, ExtensionPolicy>>;
+}
+
+/** Gives the configuration its type. A file of extensions exports the result as its default. */
+export function defineConfig(config: ExtensionConfig): ExtensionConfig {
+  return config;
+}
+
+export interface AnswerOptions {
+  /** 200 to 599. */
+  readonly status: number;
+  readonly headers?: readonly Field[];
+  /** Text, sent as UTF-8. */
+  readonly body?: string;
+}
+
+/** What a filter returns to answer a request itself. The client gets this response; the request goes to no upstream. */
+export function answer({ status, headers = [], body = "" }: AnswerOptions): LocalReply {
+  if (!Number.isInteger(status) || status < 200 || status > 599)
+    throw new Error(`Cannot answer: the status must be a whole number from 200 to 599 (received ${status})`);
+  const hasType = headers.some(([name]) => name.toLowerCase() === "content-type");
+  const type: readonly Field[] =
+    hasType || body === "" ? [] : [["Content-Type", "text/plain; charset=utf-8"]];
+  return { ...refusal("responded", status), reply: { headers: [...headers, ...type], body } };
+}
