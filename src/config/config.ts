@@ -166,7 +166,7 @@ export interface ListenTlsConfig {
   readonly clientCertificates?: ClientCertificates & { readonly caPath: string };
 }
 
-export const accessLogFormats = ["json", "common"] as const;
+export const accessLogFormats = ["json", "common", "combined"] as const;
 export type AccessLogFormat = (typeof accessLogFormats)[number];
 
 export interface AccessLogConfig {

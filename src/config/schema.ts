@@ -77,7 +77,7 @@ export const accessLog = optional(
     to: file("stdout or a path", "stdout, or a file to append to; it is reopened after it was moved."),
     format: choice<AccessLogFormat>(
       accessLogFormats,
-      "JSON lines, or the Common Log Format extended by times and upstream.",
+      "json lines; common: the Common Log Format extended by times and upstream; combined: exactly the format of NGINX and Apache.",
     ),
     share: share("Share of requests that are logged. Failed requests are always logged."),
   },

@@ -115,8 +115,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
     if (!route.handling) return void (this.#destination = route.destination);
     const request = new FilteredRequest(head, match, { requestId, trace: this.trace });
     this.#destination = route.split ? route.split.choose(request) : route.destination;
-    // Filters may be expensive: a balancer without memory answers before them.
     if (this.#options.load?.isShed) return void (this.#localReply = refusal("overloaded"));
+    this.#recorder.filtered(request);
     this.#filterRun = new FilterRun(request, route.handling);
     this.#localReply = this.#filterRun.answer;
   }

@@ -5,6 +5,7 @@ import type { Attempt } from "../pool/attempt.ts";
 import { isAnswerRefused, type Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { FilteredRequest } from "./filter.ts";
 import type { RequestHead } from "./request-head.ts";
 import type {
   AttemptRecord,
@@ -19,6 +20,8 @@ import { readTraceparent, type TraceContext } from "./trace-context.ts";
 
 /** Longer targets and hosts are truncated: a record must stay small. */
 const maxChars = 2_048;
+
+const maxUserChars = 256;
 
 /** What is stored of one attempt; the next exchange overwrites it. */
 interface AttemptNote {
@@ -45,6 +48,8 @@ export class RecordBuilder implements EndedExchange {
   poolObject: Pool | undefined;
   hashKey = "";
   matchedPathText: string | undefined;
+  /** Present on routes with filters. */
+  filtered: FilteredRequest | undefined;
   startedAt = 0;
   queuedMs = 0;
   refused: Refusal | undefined;
@@ -56,7 +61,7 @@ export class RecordBuilder implements EndedExchange {
 
   /** Prepares for the next exchange. */
   clear(): void {
-    this.head = this.poolObject = this.refused = this.retryVeto = undefined;
+    this.head = this.poolObject = this.refused = this.retryVeto = this.filtered = undefined;
     this.#end = this.#trace = this.#record = this.#attemptRecords = undefined;
     this.hashKey = "";
     this.matchedPathText = undefined;
@@ -172,6 +177,27 @@ export class RecordBuilder implements EndedExchange {
     return outcome?.kind === "failure" ? outcome.reason : null;
   }
 
+  get filter(): string | null {
+    return this.refused?.filter ?? null;
+  }
+
+  get user(): string | null {
+    return this.filtered?.user?.slice(0, maxUserChars) ?? null;
+  }
+
+  get userAgent(): string | null {
+    return this.#field("user-agent");
+  }
+
+  get referer(): string | null {
+    return this.#field("referer");
+  }
+
+  #field(name: string): string | null {
+    const value = this.head?.header(name);
+    return value === undefined ? null : truncate(value);
+  }
+
   get complaint(): string | null {
     const outcome = this.refused ? undefined : this.lastOutcome;
     const rule = outcome && isAnswerRefused(outcome) ? outcome.detail : undefined;
@@ -202,6 +228,7 @@ export class RecordBuilder implements EndedExchange {
     const { requestId, clientAddress, peerAddress, scheme, listener, protocol } = this.#summary;
     const { status, bytesIn, bytesOut, isClientGone } = this.#summary;
     const { at, durationMs, method, pool, reason, complaint, notRetried, queuedMs, attempts, traceId } = this;
+    const { filter, user } = this;
     return {
       requestId,
       clientAddress,
@@ -217,6 +244,8 @@ export class RecordBuilder implements EndedExchange {
       durationMs,
       method,
       pool,
+      filter,
+      user: user === null ? null : copyOf(user),
       reason,
       complaint,
       notRetried,

@@ -84,6 +84,10 @@ export interface RequestRecord extends ExchangeSummary {
   readonly key: string | null;
   /** The form of the path that routes matched; null where it is the path of the target, or no route has a path. */
   readonly matchedPath: string | null;
+  /** Name of the filter that answered; null where none did. */
+  readonly filter: string | null;
+  /** Who was authenticated by a filter; at most 256 characters. */
+  readonly user: string | null;
   /** Why the balancer responded itself, or why the last attempt failed. */
   readonly reason: RefusalReason | null;
   /** The rule of HTTP that the request broke, or the upstream's response if the reason is `answer_refused`. */
@@ -111,6 +115,9 @@ export interface EndedExchange extends Omit<
   RequestRecord,
   "key" | "matchedPath" | "retried" | "choices" | "trace"
 > {
+  /** The client's User-Agent and Referer, at most 2,048 characters; null without them. */
+  readonly userAgent: string | null;
+  readonly referer: string | null;
   /** A copy to keep, made once for all sinks. */
   readonly record: RequestRecord;
 }

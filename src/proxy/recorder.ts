@@ -17,6 +17,7 @@ import {
   type SelectionRecord,
 } from "./record.ts";
 import type { Refusal, RetryVeto } from "./refusal.ts";
+import type { FilteredRequest } from "./filter.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { RetryCause } from "./retry.ts";
 import type { RouteMatch } from "./route.ts";
@@ -73,6 +74,11 @@ export class Recorder implements ExchangeObserver {
     record.matchedPathText = match?.matchedPath;
     record.startedAt = this.#clock();
     this.#sinks.open();
+  }
+
+  /** Before `opened`: the request goes through filters. */
+  filtered(request: FilteredRequest): void {
+    if (this.#sinks) this.#record.filtered = request;
   }
 
   /** The request waits in the queue. */

@@ -26,6 +26,7 @@ export function explainRequest(request: RequestRecord): readonly string[] {
     ]),
     ...(request.notRetried === null ? [] : [`It was not retried: ${vetoTexts[request.notRetried]}.`]),
     ...complaintText(request),
+    ...filterText(request),
     outcomeText(request),
     ...timingText(request),
     arrivalText(request),
@@ -52,6 +53,13 @@ const unroutedTexts: Readonly<Record<string, string | undefined>> = {
 
 function pathText({ matchedPath, pool }: RequestRecord): readonly string[] {
   return matchedPath === null || pool === null ? [] : [`Its path was matched as ${matchedPath}.`];
+}
+
+function filterText({ filter, user }: RequestRecord): readonly string[] {
+  return [
+    ...(user === null ? [] : [`It was authenticated as ${user}.`]),
+    ...(filter === null ? [] : [`The filter ${filter} of its route answered it.`]),
+  ];
 }
 
 /** Who said where the request comes from, if it was not the connection itself. */

@@ -1,4 +1,4 @@
-/** Formats an exchange as an access log line, in JSON or Common Log Format. The field names are public: see docs/access-log.md. */
+/** Formats an exchange as an access log line, in JSON, Common Log Format or combined format. The field names are public: see docs/access-log.md. */
 
 import { IsoTimes } from "../lib/clock.ts";
 import type { AttemptRecord, EndedExchange } from "../proxy/record.ts";
@@ -19,10 +19,11 @@ export function jsonLine(exchange: EndedExchange, maxChars = Infinity): string {
     `,"time":"${startTimes.of(at)}","requestId":${quoted(exchange.requestId)},"traceId":${quoted(exchange.traceId)}` +
     `,"client":${quoted(exchange.clientAddress)},"peer":${quoted(exchange.peerAddress)},"method":${quoted(exchange.method, Math.min(maxChars, maxMethodChars))}` +
     `,"target":${quoted(exchange.target, maxChars)},"host":${quoted(exchange.host, maxChars)}` +
+    `,"userAgent":${quoted(exchange.userAgent, maxChars)},"referer":${quoted(exchange.referer, maxChars)},"user":${quoted(exchange.user, maxChars)}` +
     `,"scheme":"${exchange.scheme}","listener":${quoted(exchange.listener)},"protocol":${quoted(exchange.protocol)},"pool":${quoted(exchange.pool)},"upstream":${quoted(last?.upstream ?? null)}` +
     `,"attempts":${attempts.length}${attempts.length > 1 ? `,"tries":[${attempts.map(tryOf).join()}]` : ""}` +
     `,"status":${exchange.status},"reason":${quoted(reasonOf(exchange))}` +
-    `,"complaint":${quoted(exchange.complaint)},"notRetried":${quoted(exchange.notRetried)}` +
+    `,"filter":${quoted(exchange.filter)},"complaint":${quoted(exchange.complaint)},"notRetried":${quoted(exchange.notRetried)}` +
     `,"bytesIn":${exchange.bytesIn},"bytesOut":${exchange.bytesOut}` +
     `,"durationMs":${milliseconds(durationMs)},"queuedMs":${milliseconds(exchange.queuedMs)}` +
     `,"connectMs":${milliseconds(last?.connectMs ?? null)},"firstByteMs":${milliseconds(firstByteMs(exchange))}}`
@@ -57,7 +58,7 @@ export function commonLine(exchange: EndedExchange, maxChars = Infinity): string
   const method = exchange.method.slice(0, Math.min(maxChars, maxMethodChars));
   const request = `"${escape(method)} ${escape(exchange.target.slice(0, maxChars))}"`;
   return (
-    `${bare(exchange.clientAddress)} - - [${clfTime(exchange.at)}] ${request} ${status} ${exchange.bytesOut}` +
+    `${bare(exchange.clientAddress)} - ${userOf(exchange, maxChars)} [${clfTime(exchange.at)}] ${request} ${status} ${exchange.bytesOut}` +
     ` upstream=${bare(last?.upstream ?? null)} pool=${bare(exchange.pool)} attempts=${attempts.length}` +
     ` reason=${bare(reasonOf(exchange))} not_retried=${bare(exchange.notRetried)}` +
     ` duration_ms=${milliseconds(exchange.durationMs)} queued_ms=${milliseconds(exchange.queuedMs)}` +
@@ -65,12 +66,34 @@ export function commonLine(exchange: EndedExchange, maxChars = Infinity): string
     ` first_byte_ms=${milliseconds(firstByteMs(exchange)) ?? "-"} bytes_in=${exchange.bytesIn}` +
     ` scheme=${exchange.scheme} host="${escape(exchange.host.slice(0, maxChars))}"` +
     ` id=${bare(exchange.requestId)} trace=${bare(exchange.traceId)} peer=${bare(exchange.peerAddress)} complaint=${quotedOrNone(exchange.complaint)}` +
-    ` listener=${bare(exchange.listener)} protocol=${bare(exchange.protocol)}`
+    ` listener=${bare(exchange.listener)} protocol=${bare(exchange.protocol)} filter=${bare(exchange.filter)}` +
+    ` user_agent=${quotedOrNone(exchange.userAgent, maxChars)} referer=${quotedOrNone(exchange.referer, maxChars)}`
   );
 }
 
-function quotedOrNone(text: string | null): string {
-  return text === null ? "-" : `"${escape(text)}"`;
+/** As NGINX writes it. Where the runtime's server does not tell the version, HTTP/1.1 is by far the most likely one. */
+const versions = { "http/1.0": "HTTP/1.0", "http/1.1": "HTTP/1.1", h2: "HTTP/2.0", h3: "HTTP/3.0" } as const;
+
+/**
+ * A line in the combined format of NGINX and Apache, and nothing more: for programs that read exactly that.
+ * @param maxChars limit for each text that a client chooses
+ */
+export function combinedLine(exchange: EndedExchange, maxChars = Infinity): string {
+  const method = exchange.method.slice(0, Math.min(maxChars, maxMethodChars));
+  const request = `${escape(method)} ${escape(exchange.target.slice(0, maxChars))} ${versions[exchange.protocol ?? "http/1.1"]}`;
+  const quoted = (text: string | null) => `"${text === null ? "-" : escape(text.slice(0, maxChars))}"`;
+  return (
+    `${bare(exchange.clientAddress)} - ${userOf(exchange, maxChars)} [${clfTime(exchange.at)}] "${request}"` +
+    ` ${exchange.status} ${exchange.bytesOut} ${quoted(exchange.referer)} ${quoted(exchange.userAgent)}`
+  );
+}
+
+function userOf({ user }: EndedExchange, maxChars: number): string {
+  return bare(user === null ? null : user.slice(0, maxChars));
+}
+
+function quotedOrNone(text: string | null, maxChars = Infinity): string {
+  return text === null ? "-" : `"${escape(text.slice(0, maxChars))}"`;
 }
 
 /** A value without quotes. Spaces are escaped, because names from the configuration may contain them. */

@@ -7,7 +7,7 @@ import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
 import { rateLimit } from "../lib/rate.ts";
 import type { RecordSink } from "../proxy/record.ts";
-import { commonLine, jsonLine } from "./access-log-format.ts";
+import { combinedLine, commonLine, jsonLine } from "./access-log-format.ts";
 
 export interface AccessLogOptions {
   readonly config: AccessLogConfig;
@@ -29,8 +29,10 @@ export interface AccessLog {
   close(): Promise<void>;
 }
 
-/** With three texts of this length, each character escaped as six, a line still fits into an atomic write to a pipe. */
-const maxSharedChars = 96;
+const lineFormats = { json: jsonLine, common: commonLine, combined: combinedLine } as const;
+
+/** With six texts of this length, each character escaped as six, a line still fits into an atomic write to a pipe. */
+export const maxSharedChars = 56;
 
 /** Time between two warnings. */
 const warnIntervalMs = 10_000;
@@ -58,7 +60,7 @@ export function openAccessLog({
       unreported = 0;
     },
   });
-  const lineOf = format === "json" ? jsonLine : commonLine;
+  const lineOf = lineFormats[format];
   // A longer write to a pipe could end up in the middle of a line of another process.
   const maxLineChars = isShared && to === "stdout" ? pipeAtomicBytes - 1 : Infinity;
   return {

@@ -22,6 +22,8 @@ export const recordOf = (id: string, more: Partial<RequestRecord> = {}): Request
   clientAddress: "127.0.0.1",
   peerAddress: "127.0.0.1",
   matchedPath: null,
+  filter: null,
+  user: null,
   scheme: "http",
   listener: "main",
   protocol: "http/1.1",

@@ -33,6 +33,8 @@ export const goodRecord: RequestRecord = {
   clientAddress: "192.0.2.1",
   peerAddress: "192.0.2.1",
   matchedPath: null,
+  filter: null,
+  user: null,
   scheme: "http",
   listener: "main",
   protocol: "http/1.1",
@@ -59,5 +61,5 @@ export const goodRecord: RequestRecord = {
 
 /** The form in which sinks receive a record. */
 export function endedWith(record: RequestRecord): EndedExchange {
-  return { ...record, record };
+  return { ...record, userAgent: null, referer: null, record };
 }

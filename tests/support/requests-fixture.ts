@@ -136,6 +136,8 @@ export function someRequest(seq: number, change: Partial<StoredRequest> = {}): S
     clientAddress: "192.0.2.14",
     peerAddress: "192.0.2.14",
     matchedPath: null,
+    filter: null,
+    user: null,
     scheme: "http",
     listener: "main",
     protocol: "http/1.1",

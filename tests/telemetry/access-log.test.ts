@@ -6,9 +6,9 @@ import { join } from "node:path";
 import type { AccessLogConfig } from "../../src/config/config.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
-import type { RequestRecord } from "../../src/proxy/record.ts";
-import { commonLine, jsonLine } from "../../src/telemetry/access-log-format.ts";
-import { type AccessLog, openAccessLog } from "../../src/telemetry/access-log.ts";
+import type { EndedExchange, RequestRecord } from "../../src/proxy/record.ts";
+import { combinedLine, commonLine, jsonLine } from "../../src/telemetry/access-log-format.ts";
+import { type AccessLog, maxSharedChars, openAccessLog } from "../../src/telemetry/access-log.ts";
 import { completedAttempt, endedWith, goodRecord, refusedAttempt } from "../support/records.ts";
 
 let folder = "";
@@ -59,6 +59,7 @@ const hostileText = 'a"b\\c\n{"status":200}\r\n\u0085\u2028\u2029\u0000\u001b[31
 const hostile: RequestRecord = {
   ...goodRecord,
   method: hostileText,
+  user: hostileText,
   target: hostileText,
   host: hostileText,
   clientAddress: hostileText,
@@ -86,6 +87,9 @@ describe("a JSON line of the access log", () => {
       method: "GET",
       target: "/cart?item=7",
       host: "shop.example",
+      userAgent: null,
+      referer: null,
+      user: null,
       scheme: "http",
       listener: "main",
       protocol: "http/1.1",
@@ -94,6 +98,7 @@ describe("a JSON line of the access log", () => {
       attempts: 1,
       status: 200,
       reason: null,
+      filter: null,
       complaint: null,
       notRetried: null,
       bytesIn: 90,
@@ -157,7 +162,7 @@ describe("a line in Common Log Format", () => {
     expect(line).toBe(
       '192.0.2.1 - - [24/Nov/2026:00:12:30 +0000] "GET /cart?item=7" 200 512 upstream=api-1 pool=shop attempts=2 ' +
         "reason=- not_retried=- duration_ms=30.5 queued_ms=0 connect_ms=0.25 first_byte_ms=21 bytes_in=90 " +
-        'scheme=http host="shop.example" id=r-1 trace=- peer=192.0.2.1 complaint=- listener=main protocol=http/1.1',
+        'scheme=http host="shop.example" id=r-1 trace=- peer=192.0.2.1 complaint=- listener=main protocol=http/1.1 filter=- user_agent=- referer=-',
     );
   });
 
@@ -176,7 +181,7 @@ describe("a line in Common Log Format", () => {
     // Outside the quoted strings there are only the fields of the format.
     const unquoted = line.replace(/"[^"]*"/g, "_");
     expect(unquoted.split(" ").filter((part) => part.startsWith("reason="))).toEqual(["reason=no_upstream"]);
-    expect(unquoted.split(" ")).toHaveLength(8 + 18);
+    expect(unquoted.split(" ")).toHaveLength(8 + 21);
   });
 });
 
@@ -218,6 +223,7 @@ describe("lines for a pipe that several processes write to", () => {
       method: escaped,
       target: escaped,
       host: escaped,
+      user: escaped,
       requestId: "r".repeat(128),
       traceId: "f".repeat(32),
       clientAddress: "f".repeat(45),
@@ -225,15 +231,37 @@ describe("lines for a pipe that several processes write to", () => {
       pool: "p".repeat(64),
       attempts: Array.from({ length: 5 }, () => ({ ...refusedAttempt, upstream: "u".repeat(64) })),
     };
-    for (const lineOf of [jsonLine, commonLine]) {
+    for (const lineOf of [jsonLine, commonLine, combinedLine]) {
       const long = {
         ...longest,
         method: escaped.repeat(9),
         target: escaped.repeat(9),
         host: escaped.repeat(9),
       };
-      expect(lineOf(endedWith(long)).length).toBeGreaterThan(4_096);
-      expect(lineOf(endedWith(long), 96).length).toBeLessThan(4_096);
+      const ended = { ...endedWith(long), userAgent: long.target, referer: long.target };
+      expect(lineOf(ended).length).toBeGreaterThan(4_096);
+      expect(lineOf(ended, maxSharedChars).length).toBeLessThan(4_096);
     }
+  });
+});
+
+describe("a line in the combined format", () => {
+  const line = (change: Partial<EndedExchange>) => combinedLine({ ...endedWith(goodRecord), ...change });
+
+  test("is exactly that of NGINX", () => {
+    const given = { user: "ann", referer: "https://shop.example/", userAgent: "curl/8.5" };
+    expect(line(given)).toBe(
+      '192.0.2.1 - ann [24/Nov/2026:00:12:30 +0000] "GET /cart?item=7 HTTP/1.1" 200 512 "https://shop.example/" "curl/8.5"',
+    );
+    expect(line({ protocol: "h2" })).toEndWith('"GET /cart?item=7 HTTP/2.0" 200 512 "-" "-"');
+    expect(line({ protocol: null })).toContain(' HTTP/1.1" ');
+  });
+
+  test("is read by a parser of the format, whatever clients send", () => {
+    const nasty = 'a" 200 1 "b\\ \u00e9\u2028\n';
+    const forged = line({ method: nasty, target: nasty, user: nasty, referer: nasty, userAgent: nasty });
+    const format = /^\S+ - \S+ \[[^\]]+\] "[^"]*" \d{3} \d+ "[^"]*" "[^"]*"$/;
+    expect(forged).toMatch(format);
+    expect(forged).toMatch(/^[ -~]+$/);
   });
 });

@@ -22,6 +22,8 @@ const exchange: TracedRecord = {
   peerAddress: "192.0.2.1",
   matchedPath: null,
   pool: "shop",
+  filter: null,
+  user: null,
   status: 200,
   reason: null,
   complaint: null,

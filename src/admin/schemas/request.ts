@@ -94,6 +94,8 @@ const requestSchema = Type.Object(
       Type.String(),
       "The path as routes matched it; null where it arrived like that, or where no route has a path.",
     ),
+    filter: nullable(Type.String(), "Name of the filter that answered; null where none did."),
+    user: nullable(Type.String(), "Who was authenticated by a filter."),
     reason: nullable(Type.String(), "Why the request was refused, or how its last attempt failed."),
     complaint: nullable(Type.String(), "The protocol violation, if the request was refused for one."),
     notRetried: nullable(Type.String(), "Why it was not retried."),
