@@ -31,7 +31,7 @@ export function isUnderscoreForwarded(name: string): boolean {
 
 /** Whether a lower-case name, in either spelling, tells upstreams about the certificate of a client. */
 export function isClientCertificateField(name: string): boolean {
-  return ownFields.has(name.replaceAll("_", "-"));
+  return ownFields.has(name.includes("_") ? name.replaceAll("_", "-") : name);
 }
 
 const ownFields: ReadonlySet<string> = new Set(clientCertificateFields);

@@ -60,10 +60,8 @@ export async function runAttempt(
     const { upstream } = attempt;
     const headers = upstreamHeaders(options, context);
     const endsConnection = authenticatesConnection(headers);
-    const outgoing = {
-      ...{ method, target, upstream, headers, signal, endsConnection },
-      body: body.open(monitor.clientWait),
-    };
+    const opened = body.open(monitor.clientWait);
+    const outgoing = { method, target, upstream, headers, body: opened, signal, endsConnection };
     let incoming: UpstreamResponse;
     try {
       incoming = await options.forward(outgoing);

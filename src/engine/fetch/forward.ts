@@ -29,6 +29,7 @@ export interface UpstreamRequest {
 export interface UpstreamResponse {
   readonly status: number;
   readonly statusText: string;
+  /** Not shared: the client's response headers are made of them. */
   readonly headers: Headers;
   /** Exactly one of these three is called, once. */
   stream(): ReadableStream<Uint8Array> | null;

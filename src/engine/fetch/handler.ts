@@ -6,6 +6,7 @@ import { maxTimesThrough, timesThrough } from "../../proxy/forwarding.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { Redirected } from "./attempt-monitor.ts";
+import { readRequestFields } from "./headers.ts";
 import {
   closeWithResponse,
   type FetchEngineContext,
@@ -15,7 +16,7 @@ import {
 import { headOfRequest, refusalForHead } from "./request-head.ts";
 import { AttemptRace, clientClosedResponse, firstStep } from "./attempt-race.ts";
 import { bodyRefusal, internalError, logFailedAttempt, logRetry, refusalResponse } from "./local-replies.ts";
-import { type RequestBody, requestBody } from "./request-body.ts";
+import { type BodyProblem, hasBody, emptyBody, type RequestBody, requestBody } from "./request-body.ts";
 import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "./attempt-runner.ts";
 
 /** Opens the exchange of a request; a Response if its head is refused. */
@@ -25,6 +26,7 @@ export function openExchange(
   peer: string,
 ): RequestContext | Response {
   const head = headOfRequest(request, peer, options);
+  const fields = readRequestFields(request.headers);
   const requestId = options.requestId(head.header("x-request-id"));
   const exchange = options.exchange();
   const { meter } = options.listener;
@@ -33,6 +35,7 @@ export function openExchange(
   const context = {
     request,
     head,
+    fields,
     exchange,
     listener: options.listener,
     protocol: options.protocol,
@@ -46,7 +49,7 @@ export function openExchange(
       context,
       refusalResponse(options, context, exchange.refuse(refusal("too_many_clients"))),
     );
-  const refused = refusalForHead(head, request, options);
+  const refused = refusalForHead(head, fields, request, options);
   if (refused) return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refused)));
   exchange.open(head, options.listener.rules, requestId);
   if (exchange.localReply)
@@ -78,14 +81,7 @@ export async function handleRequest(
 
 async function driveExchange(options: FetchEngineContext, context: RequestContext): Promise<Response> {
   const { request, exchange } = context;
-  const arriving = requestBody(request, {
-    idleMs: options.clientTimeouts.bodyIdleMs,
-    admits: (bytes) => {
-      context.byteCounts.bytesIn = Math.max(context.byteCounts.bytesIn, bytes);
-      return exchange.allowsBodySize(bytes);
-    },
-  });
-  const body = await withinDeadline(exchange, arriving);
+  const body = hasBody(request) ? await arrivingBody(options, context) : emptyBody;
   if (typeof body === "string") return refusalResponse(options, context, exchange.refuse(bodyRefusal(body)));
   const first = await firstStep(exchange, request.signal);
   if (first === "gone") return clientClosedResponse();
@@ -98,6 +94,20 @@ async function driveExchange(options: FetchEngineContext, context: RequestContex
     race.cancelAll();
     throw bug;
   }
+}
+
+function arrivingBody(
+  options: FetchEngineContext,
+  { request, exchange, byteCounts }: RequestContext,
+): Promise<RequestBody | BodyProblem | "late"> {
+  const arriving = requestBody(request, {
+    idleMs: options.clientTimeouts.bodyIdleMs,
+    admits: (bytes) => {
+      byteCounts.bytesIn = Math.max(byteCounts.bytesIn, bytes);
+      return exchange.allowsBodySize(bytes);
+    },
+  });
+  return withinDeadline(exchange, arriving);
 }
 
 /** The body; "late" if the deadline of the exchange passed first. */

@@ -9,7 +9,32 @@ import {
 } from "../../proxy/forwarding.ts";
 import { type HeadEdit, isFraming } from "../../proxy/head-edit.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
-import type { RequestContext, FetchEngineContext } from "./request-context.ts";
+import type { RequestContext, FetchEngineContext, RequestFields } from "./request-context.ts";
+
+/** One pass: each costs as much as ten look-ups. */
+export function readRequestFields(headers: Headers): RequestFields {
+  let count = 0;
+  let bytes = 0;
+  let dropped: string[] | undefined;
+  headers.forEach((value, name) => {
+    count += 1;
+    bytes += name.length + value.length + fieldOverhead;
+    if (isDropped(name)) (dropped ??= []).push(name);
+  });
+  return { count, bytes, dropped: dropped ?? none };
+}
+
+/** The colon, a space and the line break. */
+const fieldOverhead = 4;
+
+const none: readonly string[] = [];
+
+/** Headers of this hop. Trailers, because this engine loses them; Expect, because the listener sent "100 Continue" already. */
+const consumed: ReadonlySet<string> = new Set([...hopByHop, "trailer", "expect"]);
+
+function isDropped(name: string): boolean {
+  return consumed.has(name) || isUnderscoreForwarded(name) || isClientCertificateField(name);
+}
 
 /** The upstream's request headers: the client's end-to-end headers and the forwarding headers. Host stays the client's. */
 export function upstreamHeaders(
@@ -18,17 +43,19 @@ export function upstreamHeaders(
     listenPort,
     viaName,
   }: Pick<FetchEngineContext, "isTrustedProxy" | "listenPort" | "viaName">,
-  { request, head, exchange, requestId }: RequestContext,
+  { request, head, fields, exchange, requestId }: RequestContext,
 ): Headers {
   const forwarding = forwardingHeaders(head, { isTrustedProxy, listenPort: listenPort(), viaName });
-  const headers = withoutHopByHop(request.headers);
-  // Consumed at this hop: the listener sent "100 Continue" already.
-  headers.delete("expect");
+  const headers = new Headers(request.headers);
+  if (fields.dropped.includes("connection")) removeListed(headers, headers.get("connection"));
+  for (const name of fields.dropped) headers.delete(name);
   if (!isTrustedProxy(head.peerAddress)) headers.delete("forwarded");
-  for (const name of [...headers.keys()])
-    if (isUnderscoreForwarded(name) || isClientCertificateField(name)) headers.delete(name);
   headers.set("Host", head.host);
-  for (const [name, value] of Object.entries(forwarding)) headers.set(name, value);
+  headers.set("X-Forwarded-For", forwarding["X-Forwarded-For"]);
+  headers.set("X-Forwarded-Proto", forwarding["X-Forwarded-Proto"]);
+  headers.set("X-Forwarded-Host", forwarding["X-Forwarded-Host"]);
+  headers.set("X-Forwarded-Port", forwarding["X-Forwarded-Port"]);
+  headers.set("Via", forwarding.Via);
   headers.set("X-Request-Id", requestId);
   if (exchange.trace) headers.set("traceparent", formatTraceparent(exchange.trace));
   const edit = exchange.requestEdit;
@@ -58,14 +85,17 @@ export function authenticatesConnection(headers: Headers): boolean {
   return forProxy !== null && connectionScheme.test(forProxy);
 }
 
-/** The client's response headers: the upstream's end-to-end headers. */
-export function clientHeaders({ status, headers: given }: { status: number; headers: Headers }): Headers {
-  const headers = withoutHopByHop(given);
+/** The client's response headers: the upstream's end-to-end headers. Changes the given ones. */
+export function clientHeaders({ status, headers }: { status: number; headers: Headers }): Headers {
   // RFC 9112 section 6.3: chunks count, not a length beside them. RFC 9110 section 8.6: equal lengths are one.
-  const length = given.get("content-length");
-  if (length !== null && given.has("transfer-encoding")) headers.delete("content-length");
+  const length = headers.get("content-length");
+  if (length !== null && headers.has("transfer-encoding")) headers.delete("content-length");
   else if (length?.includes(",")) headers.set("content-length", length.slice(0, length.indexOf(",")));
-  const upgrade = status === 426 ? given.get("upgrade") : null;
+  const upgrade = status === 426 ? headers.get("upgrade") : null;
+  removeListed(headers, headers.get("connection"));
+  for (const name of hopByHop) headers.delete(name);
+  // This engine loses trailers, so none are announced.
+  headers.delete("trailer");
   if (upgrade !== null) {
     headers.set("Upgrade", upgrade);
     headers.set("Connection", "Upgrade");
@@ -85,13 +115,9 @@ export async function withListenerHeaders<Answer extends Response | undefined>(
   return response;
 }
 
-function withoutHopByHop(given: Headers): Headers {
-  const headers = new Headers(given);
-  for (const name of connectionTokens(given.get("connection") ?? undefined)) removeNamed(headers, name);
-  for (const name of hopByHop) headers.delete(name);
-  // This engine loses trailers, so none are announced.
-  headers.delete("trailer");
-  return headers;
+/** Removes what the Connection header of the message lists. */
+function removeListed(headers: Headers, connection: string | null): void {
+  for (const name of connectionTokens(connection ?? undefined)) removeNamed(headers, name);
 }
 
 /** Connection may list anything: invalid names, and headers that this hop needs. */

@@ -35,10 +35,14 @@ export interface BodyLimits {
   readonly admits: (bytes: number) => boolean;
 }
 
+export function hasBody({ body, headers }: Request): boolean {
+  return body !== null && headers.get("content-length") !== "0";
+}
+
 /** The body; or a problem: its length is too large, or a small one did not arrive in time. */
 export async function requestBody(request: Request, limits: BodyLimits): Promise<RequestBody | BodyProblem> {
   const length = request.headers.get("content-length");
-  if (request.body === null || length === "0") return heldBody(null);
+  if (request.body === null) return emptyBody;
   if (length !== null && !limits.admits(Number(length))) return "too_large";
   if (length === null || Number(length) > bufferedBytes) return streamedBody(request.body, limits);
   const bytes = await wholeBody(request.body, Number(length), limits.idleMs).catch(() => undefined);
@@ -73,6 +77,9 @@ function heldBody(bytes: Uint8Array<ArrayBuffer> | null): RequestBody {
     abortIfSlow: () => false,
   };
 }
+
+/** The body of a request that has none. */
+export const emptyBody: RequestBody = heldBody(null);
 
 /** Nothing is read before an upstream takes it, so after a refused connect the body is still complete. */
 function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: BodyLimits): RequestBody {

@@ -32,10 +32,20 @@ export interface FetchEngineContext extends EngineOptions {
   readonly isDraining: () => boolean;
 }
 
+/** What the engine reads of a request's headers in one pass. */
+export interface RequestFields {
+  readonly count: number;
+  /** Names and values, about as they were sent. */
+  readonly bytes: number;
+  /** Lower-case names of the ones that are never forwarded. */
+  readonly dropped: readonly string[];
+}
+
 /** One request in progress. */
 export interface RequestContext {
   readonly request: Request;
   readonly head: RequestHead;
+  readonly fields: RequestFields;
   readonly exchange: Exchange;
   readonly listener: ListenerOptions;
   readonly protocol: "h3" | null;

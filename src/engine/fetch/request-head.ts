@@ -17,8 +17,7 @@ import {
   tooManyFields,
 } from "../../proxy/refusal.ts";
 import type { RequestHead } from "../../proxy/request-head.ts";
-import { headSizeOf } from "./forward.ts";
-import type { FetchEngineContext } from "./request-context.ts";
+import type { FetchEngineContext, RequestFields } from "./request-context.ts";
 
 type HeadOptions = Pick<
   FetchEngineContext,
@@ -54,12 +53,13 @@ const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
 /** The refusal of an invalid head. */
 export function refusalForHead(
   head: RequestHead,
+  fields: RequestFields,
   request: Request,
   options: HeadOptions,
 ): Refusal | undefined {
   const violation = refusedMethods.has(head.method)
     ? methodNotServed
-    : (sizeViolation(head, request.headers, options.limits) ??
+    : (sizeViolation(head, fields, options.limits) ??
       lengthViolation(request.headers) ??
       hostViolation(head, request, options));
   return violation && refusalForViolation(violation);
@@ -68,12 +68,11 @@ export function refusalForHead(
 /** The listener has limits of its own, which may be lower. */
 function sizeViolation(
   { method, target }: RequestHead,
-  headers: Headers,
+  { count, bytes }: RequestFields,
   limits: MessageLimits,
 ): ProtocolViolation | undefined {
   if (target.length > limits.requestTargetBytes) return targetTooLong(limits.requestTargetBytes);
-  const { fields, bytes } = headSizeOf(headers);
-  if (fields > limits.requestFields) return tooManyFields(limits.requestFields);
+  if (count > limits.requestFields) return tooManyFields(limits.requestFields);
   const all = method.length + target.length + bytes;
   return all > limits.requestHeadBytes ? headTooLarge(limits.requestHeadBytes) : undefined;
 }
