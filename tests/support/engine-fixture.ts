@@ -72,6 +72,8 @@ export interface EngineFixture {
   readonly records: RequestRecord[];
   /** The number of requests in the queue. */
   queued(): number;
+  /** The number of exchanges that the engine has created. */
+  created(): number;
   close(): void;
 }
 
@@ -160,6 +162,7 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     attemptFilters: [faults],
     ...(trace && { trace }),
   };
+  let created = 0;
   const { hedgeAfterMs: after } = options;
   const hedger = new Hedger({
     clock: systemClock,
@@ -173,7 +176,10 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     sharesPort: false,
     clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...options.clientTimeouts },
     limits: { ...defaults.limits, ...options.limits },
-    exchange: () => new Exchange(exchanges),
+    exchange() {
+      created += 1;
+      return new Exchange(exchanges);
+    },
     requestId: requestIds(random),
     isTrustedProxy: options.isTrustedProxy ?? (() => false),
     viaName: "evenkeel-1",
@@ -187,6 +193,7 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     faults,
     ...observed,
     queued: () => requestQueue?.size ?? 0,
+    created: () => created,
     close() {
       hedger.stop();
       listener.close();

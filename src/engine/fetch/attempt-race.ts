@@ -50,6 +50,11 @@ export class AttemptRace<Result> {
     pending.then(settle, settle);
   }
 
+  /** Whether none is running, not even one that was superseded. */
+  get isSettled(): boolean {
+    return this.#running.size === 0;
+  }
+
   /** Sets what moves the bytes of a running attempt. */
   setMonitor(attempt: Attempt, monitor: Supersedable): void {
     this.#running.set(attempt, monitor);

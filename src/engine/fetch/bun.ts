@@ -19,7 +19,7 @@ import { bunVersionsOf, type ListenerTls } from "../../tls/listener-tls.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { withListenerHeaders } from "./headers.ts";
-import type { FetchEngineContext, SharedFetchContext } from "./request-context.ts";
+import { Exchanges, type FetchEngineContext, type SharedFetchContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { openWebSocketTunnel } from "./websocket-handshake.ts";
 import { bunWebSocketHandlers, openBunWebSocket } from "./websocket-bun.ts";
@@ -64,6 +64,7 @@ export function startSharing(options: EngineOptions): Sharing {
     shared: {
       ...options,
       log: guardedLog(options.log),
+      exchanges: new Exchanges(options.exchange),
       forward: forwardWith(session),
       buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
       isDraining: () => drained !== undefined,

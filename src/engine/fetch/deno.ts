@@ -25,7 +25,7 @@ import {
 import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { withListenerHeaders } from "./headers.ts";
-import type { FetchEngineContext, SharedFetchContext } from "./request-context.ts";
+import { Exchanges, type FetchEngineContext, type SharedFetchContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
 import {
@@ -71,6 +71,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   const shared = {
     ...options,
     log: guardedLog(options.log),
+    exchanges: new Exchanges(options.exchange),
     forward: forwardWith(agents, options.limits.responseHeadBytes),
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
     isDraining: () => draining !== undefined,

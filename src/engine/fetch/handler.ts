@@ -28,7 +28,7 @@ export function openExchange(
   const head = headOfRequest(request, peer, options);
   const fields = readRequestFields(request.headers);
   const requestId = options.requestId(head.header("x-request-id"));
-  const exchange = options.exchange();
+  const exchange = options.exchanges.take();
   const { meter } = options.listener;
   if (meter && options.protocol === "h3") meter.http3 += 1;
   else if (meter) meter.unknown += 1;
@@ -43,6 +43,7 @@ export function openExchange(
     log: options.log,
     idleMs: options.clientTimeouts.keepAliveMs,
     byteCounts: newByteCounts(),
+    hasSettled: false,
   };
   if (options.active() > (options.listener.maxClients ?? Infinity))
     return closeWithResponse(
@@ -73,7 +74,10 @@ export async function handleRequest(
   const response = isRefused
     ? context
     : await driveExchange(options, context).catch((error) => internalError(options, context, error));
-  if (!isRefused && context.byteCounts.streamedStatus === 0) closeWithResponse(context, response);
+  if (!isRefused && context.byteCounts.streamedStatus === 0) {
+    closeWithResponse(context, response);
+    if (context.hasSettled) options.exchanges.giveBack(context.exchange);
+  }
   options.setIdleTimeout(request, isRefused ? options.clientTimeouts.keepAliveMs : context.idleMs);
   if (options.isDraining()) response.headers.set("Connection", "close");
   return response;
@@ -89,7 +93,9 @@ async function driveExchange(options: FetchEngineContext, context: RequestContex
     runAttempt(options, context, { attempt, body, race }),
   );
   try {
-    return await followStep(options, context, { first, body, race });
+    const response = await followStep(options, context, { first, body, race });
+    context.hasSettled = race.isSettled && body.isWhole;
+    return response;
   } catch (bug) {
     race.cancelAll();
     throw bug;

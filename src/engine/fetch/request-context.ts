@@ -9,14 +9,37 @@ import type { Exchange } from "../../proxy/exchange.ts";
 /** What the listeners of one engine share. */
 export type SharedFetchContext = Pick<
   FetchEngineContext,
-  keyof EngineOptions | "forward" | "buffers" | "isDraining"
+  keyof EngineOptions | "exchanges" | "forward" | "buffers" | "isDraining"
 >;
+
+/** As many as are kept: some hundred bytes each, and enough for the requests that a process serves at a time. */
+const maxSpareExchanges = 256;
+
+/** Exchanges for requests. One that has ended serves again: a new one costs more than all it does for a request. */
+export class Exchanges {
+  readonly #create: () => Exchange;
+  readonly #spare: Exchange[] = [];
+
+  constructor(create: () => Exchange) {
+    this.#create = create;
+  }
+
+  take(): Exchange {
+    return this.#spare.pop() ?? this.#create();
+  }
+
+  /** Call it once, after `close`, where nothing of the request goes on that could still call the exchange. */
+  giveBack(exchange: Exchange): void {
+    if (this.#spare.length < maxSpareExchanges) this.#spare.push(exchange);
+  }
+}
 
 /** One for each listener. */
 export interface FetchEngineContext extends EngineOptions {
   readonly listener: ListenerOptions;
   /** Null where the runtime's server does not tell it. */
   readonly protocol: "h3" | null;
+  readonly exchanges: Exchanges;
   readonly forward: SendRequest;
   /** What all tunnels buffer. */
   readonly buffers: WebSocketBuffers;
@@ -54,6 +77,8 @@ export interface RequestContext {
   /** Idle timeout of the client's connection once the response starts, milliseconds. */
   idleMs: number;
   readonly byteCounts: ByteCounts;
+  /** Whether nothing can call the exchange after its end: no other attempt, no rest of the request's body. */
+  hasSettled: boolean;
 }
 
 /** Bytes of bodies; this engine never sees heads. */
