@@ -8,6 +8,9 @@ import { at, MessageTranslator, type HeadTools, endsAtHop, type MessageParts } f
 
 const acceptName = latin1("sec-websocket-accept");
 
+/** What a server that does not know the protocol of a tunnel responds (RFC 9220 section 3). */
+const notImplemented = 501;
+
 /** Where the parts of a response go: a stream. */
 export interface ResponseParts extends MessageParts {
   /** Whether a head is taken now. */
@@ -54,6 +57,14 @@ export class ResponseTranslator extends MessageTranslator {
     return end;
   }
 
+  /**
+   * In HTTP/1.1 a server may ignore an upgrade and respond to the request (RFC 9110 section 7.8). To a CONNECT such a status
+   * of success would open the tunnel, and the client would read the body as the first bytes in it.
+   */
+  #statusFor(status: number): number {
+    return this.#isTunnel && status >= 200 && status < 300 ? notImplemented : status;
+  }
+
   #bodyPhase(status: number, length: number): number {
     if (this.#isHead || status === 204 || status === 304 || length === 0) return at.done;
     if (this.#isChunked) return at.chunkSize;
@@ -67,7 +78,7 @@ export class ResponseTranslator extends MessageTranslator {
     let length = -1;
     this.#isChunked = false;
     block.begin();
-    block.addStatus(isSwitch ? 200 : status);
+    block.addStatus(isSwitch ? 200 : this.#statusFor(status));
     for (let position = 0; position < count * headerStride; position += headerStride) {
       const from = headers[position] as number;
       const to = headers[position + 1] as number;

@@ -419,6 +419,33 @@ describe("a WebSocket (RFC 8441)", () => {
       },
     ));
 
+  test.each([
+    ["with a length", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"],
+    [
+      "in chunks",
+      "HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n<html>\r\n0\r\n\r\n",
+    ],
+    ["until it closes", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html>"],
+    ["without a body", "HTTP/1.1 204 No Content\r\n\r\n"],
+  ])("is refused where the upstream responds but does not switch: %s", (_, response) =>
+    withHttp2Scene(
+      ({ header }, socket) => {
+        socket.write(response);
+        if (/close/.test(response)) socket.end();
+        expect(header("upgrade")).toBe("websocket");
+      },
+      async ({ client, fixture }) => {
+        const reader = await client();
+        // A status of success would open the tunnel (RFC 8441 section 5), and the body be read as its first bytes.
+        await reader.headers(1, connect, false).whole(1);
+        expect(reader.status(1)).toBe(501);
+        expect(reader.stream(1).body.toString()).toBe(response.includes("<html>") ? "<html>" : "");
+        await until(() => reader.stream(1).resetCode === 0, "the reset");
+        await until(() => fixture.listener.active() === 0, "the request to end");
+      },
+    ),
+  );
+
   test("carries what was sent early, both ways, until both sides end", () =>
     withHttp2Scene(
       {
