@@ -37,7 +37,7 @@ async function scene(options: BrowserContextOptions = {}): Promise<Fixture> {
   fixture.write(`pools:\n  main:\n    probe: { path: / }\n    upstreams:\n${lines.join("")}`);
   await fixture.start("--engine", "wire");
   const visited = await visit(browser, { balancerUrl: fixture.url, adminUrl: fixture.admin }, options);
-  await visited.page.goto(visited.url);
+  await visited.open();
   const responses: Promise<unknown>[] = [];
   const release = async () => {
     for (const response of held.splice(0)) response();

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { calmSnapshot, traffic, withUpstream } from "../support/fake-admin-api.ts";
 import { findChromium, launchChromium } from "../support/browser.ts";
-import { live, visitFakeAdmin } from "../support/visit.ts";
+import { hasCertutil } from "../support/trusted-authority.ts";
+import { live, visitFakeAdmin, type VisitOptions, type VisitProtocol } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -13,8 +14,11 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-const scene = (options: BrowserContextOptions = {}) =>
+const scene = (options: VisitOptions = {}) =>
   visitFakeAdmin(browser, { snapshot: calmSnapshot(), ...options });
+
+/** Over which some tests run; the others over HTTP/2 alone. */
+const protocols: readonly VisitProtocol[] = hasCertutil ? ["h2", "http/1.1"] : ["http/1.1"];
 
 const headline = (page: Page) => page.locator("h1");
 const row = (page: Page, id: string) =>
@@ -42,8 +46,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test("drains at a click, without a reload", async () => {
-    await using visit = await scene();
+  test.each(protocols)("drains at a click, without a reload, over %s", async (protocol) => {
+    await using visit = await scene({ protocol });
     const { admin, page, url, consoleErrors } = visit;
     await live(page);
     const button = page.getByRole("button", { name: "Drain localhost:8082" });
@@ -57,8 +61,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test("drains without JavaScript", async () => {
-    await using visit = await scene({ javaScriptEnabled: false });
+  test.each(protocols)("drains without JavaScript, over %s", async (protocol) => {
+    await using visit = await scene({ javaScriptEnabled: false, protocol });
     const { admin, page, url } = visit;
     expect(await headline(page).textContent()).toBe("All 3 upstreams serve");
     await page.getByRole("button", { name: "Drain localhost:8082" }).click();

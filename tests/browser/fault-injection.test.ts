@@ -51,13 +51,13 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
     "starts on the upstream's page, shows the ejection, and ends automatically without client errors",
     async () => {
       await using visit = await scene();
-      const { room: fixture, url, page, consoleErrors } = visit;
+      const { room: fixture, page, consoleErrors } = visit;
       let isOn = true;
       const statuses = new Set<number>();
       const traffic = (async () => {
         while (isOn) statuses.add((await fetch(fixture.url)).status);
       })();
-      await page.goto(`${url}/upstreams/a`);
+      await visit.open("/upstreams/a");
       await live(page);
       await fill(page);
       // Typed input survives live updates.
@@ -69,7 +69,7 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
       const underWay = page.getByRole("region", { name: "Active fault injection" });
       await underWay.getByText("100% connect_refused, started by dashboard: drill <i>").waitFor();
       await page.getByText("Ejected").first().waitFor();
-      await page.goto(url);
+      await visit.open();
       await live(page);
       const banner = page.getByRole("region", { name: "Active fault injections" });
       await banner.getByText("100% connect_refused, by dashboard").waitFor();
@@ -89,14 +89,14 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
 
   test.concurrent("is stopped by its button, and shows why it was refused", async () => {
     await using visit = await scene();
-    const { room: fixture, url, page } = visit;
+    const { room: fixture, page } = visit;
     await fixture.callAdmin("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
-    await page.goto(`${url}/upstreams/a`);
+    await visit.open("/upstreams/a");
     await live(page);
     await fill(page);
     await begin(page).click();
     await page.getByRole("alert").getByText("2 of 3 available upstreams would have a fault").waitFor();
-    await page.goto(`${url}/upstreams/b`);
+    await visit.open("/upstreams/b");
     await live(page);
     expect(await accessibilityViolations(page)).toEqual([]);
     await page.getByRole("button", { name: "Stop the fault injection" }).click();
@@ -106,17 +106,17 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
 
   test.concurrent("works without a script", async () => {
     await using visit = await scene({ javaScriptEnabled: false });
-    const { room: fixture, url, page } = visit;
-    await page.goto(`${url}/upstreams/c`);
+    const { room: fixture, page } = visit;
+    await visit.open("/upstreams/c");
     await fill(page, { seconds: "600" });
     await begin(page).click();
     await page.getByRole("region", { name: "Active fault injection" }).waitFor();
     expect(new URL(page.url()).pathname).toBe("/upstreams/c");
-    await page.goto(`${url}/upstreams/a`);
+    await visit.open("/upstreams/a");
     await fill(page);
     await begin(page).click();
     await page.getByRole("alert").getByText("Cannot inject a fault on a:").waitFor();
-    await page.goto(`${url}/upstreams/c`);
+    await visit.open("/upstreams/c");
     await page.getByRole("button", { name: "Stop the fault injection" }).click();
     await until(async () => (await fixture.upstream("c"))?.rehearsal === null, "its end");
     expect(await page.getByRole("region", { name: "Active fault injection" }).count()).toBe(0);

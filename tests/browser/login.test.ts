@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { accountsOf, type AdminStand, startAdminStand } from "../admin/fixture.ts";
 import { calmSnapshot } from "../support/fake-admin-api.ts";
 import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
-import { live, type Visit, visit } from "../support/visit.ts";
+import { live, type Visit, visit, type VisitOptions } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -18,11 +18,11 @@ interface Fixture extends Visit {
   readonly admin: AdminStand;
 }
 
-async function scene(options: BrowserContextOptions = {}): Promise<Fixture> {
+async function scene(options: VisitOptions = {}): Promise<Fixture> {
   const admin = await startAdminStand({ users }, { snapshot: calmSnapshot() });
   const adminUrl = `http://127.0.0.1:${admin.port}`;
   const visited = await visit(browser, { balancerUrl: adminUrl, adminUrl }, options);
-  await visited.page.goto(visited.url);
+  await visited.open();
   return {
     admin,
     ...visited,
@@ -72,8 +72,8 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(consoleErrors.filter((words) => !words.includes("401"))).toEqual([]);
   });
 
-  test.concurrent("does all that without JavaScript", async () => {
-    await using visit = await scene({ javaScriptEnabled: false });
+  test.concurrent("does all that without JavaScript, over plain HTTP/1.1", async () => {
+    await using visit = await scene({ javaScriptEnabled: false, protocol: "http/1.1" });
     const { admin, page } = visit;
     await login(page, "otto");
     await drain(page).click();
@@ -172,7 +172,9 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await page.goto(`${url}/?sort=rate`);
     await live(page);
     const cookies = await page.context().cookies();
-    const bearer = cookies.find(({ name }) => name.startsWith("evenkeel-session"))?.value ?? "";
+    const { value: bearer = "", secure } =
+      cookies.find(({ name }) => /^(__Host-)?evenkeel-session/.test(name)) ?? {};
+    expect(secure).toBe(url.startsWith("https:"));
     await admin.ask("POST", "/api/logout", { bearer });
     await page.getByText("Your session has ended. Log in again.").waitFor();
     await login(page, "otto");

@@ -4,6 +4,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, chromium, type Page } from "playwright-core";
 
+import type { TestAuthority } from "./acme-authority.ts";
+import { createTrustedAuthority, hasCertutil } from "./trusted-authority.ts";
+
 const paths = [
   process.env["CHROMIUM_PATH"],
   "/usr/bin/chromium",
@@ -28,10 +31,20 @@ const withoutFeatures = [
   ...["WebUIOmniboxPopup", "WebUIOmniboxAimPopup"],
 ];
 
-export function launchChromium(executablePath: string): Promise<Browser> {
-  return chromium.launch({
+/** The authorities of the tests, by the Chromium that trusts them. */
+const authorities = new WeakMap<Browser, TestAuthority>();
+
+/** The authority whose certificates this Chromium accepts; undefined where it cannot trust one. */
+export function trustedAuthority(browser: Browser): TestAuthority | undefined {
+  return authorities.get(browser);
+}
+
+export async function launchChromium(executablePath: string): Promise<Browser> {
+  const trusted = hasCertutil ? await createTrustedAuthority() : undefined;
+  const browser = await chromium.launch({
     executablePath,
     headless: true,
+    ...(trusted && { env: { ...process.env, HOME: trusted.home } }),
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -43,6 +56,11 @@ export function launchChromium(executablePath: string): Promise<Browser> {
       `--disable-features=${withoutFeatures.join(",")}`,
     ],
   });
+  if (trusted) {
+    authorities.set(browser, trusted.authority);
+    browser.once("disconnected", trusted.remove);
+  }
+  return browser;
 }
 
 /**
