@@ -48,6 +48,11 @@ export function connectFailure(code: string): Failure {
   return failure("connect", reasons[code as keyof typeof reasons] ?? "connect_refused", code);
 }
 
+/** Whether nothing listens at this address, and no socket was opened: another address of the name may respond. */
+export function isUnreachable(code: string): boolean {
+  return /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EAFNOSUPPORT|EADDRNOTAVAIL)$/.test(code);
+}
+
 /** The failure of an attempt whose connection was closed. @param inBody whether the response head had arrived */
 export function disconnectFailure(inBody: boolean, detail: string): Failure {
   return failure(inBody ? "body" : "head", inBody ? "body_truncated" : "upstream_reset", detail);

@@ -50,6 +50,9 @@ export interface ResponseSide extends ConnectionSink {
   clientStalled(): void;
 }
 
+/** The upstream has not said how long an idle connection stays open. */
+const unannounced = -1;
+
 /**
  * ```
  *  runStep ─┬─▶ idle connection ────────────▶ sent ──▶ response
@@ -118,13 +121,20 @@ export class AttemptRunner implements ConnectionUser, DrivenRunner {
   #send(step: Attempt): void {
     const idle =
       this.sink.pinned?.checkOut(this.#pool, step.upstream) ??
-      (this.#destination.proxyProtocol
-        ? undefined
-        : connectionPoolFor(this.#context, step.upstream).checkOut());
+      (this.#destination.proxyProtocol ? undefined : this.#checkOut(step));
     if (!idle) return this.#connect(step);
     this.#pair.upstream = idle;
     idle.beginFor(this);
     this.#sendRequest(idle);
+  }
+
+  #checkOut({ upstream }: Attempt): UpstreamConnection | undefined {
+    const connections = connectionPoolFor(this.#context, upstream);
+    const idle = connections.checkOut();
+    if (!idle || !this.#request.upgrades) return idle;
+    if (!idle.refusesWebSockets || !this.#request.opensWebSocket) return idle;
+    connections.checkIn(idle, unannounced);
+    return undefined;
   }
 
   /** Delays an attempt as if it waited for a connection, then sends it, fails it or responds to it. @returns cancels that */

@@ -11,6 +11,7 @@ import { nodeSockets } from "./node.ts";
 import type {
   ClientSocketHandler,
   ConnectHandler,
+  ConnectOptions,
   ListenOptions,
   SocketHandler,
   Sockets,
@@ -67,7 +68,10 @@ const unverifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
 };
 
 /** Bun takes the wire form of a list of protocols. */
-const http2Only = Buffer.from("\x02h2", "latin1");
+const onlyProtocol = {
+  h2: Buffer.from("\x02h2", "latin1"),
+  "http/1.1": Buffer.from("\x08http/1.1", "latin1"),
+};
 
 /** For listeners. */
 const clientHandlers: Bun.SocketHandler<ClientSocketHandler> = {
@@ -123,16 +127,16 @@ async function listen(options: ListenOptions, hasBunTls: () => Promise<boolean>)
   };
 }
 
-function connect(address: Address, host: string, handler: ConnectHandler, greeting?: Buffer): void {
+function connect(address: Address, host: string, handler: ConnectHandler, given: ConnectOptions = {}): void {
   // Bytes before the handshake need the documented way.
-  if (greeting) return nodeSockets.connect(address, host, handler, greeting);
+  if (given.greeting) return nodeSockets.connect(address, host, handler, given);
   const { protocol, port, tls = { verify: true } } = address;
   const options = { hostname: host, port, allowHalfOpen: true, data: handler };
   const connecting =
     protocol === "https"
       ? Bun.connect<ConnectHandler>({
           ...options,
-          tls: bunTls(address),
+          tls: bunTls(address, given),
           socket: tls.verify ? verifiedTlsHandlers : unverifiedTlsHandlers,
         })
       : Bun.connect<ConnectHandler>({ ...options, socket: connectHandlers });
@@ -140,11 +144,14 @@ function connect(address: Address, host: string, handler: ConnectHandler, greeti
   connecting.catch(() => {});
 }
 
-function bunTls(address: Address): Bun.TLSOptions {
+function bunTls(
+  address: Address,
+  { protocol = address.http2 ? "h2" : undefined }: ConnectOptions,
+): Bun.TLSOptions {
   return {
     serverName: certifiedName(address),
     ...tlsClientOptions(address.tls),
-    ...(address.http2 && { ALPNProtocols: http2Only }),
+    ...(protocol && { ALPNProtocols: onlyProtocol[protocol] }),
   };
 }
 

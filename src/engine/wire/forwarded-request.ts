@@ -49,6 +49,12 @@ export class ForwardedRequest implements OutgoingHead {
     return this.#upgrades && this.isComplete;
   }
 
+  /** Whether it is the handshake of a WebSocket (RFC 6455 section 4.1). */
+  get opensWebSocket(): boolean {
+    if (!this.upgrades || this.view.method !== "GET") return false;
+    return this.view.header("upgrade")?.toLowerCase() === "websocket";
+  }
+
   /** Bytes of a body without Content-Length that have arrived; else 0. */
   get chunkedBytes(): number {
     return this.#body.chunkedBytes;

@@ -21,6 +21,7 @@ import {
 import type {
   ClientSocketHandler,
   ConnectHandler,
+  ConnectOptions,
   ListenOptions,
   SocketHandler,
   Sockets,
@@ -257,14 +258,15 @@ function listen(options: ListenOptions): Promise<WireListener> {
   });
 }
 
-function connect(address: Address, host: string, handler: ConnectHandler, greeting?: Buffer): void {
+function connect(address: Address, host: string, handler: ConnectHandler, given: ConnectOptions = {}): void {
   const { protocol, port } = address;
+  const { greeting } = given;
   if (protocol === "http") {
     const socket = connectPlain({ host, port, allowHalfOpen: true });
     handler.pending({ terminate: () => socket.destroy() });
     return followConnect(socket, "connect", handler);
   }
-  const options = clientTlsOf(address);
+  const options = clientTlsOf(address, given);
   if (!greeting) {
     const socket = connectTls({ host, port, ...options });
     handler.pending({ terminate: () => socket.destroy() });
@@ -281,12 +283,15 @@ function connect(address: Address, host: string, handler: ConnectHandler, greeti
   });
 }
 
-function clientTlsOf(address: Address): ConnectionOptions {
+function clientTlsOf(
+  address: Address,
+  { protocol = address.http2 ? "h2" : undefined }: ConnectOptions,
+): ConnectionOptions {
   const name = certifiedName(address);
   return {
     ...tlsClientOptions(address.tls),
     ...(!isIP(name) && { servername: name }),
-    ...(address.http2 && { ALPNProtocols: ["h2"] }),
+    ...(protocol && { ALPNProtocols: [protocol] }),
   };
 }
 

@@ -27,7 +27,7 @@ export interface RetriedResponseOptions {
  */
 export class RetriedResponse implements ConnectionUser, ConnectionSink {
   readonly #options: RetriedResponseOptions;
-  readonly request = { isHead: false, upgrades: false, isComplete: true };
+  readonly request = { isHead: false, upgrades: false, isComplete: true, opensWebSocket: false };
   readonly tunnel = undefined;
   readonly timeouts: Timeouts;
   readonly #pieces: Buffer[];

@@ -10,6 +10,8 @@ export interface WireSocket {
   data?: SocketHandler;
   /** Whether the connection below has served others already. Missing where it serves one socket. */
   readonly isReused?: boolean;
+  /** Whether it carries no WebSocket, and a socket over HTTP/1.1 may: HTTP/2 over TLS without extended CONNECT (RFC 8441). */
+  readonly refusesWebSockets?: boolean;
   /** What the TLS handshake selected. Missing without TLS. */
   readonly alpnProtocol?: string | false | null;
   /** Where the runtime tells them. */
@@ -70,6 +72,8 @@ export interface PendingConnect {
 
 /** Handles a socket to an upstream. */
 export interface ConnectHandler extends SocketHandler {
+  /** Whether a socket over HTTP/1.1 is better than one that `refusesWebSockets`. Cleared where the server has none. */
+  needsWebSocket?: boolean;
   /** Precedes `opened`: at once where the runtime can end a connect, and else when the TLS handshake begins. */
   pending(connect: PendingConnect): void;
   /** Called instead of `opened`. @param code the system's error code: ECONNREFUSED, ENOTFOUND … */
@@ -101,6 +105,13 @@ export interface WireListener {
   stop(): void;
 }
 
+export interface ConnectOptions {
+  /** Sent before the TLS handshake. */
+  readonly greeting?: Buffer;
+  /** The only protocol that the TLS handshake offers. By default what the address says. */
+  readonly protocol?: "h2" | "http/1.1";
+}
+
 export interface Sockets {
   /** Rejects with the system's error code if the port is not available. */
   listen(options: ListenOptions): Promise<WireListener>;
@@ -108,7 +119,6 @@ export interface Sockets {
    * Uses TLS if the address is `https`, and offers only HTTP/2 where the address says so. It cannot be cancelled before
    * `pending` was called: a handler that gave up closes the socket then, or when it opens.
    * @param host an IP address that the address's name has now, or the name
-   * @param greeting sent before the TLS handshake
    */
-  connect(address: Address, host: string, handler: ConnectHandler, greeting?: Buffer): void;
+  connect(address: Address, host: string, handler: ConnectHandler, options?: ConnectOptions): void;
 }

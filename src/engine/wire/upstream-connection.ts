@@ -5,11 +5,11 @@ import type { Address } from "../../net/address.ts";
 import type { Endpoints } from "../../net/endpoints.ts";
 import { type Failure, failure, exhaustedCode } from "../../pool/outcome.ts";
 import type { Timeouts } from "../../proxy/route.ts";
-import { connectFailure, disconnectFailure } from "./attempt-failures.ts";
+import { connectFailure, disconnectFailure, isUnreachable } from "./attempt-failures.ts";
 import { Connection } from "./connection.ts";
 import type { Closable, WireContext } from "./context.ts";
 import type { Progress, ResponseExpectation, ResponseReader, ResponseSink } from "./http1/response-reader.ts";
-import type { ConnectHandler, PendingConnect, WireSocket } from "./sockets.ts";
+import type { ConnectHandler, ConnectOptions, PendingConnect, WireSocket } from "./sockets.ts";
 import { StreamFailure } from "./stream-failure.ts";
 import type { Tunnel } from "./tunnel.ts";
 
@@ -30,7 +30,7 @@ export interface ConnectionUser {
 /** Receives the response to a request, or the bytes of its tunnel; implemented by the request forwarder. */
 export interface ConnectionSink extends ResponseSink {
   /** Only if the whole request has arrived, the connection is reused after the response. */
-  readonly request: ResponseExpectation & { readonly isComplete: boolean };
+  readonly request: ResponseExpectation & { readonly isComplete: boolean; readonly opensWebSocket: boolean };
   /** Present after the protocol was switched. */
   readonly tunnel: Tunnel | undefined;
   /** The response is complete. The connection is checked in or closed already. */
@@ -93,6 +93,9 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   isReused = false;
   /** Whether it serves one client alone. */
   isPinned = false;
+  needsWebSocket = false;
+  /** Whether it speaks HTTP/1.1 to an HTTP/2 upstream: for a WebSocket, and for nothing else. */
+  #isOverHttp1 = false;
   /** Sent first, before a TLS handshake: a PROXY header, which makes the connection one client's. Set before the connect. */
   greeting: Buffer | undefined;
   /** Whether the upstream closed it before its response was complete. */
@@ -108,6 +111,10 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.address = home.address;
   }
 
+  get refusesWebSockets(): boolean {
+    return this.socket?.refusesWebSockets === true;
+  }
+
   /** Whether a byte of the current response has arrived. */
   get hasResponded(): boolean {
     return this.#reader?.hasStarted === true;
@@ -121,6 +128,8 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   connectFor(user: ConnectionUser, connectMs: number): void {
     this.#user = user;
     this.#context.wheel.arm(this, connectMs);
+    const { http2, protocol } = this.address;
+    this.needsWebSocket = http2 === true && protocol === "https" && user.sink.request.opensWebSocket;
     this.#connectTo(this.host);
   }
 
@@ -131,8 +140,8 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     else this.#context.sockets.connect(this.address, host, this, this.#greetingBeforeTls);
   }
 
-  get #greetingBeforeTls(): Buffer | undefined {
-    return this.address.protocol === "https" ? this.greeting : undefined;
+  get #greetingBeforeTls(): ConnectOptions | undefined {
+    return this.greeting && this.address.protocol === "https" ? { greeting: this.greeting } : undefined;
   }
 
   #connectOverHttp2(host: string): void {
@@ -178,11 +187,12 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.#context.upstreamConnections.add(this);
     if (this.#phase !== "connecting") return this.terminate();
     if (socket.isReused) this.isReused = true;
+    this.#isOverHttp1 = this.address.http2 === true && socket.alpnProtocol === "http/1.1";
     if (this.greeting && !this.#greetingBeforeTls) this.writeAll(this.greeting);
     if (this.#user) {
       this.beginFor(this.#user);
       this.#user.connectionOpened(this);
-    } else if (this.greeting) this.close();
+    } else if (this.greeting || this.#isOverHttp1) this.close();
     else {
       // The client has left. The next request need not wait for a connect.
       this.#phase = "idle";
@@ -266,7 +276,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
 
   #complete(user: ConnectionUser, reader: ResponseReader): void {
     this.#user = undefined;
-    if (reader.keepsAlive && user.sink.request.isComplete && this.isFlushed) {
+    if (reader.keepsAlive && user.sink.request.isComplete && this.isFlushed && !this.#isOverHttp1) {
       super.resume();
       this.#phase = "idle";
       this.isReused = true;
@@ -384,9 +394,4 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.#user = undefined;
     this.#phase = "closed";
   }
-}
-
-/** Whether nothing listens at this address, and no socket was opened: another address of the name may respond. */
-function isUnreachable(code: string): boolean {
-  return /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EAFNOSUPPORT|EADDRNOTAVAIL)$/.test(code);
 }

@@ -51,7 +51,7 @@ export interface UpstreamSessionContext extends SessionContext {
 /** The connections to the same server. */
 export interface SessionGroup {
   readonly scheme: "http" | "https";
-  /** Gives the request a socket on another connection. */
+  /** Gives the request a socket on another connection, for a WebSocket that this one does not carry over HTTP/1.1. */
   connect(handler: ConnectHandler): void;
   removed(session: UpstreamSession): void;
   /** A connect that no request waits for any more cannot be ended. */
@@ -203,6 +203,7 @@ export class UpstreamSession
     const isReused = this.#nextId > 1;
     for (const handler of this.#waiting.takeAll()) {
       if (this.peer.maxStreams === 0) guarded(handler, () => handler.refused("the server allows no streams"));
+      else if (handler.needsWebSocket && !this.takesTunnels) this.#options.group.connect(handler);
       else if (!this.#takesStreams || this.#sockets.size >= this.#limit) this.#options.group.connect(handler);
       else {
         const stream = new UpstreamStream(this, handler, isReused);
@@ -210,6 +211,7 @@ export class UpstreamSession
         guarded(handler, () => handler.opened(stream));
       }
     }
+    if (this.load === 0) this.arm();
   }
 
   // Frames.

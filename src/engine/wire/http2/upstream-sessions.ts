@@ -4,6 +4,7 @@ import type { Address } from "../../../net/address.ts";
 import type { MessageLimits } from "../../engine.ts";
 import type { ConnectHandler, Sockets } from "../sockets.ts";
 import { UpstreamHttp2Context } from "./context.ts";
+import { Http1Connect, type Http1ConnectOwner } from "./http1-connect.ts";
 import { type SessionGroup, UpstreamSession, type UpstreamSessionContext } from "./upstream-session.ts";
 
 export interface UpstreamSessionsContext extends UpstreamSessionContext {
@@ -46,7 +47,7 @@ const maxAbandoned = 8;
 const maxUnused = 16;
 
 /** The connections to one server. */
-class ServerSessions implements SessionGroup {
+class ServerSessions implements SessionGroup, Http1ConnectOwner {
   readonly #context: UpstreamSessionsContext;
   readonly #http2: UpstreamHttp2Context;
   readonly #server: { readonly address: Address; readonly host: string };
@@ -69,13 +70,34 @@ class ServerSessions implements SessionGroup {
   }
 
   connect(handler: ConnectHandler): void {
-    if (this.#abandoned >= maxAbandoned) {
-      // Not before the caller has returned.
-      queueMicrotask(() => handler.refused("ETIMEDOUT"));
-      return;
-    }
+    if (handler.needsWebSocket && this.#refusesTunnels) this.#connectOverHttp1(handler);
+    else this.#share(handler);
+  }
+
+  /** Whether a connection is open that carries no WebSocket: another one would not either. */
+  get #refusesTunnels(): boolean {
+    for (const session of this.#sessions) if (session.isOpen && !session.takesTunnels) return true;
+    return false;
+  }
+
+  /** As browsers do it for a WebSocket. */
+  #connectOverHttp1(handler: ConnectHandler): void {
+    if (this.#isBlackHole) return refuseLater(handler);
+    const { address, host } = this.#server;
+    const connect = new Http1Connect(handler, this);
+    this.#context.sockets.connect(address, host, connect, { protocol: "http/1.1" });
+  }
+
+  /** The server gets a request that opens no WebSocket, and its response is the refusal. */
+  handshakeFailed(handler: ConnectHandler): void {
+    handler.needsWebSocket = false;
+    this.#share(handler);
+  }
+
+  #share(handler: ConnectHandler): void {
     const session = this.#leastLoaded();
     if (session) return session.add(handler);
+    if (this.#isBlackHole) return refuseLater(handler);
     const created = new UpstreamSession(this.#context, {
       http2: this.#http2,
       group: this,
@@ -84,6 +106,10 @@ class ServerSessions implements SessionGroup {
     this.#sessions.add(created);
     created.add(handler);
     this.#context.sockets.connect(this.#server.address, this.#server.host, created);
+  }
+
+  get #isBlackHole(): boolean {
+    return this.#abandoned >= maxAbandoned;
   }
 
   /** Of the connections below their limit, the one with the fewest requests; one that is not open yet only if there is no other. */
@@ -112,4 +138,9 @@ class ServerSessions implements SessionGroup {
   abandonedConnectEnded(): void {
     this.#abandoned -= 1;
   }
+}
+
+function refuseLater(handler: ConnectHandler): void {
+  // Not before the caller has returned.
+  queueMicrotask(() => handler.refused("ETIMEDOUT"));
 }

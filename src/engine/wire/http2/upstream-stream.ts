@@ -93,6 +93,11 @@ export class UpstreamStream implements WireSocket, MessageParts, SessionStream {
     this.#request = new RequestTranslator(this, session.tools, session.scheme);
   }
 
+  /** Without TLS nothing could select another protocol. */
+  get refusesWebSockets(): boolean {
+    return this.#session.scheme === "https" && !this.#session.takesTunnels;
+  }
+
   /** Whether it serves no request. */
   get isFree(): boolean {
     return this.id === 0;
