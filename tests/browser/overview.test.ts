@@ -127,6 +127,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     const { admin, page, consoleErrors } = visit;
     await live(page);
     await page.getByRole("link", { name: "Requests/s" }).click();
+    await page.waitForURL(/sort=rate/);
     await live(page);
     await page.getByRole("searchbox").fill("api-1");
     expect(await names(page)).toEqual(["api-12", "api-11", "api-10", "api-1"]);
@@ -138,6 +139,8 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     expect(await names(page)).toEqual(["api-1", "api-12", "api-11", "api-10"]);
     expect(await page.locator('th[aria-sort="descending"]').textContent()).toBe("Requests/s");
     await page.getByRole("link", { name: "p50" }).click();
+    // The address changes before the new page has its scripts.
+    await page.waitForURL(/sort=p50/);
     expect(await names(page)).toHaveLength(4);
     await page.getByRole("searchbox").fill("");
     expect(await names(page)).toHaveLength(12);
