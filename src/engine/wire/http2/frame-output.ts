@@ -115,6 +115,17 @@ export class FrameOutput {
     this.#start += taken;
     this.isBlocked = this.#start < this.#end;
     if (!this.isBlocked) this.clear();
+    else if (this.#bytes.length >= bufferBytes) this.#shrink(this.#bytes);
+  }
+
+  /** Keeps only what the socket has not taken: it may wait for as long as the peer does not read. */
+  #shrink(bytes: Buffer): void {
+    const rest = Buffer.allocUnsafeSlow(this.waitingBytes);
+    copyBytes(bytes, this.#start, this.#end, rest, 0);
+    giveBack(bytes);
+    this.#bytes = rest;
+    this.#start = 0;
+    this.#end = rest.length;
   }
 
   /** Drops what waits. */
@@ -123,7 +134,7 @@ export class FrameOutput {
     this.#bytes = undefined;
     this.#start = this.#end = 0;
     this.isBlocked = false;
-    if (bytes?.length === bufferBytes && free.length < maxFree) free.push(bytes);
+    if (bytes) giveBack(bytes);
   }
 
   /** @returns the offset at which `more` bytes may be written */
@@ -150,6 +161,10 @@ export class FrameOutput {
 }
 
 const nothing = Buffer.alloc(0);
+
+function giveBack(bytes: Buffer): void {
+  if (bytes.length === bufferBytes && free.length < maxFree) free.push(bytes);
+}
 
 function writeUInt32(target: Buffer, at: number, value: number): void {
   target[at] = value >>> 24;
