@@ -1,6 +1,7 @@
 /** A client that speaks HTTP/2 in single frames on a raw socket: it sends what no library would, and collects what comes back. */
 
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 
 import { frameFlag, frameType, preface } from "../../src/engine/wire/http2/protocol.ts";
 import { FieldBlockReader, FrameReader, type Http2Frame } from "./http2-reader.ts";
@@ -39,6 +40,8 @@ export interface Http2ClientOptions {
   readonly keepsWindow?: boolean;
   /** Does not acknowledge SETTINGS. */
   readonly neverAcknowledges?: boolean;
+  /** Over TLS, whatever the certificate. */
+  readonly isSecure?: boolean;
 }
 
 export class Http2Client {
@@ -54,7 +57,10 @@ export class Http2Client {
 
   private constructor(port: number, options: Http2ClientOptions) {
     this.#options = options;
-    this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    const address = { port, host: "127.0.0.1", noDelay: true };
+    this.socket = options.isSecure
+      ? connectTls({ ...address, ALPNProtocols: ["h2"], rejectUnauthorized: false })
+      : connect(address);
     this.socket.on("data", (chunk: Buffer) => this.#reader.read(chunk, (frame) => this.#frame(frame)));
     this.socket.on("end", () => (this.isEnded = true));
     this.socket.on("error", () => (this.isReset = true));
@@ -64,7 +70,7 @@ export class Http2Client {
   static async connect(port: number, options: Http2ClientOptions = {}): Promise<Http2Client> {
     const client = new Http2Client(port, options);
     await new Promise<void>((resolve, reject) => {
-      client.socket.once("connect", resolve);
+      client.socket.once(options.isSecure ? "secureConnect" : "connect", resolve);
       client.socket.once("error", reject);
     });
     if (!options.isBare) client.send(Buffer.concat([preface, settingsFrame(options.settings ?? [])]));

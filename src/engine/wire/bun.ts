@@ -8,6 +8,7 @@ import { bunTlsOf, worksOnThisBun } from "./tls-bun.ts";
 import { answerPlainHttp } from "./tls-node.ts";
 import { wireEngineOver } from "./listener.ts";
 import { nodeSockets } from "./node.ts";
+import { BunUpstreamSocket } from "./upstream-socket-bun.ts";
 import type {
   ClientSocketHandler,
   ConnectHandler,
@@ -37,15 +38,28 @@ const handlers: Bun.SocketHandler<SocketHandler> = {
   },
 };
 
-const connectHandlers: Bun.SocketHandler<ConnectHandler> = {
-  ...(handlers as Bun.SocketHandler<ConnectHandler>),
+/** For plain connections to upstreams. */
+const plainHandlers: Bun.SocketHandler<BunUpstreamSocket> = {
   open: (socket) => socket.data.opened(socket),
-  connectError: (socket, error) => socket.data.refused(codeOf(error)),
+  data(socket, chunk) {
+    freezeClock();
+    try {
+      socket.data.received(chunk);
+    } finally {
+      thawClock();
+    }
+  },
+  drain: (socket) => socket.data.data.drained(),
+  end: (socket) => socket.data.data.ended(),
+  close: (socket, error) => socket.data.closed(error),
+  error: (socket, error) => socket.data.data.handlerThrew(error),
+  connectError: (socket, error) => socket.data.data.refused(codeOf(error)),
 };
 
 /** Calls `opened` after the certificate was verified: no byte of a request may reach an impostor. */
 const verifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
-  ...connectHandlers,
+  ...(handlers as Bun.SocketHandler<ConnectHandler>),
+  connectError: (socket, error) => socket.data.refused(codeOf(error)),
   // The TCP connection is open, and the handshake begins. Its peer may never answer.
   open: (socket) => socket.data.pending(socket),
   handshake(socket, isAuthorized, error) {
@@ -131,15 +145,20 @@ function connect(address: Address, host: string, handler: ConnectHandler, given:
   // Bytes before the handshake need the documented way.
   if (given.greeting) return nodeSockets.connect(address, host, handler, given);
   const { protocol, port, tls = { verify: true } } = address;
-  const options = { hostname: host, port, allowHalfOpen: true, data: handler };
+  const options = { hostname: host, port, allowHalfOpen: true };
   const connecting =
     protocol === "https"
       ? Bun.connect<ConnectHandler>({
           ...options,
+          data: handler,
           tls: bunTls(address, given),
           socket: tls.verify ? verifiedTlsHandlers : unverifiedTlsHandlers,
         })
-      : Bun.connect<ConnectHandler>({ ...options, socket: connectHandlers });
+      : Bun.connect<BunUpstreamSocket>({
+          ...options,
+          data: new BunUpstreamSocket(handler),
+          socket: plainHandlers,
+        });
   // `connectError` reports the same error to the handler.
   connecting.catch(() => {});
 }

@@ -1,7 +1,9 @@
-/** `bun separate-engine.ts <upstream port> <idle timeout>`: the wire engine with HTTP/2 in a separate process, so that its cost can be measured. */
+/** `bun separate-engine.ts <upstream port> <idle timeout> [tls]`: the wire engine with HTTP/2 in a separate process, so that its cost can be measured. */
 
 import { wireEngine } from "../../../../src/engine/wire/bun.ts";
+import { selfSigned } from "../../../../src/tls/self-signed.ts";
 import { startEngine } from "../../../support/engine-fixture.ts";
+import { tlsWith } from "../../../support/tls-certificates.ts";
 
 /** What the process has used so far, and the bugs that it has met. */
 export interface EngineUse {
@@ -13,7 +15,10 @@ export interface EngineUse {
 
 const fixture = await startEngine(wireEngine, {
   ports: [Number(process.argv[2])],
-  listener: { http2: true },
+  listener: {
+    http2: true,
+    ...(process.argv[4] === "tls" && { tls: tlsWith([selfSigned("localhost", "test")]).tls }),
+  },
   clientTimeouts: { headMs: 1_000, bodyIdleMs: Number(process.argv[3] ?? 1_000), keepAliveMs: 10_000 },
   timeouts: { headMs: 60_000, bodyIdleMs: 60_000 },
 });
