@@ -26,6 +26,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
   listener: "name of a listener",
   protocol: "HTTP version: `http/1.0`, `http/1.1`, `h2`, `h3` or `unknown`",
+  route: "name of a route; empty if it has none",
   host: "host that a certificate is ordered for",
   source: "file that the certificate was read from",
   state: "`ready` or `starting`",

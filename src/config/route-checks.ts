@@ -5,7 +5,7 @@ import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts"
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
 export function routeChecks(sources: ConfigSources): readonly Problem[] {
-  return [...ends(sources), ...unknownPools(sources), ...ambiguousPaths(sources)];
+  return [...ends(sources), ...unknownPools(sources), ...splits(sources), ...ambiguousPaths(sources)];
 }
 
 const endNames = ["pool", "split", "redirect", "respond"];
@@ -59,6 +59,21 @@ function poolPathsIn(value: unknown): readonly NamedPool[] {
     ]),
     ...[...routes, ...profiles, ["defaults"]].map((owner) => named([...owner, "forwardAuth", "pool"])),
   ];
+}
+
+/** A split needs several pools, and a weight. */
+function splits(sources: ConfigSources): readonly Problem[] {
+  return entriesOf(valueAt(sources.value, ["routes"])).flatMap(([index]) => {
+    const path = ["routes", index, "split", "pools"];
+    const pools = entriesOf(valueAt(sources.value, path));
+    if (pools.length === 0) return [];
+    if (pools.length === 1)
+      return [
+        sources.problemOf({ path, why: `expected at least two pools; for one set pool: ${pools[0]?.[0]}` }),
+      ];
+    if (pools.some(([, weight]) => weight !== 0)) return [];
+    return [sources.problemOf({ path, why: "every weight is 0, so that no request has a pool" })];
+  });
 }
 
 /** Rejects a path that only refused requests have. */

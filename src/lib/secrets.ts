@@ -7,6 +7,11 @@ export function newSecret(): string {
   return randomBytes(32).toString("base64url");
 }
 
+/** 128 random bits as 22 characters that are valid in headers, cookies and URLs: what nothing else may be called. */
+export function newId(): string {
+  return randomBytes(16).toString("base64url");
+}
+
 /** SHA-256 as 64 hexadecimal digits, for storing a secret. Only for secrets with too much entropy to guess. */
 export function digestOf(secret: string): string {
   return createHash("sha256").update(secret).digest("hex");

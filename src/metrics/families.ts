@@ -192,6 +192,14 @@ export function families(
         ofPools((labels, name) => byKey(metrics.ofPool(name).hedges, (result) => ({ ...labels, result }))),
     },
     {
+      name: "evenkeel_split_total",
+      help: "Requests that a split sent to a pool. The route is empty unless it has a name.",
+      type: "counter",
+      labels: ["route", "pool"],
+      samples: () =>
+        ofPools((labels, name) => byKey(metrics.ofPool(name).splits, (route) => ({ ...labels, route }))),
+    },
+    {
       name: "evenkeel_rescues_total",
       help: "Requests that were moved off an upstream that went down before it responded.",
       type: "counter",

@@ -119,11 +119,19 @@ export interface PoolMeter {
   readonly notRetried: Map<string, number>;
   /** Hedged requests by result: "won" if the second attempt responded first, else "lost". */
   readonly hedges: Map<string, number>;
+  /** Requests that a split sent here, by name of the route; empty for a route without a name. */
+  readonly splits: Map<string, number>;
   /** Responses made by the balancer itself, by reason; `refusalCodes` by status. */
   readonly refusals: Map<string, number>;
   readonly refusalCodes: Map<number, number>;
   /** Requests that were refused before any attempt. */
   readonly turnedAway: RejectedTraffic;
+}
+
+/** What filters did with a request. */
+interface FilteredOutcome {
+  readonly match: { readonly route: { readonly name?: string } };
+  readonly split: unknown;
 }
 
 /** The observer of all pools, attempts and exchanges of this process. */
@@ -202,6 +210,10 @@ export class Metrics implements AttemptObserver, PoolObserver {
     count(this.ofPool(poolName).hedges, result);
   }
 
+  filteredEnded(poolName: string | undefined, { match, split }: FilteredOutcome): void {
+    if (split) count(this.ofPool(poolName ?? "").splits, match.route.name ?? "");
+  }
+
   outlierChanged(_pool: Pool, { upstream, to, reason }: OutlierChange): void {
     if (to === "ejected") count(this.of(upstream).ejections, reason ?? "");
   }
@@ -222,9 +234,15 @@ export class Metrics implements AttemptObserver, PoolObserver {
 }
 
 function emptyPoolMeter(now: number): PoolMeter {
-  const [retries, notRetried, hedges, refusals] = [new Map(), new Map(), new Map(), new Map()];
-  const turnedAway = new RejectedTraffic(now);
-  return { retries, notRetried, hedges, refusals, refusalCodes: new Map(), turnedAway };
+  return {
+    retries: new Map(),
+    notRetried: new Map(),
+    hedges: new Map(),
+    splits: new Map(),
+    refusals: new Map(),
+    refusalCodes: new Map(),
+    turnedAway: new RejectedTraffic(now),
+  };
 }
 
 function count<K>(counts: Map<K, number>, key: K): void {

@@ -116,7 +116,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     const request = new FilteredRequest(head, match, { requestId, trace: this.trace });
     this.#destination = route.split ? route.split.choose(request) : route.destination;
     if (this.#options.load?.isShed) return void (this.#localReply = refusal("overloaded"));
-    this.#recorder.filtered(request);
+    this.#recorder.filtered(request, this.#destination?.pool);
     this.#filterRun = new FilterRun(request, route.handling);
     this.#localReply = this.#filterRun.answer;
   }

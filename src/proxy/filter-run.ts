@@ -55,11 +55,16 @@ export class FilterRun {
 
   /** What changes in the request for the upstream. Read after the filters; the same for each attempt. */
   requestEdit(): HeadEdit {
+    return (this.#requestEdit ??= this.#makeRequestEdit());
+  }
+
+  #makeRequestEdit(): HeadEdit {
     const { request } = this;
-    return (this.#requestEdit ??= mergedEdit(this.#handling.requestEditor?.edit(request), {
+    request.applyHiddenCookies();
+    return mergedEdit(this.#handling.requestEditor?.edit(request), {
       removed: request.hiddenNames,
       added: request.upstreamFields,
-    }));
+    });
   }
 
   /** What changes in the response. @param upstream where it comes from; undefined for the balancer's own */

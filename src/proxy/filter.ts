@@ -1,5 +1,6 @@
 /** What stands between a route and its pool: filters that may answer a request, and the request as they see it. */
 
+import { withoutCookies } from "./cookies.ts";
 import { checkedField, type Field, FoldedNames, PlainNames } from "./head-edit.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -22,6 +23,18 @@ export interface MatchedRequest {
   readonly captures?: Readonly<Record<string, string>>;
 }
 
+/** What a split chose for a request. */
+export interface SplitChoice {
+  /** Name of the pool. */
+  readonly pool: string;
+  /** What the choice was made by, as in the configuration. */
+  readonly by: string;
+  /** The hash of the client's key, 0–1: equal for equal keys, and it does not reveal them. */
+  readonly point: number;
+  /** Another pool than the chosen one, which had no available upstream. */
+  readonly isFallback: boolean;
+}
+
 /** The result of a filter: what the client gets, or undefined for a request that goes on. */
 export type FilterVerdict = Refusal | undefined;
 
@@ -42,12 +55,13 @@ export class FilteredRequest {
   readonly trace: TraceContext | undefined;
   /** Who was authenticated. */
   user: string | undefined;
-  /** Name of the pool that a split chose. */
-  splitPool: string | undefined;
+  /** What a split chose. */
+  split: SplitChoice | undefined;
   readonly #upstreamFields: Field[] = [];
   readonly #hiddenNames = new FoldedNames();
   readonly #responseFields: Field[] = [];
   readonly #replacedNames = new PlainNames();
+  #hiddenCookies: Set<string> | undefined;
   #controller: AbortController | undefined;
   #isOver = false;
 
@@ -71,6 +85,11 @@ export class FilteredRequest {
     if (value !== undefined) this.#upstreamFields.push(checkedField(name, value));
   }
 
+  /** The upstream does not get the cookie of this name: it is the balancer's own. */
+  hideCookie(name: string): void {
+    (this.#hiddenCookies ??= new Set()).add(name);
+  }
+
   /** Adds a field to the response that the client gets, also if the balancer makes it. */
   addResponseField(name: string, value: string): void {
     this.#responseFields.push(checkedField(name, value));
@@ -80,6 +99,15 @@ export class FilteredRequest {
   setResponseField(name: string, value: string | undefined): void {
     this.#replacedNames.add(name);
     if (value !== undefined) this.#responseFields.push(checkedField(name, value));
+  }
+
+  /** Removes the hidden cookies from the upstream's request. Called once, after the last filter. */
+  applyHiddenCookies(): void {
+    const hidden = this.#hiddenCookies;
+    const cookies = hidden && this.head.header("cookie");
+    if (cookies === undefined) return;
+    const kept = withoutCookies(cookies, hidden ?? new Set());
+    if (kept !== cookies) this.setUpstreamField("Cookie", kept === "" ? undefined : kept);
   }
 
   /** Fields that the upstream gets, in the order of the filters. */

@@ -1,7 +1,7 @@
 /** Rules of a listener that precede routes: challenges of a certificate authority, redirects to https, unknown hosts. */
 
 import { type LocalReply, type Refusal, refusal } from "./refusal.ts";
-import type { RequestHead } from "./request-head.ts";
+import { forwardedScheme, type RequestHead } from "./request-head.ts";
 import type { RouteMatch, RouteTable } from "./route.ts";
 
 /** Applied to every request of a listener that has rules. */
@@ -76,8 +76,7 @@ function isKnownHost({ host }: RequestHead, match: RouteMatch | undefined, table
 /** Behind a proxy that ends TLS, a redirect would come back here. */
 function isSecureAtProxy(head: RequestHead, { isTrustedProxy }: ListenerRulesOptions): boolean {
   const proto = head.header("x-forwarded-proto");
-  if (proto === undefined || !isTrustedProxy(head.peerAddress)) return false;
-  return /^\s*https\s*(?:,|$)/i.test(proto);
+  return proto !== undefined && isTrustedProxy(head.peerAddress) && forwardedScheme(proto) === "https";
 }
 
 function redirectOf({ method, host, target }: RequestHead, { port, status }: RedirectTarget): LocalReply {

@@ -256,6 +256,7 @@ export class RecordBuilder implements EndedExchange {
       host: copyOf(this.host),
       key: this.hashKey === "" ? null : copyOf(truncate(this.hashKey)),
       matchedPath: this.matchedPathText === undefined ? null : copyOf(truncate(this.matchedPathText)),
+      ...(this.filtered?.split && { split: this.filtered.split }),
       retried: [...this.retried],
       choices: [...this.choices],
       ...(this.#trace && { trace: this.#trace }),

@@ -2,6 +2,7 @@
 
 import { isTunnelStatus } from "./response-class.ts";
 import type { AttemptObserver } from "../pool/attempt.ts";
+import type { FilteredRequest, SplitChoice } from "./filter.ts";
 import type { FailurePhase, FailureReason } from "../pool/outcome.ts";
 import type { Refusal, RefusalReason, RetryVeto } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
@@ -93,6 +94,8 @@ export interface RequestRecord extends ExchangeSummary {
   /** The rule of HTTP that the request broke, or the upstream's response if the reason is `answer_refused`. */
   readonly complaint: string | null;
   readonly notRetried: RetryVeto | null;
+  /** What a split chose; absent on a route without one. */
+  readonly split?: SplitChoice;
   /** The cause of each further attempt, in order. */
   readonly retried: readonly string[];
   /** Time in the queue, milliseconds. */
@@ -113,7 +116,7 @@ export interface RequestRecord extends ExchangeSummary {
  */
 export interface EndedExchange extends Omit<
   RequestRecord,
-  "key" | "matchedPath" | "retried" | "choices" | "trace"
+  "key" | "matchedPath" | "split" | "retried" | "choices" | "trace"
 > {
   /** The client's User-Agent and Referer, at most 2,048 characters; null without them. */
   readonly userAgent: string | null;
@@ -158,4 +161,6 @@ export interface ExchangeObserver extends AttemptObserver {
    * invalid.
    */
   refused(poolName: string | undefined, refused: Refusal, attempts: number): void;
+  /** A request ended on a route that does more with it than to send it to a pool. `poolName` as for `refused`. */
+  filteredEnded?(poolName: string | undefined, request: FilteredRequest): void;
 }

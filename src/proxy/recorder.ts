@@ -44,6 +44,8 @@ export class Recorder implements ExchangeObserver {
   readonly #sinks: SinkSelection | undefined;
   readonly #record = new RecordBuilder();
   #queuedAt = 0;
+  #filtered: FilteredRequest | undefined;
+  #poolName: string | undefined;
   /** The first exception of a sink during the exchange. */
   #bug: { readonly error: unknown } | undefined;
 
@@ -61,6 +63,7 @@ export class Recorder implements ExchangeObserver {
   /** Prepares for the next exchange. */
   begin(): void {
     this.#record.clear();
+    this.#filtered = undefined;
     this.#queuedAt = 0;
     this.#sinks?.forget();
   }
@@ -77,7 +80,9 @@ export class Recorder implements ExchangeObserver {
   }
 
   /** Before `opened`: the request goes through filters. */
-  filtered(request: FilteredRequest): void {
+  filtered(request: FilteredRequest, pool: Pool | undefined): void {
+    this.#filtered = request;
+    this.#poolName = pool?.name;
     if (this.#sinks) this.#record.filtered = request;
   }
 
@@ -127,6 +132,7 @@ export class Recorder implements ExchangeObserver {
    * @throws the first exception of a sink, after all of them were served
    */
   ended(end: ExchangeSummary, trace: TraceContext | undefined): void {
+    if (this.#filtered) this.#observer.filteredEnded?.(this.#poolName, this.#filtered);
     if (this.#sinks) this.#giveTo(this.#sinks, end, trace);
     const bug = this.#bug;
     this.#bug = undefined;

@@ -14,10 +14,23 @@ export interface RequestHead {
   /** The client's IP address: the peer's, or what trusted proxies say. Engines compute it when it is read. */
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
+  /** What the client uses: `scheme`, or what a trusted proxy says of it. By default `scheme`. */
+  readonly clientScheme?: "http" | "https";
   /** Where the TLS handshake limits which hosts a request may name. */
   readonly tls?: ConnectionTls | undefined;
   /** A header's value by its lower-case name, repeated ones joined with ", ", cookies with "; "; undefined if absent. */
   header(name: string): string | undefined;
+}
+
+/** The scheme that an X-Forwarded-Proto field names first; undefined if there is none. */
+export function forwardedScheme(proto: string | undefined): "http" | "https" | undefined {
+  const word = /^\s*(https?)\s*(?:,|$)/i.exec(proto ?? "")?.[1]?.toLowerCase();
+  return word === "http" || word === "https" ? word : undefined;
+}
+
+/** Whether the client uses TLS. */
+export function isSecureClient({ clientScheme, scheme }: RequestHead): boolean {
+  return (clientScheme ?? scheme) === "https";
 }
 
 /** The path without the query. */

@@ -4,7 +4,8 @@ import type { Config, RouteConfig } from "../config/config.ts";
 import { filterUseOf } from "../config/extension-checks.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
-import type { Destination, Route, RouteHandling, RouteTable } from "../proxy/route.ts";
+import { createSplit, type StickBy } from "../filter/split.ts";
+import type { Destination, Route, RouteHandling, RouteSplit, RouteTable } from "../proxy/route.ts";
 import { createRouteTable } from "../routing/route-table.ts";
 
 export interface RouteCompilerOptions {
@@ -27,7 +28,8 @@ type Parts = Omit<RouteCompilerOptions, "config">;
 function compiledRoute(config: RouteConfig, { destinations, ...parts }: Parts): Route {
   const { place, name, pool, conditions, isRedirected } = config;
   const destination = pool === undefined ? undefined : destinations.get(pool);
-  const handling = handlingOf(config, parts);
+  const split = splitOf(config, destinations);
+  const handling = handlingOf(config, parts, split !== undefined);
   return {
     place,
     ...(name !== undefined && { name }),
@@ -35,14 +37,40 @@ function compiledRoute(config: RouteConfig, { destinations, ...parts }: Parts): 
     ...(conditions.path && { path: conditions.path.text }),
     ...(isRedirected === false && { isRedirected }),
     ...(destination && { destination }),
+    ...(split && { split }),
     ...(handling && { handling }),
   };
 }
 
+/** @returns undefined for a route that does not split its requests */
+function splitOf(
+  { split, name, conditions }: RouteConfig,
+  destinations: RouteCompilerOptions["destinations"],
+): RouteSplit | undefined {
+  if (!split) return undefined;
+  const { pools, stickBy, fallback } = split;
+  // Not its place in the file: other routes may be written before it.
+  const routeId = name ?? `${conditions.hosts?.join(",") ?? ""}${conditions.path?.text ?? ""}`;
+  return createSplit({
+    routeId,
+    pools: Object.entries(pools).flatMap(([pool, weight]) => {
+      const destination = destinations.get(pool);
+      return destination ? [{ destination, weight }] : [];
+    }),
+    // The schema has checked its form.
+    stickBy: stickBy as StickBy | undefined,
+    fallback,
+  });
+}
+
 /** @returns undefined for a route that only sends its requests to a pool */
-function handlingOf(config: RouteConfig, parts: Omit<Parts, "destinations">): RouteHandling | undefined {
+function handlingOf(
+  config: RouteConfig,
+  parts: Omit<Parts, "destinations">,
+  changesRequests: boolean,
+): RouteHandling | undefined {
   const filters = filtersOf(config, parts);
-  return filters.length > 0 ? { filters } : undefined;
+  return filters.length > 0 || changesRequests ? { filters } : undefined;
 }
 
 /** In the order in which they decide, so that a request that is not served costs nothing more. */

@@ -3,11 +3,13 @@
 import type { Clock } from "../lib/clock.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import { FilteredRequest } from "../proxy/filter.ts";
 import type { Candidate } from "../proxy/record.ts";
 import { candidatesIn } from "../proxy/recorder.ts";
 import type { RefusalReason } from "../proxy/refusal.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
 import { escapeBeyondAscii } from "../proxy/request-path.ts";
+import type { Destination, FoundRoute } from "../proxy/route.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 
 /** A request that is evaluated but not sent. */
@@ -55,11 +57,12 @@ export function dryRun(
   clock: Clock,
 ): DryRunResult {
   const head = headOf(request);
-  const { route, matchedPath = null, violation } = registry.routes.find(head) ?? {};
+  const match = registry.routes.find(head);
+  const { route, matchedPath = null, violation } = match ?? {};
   const noPool = { pool: null, policy: null, key: null, chosen: null };
   const noUpstreams = { candidates: [], fit: 0, others: [], out: 0 };
-  const destination = route?.destination;
-  if (!destination) {
+  const destination = match?.route && destinationOf(match, head);
+  if (!route || !destination) {
     const refusal = violation ? "request_invalid" : "no_route";
     const complaint = violation?.text ?? null;
     return { route: null, matchedPath, ...noPool, ...noUpstreams, refusal, complaint };
@@ -88,6 +91,12 @@ export function dryRun(
     refusal: chosen ? null : refusal,
     complaint: null,
   };
+}
+
+/** Nothing is sent, so a split may choose: it keeps no state. */
+function destinationOf(match: FoundRoute, head: RequestHead): Destination | undefined {
+  const { split, destination } = match.route;
+  return split?.choose(new FilteredRequest(head, match, { requestId: "", trace: undefined })) ?? destination;
 }
 
 function headOf({ method, host, target, clientAddress, headers }: DryRunRequest): RequestHead {

@@ -17,6 +17,7 @@ export function explainRequest(request: RequestRecord): readonly string[] {
     routingText(request),
     ...proxyText(request),
     ...pathText(request),
+    ...splitText(request),
     ...(request.queuedMs > 0 ? [`It waited ${ms(request.queuedMs)} in the queue.`] : []),
     ...attempts.flatMap((attempt, index) => [
       ...selectionText(request, attempt),
@@ -60,6 +61,13 @@ function filterText({ filter, user }: RequestRecord): readonly string[] {
     ...(user === null ? [] : [`It was authenticated as ${user}.`]),
     ...(filter === null ? [] : [`The filter ${filter} of its route answered it.`]),
   ];
+}
+
+function splitText({ split }: RequestRecord): readonly string[] {
+  if (!split) return [];
+  const by = split.by === "none" ? "at random" : `by ${split.by}`;
+  const why = split.isFallback ? ", because the chosen one had no available upstream" : "";
+  return [`The route's split chose pool ${split.pool} ${by}${why}.`];
 }
 
 /** Who said where the request comes from, if it was not the connection itself. */

@@ -290,6 +290,14 @@ describe("each problem of a file is one sentence with path, line and value", () 
       "routes[0] at evenkeel.yaml:1:10: expected where its requests go: pool, split, redirect or respond.",
     ],
     [
+      "routes: [{ split: { pools: { main: 1 } } }]",
+      "routes[0].split.pools at evenkeel.yaml:1:28: expected at least two pools; for one set pool: main.",
+    ],
+    [
+      "pools: { a: { upstreams: [http://u] }, b: { upstreams: [http://v] } }\nroutes: [{ split: { pools: { a: 0, b: 0 } } }]",
+      "routes[0].split.pools at evenkeel.yaml:2:28: every weight is 0, so that no request has a pool.",
+    ],
+    [
       "routes: [{ pool: zzz }]",
       'routes[0].pool at evenkeel.yaml:1:18: unknown pool; expected one of main (received "zzz").',
     ],

@@ -26,6 +26,7 @@ import { oddityLaws } from "./malformed-message-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 import { responseFormLaws } from "./response-form-laws.ts";
 import { requestFormLaws } from "./request-form-laws.ts";
+import { splitLaws } from "./split-laws.ts";
 import { slotLaws } from "./slot-laws.ts";
 import { statusRetryLaws } from "./status-retry-laws.ts";
 import { watcherLaws } from "./watcher-laws.ts";
@@ -107,6 +108,7 @@ const isRefused = (port: number) =>
 const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
   ...listenerRuleLaws,
+  ...splitLaws,
   ...hashLaws,
   ...hstsLaws,
   ...hedgeLaws,

@@ -7,9 +7,9 @@ import { configOf, routeConfigs } from "../support/configs.ts";
 
 const observer = { outlierChanged() {}, panicChanged() {} };
 
-function registryOf(text: string): PoolRegistry {
+function registryOf(text: string, change: Parameters<typeof configOf>[1] = {}): PoolRegistry {
   const registry = new PoolRegistry({ clock: () => 0, random: seededRandom(1), observer });
-  registry.commit(registry.prepare(configOf(text)));
+  registry.commit(registry.prepare(configOf(text, change)));
   for (const pool of registry.pools) for (const upstream of pool.upstreams) pool.recordProbe(upstream, true);
   return registry;
 }
@@ -23,6 +23,15 @@ const request = {
 };
 
 describe("a dry run", () => {
+  test("shows the pool that a split chooses for the client", () => {
+    const routes = routeConfigs([{ split: { pools: { a: 1, b: 1 } } }]);
+    const registry = registryOf("a: one | b: two", { routes });
+    const poolFor = (clientAddress: string) => dryRun(registry, { ...request, clientAddress }, () => 0).pool;
+    const clients = Array.from({ length: 20 }, (_, i) => `192.0.2.${i}`);
+    expect(new Set(clients.map(poolFor))).toEqual(new Set(["a", "b"]));
+    expect(clients.map(poolFor)).toEqual(clients.map(poolFor));
+  });
+
   test("selects the upstream of the next real request, and takes no turn", () => {
     const registry = registryOf("main: a b c");
     const [pool] = registry.pools;

@@ -18,6 +18,16 @@ describe("the explanation of a request", () => {
     ]);
   });
 
+  test("names the split that chose the pool", () => {
+    const split = { pool: "canary", by: "cookie:session", point: 0.5, isFallback: false };
+    expect(explainRequest(recordOf("r", { split }))[1]).toBe(
+      "The route's split chose pool canary by cookie:session.",
+    );
+    expect(explainRequest(recordOf("r", { split: { ...split, by: "none", isFallback: true } }))[1]).toBe(
+      "The route's split chose pool canary at random, because the chosen one had no available upstream.",
+    );
+  });
+
   test("covers one that was queued, failed on one upstream and succeeded on another", () => {
     const attempts = [
       attempt("a", {

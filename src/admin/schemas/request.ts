@@ -67,6 +67,16 @@ const traceSchema = Type.Object({
   parentId: Type.Optional(Type.String({ description: "Id of the client's span." })),
 });
 
+const splitSchema = Type.Object(
+  {
+    pool: textSchema("The pool that the split of the route chose."),
+    by: textSchema("What it was chosen by: client, header:Name, cookie:name, cookie or none."),
+    point: Type.Number({ description: "Hash of the client's key, 0–1." }),
+    isFallback: boolean("The pool that was chosen first had no available upstream."),
+  },
+  { title: "Split" },
+);
+
 const requestSchema = Type.Object(
   {
     seq: count("Request number; increases also across restarts."),
@@ -99,6 +109,7 @@ const requestSchema = Type.Object(
     reason: nullable(Type.String(), "Why the request was refused, or how its last attempt failed."),
     complaint: nullable(Type.String(), "The protocol violation, if the request was refused for one."),
     notRetried: nullable(Type.String(), "Why it was not retried."),
+    split: Type.Optional(splitSchema),
     retried: list(Type.String(), "Reason of each further attempt."),
     queuedMs: Type.Number({ description: "Time in the queue, milliseconds." }),
     attempts: list(attemptSchema, "Ordered by their ends."),
