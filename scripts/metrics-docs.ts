@@ -31,7 +31,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
   source: "file that the certificate was read from",
   state: "`ready` or `starting`",
   result:
-    "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges; of orders `issued` or a reason word",
+    "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges; `kept`, `new`, `moved` or `full` of sticky pools; of orders `issued` or a reason word",
 };
 
 /** The current page. Throws if {@link labelMeanings} lacks a label. */

@@ -114,6 +114,7 @@ export function assemble(
     observer,
     names,
     extensions: options.extensions,
+    stickySecret: () => store.secret("sticky"),
   });
   const intents = new Intents(store, log);
   const drains = new Drains({
@@ -121,6 +122,8 @@ export function assemble(
     wallClock,
     schedule,
     isEmpty: (upstream) => dataPlane.isDrained(upstream),
+    keepsClients: (upstream) => registry.find(upstream.id)?.entry.config.sticky?.whileDraining === "keep",
+    onClientsMove: () => dataPlane.apply(reconciler.desired),
     onStage(upstream, stage) {
       const pool = registry.find(upstream.id)?.entry.pool.name ?? null;
       recordDrain(eventLog, { pool, upstream, stage });

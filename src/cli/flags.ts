@@ -143,6 +143,12 @@ export const balancerFlags: readonly Flag[] = [
     summary: "bearer token required by the admin API",
   },
   {
+    variable: "EVENKEEL_STICKY_SECRET",
+    value: "",
+    path: ["stickySecret"],
+    summary: "secrets of sticky cookies",
+  },
+  {
     name: "--state",
     value: "<file>",
     variable: "EVENKEEL_STATE",

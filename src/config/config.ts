@@ -16,6 +16,7 @@ import type { RetryAllowance } from "../proxy/retry-budget.ts";
 import type { HashBy } from "../proxy/hash-key.ts";
 import type { Timeouts } from "../proxy/route.ts";
 import type { RouteConditions } from "../routing/conditions.ts";
+import type { StickySettings } from "../filter/sticky-cookie.ts";
 import type { CertificateEntry } from "../tls/certificate-files.ts";
 import type { CertificateFacts } from "../tls/certificate-pair.ts";
 import type { ClientCertificates, TlsVersion } from "../tls/listener-tls.ts";
@@ -54,6 +55,8 @@ export interface PoolConfig {
   readonly maxRequestBodyBytes?: number;
   /** Time from 10 % to full weight after a recovery; 0 for no slow start. */
   readonly slowStartMs: number;
+  /** Present where clients stay with their upstreams. */
+  readonly sticky?: StickySettings;
   readonly outlier: OutlierConfig;
   readonly probe: ProbePlan;
   readonly timeouts: Timeouts;
@@ -207,6 +210,10 @@ export interface Config {
   readonly state: string;
   /** Memory in bytes at which new requests are refused; 0 for no limit, "auto" for a share of the control group's limit. */
   readonly maxMemory: number | "auto";
+  /** Secrets of sticky cookies; the first makes them. Undefined: one in the state file. Never shown or logged. */
+  readonly stickySecrets?: readonly string[];
+  /** Where some of them come from. */
+  readonly stickySecretFile?: string;
   /** How long the balancer continues to serve after SIGTERM while readiness is 503, so that orchestrators stop routing first. */
   readonly drainDelayMs: number;
   /** How long in-flight requests may take to finish after SIGTERM. */
@@ -313,6 +320,8 @@ export const defaults = {
     queue: { maxWaiting: 1_024, timeoutMs: 5_000, whenNoneFit: false },
     /** In the order of HAProxy's examples and Envoy's slow_start_window. */
     slowStartMs: 30_000,
+    /** NGINX Plus: a session cookie. HAProxy's sessions of a draining server go on; here its deadline ends them. */
+    sticky: { maxAgeSeconds: 0, sameSite: "Lax", secure: "auto", path: "/", whileDraining: "keep" },
     /** HTTP/1.1 costs less to forward, and every server speaks it. */
     http2: false,
     /**

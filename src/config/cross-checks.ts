@@ -11,6 +11,7 @@ import { listenerChecks, listenerPathsIn, type ServedProtocols } from "./listene
 import { type Path, type Problem, quote } from "./problem.ts";
 import { routeChecks } from "./route-checks.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
+import { stickyChecks } from "./sticky.ts";
 import { messageSizeProblem, sizeProblem } from "./values.ts";
 
 /** A listener of the program, by its key in the file. */
@@ -37,6 +38,7 @@ export function crossCheck(
     ...unsentHeaders(sources),
     ...repeatedProbeKinds(sources),
     ...routeChecks(sources),
+    ...stickyChecks(sources),
     ...openAdmin(sources),
     ...openDashboard(sources, listeners.includes("dashboard")),
     ...repeatedAccounts(sources),

@@ -23,6 +23,7 @@ import type { CertificateFile } from "./listener-tls-schema.ts";
 import type { ListenerFile } from "./listener-schema.ts";
 import { routeConfigsOf } from "./routes.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
+import { stickySettingsOf } from "./sticky.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
 import { ageSecondsOf, durationOf, sizeOf } from "./values.ts";
 
@@ -41,13 +42,15 @@ export interface ReferencedFiles {
   readonly routeTexts: ReadonlyMap<string, string>;
   /** Path of the file of extensions. */
   readonly extensions: string | undefined;
+  /** Of sticky cookies, from variable and file. */
+  readonly stickySecrets: readonly string[];
 }
 
 type Texts = Certificates["texts"];
 
 export function applyDefaults(
   file: ConfigFile,
-  { defaultState, certificates, routeTexts, extensions }: ReferencedFiles,
+  { defaultState, certificates, routeTexts, extensions, stickySecrets }: ReferencedFiles,
 ): ResolvedConfig {
   const { texts } = certificates;
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
@@ -70,6 +73,8 @@ export function applyDefaults(
       admin: { ...listenOf(file.admin, defaults.admin), ...accountsOf(file.admin) },
       state,
       maxMemory: maxMemoryOf(file.maxMemory),
+      ...(stickySecrets.length > 0 && { stickySecrets }),
+      ...(file.stickySecretFile !== undefined && { stickySecretFile: file.stickySecretFile }),
       drainDelayMs: timeMsOf(file.drainDelay, defaults.drainDelayMs),
       drainTimeoutMs: timeMsOf(file.drainTimeout, defaults.drainTimeoutMs),
       clientTimeouts: {
@@ -212,6 +217,7 @@ function timeMsOf(given: string | number | undefined, fallbackMs: number): numbe
 function poolOf(name: string, pool: PoolFile, texts: Texts): PoolConfig {
   const upstreamTls = upstreamTlsOf(pool.upstreamTls, undefined, texts);
   const http2 = pool.http2 ?? defaults.pool.http2;
+  const sticky = stickySettingsOf(name, pool.sticky);
   const address = { http2, ...(upstreamTls && { upstreamTls }) };
   return {
     name,
@@ -225,6 +231,7 @@ function poolOf(name: string, pool: PoolFile, texts: Texts): PoolConfig {
     queue: queueOf(pool.queue),
     ...(pool.proxyProtocol && { proxyProtocol: pool.proxyProtocol }),
     ...(pool.maxRequestBody === undefined ? {} : { maxRequestBodyBytes: sizeOf(pool.maxRequestBody) }),
+    ...(sticky && { sticky }),
     slowStartMs: timeMsOf(pool.slowStart, defaults.pool.slowStartMs),
     outlier: outlierOf(pool.outlier),
     probe: { ...probeOf(pool.probe), ...(pool.proxyProtocol && { proxyProtocol: pool.proxyProtocol }) },

@@ -23,7 +23,9 @@ export function effectiveYaml(
     .join("\n");
   if (document.contents) annotate(document.contents, [], sourceOf);
   const admin = document.get("admin", true);
-  const secrets = secretSettings(resolved, sourceOf);
+  const secrets = adminSecrets(resolved, sourceOf);
+  const others = otherSecrets(sourceOf).map(({ name, value, source }) => ` ${name}: ${value} # ${source}`);
+  if (others.length > 0) document.comment = others.join("\n");
   if (secrets.length > 0 && isMap(admin)) {
     const lines = secrets.map(
       ({ name, value, source }) => ` ${name.slice("admin.".length)}: ${value} # ${source}`,
@@ -51,11 +53,12 @@ export function settingsOf(resolved: ResolvedConfig, sourceOf: (path: Path) => s
     source: sourceOf(path),
   }));
   const lastAdmin = found.findLastIndex(({ name }) => name.startsWith("admin."));
-  return found.toSpliced(lastAdmin + 1, 0, ...secretSettings(resolved, sourceOf));
+  const secrets = [...adminSecrets(resolved, sourceOf), ...otherSecrets(sourceOf)];
+  return found.toSpliced(lastAdmin + 1, 0, ...secrets);
 }
 
 /** Shows that the token and the accounts are set, without their secrets. */
-function secretSettings({ config }: ResolvedConfig, sourceOf: (path: Path) => string): readonly Setting[] {
+function adminSecrets({ config }: ResolvedConfig, sourceOf: (path: Path) => string): readonly Setting[] {
   const { token, users = [], tokens = [] } = config.admin;
   const setting = (path: Path, value: string) => ({ name: nameOf(path), value, source: sourceOf(path) });
   return [
@@ -63,6 +66,12 @@ function secretSettings({ config }: ResolvedConfig, sourceOf: (path: Path) => st
     ...users.map((user, index) => setting(["admin", "users", String(index)], describeAccount(user))),
     ...tokens.map((account, index) => setting(["admin", "tokens", String(index)], describeAccount(account))),
   ];
+}
+
+/** Shows that the secret of sticky cookies is set. */
+function otherSecrets(sourceOf: (path: Path) => string): readonly Setting[] {
+  const source = sourceOf(["stickySecret"]);
+  return source === "default" ? [] : [{ name: "stickySecret", value: "(set)", source }];
 }
 
 /** "round-robin", "[10.0.0.0/8]", "{ url: http://a:80, weight: 1 }" */

@@ -16,6 +16,7 @@ import { readRouteFiles } from "./route-files.ts";
 import { schemaErrors } from "./schema-kit.ts";
 import { type ConfigFile, fileSchemaFor, type UpstreamFile } from "./schema.ts";
 import { type ConfigSources, entriesOf, mergeSources, type SourceValue, valueAt } from "./sources.ts";
+import { readStickySecrets } from "./sticky.ts";
 import { expandUpstreams } from "./upstreams.ts";
 import type { FileText, ReadText } from "./yaml-file.ts";
 
@@ -77,6 +78,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
   const certificates = readCertificates(sources, { read: options.read, list: options.list ?? (() => []) });
   const routeFiles = readRouteFiles(sources, options.read);
   const extensions = options.extensions ?? { find: () => undefined };
+  const stickySecrets = readStickySecrets(sources, options.read);
   const problems = [
     ...misplacedListenerValues(file?.value, values),
     ...unreadable,
@@ -85,6 +87,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
     ...certificates.problems,
     ...routeFiles.problems,
     ...extensionChecks(sources, extensions),
+    ...stickySecrets.problems,
     ...uncertifiedListeners(sources, certificates),
   ];
   if (problems.length > 0) return configError(problems.toSorted(byLocation), invalid.omitted);
@@ -93,6 +96,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
     certificates,
     routeTexts: routeFiles.texts,
     extensions: extensionPathIn(sources.value, extensions),
+    stickySecrets: stickySecrets.secrets,
   });
   return { kind: "loaded", ...resolved, isDemo, sourceOf: sources.sourceOf };
 }
@@ -151,6 +155,7 @@ export function warningsIn(config: Config, now: number): readonly string[] {
     ...uncoveredRoutes(config),
     ...trustWarnings(config),
     ...unsharedWarnings(config),
+    ...stickyWarnings(config),
     ...hostWarnings(config),
   ];
 }
@@ -198,6 +203,14 @@ function unsharedWarnings({ pools }: Config): readonly string[] {
       ({ name }) =>
         `pools.${name}.proxyProtocol: clients share no connections to its upstreams, so that each client opens its own`,
     );
+}
+
+function stickyWarnings({ pools, state, stickySecrets }: Config): readonly string[] {
+  const pool = pools.find(({ sticky }) => sticky);
+  if (!pool || stickySecrets || state !== ":memory:") return [];
+  return [
+    `pools.${pool.name}.sticky: without EVENKEEL_STICKY_SECRET or stickySecretFile, and without a state file, its cookies are void after a restart`,
+  ];
 }
 
 /** The file decides, but such an address is more often a mistake. */

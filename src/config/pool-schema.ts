@@ -4,6 +4,8 @@ import { type TSchema, Type } from "@sinclair/typebox";
 
 import { type BuiltInPolicy, type PolicyName, policyNames } from "../policy/policies.ts";
 import { type ProxyVersion, proxyVersions } from "../net/proxy-protocol.ts";
+import type { StickySettings } from "../filter/sticky-cookie.ts";
+import { type SameSite, sameSiteModes } from "../proxy/cookies.ts";
 import { type HashBy, hashByPattern } from "../proxy/hash-key.ts";
 import {
   duration,
@@ -96,6 +98,45 @@ const probe = optional(
   "Active health checks.",
 );
 
+const sticky = Type.Union(
+  [
+    Type.Boolean(),
+    optional(
+      {
+        cookie: textSetting(
+          "^[!#$%&'*+.^_`|~\\dA-Za-z-]{1,64}$",
+          "the name of a cookie",
+          "Name of the cookie; by default evenkeel_ and the name of the pool.",
+        ),
+        maxAge: Type.Union([format("age", "A time."), Type.Literal(0)], {
+          description: "How long clients keep the cookie; 0, the default, is until the browser ends.",
+          errorMessage: "a time such as 30d or 1h, or 0",
+        }),
+        sameSite: choice<SameSite>(sameSiteModes, "Whether other sites' requests have the cookie."),
+        secure: choice<StickySettings["secure"]>(
+          ["auto", "always", "never"],
+          "Whether the cookie is for https only; auto: if the client uses https.",
+        ),
+        path: textSetting("^/[!-:<-~]*$", "a path that starts with /", "Path of the cookie."),
+        domain: textSetting(
+          "^[A-Za-z\\d-]+(\\.[A-Za-z\\d-]+)*$",
+          "a domain",
+          "Domain of the cookie; by default the request's host alone.",
+        ),
+        whileDraining: choice<StickySettings["whileDraining"]>(
+          ["keep", "move"],
+          "keep: clients of a draining upstream stay until shortly before its deadline; move: they leave at once.",
+        ),
+      },
+      "Attributes of the cookie.",
+    ),
+  ],
+  {
+    description: "Keeps each client with the upstream that served it, by a cookie; off by default.",
+    errorMessage: "true, false or a map",
+  },
+);
+
 const outlier = optional(
   {
     consecutiveFailures: integer(1, 1_000_000, "Consecutive failures that eject an upstream."),
@@ -181,6 +222,7 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
         ),
       ),
       maxRequestBody: Type.Optional(format("size", "Maximum size of a request body; no limit by default.")),
+      sticky: Type.Optional(sticky),
       slowStart: Type.Optional(
         Type.Union(
           [format("delay", "Time from a tenth to full weight after a recovery; 0 is off."), Type.Literal(0)],

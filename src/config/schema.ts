@@ -140,6 +140,15 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
         description: "File for what operators set at run time, or :memory:.",
         errorMessage: "a path or :memory:",
       }),
+      stickySecret: Type.String({
+        description:
+          "Secret of the cookies of sticky pools, of at least 32 bytes; better a file or the variable.",
+        errorMessage: "a text of at least 32 bytes",
+      }),
+      stickySecretFile: file(
+        "a path",
+        "File with secrets of sticky pools, one a line: the first makes cookies, all are read. By default one is made and kept in the state file.",
+      ),
       maxMemory: Type.Union([Type.Literal("auto"), format("size", "A size."), Type.Literal(0)], {
         description:
           "Memory of all processes at which new requests get 503; auto is 80 % of the control group's limit, 0 is no limit.",

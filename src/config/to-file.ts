@@ -16,6 +16,7 @@ import {
 import type { ResolvedConfig } from "./defaults.ts";
 import type { Path } from "./problem.ts";
 import { entriesOf } from "./sources.ts";
+import { stickyFileOf } from "./sticky.ts";
 import { formatAge } from "./values.ts";
 
 /** One value of a file. */
@@ -141,6 +142,7 @@ export function settingsFileOf(config: Config): object {
     workers: config.workers,
     admin: { host: admin.hostname, port: admin.port },
     state: config.state,
+    ...(config.stickySecretFile !== undefined && { stickySecretFile: config.stickySecretFile }),
     maxMemory:
       typeof config.maxMemory === "number" && config.maxMemory > 0
         ? formatSize(config.maxMemory)
@@ -208,6 +210,7 @@ export function poolSettingsFileOf(pool: PoolConfig): object {
     ...(pool.proxyProtocol && { proxyProtocol: pool.proxyProtocol }),
     ...(maxRequestBodyBytes === undefined ? {} : { maxRequestBody: formatSize(maxRequestBodyBytes) }),
     http2: pool.http2,
+    ...stickyFileOf(pool),
     slowStart: pool.slowStartMs === 0 ? 0 : formatDuration(pool.slowStartMs),
     outlier: {
       consecutiveFailures: outlier.consecutiveFailures,

@@ -130,5 +130,5 @@ export function isSecretAt(path: Path): boolean {
   if (path[0] === "admin" && ["users", "tokens"].includes(path[1] ?? "")) {
     return !(path.length === 4 && (last === "name" || last === "role"));
   }
-  return /token|pass/i.test(last);
+  return /token|pass|secret$/i.test(last);
 }

@@ -20,9 +20,16 @@ export interface DrainsOptions {
   readonly schedule: Schedule;
   /** Whether nothing is in flight on an upstream; defaults to its `inFlight`. */
   readonly isEmpty?: (upstream: Upstream) => boolean;
+  /** Whether clients stay with an upstream while it drains, until shortly before the deadline; by default none. */
+  readonly keepsClients?: (upstream: Upstream) => boolean;
+  /** Called when the clients that stayed move elsewhere. */
+  readonly onClientsMove?: (upstream: Upstream) => void;
   /** Called when an upstream is drained, and once if its deadline passes before. */
   readonly onStage: (upstream: Upstream, stage: "drained" | "late", drain: Drain) => void;
 }
+
+/** Clients that stay move so long before the deadline, so that their requests can end: a tenth of the time, at most this. */
+const maxMoveLeadMs = 1_000;
 
 /** Drains poll the in-flight counts, so that requests pay nothing for reporting their ends. */
 const checkIntervalMs = 25;
@@ -36,6 +43,8 @@ const checkIntervalMs = 25;
 export class Drains {
   readonly #options: DrainsOptions;
   readonly #drains = new Map<Upstream, Drain>();
+  /** Clock time at which the clients of a drain move. */
+  readonly #movesAt = new WeakMap<Drain, number>();
   /** Drains whose end was reported to `onStage`. */
   readonly #notified = new WeakSet<Drain>();
 
@@ -47,8 +56,12 @@ export class Drains {
     return this.#drains.get(upstream);
   }
 
-  /** Restores a drain from before a restart. Nothing is in flight, so there is nothing to watch. */
+  /**
+   * Restores a drain from before a restart. Nothing is in flight, so there is nothing to watch. Its deadline is not known any
+   * more, so that no client stays.
+   */
   restore(upstream: Upstream, since: number): void {
+    upstream.isDrainLate = true;
     const drain = { since, deadline: null, isRemoval: false };
     this.#drains.set(upstream, drain);
     this.#notified.add(drain);
@@ -64,6 +77,9 @@ export class Drains {
     const since = previous?.since ?? now;
     const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isRemoval };
     this.#drains.set(upstream, drain);
+    upstream.isDrainLate = false;
+    if (waitMs > 0)
+      this.#movesAt.set(drain, this.#options.clock() + waitMs - Math.min(waitMs / 10, maxMoveLeadMs));
     if (previous && this.#notified.has(previous) && !isRemoval) this.#notified.add(drain);
     void this.#watch(upstream, drain, waitMs > 0 ? this.#options.clock() + waitMs : Infinity);
   }
@@ -76,6 +92,7 @@ export class Drains {
 
   /** The drain was undone, or the upstream was removed. */
   end(upstream: Upstream): void {
+    upstream.isDrainLate = false;
     this.#drains.delete(upstream);
   }
 
@@ -107,10 +124,22 @@ export class Drains {
   /** Reports the end once, from whichever check sees it first. @returns whether the upstream is empty */
   #notifyIfEmpty(upstream: Upstream, drain: Drain): boolean {
     const { isEmpty } = this.#options;
+    if (this.#hasClients(upstream, drain)) return false;
     if (isEmpty ? !isEmpty(upstream) : upstream.inFlight > 0) return false;
     if (!this.#notified.has(drain)) this.#options.onStage(upstream, "drained", drain);
     this.#notified.add(drain);
     return true;
+  }
+
+  /** Whether clients stay with the upstream, which may be idle between their requests. Moves them when it is time. */
+  #hasClients(upstream: Upstream, drain: Drain): boolean {
+    const movesAt = this.#movesAt.get(drain);
+    if (movesAt === undefined || upstream.isDrainLate || !this.#options.keepsClients?.(upstream))
+      return false;
+    if (this.#options.clock() < movesAt) return true;
+    upstream.isDrainLate = true;
+    this.#options.onClientsMove?.(upstream);
+    return false;
   }
 
   #delay(delayMs: number): Promise<void> {

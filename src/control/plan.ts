@@ -90,7 +90,14 @@ function settingTexts(config: Config): Settings {
   const certificates = config.foundCertificates.map(
     ({ source, fingerprint }) => [`certificate ${source}`, fingerprint.slice(0, 16)] as const,
   );
-  return { ...flatTexts(settingsFileOf(config)), ...Object.fromEntries(certificates) };
+  const { stickySecrets } = config;
+  const secrets = stickySecrets && { stickySecret: secretText(stickySecrets.join("\n")) };
+  return { ...flatTexts(settingsFileOf(config)), ...Object.fromEntries(certificates), ...secrets };
+}
+
+/** Shows that a secret is another one: too few bits to find it. */
+function secretText(secret: string): string {
+  return `(set) #${(hashString(secret) & 0xffff).toString(16)}`;
 }
 
 /** Path and content hash of a PEM file, so that a changed content is a difference. */
@@ -197,10 +204,15 @@ function routeSteps(before: Config, after: Config): readonly Step[] {
 function describeRoutes(routes: readonly RouteConfig[]): string {
   return routes
     .map(
-      ({ conditions, pool }) =>
-        `${(conditions.hosts ?? []).join(",") + (conditions.path?.text ?? "") || "*"} → ${pool}`,
+      ({ conditions, pool, split }) =>
+        `${(conditions.hosts ?? []).join(",") + (conditions.path?.text ?? "") || "*"} → ${pool ?? splitText(split)}`,
     )
     .join("; ");
+}
+
+function splitText(split: RouteConfig["split"]): string {
+  const pools = Object.entries(split?.pools ?? {}).map(([pool, weight]) => `${pool} ${weight}`);
+  return pools.join(", ");
 }
 
 type Settings = Readonly<Record<string, string>>;

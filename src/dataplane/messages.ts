@@ -69,6 +69,8 @@ export interface UpstreamState extends UpstreamHealth {
   /** Id and origin. */
   readonly upstream: string;
   readonly mode: Mode;
+  /** Its drain has no time left, so that no client stays. */
+  readonly isDrainLate?: true;
   /** The active fault injection. */
   readonly fault?: FaultSpec;
 }
@@ -131,22 +133,25 @@ export interface WorkerReport {
 /** The state that a worker has to apply. @param config as the worker has to use it, see {@link perWorkerConfig} */
 export function buildDesiredState(
   config: Config,
-  { pools }: Pick<PoolRegistry, "pools">,
+  registry: Pick<PoolRegistry, "pools" | "stickySecretsFor">,
   faults: FaultRegistry,
 ): DesiredState {
-  const upstreams = pools.flatMap((pool) =>
+  const stickySecrets = registry.stickySecretsFor(config);
+  const upstreams = registry.pools.flatMap((pool) =>
     pool.upstreams.map((upstream) => {
       const fault = faults.get(upstream);
       return {
         upstream: identityOf(upstream),
         mode: upstream.mode,
+        ...(upstream.isDrainLate && { isDrainLate: true as const }),
         activeHealth: upstream.activeHealth.state,
         verdict: upstream.outlier.verdict,
         ...(fault && { fault: fault.spec }),
       };
     }),
   );
-  return { config, upstreams };
+  // A worker cannot read the state file, and all of them have to agree.
+  return { config: stickySecrets.length > 0 ? { ...config, stickySecrets } : config, upstreams };
 }
 
 /**
@@ -168,6 +173,7 @@ export function applyState(
       const upstreamState = upstreamStates.get(identityOf(upstream));
       if (!upstreamState) continue;
       pool.setMode(upstream, upstreamState.mode);
+      upstream.isDrainLate = upstreamState.isDrainLate === true;
       // Hashed, so that not always the same worker makes the first attempt.
       upstream.outlier.probationDelayMs =
         ((index + hashString(upstreamState.upstream)) % of) * probationStaggerMs;

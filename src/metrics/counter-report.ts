@@ -25,6 +25,7 @@ export interface PoolCounters {
   readonly notRetried: Counts<string>;
   readonly hedges: Counts<string>;
   readonly splits: Counts<string>;
+  readonly sticky: Counts<string>;
   readonly refusals: Counts<string>;
   readonly refusalCodes: Counts<number>;
   readonly turnedAway: RejectedCounters;
@@ -46,12 +47,13 @@ export function upstreamCountersOf(meter: UpstreamMeter): UpstreamCounters {
 }
 
 export function poolCountersOf(meter: PoolMeter): PoolCounters {
-  const { retries, notRetried, hedges, splits, refusals, refusalCodes, turnedAway } = meter;
+  const { retries, notRetried, hedges, splits, sticky, refusals, refusalCodes, turnedAway } = meter;
   return {
     retries: [...retries],
     notRetried: [...notRetried],
     hedges: [...hedges],
     splits: [...splits],
+    sticky: [...sticky],
     refusals: [...refusals],
     refusalCodes: [...refusalCodes],
     turnedAway: turnedAway.counts,
@@ -78,13 +80,15 @@ export function mergeUpstreamCounters(meter: UpstreamMeter, parts: readonly Upst
 
 /** Sets the meter of a pool to the sum of the parts. */
 export function mergePoolCounters(meter: PoolMeter, parts: readonly PoolCounters[]): void {
-  const { retries, notRetried, hedges, splits, refusals, refusalCodes, turnedAway } = meter;
-  for (const part of [retries, notRetried, hedges, splits, refusals, refusalCodes, turnedAway]) part.clear();
+  const { retries, notRetried, hedges, splits, sticky, refusals, refusalCodes, turnedAway } = meter;
+  for (const part of [retries, notRetried, hedges, splits, sticky, refusals, refusalCodes, turnedAway])
+    part.clear();
   for (const part of parts) {
     addAll(retries, part.retries);
     addAll(notRetried, part.notRetried);
     addAll(hedges, part.hedges);
     addAll(splits, part.splits);
+    addAll(sticky, part.sticky);
     addAll(refusals, part.refusals);
     addAll(refusalCodes, part.refusalCodes);
     turnedAway.add(part.turnedAway);

@@ -200,6 +200,14 @@ export function families(
         ofPools((labels, name) => byKey(metrics.ofPool(name).splits, (route) => ({ ...labels, route }))),
     },
     {
+      name: "evenkeel_sticky_total",
+      help: "Requests of sticky pools, by whether their upstream kept them.",
+      type: "counter",
+      labels: ["pool", "result"],
+      samples: () =>
+        ofPools((labels, name) => byKey(metrics.ofPool(name).sticky, (result) => ({ ...labels, result }))),
+    },
+    {
       name: "evenkeel_rescues_total",
       help: "Requests that were moved off an upstream that went down before it responded.",
       type: "counter",

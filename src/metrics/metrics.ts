@@ -121,6 +121,8 @@ export interface PoolMeter {
   readonly hedges: Map<string, number>;
   /** Requests that a split sent here, by name of the route; empty for a route without a name. */
   readonly splits: Map<string, number>;
+  /** Requests of a sticky pool by result. */
+  readonly sticky: Map<string, number>;
   /** Responses made by the balancer itself, by reason; `refusalCodes` by status. */
   readonly refusals: Map<string, number>;
   readonly refusalCodes: Map<number, number>;
@@ -132,6 +134,7 @@ export interface PoolMeter {
 interface FilteredOutcome {
   readonly match: { readonly route: { readonly name?: string } };
   readonly split: unknown;
+  readonly sticky: string | undefined;
 }
 
 /** The observer of all pools, attempts and exchanges of this process. */
@@ -210,7 +213,8 @@ export class Metrics implements AttemptObserver, PoolObserver {
     count(this.ofPool(poolName).hedges, result);
   }
 
-  filteredEnded(poolName: string | undefined, { match, split }: FilteredOutcome): void {
+  filteredEnded(poolName: string | undefined, { match, split, sticky }: FilteredOutcome): void {
+    if (sticky !== undefined) count(this.ofPool(poolName ?? "").sticky, sticky);
     if (split) count(this.ofPool(poolName ?? "").splits, match.route.name ?? "");
   }
 
@@ -239,6 +243,7 @@ function emptyPoolMeter(now: number): PoolMeter {
     notRetried: new Map(),
     hedges: new Map(),
     splits: new Map(),
+    sticky: new Map(),
     refusals: new Map(),
     refusalCodes: new Map(),
     turnedAway: new RejectedTraffic(now),

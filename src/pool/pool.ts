@@ -71,6 +71,21 @@ export class Pool implements AttemptAccounting {
   }
 
   /**
+   * Whether the upstream takes a request of a client that it served before. Such a client may stay where new ones do not go:
+   * with weight 0, while others have priority, and during a drain. Not on a backup while a primary is available.
+   * @returns "full" where it would, but has no slot now
+   */
+  fitnessForClient(upstream: Upstream, staysWhileDraining: boolean): "fit" | "full" | "unfit" {
+    const { mode, outlier, activeHealth, backup, hasCapacity } = upstream;
+    const { isPanicking, tiers } = this.#current();
+    if (activeHealth.state === "failing" || mode === "maintenance") return "unfit";
+    if (mode === "draining" && !(staysWhileDraining && !upstream.isDrainLate)) return "unfit";
+    if (outlier.state === "ejected" && !isPanicking) return "unfit";
+    if (backup && tiers[0]?.members.some((member) => !member.backup)) return "unfit";
+    return hasCapacity && (outlier.admits || isPanicking) ? "fit" : "full";
+  }
+
+  /**
    * Selects where a request goes; undefined if nothing is left to try.
    * @param key the request's hash key; empty where the pool has none
    * @param tried upstreams that the request was sent to already. A retry does not change the state of the policy: else one

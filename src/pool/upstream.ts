@@ -72,6 +72,8 @@ export class Upstream {
   weight: number;
   backup: boolean;
   mode: Mode = "ready";
+  /** Whether its drain has no time left: clients that stay with it move elsewhere. */
+  isDrainLate = false;
   /** Open attempts, tunnels and streams included. */
   inFlight = 0;
   /** Open attempts whose connection became a tunnel: mostly idle and open for days perhaps, so they take no slot. */

@@ -117,7 +117,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#destination = route.split ? route.split.choose(request) : route.destination;
     if (this.#options.load?.isShed) return void (this.#localReply = refusal("overloaded"));
     this.#recorder.filtered(request, this.#destination?.pool);
-    this.#filterRun = new FilterRun(request, route.handling);
+    this.#filterRun = new FilterRun(request, route.handling, this.#destination?.sticky);
     this.#localReply = this.#filterRun.answer;
   }
 
@@ -158,7 +158,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
 
   /** The first attempt, already counted in; or a refusal; or a wait. */
   next(): Attempt | Refusal | Wait {
-    const answer = this.#localReply ?? (this.#filterRun && this.#answerOf(this.#filterRun));
+    const answer = this.#localReply ?? this.#filterRun?.next(this.#isLate);
     if (answer?.kind === "wait") return answer;
     if (answer) return this.refuse(answer);
     const destination = this.#destination;
@@ -180,13 +180,6 @@ export class Exchange implements QueueMember, DeadlineHolder {
     if (!this.#ticket.join(queue, this)) return this.refuse(refusal("queue_full"));
     this.#recorder.queued();
     return wait;
-  }
-
-  #answerOf(run: FilterRun): Refusal | Wait | undefined {
-    if (!run.isPending) return run.result();
-    if (!this.#isLate) return wait;
-    run.abandon();
-    return refusal("total_timeout");
   }
 
   /** After `next` returned a wait. When the client leaves, the engine calls `leaveQueue` or `close`. */
@@ -329,7 +322,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
 
   /** For an attempt that has waited long: a second one, already counted in, if the request may have one. */
   hedge(isReplayable: boolean): Attempt | undefined {
-    const context = this.#attempts.isHedged ? undefined : this.#retryContext(isReplayable);
+    const isBound = this.#attempts.isHedged || this.#filterRun?.sticky?.isHeld;
+    const context = isBound ? undefined : this.#retryContext(isReplayable);
     const upstream = context && upstreamForHedge(context);
     if (!upstream) return undefined;
     const { pool } = context.destination;
@@ -357,7 +351,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
 
   #select(pool: Pool): Upstream | undefined {
     const preferred = this.#preferred;
-    return preferred && pool.serves(preferred) ? preferred : pool.select(this.#key, this.#tried);
+    if (preferred && pool.serves(preferred)) return preferred;
+    return this.#filterRun?.sticky?.select(pool) ?? pool.select(this.#key, this.#tried);
   }
 
   #retry(cause: RetryCause, isReplayable: boolean): Attempt | RetryVeto {

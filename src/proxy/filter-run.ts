@@ -3,8 +3,10 @@
 import type { Upstream } from "../pool/upstream.ts";
 import type { FilteredRequest, FilterVerdict, RequestFilter } from "./filter.ts";
 import { type HeadEdit, mergedEdit } from "./head-edit.ts";
-import type { Refusal } from "./refusal.ts";
+import { type Wait, wait } from "./queue.ts";
+import { type Refusal, refusal } from "./refusal.ts";
 import type { RouteHandling } from "./route.ts";
+import { type Sticky, StickyRequest } from "./sticky.ts";
 
 const noHandling: RouteHandling = { filters: [] };
 
@@ -18,6 +20,8 @@ const noHandling: RouteHandling = { filters: [] };
 export class FilterRun {
   readonly request: FilteredRequest;
   readonly #handling: RouteHandling;
+  /** Present where the destination is sticky. */
+  readonly sticky: StickyRequest | undefined;
   #next = 0;
   #isPending = false;
   #isAbandoned = false;
@@ -27,9 +31,10 @@ export class FilterRun {
   /** Called at most once, when a run that was pending is not any more. Not after `abandon`. */
   onSettled: (() => void) | undefined;
 
-  constructor(request: FilteredRequest, handling: RouteHandling = noHandling) {
+  constructor(request: FilteredRequest, handling: RouteHandling = noHandling, sticky?: Sticky) {
     this.#handling = handling;
     this.request = request;
+    this.sticky = sticky && new StickyRequest(sticky, request);
     this.#run();
   }
 
@@ -44,11 +49,16 @@ export class FilterRun {
   }
 
   /**
-   * After the last filter.
+   * @param isLate whether the request has no time left: a verdict that is pending is given up
    * @returns what a filter answered; undefined if all let the request pass
    * @throws what a filter threw
    */
-  result(): Refusal | undefined {
+  next(isLate: boolean): Refusal | Wait | undefined {
+    if (this.#isPending && !isLate) return wait;
+    if (this.#isPending) {
+      this.abandon();
+      return refusal("total_timeout");
+    }
     if (this.#bug) throw this.#bug.error;
     return this.#refusal;
   }
@@ -70,9 +80,11 @@ export class FilterRun {
   /** What changes in the response. @param upstream where it comes from; undefined for the balancer's own */
   responseEdit(upstream: Upstream | undefined): HeadEdit {
     const { request } = this;
+    const cookie = upstream && this.sticky?.responded(upstream);
     return mergedEdit(this.#handling.responseEditor?.edit(request, upstream), {
       removed: request.replacedNames,
-      added: request.responseFields,
+      added:
+        cookie === undefined ? request.responseFields : [...request.responseFields, ["Set-Cookie", cookie]],
     });
   }
 

@@ -35,6 +35,13 @@ export interface SplitChoice {
   readonly isFallback: boolean;
 }
 
+/**
+ * What became of a request to a sticky pool. `kept`: the upstream that its cookie names responded. `new`: it had no valid
+ * cookie. `moved`: another upstream responded, and its cookie changed. `full`: another upstream responded, because the named one
+ * had no slot, and its cookie stays.
+ */
+export type StickyResult = "kept" | "new" | "moved" | "full";
+
 /** The result of a filter: what the client gets, or undefined for a request that goes on. */
 export type FilterVerdict = Refusal | undefined;
 
@@ -57,6 +64,8 @@ export class FilteredRequest {
   user: string | undefined;
   /** What a split chose. */
   split: SplitChoice | undefined;
+  /** What became of it in a sticky pool. */
+  sticky: StickyResult | undefined;
   readonly #upstreamFields: Field[] = [];
   readonly #hiddenNames = new FoldedNames();
   readonly #responseFields: Field[] = [];

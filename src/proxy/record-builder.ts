@@ -257,6 +257,7 @@ export class RecordBuilder implements EndedExchange {
       key: this.hashKey === "" ? null : copyOf(truncate(this.hashKey)),
       matchedPath: this.matchedPathText === undefined ? null : copyOf(truncate(this.matchedPathText)),
       ...(this.filtered?.split && { split: this.filtered.split }),
+      ...(this.filtered?.sticky && { sticky: this.filtered.sticky }),
       retried: [...this.retried],
       choices: [...this.choices],
       ...(this.#trace && { trace: this.#trace }),

@@ -2,7 +2,7 @@
 
 import { isTunnelStatus } from "./response-class.ts";
 import type { AttemptObserver } from "../pool/attempt.ts";
-import type { FilteredRequest, SplitChoice } from "./filter.ts";
+import type { FilteredRequest, SplitChoice, StickyResult } from "./filter.ts";
 import type { FailurePhase, FailureReason } from "../pool/outcome.ts";
 import type { Refusal, RefusalReason, RetryVeto } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
@@ -96,6 +96,8 @@ export interface RequestRecord extends ExchangeSummary {
   readonly notRetried: RetryVeto | null;
   /** What a split chose; absent on a route without one. */
   readonly split?: SplitChoice;
+  /** What became of it in a sticky pool; absent in others. */
+  readonly sticky?: StickyResult;
   /** The cause of each further attempt, in order. */
   readonly retried: readonly string[];
   /** Time in the queue, milliseconds. */
@@ -116,7 +118,7 @@ export interface RequestRecord extends ExchangeSummary {
  */
 export interface EndedExchange extends Omit<
   RequestRecord,
-  "key" | "matchedPath" | "split" | "retried" | "choices" | "trace"
+  "key" | "matchedPath" | "split" | "sticky" | "retried" | "choices" | "trace"
 > {
   /** The client's User-Agent and Referer, at most 2,048 characters; null without them. */
   readonly userAgent: string | null;

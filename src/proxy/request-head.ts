@@ -14,8 +14,8 @@ export interface RequestHead {
   /** The client's IP address: the peer's, or what trusted proxies say. Engines compute it when it is read. */
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
-  /** What the client uses: `scheme`, or what a trusted proxy says of it. By default `scheme`. */
-  readonly clientScheme?: "http" | "https";
+  /** Whether the peer is a trusted proxy, whose fields about the client count. */
+  readonly isPeerTrusted?: boolean;
   /** Where the TLS handshake limits which hosts a request may name. */
   readonly tls?: ConnectionTls | undefined;
   /** A header's value by its lower-case name, repeated ones joined with ", ", cookies with "; "; undefined if absent. */
@@ -28,9 +28,10 @@ export function forwardedScheme(proto: string | undefined): "http" | "https" | u
   return word === "http" || word === "https" ? word : undefined;
 }
 
-/** Whether the client uses TLS. */
-export function isSecureClient({ clientScheme, scheme }: RequestHead): boolean {
-  return (clientScheme ?? scheme) === "https";
+/** Whether the client uses TLS, as far as the listener or a trusted proxy knows. */
+export function isSecureClient(head: RequestHead): boolean {
+  const given = head.isPeerTrusted ? forwardedScheme(head.header("x-forwarded-proto")) : undefined;
+  return (given ?? head.scheme) === "https";
 }
 
 /** The path without the query. */

@@ -11,6 +11,7 @@ import type { Queue } from "./queue.ts";
 import type { ProtocolViolation } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { RetryBudget } from "./retry-budget.ts";
+import type { Sticky } from "./sticky.ts";
 
 /** Limits of one pool's traffic, in milliseconds. */
 export interface Timeouts {
@@ -47,6 +48,8 @@ export interface Destination {
   readonly proxyProtocol?: ProxyVersion;
   /** Maximum size of a request body, bytes; by default no limit. */
   readonly maxRequestBodyBytes?: number;
+  /** Present where clients stay with their upstreams. Its routes have `handling`. */
+  readonly sticky?: Sticky;
   /** Present where the pool's policy uses a hash key. */
   readonly keyOf?: HashKeyFn;
 }

@@ -15,8 +15,10 @@ import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
 import { hashKeyFor } from "../proxy/hash-key.ts";
 import type { Destination, RouteTable } from "../proxy/route.ts";
+import type { Sticky } from "../proxy/sticky.ts";
 import { createRouteTable } from "../routing/route-table.ts";
 import { compileRoutes } from "./route-compiler.ts";
+import { StickyCookies } from "./sticky-cookies.ts";
 
 /** A running pool with its configuration, and what its exchanges share. */
 export interface PoolEntry {
@@ -37,6 +39,8 @@ export interface PoolRegistryOptions {
   readonly names?: NameWatcher;
   /** Filters and policies of the operator's own. */
   readonly extensions?: Extensions | undefined;
+  /** The secret of sticky cookies where the configuration has none; by default one of this object's own. */
+  readonly stickySecret?: () => string;
 }
 
 /** An upstream and the entry of its pool. */
@@ -55,6 +59,7 @@ export class PoolRegistry {
   readonly #options: PoolRegistryOptions;
   #entries: readonly PoolEntry[] = [];
   #routes: RouteTable = createRouteTable([]);
+  readonly #cookies = new StickyCookies();
 
   constructor(options: PoolRegistryOptions) {
     this.#options = options;
@@ -120,13 +125,24 @@ export class PoolRegistry {
       }
     }
     this.#entries = entries.map(({ upstreams: _, ...entry }) => entry);
+    const secrets = this.stickySecretsFor(config);
     const destinations = new Map(
-      this.#entries.map((entry) => [entry.config.name, buildDestination(entry, this.#options)]),
+      this.#entries.map((entry) => [
+        entry.config.name,
+        buildDestination(entry, this.#options, this.#cookies.of(entry, secrets)),
+      ]),
     );
     this.#routes = compileRoutes({ config, destinations, extensions: this.#options.extensions });
     this.#options.names?.retain(
       this.pools.flatMap(({ upstreams }) => upstreams.map(({ endpoints }) => endpoints)),
     );
+  }
+
+  /** Secrets of the cookies that the pools of a configuration make; empty if none of them is sticky. */
+  stickySecretsFor({ pools, stickySecrets }: Config): readonly string[] {
+    if (stickySecrets) return stickySecrets;
+    if (!pools.some(({ sticky }) => sticky)) return [];
+    return [this.#options.stickySecret?.() ?? this.#cookies.ownSecret];
   }
 
   #createEntry(config: PoolConfig): Pick<PoolEntry, "pool" | "queue" | "deadlines"> {
@@ -170,6 +186,7 @@ function upstreamLimits({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
 function buildDestination(
   { config, pool, retryBudget, queue, deadlines }: PoolEntry,
   options: Pick<PoolRegistryOptions, "extensions">,
+  sticky: Sticky | undefined,
 ): Destination {
   const { timeouts, retries, retryStatuses, hedgeAfter, maxRequestBodyBytes, proxyProtocol } = config;
   return {
@@ -183,6 +200,7 @@ function buildDestination(
     ...(hedgeAfter !== 0 && { mayHedge: true }),
     ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
     ...(proxyProtocol && { proxyProtocol }),
+    ...(sticky && { sticky }),
     ...(policySourceOf(config.policy, options).keyed && { keyOf: hashKeyFor(config.hashBy) }),
   };
 }

@@ -29,7 +29,7 @@ function compiledRoute(config: RouteConfig, { destinations, ...parts }: Parts): 
   const { place, name, pool, conditions, isRedirected } = config;
   const destination = pool === undefined ? undefined : destinations.get(pool);
   const split = splitOf(config, destinations);
-  const handling = handlingOf(config, parts, split !== undefined);
+  const handling = handlingOf(config, parts, split !== undefined || destination?.sticky !== undefined);
   return {
     place,
     ...(name !== undefined && { name }),

@@ -18,6 +18,7 @@ export function explainRequest(request: RequestRecord): readonly string[] {
     ...proxyText(request),
     ...pathText(request),
     ...splitText(request),
+    ...stickyText(request),
     ...(request.queuedMs > 0 ? [`It waited ${ms(request.queuedMs)} in the queue.`] : []),
     ...attempts.flatMap((attempt, index) => [
       ...selectionText(request, attempt),
@@ -68,6 +69,17 @@ function splitText({ split }: RequestRecord): readonly string[] {
   const by = split.by === "none" ? "at random" : `by ${split.by}`;
   const why = split.isFallback ? ", because the chosen one had no available upstream" : "";
   return [`The route's split chose pool ${split.pool} ${by}${why}.`];
+}
+
+const stickyTexts = {
+  kept: "It went to the upstream that its cookie names.",
+  new: "It had no valid cookie of the pool, and got one.",
+  moved: "The upstream that its cookie names could not serve it, so that its cookie names another one now.",
+  full: "The upstream that its cookie names was at its limit; its cookie stays.",
+} as const;
+
+function stickyText({ sticky }: RequestRecord): readonly string[] {
+  return sticky === undefined ? [] : [stickyTexts[sticky]];
 }
 
 /** Who said where the request comes from, if it was not the connection itself. */

@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { PersistedSession } from "../access/sessions.ts";
 import type { BalancerEvent, EventKind } from "./event.ts";
 import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
+import { newSecret } from "../lib/secrets.ts";
 import { makePrivate } from "./private-file.ts";
 import type { Store } from "./store.ts";
 
@@ -18,6 +19,10 @@ const sessionTable = `
     opened_at INTEGER NOT NULL, used_at INTEGER NOT NULL
   ) STRICT;
   DELETE FROM session;`;
+
+/** Not a migration either. */
+const secretTable =
+  "CREATE TABLE IF NOT EXISTS secret (purpose TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT";
 
 /**
  * Opens or creates the file and its folder, and migrates an older file. Throws "Cannot use the state file: …" if it is
@@ -143,6 +148,17 @@ class SqliteStore implements Store {
       openedAt: Number(row["opened_at"]),
       usedAt: Number(row["used_at"]),
     }));
+  }
+
+  secret(purpose: string): string {
+    let value = "";
+    this.#transaction(() => {
+      this.#database.exec(secretTable);
+      this.#database.prepare("INSERT OR IGNORE INTO secret VALUES (?, ?)").run(purpose, newSecret());
+      const row = this.#database.prepare("SELECT value FROM secret WHERE purpose = ?").get(purpose);
+      value = String(row?.["value"]);
+    });
+    return value;
   }
 
   #transaction(task: () => void): void {

@@ -2,6 +2,7 @@
 
 import type { PersistedSession } from "../access/sessions.ts";
 import type { WallClock } from "../lib/clock.ts";
+import { newSecret } from "../lib/secrets.ts";
 import type { BalancerEvent } from "./event.ts";
 import { type Intent, intentKey, type IntentRemoval } from "./intent.ts";
 
@@ -19,6 +20,8 @@ export interface Store {
   keepSessions(sessions: readonly PersistedSession[]): void;
   /** Returns the sessions in their stored order and deletes them, so that a crash cannot undo a logout. */
   takeSessions(): readonly PersistedSession[];
+  /** The secret that is kept for this purpose. It is made when it is read first. */
+  secret(purpose: string): string;
   /** Further calls do nothing. */
   close(): void;
 }
@@ -44,6 +47,7 @@ export class MonitoredStore implements Store {
   #failing: UnsavedState | undefined;
   /** Intents that no write has saved yet, the latest for each key. */
   readonly #pending = new Map<string, Intent | IntentRemoval>();
+  readonly #secrets = new Map<string, string>();
 
   /** @param why the error, if `store` is a substitute for a file that could not be opened */
   constructor(store: Store, wallClock: WallClock, why?: string) {
@@ -66,7 +70,22 @@ export class MonitoredStore implements Store {
   record: Store["record"] = (events) => this.#save(() => this.#store.record(events));
   keepSessions: Store["keepSessions"] = (sessions) => this.#save(() => this.#store.keepSessions(sessions));
   takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
+  /** Where the store fails, the secret lasts as long as this process. */
+  secret: Store["secret"] = (purpose) => {
+    const known = this.#secrets.get(purpose) ?? this.#storedSecret(purpose);
+    this.#secrets.set(purpose, known);
+    return known;
+  };
   close: Store["close"] = () => this.#store.close();
+
+  #storedSecret(purpose: string): string {
+    try {
+      return this.#store.secret(purpose);
+    } catch (error) {
+      this.#failed(error);
+      return newSecret();
+    }
+  }
 
   /** Writes the pending intents first, then calls `write`. */
   #save(write?: () => void): void {
@@ -76,9 +95,13 @@ export class MonitoredStore implements Store {
       write?.();
       this.#failing = undefined;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#failing = { since: this.#failing?.since ?? this.#wallClock(), why };
+      this.#failed(error);
       throw error;
     }
+  }
+
+  #failed(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.#failing = { since: this.#failing?.since ?? this.#wallClock(), why };
   }
 }

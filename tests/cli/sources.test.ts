@@ -88,6 +88,12 @@ const balancerRows: readonly Row<ResolvedConfig>[] = [
     read: ({ config }) => config.admin.token,
   },
   {
+    env: ["EVENKEEL_STICKY_SECRET", "e".repeat(32), "e".repeat(32)],
+    file: [`stickySecret: ${"f".repeat(32)}`, "f".repeat(32)],
+    fallback: undefined,
+    read: ({ config }) => config.stickySecrets?.[0],
+  },
+  {
     flag: ["--state", "a.db", "a.db"],
     env: ["EVENKEEL_STATE", ":memory:", ":memory:"],
     file: ["state: c.db", "c.db"],

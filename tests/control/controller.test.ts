@@ -198,6 +198,7 @@ describe("the controller", () => {
       keepSessions: () => {},
       takeSessions: () => [],
       record: () => {},
+      secret: () => "",
       close: () => {},
       write: () => {
         throw new Error("disk full");

@@ -29,10 +29,10 @@ interface Client {
   readonly address?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly scheme?: "http" | "https";
-  readonly clientScheme?: "http" | "https";
+  readonly isPeerTrusted?: boolean;
 }
 
-function requestOf({ address = "192.0.2.1", headers = {}, scheme = "http", clientScheme }: Client) {
+function requestOf({ address = "192.0.2.1", headers = {}, scheme = "http", isPeerTrusted }: Client) {
   const head: RequestHead = {
     ...{
       method: "GET",
@@ -42,7 +42,7 @@ function requestOf({ address = "192.0.2.1", headers = {}, scheme = "http", clien
       clientAddress: address,
       scheme,
     },
-    ...(clientScheme && { clientScheme }),
+    ...(isPeerTrusted && { isPeerTrusted }),
     header: (name) => headers[name],
   };
   return new FilteredRequest(head, { route: { place: "routes[0]" } }, { requestId: "", trace: undefined });
@@ -174,8 +174,11 @@ describe("what a split goes by", () => {
       return request.responseFields[0]?.[1].endsWith("; Secure");
     };
     expect(isSecure({ scheme: "https" })).toBe(true);
-    expect(isSecure({ scheme: "http", clientScheme: "https" })).toBe(true);
-    expect(isSecure({ scheme: "https", clientScheme: "http" })).toBe(false);
+    expect(isSecure({ headers: { "x-forwarded-proto": "https" }, isPeerTrusted: true })).toBe(true);
+    expect(isSecure({ scheme: "https", headers: { "x-forwarded-proto": "http" }, isPeerTrusted: true })).toBe(
+      false,
+    );
+    expect(isSecure({ headers: { "x-forwarded-proto": "https" } })).toBe(false);
     expect(isSecure({})).toBe(false);
   });
 });

@@ -1,7 +1,6 @@
 /** What every engine must do, tested over real sockets. An engine's exceptions name the laws that it fails, and why. */
 
 import { describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 
@@ -12,6 +11,7 @@ import { hashKeyFor } from "../../src/proxy/hash-key.ts";
 import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
 import { respondWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
 import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { switchingProtocols } from "../support/handshake.ts";
 import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 import { authenticationLaws } from "./authentication-laws.ts";
@@ -27,6 +27,7 @@ import { recordLaws } from "./record-laws.ts";
 import { responseFormLaws } from "./response-form-laws.ts";
 import { requestFormLaws } from "./request-form-laws.ts";
 import { splitLaws } from "./split-laws.ts";
+import { stickyLaws } from "./sticky-laws.ts";
 import { slotLaws } from "./slot-laws.ts";
 import { statusRetryLaws } from "./status-retry-laws.ts";
 import { watcherLaws } from "./watcher-laws.ts";
@@ -57,13 +58,6 @@ async function withOrigin(
     fixture.close();
     await origin.close();
   }
-}
-
-/** The response head that accepts a WebSocket. RFC 6455 section 4.2.2. */
-function switchingProtocols(key: string): string {
-  const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-  const headers = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
-  return ["HTTP/1.1 101 Switching Protocols", ...headers, "", ""].join("\r\n");
 }
 
 /** Runs a test with one request in flight; the upstream responds when the test calls `finish`. */
@@ -109,6 +103,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
   ...listenerRuleLaws,
   ...splitLaws,
+  ...stickyLaws,
   ...hashLaws,
   ...hstsLaws,
   ...hedgeLaws,

@@ -28,6 +28,12 @@ describe("the explanation of a request", () => {
     );
   });
 
+  test("says what became of a sticky client", () => {
+    const sentence = (sticky: "kept" | "moved") => explainRequest(recordOf("r", { sticky }))[1];
+    expect(sentence("kept")).toBe("It went to the upstream that its cookie names.");
+    expect(sentence("moved")).toContain("names another one now");
+  });
+
   test("covers one that was queued, failed on one upstream and succeeded on another", () => {
     const attempts = [
       attempt("a", {

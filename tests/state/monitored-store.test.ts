@@ -19,6 +19,7 @@ function setUp(why?: string) {
       inner.keepSessions(sessions)
     ),
     takeSessions: () => inner.takeSessions(),
+    secret: (purpose: string) => (full(), inner.secret(purpose)),
     close: () => inner.close(),
   };
   return { state, store: new MonitoredStore(failing, () => state.now, why) };
@@ -59,4 +60,17 @@ test("a substitute for a store that could not be opened reports the error for go
   const { store } = setUp("Cannot use the state file: it is damaged");
   store.write([intent]);
   expect(store.notKept).toEqual({ since: 1_000, why: "Cannot use the state file: it is damaged" });
+});
+
+test("a secret stays the same, also where it could not be saved, which is reported", () => {
+  const { state, store } = setUp();
+  const secret = store.secret("sticky");
+  expect(secret.length).toBeGreaterThan(40);
+  expect(store.secret("sticky")).toBe(secret);
+  expect(store.secret("other")).not.toBe(secret);
+  state.isFull = true;
+  expect(store.secret("sticky")).toBe(secret);
+  const unsaved = store.secret("third");
+  expect(store.secret("third")).toBe(unsaved);
+  expect(store.notKept?.why).toBe("database or disk is full");
 });

@@ -110,6 +110,12 @@ const requestSchema = Type.Object(
     complaint: nullable(Type.String(), "The protocol violation, if the request was refused for one."),
     notRetried: nullable(Type.String(), "Why it was not retried."),
     split: Type.Optional(splitSchema),
+    sticky: Type.Optional(
+      oneOf(
+        ["kept", "new", "moved", "full"] as const,
+        "What became of it in a sticky pool: its upstream kept it, it had no cookie, it moved, its upstream was full.",
+      ),
+    ),
     retried: list(Type.String(), "Reason of each further attempt."),
     queuedMs: Type.Number({ description: "Time in the queue, milliseconds." }),
     attempts: list(attemptSchema, "Ordered by their ends."),

@@ -16,7 +16,7 @@ import {
   targetTooLong,
   tooManyFields,
 } from "../../proxy/refusal.ts";
-import { forwardedScheme, type RequestHead } from "../../proxy/request-head.ts";
+import type { RequestHead } from "../../proxy/request-head.ts";
 import type { FetchEngineContext, RequestFields } from "./request-context.ts";
 
 type HeadOptions = Pick<
@@ -39,9 +39,8 @@ export function headOfRequest(request: Request, peer: string, options: HeadOptio
       return isTrustedProxy(this.peerAddress) ? clientAddressBehind(this, isTrustedProxy) : this.peerAddress;
     },
     scheme: isSecure ? "https" : "http",
-    get clientScheme() {
-      const isTrusted = isTrustedProxy(this.peerAddress);
-      return (isTrusted && forwardedScheme(this.header("x-forwarded-proto"))) || this.scheme;
+    get isPeerTrusted() {
+      return isTrustedProxy(this.peerAddress);
     },
     header: (name) => request.headers.get(name) ?? undefined,
   };

@@ -119,6 +119,7 @@ async function handshake(
     }
     exchange.commit(attempt);
     tunnel.begin();
+    tunnel.responseEdit = exchange.responseEdit;
     return tunnel;
   } finally {
     monitor.release();

@@ -2,7 +2,7 @@
 
 import { clientAddressBehind } from "../../../proxy/client-address.ts";
 import type { ConnectionTls } from "../../../tls/connection-tls.ts";
-import { forwardedScheme, type RequestHead } from "../../../proxy/request-head.ts";
+import type { RequestHead } from "../../../proxy/request-head.ts";
 import { colon, equalsAnyCase, latin1, lf, space, tab } from "./bytes.ts";
 import { methods, type ParsedRequest } from "./parsed-request.ts";
 
@@ -107,8 +107,8 @@ export class LazyRequestHead implements RequestHead {
     ));
   }
 
-  get clientScheme(): "http" | "https" {
-    return (this.peer.isTrusted && forwardedScheme(this.header("x-forwarded-proto"))) || this.scheme;
+  get isPeerTrusted(): boolean {
+    return this.peer.isTrusted;
   }
 
   /** The written X-Forwarded-For ends with the peer, which the client's proxy did not write. */
