@@ -66,6 +66,8 @@ const shortFiles: Readonly<Record<string, string>> = {
   "engine/wire/stream-failure.ts": "both sides of a shared connection know it",
   "engine/wire/http2/flush-queue.ts": "both sides of HTTP/2 send through it",
   "engine/wire/http1/head-limits.ts": "parsers and their owners share it",
+  "proxy/compression.ts": "filters and engines share it",
+  "proxy/exchange-options.ts": "the exchange and what creates it share it",
   "proxy/hash-key.ts": "configuration, pools and splits share it",
   "proxy/response-class.ts": "all that status codes mean to a pool",
   "main.ts": "handles signals before it loads the rest",

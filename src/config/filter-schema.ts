@@ -2,6 +2,7 @@
 
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 
+import { type ContentCoding, contentCodings } from "../proxy/compression.ts";
 import { accessKeys, fieldName, listSetting, map } from "./access-schema.ts";
 import {
   choice,
@@ -144,9 +145,6 @@ const timeouts = optional(
   "Time limits in place of the pool's.",
 );
 
-const codings = ["zstd", "br", "gzip"] as const;
-export type ContentCoding = (typeof codings)[number];
-
 const compress = Type.Union(
   [
     Type.Boolean(),
@@ -163,9 +161,9 @@ const compress = Type.Union(
         ),
         minSize: format("size", "Smallest body."),
         codings: listSetting(
-          choice<ContentCoding>(codings, "A content coding."),
+          choice<ContentCoding>(contentCodings, "A content coding."),
           "In the order of preference.",
-          `a list of ${codings.join(", ")}`,
+          `a list of ${contentCodings.join(", ")}`,
         ),
         level: integer(1, 11, "Effort; by default a fast one of each coding."),
       },

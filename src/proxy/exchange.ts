@@ -5,7 +5,7 @@ import { completed, deadlineExceeded, type Failure, isAnswerRefused, rescued } f
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { DeadlineHolder } from "./deadlines.ts";
-import type { AttemptFilter, Interception } from "./interception.ts";
+import type { Interception } from "./interception.ts";
 import { isGatewayFailure } from "./response-class.ts";
 import {
   hedged,
@@ -15,6 +15,8 @@ import {
   upstreamForRescue,
   upstreamForRetry,
 } from "./retry.ts";
+import type { CompressibleResponse, CompressionPlan } from "./compression.ts";
+import type { ExchangeOptions } from "./exchange-options.ts";
 import { ExchangeAttempts } from "./exchange-attempts.ts";
 import type { ExchangeSummary } from "./record.ts";
 import { FilteredRequest } from "./filter.ts";
@@ -22,7 +24,7 @@ import { FilterRun } from "./filter-run.ts";
 import { editedFields, type HeadEdit } from "./head-edit.ts";
 import { type ParkedRequest, type QueueMember, wait, type Wait } from "./queue.ts";
 import { QueueTicket } from "./queue-ticket.ts";
-import { Recorder, type RecorderOptions } from "./recorder.ts";
+import { Recorder } from "./recorder.ts";
 import {
   type ProtocolViolation,
   refusal,
@@ -33,8 +35,8 @@ import {
 } from "./refusal.ts";
 import type { ListenerRules } from "./listener-rules.ts";
 import type { RequestHead } from "./request-head.ts";
-import type { Destination, RouteMatch, RouteTable } from "./route.ts";
-import type { TraceContext, Tracer } from "./trace-context.ts";
+import type { Destination, RouteMatch } from "./route.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /**
  * ```
@@ -209,6 +211,11 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#filterRun?.requestEdit();
   }
 
+  /** How the body of a response is compressed; undefined for most. Called after `commit`, before `responseEdit` is read. */
+  compress(response: CompressibleResponse): CompressionPlan | undefined {
+    return this.#filterRun?.compress(response);
+  }
+
   /** What changes in the response for the client; undefined for most. Read after `commit`. */
   get responseEdit(): HeadEdit | undefined {
     return this.#filterRun?.responseEdit(this.#attempts.responding?.upstream);
@@ -345,6 +352,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
 
   /** Records that the balancer responds itself. @returns its argument; also for refusals that only an engine can decide */
   refuse(refused: Refusal): Refusal {
+    this.#filterRun?.forgetResponse();
     this.#recorder.refused(this.#destination?.pool.name, refused, this.#tried.length);
     return refused;
   }
@@ -380,16 +388,4 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#tried.push(upstream);
     return isHedge ? this.#attempts.hedge(upstream, pool) : this.#attempts.start(upstream, pool);
   }
-}
-
-/** What every exchange needs, on every engine. */
-export interface ExchangeOptions extends RecorderOptions {
-  /** Read for every request, so that a reload applies to open connections. */
-  readonly routes: () => RouteTable;
-  /** Whether new requests are refused because memory is short. */
-  readonly load?: { readonly isShed: boolean };
-  /** Called for every attempt before it is sent; the first that intercepts it decides. */
-  readonly attemptFilters?: readonly AttemptFilter[];
-  /** Present where tracing is configured. */
-  readonly trace?: Tracer;
 }

@@ -2,7 +2,8 @@
 
 import type { Upstream } from "../pool/upstream.ts";
 import type { FilteredRequest, FilterVerdict, RequestFilter } from "./filter.ts";
-import { type HeadEdit, mergedEdit } from "./head-edit.ts";
+import type { CompressibleResponse, CompressionDecision, CompressionPlan } from "./compression.ts";
+import { eitherOf, type HeadEdit, mergedEdit } from "./head-edit.ts";
 import { type Wait, wait } from "./queue.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 import type { RouteHandling } from "./route.ts";
@@ -28,6 +29,7 @@ export class FilterRun {
   #bug: { readonly error: unknown } | undefined;
   #refusal: Refusal | undefined;
   #requestEdit: HeadEdit | undefined;
+  #compression: CompressionDecision | undefined;
   /** Called at most once, when a run that was pending is not any more. Not after `abandon`. */
   onSettled: (() => void) | undefined;
 
@@ -77,14 +79,32 @@ export class FilterRun {
     });
   }
 
+  /**
+   * Decides about an upstream's response whose edit is read next.
+   * @returns how its body is compressed; undefined for one that passes as it is
+   */
+  compress(response: CompressibleResponse): CompressionPlan | undefined {
+    this.#compression = this.#handling.compression?.decide(this.request.head, response);
+    return this.#compression?.plan;
+  }
+
+  /** That response does not reach the client. */
+  forgetResponse(): void {
+    this.#compression = undefined;
+  }
+
   /** What changes in the response. @param upstream where it comes from; undefined for the balancer's own */
   responseEdit(upstream: Upstream | undefined): HeadEdit {
     const { request } = this;
     const cookie = upstream && this.sticky?.responded(upstream);
+    const compression = this.#compression;
     return mergedEdit(this.#handling.responseEditor?.edit(request, upstream), {
-      removed: request.replacedNames,
-      added:
-        cookie === undefined ? request.responseFields : [...request.responseFields, ["Set-Cookie", cookie]],
+      removed: compression ? eitherOf(compression.removed, request.replacedNames) : request.replacedNames,
+      added: [
+        ...(compression?.added ?? []),
+        ...request.responseFields,
+        ...(cookie === undefined ? [] : [["Set-Cookie", cookie] as const]),
+      ],
     });
   }
 

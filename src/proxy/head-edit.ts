@@ -108,13 +108,18 @@ export interface FieldEdit {
   readonly added: readonly Field[];
 }
 
+/** The names of both sets. */
+export function eitherOf(one: NameSet, other: NameSet): NameSet {
+  return { has: (name) => one.has(name) || other.has(name) };
+}
+
 /** The edit of a route behind that of its filters: what the route removes is removed from the filters' fields too. */
 export function mergedEdit(route: HeadEdit | undefined, filters: FieldEdit): HeadEdit {
   if (!route) return { ...filters, defaults: [] };
   const { removed } = route;
   return {
     ...route,
-    removed: { has: (name) => removed.has(name) || filters.removed.has(name) },
+    removed: eitherOf(removed, filters.removed),
     added: [...filters.added.filter(([name]) => !removed.has(name)), ...route.added],
   };
 }

@@ -3,6 +3,7 @@
 import type { ProxyVersion } from "../net/proxy-protocol.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { ResponseCompression } from "./compression.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { FilteredRequest, MatchedRequest, RequestFilter, RouteIdentity } from "./filter.ts";
 import type { HashKeyFn } from "./hash-key.ts";
@@ -91,6 +92,7 @@ export interface RouteHandling {
   readonly filters: readonly RequestFilter[];
   readonly requestEditor?: RequestEditor;
   readonly responseEditor?: ResponseEditor;
+  readonly compression?: ResponseCompression;
 }
 
 /** A request with its route. */

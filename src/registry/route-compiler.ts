@@ -4,6 +4,9 @@ import type { Config, RouteConfig } from "../config/config.ts";
 import { filterUseOf } from "../config/extension-checks.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
+import { sizeOf } from "../config/values.ts";
+import { createCompression, defaultMinBytes, defaultTypes } from "../filter/compression.ts";
+import { contentCodings, type ResponseCompression } from "../proxy/compression.ts";
 import { createSplit, type StickBy } from "../filter/split.ts";
 import type { Destination, Route, RouteHandling, RouteSplit, RouteTable } from "../proxy/route.ts";
 import { createRouteTable } from "../routing/route-table.ts";
@@ -70,7 +73,20 @@ function handlingOf(
   changesRequests: boolean,
 ): RouteHandling | undefined {
   const filters = filtersOf(config, parts);
-  return filters.length > 0 || changesRequests ? { filters } : undefined;
+  const compression = compressionOf(config);
+  if (filters.length === 0 && !changesRequests && !compression) return undefined;
+  return { filters, ...(compression && { compression }) };
+}
+
+function compressionOf({ settings: { compress } }: RouteConfig): ResponseCompression | undefined {
+  if (compress === undefined || compress === false) return undefined;
+  const { types, minSize, codings, level } = compress === true ? {} : compress;
+  return createCompression({
+    types: types ?? defaultTypes,
+    minBytes: minSize === undefined ? defaultMinBytes : sizeOf(minSize),
+    codings: codings ?? contentCodings,
+    level,
+  });
 }
 
 /** In the order in which they decide, so that a request that is not served costs nothing more. */

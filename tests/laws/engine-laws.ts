@@ -15,6 +15,7 @@ import { switchingProtocols } from "../support/handshake.ts";
 import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 import { authenticationLaws } from "./authentication-laws.ts";
+import { compressionLaws } from "./compression-laws.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
 import { endpointLaws } from "./endpoint-laws.ts";
@@ -103,6 +104,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
   ...listenerRuleLaws,
   ...splitLaws,
+  ...compressionLaws,
   ...stickyLaws,
   ...hashLaws,
   ...hstsLaws,

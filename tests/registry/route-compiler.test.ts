@@ -55,6 +55,24 @@ test("a split is compiled with its pools and weights, and chooses the same where
   expect([route?.destination, route?.handling?.filters]).toEqual([undefined, []]);
 });
 
+test("compression is compiled with its settings or defaults, and only where it is on", () => {
+  const compressionOf = (compress: string) =>
+    registryOf(`routes: [{ pool: a, compress: ${compress} }]`).routes.routes[0]?.handling?.compression;
+  const decide = (compress: string, bodyBytes: number, accepted = "gzip, br") => {
+    const head = {
+      ...headFrom("::1"),
+      header: (name: string) => (name === "accept-encoding" ? accepted : undefined),
+    };
+    const header = (name: string) => (name === "content-type" ? "text/css" : undefined);
+    return compressionOf(compress)?.decide(head, { status: 200, bodyBytes, header })?.plan;
+  };
+  expect(compressionOf("false")).toBeUndefined();
+  expect([decide("true", 1_023), decide("true", 1_024)]).toEqual([undefined, { coding: "br", level: 4 }]);
+  const own = "{ types: [text/*], minSize: 10B, codings: [gzip], level: 9 }";
+  expect([decide(own, 9), decide(own, 10)]).toEqual([undefined, { coding: "gzip", level: 9 }]);
+  expect(decide("{ types: [image/*] }", 5_000)).toBeUndefined();
+});
+
 test("a route that only leads to a pool has no handling", () => {
   const [route] = registryOf("routes: [{ host: shop.example, pool: a }]").routes.routes;
   expect([route?.split, route?.handling, route?.destination?.pool.name]).toEqual([undefined, undefined, "a"]);

@@ -7,6 +7,7 @@ import { authenticatesConnection, upstreamHeaders } from "./headers.ts";
 import { bodyRefusal, refusalResponse } from "./local-replies.ts";
 import type { RequestBody } from "./request-body.ts";
 import { closeExchange, type FetchEngineContext, type RequestContext } from "./request-context.ts";
+import { compressibleView } from "./compressed-body.ts";
 import { type ResponseOptions, toClientResponse } from "./response.ts";
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
@@ -84,7 +85,7 @@ export async function runAttempt(
     if (next !== "pass") return { kind: "held", incoming, monitor, next };
     exchange.commit(attempt);
     race.commit(attempt);
-    return await toClientResponse(incoming, responseOptions(context, attempt, monitor));
+    return await toClientResponse(incoming, responseOptions(context, incoming, { attempt, monitor }));
   } catch (bug) {
     monitor.cancel();
     throw bug;
@@ -113,10 +114,11 @@ function monitorFor(
 
 function responseOptions(
   context: RequestContext,
-  attempt: Attempt,
-  monitor: AttemptMonitor,
+  incoming: UpstreamResponse,
+  { attempt, monitor }: Pick<ResponseOptions, "attempt" | "monitor">,
 ): ResponseOptions {
-  const bodyIdleMs = context.exchange.destination?.timeouts.bodyIdleMs ?? 0;
+  const { exchange } = context;
+  const bodyIdleMs = exchange.destination?.timeouts.bodyIdleMs ?? 0;
   const { byteCounts } = context;
   const onStream = (status: number) => {
     byteCounts.streamedStatus = status;
@@ -125,7 +127,8 @@ function responseOptions(
   const onEnd = (isClientGone: boolean) => closeExchange(context, byteCounts.streamedStatus, isClientGone);
   return {
     attempt,
-    edit: context.exchange.responseEdit,
+    compression: exchange.compress(compressibleView(incoming)),
+    edit: exchange.responseEdit,
     bodyIdleMs,
     isHead: context.head.method === "HEAD",
     monitor,
@@ -143,7 +146,10 @@ export async function forwardHeld(
   context: RequestContext,
   { incoming, next, monitor }: HeldResponse,
 ): Promise<Response | undefined> {
-  const response = await toClientResponse(incoming, responseOptions(context, next, monitor));
+  const response = await toClientResponse(
+    incoming,
+    responseOptions(context, incoming, { attempt: next, monitor }),
+  );
   return response instanceof Response ? response : undefined;
 }
 

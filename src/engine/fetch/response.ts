@@ -4,7 +4,9 @@ import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, completed } from "../../pool/outcome.ts";
 import type { AttemptMonitor } from "./attempt-monitor.ts";
+import type { CompressionPlan } from "../../proxy/compression.ts";
 import type { HeadEdit } from "../../proxy/head-edit.ts";
+import { compressedBytes, compressedStream } from "./compressed-body.ts";
 import { applyEdit, clientHeaders } from "./headers.ts";
 import { bodyFailureOf, type UpstreamResponse } from "./forward.ts";
 import { bufferedBytes } from "./request-body.ts";
@@ -14,6 +16,8 @@ export interface ResponseOptions {
   readonly attempt: Attempt;
   /** What the route changes in the head. */
   readonly edit: HeadEdit | undefined;
+  /** How the body is compressed; undefined for most. */
+  readonly compression: CompressionPlan | undefined;
   readonly bodyIdleMs: number;
   readonly isHead: boolean;
   readonly monitor: AttemptMonitor;
@@ -34,7 +38,7 @@ export async function toClientResponse(
   incoming: UpstreamResponse,
   options: ResponseOptions,
 ): Promise<Response | Failure> {
-  const { attempt, isHead } = options;
+  const { attempt, isHead, compression } = options;
   const init = {
     status: incoming.status,
     statusText: incoming.statusText,
@@ -46,16 +50,25 @@ export async function toClientResponse(
     attempt.end(completed);
     return isHead ? responseToHead(init) : new Response(null, init);
   }
-  if (isSmall(init.headers)) {
+  const isWhole = isSmall(init.headers);
+  // The length is that of the upstream's bytes.
+  if (compression) init.headers.delete("content-length");
+  if (isWhole) {
     const whole = await wholeBody(incoming, options);
-    return whole instanceof ArrayBuffer ? new Response(whole, init) : whole;
+    if (!(whole instanceof ArrayBuffer)) return whole;
+    if (!compression) return new Response(whole, init);
+    const bytes = await compressedBytes(whole, compression);
+    options.byteCounts.bytesOut = bytes.length;
+    return new Response(bytes, init);
   }
   const body = incoming.stream();
   if (body === null) {
     attempt.end(completed);
+    if (compression) init.headers.delete("content-encoding");
     return new Response(null, init);
   }
-  const response = new Response(streamedBody(body, incoming, options), init);
+  const sent = compression ? compressedStream(body, compression) : body;
+  const response = new Response(streamedBody(sent, incoming, options), init);
   options.onStream(incoming.status);
   if (isEventStream(init.headers)) attempt.freeSlot();
   return response;

@@ -12,7 +12,8 @@ import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import { violations } from "./http1/violations.ts";
 import type { PinnedConnections } from "./pinned-connections.ts";
-import type { ClientSide, ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
+import type { ConnectionFate } from "./forwarder-summary.ts";
+import type { ClientSide, RequestForwarder } from "./request-forwarder.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 
 /** Where a connection comes from. */

@@ -1,6 +1,7 @@
 /** The response side of a forwarder: writes the head for the client and passes the body on, framed as it arrived. */
 
 import type { HeadEdit } from "../../proxy/head-edit.ts";
+import type { CompressedBody } from "./compressed-body.ts";
 import type { Connection } from "./connection.ts";
 import { smallPieceBytes } from "./context.ts";
 import { ChunkedDecoder, framing } from "./http1/body.ts";
@@ -32,6 +33,8 @@ export class ForwardedResponse implements ResponseRewrite {
   listenerHeaders: ListenerHeaders | undefined;
   /** What the route changes in the head; set before it is sent. */
   edit: HeadEdit | undefined;
+  /** Present where the body is compressed; set before the head is sent. */
+  compressed: CompressedBody | undefined;
 
   constructor(scratch: Buffer) {
     this.#scratch = scratch;
@@ -45,12 +48,18 @@ export class ForwardedResponse implements ResponseRewrite {
     this.hasStarted = false;
     this.isHttp10 = isHttp10;
     this.edit = undefined;
+    this.compressed = undefined;
     this.#dechunker = undefined;
   }
 
   /** Whether the response to the client ends with the connection. */
   endsWithClose(head: ParsedResponse): boolean {
+    if (this.compressed) return false;
     return head.framing === framing.untilClose || (this.isHttp10 && head.framing === framing.chunked);
+  }
+
+  get recodes(): boolean {
+    return this.compressed !== undefined;
   }
 
   /** Sends a 1xx head. @returns as `Connection.write` */
@@ -72,12 +81,12 @@ export class ForwardedResponse implements ResponseRewrite {
     if (inPlace >= 0) return client.write(bytes, inPlace, stop);
     let length = writeResponseHead(scratch, head, this);
     const from = head.parser.end;
-    if (this.isHttp10 && head.framing === framing.chunked) {
+    if (this.isHttp10 && head.framing === framing.chunked && !this.compressed) {
       this.#dechunker = new ChunkedDecoder();
       this.#dechunker.begin();
     }
     const body = bytes.subarray(from, stop);
-    const fits = !this.#dechunker && body.length <= smallPieceBytes;
+    const fits = !this.#dechunker && !this.compressed && body.length <= smallPieceBytes;
     if (this.edit) {
       const edited = this.#edited(this.edit, length);
       if (fits) return client.writeAll(Buffer.concat([edited, body]));
@@ -97,8 +106,9 @@ export class ForwardedResponse implements ResponseRewrite {
     return Buffer.from(editResponseHead(this.#scratch.toString("latin1", 0, length), edit), "latin1");
   }
 
-  /** Sends the next part of the body. @returns as `Connection.write` */
+  /** Sends the next part of the body. @returns false if the upstream should pause */
   sendBody(client: Connection, piece: Buffer): boolean {
+    if (this.compressed) return this.compressed.write(piece);
     if (!this.#dechunker) return client.write(piece, 0, piece.length);
     // Moves the data together in place, so that many small chunks leave in one write.
     let length = 0;

@@ -1,4 +1,4 @@
-/** What an exchange reads of its forwarder at its end. */
+/** What an exchange reads of its forwarder at its end, and what then happens to the client's connection. */
 
 import type { ExchangeSummary, HttpVersion } from "../../proxy/record.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
@@ -70,4 +70,17 @@ export class ForwarderSummary implements ExchangeSummary {
   get bytesOut(): number {
     return (this.#client?.writtenBytes ?? 0) - this.#response.writtenBefore;
   }
+}
+
+/**
+ * What happens to the client's connection after a request. `last`: it closes, as the client announced. `close`: it closes,
+ * and the client may still send. `gone`: the client has left.
+ */
+export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
+
+/** The fate of the client's connection after a whole response. @param keepsAlive whether it may serve another request */
+export function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean): ConnectionFate {
+  if (!request.isComplete) return "close";
+  if (!request.keepsAlive) return "last";
+  return keepsAlive ? "keep" : "close";
 }

@@ -10,12 +10,14 @@ import type { ReadingProgress } from "../../proxy/slow-clients.ts";
 import type { ConnectionTls } from "../../tls/connection-tls.ts";
 import { AttemptRunner, type ResponseSide } from "./attempt-runner.ts";
 import type { ClientListener } from "./client-listener.ts";
+import { CompressedBody, type CompressedBodyOwner } from "./compressed-body.ts";
 import type { Connection } from "./connection.ts";
 import type { WireContext } from "./context.ts";
 import { ForwardedRequest } from "./forwarded-request.ts";
 import { ForwardedResponse } from "./forwarded-response.ts";
-import { ForwarderSummary } from "./forwarder-summary.ts";
+import { type ConnectionFate, connectionFateOf, ForwarderSummary } from "./forwarder-summary.ts";
 import { RetriedResponse } from "./retried-response.ts";
+import { framing } from "./http1/body.ts";
 import { isEventStream } from "./http1/message.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
@@ -23,12 +25,6 @@ import type { ParsedResponse } from "./http1/response-reader.ts";
 import { violations } from "./http1/violations.ts";
 import { PinnedConnections } from "./pinned-connections.ts";
 import { Tunnel } from "./tunnel.ts";
-
-/**
- * What happens to the client's connection after a request. `last`: it closes, as the client announced. `close`: it closes,
- * and the client may still send. `gone`: the client has left.
- */
-export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
 
 /** The client's connection as its forwarder calls it; implemented by the client connection. */
 export interface ClientSide extends Connection {
@@ -59,7 +55,7 @@ export interface ClientSide extends Connection {
  * ```
  * Serves one request at a time and is reused for the next one, on any client's connection.
  */
-export class RequestForwarder implements ResponseSide {
+export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
   readonly #context: WireContext;
   readonly #exchange: Exchange;
   readonly #response: ForwardedResponse;
@@ -218,7 +214,9 @@ export class RequestForwarder implements ResponseSide {
   }
 
   clientFlushed(): void {
+    const { compressed } = this.#response;
     if (this.tunnel) this.tunnel.clientFlushed();
+    else if (compressed) compressed.clientFlushed();
     else this.#attempts.upstream?.resume();
   }
 
@@ -284,6 +282,8 @@ export class RequestForwarder implements ResponseSide {
 
   #startResponse(client: ClientSide, head: ParsedResponse, stop: number): void {
     const response = this.#response;
+    const plan = response.isHttp10 ? undefined : this.#exchange.compress(head);
+    if (plan) response.compressed = new CompressedBody(client, plan, head.framing === framing.chunked, this);
     if (response.endsWithClose(head) || !this.request.isComplete || this.#context.isDraining)
       this.#keepsAlive = false;
     response.closes = !this.#keepsAlive;
@@ -300,11 +300,25 @@ export class RequestForwarder implements ResponseSide {
   #pauseUnlessFlushed(client: ClientSide, isFlushed: boolean): void {
     if (isFlushed) return;
     this.#attempts.upstream?.pause();
-    this.#context.clientTimers.forSend(client);
+    // A compressor that has enough is not the client's fault.
+    if (!client.isFlushed) this.#context.clientTimers.forSend(client);
+  }
+
+  compressorDrained(): void {
+    this.#attempts.upstream?.resume();
+  }
+
+  clientBlocked(): void {
+    if (this.#client) this.#context.clientTimers.forSend(this.#client);
   }
 
   responseComplete(): void {
     this.#attempts.end(completed);
+    if (this.#response.compressed) this.#response.compressed.end();
+    else this.compressedBodyEnded();
+  }
+
+  compressedBodyEnded(): void {
     this.#end(connectionFateOf(this.request, this.#keepsAlive));
   }
 
@@ -369,6 +383,7 @@ export class RequestForwarder implements ResponseSide {
     this.#client = undefined;
     this.#dropHeld();
     this.tunnel?.release();
+    this.#response.compressed?.destroy();
     try {
       this.#exchange.close(this.#summary.update(client, this.tunnel, fate === "gone"));
     } catch (bug) {
@@ -378,11 +393,4 @@ export class RequestForwarder implements ResponseSide {
     this.request.release();
     client.requestFinished(this, fate);
   }
-}
-
-/** The fate of the client's connection after a whole response. @param keepsAlive whether it may serve another request */
-function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean): ConnectionFate {
-  if (!request.isComplete) return "close";
-  if (!request.keepsAlive) return "last";
-  return keepsAlive ? "keep" : "close";
 }

@@ -27,6 +27,7 @@ export const fetchExceptions: Exceptions = {
     "the runtime's HTTP server refuses them with 400",
   "reads HTTP/1.2 as HTTP/1.1": "the runtime's HTTP server refuses it with 505",
   "sends no 100 Continue to an HTTP/1.0 client": "the runtime's HTTP server sends it by itself",
+  "compresses nothing for a client of HTTP/1.0": "the runtime does not tell the version of a request",
   "upgrades no HTTP/1.0 request": "the runtime does not tell the version of a request",
   "forwards OPTIONS *": "the runtime's HTTP server refuses it with 400",
   "sends the host of an absolute target, or refuses one that Host contradicts":

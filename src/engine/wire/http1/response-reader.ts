@@ -1,5 +1,6 @@
 /** Parses responses from an upstream's bytes and passes them to a `ResponseSink`. */
 
+import type { CompressibleResponse } from "../../../proxy/compression.ts";
 import { BodyFraming, framing } from "./body.ts";
 import { ByteAccumulator, equalsAnyCase, latin1 } from "./bytes.ts";
 import type { HeadLimits } from "./head-limits.ts";
@@ -173,7 +174,7 @@ export interface ResponseExpectation {
 }
 
 /** A parsed response head. Reused for every response: valid until the parser begins the next one. */
-export class ParsedResponse {
+export class ParsedResponse implements CompressibleResponse {
   readonly parser: HeadParser;
   /** The bytes that contain the head; valid during the event in which it was validated. */
   bytes: Buffer = empty;
@@ -197,6 +198,30 @@ export class ParsedResponse {
 
   constructor(limits: HeadLimits) {
     this.parser = new HeadParser(limits);
+  }
+
+  get status(): number {
+    return this.parser.status;
+  }
+
+  get bodyBytes(): number | undefined {
+    if (this.framing === framing.none) return 0;
+    return this.framing === framing.length ? this.contentLength : undefined;
+  }
+
+  /** Read only where a route asks for it. */
+  header(name: string): string | undefined {
+    const { headers, count } = this.parser;
+    let joined: string | undefined;
+    for (let position = 0; position < count * headerStride; position += headerStride) {
+      const nameEnd = headers[position + 1] as number;
+      const nameStart = headers[position] as number;
+      if (nameEnd - nameStart !== name.length) continue;
+      if (this.bytes.toString("latin1", nameStart, nameEnd).toLowerCase() !== name) continue;
+      const value = this.bytes.toString("latin1", headers[position + 2], headers[position + 3]).trim();
+      joined = joined === undefined ? value : `${joined}, ${value}`;
+    }
+    return joined;
   }
 
   /** Whether it is a 1xx other than 101, which another head follows. */

@@ -13,6 +13,7 @@ const version = latin1("HTTP/1.1 ");
 const closeHeader = latin1("Connection: close\r\n");
 const keepHeader = latin1("Connection: keep-alive\r\n");
 const upgradeHeader = latin1("Connection: Upgrade\r\n");
+const chunkedHeader = latin1("Transfer-Encoding: chunked\r\n");
 const lineEnd = latin1("\r\n");
 const colonSpace = latin1(": ");
 
@@ -24,6 +25,8 @@ export interface ResponseRewrite {
   readonly isHttp10: boolean;
   /** The response is a 101. */
   readonly upgrades: boolean;
+  /** The body is sent in another coding, and so in chunks. */
+  readonly recodes?: boolean;
   /** Headers of the listener; without them the upstream's of these names pass. */
   readonly listenerHeaders?: ListenerHeaders | undefined;
 }
@@ -49,8 +52,8 @@ export function listenerHeaders(
 
 /** Bytes that {@link writeResponseHead} may add to a head of so many fields. */
 export function maxAddedBytes(fields: number): number {
-  // Date, Connection and the listener's headers; and in rewritten lines a space and CR.
-  return 256 + 2 * fields;
+  // Date, Connection, Transfer-Encoding and the listener's headers; and in rewritten lines a space and CR.
+  return 320 + 2 * fields;
 }
 
 /** Writes the head to `target` from offset 0. @returns its length, at most `maxAddedBytes` more than the upstream's */
@@ -60,6 +63,7 @@ export function writeResponseHead(target: Buffer, head: ParsedResponse, rewrite:
   if (rewrite.upgrades || head.offersUpgrade) length += upgradeHeader.copy(target, length);
   if (!rewrite.upgrades && !head.isInterim) {
     if (rewrite.listenerHeaders) length += rewrite.listenerHeaders.lines.copy(target, length);
+    if (rewrite.recodes) length += chunkedHeader.copy(target, length);
     if (!head.hasDate) length += dateHeader().copy(target, length);
     if (rewrite.closes) length += closeHeader.copy(target, length);
     else if (rewrite.isHttp10) length += keepHeader.copy(target, length);
@@ -160,9 +164,9 @@ function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite):
     case knownHeaders.upgrade:
       return rewrite.upgrades || head.offersUpgrade;
     case knownHeaders.contentLength:
-      return !head.dropsFraming;
+      return !head.dropsFraming && !rewrite.recodes;
     case knownHeaders.transferEncoding:
-      return !head.dropsFraming && !rewrite.isHttp10;
+      return !head.dropsFraming && !rewrite.isHttp10 && !rewrite.recodes;
     case knownHeaders.strictTransportSecurity:
       return rewrite.listenerHeaders?.hasHsts !== true;
     case knownHeaders.altSvc:
