@@ -1,12 +1,6 @@
 /** Applies the header rules to standard `Headers`, for requests and responses. */
 
-import {
-  forwardingHeaders,
-  hopByHop,
-  isClientCertificateField,
-  isUnderscoreForwarded,
-  connectionTokens,
-} from "../../proxy/forwarding.ts";
+import { forwardingHeaders, connectionTokens, endsFor, hopByHop } from "../../proxy/forwarding.ts";
 import { type HeadEdit, isFraming } from "../../proxy/head-edit.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
 import type { RequestContext, FetchEngineContext, RequestFields } from "./request-context.ts";
@@ -16,12 +10,15 @@ export function readRequestFields(headers: Headers): RequestFields {
   let count = 0;
   let bytes = 0;
   let dropped: string[] | undefined;
+  let untrusted: string[] | undefined;
   headers.forEach((value, name) => {
     count += 1;
     bytes += name.length + value.length + fieldOverhead;
-    if (isDropped(name)) (dropped ??= []).push(name);
+    const rule = consumed.has(name) ? "all" : endsFor(name);
+    if (rule === "all") (dropped ??= []).push(name);
+    else if (rule) (untrusted ??= []).push(name);
   });
-  return { count, bytes, dropped: dropped ?? none };
+  return { count, bytes, dropped: dropped ?? none, untrusted: untrusted ?? none };
 }
 
 /** The colon, a space and the line break. */
@@ -31,10 +28,6 @@ const none: readonly string[] = [];
 
 /** Headers of this hop. Trailers, because this engine loses them; Expect, because the listener sent "100 Continue" already. */
 const consumed: ReadonlySet<string> = new Set([...hopByHop, "trailer", "expect"]);
-
-function isDropped(name: string): boolean {
-  return consumed.has(name) || isUnderscoreForwarded(name) || isClientCertificateField(name);
-}
 
 /** The upstream's request headers: the client's end-to-end headers and the forwarding headers. Host stays the client's. */
 export function upstreamHeaders(
@@ -49,7 +42,8 @@ export function upstreamHeaders(
   const headers = new Headers(request.headers);
   if (fields.dropped.includes("connection")) removeListed(headers, headers.get("connection"));
   for (const name of fields.dropped) headers.delete(name);
-  if (!isTrustedProxy(head.peerAddress)) headers.delete("forwarded");
+  if (fields.untrusted.length > 0 && !isTrustedProxy(head.peerAddress))
+    for (const name of fields.untrusted) headers.delete(name);
   headers.set("Host", head.host);
   headers.set("X-Forwarded-For", forwarding["X-Forwarded-For"]);
   headers.set("X-Forwarded-Proto", forwarding["X-Forwarded-Proto"]);
