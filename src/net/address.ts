@@ -87,6 +87,12 @@ export function authorityOf(address: Address): string {
   return `${address.hostname}:${address.port}`;
 }
 
+/** The Host of requests to the address: without a port that is the default of its scheme (RFC 9110 section 7.2). */
+export function hostHeaderOf(address: Address): string {
+  const defaultPort = address.protocol === "https" ? 443 : 80;
+  return address.port === defaultPort ? address.hostname : authorityOf(address);
+}
+
 /** The name in a Host header: without a port, without the dot of the root, and in lower case (RFC 3986 section 3.2.2). */
 export function hostNameIn(authority: string): string {
   return authority.replace(/\.?(?::\d*)?$/, "").toLowerCase();

@@ -19,7 +19,7 @@ import { ExchangeAttempts } from "./exchange-attempts.ts";
 import type { ExchangeSummary } from "./record.ts";
 import { FilteredRequest } from "./filter.ts";
 import { FilterRun } from "./filter-run.ts";
-import { editedFields, type HeadEdit } from "./head-edit.ts";
+import type { HeadEdit } from "./head-edit.ts";
 import { type ParkedRequest, type QueueMember, wait, type Wait } from "./queue.ts";
 import { QueueTicket } from "./queue-ticket.ts";
 import { Recorder, type RecorderOptions } from "./recorder.ts";
@@ -102,18 +102,19 @@ export class Exchange implements QueueMember, DeadlineHolder {
     const match = table.find(head);
     this.trace = this.#options.trace?.(head.header("traceparent"));
     this.#localReply = rules?.replyTo(head, match, table);
-    if (!this.#localReply && match) this.#enter(head, match, requestId);
+    if (!this.#localReply) this.#enter(head, match, table, requestId);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.#destination?.deadlines?.add(this, this.#destination.timeouts.totalMs ?? Infinity);
     this.#recorder.opened(head, this.#destination?.pool, this.#key, match);
     return this;
   }
 
-  #enter(head: RequestHead, match: RouteMatch, requestId: string): void {
-    if (!match.route) return void (this.#violation = match.violation);
-    const { route } = match;
-    if (!route.handling) return void (this.#destination = route.destination);
-    const request = new FilteredRequest(head, match, { requestId, trace: this.trace });
+  #enter(head: RequestHead, match: RouteMatch | undefined, table: RouteTable, requestId: string): void {
+    this.#violation = match?.violation;
+    const found = match?.route ? match : table.unmatched;
+    const route = found?.route;
+    if (!found || !route?.handling) return void (this.#destination = route?.destination);
+    const request = new FilteredRequest(head, found, { requestId, trace: this.trace });
     this.#destination = route.split ? route.split.choose(request) : route.destination;
     if (this.#options.load?.isShed) return void (this.#localReply = refusal("overloaded"));
     this.#recorder.filtered(request);
@@ -211,9 +212,9 @@ export class Exchange implements QueueMember, DeadlineHolder {
     else parked.resume(step);
   }
 
-  /** What changes in the request for the upstream; undefined for most. Read before the first attempt is sent. */
-  get requestEdit(): HeadEdit | undefined {
-    return this.#filterRun?.requestEdit();
+  /** What changes in the request for the upstream of an attempt; undefined for most. Read before the attempt is sent. */
+  requestEditFor({ upstream }: Attempt): HeadEdit | undefined {
+    return this.#filterRun?.requestEdit(upstream);
   }
 
   /** What changes in the response for the client; undefined for most. Read after `commit`. */
@@ -222,9 +223,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** The balancer's own response as its route changes it. */
-  editReply(reply: RenderedRefusal): RenderedRefusal {
-    const edit = this.#filterRun?.responseEdit(undefined);
-    return edit ? { ...reply, headers: editedFields(reply.headers, edit) } : reply;
+  editReply(refused: Refusal, reply: RenderedRefusal): RenderedRefusal {
+    return this.#filterRun?.editReply(refused, reply) ?? reply;
   }
 
   /** Called by the queue only. */

@@ -1,9 +1,10 @@
 /** The way of one request through the filters of its route, and what they and the route change in it. */
 
 import type { Upstream } from "../pool/upstream.ts";
-import type { FilteredRequest, FilterVerdict, RequestFilter } from "./filter.ts";
-import { type HeadEdit, mergedEdit } from "./head-edit.ts";
-import type { Refusal } from "./refusal.ts";
+import { hostHeaderOf } from "../net/address.ts";
+import { type FilteredRequest, type FilterVerdict, ofUpstream, type RequestFilter } from "./filter.ts";
+import { editedFields, type HeadEdit, mergedEdit } from "./head-edit.ts";
+import type { Refusal, RenderedRefusal } from "./refusal.ts";
 import type { RouteHandling } from "./route.ts";
 
 const noHandling: RouteHandling = { filters: [] };
@@ -53,13 +54,21 @@ export class FilterRun {
     return this.#refusal;
   }
 
-  /** What changes in the request for the upstream. Read after the filters; the same for each attempt. */
-  requestEdit(): HeadEdit {
+  /** What changes in the request for this upstream. Read after the filters. */
+  requestEdit(upstream: Upstream): HeadEdit {
+    const edit = (this.#requestEdit ??= this.#createRequestEdit());
+    if (this.request.upstreamHost !== ofUpstream) return edit;
+    return { ...edit, host: hostHeaderOf(upstream.address) };
+  }
+
+  #createRequestEdit(): HeadEdit {
     const { request } = this;
-    return (this.#requestEdit ??= mergedEdit(this.#handling.requestEditor?.edit(request), {
+    const { upstreamTarget: target, upstreamHost: host } = request;
+    const edit = mergedEdit(this.#handling.requestEditor?.edit(request), {
       removed: request.hiddenNames,
       added: request.upstreamFields,
-    }));
+    });
+    return { ...edit, ...(target !== undefined && { target }), ...(typeof host === "string" && { host }) };
   }
 
   /** What changes in the response. @param upstream where it comes from; undefined for the balancer's own */
@@ -69,6 +78,17 @@ export class FilterRun {
       removed: request.replacedNames,
       added: request.responseFields,
     });
+  }
+
+  /** The balancer's own response as the route changes it: another body, then other fields. */
+  editReply(refused: Refusal, reply: RenderedRefusal): RenderedRefusal {
+    const { head, requestId } = this.request;
+    const isOwnError = refused.reply === undefined && reply.status === refused.status;
+    const page = isOwnError
+      ? this.#handling.errorPages?.pageFor(refused, { accept: head.header("accept"), requestId })
+      : undefined;
+    const { status, headers, body } = page === undefined ? reply : withPage(reply, page);
+    return { status, headers: editedFields(headers, this.responseEdit(undefined)), body };
   }
 
   /** The client has left, or the request's time is over: the verdict is not needed any more. */
@@ -117,4 +137,9 @@ export class FilterRun {
     step();
     if (!this.#isPending) this.onSettled?.();
   }
+}
+
+function withPage({ status, headers }: RenderedRefusal, page: string): RenderedRefusal {
+  const others = headers.filter(([name]) => name !== "Content-Type");
+  return { status, headers: [["Content-Type", "text/html; charset=utf-8"], ...others], body: page };
 }

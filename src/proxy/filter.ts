@@ -33,6 +33,9 @@ export interface RequestFilter {
   admit(request: FilteredRequest): FilterVerdict | Promise<FilterVerdict>;
 }
 
+/** Stands for the host of the upstream that a request goes to, which a retry changes. */
+export const ofUpstream = Symbol("the host of the upstream");
+
 /** A request on a route that has filters. One is created for each such request, and for no other. */
 export class FilteredRequest {
   readonly head: RequestHead;
@@ -44,6 +47,10 @@ export class FilteredRequest {
   user: string | undefined;
   /** Name of the pool that a split chose. */
   splitPool: string | undefined;
+  /** Path and query for the upstream, where a filter changes them. */
+  upstreamTarget: string | undefined;
+  /** The Host of the upstream's request, where a filter changes it; `ofUpstream` for the one of the upstream's address. */
+  upstreamHost: string | typeof ofUpstream | undefined;
   readonly #upstreamFields: Field[] = [];
   readonly #hiddenNames = new FoldedNames();
   readonly #responseFields: Field[] = [];

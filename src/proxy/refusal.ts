@@ -20,8 +20,11 @@ export type RefusalReason =
   | "overloaded"
   | "unknown_host"
   | "misdirected"
+  | "path_ambiguous"
   | "redirected"
   | "responded"
+  | "preflight"
+  | "cors_refused"
   | "challenge_answered";
 
 /** Why a failed attempt was not retried. */
@@ -66,7 +69,12 @@ export interface LocalReply extends Refusal {
   readonly reply: ReplyContent;
 }
 
-const replyReasons: ReadonlySet<string> = new Set(["redirected", "responded", "challenge_answered"]);
+const replyReasons: ReadonlySet<string> = new Set([
+  "redirected",
+  "responded",
+  "preflight",
+  "challenge_answered",
+]);
 
 /** Whether a request that ended for this reason failed. Local replies are no failures. */
 export function isFailureReason(reason: string | null): boolean {
@@ -125,8 +133,19 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     error: "destination_not_found",
     message: "The TLS connection was made for another host.",
   },
-  // These three have a text of their own.
+  path_ambiguous: {
+    status: 400,
+    error: "http_request_error",
+    message: "Servers read the path in different ways.",
+  },
+  // These have a text of their own, or none.
   responded: { status: 200, error: "proxy_internal_response", message: "The route answered." },
+  preflight: { status: 204, error: "proxy_internal_response", message: "A preflight was answered." },
+  cors_refused: {
+    status: 204,
+    error: "proxy_internal_response",
+    message: "Pages of this origin may not read responses.",
+  },
   redirected: { status: 308, error: "proxy_internal_response", message: "The address is served over https." },
   challenge_answered: { status: 200, error: "proxy_internal_response", message: "A challenge was answered." },
   // Never sent: these two end a WebSocket.

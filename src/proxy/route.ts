@@ -8,7 +8,7 @@ import type { FilteredRequest, MatchedRequest, RequestFilter, RouteIdentity } fr
 import type { HashKeyFn } from "./hash-key.ts";
 import type { HeadEdit } from "./head-edit.ts";
 import type { Queue } from "./queue.ts";
-import type { ProtocolViolation } from "./refusal.ts";
+import type { ProtocolViolation, Refusal } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
@@ -88,6 +88,16 @@ export interface RouteHandling {
   readonly filters: readonly RequestFilter[];
   readonly requestEditor?: RequestEditor;
   readonly responseEditor?: ResponseEditor;
+  readonly errorPages?: ErrorPages;
+}
+
+/** Pages in place of the text of the balancer's own errors. */
+export interface ErrorPages {
+  /** @returns HTML; undefined where the response keeps its own body */
+  pageFor(
+    refused: Refusal,
+    request: { readonly accept: string | undefined; readonly requestId: string },
+  ): string | undefined;
 }
 
 /** A request with its route. */
@@ -110,6 +120,8 @@ export type RouteMatch = FoundRoute | UnclearRoute;
 export interface RouteTable {
   /** In the order of the configuration. */
   readonly routes: readonly Route[];
+  /** Without a destination: what happens to requests that no other route takes, before they are refused. */
+  readonly unmatched?: FoundRoute | undefined;
   /** The most specific route whose conditions hold; undefined if there is none. */
   find(head: RequestHead): RouteMatch | undefined;
   /** Whether a route takes requests for this host, given as in a Host header, or requests for any host. */

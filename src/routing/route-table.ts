@@ -3,7 +3,7 @@
 import { hostNameIn } from "../net/address.ts";
 import { pathOf, type RequestHead } from "../proxy/request-head.ts";
 import { isPlainPath, pathViolations, readPath, readPathText } from "../proxy/request-path.ts";
-import type { Route, RouteMatch, RouteTable } from "../proxy/route.ts";
+import type { FoundRoute, Route, RouteMatch, RouteTable } from "../proxy/route.ts";
 import type { RouteConditions } from "./conditions.ts";
 
 export interface RouteEntry {
@@ -14,6 +14,8 @@ export interface RouteEntry {
 export interface RouteTableOptions {
   /** Whether a path that servers read in different ways is matched in its normal form; by default it is refused. */
   readonly takesAmbiguousPaths?: boolean;
+  /** See `RouteTable.unmatched`. */
+  readonly unmatched?: FoundRoute | undefined;
 }
 
 interface CompiledEntry {
@@ -25,10 +27,12 @@ interface CompiledEntry {
 /** The first route that matches, in the order of the configuration. */
 class ListedRoutes implements RouteTable {
   readonly routes: readonly Route[];
+  readonly unmatched: FoundRoute | undefined;
   readonly #entries: readonly CompiledEntry[];
   readonly #takesAmbiguousPaths: boolean;
 
-  constructor(entries: readonly RouteEntry[], { takesAmbiguousPaths = false }: RouteTableOptions) {
+  constructor(entries: readonly RouteEntry[], { takesAmbiguousPaths = false, unmatched }: RouteTableOptions) {
+    this.unmatched = unmatched;
     this.routes = entries.map(({ route }) => route);
     this.#takesAmbiguousPaths = takesAmbiguousPaths;
     this.#entries = entries.flatMap(({ conditions: { hosts = [undefined], path }, route }) =>

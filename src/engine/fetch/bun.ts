@@ -15,10 +15,11 @@ import {
   type ListenerOptions,
   openAll,
 } from "../engine.ts";
+import { responseForm } from "../../proxy/head-edit.ts";
 import { bunVersionsOf, type ListenerTls } from "../../tls/listener-tls.ts";
 import { overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
-import { withListenerHeaders } from "./headers.ts";
+import { applyEdit, withListenerHeaders } from "./headers.ts";
 import { Exchanges, type FetchEngineContext, type SharedFetchContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -208,7 +209,9 @@ async function upgrade(
 ): Promise<Response | undefined> {
   const tunnel = await openWebSocketTunnel(options, openBunWebSocket, request, peer);
   if (tunnel instanceof Response) return tunnel;
-  const headers = new Headers(tunnel.protocol ? { "Sec-WebSocket-Protocol": tunnel.protocol } : {});
+  const headers = new Headers();
+  if (tunnel.responseEdit) applyEdit(headers, tunnel.responseEdit, responseForm);
+  if (tunnel.protocol) headers.set("Sec-WebSocket-Protocol", tunnel.protocol);
   if (server.upgrade(request, { data: tunnel, headers })) return undefined;
   return tunnel.refuse();
 }

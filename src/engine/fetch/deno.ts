@@ -24,7 +24,8 @@ import {
 } from "../engine.ts";
 import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
-import { withListenerHeaders } from "./headers.ts";
+import { responseForm } from "../../proxy/head-edit.ts";
+import { applyEdit, withListenerHeaders } from "./headers.ts";
 import { Exchanges, type FetchEngineContext, type SharedFetchContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
@@ -316,6 +317,7 @@ async function upgrade(
     return tunnel.refuse();
   }
   const { socket, response } = upgraded;
+  if (tunnel.responseEdit) applyEdit(response.headers, tunnel.responseEdit, responseForm);
   const side = new DenoSide(socket);
   tunnels.add(tunnel);
   socket.onopen = () => tunnel.attach(side);

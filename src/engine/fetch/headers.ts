@@ -1,7 +1,13 @@
 /** Applies the header rules to standard `Headers`, for requests and responses. */
 
 import { forwardingHeaders, connectionTokens, endsFor, hopByHop } from "../../proxy/forwarding.ts";
-import { type HeadEdit, isFraming } from "../../proxy/head-edit.ts";
+import {
+  foldedName,
+  type HeadEdit,
+  isFraming,
+  missingDefaults,
+  type NameForm,
+} from "../../proxy/head-edit.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
 import type { RequestContext, FetchEngineContext, RequestFields } from "./request-context.ts";
 
@@ -29,7 +35,10 @@ const none: readonly string[] = [];
 /** Headers of this hop. Trailers, because this engine loses them; Expect, because the listener sent "100 Continue" already. */
 const consumed: ReadonlySet<string> = new Set([...hopByHop, "trailer", "expect"]);
 
-/** The upstream's request headers: the client's end-to-end headers and the forwarding headers. Host stays the client's. */
+/**
+ * The upstream's request headers: the client's end-to-end headers and the forwarding headers. Host stays the client's.
+ * @param edit what the route changes
+ */
 export function upstreamHeaders(
   {
     isTrustedProxy,
@@ -37,6 +46,7 @@ export function upstreamHeaders(
     viaName,
   }: Pick<FetchEngineContext, "isTrustedProxy" | "listenPort" | "viaName">,
   { request, head, fields, exchange, requestId }: RequestContext,
+  edit: HeadEdit | undefined,
 ): Headers {
   const forwarding = forwardingHeaders(head, { isTrustedProxy, listenPort: listenPort(), viaName });
   const headers = new Headers(request.headers);
@@ -52,16 +62,15 @@ export function upstreamHeaders(
   headers.set("Via", forwarding.Via);
   headers.set("X-Request-Id", requestId);
   if (exchange.trace) headers.set("traceparent", formatTraceparent(exchange.trace));
-  const edit = exchange.requestEdit;
-  if (edit) applyEdit(headers, edit);
+  if (edit) applyEdit(headers, edit, foldedName);
   if (edit?.host !== undefined) headers.set("Host", edit.host);
   return headers;
 }
 
 /** Changes the fields of a message as its route says. */
-export function applyEdit(headers: Headers, { removed, defaults, added }: HeadEdit): void {
+export function applyEdit(headers: Headers, { removed, defaults, added }: HeadEdit, form: NameForm): void {
   for (const name of [...headers.keys()]) if (!isFraming(name) && removed.has(name)) headers.delete(name);
-  for (const [name, value] of defaults) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of missingDefaults(defaults, headers.keys(), form)) headers.set(name, value);
   for (const [name, value] of added) headers.append(name, value);
 }
 

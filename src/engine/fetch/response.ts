@@ -4,7 +4,7 @@ import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, completed } from "../../pool/outcome.ts";
 import type { AttemptMonitor } from "./attempt-monitor.ts";
-import type { HeadEdit } from "../../proxy/head-edit.ts";
+import { type HeadEdit, responseForm } from "../../proxy/head-edit.ts";
 import { applyEdit, clientHeaders } from "./headers.ts";
 import { bodyFailureOf, type UpstreamResponse } from "./forward.ts";
 import { bufferedBytes } from "./request-body.ts";
@@ -40,7 +40,7 @@ export async function toClientResponse(
     statusText: incoming.statusText,
     headers: clientHeaders(incoming),
   };
-  if (options.edit) applyEdit(init.headers, options.edit);
+  if (options.edit) applyEdit(init.headers, options.edit, responseForm);
   if (isHead || withoutBody.has(incoming.status)) {
     incoming.discard();
     attempt.end(completed);

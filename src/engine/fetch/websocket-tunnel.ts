@@ -2,6 +2,7 @@
 
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, completed, failure, type Outcome } from "../../pool/outcome.ts";
+import type { HeadEdit } from "../../proxy/head-edit.ts";
 import type { RefusalReason } from "../../proxy/refusal.ts";
 import type { BufferingTunnel, WebSocketBuffers } from "./websocket-buffers.ts";
 import {
@@ -91,6 +92,8 @@ export class WebSocketTunnel implements AttemptDriver, UpstreamSideEvents, Buffe
   #early: WebSocketMessage[] = [];
   #earlyBytes = 0;
   #closed: { code: number; reason: string } | undefined;
+  /** What the route changes in the head of the client's response. */
+  responseEdit: HeadEdit | undefined;
   /** Status of the client's response. */
   status = 101;
   /** Bytes of messages, from the client and to it. */

@@ -181,7 +181,7 @@ export class RequestForwarder implements ResponseSide {
     const keepsConnection =
       this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
     if (refused.isSilent) return this.#end("close");
-    const response = this.#exchange.editReply(request.renderedRefusal(refused));
+    const response = this.#exchange.editReply(refused, request.renderedRefusal(refused));
     client.writeAll(request.localResponse(response, !keepsConnection, this.#response.listenerHeaders));
     this.#response.status = refused.status;
     this.#end(keepsConnection ? "keep" : "close");

@@ -99,6 +99,10 @@ export class LazyRequestHead implements RequestHead {
     return this.peer.address;
   }
 
+  get isPeerTrusted(): boolean {
+    return this.peer.isTrusted;
+  }
+
   get clientAddress(): string {
     if (!this.peer.isTrusted) return this.peer.address;
     return (this.#clientAddress ??= clientAddressBehind(
