@@ -228,6 +228,8 @@ export interface Config {
   readonly ambiguousPaths: AmbiguousPaths;
   /** In order. The last one matches everything, and leads to the first pool by default. */
   readonly routes: readonly RouteConfig[];
+  /** What routes have unless they say otherwise; already merged into them. Present if there are any. */
+  readonly defaults?: Pick<RouteConfig, "settings" | "texts">;
 }
 
 /** The dashboard as a separate process. */

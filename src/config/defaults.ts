@@ -21,7 +21,7 @@ import {
 import { withoutBrackets } from "./network.ts";
 import type { CertificateFile } from "./listener-tls-schema.ts";
 import type { ListenerFile } from "./listener-schema.ts";
-import { routeConfigsOf } from "./routes.ts";
+import { defaultSettingsOf, routeConfigsOf } from "./routes.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
 import { ageSecondsOf, durationOf, sizeOf } from "./values.ts";
@@ -58,6 +58,7 @@ export function applyDefaults(
   });
   const state = file.state ?? defaultState;
   const routes = routeConfigsOf(file, pools[0]?.name ?? defaults.pool.name, routeTexts);
+  const routeDefaults = defaultSettingsOf(file, routeTexts);
   return {
     config: {
       listeners,
@@ -87,6 +88,7 @@ export function applyDefaults(
       ambiguousPaths: file.ambiguousPaths ?? defaults.ambiguousPaths,
       routes,
       ...(extensions !== undefined && { extensions: resolve(extensions) }),
+      ...(routeDefaults && { defaults: routeDefaults }),
     },
     dashboard: listenOf(file.dashboard, defaults.dashboard),
   };

@@ -1,7 +1,7 @@
 /** Routes of a configuration file in their effective form: profiles and defaults merged, conditions normalised. */
 
 import type { PathCondition, RouteConditions } from "../routing/conditions.ts";
-import type { RouteConfig } from "./config.ts";
+import type { Config, RouteConfig } from "./config.ts";
 import { type FilterKey, filterKeys, type FilterSettings, type ProfileFile } from "./filter-schema.ts";
 import type { RouteFile } from "./route-schema.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -40,6 +40,16 @@ export function routeConfigsOf(
       texts: textsOf(settings, respond, texts),
     };
   });
+}
+
+/** The settings of routes that have none of their own. */
+export function defaultSettingsOf(
+  { profiles = {}, defaults }: RoutingFile,
+  texts: ReadonlyMap<string, string>,
+): Config["defaults"] {
+  if (!defaults) return undefined;
+  const settings = mergedSettings(layersOf({}, profiles, defaults));
+  return { settings, texts: textsOf(settings, undefined, texts) };
 }
 
 type Layer = Readonly<Partial<Record<FilterKey, unknown>>>;

@@ -43,11 +43,15 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
     ...settingsFileOf(config),
     dashboard: { host: dashboard.hostname, port: dashboard.port },
     pools: Object.fromEntries(config.pools.map((pool) => [pool.name, poolFileOf(pool)])),
-    routes: config.routes.map(routeFileOf),
+    routes: config.routes.map((route) => ({
+      ...routeFileOf(route),
+      ...(config.defaults && { use: "none" }),
+    })),
+    ...(config.defaults && { defaults: config.defaults.settings }),
   };
 }
 
-/** The effective form: settings of profiles and defaults stand in the route. */
+/** The effective form: settings of profiles and defaults stand in the route, which then uses none. */
 function routeFileOf({ conditions, ...route }: RouteConfig): object {
   const { name, pool, split, redirect, respond, isRedirected, settings } = route;
   const { hosts, path, methods, headers, query, cookies, clients, listeners } = conditions;

@@ -123,7 +123,12 @@ export class PoolRegistry {
     const destinations = new Map(
       this.#entries.map((entry) => [entry.config.name, buildDestination(entry, this.#options)]),
     );
-    this.#routes = compileRoutes({ config, destinations, extensions: this.#options.extensions });
+    this.#routes = compileRoutes({
+      config,
+      destinations,
+      extensions: this.#options.extensions,
+      createDeadlines: () => this.#createDeadlines(),
+    });
     this.#options.names?.retain(
       this.pools.flatMap(({ upstreams }) => upstreams.map(({ endpoints }) => endpoints)),
     );
@@ -134,7 +139,12 @@ export class PoolRegistry {
     const policy = this.#createPolicy(config);
     const pool = new Pool({ name: config.name, policy, upstreams: [], ...this.#options });
     const queue = new Queue({ pool, limits: config.queue, clock, schedule });
-    return { pool, queue, deadlines: new Deadlines({ clock, schedule }) };
+    return { pool, queue, deadlines: this.#createDeadlines() };
+  }
+
+  #createDeadlines(): Deadlines {
+    const { clock, schedule = systemSchedule } = this.#options;
+    return new Deadlines({ clock, schedule });
   }
 
   /** The balance stays, unless the budget's configuration changed. */

@@ -3,30 +3,45 @@
 import type { Config, RouteConfig } from "../config/config.ts";
 import { filterUseOf } from "../config/extension-checks.ts";
 import type { Extensions } from "../extension/extensions.ts";
+import type { Deadlines } from "../proxy/deadlines.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
 import type { Destination, Route, RouteHandling, RouteTable } from "../proxy/route.ts";
 import { createRouteTable } from "../routing/route-table.ts";
+import {
+  answerFilters,
+  corsFilters,
+  messageEdits,
+  pathFilters,
+  unmatchedRequests,
+} from "./message-filters.ts";
+import { routeDestination } from "./route-destination.ts";
 
 export interface RouteCompilerOptions {
   readonly config: Config;
   /** By name of the pool. */
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly extensions?: Extensions | undefined;
+  /** Deadlines of a route that has a total timeout of its own. */
+  readonly createDeadlines: () => Deadlines;
 }
 
-export function compileRoutes({ config, destinations, extensions }: RouteCompilerOptions): RouteTable {
+export function compileRoutes({ config, ...parts }: RouteCompilerOptions): RouteTable {
   const entries = config.routes.map((route) => ({
     conditions: route.conditions,
-    route: compiledRoute(route, { destinations, extensions }),
+    route: compiledRoute(route, parts),
   }));
-  return createRouteTable(entries, { takesAmbiguousPaths: config.ambiguousPaths === "pass" });
+  return createRouteTable(entries, {
+    takesAmbiguousPaths: config.ambiguousPaths === "pass",
+    unmatched: unmatchedRequests(config.defaults),
+  });
 }
 
 type Parts = Omit<RouteCompilerOptions, "config">;
 
-function compiledRoute(config: RouteConfig, { destinations, ...parts }: Parts): Route {
-  const { place, name, pool, conditions, isRedirected } = config;
-  const destination = pool === undefined ? undefined : destinations.get(pool);
+function compiledRoute(config: RouteConfig, { destinations, createDeadlines, ...parts }: Parts): Route {
+  const { place, name, pool, conditions, isRedirected, settings } = config;
+  const ofPool = pool === undefined ? undefined : destinations.get(pool);
+  const destination = ofPool && routeDestination(ofPool, settings, createDeadlines);
   const handling = handlingOf(config, parts);
   return {
     place,
@@ -39,18 +54,22 @@ function compiledRoute(config: RouteConfig, { destinations, ...parts }: Parts): 
   };
 }
 
+type FilterParts = Omit<Parts, "destinations" | "createDeadlines">;
+
 /** @returns undefined for a route that only sends its requests to a pool */
-function handlingOf(config: RouteConfig, parts: Omit<Parts, "destinations">): RouteHandling | undefined {
-  const filters = filtersOf(config, parts);
-  return filters.length > 0 ? { filters } : undefined;
+export function handlingOf(config: RouteConfig, parts: FilterParts = {}): RouteHandling | undefined {
+  const handling = { filters: filtersOf(config, parts), ...messageEdits(config) };
+  return handling.filters.length > 0 || Object.keys(handling).length > 1 ? handling : undefined;
 }
 
 /** In the order in which they decide, so that a request that is not served costs nothing more. */
-function filtersOf(
-  { settings }: RouteConfig,
-  { extensions }: Omit<Parts, "destinations">,
-): readonly RequestFilter[] {
-  return [...extensionFiltersOf(settings.filters ?? [], extensions)];
+function filtersOf(config: RouteConfig, { extensions }: FilterParts): readonly RequestFilter[] {
+  return [
+    ...corsFilters(config),
+    ...extensionFiltersOf(config.settings.filters ?? [], extensions),
+    ...answerFilters(config),
+    ...pathFilters(config),
+  ];
 }
 
 function extensionFiltersOf(

@@ -47,7 +47,10 @@ const unroutedTexts: Readonly<Record<string, string | undefined>> = {
   no_route: "No route matches the request.",
   misdirected: "The TLS connection was made for another host, and the client may not use it for this one.",
   unknown_host: "No route names the host of the request, and its listener takes no other hosts.",
-  redirected: "Its listener sends clients to https.",
+  redirected: "Its listener or its route sends clients to another address.",
+  responded: "Its route has a response of its own.",
+  preflight: "A browser asked whether a page of another origin may send a request, and it may.",
+  cors_refused: "A browser asked whether a page of another origin may send a request, and it may not.",
   challenge_answered: "It asked for the response to a challenge of a certificate authority.",
 };
 

@@ -14,18 +14,22 @@ import { respondWith, type Origin, type OriginOptions, startOrigin } from "../su
 import { sendRequest, RawClient } from "../support/raw-client.ts";
 import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
+import { answerLaws } from "./answer-laws.ts";
 import { authenticationLaws } from "./authentication-laws.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
 import { endpointLaws } from "./endpoint-laws.ts";
 import { listenerRuleLaws } from "./listener-rule-laws.ts";
+import { headerEditLaws } from "./header-edit-laws.ts";
 import { hashLaws } from "./hash-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { hstsLaws } from "./hsts-laws.ts";
 import { oddityLaws } from "./malformed-message-laws.ts";
+import { pathChangeLaws } from "./path-change-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 import { responseFormLaws } from "./response-form-laws.ts";
 import { requestFormLaws } from "./request-form-laws.ts";
+import { routeLimitLaws } from "./route-limit-laws.ts";
 import { slotLaws } from "./slot-laws.ts";
 import { statusRetryLaws } from "./status-retry-laws.ts";
 import { watcherLaws } from "./watcher-laws.ts";
@@ -107,6 +111,10 @@ const isRefused = (port: number) =>
 const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
   ...listenerRuleLaws,
+  ...answerLaws,
+  ...pathChangeLaws,
+  ...routeLimitLaws,
+  ...headerEditLaws,
   ...hashLaws,
   ...hstsLaws,
   ...hedgeLaws,

@@ -66,7 +66,7 @@ describe("the explanation of a request", () => {
   test("says how redirects and unknown hosts were answered", () => {
     const own = { pool: null, attempts: [] };
     expect(explainRequest(recordOf("r", { ...own, status: 301, reason: "redirected" }))).toContain(
-      "Its listener sends clients to https.",
+      "Its listener or its route sends clients to another address.",
     );
     expect(explainRequest(recordOf("r", { ...own, status: 421, reason: "unknown_host" }))[0]).toStartWith(
       "No route names the host",

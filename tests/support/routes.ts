@@ -2,6 +2,7 @@
 
 import type { Destination, Route, RouteTable } from "../../src/proxy/route.ts";
 import type { RouteConditions } from "../../src/routing/conditions.ts";
+import type { RouteLimits } from "../../src/registry/route-destination.ts";
 import { createRouteTable, type RouteTableOptions } from "../../src/routing/route-table.ts";
 
 export interface TestRoute extends Partial<Omit<Route, "path">> {
@@ -10,10 +11,14 @@ export interface TestRoute extends Partial<Omit<Route, "path">> {
   readonly path?: string;
   /** More conditions. */
   readonly conditions?: RouteConditions;
+  /** In place of those of the destination. */
+  readonly limits?: RouteLimits;
+  /** It has no destination. */
+  readonly isAnswered?: boolean;
 }
 
 export function routeTable(routes: readonly TestRoute[], options?: RouteTableOptions): RouteTable {
-  const entries = routes.map(({ host, path, conditions, ...route }, index) => ({
+  const entries = routes.map(({ host, path, conditions, limits: _, isAnswered: __, ...route }, index) => ({
     conditions: {
       ...(host !== undefined && { hosts: [host] }),
       ...(path !== undefined && { path: { kind: "prefix" as const, text: path } }),

@@ -33,7 +33,11 @@ const reasons: readonly RefusalReason[] = [
     "buffers_full",
     "unknown_host",
     "misdirected",
+    "path_ambiguous",
     "redirected",
+    "responded",
+    "preflight",
+    "cors_refused",
     "challenge_answered",
   ] as const),
 ];
