@@ -1,11 +1,21 @@
 /** Checks of routes that involve several settings. They accept invalid values, so that one problem does not hide another. */
 
+import { answerChecks } from "./answer-checks.ts";
+import { headerChecks } from "./header-checks.ts";
+import { pathChecks } from "./path-checks.ts";
 import { pathViolations, readPathText } from "../proxy/request-path.ts";
 import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
 export function routeChecks(sources: ConfigSources): readonly Problem[] {
-  return [...ends(sources), ...unknownPools(sources), ...ambiguousPaths(sources)];
+  return [
+    ...ends(sources),
+    ...unknownPools(sources),
+    ...ambiguousPaths(sources),
+    ...headerChecks(sources),
+    ...pathChecks(sources),
+    ...answerChecks(sources),
+  ];
 }
 
 const endNames = ["pool", "split", "redirect", "respond"];

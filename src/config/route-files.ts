@@ -20,14 +20,17 @@ export function readRouteFiles(sources: ConfigSources, read: ReadText): RouteFil
     const name = valueAt(sources.value, path);
     if (typeof name !== "string" || name.trim() === "" || texts.has(name)) continue;
     const found = readReferencedFile(name, read);
-    const why = "why" in found ? found.why : sizeProblemOf(found.text);
+    const why = "why" in found ? found.why : textProblemOf(found.text);
     if (why !== undefined) problems.push(sources.problemOf({ path, why, value: name }));
     else if ("text" in found) texts.set(name, found.text);
   }
   return { texts, problems };
 }
 
-function sizeProblemOf(text: string): string | undefined {
+function textProblemOf(text: string): string | undefined {
+  // What is no UTF-8 has become this character.
+  if (text.includes("\ufffd"))
+    return "the file is no text in UTF-8; larger or other files belong on a web server";
   const bytes = Buffer.byteLength(text);
   return bytes > maxFileBytes ? `the file has ${bytes} bytes; at most 256KiB are possible` : undefined;
 }
