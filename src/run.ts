@@ -113,7 +113,7 @@ async function printReply(command: PrintingCommand): Promise<void> {
   const stream = exitCode >= usageErrorExit ? process.stderr : process.stdout;
   stream.write(text.endsWith("\n") ? text : `${text}\n`);
   // Further input on a terminal must not keep the process alive.
-  if (command.kind === "password") process.stdin.destroy();
+  if (command.kind === "password" || command.kind === "init") process.stdin.destroy();
 }
 
 async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
@@ -128,6 +128,8 @@ async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
       const { printState } = await import("./commands/admin-call.ts");
       return printState(await callsTo(command.target));
     }
+    case "init":
+      return writeFirstFile(command);
     case "password":
     case "token":
       return makeCredential(command.kind);
@@ -146,6 +148,18 @@ async function makeCredential(kind: "password" | "token"): Promise<Reply | Faile
   if (kind === "token") return makeToken();
   const { runtime } = await import("#runtime");
   return makePassword(standardInput(), runtime.passwords);
+}
+
+async function writeFirstFile({
+  request,
+  defaultState,
+}: Extract<Command, { kind: "init" }>): Promise<Reply | Failed> {
+  const [{ initialize }, { systemCertificateReader }] = await Promise.all([
+    import("./commands/init.ts"),
+    import("./tls/certificate-files.ts"),
+  ]);
+  const reader = { ...systemCertificateReader, defaultState };
+  return initialize(request, { reader, source: standardInput(), pid: process.pid });
 }
 
 function standardInput(): SecretSource {

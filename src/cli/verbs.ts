@@ -10,6 +10,8 @@ export interface VerbFlag {
   /** Placeholder of its value in help; empty for a flag without a value. */
   readonly value: string;
   readonly summary: string;
+  /** Present if the flag may be given several times. */
+  readonly isList?: true;
 }
 
 export type VerbName =
