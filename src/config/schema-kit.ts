@@ -54,6 +54,11 @@ export function format(name: FormatName, description: string) {
   });
 }
 
+/** A number too: an operator writes 0 without quotes. */
+export function age(description: string) {
+  return Type.Union([format("age", description), Type.Literal(0)], { description, errorMessage: nouns.age });
+}
+
 /** Patterns for editors, which do not support the formats. Each accepts everything that its format accepts. */
 const patterns: Readonly<Partial<Record<FormatName, string>>> = {
   origin: "^[hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?$",

@@ -35,7 +35,8 @@ export function ageProblem(text: string): string | undefined {
 }
 
 /** Whole seconds of a valid age. */
-export function ageSecondsOf(text: string): number {
+export function ageSecondsOf(text: string | 0): number {
+  if (text === 0) return 0;
   const [, days] = /^(\d+(?:\.\d+)?)d$/.exec(text) ?? [];
   if (days !== undefined) return Number(days) * daySeconds;
   return (parseDuration(text) ?? Number.NaN) / 1_000;
