@@ -11,6 +11,7 @@ import {
   settingsOwners,
   templateProblems,
   unknownCaptures,
+  variablesIn,
 } from "./route-settings.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
@@ -24,7 +25,10 @@ export function headerChecks(sources: ConfigSources): readonly Problem[] {
   const hasTls = [valueAt(sources.value, ["listen"])].flat().some((listener) => valueAt(listener, ["tls"]));
   return [
     ...settingsOwners(sources).flatMap((owner) =>
-      sides.flatMap(([key, side]) => ownerProblems(sources, { owner, key, side, hasTls })),
+      sides.flatMap(([key, side]) => [
+        ...ownerProblems(sources, { owner, key, side, hasTls }),
+        ...(valueAt(sources.value, ["engine"]) === "fetch" ? unknownToFetch(sources, owner, key) : []),
+      ]),
     ),
     ...placedRoutes(sources).flatMap((route) => [
       ...tooMuchWritten(sources, route),
@@ -67,6 +71,17 @@ function ownerProblems(sources: ConfigSources, { owner, key, side, hasTls }: Edi
     });
   });
   return [...removed, ...written];
+}
+
+/** The runtime's server keeps what it knows of a handshake to itself. */
+function unknownToFetch(sources: ConfigSources, owner: SettingsOwner, key: string): readonly Problem[] {
+  return writing.flatMap((action) =>
+    entriesOf(valueAt(owner.value, [key, action])).flatMap(([name, value]) => {
+      const hasTls = typeof value === "string" && variablesIn(value).some((word) => word.startsWith("tls."));
+      const why = "the fetch engine knows no ${tls.*}; use the wire engine";
+      return hasTls ? [sources.problemOf({ path: [...owner.path, key, action, name], why, value })] : [];
+    }),
+  );
 }
 
 function nameProblem(name: string): string | undefined {

@@ -109,7 +109,11 @@ function sameFamily(one: string, other: string): boolean {
 /** The parameters of a path that a text asks for, and the path does not have. */
 export function unknownCaptures(text: unknown, captures: readonly string[]): readonly string[] {
   if (typeof text !== "string") return [];
-  return parseTemplate(text).parts.flatMap(({ name }) =>
-    name?.startsWith("path.") && !captures.includes(name.slice("path.".length)) ? [name] : [],
+  return variablesIn(text).filter(
+    (name) => name.startsWith("path.") && !captures.includes(name.slice("path.".length)),
   );
+}
+
+export function variablesIn(text: string): readonly string[] {
+  return parseTemplate(text).parts.flatMap(({ name }) => (name === undefined ? [] : [name]));
 }

@@ -89,6 +89,12 @@ describe("variables of routes", () => {
     { route: set("requestHeaders", 'X-I: "${tls.subjct}"'), problems: ['did you mean "${tls.subject}"?'] },
     { route: set("requestHeaders", 'X-I: "${upstream}"'), problems: ["only in responses"] },
     { route: set("responseHeaders", 'X-I: "${upstream}"'), problems: [] },
+    { route: set("requestHeaders", 'X-I: "${tls.sni}"'), problems: [] },
+    {
+      route: set("requestHeaders", 'X-I: "${tls.sni}"'),
+      rest: "engine: fetch",
+      problems: ["use the wire engine"],
+    },
     { route: set("requestHeaders", 'X-I: "a ${client"'), problems: ["${ has no }"] },
     { route: set("requestHeaders", 'X-I: "${header.X_Forwarded-For}"'), problems: [] },
     {

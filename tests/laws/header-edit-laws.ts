@@ -182,6 +182,19 @@ export const headerEditLaws: Readonly<Record<string, Law>> = {
     }
   },
 
+  "keeps what the listener adds to every response, whatever the route removes": (engine) =>
+    withRoutes(
+      engine,
+      [{ responseHeaders: { remove: ["Strict-Transport-Security", "Str*"] }, pool: "main" }],
+      async ({ port, pool }) => {
+        const values = async () => valuesOf(await sendRequest(port, get("/")), "strict-transport-security");
+        expect(await values()).toEqual(["max-age=2"]);
+        failAll(pool);
+        expect(await values()).toEqual(["max-age=2"]);
+      },
+      { responseLines: ["Strict-Transport-Security: max-age=1"], listener: { hsts: "max-age=2" } },
+    ),
+
   "sends no field of its own with an interim response": async (engine) => {
     const origin = await startOrigin((_, socket) => {
       socket.write("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n");

@@ -7,8 +7,10 @@ import {
   isFraming,
   missingDefaults,
   type NameForm,
+  type NameSet,
   responseForm,
 } from "../../../proxy/head-edit.ts";
+import type { ListenerHeaders } from "./response-writer.ts";
 
 /**
  * The request head for an upstream after an edit.
@@ -22,10 +24,20 @@ export function editRequestHead(head: string, edit: HeadEdit): string {
   return joined(first, kept, edit, foldedName);
 }
 
-/** The response head for a client after an edit. @param head as for {@link editRequestHead} */
-export function editResponseHead(head: string, edit: HeadEdit): string {
+/**
+ * The response head for a client after an edit.
+ * @param head as for {@link editRequestHead}  @param listener what the listener has written into it, which stays
+ */
+export function editResponseHead(head: string, given: HeadEdit, listener?: ListenerHeaders): string {
   const { start, lines } = partsOf(head);
+  const edit = listener ? { ...given, removed: withoutOwn(given.removed, listener) } : given;
   return joined(start, lines, edit, responseForm);
+}
+
+function withoutOwn(removed: NameSet, { hasHsts, hasAltSvc }: ListenerHeaders): NameSet {
+  const isOwn = (name: string) =>
+    (hasHsts && name === "strict-transport-security") || (hasAltSvc && name === "alt-svc");
+  return { has: (name) => !isOwn(name.toLowerCase()) && removed.has(name) };
 }
 
 function partsOf(head: string): { readonly start: string; readonly lines: readonly string[] } {
