@@ -29,6 +29,10 @@ const labelMeanings: Readonly<Record<string, string>> = {
   host: "host that a certificate is ordered for",
   source: "file that the certificate was read from",
   state: "`ready` or `starting`",
+  filter: "key of a filter in the configuration, such as `rateLimit`",
+  route: "name of a route; empty for routes without a name",
+  name: "name of a rate limit",
+  mode: "`refused`, or `dry_run` for requests that a limit with `dryRun` would have refused",
   result:
     "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges; of orders `issued` or a reason word",
 };

@@ -19,6 +19,7 @@ import {
 import { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import { ExtensionMonitor } from "../control/extension-monitor.ts";
 import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
+import { RateLimitMonitor } from "../control/rate-limit-monitor.ts";
 import {
   type ConfigLoader,
   createReconciler,
@@ -85,6 +86,7 @@ export interface BalancerParts {
   readonly orders: CertificateIssuer;
   readonly exhaustion: ExhaustionMonitor;
   readonly extensions: ExtensionMonitor;
+  readonly rateLimits: RateLimitMonitor;
   readonly history: History;
   readonly requests: Requests;
 }
@@ -109,11 +111,9 @@ export function assemble(
     onChange: (name, hosts, before) => log.info("name moved", { name, hosts, before }),
   });
   const registry = new PoolRegistry({
-    clock,
-    random: systemRandom,
-    observer,
-    names,
+    ...{ clock, random: systemRandom, observer, names },
     extensions: options.extensions,
+    access: { meter: metrics.filters },
   });
   const intents = new Intents(store, log);
   const drains = new Drains({
@@ -239,6 +239,14 @@ export function assemble(
     clock,
     schedule,
   });
+  const rateLimits = new RateLimitMonitor({
+    counts() {
+      if (!reconciler.config.routes.some(({ settings }) => settings.rateLimit)) return undefined;
+      dataPlane.refreshCounters();
+      return metrics.filters;
+    },
+    ...{ eventLog, log, clock, schedule },
+  });
   const history = new History({
     pools() {
       dataPlane.refreshCounters();
@@ -270,6 +278,7 @@ export function assemble(
     orders,
     exhaustion,
     extensions,
+    rateLimits,
     history,
     requests,
   };

@@ -56,7 +56,7 @@ const oneLimit = Type.Object(
     ),
     ipv6Prefix: Type.Optional(integer(32, 128, "Bits of an IPv6 address that are one client.")),
     maxKeys: Type.Optional(
-      integer(16, 1_000_000, "Keys that are remembered; beyond it the least recently seen is forgotten."),
+      integer(16, 1_000_000, "Keys that are remembered; beyond it the key that has most left is forgotten."),
     ),
     headers: Type.Optional(
       choice<"refused" | "always" | "none">(

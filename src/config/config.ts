@@ -226,6 +226,10 @@ export interface Config {
   readonly allowLinkLocal: boolean;
   /** What happens to a path that servers read in different ways, on a host whose routes tell paths apart. */
   readonly ambiguousPaths: AmbiguousPaths;
+  /** Addresses and ranges by name, for allow and deny. */
+  readonly networks?: Readonly<Record<string, readonly string[]>>;
+  /** Processes among which the limits of routes are divided; by default one. Set for workers. */
+  readonly processes?: number;
   /** In order. The last one matches everything, and leads to the first pool by default. */
   readonly routes: readonly RouteConfig[];
   /** What routes have unless they say otherwise; already merged into them. Present if there are any. */

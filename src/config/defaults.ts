@@ -86,6 +86,7 @@ export function applyDefaults(
       pools,
       allowLinkLocal: file.allowLinkLocal ?? defaults.allowLinkLocal,
       ambiguousPaths: file.ambiguousPaths ?? defaults.ambiguousPaths,
+      ...(file.networks && { networks: file.networks }),
       routes,
       ...(extensions !== undefined && { extensions: resolve(extensions) }),
       ...(routeDefaults && { defaults: routeDefaults }),

@@ -4,6 +4,7 @@ import { answerChecks } from "./answer-checks.ts";
 import { headerChecks } from "./header-checks.ts";
 import { pathChecks } from "./path-checks.ts";
 import { pathViolations, readPathText } from "../proxy/request-path.ts";
+import { accessChecks } from "./access-checks.ts";
 import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
@@ -12,6 +13,7 @@ export function routeChecks(sources: ConfigSources): readonly Problem[] {
     ...ends(sources),
     ...unknownPools(sources),
     ...ambiguousPaths(sources),
+    ...accessChecks(sources),
     ...headerChecks(sources),
     ...pathChecks(sources),
     ...answerChecks(sources),

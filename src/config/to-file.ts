@@ -169,6 +169,7 @@ export function settingsFileOf(config: Config): object {
     resolvers: config.resolvers,
     allowLinkLocal: config.allowLinkLocal,
     ambiguousPaths: config.ambiguousPaths,
+    ...(config.networks && { networks: config.networks }),
     ...(config.accessLog && { accessLog: config.accessLog }),
     ...(config.tracing && { tracing: config.tracing }),
   };

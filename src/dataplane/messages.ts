@@ -4,6 +4,7 @@ import type { ChallengeState } from "../acme/challenges.ts";
 import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
+import type { FilterCounters } from "../metrics/filter-meter.ts";
 import type { ListenerCounters } from "../metrics/listener-meter.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
@@ -117,6 +118,7 @@ export interface WorkerReport {
     readonly counts: UpstreamCounters;
   }[];
   readonly listeners: readonly { readonly name: string; readonly counts: ListenerCounters }[];
+  readonly filters: FilterCounters;
   /** The entry with an empty name counts requests that matched no route. */
   readonly pools: readonly {
     readonly name: string;
@@ -207,6 +209,7 @@ export function buildReport(
     lostLines: metrics.lostLines,
     lostSpans: metrics.lostSpans,
     listeners: [...metrics.listeners].map(([name, { counts }]) => ({ name, counts })),
+    filters: metrics.filters.counts,
     upstreams,
     pools,
   };
@@ -250,6 +253,7 @@ export function perWorkerConfig(config: Config, workers: number, ports: readonly
     // Without the token: workers have no use for it.
     admin: { hostname, port: adminPort },
     pools: config.pools.map(poolConfigFor),
+    processes: workers,
   };
 }
 

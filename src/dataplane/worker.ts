@@ -144,6 +144,7 @@ export class Worker {
       extensions: this.#extensions,
       // The other workers need the verdict too. In a timer, so that it delays no request.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
+      access: { meter: metrics.filters },
     });
     const faults = new FaultRegistry();
     const engine = engines[config.engine];

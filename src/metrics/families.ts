@@ -2,6 +2,7 @@
 
 import type { Pool } from "../pool/pool.ts";
 import type { Status, Upstream } from "../pool/upstream.ts";
+import { filterFamilies } from "./filter-meter.ts";
 import type { Histogram } from "./histogram.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Family, Sample } from "./prometheus.ts";
@@ -226,6 +227,7 @@ export function families(
           byKey(refused, (reason) => ({ listener, reason })),
         ),
     },
+    ...filterFamilies(metrics.filters, histogramSamples),
     {
       name: "evenkeel_probe_total",
       help: "Active probes, by result.",

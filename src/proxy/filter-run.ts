@@ -123,7 +123,8 @@ export class FilterRun {
   }
 
   #answer({ name }: RequestFilter, refusal: Refusal): void {
-    this.#refusal = { ...refusal, filter: name };
+    const { name: route } = this.request.match.route;
+    this.#refusal = { ...refusal, filter: name, ...(route !== undefined && { route }) };
   }
 
   #skip(): void {

@@ -32,7 +32,7 @@ export function hashKeyFor(by: HashBy): HashKeyFn {
 const emptyValue = /^[\t ,]*$/;
 
 /** One cookie's value from a Cookie header (RFC 6265 section 4.2.1): the first that is not empty. */
-function cookieOf(header: string, name: string): string | undefined {
+export function cookieOf(header: string, name: string): string | undefined {
   for (const pair of header.split(";")) {
     const equals = pair.indexOf("=");
     if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;

@@ -25,7 +25,12 @@ export type RefusalReason =
   | "responded"
   | "preflight"
   | "cors_refused"
-  | "challenge_answered";
+  | "challenge_answered"
+  | "denied"
+  | "rate_limited"
+  | "auth_required"
+  | "auth_refused"
+  | "auth_unavailable";
 
 /** Why a failed attempt was not retried. */
 export type RetryVeto =
@@ -55,13 +60,15 @@ export interface Refusal {
   readonly reply?: ReplyContent;
   /** Name of the filter that answered. */
   readonly filter?: string;
+  /** Name of the filter's route, if it has one. */
+  readonly route?: string;
   /** The client's connection closes without a response. */
   readonly isSilent?: true;
 }
 
 export interface ReplyContent {
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
-  readonly body: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
 }
 
 /** A response that the balancer makes itself although nothing is wrong, as a redirect. */
@@ -74,6 +81,7 @@ const replyReasons: ReadonlySet<string> = new Set([
   "responded",
   "preflight",
   "challenge_answered",
+  "auth_refused",
 ]);
 
 /** Whether a request that ended for this reason failed. Local replies are no failures. */
@@ -148,6 +156,24 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
   },
   redirected: { status: 308, error: "proxy_internal_response", message: "The address is served over https." },
   challenge_answered: { status: 200, error: "proxy_internal_response", message: "A challenge was answered." },
+  denied: { status: 403, error: "http_request_denied", message: "This client is not allowed here." },
+  rate_limited: { status: 429, error: "http_request_denied", message: "Too many requests." },
+  auth_required: {
+    status: 401,
+    error: "http_request_denied",
+    message: "A user name and a password are required.",
+  },
+  // It has the text of the authorization server.
+  auth_refused: {
+    status: 403,
+    error: "http_request_denied",
+    message: "The authorization server refused the request.",
+  },
+  auth_unavailable: {
+    status: 503,
+    error: "proxy_internal_response",
+    message: "The authorization of the request cannot be checked now.",
+  },
   // Never sent: these two end a WebSocket.
   message_too_large: {
     status: 413,
@@ -247,7 +273,7 @@ const retryAfterSeconds = 2;
 export interface RenderedRefusal {
   readonly status: number;
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
-  readonly body: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
 }
 
 /** Header fields of a request that decide the form of its refusal. */

@@ -16,6 +16,7 @@ import { RetryBudget } from "../proxy/retry-budget.ts";
 import { hashKeyFor } from "../proxy/hash-key.ts";
 import type { Destination, RouteTable } from "../proxy/route.ts";
 import { createRouteTable } from "../routing/route-table.ts";
+import { AccessFilters, type AccessResources } from "./access-filters.ts";
 import { compileRoutes } from "./route-compiler.ts";
 
 /** A running pool with its configuration, and what its exchanges share. */
@@ -37,6 +38,8 @@ export interface PoolRegistryOptions {
   readonly names?: NameWatcher;
   /** Filters and policies of the operator's own. */
   readonly extensions?: Extensions | undefined;
+  /** For the filters of routes, in a process that serves. */
+  readonly access?: AccessResources;
 }
 
 /** An upstream and the entry of its pool. */
@@ -55,9 +58,11 @@ export class PoolRegistry {
   readonly #options: PoolRegistryOptions;
   #entries: readonly PoolEntry[] = [];
   #routes: RouteTable = createRouteTable([]);
+  readonly #access: AccessFilters;
 
   constructor(options: PoolRegistryOptions) {
     this.#options = options;
+    this.#access = new AccessFilters({ clock: options.clock, ...options.access });
   }
 
   get entries(): readonly PoolEntry[] {
@@ -127,6 +132,7 @@ export class PoolRegistry {
       config,
       destinations,
       extensions: this.#options.extensions,
+      access: this.#access,
       createDeadlines: () => this.#createDeadlines(),
     });
     this.#options.names?.retain(

@@ -7,6 +7,7 @@ import type { Deadlines } from "../proxy/deadlines.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
 import type { Destination, Route, RouteHandling, RouteTable } from "../proxy/route.ts";
 import { createRouteTable } from "../routing/route-table.ts";
+import type { AccessFilters, RouteAccess } from "./access-filters.ts";
 import {
   answerFilters,
   corsFilters,
@@ -23,22 +24,28 @@ export interface RouteCompilerOptions {
   readonly extensions?: Extensions | undefined;
   /** Deadlines of a route that has a total timeout of its own. */
   readonly createDeadlines: () => Deadlines;
+  readonly access: AccessFilters;
 }
 
-export function compileRoutes({ config, ...parts }: RouteCompilerOptions): RouteTable {
-  const entries = config.routes.map((route) => ({
-    conditions: route.conditions,
-    route: compiledRoute(route, parts),
-  }));
+export function compileRoutes({ config, access, ...parts }: RouteCompilerOptions): RouteTable {
+  const entries = access.compile(config, parts.destinations, (accessOf) =>
+    config.routes.map((route) => ({
+      conditions: route.conditions,
+      route: compiledRoute(route, { ...parts, access: accessOf(route) }),
+    })),
+  );
   return createRouteTable(entries, {
     takesAmbiguousPaths: config.ambiguousPaths === "pass",
     unmatched: unmatchedRequests(config.defaults),
   });
 }
 
-type Parts = Omit<RouteCompilerOptions, "config">;
+/** What one route is built from. */
+interface RouteParts extends Omit<RouteCompilerOptions, "config" | "access"> {
+  readonly access: RouteAccess;
+}
 
-function compiledRoute(config: RouteConfig, { destinations, createDeadlines, ...parts }: Parts): Route {
+function compiledRoute(config: RouteConfig, { destinations, createDeadlines, ...parts }: RouteParts): Route {
   const { place, name, pool, conditions, isRedirected, settings } = config;
   const ofPool = pool === undefined ? undefined : destinations.get(pool);
   const destination = ofPool && routeDestination(ofPool, settings, createDeadlines);
@@ -54,7 +61,7 @@ function compiledRoute(config: RouteConfig, { destinations, createDeadlines, ...
   };
 }
 
-type FilterParts = Omit<Parts, "destinations" | "createDeadlines">;
+type FilterParts = Partial<Omit<RouteParts, "destinations" | "createDeadlines">>;
 
 /** @returns undefined for a route that only sends its requests to a pool */
 export function handlingOf(config: RouteConfig, parts: FilterParts = {}): RouteHandling | undefined {
@@ -63,9 +70,11 @@ export function handlingOf(config: RouteConfig, parts: FilterParts = {}): RouteH
 }
 
 /** In the order in which they decide, so that a request that is not served costs nothing more. */
-function filtersOf(config: RouteConfig, { extensions }: FilterParts): readonly RequestFilter[] {
+function filtersOf(config: RouteConfig, { access, extensions }: FilterParts): readonly RequestFilter[] {
   return [
+    ...(access?.byAddress ?? []),
     ...corsFilters(config),
+    ...(access?.byClient ?? []),
     ...extensionFiltersOf(config.settings.filters ?? [], extensions),
     ...answerFilters(config),
     ...pathFilters(config),

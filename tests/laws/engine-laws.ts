@@ -19,6 +19,7 @@ import { authenticationLaws } from "./authentication-laws.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { bugLaws } from "./bug-laws.ts";
 import { endpointLaws } from "./endpoint-laws.ts";
+import { accessFilterLaws } from "./access-filter-laws.ts";
 import { listenerRuleLaws } from "./listener-rule-laws.ts";
 import { headerEditLaws } from "./header-edit-laws.ts";
 import { hashLaws } from "./hash-laws.ts";
@@ -115,6 +116,7 @@ const laws: Readonly<Record<string, Law>> = {
   ...pathChangeLaws,
   ...routeLimitLaws,
   ...headerEditLaws,
+  ...accessFilterLaws,
   ...hashLaws,
   ...hstsLaws,
   ...hedgeLaws,

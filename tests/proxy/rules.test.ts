@@ -215,7 +215,7 @@ describe("refusals", () => {
       { ...plain, accept: "text/html, application/problem+json;q=0.9" },
       "id-2",
     );
-    expect(JSON.parse(body)).toEqual({
+    expect(JSON.parse(String(body))).toEqual({
       error: {
         status: 503,
         reason: "no_upstream",

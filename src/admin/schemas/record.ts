@@ -23,6 +23,7 @@ const eventKinds = enumOf<EventKind>({
   certificate: true,
   exhaustion: true,
   extension: true,
+  rate_limit: true,
   login: true,
 });
 

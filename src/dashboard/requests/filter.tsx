@@ -40,6 +40,7 @@ const reasons: readonly RefusalReason[] = [
     "cors_refused",
     "challenge_answered",
   ] as const),
+  ...(["denied", "rate_limited", "auth_required", "auth_refused", "auth_unavailable"] as const),
 ];
 
 export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element {

@@ -1,0 +1,140 @@
+/** Builds the filters that decide who is served, from the settings of routes: addresses, rate limits, authentication. */
+
+import type { Config, RouteConfig } from "../config/config.ts";
+import { rateOf } from "../config/values.ts";
+import { type AddressMatcher, createAllow, createDeny } from "../filter/address-rule.ts";
+import { limitKeyFor } from "../filter/limit-key.ts";
+import { createRateLimit, type RateLimitOptions } from "../filter/rate-limit.ts";
+import { RateLimiter, TableSpace } from "../filter/rate-limiter.ts";
+import type { Clock } from "../lib/clock.ts";
+import { digestOf } from "../lib/secrets.ts";
+import { FilterMeter } from "../metrics/filter-meter.ts";
+import { addressMatcher } from "../net/address-ranges.ts";
+import type { RequestFilter } from "../proxy/filter.ts";
+import type { Destination } from "../proxy/route.ts";
+import { KeptParts } from "./kept-parts.ts";
+
+/** What filters need of the process that they run in. */
+export interface AccessResources {
+  /** Counts what they do. */
+  readonly meter?: FilterMeter;
+}
+
+export interface AccessFilterOptions extends AccessResources {
+  readonly clock: Clock;
+}
+
+/** By route, in the order in which they decide. */
+export interface RouteAccess {
+  /** deny and allow: before all else. */
+  readonly byAddress: readonly RequestFilter[];
+  /** Rate limits and authentication. */
+  readonly byClient: readonly RequestFilter[];
+}
+
+type RateLimitSettings = Exclude<NonNullable<RouteConfig["settings"]["rateLimit"]>, readonly unknown[]>;
+
+/** A site has a /64 of IPv6 at least (RFC 6177). The table of that many keys takes 1 MiB. */
+const limitDefaults = {
+  key: "client",
+  missing: "client",
+  ipv6Prefix: 64,
+  maxKeys: 65_536,
+  headers: "refused",
+  name: "default",
+} as const;
+
+export class AccessFilters {
+  readonly #clock: Clock;
+  readonly #meter: FilterMeter;
+  readonly #kept = new KeptParts();
+  readonly #space = new TableSpace();
+
+  constructor({ clock, meter = new FilterMeter() }: AccessFilterOptions) {
+    this.#clock = clock;
+    this.#meter = meter;
+  }
+
+  /** Calls `build` with a function that builds the filters of a route. What an earlier call built is kept where it is used again. */
+  compile<Result>(
+    config: Config,
+    _destinations: ReadonlyMap<string, Destination>,
+    build: (accessOf: (route: RouteConfig) => RouteAccess) => Result,
+  ): Result {
+    this.#kept.begin();
+    const result = build((route) => ({
+      byAddress: this.#addressFilters(route, config),
+      byClient: this.#clientFilters(route, config),
+    }));
+    this.#kept.end();
+    return result;
+  }
+
+  #addressFilters({ settings: { deny, allow } }: RouteConfig, config: Config): readonly RequestFilter[] {
+    return [
+      ...(deny ? [createDeny(this.#matcherOf(deny, config))] : []),
+      ...(allow ? [createAllow(this.#matcherOf(allow, config))] : []),
+    ];
+  }
+
+  #matcherOf(list: readonly string[], { networks = {} }: Config): AddressMatcher {
+    const ranges = list.flatMap((entry) =>
+      Object.hasOwn(networks, entry) ? (networks[entry] ?? []) : [entry],
+    );
+    return this.#kept.keep(`addresses ${shortKey(ranges)}`, () => addressMatcher(ranges));
+  }
+
+  #clientFilters(route: RouteConfig, config: Config): readonly RequestFilter[] {
+    const limits = [route.settings.rateLimit ?? []].flat();
+    const built = limits.map((limit, index) => ({
+      isByUser: limit.key === "user",
+      options: this.#limitOf(route, limit, { index, processes: config.processes ?? 1 }),
+    }));
+    const filterOf = (isByUser: boolean): readonly RequestFilter[] => {
+      const chosen = built.filter((limit) => limit.isByUser === isByUser).map(({ options }) => options);
+      return chosen.length > 0 ? [createRateLimit(chosen, this.#meter)] : [];
+    };
+    return [...filterOf(false), ...filterOf(true)];
+  }
+
+  #limitOf(
+    { place, name: route = "", conditions }: RouteConfig,
+    settings: RateLimitSettings,
+    { index, processes }: { readonly index: number; readonly processes: number },
+  ): RateLimitOptions {
+    const { rate, key, missing, ipv6Prefix, maxKeys, headers } = { ...limitDefaults, ...settings };
+    const name = settings.name ?? (index === 0 ? limitDefaults.name : `${limitDefaults.name}-${index + 1}`);
+    const perMs = rateOf(rate);
+    const burst = settings.burst ?? Math.max(1, Math.floor(perMs * 1_000));
+    const limiter = this.#kept.keep(
+      `limit ${shortKey([route, conditions, { rate, burst, key, ipv6Prefix, maxKeys, processes, index }])}`,
+      () =>
+        new RateLimiter({
+          clock: this.#clock,
+          perMs: perMs / processes,
+          burst: Math.ceil(burst / processes),
+          maxKeys: Math.ceil(maxKeys / processes),
+          space: this.#space,
+          onEviction: () => void (this.#meter.evictions += 1),
+        }),
+      (unused) => unused.release(),
+    );
+    return {
+      limiter,
+      keyOf: limitKeyFor({ by: key, missing, ipv6Prefix }),
+      identity: { place, route, name },
+      quota: burst,
+      windowSeconds: Math.max(1, Math.ceil(Number((burst / perMs / 1_000).toFixed(6)))),
+      headers,
+      isDryRun: settings.dryRun ?? false,
+    };
+  }
+}
+
+/** Longer texts are digested: a part's key must not take as much memory as the part. */
+const maxKeyLength = 1_024;
+
+function shortKey(settings: unknown): string {
+  const text = JSON.stringify(settings);
+  return text.length > maxKeyLength ? digestOf(text) : text;
+}
