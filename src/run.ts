@@ -216,6 +216,7 @@ async function loadWorker(log: Log): Promise<Worker> {
     },
     exit: () => void exitQuietly(0),
     rssBytes: () => runtime.memory.rssBytes(),
+    access: { passwords: runtime.passwords },
   });
   return worker;
 }

@@ -66,11 +66,13 @@ const shortFiles: Readonly<Record<string, string>> = {
   "engine/wire/stream-failure.ts": "both sides of a shared connection know it",
   "engine/wire/http2/flush-queue.ts": "both sides of HTTP/2 send through it",
   "engine/wire/http1/head-limits.ts": "parsers and their owners share it",
+  "access/htpasswd.ts": "a file format of other programs",
   "filter/address-rule.ts": "two filters, and no more to them",
   "proxy/response-class.ts": "all that status codes mean to a pool",
   "main.ts": "handles signals before it loads the rest",
   "runtime/child-environment.ts": "all that a child process inherits",
   "state/private-file.ts": "state and history share it",
+  "runtime/bcrypt-worker.ts": "a thread of its own",
   "runtime/fetch-limit.ts": "main loads it without the rest of the runtime",
   "runtime/parent.ts": "main loads it before all else",
 };

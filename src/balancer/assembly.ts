@@ -113,7 +113,7 @@ export function assemble(
   const registry = new PoolRegistry({
     ...{ clock, random: systemRandom, observer, names },
     extensions: options.extensions,
-    access: { meter: metrics.filters },
+    access: { meter: metrics.filters, passwords: runtime.passwords },
   });
   const intents = new Intents(store, log);
   const drains = new Drains({

@@ -1,11 +1,13 @@
 /** Checks of the settings that decide who is served. They accept invalid values, so that one problem does not hide another. */
 
+import { hopByHop } from "../proxy/forwarding.ts";
+import { foldedName, isFraming } from "../proxy/head-edit.ts";
 import { cidrProblem } from "./network.ts";
 import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
 export function accessChecks(sources: ConfigSources): readonly Problem[] {
-  return [...unknownNetworks(sources)];
+  return [...unknownNetworks(sources), ...usersOfBasicAuth(sources), ...unwritableFields(sources)];
 }
 
 /** Where the settings of routes may stand. */
@@ -15,6 +17,62 @@ function settingOwners(value: unknown): readonly Path[] {
     ...entriesOf(valueAt(value, ["profiles"])).map(([name]): Path => ["profiles", name]),
     ["defaults"],
   ];
+}
+
+/** Every basicAuth has users, and each name once. */
+function usersOfBasicAuth(sources: ConfigSources): readonly Problem[] {
+  return settingOwners(sources.value).flatMap((owner) => {
+    const path = [...owner, "basicAuth"];
+    const basicAuth = valueAt(sources.value, path);
+    if (typeof basicAuth !== "object" || basicAuth === null) return [];
+    const users = entriesOf(valueAt(basicAuth, ["users"]));
+    if (users.length === 0 && valueAt(basicAuth, ["usersFile"]) === undefined)
+      return [sources.problemOf({ path, why: "expected users, usersFile or both" })];
+    const seen = new Set<unknown>();
+    return users.flatMap(([index, user]) => {
+      const name = valueAt(user, ["name"]);
+      const isNew = !seen.has(name);
+      seen.add(name);
+      if (isNew) return [];
+      const why = "another user has this name already";
+      return [sources.problemOf({ path: [...path, "users", index, "name"], why, value: name })];
+    });
+  });
+}
+
+/** Settings that name fields which a filter writes. */
+const writtenFields: readonly Path[] = [
+  ["basicAuth", "forward"],
+  ["forwardAuth", "copy"],
+  ["forwardAuth", "copyToClient"],
+];
+
+/** Rejects fields that frame a message, belong to one connection, or are the balancer's own. */
+function unwritableFields(sources: ConfigSources): readonly Problem[] {
+  return settingOwners(sources.value).flatMap((owner) =>
+    writtenFields.flatMap((setting) => {
+      const path = [...owner, ...setting];
+      const value = valueAt(sources.value, path);
+      const named = typeof value === "string" ? [{ path, name: value }] : namesIn(path, value);
+      return named.flatMap(({ path, name }) => {
+        if (typeof name !== "string" || !isUnwritable(name)) return [];
+        const why = "no filter may write this field";
+        return [sources.problemOf({ path, why, value: name })];
+      });
+    }),
+  );
+}
+
+function namesIn(path: Path, value: unknown): readonly { readonly path: Path; readonly name: unknown }[] {
+  return entriesOf(value).map(([index, name]) => ({ path: [...path, index], name }));
+}
+
+/** Which the balancer writes itself. */
+const ownFields = /^(x-forwarded-(for|proto|host|port)|forwarded|via|x-request-id|traceparent)$/;
+
+function isUnwritable(name: string): boolean {
+  const folded = foldedName(name);
+  return isFraming(folded) || hopByHop.has(folded) || ownFields.test(folded);
 }
 
 /** A text without dot, colon and slash is meant as a name. */

@@ -79,11 +79,10 @@ const basicAuth = Type.Object(
         Type.Object(
           {
             name: textSetting("^[^:\\x00-\\x1f\\x7f]{1,128}$", "a name without colon", "User name."),
-            passwordHash: Type.String({
-              maxLength: 256,
-              description: "argon2id or bcrypt.",
-              errorMessage: "a hash",
-            }),
+            passwordHash: format(
+              "user-hash",
+              "An argon2id hash of `evenkeel password`, or a bcrypt hash of `htpasswd -B`.",
+            ),
           },
           { ...strict, errorMessage: "a map with name and passwordHash" },
         ),

@@ -15,6 +15,7 @@ import { rescueWaiting } from "../pool/attempt-control.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
+import type { AccessResources } from "../registry/access-filters.ts";
 import { identityOf, PoolRegistry } from "../registry/pool-registry.ts";
 import { RequestSampler } from "../requests/sampler.ts";
 import { CertificateStore } from "../tls/certificate-store.ts";
@@ -39,6 +40,8 @@ export interface WorkerOptions {
   readonly rssBytes: () => number;
   /** Loads a file of extensions. */
   readonly importExtension: (path: string) => Promise<unknown>;
+  /** For the filters of routes. */
+  readonly access?: Omit<AccessResources, "meter">;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
 }
@@ -144,7 +147,7 @@ export class Worker {
       extensions: this.#extensions,
       // The other workers need the verdict too. In a timer, so that it delays no request.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
-      access: { meter: metrics.filters },
+      access: { ...this.#options.access, meter: metrics.filters },
     });
     const faults = new FaultRegistry();
     const engine = engines[config.engine];

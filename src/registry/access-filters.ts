@@ -1,8 +1,11 @@
 /** Builds the filters that decide who is served, from the settings of routes: addresses, rate limits, authentication. */
 
+import { readHtpasswd } from "../access/htpasswd.ts";
 import type { Config, RouteConfig } from "../config/config.ts";
 import { rateOf } from "../config/values.ts";
 import { type AddressMatcher, createAllow, createDeny } from "../filter/address-rule.ts";
+import { createBasicAuth } from "../filter/basic-auth.ts";
+import { CredentialCheck, VerificationQueue } from "../filter/credential-check.ts";
 import { limitKeyFor } from "../filter/limit-key.ts";
 import { createRateLimit, type RateLimitOptions } from "../filter/rate-limit.ts";
 import { RateLimiter, TableSpace } from "../filter/rate-limiter.ts";
@@ -12,13 +15,20 @@ import { FilterMeter } from "../metrics/filter-meter.ts";
 import { addressMatcher } from "../net/address-ranges.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
 import type { Destination } from "../proxy/route.ts";
+import type { Passwords } from "../runtime/runtime.ts";
 import { KeptParts } from "./kept-parts.ts";
 
-/** What filters need of the process that they run in. */
+/** What filters need of the process that they run in. A process that serves no clients has none of it. */
 export interface AccessResources {
   /** Counts what they do. */
   readonly meter?: FilterMeter;
+  readonly passwords?: Passwords;
 }
+
+const noPasswords: Passwords = {
+  hash: () => Promise.reject(new Error("Cannot hash a password: this process serves no clients")),
+  verify: () => Promise.reject(new Error("Cannot verify a password: this process serves no clients")),
+};
 
 export interface AccessFilterOptions extends AccessResources {
   readonly clock: Clock;
@@ -44,15 +54,20 @@ const limitDefaults = {
   name: "default",
 } as const;
 
+const basicAuthDefaults = { realm: "Restricted" };
+
 export class AccessFilters {
   readonly #clock: Clock;
   readonly #meter: FilterMeter;
+  readonly #passwords: Passwords;
   readonly #kept = new KeptParts();
+  readonly #verifications = new VerificationQueue();
   readonly #space = new TableSpace();
 
-  constructor({ clock, meter = new FilterMeter() }: AccessFilterOptions) {
+  constructor({ clock, meter = new FilterMeter(), passwords = noPasswords }: AccessFilterOptions) {
     this.#clock = clock;
     this.#meter = meter;
+    this.#passwords = passwords;
   }
 
   /** Calls `build` with a function that builds the filters of a route. What an earlier call built is kept where it is used again. */
@@ -94,7 +109,24 @@ export class AccessFilters {
       const chosen = built.filter((limit) => limit.isByUser === isByUser).map(({ options }) => options);
       return chosen.length > 0 ? [createRateLimit(chosen, this.#meter)] : [];
     };
-    return [...filterOf(false), ...filterOf(true)];
+    return [...filterOf(false), ...this.#basicAuthOf(route), ...filterOf(true)];
+  }
+
+  #basicAuthOf({ settings: { basicAuth }, texts }: RouteConfig): readonly RequestFilter[] {
+    if (!basicAuth) return [];
+    const { users = [], usersFile, realm = basicAuthDefaults.realm, forward, keep = false } = basicAuth;
+    const text = usersFile === undefined ? undefined : texts[usersFile];
+    // Of two with one name the last one counts: the one in the configuration.
+    const all = [...(text === undefined ? [] : readHtpasswd(text).users), ...users];
+    const options = {
+      users: all,
+      ...{ passwords: this.#passwords, queue: this.#verifications, clock: this.#clock },
+    };
+    const check = this.#kept.keep(
+      `users ${digestOf(JSON.stringify(all))}`,
+      () => new CredentialCheck(options),
+    );
+    return [createBasicAuth({ check, realm, forward, keepsAuthorization: keep })];
   }
 
   #limitOf(

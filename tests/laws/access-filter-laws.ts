@@ -4,13 +4,16 @@ import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { createAllow, createDeny } from "../../src/filter/address-rule.ts";
+import { createBasicAuth } from "../../src/filter/basic-auth.ts";
+import { CredentialCheck, VerificationQueue } from "../../src/filter/credential-check.ts";
 import { limitKeyFor } from "../../src/filter/limit-key.ts";
 import { createRateLimit, type RateLimitOptions } from "../../src/filter/rate-limit.ts";
 import { RateLimiter, TableSpace } from "../../src/filter/rate-limiter.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { sleep, systemClock } from "../../src/lib/clock.ts";
 import { FilterMeter } from "../../src/metrics/filter-meter.ts";
 import { addressMatcher } from "../../src/net/address-ranges.ts";
 import type { RequestFilter } from "../../src/proxy/filter.ts";
+import type { Passwords } from "../../src/runtime/runtime.ts";
 import { type EngineFixture, type EngineFixtureOptions, startEngine } from "../support/engine-fixture.ts";
 import { type Origin, respondWith, startOrigin } from "../support/origin.ts";
 import { RawClient, sendRequest } from "../support/raw-client.ts";
@@ -64,6 +67,25 @@ const statusesOf = async (port: number, requests: readonly string[]) => {
   for (const request of requests) statuses.push((await sendRequest(port, request)).status);
   return statuses;
 };
+
+const slowMs = 1_000;
+
+/** Takes a moment, as real ones do. */
+const passwords: Passwords = {
+  hash: () => Promise.reject(new Error("not used")),
+  verify: async (password, hash) => {
+    await sleep(5);
+    return hash === `hash of ${password}`;
+  },
+};
+
+function basicAuthOf(): RequestFilter {
+  const users = [{ name: "ann", passwordHash: "hash of open sesame" }];
+  const check = new CredentialCheck({ users, passwords, queue: new VerificationQueue(), clock: systemClock });
+  return createBasicAuth({ check, realm: "Staff", forward: "X-User", keepsAuthorization: false });
+}
+
+const basic = (credentials: string) => `Authorization: Basic ${Buffer.from(credentials).toString("base64")}`;
 
 const behindProxy = { isTrustedProxy: addressMatcher(["127.0.0.1", "10.0.0.0/8"]) };
 
@@ -138,6 +160,44 @@ export const accessFilterLaws: Readonly<Record<string, (engine: Engine) => Promi
       behindProxy,
     );
   },
+
+  "asks for a user name and a password, and serves those that are right without Authorization": (engine) =>
+    withFilters(engine, [basicAuthOf()], async ({ port, refused }, origin) => {
+      const missing = await sendRequest(port, get());
+      expect(missing.status).toBe(401);
+      expect(missing.header("www-authenticate")).toBe('Basic realm="Staff", charset="UTF-8"');
+      const wrong = await sendRequest(port, get(basic("ann:wrong")));
+      expect([wrong.status, wrong.header("www-authenticate") === undefined]).toEqual([401, false]);
+      const fields = [basic("ann:open sesame"), "X-User: root", "x_user: root", "X.User: root"];
+      const right = await sendRequest(port, get(...fields));
+      expect([right.status, right.body.toString()]).toEqual([200, "served"]);
+      const [received] = origin.requests;
+      expect(received?.header("authorization")).toBeUndefined();
+      expect(received?.headers.filter(([name]) => /^x.user$/i.test(name)).map(([, value]) => value)).toEqual([
+        "ann",
+      ]);
+      expect([origin.requests.length, refused]).toEqual([1, ["auth_required", "auth_required"]]);
+      const started = performance.now();
+      expect((await sendRequest(port, get(basic("ann:open sesame")))).status).toBe(200);
+      // Remembered: a verification takes longer than that.
+      expect(performance.now() - started).toBeLessThan(slowMs);
+    }),
+
+  "holds the body of a request until its password is verified": (engine) =>
+    withFilters(engine, [basicAuthOf()], async ({ port }, origin) => {
+      const body = "x".repeat(40_000);
+      const head = `POST /a HTTP/1.1\r\nHost: shop.example\r\n${basic("ann:open sesame")}\r\nContent-Length: ${body.length}\r\n\r\n`; // prettier-ignore
+      const response = await sendRequest(port, head + body, "POST");
+      expect([response.status, origin.requests[0]?.body.length]).toEqual([200, body.length]);
+    }),
+
+  "makes a client that guesses passwords wait": (engine) =>
+    withFilters(engine, [basicAuthOf()], async ({ port }) => {
+      const requests = [1, 2, 3, 4, 5, 6].map((guess) => get(basic(`ann:${guess}`)));
+      expect(await statusesOf(port, requests)).toEqual([401, 401, 401, 401, 401, 429]);
+      const paused = await sendRequest(port, get(basic("ann:open sesame")));
+      expect([paused.status, paused.header("retry-after")]).toEqual([429, "1"]);
+    }),
 
   "tells what is left of a rate limit with each response where that is wanted": (engine) =>
     withFilters(
