@@ -57,7 +57,8 @@ export async function run(signals: Signals): Promise<void> {
 
 /** False if the configuration file is a pipe, which the restarted process could not read again. */
 function usesFetch({ config, configFile }: Extract<Command, { kind: "up" | "proxy" }>): boolean {
-  const hasFetches = config.engine === "fetch" || config.listeners.some(({ http3 }) => http3);
+  const asksServers = config.routes.some(({ settings }) => settings.forwardAuth);
+  const hasFetches = config.engine === "fetch" || asksServers || config.listeners.some(({ http3 }) => http3);
   return hasFetches && (!configFile.exists || statSync(configFile.path).isFile());
 }
 
@@ -201,7 +202,7 @@ function serveAsWorker(signals: Signals): void {
 }
 
 async function loadWorker(log: Log): Promise<Worker> {
-  const [{ engines, runtime }, dataPlane] = await Promise.all([
+  const [{ engines, openSender, runtime }, dataPlane] = await Promise.all([
     import("#runtime"),
     import("./dataplane/worker.ts"),
   ]);
@@ -216,7 +217,7 @@ async function loadWorker(log: Log): Promise<Worker> {
     },
     exit: () => void exitQuietly(0),
     rssBytes: () => runtime.memory.rssBytes(),
-    access: { passwords: runtime.passwords },
+    access: { passwords: runtime.passwords, openSender },
   });
   return worker;
 }

@@ -222,7 +222,7 @@ describe("the source", () => {
 
   test("exports each name once", () => {
     // One of each for Bun and for Deno: the seam of the two runtimes.
-    const seam = new Set(["engines", "fetchEngine", "runtime", "wireEngine"]);
+    const seam = new Set(["engines", "fetchEngine", "openSender", "runtime", "wireEngine"]);
     const owners = new Map<string, string[]>();
     for (const { file, text } of files)
       for (const [, name = ""] of text.matchAll(

@@ -27,6 +27,7 @@ import {
   type ReloadOutcome,
 } from "../control/reconciler.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
+import { type AccessRuntime, accessResourcesOf } from "../dataplane/access-resources.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
 import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-plane.ts";
@@ -56,6 +57,7 @@ export interface BalancerOptions {
   readonly loadConfig: ConfigLoader;
   readonly runtime: Runtime;
   readonly engine: Engine;
+  readonly openSender: AccessRuntime["openSender"];
   readonly store: MonitoredStore;
   readonly historyStore: HistoryStore;
   readonly log: Log;
@@ -96,7 +98,8 @@ export function assemble(
   options: BalancerOptions,
   onReload: (outcome: ReloadOutcome) => void,
 ): BalancerParts {
-  const { config, loadConfig, runtime, store, log, engine, workers: launcher, sinks } = options;
+  const { config, loadConfig, runtime, store, log, engine, openSender, workers: launcher, sinks } = options;
+  const { viaName } = options;
   const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
   const metrics = new Metrics(clock);
   const eventLog = new EventLog({ store, wallClock, schedule, log });
@@ -113,7 +116,13 @@ export function assemble(
   const registry = new PoolRegistry({
     ...{ clock, random: systemRandom, observer, names },
     extensions: options.extensions,
-    access: { meter: metrics.filters, passwords: runtime.passwords },
+    // With workers this process serves no clients.
+    access: launcher
+      ? { meter: metrics.filters }
+      : accessResourcesOf({
+          ...{ passwords: runtime.passwords, openSender, clock, metrics, log, viaName },
+          attemptFilters: [faults],
+        }),
   });
   const intents = new Intents(store, log);
   const drains = new Drains({
@@ -181,7 +190,6 @@ export function assemble(
   const requests = new Requests({ registry, clock, wallClock });
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (suspicions) =>
     suspicions.forEach((suspicion) => prober.investigate(suspicion));
-  const { viaName } = options;
   const common = {
     config: reconciler.desired,
     registry,

@@ -2,12 +2,18 @@
 
 import { hopByHop } from "../proxy/forwarding.ts";
 import { foldedName, isFraming } from "../proxy/head-edit.ts";
+import type { Config } from "./config.ts";
 import { cidrProblem } from "./network.ts";
 import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
 export function accessChecks(sources: ConfigSources): readonly Problem[] {
-  return [...unknownNetworks(sources), ...usersOfBasicAuth(sources), ...unwritableFields(sources)];
+  return [
+    ...unknownNetworks(sources),
+    ...usersOfBasicAuth(sources),
+    ...unwritableFields(sources),
+    ...unaskablePools(sources),
+  ];
 }
 
 /** Where the settings of routes may stand. */
@@ -98,4 +104,53 @@ function unknownNetworks(sources: ConfigSources): readonly Problem[] {
       }),
     ),
   );
+}
+
+/** Rejects pools of forwardAuth that need more than plain HTTP/1.1. */
+function unaskablePools(sources: ConfigSources): readonly Problem[] {
+  return settingOwners(sources.value).flatMap((owner) => {
+    const path = [...owner, "forwardAuth", "pool"];
+    const name = valueAt(sources.value, path);
+    if (typeof name !== "string") return [];
+    const pool = valueAt(sources.value, ["pools", name]);
+    const members = [pool, ...entriesOf(valueAt(pool, ["upstreams"])).map(([, upstream]) => upstream)];
+    const setting = members.some((member) => valueAt(member, ["http2"]) === true)
+      ? "http2"
+      : valueAt(pool, ["proxyProtocol"]) !== undefined && "proxyProtocol";
+    if (setting === false) return [];
+    const why = `authorization servers are asked over HTTP/1.1 without a PROXY header; leave ${setting} out of the pool`;
+    return [sources.problemOf({ path, why, value: name })];
+  });
+}
+
+/** Sentences about limits that count by something that no request of their route has. */
+export function accessWarnings({
+  routes,
+  listeners,
+}: Pick<Config, "routes" | "listeners">): readonly string[] {
+  return routes.flatMap((route) =>
+    [route.settings.rateLimit ?? []].flat().flatMap(({ key = "client", missing = "client" }) => {
+      const why = missingKeyReason(key, route, listeners);
+      const effect = missing === "client" ? "each client has a limit instead" : "all requests get 429";
+      return why === undefined
+        ? []
+        : [`${route.place}.rateLimit: key ${key} is never there, ${why}; ${effect}`];
+    }),
+  );
+}
+
+function missingKeyReason(
+  key: string,
+  { settings, conditions }: Config["routes"][number],
+  listeners: Config["listeners"],
+): string | undefined {
+  const { basicAuth, forwardAuth } = settings;
+  if (key === "user" && !basicAuth && !forwardAuth?.copy)
+    return "because the route has neither basicAuth nor forwardAuth with copy";
+  if (key === "tls.fingerprint" && !listeners.some(({ tls }) => tls?.clientCertificates))
+    return "because no listener asks for client certificates";
+  if (!key.startsWith("path.")) return undefined;
+  const name = key.slice("path.".length);
+  const isCaptured = new RegExp(`\\{${name}(\\.\\.\\.)?\\}`).test(conditions.path?.text ?? "");
+  return isCaptured ? undefined : `because the path of the route has no {${name}}`;
 }

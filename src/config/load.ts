@@ -4,6 +4,7 @@ import { originOf } from "../net/address.ts";
 import { unusualHostOf } from "../net/own-addresses.ts";
 import type { CertificateReader } from "../tls/certificate-files.ts";
 import { describeExpiry } from "../tls/expiry.ts";
+import { accessWarnings } from "./access-checks.ts";
 import { isCovered, readCertificates } from "./certificates.ts";
 import { type Config, defaults } from "./config.ts";
 import type { ServedProtocols } from "./listener-checks.ts";
@@ -152,6 +153,7 @@ export function warningsIn(config: Config, now: number): readonly string[] {
     ...trustWarnings(config),
     ...unsharedWarnings(config),
     ...hostWarnings(config),
+    ...accessWarnings(config),
   ];
 }
 

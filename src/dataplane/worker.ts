@@ -15,11 +15,11 @@ import { rescueWaiting } from "../pool/attempt-control.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
-import type { AccessResources } from "../registry/access-filters.ts";
 import { identityOf, PoolRegistry } from "../registry/pool-registry.ts";
 import { RequestSampler } from "../requests/sampler.ts";
 import { CertificateStore } from "../tls/certificate-store.ts";
 import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
+import { type AccessRuntime, accessResourcesOf } from "./access-resources.ts";
 import { LocalDataPlane } from "./local-data-plane.ts";
 import {
   applyState,
@@ -41,7 +41,7 @@ export interface WorkerOptions {
   /** Loads a file of extensions. */
   readonly importExtension: (path: string) => Promise<unknown>;
   /** For the filters of routes. */
-  readonly access?: Omit<AccessResources, "meter">;
+  readonly access?: AccessRuntime;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
 }
@@ -136,10 +136,11 @@ export class Worker {
 
   /** Adopts the control plane's clock, so that times in messages need no conversion. */
   #createParts({ now, config, viaName }: StateMessage): WorkerParts {
-    const { engines, log, clock: ownClock = systemClock } = this.#options;
+    const { engines, log, access, clock: ownClock = systemClock } = this.#options;
     const clockOffsetMs = now - ownClock();
     const clock = () => ownClock() + clockOffsetMs;
     const metrics = new Metrics(clock);
+    const faults = new FaultRegistry();
     const registry = new PoolRegistry({
       names: new NameWatcher({ clock, schedule: this.#schedule, random: systemRandom }),
       clock,
@@ -147,9 +148,10 @@ export class Worker {
       extensions: this.#extensions,
       // The other workers need the verdict too. In a timer, so that it delays no request.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
-      access: { ...this.#options.access, meter: metrics.filters },
+      access: access
+        ? accessResourcesOf({ ...access, clock, metrics, log, viaName, attemptFilters: [faults] })
+        : { meter: metrics.filters },
     });
-    const faults = new FaultRegistry();
     const engine = engines[config.engine];
     const sampler = new RequestSampler(clock, (request) => void this.#requests.push(request));
     const telemetry = startTelemetry({ config, isShared: true, log });

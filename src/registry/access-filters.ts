@@ -2,13 +2,16 @@
 
 import { readHtpasswd } from "../access/htpasswd.ts";
 import type { Config, RouteConfig } from "../config/config.ts";
-import { rateOf } from "../config/values.ts";
+import { durationOf, rateOf, sizeOf } from "../config/values.ts";
 import { type AddressMatcher, createAllow, createDeny } from "../filter/address-rule.ts";
 import { createBasicAuth } from "../filter/basic-auth.ts";
 import { CredentialCheck, VerificationQueue } from "../filter/credential-check.ts";
+import { createForwardAuth } from "../filter/forward-auth.ts";
 import { limitKeyFor } from "../filter/limit-key.ts";
 import { createRateLimit, type RateLimitOptions } from "../filter/rate-limit.ts";
 import { RateLimiter, TableSpace } from "../filter/rate-limiter.ts";
+import type { Subrequests } from "../filter/subrequest.ts";
+import { unavailable } from "../filter/subrequest-run.ts";
 import type { Clock } from "../lib/clock.ts";
 import { digestOf } from "../lib/secrets.ts";
 import { FilterMeter } from "../metrics/filter-meter.ts";
@@ -23,7 +26,16 @@ export interface AccessResources {
   /** Counts what they do. */
   readonly meter?: FilterMeter;
   readonly passwords?: Passwords;
+  /** Called once, for the first route with forwardAuth. */
+  readonly openSubrequests?: () => Pick<Subrequests, "ask">;
+  /** The balancer's name in Via. */
+  readonly viaName?: string;
 }
+
+/** Fails closed. */
+const noSubrequests: Pick<Subrequests, "ask"> = {
+  ask: () => Promise.resolve(unavailable("this process serves no clients")),
+};
 
 const noPasswords: Passwords = {
   hash: () => Promise.reject(new Error("Cannot hash a password: this process serves no clients")),
@@ -56,6 +68,16 @@ const limitDefaults = {
 
 const basicAuthDefaults = { realm: "Restricted" };
 
+const forwardAuthDefaults = {
+  path: "/",
+  host: "client",
+  send: [],
+  copy: [],
+  copyToClient: [],
+  timeout: "5s",
+  maxBody: "64KiB",
+} as const;
+
 export class AccessFilters {
   readonly #clock: Clock;
   readonly #meter: FilterMeter;
@@ -63,23 +85,34 @@ export class AccessFilters {
   readonly #kept = new KeptParts();
   readonly #verifications = new VerificationQueue();
   readonly #space = new TableSpace();
+  readonly #openSubrequests: () => Pick<Subrequests, "ask">;
+  #subrequests: Pick<Subrequests, "ask"> | undefined;
+  readonly #viaName: string;
 
-  constructor({ clock, meter = new FilterMeter(), passwords = noPasswords }: AccessFilterOptions) {
+  constructor({
+    clock,
+    meter = new FilterMeter(),
+    passwords = noPasswords,
+    openSubrequests = () => noSubrequests,
+    viaName = "evenkeel",
+  }: AccessFilterOptions) {
     this.#clock = clock;
     this.#meter = meter;
     this.#passwords = passwords;
+    this.#openSubrequests = openSubrequests;
+    this.#viaName = viaName;
   }
 
   /** Calls `build` with a function that builds the filters of a route. What an earlier call built is kept where it is used again. */
   compile<Result>(
     config: Config,
-    _destinations: ReadonlyMap<string, Destination>,
+    destinations: ReadonlyMap<string, Destination>,
     build: (accessOf: (route: RouteConfig) => RouteAccess) => Result,
   ): Result {
     this.#kept.begin();
     const result = build((route) => ({
       byAddress: this.#addressFilters(route, config),
-      byClient: this.#clientFilters(route, config),
+      byClient: this.#clientFilters(route, config, destinations),
     }));
     this.#kept.end();
     return result;
@@ -99,7 +132,11 @@ export class AccessFilters {
     return this.#kept.keep(`addresses ${shortKey(ranges)}`, () => addressMatcher(ranges));
   }
 
-  #clientFilters(route: RouteConfig, config: Config): readonly RequestFilter[] {
+  #clientFilters(
+    route: RouteConfig,
+    config: Config,
+    destinations: ReadonlyMap<string, Destination>,
+  ): readonly RequestFilter[] {
     const limits = [route.settings.rateLimit ?? []].flat();
     const built = limits.map((limit, index) => ({
       isByUser: limit.key === "user",
@@ -109,7 +146,35 @@ export class AccessFilters {
       const chosen = built.filter((limit) => limit.isByUser === isByUser).map(({ options }) => options);
       return chosen.length > 0 ? [createRateLimit(chosen, this.#meter)] : [];
     };
-    return [...filterOf(false), ...this.#basicAuthOf(route), ...filterOf(true)];
+    return [
+      ...filterOf(false),
+      ...this.#basicAuthOf(route),
+      ...this.#forwardAuthOf(route, destinations),
+      ...filterOf(true),
+    ];
+  }
+
+  #forwardAuthOf(
+    { name: route = "", settings: { forwardAuth } }: RouteConfig,
+    destinations: ReadonlyMap<string, Destination>,
+  ): readonly RequestFilter[] {
+    if (!forwardAuth) return [];
+    const destination = destinations.get(forwardAuth.pool);
+    if (!destination) throw new Error(`Cannot build forwardAuth: there is no pool ${forwardAuth.pool}`);
+    const { path, host, timeout, maxBody, send, copy, copyToClient } = {
+      ...forwardAuthDefaults,
+      ...forwardAuth,
+    };
+    const filter = createForwardAuth({
+      subrequests: (this.#subrequests ??= this.#openSubrequests()),
+      ...{ destination, path, host, send, copy, copyToClient },
+      timeoutMs: durationOf(timeout),
+      maxBodyBytes: sizeOf(maxBody),
+      viaName: this.#viaName,
+      clock: this.#clock,
+      onDecision: (durationMs) => this.#meter.authorized(route, durationMs),
+    });
+    return [filter];
   }
 
   #basicAuthOf({ settings: { basicAuth }, texts }: RouteConfig): readonly RequestFilter[] {

@@ -157,6 +157,8 @@ export const runtime: Runtime = {
   childEnvironment: (traces) => childEnvironmentOf({ ...liftedLimit, ...process.env }, traces),
 };
 
+export { openSender } from "../engine/fetch/bun.ts";
+
 /** The engines of this runtime. */
 export const engines: Readonly<Record<EngineName, Engine>> = {
   fetch: withHttp3(fetchEngine, serveHttp3),

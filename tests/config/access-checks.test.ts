@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { warningsIn } from "../../src/config/load.ts";
 import { planSteps } from "../../src/control/plan.ts";
 import { parsed, problemsOf } from "../cli/fake.ts";
 
@@ -62,6 +63,45 @@ describe("basicAuth", () => {
       expect(found).not.toContain(hiddenPart);
     }
   });
+});
+
+test("authorization servers need plain HTTP/1.1", () => {
+  const of = (pool: string) =>
+    problemsOf({
+      argv: "check",
+      files: {
+        "evenkeel.yaml": `pools: { main: { upstreams: [http://10.0.0.1:80] }, auth: ${pool} }
+profiles: { staff: { forwardAuth: { pool: auth } } }
+routes: [{ pool: main, use: staff }]
+`,
+      },
+    });
+  expect(of("{ upstreams: [http://10.0.0.2:80] }")).toEqual([]);
+  const why = "authorization servers are asked over HTTP/1.1 without a PROXY header; leave";
+  const path = "Cannot use profiles.staff.forwardAuth.pool at evenkeel.yaml:2:43";
+  const http2 = [
+    "{ http2: true, upstreams: [http://10.0.0.2:80] }",
+    '{ upstreams: [{ url: "http://10.0.0.2:80", http2: true }] }',
+  ];
+  for (const pool of http2)
+    expect(of(pool)).toEqual([`${path}: ${why} http2 out of the pool (received "auth").`]);
+  expect(of("{ proxyProtocol: v2, upstreams: [http://10.0.0.2:80] }")).toEqual([
+    `${path}: ${why} proxyProtocol out of the pool (received "auth").`,
+  ]);
+});
+
+test("limits by what no request of their route has are warnings", () => {
+  const warningsOf = (text: string) => warningsIn(parsed("proxy", inputOf("proxy", text)).config, 0);
+  expect(warningsOf(route("rateLimit: { rate: 1/s, key: user }"))).toEqual([
+    "routes[0].rateLimit: key user is never there, because the route has neither basicAuth nor forwardAuth with copy; each client has a limit instead",
+  ]);
+  const keys =
+    "{ rate: 1/s, key: path.id, missing: refuse }, { rate: 1/s, key: tls.fingerprint }, { rate: 1/s, key: header:X }";
+  expect(warningsOf(route(`path: "/a/{name}", rateLimit: [${keys}]`))).toEqual([
+    "routes[0].rateLimit: key path.id is never there, because the path of the route has no {id}; all requests get 429",
+    "routes[0].rateLimit: key tls.fingerprint is never there, because no listener asks for client certificates; each client has a limit instead",
+  ]);
+  expect(warningsOf(route('path: "/a/{id}", rateLimit: { rate: 1/s, key: path.id }'))).toEqual([]);
 });
 
 test("fields that frame a message, or that the balancer writes, cannot be written by authentication", () => {

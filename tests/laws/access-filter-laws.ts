@@ -4,19 +4,35 @@ import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { createAllow, createDeny } from "../../src/filter/address-rule.ts";
+import { openSender } from "../../src/engine/fetch/bun.ts";
 import { createBasicAuth } from "../../src/filter/basic-auth.ts";
 import { CredentialCheck, VerificationQueue } from "../../src/filter/credential-check.ts";
+import { createForwardAuth } from "../../src/filter/forward-auth.ts";
 import { limitKeyFor } from "../../src/filter/limit-key.ts";
 import { createRateLimit, type RateLimitOptions } from "../../src/filter/rate-limit.ts";
 import { RateLimiter, TableSpace } from "../../src/filter/rate-limiter.ts";
-import { sleep, systemClock } from "../../src/lib/clock.ts";
+import { Subrequests } from "../../src/filter/subrequest.ts";
+import { sleep, systemClock, systemSchedule } from "../../src/lib/clock.ts";
+import { seededRandom } from "../../src/lib/random.ts";
 import { FilterMeter } from "../../src/metrics/filter-meter.ts";
 import { addressMatcher } from "../../src/net/address-ranges.ts";
+import { policyEntry } from "../../src/policy/policies.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { Upstream } from "../../src/pool/upstream.ts";
+import { Deadlines } from "../../src/proxy/deadlines.ts";
 import type { RequestFilter } from "../../src/proxy/filter.ts";
+import { Queue } from "../../src/proxy/queue.ts";
+import type { Destination } from "../../src/proxy/route.ts";
 import type { Passwords } from "../../src/runtime/runtime.ts";
-import { type EngineFixture, type EngineFixtureOptions, startEngine } from "../support/engine-fixture.ts";
-import { type Origin, respondWith, startOrigin } from "../support/origin.ts";
+import {
+  type EngineFixture,
+  type EngineFixtureOptions,
+  startEngine,
+  testTimeouts,
+} from "../support/engine-fixture.ts";
+import { type Origin, type ReceivedRequest, respondWith, startOrigin } from "../support/origin.ts";
 import { RawClient, sendRequest } from "../support/raw-client.ts";
+import { testLimits } from "../support/upstreams.ts";
 import { until } from "../support/wait.ts";
 
 export async function withFilters(
@@ -86,6 +102,82 @@ function basicAuthOf(): RequestFilter {
 }
 
 const basic = (credentials: string) => `Authorization: Basic ${Buffer.from(credentials).toString("base64")}`;
+
+interface AuthSetUp {
+  readonly copy?: readonly string[];
+  readonly copyToClient?: readonly string[];
+  readonly send?: readonly string[];
+  readonly timeoutMs?: number;
+  readonly maxBodyBytes?: number;
+  /** Number of authorization servers. */
+  readonly servers?: number;
+  /** Of each, with a queue before it. */
+  readonly maxInFlight?: number;
+}
+
+interface AuthFixture extends EngineFixture {
+  readonly origin: Origin;
+  readonly auth: { readonly requests: readonly ReceivedRequest[]; answer: string | Buffer };
+  readonly authPool: Pool;
+  closeAuth(index: number): Promise<void>;
+}
+
+/** An engine whose requests are decided by authorization servers. */
+async function withAuth(
+  engine: Engine,
+  { servers = 1, maxInFlight, ...settings }: AuthSetUp,
+  run: (fixture: AuthFixture) => Promise<void>,
+  options: Partial<EngineFixtureOptions> = {},
+): Promise<void> {
+  const auth = {
+    requests: [] as ReceivedRequest[],
+    answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK" as string | Buffer,
+  };
+  const start = () =>
+    startOrigin((request, socket) => {
+      auth.requests.push(request);
+      socket.write(auth.answer);
+    });
+  const origins = await Promise.all(Array.from({ length: servers }, start));
+  const destination = destinationOf(
+    origins.map(({ port }) => port),
+    maxInFlight,
+  );
+  const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused() {} };
+  const filter = createForwardAuth({
+    subrequests: new Subrequests({ sender: openSender(), clock: systemClock, observer }),
+    destination,
+    ...{ path: "/verify?rd=1", host: "client", send: [], copy: [], copyToClient: [] },
+    ...{ timeoutMs: 5_000, maxBodyBytes: 65_536, viaName: "evenkeel-1", clock: systemClock, onDecision() {} },
+    ...settings,
+  });
+  try {
+    const closeAuth = (index: number) => origins[index]?.close() ?? Promise.resolve();
+    const more = { auth, authPool: destination.pool, closeAuth };
+    await withFilters(engine, [filter], (fixture, origin) => run({ ...fixture, ...more, origin }), options);
+    expect(destination.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual(origins.map(() => 0));
+  } finally {
+    await Promise.all(origins.map((origin) => origin.close()));
+  }
+}
+
+function destinationOf(ports: readonly number[], maxInFlight: number | undefined): Destination {
+  const upstreams = ports.map((port) => {
+    const address = { protocol: "http" as const, hostname: "127.0.0.1", port };
+    const limits = { ...testLimits, ...(maxInFlight !== undefined && { maxInFlight }) };
+    return new Upstream({ id: `auth:${port}`, address, weight: 1, backup: false }, limits);
+  });
+  const random = seededRandom(1);
+  const policy = policyEntry("round-robin").create({ random, clock: systemClock });
+  const pool = new Pool({ name: "auth", policy, upstreams, random, clock: systemClock });
+  for (const upstream of upstreams) pool.recordProbe(upstream, true);
+  const limits = { maxWaiting: 10, timeoutMs: 5_000, whenNoneFit: false };
+  const queue = new Queue({ pool, limits, clock: systemClock, schedule: systemSchedule });
+  return { pool, timeouts: testTimeouts, retries: 1, queue };
+}
+
+const valuesIn = (request: ReceivedRequest | undefined, wanted: string) =>
+  request?.headers.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
 
 const behindProxy = { isTrustedProxy: addressMatcher(["127.0.0.1", "10.0.0.0/8"]) };
 
@@ -197,6 +289,183 @@ export const accessFilterLaws: Readonly<Record<string, (engine: Engine) => Promi
       expect(await statusesOf(port, requests)).toEqual([401, 401, 401, 401, 401, 429]);
       const paused = await sendRequest(port, get(basic("ann:open sesame")));
       expect([paused.status, paused.header("retry-after")]).toEqual([429, "1"]);
+    }),
+
+  "asks the authorization server with a request that is built from nothing": (engine) =>
+    withAuth(engine, { copy: ["Remote-User"], send: ["X-Api-Key"] }, async ({ port, auth, origin }) => {
+      const fields = ["Cookie: a=1", "Cookie: b=2", "Authorization: Bearer t", "X-Api-Key: k", "X-Secret: s"];
+      const forged = [
+        "X-Forwarded-Uri: /public",
+        "X-Forwarded-Method: OPTIONS",
+        "X-Original-URL: /public",
+        "X_Forwarded_Uri: /x",
+      ];
+      const request = get(...fields, ...forged, "Transfer-Encoding: chunked").replace(
+        "GET /a",
+        "POST /api/a%2Fb?x=1",
+      );
+      const response = await sendRequest(port, `${request}5\r\nhello\r\n0\r\n\r\n`, "POST");
+      expect([response.status, origin.requests[0]?.body.toString()]).toEqual([200, "hello"]);
+      const [asked] = auth.requests;
+      expect([asked?.method, asked?.target, asked?.header("host")]).toEqual([
+        "GET",
+        "/verify?rd=1",
+        "shop.example",
+      ]);
+      const told = ["uri", "method", "proto", "host", "for", "port"].map((name) =>
+        valuesIn(asked, `x-forwarded-${name}`),
+      );
+      const expected = ["/api/a%2Fb?x=1", "POST", "http", "shop.example", "127.0.0.1", "80"];
+      expect(told).toEqual(expected.map((value) => [value]));
+      expect(["cookie", "authorization", "x-api-key"].map((name) => asked?.header(name))).toEqual([
+        "a=1; b=2",
+        "Bearer t",
+        "k",
+      ]);
+      expect(asked?.header("x-request-id")).toBe(origin.requests[0]?.header("x-request-id") ?? "");
+      const absent = ["x-secret", "x-original-url", "content-length", "transfer-encoding", "x_forwarded_uri"];
+      expect(absent.map((name) => asked?.header(name))).toEqual(absent.map(() => undefined));
+    }),
+
+  "tells the authorization server what a trusted proxy says, and nothing of its client's making": (engine) =>
+    withAuth(
+      engine,
+      {},
+      async ({ port, auth }) => {
+        const proxied = [
+          "X-Forwarded-For: 198.51.100.66, 203.0.113.9, 10.0.0.2",
+          "X-Forwarded-Proto: https",
+          "X-Forwarded-Host: www.example",
+        ];
+        expect((await sendRequest(port, get(...proxied))).status).toBe(200);
+        const [asked] = auth.requests;
+        const told = ["for", "proto", "host", "port"].map((name) => asked?.header(`x-forwarded-${name}`));
+        expect(told).toEqual(["203.0.113.9, 127.0.0.1", "https", "www.example", "443"]);
+      },
+      behindProxy,
+    ),
+
+  "removes copied fields of the client in every spelling, whether the authorization server sends them or not":
+    (engine) =>
+      withAuth(engine, { copy: ["Remote-User", "Remote-Groups"] }, async ({ port, auth, origin }) => {
+        const forged = [
+          "Remote-User: root",
+          "remote_user: root",
+          "Remote.User: root",
+          "Remote-Groups: admins",
+        ];
+        await sendRequest(port, get(...forged));
+        auth.answer = "HTTP/1.1 200 OK\r\nRemote-User: ann\r\nContent-Length: 2\r\n\r\nOK";
+        await sendRequest(port, get(...forged));
+        const received = origin.requests.map(({ headers }) =>
+          headers.filter(([name]) => /^remote/i.test(name)),
+        );
+        expect(received).toEqual([
+          [],
+          [[expect.stringMatching(/^remote-user$/i) as unknown as string, "ann"]],
+        ]);
+      }),
+
+  "sends the response of an authorization server that refuses to the client as it is": (engine) =>
+    withAuth(engine, { copy: ["Remote-User"] }, async ({ port, auth, origin, refused }) => {
+      const binary = Buffer.from([0, 0xff, 0xfe, 0x80]);
+      const head = "HTTP/1.1 302 Found\r\nLocation: https://login.example/?rd=%2Fa\r\nSet-Cookie: s=1; Path=/\r\nSet-Cookie: t=2\r\nRemote-User: eve\r\nConnection: X-Hop\r\nX-Hop: 1\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n"; // prettier-ignore
+      auth.answer = Buffer.concat([Buffer.from(head), binary]);
+      const response = await sendRequest(port, get());
+      expect([response.status, response.header("location")]).toEqual([302, "https://login.example/?rd=%2Fa"]);
+      expect(
+        response.headers.filter(([name]) => /^set-cookie$/i.test(name)).map(([, value]) => value),
+      ).toEqual(["s=1; Path=/", "t=2"]);
+      expect(["remote-user", "x-hop"].map((name) => response.header(name))).toEqual([undefined, undefined]);
+      expect(response.header("content-type")).toBe("text/html");
+      expect(response.body.equals(binary)).toBe(true);
+      auth.answer = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\n\r\n";
+      const unauthorized = await sendRequest(port, get());
+      expect([unauthorized.status, unauthorized.header("www-authenticate")]).toEqual([401, "Bearer"]);
+      auth.answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
+      const toHead = await sendRequest(port, get().replace("GET", "HEAD"), "HEAD");
+      expect(toHead.status).toBe(403);
+      expect([origin.requests.length, refused]).toEqual([
+        0,
+        ["auth_refused", "auth_refused", "auth_refused"],
+      ]);
+    }),
+
+  "copies fields of the authorization server to the client with the upstream's response": (engine) =>
+    withAuth(engine, { copyToClient: ["Set-Cookie"] }, async ({ port, auth }) => {
+      auth.answer =
+        "HTTP/1.1 200 OK\r\nSet-Cookie: s=1\r\nSet-Cookie: t=2\r\nX-Other: 1\r\nContent-Length: 0\r\n\r\n";
+      const response = await sendRequest(port, get());
+      expect(response.body.toString()).toBe("served");
+      const cookies = response.headers
+        .filter(([name]) => /^set-cookie$/i.test(name))
+        .map(([, value]) => value);
+      expect([cookies, response.header("x-other")]).toEqual([["s=1", "t=2"], undefined]);
+    }),
+
+  "serves no request that its authorization server did not allow: errors, silence, garbage, too much": (
+    engine,
+  ) =>
+    withAuth(engine, { timeoutMs: 300, maxBodyBytes: 100 }, async ({ port, auth, origin }) => {
+      const big = `HTTP/1.1 403 Forbidden\r\nContent-Length: 101\r\n\r\n${"x".repeat(101)}`;
+      const bad = ["HTTP/1.1 500 Oops\r\nContent-Length: 6\r\n\r\nsecret", "HTTP/1.1 304 Not Modified\r\n\r\n", "220 smtp ready\r\n", "", big]; // prettier-ignore
+      const halfBody = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf";
+      for (const answer of [...bad, halfBody]) {
+        auth.answer = answer;
+        const response = await sendRequest(port, get());
+        expect([answer, response.status, response.header("retry-after")]).toEqual([answer, 503, "2"]);
+        expect(response.body.toString()).toContain("auth_unavailable");
+        expect(response.body.toString()).not.toContain("secret");
+      }
+      expect(origin.requests).toEqual([]);
+    }),
+
+  "asks another authorization server where one does not accept connections, and refuses if all are down": (
+    engine,
+  ) =>
+    withAuth(engine, { servers: 2 }, async ({ port, closeAuth, origin }) => {
+      await closeAuth(0);
+      expect(await statusesOf(port, [get(), get(), get(), get()])).toEqual([200, 200, 200, 200]);
+      await closeAuth(1);
+      expect(await statusesOf(port, [get(), get()])).toEqual([503, 503]);
+      expect(origin.requests).toHaveLength(4);
+    }),
+
+  "gives up the question to the authorization server when the client leaves": (engine) =>
+    withAuth(engine, { timeoutMs: 20_000 }, async ({ port, auth, authPool, origin, records }) => {
+      auth.answer = "";
+      const client = await RawClient.connect(port);
+      client.send(get());
+      await until(() => auth.requests.length === 1, "the question");
+      expect(authPool.upstreams[0]?.inFlight).toBe(1);
+      client.destroy();
+      await until(() => authPool.upstreams[0]?.inFlight === 0, "the end of the question");
+      await until(() => records.length === 1, "the record");
+      expect([records[0]?.isClientGone, origin.requests.length]).toEqual([true, 0]);
+    }),
+
+  "counts the time of the authorization server in the request's total timeout": (engine) =>
+    withAuth(
+      engine,
+      { timeoutMs: 20_000 },
+      async ({ port, auth, authPool }) => {
+        auth.answer = "";
+        const response = await sendRequest(port, get());
+        expect(response.status).toBe(504);
+        expect(response.header("proxy-status")).toContain("total_timeout");
+        await until(() => authPool.upstreams[0]?.inFlight === 0, "the end of the question");
+      },
+      {
+        timeouts: { totalMs: 200 },
+        destination: { deadlines: new Deadlines({ clock: systemClock, schedule: systemSchedule }) },
+      },
+    ),
+
+  "waits in the queue of the authorization servers' pool": (engine) =>
+    withAuth(engine, { maxInFlight: 1 }, async ({ port, auth, origin }) => {
+      const served = Promise.all(Array.from({ length: 5 }, () => sendRequest(port, get())));
+      expect((await served).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+      expect([auth.requests.length, origin.requests.length]).toEqual([5, 5]);
     }),
 
   "tells what is left of a rate limit with each response where that is wanted": (engine) =>

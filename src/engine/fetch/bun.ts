@@ -3,6 +3,7 @@
 import type { Server } from "bun";
 import http from "node:http";
 
+import type { SubrequestSender } from "../../filter/subrequest.ts";
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName, originAt, tlsClientOptions } from "../../net/address.ts";
@@ -17,7 +18,7 @@ import {
 } from "../engine.ts";
 import { responseForm } from "../../proxy/head-edit.ts";
 import { bunVersionsOf, type ListenerTls } from "../../tls/listener-tls.ts";
-import { overEndpoints, type SendRequest } from "./forward.ts";
+import { failureOf, overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { applyEdit, withListenerHeaders } from "./headers.ts";
 import { Exchanges, type FetchEngineContext, type SharedFetchContext } from "./request-context.ts";
@@ -169,6 +170,12 @@ export async function drain(server: Server<WebSocketTunnel>): Promise<void> {
   void server.stop().then(() => (isStopped = true));
   while (!isStopped && activeIn(server) > 0) await sleep(drainCheckMs);
   await server.stop(true);
+}
+
+/** Sends requests of the balancer itself, whatever the engine of clients. */
+export function openSender(): SubrequestSender {
+  const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
+  return { send: forwardWith(session), failureOf };
 }
 
 function forwardWith(session: Bun.FetchSession): SendRequest {

@@ -6,6 +6,7 @@ import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
+import type { SubrequestSender } from "../../filter/subrequest.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import {
   type Address,
@@ -22,7 +23,13 @@ import {
   type ListenerOptions,
   openAll,
 } from "../engine.ts";
-import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
+import {
+  failureOf,
+  overEndpoints,
+  type SendRequest,
+  type UpstreamResponse,
+  type UpstreamRequest,
+} from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { responseForm } from "../../proxy/head-edit.ts";
 import { applyEdit, withListenerHeaders } from "./headers.ts";
@@ -168,6 +175,12 @@ function whenSent(response: Response, done: () => void): Response {
     >),
   );
   return new Response(watched, response);
+}
+
+/** Sends requests of the balancer itself, whatever the engine of clients. @param maxHeadBytes of a response's head */
+export function openSender(maxHeadBytes = 65_536): SubrequestSender {
+  const agents = [new Agent(agentOptions), new SecureAgent(agentOptions)] as const;
+  return { send: forwardWith(agents, maxHeadBytes), failureOf };
 }
 
 function forwardWith([plain, secure]: readonly [Agent, SecureAgent], maxHeaderSize: number): SendRequest {
