@@ -96,7 +96,7 @@ function headersFor(request: FilteredRequest, { send, viaName }: ForwardAuthOpti
   const host = told("x-forwarded-host") ?? head.host;
   set("Host", head.host);
   set("X-Forwarded-Method", head.method);
-  set("X-Forwarded-Uri", head.target);
+  set("X-Forwarded-Uri", inAscii(head.target));
   set("X-Forwarded-Proto", scheme);
   set("X-Forwarded-Host", host);
   set("X-Forwarded-Port", told("x-forwarded-port") ?? portIn(host, scheme));
@@ -115,6 +115,11 @@ function isOwn(name: string): boolean {
   return (
     isFraming(lower) || hopByHop.has(lower) || /^(x[-_.](forwarded|original)|forwarded$|via$)/.test(lower)
   );
+}
+
+/** Bytes beyond ASCII as escapes: the HTTP client would send other bytes, and the server would decide about another path. */
+function inAscii(target: string): string {
+  return target.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 function firstOf(list: string | undefined): string | undefined {

@@ -1,6 +1,7 @@
 /** What every engine does with filters that decide who is served: addresses, rate limits, authentication. */
 
 import { expect } from "bun:test";
+import type { Socket } from "node:net";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { createAllow, createDeny } from "../../src/filter/address-rule.ts";
@@ -34,6 +35,7 @@ import { type Origin, type ReceivedRequest, respondWith, startOrigin } from "../
 import { RawClient, sendRequest } from "../support/raw-client.ts";
 import { testLimits } from "../support/upstreams.ts";
 import { until } from "../support/wait.ts";
+import { openRawWebSocket, startWebSocketOrigin } from "../support/websocket.ts";
 
 export async function withFilters(
   engine: Engine,
@@ -117,7 +119,12 @@ interface AuthSetUp {
 
 interface AuthFixture extends EngineFixture {
   readonly origin: Origin;
-  readonly auth: { readonly requests: readonly ReceivedRequest[]; answer: string | Buffer };
+  readonly auth: {
+    readonly requests: readonly ReceivedRequest[];
+    /** Of the questions, in their order. */
+    readonly sockets: readonly Socket[];
+    answer: string | Buffer;
+  };
   readonly authPool: Pool;
   closeAuth(index: number): Promise<void>;
 }
@@ -131,11 +138,13 @@ async function withAuth(
 ): Promise<void> {
   const auth = {
     requests: [] as ReceivedRequest[],
+    sockets: [] as Socket[],
     answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK" as string | Buffer,
   };
   const start = () =>
     startOrigin((request, socket) => {
       auth.requests.push(request);
+      auth.sockets.push(socket);
       socket.write(auth.answer);
     });
   const origins = await Promise.all(Array.from({ length: servers }, start));
@@ -460,6 +469,63 @@ export const accessFilterLaws: Readonly<Record<string, (engine: Engine) => Promi
         destination: { deadlines: new Deadlines({ clock: systemClock, schedule: systemSchedule }) },
       },
     ),
+
+  "asks about the handshake of a WebSocket, and opens none that was refused": async (engine) => {
+    const upstream = await startWebSocketOrigin();
+    try {
+      await withAuth(
+        engine,
+        {},
+        async ({ port, auth }) => {
+          const client = await openRawWebSocket(port);
+          await upstream.side(0);
+          client.destroy();
+          expect(["upgrade", "sec-websocket-key"].map((name) => auth.requests[0]?.header(name))).toEqual([
+            undefined,
+            undefined,
+          ]);
+          auth.answer = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+          const handshake =
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+          expect((await sendRequest(port, get(handshake))).status).toBe(401);
+          expect(upstream.origin.requests).toHaveLength(1);
+        },
+        { ports: [upstream.origin.port] },
+      );
+    } finally {
+      await upstream.origin.close();
+    }
+  },
+
+  "takes the body of a request to its upstream whole, however long the authorization server takes": (
+    engine,
+  ) =>
+    withAuth(engine, {}, async ({ port, auth, origin }) => {
+      auth.answer = "";
+      const body = Buffer.alloc(1_000_000, "0123456789");
+      const client = await RawClient.connect(port);
+      client
+        .send(`POST /a HTTP/1.1\r\nHost: shop.example\r\nContent-Length: ${body.length}\r\n\r\n`)
+        .send(body);
+      await until(() => auth.sockets.length === 1, "the question");
+      await sleep(50);
+      expect(origin.connections()).toBe(0);
+      auth.sockets[0]?.write("HTTP/1.1 204 No Content\r\n\r\n");
+      const response = await client.readResponse("POST");
+      expect([response.status, origin.requests[0]?.body.equals(body)]).toEqual([200, true]);
+      client.destroy();
+    }),
+
+  "tells the authorization server a path beyond ASCII in escapes": (engine) =>
+    withAuth(engine, {}, async ({ port, auth }) => {
+      const response = await sendRequest(
+        port,
+        get("User-Agent: caf\xc3\xa9").replace("/a", "/caf\xc3\xa9?\xff"),
+      );
+      expect(response.status).toBe(200);
+      const uri = auth.requests[0]?.header("x-forwarded-uri");
+      expect(uri).toMatch(/^\/caf%C3%A9\?%(FF|C3%BF|EF%BF%BD)$/);
+    }),
 
   "waits in the queue of the authorization servers' pool": (engine) =>
     withAuth(engine, { maxInFlight: 1 }, async ({ port, auth, origin }) => {
