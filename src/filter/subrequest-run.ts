@@ -136,7 +136,7 @@ export class SubrequestRun implements AttemptDriver {
   }
 }
 
-/** Reads the whole response and ends the attempt. */
+/** Reads the whole response and ends the attempt. Of a status from 200 to 299 only the head counts. */
 export async function readResponse(
   response: IncomingResponse,
   attempt: Attempt,
@@ -149,6 +149,8 @@ export async function readResponse(
   const { status, headers } = response;
   const pieces: Uint8Array[] = [];
   let bytes = 0;
+  // Its body is not used: it is read so that the connection can be used again.
+  const isSuccess = status >= 200 && status <= 299;
   const reader = response.stream()?.getReader();
   const stop = () => void reader?.cancel().catch(() => {});
   run.signal.addEventListener("abort", stop, { once: true });
@@ -164,9 +166,9 @@ export async function readResponse(
       if (bytes > maxBytes) {
         stop();
         attempt.end(completed);
-        return tooLarge;
+        return isSuccess ? { kind: "response", status, headers, body: new Uint8Array() } : tooLarge;
       }
-      pieces.push(piece.value);
+      if (!isSuccess) pieces.push(piece.value);
     }
   } catch (error) {
     if (!run.isOver) {

@@ -83,6 +83,8 @@ export class AccessFilters {
   readonly #meter: FilterMeter;
   readonly #passwords: Passwords;
   readonly #kept = new KeptParts();
+  /** Of the networks of the configuration that is compiled. */
+  #networksKey: string | undefined;
   readonly #verifications = new VerificationQueue();
   readonly #space = new TableSpace();
   readonly #openSubrequests: () => Pick<Subrequests, "ask">;
@@ -109,6 +111,7 @@ export class AccessFilters {
     destinations: ReadonlyMap<string, Destination>,
     build: (accessOf: (route: RouteConfig) => RouteAccess) => Result,
   ): Result {
+    this.#networksKey = undefined;
     this.#kept.begin();
     const result = build((route) => ({
       byAddress: this.#addressFilters(route, config),
@@ -126,10 +129,14 @@ export class AccessFilters {
   }
 
   #matcherOf(list: readonly string[], { networks = {} }: Config): AddressMatcher {
-    const ranges = list.flatMap((entry) =>
-      Object.hasOwn(networks, entry) ? (networks[entry] ?? []) : [entry],
+    const isNamed = list.some((entry) => Object.hasOwn(networks, entry));
+    // Thousands of routes may use one network of a thousand ranges.
+    const used = isNamed ? (this.#networksKey ??= shortKey(networks)) : "";
+    return this.#kept.keep(`addresses ${shortKey(list)} ${used}`, () =>
+      addressMatcher(
+        list.flatMap((entry) => (Object.hasOwn(networks, entry) ? (networks[entry] ?? []) : [entry])),
+      ),
     );
-    return this.#kept.keep(`addresses ${shortKey(ranges)}`, () => addressMatcher(ranges));
   }
 
   #clientFilters(
@@ -187,10 +194,7 @@ export class AccessFilters {
       users: all,
       ...{ passwords: this.#passwords, queue: this.#verifications, clock: this.#clock },
     };
-    const check = this.#kept.keep(
-      `users ${digestOf(JSON.stringify(all))}`,
-      () => new CredentialCheck(options),
-    );
+    const check = this.#kept.keep(`users ${shortKey(all)}`, () => new CredentialCheck(options));
     return [createBasicAuth({ check, realm, forward, keepsAuthorization: keep })];
   }
 

@@ -83,7 +83,7 @@ describe("a request of the balancer itself", () => {
     let asked = 0;
     const answer: Answer = (outgoing) => ((asked += 1) === 1 ? never(outgoing) : ok());
     const { ask, ended } = setUp({ answer, timeouts: { connectMs: 10, headMs: 20 } });
-    expect(shortOf(await ask())).toBe("200 OK");
+    expect(shortOf(await ask())).toBe("200 ");
     expect(ended).toEqual(["head_timeout", "response"]);
   });
 
@@ -105,7 +105,7 @@ describe("a request of the balancer itself", () => {
     if (!first) throw new Error("no attempt is open");
     for (let i = 0; i < 5; i++) pool.recordProbe(first, false);
     rescueWaiting(first);
-    expect(shortOf(await result)).toBe("200 OK");
+    expect(shortOf(await result)).toBe("200 ");
     expect(ended).toEqual(["rescued", "response"]);
   });
 
@@ -115,6 +115,14 @@ describe("a request of the balancer itself", () => {
       Promise.resolve(new Response("x", { status: (asked += 1) === 1 ? 503 : 401 }));
     const { ask } = setUp({ answer, retryStatuses: new Set([503]) });
     expect(shortOf(await ask())).toBe("401 x");
+  });
+
+  test("of a large body takes only the head where it is a success, and is refused otherwise", async () => {
+    const answer = (status: number) => () => Promise.resolve(new Response("x".repeat(200), { status }));
+    expect(shortOf(await setUp({ answer: answer(200) }).ask())).toBe("200 ");
+    const refused = setUp({ answer: answer(403) });
+    expect(shortOf(await refused.ask())).toBe("the response of the authorization server is too large");
+    expect(refused.ended).toEqual(["response"]);
   });
 
   test("has the Host of the upstream where that is wanted", async () => {
@@ -133,8 +141,8 @@ describe("a request of the balancer itself", () => {
       { delayMs: 0, then: { kind: "response", status: 503, reason: "rehearsal", detail: "" }, detail: "" },
     ];
     for (const [index, expected] of [
-      "200 OK",
-      "200 OK",
+      "200 ",
+      "200 ",
       "no authorization server could be reached",
     ].entries()) {
       let isFirst = true;
