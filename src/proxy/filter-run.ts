@@ -54,10 +54,12 @@ export class FilterRun {
     return this.#refusal;
   }
 
-  /** What changes in the request for this upstream. Read after the filters. */
-  requestEdit(upstream: Upstream): HeadEdit {
+  /** What changes in the request for this upstream, if anything. Read after the filters. */
+  requestEdit(upstream: Upstream): HeadEdit | undefined {
+    const { changesRequest, upstreamHost } = this.request;
+    if (!changesRequest && !this.#handling.requestEditor) return undefined;
     const edit = (this.#requestEdit ??= this.#createRequestEdit());
-    if (this.request.upstreamHost !== ofUpstream) return edit;
+    if (upstreamHost !== ofUpstream) return edit;
     return { ...edit, host: hostHeaderOf(upstream.address) };
   }
 
@@ -71,9 +73,10 @@ export class FilterRun {
     return { ...edit, ...(target !== undefined && { target }), ...(typeof host === "string" && { host }) };
   }
 
-  /** What changes in the response. @param upstream where it comes from; undefined for the balancer's own */
-  responseEdit(upstream: Upstream | undefined): HeadEdit {
+  /** What changes in the response, if anything. @param upstream where it comes from; undefined for the balancer's own */
+  responseEdit(upstream: Upstream | undefined): HeadEdit | undefined {
     const { request } = this;
+    if (!request.changesResponse && !this.#handling.responseEditor) return undefined;
     return mergedEdit(this.#handling.responseEditor?.edit(request, upstream), {
       removed: request.replacedNames,
       added: request.responseFields,
@@ -88,7 +91,8 @@ export class FilterRun {
       ? this.#handling.errorPages?.pageFor(refused, { accept: head.header("accept"), requestId })
       : undefined;
     const { status, headers, body } = page === undefined ? reply : withPage(reply, page);
-    return { status, headers: editedFields(headers, this.responseEdit(undefined)), body };
+    const edit = this.responseEdit(undefined);
+    return { status, headers: edit ? editedFields(headers, edit) : headers, body };
   }
 
   /** The client has left, or the request's time is over: the verdict is not needed any more. */

@@ -109,6 +109,18 @@ export class FilteredRequest {
     return this.#replacedNames;
   }
 
+  /** Whether a filter changes anything in the request for the upstream: a head without changes goes on as it was written. */
+  get changesRequest(): boolean {
+    const { upstreamTarget, upstreamHost } = this;
+    if (upstreamTarget !== undefined || upstreamHost !== undefined) return true;
+    return this.#upstreamFields.length > 0 || !this.#hiddenNames.isEmpty;
+  }
+
+  /** Whether a filter changes anything in the response. */
+  get changesResponse(): boolean {
+    return this.#responseFields.length > 0 || !this.#replacedNames.isEmpty;
+  }
+
   /** Aborted when the verdict is not needed any more: the client has left, or the request's time is over. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();

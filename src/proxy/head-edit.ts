@@ -43,6 +43,10 @@ export class FoldedNames implements NameSet {
     else this.#names.add(foldedName(name));
   }
 
+  get isEmpty(): boolean {
+    return this.#names.size + this.#prefixes.length === 0;
+  }
+
   has(name: string): boolean {
     const folded = foldedName(name);
     return this.#names.has(folded) || this.#prefixes.some((prefix) => folded.startsWith(prefix));
@@ -62,6 +66,10 @@ export class PlainNames implements NameSet {
     const lower = name.toLowerCase();
     if (lower.endsWith("*")) this.#prefixes.push(lower.slice(0, -1));
     else this.#names.add(lower);
+  }
+
+  get isEmpty(): boolean {
+    return this.#names.size + this.#prefixes.length === 0;
   }
 
   has(name: string): boolean {

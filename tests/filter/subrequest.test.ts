@@ -140,11 +140,7 @@ describe("a request of the balancer itself", () => {
       { delayMs: 0, then: failure("connect", "connect_refused"), detail: "" },
       { delayMs: 0, then: { kind: "response", status: 503, reason: "rehearsal", detail: "" }, detail: "" },
     ];
-    for (const [index, expected] of [
-      "200 ",
-      "200 ",
-      "no authorization server could be reached",
-    ].entries()) {
+    for (const [index, expected] of ["200 ", "200 ", "no authorization server could be reached"].entries()) {
       let isFirst = true;
       const intercept = () => {
         const found = isFirst ? faults[index] : undefined;

@@ -44,7 +44,7 @@ export async function withFilters(
   options: Partial<EngineFixtureOptions> = {},
 ): Promise<void> {
   const origin = await startOrigin((_, socket) => void socket.write(respondWith("served")));
-  const routes = [{ name: "shop", handling: { filters } }];
+  const routes = [{ name: "shop", ...(filters.length > 0 && { handling: { filters } }) }];
   const fixture = await startEngine(engine, { ports: [origin.port], routes, ...options });
   try {
     await run(fixture, origin);
@@ -204,6 +204,26 @@ export const accessFilterLaws: Readonly<Record<string, (engine: Engine) => Promi
       expect([origin.requests.length, fixture.refused]).toEqual([0, ["denied", "denied"]]);
       expect(fixture.records[0]).toMatchObject({ status: 403, reason: "denied", pool: "main" });
     }),
+
+  "sends what a route without filters would, where filters change nothing": async (engine) => {
+    const heads: string[] = [];
+    const request = get(
+      "X-Request-Id: id-1",
+      "Accept: */*",
+      "X-A: 1",
+      "x-a: 2",
+      "Cookie: a=1",
+      "User-Agent: test",
+    );
+    for (const filters of [[], [createAllow(() => true)]])
+      await withFilters(engine, filters, async ({ port }, origin) => {
+        const { headers } = await sendRequest(port, request);
+        const withoutDate = headers.filter(([name]) => !/^date$/i.test(name));
+        heads.push(`${origin.requests[0]?.head.replaceAll(String(port), "PORT")} ${withoutDate.join(";")}`);
+      });
+    expect(heads[1]).toBe(heads[0] ?? "");
+    expect(heads[0]).toContain("id-1");
+  },
 
   "takes the last address from the right that is not a trusted proxy's for the client": (engine) =>
     withFilters(
