@@ -20,13 +20,22 @@ const bcrypt = "$2b$06$IpyjqFZ1FJz6fUQBZt8zr.gpxj0z.diY.u0JpyRYgmrJZRsAAPDAi";
 const argon2 =
   "$argon2id$v=19$m=1024,t=1,p=1$V0l0qeLuX2jbWyXh+Yq1hVEQqDAu4S/cY47jK1MIFkI$jcUufHmWhLaEfETUFcYGYIf/EObIYwgJ8vuSocLsCOg";
 
-function configWith(upstream: number, servers: readonly number[]): string {
+interface Ports {
+  readonly upstream: number;
+  /** An authorization server in the test's own process. */
+  readonly decider: number;
+  /** Authorization servers that are ended. */
+  readonly servers: readonly number[];
+}
+
+function configWith({ upstream, decider, servers }: Ports): string {
   const auth = servers.map((port) => `"http://127.0.0.1:${port}"`).join(", ");
   return `trustedProxies: [127.0.0.1]
 networks: { office: [192.0.2.0/24] }
 pools:
   main: { upstreams: ["http://127.0.0.1:${upstream}"] }
   auth: { upstreams: [${auth}] }
+  decider: { upstreams: ["http://127.0.0.1:${decider}"] }
 routes:
   - { host: office.test, allow: [office], deny: [192.0.2.66], pool: main }
   - { name: limited, host: limited.test, rateLimit: { rate: 2/h, burst: 2, name: api }, pool: main }
@@ -38,6 +47,12 @@ routes:
       forward: X-User
     pool: main
   - { name: auth, host: auth.test, forwardAuth: { pool: auth, path: /verify, copy: [Remote-User] }, pool: main }
+  - host: strip.test
+    path: /api
+    stripPrefix: true
+    cors: { origins: [https://app.test] }
+    forwardAuth: { pool: decider, copy: [Remote-User] }
+    pool: main
 `;
 }
 
@@ -62,11 +77,14 @@ describe("routes with filters", () => {
         const seen = ["x-user", "remote-user", "authorization"].map((name) => request.header(name) ?? "-");
         socket.write(respondWith(seen.join(" ")));
       });
+      const decider = await startOrigin((_, socket) => {
+        socket.write("HTTP/1.1 200 OK\r\nRemote-User: ann\r\nContent-Length: 0\r\n\r\n");
+      });
       const servers = ["a", "b"].map((name) => programs.evenkeel("backend", "--port", "0", "--name", name));
       const ports = await Promise.all(servers.map((server) => server.port("backend")));
       writeFileSync(inFolder("htpasswd"), `# staff\nann:${bcrypt}\n`);
       const file = inFolder(`${runtime}-${engine}-${workers}.yaml`);
-      writeFileSync(file, configWith(origin.port, ports));
+      writeFileSync(file, configWith({ upstream: origin.port, decider: decider.port, servers: ports }));
       const command = runtime === "Deno" ? [deno, "run", "-A", "--unstable-net", main] : fromBuild;
       const proxy = programs.start([
         ...[...command, "proxy", "--config", file, "--engine", engine, "--workers", String(workers)],
@@ -106,6 +124,22 @@ describe("routes with filters", () => {
       await servers[1]?.kill("SIGKILL");
       for (let i = 0; i < 3; i++) expect(await authorized()).toBe(503);
 
+      const path = "/api/a%20b?x";
+      const fields = ["X-Forwarded-Uri: /public", "Remote-User: root"].join("\r\n");
+      const stripped = await sendRequest(
+        port,
+        `GET ${path} HTTP/1.1\r\nHost: strip.test\r\n${fields}\r\n\r\n`,
+      );
+      expect([stripped.status, stripped.body.toString()]).toEqual([200, "- ann -"]);
+      expect(origin.requests.at(-1)?.target).toBe("/a%20b?x");
+      const told = (index: number) =>
+        decider.requests[index]?.headers.filter(([name]) => /^x-forwarded-uri$/i.test(name));
+      expect(told(0)?.map(([, value]) => value)).toEqual([path]);
+      const preflight = "Origin: https://app.test\r\nAccess-Control-Request-Method: GET";
+      const asked = `OPTIONS ${path} HTTP/1.1\r\nHost: strip.test\r\n${preflight}\r\n\r\n`;
+      expect((await sendRequest(port, asked, "OPTIONS")).status).toBe(204);
+      expect(decider.requests).toHaveLength(1);
+
       const metrics = async () => (await fetch(`${admin}/metrics`)).text();
       const expected = [
         `evenkeel_rate_limited_total{route="limited",name="api",mode="refused"} ${12 - served}`,
@@ -135,7 +169,7 @@ describe("routes with filters", () => {
       expect(shown + proxy.stdout + proxy.stderr).not.toContain(bcrypt.slice(30));
       expect(shown + proxy.stdout + proxy.stderr).not.toContain(argon2.slice(40));
       expect(text).toContain("evenkeel_bugs_total 0\n");
-      await origin.close();
+      await Promise.all([origin.close(), decider.close()]);
     },
     90_000,
   );

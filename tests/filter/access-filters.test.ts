@@ -4,6 +4,8 @@ import type { Config } from "../../src/config/config.ts";
 import { perWorkerConfig } from "../../src/dataplane/messages.ts";
 import { FilterMeter } from "../../src/metrics/filter-meter.ts";
 import type { FilterVerdict } from "../../src/proxy/filter.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { AccessFilters } from "../../src/registry/access-filters.ts";
 import { parsed, problemsOf } from "../cli/fake.ts";
 import { requestOf, type RequestFields } from "./filtered-request.ts";
@@ -69,6 +71,30 @@ routes: [{ pool: main, allow: [ofice, 192.0.2.1] }]
       'Cannot use routes[0].allow[0] at evenkeel.yaml:5:32: there is no such name under networks (received "ofice"); did you mean "office"?',
     ]);
   });
+});
+
+test("filters are in their fixed order, whatever their order in the file", () => {
+  const settings = `respond: { text: ok }, forwardAuth: { pool: main, copy: [X-User] },
+    rateLimit: [{ rate: 1/s, key: user }, { rate: 1/s }], cors: { origins: ["*"] },
+    basicAuth: { users: [{ name: ann, passwordHash: "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" }] },
+    allow: [10.0.0.0/8], deny: [10.0.0.1]`;
+  const registry = new PoolRegistry({
+    clock: () => 0,
+    random: seededRandom(1),
+    observer: { outlierChanged() {}, panicChanged() {} },
+  });
+  registry.commit(registry.prepare(configOf(`routes: [{ ${settings} }]\n`)));
+  const names = registry.routes.routes[0]?.handling?.filters.map(({ name }) => name);
+  expect(names).toEqual([
+    "deny",
+    "allow",
+    "cors",
+    "rateLimit",
+    "basicAuth",
+    "forwardAuth",
+    "rateLimit",
+    "respond",
+  ]);
 });
 
 describe("rate limits of routes", () => {

@@ -123,6 +123,7 @@ interface AuthFixture extends EngineFixture {
     readonly requests: readonly ReceivedRequest[];
     /** Of the questions, in their order. */
     readonly sockets: readonly Socket[];
+    /** "die" closes the connection. */
     answer: string | Buffer;
   };
   readonly authPool: Pool;
@@ -145,7 +146,8 @@ async function withAuth(
     startOrigin((request, socket) => {
       auth.requests.push(request);
       auth.sockets.push(socket);
-      socket.write(auth.answer);
+      if (auth.answer === "die") socket.destroy();
+      else socket.write(auth.answer);
     });
   const origins = await Promise.all(Array.from({ length: servers }, start));
   const destination = destinationOf(
@@ -458,6 +460,24 @@ export const accessFilterLaws: Readonly<Record<string, (engine: Engine) => Promi
       await closeAuth(1);
       expect(await statusesOf(port, [get(), get()])).toEqual([503, 503]);
       expect(origin.requests).toHaveLength(4);
+    }),
+
+  "asks another authorization server where one dies with the question, and refuses if there is none": (
+    engine,
+  ) =>
+    withAuth(engine, { servers: 2 }, async ({ port, auth, origin }) => {
+      const ok = auth.answer;
+      auth.answer = "";
+      const first = sendRequest(port, get());
+      await until(() => auth.sockets.length === 1, "the question");
+      auth.answer = ok;
+      auth.sockets[0]?.destroy();
+      expect((await first).status).toBe(200);
+      auth.answer = "die";
+      const started = performance.now();
+      expect((await sendRequest(port, get())).status).toBe(503);
+      expect(performance.now() - started).toBeLessThan(2_000);
+      expect(origin.requests).toHaveLength(1);
     }),
 
   "gives up the question to the authorization server when the client leaves": (engine) =>
