@@ -47,7 +47,7 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
       ...routeFileOf(route),
       ...(config.defaults && { use: "none" }),
     })),
-    ...(config.defaults && { defaults: config.defaults.settings }),
+    ...(config.defaults && { defaults: settingsFileOfRoute(config.defaults.settings) }),
   };
 }
 
@@ -70,11 +70,15 @@ function routeFileOf({ conditions, ...route }: RouteConfig): object {
     ...(redirect && { redirect }),
     ...(isRedirected === false && { redirect: "none" }),
     ...(respond && { respond }),
-    ...settings,
-    ...(settings.basicAuth?.users && {
-      basicAuth: { ...settings.basicAuth, users: settings.basicAuth.users.map(maskedUser) },
-    }),
+    ...settingsFileOfRoute(settings),
   };
+}
+
+/** Without the hashes of passwords. */
+export function settingsFileOfRoute(settings: RouteConfig["settings"]): object {
+  const { basicAuth } = settings;
+  if (!basicAuth?.users) return settings;
+  return { ...settings, basicAuth: { ...basicAuth, users: basicAuth.users.map(maskedUser) } };
 }
 
 /** A hash can be attacked without the balancer. */

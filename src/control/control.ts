@@ -6,7 +6,7 @@ import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
 import type { EventQuery } from "./event-log.ts";
 import type { RotationReport } from "./certificate-rotation.ts";
-import type { Step } from "./plan.ts";
+import type { Step } from "./step.ts";
 
 /** Who gives a command, and the reason that this person states, which may be empty. */
 export interface Actor {

@@ -5,7 +5,8 @@ import { type ConfigError, problemSentences } from "../config/problem.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
 import { redundantIntents } from "./desired-state.ts";
-import { describeStep, planSteps, reloadableConfig, type Step } from "./plan.ts";
+import { planSteps, reloadableConfig } from "./plan.ts";
+import { describeStep, type Step } from "./step.ts";
 import type { Reconciler } from "./reconciler.ts";
 
 export async function reload(

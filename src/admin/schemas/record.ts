@@ -2,7 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 import { windowNames } from "../../history/store.ts";
-import type { Step } from "../../control/plan.ts";
+import type { Step } from "../../control/step.ts";
 import type { EventKind } from "../../state/event.ts";
 import { boolean, count, enumOf, list, modeSchema, nullable, oneOf, textSchema, timestamp } from "./parts.ts";
 
