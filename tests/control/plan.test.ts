@@ -145,7 +145,7 @@ const rows: readonly (readonly [
     configOf(main, { routes: routeConfigs([withUser("$2b$10$one")]) }),
     configOf(main, { routes: routeConfigs([{ ...withUser("$2b$10$two"), retries: 2 }]) }),
     [],
-    ["~ routes: routes[0].basicAuth.users #aed076a4 → #bd7d661c", "~ routes: routes[0].retries none → 2"],
+    ["~ routes: routes[0].retries none → 2", "~ routes: routes[0].basicAuth.users #aed076a4 → #bd7d661c"],
   ],
   [
     "settings that can and cannot change at run time",
