@@ -3,8 +3,8 @@
 import { answerChecks } from "./answer-checks.ts";
 import { headerChecks } from "./header-checks.ts";
 import { pathChecks } from "./path-checks.ts";
-import { pathViolations, readPathText } from "../proxy/request-path.ts";
 import { accessChecks } from "./access-checks.ts";
+import { escapeBeyondAscii, hasReadings, writtenPath } from "../proxy/request-path.ts";
 import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
@@ -79,10 +79,10 @@ function ambiguousPaths(sources: ConfigSources): readonly Problem[] {
   return entriesOf(valueAt(sources.value, ["routes"])).flatMap(([index, route]) => {
     const text = valueAt(route, ["path"]);
     if (typeof text !== "string") return [];
-    const { violation, others } = readPathText(text);
-    const found = violation ?? (others.length > 0 ? pathViolations.routes : undefined);
-    if (!found) return [];
-    const why = `no request would match: ${found.text}; set another path, or ambiguousPaths: pass`;
+    const { text: written, flaw } = writtenPath(escapeBeyondAscii(text));
+    if (!flaw && !hasReadings(written)) return [];
+    const found = flaw?.text ?? "servers read this path in different ways";
+    const why = `no request would match: ${found}; set another path, or ambiguousPaths: pass`;
     return [sources.problemOf({ path: ["routes", index, "path"], why, value: text })];
   });
 }

@@ -1,6 +1,6 @@
 /** The segments of a configured path, and where a request's path ends behind them. */
 
-import { readPath, readPathText } from "../proxy/request-path.ts";
+import { escapeBeyondAscii, writtenPath } from "../proxy/request-path.ts";
 
 /** The path that a route is for, as in its conditions. */
 export interface RoutePath {
@@ -13,7 +13,7 @@ export type PathSegment = string | undefined;
 
 /** The segments of a path in front of the rest that it may have. Text beyond ASCII is escaped, as clients send it. */
 export function pathSegmentsOf({ kind, text }: RoutePath): readonly PathSegment[] {
-  const segments = readPathText(text).text.split("/").slice(1);
+  const segments = writtenPath(escapeBeyondAscii(text)).text.split("/").slice(1);
   if (segments.at(-1) === "") segments.pop();
   if (kind !== "template") return segments;
   const rest = segments.findIndex((segment) => /^\{\w+\.\.\.\}$/.test(segment));
@@ -45,7 +45,7 @@ export function endOfSegments(path: string, segments: readonly PathSegment[]): n
     const next = slash < 0 ? path.length : slash;
     const raw = path.slice(at + 1, next);
     const isSame =
-      segment === undefined ? raw !== "" : raw === segment || readPath(`/${raw}`).text === `/${segment}`;
+      segment === undefined ? raw !== "" : raw === segment || writtenPath(raw).text === segment;
     if (!isSame) return undefined;
     at = next;
   }

@@ -95,7 +95,16 @@ export function hostHeaderOf(address: Address): string {
 
 /** The name in a Host header: without a port, without the dot of the root, and in lower case (RFC 3986 section 3.2.2). */
 export function hostNameIn(authority: string): string {
-  return authority.replace(/\.?(?::\d*)?$/, "").toLowerCase();
+  let end = authority.length;
+  let digits = end;
+  while (digits > 0 && isDigit(authority.charCodeAt(digits - 1))) digits -= 1;
+  if (digits > 0 && authority.charCodeAt(digits - 1) === 0x3a) end = digits - 1;
+  if (end > 0 && authority.charCodeAt(end - 1) === 0x2e) end -= 1;
+  return (end === authority.length ? authority : authority.slice(0, end)).toLowerCase();
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }
 
 /** A listener's host and port as in a URL: "[::1]:80" (RFC 3986 section 3.2.2). @param hostname an IPv6 address without brackets, or any other host */

@@ -262,9 +262,9 @@ export function closesConnection({ reason }: Refusal): boolean {
 }
 
 /** The refusal of a request that breaks a rule of HTTP, or arrives too slowly. */
-export function refusalForViolation({ status, text }: ProtocolViolation): Refusal {
-  const reason = status === 414 || status === 431 ? "request_too_large" : "request_invalid";
-  return { ...refusal(reason, status), violation: text };
+export function refusalForViolation({ status, text, reason }: ProtocolViolation): Refusal {
+  const usual = status === 414 || status === 431 ? "request_too_large" : "request_invalid";
+  return { ...refusal(reason ?? usual, status), violation: text };
 }
 
 /** Retry-After of a 503, seconds: two probe rounds while a verdict is about to change. */
@@ -331,6 +331,8 @@ export interface ProtocolViolation {
   readonly status: 400 | 405 | 408 | 414 | 431 | 501 | 505;
   /** A fixed text without the client's bytes, so that it is safe in a log line. */
   readonly text: string;
+  /** Where the reason of the refusal is another than the usual one of the status. */
+  readonly reason?: "path_ambiguous";
 }
 
 export const methodNotServed: ProtocolViolation = {

@@ -14,6 +14,8 @@ export interface RequestHead {
   /** The client's IP address: the peer's, or what trusted proxies say. Engines compute it when it is read. */
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
+  /** Name of the listener that it came to. */
+  readonly listener: string;
   /** Whether the peer is a trusted proxy, whose fields about the client count. */
   readonly isPeerTrusted?: boolean;
   /** Present where the engine knows of the TLS handshake. */

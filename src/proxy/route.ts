@@ -106,11 +106,13 @@ export interface FoundRoute extends MatchedRequest {
   readonly violation?: undefined;
 }
 
-/** The routes tell paths apart, and servers do not agree about this one. */
+/** The routes tell paths apart, and servers do not agree about this one, or cannot read it. */
 export interface UnclearRoute {
   readonly route?: undefined;
   readonly matchedPath?: string;
   readonly violation: ProtocolViolation;
+  /** Where the path leads in two of its readings; undefined for no route. Present where servers do not agree. */
+  readonly candidates?: readonly [Route | undefined, Route | undefined];
 }
 
 /** The route of a request, or why it has none. */

@@ -60,7 +60,7 @@ export function dryRun(
   const noUpstreams = { candidates: [], fit: 0, others: [], out: 0 };
   const destination = route?.destination;
   if (!destination) {
-    const refusal = violation ? "request_invalid" : "no_route";
+    const refusal = violation ? (violation.reason ?? "request_invalid") : "no_route";
     const complaint = violation?.text ?? null;
     return { route: null, matchedPath, ...noPool, ...noUpstreams, refusal, complaint };
   }
@@ -99,6 +99,7 @@ function headOf({ method, host, target, clientAddress, headers }: DryRunRequest)
     peerAddress: clientAddress,
     clientAddress,
     scheme: "http",
+    listener: "main",
     header: (name) => (Object.hasOwn(all, name) ? all[name] : undefined),
   };
 }

@@ -18,6 +18,7 @@ function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> }
     clientAddress: "192.0.2.1",
     peerAddress: "192.0.2.1",
     scheme: "http",
+    listener: "main",
   } as const;
   return { ...base, header: (name) => headers[name], ...rest };
 }

@@ -16,7 +16,7 @@ export function filteredRequest({
 }: FilteredRequestOptions = {}): FilteredRequest {
   const address = "192.0.2.7";
   const whole: RequestHead = {
-    ...{ method: "GET", target: "/", host: "a.test", scheme: "http" },
+    ...{ method: "GET", target: "/", host: "a.test", scheme: "http", listener: "main" },
     ...{ peerAddress: address, clientAddress: address },
     ...head,
     header: (name) => headers[name],

@@ -42,6 +42,7 @@ export function headOfRequest(request: Request, peer: string, options: HeadOptio
       return isTrustedProxy(this.peerAddress) ? clientAddressBehind(this, isTrustedProxy) : this.peerAddress;
     },
     scheme: isSecure ? "https" : "http",
+    listener: options.listener.name,
     header: (name) => request.headers.get(name) ?? undefined,
   };
 }

@@ -139,6 +139,7 @@ export class RequestForwarder implements ResponseSide {
     this.#client = client;
     this.request.view.peer = client.forwarding;
     this.request.view.scheme = client.scheme;
+    this.request.view.listener = client.listener.options.name;
     this.request.view.tls = client.tls;
     this.#keepsAlive = this.request.keepsAlive;
     const { meter, headers } = client.listener;

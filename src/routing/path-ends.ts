@@ -1,0 +1,75 @@
+/** The routes of one place in the table: by what may follow the path there, then by their conditions. */
+
+import type { RequestHead } from "../proxy/request-head.ts";
+import type { Route, RouteMatch } from "../proxy/route.ts";
+import type { RequestCheck } from "./condition-checks.ts";
+import type { PathPattern, PatternEnd } from "./path-pattern.ts";
+
+/** A route at one place of the table. Lists of them are linked: a lookup touches as few objects as possible. */
+export interface PlacedRoute {
+  readonly route: Route;
+  readonly match: RouteMatch;
+  /** Present where requests have captures. */
+  readonly captured: PathPattern | undefined;
+  /** All of them must hold; undefined for none. */
+  readonly checks: readonly RequestCheck[] | undefined;
+  /** The next one of the same place. */
+  next: PlacedRoute | undefined;
+}
+
+/** Keeps the order, except that the first one without conditions is last. What comes after that one has no requests. */
+export function withPlaced(first: PlacedRoute | undefined, added: PlacedRoute): PlacedRoute {
+  if (!first) return added;
+  let last = first;
+  let before: PlacedRoute | undefined;
+  while (last.next) {
+    before = last;
+    last = last.next;
+  }
+  if (last.checks) {
+    last.next = added;
+    return first;
+  }
+  if (!added.checks) return first;
+  added.next = last;
+  if (!before) return added;
+  before.next = added;
+  return first;
+}
+
+/** The first of a list whose conditions hold. */
+export function firstThatHolds(first: PlacedRoute | undefined, head: RequestHead): PlacedRoute | undefined {
+  for (let placed = first; placed; placed = placed.next)
+    if (!placed.checks || holds(placed.checks, head)) return placed;
+  return undefined;
+}
+
+function holds(checks: readonly RequestCheck[], head: RequestHead): boolean {
+  for (let i = 0; i < checks.length; i++) if (!(checks[i] as RequestCheck).holds(head)) return false;
+  return true;
+}
+
+/** The routes of one path. */
+export class PathEnds {
+  exact: PlacedRoute | undefined;
+  exactSlash: PlacedRoute | undefined;
+  rest: PlacedRoute | undefined;
+  slash: PlacedRoute | undefined;
+  prefix: PlacedRoute | undefined;
+
+  add(end: PatternEnd, placed: PlacedRoute): void {
+    this[end] = withPlaced(this[end], placed);
+  }
+
+  /** The most specific route whose conditions hold, for a path that begins with this one and goes on at `at`. */
+  find(path: string, at: number, head: RequestHead): PlacedRoute | undefined {
+    if (at === path.length) return firstThatHolds(this.exact, head) ?? firstThatHolds(this.prefix, head);
+    const atEnd = at + 1 === path.length ? firstThatHolds(this.exactSlash, head) : undefined;
+    return (
+      atEnd ??
+      firstThatHolds(this.rest, head) ??
+      firstThatHolds(this.slash, head) ??
+      firstThatHolds(this.prefix, head)
+    );
+  }
+}
