@@ -119,7 +119,7 @@ export interface ListenerConfig extends ListenConfig {
   readonly hsts?: HstsConfig;
   /** Present where clients are sent to https. */
   readonly redirect?: RedirectConfig;
-  /** For hosts that no route names; by default they go to the first pool. */
+  /** For hosts that no route takes; by default they get 404. */
   readonly unknownHosts?: 421 | "close";
   /** Instead of the trusted proxies of all listeners. */
   readonly trustedProxies?: readonly string[];

@@ -14,6 +14,7 @@ import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
 import { type ConfigError, configError, type Path, type Problem, quote } from "./problem.ts";
 import { extensionChecks, type ExtensionOptions, extensionPathIn } from "./extension-checks.ts";
 import { readRouteFiles } from "./route-files.ts";
+import { routeWarnings } from "./route-notes.ts";
 import { schemaErrors } from "./schema-kit.ts";
 import { type ConfigFile, fileSchemaFor, type UpstreamFile } from "./schema.ts";
 import { type ConfigSources, entriesOf, mergeSources, type SourceValue, valueAt } from "./sources.ts";
@@ -154,6 +155,7 @@ export function warningsIn(config: Config, now: number): readonly string[] {
     ...unsharedWarnings(config),
     ...hostWarnings(config),
     ...accessWarnings(config),
+    ...routeWarnings(config),
   ];
 }
 

@@ -1,18 +1,18 @@
 /** Checks of routes that involve several settings. They accept invalid values, so that one problem does not hide another. */
 
 import { answerChecks } from "./answer-checks.ts";
+import { conditionChecks } from "./condition-checks.ts";
 import { headerChecks } from "./header-checks.ts";
 import { pathChecks } from "./path-checks.ts";
 import { accessChecks } from "./access-checks.ts";
-import { escapeBeyondAscii, hasReadings, writtenPath } from "../proxy/request-path.ts";
-import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts";
+import { closestWord, listNames, maxProblems, type Path, type Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
 export function routeChecks(sources: ConfigSources): readonly Problem[] {
   return [
     ...ends(sources),
     ...unknownPools(sources),
-    ...ambiguousPaths(sources),
+    ...conditionChecks(sources),
     ...accessChecks(sources),
     ...headerChecks(sources),
     ...pathChecks(sources),
@@ -71,26 +71,4 @@ function poolPathsIn(value: unknown): readonly NamedPool[] {
     ]),
     ...[...routes, ...profiles, ["defaults"]].map((owner) => named([...owner, "forwardAuth", "pool"])),
   ];
-}
-
-/** Rejects a path that only refused requests have. */
-function ambiguousPaths(sources: ConfigSources): readonly Problem[] {
-  if (valueAt(sources.value, ["ambiguousPaths"]) === "pass") return [];
-  return entriesOf(valueAt(sources.value, ["routes"])).flatMap(([index, route]) => {
-    const text = valueAt(route, ["path"]);
-    if (typeof text !== "string") return [];
-    const { text: written, flaw } = writtenPath(escapeBeyondAscii(text));
-    if (!flaw && !hasReadings(written)) return [];
-    const found = flaw?.text ?? "servers read this path in different ways";
-    const why = `no request would match: ${found}; set another path, or ambiguousPaths: pass`;
-    return [sources.problemOf({ path: ["routes", index, "path"], why, value: text })];
-  });
-}
-
-/** The longest list of names in a message. */
-const maxListed = 20;
-
-function listNames(names: readonly string[]): string {
-  const shown = names.slice(0, maxListed).join(", ");
-  return names.length > maxListed ? `${shown} and ${names.length - maxListed} more` : shown;
 }

@@ -62,6 +62,8 @@ export interface ReloadReport {
   readonly steps: readonly Step[];
   /** Names of changed settings that take effect only after a restart. */
   readonly needsRestart: readonly string[];
+  /** What the operator should know about the next configuration, in a dry run. Sentences without a full stop. */
+  readonly notes: readonly string[];
 }
 
 /** Commands take effect even if the state file cannot be written. Commands that probe or reconcile run one at a time. */

@@ -69,12 +69,12 @@ export function createForwardAuth(options: ForwardAuthOptions): RequestFilter {
 
 /** It is asked with GET, whatever the client's method: a handshake or an upload is decided by its head. */
 function headFor(
-  { clientAddress, peerAddress, scheme, host }: RequestHead,
+  { clientAddress, peerAddress, scheme, listener, host }: RequestHead,
   { path }: ForwardAuthOptions,
   headers: Headers,
 ): RequestHead {
   const header = (name: string) => headers.get(name) ?? undefined;
-  return { method: "GET", target: path, host, clientAddress, peerAddress, scheme, header };
+  return { method: "GET", target: path, host, clientAddress, peerAddress, scheme, listener, header };
 }
 
 /**

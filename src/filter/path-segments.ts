@@ -44,8 +44,7 @@ export function endOfSegments(path: string, segments: readonly PathSegment[]): n
     const slash = path.indexOf("/", at + 1);
     const next = slash < 0 ? path.length : slash;
     const raw = path.slice(at + 1, next);
-    const isSame =
-      segment === undefined ? raw !== "" : raw === segment || writtenPath(raw).text === segment;
+    const isSame = segment === undefined ? raw !== "" : raw === segment || writtenPath(raw).text === segment;
     if (!isSame) return undefined;
     at = next;
   }

@@ -47,9 +47,17 @@ function listText(values: readonly string[]): string {
   return values.slice(0, maxListed).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
+/** The ranges are compiled when the first request asks: a table may have many routes that few requests come to. */
 function clientCheck(ranges: readonly string[]): RequestCheck {
-  const isInside = trustedProxyMatcher(ranges);
-  return { text: `client in ${listText(ranges)}`, holds: (head) => isInside(head.clientAddress) };
+  let isInside: ((address: string) => boolean) | undefined;
+  return {
+    text: `client in ${listText(ranges)}`,
+    holds: ({ clientAddress }) => {
+      if (clientAddress === "") return false;
+      isInside ??= trustedProxyMatcher(ranges);
+      return isInside(clientAddress);
+    },
+  };
 }
 
 function headerCheck(name: string, condition: ValueCondition): RequestCheck {

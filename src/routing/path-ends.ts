@@ -15,25 +15,30 @@ export interface PlacedRoute {
   readonly checks: readonly RequestCheck[] | undefined;
   /** The next one of the same place. */
   next: PlacedRoute | undefined;
+  /** Of the first one: the last one with conditions. */
+  tail: PlacedRoute | undefined;
 }
 
-/** Keeps the order, except that the first one without conditions is last. What comes after that one has no requests. */
+/**
+ * Adds to a list: it keeps the order, except that the route without conditions is last. A second one without conditions would
+ * get no requests, and is left out.
+ * @returns the first of the list
+ */
 export function withPlaced(first: PlacedRoute | undefined, added: PlacedRoute): PlacedRoute {
+  added.tail = added;
   if (!first) return added;
-  let last = first;
-  let before: PlacedRoute | undefined;
-  while (last.next) {
-    before = last;
-    last = last.next;
+  if (!first.checks) {
+    if (!added.checks) return first;
+    added.next = first;
+    return added;
   }
-  if (last.checks) {
-    last.next = added;
-    return first;
+  const tail = first.tail ?? first;
+  if (!added.checks) tail.next ??= added;
+  else {
+    added.next = tail.next;
+    tail.next = added;
+    first.tail = added;
   }
-  if (!added.checks) return first;
-  added.next = last;
-  if (!before) return added;
-  before.next = added;
   return first;
 }
 

@@ -29,7 +29,8 @@ class Site {
   readonly #index: PathIndex;
   /** Present where a path has parameters: then all paths of the host are in it. */
   #tree: PathTree | undefined;
-  #patterns: (readonly [PathPattern, PlacedRoute])[] = [];
+  /** In the order of the file. */
+  #added: (readonly [PathPattern | undefined, PlacedRoute])[] = [];
   /** See `PathIndex.find`. */
   #lengths = 0;
   #pathless: PlacedRoute | undefined;
@@ -46,36 +47,35 @@ class Site {
   }
 
   add(pattern: PathPattern | undefined, placed: PlacedRoute): void {
-    if (pattern) this.#patterns.push([pattern, placed]);
-    else this.#pathless = withPlaced(this.#pathless, placed);
+    this.#added.push([pattern, placed]);
   }
 
   /** Call it when all routes have been added. */
   build(): void {
-    const patterns = this.#patterns;
+    const patterns = this.#added.flatMap(([pattern]) => pattern ?? []);
     this.hasPaths = patterns.length > 0;
-    if (patterns.some(([pattern]) => hasParameters(pattern))) this.#tree = new PathTree();
-    for (const [pattern, placed] of patterns) {
-      const { segments, end } = pattern;
-      if (segments.length > 0 || end === "exactSlash") this.tellsPathsApart = true;
-      if (this.#tree) this.#tree.add(pattern, placed);
-      else {
-        const text = segments.map((segment) => `/${segment.text}`).join("");
-        this.#lengths |= lengthBit(text.length);
-        this.#index.endsOf(this.#number, text).add(end, placed);
-      }
+    this.tellsPathsApart = patterns.some(({ segments, end }) => segments.length > 0 || end === "exactSlash");
+    if (patterns.some(hasParameters)) this.#tree = new PathTree();
+    for (const [pattern, placed] of this.#added) {
+      // Only a target without a path, as "*", tells no path from "/".
+      if (!pattern) this.#pathless = withPlaced(this.#pathless, { ...placed });
+      if (this.hasPaths) this.#place(pattern ?? rootPattern, placed);
     }
-    this.#patterns = [];
+    this.#added = [];
+  }
+
+  #place(pattern: PathPattern, placed: PlacedRoute): void {
+    if (this.#tree) return this.#tree.add(pattern, placed);
+    const text = pattern.segments.map((segment) => `/${segment.text}`).join("");
+    this.#lengths |= lengthBit(text.length);
+    this.#index.endsOf(this.#number, text).add(pattern.end, placed);
   }
 
   find(path: string, head: RequestHead): PlacedRoute | undefined {
-    if (this.hasPaths && path.charCodeAt(0) === slash) {
-      const found = this.#tree
-        ? this.#tree.find(path, head)
-        : this.#index.find(this.#number, this.#lengths, path, head);
-      if (found) return found;
-    }
-    return firstThatHolds(this.#pathless, head);
+    if (!this.hasPaths || path.charCodeAt(0) !== slash) return firstThatHolds(this.#pathless, head);
+    return this.#tree
+      ? this.#tree.find(path, head)
+      : this.#index.find(this.#number, this.#lengths, path, head);
   }
 
   /** The route of every request to this host, if one takes them all. */
@@ -85,6 +85,9 @@ class Site {
 }
 
 const slash = 0x2f;
+
+/** A route without a path takes the same paths. */
+const rootPattern: PathPattern = { segments: [], end: "slash" };
 
 /** Sites by host: exact names, then wildcards from the longest to the shortest, then the one for every host. */
 class Sites {
@@ -184,7 +187,9 @@ class CompiledTable implements RouteTable {
     const captured = pattern && hasParameters(pattern) ? pattern : undefined;
     const match = { route };
     for (const host of conditions.hosts ?? [undefined])
-      this.#sites.siteOf(host).add(pattern, { checks, next: undefined, match, captured, route });
+      this.#sites
+        .siteOf(host)
+        .add(pattern, { checks, next: undefined, tail: undefined, match, captured, route });
   }
 
   takesHost(host: string): boolean {

@@ -17,6 +17,7 @@ export function requestOf(fields: RequestFields = {}): FilteredRequest {
   const { client = "192.0.2.7", peer = client, target = "/", host = "shop.example", headers = {} } = fields;
   const head = {
     method: "GET",
+    listener: "main",
     ...{ target, host, clientAddress: client, peerAddress: peer, scheme: "http" as const },
     header: (name: string) => headers[name],
   };

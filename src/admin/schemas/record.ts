@@ -125,6 +125,7 @@ export const reloadReportSchema = Type.Object(
     applied: boolean("Whether anything changed."),
     steps: list(stepSchema, "Changes; a dry run lists what it would change."),
     needsRestart: list(Type.String(), "Changed settings that need a restart."),
+    notes: list(Type.String(), "A dry run's notes about the next configuration."),
     diff: list(Type.String(), "The steps for people, one line each."),
   },
   { title: "ReloadReport" },
