@@ -187,7 +187,12 @@ export function assemble(
       onReload(outcome);
     },
   });
-  const requests = new Requests({ registry, clock, wallClock });
+  const requests = new Requests({
+    registry,
+    clock,
+    wallClock,
+    listeners: config.listeners.map(({ name, tls }) => ({ name, scheme: tls ? "https" : "http" })),
+  });
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (suspicions) =>
     suspicions.forEach((suspicion) => prober.investigate(suspicion));
   const common = {

@@ -147,9 +147,14 @@ export function readLine(argv: readonly string[]): Line | Text | ConfigError {
         .addHelpText("after", `${notesOn(flags)}${isVerb(name) ? `\n\n${exitCodes}` : ""}`);
     }
     if (notes !== undefined) command.usage("[flags]").addHelpText("after", `\n${notes}`);
-    for (const { name: flag, value, summary: description, isList } of ownFlags) {
-      if (isList) command.option(`${flag} ${value}`, description, joined({ isList }));
-      else command.option(`${flag} ${value}`.trim(), description);
+    for (const { name: flag, value, summary: description, short, isList, isRepeatable } of ownFlags) {
+      const term = `${short === undefined ? "" : `${short}, `}${flag} ${value}`.trim();
+      if (isList) command.option(term, description, joined({ isList }));
+      else if (isRepeatable)
+        command.option(term, description, (text: string, before?: string) =>
+          before === undefined ? text : `${before}\n${text}`,
+        );
+      else command.option(term, description);
     }
     for (const flag of flags) {
       if (!flag.name) continue;

@@ -31,6 +31,19 @@ export interface RequestFilter {
   readonly name: string;
   /** @returns a promise where it has to wait; one that rejects is a bug, which the client gets as a 500 */
   admit(request: FilteredRequest): FilterVerdict | Promise<FilterVerdict>;
+  /**
+   * What it would do with a request that is not sent, for a dry run. It asks nobody, takes nothing and changes nothing: a limit
+   * takes no token, and a request to an authentication server is only described. Without it a dry run says that it cannot know.
+   */
+  foresee?(request: FilteredRequest): ForeseenVerdict;
+}
+
+/** The verdict of a filter on a request that is not sent. */
+export interface ForeseenVerdict {
+  /** `unknown` where it depends on what a dry run does not ask, such as another server. */
+  readonly verdict: "passes" | "answers" | "unknown";
+  /** A clause: "192.0.2.7 is in 192.0.2.0/24", "99 of 100 left", "it would ask pool auth". */
+  readonly why: string;
 }
 
 /** Stands for the host of the upstream that a request goes to, which a retry changes. */

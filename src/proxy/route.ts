@@ -118,6 +118,21 @@ export interface UnclearRoute {
 /** The route of a request, or why it has none. */
 export type RouteMatch = FoundRoute | UnclearRoute;
 
+/** A route that a request does not take, and why, as a clause. */
+export interface ComparedRoute {
+  readonly route: Route;
+  readonly why: string;
+}
+
+export interface RouteExplanation {
+  /** Routes that match the request too, from the most specific one on. At most five. */
+  readonly over: readonly ComparedRoute[];
+  /** Routes of its host that do not match, the nearest first. At most five. */
+  readonly not: readonly ComparedRoute[];
+  /** How servers read its path, and the route of each form; empty for a path that all read in one way. At most sixteen. */
+  readonly readings: readonly { readonly path: string; readonly route: Route | undefined }[];
+}
+
 /** All routes of a configuration. */
 export interface RouteTable {
   /** In the order of the configuration. */
@@ -126,6 +141,8 @@ export interface RouteTable {
   readonly unmatched?: FoundRoute | undefined;
   /** The most specific route whose conditions hold; undefined if there is none. */
   find(head: RequestHead): RouteMatch | undefined;
+  /** Why the request has this route. For a dry run: it looks at every route. */
+  explain(head: RequestHead): RouteExplanation;
   /** Whether a route takes requests for this host, given as in a Host header, or requests for any host. */
   takesHost(host: string): boolean;
 }

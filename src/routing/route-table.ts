@@ -2,7 +2,7 @@
 
 import { hostNameIn } from "../net/address.ts";
 import { pathOf, type RequestHead } from "../proxy/request-head.ts";
-import type { FoundRoute, Route, RouteMatch, RouteTable } from "../proxy/route.ts";
+import type { FoundRoute, Route, RouteExplanation, RouteMatch, RouteTable } from "../proxy/route.ts";
 import { requestChecks } from "./condition-checks.ts";
 import type { RouteConditions } from "./conditions.ts";
 import { capturesOf, hasParameters, parsePathPattern, type PathPattern } from "./path-pattern.ts";
@@ -10,6 +10,7 @@ import { isPlainPath, pathViolations, visitReadings, writtenPath } from "../prox
 import { firstThatHolds, type PlacedRoute, withPlaced } from "./path-ends.ts";
 import { lengthBit, PathIndex } from "./path-index.ts";
 import { PathTree } from "./path-tree.ts";
+import { explainRoute } from "./route-explanation.ts";
 
 export interface RouteEntry {
   readonly conditions: RouteConditions;
@@ -164,6 +165,7 @@ class Sites {
 class CompiledTable implements RouteTable {
   readonly routes: readonly Route[];
   readonly unmatched: FoundRoute | undefined;
+  readonly #entries: readonly RouteEntry[];
   readonly #sites = new Sites();
   readonly #takesAmbiguousPaths: boolean;
   /** The route of every request; undefined for most configurations. */
@@ -172,6 +174,7 @@ class CompiledTable implements RouteTable {
   constructor(entries: readonly RouteEntry[], { takesAmbiguousPaths = false, unmatched }: RouteTableOptions) {
     this.unmatched = unmatched;
     this.routes = entries.map(({ route }) => route);
+    this.#entries = entries;
     this.#takesAmbiguousPaths = takesAmbiguousPaths;
     for (const entry of entries) this.#add(entry);
     this.#sites.build();
@@ -196,11 +199,21 @@ class CompiledTable implements RouteTable {
     return this.#sites.find(hostNameIn(host)) !== undefined;
   }
 
+  explain(head: RequestHead): RouteExplanation {
+    const first = this.#firstSite(head);
+    const routeOf = (path: string) => first && findFrom(first, path, head)?.route;
+    const explanation = explainRoute(this.#entries, head, routeOf);
+    return isTellingPaths(first) ? explanation : { ...explanation, readings: [] };
+  }
+
+  #firstSite(head: RequestHead): Site | undefined {
+    return this.#sites.hasHosts ? this.#sites.find(hostNameIn(head.host)) : this.#sites.every;
+  }
+
   find(head: RequestHead): RouteMatch | undefined {
     if (this.#only) return this.#only;
     let path: string | undefined;
-    let site = this.#sites.hasHosts ? this.#sites.find(hostNameIn(head.host)) : this.#sites.every;
-    for (; site; site = site.next) {
+    for (let site = this.#firstSite(head); site; site = site.next) {
       if (site.hasPaths && path === undefined) path = pathOf(head);
       if (site.tellsPathsApart && path !== undefined && !isPlainPath(path))
         return this.#findOdd(site, head, path);
@@ -235,6 +248,12 @@ class CompiledTable implements RouteTable {
     const match = found && matchOf(found, path);
     return match?.route && matchedPath !== path ? { ...match, matchedPath } : match;
   }
+}
+
+/** Whether a host's routes, or those of broader hosts, tell paths apart. */
+function isTellingPaths(first: Site | undefined): boolean {
+  for (let site = first; site; site = site.next) if (site.tellsPathsApart) return true;
+  return false;
 }
 
 function findFrom(first: Site, path: string, head: RequestHead): PlacedRoute | undefined {

@@ -281,6 +281,8 @@ const imagined = {
   host: hostile,
   target: hostile,
   clientAddress: hostile,
+  listener: hostile,
+  scheme: hostile,
   headers: hostile,
 };
 const foreseen = poisoned(fakeRequestsApi().dryRun) as DryRunResult;
