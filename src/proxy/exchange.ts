@@ -101,11 +101,11 @@ export class Exchange implements QueueMember, DeadlineHolder {
     const table = this.#options.routes();
     const match = table.find(head);
     this.trace = this.#options.trace?.(head.header("traceparent"));
-    this.#localReply = rules?.replyTo(head, match, table);
-    if (!this.#localReply) this.#enter(head, match, table, requestId);
+    const ruled = (this.#localReply = rules?.replyTo(head, match, table));
+    if (!ruled) this.#enter(head, match, table, requestId);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.#destination?.deadlines?.add(this, this.#destination.timeouts.totalMs ?? Infinity);
-    this.#recorder.opened(head, this.#destination?.pool, this.#key, match);
+    this.#recorder.opened(head, this.#destination?.pool, this.#key, ruled ? undefined : match);
     return this;
   }
 

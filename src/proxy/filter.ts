@@ -32,7 +32,7 @@ export interface RequestFilter {
   /** @returns a promise where it has to wait; one that rejects is a bug, which the client gets as a 500 */
   admit(request: FilteredRequest): FilterVerdict | Promise<FilterVerdict>;
   /**
-   * What it would do with a request that is not sent, for a dry run. It asks nobody, takes nothing and changes nothing: a limit
+   * What it would do with a request that is not sent, for a dry run. It asks no server, takes nothing and changes nothing: a limit
    * takes no token, and a request to an authentication server is only described. Without it a dry run says that it cannot know.
    */
   foresee?(request: FilteredRequest): ForeseenVerdict;

@@ -84,6 +84,10 @@ export interface RequestRecord extends ExchangeSummary {
   readonly key: string | null;
   /** The form of the path that routes matched; null where it is the path of the target, or no route has a path. */
   readonly matchedPath: string | null;
+  /** Name of the route, or its place in the configuration, as "routes[3]"; null without one. */
+  readonly route: string | null;
+  /** Host and path of the route; null without a route, and for one of every host and path. */
+  readonly routeConditions: string | null;
   /** Name of the filter that answered; null where none did. */
   readonly filter: string | null;
   /** Who was authenticated by a filter; at most 256 characters. */
@@ -113,7 +117,7 @@ export interface RequestRecord extends ExchangeSummary {
  */
 export interface EndedExchange extends Omit<
   RequestRecord,
-  "key" | "matchedPath" | "retried" | "choices" | "trace"
+  "key" | "matchedPath" | "routeConditions" | "retried" | "choices" | "trace"
 > {
   /** The client's User-Agent and Referer, at most 2,048 characters; null without them. */
   readonly userAgent: string | null;

@@ -71,7 +71,7 @@ export class Recorder implements ExchangeObserver {
     record.head = head;
     record.poolObject = pool;
     record.hashKey = key;
-    record.matchedPathText = match?.matchedPath;
+    record.match = match;
     record.startedAt = this.#clock();
     this.#sinks.open();
   }

@@ -6,7 +6,7 @@ import type { RequestCheck } from "./condition-checks.ts";
 import type { PathPattern, PatternEnd } from "./path-pattern.ts";
 
 /** A route at one place of the table. Lists of them are linked: a lookup touches as few objects as possible. */
-export interface PlacedRoute {
+export interface TableRoute {
   readonly route: Route;
   readonly match: RouteMatch;
   /** Present where requests have captures. */
@@ -14,9 +14,9 @@ export interface PlacedRoute {
   /** All of them must hold; undefined for none. */
   readonly checks: readonly RequestCheck[] | undefined;
   /** The next one of the same place. */
-  next: PlacedRoute | undefined;
+  next: TableRoute | undefined;
   /** Of the first one: the last one with conditions. */
-  tail: PlacedRoute | undefined;
+  tail: TableRoute | undefined;
 }
 
 /**
@@ -24,7 +24,7 @@ export interface PlacedRoute {
  * get no requests, and is left out.
  * @returns the first of the list
  */
-export function withPlaced(first: PlacedRoute | undefined, added: PlacedRoute): PlacedRoute {
+export function withTableRoute(first: TableRoute | undefined, added: TableRoute): TableRoute {
   added.tail = added;
   if (!first) return added;
   if (!first.checks) {
@@ -43,7 +43,7 @@ export function withPlaced(first: PlacedRoute | undefined, added: PlacedRoute): 
 }
 
 /** The first of a list whose conditions hold. */
-export function firstThatHolds(first: PlacedRoute | undefined, head: RequestHead): PlacedRoute | undefined {
+export function firstThatHolds(first: TableRoute | undefined, head: RequestHead): TableRoute | undefined {
   for (let placed = first; placed; placed = placed.next)
     if (!placed.checks || holds(placed.checks, head)) return placed;
   return undefined;
@@ -56,18 +56,18 @@ function holds(checks: readonly RequestCheck[], head: RequestHead): boolean {
 
 /** The routes of one path. */
 export class PathEnds {
-  exact: PlacedRoute | undefined;
-  exactSlash: PlacedRoute | undefined;
-  rest: PlacedRoute | undefined;
-  slash: PlacedRoute | undefined;
-  prefix: PlacedRoute | undefined;
+  exact: TableRoute | undefined;
+  exactSlash: TableRoute | undefined;
+  rest: TableRoute | undefined;
+  slash: TableRoute | undefined;
+  prefix: TableRoute | undefined;
 
-  add(end: PatternEnd, placed: PlacedRoute): void {
-    this[end] = withPlaced(this[end], placed);
+  add(end: PatternEnd, placed: TableRoute): void {
+    this[end] = withTableRoute(this[end], placed);
   }
 
   /** The most specific route whose conditions hold, for a path that begins with this one and goes on at `at`. */
-  find(path: string, at: number, head: RequestHead): PlacedRoute | undefined {
+  find(path: string, at: number, head: RequestHead): TableRoute | undefined {
     if (at === path.length) return firstThatHolds(this.exact, head) ?? firstThatHolds(this.prefix, head);
     const atEnd = at + 1 === path.length ? firstThatHolds(this.exactSlash, head) : undefined;
     return (

@@ -1,7 +1,7 @@
 /** Finds the longest beginning of a path among the paths of all hosts, without creating a string. */
 
 import type { RequestHead } from "../proxy/request-head.ts";
-import { PathEnds, type PlacedRoute } from "./path-ends.ts";
+import { PathEnds, type TableRoute } from "./path-ends.ts";
 
 class IndexedPath extends PathEnds {
   readonly site: number;
@@ -78,7 +78,7 @@ export class PathIndex {
    * @param lengths bits of the lengths that paths of the site have
    * @param path that begins with a slash
    */
-  find(site: number, lengths: number, path: string, head: RequestHead): PlacedRoute | undefined {
+  find(site: number, lengths: number, path: string, head: RequestHead): TableRoute | undefined {
     const hits = this.#hits;
     let count = 0;
     let hash = seedOf(site);

@@ -105,7 +105,7 @@ export function patternKey({ segments, end }: PathPattern): string {
 }
 
 /** What the parameters of a pattern stand for in a path that it matches, as it arrived. */
-export function capturesOf(
+export function captureSegments(
   { segments, restName }: PathPattern,
   path: string,
 ): Readonly<Record<string, string>> {

@@ -1,7 +1,7 @@
 /** The paths of one host as a tree of segments, and the most specific entry of a path whose conditions hold. */
 
 import type { RequestHead } from "../proxy/request-head.ts";
-import { PathEnds, type PlacedRoute } from "./path-ends.ts";
+import { PathEnds, type TableRoute } from "./path-ends.ts";
 import type { PathPattern } from "./path-pattern.ts";
 
 /** Most segments have one or two children, which are compared where they stand. */
@@ -51,7 +51,7 @@ class TreeNode {
 export class PathTree {
   readonly #root = new TreeNode();
 
-  add({ segments, end }: PathPattern, placed: PlacedRoute): void {
+  add({ segments, end }: PathPattern, placed: TableRoute): void {
     let node = this.#root;
     for (const { text } of segments)
       node = text === undefined ? (node.parameter ??= new TreeNode()) : node.addLiteral(text);
@@ -63,7 +63,7 @@ export class PathTree {
    * beginning.
    * @param path in its written form
    */
-  find(path: string, head: RequestHead): PlacedRoute | undefined {
+  find(path: string, head: RequestHead): TableRoute | undefined {
     return path.charCodeAt(0) === slash ? findBelow(this.#root, path, 0, head) : undefined;
   }
 }
@@ -71,9 +71,9 @@ export class PathTree {
 const slash = 0x2f;
 
 /** @param at the end of the node's segment: a slash, or the end of the path */
-function findBelow(node: TreeNode, path: string, at: number, head: RequestHead): PlacedRoute | undefined {
+function findBelow(node: TreeNode, path: string, at: number, head: RequestHead): TableRoute | undefined {
   const start = at + 1;
-  let found: PlacedRoute | undefined;
+  let found: TableRoute | undefined;
   if (start < path.length && node.hasChildren) {
     const next = path.indexOf("/", start);
     const end = next < 0 ? path.length : next;

@@ -5,9 +5,9 @@ import { pathOf, type RequestHead } from "../proxy/request-head.ts";
 import type { FoundRoute, Route, RouteExplanation, RouteMatch, RouteTable } from "../proxy/route.ts";
 import { requestChecks } from "./condition-checks.ts";
 import type { RouteConditions } from "./conditions.ts";
-import { capturesOf, hasParameters, parsePathPattern, type PathPattern } from "./path-pattern.ts";
+import { captureSegments, hasParameters, parsePathPattern, type PathPattern } from "./path-pattern.ts";
 import { isPlainPath, pathViolations, visitReadings, writtenPath } from "../proxy/request-path.ts";
-import { firstThatHolds, type PlacedRoute, withPlaced } from "./path-ends.ts";
+import { firstThatHolds, type TableRoute, withTableRoute } from "./path-ends.ts";
 import { lengthBit, PathIndex } from "./path-index.ts";
 import { PathTree } from "./path-tree.ts";
 import { explainRoute } from "./route-explanation.ts";
@@ -31,10 +31,10 @@ class Site {
   /** Present where a path has parameters: then all paths of the host are in it. */
   #tree: PathTree | undefined;
   /** In the order of the file. */
-  #added: (readonly [PathPattern | undefined, PlacedRoute])[] = [];
+  #added: (readonly [PathPattern | undefined, TableRoute])[] = [];
   /** See `PathIndex.find`. */
   #lengths = 0;
-  #pathless: PlacedRoute | undefined;
+  #pathless: TableRoute | undefined;
   /** Whether a path is needed at all. */
   hasPaths = false;
   /** Whether two paths may have different routes. */
@@ -47,7 +47,7 @@ class Site {
     this.#index = index;
   }
 
-  add(pattern: PathPattern | undefined, placed: PlacedRoute): void {
+  add(pattern: PathPattern | undefined, placed: TableRoute): void {
     this.#added.push([pattern, placed]);
   }
 
@@ -59,20 +59,20 @@ class Site {
     if (patterns.some(hasParameters)) this.#tree = new PathTree();
     for (const [pattern, placed] of this.#added) {
       // Only a target without a path, as "*", tells no path from "/".
-      if (!pattern) this.#pathless = withPlaced(this.#pathless, { ...placed });
+      if (!pattern) this.#pathless = withTableRoute(this.#pathless, { ...placed });
       if (this.hasPaths) this.#place(pattern ?? rootPattern, placed);
     }
     this.#added = [];
   }
 
-  #place(pattern: PathPattern, placed: PlacedRoute): void {
+  #place(pattern: PathPattern, placed: TableRoute): void {
     if (this.#tree) return this.#tree.add(pattern, placed);
     const text = pattern.segments.map((segment) => `/${segment.text}`).join("");
     this.#lengths |= lengthBit(text.length);
     this.#index.endsOf(this.#number, text).add(pattern.end, placed);
   }
 
-  find(path: string, head: RequestHead): PlacedRoute | undefined {
+  find(path: string, head: RequestHead): TableRoute | undefined {
     if (!this.hasPaths || path.charCodeAt(0) !== slash) return firstThatHolds(this.#pathless, head);
     return this.#tree
       ? this.#tree.find(path, head)
@@ -80,7 +80,7 @@ class Site {
   }
 
   /** The route of every request to this host, if one takes them all. */
-  get only(): PlacedRoute | undefined {
+  get only(): TableRoute | undefined {
     return this.hasPaths || this.#pathless?.checks ? undefined : this.#pathless;
   }
 }
@@ -256,7 +256,7 @@ function isTellingPaths(first: Site | undefined): boolean {
   return false;
 }
 
-function findFrom(first: Site, path: string, head: RequestHead): PlacedRoute | undefined {
+function findFrom(first: Site, path: string, head: RequestHead): TableRoute | undefined {
   for (let site: Site | undefined = first; site; site = site.next) {
     const found = site.find(path, head);
     if (found) return found;
@@ -265,8 +265,8 @@ function findFrom(first: Site, path: string, head: RequestHead): PlacedRoute | u
 }
 
 /** @param path as it arrived: its segments are those of the written form */
-function matchOf({ match, route, captured }: PlacedRoute, path: string): RouteMatch {
-  return captured ? { route, captures: capturesOf(captured, path) } : match;
+function matchOf({ match, route, captured }: TableRoute, path: string): RouteMatch {
+  return captured ? { route, captures: captureSegments(captured, path) } : match;
 }
 
 export function createRouteTable(

@@ -50,7 +50,7 @@ routes:
   expect(tricky).toMatchObject({ code: 1, err: "" });
   expect(tricky.out).toContain("/admin → routes[3]");
   expect(tricky.out).toContain(
-    "it would be refused: path_ambiguous, servers read this path in different ways",
+    "it would be refused: path_ambiguous, readings of the path lead to different routes",
   );
   expect(await run("dry-run", "shop.test", "--listener", "inne")).toMatchObject({
     code: 2,

@@ -21,6 +21,7 @@ import { bugLaws } from "./bug-laws.ts";
 import { endpointLaws } from "./endpoint-laws.ts";
 import { accessFilterLaws } from "./access-filter-laws.ts";
 import { listenerRuleLaws } from "./listener-rule-laws.ts";
+import { routeConditionLaws } from "./route-condition-laws.ts";
 import { headerEditLaws } from "./header-edit-laws.ts";
 import { hashLaws } from "./hash-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
@@ -112,6 +113,7 @@ const isRefused = (port: number) =>
 const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
   ...listenerRuleLaws,
+  ...routeConditionLaws,
   ...answerLaws,
   ...pathChangeLaws,
   ...routeLimitLaws,
@@ -384,7 +386,12 @@ const laws: Readonly<Record<string, Law>> = {
         expect((await sendRequest(fixture.port, get("/administrator"))).status).toBe(404);
         await until(() => fixture.records.length === targets.length + 1);
         expect(fixture.records[1]?.matchedPath).toBe("/admin");
-        expect(fixture.records[0]?.matchedPath).toBe(null);
+        expect(fixture.records[0]).toMatchObject({
+          matchedPath: null,
+          route: "routes[0]",
+          routeConditions: "path /admin",
+        });
+        expect(fixture.records.at(-1)).toMatchObject({ route: null, reason: "no_route" });
       },
       { routes: [{ host: "shop.example", path: "/admin" }] },
     ),
@@ -409,6 +416,12 @@ const laws: Readonly<Record<string, Law>> = {
         }
         expect(origin.requests).toEqual([]);
         expect(new Set(fixture.refused)).toEqual(new Set(["path_ambiguous"]));
+        await until(() => fixture.records.length === targets.length);
+        expect(fixture.records[0]).toMatchObject({
+          route: null,
+          pool: null,
+          complaint: "readings of the path lead to different routes: routes[1] and routes[0] (path /admin)",
+        });
         for (const target of ["/x%00", "/x%zz"])
           expect((await sendRequest(fixture.port, get(target))).status).toBe(400);
         expect(new Set(fixture.refused.slice(targets.length))).toEqual(new Set(["request_invalid"]));

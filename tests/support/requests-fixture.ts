@@ -137,6 +137,8 @@ export function someRequest(seq: number, change: Partial<StoredRequest> = {}): S
     peerAddress: "192.0.2.14",
     matchedPath: null,
     filter: null,
+    route: "routes[0]",
+    routeConditions: null,
     user: null,
     scheme: "http",
     listener: "main",

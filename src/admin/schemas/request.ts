@@ -94,6 +94,14 @@ const requestSchema = Type.Object(
       Type.String(),
       "The path as routes matched it; null where it arrived like that, or where no route has a path.",
     ),
+    route: nullable(
+      Type.String(),
+      "Name of the route, or its place in the configuration: `routes[3]`; null without one.",
+    ),
+    routeConditions: nullable(
+      Type.String(),
+      "Host and path of the route; null without a route, and for one of every host and path.",
+    ),
     filter: nullable(Type.String(), "Name of the filter that answered; null where none did."),
     user: nullable(Type.String(), "Who was authenticated by a filter."),
     reason: nullable(Type.String(), "Why the request was refused, or how its last attempt failed."),
