@@ -10,6 +10,13 @@ export function createDeny(isDenied: AddressMatcher): RequestFilter {
   return {
     name: "deny",
     admit: ({ head }) => (isDenied(head.clientAddress) ? refusal("denied") : undefined),
+    foresee({ head: { clientAddress } }) {
+      const isListed = isDenied(clientAddress);
+      return {
+        verdict: isListed ? "answers" : "passes",
+        why: `${clientAddress} is ${isListed ? "" : "not "}in the list`,
+      };
+    },
   };
 }
 
@@ -18,5 +25,12 @@ export function createAllow(isAllowed: AddressMatcher): RequestFilter {
   return {
     name: "allow",
     admit: ({ head }) => (isAllowed(head.clientAddress) ? undefined : refusal("denied")),
+    foresee({ head: { clientAddress } }) {
+      const isListed = isAllowed(clientAddress);
+      return {
+        verdict: isListed ? "passes" : "answers",
+        why: `${clientAddress} is ${isListed ? "" : "not "}in the list`,
+      };
+    },
   };
 }

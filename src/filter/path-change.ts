@@ -1,6 +1,6 @@
 /** Changes what an upstream is asked for: cuts or adds a prefix, writes another path, changes the query or the Host. */
 
-import { type FilteredRequest, type FilterVerdict, ofUpstream, type RequestFilter } from "../proxy/filter.ts";
+import { type FilteredRequest, ofUpstream, type RequestFilter } from "../proxy/filter.ts";
 import { type Refusal, refusal, refusalForViolation, targetTooLong } from "../proxy/refusal.ts";
 import { pathOf } from "../proxy/request-head.ts";
 import { escapeBeyondAscii } from "../proxy/request-path.ts";
@@ -44,26 +44,36 @@ export function createPathChange(
   if (steps.length === 0 && !query && host === undefined) return undefined;
   return {
     name: segments ? "stripPrefix" : addPrefix === undefined ? "rewrite" : "addPrefix",
-    admit(request): FilterVerdict {
-      if (host !== undefined) request.upstreamHost = host === "upstream" ? ofUpstream : host;
-      const { head } = request;
-      // `OPTIONS *` has neither path nor query.
-      if ((steps.length === 0 && !query) || head.target === "*") return undefined;
-      let changed = pathOf(head);
-      for (const step of steps) {
-        const result = step(changed, request);
-        if (typeof result !== "string") return result;
-        changed = result;
-      }
-      // The next parser would read what follows as a host.
-      if (/^\/[/\\]/.test(changed)) return refusal("path_ambiguous");
-      const rest = query ? query(queryIn(head), request) : head.target.slice(pathOf(head).length);
-      const target = changed + rest;
-      if (target.length > maxTargetBytes) return refusalForViolation(targetTooLong(maxTargetBytes));
-      request.upstreamTarget = target;
-      return undefined;
+    admit,
+    foresee(request) {
+      const answer = admit(request);
+      if (answer) return { verdict: "answers", why: answer.reason };
+      return {
+        verdict: "passes",
+        why: `the upstream is asked for ${request.upstreamTarget ?? request.head.target}`,
+      };
     },
   };
+
+  function admit(request: FilteredRequest): Refusal | undefined {
+    if (host !== undefined) request.upstreamHost = host === "upstream" ? ofUpstream : host;
+    const { head } = request;
+    // `OPTIONS *` has neither path nor query.
+    if ((steps.length === 0 && !query) || head.target === "*") return undefined;
+    let changed = pathOf(head);
+    for (const step of steps) {
+      const result = step(changed, request);
+      if (typeof result !== "string") return result;
+      changed = result;
+    }
+    // The next parser would read what follows as a host.
+    if (/^\/[/\\]/.test(changed)) return refusal("path_ambiguous");
+    const rest = query ? query(queryIn(head), request) : head.target.slice(pathOf(head).length);
+    const target = changed + rest;
+    if (target.length > maxTargetBytes) return refusalForViolation(targetTooLong(maxTargetBytes));
+    request.upstreamTarget = target;
+    return undefined;
+  }
 }
 
 function strippedSegments(

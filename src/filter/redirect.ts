@@ -1,6 +1,6 @@
 /** Sends the clients of a route somewhere else. */
 
-import type { RequestFilter } from "../proxy/filter.ts";
+import type { FilteredRequest, RequestFilter } from "../proxy/filter.ts";
 import { refusal } from "../proxy/refusal.ts";
 import { escapeBeyondAscii } from "../proxy/request-path.ts";
 import { compileTemplate, parseTemplate } from "./template.ts";
@@ -23,13 +23,21 @@ export function createRedirect({ to, status = defaultStatus }: RedirectSettings)
   const end = compileTemplate(fragment, { encodeText: escapeBeyondAscii });
   const keepsQuery = !hasQuery(address);
   const isPath = !/^https?:\/\//i.test(to);
+  const locationOf = (request: FilteredRequest): string | undefined => {
+    const query = keepsQuery ? queryIn(request.head) : "";
+    const location = start.write(request) + (query === "" ? "" : `?${query}`) + end.write(request);
+    // A browser would read what follows two slashes as a host.
+    return isPath && !/^\/(?![/\\])/.test(location) ? undefined : location;
+  };
   return {
     name: "redirect",
+    foresee: (request) => ({
+      verdict: "answers",
+      why: `with ${status} to ${locationOf(request) ?? "no address"}`,
+    }),
     admit(request) {
-      const query = keepsQuery ? queryIn(request.head) : "";
-      const location = start.write(request) + (query === "" ? "" : `?${query}`) + end.write(request);
-      // A browser would read what follows two slashes as a host.
-      if (isPath && !/^\/(?![/\\])/.test(location)) return refusal("path_ambiguous");
+      const location = locationOf(request);
+      if (location === undefined) return refusal("path_ambiguous");
       return {
         ...refusal("redirected", status),
         reply: {

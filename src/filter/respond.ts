@@ -53,7 +53,11 @@ export function createRespond({ status = 200, retryAfterSeconds, ...body }: Resp
       body: isEmpty ? "" : content,
     },
   };
-  return { name: "respond", admit: () => reply };
+  return {
+    name: "respond",
+    admit: () => reply,
+    foresee: () => ({ verdict: "answers", why: `with status ${status}` }),
+  };
 }
 
 function contentOf({ text, json, file }: Pick<RespondSettings, "text" | "json" | "file">): {

@@ -141,8 +141,12 @@ export interface RouteTable {
   readonly unmatched?: FoundRoute | undefined;
   /** The most specific route whose conditions hold; undefined if there is none. */
   find(head: RequestHead): RouteMatch | undefined;
-  /** Why the request has this route. For a dry run: it looks at every route. */
-  explain(head: RequestHead): RouteExplanation;
   /** Whether a route takes requests for this host, given as in a Host header, or requests for any host. */
   takesHost(host: string): boolean;
+}
+
+/** A table that can say why a request has its route. */
+export interface ExplainedRouteTable extends RouteTable {
+  /** For a dry run: it looks at every route. */
+  explain(head: RequestHead): RouteExplanation;
 }

@@ -14,7 +14,7 @@ import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
 import { hashKeyFor } from "../proxy/hash-key.ts";
-import type { Destination, RouteTable } from "../proxy/route.ts";
+import type { Destination, ExplainedRouteTable } from "../proxy/route.ts";
 import { createRouteTable } from "../routing/route-table.ts";
 import { AccessFilters, type AccessResources } from "./access-filters.ts";
 import { compileRoutes } from "./route-compiler.ts";
@@ -57,7 +57,7 @@ export interface PreparedPools {
 export class PoolRegistry {
   readonly #options: PoolRegistryOptions;
   #entries: readonly PoolEntry[] = [];
-  #routes: RouteTable = createRouteTable([]);
+  #routes: ExplainedRouteTable = createRouteTable([]);
   readonly #access: AccessFilters;
 
   constructor(options: PoolRegistryOptions) {
@@ -73,7 +73,7 @@ export class PoolRegistry {
     return this.#entries.map(({ pool }) => pool);
   }
 
-  get routes(): RouteTable {
+  get routes(): ExplainedRouteTable {
     return this.#routes;
   }
 

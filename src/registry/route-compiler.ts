@@ -5,7 +5,7 @@ import { filterUseOf } from "../config/extension-checks.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import type { Deadlines } from "../proxy/deadlines.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
-import type { Destination, Route, RouteHandling, RouteTable } from "../proxy/route.ts";
+import type { Destination, Route, RouteHandling, ExplainedRouteTable } from "../proxy/route.ts";
 import { createRouteTable } from "../routing/route-table.ts";
 import type { AccessFilters, RouteAccess } from "./access-filters.ts";
 import {
@@ -27,7 +27,7 @@ export interface RouteCompilerOptions {
   readonly access: AccessFilters;
 }
 
-export function compileRoutes({ config, access, ...parts }: RouteCompilerOptions): RouteTable {
+export function compileRoutes({ config, access, ...parts }: RouteCompilerOptions): ExplainedRouteTable {
   const entries = access.compile(config, parts.destinations, (accessOf) =>
     config.routes.map((route) => ({
       conditions: route.conditions,

@@ -9,7 +9,7 @@ import { candidatesIn } from "../proxy/recorder.ts";
 import type { RefusalReason } from "../proxy/refusal.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
 import { escapeBeyondAscii } from "../proxy/request-path.ts";
-import type { ComparedRoute, FoundRoute, Route, RouteTable } from "../proxy/route.ts";
+import type { ComparedRoute, FoundRoute, Route, ExplainedRouteTable } from "../proxy/route.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 
 /** A request that is evaluated but not sent. */
@@ -148,7 +148,10 @@ function describedRoute({ place, name, hosts, path }: Route): DryRunResult["rout
   return { place, name: name ?? null, host: hosts?.join(", ") ?? null, path: path ?? null };
 }
 
-function routingOf(routes: RouteTable, head: RequestHead): Pick<DryRunResult, "over" | "not" | "readings"> {
+function routingOf(
+  routes: ExplainedRouteTable,
+  head: RequestHead,
+): Pick<DryRunResult, "over" | "not" | "readings"> {
   const { over, not, readings } = routes.explain(head);
   const described = ({ route, why }: ComparedRoute): OtherRoute => ({ route: route.place, why });
   return {

@@ -1,6 +1,6 @@
 /** The conditions of a route beyond host and path, compiled to checks of a request. */
 
-import { trustedProxyMatcher } from "../net/address.ts";
+import { addressMatcher } from "../net/address-ranges.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
 import type { RouteConditions, ValueCondition } from "./conditions.ts";
 
@@ -54,7 +54,7 @@ function clientCheck(ranges: readonly string[]): RequestCheck {
     text: `client in ${listText(ranges)}`,
     holds: ({ clientAddress }) => {
       if (clientAddress === "") return false;
-      isInside ??= trustedProxyMatcher(ranges);
+      isInside ??= addressMatcher(ranges);
       return isInside(clientAddress);
     },
   };

@@ -2,7 +2,7 @@
 
 import { hostNameIn } from "../net/address.ts";
 import { pathOf, type RequestHead } from "../proxy/request-head.ts";
-import type { FoundRoute, Route, RouteExplanation, RouteMatch, RouteTable } from "../proxy/route.ts";
+import type { ExplainedRouteTable, FoundRoute, Route, RouteExplanation, RouteMatch } from "../proxy/route.ts";
 import { requestChecks } from "./condition-checks.ts";
 import type { RouteConditions } from "./conditions.ts";
 import { captureSegments, hasParameters, parsePathPattern, type PathPattern } from "./path-pattern.ts";
@@ -162,7 +162,7 @@ class Sites {
  * ```
  * A route whose conditions do not hold is as if it were not there.
  */
-class CompiledTable implements RouteTable {
+class CompiledTable implements ExplainedRouteTable {
   readonly routes: readonly Route[];
   readonly unmatched: FoundRoute | undefined;
   readonly #entries: readonly RouteEntry[];
@@ -272,6 +272,6 @@ function matchOf({ match, route, captured }: TableRoute, path: string): RouteMat
 export function createRouteTable(
   entries: readonly RouteEntry[],
   options: RouteTableOptions = {},
-): RouteTable {
+): ExplainedRouteTable {
   return new CompiledTable(entries, options);
 }

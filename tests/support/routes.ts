@@ -1,6 +1,6 @@
 /** Route tables for tests that begin behind the configuration. */
 
-import type { Destination, Route, RouteTable } from "../../src/proxy/route.ts";
+import type { Destination, Route, ExplainedRouteTable } from "../../src/proxy/route.ts";
 import type { RouteConditions } from "../../src/routing/conditions.ts";
 import type { RouteLimits } from "../../src/registry/route-destination.ts";
 import { createRouteTable, type RouteTableOptions } from "../../src/routing/route-table.ts";
@@ -17,7 +17,7 @@ export interface TestRoute extends Partial<Omit<Route, "path">> {
   readonly isAnswered?: boolean;
 }
 
-export function routeTable(routes: readonly TestRoute[], options?: RouteTableOptions): RouteTable {
+export function routeTable(routes: readonly TestRoute[], options?: RouteTableOptions): ExplainedRouteTable {
   const entries = routes.map(({ host, path, conditions, limits: _, isAnswered: __, ...route }, index) => ({
     conditions: {
       ...(host !== undefined && { hosts: [host] }),
@@ -30,6 +30,6 @@ export function routeTable(routes: readonly TestRoute[], options?: RouteTableOpt
 }
 
 /** One route that takes every request. */
-export function routeTo(destination: Destination): RouteTable {
+export function routeTo(destination: Destination): ExplainedRouteTable {
   return routeTable([{ destination }]);
 }
