@@ -7,6 +7,7 @@ import { systemRandom } from "../lib/random.ts";
 import type { FilterCounters } from "../metrics/filter-meter.ts";
 import type { ListenerCounters } from "../metrics/listener-meter.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { RouteCounters } from "../metrics/route-meter.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
 import {
   upstreamCountersOf,
@@ -119,6 +120,7 @@ export interface WorkerReport {
   }[];
   readonly listeners: readonly { readonly name: string; readonly counts: ListenerCounters }[];
   readonly filters: FilterCounters;
+  readonly routes: readonly RouteCounters[];
   /** The entry with an empty name counts requests that matched no route. */
   readonly pools: readonly {
     readonly name: string;
@@ -210,6 +212,7 @@ export function buildReport(
     lostSpans: metrics.lostSpans,
     listeners: [...metrics.listeners].map(([name, { counts }]) => ({ name, counts })),
     filters: metrics.filters.counts,
+    routes: metrics.routes.counts,
     upstreams,
     pools,
   };

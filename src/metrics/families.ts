@@ -5,6 +5,7 @@ import type { Status, Upstream } from "../pool/upstream.ts";
 import { filterFamilies } from "./filter-meter.ts";
 import type { Histogram } from "./histogram.ts";
 import type { Metrics } from "./metrics.ts";
+import { routeFamilies } from "./route-meter.ts";
 import type { Family, Sample } from "./prometheus.ts";
 
 const statuses: readonly Status[] = [
@@ -228,6 +229,7 @@ export function families(
         ),
     },
     ...filterFamilies(metrics.filters, histogramSamples),
+    ...routeFamilies(metrics.routes, histogramSamples),
     {
       name: "evenkeel_probe_total",
       help: "Active probes, by result.",

@@ -9,6 +9,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { FilterMeter } from "./filter-meter.ts";
 import { Histogram } from "./histogram.ts";
 import { ListenerMeter } from "./listener-meter.ts";
+import { RouteMeter } from "./route-meter.ts";
 import { isServerError, RejectedTraffic, RollingTraffic } from "./rolling-traffic.ts";
 import { type ResponseSample, SampleBuffer } from "./sample-buffer.ts";
 
@@ -145,6 +146,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
   readonly listeners = new Map<string, ListenerMeter>();
   /** Of all routes. */
   readonly filters = new FilterMeter();
+  readonly routes = new RouteMeter();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -211,6 +213,10 @@ export class Metrics implements AttemptObserver, PoolObserver {
 
   /** Counts nothing: the panic gauge reads the pool. */
   panicChanged(): void {}
+
+  routeEnded(route: string, status: number, durationMs: number | undefined): void {
+    this.routes.ended(route, status, durationMs);
+  }
 
   refused(
     poolName: string | undefined,

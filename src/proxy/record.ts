@@ -155,6 +155,11 @@ export interface ExchangeObserver extends AttemptObserver {
   retried(poolName: string, cause: RetryCause): void;
   /** No other attempt follows one that failed, or whose status is retried. */
   notRetried(poolName: string, cause: RetryCause, why: RetryVeto): void;
+  /**
+   * A request of a route that has a name ended.
+   * @param durationMs undefined for an upgraded connection, and where nothing is collected
+   */
+  routeEnded?(route: string, status: number, durationMs: number | undefined): void;
   /** A hedge ended. */
   hedged(poolName: string, result: HedgeResult): void;
   /**
