@@ -26,10 +26,13 @@ const labelMeanings: Readonly<Record<string, string>> = {
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
   listener: "name of a listener",
   protocol: "HTTP version: `http/1.0`, `http/1.1`, `h2`, `h3` or `unknown`",
-  route: "name of a route; empty if it has none",
   host: "host that a certificate is ordered for",
   source: "file that the certificate was read from",
   state: "`ready` or `starting`",
+  filter: "key of a filter in the configuration, such as `rateLimit`",
+  route: "name of a route; empty for routes without a name",
+  name: "name of a rate limit",
+  mode: "`refused`, or `dry_run` for requests that a limit with `dryRun` would have refused",
   result:
     "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges; `kept`, `new`, `moved` or `full` of sticky pools; of orders `issued` or a reason word",
 };

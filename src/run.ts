@@ -57,7 +57,8 @@ export async function run(signals: Signals): Promise<void> {
 
 /** False if the configuration file is a pipe, which the restarted process could not read again. */
 function usesFetch({ config, configFile }: Extract<Command, { kind: "up" | "proxy" }>): boolean {
-  const hasFetches = config.engine === "fetch" || config.listeners.some(({ http3 }) => http3);
+  const asksServers = config.routes.some(({ settings }) => settings.forwardAuth);
+  const hasFetches = config.engine === "fetch" || asksServers || config.listeners.some(({ http3 }) => http3);
   return hasFetches && (!configFile.exists || statSync(configFile.path).isFile());
 }
 
@@ -113,7 +114,7 @@ async function printReply(command: PrintingCommand): Promise<void> {
   const stream = exitCode >= usageErrorExit ? process.stderr : process.stdout;
   stream.write(text.endsWith("\n") ? text : `${text}\n`);
   // Further input on a terminal must not keep the process alive.
-  if (command.kind === "password") process.stdin.destroy();
+  if (command.kind === "password" || command.kind === "init") process.stdin.destroy();
 }
 
 async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
@@ -128,6 +129,8 @@ async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
       const { printState } = await import("./commands/admin-call.ts");
       return printState(await callsTo(command.target));
     }
+    case "init":
+      return writeFirstFile(command);
     case "password":
     case "token":
       return makeCredential(command.kind);
@@ -146,6 +149,18 @@ async function makeCredential(kind: "password" | "token"): Promise<Reply | Faile
   if (kind === "token") return makeToken();
   const { runtime } = await import("#runtime");
   return makePassword(standardInput(), runtime.passwords);
+}
+
+async function writeFirstFile({
+  request,
+  defaultState,
+}: Extract<Command, { kind: "init" }>): Promise<Reply | Failed> {
+  const [{ initialize }, { systemCertificateReader }] = await Promise.all([
+    import("./commands/init.ts"),
+    import("./tls/certificate-files.ts"),
+  ]);
+  const reader = { ...systemCertificateReader, defaultState };
+  return initialize(request, { reader, source: standardInput(), pid: process.pid });
 }
 
 function standardInput(): SecretSource {
@@ -187,7 +202,7 @@ function serveAsWorker(signals: Signals): void {
 }
 
 async function loadWorker(log: Log): Promise<Worker> {
-  const [{ engines, runtime }, dataPlane] = await Promise.all([
+  const [{ engines, openSender, runtime }, dataPlane] = await Promise.all([
     import("#runtime"),
     import("./dataplane/worker.ts"),
   ]);
@@ -202,6 +217,7 @@ async function loadWorker(log: Log): Promise<Worker> {
     },
     exit: () => void exitQuietly(0),
     rssBytes: () => runtime.memory.rssBytes(),
+    access: { passwords: runtime.passwords, openSender },
   });
   return worker;
 }

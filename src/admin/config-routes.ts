@@ -5,7 +5,7 @@ import style from "../../public/api-docs.css" with { type: "text" };
 import type { Setting } from "../config/effective.ts";
 import { hasMoreMarks } from "../config/yaml-file.ts";
 import { commandError, type Control, isCommandError } from "../control/control.ts";
-import { describeStep } from "../control/plan.ts";
+import { describeStep } from "../control/step.ts";
 import { jsonTag, taggedJson, taggedText, withIfMatch } from "./etags.ts";
 import { documentOf, operations } from "./openapi/document.ts";
 import { renderDocument } from "./openapi/page.tsx";

@@ -1,6 +1,8 @@
 /** Routes of request records: list, explanation, dry run, and the live stream. */
 
+import type { Static } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { listNames } from "../config/problem.ts";
 import type { Schedule } from "../lib/clock.ts";
 import {
   matchesRequest,
@@ -8,7 +10,8 @@ import {
   type RequestQuery,
   type StoredRequest,
 } from "../requests/recent-requests.ts";
-import type { Requests } from "../requests/requests.ts";
+import type { DryRunRequest } from "../requests/dry-run.ts";
+import type { DryRunListener, Requests } from "../requests/requests.ts";
 import {
   afterOf,
   countOf,
@@ -61,11 +64,11 @@ export function requestRoutes(requests: Requests, tail: RequestTail, { idOf }: P
         const body = await readJsonBody(request, dryRunBody);
         if (body instanceof Response) return body;
         const { method = "GET", host = "", target = "/", clientAddress = "127.0.0.1", headers = {} } = body;
+        const entry = entryOf(body, requests.listeners);
+        if (typeof entry === "string") return problem(400, "listener_invalid", entry);
         const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-        return json(
-          200,
-          requests.dryRun({ method, host, target, clientAddress, headers: Object.fromEntries(lower) }),
-        );
+        const given = { method, host, target, clientAddress, ...entry, headers: Object.fromEntries(lower) };
+        return json(200, requests.dryRun(given));
       },
       withoutParser,
     )
@@ -80,6 +83,28 @@ export function requestRoutes(requests: Requests, tail: RequestTail, { idOf }: P
         `Cannot explain ${id}: no such request is stored. The balancer stores ${stored}.`,
       );
     });
+}
+
+/** The listener and scheme of a dry run's request, or a sentence with the error. A scheme alone finds a listener that has it. */
+function entryOf(
+  { listener, scheme }: Static<typeof dryRunBody>,
+  listeners: readonly DryRunListener[],
+): Pick<DryRunRequest, "listener" | "scheme"> | string {
+  const found = listeners.find(
+    (one) =>
+      (listener === undefined || one.name === listener) &&
+      (listener !== undefined || scheme === undefined || one.scheme === scheme),
+  );
+  if (listener !== undefined && !found)
+    return parameterProblem("listener", {
+      expected: `one of ${listNames(listeners.map(({ name }) => name))}`,
+      received: listener,
+    });
+  const [first] = listeners;
+  return {
+    listener: (found ?? first)?.name ?? "",
+    scheme: scheme ?? found?.scheme ?? "http",
+  };
 }
 
 /** The query, or a sentence with the error. */

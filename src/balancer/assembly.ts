@@ -19,6 +19,7 @@ import {
 import { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import { ExtensionMonitor } from "../control/extension-monitor.ts";
 import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
+import { RateLimitMonitor } from "../control/rate-limit-monitor.ts";
 import {
   type ConfigLoader,
   createReconciler,
@@ -26,6 +27,7 @@ import {
   type ReloadOutcome,
 } from "../control/reconciler.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
+import { type AccessRuntime, accessResourcesOf } from "../dataplane/access-resources.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
 import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-plane.ts";
@@ -55,6 +57,7 @@ export interface BalancerOptions {
   readonly loadConfig: ConfigLoader;
   readonly runtime: Runtime;
   readonly engine: Engine;
+  readonly openSender: AccessRuntime["openSender"];
   readonly store: MonitoredStore;
   readonly historyStore: HistoryStore;
   readonly log: Log;
@@ -85,6 +88,7 @@ export interface BalancerParts {
   readonly orders: CertificateIssuer;
   readonly exhaustion: ExhaustionMonitor;
   readonly extensions: ExtensionMonitor;
+  readonly rateLimits: RateLimitMonitor;
   readonly history: History;
   readonly requests: Requests;
 }
@@ -94,7 +98,8 @@ export function assemble(
   options: BalancerOptions,
   onReload: (outcome: ReloadOutcome) => void,
 ): BalancerParts {
-  const { config, loadConfig, runtime, store, log, engine, workers: launcher, sinks } = options;
+  const { config, loadConfig, runtime, store, log, engine, openSender, workers: launcher, sinks } = options;
+  const { viaName } = options;
   const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
   const metrics = new Metrics(clock);
   const eventLog = new EventLog({ store, wallClock, schedule, log });
@@ -109,12 +114,16 @@ export function assemble(
     onChange: (name, hosts, before) => log.info("name moved", { name, hosts, before }),
   });
   const registry = new PoolRegistry({
-    clock,
-    random: systemRandom,
-    observer,
-    names,
+    ...{ clock, random: systemRandom, observer, names },
     extensions: options.extensions,
     stickySecret: () => store.secret("sticky"),
+    // With workers this process serves no clients.
+    access: launcher
+      ? { meter: metrics.filters }
+      : accessResourcesOf({
+          ...{ passwords: runtime.passwords, openSender, clock, metrics, log, viaName },
+          attemptFilters: [faults],
+        }),
   });
   const intents = new Intents(store, log);
   const drains = new Drains({
@@ -181,10 +190,14 @@ export function assemble(
       onReload(outcome);
     },
   });
-  const requests = new Requests({ registry, clock, wallClock });
+  const requests = new Requests({
+    registry,
+    clock,
+    wallClock,
+    listeners: config.listeners.map(({ name, tls }) => ({ name, scheme: tls ? "https" : "http" })),
+  });
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (suspicions) =>
     suspicions.forEach((suspicion) => prober.investigate(suspicion));
-  const { viaName } = options;
   const common = {
     config: reconciler.desired,
     registry,
@@ -242,6 +255,14 @@ export function assemble(
     clock,
     schedule,
   });
+  const rateLimits = new RateLimitMonitor({
+    counts() {
+      if (!reconciler.config.routes.some(({ settings }) => settings.rateLimit)) return undefined;
+      dataPlane.refreshCounters();
+      return metrics.filters;
+    },
+    ...{ eventLog, log, clock, schedule },
+  });
   const history = new History({
     pools() {
       dataPlane.refreshCounters();
@@ -273,6 +294,7 @@ export function assemble(
     orders,
     exhaustion,
     extensions,
+    rateLimits,
     history,
     requests,
   };

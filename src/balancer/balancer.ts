@@ -71,6 +71,7 @@ export class Balancer {
     const { names, prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
     this.#parts.exhaustion.start();
     this.#parts.extensions.start();
+    this.#parts.rateLimits.start();
     this.#parts.rotation.load();
     this.#parts.orders.configure(this.config.acme);
     await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
@@ -81,6 +82,7 @@ export class Balancer {
       names.stop();
       this.#parts.exhaustion.stop();
       this.#parts.extensions.stop();
+      this.#parts.rateLimits.stop();
       dataPlane.close();
       throw error;
     }
@@ -112,6 +114,7 @@ export class Balancer {
     this.#parts.orders.stop();
     exhaustion.stop();
     this.#parts.extensions.stop();
+    this.#parts.rateLimits.stop();
     prober.stop();
     names.stop();
     await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
@@ -132,6 +135,7 @@ export class Balancer {
     this.#parts.orders.stop();
     exhaustion.stop();
     this.#parts.extensions.stop();
+    this.#parts.rateLimits.stop();
     prober.stop();
     names.stop();
     history.stop();

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "../config/config.ts";
 import { effectiveYaml, type Setting, settingsOf } from "../config/effective.ts";
 import { loadConfig, warningsIn } from "../config/load.ts";
+import { routeNotes } from "../config/route-notes.ts";
 import { type ConfigError, configError } from "../config/problem.ts";
 import { readReferencedFile } from "../config/yaml-file.ts";
 import {
@@ -17,6 +18,7 @@ import {
   readSource,
 } from "./environment.ts";
 import { configFlag, demoPortFlag, type Flag, watchFlag } from "./flags.ts";
+import { type InitRequest, readInit } from "./init-flags.ts";
 import { commands, type Line, readLine, type Text, versionText } from "./program.ts";
 import { type AdminTarget, readAdminTarget, readBackend, readDashboard, readDemo } from "./side-commands.ts";
 import { readVerb, type Verb } from "./verbs.ts";
@@ -37,6 +39,7 @@ export type Command =
   | { readonly kind: "plan"; readonly target: AdminTarget; readonly file?: FileSource }
   | { readonly kind: "state"; readonly target: AdminTarget }
   | { readonly kind: "verb"; readonly target: AdminTarget; readonly verb: Verb }
+  | { readonly kind: "init"; readonly request: InitRequest; readonly defaultState: string }
   /** Creates the hash that the configuration needs for a person or a program. */
   | { readonly kind: "password" | "token" }
   | Text;
@@ -66,6 +69,11 @@ export function parse(
   switch (line.command) {
     case "version":
       return { kind: "version", text: versionText };
+    case "init": {
+      const request = readInit(line.written);
+      if (!("isForced" in request)) return configError(request);
+      return { kind: "init", request, defaultState: stateFileIn(environment.stateFolder, "state") };
+    }
     case "password":
     case "token":
       return { kind: line.command };
@@ -112,6 +120,10 @@ function extensionsBeside(configFile: string, { read }: CliEnvironment): string 
   return "text" in found ? path : undefined;
 }
 
+function stateFileIn(folder: string | undefined, name: "up" | "state"): string {
+  return folder === undefined ? ":memory:" : `${folder}/${name}.db`;
+}
+
 function balancerCommand(
   line: Line,
   kind: "up" | "proxy" | "check",
@@ -135,8 +147,7 @@ function balancerCommand(
       },
     }),
     // The demo has a file of its own: a balancer of this machine may use the other one.
-    defaultState:
-      stateFolder === undefined ? ":memory:" : `${stateFolder}/${kind === "up" ? "up" : "state"}.db`,
+    defaultState: stateFileIn(stateFolder, kind === "up" ? "up" : "state"),
     purpose: kind,
     demoUpstreams: servers.map(({ name, port }) => ({ name, url: `http://localhost:${port}` })),
   });
@@ -146,7 +157,7 @@ function balancerCommand(
   const { config, dashboard, isDemo, sourceOf } = loaded;
   if (kind === "check") {
     const warnings = warningsIn(config, environment.now());
-    return { kind, config, text: effectiveYaml(loaded, sourceOf, warnings) };
+    return { kind, config, text: effectiveYaml(loaded, sourceOf, { warnings, notes: routeNotes(config) }) };
   }
   const settings = (shown: Config) => settingsOf({ config: shown, dashboard }, sourceOf);
   const isWatched = commandLineValues([watchFlag], line.written, env)[0]?.value === true;

@@ -16,9 +16,11 @@ import {
   type Flag,
   watchFlag,
 } from "./flags.ts";
+import { initFlags, initNotes } from "./init-flags.ts";
 import { exitCodes, isVerb, type VerbFlag, type VerbName, verbs } from "./verbs.ts";
 
 export type CommandName =
+  | "init"
   | "up"
   | "proxy"
   | "backend"
@@ -40,6 +42,8 @@ interface CommandEntry {
   readonly operands?: readonly string[];
   /** Flags of this command alone, without variables. */
   readonly ownFlags?: readonly VerbFlag[];
+  /** Shown below the flags. */
+  readonly notes?: string;
 }
 
 const verbEntries = Object.fromEntries(
@@ -47,6 +51,12 @@ const verbEntries = Object.fromEntries(
 ) as Readonly<Record<VerbName, CommandEntry>>;
 
 export const commands: Readonly<Record<CommandName, CommandEntry>> = {
+  init: {
+    summary: "Writes a commented configuration file from your answers to a few questions, or from flags.",
+    flags: [],
+    ownFlags: initFlags,
+    notes: initNotes,
+  },
   up: {
     summary: "Starts balancer and dashboard, and three demo servers if no upstreams are configured.",
     flags: [...balancerFlags, configFlag, watchFlag, ...companionFlags, demoPortFlag],
@@ -127,7 +137,7 @@ export function readLine(argv: readonly string[]): Line | Text | ConfigError {
     .addHelpText("after", `\n${precedence}\nTry: evenkeel up`);
 
   for (const [name, entry] of Object.entries(commands)) {
-    const { summary, flags, subcommands, operands = [], ownFlags = [] } = entry;
+    const { summary, flags, subcommands, operands = [], ownFlags = [], notes } = entry;
     const command = configured(program.command(name)).description(summary).allowExcessArguments(false);
     if (subcommands) command.addArgument(new Argument("<subcommand>").choices(subcommands));
     for (const operand of operands) command.argument(operand);
@@ -136,8 +146,16 @@ export function readLine(argv: readonly string[]): Line | Text | ConfigError {
         .usage([subcommands?.join("|"), ...operands, "[flags]"].filter(Boolean).join(" "))
         .addHelpText("after", `${notesOn(flags)}${isVerb(name) ? `\n\n${exitCodes}` : ""}`);
     }
-    for (const { name: flag, value, summary: description } of ownFlags)
-      command.option(`${flag} ${value}`.trim(), description);
+    if (notes !== undefined) command.usage("[flags]").addHelpText("after", `\n${notes}`);
+    for (const { name: flag, value, summary: description, short, isList, isRepeatable } of ownFlags) {
+      const term = `${short === undefined ? "" : `${short}, `}${flag} ${value}`.trim();
+      if (isList) command.option(term, description, joined({ isList }));
+      else if (isRepeatable)
+        command.option(term, description, (text: string, before?: string) =>
+          before === undefined ? text : `${before}\n${text}`,
+        );
+      else command.option(term, description);
+    }
     for (const flag of flags) {
       if (!flag.name) continue;
       if (flag.value === "") command.option(flag.name, describeFlag(flag));
@@ -162,7 +180,7 @@ export function readLine(argv: readonly string[]): Line | Text | ConfigError {
 }
 
 /** Joins the values of a repeated list flag. Of any other repeated flag the last value counts. */
-function joined({ isList }: Flag): (text: string, before: string | undefined) => string {
+function joined({ isList }: Pick<Flag, "isList">): (text: string, before: string | undefined) => string {
   return (text, before) => (isList && before !== undefined ? `${before},${text}` : text);
 }
 

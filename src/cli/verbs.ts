@@ -3,6 +3,7 @@
 import { type Problem, quote } from "../config/problem.ts";
 import { injectedErrors } from "../fault/fault.ts";
 import { parseDuration } from "../lib/units.ts";
+import { type DryRunCommand, dryRunFlags, readDryRun } from "./dry-run.ts";
 
 /** A flag of a single verb. It has no variable, because it belongs to one call. */
 export interface VerbFlag {
@@ -10,6 +11,12 @@ export interface VerbFlag {
   /** Placeholder of its value in help; empty for a flag without a value. */
   readonly value: string;
   readonly summary: string;
+  /** Present if it may be given several times. Its values are joined with commas. */
+  readonly isList?: true;
+  /** One letter for it: "-H". */
+  readonly short?: string;
+  /** The same for values that may have commas: they are joined with line feeds. */
+  readonly isRepeatable?: boolean;
 }
 
 export type VerbName =
@@ -22,7 +29,8 @@ export type VerbName =
   | "remove"
   | "rehearse"
   | "events"
-  | "explain";
+  | "explain"
+  | "dry-run";
 
 /** A parsed verb with its arguments. */
 export type Verb =
@@ -58,7 +66,8 @@ export type Verb =
       readonly limit: number;
       readonly asJson: boolean;
     }
-  | { readonly verb: "explain"; readonly request: string; readonly asJson: boolean };
+  | { readonly verb: "explain"; readonly request: string; readonly asJson: boolean }
+  | { readonly verb: "dry-run"; readonly request: DryRunCommand; readonly asJson: boolean };
 
 export interface VerbEntry {
   readonly summary: string;
@@ -164,6 +173,11 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
     operands: ["<request-id>"],
     ownFlags: [jsonFlag],
   },
+  "dry-run": {
+    summary: "Shows which route a request would take and where it would go, without sending it.",
+    operands: ["<url>"],
+    ownFlags: [...dryRunFlags, jsonFlag],
+  },
 };
 
 export const exitCodes =
@@ -246,6 +260,11 @@ export function readVerb(
       }
       case "explain":
         return { verb, request: first, asJson: has("--json") };
+      case "dry-run": {
+        const request = readDryRun(first, written);
+        problems.push(...request.problems);
+        return { verb, request: request.command, asJson: has("--json") };
+      }
     }
   };
   const result = parsed();

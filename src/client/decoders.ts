@@ -88,9 +88,12 @@ export interface ReloadView {
   /** One line per step. */
   readonly diff: readonly string[];
   readonly needsRestart: readonly string[];
+  /** Of a dry run. */
+  readonly notes: readonly string[];
 }
 
 export function reloadIn(value: unknown): ReloadView | undefined {
   if (!isRecord(value) || !areStrings(value["diff"]) || !areStrings(value["needsRestart"])) return undefined;
-  return { applied: value["applied"] === true, diff: value["diff"], needsRestart: value["needsRestart"] };
+  const { diff, needsRestart, notes } = value;
+  return { applied: value["applied"] === true, diff, needsRestart, notes: areStrings(notes) ? notes : [] };
 }

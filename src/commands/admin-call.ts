@@ -113,8 +113,13 @@ export async function printPlan(call: AdminCall, file: FileSource | undefined): 
   const name = file ? `&name=${encodeURIComponent(file.name)}` : "";
   const response = await call({ method: "POST", path: `/api/reload?dry=1${name}`, body: file?.text ?? "" });
   if (response.kind === "failed") return response;
-  const lines = asArray(asRecord(response.value)["diff"]).map(String);
-  return lines.length === 0 ? { text: "No changes.", exitCode: 0 } : { text: lines.join("\n"), exitCode: 1 };
+  const { diff, notes } = asRecord(response.value);
+  const steps = asArray(diff).map(String);
+  const lines = [
+    ...(steps.length === 0 ? ["No changes."] : steps),
+    ...asArray(notes).map((note) => `note: ${String(note)}`),
+  ];
+  return { text: lines.join("\n"), exitCode: steps.length === 0 ? 0 : 1 };
 }
 
 /** `evenkeel state export` */

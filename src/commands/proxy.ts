@@ -44,7 +44,7 @@ export interface RunningProxy extends RunningCommand {
 export async function startProxy(
   { config, configFile }: Proxy,
   engine: Engine,
-  { runtime, log, print, loadConfig, settings, extensions }: CommandContext,
+  { runtime, openSender, log, print, loadConfig, settings, extensions }: CommandContext,
 ): Promise<RunningProxy> {
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration warning", { why });
   const workers = workerHost(config, runtime);
@@ -55,18 +55,9 @@ export async function startProxy(
   await telemetry?.ready;
   const viaName = createViaName(systemRandom);
   const dashboardSecret = newSecret();
-  const common = {
-    config,
-    loadConfig,
-    runtime,
-    engine,
-    store,
-    historyStore,
-    log,
-    version,
-    viaName,
-    extensions,
-  };
+  const stores = { store, historyStore };
+  const parts = { runtime, engine, openSender, extensions, ...stores };
+  const common = { config, loadConfig, ...parts, log, version, viaName };
   const { sinks } = telemetry ?? {};
   const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });
   const bug = (error: unknown) => bugs.report(logOf("admin"), error);

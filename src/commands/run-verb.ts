@@ -5,6 +5,7 @@ import type { Verb } from "../cli/verbs.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import { type AdminCall, adminCalls, type Failed } from "./admin-call.ts";
+import { showDryRun } from "./dry-run.ts";
 import { eventLine, followEvents } from "./events.ts";
 import { explain } from "./explain.ts";
 import { runCommand, warningsBefore } from "./orders.ts";
@@ -35,6 +36,8 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
       return showEvents(verb, context, call);
     case "explain":
       return explain(verb, call, terminal);
+    case "dry-run":
+      return showDryRun(verb, call, terminal);
     default: {
       for (const warning of await warningsBefore(verb, call)) terminal.warn(plainText(warning));
       const result = await runCommand(verb, call);

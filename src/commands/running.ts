@@ -5,6 +5,7 @@ import type { ListenerKey } from "../config/cross-checks.ts";
 import type { Setting } from "../config/effective.ts";
 import { type Problem, problemSentence } from "../config/problem.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
+import type { AccessRuntime } from "../dataplane/access-resources.ts";
 import type { Dashboard, DashboardOptions } from "../dashboard/dashboard.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import { bugs } from "../lib/bugs.ts";
@@ -27,6 +28,8 @@ export interface RunningCommand {
 /** Dependencies of a long-running command. */
 export interface CommandContext {
   readonly runtime: Runtime;
+  /** Opens connections for requests of the balancer itself. */
+  readonly openSender: AccessRuntime["openSender"];
   readonly log: Log;
   /** Filters and policies of the operator's own. */
   readonly extensions: Extensions;

@@ -1,6 +1,6 @@
 /** Starts the long-running commands. Each one loads only the modules that it needs, because loading dominates start time. */
 
-import { engines, runtime } from "#runtime";
+import { engines, openSender, runtime } from "#runtime";
 
 import { configReloaders, type OriginalArguments, type ServerCommand } from "./config-reader.ts";
 import type { CommandContext, RunningCommand } from "./running.ts";
@@ -13,8 +13,7 @@ export async function start(
   const context = {
     ...given,
     ...configReloaders(command, original),
-    runtime,
-    extensions: extensions.current,
+    ...{ runtime, openSender, extensions: extensions.current },
   };
   switch (command.kind) {
     case "up": {

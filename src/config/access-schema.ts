@@ -56,7 +56,7 @@ const oneLimit = Type.Object(
     ),
     ipv6Prefix: Type.Optional(integer(32, 128, "Bits of an IPv6 address that are one client.")),
     maxKeys: Type.Optional(
-      integer(16, 1_000_000, "Keys that are remembered; beyond it the least recently seen is forgotten."),
+      integer(16, 1_000_000, "Keys that are remembered; beyond it the key that has most left is forgotten."),
     ),
     headers: Type.Optional(
       choice<"refused" | "always" | "none">(
@@ -79,11 +79,10 @@ const basicAuth = Type.Object(
         Type.Object(
           {
             name: textSetting("^[^:\\x00-\\x1f\\x7f]{1,128}$", "a name without colon", "User name."),
-            passwordHash: Type.String({
-              maxLength: 256,
-              description: "argon2id or bcrypt.",
-              errorMessage: "a hash",
-            }),
+            passwordHash: format(
+              "user-hash",
+              "An argon2id hash of `evenkeel password`, or a bcrypt hash of `htpasswd -B`.",
+            ),
           },
           { ...strict, errorMessage: "a map with name and passwordHash" },
         ),

@@ -122,13 +122,19 @@ function hostsAt(value: unknown, acme: Path): readonly FoundHost[] {
   const listed = valueAt(value, [...acme, "hosts"]);
   const found: readonly (readonly [Path, unknown])[] =
     listed === undefined
-      ? entriesOf(valueAt(value, ["routes"])).map(([index, route]) => [
-          ["routes", index, "host"],
-          valueAt(route, ["host"]),
-        ])
+      ? entriesOf(valueAt(value, ["routes"])).flatMap(([index, route]) => routeHosts(index, route))
       : entriesOf(listed).map(([index, host]) => [[...acme, "hosts", index], host]);
   const hosts = found.flatMap(([path, host]) => (typeof host === "string" ? [{ host, path }] : []));
   return listed === undefined ? hosts.filter(({ host }) => !isWildcardHost(host)) : hosts;
+}
+
+/** A route has one host or a list. */
+function routeHosts(index: string, route: unknown): readonly (readonly [Path, unknown])[] {
+  const path = ["routes", index, "host"];
+  const given = valueAt(route, ["host"]);
+  return Array.isArray(given)
+    ? given.map((host: unknown, entry) => [[...path, String(entry)], host])
+    : [[path, given]];
 }
 
 export function acmeChecks(sources: ConfigSources): readonly Problem[] {

@@ -122,7 +122,7 @@ export interface ListenerConfig extends ListenConfig {
   readonly hsts?: HstsConfig;
   /** Present where clients are sent to https. */
   readonly redirect?: RedirectConfig;
-  /** For hosts that no route names; by default they go to the first pool. */
+  /** For hosts that no route takes; by default they get 404. */
   readonly unknownHosts?: 421 | "close";
   /** Instead of the trusted proxies of all listeners. */
   readonly trustedProxies?: readonly string[];
@@ -233,8 +233,14 @@ export interface Config {
   readonly allowLinkLocal: boolean;
   /** What happens to a path that servers read in different ways, on a host whose routes tell paths apart. */
   readonly ambiguousPaths: AmbiguousPaths;
+  /** Addresses and ranges by name, for allow and deny. */
+  readonly networks?: Readonly<Record<string, readonly string[]>>;
+  /** Processes among which the limits of routes are divided; by default one. Set for workers. */
+  readonly processes?: number;
   /** In order. The last one matches everything, and leads to the first pool by default. */
   readonly routes: readonly RouteConfig[];
+  /** What routes have unless they say otherwise; already merged into them. Present if there are any. */
+  readonly defaults?: Pick<RouteConfig, "settings" | "texts">;
 }
 
 /** The dashboard as a separate process. */

@@ -21,7 +21,7 @@ import {
 import { withoutBrackets } from "./network.ts";
 import type { CertificateFile } from "./listener-tls-schema.ts";
 import type { ListenerFile } from "./listener-schema.ts";
-import { routeConfigsOf } from "./routes.ts";
+import { defaultSettingsOf, routeConfigsOf } from "./routes.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
 import { stickySettingsOf } from "./sticky.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
@@ -61,6 +61,7 @@ export function applyDefaults(
   });
   const state = file.state ?? defaultState;
   const routes = routeConfigsOf(file, pools[0]?.name ?? defaults.pool.name, routeTexts);
+  const routeDefaults = defaultSettingsOf(file, routeTexts);
   return {
     config: {
       listeners,
@@ -90,8 +91,10 @@ export function applyDefaults(
       pools,
       allowLinkLocal: file.allowLinkLocal ?? defaults.allowLinkLocal,
       ambiguousPaths: file.ambiguousPaths ?? defaults.ambiguousPaths,
+      ...(file.networks && { networks: file.networks }),
       routes,
       ...(extensions !== undefined && { extensions: resolve(extensions) }),
+      ...(routeDefaults && { defaults: routeDefaults }),
     },
     dashboard: listenOf(file.dashboard, defaults.dashboard),
   };

@@ -14,11 +14,18 @@ import { flattenConfig, toConfigFile } from "./to-file.ts";
 export function effectiveYaml(
   resolved: ResolvedConfig,
   sourceOf: (path: Path) => string,
-  warnings: readonly string[] = [],
+  {
+    warnings = [],
+    notes = [],
+  }: { readonly warnings?: readonly string[]; readonly notes?: readonly string[] } = {},
 ): string {
   const document = new Document(toConfigFile(resolved), { aliasDuplicateObjects: false });
   const title = "ok: the effective configuration, with the source of each value";
-  document.commentBefore = [title, ...warnings.map((warning) => `warning: ${warning}`)]
+  document.commentBefore = [
+    title,
+    ...warnings.map((warning) => `warning: ${warning}`),
+    ...notes.map((note) => `note: ${note}`),
+  ]
     .map((line) => ` ${line}`)
     .join("\n");
   if (document.contents) annotate(document.contents, [], sourceOf);

@@ -5,6 +5,7 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { type ContentCoding, contentCodings } from "../proxy/compression.ts";
 import { accessKeys, fieldName, listSetting, map } from "./access-schema.ts";
 import {
+  age,
   choice,
   duration,
   file,
@@ -78,7 +79,7 @@ const respond = Type.Object(
     ),
     json: Type.Optional(Type.Any({ description: "The body, as JSON." })),
     file: Type.Optional(file("a path", "A file with the body, of at most 256 KiB.")),
-    retryAfter: Type.Optional(format("age", "Retry-After.")),
+    retryAfter: Type.Optional(age("Retry-After.")),
   },
   {
     ...strict,
@@ -199,7 +200,7 @@ const cors = Type.Object(
       listSetting(fieldName, "Response fields that scripts may read.", "a list of header names"),
     ),
     credentials: Type.Optional(flag("Whether cookies and logins are sent.")),
-    maxAge: Type.Optional(format("age", "How long browsers remember a preflight.")),
+    maxAge: Type.Optional(age("How long browsers remember a preflight.")),
   },
   { ...strict, description: "Cross-origin requests (Fetch standard).", errorMessage: "a map with origins" },
 );

@@ -87,7 +87,8 @@ function unlistedHosts(sources: ConfigSources): readonly Problem[] {
   return listenerPathsIn(sources.value).flatMap((listener) => {
     const hsts = valueAt(sources.value, [...listener, "tls", "hsts"]);
     if (valueAt(hsts, ["preload"]) !== true) return [];
-    const maxAge = valueAt(hsts, ["maxAge"]) ?? "365d";
+    const given = valueAt(hsts, ["maxAge"]) ?? "365d";
+    const maxAge = given === 0 ? "0" : given;
     if (typeof maxAge !== "string" || ageProblem(maxAge) !== undefined) return [];
     const isLong = ageSecondsOf(maxAge) >= hstsDefaults.maxAgeSeconds;
     if (isLong && valueAt(hsts, ["subdomains"]) === true) return [];

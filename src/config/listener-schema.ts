@@ -58,7 +58,7 @@ const proxyProtocol = Type.Object(
 
 const unknownHosts = Type.Union([Type.Literal(404), Type.Literal(421), Type.Literal("close")], {
   description:
-    "For hosts that no route names: 421, or close the connection without a response. With 404, the default, they go to the first pool.",
+    "For hosts that no route takes: 404 (no_route, the default), 421, or close the connection without a response.",
   errorMessage: "one of 404, 421, close",
 });
 

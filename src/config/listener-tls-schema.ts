@@ -9,7 +9,7 @@ import {
   tlsVersions,
 } from "../tls/listener-tls.ts";
 import { acmeSchema } from "./acme.ts";
-import { choice, file, flag, format, optional, strict, textSetting } from "./schema-kit.ts";
+import { age, choice, file, flag, format, optional, strict, textSetting } from "./schema-kit.ts";
 
 const keyPair = {
   cert: file("the path of a PEM file", "PEM file with the certificate and its intermediate certificates."),
@@ -51,7 +51,7 @@ const hsts = Type.Union(
     Type.Literal(true),
     optional(
       {
-        maxAge: format("age", "How long clients use https only, 365d by default; 0 ends that."),
+        maxAge: age("How long clients use https only, 365d by default; 0 ends that."),
         subdomains: flag("Whether that applies to all names below the host."),
         preload: flag("Whether browsers may list the host; needs subdomains and a year."),
       },

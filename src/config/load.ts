@@ -4,6 +4,7 @@ import { originOf } from "../net/address.ts";
 import { unusualHostOf } from "../net/own-addresses.ts";
 import type { CertificateReader } from "../tls/certificate-files.ts";
 import { describeExpiry } from "../tls/expiry.ts";
+import { accessWarnings } from "./access-checks.ts";
 import { isCovered, readCertificates } from "./certificates.ts";
 import { type Config, defaults } from "./config.ts";
 import type { ServedProtocols } from "./listener-checks.ts";
@@ -13,6 +14,7 @@ import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
 import { type ConfigError, configError, type Path, type Problem, quote } from "./problem.ts";
 import { extensionChecks, type ExtensionOptions, extensionPathIn } from "./extension-checks.ts";
 import { readRouteFiles } from "./route-files.ts";
+import { routeWarnings } from "./route-notes.ts";
 import { schemaErrors } from "./schema-kit.ts";
 import { type ConfigFile, fileSchemaFor, type UpstreamFile } from "./schema.ts";
 import { type ConfigSources, entriesOf, mergeSources, type SourceValue, valueAt } from "./sources.ts";
@@ -157,6 +159,8 @@ export function warningsIn(config: Config, now: number): readonly string[] {
     ...unsharedWarnings(config),
     ...stickyWarnings(config),
     ...hostWarnings(config),
+    ...accessWarnings(config),
+    ...routeWarnings(config),
   ];
 }
 

@@ -109,6 +109,15 @@ export function closestWord(word: string, known: readonly string[]): string | un
   return best?.candidate;
 }
 
+/** The longest list of names in a message. */
+const maxListed = 20;
+
+/** Names in a message: "a, b and 3 more". */
+export function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, maxListed).join(", ");
+  return names.length > maxListed ? `${shown} and ${names.length - maxListed} more` : shown;
+}
+
 /** Longer words are no misspelt names. The cost of a comparison is the product of both lengths. */
 const maxWordLength = 64;
 

@@ -1,11 +1,24 @@
 /** Checks of routes that involve several settings. They accept invalid values, so that one problem does not hide another. */
 
-import { pathViolations, readPathText } from "../proxy/request-path.ts";
-import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts";
+import { answerChecks } from "./answer-checks.ts";
+import { conditionChecks } from "./condition-checks.ts";
+import { headerChecks } from "./header-checks.ts";
+import { pathChecks } from "./path-checks.ts";
+import { accessChecks } from "./access-checks.ts";
+import { closestWord, listNames, maxProblems, type Path, type Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
 export function routeChecks(sources: ConfigSources): readonly Problem[] {
-  return [...ends(sources), ...unknownPools(sources), ...splits(sources), ...ambiguousPaths(sources)];
+  return [
+    ...ends(sources),
+    ...unknownPools(sources),
+    ...splits(sources),
+    ...conditionChecks(sources),
+    ...accessChecks(sources),
+    ...headerChecks(sources),
+    ...pathChecks(sources),
+    ...answerChecks(sources),
+  ];
 }
 
 const endNames = ["pool", "split", "redirect", "respond"];
@@ -74,26 +87,4 @@ function splits(sources: ConfigSources): readonly Problem[] {
     if (pools.some(([, weight]) => weight !== 0)) return [];
     return [sources.problemOf({ path, why: "every weight is 0, so that no request has a pool" })];
   });
-}
-
-/** Rejects a path that only refused requests have. */
-function ambiguousPaths(sources: ConfigSources): readonly Problem[] {
-  if (valueAt(sources.value, ["ambiguousPaths"]) === "pass") return [];
-  return entriesOf(valueAt(sources.value, ["routes"])).flatMap(([index, route]) => {
-    const text = valueAt(route, ["path"]);
-    if (typeof text !== "string") return [];
-    const { violation, others } = readPathText(text);
-    const found = violation ?? (others.length > 0 ? pathViolations.routes : undefined);
-    if (!found) return [];
-    const why = `no request would match: ${found.text}; set another path, or ambiguousPaths: pass`;
-    return [sources.problemOf({ path: ["routes", index, "path"], why, value: text })];
-  });
-}
-
-/** The longest list of names in a message. */
-const maxListed = 20;
-
-function listNames(names: readonly string[]): string {
-  const shown = names.slice(0, maxListed).join(", ");
-  return names.length > maxListed ? `${shown} and ${names.length - maxListed} more` : shown;
 }

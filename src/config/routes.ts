@@ -1,9 +1,9 @@
 /** Routes of a configuration file in their effective form: profiles and defaults merged, conditions normalised. */
 
 import type { PathCondition, RouteConditions } from "../routing/conditions.ts";
-import type { RouteConfig } from "./config.ts";
+import type { Config, RouteConfig } from "./config.ts";
 import { type FilterKey, filterKeys, type FilterSettings, type ProfileFile } from "./filter-schema.ts";
-import type { RouteFile } from "./route-schema.ts";
+import type { conditionKeys, RouteFile } from "./route-schema.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /** Maps of header fields, which are merged name by name; every other setting is replaced whole. */
@@ -40,6 +40,16 @@ export function routeConfigsOf(
       texts: textsOf(settings, respond, texts),
     };
   });
+}
+
+/** The settings of routes that have none of their own. */
+export function defaultSettingsOf(
+  { profiles = {}, defaults }: RoutingFile,
+  texts: ReadonlyMap<string, string>,
+): Config["defaults"] {
+  if (!defaults) return undefined;
+  const settings = mergedSettings(layersOf({}, profiles, defaults));
+  return { settings, texts: textsOf(settings, undefined, texts) };
 }
 
 type Layer = Readonly<Partial<Record<FilterKey, unknown>>>;
@@ -111,7 +121,8 @@ function mergedFields(
 /** The methods that READ stands for: they ask for nothing to be changed. */
 const readMethods = ["GET", "HEAD", "OPTIONS"];
 
-function conditionsOf(route: RouteFile): RouteConditions {
+/** @param route with valid conditions */
+export function conditionsOf(route: Pick<RouteFile, keyof typeof conditionKeys>): RouteConditions {
   const { host, path, method, header, query, cookie, client, listen } = route;
   const hosts = host === undefined ? undefined : [host].flat().map((name) => name.toLowerCase());
   const methods =

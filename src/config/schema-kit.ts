@@ -4,6 +4,7 @@ import { FormatRegistry, type TSchema, Type } from "@sinclair/typebox";
 import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
 import { passwordHashPattern, passwordHashProblem } from "../access/password-hash.ts";
+import { userHashProblem } from "../access/user-hash.ts";
 import { durationPattern, sizePattern } from "../lib/units.ts";
 import { cidrProblem, hostnameProblem, hostProblem, originProblem, resolverProblem } from "./network.ts";
 import { closestWord, maxProblems, type Path } from "./problem.ts";
@@ -33,6 +34,7 @@ const formats = {
   "message-size": messageSizeProblem,
   "time-range": timeRangeProblem,
   "password-hash": passwordHashProblem,
+  "user-hash": userHashProblem,
 } satisfies Record<string, (text: string) => string | undefined>;
 
 type FormatName = keyof typeof formats;
@@ -52,6 +54,11 @@ export function format(name: FormatName, description: string) {
     description,
     errorMessage: nouns[name],
   });
+}
+
+/** A number too: an operator writes 0 without quotes. */
+export function age(description: string) {
+  return Type.Union([format("age", description), Type.Literal(0)], { description, errorMessage: nouns.age });
 }
 
 /** Patterns for editors, which do not support the formats. Each accepts everything that its format accepts. */
@@ -83,6 +90,7 @@ const nouns: Readonly<Record<FormatName, string>> = {
   "message-size": "a size from 1KiB to 1GiB such as 1MiB",
   "time-range": "a duration or a range such as 80ms or 50-150ms",
   "password-hash": "an argon2id hash as `evenkeel password` prints it",
+  "user-hash": "an argon2id hash of `evenkeel password`, or a bcrypt hash of `htpasswd -B`",
 };
 
 /** Why a format rejects the text; undefined if it accepts the text or is not one of the formats above. */

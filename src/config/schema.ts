@@ -228,7 +228,7 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
       ),
       ambiguousPaths: choice<AmbiguousPaths>(
         ambiguousPathsModes,
-        "refuse: 400 for paths that servers read in different ways, on hosts whose routes have paths; pass: they are matched in their normal form.",
+        "refuse: 400 for paths that servers read in different ways, where they lead to different routes; pass: they are matched in their written form.",
       ),
       ...routingKeys,
     },

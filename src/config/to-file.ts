@@ -44,11 +44,15 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
     ...settingsFileOf(config),
     dashboard: { host: dashboard.hostname, port: dashboard.port },
     pools: Object.fromEntries(config.pools.map((pool) => [pool.name, poolFileOf(pool)])),
-    routes: config.routes.map(routeFileOf),
+    routes: config.routes.map((route) => ({
+      ...routeFileOf(route),
+      ...(config.defaults && { use: "none" }),
+    })),
+    ...(config.defaults && { defaults: settingsFileOfRoute(config.defaults.settings) }),
   };
 }
 
-/** The effective form: settings of profiles and defaults stand in the route. */
+/** The effective form: settings of profiles and defaults stand in the route, which then uses none. */
 function routeFileOf({ conditions, ...route }: RouteConfig): object {
   const { name, pool, split, redirect, respond, isRedirected, settings } = route;
   const { hosts, path, methods, headers, query, cookies, clients, listeners } = conditions;
@@ -67,8 +71,20 @@ function routeFileOf({ conditions, ...route }: RouteConfig): object {
     ...(redirect && { redirect }),
     ...(isRedirected === false && { redirect: "none" }),
     ...(respond && { respond }),
-    ...settings,
+    ...settingsFileOfRoute(settings),
   };
+}
+
+/** Without the hashes of passwords. */
+export function settingsFileOfRoute(settings: RouteConfig["settings"]): object {
+  const { basicAuth } = settings;
+  if (!basicAuth?.users) return settings;
+  return { ...settings, basicAuth: { ...basicAuth, users: basicAuth.users.map(maskedUser) } };
+}
+
+/** A hash can be attacked without the balancer. */
+function maskedUser({ name }: { readonly name: string }): object {
+  return { name, passwordHash: "(set)" };
 }
 
 function shortList(values: readonly string[]): unknown {
@@ -167,6 +183,7 @@ export function settingsFileOf(config: Config): object {
     resolvers: config.resolvers,
     allowLinkLocal: config.allowLinkLocal,
     ambiguousPaths: config.ambiguousPaths,
+    ...(config.networks && { networks: config.networks }),
     ...(config.accessLog && { accessLog: config.accessLog }),
     ...(config.tracing && { tracing: config.tracing }),
   };

@@ -35,7 +35,8 @@ export function ageProblem(text: string): string | undefined {
 }
 
 /** Whole seconds of a valid age. */
-export function ageSecondsOf(text: string): number {
+export function ageSecondsOf(text: string | 0): number {
+  if (text === 0) return 0;
   const [, days] = /^(\d+(?:\.\d+)?)d$/.exec(text) ?? [];
   if (days !== undefined) return Number(days) * daySeconds;
   return (parseDuration(text) ?? Number.NaN) / 1_000;
@@ -118,6 +119,14 @@ export function sizeOf(text: string): number {
   return parseSize(text) ?? Number.NaN;
 }
 
+const rateUnits: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Requests per millisecond of a valid rate, such as "10/m". */
+export function rateOf(text: string): number {
+  const [count = "", unit = ""] = text.split("/");
+  return Number(count) / (rateUnits[unit] ?? Number.NaN);
+}
+
 /** Rejects a key that would hold a plain-text password, whatever its spelling. */
 export function plainPasswordProblem(key: string): string | undefined {
   if (!/^pass(word|phrase|wd)?$/i.test(key)) return undefined;
@@ -127,6 +136,8 @@ export function plainPasswordProblem(key: string): string | undefined {
 /** Whether a value at this path must not be quoted: everything in accounts except names and roles, also when misplaced. */
 export function isSecretAt(path: Path): boolean {
   const last = path.at(-1) ?? "";
+  const users = path.indexOf("users");
+  if (users > 0 && path[users - 1] === "basicAuth") return !(path.length === users + 3 && last === "name");
   if (path[0] === "admin" && ["users", "tokens"].includes(path[1] ?? "")) {
     return !(path.length === 4 && (last === "name" || last === "role"));
   }

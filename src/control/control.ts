@@ -6,7 +6,7 @@ import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
 import type { EventQuery } from "./event-log.ts";
 import type { RotationReport } from "./certificate-rotation.ts";
-import type { Step } from "./plan.ts";
+import type { Step } from "./step.ts";
 
 /** Who gives a command, and the reason that this person states, which may be empty. */
 export interface Actor {
@@ -62,6 +62,8 @@ export interface ReloadReport {
   readonly steps: readonly Step[];
   /** Names of changed settings that take effect only after a restart. */
   readonly needsRestart: readonly string[];
+  /** What the operator should know about the next configuration, in a dry run. Sentences without a full stop. */
+  readonly notes: readonly string[];
 }
 
 /** Commands take effect even if the state file cannot be written. Commands that probe or reconcile run one at a time. */

@@ -1,29 +1,15 @@
 /** The differences between two configurations as steps: for `plan` before a reload, and for the event log after it. */
 
 import { isOpen } from "../access/accounts.ts";
-import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
+import type { Config, PoolConfig } from "../config/config.ts";
 import { describeAccount } from "../config/cross-checks.ts";
-import { nameOf } from "../config/problem.ts";
-import { flattenConfig, poolSettingsFileOf, settingsFileOf } from "../config/to-file.ts";
+import { poolSettingsFileOf, settingsFileOf } from "../config/to-file.ts";
 import { hashString } from "../lib/hash.ts";
 import { isLoopback, originOf } from "../net/address.ts";
 import type { UpstreamSpec } from "../pool/upstream.ts";
 import { identityOf } from "../registry/pool-registry.ts";
-
-export interface Step {
-  readonly action: "add" | "remove" | "change";
-  readonly subject: "setting" | "pool" | "upstream" | "routes";
-  /** Present for pools and upstreams. */
-  readonly pool?: string;
-  /** Id; present for upstreams. */
-  readonly upstream?: string;
-  /** The setting that changes: "policy", "probe.path", "weight"; present for changes. */
-  readonly key?: string;
-  readonly from?: string;
-  readonly to?: string;
-  /** Takes effect only after a restart. */
-  readonly needsRestart?: true;
-}
+import { routeSteps } from "./route-steps.ts";
+import { type Difference, differences, flatTexts, none, type Settings, type Step } from "./step.ts";
 
 /** The steps from one configuration to the other; empty if they are equivalent. */
 export function planSteps(before: Config, after: Config): readonly Step[] {
@@ -193,71 +179,6 @@ function upstreamSettings({ pool, spec }: UpstreamPlacement): Settings {
 
 function describe({ address, weight, backup }: UpstreamSpec): string {
   return `${originOf(address)} weight ${weight}${backup ? " backup" : ""}`;
-}
-
-/** Routes are one step, because their order matters. */
-function routeSteps(before: Config, after: Config): readonly Step[] {
-  const [from, to] = [describeRoutes(before.routes), describeRoutes(after.routes)];
-  return from === to ? [] : [{ action: "change", subject: "routes", from, to }];
-}
-
-function describeRoutes(routes: readonly RouteConfig[]): string {
-  return routes
-    .map(
-      ({ conditions, pool, split }) =>
-        `${(conditions.hosts ?? []).join(",") + (conditions.path?.text ?? "") || "*"} → ${pool ?? splitText(split)}`,
-    )
-    .join("; ");
-}
-
-function splitText(split: RouteConfig["split"]): string {
-  const pools = Object.entries(split?.pools ?? {}).map(([pool, weight]) => `${pool} ${weight}`);
-  return pools.join(", ");
-}
-
-type Settings = Readonly<Record<string, string>>;
-
-interface Difference {
-  readonly key: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-/** A setting that is missing on one side is "none" there. */
-function differences(before: Settings, after: Settings): readonly Difference[] {
-  const keys = new Set([...Object.keys(after), ...Object.keys(before)]);
-  return [...keys].flatMap((key) => {
-    const [from, to] = [before[key] ?? none, after[key] ?? none];
-    return from === to ? [] : [{ key, from, to }];
-  });
-}
-
-const none = "none";
-
-/** Keyed by the names of the configuration file. */
-function flatTexts(file: object): Settings {
-  const texts = flattenConfig(file).map(({ path, value }) => [nameOf(path), textOf(value)] as const);
-  return Object.fromEntries(texts);
-}
-
-function textOf(value: unknown): string {
-  if (Array.isArray(value)) return value.map(textOf).join(", ") || none;
-  if (typeof value !== "object" || value === null) return String(value);
-  const inside = (one: unknown) => (Array.isArray(one) ? `[${textOf(one)}]` : textOf(one));
-  const pairs = Object.entries(value).map(([key, one]) => `${key}: ${inside(one)}`);
-  return `{ ${pairs.join(", ")} }`;
-}
-
-const symbols = { add: "+", remove: "-", change: "~" } as const;
-
-/** One line of a diff: "+ upstream main/api-4: http://10.0.0.4:80 weight 1", "~ pool main: policy first → p2c". */
-export function describeStep({ action, subject, pool, upstream, key, from, to, needsRestart }: Step): string {
-  const name = [subject, [pool, upstream].filter((part) => part !== undefined).join("/")]
-    .filter(Boolean)
-    .join(" ");
-  const values = [from, to].filter((value) => value !== undefined).join(" → ");
-  const what = [key, values].filter(Boolean).join(" ");
-  return `${symbols[action]} ${name}${what ? `: ${what}` : ""}${needsRestart ? " (needs a restart)" : ""}`;
 }
 
 type Admin = Config["admin"];

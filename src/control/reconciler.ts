@@ -13,7 +13,8 @@ import type { Actor } from "./control.ts";
 import { desiredConfig, type Intents, redundantIntents } from "./desired-state.ts";
 import type { Drain, Drains } from "./drains.ts";
 import type { EventLog } from "./event-log.ts";
-import { planSteps, type Step } from "./plan.ts";
+import { planSteps } from "./plan.ts";
+import type { Step } from "./step.ts";
 
 /** Loads the configuration again, with the same flags and variables. @param file replaces the configuration file */
 export type ConfigLoader = (file?: { readonly name: string; readonly text: string }) => Config | ConfigError;

@@ -2,10 +2,12 @@
 
 import { warningsIn } from "../config/load.ts";
 import { type ConfigError, problemSentences } from "../config/problem.ts";
+import { routeNotes } from "../config/route-notes.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
 import { redundantIntents } from "./desired-state.ts";
-import { describeStep, planSteps, reloadableConfig, type Step } from "./plan.ts";
+import { planSteps, reloadableConfig } from "./plan.ts";
+import { describeStep, type Step } from "./step.ts";
 import type { Reconciler } from "./reconciler.ts";
 
 export async function reload(
@@ -29,7 +31,7 @@ export async function reload(
   const needsRestart = steps.flatMap(({ key, needsRestart: needs }) =>
     needs && key !== undefined ? [key] : [],
   );
-  if (dry) return { applied: false, steps, needsRestart };
+  if (dry) return { applied: false, steps, needsRestart, notes: routeNotes(loaded) };
   reconciler.intents.write(superseded);
   await reconciler.reconcile({ by, reason: "" }, "configuration", reloadable);
   for (const why of warningsIn(reloadable, reconciler.wallClock()))
@@ -37,7 +39,7 @@ export async function reload(
   const isChanged = steps.some((step) => !step.needsRestart);
   reconciler.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });
   reportReload(reconciler, { steps, needsRestart, isChanged }, by);
-  return { applied: isChanged, steps, needsRestart };
+  return { applied: isChanged, steps, needsRestart, notes: [] };
 }
 
 interface AppliedReload {

@@ -4,8 +4,10 @@ import type { ChallengeState } from "../acme/challenges.ts";
 import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
+import type { FilterCounters } from "../metrics/filter-meter.ts";
 import type { ListenerCounters } from "../metrics/listener-meter.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { RouteCounters } from "../metrics/route-meter.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
 import {
   upstreamCountersOf,
@@ -119,6 +121,8 @@ export interface WorkerReport {
     readonly counts: UpstreamCounters;
   }[];
   readonly listeners: readonly { readonly name: string; readonly counts: ListenerCounters }[];
+  readonly filters: FilterCounters;
+  readonly routes: readonly RouteCounters[];
   /** The entry with an empty name counts requests that matched no route. */
   readonly pools: readonly {
     readonly name: string;
@@ -213,6 +217,8 @@ export function buildReport(
     lostLines: metrics.lostLines,
     lostSpans: metrics.lostSpans,
     listeners: [...metrics.listeners].map(([name, { counts }]) => ({ name, counts })),
+    filters: metrics.filters.counts,
+    routes: metrics.routes.counts,
     upstreams,
     pools,
   };
@@ -256,6 +262,7 @@ export function perWorkerConfig(config: Config, workers: number, ports: readonly
     // Without the token: workers have no use for it.
     admin: { hostname, port: adminPort },
     pools: config.pools.map(poolConfigFor),
+    processes: workers,
   };
 }
 

@@ -112,6 +112,12 @@ export class CounterAggregator {
       mergeUpstreamCounters(into.of(upstream), [upstreamCountersOf(this.#retired.of(upstream)), ...parts]);
     }
     this.#addListeners(reports, into);
+    const filters = [this.#retired.filters.counts, ...reports.map((report) => report.filters)];
+    into.filters.clear();
+    for (const counts of filters) into.filters.add(counts);
+    const routes = [this.#retired.routes.counts, ...reports.map((report) => report.routes)];
+    into.routes.clear();
+    for (const counts of routes) into.routes.add(counts);
     for (const name of ["", ...pools.map((pool) => pool.name)]) {
       const parts = named.flatMap((counters) => counters.get(name) ?? []);
       mergePoolCounters(into.ofPool(name), [poolCountersOf(this.#retired.ofPool(name)), ...parts]);

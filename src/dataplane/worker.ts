@@ -19,6 +19,7 @@ import { identityOf, PoolRegistry } from "../registry/pool-registry.ts";
 import { RequestSampler } from "../requests/sampler.ts";
 import { CertificateStore } from "../tls/certificate-store.ts";
 import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
+import { type AccessRuntime, accessResourcesOf } from "./access-resources.ts";
 import { LocalDataPlane } from "./local-data-plane.ts";
 import {
   applyState,
@@ -39,6 +40,8 @@ export interface WorkerOptions {
   readonly rssBytes: () => number;
   /** Loads a file of extensions. */
   readonly importExtension: (path: string) => Promise<unknown>;
+  /** For the filters of routes. */
+  readonly access?: AccessRuntime;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
 }
@@ -133,10 +136,11 @@ export class Worker {
 
   /** Adopts the control plane's clock, so that times in messages need no conversion. */
   #createParts({ now, config, viaName }: StateMessage): WorkerParts {
-    const { engines, log, clock: ownClock = systemClock } = this.#options;
+    const { engines, log, access, clock: ownClock = systemClock } = this.#options;
     const clockOffsetMs = now - ownClock();
     const clock = () => ownClock() + clockOffsetMs;
     const metrics = new Metrics(clock);
+    const faults = new FaultRegistry();
     const registry = new PoolRegistry({
       names: new NameWatcher({ clock, schedule: this.#schedule, random: systemRandom }),
       clock,
@@ -144,8 +148,10 @@ export class Worker {
       extensions: this.#extensions,
       // The other workers need the verdict too. In a timer, so that it delays no request.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
+      access: access
+        ? accessResourcesOf({ ...access, clock, metrics, log, viaName, attemptFilters: [faults] })
+        : { meter: metrics.filters },
     });
-    const faults = new FaultRegistry();
     const engine = engines[config.engine];
     const sampler = new RequestSampler(clock, (request) => void this.#requests.push(request));
     const telemetry = startTelemetry({ config, isShared: true, log });

@@ -2,8 +2,10 @@
 
 import type { Pool } from "../pool/pool.ts";
 import type { Status, Upstream } from "../pool/upstream.ts";
+import { filterFamilies } from "./filter-meter.ts";
 import type { Histogram } from "./histogram.ts";
 import type { Metrics } from "./metrics.ts";
+import { routeFamilies } from "./route-meter.ts";
 import type { Family, Sample } from "./prometheus.ts";
 
 const statuses: readonly Status[] = [
@@ -242,6 +244,8 @@ export function families(
           byKey(refused, (reason) => ({ listener, reason })),
         ),
     },
+    ...filterFamilies(metrics.filters, histogramSamples),
+    ...routeFamilies(metrics.routes, histogramSamples),
     {
       name: "evenkeel_probe_total",
       help: "Active probes, by result.",

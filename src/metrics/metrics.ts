@@ -6,8 +6,10 @@ import type { Attempt, AttemptObserver } from "../pool/attempt.ts";
 import { exhaustedCode, type Outcome } from "../pool/outcome.ts";
 import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import { FilterMeter } from "./filter-meter.ts";
 import { Histogram } from "./histogram.ts";
 import { ListenerMeter } from "./listener-meter.ts";
+import { RouteMeter } from "./route-meter.ts";
 import { isServerError, RejectedTraffic, RollingTraffic } from "./rolling-traffic.ts";
 import { type ResponseSample, SampleBuffer } from "./sample-buffer.ts";
 
@@ -153,6 +155,9 @@ export class Metrics implements AttemptObserver, PoolObserver {
   readonly #pools = new Map<string, PoolMeter>();
   /** By name. */
   readonly listeners = new Map<string, ListenerMeter>();
+  /** Of all routes. */
+  readonly filters = new FilterMeter();
+  readonly routes = new RouteMeter();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -225,16 +230,31 @@ export class Metrics implements AttemptObserver, PoolObserver {
   /** Counts nothing: the panic gauge reads the pool. */
   panicChanged(): void {}
 
+  routeEnded(route: string, status: number, durationMs: number | undefined): void {
+    this.routes.ended(route, status, durationMs);
+  }
+
   refused(
     poolName: string | undefined,
-    { reason, status }: { readonly reason: string; readonly status: number },
+    { reason, status, filter, route = "" }: CountedRefusal,
     attempts: number,
   ): void {
+    if (filter !== undefined) this.filters.answered(filter, route, status);
     const meter = this.ofPool(poolName ?? "");
     count(meter.refusals, reason);
     count(meter.refusalCodes, status);
     if (attempts === 0 || reason === "balancer_exhausted") meter.turnedAway.count(status, this.#clock());
   }
+}
+
+/** What is counted of a response that the balancer makes itself. */
+interface CountedRefusal {
+  readonly reason: string;
+  readonly status: number;
+  /** Name of the filter that answered. */
+  readonly filter?: string;
+  /** Name of its route. */
+  readonly route?: string;
 }
 
 function emptyPoolMeter(now: number): PoolMeter {

@@ -87,9 +87,24 @@ export function authorityOf(address: Address): string {
   return `${address.hostname}:${address.port}`;
 }
 
+/** The Host of requests to the address: without a port that is the default of its scheme (RFC 9110 section 7.2). */
+export function hostHeaderOf(address: Address): string {
+  const defaultPort = address.protocol === "https" ? 443 : 80;
+  return address.port === defaultPort ? address.hostname : authorityOf(address);
+}
+
 /** The name in a Host header: without a port, without the dot of the root, and in lower case (RFC 3986 section 3.2.2). */
 export function hostNameIn(authority: string): string {
-  return authority.replace(/\.?(?::\d*)?$/, "").toLowerCase();
+  let end = authority.length;
+  let digits = end;
+  while (digits > 0 && isDigit(authority.charCodeAt(digits - 1))) digits -= 1;
+  if (digits > 0 && authority.charCodeAt(digits - 1) === 0x3a) end = digits - 1;
+  if (end > 0 && authority.charCodeAt(end - 1) === 0x2e) end -= 1;
+  return (end === authority.length ? authority : authority.slice(0, end)).toLowerCase();
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }
 
 /** A listener's host and port as in a URL: "[::1]:80" (RFC 3986 section 3.2.2). @param hostname an IPv6 address without brackets, or any other host */

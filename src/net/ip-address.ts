@@ -26,8 +26,36 @@ export function canonicalIpOfNode(node: string): string | undefined {
   return canonicalIp(withPort?.[1] ?? node);
 }
 
+/** The number of an IPv4 address in dotted decimals, as 32 bits without a sign; -1 for anything else. */
+export function ipv4Number(text: string): number {
+  const { length } = text;
+  if (length < 7 || length > 15) return -1;
+  let [value, octet, digits, dots] = [0, 0, 0, 0];
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 46) {
+      if (digits === 0 || dots === 3) return -1;
+      value = value * 256 + octet;
+      [octet, digits, dots] = [0, 0, dots + 1];
+    } else {
+      // A zero in front is octal for some systems.
+      if (code < 48 || code > 57 || (digits > 0 && octet === 0)) return -1;
+      octet = octet * 10 + (code - 48);
+      digits += 1;
+      if (octet > 255) return -1;
+    }
+  }
+  return dots === 3 && digits > 0 ? value * 256 + octet : -1;
+}
+
+/** The IPv4 address that an IPv4-mapped IPv6 address stands for, as a number; -1 for any other (RFC 4291 section 2.5.5.2). */
+export function mappedIpv4([a, b, c, d, e, f, high = 0, low = 0]: readonly number[]): number {
+  const isMapped = ((a ?? 1) | (b ?? 1) | (c ?? 1) | (d ?? 1) | (e ?? 1)) === 0 && f === 0xffff;
+  return isMapped ? high * 65_536 + low : -1;
+}
+
 /** The eight groups of an IPv6 address; undefined for anything else. */
-function ipv6Groups(text: string): readonly number[] | undefined {
+export function ipv6Groups(text: string): readonly number[] | undefined {
   if (text.length > 45 || !/^[\da-fA-F:.]*$/.test(text)) return undefined;
   const halves = text.split("::");
   if (halves.length > 2) return undefined;

@@ -21,7 +21,7 @@ import { ExchangeAttempts } from "./exchange-attempts.ts";
 import type { ExchangeSummary } from "./record.ts";
 import { FilteredRequest } from "./filter.ts";
 import { FilterRun } from "./filter-run.ts";
-import { editedFields, type HeadEdit } from "./head-edit.ts";
+import type { HeadEdit } from "./head-edit.ts";
 import { type ParkedRequest, type QueueMember, wait, type Wait } from "./queue.ts";
 import { QueueTicket } from "./queue-ticket.ts";
 import { Recorder } from "./recorder.ts";
@@ -35,7 +35,7 @@ import {
 } from "./refusal.ts";
 import type { ListenerRules } from "./listener-rules.ts";
 import type { RequestHead } from "./request-head.ts";
-import type { Destination, RouteMatch } from "./route.ts";
+import type { Destination, RouteMatch, RouteTable } from "./route.ts";
 import type { TraceContext } from "./trace-context.ts";
 
 /**
@@ -103,19 +103,20 @@ export class Exchange implements QueueMember, DeadlineHolder {
     const table = this.#options.routes();
     const match = table.find(head);
     this.trace = this.#options.trace?.(head.header("traceparent"));
-    this.#localReply = rules?.replyTo(head, match, table);
-    if (!this.#localReply && match) this.#enter(head, match, requestId);
+    const ruled = (this.#localReply = rules?.replyTo(head, match, table));
+    if (!ruled) this.#enter(head, match, table, requestId);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.#destination?.deadlines?.add(this, this.#destination.timeouts.totalMs ?? Infinity);
-    this.#recorder.opened(head, this.#destination?.pool, this.#key, match);
+    this.#recorder.opened(head, this.#destination?.pool, this.#key, ruled ? undefined : match);
     return this;
   }
 
-  #enter(head: RequestHead, match: RouteMatch, requestId: string): void {
-    if (!match.route) return void (this.#violation = match.violation);
-    const { route } = match;
-    if (!route.handling) return void (this.#destination = route.destination);
-    const request = new FilteredRequest(head, match, { requestId, trace: this.trace });
+  #enter(head: RequestHead, match: RouteMatch | undefined, table: RouteTable, requestId: string): void {
+    this.#violation = match?.violation;
+    const found = match?.route ? match : table.unmatched;
+    const route = found?.route;
+    if (!found || !route?.handling) return void (this.#destination = route?.destination);
+    const request = new FilteredRequest(head, found, { requestId, trace: this.trace });
     this.#destination = route.split ? route.split.choose(request) : route.destination;
     if (this.#options.load?.isShed) return void (this.#localReply = refusal("overloaded"));
     this.#recorder.filtered(request, this.#destination?.pool);
@@ -206,9 +207,9 @@ export class Exchange implements QueueMember, DeadlineHolder {
     else parked.resume(step);
   }
 
-  /** What changes in the request for the upstream; undefined for most. Read before the first attempt is sent. */
-  get requestEdit(): HeadEdit | undefined {
-    return this.#filterRun?.requestEdit();
+  /** What changes in the request for the upstream of an attempt; undefined for most. Read before the attempt is sent. */
+  requestEditFor({ upstream }: Attempt): HeadEdit | undefined {
+    return this.#filterRun?.requestEdit(upstream);
   }
 
   /** How the body of a response is compressed; undefined for most. Called after `commit`, before `responseEdit` is read. */
@@ -222,9 +223,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** The balancer's own response as its route changes it. */
-  editReply(reply: RenderedRefusal): RenderedRefusal {
-    const edit = this.#filterRun?.responseEdit(undefined);
-    return edit ? { ...reply, headers: editedFields(reply.headers, edit) } : reply;
+  editReply(refused: Refusal, reply: RenderedRefusal): RenderedRefusal {
+    return this.#filterRun?.editReply(refused, reply) ?? reply;
   }
 
   /** Called by the queue only. */

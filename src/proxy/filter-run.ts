@@ -1,11 +1,12 @@
 /** The way of one request through the filters of its route, and what they and the route change in it. */
 
 import type { Upstream } from "../pool/upstream.ts";
-import type { FilteredRequest, FilterVerdict, RequestFilter } from "./filter.ts";
+import { hostHeaderOf } from "../net/address.ts";
 import type { CompressibleResponse, CompressionDecision, CompressionPlan } from "./compression.ts";
-import { eitherOf, type HeadEdit, mergedEdit } from "./head-edit.ts";
+import { type FilteredRequest, type FilterVerdict, ofUpstream, type RequestFilter } from "./filter.ts";
+import { editedFields, eitherOf, type HeadEdit, mergedEdit } from "./head-edit.ts";
 import { type Wait, wait } from "./queue.ts";
-import { type Refusal, refusal } from "./refusal.ts";
+import { type Refusal, refusal, type RenderedRefusal } from "./refusal.ts";
 import type { RouteHandling } from "./route.ts";
 import { type Sticky, StickyRequest } from "./sticky.ts";
 
@@ -65,18 +66,15 @@ export class FilterRun {
     return this.#refusal;
   }
 
-  /** What changes in the request for the upstream. Read after the filters; the same for each attempt. */
-  requestEdit(): HeadEdit {
-    return (this.#requestEdit ??= this.#makeRequestEdit());
-  }
-
-  #makeRequestEdit(): HeadEdit {
+  /** What changes in the request for this upstream, if anything. Read after the filters. */
+  requestEdit(upstream: Upstream): HeadEdit | undefined {
     const { request } = this;
     request.applyHiddenCookies();
-    return mergedEdit(this.#handling.requestEditor?.edit(request), {
-      removed: request.hiddenNames,
-      added: request.upstreamFields,
-    });
+    const { changesRequest, upstreamHost } = request;
+    if (!changesRequest && !this.#handling.requestEditor) return undefined;
+    const edit = (this.#requestEdit ??= this.#createRequestEdit());
+    if (upstreamHost !== ofUpstream) return edit;
+    return { ...edit, host: hostHeaderOf(upstream.address) };
   }
 
   /**
@@ -93,11 +91,24 @@ export class FilterRun {
     this.#compression = undefined;
   }
 
-  /** What changes in the response. @param upstream where it comes from; undefined for the balancer's own */
-  responseEdit(upstream: Upstream | undefined): HeadEdit {
+  #createRequestEdit(): HeadEdit {
     const { request } = this;
+    const { upstreamTarget: target, upstreamHost: host } = request;
+    const edit = mergedEdit(this.#handling.requestEditor?.edit(request), {
+      removed: request.hiddenNames,
+      added: request.upstreamFields,
+    });
+    return { ...edit, ...(target !== undefined && { target }), ...(typeof host === "string" && { host }) };
+  }
+
+  /** What changes in the response, if anything. @param upstream where it comes from; undefined for the balancer's own */
+  responseEdit(upstream: Upstream | undefined): HeadEdit | undefined {
+    const { request } = this;
+    const { responseEditor } = this.#handling;
     const cookie = upstream && this.sticky?.responded(upstream);
     const compression = this.#compression;
+    const changes = request.changesResponse || cookie !== undefined || compression !== undefined;
+    if (!changes && !responseEditor) return undefined;
     return mergedEdit(this.#handling.responseEditor?.edit(request, upstream), {
       removed: compression ? eitherOf(compression.removed, request.replacedNames) : request.replacedNames,
       added: [
@@ -106,6 +117,18 @@ export class FilterRun {
         ...(cookie === undefined ? [] : [["Set-Cookie", cookie] as const]),
       ],
     });
+  }
+
+  /** The balancer's own response as the route changes it: another body, then other fields. */
+  editReply(refused: Refusal, reply: RenderedRefusal): RenderedRefusal {
+    const { head, requestId } = this.request;
+    const isOwnError = refused.reply === undefined && reply.status === refused.status;
+    const page = isOwnError
+      ? this.#handling.errorPages?.pageFor(refused, { accept: head.header("accept"), requestId })
+      : undefined;
+    const { status, headers, body } = page === undefined ? reply : withPage(reply, page);
+    const edit = this.responseEdit(undefined);
+    return { status, headers: edit ? editedFields(headers, edit) : headers, body };
   }
 
   /** The client has left, or the request's time is over: the verdict is not needed any more. */
@@ -140,7 +163,8 @@ export class FilterRun {
   }
 
   #answer({ name }: RequestFilter, refusal: Refusal): void {
-    this.#refusal = { ...refusal, filter: name };
+    const { name: route } = this.request.match.route;
+    this.#refusal = { ...refusal, filter: name, ...(route !== undefined && { route }) };
   }
 
   #skip(): void {
@@ -154,4 +178,9 @@ export class FilterRun {
     step();
     if (!this.#isPending) this.onSettled?.();
   }
+}
+
+function withPage({ status, headers }: RenderedRefusal, page: string): RenderedRefusal {
+  const others = headers.filter(([name]) => name !== "Content-Type");
+  return { status, headers: [["Content-Type", "text/html; charset=utf-8"], ...others], body: page };
 }

@@ -51,7 +51,23 @@ export interface RequestFilter {
   readonly name: string;
   /** @returns a promise where it has to wait; one that rejects is a bug, which the client gets as a 500 */
   admit(request: FilteredRequest): FilterVerdict | Promise<FilterVerdict>;
+  /**
+   * What it would do with a request that is not sent, for a dry run. It asks no server, takes nothing and changes nothing: a limit
+   * takes no token, and a request to an authentication server is only described. Without it a dry run says that it cannot know.
+   */
+  foresee?(request: FilteredRequest): ForeseenVerdict;
 }
+
+/** The verdict of a filter on a request that is not sent. */
+export interface ForeseenVerdict {
+  /** `unknown` where it depends on what a dry run does not ask, such as another server. */
+  readonly verdict: "passes" | "answers" | "unknown";
+  /** A clause: "192.0.2.7 is in 192.0.2.0/24", "99 of 100 left", "it would ask pool auth". */
+  readonly why: string;
+}
+
+/** Stands for the host of the upstream that a request goes to, which a retry changes. */
+export const ofUpstream = Symbol("the host of the upstream");
 
 /** A request on a route that has filters. One is created for each such request, and for no other. */
 export class FilteredRequest {
@@ -66,6 +82,10 @@ export class FilteredRequest {
   split: SplitChoice | undefined;
   /** What became of it in a sticky pool. */
   sticky: StickyResult | undefined;
+  /** Path and query for the upstream, where a filter changes them. */
+  upstreamTarget: string | undefined;
+  /** The Host of the upstream's request, where a filter changes it; `ofUpstream` for the one of the upstream's address. */
+  upstreamHost: string | typeof ofUpstream | undefined;
   readonly #upstreamFields: Field[] = [];
   readonly #hiddenNames = new FoldedNames();
   readonly #responseFields: Field[] = [];
@@ -110,9 +130,10 @@ export class FilteredRequest {
     if (value !== undefined) this.#responseFields.push(checkedField(name, value));
   }
 
-  /** Removes the hidden cookies from the upstream's request. Called once, after the last filter. */
+  /** Removes the hidden cookies from the upstream's request. Called after the last filter. */
   applyHiddenCookies(): void {
     const hidden = this.#hiddenCookies;
+    this.#hiddenCookies = undefined;
     const cookies = hidden && this.head.header("cookie");
     if (cookies === undefined) return;
     const kept = withoutCookies(cookies, hidden ?? new Set());
@@ -137,6 +158,18 @@ export class FilteredRequest {
   /** Names whose fields of the upstream end here. */
   get replacedNames(): PlainNames {
     return this.#replacedNames;
+  }
+
+  /** Whether a filter changes anything in the request for the upstream: a head without changes goes on as it was written. */
+  get changesRequest(): boolean {
+    const { upstreamTarget, upstreamHost } = this;
+    if (upstreamTarget !== undefined || upstreamHost !== undefined) return true;
+    return this.#upstreamFields.length > 0 || !this.#hiddenNames.isEmpty;
+  }
+
+  /** Whether a filter changes anything in the response. */
+  get changesResponse(): boolean {
+    return this.#responseFields.length > 0 || !this.#replacedNames.isEmpty;
   }
 
   /** Aborted when the verdict is not needed any more: the client has left, or the request's time is over. */

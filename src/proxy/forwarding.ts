@@ -2,6 +2,7 @@
 
 import { type Random, randomIndex } from "../lib/random.ts";
 import { clientCertificateFields } from "../tls/client-certificate.ts";
+import { foldedName } from "./head-edit.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /** Headers of one connection only (RFC 9110 section 7.6.1), with the two old ones for proxy authentication. */
@@ -16,25 +17,35 @@ export const hopByHop: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Lower-case names of the X-Forwarded-* headers below. */
-const forwardedNames: readonly string[] = ["for", "proto", "host", "port"].map(
-  (part) => `x-forwarded-${part}`,
-);
+/**
+ * Lower-case names of request fields that only a trusted peer may send, beside all that begin with X-Forwarded: servers take
+ * the client's address or the path of the request from them.
+ */
+export const trustedOnlyFields = ["forwarded", "x-real-ip", "x-original-url", "x-rewrite-url"] as const;
+
+const trustedOnly: ReadonlySet<string> = new Set(trustedOnlyFields);
+const ownFields: ReadonlySet<string> = new Set(clientCertificateFields);
 
 /**
- * Whether a lower-case name is an X-Forwarded-* header spelt with underscores. Servers of the CGI family (RFC 3875 section
- * 4.1.18) read both spellings as one header, and would accept a client's value as ours.
+ * Whose field of a client ends here: what it says of the client or of its certificate only the balancer may say (`all`), or a
+ * trusted proxy too (`untrusted`). An unusual spelling of such a name, which no proxy writes, ends in any case: servers of
+ * the CGI family (RFC 3875 section 4.1.18) and PHP read every character but letters and digits as the same one.
+ * @param name in lower case  @returns undefined, nearly always, for a field that passes
  */
-export function isUnderscoreForwarded(name: string): boolean {
-  return name.includes("_") && forwardedNames.includes(name.replaceAll("_", "-"));
+export function endsFor(name: string): "all" | "untrusted" | undefined {
+  if (!firstLetters.has(name.charCodeAt(0))) return undefined;
+  if (trustedOnly.has(name) || name.startsWith(forwardedPrefix)) return "untrusted";
+  if (ownFields.has(name)) return "all";
+  if (!/[^a-z\d-]/.test(name)) return undefined;
+  const folded = foldedName(name);
+  const isOurs = ownFields.has(folded) || trustedOnly.has(folded) || folded.startsWith(forwardedPrefix);
+  return isOurs ? "all" : undefined;
 }
 
-/** Whether a lower-case name, in either spelling, tells upstreams about the certificate of a client. */
-export function isClientCertificateField(name: string): boolean {
-  return ownFields.has(name.includes("_") ? name.replaceAll("_", "-") : name);
-}
-
-const ownFields: ReadonlySet<string> = new Set(clientCertificateFields);
+const forwardedPrefix = "x-forwarded-";
+const firstLetters: ReadonlySet<number> = new Set(
+  [forwardedPrefix, ...trustedOnlyFields, ...clientCertificateFields].map((name) => name.charCodeAt(0)),
+);
 
 /** Lower-case names that a Connection header lists; those headers end at this hop too. */
 export function connectionTokens(connection: string | undefined): readonly string[] {

@@ -43,6 +43,10 @@ export class FoldedNames implements NameSet {
     else this.#names.add(foldedName(name));
   }
 
+  get isEmpty(): boolean {
+    return this.#names.size + this.#prefixes.length === 0;
+  }
+
   has(name: string): boolean {
     const folded = foldedName(name);
     return this.#names.has(folded) || this.#prefixes.some((prefix) => folded.startsWith(prefix));
@@ -62,6 +66,10 @@ export class PlainNames implements NameSet {
     const lower = name.toLowerCase();
     if (lower.endsWith("*")) this.#prefixes.push(lower.slice(0, -1));
     else this.#names.add(lower);
+  }
+
+  get isEmpty(): boolean {
+    return this.#names.size + this.#prefixes.length === 0;
   }
 
   has(name: string): boolean {
@@ -113,15 +121,38 @@ export function eitherOf(one: NameSet, other: NameSet): NameSet {
   return { has: (name) => one.has(name) || other.has(name) };
 }
 
-/** The edit of a route behind that of its filters: what the route removes is removed from the filters' fields too. */
+/**
+ * The edit of a route behind that of its filters: what the route removes is removed from the filters' fields too, and a field
+ * of a filter is one that a default need not be added to.
+ */
 export function mergedEdit(route: HeadEdit | undefined, filters: FieldEdit): HeadEdit {
   if (!route) return { ...filters, defaults: [] };
-  const { removed } = route;
+  const { removed, defaults } = route;
+  const kept = filters.added.filter(([name]) => !removed.has(name));
+  const present = new Set(kept.map(([name]) => foldedName(name)));
   return {
     ...route,
     removed: eitherOf(removed, filters.removed),
-    added: [...filters.added.filter(([name]) => !removed.has(name)), ...route.added],
+    defaults: defaults.filter(([name]) => !present.has(foldedName(name))),
+    added: [...kept, ...route.added],
   };
+}
+
+/** How names of fields are compared: in every spelling for requests, by the exact name for responses. */
+export type NameForm = (name: string) => string;
+
+export const responseForm: NameForm = (name) => name.toLowerCase();
+
+/** The default fields of which a head has none. @param names of the fields that stay */
+export function missingDefaults(
+  defaults: readonly Field[],
+  names: Iterable<string>,
+  form: NameForm,
+): readonly Field[] {
+  if (defaults.length === 0) return defaults;
+  const present = new Set<string>();
+  for (const name of names) present.add(form(name));
+  return defaults.filter(([name]) => !present.has(form(name)));
 }
 
 /** The fields of a head after an edit, where they are a list: those of a response that the balancer makes. */
@@ -130,6 +161,6 @@ export function editedFields(
   { removed, defaults, added }: HeadEdit,
 ): readonly Field[] {
   const kept = fields.filter(([name]) => isFraming(name) || !removed.has(name));
-  const present = new Set(kept.map(([name]) => name.toLowerCase()));
-  return [...kept, ...defaults.filter(([name]) => !present.has(name.toLowerCase())), ...added];
+  const names = kept.map(([name]) => name);
+  return [...kept, ...missingDefaults(defaults, names, responseForm), ...added];
 }

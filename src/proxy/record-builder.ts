@@ -16,6 +16,7 @@ import type {
   RequestRecord,
 } from "./record.ts";
 import type { RetryVeto, Refusal } from "./refusal.ts";
+import type { Route, RouteMatch } from "./route.ts";
 import { readTraceparent, type TraceContext } from "./trace-context.ts";
 
 /** Longer targets and hosts are truncated: a record must stay small. */
@@ -47,7 +48,7 @@ export class RecordBuilder implements EndedExchange {
   head: RequestHead | undefined;
   poolObject: Pool | undefined;
   hashKey = "";
-  matchedPathText: string | undefined;
+  match: RouteMatch | undefined;
   /** Present on routes with filters. */
   filtered: FilteredRequest | undefined;
   startedAt = 0;
@@ -64,7 +65,7 @@ export class RecordBuilder implements EndedExchange {
     this.head = this.poolObject = this.refused = this.retryVeto = this.filtered = undefined;
     this.#end = this.#trace = this.#record = this.#attemptRecords = undefined;
     this.hashKey = "";
-    this.matchedPathText = undefined;
+    this.match = undefined;
     this.startedAt = this.queuedMs = this.#attemptCount = 0;
     // Setting the length of a list is a call into the runtime, and nearly always the list is empty.
     if (this.retried.length > 0) this.retried.length = 0;
@@ -201,7 +202,26 @@ export class RecordBuilder implements EndedExchange {
   get complaint(): string | null {
     const outcome = this.refused ? undefined : this.lastOutcome;
     const rule = outcome && isAnswerRefused(outcome) ? outcome.detail : undefined;
-    return this.refused?.violation ?? rule ?? null;
+    const violation = this.refused?.violation;
+    const candidates = this.match?.route ? undefined : this.match?.candidates;
+    if (violation !== undefined && candidates)
+      return `${violation}: ${candidates.map(routeText).join(" and ")}`;
+    return violation ?? rule ?? null;
+  }
+
+  get route(): string | null {
+    const route = this.match?.route;
+    return route ? (route.name ?? route.place) : null;
+  }
+
+  get #routeConditions(): string | null {
+    const route = this.match?.route;
+    return route ? routeConditionsText(route) : null;
+  }
+
+  get #matchedPath(): string | null {
+    const path = this.match?.matchedPath;
+    return path === undefined ? null : copyOf(truncate(path));
   }
 
   get notRetried(): RetryVeto | null {
@@ -255,7 +275,9 @@ export class RecordBuilder implements EndedExchange {
       target: copyOf(this.target),
       host: copyOf(this.host),
       key: this.hashKey === "" ? null : copyOf(truncate(this.hashKey)),
-      matchedPath: this.matchedPathText === undefined ? null : copyOf(truncate(this.matchedPathText)),
+      matchedPath: this.#matchedPath,
+      route: this.route,
+      routeConditions: this.#routeConditions,
       ...(this.filtered?.split && { split: this.filtered.split }),
       ...(this.filtered?.sticky && { sticky: this.filtered.sticky }),
       retried: [...this.retried],
@@ -263,6 +285,27 @@ export class RecordBuilder implements EndedExchange {
       ...(this.#trace && { trace: this.#trace }),
     };
   }
+}
+
+/** A route may have thousands of hosts. */
+const maxHosts = 3;
+
+/** "host shop.example, path /api"; null for a route of every host and path. */
+function routeConditionsText({ hosts, path }: Route): string | null {
+  const more = (hosts?.length ?? 0) - maxHosts;
+  const parts = [
+    ...(hosts ? [`host ${hosts.slice(0, maxHosts).join(", ")}${more > 0 ? ` and ${more} more` : ""}`] : []),
+    ...(path === undefined ? [] : [`path ${path}`]),
+  ];
+  return parts.length > 0 ? parts.join(", ") : null;
+}
+
+/** "routes[3] (host shop.example, path /api)" */
+function routeText(route: Route | undefined): string {
+  if (!route) return "no route";
+  const conditions = routeConditionsText(route);
+  const name = route.name ?? route.place;
+  return conditions === null ? name : `${name} (${conditions})`;
 }
 
 function truncate(text: string): string {

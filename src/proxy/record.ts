@@ -85,6 +85,10 @@ export interface RequestRecord extends ExchangeSummary {
   readonly key: string | null;
   /** The form of the path that routes matched; null where it is the path of the target, or no route has a path. */
   readonly matchedPath: string | null;
+  /** Name of the route, or its place in the configuration, as "routes[3]"; null without one. */
+  readonly route: string | null;
+  /** Host and path of the route; null without a route, and for one of every host and path. */
+  readonly routeConditions: string | null;
   /** Name of the filter that answered; null where none did. */
   readonly filter: string | null;
   /** Who was authenticated by a filter; at most 256 characters. */
@@ -118,7 +122,7 @@ export interface RequestRecord extends ExchangeSummary {
  */
 export interface EndedExchange extends Omit<
   RequestRecord,
-  "key" | "matchedPath" | "split" | "sticky" | "retried" | "choices" | "trace"
+  "key" | "matchedPath" | "routeConditions" | "split" | "sticky" | "retried" | "choices" | "trace"
 > {
   /** The client's User-Agent and Referer, at most 2,048 characters; null without them. */
   readonly userAgent: string | null;
@@ -156,6 +160,11 @@ export interface ExchangeObserver extends AttemptObserver {
   retried(poolName: string, cause: RetryCause): void;
   /** No other attempt follows one that failed, or whose status is retried. */
   notRetried(poolName: string, cause: RetryCause, why: RetryVeto): void;
+  /**
+   * A request of a route that has a name ended.
+   * @param durationMs undefined for an upgraded connection, and where nothing is collected
+   */
+  routeEnded?(route: string, status: number, durationMs: number | undefined): void;
   /** A hedge ended. */
   hedged(poolName: string, result: HedgeResult): void;
   /**

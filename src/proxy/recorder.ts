@@ -74,7 +74,7 @@ export class Recorder implements ExchangeObserver {
     record.head = head;
     record.poolObject = pool;
     record.hashKey = key;
-    record.matchedPathText = match?.matchedPath;
+    record.match = match;
     record.startedAt = this.#clock();
     this.#sinks.open();
   }
@@ -134,6 +134,8 @@ export class Recorder implements ExchangeObserver {
   ended(end: ExchangeSummary, trace: TraceContext | undefined): void {
     if (this.#filtered) this.#observer.filteredEnded?.(this.#poolName, this.#filtered);
     if (this.#sinks) this.#giveTo(this.#sinks, end, trace);
+    const name = this.#record.match?.route?.name;
+    if (name !== undefined) this.#observer.routeEnded?.(name, end.status, this.#durationOf(end));
     const bug = this.#bug;
     this.#bug = undefined;
     if (bug) throw bug.error;
@@ -150,6 +152,10 @@ export class Recorder implements ExchangeObserver {
     if (!selection.isWanted) return;
     record.end(end, trace, now);
     selection.give(record);
+  }
+
+  #durationOf(end: ExchangeSummary): number | undefined {
+    return isTunnel(end) ? undefined : this.#clock() - this.#record.startedAt;
   }
 
   #hasFailed({ status, isClientGone }: ExchangeSummary): boolean {

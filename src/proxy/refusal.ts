@@ -20,9 +20,17 @@ export type RefusalReason =
   | "overloaded"
   | "unknown_host"
   | "misdirected"
+  | "path_ambiguous"
   | "redirected"
   | "responded"
-  | "challenge_answered";
+  | "preflight"
+  | "cors_refused"
+  | "challenge_answered"
+  | "denied"
+  | "rate_limited"
+  | "auth_required"
+  | "auth_refused"
+  | "auth_unavailable";
 
 /** Why a failed attempt was not retried. */
 export type RetryVeto =
@@ -52,13 +60,15 @@ export interface Refusal {
   readonly reply?: ReplyContent;
   /** Name of the filter that answered. */
   readonly filter?: string;
+  /** Name of the filter's route, if it has one. */
+  readonly route?: string;
   /** The client's connection closes without a response. */
   readonly isSilent?: true;
 }
 
 export interface ReplyContent {
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
-  readonly body: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
 }
 
 /** A response that the balancer makes itself although nothing is wrong, as a redirect. */
@@ -66,7 +76,13 @@ export interface LocalReply extends Refusal {
   readonly reply: ReplyContent;
 }
 
-const replyReasons: ReadonlySet<string> = new Set(["redirected", "responded", "challenge_answered"]);
+const replyReasons: ReadonlySet<string> = new Set([
+  "redirected",
+  "responded",
+  "preflight",
+  "challenge_answered",
+  "auth_refused",
+]);
 
 /** Whether a request that ended for this reason failed. Local replies are no failures. */
 export function isFailureReason(reason: string | null): boolean {
@@ -125,10 +141,39 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
     error: "destination_not_found",
     message: "The TLS connection was made for another host.",
   },
-  // These three have a text of their own.
+  path_ambiguous: {
+    status: 400,
+    error: "http_request_error",
+    message: "Servers read the path in different ways.",
+  },
+  // These have a text of their own, or none.
   responded: { status: 200, error: "proxy_internal_response", message: "The route answered." },
+  preflight: { status: 204, error: "proxy_internal_response", message: "A preflight was answered." },
+  cors_refused: {
+    status: 204,
+    error: "proxy_internal_response",
+    message: "Pages of this origin may not read responses.",
+  },
   redirected: { status: 308, error: "proxy_internal_response", message: "The address is served over https." },
   challenge_answered: { status: 200, error: "proxy_internal_response", message: "A challenge was answered." },
+  denied: { status: 403, error: "http_request_denied", message: "This client is not allowed here." },
+  rate_limited: { status: 429, error: "http_request_denied", message: "Too many requests." },
+  auth_required: {
+    status: 401,
+    error: "http_request_denied",
+    message: "A user name and a password are required.",
+  },
+  // It has the text of the authorization server.
+  auth_refused: {
+    status: 403,
+    error: "http_request_denied",
+    message: "The authorization server refused the request.",
+  },
+  auth_unavailable: {
+    status: 503,
+    error: "proxy_internal_response",
+    message: "The authorization of the request cannot be checked now.",
+  },
   // Never sent: these two end a WebSocket.
   message_too_large: {
     status: 413,
@@ -217,9 +262,9 @@ export function closesConnection({ reason }: Refusal): boolean {
 }
 
 /** The refusal of a request that breaks a rule of HTTP, or arrives too slowly. */
-export function refusalForViolation({ status, text }: ProtocolViolation): Refusal {
-  const reason = status === 414 || status === 431 ? "request_too_large" : "request_invalid";
-  return { ...refusal(reason, status), violation: text };
+export function refusalForViolation({ status, text, reason }: ProtocolViolation): Refusal {
+  const usual = status === 414 || status === 431 ? "request_too_large" : "request_invalid";
+  return { ...refusal(reason ?? usual, status), violation: text };
 }
 
 /** Retry-After of a 503, seconds: two probe rounds while a verdict is about to change. */
@@ -228,7 +273,7 @@ const retryAfterSeconds = 2;
 export interface RenderedRefusal {
   readonly status: number;
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
-  readonly body: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
 }
 
 /** Header fields of a request that decide the form of its refusal. */
@@ -286,6 +331,8 @@ export interface ProtocolViolation {
   readonly status: 400 | 405 | 408 | 414 | 431 | 501 | 505;
   /** A fixed text without the client's bytes, so that it is safe in a log line. */
   readonly text: string;
+  /** Where the reason of the refusal is another than the usual one of the status. */
+  readonly reason?: "path_ambiguous";
 }
 
 export const methodNotServed: ProtocolViolation = {

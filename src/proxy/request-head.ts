@@ -14,9 +14,11 @@ export interface RequestHead {
   /** The client's IP address: the peer's, or what trusted proxies say. Engines compute it when it is read. */
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
+  /** Name of the listener that it came to. */
+  readonly listener: string;
   /** Whether the peer is a trusted proxy, whose fields about the client count. */
   readonly isPeerTrusted?: boolean;
-  /** Where the TLS handshake limits which hosts a request may name. */
+  /** Present where the engine knows of the TLS handshake. */
   readonly tls?: ConnectionTls | undefined;
   /** A header's value by its lower-case name, repeated ones joined with ", ", cookies with "; "; undefined if absent. */
   header(name: string): string | undefined;

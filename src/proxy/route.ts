@@ -9,7 +9,7 @@ import type { FilteredRequest, MatchedRequest, RequestFilter, RouteIdentity } fr
 import type { HashKeyFn } from "./hash-key.ts";
 import type { HeadEdit } from "./head-edit.ts";
 import type { Queue } from "./queue.ts";
-import type { ProtocolViolation } from "./refusal.ts";
+import type { ProtocolViolation, Refusal } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { Sticky } from "./sticky.ts";
@@ -93,6 +93,16 @@ export interface RouteHandling {
   readonly requestEditor?: RequestEditor;
   readonly responseEditor?: ResponseEditor;
   readonly compression?: ResponseCompression;
+  readonly errorPages?: ErrorPages;
+}
+
+/** Pages in place of the text of the balancer's own errors. */
+export interface ErrorPages {
+  /** @returns HTML; undefined where the response keeps its own body */
+  pageFor(
+    refused: Refusal,
+    request: { readonly accept: string | undefined; readonly requestId: string },
+  ): string | undefined;
 }
 
 /** A request with its route. */
@@ -101,22 +111,47 @@ export interface FoundRoute extends MatchedRequest {
   readonly violation?: undefined;
 }
 
-/** The routes tell paths apart, and servers do not agree about this one. */
+/** The routes tell paths apart, and servers do not agree about this one, or cannot read it. */
 export interface UnclearRoute {
   readonly route?: undefined;
   readonly matchedPath?: string;
   readonly violation: ProtocolViolation;
+  /** Where the path leads in two of its readings; undefined for no route. Present where servers do not agree. */
+  readonly candidates?: readonly [Route | undefined, Route | undefined];
 }
 
 /** The route of a request, or why it has none. */
 export type RouteMatch = FoundRoute | UnclearRoute;
 
+/** A route that a request does not take, and why, as a clause. */
+export interface ComparedRoute {
+  readonly route: Route;
+  readonly why: string;
+}
+
+export interface RouteExplanation {
+  /** Routes that match the request too, from the most specific one on. At most five. */
+  readonly over: readonly ComparedRoute[];
+  /** Routes of its host that do not match, the nearest first. At most five. */
+  readonly not: readonly ComparedRoute[];
+  /** How servers read its path, and the route of each form; empty for a path that all read in one way. At most sixteen. */
+  readonly readings: readonly { readonly path: string; readonly route: Route | undefined }[];
+}
+
 /** All routes of a configuration. */
 export interface RouteTable {
   /** In the order of the configuration. */
   readonly routes: readonly Route[];
+  /** Without a destination: what happens to requests that no other route takes, before they are refused. */
+  readonly unmatched?: FoundRoute | undefined;
   /** The most specific route whose conditions hold; undefined if there is none. */
   find(head: RequestHead): RouteMatch | undefined;
   /** Whether a route takes requests for this host, given as in a Host header, or requests for any host. */
   takesHost(host: string): boolean;
+}
+
+/** A table that can say why a request has its route. */
+export interface ExplainedRouteTable extends RouteTable {
+  /** For a dry run: it looks at every route. */
+  explain(head: RequestHead): RouteExplanation;
 }

@@ -14,9 +14,10 @@ import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
 import { hashKeyFor } from "../proxy/hash-key.ts";
-import type { Destination, RouteTable } from "../proxy/route.ts";
+import type { Destination, ExplainedRouteTable } from "../proxy/route.ts";
 import type { Sticky } from "../proxy/sticky.ts";
 import { createRouteTable } from "../routing/route-table.ts";
+import { AccessFilters, type AccessResources } from "./access-filters.ts";
 import { compileRoutes } from "./route-compiler.ts";
 import { StickyCookies } from "./sticky-cookies.ts";
 
@@ -41,6 +42,8 @@ export interface PoolRegistryOptions {
   readonly extensions?: Extensions | undefined;
   /** The secret of sticky cookies where the configuration has none; by default one of this object's own. */
   readonly stickySecret?: () => string;
+  /** For the filters of routes, in a process that serves. */
+  readonly access?: AccessResources;
 }
 
 /** An upstream and the entry of its pool. */
@@ -58,11 +61,13 @@ export interface PreparedPools {
 export class PoolRegistry {
   readonly #options: PoolRegistryOptions;
   #entries: readonly PoolEntry[] = [];
-  #routes: RouteTable = createRouteTable([]);
+  #routes: ExplainedRouteTable = createRouteTable([]);
   readonly #cookies = new StickyCookies();
+  readonly #access: AccessFilters;
 
   constructor(options: PoolRegistryOptions) {
     this.#options = options;
+    this.#access = new AccessFilters({ clock: options.clock, ...options.access });
   }
 
   get entries(): readonly PoolEntry[] {
@@ -73,7 +78,7 @@ export class PoolRegistry {
     return this.#entries.map(({ pool }) => pool);
   }
 
-  get routes(): RouteTable {
+  get routes(): ExplainedRouteTable {
     return this.#routes;
   }
 
@@ -132,7 +137,13 @@ export class PoolRegistry {
         buildDestination(entry, this.#options, this.#cookies.of(entry, secrets)),
       ]),
     );
-    this.#routes = compileRoutes({ config, destinations, extensions: this.#options.extensions });
+    this.#routes = compileRoutes({
+      config,
+      destinations,
+      extensions: this.#options.extensions,
+      access: this.#access,
+      createDeadlines: () => this.#createDeadlines(),
+    });
     this.#options.names?.retain(
       this.pools.flatMap(({ upstreams }) => upstreams.map(({ endpoints }) => endpoints)),
     );
@@ -150,7 +161,12 @@ export class PoolRegistry {
     const policy = this.#createPolicy(config);
     const pool = new Pool({ name: config.name, policy, upstreams: [], ...this.#options });
     const queue = new Queue({ pool, limits: config.queue, clock, schedule });
-    return { pool, queue, deadlines: new Deadlines({ clock, schedule }) };
+    return { pool, queue, deadlines: this.#createDeadlines() };
+  }
+
+  #createDeadlines(): Deadlines {
+    const { clock, schedule = systemSchedule } = this.#options;
+    return new Deadlines({ clock, schedule });
   }
 
   /** The balance stays, unless the budget's configuration changed. */

@@ -3,35 +3,60 @@
 import type { Config, RouteConfig } from "../config/config.ts";
 import { filterUseOf } from "../config/extension-checks.ts";
 import type { Extensions } from "../extension/extensions.ts";
+import type { Deadlines } from "../proxy/deadlines.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
 import { sizeOf } from "../config/values.ts";
 import { createCompression, defaultMinBytes, defaultTypes } from "../filter/compression.ts";
-import { contentCodings, type ResponseCompression } from "../proxy/compression.ts";
 import { createSplit, type StickBy } from "../filter/split.ts";
-import type { Destination, Route, RouteHandling, RouteSplit, RouteTable } from "../proxy/route.ts";
+import { contentCodings, type ResponseCompression } from "../proxy/compression.ts";
+import type { Destination, Route, RouteHandling, RouteSplit, ExplainedRouteTable } from "../proxy/route.ts";
 import { createRouteTable } from "../routing/route-table.ts";
+import type { AccessFilters, RouteAccess } from "./access-filters.ts";
+import {
+  answerFilters,
+  corsFilters,
+  messageEdits,
+  pathFilters,
+  unmatchedRequests,
+} from "./message-filters.ts";
+import { routeDestination } from "./route-destination.ts";
 
 export interface RouteCompilerOptions {
   readonly config: Config;
   /** By name of the pool. */
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly extensions?: Extensions | undefined;
+  /** Deadlines of a route that has a total timeout of its own. */
+  readonly createDeadlines: () => Deadlines;
+  readonly access: AccessFilters;
 }
 
-export function compileRoutes({ config, destinations, extensions }: RouteCompilerOptions): RouteTable {
-  const entries = config.routes.map((route) => ({
-    conditions: route.conditions,
-    route: compiledRoute(route, { destinations, extensions }),
-  }));
-  return createRouteTable(entries, { takesAmbiguousPaths: config.ambiguousPaths === "pass" });
+export function compileRoutes({ config, access, ...parts }: RouteCompilerOptions): ExplainedRouteTable {
+  const entries = access.compile(config, parts.destinations, (accessOf) =>
+    config.routes.map((route) => ({
+      conditions: route.conditions,
+      route: compiledRoute(route, { ...parts, access: accessOf(route) }),
+    })),
+  );
+  return createRouteTable(entries, {
+    takesAmbiguousPaths: config.ambiguousPaths === "pass",
+    unmatched: unmatchedRequests(config.defaults),
+  });
 }
 
-type Parts = Omit<RouteCompilerOptions, "config">;
+/** What one route is built from. */
+interface RouteParts extends Omit<RouteCompilerOptions, "config" | "access"> {
+  readonly access: RouteAccess;
+}
 
-function compiledRoute(config: RouteConfig, { destinations, ...parts }: Parts): Route {
-  const { place, name, pool, conditions, isRedirected } = config;
-  const destination = pool === undefined ? undefined : destinations.get(pool);
-  const split = splitOf(config, destinations);
+function compiledRoute(config: RouteConfig, { destinations, createDeadlines, ...parts }: RouteParts): Route {
+  const { place, name, pool, conditions, isRedirected, settings } = config;
+  const destinationOf = (given: string) => {
+    const ofPool = destinations.get(given);
+    return ofPool && routeDestination(ofPool, settings, createDeadlines);
+  };
+  const destination = pool === undefined ? undefined : destinationOf(pool);
+  const split = splitOf(config, destinationOf);
   const handling = handlingOf(config, parts, split !== undefined || destination?.sticky !== undefined);
   return {
     place,
@@ -48,7 +73,7 @@ function compiledRoute(config: RouteConfig, { destinations, ...parts }: Parts): 
 /** @returns undefined for a route that does not split its requests */
 function splitOf(
   { split, name, conditions }: RouteConfig,
-  destinations: RouteCompilerOptions["destinations"],
+  destinationOf: (pool: string) => Destination | undefined,
 ): RouteSplit | undefined {
   if (!split) return undefined;
   const { pools, stickBy, fallback } = split;
@@ -57,7 +82,7 @@ function splitOf(
   return createSplit({
     routeId,
     pools: Object.entries(pools).flatMap(([pool, weight]) => {
-      const destination = destinations.get(pool);
+      const destination = destinationOf(pool);
       return destination ? [{ destination, weight }] : [];
     }),
     // The schema has checked its form.
@@ -66,16 +91,25 @@ function splitOf(
   });
 }
 
-/** @returns undefined for a route that only sends its requests to a pool */
-function handlingOf(
+type FilterParts = Partial<Omit<RouteParts, "destinations" | "createDeadlines">>;
+
+/**
+ * @param changesRequests whether its destination needs the handling of requests: a split, or a sticky pool
+ * @returns undefined for a route that only sends its requests to a pool
+ */
+export function handlingOf(
   config: RouteConfig,
-  parts: Omit<Parts, "destinations">,
-  changesRequests: boolean,
+  parts: FilterParts = {},
+  changesRequests = false,
 ): RouteHandling | undefined {
-  const filters = filtersOf(config, parts);
   const compression = compressionOf(config);
-  if (filters.length === 0 && !changesRequests && !compression) return undefined;
-  return { filters, ...(compression && { compression }) };
+  const handling = {
+    filters: filtersOf(config, parts),
+    ...messageEdits(config),
+    ...(compression && { compression }),
+  };
+  const isPlain = handling.filters.length === 0 && Object.keys(handling).length === 1 && !changesRequests;
+  return isPlain ? undefined : handling;
 }
 
 function compressionOf({ settings: { compress } }: RouteConfig): ResponseCompression | undefined {
@@ -90,11 +124,15 @@ function compressionOf({ settings: { compress } }: RouteConfig): ResponseCompres
 }
 
 /** In the order in which they decide, so that a request that is not served costs nothing more. */
-function filtersOf(
-  { settings }: RouteConfig,
-  { extensions }: Omit<Parts, "destinations">,
-): readonly RequestFilter[] {
-  return [...extensionFiltersOf(settings.filters ?? [], extensions)];
+function filtersOf(config: RouteConfig, { access, extensions }: FilterParts): readonly RequestFilter[] {
+  return [
+    ...(access?.byAddress ?? []),
+    ...corsFilters(config),
+    ...(access?.byClient ?? []),
+    ...extensionFiltersOf(config.settings.filters ?? [], extensions),
+    ...answerFilters(config),
+    ...pathFilters(config),
+  ];
 }
 
 function extensionFiltersOf(

@@ -3,13 +3,13 @@
 import type { Clock } from "../lib/clock.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { FilteredRequest } from "../proxy/filter.ts";
+import { FilteredRequest, type ForeseenVerdict } from "../proxy/filter.ts";
 import type { Candidate } from "../proxy/record.ts";
 import { candidatesIn } from "../proxy/recorder.ts";
 import type { RefusalReason } from "../proxy/refusal.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
 import { escapeBeyondAscii } from "../proxy/request-path.ts";
-import type { Destination, FoundRoute } from "../proxy/route.ts";
+import type { ComparedRoute, FoundRoute, Route, ExplainedRouteTable } from "../proxy/route.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 
 /** A request that is evaluated but not sent. */
@@ -18,16 +18,57 @@ export interface DryRunRequest {
   readonly host: string;
   readonly target: string;
   readonly clientAddress: string;
+  readonly scheme: "http" | "https";
+  /** Name of the listener that it would come to. */
+  readonly listener: string;
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** A request as a client of the admin API describes it: the balancer knows its listeners. */
+export type DryRunInput = Omit<DryRunRequest, "scheme" | "listener"> &
+  Partial<Pick<DryRunRequest, "scheme" | "listener">>;
+
+/** A route by its place in the configuration, and why the request does not take it. */
+export interface OtherRoute {
+  readonly route: string;
+  readonly why: string;
+}
+
+/** What a filter would do. */
+export interface ForeseenFilter extends ForeseenVerdict {
+  /** The key of its setting. */
+  readonly name: string;
+}
+
 /** The decision for such a request. */
 export interface DryRunResult {
-  /** The matching route, null if no route matches. Both parts are null for the route that matches everything. */
-  readonly route: { readonly host: string | null; readonly path: string | null } | null;
+  /** Name of the listener that it would come to. */
+  readonly listener: string;
+  readonly scheme: "http" | "https";
+  /** The matching route, null if no route matches. `host` and `path` are null for a route that matches every one. */
+  readonly route: {
+    /** "routes[3]" */
+    readonly place: string;
+    readonly name: string | null;
+    readonly host: string | null;
+    readonly path: string | null;
+  } | null;
+  /** Routes that match too but are less specific, at most five. */
+  readonly over: readonly OtherRoute[];
+  /** The nearest routes that do not match, with the conditions that do not hold, at most five. */
+  readonly not: readonly OtherRoute[];
   /** The form of the path that routes matched; null where it is the path of the target, or no route has a path. */
   readonly matchedPath: string | null;
+  /**
+   * How servers read the path, with the place of the route of each form, null for none. Empty for a path that all servers read
+   * in one way, or where no route has a path.
+   */
+  readonly readings: readonly { readonly path: string; readonly route: string | null }[];
+  /** The filters of the route, in their order. */
+  readonly filters: readonly ForeseenFilter[];
+  /** The first filter that would answer the request, so that no upstream gets it; null for none. */
+  readonly answeredBy: string | null;
   readonly pool: string | null;
   readonly policy: PolicyName | null;
   readonly key: string | null;
@@ -57,16 +98,27 @@ export function dryRun(
   clock: Clock,
 ): DryRunResult {
   const head = headOf(request);
+  const cameFrom = { listener: request.listener, scheme: request.scheme };
   const match = registry.routes.find(head);
-  const { route, matchedPath = null, violation } = match ?? {};
+  const routing = routingOf(registry.routes, head);
   const noPool = { pool: null, policy: null, key: null, chosen: null };
   const noUpstreams = { candidates: [], fit: 0, others: [], out: 0 };
-  const destination = match?.route && destinationOf(match, head);
-  if (!route || !destination) {
-    const refusal = violation ? "request_invalid" : "no_route";
+  const matchedPath = match?.matchedPath ?? null;
+  if (!match?.route) {
+    const violation = match?.violation;
+    const refusal = violation ? (violation.reason ?? "request_invalid") : "no_route";
     const complaint = violation?.text ?? null;
-    return { route: null, matchedPath, ...noPool, ...noUpstreams, refusal, complaint };
+    const compared = violation ? { ...routing, over: [], not: [] } : routing;
+    const unrouted = { ...cameFrom, route: null, filters: [], answeredBy: null, matchedPath, ...compared };
+    return { ...unrouted, ...noPool, ...noUpstreams, refusal, complaint };
   }
+  const { route } = match;
+  const filtered = new FilteredRequest(head, match, { requestId: "dry-run", trace: undefined });
+  const filters = foreseenFilters(match, filtered);
+  const answeredBy = filters.find(({ verdict }) => verdict === "answers")?.name ?? null;
+  const routed = { ...cameFrom, route: describedRoute(route), filters, answeredBy, matchedPath, ...routing };
+  const destination = route.split ? route.split.choose(filtered) : route.destination;
+  if (!destination) return { ...routed, ...noPool, ...noUpstreams, refusal: null, complaint: null };
   const { pool, keyOf, queue } = destination;
   const key = keyOf?.(head) ?? "";
   const chosen = pool.select(key, [], true);
@@ -76,8 +128,7 @@ export function dryRun(
   const entry = registry.entries.find((one) => one.pool === pool);
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
   return {
-    route: { host: route?.hosts?.join(", ") ?? null, path: route?.path ?? null },
-    matchedPath,
+    ...routed,
     pool: pool.name,
     policy: entry?.config.policy ?? null,
     key: keyOf ? key : null,
@@ -93,13 +144,36 @@ export function dryRun(
   };
 }
 
-/** Nothing is sent, so a split may choose: it keeps no state. */
-function destinationOf(match: FoundRoute, head: RequestHead): Destination | undefined {
-  const { split, destination } = match.route;
-  return split?.choose(new FilteredRequest(head, match, { requestId: "", trace: undefined })) ?? destination;
+function describedRoute({ place, name, hosts, path }: Route): DryRunResult["route"] {
+  return { place, name: name ?? null, host: hosts?.join(", ") ?? null, path: path ?? null };
 }
 
-function headOf({ method, host, target, clientAddress, headers }: DryRunRequest): RequestHead {
+function routingOf(
+  routes: ExplainedRouteTable,
+  head: RequestHead,
+): Pick<DryRunResult, "over" | "not" | "readings"> {
+  const { over, not, readings } = routes.explain(head);
+  const described = ({ route, why }: ComparedRoute): OtherRoute => ({ route: route.place, why });
+  return {
+    over: over.map(described),
+    not: not.map(described),
+    readings: readings.map(({ path, route }) => ({ path, route: route?.place ?? null })),
+  };
+}
+
+function foreseenFilters({ route }: FoundRoute, request: FilteredRequest): readonly ForeseenFilter[] {
+  return (route.handling?.filters ?? []).map((filter) => {
+    const foreseen = filter.foresee?.(request) ?? { verdict: "unknown", why: "a dry run does not ask it" };
+    return { name: filter.name, ...foreseen };
+  });
+}
+
+/** Text of a header as it arrives: one character for each byte of UTF-8. */
+function bytesOf(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
+function headOf({ method, host, target, clientAddress, headers, ...rest }: DryRunRequest): RequestHead {
   const all: Readonly<Record<string, string>> = { ...headers, host };
   return {
     method,
@@ -107,8 +181,9 @@ function headOf({ method, host, target, clientAddress, headers }: DryRunRequest)
     target: escapeBeyondAscii(target),
     peerAddress: clientAddress,
     clientAddress,
-    scheme: "http",
-    header: (name) => (Object.hasOwn(all, name) ? all[name] : undefined),
+    scheme: rest.scheme,
+    listener: rest.listener,
+    header: (name) => (Object.hasOwn(all, name) ? bytesOf(all[name] ?? "") : undefined),
   };
 }
 

@@ -35,21 +35,32 @@ export function explainRequest(request: RequestRecord): readonly string[] {
   ];
 }
 
-function routingText({ pool, key, method, reason, complaint }: RequestRecord): string {
+function routingText(request: RequestRecord): string {
+  const { pool, key, method, reason, complaint, route } = request;
   if (complaint !== null && pool === null) return `The request was rejected: ${complaint}.`;
   if (method === "") return "The request was refused before its headers were read.";
-  if (pool === null) return unroutedTexts[reason ?? ""] ?? "The request was refused before routing.";
-  return key === null
-    ? `The request was routed to pool ${pool}.`
-    : `The request was routed to pool ${pool} with hash key "${key}".`;
+  const by = route === null ? "" : ` by ${routeName(request)}`;
+  const end = unroutedTexts[reason ?? ""];
+  if (pool !== null)
+    return `The request was routed${by} to pool ${pool}${key === null ? "" : ` with hash key "${key}"`}.`;
+  if (route === null) return end ?? "The request was refused before routing.";
+  return `The request was routed${by}.${end === undefined ? "" : ` ${end}`}`;
+}
+
+/** "routes[3] (host shop.example, path /api)" */
+function routeName({ route, routeConditions }: RequestRecord): string {
+  return routeConditions === null ? String(route) : `${route} (${routeConditions})`;
 }
 
 /** Why a request has no pool, by reason. */
 const unroutedTexts: Readonly<Record<string, string | undefined>> = {
   no_route: "No route matches the request.",
   misdirected: "The TLS connection was made for another host, and the client may not use it for this one.",
-  unknown_host: "No route names the host of the request, and its listener takes no other hosts.",
-  redirected: "Its listener sends clients to https.",
+  unknown_host: "No route takes the host of the request, and its listener takes no other hosts.",
+  redirected: "Its listener or its route sends clients to another address.",
+  responded: "Its route has a response of its own.",
+  preflight: "A browser asked whether a page of another origin may send a request, and it may.",
+  cors_refused: "A browser asked whether a page of another origin may send a request, and it may not.",
   challenge_answered: "It asked for the response to a challenge of a certificate authority.",
 };
 

@@ -17,6 +17,13 @@ export interface RequestsOptions {
   readonly registry: Pick<PoolRegistry, "routes" | "entries">;
   readonly clock: Clock;
   readonly wallClock: WallClock;
+  /** Where a dry run may let its request come in; the first one by default. */
+  readonly listeners?: readonly DryRunListener[];
+}
+
+export interface DryRunListener {
+  readonly name: string;
+  readonly scheme: "http" | "https";
 }
 
 export class Requests {
@@ -69,5 +76,9 @@ export class Requests {
   /** With workers, each worker has its own round-robin state. The result is that of a process that has served no requests. */
   dryRun(request: DryRunRequest): DryRunResult {
     return dryRun(this.#options.registry, request, this.#options.clock);
+  }
+
+  get listeners(): readonly DryRunListener[] {
+    return this.#options.listeners ?? [];
   }
 }

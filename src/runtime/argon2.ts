@@ -1,4 +1,4 @@
-/** argon2id in JavaScript, for a runtime without a native one. It runs in slices, so that it does not block the event loop. */
+/** argon2id in JavaScript, for a runtime without a native one. It runs in slices, so that it does not block the event loop; bcrypt in a thread. */
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { argon2idAsync } from "@noble/hashes/argon2.js";
@@ -8,6 +8,8 @@ import {
   type PasswordCost,
   passwordHashOf,
 } from "../access/password-hash.ts";
+import { isBcrypt } from "../access/user-hash.ts";
+import { verifyBcrypt } from "./bcrypt.ts";
 import type { Passwords } from "./runtime.ts";
 
 /** The lengths that Bun uses. */
@@ -40,6 +42,7 @@ export const passwords: Passwords = {
     return formatPasswordHash({ ...defaultCost, salt, digest: computed });
   },
   async verify(password, hash) {
+    if (isBcrypt(hash)) return verifyBcrypt(password, hash);
     const expected = passwordHashOf(hash);
     if (!expected) throw new Error("Cannot verify a password: the hash is not an argon2id hash");
     const computed = await digest(password, expected.salt, { ...expected, bytes: expected.digest.length });

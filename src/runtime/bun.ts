@@ -1,6 +1,7 @@
 /** The runtime on Bun: the default, and the one in the compiled executable. */
 
 import { defaultCost } from "../access/password-hash.ts";
+import { isBcrypt, maxBcryptBytes } from "../access/user-hash.ts";
 import { plainAddress, tlsClientOptions } from "../net/address.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -120,7 +121,11 @@ const passwords: Passwords = {
       memoryCost: defaultCost.memoryKib,
       timeCost: defaultCost.passes,
     }),
-  verify: (password, hash) => Bun.password.verify(password, hash, "argon2id"),
+  verify: (password, hash) =>
+    isBcrypt(hash)
+      ? // Bun digests longer passwords first, as no other program does.
+        Bun.password.verify(Buffer.from(password).subarray(0, maxBcryptBytes), hash, "bcrypt")
+      : Bun.password.verify(password, hash, "argon2id"),
 };
 
 let hasModule = false;
@@ -151,6 +156,8 @@ export const runtime: Runtime = {
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
   childEnvironment: (traces) => childEnvironmentOf({ ...liftedLimit, ...process.env }, traces),
 };
+
+export { openSender } from "../engine/fetch/bun.ts";
 
 /** The engines of this runtime. */
 export const engines: Readonly<Record<EngineName, Engine>> = {

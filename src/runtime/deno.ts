@@ -133,5 +133,7 @@ export const runtime: Runtime = {
   childEnvironment: (traces) => childEnvironmentOf(process.env, traces),
 };
 
+export { openSender } from "../engine/fetch/deno.ts";
+
 /** The engines of this runtime. */
 export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine, wire: wireEngine };

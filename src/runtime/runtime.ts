@@ -76,10 +76,11 @@ export interface MemorySense {
   collect(): void;
 }
 
-/** argon2id, in the PHC string format. */
+/** argon2id in the PHC string format, and bcrypt to verify. */
 export interface Passwords {
+  /** argon2id */
   hash(password: string): Promise<string>;
-  /** Rejects if `hash` is not an argon2id hash. */
+  /** Of a bcrypt hash only the first 72 bytes of the password count. Rejects if `hash` is neither an argon2id nor a bcrypt hash. */
   verify(password: string, hash: string): Promise<boolean>;
 }
 

@@ -5,7 +5,9 @@
  * - Verdicts: `probe`, `outlier`; `panic` is panic mode of a pool.
  * - Intents for an upstream: `mode`, `weight`, `backup` role, `member`ship, `drain`, `rehearsal` (fault injection).
  * - The balancer: `reload`, `phase`, `worker`, `load` (load shedding at the memory limit), `certificate` (expiry of its own
- *   certificate), `exhaustion` (no descriptor, port or socket memory left), `extension` (a filter or policy of an extension fails), `login` (login, rejected login or logout at the admin API).
+ *   certificate), `exhaustion` (no descriptor, port or socket memory left), `extension` (a filter or policy of an extension fails),
+ *   `rate_limit` (a limit of a route begins or stops to refuse requests), `login` (login, rejected login or logout at the admin
+ *   API).
  */
 export type EventKind =
   | "probe"
@@ -24,6 +26,7 @@ export type EventKind =
   | "certificate"
   | "exhaustion"
   | "extension"
+  | "rate_limit"
   | "login";
 
 export interface BalancerEvent {

@@ -20,7 +20,7 @@ export function jsonLine(exchange: EndedExchange, maxChars = Infinity): string {
     `,"client":${quoted(exchange.clientAddress)},"peer":${quoted(exchange.peerAddress)},"method":${quoted(exchange.method, Math.min(maxChars, maxMethodChars))}` +
     `,"target":${quoted(exchange.target, maxChars)},"host":${quoted(exchange.host, maxChars)}` +
     `,"userAgent":${quoted(exchange.userAgent, maxChars)},"referer":${quoted(exchange.referer, maxChars)},"user":${quoted(exchange.user, maxChars)}` +
-    `,"scheme":"${exchange.scheme}","listener":${quoted(exchange.listener)},"protocol":${quoted(exchange.protocol)},"pool":${quoted(exchange.pool)},"upstream":${quoted(last?.upstream ?? null)}` +
+    `,"scheme":"${exchange.scheme}","listener":${quoted(exchange.listener)},"protocol":${quoted(exchange.protocol)},"route":${quoted(exchange.route)},"pool":${quoted(exchange.pool)},"upstream":${quoted(last?.upstream ?? null)}` +
     `,"attempts":${attempts.length}${attempts.length > 1 ? `,"tries":[${attempts.map(tryOf).join()}]` : ""}` +
     `,"status":${exchange.status},"reason":${quoted(reasonOf(exchange))}` +
     `,"filter":${quoted(exchange.filter)},"complaint":${quoted(exchange.complaint)},"notRetried":${quoted(exchange.notRetried)}` +
@@ -66,7 +66,7 @@ export function commonLine(exchange: EndedExchange, maxChars = Infinity): string
     ` first_byte_ms=${milliseconds(firstByteMs(exchange)) ?? "-"} bytes_in=${exchange.bytesIn}` +
     ` scheme=${exchange.scheme} host="${escape(exchange.host.slice(0, maxChars))}"` +
     ` id=${bare(exchange.requestId)} trace=${bare(exchange.traceId)} peer=${bare(exchange.peerAddress)} complaint=${quotedOrNone(exchange.complaint)}` +
-    ` listener=${bare(exchange.listener)} protocol=${bare(exchange.protocol)} filter=${bare(exchange.filter)}` +
+    ` listener=${bare(exchange.listener)} protocol=${bare(exchange.protocol)} route=${bare(exchange.route)} filter=${bare(exchange.filter)}` +
     ` user_agent=${quotedOrNone(exchange.userAgent, maxChars)} referer=${quotedOrNone(exchange.referer, maxChars)}`
   );
 }

@@ -5,8 +5,14 @@ import { createHash } from "node:crypto";
 export interface ClientIdentity {
   /** As in RFC 4514, visible ASCII only. */
   readonly subject: string;
+  /** Alternative names of the subject, as "DNS:ann.example, email:ann@example"; visible ASCII only, and empty without them. */
+  readonly alternativeNames: string;
+  /** Hexadecimal. */
+  readonly serial: string;
   /** SHA-256 of the certificate, hexadecimal. */
   readonly fingerprint: string;
+  /** The certificate as in RFC 9440. */
+  readonly certificate: string;
   /** Header fields for upstreams, in their order. */
   readonly fields: readonly (readonly [name: string, value: string])[];
 }
@@ -21,13 +27,18 @@ export const clientCertificateFields = [
 
 /** @param der a certificate that the runtime has verified */
 export function clientIdentityOf(der: Uint8Array): ClientIdentity {
-  const subject = subjectOf(der);
+  const elements = certifiedElements(der);
+  const subject = subjectOf(elements);
   const fingerprint = createHash("sha256").update(der).digest("hex");
+  const certificate = `:${Buffer.from(der).toString("base64")}:`;
   return {
     subject,
+    alternativeNames: alternativeNamesOf(elements),
+    serial: Buffer.from(elements[0]?.content ?? empty).toString("hex"),
     fingerprint,
+    certificate,
     fields: [
-      ["Client-Cert", `:${Buffer.from(der).toString("base64")}:`],
+      ["Client-Cert", certificate],
       ["X-Client-Subject", subject],
       ["X-Client-Fingerprint", fingerprint],
     ],
@@ -48,14 +59,21 @@ const attributeNames: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
+ * What was signed, from the serial number on: serial number, algorithm, issuer, validity, subject, key, extensions (RFC 5280
+ * section 4.1). The version before them is optional.
+ */
+function certifiedElements(der: Uint8Array): readonly Element[] {
+  const [toBeSigned] = elementsIn(elementAt(der, 0).content);
+  const elements = elementsIn(toBeSigned?.content ?? empty);
+  return elements[0]?.tag === 0xa0 ? elements.slice(1) : elements;
+}
+
+/**
  * The subject as in RFC 4514, read from the certificate: runtimes differ in what they make of several values and of special
  * characters (measured on Bun 1.4.5 and Deno 2.9.6).
  */
-function subjectOf(der: Uint8Array): string {
-  const [toBeSigned] = elementsIn(elementAt(der, 0).content);
-  // Version (optional), serial number, algorithm, issuer, validity, subject (RFC 5280 section 4.1).
-  const elements = elementsIn(toBeSigned?.content ?? empty);
-  const subject = elements[elements[0]?.tag === 0xa0 ? 5 : 4];
+function subjectOf(elements: readonly Element[]): string {
+  const subject = elements[4];
   const sets = elementsIn(subject?.content ?? empty).map(({ content }) =>
     elementsIn(content)
       .map((attribute) => attributeText(elementsIn(attribute.content)))
@@ -102,6 +120,57 @@ function attributeText([type, value]: readonly Element[]): string {
   // Section 2.4: a value that is no known string is shown as its encoding.
   if (name !== undefined && text !== undefined) return `${name}=${escaped(text)}`;
   return `${name ?? dotted(oid)}=#${Buffer.from(value?.whole ?? empty).toString("hex")}`;
+}
+
+/** Names by the tag of RFC 5280 section 4.2.1.6. Others, as directory names, are left out. */
+const nameKinds: ReadonlyMap<number, string> = new Map([
+  [0x81, "email"],
+  [0x82, "DNS"],
+  [0x86, "URI"],
+  [0x87, "IP"],
+]);
+
+const extensionsTag = 0xa3;
+const alternativeNameOid = "551d11";
+
+/** Empty where the extension cannot be read: a certificate is verified without a look at it. */
+function alternativeNamesOf(elements: readonly Element[]): string {
+  const extensions = elements.find(({ tag }) => tag === extensionsTag);
+  try {
+    return extensions ? namesIn(extensions).join(", ") : "";
+  } catch {
+    return "";
+  }
+}
+
+function namesIn({ content: extensions }: Element): readonly string[] {
+  const parts = elementsIn(elementAt(extensions, 0).content)
+    .map((extension) => elementsIn(extension.content))
+    .find(([oid]) => Buffer.from(oid?.content ?? empty).toString("hex") === alternativeNameOid);
+  const value = parts?.at(-1);
+  if (!value) return [];
+  return elementsIn(elementAt(value.content, 0).content).flatMap(({ tag, content }) => {
+    const kind = nameKinds.get(tag);
+    return kind === undefined ? [] : [`${kind}:${kind === "IP" ? addressText(content) : nameText(content)}`];
+  });
+}
+
+/** A comma would begin another name. */
+function nameText(content: Uint8Array): string {
+  return Buffer.from(content)
+    .toString("latin1")
+    .replace(
+      /[^!-+\--~]/g,
+      (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+    );
+}
+
+function addressText(content: Uint8Array): string {
+  if (content.length === 4) return content.join(".");
+  const pairs = Array.from({ length: content.length / 2 }, (_, index) =>
+    (((content[index * 2] ?? 0) << 8) | (content[index * 2 + 1] ?? 0)).toString(16),
+  );
+  return pairs.join(":");
 }
 
 /** UTF8String, PrintableString, TeletexString, IA5String, BMPString. */

@@ -11,21 +11,34 @@ export interface ConnectionTlsOptions {
   readonly serverName: string | undefined;
   /** Present if the client showed a certificate that was verified for this name. */
   readonly client?: ClientIdentity | undefined;
+  /** As "TLSv1.3". */
+  readonly version?: string | undefined;
+  /** Whether its requests may be for other hosts than it was made for, unless this is checked. */
+  readonly isShared?: boolean;
 }
 
 export class ConnectionTls {
   readonly client: ClientIdentity | undefined;
+  readonly version: string | undefined;
   readonly #listener: ListenerTls;
+  readonly #isShared: boolean;
   readonly #serverName: string | undefined;
   readonly #shown: CertificatePair | undefined;
   /** Of the last request that was not misdirected. */
   #lastHost: string | undefined;
 
-  constructor({ listener, serverName, client }: ConnectionTlsOptions) {
+  constructor({ listener, serverName, client, version, isShared = false }: ConnectionTlsOptions) {
     this.client = client;
+    this.version = version;
+    this.#isShared = isShared;
     this.#listener = listener;
     this.#serverName = serverName?.toLowerCase();
-    this.#shown = listener.certificateFor(serverName);
+    this.#shown = isShared ? listener.certificateFor(serverName) : undefined;
+  }
+
+  /** The name that the client sent (SNI), in lower case. */
+  get serverName(): string | undefined {
+    return this.#serverName;
   }
 
   /**
@@ -34,7 +47,7 @@ export class ConnectionTls {
    * @param host as in the Host header
    */
   isMisdirected(host: string): boolean {
-    if (host === this.#lastHost) return false;
+    if (!this.#isShared || host === this.#lastHost) return false;
     const name = hostNameIn(host);
     if (name !== this.#serverName && !this.#covers(name)) return true;
     this.#lastHost = host;

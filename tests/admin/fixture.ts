@@ -53,7 +53,7 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
     },
     async reload(_order, by) {
       acts.push({ by, reason: "" });
-      return { applied: false, steps: [], needsRestart: [] };
+      return { applied: false, steps: [], needsRestart: [], notes: [] };
     },
     reloadCertificates(by) {
       void act({ by, reason: "" });

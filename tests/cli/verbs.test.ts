@@ -35,6 +35,30 @@ describe("a command for a running balancer", () => {
       { verb: "events", isFollowed: true, upstream: "a", limit: 0, asJson: true },
     ],
     ["explain 0f3a", { verb: "explain", request: "0f3a", asJson: false }],
+    [
+      "dry-run shop.example",
+      {
+        verb: "dry-run",
+        request: { method: "GET", host: "shop.example", target: "/", headers: {} },
+        asJson: false,
+      },
+    ],
+    [
+      "dry-run HTTPS://shop.example:8443/a/..%2fb?x#y -X post -H X-V:1 --header x-v:2 -H cookie:a=1 -H Cookie:b=2 --from ::1 --listener inner --json",
+      {
+        verb: "dry-run",
+        request: {
+          method: "POST",
+          host: "shop.example:8443",
+          target: "/a/..%2fb?x",
+          scheme: "https",
+          clientAddress: "::1",
+          listener: "inner",
+          headers: { "x-v": "1, 2", cookie: "a=1; b=2" },
+        },
+        asJson: true,
+      },
+    ],
   ])("%s is parsed", (argv, verb) => {
     const input = { argv, env: { ADMIN_URL: "http://10.0.0.1:8091", ADMIN_TOKEN: "s3cret" } };
     const ask = { adminUrl: "http://10.0.0.1:8091", adminToken: "s3cret" };
@@ -58,6 +82,8 @@ describe("a command for a running balancer", () => {
       "add main http://x --weight x",
       'Cannot use --weight: expected a whole number from 0 to 256 (received "x").',
     ],
+    ["dry-run /x", 'Cannot use <url>: expected a URL such as https://shop.example/cart (received "/x").'],
+    ["dry-run a.test -H x", 'Cannot use --header: expected "Name: value" (received "x").'],
     ["events --limit 2001", 'Cannot use --limit: expected a whole number from 0 to 2000 (received "2001").'],
   ])("%s is rejected with a sentence", (argv, sentence) => expect(problemsOf({ argv })).toEqual([sentence]));
 

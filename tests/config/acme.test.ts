@@ -30,6 +30,14 @@ describe("an authority", () => {
     ]);
   });
 
+  test("issues for every host of a list in a route, and names the one that it cannot issue for", () => {
+    const routes = `${pools}\nroutes: [{ host: [a.example, "*.b.example", c.example], pool: main }]`;
+    expect(acmeOf("{ agree: true }", secure, routes)[0]?.hosts).toEqual(["a.example", "c.example"]);
+    const [problem] = problemsIn("{ agree: true }", secure, routes.replace("c.example", "10.0.0.1"));
+    expect(problem).toContain("routes[0].host[2]");
+    expect(problem).toContain("certificates for addresses are not supported");
+  });
+
   test("can be any other, with hosts and a folder of its own", () => {
     const given =
       "{ agree: true, email: ops@example.com, hosts: [A.example], directory: https://ca.example/dir, challenge: tls-alpn-01, storage: /srv/acme }";

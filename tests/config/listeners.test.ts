@@ -127,6 +127,11 @@ describe("each problem of a listener is one sentence", () => {
       "Cannot use listen.tls.hsts.preload at evenkeel.yaml:2:59: lists of browsers need subdomains: true and a maxAge of at least 365d (received true).",
     ],
     [
+      `  { tls: { cert: cert.pem, key: key.pem, hsts: { preload: true, subdomains: true, maxAge: 0 } } }`,
+      pools,
+      "Cannot use listen.tls.hsts.preload at evenkeel.yaml:2:59: lists of browsers need subdomains: true and a maxAge of at least 365d (received true).",
+    ],
+    [
       `  { tls: { cert: cert.pem, key: key.pem, hsts: { maxAge: 1.5s } } }`,
       pools,
       'Cannot use listen.tls.hsts.maxAge at evenkeel.yaml:2:58: expected a time in whole seconds such as 365d or 1h, or 0 (received "1.5s").',

@@ -168,13 +168,14 @@ describe("routes", () => {
   test("may not have a path that only refused requests have", () => {
     const route = (path: string) => `${pools}routes: [{ pool: b, path: "${path}" }]`;
     expect(problemsIn(route("/a%2Fb"))).toEqual([
-      'Cannot use routes[0].path at evenkeel.yaml:2:27: no request would match: servers read this path in different ways: it has a backslash, or an escaped slash or backslash; set another path, or ambiguousPaths: pass (received "/a%2Fb").',
+      'Cannot use routes[0].path at evenkeel.yaml:2:27: no request would match: servers read this path in different ways; set another path, or ambiguousPaths: pass (received "/a%2Fb").',
     ]);
-    expect(problemsIn(route("/a;b"))).toHaveLength(1);
+    for (const path of ["/a;b", "//a", "/a/../b", "/a%00", "/a%zz"])
+      expect([path, problemsIn(route(path)).length]).toEqual([path, 1]);
     expect(read(`ambiguousPaths: pass\n${route("/a%2Fb")}`).routes[0]).toMatchObject({
       conditions: { path: { text: "/a%2Fb" } },
     });
-    for (const path of ["/caf\u00e9", "/%61", "/a b".replace(" ", "%20") + "/c", "/a//b/../c"])
+    for (const path of ["/caf\u00e9", "/%61", "/a%20b/c"])
       expect(read(route(path)).routes[0]).toMatchObject({ conditions: { path: { text: path } } });
   });
 });

@@ -119,6 +119,7 @@ test.each([
   inPool("upstreamTls: { serverName: a.b, verify: false }"),
   "pools: { a: { upstreams: [{ url: https://u, tls: { serverName: api.internal, verify: true } }] } }",
   "routes: [{ host: '*.a.b', path: /x, pool: main }, { pool: main }]",
+  "routes: [{ respond: { retryAfter: 0 }, cors: { origins: [https://a.b], maxAge: 0 } }, { path: /x, respond: { retryAfter: 10m } }]",
 ])("editors accept what the parser accepts: %s", (text) => {
   expect(problemsOf({ argv: "check", files: { "evenkeel.yaml": text } })).toEqual([]);
   expect(accepts(published as JsonSchema, parseYaml(text))).toBe(true);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { describeStep, reloadableConfig, planSteps } from "../../src/control/plan.ts";
+import { reloadableConfig, planSteps } from "../../src/control/plan.ts";
+import { describeStep } from "../../src/control/step.ts";
 import { configOf } from "../support/configs.ts";
 
 const ann = { name: "ann", role: "admin", passwordHash: "$argon2id$one" } as const;

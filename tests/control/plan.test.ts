@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Config, ListenerConfig } from "../../src/config/config.ts";
-import { describeStep, reloadableConfig, planSteps } from "../../src/control/plan.ts";
+import { reloadableConfig, planSteps } from "../../src/control/plan.ts";
+import { describeStep } from "../../src/control/step.ts";
 import { redundantIntents, desiredConfig } from "../../src/control/desired-state.ts";
 import type { UpstreamTls } from "../../src/net/address.ts";
 import { parseIntent as readIntent, serializeIntent } from "../../src/state/intent.ts";
@@ -19,6 +20,12 @@ const outlier = {
   windowMs: 20_000,
 } as Config["pools"][0]["outlier"];
 const routes = [{ host: "x.example", path: "/y", pool: "main" }, { pool: "main" }];
+
+const limited = (rate: string) => ({ host: "a.test", path: "/x", rateLimit: [{ rate }], pool: "main" });
+const withUser = (passwordHash: string) => ({
+  basicAuth: { users: [{ name: "ann", passwordHash }] },
+  pool: "main",
+});
 
 const listenerWith = (certPath: string): ListenerConfig => ({
   name: "main",
@@ -120,6 +127,25 @@ const rows: readonly (readonly [
     configOf(main, { routes: routeConfigs(routes) }),
     [],
     ["~ routes: * → main → x.example/y → main; * → main"],
+  ],
+  [
+    "a setting of a route, and a route that is new",
+    configOf(main, { routes: routeConfigs([limited("2/s"), { pool: "main" }]) }),
+    configOf(main, {
+      routes: routeConfigs([limited("5/s"), { host: "b.test", respond: { text: "ok" } }, { pool: "main" }]),
+    }),
+    [],
+    [
+      "~ routes: a.test/x → main; * → main → a.test/x → main; b.test → a response; * → main",
+      "~ routes: routes[0].rateLimit[0] { rate: 2/s } → { rate: 5/s }",
+    ],
+  ],
+  [
+    "a setting of a route alone, and hashes of passwords by a digest",
+    configOf(main, { routes: routeConfigs([withUser("$2b$10$one")]) }),
+    configOf(main, { routes: routeConfigs([{ ...withUser("$2b$10$two"), retries: 2 }]) }),
+    [],
+    ["~ routes: routes[0].retries none → 2", "~ routes: routes[0].basicAuth.users #aed076a4 → #bd7d661c"],
   ],
   [
     "settings that can and cannot change at run time",

@@ -223,7 +223,12 @@ const shown: UpstreamPageState = {
 };
 const refused = { reason: "refused", message: hostile } as const;
 
-const plan = { applied: false, diff: [hostile, `+ ${hostile}`, `- ${hostile}`], needsRestart: [hostile] };
+const plan = {
+  applied: false,
+  diff: [hostile, `+ ${hostile}`, `- ${hostile}`],
+  needsRestart: [hostile],
+  notes: [hostile],
+};
 const configuration = {
   takenAt: 0,
   needsRestart: [hostile],
@@ -276,6 +281,8 @@ const imagined = {
   host: hostile,
   target: hostile,
   clientAddress: hostile,
+  listener: hostile,
+  scheme: hostile,
   headers: hostile,
 };
 const foreseen = poisoned(fakeRequestsApi().dryRun) as DryRunResult;

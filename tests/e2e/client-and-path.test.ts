@@ -67,10 +67,18 @@ routes: [{ host: shop.test, path: /admin, pool: admin }, { pool: main }]
         );
         return status === 200 ? body.toString() : status;
       };
-      for (const target of ["/admin", "//admin", "/./admin/x", "/x/../admin", "/%61dmin", "/admin?x=/../"])
+      for (const target of ["/admin", "/admin/x", "/%61dmin", "/admin//x", "/admin/x%2fy", "/admin?x=/../"])
         expect([target, await get(target)]).toEqual([target, "admin"]);
       for (const target of ["/", "/administrator", "/x?%2f"]) expect(await get(target)).toBe("main");
-      for (const target of ["/x%2fadmin", "/x%5cy", "/..;/admin", "/x%00", "/%zz", "/%c0%af", "/%2561dmin"])
+      for (const target of [
+        "/admin%2fx",
+        "/%5cadmin",
+        "/..;/admin",
+        "/x%00",
+        "/%zz",
+        "/%c0%afadmin",
+        "/%2561dmin",
+      ])
         expect([target, await get(target)]).toEqual([target, 400]);
       expect(await get("/x%2fadmin", "", "other.test")).toBe("main");
       const seen: RecordedRequest[] = [];

@@ -10,6 +10,7 @@ function requestWith(headers: Fields = {}, method = "GET"): RequestHead {
   const all: Fields = { "accept-encoding": "gzip", ...headers };
   return {
     ...{ method, target: "/", host: "a", peerAddress: "::1", clientAddress: "::1", scheme: "http" },
+    listener: "main",
     header: (name) => all[name],
   };
 }

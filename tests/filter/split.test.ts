@@ -41,6 +41,7 @@ function requestOf({ address = "192.0.2.1", headers = {}, scheme = "http", isPee
       peerAddress: address,
       clientAddress: address,
       scheme,
+      listener: "main",
     },
     ...(isPeerTrusted && { isPeerTrusted }),
     header: (name) => headers[name],

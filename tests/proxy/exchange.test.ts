@@ -28,6 +28,7 @@ function headOf(method = "GET", target = "/"): RequestHead {
     clientAddress: "192.0.2.1",
     peerAddress: "192.0.2.1",
     scheme: "http",
+    listener: "main",
     header: () => undefined,
   };
 }

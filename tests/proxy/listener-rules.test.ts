@@ -35,6 +35,7 @@ function replyTo(asked: Asked, options: Partial<ListenerRulesOptions>, routes = 
     peerAddress: asked.peer ?? "192.0.2.1",
     clientAddress: "192.0.2.1",
     scheme: "http",
+    listener: "main",
     header: (name) => asked.fields?.[name],
   };
   const isTrustedProxy = (address: string) => address === "10.0.0.1";

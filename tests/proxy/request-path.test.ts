@@ -1,160 +1,156 @@
-/** How routes read a path: a table of spellings, what is refused, and properties of the normal form. */
+/** How servers read a path: the written form, the other readings, and what both cost. */
 
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { isPlainPath, readPath } from "../../src/proxy/request-path.ts";
-import type { RequestHead } from "../../src/proxy/request-head.ts";
-import type { Destination } from "../../src/proxy/route.ts";
-import { routeTable, type TestRoute } from "../support/routes.ts";
+import { hasReadings, isPlainPath, visitReadings, writtenPath } from "../../src/proxy/request-path.ts";
 
-const to = (name: string) => ({ name }) as unknown as Destination;
-const routes: readonly TestRoute[] = [
-  { host: "a.test", path: "/admin", destination: to("admin") },
-  { host: "a.test", path: "/public", destination: to("public") },
-  { host: "a.test", path: "/café", destination: to("coffee") },
-  { host: "a.test", path: "/c++/%7e", destination: to("plus") },
-  { host: "a.test", destination: to("root") },
-  { host: "*.b.test", destination: to("wild") },
-  { path: "/", destination: to("rest") },
-];
-
-function headOf(target: string, host = "a.test"): RequestHead {
-  const address = { peerAddress: "192.0.2.1", clientAddress: "192.0.2.1" };
-  return { method: "GET", target, host, ...address, scheme: "http", header: () => undefined };
+function readingsOf(path: string): readonly string[] {
+  const { text } = writtenPath(path);
+  const found = new Set<string>();
+  visitReadings(text, (reading) => found.add(reading).size < 200);
+  found.delete(text);
+  return [...found].toSorted();
 }
 
-const table = routeTable(routes);
-
-function whereTo(target: string, host?: string, given = table): string {
-  const found = given.find(headOf(target, host));
-  if (found?.violation) return "400";
-  return (found?.route?.destination as unknown as { name: string } | undefined)?.name ?? "404";
-}
-
-describe("the route of a path", () => {
-  const rows: Readonly<Record<string, readonly string[]>> = {
-    admin: [
-      "/admin", "/admin/", "/admin/x?y=/public", "/admin?x=%2F", "//admin", "///admin//x", "/./admin", "/x/../admin", "/%61dmin",
-      "/%61%64%6D%69%6e/x", "/x/%2e%2e/admin", "/x/.%2E/admin", "/%2e/admin", "/../../admin", "/public/../admin", "/admin/.", "/admin/x/..",
-      "/x/y/../../admin", "/admin/%20", "/admin/a%2Bb", "/admin/;x=1", "/admin/%2525",
-    ],
-    public: ["/admin/../public", "/public/..a", "/public/a..", "/public/..."],
-    coffee: ["/caf%C3%A9", "/caf%c3%a9/x", "/caf\u00c3\u00a9"],
-    plus: ["/c++/~", "/c%2B%2b/%7E"],
-    root: [
-      "/", "/administrator", "/Admin", "/admin..", "/public/..", "/a//b", "/a/./b", "/x;jsessionid=1", "/wiki/C%2B%2B", "/voil%C3%A0",
-      "/_matrix/room/%23sd%3Ahost", "/100%25", "/a%20b", "/x?a=/../admin", "/?%2f%00", "*", "/x/%E2%98%83", "/a%3Fb", "/a%252Fb",
-    ],
-    400: [
-      "/admin%2F", "/admin%2fx", "/x%2fy", "/%2e%2e%2fadmin", "/public/..%2fadmin", "/public%2f..%2fadmin", "/\\admin", "/x\\y", "/%5cadmin",
-      "/public/..;/admin", "/x/..;a=b/y", "/.;/admin", "/x/%2e%2e;/admin", "/x/..%3b/admin", "/admin;x=1/y", "/admin;x", "/%2561dmin",
-      "/admin%252fx", "/x/%252e%252e/admin", "/%25252561dmin", "/admin%3Fx", "/admin%23x", "/admin%00", "/x%0", "/x%", "/x%zz", "/x%u002e",
-      "/public/%c0%ae%c0%ae/admin", "/%C1%9cx", "/%e0%80%afadmin", "/%f0%80%80%afx", "/\u00c0\u00afadmin", "/admin#x", "/admin%20", "/admin%09",
-      "/admin%C2%A0", "/admin%A0", "/x//../admin", "/admin%20/x", "/admin\u00a0",
-    ],
-  }; // prettier-ignore
-  for (const [name, targets] of Object.entries(rows))
-    for (const target of targets)
-      test(`${JSON.stringify(target)} → ${name}`, () => expect(whereTo(target)).toBe(name));
-
-  test("does not matter on a host whose routes have no paths", () => {
-    for (const target of rows[400] ?? []) {
-      expect(whereTo(target, "x.b.test")).toBe("wild");
-      expect(whereTo(target, "other.test")).toBe("rest");
-    }
+describe("the written form", () => {
+  test.each([
+    ["/%61dmin", "/admin"],
+    ["/caf%c3%a9", "/caf%C3%A9"],
+    ["/caf\u00c3\u00a9", "/caf%C3%A9"],
+    ["/c%2B%2b/%7e", "/c++/~"],
+    ["/a%2fb%5c%3f%23%3b%25", "/a%2Fb%5C%3F%23%3B%25"],
+    ["/a b", "/a%20b"],
+    ["//a/../b/.", "//a/../b/."],
+    ["/%zz", "/%25zz"],
+    ["/x%4", "/x%254"],
+    ["/x%", "/x%25"],
+  ])("of %s is %s", (path, text) => {
+    expect(writtenPath(path).text).toBe(text);
   });
 
-  test("is that of the normal form where ambiguous paths pass", () => {
-    const lenient = routeTable(routes, { takesAmbiguousPaths: true });
-    const passed: readonly (readonly [target: string, name: string])[] = [
-      ["/admin%2Fx", "root"],
-      ["/admin/x%2Fy", "admin"],
-      ["//%61dmin/%zz", "admin"],
-      ["/admin;x", "root"],
-    ];
-    for (const [target, name] of passed) expect(whereTo(target, "a.test", lenient)).toBe(name);
-  });
-
-  test("ignores case, port and the dot of the root in the host", () => {
-    for (const host of ["A.Test", "a.test:8080", "a.test.", "a.test.:80", "a.test:"])
-      expect(whereTo("/admin", host)).toBe("admin");
-    for (const host of ["x.B.test.", "y.z.b.test:1"]) expect(whereTo("/", host)).toBe("wild");
-    for (const host of ["b.test", "a.test..", "[::1]", "[::1]:80", ""])
-      expect(whereTo("/admin", host)).toBe("rest");
-  });
-
-  test("is shown in its normal form, where it arrived in another", () => {
-    expect(table.find(headOf("/x/..//%61dmin?q"))).toMatchObject({
-      matchedPath: "/admin",
-      route: { path: "/admin" },
-    });
-    expect(table.find(headOf("/admin?//"))?.matchedPath).toBeUndefined();
+  test("has a flaw where no server can read the path", () => {
+    for (const path of ["/x%", "/x%0", "/x%zz", "/x%u002e", "/x%-1", "/x%0g"])
+      expect([path, writtenPath(path).flaw?.text]).toEqual([
+        path,
+        "the path has a percent sign without two hexadecimal digits",
+      ]);
+    for (const path of ["/x%00", "/%00%zz"])
+      expect([path, writtenPath(path).flaw?.text]).toEqual([path, "the path has an escaped NUL"]);
   });
 });
 
-describe("the normal form", () => {
+describe("the readings", () => {
+  test.each<readonly [path: string, ...readings: string[]]>([
+    ["/a/.well-known/x..y/...", ...[]],
+    ["/wiki/C%2B%2B/%E2%98%83", ...[]],
+    ["/100%25", ...[]],
+    ["/a%20b", ...[]],
+    ["//a", "/a"],
+    ["/a/../b", "/b"],
+    ["/a/%2e/b/..", "/a/"],
+    ["/a%2Fb", "/a/b"],
+    ["/a\\b", "/a/b"],
+    ["/a%c0%afb", "/a/b"],
+    ["/a%c1%1cb", "/a/b"],
+    ["/a%c0.", "/a."],
+    ["/%e0%80%af", "/", "//"],
+    ["/%f0%80%80%ae", "/.", "/"],
+    ["/a;x=1/b", "/a/b"],
+    ["/a%3bx/b", "/a/b"],
+    ["/a%3Fb", "/a"],
+    ["/a%23b", "/a"],
+    ["/a#b", "/a"],
+    ["/a%2561", "/aa"],
+    ["/a%252561", "/a%2561", "/aa"],
+    ["/a%25252561", "/a%252561", "/a%2561", "/aa"],
+    ["/a%2525252561", "/a%25252561", "/a%252561", "/aa"],
+    ["/a%20/b%09", "/a/b"],
+    ["/a%C2%A0", "/a"],
+    ["/a%A0", "/a"],
+    ["/a/..;/b", "/a/../b", "/b"],
+    ["/a/..%2fb", "/a/../b", "/b"],
+    ["/a//../b", "/a/../b", "/a/b", "/b"],
+    ["/a%2500", "/a", "/a%00"],
+  ])("of %s", (path, ...readings) => {
+    expect(readingsOf(path)).toEqual(readings.toSorted());
+  });
+
+  test("are those of servers that take some of the steps only", () => {
+    // A server that does not end the path at the escaped question mark is led out of /x.
+    expect(readingsOf("/x%3f%2f..%2f..%2fadmin")).toContain("/admin");
+    expect(readingsOf("/x%3f%252f..%252f..%252fadmin")).toContain("/admin");
+    // One that decodes twice sees only the first dots, one that decodes thrice sees both.
+    expect(readingsOf("/public/%252e%252e/admin/%25252e%25252e/public")).toContain(
+      "/admin/%252e%252e/public",
+    );
+    // A proxy resolves dots before the server behind it decodes the slash.
+    expect(readingsOf("/q/r%2fs/../..%2fadmin")).toContain("/admin");
+  });
+
+  test("are none for a path that is no path", () => {
+    expect(readingsOf("*")).toEqual([]);
+  });
+});
+
+describe("any path", () => {
   const random = seededRandom(11);
   const alphabet = [
     "/", "/", "/", ".", "..", "%2e", "%2E", "%2f", "%5c", "\\", ";", "%3b", "%", "%25", "a", "B", "~", "+", "%2b", "%41", "\u00e9", "%c3%a9",
-    "%00", "%20", "?", "%3f", "#", "0", "4", "1",
+    "%00", "%20", "?", "%3f", "#", "0", "4", "1", "%c0", "%af",
   ]; // prettier-ignore
   const anyPath = () =>
     `/${Array.from({ length: Math.floor(random() * 14) }, () => alphabet[Math.floor(random() * alphabet.length)]).join("")}`;
 
-  test("is its own normal form", () => {
-    for (let run = 0; run < 30_000; run++) {
+  test("is in its written form after it was brought to it, and every reading of it too", () => {
+    for (let run = 0; run < 10_000; run++) {
       const path = anyPath();
-      const { text } = readPath(path);
-      expect([path, readPath(text).text]).toEqual([path, text]);
+      const { text } = writtenPath(path);
+      expect([path, writtenPath(text).text]).toEqual([path, text]);
+      for (const reading of readingsOf(path))
+        expect([path, writtenPath(reading).text]).toEqual([path, reading]);
     }
   });
 
-  test("of a plain path is the path, and no server reads it otherwise", () => {
+  test("that is plain is its own written form, and no server reads it otherwise", () => {
     let plainPaths = 0;
     for (let run = 0; run < 30_000; run++) {
       const path = anyPath();
       if (!isPlainPath(path)) continue;
       plainPaths += 1;
-      expect([path, readPath(path)]).toEqual([path, { text: path, others: [] }]);
+      expect([path, writtenPath(path), hasReadings(path)]).toEqual([path, { text: path }, false]);
     }
     expect(plainPaths).toBeGreaterThan(500);
   });
 
-  test("has no dot segment, no empty segment and no escaped letter", () => {
-    for (let run = 0; run < 30_000; run++) {
-      const { text } = readPath(anyPath());
-      expect(text).toMatch(/^\//);
-      expect(text).not.toMatch(/\/\/|\/\.\.?(?:\/|$)|%(?:[46][1-9A-F]|[57][\dA]|3\d(?<!3[BF])|2[DE]|7E)/);
+  test("has the slashes of its written form at the same segments", () => {
+    for (let run = 0; run < 10_000; run++) {
+      const path = anyPath();
+      expect([path, writtenPath(path).text.split("/").length]).toEqual([path, path.split("/").length]);
     }
   });
 
-  test("takes time in proportion to the length of the path", () => {
+  test("has a reading without dots, double slashes, separators, parameters and double escapes", () => {
+    for (let run = 0; run < 10_000; run++) {
+      const { text, flaw } = writtenPath(anyPath());
+      if (flaw) continue;
+      const all = new Set([text]);
+      visitReadings(text, (reading) => all.add(reading).size < 1_000);
+      const isBare = (reading: string) =>
+        !/\/\/|\/\.\.?(?:\/|$)|\\|%2F|%5C|;|%3B|%3F|#|%23|%25[\da-f]{2}/i.test(reading);
+      expect([text, [...all].some(isBare)]).toEqual([text, true]);
+    }
+  });
+
+  test("takes time in proportion to its length, whatever it consists of", () => {
     const parts = [
-      "/",
-      "//",
-      "/..",
-      "/.",
-      "%2e",
-      "%20",
-      "%20/",
-      ";",
-      "/;",
-      "%25",
-      "%2525",
-      "%3F",
-      "\\",
-      "%",
-      "a",
-      "%C2%A0",
-      "/..;",
-      "\u00e9",
-      " ",
-    ];
+      "/", "//", "/..", "/.", "%2e", "%20", "%20/", ";", "/;", "%25", "%2525", "%3F", "\\", "%", "a", "%C2%A0", "/..;", "\u00e9", " ",
+      "%c0%af", "/..%2f;%20%252541", "%25252541/..;",
+    ]; // prettier-ignore
     const timeOf = (path: string) => {
       const times = Array.from({ length: 9 }, () => {
         const before = performance.now();
-        table.find(headOf(path));
+        visitReadings(writtenPath(path).text, () => true);
         return performance.now() - before;
       });
       return Math.min(...times);
@@ -165,5 +161,14 @@ describe("the normal form", () => {
       // Sixteen times as long; quadratic time would be two hundred and fifty-six times.
       expect([part, long < 100 * Math.max(short, 0.3)]).toEqual([part, true]);
     }
+  });
+
+  test("of 8 KiB is read or refused within a millisecond or two", () => {
+    const path = `/x${"/a%2fb;c%20/%252541%25253F//..".repeat(270)}`;
+    const before = performance.now();
+    let readings = 0;
+    expect(visitReadings(writtenPath(path).text, () => (readings += 1) > 0)).toBe(false);
+    expect(readings).toBeLessThan(32);
+    expect(performance.now() - before).toBeLessThan(100);
   });
 });

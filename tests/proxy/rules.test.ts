@@ -18,6 +18,7 @@ function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> }
     clientAddress: "192.0.2.1",
     peerAddress: "192.0.2.1",
     scheme: "http",
+    listener: "main",
   } as const;
   return { ...base, header: (name) => headers[name], ...rest };
 }
@@ -215,7 +216,7 @@ describe("refusals", () => {
       { ...plain, accept: "text/html, application/problem+json;q=0.9" },
       "id-2",
     );
-    expect(JSON.parse(body)).toEqual({
+    expect(JSON.parse(String(body))).toEqual({
       error: {
         status: 503,
         reason: "no_upstream",

@@ -3,7 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { dryRun } from "../../src/requests/dry-run.ts";
+import type { RequestFilter } from "../../src/proxy/filter.ts";
+import { refusal } from "../../src/proxy/refusal.ts";
 import { configOf, routeConfigs } from "../support/configs.ts";
+import { routeTable } from "../support/routes.ts";
 
 const observer = { outlierChanged() {}, panicChanged() {} };
 
@@ -19,8 +22,10 @@ const request = {
   host: "shop.example",
   target: "/",
   clientAddress: "192.0.2.1",
+  scheme: "http",
+  listener: "main",
   headers: {},
-};
+} as const;
 
 describe("a dry run", () => {
   test("shows the pool that a split chooses for the client", () => {
@@ -82,16 +87,69 @@ describe("a dry run", () => {
     const registry = registryOf("main: a");
     registry.commit(registry.prepare(configOf("main: a", { routes: pools })));
     const run = (target: string) => dryRun(registry, { ...request, target }, () => 0);
-    expect(run("/café//x")).toMatchObject({ route: { path: "/café" }, matchedPath: "/caf%C3%A9/x" });
+    expect(run("/caf%c3%a9//x")).toMatchObject({ route: { path: "/café" }, matchedPath: "/caf%C3%A9//x" });
     expect(run("/plain")).toMatchObject({ route: { path: null }, matchedPath: null, complaint: null });
-    expect(run("/x%2Fy")).toMatchObject({
+    expect(run("/%2Fcafé")).toMatchObject({
       route: null,
       pool: null,
-      refusal: "request_invalid",
-      complaint:
-        "servers read this path in different ways: it has a backslash, or an escaped slash or backslash",
+      refusal: "path_ambiguous",
+      complaint: "readings of the path lead to different routes",
     });
+    expect(run("/%2Fcafé").readings).toEqual([
+      { path: "/%2Fcaf%C3%A9", route: "routes[1]" },
+      { path: "/caf%C3%A9", route: "routes[0]" },
+      { path: "//caf%C3%A9", route: "routes[1]" },
+    ]);
+    expect([run("/plain").readings, run("/a%20b").readings]).toEqual([[], []]);
     registry.commit(registry.prepare(configOf("main: a", { routes: pools, ambiguousPaths: "pass" })));
     expect(run("/caf%c3%a9/x%2fy")).toMatchObject({ route: { path: "/café" }, refusal: null });
+  });
+
+  test("shows which routes match too, and which do not, and why", () => {
+    const registry = registryOf("main: a");
+    const routes = routeConfigs([
+      { host: "shop.example", pool: "main" },
+      { host: "shop.example", path: "/api", pool: "main" },
+      { host: "shop.example", path: "/api", header: { "X-Beta": "yes" }, name: "beta", pool: "main" },
+      { host: "shop.example", path: "/api", method: ["PUT", "POST"], listen: "inner", pool: "main" },
+      { host: "*.example", path: "/api/v1", pool: "main" },
+      { host: "other.example", pool: "main" },
+      { host: "shop.example", path: "/admin", client: ["10.0.0.0/8"], pool: "main" },
+    ]);
+    registry.commit(registry.prepare(configOf("main: a", { routes })));
+    const headers = { "x-beta": "yes" };
+    const found = dryRun(registry, { ...request, target: "/api/v1", headers }, () => 0);
+    expect(found).toMatchObject({ listener: "main", scheme: "http", filters: [] });
+    expect(found.route).toEqual({ place: "routes[2]", name: "beta", host: "shop.example", path: "/api" });
+    expect(found.over).toEqual([
+      { route: "routes[1]", why: "same host and path, but no condition" },
+      { route: "routes[0]", why: "its path is less specific" },
+      { route: "routes[4]", why: "its host is less specific" },
+    ]);
+    expect(found.not).toEqual([
+      { route: "routes[3]", why: "method PUT, POST; listener inner" },
+      { route: "routes[6]", why: "path /admin; client in 10.0.0.0/8" },
+    ]);
+    const none = dryRun(registry, { ...request, host: "none.test" }, () => 0);
+    expect(none).toMatchObject({ route: null, over: [], not: [], refusal: "no_route" });
+  });
+
+  test("asks filters what they would do, and sends a request that they answer nowhere", () => {
+    const passing: RequestFilter = {
+      name: "allow",
+      admit: () => undefined,
+      foresee: ({ head }) => ({ verdict: "passes", why: `${head.clientAddress} is known` }),
+    };
+    const silent: RequestFilter = { name: "respond", admit: () => refusal("no_route") };
+    const routes = routeTable([{ handling: { filters: [passing, silent] } }]);
+    expect(dryRun({ routes, entries: [] }, request, () => 0)).toMatchObject({
+      filters: [
+        { name: "allow", verdict: "passes", why: "192.0.2.1 is known" },
+        { name: "respond", verdict: "unknown", why: "a dry run does not ask it" },
+      ],
+      route: { place: "routes[0]" },
+      pool: null,
+      refusal: null,
+    });
   });
 });

@@ -9,7 +9,7 @@ describe("the explanation of a request", () => {
   test("covers one that succeeded", () => {
     const choices = [{ chosen: "a", candidates: ["a", "b", "c"].map(candidate), fit: 3 }];
     expect(explainRequest(recordOf("r", { choices }))).toEqual([
-      "The request was routed to pool main.",
+      "The request was routed by routes[0] to pool main.",
       "a was selected from 3 available upstreams; the others were b and c.",
       "At 0 ms it was sent to a; it responded with 200 after 4 ms and finished after 5 ms.",
       "The client got 200.",
@@ -55,7 +55,7 @@ describe("the explanation of a request", () => {
       key: "10.0.0.1",
     });
     expect(explainRequest(request)).toEqual([
-      'The request was routed to pool main with hash key "10.0.0.1".',
+      'The request was routed by routes[0] to pool main with hash key "10.0.0.1".',
       "It waited 20 ms in the queue.",
       "At 20 ms it was sent to a; the attempt failed after 1 ms: connect_refused (connect).",
       "It was retried because of connect_refused.",
@@ -80,12 +80,12 @@ describe("the explanation of a request", () => {
   );
 
   test("says how redirects and unknown hosts were answered", () => {
-    const own = { pool: null, attempts: [] };
+    const own = { pool: null, route: null, attempts: [] };
     expect(explainRequest(recordOf("r", { ...own, status: 301, reason: "redirected" }))).toContain(
-      "Its listener sends clients to https.",
+      "Its listener or its route sends clients to another address.",
     );
     expect(explainRequest(recordOf("r", { ...own, status: 421, reason: "unknown_host" }))[0]).toStartWith(
-      "No route names the host",
+      "No route takes the host",
     );
   });
 
@@ -142,7 +142,18 @@ describe("the explanation of a request", () => {
       { method: "", pool: null, attempts: [], status: 503, reason: "too_many_clients" },
       "The request was refused before its headers were read.",
     ],
-    [{ pool: null, attempts: [], status: 404, reason: "no_route" }, "No route matches the request."],
+    [
+      { pool: null, route: null, attempts: [], status: 404, reason: "no_route" },
+      "No route matches the request. The client",
+    ],
+    [
+      { route: "api", routeConditions: "host shop.example, path /api" },
+      "The request was routed by api (host shop.example, path /api) to pool main.",
+    ],
+    [
+      { pool: null, attempts: [], status: 200, reason: "responded", filter: "respond" },
+      "The request was routed by routes[0]. Its route has a response of its own. The filter",
+    ],
     [{ isClientGone: true, status: 0 }, "The client disconnected before it had the whole response."],
     [{ status: 0, attempts: [] }, "The client got no response."],
   ] as const) {

@@ -23,6 +23,8 @@ export const recordOf = (id: string, more: Partial<RequestRecord> = {}): Request
   peerAddress: "127.0.0.1",
   matchedPath: null,
   filter: null,
+  route: "routes[0]",
+  routeConditions: null,
   user: null,
   scheme: "http",
   listener: "main",

@@ -50,6 +50,22 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
+    name: "verifies bcrypt hashes of every kind, of which only 72 bytes of the password count",
+    check: async ({ passwords }) => {
+      // Test vectors of crypt_blowfish 1.3.
+      const rest = "$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+      for (const kind of ["$2a", "$2b", "$2y"]) {
+        assert.equal(await passwords.verify("U*U", kind + rest), true);
+        assert.equal(await passwords.verify("U*V", kind + rest), false);
+      }
+      const text = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+      const hash = "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui";
+      assert.equal(await passwords.verify(`${text}chars after 72 are ignored`, hash), true);
+      assert.equal(await passwords.verify(text.slice(1), hash), false);
+      await assert.rejects(passwords.verify("x", "$2y$05$nonsense"));
+    },
+  },
+  {
     name: "verifies password hashes that another runtime created with other costs",
     check: async ({ passwords }) => {
       for (const hash of foreignHashes) {

@@ -353,6 +353,7 @@ function headOf(method: string): RequestHead {
     clientAddress: "192.0.2.1",
     peerAddress: "192.0.2.1",
     scheme: "http",
+    listener: "main",
     header: () => undefined,
   };
 }

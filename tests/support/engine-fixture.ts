@@ -10,13 +10,15 @@ import { type BuiltInPolicy, policyEntry } from "../../src/policy/policies.ts";
 import type { Outcome } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream } from "../../src/pool/upstream.ts";
+import { Deadlines } from "../../src/proxy/deadlines.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import type { RecordSink, RequestRecord } from "../../src/proxy/record.ts";
 import { requestIds } from "../../src/proxy/request-head.ts";
-import type { Destination, Timeouts } from "../../src/proxy/route.ts";
+import type { Destination, FoundRoute, Timeouts } from "../../src/proxy/route.ts";
 import type { Tracer } from "../../src/proxy/trace-context.ts";
+import { routeDestination } from "../../src/registry/route-destination.ts";
 import { outlierLimits } from "./pool-fixture.ts";
 import { routeTable, type TestRoute } from "./routes.ts";
 import { testLimits } from "./upstreams.ts";
@@ -44,6 +46,8 @@ export interface EngineFixtureOptions {
   readonly isTrustedProxy?: EngineOptions["isTrustedProxy"];
   /** The routes to the destination; by default one that matches everything. */
   readonly routes?: readonly TestRoute[];
+  /** For requests that none of them takes. */
+  readonly unmatched?: FoundRoute | undefined;
   /** Traces requests. */
   readonly trace?: Tracer;
   /** The call of a record sink or the log that always throws. */
@@ -153,7 +157,14 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     },
   };
   const faults = new FaultRegistry();
-  const routes = routeTable((options.routes ?? [{}]).map((route) => ({ destination, ...route })));
+  const createDeadlines = () => new Deadlines({ clock: systemClock, schedule: systemSchedule });
+  const routes = routeTable(
+    (options.routes ?? [{}]).map(({ limits = {}, isAnswered = false, ...route }) => ({
+      ...(!isAnswered && { destination: routeDestination(destination, limits, createDeadlines) }),
+      ...route,
+    })),
+    { unmatched: options.unmatched },
+  );
   const exchanges = {
     routes: () => routes,
     clock: systemClock,

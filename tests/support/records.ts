@@ -34,6 +34,8 @@ export const goodRecord: RequestRecord = {
   peerAddress: "192.0.2.1",
   matchedPath: null,
   filter: null,
+  route: "routes[0]",
+  routeConditions: null,
   user: null,
   scheme: "http",
   listener: "main",

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { StoredRequest } from "../../src/requests/recent-requests.ts";
-import type { DryRunResult, DryRunRequest } from "../../src/requests/dry-run.ts";
+import type { DryRunResult, DryRunInput } from "../../src/requests/dry-run.ts";
 import type { AttemptRecord, Candidate, SelectionRecord } from "../../src/proxy/record.ts";
 
 export interface FakeRequestsApi {
@@ -10,7 +10,7 @@ export interface FakeRequestsApi {
   requests: StoredRequest[];
   sampled: boolean;
   dryRun: DryRunResult;
-  readonly dryRuns: DryRunRequest[];
+  readonly dryRuns: DryRunInput[];
   /** The queries of the lists and streams. */
   readonly queries: string[];
   /** Number of open streams. */
@@ -58,7 +58,7 @@ export function fakeRequestsApi(): FakeRequestsApi {
       if (pathname === "/api/requests/dry-run" && request.method === "POST") {
         let body = "";
         for await (const chunk of request) body += String(chunk);
-        api.dryRuns.push(JSON.parse(body) as DryRunRequest);
+        api.dryRuns.push(JSON.parse(body) as DryRunInput);
         return send(response, 200, api.dryRun);
       }
       if (pathname === "/api/requests/stream") {
@@ -137,6 +137,8 @@ export function someRequest(seq: number, change: Partial<StoredRequest> = {}): S
     peerAddress: "192.0.2.14",
     matchedPath: null,
     filter: null,
+    route: "routes[0]",
+    routeConditions: null,
     user: null,
     scheme: "http",
     listener: "main",
@@ -309,7 +311,14 @@ function explanationOf({ attempts, retried, pool, status }: StoredRequest): read
 }
 
 const someDryRun: DryRunResult = {
-  route: { host: "shop.example", path: "/cart" },
+  listener: "main",
+  scheme: "http",
+  route: { place: "routes[3]", name: "cart", host: "shop.example", path: "/cart" },
+  over: [{ route: "routes[0]", why: "its path is less specific" }],
+  not: [{ route: "routes[2]", why: "method POST" }],
+  readings: [],
+  answeredBy: null,
+  filters: [{ name: "allow", verdict: "passes", why: "192.0.2.7 is in 192.0.2.0/24" }],
   pool: "main",
   matchedPath: null,
   complaint: null,

@@ -1,7 +1,8 @@
 /** Route tables for tests that begin behind the configuration. */
 
-import type { Destination, Route, RouteTable } from "../../src/proxy/route.ts";
+import type { Destination, Route, ExplainedRouteTable } from "../../src/proxy/route.ts";
 import type { RouteConditions } from "../../src/routing/conditions.ts";
+import type { RouteLimits } from "../../src/registry/route-destination.ts";
 import { createRouteTable, type RouteTableOptions } from "../../src/routing/route-table.ts";
 
 export interface TestRoute extends Partial<Omit<Route, "path">> {
@@ -10,10 +11,14 @@ export interface TestRoute extends Partial<Omit<Route, "path">> {
   readonly path?: string;
   /** More conditions. */
   readonly conditions?: RouteConditions;
+  /** In place of those of the destination. */
+  readonly limits?: RouteLimits;
+  /** It has no destination. */
+  readonly isAnswered?: boolean;
 }
 
-export function routeTable(routes: readonly TestRoute[], options?: RouteTableOptions): RouteTable {
-  const entries = routes.map(({ host, path, conditions, ...route }, index) => ({
+export function routeTable(routes: readonly TestRoute[], options?: RouteTableOptions): ExplainedRouteTable {
+  const entries = routes.map(({ host, path, conditions, limits: _, isAnswered: __, ...route }, index) => ({
     conditions: {
       ...(host !== undefined && { hosts: [host] }),
       ...(path !== undefined && { path: { kind: "prefix" as const, text: path } }),
@@ -25,6 +30,6 @@ export function routeTable(routes: readonly TestRoute[], options?: RouteTableOpt
 }
 
 /** One route that takes every request. */
-export function routeTo(destination: Destination): RouteTable {
+export function routeTo(destination: Destination): ExplainedRouteTable {
   return routeTable([{ destination }]);
 }

@@ -67,14 +67,21 @@ export function closeCodeIn(bytes: Buffer): number | undefined {
   return close && (close.payload.length < 2 ? 1005 : close.payload.readUInt16BE(0));
 }
 
+/** A client's request for a WebSocket. */
+export const webSocketRequest = [
+  "GET / HTTP/1.1",
+  "Host: a",
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  `Sec-WebSocket-Key: ${btoa("0123456789abcdef")}`,
+  "\r\n",
+].join("\r\n");
+
 /** Opens a WebSocket through the balancer. What arrived after the 101 is in `received`. */
 export async function openRawWebSocket(port: number): Promise<RawClient> {
   const client = await RawClient.connect(port);
-  const headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-  client.send(
-    `GET / HTTP/1.1\r\nHost: a\r\n${headers}Sec-WebSocket-Key: ${btoa("0123456789abcdef")}\r\n\r\n`,
-  );
-  const { status } = await client.readResponse();
+  const { status } = await client.send(webSocketRequest).readResponse();
   if (status !== 101) throw new Error(`Cannot open a WebSocket: received ${status}`);
   return client;
 }

@@ -93,6 +93,7 @@ describe("a JSON line of the access log", () => {
       scheme: "http",
       listener: "main",
       protocol: "http/1.1",
+      route: "routes[0]",
       pool: "shop",
       upstream: "api-1",
       attempts: 1,
@@ -162,7 +163,7 @@ describe("a line in Common Log Format", () => {
     expect(line).toBe(
       '192.0.2.1 - - [24/Nov/2026:00:12:30 +0000] "GET /cart?item=7" 200 512 upstream=api-1 pool=shop attempts=2 ' +
         "reason=- not_retried=- duration_ms=30.5 queued_ms=0 connect_ms=0.25 first_byte_ms=21 bytes_in=90 " +
-        'scheme=http host="shop.example" id=r-1 trace=- peer=192.0.2.1 complaint=- listener=main protocol=http/1.1 filter=- user_agent=- referer=-',
+        'scheme=http host="shop.example" id=r-1 trace=- peer=192.0.2.1 complaint=- listener=main protocol=http/1.1 route=routes[0] filter=- user_agent=- referer=-',
     );
   });
 
@@ -181,7 +182,7 @@ describe("a line in Common Log Format", () => {
     // Outside the quoted strings there are only the fields of the format.
     const unquoted = line.replace(/"[^"]*"/g, "_");
     expect(unquoted.split(" ").filter((part) => part.startsWith("reason="))).toEqual(["reason=no_upstream"]);
-    expect(unquoted.split(" ")).toHaveLength(8 + 21);
+    expect(unquoted.split(" ")).toHaveLength(8 + 22);
   });
 });
 

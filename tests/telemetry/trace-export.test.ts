@@ -23,6 +23,8 @@ const exchange: TracedRecord = {
   matchedPath: null,
   pool: "shop",
   filter: null,
+  route: "routes[0]",
+  routeConditions: null,
   user: null,
   status: 200,
   reason: null,

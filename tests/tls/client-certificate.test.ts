@@ -9,10 +9,12 @@ import { selfSigned } from "../../src/tls/self-signed.ts";
 
 const derOf = (pem: string) => new X509Certificate(pem).raw;
 
-/** A sequence or set in DER, up to 127 bytes long. */
+/** An element in DER. */
 const element = (tag: number, ...parts: readonly Buffer[]) => {
   const content = Buffer.concat(parts);
-  return Buffer.concat([Buffer.from([tag, content.length]), content]);
+  const { length } = content;
+  const size = length < 128 ? [length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...size]), content]);
 };
 const attribute = (oid: string, tag: number, value: string | Buffer) =>
   element(0x30, element(0x06, Buffer.from(oid, "hex")), element(tag, Buffer.from(value as string)));
@@ -27,6 +29,49 @@ function certificateWith(...sets: readonly (readonly Buffer[])[]): Buffer {
     element(0x30, version, element(0x02, Buffer.from([1])), filler, filler, filler, subject),
   );
 }
+
+/** A certificate with a serial number and an extension of alternative names. */
+function certificateFor(serial: string, ...names: readonly Buffer[]): Buffer {
+  const filler = element(0x30);
+  const extension = element(
+    0x30,
+    element(0x06, Buffer.from("551d11", "hex")),
+    element(0x01, Buffer.from([0xff])),
+    element(0x04, element(0x30, ...names)),
+  );
+  return element(
+    0x30,
+    element(
+      0x30,
+      element(0xa0, element(0x02, Buffer.from([2]))),
+      element(0x02, Buffer.from(serial, "hex")),
+      ...[filler, filler, filler, filler, filler],
+      element(0xa3, element(0x30, element(0x30, element(0x06, Buffer.from("551d0f", "hex"))), extension)),
+    ),
+  );
+}
+
+test("serial number and alternative names are the certificate's", () => {
+  const identity = clientIdentityOf(
+    certificateFor(
+      "0aff",
+      element(0x82, Buffer.from("ann.example")),
+      element(0x81, Buffer.from("ann@a.example, DNS:root\r\n")),
+      element(0x87, Buffer.from([10, 0, 0, 1])),
+      element(0x87, Buffer.from("20010db8000000000000000000000001", "hex")),
+      element(0xa4, element(0x30)),
+      element(0x86, Buffer.from("spiffe://a/b")),
+    ),
+  );
+  expect(identity.serial).toBe("0aff");
+  expect(identity.alternativeNames).toBe(
+    "DNS:ann.example, email:ann@a.example%2C%20DNS:root%0D%0A, IP:10.0.0.1, IP:2001:db8:0:0:0:0:0:1, URI:spiffe://a/b",
+  );
+  expect(clientIdentityOf(certificateWith()).alternativeNames).toBe("");
+  expect(clientIdentityOf(certificateFor("01", Buffer.from([0x82, 0x7f]))).alternativeNames).toBe("");
+  const { cert } = selfSigned("unit.example", "test");
+  expect(clientIdentityOf(derOf(cert)).alternativeNames).toBe("DNS:unit.example");
+});
 
 const [cn, o, ou, dc] = ["550403", "55040a", "55040b", "0992268993f22c640119"];
 

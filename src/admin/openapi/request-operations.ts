@@ -73,6 +73,8 @@ export const requestOperations: readonly Operation[] = [
         "host_invalid",
         "target_invalid",
         "clientAddress_invalid",
+        "listener_invalid",
+        "scheme_invalid",
         "headers_invalid",
       ],
     },

@@ -2,7 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 import { windowNames } from "../../history/store.ts";
-import type { Step } from "../../control/plan.ts";
+import type { Step } from "../../control/step.ts";
 import type { EventKind } from "../../state/event.ts";
 import { boolean, count, enumOf, list, modeSchema, nullable, oneOf, textSchema, timestamp } from "./parts.ts";
 
@@ -23,6 +23,7 @@ const eventKinds = enumOf<EventKind>({
   certificate: true,
   exhaustion: true,
   extension: true,
+  rate_limit: true,
   login: true,
 });
 
@@ -124,6 +125,7 @@ export const reloadReportSchema = Type.Object(
     applied: boolean("Whether anything changed."),
     steps: list(stepSchema, "Changes; a dry run lists what it would change."),
     needsRestart: list(Type.String(), "Changed settings that need a restart."),
+    notes: list(Type.String(), "A dry run's notes about the next configuration."),
     diff: list(Type.String(), "The steps for people, one line each."),
   },
   { title: "ReloadReport" },

@@ -104,6 +104,14 @@ const requestSchema = Type.Object(
       Type.String(),
       "The path as routes matched it; null where it arrived like that, or where no route has a path.",
     ),
+    route: nullable(
+      Type.String(),
+      "Name of the route, or its place in the configuration: `routes[3]`; null without one.",
+    ),
+    routeConditions: nullable(
+      Type.String(),
+      "Host and path of the route; null without a route, and for one of every host and path.",
+    ),
     filter: nullable(Type.String(), "Name of the filter that answered; null where none did."),
     user: nullable(Type.String(), "Who was authenticated by a filter."),
     reason: nullable(Type.String(), "Why the request was refused, or how its last attempt failed."),
@@ -151,9 +159,15 @@ export const dryRunBody = Type.Object(
     host: line("The Host header."),
     target: line("Path and query; default /."),
     clientAddress: line("An IP address; default 127.0.0.1."),
+    listener: line(
+      "Name of the listener that it comes to; default the first one, or the first of the scheme.",
+    ),
+    scheme: Type.Optional(
+      oneOf(["http", "https"] as const, "Protocol of the client; default that of the listener."),
+    ),
     headers: Type.Optional(
       Type.Record(Type.String(), Type.String(), {
-        description: "Request headers; a pool's hash key may read them.",
+        description: "Request headers; routes and a pool's hash key may read them.",
         errorMessage: "a map of strings",
       }),
     ),
@@ -161,10 +175,19 @@ export const dryRunBody = Type.Object(
   { ...strict, title: "DryRunRequest", errorMessage: "a map" },
 );
 
+const otherRouteSchema = Type.Object({
+  route: textSchema("Place in the configuration: `routes[3]`."),
+  why: textSchema("Why the request does not take it, as a clause."),
+});
+
 export const dryRunSchema = Type.Object(
   {
+    listener: textSchema("Name of the listener that it would come to."),
+    scheme: oneOf(["http", "https"] as const, "Protocol of the client."),
     route: nullable(
       Type.Object({
+        place: textSchema("Place in the configuration: `routes[3]`."),
+        name: nullable(Type.String(), "Its name, if it has one."),
         host: nullable(Type.String(), "Null matches everything."),
         path: nullable(Type.String(), "Null matches everything."),
       }),
@@ -174,6 +197,27 @@ export const dryRunSchema = Type.Object(
       Type.String(),
       "The path as routes matched it; null where it arrived like that, or where no route has a path.",
     ),
+    over: list(otherRouteSchema, "Routes that match too but are less specific, at most 5."),
+    not: list(
+      otherRouteSchema,
+      "The nearest routes that do not match, and the conditions that fail, at most 5.",
+    ),
+    readings: list(
+      Type.Object({
+        path: textSchema("The path as some servers read it."),
+        route: nullable(Type.String(), "Place of its route; null without one."),
+      }),
+      "Readings of a path that servers read in different ways, at most 16.",
+    ),
+    filters: list(
+      Type.Object({
+        name: textSchema("Key of its setting."),
+        verdict: oneOf(["passes", "answers", "unknown"] as const, "What it would do."),
+        why: textSchema("Why, as a clause."),
+      }),
+      "Filters of the route, in their order.",
+    ),
+    answeredBy: nullable(Type.String(), "The first filter that would answer the request; null for none."),
     pool: nullable(Type.String(), "Pool of the route."),
     policy: nullable(policySchema, "Policy of the pool; null without a pool."),
     key: nullable(Type.String(), "Hash key; null without one."),

@@ -146,7 +146,7 @@ function Result({ preview: { kind, result, isStale } }: { readonly preview: Relo
       </div>
     );
   }
-  const { diff, applied, needsRestart } = result.value;
+  const { diff, applied, needsRestart, notes } = result.value;
   if (diff.length === 0) return <p class="remark">The configuration has not changed.</p>;
   const text = isStale
     ? "Nothing was applied: the file has changed since the preview. A reload would now change:"
@@ -174,6 +174,11 @@ function Result({ preview: { kind, result, isStale } }: { readonly preview: Relo
       ) : (
         ""
       )}
+      {notes.map((note) => (
+        <p class="remark" safe>
+          {`Note: ${note}.`}
+        </p>
+      ))}
     </>
   );
 }

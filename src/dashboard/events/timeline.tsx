@@ -103,6 +103,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   certificate: "Certificate",
   exhaustion: "Descriptors and ports",
   extension: "Extension",
+  rate_limit: "Rate limit",
   login: "Login",
 };
 
@@ -112,7 +113,18 @@ function kindName(kind: string): string {
 }
 
 const badStates: ReadonlySet<string> = new Set([
-  ...["failing", "ejected", "panic", "refused", "gone", "hung", "shedding", "expired", "exhausted"],
+  ...[
+    "failing",
+    "ejected",
+    "panic",
+    "refused",
+    "gone",
+    "hung",
+    "shedding",
+    "expired",
+    "exhausted",
+    "refusing",
+  ],
 ]);
 const warnStates: ReadonlySet<string> = new Set(["probation", "late", "expiring", "early"]);
 const goodStates: ReadonlySet<string> = new Set([

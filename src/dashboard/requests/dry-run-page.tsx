@@ -11,7 +11,7 @@ import { CandidateTable, scoringOf } from "./decisions.tsx";
 import { RequestNavigation } from "./list-page.tsx";
 import { attribute } from "../responses.ts";
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
-import type { DryRunResult, DryRunRequest } from "../../requests/dry-run.ts";
+import type { DryRunResult, DryRunInput, OtherRoute } from "../../requests/dry-run.ts";
 
 /** The result of the form; undefined before it is sent. */
 export type DryRunReply = AdminResult<DryRunResult> | { readonly problems: readonly string[] } | undefined;
@@ -68,6 +68,8 @@ function DryRunFields({ form }: { readonly form: DryRunForm }): JSX.Element {
       <TextField {...field("host")} label="Host" hint="shop.example" isRequired />
       <TextField {...field("target")} label="Target" hint="/cart?id=7" isRequired />
       <TextField {...field("clientAddress")} label="Client address" hint="192.0.2.1" />
+      <TextField {...field("listener")} label="Listener" hint="The first one" />
+      <Choice {...field("scheme")} label="Protocol" choices={sameNamed(schemes)} />
       <label class="request-field">
         <span>Headers (optional)</span>
         <textarea name="headers" rows="3" placeholder="cookie: session=…" spellcheck="false" safe>
@@ -80,6 +82,8 @@ function DryRunFields({ form }: { readonly form: DryRunForm }): JSX.Element {
     </form>
   );
 }
+
+const schemes = ["http", "https"] as const;
 
 function ReplyCard({ reply }: { readonly reply: DryRunReply }): JSX.Element {
   if (reply === undefined) {
@@ -114,16 +118,18 @@ function errorText({ error }: Extract<AdminResult<unknown>, { error: unknown }>)
 function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
   const { chosen, pool, policy, key, candidates, fit, others, out, refusal } = run;
   const scoring = scoringOf(policy ?? undefined, false);
-  const tone = chosen !== null ? "good" : refusal === null ? "warn" : "bad";
+  const answer = answerText(run);
+  const tone = answer !== undefined || chosen !== null ? "good" : refusal === null ? "warn" : "bad";
   return (
     <section class="card destination" data-tone={tone}>
       <h2 class="destination-head">
         <Glyph shape={toneShapes[tone]} />
-        {chosen === null ? (
+        {answer !== undefined || chosen === null ? (
           <span safe>
-            {refusal === null
-              ? "It would wait in the queue"
-              : `It would be refused: ${refusal}${run.complaint ? `, ${run.complaint}` : ""}`}
+            {answer ??
+              (refusal === null
+                ? "It would wait in the queue"
+                : `It would be refused: ${refusal}${run.complaint ? `, ${run.complaint}` : ""}`)}
           </span>
         ) : (
           <span>
@@ -137,10 +143,27 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
       <dl class="identity">
         <Fact name="Route" value={routeText(run)} />
         {run.matchedPath ? <Fact name="Matched path" value={run.matchedPath} /> : ""}
+        {run.readings.map(({ path, route }) => (
+          <Fact name={`Read as ${path}`} value={route} />
+        ))}
         <Fact name="Pool" value={pool} />
         <Fact name="Policy" value={policy} />
         <Fact name="Key" value={key} />
       </dl>
+      <RouteList title="Also matching" routes={run.over} />
+      <RouteList title="Not matching" routes={run.not} />
+      {run.filters.length > 0 ? (
+        <>
+          <h3>Filters</h3>
+          <dl class="identity">
+            {run.filters.map(({ name, verdict, why }) => (
+              <Fact name={name} value={`${verdict}: ${why}`} />
+            ))}
+          </dl>
+        </>
+      ) : (
+        ""
+      )}
       {candidates.length > 0 ? (
         <>
           <CandidateTable caption="Candidates" candidates={candidates} chosen={chosen} scoring={scoring} />
@@ -177,6 +200,33 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
   );
 }
 
+/** For a request that a filter answers, or the route itself: it has no pool then, and no refusal. */
+function answerText({ route, pool, refusal, answeredBy }: DryRunResult): string | undefined {
+  if (answeredBy !== null) return `The filter ${answeredBy} would answer it`;
+  const isAnswered = route !== null && pool === null && refusal === null;
+  return isAnswered ? "Its route would answer it without an upstream" : undefined;
+}
+
+function RouteList({
+  title,
+  routes,
+}: {
+  readonly title: string;
+  readonly routes: readonly OtherRoute[];
+}): JSX.Element {
+  if (routes.length === 0) return "";
+  return (
+    <>
+      <h3 safe>{title}</h3>
+      <dl class="identity">
+        {routes.map(({ route, why }) => (
+          <Fact name={route} value={why} />
+        ))}
+      </dl>
+    </>
+  );
+}
+
 /** Nothing for an older balancer, which sends no counts and lists all unavailable upstreams. */
 function OmittedCount({ count, what }: { readonly count: number; readonly what: string }): JSX.Element {
   return count > 0 ? <p class="choice-note quiet" safe>{`And ${count} more ${what}.`}</p> : "";
@@ -199,7 +249,9 @@ function routeText({ route }: DryRunResult): string | null {
     ...(route.host === null ? [] : [`host ${route.host}`]),
     ...(route.path === null ? [] : [`path ${route.path}`]),
   ];
-  return parts.length > 0 ? parts.join(", ") : "catch-all route";
+  const conditions = parts.length > 0 ? parts.join(", ") : "every host and path";
+  const title = [route.name, route.place].filter(Boolean).join(", ");
+  return title === "" ? conditions : `${title}: ${conditions}`;
 }
 
 /** The form's values as typed. */
@@ -208,6 +260,10 @@ export interface DryRunForm {
   readonly host: string;
   readonly target: string;
   readonly clientAddress: string;
+  /** Empty for the first one. */
+  readonly listener: string;
+  /** Empty for that of the listener. */
+  readonly scheme: string;
   /** One header per line, as in an HTTP/1 request. */
   readonly headers: string;
 }
@@ -217,6 +273,8 @@ export const emptyForm: DryRunForm = {
   host: "",
   target: "/",
   clientAddress: "127.0.0.1",
+  listener: "",
+  scheme: "",
   headers: "",
 };
 
@@ -230,6 +288,8 @@ export function parseDryRunForm(fields: URLSearchParams): DryRunForm {
     host: text("host"),
     target: text("target"),
     clientAddress: text("clientAddress"),
+    listener: text("listener"),
+    scheme: text("scheme"),
     headers: text("headers"),
   };
 }
@@ -237,8 +297,8 @@ export function parseDryRunForm(fields: URLSearchParams): DryRunForm {
 /** Validates the form. Lists all problems at once, as clauses without a full stop. */
 export function dryRunRequestOf(
   form: DryRunForm,
-): { readonly request: DryRunRequest } | { readonly problems: readonly string[] } {
-  const { method, host, target, clientAddress } = form;
+): { readonly request: DryRunInput } | { readonly problems: readonly string[] } {
+  const { method, host, target, clientAddress, listener, scheme } = form;
   const problems: string[] = [];
   const headers: Record<string, string> = {};
   for (const line of form.headers.split(/\r?\n/)) {
@@ -255,5 +315,8 @@ export function dryRunRequestOf(
     problems.push(`the target must begin with / (received "${target.slice(0, 80)}")`);
   if (method === "") problems.push("the method is missing");
   if (problems.length > 0) return { problems };
-  return { request: { method, host, target, clientAddress, headers } };
+  const given = schemes.find((known) => known === scheme);
+  const entry = { ...(listener !== "" && { listener }), ...(given && { scheme: given }) };
+  const request: DryRunInput = { method, host, target, clientAddress, ...entry, headers };
+  return { request };
 }

@@ -153,8 +153,10 @@ function statusNote({ status, isClientGone }: ExplainedRequest): string {
 }
 
 /** The dry run page with this request in its form. */
-function dryRunOf({ method, host, target, clientAddress }: ExplainedRequest): string {
-  return `/requests/dry-run?${new URLSearchParams({ method, host, target, clientAddress })}`;
+function dryRunOf(request: ExplainedRequest): string {
+  const { method, host, target, clientAddress, listener = "", scheme } = request;
+  const fields = { method, host, target, clientAddress, listener, scheme };
+  return `/requests/dry-run?${new URLSearchParams(fields)}`;
 }
 
 interface FigureProps {

@@ -33,9 +33,14 @@ const reasons: readonly RefusalReason[] = [
     "buffers_full",
     "unknown_host",
     "misdirected",
+    "path_ambiguous",
     "redirected",
+    "responded",
+    "preflight",
+    "cors_refused",
     "challenge_answered",
   ] as const),
+  ...(["denied", "rate_limited", "auth_required", "auth_refused", "auth_unavailable"] as const),
 ];
 
 export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element {

@@ -14,7 +14,7 @@ import type { Cancel } from "../../lib/clock.ts";
 import { areStrings, isRecord, parseJson } from "../../lib/json.ts";
 import type { RequestList, StoredRequest } from "../../requests/recent-requests.ts";
 import type { ExplainedRequest } from "../../requests/explanation.ts";
-import type { DryRunResult, DryRunRequest } from "../../requests/dry-run.ts";
+import type { DryRunResult, DryRunInput } from "../../requests/dry-run.ts";
 import type { AdminApiError } from "../../wording/verdict.ts";
 
 export interface RequestListener {
@@ -31,7 +31,7 @@ export interface RequestClient {
   /** @param query in the admin API's format */
   list(query: URLSearchParams): Promise<AdminResult<RequestList>>;
   explain(requestId: string): Promise<AdminResult<ExplainedRequest>>;
-  dryRun(request: DryRunRequest): Promise<AdminResult<DryRunResult>>;
+  dryRun(request: DryRunInput): Promise<AdminResult<DryRunResult>>;
   /** Streams new requests. @param filter in the admin API's format */
   follow(filter: URLSearchParams, listener: RequestListener): Cancel;
 }
@@ -132,7 +132,9 @@ function dryRunIn(value: unknown): DryRunResult | undefined {
     ["pool", "policy", "key", "chosen", "refusal"].every(
       (name) => value[name] === null || typeof value[name] === "string",
     );
-  return isValid ? (value as unknown as DryRunResult) : undefined;
+  // An older balancer does not compare routes.
+  const compared = { over: [], not: [], readings: [], filters: [], answeredBy: null };
+  return isValid ? ({ ...compared, ...value } as unknown as DryRunResult) : undefined;
 }
 
 function areNamed(value: unknown): boolean {

@@ -57,9 +57,10 @@ export async function runAttempt(
     if (result instanceof Response) race.commit(attempt);
     if (result) return result;
     const { method } = head;
-    const target = exchange.requestEdit?.target ?? head.target;
+    const edit = exchange.requestEditFor(attempt);
+    const target = edit?.target ?? head.target;
     const { upstream } = attempt;
-    const headers = upstreamHeaders(options, context);
+    const headers = upstreamHeaders(options, context, edit);
     const endsConnection = authenticatesConnection(headers);
     const opened = body.open(monitor.clientWait);
     const outgoing = { method, target, upstream, headers, body: opened, signal, endsConnection };

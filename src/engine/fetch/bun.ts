@@ -3,6 +3,7 @@
 import type { Server } from "bun";
 import http from "node:http";
 
+import type { SubrequestSender } from "../../filter/subrequest.ts";
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName, originAt, tlsClientOptions } from "../../net/address.ts";
@@ -15,8 +16,9 @@ import {
   type ListenerOptions,
   openAll,
 } from "../engine.ts";
+import { responseForm } from "../../proxy/head-edit.ts";
 import { bunVersionsOf, type ListenerTls } from "../../tls/listener-tls.ts";
-import { overEndpoints, type SendRequest } from "./forward.ts";
+import { failureOf, overEndpoints, type SendRequest } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { applyEdit, withListenerHeaders } from "./headers.ts";
 import { Exchanges, type FetchEngineContext, type SharedFetchContext } from "./request-context.ts";
@@ -170,6 +172,12 @@ export async function drain(server: Server<WebSocketTunnel>): Promise<void> {
   await server.stop(true);
 }
 
+/** Sends requests of the balancer itself, whatever the engine of clients. */
+export function openSender(): SubrequestSender {
+  const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
+  return { send: forwardWith(session), failureOf };
+}
+
 function forwardWith(session: Bun.FetchSession): SendRequest {
   return overEndpoints(async ({ method, upstream, target, headers, body, signal, endsConnection }, host) => {
     const response = await session.fetch(originAt(upstream.address, host) + target, {
@@ -209,7 +217,7 @@ async function upgrade(
   const tunnel = await openWebSocketTunnel(options, openBunWebSocket, request, peer);
   if (tunnel instanceof Response) return tunnel;
   const headers = new Headers();
-  if (tunnel.responseEdit) applyEdit(headers, tunnel.responseEdit);
+  if (tunnel.responseEdit) applyEdit(headers, tunnel.responseEdit, responseForm);
   if (tunnel.protocol) headers.set("Sec-WebSocket-Protocol", tunnel.protocol);
   if (server.upgrade(request, { data: tunnel, headers })) return undefined;
   return tunnel.refuse();

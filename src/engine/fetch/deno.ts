@@ -6,6 +6,7 @@ import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
+import type { SubrequestSender } from "../../filter/subrequest.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import {
   type Address,
@@ -22,8 +23,15 @@ import {
   type ListenerOptions,
   openAll,
 } from "../engine.ts";
-import { overEndpoints, type SendRequest, type UpstreamResponse, type UpstreamRequest } from "./forward.ts";
+import {
+  failureOf,
+  overEndpoints,
+  type SendRequest,
+  type UpstreamResponse,
+  type UpstreamRequest,
+} from "./forward.ts";
 import { handleRequest } from "./handler.ts";
+import { responseForm } from "../../proxy/head-edit.ts";
 import { applyEdit, withListenerHeaders } from "./headers.ts";
 import { Exchanges, type FetchEngineContext, type SharedFetchContext } from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
@@ -167,6 +175,12 @@ function whenSent(response: Response, done: () => void): Response {
     >),
   );
   return new Response(watched, response);
+}
+
+/** Sends requests of the balancer itself, whatever the engine of clients. @param maxHeadBytes of a response's head */
+export function openSender(maxHeadBytes = 65_536): SubrequestSender {
+  const agents = [new Agent(agentOptions), new SecureAgent(agentOptions)] as const;
+  return { send: forwardWith(agents, maxHeadBytes), failureOf };
 }
 
 function forwardWith([plain, secure]: readonly [Agent, SecureAgent], maxHeaderSize: number): SendRequest {
@@ -316,7 +330,7 @@ async function upgrade(
     return tunnel.refuse();
   }
   const { socket, response } = upgraded;
-  if (tunnel.responseEdit) applyEdit(response.headers, tunnel.responseEdit);
+  if (tunnel.responseEdit) applyEdit(response.headers, tunnel.responseEdit, responseForm);
   const side = new DenoSide(socket);
   tunnels.add(tunnel);
   socket.onopen = () => tunnel.attach(side);

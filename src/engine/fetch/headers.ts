@@ -1,13 +1,13 @@
 /** Applies the header rules to standard `Headers`, for requests and responses. */
 
+import { forwardingHeaders, connectionTokens, endsFor, hopByHop } from "../../proxy/forwarding.ts";
 import {
-  forwardingHeaders,
-  hopByHop,
-  isClientCertificateField,
-  isUnderscoreForwarded,
-  connectionTokens,
-} from "../../proxy/forwarding.ts";
-import { type HeadEdit, isFraming } from "../../proxy/head-edit.ts";
+  foldedName,
+  type HeadEdit,
+  isFraming,
+  missingDefaults,
+  type NameForm,
+} from "../../proxy/head-edit.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
 import type { RequestContext, FetchEngineContext, RequestFields } from "./request-context.ts";
 
@@ -16,12 +16,15 @@ export function readRequestFields(headers: Headers): RequestFields {
   let count = 0;
   let bytes = 0;
   let dropped: string[] | undefined;
+  let untrusted: string[] | undefined;
   headers.forEach((value, name) => {
     count += 1;
     bytes += name.length + value.length + fieldOverhead;
-    if (isDropped(name)) (dropped ??= []).push(name);
+    const rule = consumed.has(name) ? "all" : endsFor(name);
+    if (rule === "all") (dropped ??= []).push(name);
+    else if (rule) (untrusted ??= []).push(name);
   });
-  return { count, bytes, dropped: dropped ?? none };
+  return { count, bytes, dropped: dropped ?? none, untrusted: untrusted ?? none };
 }
 
 /** The colon, a space and the line break. */
@@ -32,11 +35,10 @@ const none: readonly string[] = [];
 /** Headers of this hop. Trailers, because this engine loses them; Expect, because the listener sent "100 Continue" already. */
 const consumed: ReadonlySet<string> = new Set([...hopByHop, "trailer", "expect"]);
 
-function isDropped(name: string): boolean {
-  return consumed.has(name) || isUnderscoreForwarded(name) || isClientCertificateField(name);
-}
-
-/** The upstream's request headers: the client's end-to-end headers and the forwarding headers. Host stays the client's. */
+/**
+ * The upstream's request headers: the client's end-to-end headers and the forwarding headers. Host stays the client's.
+ * @param edit what the route changes
+ */
 export function upstreamHeaders(
   {
     isTrustedProxy,
@@ -44,12 +46,14 @@ export function upstreamHeaders(
     viaName,
   }: Pick<FetchEngineContext, "isTrustedProxy" | "listenPort" | "viaName">,
   { request, head, fields, exchange, requestId }: RequestContext,
+  edit: HeadEdit | undefined,
 ): Headers {
   const forwarding = forwardingHeaders(head, { isTrustedProxy, listenPort: listenPort(), viaName });
   const headers = new Headers(request.headers);
   if (fields.dropped.includes("connection")) removeListed(headers, headers.get("connection"));
   for (const name of fields.dropped) headers.delete(name);
-  if (!isTrustedProxy(head.peerAddress)) headers.delete("forwarded");
+  if (fields.untrusted.length > 0 && !isTrustedProxy(head.peerAddress))
+    for (const name of fields.untrusted) headers.delete(name);
   headers.set("Host", head.host);
   headers.set("X-Forwarded-For", forwarding["X-Forwarded-For"]);
   headers.set("X-Forwarded-Proto", forwarding["X-Forwarded-Proto"]);
@@ -58,16 +62,15 @@ export function upstreamHeaders(
   headers.set("Via", forwarding.Via);
   headers.set("X-Request-Id", requestId);
   if (exchange.trace) headers.set("traceparent", formatTraceparent(exchange.trace));
-  const edit = exchange.requestEdit;
-  if (edit) applyEdit(headers, edit);
+  if (edit) applyEdit(headers, edit, foldedName);
   if (edit?.host !== undefined) headers.set("Host", edit.host);
   return headers;
 }
 
 /** Changes the fields of a message as its route says. */
-export function applyEdit(headers: Headers, { removed, defaults, added }: HeadEdit): void {
+export function applyEdit(headers: Headers, { removed, defaults, added }: HeadEdit, form: NameForm): void {
   for (const name of [...headers.keys()]) if (!isFraming(name) && removed.has(name)) headers.delete(name);
-  for (const [name, value] of defaults) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of missingDefaults(defaults, headers.keys(), form)) headers.set(name, value);
   for (const [name, value] of added) headers.append(name, value);
 }
 

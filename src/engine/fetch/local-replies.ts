@@ -14,6 +14,8 @@ import type { EngineOptions } from "../engine.ts";
 import type { RequestContext } from "./request-context.ts";
 import type { BodyProblem } from "./request-body.ts";
 
+const withoutBody: ReadonlySet<number> = new Set([204, 205, 304]);
+
 export function internalError(
   options: EngineOptions,
   { requestId }: RequestContext,
@@ -38,12 +40,14 @@ export function refusalResponse(
   refused: Refusal,
 ): Response {
   const reader = { accept: head.header("accept"), contentType: head.header("content-type") };
-  const response = exchange.editReply(renderRefusal(refused, reader, requestId));
+  const response = exchange.editReply(refused, renderRefusal(refused, reader, requestId));
   byteCounts.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(response.body);
   if (refused.notRetried === undefined && !refused.reply) logRefusal(options, { head, requestId }, refused);
   const headers = response.headers.map(([name, value]): [string, string] => [name, value]);
   if (closesConnection(refused)) headers.push(["Connection", "close"]);
-  return new Response(head.method === "HEAD" ? null : response.body, { status: response.status, headers });
+  const { status } = response;
+  const isEmpty = head.method === "HEAD" || withoutBody.has(status);
+  return new Response(isEmpty ? null : response.body, { status, headers });
 }
 
 export function logRefusal(

@@ -62,6 +62,8 @@ export interface RequestFields {
   readonly bytes: number;
   /** Lower-case names of the ones that are never forwarded. */
   readonly dropped: readonly string[];
+  /** Names of the ones that pass from a trusted proxy only. */
+  readonly untrusted: readonly string[];
 }
 
 /** One request in progress. */

@@ -42,6 +42,7 @@ export function headOfRequest(request: Request, peer: string, options: HeadOptio
     get isPeerTrusted() {
       return isTrustedProxy(this.peerAddress);
     },
+    listener: options.listener.name,
     header: (name) => request.headers.get(name) ?? undefined,
   };
 }

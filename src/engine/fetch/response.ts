@@ -5,7 +5,7 @@ import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, completed } from "../../pool/outcome.ts";
 import type { AttemptMonitor } from "./attempt-monitor.ts";
 import type { CompressionPlan } from "../../proxy/compression.ts";
-import type { HeadEdit } from "../../proxy/head-edit.ts";
+import { type HeadEdit, responseForm } from "../../proxy/head-edit.ts";
 import { compressedBytes, compressedStream } from "./compressed-body.ts";
 import { applyEdit, clientHeaders } from "./headers.ts";
 import { bodyFailureOf, type UpstreamResponse } from "./forward.ts";
@@ -44,7 +44,7 @@ export async function toClientResponse(
     statusText: incoming.statusText,
     headers: clientHeaders(incoming),
   };
-  if (options.edit) applyEdit(init.headers, options.edit);
+  if (options.edit) applyEdit(init.headers, options.edit, responseForm);
   if (isHead || withoutBody.has(incoming.status)) {
     incoming.discard();
     attempt.end(completed);

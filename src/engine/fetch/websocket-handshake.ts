@@ -100,11 +100,12 @@ async function handshake(
     const result = input && (await applyInterception(engineContext, context, input));
     if (result === "aborted") return withoutResponse(result);
     if (result) return result;
-    const options = handshakeOptions(request, upstreamHeaders(engineContext, context));
+    const edit = exchange.requestEditFor(attempt);
+    const options = handshakeOptions(request, upstreamHeaders(engineContext, context, edit));
     const maxMessageBytes = engineContext.limits.webSocketMessageBytes;
     const tunnel = new WebSocketTunnel({
       attempt,
-      upstream: open(attempt.upstream, exchange.requestEdit?.target ?? head.target, options, maxMessageBytes),
+      upstream: open(attempt.upstream, edit?.target ?? head.target, options, maxMessageBytes),
       buffers: engineContext.buffers,
       maxMessageBytes,
       onRefused: (reason) => logRefusal(engineContext, context, exchange.refuse(refusal(reason))),

@@ -109,7 +109,7 @@ export class AttemptRunner implements ConnectionUser, DrivenRunner {
     if (step.kind === "refusal") return this.sink.sendRefusal(step);
     if (step.kind === "wait") return this.#exchange.park(this.#driver);
     if (this.#pair.resume(step)) return this.upstream?.resume();
-    const edit = this.#exchange.requestEdit;
+    const edit = this.#exchange.requestEditFor(step);
     if (edit) this.#request.edit(edit);
     this.#pair.attempt = step;
     step.driver = this.#driver;

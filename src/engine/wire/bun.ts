@@ -95,6 +95,7 @@ const clientHandlers: Bun.SocketHandler<ClientSocketHandler> = {
     if (isSecure)
       return socket.data.secured(socket.alpnProtocol || "", {
         serverName: socket.getServername() || undefined,
+        version: socket.getTLSVersion() || undefined,
       });
     const why = error ? `${codeOf(error)} ${error.message}` : "";
     answerPlainHttp(socket, why);

@@ -42,10 +42,10 @@ export class ProtocolDetector extends PendingClient {
   }
 
   /** @param protocol that the handshake selected */
-  secured(protocol: string, { serverName, client }: HandshakeResult): void {
+  secured(protocol: string, handshake: HandshakeResult): void {
     const { tls: listener } = this.listener.options;
-    const isShared = protocol === "h2" || listener?.clientCertificates;
-    const tls = listener && isShared ? new ConnectionTls({ listener, serverName, client }) : undefined;
+    const isShared = protocol === "h2" || listener?.clientCertificates !== undefined;
+    const tls = listener && new ConnectionTls({ listener, ...handshake, isShared });
     if (protocol === "h2") this.#begin(this.#protocols.http2(tls));
     else this.#begin(this.#protocols.http1(tls));
   }

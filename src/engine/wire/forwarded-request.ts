@@ -30,7 +30,10 @@ export class ForwardedRequest implements OutgoingHead {
   /** Whether it authenticates the connection that it is sent on: NTLM or Negotiate. */
   authenticatesConnection = false;
   #upgrades = false;
-  #isEdited = false;
+  /** The head before its edit; undefined if it has none. */
+  #unedited: Buffer | undefined;
+  /** The Host of the edit. */
+  #editedHost: string | undefined;
   /** Bytes of an edited head. */
   #headBytes = 0;
   /** The request id. */
@@ -103,12 +106,13 @@ export class ForwardedRequest implements OutgoingHead {
   /** Ends the request: drops its bytes, and a buffer that is larger than most requests need. */
   release(): void {
     this.replay.begin();
+    this.#unedited = undefined;
     this.view.clear();
   }
 
   /** Writes the bytes for the upstream: the head and the body up to `stop`. The view reads from these bytes from now on. */
   write(head: ParsedRequest, stop: number, forwarding: ClientForwarding): void {
-    this.#isEdited = false;
+    this.#unedited = undefined;
     this.replay.begin();
     writeRequestHead(this, head, forwarding);
     const { rewritten } = this.#body;
@@ -117,21 +121,26 @@ export class ForwardedRequest implements OutgoingHead {
     this.view.moveTo(this.replay.bytes, this.written);
   }
 
-  /** Changes the written head, once. The view goes on to read from what the client sent. */
+  /**
+   * Changes the written head, before each attempt: only the Host may differ between attempts. The view goes on to read from
+   * what the client sent.
+   */
   edit(edit: HeadEdit): void {
-    if (this.#isEdited) return;
-    this.#isEdited = true;
-    const headBytes = this.written.headersEnd + 2;
-    const head = Buffer.from(this.replay.bytes.subarray(0, headBytes));
-    this.view.moveTo(head, this.written);
-    const edited = editRequestHead(head.toString("latin1"), edit);
-    this.replay.replaceStart(headBytes, edited);
+    if (this.#unedited && edit.host === this.#editedHost) return;
+    if (!this.#unedited) {
+      this.#headBytes = this.written.headersEnd + 2;
+      this.#unedited = Buffer.from(this.replay.bytes.subarray(0, this.#headBytes));
+      this.view.moveTo(this.#unedited, this.written);
+    }
+    const edited = editRequestHead(this.#unedited.toString("latin1"), edit);
+    this.replay.replaceStart(this.#headBytes, edited);
     this.#headBytes = edited.length;
+    this.#editedHost = edit.host;
   }
 
   /** Drops a body that is too large for a replay and was sent. The head stays readable. */
   dropBody(): void {
-    if (this.#isEdited) return this.replay.truncateAfter(this.#headBytes);
+    if (this.#unedited) return this.replay.truncateAfter(this.#headBytes);
     this.replay.truncateAfter(this.written.headersEnd + 2);
     this.view.moveTo(this.replay.bytes, this.written);
   }

@@ -103,7 +103,8 @@ export class ForwardedResponse implements ResponseRewrite {
 
   /** The first `length` bytes of the scratch buffer after an edit. */
   #edited(edit: HeadEdit, length: number): Buffer {
-    return Buffer.from(editResponseHead(this.#scratch.toString("latin1", 0, length), edit), "latin1");
+    const head = this.#scratch.toString("latin1", 0, length);
+    return Buffer.from(editResponseHead(head, edit, this.listenerHeaders), "latin1");
   }
 
   /** Sends the next part of the body. @returns false if the upstream should pause */

@@ -135,6 +135,7 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
     this.#client = client;
     this.request.view.peer = client.forwarding;
     this.request.view.scheme = client.scheme;
+    this.request.view.listener = client.listener.options.name;
     this.request.view.tls = client.tls;
     this.#keepsAlive = this.request.keepsAlive;
     const { meter, headers } = client.listener;
@@ -177,7 +178,7 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
     const keepsConnection =
       this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
     if (refused.isSilent) return this.#end("close");
-    const response = this.#exchange.editReply(request.renderedRefusal(refused));
+    const response = this.#exchange.editReply(refused, request.renderedRefusal(refused));
     client.writeAll(request.localResponse(response, !keepsConnection, this.#response.listenerHeaders));
     this.#response.status = refused.status;
     this.#end(keepsConnection ? "keep" : "close");

@@ -54,6 +54,8 @@ export interface HandshakeResult {
   readonly serverName: string | undefined;
   /** The client, if its certificate was verified. */
   readonly client?: ClientIdentity;
+  /** As "TLSv1.3". */
+  readonly version?: string | undefined;
 }
 
 /** Handles a client's socket. With TLS, `opened` precedes the handshake if the runtime can: the handshake needs a timeout. */

@@ -134,9 +134,10 @@ export function handshakeResultOf(
 ): HandshakeResult & { readonly refusal?: string } {
   const { servername } = socket as { readonly servername?: string | false };
   const serverName = servername || undefined;
-  if (!clientCertificates) return { serverName };
+  const version = socket.getProtocol() ?? undefined;
+  if (!clientCertificates) return { serverName, version };
   const { raw } = socket.getPeerCertificate() as { readonly raw?: Uint8Array };
   const why = String(socket.authorizationError ?? "");
   const shown = { der: raw, isVerified: socket.authorized, why };
-  return { serverName, ...judgeClient(clientCertificates, serverName, shown) };
+  return { serverName, version, ...judgeClient(clientCertificates, serverName, shown) };
 }

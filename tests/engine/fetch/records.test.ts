@@ -41,7 +41,7 @@ describe("the fetch engine's records", () => {
       head: { method: "GET", header: () => undefined },
       requestId: "größe",
       byteCounts: newByteCounts(),
-      exchange: { editReply: (reply: unknown) => reply },
+      exchange: { editReply: (_: unknown, reply: unknown) => reply },
     } as unknown as RequestContext;
     const options = { log: { bug() {}, warn() {} } } as unknown as Parameters<typeof refusalResponse>[0];
     refusalResponse(options, context, refusal("no_upstream"));

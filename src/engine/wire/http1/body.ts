@@ -1,7 +1,18 @@
 /** Finds the end of a message body: by length, by chunks, or with the connection; and what of its framing passes. */
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
-import { colon, cr, hexValue, isBlank, isToken, isValue, lf, lower, semicolon } from "./bytes.ts";
+import {
+  colon,
+  cr,
+  hexValue,
+  isAlphanumeric,
+  isBlank,
+  isToken,
+  isValue,
+  lf,
+  lower,
+  semicolon,
+} from "./bytes.ts";
 import { FramingEdit } from "./framing-edit.ts";
 import { isForbiddenInTrailers, maxForbiddenLength } from "./header-names.ts";
 import { violations } from "./violations.ts";
@@ -101,7 +112,6 @@ const at = {
 const equalsSign = 0x3d;
 const quote = 0x22;
 const backslash = 0x5c;
-const underscore = 0x5f;
 const hyphen = 0x2d;
 
 /** Receives a body's data without its framing: bytes[from..to). */
@@ -132,7 +142,7 @@ export class ChunkedDecoder {
   #dataBytes = 0;
   #trailerBytes = 0;
   #trailers = 0;
-  /** A trailer's name as far as it decides whether the trailer passes: in lower case, with hyphens for underscores. */
+  /** A trailer's name as far as it decides whether the trailer passes: in lower case, with hyphens for all but letters and digits. */
   readonly #name = Buffer.alloc(maxForbiddenLength);
   #nameLength = 0;
   /** Created for the first bytes that may have to be dropped. */
@@ -309,7 +319,7 @@ export class ChunkedDecoder {
   #nameByte(byte: number): number {
     if (isToken[byte] !== 1) return -1;
     if (this.#nameLength < this.#name.length)
-      this.#name[this.#nameLength] = byte === underscore ? hyphen : (lower[byte] as number);
+      this.#name[this.#nameLength] = isAlphanumeric[byte] === 1 ? (lower[byte] as number) : hyphen;
     this.#nameLength += 1;
     if (this.#nameLength === this.#name.length + 1) this.#judgeTrailer();
     return at.name;

@@ -23,6 +23,9 @@ function tableOf(characters: string, ranges = "", above7f = false): Uint8Array {
 /** Bytes of methods and header names (RFC 9110 section 5.6.2). */
 export const isToken = tableOf("!#$%&'*+-.^_`|~", "azAZ09");
 
+/** Letters and digits: what all servers take for different characters in a header name. */
+export const isAlphanumeric = tableOf("", "azAZ09");
+
 /** Bytes of header values and reason phrases: all but control characters, tab excepted (RFC 9110 section 5.5). */
 export const isValue = tableOf("\t", " ~", true);
 

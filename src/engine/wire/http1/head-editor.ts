@@ -1,6 +1,16 @@
 /** Applies an edit to a head of HTTP/1.1 that is already written: only routes that change heads pay for it. */
 
-import { type Field, foldedName, type HeadEdit, isFraming } from "../../../proxy/head-edit.ts";
+import {
+  type Field,
+  foldedName,
+  type HeadEdit,
+  isFraming,
+  missingDefaults,
+  type NameForm,
+  type NameSet,
+  responseForm,
+} from "../../../proxy/head-edit.ts";
+import type { ListenerHeaders } from "./response-writer.ts";
 
 /**
  * The request head for an upstream after an edit.
@@ -11,13 +21,23 @@ export function editRequestHead(head: string, edit: HeadEdit): string {
   const [method = "", , version = ""] = start.split(" ");
   const first = edit.target === undefined ? start : `${method} ${edit.target} ${version}`;
   const kept = edit.host === undefined ? lines : lines.map((line) => withHost(line, edit.host ?? ""));
-  return joined(first, kept, edit);
+  return joined(first, kept, edit, foldedName);
 }
 
-/** The response head for a client after an edit. @param head as for {@link editRequestHead} */
-export function editResponseHead(head: string, edit: HeadEdit): string {
+/**
+ * The response head for a client after an edit.
+ * @param head as for {@link editRequestHead}  @param listener what the listener has written into it, which stays
+ */
+export function editResponseHead(head: string, given: HeadEdit, listener?: ListenerHeaders): string {
   const { start, lines } = partsOf(head);
-  return joined(start, lines, edit);
+  const edit = listener ? { ...given, removed: withoutOwn(given.removed, listener) } : given;
+  return joined(start, lines, edit, responseForm);
+}
+
+function withoutOwn(removed: NameSet, { hasHsts, hasAltSvc }: ListenerHeaders): NameSet {
+  const isOwn = (name: string) =>
+    (hasHsts && name === "strict-transport-security") || (hasAltSvc && name === "alt-svc");
+  return { has: (name) => !isOwn(name.toLowerCase()) && removed.has(name) };
 }
 
 function partsOf(head: string): { readonly start: string; readonly lines: readonly string[] } {
@@ -29,10 +49,14 @@ function withHost(line: string, host: string): string {
   return nameIn(line).toLowerCase() === "host" ? `Host: ${host}` : line;
 }
 
-function joined(start: string, lines: readonly string[], { removed, defaults, added }: HeadEdit): string {
+function joined(
+  start: string,
+  lines: readonly string[],
+  { removed, defaults, added }: HeadEdit,
+  form: NameForm,
+): string {
   const kept = lines.filter((line) => isFraming(nameIn(line)) || !removed.has(nameIn(line)));
-  const names = defaults.length > 0 ? new Set(kept.map((line) => foldedName(nameIn(line)))) : undefined;
-  const missing = defaults.filter(([name]) => !names?.has(foldedName(name)));
+  const missing = missingDefaults(defaults, kept.map(nameIn), form);
   return `${[start, ...kept, ...missing.map(lineOf), ...added.map(lineOf)].join("\r\n")}\r\n\r\n`;
 }
 

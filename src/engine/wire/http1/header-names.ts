@@ -1,7 +1,8 @@
 /** The header names that this engine acts on, recognized in place. All other headers pass unchanged. */
 
+import { trustedOnlyFields } from "../../../proxy/forwarding.ts";
 import { clientCertificateFields } from "../../../tls/client-certificate.ts";
-import { equalsAnyCase, latin1, lower } from "./bytes.ts";
+import { equalsAnyCase, isAlphanumeric, latin1, lower } from "./bytes.ts";
 
 /** Numbers of header names in {@link HeadParser.headers}. Their order matters: ranges of them are tested. */
 export const knownHeaders = {
@@ -27,10 +28,13 @@ export const knownHeaders = {
   requestId: 17,
   trailer: 18,
   traceparent: 19,
-  /** RFC 7239. Dropped like X-Forwarded-For unless the peer is trusted; we write none. */
+  /** Of requests: `Forwarded` (RFC 7239), `X-Real-IP` and the like, which pass only from a trusted peer; we write none. */
   forwarded: 20,
-  /** Of requests: about a certificate of the client. Only the balancer may set them. */
-  clientCertificate: 21,
+  /**
+   * Of requests: about a certificate of the client, which only the balancer may set; or an unusual spelling of these names and
+   * of the ones above, which no proxy writes.
+   */
+  forged: 21,
   /** This one and the following ones pass in requests. */
   date: 22,
   authorization: 23,
@@ -60,16 +64,15 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
   ["x-request-id", knownHeaders.requestId],
   ["trailer", knownHeaders.trailer],
   ["traceparent", knownHeaders.traceparent],
-  ["forwarded", knownHeaders.forwarded],
   ["date", knownHeaders.date],
   ["authorization", knownHeaders.authorization],
   ["www-authenticate", knownHeaders.wwwAuthenticate],
   ["strict-transport-security", knownHeaders.strictTransportSecurity],
   ["alt-svc", knownHeaders.altSvc],
-  ...clientCertificateFields.map((name) => [name, knownHeaders.clientCertificate] as const),
+  ...trustedOnlyFields.map((name) => [name, knownHeaders.forwarded] as const),
+  ...clientCertificateFields.map((name) => [name, knownHeaders.forged] as const),
 ];
 
-const underscore = 0x5f;
 const hyphen = 0x2d;
 
 const maxNameLength = Math.max(...names.map(([name]) => name.length));
@@ -81,48 +84,70 @@ const firstOf = new Uint8Array((maxNameLength + 1) * 32);
 
 /** Position of the next candidate with the same length and first letter; 0 if there is none. */
 const nextOf = new Uint8Array(names.length + 1);
-for (const [index, [name]] of names.entries()) {
+
+/** By the same key: 1 if a name that is none of the candidates may be another spelling of one, or begin with X-Forwarded. */
+const mayBeForged = new Uint8Array(firstOf.length);
+
+for (const [index, [name, number]] of names.entries()) {
   const key = keyOf(name.length, name.charCodeAt(0));
   nextOf[index + 1] = firstOf[key] as number;
   firstOf[key] = index + 1;
+  if (isGuarded(number)) mayBeForged[key] = 1;
 }
 
-function keyOf(length: number, first: number): number {
-  return length * 32 + (first & 31);
+const forwardedPrefix = "x-forwarded-";
+const forwardedStart = latin1(forwardedPrefix);
+for (let length = forwardedStart.length; length <= maxNameLength + 1; length++)
+  mayBeForged[keyOf(length, forwardedStart[0] as number)] = 1;
+
+/** Whether a server would take the client's value for the balancer's or a trusted proxy's. */
+function isGuarded(number: number): boolean {
+  const isForwarding = number >= knownHeaders.forwardedFor && number <= knownHeaders.forwardedPort;
+  return isForwarding || number === knownHeaders.forwarded || number === knownHeaders.forged;
+}
+
+/** Names that are too long for a candidate share the keys of length 0. */
+function keyOf(length: number, letter: number): number {
+  return (length > maxNameLength ? 0 : length * 32) + (letter & 31);
 }
 
 /** The number in {@link knownHeaders} of the header name bytes[from..to). */
 export function lookUpHeader(bytes: Uint8Array, from: number, to: number): number {
-  const length = to - from;
-  if (length > maxNameLength) return knownHeaders.other;
-  const first = firstOf[keyOf(length, lower[bytes[from] as number] as number)] as number;
-  for (let position = first; position !== 0; position = nextOf[position] as number) {
+  const key = keyOf(to - from, bytes[from] as number);
+  for (let position = firstOf[key] as number; position !== 0; position = nextOf[position] as number) {
     if (equalsAnyCase(bytes, from, to, literals[position - 1] as Buffer))
       return numbers[position - 1] as number;
   }
-  return lookUpWithUnderscores(bytes, from, first);
+  return mayBeForged[key] === 0 ? knownHeaders.other : lookUpGuarded(bytes, from, to);
+}
+
+function lookUpGuarded(bytes: Uint8Array, from: number, to: number): number {
+  if (isUnusualSpelling(bytes, from, firstOf[keyOf(to - from, bytes[from] as number)] as number))
+    return knownHeaders.forged;
+  if (to - from < forwardedStart.length || !equalsFolded(bytes, from, forwardedStart))
+    return knownHeaders.other;
+  // Servers read many names that begin so, as X-Forwarded-Prefix.
+  const isUsual = bytes[from + 1] === hyphen && bytes[from + forwardedStart.length - 1] === hyphen;
+  return isUsual ? knownHeaders.forwarded : knownHeaders.forged;
 }
 
 /**
- * Recognizes a forwarding header that is spelled with underscores, so that it is replaced too. CGI servers (RFC 3875
- * section 4.1.18) map both spellings to one variable, and would read the client's value instead of ours.
+ * Whether a name is another spelling of one that clients must not set. CGI servers (RFC 3875 section 4.1.18) and PHP read
+ * every character but letters and digits as the same one, and would take the client's value for the balancer's.
  */
-function lookUpWithUnderscores(bytes: Uint8Array, from: number, first: number): number {
+function isUnusualSpelling(bytes: Uint8Array, from: number, first: number): boolean {
   for (let position = first; position !== 0; position = nextOf[position] as number) {
-    const number = numbers[position - 1] as number;
-    const isForwarding =
-      (number >= knownHeaders.forwardedFor && number <= knownHeaders.forwardedPort) ||
-      number === knownHeaders.clientCertificate;
-    if (isForwarding && equalsWithUnderscores(bytes, from, literals[position - 1] as Buffer)) return number;
+    const literal = literals[position - 1] as Buffer;
+    if (isGuarded(numbers[position - 1] as number) && equalsFolded(bytes, from, literal)) return true;
   }
-  return knownHeaders.other;
+  return false;
 }
 
-/** Like `equalsAnyCase`, where an underscore equals a hyphen. */
-function equalsWithUnderscores(bytes: Uint8Array, from: number, literal: Uint8Array): boolean {
+/** Like `equalsAnyCase`, where every character but letters and digits equals a hyphen. */
+function equalsFolded(bytes: Uint8Array, from: number, literal: Uint8Array): boolean {
   for (let i = 0; i < literal.length; i++) {
-    const byte = lower[bytes[from + i] as number];
-    if (byte !== literal[i] && !(byte === underscore && literal[i] === hyphen)) return false;
+    const byte = bytes[from + i] as number;
+    if (lower[byte] !== literal[i] && !(literal[i] === hyphen && isAlphanumeric[byte] !== 1)) return false;
   }
   return true;
 }
@@ -141,15 +166,13 @@ const forbiddenInTrailers: ReadonlySet<string> = new Set([
   "authorization", "www-authenticate", "cookie", "set-cookie", "age", "cache-control", "content-encoding",
   "content-range", "content-type", "date", "expect", "expires", "http2-settings", "if-match", "if-modified-since",
   "if-none-match", "if-range", "if-unmodified-since", "location", "max-forwards", "pragma", "range", "retry-after",
-  "vary", "warning", "x-real-ip",
+  "vary", "warning",
 ]); // prettier-ignore
-
-const forwardedPrefix = "x-forwarded-";
 
 /** No longer name is forbidden, except where it begins with X-Forwarded. */
 export const maxForbiddenLength = Math.max(...Array.from(forbiddenInTrailers, ({ length }) => length));
 
-/** @param name in lower case, with hyphens for underscores, up to {@link maxForbiddenLength} bytes of it  @param length of the whole name */
+/** @param name in lower case, with hyphens for all but letters and digits, up to {@link maxForbiddenLength} bytes of it  @param length of the whole name */
 export function isForbiddenInTrailers(name: Buffer, length: number): boolean {
   const text = name.toString("latin1", 0, Math.min(length, name.length));
   return text.startsWith(forwardedPrefix) || (length <= name.length && forbiddenInTrailers.has(text));

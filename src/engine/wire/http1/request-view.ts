@@ -38,6 +38,7 @@ function literalOf(name: string): Buffer {
 export class LazyRequestHead implements RequestHead {
   peer = noPeer;
   scheme: "http" | "https" = "http";
+  listener = "";
   tls: ConnectionTls | undefined;
   #bytes: Buffer = empty;
   #methodNumber = 0;

@@ -206,11 +206,13 @@ export function localResponse(
   }: Omit<ResponseRewrite, "upgrades"> & { readonly isHead: boolean },
 ): Buffer {
   const body = Buffer.from(response.body);
+  // RFC 9110 section 8.6.
+  const hasNoLength = response.status === 204 || response.status === 304;
   const lines = [
     `HTTP/1.1 ${response.status} ${reasonPhrases[response.status] ?? "Error"}`,
     ...response.headers.map(([name, value]) => `${name}: ${value}`),
     `Date: ${date.text}`,
-    `Content-Length: ${body.length}`,
+    ...(hasNoLength ? [] : [`Content-Length: ${body.length}`]),
     ...(closes ? ["Connection: close"] : isHttp10 ? ["Connection: keep-alive"] : []),
   ];
   const head = latin1(`${lines.join("\r\n")}\r\n`);

@@ -1,0 +1,85 @@
+/** Cross-origin requests of browsers (the Fetch standard, "CORS protocol"): answers preflights, and names who may read a response. */
+
+import type { FilteredRequest, FilterVerdict, RequestFilter } from "../proxy/filter.ts";
+import { type LocalReply, refusal } from "../proxy/refusal.ts";
+import type { Field } from "../proxy/head-edit.ts";
+
+export interface CorsSettings {
+  /** `https://app.example.com`, `https://*.example.com`, `null`, or `*` for every origin. */
+  readonly origins: readonly string[];
+  /** Beside GET, HEAD and POST. */
+  readonly methods?: readonly string[];
+  readonly headers?: readonly string[];
+  readonly expose?: readonly string[];
+  /** Not together with `*`. */
+  readonly credentials?: boolean;
+  readonly maxAgeSeconds?: number;
+}
+
+/** Methods that need no preflight. */
+const simpleMethods = ["GET", "HEAD", "POST"];
+
+/** A preflight never reaches an upstream: browsers send it without what authentication asks for. */
+export function createCors(settings: CorsSettings): RequestFilter {
+  const { origins, credentials = false, expose = [], maxAgeSeconds } = settings;
+  const isKnown = originMatcher(origins);
+  const isPublic = origins.includes("*");
+  const methods = [...new Set([...simpleMethods, ...(settings.methods ?? [])])].join(", ");
+  const allowing = (origin: string): readonly Field[] => [
+    ["Access-Control-Allow-Origin", isPublic ? "*" : origin],
+    ...(credentials ? [["Access-Control-Allow-Credentials", "true"] as const] : []),
+  ];
+  const ofPreflight: readonly Field[] = [
+    ["Access-Control-Allow-Methods", methods],
+    ...(settings.headers ? [["Access-Control-Allow-Headers", settings.headers.join(", ")] as const] : []),
+    ...(maxAgeSeconds === undefined ? [] : [["Access-Control-Max-Age", String(maxAgeSeconds)] as const]),
+  ];
+  const ofResponse: readonly Field[] =
+    expose.length > 0 ? [["Access-Control-Expose-Headers", expose.join(", ")]] : [];
+  return {
+    name: "cors",
+    admit(request): FilterVerdict {
+      const origin = request.head.header("origin");
+      const isAllowed = origin !== undefined && isKnown(origin);
+      // The upstream's own answer to the same question.
+      request.setResponseField("Access-Control-*", undefined);
+      // A cache must not give the response for one origin to another.
+      if (!isPublic) request.addResponseField("Vary", "Origin");
+      const isPreflight = isPreflightOf(request);
+      if (isAllowed)
+        for (const [name, value] of [...allowing(origin), ...(isPreflight ? ofPreflight : ofResponse)])
+          request.addResponseField(name, value);
+      if (!isPreflight) return undefined;
+      return isAllowed ? preflight : refused;
+    },
+  };
+}
+
+const preflight: LocalReply = { ...refusal("preflight"), reply: { headers: [], body: "" } };
+const refused: LocalReply = { ...refusal("cors_refused"), reply: { headers: [], body: "" } };
+
+function isPreflightOf({ head }: FilteredRequest): boolean {
+  return (
+    head.method === "OPTIONS" &&
+    head.header("origin") !== undefined &&
+    head.header("access-control-request-method") !== undefined
+  );
+}
+
+/** Browsers write origins in lower case and without the default port. */
+function originMatcher(origins: readonly string[]): (origin: string) => boolean {
+  if (origins.includes("*")) return () => true;
+  const exact = new Set(origins.map((origin) => origin.toLowerCase()));
+  const below = [...exact].flatMap((origin) => {
+    const [start, end] = origin.split("*");
+    return start !== undefined && end !== undefined ? [{ start, end }] : [];
+  });
+  return (origin) =>
+    exact.has(origin) ||
+    below.some(
+      ({ start, end }) =>
+        origin.startsWith(start) &&
+        origin.endsWith(end) &&
+        /^[a-z\d_](?:[a-z\d._-]*[a-z\d_])?$/.test(origin.slice(start.length, origin.length - end.length)),
+    );
+}

@@ -1,0 +1,119 @@
+/** Changes what an upstream is asked for: cuts or adds a prefix, writes another path, changes the query or the Host. */
+
+import { type FilteredRequest, ofUpstream, type RequestFilter } from "../proxy/filter.ts";
+import { type Refusal, refusal, refusalForViolation, targetTooLong } from "../proxy/refusal.ts";
+import { pathOf } from "../proxy/request-head.ts";
+import { escapeBeyondAscii } from "../proxy/request-path.ts";
+import { endOfSegments, type PathSegment, pathSegmentsOf, type RoutePath } from "./path-segments.ts";
+import { createQueryChange, type QuerySettings } from "./query-change.ts";
+import { compileTemplate } from "./template.ts";
+import { queryIn } from "./variables.ts";
+
+export interface PathChangeSettings {
+  /** True for the path of the route, or a beginning of it. */
+  readonly stripPrefix?: boolean | string;
+  readonly addPrefix?: string;
+  readonly rewrite?: {
+    /** May have variables. */
+    readonly path?: string;
+    /** A host with an optional port; `upstream` for that of the upstream's URL. */
+    readonly host?: string;
+    readonly query?: QuerySettings;
+  };
+}
+
+/** Longer targets are refused by many servers; the same limit holds for what clients send by default. */
+const maxTargetBytes = 8_192;
+
+/** Computes a path from the one that arrived. */
+type PathStep = (path: string, request: FilteredRequest) => string | Refusal;
+
+/** @returns undefined if nothing changes  @param path condition of the route */
+export function createPathChange(
+  { stripPrefix = false, addPrefix, rewrite = {} }: PathChangeSettings,
+  path: RoutePath | undefined,
+): RequestFilter | undefined {
+  const segments = strippedSegments(stripPrefix, path);
+  const steps: readonly PathStep[] = [
+    ...(segments ? [stripStep(segments)] : []),
+    ...(rewrite.path === undefined ? [] : [rewriteStep(rewrite.path)]),
+    ...(addPrefix === undefined ? [] : [addStep(addPrefix)]),
+  ];
+  const query = rewrite.query && createQueryChange(rewrite.query);
+  const { host } = rewrite;
+  if (steps.length === 0 && !query && host === undefined) return undefined;
+  return {
+    name: segments ? "stripPrefix" : addPrefix === undefined ? "rewrite" : "addPrefix",
+    admit,
+    foresee(request) {
+      const answer = admit(request);
+      if (answer) return { verdict: "answers", why: answer.reason };
+      return {
+        verdict: "passes",
+        why: `the upstream is asked for ${request.upstreamTarget ?? request.head.target}`,
+      };
+    },
+  };
+
+  function admit(request: FilteredRequest): Refusal | undefined {
+    if (host !== undefined) request.upstreamHost = host === "upstream" ? ofUpstream : host;
+    const { head } = request;
+    // `OPTIONS *` has neither path nor query.
+    if ((steps.length === 0 && !query) || head.target === "*") return undefined;
+    let changed = pathOf(head);
+    for (const step of steps) {
+      const result = step(changed, request);
+      if (typeof result !== "string") return result;
+      changed = result;
+    }
+    // The next parser would read what follows as a host.
+    if (/^\/[/\\]/.test(changed)) return refusal("path_ambiguous");
+    const rest = query ? query(queryIn(head), request) : head.target.slice(pathOf(head).length);
+    const target = changed + rest;
+    if (target.length > maxTargetBytes) return refusalForViolation(targetTooLong(maxTargetBytes));
+    request.upstreamTarget = target;
+    return undefined;
+  }
+}
+
+function strippedSegments(
+  stripPrefix: boolean | string,
+  path: RoutePath | undefined,
+): readonly PathSegment[] | undefined {
+  if (stripPrefix === false) return undefined;
+  const prefix: RoutePath | undefined =
+    stripPrefix === true
+      ? path
+      : { kind: path?.kind === "template" ? "template" : "prefix", text: stripPrefix };
+  const segments = prefix && pathSegmentsOf(prefix);
+  return segments && segments.length > 0 ? segments : undefined;
+}
+
+const prefixField = "X-Forwarded-Prefix";
+
+/** Cuts the bytes of the prefix and keeps all others. The upstream learns what was cut. */
+function stripStep(segments: readonly PathSegment[]): PathStep {
+  const fixed = segments.includes(undefined) ? undefined : `/${segments.join("/")}`;
+  return (path, request) => {
+    const end = endOfSegments(path, segments);
+    if (end === undefined) return refusal("path_ambiguous");
+    const { head } = request;
+    const before = head.isPeerTrusted ? head.header(prefixField.toLowerCase()) : undefined;
+    const cut = fixed ?? path.slice(0, end);
+    request.setUpstreamField(prefixField, before ? `${before}, ${cut}` : cut);
+    return path.slice(end) || "/";
+  };
+}
+
+function addStep(prefix: string): PathStep {
+  const text = escapeBeyondAscii(prefix).replace(/\/$/, "");
+  return (path) => text + path;
+}
+
+function rewriteStep(source: string): PathStep {
+  const template = compileTemplate(source, { encodeText: escapeBeyondAscii });
+  return (_, request) => {
+    const text = template.write(request);
+    return text.startsWith("/") ? text : `/${text}`;
+  };
+}

@@ -1,0 +1,30 @@
+/** What filters say of a request that is not sent: the same as they would do. */
+
+import { expect, test } from "bun:test";
+
+import { createAllow, createDeny } from "../../src/filter/address-rule.ts";
+import { createPathChange } from "../../src/filter/path-change.ts";
+import { createRedirect } from "../../src/filter/redirect.ts";
+import { createRespond } from "../../src/filter/respond.ts";
+import type { RequestFilter } from "../../src/proxy/filter.ts";
+import { filteredRequest } from "../support/filtered-request.ts";
+
+const isInside = (address: string) => address.startsWith("192.0.2.");
+const strip = createPathChange({ stripPrefix: true }, { kind: "prefix", text: "/api" });
+
+test.each<[RequestFilter | undefined, target: string, client: string, verdict: string, why: string]>([
+  [createDeny(isInside), "/", "192.0.2.7", "answers", "192.0.2.7 is in the list"],
+  [createDeny(isInside), "/", "::1", "passes", "::1 is not in the list"],
+  [createAllow(isInside), "/", "192.0.2.7", "passes", "192.0.2.7 is in the list"],
+  [createAllow(isInside), "/", "::1", "answers", "::1 is not in the list"],
+  [createRespond({ status: 503 }), "/", "::1", "answers", "with status 503"],
+  [createRedirect({ to: "/new" }), "/a?b", "::1", "answers", "with 308 to /new?b"],
+  [createRedirect({ to: "${path}" }), "//a", "::1", "answers", "with 308 to no address"],
+  [strip, "/api/x?y", "::1", "passes", "the upstream is asked for /x?y"],
+  [strip, "/api//x", "::1", "answers", "path_ambiguous"],
+])("%p for %s from %s", async (filter, target, clientAddress, verdict, why) => {
+  if (!filter) throw new Error("no filter");
+  const request = () => filteredRequest({ target, clientAddress });
+  expect(filter.foresee?.(request())).toEqual({ verdict, why } as never);
+  expect((await filter.admit(request())) !== undefined).toBe(verdict === "answers");
+});
