@@ -31,7 +31,7 @@ import { until } from "../support/wait.ts";
 const inFolder = temporaryFolder("examples");
 
 /** Examples of settings that the program does not have yet. */
-const waiting: ReadonlySet<string> = new Set(["api-prefix", "canary", "sticky-sessions"]);
+const waiting: ReadonlySet<string> = new Set(["canary", "sticky-sessions"]);
 const testExample = (name: string) => test.skipIf(waiting.has(name));
 
 const quick = { min: 0, max: 0 };
