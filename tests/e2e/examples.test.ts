@@ -30,10 +30,6 @@ import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("examples");
 
-/** Examples of settings that the program does not have yet. */
-const waiting: ReadonlySet<string> = new Set(["canary", "sticky-sessions"]);
-const testExample = (name: string) => test.skipIf(waiting.has(name));
-
 const quick = { min: 0, max: 0 };
 /** Makes curl show the heads of all its responses, and nothing else. */
 const headsOnly = ["--output", "/dev/null", "--dump-header", "-"];
@@ -91,7 +87,7 @@ test("every example is a valid configuration as it stands, and listed on the pag
   for (const name of exampleNames) {
     const file = join(examplesFolder, name, "evenkeel.yaml");
     // Its extensions are loaded by a test of their own.
-    if (name === "extensions" || waiting.has(name)) continue;
+    if (name === "extensions") continue;
     const command = parse(["check", "--config", file], {}, { ...system, read, list });
     if (command.kind === "invalid") expect(`${name}: ${describeConfigError(command)}`).toBe("");
     expect(command.kind).toBe("check");
@@ -177,7 +173,7 @@ describe.skipIf(!Bun.which("curl")).concurrent("the example", () => {
     }
   });
 
-  testExample("api-prefix")("api-prefix cuts the prefix at a slash, and nothing else", () =>
+  test("api-prefix cuts the prefix at a slash, and nothing else", () =>
     withExample(
       "api-prefix",
       { "http://10.0.0.1:8080": "api", "http://10.0.0.2:3000": "web" },
@@ -194,87 +190,80 @@ describe.skipIf(!Bun.which("curl")).concurrent("the example", () => {
         expect(await seen("/apix")).toEqual(["web", "/apix", undefined]);
         expect(await seen("/")).toEqual(["web", "/", undefined]);
       },
-    ),
-  );
+    ));
 
-  testExample("sticky-sessions")(
-    "sticky-sessions keeps a browser with its server, and moves it when that fails",
-    () =>
-      withExample(
-        "sticky-sessions",
-        { "http://10.0.0.1:80": "web-1", "http://10.0.0.2:80": "web-2" },
-        {},
-        async ({ ports: [port] }, servers) => {
-          const jar = join(inFolder("sticky-sessions"), "jar");
-          const to = [...connectTo({ 80: port }), "--cookie", jar, "--cookie-jar", jar];
-          const url = "http://intra.example.com/";
-          const first = await ask(...to, url);
-          const cookie = first.header("set-cookie") ?? "";
-          expect(cookie).toMatch(/^evenkeel=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/);
-          const { name } = first.echo.server;
-          for (let i = 0; i < 6; i++) {
-            const next = await ask(...to, url);
-            expect([next.echo.server.name, next.header("set-cookie")]).toEqual([name, undefined]);
-          }
-          const forged = await ask(
-            ...connectTo({ 80: port }),
-            "--cookie",
-            "evenkeel=AAAAAAAAAAAAAAAAAAAAAA",
-            url,
-          );
-          expect(forged.header("set-cookie")).toMatch(/^evenkeel=/);
-          const large = await ask(...to, "--header", "Content-Length: 67108865", "--data", "x", url);
-          expect(large.status).toBe(413);
-          servers[name === "web-1" ? 0 : 1]?.close();
-          const moved = await ask(...to, url);
-          expect(moved.echo.server.name).not.toBe(name);
-          expect(moved.header("set-cookie")).toMatch(/^evenkeel=/);
-          expect((await ask(...to, url)).header("set-cookie")).toBeUndefined();
-        },
-      ),
-  );
+  test("sticky-sessions keeps a browser with its server, and moves it when that fails", () =>
+    withExample(
+      "sticky-sessions",
+      { "http://10.0.0.1:80": "web-1", "http://10.0.0.2:80": "web-2" },
+      {},
+      async ({ ports: [port] }, servers) => {
+        const jar = join(inFolder("sticky-sessions"), "jar");
+        const to = [...connectTo({ 80: port }), "--cookie", jar, "--cookie-jar", jar];
+        const url = "http://intra.example.com/";
+        const first = await ask(...to, url);
+        const cookie = first.header("set-cookie") ?? "";
+        expect(cookie).toMatch(/^evenkeel=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/);
+        const { name } = first.echo.server;
+        for (let i = 0; i < 6; i++) {
+          const next = await ask(...to, url);
+          expect([next.echo.server.name, next.header("set-cookie")]).toEqual([name, undefined]);
+        }
+        const forged = await ask(
+          ...connectTo({ 80: port }),
+          "--cookie",
+          "evenkeel=AAAAAAAAAAAAAAAAAAAAAA",
+          url,
+        );
+        expect(forged.header("set-cookie")).toMatch(/^evenkeel=/);
+        const large = await ask(...to, "--header", "Content-Length: 67108865", "--data", "x", url);
+        expect(large.status).toBe(413);
+        servers[name === "web-1" ? 0 : 1]?.close();
+        const moved = await ask(...to, url);
+        expect(moved.echo.server.name).not.toBe(name);
+        expect(moved.header("set-cookie")).toMatch(/^evenkeel=/);
+        expect((await ask(...to, url)).header("set-cookie")).toBeUndefined();
+      },
+    ));
 
-  testExample("rate-limit")(
-    "rate-limit limits each client, and lets one network with a password into /admin",
-    () =>
-      withExample(
-        "rate-limit",
-        { "http://10.0.0.1:8080": "api" },
-        {
-          replaced: { "10.0.0.0/8": "127.0.0.1" },
-          prepare: async (folder) =>
-            writeFileSync(
-              join(folder, "htpasswd"),
-              `ann:${await Bun.password.hash("a long password", { algorithm: "bcrypt", cost: 5 })}\n`,
-            ),
-        },
-        async ({ ports: [port] }) => {
-          const from = (address: string, ...args: string[]) =>
-            ask(...connectTo({ 80: port }), "--header", `X-Forwarded-For: ${address}`, ...args);
-          const url = "http://api.example.com/";
-          const client = ["--header", "X-Forwarded-For: 198.51.100.1"];
-          const heads = await curl(...connectTo({ 80: port }), ...client, ...headsOnly, `${url}?n=[1-150]`);
-          const refused = heads.split("\r\n\r\n").filter((head) => head.startsWith("HTTP/1.1 429 "));
-          expect(heads.match(/^HTTP\/1.1 200 /gm)?.length).toBeGreaterThanOrEqual(40);
-          expect(refused.length).toBeGreaterThan(10);
-          for (const head of refused) expect(head).toMatch(/^retry-after: 1$/im);
-          expect((await from("198.51.100.2", url)).status).toBe(200);
-          expect((await from("198.51.100.2", `${url}admin`)).status).toBe(403);
-          const asked = await from("192.0.2.7", `${url}admin`);
-          expect(asked.status).toBe(401);
-          expect(asked.header("www-authenticate")).toContain('realm="Administration"');
-          expect((await from("192.0.2.7", "--user", "ann:wrong", `${url}admin`)).status).toBe(401);
-          const served = await from("192.0.2.7", "--user", "ann:a long password", `${url}admin/x`);
-          expect([served.status, served.echo.request.path]).toEqual([200, "/admin/x"]);
-          expect(served.echo.request.headers).not.toHaveProperty("authorization");
-          const guesses = [];
-          for (let i = 0; i < 5; i++)
-            guesses.push((await from("192.0.2.7", "--user", "ann:no", `${url}admin`)).status);
-          expect(guesses.at(-1)).toBe(429);
-          expect((await from("192.0.2.8", `${url}admin`)).status).toBe(401);
-        },
-      ),
-  );
+  test("rate-limit limits each client, and lets one network with a password into /admin", () =>
+    withExample(
+      "rate-limit",
+      { "http://10.0.0.1:8080": "api" },
+      {
+        replaced: { "10.0.0.0/8": "127.0.0.1" },
+        prepare: async (folder) =>
+          writeFileSync(
+            join(folder, "htpasswd"),
+            `ann:${await Bun.password.hash("a long password", { algorithm: "bcrypt", cost: 5 })}\n`,
+          ),
+      },
+      async ({ ports: [port] }) => {
+        const from = (address: string, ...args: string[]) =>
+          ask(...connectTo({ 80: port }), "--header", `X-Forwarded-For: ${address}`, ...args);
+        const url = "http://api.example.com/";
+        const client = ["--header", "X-Forwarded-For: 198.51.100.1"];
+        const heads = await curl(...connectTo({ 80: port }), ...client, ...headsOnly, `${url}?n=[1-150]`);
+        const refused = heads.split("\r\n\r\n").filter((head) => head.startsWith("HTTP/1.1 429 "));
+        expect(heads.match(/^HTTP\/1.1 200 /gm)?.length).toBeGreaterThanOrEqual(40);
+        expect(refused.length).toBeGreaterThan(10);
+        for (const head of refused) expect(head).toMatch(/^retry-after: 1$/im);
+        expect((await from("198.51.100.2", url)).status).toBe(200);
+        expect((await from("198.51.100.2", `${url}admin`)).status).toBe(403);
+        const asked = await from("192.0.2.7", `${url}admin`);
+        expect(asked.status).toBe(401);
+        expect(asked.header("www-authenticate")).toContain('realm="Administration"');
+        expect((await from("192.0.2.7", "--user", "ann:wrong", `${url}admin`)).status).toBe(401);
+        const served = await from("192.0.2.7", "--user", "ann:a long password", `${url}admin/x`);
+        expect([served.status, served.echo.request.path]).toEqual([200, "/admin/x"]);
+        expect(served.echo.request.headers).not.toHaveProperty("authorization");
+        const guesses = [];
+        for (let i = 0; i < 5; i++)
+          guesses.push((await from("192.0.2.7", "--user", "ann:no", `${url}admin`)).status);
+        expect(guesses.at(-1)).toBe(429);
+        expect((await from("192.0.2.8", `${url}admin`)).status).toBe(401);
+      },
+    ));
 
   test("live-connections passes events as they come, and upgrades, and spreads them", () =>
     withExample(
@@ -463,7 +452,7 @@ describe.skipIf(!Bun.which("curl")).concurrent("the example", () => {
     }
   });
 
-  testExample("canary")("canary gets its share of sessions, keeps them, and is chosen by testers", () =>
+  test("canary gets its share of sessions, keeps them, and is chosen by testers", () =>
     withExample(
       "canary",
       {
@@ -518,6 +507,5 @@ describe.skipIf(!Bun.which("curl")).concurrent("the example", () => {
         expect((await inCanary()).size).toBe(0);
         expect(await chosen("always", other)).toBe("canary");
       },
-    ),
-  );
+    ));
 });
