@@ -116,7 +116,6 @@ export function assemble(
   const registry = new PoolRegistry({
     ...{ clock, random: systemRandom, observer, names },
     extensions: options.extensions,
-    stickySecret: () => store.secret("sticky"),
     // With workers this process serves no clients.
     access: launcher
       ? { meter: metrics.filters }
@@ -124,6 +123,7 @@ export function assemble(
           ...{ passwords: runtime.passwords, openSender, clock, metrics, log, viaName },
           attemptFilters: [faults],
         }),
+    stickySecret: () => store.secret("sticky"),
   });
   const intents = new Intents(store, log);
   const drains = new Drains({

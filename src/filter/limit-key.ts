@@ -2,7 +2,7 @@
 
 import { ipv6Groups, mappedIpv4 } from "../net/ip-address.ts";
 import type { FilteredRequest } from "../proxy/filter.ts";
-import { cookieIn } from "../proxy/cookies.ts";
+import { cookieOf } from "../proxy/hash-key.ts";
 
 /** `client`, `none`, `user`, `tls.fingerprint`, `path.NAME`, `header:Name` or `cookie:name`. */
 export type LimitBy = string;
@@ -36,7 +36,7 @@ function valueReader(by: LimitBy): LimitKeyFn {
   if (by === "tls.fingerprint") return ({ head }) => head.tls?.client?.fingerprint;
   const name = by.slice(by.search(/[.:]/) + 1);
   if (by.startsWith("path.")) return ({ match }) => decoded(match.captures?.[name]);
-  if (by.startsWith("cookie:")) return ({ head }) => cookieIn(head.header("cookie") ?? "", name);
+  if (by.startsWith("cookie:")) return ({ head }) => cookieOf(head.header("cookie") ?? "", name);
   const header = name.toLowerCase();
   return ({ head }) => head.header(header);
 }

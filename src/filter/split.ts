@@ -3,9 +3,9 @@
 import { hashPair, hashString } from "../lib/hash.ts";
 import { type Random, systemRandom } from "../lib/random.ts";
 import { newId } from "../lib/secrets.ts";
-import { cookieIn, setCookieText } from "../proxy/cookies.ts";
+import { setCookieText } from "../proxy/cookies.ts";
 import type { FilteredRequest } from "../proxy/filter.ts";
-import { type HashBy, type HashKeyFn, hashKeyFor } from "../proxy/hash-key.ts";
+import { cookieOf, type HashBy, type HashKeyFn, hashKeyFor } from "../proxy/hash-key.ts";
 import { isSecureClient } from "../proxy/request-head.ts";
 import type { Destination, RouteSplit } from "../proxy/route.ts";
 
@@ -97,7 +97,7 @@ function noPool(): never {
 /** The id of the client in a cookie of ours, which it gets with this response if it has none. */
 function ownIdOf(request: FilteredRequest): string {
   const { head } = request;
-  const given = cookieIn(head.header("cookie") ?? "", splitCookie);
+  const given = cookieOf(head.header("cookie") ?? "", splitCookie);
   request.hideCookie(splitCookie);
   if (given !== undefined && ownId.test(given)) return given;
   const id = newId();

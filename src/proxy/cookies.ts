@@ -1,14 +1,4 @@
-/** Cookies: reads and removes them in a request, and writes Set-Cookie for the balancer's own. */
-
-/** One cookie's value from a Cookie header (RFC 6265 section 4.2.1): the first that is not empty. */
-export function cookieIn(header: string, name: string): string | undefined {
-  for (const pair of header.split(";")) {
-    if (nameIn(pair) !== name) continue;
-    const value = pair.slice(pair.indexOf("=") + 1).trim();
-    if (value !== "" && value !== '""') return value;
-  }
-  return undefined;
-}
+/** Cookies of the balancer's own: removes them from a request, and writes Set-Cookie. */
 
 /**
  * A Cookie header without the cookies of these names. The others keep their bytes and their order.

@@ -2,8 +2,8 @@
 
 import type { Upstream } from "../pool/upstream.ts";
 import { hostHeaderOf } from "../net/address.ts";
-import type { CompressibleResponse, CompressionDecision, CompressionPlan } from "./compression.ts";
 import { type FilteredRequest, type FilterVerdict, ofUpstream, type RequestFilter } from "./filter.ts";
+import type { CompressibleResponse, CompressionDecision, CompressionPlan } from "./compression.ts";
 import { editedFields, eitherOf, type HeadEdit, mergedEdit } from "./head-edit.ts";
 import { type Wait, wait } from "./queue.ts";
 import { type Refusal, refusal, type RenderedRefusal } from "./refusal.ts";
@@ -68,13 +68,21 @@ export class FilterRun {
 
   /** What changes in the request for this upstream, if anything. Read after the filters. */
   requestEdit(upstream: Upstream): HeadEdit | undefined {
-    const { request } = this;
-    request.applyHiddenCookies();
-    const { changesRequest, upstreamHost } = request;
+    const { changesRequest, upstreamHost } = this.request;
     if (!changesRequest && !this.#handling.requestEditor) return undefined;
     const edit = (this.#requestEdit ??= this.#createRequestEdit());
     if (upstreamHost !== ofUpstream) return edit;
     return { ...edit, host: hostHeaderOf(upstream.address) };
+  }
+
+  #createRequestEdit(): HeadEdit {
+    const { request } = this;
+    const { upstreamTarget: target, upstreamHost: host } = request;
+    const edit = mergedEdit(this.#handling.requestEditor?.edit(request), {
+      removed: request.hiddenNames,
+      added: request.upstreamFields,
+    });
+    return { ...edit, ...(target !== undefined && { target }), ...(typeof host === "string" && { host }) };
   }
 
   /**
@@ -91,32 +99,18 @@ export class FilterRun {
     this.#compression = undefined;
   }
 
-  #createRequestEdit(): HeadEdit {
-    const { request } = this;
-    const { upstreamTarget: target, upstreamHost: host } = request;
-    const edit = mergedEdit(this.#handling.requestEditor?.edit(request), {
-      removed: request.hiddenNames,
-      added: request.upstreamFields,
-    });
-    return { ...edit, ...(target !== undefined && { target }), ...(typeof host === "string" && { host }) };
-  }
-
   /** What changes in the response, if anything. @param upstream where it comes from; undefined for the balancer's own */
   responseEdit(upstream: Upstream | undefined): HeadEdit | undefined {
     const { request } = this;
     const { responseEditor } = this.#handling;
     const cookie = upstream && this.sticky?.responded(upstream);
     const compression = this.#compression;
-    const changes = request.changesResponse || cookie !== undefined || compression !== undefined;
-    if (!changes && !responseEditor) return undefined;
-    return mergedEdit(this.#handling.responseEditor?.edit(request, upstream), {
-      removed: compression ? eitherOf(compression.removed, request.replacedNames) : request.replacedNames,
-      added: [
-        ...(compression?.added ?? []),
-        ...request.responseFields,
-        ...(cookie === undefined ? [] : [["Set-Cookie", cookie] as const]),
-      ],
-    });
+    if (!request.changesResponse && !responseEditor && !compression && cookie === undefined) return undefined;
+    const { responseFields, replacedNames: removed } = request;
+    const added =
+      cookie === undefined ? responseFields : [...responseFields, ["Set-Cookie", cookie] as const];
+    const edit = mergedEdit(responseEditor?.edit(request, upstream), { removed, added });
+    return compression ? withCompression(edit, compression) : edit;
   }
 
   /** The balancer's own response as the route changes it: another body, then other fields. */
@@ -183,4 +177,10 @@ export class FilterRun {
 function withPage({ status, headers }: RenderedRefusal, page: string): RenderedRefusal {
   const others = headers.filter(([name]) => name !== "Content-Type");
   return { status, headers: [["Content-Type", "text/html; charset=utf-8"], ...others], body: page };
+}
+
+/** The route may remove what the compression adds, except the name of the coding: the body would be nonsense without it. */
+function withCompression(edit: HeadEdit, { removed, added }: CompressionDecision): HeadEdit {
+  const kept = added.filter(([name]) => name === "Content-Encoding" || !edit.removed.has(name));
+  return { ...edit, removed: eitherOf(edit.removed, removed), added: [...kept, ...edit.added] };
 }

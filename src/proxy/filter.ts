@@ -91,6 +91,8 @@ export class FilteredRequest {
   readonly #responseFields: Field[] = [];
   readonly #replacedNames = new PlainNames();
   #hiddenCookies: Set<string> | undefined;
+  /** The client's other cookies, where some are hidden. */
+  #cookies: Field | undefined;
   #controller: AbortController | undefined;
   #isOver = false;
 
@@ -116,7 +118,12 @@ export class FilteredRequest {
 
   /** The upstream does not get the cookie of this name: it is the balancer's own. */
   hideCookie(name: string): void {
-    (this.#hiddenCookies ??= new Set()).add(name);
+    const cookies = this.head.header("cookie");
+    if (cookies === undefined) return;
+    const kept = withoutCookies(cookies, (this.#hiddenCookies ??= new Set()).add(name));
+    if (kept === cookies) return;
+    this.#hiddenNames.add("Cookie");
+    this.#cookies = kept === "" ? undefined : checkedField("Cookie", kept);
   }
 
   /** Adds a field to the response that the client gets, also if the balancer makes it. */
@@ -130,19 +137,9 @@ export class FilteredRequest {
     if (value !== undefined) this.#responseFields.push(checkedField(name, value));
   }
 
-  /** Removes the hidden cookies from the upstream's request. Called after the last filter. */
-  applyHiddenCookies(): void {
-    const hidden = this.#hiddenCookies;
-    this.#hiddenCookies = undefined;
-    const cookies = hidden && this.head.header("cookie");
-    if (cookies === undefined) return;
-    const kept = withoutCookies(cookies, hidden ?? new Set());
-    if (kept !== cookies) this.setUpstreamField("Cookie", kept === "" ? undefined : kept);
-  }
-
   /** Fields that the upstream gets, in the order of the filters. */
   get upstreamFields(): readonly Field[] {
-    return this.#upstreamFields;
+    return this.#cookies ? [this.#cookies, ...this.#upstreamFields] : this.#upstreamFields;
   }
 
   /** Names whose fields of the client end here. */

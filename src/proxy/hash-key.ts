@@ -1,6 +1,5 @@
 /** Hash keys: the part of a request by which a keyed policy chooses an upstream. */
 
-import { cookieIn } from "./cookies.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /** Where the key comes from: `client-address`, `uri`, `header:Name` or `cookie:name`. */
@@ -20,7 +19,7 @@ export function hashKeyFor(by: HashBy): HashKeyFn {
   if (by === "client-address") return (head) => head.clientAddress;
   const name = by.slice(by.indexOf(":") + 1);
   if (by.startsWith("cookie:")) {
-    return (head) => cookieIn(head.header("cookie") ?? "", name) ?? head.clientAddress;
+    return (head) => cookieOf(head.header("cookie") ?? "", name) ?? head.clientAddress;
   }
   const header = name.toLowerCase();
   return (head) => {
@@ -31,3 +30,14 @@ export function hashKeyFor(by: HashBy): HashKeyFn {
 
 /** A header without a value, also if it is repeated: then commas join its values (RFC 9110 section 5.3). */
 const emptyValue = /^[\t ,]*$/;
+
+/** One cookie's value from a Cookie header (RFC 6265 section 4.2.1): the first that is not empty. */
+export function cookieOf(header: string, name: string): string | undefined {
+  for (const pair of header.split(";")) {
+    const equals = pair.indexOf("=");
+    if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
+    const value = pair.slice(equals + 1).trim();
+    if (value !== "" && value !== '""') return value;
+  }
+  return undefined;
+}

@@ -2,7 +2,7 @@
 
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { cookieIn } from "./cookies.ts";
+import { cookieOf } from "./hash-key.ts";
 import type { FilteredRequest } from "./filter.ts";
 import { isSecureClient } from "./request-head.ts";
 
@@ -31,7 +31,7 @@ export class StickyRequest {
     this.#request = request;
     const cookies = request.head.header("cookie");
     if (cookies === undefined) return;
-    const value = cookieIn(cookies, sticky.cookieName);
+    const value = cookieOf(cookies, sticky.cookieName);
     request.hideCookie(sticky.cookieName);
     this.#named = value === undefined ? undefined : sticky.upstreamOf(value);
   }

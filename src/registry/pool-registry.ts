@@ -40,10 +40,10 @@ export interface PoolRegistryOptions {
   readonly names?: NameWatcher;
   /** Filters and policies of the operator's own. */
   readonly extensions?: Extensions | undefined;
-  /** The secret of sticky cookies where the configuration has none; by default one of this object's own. */
-  readonly stickySecret?: () => string;
   /** For the filters of routes, in a process that serves. */
   readonly access?: AccessResources;
+  /** The secret of sticky cookies where the configuration has none; by default one of this object's own. */
+  readonly stickySecret?: () => string;
 }
 
 /** An upstream and the entry of its pool. */
@@ -62,8 +62,8 @@ export class PoolRegistry {
   readonly #options: PoolRegistryOptions;
   #entries: readonly PoolEntry[] = [];
   #routes: ExplainedRouteTable = createRouteTable([]);
-  readonly #cookies = new StickyCookies();
   readonly #access: AccessFilters;
+  readonly #cookies = new StickyCookies();
 
   constructor(options: PoolRegistryOptions) {
     this.#options = options;

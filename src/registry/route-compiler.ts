@@ -5,11 +5,11 @@ import { filterUseOf } from "../config/extension-checks.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import type { Deadlines } from "../proxy/deadlines.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
+import type { Destination, Route, RouteHandling, RouteSplit, ExplainedRouteTable } from "../proxy/route.ts";
 import { sizeOf } from "../config/values.ts";
 import { createCompression, defaultMinBytes, defaultTypes } from "../filter/compression.ts";
-import { createSplit, type StickBy } from "../filter/split.ts";
 import { contentCodings, type ResponseCompression } from "../proxy/compression.ts";
-import type { Destination, Route, RouteHandling, RouteSplit, ExplainedRouteTable } from "../proxy/route.ts";
+import { createSplit, type StickBy } from "../filter/split.ts";
 import { createRouteTable } from "../routing/route-table.ts";
 import type { AccessFilters, RouteAccess } from "./access-filters.ts";
 import {
@@ -51,8 +51,8 @@ interface RouteParts extends Omit<RouteCompilerOptions, "config" | "access"> {
 
 function compiledRoute(config: RouteConfig, { destinations, createDeadlines, ...parts }: RouteParts): Route {
   const { place, name, pool, conditions, isRedirected, settings } = config;
-  const destinationOf = (given: string) => {
-    const ofPool = destinations.get(given);
+  const destinationOf = (poolName: string) => {
+    const ofPool = destinations.get(poolName);
     return ofPool && routeDestination(ofPool, settings, createDeadlines);
   };
   const destination = pool === undefined ? undefined : destinationOf(pool);
@@ -93,14 +93,11 @@ function splitOf(
 
 type FilterParts = Partial<Omit<RouteParts, "destinations" | "createDeadlines">>;
 
-/**
- * @param changesRequests whether its destination needs the handling of requests: a split, or a sticky pool
- * @returns undefined for a route that only sends its requests to a pool
- */
+/** @returns undefined for a route that only sends its requests to a pool */
 export function handlingOf(
   config: RouteConfig,
   parts: FilterParts = {},
-  changesRequests = false,
+  isNeeded = false,
 ): RouteHandling | undefined {
   const compression = compressionOf(config);
   const handling = {
@@ -108,8 +105,8 @@ export function handlingOf(
     ...messageEdits(config),
     ...(compression && { compression }),
   };
-  const isPlain = handling.filters.length === 0 && Object.keys(handling).length === 1 && !changesRequests;
-  return isPlain ? undefined : handling;
+  const isUsed = isNeeded || handling.filters.length > 0 || Object.keys(handling).length > 1;
+  return isUsed ? handling : undefined;
 }
 
 function compressionOf({ settings: { compress } }: RouteConfig): ResponseCompression | undefined {

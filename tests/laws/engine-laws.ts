@@ -32,9 +32,9 @@ import { pathChangeLaws } from "./path-change-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 import { responseFormLaws } from "./response-form-laws.ts";
 import { requestFormLaws } from "./request-form-laws.ts";
+import { routeLimitLaws } from "./route-limit-laws.ts";
 import { splitLaws } from "./split-laws.ts";
 import { stickyLaws } from "./sticky-laws.ts";
-import { routeLimitLaws } from "./route-limit-laws.ts";
 import { slotLaws } from "./slot-laws.ts";
 import { statusRetryLaws } from "./status-retry-laws.ts";
 import { watcherLaws } from "./watcher-laws.ts";
@@ -109,15 +109,15 @@ const isRefused = (port: number) =>
 const laws: Readonly<Record<string, Law>> = {
   ...endpointLaws,
   ...listenerRuleLaws,
-  ...splitLaws,
-  ...compressionLaws,
-  ...stickyLaws,
   ...routeConditionLaws,
   ...answerLaws,
   ...pathChangeLaws,
   ...routeLimitLaws,
   ...headerEditLaws,
   ...accessFilterLaws,
+  ...splitLaws,
+  ...compressionLaws,
+  ...stickyLaws,
   ...hashLaws,
   ...hstsLaws,
   ...hedgeLaws,

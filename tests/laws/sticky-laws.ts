@@ -124,6 +124,23 @@ export const stickyLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       }
     }),
 
+  "hides its cookie among others with any bytes that a header may have": (engine) =>
+    withSticky(engine, {}, async ({ fixture, origins }) => {
+      const cookie = cookieIn(await sendRequest(fixture.port, get()));
+      for (const other of ["caf\xe9=\xff\x80", "caf\xc3\xa9=1", "tab=\t1", "=nameless", "valueless", ";;"]) {
+        const response = await sendRequest(fixture.port, get(`${other}; ${cookie}; last=1`));
+        expect([other, response.status]).toEqual([other, 200]);
+      }
+      const received = origins.flatMap(({ requests }) =>
+        requests.map((request) => request.header("cookie") ?? ""),
+      );
+      expect(received).toHaveLength(7);
+      for (const field of received.slice(1)) {
+        expect(field).toEndWith("last=1");
+        expect(field).not.toContain("evenkeel");
+      }
+    }),
+
   "moves the client of an upstream that is down, and keeps that of one with weight 0 or in a drain": (
     engine,
   ) =>

@@ -27,7 +27,8 @@ function registryOf(text: string): PoolRegistry {
 
 const headFrom = (clientAddress: string): RequestHead => ({
   ...{ method: "GET", target: "/", host: "shop.example", scheme: "http" as const },
-  ...{ clientAddress, peerAddress: clientAddress, listener: "main" },
+  ...{ clientAddress, peerAddress: clientAddress },
+  listener: "main",
   header: () => undefined,
 });
 

@@ -35,13 +35,13 @@ export function headOfRequest(request: Request, peer: string, options: HeadOptio
     target: pathStart < 0 ? "/" : url.slice(pathStart),
     host: request.headers.get("host") ?? (isSecure ? authorityIn(url) : ""),
     peerAddress: plainAddress(peer),
+    get isPeerTrusted() {
+      return isTrustedProxy(this.peerAddress);
+    },
     get clientAddress() {
       return isTrustedProxy(this.peerAddress) ? clientAddressBehind(this, isTrustedProxy) : this.peerAddress;
     },
     scheme: isSecure ? "https" : "http",
-    get isPeerTrusted() {
-      return isTrustedProxy(this.peerAddress);
-    },
     listener: options.listener.name,
     header: (name) => request.headers.get(name) ?? undefined,
   };

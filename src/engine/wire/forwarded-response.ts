@@ -33,7 +33,8 @@ export class ForwardedResponse implements ResponseRewrite {
   listenerHeaders: ListenerHeaders | undefined;
   /** What the route changes in the head; set before it is sent. */
   edit: HeadEdit | undefined;
-  /** Present where the body is compressed; set before the head is sent. */
+  recodes = false;
+  /** Present where the body is compressed. */
   compressed: CompressedBody | undefined;
 
   constructor(scratch: Buffer) {
@@ -48,18 +49,21 @@ export class ForwardedResponse implements ResponseRewrite {
     this.hasStarted = false;
     this.isHttp10 = isHttp10;
     this.edit = undefined;
+    this.recodes = false;
     this.compressed = undefined;
     this.#dechunker = undefined;
   }
 
   /** Whether the response to the client ends with the connection. */
   endsWithClose(head: ParsedResponse): boolean {
-    if (this.compressed) return false;
+    if (this.recodes) return false;
     return head.framing === framing.untilClose || (this.isHttp10 && head.framing === framing.chunked);
   }
 
-  get recodes(): boolean {
-    return this.compressed !== undefined;
+  /** Called before the head is sent. */
+  compress(body: CompressedBody): void {
+    this.compressed = body;
+    this.recodes = true;
   }
 
   /** Sends a 1xx head. @returns as `Connection.write` */
@@ -81,12 +85,12 @@ export class ForwardedResponse implements ResponseRewrite {
     if (inPlace >= 0) return client.write(bytes, inPlace, stop);
     let length = writeResponseHead(scratch, head, this);
     const from = head.parser.end;
-    if (this.isHttp10 && head.framing === framing.chunked && !this.compressed) {
+    if (this.isHttp10 && head.framing === framing.chunked && !this.recodes) {
       this.#dechunker = new ChunkedDecoder();
       this.#dechunker.begin();
     }
     const body = bytes.subarray(from, stop);
-    const fits = !this.#dechunker && !this.compressed && body.length <= smallPieceBytes;
+    const fits = !this.#dechunker && !this.recodes && body.length <= smallPieceBytes;
     if (this.edit) {
       const edited = this.#edited(this.edit, length);
       if (fits) return client.writeAll(Buffer.concat([edited, body]));

@@ -284,7 +284,7 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
   #startResponse(client: ClientSide, head: ParsedResponse, stop: number): void {
     const response = this.#response;
     const plan = response.isHttp10 ? undefined : this.#exchange.compress(head);
-    if (plan) response.compressed = new CompressedBody(client, plan, head.framing === framing.chunked, this);
+    if (plan) response.compress(new CompressedBody(client, plan, head.framing === framing.chunked, this));
     if (response.endsWithClose(head) || !this.request.isComplete || this.#context.isDraining)
       this.#keepsAlive = false;
     response.closes = !this.#keepsAlive;
@@ -315,8 +315,8 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
 
   responseComplete(): void {
     this.#attempts.end(completed);
-    if (this.#response.compressed) this.#response.compressed.end();
-    else this.compressedBodyEnded();
+    if (this.#response.recodes) this.#response.compressed?.end();
+    else this.#end(connectionFateOf(this.request, this.#keepsAlive));
   }
 
   compressedBodyEnded(): void {
@@ -384,7 +384,7 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
     this.#client = undefined;
     this.#dropHeld();
     this.tunnel?.release();
-    this.#response.compressed?.destroy();
+    if (this.#response.recodes) this.#response.compressed?.destroy();
     try {
       this.#exchange.close(this.#summary.update(client, this.tunnel, fate === "gone"));
     } catch (bug) {

@@ -100,16 +100,16 @@ export class LazyRequestHead implements RequestHead {
     return this.peer.address;
   }
 
+  get isPeerTrusted(): boolean {
+    return this.peer.isTrusted;
+  }
+
   get clientAddress(): string {
     if (!this.peer.isTrusted) return this.peer.address;
     return (this.#clientAddress ??= clientAddressBehind(
       { peerAddress: this.peer.address, header: (name) => this.#receivedHeader(name) },
       this.peer.options.isTrustedProxy,
     ));
-  }
-
-  get isPeerTrusted(): boolean {
-    return this.peer.isTrusted;
   }
 
   /** The written X-Forwarded-For ends with the peer, which the client's proxy did not write. */
