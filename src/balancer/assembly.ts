@@ -118,7 +118,7 @@ export function assemble(
     extensions: options.extensions,
     // With workers this process serves no clients.
     access: launcher
-      ? { meter: metrics.filters }
+      ? { meter: metrics.filters, isServedElsewhere: true }
       : accessResourcesOf({
           ...{ passwords: runtime.passwords, openSender, clock, metrics, log, viaName },
           attemptFilters: [faults],

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "../config/config.ts";
 import { effectiveYaml, type Setting, settingsOf } from "../config/effective.ts";
 import { loadConfig, warningsIn } from "../config/load.ts";
-import { routeNotes } from "../config/route-notes.ts";
+import { precedenceNotes } from "../config/route-notes.ts";
 import { type ConfigError, configError } from "../config/problem.ts";
 import { readReferencedFile } from "../config/yaml-file.ts";
 import {
@@ -157,7 +157,11 @@ function balancerCommand(
   const { config, dashboard, isDemo, sourceOf } = loaded;
   if (kind === "check") {
     const warnings = warningsIn(config, environment.now());
-    return { kind, config, text: effectiveYaml(loaded, sourceOf, { warnings, notes: routeNotes(config) }) };
+    return {
+      kind,
+      config,
+      text: effectiveYaml(loaded, sourceOf, { warnings, notes: precedenceNotes(config) }),
+    };
   }
   const settings = (shown: Config) => settingsOf({ config: shown, dashboard }, sourceOf);
   const isWatched = commandLineValues([watchFlag], line.written, env)[0]?.value === true;

@@ -22,17 +22,23 @@ export function routeWarnings({ routes, listeners }: Config): readonly string[] 
   );
 }
 
-/** Notes for `check` and `plan`: what routes of an older file do now. Sentences without a full stop. */
-export function routeNotes({ routes, pools }: Config): readonly string[] {
+/** Notes for `check`: routes of which an older file may have meant another order. Sentences without a full stop. */
+export function precedenceNotes({ routes }: Config): readonly string[] {
   const ordered = routes.map((route) => ({ conditions: route.conditions, end: endOf(route) }));
   const changes = precedenceChanges(ordered).map(({ index, before }) => {
     const [route, other] = [routes[index] as RouteConfig, routes[before] as RouteConfig];
     return `${describeRoute(route)} stands below ${describeRoute(other)}, which took their common requests while the first matching route applied; it is more specific and takes them now`;
   });
+  return listed(changes);
+}
+
+/** Notes for `plan`, before a file takes effect: also what happens to requests without a route. */
+export function routeNotes(config: Config): readonly string[] {
+  const { routes, pools } = config;
   const [firstPool] = pools;
   const hasDefault = routes.some(({ conditions }) => takesEverything(conditions));
   return [
-    ...listed(changes),
+    ...precedenceNotes(config),
     ...(hasDefault || !firstPool
       ? []
       : [

@@ -1,11 +1,11 @@
 /** The extensions of a running balancer, and what happens when one of them fails. */
 
-import { throwLater } from "../lib/bugs.ts";
+import { throwLater, toError } from "../lib/bugs.ts";
 import type { Clock } from "../lib/clock.ts";
 import { extensionFailures } from "../lib/extension-failures.ts";
 import { type Random, randomIndex } from "../lib/random.ts";
 import type { Policy } from "../pool/selection.ts";
-import type { RequestFilter } from "../proxy/filter.ts";
+import type { ForeseenVerdict, RequestFilter } from "../proxy/filter.ts";
 import type { ExtensionConfig, ExtensionPolicy } from "./api.ts";
 
 /** What a pool needs of a policy, built in or not. */
@@ -91,8 +91,10 @@ function guardedFilter(name: string, filter: Omit<RequestFilter, "name">): Reque
     extensionFailures.add(name);
     throw error;
   };
+  const { foresee } = filter;
   return {
     name,
+    ...(foresee && { foresee: (request) => foreseenBy(() => foresee.call(filter, request)) }),
     admit(request) {
       try {
         const verdict = filter.admit(request);
@@ -102,6 +104,15 @@ function guardedFilter(name: string, filter: Omit<RequestFilter, "name">): Reque
       }
     },
   };
+}
+
+/** An exception in a dry run harms no request. */
+function foreseenBy(foresee: () => ForeseenVerdict): ForeseenVerdict {
+  try {
+    return foresee();
+  } catch (error) {
+    return { verdict: "unknown", why: `the extension failed: ${toError(error).message}` };
+  }
 }
 
 /** Where the policy throws, or selects what it was not given, a random upstream serves. */

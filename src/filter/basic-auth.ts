@@ -40,6 +40,11 @@ export function createBasicAuth(options: BasicAuthOptions): RequestFilter {
       if (!(verdict instanceof Promise)) return answerTo(request, credentials, verdict);
       return verdict.then((settled) => answerTo(request, credentials, settled));
     },
+    foresee({ head }) {
+      const credentials = credentialsIn(head.header("authorization"));
+      if (!credentials) return { verdict: "answers", why: "it has no user name and password" };
+      return { verdict: "unknown", why: "a dry run verifies no password" };
+    },
   };
 }
 

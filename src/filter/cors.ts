@@ -52,6 +52,13 @@ export function createCors(settings: CorsSettings): RequestFilter {
       if (!isPreflight) return undefined;
       return isAllowed ? preflight : refused;
     },
+    foresee(request) {
+      const origin = request.head.header("origin");
+      if (origin === undefined) return { verdict: "passes", why: "it has no Origin" };
+      const known = isKnown(origin) ? "its origin is in the list" : "its origin is not in the list";
+      if (!isPreflightOf(request)) return { verdict: "passes", why: known };
+      return { verdict: "answers", why: `it is a preflight, and ${known}` };
+    },
   };
 }
 

@@ -64,6 +64,10 @@ export function createForwardAuth(options: ForwardAuthOptions): RequestFilter {
       if (response.kind === "response") options.onDecision(clock() - startedAt);
       return verdictOf(request, response, { ...options, copied });
     },
+    foresee: () => ({
+      verdict: "unknown",
+      why: `it would ask the pool ${destination.pool.name}: GET ${options.path}`,
+    }),
   };
 }
 

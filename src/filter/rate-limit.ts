@@ -25,8 +25,15 @@ export interface LimitCounter {
   limited(identity: LimitIdentity, mode: LimitMode): void;
 }
 
-/** The limits of one route that are looked at in the same place: at most 31. */
-export function createRateLimit(limits: readonly RateLimitOptions[], counter: LimitCounter): RequestFilter {
+/**
+ * The limits of one route that are looked at in the same place: at most 31.
+ * @param isCountedElsewhere whether other processes have the counts, so that a dry run here does not know them
+ */
+export function createRateLimit(
+  limits: readonly RateLimitOptions[],
+  counter: LimitCounter,
+  isCountedElsewhere = false,
+): RequestFilter {
   return {
     name: "rateLimit",
     admit(request) {
@@ -43,6 +50,18 @@ export function createRateLimit(limits: readonly RateLimitOptions[], counter: Li
       // Nothing waits in between, so that each limiter still has the key that it was asked for.
       for (const [index, limit] of limits.entries()) if ((within & (1 << index)) !== 0) take(limit, request);
       return undefined;
+    },
+    foresee(request) {
+      if (isCountedElsewhere) return { verdict: "unknown", why: "the workers have the counts" };
+      const empty = limits.find((limit) => !limit.isDryRun && waitOf(limit, request) > 0);
+      if (!empty) return { verdict: "passes", why: "it is within the limits; nothing was taken" };
+      const { name } = empty.identity;
+      const waitMs = waitOf(empty, request);
+      const why =
+        waitMs === forever
+          ? `it lacks what the limit ${name} counts by`
+          : `the limit ${name} has no request left for ${Math.max(1, Math.ceil(waitMs / 1_000))} s`;
+      return { verdict: "answers", why };
     },
   };
 }

@@ -30,6 +30,8 @@ export interface AccessResources {
   readonly openSubrequests?: () => Pick<Subrequests, "ask">;
   /** The balancer's name in Via. */
   readonly viaName?: string;
+  /** Whether other processes serve the clients: then these filters only tell what would be. */
+  readonly isServedElsewhere?: boolean;
 }
 
 /** Fails closed. */
@@ -90,6 +92,7 @@ export class AccessFilters {
   readonly #openSubrequests: () => Pick<Subrequests, "ask">;
   #subrequests: Pick<Subrequests, "ask"> | undefined;
   readonly #viaName: string;
+  readonly #isServedElsewhere: boolean;
 
   constructor({
     clock,
@@ -97,7 +100,9 @@ export class AccessFilters {
     passwords = noPasswords,
     openSubrequests = () => noSubrequests,
     viaName = "evenkeel",
+    isServedElsewhere = false,
   }: AccessFilterOptions) {
+    this.#isServedElsewhere = isServedElsewhere;
     this.#clock = clock;
     this.#meter = meter;
     this.#passwords = passwords;
@@ -151,7 +156,7 @@ export class AccessFilters {
     }));
     const filterOf = (isByUser: boolean): readonly RequestFilter[] => {
       const chosen = built.filter((limit) => limit.isByUser === isByUser).map(({ options }) => options);
-      return chosen.length > 0 ? [createRateLimit(chosen, this.#meter)] : [];
+      return chosen.length > 0 ? [createRateLimit(chosen, this.#meter, this.#isServedElsewhere)] : [];
     };
     return [
       ...filterOf(false),

@@ -2,7 +2,10 @@
 
 import { describe, expect, test } from "bun:test";
 
+import { routeNotes } from "../../src/config/route-notes.ts";
+import type { RouteFile } from "../../src/config/route-schema.ts";
 import { parsed, problemsOf } from "../cli/fake.ts";
+import { configOf, routeConfigs } from "../support/configs.ts";
 
 const pools = "pools: { a: { upstreams: [http://a] }, b: { upstreams: [http://b] } }";
 const withRoutes = (routes: readonly string[], more = "") =>
@@ -132,11 +135,19 @@ describe("check", () => {
     ).toEqual([takes("routes[2] (host *.b.test)", "routes[0] (path /)")]);
   });
 
-  test("says where requests without a route went", () => {
-    expect(commentsOf(withRoutes(["host: a.test, pool: b"]))).toEqual([
-      "# note: requests of no route get 404 no_route; they went to pool a before: add { pool: a } as a route to keep that",
+  test("says in a plan alone where requests without a route went: for a new file it is no news", () => {
+    const notesOf = (routes: readonly RouteFile[]) =>
+      routeNotes(configOf("a: x | b: y", { routes: routeConfigs(routes) }));
+    expect(notesOf([{ host: "a.test", pool: "b" }])).toEqual([
+      "requests of no route get 404 no_route; they went to pool a before: add { pool: a } as a route to keep that",
     ]);
-    expect(commentsOf(pools)).toEqual([]);
-    expect(commentsOf(withRoutes(["host: a.test, pool: b", "path: /, pool: a"]))).toEqual([]);
+    expect(notesOf([{ pool: "a" }])).toEqual([]);
+    expect(
+      notesOf([
+        { host: "a.test", pool: "b" },
+        { path: "/", pool: "a" },
+      ]),
+    ).toEqual([]);
+    expect(commentsOf(withRoutes(["host: a.test, pool: b"]))).toEqual([]);
   });
 });

@@ -3,11 +3,29 @@
 import { expect, test } from "bun:test";
 
 import { createAllow, createDeny } from "../../src/filter/address-rule.ts";
+import { createCors } from "../../src/filter/cors.ts";
 import { createPathChange } from "../../src/filter/path-change.ts";
 import { createRedirect } from "../../src/filter/redirect.ts";
 import { createRespond } from "../../src/filter/respond.ts";
 import type { RequestFilter } from "../../src/proxy/filter.ts";
 import { filteredRequest } from "../support/filtered-request.ts";
+
+const cors = createCors({ origins: ["https://app.test"] });
+const preflight = { origin: "https://app.test", "access-control-request-method": "PUT" };
+
+test("cors answers preflights, and lets all else pass", async () => {
+  const asked = (method: string, headers: Readonly<Record<string, string>>) =>
+    filteredRequest({ method, headers });
+  for (const [method, headers, verdict] of [
+    ["OPTIONS", preflight, "answers"],
+    ["OPTIONS", { ...preflight, origin: "https://evil.test" }, "answers"],
+    ["GET", { origin: "https://evil.test" }, "passes"],
+    ["GET", {}, "passes"],
+  ] as const) {
+    expect(cors.foresee?.(asked(method, headers)).verdict).toBe(verdict);
+    expect((await cors.admit(asked(method, headers))) !== undefined).toBe(verdict === "answers");
+  }
+});
 
 const isInside = (address: string) => address.startsWith("192.0.2.");
 const strip = createPathChange({ stripPrefix: true }, { kind: "prefix", text: "/api" });

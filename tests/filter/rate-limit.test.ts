@@ -85,3 +85,21 @@ test("no fields where the limit wants none", () => {
   ask();
   expect(ask().request.responseFields).toEqual([["Retry-After", "60"]]);
 });
+
+test("a dry run tells how long a limit has no request left, and takes nothing", () => {
+  const meter = new FilterMeter();
+  const filter = createRateLimit([limitOf({ burst: 2 })], meter);
+  for (let i = 0; i < 5; i++)
+    expect(filter.foresee?.(requestOf({}))).toEqual({
+      verdict: "passes",
+      why: "it is within the limits; nothing was taken",
+    });
+  for (let i = 0; i < 2; i++) expect(filter.admit(requestOf({}))).toBeUndefined();
+  expect(filter.foresee?.(requestOf({}))).toEqual({
+    verdict: "answers",
+    why: "the limit default has no request left for 60 s",
+  });
+  expect(filter.admit(requestOf({}))).toBeDefined();
+  const elsewhere = createRateLimit([limitOf({ burst: 2 })], meter, true);
+  expect(elsewhere.foresee?.(requestOf({}))?.verdict).toBe("unknown");
+});
