@@ -16,9 +16,9 @@ const hasProc = existsSync("/proc/self/status");
 const main = join(import.meta.dirname, "../../src/main.ts");
 
 /** Replaced where Deno is not available. */
-const runtimes: { name: string; command: () => readonly string[]; stepMs: number }[] = [
-  { name: "Bun", command: () => fromBuild, stepMs: 25 },
-  { name: "Deno", command: () => (deno ? [deno, "run", "-A", main] : []), stepMs: 90 },
+const runtimes: { name: string; command: () => readonly string[] }[] = [
+  { name: "Bun", command: () => fromBuild },
+  { name: "Deno", command: () => (deno ? [deno, "run", "-A", main] : []) },
 ];
 let deno = "";
 let origin: Origin;
@@ -79,7 +79,22 @@ function openFiles(pid: number): string[] {
   });
 }
 
-for (const { name, command, stepMs } of runtimes) {
+/** As many moments of a start catch it in each of its phases. */
+const moments = 9;
+
+type Start = (programs: Programs, argv: readonly string[]) => Program;
+
+/** Times from the start of a program until a little after it serves, milliseconds: a different place in each step. */
+async function momentsOfStart(start: Start, argv: readonly string[]): Promise<readonly number[]> {
+  await using programs = new Programs();
+  const startedAt = performance.now();
+  const program = start(programs, argv);
+  await until(() => program.stdout !== "", "the program to serve", 20_000);
+  const stepMs = (1.2 * (performance.now() - startedAt)) / moments;
+  return Array.from({ length: moments }, (_, index) => stepMs * (index + Math.random()));
+}
+
+for (const { name, command } of runtimes) {
   const start = (programs: Programs, argv: readonly string[], env: Record<string, string> = {}) =>
     programs.start([...command(), ...argv], env);
 
@@ -135,15 +150,10 @@ for (const { name, command, stepMs } of runtimes) {
       if (command().length === 0 || !hasProc) return;
       const mark = `BUN_SIGNALS_TEST=${name}-orphans`;
       const [variable = "", value = ""] = mark.split("=");
-      for (
-        let delayMs = 0, served = 0;
-        served < 2 && delayMs < 5_000;
-        delayMs += stepMs * (0.5 + Math.random())
-      ) {
+      for (const delayMs of await momentsOfStart(start, proxyFlags("--workers", "2"))) {
         await using programs = new Programs();
         const proxy = start(programs, proxyFlags("--workers", "2"), { [variable]: value });
         await new Promise((resolve) => setTimeout(resolve, delayMs));
-        if (proxy.stdout) served += 1;
         await proxy.kill("SIGKILL");
       }
       await until(() => processesWith(mark).length === 0, "the workers to end", 10_000);
@@ -229,15 +239,10 @@ for (const { name, command, stepMs } of runtimes) {
         const mark = `BUN_SIGNALS_TEST=${name}-${what.replaceAll(" ", "-")}`;
         const [variable = "", value = ""] = mark.split("=");
         const exits: string[] = [];
-        for (
-          let delayMs = 0, served = 0;
-          served < 2 && delayMs < 5_000;
-          delayMs += stepMs * (0.5 + Math.random())
-        ) {
+        for (const delayMs of await momentsOfStart(start, argv())) {
           await using programs = new Programs();
           const program = start(programs, argv(), { [variable]: value });
           await new Promise((resolve) => setTimeout(resolve, delayMs));
-          if (program.stdout) served += 1;
           const startedAt = performance.now();
           const { code, signal } = await program.kill("SIGTERM");
           expect(performance.now() - startedAt).toBeLessThan(8_000);
