@@ -128,7 +128,7 @@ test("a bug when a queued request gets a slot fails that request only", () =>
   ));
 
 test("a bug when a hedge starts fails that request only", () =>
-  meetsBug({ hedgeAfterMs: 20, policy: "first" }, async ({ set, origin, fault, client }) => {
+  meetsBug({ hedgeAfterMs: 500, policy: "first" }, async ({ set, origin, fault, client }) => {
     const spare = await startOrigin(() => {});
     const address = { protocol: "http", hostname: "127.0.0.1", port: spare.port } as const;
     const other = new Upstream({ id: "spare", weight: 1, backup: false, address }, testLimits);
