@@ -11,10 +11,19 @@ export interface ExplainedRequest extends StoredRequest {
   readonly account: readonly string[];
 }
 
-export function explainRequest(request: RequestRecord): readonly string[] {
+/** A route that a request would have without the one that it has. */
+export interface NextRoute {
+  /** Its name, or its place in the configuration. */
+  readonly route: string;
+  /** A clause: "its path is less specific". */
+  readonly why: string;
+}
+
+export function explainRequest(request: RequestRecord, next?: NextRoute): readonly string[] {
   const { attempts } = request;
   return [
     routingText(request),
+    ...(next ? [`The next best route is ${next.route}: ${next.why}.`] : []),
     ...proxyText(request),
     ...pathText(request),
     ...splitText(request),

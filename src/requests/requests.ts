@@ -2,9 +2,10 @@
 
 import type { Clock, WallClock } from "../lib/clock.ts";
 import type { RecordSink, RequestRecord } from "../proxy/record.ts";
+import type { RequestHead } from "../proxy/request-head.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 import { dryRun, type DryRunRequest, type DryRunResult } from "./dry-run.ts";
-import { type ExplainedRequest, explainRequest } from "./explanation.ts";
+import { type ExplainedRequest, explainRequest, type NextRoute } from "./explanation.ts";
 import {
   RecentRequests,
   type RequestList,
@@ -62,7 +63,24 @@ export class Requests {
   /** Undefined if the request is not stored. */
   explain(id: string): ExplainedRequest | undefined {
     const request = this.#recent.find(id);
-    return request && { ...request, account: explainRequest(request) };
+    return request && { ...request, account: explainRequest(request, this.#nextRouteOf(request)) };
+  }
+
+  /**
+   * The route that comes next for a stored request, by the routes of now. Fields of its head are not stored, so nothing is said
+   * where they decide, or where the routes have changed.
+   */
+  #nextRouteOf(request: RequestRecord): NextRoute | undefined {
+    const { method, target, host, clientAddress, peerAddress, scheme, listener } = request;
+    const { routes } = this.#options.registry;
+    const head: RequestHead = {
+      ...{ method, target, host, clientAddress, peerAddress, scheme, listener },
+      header: () => undefined,
+    };
+    const found = routes.find(head)?.route;
+    if (!found || (found.name ?? found.place) !== request.route) return undefined;
+    const [next] = routes.explain(head).over;
+    return next && { route: next.route.name ?? next.route.place, why: next.why };
   }
 
   /**

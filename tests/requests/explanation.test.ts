@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { explainRequest } from "../../src/requests/explanation.ts";
+import { Requests } from "../../src/requests/requests.ts";
+import { routeTable } from "../support/routes.ts";
 import { attempt, recordOf } from "./recent-requests.test.ts";
 
 const candidate = (upstream: string) => ({ upstream, inFlight: 0, weight: 1, latencyMs: null });
@@ -161,4 +163,23 @@ describe("the explanation of a request", () => {
       expect(explainRequest(recordOf("r", more)).join(" ")).toContain(sentence);
     });
   }
+});
+
+test("the route that comes next is named, by the routes of now", () => {
+  const accountOf = (change: Parameters<typeof recordOf>[1], name = "api") => {
+    const routes = routeTable([
+      { host: "shop.example", path: "/", name: "shop" },
+      { host: "shop.example", path: "/api", name },
+      { host: "shop.example", path: "/api", conditions: { headers: { "x-beta": true } }, name: "beta" },
+    ]);
+    const requests = new Requests({ registry: { routes, entries: [] }, clock: () => 0, wallClock: () => 0 });
+    requests.adopt([recordOf("r", { target: "/api/x", ...change })], false);
+    return requests.explain("r")?.account ?? [];
+  };
+  expect(accountOf({ route: "api" })).toContain("The next best route is shop: its path is less specific.");
+  const isSilent = (account: readonly string[]) => !account.some((text) => text.startsWith("The next best"));
+  // A header decided, the route has gone, and no other route takes the request.
+  expect(isSilent(accountOf({ route: "beta" }))).toBe(true);
+  expect(isSilent(accountOf({ route: "api" }, "renamed"))).toBe(true);
+  expect(isSilent(accountOf({ route: "shop", target: "/" }))).toBe(true);
 });
