@@ -33,6 +33,7 @@ export function headerChecks(sources: ConfigSources): readonly Problem[] {
     ...placedRoutes(sources).flatMap((route) => [
       ...tooMuchWritten(sources, route),
       ...unknownParameters(sources, route),
+      ...codedTwice(sources, route),
     ]),
   ];
 }
@@ -109,6 +110,23 @@ function tooMuchWritten(sources: ConfigSources, { path, layers }: PlacedRoute): 
     const why = `${key} with its profiles has ${sum} bytes; at most 8KiB are possible`;
     return [sources.problemOf({ path, why })];
   });
+}
+
+/** A body that is compressed has the name of its coding already. */
+function codedTwice(sources: ConfigSources, { path, layers }: PlacedRoute): readonly Problem[] {
+  const compress = layers
+    .map(({ value }) => valueAt(value, ["compress"]))
+    .findLast((one) => one !== undefined);
+  if (compress === undefined || compress === null || compress === false) return [];
+  const namesCoding = layers.some(({ value }) =>
+    writing.some((action) =>
+      entriesOf(valueAt(value, ["responseHeaders", action])).some(
+        ([name]) => name.toLowerCase() === "content-encoding",
+      ),
+    ),
+  );
+  const why = "it compresses responses and writes Content-Encoding; leave one of them out";
+  return namesCoding ? [sources.problemOf({ path, why })] : [];
 }
 
 /** Parameters in the texts of profiles and defaults, which only the route can have. */

@@ -39,6 +39,16 @@ describe("header fields of routes", () => {
         "no line ends",
       ],
     },
+    {
+      route: `compress: true, ${set("responseHeaders", "content-encoding: gzip")}`,
+      problems: ["leave one of them out"],
+    },
+    { route: `compress: false, ${set("responseHeaders", "content-encoding: gzip")}`, problems: [] },
+    {
+      route: "use: p, pool: main",
+      rest: "profiles: { p: { responseHeaders: { default: { Content-Encoding: br } } } }\ndefaults: { compress: true }",
+      problems: ["Cannot use routes[0] at evenkeel.yaml:4:"],
+    },
     { route: set("requestHeaders", "X_Forwarded_Host: x"), problems: ["trustedProxies"] },
     { route: set("requestHeaders", "X-Forwarded-Prefix: x"), problems: ["use stripPrefix"] },
     { route: set("requestHeaders", "Host: x"), problems: ["use rewrite.host"] },
