@@ -5,6 +5,7 @@ import { foldedName, isFraming } from "../proxy/head-edit.ts";
 import type { Config } from "./config.ts";
 import { cidrProblem } from "./network.ts";
 import { closestWord, maxProblems, type Path, type Problem } from "./problem.ts";
+import { settingsOwners } from "./route-settings.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
 export function accessChecks(sources: ConfigSources): readonly Problem[] {
@@ -16,19 +17,10 @@ export function accessChecks(sources: ConfigSources): readonly Problem[] {
   ];
 }
 
-/** Where the settings of routes may stand. */
-function settingOwners(value: unknown): readonly Path[] {
-  return [
-    ...entriesOf(valueAt(value, ["routes"])).map(([index]): Path => ["routes", index]),
-    ...entriesOf(valueAt(value, ["profiles"])).map(([name]): Path => ["profiles", name]),
-    ["defaults"],
-  ];
-}
-
 /** Every basicAuth has users, and each name once. */
 function usersOfBasicAuth(sources: ConfigSources): readonly Problem[] {
-  return settingOwners(sources.value).flatMap((owner) => {
-    const path = [...owner, "basicAuth"];
+  return settingsOwners(sources).flatMap((owner) => {
+    const path = [...owner.path, "basicAuth"];
     const basicAuth = valueAt(sources.value, path);
     if (typeof basicAuth !== "object" || basicAuth === null) return [];
     const users = entriesOf(valueAt(basicAuth, ["users"]));
@@ -55,9 +47,9 @@ const writtenFields: readonly Path[] = [
 
 /** Rejects fields that frame a message, belong to one connection, or are the balancer's own. */
 function unwritableFields(sources: ConfigSources): readonly Problem[] {
-  return settingOwners(sources.value).flatMap((owner) =>
+  return settingsOwners(sources).flatMap((owner) =>
     writtenFields.flatMap((setting) => {
-      const path = [...owner, ...setting];
+      const path = [...owner.path, ...setting];
       const value = valueAt(sources.value, path);
       const named = typeof value === "string" ? [{ path, name: value }] : namesIn(path, value);
       return named.flatMap(({ path, name }) => {
@@ -89,14 +81,14 @@ function unknownNetworks(sources: ConfigSources): readonly Problem[] {
   const known = entriesOf(valueAt(sources.value, ["networks"])).map(([name]) => name);
   const names = new Set(known);
   let unknown = 0;
-  return settingOwners(sources.value).flatMap((owner) =>
+  return settingsOwners(sources).flatMap((owner) =>
     ["allow", "deny"].flatMap((key) =>
-      entriesOf(valueAt(sources.value, [...owner, key])).flatMap(([index, text]) => {
+      entriesOf(valueAt(sources.value, [...owner.path, key])).flatMap(([index, text]) => {
         if (typeof text !== "string" || names.has(text)) return [];
         const why = cidrProblem(text);
         if (why === undefined) return [];
         unknown += 1;
-        const path = [...owner, key, index];
+        const path = [...owner.path, key, index];
         if (!namePattern.test(text)) return [sources.problemOf({ path, why, value: text })];
         const suggestion = unknown > maxProblems ? undefined : closestWord(text, known);
         const unknownName = "there is no such name under networks";
@@ -108,8 +100,8 @@ function unknownNetworks(sources: ConfigSources): readonly Problem[] {
 
 /** Rejects pools of forwardAuth that need more than plain HTTP/1.1. */
 function unaskablePools(sources: ConfigSources): readonly Problem[] {
-  return settingOwners(sources.value).flatMap((owner) => {
-    const path = [...owner, "forwardAuth", "pool"];
+  return settingsOwners(sources).flatMap((owner) => {
+    const path = [...owner.path, "forwardAuth", "pool"];
     const name = valueAt(sources.value, path);
     if (typeof name !== "string") return [];
     const pool = valueAt(sources.value, ["pools", name]);

@@ -3,6 +3,7 @@
 import type { Extensions } from "../extension/extensions.ts";
 import { extensionPolicyIn, type PolicyName } from "../policy/policies.ts";
 import { closestWord, type Path, type Problem } from "./problem.ts";
+import { settingsOwners } from "./route-settings.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
 /** What is known of a file of extensions: what it exports, or why it cannot be used. */
@@ -36,14 +37,9 @@ export function extensionChecks(sources: ConfigSources, options: ExtensionOption
 }
 
 function filterProblems(sources: ConfigSources, found: Extensions | undefined): readonly Problem[] {
-  const owners: readonly Path[] = [
-    ...entriesOf(valueAt(sources.value, ["routes"])).map(([index]): Path => ["routes", index]),
-    ...entriesOf(valueAt(sources.value, ["profiles"])).map(([name]): Path => ["profiles", name]),
-    ["defaults"],
-  ];
-  return owners.flatMap((owner) =>
-    entriesOf(valueAt(sources.value, [...owner, "filters"])).flatMap(([index, value]) => {
-      const path = [...owner, "filters", index];
+  return settingsOwners(sources).flatMap((owner) =>
+    entriesOf(valueAt(owner.value, ["filters"])).flatMap(([index, value]) => {
+      const path = [...owner.path, "filters", index];
       const use = filterUseOf(value);
       if (!use) return [];
       const known = found?.filterNames ?? [];

@@ -6,6 +6,7 @@ import { headerChecks } from "./header-checks.ts";
 import { pathChecks } from "./path-checks.ts";
 import { accessChecks } from "./access-checks.ts";
 import { closestWord, listNames, maxProblems, type Path, type Problem } from "./problem.ts";
+import { settingsOwners } from "./route-settings.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 
 export function routeChecks(sources: ConfigSources): readonly Problem[] {
@@ -43,7 +44,7 @@ function unknownPools(sources: ConfigSources): readonly Problem[] {
   const pools = entriesOf(valueAt(sources.value, ["pools"])).map(([name]) => name);
   const known = new Set(pools);
   let unknown = 0;
-  return poolPathsIn(sources.value).flatMap(({ path, name }) => {
+  return poolPathsIn(sources).flatMap(({ path, name }) => {
     if (typeof name !== "string" || known.has(name)) return [];
     unknown += 1;
     const suggestion = unknown > maxProblems ? undefined : closestWord(name, pools);
@@ -58,9 +59,9 @@ interface NamedPool {
   readonly name: unknown;
 }
 
-function poolPathsIn(value: unknown): readonly NamedPool[] {
+function poolPathsIn(sources: ConfigSources): readonly NamedPool[] {
+  const { value } = sources;
   const routes = entriesOf(valueAt(value, ["routes"])).map(([index]): Path => ["routes", index]);
-  const profiles = entriesOf(valueAt(value, ["profiles"])).map(([name]): Path => ["profiles", name]);
   const named = (path: Path): NamedPool => ({ path, name: valueAt(value, path) });
   return [
     ...routes.flatMap((route) => [
@@ -70,7 +71,7 @@ function poolPathsIn(value: unknown): readonly NamedPool[] {
         name,
       })),
     ]),
-    ...[...routes, ...profiles, ["defaults"]].map((owner) => named([...owner, "forwardAuth", "pool"])),
+    ...settingsOwners(sources).map((owner) => named([...owner.path, "forwardAuth", "pool"])),
   ];
 }
 

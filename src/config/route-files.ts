@@ -2,6 +2,7 @@
 
 import { readHtpasswd } from "../access/htpasswd.ts";
 import type { Path, Problem } from "./problem.ts";
+import { settingsOwners } from "./route-settings.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 import { readReferencedFile, type ReadText } from "./yaml-file.ts";
 
@@ -17,7 +18,7 @@ export interface RouteFiles {
 export function readRouteFiles(sources: ConfigSources, read: ReadText): RouteFiles {
   const texts = new Map<string, string>();
   const problems: Problem[] = [];
-  for (const path of filePathsIn(sources.value)) {
+  for (const path of filePathsIn(sources)) {
     const name = valueAt(sources.value, path);
     if (typeof name !== "string" || name.trim() === "" || texts.has(name)) continue;
     const found = readReferencedFile(name, read);
@@ -43,19 +44,10 @@ function textProblemOf(text: string): string | undefined {
 }
 
 /** Settings of a route or a profile that name files. */
-function filePathsIn(value: unknown): readonly Path[] {
-  const owners: readonly Path[] = [
-    ...entriesOf(valueAt(value, ["routes"])).map(([index]): Path => ["routes", index]),
-    ...entriesOf(valueAt(value, ["profiles"])).map(([name]): Path => ["profiles", name]),
-    ["defaults"],
-  ];
-  return owners.flatMap((owner) => [
-    [...owner, "basicAuth", "usersFile"],
-    [...owner, "respond", "file"],
-    ...entriesOf(valueAt(value, [...owner, "errorPages"])).map(([status]): Path => [
-      ...owner,
-      "errorPages",
-      status,
-    ]),
+function filePathsIn(sources: ConfigSources): readonly Path[] {
+  return settingsOwners(sources).flatMap(({ path, value }) => [
+    [...path, "basicAuth", "usersFile"],
+    [...path, "respond", "file"],
+    ...entriesOf(valueAt(value, ["errorPages"])).map(([status]): Path => [...path, "errorPages", status]),
   ]);
 }
