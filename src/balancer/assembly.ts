@@ -241,8 +241,9 @@ export function assemble(
     responses: challenges,
     announce: () => dataPlane.announceChallenges?.() ?? Promise.resolve(),
   });
+  const processCounters = () => sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()]);
   const exhaustion = new ExhaustionMonitor({
-    counts: () => sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()]).exhausted,
+    counts: () => processCounters().exhausted,
     eventLog,
     log,
     clock,
@@ -250,7 +251,7 @@ export function assemble(
     schedule,
   });
   const extensions = new ExtensionMonitor({
-    counts: () => sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()]).extensionFailures,
+    counts: () => processCounters().extensionFailures,
     eventLog,
     clock,
     schedule,
