@@ -189,7 +189,9 @@ for (const { name, command } of runtimes) {
         const url = await urlOf(proxy);
         const writers = workers === 1 ? [proxy.pid] : await workersOf(proxy);
         await until(async () => {
-          await Promise.all(Array.from({ length: 8 }, () => statusOf(url)));
+          // New connections: kept ones may all belong to one worker.
+          const fresh = { headers: { connection: "close" } };
+          await Promise.all(Array.from({ length: 8 }, () => fetch(url, fresh)));
           return writers.every((pid) => openFiles(pid).includes(file));
         }, "every process to write");
         renameSync(file, `${file}.1`);
