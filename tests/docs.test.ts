@@ -143,12 +143,15 @@ const places: readonly ((piece: Value) => Value)[] = [
   (compress) => ({ routes: [{ pool: "main", compress }] }),
   (split) => ({ routes: [{ split: { pools: { main: 1, other: 1 }, ...split } }] }),
   (sticky) => ({ pools: { main: { sticky } } }),
+  (source) => ({ pools: { main: { upstreams: [{ file: "members.yaml", ...source }] } } }),
 ];
 
 /** Problems of a piece in the place where it has none; in the first place if it has some everywhere. */
 function problemsAnywhere(piece: unknown, name: string): string {
   if (Array.isArray(piece)) return problemsOf({ routes: piece }, name);
   if (!isMap(piece)) return `${name} is neither a map nor a list`;
+  // A file of members is no configuration.
+  if ("members" in piece) return problemsOf({ pools: { main: { upstreams: piece["members"] } } }, name);
   const first = problemsOf(piece, name);
   const isTop = Object.keys(piece).every((key) => key in (editorSchema()["properties"] as object));
   if (first === "" || (isTop && Object.keys(piece).length > 1)) return first;

@@ -19,7 +19,7 @@ import { createViaName } from "../proxy/forwarding.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
 import { CertificateWatch } from "./certificate-watch.ts";
-import { watchFile } from "./file-watch.ts";
+import { watchFile } from "../lib/file-watch.ts";
 import { type CommandContext, type ListenAddress, listening, type RunningCommand } from "./running.ts";
 import { openStores } from "./stores.ts";
 import { workerHost } from "./worker-host.ts";

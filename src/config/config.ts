@@ -20,6 +20,7 @@ import type { StickySettings } from "../filter/sticky-cookie.ts";
 import type { CertificateEntry } from "../tls/certificate-files.ts";
 import type { CertificateFacts } from "../tls/certificate-pair.ts";
 import type { ClientCertificates, TlsVersion } from "../tls/listener-tls.ts";
+import type { DiscoveryEntry } from "./discovery.ts";
 import type { FilterSettings } from "./filter-schema.ts";
 import type { RouteFile } from "./route-schema.ts";
 
@@ -65,6 +66,8 @@ export interface PoolConfig {
   /** Default for the `https` upstreams of the pool; already merged into `upstreams`. */
   readonly upstreamTls?: UpstreamTls;
   readonly upstreams: readonly UpstreamSpec[];
+  /** Sources of further upstreams; present if there are any. */
+  readonly discovery?: readonly DiscoveryEntry[];
 }
 
 export interface OutlierConfig extends OutlierLimits {

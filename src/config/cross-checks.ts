@@ -6,6 +6,7 @@ import { authorityOf, isLoopback } from "../net/address.ts";
 import { reachesListener } from "../net/own-addresses.ts";
 import { acmeChecks } from "./acme.ts";
 import { defaults } from "./config.ts";
+import { discoveryChecks } from "./discovery-entries.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
 import { listenerChecks, listenerPathsIn, type ServedProtocols } from "./listener-checks.ts";
 import { type Path, type Problem, quote } from "./problem.ts";
@@ -30,6 +31,7 @@ export function crossCheck(
   served: ServedProtocols,
 ): readonly Problem[] {
   return [
+    ...discoveryChecks(sources),
     ...repeatedNames(sources),
     ...listenerChecks(sources, served),
     ...acmeChecks(sources),

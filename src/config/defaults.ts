@@ -18,13 +18,14 @@ import {
   type OutlierConfig,
   type PoolConfig,
 } from "./config.ts";
+import { discoveryEntriesOf } from "./discovery-entries.ts";
 import { withoutBrackets } from "./network.ts";
 import type { CertificateFile } from "./listener-tls-schema.ts";
 import type { ListenerFile } from "./listener-schema.ts";
 import { defaultSettingsOf, routeConfigsOf } from "./routes.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
 import { stickySettingsOf } from "./sticky.ts";
-import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
+import { type PoolAddress, toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
 import { ageSecondsOf, durationOf, sizeOf } from "./values.ts";
 
 /** The balancer's configuration, and the address of its dashboard. */
@@ -240,8 +241,20 @@ function poolOf(name: string, pool: PoolFile, texts: Texts): PoolConfig {
     probe: { ...probeOf(pool.probe), ...(pool.proxyProtocol && { proxyProtocol: pool.proxyProtocol }) },
     timeouts: timeoutsOf(pool.timeouts),
     ...address,
-    upstreams: pool.upstreams.map((upstream) => toUpstreamSpec(upstream, address, texts)),
+    ...entriesFrom(pool, address, texts),
   };
+}
+
+function entriesFrom(
+  { upstreams }: PoolFile,
+  address: PoolAddress,
+  texts: Texts,
+): Pick<PoolConfig, "upstreams" | "discovery"> {
+  const discovery = discoveryEntriesOf(upstreams, address, texts);
+  const specs = upstreams.flatMap(({ url, ...entry }) =>
+    url === undefined ? [] : [toUpstreamSpec({ ...entry, url }, address, texts)],
+  );
+  return { upstreams: specs, ...(discovery.length > 0 && { discovery }) };
 }
 
 function queueOf(given: PoolFile["queue"]): QueueLimits {

@@ -16,9 +16,10 @@ import { extensionChecks, type ExtensionOptions, extensionPathIn } from "./exten
 import { readRouteFiles } from "./route-files.ts";
 import { routeWarnings } from "./route-notes.ts";
 import { schemaErrors } from "./schema-kit.ts";
-import { type ConfigFile, fileSchemaFor, type UpstreamFile } from "./schema.ts";
+import { type ConfigFile, fileSchemaFor } from "./schema.ts";
 import { type ConfigSources, entriesOf, mergeSources, type SourceValue, valueAt } from "./sources.ts";
 import { readStickySecrets } from "./sticky.ts";
+import type { UpstreamFile } from "./upstream-schema.ts";
 import { expandUpstreams } from "./upstreams.ts";
 import type { FileText, ReadText } from "./yaml-file.ts";
 

@@ -53,6 +53,29 @@ export function hostnameProblem(text: string): string | undefined {
   return isName ? undefined : "expected a host name such as api.internal";
 }
 
+/** Checks a name in DNS and a port: "api.internal:8080". */
+export function nameAndPortProblem(text: string): string | undefined {
+  if (/^[a-z]+:\/\//i.test(text)) return "leave the protocol out, and set protocol: https for https";
+  const [, name, port] = /^([^:]*|\[.*\]|[\da-f:]+::[\da-f:]*?)(?::(\d*))?$/i.exec(text) ?? [];
+  const host = withoutBrackets(name ?? text);
+  if (isIP(host) !== 0 || /^[\d.]+$/.test(host))
+    return "an address is not asked for in DNS; write url: http://10.0.0.1:8080";
+  if (name !== undefined && port === undefined && serviceProblem(host) === undefined)
+    return `the port is missing, as in ${host}:8080`;
+  if (serviceProblem(host) !== undefined) return "expected a name and a port such as api.internal:8080";
+  return Number(port) < 1 || Number(port) > 65_535 ? "the port must be from 1 to 65535" : undefined;
+}
+
+/** Checks a name in DNS, which may begin with underscores. Source: RFC 1035 section 2.3.4 (lengths), RFC 2782. */
+export function serviceProblem(text: string): string | undefined {
+  const isName = hostnameProblem(text) === undefined && text.split(".").every(isLabel);
+  return isName ? undefined : "expected the name of a service such as _http._tcp.api.internal";
+}
+
+function isLabel(label: string): boolean {
+  return label.length > 0 && label.length <= 63;
+}
+
 /** Checks the address of a listener. */
 export function hostProblem(text: string): string | undefined {
   return hostnameProblem(text) === undefined || isIP(withoutBrackets(text))

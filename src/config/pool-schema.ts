@@ -7,12 +7,11 @@ import { type ProxyVersion, proxyVersions } from "../net/proxy-protocol.ts";
 import type { StickySettings } from "../filter/sticky-cookie.ts";
 import { type SameSite, sameSiteModes } from "../proxy/cookies.ts";
 import { type HashBy, hashByPattern } from "../proxy/hash-key.ts";
+import { sourceKeys } from "./discovery.ts";
 import {
   duration,
-  file,
   flag,
   format,
-  name,
   optional,
   origin,
   share,
@@ -21,32 +20,16 @@ import {
   integer,
   choice,
 } from "./schema-kit.ts";
+import { upstreamKeys, upstreamTls } from "./upstream-schema.ts";
 
-const tls = (description: string) =>
-  optional(
-    {
-      ca: file("the path of a PEM file", "PEM file with the authorities to trust instead of the system's."),
-      serverName: format("name", "Name for SNI and certificate verification instead of the URL's host."),
-      cert: file(
-        "the path of a PEM file",
-        "PEM file with the certificate to show to servers that ask for one.",
-      ),
-      key: file("the path of a PEM file", "PEM file with its private key, without a passphrase."),
-      verify: flag("false disables certificate verification (man-in-the-middle risk)."),
-    },
-    description,
-  );
-
-export const upstreamFileSchema = Type.Object(
+/** An upstream, or a source of upstreams. */
+export const entryFileSchema = Type.Object(
+  { ...upstreamKeys, url: Type.Optional(origin), ...sourceKeys },
   {
-    url: origin,
-    name: Type.Optional(name),
-    weight: Type.Optional(integer(0, 256, "Relative share of the pool's traffic; 0 disables the upstream.")),
-    backup: Type.Optional(flag("Serves only when no other upstream is available.")),
-    http2: Type.Optional(flag("Whether this upstream speaks HTTP/2; by default as http2 of the pool.")),
-    tls: Type.Optional(tls("TLS settings of this https upstream; missing ones come from upstreamTls.")),
+    ...strict,
+    description: "One upstream, or a source of upstreams.",
+    errorMessage: "a URL or a map with url",
   },
-  { ...strict, description: "One upstream.", errorMessage: "a URL or a map with url" },
 );
 
 /** For editors. The parser expands the short form before the check. */
@@ -55,7 +38,7 @@ export const upstreamOrText = Type.Union([
     pattern: "^[hH][tT][tT][pP][sS]?://[^\\s,]+$",
     description: "http://10.0.0.1:8080;weight=3;backup;name=api-1",
   }),
-  upstreamFileSchema,
+  entryFileSchema,
 ]);
 
 const durationOrNone = (description: string) =>
@@ -253,7 +236,7 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
           "Whether requests go to the upstreams over HTTP/2: https as the TLS handshake selects, http with prior knowledge.",
         ),
       ),
-      upstreamTls: Type.Optional(tls("TLS settings of the https upstreams of this pool.")),
+      upstreamTls: Type.Optional(upstreamTls("TLS settings of the https upstreams of this pool.")),
       upstreams: Type.Array(entry, {
         minItems: 1,
         description: "Upstreams of this pool.",

@@ -6,7 +6,15 @@ import { Value } from "@sinclair/typebox/value";
 import { passwordHashPattern, passwordHashProblem } from "../access/password-hash.ts";
 import { userHashProblem } from "../access/user-hash.ts";
 import { durationPattern, sizePattern } from "../lib/units.ts";
-import { cidrProblem, hostnameProblem, hostProblem, originProblem, resolverProblem } from "./network.ts";
+import {
+  cidrProblem,
+  hostnameProblem,
+  hostProblem,
+  nameAndPortProblem,
+  originProblem,
+  resolverProblem,
+  serviceProblem,
+} from "./network.ts";
 import { closestWord, maxProblems, type Path } from "./problem.ts";
 import {
   ageProblem,
@@ -24,6 +32,8 @@ const formats = {
   origin: originProblem,
   host: hostProblem,
   name: hostnameProblem,
+  "name-and-port": nameAndPortProblem,
+  service: serviceProblem,
   range: cidrProblem,
   resolver: resolverProblem,
   duration: durationProblem,
@@ -80,6 +90,8 @@ const nouns: Readonly<Record<FormatName, string>> = {
   origin: "a URL such as http://10.0.0.1:8080",
   host: "an IP address or a host name",
   name: "a host name such as api.internal",
+  "name-and-port": "a name and a port such as api.internal:8080",
+  service: "the name of a service such as _http._tcp.api.internal",
   resolver: "an address such as 10.0.0.53 or 10.0.0.53:5353",
   range: "an address or a range such as 10.0.0.0/8",
   duration: "a duration such as 250ms, 30s or 1h",

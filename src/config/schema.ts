@@ -28,7 +28,7 @@ import {
   choice,
 } from "./schema-kit.ts";
 import { certificateList } from "./listener-tls-schema.ts";
-import { poolWith, upstreamFileSchema, upstreamOrText } from "./pool-schema.ts";
+import { entryFileSchema, poolWith, upstreamOrText } from "./pool-schema.ts";
 import { routingKeys } from "./route-schema.ts";
 
 /** Name of an account in the event log, without characters that need escaping. */
@@ -237,8 +237,8 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
 
 /** Schemas for the parser, which has expanded the short form of upstreams before: with one listener, and with a list of them. */
 const fileSchemas = {
-  one: fileWith(oneListener, upstreamFileSchema),
-  list: fileWith(listenerList, upstreamFileSchema),
+  one: fileWith(oneListener, entryFileSchema),
+  list: fileWith(listenerList, entryFileSchema),
 };
 
 /** The schema for a configuration, by the form of its listeners: so that problems name the setting and not the form. */
@@ -251,7 +251,6 @@ export type ConfigFile = Omit<Static<typeof fileSchemas.one>, "listen"> & {
   readonly listen?: ListenerFile | readonly ListenerFile[];
 };
 export type PoolFile = NonNullable<ConfigFile["pools"]>[string];
-export type UpstreamFile = PoolFile["upstreams"][number];
 
 /** JSON Schema (draft 2020-12) for editors, without the formats that only this program supports. */
 export function editorSchema(): Readonly<Record<string, unknown>> {

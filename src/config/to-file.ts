@@ -14,6 +14,7 @@ import {
   type RouteConfig,
 } from "./config.ts";
 import type { ResolvedConfig } from "./defaults.ts";
+import { discoveryFileOf } from "./discovery-entries.ts";
 import type { Path } from "./problem.ts";
 import { entriesOf } from "./sources.ts";
 import { stickyFileOf } from "./sticky.ts";
@@ -190,19 +191,32 @@ export function settingsFileOf(config: Config): object {
 }
 
 function poolFileOf(pool: PoolConfig): object {
-  const { upstreams, upstreamTls } = pool;
+  const { upstreamTls } = pool;
   return {
     ...poolSettingsFileOf(pool),
     ...(upstreamTls && { upstreamTls: upstreamTlsFileOf(upstreamTls) }),
-    upstreams: upstreams.map(({ id, address, weight, backup }) => ({
-      url: originOf(address),
-      ...(id === authorityOf(address) ? {} : { name: id }),
-      weight,
-      backup,
-      ...(speaksHttp2(address) === pool.http2 ? {} : { http2: speaksHttp2(address) }),
-      ...(address.tls && { tls: upstreamTlsFileOf(address.tls) }),
-    })),
+    upstreams: withSources(pool),
   };
+}
+
+/** The upstreams with the sources at their places in the file. */
+function withSources({ upstreams, discovery = [], http2 }: PoolConfig): readonly object[] {
+  const list: object[] = upstreams.map(({ id, address, weight, backup }) => ({
+    url: originOf(address),
+    ...(id === authorityOf(address) ? {} : { name: id }),
+    weight,
+    backup,
+    ...(speaksHttp2(address) === http2 ? {} : { http2: speaksHttp2(address) }),
+    ...(address.tls && { tls: upstreamTlsFileOf(address.tls) }),
+  }));
+  for (const entry of discovery) {
+    const { tls } = entry.template;
+    list.splice(entry.position, 0, {
+      ...discoveryFileOf(entry),
+      ...(tls && { tls: upstreamTlsFileOf(tls) }),
+    });
+  }
+  return list;
 }
 
 /** Settings of a pool without its upstreams and their TLS. */

@@ -4,7 +4,7 @@ import { authorityOf, type UpstreamTls } from "../net/address.ts";
 import type { UpstreamSpec } from "../pool/upstream.ts";
 import { defaults } from "./config.ts";
 import { parseAddress } from "./network.ts";
-import type { UpstreamFile } from "./schema.ts";
+import type { UpstreamFile } from "./upstream-schema.ts";
 import { entriesOf, valueAt } from "./sources.ts";
 
 /** The entries of a comma-separated list. */
@@ -19,18 +19,18 @@ export function splitUpstreams(text: string): readonly string[] {
 export function expandUpstreams(value: unknown): unknown {
   const pools = valueAt(value, ["pools"]);
   if (!isMap(value) || !isMap(pools)) return value;
-  const expanded = entriesOf(pools).map(([name, pool]) => {
-    const upstreams = valueAt(pool, ["upstreams"]);
-    if (!isMap(pool) || !Array.isArray(upstreams)) return [name, pool];
-    return [
-      name,
-      {
-        ...pool,
-        upstreams: upstreams.map((entry) => (typeof entry === "string" ? parseShortForm(entry) : entry)),
-      },
-    ];
-  });
+  const expanded = entriesOf(pools).map(([name, pool]) => [name, expandEntries(pool, "upstreams")]);
   return { ...value, pools: Object.fromEntries(expanded) };
+}
+
+/** A copy of an unchecked map with all entries of one of its lists in the long form. */
+export function expandEntries(value: unknown, key: string): unknown {
+  const entries = valueAt(value, [key]);
+  if (!isMap(value) || !Array.isArray(entries)) return value;
+  return {
+    ...value,
+    [key]: entries.map((entry) => (typeof entry === "string" ? parseShortForm(entry) : entry)),
+  };
 }
 
 function isMap(value: unknown): value is object {

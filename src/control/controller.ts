@@ -1,6 +1,6 @@
 /** Runs the operator's commands: checks them, stores their intents, then changes pools and drains. */
 
-import type { UpstreamFile } from "../config/schema.ts";
+import type { UpstreamFile } from "../config/upstream-schema.ts";
 import {
   type Actor,
   commandError,

@@ -2,10 +2,10 @@
 
 import type { Config } from "../config/config.ts";
 import { loopProblem } from "../config/cross-checks.ts";
-import { upstreamFileSchema } from "../config/pool-schema.ts";
+import { upstreamFileSchema } from "../config/upstream-schema.ts";
 import { unusualHostTexts } from "../config/load.ts";
 import { nameOf, problemSentence, quote, withOmitted } from "../config/problem.ts";
-import type { UpstreamFile } from "../config/schema.ts";
+import type { UpstreamFile } from "../config/upstream-schema.ts";
 import { schemaErrors } from "../config/schema-kit.ts";
 import { toUpstreamSpec } from "../config/upstreams.ts";
 import { originOf } from "../net/address.ts";

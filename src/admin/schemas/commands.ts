@@ -1,7 +1,7 @@
 /** Schemas of commands and their results. Request bodies are validated against these. */
 
 import { Type } from "@sinclair/typebox";
-import { upstreamFileSchema } from "../../config/pool-schema.ts";
+import { upstreamFileSchema } from "../../config/upstream-schema.ts";
 import { strict, integer } from "../../config/schema-kit.ts";
 import { maxFaultLatencyMs, maxFaultMs, injectedErrors } from "../../fault/fault.ts";
 import { modes } from "../../pool/upstream.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { watchFile } from "../../src/commands/file-watch.ts";
+import { watchFile } from "../../src/lib/file-watch.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { until } from "../support/wait.ts";

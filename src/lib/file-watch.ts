@@ -3,7 +3,7 @@
 import { type FSWatcher, readFileSync, readlinkSync, statSync, watch } from "node:fs";
 import { dirname, parse, resolve, sep } from "node:path";
 
-import { type Cancel, type Schedule, systemSchedule } from "../lib/clock.ts";
+import { type Cancel, type Schedule, systemSchedule } from "./clock.ts";
 
 /** Editors write in several steps: a file that has not changed for this long is complete. */
 const settleMs = 200;

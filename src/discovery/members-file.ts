@@ -1,0 +1,115 @@
+/** Members from a watched file, as another program or a person writes it. */
+
+import { readFileSync, statSync } from "node:fs";
+
+import type { MemberTemplate } from "../config/discovery.ts";
+import { type FileSettings, type MembersFile, membersFileSchema } from "../config/file-source.ts";
+import { parseAddress } from "../config/network.ts";
+import { nameOf, quote, type SourceLocation } from "../config/problem.ts";
+import { schemaErrors } from "../config/schema-kit.ts";
+import { expandEntries } from "../config/upstreams.ts";
+import { readFileText, readReferencedFile } from "../config/yaml-file.ts";
+import { type Cancel, repeat } from "../lib/clock.ts";
+import { watchFile } from "../lib/file-watch.ts";
+import {
+  type DiscoveredMember,
+  type DiscoverySource,
+  type EntryOf,
+  memberAt,
+  type SourceContext,
+} from "./source.ts";
+
+/** For file systems that report no changes, and a folder that is not there yet. */
+const pollMs = 5_000;
+
+/** Enough for a thousand members with all that they may have. */
+const maxFileBytes = 1_048_576;
+
+export function createFileSource(
+  { source: { path }, template }: EntryOf<FileSettings>,
+  { schedule }: Pick<SourceContext, "schedule">,
+): DiscoverySource {
+  return {
+    start(listener) {
+      let last: string | undefined;
+      let unwatch: Cancel | undefined;
+      const read = () => {
+        unwatch ??= watchIfPossible(path, read, schedule);
+        const found = readMembers(path);
+        const text = "text" in found ? `text ${found.text}` : `why ${found.why}`;
+        if (text === last) return;
+        last = text;
+        const members = "text" in found ? membersIn(found.text, path, template) : `${path}: ${found.why}`;
+        if (typeof members === "string") listener.failed(members);
+        else if (members.length === 0) listener.absent(`${path} lists no members`);
+        else listener.answered({ members });
+      };
+      const cancelPoll = repeat(schedule, pollMs, read);
+      read();
+      return () => {
+        cancelPoll();
+        unwatch?.();
+      };
+    },
+  };
+}
+
+/** Undefined while the folder of the file is not there. */
+function watchIfPossible(
+  path: string,
+  onChange: () => void,
+  schedule: SourceContext["schedule"],
+): Cancel | undefined {
+  try {
+    return watchFile(path, onChange, schedule);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns the text, or why it cannot be read */
+function readMembers(path: string): { readonly text: string } | { readonly why: string } {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxFileBytes)
+    return { why: "the file is larger than 1MiB" };
+  return readReferencedFile(path, (name) =>
+    statSync(name, { throwIfNoEntry: false }) ? readFileSync(name, "utf8") : undefined,
+  );
+}
+
+/** The members, or why the file cannot be used: its first problem, with its line. */
+export function membersIn(
+  text: string,
+  path: string,
+  template: MemberTemplate,
+): readonly DiscoveredMember[] | string {
+  const file = readFileText(text, path);
+  if (!("value" in file)) {
+    const [problem] = file;
+    return problem ? placed(problem.why, problem.location) : `${path}: it cannot be read`;
+  }
+  const value = expandEntries(file.value, "members");
+  const { errors, omitted } = schemaErrors(membersFileSchema, value);
+  const [error] = errors;
+  if (!error) return (value as MembersFile).members.map((member) => memberOf(member, template));
+  const { path: at, why, isKey, value: received, suggestion } = error;
+  const more = errors.length + omitted > 1 ? `; and ${errors.length + omitted - 1} more problems` : "";
+  const sentence = [
+    `${nameOf(at) || "the file"}: ${why}`,
+    suggestion === undefined ? "" : `; did you mean "${suggestion}"?`,
+    isKey ? "" : ` (received ${quote(received)})`,
+    more,
+  ].join("");
+  return placed(sentence, isKey ? file.keyLocationOf(at) : file.locationOf(at));
+}
+
+function placed(why: string, location: SourceLocation | undefined): string {
+  return location ? `${location.file}:${location.line}:${location.column}: ${why}` : why;
+}
+
+function memberOf(
+  { url, ...facts }: MembersFile["members"][number],
+  template: MemberTemplate,
+): DiscoveredMember {
+  const { protocol, hostname, port } = parseAddress(url);
+  return memberAt({ ...template, protocol }, { ...facts, hostname, port });
+}
