@@ -26,6 +26,7 @@ const layers: Readonly<Record<string, number>> = {
   "extension/": 5,
   "engine/wire/": 6,
   "engine/fetch/": 6,
+  "fleet/": 6,
   "config/": 7,
   "snapshot/": 7,
   "registry/": 8,

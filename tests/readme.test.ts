@@ -53,8 +53,9 @@ test("the README's table of settings has the numbers and times that the help sho
   }
 });
 
-test("docs/operations.md, routing.md and discovery.md name every command, and every setting of the configuration file", () => {
-  const operations = ["operations", "routing", "discovery"].map((page) => read(`docs/${page}.md`)).join("\n");
+test("the pages of operators name every command, and every setting of the configuration file", () => {
+  const pages = ["operations", "routing", "discovery", "fleet"];
+  const operations = pages.map((page) => read(`docs/${page}.md`)).join("\n");
   const isNamed = (pattern: string) => new RegExp(pattern).test(operations);
   expect(Object.keys(commands).filter((name) => !isNamed(`\`${name}\\b`))).toEqual([]);
   expect([...settingsIn(editorSchema())].filter((key) => !isNamed(`[\`.]${key}\``))).toEqual([]);

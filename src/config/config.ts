@@ -4,6 +4,7 @@ import manifest from "../../package.json" with { type: "json" };
 import type { AcmeSettings } from "../acme/settings.ts";
 import type { Accounts } from "../access/accounts.ts";
 import type { ClientTimeouts, MessageLimits } from "../engine/engine.ts";
+import type { FleetSettings } from "../fleet/settings.ts";
 import type { ProxyVersion } from "../net/proxy-protocol.ts";
 import type { UpstreamTls } from "../net/address.ts";
 import type { PolicyName } from "../policy/policies.ts";
@@ -217,6 +218,8 @@ export interface Config {
   readonly stickySecrets?: readonly string[];
   /** Where some of them come from. */
   readonly stickySecretFile?: string;
+  /** Present if this balancer shares with others what operators set. */
+  readonly fleet?: FleetSettings;
   /** How long the balancer continues to serve after SIGTERM while readiness is 503, so that orchestrators stop routing first. */
   readonly drainDelayMs: number;
   /** How long in-flight requests may take to finish after SIGTERM. */

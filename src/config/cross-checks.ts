@@ -8,6 +8,7 @@ import { acmeChecks } from "./acme.ts";
 import { defaults } from "./config.ts";
 import { discoveryChecks } from "./discovery-entries.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
+import { fleetChecks } from "./fleet.ts";
 import { listenerChecks, listenerPathsIn, type ServedProtocols } from "./listener-checks.ts";
 import { type Path, type Problem, quote } from "./problem.ts";
 import { routeChecks } from "./route-checks.ts";
@@ -41,6 +42,7 @@ export function crossCheck(
     ...repeatedProbeKinds(sources),
     ...routeChecks(sources),
     ...stickyChecks(sources),
+    ...fleetChecks(sources),
     ...openAdmin(sources),
     ...openDashboard(sources, listeners.includes("dashboard")),
     ...repeatedAccounts(sources),

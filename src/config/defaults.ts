@@ -19,6 +19,7 @@ import {
   type PoolConfig,
 } from "./config.ts";
 import { discoveryEntriesOf } from "./discovery-entries.ts";
+import { type FleetFiles, fleetSettingsOf } from "./fleet.ts";
 import { withoutBrackets } from "./network.ts";
 import type { CertificateFile } from "./listener-tls-schema.ts";
 import type { ListenerFile } from "./listener-schema.ts";
@@ -45,13 +46,15 @@ export interface ReferencedFiles {
   readonly extensions: string | undefined;
   /** Of sticky cookies, from variable and file. */
   readonly stickySecrets: readonly string[];
+  /** Of the files that the fleet's settings name, by path. */
+  readonly fleetTexts: FleetFiles["texts"];
 }
 
 type Texts = Certificates["texts"];
 
 export function applyDefaults(
   file: ConfigFile,
-  { defaultState, certificates, routeTexts, extensions, stickySecrets }: ReferencedFiles,
+  { defaultState, certificates, routeTexts, extensions, stickySecrets, fleetTexts }: ReferencedFiles,
 ): ResolvedConfig {
   const { texts } = certificates;
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
@@ -62,6 +65,7 @@ export function applyDefaults(
   });
   const state = file.state ?? defaultState;
   const routes = routeConfigsOf(file, pools[0]?.name ?? defaults.pool.name, routeTexts);
+  const fleet = fleetSettingsOf(file.fleet, fleetTexts);
   const routeDefaults = defaultSettingsOf(file, routeTexts);
   return {
     config: {
@@ -77,6 +81,7 @@ export function applyDefaults(
       maxMemory: maxMemoryOf(file.maxMemory),
       ...(stickySecrets.length > 0 && { stickySecrets }),
       ...(file.stickySecretFile !== undefined && { stickySecretFile: file.stickySecretFile }),
+      ...(fleet && { fleet }),
       drainDelayMs: timeMsOf(file.drainDelay, defaults.drainDelayMs),
       drainTimeoutMs: timeMsOf(file.drainTimeout, defaults.drainTimeoutMs),
       clientTimeouts: {

@@ -75,10 +75,12 @@ function adminSecrets({ config }: ResolvedConfig, sourceOf: (path: Path) => stri
   ];
 }
 
-/** Shows that the secret of sticky cookies is set. */
+/** Shows that the secrets of sticky cookies and of the fleet are set. Secrets from files show as the names of the files. */
 function otherSecrets(sourceOf: (path: Path) => string): readonly Setting[] {
-  const source = sourceOf(["stickySecret"]);
-  return source === "default" ? [] : [{ name: "stickySecret", value: "(set)", source }];
+  return [["stickySecret"], ["fleet", "password"], ["fleet", "key"]].flatMap((path) => {
+    const source = sourceOf(path);
+    return source === "default" ? [] : [{ name: nameOf(path), value: "(set)", source }];
+  });
 }
 
 /** "round-robin", "[10.0.0.0/8]", "{ url: http://a:80, weight: 1 }" */

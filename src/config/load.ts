@@ -11,6 +11,7 @@ import type { ServedProtocols } from "./listener-checks.ts";
 import { crossCheck, type ListenerKey } from "./cross-checks.ts";
 import { expandListeners, uncertifiedListeners } from "./listener-tls-checks.ts";
 import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
+import { fleetWarnings, readFleetFiles } from "./fleet.ts";
 import { type ConfigError, configError, type Path, type Problem, quote } from "./problem.ts";
 import { extensionChecks, type ExtensionOptions, extensionPathIn } from "./extension-checks.ts";
 import { readRouteFiles } from "./route-files.ts";
@@ -82,6 +83,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
   const routeFiles = readRouteFiles(sources, options.read);
   const extensions = options.extensions ?? { find: () => undefined };
   const stickySecrets = readStickySecrets(sources, options.read);
+  const fleetFiles = readFleetFiles(sources, options.read);
   const problems = [
     ...misplacedListenerValues(file?.value, values),
     ...unreadable,
@@ -91,6 +93,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
     ...routeFiles.problems,
     ...extensionChecks(sources, extensions),
     ...stickySecrets.problems,
+    ...fleetFiles.problems,
     ...uncertifiedListeners(sources, certificates),
   ];
   if (problems.length > 0) return configError(problems.toSorted(byLocation), invalid.omitted);
@@ -100,6 +103,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
     routeTexts: routeFiles.texts,
     extensions: extensionPathIn(sources.value, extensions),
     stickySecrets: stickySecrets.secrets,
+    fleetTexts: fleetFiles.texts,
   });
   return { kind: "loaded", ...resolved, isDemo, sourceOf: sources.sourceOf };
 }
@@ -159,6 +163,7 @@ export function warningsIn(config: Config, now: number): readonly string[] {
     ...trustWarnings(config),
     ...unsharedWarnings(config),
     ...stickyWarnings(config),
+    ...fleetWarnings(config),
     ...hostWarnings(config),
     ...accessWarnings(config),
     ...routeWarnings(config),

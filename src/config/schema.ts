@@ -27,6 +27,7 @@ import {
   integer,
   choice,
 } from "./schema-kit.ts";
+import { fleetSchema } from "./fleet.ts";
 import { certificateList } from "./listener-tls-schema.ts";
 import { entryFileSchema, poolWith, upstreamOrText } from "./pool-schema.ts";
 import { routingKeys } from "./route-schema.ts";
@@ -149,6 +150,7 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
         "a path",
         "File with secrets of sticky pools, one a line: the first makes cookies, all are read. By default one is made and kept in the state file.",
       ),
+      fleet: fleetSchema,
       maxMemory: Type.Union([Type.Literal("auto"), format("size", "A size."), Type.Literal(0)], {
         description:
           "Memory of all processes at which new requests get 503; auto is 80 % of the control group's limit, 0 is no limit.",

@@ -17,6 +17,7 @@ import type { ResolvedConfig } from "./defaults.ts";
 import { discoveryFileOf } from "./discovery-entries.ts";
 import type { Path } from "./problem.ts";
 import { entriesOf } from "./sources.ts";
+import { fleetFileOf } from "./fleet.ts";
 import { stickyFileOf } from "./sticky.ts";
 import { formatAge } from "./values.ts";
 
@@ -160,6 +161,7 @@ export function settingsFileOf(config: Config): object {
     admin: { host: admin.hostname, port: admin.port },
     state: config.state,
     ...(config.stickySecretFile !== undefined && { stickySecretFile: config.stickySecretFile }),
+    ...(config.fleet && { fleet: fleetFileOf(config.fleet) }),
     maxMemory:
       typeof config.maxMemory === "number" && config.maxMemory > 0
         ? formatSize(config.maxMemory)

@@ -141,5 +141,6 @@ export function isSecretAt(path: Path): boolean {
   if (path[0] === "admin" && ["users", "tokens"].includes(path[1] ?? "")) {
     return !(path.length === 4 && (last === "name" || last === "role"));
   }
-  return /token|pass|secret$/i.test(last);
+  if (path[0] === "fleet" && last === "key" && path.length === 2) return true;
+  return /token|pass|secret$/i.test(last) && !/^(sentinelP|p)asswordFile$/.test(last);
 }

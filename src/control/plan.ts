@@ -3,6 +3,7 @@
 import { isOpen } from "../access/accounts.ts";
 import type { Config, PoolConfig } from "../config/config.ts";
 import { describeAccount } from "../config/cross-checks.ts";
+import { fleetSecretsOf } from "../config/fleet.ts";
 import { poolSettingsFileOf, settingsFileOf } from "../config/to-file.ts";
 import { hashString } from "../lib/hash.ts";
 import { isLoopback, originOf } from "../net/address.ts";
@@ -33,12 +34,13 @@ const fixedKeys = [
   "limits",
   "accessLog",
   "tracing",
+  "fleet",
 ] as const;
 
 /** The next configuration as far as it applies without a restart: fixed settings keep their running values. */
 export function reloadableConfig(running: Config, next: Config): Config {
-  const { accessLog: _log, tracing: _tracing, ...rest } = next;
-  const { listeners, engine, workers, state, clientTimeouts, limits, accessLog, tracing } = running;
+  const { accessLog: _log, tracing: _tracing, fleet: _fleet, ...rest } = next;
+  const { listeners, engine, workers, state, clientTimeouts, limits, accessLog, tracing, fleet } = running;
   const fixed = {
     listeners,
     acme: needsOtherChallenges(running, next) ? running.acme : next.acme,
@@ -49,7 +51,13 @@ export function reloadableConfig(running: Config, next: Config): Config {
     clientTimeouts,
     limits,
   };
-  return { ...rest, ...fixed, ...(accessLog && { accessLog }), ...(tracing && { tracing }) };
+  return {
+    ...rest,
+    ...fixed,
+    ...(accessLog && { accessLog }),
+    ...(tracing && { tracing }),
+    ...(fleet && { fleet }),
+  };
 }
 
 /** Whether listeners would have to answer challenges that they were not opened for. */
@@ -78,7 +86,14 @@ function settingTexts(config: Config): Settings {
   );
   const { stickySecrets } = config;
   const secrets = stickySecrets && { stickySecret: secretText(stickySecrets.join("\n")) };
-  return { ...flatTexts(settingsFileOf(config)), ...Object.fromEntries(certificates), ...secrets };
+  const fleetSecrets = Object.entries(fleetSecretsOf(config)).map(
+    ([name, secret]) => [name, secretText(secret)] as const,
+  );
+  return {
+    ...flatTexts(settingsFileOf(config)),
+    ...Object.fromEntries([...certificates, ...fleetSecrets]),
+    ...secrets,
+  };
 }
 
 /** Shows that a secret is another one: too few bits to find it. */
