@@ -8,6 +8,9 @@ import { CertificateMonitor } from "../control/certificate-monitor.ts";
 import { certificateOrders } from "../control/certificate-orders.ts";
 import { CertificateRotation } from "../control/certificate-rotation.ts";
 import { Intents } from "../control/desired-state.ts";
+import { DiscoveredUpstreams } from "../control/discovered-upstreams.ts";
+import { Discovery } from "../control/discovery.ts";
+import { DiscoveryControl } from "../control/discovery-control.ts";
 import { Drains } from "../control/drains.ts";
 import { EventLog } from "../control/event-log.ts";
 import {
@@ -26,6 +29,7 @@ import {
   type Reconciler,
   type ReloadOutcome,
 } from "../control/reconciler.ts";
+import { createSource } from "../discovery/sources.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
 import { type AccessRuntime, accessResourcesOf } from "../dataplane/access-resources.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
@@ -77,6 +81,7 @@ export interface BalancerParts {
   readonly eventLog: EventLog;
   readonly registry: PoolRegistry;
   readonly names: NameWatcher;
+  readonly discovery: DiscoveryControl;
   readonly prober: Prober;
   readonly snapshots: SnapshotBuilder;
   readonly reconciler: Reconciler;
@@ -170,6 +175,11 @@ export function assemble(
     measure: (entry) => dataPlane.measure(entry),
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
+  const discovery = new Discovery({
+    createSource: (entry) => createSource(entry, { clock, schedule, random: systemRandom }),
+    ...{ clock, wallClock, schedule, eventLog, log },
+  });
+  const discovered = new DiscoveredUpstreams({ discovery, registry, drains, intents, clock, log });
   const reconciler = createReconciler({
     config,
     loadConfig,
@@ -177,6 +187,7 @@ export function assemble(
     registry,
     prober,
     drains,
+    discovered,
     eventLog,
     log,
     wallClock,
@@ -190,6 +201,7 @@ export function assemble(
       onReload(outcome);
     },
   });
+  const discoveryControl = new DiscoveryControl({ discovery, discovered, reconciler, eventLog, schedule });
   const requests = new Requests({
     registry,
     clock,
@@ -284,6 +296,7 @@ export function assemble(
     eventLog,
     registry,
     names,
+    discovery: discoveryControl,
     prober,
     snapshots,
     reconciler,

@@ -74,11 +74,15 @@ export class Balancer {
     this.#parts.rateLimits.start();
     this.#parts.rotation.load();
     this.#parts.orders.configure(this.config.acme);
-    await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
+    await Promise.all([
+      prober.watch(probeTargets(registry.prepare(reconciler.desired))),
+      this.#parts.discovery.start(),
+    ]);
     try {
       await dataPlane.listen();
     } catch (error) {
       prober.stop();
+      this.#parts.discovery.stop();
       names.stop();
       this.#parts.exhaustion.stop();
       this.#parts.extensions.stop();
@@ -116,6 +120,7 @@ export class Balancer {
     this.#parts.extensions.stop();
     this.#parts.rateLimits.stop();
     prober.stop();
+    this.#parts.discovery.stop();
     names.stop();
     await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
     const aborted = dataPlane.active();
@@ -137,6 +142,7 @@ export class Balancer {
     this.#parts.extensions.stop();
     this.#parts.rateLimits.stop();
     prober.stop();
+    this.#parts.discovery.stop();
     names.stop();
     history.stop();
     dataPlane.close();

@@ -143,6 +143,8 @@ export class Controller implements Control {
     if (!found) return unknownUpstream(id);
     const { upstream, entry } = found;
     if (drains.get(upstream)?.isRemoval) return alreadyDeparting(id);
+    const source = this.#reconciler.discovered?.sourceOf(id);
+    if (source !== undefined) return discoveredUpstream(id, source);
     const remaining = entry.pool.upstreams.filter((other) => !drains.get(other)?.isRemoval);
     if (remaining.length < 2) {
       const cause = `it is the last upstream of pool ${entry.pool.name}`;
@@ -265,6 +267,11 @@ function unknownUpstream(id: string): CommandError {
 
 function alreadyDeparting(id: string): CommandError {
   return commandError(409, "upstream_leaving", `Cannot change ${id}: it is being removed.`);
+}
+
+function discoveredUpstream(id: string, source: string): CommandError {
+  const cause = `${source} reports it and would add it again`;
+  return commandError(409, "upstream_discovered", `Cannot remove ${id}: ${cause}. Use maintenance instead.`);
 }
 
 /** How long aborted attempts may take to end. */

@@ -3,6 +3,7 @@
 import { isOpen } from "../access/accounts.ts";
 import type { Config, PoolConfig } from "../config/config.ts";
 import { describeAccount } from "../config/cross-checks.ts";
+import { describeSource } from "../config/discovery.ts";
 import { fleetSecretsOf } from "../config/fleet.ts";
 import { poolSettingsFileOf, settingsFileOf } from "../config/to-file.ts";
 import { hashString } from "../lib/hash.ts";
@@ -116,6 +117,7 @@ function poolSteps(before: Config, after: Config): readonly Step[] {
       if (!old) return [{ action: "add", subject: "pool", pool: pool.name, to: pool.policy }];
       const changed = [
         ...differences(flatTexts(poolSettingsFileOf(old)), flatTexts(poolSettingsFileOf(pool))),
+        ...differences(sourceTexts(old), sourceTexts(pool)),
         ...orderDifference(old, pool),
       ];
       return changed.map((difference) => ({
@@ -127,6 +129,23 @@ function poolSteps(before: Config, after: Config): readonly Step[] {
     }),
     ...removed.map(({ name }): Step => ({ action: "remove", subject: "pool", pool: name })),
   ];
+}
+
+/** By "upstreams from dns api.internal:8080". */
+function sourceTexts({ discovery = [] }: PoolConfig): Settings {
+  return Object.fromEntries(
+    discovery.map(({ source, template }) => {
+      const { protocol, weight, backup, http2, tls } = template;
+      const texts = [
+        protocol,
+        ...(weight === undefined ? [] : [`weight ${weight}`]),
+        ...(backup ? ["backup"] : []),
+        ...(http2 === undefined ? [] : [`http2 ${http2}`]),
+        ...(tls ? [`tls #${hashString(JSON.stringify(tls)).toString(16)}`] : []),
+      ];
+      return [`upstreams from ${describeSource(source)}`, texts.join(" ")];
+    }),
+  );
 }
 
 /** The order of the upstreams that stay: some policies depend on it. */

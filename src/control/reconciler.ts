@@ -10,6 +10,7 @@ import { type PoolRegistry, probeTargets } from "../registry/pool-registry.ts";
 import type { ConfigurationSnapshot } from "../snapshot/snapshot.ts";
 import type { Intent } from "../state/intent.ts";
 import type { Actor } from "./control.ts";
+import type { DiscoveredUpstreams } from "./discovered-upstreams.ts";
 import { desiredConfig, type Intents, redundantIntents } from "./desired-state.ts";
 import type { Drain, Drains } from "./drains.ts";
 import type { EventLog } from "./event-log.ts";
@@ -30,6 +31,8 @@ export interface ReconcilerOptions {
   readonly registry: PoolRegistry;
   readonly prober: Prober;
   readonly drains: Drains;
+  /** What sources report; without it pools have only what the configuration lists. */
+  readonly discovered?: DiscoveredUpstreams;
   readonly eventLog: EventLog;
   readonly log: Log;
   readonly wallClock: WallClock;
@@ -59,11 +62,15 @@ export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
    * @param config a new configuration; defaults to the current one
    * @returns the changes
    */
-  reconcile(actor: Actor, trigger: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
+  reconcile(
+    actor: Actor,
+    trigger: "operator" | "configuration" | "discovery",
+    config?: Config,
+  ): Promise<readonly Step[]>;
 }
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { intents, registry, prober, drains, eventLog } = options;
+  const { intents, registry, prober, drains, discovered, eventLog } = options;
   let { config } = options;
   intents.write(redundantIntents(config, intents.all));
   let desired = desiredConfig(config, intents.all);
@@ -75,7 +82,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         .filter((upstream) => isBeingRemoved(drains.get(upstream)))
         .map(({ id, address, weight, backup }) => ({ pool, spec: { id, address, weight, backup } })),
     );
-    return desiredConfig(newConfig, newIntents, leaving);
+    return desiredConfig(discovered?.extend(newConfig) ?? newConfig, newIntents, leaving);
   };
   const adopt = (next: ReturnType<PoolRegistry["prepare"]>) => {
     registry.commit(next);
@@ -107,6 +114,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       return result;
     },
     async reconcile(actor, trigger, newConfig = config) {
+      if (newConfig === config) discovered?.refresh(config);
+      else discovered?.adopt(newConfig);
       const newDesired = desiredWith(newConfig, intents.all);
       const steps = planSteps(desired, newDesired);
       const next = registry.prepare(newDesired);
@@ -118,7 +127,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       prober.retain(after);
       [config, desired] = [newConfig, newDesired];
       options.onReconciled?.();
-      for (const step of steps) recordStep(eventLog, step, { actor, trigger });
+      for (const step of steps) {
+        const source = step.upstream === undefined ? undefined : discovered?.sourceOf(step.upstream);
+        const isOwn = source === undefined || (step.action === "change" && trigger !== "discovery");
+        recordStep(
+          eventLog,
+          step,
+          isOwn ? { actor, trigger } : { actor: { by: source, reason: "" }, trigger: "discovery" },
+        );
+      }
       return steps;
     },
   };

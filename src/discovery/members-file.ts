@@ -31,15 +31,16 @@ export function createFileSource(
 ): DiscoverySource {
   return {
     start(listener) {
-      let last: string | undefined;
+      // A large file that stays the same is parsed once.
+      let last: { readonly text: string; readonly members: readonly DiscoveredMember[] | string } | undefined;
       let unwatch: Cancel | undefined;
       const read = () => {
         unwatch ??= watchIfPossible(path, read, schedule);
         const found = readMembers(path);
-        const text = "text" in found ? `text ${found.text}` : `why ${found.why}`;
-        if (text === last) return;
-        last = text;
-        const members = "text" in found ? membersIn(found.text, path, template) : `${path}: ${found.why}`;
+        if ("why" in found) return listener.failed(`${path}: ${found.why}`);
+        if (found.text !== last?.text)
+          last = { text: found.text, members: membersIn(found.text, path, template) };
+        const { members } = last;
         if (typeof members === "string") listener.failed(members);
         else if (members.length === 0) listener.absent(`${path} lists no members`);
         else listener.answered({ members });

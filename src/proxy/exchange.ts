@@ -26,6 +26,7 @@ import { type ParkedRequest, type QueueMember, wait, type Wait } from "./queue.t
 import { QueueTicket } from "./queue-ticket.ts";
 import { Recorder } from "./recorder.ts";
 import {
+  noUpstreamReason,
   type ProtocolViolation,
   refusal,
   type Refusal,
@@ -179,7 +180,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     const upstream = isLast ? undefined : this.#select(pool);
     if (upstream) return this.#start(pool, upstream);
     const isFull = isLast ? pool.available.length > 0 : pool.isFull;
-    if (!isFull && !queue?.limits.whenNoneFit) return this.refuse(refusal("no_upstream"));
+    if (!isFull && !queue?.limits.whenNoneFit) return this.refuse(refusal(noUpstreamReason(pool)));
     if (!this.#ticket.join(queue, this)) return this.refuse(refusal("queue_full"));
     this.#recorder.queued();
     return wait;
@@ -234,7 +235,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
       const upstream = pool && this.#select(pool);
       if (pool && upstream) return this.#start(pool, upstream);
       const waitsOn = pool?.isFull || queue?.limits.whenNoneFit;
-      return waitsOn ? undefined : this.refuse(refusal("no_upstream"));
+      return waitsOn ? undefined : this.refuse(refusal(pool ? noUpstreamReason(pool) : "no_upstream"));
     });
   }
 

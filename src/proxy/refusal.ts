@@ -8,6 +8,7 @@ export type RefusalReason =
   | FailureReason
   | "no_route"
   | "no_upstream"
+  | "no_members"
   | "loop"
   | "queue_full"
   | "queue_timeout"
@@ -100,6 +101,7 @@ interface RefusalText {
 const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
   no_route: { status: 404, error: "destination_not_found", message: "No route matches this host and path." },
   no_upstream: { status: 503, error: "destination_unavailable", message: "No upstream is available." },
+  no_members: { status: 503, error: "destination_unavailable", message: "No upstream is known yet." },
   loop: {
     status: 508,
     error: "proxy_loop_detected",
@@ -250,6 +252,11 @@ const refusalTable: Readonly<Record<RefusalReason, RefusalText>> = {
   request_invalid: { status: 400, error: "http_request_error", message: "The request is invalid." },
   request_too_large: { status: 413, error: "http_request_error", message: "The request is too large." },
 };
+
+/** Why a pool has no upstream for a request: only discovery leaves a pool without any. */
+export function noUpstreamReason({ upstreams }: { readonly upstreams: readonly unknown[] }) {
+  return upstreams.length > 0 ? "no_upstream" : "no_members";
+}
 
 /** @param status where it is not the reason's default, as 405 or 501 for `request_invalid` */
 export function refusal(reason: RefusalReason, status = refusalTable[reason].status): Refusal {

@@ -6,7 +6,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { FilteredRequest, type ForeseenVerdict } from "../proxy/filter.ts";
 import type { Candidate } from "../proxy/record.ts";
 import { candidatesIn } from "../proxy/recorder.ts";
-import type { RefusalReason } from "../proxy/refusal.ts";
+import { noUpstreamReason, type RefusalReason } from "../proxy/refusal.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
 import { escapeBeyondAscii } from "../proxy/request-path.ts";
 import type { ComparedRoute, FoundRoute, Route, ExplainedRouteTable } from "../proxy/route.ts";
@@ -126,7 +126,7 @@ export function dryRun(
   const fit = new Set(pool.available);
   const others = pool.upstreams.filter((upstream) => !fit.has(upstream));
   const entry = registry.entries.find((one) => one.pool === pool);
-  const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
+  const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : noUpstreamReason(pool);
   return {
     ...routed,
     pool: pool.name,

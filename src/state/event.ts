@@ -6,7 +6,8 @@
  * - Intents for an upstream: `mode`, `weight`, `backup` role, `member`ship, `drain`, `rehearsal` (fault injection).
  * - The balancer: `reload`, `phase`, `worker`, `load` (load shedding at the memory limit), `certificate` (expiry of its own
  *   certificate), `exhaustion` (no descriptor, port or socket memory left), `extension` (a filter or policy of an extension fails),
- *   `rate_limit` (a limit of a route begins or stops to refuse requests), `login` (login, rejected login or logout at the admin
+ *   `rate_limit` (a limit of a route begins or stops to refuse requests), `discovery` (a source of members begins or ends to
+ *   fail, or to have none), `login` (login, rejected login or logout at the admin
  *   API).
  */
 export type EventKind =
@@ -27,6 +28,7 @@ export type EventKind =
   | "exhaustion"
   | "extension"
   | "rate_limit"
+  | "discovery"
   | "login";
 
 export interface BalancerEvent {

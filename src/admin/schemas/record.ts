@@ -24,6 +24,7 @@ const eventKinds = enumOf<EventKind>({
   exhaustion: true,
   extension: true,
   rate_limit: true,
+  discovery: true,
   login: true,
 });
 

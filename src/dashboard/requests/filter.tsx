@@ -26,7 +26,7 @@ const reasons: readonly RefusalReason[] = [
     "answer_refused",
   ] as const),
   ...(["upstream_reset", "body_timeout", "body_truncated", "total_timeout", "rehearsal"] as const),
-  ...(["no_route", "no_upstream", "queue_full", "queue_timeout", "request_invalid"] as const),
+  ...(["no_route", "no_upstream", "no_members", "queue_full", "queue_timeout", "request_invalid"] as const),
   ...(["request_too_large", "too_many_clients", "overloaded", "balancer_exhausted"] as const),
   ...([
     "message_too_large",

@@ -1,0 +1,87 @@
+/** Reconciles the pools when sources of members report changes, and while members that have gone drain. */
+
+import type { Cancel, Schedule } from "../lib/clock.ts";
+import type { DiscoveredUpstreams, RunningMember } from "./discovered-upstreams.ts";
+import type { Discovery } from "./discovery.ts";
+import type { EventLog } from "./event-log.ts";
+import type { Reconciler } from "./reconciler.ts";
+
+export interface DiscoveryControlOptions {
+  readonly discovery: Discovery;
+  readonly discovered: DiscoveredUpstreams;
+  readonly reconciler: Pick<Reconciler, "config" | "reconcile" | "runExclusive">;
+  readonly eventLog: Pick<EventLog, "add">;
+  readonly schedule: Schedule;
+}
+
+/** Members that have gone are checked this often: the ones that drain, and the last one of a pool, which stays. */
+const checkMs = 250;
+
+/** Changes of a source have its name as actor; this one stands where several may be the cause. */
+const actor = { by: "discovery", reason: "" };
+
+export class DiscoveryControl {
+  readonly #options: DiscoveryControlOptions;
+  #unfollow: Cancel | undefined;
+  #cancelCheck: Cancel | undefined;
+  #isQueued = false;
+  #isStopped = false;
+
+  constructor(options: DiscoveryControlOptions) {
+    this.#options = options;
+  }
+
+  /** Asks all sources, and resolves when the pools have what they answered: after five seconds and the first probes at the latest. */
+  async start(): Promise<void> {
+    const { discovery, discovered, reconciler } = this.#options;
+    this.#unfollow = discovery.onChange(() => this.#queue());
+    discovered.adopt(reconciler.config);
+    await discovery.firstReports();
+    await reconciler.runExclusive(() => this.#update());
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#unfollow?.();
+    this.#cancelCheck?.();
+    this.#options.discovery.stop();
+  }
+
+  #queue(): void {
+    if (this.#isQueued || this.#isStopped) return;
+    this.#isQueued = true;
+    void this.#options.reconciler.runExclusive(() => {
+      this.#isQueued = false;
+      return this.#update();
+    });
+  }
+
+  /** New members join after their first probe. Only then do others leave. */
+  async #update(): Promise<void> {
+    const { discovered, reconciler } = this.#options;
+    if (this.#isStopped) return;
+    discovered.refresh(reconciler.config);
+    for (const member of discovered.recall()) this.#record(member, "draining", "ready");
+    await reconciler.reconcile(actor, "discovery");
+    await this.#depart();
+  }
+
+  /** Begins and ends the drains of members that have gone, as far as they may. */
+  async #depart(): Promise<void> {
+    const { discovered, reconciler } = this.#options;
+    const begun = discovered.beginDepartures();
+    for (const member of begun) this.#record(member, member.upstream.mode, "draining");
+    if (begun.length > 0) await reconciler.reconcile(actor, "discovery");
+    if (await discovered.finishDepartures()) await reconciler.reconcile(actor, "discovery");
+    this.#cancelCheck?.();
+    if (this.#isStopped || !discovered.hasGone) return;
+    this.#cancelCheck = this.#options.schedule(checkMs, () => {
+      void this.#options.reconciler.runExclusive(() => this.#depart());
+    });
+  }
+
+  #record({ pool, upstream, origin }: RunningMember, from: string, to: string): void {
+    const named = { kind: "mode", pool: pool.name, upstream: upstream.id } as const;
+    this.#options.eventLog.add({ ...named, from, to, reason: "discovery", by: origin.source, detail: "" });
+  }
+}

@@ -1,0 +1,255 @@
+/** Follows the sources of all pools: starts and stops them with the configuration, and tells when members, or the trust in them, change. */
+
+import type { PoolConfig } from "../config/config.ts";
+import { describeSource, type DiscoveryEntry, type SourceKind } from "../config/discovery.ts";
+import { Membership } from "../discovery/membership.ts";
+import type { DiscoveredMember, DiscoverySource } from "../discovery/source.ts";
+import { type Cancel, type Clock, type Schedule, type WallClock } from "../lib/clock.ts";
+import { formatDuration } from "../lib/units.ts";
+import type { Log } from "../lib/log.ts";
+import type { EventLog } from "./event-log.ts";
+
+export interface DiscoveryOptions {
+  readonly createSource: (entry: DiscoveryEntry) => DiscoverySource;
+  readonly clock: Clock;
+  readonly wallClock: WallClock;
+  readonly schedule: Schedule;
+  readonly eventLog: Pick<EventLog, "add">;
+  readonly log: Log;
+}
+
+/** `waiting` before the first answer; `absent` while a source says that it has nothing; `stale` while it fails. */
+export type SourceState = "waiting" | "current" | "absent" | "stale";
+
+/** A source of members, for the snapshot and the metrics. Times are epoch milliseconds. */
+export interface SourceReport {
+  readonly pool: string;
+  readonly kind: SourceKind;
+  /** "dns api.internal:8080" */
+  readonly source: string;
+  readonly state: SourceState;
+  /** Of the last answer; null before the first. */
+  readonly answeredAt: number | null;
+  /** When `absent` or `stale` began; null in the other states. */
+  readonly since: number | null;
+  /** Why it fails or has nothing; empty otherwise. */
+  readonly why: string;
+  readonly members: number;
+  /** Beyond the limit of members. */
+  readonly omitted: number;
+  /** Since the start of the source. */
+  readonly answers: number;
+  readonly failures: number;
+}
+
+/** The members of one source, as the pool should have them. */
+export interface FoundMembers {
+  readonly pool: string;
+  readonly source: string;
+  readonly members: readonly DiscoveredMember[];
+}
+
+interface FollowedSource {
+  readonly pool: string;
+  readonly name: string;
+  entry: DiscoveryEntry;
+  membership: Membership;
+  cancel: Cancel;
+  cancelTimer: Cancel | undefined;
+  state: SourceState;
+  answers: number;
+  failures: number;
+  /** Resolves with the first report of any kind. */
+  readonly first: PromiseWithResolvers<void>;
+}
+
+/** How long the start waits for first answers: a source that is silent must not keep the others from serving. */
+const firstAnswersMs = 5_000;
+
+export class Discovery {
+  readonly #options: DiscoveryOptions;
+  /** By pool and source. */
+  readonly #sources = new Map<string, FollowedSource>();
+  readonly #watchers = new Set<() => void>();
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+  }
+
+  get reports(): readonly SourceReport[] {
+    const { clock, wallClock } = this.#options;
+    const epochOf = (at: number | undefined) =>
+      at === undefined ? null : Math.round(wallClock() - (clock() - at));
+    return [...this.#sources.values()].map((followed) => {
+      const { pool, name, entry, membership, state, answers, failures } = followed;
+      const since = { stale: membership.failingSince, absent: membership.absentSince };
+      return {
+        ...{ pool, source: name, state, answers, failures },
+        kind: entry.source.kind,
+        answeredAt: epochOf(membership.answeredAt),
+        since: state === "stale" || state === "absent" ? epochOf(since[state]) : null,
+        why: membership.why,
+        members: membership.wanted.length,
+        omitted: membership.omitted,
+      };
+    });
+  }
+
+  /** The members that a pool should have now, by source. */
+  membersOf(pool: string): readonly FoundMembers[] {
+    return [...this.#sources.values()]
+      .filter((followed) => followed.pool === pool)
+      .map(({ name, membership }) => ({ pool, source: name, members: membership.wanted }));
+  }
+
+  /** Called when the members of a source have changed. */
+  onChange(watcher: () => void): Cancel {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  /** Follows the sources of these pools, and no others. A source whose other settings change keeps its members until it has answered. */
+  configure(pools: readonly Pick<PoolConfig, "name" | "discovery">[]): void {
+    const wanted = new Set<string>();
+    for (const { name: pool, discovery = [] } of pools) {
+      for (const entry of discovery) {
+        const name = describeSource(entry.source);
+        const key = `${pool} ${name}`;
+        wanted.add(key);
+        const followed = this.#sources.get(key);
+        if (!followed) this.#sources.set(key, this.#follow(pool, entry));
+        else if (!isSameEntry(followed.entry, entry)) this.#restart(followed, entry);
+      }
+    }
+    for (const [key, followed] of this.#sources) {
+      if (wanted.has(key)) continue;
+      stop(followed);
+      this.#sources.delete(key);
+    }
+  }
+
+  /** Resolves when every source has reported once, and after five seconds at the latest. */
+  async firstReports(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.schedule(firstAnswersMs, resolve);
+    await Promise.race([Promise.all([...this.#sources.values()].map(({ first }) => first.promise)), promise]);
+    cancel();
+  }
+
+  stop(): void {
+    this.configure([]);
+  }
+
+  #follow(pool: string, entry: DiscoveryEntry): FollowedSource {
+    const source = this.#options.createSource(entry);
+    const followed: FollowedSource = {
+      ...{ pool, entry, name: describeSource(entry.source) },
+      membership: new Membership(source.isSampled === true),
+      ...{ cancel() {}, cancelTimer: undefined, state: "waiting", answers: 0, failures: 0 },
+      first: Promise.withResolvers(),
+    };
+    this.#start(followed, source);
+    return followed;
+  }
+
+  #restart(followed: FollowedSource, entry: DiscoveryEntry): void {
+    followed.cancel();
+    followed.entry = entry;
+    this.#start(followed, this.#options.createSource(entry));
+  }
+
+  #start(followed: FollowedSource, source: DiscoverySource): void {
+    const { clock } = this.#options;
+    const { membership } = followed;
+    let isCurrent = true;
+    const report = (change: () => void) => {
+      if (!isCurrent) return;
+      change();
+      this.#settle(followed);
+      followed.first.resolve();
+    };
+    const cancel = source.start({
+      answered: ({ members }) =>
+        report(() => {
+          followed.answers += 1;
+          const before = membership.omitted;
+          membership.answered(members, clock());
+          if (membership.omitted > 0 && before === 0) this.#logOmitted(followed);
+        }),
+      absent: (why) =>
+        report(() => {
+          followed.answers += 1;
+          membership.absent(why, clock());
+        }),
+      failed: (why) =>
+        report(() => {
+          followed.failures += 1;
+          if (membership.failingSince === undefined)
+            this.#options.log.warn("discovery failed", { pool: followed.pool, source: followed.name, why });
+          membership.failed(why, clock());
+        }),
+    });
+    followed.cancel = () => {
+      isCurrent = false;
+      cancel();
+    };
+  }
+
+  #settle(followed: FollowedSource): void {
+    const { clock, schedule } = this.#options;
+    const { membership } = followed;
+    const now = clock();
+    const isChanged = membership.settle(now);
+    this.#setState(followed, stateOf(membership, now));
+    followed.cancelTimer?.();
+    const dueAt = membership.dueAt(now);
+    followed.cancelTimer =
+      dueAt === Infinity ? undefined : schedule(Math.max(1, dueAt - now), () => this.#settle(followed));
+    if (isChanged) for (const watcher of this.#watchers) watcher();
+  }
+
+  /** Records when a source begins and ends to be out of date. Its first answer is no news. */
+  #setState(followed: FollowedSource, to: SourceState): void {
+    const { eventLog, log, clock } = this.#options;
+    const { state: from, pool, name, membership } = followed;
+    if (from === to) return;
+    followed.state = to;
+    if (to === "waiting" || (from === "waiting" && to === "current")) return;
+    const { answeredAt, why } = membership;
+    const age =
+      answeredAt === undefined ? "none yet" : `${formatDuration(Math.round(clock() - answeredAt))} ago`;
+    const detail = to === "stale" ? `${why}; last answer: ${age}` : why;
+    const common = { kind: "discovery", pool, upstream: null, by: name } as const;
+    eventLog.add({ ...common, from, to, reason: `discovery_${to}`, detail });
+    const fields = { pool, source: name, ...(why && { why }) };
+    if (to === "current") log.info("discovery answers again", fields);
+    else
+      log.warn(
+        to === "stale" ? "discovery stale, keeping the last members" : "discovery found nothing",
+        fields,
+      );
+  }
+
+  #logOmitted({ pool, name, membership }: FollowedSource): void {
+    const fields = { pool, source: name, omitted: membership.omitted };
+    this.#options.log.warn("discovery found more members than the limit", fields);
+  }
+}
+
+function stateOf(membership: Membership, now: number): SourceState {
+  if (membership.isStale(now)) return "stale";
+  if (membership.absentSince !== undefined) return "absent";
+  return membership.answeredAt === undefined ? "waiting" : "current";
+}
+
+function isSameEntry(
+  { position: _one, ...before }: DiscoveryEntry,
+  { position: _other, ...after }: DiscoveryEntry,
+) {
+  return JSON.stringify(before) === JSON.stringify(after);
+}
+
+function stop({ cancel, cancelTimer }: FollowedSource): void {
+  cancel();
+  cancelTimer?.();
+}

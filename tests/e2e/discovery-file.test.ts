@@ -1,0 +1,104 @@
+import { describe, expect, test } from "bun:test";
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { BalancerFixture } from "../support/balancer-fixture.ts";
+import { startLoad } from "../support/load.ts";
+import { until } from "../support/wait.ts";
+
+/** Writes the file of members as a program should: all at once. */
+function writeMembers(fixture: BalancerFixture, names: readonly string[]): void {
+  const path = join(fixture.folder, "members.yaml");
+  writeFileSync(`${path}.new`, `members: [${names.map((name) => fixture.urlOf(name)).join(", ")}]\n`);
+  renameSync(`${path}.new`, path);
+}
+
+const configOf = (fixture: BalancerFixture, more = "") =>
+  `pools: { main: { probe: { path: /readyz, interval: 200ms }, upstreams: [{ file: "${join(fixture.folder, "members.yaml")}" }${more}] } }\n`;
+
+const idOf = (fixture: BalancerFixture, name: string) => `main:${new URL(fixture.urlOf(name)).host}`;
+
+describe.each([
+  ["wire", "1"],
+  ["wire", "2"],
+  ["fetch", "1"],
+])("members of a file, on the %s engine with %s worker(s),", (engine, workers) => {
+  const flags = ["--engine", engine, "--workers", workers];
+
+  test("come and go under load without a failed request", async () => {
+    await using fixture = new BalancerFixture();
+    await fixture.startServers("a", "b", "c");
+    writeMembers(fixture, ["a", "b"]);
+    fixture.write(configOf(fixture));
+    await fixture.start(...flags);
+    const load = startLoad(`${fixture.url}/work`, 8);
+    const has =
+      (...names: string[]) =>
+      async () =>
+        (await fixture.ids()).toSorted().join() ===
+        names
+          .map((name) => idOf(fixture, name))
+          .toSorted()
+          .join();
+    await until(() => load.count > 100, "load on two members");
+    for (const names of [["a", "b", "c"], ["c"], ["a"], ["a", "b", "c"]]) {
+      writeMembers(fixture, names);
+      await until(has(...names), `members ${names.join()}`, 20_000);
+      const before = load.count;
+      await until(() => load.count > before + 50, "load on them");
+    }
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect([...load.servers.keys()].toSorted()).toEqual(["a", "b", "c"]);
+    const members = (await fixture.events("kind=member")).map(
+      ({ by, reason, to }) => `${to} ${reason} ${by}`,
+    );
+    const source = `discovery file ${join(fixture.folder, "members.yaml")}`;
+    expect(new Set(members)).toEqual(new Set([`added ${source}`, `removed ${source}`]));
+  }, 60_000);
+});
+
+test("what an operator has set for a member stays while it is away, and over a restart", async () => {
+  await using fixture = new BalancerFixture();
+  await fixture.startServers("a", "b");
+  writeMembers(fixture, ["a", "b"]);
+  fixture.write(configOf(fixture));
+  await fixture.start();
+  const id = idOf(fixture, "b");
+  const path = `/api/upstreams/${id}`;
+  expect(await fixture.callAdmin("PATCH", path, { weight: 7 })).toMatchObject({ status: 200 });
+  expect(await fixture.callAdmin("POST", `${path}/mode`, { mode: "maintenance" })).toMatchObject({
+    status: 200,
+  });
+  expect(await fixture.callAdmin("DELETE", path)).toMatchObject({
+    status: 409,
+    body: { reason: "upstream_discovered" },
+  });
+
+  writeMembers(fixture, ["a"]);
+  await until(async () => !(await fixture.upstream(id)), "the member to go");
+  await fixture.proxy.kill("SIGTERM");
+  await fixture.restart();
+  writeMembers(fixture, ["a", "b"]);
+  await until(() => fixture.upstream(id), "the member to come back");
+  expect(await fixture.upstream(id)).toMatchObject({ weight: 7, mode: "maintenance" });
+}, 30_000);
+
+test("a pool starts without members, says so, and serves when the file is there", async () => {
+  await using fixture = new BalancerFixture();
+  await fixture.startServers("a", "still");
+  fixture.write(
+    configOf(fixture).trimEnd().slice(0, -1) +
+      `, still: { upstreams: ["${fixture.urlOf("still")}"] } }\nroutes: [{ path: /still, pool: still }, { pool: main }]\n`,
+  );
+  await fixture.start();
+  const response = await fetch(`${fixture.url}/work`);
+  expect([response.status, response.headers.get("proxy-status")]).toEqual([
+    503,
+    'evenkeel; error=destination_unavailable; details="no_members"',
+  ]);
+  expect((await fetch(`${fixture.url}/still`)).status).toBe(200);
+  writeMembers(fixture, ["a"]);
+  await until(async () => (await fetch(`${fixture.url}/work`)).status === 200, "the member to serve", 10_000);
+  expect((await fixture.events("kind=discovery")).map(({ from, to }) => `${from} ${to}`)).toEqual([]);
+}, 30_000);
