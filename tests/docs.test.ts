@@ -150,6 +150,8 @@ const places: readonly ((piece: Value) => Value)[] = [
   (split) => ({ routes: [{ split: { pools: { main: 1, other: 1 }, ...split } }] }),
   (sticky) => ({ pools: { main: { sticky } } }),
   (source) => ({ pools: { main: { upstreams: [{ file: "members.yaml", ...source }] } } }),
+  (source) => ({ pools: { main: { upstreams: [source] } } }),
+  (kubernetes) => ({ pools: { main: { upstreams: [{ kubernetes: { service: "web", ...kubernetes } }] } } }),
 ];
 
 /** Problems of a piece in the place where it has none; in the first place if it has some everywhere. */

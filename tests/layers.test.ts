@@ -64,6 +64,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "config/file-source.ts": "each kind of source has a file",
   "discovery/sources.ts": "a line for each kind of source",
   "config/source-form.ts": "every kind of source has one",
+  "discovery/stopping-containers.ts": "marks that no list of containers has",
   "control/own-listeners.ts": "commands fill it and the controller reads it",
   "commands/config-reader.ts": "every command with a configuration file uses it",
   "commands/start.ts": "loads each long-running command on demand",

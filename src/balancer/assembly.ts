@@ -29,6 +29,7 @@ import {
   type Reconciler,
   type ReloadOutcome,
 } from "../control/reconciler.ts";
+import type { ClusterEnvironment } from "../discovery/source.ts";
 import { createSource } from "../discovery/sources.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
 import { type AccessRuntime, accessResourcesOf } from "../dataplane/access-resources.ts";
@@ -71,6 +72,8 @@ export interface BalancerOptions {
   readonly sinks?: TelemetrySinks;
   /** Filters and policies of the operator's own. */
   readonly extensions: Extensions;
+  /** The cluster in which this process runs. */
+  readonly cluster: ClusterEnvironment;
   /** The balancer's name in Via. */
   readonly viaName: string;
 }
@@ -104,7 +107,7 @@ export function assemble(
   onReload: (outcome: ReloadOutcome) => void,
 ): BalancerParts {
   const { config, loadConfig, runtime, store, log, engine, openSender, workers: launcher, sinks } = options;
-  const { viaName } = options;
+  const { viaName, cluster } = options;
   const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
   const metrics = new Metrics(clock);
   const eventLog = new EventLog({ store, wallClock, schedule, log });
@@ -176,7 +179,7 @@ export function assemble(
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
   const discovery = new Discovery({
-    createSource: (entry) => createSource(entry, { clock, schedule, random: systemRandom }),
+    createSource: (entry) => createSource(entry, { ...{ clock, schedule, cluster }, random: systemRandom }),
     ...{ clock, wallClock, schedule, eventLog, log },
   });
   const discovered = new DiscoveredUpstreams({ discovery, registry, drains, intents, clock, log });

@@ -44,7 +44,7 @@ export interface RunningProxy extends RunningCommand {
 export async function startProxy(
   { config, configFile }: Proxy,
   engine: Engine,
-  { runtime, openSender, log, print, loadConfig, settings, extensions }: CommandContext,
+  { runtime, openSender, log, print, loadConfig, settings, extensions, cluster }: CommandContext,
 ): Promise<RunningProxy> {
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration warning", { why });
   const workers = workerHost(config, runtime);
@@ -56,7 +56,7 @@ export async function startProxy(
   const viaName = createViaName(systemRandom);
   const dashboardSecret = newSecret();
   const stores = { store, historyStore };
-  const parts = { runtime, engine, openSender, extensions, ...stores };
+  const parts = { runtime, engine, openSender, extensions, cluster, ...stores };
   const common = { config, loadConfig, ...parts, log, version, viaName };
   const { sinks } = telemetry ?? {};
   const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });

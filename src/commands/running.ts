@@ -7,6 +7,7 @@ import { type Problem, problemSentence } from "../config/problem.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
 import type { AccessRuntime } from "../dataplane/access-resources.ts";
 import type { Dashboard, DashboardOptions } from "../dashboard/dashboard.ts";
+import type { ClusterEnvironment } from "../discovery/source.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Log, logOf } from "../lib/log.ts";
@@ -33,6 +34,7 @@ export interface CommandContext {
   readonly log: Log;
   /** Filters and policies of the operator's own. */
   readonly extensions: Extensions;
+  readonly cluster: ClusterEnvironment;
   /** Re-reads the configuration of a balancer. */
   readonly loadConfig: ConfigLoader;
   /** Lists the values of a configuration, with their sources at the last read. */

@@ -2,6 +2,7 @@
 
 import { engines, openSender, runtime } from "#runtime";
 
+import { clusterEnvironmentOf } from "../discovery/source.ts";
 import { configReloaders, type OriginalArguments, type ServerCommand } from "./config-reader.ts";
 import type { CommandContext, RunningCommand } from "./running.ts";
 
@@ -14,6 +15,7 @@ export async function start(
     ...given,
     ...configReloaders(command, original),
     ...{ runtime, openSender, extensions: extensions.current },
+    cluster: clusterEnvironmentOf(original.env),
   };
   switch (command.kind) {
     case "up": {

@@ -3,18 +3,20 @@
 import { Type } from "@sinclair/typebox";
 
 import type { UpstreamTls } from "../net/address.ts";
+import { dockerForm, type DockerSettings } from "./docker-source.ts";
 import { type FileSettings, fileForm } from "./file-source.ts";
+import { kubernetesForm, type KubernetesSettings } from "./kubernetes-source.ts";
 import { choice } from "./schema-kit.ts";
 import type { SourceForm } from "./source-form.ts";
 
 /** The form of each kind, by its key in an entry. */
-const sourceForms = { file: fileForm } as const;
+const sourceForms = { file: fileForm, docker: dockerForm, kubernetes: kubernetesForm } as const;
 
 export type SourceKind = keyof typeof sourceForms;
 export const sourceKinds = Object.keys(sourceForms) as readonly SourceKind[];
 
 /** What one source asks, and where. */
-export type SourceSettings = FileSettings;
+export type SourceSettings = FileSettings | DockerSettings | KubernetesSettings;
 
 /** One source of members of a pool. */
 export interface DiscoveryEntry {

@@ -1,7 +1,7 @@
 /** Validates and parses hosts, origins and address ranges of the configuration. Each `xProblem` returns undefined for a valid text. */
 
 import { isIP } from "node:net";
-import type { Address } from "../net/address.ts";
+import { type Address, isLoopback } from "../net/address.ts";
 
 /** Checks an origin such as "http://10.0.0.1:8080". */
 export function originProblem(text: string): string | undefined {
@@ -74,6 +74,39 @@ export function serviceProblem(text: string): string | undefined {
 
 function isLabel(label: string): boolean {
   return label.length > 0 && label.length <= 63;
+}
+
+/** Checks where Docker answers: "unix:///var/run/docker.sock" or "tcp://socket-proxy:2375". */
+export function dockerHostProblem(text: string): string | undefined {
+  const [, protocol = "", rest = ""] = /^(\w+):\/\/(.*)$/s.exec(text) ?? [];
+  if (protocol === "unix") {
+    if (!rest.startsWith("/"))
+      return "the path of the socket must be absolute, as in unix:///var/run/docker.sock";
+    // With the byte that ends it, sockaddr_un has room for no more.
+    return new TextEncoder().encode(rest).length > 107
+      ? "the path of a socket has at most 107 bytes"
+      : undefined;
+  }
+  if (protocol === "tcp") {
+    const problem = originProblem(`http://${rest}`);
+    if (problem !== undefined)
+      return problem.replace("URL such as http://10.0.0.1:8080", "host such as tcp://socket-proxy:2375");
+    return /:\d+\/?$/.test(rest) ? undefined : "the port is missing, as in tcp://socket-proxy:2375";
+  }
+  if (text.startsWith("/")) return `write unix://${text}`;
+  return "expected unix:///var/run/docker.sock or a host such as tcp://socket-proxy:2375";
+}
+
+/** Checks the URL of an API server of Kubernetes, which may have a path. */
+export function apiServerProblem(text: string): string | undefined {
+  const [, origin = "", path = ""] = /^([^/?#]*\/\/[^/?#]*)(.*)$/s.exec(text) ?? [];
+  const problem = originProblem(origin);
+  if (problem !== undefined) return problem.replace("http://10.0.0.1:8080", "https://10.0.0.1:6443");
+  if (!/^[\w/.~-]*$/.test(path)) return "the path may have letters, digits and / . _ ~ - only";
+  const { protocol, hostname } = parseAddress(origin);
+  return protocol === "http" && !isLoopback(hostname)
+    ? "http is only for this machine, as with kubectl proxy; use https"
+    : undefined;
 }
 
 /** Checks the address of a listener. */

@@ -7,7 +7,9 @@ import { passwordHashPattern, passwordHashProblem } from "../access/password-has
 import { userHashProblem } from "../access/user-hash.ts";
 import { durationPattern, sizePattern } from "../lib/units.ts";
 import {
+  apiServerProblem,
   cidrProblem,
+  dockerHostProblem,
   hostnameProblem,
   hostProblem,
   nameAndPortProblem,
@@ -35,6 +37,8 @@ const formats = {
   "name-and-port": nameAndPortProblem,
   service: serviceProblem,
   range: cidrProblem,
+  "docker-host": dockerHostProblem,
+  "api-server": apiServerProblem,
   resolver: resolverProblem,
   duration: durationProblem,
   delay: delayProblem,
@@ -92,6 +96,8 @@ const nouns: Readonly<Record<FormatName, string>> = {
   name: "a host name such as api.internal",
   "name-and-port": "a name and a port such as api.internal:8080",
   service: "the name of a service such as _http._tcp.api.internal",
+  "docker-host": "unix:///var/run/docker.sock or a host such as tcp://socket-proxy:2375",
+  "api-server": "a URL such as https://10.0.0.1:6443",
   resolver: "an address such as 10.0.0.53 or 10.0.0.53:5353",
   range: "an address or a range such as 10.0.0.0/8",
   duration: "a duration such as 250ms, 30s or 1h",

@@ -59,9 +59,14 @@ interface FollowedSource {
   state: SourceState;
   answers: number;
   failures: number;
+  /** The causes in the last answer for which members were left out. */
+  skipped: string;
   /** Resolves with the first report of any kind. */
   readonly first: PromiseWithResolvers<void>;
 }
+
+/** Members that were left out, in one line of the log. */
+const maxSkippedShown = 10;
 
 /** How long the start waits for first answers: a source that is silent must not keep the others from serving. */
 const firstAnswersMs = 5_000;
@@ -146,6 +151,7 @@ export class Discovery {
       ...{ pool, entry, name: describeSource(entry.source) },
       membership: new Membership(source.isSampled === true),
       ...{ cancel() {}, cancelTimer: undefined, state: "waiting", answers: 0, failures: 0 },
+      skipped: "",
       first: Promise.withResolvers(),
     };
     this.#start(followed, source);
@@ -169,9 +175,10 @@ export class Discovery {
       followed.first.resolve();
     };
     const cancel = source.start({
-      answered: ({ members }) =>
+      answered: ({ members, skipped = [] }) =>
         report(() => {
           followed.answers += 1;
+          this.#logSkipped(followed, skipped);
           const before = membership.omitted;
           membership.answered(members, clock());
           if (membership.omitted > 0 && before === 0) this.#logOmitted(followed);
@@ -228,6 +235,15 @@ export class Discovery {
         to === "stale" ? "discovery stale, keeping the last members" : "discovery found nothing",
         fields,
       );
+  }
+
+  /** Each set of causes once. */
+  #logSkipped(followed: FollowedSource, skipped: readonly string[]): void {
+    const shown = skipped.slice(0, maxSkippedShown).join("; ");
+    if (shown === followed.skipped) return;
+    followed.skipped = shown;
+    const fields = { pool: followed.pool, source: followed.name, skipped: skipped.length, why: shown };
+    if (shown !== "") this.#options.log.warn("discovery left members out", fields);
   }
 
   #logOmitted({ pool, name, membership }: FollowedSource): void {

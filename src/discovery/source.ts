@@ -20,6 +20,8 @@ export interface DiscoveredMember {
 /** The whole state of a source, never a difference. */
 export interface DiscoveryAnswer {
   readonly members: readonly DiscoveredMember[];
+  /** Clauses about what was meant and cannot be a member: "container web-1: it exposes no TCP port". */
+  readonly skipped?: readonly string[];
 }
 
 /** Called by a source, never after its cancellation. The texts of causes are clauses without a full stop. */
@@ -43,6 +45,26 @@ export interface SourceContext {
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly random: Random;
+  /** Where the cluster is in which this process runs; empty outside of one. */
+  readonly cluster: ClusterEnvironment;
+}
+
+/** What Kubernetes gives each container. */
+export interface ClusterEnvironment {
+  /** An IP address without brackets; undefined outside of a cluster. */
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  /** Where the files of the service account are, if not in the usual folder. */
+  readonly accountFolder?: string;
+}
+
+export function clusterEnvironmentOf(
+  variables: Readonly<Record<string, string | undefined>>,
+): ClusterEnvironment {
+  return {
+    host: variables["KUBERNETES_SERVICE_HOST"] || undefined,
+    port: variables["KUBERNETES_SERVICE_PORT"] || undefined,
+  };
 }
 
 /** An entry of the configuration with the settings of one kind of source. */

@@ -1,6 +1,8 @@
 /** Creates the source of an entry of the configuration. */
 
 import type { DiscoveryEntry, SourceKind, SourceSettings } from "../config/discovery.ts";
+import { createDockerSource } from "./docker-source.ts";
+import { createKubernetesSource } from "./kubernetes-source.ts";
 import { createFileSource } from "./members-file.ts";
 import type { DiscoverySource, EntryOf, SourceContext } from "./source.ts";
 
@@ -13,6 +15,8 @@ type Creators = {
 
 const creators: Creators = {
   file: createFileSource,
+  docker: createDockerSource,
+  kubernetes: createKubernetesSource,
 };
 
 export function createSource(entry: DiscoveryEntry, context: SourceContext): DiscoverySource {
