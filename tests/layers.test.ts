@@ -78,6 +78,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "proxy/compression.ts": "filters and engines share it",
   "proxy/exchange-options.ts": "the exchange and what creates it share it",
   "proxy/response-class.ts": "all that status codes mean to a pool",
+  "fleet/connection.ts": "commands open it and the assembly hands it on",
   "main.ts": "handles signals before it loads the rest",
   "runtime/child-environment.ts": "all that a child process inherits",
   "state/private-file.ts": "state and history share it",

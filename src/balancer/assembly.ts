@@ -39,6 +39,7 @@ import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-p
 import type { Engine } from "../engine/engine.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
+import type { FleetConnection } from "../fleet/connection.ts";
 import { History, historyErrorReporter } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
@@ -65,6 +66,8 @@ export interface BalancerOptions {
   readonly openSender: AccessRuntime["openSender"];
   readonly store: MonitoredStore;
   readonly historyStore: HistoryStore;
+  /** Present if several balancers share what operators set. */
+  readonly fleet?: FleetConnection;
   readonly log: Log;
   readonly version: string;
   /** Present if worker processes serve the clients. */

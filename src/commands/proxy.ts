@@ -9,6 +9,7 @@ import { type Config, version } from "../config/config.ts";
 import { warningsIn } from "../config/load.ts";
 import type { OwnListener } from "../control/own-listeners.ts";
 import { type Engine, failedListener } from "../engine/engine.ts";
+import { connectFleet } from "../fleet/connection.ts";
 import { bugs } from "../lib/bugs.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
@@ -55,7 +56,8 @@ export async function startProxy(
   await telemetry?.ready;
   const viaName = createViaName(systemRandom);
   const dashboardSecret = newSecret();
-  const stores = { store, historyStore };
+  const fleet = config.fleet && (await connectFleet(config.fleet));
+  const stores = { store, historyStore, ...(fleet && { fleet }) };
   const parts = { runtime, engine, openSender, extensions, cluster, ...stores };
   const common = { config, loadConfig, ...parts, log, version, viaName };
   const { sinks } = telemetry ?? {};
@@ -122,6 +124,7 @@ export async function startProxy(
     adminListener.close();
     // Otherwise the next start would have no sessions.
     saveSessions();
+    fleet?.store.close();
     throw error;
   }
   const pools = config.pools.map(summaryOf).join("; ");
@@ -140,6 +143,7 @@ export async function startProxy(
     // Writes the last events before the store closes.
     balancer.close();
     saveSessions();
+    fleet?.store.close();
     closeStores();
   };
   return {
