@@ -3,32 +3,28 @@
 import type { Static } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { listNames } from "../config/problem.ts";
-import type { Schedule } from "../lib/clock.ts";
-import {
-  matchesRequest,
-  type RequestListKind,
-  type RequestQuery,
-  type StoredRequest,
-} from "../requests/recent-requests.ts";
+import { type Schedule, systemWallClock } from "../lib/clock.ts";
+import { formatDuration } from "../lib/units.ts";
+import type { StoredRequest } from "../requests/recent-requests.ts";
+import { matchesRequest, type RecordFilter } from "../requests/request-filter.ts";
 import type { DryRunRequest } from "../requests/dry-run.ts";
 import type { DryRunListener, Requests } from "../requests/requests.ts";
 import {
   afterOf,
-  countOf,
   countProblem,
   parameterProblem,
   queryParameters,
   readJsonBody,
   withoutParser,
 } from "./request-input.ts";
+import { cursorText, filterOf, listQueryOf } from "./request-query.ts";
 import type { References } from "./references.ts";
 import { json, problem, sseResponse } from "./responses.ts";
 import { dryRunBody } from "./schemas/request.ts";
 import { type SseClient, SseClients } from "./sse.ts";
 
-const defaultLimit = 50;
-const maxLimit = 500;
-const lists: readonly RequestListKind[] = ["recent", "slowest", "failed"];
+const keptNone =
+  "Cannot search requests: none are kept, because the setting requests.keep is 0, or the file of requests cannot be used.";
 
 export function requestRoutes(requests: Requests, tail: RequestTail, { idOf }: Pick<References, "idOf">) {
   /** The same filter with the upstream's id. */
@@ -39,15 +35,29 @@ export function requestRoutes(requests: Requests, tail: RequestTail, { idOf }: P
   };
   return new Elysia({ handler: { standardHostname: false } })
     .get("/api/requests", ({ request }) => {
-      const query = listQueryOf(queryParameters(request));
+      const query = listQueryOf(queryParameters(request), systemWallClock());
+      if (typeof query === "string") return problem(400, "query_invalid", query);
+      const filter = withId(query.filter);
+      if (filter instanceof Response) return filter;
+      if (query.which !== "kept") return json(200, requests.list({ ...query, ...filter }));
+      const { limit, cursor } = query;
+      const found = requests.search({ filter, limit, ...(cursor && { cursor }) });
+      if (!found) return problem(404, "requests_not_kept", keptNone);
+      return json(200, { ...found, next: found.next && cursorText(found.next) });
+    })
+
+    .get("/api/requests/summary", ({ request }) => {
+      const query = filterOf(queryParameters(request), systemWallClock());
       if (typeof query === "string") return problem(400, "query_invalid", query);
       const filter = withId(query);
-      return filter instanceof Response ? filter : json(200, requests.list(filter));
+      if (filter instanceof Response) return filter;
+      const summary = requests.summary(filter);
+      return summary ? json(200, summary) : problem(404, "requests_not_kept", keptNone);
     })
 
     .get("/api/requests/stream", ({ request }) => {
       const parameters = queryParameters(request);
-      const query = filterOf(parameters);
+      const query = filterOf(parameters, systemWallClock());
       if (typeof query === "string") return problem(400, "query_invalid", query);
       const after = afterOf(request);
       if (after === undefined) {
@@ -76,13 +86,16 @@ export function requestRoutes(requests: Requests, tail: RequestTail, { idOf }: P
     .get("/api/requests/:id", ({ params: { id } }) => {
       const found = requests.explain(id);
       if (found) return json(200, found);
-      const stored = "the last 1,000, recent failed ones and the slowest of ten minutes; under load a sample";
-      return problem(
-        404,
-        "request_unknown",
-        `Cannot explain ${id}: no such request is stored. The balancer stores ${stored}.`,
-      );
+      return problem(404, "request_unknown", unknownText(id, requests));
     });
+}
+
+function unknownText(id: string, { keptLimits }: Pick<Requests, "keptLimits">): string {
+  const recent = "the last 1,000, recent failed ones and the slowest of ten minutes; under load a sample";
+  const kept = keptLimits
+    ? `; and of ${formatDuration(keptLimits.keepMs)} failed and slow ones and a sample`
+    : "";
+  return `Cannot explain ${id}: no such request is stored. The balancer stores ${recent}${kept}.`;
 }
 
 /** The listener and scheme of a dry run's request, or a sentence with the error. A scheme alone finds a listener that has it. */
@@ -107,45 +120,7 @@ function entryOf(
   };
 }
 
-/** The query, or a sentence with the error. */
-function listQueryOf(query: URLSearchParams): RequestQuery | string {
-  const which = lists.find((known) => known === (query.get("which") ?? "recent"));
-  if (!which)
-    return parameterProblem("which", {
-      expected: `one of ${lists.join(", ")}`,
-      received: query.get("which"),
-    });
-  const [limit, before] = [countOf(query, "limit"), countOf(query, "before")];
-  if (limit === undefined || before === undefined) {
-    return countProblem(query, ["limit", "before"]);
-  }
-  const filter = filterOf(query);
-  if (typeof filter === "string") return filter;
-  return {
-    which,
-    limit: Math.min(limit ?? defaultLimit, maxLimit),
-    ...(before !== null && { before }),
-    ...filter,
-  };
-}
-
-/** The filter, or a sentence with the error. */
-function filterOf(query: URLSearchParams): TailQuery | string {
-  const status = query.get("status");
-  if (status && !/^\d(\d\d|xx)$/.test(status)) {
-    return parameterProblem("status", {
-      expected: "a number such as 404, or a class such as 4xx",
-      received: status,
-    });
-  }
-  const names = ["pool", "upstream", "method", "status", "path", "reason"] as const;
-  // An empty parameter comes from an empty form field and does not filter.
-  return Object.fromEntries(
-    names.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])),
-  );
-}
-
-export type TailQuery = Omit<RequestQuery, "which" | "limit" | "before">;
+export type TailQuery = RecordFilter;
 
 export interface TailStart {
   readonly query: TailQuery;

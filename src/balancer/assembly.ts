@@ -40,7 +40,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import type { FleetConnection } from "../fleet/connection.ts";
-import { History, historyErrorReporter } from "../history/history.ts";
+import { History, writeErrorReporter } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -50,6 +50,8 @@ import { ownProcessCounters, sumProcessCounters } from "../metrics/process-famil
 import { probeWith } from "../probe/probe.ts";
 import { Prober, type ProberOptions } from "../probe/prober.ts";
 import { PoolRegistry } from "../registry/pool-registry.ts";
+import { KeptRequests } from "../requests/kept-requests.ts";
+import type { RequestStore } from "../requests/request-store.ts";
 import { Requests } from "../requests/requests.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { MonitoredStore } from "../state/store.ts";
@@ -68,6 +70,8 @@ export interface BalancerOptions {
   readonly historyStore: HistoryStore;
   /** Present if several balancers share what operators set. */
   readonly fleet?: FleetConnection;
+  /** Undefined if requests are not kept. */
+  readonly requestStore?: RequestStore | undefined;
   readonly log: Log;
   readonly version: string;
   /** Present if worker processes serve the clients. */
@@ -208,10 +212,19 @@ export function assemble(
     },
   });
   const discoveryControl = new DiscoveryControl({ discovery, discovered, reconciler, eventLog, schedule });
+  const { requestStore } = options;
+  const kept = requestStore
+    ? new KeptRequests({
+        ...config.requests,
+        ...{ store: requestStore, clock, wallClock, schedule },
+        onFailure: writeErrorReporter(log, clock, "request write failed"),
+      })
+    : undefined;
   const requests = new Requests({
     registry,
     clock,
     wallClock,
+    kept,
     listeners: config.listeners.map(({ name, tls }) => ({ name, scheme: tls ? "https" : "http" })),
   });
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (suspicions) =>
@@ -294,7 +307,7 @@ export function assemble(
     wallClock,
     schedule,
     onSample: (upstream) => snapshots.observe(upstream),
-    onFailure: historyErrorReporter(log, clock),
+    onFailure: writeErrorReporter(log, clock),
   });
   return {
     faults,

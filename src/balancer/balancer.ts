@@ -126,6 +126,7 @@ export class Balancer {
     const aborted = dataPlane.active();
     await dataPlane.end();
     history.stop();
+    this.#parts.requests.stop();
     this.#setPhase("stopped");
     eventLog.flush();
     return aborted;
@@ -145,6 +146,7 @@ export class Balancer {
     this.#parts.discovery.stop();
     names.stop();
     history.stop();
+    this.#parts.requests.stop();
     dataPlane.close();
     eventLog.flush();
   }

@@ -49,7 +49,8 @@ export async function startProxy(
 ): Promise<RunningProxy> {
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration warning", { why });
   const workers = workerHost(config, runtime);
-  const { store, historyStore, closeStores } = openStores(config.state, runtime.pid, log);
+  const { closeStores, ...stores } = openStores(config, runtime.pid, log);
+  const { store } = stores;
   const telemetry = workers
     ? undefined
     : startTelemetry({ config, isShared: false, log: logOf("telemetry") });
@@ -57,8 +58,8 @@ export async function startProxy(
   const viaName = createViaName(systemRandom);
   const dashboardSecret = newSecret();
   const fleet = config.fleet && (await connectFleet(config.fleet));
-  const stores = { store, historyStore, ...(fleet && { fleet }) };
-  const parts = { runtime, engine, openSender, extensions, cluster, ...stores };
+  const shared = { ...stores, ...(fleet && { fleet }) };
+  const parts = { runtime, engine, openSender, extensions, cluster, ...shared };
   const common = { config, loadConfig, ...parts, log, version, viaName };
   const { sinks } = telemetry ?? {};
   const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });

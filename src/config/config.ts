@@ -23,6 +23,7 @@ import type { CertificateFacts } from "../tls/certificate-pair.ts";
 import type { ClientCertificates, TlsVersion } from "../tls/listener-tls.ts";
 import type { DiscoveryEntry } from "./discovery.ts";
 import type { FilterSettings } from "./filter-schema.ts";
+import type { KeptRequestsConfig } from "./kept-requests.ts";
 import type { RouteFile } from "./route-schema.ts";
 
 /** The default is first. */
@@ -234,6 +235,7 @@ export interface Config {
   readonly accessLog?: AccessLogConfig;
   /** Undefined: trace headers only pass through. */
   readonly tracing?: TracingConfig;
+  readonly requests: KeptRequestsConfig;
   readonly pools: readonly PoolConfig[];
   /** Whether operators may add upstreams with link-local addresses, where clouds serve the machine's credentials. */
   readonly allowLinkLocal: boolean;

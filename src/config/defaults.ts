@@ -20,6 +20,7 @@ import {
 } from "./config.ts";
 import { discoveryEntriesOf } from "./discovery-entries.ts";
 import { type FleetFiles, fleetSettingsOf } from "./fleet.ts";
+import { keptRequestsOf } from "./kept-requests.ts";
 import { withoutBrackets } from "./network.ts";
 import type { CertificateFile } from "./listener-tls-schema.ts";
 import type { ListenerFile } from "./listener-schema.ts";
@@ -94,6 +95,7 @@ export function applyDefaults(
       resolvers: file.resolvers ?? defaults.resolvers,
       ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
       ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
+      requests: keptRequestsOf(file.requests),
       pools,
       allowLinkLocal: file.allowLinkLocal ?? defaults.allowLinkLocal,
       ambiguousPaths: file.ambiguousPaths ?? defaults.ambiguousPaths,

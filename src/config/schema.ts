@@ -28,6 +28,7 @@ import {
   choice,
 } from "./schema-kit.ts";
 import { fleetSchema } from "./fleet.ts";
+import { keptRequestsSchema } from "./kept-requests.ts";
 import { certificateList } from "./listener-tls-schema.ts";
 import { entryFileSchema, poolWith, upstreamOrText } from "./pool-schema.ts";
 import { routingKeys } from "./route-schema.ts";
@@ -215,6 +216,7 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
       }),
       accessLog,
       tracing: Type.Optional(tracing),
+      requests: keptRequestsSchema,
       dashboard: optional(listener, "Listener of the dashboard of `evenkeel up`."),
       pools: Type.Record(Type.String({ pattern: "^[A-Za-z][\\w.-]{0,62}$" }), poolWith(entry), {
         ...strict,

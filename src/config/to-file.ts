@@ -15,6 +15,7 @@ import {
 } from "./config.ts";
 import type { ResolvedConfig } from "./defaults.ts";
 import { discoveryFileOf } from "./discovery-entries.ts";
+import { keptRequestsFileOf } from "./kept-requests.ts";
 import type { Path } from "./problem.ts";
 import { entriesOf } from "./sources.ts";
 import { fleetFileOf } from "./fleet.ts";
@@ -189,6 +190,7 @@ export function settingsFileOf(config: Config): object {
     ...(config.networks && { networks: config.networks }),
     ...(config.accessLog && { accessLog: config.accessLog }),
     ...(config.tracing && { tracing: config.tracing }),
+    requests: keptRequestsFileOf(config.requests),
   };
 }
 

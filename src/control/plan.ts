@@ -36,6 +36,7 @@ const fixedKeys = [
   "accessLog",
   "tracing",
   "fleet",
+  "requests",
 ] as const;
 
 /** The next configuration as far as it applies without a restart: fixed settings keep their running values. */
@@ -51,6 +52,7 @@ export function reloadableConfig(running: Config, next: Config): Config {
     state,
     clientTimeouts,
     limits,
+    requests: running.requests,
   };
   return {
     ...rest,

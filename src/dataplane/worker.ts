@@ -153,7 +153,11 @@ export class Worker {
         : { meter: metrics.filters },
     });
     const engine = engines[config.engine];
-    const sampler = new RequestSampler(clock, (request) => void this.#requests.push(request));
+    const sampler = new RequestSampler(
+      clock,
+      (request) => void this.#requests.push(request),
+      config.requests.slowMs,
+    );
     const telemetry = startTelemetry({ config, isShared: true, log });
     const dataPlane = new LocalDataPlane({
       config,

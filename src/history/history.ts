@@ -262,8 +262,12 @@ export class History {
 /** A disk stays full for long: the first failure is logged, then one line a minute. */
 const logIntervalMs = 60_000;
 
-/** Logs failed writes of the history, at most once a minute, with the number of points dropped since the last line. */
-export function historyErrorReporter(log: Log, clock: Clock): (error: unknown, lost: number) => void {
+/** Logs failed writes, at most once a minute, with the number of points or requests dropped since the last line. */
+export function writeErrorReporter(
+  log: Log,
+  clock: Clock,
+  message = "history write failed",
+): (error: unknown, lost: number) => void {
   let silentUntil = Number.NEGATIVE_INFINITY;
   let lostSince = 0;
   return (error, lost) => {
@@ -271,7 +275,7 @@ export function historyErrorReporter(log: Log, clock: Clock): (error: unknown, l
     if (clock() < silentUntil) return;
     silentUntil = clock() + logIntervalMs;
     const why = error instanceof Error ? error.message : String(error);
-    log.warn("history write failed", lostSince > 0 ? { why, pointsLost: lostSince } : { why });
+    log.warn(message, lostSince > 0 ? { why, lost: lostSince } : { why });
     lostSince = 0;
   };
 }

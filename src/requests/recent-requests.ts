@@ -2,9 +2,9 @@
 
 import type { WallClock } from "../lib/clock.ts";
 import { RingBuffer } from "../lib/ring-buffer.ts";
-import { isServerError } from "../metrics/rolling-traffic.ts";
 import { isTunnel, type RequestRecord } from "../proxy/record.ts";
 import { isFailureReason } from "../proxy/refusal.ts";
+import { matchesRequest, requestOutcomeOf, type RecordFilter } from "./request-filter.ts";
 import { maxSlow, slowSpanMs } from "./sampler.ts";
 
 export interface StoredRequest extends RequestRecord {
@@ -14,21 +14,11 @@ export interface StoredRequest extends RequestRecord {
 
 export type RequestListKind = "recent" | "slowest" | "failed";
 
-export interface RequestQuery {
+export interface RequestQuery extends RecordFilter {
   readonly which: RequestListKind;
   readonly limit: number;
   /** Only requests with a smaller `seq`. */
   readonly before?: number;
-  readonly pool?: string;
-  /** Upstream of at least one attempt. */
-  readonly upstream?: string;
-  readonly method?: string;
-  /** "404", or "4xx". */
-  readonly status?: string;
-  /** Prefix of the target. */
-  readonly path?: string;
-  /** Reason of the refusal, of an attempt, of a retry, or for not retrying. */
-  readonly reason?: string;
 }
 
 export interface RequestList {
@@ -49,18 +39,21 @@ export class RecentRequests {
   readonly #watchers = new Set<(request: StoredRequest) => void>();
   #seq: number;
 
-  constructor(wallClock: WallClock) {
+  /** @param lastSeq the largest number that was given before */
+  constructor(wallClock: WallClock, lastSeq = 0) {
     this.#wallClock = wallClock;
     // Far fewer than a thousand requests a second are stored, so numbers continue to increase across a restart.
-    this.#seq = Math.floor(wallClock());
+    this.#seq = Math.max(Math.floor(wallClock()), lastSeq);
   }
 
-  accept(record: RequestRecord): void {
+  /** @returns the request with its number */
+  accept(record: RequestRecord): StoredRequest {
     const request = { ...record, seq: (this.#seq += 1) };
     this.#recent.push(request);
     if (isFailed(request)) this.#failed.push(request);
     this.#rank(request);
     for (const watcher of this.#watchers) watcher(request);
+    return request;
   }
 
   /** Matching requests, newest first; from the slowest list slowest first. */
@@ -123,32 +116,7 @@ export class RecentRequests {
 }
 
 /** Whether it was refused, truncated, retried, or got a 5xx response. */
-function isFailed({ status, reason, retried, isClientGone }: RequestRecord): boolean {
-  return (
-    isFailureReason(reason) || isServerError(status) || retried.length > 0 || (status === 0 && !isClientGone)
-  );
-}
-
-/** Whether a request matches a filter. */
-export function matchesRequest(
-  request: StoredRequest,
-  { pool, upstream, method, status, path, reason }: Omit<RequestQuery, "which" | "limit" | "before">,
-): boolean {
-  if (pool !== undefined && request.pool !== pool) return false;
-  if (upstream !== undefined && !request.attempts.some((attempt) => attempt.upstream === upstream))
-    return false;
-  if (method !== undefined && request.method !== method) return false;
-  if (status !== undefined && !matchesStatus(request.status, status)) return false;
-  if (path !== undefined && !request.target.startsWith(path)) return false;
-  return reason === undefined || allReasons(request).includes(reason);
-}
-
-/** "404", or "4xx" for the class. */
-function matchesStatus(status: number, filter: string): boolean {
-  const text = String(status);
-  return filter.endsWith("xx") ? text.startsWith(filter.charAt(0)) && text.length === 3 : text === filter;
-}
-
-function allReasons({ reason, notRetried, attempts, retried }: StoredRequest): readonly (string | null)[] {
-  return [reason, notRetried, ...retried, ...attempts.map((attempt) => attempt.reason)];
+function isFailed(request: RequestRecord): boolean {
+  const outcome = requestOutcomeOf(request);
+  return outcome === "failed" || outcome === "retried" || isFailureReason(request.reason);
 }

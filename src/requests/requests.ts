@@ -1,5 +1,6 @@
 /** The facade of request records: list, explain, watch and dry run. */
 
+import type { KeptRequestsConfig } from "../config/kept-requests.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
 import type { RecordSink, RequestRecord } from "../proxy/record.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
@@ -12,6 +13,9 @@ import {
   type RequestQuery,
   type StoredRequest,
 } from "./recent-requests.ts";
+import type { KeptRequests } from "./kept-requests.ts";
+import { endOf, type RecordFilter, type RequestOutcome } from "./request-filter.ts";
+import type { RequestCursor, RequestGroup, RequestSearch } from "./request-store.ts";
 import { RequestSampler } from "./sampler.ts";
 
 export interface RequestsOptions {
@@ -20,6 +24,22 @@ export interface RequestsOptions {
   readonly wallClock: WallClock;
   /** Where a dry run may let its request come in; the first one by default. */
   readonly listeners?: readonly DryRunListener[];
+  /** Undefined if requests are not kept. */
+  readonly kept?: KeptRequests | undefined;
+}
+
+/** A page of kept requests. */
+export interface KeptRequestList extends RequestList {
+  /** Where the next page begins; null on the last one. */
+  readonly next: RequestCursor | null;
+}
+
+export interface RequestSummary {
+  /** Kept requests that match, by outcome. */
+  readonly counts: Readonly<Record<RequestOutcome, number>>;
+  readonly groups: readonly RequestGroup[];
+  /** A request that took as long as this counts as slow, milliseconds. */
+  readonly slowMs: number;
 }
 
 export interface DryRunListener {
@@ -36,8 +56,9 @@ export class Requests {
 
   constructor(options: RequestsOptions) {
     this.#options = options;
-    this.#recent = new RecentRequests(options.wallClock);
-    this.#sampler = new RequestSampler(options.clock, (record) => this.#recent.accept(record));
+    const { clock, wallClock, kept } = options;
+    this.#recent = new RecentRequests(wallClock, kept?.lastSeq);
+    this.#sampler = new RequestSampler(clock, (record) => this.#accept(record), kept?.limits.slowMs);
   }
 
   /** The sink for exchanges of this process. */
@@ -47,8 +68,34 @@ export class Requests {
 
   /** Adds requests that a worker has sampled. */
   adopt(records: readonly RequestRecord[], isSampled: boolean): void {
-    for (const record of records) this.#recent.accept(record);
+    for (const record of records) this.#accept(record);
     this.#isSampled ||= isSampled;
+  }
+
+  #accept(record: RequestRecord): void {
+    const request = this.#recent.accept(record);
+    this.#options.kept?.accept(request);
+  }
+
+  /** Undefined if requests are not kept. */
+  get keptLimits(): KeptRequestsConfig | undefined {
+    return this.#options.kept?.limits;
+  }
+
+  /** Kept requests, newest first; undefined if requests are not kept. Throws the errors of the store. */
+  search(search: RequestSearch): KeptRequestList | undefined {
+    const found = this.#options.kept?.search({ ...search, limit: search.limit + 1 });
+    if (!found) return undefined;
+    const requests = found.slice(0, search.limit);
+    const last = requests.at(-1);
+    const next = found.length > requests.length && last ? { endedAt: endOf(last), seq: last.seq } : null;
+    return { requests, sampled: this.#isSampled || this.#sampler.skipped > 0, next };
+  }
+
+  /** What ends alike among kept requests; undefined if requests are not kept. Throws the errors of the store. */
+  summary(filter: RecordFilter): RequestSummary | undefined {
+    const { kept } = this.#options;
+    return kept && { counts: kept.count(filter), groups: kept.groups(filter), slowMs: kept.limits.slowMs };
   }
 
   list(query: RequestQuery): RequestList {
@@ -62,7 +109,7 @@ export class Requests {
 
   /** Undefined if the request is not stored. */
   explain(id: string): ExplainedRequest | undefined {
-    const request = this.#recent.find(id);
+    const request = this.#recent.find(id) ?? this.#options.kept?.find(id);
     return request && { ...request, account: explainRequest(request, this.#nextRouteOf(request)) };
   }
 
@@ -94,6 +141,11 @@ export class Requests {
   /** With workers, each worker has its own round-robin state. The result is that of a process that has served no requests. */
   dryRun(request: DryRunRequest): DryRunResult {
     return dryRun(this.#options.registry, request, this.#options.clock);
+  }
+
+  /** Writes what is pending. Does not close the store. */
+  stop(): void {
+    this.#options.kept?.stop();
   }
 
   get listeners(): readonly DryRunListener[] {

@@ -10,6 +10,9 @@ const sampledPerSecond = 50;
 /** Additional failed, refused or retried requests: in an outage all requests fail, and a record costs a microsecond or two. */
 const failedPerSecond = 200;
 
+/** Additional requests that took longer than the limit. */
+const slowPerSecond = 50;
+
 /** Number of slowest requests that are stored, and the period that they come from. */
 export const slowSpanMs = 600_000;
 export const maxSlow = 100;
@@ -21,6 +24,8 @@ export class RequestSampler implements RecordSink {
   readonly #accept: (record: RequestRecord) => void;
   readonly #passSample: () => number | undefined;
   readonly #passFailed: () => number | undefined;
+  readonly #passSlow: () => number | undefined;
+  readonly #slowMs: number;
   /** Durations and clock times of the slowest requests, longest first. */
   #slow: { readonly durationMs: number; readonly at: number }[] = [];
   /** Minimum duration, exclusive, to be one of them. */
@@ -29,11 +34,14 @@ export class RequestSampler implements RecordSink {
   /** Requests that were not sampled. */
   skipped = 0;
 
-  constructor(clock: Clock, accept: (record: RequestRecord) => void) {
+  /** @param slowMs a request that took as long as this is wanted, within a limit */
+  constructor(clock: Clock, accept: (record: RequestRecord) => void, slowMs = Number.POSITIVE_INFINITY) {
     this.#clock = clock;
     this.#accept = accept;
     this.#passSample = rateLimit(sampledPerSecond, clock);
     this.#passFailed = rateLimit(failedPerSecond, clock);
+    this.#passSlow = rateLimit(slowPerSecond, clock);
+    this.#slowMs = slowMs;
   }
 
   wants(): boolean {
@@ -43,7 +51,7 @@ export class RequestSampler implements RecordSink {
   }
 
   wantsSlow(durationMs: number): boolean {
-    return durationMs > this.#floorMs;
+    return durationMs > this.#floorMs || (durationMs >= this.#slowMs && this.#passSlow() !== undefined);
   }
 
   wantsFailed(): boolean {

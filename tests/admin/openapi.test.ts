@@ -194,6 +194,16 @@ const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
     { status: 400, path: "/api/requests?which=best" },
     { status: 400, path: "/api/requests?status=4x" },
     { status: 400, path: "/api/requests?limit=many" },
+    { status: 200, path: "/api/requests?from=-1h&to=now&outcome=failed,sampled&limit=3" },
+    { status: 200, path: "/api/requests?which=kept&path=/work&client=127.0.0.1&route=routes[0]" },
+    { status: 400, path: "/api/requests?from=lately" },
+    { status: 400, path: "/api/requests?outcome=good" },
+    { status: 400, path: "/api/requests?cursor=last" },
+  ],
+  "GET /api/requests/summary": [
+    { status: 200 },
+    { status: 200, path: "/api/requests/summary?from=-1h&status=2xx,5xx" },
+    { status: 400, path: "/api/requests/summary?to=soon" },
   ],
   "GET /api/requests/stream": [{ status: 200 }, { status: 400, path: "/api/requests/stream?status=ok" }],
   "GET /api/requests/:id": [

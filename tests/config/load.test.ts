@@ -22,6 +22,7 @@ resolvers: [10.0.0.53]
 ambiguousPaths: pass
 allowLinkLocal: true
 dashboard: { port: 9002, host: localhost }
+requests: { keep: 2d, max: 9000, slowAfter: 1500ms, omit: [query, client] }
 pools:
   main:
     policy: hash
@@ -77,6 +78,7 @@ routes:
     resolvers: ["10.0.0.53"],
     ambiguousPaths: "pass",
     allowLinkLocal: true,
+    requests: { keepMs: 172_800_000, maxRequests: 9_000, slowMs: 1_500, omit: ["query", "client"] },
     pools: [
       {
         name: "main",

@@ -2,15 +2,33 @@
 
 import { Type } from "@sinclair/typebox";
 import { count, oneOf, textSchema } from "../schemas/parts.ts";
-import { dryRunBody, dryRunSchema, explainedSchema, requestsSchema } from "../schemas/request.ts";
+import {
+  dryRunBody,
+  dryRunSchema,
+  explainedSchema,
+  requestsSchema,
+  requestSummarySchema,
+} from "../schemas/request.ts";
 import { jsonBody, jsonResponse, type Operation } from "./operation.ts";
 
 const filter = {
   pool: textSchema("Only requests of this pool."),
   upstream: textSchema("Only requests with an attempt on this upstream."),
   method: textSchema("Only requests with this method."),
-  status: textSchema("Only requests with this status: `404`, or a class such as `5xx`."),
-  path: textSchema("Only requests whose target starts with this text."),
+  status: textSchema(
+    "Only requests with this status: `404`, a class such as `5xx`, `0` for no response, or several with commas.",
+  ),
+  path: textSchema(
+    "Only requests whose target starts with this text; without a `/` at its start, whose host and target do.",
+  ),
+  route: textSchema("Only requests of this route: its name, or its place such as `routes[3]`."),
+  client: textSchema("Only requests of the client with this IP address."),
+  id: textSchema("Only requests with this id."),
+  outcome: textSchema(
+    "Only requests with this outcome, or one of several with commas: `failed`, `refused`, `retried`, `slow`, `sampled`.",
+  ),
+  from: textSchema("Only requests that ended at this time or later: RFC 3339, or relative such as `-1h`."),
+  to: textSchema("Only requests that ended before this time, likewise; or `now`."),
   reason: textSchema(
     "Only requests with this reason word: of the refusal, of an attempt, of a retry, or why there was no retry.",
   ),
@@ -21,18 +39,33 @@ export const requestOperations: readonly Operation[] = [
     method: "GET",
     path: "/api/requests",
     tag: "Requests",
-    summary: "Lists recent requests",
+    summary: "Lists recent requests, or searches those of the last day",
     description:
-      "The balancer stores the last 1,000 requests, the last 500 that failed or were retried, and the 100 slowest of ten minutes. " +
-      "Above 50 requests per second a sample is stored; above 200 per second also of the failed ones.",
+      "In memory are the last 1,000 requests, the last 500 that failed or were retried, and the 100 slowest of ten minutes. " +
+      "Above 50 requests per second a sample is stored; above 200 per second also of the failed ones. " +
+      "The list `kept` is on disk, for the time and up to the number of the setting `requests`: failed, refused, retried and slow " +
+      "requests and a sample of the others, fewer of minutes that have many. A request counts for the time at which it ended.",
     query: {
-      which: oneOf(["recent", "slowest", "failed"], "The list; default recent."),
+      which: oneOf(
+        ["recent", "slowest", "failed", "kept"],
+        "The list; default recent, or kept with `from`, `to`, `outcome` or `cursor`.",
+      ),
       ...filter,
       limit: count("Maximum number of requests; default 50, at most 500."),
-      before: count("Only requests with a smaller number."),
+      before: count("Only requests with a smaller number; not for the list `kept`."),
+      cursor: textSchema("`next` of the page before; for the list `kept`."),
     },
     responses: { 200: jsonResponse(requestsSchema, "The stored requests.") },
-    problems: { 400: ["query_invalid"], 409: ["upstream_ambiguous"] },
+    problems: { 400: ["query_invalid"], 404: ["requests_not_kept"], 409: ["upstream_ambiguous"] },
+  },
+  {
+    method: "GET",
+    path: "/api/requests/summary",
+    tag: "Requests",
+    summary: "Counts kept requests by outcome, and groups what ended alike",
+    query: filter,
+    responses: { 200: jsonResponse(requestSummarySchema, "Counts and groups of the kept requests.") },
+    problems: { 400: ["query_invalid"], 404: ["requests_not_kept"], 409: ["upstream_ambiguous"] },
   },
   {
     method: "GET",

@@ -4,6 +4,7 @@ import { Type } from "@sinclair/typebox";
 import type { FailurePhase } from "../../pool/outcome.ts";
 import type { AttemptRecord } from "../../proxy/record.ts";
 import { strict } from "../../config/schema-kit.ts";
+import { requestOutcomes } from "../../requests/request-filter.ts";
 import {
   count,
   list,
@@ -138,8 +139,50 @@ export const requestsSchema = Type.Object(
   {
     requests: list(requestSchema, "Newest first; the list `slowest` slowest first."),
     sampled: boolean("Whether this is a sample: more requests arrived than are stored."),
+    next: Type.Optional(
+      nullable(Type.String(), "The cursor of the next page; null on the last one. For the list `kept`."),
+    ),
   },
   { title: "Requests" },
+);
+
+const outcome = oneOf(
+  requestOutcomes,
+  "failed: 5xx, a part of a response, or none; refused: 4xx by the balancer; retried: answered by another attempt; slow; sampled: none of these.",
+);
+
+const groupSchema = Type.Object(
+  {
+    outcome,
+    status: count("Status sent to the client; 0 if none was sent, and for the sample."),
+    reason: nullable(Type.String(), "Reason word; null without one."),
+    upstreams: list(Type.String(), "Upstreams that responded or were tried last, at most 8."),
+    upstreamCount: count("Number of these upstreams."),
+    routes: list(Type.String(), "Routes, at most 8."),
+    routeCount: count("Number of these routes."),
+    count: count("Kept requests of the group."),
+    firstAt: timestamp("When the first of them ended."),
+    lastAt: timestamp("When the last of them ended."),
+  },
+  { title: "RequestGroup" },
+);
+
+export const requestSummarySchema = Type.Object(
+  {
+    counts: Type.Object(
+      {
+        failed: count("The client got 5xx, a part of a response, or nothing."),
+        refused: count("The balancer answered with 4xx."),
+        retried: count("Answered by another attempt."),
+        slow: count("Took longer than the setting `requests.slowAfter`."),
+        sampled: count("A sample of the others."),
+      },
+      { title: "OutcomeCounts" },
+    ),
+    groups: list(groupSchema, "The largest first."),
+    slowMs: count("From so many milliseconds on a request counts as slow."),
+  },
+  { title: "RequestSummary" },
 );
 
 export const explainedSchema = Type.Object(
