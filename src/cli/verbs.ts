@@ -35,6 +35,8 @@ export type VerbName =
 /** A parsed verb with its arguments. */
 export type Verb =
   | { readonly verb: "status"; readonly isWatched: boolean; readonly asJson: boolean }
+  /** `evenkeel status --ready` */
+  | { readonly verb: "readiness" }
   | { readonly verb: "ready" | "maintenance"; readonly upstream: string; readonly reason: string }
   | {
       readonly verb: "drain";
@@ -94,6 +96,11 @@ const waitFlag = {
   value: "<time>",
   summary: "wait until no requests are in flight, at most this long: 30s; exit 1 if some remain",
 };
+const readyFlag = {
+  name: "--ready",
+  value: "",
+  summary: "only whether the balancer accepts clients, for health checks; needs no token",
+};
 const jsonFlag = { name: "--json", value: "", summary: "print the API response as JSON" };
 
 export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
@@ -101,7 +108,7 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
     summary:
       "Shows overall status; exits 1 if the balancer is not serving or a pool has no available upstream.",
     operands: [],
-    ownFlags: [{ name: "--watch", value: "", summary: "refresh every second" }, jsonFlag],
+    ownFlags: [{ name: "--watch", value: "", summary: "refresh every second" }, readyFlag, jsonFlag],
   },
   ready: {
     summary: "Lets an upstream take requests again and ends its ejection.",
@@ -221,9 +228,15 @@ export function readVerb(
     problems.push({ action: "use --wait", why, received: quote(text) });
     return 0;
   };
+  const readReadiness = (): Verb => {
+    const why = "not allowed together with --ready";
+    for (const name of ["--watch", "--json"]) if (has(name)) problems.push({ action: `use ${name}`, why });
+    return { verb: "readiness" };
+  };
   const parsed = (): Verb => {
     switch (verb) {
       case "status":
+        if (has("--ready")) return readReadiness();
         return { verb, isWatched: has("--watch"), asJson: has("--json") };
       case "ready":
       case "maintenance":

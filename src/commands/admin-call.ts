@@ -31,6 +31,8 @@ export interface Call {
   readonly body?: object | string;
   /** Extra time that the balancer may take because the call asks it to wait. */
   readonly waitMs?: number;
+  /** A status of an expected response in addition to 200–299. */
+  readonly alsoExpected?: number;
 }
 
 /** Short, so that a read reports a frozen balancer soon. */
@@ -47,7 +49,7 @@ export function adminCalls(
   actor: string,
   schedule: Schedule = systemSchedule,
 ): AdminCall {
-  return async ({ method = "GET", path, body, waitMs = 0 }) => {
+  return async ({ method = "GET", path, body, waitMs = 0, alsoExpected }) => {
     try {
       const request = {
         method,
@@ -58,7 +60,7 @@ export function adminCalls(
       };
       const { status, text } = await exchangeWeb(request, schedule);
       const value = parseJson(text);
-      return status >= 200 && status < 300
+      return (status >= 200 && status < 300) || status === alsoExpected
         ? { kind: "called", status, text, value }
         : refused(target, status, value);
     } catch (error) {

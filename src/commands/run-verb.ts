@@ -9,7 +9,7 @@ import { showDryRun } from "./dry-run.ts";
 import { eventLine, followEvents } from "./events.ts";
 import { explain } from "./explain.ts";
 import { runCommand, warningsBefore } from "./orders.ts";
-import { showStatus } from "./status.ts";
+import { showReadiness, showStatus } from "./status.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 
 export interface VerbContext {
@@ -32,6 +32,8 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
   switch (verb.verb) {
     case "status":
       return showStatus(verb, { target, call, terminal });
+    case "readiness":
+      return showReadiness(call, terminal);
     case "events":
       return showEvents(verb, context, call);
     case "explain":

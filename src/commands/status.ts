@@ -4,6 +4,7 @@ import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
 import { describeFault } from "../fault/fault.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
+import { asRecord } from "../lib/json.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import {
   certificateText,
@@ -65,6 +66,17 @@ export async function showStatus(
     if (!isWatched) return snapshot && serves(snapshot) ? 0 : 1;
     await sleep(refreshMs);
   }
+}
+
+/**
+ * `evenkeel status --ready`: whether the balancer accepts clients, whatever the state of its upstreams. A health check that
+ * also failed without upstreams would restart balancers that are fine.
+ */
+export async function showReadiness(call: AdminCall, terminal: Terminal): Promise<ExitCode | Failed> {
+  const response = await call({ path: "/readyz", alsoExpected: 503 });
+  if (response.kind === "failed") return response;
+  terminal.write(`${plainText(String(asRecord(response.value)["status"]))}\n`);
+  return response.status === 200 ? 0 : 1;
 }
 
 function stateAfter(

@@ -7,6 +7,7 @@ import { problemsOf, parsed } from "./fake.ts";
 describe("a command for a running balancer", () => {
   test.each<[argv: string, verb: Verb]>([
     ["status", { verb: "status", isWatched: false, asJson: false }],
+    ["status --ready", { verb: "readiness" }],
     ["status --watch --json", { verb: "status", isWatched: true, asJson: true }],
     ["ready a", { verb: "ready", upstream: "a", reason: "" }],
     ["maintenance a --reason disk", { verb: "maintenance", upstream: "a", reason: "disk" }],
@@ -72,6 +73,7 @@ describe("a command for a running balancer", () => {
       "drain a b",
       'Cannot run evenkeel drain: unexpected argument; expected <upstream> and flags (received "a b").',
     ],
+    ["status --ready --watch", "Cannot use --watch: not allowed together with --ready."],
     ["status a", 'Cannot run evenkeel status: unexpected argument; expected only flags (received "a").'],
     [
       "weight a 257",

@@ -131,6 +131,28 @@ describe("evenkeel status", () => {
     for (const id of ["a", "b", "p"]) expect((await run("ready", id)).code).toBe(0);
   }, 20_000);
 
+  test("--ready asks whether the balancer accepts clients, whatever its upstreams do", async () => {
+    for (const id of ["b", "p", "a"]) expect(await run("maintenance", id)).toMatchObject({ code: 0 });
+    expect(await run("status", "--ready")).toEqual({ code: 0, out: "ready\n", err: "" });
+    for (const id of ["a", "b", "p"]) expect((await run("ready", id)).code).toBe(0);
+  }, 20_000);
+
+  test("--ready exits with 1 while the balancer drains, and with 3 when it is gone", async () => {
+    const proxy = room.programs.start([
+      ...[...fromBuild, "proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
+      ...["--upstreams", patient.url, "--drain-delay", "30s"],
+    ]);
+    const ADMIN_URL = `http://127.0.0.1:${await proxy.port("admin")}`;
+    proxy.child.kill("SIGTERM");
+    await until(() => proxy.stderr.includes("drain started"), "the drain");
+    const draining = start(["status", "--ready"], { ADMIN_URL });
+    expect((await draining.exited).code).toBe(1);
+    expect(draining.stdout).toBe("draining\n");
+    await proxy.kill("SIGTERM");
+    const gone = start(["status", "--ready"], { ADMIN_URL });
+    expect((await gone.exited).code).toBe(3);
+  }, 20_000);
+
   test("continues with --watch, also while the balancer is down", async () => {
     const watching = start(["status", "--watch"]);
     const frames = () => watching.stdout.split("UPSTREAM").length - 1;
