@@ -5,6 +5,7 @@ import { statSync } from "node:fs";
 import { systemEnvironment, userName } from "./cli/environment.ts";
 import type { Command } from "./cli/parse.ts";
 import type { AdminTarget } from "./cli/side-commands.ts";
+import type { VersionCheckRequest } from "./cli/version-check.ts";
 import type { AdminCall, Failed, Reply } from "./commands/admin-call.ts";
 import type { ServerCommand } from "./commands/config-reader.ts";
 import { ExtensionLoader } from "./commands/extension-loader.ts";
@@ -131,6 +132,8 @@ async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
     }
     case "init":
       return writeFirstFile(command);
+    case "version-check":
+      return checkOwnVersion(command.request);
     case "password":
     case "token":
       return makeCredential(command.kind);
@@ -142,6 +145,16 @@ async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
 async function callsTo(target: AdminTarget): Promise<AdminCall> {
   const { adminCalls } = await import("./commands/admin-call.ts");
   return adminCalls(target, userName(process.env));
+}
+
+async function checkOwnVersion(request: VersionCheckRequest): Promise<Reply> {
+  const [{ runtime }, { checkVersion }] = await Promise.all([
+    import("#runtime"),
+    import("./commands/version-check.ts"),
+  ]);
+  const { platform, arch, execPath: executable } = process;
+  const isCompiled = runtime.selfCommand.length === 1;
+  return checkVersion(request, { runtime, platform, arch, executable, isCompiled });
 }
 
 async function makeCredential(kind: "password" | "token"): Promise<Reply | Failed> {

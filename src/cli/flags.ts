@@ -221,6 +221,9 @@ export const balancerFlags: readonly Flag[] = [
   },
 ];
 
+/** The flags of balancers that tell `version --check` where a balancer of this machine has its files. */
+export const fileFlags: readonly Flag[] = balancerFlags.filter(({ name }) => name === "--state");
+
 /** Selects the configuration file, so it is not part of it. */
 export const configFlag: Flag = {
   name: "--config",

@@ -1,27 +1,25 @@
 /** Parses argv, environment and configuration file into one complete command, or reports all problems at once. */
 
-import { dirname, join } from "node:path";
-
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "../config/config.ts";
 import { effectiveYaml, type Setting, settingsOf } from "../config/effective.ts";
-import { loadConfig, warningsIn } from "../config/load.ts";
+import { warningsIn } from "../config/load.ts";
 import { precedenceNotes } from "../config/route-notes.ts";
 import { type ConfigError, configError } from "../config/problem.ts";
-import { readReferencedFile } from "../config/yaml-file.ts";
+import { loadBalancerConfig, stateFileIn } from "./balancer-config.ts";
 import {
   type CliEnvironment,
   commandLineValues,
   configPath,
   type Environment,
   type FileSource,
-  readConfigFile,
   readSource,
 } from "./environment.ts";
-import { configFlag, demoPortFlag, type Flag, watchFlag } from "./flags.ts";
+import { watchFlag } from "./flags.ts";
 import { type InitRequest, readInit } from "./init-flags.ts";
-import { commands, type Line, readLine, type Text, versionText } from "./program.ts";
+import { type Line, readLine, type Text, versionText } from "./program.ts";
 import { type AdminTarget, readAdminTarget, readBackend, readDashboard, readDemo } from "./side-commands.ts";
 import { readVerb, type Verb } from "./verbs.ts";
+import { readVersionCheck, type VersionCheckRequest } from "./version-check.ts";
 
 export type Command =
   | (LongRunningCommand & {
@@ -40,6 +38,8 @@ export type Command =
   | { readonly kind: "state"; readonly target: AdminTarget }
   | { readonly kind: "verb"; readonly target: AdminTarget; readonly verb: Verb }
   | { readonly kind: "init"; readonly request: InitRequest; readonly defaultState: string }
+  /** `version --check` */
+  | { readonly kind: "version-check"; readonly request: VersionCheckRequest }
   /** Creates the hash that the configuration needs for a person or a program. */
   | { readonly kind: "password" | "token" }
   | Text;
@@ -67,8 +67,11 @@ export function parse(
   const line = readLine(argv);
   if (line.kind !== "line") return line;
   switch (line.command) {
-    case "version":
-      return { kind: "version", text: versionText };
+    case "version": {
+      const request = readVersionCheck(line, env, environment);
+      if (!request) return { kind: "version", text: versionText };
+      return "kind" in request ? request : { kind: "version-check", request };
+    }
     case "init": {
       const request = readInit(line.written);
       if (!("isForced" in request)) return configError(request);
@@ -113,42 +116,15 @@ export function parse(
   }
 }
 
-/** Used where the configuration names no file of extensions. */
-function extensionsBeside(configFile: string, { read }: CliEnvironment): string | undefined {
-  const path = join(dirname(configFile), "evenkeel.ts");
-  const found = readReferencedFile(path, read);
-  return "text" in found ? path : undefined;
-}
-
-function stateFileIn(folder: string | undefined, name: "up" | "state"): string {
-  return folder === undefined ? ":memory:" : `${folder}/${name}.db`;
-}
-
 function balancerCommand(
   line: Line,
   kind: "up" | "proxy" | "check",
   { env, environment }: { readonly env: Environment; readonly environment: CliEnvironment },
 ): Command | ConfigError {
-  const outside: readonly Flag[] = [configFlag, watchFlag, demoPortFlag];
-  const flags = commands[kind].flags.filter((flag) => !outside.includes(flag));
   const { servers, problems: demoProblems } = readDemo(line, env);
-  const file = readConfigFile(line, env, environment);
-  const { stateFolder } = environment;
-  const loaded = loadConfig({
-    values: commandLineValues(flags, line.written, env),
-    file,
-    read: environment.read,
-    ...(environment.served && { served: environment.served }),
-    ...(environment.list && { list: environment.list }),
-    ...(environment.findExtensions && {
-      extensions: {
-        find: environment.findExtensions,
-        defaultPath: file === undefined ? undefined : extensionsBeside(configPath(line, env), environment),
-      },
-    }),
-    // The demo has a file of its own: a balancer of this machine may use the other one.
-    defaultState: stateFileIn(stateFolder, kind === "up" ? "up" : "state"),
-    purpose: kind,
+  const { loaded, hasFile } = loadBalancerConfig(line, kind, {
+    env,
+    environment,
     demoUpstreams: servers.map(({ name, port }) => ({ name, url: `http://localhost:${port}` })),
   });
   if (kind === "up" && demoProblems.length > 0)
@@ -165,7 +141,7 @@ function balancerCommand(
   }
   const settings = (shown: Config) => settingsOf({ config: shown, dashboard }, sourceOf);
   const isWatched = commandLineValues([watchFlag], line.written, env)[0]?.value === true;
-  const configFile = { path: configPath(line, env), exists: file !== undefined, isWatched };
+  const configFile = { path: configPath(line, env), exists: hasFile, isWatched };
   if (kind === "proxy") return { kind, config, settings, configFile };
   return { kind, config, settings, configFile, dashboard, backends: isDemo ? servers : [] };
 }

@@ -13,6 +13,7 @@ import {
   configFlag,
   dashboardFlags,
   demoPortFlag,
+  fileFlags,
   type Flag,
   watchFlag,
 } from "./flags.ts";
@@ -44,6 +45,8 @@ interface CommandEntry {
   readonly ownFlags?: readonly VerbFlag[];
   /** Shown below the flags. */
   readonly notes?: string;
+  /** Shown at the end, where they differ from those of the verbs. */
+  readonly exitCodes?: string;
 }
 
 const verbEntries = Object.fromEntries(
@@ -88,7 +91,19 @@ export const commands: Readonly<Record<CommandName, CommandEntry>> = {
       "Creates a token for a program and prints it with its hash for admin.tokens in the configuration.",
     flags: [],
   },
-  version: { summary: "Prints the version.", flags: [] },
+  version: {
+    summary: "Prints the version, or checks whether configuration and state fit it.",
+    flags: [configFlag, ...fileFlags],
+    ownFlags: [
+      {
+        name: "--check",
+        value: "",
+        summary: "check the files and a running balancer of this machine; never asks the network",
+      },
+    ],
+    exitCodes:
+      "Exit codes of --check: 0 all fits, 1 a running balancer is another executable, 2 configuration or state do not fit.",
+  },
 };
 
 /** A syntactically valid command line. */
@@ -138,13 +153,14 @@ export function readLine(argv: readonly string[]): Line | Text | ConfigError {
 
   for (const [name, entry] of Object.entries(commands)) {
     const { summary, flags, subcommands, operands = [], ownFlags = [], notes } = entry;
+    const codes = entry.exitCodes ?? (isVerb(name) ? exitCodes : undefined);
     const command = configured(program.command(name)).description(summary).allowExcessArguments(false);
     if (subcommands) command.addArgument(new Argument("<subcommand>").choices(subcommands));
     for (const operand of operands) command.argument(operand);
     if (flags.length > 0) {
       command
         .usage([subcommands?.join("|"), ...operands, "[flags]"].filter(Boolean).join(" "))
-        .addHelpText("after", `${notesOn(flags)}${isVerb(name) ? `\n\n${exitCodes}` : ""}`);
+        .addHelpText("after", `${notesOn(flags)}${codes === undefined ? "" : `\n\n${codes}`}`);
     }
     if (notes !== undefined) command.usage("[flags]").addHelpText("after", `\n${notes}`);
     for (const { name: flag, value, summary: description, short, isList, isRepeatable } of ownFlags) {

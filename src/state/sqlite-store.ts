@@ -207,3 +207,6 @@ const migrations: readonly string[] = [
      came_from TEXT NOT NULL, went_to TEXT NOT NULL, reason TEXT NOT NULL, done_by TEXT NOT NULL, detail TEXT NOT NULL
    ) STRICT;`,
 ];
+
+/** The schema that this version writes. */
+export const currentSchema = migrations.length;

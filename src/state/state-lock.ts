@@ -88,9 +88,17 @@ function realPath(file: string, links = 0): string {
   return join(folder, basename(file));
 }
 
-/** Only for a process that does not hold the lock: POSIX drops a process's locks of a file when it closes any descriptor of it. */
-function holderOf(file: string): number | undefined {
-  const header = readFileSync(file);
+/**
+ * Process id in a lock file, whether or not the process still runs; undefined without one. Only for a process that does not
+ * hold the lock: POSIX drops a process's locks of a file when it closes any descriptor of it.
+ */
+export function holderOf(file: string): number | undefined {
+  let header: Buffer;
+  try {
+    header = readFileSync(file);
+  } catch {
+    return undefined;
+  }
   const pid = header.length >= userVersionOffset + 4 ? header.readInt32BE(userVersionOffset) : 0;
   return pid > 0 ? pid : undefined;
 }
