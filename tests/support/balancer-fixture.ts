@@ -20,6 +20,10 @@ export class BalancerFixture implements AsyncDisposable {
   readonly programs = new Programs();
   readonly #servers = new Map<string, DemoServer>();
   #flags: readonly string[] = [];
+  /** The program. */
+  command = fromBuild;
+  /** Variables of the program. */
+  environment: Record<string, string> = {};
   proxy!: Program;
   url = "";
   admin = "";
@@ -63,8 +67,8 @@ export class BalancerFixture implements AsyncDisposable {
   /** Starts the balancer again with the same file and state. */
   async restart(): Promise<void> {
     const listen = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", this.file];
-    this.proxy = this.programs.start([...fromBuild, "proxy", ...listen, ...this.#flags]);
-    this.url = `http://127.0.0.1:${await this.proxy.port("balancer")}`;
+    this.proxy = this.programs.start([...this.command, "proxy", ...listen, ...this.#flags], this.environment);
+    this.url = `http://127.0.0.1:${await this.proxy.port("balancer", 20_000)}`;
     this.admin = `http://127.0.0.1:${await this.proxy.port("admin")}`;
   }
 
