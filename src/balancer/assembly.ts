@@ -31,6 +31,7 @@ import {
 } from "../control/reconciler.ts";
 import type { ClusterEnvironment } from "../discovery/source.ts";
 import { createSource } from "../discovery/sources.ts";
+import { createDns } from "../dns/client.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
 import { type AccessRuntime, accessResourcesOf } from "../dataplane/access-resources.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
@@ -185,8 +186,10 @@ export function assemble(
     measure: (entry) => dataPlane.measure(entry),
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
+  const dns = createDns(() => reconciler.config.resolvers, schedule);
   const discovery = new Discovery({
-    createSource: (entry) => createSource(entry, { ...{ clock, schedule, cluster }, random: systemRandom }),
+    createSource: (entry) =>
+      createSource(entry, { ...{ clock, schedule, cluster, dns }, random: systemRandom }),
     ...{ clock, wallClock, schedule, eventLog, log },
   });
   const discovered = new DiscoveredUpstreams({ discovery, registry, drains, intents, clock, log });

@@ -3,6 +3,7 @@
 import { Type } from "@sinclair/typebox";
 
 import type { UpstreamTls } from "../net/address.ts";
+import { type DnsSettings, dnsForm, type SrvSettings, srvForm } from "./dns-source.ts";
 import { dockerForm, type DockerSettings } from "./docker-source.ts";
 import { type FileSettings, fileForm } from "./file-source.ts";
 import { kubernetesForm, type KubernetesSettings } from "./kubernetes-source.ts";
@@ -10,13 +11,19 @@ import { choice } from "./schema-kit.ts";
 import type { SourceForm } from "./source-form.ts";
 
 /** The form of each kind, by its key in an entry. */
-const sourceForms = { file: fileForm, docker: dockerForm, kubernetes: kubernetesForm } as const;
+const sourceForms = {
+  dns: dnsForm,
+  srv: srvForm,
+  file: fileForm,
+  docker: dockerForm,
+  kubernetes: kubernetesForm,
+} as const;
 
 export type SourceKind = keyof typeof sourceForms;
 export const sourceKinds = Object.keys(sourceForms) as readonly SourceKind[];
 
 /** What one source asks, and where. */
-export type SourceSettings = FileSettings | DockerSettings | KubernetesSettings;
+export type SourceSettings = DnsSettings | SrvSettings | FileSettings | DockerSettings | KubernetesSettings;
 
 /** One source of members of a pool. */
 export interface DiscoveryEntry {

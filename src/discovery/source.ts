@@ -1,6 +1,7 @@
 /** The seam of discovery: what a source of members reports, and what it is made with. */
 
 import type { DiscoveryEntry, MemberTemplate } from "../config/discovery.ts";
+import type { Dns } from "../dns/client.ts";
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Address } from "../net/address.ts";
@@ -45,6 +46,7 @@ export interface SourceContext {
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly random: Random;
+  readonly dns: Dns;
   /** Where the cluster is in which this process runs; empty outside of one. */
   readonly cluster: ClusterEnvironment;
 }

@@ -1,9 +1,11 @@
 /** Creates the source of an entry of the configuration. */
 
 import type { DiscoveryEntry, SourceKind, SourceSettings } from "../config/discovery.ts";
+import { createDnsSource } from "./dns-source.ts";
 import { createDockerSource } from "./docker-source.ts";
 import { createKubernetesSource } from "./kubernetes-source.ts";
 import { createFileSource } from "./members-file.ts";
+import { createSrvSource } from "./srv-source.ts";
 import type { DiscoverySource, EntryOf, SourceContext } from "./source.ts";
 
 type Creators = {
@@ -14,6 +16,8 @@ type Creators = {
 };
 
 const creators: Creators = {
+  dns: createDnsSource,
+  srv: createSrvSource,
   file: createFileSource,
   docker: createDockerSource,
   kubernetes: createKubernetesSource,

@@ -1,8 +1,11 @@
 /** Resolves a host name to its addresses and the time for which they are valid. The runtimes' own caches are not used. */
 
-import { lookup, Resolver } from "node:dns/promises";
+import { lookup } from "node:dns/promises";
 
+import { systemSchedule } from "../lib/clock.ts";
 import { isLoopback } from "../net/address.ts";
+import { createDns, type Dns } from "./client.ts";
+import { findAddresses } from "./names.ts";
 
 export interface DnsAnswer {
   /** IP addresses in the order of the answer; never empty. */
@@ -23,56 +26,48 @@ const unknownTtlMs = 10_000;
 /** More addresses than this are ignored. */
 const maxHosts = 64;
 
-/** Timeout of one query to one server, and how often it is sent. */
-const queryOptions = { timeout: 2_000, tries: 2 };
-
 /**
  * The system decides (hosts file, search list, name service switch), as for every other program. It reports no TTL, which
  * a DNS query adds. With servers, only those are queried.
  * @param servers addresses of DNS servers, "10.0.0.53" or "10.0.0.53:5353"; empty for the system's
  */
-export function createNameResolver(servers: readonly string[]): ResolveName {
+export function createNameResolver(servers: readonly string[], schedule = systemSchedule): ResolveName {
+  const dns = createDns(() => servers, schedule);
   return async (name) => {
     const isLocal = isLoopback(name);
-    if (servers.length > 0 && !isLocal) return answerOf(await queryDns(name, servers));
+    if (servers.length > 0 && !isLocal) return answerOf(await queryDns(name, dns));
     const [found, records] = await Promise.all([
       lookup(name, { all: true, order: "verbatim" }),
-      isLocal ? [] : queryDns(name, []).catch(() => []),
+      isLocal ? [] : queryDns(name, dns).catch(() => []),
     ]);
-    const ttls = new Map(records.map(({ address, ttl }) => [address, ttl]));
-    return answerOf(found.map(({ address }) => ({ address, ttl: ttls.get(address) })));
+    const ttls = new Map(records.map(({ address, ttlMs }) => [address, ttlMs]));
+    return answerOf(found.map(({ address }) => ({ address, ttlMs: ttls.get(address) })));
   };
 }
 
 interface AddressRecord {
   readonly address: string;
-  /** In seconds. */
-  readonly ttl: number | undefined;
+  readonly ttlMs: number | undefined;
 }
 
 /** Both address families. One is enough. */
-async function queryDns(name: string, servers: readonly string[]): Promise<readonly AddressRecord[]> {
-  // A resolver keeps answers for their whole TTL. A new one sends a query.
-  const resolver = new Resolver(queryOptions);
-  if (servers.length > 0) resolver.setServers([...servers]);
-  const answers = await Promise.allSettled([
-    resolver.resolve4(name, { ttl: true }),
-    resolver.resolve6(name, { ttl: true }),
-  ]);
-  const records = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
-  const [first] = answers;
-  if (records.length === 0) throw first.status === "rejected" ? first.reason : notFound(name);
+async function queryDns(name: string, dns: Dns): Promise<readonly AddressRecord[]> {
+  const results = [...(await findAddresses(name, [4, 6], dns)).values()];
+  const records = results.flatMap((result) =>
+    result.kind === "answer" ? result.addresses.map((address) => ({ address, ttlMs: result.ttlMs })) : [],
+  );
+  const failed = results.find((result) => result.kind === "failed");
+  if (records.length === 0) throw notFound(name, failed?.why);
   return records;
 }
 
 function answerOf(records: readonly AddressRecord[]): DnsAnswer {
-  const ttls = records.map(({ ttl }) => (ttl === undefined ? unknownTtlMs : ttl * 1_000));
   return {
     hosts: records.slice(0, maxHosts).map(({ address }) => address),
-    ttlMs: Math.min(maxTtlMs, ...ttls),
+    ttlMs: Math.min(maxTtlMs, ...records.map(({ ttlMs }) => ttlMs ?? unknownTtlMs)),
   };
 }
 
-function notFound(name: string): Error {
-  return Object.assign(new Error(`Cannot resolve ${name}: it has no address`), { code: "ENOTFOUND" });
+function notFound(name: string, why = "it has no address"): Error {
+  return Object.assign(new Error(`Cannot resolve ${name}: ${why}`), { code: "ENOTFOUND" });
 }

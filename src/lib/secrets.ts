@@ -1,6 +1,6 @@
 /** Secrets as text: random generation, digests for storage, constant-time comparison. */
 
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
 
 /** 256 random bits as 43 characters that are valid in headers, cookies and URLs. */
 export function newSecret(): string {
@@ -10,6 +10,11 @@ export function newSecret(): string {
 /** 128 random bits as 22 characters that are valid in headers, cookies and URLs: what nothing else may be called. */
 export function newId(): string {
   return randomBytes(16).toString("base64url");
+}
+
+/** An integer in [0, below) that cannot be guessed. */
+export function secretIndex(below: number): number {
+  return randomInt(below);
 }
 
 /** SHA-256 as 64 hexadecimal digits, for storing a secret. Only for secrets with too much entropy to guess. */

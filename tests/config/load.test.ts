@@ -266,7 +266,7 @@ describe("each problem of a file is one sentence with path, line and value", () 
     ],
     [
       "pools: { a: { upstreams: [http://u, { weight: 1 }] } }",
-      "pools.a.upstreams[1] at evenkeel.yaml:1:37: expected one of url, file, docker, kubernetes (received a map).",
+      "pools.a.upstreams[1] at evenkeel.yaml:1:37: expected one of url, dns, srv, file, docker, kubernetes (received a map).",
     ],
     [
       "pools: { a: { upstreams: [3] } }",

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 
 import type { DiscoveryListener, DiscoverySource, SourceContext } from "../../src/discovery/source.ts";
-import { type Cancel, systemClock, systemSchedule } from "../../src/lib/clock.ts";
+import { createDns } from "../../src/dns/client.ts";
+import { type Cancel, type Schedule, systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { until } from "../support/wait.ts";
 
@@ -15,10 +16,12 @@ export interface SourceLaw {
 
 /** The time of a source that runs faster than the clock: a wait of 30 s takes 30 s / speed. */
 export function contextAt(speed: number, cluster: SourceContext["cluster"] = {}): SourceContext {
+  const schedule: Schedule = (delayMs, task) => systemSchedule(delayMs / speed, task);
   return {
     clock: () => systemClock() * speed,
-    schedule: (delayMs, task) => systemSchedule(delayMs / speed, task),
+    schedule,
     random: seededRandom(7),
+    dns: createDns(() => [], systemSchedule),
     cluster,
   };
 }
