@@ -3,6 +3,7 @@
 import type { OrderFailureReason } from "../acme/failure.ts";
 import type { CertificateSnapshot, Snapshot } from "../snapshot/snapshot.ts";
 import { describeExpiry } from "../tls/expiry.ts";
+import { shortageOf } from "../problems/wording.ts";
 import { countWithNoun, formatCount, formatSpan, formatTime } from "./format.ts";
 
 type RefusedReload = NonNullable<Snapshot["configuration"]["refused"]>;
@@ -14,19 +15,6 @@ export function sheddingText({ rssBytes, limitBytes }: Snapshot["memory"]): stri
   const usage = `${mebibytes(rssBytes)}${limit} MiB in use`;
   return `Load shedding: memory limit reached, new requests are refused. ${usage}.`;
 }
-
-/** What is short, for a headline: "file descriptors". */
-export function shortageOf(code: string): string {
-  return shortages[code] ?? "sockets";
-}
-
-const shortages: Readonly<Record<string, string | undefined>> = {
-  EMFILE: "file descriptors",
-  ENFILE: "file descriptors of the whole system",
-  EADDRNOTAVAIL: "local ports or addresses",
-  ENOBUFS: "memory for sockets",
-  ENOMEM: "memory for sockets",
-};
 
 /** What is short since when, what it means, and what to do. */
 export function exhaustionText({ code, since, failures }: NonNullable<Snapshot["exhaustion"]>): string {

@@ -4,7 +4,7 @@ import type { SeriesHistory } from "../history/history.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { joinList } from "../lib/list-text.ts";
 import { countWithNoun, formatAgo, formatTime } from "./format.ts";
-import { shortageOf } from "./alerts.ts";
+import { shortageOf } from "../problems/wording.ts";
 import {
   errorRateNote,
   errorReasons,

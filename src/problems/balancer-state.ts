@@ -1,0 +1,191 @@
+/** Problems of the balancer itself: short memory or descriptors, state that is not saved, a refused configuration, lost logs. */
+
+import { advice, balancerAct, readAct } from "./advice.ts";
+import { causeFrom, changeBefore } from "./cause.ts";
+import type { Detection } from "./detection.ts";
+import type { Description, DescriptionContext, Finding } from "./finding.ts";
+import type { ProblemKind, ProblemLevel } from "./problem.ts";
+import { roundCount } from "./steady-number.ts";
+import { clockText, countedNoun, countText, foreignText, shortageOf, storageText } from "./wording.ts";
+
+export const balancerKinds = [
+  ...(["shedding", "exhaustion", "state_not_kept", "reload_refused", "log_lost"] as const),
+] satisfies readonly ProblemKind[];
+
+/** @param turnedAwayPerSecond requests that get 5xx before any attempt, in all pools */
+export function detectBalancerState(detection: Detection, turnedAwayPerSecond: number): void {
+  for (const finding of [
+    sheddingFinding(detection, turnedAwayPerSecond),
+    exhaustionFinding(detection, turnedAwayPerSecond),
+    unsavedFinding(detection),
+    refusedFinding(detection),
+    lostFinding(detection),
+  ])
+    if (finding) detection.report(finding);
+}
+
+const noLinks = { requests: null, history: null } as const;
+const noHits = { routes: [], share: null, perSecond: 0, requests: 0 } as const;
+
+interface BalancerFinding {
+  readonly level: ProblemLevel;
+  readonly failing?: number;
+  readonly describe: (context: DescriptionContext) => Description;
+}
+
+function findingOf(kind: ProblemKind, { level, failing = 0, describe }: BalancerFinding): Finding {
+  return { kind, key: "", pool: null, upstream: null, verdict: "enter", level, failing, describe };
+}
+
+function sheddingFinding({ sample }: Detection, failing: number): Finding | undefined {
+  const { memory, events } = sample;
+  if (!memory.shedding) return undefined;
+  const mebibytes = (bytes: number) => countText(Math.round(bytes / 2 ** 20));
+  return findingOf("shedding", {
+    level: "critical",
+    failing,
+    describe: (context) => {
+      const used = context.steady.show("used", memory.rssBytes, (bytes) => bytes);
+      const limit = memory.limitBytes === null ? "" : ` of ${mebibytes(memory.limitBytes)}`;
+      return {
+        title: `New requests are refused: memory is short (${mebibytes(used)}${limit} MiB)`,
+        hits: { ...noHits, words: "Every new request, until memory is a tenth below its limit" },
+        cause: causeFrom([changeBefore({ events, ...timesOf(context), pool: null, upstream: null })]),
+        do: advice(
+          readAct("See who connects", "evenkeel status"),
+          "Look for slow clients and large bodies. Raise maxMemory if the machine has more.",
+        ),
+        measure: {
+          value: memory.rssBytes,
+          peers: null,
+          enter: memory.limitBytes ?? 0,
+          leave: 0.9 * (memory.limitBytes ?? 0),
+          window: "now",
+          n: null,
+        },
+        links: noLinks,
+      };
+    },
+  });
+}
+
+function timesOf({ at, since }: DescriptionContext) {
+  return { at, since };
+}
+
+function exhaustionFinding({ sample: { exhaustion } }: Detection, failing: number): Finding | undefined {
+  if (!exhaustion) return undefined;
+  const { code, failures } = exhaustion;
+  const what = shortageOf(code);
+  return findingOf("exhaustion", {
+    level: "critical",
+    failing,
+    describe: ({ steady }) => ({
+      title: `The balancer has no ${what} left`,
+      hits: {
+        ...noHits,
+        words: `${countedNoun(steady.show("failures", failures, roundCount), "connect")} to upstreams failed`,
+      },
+      cause: { words: `The system answers ${code}. The upstreams are not to blame.`, code, event: null },
+      do: advice(
+        readAct("See who connects", "evenkeel status"),
+        code === "EMFILE"
+          ? "Raise the limit on open files (ulimit -n, LimitNOFILE)."
+          : "Close what holds them, or raise the system's limit.",
+      ),
+      measure: null,
+      links: noLinks,
+    }),
+  });
+}
+
+function unsavedFinding({ sample: { notKept } }: Detection): Finding | undefined {
+  if (!notKept) return undefined;
+  const { since, why } = notKept;
+  return {
+    ...findingOf("state_not_kept", {
+      level: "warning",
+      describe: ({ at }) => ({
+        title: `Changes are not saved since ${clockText(since, at)}: ${storageText(why)}`,
+        hits: {
+          ...noHits,
+          words: "No client. What operators set counts now, and may be lost on a restart",
+        },
+        cause: { words: `The state file: ${foreignText(why)}`, code: "not_written", event: null },
+        do: advice(
+          readAct("Copy the state", "evenkeel state export"),
+          "Make room or repair the path. The next write saves all; until then do not restart.",
+        ),
+        measure: null,
+        links: noLinks,
+      }),
+    }),
+    since,
+  };
+}
+
+function refusedFinding({ sample: { refused, events } }: Detection): Finding | undefined {
+  if (!refused) return undefined;
+  const { at: refusedAt, by, problems } = refused;
+  const [first = ""] = problems;
+  const event = events.findLast(({ kind, to }) => kind === "reload" && to === "refused")?.seq ?? null;
+  const more = problems.length > 1 ? ` (${countedNoun(problems.length - 1, "more problem")})` : "";
+  return {
+    ...findingOf("reload_refused", {
+      level: "warning",
+      describe: ({ at }) => ({
+        title: `The configuration was refused: ${configPlace(first)}`,
+        hits: { ...noHits, words: "No client. The configuration of before stays in use" },
+        cause: {
+          words: `${by} at ${clockText(refusedAt, at)}: ${foreignText(first)}${more}`,
+          code: "configuration_invalid",
+          event,
+        },
+        do: advice(
+          balancerAct("reload", "Reload the mended file", null),
+          "Mend the file and reload it. `evenkeel check` names every problem with its line.",
+          readAct("See the difference", "evenkeel plan"),
+        ),
+        measure: null,
+        links: noLinks,
+      }),
+    }),
+    since: refusedAt,
+  };
+}
+
+/**
+ * "line 41, weight -1" from "Cannot use pools[0].weight at evenkeel.yaml:41:7: expected … (received -1)."; the sentence
+ * itself in any other form.
+ */
+function configPlace(sentence: string): string {
+  const found = /^Cannot (?:use|read) (.+?) at \S+?:(\d+):\d+: (.+?)(?: \(received (.+)\))?[.?]?$/s.exec(
+    sentence.split("\n")[0] ?? "",
+  );
+  if (!found) return foreignText(sentence.replace(/\.$/, ""));
+  const [, path = "", line = "", why = "", received] = found;
+  const key = /([^.[\]]+)(?:\[\d+\])*$/.exec(path)?.[1] ?? path;
+  return foreignText(`line ${line}, ${received === undefined ? `${key}: ${why}` : `${key} ${received}`}`);
+}
+
+function lostFinding({ lost60 }: Detection): Finding | undefined {
+  if (lost60 <= 0) return undefined;
+  return findingOf("log_lost", {
+    level: "notice",
+    describe: ({ steady }) => ({
+      title: `${countText(steady.show("lost", lost60, roundCount))} log lines or spans were lost in a minute`,
+      hits: { ...noHits, words: "No client. Logs and traces have gaps" },
+      cause: {
+        words: "The disk, the reader of the log or the collector of spans is too slow, or away.",
+        code: "sink_slow",
+        event: null,
+      },
+      do: advice(
+        readAct("See the log settings", "evenkeel check"),
+        "Look at disk and collector; log to a faster place, or trace a smaller share.",
+      ),
+      measure: { value: lost60, peers: null, enter: 1, leave: 1, window: "60s", n: null },
+      links: noLinks,
+    }),
+  });
+}

@@ -1,0 +1,84 @@
+/** How failures on upstreams reach clients: which share of the requests, how many a second, and whether that is critical. */
+
+import type { ProblemHits, ProblemLevel } from "./problem.ts";
+import type { PoolTraffic, RouteTraffic } from "./traffic.ts";
+import { countedNoun, countText, sentenceCase, shareOfRequests } from "./wording.ts";
+
+/** From this share of a route's requests on, clients notice: an error budget of two nines is being spent. */
+const criticalShare = 0.01;
+
+/** With fewer requests in 30 s, one unlucky request would be an alarm. */
+const minimumRequests = 100;
+
+/** What clients get of some failures of a pool. */
+export interface ClientHarm {
+  /** Requests that fail at the client because of them, each second. */
+  readonly failing: number;
+  /** As a share of the pool's requests, 0–1; null without requests. */
+  readonly share: number | null;
+  readonly level: ProblemLevel;
+}
+
+/**
+ * Harm of failed attempts on some upstreams. Retries hide a part of the pool's failed attempts. Which ones is not counted, so
+ * the hidden part is taken to be the same for all upstreams of the pool.
+ */
+export function harmOfAttempts(pool: PoolTraffic, failedAttempts: number): ClientHarm {
+  return harmOf(pool, failedAttempts * pool.visibleShare);
+}
+
+/** @param failed requests that failed at the client in the last 30 s */
+export function harmOf(pool: PoolTraffic, failed: number): ClientHarm {
+  const { requests30, seconds30 } = pool;
+  const share = requests30 > 0 ? Math.min(1, failed / requests30) : null;
+  return {
+    failing: failed / seconds30,
+    share,
+    level: isNoticed(pool, failed) ? "critical" : "warning",
+  };
+}
+
+function isNoticed(pool: PoolTraffic, failed: number): boolean {
+  if (failed <= 0) return false;
+  const { requests30, routes, visibleErrors30, turnedAwayErrors30 } = pool;
+  if (requests30 >= minimumRequests && failed >= criticalShare * requests30) return true;
+  const all = Math.max(failed, visibleErrors30 + turnedAwayErrors30);
+  return routes.some(
+    (route) => route.requests30 >= minimumRequests && routeShareOf(route) * (failed / all) >= criticalShare,
+  );
+}
+
+function routeShareOf({ requests30, errors30 }: RouteTraffic): number {
+  return requests30 > 0 ? errors30 / requests30 : 0;
+}
+
+const maxRoutes = 5;
+
+/** Routes that lead to a pool, the ones with the largest share of errors first. */
+export function routesHit(pool: PoolTraffic | undefined): readonly string[] {
+  if (!pool) return [];
+  const worstFirst = pool.routes.toSorted((one, other) => routeShareOf(other) - routeShareOf(one));
+  const counted = worstFirst.filter((route) => route.errors30 > 0 || route.sample.requests === undefined);
+  return (counted.length > 0 ? counted : worstFirst).slice(0, maxRoutes).map(({ sample }) => sample.label);
+}
+
+/**
+ * @param failed requests that have failed so far
+ * @param otherwise the words while none fails
+ */
+export function hitsOf(
+  pool: PoolTraffic | undefined,
+  { failing, share }: Pick<ClientHarm, "failing" | "share">,
+  { failed, otherwise }: { readonly failed: number; readonly otherwise: string },
+): ProblemHits {
+  const requests = Math.round(failed);
+  const now = share !== null && share > 0 && failing > 0 ? sentenceCase(shareOfRequests(share)) : "";
+  const soFar = now === "" ? `${countedNoun(requests, "request")} failed` : `${countText(requests)} so far`;
+  return {
+    words: requests === 0 && now === "" ? otherwise : [now, soFar].filter((part) => part !== "").join(", "),
+    routes: routesHit(pool),
+    share: share === null ? null : Math.round(share * 100_000) / 100_000,
+    perSecond: Math.round(failing * 100) / 100,
+    requests,
+  };
+}

@@ -1,0 +1,122 @@
+/** What an upstream did in the last minutes that one sample does not show: changes of its check, returns, and slow starts. */
+
+import type { Status } from "../pool/upstream.ts";
+import type { UpstreamSample } from "./sample.ts";
+
+const changesMs = 10 * 60_000;
+
+/** An upstream that is ejected so soon after it came back has failed its return. */
+const failedReturnMs = 60_000;
+
+/** A failed return counts for this long. */
+const returnsMs = 15 * 60_000;
+
+/** More changes than this are as good as this many. */
+const maxChanges = 100;
+
+/** Reasons of the last seconds are kept for an upstream whose errors are looked into. */
+const maxReasons = 31;
+
+export class UpstreamPast {
+  #status: Status | undefined;
+  #isFailing: boolean | undefined;
+  #changes: number[] = [];
+  #failedReturns: number[] = [];
+  /** Clock time of its last return from an ejection. */
+  #returnedAt = -Infinity;
+  /** Errors by reason at the last readings, the oldest first. */
+  #reasons: Readonly<Record<string, number>>[] = [];
+  seenAt = Number.NaN;
+  /** Clock time at which its slow start began, however often it failed in between; undefined outside of one. */
+  startingSince: number | undefined;
+  /** An operator let it take requests again, and it has not passed since. */
+  isReturning = false;
+
+  /** @param now clock time, milliseconds */
+  read(sample: UpstreamSample, now: number): void {
+    const { status, isStarting } = sample;
+    const before = this.#status;
+    this.#status = status;
+    this.seenAt = now;
+    if (isOutByOperator(status)) {
+      this.#isFailing = undefined;
+      this.isReturning = true;
+      this.startingSince = undefined;
+      return;
+    }
+    if (status === "passing") this.isReturning = false;
+    this.#readCheck(status, now);
+    if (status === "ejected" && before !== undefined && before !== "ejected") this.#readEjection(now);
+    if (isComingBack(before) && status === "passing") this.#returnedAt = now;
+    if (isStarting) this.startingSince ??= now;
+    else if (status === "passing") this.startingSince = undefined;
+  }
+
+  #readCheck(status: Status, now: number): void {
+    if (status === "checking") return;
+    const isFailing = status === "failing";
+    if (this.#isFailing !== undefined && isFailing !== this.#isFailing) this.#changes.push(now);
+    this.#isFailing = isFailing;
+    while (this.#changes.length > maxChanges || now - (this.#changes[0] ?? now) > changesMs)
+      this.#changes.shift();
+  }
+
+  #readEjection(now: number): void {
+    if (now - this.#returnedAt <= failedReturnMs) this.#failedReturns.push(now);
+    while (now - (this.#failedReturns[0] ?? now) > returnsMs) this.#failedReturns.shift();
+  }
+
+  /** How often its check changed its verdict in the last ten minutes. */
+  get checkChanges(): number {
+    return this.#changes.length;
+  }
+
+  /** How often in the last quarter of an hour it was ejected within a minute of its return. */
+  failedReturns(now: number): number {
+    return this.#failedReturns.filter((time) => now - time <= returnsMs).length;
+  }
+
+  /** Reads the reasons of its errors. To be called once a second while they matter. */
+  readReasons(sample: UpstreamSample): void {
+    this.#reasons.push(sample.errorsByReason());
+    if (this.#reasons.length > maxReasons) this.#reasons.shift();
+  }
+
+  forgetReasons(): void {
+    if (this.#reasons.length > 0) this.#reasons = [];
+  }
+
+  /** Errors by reason since the oldest reading of the last 30 s; since the start while there is only one. The most frequent first. */
+  get recentReasons(): readonly (readonly [reason: string, count: number])[] {
+    const [oldest = {}] = this.#reasons.length > 1 ? this.#reasons : [];
+    const latest = this.#reasons.at(-1) ?? {};
+    return Object.entries(latest)
+      .map(([reason, count]) => [reason, count - (oldest[reason] ?? 0)] as const)
+      .filter(([, count]) => count > 0)
+      .sort(([, one], [, other]) => other - one);
+  }
+}
+
+export function isOutByOperator(status: Status): boolean {
+  return status === "draining" || status === "maintenance";
+}
+
+function isComingBack(status: Status | undefined): boolean {
+  return status === "ejected" || status === "probation" || status === "failing";
+}
+
+/** The past of every upstream that exists. */
+export class UpstreamPasts {
+  readonly #pasts = new Map<string, UpstreamPast>();
+
+  of(id: string): UpstreamPast {
+    let past = this.#pasts.get(id);
+    if (!past) this.#pasts.set(id, (past = new UpstreamPast()));
+    return past;
+  }
+
+  /** Forgets upstreams that this sample did not have. */
+  prune(now: number): void {
+    for (const [id, { seenAt }] of this.#pasts) if (seenAt !== now) this.#pasts.delete(id);
+  }
+}
