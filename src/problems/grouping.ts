@@ -125,7 +125,7 @@ const explainedByDown: ReadonlySet<ProblemKind> = new Set([
 /** Problems of upstreams or of a pool that use up its retries. */
 const spenders: readonly ProblemKind[] = ["upstream_errors", "upstream_down", "pool_errors"];
 
-/** A listed problem and those that have the same cause. */
+/** A listed problem, and all others with the same cause. */
 export interface RootProblem {
   readonly problem: TrackedProblem;
   readonly parts: readonly TrackedProblem[];

@@ -198,7 +198,7 @@ export class ProblemList {
     for (const id of this.#restoredTitles.keys()) if (!known.has(id)) this.#restoredTitles.delete(id);
   }
 
-  /** Five letters and digits without those that look or sound alike: short enough to say, and no two in a fleet are the same. */
+  /** Five letters and digits that neither look nor sound alike: short enough to say, and no two in a fleet are the same. */
   #newId(): string {
     const letters = "abcdefghjkmnpqrstuvwxyz23456789";
     const letter = () => letters.charAt(Math.floor(this.#random() * letters.length));

@@ -10,7 +10,7 @@ const swapAfterMs = 10_000;
 /** A request that waits long is a tenth of one that fails. */
 const waitingWeight = 0.1;
 
-/** Requests a second that fail at the client, and a tenth of those that wait. 0 while the problem closes. */
+/** Requests a second that fail at the client, and a tenth of the ones that wait. 0 while the problem closes. */
 export function harmOfProblem({ isActive, finding }: TrackedProblem): number {
   if (!isActive || !finding) return 0;
   return finding.failing + waitingWeight * (finding.waiting ?? 0);

@@ -56,7 +56,7 @@ export class PoolTraffic {
   attempts60 = 0;
   /** Failed attempts that no other attempt followed: clients got the failure. */
   visibleErrors30 = 0;
-  /** Requests that got a 5xx before any attempt; `otherTurnedAway30` without those that the queue or no upstream turned away. */
+  /** Requests that got a 5xx before any attempt; `otherTurnedAway30` without the ones that the queue or a lack of upstreams turned away. */
   turnedAwayErrors30 = 0;
   otherTurnedAway30 = 0;
   /** Last 10 s. */

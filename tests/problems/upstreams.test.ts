@@ -111,7 +111,7 @@ describe("errors of one upstream", () => {
     expect(balancer.titles).toEqual(["web-01 answers 30 % of its requests with 500"]);
     balancer.run(200);
     expect(balancer.titles).toEqual([]);
-    expect(balancer.list.closed[0]?.end?.words).toBe("Closed after 10 min: no traffic any more");
+    expect(balancer.list.closed[0]?.end?.words).toBe("Closed after 11 min: no traffic any more");
   });
 
   test("a drain closes it as soon as the upstream is empty", () => {
