@@ -6,8 +6,6 @@ import type { Accounts } from "../access/accounts.ts";
 import type { LoginEvent } from "../access/login-audit.ts";
 import type { PersistedSession } from "../access/sessions.ts";
 import type { Setting } from "../config/effective.ts";
-import type { HistoryResult, HistoryQuery } from "../history/history.ts";
-import { windowNamed, windowNames } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { webLimits } from "../net/open-files.ts";
 import { countStream, StreamLimit } from "../access/stream-limit.ts";
@@ -19,23 +17,21 @@ import type { Caller } from "../access/access.ts";
 import { bearerOf, callerOf, denialOf } from "./authorization.ts";
 import { documentRoutes, systemRoutes } from "./config-routes.ts";
 import { boundToSession, EventStream, streamRoutes } from "./event-stream.ts";
+import { historyResponse, type HistorySource } from "./history-response.ts";
 import { loginRoutes, type LoginOptions } from "./login-routes.ts";
-import { parameterProblem } from "./request-input.ts";
-import { type References, references } from "./references.ts";
+import { references } from "./references.ts";
 import { requestRoutes, RequestTail } from "./request-routes.ts";
 import { health, json, methodsAt, problem, tooManyStreams, unsniffed, wrongMethod } from "./responses.ts";
 import { type ControlAccess, faultRoutes, upstreamRoutes } from "./upstream-routes.ts";
 
 /** The part of the balancer that the admin API uses. */
-export interface AdminBackend extends Omit<ControlAccess, "pool" | "references"> {
+export interface AdminBackend extends Omit<ControlAccess, "pool" | "references">, HistorySource {
   readonly phase: Phase;
   snapshot(): Snapshot;
   metricsText(): Promise<string>;
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined;
   readonly requests: Requests;
-  /** Undefined if there is no such pool or upstream. */
-  history(query: HistoryQuery): HistoryResult | undefined;
 }
 
 export interface AdminOptions {
@@ -170,31 +166,4 @@ export function adminApp(
     .use(loginRoutes(login))
     .use(documentRoutes());
   return app;
-}
-
-/** Query: `pool` or `upstream` (default all pools), `window` (default 5m), `since` (epoch milliseconds). */
-function historyResponse(
-  balancer: AdminBackend,
-  query: Readonly<Record<string, string>>,
-  { idOf }: Pick<References, "idOf">,
-): Response {
-  const { pool } = query;
-  const upstream = query["upstream"] === undefined ? undefined : idOf(query["upstream"]);
-  if (upstream instanceof Response) return upstream;
-  const window = windowNamed(query["window"] ?? "5m");
-  const since = Number(query["since"] ?? 0);
-  if (!window) {
-    const expected = `one of ${windowNames.join(", ")}`;
-    const detail = parameterProblem("window", { expected, received: query["window"] });
-    return problem(400, "window_invalid", detail);
-  }
-  if (!Number.isFinite(since)) {
-    const expected = "a time in epoch milliseconds";
-    const detail = parameterProblem("since", { expected, received: query["since"] });
-    return problem(400, "since_invalid", detail);
-  }
-  const history = balancer.history({ pool, upstream, window, since });
-  if (history) return json(200, history);
-  const unknown = upstream === undefined ? `no pool named "${pool}"` : `no upstream named "${upstream}"`;
-  return problem(404, "series_unknown", `Cannot show the history: ${unknown}.`);
 }

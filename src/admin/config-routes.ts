@@ -6,12 +6,12 @@ import type { Setting } from "../config/effective.ts";
 import { hasMoreMarks } from "../config/yaml-file.ts";
 import { commandError, type Control, isCommandError } from "../control/control.ts";
 import { describeStep } from "../control/step.ts";
+import { systemWallClock } from "../lib/clock.ts";
 import { jsonTag, taggedJson, taggedText, withIfMatch } from "./etags.ts";
 import { documentOf, operations } from "./openapi/document.ts";
 import { renderDocument } from "./openapi/page.tsx";
 import {
   actorOf,
-  countProblem,
   eventQueryOf,
   isSet,
   lineOf,
@@ -46,9 +46,8 @@ export function systemRoutes(
     new Elysia({ handler: { standardHostname: false } })
       .get("/api/events", ({ request }) => {
         const parameters = queryParameters(request);
-        const query = eventQueryOf(parameters);
-        if (!query)
-          return problem(400, "query_invalid", countProblem(parameters, ["limit", "after", "before"]));
+        const query = eventQueryOf(parameters, systemWallClock());
+        if (typeof query === "string") return problem(400, "query_invalid", query);
         const filter = eventFilter(query);
         return filter instanceof Response ? filter : json(200, { events: control.events(filter) });
       })

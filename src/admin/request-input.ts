@@ -6,6 +6,7 @@ import { schemaErrors } from "../config/schema-kit.ts";
 import type { Actor } from "../control/control.ts";
 import type { EventQuery } from "../control/event-log.ts";
 import { parseJson } from "../lib/json.ts";
+import { parseMomentOf } from "../lib/time-range.ts";
 import { parseDuration } from "../lib/units.ts";
 import { callerOf } from "./authorization.ts";
 import { problem } from "./responses.ts";
@@ -89,12 +90,16 @@ const defaultEvents = 100;
 const maxEvents = 2_000;
 
 /**
- * Reads `limit`, `after` and `before` (event numbers); `pool`, `upstream`, `kind` (several with commas), `by`, `text`,
- * and `by-operators=1` for operator actions only. Undefined if a number is invalid.
+ * Reads `limit`, `after` and `before` (event numbers); `from` and `to`; `pool`, `upstream`, `kind` (several with commas), `by`,
+ * `text`, and `by-operators=1` for operator actions only. A sentence if one is invalid. @param now epoch milliseconds
  */
-export function eventQueryOf(query: URLSearchParams): EventQuery | undefined {
-  const [limit, after, before] = ["limit", "after", "before"].map((name) => countOf(query, name));
-  if (limit === undefined || after === undefined || before === undefined) return undefined;
+export function eventQueryOf(query: URLSearchParams, now: number): EventQuery | string {
+  const numbers = ["limit", "after", "before"] as const;
+  const [limit, after, before] = numbers.map((name) => countOf(query, name));
+  if (limit === undefined || after === undefined || before === undefined) return countProblem(query, numbers);
+  const [from, to] = [momentIn(query, "from", now), momentIn(query, "to", now)];
+  if (typeof from === "string") return from;
+  if (typeof to === "string") return to;
   const nonEmpty = (name: string) => query.get(name) || undefined;
   const [upstream, pool, by, text] = ["upstream", "pool", "by", "text"].map(nonEmpty);
   const kinds = nonEmpty("kind")?.split(",");
@@ -102,6 +107,8 @@ export function eventQueryOf(query: URLSearchParams): EventQuery | undefined {
     limit: Math.min(limit ?? defaultEvents, maxEvents),
     ...(after === null ? {} : { after }),
     ...(before === null ? {} : { before }),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
     ...(upstream === undefined ? {} : { upstream }),
     ...(pool === undefined ? {} : { pool }),
     ...(by === undefined ? {} : { by }),
@@ -109,6 +116,20 @@ export function eventQueryOf(query: URLSearchParams): EventQuery | undefined {
     ...(kinds && { kinds: new Set(kinds) }),
     ...(query.get("by-operators") === "1" && { byOperators: true }),
   };
+}
+
+/**
+ * One end of a range: epoch milliseconds, undefined without it, or a sentence with the error. "now" as the end is no bound:
+ * what happens while the query runs belongs to it.
+ */
+export function momentIn(
+  query: URLSearchParams,
+  name: "from" | "to",
+  now: number,
+): number | string | undefined {
+  const text = query.get(name);
+  if (!text || (name === "to" && text === "now")) return undefined;
+  return parseMomentOf(name, text, now);
 }
 
 /** Route option: the router must not parse the body, because {@link readBodyText} bounds it first. */

@@ -1,6 +1,5 @@
 /** Reads the queries of request lists: which list, which filter, which page. */
 
-import { parseMomentOf } from "../lib/time-range.ts";
 import {
   isStatusFilter,
   type RecordFilter,
@@ -9,7 +8,7 @@ import {
 } from "../requests/request-filter.ts";
 import type { RequestListKind } from "../requests/recent-requests.ts";
 import type { RequestCursor } from "../requests/request-store.ts";
-import { countOf, countProblem, parameterProblem } from "./request-input.ts";
+import { countOf, countProblem, momentIn, parameterProblem } from "./request-input.ts";
 
 const defaultLimit = 50;
 const maxLimit = 500;
@@ -91,13 +90,6 @@ export function filterOf(query: URLSearchParams, now: number): RecordFilter | st
     ...(id && { requestId: id }),
     ...(outcomes && { outcomes }),
   };
-}
-
-/** "now" as the end is no bound: requests that end while the query runs belong to it. */
-function momentIn(query: URLSearchParams, name: "from" | "to", now: number): number | string | undefined {
-  const text = query.get(name);
-  if (!text || (name === "to" && text === "now")) return undefined;
-  return parseMomentOf(name, text, now);
 }
 
 function outcomesOf(text: string): readonly RequestOutcome[] | string | undefined {

@@ -6,7 +6,7 @@ import { Controller } from "../control/controller.ts";
 import type { NewEvent } from "../control/event-log.ts";
 import { type OwnListener, OwnListeners } from "../control/own-listeners.ts";
 import { configurationStatusAfter } from "../control/reconciler.ts";
-import type { HistoryQuery, HistoryResult } from "../history/history.ts";
+import type { HistoryQuery, HistoryResult, RangeQuery } from "../history/history.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import { hostAndPort } from "../net/address.ts";
 import { probeTargets } from "../registry/pool-registry.ts";
@@ -203,6 +203,11 @@ export class Balancer {
   /** Undefined if there is no such pool or upstream. */
   history(query: HistoryQuery): HistoryResult | undefined {
     return this.#parts.history.read(query);
+  }
+
+  /** Undefined if there is no such pool or upstream. */
+  historyRange(query: RangeQuery): HistoryResult | undefined {
+    return this.#parts.history.readRange(query);
   }
 
   /** All metrics in the Prometheus text format. */

@@ -15,11 +15,15 @@ export interface EventQuery extends EventFilter {
   readonly after?: number;
   /** Only events before this number: the last `limit` of them. */
   readonly before?: number;
+  /** Only events at this time or later, epoch milliseconds. Older ones than memory has come from the store. */
+  readonly from?: number;
+  /** Only events before this time. */
+  readonly to?: number;
   readonly limit: number;
 }
 
 export interface EventLogOptions {
-  readonly store: Pick<Store, "events" | "record">;
+  readonly store: Pick<Store, "events" | "eventsBetween" | "record">;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
   readonly log: Pick<Log, "error">;
@@ -82,20 +86,40 @@ export class EventLog {
     const { upstream, pool, after, before, limit } = query;
     const subject =
       upstream !== undefined ? `upstream ${upstream}` : pool !== undefined ? `pool ${pool}` : undefined;
-    const ring = subject === undefined ? this.#all : (this.#rings.get(subject) ?? []);
+    const isPast = query.from !== undefined || query.to !== undefined;
+    const ring = isPast
+      ? this.#between(query.from ?? 0, query.to ?? Number.POSITIVE_INFINITY)
+      : subject === undefined
+        ? this.#all
+        : (this.#rings.get(subject) ?? []);
     const isFiltered = filterKeys.some((name) => query[name] !== undefined);
-    const isWholeRing = !isFiltered && !(upstream !== undefined && pool !== undefined);
+    const isWholeRing =
+      !isFiltered && (isPast ? subject === undefined : !(upstream !== undefined && pool !== undefined));
     const matching = isWholeRing
       ? ring
       : ring.filter(
           (event) =>
             (pool === undefined || event.pool === pool) &&
+            (upstream === undefined || event.upstream === upstream) &&
             (before === undefined || event.seq < before) &&
             matchesEvent(event, query),
         );
     if (after === undefined) return limit > 0 ? matching.slice(-limit) : [];
     const start = matching.findIndex(({ seq }) => seq > after);
     return start < 0 ? [] : matching.slice(start, start + limit);
+  }
+
+  /** Memory has the last 2,000; the store has more. Oldest first. */
+  #between(from: number, to: number): readonly BalancerEvent[] {
+    const first = this.#all[0];
+    const recent = this.#all.filter(({ at }) => at >= from && at < to);
+    if (!first || first.at <= from) return recent;
+    try {
+      return [...this.#options.store.eventsBetween(from, Math.min(to, first.at), first.seq), ...recent];
+    } catch (error) {
+      this.#options.log.error("event read failed", { why: String(error) });
+      return recent;
+    }
   }
 
   /** Writes the events not written yet. A failed write is retried with the next event, or in a minute. */

@@ -2,6 +2,8 @@
 
 import {
   type HistoryStore,
+  type Period,
+  rangeStep,
   type Resolution,
   resolutions,
   type SeriesKey,
@@ -46,18 +48,44 @@ export interface HistoryQuery {
   readonly since?: number | undefined;
 }
 
+/** A part of the past instead of a window that ends now. */
+export interface RangeQuery extends Omit<HistoryQuery, "window" | "since"> {
+  /** Epoch milliseconds. */
+  readonly from: number;
+  readonly to: number;
+  /** At most about so many points. */
+  readonly maxPoints?: number | undefined;
+}
+
 export interface SeriesHistory extends SeriesKey {
   readonly columns: Columns;
 }
 
 export interface HistoryResult {
-  readonly window: WindowName;
+  /** Null for a range. */
+  readonly window: WindowName | null;
+  /** Epoch milliseconds. */
+  readonly from: number;
+  readonly to: number;
   /** Milliseconds between points. Points that are too recent for the resolution of the window are closer to each other. */
   readonly stepMs: number;
+  /** Milliseconds of the longest interval among the points: the older they are, the longer. 0 without points. */
+  readonly coarsestMs: number;
   readonly series: readonly SeriesHistory[];
 }
 
 const [finest] = resolutions;
+
+interface Detail extends Period {
+  readonly stepMs: number;
+  readonly resolutionMs: number;
+}
+
+/** The step of the resolution that an interval belongs to: the first one after a start is shorter. */
+function resolutionOf(spanMs: number): number {
+  if (spanMs === 0) return 0;
+  return resolutions.find(({ stepMs }) => spanMs <= stepMs * 1.5)?.stepMs ?? Math.round(spanMs);
+}
 
 /**
  * Points per write, about a millisecond of work, and the pause until the next write. Requests wait during a write: the
@@ -108,23 +136,37 @@ export class History {
   }
 
   /** Undefined for an unknown pool or upstream. Throws the errors of the store. */
-  read({ pool, upstream, window, since = 0 }: HistoryQuery): HistoryResult | undefined {
+  read(query: HistoryQuery): HistoryResult | undefined {
+    const { window, since = 0 } = query;
+    const { spanMs } = windows[window];
+    const until = this.#options.wallClock();
+    const after = Math.max(since, until - spanMs);
+    return this.#read(query, { ...windows[window], window, after, until });
+  }
+
+  /** A range, in as fine points as there are of its time; undefined for an unknown pool or upstream. Throws the store's errors. */
+  readRange(query: RangeQuery): HistoryResult | undefined {
+    const { from, to, maxPoints } = query;
+    return this.#read(query, { ...rangeStep(to - from, maxPoints), window: null, after: from, until: to });
+  }
+
+  #read(
+    { pool, upstream }: Pick<HistoryQuery, "pool" | "upstream">,
+    { window, stepMs, resolutionMs, after, until }: Detail & Pick<HistoryResult, "window">,
+  ): HistoryResult | undefined {
     const keys = this.#keys().filter((key) =>
       upstream !== undefined
         ? key.upstream === upstream && (pool === undefined || key.pool === pool)
         : key.upstream === null && (pool === undefined || key.pool === pool),
     );
     if (keys.length === 0 && (pool !== undefined || upstream !== undefined)) return undefined;
-    const { spanMs, stepMs } = windows[window];
-    const after = Math.max(since, this.#options.wallClock() - spanMs);
+    let coarsestMs = 0;
     const series = keys.map((key) => {
-      const points = this.#pointsOf(key, windows[window].resolutionMs, after);
-      return {
-        ...key,
-        columns: columnsOf(stepMs > windows[window].resolutionMs ? downsample(points, stepMs) : points),
-      };
+      const points = this.#pointsOf(key, resolutionMs, { after, until });
+      for (const { spanMs } of points) coarsestMs = Math.max(coarsestMs, spanMs);
+      return { ...key, columns: columnsOf(stepMs > resolutionMs ? downsample(points, stepMs) : points) };
     });
-    return { window, stepMs, series };
+    return { window, from: after, to: until, stepMs, coarsestMs: resolutionOf(coarsestMs), series };
   }
 
   /** The uptime of an upstream as of now. */
@@ -145,11 +187,12 @@ export class History {
   }
 
   /** In the given resolution; in coarser ones before it begins, and in finer ones after it ends. */
-  #pointsOf(key: SeriesKey, resolutionMs: number, after: number): readonly Point[] {
+  #pointsOf(key: SeriesKey, resolutionMs: number, { after, until }: Period): readonly Point[] {
     const of = (resolution: Resolution, from: number) =>
       resolution === finest
-        ? this.#series.of(key.pool, key.upstream).recent(from)
-        : this.#options.store.read(key, resolution, from);
+        ? this.#series.of(key.pool, key.upstream).recent({ after: from, until })
+        : // With the interval that the end falls into.
+          this.#options.store.read(key, resolution, { after: from, until: until + resolution.stepMs - 1 });
     const index = resolutions.findIndex(({ stepMs }) => stepMs === resolutionMs);
     let points = of(resolutions[index] ?? finest, after);
     for (const coarser of resolutions.slice(index + 1)) {

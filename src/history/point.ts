@@ -113,7 +113,9 @@ export function columnsOf(points: readonly Point[]): Columns {
   };
 }
 
-/** Two decimals are finer than the precision of the measurements. */
+/** Two decimals are finer than the measurements. Small rates have five: one error in ten minutes is 0.00167 a second. */
 function rounded(value: number | null): number | null {
-  return value === null ? null : Math.round(value * 100) / 100;
+  if (value === null) return null;
+  const digits = value < 1 ? 100_000 : 100;
+  return Math.round(value * digits) / digits;
 }

@@ -2,10 +2,13 @@
 
 import { IntervalCounter, IntervalStart } from "./interval-counter.ts";
 import type { Point } from "./point.ts";
-import { type Resolution, resolutions, type SeriesKey, type StoredSeries } from "./store.ts";
+import { type Period, type Resolution, resolutions, type SeriesKey, type StoredSeries } from "./store.ts";
 import type { Uptime } from "./uptime.ts";
 
 const [finest, ...coarser] = resolutions;
+
+/** A crash forgets the uptime of the last minute. */
+const uptimeStepMs = 60_000;
 
 /** The end of an interval of a resolution. */
 export interface Due {
@@ -76,14 +79,15 @@ export class Series {
 
   /** Once a minute, with the points of the coarsest resolution. */
   #uptimeWith(resolution: Resolution): Pick<StoredSeries, "uptime"> {
-    return this.key.upstream !== null && resolution === resolutions.at(-1)
+    return this.key.upstream !== null && resolution.stepMs === uptimeStepMs
       ? { uptime: this.uptime.record }
       : {};
   }
 
-  /** Points of the finest resolution that ended after this moment, oldest first. */
-  recent(after: number): readonly Point[] {
-    return this.#recent.after(after);
+  /** Points of the finest resolution that ended in this time, oldest first. */
+  recent({ after, until }: Period): readonly Point[] {
+    const points = this.#recent.after(after);
+    return until >= (points.at(-1)?.at ?? 0) ? points : points.filter(({ at }) => at <= until);
   }
 }
 

@@ -7,6 +7,7 @@ import type { WallClock } from "../lib/clock.ts";
 import { makePrivate } from "../state/private-file.ts";
 import {
   type HistoryStore,
+  type Period,
   type Resolution,
   resolutions,
   type SeriesKey,
@@ -119,7 +120,7 @@ class SqliteHistory implements HistoryStore {
       this.#keepUptime = database.prepare("UPDATE series SET uptime = ? WHERE id = ?");
       this.#uptime = database.prepare("SELECT uptime FROM series WHERE pool = ? AND upstream = ?");
       this.#list = database.prepare(
-        "SELECT * FROM point WHERE series = ? AND step_ms = ? AND at > ? ORDER BY at",
+        "SELECT * FROM point WHERE series = ? AND step_ms = ? AND at > ? AND at <= ? ORDER BY at",
       );
       this.#findExpired = database.prepare("SELECT id FROM series WHERE last_at < ? LIMIT 1");
       this.#erasePoints = database.prepare(`
@@ -167,9 +168,9 @@ class SqliteHistory implements HistoryStore {
     }
   }
 
-  read({ pool, upstream }: SeriesKey, resolution: Resolution, after: number): readonly Point[] {
+  read({ pool, upstream }: SeriesKey, resolution: Resolution, { after, until }: Period): readonly Point[] {
     const id = this.#find.get(pool, upstream ?? ofPool)?.["id"];
-    return typeof id === "number" ? this.#list.all(id, resolution.stepMs, after).map(pointOf) : [];
+    return typeof id === "number" ? this.#list.all(id, resolution.stepMs, after, until).map(pointOf) : [];
   }
 
   uptime({ pool, upstream }: SeriesKey): string {

@@ -22,12 +22,18 @@ export interface StoredSeries {
 export interface HistoryStore {
   /** Writes all points or none. Points older than the retention of their resolution are overwritten. */
   write(points: readonly StoredSeries[]): void;
-  /** Points of a series in a resolution that ended after this moment (epoch milliseconds), oldest first. */
-  read(series: SeriesKey, resolution: Resolution, after: number): readonly Point[];
+  /** Points of a series in a resolution that ended in this time, oldest first. */
+  read(series: SeriesKey, resolution: Resolution, during: Period): readonly Point[];
   /** The last written uptime; empty if none was written. */
   uptime(series: SeriesKey): string;
   /** Further calls do nothing. */
   close(): void;
+}
+
+/** Epoch milliseconds: what ends after `after`, up to and with `until`. */
+export interface Period {
+  readonly after: number;
+  readonly until: number;
 }
 
 /** A point every `stepMs` milliseconds, kept for `retentionMs`. */
@@ -45,6 +51,8 @@ export const resolutions = [
   { stepMs: 1_000, retentionMs: 10 * minuteMs },
   { stepMs: 10_000, retentionMs: 6 * hourMs },
   { stepMs: minuteMs, retentionMs: 7 * dayMs },
+  // Twice a week and a little: so a week can be compared with the one before.
+  { stepMs: 5 * minuteMs, retentionMs: 15 * dayMs },
 ] as const satisfies readonly Resolution[];
 
 /** The resolutions that are stored. The finest one is useful only while it is recent, and stays in memory. */
@@ -69,6 +77,22 @@ export const windows = {
 export type WindowName = keyof typeof windows;
 
 export const windowNames = Object.keys(windows) as readonly WindowName[];
+
+/** Steps of ranges; each is a multiple of the resolution that it is read from. */
+const rangeSteps = [1, 10, 60, 300, 600, 1_800, 3_600].map((seconds) => seconds * 1_000);
+
+/** Points of a range, unless a reader wants fewer. */
+export const maxRangePoints = 1_500;
+
+/** The step of a range, and the resolution that it is read from, so that it has at most so many points. */
+export function rangeStep(
+  spanMs: number,
+  maxPoints = maxRangePoints,
+): Pick<Window, "stepMs" | "resolutionMs"> {
+  const stepMs = rangeSteps.find((step) => spanMs / step <= maxPoints) ?? Math.max(...rangeSteps);
+  const resolutionMs = resolutions.findLast((resolution) => resolution.stepMs <= stepMs)?.stepMs ?? stepMs;
+  return { stepMs, resolutionMs };
+}
 
 /** The text as a window name; undefined if it is not one. */
 export function windowNamed(text: string): WindowName | undefined {

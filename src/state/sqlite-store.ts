@@ -92,18 +92,14 @@ class SqliteStore implements Store {
 
   events(limit: number): readonly BalancerEvent[] {
     const rows = this.#database.prepare("SELECT * FROM event ORDER BY seq DESC LIMIT ?").all(limit);
-    return rows.toReversed().map((row) => ({
-      seq: Number(row["seq"]),
-      at: Number(row["at"]),
-      kind: String(row["kind"]) as EventKind,
-      pool: row["pool"] === null ? null : String(row["pool"]),
-      upstream: row["upstream"] === null ? null : String(row["upstream"]),
-      from: String(row["came_from"]),
-      to: String(row["went_to"]),
-      reason: String(row["reason"]),
-      by: String(row["done_by"]),
-      detail: String(row["detail"]),
-    }));
+    return rows.toReversed().map(eventIn);
+  }
+
+  eventsBetween(from: number, to: number, beforeSeq: number): readonly BalancerEvent[] {
+    return this.#database
+      .prepare("SELECT * FROM event WHERE at >= ? AND at < ? AND seq < ? ORDER BY seq")
+      .all(from, to, beforeSeq)
+      .map(eventIn);
   }
 
   record(events: readonly BalancerEvent[]): void {
@@ -183,6 +179,21 @@ class SqliteStore implements Store {
   close(): void {
     if (this.#database.isOpen) this.#database.close();
   }
+}
+
+function eventIn(row: Readonly<Record<string, unknown>>): BalancerEvent {
+  return {
+    seq: Number(row["seq"]),
+    at: Number(row["at"]),
+    kind: String(row["kind"]) as EventKind,
+    pool: row["pool"] === null ? null : String(row["pool"]),
+    upstream: row["upstream"] === null ? null : String(row["upstream"]),
+    from: String(row["came_from"]),
+    to: String(row["went_to"]),
+    reason: String(row["reason"]),
+    by: String(row["done_by"]),
+    detail: String(row["detail"]),
+  };
 }
 
 /**

@@ -14,6 +14,8 @@ export interface Store {
   write(intents: readonly (Intent | IntentRemoval)[]): void;
   /** The latest events, oldest first. */
   events(limit: number): readonly BalancerEvent[];
+  /** Events in a time (epoch milliseconds, without its end) and before a number, oldest first. */
+  eventsBetween(from: number, to: number, beforeSeq: number): readonly BalancerEvent[];
   /** Appends events and drops the oldest beyond a limit. A power failure may lose the last seconds, a crash nothing. */
   record(events: readonly BalancerEvent[]): void;
   /** Replaces the stored sessions. */
@@ -63,6 +65,7 @@ export class MonitoredStore implements Store {
 
   intents: Store["intents"] = () => this.#store.intents();
   events: Store["events"] = (limit) => this.#store.events(limit);
+  eventsBetween: Store["eventsBetween"] = (...period) => this.#store.eventsBetween(...period);
   write: Store["write"] = (intents) => {
     for (const intent of intents) this.#pending.set(intentKey(intent), intent);
     this.#save();

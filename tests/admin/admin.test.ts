@@ -38,8 +38,10 @@ function stand(phase: Phase = "ready", fit = true) {
         : undefined,
     history: ({ pool = "main", upstream: of, window, since }) =>
       pool === "main" && (of === undefined || of === upstream.id)
-        ? { window, stepMs: since ?? 0, series: [] }
+        ? { window, from: 0, to: 0, coarsestMs: 0, stepMs: since ?? 0, series: [] }
         : undefined,
+    historyRange: ({ pool = "main", from, to }) =>
+      pool === "main" ? { window: null, from, to, stepMs: 1_000, coarsestMs: 1_000, series: [] } : undefined,
   };
   return { balancer, set };
 }
@@ -122,7 +124,17 @@ describe("the admin listener", () => {
     expect(JSON.parse((await ask(port, path)).body)).toMatchObject({ id: upstream.id, pool: "main" });
     expect((await ask(port, "/api/upstreams/none")).status).toBe(404);
     const history = `/api/history?upstream=${encodeURIComponent(upstream.id)}&window=1h&since=17`;
-    expect(JSON.parse((await ask(port, history)).body)).toEqual({ window: "1h", stepMs: 17, series: [] });
+    expect(JSON.parse((await ask(port, history)).body)).toMatchObject({
+      window: "1h",
+      stepMs: 17,
+      series: [],
+    });
+    const range = "/api/history?from=2026-11-28T03:04:00Z&to=2026-11-28T03:24:00Z";
+    expect(JSON.parse((await ask(port, range)).body)).toMatchObject({
+      window: null,
+      from: Date.parse("2026-11-28T03:04:00Z"),
+      to: Date.parse("2026-11-28T03:24:00Z"),
+    });
     expect(JSON.parse((await ask(port, "/api/history")).body)).toMatchObject({ window: "5m" });
     expect(JSON.parse((await ask(port, "/api/config")).body)).toEqual({ settings: [] });
   });

@@ -77,7 +77,8 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
       wallClock: () => 0,
     }),
     upstream: (id) => (id === "a" ? upstream : undefined),
-    history: ({ window }) => ({ window, stepMs: 1_000, series: [] }),
+    history: ({ window }) => ({ window, from: 0, to: 0, coarsestMs: 0, stepMs: 1_000, series: [] }),
+    historyRange: () => undefined,
   };
 }
 

@@ -18,7 +18,7 @@ afterAll(() => open.forEach((listener) => listener.close()));
 async function stand(bytesOfSnapshot = 10) {
   const time = new FakeTime();
   const eventLog = new EventLog({
-    store: { events: () => [], record: () => {} },
+    store: { events: () => [], eventsBetween: () => [], record: () => {} },
     wallClock: () => time.clock(),
     schedule: time.schedule,
     log: { error: () => {} },

@@ -195,6 +195,7 @@ describe("the controller", () => {
     const broken: Store = {
       intents: () => store.intents(),
       events: () => [],
+      eventsBetween: () => [],
       keepSessions: () => {},
       takeSessions: () => [],
       record: () => {},

@@ -43,6 +43,32 @@ describe("the event log", () => {
     expect(found({ pool: "main", kinds: new Set(["probe"]) })).toBe("failing");
   });
 
+  test("finds events of a time, also those that only the store still has", async () => {
+    const { eventLog, store, time } = setUp();
+    for (let index = 0; index < 2_500; index++) {
+      eventLog.add(probeEvent(index % 2 === 0 ? "a" : "b", String(index)));
+      if (index % 500 === 499) eventLog.flush();
+      await time.advance(10);
+    }
+    eventLog.flush();
+    const during = (
+      from: number,
+      to: number,
+      more: { upstream?: string; pool?: string; limit?: number } = {},
+    ) => values(eventLog.events({ from: 1_000 + from, to: 1_000 + to, limit: 9, ...more }));
+    // Memory has the last 2,000: the first 500 come from the store.
+    expect(during(100, 140)).toBe("10 11 12 13");
+    expect(during(4_980, 5_020)).toBe("498 499 500 501");
+    expect(during(24_970, 99_999)).toBe("2497 2498 2499");
+    expect(during(100, 140, { upstream: "b" })).toBe("11 13");
+    expect(during(100, 140, { pool: "other" })).toBe("");
+    expect(during(0, 99_999, { limit: 2 })).toBe("2498 2499");
+    store.eventsBetween = () => {
+      throw new Error("disk is gone");
+    };
+    expect(during(4_980, 5_020)).toBe("500 501");
+  });
+
   test("finds events by upstream and pool, the last ones or those after a number, oldest first", () => {
     const { eventLog } = setUp();
     for (const [upstream, to] of [

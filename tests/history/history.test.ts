@@ -3,7 +3,7 @@ import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import { History, type HistoryQuery } from "../../src/history/history.ts";
-import { type HistoryStore, resolutions, type StoredSeries } from "../../src/history/store.ts";
+import { type HistoryStore, rangeStep, resolutions, type StoredSeries } from "../../src/history/store.ts";
 import { historyFileOf, openHistory } from "../../src/history/sqlite-store.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
@@ -17,6 +17,8 @@ import { temporaryFolder } from "../support/folder.ts";
 import { testLimits, upstreamOf } from "../support/upstreams.ts";
 
 const inFolder = temporaryFolder("history");
+
+const always = { after: 0, until: Number.MAX_SAFE_INTEGER };
 
 /** A full minute, so that what happens first does not cross a boundary. */
 const epoch = 1_800_000_000_000;
@@ -173,11 +175,11 @@ describe("history", () => {
     const past = { ...counts, inFlight: 9, p50Ms: 12, p95Ms: 34, p99Ms: null };
     const next = { ...past, at: epoch + 10_000, rescues: 4, queued: 8 };
     const migrated = openHistory(file, () => epoch);
-    expect(migrated.read(series, resolutions[1], 0)).toEqual([past]);
+    expect(migrated.read(series, resolutions[1], always)).toEqual([past]);
     migrated.write([{ series, resolution: resolutions[1], point: next }]);
     migrated.close();
     const again = openHistory(file, () => epoch);
-    expect(again.read(series, resolutions[1], 0)).toEqual([past, next]);
+    expect(again.read(series, resolutions[1], always)).toEqual([past, next]);
     again.close();
   });
 
@@ -402,7 +404,7 @@ describe("the history file", () => {
       point: { ...point, at: epoch + index * resolution.stepMs },
     }));
     store.write(points);
-    const stored = store.read(series, resolution, 0);
+    const stored = store.read(series, resolution, always);
     expect(stored).toHaveLength(count);
     expect(stored[0]?.at).toBe(epoch + 500 * resolution.stepMs);
     expect(stored[0]).toMatchObject({ requests: 1, p50Ms: null, p95Ms: 1.5 });
@@ -419,11 +421,11 @@ describe("the history file", () => {
         { series: { pool: "main", upstream }, resolution: resolutions[2], point: { ...point, at: now } },
       ]);
       store.close();
-      now += resolutions[2].retentionMs - 1_000;
+      now += resolutions[3].retentionMs - 1_000;
     }
     const store = openHistory(file, () => now);
-    expect(store.read({ pool: "main", upstream: "old" }, resolutions[2], 0)).toEqual([]);
-    expect(store.read({ pool: "main", upstream: "new" }, resolutions[2], 0)).toHaveLength(1);
+    expect(store.read({ pool: "main", upstream: "old" }, resolutions[2], always)).toEqual([]);
+    expect(store.read({ pool: "main", upstream: "new" }, resolutions[2], always)).toHaveLength(1);
     store.close();
   });
 
@@ -431,7 +433,7 @@ describe("the history file", () => {
     const file = inFolder("come-and-go.db");
     let now = epoch;
     const store = openHistory(file, () => now);
-    const [, , resolution] = resolutions;
+    const [, , , resolution] = resolutions;
     const rows = () => {
       const reader = new DatabaseSync(file, { readOnly: true });
       const count = Number(reader.prepare("SELECT count(*) AS n FROM point").get()?.["n"]);
@@ -455,7 +457,7 @@ describe("the history file", () => {
     expect(rows().series).toBe(1);
     // An upstream that comes back starts with an empty series.
     store.write([{ series: { pool: "main", upstream: "old" }, resolution, point: { ...point, at: now } }]);
-    expect(store.read({ pool: "main", upstream: "old" }, resolution, 0)).toHaveLength(1);
+    expect(store.read({ pool: "main", upstream: "old" }, resolution, always)).toHaveLength(1);
     store.close();
   });
 
@@ -526,9 +528,9 @@ describe("the history file", () => {
       point: each,
     }));
     expect(() => store.write(batch)).toThrow();
-    expect(store.read(series, resolutions[1], 0)).toEqual([]);
+    expect(store.read(series, resolutions[1], always)).toEqual([]);
     store.write(batch.slice(0, 1));
-    expect(store.read(series, resolutions[1], 0)).toHaveLength(1);
+    expect(store.read(series, resolutions[1], always)).toHaveLength(1);
     store.close();
   });
 
@@ -546,4 +548,75 @@ describe("the history file", () => {
     );
     expect(readdirSync(inFolder())).toContain("damaged.db");
   });
+});
+
+describe("a range of the past", () => {
+  /** Two requests a second for so long, of which one fails in each minute's last second. */
+  async function busy(ms: number) {
+    const { history, time, request, ...rest } = fixture();
+    const [a] = rest.pools[0]?.upstreams ?? [];
+    if (!a) throw new Error("an upstream is expected");
+    history.start();
+    for (let second = 0; second < ms / 1_000; second++) {
+      request(a, 5);
+      request(a, second % 60 === 59 ? -5 : 5);
+      await time.advance(1_000);
+    }
+    const read = (from: number, to: number, more: { upstream?: string; maxPoints?: number } = {}) => {
+      const found = history.readRange({ pool: "main", from: epoch + from, to: epoch + to, ...more });
+      if (!found?.series[0]) throw new Error("a series is expected");
+      const { at, requestsPerSecond, errorsPerSecond } = found.series[0].columns;
+      return { ...found, at, requestsPerSecond, errorsPerSecond };
+    };
+    return { history, read };
+  }
+
+  test("has points of a second while memory has them, then of ten seconds, within its ends", async () => {
+    const { read } = await busy(1_500_000);
+    const recent = read(1_200_000, 1_260_000);
+    expect(recent).toMatchObject({ window: null, stepMs: 1_000, coarsestMs: 1_000 });
+    expect(recent.at[0]).toBe(epoch + 1_201_000);
+    expect(recent.at.at(-1)).toBe(epoch + 1_260_000);
+    expect(recent.requestsPerSecond.every((rate) => rate === 2)).toBe(true);
+    const older = read(120_000, 300_000);
+    expect(older).toMatchObject({ coarsestMs: 10_000 });
+    expect(older.at[0]).toBe(epoch + 130_000);
+    expect(older.at.at(-1)).toBe(epoch + 300_000);
+    // Across the border, the finer ones follow the coarser ones without a gap.
+    const both = read(600_000, 1_400_000);
+    expect(both.coarsestMs).toBe(10_000);
+    expect(both.requestsPerSecond.includes(null)).toBe(false);
+  });
+
+  test("counts the same errors at every step", async () => {
+    const { read } = await busy(1_500_000);
+    const errorsOf = (maxPoints: number) => {
+      const { at, errorsPerSecond } = read(0, 1_200_000, { maxPoints });
+      const ends = [epoch, ...at];
+      return at.reduce(
+        (sum, end, i) => sum + (errorsPerSecond[i] ?? 0) * ((end - (ends[i] ?? 0)) / 1_000),
+        0,
+      );
+    };
+    expect([1_500, 120, 20, 4].map((points) => Math.round(errorsOf(points)))).toEqual([20, 20, 20, 20]);
+  });
+
+  test("that ended before there was any history is empty, and an unknown pool is none", async () => {
+    const { history, read } = await busy(30_000);
+    expect(read(-7_200_000, -3_600_000)).toMatchObject({ coarsestMs: 0, at: [] });
+    expect(history.readRange({ pool: "none", from: epoch, to: epoch + 1_000 })).toBeUndefined();
+  });
+
+  test.each([
+    [60_000, 1_500, 1_000, 1_000],
+    [1_500_000, 1_500, 1_000, 1_000],
+    [1_501_000, 1_500, 10_000, 10_000],
+    [4 * 3_600_000, 1_500, 10_000, 10_000],
+    [24 * 3_600_000, 1_500, 60_000, 60_000],
+    [7 * 86_400_000, 1_500, 600_000, 300_000],
+    [31 * 86_400_000, 1_500, 1_800_000, 300_000],
+    [24 * 3_600_000, 288, 300_000, 300_000],
+  ])("of %p ms with at most %p points has steps of %p ms", (spanMs, points, stepMs, resolutionMs) =>
+    expect(rangeStep(spanMs, points)).toEqual({ stepMs, resolutionMs }),
+  );
 });

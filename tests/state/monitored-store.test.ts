@@ -13,6 +13,7 @@ function setUp(why?: string) {
     intents: () => inner.intents(),
     events: (limit: number) => inner.events(limit),
     write: (intents: Parameters<typeof inner.write>[0]) => (full(), inner.write(intents)),
+    eventsBetween: inner.eventsBetween.bind(inner),
     record: (events: Parameters<typeof inner.record>[0]) => (full(), inner.record(events)),
     keepSessions: (sessions: Parameters<typeof inner.keepSessions>[0]) => (
       full(),

@@ -12,7 +12,8 @@ import type {
   UptimeSnapshot,
 } from "../../src/snapshot/snapshot.ts";
 import type { HistoryResult } from "../../src/history/history.ts";
-import { type SeriesKey, windowNamed, windows } from "../../src/history/store.ts";
+import { maxRangePoints, rangeStep, type SeriesKey, windowNamed, windows } from "../../src/history/store.ts";
+import { parseRange } from "../../src/lib/time-range.ts";
 import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
 import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
@@ -162,11 +163,27 @@ export function historyOf(snapshot: Snapshot, query: URLSearchParams): HistoryRe
   const [pool, upstream] = [query.get("pool"), query.get("upstream")];
   const matching = keys.filter((key) => key.upstream === upstream && (pool === null || key.pool === pool));
   if (matching.length === 0 && (pool !== null || upstream !== null)) return undefined;
-  const { spanMs, stepMs } = windows[window];
+  const now = Date.now();
+  const range =
+    query.has("from") || query.has("to")
+      ? parseRange(
+          { from: query.get("from") ?? undefined, to: query.get("to") ?? undefined },
+          { now, defaultMs: 3_600_000 },
+        )
+      : { from: now - windows[window].spanMs, to: now, isLive: true };
+  if (typeof range === "string") throw new Error(range);
+  const { from, to } = range;
+  const isRange = query.has("from") || query.has("to");
+  const stepMs = isRange
+    ? rangeStep(to - from, Number(query.get("points") ?? maxRangePoints)).stepMs
+    : windows[window].stepMs;
   const columns = columnsOf(
-    wavesUntil(Date.now(), { spanMs, stepMs, since: Number(query.get("since") ?? 0) }),
+    wavesUntil(to, { spanMs: to - from, stepMs, since: Number(query.get("since") ?? 0) }),
   );
-  return { window, stepMs, series: matching.map((key) => ({ ...key, columns })) };
+  return {
+    ...{ window: isRange ? null : window, from, to, stepMs, coarsestMs: stepMs },
+    series: matching.map((key) => ({ ...key, columns })),
+  };
 }
 
 interface Waves {
@@ -177,8 +194,9 @@ interface Waves {
 
 export function wavesUntil(now: number, { spanMs, stepMs, since }: Waves): readonly Point[] {
   const last = now - (now % stepMs);
+  const count = Math.floor(spanMs / stepMs);
   const wave = (at: number, periods: number) => Math.sin((at / spanMs) * Math.PI * 2 * periods);
-  return Array.from({ length: spanMs / stepMs }, (_, index) => last - (spanMs / stepMs - 1 - index) * stepMs)
+  return Array.from({ length: count }, (_, index) => last - (count - 1 - index) * stepMs)
     .filter((at) => at > since)
     .map((at) => {
       const perSecond = 600 + 180 * wave(at, 2) + 60 * wave(at, 23);

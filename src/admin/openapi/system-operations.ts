@@ -76,17 +76,25 @@ export const stateOperations: readonly Operation[] = [
     path: "/api/history",
     tag: "State",
     summary: "Returns the history as columns, for charts",
+    description:
+      "A window that ends now, or with `from` or `to` a range. What is older has fewer points: one each second for 10 minutes, " +
+      "each 10 seconds for 6 hours, each minute for 7 days, and each 5 minutes for 15 days.",
     query: {
       pool: textSchema("Only this pool; default all pools."),
       upstream: textSchema("Only this upstream, instead of pools."),
       window: oneOf(windowNames, "Length of the history; default 5m."),
       since: timestamp("Only intervals that ended after this time."),
+      from: textSchema(
+        "Begin of a range: RFC 3339, or relative such as `-90m`; default an hour before its end.",
+      ),
+      to: textSchema("End of a range, likewise; default `now`."),
+      points: count("Maximum number of points of a range, 10 to 1,500, which is the default."),
     },
     responses: {
       200: jsonResponse(historySchema, "One series per pool, or the one of the requested pool or upstream."),
     },
     problems: {
-      400: ["window_invalid", "since_invalid"],
+      400: ["window_invalid", "since_invalid", "range_invalid", "points_invalid"],
       404: ["series_unknown"],
       409: ["upstream_ambiguous"],
     },
@@ -112,6 +120,8 @@ export const systemOperations: readonly Operation[] = [
       "by-operators": textSchema("`1`: only operator actions, without events of the balancer itself."),
       after: count("Only events with a higher number; returns the first of them."),
       before: count("Only events with a lower number; returns the last of them."),
+      from: textSchema("Only events at this time or later: RFC 3339, or relative such as `-1h`."),
+      to: textSchema("Only events before this time, likewise; or `now`."),
       limit: count("Maximum number of events; default 100, at most 2000."),
     },
     responses: { 200: jsonResponse(eventsSchema, "The last events, oldest first.") },

@@ -189,8 +189,11 @@ const columnsSchema = Type.Object(
 
 export const historySchema = Type.Object(
   {
-    window: oneOf(windowNames, "Length of the history."),
+    window: nullable(oneOf(windowNames, "Length of the history."), "Null for a range."),
+    from: timestamp("Begin of what is shown."),
+    to: timestamp("End of what is shown."),
     stepMs: count("Interval between two points, milliseconds."),
+    coarsestMs: count("Longest interval of a point, milliseconds: older ones are longer; 0 without points."),
     series: list(
       Type.Object({
         pool: textSchema("Name of the pool."),
