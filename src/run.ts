@@ -132,6 +132,8 @@ async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
     }
     case "init":
       return writeFirstFile(command);
+    case "state-backup":
+      return writeBackup(command);
     case "version-check":
       return checkOwnVersion(command.request);
     case "password":
@@ -145,6 +147,16 @@ async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
 async function callsTo(target: AdminTarget): Promise<AdminCall> {
   const { adminCalls } = await import("./commands/admin-call.ts");
   return adminCalls(target, userName(process.env));
+}
+
+async function writeBackup({ stateFile, to }: Extract<Command, { kind: "state-backup" }>): Promise<Reply> {
+  const { backUpState } = await import("./state/state-backup.ts");
+  try {
+    const { schema } = backUpState(stateFile, to);
+    return { text: `Wrote ${to}: schema ${schema} of ${stateFile}.`, exitCode: 0 };
+  } catch (error) {
+    return { text: error instanceof Error ? error.message : String(error), exitCode: usageErrorExit };
+  }
 }
 
 async function checkOwnVersion(request: VersionCheckRequest): Promise<Reply> {

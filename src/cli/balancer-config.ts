@@ -12,7 +12,7 @@ import {
   type Environment,
   readConfigFile,
 } from "./environment.ts";
-import { configFlag, demoPortFlag, type Flag, watchFlag } from "./flags.ts";
+import { configFlag, demoPortFlag, fileFlags, type Flag, watchFlag } from "./flags.ts";
 import { commands, type Line } from "./program.ts";
 
 export interface BalancerConfigOptions extends Pick<LoadConfigOptions, "demoUpstreams"> {
@@ -54,6 +54,14 @@ export function loadBalancerConfig(
     ...(demoUpstreams && { demoUpstreams }),
   });
   return { loaded, hasFile: file !== undefined };
+}
+
+/** The state file of `proxy` with these flags and variables; a configuration with problems does not say where it is. */
+export function stateFileFor(line: Line, env: Environment, environment: CliEnvironment): string {
+  const { loaded } = loadBalancerConfig(line, "proxy", { env, environment });
+  if (loaded.kind !== "invalid") return loaded.config.state;
+  const [given] = commandLineValues(fileFlags, line.written, env);
+  return given?.text ?? stateFileIn(environment.stateFolder, "state");
 }
 
 /** Used where the configuration names no file of extensions. */

@@ -18,6 +18,7 @@ import { watchFlag } from "./flags.ts";
 import { type InitRequest, readInit } from "./init-flags.ts";
 import { type Line, readLine, type Text, versionText } from "./program.ts";
 import { type AdminTarget, readAdminTarget, readBackend, readDashboard, readDemo } from "./side-commands.ts";
+import { readStateCommand, type StateCommand } from "./state-command.ts";
 import { readVerb, type Verb } from "./verbs.ts";
 import { readVersionCheck, type VersionCheckRequest } from "./version-check.ts";
 
@@ -35,7 +36,7 @@ export type Command =
   | { readonly kind: "dashboard"; readonly dashboard: DashboardConfig }
   /** Without a file the balancer compares its own. */
   | { readonly kind: "plan"; readonly target: AdminTarget; readonly file?: FileSource }
-  | { readonly kind: "state"; readonly target: AdminTarget }
+  | StateCommand
   | { readonly kind: "verb"; readonly target: AdminTarget; readonly verb: Verb }
   | { readonly kind: "init"; readonly request: InitRequest; readonly defaultState: string }
   /** `version --check` */
@@ -88,10 +89,8 @@ export function parse(
       const dashboard = readDashboard(line, env);
       return "kind" in dashboard ? dashboard : { kind: "dashboard", dashboard };
     }
-    case "state": {
-      const target = readAdminTarget(line, env);
-      return "kind" in target ? target : { kind: "state", target };
-    }
+    case "state":
+      return readStateCommand(line, env, environment);
     case "plan": {
       const target = readAdminTarget(line, env);
       const file = readSource(line, env, environment);

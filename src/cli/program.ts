@@ -39,7 +39,7 @@ interface CommandEntry {
   readonly flags: readonly Flag[];
   /** Subcommands, one of which must follow. */
   readonly subcommands?: readonly string[];
-  /** Required arguments, as shown in help: "<upstream>". */
+  /** Arguments as shown in help: "<upstream>" is required, "[file]" is not. */
   readonly operands?: readonly string[];
   /** Flags of this command alone, without variables. */
   readonly ownFlags?: readonly VerbFlag[];
@@ -77,9 +77,11 @@ export const commands: Readonly<Record<CommandName, CommandEntry>> = {
     flags: [configFlag, ...adminTargetFlags],
   },
   state: {
-    summary: "Prints what operators set at run time, as configuration.",
-    flags: adminTargetFlags,
-    subcommands: ["export"],
+    summary:
+      "export prints what operators set at run time, as configuration; backup copies the state file of this machine.",
+    flags: [...adminTargetFlags, configFlag, ...fileFlags],
+    subcommands: ["export", "backup"],
+    operands: ["[file]"],
   },
   ...verbEntries,
   password: {

@@ -2,8 +2,8 @@
 
 import { version } from "../config/config.ts";
 import { type ConfigError, configError } from "../config/problem.ts";
-import { loadBalancerConfig, stateFileIn } from "./balancer-config.ts";
-import { type CliEnvironment, commandLineValues, configPath, type Environment } from "./environment.ts";
+import { loadBalancerConfig, stateFileFor } from "./balancer-config.ts";
+import { type CliEnvironment, configPath, type Environment } from "./environment.ts";
 import { configFlag, fileFlags } from "./flags.ts";
 import type { Line } from "./program.ts";
 
@@ -33,18 +33,13 @@ export function readVersionCheck(
       : configError(stray.map(({ name }) => ({ action: `use ${name}`, why })));
   }
   const { loaded, hasFile } = loadBalancerConfig(line, "proxy", { env, environment });
-  // A file with problems does not say where the state is.
-  const [given] = commandLineValues(fileFlags, line.written, env);
-  const isInvalid = loaded.kind === "invalid";
   return {
     version,
     configuration: {
       path: configPath(line, env),
       exists: hasFile,
-      ...(isInvalid && { invalid: loaded }),
+      ...(loaded.kind === "invalid" && { invalid: loaded }),
     },
-    stateFile: isInvalid
-      ? (given?.text ?? stateFileIn(environment.stateFolder, "state"))
-      : loaded.config.state,
+    stateFile: stateFileFor(line, env, environment),
   };
 }

@@ -9,8 +9,8 @@ export type SchemaReading =
   | { readonly kind: "read"; readonly schema: number };
 
 /**
- * Opening a database in WAL mode may create its companions, and as root with the wrong owner: the balancer could then not open
- * it. Therefore the format is read here.
+ * SQLite would create files beside a database in WAL mode, and repair one after a crash. A check must not: the folder may be
+ * another user's, and the version that checks need not be the one that goes on.
  * @param file path of the database; not ":memory:"
  */
 export function readSchema(file: string): SchemaReading {
