@@ -75,6 +75,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "engine/wire/http2/flush-queue.ts": "both sides of HTTP/2 send through it",
   "engine/wire/http1/head-limits.ts": "parsers and their owners share it",
   "access/htpasswd.ts": "a file format of other programs",
+  "filter/budget.ts": "filters, workers and the store of a fleet share it",
   "filter/address-rule.ts": "two filters, and no more to them",
   "problems/detection.ts": "all detectors share it",
   "proxy/compression.ts": "filters and engines share it",

@@ -40,6 +40,7 @@ import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-p
 import type { Engine } from "../engine/engine.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
+import { StoredBudgets } from "../fleet/budget-store.ts";
 import type { FleetConnection } from "../fleet/connection.ts";
 import { History, writeErrorReporter } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
@@ -129,6 +130,7 @@ export function assemble(
     random: systemRandom,
     onChange: (name, hosts, before) => log.info("name moved", { name, hosts, before }),
   });
+  const budgets = options.fleet && { budgets: new StoredBudgets(options.fleet.store, () => 1) };
   const registry = new PoolRegistry({
     ...{ clock, random: systemRandom, observer, names },
     extensions: options.extensions,
@@ -136,8 +138,9 @@ export function assemble(
     access: launcher
       ? { meter: metrics.filters, isServedElsewhere: true }
       : accessResourcesOf({
-          ...{ passwords: runtime.passwords, openSender, clock, metrics, log, viaName },
+          ...{ passwords: runtime.passwords, openSender, clock, schedule, metrics, log, viaName },
           attemptFilters: [faults],
+          ...budgets,
         }),
     stickySecret: () => store.secret("sticky"),
   });
@@ -248,6 +251,7 @@ export function assemble(
         ...common,
         launcher,
         observer,
+        ...budgets,
         faults,
         onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
         onRequests: (...batch) => requests.adopt(...batch),

@@ -115,11 +115,21 @@ function unaskablePools(sources: ConfigSources): readonly Problem[] {
   });
 }
 
-/** Sentences about limits that count by something that no request of their route has. */
-export function accessWarnings({
-  routes,
-  listeners,
-}: Pick<Config, "routes" | "listeners">): readonly string[] {
+/** Sentences about limits that count by something that no request of their route has, and that no other balancer shares. */
+export function accessWarnings(config: Pick<Config, "routes" | "listeners" | "fleet">): readonly string[] {
+  return [...missingKeys(config), ...sharedAlone(config)];
+}
+
+function sharedAlone({ routes, fleet }: Pick<Config, "routes" | "fleet">): readonly string[] {
+  if (fleet) return [];
+  return routes.flatMap(({ place, settings }) =>
+    [settings.rateLimit ?? []].flat().some(({ shared }) => shared === true)
+      ? [`${place}.rateLimit: shared has no effect, because there is no fleet`]
+      : [],
+  );
+}
+
+function missingKeys({ routes, listeners }: Pick<Config, "routes" | "listeners">): readonly string[] {
   return routes.flatMap((route) =>
     [route.settings.rateLimit ?? []].flat().flatMap(({ key = "client", missing = "client" }) => {
       const why = missingKeyReason(key, route, listeners);

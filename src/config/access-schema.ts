@@ -65,6 +65,9 @@ const oneLimit = Type.Object(
       ),
     ),
     dryRun: Type.Optional(flag("Counts, without refusing any.")),
+    shared: Type.Optional(
+      flag("Whether the balancers of a fleet share the limit. Default: true with a fleet."),
+    ),
   },
   { ...strict, description: "A token bucket for each key.", errorMessage: "a map with rate" },
 );

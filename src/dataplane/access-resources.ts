@@ -1,7 +1,9 @@
 /** What the filters of routes use of a process that serves clients: passwords, requests of the balancer's own, counters. */
 
 import { type SubrequestSender, Subrequests } from "../filter/subrequest.ts";
-import type { Clock } from "../lib/clock.ts";
+import type { Budgets } from "../filter/budget.ts";
+import { LeaseDesk } from "../filter/lease-desk.ts";
+import type { Clock, Schedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { rateLimit } from "../lib/rate.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -18,11 +20,14 @@ export interface AccessRuntime {
 
 export interface AccessResourcesOptions extends AccessRuntime {
   readonly clock: Clock;
+  readonly schedule: Schedule;
   readonly metrics: Metrics;
   readonly attemptFilters: readonly AttemptFilter[];
   readonly log: Log;
   /** The balancer's name in Via. */
   readonly viaName: string;
+  /** Of limits that a fleet shares. */
+  readonly budgets?: Budgets;
 }
 
 /** A dead authorization server can fail thousands of requests a second. */
@@ -37,5 +42,7 @@ export function accessResourcesOf(options: AccessResourcesOptions): AccessResour
   };
   const openSubrequests = () =>
     new Subrequests({ sender: openSender(), clock, observer: metrics, attemptFilters, warn });
-  return { meter: metrics.filters, passwords, openSubrequests, viaName };
+  const { budgets, schedule } = options;
+  const leases = budgets && new LeaseDesk({ budgets, clock, schedule });
+  return { meter: metrics.filters, passwords, openSubrequests, viaName, leases };
 }

@@ -2,6 +2,7 @@
 
 import type { ChallengeState } from "../acme/challenges.ts";
 import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
+import type { BudgetAsk, BudgetReply } from "../filter/budget.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { FilterCounters } from "../metrics/filter-meter.ts";
@@ -44,6 +45,8 @@ export type ToWorker =
   | { readonly kind: "collect-evidence"; readonly upstreams: readonly EvidenceRequest[] }
   /** Aborts all attempts on this upstream (id and origin). `aborted` replies with the same `requestId`. */
   | { readonly kind: "abort"; readonly upstream: string; readonly requestId: number }
+  /** Reply to `ask-budgets`; null while the store cannot be reached. */
+  | { readonly kind: "budgets"; readonly id: number; readonly reply: BudgetReply | null }
   | { readonly kind: "drain" | "close" | "reopen-logs" };
 
 export type FromWorker =
@@ -57,6 +60,8 @@ export type FromWorker =
   | { readonly kind: "aborted"; readonly requestId: number; readonly count: number }
   /** Sampled records of requests that ended since the last report. A lost message only shortens a list. */
   | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
+  /** Asks for tokens of limits that the fleet shares. `budgets` replies with the same `id`. */
+  | { readonly kind: "ask-budgets"; readonly id: number; readonly asks: readonly BudgetAsk[] }
   | WorkerReport;
 
 export interface DesiredState {
@@ -261,6 +266,10 @@ export function perWorkerConfig(config: Config, workers: number, ports: readonly
     ...{ certificates: [], foundCertificates: [], certificateWarnings: [] },
     // Without the token: workers have no use for it.
     admin: { hostname, port: adminPort },
+    // Without the passwords: workers reach the store through the control plane.
+    ...(config.fleet && {
+      fleet: { name: config.fleet.name, group: config.fleet.group, store: config.fleet.store },
+    }),
     pools: config.pools.map(poolConfigFor),
     processes: workers,
   };

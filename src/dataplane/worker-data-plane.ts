@@ -4,6 +4,7 @@ import type { HttpChallengeResponses } from "../acme/challenges.ts";
 import type { Config } from "../config/config.ts";
 import { openAll } from "../engine/engine.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
+import type { Budgets } from "../filter/budget.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
@@ -17,6 +18,7 @@ import type { CertificateStore } from "../tls/certificate-store.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
 import { buildDesiredState, type DesiredState, noLoad, perWorkerConfig, sumInFlight } from "./messages.ts";
 import { StallQuorum } from "./stall-quorum.ts";
+import { BudgetRelay } from "./worker-budgets.ts";
 import { AbortCoordinator, Confirmations, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
 import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
 
@@ -60,6 +62,8 @@ export interface WorkerDataPlaneOptions {
   readonly challenges?: Pick<HttpChallengeResponses, "state">;
   /** The balancer's name in Via. */
   readonly viaName: string;
+  /** Of limits that a fleet shares. */
+  readonly budgets?: Budgets;
   readonly clock: Clock;
   readonly schedule: Schedule;
 }
@@ -105,6 +109,7 @@ export class WorkerDataPlane implements DataPlane {
         if (suspicions.some(({ upstream }) => upstream.isDown)) this.#broadcaster.schedule();
       },
     });
+    const relay = options.budgets && new BudgetRelay(options.budgets);
     this.#supervisors = Array.from(
       { length: launcher.count },
       () =>
@@ -120,6 +125,8 @@ export class WorkerDataPlane implements DataPlane {
           onReport: (supervisor) => this.#reportReceived(supervisor),
           onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
           onAborted: (...report) => this.#aborts.receive(...report),
+          // Without a fleet, no worker asks.
+          onBudgetAsk: (supervisor, message) => relay?.receive(message, (reply) => supervisor.send(reply)),
           onReady: (supervisor) => {
             if (supervisor.snapshot.restarts > 0) this.#emitEvent(supervisor, "serving");
           },

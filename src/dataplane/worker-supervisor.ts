@@ -28,12 +28,16 @@ export interface WorkerSupervisorOptions {
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
   /** Called with the worker's reply to an abort: `count` attempts were aborted. */
   readonly onAborted: (supervisor: WorkerSupervisor, requestId: number, count: number) => void;
+  /** Called when the worker asks for tokens of shared limits. */
+  readonly onBudgetAsk: (supervisor: WorkerSupervisor, message: BudgetAskMessage) => void;
   readonly onReady: (supervisor: WorkerSupervisor) => void;
   /** Called before a worker is killed because it sent nothing for `seconds`. */
   readonly onUnresponsive: (supervisor: WorkerSupervisor, seconds: number) => void;
   /** Called when a worker has exited or was killed, before it is restarted. Not called during a shutdown. */
   readonly onExit: (supervisor: WorkerSupervisor, exitStatus: string) => void;
 }
+
+type BudgetAskMessage = Extract<FromWorker, { kind: "ask-budgets" }>;
 
 const minRestartDelayMs = 100;
 const maxRestartDelayMs = 5_000;
@@ -162,7 +166,7 @@ export class WorkerSupervisor {
   }
 
   #receive(message: FromWorker): void {
-    const { onHello, onReport, onEvidence, onRequests, onAborted, onReady } = this.#options;
+    const { onHello, onReport, onEvidence, onRequests, onAborted, onBudgetAsk, onReady } = this.#options;
     if (message.kind === "hello") {
       this.#hasHello = true;
       onHello(this);
@@ -175,6 +179,7 @@ export class WorkerSupervisor {
     } else if (message.kind === "evidence") onEvidence(this, message.evidence);
     else if (message.kind === "requests") onRequests(message.requests, message.isSampled);
     else if (message.kind === "aborted") onAborted(this, message.requestId, message.count);
+    else if (message.kind === "ask-budgets") onBudgetAsk(this, message);
     else if (message.kind === "drained") this.#onDrained?.();
   }
 

@@ -29,6 +29,7 @@ import {
   type ToWorker,
   type UpstreamEvidence,
 } from "./messages.ts";
+import { WorkerBudgets } from "./worker-budgets.ts";
 
 export interface WorkerOptions {
   readonly engines: Readonly<Record<EngineName, Engine>>;
@@ -59,6 +60,7 @@ export class Worker {
   readonly #schedule: Schedule;
   readonly #certificates = new CertificateStore();
   readonly #challenges = new HttpChallengeResponses();
+  readonly #budgets: WorkerBudgets;
   #parts: WorkerParts | undefined;
   #extensions = new Extensions();
   /** The latest state, while extensions are loaded. */
@@ -73,6 +75,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#schedule = options.schedule ?? systemSchedule;
+    this.#budgets = new WorkerBudgets(options.send, this.#schedule);
     options.send({ kind: "hello" });
   }
 
@@ -86,6 +89,8 @@ export class Worker {
         return this.#collectEvidence(message.upstreams);
       case "abort":
         return this.#abort(message);
+      case "budgets":
+        return this.#budgets.receive(message);
       case "drain":
         return void this.#drain();
       case "reopen-logs":
@@ -149,7 +154,11 @@ export class Worker {
       // The other workers need the verdict too. In a timer, so that it delays no request.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
       access: access
-        ? accessResourcesOf({ ...access, clock, metrics, log, viaName, attemptFilters: [faults] })
+        ? accessResourcesOf({
+            ...{ ...access, clock, schedule: this.#schedule, metrics, log, viaName },
+            attemptFilters: [faults],
+            ...(config.fleet && { budgets: this.#budgets }),
+          })
         : { meter: metrics.filters },
     });
     const engine = engines[config.engine];

@@ -4,11 +4,27 @@ import type { LimitIdentity, LimitMode } from "../metrics/filter-meter.ts";
 import type { FilteredRequest, FilterVerdict, RequestFilter } from "../proxy/filter.ts";
 import { refusal } from "../proxy/refusal.ts";
 import type { LimitKeyFn } from "./limit-key.ts";
-import type { RateLimiter } from "./rate-limiter.ts";
+
+/** Counts the requests of each key. */
+export interface KeyLimiter {
+  /**
+   * Looks a key up, and takes nothing.
+   * @returns 0 if a request may be admitted, else the milliseconds until one may
+   */
+  waitMs(key: string): number;
+  /** Takes one request of the key that `waitMs` was asked for last. */
+  take(): void;
+  /** Called for a request beyond the limit, of the key that `waitMs` was asked for last. */
+  missed?(): void;
+  /** After `take`: whole requests that are left. */
+  readonly left: number;
+  /** After `take`: whole seconds until all requests are left. */
+  readonly fullInSeconds: number;
+}
 
 /** One limit of a route. */
 export interface RateLimitOptions {
-  readonly limiter: RateLimiter;
+  readonly limiter: KeyLimiter;
   readonly keyOf: LimitKeyFn;
   readonly identity: LimitIdentity;
   /** Requests at once, in all processes together. */
@@ -43,6 +59,7 @@ export function createRateLimit(
         const waitMs = waitOf(limit, request);
         if (waitMs === 0) within |= 1 << index;
         else {
+          if (waitMs !== forever) limit.limiter.missed?.();
           counter.limited(limit.identity, limit.isDryRun ? "dry_run" : "refused");
           if (!limit.isDryRun) return refused(limit, request, waitMs);
         }

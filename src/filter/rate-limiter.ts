@@ -2,6 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { SipHash } from "../lib/siphash.ts";
+import type { KeyLimiter } from "./rate-limit.ts";
 
 export interface RateLimiterOptions {
   readonly clock: Clock;
@@ -53,7 +54,7 @@ const toleranceMs = 1e-6;
  * cannot fill one of them by choice. It doubles while a set is full, up to `maxKeys`; then the key of the set that has most left is
  * forgotten, which is also the one that was not seen for the longest time if all take equally much.
  */
-export class RateLimiter {
+export class RateLimiter implements KeyLimiter {
   readonly #options: RateLimiterOptions;
   readonly #hash = new SipHash();
   readonly #intervalMs: number;

@@ -9,7 +9,9 @@ import { CredentialCheck, VerificationQueue } from "../filter/credential-check.t
 import { createForwardAuth } from "../filter/forward-auth.ts";
 import { limitKeyFor } from "../filter/limit-key.ts";
 import { createRateLimit, type RateLimitOptions } from "../filter/rate-limit.ts";
+import type { LeaseDesk } from "../filter/lease-desk.ts";
 import { RateLimiter, TableSpace } from "../filter/rate-limiter.ts";
+import { SharedLimiter } from "../filter/shared-limiter.ts";
 import type { Subrequests } from "../filter/subrequest.ts";
 import { unavailable } from "../filter/subrequest-run.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -30,6 +32,8 @@ export interface AccessResources {
   readonly openSubrequests?: () => Pick<Subrequests, "ask">;
   /** The balancer's name in Via. */
   readonly viaName?: string;
+  /** Where the balancers of a fleet share their limits; without it each limit is this balancer's. */
+  readonly leases?: LeaseDesk | undefined;
   /** Whether other processes serve the clients: then these filters only tell what would be. */
   readonly isServedElsewhere?: boolean;
 }
@@ -92,6 +96,7 @@ export class AccessFilters {
   readonly #openSubrequests: () => Pick<Subrequests, "ask">;
   #subrequests: Pick<Subrequests, "ask"> | undefined;
   readonly #viaName: string;
+  readonly #leases: LeaseDesk | undefined;
   readonly #isServedElsewhere: boolean;
 
   constructor({
@@ -100,8 +105,10 @@ export class AccessFilters {
     passwords = noPasswords,
     openSubrequests = () => noSubrequests,
     viaName = "evenkeel",
+    leases,
     isServedElsewhere = false,
   }: AccessFilterOptions) {
+    this.#leases = leases;
     this.#isServedElsewhere = isServedElsewhere;
     this.#clock = clock;
     this.#meter = meter;
@@ -152,7 +159,11 @@ export class AccessFilters {
     const limits = [route.settings.rateLimit ?? []].flat();
     const built = limits.map((limit, index) => ({
       isByUser: limit.key === "user",
-      options: this.#limitOf(route, limit, { index, processes: config.processes ?? 1 }),
+      options: this.#limitOf(route, limit, {
+        index,
+        processes: config.processes ?? 1,
+        leases: config.fleet && limit.shared !== false ? this.#leases : undefined,
+      }),
     }));
     const filterOf = (isByUser: boolean): readonly RequestFilter[] => {
       const chosen = built.filter((limit) => limit.isByUser === isByUser).map(({ options }) => options);
@@ -206,24 +217,32 @@ export class AccessFilters {
   #limitOf(
     { place, name: route = "", conditions }: RouteConfig,
     settings: RateLimitSettings,
-    { index, processes }: { readonly index: number; readonly processes: number },
+    { index, processes, leases }: LimitPlace,
   ): RateLimitOptions {
     const { rate, key, missing, ipv6Prefix, maxKeys, headers } = { ...limitDefaults, ...settings };
     const name = settings.name ?? (index === 0 ? limitDefaults.name : `${limitDefaults.name}-${index + 1}`);
     const perMs = rateOf(rate);
     const burst = settings.burst ?? Math.max(1, Math.floor(perMs * 1_000));
-    const limiter = this.#kept.keep(
-      `limit ${shortKey([route, conditions, { rate, burst, key, ipv6Prefix, maxKeys, processes, index }])}`,
-      () =>
-        new RateLimiter({
-          clock: this.#clock,
-          perMs: perMs / processes,
-          burst: Math.ceil(burst / processes),
-          maxKeys: Math.ceil(maxKeys / processes),
-          space: this.#space,
-          onEviction: () => void (this.#meter.evictions += 1),
-        }),
-      (unused) => unused.release(),
+    const isShared = leases !== undefined;
+    const clock = this.#clock;
+    // Each process has its part of what this balancer alone admits; of a shared limit, each may be the one that uses all of it.
+    const parts = isShared ? 1 : processes;
+    const create = () => {
+      const own = new RateLimiter({
+        ...{ clock, space: this.#space },
+        perMs: perMs / parts,
+        burst: Math.ceil(burst / parts),
+        maxKeys: Math.ceil(maxKeys / processes),
+        onEviction: () => void (this.#meter.evictions += 1),
+      });
+      if (!leases) return own;
+      // Rate and burst are not part of it: a rollout that changes them begins no new budget.
+      const identity = shortKey([route, conditions, name, key, ipv6Prefix]);
+      return new SharedLimiter({ clock, desk: leases, own, identity, perMs, burst, processes });
+    };
+    const basis = { rate, burst, key, ipv6Prefix, maxKeys, processes, index, isShared };
+    const limiter = this.#kept.keep(`limit ${shortKey([route, conditions, basis])}`, create, (unused) =>
+      unused.release(),
     );
     return {
       limiter,
@@ -235,6 +254,13 @@ export class AccessFilters {
       isDryRun: settings.dryRun ?? false,
     };
   }
+}
+
+/** Which of a route's limits it is, and who counts it. */
+interface LimitPlace {
+  readonly index: number;
+  readonly processes: number;
+  readonly leases: LeaseDesk | undefined;
 }
 
 /** Longer texts are digested: a part's key must not take as much memory as the part. */

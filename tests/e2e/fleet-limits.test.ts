@@ -1,0 +1,109 @@
+/** A rate limit that three balancers share: Bun and Deno, both engines, with workers and without, and a real store. */
+
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { findDeno } from "../support/deno.ts";
+import { type FleetMember, startMember } from "../support/fleet-programs.ts";
+import { temporaryFolder } from "../support/folder.ts";
+import { fromBuild, Programs } from "../support/program.ts";
+import { hasRedis, RedisServer } from "../support/redis-server.ts";
+
+const inFolder = temporaryFolder("fleet-limits");
+const main = join(import.meta.dirname, "../../src/main.ts");
+
+const [perSecond, burst] = [150, 20];
+
+/** Unshared limits stand beside it, to see that they stay alone. */
+const config = `pools: { main: { upstreams: ["http://127.0.0.1:9"] } }
+routes:
+  - { host: own.test, rateLimit: { rate: 1/h, burst: 2, key: none, shared: false }, respond: { text: own } }
+  - { name: all, rateLimit: { rate: ${perSecond}/s, burst: ${burst}, key: none }, respond: { text: ok } }
+`;
+
+interface Demand {
+  readonly members: readonly FleetMember[];
+  /** Requests per second at each member. */
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+/** Sends requests at times that do not depend on the answers. @returns times of admitted ones, and the number of refused ones */
+async function send({ members, perSecond: rate, seconds }: Demand) {
+  const admitted: number[] = [];
+  const others = new Map<number, number>();
+  const requests: Promise<void>[] = [];
+  const startedAt = performance.now();
+  let sent = 0;
+  while (performance.now() - startedAt < seconds * 1_000) {
+    const due = ((performance.now() - startedAt) / 1_000) * rate;
+    for (; sent < due; sent++) {
+      for (const { url } of members) {
+        requests.push(
+          fetch(url).then(async (response) => {
+            await response.arrayBuffer();
+            if (response.status === 200) admitted.push(performance.now());
+            else others.set(response.status, (others.get(response.status) ?? 0) + 1);
+          }),
+        );
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 3));
+  }
+  await Promise.all(requests);
+  const refused = others.get(429) ?? 0;
+  others.delete(429);
+  return { admitted, refused, others: [...others], sent: sent * members.length };
+}
+
+function mostIn(times: readonly number[], ms: number): number {
+  const sorted = times.toSorted((left, right) => left - right);
+  let [from, most] = [0, 0];
+  for (let to = 0; to < sorted.length; to++) {
+    while ((sorted[to] ?? 0) - (sorted[from] ?? 0) >= ms) from += 1;
+    most = Math.max(most, to - from + 1);
+  }
+  return most;
+}
+
+describe.if(hasRedis)("a shared rate limit", () => {
+  test("admits its rate over all balancers, refuses nothing below it, and goes on without the store", async () => {
+    const deno = await findDeno();
+    await using redis = await RedisServer.start();
+    await using programs = new Programs();
+    const kinds: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+      ["one", fromBuild, ["--engine", "wire"]],
+      ["two", fromBuild, ["--engine", "fetch", "--workers", "2"]],
+      ["three", deno ? [deno, "run", "-A", "--unstable-net", main] : fromBuild, ["--engine", "wire"]],
+    ];
+    const members = await Promise.all(
+      kinds.map(([name, command, flags]) =>
+        startMember(programs, { name, redis: redis.url, config, command, flags, inFolder }),
+      ),
+    );
+    // Warms up connections, and lets all hear of each other.
+    await send({ members, perSecond: 20, seconds: 2 });
+
+    const below = await send({ members, perSecond: (perSecond * 0.85) / 3, seconds: 4 });
+    expect(below).toMatchObject({ refused: 0, others: [] });
+
+    const above = await send({ members, perSecond: perSecond * 0.8, seconds: 6 });
+    // Times are those of the answers: a busy machine shifts some by a few milliseconds.
+    const lease = perSecond / 10;
+    expect(mostIn(above.admitted, 5_000)).toBeLessThanOrEqual(5 * perSecond + burst + 3 * lease);
+    expect(above.admitted.length).toBeGreaterThan(6 * perSecond * 0.9);
+    expect(above.others).toEqual([]);
+
+    redis.freeze();
+    const alone = await send({ members, perSecond: perSecond * 0.8, seconds: 4 });
+    expect(alone.others).toEqual([]);
+    // No request waits for the store, and each balancer has its share.
+    expect(alone.admitted.length).toBeGreaterThan(4 * perSecond * 0.8);
+    redis.thaw();
+
+    const answers: number[] = [];
+    for (const { url } of [...members, ...members, ...members])
+      answers.push((await fetch(url, { headers: { Host: "own.test" } })).status);
+    expect(answers.filter((status) => status === 200).length).toBe(6);
+  }, 120_000);
+});
