@@ -1,0 +1,114 @@
+import { describe, expect, test } from "bun:test";
+
+import { BalancerFixture } from "../support/balancer-fixture.ts";
+import { type DnsServer, startDnsServer } from "../support/dns-server.ts";
+import { startLoad } from "../support/load.ts";
+import { until } from "../support/wait.ts";
+
+/** Demo servers that have one port, each on an address of its own. */
+async function startMembers(fixture: BalancerFixture, hosts: readonly string[]): Promise<number> {
+  let port = 0;
+  for (const host of hosts) {
+    const server = fixture.programs.evenkeel(
+      ...["backend", "--port", String(port), "--host", host, "--name", host, "--latency", "1-3ms"],
+    );
+    port = await server.port("backend");
+  }
+  return port;
+}
+
+const poolOf = (dns: DnsServer, entry: string) =>
+  `resolvers: ["${dns.address}"]\npools: { main: { probe: { path: /readyz, interval: 200ms }, upstreams: [${entry}] } }\n`;
+
+const [one, two, three] = ["127.0.0.21", "127.0.0.22", "127.0.0.23"] as const;
+
+describe.each([
+  ["wire", "1"],
+  ["wire", "2"],
+  ["fetch", "1"],
+])("members of DNS, on the %s engine with %s worker(s),", (engine, workers) => {
+  test("come and go under load, through every failure of DNS, without a failed request", async () => {
+    await using fixture = new BalancerFixture();
+    const port = await startMembers(fixture, [one, two, three]);
+    const dns = await startDnsServer({ "api.internal": [one, two] });
+    dns.ttlSeconds = 1;
+    try {
+      fixture.write(poolOf(dns, `{ dns: "api.internal:${port}" }`));
+      await fixture.start("--engine", engine, "--workers", workers);
+      const load = startLoad(`${fixture.url}/work`, 6);
+      const served = async () =>
+        (await fixture.snapshot()).pools[0]?.upstreams
+          .filter(({ fit, mode }) => fit && mode === "ready")
+          .map(({ id }) => id.split(":")[1])
+          .toSorted()
+          .join(" ");
+      const has = (hosts: string) =>
+        until(async () => (await served()) === hosts, `members ${hosts}`, 20_000);
+      await has(`${one} ${two}`);
+      dns.records.set("api.internal", [one, two, three]);
+      await has(`${one} ${two} ${three}`);
+      dns.records.set("api.internal", [three]);
+      await has(three);
+      for (const misbehaves of ["refused", "servfail"] as const) {
+        dns.misbehaves = misbehaves;
+        const [before, count] = [dns.questions.length, load.count];
+        await until(() => dns.questions.length > before && load.count > count + 20, "a question and load");
+        expect([misbehaves, await served()]).toEqual([misbehaves, three]);
+      }
+      const isStale = async () => (await fixture.events("kind=discovery")).some(({ to }) => to === "stale");
+      await until(isStale, "the failures to be told", 10_000);
+      dns.misbehaves = "truncated";
+      dns.records.set("api.internal", [one, two]);
+      await has(`${one} ${two}`);
+      dns.misbehaves = undefined;
+      dns.records.delete("api.internal");
+      const before = dns.questions.length;
+      await until(() => dns.questions.length > before + 2, "questions for a name that is gone", 20_000);
+      expect(await served()).toBe(`${one} ${two}`);
+      await load.stop();
+      expect(load.failures).toEqual([]);
+      expect([...load.servers.keys()].toSorted()).toEqual([one, two, three]);
+      const told = (await fixture.events("kind=discovery")).map(({ from, to, by }) => `${from} ${to} ${by}`);
+      expect(told[0]).toBe(`current stale dns api.internal:${port}`);
+      expect(told).toContain(`stale current dns api.internal:${port}`);
+      expect(told.at(-1)).toBe(`current absent dns api.internal:${port}`);
+    } finally {
+      dns.close();
+    }
+  }, 90_000);
+});
+
+test("services are members with their ports and weights, and the lowest priority serves", async () => {
+  await using fixture = new BalancerFixture();
+  await fixture.startServers("a", "b", "c");
+  const dns = await startDnsServer({
+    "a.internal": ["127.0.0.1"],
+    "b.internal": ["127.0.0.1"],
+    "c.internal": ["127.0.0.1"],
+  });
+  try {
+    const rows = ["a", "b", "c"].map((name) => ({
+      priority: name === "c" ? 20 : 10,
+      weight: name === "a" ? 30_000 : 10_000,
+      port: Number(new URL(fixture.urlOf(name)).port),
+      target: `${name}.internal`,
+    }));
+    dns.services.set("_http._tcp.shop.internal", rows);
+    fixture.write(poolOf(dns, "{ srv: _http._tcp.shop.internal }"));
+    await fixture.start();
+    const [pool] = (await fixture.snapshot()).pools;
+    const shape = pool?.upstreams.map(({ id, weight, backup }) => [id, weight, backup]);
+    const idOf = (index: number) => `main:127.0.0.1:${rows[index]?.port}`;
+    expect(shape).toEqual([
+      [idOf(0), 256, false],
+      [idOf(1), 85, false],
+      [idOf(2), 85, true],
+    ]);
+    const load = startLoad(`${fixture.url}/work`, 2);
+    await until(() => load.count > 60, "load");
+    await load.stop();
+    expect([load.failures, load.servers.has("c")]).toEqual([[], false]);
+  } finally {
+    dns.close();
+  }
+}, 30_000);
