@@ -8,10 +8,13 @@ import { join } from "node:path";
 import type { ConfigMap, PodSpec, Service } from "kubernetes-types/core/v1";
 import type { Deployment } from "kubernetes-types/apps/v1";
 import type { PodDisruptionBudget } from "kubernetes-types/policy/v1";
-import type { ClusterRole, ClusterRoleBinding } from "kubernetes-types/rbac/v1";
+import type { Role, RoleBinding } from "kubernetes-types/rbac/v1";
 import { parse, parseAllDocuments, stringify } from "yaml";
 
 import manifest from "../../package.json" with { type: "json" };
+import { systemEnvironment } from "../../src/cli/environment.ts";
+import { parse as parseCommand } from "../../src/cli/parse.ts";
+import { describeConfigError } from "../../src/config/problem.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { packagingText, projectFolder, runProgram } from "../support/packaging.ts";
 import { fromBuild, Programs } from "../support/program.ts";
@@ -107,20 +110,22 @@ describe("the manifests", () => {
       ...(pod.topologySpreadConstraints ?? []).map(({ labelSelector }) => labelSelector?.matchLabels),
     ])
       expect(selected).toEqual(labels);
-    const namespaced = manifests.filter(
-      ({ kind }) => !/^(Namespace|ClusterRole|ClusterRoleBinding)$/.test(kind),
-    );
-    for (const { metadata } of namespaced) expect(metadata.namespace).toBe("evenkeel");
+    const inShop = (kind: string) => /^Role(Binding)?$/.test(kind);
+    for (const { kind, metadata } of manifests)
+      if (kind !== "Namespace") expect(metadata.namespace).toBe(inShop(kind) ? "shop" : "evenkeel");
     expect(pod.serviceAccountName).toBe(find<Manifest>("ServiceAccount").metadata.name);
-    const binding = find<ClusterRoleBinding>("ClusterRoleBinding", "evenkeel-discovery");
-    const role = find<ClusterRole>("ClusterRole", "evenkeel-discovery");
-    expect(binding.roleRef.name).toBe(role.metadata?.name ?? "");
+    const binding = find<RoleBinding>("RoleBinding", "evenkeel-discovery");
+    const role = find<Role>("Role", "evenkeel-discovery");
+    expect(binding.roleRef).toMatchObject({ kind: "Role", name: role.metadata?.name });
     expect(binding.subjects?.map(({ name, namespace }) => [name, namespace])).toEqual([
       ["evenkeel", "evenkeel"],
     ]);
+    // What discovery asks for, in the namespace that the configuration names.
     expect(role.rules).toEqual([
       { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["get", "list", "watch"] },
     ]);
+    expect(configText).toContain("{ kubernetes: shop/web }");
+    expect(pod.automountServiceAccountToken).toBe(true);
     const volumes = pod.volumes?.map(({ name }) => name);
     expect(container.volumeMounts?.map(({ name }) => name)).toEqual(volumes);
     expect(container.image).toEndWith(`/evenkeel:${manifest.version}`);
@@ -174,6 +179,13 @@ function statusOf(port: number, path: string, host: string): Promise<number> {
 }
 
 describe("the program with the configuration of the ConfigMap", () => {
+  test("has nothing to object to", () => {
+    writeFileSync(inFolder("check.yaml"), configText);
+    const env = { ADMIN_TOKEN: "a".repeat(64) };
+    const parsed = parseCommand(["check", "--config", inFolder("check.yaml")], env, systemEnvironment(env));
+    expect("problems" in parsed ? describeConfigError(parsed) : parsed.kind).toBe("check");
+  });
+
   test("starts with the arguments of the pod, answers the probes, and keeps the rest for the token", async () => {
     await using programs = new Programs();
     const folder = inFolder();
@@ -183,7 +195,7 @@ describe("the program with the configuration of the ConfigMap", () => {
     Object.assign(local["admin"] ?? {}, { port: 0 });
     writeFileSync(
       join(folder, "evenkeel.yaml"),
-      stringify(local).replace("shop.default.svc.cluster.local:8080", "127.0.0.1:9"),
+      stringify(local).replace("kubernetes: shop/web", "url: http://127.0.0.1:9"),
     );
     const argv = (container.args ?? []).map((word) => word.replace("/etc/evenkeel", folder));
     const token = { ADMIN_TOKEN: "a".repeat(64) };
