@@ -20,9 +20,11 @@ function filesBelow(folder: string): string[] {
   });
 }
 
-const folders = ["src", "docs", "public"].flatMap((folder) => filesBelow(join(root, folder)));
+const folders = ["src", "docs", "public", "packaging"].flatMap((folder) => filesBelow(join(root, folder)));
 const pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map((name) => join(root, name));
-const files = [...folders, ...pages].filter((path) => /\.(tsx?|js|css|md|json)$/.test(path));
+const files = [...folders, ...pages].filter((path) =>
+  /\.(tsx?|js|css|md|json|ya?ml|sh|service|conf)$/.test(path),
+);
 
 describe("the prose of code and documentation", () => {
   test("uses none of the words to avoid", () => {

