@@ -69,6 +69,10 @@ async function watching({ api, run }: Setup, speed?: number): Promise<SourceRun>
   return started;
 }
 
+/** For watches that have to last for a second, which takes 50 ms here. */
+const fast = 20;
+const second = () => new Promise((resolve) => setTimeout(resolve, 1_200 / fast));
+
 const failures = (run: SourceRun) => run.reports.filter((report) => report.startsWith("failed: "));
 
 export const kubernetesLaws: readonly SourceLaw[] = [
@@ -165,7 +169,7 @@ export const kubernetesLaws: readonly SourceLaw[] = [
     name: "goes on from the last version when the watch is cut, and a bookmark moves that on",
     check: () =>
       withApi(async (setup) => {
-        const run = await watching(setup, 200);
+        const run = await watching(setup, fast);
         setup.api.advance(50);
         setup.api.bookmark();
         const bookmarked = setup.api.version;
@@ -173,6 +177,7 @@ export const kubernetesLaws: readonly SourceLaw[] = [
         await until(() => run.count > count, "the bookmark");
         // Versions of before the bookmark are gone.
         setup.api.oldestVersion = Number(bookmarked);
+        await second();
         setup.api.cut();
         setup.api.put(twoEndpoints);
         await run.reaches(both);
@@ -184,11 +189,10 @@ export const kubernetesLaws: readonly SourceLaw[] = [
     name: "goes on from the last version when the server ends the watch",
     check: () =>
       withApi(async (setup) => {
-        const run = await watching(setup, 200);
+        const run = await watching(setup, fast);
         for (let round = 0; round < 3; round++) {
           const asked = setup.api.watchesAsked().length;
-          // Longer than the second, of this source, that a watch must last.
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          await second();
           setup.api.end();
           await until(() => setup.api.watchesAsked().length > asked && setup.api.watches === 1);
         }
@@ -217,9 +221,10 @@ export const kubernetesLaws: readonly SourceLaw[] = [
     name: "lists again after 410 as the status of the watch, and finds what happened meanwhile",
     check: () =>
       withApi(async (setup) => {
-        const run = await watching(setup, 200);
+        const run = await watching(setup, fast);
         setup.api.put(twoEndpoints);
         await run.reaches(both);
+        await second();
         setup.api.respond = () => true;
         setup.api.cut();
         setup.api.remove(twoEndpoints);
@@ -252,10 +257,10 @@ export const kubernetesLaws: readonly SourceLaw[] = [
     check: () =>
       withApi(async (setup) => {
         const { api, fileAt } = setup;
-        const run = await watching(setup, 200);
+        const run = await watching(setup, fast);
         writeFileSync(fileAt("token"), "token-2");
         api.token = "token-2";
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await second();
         api.end();
         await until(() => api.watchesAsked().some(({ token }) => token === "token-2") && api.watches === 1);
         assert.deepEqual(failures(run), []);
@@ -451,7 +456,7 @@ export const kubernetesLaws: readonly SourceLaw[] = [
     name: "reports nothing more and leaves no connection when it is stopped",
     check: () =>
       withApi(async (setup) => {
-        const run = await watching(setup, 200);
+        const run = await watching(setup, fast);
         run.stop();
         await until(() => setup.api.connections === 0, "all connections to be closed");
         const [reports, requests] = [run.count, setup.api.requests.length];
