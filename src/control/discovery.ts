@@ -37,6 +37,8 @@ export interface SourceReport {
   readonly members: number;
   /** Beyond the limit of members. */
   readonly omitted: number;
+  /** Why something that the source selects is no member: the first ten causes. */
+  readonly skipped: readonly string[];
   /** Since the start of the source. */
   readonly answers: number;
   readonly failures: number;
@@ -59,13 +61,13 @@ interface FollowedSource {
   state: SourceState;
   answers: number;
   failures: number;
-  /** The causes in the last answer for which members were left out. */
-  skipped: string;
+  /** Of the last answer. */
+  skipped: readonly string[];
   /** Resolves with the first report of any kind. */
   readonly first: PromiseWithResolvers<void>;
 }
 
-/** Members that were left out, in one line of the log. */
+/** Causes that are kept of an answer, and logged in one line. */
 const maxSkippedShown = 10;
 
 /** How long the start waits for first answers: a source that is silent must not keep the others from serving. */
@@ -86,10 +88,10 @@ export class Discovery {
     const epochOf = (at: number | undefined) =>
       at === undefined ? null : Math.round(wallClock() - (clock() - at));
     return [...this.#sources.values()].map((followed) => {
-      const { pool, name, entry, membership, state, answers, failures } = followed;
+      const { pool, name, entry, membership, state, answers, failures, skipped } = followed;
       const since = { stale: membership.failingSince, absent: membership.absentSince };
       return {
-        ...{ pool, source: name, state, answers, failures },
+        ...{ pool, source: name, state, answers, failures, skipped },
         kind: entry.source.kind,
         answeredAt: epochOf(membership.answeredAt),
         since: state === "stale" || state === "absent" ? epochOf(since[state]) : null,
@@ -151,7 +153,7 @@ export class Discovery {
       ...{ pool, entry, name: describeSource(entry.source) },
       membership: new Membership(source.isSampled === true),
       ...{ cancel() {}, cancelTimer: undefined, state: "waiting", answers: 0, failures: 0 },
-      skipped: "",
+      skipped: [],
       first: Promise.withResolvers(),
     };
     this.#start(followed, source);
@@ -239,11 +241,13 @@ export class Discovery {
 
   /** Each set of causes once. */
   #logSkipped(followed: FollowedSource, skipped: readonly string[]): void {
-    const shown = skipped.slice(0, maxSkippedShown).join("; ");
-    if (shown === followed.skipped) return;
+    const shown = skipped.slice(0, maxSkippedShown);
+    const why = shown.join("; ");
+    const isNews = why !== "" && why !== followed.skipped.join("; ");
     followed.skipped = shown;
-    const fields = { pool: followed.pool, source: followed.name, skipped: skipped.length, why: shown };
-    if (shown !== "") this.#options.log.warn("discovery left members out", fields);
+    if (!isNews) return;
+    const fields = { pool: followed.pool, source: followed.name, skipped: skipped.length, why };
+    this.#options.log.warn("discovery left members out", fields);
   }
 
   #logOmitted({ pool, name, membership }: FollowedSource): void {

@@ -64,13 +64,18 @@ function readPort(given: unknown): readonly SlicePort[] {
 
 const collator = new Intl.Collator("en", { numeric: true });
 
-/**
- * @param port name of a port of the service, or number of a port of its pods; undefined for the only one
- */
+/** What the members of a service have in common. */
+export interface SliceTranslation {
+  /** Name of a port of the service, or number of a port of its pods; undefined for the only one. */
+  readonly port?: string | number | undefined;
+  readonly template: MemberTemplate;
+  /** The name in certificates of the pods, unless the template has one. */
+  readonly serverName: string;
+}
+
 export function sliceMembers(
   slices: Iterable<EndpointSlice>,
-  port: string | number | undefined,
-  template: MemberTemplate,
+  { port, template, serverName }: SliceTranslation,
 ): DiscoveryAnswer {
   const all = [...slices].toSorted((one, other) => (one.name < other.name ? -1 : 1));
   const members = new Map<string, DiscoveredMember>();
@@ -87,7 +92,10 @@ export function sliceMembers(
       // An endpoint may be in two slices while Kubernetes moves it, and the newer state is not known. The pod that serves wins.
       if (members.get(key)?.isTerminating === false) continue;
       const named = name === undefined ? {} : { name };
-      members.set(key, memberAt(template, { hostname: host, port: chosen, isTerminating, ...named }));
+      members.set(
+        key,
+        memberAt(template, { hostname: host, port: chosen, serverName, isTerminating, ...named }),
+      );
     }
   }
   const ordered = [...members].toSorted(

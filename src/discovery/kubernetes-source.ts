@@ -189,16 +189,17 @@ class KubernetesRun {
 
   #report({ namespace }: KubernetesAccess): void {
     const { source, template } = this.#entry;
-    const answer = sliceMembers(this.#slices.values(), source.port, template);
+    const { service, port } = source;
+    // By this name pods of a cluster reach the service, and certificates of services have it.
+    const serverName = `${service}.${namespace}.svc`;
+    const answer = sliceMembers(this.#slices.values(), { port, template, serverName });
     if (answer.members.length > 0) this.#listener.answered(answer);
     else if (answer.skipped && answer.skipped.length > 0)
       this.#listener.failed(answer.skipped.slice(0, 3).join("; "));
     else if (this.#slices.size > 0)
-      this.#listener.absent(`service ${namespace}/${source.service} has no ready endpoint`);
+      this.#listener.absent(`service ${namespace}/${service} has no ready endpoint`);
     else
-      this.#listener.absent(
-        `service ${namespace}/${source.service} has no EndpointSlice; is there such a service?`,
-      );
+      this.#listener.absent(`service ${namespace}/${service} has no EndpointSlice; is there such a service?`);
   }
 
   #request(

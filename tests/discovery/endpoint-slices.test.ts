@@ -4,11 +4,12 @@ import { readEndpointSlice, sliceMembers } from "../../src/discovery/endpoint-sl
 import { endpoint, slice, type SliceObject } from "../support/kubernetes-api.ts";
 
 const template = { protocol: "http", backup: false } as const;
+const serverName = "web.default.svc";
 
 /** "10.0.0.2:80" of each member, with what is not usual, and each clause about what was left out. */
 function translated(objects: readonly unknown[], port?: string | number) {
   const slices = objects.flatMap((object) => readEndpointSlice(object) ?? []);
-  const { members, skipped = [] } = sliceMembers(slices, port, template);
+  const { members, skipped = [] } = sliceMembers(slices, { port, template, serverName });
   return [
     ...members.map(
       ({ address, isTerminating }) =>
@@ -165,8 +166,18 @@ describe("the EndpointSlices of a service as members", () => {
   test("have the names of their pods", () => {
     const read = readEndpointSlice(slice("a", [endpoint("10.0.0.1", {}, "web-abc")]));
     const service = readEndpointSlice(slice("b", [{ addresses: ["10.0.0.2"] }]));
-    const { members } = sliceMembers(read && service ? [read, service] : [], undefined, template);
+    const { members } = sliceMembers(read && service ? [read, service] : [], { template, serverName });
     expect(members.map(({ name }) => name)).toEqual([undefined, "web-abc"]);
+  });
+
+  test("are verified by the name of the service over https, unless the entry names another one", () => {
+    const slices = [readEndpointSlice(slice("a", [endpoint("10.0.0.1")]))].flatMap((one) => one ?? []);
+    const tlsWith = (tls: object) =>
+      sliceMembers(slices, { template: { ...template, protocol: "https", ...tls }, serverName }).members[0]
+        ?.address.tls;
+    expect(tlsWith({})).toEqual({ verify: true, serverName: "web.default.svc" });
+    expect(tlsWith({ tls: { verify: true, serverName: "a.example" } })?.serverName).toBe("a.example");
+    expect(sliceMembers(slices, { template, serverName }).members[0]?.address).not.toHaveProperty("tls");
   });
 
   test("take the first address of an endpoint, since all are one pod", () =>
