@@ -104,7 +104,7 @@ export const commands: Readonly<Record<CommandName, CommandEntry>> = {
       },
     ],
     exitCodes:
-      "Exit codes of --check: 0 all fits, 1 a running balancer is another executable, 2 configuration or state do not fit.",
+      "Exit codes of --check: 0 all fits, 1 a running balancer is another executable,\n2 configuration or state do not fit.",
   },
 };
 

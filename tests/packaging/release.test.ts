@@ -36,6 +36,21 @@ describe("the version", () => {
     expect(first).toBe(version);
   });
 
+  test("is the one that pages and packages name", () => {
+    const pages = readdirSync(join(projectFolder, "docs")).filter((name) => name.endsWith(".md"));
+    const texts = [
+      ...pages.map((name) => readFileSync(join(projectFolder, "docs", name), "utf8")),
+      ...packagingFiles.map((name) => packagingText(name)),
+    ];
+    const named = texts.flatMap((text) =>
+      [...text.matchAll(/\bevenkeel[:_-](\d+\.\d+\.\d+)/g)].map(([, name]) => name),
+    );
+    expect(named.length).toBeGreaterThan(3);
+    expect([...new Set(named)]).toEqual([version]);
+    const policy = readFileSync(join(projectFolder, "SECURITY.md"), "utf8");
+    expect(policy).toContain(`| ${version.replace(/\.\d+$/, ".x")}`);
+  });
+
   test("has notes, which the release shows; an unknown one has none", async () => {
     const script = join(packagingFolder, "release/notes.sh");
     const { code, out } = await runProgram([script, version]);
