@@ -15,6 +15,8 @@ import type { Terminal } from "./commands/terminal.ts";
 import { type ConfigError, describeConfigError } from "./config/problem.ts";
 import type { ToWorker } from "./dataplane/messages.ts";
 import type { Worker } from "./dataplane/worker.ts";
+import { handoverVariable, inheritedSockets, socketVariables } from "./handover/inherited-sockets.ts";
+import type { PredecessorChannel, ToSuccessor } from "./handover/messages.ts";
 import { bugs } from "./lib/bugs.ts";
 import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
 import { liftFetchLimit } from "./runtime/fetch-limit.ts";
@@ -33,27 +35,54 @@ export async function run(signals: Signals): Promise<void> {
   const findExtensions = (path: string) => extensions.find(path);
   const parseLine = () =>
     parse(argv, process.env, systemEnvironment(process.env, { served, findExtensions }));
+  const channel = predecessorChannel();
   let command = parseLine();
   if (await extensions.load(async () => (await import("#runtime")).runtime)) command = parseLine();
   if ((command.kind === "up" || command.kind === "proxy") && usesFetch(command)) {
     await liftFetchLimit(signals);
   }
   if (command.kind === "verb") return runVerbCommand(command);
-  if (!isLongRunning(command)) return printReply(command);
+  if (!isLongRunning(command)) {
+    if (command.kind === "invalid")
+      await channel?.send({ kind: "failed", why: describeConfigError(command) });
+    return printReply(command);
+  }
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("main");
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
   try {
     const { start } = await import("./commands/start.ts");
+    const inherited = inheritedSockets(process.env, process.pid);
+    for (const variable of socketVariables) delete process.env[variable];
     const original = { argv, env: process.env, served, extensions };
-    const running = await start(command, { log, print: printLine, original });
+    const handover = { inherited, channel: inherited?.source === "process" ? channel : undefined };
+    const running = await start(command, { log, print: printLine, original, ...handover });
     signals.run(actionsOf(running));
     surviveBugs(log);
     process.send?.("listening");
   } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    await channel?.send({ kind: "failed", why });
     if (!(error instanceof UsageError)) return failToStart(error);
     await exitWithMessage(error.message, usageErrorExit);
   }
+}
+
+/** To the process that this one takes over from. Read before the variable is removed. */
+function predecessorChannel(): PredecessorChannel | undefined {
+  if (process.env[handoverVariable] === undefined || !process.send) return undefined;
+  return {
+    // Some runtimes do not call back when the channel is closed.
+    send: (message) =>
+      new Promise((resolve) => {
+        if (!process.connected) return resolve();
+        process.send?.(message, undefined, undefined, () => resolve());
+      }),
+    follow(onMessage, onClosed) {
+      process.on("message", (message) => onMessage(message as ToSuccessor));
+      process.on("disconnect", onClosed);
+    },
+  };
 }
 
 /** False if the configuration file is a pipe, which the restarted process could not read again. */
@@ -231,7 +260,10 @@ async function loadWorker(log: Log): Promise<Worker> {
     import("#runtime"),
     import("./dataplane/worker.ts"),
   ]);
+  const inherited = inheritedSockets(process.env, process.pid);
+  for (const { fd } of inherited?.left ?? []) runtime.systemCalls()?.protect(fd);
   const worker: Worker = new dataPlane.Worker({
+    inherited,
     engines,
     log,
     importExtension: runtime.importExtension,
@@ -257,18 +289,23 @@ function actionsOf(running: RunningCommand): SignalActions {
       void exitQuietly(code);
     }
   };
+  const stop = () => {
+    isStopping = true;
+    running.stop().then(
+      () => exit(0),
+      (error: unknown) => {
+        bugs.report(logOf("main"), error);
+        exit(1);
+      },
+    );
+  };
+  void running.replaced?.then(stop);
   return {
     stop(_, code) {
-      if (isStopping) return exit(code);
-      isStopping = true;
-      running.stop().then(
-        () => exit(0),
-        (error: unknown) => {
-          bugs.report(logOf("main"), error);
-          exit(1);
-        },
-      );
+      if (isStopping) exit(code);
+      else stop();
     },
+    ...(running.upgrade && { upgrade: () => void (isStopping || running.upgrade?.("SIGUSR2")) }),
     ...(running.reload && { reload: () => void running.reload?.("SIGHUP") }),
     ...(running.reopenLogs && { reopenLogs: () => running.reopenLogs?.() }),
   };

@@ -35,6 +35,7 @@ const layers: Readonly<Record<string, number>> = {
   "history/": 9,
   "requests/": 9,
   "telemetry/": 9,
+  "handover/": 9,
   "dataplane/": 10,
   "control/": 11,
   "view/": 12,

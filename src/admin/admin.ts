@@ -15,7 +15,8 @@ import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { Caller } from "../access/access.ts";
 import { bearerOf, callerOf, denialOf } from "./authorization.ts";
-import { documentRoutes, systemRoutes } from "./config-routes.ts";
+import type { Upgrade } from "../control/control.ts";
+import { documentRoutes, systemRoutes, upgradeRoutes } from "./config-routes.ts";
 import { boundToSession, EventStream, streamRoutes } from "./event-stream.ts";
 import { historyResponse, type HistorySource } from "./history-response.ts";
 import { loginRoutes, type LoginOptions } from "./login-routes.ts";
@@ -55,6 +56,10 @@ export interface AdminOptions {
   readonly isTrustedProxy?: (address: string) => boolean;
   /** The credential of the dashboard in this process. */
   readonly dashboardSecret?: string;
+  /** Starts a new process that takes over; missing where none can. */
+  readonly upgrade?: Upgrade;
+  /** Whether another process is taking over, so that a change here would be lost. */
+  readonly isReleased?: () => boolean;
   /** Called with internal errors. */
   readonly bug: (error: unknown) => void;
 }
@@ -89,6 +94,12 @@ export async function startAdmin(
       peers.set(request, peer);
       const denial = denialOf(request, { hostname: options.hostname, viaName: options.viaName, access });
       if (denial) return unsniffed(denial);
+      if (options.isReleased?.() && !["GET", "HEAD"].includes(request.method))
+        return problem(
+          503,
+          "upgrading",
+          "Cannot do this: another process takes over. Try again in a second.",
+        );
       const bearer = bearerOf(request);
       const caller = callerOf(request);
       const counted = countStream(await app.fetch(request), streams, ownerOf(caller));
@@ -117,7 +128,7 @@ function ownerOf(caller: Caller | undefined): string | undefined {
 /** All routes, without the guard; separate so that tests can compare the routes with their description. */
 export function adminApp(
   balancer: AdminBackend,
-  { settings = () => [] }: Pick<AdminOptions, "settings">,
+  { settings = () => [], upgrade }: Pick<AdminOptions, "settings" | "upgrade">,
   login: LoginOptions,
 ) {
   const poolNamed = (name: string) => balancer.snapshot().pools.find((pool) => pool.name === name);
@@ -161,6 +172,7 @@ export function adminApp(
     .use(upstreamRoutes({ control, upstream, pool: poolNamed, references: names }))
     .use(faultRoutes({ control, upstream, references: names }))
     .use(systemRoutes(control, settings, names))
+    .use(upgradeRoutes(upgrade))
     .use(requestRoutes(balancer.requests, tail, names))
     .use(streamRoutes(stream, names))
     .use(loginRoutes(login))

@@ -125,6 +125,8 @@ const routeRoles: readonly (readonly [method: string, path: string, needed: Requ
   ["POST", "/api/pools/:pool/upstreams", "operator"],
   ["POST", "/api/certificates/reload", "operator"],
   ["POST", "/api/reload", "admin"],
+  // The new process reads the configuration.
+  ["POST", "/api/upgrade", "admin"],
 ];
 
 /** Role of a route without a row: a forgotten route is never open. */

@@ -4,7 +4,7 @@ import { Elysia } from "elysia";
 import style from "../../public/api-docs.css" with { type: "text" };
 import type { Setting } from "../config/effective.ts";
 import { hasMoreMarks } from "../config/yaml-file.ts";
-import { commandError, type Control, isCommandError } from "../control/control.ts";
+import { commandError, type Control, isCommandError, type Upgrade } from "../control/control.ts";
 import { describeStep } from "../control/step.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { jsonTag, taggedJson, taggedText, withIfMatch } from "./etags.ts";
@@ -17,9 +17,11 @@ import {
   lineOf,
   queryParameters,
   readBodyText,
+  readJsonBody,
   withoutParser,
 } from "./request-input.ts";
 import type { References } from "./references.ts";
+import { reasonBody } from "./schemas/commands.ts";
 import { denial, json, problem } from "./responses.ts";
 
 /** Enough for any file written by hand, and for a thousand generated pools. */
@@ -101,6 +103,31 @@ export function systemRoutes(
       )
   );
 }
+
+/** @param upgrade missing where no process can take over */
+export function upgradeRoutes(upgrade: Upgrade | undefined) {
+  return (
+    new Elysia({ handler: { standardHostname: false } })
+      // Replies when the new process serves, or has failed.
+      .post(
+        "/api/upgrade",
+        async ({ request }) => {
+          const fields = await readJsonBody(request, reasonBody);
+          if (fields instanceof Response) return fields;
+          const report = await upgrade?.(actorOf(request, fields));
+          if (report === undefined) return denial(cannotUpgrade);
+          return isCommandError(report) ? denial(report) : json(200, report);
+        },
+        withoutParser,
+      )
+  );
+}
+
+const cannotUpgrade = commandError(
+  501,
+  "upgrade_unsupported",
+  "Cannot upgrade: this process cannot start a new one.",
+);
 
 /** The page runs no scripts and loads nothing from elsewhere. */
 const contentSecurityPolicy =

@@ -51,11 +51,13 @@ import { Metrics } from "../metrics/metrics.ts";
 import { ownProcessCounters, sumProcessCounters } from "../metrics/process-families.ts";
 import { probeWith } from "../probe/probe.ts";
 import { Prober, type ProberOptions } from "../probe/prober.ts";
+import type { ListeningSocket } from "../net/listening-sockets.ts";
 import { PoolRegistry } from "../registry/pool-registry.ts";
 import { KeptRequests } from "../requests/kept-requests.ts";
 import type { RequestStore } from "../requests/request-store.ts";
 import { Requests } from "../requests/requests.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { UpgradeSnapshot } from "../snapshot/snapshot.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { systemCertificateReader } from "../tls/certificate-files.ts";
 import { CertificateStore } from "../tls/certificate-store.ts";
@@ -63,6 +65,10 @@ import { type TelemetrySinks, withSink } from "../telemetry/telemetry.ts";
 import { SnapshotBuilder } from "../view/snapshot-builder.ts";
 
 export interface BalancerOptions {
+  /** Missing where no process can take over. */
+  readonly upgrade?: () => UpgradeSnapshot;
+  /** The sockets that a client listener adopts, by its position. */
+  readonly sockets?: (index: number) => readonly ListeningSocket[];
   readonly config: Config;
   readonly loadConfig: ConfigLoader;
   readonly runtime: Runtime;
@@ -250,6 +256,7 @@ export function assemble(
     ? new WorkerDataPlane({
         ...common,
         launcher,
+        sockets: options.sockets,
         observer,
         ...budgets,
         faults,
@@ -262,6 +269,7 @@ export function assemble(
         engine,
         log,
         sharesPort: false,
+        sockets: options.sockets,
         attemptFilters: [faults],
       });
   const memoryOptions = { memory: runtime.memory, config: () => reconciler.config, dataPlane };

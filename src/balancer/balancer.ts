@@ -8,13 +8,19 @@ import { type OwnListener, OwnListeners } from "../control/own-listeners.ts";
 import { configurationStatusAfter } from "../control/reconciler.ts";
 import type { HistoryQuery, HistoryResult, RangeQuery } from "../history/history.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
+import type { Release } from "../handover/messages.ts";
 import { hostAndPort } from "../net/address.ts";
+import type { ListeningSocket } from "../net/listening-sockets.ts";
 import { probeTargets } from "../registry/pool-registry.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
+import type { BalancerEvent } from "../state/event.ts";
 import { renderMetrics } from "../view/metrics-text.ts";
 import { maxSnapshotEvents } from "../view/snapshot-builder.ts";
 import { assemble, type BalancerOptions, type BalancerParts } from "./assembly.ts";
+
+/** How long clients may send one more request on a connection that another process will not serve. */
+const announceMs = 1_000;
 
 /** `starting → ready → draining → stopped` */
 export class Balancer {
@@ -68,7 +74,13 @@ export class Balancer {
 
   /** Probes every upstream once, then listens. Rejects with the system's error code if the port is not available. */
   async start(): Promise<void> {
-    const { names, prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
+    await this.prepare();
+    this.serve();
+  }
+
+  /** The first half of a start: all that another process may do for the same clients at the same time. */
+  async prepare(): Promise<void> {
+    const { names, prober, registry, reconciler, dataPlane } = this.#parts;
     this.#parts.exhaustion.start();
     this.#parts.extensions.start();
     this.#parts.rateLimits.start();
@@ -91,12 +103,65 @@ export class Balancer {
       throw error;
     }
     this.#listensOnClients(dataPlane.ports);
-    history.start();
-    memory.start();
-    certificates.start();
+  }
+
+  /** The second half, for the only process that has the state file. */
+  serve(): void {
+    this.#parts.memory.start();
+    this.#startOwned();
+    this.#setPhase("ready");
+  }
+
+  #startOwned(): void {
+    this.#parts.history.start();
+    this.#parts.certificates.start();
     this.#parts.rotation.start();
     this.#parts.orders.start();
-    this.#setPhase("ready");
+  }
+
+  /** Stops what one process at a time does, and writes what is left to write. Clients are served as before. */
+  release(): void {
+    this.#parts.history.stop();
+    this.#parts.certificates.stop();
+    this.#parts.rotation.stop();
+    this.#parts.orders.stop();
+    this.#parts.eventLog.flush();
+  }
+
+  /** Takes back what `release` gave: no other process has taken over. */
+  resume(): void {
+    this.#startOwned();
+  }
+
+  /** What operators and the balancer before did until it released its state. @param isChanged whether intents are others than at the start */
+  async adopt({ intents, events }: Pick<Release, "intents" | "events">, isChanged: boolean): Promise<void> {
+    const { reconciler, eventLog } = this.#parts;
+    eventLog.adopt(events);
+    if (!isChanged) return;
+    reconciler.intents.adopt(intents);
+    await reconciler.runExclusive(() => reconciler.reconcile({ by: "balancer", reason: "" }, "operator"));
+  }
+
+  /** The sockets of each client listener; undefined where they cannot be handed over. */
+  sockets(): readonly (readonly ListeningSocket[])[] | undefined {
+    return this.#parts.dataPlane.sockets();
+  }
+
+  /**
+   * Another process serves new connections. Open ones stay for a moment, so that requests that are on the way get responses
+   * that announce the end; then as `drain`.
+   * @returns how many requests were aborted
+   */
+  async leave(): Promise<number> {
+    const { dataPlane } = this.#parts;
+    const { drainTimeoutMs } = this.config;
+    this.control.endFaults("draining");
+    this.#setPhase("draining");
+    const inFlight = dataPlane.active();
+    this.#options.log.info("drain started", { deadlineMs: drainTimeoutMs, inFlight, successor: true });
+    dataPlane.retire();
+    await sleep(announceMs);
+    return this.#finish(drainTimeoutMs);
   }
 
   /**
@@ -105,13 +170,18 @@ export class Balancer {
    * @returns how many requests were aborted
    */
   async drain(): Promise<number> {
-    const { names, prober, dataPlane, history, memory, certificates, exhaustion, eventLog } = this.#parts;
+    const { dataPlane } = this.#parts;
     const { drainDelayMs, drainTimeoutMs } = this.config;
     this.control.endFaults("draining");
     this.#setPhase("draining");
     const inFlight = dataPlane.active();
     this.#options.log.info("drain started", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
     if (drainDelayMs > 0) await sleep(drainDelayMs);
+    return this.#finish(drainTimeoutMs);
+  }
+
+  async #finish(drainTimeoutMs: number): Promise<number> {
+    const { names, prober, dataPlane, history, memory, certificates, exhaustion, eventLog } = this.#parts;
     memory.stop();
     certificates.stop();
     this.#parts.rotation.stop();
@@ -185,6 +255,7 @@ export class Balancer {
       configuration: this.#configuration,
       memory: memory.snapshot,
       notKept: this.#options.store.notKept ?? null,
+      ...this.#upgradeSnapshot,
       ...(exhaustion.snapshot && { exhaustion: exhaustion.snapshot }),
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(orders.certificates.length > 0 && { orders: orders.certificates }),
@@ -192,6 +263,12 @@ export class Balancer {
       pools: snapshots.pools(),
       events: eventLog.events({ limit: maxSnapshotEvents }),
     };
+  }
+
+  get #upgradeSnapshot(): Pick<Snapshot, "upgrade"> {
+    const upgrade = this.#options.upgrade?.();
+    const isUsed = upgrade && (upgrade.generation > 0 || upgrade.isRunning || upgrade.failures > 0);
+    return isUsed ? { upgrade } : {};
   }
 
   /** Undefined if there is no such upstream. */
@@ -212,7 +289,8 @@ export class Balancer {
 
   /** All metrics in the Prometheus text format. */
   metricsText(): Promise<string> {
-    return renderMetrics({ ...this.#parts, store: this.#options.store });
+    const { store, upgrade } = this.#options;
+    return renderMetrics({ ...this.#parts, store, ...(upgrade && { upgrade: upgrade() }) });
   }
 
   #setPhase(phase: Phase): void {

@@ -30,7 +30,8 @@ export type VerbName =
   | "rehearse"
   | "events"
   | "explain"
-  | "dry-run";
+  | "dry-run"
+  | "upgrade";
 
 /** A parsed verb with its arguments. */
 export type Verb =
@@ -69,7 +70,8 @@ export type Verb =
       readonly asJson: boolean;
     }
   | { readonly verb: "explain"; readonly request: string; readonly asJson: boolean }
-  | { readonly verb: "dry-run"; readonly request: DryRunCommand; readonly asJson: boolean };
+  | { readonly verb: "dry-run"; readonly request: DryRunCommand; readonly asJson: boolean }
+  | { readonly verb: "upgrade"; readonly reason: string; readonly asJson: boolean };
 
 export interface VerbEntry {
   readonly summary: string;
@@ -185,6 +187,11 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
     operands: ["<url>"],
     ownFlags: [...dryRunFlags, jsonFlag],
   },
+  upgrade: {
+    summary: "Starts the executable on disk as a new process, which takes over without a lost connection.",
+    operands: [],
+    ownFlags: [reasonFlag, jsonFlag],
+  },
 };
 
 export const exitCodes =
@@ -271,6 +278,8 @@ export function readVerb(
         const upstream = written.get("--upstream");
         return { verb, isFollowed: has("--follow"), upstream, limit, asJson: has("--json") };
       }
+      case "upgrade":
+        return { verb, asJson: has("--json"), ...reason };
       case "explain":
         return { verb, request: first, asJson: has("--json") };
       case "dry-run": {

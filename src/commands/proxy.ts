@@ -1,7 +1,6 @@
 /** `evenkeel proxy`: the balancer and its admin listener. */
 
 import type { LoginEvent } from "../access/login-audit.ts";
-import { startAdmin } from "../admin/admin.ts";
 import { Balancer } from "../balancer/balancer.ts";
 import type { Command } from "../cli/parse.ts";
 import { certificateEntriesOf } from "../config/certificates.ts";
@@ -19,10 +18,20 @@ import { hostAndPort, trustedProxyMatcher } from "../net/address.ts";
 import { createViaName } from "../proxy/forwarding.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
+import { AdminServer } from "./admin-server.ts";
 import { CertificateWatch } from "./certificate-watch.ts";
 import { watchFile } from "../lib/file-watch.ts";
+import {
+  adoptSockets,
+  createUpgrader,
+  type ReleasedPart,
+  ReleasedParts,
+  seed,
+  takeOver,
+} from "./handover.ts";
 import { type CommandContext, type ListenAddress, listening, type RunningCommand } from "./running.ts";
-import { openStores } from "./stores.ts";
+import { closedStores, openStores } from "./stores.ts";
+import type { Upgrader } from "./upgrade.ts";
 import { workerHost } from "./worker-host.ts";
 
 /** The part of a command that configures a balancer. */
@@ -39,18 +48,23 @@ export interface RunningProxy extends RunningCommand {
   readonly isTrustedProxy: (address: string) => boolean;
   /** Adds a listener of this process, which no upstream may be. */
   readonly listensOn: (listener: OwnListener) => void;
+  /** Adds a part that one process at a time has. */
+  readonly releases: (part: ReleasedPart) => void;
 }
 
 /** Resolves when clients are served. Rejects with a {@link UsageError} if it cannot listen on a port. */
 export async function startProxy(
   { config, configFile }: Proxy,
   engine: Engine,
-  { runtime, openSender, log, print, loadConfig, settings, extensions, cluster }: CommandContext,
+  context: CommandContext,
 ): Promise<RunningProxy> {
+  const { runtime, openSender, log, print, loadConfig, settings, extensions, cluster } = context;
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration warning", { why });
   const workers = workerHost(config, runtime);
-  const { closeStores, ...stores } = openStores(config, runtime.pid, log);
-  const { store } = stores;
+  const { predecessor } = context;
+  const stores = (predecessor ? closedStores : openStores)(config, runtime.pid, log);
+  const { store, historyStore, requestStore } = stores;
+  if (predecessor) seed(store, predecessor.state);
   const telemetry = workers
     ? undefined
     : startTelemetry({ config, isShared: false, log: logOf("telemetry") });
@@ -58,40 +72,43 @@ export async function startProxy(
   const viaName = createViaName(systemRandom);
   const dashboardSecret = newSecret();
   const fleet = config.fleet && (await connectFleet(config.fleet));
-  const shared = { ...stores, ...(fleet && { fleet }) };
+  const shared = { store, historyStore, requestStore, ...(fleet && { fleet }) };
   const parts = { runtime, engine, openSender, extensions, cluster, ...shared };
   const common = { config, loadConfig, ...parts, log, version, viaName };
   const { sinks } = telemetry ?? {};
-  const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });
+  const adopted = adoptSockets(config, engine, context);
+  const balancer: Balancer = new Balancer({
+    ...common,
+    upgrade: () => upgrader.snapshot,
+    sockets: (index) => adopted[index] ?? [],
+    ...(workers ? { workers } : sinks && { sinks }),
+  });
   const bug = (error: unknown) => bugs.report(logOf("admin"), error);
   const { admin, listeners } = config;
   const isTrustedProxy = currentTrust(() => balancer.config.trustedProxies);
-  // The admin API starts first: until the first probes have finished, readiness is "starting" and not a refused connection.
-  const adminListener = await listening(
-    { key: "admin", ...admin },
-    startAdmin(
-      {
-        ...admin,
-        bug,
-        viaName,
-        dashboardSecret,
-        isTrustedProxy,
-        settings: () => settings(balancer.config),
-        accounts: () => balancer.config.admin,
-        onLogin: (event) => recordLogin(event, balancer, logOf("admin")),
-        takeSessions: () => restoreSessions(store, log),
-      },
-      balancer,
-      runtime,
-    ),
+  const adminServer = new AdminServer(
+    {
+      ...admin,
+      bug,
+      viaName,
+      dashboardSecret,
+      isTrustedProxy,
+      settings: () => settings(balancer.config),
+      accounts: () => balancer.config.admin,
+      onLogin: (event) => recordLogin(event, balancer, logOf("admin")),
+      upgrade: (actor) => upgrader.run(actor),
+      isReleased: () => upgrader.isReleased,
+    },
+    balancer,
+    runtime,
   );
-  balancer.listensOn({ key: "admin", hostname: admin.hostname, port: adminListener.port });
   let areSessionsSaved = false;
   const saveSessions = () => {
-    if (areSessionsSaved) return;
+    // After a handover they are another process's.
+    if (areSessionsSaved || upgrader.isReleased) return;
     areSessionsSaved = true;
     try {
-      store.keepSessions(adminListener.keptSessions());
+      store.keepSessions(adminServer.sessions);
     } catch (error) {
       log.warn("session write failed", { why: String(error) });
     }
@@ -102,12 +119,31 @@ export async function startProxy(
   };
   const reload = async (by: string) => {
     if (by === "SIGHUP") reopenLogs();
+    if (upgrader.defersReload(by)) return log.info("reload deferred until the upgrade ends", { by });
     await balancer.control.reload({ dry: false }, by);
     if (configFile.isWatched) certificates.follow(certificateEntriesOf(balancer.config));
   };
   const certificates = new CertificateWatch(() => {
     balancer.control.reloadCertificates("watch");
     certificates.follow(certificateEntriesOf(balancer.config));
+  });
+  const released = new ReleasedParts();
+  const replaced = Promise.withResolvers<void>();
+  const upgrader: Upgrader = createUpgrader({
+    ...{ config, engine, balancer, stores, context, released, reload },
+    adminPort: () => adminServer.port,
+    release() {
+      balancer.release();
+      const sessions = adminServer.release();
+      stores.release();
+      return sessions;
+    },
+    async resume() {
+      stores.open();
+      await adminServer.resume();
+      balancer.resume();
+    },
+    onReplaced: () => replaced.resolve(),
   });
   // Before the balancer starts, so that no change during the start is missed.
   const stopWatchingFile = configFile.isWatched
@@ -118,16 +154,26 @@ export async function startProxy(
     stopWatchingFile();
     certificates.close();
   };
+  const listeningClients = (starting: Promise<void>) =>
+    listening((error) => clientListenerOf(config, failedListener(error)), starting);
   try {
-    await listening((error) => clientListenerOf(config, failedListener(error)), balancer.start());
+    if (predecessor) {
+      await listeningClients(balancer.prepare());
+      await takeOver(predecessor, { balancer, stores, adminServer, log });
+    } else {
+      // The admin API starts first: until the first probes have finished, readiness is "starting" and not a refused connection.
+      await adminServer.open(() => restoreSessions(store, log));
+      await listeningClients(balancer.start());
+    }
   } catch (error) {
     stopWatching();
-    adminListener.close();
+    adminServer.close();
     // Otherwise the next start would have no sessions.
     saveSessions();
     fleet?.store.close();
     throw error;
   }
+  balancer.listensOn({ key: "admin", hostname: admin.hostname, port: adminServer.port });
   const pools = config.pools.map(summaryOf).join("; ");
   const workerCount = workers ? `; ${workers.count} workers` : "";
   for (const [index, { tls, hostname, name }] of listeners.entries()) {
@@ -136,32 +182,37 @@ export async function startProxy(
     print(`${label}   ${url}   ${index === 0 ? `${pools}${workerCount}` : name}`);
   }
   print(
-    `admin      http://${hostAndPort(admin.hostname, adminListener.port)}   /readyz /metrics /api/snapshot`,
+    `admin      http://${hostAndPort(admin.hostname, adminServer.port)}   /readyz /metrics /api/snapshot`,
   );
   const close = () => {
     stopWatching();
-    adminListener.close();
+    upgrader.abandon();
+    adminServer.close();
     // Writes the last events before the store closes.
     balancer.close();
     saveSessions();
     fleet?.store.close();
-    closeStores();
+    stores.closeStores();
   };
   return {
     port: balancer.ports[0] ?? 0,
-    adminPort: adminListener.port,
+    adminPort: adminServer.port,
     viaName,
     dashboardSecret,
     isTrustedProxy,
     listensOn: (listener) => balancer.listensOn(listener),
     reload,
+    replaced: replaced.promise,
+    upgrade: (by) => upgrader.run({ by, reason: "" }),
+    releases: (part) => released.add(part),
     reopenLogs() {
       reopenLogs();
       log.info("log files reopened", { by: "SIGUSR1" });
     },
     async stop() {
       stopWatching();
-      const aborted = await balancer.drain();
+      upgrader.abandon();
+      const aborted = await (upgrader.isReleased ? balancer.leave() : balancer.drain());
       if (aborted > 0) log.warn("shutdown deadline passed", { aborted });
       await telemetry?.close();
       close();

@@ -10,6 +10,7 @@ import { eventLine, followEvents } from "./events.ts";
 import { explain } from "./explain.ts";
 import { runCommand, warningsBefore } from "./orders.ts";
 import { showReadiness, showStatus } from "./status.ts";
+import { upgradeBalancer } from "./upgrade-verb.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 
 export interface VerbContext {
@@ -40,6 +41,8 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
       return explain(verb, call, terminal);
     case "dry-run":
       return showDryRun(verb, call, terminal);
+    case "upgrade":
+      return upgradeBalancer(verb, call, terminal);
     default: {
       for (const warning of await warningsBefore(verb, call)) terminal.warn(plainText(warning));
       const result = await runCommand(verb, call);

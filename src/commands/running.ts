@@ -4,6 +4,9 @@ import type { BackendConfig, Config, DashboardConfig } from "../config/config.ts
 import type { ListenerKey } from "../config/cross-checks.ts";
 import type { Setting } from "../config/effective.ts";
 import { type Problem, problemSentence } from "../config/problem.ts";
+import type { Environment } from "../cli/environment.ts";
+import type { InheritedSockets } from "../handover/inherited-sockets.ts";
+import type { Predecessor } from "../handover/messages.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
 import type { AccessRuntime } from "../dataplane/access-resources.ts";
 import type { Dashboard, DashboardOptions } from "../dashboard/dashboard.ts";
@@ -22,6 +25,10 @@ export interface RunningCommand {
   reload?(by: string): Promise<void>;
   /** Reopens log files that were moved away; undefined for a command that writes none. */
   reopenLogs?(): void;
+  /** Starts a new process that takes over. Undefined for a command that cannot hand over. Never rejects. */
+  upgrade?(by: string): Promise<unknown>;
+  /** Resolves when another process has taken over: this one is to stop. */
+  readonly replaced?: Promise<void>;
   /** Aborts everything, synchronously, right before the process exits. */
   close(): void;
 }
@@ -41,6 +48,16 @@ export interface CommandContext {
   readonly settings: (config: Config) => readonly Setting[];
   /** Prints a line to standard output. */
   readonly print: (line: string) => void;
+  /** The environment of this process, with which a new one starts. */
+  readonly environment: Environment;
+  /** The arguments of this process, likewise. */
+  readonly argv: readonly string[];
+  /** The process that this one takes over from. */
+  readonly predecessor?: Predecessor | undefined;
+  /** Listening sockets that this process was started with. */
+  readonly inherited?: InheritedSockets | undefined;
+  /** Why the command cannot hand over, whatever the configuration is. */
+  readonly upgradeProblem?: string | undefined;
 }
 
 /** A mistake of the operator that appears only at run time. Printed without a stack trace; exit code 2. */

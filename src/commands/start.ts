@@ -4,19 +4,34 @@ import { engines, openSender, runtime } from "#runtime";
 
 import { clusterEnvironmentOf } from "../discovery/source.ts";
 import { configReloaders, type OriginalArguments, type ServerCommand } from "./config-reader.ts";
+import type { PredecessorChannel } from "../handover/messages.ts";
+import { meetPredecessor } from "./predecessor.ts";
 import type { CommandContext, RunningCommand } from "./running.ts";
+
+export interface StartContext extends Pick<CommandContext, "log" | "print" | "inherited"> {
+  readonly original: OriginalArguments;
+  /** To the process that this one takes over from. */
+  readonly channel: PredecessorChannel | undefined;
+}
 
 export async function start(
   command: ServerCommand,
-  { original, ...given }: Pick<CommandContext, "log" | "print"> & { readonly original: OriginalArguments },
+  { original, channel, ...given }: StartContext,
 ): Promise<RunningCommand> {
-  const { extensions } = original;
+  const { extensions, env: environment, argv } = original;
+  const predecessor = channel && (await meetPredecessor(channel));
   const context = {
     ...given,
     ...configReloaders(command, original),
-    ...{ runtime, openSender, extensions: extensions.current },
+    ...{ runtime, openSender, extensions: extensions.current, environment, argv, predecessor },
     cluster: clusterEnvironmentOf(original.env),
   };
+  const running = await startCommand(command, context);
+  predecessor?.serving();
+  return running;
+}
+
+async function startCommand(command: ServerCommand, context: CommandContext): Promise<RunningCommand> {
   switch (command.kind) {
     case "up": {
       const { startUp } = await import("./up.ts");

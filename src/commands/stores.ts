@@ -4,6 +4,7 @@ import { historyFileOf, openHistory } from "../history/sqlite-store.ts";
 import { existsSync } from "node:fs";
 
 import type { Config } from "../config/config.ts";
+import { ReplaceableHistory } from "../history/replaceable-history.ts";
 import type { HistoryStore } from "../history/store.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -16,43 +17,101 @@ import { UsageError } from "./running.ts";
 
 export interface Stores {
   readonly store: MonitoredStore;
-  readonly historyStore: HistoryStore;
-  /** Undefined if requests are not kept. */
+  readonly historyStore: ReplaceableHistory;
+  /** Undefined if requests are not kept. Two processes may have the file open for a while. */
   readonly requestStore: RequestStore | undefined;
+  /**
+   * Opens the files. An unusable file must not stop the balancer: runtime changes then last until the process ends, and charts
+   * start with it. Throws a {@link UsageError} if another balancer uses the state file: each would overwrite the other's
+   * changes.
+   */
+  open(): void;
+  /** Gives the files to another process. What is written from now on is lost when they are opened again. */
+  release(): void;
   readonly closeStores: () => void;
 }
 
+type StoreConfig = Pick<Config, "state" | "requests">;
+
 /**
- * An unusable file must not stop the balancer: runtime changes then last until the process ends, and charts start with it.
- * Throws a {@link UsageError} if another balancer uses the state file: each would overwrite the other's changes.
+ * Stores in memory, until their files are opened: another process has them. Requests are kept in the file from the start.
  * @param pid process id of this process
  */
-export function openStores(
-  { state: stateFile, requests }: Pick<Config, "state" | "requests">,
-  pid: number,
-  log: Log,
-): Stores {
-  let lock: StateLock | undefined;
-  let store: MonitoredStore;
-  try {
-    lock = lockFor(stateFile, pid);
-    store = new MonitoredStore(openSqlite(stateFile), systemWallClock);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    log.error("state file unavailable; runtime changes will be lost on restart", { why });
-    store = new MonitoredStore(openSqlite(":memory:"), systemWallClock, why);
-  }
-  // Without the lock, the history may be another balancer's.
-  const historyStore = historyFor(lock ? stateFile : ":memory:", log);
-  const requestStore = requestsFor(lock ? stateFile : ":memory:", requests.keepMs > 0, log);
-  const closeStores = () => {
-    store.close();
-    historyStore.close();
-    requestStore?.close();
-    lock?.release();
+export function closedStores(config: StoreConfig, pid: number, log: Log): Stores {
+  return storesOf(config, new StateFiles(config.state, pid, log), config.state);
+}
+
+/** @param pid process id of this process */
+export function openStores(config: StoreConfig, pid: number, log: Log): Stores {
+  const files = new StateFiles(config.state, pid, log);
+  files.open();
+  // Without the lock, the requests may be another balancer's.
+  return storesOf(config, files, files.isLocked ? config.state : ":memory:");
+}
+
+function storesOf({ requests }: StoreConfig, files: StateFiles, requestsFile: string): Stores {
+  const requestStore = requestsFor(requestsFile, requests.keepMs > 0, files.log);
+  return {
+    store: files.store,
+    historyStore: files.history,
+    requestStore,
+    open: () => files.open(),
+    release: () => files.release(),
+    closeStores() {
+      files.close();
+      requestStore?.close();
+    },
   };
-  return { store, historyStore, requestStore, closeStores };
+}
+
+/** State and history: `closed ──open──▶ open ──release──▶ closed …`. While they are closed, memory takes their place. */
+class StateFiles {
+  readonly #file: string;
+  readonly #pid: number;
+  readonly log: Log;
+  readonly store = new MonitoredStore(openSqlite(":memory:"), systemWallClock);
+  readonly history = new ReplaceableHistory(openHistory(":memory:", systemWallClock));
+  #lock: StateLock | undefined;
+
+  constructor(file: string, pid: number, log: Log) {
+    this.#file = file;
+    this.#pid = pid;
+    this.log = log;
+  }
+
+  get isLocked(): boolean {
+    return this.#lock !== undefined || this.#file === ":memory:";
+  }
+
+  open(): void {
+    // What is in memory already is all that there is.
+    if (this.#file === ":memory:") return;
+    try {
+      this.#lock = lockFor(this.#file, this.#pid);
+      this.store.replace(openSqlite(this.#file));
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      this.log.error("state file unavailable; runtime changes will be lost on restart", { why });
+      this.store.replace(openSqlite(":memory:"), why);
+    }
+    // Without the lock, the history may be another balancer's.
+    this.history.replace(historyFor(this.#lock ? this.#file : ":memory:", this.log));
+  }
+
+  release(): void {
+    if (this.#file === ":memory:") return;
+    this.store.replace(openSqlite(":memory:"));
+    this.history.replace(openHistory(":memory:", systemWallClock));
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  close(): void {
+    this.store.close();
+    this.history.close();
+    this.#lock?.release();
+  }
 }
 
 function lockFor(stateFile: string, pid: number): StateLock {

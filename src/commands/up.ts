@@ -28,7 +28,8 @@ export async function startUp(
     const demo = await startDemo(backends, context);
     const endDemo = () => Promise.all(demo.map((server) => server.end()));
     started.push({ stop: async () => void (await endDemo()), close: () => void endDemo() });
-    const serving = await startProxy({ config, configFile }, engine, context);
+    const own = { ...context, ...(demo.length > 0 && { upgradeProblem: demoProblem }) };
+    const serving = await startProxy({ config, configFile }, engine, own);
     started.push(serving);
     proxy = serving;
     const [listener] = config.listeners;
@@ -40,8 +41,14 @@ export async function startUp(
     };
     const { viaName, dashboardSecret, isTrustedProxy } = serving;
     const ownDashboard = { viaName, dashboardSecret, isTrustedProxy };
-    const page = await startDashboardCommand({ ...address, ...ownDashboard }, context, "dashboard");
-    started.push(page);
+    const open = (port: number) =>
+      startDashboardCommand({ ...address, ...ownDashboard, port }, context, "dashboard");
+    let page = await open(dashboard.port);
+    started.push({ stop: () => page.stop(), close: () => page.close() });
+    serving.releases({
+      release: () => void page.stop(),
+      resume: async () => void (page = await open(page.port)),
+    });
     serving.listensOn({ key: "dashboard", hostname: dashboard.hostname, port: page.port });
     printNextSteps(
       demo,
@@ -58,10 +65,14 @@ export async function startUp(
       for (const running of started.toReversed()) await running.stop();
     },
     ...(proxy?.reload && { reload: proxy.reload }),
+    ...(proxy?.upgrade && { upgrade: proxy.upgrade }),
+    ...(proxy?.replaced && { replaced: proxy.replaced }),
     ...(proxy?.reopenLogs && { reopenLogs: proxy.reopenLogs }),
     close: closeAll,
   };
 }
+
+const demoProblem = "the demo servers of `up` end with this process; give your own upstreams, or restart it";
 
 /** Replaces a wildcard address, which is no address to connect to. */
 function reachable(hostname: string, port: number): string {

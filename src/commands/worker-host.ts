@@ -7,12 +7,12 @@ import { availableParallelism } from "node:os";
 import { type Config, maxWorkers } from "../config/config.ts";
 import type { FromWorker } from "../dataplane/messages.ts";
 import type { WorkerLauncher } from "../dataplane/worker-data-plane.ts";
-import type { Spawn } from "../dataplane/worker-supervisor.ts";
+import { descriptorsBefore, formatSockets, handoverVariable } from "../handover/inherited-sockets.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** Undefined if this process serves clients itself. */
 export function workerHost(
-  { workers, accessLog, tracing }: Pick<Config, "workers" | "accessLog" | "tracing">,
+  { workers, engine, accessLog, tracing }: Pick<Config, "workers" | "engine" | "accessLog" | "tracing">,
   runtime: Runtime,
 ): WorkerLauncher | undefined {
   const count = workers === "auto" ? Math.min(maxWorkers, availableParallelism()) : workers;
@@ -21,6 +21,10 @@ export function workerHost(
     count,
     spawn: spawnWith(runtime, { writesOutput: accessLog?.to === "stdout", traces: tracing !== undefined }),
     claimPort,
+    // The fetch engine cannot adopt a socket: its workers open their own.
+    hold: (hostname, port) =>
+      engine === "wire" ? runtime.holdSocket(hostname, port) : Promise.resolve(undefined),
+    close: (fd) => runtime.systemCalls()?.close(fd),
   };
 }
 
@@ -28,12 +32,16 @@ export function workerHost(
 function spawnWith(
   { selfCommand, childEnvironment }: Runtime,
   { writesOutput, traces }: { readonly writesOutput: boolean; readonly traces: boolean },
-): Spawn {
+): WorkerLauncher["spawn"] {
   const [program = "", ...rest] = selfCommand;
-  return (onMessage) => {
+  return (onMessage, sockets) => {
+    const passed = sockets.map((socket, index) => ({ ...socket, fd: descriptorsBefore + index }));
     const child = spawn(program, [...rest, "worker"], {
-      env: childEnvironment(traces),
-      stdio: ["ignore", writesOutput ? "inherit" : "ignore", "inherit", "ipc"],
+      env: { ...childEnvironment(traces), [handoverVariable]: formatSockets(passed) },
+      stdio: [
+        ...(["ignore", writesOutput ? "inherit" : "ignore", "inherit", "ipc"] as const),
+        ...sockets.map(({ fd }) => fd),
+      ],
     });
     child.on("message", (message) => onMessage(message as FromWorker));
     return {

@@ -66,6 +66,20 @@ export interface ReloadReport {
   readonly notes: readonly string[];
 }
 
+export interface UpgradeReport {
+  /** Another process serves; this one finishes its requests and exits. */
+  readonly upgraded: boolean;
+  /** Process id of the one that serves. */
+  readonly pid: number;
+  /** Its version. */
+  readonly version: string;
+  /** Why no other process took over; empty if one did. */
+  readonly why: string;
+}
+
+/** Resolves when another process serves, or has failed. */
+export type Upgrade = (actor: Actor) => Promise<CommandError | UpgradeReport>;
+
 /** Commands take effect even if the state file cannot be written. Commands that probe or reconcile run one at a time. */
 export interface Control {
   setMode(id: string, mode: Mode, actor: Actor): CommandError | undefined;

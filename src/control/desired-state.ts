@@ -113,6 +113,15 @@ export class Intents {
     return latest?.kind === kind ? (latest as Extract<Intent, { kind: Kind }>) : undefined;
   }
 
+  /** Makes them all that there are. */
+  adopt(intents: readonly Intent[]): void {
+    const keys = new Set(intents.map(intentKey));
+    const gone = this.all
+      .filter((intent) => !keys.has(intentKey(intent)))
+      .map((intent) => ({ kind: "forgotten" as const, upstream: intent.upstream, aspect: aspectOf(intent) }));
+    this.write([...gone, ...intents]);
+  }
+
   /**
    * The changes take effect even if the store cannot be written. A full disk must not keep an operator from draining a
    * server; losing the intent at the next restart is the smaller harm, and is reported.

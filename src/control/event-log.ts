@@ -53,12 +53,14 @@ export class EventLog {
   #cancelWrite: Cancel | undefined;
   #cancelRetry: Cancel | undefined;
   #lastSeq = 0;
+  /** Of the last event before this process. */
+  readonly #firstSeq: number;
 
   constructor(options: EventLogOptions) {
     this.#options = options;
     this.#all = [...options.store.events(maxEvents)];
     for (const event of this.#all) this.#index(event);
-    this.#lastSeq = this.#all.at(-1)?.seq ?? 0;
+    this.#firstSeq = this.#lastSeq = this.#all.at(-1)?.seq ?? 0;
   }
 
   /** Cheap: updates three short lists, and sets a timer at most five times a second. */
@@ -73,6 +75,20 @@ export class EventLog {
     this.#cancelWrite ??= this.#options.schedule(writeDelayMs, () => this.flush());
     for (const onEvent of this.#watchers) onEvent();
     return event;
+  }
+
+  /** Adds events of another process, which has written them already. What this one has added is written again. */
+  adopt(events: readonly BalancerEvent[]): void {
+    const own = this.#all.filter(({ seq }) => seq > this.#firstSeq);
+    const known = new Set(this.#all.map(({ seq }) => seq));
+    const merged = [...this.#all, ...events.filter(({ seq }) => !known.has(seq))];
+    merged.sort((left, right) => left.seq - right.seq);
+    this.#all.splice(0, this.#all.length, ...merged.slice(-maxEvents));
+    this.#rings.clear();
+    for (const event of this.#all) this.#index(event);
+    this.#lastSeq = Math.max(this.#lastSeq, this.#all.at(-1)?.seq ?? 0);
+    this.#unwritten = own;
+    this.flush();
   }
 
   /** Calls `onEvent` synchronously after each new event; it must be fast and must not throw. */

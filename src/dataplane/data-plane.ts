@@ -1,6 +1,7 @@
 /** The interface between control plane and data plane. */
 
 import type { Config } from "../config/config.ts";
+import type { ListeningSocket } from "../net/listening-sockets.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { PoolEntry } from "../registry/pool-registry.ts";
@@ -18,6 +19,10 @@ export interface PoolGauges {
 export interface DataPlane {
   /** The port of each client listener, in the order of the configuration; empty before they listen. */
   readonly ports: readonly number[];
+  /** The sockets of each listener, for another process; undefined where the engine cannot hand them over. */
+  sockets(): readonly (readonly ListeningSocket[])[] | undefined;
+  /** Another process accepts the new connections from now on. A drain follows. */
+  retire(): void;
   /** Undefined if a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
   /** Aborts all attempts on one upstream and returns how many; undefined if the engine cannot abort. */

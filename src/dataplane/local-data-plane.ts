@@ -13,6 +13,7 @@ import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
 import { exhaustion } from "../lib/exhaustion.ts";
 import type { Log } from "../lib/log.ts";
+import type { ListeningSocket } from "../net/listening-sockets.ts";
 import { maxClientsForOpenFiles } from "../net/open-files.ts";
 import { systemRandom } from "../lib/random.ts";
 import { rateLimit } from "../lib/rate.ts";
@@ -37,6 +38,8 @@ import { type ListenerTls, StoredListenerTls } from "../tls/listener-tls.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
 
 export interface LocalDataPlaneOptions {
+  /** The sockets that a listener adopts, by its position. */
+  readonly sockets?: ((index: number) => readonly ListeningSocket[]) | undefined;
   /** The configuration at the start. */
   readonly config: Config;
   readonly engine: Engine;
@@ -105,6 +108,14 @@ export class LocalDataPlane implements DataPlane {
     return this.#listener?.ports ?? [];
   }
 
+  sockets(): readonly (readonly ListeningSocket[])[] | undefined {
+    return this.#listener?.sockets?.();
+  }
+
+  retire(): void {
+    this.#listener?.retire?.();
+  }
+
   get abortAttempts(): ((upstream: Upstream) => number) | undefined {
     const listener = this.#listener;
     return listener?.abortAttempts && ((upstream) => listener.abortAttempts?.(upstream) ?? 0);
@@ -123,7 +134,10 @@ export class LocalDataPlane implements DataPlane {
       ...(attemptFilters && { attemptFilters }),
     };
     this.#listener = await engine.listen({
-      listeners: config.listeners.map((listener) => this.#listenerOptionsOf(listener)),
+      listeners: config.listeners.map((listener, index) => ({
+        ...this.#listenerOptionsOf(listener),
+        sockets: this.#options.sockets?.(index) ?? [],
+      })),
       maxClients: affordableClients(config, log),
       sharesPort,
       clientTimeouts: config.clientTimeouts,

@@ -47,7 +47,8 @@ export type ToWorker =
   | { readonly kind: "abort"; readonly upstream: string; readonly requestId: number }
   /** Reply to `ask-budgets`; null while the store cannot be reached. */
   | { readonly kind: "budgets"; readonly id: number; readonly reply: BudgetReply | null }
-  | { readonly kind: "drain" | "close" | "reopen-logs" };
+  /** `retire`: another process accepts the new connections. */
+  | { readonly kind: "retire" | "drain" | "close" | "reopen-logs" };
 
 export type FromWorker =
   /** `hello`: the process runs and needs its first state. */

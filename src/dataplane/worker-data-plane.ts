@@ -2,10 +2,11 @@
 
 import type { HttpChallengeResponses } from "../acme/challenges.ts";
 import type { Config } from "../config/config.ts";
-import { openAll } from "../engine/engine.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { Budgets } from "../filter/budget.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
+import type { InheritedSocket } from "../handover/inherited-sockets.ts";
+import type { ListeningSocket } from "../net/listening-sockets.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
 import type { PoolObserver } from "../pool/pool.ts";
@@ -20,15 +21,15 @@ import { buildDesiredState, type DesiredState, noLoad, perWorkerConfig, sumInFli
 import { StallQuorum } from "./stall-quorum.ts";
 import { BudgetRelay } from "./worker-budgets.ts";
 import { AbortCoordinator, Confirmations, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
+import { type SocketHolder, WorkerSockets } from "./worker-sockets.ts";
 import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
 
 /** Starts worker processes. */
-export interface WorkerLauncher {
+export interface WorkerLauncher extends SocketHolder {
   /** Number of workers. */
   readonly count: number;
-  readonly spawn: Spawn;
-  /** Resolves with the port, or with a free one for 0. Rejects with the system's code if another process listens on it. */
-  readonly claimPort: (hostname: string, port: number) => Promise<number>;
+  /** @param sockets that the worker accepts from; without any it opens its own */
+  readonly spawn: (onMessage: Parameters<Spawn>[0], sockets: readonly InheritedSocket[]) => ReturnType<Spawn>;
 }
 
 /** A change of one worker's state, for the event log and the log. */
@@ -42,6 +43,8 @@ export interface WorkerEvent {
 
 export interface WorkerDataPlaneOptions {
   readonly launcher: WorkerLauncher;
+  /** The sockets that a listener adopts, by its position. */
+  readonly sockets?: ((index: number) => readonly ListeningSocket[]) | undefined;
   /** The configuration at the start. */
   readonly config: Config;
   readonly registry: PoolRegistry;
@@ -77,6 +80,7 @@ const shutdownTimeoutMs = 3_000;
 export class WorkerDataPlane implements DataPlane {
   readonly #options: WorkerDataPlaneOptions;
   readonly #supervisors: readonly WorkerSupervisor[];
+  readonly #sockets: WorkerSockets;
   readonly #counters: CounterAggregator;
   readonly #quorum: StallQuorum;
   readonly #aborts: AbortCoordinator;
@@ -93,6 +97,7 @@ export class WorkerDataPlane implements DataPlane {
     this.#desired = options.config;
     this.#counters = new CounterAggregator(options);
     const { launcher, registry, clock, schedule } = options;
+    this.#sockets = new WorkerSockets(launcher, launcher.count);
     this.#aborts = new AbortCoordinator(schedule);
     this.#confirmations = new Confirmations(schedule);
     this.#broadcaster = new StateBroadcaster({
@@ -112,9 +117,9 @@ export class WorkerDataPlane implements DataPlane {
     const relay = options.budgets && new BudgetRelay(options.budgets);
     this.#supervisors = Array.from(
       { length: launcher.count },
-      () =>
+      (_, worker) =>
         new WorkerSupervisor({
-          spawn: launcher.spawn,
+          spawn: (onMessage) => launcher.spawn(onMessage, this.#sockets.of(worker)),
           clock,
           schedule,
           onRequests: options.onRequests,
@@ -132,7 +137,10 @@ export class WorkerDataPlane implements DataPlane {
           },
           onUnresponsive: (supervisor, seconds) =>
             this.#emitEvent(supervisor, "hung", `no report for ${seconds} s`),
-          onExit: (supervisor, exitStatus) => this.#workerExited(supervisor, exitStatus),
+          onExit: (supervisor, exitStatus) => {
+            if (!supervisor.isReady) void this.#sockets.renew(worker);
+            this.#workerExited(supervisor, exitStatus);
+          },
         }),
     );
   }
@@ -151,8 +159,8 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   async listen(): Promise<void> {
-    const { launcher, config } = this.#options;
-    this.#ports = await openAll(config.listeners, ({ hostname, port }) => launcher.claimPort(hostname, port));
+    const { config, sockets = () => [] } = this.#options;
+    this.#ports = await this.#sockets.open(config.listeners, sockets);
     this.#unfollow = this.#options.certificates.onChange(() => this.#sendCertificates(this.#supervisors));
     this.#cancelTick = repeat(this.#options.schedule, tickMs, () => {
       for (const supervisor of this.#supervisors) supervisor.tick();
@@ -222,7 +230,18 @@ export class WorkerDataPlane implements DataPlane {
     };
   }
 
+  sockets(): readonly (readonly ListeningSocket[])[] | undefined {
+    return this.#sockets.all;
+  }
+
+  retire(): void {
+    this.#sockets.close();
+    for (const supervisor of this.#supervisors) supervisor.send({ kind: "retire" });
+  }
+
   async drain(): Promise<void> {
+    // Otherwise connections would wait where no worker accepts them.
+    this.#sockets.close();
     await Promise.all(this.#supervisors.map((supervisor) => supervisor.drain()));
     this.#stopTimers();
   }
@@ -238,6 +257,7 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   close(): void {
+    this.#sockets.close();
     this.#stopTimers();
     for (const supervisor of this.#supervisors) supervisor.close();
   }

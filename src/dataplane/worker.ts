@@ -5,6 +5,7 @@ import type { EngineName } from "../config/config.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
 import type { Engine } from "../engine/engine.ts";
 import { Extensions, extensionsIn } from "../extension/extensions.ts";
+import type { InheritedSockets } from "../handover/inherited-sockets.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -41,6 +42,8 @@ export interface WorkerOptions {
   readonly rssBytes: () => number;
   /** Loads a file of extensions. */
   readonly importExtension: (path: string) => Promise<unknown>;
+  /** Listening sockets that this process was started with. */
+  readonly inherited?: InheritedSockets | undefined;
   /** For the filters of routes. */
   readonly access?: AccessRuntime;
   readonly clock?: Clock;
@@ -91,6 +94,8 @@ export class Worker {
         return this.#abort(message);
       case "budgets":
         return this.#budgets.receive(message);
+      case "retire":
+        return this.#parts?.dataPlane.retire();
       case "drain":
         return void this.#drain();
       case "reopen-logs":
@@ -162,6 +167,7 @@ export class Worker {
         : { meter: metrics.filters },
     });
     const engine = engines[config.engine];
+    const adopted = config.listeners.map((listener) => this.#options.inherited?.take(listener) ?? []);
     const sampler = new RequestSampler(
       clock,
       (request) => void this.#requests.push(request),
@@ -172,6 +178,7 @@ export class Worker {
       config,
       engine,
       sharesPort: true,
+      sockets: (index) => adopted[index] ?? [],
       viaName,
       registry,
       metrics,

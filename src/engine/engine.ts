@@ -1,5 +1,6 @@
 /** The engine contract: what a data plane implements and what it receives. Engines move bytes and decide nothing. */
 
+import type { ListeningSocket } from "../net/listening-sockets.ts";
 import type { ListenerMeter } from "../metrics/listener-meter.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { ListenerRules } from "../proxy/listener-rules.ts";
@@ -41,6 +42,8 @@ export interface ProxyProtocol {
 
 /** One address that clients connect to. */
 export interface ListenerOptions {
+  /** Sockets that listen on this address already, from another process. Not every engine can adopt them. */
+  readonly sockets?: readonly ListeningSocket[];
   /** Name in log and records. */
   readonly name: string;
   readonly hostname: string;
@@ -119,6 +122,13 @@ export function guardedLog(log: EngineLog): EngineLog {
 export interface EngineListener {
   /** The port of each listener, in the order of the options. */
   readonly ports: readonly number[];
+  /** The sockets of each listener, for another process. Missing where an engine or its system cannot tell them. */
+  sockets?(): readonly (readonly ListeningSocket[])[] | undefined;
+  /**
+   * Another process accepts the new connections from now on: stops accepting. Open connections stay, and their next
+   * response announces that they close. Missing where `sockets` is.
+   */
+  retire?(): void;
   /** Number of open exchanges and tunnels. */
   active(): number;
   /** Stops accepting connections and closes idle ones; resolves when nothing is active. */

@@ -15,6 +15,7 @@ import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
+import { systemCalls } from "./system-calls-bun.ts";
 import { withHttp3 } from "./http3.ts";
 import { liftedLimit } from "./fetch-limit.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
@@ -152,6 +153,21 @@ export const runtime: Runtime = {
   requestHttp2: http2RequesterOn(bunSockets()),
   importExtension,
   memory: memorySense(() => Bun.gc(true)),
+  systemCalls,
+  async holdSocket(hostname, port) {
+    const calls = systemCalls();
+    if (!calls) return undefined;
+    // Nothing is accepted between these calls, because the event loop does not turn.
+    const listener = Bun.listen({ hostname, port, reusePort: true, socket: { data() {} } } as {
+      readonly hostname: string;
+      readonly port: number;
+      readonly socket: Bun.SocketHandler;
+    });
+    const fd = calls.duplicate((listener as { readonly fd?: number }).fd ?? -1);
+    const bound = listener.port;
+    listener.stop(true);
+    return fd < 0 ? undefined : { fd, port: bound };
+  },
   passwords,
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
   childEnvironment: (traces) => childEnvironmentOf({ ...liftedLimit, ...process.env }, traces),

@@ -10,12 +10,14 @@ import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/deno.ts";
 import { nodeSockets, wireEngine } from "../engine/wire/node.ts";
 import { plainAddress } from "../net/address.ts";
+import { listeningDescriptor } from "../net/listening-sockets.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
 import { passwords } from "./argon2.ts";
 import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
+import { systemCalls } from "./system-calls-deno.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, readable, unreadable, wantsEcho } from "./web.ts";
 
@@ -34,6 +36,10 @@ type DenoHandler = (
 
 declare const Deno: {
   readonly version: { readonly deno: string };
+  listen(options: { readonly hostname: string; readonly port: number; readonly reusePort: boolean }): {
+    readonly addr: { readonly hostname: string; readonly port: number };
+    close(): void;
+  };
   serve(
     options: DenoServeOptions,
     handler: DenoHandler,
@@ -128,6 +134,17 @@ export const runtime: Runtime = {
   // The name "evenkeel" is in the import map, deno.json.
   importExtension: (path) => import(pathToFileURL(path).href),
   memory: memorySense(),
+  systemCalls,
+  async holdSocket(hostname, port) {
+    const calls = systemCalls();
+    if (!calls) return undefined;
+    const listener = Deno.listen({ hostname: hostname.replace(/^\[(.*)\]$/, "$1"), port, reusePort: true });
+    const bound = listener.addr.port;
+    // Its own address, because the given one may be a name.
+    const fd = calls.duplicate(listeningDescriptor(listener.addr.hostname, bound) ?? -1);
+    listener.close();
+    return fd < 0 ? undefined : { fd, port: bound };
+  },
   passwords,
   selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],
   childEnvironment: (traces) => childEnvironmentOf(process.env, traces),

@@ -1,5 +1,11 @@
 /** The runtime interface that Bun and Deno implement: only types, so that every layer may import them. */
 
+/** A socket that listens; as in `net/`, which this file may not import. */
+interface ListeningSocket {
+  readonly fd: number;
+  readonly port: number;
+}
+
 /** Handles one request. `clientAddress` is the IP address of the peer; IPv4-mapped IPv6 is already converted to IPv4. */
 export type WebHandler = (request: Request, clientAddress: string) => Response | Promise<Response>;
 
@@ -84,6 +90,17 @@ export interface Passwords {
   verify(password: string, hash: string): Promise<boolean>;
 }
 
+/** Functions of the system's C library that the runtimes lack. */
+export interface SystemCalls {
+  /** Another descriptor of the same socket, which children do not inherit; -1 if there is none left. */
+  duplicate(fd: number): number;
+  /** Makes children not inherit it. */
+  protect(fd: number): void;
+  close(fd: number): void;
+  /** Sends one datagram to a Unix socket; a path that begins with "@" is in the abstract namespace. @returns whether it was sent */
+  sendDatagram(path: string, text: string): boolean;
+}
+
 /** Calls reject with an `Error` that has the system's `code` (ECONNREFUSED, EADDRINUSE …), if there is one. */
 export interface Runtime {
   readonly name: "bun" | "deno";
@@ -101,6 +118,13 @@ export interface Runtime {
   /** Loads a file of extensions, which may import the module "evenkeel". Rejects with the error of the file. */
   importExtension(path: string): Promise<unknown>;
   readonly memory: MemorySense;
+  /** Undefined where the library cannot be loaded. */
+  systemCalls(): SystemCalls | undefined;
+  /**
+   * Listens on a port that other sockets of this user share, without accepting: connections wait for a process that adopts
+   * the socket. Undefined without system calls. @param port 0 takes any free port
+   */
+  holdSocket(hostname: string, port: number): Promise<ListeningSocket | undefined>;
   /** Runs in another thread, if the runtime supports it. */
   readonly passwords: Passwords;
   /** The command line that starts this program again, for child processes. */

@@ -9,7 +9,7 @@ import { systemSchedule } from "../lib/clock.ts";
 import { watchParent } from "./parent.ts";
 
 /** End a process by default, and have no use here. Bun has no name for the last two and survives the first of them. */
-const meaningless = ["SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGXFSZ", "SIGPWR", "SIGSTKFLT"];
+const meaningless = ["SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGXFSZ", "SIGPWR", "SIGSTKFLT"];
 
 /** SIGXCPU: the limit of processor time is near, and the system kills the process when it is reached. */
 const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU"] as const;
@@ -24,6 +24,8 @@ export interface SignalActions {
   readonly reload?: () => void;
   /** Missing for a command that writes no file. */
   readonly reopenLogs?: () => void;
+  /** Missing for a command that cannot hand over. */
+  readonly upgrade?: () => void;
   /** A worker has lost the balancer that started it. It has five seconds to end. */
   readonly orphaned?: () => void;
 }
@@ -119,6 +121,7 @@ export class Signals {
   #handleCommon(): void {
     for (const signal of meaningless) listen(signal, () => {});
     listen("SIGUSR1", () => this.#actions.reopenLogs?.());
+    listen("SIGUSR2", () => this.#actions.upgrade?.());
   }
 
   #stop(signal: StopSignal): void {

@@ -216,6 +216,20 @@ export interface ConfigurationSnapshot {
   readonly needsRestart: readonly string[];
 }
 
+/** How this process came to serve, and whether it hands over to the next one. */
+export interface UpgradeSnapshot {
+  /** Number of takeovers since the first process started. */
+  readonly generation: number;
+  /** When this process took over, epoch milliseconds; null for the first one. */
+  readonly since: number | null;
+  /** A new process starts, or has taken over already. */
+  readonly isRunning: boolean;
+  /** Upgrades of this process that failed. */
+  readonly failures: number;
+  /** The last failed one, in one or several sentences. */
+  readonly failed: { readonly at: number; readonly by: string; readonly why: string } | null;
+}
+
 export interface Snapshot {
   /** Epoch milliseconds. */
   readonly at: number;
@@ -233,6 +247,8 @@ export interface Snapshot {
   readonly memory: MemorySnapshot;
   /** Set while changes cannot be saved and may be lost on restart; null if they are saved, or no state file is configured. */
   readonly notKept: UnsavedState | null;
+  /** Present where a new process has taken over, is about to, or could not. */
+  readonly upgrade?: UpgradeSnapshot;
   /** Missing while nothing is short. */
   readonly exhaustion?: ExhaustionSnapshot;
   /** Missing with plain HTTP. */

@@ -41,10 +41,10 @@ export interface UnsavedState {
  * failed write are written with the next write that succeeds.
  */
 export class MonitoredStore implements Store {
-  readonly #store: Store;
+  #store: Store;
   readonly #wallClock: WallClock;
   /** Set for good if this store is a substitute for a file that could not be opened. */
-  readonly #unsaved: UnsavedState | undefined;
+  #unsaved: UnsavedState | undefined;
   /** Set while writes fail. */
   #failing: UnsavedState | undefined;
   /** Intents that no write has saved yet, the latest for each key. */
@@ -56,6 +56,22 @@ export class MonitoredStore implements Store {
     this.#store = store;
     this.#wallClock = wallClock;
     this.#unsaved = why === undefined ? undefined : { since: wallClock(), why };
+  }
+
+  /**
+   * Closes the store and goes on with another one. Intents that are not saved yet are written there.
+   * @param why as for the constructor
+   */
+  replace(store: Store, why?: string): void {
+    this.#store.close();
+    this.#store = store;
+    this.#unsaved = why === undefined ? undefined : { since: this.#wallClock(), why };
+    this.#failing = undefined;
+  }
+
+  /** Secrets that another process has read from its store. */
+  adoptSecrets(secrets: Readonly<Record<string, string>>): void {
+    for (const [purpose, value] of Object.entries(secrets)) this.#secrets.set(purpose, value);
   }
 
   /** Undefined if the last write succeeded. */

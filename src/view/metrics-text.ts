@@ -17,6 +17,7 @@ import {
   sumProcessCounters,
   workerFamilies,
 } from "../metrics/process-families.ts";
+import { type UpgradeCounts, upgradeFamilies } from "../metrics/upgrade-families.ts";
 import { renderPrometheus } from "../metrics/prometheus.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { MonitoredStore } from "../state/store.ts";
@@ -30,6 +31,7 @@ export interface MetricsSources {
   readonly certificates: Pick<CertificateMonitor, "snapshot">;
   readonly orders: Pick<CertificateIssuer, "orders" | "certificates">;
   readonly store: Pick<MonitoredStore, "notKept">;
+  readonly upgrade?: UpgradeCounts;
 }
 
 /** Refreshes the counters first. */
@@ -44,6 +46,7 @@ export function renderMetrics(sources: MetricsSources): Promise<string> {
     ...orderFamilies(orders),
     ...memoryFamilies(memory.snapshot),
     stateFamily(store.notKept !== undefined),
+    ...(sources.upgrade ? upgradeFamilies(sources.upgrade) : []),
     ...processFamilies(sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()])),
   ]);
 }

@@ -61,6 +61,8 @@ function setUp(count = 2) {
     launcher: {
       count,
       claimPort: async (_, port) => port || 4_711,
+      hold: async () => undefined,
+      close() {},
       spawn(onMessage) {
         const { promise: exited, resolve } = Promise.withResolvers<string>();
         const fake: FakeWorker = { received: [], send: onMessage, exit: resolve };

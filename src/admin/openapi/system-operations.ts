@@ -5,7 +5,7 @@ import type { Caller } from "../../access/access.ts";
 import { roles } from "../../access/accounts.ts";
 import { windowNames } from "../../history/store.ts";
 import { expositionType } from "../../metrics/prometheus.ts";
-import { healthSchema } from "../schemas/commands.ts";
+import { healthSchema, reasonBody, upgradeReportSchema } from "../schemas/commands.ts";
 import { boolean, count, enumOf, nullable, oneOf, textSchema, timestamp } from "../schemas/parts.ts";
 import {
   eventsSchema,
@@ -205,6 +205,18 @@ export const systemOperations: readonly Operation[] = [
       "A file that cannot be used leaves the present certificate in place. The balancer also looks every minute.",
     headers: { "X-Evenkeel-Actor": textSchema("Name for the event log, not a proof of identity.") },
     responses: { 200: jsonResponse(rotationReportSchema, "What has changed, and what was refused.") },
+  },
+  {
+    method: "POST",
+    path: "/api/upgrade",
+    tag: "Configuration",
+    summary: "Starts a new process that takes over",
+    description:
+      "The new process has the executable that is on disk now, and reads the configuration. Replies when it serves, or has failed; then the present process goes on. It may take half a minute.",
+    headers: { "X-Evenkeel-Actor": textSchema("Name for the event log, not a proof of identity.") },
+    body: jsonBody(reasonBody),
+    responses: { 200: jsonResponse(upgradeReportSchema, "Whether another process serves now.") },
+    problems: { 409: ["upgrade_running"], 501: ["upgrade_unsupported"] },
   },
   {
     method: "POST",

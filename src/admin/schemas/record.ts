@@ -25,6 +25,7 @@ const eventKinds = enumOf<EventKind>({
   extension: true,
   rate_limit: true,
   discovery: true,
+  upgrade: true,
   login: true,
 });
 

@@ -351,6 +351,27 @@ const listenerSchema = Type.Object(
   { title: "Listener" },
 );
 
+const upgradeSchema = Type.Object(
+  {
+    generation: count("Number of takeovers since the first process started."),
+    since: nullable(timestamp("When this process took over."), "Null for the first process."),
+    isRunning: Type.Boolean({ description: "Whether a new process starts, or has just taken over." }),
+    failures: count("Upgrades of this process that failed."),
+    failed: nullable(
+      Type.Object({
+        at: timestamp("Time of the failure."),
+        by: textSchema("Who asked for the upgrade."),
+        why: textSchema("Why the new process did not take over."),
+      }),
+      "The last upgrade that failed; null without one.",
+    ),
+  },
+  {
+    title: "Upgrade",
+    description: "Present where a new process has taken over, is about to, or could not.",
+  },
+);
+
 export const snapshotSchema = Type.Object(
   {
     at: timestamp("Time of the snapshot."),
@@ -368,6 +389,7 @@ export const snapshotSchema = Type.Object(
       unsavedStateSchema,
       "Present while changes cannot be saved and may be lost on restart; null if they are saved, or no state file is configured.",
     ),
+    upgrade: Type.Optional(upgradeSchema),
     exhaustion: Type.Optional(exhaustionSchema),
     certificates: Type.Optional(
       list(

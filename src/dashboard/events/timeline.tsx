@@ -105,6 +105,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   extension: "Extension",
   rate_limit: "Rate limit",
   discovery: "Discovery",
+  upgrade: "Upgrade",
   login: "Login",
 };
 

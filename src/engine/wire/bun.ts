@@ -109,15 +109,15 @@ export function bunSockets(hasBunTls: () => Promise<boolean> = worksOnThisBun): 
 }
 
 async function listen(options: ListenOptions, hasBunTls: () => Promise<boolean>): Promise<WireListener> {
-  const { hostname, port, sharesPort, tls, protocols, accept } = options;
+  const { hostname, port, sharesPort, tls, protocols, accept, socket: given } = options;
   // Certificates of clients, and bytes before the handshake, need the documented way.
   if (tls && (tls.clientCertificates || tls.answersChallenges || options.startsPlain || !(await hasBunTls())))
     return nodeSockets.listen(options);
   const secure = tls && bunTlsOf(tls, protocols);
   const listener = Bun.listen<ClientSocketHandler>({
-    hostname,
-    port,
-    ...(sharesPort && { reusePort: true }),
+    // Bun's types lack the descriptor, in options and listener.
+    ...(given ? ({ fd: given.fd } as unknown as { hostname: string; port: number }) : { hostname, port }),
+    ...(sharesPort && !given && { reusePort: true }),
     allowHalfOpen: true,
     ...(secure && { tls: secure.options }),
     socket: {
@@ -133,8 +133,9 @@ async function listen(options: ListenOptions, hasBunTls: () => Promise<boolean>)
   });
   const unfollow = secure?.follow(listener);
   return {
-    hostname: listener.hostname,
-    port: listener.port,
+    hostname: given ? hostname : listener.hostname,
+    port: given ? given.port : listener.port,
+    fd: given ? given.fd : (listener as { readonly fd?: number }).fd,
     stop() {
       unfollow?.();
       listener.stop();

@@ -293,6 +293,10 @@ export class ClientConnection
     else this.closeForGood(true);
   }
 
+  get isFresh(): boolean {
+    return this.writtenBytes === 0 && (this.#phase === "idle" || this.#phase === "head");
+  }
+
   /** For a drain. With a request in flight, its response announces that the connection closes. */
   closeIfIdle(): void {
     if (this.#phase === "idle") this.closeForGood(false);

@@ -12,6 +12,10 @@ import { ForwardingCache } from "./http1/request-writer.ts";
 export interface ClosableClient extends Closable {
   /** @param abruptly with RST */
   closeForGood(abruptly: boolean): void;
+  /** Whether it has not received any response yet: its first request may be on the way. */
+  readonly isFresh: boolean;
+  /** Tells the client that the connection serves no new requests. Missing where the next response does. */
+  announceEnd?(): void;
 }
 
 /** How many clients all listeners together have, and may have. */
@@ -83,8 +87,17 @@ export class ClientListener {
     this.#onHandshakeRefused?.(this.options.name, handshakeRefusalOf(why), why);
   }
 
-  closeIdle(): void {
-    for (const client of [...this.#clients]) client.closeIfIdle();
+  announceEnd(): void {
+    for (const client of [...this.#clients]) client.announceEnd?.();
+  }
+
+  get hasFresh(): boolean {
+    return this.#clients.values().some(({ isFresh }) => isFresh);
+  }
+
+  /** @param spared whether fresh connections stay open */
+  closeIdle(spared: "fresh" | "none" = "none"): void {
+    for (const client of [...this.#clients]) if (spared === "none" || !client.isFresh) client.closeIfIdle();
   }
 
   /** Closes all connections and cancels the requests in flight. */

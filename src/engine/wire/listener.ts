@@ -1,10 +1,19 @@
 /** The wire engine over a runtime's sockets: listens, and assembles the parts that serve its connections. */
 
-import { systemClock, systemSchedule } from "../../lib/clock.ts";
+import { sleep, systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { plainAddress } from "../../net/address.ts";
+import type { ListeningSocket } from "../../net/listening-sockets.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Engine, type EngineListener, type EngineOptions, guardedLog, openAll } from "../engine.ts";
+import {
+  type Engine,
+  type EngineListener,
+  type EngineOptions,
+  failedListener,
+  guardedLog,
+  listenError,
+  openAll,
+} from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
 import type { ConnectionTls } from "../../tls/connection-tls.ts";
 import { ClientListener } from "./client-listener.ts";
@@ -28,10 +37,12 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
   const forwarders = new FreeList(() => new RequestForwarder(context, options.exchange()));
   const count = { open: 0, max: options.maxClients ?? Infinity };
   const listeners = options.listeners.map((own) => new ClientListener(own, options, count));
-  const opened = await openAll(
-    listeners,
-    (listener) =>
+  const adoptions = listeners.flatMap((listener) => adoptionsOf(listener));
+  const openedEach = await openAll(
+    adoptions,
+    ({ listener, socket }) =>
       sockets.listen({
+        ...(socket && { socket }),
         hostname: listener.options.hostname,
         port: listener.options.port,
         sharesPort: options.sharesPort,
@@ -43,20 +54,38 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
         accept: acceptWith(context, listener, forwarders),
       }),
     stopAll,
+  ).catch((error: unknown) => {
+    // The position among all sockets is not the one among the listeners.
+    const failed = adoptions[failedListener(error)]?.listener;
+    throw listenError(error, failed ? listeners.indexOf(failed) : 0);
+  });
+  const openedBy = listeners.map((listener) =>
+    openedEach.filter((_, index) => adoptions[index]?.listener === listener),
   );
-  for (const [index, { port, hostname }] of opened.entries()) listeners[index]?.opened(port, hostname);
+  for (const [index, listener] of listeners.entries()) {
+    const [first] = openedBy[index] ?? [];
+    if (first) listener.opened(first.port, first.hostname);
+  }
+  let isRetired = false;
   const stop = () => {
     context.isDraining = true;
-    stopAll(opened);
+    if (!isRetired) stopAll(openedEach);
   };
   return {
-    ports: opened.map(({ port }) => port),
+    ports: listeners.map(({ port }) => port),
+    sockets: () => socketsOf(openedBy),
+    retire() {
+      stop();
+      isRetired = true;
+      for (const listener of listeners) listener.announceEnd();
+    },
     active: () => context.active,
     abortAttempts,
     // Of upstreams only: the number of clients has its own limit, which leaves room.
     releaseIdle: () => context.closeIdle(),
     async drain() {
       stop();
+      if (isRetired) await closeServed(listeners);
       for (const listener of listeners) listener.closeIdle();
       context.closeIdle();
       await context.whenIdle();
@@ -68,6 +97,41 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
       wheel.stop();
     },
   };
+}
+
+/** A listener, and one of the sockets that it adopts. Without sockets it opens one. */
+interface Adoption {
+  readonly listener: ClientListener;
+  readonly socket: ListeningSocket | undefined;
+}
+
+function adoptionsOf(listener: ClientListener): readonly Adoption[] {
+  const { sockets = [] } = listener.options;
+  return (sockets.length > 0 ? sockets : [undefined]).map((socket) => ({ listener, socket }));
+}
+
+/** Undefined if the descriptor of one is unknown. */
+function socketsOf(
+  openedBy: readonly (readonly WireListener[])[],
+): readonly (readonly ListeningSocket[])[] | undefined {
+  const sockets = openedBy.map((opened) =>
+    opened.flatMap(({ fd, port }) => (fd === undefined ? [] : [{ fd, port }])),
+  );
+  return sockets.every(({ length }, index) => length === openedBy[index]?.length) ? sockets : undefined;
+}
+
+/** How long a connection that another process will not serve waits for its first request. */
+const freshMs = 5_000;
+const freshCheckMs = 50;
+
+/** Closes idle connections that have had a response. Waits for the others: their clients would see a failed connect. */
+async function closeServed(listeners: readonly ClientListener[]): Promise<void> {
+  const until = systemClock() + freshMs;
+  do {
+    // After a blocked turn, requests that have arrived already are read first.
+    await sleep(freshCheckMs);
+    for (const listener of listeners) listener.closeIdle("fresh");
+  } while (listeners.some(({ hasFresh }) => hasFresh) && systemClock() < until);
 }
 
 function stopAll(listeners: readonly WireListener[]): void {

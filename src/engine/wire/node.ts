@@ -5,6 +5,7 @@ import { type ConnectionOptions, connect as connectTls, TLSSocket, type TLSSocke
 import { toError } from "../../lib/bugs.ts";
 import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName, tlsClientOptions } from "../../net/address.ts";
+import { listeningDescriptor } from "../../net/listening-sockets.ts";
 import { acmeProtocol, readClientHello } from "../../tls/client-hello.ts";
 import { plainHttpResponse } from "../../tls/handshake-refusal.ts";
 import type { ListenerTls } from "../../tls/listener-tls.ts";
@@ -223,7 +224,7 @@ class PlainFirstSocket extends NodeSocket {
 }
 
 function listen(options: ListenOptions): Promise<WireListener> {
-  const { hostname, port, sharesPort, tls, startsPlain, accept, handshakeRefused } = options;
+  const { hostname, port, sharesPort, tls, startsPlain, accept, handshakeRefused, socket: given } = options;
   const isPlainFirst = tls !== undefined && (startsPlain === true || tls.answersChallenges);
   const onSocket = (socket: Socket) => {
     const result = socket instanceof TLSSocket && tls ? handshakeResultOf(socket, tls) : undefined;
@@ -246,14 +247,23 @@ function listen(options: ListenOptions): Promise<WireListener> {
       : [createServer({ allowHalfOpen: true }, onSocket), () => {}];
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ port, host: hostname, ...(sharesPort && { reusePort: true }) }, () => {
+    const where = given ? { fd: given.fd } : { port, host: hostname, ...(sharesPort && { reusePort: true }) };
+    server.listen(where, () => {
       const address = server.address();
-      const listening = typeof address === "object" && address ? address.port : port;
+      const listening = given?.port ?? (typeof address === "object" && address ? address.port : port);
       const stop = () => {
         unfollow();
         server.close();
       };
-      resolve({ hostname, port: listening, stop });
+      resolve({
+        hostname,
+        port: listening,
+        // Looked up when it is wanted: the search takes a while.
+        get fd() {
+          return given?.fd ?? listeningDescriptor(hostname, listening);
+        },
+        stop,
+      });
     });
   });
 }

@@ -54,6 +54,10 @@ export abstract class PendingClient extends TimerEntry implements ClientSocketHa
     this.closeForGood(true);
   }
 
+  get isFresh(): boolean {
+    return true;
+  }
+
   closeIfIdle(): void {
     this.closeForGood(false);
   }

@@ -1,6 +1,7 @@
 /** The interface between this engine and the runtime's sockets, its only I/O. Types only. */
 
 import type { Address } from "../../net/address.ts";
+import type { ListeningSocket } from "../../net/listening-sockets.ts";
 import type { ClientIdentity } from "../../tls/client-certificate.ts";
 import type { ListenerTls } from "../../tls/listener-tls.ts";
 
@@ -83,6 +84,8 @@ export interface ConnectHandler extends SocketHandler {
 }
 
 export interface ListenOptions {
+  /** The socket to accept from, which listens already. Then `port` and `sharesPort` have no effect. */
+  readonly socket?: ListeningSocket;
   readonly hostname: string;
   /** 0 binds any free port. */
   readonly port: number;
@@ -103,6 +106,8 @@ export interface ListenOptions {
 export interface WireListener {
   readonly hostname: string;
   readonly port: number;
+  /** Its descriptor, where the system tells it. */
+  readonly fd?: number | undefined;
   /** Stops accepting connections. Open ones stay open. */
   stop(): void;
 }

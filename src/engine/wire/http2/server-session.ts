@@ -261,6 +261,15 @@ export class ServerSession
     else this.fail(errorCode.none);
   }
 
+  /** Until the client's SETTINGS have arrived, nothing can be announced. */
+  get isFresh(): boolean {
+    return !this.hasSettings && !this.isClosed;
+  }
+
+  announceEnd(): void {
+    if (!this.isFresh) this.closeIfIdle();
+  }
+
   /**
    * Announces the end of the connection twice: streams that cross the first announcement are still served. The client has
    * received it when it answers the PING that follows.

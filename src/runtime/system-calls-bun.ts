@@ -1,0 +1,38 @@
+/** The C library on Bun, through bun:ffi, which the compiled executable has too. */
+
+import { dlopen, ptr } from "bun:ffi";
+
+import type { SystemCalls } from "./runtime.ts";
+import { libraryNames, systemCallsOver } from "./system-calls.ts";
+
+const functions = {
+  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
+} as const;
+
+/** Null after all names have failed. */
+let loaded: SystemCalls | null | undefined;
+
+/** Loaded at the first call: most processes need none. */
+export function systemCalls(): SystemCalls | undefined {
+  if (loaded === undefined) loaded = load();
+  return loaded ?? undefined;
+}
+
+function load(): SystemCalls | null {
+  for (const name of libraryNames()) {
+    try {
+      const { symbols } = dlopen(name, functions);
+      return systemCallsOver({
+        ...symbols,
+        sendto: (fd, data, length, { flags, address }) =>
+          Number(symbols.sendto(fd, ptr(data), length, flags, ptr(address), address.length)),
+      });
+    } catch {
+      // Another library, or a system without it.
+    }
+  }
+  return null;
+}

@@ -1,0 +1,60 @@
+/** What both runtimes do with the C library: its names, its constants, and the calls over a few of its functions. */
+
+import process from "node:process";
+
+import type { SystemCalls } from "./runtime.ts";
+
+/** Functions of the C library; all take and return 32-bit integers except where they take bytes. */
+export interface LibraryFunctions {
+  fcntl(fd: number, command: number, argument: number): number;
+  close(fd: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  sendto(fd: number, data: Uint8Array, length: number, to: { flags: number; address: Uint8Array }): number;
+}
+
+/** By what name Linux's loader knows it: glibc, musl. On macOS a call with variable arguments, such as fcntl, would go wrong. */
+export function libraryNames(): readonly string[] {
+  if (process.platform !== "linux") return [];
+  const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
+  return ["libc.so.6", `libc.musl-${machine}.so.1`];
+}
+
+/** fcntl(2): F_DUPFD_CLOEXEC, F_SETFD, FD_CLOEXEC. */
+const duplicateCloseOnExec = 1030;
+const setDescriptorFlags = 2;
+const closeOnExec = 1;
+/** The lowest number of a duplicate: standard streams stay what they are. */
+const minDescriptor = 3;
+
+/** unix(7): AF_UNIX, SOCK_DGRAM. */
+const unixDomain = 1;
+const datagram = 2;
+/** MSG_NOSIGNAL | MSG_DONTWAIT: a full queue must not block the event loop. */
+const sendFlags = 0x4040;
+
+export function systemCallsOver(library: LibraryFunctions): SystemCalls {
+  return {
+    duplicate: (fd) => library.fcntl(fd, duplicateCloseOnExec, minDescriptor),
+    protect: (fd) => void library.fcntl(fd, setDescriptorFlags, closeOnExec),
+    close: (fd) => void library.close(fd),
+    sendDatagram(path, text) {
+      const fd = library.socket(unixDomain, datagram, 0);
+      if (fd < 0) return false;
+      library.fcntl(fd, setDescriptorFlags, closeOnExec);
+      try {
+        const data = new TextEncoder().encode(text);
+        const to = { flags: sendFlags, address: unixAddress(path) };
+        return library.sendto(fd, data, data.length, to) === data.length;
+      } finally {
+        library.close(fd);
+      }
+    },
+  };
+}
+
+/** `sockaddr_un`: the family in the byte order of the machine, then the path. An abstract one begins with a zero byte and has no end. */
+function unixAddress(path: string): Uint8Array {
+  const isAbstract = path.startsWith("@");
+  const name = Buffer.from(isAbstract ? `\0${path.slice(1)}` : `${path}\0`);
+  return Buffer.concat([Buffer.from([unixDomain, 0]), name]);
+}
