@@ -11,6 +11,7 @@ import {
   stateFamily,
   workerFamilies,
 } from "../src/metrics/process-families.ts";
+import { upgradeFamilies } from "../src/metrics/upgrade-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
 
@@ -46,6 +47,7 @@ export function metricsPage(): string {
     ...orderFamilies({ orders: new Map(), certificates: [{ host: "", failures: 0 }] }),
     ...memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false }),
     stateFamily(false),
+    ...upgradeFamilies({ generation: 0, since: null, failures: 0 }),
     ...processFamilies({
       bugs: 0,
       lostLogLines: 0,

@@ -14,7 +14,7 @@ import type { MonitoredStore } from "../state/store.ts";
 import type { AdminServer } from "./admin-server.ts";
 import { type CommandContext, UsageError } from "./running.ts";
 import type { Stores } from "./stores.ts";
-import { successorsOf } from "./successor-process.ts";
+import { successorsOf } from "./successor.ts";
 import { Upgrader } from "./upgrade.ts";
 
 /** A part that one process at a time has, beside state and admin API. */
@@ -113,7 +113,7 @@ export interface HandoverParts {
   readonly stores: Stores;
   readonly context: CommandContext;
   readonly adminPort: () => number;
-  /** Besides state and admin API. */
+  /** Others than state and admin API. */
   readonly released: ReleasedParts;
   readonly reload: (by: string) => Promise<void>;
   /** Closes state and admin API. @returns the open sessions */

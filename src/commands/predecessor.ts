@@ -14,7 +14,6 @@ import { UsageError } from "./running.ts";
 export async function meetPredecessor(channel: PredecessorChannel): Promise<Predecessor> {
   const met = Promise.withResolvers<PredecessorState>();
   const released = Promise.withResolvers<Release>();
-  let known: PredecessorState | undefined;
   channel.follow(
     (message) => {
       if (message.kind === "state") met.resolve(message);
@@ -22,12 +21,14 @@ export async function meetPredecessor(channel: PredecessorChannel): Promise<Pred
     },
     () => {
       met.reject(new UsageError({ action: "take over", why: "the process before is gone" }));
-      if (known) released.resolve({ intents: known.intents, events: [], sessions: [], reload: false });
+      void met.promise.then(
+        ({ intents }) => released.resolve({ intents, events: [], sessions: [], reload: false }),
+        () => {},
+      );
     },
   );
   await channel.send({ kind: "hello" });
   const state = await met.promise;
-  known = state;
   if (state.protocol !== handoverProtocol) {
     const why = `version ${state.version} hands over by protocol ${state.protocol}, and version ${version} takes over by ${handoverProtocol}; restart instead`;
     throw new UsageError({ action: "take over", why });

@@ -1,7 +1,4 @@
-/**
- * `evenkeel upgrade`: asks a running balancer, through its admin API as all other verbs do, to hand over to a new process. The
- * API knows who may do so, tells how it ended, and reaches balancers whose process id is not known.
- */
+/** `evenkeel upgrade`: asks a running balancer to hand over to a new process. */
 
 import type { Verb } from "../cli/verbs.ts";
 import { asRecord } from "../lib/json.ts";
@@ -11,7 +8,10 @@ import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 /** The limits of the balancer for the new process, together. */
 const waitMs = 40_000;
 
-/** Exit code 0: a new process serves, 1: the old one goes on. */
+/**
+ * Through the admin API, as all verbs: it knows who may do so, tells how it ended, and needs no process id.
+ * Exit code 0: a new process serves, 1: the old one goes on.
+ */
 export async function upgradeBalancer(
   { reason, asJson }: Extract<Verb, { verb: "upgrade" }>,
   call: AdminCall,

@@ -12,7 +12,7 @@ import {
 import { type Schedule, systemWallClock, type WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { UpgradeSnapshot } from "../snapshot/snapshot.ts";
-import type { StartSuccessor, Successor } from "./successor-process.ts";
+import type { StartSuccessor, Successor } from "./successor.ts";
 
 export interface UpgraderOptions {
   readonly pid: number;
@@ -41,6 +41,13 @@ export interface UpgraderOptions {
 
 /** For the new process to be able to serve, and then to serve; milliseconds. */
 export const upgradeLimits = { readyMs: 30_000, servingMs: 10_000 };
+
+const runningTexts = {
+  idle: undefined,
+  starting: "another upgrade is running",
+  released: "another upgrade is running",
+  replaced: "another process has taken over",
+};
 
 type Outcome =
   { readonly to: "serving"; readonly version: string } | { readonly to: "failed"; readonly why: string };
@@ -91,13 +98,14 @@ export class Upgrader {
   /** Resolves when another process serves, or has failed. */
   async run({ by, reason }: Actor): Promise<CommandError | UpgradeReport> {
     const { problem, log, pid, version, onReplaced } = this.#options;
-    if (this.#phase !== "idle") {
-      const why =
-        this.#phase === "replaced" ? "another process has taken over" : "another upgrade is running";
-      return commandError(409, "upgrade_running", `Cannot upgrade: ${why}.`);
+    const running = runningTexts[this.#phase];
+    const why = running ?? problem();
+    if (why !== undefined) {
+      log.warn("upgrade refused", { by, why });
+      const [status, word] =
+        running === undefined ? ([501, "unsupported"] as const) : ([409, "running"] as const);
+      return commandError(status, `upgrade_${word}`, `Cannot upgrade: ${why}.`);
     }
-    const why = problem();
-    if (why !== undefined) return commandError(501, "upgrade_unsupported", `Cannot upgrade: ${why}.`);
     this.#phase = "starting";
     this.#reloadBy = undefined;
     log.info("upgrade started", { by, reason });

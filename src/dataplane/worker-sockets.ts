@@ -8,7 +8,7 @@ import type { ListeningSocket } from "../net/listening-sockets.ts";
 export interface SocketHolder {
   /** Resolves with the port, or with a free one for 0. Rejects with the system's code if another process listens on it. */
   readonly claimPort: (hostname: string, port: number) => Promise<number>;
-  /** Listens on a port that other sockets of this user share, without accepting. Undefined where the system cannot. */
+  /** Listens without accepting; several times on one port, where the runtime can. Undefined where the system cannot. */
   readonly hold: (hostname: string, port: number) => Promise<ListeningSocket | undefined>;
   readonly close: (fd: number) => void;
 }
@@ -70,7 +70,7 @@ export class WorkerSockets {
     }
   }
 
-  /** Those that a worker accepts from. */
+  /** The ones that a worker accepts from. */
   of(worker: number): readonly InheritedSocket[] {
     return this.#held.flatMap(({ listener: { name, hostname }, port, sockets }) =>
       this.#share(sockets, worker).map((socket) => {

@@ -68,7 +68,7 @@ export class InheritedSockets {
     return this.#named.has(listener);
   }
 
-  /** Those that no listener took. */
+  /** The ones that no listener took. */
   get left(): readonly InheritedSocket[] {
     return this.#left;
   }

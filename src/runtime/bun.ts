@@ -15,7 +15,7 @@ import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
-import { systemCalls } from "./system-calls-bun.ts";
+import { bunSystemCalls } from "./system-calls-bun.ts";
 import { withHttp3 } from "./http3.ts";
 import { liftedLimit } from "./fetch-limit.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
@@ -153,9 +153,9 @@ export const runtime: Runtime = {
   requestHttp2: http2RequesterOn(bunSockets()),
   importExtension,
   memory: memorySense(() => Bun.gc(true)),
-  systemCalls,
+  systemCalls: bunSystemCalls,
   async holdSocket(hostname, port) {
-    const calls = systemCalls();
+    const calls = bunSystemCalls();
     if (!calls) return undefined;
     // Nothing is accepted between these calls, because the event loop does not turn.
     const listener = Bun.listen({ hostname, port, reusePort: true, socket: { data() {} } } as {

@@ -17,7 +17,7 @@ import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
-import { systemCalls } from "./system-calls-deno.ts";
+import { denoSystemCalls } from "./system-calls-deno.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, readable, unreadable, wantsEcho } from "./web.ts";
 
@@ -36,7 +36,7 @@ type DenoHandler = (
 
 declare const Deno: {
   readonly version: { readonly deno: string };
-  listen(options: { readonly hostname: string; readonly port: number; readonly reusePort: boolean }): {
+  listen(options: { readonly hostname: string; readonly port: number }): {
     readonly addr: { readonly hostname: string; readonly port: number };
     close(): void;
   };
@@ -134,11 +134,12 @@ export const runtime: Runtime = {
   // The name "evenkeel" is in the import map, deno.json.
   importExtension: (path) => import(pathToFileURL(path).href),
   memory: memorySense(),
-  systemCalls,
+  systemCalls: denoSystemCalls,
   async holdSocket(hostname, port) {
-    const calls = systemCalls();
+    const calls = denoSystemCalls();
     if (!calls) return undefined;
-    const listener = Deno.listen({ hostname: hostname.replace(/^\[(.*)\]$/, "$1"), port, reusePort: true });
+    // Not for sharing, which ends a Deno without --unstable-net: all workers then accept from this one.
+    const listener = Deno.listen({ hostname: hostname.replace(/^\[(.*)\]$/, "$1"), port });
     const bound = listener.addr.port;
     // Its own address, because the given one may be a name.
     const fd = calls.duplicate(listeningDescriptor(listener.addr.hostname, bound) ?? -1);

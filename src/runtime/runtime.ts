@@ -121,8 +121,8 @@ export interface Runtime {
   /** Undefined where the library cannot be loaded. */
   systemCalls(): SystemCalls | undefined;
   /**
-   * Listens on a port that other sockets of this user share, without accepting: connections wait for a process that adopts
-   * the socket. Undefined without system calls. @param port 0 takes any free port
+   * Listens on a port without accepting: connections wait for a process that adopts the socket. Where the runtime can, several
+   * such sockets share a port. Undefined without system calls. @param port 0 takes any free port
    */
   holdSocket(hostname: string, port: number): Promise<ListeningSocket | undefined>;
   /** Runs in another thread, if the runtime supports it. */

@@ -22,7 +22,7 @@ const functions = {
 let loaded: SystemCalls | null | undefined;
 
 /** Loaded at the first call: most processes need none. */
-export function systemCalls(): SystemCalls | undefined {
+export function denoSystemCalls(): SystemCalls | undefined {
   if (loaded === undefined) loaded = load();
   return loaded ?? undefined;
 }

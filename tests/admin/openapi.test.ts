@@ -231,6 +231,7 @@ const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
   "GET /api/state": [{ status: 200 }, { status: 304 }],
   "GET /api/state/export": [{ status: 200 }, { status: 304 }],
   "POST /api/certificates/reload": [{ status: 200 }],
+  "POST /api/upgrade": [{ status: 400, body: [] }],
   "POST /api/reload": [
     { status: 200, path: "/api/reload?dry=1" },
     { status: 400, body: "pools: {}" },
@@ -246,6 +247,7 @@ const coveredElsewhere: Readonly<Record<string, string>> = {
   "GET /healthz 503": "likewise",
   "POST /api/login 200": "needs users, as in access.test.ts",
   "POST /api/logout 200": "likewise",
+  "POST /api/upgrade 200": "needs a process of its own, as in upgrade.test.ts",
 };
 
 describe("the real balancer", () => {

@@ -31,7 +31,7 @@ describe("an uncaught exception", () => {
     const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
     const response = fetch(url);
     await until(() => waiting.length === 1, "a request in flight");
-    process.kill(proxy.pid, "SIGUSR2");
+    process.kill(proxy.pid, "SIGALRM");
     await until(hasThrown(proxy.pid), "the exceptions");
     const metrics = await (await fetch(`${admin}/metrics`)).text();
     expect(metrics).toMatch(/^evenkeel_bugs_total 500$/m);
@@ -57,7 +57,7 @@ describe("an uncaught exception", () => {
     const { workers = [] } = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
     const pids = [proxy.pid, ...workers.map(({ pid }) => pid)];
     expect(pids.length).toBe(3);
-    for (const pid of pids) process.kill(pid, "SIGUSR2");
+    for (const pid of pids) process.kill(pid, "SIGALRM");
     const count = async () =>
       /^evenkeel_bugs_total (\d+)$/m.exec(await (await fetch(`${admin}/metrics`)).text())?.[1];
     await until(async () => (await count()) === "3", "the counts of all processes");

@@ -109,7 +109,7 @@ for (const { name, command } of runtimes) {
         const serving = await workersOf(proxy);
         const all = [proxy.pid, ...serving];
         expect(all).toHaveLength(workers === 1 ? 1 : 3);
-        for (const signal of ["USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "XFSZ", "PIPE", "PWR", "WINCH"])
+        for (const signal of ["USR1", "ALRM", "VTALRM", "PROF", "IO", "XFSZ", "PIPE", "PWR", "WINCH"])
           await new Program(["kill", `-${signal}`, ...all.map(String)]).exited;
         for (let i = 0; i < 8; i++) expect(await statusOf(url)).toBe(200);
         expect(await workersOf(proxy)).toEqual(serving);
@@ -299,13 +299,15 @@ describe("as the first process of a container", () => {
     expect(proxy.stderr).toBe("Stopped by SIGTERM before the start was over.\n");
   });
 
-  test("SIGTERM drains, and SIGUSR2 does nothing", async () => {
+  test("SIGUSR2 starts no process that would end with this one, and SIGTERM drains", async () => {
     if (!inNamespace) return;
     await using programs = new Programs();
     const proxy = inNamespace(programs, ...proxyFlags("--workers", "2"));
     const url = await urlOf(proxy);
     const pid = await insidePid(proxy);
     process.kill(pid, "SIGUSR2");
+    await until(() => proxy.stderr.includes("upgrade refused"), "the refusal");
+    expect(proxy.stderr).toContain("this is the first process of its container");
     expect(await statusOf(url)).toBe(200);
     process.kill(pid, "SIGTERM");
     expect(await proxy.exited).toEqual({ code: 0, signal: null });

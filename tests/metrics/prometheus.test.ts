@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 
 import { metricsFile, metricsPage } from "../../scripts/metrics-docs.ts";
 import { memoryFamilies, processFamilies, stateFamily } from "../../src/metrics/process-families.ts";
+import { upgradeFamilies } from "../../src/metrics/upgrade-families.ts";
 import { families } from "../../src/metrics/families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { BalancerFixture } from "../support/balancer-fixture.ts";
@@ -103,6 +104,7 @@ describe("the real metrics", () => {
       ...families(new Metrics(() => 0), []),
       ...memory,
       stateFamily(false),
+      ...upgradeFamilies({ generation: 0, since: null, failures: 0 }),
       ...processFamilies({
         bugs: 0,
         lostLogLines: 0,

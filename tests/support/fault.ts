@@ -1,4 +1,4 @@
-/** Preloaded into a program: throws uncaught exceptions on SIGUSR2, or as soon as the program has its handler. */
+/** Preloaded into a program: throws uncaught exceptions on SIGALRM, or as soon as the program has its handler. */
 
 import { writeFileSync } from "node:fs";
 
@@ -15,7 +15,7 @@ function fail(): never {
   throw new Error("a fault for the test");
 }
 
-process.on("SIGUSR2", () => throwOften(Number(BUN_FAULT_TIMES)));
+process.on("SIGALRM", () => throwOften(Number(BUN_FAULT_TIMES)));
 
 if (BUN_FAULT_AT_START) {
   const timer = setInterval(() => {

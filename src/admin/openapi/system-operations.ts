@@ -5,7 +5,7 @@ import type { Caller } from "../../access/access.ts";
 import { roles } from "../../access/accounts.ts";
 import { windowNames } from "../../history/store.ts";
 import { expositionType } from "../../metrics/prometheus.ts";
-import { healthSchema, reasonBody, upgradeReportSchema } from "../schemas/commands.ts";
+import { healthSchema, reasonBody } from "../schemas/commands.ts";
 import { boolean, count, enumOf, nullable, oneOf, textSchema, timestamp } from "../schemas/parts.ts";
 import {
   eventsSchema,
@@ -16,6 +16,7 @@ import {
   stateSchema,
 } from "../schemas/record.ts";
 import { snapshotSchema } from "../schemas/snapshot.ts";
+import { upgradeReportSchema } from "../schemas/upgrade.ts";
 import { jsonBody, jsonResponse, type Operation } from "./operation.ts";
 
 const notModified = { description: "Unchanged since `If-None-Match`." };

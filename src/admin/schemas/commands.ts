@@ -84,16 +84,6 @@ export const drainReportSchema = Type.Object(
   { title: "DrainReport" },
 );
 
-export const upgradeReportSchema = Type.Object(
-  {
-    upgraded: boolean("A new process serves, and this one finishes its requests."),
-    pid: count("Process id of the one that serves."),
-    version: textSchema("Its version."),
-    why: textSchema("Why no new process took over; empty if one did."),
-  },
-  { title: "UpgradeReport" },
-);
-
 export const removalSchema = Type.Object(
   {
     id: textSchema("Id of the upstream."),

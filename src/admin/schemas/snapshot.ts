@@ -16,6 +16,7 @@ import {
   timestamp,
 } from "./parts.ts";
 import { eventSchema } from "./record.ts";
+import { upgradeSchema } from "./upgrade.ts";
 import { injectedErrors } from "../../fault/fault.ts";
 import type { OutlierReason, OutlierState } from "../../pool/outlier-detector.ts";
 import type { Status } from "../../pool/upstream.ts";
@@ -349,27 +350,6 @@ const listenerSchema = Type.Object(
     protocols: list(textSchema("HTTP version: `http1` or `http2`."), "HTTP versions that are served."),
   },
   { title: "Listener" },
-);
-
-const upgradeSchema = Type.Object(
-  {
-    generation: count("Number of takeovers since the first process started."),
-    since: nullable(timestamp("When this process took over."), "Null for the first process."),
-    isRunning: Type.Boolean({ description: "Whether a new process starts, or has just taken over." }),
-    failures: count("Upgrades of this process that failed."),
-    failed: nullable(
-      Type.Object({
-        at: timestamp("Time of the failure."),
-        by: textSchema("Who asked for the upgrade."),
-        why: textSchema("Why the new process did not take over."),
-      }),
-      "The last upgrade that failed; null without one.",
-    ),
-  },
-  {
-    title: "Upgrade",
-    description: "Present where a new process has taken over, is about to, or could not.",
-  },
 );
 
 export const snapshotSchema = Type.Object(
