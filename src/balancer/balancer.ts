@@ -14,7 +14,6 @@ import type { ListeningSocket } from "../net/listening-sockets.ts";
 import { probeTargets } from "../registry/pool-registry.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
-import type { BalancerEvent } from "../state/event.ts";
 import { renderMetrics } from "../view/metrics-text.ts";
 import { maxSnapshotEvents } from "../view/snapshot-builder.ts";
 import { assemble, type BalancerOptions, type BalancerParts } from "./assembly.ts";

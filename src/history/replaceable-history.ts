@@ -1,7 +1,7 @@
 /** A history store that can be replaced while others use it: a process that takes over opens the file late. */
 
 import type { Point } from "./point.ts";
-import type { HistoryStore, Resolution, SeriesKey, StoredSeries } from "./store.ts";
+import type { HistoryStore, Period, Resolution, SeriesKey, StoredSeries } from "./store.ts";
 
 export class ReplaceableHistory implements HistoryStore {
   #store: HistoryStore;

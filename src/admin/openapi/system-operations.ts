@@ -217,7 +217,12 @@ export const systemOperations: readonly Operation[] = [
     headers: { "X-Evenkeel-Actor": textSchema("Name for the event log, not a proof of identity.") },
     body: jsonBody(reasonBody),
     responses: { 200: jsonResponse(upgradeReportSchema, "Whether another process serves now.") },
-    problems: { 409: ["upgrade_running"], 501: ["upgrade_unsupported"] },
+    problems: {
+      400: ["body_invalid"],
+      409: ["upgrade_running"],
+      501: ["upgrade_unsupported"],
+      503: ["upgrading"],
+    },
   },
   {
     method: "POST",
