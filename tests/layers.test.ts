@@ -82,6 +82,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "proxy/compression.ts": "filters and engines share it",
   "proxy/exchange-options.ts": "the exchange and what creates it share it",
   "proxy/response-class.ts": "all that status codes mean to a pool",
+  "balancer/fleet-shares.ts": "the assembly without a fleet has none of it",
   "fleet/connection.ts": "commands open it and the assembly hands it on",
   "admin/schemas/upgrade.ts": "snapshot and command share it",
   "commands/upgrade-verb.ts": "a verb of its own",

@@ -40,7 +40,6 @@ import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-p
 import type { Engine } from "../engine/engine.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
-import { StoredBudgets } from "../fleet/budget-store.ts";
 import type { FleetConnection } from "../fleet/connection.ts";
 import { History, writeErrorReporter } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
@@ -63,6 +62,7 @@ import { systemCertificateReader } from "../tls/certificate-files.ts";
 import { CertificateStore } from "../tls/certificate-store.ts";
 import { type TelemetrySinks, withSink } from "../telemetry/telemetry.ts";
 import { SnapshotBuilder } from "../view/snapshot-builder.ts";
+import { FleetShares } from "./fleet-shares.ts";
 
 export interface BalancerOptions {
   /** Missing where no process can take over. */
@@ -114,6 +114,8 @@ export interface BalancerParts {
   readonly rateLimits: RateLimitMonitor;
   readonly history: History;
   readonly requests: Requests;
+  /** Undefined without a fleet. */
+  readonly shares: FleetShares | undefined;
 }
 
 /** @param onReload called with the result of every reload */
@@ -136,7 +138,17 @@ export function assemble(
     random: systemRandom,
     onChange: (name, hosts, before) => log.info("name moved", { name, hosts, before }),
   });
-  const budgets = options.fleet && { budgets: new StoredBudgets(options.fleet.store, () => 1) };
+  const shares =
+    options.fleet &&
+    new FleetShares({
+      ...{ fleet: options.fleet, kept: store, schedule, log },
+      livePeers: () => 1,
+      onStickySecret() {
+        registry.commit(registry.prepare(reconciler.desired));
+        dataPlane.apply(reconciler.desired);
+      },
+    });
+  const budgets = shares && { budgets: shares.budgets };
   const registry = new PoolRegistry({
     ...{ clock, random: systemRandom, observer, names },
     extensions: options.extensions,
@@ -148,7 +160,7 @@ export function assemble(
           attemptFilters: [faults],
           ...budgets,
         }),
-    stickySecret: () => store.secret("sticky"),
+    stickySecrets: () => shares?.stickySecret.secrets ?? [store.secret("sticky")],
   });
   const intents = new Intents(store, log);
   const drains = new Drains({
@@ -345,5 +357,6 @@ export function assemble(
     rateLimits,
     history,
     requests,
+    shares,
   };
 }

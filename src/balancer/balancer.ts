@@ -83,6 +83,7 @@ export class Balancer {
     this.#parts.exhaustion.start();
     this.#parts.extensions.start();
     this.#parts.rateLimits.start();
+    this.#parts.shares?.start();
     this.#parts.rotation.load();
     this.#parts.orders.configure(this.config.acme);
     await Promise.all([
@@ -98,6 +99,7 @@ export class Balancer {
       this.#parts.exhaustion.stop();
       this.#parts.extensions.stop();
       this.#parts.rateLimits.stop();
+      this.#parts.shares?.stop();
       dataPlane.close();
       throw error;
     }
@@ -185,6 +187,7 @@ export class Balancer {
     certificates.stop();
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
+    this.#parts.shares?.stop();
     exhaustion.stop();
     this.#parts.extensions.stop();
     this.#parts.rateLimits.stop();
@@ -208,6 +211,7 @@ export class Balancer {
     certificates.stop();
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
+    this.#parts.shares?.stop();
     exhaustion.stop();
     this.#parts.extensions.stop();
     this.#parts.rateLimits.stop();

@@ -42,8 +42,11 @@ export interface PoolRegistryOptions {
   readonly extensions?: Extensions | undefined;
   /** For the filters of routes, in a process that serves. */
   readonly access?: AccessResources;
-  /** The secret of sticky cookies where the configuration has none; by default one of this object's own. */
-  readonly stickySecret?: () => string;
+  /**
+   * The secrets of sticky cookies where the configuration has none: the first makes cookies, all are read. By default one of this
+   * object's own.
+   */
+  readonly stickySecrets?: () => readonly string[];
 }
 
 /** An upstream and the entry of its pool. */
@@ -153,7 +156,7 @@ export class PoolRegistry {
   stickySecretsFor({ pools, stickySecrets }: Config): readonly string[] {
     if (stickySecrets) return stickySecrets;
     if (!pools.some(({ sticky }) => sticky)) return [];
-    return [this.#options.stickySecret?.() ?? this.#cookies.ownSecret];
+    return this.#options.stickySecrets?.() ?? [this.#cookies.ownSecret];
   }
 
   #createEntry(config: PoolConfig): Pick<PoolEntry, "pool" | "queue" | "deadlines"> {

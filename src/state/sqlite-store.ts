@@ -146,6 +146,22 @@ class SqliteStore implements Store {
     }));
   }
 
+  keptSecret(purpose: string): string | undefined {
+    let value: unknown;
+    this.#transaction(() => {
+      this.#database.exec(secretTable);
+      value = this.#database.prepare("SELECT value FROM secret WHERE purpose = ?").get(purpose)?.["value"];
+    });
+    return typeof value === "string" ? value : undefined;
+  }
+
+  keepSecret(purpose: string, value: string): void {
+    this.#transaction(() => {
+      this.#database.exec(secretTable);
+      this.#database.prepare("INSERT OR REPLACE INTO secret VALUES (?, ?)").run(purpose, value);
+    });
+  }
+
   secret(purpose: string): string {
     let value = "";
     this.#transaction(() => {

@@ -24,6 +24,9 @@ export interface Store {
   takeSessions(): readonly PersistedSession[];
   /** The secret that is kept for this purpose. It is made when it is read first. */
   secret(purpose: string): string;
+  /** Undefined if none is kept. */
+  keptSecret(purpose: string): string | undefined;
+  keepSecret(purpose: string, value: string): void;
   /** Further calls do nothing. */
   close(): void;
 }
@@ -95,6 +98,16 @@ export class MonitoredStore implements Store {
     this.#secrets.set(purpose, known);
     return known;
   };
+  keptSecret: Store["keptSecret"] = (purpose) => {
+    try {
+      return this.#store.keptSecret(purpose);
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
+  };
+  keepSecret: Store["keepSecret"] = (purpose, value) =>
+    this.#save(() => this.#store.keepSecret(purpose, value));
   close: Store["close"] = () => this.#store.close();
 
   #storedSecret(purpose: string): string {

@@ -200,6 +200,8 @@ describe("the controller", () => {
       takeSessions: () => [],
       record: () => {},
       secret: () => "",
+      keptSecret: () => undefined,
+      keepSecret() {},
       close: () => {},
       write: () => {
         throw new Error("disk full");

@@ -21,6 +21,8 @@ function setUp(why?: string) {
     ),
     takeSessions: () => inner.takeSessions(),
     secret: (purpose: string) => (full(), inner.secret(purpose)),
+    keptSecret: (purpose: string) => inner.keptSecret(purpose),
+    keepSecret: (purpose: string, value: string) => (full(), inner.keepSecret(purpose, value)),
     close: () => inner.close(),
   };
   return { state, store: new MonitoredStore(failing, () => state.now, why) };
