@@ -46,7 +46,7 @@ describe("evenkeel.service", () => {
     expect(setting("StateDirectory")).toBe("evenkeel");
   });
 
-  test("leaves memory both writable and executable, which the runtime's compiler needs", () =>
+  test("leaves memory both writable and executable, without which the runtime only interprets", () =>
     expect(settings("evenkeel.service", "MemoryDenyWriteExecute")).toEqual([]));
 
   test("begins with the type that old versions of systemd know; the drop-in names the newer one", () => {
