@@ -8,6 +8,7 @@ import {
   orderFamilies,
   memoryFamilies,
   processFamilies,
+  sourceFamilies,
   stateFamily,
   workerFamilies,
 } from "../src/metrics/process-families.ts";
@@ -28,7 +29,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
   listener: "name of a listener",
   protocol: "HTTP version: `http/1.0`, `http/1.1`, `h2`, `h3` or `unknown`",
   host: "host that a certificate is ordered for",
-  source: "file that the certificate was read from",
+  source: "file that the certificate was read from; of discovery the kind of the source and what it asks",
   state: "`ready` or `starting`",
   filter: "key of a filter in the configuration, such as `rateLimit`",
   route: "name of a route; empty for routes without a name",
@@ -45,6 +46,9 @@ export function metricsPage(): string {
     ...workerFamilies([]),
     ...certificateFamilies([]),
     ...orderFamilies({ orders: new Map(), certificates: [{ host: "", failures: 0 }] }),
+    ...sourceFamilies([
+      { pool: "", source: "", state: "", members: 0, answeredAt: null, answers: 0, failures: 0 },
+    ]),
     ...memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false }),
     stateFamily(false),
     ...upgradeFamilies({ generation: 0, since: null, failures: 0 }),

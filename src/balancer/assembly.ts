@@ -195,7 +195,15 @@ export function assemble(
     // A probe that connects proves nothing during a fault, because the fault may not apply to probes.
     provesConnect: (upstream) => !faults.has(upstream),
   });
+  const dns = createDns(() => reconciler.config.resolvers, schedule);
+  const discovery = new Discovery({
+    createSource: (entry) =>
+      createSource(entry, { ...{ clock, schedule, cluster, dns }, random: systemRandom }),
+    ...{ clock, wallClock, schedule, eventLog, log },
+  });
+  const discovered = new DiscoveredUpstreams({ discovery, registry, drains, intents, clock, log });
   const snapshots = new SnapshotBuilder({
+    ...{ discovery, discovered },
     registry,
     intents,
     drains,
@@ -207,13 +215,6 @@ export function assemble(
     measure: (entry) => dataPlane.measure(entry),
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
-  const dns = createDns(() => reconciler.config.resolvers, schedule);
-  const discovery = new Discovery({
-    createSource: (entry) =>
-      createSource(entry, { ...{ clock, schedule, cluster, dns }, random: systemRandom }),
-    ...{ clock, wallClock, schedule, eventLog, log },
-  });
-  const discovered = new DiscoveredUpstreams({ discovery, registry, drains, intents, clock, log });
   const reconciler = createReconciler({
     config,
     loadConfig,
@@ -246,6 +247,7 @@ export function assemble(
     : undefined;
   const requests = new Requests({
     registry,
+    origins: discoveryControl.originTexts(wallClock),
     clock,
     wallClock,
     kept,

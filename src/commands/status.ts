@@ -31,6 +31,7 @@ import {
   uptimeSpan,
 } from "../wording/format.ts";
 import { isEjected, reasonSentence } from "../wording/reasons.ts";
+import { sourceText } from "../wording/sources.ts";
 import { type DashboardState, nextDashboardState, overallStatus } from "../wording/verdict.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import {
@@ -169,7 +170,12 @@ function poolLines(pool: PoolSnapshot, { at }: Snapshot, layout: StatusLayout): 
     heads.map((text): Cell => ({ text, tone: "dim" })),
     ...pool.upstreams.map((upstream) => rowOf(upstream, at)),
   ];
-  return [...head, ...renderColumns(rows, { ...layout, right: numbers })];
+  const sources = (pool.discovery ?? []).map((source) => `  ${sourceText(source, at)}`);
+  return [
+    ...head,
+    ...sources.map((line) => plainText(line).slice(0, layout.width)),
+    ...renderColumns(rows, { ...layout, right: numbers }),
+  ];
 }
 
 const tones: Readonly<Record<string, Cell["tone"]>> = {
@@ -219,6 +225,9 @@ function statusReason(upstream: UpstreamSnapshot, now: number): string {
     notes.push(`slow start ${formatShare(slowStart)}, ${current}`);
   }
   if (backup) notes.push("backup");
+  const { discovered } = upstream;
+  if (discovered?.gone) notes.push(`gone from ${discovered.source}`);
+  else if (discovered?.name) notes.push(discovered.name);
   if (weightSet) notes.push(`weight ${changeNote(weightSet, now)}`);
   if (added) notes.push(`added ${changeNote(added, now)}`);
   return notes.join("; ");

@@ -143,7 +143,7 @@ export class Controller implements Control {
     if (!found) return unknownUpstream(id);
     const { upstream, entry } = found;
     if (drains.get(upstream)?.isRemoval) return alreadyDeparting(id);
-    const source = this.#reconciler.discovered?.sourceOf(id);
+    const source = this.#reconciler.discovered?.sourceOf(id)?.[1];
     if (source !== undefined) return discoveredUpstream(id, source);
     const remaining = entry.pool.upstreams.filter((other) => !drains.get(other)?.isRemoval);
     if (remaining.length < 2) {

@@ -14,7 +14,7 @@ import type { Discovery } from "./discovery.ts";
 import type { Drains } from "./drains.ts";
 
 /** Where a running upstream comes from. */
-export interface Origin {
+export interface MemberOrigin {
   /** "dns api.internal:8080" */
   readonly source: string;
   /** What its source calls it. */
@@ -32,7 +32,7 @@ export interface DiscoveredUpstreamsOptions {
   readonly log: Log;
 }
 
-interface KnownUpstream extends Origin {
+interface KnownUpstream extends MemberOrigin {
   readonly pool: string;
   readonly spec: UpstreamSpec;
 }
@@ -41,7 +41,7 @@ interface KnownUpstream extends Origin {
 export interface RunningMember {
   readonly pool: Pool;
   readonly upstream: Upstream;
-  readonly origin: Origin;
+  readonly origin: MemberOrigin;
 }
 
 /** A member that has gone is removed when nothing is in flight on it, after this time at the latest. Its requests still finish. */
@@ -68,13 +68,13 @@ export class DiscoveredUpstreams {
   }
 
   /** Undefined for an upstream of the configuration, or of an operator. */
-  originOf(upstream: { readonly id: string; readonly address: Address }): Origin | undefined {
+  originOf(upstream: { readonly id: string; readonly address: Address }): MemberOrigin | undefined {
     return this.#known.get(identityOf(upstream));
   }
 
-  /** The source of the member with this id. */
-  sourceOf(id: string): string | undefined {
-    for (const { spec, source } of this.#known.values()) if (spec.id === id) return source;
+  /** Pool and source of the member with this id. */
+  sourceOf(id: string): readonly [pool: string, source: string] | undefined {
+    for (const { spec, pool, source } of this.#known.values()) if (spec.id === id) return [pool, source];
     return undefined;
   }
 

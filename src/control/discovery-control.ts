@@ -1,8 +1,8 @@
 /** Reconciles the pools when sources of members report changes, and while members that have gone drain. */
 
-import type { Cancel, Schedule } from "../lib/clock.ts";
+import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
 import type { DiscoveredUpstreams, RunningMember } from "./discovered-upstreams.ts";
-import type { Discovery } from "./discovery.ts";
+import { describeReport, type Discovery, type SourceReport } from "./discovery.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Reconciler } from "./reconciler.ts";
 
@@ -29,6 +29,24 @@ export class DiscoveryControl {
 
   constructor(options: DiscoveryControlOptions) {
     this.#options = options;
+  }
+
+  get reports(): readonly SourceReport[] {
+    return this.#options.discovery.reports;
+  }
+
+  /** Where upstreams come from, for explanations of requests. */
+  originTexts(wallClock: WallClock) {
+    const { discovered } = this.#options;
+    return {
+      ofUpstream: (id: string) => {
+        const [pool, source] = discovered.sourceOf(id) ?? [];
+        const report = this.reports.find((one) => one.pool === pool && one.source === source);
+        return report && describeReport(report, wallClock());
+      },
+      ofPool: (pool: string) =>
+        this.reports.filter((one) => one.pool === pool).map((one) => describeReport(one, wallClock())),
+    };
   }
 
   /** Asks all sources, and resolves when the pools have what they answered: after five seconds and the first probes at the latest. */

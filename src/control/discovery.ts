@@ -1,12 +1,13 @@
 /** Follows the sources of all pools: starts and stops them with the configuration, and tells when members, or the trust in them, change. */
 
 import type { PoolConfig } from "../config/config.ts";
-import { describeSource, type DiscoveryEntry, type SourceKind } from "../config/discovery.ts";
+import { describeSource, type DiscoveryEntry } from "../config/discovery.ts";
 import { Membership } from "../discovery/membership.ts";
 import type { DiscoveredMember, DiscoverySource } from "../discovery/source.ts";
 import { type Cancel, type Clock, type Schedule, type WallClock } from "../lib/clock.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { Log } from "../lib/log.ts";
+import type { SourceSnapshot, SourceState } from "../snapshot/snapshot.ts";
 import type { EventLog } from "./event-log.ts";
 
 export interface DiscoveryOptions {
@@ -18,30 +19,11 @@ export interface DiscoveryOptions {
   readonly log: Log;
 }
 
-/** `waiting` before the first answer; `absent` while a source says that it has nothing; `stale` while it fails. */
-export type SourceState = "waiting" | "current" | "absent" | "stale";
-
-/** A source of members, for the snapshot and the metrics. Times are epoch milliseconds. */
-export interface SourceReport {
+/** A source of members, for the snapshot and the metrics. */
+export interface SourceReport extends SourceSnapshot {
   readonly pool: string;
-  readonly kind: SourceKind;
-  /** "dns api.internal:8080" */
-  readonly source: string;
-  readonly state: SourceState;
-  /** Of the last answer; null before the first. */
-  readonly answeredAt: number | null;
-  /** When `absent` or `stale` began; null in the other states. */
-  readonly since: number | null;
-  /** Why it fails or has nothing; empty otherwise. */
-  readonly why: string;
-  readonly members: number;
-  /** Beyond the limit of members. */
-  readonly omitted: number;
-  /** Why something that the source selects is no member: the first ten causes. */
-  readonly skipped: readonly string[];
   /** Since the start of the source. */
   readonly answers: number;
-  readonly failures: number;
 }
 
 /** The members of one source, as the pool should have them. */
@@ -61,7 +43,7 @@ interface FollowedSource {
   state: SourceState;
   answers: number;
   failures: number;
-  /** Of the last answer. */
+  /** The first causes in the last answer for which members were left out. */
   skipped: readonly string[];
   /** Resolves with the first report of any kind. */
   readonly first: PromiseWithResolvers<void>;
@@ -88,11 +70,10 @@ export class Discovery {
     const epochOf = (at: number | undefined) =>
       at === undefined ? null : Math.round(wallClock() - (clock() - at));
     return [...this.#sources.values()].map((followed) => {
-      const { pool, name, entry, membership, state, answers, failures, skipped } = followed;
+      const { pool, name, membership, state, answers, failures, skipped } = followed;
       const since = { stale: membership.failingSince, absent: membership.absentSince };
       return {
         ...{ pool, source: name, state, answers, failures, skipped },
-        kind: entry.source.kind,
         answeredAt: epochOf(membership.answeredAt),
         since: state === "stale" || state === "absent" ? epochOf(since[state]) : null,
         why: membership.why,
@@ -260,6 +241,15 @@ function stateOf(membership: Membership, now: number): SourceState {
   if (membership.isStale(now)) return "stale";
   if (membership.absentSince !== undefined) return "absent";
   return membership.answeredAt === undefined ? "waiting" : "current";
+}
+
+/** "dns api.internal:8080, which answered 2s ago" @param now epoch milliseconds */
+export function describeReport({ source, answeredAt, state, why }: SourceReport, now: number): string {
+  const cause = why === "" ? "" : ` (${why})`;
+  if (answeredAt === null) return `${source}, which has not answered yet${cause}`;
+  const age = formatDuration(Math.max(0, Math.round((now - answeredAt) / 1_000)) * 1_000);
+  const trouble = state === "stale" ? " and fails since" : state === "absent" ? " that it has nothing" : "";
+  return `${source}, which answered ${age} ago${trouble}${trouble === "" ? "" : cause}`;
 }
 
 function isSameEntry(

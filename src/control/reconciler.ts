@@ -128,7 +128,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       [config, desired] = [newConfig, newDesired];
       options.onReconciled?.();
       for (const step of steps) {
-        const source = step.upstream === undefined ? undefined : discovered?.sourceOf(step.upstream);
+        const source = step.upstream === undefined ? undefined : discovered?.sourceOf(step.upstream)?.[1];
         const isOwn = source === undefined || (step.action === "change" && trigger !== "discovery");
         recordStep(
           eventLog,

@@ -221,3 +221,63 @@ export function orderFamilies({ orders, certificates }: OrderFigures): readonly 
     },
   ];
 }
+
+/** A source of members of a pool. */
+export interface SourceFigures {
+  readonly pool: string;
+  readonly source: string;
+  readonly state: string;
+  readonly members: number;
+  /** Epoch milliseconds; null before the first answer. */
+  readonly answeredAt: number | null;
+  readonly answers: number;
+  readonly failures: number;
+}
+
+/** Empty where no pool has a source. */
+export function sourceFamilies(sources: readonly SourceFigures[]): readonly Family[] {
+  if (sources.length === 0) return [];
+  const of = (value: (source: SourceFigures) => number | null) => () =>
+    sources.flatMap((one) => {
+      const figure = value(one);
+      return figure === null ? [] : [{ labels: { pool: one.pool, source: one.source }, value: figure }];
+    });
+  const labels = ["pool", "source"];
+  return [
+    {
+      name: "evenkeel_discovery_members",
+      help: "Members that a source reports and the pool should have.",
+      type: "gauge",
+      labels,
+      samples: of(({ members }) => members),
+    },
+    {
+      name: "evenkeel_discovery_answer_timestamp_seconds",
+      help: "Last answer of a source of members, in seconds since 1970; missing before the first.",
+      type: "gauge",
+      labels,
+      samples: of(({ answeredAt }) => answeredAt && answeredAt / 1_000),
+    },
+    {
+      name: "evenkeel_discovery_stale",
+      help: "1 while a source of members fails, so that its last answer stays.",
+      type: "gauge",
+      labels,
+      samples: of(({ state }) => (state === "stale" ? 1 : 0)),
+    },
+    {
+      name: "evenkeel_discovery_answers_total",
+      help: "Answers of a source of members. That it has nothing is an answer too.",
+      type: "counter",
+      labels,
+      samples: of(({ answers }) => answers),
+    },
+    {
+      name: "evenkeel_discovery_failures_total",
+      help: "Questions to a source of members that failed.",
+      type: "counter",
+      labels,
+      samples: of(({ failures }) => failures),
+    },
+  ];
+}

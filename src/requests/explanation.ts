@@ -19,7 +19,20 @@ export interface NextRoute {
   readonly why: string;
 }
 
-export function explainRequest(request: RequestRecord, next?: NextRoute): readonly string[] {
+/** What is said of upstreams that a source of members reports. */
+export interface OriginTexts {
+  /** "dns api.internal:8080, which answered 2s ago", for an id; undefined for all other upstreams. */
+  ofUpstream(id: string): string | undefined;
+  /** Of all sources of a pool. */
+  ofPool(pool: string): readonly string[];
+}
+
+/** @param next the route that comes next, if there is one */
+export function explainRequest(
+  request: RequestRecord,
+  next?: NextRoute,
+  origins?: OriginTexts,
+): readonly string[] {
   const { attempts } = request;
   return [
     routingText(request),
@@ -39,6 +52,7 @@ export function explainRequest(request: RequestRecord, next?: NextRoute): readon
     ...complaintText(request),
     ...filterText(request),
     outcomeText(request),
+    ...originTexts(request, origins),
     ...timingText(request),
     arrivalText(request),
   ];
@@ -193,6 +207,18 @@ function outcomeText({ status, reason, isClientGone, attempts }: RequestRecord):
   if (status === 0) return "The client got no response.";
   const isRefusal = reason !== null && attempts.at(-1)?.status !== status;
   return isRefusal ? `The client got ${status} from the balancer: ${reason}.` : `The client got ${status}.`;
+}
+
+/** Where the upstreams of the attempts come from, or why there was none. */
+function originTexts({ attempts, pool, reason }: RequestRecord, origins?: OriginTexts): readonly string[] {
+  if (!origins) return [];
+  if (reason === "no_members" && pool !== null)
+    return origins.ofPool(pool).map((text) => `Its members come from ${text}.`);
+  const tried = [...new Set(attempts.map(({ upstream }) => upstream))];
+  return tried.flatMap((id) => {
+    const text = origins.ofUpstream(id);
+    return text === undefined ? [] : [`${id} is a member of ${text}.`];
+  });
 }
 
 function timingText({ durationMs, queuedMs, attempts }: RequestRecord): readonly string[] {

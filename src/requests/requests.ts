@@ -6,7 +6,7 @@ import type { RecordSink, RequestRecord } from "../proxy/record.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 import { dryRun, type DryRunRequest, type DryRunResult } from "./dry-run.ts";
-import { type ExplainedRequest, explainRequest, type NextRoute } from "./explanation.ts";
+import { type ExplainedRequest, explainRequest, type NextRoute, type OriginTexts } from "./explanation.ts";
 import {
   RecentRequests,
   type RequestList,
@@ -24,6 +24,8 @@ export interface RequestsOptions {
   readonly wallClock: WallClock;
   /** Where a dry run may let its request come in; the first one by default. */
   readonly listeners?: readonly DryRunListener[];
+  /** By the sources of members as they are now; without them none is named. */
+  readonly origins?: OriginTexts;
   /** Undefined if requests are not kept. */
   readonly kept?: KeptRequests | undefined;
 }
@@ -110,7 +112,11 @@ export class Requests {
   /** Undefined if the request is not stored. */
   explain(id: string): ExplainedRequest | undefined {
     const request = this.#recent.find(id) ?? this.#options.kept?.find(id);
-    return request && { ...request, account: explainRequest(request, this.#nextRouteOf(request)) };
+    return request && { ...request, account: this.#explained(request) };
+  }
+
+  #explained(request: RequestRecord): readonly string[] {
+    return explainRequest(request, this.#nextRouteOf(request), this.#options.origins);
   }
 
   /**

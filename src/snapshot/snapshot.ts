@@ -132,6 +132,40 @@ export interface FaultSnapshot {
   readonly why: string;
 }
 
+/** `waiting` before the first answer; `absent` while a source says that it has nothing; `stale` while it fails. */
+export type SourceState = "waiting" | "current" | "absent" | "stale";
+
+/** A source of members of a pool. */
+export interface SourceSnapshot {
+  /** "dns api.internal:8080" */
+  readonly source: string;
+  readonly state: SourceState;
+  /** Epoch milliseconds of the last answer; null before the first. */
+  readonly answeredAt: number | null;
+  /** Epoch milliseconds at which `absent` or `stale` began; null in the other states. */
+  readonly since: number | null;
+  /** Why it fails or has nothing; empty otherwise. */
+  readonly why: string;
+  /** Members that the pool should have now. */
+  readonly members: number;
+  /** Members beyond the limit of an entry. */
+  readonly omitted: number;
+  /** What was meant and cannot be a member, with its cause; at most ten. */
+  readonly skipped: readonly string[];
+  /** Since the start of the source. */
+  readonly failures: number;
+}
+
+/** Where a discovered upstream comes from. */
+export interface OriginSnapshot {
+  /** "dns api.internal:8080" */
+  readonly source: string;
+  /** What its source calls it: a container, a pod; null without a name. */
+  readonly name: string | null;
+  /** Whether its source does not report it any more. */
+  readonly gone: boolean;
+}
+
 export interface UpstreamSnapshot {
   readonly id: string;
   readonly url: string;
@@ -151,6 +185,8 @@ export interface UpstreamSnapshot {
   readonly weightSet: ChangeStamp | null;
   /** Null if it comes from the configuration. */
   readonly added: ChangeStamp | null;
+  /** Missing unless it comes from a source of members. */
+  readonly discovered?: OriginSnapshot;
   /** Null unless the upstream is draining or drained. */
   readonly drain: DrainSnapshot | null;
   /** Null without an injected fault. */
@@ -184,6 +220,8 @@ export interface PoolSnapshot {
   /** Panic mode: no upstream would be available, so ejections are ignored. */
   readonly panic: boolean;
   readonly upstreams: readonly UpstreamSnapshot[];
+  /** Sources of its members; missing without any. */
+  readonly discovery?: readonly SourceSnapshot[];
   /** Of all upstreams, and of requests that ended before any attempt. */
   readonly traffic: Traffic;
   /** Requests per second that got 5xx before any attempt, such as without an available upstream; included in the errors. Last 10 s. */

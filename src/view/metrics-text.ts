@@ -13,6 +13,8 @@ import {
   orderFamilies,
   ownProcessCounters,
   processFamilies,
+  sourceFamilies,
+  type SourceFigures,
   stateFamily,
   sumProcessCounters,
   workerFamilies,
@@ -32,6 +34,8 @@ export interface MetricsSources {
   readonly orders: Pick<CertificateIssuer, "orders" | "certificates">;
   readonly store: Pick<MonitoredStore, "notKept">;
   readonly upgrade?: UpgradeCounts;
+  /** Sources of members. */
+  readonly discovery: { readonly reports: readonly SourceFigures[] };
 }
 
 /** Refreshes the counters first. */
@@ -44,6 +48,7 @@ export function renderMetrics(sources: MetricsSources): Promise<string> {
     ...workerFamilies(dataPlane.workers),
     ...certificateFamilies(certificates.snapshot),
     ...orderFamilies(orders),
+    ...sourceFamilies(sources.discovery.reports),
     ...memoryFamilies(memory.snapshot),
     stateFamily(store.notKept !== undefined),
     ...(sources.upgrade ? upgradeFamilies(sources.upgrade) : []),

@@ -11,6 +11,7 @@ import type {
   FaultSnapshot,
   OutlierSnapshot,
   PoolSnapshot,
+  SourceSnapshot,
   Traffic,
   UpstreamSnapshot,
 } from "../snapshot/snapshot.ts";
@@ -19,7 +20,15 @@ import type { BalancerEvent } from "../state/event.ts";
 /** The fields of an upstream's snapshot that neither the pool nor the metrics hold. */
 export type UpstreamAnnotations = Pick<
   UpstreamSnapshot,
-  "lastProbe" | "probeHistory" | "uptime" | "statusSince" | "modeSet" | "weightSet" | "added" | "drain"
+  | "lastProbe"
+  | "probeHistory"
+  | "uptime"
+  | "statusSince"
+  | "modeSet"
+  | "weightSet"
+  | "added"
+  | "discovered"
+  | "drain"
 >;
 
 /** Everything that a pool's snapshot is built from. */
@@ -33,6 +42,8 @@ export interface PoolView {
   readonly retryBudget: { readonly balance: number };
   readonly queue: { readonly size: number };
   readonly events: readonly BalancerEvent[];
+  /** Of its members. */
+  readonly sources?: readonly SourceSnapshot[];
   /** Clock time, milliseconds. */
   readonly now: number;
   /** The same moment in epoch milliseconds. */
@@ -49,6 +60,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     probe: view.probe,
     panic: pool.isPanicking,
     upstreams: pool.upstreams.map((upstream) => upstreamSnapshot(view, upstream)),
+    ...(view.sources?.length && { discovery: view.sources }),
     traffic: mergeTraffic(meters, now),
     turnedAwayPerSecond: errorsPerSecond(meter.turnedAway, now),
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),

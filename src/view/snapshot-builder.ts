@@ -1,6 +1,8 @@
 /** Builds the pools' part of the `Snapshot`, and the detail of one upstream. */
 
 import type { Intents } from "../control/desired-state.ts";
+import type { DiscoveredUpstreams } from "../control/discovered-upstreams.ts";
+import type { Discovery, SourceReport } from "../control/discovery.ts";
 import type { Drains } from "../control/drains.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
@@ -18,6 +20,7 @@ import type {
   LatencyBucket,
   PoolSnapshot,
   ProbeSnapshot,
+  SourceSnapshot,
   UpstreamDetail,
   UptimeSnapshot,
 } from "../snapshot/snapshot.ts";
@@ -32,6 +35,8 @@ export interface SnapshotBuilderOptions {
   readonly eventLog: EventLog;
   readonly metrics: Metrics;
   readonly faults: FaultRegistry;
+  readonly discovery: Pick<Discovery, "reports">;
+  readonly discovered: Pick<DiscoveredUpstreams, "originOf">;
   readonly clock: Clock;
   readonly wallClock: WallClock;
   /** A pool's gauges, summed over all processes. */
@@ -61,13 +66,15 @@ export class SnapshotBuilder {
   }
 
   pools(): readonly PoolSnapshot[] {
-    return this.#options.registry.entries.map((entry) => poolSnapshot(this.#poolView(entry)));
+    const { registry, discovery } = this.#options;
+    const { reports } = discovery;
+    return registry.entries.map((entry) => poolSnapshot(this.#poolView(entry, reports)));
   }
 
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined {
     const found = this.#options.registry.find(id);
-    return found && upstreamDetail(this.#poolView(found.entry), found.upstream, this.#observations);
+    return found && upstreamDetail(this.#poolView(found.entry, []), found.upstream, this.#observations);
   }
 
   /** Requests that wait in a pool's queue, summed over all processes. */
@@ -76,7 +83,8 @@ export class SnapshotBuilder {
     return entry ? this.#options.measure(entry).queue.size : 0;
   }
 
-  #poolView(entry: PoolEntry): PoolView {
+  /** @param reports of the sources of all pools */
+  #poolView(entry: PoolEntry, reports: readonly SourceReport[]): PoolView {
     const { config, pool } = entry;
     const { measure, metrics, faults, clock, wallClock, intents, eventLog, uptimeOf } = this.#options;
     return {
@@ -89,6 +97,7 @@ export class SnapshotBuilder {
       now: clock(),
       at: wallClock(),
       events: eventLog.events({ pool: pool.name, limit: maxSnapshotEvents }),
+      sources: reports.filter((report) => report.pool === pool.name).map(sourceSnapshot),
       annotationsFor: (upstream) => ({
         lastProbe: this.#observations.probesOf(upstream).at(-1) ?? null,
         probeHistory: this.#observations.probeHistoryOf(upstream),
@@ -97,9 +106,17 @@ export class SnapshotBuilder {
         modeSet: changeStamp(intents.get("mode", upstream.id)),
         weightSet: changeStamp(intents.get("weight", upstream.id)),
         added: changeStamp(intents.get("added", upstream.id)),
+        ...this.#originSnapshot(upstream),
         drain: this.#drainSnapshot(upstream),
       }),
     };
+  }
+
+  #originSnapshot(upstream: Upstream): Pick<UpstreamDetail, "discovered"> {
+    const origin = this.#options.discovered.originOf(upstream);
+    if (!origin) return {};
+    const { source, name = null, isGone: gone } = origin;
+    return { discovered: { source, name, gone } };
   }
 
   #drainSnapshot(upstream: Upstream): DrainSnapshot | null {
@@ -109,6 +126,10 @@ export class SnapshotBuilder {
     const { inFlight } = upstream;
     return { since, deadline, inFlight, drained: inFlight === 0, leaving: isRemoval };
   }
+}
+
+function sourceSnapshot({ pool: _, answers: _answers, ...source }: SourceReport): SourceSnapshot {
+  return source;
 }
 
 function changeStamp(meta: IntentMeta | undefined): ChangeStamp | null {

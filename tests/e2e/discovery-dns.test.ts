@@ -78,6 +78,52 @@ describe.each([
   }, 90_000);
 });
 
+test("where a member comes from, and how old the answer is, is seen everywhere", async () => {
+  await using fixture = new BalancerFixture();
+  await fixture.startServers("a");
+  const { port } = new URL(fixture.urlOf("a"));
+  const dns = await startDnsServer({ "api.internal": ["127.0.0.1"] });
+  try {
+    fixture.write(poolOf(dns, `{ dns: { name: "api.internal:${port}", family: ipv4 } }`));
+    await fixture.start();
+    const source = `dns api.internal:${port}`;
+    const [pool] = (await fixture.snapshot()).pools;
+    expect(pool?.discovery).toMatchObject([
+      { source, state: "current", members: 1, failures: 0, skipped: [] },
+    ]);
+    expect(pool?.upstreams).toMatchObject([
+      { id: `main:127.0.0.1:${port}`, discovered: { source, name: null, gone: false } },
+    ]);
+    const run = async (...argv: string[]) => {
+      const program = fixture.programs.evenkeel(...argv, "--admin-url", fixture.admin);
+      await program.exited;
+      return program.stdout;
+    };
+    expect(await run("status")).toMatch(new RegExp(`${source}: 1 member, answered `));
+    await (await fetch(`${fixture.url}/work`)).text();
+    const { requests } = (await fixture.callAdmin("GET", "/api/requests")).body;
+    const id = (requests as readonly { requestId: string }[])[0]?.requestId ?? "";
+    expect(await run("explain", id)).toMatch(
+      new RegExp(`main:127.0.0.1:${port} is a member of ${source}, which answered \\d+m?s ago.`),
+    );
+    const metrics = await (await fetch(`${fixture.admin}/metrics`)).text();
+    const labels = `{pool="main",source="${source}"}`;
+    expect(metrics).toContain(`evenkeel_discovery_members${labels} 1`);
+    expect(metrics).toContain(`evenkeel_discovery_stale${labels} 0`);
+    expect(metrics).toMatch(/evenkeel_discovery_answer_timestamp_seconds\{[^}]*\} \d{10}/);
+    // Its name works in the paths of the API, and as POOL/ADDRESS on the command line.
+    expect(await run("drain", `main/127.0.0.1:${port}`)).toContain("is drained");
+    expect(await fixture.upstream(`main:127.0.0.1:${port}`)).toMatchObject({ mode: "draining" });
+    expect(
+      (await fixture.callAdmin("GET", `/api/upstreams/main:127.0.0.1:${port}`)).body["discovered"],
+    ).toMatchObject({
+      source,
+    });
+  } finally {
+    dns.close();
+  }
+}, 30_000);
+
 test("services are members with their ports and weights, and the lowest priority serves", async () => {
   await using fixture = new BalancerFixture();
   await fixture.startServers("a", "b", "c");

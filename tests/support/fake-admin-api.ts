@@ -10,6 +10,7 @@ import type {
   UpstreamDetail,
   UpstreamSnapshot,
   UptimeSnapshot,
+  SourceSnapshot,
 } from "../../src/snapshot/snapshot.ts";
 import type { HistoryResult } from "../../src/history/history.ts";
 import { maxRangePoints, rangeStep, type SeriesKey, windowNamed, windows } from "../../src/history/store.ts";
@@ -479,6 +480,7 @@ export function busySnapshot(): Snapshot {
       errorsByReason: { connect_refused: 31, head_timeout: 4, status_503: 2 },
     }),
     upstream("localhost:8083", {
+      discovered: { source: "dns api.internal:8083", name: "api-7", gone: true },
       weight: 2,
       effectiveWeight: 2,
       inFlight: 118,
@@ -512,7 +514,19 @@ export function busySnapshot(): Snapshot {
     { pid: 42_113, ready: true, restarts: 1, inFlight: 89, requests: 1_182_239 },
     { pid: 42_977, ready: false, restarts: 3, inFlight: 0, requests: 0 },
   ];
-  return { ...snapshotOf(pool({ upstreams, traffic: total, retries: 41, events })), inFlight: 182, workers };
+  const discovery: readonly SourceSnapshot[] = [
+    {
+      ...{
+        source: "dns api.internal:8083",
+        state: "stale",
+        why: "SERVFAIL",
+        skipped: ["api-9: it has no port"],
+      },
+      ...{ answeredAt: now - 90_000, since: now - 60_000, members: 1, omitted: 0, failures: 12 },
+    },
+  ];
+  const busiest = pool({ upstreams, discovery, traffic: total, retries: 41, events });
+  return { ...snapshotOf(busiest), inFlight: 182, workers };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

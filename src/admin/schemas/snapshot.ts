@@ -15,6 +15,7 @@ import {
   textSchema,
   timestamp,
 } from "./parts.ts";
+import { originSchema, sourceSchema } from "./discovery.ts";
 import { eventSchema } from "./record.ts";
 import { upgradeSchema } from "./upgrade.ts";
 import { injectedErrors } from "../../fault/fault.ts";
@@ -165,6 +166,7 @@ const upstreamKeys = {
   modeSet: nullable(markSchema, "Who set the mode; null while it is as configured."),
   weightSet: nullable(markSchema, "Who set the weight; null while it is as configured."),
   added: nullable(markSchema, "Who added the upstream; null if it comes from the configuration."),
+  discovered: Type.Optional(originSchema),
   drain: nullable(drainSchema, "Null unless the upstream is draining or drained."),
   rehearsal: nullable(faultSchema, "The injected fault; null without one."),
   fit: boolean("Whether the upstream is available: it may receive new requests now."),
@@ -222,6 +224,7 @@ export const poolSchema = Type.Object(
     probe: textSchema("The probe of its upstreams, described for people."),
     panic: boolean("Panic mode: all upstreams that pass their probes are ejected, so ejections are ignored."),
     upstreams: list(upstreamSchema, "In the order of the configuration."),
+    discovery: Type.Optional(list(sourceSchema, "Sources of its members; missing without any.")),
     traffic: trafficSchema,
     turnedAwayPerSecond: numberSchema(
       "Requests that got 5xx before any attempt, such as without an available upstream; included in the errors. Last 10 s.",

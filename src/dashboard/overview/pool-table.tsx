@@ -8,6 +8,7 @@ import { afterClick, arranged, fairSharesOf, queryOf, sharesOf, type SortKey, ty
 import type { PoolSnapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
 import { formatCount } from "../../wording/format.ts";
 import { refusalNote } from "../../wording/reasons.ts";
+import { isTroubled, sourceText } from "../../wording/sources.ts";
 
 interface PoolProps {
   readonly pool: PoolSnapshot;
@@ -34,6 +35,11 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
           <li safe>{`probe: ${pool.probe}`}</li>
           {countsOf(pool).map((fact) => (
             <li safe>{fact}</li>
+          ))}
+          {(pool.discovery ?? []).map((source) => (
+            <li class={isTroubled(source) ? "refused" : "source"} safe>
+              {sourceText(source, now)}
+            </li>
           ))}
           {refused.map(([reason, count]) => (
             <li class="refused" safe>

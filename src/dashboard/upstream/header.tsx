@@ -13,6 +13,7 @@ import { attribute } from "../responses.ts";
 import type { ChangeStamp, UpstreamDetail } from "../../snapshot/snapshot.ts";
 import { formatAgo, formatCount, formatSpan, formatTime, isoTime, timeLeft } from "../../wording/format.ts";
 import { statusReasonOf } from "../../wording/reasons.ts";
+import { originText, sourceTextOf } from "../../wording/sources.ts";
 import { type DashboardState, isStandbyBackup, overallStatus, type Tone } from "../../wording/verdict.ts";
 
 interface HeadProps {
@@ -47,7 +48,7 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
         </div>
         {detail ? (
           <ul class="facts">
-            {factsOf(detail, now).map((fact) => (
+            {factsOf(detail, shown.state, now).map((fact) => (
               <li safe>{fact}</li>
             ))}
           </ul>
@@ -87,7 +88,14 @@ function reasonSuffix({ why: reason }: ChangeStamp): string {
   return reason === "" ? "" : `: ${reason}`;
 }
 
-function factsOf(detail: UpstreamDetail, now: number): readonly string[] {
+/** Where a member comes from, and how old the answer of its source is. */
+function originFacts(detail: UpstreamDetail, state: DashboardState, now: number): readonly string[] {
+  const pool = state.snapshot?.pools.find(({ name }) => name === detail.pool);
+  const texts = [originText(detail), pool && sourceTextOf(detail, pool, now)];
+  return texts.filter((text) => text !== undefined);
+}
+
+function factsOf(detail: UpstreamDetail, state: DashboardState, now: number): readonly string[] {
   const { url, pool, policy, weight, weightSet, backup, added, mode, modeSet } = detail;
   return [
     ...[url, `pool ${pool}`, policy],
@@ -95,6 +103,7 @@ function factsOf(detail: UpstreamDetail, now: number): readonly string[] {
     `weight ${weight}${weightSet ? `, set by ${changeText(weightSet, now)}` : ""}`,
     ...(backup ? ["backup"] : []),
     ...(added ? [`added by ${changeText(added, now)}`] : []),
+    ...originFacts(detail, state, now),
   ];
 }
 
