@@ -2,6 +2,8 @@
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 
 import { defaults } from "../../src/config/config.ts";
@@ -9,7 +11,7 @@ import { compiledExecutable } from "../support/executable.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { hasPrograms, packagingFolder, packagingText, runProgram } from "../support/packaging.ts";
-import { Program } from "../support/program.ts";
+import { Program, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("systemd");
@@ -99,6 +101,33 @@ describe.skipIf(!hasPrograms("tests of the unit files", "systemd-analyze"))("sys
     expect(code).toBe(0);
   });
 });
+
+describe.skipIf(!hasPrograms("the test of the socket unit", "systemd-socket-activate"))(
+  "evenkeel.socket",
+  () => {
+    test("names the default listener, which takes the port of systemd and serves the connection that waited", async () => {
+      const name = settings("evenkeel.socket", "FileDescriptorName").at(-1) ?? "";
+      const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+      const probe = createServer().listen(0, "127.0.0.1");
+      await once(probe, "listening");
+      const { port } = probe.address() as AddressInfo;
+      await new Promise((resolve) => probe.close(resolve));
+      await using programs = new Programs();
+      const activation = ["systemd-socket-activate", `--listen=127.0.0.1:${port}`, `--fdname=${name}`];
+      const variables = ["PATH", "HOME", "EVENKEEL_STATE"].map((variable) => `--setenv=${variable}`);
+      // Another port: the name decides.
+      const argv = ["proxy", "--port", "1", "--admin-port", "0", "--upstreams", origin.url];
+      const program = programs.start([...activation, ...variables, await compiledExecutable(), ...argv]);
+      await until(() => program.stderr.includes("Listening on"), "systemd's port", 10_000);
+      // This connection starts the program.
+      const headers = { Connection: "close" };
+      expect(await (await fetch(`http://127.0.0.1:${port}/`, { headers })).text()).toBe("ok");
+      expect(await program.port("balancer")).toBe(port);
+      expect((await program.kill("SIGTERM")).code).toBe(0);
+      await origin.close();
+    }, 60_000);
+  },
+);
 
 const canTrace =
   process.getuid?.() === 0 &&
