@@ -120,8 +120,11 @@ export class FakeDockerDaemon implements AsyncDisposable {
     if (!server) return;
     const closed = once(server, "close");
     server.close();
+    // A connection may be accepted a moment later.
+    const cutting = setInterval(() => this.cut(), 10);
     this.cut();
     await closed;
+    clearInterval(cutting);
     if (typeof this.#at === "string") rmSync(this.#at, { force: true });
   }
 

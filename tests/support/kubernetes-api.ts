@@ -189,8 +189,11 @@ export class FakeKubernetesApi implements AsyncDisposable {
     if (!server) return;
     const closed = once(server, "close");
     server.close();
+    // A connection may be accepted a moment later.
+    const cutting = setInterval(() => this.cut(), 10);
     this.cut();
     await closed;
+    clearInterval(cutting);
   }
 
   #store(type: StoredEvent["type"], object: SliceObject): void {
