@@ -56,7 +56,7 @@ export async function run(signals: Signals): Promise<void> {
     for (const variable of socketVariables) delete process.env[variable];
     const original = { argv, env: process.env, served, extensions };
     const handover = { inherited, channel: inherited?.source === "process" ? channel : undefined };
-    const running = await start(command, { log, print: printLine, original, ...handover });
+    const running = await start(command, { log, print: printLine, original, pid: process.pid, ...handover });
     signals.run(actionsOf(running));
     surviveBugs(log);
     process.send?.("listening");

@@ -143,6 +143,11 @@ export class Balancer {
     await reconciler.runExclusive(() => reconciler.reconcile({ by: "balancer", reason: "" }, "operator"));
   }
 
+  /** Whether the prober does its work. */
+  get isProbing(): boolean {
+    return this.#parts.prober.isTurning;
+  }
+
   /** The sockets of each client listener; undefined where they cannot be handed over. */
   sockets(): readonly (readonly ListeningSocket[])[] | undefined {
     return this.#parts.dataPlane.sockets();

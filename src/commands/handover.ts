@@ -119,7 +119,7 @@ export interface HandoverParts {
   /** Closes state and admin API. @returns the open sessions */
   readonly release: () => readonly PersistedSession[];
   readonly resume: () => Promise<void>;
-  readonly onReplaced: () => void;
+  readonly onReplaced: (pid: number) => void;
 }
 
 /** The most recent events that the next process shows before it can read the file. */
@@ -160,6 +160,7 @@ export function createUpgrader(parts: HandoverParts): Upgrader {
 function problemOf({ config, engine, balancer, context }: HandoverParts): string | undefined {
   const { runtime, upgradeProblem } = context;
   if (upgradeProblem !== undefined) return upgradeProblem;
+  if (balancer.phase !== "ready") return "it is draining";
   if (engine.name === "fetch")
     return "the fetch engine cannot hand over its sockets; restart it, or use the wire engine";
   const http3 = config.listeners.find((listener) => listener.http3);

@@ -58,7 +58,7 @@ export async function startProxy(
   engine: Engine,
   context: CommandContext,
 ): Promise<RunningProxy> {
-  const { runtime, openSender, log, print, loadConfig, settings, extensions, cluster } = context;
+  const { runtime, openSender, log, print, loadConfig, settings, extensions, cluster, manager } = context;
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration warning", { why });
   const workers = workerHost(config, runtime);
   const { predecessor } = context;
@@ -117,10 +117,18 @@ export async function startProxy(
     telemetry?.reopen();
     balancer.reopenLogs();
   };
+  const summary = () => {
+    const addresses = listeners.map(({ hostname }, index) =>
+      hostAndPort(hostname, balancer.ports[index] ?? 0),
+    );
+    return `Serving ${addresses.join(", ")}`;
+  };
   const reload = async (by: string) => {
     if (by === "SIGHUP") reopenLogs();
     if (upgrader.defersReload(by)) return log.info("reload deferred until the upgrade ends", { by });
+    manager.reloading();
     await balancer.control.reload({ dry: false }, by);
+    manager.ready(summary());
     if (configFile.isWatched) certificates.follow(certificateEntriesOf(balancer.config));
   };
   const certificates = new CertificateWatch(() => {
@@ -143,7 +151,10 @@ export async function startProxy(
       await adminServer.resume();
       balancer.resume();
     },
-    onReplaced: () => replaced.resolve(),
+    onReplaced(pid) {
+      manager.replacedBy(pid);
+      replaced.resolve();
+    },
   });
   // Before the balancer starts, so that no change during the start is missed.
   const stopWatchingFile = configFile.isWatched
@@ -186,7 +197,7 @@ export async function startProxy(
   );
   const close = () => {
     stopWatching();
-    upgrader.abandon();
+    void upgrader.abandon();
     adminServer.close();
     // Writes the last events before the store closes.
     balancer.close();
@@ -203,6 +214,9 @@ export async function startProxy(
     listensOn: (listener) => balancer.listensOn(listener),
     reload,
     replaced: replaced.promise,
+    isReplaced: () => upgrader.isReplaced,
+    isAlive: () => balancer.isProbing,
+    summary: summary(),
     upgrade: (by) => upgrader.run({ by, reason: "" }),
     releases: (part) => released.add(part),
     reopenLogs() {
@@ -211,8 +225,8 @@ export async function startProxy(
     },
     async stop() {
       stopWatching();
-      upgrader.abandon();
-      const aborted = await (upgrader.isReleased ? balancer.leave() : balancer.drain());
+      await upgrader.abandon();
+      const aborted = await (upgrader.isReplaced ? balancer.leave() : balancer.drain());
       if (aborted > 0) log.warn("shutdown deadline passed", { aborted });
       await telemetry?.close();
       close();

@@ -7,6 +7,7 @@ import { type Problem, problemSentence } from "../config/problem.ts";
 import type { Environment } from "../cli/environment.ts";
 import type { InheritedSockets } from "../handover/inherited-sockets.ts";
 import type { Predecessor } from "../handover/messages.ts";
+import type { ServiceManager } from "./service-manager.ts";
 import type { ConfigLoader } from "../control/reconciler.ts";
 import type { AccessRuntime } from "../dataplane/access-resources.ts";
 import type { Dashboard, DashboardOptions } from "../dashboard/dashboard.ts";
@@ -29,6 +30,12 @@ export interface RunningCommand {
   upgrade?(by: string): Promise<unknown>;
   /** Resolves when another process has taken over: this one is to stop. */
   readonly replaced?: Promise<void>;
+  /** Whether it has. */
+  isReplaced?(): boolean;
+  /** What it serves, in one line. */
+  readonly summary?: string;
+  /** Whether what runs beside the event loop does its work. */
+  isAlive?(): boolean;
   /** Aborts everything, synchronously, right before the process exits. */
   close(): void;
 }
@@ -48,6 +55,8 @@ export interface CommandContext {
   readonly settings: (config: Config) => readonly Setting[];
   /** Prints a line to standard output. */
   readonly print: (line: string) => void;
+  /** Told of reloads and upgrades. */
+  readonly manager: ServiceManager;
   /** The environment of this process, with which a new one starts. */
   readonly environment: Environment;
   /** The arguments of this process, likewise. */

@@ -67,6 +67,9 @@ export async function startUp(
     ...(proxy?.reload && { reload: proxy.reload }),
     ...(proxy?.upgrade && { upgrade: proxy.upgrade }),
     ...(proxy?.replaced && { replaced: proxy.replaced }),
+    ...(proxy?.isReplaced && { isReplaced: proxy.isReplaced }),
+    ...(proxy?.isAlive && { isAlive: proxy.isAlive }),
+    ...(proxy?.summary !== undefined && { summary: proxy.summary }),
     ...(proxy?.reopenLogs && { reopenLogs: proxy.reopenLogs }),
     close: closeAll,
   };

@@ -30,7 +30,7 @@ export interface UpgraderOptions {
   readonly resume: () => Promise<void>;
   readonly reload: (by: string) => Promise<void>;
   /** Called once, when another process serves. */
-  readonly onReplaced: () => void;
+  readonly onReplaced: (pid: number) => void;
   readonly start: StartSuccessor;
   readonly record: (event: NewEvent) => void;
   readonly log: Log;
@@ -63,6 +63,7 @@ export class Upgrader {
   readonly #options: UpgraderOptions;
   #phase: "idle" | "starting" | "released" | "replaced" = "idle";
   #successor: Successor | undefined;
+  #running: Promise<unknown> = Promise.resolve();
   #failed: UpgradeSnapshot["failed"] = null;
   #failures = 0;
   /** Who ordered a reload since the new process has read the configuration. */
@@ -90,14 +91,19 @@ export class Upgrader {
     return true;
   }
 
-  /** This process stops: nothing may take its place. */
-  abandon(): void {
-    if (this.#phase !== "replaced") this.#successor?.kill();
+  get isReplaced(): boolean {
+    return this.#phase === "replaced";
+  }
+
+  /** This process stops: nothing may take its place. Resolves when a running upgrade has ended. */
+  async abandon(): Promise<void> {
+    if (!this.isReplaced) this.#successor?.kill();
+    await this.#running;
   }
 
   /** Resolves when another process serves, or has failed. */
   async run({ by, reason }: Actor): Promise<CommandError | UpgradeReport> {
-    const { problem, log, pid, version, onReplaced } = this.#options;
+    const { problem, log } = this.#options;
     const running = runningTexts[this.#phase];
     const why = running ?? problem();
     if (why !== undefined) {
@@ -109,13 +115,20 @@ export class Upgrader {
     this.#phase = "starting";
     this.#reloadBy = undefined;
     log.info("upgrade started", { by, reason });
+    const outcome = this.#end({ by, reason });
+    this.#running = outcome;
+    return outcome;
+  }
+
+  async #end({ by, reason }: Actor): Promise<UpgradeReport> {
+    const { log, pid, version, onReplaced } = this.#options;
     const outcome = await this.#handOver({ by, reason });
     const successor = this.#successor?.pid ?? 0;
     if (outcome.to === "serving") {
       this.#phase = "replaced";
       this.#successor?.letGo();
       log.info("upgrade finished", { by, from: version, to: outcome.version, successor });
-      onReplaced();
+      onReplaced(successor);
       return { upgraded: true, pid: successor, version: outcome.version, why: "" };
     }
     await this.#fail(outcome.why, by);

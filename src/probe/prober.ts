@@ -36,6 +36,9 @@ export interface ProberOptions {
 /** Longest wait for first verdicts: an address that drops packets must not keep the others from serving. */
 const firstVerdictsMs = 3_000;
 
+/** A probe that is later hangs, or its timer does: a busy machine and a slow resolver take less. */
+const maxLateMs = 30_000;
+
 /** Timeout of a probe on suspicion: requests already wait. */
 const suspicionMs = 1_000;
 
@@ -45,6 +48,8 @@ interface Watch {
   cancel: Cancel | undefined;
   /** Clock time of the next probe; in the past while one runs. */
   dueAt: number;
+  /** Clock time of the start of the last one. */
+  begunAt: number;
   /** The last urgent wait; 0 while not urgent. */
   urgentMs: number;
   /** Clock time from which a suspicion is followed up again; Infinity while a probe on suspicion runs. */
@@ -77,6 +82,7 @@ export class Prober {
         target,
         cancel: undefined,
         dueAt: -Infinity,
+        begunAt: -Infinity,
         urgentMs: 0,
         nextSuspicionAt: -Infinity,
       };
@@ -102,6 +108,14 @@ export class Prober {
     this.retain(new Set());
   }
 
+  /** Whether probes begin and end about when they should: of one upstream at least, if there are any. */
+  get isTurning(): boolean {
+    const now = this.#options.clock();
+    const isLate = ({ dueAt, begunAt, target: { plan } }: Watch) =>
+      now > (dueAt > -Infinity ? dueAt : begunAt + plan.timeoutMs) + maxLateMs;
+    return this.#watches.size === 0 || !this.#watches.values().every(isLate);
+  }
+
   /** Requests stall on an upstream: probes it at once. Ejects an unresponsive one where a TCP connect proves nothing. */
   investigate({ upstream, evidence }: StallSuspicion): void {
     const watch = this.#watches.get(upstream);
@@ -117,7 +131,7 @@ export class Prober {
     const { target } = watch;
     const { clock, onResult } = this.#options;
     const begunAt = clock();
-    watch.dueAt = -Infinity;
+    [watch.dueAt, watch.begunAt] = [-Infinity, begunAt];
     const result = await this.#options.probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
     if ("exhausted" in result) {

@@ -97,6 +97,8 @@ export interface SystemCalls {
   /** Makes children not inherit it. */
   protect(fd: number): void;
   close(fd: number): void;
+  /** CLOCK_MONOTONIC, microseconds: the clock that the processes of the machine share. */
+  monotonicMicros(): number;
   /** Sends one datagram to a Unix socket; a path that begins with "@" is in the abstract namespace. @returns whether it was sent */
   sendDatagram(path: string, text: string): boolean;
 }

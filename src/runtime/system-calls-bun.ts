@@ -8,6 +8,7 @@ import { libraryNames, systemCallsOver } from "./system-calls.ts";
 const functions = {
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
+  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
 } as const;
@@ -27,6 +28,7 @@ function load(): SystemCalls | null {
       const { symbols } = dlopen(name, functions);
       return systemCallsOver({
         ...symbols,
+        clock_gettime: (clock, time) => symbols.clock_gettime(clock, ptr(time)),
         sendto: (fd, data, length, { flags, address }) =>
           Number(symbols.sendto(fd, ptr(data), length, flags, ptr(address), address.length)),
       });

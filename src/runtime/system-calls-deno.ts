@@ -14,6 +14,7 @@ declare const Deno: {
 const functions = {
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
 };
@@ -36,6 +37,7 @@ function load(): SystemCalls | null {
       return systemCallsOver({
         fcntl: (...given) => call("fcntl", ...given),
         close: (fd) => call("close", fd),
+        clock_gettime: (clock, time) => call("clock_gettime", clock, time),
         socket: (...given) => call("socket", ...given),
         sendto: (fd, data, length, { flags, address }) =>
           call("sendto", fd, data, BigInt(length), flags, address, address.length),

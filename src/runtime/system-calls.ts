@@ -8,6 +8,8 @@ import type { SystemCalls } from "./runtime.ts";
 export interface LibraryFunctions {
   fcntl(fd: number, command: number, argument: number): number;
   close(fd: number): number;
+  /** @param time filled with seconds and nanoseconds, 64 bits each */
+  clock_gettime(clock: number, time: Uint8Array): number;
   socket(domain: number, type: number, protocol: number): number;
   sendto(fd: number, data: Uint8Array, length: number, to: { flags: number; address: Uint8Array }): number;
 }
@@ -26,6 +28,9 @@ const closeOnExec = 1;
 /** The lowest number of a duplicate: standard streams stay what they are. */
 const minDescriptor = 3;
 
+/** clock_gettime(2): CLOCK_MONOTONIC. */
+const monotonicClock = 1;
+
 /** unix(7): AF_UNIX, SOCK_DGRAM. */
 const unixDomain = 1;
 const datagram = 2;
@@ -37,6 +42,11 @@ export function systemCallsOver(library: LibraryFunctions): SystemCalls {
     duplicate: (fd) => library.fcntl(fd, duplicateCloseOnExec, minDescriptor),
     protect: (fd) => void library.fcntl(fd, setDescriptorFlags, closeOnExec),
     close: (fd) => void library.close(fd),
+    monotonicMicros() {
+      const time = Buffer.alloc(16);
+      library.clock_gettime(monotonicClock, time);
+      return Number(time.readBigInt64LE(0)) * 1e6 + Math.floor(Number(time.readBigInt64LE(8)) / 1e3);
+    },
     sendDatagram(path, text) {
       const fd = library.socket(unixDomain, datagram, 0);
       if (fd < 0) return false;

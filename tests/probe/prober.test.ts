@@ -14,7 +14,12 @@ import { upstreamsOf } from "../support/upstreams.ts";
 
 const plan: ProbePlan = defaults.pool.probe;
 
-function setUp(responses: (id: string) => boolean, random = () => 0.5, count = 2) {
+function setUp(
+  responses: (id: string) => boolean,
+  random = () => 0.5,
+  count = 2,
+  hangs = (_: string) => false,
+) {
   const time = new FakeTime();
   const upstreams = upstreamsOf(Array.from({ length: count }, () => 1));
   const policy = policyEntry("first").create({ random, clock: time.clock });
@@ -25,6 +30,7 @@ function setUp(responses: (id: string) => boolean, random = () => 0.5, count = 2
   const prober = new Prober({
     probe: async ({ address }): Promise<ProbeResult> => {
       probeCount += 1;
+      if (hangs(ids.get(address) ?? "")) await new Promise(() => {});
       return { success: responses(ids.get(address) ?? ""), detail: "", latencyMs: 1 };
     },
     clock: time.clock,
@@ -44,6 +50,26 @@ describe("the prober", () => {
     await start();
     expect(changes).toEqual(["a passing", "b failing"]);
     prober.stop();
+  });
+
+  test("turns while probes of one upstream end in time, and does not when all of them hang", async () => {
+    const hanging = new Set<string>();
+    const { time, prober, start } = setUp(
+      () => true,
+      () => 0.5,
+      2,
+      (id) => hanging.has(id),
+    );
+    expect(prober.isTurning).toBe(true);
+    await start();
+    hanging.add("a");
+    for (let i = 0; i < 20; i++) await time.advance(5_000);
+    expect(prober.isTurning).toBe(true);
+    hanging.add("b");
+    for (let i = 0; i < 20; i++) await time.advance(5_000);
+    expect(prober.isTurning).toBe(false);
+    prober.stop();
+    expect(prober.isTurning).toBe(true);
   });
 
   test("probes every 5 s, and every second while the state may change", async () => {

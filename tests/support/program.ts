@@ -1,6 +1,6 @@
 /** Runs the real program as a child process: started as an operator does, observed by its output, ended by its pid. */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -21,16 +21,11 @@ export class Program {
   stderr = "";
 
   constructor(
-    [program = "", ...rest]: readonly string[],
+    command: readonly string[] | ChildProcess,
     environment: Record<string, string> = {},
     folder = root,
   ) {
-    const { PATH = "", HOME = "" } = process.env;
-    this.child = spawn(program, rest, {
-      cwd: folder,
-      env: { PATH, HOME, ...environment },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    this.child = command instanceof ChildProcess ? command : started(command, environment, folder);
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.exited = new Promise((resolve) =>
@@ -63,6 +58,19 @@ export class Program {
   describe(): string {
     return JSON.stringify({ stdout: this.stdout, stderr: this.stderr.slice(-2_000) });
   }
+}
+
+function started(
+  [program = "", ...rest]: readonly string[],
+  environment: Record<string, string>,
+  folder: string,
+): ChildProcess {
+  const { PATH = "", HOME = "" } = process.env;
+  return spawn(program, rest, {
+    cwd: folder,
+    env: { PATH, HOME, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 }
 
 /** The command of the bundled program, on the runtime that runs the tests. */
