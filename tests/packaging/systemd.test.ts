@@ -176,7 +176,12 @@ describe.skipIf(!canTrace)("the executable under strace", () => {
           ...[join(folder, "evenkeel"), "proxy", "--config", config, "--watch", "--engine", engine],
           ...["--workers", "2", "--access-log", join(folder, "access.log")],
         ],
-        { EVENKEEL_STATE: join(folder, "state.db") },
+        // As under systemd; that nothing receives the messages changes no call.
+        {
+          EVENKEEL_STATE: join(folder, "state.db"),
+          NOTIFY_SOCKET: join(folder, "notify"),
+          WATCHDOG_USEC: "1000000",
+        },
       );
       const port = await program.port("balancer", 30_000);
       const ask = () => runProgram(["curl", "-sS", "--fail", `http://127.0.0.1:${port}/`]);
