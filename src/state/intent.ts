@@ -45,8 +45,8 @@ export type Intent = ModeIntent | WeightIntent | AddedIntent | RemovedIntent;
 /** What an intent sets. An upstream has at most one intent for each aspect: the latest. */
 export type Aspect = "mode" | "weight" | "member";
 
-/** Withdraws an intent. */
-export interface IntentRemoval {
+/** Withdraws an intent. Who did it, when and why is missing where the balancer does so itself. */
+export interface IntentRemoval extends Partial<Omit<IntentMeta, "upstream">> {
   readonly kind: "forgotten";
   readonly upstream: string;
   readonly aspect: Aspect;

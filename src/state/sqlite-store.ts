@@ -7,7 +7,7 @@ import type { BalancerEvent, EventKind } from "./event.ts";
 import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
 import { newSecret } from "../lib/secrets.ts";
 import { makePrivate } from "./private-file.ts";
-import type { Store } from "./store.ts";
+import type { FleetRecord, Store } from "./store.ts";
 
 /** Enough for one day of an upstream that changes every ten seconds; about two megabytes. */
 const maxEvents = 10_000;
@@ -19,6 +19,15 @@ const sessionTable = `
     opened_at INTEGER NOT NULL, used_at INTEGER NOT NULL
   ) STRICT;
   DELETE FROM session;`;
+
+/** Not a migration either: an older version opens the file, and its orders count as later ones. */
+const fleetTables = `
+  CREATE TABLE IF NOT EXISTS fleet_entry (
+    key TEXT PRIMARY KEY, entry TEXT NOT NULL, pending INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS fleet_known (
+    id INTEGER PRIMARY KEY CHECK (id = 1), epoch TEXT NOT NULL, nonce TEXT NOT NULL
+  ) STRICT;`;
 
 /** Not a migration either. */
 const secretTable =
@@ -76,7 +85,7 @@ class SqliteStore implements Store {
     });
   }
 
-  write(intents: readonly (Intent | IntentRemoval)[]): void {
+  write(intents: readonly (Intent | IntentRemoval)[], fleet?: FleetRecord): void {
     const put = this.#database.prepare("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?)");
     const drop = this.#database.prepare("DELETE FROM intent WHERE upstream = ? AND aspect = ?");
     this.#transaction(() => {
@@ -87,7 +96,36 @@ class SqliteStore implements Store {
           put.run(upstream, aspectOf(intent), serializeIntent(intent), by, at, why);
         }
       }
+      if (fleet) this.#writeFleet(fleet);
     });
+  }
+
+  #writeFleet({ known, entries }: FleetRecord): void {
+    this.#database.exec(fleetTables);
+    const put = this.#database.prepare("INSERT OR REPLACE INTO fleet_entry VALUES (?, ?, ?)");
+    const drop = this.#database.prepare("DELETE FROM fleet_entry WHERE key = ?");
+    for (const { key, entry, isPending } of entries) {
+      if (entry === null) drop.run(key);
+      else put.run(key, entry, Number(isPending));
+    }
+    if (!known) return;
+    const { epoch, nonce } = known;
+    this.#database.prepare("INSERT OR REPLACE INTO fleet_known VALUES (1, ?, ?)").run(epoch, nonce);
+  }
+
+  fleet(): FleetRecord {
+    const tables = "SELECT 1 FROM sqlite_master WHERE name IN ('fleet_entry', 'fleet_known')";
+    if (this.#database.prepare(tables).all().length < 2) return { entries: [] };
+    const known = this.#database.prepare("SELECT epoch, nonce FROM fleet_known").get();
+    const rows = this.#database.prepare("SELECT * FROM fleet_entry ORDER BY key").all();
+    return {
+      ...(known && { known: { epoch: String(known["epoch"]), nonce: String(known["nonce"]) } }),
+      entries: rows.map((row) => ({
+        key: String(row["key"]),
+        entry: String(row["entry"]),
+        isPending: row["pending"] !== 0,
+      })),
+    };
   }
 
   events(limit: number): readonly BalancerEvent[] {

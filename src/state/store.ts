@@ -6,12 +6,26 @@ import { newSecret } from "../lib/secrets.ts";
 import type { BalancerEvent } from "./event.ts";
 import { type Intent, intentKey, type IntentRemoval } from "./intent.ts";
 
+/** What a balancer of a fleet knows of the store that they share. */
+export interface FleetRecord {
+  /** The last commit that it followed; undefined leaves it as it is. */
+  readonly known?: { readonly epoch: string; readonly nonce: string };
+  /** JSON by key; null removes the entry. */
+  readonly entries: readonly {
+    readonly key: string;
+    readonly entry: string | null;
+    readonly isPending: boolean;
+  }[];
+}
+
 /** Durable and synchronous; never called on the request path. Methods throw the errors of the database. */
 export interface Store {
   /** The latest intent for each aspect of each upstream, oldest first. */
   intents(): readonly Intent[];
   /** Writes all entries or none. They are on disk when it returns. */
-  write(intents: readonly (Intent | IntentRemoval)[]): void;
+  write(intents: readonly (Intent | IntentRemoval)[], fleet?: FleetRecord): void;
+  /** What {@link Store.write} has kept for the fleet. */
+  fleet(): FleetRecord;
   /** The latest events, oldest first. */
   events(limit: number): readonly BalancerEvent[];
   /** Events in a time (epoch milliseconds, without its end) and before a number, oldest first. */
@@ -52,6 +66,9 @@ export class MonitoredStore implements Store {
   #failing: UnsavedState | undefined;
   /** Intents that no write has saved yet, the latest for each key. */
   readonly #pending = new Map<string, Intent | IntentRemoval>();
+  /** Of the fleet, in the same way. */
+  readonly #pendingEntries = new Map<string, FleetRecord["entries"][number]>();
+  #pendingKnown: FleetRecord["known"];
   readonly #secrets = new Map<string, string>();
 
   /** @param why the error, if `store` is a substitute for a file that could not be opened */
@@ -85,10 +102,13 @@ export class MonitoredStore implements Store {
   intents: Store["intents"] = () => this.#store.intents();
   events: Store["events"] = (limit) => this.#store.events(limit);
   eventsBetween: Store["eventsBetween"] = (...period) => this.#store.eventsBetween(...period);
-  write: Store["write"] = (intents) => {
+  write: Store["write"] = (intents, fleet) => {
     for (const intent of intents) this.#pending.set(intentKey(intent), intent);
+    for (const entry of fleet?.entries ?? []) this.#pendingEntries.set(entry.key, entry);
+    this.#pendingKnown = fleet?.known ?? this.#pendingKnown;
     this.#save();
   };
+  fleet: Store["fleet"] = () => this.#store.fleet();
   record: Store["record"] = (events) => this.#save(() => this.#store.record(events));
   keepSessions: Store["keepSessions"] = (sessions) => this.#save(() => this.#store.keepSessions(sessions));
   takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
@@ -122,8 +142,14 @@ export class MonitoredStore implements Store {
   /** Writes the pending intents first, then calls `write`. */
   #save(write?: () => void): void {
     try {
-      if (this.#pending.size > 0) this.#store.write([...this.#pending.values()]);
+      const known = this.#pendingKnown;
+      if (this.#pendingEntries.size > 0 || known) {
+        const entries = [...this.#pendingEntries.values()];
+        this.#store.write([...this.#pending.values()], { entries, ...(known && { known }) });
+      } else if (this.#pending.size > 0) this.#store.write([...this.#pending.values()]);
       this.#pending.clear();
+      this.#pendingEntries.clear();
+      this.#pendingKnown = undefined;
       write?.();
       this.#failing = undefined;
     } catch (error) {

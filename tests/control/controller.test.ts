@@ -199,6 +199,7 @@ describe("the controller", () => {
       keepSessions: () => {},
       takeSessions: () => [],
       record: () => {},
+      fleet: () => ({ entries: [] }),
       secret: () => "",
       keptSecret: () => undefined,
       keepSecret() {},

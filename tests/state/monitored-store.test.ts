@@ -20,6 +20,7 @@ function setUp(why?: string) {
       inner.keepSessions(sessions)
     ),
     takeSessions: () => inner.takeSessions(),
+    fleet: () => inner.fleet(),
     secret: (purpose: string) => (full(), inner.secret(purpose)),
     keptSecret: (purpose: string) => inner.keptSecret(purpose),
     keepSecret: (purpose: string, value: string) => (full(), inner.keepSecret(purpose, value)),
