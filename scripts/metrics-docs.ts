@@ -13,6 +13,7 @@ import {
   workerFamilies,
 } from "../src/metrics/process-families.ts";
 import { upgradeFamilies } from "../src/metrics/upgrade-families.ts";
+import { fleetFamilies } from "../src/metrics/fleet-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
 
@@ -30,7 +31,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
   protocol: "HTTP version: `http/1.0`, `http/1.1`, `h2`, `h3` or `unknown`",
   host: "host that a certificate is ordered for",
   source: "file that the certificate was read from; of discovery the kind of the source and what it asks",
-  state: "`ready` or `starting`",
+  state: "of workers `ready` or `starting`; of balancers `alive` or `silent`",
   filter: "key of a filter in the configuration, such as `rateLimit`",
   route: "name of a route; empty for routes without a name",
   name: "name of a rate limit",
@@ -52,6 +53,7 @@ export function metricsPage(): string {
     ...memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false }),
     stateFamily(false),
     ...upgradeFamilies({ generation: 0, since: null, failures: 0 }),
+    ...fleetFamilies({ isShared: true, pending: 0, alive: 1, silent: 0, setAside: 0, restored: 0, lost: 0 }),
     ...processFamilies({
       bugs: 0,
       lostLogLines: 0,

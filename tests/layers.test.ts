@@ -59,6 +59,8 @@ const allowedCycles = [["pool/attempt.ts", "pool/upstream.ts"]];
 const shortFiles: Readonly<Record<string, string>> = {
   "engine/fetch/ws.d.ts": "declares a module",
   "acme/settings.ts": "configuration and orders share it",
+  "control/removal.ts": "orders from here and from other balancers share it",
+  "control/configuration-digest.ts": "fleet and snapshots share it",
   "access/accounts.ts": "types that every reader of accounts shares",
   "access/device-token.ts": "signatures, apart from who logs in",
   "admin/schemas/discovery.ts": "pools and upstreams share it",

@@ -168,6 +168,11 @@ export function adminApp(
       return new Response(await balancer.metricsText(), { headers: { "Content-Type": expositionType } });
     })
     .get("/api/snapshot", () => json(200, balancer.snapshot()))
+    .get("/api/fleet", () => {
+      const { fleet } = balancer.snapshot();
+      const without = "This balancer is in no fleet: its configuration has no fleet.";
+      return fleet ? json(200, fleet) : problem(404, "fleet_none", without);
+    })
     .get("/api/history", ({ query }) => historyResponse(balancer, query, names))
     .use(upstreamRoutes({ control, upstream, pool: poolNamed, references: names }))
     .use(faultRoutes({ control, upstream, references: names }))

@@ -42,7 +42,9 @@ export function upstreamRoutes({ control, upstream, pool, references }: ControlA
           const body = await readJsonBody(request, modeBody);
           if (body instanceof Response) return body;
           const error = control.setMode(id, body.mode, actorFor(request, id, body));
-          return error ? rejected(id, error) : shown(id);
+          if (error) return rejected(id, error);
+          await control.shared();
+          return shown(id);
         },
         withoutParser,
       )
@@ -61,7 +63,9 @@ export function upstreamRoutes({ control, upstream, pool, references }: ControlA
           if (deadlineMs === undefined) return invalidWait("drain", query, "deadline");
           const options = { waitMs, deadlineMs, force: isSet(query, "force") };
           const report = await control.drain(id, options, actorFor(request, id, body));
-          return isCommandError(report) ? rejected(id, report) : shown(id, 200, { id, ...report });
+          if (isCommandError(report)) return rejected(id, report);
+          await control.shared();
+          return shown(id, 200, { id, ...report });
         },
         withoutParser,
       )
@@ -76,7 +80,9 @@ export function upstreamRoutes({ control, upstream, pool, references }: ControlA
           const body = await readJsonBody(request, weightBody);
           if (body instanceof Response) return body;
           const error = await control.setWeight(id, body.weight, actorFor(request, id, body));
-          return error ? rejected(id, error) : shown(id);
+          if (error) return rejected(id, error);
+          await control.shared();
+          return shown(id);
         },
         withoutParser,
       )
@@ -116,7 +122,10 @@ export function upstreamRoutes({ control, upstream, pool, references }: ControlA
             return found && poolEtag(found);
           });
           const added = await control.add(params.pool, spec, actor);
-          if (!isCommandError(added)) return shown(added, 201);
+          if (!isCommandError(added)) {
+            await control.shared();
+            return shown(added, 201);
+          }
           const current = added.status === 412 ? pool(params.pool) : undefined;
           return current ? preconditionFailed(added, current, poolEtag(current)) : denial(added);
         },

@@ -19,9 +19,12 @@ import {
   recordProbeTransition,
   recordWorkerEvent,
 } from "../control/event-recorder.ts";
+import { FleetControl } from "../control/fleet-control.ts";
+import { evenOut, fleetRecordOf, orderJournalOf } from "../control/fleet-journal.ts";
 import { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import { ExtensionMonitor } from "../control/extension-monitor.ts";
 import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
+import type { OwnListeners } from "../control/own-listeners.ts";
 import { RateLimitMonitor } from "../control/rate-limit-monitor.ts";
 import {
   type ConfigLoader,
@@ -41,6 +44,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import type { FleetConnection } from "../fleet/connection.ts";
+import { Journal } from "../fleet/journal.ts";
 import { History, writeErrorReporter } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
@@ -116,12 +120,15 @@ export interface BalancerParts {
   readonly requests: Requests;
   /** Undefined without a fleet. */
   readonly shares: FleetShares | undefined;
+  /** Undefined for a balancer on its own. */
+  readonly fleet: FleetControl | undefined;
 }
 
-/** @param onReload called with the result of every reload */
+/** @param onReload called with the result of every reload @param listeners those of this process */
 export function assemble(
   options: BalancerOptions,
   onReload: (outcome: ReloadOutcome) => void,
+  listeners: OwnListeners,
 ): BalancerParts {
   const { config, loadConfig, runtime, store, log, engine, openSender, workers: launcher, sinks } = options;
   const { viaName, cluster } = options;
@@ -138,11 +145,13 @@ export function assemble(
     random: systemRandom,
     onChange: (name, hosts, before) => log.info("name moved", { name, hosts, before }),
   });
+  // Other parts use it before it is there: at the start, nothing is shared yet.
+  const running: { fleet?: FleetControl } = {};
   const shares =
     options.fleet &&
     new FleetShares({
       ...{ fleet: options.fleet, kept: store, schedule, log },
-      livePeers: () => 1,
+      livePeers: () => running.fleet?.fleet.peers.aliveCount ?? 1,
       onStickySecret() {
         registry.commit(registry.prepare(reconciler.desired));
         dataPlane.apply(reconciler.desired);
@@ -162,12 +171,16 @@ export function assemble(
         }),
     stickySecrets: () => shares?.stickySecret.secrets ?? [store.secret("sticky")],
   });
-  const intents = new Intents(store, log);
+  const connection = options.fleet;
+  const journal = connection && new Journal(connection.settings.name, fleetRecordOf(store, log));
+  const orderJournal = journal && orderJournalOf(journal, wallClock, () => running.fleet?.fleet.wake());
+  const intents = new Intents(store, log, orderJournal);
+  if (journal && connection) evenOut(intents, journal, connection.settings.name);
   const drains = new Drains({
     clock,
     wallClock,
     schedule,
-    isEmpty: (upstream) => dataPlane.isDrained(upstream),
+    isEmpty: (upstream) => running.fleet?.isDrained(upstream) ?? dataPlane.isDrained(upstream),
     keepsClients: (upstream) => registry.find(upstream.id)?.entry.config.sticky?.whileDraining === "keep",
     onClientsMove: () => dataPlane.apply(reconciler.desired),
     onStage(upstream, stage) {
@@ -214,6 +227,7 @@ export function assemble(
     wallClock,
     measure: (entry) => dataPlane.measure(entry),
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
+    fleet: () => running.fleet,
   });
   const reconciler = createReconciler({
     config,
@@ -228,6 +242,7 @@ export function assemble(
     wallClock,
     abortAttempts: () => dataPlane.abortAttempts?.bind(dataPlane),
     onReconciled: () => dataPlane.apply(reconciler.desired),
+    ...(connection && { mayWithdraw: (next: Config) => running.fleet?.mayWithdraw(next) ?? false }),
     onReload(outcome) {
       metrics.reloaded(outcome.result);
       // Also after a refused one: its files need not be those of the certificates.
@@ -338,6 +353,11 @@ export function assemble(
     onSample: (upstream) => snapshots.observe(upstream),
     onFailure: writeErrorReporter(log, clock),
   });
+  if (connection && journal)
+    running.fleet = new FleetControl({
+      ...{ connection, journal, reconciler, listeners, registry, dataPlane, metrics, eventLog },
+      ...{ log, clock, wallClock, schedule, version: options.version },
+    });
   return {
     faults,
     metrics,
@@ -360,5 +380,6 @@ export function assemble(
     history,
     requests,
     shares,
+    fleet: running.fleet,
   };
 }

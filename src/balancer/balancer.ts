@@ -5,7 +5,7 @@ import type { Control } from "../control/control.ts";
 import { Controller } from "../control/controller.ts";
 import type { NewEvent } from "../control/event-log.ts";
 import { type OwnListener, OwnListeners } from "../control/own-listeners.ts";
-import { configurationStatusAfter } from "../control/reconciler.ts";
+import { configurationStatusAfter, type ReloadOutcome } from "../control/reconciler.ts";
 import type { HistoryQuery, HistoryResult, RangeQuery } from "../history/history.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import type { Release } from "../handover/messages.ts";
@@ -14,6 +14,7 @@ import type { ListeningSocket } from "../net/listening-sockets.ts";
 import { probeTargets } from "../registry/pool-registry.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
+import { fleetSnapshot } from "../view/fleet-view.ts";
 import { renderMetrics } from "../view/metrics-text.ts";
 import { maxSnapshotEvents } from "../view/snapshot-builder.ts";
 import { assemble, type BalancerOptions, type BalancerParts } from "./assembly.ts";
@@ -35,11 +36,13 @@ export class Balancer {
   constructor(options: BalancerOptions) {
     this.#options = options;
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
-    this.#parts = assemble(options, (outcome) => {
+    const onReload = (outcome: ReloadOutcome) => {
       this.#configuration = configurationStatusAfter(outcome, this.#configuration, systemWallClock());
-    });
-    const { reconciler, faults, rotation } = this.#parts;
-    this.control = new Controller(reconciler, faults, this.#listeners, rotation);
+    };
+    this.#parts = assemble(options, onReload, this.#listeners);
+    const { reconciler, faults, rotation, fleet } = this.#parts;
+    const parts = { listeners: this.#listeners, certificates: rotation, fleet };
+    this.control = new Controller(reconciler, faults, parts);
     this.#listensOnClients(options.config.listeners.map(({ port }) => port));
   }
 
@@ -73,6 +76,8 @@ export class Balancer {
 
   /** Probes every upstream once, then listens. Rejects with the system's error code if the port is not available. */
   async start(): Promise<void> {
+    // Before the first request, so that none goes to an upstream that the fleet has drained.
+    await this.#parts.fleet?.start();
     await this.prepare();
     this.serve();
   }
@@ -101,6 +106,7 @@ export class Balancer {
       this.#parts.rateLimits.stop();
       this.#parts.shares?.stop();
       dataPlane.close();
+      this.#parts.fleet?.stop();
       throw error;
     }
     this.#listensOnClients(dataPlane.ports);
@@ -118,6 +124,7 @@ export class Balancer {
     this.#parts.certificates.start();
     this.#parts.rotation.start();
     this.#parts.orders.start();
+    void this.#parts.fleet?.start();
   }
 
   /** Stops what one process at a time does, and writes what is left to write. Clients are served as before. */
@@ -126,6 +133,7 @@ export class Balancer {
     this.#parts.certificates.stop();
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
+    this.#parts.fleet?.stop();
     this.#parts.eventLog.flush();
   }
 
@@ -138,8 +146,9 @@ export class Balancer {
   async adopt({ intents, events }: Pick<Release, "intents" | "events">, isChanged: boolean): Promise<void> {
     const { reconciler, eventLog } = this.#parts;
     eventLog.adopt(events);
+    if (isChanged) reconciler.intents.adopt(intents);
+    this.#parts.fleet?.reload(this.#options.store);
     if (!isChanged) return;
-    reconciler.intents.adopt(intents);
     await reconciler.runExclusive(() => reconciler.reconcile({ by: "balancer", reason: "" }, "operator"));
   }
 
@@ -202,6 +211,8 @@ export class Balancer {
     await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
     const aborted = dataPlane.active();
     await dataPlane.end();
+    // Not before, because the others wait for its requests.
+    await this.#parts.fleet?.fleet.leave();
     history.stop();
     this.#parts.requests.stop();
     this.#setPhase("stopped");
@@ -223,6 +234,7 @@ export class Balancer {
     prober.stop();
     this.#parts.discovery.stop();
     names.stop();
+    this.#parts.fleet?.stop();
     history.stop();
     this.#parts.requests.stop();
     dataPlane.close();
@@ -241,7 +253,7 @@ export class Balancer {
 
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#options;
-    const { dataPlane, memory, certificates, orders, exhaustion, snapshots, eventLog } = this.#parts;
+    const { dataPlane, memory, certificates, orders, exhaustion, snapshots, eventLog, fleet } = this.#parts;
     const listeners = this.config.listeners.map(({ name, hostname: host, port, tls, protocols }, index) => ({
       name,
       host,
@@ -268,6 +280,7 @@ export class Balancer {
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(orders.certificates.length > 0 && { orders: orders.certificates }),
       ...(dataPlane.workers && { workers: dataPlane.workers }),
+      ...(fleet && { fleet: fleetSnapshot(fleet, (id) => this.#parts.registry.find(id) !== undefined) }),
       pools: snapshots.pools(),
       events: eventLog.events({ limit: maxSnapshotEvents }),
     };

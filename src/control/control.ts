@@ -14,6 +14,8 @@ export interface Actor {
   readonly reason: string;
   /** A precondition, checked right before the command runs so that no other change comes between. An error rejects it. */
   readonly condition?: () => CommandError | undefined;
+  /** Who caused the change of an upstream, where one change of the pools follows from orders of several. */
+  readonly ofUpstream?: (id: string) => Actor | undefined;
 }
 
 /** A rejected command: nothing has changed. */
@@ -45,6 +47,8 @@ export interface DrainReport {
   readonly undone: boolean;
   /** Attempts aborted by force. */
   readonly cut: number;
+  /** In a fleet: other balancers that still use the upstream, or may do so, each with the reason. */
+  readonly elsewhere?: readonly string[];
 }
 
 export interface ReloadOptions {
@@ -105,6 +109,8 @@ export interface Control {
   /** Calls `onEvent` synchronously after each new event; it must be fast and must not throw. */
   watch(onEvent: () => void): Cancel;
   intents(): readonly Intent[];
+  /** In a fleet, resolves when orders are shared, when that has to wait for the store, or after a quarter of a second. */
+  shared(): Promise<void>;
   /** The pools that differ from the configuration file, as YAML for that file. */
   exportYaml(): string;
 }

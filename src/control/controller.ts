@@ -15,8 +15,11 @@ import type { CertificateRotation, RotationReport } from "./certificate-rotation
 import { desiredConfig, removalsFor } from "./desired-state.ts";
 import type { EventQuery } from "./event-log.ts";
 import { exportYaml } from "./export.ts";
+import type { FleetControl } from "./fleet-control.ts";
 import { FaultInjections, parseFaultRequest } from "./fault-injections.ts";
+import { applyMode, changeMode } from "./mode-change.ts";
 import { OwnListeners } from "./own-listeners.ts";
+import { drainAndRemove, drainReport } from "./removal.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { reload } from "./reload.ts";
 import { intentsForAddition, parseNewUpstream } from "./upstream-addition.ts";
@@ -28,6 +31,14 @@ import type { UpstreamLocation } from "../registry/pool-registry.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent, IntentMeta, IntentRemoval } from "../state/intent.ts";
 
+export interface ControllerParts {
+  /** The listeners of this process. */
+  readonly listeners?: OwnListeners;
+  readonly certificates?: Pick<CertificateRotation, "refresh"> | undefined;
+  /** Present in a fleet. */
+  readonly fleet?: Pick<FleetControl, "shared" | "drainsElsewhere"> | undefined;
+}
+
 export class Controller implements Control {
   readonly #reconciler: Reconciler;
   readonly #faults: FaultInjections;
@@ -35,15 +46,16 @@ export class Controller implements Control {
 
   readonly #certificates: Pick<CertificateRotation, "refresh"> | undefined;
 
-  /** @param listeners the listeners of this process */
+  readonly #fleet: Pick<FleetControl, "shared" | "drainsElsewhere"> | undefined;
+
   constructor(
     reconciler: Reconciler,
     faults: FaultRegistry,
-    listeners = new OwnListeners(),
-    certificates?: Pick<CertificateRotation, "refresh">,
+    { listeners = new OwnListeners(), certificates, fleet }: ControllerParts = {},
   ) {
     this.#reconciler = reconciler;
     this.#certificates = certificates;
+    this.#fleet = fleet;
     this.#listeners = listeners;
     const { clock = systemClock, schedule = systemSchedule, eventLog, log, onReconciled } = reconciler;
     const onChange = () => onReconciled?.();
@@ -66,13 +78,7 @@ export class Controller implements Control {
     const rejected = actor.condition?.();
     if (rejected) return rejected;
     intents.write([{ kind: "mode", upstream: id, mode, ...this.#intentMeta(actor) }]);
-    if (mode !== "draining") drains.end(found.upstream);
-    // Not if this only ends a drain: undoing a drain must leave everything else as it was.
-    if (mode === "ready" && found.upstream.mode === "ready") this.#restore(found, actor);
-    this.#changeMode(found, mode, actor);
-    if (mode === "draining" && !drains.get(found.upstream)) {
-      drains.begin(found.upstream, { waitMs: 0, isRemoval: false });
-    }
+    applyMode(this.#reconciler, found, mode, actor);
     return undefined;
   }
 
@@ -83,7 +89,7 @@ export class Controller implements Control {
       if (this.#reconciler.drains.get(found.upstream)?.isRemoval) return alreadyDeparting(id);
       const intent: Intent | IntentRemoval =
         weight === null
-          ? { kind: "forgotten", upstream: id, aspect: "weight" }
+          ? { kind: "forgotten", upstream: id, aspect: "weight", ...this.#intentMeta(actor) }
           : { kind: "weight", upstream: id, weight, ...this.#intentMeta(actor) };
       const rejected = actor.condition?.();
       if (rejected) return rejected;
@@ -112,9 +118,11 @@ export class Controller implements Control {
     if (rejected) return rejected;
     intents.write([{ kind: "mode", upstream: id, mode: "draining", ...this.#intentMeta(actor) }]);
     // The mode first: otherwise the events of an idle upstream would say "drained" before "draining".
-    this.#changeMode(found, "draining", actor);
+    changeMode(this.#reconciler, found, "draining", actor);
     drains.begin(found.upstream, { waitMs: deadlineMs, isRemoval: false });
-    return waitUntilDrained(this.#reconciler, found, { waitMs, force });
+    const report = await waitUntilDrained(this.#reconciler, found, { waitMs, force });
+    const elsewhere = this.#fleet?.drainsElsewhere(found.upstream);
+    return elsewhere ? { ...report, elsewhere } : report;
   }
 
   add(pool: string, given: unknown, actor: Actor): Promise<CommandError | string> {
@@ -150,7 +158,7 @@ export class Controller implements Control {
       const cause = `it is the last upstream of pool ${entry.pool.name}`;
       return commandError(409, "upstream_last", `Cannot remove ${id}: ${cause}. Use maintenance instead.`);
     }
-    const changes: (Intent | IntentRemoval)[] = [...removalsFor(id)];
+    const changes: (Intent | IntentRemoval)[] = [...removalsFor(id, this.#intentMeta(actor))];
     if (!intents.get("added", id)) {
       const { protocol, hostname, port } = upstream.address;
       const address = { protocol, hostname, port };
@@ -165,7 +173,7 @@ export class Controller implements Control {
     const rejected = actor.condition?.();
     if (rejected) return rejected;
     intents.write(changes);
-    this.#changeMode(found, "draining", actor);
+    changeMode(this.#reconciler, found, "draining", actor);
     return drainAndRemove(this.#reconciler, found, { waitMs, actor });
   }
 
@@ -212,34 +220,13 @@ export class Controller implements Control {
     return this.#reconciler.intents.all;
   }
 
+  async shared(): Promise<void> {
+    await this.#fleet?.shared();
+  }
+
   exportYaml(): string {
     const { config, intents } = this.#reconciler;
     return exportYaml(config, desiredConfig(config, intents.all), intents.all);
-  }
-
-  #changeMode(found: UpstreamLocation, mode: Mode, actor: Actor): void {
-    const { upstream, entry } = found;
-    const from = upstream.mode;
-    if (!entry.pool.setMode(upstream, mode)) return;
-    this.#recordMode(found, { from, to: mode }, actor);
-    this.#reconciler.log.info("mode set", { upstream: upstream.id, mode, by: actor.by, why: actor.reason });
-  }
-
-  /** Setting `ready` on an upstream that is ready already ends its ejection: the operator overrides the outlier verdict. */
-  #restore(found: UpstreamLocation, actor: Actor): void {
-    const { upstream, entry } = found;
-    const from = upstream.outlier.state;
-    if (entry.pool.restore(upstream, "operator")) this.#recordMode(found, { from, to: "ready" }, actor);
-  }
-
-  #recordMode(
-    { upstream, entry }: UpstreamLocation,
-    change: { readonly from: string; readonly to: Mode },
-    actor: Actor,
-  ): void {
-    this.#reconciler.onReconciled?.();
-    const named = { pool: entry.pool.name, upstream: upstream.id, by: actor.by, detail: actor.reason };
-    this.#reconciler.eventLog.add({ kind: "mode", ...named, ...change, reason: "operator" });
   }
 
   #intentMeta({ by, reason }: Actor): Omit<IntentMeta, "upstream"> {
@@ -250,15 +237,6 @@ export class Controller implements Control {
 /** The condition was met and is not needed any more. */
 function withoutCondition({ by, reason }: Actor): Actor {
   return { by, reason };
-}
-
-/** @param aborted attempts aborted by force */
-function drainReport(
-  end: "drained" | "late" | "undone",
-  { upstream: { inFlight } }: UpstreamLocation,
-  aborted = 0,
-): DrainReport {
-  return { drained: end === "drained", inFlight, undone: end === "undone", cut: aborted };
 }
 
 function unknownUpstream(id: string): CommandError {
@@ -277,9 +255,6 @@ function discoveredUpstream(id: string, source: string): CommandError {
 /** How long aborted attempts may take to end. */
 const abortTimeoutMs = 1_000;
 
-/** Time for a removal without `waitMs`. Then the upstream is removed, and its remaining requests finish. */
-const defaultRemovalTimeoutMs = 30_000;
-
 /** Resolves when the upstream is drained, when `waitMs` expires, or when another mode undoes the drain. */
 async function waitUntilDrained(
   { drains, abortAttempts }: Reconciler,
@@ -291,24 +266,4 @@ async function waitUntilDrained(
   const aborted = (await abortAttempts()?.(found.upstream)) ?? 0;
   // Engines report the ends of aborted attempts with a delay, and workers in their next report.
   return drainReport(await drains.wait(found.upstream, abortTimeoutMs), found, aborted);
-}
-
-/** Removes the upstream when it is drained, and resolves then. @param waitMs 0 reports the present state at once */
-function drainAndRemove(
-  { drains, runExclusive, reconcile }: Reconciler,
-  found: UpstreamLocation,
-  { waitMs, actor }: { readonly waitMs: number; readonly actor: Actor },
-): Promise<DrainReport> | DrainReport {
-  const { upstream } = found;
-  const limitMs = waitMs || defaultRemovalTimeoutMs;
-  drains.begin(upstream, { waitMs: limitMs, isRemoval: true });
-  const removeWhenDrained = async (): Promise<DrainReport> => {
-    await drains.wait(upstream, limitMs);
-    drains.finish(upstream);
-    await runExclusive(() => reconcile(actor, "operator"));
-    const { inFlight } = upstream;
-    return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
-  };
-  const removed = removeWhenDrained();
-  return waitMs > 0 ? removed : drainReport("late", found);
 }

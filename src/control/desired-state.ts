@@ -13,7 +13,7 @@ import {
   intentKey,
   type IntentRemoval,
 } from "../state/intent.ts";
-import type { Store } from "../state/store.ts";
+import type { FleetRecord, Store } from "../state/store.ts";
 
 /** An upstream that drains before it is removed. */
 export interface DepartingUpstream {
@@ -85,14 +85,23 @@ function removedIdentities(intents: readonly Intent[]): ReadonlySet<string> {
   );
 }
 
+/** Takes down orders for the other balancers of a fleet. */
+export interface OrderJournal {
+  /** @returns what the state file is to keep */
+  order(changes: readonly (Intent | IntentRemoval)[]): FleetRecord;
+}
+
 /** The operator's current intents: in memory for readers, in the store for the next start. */
 export class Intents {
   readonly #store: Pick<Store, "intents" | "write">;
   readonly #log: Log;
   /** One per aspect of each upstream, oldest first. */
   readonly #latest: Map<string, Intent>;
+  readonly #journal: OrderJournal | undefined;
 
-  constructor(store: Pick<Store, "intents" | "write">, log: Log) {
+  /** @param journal present in a fleet */
+  constructor(store: Pick<Store, "intents" | "write">, log: Log, journal?: OrderJournal) {
+    this.#journal = journal;
     this.#store = store;
     this.#log = log;
     this.#latest = new Map(store.intents().map((intent) => [intentKey(intent), intent]));
@@ -119,7 +128,8 @@ export class Intents {
     const gone = this.all
       .filter((intent) => !keys.has(intentKey(intent)))
       .map((intent) => ({ kind: "forgotten" as const, upstream: intent.upstream, aspect: aspectOf(intent) }));
-    this.write([...gone, ...intents]);
+    // Of a fleet, the journal in the state file has them already.
+    this.#write([...gone, ...intents], undefined);
   }
 
   /**
@@ -128,12 +138,22 @@ export class Intents {
    */
   write(changes: readonly (Intent | IntentRemoval)[]): void {
     if (changes.length === 0) return;
+    this.#write(changes, this.#journal?.order(changes));
+  }
+
+  /** Takes over what other balancers have ordered. @param record what the state file keeps of it */
+  takeOver(changes: readonly (Intent | IntentRemoval)[], record: FleetRecord): void {
+    if (changes.length > 0 || record.entries.length > 0 || record.known) this.#write(changes, record);
+  }
+
+  #write(changes: readonly (Intent | IntentRemoval)[], record: FleetRecord | undefined): void {
     for (const change of changes) {
       this.#latest.delete(intentKey(change));
       if (change.kind !== "forgotten") this.#latest.set(intentKey(change), change);
     }
     try {
-      this.#store.write(changes);
+      if (record) this.#store.write(changes, record);
+      else this.#store.write(changes);
     } catch (error) {
       this.#log.error("intent write failed", { why: String(error) });
     }
@@ -143,6 +163,9 @@ export class Intents {
 const aspects: readonly Aspect[] = ["mode", "weight", "member"];
 
 /** Removals of every intent that may exist for an upstream. */
-export function removalsFor(upstream: string): readonly IntentRemoval[] {
-  return aspects.map((aspect) => ({ kind: "forgotten", upstream, aspect }));
+export function removalsFor(
+  upstream: string,
+  meta: Omit<IntentRemoval, "kind" | "upstream" | "aspect"> = {},
+): readonly IntentRemoval[] {
+  return aspects.map((aspect) => ({ kind: "forgotten", upstream, aspect, ...meta }));
 }

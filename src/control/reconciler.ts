@@ -8,7 +8,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { Prober } from "../probe/prober.ts";
 import { type PoolRegistry, probeTargets } from "../registry/pool-registry.ts";
 import type { ConfigurationSnapshot } from "../snapshot/snapshot.ts";
-import type { Intent } from "../state/intent.ts";
+import type { Intent, IntentRemoval } from "../state/intent.ts";
 import type { Actor } from "./control.ts";
 import type { DiscoveredUpstreams } from "./discovered-upstreams.ts";
 import { desiredConfig, type Intents, redundantIntents } from "./desired-state.ts";
@@ -46,9 +46,16 @@ export interface ReconcilerOptions {
   readonly onReconciled?: () => void;
   /** Called with the result of every reload. */
   readonly onReload: (outcome: ReloadOutcome) => void;
+  /**
+   * Whether intents that a configuration makes redundant may be withdrawn. In a fleet they may not while another balancer has
+   * another configuration, where they are not redundant.
+   */
+  readonly mayWithdraw?: (config: Config) => boolean;
 }
 
 export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
+  /** Intents that this configuration makes redundant, if they may be withdrawn. */
+  redundantWith(config: Config): readonly IntentRemoval[];
   /** The configuration as loaded; settings that need a restart keep their running values. */
   readonly config: Config;
   /** The configuration with the intents applied: what runs now. */
@@ -72,7 +79,9 @@ export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { intents, registry, prober, drains, discovered, eventLog } = options;
   let { config } = options;
-  intents.write(redundantIntents(config, intents.all));
+  const redundantWith = (newConfig: Config) =>
+    (options.mayWithdraw?.(newConfig) ?? true) ? redundantIntents(newConfig, intents.all) : [];
+  intents.write(redundantWith(config));
   let desired = desiredConfig(config, intents.all);
   let lastTask: Promise<unknown> = Promise.resolve();
 
@@ -108,6 +117,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       return desired;
     },
     desiredWith,
+    redundantWith,
     runExclusive(task) {
       const result = lastTask.then(task);
       lastTask = result.catch(() => {});
@@ -153,7 +163,8 @@ function recordStep(
 ): void {
   const { subject, action, pool = null, upstream = null, key, from = "", to = "" } = step;
   if (subject !== "upstream") return;
-  const named = { pool, upstream, reason: trigger, by: actor.by, detail: actor.reason };
+  const { by, reason } = (upstream === null ? undefined : actor.ofUpstream?.(upstream)) ?? actor;
+  const named = { pool, upstream, reason: trigger, by, detail: reason };
   if (action === "add") eventLog.add({ kind: "member", ...named, from: "absent", to: "added" });
   else if (action === "remove") eventLog.add({ kind: "member", ...named, from: "present", to: "removed" });
   else if (key === "weight" || key === "backup") eventLog.add({ kind: key, ...named, from, to });

@@ -5,7 +5,6 @@ import { type ConfigError, problemSentences } from "../config/problem.ts";
 import { routeNotes } from "../config/route-notes.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
-import { redundantIntents } from "./desired-state.ts";
 import { planSteps, reloadableConfig } from "./plan.ts";
 import { describeStep, type Step } from "./step.ts";
 import type { Reconciler } from "./reconciler.ts";
@@ -22,7 +21,7 @@ export async function reload(
     return invalidConfigError(loaded);
   }
   const reloadable = reloadableConfig(config, loaded);
-  const superseded = redundantIntents(reloadable, intents.all);
+  const superseded = reconciler.redundantWith(reloadable);
   const remaining = intents.all.filter(
     (intent) =>
       !superseded.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),

@@ -69,7 +69,7 @@ export function parseNewUpstream(
       `Cannot add ${spec.id}: pool ${namesake.name} already has an upstream with that name.`,
     );
   }
-  const why = addressProblem(spec, config, listeners);
+  const why = additionProblem(spec, config, listeners);
   return why === undefined
     ? spec
     : commandError(422, "upstream_invalid", `Cannot add ${originOf(spec.address)}: ${why}.`);
@@ -82,8 +82,8 @@ export interface AdditionContext {
   readonly listeners: OwnListeners;
 }
 
-/** Through the balancer's front, clients would reach what only this machine should. */
-function addressProblem(
+/** Through the balancer's front, clients would reach what only this machine should. Undefined for an upstream that may be added. */
+export function additionProblem(
   { id, address }: UpstreamSpec,
   { pools, allowLinkLocal }: Config,
   listeners: OwnListeners,
@@ -116,12 +116,12 @@ export function intentsForAddition(
   const { id, weight } = spec;
   const isConfigured = pools.some(({ upstreams }) => upstreams.some((configured) => configured.id === id));
   const named = { upstream: id, ...meta };
-  if (!isConfigured) return [...removalsFor(id), { kind: "added", pool, spec, ...named }];
+  if (!isConfigured) return [...removalsFor(id, meta), { kind: "added", pool, spec, ...named }];
   // A configured upstream that was removed and comes back needs no intent, except for its weight.
   const removed = intents.get("removed", id);
   if (removed?.pool !== pool || originOf(removed.address) !== originOf(spec.address)) {
     const message = `Cannot add ${id}: the configuration already uses this name for another upstream.`;
     return commandError(409, "upstream_exists", message);
   }
-  return hasWeight ? [...removalsFor(id), { kind: "weight", weight, ...named }] : removalsFor(id);
+  return hasWeight ? [...removalsFor(id, meta), { kind: "weight", weight, ...named }] : removalsFor(id, meta);
 }

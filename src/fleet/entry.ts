@@ -104,7 +104,7 @@ export function describeOrder(order: Order): string {
   }
 }
 
-/** Whether both ask for the same, whoever gave them. */
+/** Whether both ask for the same. Who gave them and when does not count. */
 export function isSameOrder(left: Order, right: Order): boolean {
   return contentOf(left) === contentOf(right);
 }

@@ -51,12 +51,18 @@ export interface Settled {
 export class Journal {
   readonly #peer: string;
   readonly #entries = new Map<string, LocalEntry>();
-  #known: Known;
+  #known: Known = { epoch: "", nonce: "" };
 
   /** @param peer the name of this balancer @param record of the state file */
   constructor(peer: string, record: FleetRecord = { entries: [] }) {
     this.#peer = peer;
+    this.load(record);
+  }
+
+  /** Replaces all by what the state file has. */
+  load(record: FleetRecord): void {
     this.#known = record.known ?? { epoch: "", nonce: "" };
+    this.#entries.clear();
     for (const { key, entry, isPending } of record.entries) {
       const parsed = entry === null ? undefined : parseEntry(key, entry);
       if (parsed) this.#entries.set(key, { ...parsed, isPending });

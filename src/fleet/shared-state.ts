@@ -9,8 +9,8 @@ import type { SharedState } from "./reconcile.ts";
 import { type FleetStore, FleetStoreError } from "./store.ts";
 
 /** What the fleet can hold. More is a mistake, or not ours. */
-export const maxEntries = 10_000;
-export const maxBytes = 1_048_576;
+export const maxSharedOrders = 10_000;
+export const maxSharedBytes = 1_048_576;
 
 /** So many commits, a balancer that was away can tell that the store is the one that it knew. About 150 KB. */
 const maxNonces = 10_000;
@@ -116,14 +116,14 @@ export class StoredOrders implements SharedOrders {
   }
 
   async read(known: Known, isFull: boolean): Promise<ReadState | "same"> {
-    const args = [known.epoch, known.nonce, isFull ? "1" : "0", maxEntries, maxBytes, maxNonces];
+    const args = [known.epoch, known.nonce, isFull ? "1" : "0", maxSharedOrders, maxSharedBytes, maxNonces];
     const [epoch, nonce, mark, continued, kind, found] = asArray(
       await this.#store.eval(readScript, keys.slice(0, 3), args),
     );
     if (kind === "same") return "same";
     if (kind !== "read" || typeof epoch !== "string" || typeof nonce !== "string" || typeof mark !== "string")
       throw new FleetStoreError(
-        `it holds ${String(found)} orders, more than ${maxEntries}, or more than ${maxBytes} bytes of them`,
+        `it holds ${String(found)} orders, more than ${maxSharedOrders}, or more than ${maxSharedBytes} bytes of them`,
       );
     return { epoch, nonce, mark, isContinued: continued === 1, ...entriesIn(asArray(found)) };
   }
@@ -165,6 +165,6 @@ function expectRoom({ entries }: SharedState, texts: readonly (readonly [string,
   let bytes = 0;
   for (const [key, text] of all) bytes += Buffer.byteLength(key) + Buffer.byteLength(text);
   // The mark and what cannot be read take room too.
-  if (all.size > maxEntries || bytes > maxBytes * 0.9)
+  if (all.size > maxSharedOrders || bytes > maxSharedBytes * 0.9)
     throw new FleetStoreError(`it is full: ${all.size} orders of ${bytes} bytes`);
 }

@@ -8,6 +8,7 @@ import type { BalancerEvent } from "../state/event.ts";
 import type { UnsavedState } from "../state/store.ts";
 import type { ManagedCertificate } from "../acme/certificate-issuer.ts";
 import type { CertificateFacts } from "../tls/certificate-pair.ts";
+import type { FleetSnapshot } from "./fleet-snapshot.ts";
 import type { CertificateStatus } from "../tls/expiry.ts";
 
 /** Memory of all processes of the balancer. */
@@ -101,6 +102,8 @@ export interface DrainSnapshot {
   readonly drained: boolean;
   /** The upstream is removed when it is idle. */
   readonly leaving: boolean;
+  /** In a fleet: other balancers that still use it, or may do so, each with the reason. */
+  readonly elsewhere?: readonly string[];
 }
 
 /** `unknown` before the first verdict; `out` while draining or in maintenance. */
@@ -189,6 +192,8 @@ export interface UpstreamSnapshot {
   readonly discovered?: OriginSnapshot;
   /** Null unless the upstream is draining or drained. */
   readonly drain: DrainSnapshot | null;
+  /** In a fleet: whether all orders about it are shared; else "not yet: " and why. */
+  readonly shared?: true | string;
   /** Null without an injected fault. */
   readonly rehearsal: FaultSnapshot | null;
   /** Whether the upstream is available: it may receive new requests now. */
@@ -295,6 +300,8 @@ export interface Snapshot {
   readonly orders?: readonly ManagedCertificate[];
   /** Missing without workers. */
   readonly workers?: readonly WorkerSnapshot[];
+  /** Missing for a balancer on its own. */
+  readonly fleet?: FleetSnapshot;
   readonly pools: readonly PoolSnapshot[];
   /** The last twenty of the whole balancer, oldest first. */
   readonly events: readonly BalancerEvent[];

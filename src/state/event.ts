@@ -7,7 +7,8 @@
  * - The balancer: `reload`, `phase`, `worker`, `load` (load shedding at the memory limit), `certificate` (expiry of its own
  *   certificate), `exhaustion` (no descriptor, port or socket memory left), `extension` (a filter or policy of an extension fails),
  *   `rate_limit` (a limit of a route begins or stops to refuse requests), `discovery` (a source of members begins or ends to
- *   fail, or to have none), `upgrade` (a new process took over, or could not), `login` (login, rejected login or logout at the admin
+ *   fail, or to have none), `upgrade` (a new process took over, or could not), `fleet` (the store of the fleet is lost or
+ *   back, or an order was set aside), `login` (login, rejected login or logout at the admin
  *   API).
  */
 export type EventKind =
@@ -30,6 +31,7 @@ export type EventKind =
   | "rate_limit"
   | "discovery"
   | "upgrade"
+  | "fleet"
   | "login";
 
 export interface BalancerEvent {

@@ -2,9 +2,11 @@
 
 import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
+import type { FleetControl } from "../control/fleet-control.ts";
 import type { MemoryMonitor } from "../control/overload.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
+import { fleetFamilies, type FleetMeasures } from "../metrics/fleet-families.ts";
 import { families } from "../metrics/families.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import {
@@ -36,11 +38,13 @@ export interface MetricsSources {
   readonly upgrade?: UpgradeCounts;
   /** Sources of members. */
   readonly discovery: { readonly reports: readonly SourceFigures[] };
+  /** Undefined for a balancer on its own. */
+  readonly fleet: FleetControl | undefined;
 }
 
 /** Refreshes the counters first. */
 export function renderMetrics(sources: MetricsSources): Promise<string> {
-  const { metrics, registry, faults, dataPlane, memory, certificates, orders, store } = sources;
+  const { metrics, registry, faults, dataPlane, memory, certificates, orders, store, fleet } = sources;
   dataPlane.refreshCounters();
   const measuredPools = registry.entries.map((entry) => ({ pool: entry.pool, ...dataPlane.measure(entry) }));
   return renderPrometheus([
@@ -52,6 +56,18 @@ export function renderMetrics(sources: MetricsSources): Promise<string> {
     ...memoryFamilies(memory.snapshot),
     stateFamily(store.notKept !== undefined),
     ...(sources.upgrade ? upgradeFamilies(sources.upgrade) : []),
+    ...(fleet ? fleetFamilies(fleetMeasures(fleet)) : []),
     ...processFamilies(sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()])),
   ]);
+}
+
+function fleetMeasures({ fleet, counts }: FleetControl): FleetMeasures {
+  const others = fleet.peers.others;
+  return {
+    ...counts,
+    isShared: fleet.alone === undefined && fleet.hasSynced,
+    pending: fleet.journal.pending.length,
+    alive: 1 + others.filter(({ state }) => state === "alive").length,
+    silent: others.filter(({ state }) => state === "silent").length,
+  };
 }

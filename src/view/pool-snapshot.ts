@@ -29,6 +29,7 @@ export type UpstreamAnnotations = Pick<
   | "added"
   | "discovered"
   | "drain"
+  | "shared"
 >;
 
 /** Everything that a pool's snapshot is built from. */

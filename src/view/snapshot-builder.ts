@@ -4,6 +4,7 @@ import type { Intents } from "../control/desired-state.ts";
 import type { DiscoveredUpstreams } from "../control/discovered-upstreams.ts";
 import type { Discovery, SourceReport } from "../control/discovery.ts";
 import type { Drains } from "../control/drains.ts";
+import type { FleetControl } from "../control/fleet-control.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
@@ -42,6 +43,8 @@ export interface SnapshotBuilderOptions {
   /** A pool's gauges, summed over all processes. */
   readonly measure: DataPlane["measure"];
   readonly uptimeOf: (pool: Pool, upstream: Upstream) => UptimeSnapshot;
+  /** Undefined for a balancer on its own. */
+  readonly fleet?: () => Pick<FleetControl, "drainsElsewhere" | "sharedNote"> | undefined;
 }
 
 /** Recent events in a snapshot: as many as a page shows at once. */
@@ -87,6 +90,7 @@ export class SnapshotBuilder {
   #poolView(entry: PoolEntry, reports: readonly SourceReport[]): PoolView {
     const { config, pool } = entry;
     const { measure, metrics, faults, clock, wallClock, intents, eventLog, uptimeOf } = this.#options;
+    const fleet = this.#options.fleet?.();
     return {
       pool,
       ...measure(entry),
@@ -108,6 +112,7 @@ export class SnapshotBuilder {
         added: changeStamp(intents.get("added", upstream.id)),
         ...this.#originSnapshot(upstream),
         drain: this.#drainSnapshot(upstream),
+        ...(fleet && { shared: fleet.sharedNote(upstream.id) }),
       }),
     };
   }
@@ -124,7 +129,13 @@ export class SnapshotBuilder {
     if (!drain) return null;
     const { since, deadline, isRemoval } = drain;
     const { inFlight } = upstream;
-    return { since, deadline, inFlight, drained: inFlight === 0, leaving: isRemoval };
+    const elsewhere = isRemoval ? undefined : this.#options.fleet?.()?.drainsElsewhere(upstream);
+    return {
+      ...{ since, deadline, inFlight },
+      drained: inFlight === 0 && !elsewhere?.length,
+      leaving: isRemoval,
+      ...(elsewhere && { elsewhere }),
+    };
   }
 }
 

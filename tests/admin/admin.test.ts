@@ -14,7 +14,8 @@ const upstream = { id: "10.0.0.1:80", url: "http://10.0.0.1:80", fit: true } as 
 
 function stand(phase: Phase = "ready", fit = true) {
   const set: [id: string, mode: Mode, by: string][] = [];
-  const control: Pick<Control, "setMode"> = {
+  const control: Pick<Control, "setMode" | "shared"> = {
+    shared: () => Promise.resolve(),
     setMode(id, mode, { by }) {
       if (id !== upstream.id) return commandError(404, "upstream_unknown", `No upstream named "${id}".`);
       set.push([id, mode, by]);

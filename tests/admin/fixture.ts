@@ -64,6 +64,7 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
     events: () => [],
     watch: () => () => {},
     intents: () => [],
+    shared: () => Promise.resolve(),
     exportYaml: () => "pools: {}\n",
   };
   return {

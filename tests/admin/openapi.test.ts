@@ -136,6 +136,7 @@ const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
     { status: 400, path: "/api/history?from=-1h&points=3" },
     { status: 404, path: "/api/history?pool=none" },
   ],
+  "GET /api/fleet": [{ status: 404 }],
   "GET /api/config": [{ status: 200 }, { status: 304 }],
   "GET /api/openapi.json": [{ status: 200 }, { status: 304 }],
   "GET /api/docs": [{ status: 200 }, { status: 304 }],
@@ -245,6 +246,7 @@ const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
 const coveredElsewhere: Readonly<Record<string, string>> = {
   "GET /readyz 503": "the balancer would have to be starting or stopping",
   "GET /healthz 503": "likewise",
+  "GET /api/fleet 200": "needs a store, as in balancers.test.ts of the fleet",
   "POST /api/login 200": "needs users, as in access.test.ts",
   "POST /api/logout 200": "likewise",
   "POST /api/upgrade 200": "needs a process of its own, as in upgrade.test.ts",

@@ -182,10 +182,11 @@ describe.if(hasRedis)("the store in Redis", () => {
   });
 
   test.if(hasSentinel)("follows a failover that Sentinels decide, within five seconds", async () => {
-    await using first = await RedisServer.start();
+    // A replica waits for others to come too, by default.
+    await using first = await RedisServer.start({ lines: ["repl-diskless-sync-delay 0"] });
     await using second = await RedisServer.start({ lines: [`replicaof 127.0.0.1 ${first.port}`] });
     // Sentinels ask a server for its replicas at once, and then every ten seconds.
-    await until(() => second.command("INFO", "replication").includes("master_link_status:up"));
+    await until(() => second.command("INFO", "replication").includes("master_link_status:up"), "", 20_000);
     await using sentinel = await RedisServer.start({
       sentinel: true,
       lines: [

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { reconcile } from "../../src/fleet/reconcile.ts";
+import type { reconcile } from "../../src/fleet/reconcile.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { FleetSimulation } from "./fleet-simulation.ts";
 

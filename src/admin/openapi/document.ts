@@ -6,12 +6,8 @@ import { version } from "../../config/config.ts";
 import { problemSchema } from "../schemas/commands.ts";
 import { type Operation, type OperationResponse, statusReasons } from "./operation.ts";
 import { requestOperations } from "./request-operations.ts";
-import {
-  documentOperations,
-  loginOperations,
-  stateOperations,
-  systemOperations,
-} from "./system-operations.ts";
+import { stateOperations } from "./state-operations.ts";
+import { documentOperations, loginOperations, systemOperations } from "./system-operations.ts";
 import { upstreamOperations } from "./upstream-operations.ts";
 
 /** All operations. A test compares them with the routes, in both directions. */

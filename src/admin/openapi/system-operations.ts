@@ -1,21 +1,17 @@
-/** Operations on the balancer as a whole: health, state, events, configuration, sessions, and this description. */
+/** Operations on the balancer as a whole: events, configuration, sessions, and this description. */
 
 import { Type } from "@sinclair/typebox";
 import type { Caller } from "../../access/access.ts";
 import { roles } from "../../access/accounts.ts";
-import { windowNames } from "../../history/store.ts";
-import { expositionType } from "../../metrics/prometheus.ts";
-import { healthSchema, reasonBody } from "../schemas/commands.ts";
-import { boolean, count, enumOf, nullable, oneOf, textSchema, timestamp } from "../schemas/parts.ts";
+import { reasonBody } from "../schemas/commands.ts";
+import { boolean, count, enumOf, nullable, oneOf, textSchema } from "../schemas/parts.ts";
 import {
   eventsSchema,
-  historySchema,
   reloadReportSchema,
   rotationReportSchema,
   settingsSchema,
   stateSchema,
 } from "../schemas/record.ts";
-import { snapshotSchema } from "../schemas/snapshot.ts";
 import { upgradeReportSchema } from "../schemas/upgrade.ts";
 import { jsonBody, jsonResponse, type Operation } from "./operation.ts";
 
@@ -24,83 +20,6 @@ const ifNoneMatch = { "If-None-Match": textSchema("The ETag of an earlier respon
 
 /** Problems of public operations: the host and the origin are still checked. */
 const publicProblems = { 403: ["foreign_host", "foreign_origin"] };
-
-export const stateOperations: readonly Operation[] = [
-  {
-    method: "GET",
-    path: "/livez",
-    tag: "Health",
-    summary: "Checks liveness",
-    responses: { 200: jsonResponse(healthSchema, "The process runs.") },
-    isPublic: true,
-  },
-  {
-    method: "GET",
-    path: "/readyz",
-    tag: "Health",
-    summary: "Checks readiness",
-    responses: {
-      200: jsonResponse(healthSchema, "The balancer accepts clients and is not shutting down."),
-      503: jsonResponse(healthSchema, "The balancer is starting, draining or stopped."),
-    },
-    isPublic: true,
-  },
-  {
-    method: "GET",
-    path: "/healthz",
-    tag: "Health",
-    summary: "Checks the balancer and its pools",
-    responses: {
-      200: jsonResponse(healthSchema, "The balancer is ready and every pool has an available upstream."),
-      503: jsonResponse(healthSchema, "Not healthy; `status` has the cause."),
-    },
-    isPublic: true,
-  },
-  {
-    method: "GET",
-    path: "/metrics",
-    tag: "State",
-    summary: "Returns all metrics for Prometheus",
-    responses: {
-      200: { description: "Text format, version 0.0.4.", type: expositionType, schema: Type.String() },
-    },
-  },
-  {
-    method: "GET",
-    path: "/api/snapshot",
-    tag: "State",
-    summary: "Returns the current state",
-    responses: { 200: jsonResponse(snapshotSchema, "Pools, upstreams, traffic and the last events.") },
-  },
-  {
-    method: "GET",
-    path: "/api/history",
-    tag: "State",
-    summary: "Returns the history as columns, for charts",
-    description:
-      "A window that ends now, or with `from` or `to` a range. What is older has fewer points: one each second for 10 minutes, " +
-      "each 10 seconds for 6 hours, each minute for 7 days, and each 5 minutes for 15 days.",
-    query: {
-      pool: textSchema("Only this pool; default all pools."),
-      upstream: textSchema("Only this upstream, instead of pools."),
-      window: oneOf(windowNames, "Length of the history; default 5m."),
-      since: timestamp("Only intervals that ended after this time."),
-      from: textSchema(
-        "Begin of a range: RFC 3339, or relative such as `-90m`; default an hour before its end.",
-      ),
-      to: textSchema("End of a range, likewise; default `now`."),
-      points: count("Maximum number of points of a range, 10 to 1,500, which is the default."),
-    },
-    responses: {
-      200: jsonResponse(historySchema, "One series per pool, or the one of the requested pool or upstream."),
-    },
-    problems: {
-      400: ["window_invalid", "since_invalid", "range_invalid", "points_invalid"],
-      404: ["series_unknown"],
-      409: ["upstream_ambiguous"],
-    },
-  },
-];
 
 const only = {
   upstream: textSchema("Only events of this upstream."),

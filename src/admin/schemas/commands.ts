@@ -1,5 +1,6 @@
 /** Schemas of commands and their results. Request bodies are validated against these. */
 
+import { elsewhereSchema } from "./fleet.ts";
 import { Type } from "@sinclair/typebox";
 import { upstreamFileSchema } from "../../config/upstream-schema.ts";
 import { strict, integer } from "../../config/schema-kit.ts";
@@ -77,6 +78,7 @@ export const drainReportSchema = Type.Object(
     inFlight: count("Requests still in flight."),
     undone: boolean("The mode was changed while draining."),
     cut: count("Number of requests aborted by force."),
+    elsewhere: Type.Optional(elsewhereSchema),
     upstream: Type.Union([upstreamDetailSchema, Type.Null()], {
       description: "Null if the upstream was removed.",
     }),

@@ -26,6 +26,7 @@ const eventKinds = enumOf<EventKind>({
   rate_limit: true,
   discovery: true,
   upgrade: true,
+  fleet: true,
   login: true,
 });
 

@@ -1,6 +1,7 @@
 /** Schemas of the snapshot and of one upstream in detail. */
 
 import { Type } from "@sinclair/typebox";
+import { elsewhereSchema, fleetSnapshotSchema, sharedSchema } from "./fleet.ts";
 import {
   boolean,
   count,
@@ -133,6 +134,7 @@ const drainSchema = Type.Object(
     inFlight: count("Requests still in flight."),
     drained: boolean("No request is in flight any more."),
     leaving: boolean("The upstream is removed when it is idle."),
+    elsewhere: Type.Optional(elsewhereSchema),
   },
   { title: "Drain" },
 );
@@ -168,6 +170,7 @@ const upstreamKeys = {
   added: nullable(markSchema, "Who added the upstream; null if it comes from the configuration."),
   discovered: Type.Optional(originSchema),
   drain: nullable(drainSchema, "Null unless the upstream is draining or drained."),
+  shared: Type.Optional(sharedSchema),
   rehearsal: nullable(faultSchema, "The injected fault; null without one."),
   fit: boolean("Whether the upstream is available: it may receive new requests now."),
   inFlight: count("Requests in flight, including tunnels and streams."),
@@ -386,6 +389,7 @@ export const snapshotSchema = Type.Object(
         "Certificates that are ordered from an authority with ACME; missing if there are none.",
       ),
     ),
+    fleet: Type.Optional(fleetSnapshotSchema),
     workers: Type.Optional(list(workerSchema, "Worker processes; missing without workers.")),
     pools: list(poolSchema, "In the order of the configuration."),
     events: list(eventSchema, "The last twenty of the whole balancer, oldest first."),

@@ -106,6 +106,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   rate_limit: "Rate limit",
   discovery: "Discovery",
   upgrade: "Upgrade",
+  fleet: "Fleet",
   login: "Login",
 };
 
@@ -128,7 +129,7 @@ const badStates: ReadonlySet<string> = new Set([
     "refusing",
   ],
 ]);
-const warnStates: ReadonlySet<string> = new Set(["probation", "late", "expiring", "early"]);
+const warnStates: ReadonlySet<string> = new Set(["probation", "late", "expiring", "early", "alone"]);
 const goodStates: ReadonlySet<string> = new Set([
   "passing",
   "up",
@@ -137,6 +138,7 @@ const goodStates: ReadonlySet<string> = new Set([
   "ready",
   "serving",
   "valid",
+  "shared",
 ]);
 
 function eventTone({ to }: BalancerEvent): Tone | "calm" {
