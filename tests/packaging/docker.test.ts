@@ -193,64 +193,90 @@ describe.skipIf(!canBuild)("the files of the image", () => {
 interface Service {
   readonly image: string;
   readonly command: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
   readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
+  readonly networks: readonly string[];
   readonly build?: { readonly context: string; readonly dockerfile: string };
   readonly stop_grace_period?: string;
-  readonly read_only: boolean;
-  readonly cap_drop: readonly string[];
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
 }
 
 describe("compose.yaml", () => {
   const compose = parse(packagingText("docker", "compose.yaml"), { merge: true }) as {
     services: Record<string, Service>;
+    networks: Record<string, { internal?: boolean } | null>;
     volumes: Record<string, unknown>;
   };
   const services = Object.entries(compose.services);
-  const { balancer } = compose.services;
-  const folder = "./config:/etc/evenkeel:ro";
+  const own = services.filter(([, { image }]) => image.startsWith("evenkeel:"));
+  const balancers = own.filter(([, { command }]) => command[0] === "proxy");
+
+  /** What the program makes of the service's command, with the folder that it mounts. */
+  function parsedCommand({ command, environment = {} }: Service) {
+    const mounted = command.map((word) => word.replace("/etc/evenkeel", join(dockerFolder, "config")));
+    return parseCommand(mounted, environment, systemEnvironment({ HOME: "/var/empty" }));
+  }
+
+  function configOf(service: Service) {
+    const parsed = parsedCommand(service);
+    if (parsed.kind !== "proxy") throw new Error(JSON.stringify(parsed));
+    return parsed.config;
+  }
 
   test("builds the image once and gives it the version of the project", () => {
-    expect(services.filter(([, { build }]) => build).map(([name]) => name)).toEqual(["balancer"]);
-    expect(
-      existsSync(join(dockerFolder, balancer?.build?.context ?? "", balancer?.build?.dockerfile ?? "")),
-    ).toBe(true);
-    for (const [, { image }] of services) expect(image).toBe(`evenkeel:${manifest.version}`);
+    const [built, ...others] = services.flatMap(([, { build }]) => build ?? []);
+    expect(others).toEqual([]);
+    expect(existsSync(join(dockerFolder, built?.context ?? "", built?.dockerfile ?? ""))).toBe(true);
+    expect(own).toHaveLength(5);
+    for (const [, { image }] of own) expect(image).toBe(`evenkeel:${manifest.version}`);
   });
 
-  test("gives no service a right, or a file that it may change, beyond its state", () => {
-    for (const [, { read_only, cap_drop }] of services)
+  test("gives no service of ours a right, or a file that it may change, beyond its state", () => {
+    for (const [, { read_only, cap_drop = [] }] of own)
       expect([read_only, ...cap_drop]).toEqual([true, "ALL"]);
-    expect(balancer?.volumes).toEqual([folder, "state:/var/lib/evenkeel"]);
-    expect(Object.keys(compose.volumes)).toEqual(["state"]);
+    const writable = balancers.map(([, { volumes = [] }]) =>
+      volumes.filter((volume) => !volume.endsWith(":ro")),
+    );
+    expect(writable).toEqual([["state-1:/var/lib/evenkeel"], ["state-2:/var/lib/evenkeel"]]);
+    expect(Object.keys(compose.volumes)).toEqual(["state-1", "state-2", "redis"]);
   });
 
   test("has commands that the program accepts, with the configuration that it mounts", () => {
-    const mounted = (path: string) => path.replace("/etc/evenkeel", join(dockerFolder, "config"));
-    for (const [name, { command }] of services) {
-      const parsed = parseCommand(command.map(mounted), {}, systemEnvironment({ HOME: "/var/empty" }));
-      expect(`${name} ${"problems" in parsed ? describeConfigError(parsed) : parsed.kind}`).toBe(
-        `${name} ${command[0]}`,
-      );
+    for (const [name, service] of own) {
+      const parsed = parsedCommand(service);
+      const got = "problems" in parsed ? describeConfigError(parsed) : parsed.kind;
+      expect(`${name} ${got}`).toBe(`${name} ${service.command[0]}`);
     }
   });
 
-  test("names its three servers and their ports as the configuration does, and publishes the listener", () => {
-    const path = join(dockerFolder, "config/evenkeel.yaml");
-    const parsed = parseCommand(["proxy", "--config", path], {}, systemEnvironment({ HOME: "/var/empty" }));
-    if (parsed.kind !== "proxy") throw new Error(JSON.stringify(parsed));
-    const servers = services.flatMap(([name, { command }]) =>
+  test("names its three servers and their ports as the configuration does, and publishes the listeners", () => {
+    const servers = own.flatMap(([name, { command }]) =>
       command[0] === "backend" ? [`http://${name}:${command[command.indexOf("--port") + 1]}`] : [],
     );
     expect(servers).toHaveLength(3);
-    expect(
-      parsed.config.pools.flatMap(({ upstreams }) =>
-        upstreams.map(({ address: { protocol, hostname, port } }) => `${protocol}://${hostname}:${port}`),
-      ),
-    ).toEqual(servers);
-    const [listener] = parsed.config.listeners;
-    expect(balancer?.ports?.map((port) => port.split(":")[1])).toEqual([String(listener?.port)]);
-    const graceMs = Number.parseInt(balancer?.stop_grace_period ?? "0", 10) * 1_000;
-    expect(graceMs).toBeGreaterThan(parsed.config.drainDelayMs + parsed.config.drainTimeoutMs);
+    expect(balancers).toHaveLength(2);
+    for (const [, service] of balancers) {
+      const config = configOf(service);
+      const upstreams = config.pools.flatMap((pool) => pool.upstreams.map(({ address }) => address));
+      expect(upstreams.map(({ protocol, hostname, port }) => `${protocol}://${hostname}:${port}`)).toEqual(
+        servers,
+      );
+      expect(service.ports?.map((port) => port.split(":")[1])).toEqual([String(config.listeners[0]?.port)]);
+      const graceMs = Number.parseInt(service.stop_grace_period ?? "0", 10) * 1_000;
+      expect(graceMs).toBeGreaterThan(config.drainDelayMs + config.drainTimeoutMs);
+    }
+    const published = services.flatMap(([, { ports = [] }]) => ports.map((port) => port.split(":")[0]));
+    expect(new Set(published).size).toBe(published.length);
+  });
+
+  test("gives each balancer a name in the fleet, and the store to balancers alone", () => {
+    const fleets = balancers.map(([, service]) => configOf(service).fleet);
+    expect(fleets.map((fleet) => fleet?.name)).toEqual(balancers.map(([name]) => name));
+    for (const fleet of fleets) expect(JSON.stringify(fleet)).toContain('"redis"');
+    expect(compose.networks["store"]?.internal).toBe(true);
+    const inStore = services.filter(([, { networks }]) => networks.includes("store")).map(([name]) => name);
+    expect(inStore).toEqual([...balancers.map(([name]) => name), "redis"]);
   });
 });
