@@ -12,8 +12,8 @@ import { StoppingContainers } from "./stopping-containers.ts";
 const listEveryMs = 30_000;
 /** Where a proxy of the socket allows no events. */
 const listWithoutEventsMs = 5_000;
-/** Containers that start together make one list. */
-const settleMs = 100;
+/** Between the starts of two lists: containers that start together make few of them. */
+const minListMs = 100;
 /** The daemon is near, so that it may be asked often. */
 const maxRetryMs = 10_000;
 
@@ -42,7 +42,7 @@ export function createDockerSource(entry: EntryOf<DockerSettings>, context: Sour
 
 /**
  * ```
- *  events:  connect ──open──▶ list;  each event ──▶ list in 100 ms;  cut ──▶ list, connect again in 0.5–10 s
+ *  events:  connect ──open──▶ list;  each event ──▶ list, at most each 100 ms;  cut ──▶ list, connect again in 0.5–10 s
  *  lists:   one at a time;  the next in 30 s, or in 0.5–10 s after a failure
  * ```
  */
@@ -62,6 +62,8 @@ class DockerRun {
   #hasEvents = true;
   #nextList: Cancel | undefined;
   #nextListAt = Infinity;
+  /** Clock time at which the last list was asked for. */
+  #listedAt = -Infinity;
   #nextConnect: Cancel | undefined;
 
   constructor(entry: EntryOf<DockerSettings>, context: SourceContext, listener: DiscoveryListener) {
@@ -109,7 +111,7 @@ class DockerRun {
         },
         onValues: (events) => {
           for (const event of events) this.#stopping.accept(event);
-          this.#listIn(settleMs);
+          this.#listIn(Math.max(0, this.#listedAt + minListMs - this.#context.clock()));
         },
       });
     } catch (error) {
@@ -137,6 +139,7 @@ class DockerRun {
 
   async #list(): Promise<void> {
     this.#nextListAt = Infinity;
+    this.#listedAt = this.#context.clock();
     this.#isListing = true;
     this.#isOutdated = false;
     let nextMs: number;
@@ -152,7 +155,7 @@ class DockerRun {
       if (!Array.isArray(value)) throw new ApiFailure("the answer is no list of containers");
       this.#listPace.succeeded();
       this.#report(value);
-      nextMs = this.#isOutdated ? settleMs : this.#hasEvents ? listEveryMs : listWithoutEventsMs;
+      nextMs = this.#isOutdated ? minListMs : this.#hasEvents ? listEveryMs : listWithoutEventsMs;
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       nextMs = this.#listPace.failed(error instanceof ApiFailure ? error.retryAfterMs : 0);
