@@ -151,6 +151,7 @@ const places: readonly ((piece: Value) => Value)[] = [
   (sticky) => ({ pools: { main: { sticky } } }),
   (source) => ({ pools: { main: { upstreams: [{ file: "members.yaml", ...source }] } } }),
   (source) => ({ pools: { main: { upstreams: [source] } } }),
+  (docker) => ({ pools: { main: { upstreams: [{ docker: { label: "app", ...docker } }] } } }),
   (kubernetes) => ({ pools: { main: { upstreams: [{ kubernetes: { service: "web", ...kubernetes } }] } } }),
 ];
 
