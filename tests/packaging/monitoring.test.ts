@@ -78,7 +78,7 @@ function familyOf(name: string): string {
 describe("metrics that the rules and the dashboard use", () => {
   let real: ReadonlyMap<string, unknown>;
 
-  /** Every kind of metric: workers, certificates, orders and a limit of memory. */
+  /** Every kind of metric: workers, certificates, orders, a limit of memory, a source of members and a fleet. */
   beforeAll(async () => {
     await using programs = new Programs();
     const authority = await TestAuthority.create();
@@ -95,11 +95,13 @@ describe("metrics that the rules and the dashboard use", () => {
         { name: "plain", host: "127.0.0.1", port: 0 },
       ],
       certificates,
-      pools: { main: { upstreams: ["http://127.0.0.1:9"] } },
+      pools: { main: { upstreams: ["http://127.0.0.1:9", { file: inFolder("members.yaml") }] } },
+      fleet: { name: "lb-1", redis: "redis://127.0.0.1:9" },
       routes: [{ host: ["a.example.com", "b.example.com"], pool: "main" }],
       workers: 2,
       maxMemory: "2GiB",
     };
+    writeFileSync(inFolder("members.yaml"), "members: [http://127.0.0.1:10]\n");
     writeFileSync(inFolder("evenkeel.yaml"), stringify(file));
     const argv = ["proxy", "--config", inFolder("evenkeel.yaml"), "--admin-port", "0"];
     const program = programs.start([...fromBuild, ...argv], { EVENKEEL_STATE: inFolder("state.db") });
