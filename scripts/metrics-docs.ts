@@ -14,6 +14,7 @@ import {
 } from "../src/metrics/process-families.ts";
 import { upgradeFamilies } from "../src/metrics/upgrade-families.ts";
 import { fleetFamilies } from "../src/metrics/fleet-families.ts";
+import { problemFamilies } from "../src/problems/problem-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
 
@@ -32,6 +33,8 @@ const labelMeanings: Readonly<Record<string, string>> = {
   host: "host that a certificate is ordered for",
   source: "file that the certificate was read from; of discovery the kind of the source and what it asks",
   state: "of workers `ready` or `starting`; of balancers `alive` or `silent`",
+  kind: "kind of a problem, see [Problems](problems.md#kinds)",
+  level: "`critical`, `warning` or `notice`",
   filter: "key of a filter in the configuration, such as `rateLimit`",
   route: "name of a route; empty for routes without a name",
   name: "name of a rate limit",
@@ -51,6 +54,7 @@ export function metricsPage(): string {
       { pool: "", source: "", state: "", members: 0, answeredAt: null, answers: 0, failures: 0 },
     ]),
     ...memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false }),
+    ...problemFamilies([]),
     stateFamily(false),
     ...upgradeFamilies({ generation: 0, since: null, failures: 0 }),
     ...fleetFamilies({ isShared: true, pending: 0, alive: 1, silent: 0, setAside: 0, restored: 0, lost: 0 }),

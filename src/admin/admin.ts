@@ -20,6 +20,7 @@ import { documentRoutes, systemRoutes, upgradeRoutes } from "./config-routes.ts"
 import { boundToSession, EventStream, streamRoutes } from "./event-stream.ts";
 import { historyResponse, type HistorySource } from "./history-response.ts";
 import { loginRoutes, type LoginOptions } from "./login-routes.ts";
+import { problemRoutes, type ProblemSource } from "./problem-routes.ts";
 import { references } from "./references.ts";
 import { requestRoutes, RequestTail } from "./request-routes.ts";
 import { health, json, methodsAt, problem, tooManyStreams, unsniffed, wrongMethod } from "./responses.ts";
@@ -33,6 +34,7 @@ export interface AdminBackend extends Omit<ControlAccess, "pool" | "references">
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined;
   readonly requests: Requests;
+  readonly problems: ProblemSource;
 }
 
 export interface AdminOptions {
@@ -140,7 +142,8 @@ export function adminApp(
     pools: () => snapshot().pools,
     events: (query) => control.events(query),
   });
-  const stream = new EventStream({ control, snapshot, schedule: systemSchedule });
+  const { problems } = balancer;
+  const stream = new EventStream({ control, problems, snapshot, schedule: systemSchedule });
   const tail = new RequestTail({ requests: balancer.requests, schedule: systemSchedule });
   const app = new Elysia({ handler: { standardHostname: false } })
     .onError(({ code, error, path }) => {
@@ -176,6 +179,7 @@ export function adminApp(
     .get("/api/history", ({ query }) => historyResponse(balancer, query, names))
     .use(upstreamRoutes({ control, upstream, pool: poolNamed, references: names }))
     .use(faultRoutes({ control, upstream, references: names }))
+    .use(problemRoutes(problems, names))
     .use(systemRoutes(control, settings, names))
     .use(upgradeRoutes(upgrade))
     .use(requestRoutes(balancer.requests, tail, names))

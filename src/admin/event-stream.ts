@@ -6,8 +6,10 @@ import type { EventQuery } from "../control/event-log.ts";
 import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 import { closableStream } from "../lib/closable-stream.ts";
 import { parseDuration } from "../lib/units.ts";
+import type { ProblemChange } from "../problems/problem.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../state/event.ts";
+import type { ProblemSource } from "./problem-routes.ts";
 import { afterOf, countProblem, parameterProblem, queryParameters } from "./request-input.ts";
 import type { References } from "./references.ts";
 import { problem, sseResponse } from "./responses.ts";
@@ -22,6 +24,7 @@ export interface StreamQuery extends Pick<EventQuery, "upstream" | "pool"> {
 
 export interface StreamOptions {
   readonly control: Pick<Control, "events" | "watch">;
+  readonly problems: Pick<ProblemSource, "watch">;
   readonly snapshot: () => Snapshot;
   readonly schedule: Schedule;
 }
@@ -86,9 +89,11 @@ export class EventStream {
 
   #begin(): Cancel {
     const cancelWatch = this.#options.control.watch(() => this.#wake());
+    const cancelProblems = this.#options.problems.watch((change) => this.#sendProblem(change));
     const cancelTick = repeat(this.#options.schedule, tickMs, () => this.#tick());
     return () => {
       cancelWatch();
+      cancelProblems();
       cancelTick();
       this.#cancelFlush?.();
       this.#cancelFlush = undefined;
@@ -115,6 +120,16 @@ export class EventStream {
   #sendSnapshot(client: SseClient<StreamState>, message: Uint8Array): void {
     client.state.snapshotIn = client.state.query.snapshotSeconds;
     client.send(message);
+  }
+
+  /** Has no id, as snapshots. A client that is behind misses it; the next snapshot has the whole list. */
+  #sendProblem(change: ProblemChange): void {
+    const { subject } = change.problem;
+    const message = encoder.encode(`event: problem\ndata: ${JSON.stringify(change)}\n\n`);
+    for (const client of this.#clients) {
+      const { pool = subject.pool, upstream = subject.upstream } = client.state.query;
+      if (pool === subject.pool && upstream === subject.upstream) client.send(message);
+    }
   }
 
   /** Sends the events after the cursor, until the client is behind. */

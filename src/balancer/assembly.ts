@@ -25,6 +25,7 @@ import { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import { ExtensionMonitor } from "../control/extension-monitor.ts";
 import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
 import type { OwnListeners } from "../control/own-listeners.ts";
+import type { ProblemMonitor } from "../control/problem-monitor.ts";
 import { RateLimitMonitor } from "../control/rate-limit-monitor.ts";
 import {
   type ConfigLoader,
@@ -60,13 +61,14 @@ import { KeptRequests } from "../requests/kept-requests.ts";
 import type { RequestStore } from "../requests/request-store.ts";
 import { Requests } from "../requests/requests.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { UpgradeSnapshot } from "../snapshot/snapshot.ts";
+import type { ConfigurationSnapshot, UpgradeSnapshot } from "../snapshot/snapshot.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { systemCertificateReader } from "../tls/certificate-files.ts";
 import { CertificateStore } from "../tls/certificate-store.ts";
 import { type TelemetrySinks, withSink } from "../telemetry/telemetry.ts";
 import { SnapshotBuilder } from "../view/snapshot-builder.ts";
 import { FleetShares } from "./fleet-shares.ts";
+import { createProblemMonitor } from "./problem-assembly.ts";
 
 export interface BalancerOptions {
   /** Missing where no process can take over. */
@@ -95,6 +97,8 @@ export interface BalancerOptions {
   readonly cluster: ClusterEnvironment;
   /** The balancer's name in Via. */
   readonly viaName: string;
+  /** The balancer's name for people. */
+  readonly name: string;
 }
 
 export interface BalancerParts {
@@ -117,6 +121,7 @@ export interface BalancerParts {
   readonly extensions: ExtensionMonitor;
   readonly rateLimits: RateLimitMonitor;
   readonly history: History;
+  readonly problems: ProblemMonitor;
   readonly requests: Requests;
   /** Undefined without a fleet. */
   readonly shares: FleetShares | undefined;
@@ -124,11 +129,18 @@ export interface BalancerParts {
   readonly fleet: FleetControl | undefined;
 }
 
-/** @param onReload called with the result of every reload @param listeners those of this process */
+export interface BalancerHooks {
+  /** Called with the result of every reload. */
+  readonly onReload: (outcome: ReloadOutcome) => void;
+  /** The state of the configuration now. */
+  readonly configuration: () => ConfigurationSnapshot;
+  /** Of this process. */
+  readonly listeners: OwnListeners;
+}
+
 export function assemble(
   options: BalancerOptions,
-  onReload: (outcome: ReloadOutcome) => void,
-  listeners: OwnListeners,
+  { onReload, configuration, listeners }: BalancerHooks,
 ): BalancerParts {
   const { config, loadConfig, runtime, store, log, engine, openSender, workers: launcher, sinks } = options;
   const { viaName, cluster } = options;
@@ -351,6 +363,7 @@ export function assemble(
     wallClock,
     schedule,
     onSample: (upstream) => snapshots.observe(upstream),
+    onSampled: () => problems.sample(),
     onFailure: writeErrorReporter(log, clock),
   });
   if (connection && journal)
@@ -358,6 +371,12 @@ export function assemble(
       ...{ connection, journal, reconciler, listeners, registry, dataPlane, metrics, eventLog },
       ...{ log, clock, wallClock, schedule, version: options.version },
     });
+  const problems = createProblemMonitor({
+    ...{ balancer: options.name, registry, metrics, dataPlane, faults, snapshots, eventLog, memory, store },
+    ...{ exhaustion, certificates, orders, clock, wallClock, log, random: systemRandom, configuration },
+    historyStore: options.historyStore,
+    config: () => reconciler.config,
+  });
   return {
     faults,
     metrics,
@@ -378,6 +397,7 @@ export function assemble(
     extensions,
     rateLimits,
     history,
+    problems,
     requests,
     shares,
     fleet: running.fleet,

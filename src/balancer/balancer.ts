@@ -3,6 +3,7 @@
 import type { Config } from "../config/config.ts";
 import type { Control } from "../control/control.ts";
 import { Controller } from "../control/controller.ts";
+import type { ProblemMonitor } from "../control/problem-monitor.ts";
 import type { NewEvent } from "../control/event-log.ts";
 import { type OwnListener, OwnListeners } from "../control/own-listeners.ts";
 import { configurationStatusAfter, type ReloadOutcome } from "../control/reconciler.ts";
@@ -39,7 +40,8 @@ export class Balancer {
     const onReload = (outcome: ReloadOutcome) => {
       this.#configuration = configurationStatusAfter(outcome, this.#configuration, systemWallClock());
     };
-    this.#parts = assemble(options, onReload, this.#listeners);
+    const configuration = () => this.#configuration;
+    this.#parts = assemble(options, { onReload, configuration, listeners: this.#listeners });
     const { reconciler, faults, rotation, fleet } = this.#parts;
     const parts = { listeners: this.#listeners, certificates: rotation, fleet };
     this.control = new Controller(reconciler, faults, parts);
@@ -68,6 +70,10 @@ export class Balancer {
   /** The port of each client listener, in the order of the configuration; empty before they listen. */
   get ports(): readonly number[] {
     return this.#parts.dataPlane.ports;
+  }
+
+  get problems(): ProblemMonitor {
+    return this.#parts.problems;
   }
 
   get requests(): Requests {
@@ -281,6 +287,7 @@ export class Balancer {
       ...(orders.certificates.length > 0 && { orders: orders.certificates }),
       ...(dataPlane.workers && { workers: dataPlane.workers }),
       ...(fleet && { fleet: fleetSnapshot(fleet, (id) => this.#parts.registry.find(id) !== undefined) }),
+      problems: this.#parts.problems.snapshot,
       pools: snapshots.pools(),
       events: eventLog.events({ limit: maxSnapshotEvents }),
     };

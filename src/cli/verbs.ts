@@ -29,6 +29,7 @@ export type VerbName =
   | "remove"
   | "rehearse"
   | "events"
+  | "problems"
   | "explain"
   | "dry-run"
   | "upgrade";
@@ -67,6 +68,12 @@ export type Verb =
       readonly isFollowed: boolean;
       readonly upstream: string | undefined;
       readonly limit: number;
+      readonly asJson: boolean;
+    }
+  | {
+      readonly verb: "problems";
+      readonly isWatched: boolean;
+      readonly withClosed: boolean;
       readonly asJson: boolean;
     }
   | { readonly verb: "explain"; readonly request: string; readonly asJson: boolean }
@@ -108,9 +115,18 @@ const jsonFlag = { name: "--json", value: "", summary: "print the API response a
 export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
   status: {
     summary:
-      "Shows overall status; exits 1 if the balancer is not serving or a pool has no available upstream.",
+      "Shows what is wrong and every upstream; exits 1 if a problem is critical, the balancer is not serving or a pool has no available upstream.",
     operands: [],
     ownFlags: [{ name: "--watch", value: "", summary: "refresh every second" }, readyFlag, jsonFlag],
+  },
+  problems: {
+    summary: "Lists what is wrong, worst first; exits 1 if clients notice one of them.",
+    operands: [],
+    ownFlags: [
+      { name: "--all", value: "", summary: "also problems that have ended" },
+      { name: "--watch", value: "", summary: "refresh every second" },
+      jsonFlag,
+    ],
   },
   ready: {
     summary: "Lets an upstream take requests again and ends its ejection.",
@@ -280,6 +296,8 @@ export function readVerb(
       }
       case "upgrade":
         return { verb, asJson: has("--json"), ...reason };
+      case "problems":
+        return { verb, isWatched: has("--watch"), withClosed: has("--all"), asJson: has("--json") };
       case "explain":
         return { verb, request: first, asJson: has("--json") };
       case "dry-run": {

@@ -1,5 +1,7 @@
 /** `evenkeel proxy`: the balancer and its admin listener. */
 
+import { hostname } from "node:os";
+
 import type { LoginEvent } from "../access/login-audit.ts";
 import { Balancer } from "../balancer/balancer.ts";
 import type { Command } from "../cli/parse.ts";
@@ -79,6 +81,7 @@ export async function startProxy(
   const adopted = adoptSockets(config, engine, context);
   const balancer: Balancer = new Balancer({
     ...common,
+    name: config.fleet?.name ?? hostname(),
     upgrade: () => upgrader.snapshot,
     sockets: (index) => adopted[index] ?? [],
     ...(workers ? { workers } : sinks && { sinks }),

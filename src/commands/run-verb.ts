@@ -8,6 +8,7 @@ import { type AdminCall, adminCalls, type Failed } from "./admin-call.ts";
 import { showDryRun } from "./dry-run.ts";
 import { eventLine, followEvents } from "./events.ts";
 import { explain } from "./explain.ts";
+import { showProblems } from "./problems.ts";
 import { runCommand, warningsBefore } from "./orders.ts";
 import { showReadiness, showStatus } from "./status.ts";
 import { upgradeBalancer } from "./upgrade-verb.ts";
@@ -37,6 +38,8 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
       return showReadiness(call, terminal);
     case "events":
       return showEvents(verb, context, call);
+    case "problems":
+      return showProblems(verb, call, terminal);
     case "explain":
       return explain(verb, call, terminal);
     case "dry-run":

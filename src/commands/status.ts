@@ -5,6 +5,7 @@ import type { Verb } from "../cli/verbs.ts";
 import { describeFault } from "../fault/fault.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import { asRecord } from "../lib/json.ts";
+import { isOpenProblem, type ProblemKind } from "../problems/problem.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import {
   certificateText,
@@ -30,10 +31,13 @@ import {
   timeLeft,
   uptimeSpan,
 } from "../wording/format.ts";
+import { countedProblems, evenKeelSentence, hasCritical } from "../wording/problems.ts";
 import { isEjected, reasonSentence } from "../wording/reasons.ts";
 import { sourceText } from "../wording/sources.ts";
 import { type DashboardState, nextDashboardState, overallStatus } from "../wording/verdict.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
+import { closedLines, problemLines } from "./problem-lines.ts";
+import { showLines } from "./screen.ts";
 import {
   type Cell,
   type ColumnsOptions,
@@ -60,11 +64,12 @@ export async function showStatus(
     if (response.kind === "failed" && !state) return response;
     if (response.kind === "failed" && response.exitCode !== 3) return response;
     state = stateAfter(state, target, response.kind === "failed" ? response : (response.value as Snapshot));
-    const { snapshot, outage } = state;
+    const current = state;
+    const { snapshot, outage } = current;
     if (asJson) {
       if (!outage) terminal.write(`${JSON.stringify(snapshot)}\n`);
-    } else show(state, terminal, isWatched);
-    if (!isWatched) return snapshot && serves(snapshot) ? 0 : 1;
+    } else showLines((layout) => statusLines(current, layout), terminal, isWatched);
+    if (!isWatched) return snapshot && serves(snapshot) && !hasCritical(snapshot.problems ?? []) ? 0 : 1;
     await sleep(refreshMs);
   }
 }
@@ -95,22 +100,6 @@ function stateAfter(
   return nextDashboardState(previous, { at, adminUrl: target.adminUrl, listenerCheck, reading, trends: [] });
 }
 
-/** Refreshes in place without flicker: writes each line over the previous one, then clears the rest. */
-function show(state: DashboardState, terminal: Terminal, isWatched: boolean): void {
-  const size = isWatched || terminal.isInteractive ? terminal.size() : undefined;
-  const lines = statusLines(state, { hasColour: terminal.hasColour, width: size?.columns });
-  if (!isWatched || !terminal.isInteractive) {
-    terminal.write(`${lines.join("\n")}\n${isWatched ? "\n" : ""}`);
-    return;
-  }
-  const maxLines = Math.max(2, (size?.rows ?? 24) - 1);
-  const fitting =
-    lines.length > maxLines
-      ? [...lines.slice(0, maxLines - 1), `… ${lines.length - maxLines + 1} more lines`]
-      : lines;
-  terminal.write(`\x1b[H${fitting.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
-}
-
 /** Colours and width of the output. */
 type StatusLayout = Omit<ColumnsOptions, "right">;
 
@@ -119,21 +108,39 @@ type StatusLayout = Omit<ColumnsOptions, "right">;
  * @param state with a snapshot, or with an outage and possibly the last snapshot
  */
 export function statusLines(state: DashboardState, layout: StatusLayout): readonly string[] {
-  const { tone, headline, reasons } = overallStatus(state);
-  const toneOf = { good: "green", warn: "yellow", bad: "red" } as const;
-  const [verdict = ""] = renderColumns([[{ text: headline, tone: toneOf[tone] }]], { ...layout, right: [] });
-  const reasonLines = reasons.map((reason) =>
-    `  ${plainText(reasonSentence(reason))}`.slice(0, layout.width),
-  );
   const { snapshot } = state;
-  if (!snapshot) return [verdict, ...reasonLines];
+  if (!snapshot) return verdictLines(state, layout);
+  // An older balancer has no list.
+  const problems = state.outage ? [] : (snapshot.problems ?? []);
+  const open = problems.filter(isOpenProblem);
   return [
-    verdict,
-    ...reasonLines,
-    ...alertLines(snapshot).map((line) => plainText(line).slice(0, layout.width)),
+    ...(snapshot.phase === "ready" && countedProblems(open).length > 0 ? [] : verdictLines(state, layout)),
+    ...problemLines(open, layout),
+    ...closedLines(
+      problems.filter((problem) => !isOpenProblem(problem)),
+      layout,
+    ),
+    ...alertLines(snapshot, new Set(open.map(({ kind }) => kind))).map((line) =>
+      plainText(line).slice(0, layout.width),
+    ),
     "",
     ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, layout), ""]),
     footOf(snapshot).slice(0, layout.width),
+  ];
+}
+
+/** The overall status with its reasons. */
+function verdictLines(state: DashboardState, layout: StatusLayout): readonly string[] {
+  const { tone, headline, reasons } = overallStatus(state);
+  const { snapshot, outage } = state;
+  const isWell = tone === "good" && snapshot?.phase === "ready" && !outage;
+  const text = isWell ? evenKeelSentence(snapshot) : headline;
+  const toneOf = { good: "green", warn: "yellow", bad: "red" } as const;
+  const [verdict = ""] = renderColumns([[{ text, tone: toneOf[tone] }]], { ...layout, right: [] });
+  if (isWell) return [verdict];
+  return [
+    verdict,
+    ...reasons.map((reason) => `  ${plainText(reasonSentence(reason))}`.slice(0, layout.width)),
   ];
 }
 
@@ -244,23 +251,26 @@ function footOf({ version, runtime, engine, listen, phase, startedAt, at, inFlig
   );
 }
 
-/** The alerts about the balancer itself, as on the dashboard: one line each, with details on the next. */
-function alertLines(snapshot: Snapshot): readonly string[] {
+/**
+ * The alerts about the balancer itself, as on the dashboard: one line each, with details on the next.
+ * @param listed kinds of problems that are listed already
+ */
+function alertLines(snapshot: Snapshot, listed: ReadonlySet<ProblemKind>): readonly string[] {
   const { memory, exhaustion, notKept, certificates = [], orders = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return [
-    ...(memory.shedding ? sentencesOf(sheddingText(memory)) : []),
-    ...(exhaustion ? sentencesOf(exhaustionText(exhaustion)) : []),
-    ...(notKept ? sentencesOf(unsavedText(notKept)) : []),
-    ...certificates.flatMap((certificate) => {
+    ...(memory.shedding && !listed.has("shedding") ? sentencesOf(sheddingText(memory)) : []),
+    ...(exhaustion && !listed.has("exhaustion") ? sentencesOf(exhaustionText(exhaustion)) : []),
+    ...(notKept && !listed.has("state_not_kept") ? sentencesOf(unsavedText(notKept)) : []),
+    ...(listed.has("certificate") ? [] : certificates).flatMap((certificate) => {
       const [what, remedy] = certificateText(certificate, snapshot) ?? [];
       return what === undefined ? [] : [what, `  ${remedy}`];
     }),
-    ...orders.flatMap((order) => {
+    ...(listed.has("certificate") ? [] : orders).flatMap((order) => {
       const [what, remedy] = orderText(order, snapshot.at) ?? [];
       return what === undefined ? [] : [what, `  ${remedy}`];
     }),
-    ...(refused ? refusedLines(refused) : []),
+    ...(refused && !listed.has("reload_refused") ? refusedLines(refused) : []),
     ...(needsRestart.length > 0
       ? [`${restartText(needsRestart).slice(0, -1)}: ${needsRestart.join(", ")}`]
       : []),

@@ -34,6 +34,8 @@ export interface HistoryOptions {
   readonly schedule: Schedule;
   /** Called once a second for each upstream. */
   readonly onSample?: (upstream: Upstream) => void;
+  /** Called once a second, after all series were sampled: the counters are up to date then. Must not throw. */
+  readonly onSampled?: () => void;
   /** Called for each failed write with the number of points that were dropped; up to once a second. */
   readonly onFailure: (error: unknown, lost: number) => void;
 }
@@ -231,6 +233,7 @@ export class History {
       });
       this.#takeSample(at, due);
       this.#endedAt = at;
+      this.#options.onSampled?.();
       if (!this.#cancelWrite) this.#writeBatches();
     });
   }

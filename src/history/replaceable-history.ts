@@ -24,6 +24,10 @@ export class ReplaceableHistory implements HistoryStore {
     return this.#store.read(series, resolution, during);
   }
 
+  busiest(series: SeriesKey, resolution: Resolution): number {
+    return this.#store.busiest(series, resolution);
+  }
+
   uptime(series: SeriesKey): string {
     return this.#store.uptime(series);
   }

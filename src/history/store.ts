@@ -24,6 +24,8 @@ export interface HistoryStore {
   write(points: readonly StoredSeries[]): void;
   /** Points of a series in a resolution that ended in this time, oldest first. */
   read(series: SeriesKey, resolution: Resolution, during: Period): readonly Point[];
+  /** Requests a second of the busiest point of a series in a resolution; 0 without points. */
+  busiest(series: SeriesKey, resolution: Resolution): number;
   /** The last written uptime; empty if none was written. */
   uptime(series: SeriesKey): string;
   /** Further calls do nothing. */

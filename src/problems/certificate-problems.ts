@@ -28,7 +28,7 @@ export function detectCertificates(detection: Detection): void {
   for (const order of orders) {
     const finding = orderFinding(order);
     // One line for one certificate: the cause of the other problem has the authority's words.
-    if (finding && (order.isPlaceholder || !shown.has(order.host))) detection.report(finding);
+    if (finding && !shown.has(order.host)) detection.report(finding);
   }
 }
 
@@ -43,9 +43,9 @@ function certificateFinding(
   level: ProblemLevel,
   order: OrderSample | undefined,
 ): Finding {
-  const { key, host, source, isManaged } = certificate;
+  const { host, source, isManaged } = certificate;
   return finding(
-    { key, host, level },
+    { host, level },
     {
       describe: ({ at }) => ({
         ...common(level),
@@ -94,7 +94,7 @@ function orderFinding(order: OrderSample): Finding | undefined {
   if (!isPlaceholder && failures < maxFailures) return undefined;
   const level = isPlaceholder ? "critical" : "notice";
   return finding(
-    { key: `order ${host}`, host, level },
+    { host, level },
     {
       ...(isPlaceholder && failures === 0 && { openAfterMs: firstOrderMs }),
       describe: () => ({
@@ -127,14 +127,14 @@ function common(level: ProblemLevel): Pick<Description, "hits" | "links"> {
 }
 
 function finding(
-  { key, host, level }: { readonly key: string; readonly host: string; readonly level: ProblemLevel },
+  { host, level }: { readonly host: string; readonly level: ProblemLevel },
   more: {
     readonly openAfterMs?: number;
     readonly describe: (context: DescriptionContext) => Description;
   },
 ): Finding {
   return {
-    ...{ kind: "certificate", key, certificate: host, pool: null, upstream: null },
+    ...{ kind: "certificate", key: host, certificate: host, pool: null, upstream: null },
     ...{ verdict: "enter", level, failing: 0, ...more },
   };
 }

@@ -166,6 +166,10 @@ export interface ServiceProblem {
   readonly parts: readonly ProblemPart[];
 }
 
+export function isOpenProblem({ state }: Pick<ServiceProblem, "state">): boolean {
+  return state === "open";
+}
+
 /** A change for the event log and for receivers of alerts. */
 export interface ProblemChange {
   readonly change: "opened" | "worse" | "closed";

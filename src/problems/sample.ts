@@ -90,8 +90,7 @@ export interface RouteSample {
 
 /** `stage`: how near its end is, in the steps at which notices are due. */
 export interface CertificateSample {
-  /** Identifies it across samples. */
-  readonly key: string;
+  /** The first name that it is for. */
   readonly host: string;
   readonly source: string;
   readonly stage: "expired" | "early" | "valid" | 1 | 7 | 30;

@@ -4,6 +4,7 @@ import type { InjectedError } from "../fault/fault.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierReason, OutlierState } from "../pool/outlier-detector.ts";
 import type { Mode, Status } from "../pool/upstream.ts";
+import type { ServiceProblem } from "../problems/problem.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { UnsavedState } from "../state/store.ts";
 import type { ManagedCertificate } from "../acme/certificate-issuer.ts";
@@ -302,6 +303,8 @@ export interface Snapshot {
   readonly workers?: readonly WorkerSnapshot[];
   /** Missing for a balancer on its own. */
   readonly fleet?: FleetSnapshot;
+  /** What is wrong: the open problems, worst first, then the ones that closed in the last ten minutes. At most 100 of each. */
+  readonly problems: readonly ServiceProblem[];
   readonly pools: readonly PoolSnapshot[];
   /** The last twenty of the whole balancer, oldest first. */
   readonly events: readonly BalancerEvent[];

@@ -4,6 +4,7 @@ import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { FleetControl } from "../control/fleet-control.ts";
 import type { MemoryMonitor } from "../control/overload.ts";
+import type { ProblemMonitor } from "../control/problem-monitor.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import { fleetFamilies, type FleetMeasures } from "../metrics/fleet-families.ts";
@@ -23,6 +24,7 @@ import {
 } from "../metrics/process-families.ts";
 import { type UpgradeCounts, upgradeFamilies } from "../metrics/upgrade-families.ts";
 import { renderPrometheus } from "../metrics/prometheus.ts";
+import { problemFamilies } from "../problems/problem-families.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { MonitoredStore } from "../state/store.ts";
 
@@ -40,11 +42,13 @@ export interface MetricsSources {
   readonly discovery: { readonly reports: readonly SourceFigures[] };
   /** Undefined for a balancer on its own. */
   readonly fleet: FleetControl | undefined;
+  readonly problems: Pick<ProblemMonitor, "open">;
 }
 
 /** Refreshes the counters first. */
 export function renderMetrics(sources: MetricsSources): Promise<string> {
-  const { metrics, registry, faults, dataPlane, memory, certificates, orders, store, fleet } = sources;
+  const { metrics, registry, faults, dataPlane, memory, certificates, orders, store, problems, fleet } =
+    sources;
   dataPlane.refreshCounters();
   const measuredPools = registry.entries.map((entry) => ({ pool: entry.pool, ...dataPlane.measure(entry) }));
   return renderPrometheus([
@@ -54,6 +58,7 @@ export function renderMetrics(sources: MetricsSources): Promise<string> {
     ...orderFamilies(orders),
     ...sourceFamilies(sources.discovery.reports),
     ...memoryFamilies(memory.snapshot),
+    ...problemFamilies(problems.open),
     stateFamily(store.notKept !== undefined),
     ...(sources.upgrade ? upgradeFamilies(sources.upgrade) : []),
     ...(fleet ? fleetFamilies(fleetMeasures(fleet)) : []),

@@ -68,6 +68,12 @@ export class SnapshotBuilder {
     this.#observations.sample(upstream);
   }
 
+  /** The last probe, and one character for each of the last sixty. */
+  probesOf(upstream: Upstream): { readonly last: ProbeSnapshot | undefined; readonly history: string } {
+    const { probes, history } = this.#observations.sample(upstream);
+    return { last: probes.at(-1), history };
+  }
+
   pools(): readonly PoolSnapshot[] {
     const { registry, discovery } = this.#options;
     const { reports } = discovery;

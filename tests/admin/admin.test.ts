@@ -33,6 +33,7 @@ function stand(phase: Phase = "ready", fit = true) {
       clock: () => 0,
       wallClock: () => 0,
     }),
+    problems: { open: [], closed: [], watch: () => () => {} },
     upstream: (id) =>
       id === upstream.id
         ? ({ ...upstream, pool: "main", mode: set.at(-1)?.[1] ?? "ready" } as UpstreamDetail)

@@ -77,6 +77,7 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
       clock: () => 0,
       wallClock: () => 0,
     }),
+    problems: { open: [], closed: [], watch: () => () => {} },
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, from: 0, to: 0, coarsestMs: 0, stepMs: 1_000, series: [] }),
     historyRange: () => undefined,

@@ -126,6 +126,12 @@ const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
   "GET /healthz": [{ status: 200 }],
   "GET /metrics": [{ status: 200 }],
   "GET /api/snapshot": [{ status: 200 }],
+  "GET /api/problems": [
+    { status: 200 },
+    { status: 200, path: "/api/problems?state=all&level=critical&pool=main&from=-1h&to=now" },
+    { status: 400, path: "/api/problems?state=both" },
+    { status: 404, path: "/api/problems?pool=none" },
+  ],
   "GET /api/history": [
     { status: 200 },
     { status: 200, path: "/api/history?upstream=a&window=1h&since=0" },

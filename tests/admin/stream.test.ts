@@ -5,10 +5,12 @@ import { EventStream, streamRoutes } from "../../src/admin/event-stream.ts";
 import { EventLog } from "../../src/control/event-log.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
+import type { ProblemChange } from "../../src/problems/problem.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import { BalancerFixture } from "../support/balancer-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
+import { poolOf, SimulatedBalancer } from "../problems/simulated-balancer.ts";
 import { until } from "../support/wait.ts";
 
 const open: WebListener[] = [];
@@ -24,11 +26,18 @@ async function stand(bytesOfSnapshot = 10) {
     log: { error: () => {} },
   });
   let snapshots = 0;
+  const watchers = new Set<(change: ProblemChange) => void>();
   const filler = "x".repeat(bytesOfSnapshot);
   const stream = new EventStream({
     control: {
       events: (query) => eventLog.events(query),
       watch: (onEvent) => eventLog.watch(onEvent),
+    },
+    problems: {
+      watch(onChange) {
+        watchers.add(onChange);
+        return () => void watchers.delete(onChange);
+      },
     },
     snapshot: () => ({ at: ++snapshots, filler }) as unknown as Snapshot,
     schedule: time.schedule,
@@ -46,7 +55,8 @@ async function stand(bytesOfSnapshot = 10) {
     void time.advance(0);
     return event;
   };
-  return { time, stream, add, port: listener.port, snapshots: () => snapshots };
+  const changeProblem = (change: ProblemChange) => watchers.forEach((onChange) => onChange(change));
+  return { time, stream, watchers, changeProblem, add, port: listener.port, snapshots: () => snapshots };
 }
 
 /** Reads the messages of a stream. */
@@ -112,6 +122,34 @@ describe("the stream", () => {
     await until(() => readings[2]?.values === "three", "the event of b alone");
     for (const reading of readings) reading.leave();
     await until(() => stream.clients === 0, "all clients to leave");
+  });
+
+  test("sends each change of a problem to the clients that asked for its pool and upstream", async () => {
+    const { changeProblem, watchers, port, stream } = await stand();
+    const url = `http://127.0.0.1:${port}/api/stream`;
+    const all = await StreamReader.of(url);
+    const ofPool = await StreamReader.of(`${url}?pool=main`);
+    const ofOther = await StreamReader.of(`${url}?upstream=other`);
+    const pool = poolOf("main", 6);
+    pool.upstream(1).errorShare = 0.3;
+    for (const change of new SimulatedBalancer([pool]).run(90).changes) changeProblem(change);
+    changeProblem({
+      ...(new SimulatedBalancer([pool]).run(60).changes[0] as ProblemChange),
+      change: "closed",
+    });
+    const changes = (reader: StreamReader) =>
+      [...reader.text.matchAll(/^event: problem\ndata: (.*)\n\n/gm)].map(
+        ([, data = ""]) => JSON.parse(data) as ProblemChange,
+      );
+    await until(() => changes(all).length === 2 && changes(ofPool).length === 2, "the changes");
+    expect(changes(all).map(({ change, problem }) => `${change} ${problem.title}`)).toEqual([
+      "opened main-01 answers 30 % of its requests with 500",
+      "closed main-01 answers 30 % of its requests with 500",
+    ]);
+    expect(changes(ofOther)).toEqual([]);
+    for (const reader of [all, ofPool, ofOther]) reader.leave();
+    await until(() => stream.clients === 0, "all clients to leave");
+    expect(watchers.size).toBe(0);
   });
 
   test("resumes after Last-Event-ID, and begins with the next event without it", async () => {

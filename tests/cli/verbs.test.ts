@@ -35,6 +35,8 @@ describe("a command for a running balancer", () => {
       "events --follow --upstream a --limit 0 --json",
       { verb: "events", isFollowed: true, upstream: "a", limit: 0, asJson: true },
     ],
+    ["problems", { verb: "problems", isWatched: false, withClosed: false, asJson: false }],
+    ["problems --all --watch --json", { verb: "problems", isWatched: true, withClosed: true, asJson: true }],
     ["explain 0f3a", { verb: "explain", request: "0f3a", asJson: false }],
     [
       "dry-run shop.example",

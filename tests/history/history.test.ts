@@ -330,6 +330,7 @@ describe("history", () => {
     const store: HistoryStore = {
       read: working.read.bind(working),
       uptime: () => "",
+      busiest: () => 0,
       close: () => working.close(),
       write(points: readonly StoredSeries[]) {
         batches.push({ at: time.clock(), size: points.length });
@@ -357,6 +358,7 @@ describe("history", () => {
     const store: HistoryStore = {
       read: working.read.bind(working),
       uptime: () => "",
+      busiest: () => 0,
       close: () => working.close(),
       write(points: readonly StoredSeries[]) {
         if (broken) throw new Error("disk full");

@@ -1,3 +1,4 @@
+import { problemFamilies } from "../../src/problems/problem-families.ts";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 
@@ -103,6 +104,7 @@ describe("the real metrics", () => {
     const table = [
       ...families(new Metrics(() => 0), []),
       ...memory,
+      ...problemFamilies([]),
       stateFamily(false),
       ...upgradeFamilies({ generation: 0, since: null, failures: 0 }),
       ...processFamilies({

@@ -237,7 +237,7 @@ const incidents: readonly {
 
 function certificate(stage: "expired" | 7, expiresAt: number) {
   return {
-    ...{ key: "api.pem", host: "api.example.com", source: "/etc/tls/api.pem", stage, expiresAt },
+    ...{ host: "api.example.com", source: "/etc/tls/api.pem", stage, expiresAt },
     ...{ validFrom: 0, isManaged: false },
   } as const;
 }

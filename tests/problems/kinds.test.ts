@@ -109,7 +109,7 @@ const cases: readonly KindCase[] = [
     raise: (_, balancer) =>
       (balancer.certificates = [
         {
-          ...{ key: "k", host: "a.example", source: "a.pem", stage: "expired", isManaged: false },
+          ...{ host: "a.example", source: "a.pem", stage: "expired", isManaged: false },
           ...{ validFrom: 0, expiresAt: balancer.at },
         },
       ]),

@@ -438,6 +438,7 @@ export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
     memory: { rssBytes: 90_000_000, limitBytes: null, shedding: false },
     notKept: null,
     configuration: { takenAt: Date.now() - 5_400_000, refused: null, needsRestart: [] },
+    problems: [],
     pools,
     events: [],
   };

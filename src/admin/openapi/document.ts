@@ -5,6 +5,7 @@ import type { TSchema } from "@sinclair/typebox";
 import { version } from "../../config/config.ts";
 import { problemSchema } from "../schemas/commands.ts";
 import { type Operation, type OperationResponse, statusReasons } from "./operation.ts";
+import { problemOperations } from "./problem-operations.ts";
 import { requestOperations } from "./request-operations.ts";
 import { stateOperations } from "./state-operations.ts";
 import { documentOperations, loginOperations, systemOperations } from "./system-operations.ts";
@@ -13,6 +14,7 @@ import { upstreamOperations } from "./upstream-operations.ts";
 /** All operations. A test compares them with the routes, in both directions. */
 export const operations: readonly Operation[] = [
   ...stateOperations,
+  ...problemOperations,
   ...upstreamOperations,
   ...systemOperations,
   ...requestOperations,

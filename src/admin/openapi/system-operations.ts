@@ -59,7 +59,8 @@ export const systemOperations: readonly Operation[] = [
     description:
       "An `event` message has an event as data and its number as id. A client that reconnects with `Last-Event-ID`, " +
       "as browsers do, misses none of the last 2,000 events. A `snapshot` message has the response of `/api/snapshot`. " +
-      "A comment is sent every 15 s. A client that reads too slowly misses snapshots; a client that reads nothing is " +
+      "A `problem` message has a problem that opened, got worse or closed: `{change, from, problem}`. " +
+      "A comment is sent every 15 s. A client that reads too slowly misses snapshots and problems; a client that reads nothing is " +
       "disconnected.",
     query: {
       ...only,

@@ -24,6 +24,7 @@ const eventKinds = enumOf<EventKind>({
   exhaustion: true,
   extension: true,
   rate_limit: true,
+  problem: true,
   discovery: true,
   upgrade: true,
   fleet: true,

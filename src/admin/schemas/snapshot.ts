@@ -17,6 +17,7 @@ import {
   timestamp,
 } from "./parts.ts";
 import { originSchema, sourceSchema } from "./discovery.ts";
+import { serviceProblemSchema } from "./problem.ts";
 import { eventSchema } from "./record.ts";
 import { upgradeSchema } from "./upgrade.ts";
 import { injectedErrors } from "../../fault/fault.ts";
@@ -391,6 +392,10 @@ export const snapshotSchema = Type.Object(
     ),
     fleet: Type.Optional(fleetSnapshotSchema),
     workers: Type.Optional(list(workerSchema, "Worker processes; missing without workers.")),
+    problems: list(
+      serviceProblemSchema,
+      "What is wrong: the open problems, worst first, then the ones that closed in the last ten minutes. At most 100 of each.",
+    ),
     pools: list(poolSchema, "In the order of the configuration."),
     events: list(eventSchema, "The last twenty of the whole balancer, oldest first."),
   },

@@ -104,6 +104,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   exhaustion: "Descriptors and ports",
   extension: "Extension",
   rate_limit: "Rate limit",
+  problem: "Problem",
   discovery: "Discovery",
   upgrade: "Upgrade",
   fleet: "Fleet",

@@ -1,0 +1,32 @@
+/** Operations on the list of problems. */
+
+import { problemLevels } from "../../problems/problem.ts";
+import { oneOf, textSchema } from "../schemas/parts.ts";
+import { problemsSchema } from "../schemas/problem.ts";
+import { jsonResponse, type Operation } from "./operation.ts";
+
+export const problemOperations: readonly Operation[] = [
+  {
+    method: "GET",
+    path: "/api/problems",
+    tag: "State",
+    summary: "Lists what is wrong, worst first",
+    query: {
+      state: oneOf(
+        ["open", "closed", "all"],
+        "Default open. Of the closed ones the last 500 since the start are known.",
+      ),
+      level: oneOf(problemLevels.slice(), "Only problems of this level."),
+      pool: textSchema("Only problems of this pool and its upstreams."),
+      from: textSchema("Only problems that had not ended before this time: RFC 3339, `-1h` or `now`."),
+      to: textSchema("Only problems that had begun by this time."),
+    },
+    responses: {
+      200: jsonResponse(
+        problemsSchema,
+        "The open ones, worst first; then the closed ones, the latest first.",
+      ),
+    },
+    problems: { 400: ["query_invalid"], 404: ["pool_unknown"] },
+  },
+];

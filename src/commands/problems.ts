@@ -1,0 +1,49 @@
+/** `evenkeel problems`: what is wrong, worst first, once or every second. */
+
+import type { Verb } from "../cli/verbs.ts";
+import { sleep } from "../lib/clock.ts";
+import { asArray, asRecord } from "../lib/json.ts";
+import { isOpenProblem, type ServiceProblem } from "../problems/problem.ts";
+import { hasCritical, problemsSentence } from "../wording/problems.ts";
+import type { AdminCall, Failed } from "./admin-call.ts";
+import { closedLines, type LineLayout, problemLines } from "./problem-lines.ts";
+import { showLines } from "./screen.ts";
+import type { ExitCode, Terminal } from "./terminal.ts";
+
+const refreshMs = 1_000;
+
+/** With `--watch` it runs until it is interrupted, also while the balancer is unreachable. */
+export async function showProblems(
+  { isWatched, withClosed, asJson }: Extract<Verb, { verb: "problems" }>,
+  call: AdminCall,
+  terminal: Terminal,
+): Promise<ExitCode | Failed> {
+  let isReached = false;
+  for (;;) {
+    const response = await call({ path: `/api/problems?state=${withClosed ? "all" : "open"}` });
+    if (response.kind === "failed") {
+      if (!isWatched || !isReached || response.exitCode !== 3) return response;
+      terminal.warn(response.text);
+    } else {
+      isReached = true;
+      const problems = asArray(asRecord(response.value)["problems"]) as readonly ServiceProblem[];
+      if (asJson) terminal.write(`${JSON.stringify(response.value)}\n`);
+      else showLines((layout) => linesOf(problems, layout), terminal, isWatched);
+      if (!isWatched) return hasCritical(problems) ? 1 : 0;
+    }
+    await sleep(refreshMs);
+  }
+}
+
+function linesOf(problems: readonly ServiceProblem[], layout: LineLayout): readonly string[] {
+  const open = problems.filter(isOpenProblem);
+  const headline = problemsSentence(problems) || "No problem.";
+  return [
+    headline.slice(0, layout.width),
+    ...(open.length > 0 ? ["", ...problemLines(open, layout)] : []),
+    ...closedLines(
+      problems.filter((problem) => !isOpenProblem(problem)),
+      layout,
+    ),
+  ];
+}

@@ -1,0 +1,217 @@
+/** Takes the samples that problems are found in: counters and states of everything, once a second. */
+
+import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
+import type { Config, RouteConfig } from "../config/config.ts";
+import type { CertificateMonitor } from "../control/certificate-monitor.ts";
+import type { EventLog } from "../control/event-log.ts";
+import type { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
+import type { MemoryMonitor } from "../control/overload.ts";
+import type { DataPlane } from "../dataplane/data-plane.ts";
+import type { FaultRegistry } from "../fault/fault-registry.ts";
+import type { UsualTrafficReader } from "../history/usual-traffic.ts";
+import type { Clock, WallClock } from "../lib/clock.ts";
+import { errorsByReason, type Metrics, type PoolMeter } from "../metrics/metrics.ts";
+import { isServerError } from "../metrics/rolling-traffic.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type {
+  BalancerSample,
+  CertificateSample,
+  OrderSample,
+  PoolSample,
+  RouteSample,
+  UpstreamSample,
+} from "../problems/sample.ts";
+import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
+import type { ConfigurationSnapshot } from "../snapshot/snapshot.ts";
+import type { MonitoredStore } from "../state/store.ts";
+import { stageOf } from "../tls/expiry.ts";
+import { LatencySampler } from "./latency-sampler.ts";
+import type { SnapshotBuilder } from "./snapshot-builder.ts";
+
+export interface ProblemSamplerOptions {
+  /** Name of this balancer. */
+  readonly balancer: string;
+  readonly registry: Pick<PoolRegistry, "entries" | "pools">;
+  readonly metrics: Metrics;
+  readonly dataPlane: DataPlane;
+  readonly faults: FaultRegistry;
+  readonly snapshots: Pick<SnapshotBuilder, "probesOf">;
+  readonly usual: UsualTrafficReader;
+  readonly eventLog: Pick<EventLog, "events">;
+  readonly memory: Pick<MemoryMonitor, "snapshot">;
+  readonly exhaustion: Pick<ExhaustionMonitor, "snapshot">;
+  readonly certificates: Pick<CertificateMonitor, "snapshot">;
+  readonly orders: Pick<CertificateIssuer, "certificates">;
+  readonly store: Pick<MonitoredStore, "notKept">;
+  /** As loaded. */
+  readonly config: () => Pick<Config, "routes">;
+  readonly configuration: () => ConfigurationSnapshot;
+  readonly clock: Clock;
+  readonly wallClock: WallClock;
+}
+
+/** Events that may be evidence: those of the last minutes, on a balancer where not too much happens. */
+const maxEvents = 200;
+
+/** Routes with a name have counters. More of them than this are summed up by their pools only. */
+const maxRoutes = 1_000;
+
+export class ProblemSampler {
+  readonly #options: ProblemSamplerOptions;
+  readonly #latencies: LatencySampler;
+  /** Routes of a configuration: they change with a reload only. */
+  #routes: { readonly of: readonly RouteConfig[]; readonly labels: readonly RouteLabel[] } = {
+    of: [],
+    labels: [],
+  };
+
+  constructor(options: ProblemSamplerOptions) {
+    this.#options = options;
+    this.#latencies = new LatencySampler(options);
+  }
+
+  /** Counters are read as they are: with workers, call it after `refreshCounters`. */
+  take(): BalancerSample {
+    const { registry, metrics, memory, exhaustion, store, configuration, orders } = this.#options;
+    const { balancer, eventLog, clock, wallClock, usual } = this.#options;
+    usual.readNext();
+    this.#latencies.turn(registry.pools);
+    const shortage = exhaustion.snapshot;
+    const at = wallClock();
+    return {
+      now: clock(),
+      at,
+      balancer,
+      pools: registry.entries.map((entry) => this.#poolSample(entry)),
+      routes: this.#routeSamples(),
+      memory: memory.snapshot,
+      exhaustion: shortage ? { code: shortage.code, failures: shortage.failures } : null,
+      notKept: store.notKept ?? null,
+      refused: configuration().refused,
+      certificates: this.#certificateSamples(at),
+      orders: orders.certificates.map(orderSample),
+      lostLines: metrics.lostLines,
+      lostSpans: metrics.lostSpans,
+      events: eventLog.events({ limit: maxEvents }),
+    };
+  }
+
+  #poolSample(entry: PoolEntry): PoolSample {
+    const { metrics, dataPlane, usual } = this.#options;
+    const { pool, config } = entry;
+    const meter = metrics.ofPool(pool.name);
+    // First, because it brings verdicts up to date.
+    void pool.available;
+    const { turnedAway } = meter;
+    return {
+      name: pool.name,
+      upstreams: pool.upstreams.map((upstream) => this.#upstreamSample(entry, upstream)),
+      isPanicking: pool.isPanicking,
+      queued: dataPlane.measure(entry).queue.size,
+      maxWaiting: config.queue.maxWaiting,
+      slowStartMs: config.slowStartMs,
+      p95Ms: this.#latencies.ofPool(pool),
+      turnedAway: turnedAway.requests,
+      turnedAwayErrors: turnedAway.errors,
+      retries: retriesOf(meter),
+      budgetRefusals: meter.notRetried.get("retry_budget") ?? 0,
+      queueRefusals: refusalsOf(meter, ["queue_full", "queue_timeout"]),
+      otherRefusals: refusalsOf(meter, ["no_upstream", "overloaded", "balancer_exhausted"]),
+      usual: usual.of(pool.name, null),
+      usualOf: (upstream) => usual.of(pool.name, upstream),
+    };
+  }
+
+  #upstreamSample({ pool }: PoolEntry, upstream: Upstream): UpstreamSample {
+    const { metrics, faults, snapshots } = this.#options;
+    const meter = metrics.of(upstream);
+    const { last, history } = snapshots.probesOf(upstream);
+    const { outlier } = upstream;
+    return {
+      id: upstream.id,
+      status: upstream.status,
+      weight: upstream.weight,
+      backup: upstream.backup,
+      fit: pool.serves(upstream),
+      inFlight: upstream.inFlight - upstream.tunnels,
+      maxInFlight: upstream.maxInFlight,
+      isStarting: upstream.slowStart.share < 1,
+      requests: meter.requests,
+      errors: meter.errors,
+      p95Ms: this.#latencies.of(upstream),
+      ejectionCause: outlier.cause ?? "",
+      ejectionReason: outlier.state === "up" ? "" : (outlier.reason ?? ""),
+      probeDetail: last?.detail ?? "",
+      probePassed: last?.success,
+      probeHistory: history,
+      hasFault: faults.has(upstream),
+      errorsByReason: () => errorsByReason(meter),
+    };
+  }
+
+  #routeSamples(): readonly RouteSample[] {
+    const { routes } = this.#options.config();
+    if (this.#routes.of !== routes) this.#routes = { of: routes, labels: routes.map(routeLabel) };
+    const counted = this.#options.metrics.routes.routes;
+    return this.#routes.labels.slice(0, maxRoutes).map(({ name, label, pools }) => {
+      const counts = name === undefined ? undefined : counted.get(name);
+      if (!counts) return { label, pools, requests: undefined, errors: 0 };
+      let [requests, errors] = [0, 0];
+      for (const [status, count] of counts.statuses) {
+        requests += count;
+        if (isServerError(status)) errors += count;
+      }
+      return { label, pools, requests, errors };
+    });
+  }
+
+  #certificateSamples(at: number): readonly CertificateSample[] {
+    const { certificates, orders } = this.#options;
+    const managed = new Set(orders.certificates.map(({ host }) => host));
+    return (certificates.snapshot ?? []).map((certificate) => {
+      const [host = certificate.source] = certificate.names;
+      return {
+        host,
+        source: certificate.source,
+        stage: stageOf(certificate, at),
+        validFrom: certificate.validFrom,
+        expiresAt: certificate.expiresAt,
+        isManaged: certificate.names.some((name) => managed.has(name)),
+      };
+    });
+  }
+}
+
+/** Further attempts after a failed one; a hedge is none. */
+function retriesOf({ retries }: PoolMeter): number {
+  let sum = 0;
+  for (const [reason, count] of retries) if (reason !== "hedged") sum += count;
+  return sum;
+}
+
+function refusalsOf({ refusals }: PoolMeter, reasons: readonly string[]): number {
+  return reasons.reduce((sum, reason) => sum + (refusals.get(reason) ?? 0), 0);
+}
+
+function orderSample({
+  host,
+  expiresAt,
+  failures,
+  failure,
+}: CertificateIssuer["certificates"][number]): OrderSample {
+  return { host, isPlaceholder: expiresAt === null, failures, detail: failure?.detail ?? "" };
+}
+
+interface RouteLabel {
+  readonly name: string | undefined;
+  readonly label: string;
+  readonly pools: readonly string[];
+}
+
+/** Its name, or its first host with its path. */
+function routeLabel(route: RouteConfig): RouteLabel {
+  const { name, pool, split, conditions } = route;
+  const pools = pool === undefined ? Object.keys(split?.pools ?? {}) : [pool];
+  const [host = ""] = conditions.hosts ?? [];
+  return { name, label: name ?? `${host}${conditions.path?.text ?? "/"}`, pools };
+}
