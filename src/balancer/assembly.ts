@@ -1,6 +1,5 @@
 /** Creates the parts of a balancer and connects them. Starts none of them. */
 
-import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
 import { HttpChallengeResponses } from "../acme/challenges.ts";
 import { certificateEntriesOf } from "../config/certificates.ts";
 import type { Config } from "../config/config.ts";
@@ -23,120 +22,35 @@ import { FleetControl } from "../control/fleet-control.ts";
 import { evenOut, fleetRecordOf, orderJournalOf } from "../control/fleet-journal.ts";
 import { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import { ExtensionMonitor } from "../control/extension-monitor.ts";
-import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
-import type { OwnListeners } from "../control/own-listeners.ts";
-import type { ProblemMonitor } from "../control/problem-monitor.ts";
+import { overloadMonitor } from "../control/overload.ts";
 import { RateLimitMonitor } from "../control/rate-limit-monitor.ts";
-import {
-  type ConfigLoader,
-  createReconciler,
-  type Reconciler,
-  type ReloadOutcome,
-} from "../control/reconciler.ts";
-import type { ClusterEnvironment } from "../discovery/source.ts";
+import { createReconciler } from "../control/reconciler.ts";
 import { createSource } from "../discovery/sources.ts";
 import { createDns } from "../dns/client.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
-import { type AccessRuntime, accessResourcesOf } from "../dataplane/access-resources.ts";
+import { accessResourcesOf } from "../dataplane/access-resources.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
-import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-plane.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { Extensions } from "../extension/extensions.ts";
+import { WorkerDataPlane } from "../dataplane/worker-data-plane.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
-import type { FleetConnection } from "../fleet/connection.ts";
 import { Journal } from "../fleet/journal.ts";
 import { History, writeErrorReporter } from "../history/history.ts";
-import type { HistoryStore } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { ownProcessCounters, sumProcessCounters } from "../metrics/process-families.ts";
 import { probeWith } from "../probe/probe.ts";
 import { Prober, type ProberOptions } from "../probe/prober.ts";
-import type { ListeningSocket } from "../net/listening-sockets.ts";
 import { PoolRegistry } from "../registry/pool-registry.ts";
 import { KeptRequests } from "../requests/kept-requests.ts";
-import type { RequestStore } from "../requests/request-store.ts";
 import { Requests } from "../requests/requests.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import type { ConfigurationSnapshot, UpgradeSnapshot } from "../snapshot/snapshot.ts";
-import type { MonitoredStore } from "../state/store.ts";
 import { systemCertificateReader } from "../tls/certificate-files.ts";
 import { CertificateStore } from "../tls/certificate-store.ts";
-import { type TelemetrySinks, withSink } from "../telemetry/telemetry.ts";
+import { withSink } from "../telemetry/telemetry.ts";
 import { SnapshotBuilder } from "../view/snapshot-builder.ts";
 import { FleetShares } from "./fleet-shares.ts";
 import { createProblemMonitor } from "./problem-assembly.ts";
-
-export interface BalancerOptions {
-  /** Missing where no process can take over. */
-  readonly upgrade?: () => UpgradeSnapshot;
-  /** The sockets that a client listener adopts, by its position. */
-  readonly sockets?: (index: number) => readonly ListeningSocket[];
-  readonly config: Config;
-  readonly loadConfig: ConfigLoader;
-  readonly runtime: Runtime;
-  readonly engine: Engine;
-  readonly openSender: AccessRuntime["openSender"];
-  readonly store: MonitoredStore;
-  readonly historyStore: HistoryStore;
-  /** Present if several balancers share what operators set. */
-  readonly fleet?: FleetConnection;
-  /** Undefined if requests are not kept. */
-  readonly requestStore?: RequestStore | undefined;
-  readonly log: Log;
-  readonly version: string;
-  /** Present if worker processes serve the clients. */
-  readonly workers?: WorkerLauncher;
-  readonly sinks?: TelemetrySinks;
-  /** Filters and policies of the operator's own. */
-  readonly extensions: Extensions;
-  /** The cluster in which this process runs. */
-  readonly cluster: ClusterEnvironment;
-  /** The balancer's name in Via. */
-  readonly viaName: string;
-  /** The balancer's name for people. */
-  readonly name: string;
-}
-
-export interface BalancerParts {
-  readonly faults: FaultRegistry;
-  readonly metrics: Metrics;
-  readonly eventLog: EventLog;
-  readonly registry: PoolRegistry;
-  readonly names: NameWatcher;
-  readonly discovery: DiscoveryControl;
-  readonly prober: Prober;
-  readonly snapshots: SnapshotBuilder;
-  readonly reconciler: Reconciler;
-  readonly dataPlane: DataPlane;
-  readonly memory: MemoryMonitor;
-  readonly certificates: CertificateMonitor;
-  readonly certificateStore: CertificateStore;
-  readonly rotation: CertificateRotation;
-  readonly orders: CertificateIssuer;
-  readonly exhaustion: ExhaustionMonitor;
-  readonly extensions: ExtensionMonitor;
-  readonly rateLimits: RateLimitMonitor;
-  readonly history: History;
-  readonly problems: ProblemMonitor;
-  readonly requests: Requests;
-  /** Undefined without a fleet. */
-  readonly shares: FleetShares | undefined;
-  /** Undefined for a balancer on its own. */
-  readonly fleet: FleetControl | undefined;
-}
-
-export interface BalancerHooks {
-  /** Called with the result of every reload. */
-  readonly onReload: (outcome: ReloadOutcome) => void;
-  /** The state of the configuration now. */
-  readonly configuration: () => ConfigurationSnapshot;
-  /** Of this process. */
-  readonly listeners: OwnListeners;
-}
+import type { BalancerHooks, BalancerOptions, BalancerParts } from "./parts.ts";
 
 export function assemble(
   options: BalancerOptions,

@@ -18,7 +18,8 @@ import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../
 import { fleetSnapshot } from "../view/fleet-view.ts";
 import { renderMetrics } from "../view/metrics-text.ts";
 import { maxSnapshotEvents } from "../view/snapshot-builder.ts";
-import { assemble, type BalancerOptions, type BalancerParts } from "./assembly.ts";
+import { assemble } from "./assembly.ts";
+import type { BalancerOptions, BalancerParts } from "./parts.ts";
 
 /** How long clients may send one more request on a connection that another process will not serve. */
 const announceMs = 1_000;
