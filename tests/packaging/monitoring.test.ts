@@ -190,6 +190,26 @@ describe.skipIf(!hasPrograms("tests of alert rules and dashboard", "promtool"))(
     expect({ code, text: code === 0 ? "" : out + err }).toEqual({ code: 0, text: "" });
   });
 
+  test("accepts the configurations of the page about running", async () => {
+    const page = readFileSync(join(projectFolder, "docs/running.md"), "utf8");
+    const blocks = [...page.matchAll(/```yml\n(.*?)```/gs)].map(([, text = ""]) => text);
+    const configurations = blocks.filter((text) => text.includes("scrape_configs"));
+    expect(configurations).toHaveLength(2);
+    for (const text of configurations) {
+      // Debian's promtool is built without Kubernetes.
+      writeFileSync(
+        inFolder("prometheus.yml"),
+        text.replace(/kubernetes_sd_configs: .*/, "static_configs: []"),
+      );
+      const words = ["check", "config", "--syntax-only", inFolder("prometheus.yml")];
+      const { code, out, err } = await runProgram(["promtool", ...words]);
+      expect({ code, text: code === 0 ? "" : out + err }).toEqual({ code: 0, text: "" });
+      expect((parse(text) as { scrape_configs: { job_name: string }[] }).scrape_configs[0]?.job_name).toBe(
+        "evenkeel",
+      );
+    }
+  });
+
   test("parses each expression of the dashboard", async () => {
     const recorded = filledIn.map((expr, index) => ({ record: `panel:${index}`, expr }));
     writeFileSync(inFolder("panels.yaml"), stringify({ groups: [{ name: "panels", rules: recorded }] }));
