@@ -61,6 +61,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "acme/settings.ts": "configuration and orders share it",
   "control/removal.ts": "orders from here and from other balancers share it",
   "control/configuration-digest.ts": "fleet and snapshots share it",
+  "access/access-sharing.ts": "the admin API and the store of a fleet share it",
   "access/accounts.ts": "types that every reader of accounts shares",
   "access/device-token.ts": "signatures, apart from who logs in",
   "admin/schemas/discovery.ts": "pools and upstreams share it",

@@ -3,10 +3,11 @@
 import type { Clock } from "../lib/clock.ts";
 import { digestOf, isSameSecret } from "../lib/secrets.ts";
 import type { Passwords } from "../runtime/runtime.ts";
+import type { AccessSharing } from "./access-sharing.ts";
 import { type Accounts, isOpen, type Role, type UserAccount } from "./accounts.ts";
 import { createDeviceToken, verifiedDevice } from "./device-token.ts";
 import { LoginAudit, type Login, type LoginEvent } from "./login-audit.ts";
-import { LoginLimiter } from "./login-limiter.ts";
+import { type LoginAttempt, LoginLimiter } from "./login-limiter.ts";
 import { sessionFingerprint, Sessions } from "./sessions.ts";
 
 /** An authenticated caller. */
@@ -40,12 +41,17 @@ export interface AccessOptions {
   readonly accounts: () => Accounts;
   readonly passwords: Passwords;
   readonly clock: Clock;
+  /** With the other balancers of a fleet. */
+  readonly sharing?: AccessSharing | undefined;
   /** Called for every login, refusal and logout that belongs in the event log. */
   readonly onLogin: (event: LoginEvent) => void;
 }
 
 /** Each verification costs memory, and a core for about 30 ms. */
 const maxConcurrent = 4;
+
+/** Of {@link newSecret}: no other bearer is that of a session. */
+const bearerPattern = /^[\w-]{43}$/;
 
 /** For browsers that have logged in before, so that a flood of guesses does not keep them out. */
 const reservedConcurrent = 2;
@@ -62,6 +68,7 @@ export class Access {
   constructor(options: AccessOptions) {
     this.#options = options;
     this.sessions = new Sessions(options.clock);
+    this.sessions.onDisplaced = (digest) => void options.sharing?.ended(digest);
     this.#limiter = new LoginLimiter(options.clock);
     this.#audit = new LoginAudit(options.clock, options.onLogin);
   }
@@ -95,12 +102,20 @@ export class Access {
     const device = verifiedDevice(token, account);
     const limit = maxConcurrent + (device === undefined ? 0 : reservedConcurrent);
     const attempt = { name, address, device };
-    const waitMs = this.#verifying < limit ? this.#limiter.begin(attempt) : busyWaitMs;
-    if (waitMs > 0) {
+    const paused = (waitMs: number): LoginResult => {
       this.#audit.refused("paused", { name, address });
       return { kind: "paused", waitMs };
+    };
+    if (this.#verifying >= limit) return paused(busyWaitMs);
+    this.#verifying += 1;
+    let isRight: boolean;
+    try {
+      const waitMs = await this.#countFailure(attempt);
+      if (waitMs > 0) return paused(waitMs);
+      isRight = await this.#options.passwords.verify(password, account.passwordHash);
+    } finally {
+      this.#verifying -= 1;
     }
-    const isRight = await this.#verify(password, account.passwordHash);
     // A reload may have changed the accounts during the verification.
     const { users: currentUsers = [] } = this.#options.accounts();
     const isCurrent = currentUsers.some(
@@ -111,17 +126,35 @@ export class Access {
       return { kind: "refused" };
     }
     this.#limiter.succeed(attempt);
+    this.#options.sharing?.forgetFailure(this.#limiter.countsOf(attempt));
     this.#audit.accepted({ name, address });
     const session = this.sessions.open(user);
+    await this.#options.sharing?.opened();
     return { kind: "accepted", session, role: user.role, device: createDeviceToken(user, device) };
   }
 
+  /** Takes over the session of a bearer that only another balancer knows. */
+  async recall(bearer: string | undefined): Promise<void> {
+    const { sharing } = this.#options;
+    if (!sharing || bearer === undefined || !bearerPattern.test(bearer) || !this.hasUsers) return;
+    if (this.identify(bearer) === undefined) await sharing.recall(bearer);
+  }
+
   /** @returns whether there was a session */
-  logout(bearer: string, address: string): boolean {
+  async logout(bearer: string, address: string): Promise<boolean> {
     const user = this.#userOf(bearer);
     this.sessions.end(bearer);
-    if (user) this.#audit.ended({ name: user.name, address });
-    return user !== undefined;
+    if (!user) return false;
+    this.#audit.ended({ name: user.name, address });
+    await this.#options.sharing?.ended(digestOf(bearer));
+    return true;
+  }
+
+  /** In the fleet, or here alone if it cannot be reached. @returns 0, or how long the attempt is paused: then nothing is counted */
+  async #countFailure(attempt: LoginAttempt): Promise<number> {
+    const { sharing } = this.#options;
+    const waitMs = sharing && (await sharing.countFailure(this.#limiter.countsOf(attempt)));
+    return waitMs ?? this.#limiter.begin(attempt);
   }
 
   /** Ends the session if the user was removed or got another password since the login. */
@@ -133,15 +166,6 @@ export class Access {
     if (user && sessionFingerprint(user.passwordHash) === passwordMark) return user;
     this.sessions.end(bearer);
     return undefined;
-  }
-
-  async #verify(password: string, hash: string): Promise<boolean> {
-    this.#verifying += 1;
-    try {
-      return await this.#options.passwords.verify(password, hash);
-    } finally {
-      this.#verifying -= 1;
-    }
   }
 }
 

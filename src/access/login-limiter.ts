@@ -28,7 +28,7 @@ const byAddress: PauseRule = { free: 100, firstMs: 1_000, maxMs: 900_000 };
 const byDevice: PauseRule = { free: 10, firstMs: 1_000, maxMs: 900_000 };
 
 /** Failures are forgotten after this time without another one. */
-const forgetMs = 3_600_000;
+export const failureForgetMs = 3_600_000;
 
 /** Of each of the four kinds. */
 const maxEntries = 10_000;
@@ -38,6 +38,15 @@ interface Failures {
   count: number;
   lastAt: number;
   pausedUntil: number;
+}
+
+/** What a failed login counts for. */
+export interface FailureCount {
+  readonly kind: "pair" | "name" | "address" | "device";
+  readonly key: string;
+  readonly rule: PauseRule;
+  /** Whether only one person can fail here. */
+  readonly isOwn: boolean;
 }
 
 export interface LoginAttempt {
@@ -58,10 +67,10 @@ export interface LoginAttempt {
  */
 export class LoginLimiter {
   readonly #clock: Clock;
-  readonly #pairs = new FailureTable(byNameAndAddress);
-  readonly #names = new FailureTable(byName);
-  readonly #addresses = new FailureTable(byAddress);
-  readonly #devices = new FailureTable(byDevice);
+  readonly #pairs = new FailureTable("pair", byNameAndAddress);
+  readonly #names = new FailureTable("name", byName);
+  readonly #addresses = new FailureTable("address", byAddress);
+  readonly #devices = new FailureTable("device", byDevice);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -82,6 +91,16 @@ export class LoginLimiter {
     if (waitMs > 0) return waitMs;
     for (const { table, key } of counts) table.count(key, now);
     return 0;
+  }
+
+  /** What the attempt counts for, in this process and in others. */
+  countsOf(attempt: LoginAttempt): readonly FailureCount[] {
+    return this.#countsOf(attempt).map(({ table: { kind, rule }, key, isOwn }) => ({
+      kind,
+      key,
+      rule,
+      isOwn,
+    }));
   }
 
   /** Forgets all failures of the pair or the device. Of name and address only this one: others may guess there too. */
@@ -112,12 +131,14 @@ interface CountedFor {
 
 /** Failures of one kind. Of a fixed size, so that a flood of one kind displaces no other. */
 class FailureTable {
-  readonly #rule: PauseRule;
+  readonly kind: FailureCount["kind"];
+  readonly rule: PauseRule;
   /** Ordered by the last failure, oldest first; the oldest is dropped when the map is full. */
   readonly #failures = new Map<string, Failures>();
 
-  constructor(rule: PauseRule) {
-    this.#rule = rule;
+  constructor(kind: FailureCount["kind"], rule: PauseRule) {
+    this.kind = kind;
+    this.rule = rule;
   }
 
   get size(): number {
@@ -129,7 +150,7 @@ class FailureTable {
   }
 
   count(key: string, now: number): void {
-    const { free, firstMs, maxMs } = this.#rule;
+    const { free, firstMs, maxMs } = this.rule;
     const count = this.#countNow(key, now) + 1;
     const beyond = Math.ceil(count) - free;
     const pauseMs = beyond < 0 ? 0 : Math.min(firstMs * 2 ** beyond, maxMs);
@@ -142,8 +163,8 @@ class FailureTable {
   /** Slow failures of many people must not add up, as they would behind one address. */
   #countNow(key: string, now: number): number {
     const failures = this.#failures.get(key);
-    if (!failures || now - failures.lastAt >= forgetMs) return 0;
-    return Math.max(0, failures.count - ((now - failures.lastAt) / forgetMs) * this.#rule.free);
+    if (!failures || now - failures.lastAt >= failureForgetMs) return 0;
+    return Math.max(0, failures.count - ((now - failures.lastAt) / failureForgetMs) * this.rule.free);
   }
 
   forget(key: string): void {

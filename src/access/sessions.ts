@@ -42,6 +42,18 @@ export interface PersistedSession extends Readonly<Session> {
   readonly digest: string;
 }
 
+/** A session as another balancer tells of it. The clocks of two balancers may differ, so that there are only durations. */
+export interface SharedSession {
+  /** SHA-256 of the bearer. */
+  readonly digest: string;
+  readonly name: string;
+  readonly passwordMark: string;
+  /** Since the login. */
+  readonly ageMs: number;
+  /** Since the last use. */
+  readonly idleMs: number;
+}
+
 /**
  * ```
  *           login                idle, too old, logout, too many
@@ -52,26 +64,33 @@ export interface PersistedSession extends Readonly<Session> {
  */
 export class Sessions {
   readonly #clock: Clock;
-  readonly #limits: SessionLimits;
+  readonly limits: SessionLimits;
   /** By digest of the bearer; the longest unused comes first. */
   readonly #open = new Map<string, Session>();
 
   constructor(clock: Clock, limits: SessionLimits = sessionLimits) {
     this.#clock = clock;
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   get size(): number {
     return this.#open.size;
   }
 
+  /** Called with the digest of a session that ends because its user has opened too many. */
+  onDisplaced: (digest: string) => void = () => {};
+
   /** @returns the bearer; it cannot be read again later */
   open({ name, passwordHash }: UserAccount): string {
     const now = this.#clock();
     for (const [digest, session] of this.#open) if (this.#isOver(session, now)) this.#open.delete(digest);
     const own = [...this.#open].filter(([, session]) => session.name === name);
-    if (own.length >= this.#limits.maxPerUser) this.#drop(own[0]?.[0]);
-    if (this.#open.size >= this.#limits.maxSessions) this.#drop([...this.#open.keys()][0]);
+    const [oldestOwn] = own[0] ?? [];
+    if (own.length >= this.limits.maxPerUser && oldestOwn !== undefined) {
+      this.#drop(oldestOwn);
+      this.onDisplaced(oldestOwn);
+    }
+    this.#makeRoom();
     const bearer = newSecret();
     this.#open.set(digestOf(bearer), {
       name,
@@ -99,6 +118,32 @@ export class Sessions {
     this.#drop(digestOf(bearer));
   }
 
+  endByDigest(digest: string): void {
+    this.#drop(digest);
+  }
+
+  /** Takes over a session that another process has opened. */
+  adopt({ digest, name, passwordMark, ageMs, idleMs }: SharedSession): void {
+    const now = this.#clock();
+    const session = { name, passwordMark, openedAt: now - ageMs, usedAt: now - idleMs };
+    if (this.#open.has(digest) || this.#isOver(session, now)) return;
+    this.#makeRoom();
+    this.#open.set(digest, session);
+  }
+
+  /** All open sessions, and how long each may stay unused. */
+  shared(): readonly (SharedSession & { readonly leftMs: number })[] {
+    const now = this.#clock();
+    const { idleMs: maxIdleMs, lifeMs } = this.limits;
+    return [...this.#open]
+      .filter(([, session]) => !this.#isOver(session, now))
+      .map(([digest, { name, passwordMark, openedAt, usedAt }]) => {
+        const [ageMs, idleMs] = [now - openedAt, now - usedAt];
+        const leftMs = Math.min(maxIdleMs - idleMs, lifeMs - ageMs);
+        return { digest, name, passwordMark, ageMs, idleMs, leftMs };
+      });
+  }
+
   /** @returns all open sessions, the longest unused first, in wall time */
   export(wallTime: number): readonly PersistedSession[] {
     const now = this.#clock();
@@ -120,18 +165,23 @@ export class Sessions {
     const now = this.#clock();
     const toClock = (at: number) => now - (wallTime - at);
     const usable = sessions.filter(({ usedAt }) => usedAt <= wallTime + clockSlackMs);
-    for (const { digest, name, passwordMark, openedAt, usedAt } of usable.slice(-this.#limits.maxSessions)) {
+    for (const { digest, name, passwordMark, openedAt, usedAt } of usable.slice(-this.limits.maxSessions)) {
       const session = { name, passwordMark, openedAt: toClock(openedAt), usedAt: toClock(usedAt) };
       if (!this.#isOver(session, now)) this.#open.set(digest, session);
     }
   }
 
-  #drop(digest: string | undefined): void {
-    if (digest !== undefined) this.#open.delete(digest);
+  #makeRoom(): void {
+    const [oldest] = this.#open.keys();
+    if (this.#open.size >= this.limits.maxSessions && oldest !== undefined) this.#drop(oldest);
+  }
+
+  #drop(digest: string): void {
+    this.#open.delete(digest);
   }
 
   #isOver({ openedAt, usedAt }: Session, now: number): boolean {
-    return now - usedAt >= this.#limits.idleMs || now - openedAt >= this.#limits.lifeMs;
+    return now - usedAt >= this.limits.idleMs || now - openedAt >= this.limits.lifeMs;
   }
 }
 

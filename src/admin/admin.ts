@@ -2,6 +2,7 @@
 
 import { Elysia } from "elysia";
 import { Access } from "../access/access.ts";
+import type { AccessSharing } from "../access/access-sharing.ts";
 import type { Accounts } from "../access/accounts.ts";
 import type { LoginEvent } from "../access/login-audit.ts";
 import type { PersistedSession } from "../access/sessions.ts";
@@ -50,6 +51,8 @@ export interface AdminOptions {
   readonly onLogin?: (event: LoginEvent) => void;
   /** Returns the sessions of the previous process; called once, when the port is bound. */
   readonly takeSessions?: () => readonly PersistedSession[];
+  /** With the other balancers of a fleet. */
+  readonly sharing?: AccessSharing | undefined;
   /** The effective configuration, with the source of each value and without secrets. */
   readonly settings?: () => readonly Setting[];
   /** The balancer's name in Via: requests that came through its front are refused. */
@@ -78,7 +81,8 @@ export async function startAdmin(
   runtime: Runtime,
 ): Promise<AdminListener> {
   const { token, accounts = () => ({ token }), onLogin = () => {}, takeSessions = () => [] } = options;
-  const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, onLogin });
+  const { sharing } = options;
+  const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, sharing, onLogin });
   const streams = new StreamLimit();
   const peers = new WeakMap<Request, string>();
   const app = adminApp(balancer, options, {
@@ -94,6 +98,7 @@ export async function startAdmin(
     limits: webLimits(),
     handle: async (request, peer) => {
       peers.set(request, peer);
+      if (sharing) await access.recall(bearerOf(request));
       const denial = denialOf(request, { hostname: options.hostname, viaName: options.viaName, access });
       if (denial) return unsniffed(denial);
       if (options.isReleased?.() && !["GET", "HEAD"].includes(request.method))
@@ -114,6 +119,7 @@ export async function startAdmin(
     },
   });
   access.sessions.restore(takeSessions(), systemWallClock());
+  sharing?.begin(access.sessions);
   return {
     port: listener.port,
     drain: () => listener.drain(),

@@ -67,8 +67,8 @@ export function loginRoutes(options: LoginOptions) {
 
       .post(
         "/api/logout",
-        ({ request }) => {
-          const isEnded = access.logout(bearerOf(request) ?? "", addressOf(request, options));
+        async ({ request }) => {
+          const isEnded = await access.logout(bearerOf(request) ?? "", addressOf(request, options));
           return isEnded
             ? json(200, { ended: true })
             : problem(409, "no_session", "Cannot log out: this caller has no session.");

@@ -64,6 +64,8 @@ export class AdminServer {
   /** Gives the port to another process. Requests that have begun get their responses. */
   release(): readonly PersistedSession[] {
     this.#sessions = this.sessions;
+    // From now on they are the other process's.
+    this.#options.sharing?.stop();
     void this.#listener?.drain();
     return this.#sessions;
   }

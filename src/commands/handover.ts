@@ -3,6 +3,7 @@
 import type { Balancer } from "../balancer/balancer.ts";
 import { type Config, version } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
+import { fleetSecretPurpose } from "../fleet/sticky-secret.ts";
 import type { InheritedSocket } from "../handover/inherited-sockets.ts";
 import type { Predecessor, PredecessorState } from "../handover/messages.ts";
 import type { PersistedSession } from "../access/sessions.ts";
@@ -132,7 +133,11 @@ export function createUpgrader(parts: HandoverParts): Upgrader {
   const state = () => {
     const events = balancer.control.events({ limit: maxEvents });
     lastSeq = events.at(-1)?.seq ?? 0;
-    const secrets = { sticky: stores.store.secret("sticky") };
+    const ofFleet = stores.store.keptSecret(fleetSecretPurpose);
+    const secrets = {
+      sticky: stores.store.secret("sticky"),
+      ...(ofFleet !== undefined && { [fleetSecretPurpose]: ofFleet }),
+    };
     return { intents: balancer.control.intents(), events, secrets, adminPort: parts.adminPort() };
   };
   return new Upgrader({

@@ -10,9 +10,11 @@ import { type Config, version } from "../config/config.ts";
 import { warningsIn } from "../config/load.ts";
 import type { OwnListener } from "../control/own-listeners.ts";
 import { type Engine, failedListener } from "../engine/engine.ts";
-import { connectFleet } from "../fleet/connection.ts";
+import { connectFleet, type FleetConnection } from "../fleet/connection.ts";
+import { FleetAccess } from "../fleet/fleet-access.ts";
+import { Seal } from "../fleet/seal.ts";
 import { bugs } from "../lib/bugs.ts";
-import { systemWallClock } from "../lib/clock.ts";
+import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { newSecret } from "../lib/secrets.ts";
@@ -74,6 +76,7 @@ export async function startProxy(
   const viaName = createViaName(systemRandom);
   const dashboardSecret = newSecret();
   const fleet = config.fleet && (await connectFleet(config.fleet));
+  const sharing = fleet && fleetAccess(fleet, store, log);
   const shared = { store, historyStore, requestStore, ...(fleet && { fleet }) };
   const parts = { runtime, engine, openSender, extensions, cluster, ...shared };
   const common = { config, loadConfig, ...parts, log, version, viaName };
@@ -101,6 +104,7 @@ export async function startProxy(
       onLogin: (event) => recordLogin(event, balancer, logOf("admin")),
       upgrade: (actor) => upgrader.run(actor),
       isReleased: () => upgrader.isReleased,
+      sharing,
     },
     balancer,
     runtime,
@@ -184,6 +188,7 @@ export async function startProxy(
     adminServer.close();
     // Otherwise the next start would have no sessions.
     saveSessions();
+    sharing?.stop();
     fleet?.store.close();
     throw error;
   }
@@ -205,6 +210,7 @@ export async function startProxy(
     // Writes the last events before the store closes.
     balancer.close();
     saveSessions();
+    sharing?.stop();
     fleet?.store.close();
     stores.closeStores();
   };
@@ -260,6 +266,11 @@ function recordLogin(event: LoginEvent, balancer: Pick<Balancer, "record">, log:
   const { to, by, detail, reason } = event;
   if (to === "refused") log.warn("login rejected", { reason, detail });
   else log.info(`login ${to}`, { by, detail });
+}
+
+function fleetAccess({ store, settings }: FleetConnection, kept: MonitoredStore, log: Log): FleetAccess {
+  const times = { clock: systemClock, wallClock: systemWallClock, schedule: systemSchedule };
+  return new FleetAccess({ store, seal: new Seal(settings.key), kept, log, ...times });
 }
 
 /** A folder that cannot be watched must not stop the balancer: SIGHUP still reloads. */

@@ -2,6 +2,8 @@
 
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 
+import { derivedSecret, digestOf } from "../lib/secrets.ts";
+
 /**
  * Without a key, texts stay open; those with secrets whose theft the store's own protection does not cover are not stored then.
  * A sealed text belongs to its name: in the place of another one it is no text.
@@ -18,6 +20,12 @@ export class Seal {
 
   get hasKey(): boolean {
     return this.#key !== undefined;
+  }
+
+  /** A name in the store for something that may not be readable there: without a key it can be guessed. */
+  digest(text: string): string {
+    if (!this.#key) return digestOf(text);
+    return derivedSecret(this.#key.toString("base64url"), `name ${text}`);
   }
 
   /** @param name of what is sealed: its key in the store */

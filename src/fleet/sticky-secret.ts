@@ -21,7 +21,9 @@ export interface StickySecretOptions {
 }
 
 const storeKey = "sticky-secret";
-const [ownPurpose, fleetPurpose] = ["sticky", "sticky-fleet"];
+const ownPurpose = "sticky";
+/** Under which this balancer keeps those of the fleet. */
+export const fleetSecretPurpose = "sticky-fleet";
 
 /** Another balancer may have another one for this long, after the store has lost its data. */
 const lookMs = 10_000;
@@ -41,7 +43,7 @@ export class StickySecret {
 
   constructor(options: StickySecretOptions) {
     this.#options = options;
-    this.#ofFleet = options.kept.keptSecret(fleetPurpose)?.split(" ") ?? [];
+    this.#ofFleet = options.kept.keptSecret(fleetSecretPurpose)?.split(" ") ?? [];
   }
 
   /** The first makes cookies, all are read: also the own one, which made cookies before this balancer knew the fleet's. */
@@ -94,7 +96,7 @@ export class StickySecret {
     const before = this.secrets[0];
     this.#ofFleet = [secret, ...this.#ofFleet.filter((one) => one !== secret)].slice(0, maxFleetSecrets);
     try {
-      kept.keepSecret(fleetPurpose, this.#ofFleet.join(" "));
+      kept.keepSecret(fleetSecretPurpose, this.#ofFleet.join(" "));
     } catch (error) {
       log.warn("sticky secret not saved", { why: String(error) });
     }

@@ -7,7 +7,7 @@ import type { BalancerEvent, EventKind } from "./event.ts";
 import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
 import { newSecret } from "../lib/secrets.ts";
 import { makePrivate } from "./private-file.ts";
-import type { FleetRecord, Store } from "./store.ts";
+import type { EndedSession, FleetRecord, Store } from "./store.ts";
 
 /** Enough for one day of an upstream that changes every ten seconds; about two megabytes. */
 const maxEvents = 10_000;
@@ -29,7 +29,10 @@ const fleetTables = `
     id INTEGER PRIMARY KEY CHECK (id = 1), epoch TEXT NOT NULL, nonce TEXT NOT NULL
   ) STRICT;`;
 
-/** Not a migration either. */
+/** Not a migration either, as the next one. */
+const endedSessionTable =
+  "CREATE TABLE IF NOT EXISTS ended_session (digest TEXT PRIMARY KEY, ended_at INTEGER NOT NULL) STRICT";
+
 const secretTable =
   "CREATE TABLE IF NOT EXISTS secret (purpose TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT";
 
@@ -182,6 +185,24 @@ class SqliteStore implements Store {
       openedAt: Number(row["opened_at"]),
       usedAt: Number(row["used_at"]),
     }));
+  }
+
+  keepEndedSessions(ended: readonly EndedSession[]): void {
+    this.#transaction(() => {
+      this.#database.exec(endedSessionTable);
+      this.#database.exec("DELETE FROM ended_session");
+      const put = this.#database.prepare("INSERT INTO ended_session VALUES (?, ?)");
+      for (const { digest, endedAt } of ended) put.run(digest, Math.round(endedAt));
+    });
+  }
+
+  endedSessions(): readonly EndedSession[] {
+    let rows: readonly Record<string, unknown>[] = [];
+    this.#transaction(() => {
+      this.#database.exec(endedSessionTable);
+      rows = this.#database.prepare("SELECT * FROM ended_session ORDER BY ended_at").all();
+    });
+    return rows.map((row) => ({ digest: String(row["digest"]), endedAt: Number(row["ended_at"]) }));
   }
 
   keptSecret(purpose: string): string | undefined {

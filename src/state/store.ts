@@ -18,6 +18,14 @@ export interface FleetRecord {
   }[];
 }
 
+/** A session that has ended by a logout. */
+export interface EndedSession {
+  /** SHA-256 of the bearer. */
+  readonly digest: string;
+  /** Epoch milliseconds. */
+  readonly endedAt: number;
+}
+
 /** Durable and synchronous; never called on the request path. Methods throw the errors of the database. */
 export interface Store {
   /** The latest intent for each aspect of each upstream, oldest first. */
@@ -36,6 +44,9 @@ export interface Store {
   keepSessions(sessions: readonly PersistedSession[]): void;
   /** Returns the sessions in their stored order and deletes them, so that a crash cannot undo a logout. */
   takeSessions(): readonly PersistedSession[];
+  /** Replaces the digests of sessions that have ended, which other balancers may not know yet. On disk when it returns. */
+  keepEndedSessions(ended: readonly EndedSession[]): void;
+  endedSessions(): readonly EndedSession[];
   /** The secret that is kept for this purpose. It is made when it is read first. */
   secret(purpose: string): string;
   /** Undefined if none is kept. */
@@ -111,6 +122,9 @@ export class MonitoredStore implements Store {
   fleet: Store["fleet"] = () => this.#store.fleet();
   record: Store["record"] = (events) => this.#save(() => this.#store.record(events));
   keepSessions: Store["keepSessions"] = (sessions) => this.#save(() => this.#store.keepSessions(sessions));
+  keepEndedSessions: Store["keepEndedSessions"] = (ended) =>
+    this.#save(() => this.#store.keepEndedSessions(ended));
+  endedSessions: Store["endedSessions"] = () => this.#store.endedSessions();
   takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
   /** Where the store fails, the secret lasts as long as this process. */
   secret: Store["secret"] = (purpose) => {
@@ -120,14 +134,16 @@ export class MonitoredStore implements Store {
   };
   keptSecret: Store["keptSecret"] = (purpose) => {
     try {
-      return this.#store.keptSecret(purpose);
+      return this.#secrets.get(purpose) ?? this.#store.keptSecret(purpose);
     } catch (error) {
       this.#failed(error);
       return undefined;
     }
   };
-  keepSecret: Store["keepSecret"] = (purpose, value) =>
+  keepSecret: Store["keepSecret"] = (purpose, value) => {
+    this.#secrets.set(purpose, value);
     this.#save(() => this.#store.keepSecret(purpose, value));
+  };
   close: Store["close"] = () => this.#store.close();
 
   #storedSecret(purpose: string): string {

@@ -109,8 +109,8 @@ describe("access", () => {
   test("ends a session at the logout and records that once", async () => {
     const { access: known, events, sessionOf } = access({ users: [ann] });
     const session = await sessionOf("ann", "correct horse");
-    expect(known.logout(session, "10.0.0.1")).toBe(true);
-    expect(known.logout(session, "10.0.0.1")).toBe(false);
+    expect(await known.logout(session, "10.0.0.1")).toBe(true);
+    expect(await known.logout(session, "10.0.0.1")).toBe(false);
     expect(known.identify(session)).toBeUndefined();
     expect(events.map(({ to }) => to)).toEqual(["accepted", "ended"]);
   });

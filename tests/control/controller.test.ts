@@ -201,6 +201,8 @@ describe("the controller", () => {
       record: () => {},
       fleet: () => ({ entries: [] }),
       secret: () => "",
+      keepEndedSessions() {},
+      endedSessions: () => [],
       keptSecret: () => undefined,
       keepSecret() {},
       close: () => {},

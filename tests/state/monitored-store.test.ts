@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { openSqlite } from "../../src/state/sqlite-store.ts";
-import { MonitoredStore } from "../../src/state/store.ts";
+import { type EndedSession, MonitoredStore } from "../../src/state/store.ts";
 
 function setUp(why?: string) {
   const inner = openSqlite(":memory:");
@@ -22,6 +22,8 @@ function setUp(why?: string) {
     takeSessions: () => inner.takeSessions(),
     fleet: () => inner.fleet(),
     secret: (purpose: string) => (full(), inner.secret(purpose)),
+    keepEndedSessions: (ended: readonly EndedSession[]) => (full(), inner.keepEndedSessions(ended)),
+    endedSessions: () => inner.endedSessions(),
     keptSecret: (purpose: string) => inner.keptSecret(purpose),
     keepSecret: (purpose: string, value: string) => (full(), inner.keepSecret(purpose, value)),
     close: () => inner.close(),
