@@ -99,6 +99,9 @@ describe.if(hasRedis)("a shared rate limit", () => {
     expect(alone.others).toEqual([]);
     // No request waits for the store, and each balancer has its share.
     expect(alone.admitted.length).toBeGreaterThan(4 * perSecond * 0.8);
+    expect(mostIn([...above.admitted, ...alone.admitted], 5_000)).toBeLessThanOrEqual(
+      5 * perSecond + burst * 2 + 3 * lease,
+    );
     redis.thaw();
 
     const answers: number[] = [];
