@@ -92,7 +92,21 @@ pools: { main: { sticky: true, upstreams: [${upstreams}] } }
       for (let turn = 0; turn < 6; turn++)
         expect(await ask(to.url, first.cookie)).toEqual({ name: first.name, cookie: undefined });
     }
-    for (const { program } of [one, other]) expect(program.stderr).not.toContain(password);
+
+    // Orders too are within what the user may do.
+    const [third, fourth] = [await login(one.admin), await login(other.admin)];
+    await call(one.admin, "/api/upstreams/up-2/mode", third, { mode: "maintenance" });
+    await until(
+      async () =>
+        /"up-2"[^{}]*"maintenance"/.test(
+          JSON.stringify((await call(other.admin, "/api/upstreams/up-2", fourth)).body),
+        ),
+      "the order at the other",
+    );
+    for (const { program } of [one, other]) {
+      expect(program.stderr).not.toContain(password);
+      expect(program.stderr).not.toContain("NOPERM");
+    }
     await Promise.all(origins.map((origin) => origin.close()));
   }, 90_000);
 });
