@@ -137,7 +137,9 @@ export class FleetControl {
     // The others wait for this.
     if (!this.#drainedHere.has(upstream)) this.fleet.reportSoon();
     this.#drainedHere.add(upstream);
-    return this.drainsElsewhere(upstream).length === 0;
+    if (this.drainsElsewhere(upstream).length === 0) return true;
+    this.fleet.hurry();
+    return false;
   }
 
   #aloneNote(): string | undefined {

@@ -46,6 +46,9 @@ interface Failing extends Alone {
 
 const turnMs = 1_000;
 
+/** Between two exchanges of reports while something waits for them. */
+const hurryMs = 200;
+
 /** A failover, or a busy moment, is not worth an event. */
 const reportAfterMs = 2_000;
 
@@ -135,6 +138,11 @@ export class Fleet {
   reportSoon(): void {
     this.#reportedAt = Number.NEGATIVE_INFINITY;
     this.wake();
+  }
+
+  /** Asks again soon what the others tell, for who waits for it. Cheap to call often. */
+  hurry(): void {
+    if (this.#options.clock() - this.#reportedAt > hurryMs && !this.#failing) this.reportSoon();
   }
 
   /** Resolves when nothing given here waits to be shared, when the store fails, or after `limitMs`. */

@@ -88,6 +88,27 @@ export class Member {
     return reply;
   }
 
+  /** An upstream with the tag for a conditional order. */
+  async tagged(id: string): Promise<UpstreamSnapshot & { readonly tag: string }> {
+    const response = await this.#fetch(`/api/upstreams/${id}`, {});
+    return { ...((await response.json()) as UpstreamSnapshot), tag: response.headers.get("etag") ?? "" };
+  }
+
+  /** @returns the status */
+  async post(path: string, body: object, headers: Record<string, string> = {}): Promise<number> {
+    const type = { "Content-Type": "application/json" };
+    const init = { method: "POST", body: JSON.stringify(body), headers: { ...type, ...headers } };
+    return (await this.#fetch(path, init)).status;
+  }
+
+  /** A frozen balancer does not answer. */
+  #fetch(path: string, init: RequestInit): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.#adminPort}${path}`, {
+      ...init,
+      signal: AbortSignal.timeout(3_000),
+    });
+  }
+
   snapshot(): Promise<Snapshot> {
     return this.call("GET", "/api/snapshot");
   }
