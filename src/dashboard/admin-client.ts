@@ -2,8 +2,9 @@
 
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../snapshot/snapshot.ts";
-import type { HistoryResult, HistoryQuery } from "../history/history.ts";
+import type { HistoryResult, HistoryQuery, RangeQuery } from "../history/history.ts";
 import { areStrings, isRecord, parseJson } from "../lib/json.ts";
+import { momentText } from "../lib/time-range.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
 import { type DashboardCommand, type OrderRequest, requestFor } from "./actions/command.ts";
@@ -29,6 +30,7 @@ export interface AdminClient {
   upstream(id: string): Promise<AdminResult<UpstreamDetail>>;
   /** @param urgency `patient` for a single request of a user, which gets a longer timeout */
   history(query: HistoryQuery, urgency?: "patient"): Promise<AdminResult<HistoryResult>>;
+  historyRange(query: RangeQuery): Promise<AdminResult<HistoryResult>>;
   settings(): Promise<AdminResult<readonly Setting[]>>;
   /** What operators set at run time, oldest first. */
   intents(): Promise<AdminResult<readonly Intent[]>>;
@@ -113,6 +115,18 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
         `api/history?${parameters}`,
         (value) => (isHistory(value) ? value : undefined),
         timeoutMs,
+      );
+    },
+
+    historyRange({ from, to, maxPoints, ...subject }) {
+      const parameters = new URLSearchParams({ from: momentText(from), to: momentText(to) });
+      if (maxPoints !== undefined) parameters.set("points", String(maxPoints));
+      for (const [name, value] of Object.entries(subject))
+        if (value !== undefined) parameters.set(name, value);
+      return readJson(
+        `api/history?${parameters}`,
+        (value) => (isHistory(value) ? value : undefined),
+        patientTimeoutMs,
       );
     },
 

@@ -6,6 +6,9 @@ import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import chartStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import uPlot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import style from "../../public/app.css" with { type: "text" };
+import historyStyle from "../../public/history.css" with { type: "text" };
+import historyScript from "../../public/history.js" with { type: "text" };
+import timeAxis from "../../public/time-axis.js" with { type: "text" };
 import actionStyle from "../../public/actions.css" with { type: "text" };
 import actionScript from "../../public/actions.js" with { type: "text" };
 import eventStyle from "../../public/events.css" with { type: "text" };
@@ -35,13 +38,15 @@ export const assets = {
     "app",
     "css",
     "text/css; charset=utf-8",
-    [chartStyle, style, loginStyle, actionStyle, eventStyle, requestStyle, configStyle].join("\n"),
+    [chartStyle, style, loginStyle, actionStyle, eventStyle, requestStyle, configStyle, historyStyle].join(
+      "\n",
+    ),
   ),
   script: asset(
     "app",
     "js",
     "text/javascript; charset=utf-8",
-    [htmx, htmxSse, uPlot, script, charts, actionScript, requestScript].join(";\n"),
+    [htmx, htmxSse, uPlot, script, charts, actionScript, requestScript, timeAxis, historyScript].join(";\n"),
   ),
   icon: asset("icon", "svg", "image/svg+xml", icon),
 } as const;

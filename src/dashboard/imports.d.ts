@@ -20,6 +20,16 @@ declare module "*/public/charts.js" {
   export default text;
 }
 
+declare module "*/public/history.js" {
+  const text: string;
+  export default text;
+}
+
+declare module "*/public/time-axis.js" {
+  const text: string;
+  export default text;
+}
+
 declare module "*/public/requests.js" {
   const text: string;
   export default text;

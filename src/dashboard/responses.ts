@@ -17,6 +17,17 @@ export function htmlResponse(markup: string, status = 200): Response {
   return new Response(markup, { status, headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" } });
 }
 
+/** A table to download. @param name of the file, without its ending */
+export function csvResponse(name: string, text: string): Response {
+  return new Response(text, {
+    headers: {
+      ...fresh,
+      "Content-Type": "text/csv; charset=utf-8",
+      "Content-Disposition": `attachment; filename="${name}.csv"`,
+    },
+  });
+}
+
 /** An endless stream of server-sent events, which a proxy in front must not buffer. */
 export function eventStreamResponse(stream: ReadableStream<Uint8Array>): Response {
   return new Response(stream, {

@@ -12,6 +12,7 @@ import { assetResponse } from "./assets.ts";
 import { configPageRoutes } from "./config/routes.ts";
 import type { EventsFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
+import { historyRoutes } from "./history/routes.ts";
 import type { SnapshotPoller } from "./live/poller.ts";
 import type { LiveStreams } from "./live/streams.ts";
 import { notFoundResponse } from "./layout/not-found.tsx";
@@ -106,6 +107,7 @@ export function routesOf({
     .use(eventRoutes({ poller, events, admin }))
 
     .use(requestPages({ poller, requests, tails }))
+    .use(historyRoutes({ poller, admin, requests }))
 
     .use(formAddresses())
 

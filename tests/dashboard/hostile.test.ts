@@ -25,6 +25,9 @@ import {
   renderUpstreamLive,
   renderUpstreamPage,
 } from "../../src/dashboard/overview/page.tsx";
+import { type HistoryPageProps, renderHistoryPage } from "../../src/dashboard/history/page.tsx";
+import { marksOf } from "../../src/dashboard/history/marks.ts";
+import { parsePageRange } from "../../src/dashboard/page-range.ts";
 import type { ReloadCardProps } from "../../src/dashboard/config/reload-card.tsx";
 import { renderConfigPage, renderReload } from "../../src/dashboard/config/page.tsx";
 import { renderEventsPage, renderNewEvents } from "../../src/dashboard/events/page.tsx";
@@ -267,7 +270,7 @@ const hostileEvents: readonly BalancerEvent[] = [
 ];
 const soughtFor = (isAudit: boolean) => {
   const fields = { pool: hostile, upstream: hostile, kind: hostile, by: hostile, text: hostile };
-  return parseEventFilter(new URLSearchParams({ ...fields, before: "9" }), isAudit);
+  return parseEventFilter(new URLSearchParams({ ...fields, before: "9", from: hostile }), isAudit, 0);
 };
 
 const request = poisoned(retriedRequest(1, { complaint: "no Host field" })) as StoredRequest;
@@ -377,6 +380,9 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
       .join(""),
   "events that cannot be read": () =>
     renderEventsPage({ filter: soughtFor(false), result: { error: refused }, snapshot: undefined }),
+  "the history": () =>
+    ["-1h", "-7d", hostile].map((from) => renderHistoryPage(historyOfHostiles(from, true))).join(""),
+  "the history that cannot be read": () => renderHistoryPage(historyOfHostiles("-1h", false)),
   "a new event": () => renderNewEvents({ fresh: hostileEvents, last: 3, error: hostile }),
   "a reload": () => reloads.map(renderReload).join(""),
   "the login": () => renderLogin({ csrf: hostile, next: hostile, name: hostile, text: hostile, tone: "bad" }),
@@ -385,6 +391,36 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
   "who is logged in": () =>
     fillPlaceholders(placeholders.who, { name: hostile, role: "viewer", csrf: "token" }),
 };
+
+function historyOfHostiles(from: string, isRead: boolean): HistoryPageProps {
+  const range = parsePageRange(
+    { from, to: "now", at: "-30m", pool: hostile, upstream: hostile, compare: hostile, tz: "local" },
+    86_400_000,
+  );
+  const columns = poisonedColumns();
+  const group = { outcome: "failed", status: 500, count: 3, firstAt: 0, lastAt: 0 } as const;
+  const names = { upstreams: [hostile], upstreamCount: 1, routes: [hostile, hostile], routeCount: 3 };
+  const counts = { failed: 3, refused: 0, retried: 0, slow: 0, sampled: 0 };
+  const series = [{ pool: hostile, upstream: hostile, columns }];
+  return {
+    range,
+    history: isRead
+      ? { value: { window: null, from: range.from, to: range.to, stepMs: 1_000, coarsestMs: 60_000, series } }
+      : { error: refused },
+    before: undefined,
+    strip: undefined,
+    marks: marksOf(hostileEvents, { pool: hostile }),
+    eventsError: isRead ? undefined : refused,
+    requests: {
+      from: range.from,
+      to: range.to,
+      result: isRead
+        ? { value: { counts, groups: [{ ...group, ...names, reason: hostile }], slowMs: 1_000 } }
+        : { error: refused },
+    },
+    pools: [hostile, `${hostile}2`],
+  };
+}
 
 const shapes: readonly RenderShape[] = ["page", "part", "partial"];
 /** Both pages that an action may come from. */

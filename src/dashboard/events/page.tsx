@@ -4,7 +4,17 @@
 import type { AdminResult } from "../admin-client.ts";
 import { ErrorText, EventItems, kindNames } from "./timeline.tsx";
 import { eventsErrorSentence, type NewEvents } from "./feed.ts";
-import { type EventFilterState, eventsPerPage, eventsUrl, isUnfiltered, newestFirst } from "./filter.ts";
+import { carriedQuery } from "../page-range.ts";
+import { RangeBar, RangeProblems, RangeTools } from "../layout/range-bar.tsx";
+import { rangeQuery } from "../../lib/time-range.ts";
+import {
+  type EventFilterState,
+  eventParameters,
+  eventsPerPage,
+  eventsUrl,
+  isUnfiltered,
+  newestFirst,
+} from "./filter.ts";
 import { Choice, Paging, sameNamed, TextField } from "../layout/fields.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
 import { eventOf } from "../live/sse.ts";
@@ -40,7 +50,9 @@ export function renderEventsPage({ filter, result, snapshot }: EventsPageProps):
   const shown = events.slice(0, eventsPerPage);
   const [first, last] = [shown[0], shown.at(-1)];
   const hasOlder = filter.after !== undefined || events.length > eventsPerPage;
-  const isNewest = filter.before === undefined && filter.after === undefined;
+  const isNewest =
+    filter.before === undefined && filter.after === undefined && (filter.range?.isLive ?? true);
+  const hasPages = filter.before !== undefined || filter.after !== undefined;
   const newest = String(first?.seq ?? 0);
   const live = isNewest ? eventsUrl(filter, "live", { since: newest }) : undefined;
   const streaming = live && {
@@ -49,12 +61,24 @@ export function renderEventsPage({ filter, result, snapshot }: EventsPageProps):
     "hx-swap": "none",
   };
   return markup(
-    <Shell title={`${title} · Evenkeel`} here={here} {...(live === undefined ? {} : { live })}>
+    <Shell
+      title={`${title} · Evenkeel`}
+      here={here}
+      {...(live === undefined ? {} : { live })}
+      carried={filter.range && carriedQuery(filter.range)}
+    >
       <main {...streaming}>
-        <header class="plain-head">
-          <h1>{title}</h1>
-          <p class="quiet">{intro}</p>
+        <RangeProblems problems={filter.range?.problems ?? []} />
+        <header class="plain-head history-head">
+          <div>
+            <h1>{title}</h1>
+            <p class="quiet">{intro}</p>
+          </div>
+          <p class="head-actions">
+            <EventTools filter={filter} />
+          </p>
         </header>
+        <EventTime filter={filter} />
         <EventFilters filter={filter} snapshot={snapshot} />
         <section class="pool events-list" aria-label={title}>
           <p class="events-error" id="events-error" role="status">
@@ -69,12 +93,73 @@ export function renderEventsPage({ filter, result, snapshot }: EventsPageProps):
         </section>
         <Paging
           label="More events"
-          newest={isNewest ? undefined : eventsUrl(filter, "page")}
-          newer={isNewest || !first ? undefined : eventsUrl(filter, "page", { after: String(first.seq) })}
+          newest={hasPages ? eventsUrl(filter, "page") : undefined}
+          newer={!hasPages || !first ? undefined : eventsUrl(filter, "page", { after: String(first.seq) })}
           older={hasOlder && last ? eventsUrl(filter, "page", { before: String(last.seq) }) : undefined}
         />
       </main>
     </Shell>,
+  );
+}
+
+interface TimeProps {
+  readonly filter: EventFilterState;
+}
+
+const pathOf = ({ isAudit }: EventFilterState) => (isAudit ? "/audit" : "/events");
+
+/** The time of the events; without one, times to choose. */
+function EventTime({ filter }: TimeProps): JSX.Element {
+  const { range } = filter;
+  const path = pathOf(filter);
+  const more = eventParameters(filter);
+  const lengths = [
+    ["1 h", "-1h"],
+    ["24 h", "-1d"],
+    ["7 d", "-7d"],
+  ] as const;
+  const all = new URLSearchParams(more);
+  return (
+    <section class="pool history-range" aria-label="Time shown">
+      {range ? (
+        <RangeBar path={path} range={{ ...range, pool: undefined, upstream: undefined }} more={more}>
+          <a class="button" href={attribute(`${path}${all.size > 0 ? `?${all}` : ""}`)}>
+            All events
+          </a>
+        </RangeBar>
+      ) : (
+        <nav class="windows" aria-label="Length of the time shown">
+          <a href={attribute(eventsUrl(filter, "page"))} aria-current="true">
+            All
+          </a>
+          {lengths.map(([name, from]) => (
+            <a href={attribute(eventsUrl(filter, "page", { from, to: "now" }))}>{name}</a>
+          ))}
+        </nav>
+      )}
+    </section>
+  );
+}
+
+/** The same events to take along. A live time becomes a fixed one. */
+function EventTools({ filter }: TimeProps): JSX.Element {
+  const more = eventParameters(filter);
+  const path = pathOf(filter);
+  if (filter.range)
+    return (
+      <RangeTools path={path} range={{ ...filter.range, pool: undefined, upstream: undefined }} more={more} />
+    );
+  const query = new URLSearchParams(more);
+  const suffix = query.size > 0 ? `?${query}` : "";
+  return (
+    <>
+      <a class="button" href={attribute(`${path}.csv${suffix}`)} download="">
+        CSV
+      </a>
+      <a class="button" href={attribute(`${path}.json${suffix}`)}>
+        JSON
+      </a>
+    </>
   );
 }
 
@@ -100,6 +185,9 @@ function EventFilters({ filter, snapshot }: FilterProps): JSX.Element {
   const kinds = Object.entries(kindNames).filter(([kind]) => !isAudit || auditKinds.has(kind));
   return (
     <form class="event-filters" method="get" action={isAudit ? "/audit" : "/events"} role="search">
+      {Object.entries(filter.range ? rangeQuery(filter.range) : {}).map(([name, value]) => (
+        <input type="hidden" name={name} value={attribute(value)} />
+      ))}
       <Choice kind="field" name="pool" label="Pool" value={fields.pool} choices={sameNamed(pools)} />
       <TextField kind="field" name="upstream" label="Upstream" value={fields.upstream} hint="any" />
       <Choice kind="field" name="kind" label="Kind" value={fields.kind} choices={kinds} />

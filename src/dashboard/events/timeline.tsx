@@ -112,7 +112,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
 };
 
 /** The kind itself for a kind of a later version. */
-function kindName(kind: string): string {
+export function kindName(kind: string): string {
   return Object.hasOwn(kindNames, kind) ? kindNames[kind as EventKind] : kind;
 }
 
@@ -142,7 +142,7 @@ const goodStates: ReadonlySet<string> = new Set([
   "shared",
 ]);
 
-function eventTone({ to }: BalancerEvent): Tone | "calm" {
+export function eventTone({ to }: BalancerEvent): Tone | "calm" {
   return badStates.has(to) ? "bad" : warnStates.has(to) ? "warn" : goodStates.has(to) ? "good" : "calm";
 }
 

@@ -4,6 +4,7 @@
 import type { Children } from "@kitajs/html";
 import { assets } from "../assets.ts";
 import { placeholders } from "../login/placeholders.tsx";
+import { attribute } from "../responses.ts";
 import { formatSpan, formatTime } from "../../wording/format.ts";
 import { type DashboardState, urlOrigin } from "../../wording/verdict.ts";
 
@@ -20,10 +21,13 @@ const htmxConfig = JSON.stringify({
 
 interface ShellProps {
   readonly title: string;
-  readonly here: "overview" | "upstream" | "requests" | "events" | "audit" | "config" | "action" | "lost";
+  readonly here:
+    "overview" | "upstream" | "requests" | "history" | "events" | "audit" | "config" | "action" | "lost";
   /** The address of the live stream; undefined for a static page. */
   readonly live?: string;
   readonly notice?: string;
+  /** The query of the time shown, which the links to other pages of a time carry on. */
+  readonly carried?: string | undefined;
   /** The result of the last action. */
   readonly done?: JSX.Element | undefined;
   readonly children?: JSX.Element | JSX.Element[];
@@ -32,12 +36,24 @@ interface ShellProps {
 const pages = [
   { name: "Overview", address: "/", here: "overview" },
   { name: "Requests", address: "/requests", here: "requests" },
+  { name: "History", address: "/history", here: "history" },
   { name: "Events", address: "/events", here: "events" },
   { name: "Audit", address: "/audit", here: "audit" },
   { name: "Configuration", address: "/config", here: "config" },
 ] as const;
 
-export function Shell({ title, here, live, notice = "", done = "", children }: ShellProps): JSX.Element {
+/** Pages that show a time. */
+const timedPages: ReadonlySet<string> = new Set(["requests", "history", "events", "audit"]);
+
+export function Shell({
+  title,
+  here,
+  live,
+  notice = "",
+  done = "",
+  carried = "",
+  children,
+}: ShellProps): JSX.Element {
   return (
     <HtmlDocument title={title} head={<LiveHead />} body={{ "data-role": placeholders.role }}>
       <header class="top">
@@ -46,7 +62,12 @@ export function Shell({ title, here, live, notice = "", done = "", children }: S
         </a>
         <nav class="pages" aria-label="Pages">
           {pages.map((page) => (
-            <a href={page.address} {...(page.here === here ? { "aria-current": "page" } : {})}>
+            <a
+              href={attribute(
+                carried !== "" && timedPages.has(page.here) ? `${page.address}?${carried}` : page.address,
+              )}
+              {...(page.here === here ? { "aria-current": "page" } : {})}
+            >
               {page.name}
             </a>
           ))}

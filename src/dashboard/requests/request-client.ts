@@ -13,6 +13,7 @@ import {
 import type { Cancel } from "../../lib/clock.ts";
 import { areStrings, isRecord, parseJson } from "../../lib/json.ts";
 import type { RequestList, StoredRequest } from "../../requests/recent-requests.ts";
+import type { RequestSummary } from "../../requests/requests.ts";
 import type { ExplainedRequest } from "../../requests/explanation.ts";
 import type { DryRunResult, DryRunInput } from "../../requests/dry-run.ts";
 import type { AdminApiError } from "../../wording/verdict.ts";
@@ -30,6 +31,8 @@ export interface RequestListener {
 export interface RequestClient {
   /** @param query in the admin API's format */
   list(query: URLSearchParams): Promise<AdminResult<RequestList>>;
+  /** Counts and groups of kept requests. @param query a filter in the admin API's format */
+  summary(query: URLSearchParams): Promise<AdminResult<RequestSummary>>;
   explain(requestId: string): Promise<AdminResult<ExplainedRequest>>;
   dryRun(request: DryRunInput): Promise<AdminResult<DryRunResult>>;
   /** Streams new requests. @param filter in the admin API's format */
@@ -62,6 +65,8 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
 
   return {
     list: (query) => call({ method: "GET", path: `api/requests?${query}` }, requestsIn),
+
+    summary: (query) => call({ method: "GET", path: `api/requests/summary?${query}` }, summaryIn),
 
     explain: (requestId) =>
       call({ method: "GET", path: `api/requests/${encodeURIComponent(requestId)}` }, explainedIn),
@@ -115,6 +120,20 @@ function requestsIn(value: unknown): RequestList | undefined {
   if (!isRecord(value) || !Array.isArray(list)) return undefined;
   const requests = list.flatMap((entry: unknown) => requestIn(entry) ?? []);
   return requests.length === list.length ? { requests, sampled: value["sampled"] === true } : undefined;
+}
+
+function summaryIn(value: unknown): RequestSummary | undefined {
+  if (!isRecord(value) || !isRecord(value["counts"]) || !Array.isArray(value["groups"])) return undefined;
+  const areCounts = Object.values(value["counts"]).every((count) => typeof count === "number");
+  const areGroups = value["groups"].every(
+    (group: unknown) =>
+      isRecord(group) &&
+      typeof group["outcome"] === "string" &&
+      typeof group["count"] === "number" &&
+      areStrings(group["upstreams"]) &&
+      areStrings(group["routes"]),
+  );
+  return areCounts && areGroups ? (value as unknown as RequestSummary) : undefined;
 }
 
 function explainedIn(value: unknown): ExplainedRequest | undefined {

@@ -1,0 +1,205 @@
+/** The charts of a range: SVG from the server, which the page's script replaces with charts to zoom and point at. */
+/** @jsxImportSource @kitajs/html */
+
+import type { Columns } from "../../history/point.ts";
+import { formatMs, formatRate, formatCount } from "../../wording/format.ts";
+import { Lines, peakOf, type Quantity, trendOf } from "../charts/sparkline.tsx";
+import { attribute } from "../responses.ts";
+import { Moment, listForm } from "./moment.tsx";
+import type { PointValues } from "./columns.ts";
+import type { Mark } from "./marks.ts";
+
+interface Curve {
+  readonly quantity: Quantity;
+  /** In the legend; empty if the chart has one curve. */
+  readonly name: string;
+  /** CSS class of the line and of its legend entry. */
+  readonly kind: string;
+}
+
+export interface RangeChart {
+  readonly name: string;
+  readonly unit: "rate" | "ms" | "count";
+  /** The top of the axis is at least this: nothing that is next to nothing looks like much. */
+  readonly least: number;
+  readonly curves: readonly Curve[];
+}
+
+const requestsChart: RangeChart = {
+  name: "Requests/s",
+  unit: "rate",
+  least: 1,
+  curves: [{ quantity: "requestsPerSecond", name: "", kind: "k-rate" }],
+};
+
+export const errorsChart: RangeChart = {
+  name: "Errors/s",
+  unit: "rate",
+  least: 1,
+  curves: [{ quantity: "errorsPerSecond", name: "", kind: "k-errors" }],
+};
+
+const latencyChart: RangeChart = {
+  name: "Latency",
+  unit: "ms",
+  least: 1,
+  curves: [
+    { quantity: "p50Ms", name: "p50", kind: "k-p50" },
+    { quantity: "p95Ms", name: "p95", kind: "k-p95" },
+    { quantity: "p99Ms", name: "p99", kind: "k-p99" },
+  ],
+};
+
+const queueChart: RangeChart = {
+  name: "Waiting in the queue",
+  unit: "count",
+  least: 1,
+  curves: [{ quantity: "queued", name: "", kind: "k-queued" }],
+};
+
+const inFlightChart: RangeChart = {
+  name: "In flight",
+  unit: "count",
+  least: 1,
+  curves: [{ quantity: "inFlight", name: "", kind: "k-rate" }],
+};
+
+/** An upstream has no queue. */
+export const poolCharts: readonly RangeChart[] = [requestsChart, errorsChart, latencyChart, queueChart];
+export const upstreamCharts: readonly RangeChart[] = [
+  requestsChart,
+  errorsChart,
+  latencyChart,
+  inFlightChart,
+];
+
+export interface RangeChartsProps {
+  readonly charts: readonly RangeChart[];
+  readonly from: number;
+  readonly to: number;
+  /** Undefined if the history could not be read. */
+  readonly columns: Columns | undefined;
+  readonly stepMs: number;
+  /** The point of the pinned moment. */
+  readonly pinned: PointValues | undefined;
+  readonly at: number | undefined;
+  readonly marks: readonly Mark[];
+  /** The address of the data, which the script reads. */
+  readonly source: string;
+  /** The address of the page without its range, to which the script adds another. */
+  readonly page: string;
+  /** Whether a click pins a moment. */
+  readonly canPin: boolean;
+}
+
+export function RangeCharts(props: RangeChartsProps): JSX.Element {
+  const { charts, from, to, stepMs, at, marks, source, page, canPin } = props;
+  return (
+    <div
+      class="range-charts"
+      tabindex="0"
+      role="group"
+      aria-label="Charts. Arrow keys move the time that is read."
+      data-role="range-charts"
+      data-from={String(Math.round(from))}
+      data-to={String(Math.round(to))}
+      data-step={String(stepMs)}
+      data-at={at === undefined ? "" : String(Math.round(at))}
+      data-source={attribute(source)}
+      data-page={attribute(page)}
+      data-pins={canPin ? "yes" : "no"}
+    >
+      {charts.map((chart) => (
+        <Figure chart={chart} {...props} />
+      ))}
+      {marks.length === 0 ? (
+        ""
+      ) : (
+        <ol class="marks" data-role="marks" tabindex="0" aria-label="Events of this time">
+          {marks.map((mark) => (
+            <li data-at={String(mark.at)} data-number={String(mark.number)} data-tone={mark.tone}>
+              <span class="mark-number" data-tone={mark.tone}>
+                {String(mark.number)}
+              </span>{" "}
+              <Moment at={mark.at} form={listForm(props)} /> <span safe>{mark.text}</span>
+            </li>
+          ))}
+        </ol>
+      )}
+    </div>
+  );
+}
+
+interface FigureProps extends Pick<RangeChartsProps, "from" | "to" | "columns" | "pinned" | "marks"> {
+  readonly chart: RangeChart;
+}
+
+const formats: Readonly<Record<RangeChart["unit"], (value: number | null) => string>> = {
+  rate: (value) => (value === null ? "–" : formatRate(value)),
+  ms: formatMs,
+  count: (value) => (value === null ? "–" : formatCount(value)),
+};
+
+function Figure({ chart, from, to, columns, pinned, marks }: FigureProps): JSX.Element {
+  const { name, unit, least, curves } = chart;
+  const trends = curves.map((curve) => ({
+    ...curve,
+    trend: trendOf(columns ? [columns] : [], curve.quantity),
+  }));
+  const peak = Math.max(least, ...trends.map(({ trend }) => peakOf(trend) * 1.1));
+  const placeOf = (moment: number) => `${(((moment - from) / (to - from)) * 100).toFixed(2)}%`;
+  const hasPoints = columns?.at.some((end) => end > from && end - to <= 0) ?? false;
+  return (
+    <figure class="range-chart" data-unit={unit} data-least={String(least)} aria-label={name}>
+      <figcaption>
+        <span class="chart-name">{name}</span>
+        <span class="legend">
+          {pinned ? (
+            <span class="key-at">
+              at <Moment at={pinned.to} />
+            </span>
+          ) : (
+            <span class="key-at" hidden></span>
+          )}
+          {curves.map(({ quantity, name: curveName, kind }) => (
+            <span class={`key ${kind}`} data-quantity={quantity}>
+              {curveName === "" ? "" : <span class="key-name">{curveName}</span>}
+              <span class="key-value" safe>
+                {pinned ? formats[unit](pinned[quantity]) : ""}
+              </span>
+            </span>
+          ))}
+        </span>
+      </figcaption>
+      <div class="range-plot" data-role="plot">
+        <Lines
+          kind="still"
+          lines={trends.map(({ kind, trend }) => ({
+            trend,
+            // What is zero all the time draws no red.
+            kind: peakOf(trend) > 0 ? kind : `${kind} is-zero`,
+            peak,
+            from,
+            to,
+            filled: curves.length === 1,
+          }))}
+        />
+        <svg class="range-still" aria-hidden="true">
+          {marks.map(({ at, tone }) => (
+            <line class="mark-line" data-tone={tone} x1={placeOf(at)} x2={placeOf(at)} y1="0" y2="100%" />
+          ))}
+          {pinned ? (
+            <line class="crosshair" x1={placeOf(pinned.to)} x2={placeOf(pinned.to)} y1="0" y2="100%" />
+          ) : (
+            ""
+          )}
+        </svg>
+      </div>
+      {hasPoints ? "" : <p class="range-empty">{columns ? "No data in this time" : "History unavailable"}</p>}
+      <p class="range-ends" data-role="ends">
+        <Moment at={from} />
+        <Moment at={to} />
+      </p>
+    </figure>
+  );
+}

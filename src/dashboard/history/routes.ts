@@ -1,0 +1,174 @@
+/** Routes of the history page, and of the same rows as CSV and JSON. */
+
+import { Elysia } from "elysia";
+import type { AdminClient, AdminResult } from "../admin-client.ts";
+import { parsePageRange, type PageRange } from "../page-range.ts";
+import type { SnapshotPoller } from "../live/poller.ts";
+import { csvResponse, fresh, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
+import type { RequestClient } from "../requests/request-client.ts";
+import type { Columns } from "../../history/point.ts";
+import type { HistoryResult } from "../../history/history.ts";
+import { systemWallClock } from "../../lib/clock.ts";
+import { csvOf } from "../../lib/csv.ts";
+import { momentText } from "../../lib/time-range.ts";
+import { adminApiErrorSentence } from "../../wording/verdict.ts";
+import { pointAt, quantities, sumColumns } from "./columns.ts";
+import { marksOf } from "./marks.ts";
+import { pointMsOf, renderHistoryPage, type RequestsOfTime, type Strip } from "./page.tsx";
+
+export interface HistoryRoutesOptions {
+  readonly poller: SnapshotPoller;
+  readonly admin: AdminClient;
+  readonly requests: RequestClient;
+}
+
+/** Events that are read for marks. */
+const maxEvents = 1_000;
+
+const dayMs = 86_400_000;
+
+/** Points of the strip of a day, one for about three pixels. */
+const stripPoints = 288;
+
+/** A moment has the requests of at least so much time, because they are sampled. */
+const minMomentMs = 10_000;
+
+export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions) {
+  const rangeIn = (request: Request) =>
+    parsePageRange(Object.fromEntries(new URL(request.url).searchParams), systemWallClock());
+
+  const read = ({ from, to, pool, upstream }: PageRange, shiftMs = 0) =>
+    admin.historyRange({ pool, upstream, from: from - shiftMs, to: to - shiftMs });
+
+  const eventsIn = ({ from, to }: PageRange) =>
+    admin.events(
+      new URLSearchParams({ from: momentText(from), to: momentText(to), limit: String(maxEvents) }),
+    );
+
+  const summaryOf = async (
+    range: PageRange,
+    history: AdminResult<HistoryResult>,
+  ): Promise<RequestsOfTime> => {
+    const { from, to } = momentOf(range, history);
+    const { pool, upstream } = range;
+    const query = new URLSearchParams({
+      from: momentText(from),
+      to: momentText(to),
+      ...(pool === undefined ? {} : { pool }),
+      ...(upstream === undefined ? {} : { upstream }),
+    });
+    return { from, to, result: await requests.summary(query) };
+  };
+
+  const stripOf = async (range: PageRange): Promise<Strip | undefined> => {
+    const day = dayAround(range);
+    if (!day) return undefined;
+    const { pool, upstream } = range;
+    const result = await admin.historyRange({ pool, upstream, ...day, maxPoints: stripPoints });
+    return { ...day, columns: columnsIn(result) };
+  };
+
+  const page = async (request: Request): Promise<Response> => {
+    const range = rangeIn(request);
+    const history = await read(range);
+    const [before, strip, events, requestsOfTime, state] = await Promise.all([
+      range.compareMs === undefined ? undefined : read(range, range.compareMs),
+      stripOf(range),
+      eventsIn(range),
+      summaryOf(range, history),
+      poller.current(),
+    ]);
+    const text = renderHistoryPage({
+      range,
+      history,
+      before: before && columnsIn(before),
+      strip,
+      marks: "value" in events ? marksOf(events.value, range) : [],
+      eventsError: "error" in events ? events.error : undefined,
+      requests: requestsOfTime,
+      pools: state.snapshot?.pools.map(({ name }) => name) ?? [],
+    });
+    const status = "error" in history ? httpStatusOf(history.error) : range.problems.length > 0 ? 400 : 200;
+    return htmlResponse(text, status);
+  };
+
+  /** The columns, or the response with the error. */
+  const columnsFor = async (range: PageRange) => {
+    const result = await read(range);
+    if ("error" in result)
+      return textResponse(httpStatusOf(result.error), adminApiErrorSentence(result.error));
+    if (range.problems.length > 0) return textResponse(400, range.problems.join(" "));
+    const columns = columnsIn(result);
+    return { ...result.value, columns: columns ?? emptyColumns };
+  };
+
+  return new Elysia({ handler: { standardHostname: false } })
+    .get("/history", ({ request }) => page(request))
+
+    .get("/history.json", async ({ request }) => {
+      const range = rangeIn(request);
+      const [found, before] = await Promise.all([
+        columnsFor(range),
+        range.compareMs === undefined ? undefined : read(range, range.compareMs),
+      ]);
+      if (found instanceof Response) return found;
+      const { from, to, stepMs, coarsestMs, columns } = found;
+      const compared = before && { shiftMs: range.compareMs, columns: columnsIn(before) ?? emptyColumns };
+      return Response.json(
+        { from, to, stepMs, coarsestMs, columns, ...(compared && { compared }) },
+        { headers: fresh },
+      );
+    })
+
+    .get("/history.csv", async ({ request }) => {
+      const found = await columnsFor(rangeIn(request));
+      if (found instanceof Response) return found;
+      const { columns } = found;
+      const rows = columns.at.map((at, index) => [
+        momentText(at),
+        ...quantities.map((quantity) => columns[quantity][index] ?? null),
+      ]);
+      return csvResponse("history", csvOf(["time", ...quantities], rows));
+    });
+}
+
+const emptyColumns: Columns = {
+  at: [],
+  requestsPerSecond: [],
+  errorsPerSecond: [],
+  retriesPerSecond: [],
+  rescuesPerSecond: [],
+  queued: [],
+  inFlight: [],
+  p50Ms: [],
+  p95Ms: [],
+  p99Ms: [],
+};
+
+function columnsIn(result: AdminResult<HistoryResult>): Columns | undefined {
+  if ("error" in result) return undefined;
+  return sumColumns(result.value.series.map(({ columns }) => columns));
+}
+
+/** The interval of the pinned moment, or the whole time. */
+function momentOf(
+  { from, to, at }: PageRange,
+  history: AdminResult<HistoryResult>,
+): Pick<PageRange, "from" | "to"> {
+  if (at === undefined) return { from, to };
+  const columns = columnsIn(history);
+  const point = columns && pointAt(columns, at, pointMsOf(history));
+  const [begin, end] = point ? [point.from, point.to] : [at - minMomentMs / 2, at + minMomentMs / 2];
+  const missingMs = Math.max(0, minMomentMs - (end - begin));
+  return { from: begin - missingMs / 2, to: end + missingMs / 2 };
+}
+
+/** The UTC day of the range, or the day around one that crosses midnight; undefined for a range of more than half a day. */
+function dayAround({ from, to, isLive, now }: PageRange): Pick<PageRange, "from" | "to"> | undefined {
+  if (to - from > dayMs / 2) return undefined;
+  if (isLive) return { from: now - dayMs, to: now };
+  const midnight = Math.floor(from / dayMs) * dayMs;
+  if (to <= midnight + dayMs) return { from: midnight, to: midnight + dayMs };
+  const begin = Math.round((from + to) / 2 - dayMs / 2);
+  return { from: begin, to: begin + dayMs };
+}
