@@ -14,6 +14,7 @@ import {
   refusedText,
   restartText,
   sheddingText,
+  failedUpgradeText,
   unsavedText,
 } from "../wording/alerts.ts";
 import {
@@ -256,12 +257,13 @@ function footOf({ version, runtime, engine, listen, phase, startedAt, at, inFlig
  * @param listed kinds of problems that are listed already
  */
 function alertLines(snapshot: Snapshot, listed: ReadonlySet<ProblemKind>): readonly string[] {
-  const { memory, exhaustion, notKept, certificates = [], orders = [], configuration } = snapshot;
+  const { memory, exhaustion, notKept, upgrade, certificates = [], orders = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return [
     ...(memory.shedding && !listed.has("shedding") ? sentencesOf(sheddingText(memory)) : []),
     ...(exhaustion && !listed.has("exhaustion") ? sentencesOf(exhaustionText(exhaustion)) : []),
     ...(notKept && !listed.has("state_not_kept") ? sentencesOf(unsavedText(notKept)) : []),
+    ...(upgrade?.failed ? sentencesOf(failedUpgradeText(upgrade.failed)) : []),
     ...(listed.has("certificate") ? [] : certificates).flatMap((certificate) => {
       const [what, remedy] = certificateText(certificate, snapshot) ?? [];
       return what === undefined ? [] : [what, `  ${remedy}`];

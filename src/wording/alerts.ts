@@ -1,7 +1,7 @@
 /** Alert texts about the balancer as a whole, for the dashboard and the terminal. */
 
 import type { OrderFailureReason } from "../acme/failure.ts";
-import type { CertificateSnapshot, Snapshot } from "../snapshot/snapshot.ts";
+import type { CertificateSnapshot, Snapshot, UpgradeSnapshot } from "../snapshot/snapshot.ts";
 import { describeExpiry } from "../tls/expiry.ts";
 import { shortageOf } from "../problems/wording.ts";
 import { countWithNoun, formatCount, formatSpan, formatTime } from "./format.ts";
@@ -27,6 +27,11 @@ export function exhaustionText({ code, since, failures }: NonNullable<Snapshot["
 export function unsavedText({ since, why: cause }: NonNullable<Snapshot["notKept"]>): string {
   const sentence = cause.replace(/\.?$/, ".");
   return `Changes are not being saved (since ${formatTime(since)}) and may be lost on restart. Cause: ${sentence}`;
+}
+
+/** When it failed and why, until another one succeeds. */
+export function failedUpgradeText({ at, why }: NonNullable<UpgradeSnapshot["failed"]>): string {
+  return `The last upgrade failed (${formatTime(at)}), and this process goes on. Cause: ${why.replace(/\.?$/, ".")}`;
 }
 
 /**

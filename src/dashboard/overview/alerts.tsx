@@ -10,12 +10,13 @@ import {
   refusedText,
   restartText,
   sheddingText,
+  failedUpgradeText,
   unsavedText,
 } from "../../wording/alerts.ts";
 import { formatBrief, formatCount, formatTime, isoTime } from "../../wording/format.ts";
 
 export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Element {
-  const { memory, exhaustion, notKept, certificates = [], orders = [], configuration } = snapshot;
+  const { memory, exhaustion, notKept, upgrade, certificates = [], orders = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return (
     <>
@@ -36,6 +37,13 @@ export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Eleme
       {notKept ? (
         <p class="notice shedding" role="status" safe>
           {unsavedText(notKept)}
+        </p>
+      ) : (
+        ""
+      )}
+      {upgrade?.failed ? (
+        <p class="notice heed" role="status" safe>
+          {failedUpgradeText(upgrade.failed)}
         </p>
       ) : (
         ""
