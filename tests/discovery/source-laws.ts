@@ -1,11 +1,11 @@
-/** The laws that every source of members keeps, whatever it asks. Each source runs them against a scripted server of its own. */
+/** The laws that every source of members keeps, whatever it asks: for Bun and Deno, each against a scripted server of its own. */
 
-import { describe, expect, test } from "bun:test";
+import assert from "node:assert/strict";
 
 import type { MemberTemplate } from "../../src/config/discovery.ts";
 import type { DiscoveredMember, DiscoverySource } from "../../src/discovery/source.ts";
-import { authorityOf } from "../../src/net/address.ts";
 import { until } from "../support/wait.ts";
+import { type SourceLaw, SourceRun } from "./source-run.ts";
 
 /** A source and the server that it asks. */
 export interface SourceWorld extends AsyncDisposable {
@@ -13,7 +13,7 @@ export interface SourceWorld extends AsyncDisposable {
   create(template: MemberTemplate): DiscoverySource;
   /**
    * What the server says from now on.
-   * @param members IP addresses with ports; none for an empty list
+   * @param members addresses with ports; none for an empty list
    * @param protocol of servers whose answers name it
    */
   report(members: readonly string[], protocol?: "http" | "https"): void | Promise<void>;
@@ -23,149 +23,124 @@ export interface SourceWorld extends AsyncDisposable {
   garble(): void | Promise<void>;
 }
 
-/** Two members that every source of this kind can report. */
-export interface SourceLawOptions {
-  readonly members: readonly [string, string];
-  /** Time in which a source of this kind notices anything, milliseconds. */
-  readonly noticedWithinMs: number;
+const plainTemplate: MemberTemplate = { protocol: "http", backup: false };
+
+const [one, two, three] = ["10.0.0.1:8001", "10.0.0.2:8002", "10.0.0.3:8003"] as const;
+
+/** Longer than any source needs to notice anything, at the speed of the tests. */
+const noticedWithinMs = 20_000;
+
+class MemberRun extends SourceRun {
+  /** Declared only: a source may report before the fields of this class begin. */
+  declare members: readonly DiscoveredMember[];
+
+  override answered(answer: Parameters<SourceRun["answered"]>[0]): void {
+    assert.ok(answer.members.length > 0, "an answer without members is an absence");
+    this.members = answer.members;
+    super.answered({ ...answer, members: answer.members.toSorted(byHost) });
+  }
 }
 
-export const plainTemplate: MemberTemplate = { protocol: "http", backup: false };
+function byHost(left: DiscoveredMember, right: DiscoveredMember): number {
+  return left.address.hostname < right.address.hostname ? -1 : 1;
+}
 
-type Report =
-  | { readonly kind: "answered"; readonly members: readonly DiscoveredMember[] }
-  | { readonly kind: "failed" | "absent"; readonly why: string };
-
-/** Starts a source and collects its reports. */
-export function collect(source: DiscoverySource) {
-  const reports: Report[] = [];
-  const cancel = source.start({
-    answered: ({ members }) => reports.push({ kind: "answered", members }),
-    failed: (why) => reports.push({ kind: "failed", why }),
-    absent: (why) => reports.push({ kind: "absent", why }),
-  });
-  const last = () => reports.at(-1);
-  return {
-    reports,
-    cancel,
-    last,
-    lastMembers() {
-      const report = last();
-      return report?.kind === "answered"
-        ? report.members
-            .map(({ address }) => authorityOf(address))
-            .toSorted()
-            .join(" ")
-        : report?.kind;
+export function sourceLaws(start: () => Promise<SourceWorld>): readonly SourceLaw[] {
+  const law = (
+    name: string,
+    check: (world: SourceWorld, run: (template?: MemberTemplate) => MemberRun) => Promise<void>,
+  ): SourceLaw => ({
+    name,
+    async check() {
+      await using world = await start();
+      const runs: MemberRun[] = [];
+      try {
+        await check(world, (template = plainTemplate) => {
+          const run = new MemberRun(world.create(template));
+          runs.push(run);
+          return run;
+        });
+      } finally {
+        for (const run of runs) run.stop();
+      }
     },
-  };
-}
+  });
+  const reaches = (run: SourceRun, text: string | RegExp) => run.reaches(text, noticedWithinMs);
 
-export function sourceLaws(
-  kind: string,
-  start: () => Promise<SourceWorld>,
-  { members: [one, two], noticedWithinMs }: SourceLawOptions,
-): void {
-  const patiently = (condition: () => unknown, what: string) => until(condition, what, noticedWithinMs);
-  const both = [one, two].toSorted().join(" ");
-
-  // Most of the time they wait for the source to ask again.
-  describe.concurrent(`a source of ${kind}`, () => {
-    test("reports all members, and all of them again after each change", async () => {
-      await using world = await start();
+  const silences = (["fail", "garble"] as const).map((how) =>
+    law(`tells a server that does this from one that has nothing: ${how}`, async (world, start) => {
       await world.report([one]);
-      const found = collect(world.create(plainTemplate));
-      await patiently(() => found.lastMembers() === one, "the first answer");
-      await world.report([one, two]);
-      await patiently(() => found.lastMembers() === both, "a member to come");
+      const run = start();
+      await reaches(run, one);
+      await world[how]();
+      await reaches(run, /^failed: \S.*[^.]$/);
+      assert.deepEqual(
+        run.reports.filter((text) => text.startsWith("absent")),
+        [],
+      );
       await world.report([two]);
-      await patiently(() => found.lastMembers() === two, "a member to go");
-      found.cancel();
-      expect(found.reports.every(({ kind: reported }) => reported === "answered")).toBe(true);
-    }, 60_000);
+      await reaches(run, two);
+    }),
+  );
 
-    test("says again and again that there is nothing, and never with an empty answer", async () => {
-      await using world = await start();
+  return [
+    law("reports all members, and all of them again after each change", async (world, start) => {
       await world.report([one]);
-      const found = collect(world.create(plainTemplate));
-      await patiently(() => found.lastMembers() === one, "the first answer");
-      await world.report([]);
-      const absences = () => found.reports.filter(({ kind: reported }) => reported === "absent");
-      await until(() => absences().length >= 3, "three absences", 3 * noticedWithinMs);
-      await world.report([one]);
-      await patiently(() => found.lastMembers() === one, "the member to come back");
-      found.cancel();
-      for (const report of found.reports)
-        if (report.kind === "answered") expect(report.members.length).toBeGreaterThan(0);
-        else expect(report.why).not.toBe("");
-    }, 120_000);
-
-    test.each(["fail", "garble"] as const)(
-      "tells a server that does this from one that has nothing: %s",
-      async (how) => {
-        await using world = await start();
-        await world.report([one]);
-        const found = collect(world.create(plainTemplate));
-        await patiently(() => found.lastMembers() === one, "the first answer");
-        await world[how]();
-        await patiently(() => found.last()?.kind === "failed", "the failure");
-        expect(found.reports.filter(({ kind: reported }) => reported === "absent")).toEqual([]);
-        await world.report([two]);
-        await patiently(() => found.lastMembers() === two, "an answer after the failure");
-        found.cancel();
-        for (const report of found.reports)
-          if (report.kind !== "answered") expect(report.why).toMatch(/^\S.*[^.]$/);
-      },
-      60_000,
-    );
-
-    test("starts while its server is away", async () => {
-      await using world = await start();
-      await world.fail();
-      const found = collect(world.create(plainTemplate));
-      await patiently(() => found.last()?.kind === "failed", "the failure");
+      const run = start();
+      await reaches(run, one);
       await world.report([one, two]);
-      await patiently(() => found.lastMembers() === both, "the first answer");
-      found.cancel();
-    }, 60_000);
-
-    test("makes members as its entry says", async () => {
-      await using world = await start();
+      await reaches(run, `${one} ${two}`);
+      await world.report([three, two]);
+      await reaches(run, `${two} ${three}`);
+      await world.report([two]);
+      await reaches(run, two);
+    }),
+    law("says again and again that there is nothing", async (world, start) => {
+      await world.report([one]);
+      const run = start();
+      await reaches(run, one);
+      await world.report([]);
+      await reaches(run, /^absent: \S.*[^.]$/);
+      const { count } = run;
+      await until(() => run.count >= count + 2, "two more absences", noticedWithinMs);
+      await world.report([one]);
+      await reaches(run, one);
+    }),
+    ...silences,
+    law("starts while its server is away", async (world, start) => {
+      await world.report([]);
+      await world.fail();
+      const run = start();
+      await reaches(run, /^failed: /);
+      await world.report([one, two]);
+      await reaches(run, `${one} ${two}`);
+    }),
+    law("makes members as its entry says", async (world, start) => {
       await world.report([one], "https");
-      const template: MemberTemplate = {
-        protocol: "https",
-        backup: true,
-        weight: 7,
-        http2: true,
-        tls: { verify: true, serverName: "api.example" },
-      };
-      const found = collect(world.create(template));
-      await patiently(() => found.lastMembers() === one, "the first answer");
-      found.cancel();
-      const report = found.last();
-      const [member] = report?.kind === "answered" ? report.members : [];
-      expect(member).toMatchObject({ weight: 7, backup: true, isTerminating: false });
-      expect(member?.address).toMatchObject({
-        http2: true,
+      const run = start({
+        ...{ protocol: "https", backup: true, weight: 7, http2: true },
         tls: { verify: true, serverName: "api.example" },
       });
-    }, 60_000);
-
-    test("reports nothing after its cancellation", async () => {
-      await using world = await start();
+      await reaches(run, one);
+      const [member] = run.members;
+      assert.ok(member);
+      const { address, weight, backup, isTerminating } = member;
+      assert.deepEqual({ weight, backup, isTerminating }, { weight: 7, backup: true, isTerminating: false });
+      assert.deepEqual(address.tls, { verify: true, serverName: "api.example" });
+      assert.deepEqual([address.protocol, address.http2], ["https", true]);
+    }),
+    law("reports nothing after its cancellation", async (world, start) => {
       await world.report([one]);
-      const early = collect(world.create(plainTemplate));
-      early.cancel();
-      const count = early.reports.length;
-      const found = collect(world.create(plainTemplate));
-      await patiently(() => found.lastMembers() === one, "the first answer");
-      found.cancel();
-      const before = found.reports.length;
+      const early = start();
+      early.stop();
+      const counted = early.count;
+      const run = start();
+      await reaches(run, one);
+      run.stop();
+      const { count } = run;
       await world.report([one, two]);
-      const third = collect(world.create(plainTemplate));
-      await patiently(() => third.lastMembers() === both, "another source to see the change");
-      third.cancel();
-      expect([early.reports.length, found.reports.length]).toEqual([count, before]);
-    }, 60_000);
-  });
+      await reaches(start(), `${one} ${two}`);
+      assert.deepEqual([early.count, run.count], [counted, count]);
+    }),
+  ];
 }
