@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
+import { join } from "node:path";
+
 import { BalancerFixture } from "../support/balancer-fixture.ts";
+import { findDeno } from "../support/deno.ts";
 import { type DnsServer, startDnsServer } from "../support/dns-server.ts";
 import { startLoad } from "../support/load.ts";
 import { until } from "../support/wait.ts";
@@ -22,60 +25,79 @@ const poolOf = (dns: DnsServer, entry: string) =>
 
 const [one, two, three] = ["127.0.0.21", "127.0.0.22", "127.0.0.23"] as const;
 
-describe.each([
-  ["wire", "1"],
-  ["wire", "2"],
-  ["fetch", "1"],
-])("members of DNS, on the %s engine with %s worker(s),", (engine, workers) => {
-  test("come and go under load, through every failure of DNS, without a failed request", async () => {
-    await using fixture = new BalancerFixture();
-    const port = await startMembers(fixture, [one, two, three]);
-    const dns = await startDnsServer({ "api.internal": [one, two] });
-    dns.ttlSeconds = 1;
-    try {
-      fixture.write(poolOf(dns, `{ dns: "api.internal:${port}" }`));
-      await fixture.start("--engine", engine, "--workers", workers);
-      const load = startLoad(`${fixture.url}/work`, 6);
-      const served = async () =>
-        (await fixture.snapshot()).pools[0]?.upstreams
-          .filter(({ fit, mode }) => fit && mode === "ready")
-          .map(({ id }) => id.split(":")[1])
-          .toSorted()
-          .join(" ");
-      const has = (hosts: string) =>
-        until(async () => (await served()) === hosts, `members ${hosts}`, 20_000);
-      await has(`${one} ${two}`);
-      dns.records.set("api.internal", [one, two, three]);
-      await has(`${one} ${two} ${three}`);
-      dns.records.set("api.internal", [three]);
-      await has(three);
-      for (const misbehaves of ["refused", "servfail"] as const) {
-        dns.misbehaves = misbehaves;
-        const [before, count] = [dns.questions.length, load.count];
-        await until(() => dns.questions.length > before && load.count > count + 20, "a question and load");
-        expect([misbehaves, await served()]).toEqual([misbehaves, three]);
-      }
-      const isStale = async () => (await fixture.events("kind=discovery")).some(({ to }) => to === "stale");
-      await until(isStale, "the failures to be told", 10_000);
-      dns.misbehaves = "truncated";
-      dns.records.set("api.internal", [one, two]);
-      await has(`${one} ${two}`);
-      dns.misbehaves = undefined;
-      dns.records.delete("api.internal");
-      const before = dns.questions.length;
-      await until(() => dns.questions.length > before + 2, "questions for a name that is gone", 20_000);
-      expect(await served()).toBe(`${one} ${two}`);
-      await load.stop();
-      expect(load.failures).toEqual([]);
-      expect([...load.servers.keys()].toSorted()).toEqual([one, two, three]);
-      const told = (await fixture.events("kind=discovery")).map(({ from, to, by }) => `${from} ${to} ${by}`);
-      expect(told[0]).toBe(`current stale dns api.internal:${port}`);
-      expect(told).toContain(`stale current dns api.internal:${port}`);
-      expect(told.at(-1)).toBe(`current absent dns api.internal:${port}`);
-    } finally {
-      dns.close();
+/** Members come and go, DNS fails and says that there is nothing, and no request fails. */
+async function followUnderLoad(fixture: BalancerFixture, flags: readonly string[]): Promise<void> {
+  const port = await startMembers(fixture, [one, two, three]);
+  const dns = await startDnsServer({ "api.internal": [one, two] });
+  dns.ttlSeconds = 1;
+  try {
+    fixture.write(poolOf(dns, `{ dns: "api.internal:${port}" }`));
+    await fixture.start(...flags);
+    const load = startLoad(`${fixture.url}/work`, 6);
+    const served = async () =>
+      (await fixture.snapshot()).pools[0]?.upstreams
+        .filter(({ fit, mode }) => fit && mode === "ready")
+        .map(({ id }) => id.split(":")[1])
+        .toSorted()
+        .join(" ");
+    const has = (hosts: string) => until(async () => (await served()) === hosts, `members ${hosts}`, 20_000);
+    await has(`${one} ${two}`);
+    dns.records.set("api.internal", [one, two, three]);
+    await has(`${one} ${two} ${three}`);
+    dns.records.set("api.internal", [three]);
+    await has(three);
+    for (const misbehaves of ["refused", "servfail"] as const) {
+      dns.misbehaves = misbehaves;
+      const [before, count] = [dns.questions.length, load.count];
+      await until(() => dns.questions.length > before && load.count > count + 20, "a question and load");
+      expect([misbehaves, await served()]).toEqual([misbehaves, three]);
     }
-  }, 90_000);
+    const isStale = async () => (await fixture.events("kind=discovery")).some(({ to }) => to === "stale");
+    await until(isStale, "the failures to be told", 10_000);
+    dns.misbehaves = "truncated";
+    dns.records.set("api.internal", [one, two]);
+    await has(`${one} ${two}`);
+    dns.misbehaves = undefined;
+    dns.records.delete("api.internal");
+    const before = dns.questions.length;
+    await until(() => dns.questions.length > before + 2, "questions for a name that is gone", 20_000);
+    expect(await served()).toBe(`${one} ${two}`);
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect([...load.servers.keys()].toSorted()).toEqual([one, two, three]);
+    const told = (await fixture.events("kind=discovery")).map(({ from, to, by }) => `${from} ${to} ${by}`);
+    const source = `dns api.internal:${port}`;
+    expect(told).toEqual([`current stale ${source}`, `stale current ${source}`, `current absent ${source}`]);
+  } finally {
+    dns.close();
+  }
+}
+
+describe("members of DNS come and go under load, through failures of DNS, without a failed request,", () => {
+  test.concurrent.each([
+    ["wire", "1"],
+    ["wire", "2"],
+    ["fetch", "1"],
+  ])(
+    "on the %s engine with %s worker(s)",
+    async (engine, workers) => {
+      await using fixture = new BalancerFixture();
+      await followUnderLoad(fixture, ["--engine", engine, "--workers", workers]);
+    },
+    90_000,
+  );
+
+  test.concurrent(
+    "on Deno",
+    async () => {
+      const deno = await findDeno();
+      if (!deno) return;
+      await using fixture = new BalancerFixture();
+      fixture.command = [deno, "run", "-A", "--unstable-net", join(import.meta.dirname, "../../src/main.ts")];
+      await followUnderLoad(fixture, []);
+    },
+    120_000,
+  );
 });
 
 test("where a member comes from, and how old the answer is, is seen everywhere", async () => {

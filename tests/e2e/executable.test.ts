@@ -5,6 +5,7 @@ import { join } from "node:path";
 import manifest from "../../package.json" with { type: "json" };
 import { startCollector } from "../support/collector.ts";
 import { compiledExecutable } from "../support/executable.ts";
+import { startDnsServer } from "../support/dns-server.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { Program } from "../support/program.ts";
@@ -54,6 +55,28 @@ describe("the executable", () => {
     const response = await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/tenants`);
     expect([response.status, await response.text()]).toEqual([400, "X-Tenant is missing\n"]);
     await proxy.kill("SIGTERM");
+  }, 30_000);
+
+  test("asks DNS for members", async () => {
+    const dns = await startDnsServer({ "api.internal": ["127.0.0.1"] });
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("a member")));
+    try {
+      const entry = `{ dns: { name: "api.internal:${origin.port}", family: ipv4 } }`;
+      writeFileSync(
+        inFolder("dns.yaml"),
+        `resolvers: ["${dns.address}"]\npools: { main: { upstreams: [${entry}] } }\n`,
+      );
+      const proxy = run(
+        ...["proxy", "--config", inFolder("dns.yaml"), "--state", ":memory:"],
+        ...["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
+      );
+      const response = await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/`);
+      expect([response.status, await response.text()]).toEqual([200, "a member"]);
+      await proxy.kill("SIGTERM");
+    } finally {
+      dns.close();
+      await origin.close();
+    }
   }, 30_000);
 
   test("balances, and contains the dashboard and its assets", async () => {
