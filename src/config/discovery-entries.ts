@@ -4,11 +4,13 @@ import {
   type DiscoveryEntry,
   formOf,
   type MemberTemplate,
+  sourceKeys,
   type SourceKind,
   sourceKinds,
 } from "./discovery.ts";
 import { type Path, type Problem, quote } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
+import { upstreamKeys } from "./upstream-schema.ts";
 import { type PoolAddress, upstreamTlsOf } from "./upstreams.ts";
 
 /** The settings of an entry that may name a source. */
@@ -78,10 +80,14 @@ export function discoveryChecks(sources: ConfigSources): readonly Problem[] {
   });
 }
 
+const knownKeys: ReadonlySet<string> = new Set([...Object.keys(upstreamKeys), ...Object.keys(sourceKeys)]);
+
 function entryProblems(sources: ConfigSources, path: Path, entry: object): readonly Problem[] {
   const given = ["url", ...sourceKinds].filter((key) => valueAt(entry, [key]) !== undefined);
   const [first, second] = given;
   if (first === undefined) {
+    // A misspelt key has a problem of its own.
+    if (Object.keys(entry).some((key) => !knownKeys.has(key))) return [];
     const why = `expected one of url, ${sourceKinds.join(", ")}`;
     return [sources.problemOf({ path, why, value: entry })];
   }
