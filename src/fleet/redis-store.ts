@@ -63,7 +63,11 @@ class RedisStore implements FleetStore {
     const options = clientOptions(settings, random ?? systemRandom);
     this.#commands = this.#watched(open(options));
     this.#messages = this.#watched(open(options));
-    this.#commands.on("ready", () => this.#ready());
+    this.#commands.on("ready", () => {
+      // A close brings no error with it.
+      this.#failure = "the connection was cut";
+      this.#ready();
+    });
     this.#messages.on("ready", () => void this.#resubscribe());
     this.#messages.on("message", (channel: string, message: string) => {
       for (const onMessage of this.#subscriptions.get(channel) ?? []) onMessage(message);

@@ -7,7 +7,7 @@ const consequences =
 /** In the order in which they are looked for. The texts are Redis's own, and those of BoringSSL (Bun) and rustls (Deno). */
 const patterns: readonly (readonly [RegExp, string])[] = [
   [/WRONGPASS|invalid password|AUTH failed/i, "wrong user name or password (WRONGPASS)"],
-  [/NOAUTH/, "it asks for a password (NOAUTH)"],
+  [/NOAUTH|unauthenticated/, "it asks for a password (NOAUTH)"],
   [/NOPERM/, "the user may not do this (NOPERM)"],
   [/READONLY/, "the server is a replica (READONLY)"],
   [/LOADING/, "it still loads its data (LOADING)"],

@@ -18,7 +18,8 @@ export interface FleetOptions {
   readonly configuration?: string;
   /** Replaces or adds settings below `fleet`. */
   readonly fleet?: string;
-  readonly command?: readonly string[];
+  /** By name; by default the bundled program. */
+  readonly commands?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Discard ports: nothing listens there. Probes fail, and orders count all the same. */
@@ -167,14 +168,14 @@ export class TestFleet implements AsyncDisposable {
     redis: redisOptions = {},
     configuration = threeUpstreams,
     fleet = "",
-    command = fromBuild,
+    commands = {},
   }: FleetOptions = {}): Promise<TestFleet> {
     const redis = await RedisServer.start(redisOptions);
     const members = await Promise.all(
       names.map(async (name) => {
         const relay = await Relay.to(redis.port);
         const folder = mkdtempSync(join(tmpdir(), `evenkeel-fleet-${name}-`));
-        const member = new Member(name, relay, { folder, command });
+        const member = new Member(name, relay, { folder, command: commands[name] ?? fromBuild });
         writeFileSync(
           member.file,
           `fleet: { name: ${name}, redis: "${relay.url}"${fleet && `, ${fleet}`} }\n${configuration}`,
