@@ -8,6 +8,7 @@ import { certificateOrders } from "../control/certificate-orders.ts";
 import { CertificateRotation } from "../control/certificate-rotation.ts";
 import { Intents } from "../control/desired-state.ts";
 import { DiscoveredUpstreams } from "../control/discovered-upstreams.ts";
+import { usableAnswers } from "../control/answer-keeper.ts";
 import { Discovery } from "../control/discovery.ts";
 import { DiscoveryControl } from "../control/discovery-control.ts";
 import { Drains } from "../control/drains.ts";
@@ -138,6 +139,7 @@ export function assemble(
   const discovery = new Discovery({
     createSource: (entry) =>
       createSource(entry, { ...{ clock, schedule, cluster, dns }, random: systemRandom }),
+    kept: () => usableAnswers(store.members(), wallClock()),
     ...{ clock, wallClock, schedule, eventLog, log },
   });
   const discovered = new DiscoveredUpstreams({ discovery, registry, drains, intents, clock, log });
@@ -177,7 +179,9 @@ export function assemble(
       onReload(outcome);
     },
   });
-  const discoveryControl = new DiscoveryControl({ discovery, discovered, reconciler, eventLog, schedule });
+  const discoveryControl = new DiscoveryControl({
+    ...{ discovery, discovered, reconciler, eventLog, schedule, store, log },
+  });
   const { requestStore } = options;
   const kept = requestStore
     ? new KeptRequests({

@@ -15,6 +15,7 @@ import type { ListeningSocket } from "../net/listening-sockets.ts";
 import { probeTargets } from "../registry/pool-registry.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
+import type { KeptMembers } from "../state/store.ts";
 import { fleetSnapshot } from "../view/fleet-view.ts";
 import { renderMetrics } from "../view/metrics-text.ts";
 import { maxSnapshotEvents } from "../view/snapshot-builder.ts";
@@ -62,6 +63,11 @@ export class Balancer {
   /** The current configuration as loaded, without intents. */
   get config(): Config {
     return this.#parts.reconciler.config;
+  }
+
+  /** The last answers of sources of members, for the process that takes over. */
+  get discoveredMembers(): readonly KeptMembers[] {
+    return this.#parts.discovery.answers;
   }
 
   get phase(): Phase {

@@ -42,9 +42,13 @@ export class ReleasedParts {
 }
 
 /** Fills a store in memory with what the process before knows. */
-export function seed(store: MonitoredStore, { intents, events, secrets }: PredecessorState): void {
+export function seed(
+  store: MonitoredStore,
+  { intents, events, secrets, members = [] }: PredecessorState,
+): void {
   store.write(intents);
   store.record(events);
+  store.keepMembers(members);
   store.adoptSecrets(secrets);
 }
 
@@ -138,7 +142,8 @@ export function createUpgrader(parts: HandoverParts): Upgrader {
       sticky: stores.store.secret("sticky"),
       ...(ofFleet !== undefined && { [fleetSecretPurpose]: ofFleet }),
     };
-    return { intents: balancer.control.intents(), events, secrets, adminPort: parts.adminPort() };
+    const members = balancer.discoveredMembers;
+    return { intents: balancer.control.intents(), events, secrets, members, adminPort: parts.adminPort() };
   };
   return new Upgrader({
     ...{ pid: runtime.pid, version, log, reload, onReplaced, state, schedule: systemSchedule },

@@ -23,7 +23,7 @@ export interface UpgraderOptions {
   /** Why this process cannot hand over; undefined if it can. */
   readonly problem: () => string | undefined;
   readonly sockets: () => readonly InheritedSocket[];
-  readonly state: () => Pick<PredecessorState, "intents" | "events" | "secrets" | "adminPort">;
+  readonly state: () => Pick<PredecessorState, "intents" | "events" | "secrets" | "members" | "adminPort">;
   /** Closes files and ports that one process at a time has. */
   readonly release: () => Omit<Release, "reload">;
   /** Takes them back. */

@@ -1,6 +1,9 @@
 /** Reconciles the pools when sources of members report changes, and while members that have gone drain. */
 
 import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { KeptMembers, Store } from "../state/store.ts";
+import { AnswerKeeper } from "./answer-keeper.ts";
 import type { DiscoveredUpstreams, RunningMember } from "./discovered-upstreams.ts";
 import { describeReport, type Discovery, type SourceReport } from "./discovery.ts";
 import type { EventLog } from "./event-log.ts";
@@ -12,6 +15,9 @@ export interface DiscoveryControlOptions {
   readonly reconciler: Pick<Reconciler, "config" | "reconcile" | "runExclusive">;
   readonly eventLog: Pick<EventLog, "add">;
   readonly schedule: Schedule;
+  /** Where answers are kept over a restart. */
+  readonly store: Pick<Store, "keepMembers">;
+  readonly log: Log;
 }
 
 /** Members that have gone are checked this often: the ones that drain, and the last one of a pool, which stays. */
@@ -22,6 +28,7 @@ const actor = { by: "discovery", reason: "" };
 
 export class DiscoveryControl {
   readonly #options: DiscoveryControlOptions;
+  readonly #keeper: AnswerKeeper;
   #unfollow: Cancel | undefined;
   #cancelCheck: Cancel | undefined;
   #isQueued = false;
@@ -29,6 +36,11 @@ export class DiscoveryControl {
 
   constructor(options: DiscoveryControlOptions) {
     this.#options = options;
+    this.#keeper = new AnswerKeeper(options);
+  }
+
+  get answers(): readonly KeptMembers[] {
+    return this.#options.discovery.answers;
   }
 
   get reports(): readonly SourceReport[] {
@@ -53,6 +65,7 @@ export class DiscoveryControl {
   async start(): Promise<void> {
     const { discovery, discovered, reconciler } = this.#options;
     this.#unfollow = discovery.onChange(() => this.#queue());
+    this.#keeper.start();
     discovered.adopt(reconciler.config);
     await discovery.firstReports();
     await reconciler.runExclusive(() => this.#update());
@@ -60,6 +73,7 @@ export class DiscoveryControl {
 
   stop(): void {
     this.#isStopped = true;
+    this.#keeper.stop();
     this.#unfollow?.();
     this.#cancelCheck?.();
     this.#options.discovery.stop();

@@ -2,16 +2,20 @@
 
 import type { PoolConfig } from "../config/config.ts";
 import { describeSource, type DiscoveryEntry } from "../config/discovery.ts";
+import { parseMembers, serializeMembers } from "../discovery/kept-answer.ts";
 import { Membership } from "../discovery/membership.ts";
 import type { DiscoveredMember, DiscoverySource } from "../discovery/source.ts";
 import { type Cancel, type Clock, type Schedule, type WallClock } from "../lib/clock.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { Log } from "../lib/log.ts";
 import type { SourceSnapshot, SourceState } from "../snapshot/snapshot.ts";
+import type { KeptMembers } from "../state/store.ts";
 import type { EventLog } from "./event-log.ts";
 
 export interface DiscoveryOptions {
   readonly createSource: (entry: DiscoveryEntry) => DiscoverySource;
+  /** Answers of before a restart, read at the start. */
+  readonly kept?: () => readonly KeptMembers[];
   readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
@@ -60,9 +64,13 @@ export class Discovery {
   /** By pool and source. */
   readonly #sources = new Map<string, FollowedSource>();
   readonly #watchers = new Set<() => void>();
+  /** Of before the restart. */
+  readonly #kept: readonly KeptMembers[];
+  #isStarted = false;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
+    this.#kept = options.kept?.() ?? [];
   }
 
   get reports(): readonly SourceReport[] {
@@ -80,6 +88,15 @@ export class Discovery {
         members: membership.wanted.length,
         omitted: membership.omitted,
       };
+    });
+  }
+
+  /** The last answers, to be kept over a restart. */
+  get answers(): readonly KeptMembers[] {
+    return this.reports.flatMap(({ pool, source, answeredAt }) => {
+      const members = this.#sources.get(keyOf(pool, source))?.membership.wanted ?? [];
+      if (answeredAt !== null) return [{ pool, source, at: answeredAt, members: serializeMembers(members) }];
+      return this.#kept.filter((one) => one.pool === pool && one.source === source);
     });
   }
 
@@ -102,7 +119,7 @@ export class Discovery {
     for (const { name: pool, discovery = [] } of pools) {
       for (const entry of discovery) {
         const name = describeSource(entry.source);
-        const key = `${pool} ${name}`;
+        const key = keyOf(pool, name);
         wanted.add(key);
         const followed = this.#sources.get(key);
         if (!followed) this.#sources.set(key, this.#follow(pool, entry));
@@ -114,6 +131,7 @@ export class Discovery {
       stop(followed);
       this.#sources.delete(key);
     }
+    this.#isStarted = true;
   }
 
   /** Resolves when every source has reported once, and after five seconds at the latest. */
@@ -137,6 +155,12 @@ export class Discovery {
       skipped: [],
       first: Promise.withResolvers(),
     };
+    const kept = this.#kept.find((one) => one.pool === pool && one.source === followed.name);
+    // A source that a reload adds later has no answers of before.
+    if (kept && !this.#isStarted) {
+      followed.membership.restore(parseMembers(kept.members, entry.template), this.#options.clock());
+      this.#settle(followed);
+    }
     this.#start(followed, source);
     return followed;
   }
@@ -235,6 +259,10 @@ export class Discovery {
     const fields = { pool, source: name, omitted: membership.omitted };
     this.#options.log.warn("discovery found more members than the limit", fields);
   }
+}
+
+function keyOf(pool: string, source: string): string {
+  return `${pool} ${source}`;
 }
 
 function stateOf(membership: Membership, now: number): SourceState {

@@ -97,6 +97,11 @@ export class Membership {
     return this.#failingSince !== undefined && now - this.#failingSince >= staleAfterMs;
   }
 
+  /** Members of before a restart, until the first answer. */
+  restore(members: readonly DiscoveredMember[], now: number): void {
+    for (const [origin, member] of this.#withinLimit(members)) this.#list(origin, member, now);
+  }
+
   answered(members: readonly DiscoveredMember[], now: number): void {
     const listed = this.#withinLimit(members);
     this.#omitted = members.length - listed.size;

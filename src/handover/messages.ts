@@ -3,6 +3,7 @@
 import type { PersistedSession } from "../access/sessions.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
+import type { KeptMembers } from "../state/store.ts";
 
 /** Increased when messages change so that two versions misunderstand each other. */
 export const handoverProtocol = 1;
@@ -23,6 +24,8 @@ export interface PredecessorState {
   readonly events: readonly BalancerEvent[];
   /** Port of the admin API. */
   readonly adminPort: number;
+  /** The last answers of sources of members; missing in states of older versions. */
+  readonly members?: readonly KeptMembers[];
   /** By purpose; a state in memory cannot be read again. */
   readonly secrets: Readonly<Record<string, string>>;
 }

@@ -7,7 +7,7 @@ import type { BalancerEvent, EventKind } from "./event.ts";
 import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
 import { newSecret } from "../lib/secrets.ts";
 import { makePrivate } from "./private-file.ts";
-import type { EndedSession, FleetRecord, Store } from "./store.ts";
+import type { EndedSession, FleetRecord, KeptMembers, Store } from "./store.ts";
 
 /** Enough for one day of an upstream that changes every ten seconds; about two megabytes. */
 const maxEvents = 10_000;
@@ -32,6 +32,11 @@ const fleetTables = `
 /** Not a migration either, as the next one. */
 const endedSessionTable =
   "CREATE TABLE IF NOT EXISTS ended_session (digest TEXT PRIMARY KEY, ended_at INTEGER NOT NULL) STRICT";
+
+const memberTable = `
+  CREATE TABLE IF NOT EXISTS member (
+    pool TEXT NOT NULL, source TEXT NOT NULL, at INTEGER NOT NULL, members TEXT NOT NULL, PRIMARY KEY (pool, source)
+  ) STRICT`;
 
 const secretTable =
   "CREATE TABLE IF NOT EXISTS secret (purpose TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT";
@@ -203,6 +208,26 @@ class SqliteStore implements Store {
       rows = this.#database.prepare("SELECT * FROM ended_session ORDER BY ended_at").all();
     });
     return rows.map((row) => ({ digest: String(row["digest"]), endedAt: Number(row["ended_at"]) }));
+  }
+
+  keepMembers(kept: readonly KeptMembers[]): void {
+    this.#transaction(() => {
+      this.#database.exec(memberTable);
+      this.#database.exec("DELETE FROM member");
+      const put = this.#database.prepare("INSERT INTO member VALUES (?, ?, ?, ?)");
+      for (const { pool, source, at, members } of kept) put.run(pool, source, Math.round(at), members);
+    });
+  }
+
+  members(): readonly KeptMembers[] {
+    let rows: readonly Record<string, unknown>[] = [];
+    this.#transaction(() => {
+      this.#database.exec(memberTable);
+      rows = this.#database.prepare("SELECT * FROM member").all();
+    });
+    return rows.map(({ pool, source, at, members }) => ({
+      ...{ pool: String(pool), source: String(source), at: Number(at), members: String(members) },
+    }));
   }
 
   keptSecret(purpose: string): string | undefined {

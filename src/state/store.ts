@@ -26,6 +26,17 @@ export interface EndedSession {
   readonly endedAt: number;
 }
 
+/** The last answer of a source of members. */
+export interface KeptMembers {
+  readonly pool: string;
+  /** What is asked: "dns api.internal:8080". */
+  readonly source: string;
+  /** Epoch milliseconds of the answer. */
+  readonly at: number;
+  /** JSON. */
+  readonly members: string;
+}
+
 /** Durable and synchronous; never called on the request path. Methods throw the errors of the database. */
 export interface Store {
   /** The latest intent for each aspect of each upstream, oldest first. */
@@ -47,6 +58,9 @@ export interface Store {
   /** Replaces the digests of sessions that have ended, which other balancers may not know yet. On disk when it returns. */
   keepEndedSessions(ended: readonly EndedSession[]): void;
   endedSessions(): readonly EndedSession[];
+  /** Replaces the last answers of sources of members. A power failure may lose the last ones. */
+  keepMembers(kept: readonly KeptMembers[]): void;
+  members(): readonly KeptMembers[];
   /** The secret that is kept for this purpose. It is made when it is read first. */
   secret(purpose: string): string;
   /** Undefined if none is kept. */
@@ -125,6 +139,8 @@ export class MonitoredStore implements Store {
   keepEndedSessions: Store["keepEndedSessions"] = (ended) =>
     this.#save(() => this.#store.keepEndedSessions(ended));
   endedSessions: Store["endedSessions"] = () => this.#store.endedSessions();
+  keepMembers: Store["keepMembers"] = (kept) => this.#save(() => this.#store.keepMembers(kept));
+  members: Store["members"] = () => this.#store.members();
   takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
   /** Where the store fails, the secret lasts as long as this process. */
   secret: Store["secret"] = (purpose) => {

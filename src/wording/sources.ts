@@ -17,7 +17,8 @@ function stateText({ state, members, answeredAt, since, why }: SourceSnapshot, n
   const count = countWithNoun(members, "member");
   const cause = why === "" ? "" : ` (${why})`;
   const span = since === null ? "" : ` for ${formatSpan(now - since)}`;
-  if (state === "waiting") return `no answer yet${cause}`;
+  if (state === "waiting")
+    return `no answer yet${cause}${members === 0 ? "" : `, keeps ${count} of before the restart`}`;
   const age = answeredAt === null ? "none yet" : formatAgo(now - answeredAt);
   if (state === "stale") return `failing${span}${cause}, keeps ${count}; last answer ${age}`;
   if (state === "absent") return `nothing found${span}${cause}, keeps ${count}`;

@@ -203,6 +203,8 @@ describe("the controller", () => {
       secret: () => "",
       keepEndedSessions() {},
       endedSessions: () => [],
+      keepMembers() {},
+      members: () => [],
       keptSecret: () => undefined,
       keepSecret() {},
       close: () => {},

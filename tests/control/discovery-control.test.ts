@@ -69,7 +69,9 @@ async function setUp({ fixed = [] as readonly string[], down = [] as readonly st
     abortAttempts: () => undefined,
     onReload() {},
   });
-  const control = new DiscoveryControl({ discovery, discovered, reconciler, eventLog, schedule });
+  const control = new DiscoveryControl({
+    ...{ discovery, discovered, reconciler, eventLog, schedule, store, log },
+  });
   const started = control.start();
   const pool = () => registry.pools[0];
   return {

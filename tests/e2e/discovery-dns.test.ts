@@ -180,3 +180,31 @@ test("services are members with their ports and weights, and the lowest priority
     dns.close();
   }
 }, 30_000);
+
+test("a restart while DNS is silent serves with the members of before", async () => {
+  await using fixture = new BalancerFixture();
+  const port = await startMembers(fixture, [one, two]);
+  const dns = await startDnsServer({ "api.internal": [one, two] });
+  dns.ttlSeconds = 1;
+  try {
+    fixture.write(poolOf(dns, `{ dns: "api.internal:${port}" }`));
+    await fixture.start();
+    expect((await fixture.ids()).length).toBe(2);
+    dns.isSilent = true;
+    await fixture.proxy.kill("SIGTERM");
+    await fixture.restart();
+    expect((await fetch(`${fixture.url}/work`)).status).toBe(200);
+    const [pool] = (await fixture.snapshot()).pools;
+    expect(pool?.discovery).toMatchObject([{ members: 2, answeredAt: null }]);
+    dns.isSilent = false;
+    dns.records.set("api.internal", [two]);
+    await until(
+      async () => (await fixture.ids()).join() === `main:${two}:${port}`,
+      "the answer of now",
+      60_000,
+    );
+    expect((await fetch(`${fixture.url}/work`)).status).toBe(200);
+  } finally {
+    dns.close();
+  }
+}, 90_000);

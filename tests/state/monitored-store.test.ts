@@ -24,6 +24,8 @@ function setUp(why?: string) {
     secret: (purpose: string) => (full(), inner.secret(purpose)),
     keepEndedSessions: (ended: readonly EndedSession[]) => (full(), inner.keepEndedSessions(ended)),
     endedSessions: () => inner.endedSessions(),
+    keepMembers: (kept: Parameters<typeof inner.keepMembers>[0]) => (full(), inner.keepMembers(kept)),
+    members: () => inner.members(),
     keptSecret: (purpose: string) => inner.keptSecret(purpose),
     keepSecret: (purpose: string, value: string) => (full(), inner.keepSecret(purpose, value)),
     close: () => inner.close(),

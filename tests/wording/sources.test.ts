@@ -17,8 +17,13 @@ describe("a source of members is described", () => {
     [{}, "dns api.internal:80: 3 members, answered 3 s ago", false],
     [{ members: 1, answeredAt: now }, "dns api.internal:80: 1 member, answered now", false],
     [
-      { state: "waiting", answeredAt: null, why: "refused" },
+      { state: "waiting", answeredAt: null, why: "refused", members: 0 },
       "dns api.internal:80: no answer yet (refused)",
+      true,
+    ],
+    [
+      { state: "waiting", answeredAt: null },
+      "dns api.internal:80: no answer yet, keeps 3 members of before the restart",
       true,
     ],
     [
