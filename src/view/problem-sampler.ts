@@ -33,7 +33,7 @@ export interface ProblemSamplerOptions {
   readonly balancer: string;
   readonly registry: Pick<PoolRegistry, "entries" | "pools">;
   readonly metrics: Metrics;
-  readonly dataPlane: DataPlane;
+  readonly dataPlane: Pick<DataPlane, "measure">;
   readonly faults: FaultRegistry;
   readonly snapshots: Pick<SnapshotBuilder, "probesOf">;
   readonly usual: UsualTrafficReader;
