@@ -156,14 +156,14 @@ export function linksTo(
   since: number,
   outcome: "failed" | "slow" = "failed",
 ): Omit<ProblemLinks, "self"> {
-  const from = new Date(since - leadMs).toISOString();
-  const query = (more: Readonly<Record<string, string>>) =>
-    new URLSearchParams({
-      from,
-      to: "now",
-      ...(pool !== null && { pool }),
-      ...(upstream !== null && { upstream }),
-      ...more,
-    }).toString();
-  return { requests: `/requests?${query({ outcome })}`, history: `/history?${query({})}` };
+  // A colon needs no escape in a query. Not by URLSearchParams, which takes ten times as long: this is done each second.
+  const range = `from=${new Date(since - leadMs).toISOString()}&to=now`;
+  const subject = [
+    ...(pool === null ? [] : [`&pool=${encodeURIComponent(pool)}`]),
+    ...(upstream === null ? [] : [`&upstream=${encodeURIComponent(upstream)}`]),
+  ].join("");
+  return {
+    requests: `/requests?${range}${subject}&outcome=${outcome}`,
+    history: `/history?${range}${subject}`,
+  };
 }

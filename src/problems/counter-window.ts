@@ -50,13 +50,14 @@ export class CounterWindow {
 
   /** A counter that fell began again, as that of another server under the same name: then the window does so too. */
   push(...counters: readonly number[]): void {
-    if (this.#count > 0) {
-      const last = ((this.#count - 1) % size) * this.#width;
-      for (const [index, counter] of counters.entries())
-        if (counter < (this.#readings[last + index] ?? 0)) this.#count = 0;
-    }
-    const first = (this.#count % size) * this.#width;
-    for (const [index, counter] of counters.entries()) this.#readings[first + index] = counter;
+    const readings = this.#readings;
+    const width = this.#width;
+    const last = ((this.#count - 1 + size) % size) * width;
+    // Plain loops: a thousand upstreams are read each second.
+    for (let index = 0; this.#count > 0 && index < width; index++)
+      if ((counters[index] ?? 0) < (readings[last + index] ?? 0)) this.#count = 0;
+    const first = (this.#count % size) * width;
+    for (let index = 0; index < width; index++) readings[first + index] = counters[index] ?? 0;
     this.#count += 1;
   }
 

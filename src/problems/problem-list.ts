@@ -33,6 +33,10 @@ import { detectUpstreamTraffic, PoolComparison } from "./upstream-traffic.ts";
 /** Closed problems that are remembered. */
 const maxClosed = 500;
 
+/** The worst are described again each second, the others in turns of so many seconds. */
+const describedEachSecond = 10;
+const describedInTurns = 10;
+
 /** A sample after a longer break counts as one after this long: the time of a suspended machine is no evidence. */
 const maxSpanMs = 5_000;
 
@@ -52,6 +56,7 @@ export class ProblemList {
   /** Titles of before a restart, by id. */
   readonly #restoredTitles = new Map<string, string>();
   #open: readonly ServiceProblem[] = [];
+  #turn = 0;
   /** The latest last. */
   #closed: ServiceProblem[] = [];
   #time: TrackerTime = { now: Number.NaN, at: 0, spanMs: 0 };
@@ -152,6 +157,7 @@ export class ProblemList {
     pools: readonly PoolTraffic[],
     time: TrackerTime,
   ): readonly ProblemChange[] {
+    this.#turn += 1;
     const tracked = this.#tracker.problems;
     const changes = tracked.flatMap((problem) => this.#closing(problem));
     const roots = new Map(
@@ -161,11 +167,12 @@ export class ProblemList {
       problem.shownLevel = parts.reduce((level, part) => worseLevel(level, part.level), problem.level);
     const order = this.#ranking.arrange([...roots.keys()], time.now);
     const byName = new Map(pools.map((pool) => [pool.sample.name, pool]));
-    this.#open = order.map((problem) => {
+    this.#open = order.map((problem, rank) => {
       const root = roots.get(problem) as RootProblem;
       const restoredTitle = this.#restoredTitles.get(problem.id);
       const rendered = renderProblem(root, {
         ...{ balancer, at: time.at, now: time.now, restoredTitle },
+        isDue: rank < describedEachSecond || (this.#turn + rank) % describedInTurns === 0,
         pool: problem.pool === null ? undefined : byName.get(problem.pool),
       });
       this.#rendered.set(problem.id, rendered);
@@ -180,7 +187,8 @@ export class ProblemList {
     const { announced, state, id } = problem;
     const rendered = this.#rendered.get(id);
     if (state === "open") {
-      this.#closed = this.#closed.filter((closed) => closed.id !== id);
+      // It has come back.
+      if (announced === undefined) this.#closed = this.#closed.filter((closed) => closed.id !== id);
       return [];
     }
     if (announced === undefined) return [];

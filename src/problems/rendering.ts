@@ -17,6 +17,8 @@ export interface RenderingContext {
   /** Of before a restart, for a problem without a finding since. */
   readonly restoredTitle: string | undefined;
   readonly pool: PoolTraffic | undefined;
+  /** False leaves a description as it was. */
+  readonly isDue: boolean;
 }
 
 const maxParts = 50;
@@ -64,9 +66,9 @@ export function renderClosed(
 }
 
 /** While the condition is below its thresholds, the words of the last time that it was above stay. */
-function describeAgain(problem: TrackedProblem, { at, now }: Pick<RenderingContext, "at" | "now">): void {
+function describeAgain(problem: TrackedProblem, { at, now, isDue }: RenderingContext): void {
   const { id, since, failed, steady, finding, isActive } = problem;
-  if (!finding || (!isActive && problem.description)) return;
+  if (!finding || ((!isActive || !isDue) && problem.description)) return;
   steady.tick(now);
   const description = finding.describe({ id, at, since, failed, steady });
   if (description) problem.description = description;

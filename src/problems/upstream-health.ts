@@ -58,6 +58,7 @@ export function detectUpstreamHealth(
     releaseWhenEmpty(pool, upstream, detection);
     return false;
   }
+  if (isWell(sample, past)) return true;
   const subject = { pool, upstream, detection };
   const flaps = flapsOf(sample, past);
   const stall = stallOf(pool, sample, { past, now: detection.sample.now });
@@ -71,6 +72,11 @@ export function detectUpstreamHealth(
     finding(subject, { kind: "upstream_down", ...down, ...(telling && { title: telling.title }) }),
   );
   return true;
+}
+
+/** Nearly all are, nearly always: then nothing more is looked at. */
+function isWell({ status, probeHistory }: UpstreamSample, past: UpstreamPast): boolean {
+  return status === "passing" && past.isSteady && !probeHistory.includes("-");
 }
 
 interface Subject {

@@ -14,8 +14,9 @@ const returnsMs = 15 * 60_000;
 /** More changes than this are as good as this many. */
 const maxChanges = 100;
 
-/** Reasons of the last seconds are kept for an upstream whose errors are looked into. */
-const maxReasons = 31;
+/** How often, and for how long, reasons are read of an upstream whose errors matter: a window of half a minute. */
+const reasonsMs = 5_000;
+const maxReadings = 7;
 
 export class UpstreamPast {
   #status: Status | undefined;
@@ -26,6 +27,9 @@ export class UpstreamPast {
   #returnedAt = -Infinity;
   /** Errors by reason at the last readings, the oldest first. */
   #reasons: Readonly<Record<string, number>>[] = [];
+  #reasonsAt = -Infinity;
+  /** Errors by reason since the oldest reading of the last half minute; since the start after the first. The most frequent first. */
+  recentReasons: readonly (readonly [reason: string, count: number])[] = [];
   seenAt = Number.NaN;
   /** Clock time at which its slow start began, however often it failed in between; undefined outside of one. */
   startingSince: number | undefined;
@@ -66,6 +70,11 @@ export class UpstreamPast {
     while (now - (this.#failedReturns[0] ?? now) > returnsMs) this.#failedReturns.shift();
   }
 
+  /** Its check has not changed, no return has failed, and no slow start is under way. */
+  get isSteady(): boolean {
+    return this.#changes.length === 0 && this.#failedReturns.length === 0 && this.startingSince === undefined;
+  }
+
   /** How often its check changed its verdict in the last ten minutes. */
   get checkChanges(): number {
     return this.#changes.length;
@@ -73,27 +82,29 @@ export class UpstreamPast {
 
   /** How often in the last quarter of an hour it was ejected within a minute of its return. */
   failedReturns(now: number): number {
-    return this.#failedReturns.filter((time) => now - time <= returnsMs).length;
+    const times = this.#failedReturns;
+    return times.length === 0 ? 0 : times.filter((time) => now - time <= returnsMs).length;
   }
 
-  /** Reads the reasons of its errors. To be called once a second while they matter. */
-  readReasons(sample: UpstreamSample): void {
-    this.#reasons.push(sample.errorsByReason());
-    if (this.#reasons.length > maxReasons) this.#reasons.shift();
-  }
-
-  forgetReasons(): void {
-    if (this.#reasons.length > 0) this.#reasons = [];
-  }
-
-  /** Errors by reason since the oldest reading of the last 30 s; since the start while there is only one. The most frequent first. */
-  get recentReasons(): readonly (readonly [reason: string, count: number])[] {
-    const [oldest = {}] = this.#reasons.length > 1 ? this.#reasons : [];
-    const latest = this.#reasons.at(-1) ?? {};
-    return Object.entries(latest)
+  /** Reads the reasons of its errors. To be called once a second while they matter. @param now clock time, milliseconds */
+  readReasons(sample: UpstreamSample, now: number): void {
+    // Not in between, but the second reading comes at once: the first one has all since the start.
+    if (this.#reasons.length > 1 && now - this.#reasonsAt < reasonsMs) return;
+    this.#reasonsAt = now;
+    const latest = sample.errorsByReason();
+    const [oldest = {}] = this.#reasons;
+    this.#reasons.push(latest);
+    if (this.#reasons.length > maxReadings) this.#reasons.shift();
+    this.recentReasons = Object.entries(latest)
       .map(([reason, count]) => [reason, count - (oldest[reason] ?? 0)] as const)
       .filter(([, count]) => count > 0)
       .sort(([, one], [, other]) => other - one);
+  }
+
+  forgetReasons(): void {
+    if (this.#reasons.length === 0) return;
+    this.#reasons = [];
+    this.recentReasons = [];
   }
 }
 

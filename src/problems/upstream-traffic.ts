@@ -42,15 +42,14 @@ export class PoolComparison {
 
   constructor(pool: PoolTraffic) {
     this.pool = pool;
-    const compared = pool.upstreams.filter(({ sample }) => !sample.hasFault);
-    this.#shares = new PeerValues(
-      compared.filter(({ requests30 }) => requests30 >= errorRequests).map(({ errorShare }) => errorShare),
-    );
-    this.#latencies = new PeerValues(
-      compared.flatMap(({ requests60, sample: { p95Ms } }) =>
-        requests60 >= slowRequests && p95Ms !== null ? [p95Ms] : [],
-      ),
-    );
+    const [shares, latencies]: [number[], number[]] = [[], []];
+    for (const { sample, requests30, requests60, errorShare } of pool.upstreams) {
+      if (sample.hasFault) continue;
+      if (requests30 >= errorRequests) shares.push(errorShare);
+      if (requests60 >= slowRequests && sample.p95Ms !== null) latencies.push(sample.p95Ms);
+    }
+    this.#shares = new PeerValues(shares);
+    this.#latencies = new PeerValues(latencies);
   }
 
   /** The median error share of its peers; of its usual hours where there are too few. */
@@ -94,19 +93,19 @@ export function detectUpstreamTraffic(
 
 function detectErrors(comparison: PoolComparison, upstream: UpstreamTraffic, detection: Detection): void {
   const { sample, requests30, errors30, errorShare } = upstream;
-  const isOpen = detection.isOpen("upstream_errors", sample.id);
   const past = detection.pastOf(sample.id);
+  // Most upstreams have no errors at all.
+  if (requests30 >= errorRequests && errorShare < errorLeave.share) return past.forgetReasons();
+  const isOpen = detection.isOpen("upstream_errors", sample.id);
   if (requests30 < errorRequests) {
     past.forgetReasons();
     if (isOpen) detection.report(unknownFinding("upstream_errors", comparison.pool, upstream));
     return;
   }
-  // Most upstreams have no errors at all.
-  if (errorShare < errorLeave.share) return past.forgetReasons();
   const { median, peers } = comparison.sharesFor(upstream);
   const verdict = errorVerdict({ share: errorShare, errors30, requests30, median, isAlone: peers === 0 });
   if (verdict === "clear") return past.forgetReasons();
-  past.readReasons(sample);
+  past.readReasons(sample, detection.sample.now);
   if (verdict === "enter" || isOpen) detection.suspects.add(sample.id);
   if (verdict === "enter" || isOpen)
     detection.report(errorFinding({ comparison, upstream, detection, past, verdict, median, peers }));
@@ -222,14 +221,14 @@ function answersWith(status: string): LeadingFailure {
 
 function detectSlowness(comparison: PoolComparison, upstream: UpstreamTraffic, detection: Detection): void {
   const { sample, requests60 } = upstream;
-  const isOpen = detection.isOpen("upstream_slow", sample.id);
   const { p95Ms } = sample;
+  // No comparison can make it slow.
+  if (requests60 >= slowRequests && p95Ms !== null && p95Ms < slowLeave.ms) return;
+  const isOpen = detection.isOpen("upstream_slow", sample.id);
   if (requests60 < slowRequests || p95Ms === null) {
     if (isOpen) detection.report(unknownFinding("upstream_slow", comparison.pool, upstream));
     return;
   }
-  // No comparison can make it slow.
-  if (p95Ms < slowLeave.ms) return;
   const compared = comparison.latenciesFor(upstream);
   if (!compared) return;
   const { median } = compared;

@@ -26,7 +26,17 @@ const cases: readonly Case[] = [
   },
 ];
 
-function measure({ pools, failing }: Case): readonly number[] {
+interface Cost {
+  /** Of each second, milliseconds, the fastest first. */
+  readonly times: readonly number[];
+  /** Processor time of all threads, garbage collection included, milliseconds a second. */
+  readonly cpuMs: number;
+}
+
+/** The first seconds are compiled, not measured. */
+const warmSeconds = 60;
+
+function measure({ pools, failing }: Case): Cost {
   let number = 0;
   const text = pools
     .map(([name, count]) => {
@@ -48,6 +58,7 @@ function measure({ pools, failing }: Case): readonly number[] {
   const every = failing > 0 ? Math.round(1 / failing) : Infinity;
   const list = new ProblemList({ random: seededRandom(1) });
   const times: number[] = [];
+  let cpuMicros = 0;
   for (let second = 0; second < seconds; second++) {
     stand.time.now += 1_000;
     for (const [index, upstream] of upstreams.entries())
@@ -56,14 +67,22 @@ function measure({ pools, failing }: Case): readonly number[] {
     // As the history does in the same second, before the sample is taken.
     for (const upstream of upstreams) stand.metrics.of(upstream);
     const startedAt = performance.now();
+    const before = process.cpuUsage();
     list.observe(stand.sampler.take());
+    const { user, system } = process.cpuUsage(before);
     times.push(performance.now() - startedAt);
+    if (second >= warmSeconds) cpuMicros += user + system;
   }
-  return times.slice(60).sort((one, other) => one - other);
+  return {
+    times: times.slice(warmSeconds).sort((one, other) => one - other),
+    cpuMs: cpuMicros / 1_000 / (seconds - warmSeconds),
+  };
 }
 
 for (const one of cases) {
-  const times = measure(one);
+  const { times, cpuMs } = measure(one);
   const at = (share: number) => (times[Math.floor(share * (times.length - 1))] ?? 0).toFixed(2);
-  console.log(`${one.name}: median ${at(0.5)} ms, 99th percentile ${at(0.99)} ms a second`);
+  console.log(
+    `${one.name}: median ${at(0.5)} ms, 99th percentile ${at(0.99)} ms, processor ${cpuMs.toFixed(2)} ms a second`,
+  );
 }
