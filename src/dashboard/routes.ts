@@ -106,7 +106,7 @@ export function routesOf({
     .use(configPageRoutes({ poller, admin }))
     .use(eventRoutes({ poller, events, admin }))
 
-    .use(requestPages({ poller, requests, tails }))
+    .use(requestPages({ poller, requests, admin, tails }))
     .use(historyRoutes({ poller, admin, requests }))
 
     .use(formAddresses())

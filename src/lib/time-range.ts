@@ -38,6 +38,9 @@ const maxAgeMs = 366 * 86_400_000;
 /** 1970: earlier moments are mistakes, and have no number that a store takes. */
 const earliestMs = 0;
 
+/** The limit of dates (ECMAScript, "Time Values and Time Range"). */
+const maxDateMs = 8.64e15;
+
 const expectedMoment = "expected a time such as 2026-11-28T03:12:00Z, -1h or now";
 
 /**
@@ -131,9 +134,9 @@ export function rangeQuery({ from, to, isLive }: MomentRange): Readonly<Record<"
     : { from: momentText(from), to: momentText(to) };
 }
 
-/** "2026-11-28T03:12:00Z" */
+/** "2026-11-28T03:12:00Z"; the epoch for an invalid time. */
 export function momentText(at: number): string {
-  const text = new Date(Math.round(at)).toISOString();
+  const text = new Date(Math.abs(at) <= maxDateMs ? Math.round(at) : 0).toISOString();
   return text.endsWith(".000Z") ? `${text.slice(0, -5)}Z` : text;
 }
 

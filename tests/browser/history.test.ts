@@ -266,7 +266,7 @@ describe.skipIf(!executable)("the history page in Chromium", () => {
   test("carries the time on to the requests and events, and back", async () => {
     await using visited = await open(zoomed());
     const { page } = visited;
-    for (const name of ["Events", "History"]) {
+    for (const name of ["Events", "Requests", "History"]) {
       await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).click();
       await page.waitForURL(`**/${name.toLowerCase()}?**`);
       expect(queryOf(page).get("from")).toBe(moment(-8 * minuteMs));

@@ -277,6 +277,7 @@ const request = poisoned(retriedRequest(1, { complaint: "no Host field" })) as S
 const explained = { ...request, account: [hostile] };
 const filter = requestsSought(
   new URLSearchParams(Object.fromEntries(filterNames.map((name) => [name, hostile]))),
+  86_400_000,
 );
 const found = { value: { requests: [request], sampled: true } };
 const imagined = {
@@ -296,12 +297,21 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
     renderRequestsPage({ filter: { ...filter, before: 9 }, result: found, state: picture }),
   "no requests": () =>
     renderRequestsPage({
-      filter: requestsSought(new URLSearchParams()),
+      filter: requestsSought(new URLSearchParams(), 0),
       state: picture,
       result: { value: { requests: [], sampled: false } },
     }),
   "requests that cannot be read": () =>
     renderRequestsPage({ filter, result: { error: refused }, state: picture }),
+  "kept requests": () =>
+    renderRequestsPage({
+      filter,
+      result: { value: { ...found.value, next: hostile } },
+      state: picture,
+      kept: keptOfHostiles(true),
+    }),
+  "kept requests that cannot be read": () =>
+    renderRequestsPage({ filter, result: { error: refused }, state: picture, kept: keptOfHostiles(false) }),
   "rows of the tail": () => renderRows([request]),
   "a request explained": () =>
     renderExplainPage({ requestId: hostile, result: { value: explained }, state: picture }),
@@ -420,6 +430,11 @@ function historyOfHostiles(from: string, isRead: boolean): HistoryPageProps {
     },
     pools: [hostile, `${hostile}2`],
   };
+}
+
+function keptOfHostiles(isRead: boolean) {
+  const { range, history, marks, requests } = historyOfHostiles("-1h", isRead);
+  return { range, history, marks, summary: requests.result };
 }
 
 const shapes: readonly RenderShape[] = ["page", "part", "partial"];

@@ -8,7 +8,10 @@ import { DecisionList } from "./decisions.tsx";
 import { RequestNavigation } from "./list-page.tsx";
 import { addressText, formatBytes, formatInstant, requestTone, statusText } from "./row.tsx";
 import { PhaseBars } from "./timing.tsx";
+import { pageOf } from "../location.ts";
 import { attribute } from "../responses.ts";
+import { momentText } from "../../lib/time-range.ts";
+import { endOf, lastUpstreamOf, requestOutcomeOf } from "../../requests/request-filter.ts";
 import type { RequestRecord } from "../../proxy/record.ts";
 import type { ExplainedRequest } from "../../requests/explanation.ts";
 import { formatCount, formatMs, isoTime } from "../../wording/format.ts";
@@ -71,6 +74,7 @@ function Explanation({
   readonly state: DashboardState;
 }): JSX.Element {
   const tone = requestTone(request);
+  const upstream = lastUpstreamOf(request);
   const policy = state.snapshot?.pools.find(({ name }) => name === request.pool)?.policy;
   return (
     <>
@@ -91,9 +95,22 @@ function Explanation({
             </li>
             <li safe>{`from ${request.clientAddress}`}</li>
             <li safe>{request.pool === null ? "no pool" : `pool ${request.pool}`}</li>
+            {request.route === null ? "" : <li safe>{`route ${request.route}`}</li>}
+            {upstream === null ? (
+              ""
+            ) : (
+              <li>
+                upstream{" "}
+                <a href={attribute(pageOf(upstream))} safe>
+                  {upstream}
+                </a>
+              </li>
+            )}
           </ul>
         </div>
         <p class="head-actions request-again">
+          <a href={attribute(momentOf(request))}>This moment in the charts</a>
+          <a href={attribute(alikeOf(request))}>Requests like this one</a>
           <a href={attribute(dryRunOf(request))}>Repeat as dry run</a>
         </p>
       </section>
@@ -150,6 +167,33 @@ function Explanation({
 function statusNote({ status, isClientGone }: ExplainedRequest): string {
   if (isClientGone) return "the client disconnected";
   return status === 0 ? "no response was sent" : "from the upstream";
+}
+
+/** What is shown around a request, on either side of its end. */
+const aroundMs = 10 * 60_000;
+
+/** The history around the end of a request, with its moment pinned. */
+function momentOf(request: ExplainedRequest): string {
+  return `/history?${new URLSearchParams({ ...timeAround(request), at: momentText(endOf(request)) })}`;
+}
+
+/** Kept requests around it that ended alike on the same upstream. */
+function alikeOf(request: ExplainedRequest): string {
+  const upstream = lastUpstreamOf(request);
+  const query = new URLSearchParams({
+    ...timeAround(request),
+    outcome: requestOutcomeOf(request),
+    status: String(request.status),
+    ...(request.reason === null ? {} : { reason: request.reason }),
+    ...(upstream === null ? {} : { upstream }),
+  });
+  return `/requests?${query}`;
+}
+
+function timeAround(request: ExplainedRequest): Record<string, string> {
+  const { pool } = request;
+  const [from, to] = [endOf(request) - aroundMs, endOf(request) + aroundMs];
+  return { from: momentText(from), to: momentText(to), ...(pool === null ? {} : { pool }) };
 }
 
 /** The dry run page with this request in its form. */

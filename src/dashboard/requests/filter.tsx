@@ -3,6 +3,8 @@
 
 import { Choice, methodChoices, sameNamed, TextField } from "../layout/fields.tsx";
 import { attribute } from "../responses.ts";
+import { momentText, rangeQuery } from "../../lib/time-range.ts";
+import { type PageRange, parsePageRange } from "../page-range.ts";
 import type { RefusalReason } from "../../proxy/refusal.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 
@@ -43,24 +45,45 @@ const reasons: readonly RefusalReason[] = [
   ...(["denied", "rate_limited", "auth_required", "auth_refused", "auth_unavailable"] as const),
 ];
 
+/** The outcomes to choose from: the value of the address, and its name. */
+const outcomeChoices = [
+  ["failed,slow", "Failed and slow"],
+  ["failed", "Failed"],
+  ["slow", "Slow"],
+  ["retried", "Answered by a second attempt"],
+  ["refused", "Refused by the balancer"],
+  ["sampled", "Ended as usual (a sample)"],
+] as const;
+
 export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element {
   const pools = snapshot?.pools ?? [];
   const upstreams = pools.flatMap((pool) => pool.upstreams.map(({ id }) => id));
   const field = (name: FilterName) =>
     ({ kind: "request-field", name, value: filter.filter[name] ?? "" }) as const;
+  const times = filter.range ? rangeQuery(filter.range) : {};
+  const hidden = { ...(filter.kind === "recent" ? {} : { which: filter.kind }), ...times };
   return (
     <form class="request-filters" method="get" action="/requests" role="search" aria-label="Filter requests">
-      {filter.kind === "recent" ? "" : <input type="hidden" name="which" value={filter.kind} />}
+      {Object.entries(hidden).map(([name, value]) => (
+        <input type="hidden" name={name} value={attribute(value)} />
+      ))}
+      {filter.kind === "kept" ? (
+        <Choice {...field("outcome")} label="Outcome" choices={outcomeChoices} />
+      ) : (
+        ""
+      )}
       <Choice {...field("pool")} label="Pool" choices={sameNamed(pools.map(({ name }) => name))} />
       <TextField {...field("upstream")} label="Upstream" suggestions={upstreams} hint="any" />
+      <TextField {...field("route")} label="Route" hint="any" />
       <Choice {...field("method")} label="Method" choices={sameNamed(methodChoices)} />
       <TextField {...field("status")} label="Status" suggestions={statuses} hint="4xx or 404" />
-      <TextField {...field("path")} label="Path begins with" hint="/" />
+      <TextField {...field("path")} label="Path begins with" hint="/ or host/" />
       <TextField {...field("reason")} label="Reason" suggestions={reasons} hint="any" />
+      <TextField {...field("client")} label="Client" hint="IP address" />
       <div class="request-buttons">
         <button type="submit">Filter</button>
         {isFiltered(filter) ? (
-          <a href={attribute(requestsUrl({ ...filter, filter: {}, before: undefined }))}>Clear</a>
+          <a href={attribute(requestsUrl({ ...onFirstPage(filter), filter: {} }))}>Clear</a>
         ) : (
           ""
         )}
@@ -69,10 +92,14 @@ export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element 
   );
 }
 
-export const kinds = ["recent", "slowest", "failed"] as const;
+/** `kept`: on disk, for a day; the others are in memory. */
+export const kinds = ["recent", "slowest", "failed", "kept"] as const;
 export type Kind = (typeof kinds)[number];
 
-export const filterNames = ["pool", "upstream", "method", "status", "path", "reason"] as const;
+export const filterNames = [
+  ...(["pool", "upstream", "method", "status", "path", "reason"] as const),
+  ...(["route", "client", "outcome", "id"] as const),
+] as const;
 export type FilterName = (typeof filterNames)[number];
 
 export interface RequestFilterState {
@@ -81,26 +108,51 @@ export interface RequestFilterState {
   readonly filter: Readonly<Partial<Record<FilterName, string>>>;
   /** Only requests older than this number; undefined for the first page. */
   readonly before: number | undefined;
+  /** The time of kept requests. */
+  readonly range?: PageRange | undefined;
+  /** Where a page of kept requests begins; undefined for the first one. */
+  readonly cursor?: string | undefined;
 }
 
 export const emptyFilter: RequestFilterState = { kind: "recent", filter: {}, before: undefined };
 
+/** A query with one of these is about kept requests. */
+const keptNames = ["from", "to", "outcome", "cursor"];
+
 /** Characters of one field; the rest is dropped. */
 const maxChars = 200;
 
-/** Ignores an invalid kind or number, so that an old bookmark still opens. */
-export function parseRequestFilter(query: URLSearchParams): RequestFilterState {
+/** Ignores an invalid kind or number, so that an old bookmark still opens. @param now epoch milliseconds */
+export function parseRequestFilter(query: URLSearchParams, now: number): RequestFilterState {
   const filter: Partial<Record<FilterName, string>> = {};
   for (const name of filterNames) {
     const text = (query.get(name) ?? "").trim().slice(0, maxChars);
     if (text !== "") filter[name] = name === "method" ? text.toUpperCase() : text;
   }
   const before = query.get("before") ?? "";
+  const fallback = keptNames.some((name) => query.get(name)) ? "kept" : "recent";
+  const kind = kinds.find((known) => known === query.get("which")) ?? fallback;
+  const cursor = query.get("cursor") ?? "";
   return {
-    kind: kinds.find((known) => known === query.get("which")) ?? "recent",
+    kind,
     filter,
     before: /^\d{1,15}$/.test(before) ? Number(before) : undefined,
+    ...(kind === "kept" && { range: parsePageRange(Object.fromEntries(query), now) }),
+    ...(kind === "kept" && /^\d{1,15}-\d{1,15}$/.test(cursor) && { cursor }),
   };
+}
+
+/** The same list from its beginning. */
+export function onFirstPage(filter: RequestFilterState): RequestFilterState {
+  return { ...filter, before: undefined, cursor: undefined };
+}
+
+/** The filter with its time, for the admin API. */
+export function keptQuery({ filter, range }: RequestFilterState): URLSearchParams {
+  return new URLSearchParams({
+    ...filter,
+    ...(range && { from: momentText(range.from), to: range.isLive ? "now" : momentText(range.to) }),
+  });
 }
 
 /** The fields alone, as a query of the admin API and of the dashboard. */
@@ -109,23 +161,42 @@ export function filterQuery({ filter }: Pick<RequestFilterState, "filter">): URL
 }
 
 /** The query for one page of the admin API's list. */
-export function listQuery({ kind, filter, before }: RequestFilterState, limit: number): URLSearchParams {
+export function listQuery(state: RequestFilterState, limit: number): URLSearchParams {
+  const { kind, filter, before, cursor } = state;
   return new URLSearchParams({
     which: kind,
-    ...filter,
+    ...(kind === "kept" ? Object.fromEntries(keptQuery(state)) : filter),
     limit: String(limit),
     ...(before === undefined ? {} : { before: String(before) }),
+    ...(cursor === undefined ? {} : { cursor }),
   });
 }
 
 /** The address of the page with this filter. */
-export function requestsUrl({ kind, filter, before }: RequestFilterState): string {
+export function requestsUrl(state: RequestFilterState): string {
   const query = new URLSearchParams({
-    ...(kind === "recent" ? {} : { which: kind }),
-    ...filter,
-    ...(before === undefined ? {} : { before: String(before) }),
+    ...parametersOf(state),
+    ...(state.range ? rangeQuery(state.range) : {}),
   });
   return query.size > 0 ? `/requests?${query}` : "/requests";
+}
+
+/** What the address has beside its time. */
+export function parametersOf({
+  kind,
+  filter,
+  before,
+  range,
+  cursor,
+}: RequestFilterState): Record<string, string> {
+  // The time says that they are kept ones.
+  const isImplied = kind === "recent" || (kind === "kept" && range !== undefined);
+  return {
+    ...(isImplied ? {} : { which: kind }),
+    ...filter,
+    ...(before === undefined ? {} : { before: String(before) }),
+    ...(cursor === undefined ? {} : { cursor }),
+  };
 }
 
 export function isFiltered({ filter }: RequestFilterState): boolean {

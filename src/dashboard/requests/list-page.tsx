@@ -6,37 +6,51 @@ import { attribute } from "../responses.ts";
 import { adminApiErrorSentence, type DashboardState, urlOrigin } from "../../wording/verdict.ts";
 import { Paging } from "../layout/fields.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
+import { carriedQuery, rangeWords } from "../page-range.ts";
+import { listForm } from "../history/moment.tsx";
+import { KeptGroups, type KeptPart, KeptProblems, keptText, KeptTime, KeptTools } from "./kept-part.tsx";
 import {
   filterQuery,
   isFiltered,
   type Kind,
   kinds,
+  onFirstPage,
   RequestFilters,
   type RequestFilterState,
   requestsUrl,
 } from "./filter.tsx";
 import { RequestRows, RowHead } from "./row.tsx";
-import type { RequestList } from "../../requests/recent-requests.ts";
+import type { RequestPage } from "./request-client.ts";
 
 export interface RequestsPageProps {
   readonly filter: RequestFilterState;
-  readonly result: AdminResult<RequestList>;
+  readonly result: AdminResult<RequestPage>;
   readonly state: DashboardState;
+  /** Present for kept requests. */
+  readonly kept?: KeptPart | undefined;
 }
 
 /** The page's script keeps at most four times as many rows. */
 export const requestsPerPage = 50;
 
-const kindLabels: Readonly<Record<Kind, string>> = { recent: "Recent", slowest: "Slowest", failed: "Failed" };
+const kindLabels: Readonly<Record<Kind, string>> = {
+  recent: "Recent",
+  slowest: "Slowest",
+  failed: "Failed",
+  kept: "Search the past",
+};
 
 const descriptions: Readonly<Record<Kind, string>> = {
   recent: "Requests and their outcomes, newest first.",
   slowest: "The slowest recorded requests, slowest first.",
   failed: "Requests that failed, were refused or were retried, newest first.",
+  kept: "",
 };
 
-export function renderRequestsPage({ filter, result, state }: RequestsPageProps): string {
-  const isTail = filter.kind === "recent" && filter.before === undefined;
+export function renderRequestsPage({ filter, result, state, kept }: RequestsPageProps): string {
+  const isTail =
+    (filter.kind === "recent" && filter.before === undefined) ||
+    (filter.kind === "kept" && filter.range?.isLive === true && filter.cursor === undefined);
   const query = filterQuery(filter);
   const live = `/live/requests${query.size > 0 ? `?${query}` : ""}`;
   const streaming = isTail && {
@@ -45,10 +59,18 @@ export function renderRequestsPage({ filter, result, state }: RequestsPageProps)
     "hx-swap": "none",
   };
   return markup(
-    <Shell title="Requests · Evenkeel" here="requests" {...(isTail ? { live } : {})}>
+    <Shell
+      title="Requests · Evenkeel"
+      here="requests"
+      {...(isTail ? { live } : {})}
+      carried={kept && carriedQuery(kept.range)}
+    >
       <main id="requests" {...streaming}>
-        <RequestsHead text={descriptions[filter.kind]} />
+        {kept ? <KeptProblems kept={kept} /> : ""}
+        <RequestsHead filter={filter} kept={kept} />
+        {kept ? <KeptTime filter={filter} kept={kept} /> : ""}
         <RequestFilters filter={filter} snapshot={state.snapshot} />
+        {kept ? <KeptGroups filter={filter} kept={kept} /> : ""}
         <section class="pool" aria-label={`${kindLabels[filter.kind]} requests`}>
           <div class="request-bar">
             <Tabs filter={filter} />
@@ -58,7 +80,11 @@ export function renderRequestsPage({ filter, result, state }: RequestsPageProps)
         </section>
         <Paging
           label="More requests"
-          newest={filter.before === undefined ? undefined : requestsUrl({ ...filter, before: undefined })}
+          newest={
+            filter.before === undefined && filter.cursor === undefined
+              ? undefined
+              : requestsUrl(onFirstPage(filter))
+          }
           older={olderUrl({ filter, result })}
         />
       </main>
@@ -66,19 +92,32 @@ export function renderRequestsPage({ filter, result, state }: RequestsPageProps)
   );
 }
 
-function RequestsHead({ text }: { readonly text: string }): JSX.Element {
+function RequestsHead({ filter, kept }: Pick<RequestsPageProps, "filter" | "kept">): JSX.Element {
+  const text = kept ? `${rangeWords(kept.range)}. ${keptText(kept)}` : descriptions[filter.kind];
   return (
     <header class="plain-head request-page-head">
       <div>
-        <h1>Requests</h1>
+        <h1>{titles[filter.filter.outcome ?? ""] ?? "Requests"}</h1>
         <p class="quiet" safe>
           {text}
         </p>
       </div>
-      <IdSearch />
+      <div class="request-tools">
+        {kept ? <KeptTools filter={filter} kept={kept} /> : ""}
+        <IdSearch />
+      </div>
     </header>
   );
 }
+
+/** By the outcomes of the filter. */
+const titles: Readonly<Record<string, string>> = {
+  "failed,slow": "Failed and slow requests",
+  failed: "Failed requests",
+  slow: "Slow requests",
+  retried: "Requests with a second attempt",
+  refused: "Refused requests",
+};
 
 /** Navigation above a page about one request: back to the list, and to another request. */
 export function RequestNavigation(): JSX.Element {
@@ -116,7 +155,7 @@ function Tabs({ filter }: { readonly filter: RequestFilterState }): JSX.Element 
     <nav class="windows" aria-label="Requests shown">
       {kinds.map((kind) => (
         <a
-          href={attribute(requestsUrl({ ...filter, kind, before: undefined }))}
+          href={attribute(requestsUrl(asKind(filter, kind)))}
           {...(kind === filter.kind ? { "aria-current": "page" } : {})}
         >
           {kindLabels[kind]}
@@ -124,6 +163,18 @@ function Tabs({ filter }: { readonly filter: RequestFilterState }): JSX.Element 
       ))}
     </nav>
   );
+}
+
+/** The same filter on another list. Only kept requests have an outcome and a time. */
+function asKind({ filter, range }: RequestFilterState, kind: Kind): RequestFilterState {
+  const { outcome, ...common } = filter;
+  const isKept = kind === "kept";
+  return {
+    kind,
+    filter: isKept ? { ...common, outcome: outcome ?? "failed,slow" } : common,
+    before: undefined,
+    ...(isKept && { range }),
+  };
 }
 
 /** State of the live tail. Shown only with the script, which fills in the texts. */
@@ -157,10 +208,14 @@ function RequestListSection({ filter, result, state }: RequestsPageProps): JSX.E
       </p>
       <RowHead />
       <ol class="requests" data-role="rows" aria-live="off">
-        <RequestRows requests={requests} />
+        <RequestRows requests={requests} hasDay={filter.range && listForm(filter.range) === "stamp"} />
       </ol>
       <p class="empty no-requests" safe>
-        {isFiltered(filter) ? "No recorded request matches this filter." : emptyText(filter.kind, state)}
+        {filter.kind === "kept"
+          ? "No kept request matches this filter."
+          : isFiltered(filter)
+            ? "No recorded request matches this filter."
+            : emptyText(filter.kind, state)}
       </p>
       <p class="request-foot quiet" data-role="sampled" {...(sampled ? {} : { hidden: true })}>
         Showing a sample. Slow requests, and up to 200 failed requests per second, are kept.
@@ -188,6 +243,10 @@ export function requestsErrorSentence(error: RequestsError): string {
 function olderUrl({ filter, result }: Pick<RequestsPageProps, "filter" | "result">): string | undefined {
   const requests = "value" in result ? result.value.requests : [];
   const last = requests.at(-1);
+  if (filter.kind === "kept") {
+    const next = "value" in result ? result.value.next : undefined;
+    return next ? requestsUrl({ ...filter, cursor: next }) : undefined;
+  }
   const isLastPage = filter.kind === "slowest" || requests.length < requestsPerPage;
   return isLastPage || !last ? undefined : requestsUrl({ ...filter, before: last.seq });
 }

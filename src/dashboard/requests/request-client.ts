@@ -27,10 +27,15 @@ export interface RequestListener {
   readonly ended: (error: AdminApiError | undefined) => void;
 }
 
+/** A list; one of kept requests has the cursor of the next page, null on the last one. */
+export interface RequestPage extends RequestList {
+  readonly next?: string | null;
+}
+
 /** Its promises never reject: errors are results. */
 export interface RequestClient {
   /** @param query in the admin API's format */
-  list(query: URLSearchParams): Promise<AdminResult<RequestList>>;
+  list(query: URLSearchParams): Promise<AdminResult<RequestPage>>;
   /** Counts and groups of kept requests. @param query a filter in the admin API's format */
   summary(query: URLSearchParams): Promise<AdminResult<RequestSummary>>;
   explain(requestId: string): Promise<AdminResult<ExplainedRequest>>;
@@ -115,11 +120,17 @@ function requestIn(value: unknown): StoredRequest | undefined {
   return isValid ? (value as unknown as StoredRequest) : undefined;
 }
 
-function requestsIn(value: unknown): RequestList | undefined {
+function requestsIn(value: unknown): RequestPage | undefined {
   const list = isRecord(value) ? value["requests"] : undefined;
   if (!isRecord(value) || !Array.isArray(list)) return undefined;
   const requests = list.flatMap((entry: unknown) => requestIn(entry) ?? []);
-  return requests.length === list.length ? { requests, sampled: value["sampled"] === true } : undefined;
+  if (requests.length !== list.length) return undefined;
+  const { next } = value;
+  return {
+    requests,
+    sampled: value["sampled"] === true,
+    ...((typeof next === "string" || next === null) && { next }),
+  };
 }
 
 function summaryIn(value: unknown): RequestSummary | undefined {

@@ -2,15 +2,23 @@
 
 import { Elysia } from "elysia";
 import {
+  csvResponse,
   eventStreamResponse,
+  fresh,
   isForPart,
   htmlResponse,
   seeOther,
   httpStatusOf,
   textResponse,
 } from "../responses.ts";
+import type { AdminClient } from "../admin-client.ts";
+import { marksOf } from "../history/marks.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import type { AdminApiError } from "../../wording/verdict.ts";
+import { systemWallClock } from "../../lib/clock.ts";
+import { csvOf } from "../../lib/csv.ts";
+import { momentText } from "../../lib/time-range.ts";
+import type { StoredRequest } from "../../requests/recent-requests.ts";
+import { type AdminApiError, adminApiErrorSentence } from "../../wording/verdict.ts";
 import {
   dryRunRequestOf,
   type DryRunForm,
@@ -23,27 +31,82 @@ import { renderExplainPage } from "./explain-page.tsx";
 import { failingAt, failingShown, renderFailing } from "./failing-card.tsx";
 import { renderRequestsPage, requestsPerPage } from "./list-page.tsx";
 import type { RequestClient } from "./request-client.ts";
-import { explainUrl, listQuery, parseRequestFilter } from "./filter.tsx";
+import type { KeptPart } from "./kept-part.tsx";
+import { explainUrl, keptQuery, listQuery, parseRequestFilter, type RequestFilterState } from "./filter.tsx";
+import { requestCells, requestColumns } from "./row.tsx";
 import type { LiveTails } from "./live-tail.ts";
 
 export interface RequestRoutesOptions {
   readonly poller: SnapshotPoller;
   readonly requests: RequestClient;
+  readonly admin: Pick<AdminClient, "historyRange" | "events">;
   readonly tails: LiveTails;
 }
 
-export function requestPages({ poller, requests, tails }: RequestRoutesOptions) {
+/** Events that are read for marks, and requests that a file has. */
+const maxMarked = 1_000;
+const maxRows = 5_000;
+
+/** The largest page of the admin API. */
+const maxPage = 500;
+
+export function requestPages({ poller, requests, admin, tails }: RequestRoutesOptions) {
   const queryIn = (request: Request) => new URL(request.url).searchParams;
+  const filterIn = (request: Request) => parseRequestFilter(queryIn(request), systemWallClock());
+
+  const keptPartOf = async (filter: RequestFilterState): Promise<KeptPart | undefined> => {
+    const { range } = filter;
+    if (filter.kind !== "kept" || !range) return undefined;
+    const { from, to, pool, upstream } = range;
+    const time = { from: momentText(from), to: momentText(to) };
+    const [history, summary, events] = await Promise.all([
+      admin.historyRange({ pool, upstream, from, to }),
+      requests.summary(keptQuery(filter)),
+      admin.events(new URLSearchParams({ ...time, limit: String(maxMarked) })),
+    ]);
+    return { range, history, summary, marks: "value" in events ? marksOf(events.value, range) : [] };
+  };
+
+  /** The requests of the page and of the pages after it, or the response with the error. */
+  const rows = async (request: Request): Promise<readonly StoredRequest[] | Response> => {
+    let filter = filterIn(request);
+    const problems = filter.range?.problems ?? [];
+    if (problems.length > 0) return textResponse(400, problems.join(" "));
+    const found: StoredRequest[] = [];
+    for (;;) {
+      const result = await requests.list(listQuery(filter, maxPage));
+      if ("error" in result)
+        return textResponse(httpStatusOf(result.error), adminApiErrorSentence(result.error));
+      found.push(...result.value.requests);
+      const { next } = result.value;
+      if (!next || found.length >= maxRows) return found;
+      filter = { ...filter, cursor: next };
+    }
+  };
 
   return new Elysia({ handler: { standardHostname: false } })
     .get("/requests", async ({ request }) => {
-      const filter = parseRequestFilter(queryIn(request));
-      const [result, state] = await Promise.all([
+      const filter = filterIn(request);
+      const [result, state, kept] = await Promise.all([
         requests.list(listQuery(filter, requestsPerPage)),
         poller.current(),
+        keptPartOf(filter),
       ]);
-      const status = "error" in result ? httpStatusOf(result.error) : 200;
-      return htmlResponse(renderRequestsPage({ filter, result, state }), status);
+      const isInvalid = (filter.range?.problems.length ?? 0) > 0;
+      const status = "error" in result ? httpStatusOf(result.error) : isInvalid ? 400 : 200;
+      return htmlResponse(renderRequestsPage({ filter, result, state, kept }), status);
+    })
+
+    .get("/requests.json", async ({ request }) => {
+      const found = await rows(request);
+      return found instanceof Response ? found : Response.json({ requests: found }, { headers: fresh });
+    })
+
+    .get("/requests.csv", async ({ request }) => {
+      const found = await rows(request);
+      return found instanceof Response
+        ? found
+        : csvResponse("requests", csvOf(requestColumns, found.map(requestCells)));
     })
 
     .get("/requests/find", ({ request }) => {
@@ -80,7 +143,7 @@ export function requestPages({ poller, requests, tails }: RequestRoutesOptions) 
     })
 
     .get("/live/requests", ({ request }) => {
-      const stream = tails.open(requests, parseRequestFilter(queryIn(request)));
+      const stream = tails.open(requests, filterIn(request));
       if (!stream) return textResponse(503, "Too many live tails are open.");
       return eventStreamResponse(stream);
     });

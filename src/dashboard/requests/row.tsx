@@ -5,19 +5,23 @@ import { markup } from "../layout/shell.tsx";
 import { explainUrl } from "./filter.tsx";
 import { attribute } from "../responses.ts";
 import type { AttemptRecord, RequestRecord } from "../../proxy/record.ts";
+import type { CsvCell } from "../../lib/csv.ts";
+import { defaultSlowMs, lastUpstreamOf } from "../../requests/request-filter.ts";
 import type { StoredRequest } from "../../requests/recent-requests.ts";
 import { formatCount, formatMs, isoTime, nothing } from "../../wording/format.ts";
 import type { Tone } from "../../wording/verdict.ts";
 
 interface RowsProps {
   readonly requests: readonly StoredRequest[];
+  /** Whether the day is shown beside the time. */
+  readonly hasDay?: boolean | undefined;
 }
 
-export function RequestRows({ requests }: RowsProps): JSX.Element {
+export function RequestRows({ requests, hasDay = false }: RowsProps): JSX.Element {
   return (
     <>
       {requests.map((request) => (
-        <RequestRow request={request} />
+        <RequestRow request={request} hasDay={hasDay} />
       ))}
     </>
   );
@@ -28,15 +32,20 @@ export function renderRows(requests: readonly StoredRequest[]): string {
   return markup(<RequestRows requests={requests} />);
 }
 
-function RequestRow({ request }: { readonly request: StoredRequest }): JSX.Element {
+interface RowProps {
+  readonly request: StoredRequest;
+  readonly hasDay: boolean;
+}
+
+function RequestRow({ request, hasDay }: RowProps): JSX.Element {
   const { requestId, method, host, at, durationMs } = request;
   const address = addressText(request);
   const remarks = remarksOf(request).join(", ");
-  const upstream = lastUpstream(request);
+  const upstream = lastUpstreamOf(request);
   return (
     <li class="request" id={rowId(request)} data-tone={requestTone(request)}>
       <time class="request-time" datetime={isoTime(at)} safe>
-        {formatInstant(at)}
+        {hasDay ? `${isoTime(at).slice(5, 10)} ${formatInstant(at).slice(0, 8)}` : formatInstant(at)}
       </time>
       <span class="request-method" safe>
         {method || nothing}
@@ -57,7 +66,7 @@ function RequestRow({ request }: { readonly request: StoredRequest }): JSX.Eleme
         <span class="unseen">status </span>
         <span safe>{statusText(request)}</span>
       </span>
-      <span class="request-duration" safe>
+      <span class="request-duration" data-slow={durationMs >= defaultSlowMs ? "yes" : "no"} safe>
         {formatMs(durationMs)}
       </span>
       <span class="request-upstream" title={attribute(upstream ?? "")} safe>
@@ -109,18 +118,14 @@ export function addressText({ host, target, method, clientAddress }: RequestReco
   return target.startsWith("/") ? host + target : target;
 }
 
-/** The upstream that responded, or the one tried last. */
-export function lastUpstream({ attempts }: RequestRecord): string | undefined {
-  return (attempts.findLast(({ outcome }) => outcome === "response") ?? attempts.at(-1))?.upstream;
-}
-
 /** Notable facts: "retried: connect_refused", "queue_full", "client gone", "queued 3 ms". */
 export function remarksOf(request: RequestRecord): readonly string[] {
-  const { retried, reason, complaint, isClientGone, queuedMs } = request;
+  const { retried, reason, complaint, isClientGone, queuedMs, status } = request;
   const tries = retried.length > 1 ? ` ${formatCount(retried.length)}×` : "";
   return [
     ...(retried.length > 0 ? [`retried${tries}: ${[...new Set(retried)].join(", ")}`] : []),
     ...(reason !== null && !retried.includes(reason) ? [complaint ? `${reason}: ${complaint}` : reason] : []),
+    ...(reason === null && status >= 500 && status <= 599 ? [`${status} from the server`] : []),
     ...(isClientGone && reason !== null ? [] : isClientGone ? ["client gone"] : []),
     ...(queuedMs >= 1 ? [`queued ${formatMs(queuedMs)}`] : []),
   ];
@@ -155,3 +160,17 @@ const phaseText: Readonly<Record<string, string | undefined>> = {
   head: "failed before the response",
   body: "failed during the response",
 };
+
+/** The columns of a file of requests. */
+export const requestColumns: readonly string[] = [
+  ...["time", "id", "method", "host", "target", "status", "reason", "pool", "route", "upstream"],
+  ...["durationMs", "queuedMs", "attempts", "client"],
+];
+
+export function requestCells(request: StoredRequest): readonly CsvCell[] {
+  const { requestId, method, host, target, status, reason, pool, route, durationMs, queuedMs } = request;
+  return [
+    ...[isoTime(request.at), requestId, method, host, target, status, reason, pool, route],
+    ...[lastUpstreamOf(request), durationMs, queuedMs, request.attempts.length, request.clientAddress],
+  ];
+}

@@ -8,19 +8,15 @@ import { parseEvents } from "../../../src/client/sse-reader.ts";
 import { segmentsOf } from "../../../src/dashboard/requests/timing.tsx";
 import { scoringOf } from "../../../src/dashboard/requests/decisions.tsx";
 import { requestsUrl, listQuery, parseRequestFilter } from "../../../src/dashboard/requests/filter.tsx";
-import {
-  addressText,
-  formatBytes,
-  remarksOf,
-  requestTone,
-  lastUpstream,
-} from "../../../src/dashboard/requests/row.tsx";
+import { addressText, formatBytes, remarksOf, requestTone } from "../../../src/dashboard/requests/row.tsx";
+import { lastUpstreamOf } from "../../../src/requests/request-filter.ts";
 import { retriedRequest, someAttempt, someRequest } from "../../support/requests-fixture.ts";
 
 describe("the filter", () => {
   test("has the same form in the page's address and in the admin API's query", () => {
     const filter = parseRequestFilter(
       new URLSearchParams("which=failed&pool=main&method=get&status=5xx&before=70&odd=1"),
+      0,
     );
     expect(requestsUrl(filter)).toBe("/requests?which=failed&pool=main&method=GET&status=5xx&before=70");
     expect(String(listQuery(filter, 50))).toBe(
@@ -29,7 +25,7 @@ describe("the filter", () => {
   });
 
   test("defaults to all recent requests for invalid values", () => {
-    const filter = parseRequestFilter(new URLSearchParams("which=best&pool=&before=-3"));
+    const filter = parseRequestFilter(new URLSearchParams("which=best&pool=&before=-3"), 0);
     expect(requestsUrl(filter)).toBe("/requests");
   });
 });
@@ -131,7 +127,7 @@ describe("the text of a request", () => {
   test("contains the retry, the upstream that responded, and no reason twice", () => {
     const retried = retriedRequest(1, { reason: "connect_refused", queuedMs: 0 });
     expect(remarksOf(retried)).toEqual(["retried: connect_refused"]);
-    expect(lastUpstream(retried)).toBe("localhost:8083");
+    expect(lastUpstreamOf(retried)).toBe("localhost:8083");
     expect(requestTone(retried)).toBe("warn");
   });
 
