@@ -99,7 +99,9 @@ export function upstreamRoutes({ control, upstream, pool, references }: ControlA
           const { drained, inFlight } = report;
           // Without `wait` the response is always 202, even if the upstream is already removed.
           const removed = waitMs > 0 && upstream(id) === undefined;
-          return json(removed ? 200 : 202, { id, removed, drained, inFlight });
+          await control.shared();
+          const shared = control.sharedNote(id);
+          return json(removed ? 200 : 202, { id, removed, drained, inFlight, ...(shared && { shared }) });
         },
         withoutParser,
       )

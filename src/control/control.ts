@@ -111,6 +111,8 @@ export interface Control {
   intents(): readonly Intent[];
   /** In a fleet, resolves when orders are shared, when that has to wait for the store, or after a quarter of a second. */
   shared(): Promise<void>;
+  /** In a fleet: true if all orders about an upstream are shared; else why not yet. */
+  sharedNote(upstream: string): true | string | undefined;
   /** The pools that differ from the configuration file, as YAML for that file. */
   exportYaml(): string;
 }

@@ -36,7 +36,7 @@ export interface ControllerParts {
   readonly listeners?: OwnListeners;
   readonly certificates?: Pick<CertificateRotation, "refresh"> | undefined;
   /** Present in a fleet. */
-  readonly fleet?: Pick<FleetControl, "shared" | "drainsElsewhere"> | undefined;
+  readonly fleet?: Pick<FleetControl, "shared" | "sharedNote" | "drainsElsewhere"> | undefined;
 }
 
 export class Controller implements Control {
@@ -46,7 +46,7 @@ export class Controller implements Control {
 
   readonly #certificates: Pick<CertificateRotation, "refresh"> | undefined;
 
-  readonly #fleet: Pick<FleetControl, "shared" | "drainsElsewhere"> | undefined;
+  readonly #fleet: Pick<FleetControl, "shared" | "sharedNote" | "drainsElsewhere"> | undefined;
 
   constructor(
     reconciler: Reconciler,
@@ -222,6 +222,10 @@ export class Controller implements Control {
 
   async shared(): Promise<void> {
     await this.#fleet?.shared();
+  }
+
+  sharedNote(upstream: string): true | string | undefined {
+    return this.#fleet?.sharedNote(upstream);
   }
 
   exportYaml(): string {

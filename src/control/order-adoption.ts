@@ -1,6 +1,7 @@
 /** Makes orders of other balancers count here: in the same way as orders that are given here, under the name of who gave them. */
 
 import { originOf } from "../net/address.ts";
+import { hostnameProblem, hostProblem } from "../config/network.ts";
 import { describeOrder, type Order } from "../fleet/entry.ts";
 import type { AdoptedOrder, SetAside, Settled } from "../fleet/journal.ts";
 import type { UpstreamLocation } from "../registry/pool-registry.ts";
@@ -61,6 +62,10 @@ export class OrderAdoption {
     // One that the configuration has by now, or whose pool is not here, has no effect.
     if (!desired.pools.some(({ name }) => name === pool)) return undefined;
     if (desired.pools.some(({ upstreams }) => upstreams.some(({ id }) => id === spec.id))) return undefined;
+    const { hostname, port, tls } = spec.address;
+    const why = hostProblem(hostname) ?? (tls?.serverName && hostnameProblem(tls.serverName));
+    if (why) return why;
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) return "expected a port from 1 to 65535";
     return additionProblem(spec, config, listeners);
   }
 

@@ -46,6 +46,9 @@ interface Failing extends Alone {
 
 const turnMs = 1_000;
 
+/** From one turn to the next at least. */
+const pauseMs = 10;
+
 /** Between two exchanges of reports while something waits for them. */
 const hurryMs = 200;
 
@@ -185,7 +188,10 @@ export class Fleet {
     try {
       while (this.#isAgain && !this.#isStopped) {
         this.#isAgain = false;
+        const startedAt = this.#options.clock();
         await this.#turn();
+        // Hints may come without end.
+        if (this.#isAgain) await this.#until(startedAt + pauseMs);
       }
     } catch (error) {
       this.#failed(error);
@@ -193,6 +199,12 @@ export class Fleet {
       this.#isRunning = false;
       if (!this.#isStopped) this.#cancelTurn = this.#options.schedule(turnMs, () => this.wake());
     }
+  }
+
+  #until(time: number): Promise<void> {
+    const { clock, schedule } = this.#options;
+    const leftMs = time - clock();
+    return leftMs > 0 ? new Promise((resolve) => void schedule(leftMs, resolve)) : Promise.resolve();
   }
 
   async #turn(): Promise<void> {

@@ -66,7 +66,7 @@ export function parseReport(text: string): PeerReport | undefined {
   return {
     ...{ instance, version, configuration, nonce },
     // It becomes a link.
-    url: /^https?:\/\/[^\s/@]+/.test(url) ? url : "",
+    url: /^https?:\/\/[^\s/@]+(\/[^\s@]*)?$/.test(url) ? url : "",
     startedAt: numberAt("startedAt"),
     inFlight: numberAt("inFlight"),
     requestsPerSecond: numberAt("requestsPerSecond"),

@@ -17,6 +17,9 @@ const maxPeers = 64;
 /** A balancer that leaves says so: it is not silent then, but gone. */
 const leftText = "left";
 
+/** As in the configuration. */
+const namePattern = /^[A-Za-z\d][\w.-]{0,62}$/;
+
 const keys = ["seen", "peers"] as const;
 
 /**
@@ -121,7 +124,7 @@ export class Peers {
   }
 
   #take(name: string, reportedAt: number, text: string): void {
-    if (name === this.#name) return;
+    if (name === this.#name || !namePattern.test(name)) return;
     const known = this.#known.get(name);
     if (text === leftText) return void this.#known.delete(name);
     const report = parseReport(text);

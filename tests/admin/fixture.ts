@@ -65,6 +65,7 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
     watch: () => () => {},
     intents: () => [],
     shared: () => Promise.resolve(),
+    sharedNote: () => undefined,
     exportYaml: () => "pools: {}\n",
   };
   return {

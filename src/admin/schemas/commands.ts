@@ -1,6 +1,6 @@
 /** Schemas of commands and their results. Request bodies are validated against these. */
 
-import { elsewhereSchema } from "./fleet.ts";
+import { elsewhereSchema, sharedSchema } from "./fleet.ts";
 import { Type } from "@sinclair/typebox";
 import { upstreamFileSchema } from "../../config/upstream-schema.ts";
 import { strict, integer } from "../../config/schema-kit.ts";
@@ -94,6 +94,7 @@ export const removalSchema = Type.Object(
     ),
     drained: boolean("No request is in flight any more."),
     inFlight: count("Requests still in flight."),
+    shared: Type.Optional(sharedSchema),
   },
   { title: "Removal" },
 );
