@@ -294,6 +294,7 @@ export function assemble(
     ...{ exhaustion, certificates, orders, clock, wallClock, log, random: systemRandom, configuration },
     historyStore: options.historyStore,
     config: () => reconciler.config,
+    fleet: running.fleet,
   });
   return {
     faults,

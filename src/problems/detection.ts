@@ -10,6 +10,8 @@ export interface Detection {
   readonly sample: BalancerSample;
   /** Whether a problem of this kind and subject is open. Only then a finding that is not `enter` matters. */
   readonly isOpen: (kind: ProblemKind, key: string) => boolean;
+  /** Keys of the open problems of a kind. */
+  readonly openKeys: (kind: ProblemKind) => readonly string[];
   readonly report: (finding: Finding) => void;
   readonly pastOf: (upstream: string) => UpstreamPast;
   /** Upstreams that stand out in this sample: their failures do not count against their pool. Detectors of upstreams add to it. */

@@ -81,6 +81,7 @@ export const timings: Readonly<Record<ProblemKind, Timing>> = {
   balancer_gone: seconds(3, 0),
   front_door: seconds(10, 0),
   peer_gone: seconds(10, 30),
+  fleet_alone: seconds(10, 10),
   fleet_differs: seconds(60, 10),
   pool_empty: seconds(0, 10),
   panic: seconds(0, 30),

@@ -4,6 +4,7 @@ import type { Random } from "../lib/random.ts";
 import { balancerKinds, detectBalancerState } from "./balancer-state.ts";
 import { certificateProblemKinds, detectCertificates } from "./certificate-problems.ts";
 import type { Detection } from "./detection.ts";
+import { detectFleet, fleetKinds } from "./fleet-problems.ts";
 import { groupFindings, groupKey, mergeProblems, type RootProblem } from "./grouping.ts";
 import { capacityKinds, detectPoolCapacity } from "./pool-capacity.ts";
 import { detectPoolTraffic, poolTrafficKinds } from "./pool-traffic.ts";
@@ -101,6 +102,7 @@ export class ProblemList {
     const detection: Detection = {
       sample,
       isOpen: (kind, key) => this.#tracker.isOpen(kind, key),
+      openKeys: (kind) => this.#tracker.openKeys(kind),
       report: (finding) => void findings.push(finding),
       pastOf: (upstream) => this.#pasts.of(upstream),
       suspects: new Set(),
@@ -121,6 +123,7 @@ export class ProblemList {
     this.#pasts.prune(time.now);
     detectBalancerState(detection, turnedAwayPerSecond);
     detectCertificates(detection);
+    detectFleet(detection);
     return () => {
       for (const finding of findings) this.#tracker.observe(finding, time);
     };
@@ -128,7 +131,7 @@ export class ProblemList {
 
   #group(sample: BalancerSample, pools: readonly PoolTraffic[], time: TrackerTime): void {
     this.#tracker.finish(
-      [...capacityKinds, ...poolTrafficKinds, ...balancerKinds, ...certificateProblemKinds],
+      [...capacityKinds, ...poolTrafficKinds, ...balancerKinds, ...certificateProblemKinds, ...fleetKinds],
       time,
     );
     // Groups are of the same kinds as their members, so all members are advanced before any group.

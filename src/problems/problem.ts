@@ -3,7 +3,7 @@
 /** What can be wrong. The table in docs/problems.md says when each of them opens and closes. */
 export const problemKinds = [
   ...(["balancer_gone", "front_door"] as const),
-  ...(["peer_gone", "fleet_differs"] as const),
+  ...(["peer_gone", "fleet_alone", "fleet_differs"] as const),
   ...(["pool_empty", "panic", "queue", "pool_errors", "pool_slow", "retries_spent"] as const),
   ...(["upstream_down", "upstream_errors", "upstream_slow", "probe_flaps", "start_stalled"] as const),
   ...(["shedding", "exhaustion", "state_not_kept", "reload_refused", "log_lost", "alert_lost"] as const),

@@ -1,5 +1,6 @@
 /** The order of the list, worst first; two problems swap only when one has been clearly worse for a while. */
 
+import { fleetKinds } from "./fleet-problems.ts";
 import { severityOf } from "./problem.ts";
 import type { TrackedProblem } from "./tracker.ts";
 
@@ -20,7 +21,7 @@ export function harmOfProblem({ isActive, finding }: TrackedProblem): number {
 function scopeOf({ kind, pool, upstream }: TrackedProblem): number {
   if (upstream !== null) return 3;
   if (pool !== null) return 2;
-  return kind === "peer_gone" || kind === "fleet_differs" ? 1 : 0;
+  return fleetKinds.some((one) => one === kind) ? 1 : 0;
 }
 
 function compare(one: TrackedProblem, other: TrackedProblem): number {

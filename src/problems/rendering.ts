@@ -3,7 +3,7 @@
 import { advice, readAct } from "./advice.ts";
 import type { Description } from "./finding.ts";
 import type { RootProblem } from "./grouping.ts";
-import { type ServiceProblem, unknownCause } from "./problem.ts";
+import { type ProblemKind, type ServiceProblem, unknownCause } from "./problem.ts";
 import type { TrackedProblem } from "./tracker.ts";
 import type { PoolTraffic } from "./traffic.ts";
 import { routesHit } from "./client-rule.ts";
@@ -49,6 +49,10 @@ export function renderProblem({ problem, parts }: RootProblem, context: Renderin
 
 const endTexts = { over: "", released: ": taken out", no_traffic: ": no traffic any more" } as const;
 
+function endText(kind: ProblemKind, code: keyof typeof endTexts): string {
+  return kind === "peer_gone" && code === "no_traffic" ? ": not in the fleet any more" : endTexts[code];
+}
+
 /** The same problem after its end. @param rendered as it was listed last */
 export function renderClosed(
   rendered: ServiceProblem,
@@ -59,7 +63,7 @@ export function renderClosed(
     ...rendered,
     state: "closed",
     closedAt: new Date(closedAt).toISOString(),
-    end: { words: `Closed after ${spanText(closedAt - openedAt)}${endTexts[code]}`, code },
+    end: { words: `Closed after ${spanText(closedAt - openedAt)}${endText(rendered.kind, code)}`, code },
     onAndOff: false,
     parts: [],
   };

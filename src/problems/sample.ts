@@ -112,6 +112,21 @@ export interface OrderSample {
   readonly detail: string;
 }
 
+/** The other balancers, as this one sees them. */
+export interface FleetSample {
+  /** Since when, in epoch milliseconds, and why the store cannot be reached; null while it can. */
+  readonly alone: { readonly since: number; readonly why: string } | null;
+  /** Names of balancers that are configured in another way. */
+  readonly differing: readonly string[];
+  /** All others that have not said that they leave. */
+  readonly peers: readonly {
+    readonly name: string;
+    readonly isAlive: boolean;
+    /** Milliseconds since its last report. */
+    readonly ageMs: number;
+  }[];
+}
+
 export interface BalancerSample {
   /** Clock time, milliseconds: only differences mean something. */
   readonly now: number;
@@ -121,6 +136,8 @@ export interface BalancerSample {
   readonly balancer: string;
   readonly pools: readonly PoolSample[];
   readonly routes: readonly RouteSample[];
+  /** Null without a fleet. */
+  readonly fleet: FleetSample | null;
   readonly memory: {
     readonly rssBytes: number;
     readonly limitBytes: number | null;

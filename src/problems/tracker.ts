@@ -109,6 +109,11 @@ export class ProblemTracker {
     return this.#kinds.get(kind)?.get(key)?.problem.state === "open";
   }
 
+  openKeys(kind: ProblemKind): readonly string[] {
+    const keys = this.#kinds.get(kind)?.keys() ?? [];
+    return [...keys].filter((key) => this.isOpen(kind, key));
+  }
+
   /** All that are open, or were closed in the last ten minutes. */
   get problems(): readonly TrackedProblem[] {
     const listed: TrackedProblem[] = [];

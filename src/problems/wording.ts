@@ -48,6 +48,11 @@ export function clockText(at: number, now: number): string {
   return Math.abs(now - at) < 20 * 3_600_000 ? clock : `${date} ${clock}`;
 }
 
+/** Epoch milliseconds as "14:21:07 UTC". */
+export function secondsText(at: number): string {
+  return `${new Date(at).toISOString().slice(11, 19)} UTC`;
+}
+
 /** "0.4 ms", "128 ms", "1.9 s" */
 export function millisText(ms: number): string {
   if (ms < 9.95) return `${Number(ms.toFixed(1))} ms`;

@@ -3,6 +3,7 @@
 import type { FleetControl } from "../control/fleet-control.ts";
 import { describeOrder, type Entry } from "../fleet/entry.ts";
 import type { PeerReport } from "../fleet/peer-report.ts";
+import type { FleetSample } from "../problems/sample.ts";
 import type { FleetOrderSnapshot, FleetSnapshot, PeerSnapshot } from "../snapshot/fleet-snapshot.ts";
 
 /** @param runs whether an upstream of this id runs here */
@@ -29,6 +30,18 @@ export function fleetSnapshot(control: FleetControl, runs: (upstream: string) =>
     waiting: waiting.map(orderSnapshot),
     differing: others.filter(({ isSameConfiguration }) => !isSameConfiguration).map(({ name }) => name),
     peers: [self, ...others],
+  };
+}
+
+/** What the problems of a fleet are found in. */
+export function fleetSample({ fleet }: FleetControl): FleetSample {
+  const { peers, alone } = fleet;
+  const others = peers.others;
+  const { configuration } = fleet.ownReport();
+  return {
+    alone: alone ?? null,
+    differing: others.filter(({ report }) => report.configuration !== configuration).map(({ name }) => name),
+    peers: others.map(({ name, state, ageMs }) => ({ name, ageMs, isAlive: state === "alive" })),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Config, RouteConfig } from "../config/config.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
+import type { FleetControl } from "../control/fleet-control.ts";
 import type { MemoryMonitor } from "../control/overload.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
@@ -25,6 +26,7 @@ import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
 import type { ConfigurationSnapshot } from "../snapshot/snapshot.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { stageOf } from "../tls/expiry.ts";
+import { fleetSample } from "./fleet-view.ts";
 import { LatencySampler } from "./latency-sampler.ts";
 import type { SnapshotBuilder } from "./snapshot-builder.ts";
 
@@ -43,6 +45,8 @@ export interface ProblemSamplerOptions {
   readonly certificates: Pick<CertificateMonitor, "snapshot">;
   readonly orders: Pick<CertificateIssuer, "certificates">;
   readonly store: Pick<MonitoredStore, "notKept">;
+  /** Undefined for a balancer on its own. */
+  readonly fleet?: FleetControl | undefined;
   /** As loaded. */
   readonly config: () => Pick<Config, "routes">;
   readonly configuration: () => ConfigurationSnapshot;
@@ -73,7 +77,7 @@ export class ProblemSampler {
   /** Counters are read as they are: with workers, call it after `refreshCounters`. */
   take(): BalancerSample {
     const { registry, metrics, memory, exhaustion, store, configuration, orders } = this.#options;
-    const { balancer, eventLog, clock, wallClock, usual } = this.#options;
+    const { balancer, eventLog, clock, wallClock, usual, fleet } = this.#options;
     usual.readNext();
     this.#latencies.turn(registry.pools);
     const shortage = exhaustion.snapshot;
@@ -84,6 +88,7 @@ export class ProblemSampler {
       balancer,
       pools: registry.entries.map((entry) => this.#poolSample(entry)),
       routes: this.#routeSamples(),
+      fleet: fleet ? fleetSample(fleet) : null,
       memory: memory.snapshot,
       exhaustion: shortage ? { code: shortage.code, failures: shortage.failures } : null,
       notKept: store.notKept ?? null,

@@ -197,8 +197,9 @@ describe("each kind of problem", () => {
   test("every kind that a sample can show is in this table, or has tests of its own", () => {
     const elsewhere: readonly ProblemKind[] = [
       ...(["probe_flaps", "start_stalled"] as const),
-      // Of a fleet, of alerts, and of readers: no sample shows them.
-      ...(["peer_gone", "fleet_differs", "alert_lost", "balancer_gone", "front_door"] as const),
+      ...(["peer_gone", "fleet_alone", "fleet_differs"] as const),
+      // Of alerts and of readers: no sample shows them.
+      ...(["alert_lost", "balancer_gone", "front_door"] as const),
     ];
     const covered = [...cases.map(({ kind }) => kind), ...elsewhere].sort();
     expect(covered).toEqual((Object.keys(timings) as ProblemKind[]).sort());

@@ -173,6 +173,7 @@ export class SimulatedBalancer {
   certificates: readonly CertificateSample[] = [];
   orders: readonly OrderSample[] = [];
   lostLines = 0;
+  fleet: BalancerSample["fleet"] = null;
   readonly events: BalancerEvent[] = [];
   /** Everything that has opened, become worse or closed. */
   readonly changes: ProblemChange[] = [];
@@ -200,6 +201,7 @@ export class SimulatedBalancer {
       pools: this.pools.map(({ sample }) => sample),
       ...{ routes: this.routes, memory: this.memory, exhaustion: this.exhaustion },
       ...{ notKept: this.notKept, refused: this.refused },
+      fleet: this.fleet,
       ...{ certificates: this.certificates, orders: this.orders },
       ...{ lostLines: this.lostLines, lostSpans: 0, events: this.events },
     };
