@@ -62,6 +62,13 @@
         number: Number(dataset.number),
         tone: dataset.tone,
       }));
+      this.problems = [...document.querySelectorAll("[data-role=problems] li[data-from]")].map(
+        ({ dataset }) => ({
+          from: Number(dataset.from),
+          to: dataset.to === "" ? Number.POSITIVE_INFINITY : Number(dataset.to),
+          level: dataset.level,
+        }),
+      );
       this.index = undefined;
     }
 
@@ -245,6 +252,15 @@
       this.layer.replaceChildren(
         svg("line", { class: "grid-base", x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }),
       );
+      for (const { from, to, level } of this.charts.problems) {
+        const [left, right] = [
+          Math.max(0, this.xOf(from)),
+          Math.min(width, this.xOf(Math.min(to, this.charts.to))),
+        ];
+        if (right <= left) continue;
+        const place = { x: left, y: flagHeight, width: right - left, height: plotHeight };
+        this.layer.append(svg("rect", { class: "problem-band", "data-level": level, ...place }));
+      }
       for (const value of lines(this.peak())) {
         const y = this.yOf(value);
         this.layer.append(

@@ -47,6 +47,33 @@ export function isHistory(value: unknown): value is HistoryResult {
   return isRecord(value) && Array.isArray(value["series"]) && value["series"].every(isSeries);
 }
 
+/** What charts and lists need of a problem. */
+export interface ProblemSpan {
+  readonly id: string;
+  readonly title: string;
+  readonly level: string;
+  /** Epoch milliseconds. */
+  readonly since: number;
+  /** Null while it is open. */
+  readonly closedAt: number | null;
+}
+
+export function problemSpansIn(value: unknown): readonly ProblemSpan[] | undefined {
+  const list = isRecord(value) ? value["problems"] : undefined;
+  if (!Array.isArray(list)) return undefined;
+  return list.flatMap((entry: unknown) => {
+    if (!isRecord(entry)) return [];
+    const { id, title, level, since, closedAt } = entry;
+    if (typeof id !== "string" || typeof title !== "string" || typeof level !== "string") return [];
+    const [begin, end] = [since, closedAt].map((text) =>
+      typeof text === "string" ? Date.parse(text) : null,
+    );
+    return begin === null || begin === undefined || Number.isNaN(begin)
+      ? []
+      : [{ id, title, level, since: begin, closedAt: end ?? null }];
+  });
+}
+
 function isSeries(value: unknown): value is SeriesHistory {
   if (!isRecord(value) || typeof value["pool"] !== "string" || !isRecord(value["columns"])) return false;
   return Object.values(value["columns"]).every(Array.isArray);

@@ -14,6 +14,8 @@ import {
   isDetail,
   isHistory,
   isSnapshot,
+  type ProblemSpan,
+  problemSpansIn,
   type ReloadView,
   reloadIn,
   settingsIn,
@@ -38,6 +40,8 @@ export interface AdminClient {
   exported(): Promise<AdminResult<string>>;
   /** @param query in the format of the admin API */
   events(query: URLSearchParams): Promise<AdminResult<readonly BalancerEvent[]>>;
+  /** Problems of a time, also closed ones. @param query in the format of the admin API */
+  problems(query: URLSearchParams): Promise<AdminResult<readonly ProblemSpan[]>>;
   /** Reloads the configuration, or with `dry` only returns what would change. */
   reload(mode: "dry" | "apply"): Promise<AdminResult<ReloadView>>;
   /** Undefined if the command was carried out, else the error. */
@@ -133,6 +137,7 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     settings: () => readJson("api/config", settingsIn),
     intents: () => readJson("api/state", intentsIn),
     exported: () => readText("api/state/export", patientTimeoutMs),
+    problems: (query) => readJson(`api/problems?${query}`, problemSpansIn, patientTimeoutMs),
     events: (query) => readJson(`api/events?${query}`, eventsIn, patientTimeoutMs),
 
     async reload(mode) {

@@ -420,6 +420,10 @@ function historyOfHostiles(from: string, isRead: boolean): HistoryPageProps {
     before: undefined,
     strip: undefined,
     marks: marksOf(hostileEvents, { pool: hostile }),
+    problems: [
+      { id: hostile, title: hostile, level: hostile, since: 0, closedAt: null },
+      { id: hostile, title: hostile, level: hostile, since: range.from, closedAt: range.to },
+    ],
     eventsError: isRead ? undefined : refused,
     requests: {
       from: range.from,

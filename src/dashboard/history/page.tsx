@@ -1,6 +1,7 @@
 /** The history page: charts of a range to zoom, with events, values and requests of a moment beside. */
 /** @jsxImportSource @kitajs/html */
 
+import type { ProblemSpan } from "../../client/decoders.ts";
 import type { AdminResult } from "../admin-client.ts";
 import { carriedQuery, movedRange, type PageRange, rangeAddress, rangeWords } from "../page-range.ts";
 import { attribute } from "../responses.ts";
@@ -17,7 +18,7 @@ import type { AdminApiError } from "../../wording/verdict.ts";
 import { neighboursOf, pointAt, sumColumns, totalsOf } from "./columns.ts";
 import type { Mark } from "./marks.ts";
 import { EventsPanel, RequestsPanel, ValuesPanel } from "./panels.tsx";
-import { Moment } from "./moment.tsx";
+import { listForm, Moment } from "./moment.tsx";
 import { poolCharts, RangeCharts, upstreamCharts } from "./range-charts.tsx";
 
 export interface HistoryPageProps {
@@ -28,6 +29,7 @@ export interface HistoryPageProps {
   /** The day around the range; undefined if the range is long. */
   readonly strip: Strip | undefined;
   readonly marks: readonly Mark[];
+  readonly problems: readonly ProblemSpan[];
   readonly eventsError: AdminApiError | undefined;
   /** Requests of the pinned moment, or of the whole time. */
   readonly requests: RequestsOfTime;
@@ -48,7 +50,7 @@ export interface RequestsOfTime {
 }
 
 export function renderHistoryPage(props: HistoryPageProps): string {
-  const { range, history, before, strip, marks, eventsError, requests } = props;
+  const { range, history, before, strip, marks, problems, eventsError, requests } = props;
   const { at, upstream, compareMs, from, to } = range;
   const result = "value" in history ? history.value : undefined;
   const columns = result && sumColumns(result.series.map((series) => series.columns));
@@ -87,6 +89,7 @@ export function renderHistoryPage(props: HistoryPageProps): string {
             <RangeTools path="/history" range={range} />
           </p>
         </header>
+        <ProblemList problems={problems} range={range} />
         <section class="pool history-range" aria-label="Time shown">
           <RangeBar path="/history" range={range}>
             <Choices {...props} />
@@ -111,6 +114,7 @@ export function renderHistoryPage(props: HistoryPageProps): string {
               pinned={pinned}
               at={at}
               marks={marks}
+              problems={problems}
               source={rangeAddress("/history.json", range, { change: { at: undefined } })}
               page={pageWithoutTime(range)}
               canPin={true}
@@ -284,6 +288,46 @@ function Choices({ range, pools }: HistoryPageProps): JSX.Element {
         ))}
       </nav>
     </>
+  );
+}
+
+const problemsShown = 5;
+
+/** The problems of this time. The script reads their bands from here. */
+function ProblemList({ problems, range }: Pick<HistoryPageProps, "problems" | "range">): JSX.Element {
+  if (problems.length === 0) return "";
+  return (
+    <ul class="problem-spans" data-role="problems" aria-label="Problems of this time">
+      {problems.map(({ title, level, since, closedAt }, index) => (
+        <li
+          data-level={attribute(level)}
+          data-from={String(since)}
+          data-to={closedAt === null ? "" : String(closedAt)}
+          {...(index >= problemsShown ? { hidden: true } : {})}
+        >
+          <span class="problem-level" safe>
+            {level}
+          </span>{" "}
+          <span safe>{title}</span>{" "}
+          <span class="quiet">
+            <Moment at={since} form={listForm(range)} />
+            {closedAt === null ? (
+              " until now"
+            ) : (
+              <>
+                {" – "}
+                <Moment at={closedAt} form={listForm(range)} />
+              </>
+            )}
+          </span>
+        </li>
+      ))}
+      {problems.length > problemsShown ? (
+        <li class="quiet" safe>{`and ${formatCount(problems.length - problemsShown)} more`}</li>
+      ) : (
+        ""
+      )}
+    </ul>
   );
 }
 

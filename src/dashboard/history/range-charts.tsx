@@ -3,6 +3,7 @@
 
 import type { Columns } from "../../history/point.ts";
 import { formatMs, formatRate, formatCount } from "../../wording/format.ts";
+import type { ProblemSpan } from "../../client/decoders.ts";
 import { Lines, peakOf, type Quantity, trendOf } from "../charts/sparkline.tsx";
 import { attribute } from "../responses.ts";
 import { Moment, listForm } from "./moment.tsx";
@@ -84,6 +85,8 @@ export interface RangeChartsProps {
   readonly pinned: PointValues | undefined;
   readonly at: number | undefined;
   readonly marks: readonly Mark[];
+  /** Problems of this time: bands from their beginning to their end. */
+  readonly problems?: readonly ProblemSpan[];
   /** The address of the data, which the script reads. */
   readonly source: string;
   /** The address of the page without its range, to which the script adds another. */
@@ -130,7 +133,10 @@ export function RangeCharts(props: RangeChartsProps): JSX.Element {
   );
 }
 
-interface FigureProps extends Pick<RangeChartsProps, "from" | "to" | "columns" | "pinned" | "marks"> {
+interface FigureProps extends Pick<
+  RangeChartsProps,
+  "from" | "to" | "columns" | "pinned" | "marks" | "problems"
+> {
   readonly chart: RangeChart;
 }
 
@@ -140,7 +146,7 @@ const formats: Readonly<Record<RangeChart["unit"], (value: number | null) => str
   count: (value) => (value === null ? "–" : formatCount(value)),
 };
 
-function Figure({ chart, from, to, columns, pinned, marks }: FigureProps): JSX.Element {
+function Figure({ chart, from, to, columns, pinned, marks, problems = [] }: FigureProps): JSX.Element {
   const { name, unit, least, curves } = chart;
   const trends = curves.map((curve) => ({
     ...curve,
@@ -185,6 +191,20 @@ function Figure({ chart, from, to, columns, pinned, marks }: FigureProps): JSX.E
           }))}
         />
         <svg class="range-still" aria-hidden="true">
+          {problems.map(({ level, since, closedAt }) => {
+            const [begin, end] = [Math.max(from, since), Math.min(to, closedAt ?? to)];
+            const width = `${(Math.max(0, (end - begin) / (to - from)) * 100).toFixed(2)}%`;
+            return (
+              <rect
+                class="problem-band"
+                data-level={attribute(level)}
+                x={placeOf(begin)}
+                width={width}
+                y="0"
+                height="100%"
+              />
+            );
+          })}
           {marks.map(({ at, tone }) => (
             <line class="mark-line" data-tone={tone} x1={placeOf(at)} x2={placeOf(at)} y1="0" y2="100%" />
           ))}

@@ -45,6 +45,14 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
       new URLSearchParams({ from: momentText(from), to: momentText(to), limit: String(maxEvents) }),
     );
 
+  const problemsIn = ({ from, to, pool }: PageRange) =>
+    admin.problems(
+      new URLSearchParams({
+        ...{ state: "all", from: momentText(from), to: momentText(to) },
+        ...(pool === undefined ? {} : { pool }),
+      }),
+    );
+
   const summaryOf = async (
     range: PageRange,
     history: AdminResult<HistoryResult>,
@@ -71,10 +79,11 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
   const page = async (request: Request): Promise<Response> => {
     const range = rangeIn(request);
     const history = await read(range);
-    const [before, strip, events, requestsOfTime, state] = await Promise.all([
+    const [before, strip, events, problems, requestsOfTime, state] = await Promise.all([
       range.compareMs === undefined ? undefined : read(range, range.compareMs),
       stripOf(range),
       eventsIn(range),
+      problemsIn(range),
       summaryOf(range, history),
       poller.current(),
     ]);
@@ -84,6 +93,8 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
       before: before && columnsIn(before),
       strip,
       marks: "value" in events ? marksOf(events.value, range) : [],
+      // An older balancer has no list of problems.
+      problems: "value" in problems ? problems.value : [],
       eventsError: "error" in events ? events.error : undefined,
       requests: requestsOfTime,
       pools: state.snapshot?.pools.map(({ name }) => name) ?? [],
