@@ -10,8 +10,9 @@ import { selfSigned } from "../tls/self-signed.ts";
 import { type AcmeClient, inContext, loadAcmeClient, type OrderContext } from "./acme-client.ts";
 import type { Challenge, ChallengeTarget } from "./challenges.ts";
 import { delayOf, OrderFailure, problemDetail } from "./failure.ts";
+import type { AcmeSharing, HostLease } from "./acme-sharing.ts";
 import type { AcmeSettings } from "./settings.ts";
-import type { AcmeStorage, StoredOrder } from "./storage.ts";
+import type { AcmeStorage, StoredAccount, StoredOrder } from "./storage.ts";
 
 export interface AuthorityOptions {
   readonly settings: Omit<AcmeSettings, "hosts">;
@@ -22,6 +23,8 @@ export interface AuthorityOptions {
   /** Resolves after a time, or rejects when `signal` aborts. */
   readonly wait: (delayMs: number, signal: AbortSignal) => Promise<void>;
   readonly wallClock: () => number;
+  /** With the other balancers of a fleet: one account for all. */
+  readonly sharing?: Pick<AcmeSharing, "account" | "saveAccount"> | undefined;
 }
 
 /** Between two questions for the state of an order; an authority's Retry-After takes precedence. */
@@ -39,17 +42,20 @@ export class Authority {
     this.#options = options;
   }
 
-  /** Orders a certificate and stores it. Call it with the host's lock. Throws an {@link OrderFailure}, or what made it impossible. */
-  issue(host: string, signal: AbortSignal): Promise<CertificatePair> {
+  /**
+   * Orders a certificate and stores it. Call it with the host's lock, and in a fleet with its lease. Throws an
+   * {@link OrderFailure}, or what made it impossible.
+   */
+  issue(host: string, signal: AbortSignal, lease?: HostLease): Promise<CertificatePair> {
     const context: OrderContext = { ca: this.#options.settings.ca, signal };
     return inContext(context, async () => {
       const acme = await loadAcmeClient(this.#options.userAgent);
       const client = await this.#registered(acme);
       try {
-        return await this.#order(host, { acme, client, context });
+        return await this.#order(host, { acme, client, context, lease });
       } catch (error) {
         // The directory has lost the account, or it was deactivated; the next order registers it again.
-        if (error instanceof OrderFailure && lostAccountTypes.has(error.type)) this.#forgetAccount();
+        if (error instanceof OrderFailure && lostAccountTypes.has(error.type)) await this.#forgetAccount();
         throw error;
       }
     });
@@ -65,10 +71,12 @@ export class Authority {
 
   /** Registers the account, or its new address, unless a file says that this was done. */
   async #register(acme: AcmeClient): Promise<Client> {
-    const { settings, storage } = this.#options;
+    const { settings, storage, sharing } = this.#options;
     const { directory, email } = settings;
     const key = String(await acme.crypto.createPrivateEcdsaKey());
-    const account = storage.account(directory, () => key);
+    const own = storage.account(directory, () => key);
+    const account = sharing ? await sharing.account(directory, own) : own;
+    if (account.key !== own.key || account.url !== own.url) storage.saveAccount(directory, account);
     const client = new acme.Client({
       directoryUrl: directory,
       accountKey: account.key,
@@ -78,15 +86,21 @@ export class Authority {
     const contact = email === undefined ? [] : [`mailto:${email}`];
     // The configuration has `agree: true`.
     await client.createAccount({ termsOfServiceAgreed: true, contact });
-    storage.saveAccount(directory, { key: account.key, url: client.getAccountUrl(), email });
+    await this.#saveAccount({ key: account.key, url: client.getAccountUrl(), email });
     return client;
   }
 
-  #forgetAccount(): void {
+  async #saveAccount(account: StoredAccount): Promise<void> {
+    const { settings, storage, sharing } = this.#options;
+    storage.saveAccount(settings.directory, account);
+    await sharing?.saveAccount(settings.directory, account);
+  }
+
+  async #forgetAccount(): Promise<void> {
     const { settings, storage } = this.#options;
     const { key, email } = storage.account(settings.directory, () => "");
-    storage.saveAccount(settings.directory, { key, email });
     this.#client = undefined;
+    await this.#saveAccount({ key, email });
   }
 
   async #order(host: string, run: Run): Promise<CertificatePair> {
@@ -108,12 +122,15 @@ export class Authority {
       if (order.status !== "valid") throw failureOfOrder(order);
       const cert = await run.client.getCertificate(order);
       const pair = checkedPair({ cert, key: stored.key, source: host }, host);
+      // First where all share it: if another balancer has the host by now, its certificate counts, and not this one.
+      await run.lease?.saveCertificate(pair, this.#options.settings.directory);
       storage.saveCertificate(host, pair);
       return storage.certificate(host) ?? pair;
     } catch (error) {
       // Only an order that could not be followed may go on later.
-      const isOpen = error instanceof OrderFailure && error.reason === "unreachable";
-      if (!isOpen && !run.context.signal.aborted) storage.saveOrder(host, undefined);
+      const isOpen =
+        error instanceof OrderFailure && (error.reason === "unreachable" || error.reason === "fleet_failed");
+      if (!isOpen && !run.context.signal.aborted) await this.#saveOrder(host, undefined, run);
       throw error;
     }
   }
@@ -132,13 +149,19 @@ export class Authority {
     }
   }
 
-  async #newOrder(host: string, { acme, client }: Run): Promise<Begun> {
-    const { storage, settings } = this.#options;
+  async #newOrder(host: string, run: Run): Promise<Begun> {
+    const { settings } = this.#options;
+    const { acme, client } = run;
     const key = String(await acme.crypto.createPrivateEcdsaKey());
     const order = await client.createOrder({ identifiers: [{ type: "dns", value: host }] });
     const stored: StoredOrder = { url: order.url, directory: settings.directory, key };
-    storage.saveOrder(host, stored);
+    await this.#saveOrder(host, stored, run);
     return { stored, order };
+  }
+
+  async #saveOrder(host: string, order: StoredOrder | undefined, { lease }: Run): Promise<void> {
+    this.#options.storage.saveOrder(host, order);
+    await lease?.saveOrder(order);
   }
 
   async #authorize(host: string, authorization: Authorization, run: OrderRun): Promise<void> {
@@ -223,6 +246,7 @@ interface Run {
   readonly acme: AcmeClient;
   readonly client: Client;
   readonly context: OrderContext;
+  readonly lease: HostLease | undefined;
 }
 
 interface OrderRun extends Run {

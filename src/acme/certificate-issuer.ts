@@ -2,7 +2,8 @@
 
 import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
-import type { CertificatePair } from "../tls/certificate-pair.ts";
+import { type CertificatePair, readPair } from "../tls/certificate-pair.ts";
+import { type AcmeSharing, type HostLease, LeaseLostError, type SharedCertificate } from "./acme-sharing.ts";
 import { OrderFailure, orderFailureOf, type OrderFailureReason, orderFailureReasons } from "./failure.ts";
 import { ManagedHost } from "./managed-host.ts";
 import { type AcmeSettings, directoryName } from "./settings.ts";
@@ -11,7 +12,13 @@ import type { AcmeStorage } from "./storage.ts";
 export interface CertificateIssuerOptions {
   readonly storageAt: (folder: string) => AcmeStorage;
   /** Orders a certificate and stores it. Rejects with an {@link OrderFailure}. */
-  readonly issue: (host: string, settings: AcmeSettings, signal: AbortSignal) => Promise<CertificatePair>;
+  readonly issue: (
+    host: string,
+    settings: AcmeSettings,
+    run: { readonly signal: AbortSignal; readonly lease: HostLease | undefined },
+  ) => Promise<CertificatePair>;
+  /** With the other balancers of a fleet. */
+  readonly sharing?: Pick<AcmeSharing, "lease"> | undefined;
   /** A certificate to show until there is a real one. */
   readonly placeholder: (host: string) => CertificatePair;
   /** Called with everything that is to be presented, after each change. */
@@ -32,6 +39,8 @@ export interface IssuerObserver {
     readonly isRenewal: boolean;
     readonly isEarly: boolean;
   }): void;
+  /** Another balancer of the fleet has ordered it. */
+  adopted(order: { readonly host: string; readonly expiresAt: number }): void;
   failed(order: {
     readonly host: string;
     readonly failure: OrderFailure;
@@ -73,7 +82,7 @@ export class CertificateIssuer {
   readonly #options: CertificateIssuerOptions;
   #hosts: ReadonlyMap<string, ManagedHost> = new Map();
   readonly #orders = new Map<string, number>();
-  readonly #stop = new AbortController();
+  #stop = new AbortController();
   #cancelTick: Cancel | undefined;
   #isRunning = false;
   #publishedEarly = false;
@@ -123,6 +132,7 @@ export class CertificateIssuer {
 
   /** Starts to order. */
   start(): void {
+    if (this.#stop.signal.aborted) this.#stop = new AbortController();
     this.#isRunning = true;
     this.#tick();
   }
@@ -183,33 +193,89 @@ export class CertificateIssuer {
   }
 
   async #order(host: ManagedHost): Promise<void> {
-    const { wallClock, random, issue, observer } = this.#options;
+    const { wallClock, random, issue, observer, sharing } = this.#options;
     const isRenewal = host.pair !== undefined;
     host.isOrdering = true;
     let lock: ReturnType<AcmeStorage["lock"]>;
+    let lease: HostLease | undefined;
     try {
       lock = host.storage.lock(host.name, wallClock);
       if (!lock) {
         host.nextAt = wallClock() + lockedRetryMs;
         return;
       }
+      if (sharing) {
+        lease = await sharing.lease(host.name);
+        if (!lease) {
+          host.nextAt = wallClock() + lockedRetryMs;
+          return;
+        }
+        this.#take(host, lease);
+      }
       // Another balancer may have been faster.
       if (host.adoptStored()) this.#publish();
       else host.adoptFailure(random);
       if (host.nextAt > wallClock()) return;
-      const pair = await issue(host.name, host.settings, this.#stop.signal);
+      const signal = lease ? AbortSignal.any([this.#stop.signal, lease.lost]) : this.#stop.signal;
+      const pair = await issue(host.name, host.settings, { signal, lease });
       const skew = host.issued(pair, wallClock());
       this.#publish();
       if (skew === "ahead") throw new OrderFailure("clock_skewed", skewText);
       this.#count("issued");
       observer.issued({ host: host.name, expiresAt: pair.expiresAt, isRenewal, isEarly: skew === "behind" });
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#failed(host, orderFailureOf(error));
+      if (lease?.lost.aborted || error instanceof LeaseLostError) host.nextAt = wallClock() + lockedRetryMs;
+      else if (!this.#stop.signal.aborted) {
+        const failure = orderFailureOf(error);
+        this.#failed(host, failure);
+        await lease?.saveFailure(sharedFailureOf(host, failure)).catch(() => {});
+      }
     } finally {
+      if (lease) await lease.release();
       host.isOrdering = false;
       lock?.release();
       this.#tick();
     }
+  }
+
+  /** What the fleet knows of the host, as if this balancer had done it. */
+  #take({ name, storage, pair: own }: ManagedHost, { certificate, order, failure }: HostLease): void {
+    const pair = certificate && pairOf(name, certificate);
+    if (certificate && pair && pair.validFrom > (own?.validFrom ?? -Infinity)) {
+      storage.saveCertificate(name, pair);
+      storage.saveMeta(name, { directory: certificate.directory });
+    }
+    if (order) storage.saveOrder(name, order);
+    if (!failure) return;
+    const { ageMs, ...rest } = failure;
+    const failedAt = this.#options.wallClock() - ageMs;
+    storage.saveMeta(name, { directory: storage.meta(name).directory, failedAt, ...rest });
+  }
+
+  /** The certificates of authorities that are in use, with their directories. */
+  get held(): readonly HeldCertificate[] {
+    return [...this.#hosts.values()].map(({ name, pair, storage, settings }) => ({
+      host: name,
+      directory: () => storage.meta(name).directory ?? settings.directory,
+      ...(pair && { pair }),
+    }));
+  }
+
+  /** Uses a certificate that another balancer has ordered. Nothing happens if it is not for the host. */
+  adopt(name: string, certificate: SharedCertificate): void {
+    const host = this.#hosts.get(name);
+    const pair = pairOf(name, certificate);
+    if (!host || !pair || pair.fingerprint === host.pair?.fingerprint) return;
+    try {
+      host.storage.saveCertificate(name, pair);
+      host.storage.saveMeta(name, { directory: certificate.directory });
+      if (!host.adoptStored()) return;
+    } catch (error) {
+      return this.#failed(host, orderFailureOf(error));
+    }
+    this.#publish();
+    this.#options.observer.adopted({ host: name, expiresAt: pair.expiresAt });
+    this.#scheduleTick();
   }
 
   #failed(host: ManagedHost, failure: OrderFailure): void {
@@ -241,6 +307,23 @@ export class CertificateIssuer {
     this.#publishedEarly = shown.some((pairs) => pairs.length > 1);
     this.#options.publish(shown.flat());
   }
+}
+
+export interface HeldCertificate {
+  readonly host: string;
+  readonly pair?: CertificatePair;
+  /** Reads it from the folder. */
+  readonly directory: () => string;
+}
+
+/** Undefined for one that cannot be used for the host. */
+function pairOf(host: string, { cert, key }: SharedCertificate): CertificatePair | undefined {
+  const pair = readPair({ cert, key, source: host });
+  return "why" in pair || !pair.names.includes(host) ? undefined : pair;
+}
+
+function sharedFailureOf({ failures }: ManagedHost, { reason, message, retryAfterMs }: OrderFailure) {
+  return { failures, reason, detail: message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
 const skewText = "the new certificate is due for renewal already: the clock of this machine may be wrong";

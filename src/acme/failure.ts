@@ -11,6 +11,7 @@ import { asArray, asRecord } from "../lib/json.ts";
  * - `certificate_unusable`: what it issued does not fit.
  * - `clock_skewed`: by the clock of this machine it is due for renewal already.
  * - `storage_failed`: account, key or certificate could not be read or written.
+ * - `fleet_failed`: the store of the fleet could not be reached, or what is in it could not be read.
  */
 export const orderFailureReasons = [
   "rate_limited",
@@ -21,6 +22,7 @@ export const orderFailureReasons = [
   "certificate_unusable",
   "clock_skewed",
   "storage_failed",
+  "fleet_failed",
 ] as const;
 export type OrderFailureReason = (typeof orderFailureReasons)[number];
 

@@ -77,7 +77,7 @@ export function assemble(
   const shares =
     options.fleet &&
     new FleetShares({
-      ...{ fleet: options.fleet, kept: store, schedule, log },
+      ...{ fleet: options.fleet, kept: store, clock, schedule, log },
       livePeers: () => running.fleet?.fleet.peers.aliveCount ?? 1,
       onStickySecret() {
         registry.commit(registry.prepare(reconciler.desired));
@@ -244,6 +244,7 @@ export function assemble(
   const orders = certificateOrders({
     ...{ ...certificateOptions, random: systemRandom, pid: runtime.pid, version: options.version },
     responses: challenges,
+    share: shares && ((own) => shares.certificates(own)),
     announce: () => dataPlane.announceChallenges?.() ?? Promise.resolve(),
   });
   const processCounters = () => sumProcessCounters([ownProcessCounters(), dataPlane.processCounters()]);

@@ -101,9 +101,9 @@ export class Balancer {
     this.#parts.exhaustion.start();
     this.#parts.extensions.start();
     this.#parts.rateLimits.start();
-    this.#parts.shares?.start();
     this.#parts.rotation.load();
     this.#parts.orders.configure(this.config.acme);
+    this.#parts.shares?.start();
     await Promise.all([
       prober.watch(probeTargets(registry.prepare(reconciler.desired))),
       this.#parts.discovery.start(),
@@ -214,7 +214,6 @@ export class Balancer {
     certificates.stop();
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
-    this.#parts.shares?.stop();
     exhaustion.stop();
     this.#parts.extensions.stop();
     this.#parts.rateLimits.stop();
@@ -222,6 +221,7 @@ export class Balancer {
     this.#parts.discovery.stop();
     names.stop();
     await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
+    this.#parts.shares?.stop();
     const aborted = dataPlane.active();
     await dataPlane.end();
     // Not before, because the others wait for its requests.

@@ -149,6 +149,7 @@ export function acmeChecks(sources: ConfigSources): readonly Problem[] {
       ...impossibleChallenge(sources, acme),
       ...lostCertificates(sources, acme),
       ...unprotectedDirectory(sources, acme),
+      ...openKeys(sources, acme),
     ];
   });
 }
@@ -226,6 +227,16 @@ function lostCertificates(sources: ConfigSources, acme: Path): readonly Problem[
   if (state !== ":memory:" || valueAt(sources.value, [...acme, "storage"]) !== undefined) return [];
   const why = "certificates of ACME would be lost at each restart; set the path of a file, or acme.storage";
   return [sources.problemOf({ path: ["state"], why, value: state })];
+}
+
+/** Each balancer of a fleet would order certificates of its own, and answer no challenges of the others. */
+function openKeys(sources: ConfigSources, acme: Path): readonly Problem[] {
+  const fleet = valueAt(sources.value, ["fleet"]);
+  const hasKey = ["key", "keyFile"].some((key) => valueAt(fleet, [key]) !== undefined);
+  if (fleet === undefined || hasKey) return [];
+  const why =
+    "the balancers of a fleet share certificates, and their private keys must not lie open in the store; set fleet.keyFile, or EVENKEEL_FLEET_KEY";
+  return [sources.problemOf({ path: acme, why })];
 }
 
 /** Rejects a directory to which account and orders would go unprotected. */

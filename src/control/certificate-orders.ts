@@ -1,8 +1,9 @@
 /** Connects the orders of certificates with the rest: listeners, event log, log. */
 
 import { Authority } from "../acme/authority.ts";
-import { CertificateIssuer, type IssuerObserver } from "../acme/certificate-issuer.ts";
-import { ChallengePublisher, type HttpChallengeResponses } from "../acme/challenges.ts";
+import type { AcmeSharing, SharedCertificate } from "../acme/acme-sharing.ts";
+import { CertificateIssuer, type HeldCertificate, type IssuerObserver } from "../acme/certificate-issuer.ts";
+import { ChallengePublisher, type ChallengeTarget, type HttpChallengeResponses } from "../acme/challenges.ts";
 import type { AcmeSettings } from "../acme/settings.ts";
 import { AcmeStorage } from "../acme/storage.ts";
 import type { Schedule, WallClock } from "../lib/clock.ts";
@@ -25,6 +26,16 @@ export interface CertificateOrdersOptions {
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
   readonly random: Random;
+  /** Connects the orders with the other balancers of a fleet. */
+  readonly share?: ((own: OwnOrders) => AcmeSharing) | undefined;
+}
+
+/** What the others of a fleet get to see, and to change, of the orders of this balancer. */
+export interface OwnOrders {
+  /** Answers challenges here. */
+  readonly challenges: ChallengeTarget;
+  readonly held: () => readonly HeldCertificate[];
+  readonly onCertificate: (host: string, certificate: SharedCertificate) => void;
 }
 
 /** Longer than any authority takes; each start creates a new one. */
@@ -37,7 +48,13 @@ export function certificateOrders(options: CertificateOrdersOptions): Certificat
   const { store, responses, announce, wallClock, schedule, random, version, pid } = options;
   const storages = new Map<string, AcmeStorage>();
   const authorities = new Map<string, Authority>();
-  const challenges = new ChallengePublisher({ responses, store, announce });
+  const own = new ChallengePublisher({ responses, store, announce });
+  const sharing = options.share?.({
+    challenges: own,
+    held: () => issuer.held,
+    onCertificate: (...given) => issuer.adopt(...given),
+  });
+  const challenges = sharing ? sharedChallenges(own, sharing) : own;
   const storageAt = (folder: string) => {
     const storage = storages.get(folder) ?? new AcmeStorage(folder, pid);
     storages.set(folder, storage);
@@ -48,7 +65,7 @@ export function certificateOrders(options: CertificateOrdersOptions): Certificat
     const authority =
       authorities.get(key) ??
       new Authority({
-        ...{ settings, challenges, wallClock },
+        ...{ settings, challenges, wallClock, sharing },
         storage: storageAt(settings.storage),
         userAgent: `evenkeel/${version}`,
         wait: (delayMs, signal) => wait(delayMs, signal, schedule),
@@ -56,14 +73,29 @@ export function certificateOrders(options: CertificateOrdersOptions): Certificat
     authorities.set(key, authority);
     return authority;
   };
-  return new CertificateIssuer({
-    storageAt,
-    issue: (host, settings, signal) => authorityOf(settings).issue(host, signal),
+  const issuer: CertificateIssuer = new CertificateIssuer({
+    ...{ storageAt, sharing },
+    issue: (host, settings, { signal, lease }) => authorityOf(settings).issue(host, signal, lease),
     placeholder: (host) => selfSigned(host, `self-signed for ${host}`, { days: placeholderDays }),
     publish: (pairs) => store.replace(storeSource, pairs),
     observer: orderRecorder(options),
     ...{ wallClock, schedule, random },
   });
+  return issuer;
+}
+
+/** Answered here first, then everywhere. */
+function sharedChallenges(own: ChallengeTarget, sharing: AcmeSharing): ChallengeTarget {
+  return {
+    async add(challenge) {
+      await own.add(challenge);
+      await sharing.addChallenge(challenge);
+    },
+    remove(challenge) {
+      own.remove(challenge);
+      sharing.removeChallenge(challenge);
+    },
+  };
 }
 
 function wait(delayMs: number, signal: AbortSignal, schedule: Schedule): Promise<void> {
@@ -101,6 +133,12 @@ export function orderRecorder({
       if (isEarly)
         log.warn("certificate not valid yet", { host, why: "the clock of this machine may be wrong" });
       record(what, `certificate_${what}`, `${host}: expires on ${expires.slice(0, 10)}`);
+    },
+    adopted({ host, expiresAt }) {
+      const expires = new Date(expiresAt).toISOString();
+      log.info("certificate taken over", { host, expiresAt: expires });
+      const detail = `${host}: ordered by another balancer of the fleet; expires on ${expires.slice(0, 10)}`;
+      record("adopted", "certificate_adopted", detail);
     },
     failed({ host, failure, failures, isRenewal, nextAt, expiresAt }) {
       const { reason, message: why } = failure;

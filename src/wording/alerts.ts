@@ -71,6 +71,7 @@ const orderFailureTexts: Readonly<Record<string, string | undefined>> = {
   certificate_unusable: "the authority issued an unusable certificate",
   clock_skewed: "the clock of this machine may be wrong",
   storage_failed: "the folder of the certificates cannot be used",
+  fleet_failed: "the store of the fleet cannot be used",
 } satisfies Record<OrderFailureReason, string>;
 
 /** What clients of the host see, why, and what comes next; undefined for a certificate that is as it should be. @param now epoch milliseconds */

@@ -64,6 +64,7 @@ function setUp(time: FakeTime, outcomes: readonly Outcome[], path = folder(`case
   };
   const observer: IssuerObserver = {
     placeholderShown() {},
+    adopted: ({ host }) => events.push(`adopted ${host}`),
     issued: ({ host, isRenewal, isEarly }) =>
       events.push(`${isRenewal ? "renewed" : "issued"} ${host}${isEarly ? " early" : ""}`),
     failed: ({ failure, failures, isRenewal }) =>

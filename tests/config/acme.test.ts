@@ -110,6 +110,12 @@ describe("each problem of an authority is one sentence", () => {
       "expected letsencrypt, letsencrypt-staging, zerossl or a URL",
     ],
     ["{ agree: true, directory: http://ca.example/ }", secure, shop, "expected https"],
+    [
+      "{ agree: true }",
+      `${secure}\nfleet: { name: one, redis: "redis://10.0.0.9" }`,
+      shop,
+      "the balancers of a fleet share certificates, and their private keys must not lie open in the store; set fleet.keyFile, or EVENKEEL_FLEET_KEY",
+    ],
     ["{ agree: true, challenge: dns-01 }", secure, shop, "expected one of auto, http-01, tls-alpn-01"],
     [
       "{ agree: true, challenge: http-01 }",

@@ -81,6 +81,8 @@ export class AcmeDirectory {
   offers: readonly string[] = ["http-01", "tls-alpn-01", "dns-01"];
   httpPort: number;
   tlsPort: number;
+  /** More places where each challenge has to be answered: the name leads to several servers. */
+  otherPorts: readonly { readonly httpPort: number; readonly tlsPort: number }[] = [];
 
   private constructor(authority: TestAuthority, options: AcmeDirectoryOptions, server: Server) {
     this.authority = authority;
@@ -303,10 +305,16 @@ export class AcmeDirectory {
     await until(() => port() > 0, "a port to ask at", 20_000);
     const keyAuthorization = `${challenge.token}.${thumbprintOf(order.account.jwk)}`;
     const { name } = order;
-    const problem =
-      challenge.type === "http-01"
-        ? await checkHttpChallenge({ name, port: port(), token: challenge.token, keyAuthorization })
-        : await checkTlsChallenge({ name, port: port(), keyAuthorization });
+    const isHttp = challenge.type === "http-01";
+    const others = this.otherPorts.map(({ httpPort, tlsPort }) => (isHttp ? httpPort : tlsPort));
+    const problems = await Promise.all(
+      [port(), ...others].map((at) =>
+        isHttp
+          ? checkHttpChallenge({ name, port: at, token: challenge.token, keyAuthorization })
+          : checkTlsChallenge({ name, port: at, keyAuthorization }),
+      ),
+    );
+    const problem = problems.find((found) => found !== undefined);
     const isValid = problem === undefined;
     [challenge.status, order.authorization] = isValid ? ["valid", "valid"] : ["invalid", "invalid"];
     order.status = isValid ? "ready" : "invalid";
