@@ -96,6 +96,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "commands/upgrade-verb.ts": "a verb of its own",
   "history/replaceable-history.ts": "commands swap the store below the history",
   "metrics/upgrade-families.ts": "three metrics of the process, from the snapshot",
+  "runtime/executable-path.ts": "the runtime on Bun uses it, and a test",
   "runtime/system-calls-bun.ts": "the C library on Bun",
   "main.ts": "handles signals before it loads the rest",
   "runtime/child-environment.ts": "all that a child process inherits",

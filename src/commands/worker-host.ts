@@ -30,10 +30,10 @@ export function workerHost(
 
 /** The IPC channel closes when this process ends, even after a SIGKILL: the worker then exits too. */
 function spawnWith(
-  { selfCommand, childEnvironment }: Runtime,
+  { workerCommand, childEnvironment }: Runtime,
   { writesOutput, traces }: { readonly writesOutput: boolean; readonly traces: boolean },
 ): WorkerLauncher["spawn"] {
-  const [program = "", ...rest] = selfCommand;
+  const [program = "", ...rest] = workerCommand;
   return (onMessage, sockets) => {
     const passed = sockets.map((socket, index) => ({ ...socket, fd: descriptorsBefore + index }));
     const child = spawn(program, [...rest, "worker"], {

@@ -11,6 +11,7 @@ import { serveHttp3 } from "../engine/fetch/http3.ts";
 import { bunSockets, wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
+import { executablePath } from "./executable-path.ts";
 import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
@@ -143,6 +144,10 @@ async function importExtension(path: string): Promise<unknown> {
   return import(path);
 }
 
+const selfCommand: readonly string[] = Bun.isStandaloneExecutable
+  ? [executablePath(process.execPath, process.argv0, process.env["PATH"])]
+  : [process.execPath, process.argv[1] ?? ""];
+
 export const runtime: Runtime = {
   name: "bun",
   version: Bun.version,
@@ -169,7 +174,10 @@ export const runtime: Runtime = {
     return fd < 0 ? undefined : { fd, port: bound };
   },
   passwords,
-  selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
+  selfCommand,
+  // The executable on disk may be another version by now, which does not understand this process's messages.
+  workerCommand:
+    Bun.isStandaloneExecutable && process.platform === "linux" ? ["/proc/self/exe"] : selfCommand,
   childEnvironment: (traces) => childEnvironmentOf({ ...liftedLimit, ...process.env }, traces),
 };
 

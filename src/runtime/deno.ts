@@ -123,6 +123,8 @@ function probeHttp(probe: HttpProbe): Promise<number> {
   });
 }
 
+const selfCommand = [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""];
+
 export const runtime: Runtime = {
   name: "deno",
   version: Deno.version.deno,
@@ -147,7 +149,8 @@ export const runtime: Runtime = {
     return fd < 0 ? undefined : { fd, port: bound };
   },
   passwords,
-  selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],
+  selfCommand,
+  workerCommand: selfCommand,
   childEnvironment: (traces) => childEnvironmentOf(process.env, traces),
 };
 

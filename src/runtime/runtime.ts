@@ -131,6 +131,8 @@ export interface Runtime {
   readonly passwords: Passwords;
   /** The command line that starts this program again, for child processes. */
   readonly selfCommand: readonly string[];
+  /** The same for workers, which have to be of this version whatever is on disk now. */
+  readonly workerCommand: readonly string[];
   /** Environment of child processes, without secrets. @param traces whether the child exports spans */
   readonly childEnvironment: (traces: boolean) => Readonly<Record<string, string | undefined>>;
 }

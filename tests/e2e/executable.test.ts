@@ -1,8 +1,18 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, cpSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import manifest from "../../package.json" with { type: "json" };
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { startCollector } from "../support/collector.ts";
 import { compiledExecutable } from "../support/executable.ts";
 import { startDnsServer } from "../support/dns-server.ts";
@@ -10,6 +20,7 @@ import { temporaryFolder } from "../support/folder.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { Program } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
+import { UpgradedProgram } from "../support/upgraded-program.ts";
 import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("executable");
@@ -123,6 +134,44 @@ describe("the executable", () => {
     collector.close();
     await origin.close();
   });
+
+  test("is replaced on disk: workers stay of the old version, and an upgrade takes the new one", async () => {
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+    const folder = inFolder("upgrade");
+    mkdirSync(folder);
+    const [installed, link] = [join(folder, "evenkeel-1"), join(folder, "evenkeel")];
+    copyFileSync(inFolder("evenkeel"), installed);
+    symlinkSync("evenkeel-1", link);
+    const proxy = new Program([
+      ...["/usr/bin/env", "-i", "PATH=/usr/bin:/bin", link, "proxy", "--port", "0", "--admin-port", "0"],
+      ...["--host", "127.0.0.1", "--workers", "2", "--state", ":memory:", "--upstreams", origin.url],
+    ]);
+    const url = `http://127.0.0.1:${await proxy.port("balancer")}/`;
+    const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+    await using upgraded = new UpgradedProgram(proxy);
+    const workers = async () =>
+      ((await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot).workers ?? [];
+    const executableOf = (pid: number) => readlinkSync(`/proc/${pid}/exe`);
+
+    copyFileSync(inFolder("evenkeel"), join(folder, "evenkeel-2"));
+    symlinkSync("evenkeel-2", join(folder, "next"));
+    renameSync(join(folder, "next"), link);
+    rmSync(installed);
+    const [killed] = await workers();
+    process.kill(killed?.pid ?? 0, "SIGKILL");
+    await until(
+      async () => (await workers()).some(({ ready, restarts }) => ready && restarts > 0),
+      "the worker",
+    );
+    for (const { pid } of await workers()) expect(executableOf(pid)).toBe(`${installed} (deleted)`);
+
+    const upgrade = run("upgrade", "--admin-url", admin);
+    expect((await upgrade.exited).code).toBe(0);
+    expect(executableOf(upgraded.pid)).toBe(join(folder, "evenkeel-2"));
+    for (const { pid } of await workers()) expect(executableOf(pid)).toBe(join(folder, "evenkeel-2"));
+    expect(await (await fetch(url)).text()).toBe("ok");
+    await origin.close();
+  }, 30_000);
 
   test("handles signals: nothing for ALRM, reopened logs for USR1, a drain for QUIT, an early end", async () => {
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
