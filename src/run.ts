@@ -261,7 +261,10 @@ async function loadWorker(log: Log): Promise<Worker> {
     import("./dataplane/worker.ts"),
   ]);
   const inherited = inheritedSockets(process.env, process.pid);
-  for (const { fd } of inherited?.left ?? []) runtime.systemCalls()?.protect(fd);
+  for (const { fd } of inherited?.left ?? []) {
+    runtime.systemCalls()?.protect(fd);
+    runtime.systemCalls()?.unblock(fd);
+  }
   const worker: Worker = new dataPlane.Worker({
     inherited,
     engines,

@@ -69,7 +69,10 @@ export function adoptSockets(
   }
   const adopted = listeners.map((listener) => inherited.take(listener));
   const calls = runtime.systemCalls();
-  for (const { fd } of adopted.flat()) calls?.protect(fd);
+  for (const { fd } of adopted.flat()) {
+    calls?.protect(fd);
+    calls?.unblock(fd);
+  }
   for (const { fd, name: socket, hostname, port } of inherited.left) {
     const address = hostAndPort(hostname, port);
     if (inherited.source === "systemd") {
@@ -161,7 +164,7 @@ export function createUpgrader(parts: HandoverParts): Upgrader {
       await parts.resume();
       await released.resume();
     },
-    start: successorsOf([...runtime.selfCommand, ...argv], environment),
+    start: successorsOf([...runtime.selfCommand, ...argv], environment, runtime.passDescriptors),
     record: (event) => balancer.record(event),
   });
 }

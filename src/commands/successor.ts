@@ -4,13 +4,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 
 import type { Environment } from "../cli/environment.ts";
 import {
-  descriptorsBefore,
   formatSockets,
   handoverVariable,
   type InheritedSocket,
   socketVariables,
 } from "../handover/inherited-sockets.ts";
 import { type FromSuccessor, parseFromSuccessor, type ToSuccessor } from "../handover/messages.ts";
+
+import type { Runtime } from "../runtime/runtime.ts";
 
 export interface Successor {
   readonly pid: number;
@@ -31,18 +32,22 @@ export type StartSuccessor = (
 export function successorsOf(
   [program = "", ...rest]: readonly string[],
   environment: Environment,
+  passDescriptors: Runtime["passDescriptors"],
 ): StartSuccessor {
   return (sockets, onMessage) => {
-    const passed = sockets.map((socket, index) => ({ ...socket, fd: descriptorsBefore + index }));
     const variables = Object.fromEntries(
       Object.entries(environment).filter(
         ([name]) => !socketVariables.includes(name) && !ofThisProcess.has(name),
       ),
     );
-    const child = spawn(program, rest, {
-      env: { ...variables, [handoverVariable]: formatSockets(passed) },
-      stdio: ["ignore", "inherit", "inherit", "ipc", ...sockets.map(({ fd }) => fd)],
-    });
+    const child = passDescriptors(
+      sockets.map(({ fd }) => fd),
+      ({ stdio, numbers }) =>
+        spawn(program, rest, {
+          env: { ...variables, [handoverVariable]: formatSockets(sockets, numbers) },
+          stdio: ["ignore", "inherit", "inherit", "ipc", ...stdio],
+        }),
+    );
     child.on("message", (message) => {
       const parsed = parseFromSuccessor(message);
       if (parsed) onMessage(parsed);

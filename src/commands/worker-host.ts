@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { type Config, maxWorkers } from "../config/config.ts";
 import type { FromWorker } from "../dataplane/messages.ts";
 import type { WorkerLauncher } from "../dataplane/worker-data-plane.ts";
-import { descriptorsBefore, formatSockets, handoverVariable } from "../handover/inherited-sockets.ts";
+import { formatSockets, handoverVariable } from "../handover/inherited-sockets.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** Undefined if this process serves clients itself. */
@@ -30,19 +30,19 @@ export function workerHost(
 
 /** The IPC channel closes when this process ends, even after a SIGKILL: the worker then exits too. */
 function spawnWith(
-  { workerCommand, childEnvironment }: Runtime,
+  { workerCommand, childEnvironment, passDescriptors }: Runtime,
   { writesOutput, traces }: { readonly writesOutput: boolean; readonly traces: boolean },
 ): WorkerLauncher["spawn"] {
   const [program = "", ...rest] = workerCommand;
   return (onMessage, sockets) => {
-    const passed = sockets.map((socket, index) => ({ ...socket, fd: descriptorsBefore + index }));
-    const child = spawn(program, [...rest, "worker"], {
-      env: { ...childEnvironment(traces), [handoverVariable]: formatSockets(passed) },
-      stdio: [
-        ...(["ignore", writesOutput ? "inherit" : "ignore", "inherit", "ipc"] as const),
-        ...sockets.map(({ fd }) => fd),
-      ],
-    });
+    const child = passDescriptors(
+      sockets.map(({ fd }) => fd),
+      ({ stdio, numbers }) =>
+        spawn(program, [...rest, "worker"], {
+          env: { ...childEnvironment(traces), [handoverVariable]: formatSockets(sockets, numbers) },
+          stdio: ["ignore", writesOutput ? "inherit" : "ignore", "inherit", "ipc", ...stdio],
+        }),
+    );
     child.on("message", (message) => onMessage(message as FromWorker));
     return {
       pid: child.pid ?? 0,

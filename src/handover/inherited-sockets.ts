@@ -81,12 +81,9 @@ function hasAddressOf(socket: InheritedSocket, { name, hostname, port }: Listene
   return socket.port === port;
 }
 
-/** Standard streams, and the channel between the two processes. Sockets follow. */
-export const descriptorsBefore = 4;
-
-/** For the environment of the process that takes over. */
-export function formatSockets(sockets: readonly InheritedSocket[]): string {
-  return JSON.stringify(sockets);
+/** For the environment of a child process. @param numbers their descriptors there */
+export function formatSockets(sockets: readonly InheritedSocket[], numbers: readonly number[]): string {
+  return JSON.stringify(sockets.map((socket, index) => ({ ...socket, fd: numbers[index] })));
 }
 
 /**

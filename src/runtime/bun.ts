@@ -16,6 +16,7 @@ import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
+import { passedByStdio } from "./system-calls.ts";
 import { bunSystemCalls } from "./system-calls-bun.ts";
 import { withHttp3 } from "./http3.ts";
 import { liftedLimit } from "./fetch-limit.ts";
@@ -159,6 +160,7 @@ export const runtime: Runtime = {
   importExtension,
   memory: memorySense(() => Bun.gc(true)),
   systemCalls: bunSystemCalls,
+  passDescriptors: (descriptors, start) => start(passedByStdio(descriptors)),
   async holdSocket(hostname, port) {
     const calls = bunSystemCalls();
     if (!calls) return undefined;

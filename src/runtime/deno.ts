@@ -17,6 +17,7 @@ import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
+import { passedByStdio } from "./system-calls.ts";
 import { denoSystemCalls } from "./system-calls-deno.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, readable, unreadable, wantsEcho } from "./web.ts";
@@ -137,6 +138,17 @@ export const runtime: Runtime = {
   importExtension: (path) => import(pathToFileURL(path).href),
   memory: memorySense(),
   systemCalls: denoSystemCalls,
+  passDescriptors(descriptors, start) {
+    const calls = denoSystemCalls();
+    if (!calls) return start(passedByStdio(descriptors));
+    // Deno makes entries of `stdio` blocking, in this process too: it would wait for a connection that another one took.
+    for (const fd of descriptors) calls.share(fd);
+    try {
+      return start({ stdio: [], numbers: descriptors });
+    } finally {
+      for (const fd of descriptors) calls.protect(fd);
+    }
+  },
   async holdSocket(hostname, port) {
     const calls = denoSystemCalls();
     if (!calls) return undefined;

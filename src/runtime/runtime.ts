@@ -96,11 +96,21 @@ export interface SystemCalls {
   duplicate(fd: number): number;
   /** Makes children not inherit it. */
   protect(fd: number): void;
+  /** Makes children inherit it, under the same number. */
+  share(fd: number): void;
+  /** Calls on it return at once. Holds for all descriptors of the same socket, in other processes too. */
+  unblock(fd: number): void;
   close(fd: number): void;
   /** CLOCK_MONOTONIC, microseconds: the clock that the processes of the machine share. */
   monotonicMicros(): number;
   /** Sends one datagram to a Unix socket; a path that begins with "@" is in the abstract namespace. @returns whether it was sent */
   sendDatagram(path: string, text: string): boolean;
+}
+
+/** How a child process gets descriptors: by these further entries of its `stdio`, and under these numbers. */
+export interface PassedDescriptors {
+  readonly stdio: readonly number[];
+  readonly numbers: readonly number[];
 }
 
 /** Calls reject with an `Error` that has the system's `code` (ECONNREFUSED, EADDRINUSE …), if there is one. */
@@ -127,6 +137,8 @@ export interface Runtime {
    * such sockets share a port. Undefined without system calls. @param port 0 takes any free port
    */
   holdSocket(hostname: string, port: number): Promise<ListeningSocket | undefined>;
+  /** Calls `start`, which starts a child process with four entries of `stdio` and these. */
+  passDescriptors<T>(descriptors: readonly number[], start: (passed: PassedDescriptors) => T): T;
   /** Runs in another thread, if the runtime supports it. */
   readonly passwords: Passwords;
   /** The command line that starts this program again, for child processes. */

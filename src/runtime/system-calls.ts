@@ -2,7 +2,7 @@
 
 import process from "node:process";
 
-import type { SystemCalls } from "./runtime.ts";
+import type { PassedDescriptors, SystemCalls } from "./runtime.ts";
 
 /** Functions of the C library; all take and return 32-bit integers except where they take bytes. */
 export interface LibraryFunctions {
@@ -21,9 +21,20 @@ export function libraryNames(): readonly string[] {
   return ["libc.so.6", `libc.musl-${machine}.so.1`];
 }
 
+/** Standard streams, and the channel between the two processes. */
+const stdioBefore = 4;
+
+/** As entries of `stdio`, which get the numbers of their positions. */
+export function passedByStdio(descriptors: readonly number[]): PassedDescriptors {
+  return { stdio: descriptors, numbers: descriptors.map((_, index) => stdioBefore + index) };
+}
+
 /** fcntl(2): F_DUPFD_CLOEXEC, F_SETFD, FD_CLOEXEC. */
 const duplicateCloseOnExec = 1030;
 const setDescriptorFlags = 2;
+/** F_SETFL, and O_RDWR with O_NONBLOCK. */
+const setStatusFlags = 4;
+const readWriteNonBlocking = 0o4002;
 const closeOnExec = 1;
 /** The lowest number of a duplicate: standard streams stay what they are. */
 const minDescriptor = 3;
@@ -41,6 +52,8 @@ export function systemCallsOver(library: LibraryFunctions): SystemCalls {
   return {
     duplicate: (fd) => library.fcntl(fd, duplicateCloseOnExec, minDescriptor),
     protect: (fd) => void library.fcntl(fd, setDescriptorFlags, closeOnExec),
+    share: (fd) => void library.fcntl(fd, setDescriptorFlags, 0),
+    unblock: (fd) => void library.fcntl(fd, setStatusFlags, readWriteNonBlocking),
     close: (fd) => void library.close(fd),
     monotonicMicros() {
       const time = Buffer.alloc(16);

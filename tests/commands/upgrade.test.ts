@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
+import { runtime } from "#runtime";
+
 import { successorsOf } from "../../src/commands/successor.ts";
 import { Upgrader, type UpgraderOptions } from "../../src/commands/upgrade.ts";
 import type { NewEvent } from "../../src/control/event-log.ts";
@@ -33,7 +35,11 @@ function setUp(script: string, more: Partial<UpgraderOptions> = {}) {
     resume: async () => void calls.push("resume"),
     reload: async (by) => void calls.push(`reload by ${by}`),
     onReplaced: () => void calls.push("replaced"),
-    start: successorsOf([process.execPath, "-e", script], { PATH: process.env["PATH"] ?? "" }),
+    start: successorsOf(
+      [process.execPath, "-e", script],
+      { PATH: process.env["PATH"] ?? "" },
+      runtime.passDescriptors,
+    ),
     record: (event) => void events.push(event),
     wallClock: () => 9,
     limits: { readyMs: 3_000, servingMs: 300 },
@@ -67,7 +73,11 @@ describe("an upgrade", () => {
 
   test("to a process that stays silent ends at the deadline, kills it, and takes nothing back", async () => {
     let pid = 0;
-    const start = successorsOf([process.execPath, "-e", "setInterval(() => {}, 1000)"], {});
+    const start = successorsOf(
+      [process.execPath, "-e", "setInterval(() => {}, 1000)"],
+      {},
+      runtime.passDescriptors,
+    );
     const { upgrader, calls, events } = setUp("", {
       limits: { readyMs: 200, servingMs: 200 },
       start(...given) {
@@ -113,7 +123,9 @@ describe("an upgrade", () => {
   });
 
   test("to a program that is not there is a failure like any other", async () => {
-    const { upgrader, calls } = setUp("", { start: successorsOf(["/no/such/evenkeel"], {}) });
+    const { upgrader, calls } = setUp("", {
+      start: successorsOf(["/no/such/evenkeel"], {}, runtime.passDescriptors),
+    });
     expect(await upgrader.run(actor)).toMatchObject({
       upgraded: false,
       why: expect.stringContaining("ENOENT"),

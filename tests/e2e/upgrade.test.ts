@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
 
 import { runtime } from "#runtime";
 
@@ -13,6 +14,7 @@ import type { BalancerEvent } from "../../src/state/event.ts";
 import { selfSigned } from "../../src/tls/self-signed.ts";
 import { hashOf } from "../admin/fixture.ts";
 import { startConnectionLoad } from "../support/connection-load.ts";
+import { findDeno } from "../support/deno.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, isGone, Programs } from "../support/program.ts";
@@ -376,6 +378,71 @@ describe("the fetch engine", () => {
     await server.stop(true);
     runtime.systemCalls()?.close(held.fd);
   });
+});
+
+describe("under Deno", () => {
+  test.each([1, 2])(
+    "a new process takes over from one with %d worker(s), without a lost connection",
+    async (workers) => {
+      const deno = await findDeno();
+      if (!deno) return;
+      await using programs = new Programs();
+      const origin = await prompt();
+      const command = [deno, "run", "-A", join(import.meta.dirname, "../../src/main.ts")];
+      const program = programs.start([...command, ...flags(origin.port, "--workers", `${workers}`)]);
+      const port = await program.port("balancer");
+      const admin = `http://127.0.0.1:${await program.port("admin")}`;
+      await using upgraded = new UpgradedProgram(program);
+      const load = startConnectionLoad({ port, freshClients: 4, keptClients: 2 });
+      await until(() => load.fresh > 50 && load.kept > 50, "the load to run", 20_000);
+      expect(await upgraded.upgrade(admin)).toMatchObject({ upgraded: true });
+      await until(() => isGone(program.pid), "the first process to exit", 20_000);
+      const before = load.fresh;
+      await until(() => load.fresh > before + 50, "more connections", 20_000);
+      await load.stop();
+      expect([...load.lost]).toEqual([]);
+      await origin.close();
+    },
+    60_000,
+  );
+});
+
+describe("`evenkeel up`", () => {
+  test("hands the dashboard over too, and refuses with demo servers, which end with it", async () => {
+    await using programs = new Programs();
+    const origin = await prompt();
+    const ports = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
+    const dashboardPort = await freePort();
+    const up = programs.evenkeel(
+      "up",
+      ...ports,
+      "--dashboard-port",
+      `${dashboardPort}`,
+      "--upstreams",
+      origin.url,
+    );
+    const dashboard = `http://127.0.0.1:${await up.port("dashboard")}`;
+    const admin = `http://127.0.0.1:${await up.port("admin")}`;
+    await using upgraded = new UpgradedProgram(up);
+    expect(await upgraded.upgrade(admin)).toMatchObject({ upgraded: true });
+    expect((await fetch(dashboard)).status).toBe(200);
+    await until(() => isGone(up.pid), "the first process to exit", 10_000);
+    const page = await (await fetch(dashboard)).text();
+    expect(page).toContain(origin.url.slice("http://".length));
+
+    const demo = programs.evenkeel(
+      "up",
+      ...ports,
+      "--dashboard-port",
+      "0",
+      "--demo-port",
+      `${await freePort()}`,
+    );
+    const verb = programs.evenkeel("upgrade", "--admin-url", `http://127.0.0.1:${await demo.port("admin")}`);
+    expect((await verb.exited).code).toBe(2);
+    expect(verb.stderr).toContain("the demo servers of `up` end with this process");
+    await origin.close();
+  }, 30_000);
 });
 
 describe("a killed worker", () => {

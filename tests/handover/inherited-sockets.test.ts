@@ -71,7 +71,7 @@ describe("an inherited socket", () => {
 
   test("crosses in a variable, of which rubbish is ignored", () => {
     const sockets = [socket(4), socket(5, { name: "two", isNamed: true })];
-    const read = inheritedSockets({ [handoverVariable]: formatSockets(sockets) }, 1);
+    const read = inheritedSockets({ [handoverVariable]: formatSockets(sockets, [4, 5]) }, 1);
     expect(read?.left).toEqual(sockets);
     for (const text of ["", "7", "{}", '[{"fd":"4"}]', "[null, 7]"])
       expect(inheritedSockets({ [handoverVariable]: text }, 1)?.left).toEqual([]);
