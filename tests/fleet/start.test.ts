@@ -154,3 +154,33 @@ describe.if(hasRedis)("a balancer of a fleet", () => {
     await until(async () => (await a.upstream("s2")).mode === "ready", "a takes it over", 10_000);
   }, 90_000);
 });
+
+test.if(hasRedis)(
+  "the user of the documentation may do all that a balancer does, and no more",
+  async () => {
+    const page = readFileSync(join(import.meta.dirname, "../../docs/fleet.md"), "utf8");
+    const line = /^user evenkeel .*$/m.exec(page)?.[0].replace(">PASSWORD", ">right") ?? "";
+    await using fleet = await TestFleet.prepare({
+      names: ["a", "b"],
+      redis: { lines: ["user default on nopass ~* &* +@all", line] },
+      fleet: "user: evenkeel",
+    });
+    await Promise.all(fleet.members.map((member) => member.start({ EVENKEEL_FLEET_PASSWORD: "right" })));
+    await fleet.together();
+    const [a, b] = [fleet.get("a"), fleet.get("b")];
+    await a.setMode("s1", "draining");
+    const startedAt = performance.now();
+    await until(async () => (await b.upstream("s1")).mode === "draining");
+    // By a message, not by the look of each second.
+    expect(performance.now() - startedAt).toBeLessThan(900);
+    fleet.redis.command("FLUSHALL");
+    await a.setMode("s1", "ready");
+    await until(async () => (await b.upstream("s1")).mode === "ready");
+    await b.kill("SIGTERM");
+    await until(async () => (await a.fleet()).peers.length === 1, "b has left");
+    for (const member of [a, b]) expect(member.program.stderr).not.toContain("NOPERM");
+    const acl = fleet.redis.command("ACL", "LOG");
+    expect(acl).not.toContain("evenkeel");
+  },
+  60_000,
+);
