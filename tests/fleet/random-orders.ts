@@ -40,6 +40,8 @@ export interface RandomOrdersResult {
   readonly faults: Readonly<Record<string, number>>;
   readonly setAside: number;
   readonly settledMs: number;
+  /** Milliseconds from an order to the last balancer at which it counts: median, 90th and 99th percentile, longest. */
+  readonly propagationMs: readonly number[];
   /** Empty if all is right. */
   readonly problems: readonly string[];
 }
@@ -80,7 +82,16 @@ export class RandomOrders {
     for (const copy of this.#copies) rmSync(copy, { recursive: true });
     const [problems, setAside] = await this.#check();
     const done = this.#orders.filter(({ isDone }) => isDone).length;
-    return { done, refused: this.#refused, faults: this.#faults, setAside, settledMs, problems };
+    const propagationMs = await this.#propagation();
+    return {
+      done,
+      refused: this.#refused,
+      faults: this.#faults,
+      setAside,
+      settledMs,
+      propagationMs,
+      problems,
+    };
   }
 
   async #order(number: number): Promise<void> {
@@ -174,6 +185,23 @@ export class RandomOrders {
       },
       "the balancers agree",
       20_000,
+    );
+  }
+
+  /** Of the orders that changed something at all balancers: others were overtaken. */
+  async #propagation(): Promise<readonly number[]> {
+    const seen = new Map<string, number[]>();
+    for (const member of this.#fleet.members)
+      for (const { by, at } of await member.events("&kind=mode")) {
+        const name = by.split(" ")[0] ?? "";
+        seen.set(name, [...(seen.get(name) ?? []), at]);
+      }
+    const times = [...seen.values()]
+      .filter((ats) => ats.length === this.#fleet.members.length)
+      .map((ats) => Math.round(Math.max(...ats) - Math.min(...ats)))
+      .toSorted((left, right) => left - right);
+    return [0.5, 0.9, 0.99, 1].map(
+      (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? -1,
     );
   }
 
