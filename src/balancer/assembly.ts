@@ -135,7 +135,7 @@ export function assemble(
     // A probe that connects proves nothing during a fault, because the fault may not apply to probes.
     provesConnect: (upstream) => !faults.has(upstream),
   });
-  const dns = createDns(() => reconciler.config.resolvers, schedule);
+  const dns = createDns(() => discovery.resolvers, schedule);
   const discovery = new Discovery({
     createSource: (entry) =>
       createSource(entry, { ...{ clock, schedule, cluster, dns }, random: systemRandom }),

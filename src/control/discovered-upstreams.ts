@@ -80,7 +80,7 @@ export class DiscoveredUpstreams {
 
   /** Follows the sources of this configuration from now on. */
   adopt(config: Config): void {
-    this.#options.discovery.configure(config.pools);
+    this.#options.discovery.configure(config);
     this.refresh(config);
   }
 

@@ -56,6 +56,12 @@ interface FollowedSource {
 /** Causes that are kept of an answer, and logged in one line. */
 const maxSkippedShown = 10;
 
+/** What the sources depend on. */
+interface FollowedConfig {
+  readonly pools: readonly Pick<PoolConfig, "name" | "discovery">[];
+  readonly resolvers: readonly string[];
+}
+
 /** How long the start waits for first answers: a source that is silent must not keep the others from serving. */
 const firstAnswersMs = 5_000;
 
@@ -67,10 +73,16 @@ export class Discovery {
   /** Of before the restart. */
   readonly #kept: readonly KeptMembers[];
   #isStarted = false;
+  #resolvers: readonly string[] = [];
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
     this.#kept = options.kept?.() ?? [];
+  }
+
+  /** DNS servers of the configuration that is followed; empty for those of the system. */
+  get resolvers(): readonly string[] {
+    return this.#resolvers;
   }
 
   get reports(): readonly SourceReport[] {
@@ -114,7 +126,10 @@ export class Discovery {
   }
 
   /** Follows the sources of these pools, and no others. A source whose other settings change keeps its members until it has answered. */
-  configure(pools: readonly Pick<PoolConfig, "name" | "discovery">[]): void {
+  configure({ pools, resolvers }: FollowedConfig): void {
+    // Other servers are asked at once.
+    const isElsewhere = resolvers.join() !== this.#resolvers.join();
+    this.#resolvers = resolvers;
     const wanted = new Set<string>();
     for (const { name: pool, discovery = [] } of pools) {
       for (const entry of discovery) {
@@ -123,7 +138,8 @@ export class Discovery {
         wanted.add(key);
         const followed = this.#sources.get(key);
         if (!followed) this.#sources.set(key, this.#follow(pool, entry));
-        else if (!isSameEntry(followed.entry, entry)) this.#restart(followed, entry);
+        else if (!isSameEntry(followed.entry, entry) || (isElsewhere && asksDns(entry)))
+          this.#restart(followed, entry);
       }
     }
     for (const [key, followed] of this.#sources) {
@@ -143,7 +159,7 @@ export class Discovery {
   }
 
   stop(): void {
-    this.configure([]);
+    this.configure({ pools: [], resolvers: this.#resolvers });
   }
 
   #follow(pool: string, entry: DiscoveryEntry): FollowedSource {
@@ -259,6 +275,10 @@ export class Discovery {
     const fields = { pool, source: name, omitted: membership.omitted };
     this.#options.log.warn("discovery found more members than the limit", fields);
   }
+}
+
+function asksDns({ source: { kind } }: DiscoveryEntry): boolean {
+  return kind === "dns" || kind === "srv";
 }
 
 function keyOf(pool: string, source: string): string {

@@ -19,6 +19,7 @@ import { openSqlite } from "../../src/state/sqlite-store.ts";
 import { configOf } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 const template = { protocol: "http", backup: false } as const;
 const source = { kind: "file", path: "m" } as const;
 const entry = { source, template, position: 0 };
@@ -317,4 +318,30 @@ test("a plan names sources that come, change and go", () => {
     "~ pool main: upstreams from file m http → http weight 3",
   ]);
   expect(lines(withEntries(entry), before)).toEqual(["~ pool main: upstreams from file m http → none"]);
+});
+
+test("a change of the DNS servers asks sources of DNS again at once, and no others", () => {
+  const time = new FakeTime();
+  const created: string[] = [];
+  const discovery = new Discovery({
+    createSource({ source: { kind } }) {
+      created.push(kind);
+      return { start: () => () => {} };
+    },
+    ...{ clock: time.clock, wallClock: time.clock, schedule: time.schedule, log: quiet },
+    eventLog: new EventLog({
+      ...{ store: openSqlite(":memory:"), wallClock: time.clock, schedule: time.schedule, log: quiet },
+    }),
+  });
+  const named = {
+    source: { kind: "dns", name: "api", port: 1, family: "any" },
+    template,
+    position: 1,
+  } as const;
+  const pools = [{ name: "main", discovery: [entry, named] }];
+  discovery.configure({ pools, resolvers: [] });
+  discovery.configure({ pools, resolvers: [] });
+  expect(created).toEqual(["file", "dns"]);
+  discovery.configure({ pools, resolvers: ["10.0.0.53"] });
+  expect([created, discovery.resolvers]).toEqual([["file", "dns", "dns"], ["10.0.0.53"]]);
 });

@@ -102,3 +102,22 @@ test("a pool starts without members, says so, and serves when the file is there"
   await until(async () => (await fetch(`${fixture.url}/work`)).status === 200, "the member to serve", 10_000);
   expect((await fixture.events("kind=discovery")).map(({ from, to }) => `${from} ${to}`)).toEqual([]);
 }, 30_000);
+
+test("a sticky client stays with its member while others come and go, and moves when it goes", async () => {
+  await using fixture = new BalancerFixture();
+  await fixture.startServers("a", "b", "c");
+  writeMembers(fixture, ["a", "b"]);
+  fixture.write(configOf(fixture).replace("main: {", "main: { sticky: { whileDraining: move },"));
+  await fixture.start();
+  const first = await fetch(`${fixture.url}/work`);
+  const cookie = first.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+  const nameOf = async (response: Response) =>
+    ((await response.json()) as { server: { name: string } }).server.name;
+  const home = await nameOf(first);
+  const asked = async () => nameOf(await fetch(`${fixture.url}/work`, { headers: { cookie } }));
+  writeMembers(fixture, [home, "c"]);
+  await until(async () => (await fixture.ids()).includes(idOf(fixture, "c")), "another member");
+  for (let i = 0; i < 10; i++) expect(await asked()).toBe(home);
+  writeMembers(fixture, ["c"]);
+  await until(async () => (await asked()) === "c", "the client to move");
+}, 30_000);
