@@ -48,9 +48,8 @@ export function desiredConfig(
       .filter((intent) => intent.pool === pool.name)
       .map(({ spec }) => withPoolAddress(spec, pool));
     const upstreams = remaining.length + additions.length > 0 ? [...remaining, ...additions] : pool.upstreams;
-    const departing = leaving.filter(
-      (one) => one.pool === pool.name && !upstreams.some(({ id }) => id === one.spec.id),
-    );
+    const ids = new Set(upstreams.map(({ id }) => id));
+    const departing = leaving.filter((one) => one.pool === pool.name && !ids.has(one.spec.id));
     return { ...pool, upstreams: [...upstreams.map(withWeight), ...departing.map(({ spec }) => spec)] };
   });
   return { ...config, pools };

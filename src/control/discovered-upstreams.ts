@@ -125,8 +125,9 @@ export class DiscoveredUpstreams {
     const gone = this.#running()
       .filter(({ upstream, origin }) => origin.isGone && !this.#isLeaving(upstream))
       .toSorted((one, other) => worth(one.upstream) - worth(other.upstream));
+    const spares = new Map(this.#options.registry.pools.map((pool) => [pool, this.#spareOf(pool)]));
     return gone.filter(({ pool, upstream }) => {
-      if (!this.#isSpared(pool, upstream)) return false;
+      if (!spares.get(pool)?.take(upstream)) return false;
       drains.begin(upstream, { waitMs: departureMs, isRemoval: true });
       this.#departing.set(upstream, clock() + departureMs);
       return true;
@@ -166,13 +167,23 @@ export class DiscoveredUpstreams {
     return this.#options.drains.get(upstream)?.isRemoval === true;
   }
 
-  /** A pool is never emptied, and the last one that is up stays until another one is. */
-  #isSpared(pool: Pool, upstream: Upstream): boolean {
-    const others = pool.upstreams.filter(
-      (one) => one !== upstream && one.mode === "ready" && !this.#isLeaving(one),
-    );
-    if (upstream.status !== "passing") return others.length > 0;
-    return others.some(({ status, weight }) => status === "passing" && weight > 0);
+  /**
+   * A pool is never emptied, and the last one that is up stays until another one is. `take` says whether an upstream may
+   * leave, and counts it out then.
+   */
+  #spareOf(pool: Pool): { readonly take: (upstream: Upstream) => boolean } {
+    const ready = new Set(pool.upstreams.filter((one) => one.mode === "ready" && !this.#isLeaving(one)));
+    const passing = new Set([...ready].filter(({ status, weight }) => status === "passing" && weight > 0));
+    const hasOthers = (among: ReadonlySet<Upstream>, upstream: Upstream) =>
+      among.size > Number(among.has(upstream));
+    return {
+      take(upstream) {
+        if (!hasOthers(upstream.status === "passing" ? passing : ready, upstream)) return false;
+        ready.delete(upstream);
+        passing.delete(upstream);
+        return true;
+      },
+    };
   }
 
   /** What the sources of a pool report, and what they have reported before and still runs. */

@@ -39,6 +39,13 @@ const firstVerdictsMs = 3_000;
 /** A probe that is later hangs, or its timer does: a busy machine and a slow resolver take less. */
 const maxLateMs = 30_000;
 
+/**
+ * First probes of many targets begin in groups of this size, so that requests are served in between: each opens a
+ * connection, and a thousand at once take a second.
+ */
+const groupSize = 16;
+const groupMs = 4;
+
 /** Timeout of a probe on suspicion: requests already wait. */
 const suspicionMs = 1_000;
 
@@ -74,6 +81,7 @@ export class Prober {
    * Resolves with the first verdicts of the new targets, after three seconds at the latest.
    */
   async watch(targets: readonly ProbeTarget[]): Promise<void> {
+    let count = 0;
     const first = targets.flatMap((target) => {
       const known = this.#watches.get(target.upstream);
       if (this.#isStopped || (known && isSame(known.target, target))) return [];
@@ -87,7 +95,7 @@ export class Prober {
         nextSuspicionAt: -Infinity,
       };
       this.#watches.set(target.upstream, watch);
-      return [this.#check(watch)];
+      return [this.#checkFirst(watch, count++)];
     });
     // An operator may have taken out the last one that was up.
     for (const pool of new Set(targets.map(({ pool }) => pool))) this.#expedite(pool);
@@ -125,6 +133,15 @@ export class Prober {
     if (plan.kind === "tcp" && isUnresponsive(evidence, now)) pool.ejectUnresponsive(upstream);
     if (upstream.isDown) rescueWaiting(upstream);
     else if (now >= watch.nextSuspicionAt) void this.#probeSuspect(watch);
+  }
+
+  /** @param position among the targets that are new with this one */
+  #checkFirst(watch: Watch, position: number): Promise<void> {
+    if (position < groupSize) return this.#check(watch);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const delayMs = Math.floor(position / groupSize) * groupMs;
+    watch.cancel = this.#options.schedule(delayMs, () => void this.#check(watch).then(resolve));
+    return promise;
   }
 
   async #check(watch: Watch): Promise<void> {

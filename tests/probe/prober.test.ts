@@ -52,6 +52,25 @@ describe("the prober", () => {
     prober.stop();
   });
 
+  test("begins the first probes of many upstreams in groups, and resolves with all of them", async () => {
+    const { time, prober, start, changes, probeCount } = setUp(
+      () => true,
+      () => 0.5,
+      100,
+    );
+    const started = start();
+    const counts = [probeCount()];
+    for (let i = 0; i < 3; i++) {
+      await time.advance(4);
+      counts.push(probeCount());
+    }
+    expect(counts).toEqual([16, 32, 48, 64]);
+    await time.advance(12);
+    await started;
+    expect([probeCount(), changes.length]).toEqual([100, 100]);
+    prober.stop();
+  });
+
   test("turns while probes of one upstream end in time, and does not when all of them hang", async () => {
     const hanging = new Set<string>();
     const { time, prober, start } = setUp(
