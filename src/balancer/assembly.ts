@@ -289,6 +289,7 @@ export function assemble(
     running.fleet = new FleetControl({
       ...{ connection, journal, reconciler, listeners, registry, dataPlane, metrics, eventLog },
       ...{ log, clock, wallClock, schedule, version: options.version },
+      problems: () => problems.open,
     });
   const problems = createProblemMonitor({
     ...{ balancer: options.name, registry, metrics, dataPlane, faults, snapshots, eventLog, memory, store },

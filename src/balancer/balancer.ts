@@ -16,7 +16,7 @@ import { probeTargets } from "../registry/pool-registry.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { KeptMembers } from "../state/store.ts";
-import { fleetSnapshot } from "../view/fleet-view.ts";
+import { fleetSnapshot, seenByFleet } from "../view/fleet-view.ts";
 import { renderMetrics } from "../view/metrics-text.ts";
 import { maxSnapshotEvents } from "../view/snapshot-builder.ts";
 import { assemble } from "./assembly.ts";
@@ -293,12 +293,21 @@ export class Balancer {
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(orders.certificates.length > 0 && { orders: orders.certificates }),
       ...(dataPlane.workers && { workers: dataPlane.workers }),
-      ...(fleet && { fleet: fleetSnapshot(fleet, (id) => this.#parts.registry.find(id) !== undefined) }),
+      ...(fleet && {
+        fleet: fleetSnapshot({
+          control: fleet,
+          poolOf: this.#poolOf,
+          events: eventLog.events({ kinds: new Set(["fleet"]), limit: maxSnapshotEvents }),
+        }),
+      }),
       problems: this.#parts.problems.snapshot,
       pools: snapshots.pools(),
       events: eventLog.events({ limit: maxSnapshotEvents }),
     };
   }
+
+  readonly #poolOf = (upstream: string): string | undefined =>
+    this.#parts.registry.find(upstream)?.entry.pool.name;
 
   get #upgradeSnapshot(): Pick<Snapshot, "upgrade"> {
     const upgrade = this.#options.upgrade?.();
@@ -308,8 +317,16 @@ export class Balancer {
 
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined {
-    this.#parts.dataPlane.refreshCounters();
-    return this.#parts.snapshots.upstream(id);
+    const { dataPlane, snapshots, fleet, registry } = this.#parts;
+    dataPlane.refreshCounters();
+    const detail = snapshots.upstream(id);
+    const upstream = fleet && registry.find(id)?.upstream;
+    if (!detail || !upstream) return detail;
+    return {
+      ...detail,
+      elsewhere: fleet.elsewhere(upstream),
+      seen: seenByFleet(id, fleet, this.#poolOf),
+    };
   }
 
   /** Undefined if there is no such pool or upstream. */

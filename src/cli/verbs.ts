@@ -1,9 +1,9 @@
 /** The commands for a running balancer ("verbs"): their syntax, and how their arguments are parsed. */
 
 import { type Problem, quote } from "../config/problem.ts";
-import { injectedErrors } from "../fault/fault.ts";
 import { parseDuration } from "../lib/units.ts";
 import { type DryRunCommand, dryRunFlags, readDryRun } from "./dry-run.ts";
+import { type FaultCommand, faultFlags, readFaultCommand } from "./fault-command.ts";
 
 /** A flag of a single verb. It has no variable, because it belongs to one call. */
 export interface VerbFlag {
@@ -21,6 +21,7 @@ export interface VerbFlag {
 
 export type VerbName =
   | "status"
+  | "fleet"
   | "ready"
   | "drain"
   | "maintenance"
@@ -34,34 +35,55 @@ export type VerbName =
   | "dry-run"
   | "upgrade";
 
+/** `--fleet`: how long to wait until all balancers of the fleet follow; missing without it. */
+interface FleetWait {
+  readonly fleetWaitMs?: number;
+}
+
 /** A parsed verb with its arguments. */
 export type Verb =
-  | { readonly verb: "status"; readonly isWatched: boolean; readonly asJson: boolean }
+  | {
+      readonly verb: "status";
+      readonly isWatched: boolean;
+      readonly asJson: boolean;
+      /** With the other balancers of its fleet. */
+      readonly withFleet?: boolean;
+    }
+  | { readonly verb: "fleet"; readonly isWatched: boolean; readonly asJson: boolean }
   /** `evenkeel status --ready` */
   | { readonly verb: "readiness" }
-  | { readonly verb: "ready" | "maintenance"; readonly upstream: string; readonly reason: string }
-  | {
+  | ({
+      readonly verb: "ready" | "maintenance";
+      readonly upstream: string;
+      readonly reason: string;
+    } & FleetWait)
+  | ({
       readonly verb: "drain";
       readonly upstream: string;
       readonly reason: string;
       readonly waitMs: number;
       readonly isForced: boolean;
-    }
-  | {
+    } & FleetWait)
+  | ({
       readonly verb: "weight";
       readonly upstream: string;
       /** Null selects the configured weight. */
       readonly weight: number | null;
       readonly reason: string;
-    }
-  | {
+    } & FleetWait)
+  | ({
       readonly verb: "add";
       readonly pool: string;
       /** Body for the API; the balancer validates it. */
       readonly newUpstream: Readonly<Record<string, string | number | boolean>>;
       readonly reason: string;
-    }
-  | { readonly verb: "remove"; readonly upstream: string; readonly waitMs: number; readonly reason: string }
+    } & FleetWait)
+  | ({
+      readonly verb: "remove";
+      readonly upstream: string;
+      readonly waitMs: number;
+      readonly reason: string;
+    } & FleetWait)
   | ({ readonly verb: "rehearse"; readonly reason: string } & FaultCommand)
   | {
       readonly verb: "events";
@@ -88,22 +110,22 @@ export interface VerbEntry {
   readonly ownFlags: readonly VerbFlag[];
 }
 
-/** Flags of `evenkeel rehearse`. The admin API checks the limits. */
-const faultFlags: readonly VerbFlag[] = [
-  { name: "--latency", value: "<time>", summary: "delay of each attempt: 2s; at most 30s" },
-  { name: "--errors", value: "<share>", summary: "share of attempts that fail, 0 to 1" },
-  { name: "--kind", value: "<word>", summary: `type of the failures: ${injectedErrors.join(", ")}` },
-  { name: "--for", value: "<time>", summary: "duration of the fault, at most 10m (default 30s)" },
-  { name: "--probes", value: "", summary: "apply the fault to health checks too" },
-  { name: "--force", value: "", summary: "even if too few upstreams would remain" },
-  { name: "--end", value: "", summary: "stop the fault" },
-];
-
 const reasonFlag = { name: "--reason", value: "<text>", summary: "reason of the change, shown to others" };
 const waitFlag = {
   name: "--wait",
   value: "<time>",
   summary: "wait until no requests are in flight, at most this long: 30s; exit 1 if some remain",
+};
+const fleetFlag = {
+  name: "--fleet",
+  value: "",
+  summary:
+    "wait until all balancers of the fleet follow (default 5s, see --wait); exit 1 with the names of the others",
+};
+const fleetWaitFlag = {
+  name: "--wait",
+  value: "<time>",
+  summary: "with --fleet: how long to wait for the other balancers: 30s",
 };
 const readyFlag = {
   name: "--ready",
@@ -117,7 +139,18 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
     summary:
       "Shows what is wrong and every upstream; exits 1 if a problem is critical, the balancer is not serving or a pool has no available upstream.",
     operands: [],
-    ownFlags: [{ name: "--watch", value: "", summary: "refresh every second" }, readyFlag, jsonFlag],
+    ownFlags: [
+      { name: "--watch", value: "", summary: "refresh every second" },
+      { name: "--fleet", value: "", summary: "also the other balancers of the fleet; see evenkeel fleet" },
+      readyFlag,
+      jsonFlag,
+    ],
+  },
+  fleet: {
+    summary:
+      "Lists the balancers of the fleet; exits 1 if one is silent or differs, or orders are not shared.",
+    operands: [],
+    ownFlags: [{ name: "--watch", value: "", summary: "refresh every second" }, jsonFlag],
   },
   problems: {
     summary: "Lists what is wrong, worst first; exits 1 if clients notice one of them.",
@@ -131,13 +164,14 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
   ready: {
     summary: "Lets an upstream take requests again and ends its ejection.",
     operands: ["<upstream>"],
-    ownFlags: [reasonFlag],
+    ownFlags: [fleetFlag, fleetWaitFlag, reasonFlag],
   },
   drain: {
     summary: "Stops sending new requests to an upstream and lets in-flight requests finish.",
     operands: ["<upstream>"],
     ownFlags: [
       waitFlag,
+      fleetFlag,
       {
         name: "--force",
         value: "",
@@ -149,12 +183,19 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
   maintenance: {
     summary: "Takes an upstream out of service until it is set to ready.",
     operands: ["<upstream>"],
-    ownFlags: [reasonFlag],
+    ownFlags: [
+      fleetFlag,
+      {
+        ...fleetWaitFlag,
+        summary: "with --fleet: how long to wait until none of them has requests in flight: 30s",
+      },
+      reasonFlag,
+    ],
   },
   weight: {
     summary: "Sets the weight of an upstream: 0 to 256, or configured.",
     operands: ["<upstream>", "<weight>"],
-    ownFlags: [reasonFlag],
+    ownFlags: [fleetFlag, fleetWaitFlag, reasonFlag],
   },
   add: {
     summary: "Adds an upstream to a pool.",
@@ -163,6 +204,8 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
       { name: "--weight", value: "<weight>", summary: "relative share of the pool's traffic, 0 to 256" },
       { name: "--backup", value: "", summary: "serve only when no other upstream is available" },
       { name: "--name", value: "<name>", summary: "name of the upstream (default: host and port)" },
+      fleetFlag,
+      fleetWaitFlag,
       reasonFlag,
     ],
   },
@@ -175,6 +218,7 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
         summary:
           "wait until no requests are in flight, at most this long; then it is removed in any case, exit 1 if some remain",
       },
+      fleetFlag,
       reasonFlag,
     ],
   },
@@ -218,6 +262,10 @@ export function isVerb(name: string): name is VerbName {
 }
 
 const maxWaitMs = 3_600_000;
+
+/** Without faults an order reaches all balancers within a tenth of a second, and with a short one of the store within three. */
+const defaultFleetWaitMs = 5_000;
+
 const defaultEvents = 20;
 const maxEvents = 2_000;
 
@@ -251,24 +299,44 @@ export function readVerb(
     problems.push({ action: "use --wait", why, received: quote(text) });
     return 0;
   };
+  const fleetWait = () => {
+    if (has("--fleet")) return { fleetWaitMs: waitMs() || defaultFleetWaitMs };
+    return {};
+  };
+  /** For orders that are over at once where they are given. */
+  const onlyFleetWait = () => {
+    if (has("--wait") && !has("--fleet"))
+      problems.push({ action: "use --wait", why: "only together with --fleet" });
+    return fleetWait();
+  };
   const readReadiness = (): Verb => {
     const why = "not allowed together with --ready";
-    for (const name of ["--watch", "--json"]) if (has(name)) problems.push({ action: `use ${name}`, why });
+    for (const name of ["--watch", "--json", "--fleet"])
+      if (has(name)) problems.push({ action: `use ${name}`, why });
     return { verb: "readiness" };
   };
   const parsed = (): Verb => {
     switch (verb) {
       case "status":
         if (has("--ready")) return readReadiness();
+        return {
+          ...{ verb, isWatched: has("--watch"), asJson: has("--json") },
+          ...(has("--fleet") && { withFleet: true }),
+        };
+      case "fleet":
         return { verb, isWatched: has("--watch"), asJson: has("--json") };
       case "ready":
       case "maintenance":
-        return { verb, upstream: first, ...reason };
-      case "drain":
-        return { verb, upstream: first, waitMs: waitMs(), isForced: has("--force"), ...reason };
+        return { verb, upstream: first, ...onlyFleetWait(), ...reason };
+      case "drain": {
+        const wait = fleetWait();
+        // A forced drain without a time aborts at once, in a fleet too.
+        const drainMs = has("--force") ? waitMs() : (wait.fleetWaitMs ?? waitMs());
+        return { verb, upstream: first, waitMs: drainMs, isForced: has("--force"), ...wait, ...reason };
+      }
       case "weight": {
         const weight = second === "configured" ? null : (number("<weight>", second, 256) ?? null);
-        return { verb, upstream: first, weight, ...reason };
+        return { verb, upstream: first, weight, ...onlyFleetWait(), ...reason };
       }
       case "add": {
         const weight = number("--weight", written.get("--weight"), 256);
@@ -279,10 +347,10 @@ export function readVerb(
           ...(has("--backup") && { backup: true }),
           ...(name !== undefined && { name }),
         };
-        return { verb, pool: first, newUpstream, ...reason };
+        return { verb, pool: first, newUpstream, ...onlyFleetWait(), ...reason };
       }
       case "remove":
-        return { verb, upstream: first, waitMs: waitMs(), ...reason };
+        return { verb, upstream: first, waitMs: waitMs(), ...fleetWait(), ...reason };
       case "rehearse": {
         const command = readFaultCommand(first, written);
         if ("upstream" in command) return { verb, ...command, ...reason };
@@ -309,49 +377,4 @@ export function readVerb(
   };
   const result = parsed();
   return problems.length > 0 ? problems : result;
-}
-
-/** A request to the admin API. */
-export interface FaultCommand {
-  readonly upstream: string;
-  readonly method: "PUT" | "DELETE";
-  readonly body: Readonly<Record<string, string | number | boolean>>;
-}
-
-/** @param written raw values of the flags, by name */
-function readFaultCommand(
-  upstream: string,
-  written: ReadonlyMap<string, string>,
-): FaultCommand | readonly Problem[] {
-  const problems: Problem[] = [];
-  if (written.has("--end")) {
-    for (const { name } of faultFlags) {
-      if (name === "--end" || !written.has(name)) continue;
-      problems.push({ action: `use ${name}`, why: "not allowed together with --end" });
-    }
-    return problems.length > 0 ? problems : { upstream, method: "DELETE", body: {} };
-  }
-  const number = (name: string, read: (text: string) => number | undefined, expected: string) => {
-    const text = written.get(name);
-    if (text === undefined) return undefined;
-    const value = read(text);
-    if (value === undefined)
-      problems.push({ action: `use ${name}`, why: `expected ${expected}`, received: quote(text) });
-    return value;
-  };
-  const latencyMs = number("--latency", parseDuration, "a duration such as 2s");
-  const forMs = number("--for", parseDuration, "a duration such as 30s");
-  const shareIn = (text: string) => (/^(\d+(\.\d+)?|\.\d+)$/.test(text) ? Number(text) : undefined);
-  const errorShare = number("--errors", shareIn, "a number from 0 to 1");
-  if (problems.length > 0) return problems;
-  const error = written.get("--kind");
-  const body = {
-    ...(latencyMs !== undefined && { latencyMs }),
-    ...(errorShare !== undefined && { errorShare }),
-    ...(error !== undefined && { error }),
-    ...(forMs !== undefined && { seconds: forMs / 1_000 }),
-    ...(written.has("--probes") && { probes: true }),
-    ...(written.has("--force") && { force: true }),
-  };
-  return { upstream, method: "PUT", body };
 }

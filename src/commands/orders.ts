@@ -3,7 +3,7 @@
 import type { Verb } from "../cli/verbs.ts";
 import { isSnapshot } from "../client/decoders.ts";
 import { defaultFaultMs, describeFault } from "../fault/fault.ts";
-import { asRecord } from "../lib/json.ts";
+import { areStrings, asRecord } from "../lib/json.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { findReference } from "../snapshot/upstream-reference.ts";
@@ -81,8 +81,9 @@ function drained(
   { upstream, waitMs }: Extract<CliCommand, { verb: "drain" }>,
   response: JsonMap,
 ): CommandResult {
-  const { drained: isDrained, inFlight, undone, cut } = response;
-  const left = requestsInFlight(inFlight);
+  const { drained: isDrained, inFlight, undone, cut, elsewhere } = response;
+  // In a fleet a drain is over when it is over at all balancers.
+  const left = [requestsInFlight(inFlight), ...(areStrings(elsewhere) ? elsewhere : [])].join("; ");
   if (undone === true) return done(`${upstream} was set to another mode during the drain: ${left}.`, 1);
   const aborted = Number(cut);
   if (isDrained === true)

@@ -8,6 +8,8 @@ import { type AdminCall, adminCalls, type Failed } from "./admin-call.ts";
 import { showDryRun } from "./dry-run.ts";
 import { eventLine, followEvents } from "./events.ts";
 import { explain } from "./explain.ts";
+import { showFleet } from "./fleet.ts";
+import { afterFleet, fleetRefusal, isFleetCommand } from "./fleet-orders.ts";
 import { showProblems } from "./problems.ts";
 import { runCommand, warningsBefore } from "./orders.ts";
 import { showReadiness, showStatus } from "./status.ts";
@@ -38,6 +40,8 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
       return showReadiness(call, terminal);
     case "events":
       return showEvents(verb, context, call);
+    case "fleet":
+      return showFleet(verb, call, terminal);
     case "problems":
       return showProblems(verb, call, terminal);
     case "explain":
@@ -47,9 +51,13 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
     case "upgrade":
       return upgradeBalancer(verb, call, terminal);
     default: {
+      const isForFleet = isFleetCommand(verb);
+      const refusal = isForFleet ? await fleetRefusal(call) : undefined;
+      if (refusal) return refusal;
       for (const warning of await warningsBefore(verb, call)) terminal.warn(plainText(warning));
-      const result = await runCommand(verb, call);
-      if (result.kind === "failed") return result;
+      const given = await runCommand(verb, call);
+      if (given.kind === "failed") return given;
+      const result = isForFleet && given.exitCode === 0 ? await afterFleet(verb, given, call) : given;
       terminal.write(`${result.text}\n`);
       return result.exitCode;
     }

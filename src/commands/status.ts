@@ -6,6 +6,7 @@ import { describeFault } from "../fault/fault.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import { asRecord } from "../lib/json.ts";
 import { isOpenProblem, type ProblemKind } from "../problems/problem.ts";
+import type { FleetSnapshot } from "../snapshot/fleet-snapshot.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import {
   certificateText,
@@ -33,10 +34,12 @@ import {
   uptimeSpan,
 } from "../wording/format.ts";
 import { countedProblems, evenKeelSentence, hasCritical } from "../wording/problems.ts";
+import { fleetConcerns, isFleetWhole } from "../wording/fleet.ts";
 import { isEjected, reasonSentence } from "../wording/reasons.ts";
 import { sourceText } from "../wording/sources.ts";
 import { type DashboardState, nextDashboardState, overallStatus } from "../wording/verdict.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
+import { fleetLines, readFleet } from "./fleet.ts";
 import { closedLines, problemLines } from "./problem-lines.ts";
 import { showLines } from "./screen.ts";
 import {
@@ -52,7 +55,7 @@ const refreshMs = 1_000;
 
 /** With `--watch` it runs until it is interrupted, also while the balancer is unreachable. */
 export async function showStatus(
-  { isWatched, asJson }: Extract<Verb, { verb: "status" }>,
+  { isWatched, asJson, withFleet = false }: Extract<Verb, { verb: "status" }>,
   {
     target,
     call,
@@ -64,13 +67,21 @@ export async function showStatus(
     const response = await call({ path: "/api/snapshot" });
     if (response.kind === "failed" && !state) return response;
     if (response.kind === "failed" && response.exitCode !== 3) return response;
+    if (response.kind === "called" && withFleet && !(response.value as Snapshot).fleet) {
+      // Says why in the balancer's words.
+      const refused = await readFleet(call);
+      if (refused.kind === "failed") return refused;
+    }
     state = stateAfter(state, target, response.kind === "failed" ? response : (response.value as Snapshot));
     const current = state;
     const { snapshot, outage } = current;
     if (asJson) {
       if (!outage) terminal.write(`${JSON.stringify(snapshot)}\n`);
-    } else showLines((layout) => statusLines(current, layout), terminal, isWatched);
-    if (!isWatched) return snapshot && serves(snapshot) && !hasCritical(snapshot.problems ?? []) ? 0 : 1;
+    } else showLines((layout) => statusLines(current, { ...layout, withFleet }), terminal, isWatched);
+    if (!isWatched) {
+      const isWell = snapshot && serves(snapshot) && !hasCritical(snapshot.problems ?? []);
+      return isWell && (!withFleet || !snapshot.fleet || isFleetWhole(snapshot.fleet)) ? 0 : 1;
+    }
     await sleep(refreshMs);
   }
 }
@@ -101,8 +112,8 @@ function stateAfter(
   return nextDashboardState(previous, { at, adminUrl: target.adminUrl, listenerCheck, reading, trends: [] });
 }
 
-/** Colours and width of the output. */
-type StatusLayout = Omit<ColumnsOptions, "right">;
+/** Colours and width of the output, and whether it lists the balancers of the fleet. */
+type StatusLayout = Omit<ColumnsOptions, "right"> & { readonly withFleet?: boolean };
 
 /**
  * Renders the overall status, alerts, and every pool with one line per upstream.
@@ -124,10 +135,17 @@ export function statusLines(state: DashboardState, layout: StatusLayout): readon
     ...alertLines(snapshot, new Set(open.map(({ kind }) => kind))).map((line) =>
       plainText(line).slice(0, layout.width),
     ),
+    ...(snapshot.fleet ? fleetPart(snapshot.fleet, layout) : []),
     "",
     ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, layout), ""]),
     footOf(snapshot).slice(0, layout.width),
   ];
+}
+
+/** The balancers, or only what is not as it should be. */
+function fleetPart(fleet: FleetSnapshot, layout: StatusLayout): readonly string[] {
+  if (layout.withFleet) return ["", ...fleetLines(fleet, layout)];
+  return fleetConcerns(fleet).map((concern) => plainText(`Fleet: ${concern}.`).slice(0, layout.width));
 }
 
 /** The overall status with its reasons. */
@@ -216,9 +234,11 @@ function statusReason(upstream: UpstreamSnapshot, now: number): string {
   const fault = faultProgress(upstream);
   if (fault) notes.push(`fault injection by ${fault.by}: ${describeFault(fault)}, ${leftOf(fault, now)}`);
   if (drain && !drain.drained) {
-    const left = timeLeft(upstream, now);
-    const until = left === undefined ? "" : `, ${left}`;
-    notes.push(`${drain.leaving ? "draining for removal" : "draining"}: ${drain.inFlight} in flight${until}`);
+    const time = timeLeft(upstream, now);
+    const until = time === undefined ? "" : `, ${time}`;
+    const elsewhere = (drain.elsewhere ?? []).map((note) => `, ${note}`).join("");
+    const left = `${drain.inFlight} in flight${elsewhere}`;
+    notes.push(`${drain.leaving ? "draining for removal" : "draining"}: ${left}${until}`);
   } else if (drain) notes.push("drained");
   if (modeSet && status === upstream.mode) notes.push(changeNote(modeSet, now));
   if (status === "failing" && lastProbe) {

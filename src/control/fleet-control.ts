@@ -5,19 +5,20 @@ import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { FleetConnection } from "../fleet/connection.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import type { Journal } from "../fleet/journal.ts";
-import type { PeerReport } from "../fleet/peer-report.ts";
 import type { Peer } from "../fleet/peers.ts";
 import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { ServiceProblem } from "../problems/problem.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { Store } from "../state/store.ts";
 import { configurationDigest } from "./configuration-digest.ts";
 import type { EventLog, NewEvent } from "./event-log.ts";
 import { automaticActor, evenOut, fleetRecordOf } from "./fleet-journal.ts";
 import { OrderAdoption } from "./order-adoption.ts";
+import { createOwnReport, type OwnReport } from "./own-report.ts";
 import type { OwnListeners } from "./own-listeners.ts";
 import type { Reconciler } from "./reconciler.ts";
 
@@ -35,6 +36,8 @@ export interface FleetControlOptions {
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
   readonly version: string;
+  /** The open problems, worst first. */
+  readonly problems: () => readonly ServiceProblem[];
 }
 
 /** Counts since the start, for metrics. */
@@ -43,6 +46,9 @@ export interface FleetCounts {
   restored: number;
   lost: number;
 }
+
+/** A balancer takes over an order within this time, if it reaches the store. */
+const takeoverMs = 3_000;
 
 /** How long an answer to an order waits to say that the order is shared. The order counts before. */
 const answerMs = 250;
@@ -58,6 +64,8 @@ export class FleetControl {
   readonly counts: FleetCounts = { setAside: 0, restored: 0, lost: 0 };
   /** Draining upstreams on which nothing is in flight here. */
   readonly #drainedHere = new WeakSet<Upstream>();
+  /** Since when others follow another commit than this balancer, by name and the clock. */
+  readonly #behindSince = new Map<string, number>();
   #hasNamesake = false;
 
   constructor(options: FleetControlOptions) {
@@ -128,6 +136,30 @@ export class FleetControl {
     return waits.length > 0 && alone !== undefined ? [alone, ...waits] : waits;
   }
 
+  /** Other balancers that do not follow the orders about an upstream yet, still use it though it is out, or may do so. */
+  elsewhere(upstream: Upstream): readonly string[] {
+    const mode = this.fleet.journal.entries.get(`mode ${upstream.id}`);
+    const { peers, journal } = this.fleet;
+    const alone = this.#aloneNote();
+    if (!peers.isHeard) return [`the other balancers are not known yet${alone ? `: ${alone}` : ""}`];
+    const isOut = mode?.order.kind === "mode" && mode.order.mode !== "ready";
+    const waits = peers.others.flatMap((peer) => {
+      if (isOut) return drainNote(peer, upstream.id, mode.id);
+      if (peer.state === "silent") return [silentNote(peer)];
+      return peer.report.nonce === journal.known.nonce ? [] : [`${peer.name} does not follow the order yet`];
+    });
+    const isPending = journal.pending.some(({ order }) => order.upstream === upstream.id);
+    if (waits.length > 0 || isPending) this.fleet.hurry();
+    if (isPending) return [alone ?? "the order is not shared yet", ...waits];
+    return waits.length > 0 && alone !== undefined ? [alone, ...waits] : waits;
+  }
+
+  /** Whether a balancer has followed another commit than this one for longer than it needs to take over orders. */
+  isBehind(name: string): boolean {
+    const since = this.#behindSince.get(name);
+    return since !== undefined && this.#options.clock() - since > takeoverMs;
+  }
+
   /** Whether nothing is in flight on a draining upstream, here and elsewhere. */
   isDrained(upstream: Upstream): boolean {
     if (!this.#options.dataPlane.isDrained(upstream)) {
@@ -147,44 +179,22 @@ export class FleetControl {
     return alone && `${settings.name} is alone since ${new Date(alone.since).toISOString()}: ${alone.why}`;
   }
 
-  #report(): Omit<PeerReport, "instance" | "nonce" | "url"> {
+  #report(): OwnReport {
     const { registry, dataPlane, metrics, clock, version, reconciler } = this.#options;
     dataPlane.refreshCounters();
-    const upstreams = registry.pools.flatMap((pool) => pool.upstreams);
-    const now = clock();
-    let [requests, errors, requestsPerSecond] = [0, 0, 0];
-    for (const upstream of upstreams) {
-      const recent = metrics.of(upstream).recent.counts(now);
-      requests += recent.requests;
-      errors += recent.errors;
-      requestsPerSecond += recent.requests / recent.seconds;
-    }
-    const inFlightOn = (upstream: Upstream | undefined) =>
-      upstream && !dataPlane.isDrained(upstream) ? Math.max(1, upstream.inFlight) : 0;
-    const drains = [...this.fleet.journal.entries.values()].flatMap(({ id, order }) =>
-      order.kind === "mode" && order.mode === "draining"
-        ? [[order.upstream, { order: id, inFlight: inFlightOn(registry.find(order.upstream)?.upstream) }]]
-        : [],
-    );
-    const seen = upstreams
-      .filter(({ status, inFlight }) => status !== "passing" || inFlight > 0)
-      .map(({ id, status, inFlight }) => [id, { status, inFlight }]);
-    return {
-      version,
-      configuration: configurationDigest(reconciler.config),
-      startedAt: this.#startedAt,
-      inFlight: dataPlane.active(),
-      requestsPerSecond,
-      errorShare: requests > 0 ? errors / requests : 0,
-      upstreams: Object.fromEntries(seen),
-      drains: Object.fromEntries(drains),
-    };
+    return createOwnReport({
+      ...{ version, registry, dataPlane, metrics, startedAt: this.#startedAt, now: clock() },
+      config: reconciler.config,
+      journal: this.fleet.journal,
+      problems: this.#options.problems(),
+    });
   }
 
   /** Of the balancers that agree, the first one withdraws what is redundant. */
   #exchanged(): void {
     const { reconciler, log } = this.#options;
     const { peers, settings } = this.fleet;
+    this.#noteBehind();
     const isNamesake = peers.namesake !== undefined;
     if (isNamesake && !this.#hasNamesake) {
       const why = `another process uses the name ${settings.name}`;
@@ -195,6 +205,17 @@ export class FleetControl {
     if (peers.others.some(({ name }) => name < settings.name)) return;
     const redundant = reconciler.redundantWith(reconciler.config);
     if (redundant.length > 0) reconciler.intents.write(redundant);
+  }
+
+  #noteBehind(): void {
+    const { peers, journal } = this.fleet;
+    const behind = peers.others.filter(
+      ({ state, report }) => state === "alive" && report.nonce !== journal.known.nonce,
+    );
+    const names = new Set(behind.map(({ name }) => name));
+    for (const name of this.#behindSince.keys()) if (!names.has(name)) this.#behindSince.delete(name);
+    for (const name of names)
+      if (!this.#behindSince.has(name)) this.#behindSince.set(name, this.#options.clock());
   }
 
   #noteLost(why: string): void {
@@ -222,8 +243,13 @@ export class FleetControl {
   }
 }
 
-function drainNote({ name, state, ageMs, report }: Peer, upstream: string, order: string): readonly string[] {
-  if (state === "silent") return [`${name} silent for ${Math.round(ageMs / 1_000)} s: unknown`];
+function silentNote({ name, ageMs }: Peer): string {
+  return `${name} silent for ${Math.round(ageMs / 1_000)} s: unknown`;
+}
+
+function drainNote(peer: Peer, upstream: string, order: string): readonly string[] {
+  const { name, state, report } = peer;
+  if (state === "silent") return [silentNote(peer)];
   const drain = Object.hasOwn(report.drains, upstream) ? report.drains[upstream] : undefined;
   if (drain?.order !== order) return [`${name} does not follow the order yet`];
   return drain.inFlight > 0 ? [`${name}: ${drain.inFlight} in flight`] : [];

@@ -79,7 +79,7 @@ function peerFinding(name: string, { fleet: { peers }, verdict, since }: SilentP
         event: null,
       },
       do: advice(
-        readAct("Open its page", "evenkeel status"),
+        readAct("Open its page", "evenkeel fleet"),
         "Look at the machine, and at its way to the store of the fleet.",
       ),
     }),
@@ -98,7 +98,7 @@ function aloneFinding({ since, why }: NonNullable<FleetSample["alone"]>): Findin
         event: null,
       },
       do: advice(
-        readAct("See the fleet", "evenkeel status"),
+        readAct("See the fleet", "evenkeel fleet"),
         "Look at the store, and at the network to it. What was ordered meanwhile is shared when it is back.",
       ),
     }),
@@ -114,7 +114,7 @@ function differsFinding({ differing }: FleetSample): Finding {
       hits: noneHit("Clients may get other answers, depending on the balancer"),
       cause: { words: `Pools or routes of ${names} differ.`, code: "configuration_differs", event: null },
       do: advice(
-        readAct("See the difference", "evenkeel status"),
+        readAct("See the difference", "evenkeel fleet"),
         "Give all of them the same file, and reload it.",
         readAct("Compare with a file", "evenkeel plan"),
       ),

@@ -1,5 +1,7 @@
 /** Types of the fleet in a snapshot: who is there, what each says, and what is not shared yet. */
 
+import type { BalancerEvent } from "../state/event.ts";
+
 export interface FleetSnapshot {
   /** The name of this balancer. */
   readonly name: string;
@@ -19,6 +21,39 @@ export interface FleetSnapshot {
   readonly differing: readonly string[];
   /** All that are not gone, this one first. */
   readonly peers: readonly PeerSnapshot[];
+  /** Upstreams that one of them does not find well, worst first; at most 200. */
+  readonly seen: readonly SeenSnapshot[];
+  /** More upstreams like these. */
+  readonly seenOmitted: number;
+  /** The last twenty events of the fleet, oldest first: orders that were set aside, the store lost and back. */
+  readonly events: readonly BalancerEvent[];
+}
+
+/** An upstream as each balancer sees it. */
+export interface SeenSnapshot {
+  readonly id: string;
+  /** Null for an upstream that does not run here. */
+  readonly pool: string | null;
+  /** In the order of `peers`. */
+  readonly by: readonly SeenFromSnapshot[];
+  /**
+   * `upstream`: no balancer that uses it finds it well. `path`: some do, so that it may be the way to it from the others. `operator`:
+   * it drains or is in maintenance, everywhere or `_in_part`. `unclear`: one balancer alone tells. `none`: it is well.
+   */
+  readonly where: "upstream" | "path" | "operator" | "operator_in_part" | "unclear" | "none";
+  /** The balancers that do not find it well, or do not use it. */
+  readonly from: readonly string[];
+}
+
+export interface SeenFromSnapshot {
+  readonly balancer: string;
+  /** False for the last words of a silent one. */
+  readonly isAlive: boolean;
+  /** `absent`: it has no such upstream. `unknown`: it does not tell. */
+  readonly status: string;
+  readonly inFlight: number;
+  /** Kind of an open problem of this upstream there. */
+  readonly problem?: string;
 }
 
 export interface FleetOrderSnapshot {
@@ -43,6 +78,11 @@ export interface PeerSnapshot {
   /** Digest of its pools and routes, as configured. */
   readonly configuration: string;
   readonly isSameConfiguration: boolean;
+  /**
+   * In what it differs from this one: parts of the configuration such as `pools` and `routes`; `members` for discovered upstreams;
+   * `orders` when it has not taken over orders for more than three seconds; `settings` for modes and weights.
+   */
+  readonly differs: readonly string[];
   /** Whether it follows the same commit as this balancer. */
   readonly isCurrent: boolean;
   /** Epoch milliseconds, by its own clock. */
@@ -52,7 +92,9 @@ export interface PeerSnapshot {
   readonly inFlight: number;
   readonly requestsPerSecond: number;
   readonly errorShare: number;
-  /** As it sees them: the ones that are not passing, or have requests in flight. At most 500. */
+  /** Its open problems. */
+  readonly problems: { readonly critical: number; readonly warning: number };
+  /** As it sees them: the ones that are not passing or have an open problem, worst first. At most 500. */
   readonly upstreams: readonly SeenUpstreamSnapshot[];
 }
 
@@ -60,4 +102,5 @@ export interface SeenUpstreamSnapshot {
   readonly id: string;
   readonly status: string;
   readonly inFlight: number;
+  readonly problem?: string;
 }

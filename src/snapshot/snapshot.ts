@@ -9,7 +9,7 @@ import type { BalancerEvent } from "../state/event.ts";
 import type { UnsavedState } from "../state/store.ts";
 import type { ManagedCertificate } from "../acme/certificate-issuer.ts";
 import type { CertificateFacts } from "../tls/certificate-pair.ts";
-import type { FleetSnapshot } from "./fleet-snapshot.ts";
+import type { FleetSnapshot, SeenSnapshot } from "./fleet-snapshot.ts";
 import type { CertificateStatus } from "../tls/expiry.ts";
 
 /** Memory of all processes of the balancer. */
@@ -327,6 +327,13 @@ export interface UpstreamDetail extends UpstreamSnapshot {
   readonly probes: readonly ProbeSnapshot[];
   /** Responses since the start, by status code. */
   readonly codes: Readonly<Record<string, number>>;
+  /**
+   * In a fleet: other balancers that do not follow the orders about it yet, still use it though it is out, or may do so, each with
+   * the reason. Empty once the orders count everywhere.
+   */
+  readonly elsewhere?: readonly string[];
+  /** In a fleet: what each balancer says of it. */
+  readonly seen?: SeenSnapshot;
   /** Attempts whose client disconnected. */
   readonly cancelled: number;
   /** Responses of the last minute by latency, contiguous from the fastest to the slowest; empty without any. */

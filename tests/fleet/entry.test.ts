@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
 import { entryFor, type Order, parseEntry, serializeEntry, withAside } from "../../src/fleet/entry.ts";
-import { parseReport, serializeReport } from "../../src/fleet/peer-report.ts";
 import { intentKey } from "../../src/state/intent.ts";
 import { entry, meta, modeOrder } from "./entries.ts";
 
@@ -55,36 +54,4 @@ describe("an entry of the store", () => {
   test.each(["", "mode", "mode ", "colour s1", "@epoch"])("is nothing under the key %p", (key) =>
     expect(parseEntry(key, JSON.stringify(good))).toBeUndefined(),
   );
-});
-
-describe("the report of a balancer", () => {
-  const report = {
-    ...{ instance: "i", version: "1", configuration: "c", startedAt: 1, url: "https://a", nonce: "n" },
-    ...{ inFlight: 2, requestsPerSecond: 0.5, errorShare: 0.1 },
-    upstreams: { s1: { status: "failing", inFlight: 1 } },
-    drains: { s2: { order: "o", inFlight: 0 } },
-  };
-
-  test("is the same after it was written and read", () =>
-    expect(parseReport(serializeReport(report))).toEqual(report));
-
-  test("links to nothing but a page", () => {
-    for (const url of ["javascript:alert(1)", "ftp://a", "https://user:secret@a", ""])
-      expect(parseReport(JSON.stringify({ ...report, url }))?.url).toBe("");
-  });
-
-  test("is bounded, and numbers are numbers", () => {
-    const many = Object.fromEntries(
-      Array.from({ length: 2_000 }, (_, index) => [`s${index}`, report.upstreams.s1]),
-    );
-    const text = serializeReport({ ...report, upstreams: many });
-    expect(text.length).toBeLessThan(65_537);
-    expect(Object.keys(parseReport(text)?.upstreams ?? {}).length).toBe(500);
-    const odd = { ...report, inFlight: -1, errorShare: 7, startedAt: "x", upstreams: { s1: 3 }, drains: [] };
-    expect(parseReport(JSON.stringify(odd))).toMatchObject({
-      ...{ inFlight: 0, errorShare: 1, startedAt: 0, upstreams: {}, drains: {} },
-    });
-    expect(parseReport("x".repeat(70_000))).toBeUndefined();
-    expect(parseReport('{"instance":1}')).toBeUndefined();
-  });
 });

@@ -10,6 +10,7 @@ import { until } from "../support/wait.ts";
 const reportOf = (instance: string): PeerReport => ({
   ...{ instance, version: "1", configuration: "c", startedAt: 1, url: "", nonce: "n" },
   ...{ inFlight: 0, requestsPerSecond: 0, errorShare: 0, upstreams: {}, drains: {} },
+  ...{ parts: {}, pools: {}, settings: "", omitted: 0, problems: { critical: 0, warning: 0 } },
 });
 
 test.if(hasRedis)("balancers find each other, go silent, leave, and are gone after a minute", async () => {

@@ -62,6 +62,10 @@ export class Member {
     return this.#port;
   }
 
+  get adminUrl(): string {
+    return `http://127.0.0.1:${this.#adminPort}`;
+  }
+
   get file(): string {
     return join(this.folder, "evenkeel.yaml");
   }

@@ -1,7 +1,13 @@
 /** Schemas of the snapshot and of one upstream in detail. */
 
 import { Type } from "@sinclair/typebox";
-import { elsewhereSchema, fleetSnapshotSchema, sharedSchema } from "./fleet.ts";
+import {
+  elsewhereSchema,
+  fleetSnapshotSchema,
+  ordersElsewhereSchema,
+  seenSchema,
+  sharedSchema,
+} from "./fleet.ts";
 import {
   boolean,
   count,
@@ -212,6 +218,8 @@ export const upstreamDetailSchema = Type.Object(
     probe: textSchema("The probe, described for people."),
     probes: list(probeSchema, "The last 60, oldest first."),
     codes: counts("Responses since the start, by status code."),
+    elsewhere: Type.Optional(ordersElsewhereSchema),
+    seen: Type.Optional(seenSchema),
     cancelled: count("Attempts whose client disconnected."),
     latencies: list(
       latencyBarSchema,
