@@ -5,7 +5,8 @@ import type { Verb } from "../cli/verbs.ts";
 import { describeFault } from "../fault/fault.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import { asRecord } from "../lib/json.ts";
-import { isOpenProblem, type ProblemKind } from "../problems/problem.ts";
+import { fleetKinds } from "../problems/fleet-problems.ts";
+import { isOpenProblem, type ProblemKind, type ServiceProblem } from "../problems/problem.ts";
 import type { FleetSnapshot } from "../snapshot/fleet-snapshot.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import {
@@ -135,16 +136,21 @@ export function statusLines(state: DashboardState, layout: StatusLayout): readon
     ...alertLines(snapshot, new Set(open.map(({ kind }) => kind))).map((line) =>
       plainText(line).slice(0, layout.width),
     ),
-    ...(snapshot.fleet ? fleetPart(snapshot.fleet, layout) : []),
+    ...(snapshot.fleet ? fleetPart(snapshot.fleet, open, layout) : []),
     "",
     ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, layout), ""]),
     footOf(snapshot).slice(0, layout.width),
   ];
 }
 
-/** The balancers, or only what is not as it should be. */
-function fleetPart(fleet: FleetSnapshot, layout: StatusLayout): readonly string[] {
+/** The balancers, or only what is not as it should be and no problem yet. */
+function fleetPart(
+  fleet: FleetSnapshot,
+  open: readonly ServiceProblem[],
+  layout: StatusLayout,
+): readonly string[] {
   if (layout.withFleet) return ["", ...fleetLines(fleet, layout)];
+  if (open.some(({ kind }) => fleetKinds.some((one) => one === kind))) return [];
   return fleetConcerns(fleet).map((concern) => plainText(`Fleet: ${concern}.`).slice(0, layout.width));
 }
 
