@@ -44,12 +44,13 @@ export class ReleasedParts {
 /** Fills a store in memory with what the process before knows. */
 export function seed(
   store: MonitoredStore,
-  { intents, events, secrets, members = [] }: PredecessorState,
+  { intents, events, secrets, members = [], endedSessions = [] }: PredecessorState,
 ): void {
   store.write(intents);
   store.record(events);
   store.keepMembers(members);
   store.adoptSecrets(secrets);
+  store.keepEndedSessions(endedSessions);
 }
 
 /**
@@ -146,7 +147,9 @@ export function createUpgrader(parts: HandoverParts): Upgrader {
       ...(ofFleet !== undefined && { [fleetSecretPurpose]: ofFleet }),
     };
     const members = balancer.discoveredMembers;
-    return { intents: balancer.control.intents(), events, secrets, members, adminPort: parts.adminPort() };
+    const endedSessions = stores.store.endedSessions();
+    const known = { events, secrets, members, endedSessions, adminPort: parts.adminPort() };
+    return { intents: balancer.control.intents(), ...known };
   };
   return new Upgrader({
     ...{ pid: runtime.pid, version, log, reload, onReplaced, state, schedule: systemSchedule },

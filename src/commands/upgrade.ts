@@ -14,6 +14,12 @@ import type { Log } from "../lib/log.ts";
 import type { UpgradeSnapshot } from "../snapshot/snapshot.ts";
 import type { StartSuccessor, Successor } from "./successor.ts";
 
+/** What the new process gets at first, without what the upgrade itself knows. */
+export type KnownState = Omit<
+  PredecessorState,
+  "protocol" | "pid" | "version" | "generation" | "by" | "reason"
+>;
+
 export interface UpgraderOptions {
   readonly pid: number;
   readonly version: string;
@@ -23,7 +29,7 @@ export interface UpgraderOptions {
   /** Why this process cannot hand over; undefined if it can. */
   readonly problem: () => string | undefined;
   readonly sockets: () => readonly InheritedSocket[];
-  readonly state: () => Pick<PredecessorState, "intents" | "events" | "secrets" | "members" | "adminPort">;
+  readonly state: () => KnownState;
   /** Closes files and ports that one process at a time has. */
   readonly release: () => Omit<Release, "reload">;
   /** Takes them back. */

@@ -3,7 +3,7 @@
 import type { PersistedSession } from "../access/sessions.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
-import type { KeptMembers } from "../state/store.ts";
+import type { EndedSession, KeptMembers } from "../state/store.ts";
 
 /** Increased when messages change so that two versions misunderstand each other. */
 export const handoverProtocol = 1;
@@ -22,6 +22,8 @@ export interface PredecessorState {
   readonly intents: readonly Intent[];
   /** The latest events, oldest first. */
   readonly events: readonly BalancerEvent[];
+  /** Sessions that have ended, which other balancers may not know yet; missing in states of older versions. */
+  readonly endedSessions?: readonly EndedSession[];
   /** Port of the admin API. */
   readonly adminPort: number;
   /** The last answers of sources of members; missing in states of older versions. */

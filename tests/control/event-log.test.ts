@@ -26,6 +26,21 @@ function setUp(store = openSqlite(":memory:"), time = new FakeTime()) {
 const values = (events: readonly BalancerEvent[]) => events.map(({ to }) => to).join(" ");
 
 describe("the event log", () => {
+  test("adopts what another process has recorded, in order, and writes its own to the store that it gets", () => {
+    const seeded = openSqlite(":memory:");
+    const event = (seq: number, to: string): BalancerEvent => ({ ...probeEvent("a", to), seq, at: seq });
+    seeded.record([event(1, "one"), event(2, "two")]);
+    const { eventLog, store, time } = setUp(seeded);
+    eventLog.add(probeEvent("b", "own"));
+    time.advance(1_000);
+    eventLog.adopt([event(2, "two"), event(3, "three")]);
+    expect(values(eventLog.events({ limit: 10 }))).toBe("one two three own");
+    expect(values(eventLog.events({ upstream: "a", limit: 10 }))).toBe("one two three");
+    expect(values(store.events(10))).toBe("one two own");
+    const last = eventLog.events({ limit: 1 })[0]?.seq ?? 0;
+    expect(eventLog.add(probeEvent("a", "next")).seq).toBeGreaterThan(last);
+  });
+
   test("finds events by kind, by actor, by text, and those of operators", () => {
     const { eventLog } = setUp();
     eventLog.add(probeEvent("a", "failing"));

@@ -122,6 +122,7 @@ const badStates: ReadonlySet<string> = new Set([
     "ejected",
     "panic",
     "refused",
+    "failed",
     "gone",
     "hung",
     "shedding",
