@@ -203,7 +203,9 @@ export class Discovery {
           followed.answers += 1;
           this.#logSkipped(followed, skipped);
           const before = membership.omitted;
-          membership.answered(members, clock());
+          // An empty list is no reason to trust it more than any other absence.
+          if (members.length > 0) membership.answered(members, clock());
+          else membership.absent("it has no members", clock());
           if (membership.omitted > 0 && before === 0) this.#logOmitted(followed);
         }),
       absent: (why) =>

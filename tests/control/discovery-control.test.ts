@@ -345,3 +345,44 @@ test("a change of the DNS servers asks sources of DNS again at once, and no othe
   discovery.configure({ pools, resolvers: ["10.0.0.53"] });
   expect([created, discovery.resolvers]).toEqual([["file", "dns", "dns"], ["10.0.0.53"]]);
 });
+
+describe("whatever a source says", () => {
+  const all = Array.from({ length: 6 }, (_, i) => `10.0.1.${i + 1}`);
+
+  /** Random answers, absences, failures and servers that go down, over an hour. @param mayFail whether servers go down */
+  async function anHour(seed: number, mayFail: boolean) {
+    const random = seededRandom(seed);
+    const world = await setUp();
+    await world.report(...all.slice(0, 3));
+    await world.started;
+    const lowest = { ready: Infinity, passing: Infinity };
+    for (let step = 0; step < 150; step++) {
+      const dice = random();
+      if (dice < 0.5) await world.report(...all.filter(() => random() < 0.4));
+      else if (dice < 0.75) await world.absent();
+      else if (dice < 0.9) await world.fail();
+      else if (mayFail)
+        for (const host of all)
+          if (random() < 0.5) world.hosts.add(host);
+          else world.hosts.delete(host);
+      for (let i = 0; i < 4; i++) {
+        await world.time.advance(random() * 10_000);
+        const upstreams = world.registry.pools[0]?.upstreams ?? [];
+        const ready = upstreams.filter(({ mode }) => mode === "ready");
+        lowest.ready = Math.min(lowest.ready, ready.length);
+        lowest.passing = Math.min(lowest.passing, ready.filter(({ status }) => status === "passing").length);
+      }
+    }
+    world.control.stop();
+    return lowest;
+  }
+
+  test.each([1, 2, 3, 4])(
+    "its pool is never emptied: seed %i",
+    async (seed) => {
+      expect((await anHour(seed, false)).passing).toBeGreaterThan(0);
+      expect((await anHour(seed, true)).ready).toBeGreaterThan(0);
+    },
+    30_000,
+  );
+});
