@@ -51,8 +51,9 @@ export function parsePageRange(query: Query, now: number, defaultMs = 3_600_000)
       `Cannot use compare: expected a time before such as -7d (received ${JSON.stringify(compare.slice(0, 60))}).`,
     );
   const name = (key: string) => (query[key] ?? "").slice(0, maxName) || undefined;
+  const whole = (at: number) => (range.isLive ? at : Math.round(at / 1_000) * 1_000);
   return {
-    ...range,
+    ...{ from: whole(range.from), to: whole(range.to), isLive: range.isLive },
     at: moment,
     pool: name("pool"),
     upstream: name("upstream"),

@@ -12,6 +12,10 @@ import { assetResponse } from "./assets.ts";
 import { configPageRoutes } from "./config/routes.ts";
 import type { EventsFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
+import { marksOf } from "./history/marks.ts";
+import { parsePageRange } from "./page-range.ts";
+import { systemWallClock } from "../lib/clock.ts";
+import { momentText } from "../lib/time-range.ts";
 import { historyRoutes } from "./history/routes.ts";
 import type { SnapshotPoller } from "./live/poller.ts";
 import type { LiveStreams } from "./live/streams.ts";
@@ -66,17 +70,30 @@ export function routesOf({
     const done = doneIn(query, { page: "overview", view });
     return renderPage({ state, view, window, columnsOf, done });
   };
+  /** The charts of a time, if the address has one. */
+  const pastOf = async (id: string, query: Query) => {
+    if (query["from"] === undefined && query["to"] === undefined) return undefined;
+    const range = parsePageRange(query, systemWallClock());
+    const { from, to } = range;
+    const time = { from: momentText(from), to: momentText(to) };
+    const [history, events] = await Promise.all([
+      admin.historyRange({ upstream: id, from, to }),
+      admin.events(new URLSearchParams({ ...time, limit: "1000" })),
+    ]);
+    return { range, history, marks: "value" in events ? marksOf(events.value, { upstream: id }) : [] };
+  };
   const upstreamPageWith = async (id: string, query: Query) => {
     const window = windowIn(query);
-    const [shown, history, failing] = await Promise.all([
+    const [shown, history, failing, past] = await Promise.all([
       upstreams.of(id).current(),
       admin.history({ upstream: id, window }),
       requests.list(listQuery(failingAt(id), failingShown)),
+      pastOf(id, query),
     ]);
     const columns = "value" in history ? history.value.series[0]?.columns : undefined;
     const isMissing = shown.error?.reason === "missing";
     const done = doneIn(query, { page: "upstream", id });
-    const html = renderUpstreamPage({ shown, window, columns, done, failing });
+    const html = renderUpstreamPage({ shown, window, columns, done, failing, past });
     return { html, status: isMissing ? 404 : 200 };
   };
 

@@ -3,7 +3,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
 import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
 import { type PastFixture, startPast } from "../support/past-fixture.ts";
-import { visit } from "../support/visit.ts";
+import { live, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -272,6 +272,30 @@ describe.skipIf(!executable)("the history page in Chromium", () => {
       expect(queryOf(page).get("from")).toBe(moment(-8 * minuteMs));
       expect(queryOf(page).get("to")).toBe(moment(12 * minuteMs));
     }
+  });
+
+  test("is shown on an upstream's page too, which stays live beside it", async () => {
+    const time = `from=${moment(-8 * minuteMs)}&to=${moment(12 * minuteMs)}`;
+    await using visited = await open(`/upstreams/b?${time}`);
+    const { page, consoleErrors } = visited;
+    await drawn(page);
+    await live(page);
+    expect(await page.locator(".range-chart").count()).toBe(4);
+    const ends = () => page.locator(".range-chart .mark-text").first().textContent();
+    expect(await ends()).toBe("1");
+    await drag(page, 0.5, 0.75);
+    await page.waitForURL((url) => url.searchParams.get("from") !== moment(-8 * minuteMs));
+    expect(new URL(page.url()).pathname).toBe("/upstreams/b");
+    await drawn(page);
+    await page.keyboard.press("0");
+    await page.waitForURL((url) => {
+      const [from, to] = ["from", "to"].map((name) => Date.parse(url.searchParams.get(name) ?? ""));
+      return Math.abs((to ?? 0) - (from ?? 0) - 15 * minuteMs) < 10_000;
+    });
+    await page.getByRole("link", { name: "Failed and slow requests" }).click();
+    await page.waitForURL("**/requests?**");
+    expect(queryOf(page).get("upstream")).toBe("b");
+    expect(consoleErrors).toEqual([]);
   });
 
   test("shows times in the zone of the browser", async () => {

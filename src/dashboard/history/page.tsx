@@ -3,7 +3,7 @@
 
 import type { ProblemSpan } from "../../client/decoders.ts";
 import type { AdminResult } from "../admin-client.ts";
-import { carriedQuery, movedRange, type PageRange, rangeAddress, rangeWords } from "../page-range.ts";
+import { carriedQuery, type PageRange, rangeAddress, rangeWords } from "../page-range.ts";
 import { attribute } from "../responses.ts";
 import { Lines, peakOf, trendOf } from "../charts/sparkline.tsx";
 import { eventsErrorSentence } from "../events/feed.ts";
@@ -78,14 +78,6 @@ export function renderHistoryPage(props: HistoryPageProps): string {
           </div>
           <p class="head-actions">
             <span class="range-live" data-role="range-live" role="status" hidden></span>
-            <a
-              class="button"
-              href={attribute(rangeAddress("/history", range, { change: movedRange(range, "out") }))}
-              data-key="0"
-              data-role="zoom-out"
-            >
-              Zoom out
-            </a>
             <RangeTools path="/history" range={range} />
           </p>
         </header>

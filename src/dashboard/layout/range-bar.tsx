@@ -59,6 +59,9 @@ export function RangeBar({ path, range, more = {}, children = "" }: RangeBarProp
           ›
         </a>
       )}
+      <a class="button" href={address({ change: movedRange(range, "out") })} data-key="0">
+        Zoom out
+      </a>
       <nav class="windows" aria-label="Length of the time shown">
         {lengths.map(([name, lengthMs]) => (
           <a

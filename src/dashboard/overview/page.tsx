@@ -1,6 +1,8 @@
 /** The documents of the overview and of an upstream's page, and their live fragments. */
 /** @jsxImportSource @kitajs/html */
 
+import { carriedQuery } from "../page-range.ts";
+import { PastCharts, type UpstreamTime } from "../upstream/past-charts.tsx";
 import type { WindowName } from "../../history/store.ts";
 import type { Columns } from "../../history/point.ts";
 import type { AdminResult } from "../admin-client.ts";
@@ -84,6 +86,8 @@ export interface UpstreamPageProps {
   readonly notice?: string;
   /** Its last failed requests, or the error; undefined omits the card. */
   readonly failing?: AdminResult<RequestList>;
+  /** Present if the address has a time: its charts instead of the live ones. */
+  readonly past?: UpstreamTime | undefined;
   readonly done?: ActionResultProps | undefined;
 }
 
@@ -93,6 +97,7 @@ export function renderUpstreamPage({
   columns,
   notice = "",
   failing,
+  past,
   done,
 }: UpstreamPageProps): string {
   const { id } = shown;
@@ -104,6 +109,7 @@ export function renderUpstreamPage({
       live={live}
       notice={notice}
       done={done && <ActionResult {...done} />}
+      carried={past && carriedQuery(past.range)}
     >
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView
@@ -111,12 +117,16 @@ export function renderUpstreamPage({
           faultForm={<FaultForm id={id} />}
           failing={failing ? <FailingCard upstream={id} result={failing} /> : ""}
           charts={
-            <Charts
-              subject={{ kind: "upstream", name: id }}
-              window={window}
-              columns={columns}
-              addressOf={(choice) => `${pageOf(id)}?window=${choice}`}
-            />
+            past ? (
+              <PastCharts id={id} past={past} />
+            ) : (
+              <Charts
+                subject={{ kind: "upstream", name: id }}
+                window={window}
+                columns={columns}
+                addressOf={(choice) => `${pageOf(id)}?window=${choice}`}
+              />
+            )
           }
         />
       </main>
