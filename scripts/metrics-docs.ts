@@ -40,7 +40,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
   name: "name of a rate limit",
   mode: "`refused`, or `dry_run` for requests that a limit with `dryRun` would have refused",
   result:
-    "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges; `kept`, `new`, `moved` or `full` of sticky pools; of orders `issued` or a reason word",
+    "`success` or `failure` of probes and lease calls; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges; `kept`, `new`, `moved` or `full` of sticky pools; of orders `issued` or a reason word",
 };
 
 /** The current page. Throws if {@link labelMeanings} lacks a label. */

@@ -43,6 +43,11 @@ export function accessResourcesOf(options: AccessResourcesOptions): AccessResour
   const openSubrequests = () =>
     new Subrequests({ sender: openSender(), clock, observer: metrics, attemptFilters, warn });
   const { budgets, schedule } = options;
-  const leases = budgets && new LeaseDesk({ budgets, clock, schedule });
+  const leases =
+    budgets &&
+    new LeaseDesk({
+      ...{ budgets, clock, schedule },
+      onCall: (result) => metrics.filters.leaseCalled(result),
+    });
   return { meter: metrics.filters, passwords, openSubrequests, viaName, leases };
 }

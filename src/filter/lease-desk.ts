@@ -8,6 +8,8 @@ export interface LeaseDeskOptions {
   readonly budgets: Budgets;
   readonly clock: Clock;
   readonly schedule: Schedule;
+  /** Called with the result of each call. */
+  readonly onCall?: (result: "success" | "failure") => void;
 }
 
 /** A limit, with its leases. */
@@ -51,8 +53,9 @@ export class LeaseDesk {
   #askedAt: number | undefined;
   #lastAskAt = -Infinity;
   #hasFailed = false;
+  /** Of the next call. */
   #cancelAsk: Cancel | undefined;
-  #askDueAt = Infinity;
+  #isAskUrgent = false;
   #cancelSweep: Cancel | undefined;
   #peers = 1;
   #roundTripMs = 0;
@@ -105,19 +108,19 @@ export class LeaseDesk {
   }
 
   #askBy(isUrgent: boolean): void {
-    if (this.#askedAt !== undefined) return;
+    // A call is under way, or will be soon enough: so it is for most requests.
+    if (this.#askedAt !== undefined || (this.#cancelAsk && (this.#isAskUrgent || !isUrgent))) return;
     const now = this.#options.clock();
     const earliest = this.#lastAskAt + (this.#hasFailed ? retryMs : paceMs);
     const dueAt = Math.max(earliest, isUrgent ? now : now + unhurriedMs);
-    if (dueAt >= this.#askDueAt) return;
     this.#cancelAsk?.();
-    this.#askDueAt = dueAt;
+    this.#isAskUrgent = isUrgent;
     this.#cancelAsk = this.#options.schedule(Math.max(0, dueAt - now), () => void this.#ask());
   }
 
   async #ask(): Promise<void> {
-    this.#askDueAt = Infinity;
-    const { budgets, clock } = this.#options;
+    this.#cancelAsk = undefined;
+    const { budgets, clock, onCall } = this.#options;
     const now = clock();
     const chosen = this.#chosen();
     if (chosen.length === 0) return;
@@ -126,9 +129,11 @@ export class LeaseDesk {
     try {
       this.#answered(chosen, await budgets.exchange(asks));
       this.#hasFailed = false;
+      onCall?.("success");
     } catch {
       // What watches the store says why it cannot be reached.
       this.#hasFailed = true;
+      onCall?.("failure");
       for (const [lease, owner] of chosen) this.#unhurried.set(lease, owner);
     } finally {
       this.#askedAt = undefined;

@@ -28,7 +28,14 @@ export interface FilterCounters {
   readonly answers: Counts;
   readonly limited: Counts;
   readonly evictions: number;
+  readonly leaseCalls: LeaseCalls;
   readonly authorizations: ReadonlyArray<readonly [route: string, counts: HistogramCounts]>;
+}
+
+/** Calls for tokens of limits that a fleet shares. */
+export interface LeaseCalls {
+  readonly success: number;
+  readonly failure: number;
 }
 
 /** No label has a space. */
@@ -43,6 +50,11 @@ export class FilterMeter {
   readonly #authorizations = new Map<string, Histogram>();
   /** Keys of rate limits that were forgotten while their limits applied. */
   evictions = 0;
+  leaseCalls: LeaseCalls = { success: 0, failure: 0 };
+
+  leaseCalled(result: keyof LeaseCalls): void {
+    this.leaseCalls = { ...this.leaseCalls, [result]: this.leaseCalls[result] + 1 };
+  }
 
   /** A filter answered a request. @param route its name; empty without one */
   answered(filter: string, route: string, status: number): void {
@@ -83,6 +95,7 @@ export class FilterMeter {
       answers: [...this.#answers],
       limited: [...this.#limited],
       evictions: this.evictions,
+      leaseCalls: this.leaseCalls,
       authorizations: [...this.#authorizations].map(([route, { counts }]) => [route, counts]),
     };
   }
@@ -92,13 +105,16 @@ export class FilterMeter {
     this.#limited.clear();
     this.#authorizations.clear();
     this.evictions = 0;
+    this.leaseCalls = { success: 0, failure: 0 };
   }
 
-  add({ answers, limited, evictions, authorizations }: FilterCounters): void {
+  add({ answers, limited, evictions, leaseCalls, authorizations }: FilterCounters): void {
     for (const [key, count] of answers) increase(this.#answers, key, count);
     for (const [key, count] of limited) increase(this.#limited, key, count);
     for (const [route, counts] of authorizations) this.#authorizationOf(route).addCounts(counts);
     this.evictions += evictions;
+    const { success, failure } = this.leaseCalls;
+    this.leaseCalls = { success: success + leaseCalls.success, failure: failure + leaseCalls.failure };
   }
 }
 
@@ -136,6 +152,14 @@ export function filterFamilies(
       type: "counter",
       labels: [],
       samples: () => [{ labels: {}, value: meter.evictions }],
+    },
+    {
+      name: "evenkeel_rate_limit_lease_calls_total",
+      help: "Calls for tokens of rate limits that a fleet shares. While they fail, each balancer admits its share.",
+      type: "counter",
+      labels: ["result"],
+      samples: () =>
+        Object.entries(meter.leaseCalls).map(([result, value]) => ({ labels: { result }, value })),
     },
     {
       name: "evenkeel_auth_duration_seconds",

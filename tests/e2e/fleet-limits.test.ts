@@ -8,6 +8,7 @@ import { type FleetMember, startMember } from "../support/fleet-programs.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { fromBuild, Programs } from "../support/program.ts";
 import { hasRedis, RedisServer } from "../support/redis-server.ts";
+import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("fleet-limits");
 const main = join(import.meta.dirname, "../../src/main.ts");
@@ -35,6 +36,7 @@ async function send({ members, perSecond: rate, seconds }: Demand) {
   const admitted: number[] = [];
   const others = new Map<number, number>();
   const requests: Promise<void>[] = [];
+  const waits: number[] = [];
   const startedAt = performance.now();
   let [sent, skipped] = [0, 0];
   while (performance.now() - startedAt < seconds * 1_000) {
@@ -43,9 +45,11 @@ async function send({ members, perSecond: rate, seconds }: Demand) {
     skipped += Math.max(0, Math.floor(due - sent - skipped - maxLate));
     for (; sent + skipped < due; sent++) {
       for (const { url } of members) {
+        const sentAt = performance.now();
         requests.push(
           fetch(url).then(async (response) => {
             await response.arrayBuffer();
+            waits.push(performance.now() - sentAt);
             if (response.status === 200) admitted.push(performance.now());
             else others.set(response.status, (others.get(response.status) ?? 0) + 1);
           }),
@@ -57,7 +61,9 @@ async function send({ members, perSecond: rate, seconds }: Demand) {
   await Promise.all(requests);
   const refused = others.get(429) ?? 0;
   others.delete(429);
-  return { admitted, refused, others: [...others], sent: sent * members.length };
+  waits.sort((left, right) => left - right);
+  const medianMs = waits[Math.floor(waits.length / 2)] ?? 0;
+  return { admitted, medianMs, refused, others: [...others], sent: sent * members.length };
 }
 
 function mostIn(times: readonly number[], ms: number): number {
@@ -101,7 +107,17 @@ describe.if(hasRedis)("a shared rate limit", () => {
     redis.freeze();
     const alone = await send({ members, perSecond: perSecond * 0.8, seconds: 4 });
     expect(alone.others).toEqual([]);
-    // No request waits for the store, and each balancer has its share.
+    // No request waits for the store: with it frozen most would wait for half a second.
+    expect(alone.medianMs).toBeLessThan(above.medianMs * 3 + 20);
+    const [first] = members;
+    await until(
+      async () =>
+        /evenkeel_rate_limit_lease_calls_total\{result="failure"\} [1-9]/.test(
+          await (await fetch(`${first?.admin}/metrics`)).text(),
+        ),
+      "the failed calls in the metrics",
+    );
+    // Each balancer has its share.
     expect(alone.admitted.length).toBeGreaterThan(Math.min(alone.sent, 4 * perSecond) * 0.8);
     expect(mostIn([...above.admitted, ...alone.admitted], 5_000)).toBeLessThanOrEqual(
       5 * perSecond + burst * 2 + 3 * lease,
