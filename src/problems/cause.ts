@@ -2,7 +2,7 @@
 
 import type { BalancerEvent } from "../state/event.ts";
 import { type ProblemCause, unknownCause } from "./problem.ts";
-import { clockText, sentenceCase } from "./wording.ts";
+import { clockText } from "./wording.ts";
 
 /** An event this long before a problem may be its cause. */
 const beforeMs = 2 * 60_000;
@@ -10,7 +10,7 @@ const beforeMs = 2 * 60_000;
 /** Samples come once a second, and a condition is seen a little after it began. */
 const afterMs = 1_000;
 
-/** One reason to think that something is the cause: a clause without a full stop. */
+/** One reason to think that something is the cause: a sentence without its full stop. It may begin with a name. */
 export interface Evidence {
   readonly words: string;
   readonly code: string;
@@ -22,7 +22,7 @@ export function causeFrom(evidence: readonly (Evidence | undefined)[]): ProblemC
   const found = evidence.filter((one) => one !== undefined);
   const [first] = found;
   if (!first) return unknownCause;
-  const words = found.map((one) => `${sentenceCase(one.words)}.`).join(" ");
+  const words = found.map((one) => `${one.words}.`).join(" ");
   const event = found.find((one) => one.event !== undefined)?.event ?? null;
   return { words, code: first.code, event };
 }

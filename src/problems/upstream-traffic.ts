@@ -175,7 +175,7 @@ function errorFinding({
           : { words: `More than its usual share at this hour, ${percentText(median)}`, code: "unusual" },
         change(detection, { pool, upstream, context }),
         sample.probePassed === true
-          ? { words: "its probe still passes, so it is not taken out", code: "probe_passes" }
+          ? { words: "Its probe still passes, so it is not taken out", code: "probe_passes" }
           : undefined,
       ]),
       do: sample.hasFault
