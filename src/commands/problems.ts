@@ -1,9 +1,11 @@
 /** `evenkeel problems`: what is wrong, worst first, once or every second. */
 
+import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
-import { sleep } from "../lib/clock.ts";
+import { sleep, systemWallClock } from "../lib/clock.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import { isOpenProblem, type ServiceProblem } from "../problems/problem.ts";
+import { balancerGone } from "../problems/reader-problems.ts";
 import { hasCritical, problemsSentence } from "../wording/problems.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import { closedLines, type LineLayout, problemLines } from "./problem-lines.ts";
@@ -15,17 +17,24 @@ const refreshMs = 1_000;
 /** With `--watch` it runs until it is interrupted, also while the balancer is unreachable. */
 export async function showProblems(
   { isWatched, withClosed, asJson }: Extract<Verb, { verb: "problems" }>,
-  call: AdminCall,
-  terminal: Terminal,
+  {
+    target,
+    call,
+    terminal,
+  }: { readonly target: AdminTarget; readonly call: AdminCall; readonly terminal: Terminal },
 ): Promise<ExitCode | Failed> {
   let isReached = false;
+  let failingSince: number | undefined;
   for (;;) {
     const response = await call({ path: `/api/problems?state=${withClosed ? "all" : "open"}` });
     if (response.kind === "failed") {
       if (!isWatched || !isReached || response.exitCode !== 3) return response;
-      terminal.warn(response.text);
+      const since = (failingSince ??= systemWallClock());
+      const gone = balancerGone({ balancer: hostOf(target.adminUrl), since, why: response.text });
+      if (!asJson) showLines((layout) => problemLines([gone], layout), terminal, isWatched);
     } else {
       isReached = true;
+      failingSince = undefined;
       const problems = asArray(asRecord(response.value)["problems"]) as readonly ServiceProblem[];
       if (asJson) terminal.write(`${JSON.stringify(response.value)}\n`);
       else showLines((layout) => linesOf(problems, layout), terminal, isWatched);
@@ -33,6 +42,11 @@ export async function showProblems(
     }
     await sleep(refreshMs);
   }
+}
+
+/** Host and port; a URL may have a secret. */
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url;
 }
 
 function linesOf(problems: readonly ServiceProblem[], layout: LineLayout): readonly string[] {

@@ -43,7 +43,7 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
     case "fleet":
       return showFleet(verb, call, terminal);
     case "problems":
-      return showProblems(verb, call, terminal);
+      return showProblems(verb, { target, call, terminal });
     case "explain":
       return explain(verb, call, terminal);
     case "dry-run":

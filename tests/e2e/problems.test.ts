@@ -27,8 +27,19 @@ class Incidents implements AsyncDisposable {
   url = "";
   admin = "";
 
+  readonly #name: string;
+
+  /** @param name of its files */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
   get file(): string {
-    return inFolder("evenkeel.yaml");
+    return inFolder(`${this.#name}.yaml`);
+  }
+
+  get state(): string {
+    return inFolder(`${this.#name}.db`);
   }
 
   async start(...flags: string[]): Promise<void> {
@@ -72,7 +83,7 @@ class Incidents implements AsyncDisposable {
       ].join("\n"),
     );
     const listen = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", this.file];
-    this.proxy = this.programs.evenkeel("proxy", ...listen, "--state", inFolder("state.db"), ...flags);
+    this.proxy = this.programs.evenkeel("proxy", ...listen, "--state", this.state, ...flags);
     this.url = `http://127.0.0.1:${await this.proxy.port("balancer", 20_000)}`;
     this.admin = `http://127.0.0.1:${await this.proxy.port("admin")}`;
   }
@@ -132,7 +143,10 @@ class Incidents implements AsyncDisposable {
 }
 
 describe("the first line, of a real balancer whose servers fail", () => {
-  const incidents = new Incidents();
+  const incidents = new Incidents("wire");
+  const ids = (problems: readonly ServiceProblem[]) =>
+    problems.filter(({ kind }) => kind === "pool_empty").map(({ id }) => id);
+  let emptyIds: string[] = [];
   beforeAll(async () => {
     await incidents.start();
     await incidents.run("status");
@@ -242,26 +256,56 @@ describe("the first line, of a real balancer whose servers fail", () => {
     expect(metrics).toMatch(/evenkeel_problem_harm\{kind="queue"\} [1-9]/);
   }, 20_000);
 
-  test("after a kill -9 of the balancer the same problems have the same ids", async () => {
-    const ids = (problems: readonly ServiceProblem[]) =>
-      problems.filter(({ kind }) => kind === "pool_empty").map(({ id }) => id);
-    const before = ids(await incidents.problems());
-    expect(before.length).toBe(1);
+  test("a reader says that it has no news while the balancer is gone", async () => {
+    emptyIds = ids(await incidents.problems());
+    const watching = incidents.programs.start([...fromBuild, "problems", "--watch"], {
+      ADMIN_URL: incidents.admin,
+    });
+    await until(() => watching.stdout.includes("No upstream serves pool gone"), "the list");
     await incidents.proxy.kill("SIGKILL");
+    await until(
+      () => /No news from 127\.0\.0\.1:\d+ since \d\d:\d\d:\d\d UTC/.test(watching.stdout),
+      "that it is gone",
+    );
+    await watching.kill("SIGTERM");
+  }, 20_000);
+
+  test("after a kill -9 of the balancer the same problems have the same ids", async () => {
+    expect(emptyIds.length).toBe(1);
     const listen = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", incidents.file];
-    incidents.proxy = incidents.programs.evenkeel("proxy", ...listen, "--state", inFolder("state.db"));
+    incidents.proxy = incidents.programs.evenkeel("proxy", ...listen, "--state", incidents.state);
     incidents.admin = `http://127.0.0.1:${await incidents.proxy.port("admin")}`;
     const now = async () => ids(await incidents.problems());
     await until(async () => (await now()).length > 0, "the list", 20_000);
-    expect(await now()).toEqual(before);
+    expect(await now()).toEqual(emptyIds);
   }, 40_000);
 });
 
 test("a state file that cannot be written is a problem after five seconds", async () => {
-  await using incidents = new Incidents();
+  await using incidents = new Incidents("unwritable");
   const folder = inFolder("a-folder");
   mkdirSync(join(folder, "state.db"), { recursive: true });
   await incidents.start("--state", join(folder, "state.db"));
   const problem = await incidents.first("", /^Changes are not saved since \d\d:\d\d UTC: /);
   expect(problem).toMatchObject({ kind: "state_not_kept", level: "warning" });
 }, 40_000);
+
+test("two workers, and the fetch engine, find the same", async () => {
+  await using workers = new Incidents("workers");
+  await using fetching = new Incidents("fetch");
+  const prove = async (incidents: Incidents, ...flags: string[]) => {
+    await incidents.start(...flags);
+    for (const path of ["/errors", "/killed", "/full"]) incidents.load(path, 10);
+    await Bun.sleep(500);
+    await incidents.servers.get("killed-1")?.kill("SIGKILL");
+    await incidents.first("?pool=killed", /^killed-1 refuses connections$/);
+    expect((await incidents.first("?pool=full", /^Pool full turns away /)).level).toBe("critical");
+    const bad = await incidents.first(
+      "?pool=errors",
+      /^errors-1 answers 40 % of its requests with 500$/,
+      50_000,
+    );
+    expect(bad).toMatchObject({ level: "critical", kind: "upstream_errors" });
+  };
+  await Promise.all([prove(workers, "--workers", "2"), prove(fetching, "--engine", "fetch")]);
+}, 90_000);

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { serviceProblemSchema } from "../../src/admin/schemas/problem.ts";
+import { schemaErrors } from "../../src/config/schema-kit.ts";
+import { balancerGone, frontDoorClosed } from "../../src/problems/reader-problems.ts";
 import type { ProblemLevel } from "../../src/problems/problem.ts";
 import { poolOf, SimulatedBalancer } from "./simulated-balancer.ts";
 
@@ -251,6 +254,16 @@ describe("the first line of the list of problems", () => {
       // One cause is one line.
       expect(balancer.titles.length).toBe(title === undefined ? 0 : 1);
     });
+
+  test("the admin side is stopped: what a reader shows in place of the list", () => {
+    const since = Date.parse("2026-11-29T14:26:02Z");
+    const gone = balancerGone({ balancer: "fra-1", since, why: "connection refused" });
+    expect(gone).toMatchObject({ title: "No news from fra-1 since 14:26:02 UTC", level: "critical" });
+    expect(schemaErrors(serviceProblemSchema, gone).errors).toEqual([]);
+    const door = frontDoorClosed({ balancer: "shop.example", since, why: "status 502" });
+    expect(door).toMatchObject({ title: "Clients cannot reach shop.example: status 502", level: "critical" });
+    expect(schemaErrors(serviceProblemSchema, door).errors).toEqual([]);
+  });
 
   test("1 and 2 together rank 1, 2", () => {
     const [checkout, search] = [poolOf("checkout", 12), poolOf("search", 16)];

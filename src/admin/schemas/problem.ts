@@ -6,7 +6,7 @@ import { problemKinds, problemLevels, type ProblemEnd, type ServiceProblem } fro
 import { boolean, count, list, nullable, numberSchema, oneOf, textSchema } from "./parts.ts";
 
 const time = (description: string) =>
-  Type.String({ format: "date-time", description: `${description} RFC 3339, UTC.` });
+  Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z$", description: `${description} RFC 3339, UTC.` });
 
 const kindSchema = oneOf(problemKinds.slice(), "What is wrong; docs/problems.md describes each kind.");
 const levelSchema = oneOf(
