@@ -78,7 +78,7 @@ export class Controller implements Control {
     const rejected = actor.condition?.();
     if (rejected) return rejected;
     intents.write([{ kind: "mode", upstream: id, mode, ...this.#intentMeta(actor) }]);
-    applyMode(this.#reconciler, found, mode, actor);
+    applyMode(this.#reconciler, found, { mode }, actor);
     return undefined;
   }
 
@@ -116,7 +116,8 @@ export class Controller implements Control {
     if (drains.get(found.upstream)?.isRemoval) return alreadyDeparting(id);
     const rejected = actor.condition?.();
     if (rejected) return rejected;
-    intents.write([{ kind: "mode", upstream: id, mode: "draining", ...this.#intentMeta(actor) }]);
+    const timed = deadlineMs > 0 && { deadlineMs };
+    intents.write([{ kind: "mode", upstream: id, mode: "draining", ...timed, ...this.#intentMeta(actor) }]);
     // The mode first: otherwise the events of an idle upstream would say "drained" before "draining".
     changeMode(this.#reconciler, found, "draining", actor);
     drains.begin(found.upstream, { waitMs: deadlineMs, isRemoval: false });

@@ -1,6 +1,7 @@
 /** Changes the mode of an upstream that runs, for orders that were given here and for those of other balancers. */
 
 import type { Mode } from "../pool/upstream.ts";
+import type { ModeIntent } from "../state/intent.ts";
 import type { UpstreamLocation } from "../registry/pool-registry.ts";
 import type { Actor } from "./control.ts";
 import type { Reconciler } from "./reconciler.ts";
@@ -8,14 +9,19 @@ import type { Reconciler } from "./reconciler.ts";
 type Parts = Pick<Reconciler, "drains" | "eventLog" | "log" | "onReconciled">;
 
 /** Applies an order of a mode, which is stored already. */
-export function applyMode(parts: Parts, found: UpstreamLocation, mode: Mode, actor: Actor): void {
+export function applyMode(
+  parts: Parts,
+  found: UpstreamLocation,
+  { mode, deadlineMs = 0 }: Pick<ModeIntent, "mode" | "deadlineMs">,
+  actor: Actor,
+): void {
   const { drains } = parts;
   if (mode !== "draining") drains.end(found.upstream);
   // Not if this only ends a drain: undoing a drain must leave everything else as it was.
   if (mode === "ready" && found.upstream.mode === "ready") restore(parts, found, actor);
   changeMode(parts, found, mode, actor);
-  if (mode === "draining" && !drains.get(found.upstream))
-    drains.begin(found.upstream, { waitMs: 0, isRemoval: false });
+  if (mode === "draining" && (deadlineMs > 0 || !drains.get(found.upstream)))
+    drains.begin(found.upstream, { waitMs: deadlineMs, isRemoval: false });
 }
 
 export function changeMode(parts: Parts, found: UpstreamLocation, mode: Mode, actor: Actor): void {

@@ -73,7 +73,7 @@ export class OrderAdoption {
     const { reconciler } = this.#options;
     const found = reconciler.registry.find(order.upstream);
     if (!found || reconciler.drains.get(found.upstream)?.isRemoval) return;
-    applyMode(reconciler, found, order.mode, actorOf(order));
+    applyMode(reconciler, found, order, actorOf(order));
   }
 
   #reconcile(orders: readonly Order[]): Promise<void> {
@@ -95,7 +95,7 @@ export class OrderAdoption {
       if (order.kind !== "forgotten" || order.aspect !== "mode") continue;
       const found = reconciler.registry.find(order.upstream);
       if (found && found.upstream.mode !== "ready" && !reconciler.drains.get(found.upstream)?.isRemoval)
-        applyMode(reconciler, found, "ready", actorOf(order));
+        applyMode(reconciler, found, { mode: "ready" }, actorOf(order));
     }
   }
 

@@ -18,6 +18,11 @@ export interface IntentMeta {
 export interface ModeIntent extends IntentMeta {
   readonly kind: "mode";
   readonly mode: Mode;
+  /**
+   * Of a drain: milliseconds from its start to its deadline, for other balancers that begin it later. After a restart, a drain has
+   * no deadline any more.
+   */
+  readonly deadlineMs?: number;
 }
 
 /** Overrides the configured weight. */
@@ -73,7 +78,9 @@ export function parseIntent(meta: IntentMeta, json: string): Intent | undefined 
   const { kind } = content;
   if (kind === "mode") {
     const mode = modes.find((name) => name === content["mode"]);
-    return mode && { ...meta, kind, mode };
+    const deadlineMs = content["deadlineMs"];
+    const isTimed = mode === "draining" && isDeadline(deadlineMs);
+    return mode && { ...meta, kind, mode, ...(isTimed && { deadlineMs }) };
   }
   if (kind === "weight") {
     const weight = content["weight"];
@@ -102,6 +109,11 @@ export function parseIntent(meta: IntentMeta, json: string): Intent | undefined 
     pool,
     spec: { id: meta.upstream, address, weight, backup: spec["backup"] === true },
   };
+}
+
+/** At most a day: the API allows an hour. */
+function isDeadline(value: unknown): value is number {
+  return typeof value === "number" && value > 0 && value <= 86_400_000;
 }
 
 function isWeight(value: unknown): value is number {

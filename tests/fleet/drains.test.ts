@@ -53,6 +53,19 @@ for (const [engine, workers] of [
   );
 
 test.if(hasRedis)(
+  "a drain has its deadline at all balancers, so that clients may stay until then",
+  async () => {
+    await using fleet = await TestFleet.start({ names: ["a", "b"] });
+    const [a, b] = [fleet.get("a"), fleet.get("b")];
+    await a.call("POST", "/api/upstreams/s1/drain?deadline=10m");
+    await until(async () => (await b.upstream("s1")).drain !== null);
+    const { deadline, since } = (await b.upstream("s1")).drain ?? { deadline: 0, since: 0 };
+    expect((deadline ?? 0) - since).toBe(600_000);
+  },
+  30_000,
+);
+
+test.if(hasRedis)(
   "a drain waits for a balancer that is alone, and says since when this one is",
   async () => {
     await using fleet = await TestFleet.start({ names: ["a", "b"] });

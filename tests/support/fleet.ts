@@ -16,7 +16,9 @@ export interface FleetOptions {
   readonly redis?: RedisOptions;
   /** Lines of the configuration of pools and more; by default a pool of s1, s2 and s3 that are never reached. */
   readonly configuration?: string;
-  /** Replaces or adds settings below `fleet`. */
+  /** Where the store is, instead of the server behind the relay: settings below `fleet`. */
+  readonly store?: string;
+  /** More settings below `fleet`. */
   readonly fleet?: string;
   /** By name; by default the bundled program. */
   readonly commands?: Readonly<Record<string, readonly string[]>>;
@@ -172,6 +174,7 @@ export class TestFleet implements AsyncDisposable {
     redis: redisOptions = {},
     configuration = threeUpstreams,
     fleet = "",
+    store,
     commands = {},
   }: FleetOptions = {}): Promise<TestFleet> {
     const redis = await RedisServer.start(redisOptions);
@@ -182,7 +185,7 @@ export class TestFleet implements AsyncDisposable {
         const member = new Member(name, relay, { folder, command: commands[name] ?? fromBuild });
         writeFileSync(
           member.file,
-          `fleet: { name: ${name}, redis: "${relay.url}"${fleet && `, ${fleet}`} }\n${configuration}`,
+          `fleet: { name: ${name}, ${store ?? `redis: "${relay.url}"`}${fleet && `, ${fleet}`} }\n${configuration}`,
         );
         return member;
       }),

@@ -82,7 +82,12 @@ const weight = Type.Integer({ minimum: 0, maximum: 256 });
 
 const intentSchema = Type.Union(
   [
-    Type.Object({ kind: Type.Literal("mode"), mode: modeSchema, ...stamp }),
+    Type.Object({
+      kind: Type.Literal("mode"),
+      mode: modeSchema,
+      deadlineMs: Type.Optional(Type.Number({ description: "Of a drain: milliseconds to its deadline." })),
+      ...stamp,
+    }),
     Type.Object({ kind: Type.Literal("weight"), weight, ...stamp }),
     Type.Object({
       kind: Type.Literal("added"),
