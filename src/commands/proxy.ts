@@ -134,8 +134,11 @@ export async function startProxy(
     if (by === "SIGHUP") reopenLogs();
     if (upgrader.defersReload(by)) return log.info("reload deferred until the upgrade ends", { by });
     manager.reloading();
-    await balancer.control.reload({ dry: false }, by);
-    manager.ready(summary());
+    try {
+      await balancer.control.reload({ dry: false }, by);
+    } finally {
+      manager.ready(summary());
+    }
     if (configFile.isWatched) certificates.follow(certificateEntriesOf(balancer.config));
   };
   const certificates = new CertificateWatch(() => {
