@@ -83,14 +83,13 @@ export function Charts(props: ChartsProps): JSX.Element {
             </a>
           ))}
         </nav>
-        <p class="chart-time quiet">
-          <span data-role="time"></span>{" "}
-          <a
-            href={attribute(`/history?${new URLSearchParams({ [subject.kind]: subject.name, from: "-1h" })}`)}
-          >
-            History
-          </a>
-        </p>
+        <p class="chart-time quiet" data-role="time"></p>
+        <a
+          class="chart-history"
+          href={attribute(`/history?${new URLSearchParams({ [subject.kind]: subject.name, from: "-1h" })}`)}
+        >
+          History
+        </a>
       </div>
       <div class="chart-row">
         {charts.map((chart) => (
