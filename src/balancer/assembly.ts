@@ -297,6 +297,7 @@ export function assemble(
     historyStore: options.historyStore,
     config: () => reconciler.config,
     fleet: running.fleet,
+    discovery,
   });
   return {
     faults,

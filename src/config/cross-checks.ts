@@ -215,6 +215,7 @@ const reservedNames: ReadonlySet<string> = new Set([
   "balancer",
   "configuration",
   "dashboard",
+  "discovery",
   "nobody",
   "prober",
   "sighup",

@@ -64,10 +64,12 @@ function emptyFinding(pool: PoolTraffic, detection: Detection): Finding {
   const { name } = pool.sample;
   const finding = capacityFinding("pool_empty", pool, (context) => ({
     title: `No upstream serves pool ${name}`,
-    cause: causeFrom([takenOut(pool), lastToLeave(pool, detection, context)]),
+    cause: causeFrom([noMembers(pool), takenOut(pool), lastToLeave(pool, detection, context)]),
     do: advice(
       readyAct(pool, context.id) ?? readAct("See the upstreams", "evenkeel status"),
-      "Bring one upstream back: requests are refused until one is available.",
+      pool.upstreams.length === 0
+        ? "Bring the source of its members back: requests are refused until it names one."
+        : "Bring one upstream back: requests are refused until one is available.",
       readAct("See what happened", "evenkeel events"),
     ),
     measure: { value: 0, peers: null, enter: 0, leave: 1, window: "now", n: pool.upstreams.length },
@@ -99,6 +101,12 @@ function panicFinding(pool: PoolTraffic, detection: Detection): Finding {
 
 function isEjected(status: UpstreamSample["status"]): boolean {
   return status === "ejected" || status === "probation";
+}
+
+/** Only discovery leaves a pool without upstreams. */
+function noMembers({ upstreams, sample: { missingMembers = [] } }: PoolTraffic): Evidence | undefined {
+  if (upstreams.length > 0 || missingMembers.length === 0) return undefined;
+  return { words: `Its members are not known: ${missingMembers.join("; ")}`, code: "no_members" };
 }
 
 function takenOut({ upstreams }: PoolTraffic): Evidence | undefined {

@@ -52,6 +52,8 @@ export interface PoolSample {
   readonly name: string;
   readonly upstreams: readonly UpstreamSample[];
   readonly isPanicking: boolean;
+  /** Why its sources of members have none, for a pool without upstreams: clauses without a full stop. */
+  readonly missingMembers?: readonly string[];
   /** Requests in the queue. */
   readonly queued: number;
   /** Places in the queue. */

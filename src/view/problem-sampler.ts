@@ -3,6 +3,7 @@
 import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
 import type { Config, RouteConfig } from "../config/config.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
+import type { Discovery } from "../control/discovery.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import type { FleetControl } from "../control/fleet-control.ts";
@@ -45,6 +46,8 @@ export interface ProblemSamplerOptions {
   readonly certificates: Pick<CertificateMonitor, "snapshot">;
   readonly orders: Pick<CertificateIssuer, "certificates">;
   readonly store: Pick<MonitoredStore, "notKept">;
+  /** Sources of members. */
+  readonly discovery?: Pick<Discovery, "reports">;
   /** Undefined for a balancer on its own. */
   readonly fleet?: FleetControl | undefined;
   /** As loaded. */
@@ -112,6 +115,7 @@ export class ProblemSampler {
       name: pool.name,
       upstreams: pool.upstreams.map((upstream) => this.#upstreamSample(entry, upstream)),
       isPanicking: pool.isPanicking,
+      ...(pool.upstreams.length === 0 && { missingMembers: this.#missingMembers(pool.name) }),
       queued: dataPlane.measure(entry).queue.size,
       maxWaiting: config.queue.maxWaiting,
       slowStartMs: config.slowStartMs,
@@ -121,10 +125,17 @@ export class ProblemSampler {
       retries: retriesOf(meter),
       budgetRefusals: meter.notRetried.get("retry_budget") ?? 0,
       queueRefusals: refusalsOf(meter, ["queue_full", "queue_timeout"]),
-      otherRefusals: refusalsOf(meter, ["no_upstream", "overloaded", "balancer_exhausted"]),
+      otherRefusals: refusalsOf(meter, ["no_upstream", "no_members", "overloaded", "balancer_exhausted"]),
       usual: usual.of(pool.name, null),
       usualOf: (upstream) => usual.of(pool.name, upstream),
     };
+  }
+
+  #missingMembers(pool: string): readonly string[] {
+    const { discovery } = this.#options;
+    return (discovery?.reports ?? [])
+      .filter((report) => report.pool === pool)
+      .map(({ source, why }) => `${source} (${why === "" ? "no answer yet" : why})`);
   }
 
   #upstreamSample({ pool }: PoolEntry, upstream: Upstream): UpstreamSample {

@@ -513,3 +513,13 @@ test("the client listener is checked rarely, regardless of the number of viewers
   expect(looks).toBe(1);
   for (const viewer of viewers) await viewer.leave();
 });
+
+test("the overview and the page of a member say where it comes from, and how its source is", async () => {
+  const snapshot = busySnapshot();
+  const { base } = await scene({ snapshot });
+  const overview = await (await fetch(base)).text();
+  expect(overview).toContain("dns api.internal:8083: failing for");
+  const page = await (await fetch(`${base}/upstreams/localhost%3A8083`)).text();
+  expect(page).toContain("api-7 from dns api.internal:8083, which reports it no more");
+  expect(page).toContain("dns api.internal:8083: failing for");
+});

@@ -98,9 +98,23 @@ test("a pool starts without members, says so, and serves when the file is there"
     'evenkeel; error=destination_unavailable; details="no_members"',
   ]);
   expect((await fetch(`${fixture.url}/still`)).status).toBe(200);
+  const cause = async () => {
+    const { problems } = (await fixture.callAdmin("GET", "/api/problems")).body;
+    return (problems as readonly { cause: { words: string } }[]).map((problem) => problem.cause.words).join();
+  };
+  const file = join(fixture.folder, "members.yaml");
+  await until(
+    async () => (await cause()) === `Its members are not known: file ${file} (${file}: file not found).`,
+    "the problem of the empty pool",
+    10_000,
+  );
   writeMembers(fixture, ["a"]);
   await until(async () => (await fetch(`${fixture.url}/work`)).status === 200, "the member to serve", 10_000);
-  expect((await fixture.events("kind=discovery")).map(({ from, to }) => `${from} ${to}`)).toEqual([]);
+  await until(
+    async () =>
+      (await fixture.events("kind=discovery")).every(({ to }) => to === "stale" || to === "current"),
+    "no absence to be told",
+  );
 }, 30_000);
 
 test("a sticky client stays with its member while others come and go, and moves when it goes", async () => {
