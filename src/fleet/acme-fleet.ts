@@ -10,9 +10,9 @@ import type { Log } from "../lib/log.ts";
 import { digestOf } from "../lib/secrets.ts";
 import { readPair } from "../tls/certificate-pair.ts";
 import { addChallengeScript, lookScript, removeChallengeScript, seenScript } from "./acme-scripts.ts";
-import { acmeChannel, AcmeStore, hostKey, type LeaseTimes } from "./acme-store.ts";
+import { acmeChannel, AcmeStore, hostKey, type LeaseTimes, patiently } from "./acme-store.ts";
 import type { Seal } from "./seal.ts";
-import { type FleetStore, FleetStoreError } from "./store.ts";
+import type { FleetStore } from "./store.ts";
 
 export interface AcmeFleetOptions {
   readonly store: FleetStore;
@@ -87,23 +87,20 @@ export class AcmeFleet implements AcmeSharing {
     const name = nameOf(challenge);
     this.#own.add(name);
     const content = seal.close(`${openKey} ${name}`, JSON.stringify(challenge));
-    try {
-      const reply = await store.eval(
-        addChallengeScript,
-        [openKey, seenKey(name)],
-        [name, content, maxChallenges],
-      );
-      if (reply !== 1) throw new OrderFailure("fleet_failed", "too many challenges are open in the fleet");
-      await store.publish(acmeChannel, "challenge").catch(() => {});
-      const until = clock() + maxSeenWaitMs;
-      while (clock() < until) {
-        const seen = await store.eval(seenScript, [seenKey(name)], [peer, maxChallengeMs]);
-        if (Number(seen) >= livePeers()) return;
-        await new Promise<void>((resolve) => void schedule(seenCheckMs, resolve));
-      }
-    } catch (error) {
-      if (!(error instanceof FleetStoreError)) throw error;
-      throw new OrderFailure("fleet_failed", `the store of the fleet: ${error.message}`);
+    const args = [name, content, maxChallenges];
+    const reply = await patiently(schedule, () =>
+      store.eval(addChallengeScript, [openKey, seenKey(name)], args),
+    );
+    if (reply !== 1) throw new OrderFailure("fleet_failed", "too many challenges are open in the fleet");
+    await store.publish(acmeChannel, "challenge").catch(() => {});
+    const until = clock() + maxSeenWaitMs;
+    while (clock() < until) {
+      const seen = await store
+        .eval(seenScript, [seenKey(name)], [peer, maxChallengeMs])
+        // It is in the store: the others find it when they can.
+        .catch(() => 0);
+      if (Number(seen) >= livePeers()) return;
+      await new Promise<void>((resolve) => void schedule(seenCheckMs, resolve));
     }
   }
 

@@ -93,21 +93,18 @@ export class AcmeStore implements Pick<AcmeSharing, "lease" | "account" | "saveA
   }
 
   async account(directory: string, own: StoredAccount): Promise<StoredAccount> {
-    const { store, seal } = this.#options;
+    const { store, seal, schedule } = this.#options;
     const key = accountKey(directory);
-    try {
-      await store.set(key, seal.close(key, JSON.stringify(own)), { ifAbsent: true });
-      const text = seal.open(key, (await store.get(key)) ?? "");
-      const { key: accountKeyText, url, email } = asRecord(parseJson(text ?? ""));
-      if (typeof accountKeyText !== "string") throw unreadable("account");
-      return {
-        key: accountKeyText,
-        ...(typeof url === "string" && { url }),
-        ...(typeof email === "string" && { email }),
-      };
-    } catch (error) {
-      throw error instanceof FleetStoreError ? away(error) : error;
-    }
+    const sealed = seal.close(key, JSON.stringify(own));
+    await patiently(schedule, () => store.set(key, sealed, { ifAbsent: true }));
+    const text = seal.open(key, (await patiently(schedule, () => store.get(key))) ?? "");
+    const { key: accountKeyText, url, email } = asRecord(parseJson(text ?? ""));
+    if (typeof accountKeyText !== "string") throw unreadable("account");
+    return {
+      key: accountKeyText,
+      ...(typeof url === "string" && { url }),
+      ...(typeof email === "string" && { email }),
+    };
   }
 
   async saveAccount(directory: string, account: StoredAccount): Promise<void> {
@@ -145,8 +142,20 @@ export class AcmeStore implements Pick<AcmeSharing, "lease" | "account" | "saveA
   }
 }
 
-function away({ message }: FleetStoreError): OrderFailure {
-  return new OrderFailure("fleet_failed", `the store of the fleet: ${message}`);
+const [maxTries, retryMs] = [5, 500];
+
+/** A moment without the store must not cost the minute after which a failed order is repeated. */
+export async function patiently<Reply>(schedule: Schedule, call: () => Promise<Reply>): Promise<Reply> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof FleetStoreError)) throw error;
+      if (tries >= maxTries)
+        throw new OrderFailure("fleet_failed", `the store of the fleet: ${error.message}`);
+    }
+    await new Promise<void>((resolve) => void schedule(retryMs, resolve));
+  }
 }
 
 const maxTextLength = 300;

@@ -128,7 +128,12 @@ class Scene implements AsyncDisposable {
 
   /** The balancer that orders, when the authority lets it wait. */
   async holder(): Promise<Member> {
-    await until(() => this.directory.count("/challenge/") > 0, "a challenge", 20_000);
+    await until(() => this.directory.count("/challenge/") > 0, "a challenge", 30_000).catch(
+      async (error: unknown) => {
+        const orders = await Promise.all(this.members.map(async ({ snapshot }) => (await snapshot()).orders));
+        throw new Error(`${String(error)} ${JSON.stringify([orders, this.directory.requests])}`);
+      },
+    );
     const name = this.redis.command("GET", leaseName).split(" ").at(-1);
     const holder = this.members.find((member) => member.name === name);
     if (!holder) throw new Error(`Cannot go on: the lease is of ${name}`);
