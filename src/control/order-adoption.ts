@@ -44,7 +44,11 @@ export class OrderAdoption {
     if (!entry) {
       const [aspect = "", ...upstream] = key.split(" ");
       const at = this.#options.reconciler.wallClock();
-      return withdrawal(aspect as Aspect, upstream.join(" "), { by: automaticActor, at, why: "" });
+      return withdrawal(aspect as Aspect, upstream.join(" "), {
+        by: automaticActor,
+        at,
+        why: "the store has no such order any more",
+      });
     }
     const order = localOrder(entry, this.#options.self);
     const why = order.kind === "added" ? this.#additionProblem(order) : undefined;

@@ -195,6 +195,21 @@ describe.if(hasRedis)("three balancers", () => {
     fleet.redis.command("HDEL", "ek:{evenkeel}:entries", "what", "mode s9");
   }, 60_000);
 
+  test("let go of an order that a person has deleted in the store, and say so", async () => {
+    const [one, two] = members();
+    await one.setMode("s1", "draining");
+    await nothingPending(members());
+    fleet.redis.command("HDEL", "ek:{evenkeel}:entries", "mode s1");
+    await two.setMode("s2", "maintenance");
+    await allHave(members(), "s1", "ready");
+    const [event] = (await one.events("&upstream=s1&kind=mode")).slice(-1);
+    expect(event).toMatchObject({
+      to: "ready",
+      by: "balancer",
+      detail: "the store has no such order any more",
+    });
+  }, 30_000);
+
   test("give back to a store what it had when it comes back as it was some time ago", async () => {
     const [one, two] = members();
     await one.setMode("s1", "draining");
