@@ -203,6 +203,10 @@ describe("under Deno", () => {
     const withRequestId = { headers: { "X-Request-Id": "asked" } };
     await (await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/page`, withRequestId)).text();
     await until(async () => (await fetch(`${admin}/api/requests/asked`)).ok, "the record");
+    const kept = await (await fetch(`${admin}/api/requests?from=-1h&path=/page`)).json();
+    expect(kept).toMatchObject({ requests: [{ requestId: "asked" }], next: null });
+    const summary = await (await fetch(`${admin}/api/requests/summary?from=-1h`)).json();
+    expect(summary).toMatchObject({ counts: { failed: 0 }, groups: [{ upstreams: [] }] });
     const explained = start(programs, "explain", "asked", "--admin-url", admin);
     expect((await explained.exited).code).toBe(0);
     expect(explained.stdout).toContain("GET /page of ");
