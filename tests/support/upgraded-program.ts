@@ -1,5 +1,7 @@
 /** A balancer that is upgraded while a test runs. The processes that take over are not children of the test. */
 
+import { readdirSync, readFileSync } from "node:fs";
+
 import { isGone, type Program } from "./program.ts";
 import { until } from "./wait.ts";
 
@@ -46,7 +48,21 @@ export class UpgradedProgram implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const pid of this.successors) if (!isGone(pid)) process.kill(pid, "SIGKILL");
-    await until(() => this.successors.every(isGone), "the processes to end");
+    // A process that is about to take over does so when the one before dies: it goes first.
+    const pids = [...childrenOf(this.pid), ...this.successors.toReversed()];
+    for (const pid of pids) if (!isGone(pid)) process.kill(pid, "SIGKILL");
+    await until(() => pids.every(isGone), "the processes to end");
   }
+}
+
+/** Workers, and a process that is about to take over. proc(5) */
+function childrenOf(pid: number): readonly number[] {
+  return readdirSync("/proc").flatMap((name) => {
+    try {
+      const [, parent] = /^\d+ \(.*\) \S+ (\d+) /.exec(readFileSync(`/proc/${name}/stat`, "utf8")) ?? [];
+      return Number(parent) === pid ? [Number(name)] : [];
+    } catch {
+      return [];
+    }
+  });
 }
