@@ -1,28 +1,13 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { connect } from "node:net";
 
 import { defaults } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { startLoad } from "../support/load.ts";
 import { isAlive, type Program, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
+import { freePorts, isTaken } from "../support/free-ports.ts";
 
 const anyPorts = ["--port", "0", "--admin-port", "0", "--dashboard-port", "0"];
-
-const isTaken = (port: number) =>
-  new Promise<boolean>((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true))).on("error", () =>
-      resolve(false),
-    );
-  });
-
-/** The first of consecutive ports that nobody listens on, below those that the system assigns. */
-async function freePorts(count: number): Promise<number> {
-  for (let first = 21_081; ; first += count) {
-    const taken = await Promise.all(Array.from({ length: count }, (_, index) => isTaken(first + index)));
-    if (!taken.includes(true)) return first;
-  }
-}
 
 async function pidsOf(up: Program): Promise<number[]> {
   await until(

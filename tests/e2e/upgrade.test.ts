@@ -16,6 +16,7 @@ import { hashOf } from "../admin/fixture.ts";
 import { startConnectionLoad } from "../support/connection-load.ts";
 import { findDeno } from "../support/deno.ts";
 import { temporaryFolder } from "../support/folder.ts";
+import { freePorts } from "../support/free-ports.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, isGone, Programs } from "../support/program.ts";
 import { UpgradedProgram } from "../support/upgraded-program.ts";
@@ -436,7 +437,7 @@ describe("`evenkeel up`", () => {
       "--dashboard-port",
       "0",
       "--demo-port",
-      `${await freePort()}`,
+      `${await freePorts(3)}`,
     );
     const verb = programs.evenkeel("upgrade", "--admin-url", `http://127.0.0.1:${await demo.port("admin")}`);
     expect((await verb.exited).code).toBe(2);
