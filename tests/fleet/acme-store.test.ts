@@ -1,15 +1,20 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 
 import { LeaseLostError } from "../../src/acme/acme-sharing.ts";
+import { CertificateIssuer } from "../../src/acme/certificate-issuer.ts";
+import { OrderFailure } from "../../src/acme/failure.ts";
+import { AcmeStorage } from "../../src/acme/storage.ts";
 import { AcmeStore } from "../../src/fleet/acme-store.ts";
 import { Seal } from "../../src/fleet/seal.ts";
 import { systemSchedule } from "../../src/lib/clock.ts";
 import { type CertificatePair, readPair } from "../../src/tls/certificate-pair.ts";
 import { TestAuthority } from "../support/acme-authority.ts";
 import { FleetStores } from "../support/fleet-store.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { hasRedis, RedisServer } from "../support/redis-server.ts";
 import { until } from "../support/wait.ts";
 
+const inFolder = temporaryFolder("acme-store");
 const key = "k".repeat(32);
 const host = "shop.test";
 const directory = "https://ca.test/directory";
@@ -184,5 +189,35 @@ describe.if(hasRedis)("the certificates of a fleet", () => {
     expect([last?.order, last?.failure]).toEqual([undefined, undefined]);
     expect(last?.certificate?.cert).toBe(second.cert);
     await last?.release();
+  });
+
+  test("are not ordered by another balancer while the pause after a failed order lasts", async () => {
+    await using redis = await RedisServer.start();
+    using stores = new FleetStores();
+    const { one, other } = await setUp(stores, redis);
+    const issued: string[] = [];
+    const issuerOf = (name: string, sharing: AcmeStore) =>
+      new CertificateIssuer({
+        storageAt: () => new AcmeStorage(inFolder(name), process.pid),
+        issue() {
+          issued.push(name);
+          return Promise.reject(new OrderFailure("rate_limited", "too many", { retryAfterMs: 3_600_000 }));
+        },
+        placeholder: () => first,
+        publish() {},
+        observer: { placeholderShown() {}, issued() {}, adopted() {}, failed() {} },
+        ...{ sharing, wallClock: Date.now, schedule: systemSchedule, random: Math.random },
+      });
+    const settings = { hosts: [host], directory, challenge: "http-01", storage: "" } as const;
+    const issuers = [issuerOf("one", one), issuerOf("other", other)];
+    for (const issuer of issuers) {
+      issuer.configure([settings]);
+      issuer.start();
+      await until(() => issuer.certificates[0]?.failures === 1, "the failure");
+      expect(issuer.certificates[0]?.failure).toMatchObject({ reason: "rate_limited", detail: "too many" });
+      expect(issuer.certificates[0]?.nextOrderAt).toBeGreaterThan(Date.now() + 3_500_000);
+    }
+    expect(issued).toEqual(["one"]);
+    for (const issuer of issuers) issuer.stop();
   });
 });
