@@ -1,8 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 
 import { runtime } from "#runtime";
@@ -204,7 +202,8 @@ pools: { main: { upstreams: ["${origin.url}"] } }\n`,
     const file = (...ports: readonly number[]) =>
       `listen: [${ports.map((port, index) => `{ name: l${index}, host: 127.0.0.1, port: ${port} }`).join(", ")}]
 pools: { main: { upstreams: ["${origin.url}"] } }\n`;
-    const [one, two] = [await freePort(), await freePort()];
+    const one = await freePorts(2);
+    const two = one + 1;
     writeFileSync(config, file(one));
     const { program, admin } = await started(programs, ["proxy", "--admin-port", "0", "--config", config]);
     await using upgraded = new UpgradedProgram(program);
@@ -413,7 +412,7 @@ describe("`evenkeel up`", () => {
     await using programs = new Programs();
     const origin = await prompt();
     const ports = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
-    const dashboardPort = await freePort();
+    const dashboardPort = await freePorts(1);
     const up = programs.evenkeel(
       "up",
       ...ports,
@@ -475,12 +474,4 @@ function connectionsTo(port: number): number {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
   return lines.filter((line) => new RegExp(`^ *\\d+: \\S+ 0100007F:${hex} 01 `).test(line)).length;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
