@@ -322,9 +322,12 @@ export class Balancer {
     const detail = snapshots.upstream(id);
     const upstream = fleet && registry.find(id)?.upstream;
     if (!detail || !upstream) return detail;
+    const elsewhere = fleet.elsewhere(upstream);
+    // The caller may wait for it.
+    if (elsewhere.length > 0) fleet.fleet.hurry();
     return {
       ...detail,
-      elsewhere: fleet.elsewhere(upstream),
+      elsewhere,
       seen: seenByFleet(id, fleet, this.#poolOf),
     };
   }

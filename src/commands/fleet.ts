@@ -1,7 +1,7 @@
 /** `evenkeel fleet`: the balancers that share what operators set, once or every second. */
 
 import type { Verb } from "../cli/verbs.ts";
-import { sleep } from "../lib/clock.ts";
+import { sleep, systemWallClock } from "../lib/clock.ts";
 import type { FleetSnapshot, PeerSnapshot, SeenSnapshot } from "../snapshot/fleet-snapshot.ts";
 import {
   conclusionText,
@@ -10,9 +10,10 @@ import {
   fleetSentence,
   isFleetWhole,
   peerStateText,
+  peerUptime,
   seenFromText,
 } from "../wording/fleet.ts";
-import { formatCount, formatRate, formatShare, formatTime, nothing } from "../wording/format.ts";
+import { formatCount, formatRate, formatShare, nothing } from "../wording/format.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import type { LineLayout } from "./problem-lines.ts";
 import { showLines } from "./screen.ts";
@@ -52,7 +53,11 @@ export async function readFleet(
 }
 
 /** What is not as it should be, a line for each balancer, and the upstreams that one of them does not find well. */
-export function fleetLines(fleet: FleetSnapshot, layout: LineLayout): readonly string[] {
+export function fleetLines(
+  fleet: FleetSnapshot,
+  layout: LineLayout,
+  now = systemWallClock(),
+): readonly string[] {
   const cut = (line: string) => plainText(line).slice(0, layout.width);
   const concerns = fleetConcerns(fleet);
   const seen = fleet.seen.filter(({ where }) => where !== "operator");
@@ -63,21 +68,24 @@ export function fleetLines(fleet: FleetSnapshot, layout: LineLayout): readonly s
     ),
     ...fleet.pending.map(({ upstream, order }) => cut(`  not shared yet: ${upstream} ${order}`)),
     "",
-    ...renderColumns([heads.map((text): Cell => ({ text, tone: "dim" })), ...fleet.peers.map(rowOf)], {
-      ...layout,
-      right: numbers,
-    }),
+    ...renderColumns(
+      [heads.map((text): Cell => ({ text, tone: "dim" })), ...fleet.peers.map((peer) => rowOf(peer, now))],
+      {
+        ...layout,
+        right: numbers,
+      },
+    ),
     ...(seen.length > 0 ? ["", ...seenLines(seen, fleet, layout)] : []),
   ];
 }
 
 const heads = [
   ...["BALANCER", "STATE", "VERSION", "CONFIGURATION", "RATE", "ERRORS"],
-  ...["IN FLIGHT", "SINCE", "DIFFERS IN", "DASHBOARD"],
+  ...["IN FLIGHT", "UP", "DIFFERS IN", "DASHBOARD"],
 ];
-const numbers = [4, 5, 6];
+const numbers = [4, 5, 6, 7];
 
-function rowOf(peer: PeerSnapshot): readonly (string | Cell)[] {
+function rowOf(peer: PeerSnapshot, now: number): readonly (string | Cell)[] {
   const { name, isSelf, state, version, configuration, isSameConfiguration, url } = peer;
   const hasProblem = peer.problems.critical + peer.problems.warning > 0;
   const tone = state === "silent" ? "red" : hasProblem ? "yellow" : "green";
@@ -89,7 +97,7 @@ function rowOf(peer: PeerSnapshot): readonly (string | Cell)[] {
     formatRate(peer.requestsPerSecond),
     formatShare(peer.errorShare),
     formatCount(peer.inFlight),
-    formatTime(peer.startedAt),
+    peerUptime(peer, now),
     differencesText(peer) || nothing,
     url ?? nothing,
   ];

@@ -7,7 +7,6 @@ import { sleep, systemWallClock } from "../lib/clock.ts";
 import { asRecord } from "../lib/json.ts";
 import { fleetKinds } from "../problems/fleet-problems.ts";
 import { isOpenProblem, type ProblemKind, type ServiceProblem } from "../problems/problem.ts";
-import type { FleetSnapshot } from "../snapshot/fleet-snapshot.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import {
   certificateText,
@@ -35,7 +34,7 @@ import {
   uptimeSpan,
 } from "../wording/format.ts";
 import { countedProblems, evenKeelSentence, hasCritical } from "../wording/problems.ts";
-import { fleetConcerns, isFleetWhole } from "../wording/fleet.ts";
+import { fleetConcerns, isFleetWhole, usedElsewhereText } from "../wording/fleet.ts";
 import { isEjected, reasonSentence } from "../wording/reasons.ts";
 import { sourceText } from "../wording/sources.ts";
 import { type DashboardState, nextDashboardState, overallStatus } from "../wording/verdict.ts";
@@ -136,7 +135,7 @@ export function statusLines(state: DashboardState, layout: StatusLayout): readon
     ...alertLines(snapshot, new Set(open.map(({ kind }) => kind))).map((line) =>
       plainText(line).slice(0, layout.width),
     ),
-    ...(snapshot.fleet ? fleetPart(snapshot.fleet, open, layout) : []),
+    ...fleetPart(snapshot, open, layout),
     "",
     ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, layout), ""]),
     footOf(snapshot).slice(0, layout.width),
@@ -145,11 +144,12 @@ export function statusLines(state: DashboardState, layout: StatusLayout): readon
 
 /** The balancers, or only what is not as it should be and no problem yet. */
 function fleetPart(
-  fleet: FleetSnapshot,
+  { fleet, at }: Pick<Snapshot, "fleet" | "at">,
   open: readonly ServiceProblem[],
   layout: StatusLayout,
 ): readonly string[] {
-  if (layout.withFleet) return ["", ...fleetLines(fleet, layout)];
+  if (!fleet) return [];
+  if (layout.withFleet) return ["", ...fleetLines(fleet, layout, at)];
   if (open.some(({ kind }) => fleetKinds.some((one) => one === kind))) return [];
   return fleetConcerns(fleet).map((concern) => plainText(`Fleet: ${concern}.`).slice(0, layout.width));
 }
@@ -242,10 +242,11 @@ function statusReason(upstream: UpstreamSnapshot, now: number): string {
   if (drain && !drain.drained) {
     const time = timeLeft(upstream, now);
     const until = time === undefined ? "" : `, ${time}`;
-    const elsewhere = (drain.elsewhere ?? []).map((note) => `, ${note}`).join("");
-    const left = `${drain.inFlight} in flight${elsewhere}`;
+    const left = `${drain.inFlight} in flight`;
     notes.push(`${drain.leaving ? "draining for removal" : "draining"}: ${left}${until}`);
   } else if (drain) notes.push("drained");
+  const elsewhere = usedElsewhereText(upstream);
+  if (elsewhere !== "") notes.push(elsewhere);
   if (modeSet && status === upstream.mode) notes.push(changeNote(modeSet, now));
   if (status === "failing" && lastProbe) {
     notes.push(`${lastProbe.detail} ${formatAgo(now - lastProbe.at)}`);

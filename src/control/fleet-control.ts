@@ -149,7 +149,6 @@ export class FleetControl {
       return peer.report.nonce === journal.known.nonce ? [] : [`${peer.name} does not follow the order yet`];
     });
     const isPending = journal.pending.some(({ order }) => order.upstream === upstream.id);
-    if (waits.length > 0 || isPending) this.fleet.hurry();
     if (isPending) return [alone ?? "the order is not shared yet", ...waits];
     return waits.length > 0 && alone !== undefined ? [alone, ...waits] : waits;
   }

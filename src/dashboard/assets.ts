@@ -12,6 +12,7 @@ import timeAxis from "../../public/time-axis.js" with { type: "text" };
 import actionStyle from "../../public/actions.css" with { type: "text" };
 import actionScript from "../../public/actions.js" with { type: "text" };
 import eventStyle from "../../public/events.css" with { type: "text" };
+import fleetStyle from "../../public/fleet.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
 import configStyle from "../../public/config.css" with { type: "text" };
 import loginStyle from "../../public/login.css" with { type: "text" };
@@ -38,9 +39,17 @@ export const assets = {
     "app",
     "css",
     "text/css; charset=utf-8",
-    [chartStyle, style, loginStyle, actionStyle, eventStyle, requestStyle, configStyle, historyStyle].join(
-      "\n",
-    ),
+    [
+      chartStyle,
+      style,
+      loginStyle,
+      actionStyle,
+      eventStyle,
+      fleetStyle,
+      requestStyle,
+      configStyle,
+      historyStyle,
+    ].join("\n"),
   ),
   script: asset(
     "app",

@@ -17,6 +17,7 @@ import { parsePageRange } from "./page-range.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { momentText } from "../lib/time-range.ts";
 import { historyRoutes } from "./history/routes.ts";
+import { fleetRoutes } from "./fleet/routes.ts";
 import type { SnapshotPoller } from "./live/poller.ts";
 import type { LiveStreams } from "./live/streams.ts";
 import { notFoundResponse } from "./layout/not-found.tsx";
@@ -120,6 +121,7 @@ export function routesOf({
       return html(page.html);
     })
 
+    .use(fleetRoutes({ poller, live }))
     .use(configPageRoutes({ poller, admin }))
     .use(eventRoutes({ poller, events, admin }))
 

@@ -1,6 +1,7 @@
 /** What each balancer of a fleet tells the others once a second: whole, so that a lost one does no harm. */
 
 import { asRecord, parseJson } from "../lib/json.ts";
+import { isWebUrl } from "../lib/web-url.ts";
 
 export interface PeerReport {
   /** Random name of the process: two with the same name of a balancer are a mistake. */
@@ -124,13 +125,6 @@ function seenUpstreamIn(value: unknown): SeenUpstream | undefined {
   if (typeof status !== "string" || status.length > maxTextLength) return undefined;
   const hasProblem = typeof problem === "string" && problem.length <= maxTextLength;
   return { status, inFlight: countOf(inFlight), ...(hasProblem && { problem }) };
-}
-
-/** With a host and without a user name, which could pass for a host. */
-function isWebUrl(text: string): boolean {
-  if (!/^https?:\/\/[^\s/@\\]+/i.test(text) || !URL.canParse(text)) return false;
-  const { protocol, username, password } = new URL(text);
-  return /^https?:$/.test(protocol) && username === "" && password === "";
 }
 
 function countOf(value: unknown): number {

@@ -195,6 +195,11 @@ export interface UpstreamSnapshot {
   readonly drain: DrainSnapshot | null;
   /** In a fleet: whether all orders about it are shared; else "not yet: " and why. */
   readonly shared?: true | string;
+  /**
+   * In a fleet: other balancers that do not follow the orders about it yet, still use it though it is out, or may do so, each with
+   * the reason. Empty once the orders count everywhere. In a snapshot only for upstreams that drain or are in maintenance.
+   */
+  readonly elsewhere?: readonly string[];
   /** Null without an injected fault. */
   readonly rehearsal: FaultSnapshot | null;
   /** Whether the upstream is available: it may receive new requests now. */
@@ -327,11 +332,6 @@ export interface UpstreamDetail extends UpstreamSnapshot {
   readonly probes: readonly ProbeSnapshot[];
   /** Responses since the start, by status code. */
   readonly codes: Readonly<Record<string, number>>;
-  /**
-   * In a fleet: other balancers that do not follow the orders about it yet, still use it though it is out, or may do so, each with
-   * the reason. Empty once the orders count everywhere.
-   */
-  readonly elsewhere?: readonly string[];
   /** In a fleet: what each balancer says of it. */
   readonly seen?: SeenSnapshot;
   /** Attempts whose client disconnected. */

@@ -30,6 +30,7 @@ export type UpstreamAnnotations = Pick<
   | "discovered"
   | "drain"
   | "shared"
+  | "elsewhere"
 >;
 
 /** Everything that a pool's snapshot is built from. */

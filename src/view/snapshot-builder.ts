@@ -44,7 +44,7 @@ export interface SnapshotBuilderOptions {
   readonly measure: DataPlane["measure"];
   readonly uptimeOf: (pool: Pool, upstream: Upstream) => UptimeSnapshot;
   /** Undefined for a balancer on its own. */
-  readonly fleet?: () => Pick<FleetControl, "drainsElsewhere" | "sharedNote"> | undefined;
+  readonly fleet?: () => Pick<FleetControl, "drainsElsewhere" | "elsewhere" | "sharedNote"> | undefined;
 }
 
 /** Recent events in a snapshot: as many as a page shows at once. */
@@ -119,6 +119,7 @@ export class SnapshotBuilder {
         ...this.#originSnapshot(upstream),
         drain: this.#drainSnapshot(upstream),
         ...(fleet && { shared: fleet.sharedNote(upstream.id) }),
+        ...(fleet && upstream.mode !== "ready" && { elsewhere: fleet.elsewhere(upstream) }),
       }),
     };
   }

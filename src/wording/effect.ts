@@ -2,6 +2,7 @@
 
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { joinList } from "../lib/list-text.ts";
+import { fleetEffect } from "./fleet.ts";
 import { formatCount, formatShare, formatSpan } from "./format.ts";
 import { isEjected } from "./reasons.ts";
 
@@ -42,7 +43,10 @@ export function effectOf(snapshot: Snapshot, request: ActionRequest): Effect {
     };
   });
   return {
-    lines: effects.flatMap(({ lines }) => lines),
+    lines: [
+      ...effects.flatMap(({ lines }) => lines),
+      ...(snapshot.fleet && affected.length > 0 ? fleetEffect(snapshot.fleet, request.action === "cut") : []),
+    ],
     dangers: effects.flatMap(({ dangers }) => dangers),
     unknown: request.ids.filter((id) => !known.has(id)),
   };

@@ -31,6 +31,9 @@ import { parsePageRange } from "../../src/dashboard/page-range.ts";
 import type { ReloadCardProps } from "../../src/dashboard/config/reload-card.tsx";
 import { renderConfigPage, renderReload } from "../../src/dashboard/config/page.tsx";
 import { renderEventsPage, renderNewEvents } from "../../src/dashboard/events/page.tsx";
+import { renderFleetLive, renderFleetPage } from "../../src/dashboard/fleet/page.tsx";
+import type { FleetSnapshot, SeenSnapshot } from "../../src/snapshot/fleet-snapshot.ts";
+import { troubledFleet } from "../support/fleet-fixture.ts";
 import { parseEventFilter } from "../../src/dashboard/events/filter.ts";
 import { renderDryRunResult, renderDryRunPage } from "../../src/dashboard/requests/dry-run-page.tsx";
 import { renderExplainPage } from "../../src/dashboard/requests/explain-page.tsx";
@@ -192,6 +195,10 @@ const pictures: Readonly<Record<string, DashboardState>> = {
       pools: [...snapshot.pools, ...snapshot.pools.map((pool) => ({ ...pool, upstreams: [] }))],
     },
   },
+  "a fleet": {
+    ...picture,
+    snapshot: snapshot && { ...snapshot, fleet: poisoned(troubledFleet()) as FleetSnapshot },
+  },
   "no pools": { ...picture, snapshot: snapshot && { ...snapshot, pools: [] } },
 };
 
@@ -206,6 +213,8 @@ const renderings: Readonly<Record<string, (picture: DashboardState) => string>> 
   "the page with a notice": (each) => renderPage({ state: each, notice: hostile }),
   "the page after an act": (each) => renderPage({ state: each, done: { entry: undoEntry, location: place } }),
   "the live fragment": (each) => renderLive(each),
+  "the page of the fleet": renderFleetPage,
+  "the live fragment of the fleet": renderFleetLive,
   "a live event": (each) => eventOf(renderLive(each)),
   "the answer to an act": () => renderActionResult({ entry: undoEntry, location: place }),
   "a live fragment after another one": (each) => {
@@ -215,6 +224,13 @@ const renderings: Readonly<Record<string, (picture: DashboardState) => string>> 
 };
 
 const detail = poisoned(detailOf(upstreamsOf(busySnapshot())[1] as UpstreamDetail)) as UpstreamDetail;
+const seenDetail = {
+  ...detail,
+  mode: "draining" as const,
+  drain: { since: 0, deadline: null, inFlight: 0, drained: false, leaving: false },
+  elsewhere: [hostile],
+  seen: poisoned(troubledFleet().seen[0]) as SeenSnapshot,
+};
 const trend = { pool: hostile, upstream: hostile, columns: poisonedColumns() };
 const shown: UpstreamPageState = {
   at: picture.at,
@@ -347,6 +363,7 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
 
 const furtherRenderings: Readonly<Record<string, () => string>> = {
   "an upstream's page": () => renderUpstreamPage({ shown, columns: poisonedColumns(), notice: hostile }),
+  "an upstream's page in a fleet": () => renderUpstreamPage({ shown: { ...shown, detail: seenDetail } }),
   "an upstream's page without its history": () => renderUpstreamPage({ shown }),
   "an upstream's page, failing": () =>
     renderUpstreamPage({ shown: { ...shown, detail: { ...detail, mode: "ready", status: "failing" } } }),

@@ -153,5 +153,5 @@ export const elsewhereSchema = list(
 export const ordersElsewhereSchema = list(
   Type.String(),
   "In a fleet: other balancers that do not follow the orders about it yet, still use it though it is out, or may do so, with " +
-    "the reason. Empty once the orders count everywhere.",
+    "the reason. Empty once the orders count everywhere. In lists only for upstreams that drain or are in maintenance.",
 );

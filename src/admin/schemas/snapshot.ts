@@ -178,6 +178,7 @@ const upstreamKeys = {
   discovered: Type.Optional(originSchema),
   drain: nullable(drainSchema, "Null unless the upstream is draining or drained."),
   shared: Type.Optional(sharedSchema),
+  elsewhere: Type.Optional(ordersElsewhereSchema),
   rehearsal: nullable(faultSchema, "The injected fault; null without one."),
   fit: boolean("Whether the upstream is available: it may receive new requests now."),
   inFlight: count("Requests in flight, including tunnels and streams."),
@@ -218,7 +219,6 @@ export const upstreamDetailSchema = Type.Object(
     probe: textSchema("The probe, described for people."),
     probes: list(probeSchema, "The last 60, oldest first."),
     codes: counts("Responses since the start, by status code."),
-    elsewhere: Type.Optional(ordersElsewhereSchema),
     seen: Type.Optional(seenSchema),
     cancelled: count("Attempts whose client disconnected."),
     latencies: list(

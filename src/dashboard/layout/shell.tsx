@@ -5,6 +5,7 @@ import type { Children } from "@kitajs/html";
 import { assets } from "../assets.ts";
 import { placeholders } from "../login/placeholders.tsx";
 import { attribute } from "../responses.ts";
+import type { FleetSnapshot } from "../../snapshot/fleet-snapshot.ts";
 import { formatSpan, formatTime } from "../../wording/format.ts";
 import { type DashboardState, urlOrigin } from "../../wording/verdict.ts";
 
@@ -22,7 +23,16 @@ const htmxConfig = JSON.stringify({
 interface ShellProps {
   readonly title: string;
   readonly here:
-    "overview" | "upstream" | "requests" | "history" | "events" | "audit" | "config" | "action" | "lost";
+    | "overview"
+    | "upstream"
+    | "fleet"
+    | "requests"
+    | "history"
+    | "events"
+    | "audit"
+    | "config"
+    | "action"
+    | "lost";
   /** The address of the live stream; undefined for a static page. */
   readonly live?: string;
   readonly notice?: string;
@@ -30,6 +40,8 @@ interface ShellProps {
   readonly carried?: string | undefined;
   /** The result of the last action. */
   readonly done?: JSX.Element | undefined;
+  /** The fleet of the balancer, whose name then stands in the header. */
+  readonly fleet?: Pick<FleetSnapshot, "name" | "group"> | undefined;
   readonly children?: JSX.Element | JSX.Element[];
 }
 
@@ -52,6 +64,7 @@ export function Shell({
   notice = "",
   done = "",
   carried = "",
+  fleet,
   children,
 }: ShellProps): JSX.Element {
   return (
@@ -60,6 +73,18 @@ export function Shell({
         <a class="brand" href="/">
           <Brand />
         </a>
+        {fleet ? (
+          <a
+            class="balancer"
+            href="/fleet"
+            title={attribute(`A balancer of the fleet ${fleet.group}`)}
+            {...(here === "fleet" ? { "aria-current": "page" } : {})}
+          >
+            <span safe>{fleet.name}</span>
+          </a>
+        ) : (
+          ""
+        )}
         <nav class="pages" aria-label="Pages">
           {pages.map((page) => (
             <a
@@ -85,6 +110,14 @@ export function Shell({
       <dialog id="panel" aria-labelledby="panel-title"></dialog>
     </HtmlDocument>
   );
+}
+
+/**
+ * Of the element that a live stream renews. Two triggers, because the extension does not retry if the first connect fails. While the
+ * stream is connected, the second one is ignored.
+ */
+export function liveAttributes(address: string): Readonly<Record<string, string>> {
+  return { "hx-sse:connect": attribute(address), "hx-trigger": "load, every 5s", "hx-swap": "innerMorph" };
 }
 
 /** The configuration stands before the script: htmx reads it while it loads. */

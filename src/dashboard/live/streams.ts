@@ -1,7 +1,8 @@
-/** The live streams of the overview and the upstream pages. Each message holds the fragment and the newest chart points. */
+/** The live streams of the overview, the fleet's page and the upstream pages. Each message holds the fragment and the newest chart points. */
 
 import type { SeriesHistory } from "../../history/history.ts";
 import type { Columns } from "../../history/point.ts";
+import { renderFleetLive } from "../fleet/page.tsx";
 import { eventStreamResponse } from "../responses.ts";
 import type { SnapshotPoller } from "./poller.ts";
 import { eventOf, renderedOnce, streamOf } from "./sse.ts";
@@ -21,6 +22,7 @@ export interface LiveStreams {
   /** Undefined if too many streams are open. */
   overview(view: View): Response | undefined;
   upstream(id: string): Response | undefined;
+  fleet(): Response | undefined;
 }
 
 export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers): LiveStreams {
@@ -50,12 +52,14 @@ export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers):
     (shown: UpstreamPageState) =>
       eventOf(renderUpstreamLive(shown)) + pointsEvent(shown.trend ? [shown.trend] : []),
   );
+  const renderFleet = renderedOnce((state: DashboardState) => eventOf(renderFleetLive(state)));
   const isFull = () => poller.viewers + upstreams.viewers >= maxViewers;
   return {
     overview: (view) =>
       isFull() ? undefined : eventStreamResponse(streamOf(poller, overviewRenderer(view))),
     upstream: (id) =>
       isFull() ? undefined : eventStreamResponse(streamOf(upstreams.of(id), renderUpstream)),
+    fleet: () => (isFull() ? undefined : eventStreamResponse(streamOf(poller, renderFleet))),
   };
 }
 

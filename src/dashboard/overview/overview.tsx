@@ -2,6 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { Snapshot, Traffic } from "../../snapshot/snapshot.ts";
+import { FleetStrip } from "../fleet/strip.tsx";
 import { Alerts, WorkersPanel } from "./alerts.tsx";
 import { Glyph, Tile, toneShapes } from "../layout/widgets.tsx";
 import { PageFoot } from "../layout/shell.tsx";
@@ -45,6 +46,7 @@ export function Overview({ state, view, chartsOf, writeRow = wholeRow }: Overvie
       <VerdictBand state={state} />
       <FaultBanner snapshot={snapshot} now={balancerNow(state)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
+        {snapshot?.fleet ? <FleetStrip fleet={snapshot.fleet} /> : ""}
         {snapshot ? <Alerts snapshot={snapshot} /> : ""}
         <Totals state={state} />
         {snapshot ? (

@@ -9,7 +9,6 @@ import type { AdminResult } from "../admin-client.ts";
 import { ActionResult, type ActionResultProps } from "../actions/result.tsx";
 import { BulkBar } from "../actions/menu.tsx";
 import { Charts, ChartsStub } from "../charts/charts.tsx";
-import { attribute } from "../responses.ts";
 import { FaultForm, FaultFormStub } from "../upstream/fault.tsx";
 import { FilterBox } from "../layout/forms.tsx";
 import { Overview, titleOf } from "./overview.tsx";
@@ -17,7 +16,7 @@ import type { DashboardState } from "../../wording/verdict.ts";
 import { pageOf } from "../location.ts";
 import { FailingCard, FailingStub } from "../requests/failing-card.tsx";
 import type { RequestList } from "../../requests/recent-requests.ts";
-import { markup, Shell } from "../layout/shell.tsx";
+import { liveAttributes, markup, Shell } from "../layout/shell.tsx";
 import type { UpstreamPageState } from "../live/upstream-poller.ts";
 import type { WriteRow } from "./upstream-row.tsx";
 import { UpstreamView, upstreamTitle } from "../upstream/page.tsx";
@@ -53,6 +52,7 @@ export function renderPage(props: PageProps): string {
       live={live}
       notice={notice}
       done={done && <ActionResult {...done} />}
+      fleet={state.snapshot?.fleet}
     >
       <FilterBox state={state} view={view} />
       <main id="live" {...liveAttributes(live)}>
@@ -110,6 +110,7 @@ export function renderUpstreamPage({
       notice={notice}
       done={done && <ActionResult {...done} />}
       carried={past && carriedQuery(past.range)}
+      fleet={shown.state.snapshot?.fleet}
     >
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView
@@ -146,12 +147,4 @@ export function renderUpstreamLive(shown: UpstreamPageState): string {
       />
     </>,
   );
-}
-
-/**
- * Two triggers, because the extension does not retry if the first connect fails. While the stream is connected, the second
- * one is ignored.
- */
-function liveAttributes(address: string): Readonly<Record<string, string>> {
-  return { "hx-sse:connect": attribute(address), "hx-trigger": "load, every 5s", "hx-swap": "innerMorph" };
 }

@@ -1,6 +1,7 @@
 /** The cells of an upstream's row that show more than a number: status, uptime, probes, share and errors. */
 /** @jsxImportSource @kitajs/html */
 
+import { usedElsewhereText } from "../../wording/fleet.ts";
 import { Badge, Bar } from "../layout/widgets.tsx";
 import { anchorOf, attribute } from "../responses.ts";
 import { FaultBadge } from "../upstream/fault.tsx";
@@ -213,6 +214,9 @@ export function rowNote(upstream: UpstreamSnapshot, now: number, isPanicking: bo
 
 function outNote(upstream: UpstreamSnapshot, now: number): string {
   const { drain, inFlight, statusSince } = upstream;
+  // Safe only when the other balancers of a fleet do not use it any more either.
+  const elsewhere = usedElsewhereText(upstream);
+  if (inFlight === 0 && elsewhere !== "" && !drain?.leaving) return elsewhere;
   if (inFlight === 0) return drain?.leaving ? "being removed" : "safe to stop";
   return `${formatCount(inFlight)} in flight, ${timeLeft(upstream, now) ?? `for ${formatSpan(now - statusSince)}`}`;
 }

@@ -11,6 +11,7 @@ import { locationFields, type PageLocation } from "../location.ts";
 import { statusNote } from "../overview/upstream-cells.tsx";
 import { attribute } from "../responses.ts";
 import type { ChangeStamp, UpstreamDetail } from "../../snapshot/snapshot.ts";
+import { usedElsewhereText } from "../../wording/fleet.ts";
 import { formatAgo, formatCount, formatSpan, formatTime, isoTime, timeLeft } from "../../wording/format.ts";
 import { statusReasonOf } from "../../wording/reasons.ts";
 import { originText, sourceTextOf } from "../../wording/sources.ts";
@@ -117,6 +118,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
   const { drain, id } = detail;
   if (!drain) return "";
   const location: PageLocation = { page: "upstream", id };
+  const elsewhere = usedElsewhereText(detail);
   const late = isLate(detail, now);
   const { deadline, since, inFlight, drained, leaving } = drain;
   const totalMs = deadline === null ? 0 : deadline - since;
@@ -151,6 +153,13 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
             </>
           )}
         </span>
+        {elsewhere === "" ? (
+          ""
+        ) : (
+          <span class="sub" data-concern="slight" safe>
+            {elsewhere}
+          </span>
+        )}
         {leaving ? (
           <span class="sub">removed from the pool when drained</span>
         ) : (

@@ -16,6 +16,7 @@ import {
   uptimeShare,
   uptimeSpan,
 } from "../../wording/format.ts";
+import { SeenCard } from "../fleet/seen.tsx";
 import { LatencyBars } from "../charts/latency-histogram.tsx";
 import { type Quantity, Sparkline, trendOf } from "../charts/sparkline.tsx";
 import { balancerNow, concernOf } from "../../wording/verdict.ts";
@@ -75,6 +76,7 @@ export function UpstreamView({ shown, charts, faultForm: fault, failing }: Upstr
               />
             </div>
             <div class="card-stack">
+              <SeenCard seen={detail.seen} />
               <LatencyBars bars={detail.latencies} />
               {failing}
               <UpstreamEvents detail={detail} state={state} />
