@@ -77,6 +77,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "commands/screen.ts": "two commands refresh the terminal in place",
   "commands/start.ts": "loads each long-running command on demand",
   "dashboard/layout/not-found.tsx": "one page",
+  "dashboard/fleet/routes.ts": "two routes, apart from those of other pages",
   "routing/conditions.ts": "configuration, routes and dry runs share it",
   "engine/wire/stream-failure.ts": "both sides of a shared connection know it",
   "engine/wire/http2/flush-queue.ts": "both sides of HTTP/2 send through it",
