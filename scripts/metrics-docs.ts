@@ -14,6 +14,7 @@ import {
 } from "../src/metrics/process-families.ts";
 import { upgradeFamilies } from "../src/metrics/upgrade-families.ts";
 import { fleetFamilies } from "../src/metrics/fleet-families.ts";
+import { alertFamilies } from "../src/alerts/alert-families.ts";
 import { problemFamilies } from "../src/problems/problem-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
@@ -23,7 +24,8 @@ export const metricsFile = join(import.meta.dirname, "../docs/metrics.md");
 const labelMeanings: Readonly<Record<string, string>> = {
   pool: "name of a pool in the configuration; empty for requests that no route matched",
   upstream: "name of an upstream, by default its host and port; empty for responses made by the balancer",
-  extension: "name of a filter or policy of an extension",
+  extension: "name of a filter, a policy or an alert format of an extension",
+  receiver: "name of a receiver of alerts",
   code: "HTTP status code; of exhaustion the system's error code, such as `EMFILE`",
   reason:
     "a reason word, the same as in log, API and dashboard; of ejections `consecutive_failures`, `failure_ratio`, `probation_failed` or `unresponsive`; of retries also `rescued` and `hedged`; of connections `proxy_header`; of handshakes as described there",
@@ -40,7 +42,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
   name: "name of a rate limit",
   mode: "`refused`, or `dry_run` for requests that a limit with `dryRun` would have refused",
   result:
-    "`success` or `failure` of probes and lease calls; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges; `kept`, `new`, `moved` or `full` of sticky pools; of orders `issued` or a reason word",
+    "`success` or `failure` of probes and lease calls; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges; `kept`, `new`, `moved` or `full` of sticky pools; of orders `issued` or a reason word; of alerts `sent`, `failed` (a try that is repeated), `refused`, `expired` or `dropped`",
 };
 
 /** The current page. Throws if {@link labelMeanings} lacks a label. */
@@ -55,6 +57,7 @@ export function metricsPage(): string {
     ]),
     ...memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false }),
     ...problemFamilies([]),
+    ...alertFamilies([]),
     stateFamily(false),
     ...upgradeFamilies({ generation: 0, since: null, failures: 0 }),
     ...fleetFamilies({ isShared: true, pending: 0, alive: 1, silent: 0, setAside: 0, restored: 0, lost: 0 }),

@@ -77,6 +77,7 @@ function completed(value: Value): Value {
       ...Object.keys(((route["split"] as Value | undefined)?.["pools"] ?? {}) as Value),
       (route["forwardAuth"] as Value | undefined)?.["pool"],
     ])
+    .concat(((value["alerts"] ?? []) as Value[]).flatMap((receiver) => receiver["pools"] ?? []))
     .filter((name): name is string => typeof name === "string");
   const given = (value["pools"] ?? {}) as Record<string, Value>;
   const pools = [...new Set([...Object.keys(given), ...named])].map((name, index) => [
@@ -100,13 +101,15 @@ function problemsOf(value: Value, name: string): string {
     values: [],
     file,
     read: (path) =>
-      /password|fleet-key/.test(path)
+      /password|(fleet|ticket|pagerduty)-key/.test(path)
         ? "k".repeat(32)
-        : /key/.test(path)
-          ? pair.key
-          : path.endsWith("htpasswd")
-            ? `ann:$2y$10$${"a".repeat(53)}`
-            : pair.cert,
+        : path.endsWith("slack-key")
+          ? "https://hooks.slack.com/services/x"
+          : /key/.test(path)
+            ? pair.key
+            : path.endsWith("htpasswd")
+              ? `ann:$2y$10$${"a".repeat(53)}`
+              : pair.cert,
     list: () => [],
     // Pages name extensions of their own, which are checked where they are.
     extensions: { find: () => undefined, defaultPath: "evenkeel.ts" },
@@ -152,6 +155,8 @@ const places: readonly ((piece: Value) => Value)[] = [
   (source) => ({ pools: { main: { upstreams: [{ file: "members.yaml", ...source }] } } }),
   (source) => ({ pools: { main: { upstreams: [source] } } }),
   (docker) => ({ pools: { main: { upstreams: [{ docker: { label: "app", ...docker } }] } } }),
+  (receiver) => ({ alerts: [{ format: "slack", secretFile: "/slack-key", ...receiver }] }),
+  (receiver) => ({ alerts: [{ secretFile: "/ticket-key", ...receiver }] }),
   (kubernetes) => ({ pools: { main: { upstreams: [{ kubernetes: { service: "web", ...kubernetes } }] } } }),
 ];
 
@@ -178,7 +183,7 @@ function mapOf(text: string): unknown {
 }
 
 /** Of the interface of extensions, and no setting. */
-const others = new Set(["keyed: true"]);
+const others = new Set(["keyed: true", "format: extension:tickets"]);
 
 describe("the pages show only configuration that is valid:", () => {
   test(`${blocks.length} blocks`, () => {

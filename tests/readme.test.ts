@@ -54,7 +54,7 @@ test("the README's table of settings has the numbers and times that the help sho
 });
 
 test("the pages of operators name every command, and every setting of the configuration file", () => {
-  const pages = ["operations", "routing", "discovery", "fleet"];
+  const pages = ["operations", "routing", "discovery", "fleet", "alerts"];
   const operations = pages.map((page) => read(`docs/${page}.md`)).join("\n");
   const isNamed = (pattern: string) => new RegExp(pattern).test(operations);
   expect(Object.keys(commands).filter((name) => !isNamed(`\`${name}\\b`))).toEqual([]);

@@ -1,6 +1,9 @@
-/** Extensions of the configuration beside it: a filter that asks for a tenant, and a policy that keeps to the first zone. */
+/**
+ * Extensions of the configuration beside it: a filter that asks for a tenant, a policy that keeps to the first zone, and a
+ * format of alerts for a system of tickets.
+ */
 
-import { answer, defineConfig, type Policy } from "evenkeel";
+import { type AlertFormat, answer, defineConfig, type Policy } from "evenkeel";
 
 /** What stands behind the filter's name in the configuration. */
 interface TenantSettings {
@@ -23,6 +26,18 @@ const nearest: Policy = {
   },
 };
 
+/** One ticket for each problem: the system finds it by its reference, and closes it with the problem. */
+const tickets: AlertFormat = ({ type, balancer, url, problem }, { secret }) => ({
+  body: JSON.stringify({
+    reference: `${balancer}-${problem.id}`,
+    state: type === "problem.closed" ? "closed" : "open",
+    priority: problem.level === "critical" ? 1 : 3,
+    summary: problem.title,
+    text: [problem.hits.words, problem.cause.words, problem.do.words, url ?? ""].filter(Boolean).join("\n"),
+  }),
+  headers: { Authorization: `Bearer ${secret}` },
+});
+
 export default defineConfig({
   filters: {
     tenant(settings) {
@@ -40,4 +55,5 @@ export default defineConfig({
     },
   },
   policies: { nearest: { create: () => nearest } },
+  alertFormats: { tickets },
 });

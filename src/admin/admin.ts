@@ -13,6 +13,7 @@ import { countStream, StreamLimit } from "../access/stream-limit.ts";
 import { expositionType } from "../metrics/prometheus.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
+import { alertRoutes, type AlertSource } from "./alert-routes.ts";
 import type { Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { Caller } from "../access/access.ts";
 import { bearerOf, callerOf, denialOf } from "./authorization.ts";
@@ -36,6 +37,7 @@ export interface AdminBackend extends Omit<ControlAccess, "pool" | "references">
   upstream(id: string): UpstreamDetail | undefined;
   readonly requests: Requests;
   readonly problems: ProblemSource;
+  readonly alerts: AlertSource;
 }
 
 export interface AdminOptions {
@@ -186,6 +188,7 @@ export function adminApp(
     .use(upstreamRoutes({ control, upstream, pool: poolNamed, references: names }))
     .use(faultRoutes({ control, upstream, references: names }))
     .use(problemRoutes(problems, names))
+    .use(alertRoutes(balancer.alerts, names))
     .use(systemRoutes(control, settings, names))
     .use(upgradeRoutes(upgrade))
     .use(requestRoutes(balancer.requests, tail, names))

@@ -124,6 +124,9 @@ const routeRoles: readonly (readonly [method: string, path: string, needed: Requ
   ["DELETE", "/api/upstreams/:id/rehearsal", "operator"],
   ["POST", "/api/pools/:pool/upstreams", "operator"],
   ["POST", "/api/certificates/reload", "operator"],
+  ["POST", "/api/alerts/test", "operator"],
+  ["POST", "/api/silences", "operator"],
+  ["DELETE", "/api/silences/:id", "operator"],
   ["POST", "/api/reload", "admin"],
   // The new process reads the configuration.
   ["POST", "/api/upgrade", "admin"],

@@ -1,6 +1,7 @@
 /** Creates the parts of a balancer and connects them. Starts none of them. */
 
 import { HttpChallengeResponses } from "../acme/challenges.ts";
+import { AlertDispatcher } from "../alerts/alert-dispatcher.ts";
 import { certificateEntriesOf } from "../config/certificates.ts";
 import type { Config } from "../config/config.ts";
 import { CertificateMonitor } from "../control/certificate-monitor.ts";
@@ -282,7 +283,10 @@ export function assemble(
     wallClock,
     schedule,
     onSample: (upstream) => snapshots.observe(upstream),
-    onSampled: () => problems.sample(),
+    onSampled() {
+      problems.sample();
+      alerts.advance(problems);
+    },
     onFailure: writeErrorReporter(log, clock),
   });
   if (connection && journal)
@@ -291,7 +295,15 @@ export function assemble(
       ...{ log, clock, wallClock, schedule, version: options.version },
       problems: () => problems.open,
     });
+  const alerts = new AlertDispatcher({
+    ...{ balancer: options.name, version: options.version, config: () => reconciler.config },
+    ...{ extensions: options.extensions, store, log, clock, wallClock, schedule, random: systemRandom },
+    record: (event) => void eventLog.add(event),
+    flushEvents: () => eventLog.flush(),
+  });
   const problems = createProblemMonitor({
+    alerts,
+    marked: (problem) => alerts.marked(problem),
     ...{ balancer: options.name, registry, metrics, dataPlane, faults, snapshots, eventLog, memory, store },
     ...{ exhaustion, certificates, orders, clock, wallClock, log, random: systemRandom, configuration },
     historyStore: options.historyStore,
@@ -300,6 +312,7 @@ export function assemble(
     discovery,
   });
   return {
+    alerts,
     faults,
     metrics,
     eventLog,

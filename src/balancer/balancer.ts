@@ -1,5 +1,6 @@
 /** The running balancer: starts, drains and stops its parts, and returns snapshots of them. */
 
+import type { AlertDispatcher } from "../alerts/alert-dispatcher.ts";
 import type { Config } from "../config/config.ts";
 import type { Control } from "../control/control.ts";
 import { Controller } from "../control/controller.ts";
@@ -83,6 +84,10 @@ export class Balancer {
     return this.#parts.problems;
   }
 
+  get alerts(): AlertDispatcher {
+    return this.#parts.alerts;
+  }
+
   get requests(): Requests {
     return this.#parts.requests;
   }
@@ -133,6 +138,7 @@ export class Balancer {
   }
 
   #startOwned(): void {
+    this.#parts.alerts.start();
     this.#parts.history.start();
     this.#parts.certificates.start();
     this.#parts.rotation.start();
@@ -143,6 +149,7 @@ export class Balancer {
   /** Stops what one process at a time does, and writes what is left to write. Clients are served as before. */
   release(): void {
     this.#parts.history.stop();
+    this.#parts.alerts.stop();
     this.#parts.certificates.stop();
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
@@ -227,6 +234,7 @@ export class Balancer {
     // Not before, because the others wait for its requests.
     await this.#parts.fleet?.fleet.leave();
     history.stop();
+    this.#parts.alerts.stop();
     this.#parts.requests.stop();
     this.#setPhase("stopped");
     eventLog.flush();
@@ -249,6 +257,7 @@ export class Balancer {
     names.stop();
     this.#parts.fleet?.stop();
     history.stop();
+    this.#parts.alerts.stop();
     this.#parts.requests.stop();
     dataPlane.close();
     eventLog.flush();

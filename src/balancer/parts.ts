@@ -1,6 +1,7 @@
 /** What a balancer is created from, and the parts that it has. */
 
 import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
+import type { AlertDispatcher } from "../alerts/alert-dispatcher.ts";
 import type { Config } from "../config/config.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { CertificateRotation } from "../control/certificate-rotation.ts";
@@ -92,6 +93,7 @@ export interface BalancerParts {
   readonly rateLimits: RateLimitMonitor;
   readonly history: History;
   readonly problems: ProblemMonitor;
+  readonly alerts: AlertDispatcher;
   readonly requests: Requests;
   /** Undefined without a fleet. */
   readonly shares: FleetShares | undefined;

@@ -1,6 +1,6 @@
 /** Creates what finds problems: the reader of usual traffic, the sampler, and the monitor that keeps the list. */
 
-import { ProblemMonitor } from "../control/problem-monitor.ts";
+import { ProblemMonitor, type ProblemMonitorOptions } from "../control/problem-monitor.ts";
 import { writeErrorReporter } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
 import { UsualTrafficReader } from "../history/usual-traffic.ts";
@@ -14,11 +14,12 @@ export interface ProblemAssemblyOptions extends Omit<ProblemSamplerOptions, "usu
   readonly eventLog: EventLog;
   readonly log: Log;
   readonly random: Random;
+  readonly marked: NonNullable<ProblemMonitorOptions["marked"]>;
 }
 
 /** The caller has it sample once a second. */
 export function createProblemMonitor(options: ProblemAssemblyOptions): ProblemMonitor {
-  const { historyStore, eventLog, log, random, clock, wallClock } = options;
+  const { historyStore, eventLog, log, random, clock, wallClock, marked } = options;
   const onUnreadable = writeErrorReporter(log, clock, "history read failed");
   const usual = new UsualTrafficReader({
     store: historyStore,
@@ -26,5 +27,5 @@ export function createProblemMonitor(options: ProblemAssemblyOptions): ProblemMo
     onFailure: (error) => onUnreadable(error, 0),
   });
   const sampler = new ProblemSampler({ ...options, usual });
-  return new ProblemMonitor({ take: () => sampler.take(), eventLog, log, random });
+  return new ProblemMonitor({ take: () => sampler.take(), eventLog, log, random, marked });
 }

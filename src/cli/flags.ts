@@ -149,6 +149,12 @@ export const balancerFlags: readonly Flag[] = [
     summary: "secrets of sticky cookies",
   },
   {
+    variable: "EVENKEEL_ALERT_SECRET",
+    value: "",
+    path: ["alertSecret"],
+    summary: "key that signs alerts",
+  },
+  {
     name: "--fleet-redis",
     value: "<url>",
     variable: "EVENKEEL_FLEET_REDIS",

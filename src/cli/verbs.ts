@@ -2,6 +2,7 @@
 
 import { type Problem, quote } from "../config/problem.ts";
 import { parseDuration } from "../lib/units.ts";
+import { type AlertVerb, alertVerbs, readAlertVerb } from "./alert-verbs.ts";
 import { type DryRunCommand, dryRunFlags, readDryRun } from "./dry-run.ts";
 import { type FaultCommand, faultFlags, readFaultCommand } from "./fault-command.ts";
 
@@ -31,6 +32,8 @@ export type VerbName =
   | "rehearse"
   | "events"
   | "problems"
+  | "alerts"
+  | "silence"
   | "explain"
   | "dry-run"
   | "upgrade";
@@ -98,6 +101,7 @@ export type Verb =
       readonly withClosed: boolean;
       readonly asJson: boolean;
     }
+  | AlertVerb
   | { readonly verb: "explain"; readonly request: string; readonly asJson: boolean }
   | { readonly verb: "dry-run"; readonly request: DryRunCommand; readonly asJson: boolean }
   | { readonly verb: "upgrade"; readonly reason: string; readonly asJson: boolean };
@@ -161,6 +165,7 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
       jsonFlag,
     ],
   },
+  ...alertVerbs,
   ready: {
     summary: "Lets an upstream take requests again and ends its ejection.",
     operands: ["<upstream>"],
@@ -366,6 +371,13 @@ export function readVerb(
         return { verb, asJson: has("--json"), ...reason };
       case "problems":
         return { verb, isWatched: has("--watch"), withClosed: has("--all"), asJson: has("--json") };
+      case "alerts":
+      case "silence": {
+        const command = readAlertVerb(verb, operands, written);
+        if ("verb" in command) return command;
+        problems.push(...command);
+        return { verb: "alerts", subcommand: "show", asJson: false };
+      }
       case "explain":
         return { verb, request: first, asJson: has("--json") };
       case "dry-run": {

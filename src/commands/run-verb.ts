@@ -5,6 +5,7 @@ import type { Verb } from "../cli/verbs.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import { type AdminCall, adminCalls, type Failed } from "./admin-call.ts";
+import { runSilence, showAlerts } from "./alerts.ts";
 import { showDryRun } from "./dry-run.ts";
 import { eventLine, followEvents } from "./events.ts";
 import { explain } from "./explain.ts";
@@ -44,6 +45,10 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
       return showFleet(verb, call, terminal);
     case "problems":
       return showProblems(verb, { target, call, terminal });
+    case "alerts":
+      return showAlerts(verb, call, terminal);
+    case "silence":
+      return runSilence(verb, call, terminal);
     case "explain":
       return explain(verb, call, terminal);
     case "dry-run":

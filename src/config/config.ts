@@ -22,6 +22,7 @@ import type { CertificateEntry } from "../tls/certificate-files.ts";
 import type { CertificateFacts } from "../tls/certificate-pair.ts";
 import type { ClientCertificates, TlsVersion } from "../tls/listener-tls.ts";
 import type { DiscoveryEntry } from "./discovery.ts";
+import type { AlertReceiverConfig } from "./alerts.ts";
 import type { FilterSettings } from "./filter-schema.ts";
 import type { KeptRequestsConfig } from "./kept-requests.ts";
 import type { RouteFile } from "./route-schema.ts";
@@ -236,6 +237,10 @@ export interface Config {
   /** Undefined: trace headers only pass through. */
   readonly tracing?: TracingConfig;
   readonly requests: KeptRequestsConfig;
+  /** Who is sent problems. */
+  readonly alerts: readonly AlertReceiverConfig[];
+  /** Where people reach the dashboard, for links in alerts; without a slash at its end. */
+  readonly dashboardUrl?: string;
   readonly pools: readonly PoolConfig[];
   /** Whether operators may add upstreams with link-local addresses, where clouds serve the machine's credentials. */
   readonly allowLinkLocal: boolean;

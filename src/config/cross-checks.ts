@@ -5,6 +5,7 @@ import { parseSize } from "../lib/units.ts";
 import { authorityOf, isLoopback } from "../net/address.ts";
 import { reachesListener } from "../net/own-addresses.ts";
 import { acmeChecks } from "./acme.ts";
+import { alertChecks } from "./alert-checks.ts";
 import { defaults } from "./config.ts";
 import { discoveryChecks } from "./discovery-entries.ts";
 import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./network.ts";
@@ -43,6 +44,7 @@ export function crossCheck(
     ...routeChecks(sources),
     ...stickyChecks(sources),
     ...fleetChecks(sources),
+    ...alertChecks(sources),
     ...openAdmin(sources),
     ...openDashboard(sources, listeners.includes("dashboard")),
     ...repeatedAccounts(sources),

@@ -20,6 +20,7 @@ import {
 } from "./config.ts";
 import { discoveryEntriesOf } from "./discovery-entries.ts";
 import { type FleetFiles, fleetSettingsOf } from "./fleet.ts";
+import { alertReceiversOf, type AlertTexts } from "./alerts.ts";
 import { keptRequestsOf } from "./kept-requests.ts";
 import { withoutBrackets } from "./network.ts";
 import type { CertificateFile } from "./listener-tls-schema.ts";
@@ -49,14 +50,14 @@ export interface ReferencedFiles {
   readonly stickySecrets: readonly string[];
   /** Of the files that the fleet's settings name, by path. */
   readonly fleetTexts: FleetFiles["texts"];
+  /** Of the files that receivers of alerts name, by path. */
+  readonly alertTexts: AlertTexts;
 }
 
 type Texts = Certificates["texts"];
 
-export function applyDefaults(
-  file: ConfigFile,
-  { defaultState, certificates, routeTexts, extensions, stickySecrets, fleetTexts }: ReferencedFiles,
-): ResolvedConfig {
+export function applyDefaults(file: ConfigFile, referenced: ReferencedFiles): ResolvedConfig {
+  const { defaultState, certificates, routeTexts, extensions, stickySecrets, fleetTexts } = referenced;
   const { texts } = certificates;
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
   const clients = file.clientTimeouts;
@@ -68,6 +69,7 @@ export function applyDefaults(
   const routes = routeConfigsOf(file, pools[0]?.name ?? defaults.pool.name, routeTexts);
   const fleet = fleetSettingsOf(file.fleet, fleetTexts);
   const routeDefaults = defaultSettingsOf(file, routeTexts);
+  const dashboardUrl = file.dashboard?.url ?? fleet?.url;
   return {
     config: {
       listeners,
@@ -96,6 +98,8 @@ export function applyDefaults(
       ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
       ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
       requests: keptRequestsOf(file.requests),
+      alerts: alertReceiversOf(file.alerts, referenced.alertTexts, file.alertSecret),
+      ...(dashboardUrl !== undefined && { dashboardUrl: dashboardUrl.replace(/\/+$/, "") }),
       pools,
       allowLinkLocal: file.allowLinkLocal ?? defaults.allowLinkLocal,
       ambiguousPaths: file.ambiguousPaths ?? defaults.ambiguousPaths,

@@ -75,9 +75,9 @@ function adminSecrets({ config }: ResolvedConfig, sourceOf: (path: Path) => stri
   ];
 }
 
-/** Shows that the secrets of sticky cookies and of the fleet are set. Secrets from files show as the names of the files. */
+/** Shows that the secrets of sticky cookies, of the fleet and of alerts are set. Secrets from files show as the names of the files. */
 function otherSecrets(sourceOf: (path: Path) => string): readonly Setting[] {
-  return [["stickySecret"], ["fleet", "password"], ["fleet", "key"]].flatMap((path) => {
+  return [["stickySecret"], ["fleet", "password"], ["fleet", "key"], ["alertSecret"]].flatMap((path) => {
     const source = sourceOf(path);
     return source === "default" ? [] : [{ name: nameOf(path), value: "(set)", source }];
   });

@@ -1,7 +1,8 @@
-/** Checks what the configuration uses of extensions: filters of routes and policies of pools. */
+/** Checks what the configuration uses of extensions: filters of routes, policies of pools and formats of alerts. */
 
 import type { Extensions } from "../extension/extensions.ts";
 import { extensionPolicyIn, type PolicyName } from "../policy/policies.ts";
+import { alertFormatProblems } from "./alert-checks.ts";
 import { closestWord, type Path, type Problem } from "./problem.ts";
 import { settingsOwners } from "./route-settings.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
@@ -33,7 +34,11 @@ export function extensionChecks(sources: ConfigSources, options: ExtensionOption
   if (found && "why" in found)
     return [sources.problemOf({ path: ["extensions"], why: found.why, value: path })];
   if (path !== undefined && !found) return [];
-  return [...filterProblems(sources, found), ...policyProblems(sources, found)];
+  return [
+    ...filterProblems(sources, found),
+    ...policyProblems(sources, found),
+    ...alertFormatProblems(sources, found?.alertFormatNames ?? []),
+  ];
 }
 
 function filterProblems(sources: ConfigSources, found: Extensions | undefined): readonly Problem[] {

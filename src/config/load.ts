@@ -5,6 +5,8 @@ import { unusualHostOf } from "../net/own-addresses.ts";
 import type { CertificateReader } from "../tls/certificate-files.ts";
 import { describeExpiry } from "../tls/expiry.ts";
 import { accessWarnings } from "./access-checks.ts";
+import { readAlertFiles } from "./alert-checks.ts";
+import { alertWarnings } from "./alerts.ts";
 import { isCovered, readCertificates } from "./certificates.ts";
 import { type Config, defaults } from "./config.ts";
 import type { ServedProtocols } from "./listener-checks.ts";
@@ -84,6 +86,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
   const extensions = options.extensions ?? { find: () => undefined };
   const stickySecrets = readStickySecrets(sources, options.read);
   const fleetFiles = readFleetFiles(sources, options.read);
+  const alertFiles = readAlertFiles(sources, options.read);
   const problems = [
     ...misplacedListenerValues(file?.value, values),
     ...unreadable,
@@ -94,6 +97,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
     ...extensionChecks(sources, extensions),
     ...stickySecrets.problems,
     ...fleetFiles.problems,
+    ...alertFiles.problems,
     ...uncertifiedListeners(sources, certificates),
   ];
   if (problems.length > 0) return configError(problems.toSorted(byLocation), invalid.omitted);
@@ -104,6 +108,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig | ConfigErr
     extensions: extensionPathIn(sources.value, extensions),
     stickySecrets: stickySecrets.secrets,
     fleetTexts: fleetFiles.texts,
+    alertTexts: alertFiles,
   });
   return { kind: "loaded", ...resolved, isDemo, sourceOf: sources.sourceOf };
 }
@@ -164,6 +169,7 @@ export function warningsIn(config: Config, now: number): readonly string[] {
     ...unsharedWarnings(config),
     ...stickyWarnings(config),
     ...fleetWarnings(config),
+    ...alertWarnings(config),
     ...hostWarnings(config),
     ...accessWarnings(config),
     ...routeWarnings(config),

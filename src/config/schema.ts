@@ -28,6 +28,7 @@ import {
   choice,
 } from "./schema-kit.ts";
 import { fleetSchema } from "./fleet.ts";
+import { alertsSchema } from "./alerts.ts";
 import { keptRequestsSchema } from "./kept-requests.ts";
 import { certificateList } from "./listener-tls-schema.ts";
 import { entryFileSchema, poolWith, upstreamOrText } from "./pool-schema.ts";
@@ -126,7 +127,7 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
       certificates: certificateList,
       extensions: file(
         "a path",
-        "TypeScript file with filters and policies of your own; by default evenkeel.ts beside this file. A change needs a restart.",
+        "TypeScript file with filters, policies and formats of alerts of your own; by default evenkeel.ts beside this file. A change needs a restart.",
       ),
       engine: choice<EngineName>(engineNames, "Data-plane engine: wire or fetch. A change needs a restart."),
       workers: Type.Union([integer(1, maxWorkers, "Serving processes."), Type.Literal("auto")], {
@@ -217,7 +218,22 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
       accessLog,
       tracing: Type.Optional(tracing),
       requests: keptRequestsSchema,
-      dashboard: optional(listener, "Listener of the dashboard of `evenkeel up`."),
+      alerts: alertsSchema,
+      alertSecret: Type.String({
+        description: "Only by EVENKEEL_ALERT_SECRET: a file is read by more people.",
+        errorMessage: "a text",
+      }),
+      dashboard: optional(
+        {
+          ...listener,
+          url: textSetting(
+            "^https?://[^\\s/@?#]+(/[^\\s@?#]*)?$",
+            "a URL such as https://lb.example.com without user name and password",
+            "Where people reach the dashboard, for links in alerts. Default: fleet.url. Applied by a reload.",
+          ),
+        },
+        "Listener of the dashboard of `evenkeel up`.",
+      ),
       pools: Type.Record(Type.String({ pattern: "^[A-Za-z][\\w.-]{0,62}$" }), poolWith(entry), {
         ...strict,
         minProperties: 1,

@@ -4,6 +4,7 @@ import { formatDuration, formatSize } from "../lib/units.ts";
 import { authorityOf, originOf, speaksHttp2, type UpstreamTls } from "../net/address.ts";
 import type { CertificateEntry } from "../tls/certificate-files.ts";
 import { acmeFileOf } from "./acme.ts";
+import { alertsFileOf } from "./alerts.ts";
 import {
   type Config,
   defaults,
@@ -45,7 +46,11 @@ function isMapList(list: readonly unknown[]): boolean {
 export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
   return {
     ...settingsFileOf(config),
-    dashboard: { host: dashboard.hostname, port: dashboard.port },
+    dashboard: {
+      host: dashboard.hostname,
+      port: dashboard.port,
+      ...(config.dashboardUrl !== undefined && { url: config.dashboardUrl }),
+    },
     pools: Object.fromEntries(config.pools.map((pool) => [pool.name, poolFileOf(pool)])),
     routes: config.routes.map((route) => ({
       ...routeFileOf(route),
@@ -191,6 +196,7 @@ export function settingsFileOf(config: Config): object {
     ...(config.accessLog && { accessLog: config.accessLog }),
     ...(config.tracing && { tracing: config.tracing }),
     requests: keptRequestsFileOf(config.requests),
+    ...(config.alerts.length > 0 && { alerts: alertsFileOf(config.alerts) }),
   };
 }
 

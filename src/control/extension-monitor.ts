@@ -56,7 +56,11 @@ export class ExtensionMonitor {
       if (failing) failing.lastAt = now;
       else {
         this.#failing.set(name, { before, lastAt: now });
-        this.#record(name, "failing", "its requests get 500; the log has the exception");
+        this.#record(
+          name,
+          "failing",
+          "its requests get 500, its alerts the generic JSON; the log has the exception",
+        );
       }
     }
     this.#last = counts;

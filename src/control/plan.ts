@@ -1,6 +1,7 @@
 /** The differences between two configurations as steps: for `plan` before a reload, and for the event log after it. */
 
 import { isOpen } from "../access/accounts.ts";
+import { alertSecretsOf } from "../config/alerts.ts";
 import type { Config, PoolConfig } from "../config/config.ts";
 import { describeAccount } from "../config/cross-checks.ts";
 import { describeSource } from "../config/discovery.ts";
@@ -89,12 +90,13 @@ function settingTexts(config: Config): Settings {
   );
   const { stickySecrets } = config;
   const secrets = stickySecrets && { stickySecret: secretText(stickySecrets.join("\n")) };
-  const fleetSecrets = Object.entries(fleetSecretsOf(config)).map(
-    ([name, secret]) => [name, secretText(secret)] as const,
-  );
+  const named = { ...fleetSecretsOf(config), ...alertSecretsOf(config.alerts) };
+  const otherSecrets = Object.entries(named).map(([name, secret]) => [name, secretText(secret)] as const);
+  const { dashboardUrl } = config;
   return {
     ...flatTexts(settingsFileOf(config)),
-    ...Object.fromEntries([...certificates, ...fleetSecrets]),
+    ...(dashboardUrl !== undefined && { "dashboard.url": dashboardUrl }),
+    ...Object.fromEntries([...certificates, ...otherSecrets]),
     ...secrets,
   };
 }

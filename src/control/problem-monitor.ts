@@ -25,6 +25,8 @@ export interface ProblemMonitorOptions {
   readonly eventLog: Pick<EventLog, "add" | "events">;
   readonly log: Log;
   readonly random: Random;
+  /** The problem as it is shown: marked while it is silenced. */
+  readonly marked?: (problem: ServiceProblem) => ServiceProblem;
 }
 
 /** Problems in a snapshot: more than a page shows. */
@@ -47,7 +49,8 @@ export class ProblemMonitor {
 
   /** Worst first. */
   get open(): readonly ServiceProblem[] {
-    return this.#list.open;
+    const { marked } = this.#options;
+    return marked ? this.#list.open.map(marked) : this.#list.open;
   }
 
   /** The latest first. */

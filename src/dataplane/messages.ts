@@ -160,8 +160,9 @@ export function buildDesiredState(
       };
     }),
   );
-  // A worker cannot read the state file, and all of them have to agree.
-  return { config: stickySecrets.length > 0 ? { ...config, stickySecrets } : config, upstreams };
+  // A worker cannot read the state file, and all of them have to agree. It sends no alerts, so it needs none of their secrets.
+  const shared = config.alerts.length > 0 ? { ...config, alerts: [] } : config;
+  return { config: stickySecrets.length > 0 ? { ...shared, stickySecrets } : shared, upstreams };
 }
 
 /**

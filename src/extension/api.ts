@@ -6,7 +6,9 @@ import type { Policy } from "../pool/selection.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
 import type { Field } from "../proxy/head-edit.ts";
 import { type LocalReply, refusal } from "../proxy/refusal.ts";
+import type { AlertFormat } from "./alert-format.ts";
 
+export type { Alert, AlertFormat, AlertFormatContext, AlertMessage } from "./alert-format.ts";
 export type { Policy } from "../pool/selection.ts";
 export type { FilteredRequest, FilterVerdict, RequestFilter } from "../proxy/filter.ts";
 
@@ -29,6 +31,8 @@ export interface ExtensionConfig {
   readonly filters?: Readonly<Record<string, (settings: unknown) => Omit<RequestFilter, "name">>>;
   /** By the name that `policy: extension:NAME` of a pool uses. */
   readonly policies?: Readonly<Record<string, ExtensionPolicy>>;
+  /** By the name that `format: extension:NAME` of a receiver of alerts uses. */
+  readonly alertFormats?: Readonly<Record<string, AlertFormat>>;
 }
 
 /** Gives the configuration its type. A file of extensions exports the result as its default. */

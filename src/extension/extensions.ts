@@ -3,9 +3,11 @@
 import { throwLater, toError } from "../lib/bugs.ts";
 import type { Clock } from "../lib/clock.ts";
 import { extensionFailures } from "../lib/extension-failures.ts";
+import { asRecord } from "../lib/json.ts";
 import { type Random, randomIndex } from "../lib/random.ts";
 import type { Policy } from "../pool/selection.ts";
 import type { ForeseenVerdict, RequestFilter } from "../proxy/filter.ts";
+import type { Alert, AlertFormat, AlertFormatContext, AlertMessage } from "./alert-format.ts";
 import type { ExtensionConfig, ExtensionPolicy } from "./api.ts";
 
 /** What a pool needs of a policy, built in or not. */
@@ -27,6 +29,10 @@ export class Extensions {
 
   get policyNames(): readonly string[] {
     return Object.keys(this.#config.policies ?? {});
+  }
+
+  get alertFormatNames(): readonly string[] {
+    return Object.keys(this.#config.alertFormats ?? {});
   }
 
   /** Why a filter does not accept its settings; undefined if it does, or if there is no such filter. */
@@ -53,6 +59,14 @@ export class Extensions {
     const policy = ownValue(this.#config.policies, name);
     return policy && { create: (options) => guardedPolicy(name, policy, options), ...keyed(policy) };
   }
+
+  /** @returns undefined if there is no such format; the function returns undefined where the format fails */
+  alertFormat(
+    name: string,
+  ): ((alert: Alert, context: AlertFormatContext) => AlertMessage | undefined) | undefined {
+    const format = ownValue(this.#config.alertFormats, name);
+    return format && ((alert, context) => guardedMessage(name, format, { alert, context }));
+  }
 }
 
 /** What a file of extensions exported, or why it is not usable. */
@@ -62,14 +76,16 @@ export function extensionsIn(module: unknown): Extensions | { readonly why: stri
   if (typeof config !== "object" || config === null)
     return { why: "expected a default export: export default defineConfig({ … })" };
   for (const kind of Object.keys(config))
-    if (kind !== "filters" && kind !== "policies")
-      return { why: `it defines ${JSON.stringify(kind)}; expected filters or policies` };
-  const { filters = {}, policies = {} } = config as ExtensionConfig;
+    if (kind !== "filters" && kind !== "policies" && kind !== "alertFormats")
+      return { why: `it defines ${JSON.stringify(kind)}; expected filters, policies or alertFormats` };
+  const { filters = {}, policies = {}, alertFormats = {} } = config as ExtensionConfig;
   for (const [name, create] of Object.entries(filters))
     if (typeof create !== "function") return { why: `its filter ${name} is not a function` };
   for (const [name, policy] of Object.entries(policies))
     if (typeof (policy as Partial<ExtensionPolicy>)?.create !== "function")
       return { why: `its policy ${name} has no function create` };
+  for (const [name, format] of Object.entries(alertFormats))
+    if (typeof format !== "function") return { why: `its alert format ${name} is not a function` };
   return new Extensions(config as ExtensionConfig);
 }
 
@@ -140,6 +156,42 @@ function guardedPolicy(
       peek: (available, key) => select(available, () => policy.peek?.(available, key)),
     }),
   };
+}
+
+/** An exception costs an alert its form, and never the alert. */
+function guardedMessage(
+  name: string,
+  format: AlertFormat,
+  { alert, context }: { readonly alert: Alert; readonly context: AlertFormatContext },
+): AlertMessage | undefined {
+  try {
+    const message: unknown = format(alert, context);
+    if (isMessage(message)) return message;
+    throwLater(
+      new Error(`Cannot use what the alert format ${name} returned: expected an object with the text body`),
+    );
+  } catch (error) {
+    throwLater(error);
+  }
+  extensionFailures.add(name);
+  return undefined;
+}
+
+function isMessage(value: unknown): value is AlertMessage {
+  const { body, contentType, headers = {} } = asRecord(value);
+  return (
+    typeof body === "string" &&
+    (contentType === undefined || isFieldValue(contentType)) &&
+    typeof headers === "object" &&
+    Object.entries(asRecord(headers)).every(
+      ([field, text]) => /^[!#$%&'*+.^_`|~\w-]+$/.test(field) && isFieldValue(text),
+    )
+  );
+}
+
+/** Without line breaks, which would begin another field (RFC 9110 section 5.5). */
+function isFieldValue(value: unknown): boolean {
+  return typeof value === "string" && /^[\t\x20-\x7e]*$/.test(value);
 }
 
 function fail(name: string): never {

@@ -4,6 +4,7 @@ import type { Random } from "../lib/random.ts";
 import { balancerKinds, detectBalancerState } from "./balancer-state.ts";
 import { certificateProblemKinds, detectCertificates } from "./certificate-problems.ts";
 import type { Detection } from "./detection.ts";
+import { alertProblemKinds, detectAlerts } from "./alert-problems.ts";
 import { detectFleet, fleetKinds } from "./fleet-problems.ts";
 import { groupFindings, groupKey, mergeProblems, type RootProblem } from "./grouping.ts";
 import { capacityKinds, detectPoolCapacity } from "./pool-capacity.ts";
@@ -124,6 +125,7 @@ export class ProblemList {
     detectBalancerState(detection, turnedAwayPerSecond);
     detectCertificates(detection);
     detectFleet(detection);
+    detectAlerts(detection);
     return () => {
       for (const finding of findings) this.#tracker.observe(finding, time);
     };
@@ -131,7 +133,14 @@ export class ProblemList {
 
   #group(sample: BalancerSample, pools: readonly PoolTraffic[], time: TrackerTime): void {
     this.#tracker.finish(
-      [...capacityKinds, ...poolTrafficKinds, ...balancerKinds, ...certificateProblemKinds, ...fleetKinds],
+      [
+        ...capacityKinds,
+        ...poolTrafficKinds,
+        ...balancerKinds,
+        ...certificateProblemKinds,
+        ...fleetKinds,
+        ...alertProblemKinds,
+      ],
       time,
     );
     // Groups are of the same kinds as their members, so all members are advanced before any group.

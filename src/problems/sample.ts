@@ -140,6 +140,12 @@ export interface BalancerSample {
   readonly routes: readonly RouteSample[];
   /** Null without a fleet. */
   readonly fleet: FleetSample | null;
+  /** Receivers of alerts whose last try has failed: since when, in epoch milliseconds, and what it said. */
+  readonly failingReceivers: readonly {
+    readonly name: string;
+    readonly since: number;
+    readonly answer: string;
+  }[];
   readonly memory: {
     readonly rssBytes: number;
     readonly limitBytes: number | null;

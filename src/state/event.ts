@@ -6,7 +6,8 @@
  * - Intents for an upstream: `mode`, `weight`, `backup` role, `member`ship, `drain`, `rehearsal` (fault injection).
  * - The balancer: `reload`, `phase`, `worker`, `load` (load shedding at the memory limit), `certificate` (expiry of its own
  *   certificate), `exhaustion` (no descriptor, port or socket memory left), `extension` (a filter or policy of an extension fails),
- *   `problem` (one of the list opened, got worse or closed), `rate_limit` (a limit of a route begins or stops to refuse requests), `discovery` (a source of members begins or ends to
+ *   `problem` (one of the list opened, got worse or closed), `alert` (a receiver of alerts begins or ends to fail, or an alert is
+ *   lost), `silence` (an operator silences problems, or a silence ends), `rate_limit` (a limit of a route begins or stops to refuse requests), `discovery` (a source of members begins or ends to
  *   fail, or to have none), `upgrade` (a new process took over, or could not), `fleet` (the store of the fleet is lost or
  *   back, or an order was set aside), `login` (login, rejected login or logout at the admin
  *   API).
@@ -33,7 +34,9 @@ export type EventKind =
   | "upgrade"
   | "fleet"
   | "login"
-  | "problem";
+  | "problem"
+  | "alert"
+  | "silence";
 
 export interface BalancerEvent {
   /** Increases with each event and across restarts, with gaps. */

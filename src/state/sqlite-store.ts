@@ -6,7 +6,9 @@ import type { PersistedSession } from "../access/sessions.ts";
 import type { BalancerEvent, EventKind } from "./event.ts";
 import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
 import { newSecret } from "../lib/secrets.ts";
+import type { AlertChanges, AlertRecord } from "./alert-record.ts";
 import { makePrivate } from "./private-file.ts";
+import { readAlerts, writeAlerts } from "./sqlite-alerts.ts";
 import type { EndedSession, FleetRecord, KeptMembers, Store } from "./store.ts";
 
 /** Enough for one day of an upstream that changes every ten seconds; about two megabytes. */
@@ -153,15 +155,19 @@ class SqliteStore implements Store {
     const prune = this.#database.prepare(
       "DELETE FROM event WHERE seq <= (SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?)",
     );
-    // In WAL mode only the checkpoint then waits for the disk: events are not worth a sync every second.
+    this.#withoutSync(() => {
+      for (const { seq, at, kind, pool, upstream, from, to, reason, by, detail } of events) {
+        put.run(seq, at, kind, pool, upstream, from, to, reason, by, detail);
+      }
+      prune.run(maxEvents);
+    });
+  }
+
+  /** In WAL mode only the checkpoint then waits for the disk: events and alerts are not worth a sync every second. */
+  #withoutSync(task: () => void): void {
     this.#database.exec("PRAGMA synchronous = NORMAL");
     try {
-      this.#transaction(() => {
-        for (const { seq, at, kind, pool, upstream, from, to, reason, by, detail } of events) {
-          put.run(seq, at, kind, pool, upstream, from, to, reason, by, detail);
-        }
-        prune.run(maxEvents);
-      });
+      this.#transaction(task);
     } finally {
       this.#database.exec("PRAGMA synchronous = FULL");
     }
@@ -228,6 +234,14 @@ class SqliteStore implements Store {
     return rows.map(({ pool, source, at, members }) => ({
       ...{ pool: String(pool), source: String(source), at: Number(at), members: String(members) },
     }));
+  }
+
+  alerts(): AlertRecord {
+    return readAlerts(this.#database);
+  }
+
+  writeAlerts(changes: AlertChanges): void {
+    this.#withoutSync(() => writeAlerts(this.#database, changes));
   }
 
   keptSecret(purpose: string): string | undefined {

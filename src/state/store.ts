@@ -3,6 +3,7 @@
 import type { PersistedSession } from "../access/sessions.ts";
 import type { WallClock } from "../lib/clock.ts";
 import { newSecret } from "../lib/secrets.ts";
+import type { AlertChanges, AlertRecord } from "./alert-record.ts";
 import type { BalancerEvent } from "./event.ts";
 import { type Intent, intentKey, type IntentRemoval } from "./intent.ts";
 
@@ -61,6 +62,9 @@ export interface Store {
   /** Replaces the last answers of sources of members. A power failure may lose the last ones. */
   keepMembers(kept: readonly KeptMembers[]): void;
   members(): readonly KeptMembers[];
+  alerts(): AlertRecord;
+  /** Writes all changes or none. A power failure may lose the last seconds, a crash nothing. */
+  writeAlerts(changes: AlertChanges): void;
   /** The secret that is kept for this purpose. It is made when it is read first. */
   secret(purpose: string): string;
   /** Undefined if none is kept. */
@@ -141,6 +145,9 @@ export class MonitoredStore implements Store {
   endedSessions: Store["endedSessions"] = () => this.#store.endedSessions();
   keepMembers: Store["keepMembers"] = (kept) => this.#save(() => this.#store.keepMembers(kept));
   members: Store["members"] = () => this.#store.members();
+  alerts: Store["alerts"] = () => this.#store.alerts();
+  /** The caller repeats changes that were not written. */
+  writeAlerts: Store["writeAlerts"] = (changes) => this.#save(() => this.#store.writeAlerts(changes));
   takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
   /** Where the store fails, the secret lasts as long as this process. */
   secret: Store["secret"] = (purpose) => {

@@ -1,5 +1,7 @@
 /** The Prometheus text of `/metrics`, assembled from all counters and gauges. */
 
+import type { AlertDispatcher } from "../alerts/alert-dispatcher.ts";
+import { alertFamilies } from "../alerts/alert-families.ts";
 import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { FleetControl } from "../control/fleet-control.ts";
@@ -43,6 +45,7 @@ export interface MetricsSources {
   /** Undefined for a balancer on its own. */
   readonly fleet: FleetControl | undefined;
   readonly problems: Pick<ProblemMonitor, "open">;
+  readonly alerts: Pick<AlertDispatcher, "receivers">;
 }
 
 /** Refreshes the counters first. */
@@ -59,6 +62,7 @@ export function renderMetrics(sources: MetricsSources): Promise<string> {
     ...sourceFamilies(sources.discovery.reports),
     ...memoryFamilies(memory.snapshot),
     ...problemFamilies(problems.open),
+    ...alertFamilies(sources.alerts.receivers),
     stateFamily(store.notKept !== undefined),
     ...(sources.upgrade ? upgradeFamilies(sources.upgrade) : []),
     ...(fleet ? fleetFamilies(fleetMeasures(fleet)) : []),

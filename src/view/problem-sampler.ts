@@ -6,6 +6,7 @@ import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { Discovery } from "../control/discovery.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
+import type { ReceiverSnapshot } from "../alerts/alerts-snapshot.ts";
 import type { FleetControl } from "../control/fleet-control.ts";
 import type { MemoryMonitor } from "../control/overload.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
@@ -50,6 +51,7 @@ export interface ProblemSamplerOptions {
   readonly discovery?: Pick<Discovery, "reports">;
   /** Undefined for a balancer on its own. */
   readonly fleet?: FleetControl | undefined;
+  readonly alerts: { readonly receivers: readonly Pick<ReceiverSnapshot, "name" | "failing">[] };
   /** As loaded. */
   readonly config: () => Pick<Config, "routes">;
   readonly configuration: () => ConfigurationSnapshot;
@@ -92,6 +94,9 @@ export class ProblemSampler {
       pools: registry.entries.map((entry) => this.#poolSample(entry)),
       routes: this.#routeSamples(),
       fleet: fleet ? fleetSample(fleet) : null,
+      failingReceivers: this.#options.alerts.receivers.flatMap(({ name, failing }) =>
+        failing ? [{ name, ...failing }] : [],
+      ),
       memory: memory.snapshot,
       exhaustion: shortage ? { code: shortage.code, failures: shortage.failures } : null,
       notKept: store.notKept ?? null,

@@ -8,6 +8,7 @@ import type { Phase, Snapshot, UpstreamDetail, UpstreamSnapshot } from "../../sr
 import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
+import { AlertStand } from "../support/alerts.ts";
 import { routeTable } from "../support/routes.ts";
 
 const upstream = { id: "10.0.0.1:80", url: "http://10.0.0.1:80", fit: true } as UpstreamSnapshot;
@@ -34,6 +35,7 @@ function stand(phase: Phase = "ready", fit = true) {
       wallClock: () => 0,
     }),
     problems: { open: [], closed: [], watch: () => () => {} },
+    alerts: new AlertStand([]).dispatcher,
     upstream: (id) =>
       id === upstream.id
         ? ({ ...upstream, pool: "main", mode: set.at(-1)?.[1] ?? "ready" } as UpstreamDetail)

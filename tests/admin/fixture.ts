@@ -9,6 +9,7 @@ import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import { digestOf } from "../../src/lib/secrets.ts";
 import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
+import { AlertStand } from "../support/alerts.ts";
 import { routeTable } from "../support/routes.ts";
 
 export const hashOf = (password: string) =>
@@ -79,6 +80,7 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
       wallClock: () => 0,
     }),
     problems: { open: [], closed: [], watch: () => () => {} },
+    alerts: new AlertStand([]).dispatcher,
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, from: 0, to: 0, coarsestMs: 0, stepMs: 1_000, series: [] }),
     historyRange: () => undefined,

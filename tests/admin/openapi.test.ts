@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 
 import { documentOf, type OpenApiDocument, operations } from "../../src/admin/openapi/document.ts";
 import { type Operation, statusReasons } from "../../src/admin/openapi/operation.ts";
+import type { alertListSchema } from "../../src/admin/schemas/alert.ts";
+import type { AlertsSnapshot } from "../../src/alerts/alerts-snapshot.ts";
 import type { drainReportSchema } from "../../src/admin/schemas/commands.ts";
 import { problemSchema } from "../../src/admin/schemas/commands.ts";
 import type {
@@ -40,6 +44,7 @@ type Frozen<T> = T extends (infer Item)[]
 type Same<One, Other> = [Frozen<One>, Frozen<Other>] extends [Frozen<Other>, Frozen<One>] ? true : false;
 const agreed: true[] = [
   true satisfies Same<Static<typeof snapshotSchema>, Snapshot>,
+  true satisfies Same<Static<typeof alertListSchema>, AlertsSnapshot>,
   true satisfies Same<Static<typeof upstreamDetailSchema>, UpstreamDetail>,
   true satisfies Same<Static<typeof eventSchema>, BalancerEvent>,
   true satisfies Same<Static<typeof historySchema>, HistoryResult>,
@@ -79,7 +84,7 @@ describe("the OpenAPI document", () => {
     expect(operations.map(keyOf).toSorted(), hint).toEqual(routes);
   });
 
-  test("has schemas that match the types", () => expect(agreed).toHaveLength(9));
+  test("has schemas that match the types", () => expect(agreed).toHaveLength(10));
 
   test("has one id per operation, and no dangling reference", () => {
     const document = documentOf(operations);
@@ -132,6 +137,18 @@ const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
     { status: 400, path: "/api/problems?state=both" },
     { status: 404, path: "/api/problems?pool=none" },
   ],
+  "GET /api/alerts": [{ status: 200 }],
+  "POST /api/alerts/test": [
+    { status: 200, body: { receiver: "ops" } },
+    { status: 400, body: {} },
+    { status: 404, body: { receiver: "none" } },
+  ],
+  "POST /api/silences": [
+    { status: 201, body: { upstream: "a", for: "1h", reason: "kernel" } },
+    { status: 400, body: { upstream: "a", reason: "kernel" } },
+    { status: 404, body: { pool: "none", for: "1h", reason: "kernel" } },
+  ],
+  "DELETE /api/silences/:id": [{ status: 404 }],
   "GET /api/history": [
     { status: 200 },
     { status: 200, path: "/api/history?upstream=a&window=1h&since=0" },
@@ -253,6 +270,7 @@ const coveredElsewhere: Readonly<Record<string, string>> = {
   "GET /readyz 503": "the balancer would have to be starting or stopping",
   "GET /healthz 503": "likewise",
   "GET /api/fleet 200": "needs a store, as in balancers.test.ts of the fleet",
+  "DELETE /api/silences/:id 200": "needs the id of a silence, as in alert-routes.test.ts",
   "POST /api/login 200": "needs users, as in access.test.ts",
   "POST /api/logout 200": "likewise",
   "POST /api/upgrade 200": "needs a process of its own, as in upgrade.test.ts",
@@ -264,7 +282,10 @@ describe("the real balancer", () => {
 
   beforeAll(async () => {
     await fixture.startServers("a", "b");
-    fixture.write(fixture.poolWith(["a", "b"]));
+    const key = join(fixture.folder, "key");
+    writeFileSync(key, "k".repeat(32));
+    const alerts = `alerts: [{ name: ops, url: "http://127.0.0.1:9/", secretFile: ${key} }]\n`;
+    fixture.write(alerts + fixture.poolWith(["a", "b"]));
     await fixture.start();
     for (let request = 0; request < 20; request++) {
       const headers = { "X-Request-Id": `known-${request}` };

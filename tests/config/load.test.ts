@@ -78,6 +78,7 @@ routes:
     resolvers: ["10.0.0.53"],
     ambiguousPaths: "pass",
     allowLinkLocal: true,
+    alerts: [],
     requests: { keepMs: 172_800_000, maxRequests: 9_000, slowMs: 1_500, omit: ["query", "client"] },
     pools: [
       {

@@ -13,6 +13,7 @@ import { EventLog } from "../../src/control/event-log.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { Prober } from "../../src/probe/prober.ts";
+import { noAlerts } from "../../src/state/alert-record.ts";
 import { openSqlite } from "../../src/state/sqlite-store.ts";
 import type { Store } from "../../src/state/store.ts";
 import { configOf, hostOf, intentOf, poolsIn } from "../support/configs.ts";
@@ -205,6 +206,8 @@ describe("the controller", () => {
       endedSessions: () => [],
       keepMembers() {},
       members: () => [],
+      alerts: () => noAlerts,
+      writeAlerts() {},
       keptSecret: () => undefined,
       keepSecret() {},
       close: () => {},

@@ -1,3 +1,4 @@
+import { alertFamilies } from "../../src/alerts/alert-families.ts";
 import { problemFamilies } from "../../src/problems/problem-families.ts";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -105,6 +106,7 @@ describe("the real metrics", () => {
       ...families(new Metrics(() => 0), []),
       ...memory,
       ...problemFamilies([]),
+      ...alertFamilies([]),
       stateFamily(false),
       ...upgradeFamilies({ generation: 0, since: null, failures: 0 }),
       ...processFamilies({

@@ -98,6 +98,12 @@ const cases: readonly KindCase[] = [
     clear: (_, balancer) => (balancer.refused = null),
   },
   {
+    kind: "alert_lost",
+    raise: (_, balancer) =>
+      (balancer.failingReceivers = [{ name: "ops", since: balancer.at - 600_000, answer: "status 503" }]),
+    clear: (_, balancer) => (balancer.failingReceivers = []),
+  },
+  {
     kind: "log_lost",
     raise: (_, balancer) => (balancer.lostLines += 5),
     clear: () => {},
@@ -198,8 +204,8 @@ describe("each kind of problem", () => {
     const elsewhere: readonly ProblemKind[] = [
       ...(["probe_flaps", "start_stalled"] as const),
       ...(["peer_gone", "fleet_alone", "fleet_differs"] as const),
-      // Of alerts and of readers: no sample shows them.
-      ...(["alert_lost", "balancer_gone", "front_door"] as const),
+      // Of readers: no sample shows them.
+      ...(["balancer_gone", "front_door"] as const),
     ];
     const covered = [...cases.map(({ kind }) => kind), ...elsewhere].sort();
     expect(covered).toEqual((Object.keys(timings) as ProblemKind[]).sort());

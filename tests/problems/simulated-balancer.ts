@@ -174,6 +174,7 @@ export class SimulatedBalancer {
   orders: readonly OrderSample[] = [];
   lostLines = 0;
   fleet: BalancerSample["fleet"] = null;
+  failingReceivers: BalancerSample["failingReceivers"] = [];
   readonly events: BalancerEvent[] = [];
   /** Everything that has opened, become worse or closed. */
   readonly changes: ProblemChange[] = [];
@@ -201,7 +202,7 @@ export class SimulatedBalancer {
       pools: this.pools.map(({ sample }) => sample),
       ...{ routes: this.routes, memory: this.memory, exhaustion: this.exhaustion },
       ...{ notKept: this.notKept, refused: this.refused },
-      fleet: this.fleet,
+      ...{ fleet: this.fleet, failingReceivers: this.failingReceivers },
       ...{ certificates: this.certificates, orders: this.orders },
       ...{ lostLines: this.lostLines, lostSpans: 0, events: this.events },
     };

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { openSqlite } from "../../src/state/sqlite-store.ts";
-import { type EndedSession, MonitoredStore } from "../../src/state/store.ts";
+import { type EndedSession, MonitoredStore, type Store } from "../../src/state/store.ts";
 
 function setUp(why?: string) {
   const inner = openSqlite(":memory:");
@@ -26,6 +26,8 @@ function setUp(why?: string) {
     endedSessions: () => inner.endedSessions(),
     keepMembers: (kept: Parameters<typeof inner.keepMembers>[0]) => (full(), inner.keepMembers(kept)),
     members: () => inner.members(),
+    alerts: () => inner.alerts(),
+    writeAlerts: (changes: Parameters<Store["writeAlerts"]>[0]) => inner.writeAlerts(changes),
     keptSecret: (purpose: string) => inner.keptSecret(purpose),
     keepSecret: (purpose: string, value: string) => (full(), inner.keepSecret(purpose, value)),
     close: () => inner.close(),

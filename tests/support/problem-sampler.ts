@@ -59,6 +59,7 @@ export function samplerStand(pools: string, config = configOf(pools)) {
     certificates: { snapshot: undefined },
     orders: { certificates: [] },
     store: { notKept: undefined },
+    alerts: { receivers: [] },
     config: () => config,
     configuration: () => ({ takenAt: 0, refused: null, needsRestart: [] }),
   });

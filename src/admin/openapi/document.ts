@@ -5,6 +5,7 @@ import type { TSchema } from "@sinclair/typebox";
 import { version } from "../../config/config.ts";
 import { problemSchema } from "../schemas/commands.ts";
 import { type Operation, type OperationResponse, statusReasons } from "./operation.ts";
+import { alertOperations } from "./alert-operations.ts";
 import { problemOperations } from "./problem-operations.ts";
 import { requestOperations } from "./request-operations.ts";
 import { stateOperations } from "./state-operations.ts";
@@ -15,6 +16,7 @@ import { upstreamOperations } from "./upstream-operations.ts";
 export const operations: readonly Operation[] = [
   ...stateOperations,
   ...problemOperations,
+  ...alertOperations,
   ...upstreamOperations,
   ...systemOperations,
   ...requestOperations,

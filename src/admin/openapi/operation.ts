@@ -19,7 +19,15 @@ export interface Operation {
   readonly path: string;
   /** Heading of its group. */
   readonly tag:
-    "Health" | "State" | "Upstreams" | "Events" | "Requests" | "Configuration" | "Access" | "This document";
+    | "Health"
+    | "State"
+    | "Alerts"
+    | "Upstreams"
+    | "Events"
+    | "Requests"
+    | "Configuration"
+    | "Access"
+    | "This document";
   readonly summary: string;
   readonly description?: string;
   /** Query parameters, all optional; each schema has a description. */

@@ -97,6 +97,16 @@ const partSchema = Type.Object(
   { title: "ProblemPart" },
 );
 
+export const problemSubjectSchema = Type.Object(
+  {
+    balancer: textSchema("Name of the balancer that found it."),
+    pool: nullable(Type.String(), "The pool; null for the whole balancer."),
+    upstream: nullable(Type.String(), "The upstream; null for a whole pool."),
+    certificate: nullable(Type.String(), "A host of the certificate; null for other problems."),
+  },
+  { title: "ProblemSubject" },
+);
+
 export const serviceProblemSchema = Type.Object(
   {
     id: textSchema("Stays the same when the problem comes back within ten minutes, and across a restart."),
@@ -124,15 +134,7 @@ export const serviceProblemSchema = Type.Object(
     ),
     reopened: count("How often it came back within ten minutes of its end."),
     onAndOff: boolean("It comes and goes, and stays open until ten minutes are quiet."),
-    subject: Type.Object(
-      {
-        balancer: textSchema("Name of the balancer that found it."),
-        pool: nullable(Type.String(), "The pool; null for the whole balancer."),
-        upstream: nullable(Type.String(), "The upstream; null for a whole pool."),
-        certificate: nullable(Type.String(), "A host of the certificate; null for other problems."),
-      },
-      { title: "ProblemSubject" },
-    ),
+    subject: problemSubjectSchema,
     seenBy: list(Type.String(), "Balancers that see it."),
     hits: hitsSchema,
     cause: causeSchema,

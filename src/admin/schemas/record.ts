@@ -25,6 +25,8 @@ const eventKinds = enumOf<EventKind>({
   extension: true,
   rate_limit: true,
   problem: true,
+  alert: true,
+  silence: true,
   discovery: true,
   upgrade: true,
   fleet: true,

@@ -105,6 +105,8 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   extension: "Extension",
   rate_limit: "Rate limit",
   problem: "Problem",
+  alert: "Alert",
+  silence: "Silence",
   discovery: "Discovery",
   upgrade: "Upgrade",
   fleet: "Fleet",
