@@ -216,6 +216,11 @@ describe.if(hasRedis)("the certificates of a fleet", () => {
       await until(() => issuer.certificates[0]?.failures === 1, "the failure");
       expect(issuer.certificates[0]?.failure).toMatchObject({ reason: "rate_limited", detail: "too many" });
       expect(issuer.certificates[0]?.nextOrderAt).toBeGreaterThan(Date.now() + 3_500_000);
+      // While one balancer has the lease, the other looks again only after a minute.
+      await until(
+        () => redis.command("EXISTS", "ek:{test}:acme:lease:shop.test").trim() === "0",
+        "the end of the lease",
+      );
     }
     expect(issued).toEqual(["one"]);
     for (const issuer of issuers) issuer.stop();

@@ -8,11 +8,15 @@ import { join } from "node:path";
 
 import { until } from "./wait.ts";
 
+/** The variables name the programs of Valkey where the tests are to run with it. */
+const serverProgram = process.env["REDIS_SERVER"] ?? "redis-server";
+const sentinelProgram = process.env["REDIS_SENTINEL"] ?? "redis-sentinel";
+
 /** Whether Redis is installed; a sentence says that tests are skipped without. */
-export const hasRedis = isInstalled("redis-server");
-export const hasSentinel = isInstalled("redis-sentinel");
-if (!hasRedis) console.warn("skipped: redis-server is not installed");
-else if (!hasSentinel) console.warn("skipped: redis-sentinel is not installed");
+export const hasRedis = isInstalled(serverProgram);
+export const hasSentinel = isInstalled(sentinelProgram);
+if (!hasRedis) console.warn(`skipped: ${serverProgram} is not installed`);
+else if (!hasSentinel) console.warn(`skipped: ${sentinelProgram} is not installed`);
 
 function isInstalled(program: string): boolean {
   return spawnSync(program, ["--version"]).status === 0;
@@ -92,7 +96,7 @@ export class RedisServer implements AsyncDisposable {
           .join("\n"),
       );
     this.#output = "";
-    const child = spawn(sentinel ? "redis-sentinel" : "redis-server", [file], {
+    const child = spawn(sentinel ? sentinelProgram : serverProgram, [file], {
       cwd: this.folder,
       stdio: ["ignore", "pipe", "pipe"],
     });
