@@ -38,7 +38,8 @@ export async function run(signals: Signals): Promise<void> {
   const channel = predecessorChannel();
   let command = parseLine();
   if (await extensions.load(async () => (await import("#runtime")).runtime)) command = parseLine();
-  if ((command.kind === "up" || command.kind === "proxy") && usesFetch(command)) {
+  // A process that takes over got the variable from the one before: as a new program it would lose the channel to it.
+  if (!channel && (command.kind === "up" || command.kind === "proxy") && usesFetch(command)) {
     await liftFetchLimit(signals);
   }
   if (command.kind === "verb") return runVerbCommand(command);

@@ -167,7 +167,11 @@ export function createUpgrader(parts: HandoverParts): Upgrader {
       await parts.resume();
       await released.resume();
     },
-    start: successorsOf([...runtime.selfCommand, ...argv], environment, runtime.passDescriptors),
+    start: successorsOf(
+      [...runtime.selfCommand, ...argv],
+      { ...runtime.startVariables, ...environment },
+      runtime.passDescriptors,
+    ),
     record: (event) => balancer.record(event),
   });
 }

@@ -15,7 +15,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 
 export interface Successor {
   readonly pid: number;
-  /** Resolves with the signal, "exit 1" or the error of the spawn. */
+  /** Resolves with "ended with exit 1", the signal in its place, or that it cannot be started. */
   readonly exited: Promise<string>;
   send(message: ToSuccessor): void;
   kill(): void;
@@ -76,7 +76,7 @@ const ofThisProcess: ReadonlySet<string> = new Set([
 
 function exitOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
-    child.once("exit", (code, signal) => resolve(signal ?? `exit ${code}`));
-    child.once("error", ({ message }) => resolve(message));
+    child.once("exit", (code, signal) => resolve(`ended with ${signal ?? `exit ${code}`}`));
+    child.once("error", ({ message }) => resolve(`cannot be started (${message})`));
   });
 }

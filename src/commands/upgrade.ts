@@ -165,10 +165,11 @@ export class Upgrader {
         }
       });
       this.#successor = successor;
-      void successor.exited.then((status) => fail(saidWhy ?? `the new process ended with ${status}`));
+      void successor.exited.then((status) => fail(saidWhy ?? `the new process ${status}`));
       return await promise;
     } catch (error) {
-      return { to: "failed", why: error instanceof Error ? error.message : String(error) };
+      const why = error instanceof Error ? error.message : String(error);
+      return { to: "failed", why: `the new process cannot be started (${why})` };
     } finally {
       cancel();
     }

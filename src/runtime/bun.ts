@@ -181,6 +181,7 @@ export const runtime: Runtime = {
   workerCommand:
     Bun.isStandaloneExecutable && process.platform === "linux" ? ["/proc/self/exe"] : selfCommand,
   childEnvironment: (traces) => childEnvironmentOf({ ...liftedLimit, ...process.env }, traces),
+  startVariables: liftedLimit,
 };
 
 export { openSender } from "../engine/fetch/bun.ts";

@@ -164,6 +164,7 @@ export const runtime: Runtime = {
   selfCommand,
   workerCommand: selfCommand,
   childEnvironment: (traces) => childEnvironmentOf(process.env, traces),
+  startVariables: {},
 };
 
 export { openSender } from "../engine/fetch/deno.ts";

@@ -128,7 +128,7 @@ describe("an upgrade", () => {
     });
     expect(await upgrader.run(actor)).toMatchObject({
       upgraded: false,
-      why: expect.stringContaining("ENOENT"),
+      why: expect.stringMatching(/^the new process cannot be started \(ENOENT\b.*\)$/),
     });
     expect(calls).toEqual([]);
   });

@@ -195,6 +195,36 @@ pools: { main: { upstreams: ["${origin.url}"] } }\n`,
     await origin.close();
   }, 30_000);
 
+  test("a configuration that asks an authentication server for the first time is taken over, with its routes", async () => {
+    await using programs = new Programs();
+    const origin = await prompt();
+    const config = inFolder("asking.yaml");
+    const listen = "listen: { host: 127.0.0.1, port: 0 }\n";
+    const pools = `pools: { main: { upstreams: ["${origin.url}"] } }\n`;
+    writeFileSync(config, listen + pools);
+    const { program, port, admin } = await started(programs, [
+      "proxy",
+      "--admin-port",
+      "0",
+      "--config",
+      config,
+    ]);
+    await using upgraded = new UpgradedProgram(program);
+    writeFileSync(
+      config,
+      `${listen}${pools}routes: [{ path: /, pool: main, forwardAuth: { pool: main, path: /verify } }]\n`,
+    );
+    // More fetches at a time need a variable at the start of the runtime.
+    expect(await upgraded.upgrade(admin)).toMatchObject({ upgraded: true });
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("ok");
+    if (process.platform === "linux")
+      expect(readFileSync(`/proc/${upgraded.pid}/environ`, "utf8")).toContain(
+        "BUN_CONFIG_MAX_HTTP_REQUESTS=65535",
+      );
+    await until(() => isGone(program.pid), "the first process to exit", 10_000);
+    await origin.close();
+  }, 20_000);
+
   test("a listener with another address is opened, and the old one closed; a port in use lets it fail", async () => {
     await using programs = new Programs();
     const origin = await prompt();
