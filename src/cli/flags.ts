@@ -300,6 +300,16 @@ export const dashboardFlags: readonly Flag[] = [
     fallback: dashboard.adminUrl,
   },
   {
+    name: "--other-admin-urls",
+    value: "<urls>",
+    variable: "OTHER_ADMIN_URLS",
+    path: ["otherAdminUrls"],
+    read: splitUpstreams,
+    isList: true,
+    summary:
+      "comma-separated admin APIs of other balancers of its fleet, read when the first does not respond",
+  },
+  {
     variable: "ADMIN_TOKEN",
     value: "",
     path: ["adminToken"],

@@ -43,12 +43,13 @@ export function readAdminTarget(line: Line, env: Environment): AdminTarget | Con
 export function readDashboard(line: Line, env: Environment): DashboardConfig | ConfigError {
   const given = readSettings(dashboardFlags, dashboardSchema, { line, env });
   if (given.kind === "invalid") return given;
-  const { balancerUrl, adminUrl, adminToken, trustedProxies, ...listen } = given.value;
+  const { balancerUrl, adminUrl, otherAdminUrls, adminToken, trustedProxies, ...listen } = given.value;
   const fallback = defaults.dashboard;
   return {
     ...listenOf(listen, fallback),
     balancerUrl: (balancerUrl ?? fallback.balancerUrl).replace(/\/$/, ""),
     adminUrl: (adminUrl ?? fallback.adminUrl).replace(/\/$/, ""),
+    ...(otherAdminUrls && { otherAdminUrls: otherAdminUrls.map((url) => url.replace(/\/$/, "")) }),
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(trustedProxies && { trustedProxies }),
   };

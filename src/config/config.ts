@@ -262,6 +262,8 @@ export interface DashboardConfig extends ListenConfig {
   readonly balancerUrl: string;
   /** Origin of the admin API, without a trailing slash. */
   readonly adminUrl: string;
+  /** Of other balancers of its fleet. */
+  readonly otherAdminUrls?: readonly string[];
   /** Bearer token for the admin API. Never shown or logged. */
   readonly adminToken?: string;
   /** Proxies in front of the dashboard. */

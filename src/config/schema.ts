@@ -302,6 +302,7 @@ export const dashboardSchema = optional(
     ...listener,
     balancerUrl: origin,
     adminUrl: origin,
+    otherAdminUrls: Type.Array(origin, { errorMessage: "a list of URLs" }),
     adminToken: token,
     trustedProxies: Type.Array(format("range", "An IP address or CIDR range."), {
       errorMessage: "a list of addresses",

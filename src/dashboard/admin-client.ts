@@ -21,7 +21,8 @@ import {
   settingsIn,
 } from "../client/decoders.ts";
 import type { ReadResult, AdminApiError } from "../wording/verdict.ts";
-import { describeError, exchangeWeb, type WebResponse } from "../client/http-client.ts";
+import { describeError, type WebResponse } from "../client/http-client.ts";
+import type { AdminEndpoints } from "./admin-endpoints.ts";
 
 /** The requested value, or the error. */
 export type AdminResult<Value> = { readonly value: Value } | { readonly error: AdminApiError };
@@ -51,7 +52,7 @@ export interface AdminClient {
 }
 
 export interface AdminAddress {
-  readonly adminUrl: string;
+  readonly endpoints: AdminEndpoints;
   /** The bearer token, read for every request. */
   readonly bearer: () => string | undefined;
 }
@@ -62,9 +63,8 @@ const readTimeoutMs = 2_000;
 /** For requests that a user made once: waiting is better than having to repeat them. */
 const patientTimeoutMs = 5_000;
 
-export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
+export function adminClient({ endpoints, bearer }: AdminAddress): AdminClient {
   const headersNow = () => headersWith(bearer());
-  const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
 
   async function readJson<Value>(
     path: string,
@@ -77,7 +77,7 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
 
   async function readText(path: string, timeoutMs: number): Promise<AdminResult<string>> {
     try {
-      const response = await exchangeWeb({ method: "GET", url: url(path), headers: headersNow(), timeoutMs });
+      const response = await endpoints.exchange({ method: "GET", path, headers: headersNow(), timeoutMs });
       return response.status === 200 ? { value: response.text } : { error: errorFrom(response) };
     } catch (error) {
       return { error: unreachableResult(error) };
@@ -86,9 +86,9 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
 
   async function send({ method, path, body }: OrderRequest): Promise<AdminResult<unknown>> {
     try {
-      const response = await exchangeWeb({
+      const response = await endpoints.exchange({
         method,
-        url: url(path),
+        path,
         timeoutMs: patientTimeoutMs,
         headers: { ...headersNow(), ...(body && { "content-type": "application/json" }) },
         body: body ? JSON.stringify(body) : "",

@@ -5,6 +5,7 @@ import { webLimits } from "../net/open-files.ts";
 import { isLoopback } from "../net/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { adminClient } from "./admin-client.ts";
+import { AdminEndpoints } from "./admin-endpoints.ts";
 import { eventsFeed } from "./events/feed.ts";
 import { SnapshotPoller } from "./live/poller.ts";
 import { createListenerCheck } from "./live/listener-check.ts";
@@ -28,6 +29,8 @@ export interface DashboardOptions {
   /** Where clients reach the balancer. */
   readonly balancerUrl: string;
   readonly adminUrl: string;
+  /** Of other balancers of its fleet, which are read when it does not respond. */
+  readonly otherAdminUrls?: readonly string[];
   readonly adminToken?: string;
   /** The name in Via of the balancer in this process: what came through that one is refused. */
   readonly viaName?: string | undefined;
@@ -51,9 +54,10 @@ const intervalMs = 1_000;
 
 /** Rejects with the system's error code if the port cannot be bound. */
 export async function startDashboard(options: DashboardOptions, runtime: Runtime): Promise<Dashboard> {
-  const { hostname, port, balancerUrl, adminUrl, adminToken, bug = () => {} } = options;
+  const { hostname, port, balancerUrl, adminUrl, otherAdminUrls, adminToken, bug = () => {} } = options;
+  const endpoints = new AdminEndpoints(adminUrl, otherAdminUrls);
   // Shared data is read once, with the dashboard's token. Actions and queries of a visitor use that visitor's token.
-  const admin = adminClient({ adminUrl, bearer: () => visitors.bearer });
+  const admin = adminClient({ endpoints, bearer: () => visitors.bearer });
   const checkListener = createListenerCheck(
     { url: balancerUrl, clock: systemClock, wallClock: systemWallClock },
     runtime,
@@ -71,7 +75,7 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
       const trends = "value" in history ? history.value.series : [];
       return nextDashboardState(previous, {
         at: systemWallClock(),
-        adminUrl,
+        adminUrl: endpoints.current,
         listenerCheck,
         reading,
         trends,
@@ -81,17 +85,17 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
   const upstreams = new UpstreamPollers({ ...common, poller, admin });
   const live = liveStreams(poller, upstreams);
   const tails = new LiveTails({ schedule: systemSchedule, render: renderRows });
-  const events = eventsFeed({ ...common, admin });
+  const events = eventsFeed({ ...common, admin, source: () => endpoints.current });
   const { isTrustedProxy = () => false, dashboardSecret } = options;
-  const client = loginClient({ adminUrl, ownToken: adminToken, dashboardSecret });
+  const client = loginClient({ endpoints, ownToken: adminToken, dashboardSecret });
   const visitors: Visitors = new Visitors({
     client,
     ownToken: adminToken,
     clock: systemClock,
     schedule: systemSchedule,
     routesWith(bearer) {
-      const own = adminClient({ adminUrl, bearer });
-      const requests = requestClient({ adminUrl, bearer });
+      const own = adminClient({ endpoints, bearer });
+      const requests = requestClient({ endpoints, bearer });
       return routesOf({ poller, upstreams, live, events, admin: own, requests, tails, bug });
     },
   });

@@ -181,6 +181,12 @@ const dashboardRows: readonly Row<DashboardConfig>[] = [
     fallback: "http://localhost:8091",
     read: ({ adminUrl }) => adminUrl,
   },
+  {
+    flag: ["--other-admin-urls", "http://a:1/,http://b:2", ["http://a:1", "http://b:2"]],
+    env: ["OTHER_ADMIN_URLS", "http://c:3", ["http://c:3"]],
+    fallback: undefined,
+    read: ({ otherAdminUrls }) => otherAdminUrls,
+  },
   { env: ["ADMIN_TOKEN", "t", "t"], fallback: undefined, read: ({ adminToken }) => adminToken },
 ];
 

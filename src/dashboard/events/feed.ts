@@ -12,6 +12,8 @@ export interface EventsState {
   readonly at: number;
   /** Oldest first, at most {@link maxEntries}. */
   readonly events: readonly BalancerEvent[];
+  /** The balancer that they are from: each has its own numbers. */
+  readonly source: string;
   /** Why the last read failed; undefined if it succeeded. */
   readonly error?: AdminApiError | undefined;
 }
@@ -23,14 +25,17 @@ export type EventsFeed = SnapshotPoller<EventsState>;
 
 interface EventsFeedOptions extends Omit<SnapshotPollerOptions<EventsState>, "poll"> {
   readonly admin: Pick<AdminClient, "events">;
+  /** The balancer that is asked now. */
+  readonly source: () => string;
 }
 
 /** A failed read loses no events: each read continues after the last number, not after a time. */
-export function eventsFeed({ admin, ...options }: EventsFeedOptions): EventsFeed {
+export function eventsFeed({ admin, source: sourceNow, ...options }: EventsFeedOptions): EventsFeed {
   return new SnapshotPoller<EventsState>({
     ...options,
     async poll(previous) {
-      const previousEvents = previous?.events ?? [];
+      const source = sourceNow();
+      const previousEvents = previous?.source === source ? previous.events : [];
       const last = previousEvents.at(-1);
       const query = new URLSearchParams({
         limit: String(maxEntries),
@@ -38,9 +43,11 @@ export function eventsFeed({ admin, ...options }: EventsFeedOptions): EventsFeed
       });
       const result = await admin.events(query);
       const at = options.wallClock();
-      if ("error" in result) return { at, events: previousEvents, error: result.error };
+      if ("error" in result) return { at, source, events: previousEvents, error: result.error };
+      // What another balancer has said does not follow these.
+      if (sourceNow() !== source) return { at, source, events: previousEvents };
       return {
-        at,
+        ...{ at, source },
         events:
           result.value.length === 0
             ? previousEvents

@@ -2,7 +2,8 @@
 
 import { type Role, roles } from "../../access/accounts.ts";
 import { asRecord, parseJson } from "../../lib/json.ts";
-import { describeError, exchangeWeb, type WebResponse } from "../../client/http-client.ts";
+import type { AdminEndpoints } from "../admin-endpoints.ts";
+import { describeError, type WebResponse } from "../../client/http-client.ts";
 
 /**
  * `open`: no login is needed, the dashboard uses its own token for every visitor. `closed`: a login is needed and this
@@ -44,7 +45,7 @@ export interface LoginClient {
 }
 
 export interface LoginClientOptions {
-  readonly adminUrl: string;
+  readonly endpoints: AdminEndpoints;
   /** Authenticates the dashboard, so that the admin API trusts the client addresses that it sends. */
   readonly ownToken: string | undefined;
   /** Does the same for the balancer in this process, which may have no token. */
@@ -56,8 +57,7 @@ const timeoutMs = 2_000;
 /** Password verification may wait for a free CPU. */
 const loginTimeoutMs = 10_000;
 
-export function loginClient({ adminUrl, ownToken, dashboardSecret }: LoginClientOptions): LoginClient {
-  const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
+export function loginClient({ endpoints, ownToken, dashboardSecret }: LoginClientOptions): LoginClient {
   const credential = dashboardSecret ?? ownToken;
   const headersFor = (bearer: string | undefined, address?: string) => ({
     accept: "application/json",
@@ -71,7 +71,7 @@ export function loginClient({ adminUrl, ownToken, dashboardSecret }: LoginClient
     async state(bearer) {
       try {
         return loginStateIn(
-          await exchangeWeb({ method: "GET", url: url("api/me"), headers: headersFor(bearer), timeoutMs }),
+          await endpoints.exchange({ method: "GET", path: "api/me", headers: headersFor(bearer), timeoutMs }),
         );
       } catch {
         return { kind: "unknown" };
@@ -80,9 +80,9 @@ export function loginClient({ adminUrl, ownToken, dashboardSecret }: LoginClient
 
     async login({ name, password, address, device }) {
       try {
-        const response = await exchangeWeb({
+        const response = await endpoints.exchange({
           method: "POST",
-          url: url("api/login"),
+          path: "api/login",
           timeoutMs: loginTimeoutMs,
           headers: { ...headersFor(ownToken, address), "content-type": "application/json" },
           body: JSON.stringify({ name, password, device }),
@@ -96,9 +96,9 @@ export function loginClient({ adminUrl, ownToken, dashboardSecret }: LoginClient
     async logout(session, address) {
       const headers = headersFor(session, address);
       // The dashboard drops the session in any case; the balancer expires it if this request fails.
-      await exchangeWeb({ method: "POST", url: url("api/logout"), headers, body: "", timeoutMs }).catch(
-        () => {},
-      );
+      await endpoints
+        .exchange({ method: "POST", path: "api/logout", headers, body: "", timeoutMs })
+        .catch(() => {});
     },
   };
 }

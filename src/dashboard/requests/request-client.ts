@@ -1,6 +1,6 @@
 /** Client of the admin API's request endpoints, with the viewer's credentials. */
 
-import { exchangeWeb, type WebRequest } from "../../client/http-client.ts";
+import type { WebRequest } from "../../client/http-client.ts";
 import { readEvents } from "../../client/sse-reader.ts";
 import {
   type AdminAddress,
@@ -47,9 +47,7 @@ export interface RequestClient {
 /** Each call is made while a page waits for it. */
 const timeoutMs = 5_000;
 
-export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient {
-  const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
-
+export function requestClient({ endpoints, bearer }: AdminAddress): RequestClient {
   async function call<Value>(
     { path, ...request }: Pick<WebRequest, "method" | "body"> & { readonly path: string },
     read: (value: unknown) => Value | undefined,
@@ -59,7 +57,7 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
         ...headersWith(bearer()),
         ...(request.body !== undefined && { "content-type": "application/json" }),
       };
-      const response = await exchangeWeb({ ...request, url: url(path), headers, timeoutMs });
+      const response = await endpoints.exchange({ ...request, path, headers, timeoutMs });
       if (response.status !== 200) return { error: errorFrom(response) };
       const value = read(parseJson(response.text));
       return value === undefined ? { error: notUnderstood } : { value };
@@ -81,7 +79,7 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
 
     follow: (filter, { opened, request, missed, ended }) =>
       readEvents({
-        url: url(`api/requests/stream?${filter}`),
+        url: endpoints.urlOf(`api/requests/stream?${filter}`),
         headers: headersWith(bearer()),
         onOpen: opened,
         onEvent(name, data) {
