@@ -33,7 +33,7 @@ import {
   timeLeft,
   uptimeSpan,
 } from "../wording/format.ts";
-import { countedProblems, evenKeelSentence, hasCritical } from "../wording/problems.ts";
+import { countedProblems, hasCritical } from "../wording/problems.ts";
 import { fleetConcerns, isFleetWhole, usedElsewhereText } from "../wording/fleet.ts";
 import { isEjected, reasonSentence } from "../wording/reasons.ts";
 import { sourceText } from "../wording/sources.ts";
@@ -159,9 +159,8 @@ function verdictLines(state: DashboardState, layout: StatusLayout): readonly str
   const { tone, headline, reasons } = overallStatus(state);
   const { snapshot, outage } = state;
   const isWell = tone === "good" && snapshot?.phase === "ready" && !outage;
-  const text = isWell ? evenKeelSentence(snapshot) : headline;
   const toneOf = { good: "green", warn: "yellow", bad: "red" } as const;
-  const [verdict = ""] = renderColumns([[{ text, tone: toneOf[tone] }]], { ...layout, right: [] });
+  const [verdict = ""] = renderColumns([[{ text: headline, tone: toneOf[tone] }]], { ...layout, right: [] });
   if (isWell) return [verdict];
   return [
     verdict,

@@ -20,6 +20,10 @@ import requestStyle from "../../public/requests.css" with { type: "text" };
 import requestScript from "../../public/requests.js" with { type: "text" };
 import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
+import iconBad from "../../public/icon-bad.svg" with { type: "text" };
+import iconWarn from "../../public/icon-warn.svg" with { type: "text" };
+import problemScript from "../../public/problems.js" with { type: "text" };
+import problemStyle from "../../public/problems.css" with { type: "text" };
 
 interface Asset {
   /** Absolute path with the content's hash. */
@@ -49,15 +53,29 @@ export const assets = {
       requestStyle,
       configStyle,
       historyStyle,
+      problemStyle,
     ].join("\n"),
   ),
   script: asset(
     "app",
     "js",
     "text/javascript; charset=utf-8",
-    [htmx, htmxSse, uPlot, script, charts, actionScript, requestScript, timeAxis, historyScript].join(";\n"),
+    [
+      htmx,
+      htmxSse,
+      uPlot,
+      script,
+      charts,
+      actionScript,
+      requestScript,
+      timeAxis,
+      historyScript,
+      problemScript,
+    ].join(";\n"),
   ),
   icon: asset("icon", "svg", "image/svg+xml", icon),
+  iconWarn: asset("icon-warn", "svg", "image/svg+xml", iconWarn),
+  iconBad: asset("icon-bad", "svg", "image/svg+xml", iconBad),
 } as const;
 
 const byPath: ReadonlyMap<string, Asset> = new Map(Object.values(assets).map((entry) => [entry.path, entry]));

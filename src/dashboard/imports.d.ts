@@ -35,6 +35,11 @@ declare module "*/public/requests.js" {
   export default text;
 }
 
+declare module "*/public/problems.js" {
+  const text: string;
+  export default text;
+}
+
 declare module "*/public/actions.js" {
   const text: string;
   export default text;

@@ -31,14 +31,61 @@ export function problemsSentence(problems: readonly ServiceProblem[]): string {
 }
 
 /** "On an even keel. All 58 upstreams serve, 2 backups stand by." */
-export function evenKeelSentence({ pools }: Pick<Snapshot, "pools">): string {
+export function evenKeelSentence(snapshot: Pick<Snapshot, "pools">): string {
+  return `On an even keel. ${servingText(snapshot)}.`;
+}
+
+/** Whether every pool serves with all that it should: only operators have taken upstreams out. */
+export function isOnEvenKeel({ pools }: Pick<Snapshot, "pools">): boolean {
+  return pools.every(
+    ({ upstreams }) =>
+      upstreams.some(({ fit }) => fit) &&
+      upstreams.every((each) => each.fit || standsBy(each) || each.mode !== "ready"),
+  );
+}
+
+/** "All 58 upstreams serve, 2 backups stand by", "57 of 60 upstreams serve, 2 backups stand by, 1 is drained" */
+export function servingText({ pools }: Pick<Snapshot, "pools">): string {
   const upstreams = pools.flatMap((pool) => pool.upstreams);
-  const standby = upstreams.filter(standsBy).length;
-  const expected = upstreams.length - standby;
-  const all = expected === 1 ? "The only upstream serves" : `All ${formatCount(expected)} upstreams serve`;
-  const backups =
-    standby === 0 ? "" : `, ${countWithNoun(standby, "backup")} ${standby === 1 ? "stands" : "stand"} by`;
-  return `On an even keel. ${all}${backups}.`;
+  const count = (is: (upstream: UpstreamSnapshot) => boolean) => upstreams.filter(is).length;
+  const serving = count(({ fit }) => fit);
+  const standby = count(standsBy);
+  return [
+    servingPart(serving, { expected: upstreams.length - standby, all: upstreams.length }),
+    counted(standby, "backup stands by", "backups stand by"),
+    counted(
+      count(({ status, drain }) => status === "draining" && drain?.drained !== true),
+      "drains",
+      "drain",
+    ),
+    counted(
+      count(({ status, drain }) => status === "draining" && drain?.drained === true),
+      "is drained",
+      "are drained",
+    ),
+    counted(
+      count(({ status }) => status === "maintenance"),
+      "is in maintenance",
+      "are in maintenance",
+    ),
+  ]
+    .filter((part) => part !== "")
+    .join(", ");
+}
+
+function servingPart(
+  serving: number,
+  { expected, all }: { readonly expected: number; readonly all: number },
+) {
+  if (serving === 0) return "No upstream serves";
+  if (serving < expected) {
+    return `${formatCount(serving)} of ${countWithNoun(all, "upstream")} ${serving === 1 ? "serves" : "serve"}`;
+  }
+  return expected === 1 ? "The only upstream serves" : `All ${formatCount(expected)} upstreams serve`;
+}
+
+function counted(count: number, one: string, many: string): string {
+  return count === 0 ? "" : `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
 function standsBy({ backup, fit, status }: UpstreamSnapshot): boolean {

@@ -1,9 +1,9 @@
 /** The reasons behind the overall status: a sentence for each upstream that does not serve, the most urgent first. */
 
 import type { Status } from "../pool/upstream.ts";
-import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
+import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { joinList } from "../lib/list-text.ts";
-import { countWithNoun, formatAgo, formatCount, formatRate, formatShare, formatSpan } from "./format.ts";
+import { countWithNoun, formatAgo, formatCount, formatSpan } from "./format.ts";
 
 /** What is wrong, since when, and why: "api-2 ejected", "14 s ago", "connect_refused". */
 export interface Reason {
@@ -101,18 +101,6 @@ export function capacityNote({ tunnels, streams, maxInFlight }: UpstreamSnapshot
   return others.length === 0 ? limit : `${limit}, plus ${joinList(others)}`;
 }
 
-/** From the first share on, an operator should act; from the second on, retries cannot hide the errors. */
-const [manyErrors, maxErrors] = [0.05, 0.5];
-
-export type ErrorWeight = "none" | "many" | "most";
-
-/** How much of a pool's traffic fails. Below one request per second the share means little, so it is `none`. */
-export function errorWeightOf({ traffic }: PoolSnapshot): ErrorWeight {
-  const { errorShare, requestsPerSecond } = traffic;
-  if (requestsPerSecond < 1 || errorShare < manyErrors) return "none";
-  return errorShare < maxErrors ? "many" : "most";
-}
-
 /** The settings whose limits cause a refusal. */
 const settingsBehind: Readonly<Record<string, string | undefined>> = {
   queue_full: "maxInFlight, queue.maxWaiting",
@@ -126,68 +114,6 @@ const settingsBehind: Readonly<Record<string, string | undefined>> = {
 export function refusalNote(reason: string, count: number): string {
   const settings = settingsBehind[reason];
   return `${formatCount(count)} × ${reason}${settings === undefined ? "" : ` (${settings})`}`;
-}
-
-/** Whether most of a pool's errors are refusals: requests that no upstream received. */
-function rejectsTraffic(pool: PoolSnapshot): boolean {
-  return pool.turnedAwayPerSecond > errorsPerSecond(pool) / 2;
-}
-
-/** Refusals as a share of the pool's requests, and failures as a share of the attempts on its upstreams. */
-function errorSharesOf(pool: PoolSnapshot) {
-  // Older balancers do not count refusals.
-  const { traffic, turnedAwayPerSecond: refused = 0 } = pool;
-  const attempts = traffic.requestsPerSecond - refused;
-  return {
-    refused: refused > 0 ? refused / traffic.requestsPerSecond : 0,
-    failing: attempts > 0 ? Math.max(0, errorsPerSecond(pool) - refused) / attempts : 0,
-  };
-}
-
-/** The more frequent kind of error: "many attempts fail", "most requests are refused". */
-export function errorRateNote(pools: readonly PoolSnapshot[]): string {
-  const areRefusals = pools.every(rejectsTraffic);
-  const isMost = pools.some((pool) => errorSharesOf(pool)[areRefusals ? "refused" : "failing"] >= maxErrors);
-  return `${isMost ? "most" : "many"} ${areRefusals ? "requests are refused" : "attempts fail"}`;
-}
-
-function errorsPerSecond({ traffic }: Pick<UpstreamSnapshot, "traffic">): number {
-  return traffic.requestsPerSecond * traffic.errorShare;
-}
-
-/**
- * The more frequent kind of error first; the other kind only if it is frequent as well. Failures are counted as attempts,
- * because another upstream may have served the request.
- */
-export function errorReasons(pool: PoolSnapshot): readonly Reason[] {
-  const { name, turnedAwayPerSecond } = pool;
-  const { refused, failing } = errorSharesOf(pool);
-  const culprits = culpritsIn(pool);
-  const where = culprits.length > 0 ? `, nearly all on ${joinList(culprits)}` : "";
-  const refusals = {
-    text: `requests refused in pool ${name}:`,
-    age: `${formatRate(turnedAwayPerSecond)}/s`,
-  };
-  const failed = { text: `attempts failing in pool ${name}${where}:`, age: formatShare(failing) };
-  if (rejectsTraffic(pool)) return failing >= manyErrors ? [refusals, failed] : [refusals];
-  return refused >= manyErrors ? [failed, refusals] : [failed];
-}
-
-/** The share of a pool's errors from which on the upstreams that cause them are named. */
-const nearlyAll = 0.9;
-const maxCulprits = 2;
-
-/** The upstreams that cause nearly all of a pool's errors; empty if the errors are spread over more than a few. */
-function culpritsIn({ upstreams }: PoolSnapshot): readonly string[] {
-  const worstFirst = upstreams.toSorted((one, other) => errorsPerSecond(other) - errorsPerSecond(one));
-  const few = worstFirst.slice(0, Math.min(maxCulprits, upstreams.length - 1));
-  const all = sumOfErrors(upstreams);
-  const enough = few.findIndex((_, index) => sumOfErrors(few.slice(0, index + 1)) >= nearlyAll * all);
-  return all > 0 ? few.slice(0, enough + 1).map(({ id }) => id) : [];
-}
-
-function sumOfErrors(upstreams: readonly UpstreamSnapshot[]): number {
-  return upstreams.reduce((sum, upstream) => sum + errorsPerSecond(upstream), 0);
 }
 
 /** A reason as one line, for output without a screen reader. */

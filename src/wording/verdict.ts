@@ -2,18 +2,11 @@
 
 import type { SeriesHistory } from "../history/history.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
-import { joinList } from "../lib/list-text.ts";
-import { countWithNoun, formatAgo, formatTime } from "./format.ts";
-import { shortageOf } from "../problems/wording.ts";
-import {
-  errorRateNote,
-  errorReasons,
-  errorWeightOf,
-  hasFreeSlot,
-  isEjected,
-  type Reason,
-  reasonsFor,
-} from "./reasons.ts";
+import type { ServiceProblem } from "../problems/problem.ts";
+import { balancerGone, frontDoorClosed } from "../problems/reader-problems.ts";
+import { formatAgo, formatTime } from "./format.ts";
+import { evenKeelSentence, hasCritical, isOnEvenKeel, problemsSentence, servingText } from "./problems.ts";
+import { type Reason, reasonsFor } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves at reduced capacity. `bad`: clients are affected. */
 export type Tone = "good" | "warn" | "bad";
@@ -46,11 +39,7 @@ export function overallStatus(state: DashboardState): OverallStatus {
     return { tone: "bad", headline: outageText[outage.reason], reasons: [since, known] };
   }
   if (!snapshot) return { tone: "warn", headline: "Waiting for the first snapshot", reasons: [] };
-  const service = withExhaustion(
-    withCertificates(serviceOf(snapshot, balancerNow(state)), snapshot),
-    snapshot,
-  );
-  return withListenerCheck(service, state);
+  return serviceOf(snapshot, state);
 }
 
 const outageText = {
@@ -66,70 +55,48 @@ export function urlOrigin(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : url;
 }
 
-function withListenerCheck(verdict: OverallStatus, { listenerCheck }: DashboardState): OverallStatus {
-  if (listenerCheck.reachable || verdict.tone === "bad") return verdict;
-  const detail = { text: `${urlOrigin(listenerCheck.url)}: ${listenerCheck.detail}` };
-  const problem = listenerCheck.status === null ? "is unreachable" : "returns an error";
-  return {
-    tone: "bad",
-    headline: `${verdict.headline}, but the client listener ${problem}`,
-    reasons: [detail, ...verdict.reasons],
-  };
+/**
+ * The list of problems as a viewer of this dashboard sees it: the balancer's own, after what the balancer cannot know. While the
+ * balancer is not heard, what it said before may be over.
+ */
+export function seenProblems(state: DashboardState): readonly ServiceProblem[] {
+  const { snapshot, outage, adminUrl, listenerCheck, listenerLostSince, at } = state;
+  if (outage) {
+    const balancer = balancerName(state) ?? urlOrigin(adminUrl);
+    return [balancerGone({ balancer, since: outage.since, why: outage.message })];
+  }
+  if (!snapshot) return [];
+  // An older balancer has no list.
+  const { problems = [] } = snapshot;
+  if (listenerCheck.reachable) return problems;
+  const balancer = urlOrigin(listenerCheck.url);
+  return [
+    frontDoorClosed({ balancer, since: listenerLostSince ?? at, why: listenerCheck.detail }),
+    ...problems,
+  ];
 }
 
-/** The check of the client listener does not verify certificates, so it succeeds with one that clients reject. */
-function withCertificates(verdict: OverallStatus, { certificates = [] }: Snapshot): OverallStatus {
-  const refused = certificates.find(({ status }) => status === "expired" || status === "early");
-  if (!refused || verdict.tone === "bad") return verdict;
-  const problem = refused.status === "expired" ? "has expired" : "is not valid yet";
-  return {
-    ...verdict,
-    tone: "bad",
-    headline: `${verdict.headline}, but the server certificate ${problem}`,
-  };
+/** Its name in the fleet, or the one that it uses in its problems; undefined where it has said neither. */
+export function balancerName({ snapshot }: Pick<DashboardState, "snapshot">): string | undefined {
+  return snapshot?.fleet?.name ?? snapshot?.problems?.[0]?.subject.balancer;
 }
 
-/** Clients may get 503 although all upstreams serve. */
-function withExhaustion(verdict: OverallStatus, { exhaustion }: Snapshot): OverallStatus {
-  if (!exhaustion) return verdict;
-  const headline = `${verdict.headline}, but the balancer has no ${shortageOf(exhaustion.code)} left`;
-  return { ...verdict, tone: "bad", headline };
-}
-
-function serviceOf({ pools, phase }: Snapshot, now: number): OverallStatus {
-  const upstreams = pools.flatMap((pool) => pool.upstreams);
-  const standby = upstreams.filter(isStandbyBackup);
-  const expected = upstreams.filter((upstream) => !isStandbyBackup(upstream));
-  const serving = expected.filter((upstream) => upstream.fit).length;
-  const panicking = pools.filter(({ panic }) => panic);
-  const inPanic = new Set(panicking.flatMap((pool) => pool.upstreams.filter(isEjected)));
-  const out = expected.filter((upstream) => !upstream.fit && !inPanic.has(upstream));
-  const erring = pools.filter((pool) => errorWeightOf(pool) !== "none");
-  const reasons = [...erring.flatMap(errorReasons), ...reasonsFor([...inPanic], out, now)];
-  if (standby.length > 0) reasons.push({ text: `${countWithNoun(standby.length, "backup")} on standby` });
-
+function serviceOf(snapshot: Snapshot, state: DashboardState): OverallStatus {
+  const { phase, pools } = snapshot;
+  const serving = servingText(snapshot);
   const lifecycle = phaseText[phase];
-  if (lifecycle !== undefined) return { tone: "bad", headline: lifecycle, reasons };
-  const empty = pools.filter((pool) => !pool.upstreams.some((upstream) => upstream.fit));
-  if (empty.length > 0) {
-    const unavailable = empty.filter((pool) => !isFull(pool));
-    const headline =
-      unavailable.length > 0
-        ? emptyText(pools, unavailable)
-        : `All passing upstreams in ${named(empty)} are at their limit (maxInFlight): requests wait in the queue`;
-    return { tone: "bad", headline, reasons };
+  if (lifecycle !== undefined) return { tone: "bad", headline: lifecycle, reasons: [{ text: serving }] };
+  const problems = seenProblems(state);
+  const sentence = problemsSentence(problems);
+  if (sentence !== "") {
+    return { tone: hasCritical(problems) ? "bad" : "warn", headline: sentence, reasons: [{ text: serving }] };
   }
-  if (panicking.length > 0) {
-    const headline = `Panic mode in ${named(panicking)}: all upstreams that pass their probes are ejected, so ejections are ignored`;
-    return { tone: "bad", headline, reasons };
-  }
-  const served = servingText(serving, expected.length);
-  if (erring.length > 0) {
-    const isBad = erring.some((pool) => errorWeightOf(pool) === "most");
-    const failing = `${errorRateNote(erring)} in ${named(erring)}`;
-    return { tone: isBad ? "bad" : "warn", headline: `${served}, but ${failing}`, reasons };
-  }
-  return { tone: out.length > 0 ? "warn" : "good", headline: served, reasons };
+  const out = pools.flatMap((pool) => pool.upstreams).filter((each) => !each.fit && !isStandbyBackup(each));
+  const reasons = reasonsFor([], out, balancerNow(state));
+  if (isOnEvenKeel(snapshot)) return { tone: "good", headline: evenKeelSentence(snapshot), reasons };
+  // What is out may be checked for the first time, or have failed within the last second: no problem is listed yet.
+  const isPoolOut = pools.some(({ upstreams }) => !upstreams.some(({ fit }) => fit));
+  return { tone: isPoolOut ? "bad" : "warn", headline: serving, reasons };
 }
 
 const phaseText: Readonly<Record<string, string | undefined>> = {
@@ -137,31 +104,6 @@ const phaseText: Readonly<Record<string, string | undefined>> = {
   draining: "The balancer is shutting down",
   stopped: "The balancer has stopped",
 };
-
-function servingText(serving: number, total: number): string {
-  if (serving < total)
-    return `${serving} of ${countWithNoun(total, "upstream")} ${serving === 1 ? "serves" : "serve"}`;
-  return total === 1 ? "The only upstream serves" : `All ${total} upstreams serve`;
-}
-
-/** Whether requests only wait: the upstreams that would serve have no slot left. Backups count only if nothing else does. */
-function isFull({ upstreams }: Snapshot["pools"][number]): boolean {
-  const passing = upstreams.filter(({ status, weight }) => status === "passing" && weight > 0);
-  const primaries = passing.filter(({ backup }) => !backup);
-  const expected = primaries.length > 0 ? primaries : passing;
-  return expected.length > 0 && !expected.some(hasFreeSlot);
-}
-
-function emptyText(pools: Snapshot["pools"], empty: Snapshot["pools"]): string {
-  return empty.length === pools.length
-    ? "No upstream is available"
-    : `No upstream is available in ${named(empty)}`;
-}
-
-/** "pool api", "pools api and shop" */
-function named(pools: Snapshot["pools"]): string {
-  return `${pools.length === 1 ? "pool" : "pools"} ${joinList(pools.map(({ name }) => name))}`;
-}
 
 /** A healthy backup that waits for the primaries to fail is no problem. */
 export function isStandbyBackup(upstream: UpstreamSnapshot): boolean {
@@ -208,6 +150,8 @@ export interface DashboardState {
   readonly at: number;
   readonly adminUrl: string;
   readonly listenerCheck: ListenerCheck;
+  /** Epoch milliseconds of the first check that failed; undefined while clients reach the balancer. */
+  readonly listenerLostSince?: number | undefined;
   /** The last snapshot that was read; undefined before the first one. */
   readonly snapshot: Snapshot | undefined;
   /** Epoch milliseconds at which the snapshot was read; 0 before the first one. */
@@ -233,16 +177,16 @@ export function nextDashboardState(
   previous: DashboardState | undefined,
   { at, adminUrl, listenerCheck, reading, trends }: PollResult,
 ): DashboardState {
+  const lost = listenerCheck.reachable ? undefined : (previous?.listenerLostSince ?? listenerCheck.checkedAt);
+  const common = { at, adminUrl, listenerCheck, listenerLostSince: lost };
   if ("snapshot" in reading) {
-    return { at, adminUrl, listenerCheck, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };
+    return { ...common, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };
   }
   const since = previous?.outage?.since ?? at;
   const snapshot = previous?.snapshot;
   const readAt = previous?.readAt ?? 0;
   return {
-    at,
-    adminUrl,
-    listenerCheck,
+    ...common,
     snapshot,
     readAt,
     outage: { ...reading.error, since },

@@ -41,7 +41,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     admin.snapshot = withUpstream(admin.snapshot, "localhost:8083", { fit: false, status: "failing" });
     await showing(page, "2 of 3 upstreams serve");
     await row(page, "localhost:8083").getByText("Failing").waitFor();
-    expect(await page.title()).toBe("2 of 3 upstreams serve · Evenkeel");
+    expect(await page.title()).toBe("2 of 3 upstreams serve – Evenkeel");
     expect(await page.evaluate("window.stayed")).toBe(true);
     expect(consoleErrors).toEqual([]);
   });
@@ -64,7 +64,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   test.each(protocols)("drains without JavaScript, over %s", async (protocol) => {
     await using visit = await scene({ javaScriptEnabled: false, protocol });
     const { admin, page, url } = visit;
-    expect(await headline(page).textContent()).toBe("All 3 upstreams serve");
+    expect(await headline(page).textContent()).toBe("On an even keel. All 3 upstreams serve.");
     await page.getByRole("button", { name: "Drain localhost:8082" }).click();
     await page.getByText("Then localhost:8081 and localhost:8083 take 50% each.").waitFor();
     await page.getByRole("button", { name: "Drain localhost:8082" }).click();

@@ -12,6 +12,7 @@ import {
   upstreamsOf,
   withUpstream,
 } from "../support/fake-admin-api.ts";
+import { noticeProblem, poolOf } from "../support/problem-fixture.ts";
 import { until } from "../support/wait.ts";
 
 interface Fixture {
@@ -356,6 +357,16 @@ describe("the live stream", () => {
     await live.leave();
   });
 
+  test("goes on after a message of any size", async () => {
+    const { admin, base } = await scene();
+    admin.snapshot = snapshotOf(poolOf("web", 100));
+    const live = await watch(base);
+    expect(await live.next()).toContain("web-100");
+    admin.snapshot = { ...admin.snapshot, problems: [noticeProblem()] };
+    await until(async () => (await live.next()).includes("Coming up"), "the next message");
+    await live.leave();
+  });
+
   test("shares one poll among all viewers, and does not poll without viewers", async () => {
     const { admin, base } = await scene();
     const viewers = await Promise.all(Array.from({ length: 8 }, () => watch(base)));
@@ -467,7 +478,10 @@ describe("/api/status", () => {
   test("is the same as JSON", async () => {
     const { base } = await scene();
     const status = await statusOf(base);
-    expect(status.verdict).toMatchObject({ tone: "good", headline: "All 3 upstreams serve" });
+    expect(status.verdict).toMatchObject({
+      tone: "good",
+      headline: "On an even keel. All 3 upstreams serve.",
+    });
     expect(status.frontDoor).toMatchObject({ reachable: true, status: 200 });
     expect(status.outage).toBeNull();
     expect(status.snapshot?.pools).toHaveLength(1);

@@ -1,3 +1,4 @@
+import { problemOf } from "../support/problem-fixture.ts";
 import { describe, expect, test } from "bun:test";
 import { placeholders, fillPlaceholders } from "../../src/dashboard/login/placeholders.tsx";
 import {
@@ -106,6 +107,36 @@ const certificate = {
   status: "expired",
 } as const;
 
+const hostileAct = {
+  label: hostile,
+  upstream: hostile,
+  safe: false,
+  role: "operator",
+  command: hostile,
+} as const;
+const hostileProblem = problemOf({
+  ...{ id: hostile, title: hostile, since: hostile },
+  subject: { balancer: hostile, pool: hostile, upstream: hostile, certificate: hostile },
+  hits: { words: hostile, routes: [hostile, hostile, hostile], share: 1, perSecond: 1, requests: 1 },
+  cause: { words: hostile, code: hostile, event: null },
+  do: {
+    ...{ ...hostileAct, verb: "drain", words: hostile },
+    beside: { ...hostileAct, verb: "read", upstream: null },
+  },
+  links: { self: hostile, requests: hostile, history: hostile },
+  silenced: { until: hostile, by: hostile, why: hostile },
+});
+const hostileProblems = [
+  ...Array.from({ length: 6 }, () => hostileProblem),
+  { ...hostileProblem, level: "notice" as const },
+  {
+    ...hostileProblem,
+    state: "closed" as const,
+    closedAt: hostile,
+    end: { words: hostile, code: "over" as const },
+  },
+];
+
 function inNeed(each: DashboardState): DashboardState {
   if (!each.snapshot) return each;
   const refused = { at: Date.now(), by: hostile, problems: [hostile] };
@@ -117,7 +148,15 @@ function inNeed(each: DashboardState): DashboardState {
   const orders = [{ host: hostile, directory: hostile, expiresAt: 1, ...due }];
   return {
     ...each,
-    snapshot: { ...each.snapshot, configuration, memory, notKept, certificates: [certificate], orders },
+    snapshot: {
+      ...each.snapshot,
+      configuration,
+      memory,
+      notKept,
+      certificates: [certificate],
+      orders,
+      problems: hostileProblems,
+    },
   };
 }
 const backups = snapshot && {

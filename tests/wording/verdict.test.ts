@@ -5,10 +5,13 @@ import {
   type ListenerCheck,
   nextDashboardState,
   overallStatus,
+  seenProblems,
 } from "../../src/wording/verdict.ts";
 import { reasonSentence, refusalNote } from "../../src/wording/reasons.ts";
 import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
-import { pool, snapshotOf, traffic, upstream } from "../support/fake-admin-api.ts";
+import type { ServiceProblem } from "../../src/problems/problem.ts";
+import { pool, snapshotOf, upstream } from "../support/fake-admin-api.ts";
+import { closedProblem, noticeProblem, problemOf, slowProblem } from "../support/problem-fixture.ts";
 
 const now = 1_800_000_000_000;
 const listenerCheck: ListenerCheck = {
@@ -66,32 +69,46 @@ const draining = upstream("c:3", {
   fit: false,
   modeSet: { by: "anna", at: now - 120_000, why: "" },
 });
-const erring = (errorShare: number, upstreams: readonly UpstreamSnapshot[], requestsPerSecond = 90) =>
-  pool({ upstreams, traffic: traffic({ errorShare, requestsPerSecond }) });
-const withErrors = (id: string, errorShare: number) =>
-  upstream(id, { traffic: traffic({ errorShare, requestsPerSecond: 30 }) });
+const drained = {
+  ...draining,
+  drain: { since: now - 120_000, deadline: null, inFlight: 0, drained: true, leaving: false },
+};
 const resting = upstream("d:4", { status: "passing", backup: true, fit: false });
 const full = upstream("a:1", { fit: false, inFlight: 8, maxInFlight: 8 });
 const [a, b] = [upstream("a:1"), upstream("b:2")];
 
+const withProblems = (...problems: ServiceProblem[]) => ({ ...of(a, b), problems });
+
 describe("the overall status", () => {
   const table: ReadonlyArray<readonly [name: string, state: DashboardState, text: string]> = [
-    ["all serve", stateOf(of(a, b, upstream("c:3"))), "good: All 3 upstreams serve"],
-    ["the only one serves", stateOf(of(a)), "good: The only upstream serves"],
+    ["all serve", stateOf(of(a, b, upstream("c:3"))), "good: On an even keel. All 3 upstreams serve."],
+    ["the only one serves", stateOf(of(a)), "good: On an even keel. The only upstream serves."],
     [
-      "one fails",
+      "one fails, and is no problem yet",
       stateOf(of(a, failing, upstream("c:3"))),
       "warn: 2 of 3 upstreams serve; b:2 failing for 14 s: connection refused",
     ],
     [
       "failures before intentions",
       stateOf(of(a, draining, failing)),
-      "warn: 1 of 3 upstreams serves; b:2 failing for 14 s: connection refused; c:3 draining for 2 min: by anna",
+      "warn: 1 of 3 upstreams serves, 1 drains; b:2 failing for 14 s: connection refused; c:3 draining for 2 min: by anna",
+    ],
+    [
+      "what operators take out is no problem",
+      stateOf(of(a, draining)),
+      "good: On an even keel. 1 of 2 upstreams serves, 1 drains.; c:3 draining for 2 min: by anna",
     ],
     [
       "a backup on standby is no loss",
       stateOf(of(a, resting)),
-      "good: The only upstream serves; 1 backup on standby",
+      "good: On an even keel. The only upstream serves, 1 backup stands by.",
+    ],
+    [
+      "the parts add up",
+      stateOf(
+        of(a, b, resting, drained, { ...draining, id: "m", status: "maintenance", mode: "maintenance" }),
+      ),
+      "good: On an even keel. 2 of 5 upstreams serve, 1 backup stands by, 1 is drained, 1 is in maintenance.; c:3 draining for 2 min: by anna; m in maintenance for 2 min: by anna",
     ],
     [
       "one is ejected",
@@ -101,67 +118,12 @@ describe("the overall status", () => {
     [
       "none serves",
       stateOf(of(failing)),
-      "bad: No upstream is available; b:2 failing for 14 s: connection refused",
+      "bad: No upstream serves; b:2 failing for 14 s: connection refused",
     ],
     [
       "one is ejected as unresponsive",
       stateOf(of(a, { ...ejected, outlier: { ...ejected.outlier, reason: "unresponsive", cause: null } })),
       "warn: 1 of 2 upstreams serves; e:5 ejected 14 s ago: unresponsive",
-    ],
-    [
-      "a pool is in panic mode, though all of it serves",
-      stateOf(
-        snapshotOf(
-          pool({ upstreams: [failing, a] }),
-          pool({ name: "api", panic: true, upstreams: [{ ...ejected, fit: true }] }),
-        ),
-      ),
-      "bad: Panic mode in pool api: all upstreams that pass their probes are ejected, so ejections are ignored; e:5 ejected 14 s ago: connect_refused; b:2 failing for 14 s: connection refused",
-    ],
-    [
-      "all serve, and some attempts fail",
-      stateOf(snapshotOf(erring(0.06, [a, b]))),
-      "warn: All 2 upstreams serve, but many attempts fail in pool main; attempts failing in pool main: 6.0%",
-    ],
-    [
-      "all serve, and most attempts fail",
-      stateOf(snapshotOf(erring(0.7, [a, b]))),
-      "bad: All 2 upstreams serve, but most attempts fail in pool main; attempts failing in pool main: 70%",
-    ],
-    [
-      "one upstream causes the errors, and it is named",
-      stateOf(snapshotOf(erring(0.1, [a, withErrors("b:2", 0.3), withErrors("c:3", 0.02)]))),
-      "warn: All 3 upstreams serve, but many attempts fail in pool main; attempts failing in pool main, nearly all on b:2: 10%",
-    ],
-    [
-      "two upstreams cause the errors",
-      stateOf(snapshotOf(erring(0.1, [withErrors("b:2", 0.2), a, withErrors("c:3", 0.15)]))),
-      "warn: All 3 upstreams serve, but many attempts fail in pool main; attempts failing in pool main, nearly all on b:2 and c:3: 10%",
-    ],
-    [
-      "all upstreams cause the errors",
-      stateOf(snapshotOf(erring(0.2, [withErrors("b:2", 0.2), withErrors("c:3", 0.2)]))),
-      "warn: All 2 upstreams serve, but many attempts fail in pool main; attempts failing in pool main: 20%",
-    ],
-    [
-      "requests are refused although all serve",
-      stateOf(snapshotOf({ ...erring(0.2, [a, withErrors("b:2", 0.02)]), turnedAwayPerSecond: 17 })),
-      "warn: All 2 upstreams serve, but many requests are refused in pool main; requests refused in pool main: 17.0/s",
-    ],
-    [
-      "there are many errors of both kinds, each as a separate share",
-      stateOf(snapshotOf({ ...erring(0.55, [a, withErrors("b:2", 0.5)]), turnedAwayPerSecond: 30 })),
-      "bad: All 2 upstreams serve, but many requests are refused in pool main; requests refused in pool main: 30.0/s; attempts failing in pool main, nearly all on b:2: 33%",
-    ],
-    [
-      "no upstream is left, so all requests are refused",
-      stateOf(snapshotOf({ ...erring(1, [failing]), turnedAwayPerSecond: 90 })),
-      "bad: No upstream is available; requests refused in pool main: 90.0/s; b:2 failing for 14 s: connection refused",
-    ],
-    [
-      "a few errors are not reported",
-      stateOf(snapshotOf(erring(0.04, [a, b]), erring(1, [upstream("c:3")], 0.5))),
-      "good: All 3 upstreams serve",
     ],
     [
       "one has no weight, another one no free slot",
@@ -170,56 +132,70 @@ describe("the overall status", () => {
       ),
       "warn: 1 of 3 upstreams serves; b:2 takes no new requests: weight is 0; c:3 takes no new requests: all 256 slots (maxInFlight) are in use",
     ],
-    ["a pool without upstreams", stateOf(of()), "bad: No upstream is available"],
-    [
-      "all upstreams are at their concurrency limit",
-      stateOf(of(full, resting)),
-      "bad: All passing upstreams in pool main are at their limit (maxInFlight): requests wait in the queue; a:1 takes no new requests: all 8 slots (maxInFlight) are in use; 1 backup on standby",
-    ],
-    [
-      "one pool is at its concurrency limit, another one has no upstream",
-      stateOf(snapshotOf(pool({ upstreams: [full] }), pool({ name: "api", upstreams: [] }))),
-      "bad: No upstream is available in pool api; a:1 takes no new requests: all 8 slots (maxInFlight) are in use",
-    ],
+    ["a pool without upstreams", stateOf(of()), "bad: No upstream serves"],
     [
       "tunnels do not count towards the concurrency limit",
       stateOf(of({ ...full, tunnels: 1 })),
-      "bad: No upstream is available; a:1 takes no new requests",
+      "bad: No upstream serves; a:1 takes no new requests",
     ],
     [
       "streams do not count towards the concurrency limit",
       stateOf(of({ ...full, streams: 1 })),
-      "bad: No upstream is available; a:1 takes no new requests",
+      "bad: No upstream serves; a:1 takes no new requests",
     ],
     [
       "without a limit no upstream is full",
       stateOf(of({ ...full, inFlight: 9_999, maxInFlight: null })),
-      "bad: No upstream is available; a:1 takes no new requests",
+      "bad: No upstream serves; a:1 takes no new requests",
     ],
     [
       "one pool of two is empty",
       stateOf(snapshotOf(pool({ upstreams: [a] }), pool({ name: "api", upstreams: [failing] }))),
-      "bad: No upstream is available in pool api; b:2 failing for 14 s: connection refused",
+      "bad: 1 of 2 upstreams serves; b:2 failing for 14 s: connection refused",
     ],
     [
       "further reasons are only counted",
       stateOf(of(a, ...["v", "w", "x", "y", "z"].map((id) => ({ ...failing, id, lastProbe: null })))),
       "warn: 1 of 6 upstreams serves; v failing for 14 s; w failing for 14 s; x failing for 14 s; and 2 more",
     ],
-    ["the balancer drains", stateOf({ ...of(a), phase: "draining" }), "bad: The balancer is shutting down"],
+    [
+      "a critical problem and a warning",
+      stateOf(withProblems(problemOf(), slowProblem())),
+      "bad: 2 problems. Clients notice the first.; All 2 upstreams serve",
+    ],
+    [
+      "a warning",
+      stateOf(withProblems(slowProblem())),
+      "warn: 1 problem. Clients do not notice.; All 2 upstreams serve",
+    ],
+    [
+      "notices and problems that have ended do not count",
+      stateOf(withProblems(noticeProblem(), closedProblem())),
+      "good: On an even keel. All 2 upstreams serve.",
+    ],
+    [
+      "an older balancer without a list",
+      stateOf({ ...of(a, failing), problems: undefined } as unknown as Snapshot),
+      "warn: 1 of 2 upstreams serves; b:2 failing for 14 s: connection refused",
+    ],
+    [
+      "the balancer drains",
+      stateOf({ ...of(a), phase: "draining" }),
+      "bad: The balancer is shutting down; The only upstream serves",
+    ],
     [
       "the client listener is unreachable",
       stateOf(of(a), {
         listenerCheck: { ...listenerCheck, reachable: false, status: null, detail: "connection refused" },
       }),
-      "bad: The only upstream serves, but the client listener is unreachable; http://localhost:8080: connection refused",
+      "bad: 1 problem. Clients notice it.; The only upstream serves",
     ],
     [
       "the client listener returns 502",
       stateOf(of(a), {
         listenerCheck: { ...listenerCheck, reachable: false, status: 502, detail: "status 502" },
       }),
-      "bad: The only upstream serves, but the client listener returns an error; http://localhost:8080: status 502",
+      "bad: 1 problem. Clients notice it.; The only upstream serves",
     ],
     [
       "the admin API is unreachable",
@@ -230,27 +206,30 @@ describe("the overall status", () => {
       "bad: The admin API is unreachable; connection refused at http://localhost:8091 since 07:59:41 UTC, 19 s ago; showing data read 20 s ago",
     ],
   ];
-  for (const [status, headline] of [
-    ["valid", "good: The only upstream serves"],
-    ["expiring", "good: The only upstream serves"],
-    ["expired", "bad: The only upstream serves, but the server certificate has expired"],
-    ["early", "bad: The only upstream serves, but the server certificate is not valid yet"],
-  ] as const) {
-    test(`with a certificate that is ${status}`, () => {
-      const certificate = {
-        source: "/cert",
-        names: [],
-        keyType: "ec",
-        fingerprint: "",
-        validFrom: 0,
-        expiresAt: 0,
-        status,
-      };
-      expect(statusText(stateOf({ ...of(a), certificates: [certificate] }))).toBe(headline);
-    });
-  }
-
   for (const [name, state, expected] of table) test(name, () => expect(statusText(state)).toBe(expected));
+
+  test("lists first that clients cannot reach the balancer, since the first check that failed", () => {
+    const lost = { ...listenerCheck, reachable: false, status: null, detail: "connection refused" };
+    const poll = { at: now, adminUrl: "http://localhost:8091", trends: [], reading: { snapshot: of(a) } };
+    const first = nextDashboardState(undefined, { ...poll, listenerCheck: lost });
+    const second = nextDashboardState(first, {
+      ...poll,
+      ...{ at: now + 9_000, listenerCheck: { ...lost, checkedAt: now + 9_000 } },
+      reading: { snapshot: withProblems(problemOf()) },
+    });
+    expect(seenProblems(second).map(({ title, since }) => [title, Date.parse(since)])).toEqual([
+      ["Clients cannot reach http://localhost:8080: connection refused", now],
+      [problemOf().title, expect.any(Number)],
+    ]);
+    const again = nextDashboardState(second, { ...poll, listenerCheck });
+    expect(seenProblems(again)).toEqual([]);
+  });
+
+  test("is that the balancer is not heard, in place of what it said before", () => {
+    const outage = { reason: "unreachable", message: "connection refused", since: now } as const;
+    const state = stateOf(withProblems(problemOf()), { outage });
+    expect(seenProblems(state).map(({ title }) => title)).toEqual(["No news from fra-1 since 08:00:00 UTC"]);
+  });
 
   test("shows no secret of a URL", () => {
     const outage = { reason: "unreachable", message: "connection refused", since: now } as const;

@@ -36,6 +36,8 @@ interface ShellProps {
   /** The address of the live stream; undefined for a static page. */
   readonly live?: string;
   readonly notice?: string;
+  /** The address of the tab's icon, if not the usual one. */
+  readonly icon?: string | undefined;
   /** The query of the time shown, which the links to other pages of a time carry on. */
   readonly carried?: string | undefined;
   /** The result of the last action. */
@@ -65,10 +67,11 @@ export function Shell({
   done = "",
   carried = "",
   fleet,
+  icon,
   children,
 }: ShellProps): JSX.Element {
   return (
-    <HtmlDocument title={title} head={<LiveHead />} body={{ "data-role": placeholders.role }}>
+    <HtmlDocument title={title} icon={icon} head={<LiveHead />} body={{ "data-role": placeholders.role }}>
       <header class="top">
         <a class="brand" href="/">
           <Brand />
@@ -167,6 +170,8 @@ export function markup(element: JSX.Element): string {
 
 interface DocumentProps {
   readonly title: string;
+  /** The address of the tab's icon, if not the usual one. */
+  readonly icon?: string | undefined;
   /** Additional elements of the head. */
   readonly head?: JSX.Element;
   readonly body: Readonly<Record<string, string>>;
@@ -174,7 +179,7 @@ interface DocumentProps {
 }
 
 /** The document of every page, including the login page. */
-export function HtmlDocument({ title, head = "", body, children }: DocumentProps): JSX.Element {
+export function HtmlDocument({ title, icon, head = "", body, children }: DocumentProps): JSX.Element {
   return (
     <>
       {"<!doctype html>"}
@@ -184,7 +189,7 @@ export function HtmlDocument({ title, head = "", body, children }: DocumentProps
           <meta name="viewport" content="width=device-width, initial-scale=1" />
           <meta name="color-scheme" content="light dark" />
           <title safe>{title}</title>
-          <link rel="icon" type="image/svg+xml" href={assets.icon.path} />
+          <link rel="icon" type="image/svg+xml" href={icon ?? assets.icon.path} />
           <link rel="stylesheet" href={assets.style.path} />
           {head}
         </head>

@@ -42,6 +42,9 @@ export interface EventSink {
   end(): void;
 }
 
+/** In bytes. */
+const maxPiece = 32_768;
+
 /** A comment, so that the response headers are sent at once: Bun holds them back until there is a body. */
 const opening = encoder.encode(":\n\n");
 
@@ -59,7 +62,9 @@ export function messageStream(begin: (sink: EventSink) => Cancel): ReadableStrea
           offer(message) {
             if ((controller.desiredSize ?? 0) <= 0) return;
             const payload = message();
-            controller.enqueue(typeof payload === "string" ? encoder.encode(payload) : payload);
+            const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
+            for (let from = 0; from < bytes.length; from += maxPiece)
+              controller.enqueue(bytes.subarray(from, from + maxPiece));
           },
           end: () => controller.close(),
         });

@@ -2,6 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import { Glyph } from "../layout/widgets.tsx";
+import { isOpenProblem, type ServiceProblem } from "../../problems/problem.ts";
 import type { CertificateSnapshot, Snapshot, WorkerSnapshot } from "../../snapshot/snapshot.ts";
 import {
   certificateText,
@@ -15,26 +16,33 @@ import {
 } from "../../wording/alerts.ts";
 import { formatBrief, formatCount, formatTime, isoTime } from "../../wording/format.ts";
 
-export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Element {
+interface AlertsProps {
+  readonly snapshot: Snapshot;
+  /** What the list of problems says is not said again. */
+  readonly problems?: readonly ServiceProblem[];
+}
+
+export function Alerts({ snapshot, problems = [] }: AlertsProps): JSX.Element {
+  const said = new Set(problems.filter(isOpenProblem).map(({ kind }) => kind));
   const { memory, exhaustion, notKept, upgrade, certificates = [], orders = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return (
     <>
-      {memory.shedding ? (
+      {memory.shedding && !said.has("shedding") ? (
         <p class="notice shedding" role="status" safe>
           {sheddingText(memory)}
         </p>
       ) : (
         ""
       )}
-      {exhaustion ? (
+      {exhaustion && !said.has("exhaustion") ? (
         <p class="notice shedding" role="status" safe>
           {exhaustionText(exhaustion)}
         </p>
       ) : (
         ""
       )}
-      {notKept ? (
+      {notKept && !said.has("state_not_kept") ? (
         <p class="notice shedding" role="status" safe>
           {unsavedText(notKept)}
         </p>
@@ -48,13 +56,13 @@ export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Eleme
       ) : (
         ""
       )}
-      {certificates.map((certificate) => (
+      {(said.has("certificate") ? [] : certificates).map((certificate) => (
         <CertificateAlert certificate={certificate} snapshot={snapshot} />
       ))}
-      {orders.map((order) => (
+      {(said.has("certificate") ? [] : orders).map((order) => (
         <OrderAlert order={order} now={snapshot.at} />
       ))}
-      {refused ? <RefusedNotice refused={refused} /> : ""}
+      {refused && !said.has("reload_refused") ? <RefusedNotice refused={refused} /> : ""}
       {needsRestart.length > 0 ? (
         <p class="notice heed" role="status">
           <span safe>{`${restartText(needsRestart)} `}</span>

@@ -4,7 +4,9 @@
 import type { Snapshot, Traffic } from "../../snapshot/snapshot.ts";
 import { FleetStrip } from "../fleet/strip.tsx";
 import { Alerts, WorkersPanel } from "./alerts.tsx";
-import { Glyph, Tile, toneShapes } from "../layout/widgets.tsx";
+import { ToneMark } from "../layout/tone-mark.tsx";
+import { ProblemPanel } from "./problem-panel.tsx";
+import { Glyph, Tile } from "../layout/widgets.tsx";
 import { PageFoot } from "../layout/shell.tsx";
 import {
   formatAgo,
@@ -21,6 +23,7 @@ import {
   type DashboardState,
   type ListenerCheck,
   overallStatus,
+  seenProblems,
   urlOrigin,
 } from "../../wording/verdict.ts";
 import { PoolSection } from "./pool-table.tsx";
@@ -41,13 +44,15 @@ export interface OverviewProps {
 /** Children of the live region. */
 export function Overview({ state, view, chartsOf, writeRow = wholeRow }: OverviewProps): JSX.Element {
   const { snapshot, outage } = state;
+  const problems = seenProblems(state);
   return (
     <>
       <VerdictBand state={state} />
+      {snapshot?.fleet ? <FleetStrip fleet={snapshot.fleet} /> : ""}
+      <ProblemPanel problems={problems} now={balancerNow(state)} view={view} />
       <FaultBanner snapshot={snapshot} now={balancerNow(state)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
-        {snapshot?.fleet ? <FleetStrip fleet={snapshot.fleet} /> : ""}
-        {snapshot ? <Alerts snapshot={snapshot} /> : ""}
+        {snapshot ? <Alerts snapshot={snapshot} problems={problems} /> : ""}
         <Totals state={state} />
         {snapshot ? (
           snapshot.pools.map((pool) => (
@@ -69,17 +74,24 @@ export function Overview({ state, view, chartsOf, writeRow = wholeRow }: Overvie
   );
 }
 
-export function titleOf(state: DashboardState): string {
-  return `${overallStatus(state).headline} · Evenkeel`;
-}
-
 function VerdictBand({ state }: { readonly state: DashboardState }): JSX.Element {
   const { tone, headline, reasons } = overallStatus(state);
+  // "On an even keel." is what one sees from afar; the rest of the sentence is its evidence.
+  const [, lead = headline, rest = ""] = tone === "good" ? (/^(.*?\.) (.*)$/.exec(headline) ?? []) : [];
   return (
     <section class="verdict" data-tone={tone}>
-      <Glyph shape={toneShapes[tone]} />
+      <ToneMark tone={tone} />
       <div class="verdict-text" role="status" aria-live="polite">
-        <h1 safe>{headline}</h1>
+        <h1>
+          <span safe>{lead}</span>{" "}
+          {rest === "" ? (
+            ""
+          ) : (
+            <span class="verdict-rest" safe>
+              {rest}
+            </span>
+          )}
+        </h1>
         <ul class="reasons">
           {reasons.map((reason) => (
             <ReasonItem reason={reason} />

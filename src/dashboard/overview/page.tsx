@@ -11,7 +11,8 @@ import { BulkBar } from "../actions/menu.tsx";
 import { Charts, ChartsStub } from "../charts/charts.tsx";
 import { FaultForm, FaultFormStub } from "../upstream/fault.tsx";
 import { FilterBox } from "../layout/forms.tsx";
-import { Overview, titleOf } from "./overview.tsx";
+import { Overview } from "./overview.tsx";
+import { TabIcon, tabIcon, tabTitle } from "./tab.tsx";
 import type { DashboardState } from "../../wording/verdict.ts";
 import { pageOf } from "../location.ts";
 import { FailingCard, FailingStub } from "../requests/failing-card.tsx";
@@ -47,7 +48,8 @@ export function renderPage(props: PageProps): string {
   const live = `/live${queryOf({ ...view, filter: "" })}`;
   return markup(
     <Shell
-      title={titleOf(state)}
+      title={tabTitle(state)}
+      icon={tabIcon(state)}
       here="overview"
       live={live}
       notice={notice}
@@ -56,6 +58,7 @@ export function renderPage(props: PageProps): string {
     >
       <FilterBox state={state} view={view} />
       <main id="live" {...liveAttributes(live)}>
+        <TabIcon state={state} />
         <Overview state={state} view={view} chartsOf={chartsOf} />
       </main>
       <BulkBar location={{ page: "overview", view }} />
@@ -67,7 +70,8 @@ export function renderPage(props: PageProps): string {
 export function renderLive(state: DashboardState, view: View = plainView, writeRow?: WriteRow): string {
   return markup(
     <>
-      <title safe>{titleOf(state)}</title>
+      <title safe>{tabTitle(state)}</title>
+      <TabIcon state={state} />
       <Overview
         state={state}
         view={{ ...view, filter: "" }}

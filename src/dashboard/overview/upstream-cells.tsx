@@ -122,7 +122,7 @@ export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }
             class="sub more"
             id={`${list}-button`}
             popovertarget={list}
-            aria-label={attribute(`${formatCount(traffic.errors)} total errors of ${id}, by reason`)}
+            aria-label={attribute(`${total} errors of ${id}, by reason`)}
             safe
           >
             {total}

@@ -77,7 +77,8 @@ function toneOf(detail: UpstreamDetail): Tone {
 function errorText({ id, error, state, detail, at }: UpstreamPageState): string {
   if (error?.reason === "missing") return `No upstream named "${id}".`;
   const age = detail && state.readAt > 0 ? `, data read ${formatAgo(at - state.readAt)}` : "";
-  return `${overallStatus(state).headline}: ${error?.message ?? "no response"}${age}`;
+  const what = state.outage ? overallStatus(state).headline : "Cannot read the upstream";
+  return `${what}: ${error?.message ?? "no response"}${age}`;
 }
 
 /** "ann 3 min ago: kernel update" */

@@ -1,0 +1,39 @@
+/** Marks of a state: each has its own shape, so that colour is never the only sign. A word always stands beside it. */
+/** @jsxImportSource @kitajs/html */
+
+import type { ProblemLevel } from "../../problems/problem.ts";
+import type { Tone } from "../../wording/verdict.ts";
+
+export type MarkTone = Tone | "calm";
+
+/** In a 16 × 16 view box. */
+const circle = "M8 .75a7.25 7.25 0 1 0 0 14.5A7.25 7.25 0 0 0 8 .75Z";
+
+const shapes: Readonly<Record<MarkTone, readonly [body: string, cut: string]>> = {
+  good: [circle, "M4.9 8.3l2.1 2.1 4.1-4.6"],
+  warn: ["M8 1.2 15.3 14a.8.8 0 0 1-.7 1.2H1.4A.8.8 0 0 1 .7 14Z", "M8 6v4M8 12.4v.05"],
+  bad: [circle, "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8"],
+  calm: [circle, "M8 4.4V8l2.3 1.6"],
+};
+
+export function ToneMark({ tone }: { readonly tone: MarkTone }): JSX.Element {
+  const [body, cut] = shapes[tone];
+  return (
+    <svg class="mark-shape" data-tone={tone} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+      <path class="mark-body" d={body} />
+      <path class="mark-cut" d={cut} />
+    </svg>
+  );
+}
+
+export const levelTones: Readonly<Record<ProblemLevel, MarkTone>> = {
+  critical: "bad",
+  warning: "warn",
+  notice: "calm",
+};
+
+export const levelWords: Readonly<Record<ProblemLevel, string>> = {
+  critical: "Critical",
+  warning: "Warning",
+  notice: "Notice",
+};

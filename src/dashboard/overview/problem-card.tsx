@@ -1,0 +1,125 @@
+/** One problem in full: level, title, since when, who is hit, why, and what to do with its button. */
+/** @jsxImportSource @kitajs/html */
+
+import { panelForm } from "../actions/menu.tsx";
+import { HiddenFields } from "../layout/forms.tsx";
+import { levelTones, levelWords, ToneMark } from "../layout/tone-mark.tsx";
+import { locationFields } from "../location.ts";
+import { anchorOf, attribute } from "../responses.ts";
+import { addressOf, LinksOfProblem } from "./problem-links.tsx";
+import type { AdviceVerb, ProblemAct, ServiceProblem } from "../../problems/problem.ts";
+import { formatAgo, formatTime } from "../../wording/format.ts";
+import type { View } from "../view.ts";
+
+interface CardProps {
+  readonly problem: ServiceProblem;
+  /** Epoch milliseconds by the balancer's clock. */
+  readonly now: number;
+  readonly view: View;
+}
+
+export function ProblemCard({ problem, now, view }: CardProps): JSX.Element {
+  const { id, level, title, hits, cause, silenced } = problem;
+  const since = Date.parse(problem.since);
+  const name = `${anchorOf("problem", id)}-name`;
+  return (
+    <li class="problem" id={anchorOf("problem", id)} data-tone={levelTones[level]} aria-labelledby={name}>
+      <ToneMark tone={levelTones[level]} />
+      <div class="problem-head">
+        <h2 id={name}>
+          <span class="level">{levelWords[level]}</span>{" "}
+          <a href={attribute(addressOf(problem))} safe>
+            {title}
+          </a>
+        </h2>
+        <LinksOfProblem problem={problem} />
+        {silenced ? (
+          <span class="silenced" title={attribute(silenced.why)} safe>
+            {`Silenced by ${silenced.by} until ${formatTime(Date.parse(silenced.until))}`}
+          </span>
+        ) : (
+          ""
+        )}
+      </div>
+      <dl class="problem-facts">
+        <div>
+          <dt>Since</dt>
+          <dd>
+            <time datetime={attribute(problem.since)} safe>
+              {formatTime(since)}
+            </time>{" "}
+            <span class="quiet" aria-hidden="true" safe>
+              {formatAgo(now - since)}
+            </span>
+          </dd>
+        </div>
+        <div>
+          <dt>Who is hit</dt>
+          <dd>
+            {hits.routes.length > 0 ? <b safe>{routesText(hits.routes)}</b> : ""}{" "}
+            <span class="quiet" safe>
+              {hits.words}
+            </span>
+          </dd>
+        </div>
+        <div>
+          <dt>Likely cause</dt>
+          <dd safe>{cause.words}</dd>
+        </div>
+        <div>
+          <dt>Do this</dt>
+          <dd safe>{problem.do.words}</dd>
+        </div>
+      </dl>
+      <div class="problem-acts">
+        <Act act={problem.do} problem={problem} view={view} isMain />
+        {problem.do.beside ? <Act act={problem.do.beside} problem={problem} view={view} /> : ""}
+      </div>
+    </li>
+  );
+}
+
+const routesShown = 2;
+
+/** "shop.example.com/checkout, shop.example.com/pay and 1 more" */
+function routesText(routes: readonly string[]): string {
+  const more = routes.length - routesShown;
+  return `${routes.slice(0, routesShown).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+interface ActProps {
+  readonly act: ProblemAct;
+  readonly problem: ServiceProblem;
+  readonly view: View;
+  readonly isMain?: boolean;
+}
+
+const upstreamVerbs: ReadonlySet<AdviceVerb> = new Set(["drain", "maintenance", "ready", "weight"]);
+
+/** A command opens its confirmation, which shows what follows; everything else is a link. */
+function Act({ act, problem, view, isMain = false }: ActProps): JSX.Element {
+  const { label, verb, upstream, role } = act;
+  const kind = isMain ? "button main" : "button";
+  if (upstream === null || !upstreamVerbs.has(verb)) {
+    const needs = role === "viewer" ? {} : { "data-needs": role };
+    return (
+      <a class={kind} href={attribute(verb === "read" ? addressOf(problem) : "/config")} {...needs} safe>
+        {label}
+      </a>
+    );
+  }
+  const fields = {
+    act: verb,
+    upstream,
+    reason: problem.id,
+    ...locationFields({ page: "overview", view }),
+  };
+  return (
+    <form {...panelForm} data-needs={role} id={anchorOf("act", `${problem.id}-${verb}-${upstream}`)}>
+      <HiddenFields fields={fields} />
+      <button type="submit" class={kind} id={anchorOf("do", `${problem.id}-${verb}-${upstream}`)} safe>
+        {label}
+      </button>
+    </form>
+  );
+}

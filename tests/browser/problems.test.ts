@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Browser, Page } from "playwright-core";
+import type { ServiceProblem } from "../../src/problems/problem.ts";
+import { snapshotOf } from "../support/fake-admin-api.ts";
+import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
+import { closedProblem, noticeProblem, poolOf, problemOf, slowProblem } from "../support/problem-fixture.ts";
+import { live, type FakeAdminOptions, visitFakeAdmin } from "../support/visit.ts";
+import { until } from "../support/wait.ts";
+
+const executable = findChromium();
+
+// Bun kills the browser, and with it every other test, when one test takes longer than this.
+setDefaultTimeout(25_000);
+
+let browser: Browser;
+
+const troubled = (problems: readonly ServiceProblem[] = [problemOf(), slowProblem()]) => ({
+  ...snapshotOf(poolOf("checkout", 8)),
+  problems,
+});
+
+const scene = (options: FakeAdminOptions = {}) =>
+  visitFakeAdmin(browser, { snapshot: troubled(), ...options });
+
+const titles = (page: Page) =>
+  page.locator("#problem-list > li h2 a, #problem-list > li.brief a").allTextContents();
+const first = (page: Page) => page.locator("#problem-list > li").first();
+const iconOf = (page: Page) => page.locator('link[rel="icon"]').getAttribute("href");
+
+describe.skipIf(!executable)("the list of problems in Chromium", () => {
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+  });
+  afterAll(() => browser?.close());
+
+  test("says what is wrong, since when, who is hit, why and what to do, also without JavaScript", async () => {
+    await using visit = await scene({
+      javaScriptEnabled: false,
+      snapshot: troubled([problemOf(), slowProblem(), noticeProblem(), closedProblem()]),
+    });
+    const { admin, page } = visit;
+    expect(await page.locator("h1").textContent()).toContain("2 problems. Clients notice the first.");
+    expect(await page.title()).toBe(
+      "(2) checkout-07 answers 30 % of its requests with 500 – fra-1 – Evenkeel",
+    );
+    expect(await iconOf(page)).toContain("icon-bad");
+    expect(await titles(page)).toEqual([problemOf().title, slowProblem().title]);
+    for (const words of [
+      ...["Critical", "14 min ago", "shop.example.com/checkout, shop.example.com/pay"],
+      ...["1 in 40 requests, 13,020 so far", "Only this upstream", "Its 11 peers then get 9.1 % more each."],
+    ]) {
+      expect((await first(page).textContent())?.replaceAll("\u00a0", " ")).toContain(words);
+    }
+    expect(await page.locator(".ahead").textContent()).toContain("Coming up: The certificate for api");
+    expect(await page.locator(".closed").textContent()).toContain(
+      "Closed after 17 min: web-04 refuses connections",
+    );
+    const links = first(page).locator(".problem-links a");
+    expect(await links.evaluateAll((all) => all.map((one) => one.getAttribute("href")))).toEqual([
+      problemOf().links.requests,
+      problemOf().links.history,
+    ]);
+    await first(page).getByRole("button", { name: "Drain checkout-07" }).click();
+    expect(await page.getByRole("textbox", { name: "Reason" }).inputValue()).toBe("p-k7m2x");
+    await page.getByRole("button", { name: "Drain checkout-07" }).click();
+    await page.waitForURL(/done=/);
+    expect(admin.posts).toMatchObject([{ id: "checkout-07", mode: "draining", reason: "p-k7m2x" }]);
+  });
+
+  test("its button opens the dialog that shows what follows, and acts at the second click", async () => {
+    await using visit = await scene();
+    const { admin, page, consoleErrors } = visit;
+    await live(page);
+    await first(page).getByRole("button", { name: "Drain checkout-07" }).click();
+    await page.getByRole("dialog").locator("#effect li").first().waitFor();
+    expect(admin.posts).toEqual([]);
+    await page.getByRole("dialog").locator("button.main").click();
+    await until(() => admin.posts.length === 1, "the drain");
+    expect(consoleErrors).toEqual([]);
+  });
+
+  test("changes with the list: verdict, title of the tab and its icon", async () => {
+    await using visit = await scene({ snapshot: troubled([]) });
+    const { admin, page, consoleErrors } = visit;
+    await live(page);
+    const shows = (title: string, icon: RegExp) =>
+      until(async () => (await page.title()) === title && icon.test((await iconOf(page)) ?? ""), title);
+    await shows("On an even keel – Evenkeel", /icon\.\w+\.svg$/);
+    expect(await page.locator("h1").textContent()).toStartWith("On an even keel. All 8 upstreams serve");
+    admin.snapshot = troubled([slowProblem()]);
+    await shows(`(1) ${slowProblem().title} – fra-1 – Evenkeel`, /icon-warn/);
+    expect(await page.locator("h1").textContent()).toContain("1 problem. Clients do not notice.");
+    admin.snapshot = troubled([problemOf(), slowProblem()]);
+    await shows(`(2) ${problemOf().title} – fra-1 – Evenkeel`, /icon-bad/);
+    admin.snapshot = troubled([noticeProblem()]);
+    await shows("On an even keel – fra-1 – Evenkeel", /icon\.\w+\.svg$/);
+    expect(consoleErrors).toEqual([]);
+  });
+
+  test("does not change its order under the pointer or the focus", async () => {
+    await using visit = await scene();
+    const { admin, page } = visit;
+    await live(page);
+    const [one, other] = [problemOf(), slowProblem()];
+    const third = problemOf({ id: "p-3", title: "web-04 refuses connections", level: "warning" });
+    await page.getByText(other.title).hover();
+    admin.snapshot = troubled([{ ...other, level: "critical" }, one, third]);
+    await page.getByText(third.title).waitFor();
+    expect(await titles(page)).toEqual([one.title, other.title, third.title]);
+    await page.mouse.move(2, 2);
+    await until(async () => (await titles(page))[0] === other.title, "the new order");
+    await page.locator("#problem-list").getByRole("button", { name: "Drain search-03" }).focus();
+    admin.snapshot = troubled([one, { ...other, hits: { ...other.hits, words: "Changed" } }]);
+    await page.getByText("Changed").waitFor();
+    expect(await titles(page)).toEqual([other.title, one.title]);
+    expect(await page.evaluate("document.activeElement.textContent")).toBe("Drain search-03");
+  });
+
+  test("shows five in full and the others as titles, marks what is silenced, and shows a viewer no button", async () => {
+    const silenced = { until: "2026-11-30T15:00:00Z", by: "ann", why: "known" };
+    const problems = [1, 2, 3, 4, 5, 6, 7].map((each) =>
+      problemOf({ id: `p-${each}`, title: `problem ${each}`, silenced: each === 1 ? silenced : null }),
+    );
+    await using visit = await scene({ snapshot: troubled(problems) });
+    const { page } = visit;
+    expect(await titles(page)).toEqual([1, 2, 3, 4, 5, 6, 7].map((each) => `problem ${each}`));
+    expect(await page.locator(".problem-facts").count()).toBe(5);
+    expect(await first(page).locator(".silenced").textContent()).toBe(
+      "Silenced by ann until 15:00:00\u00a0UTC",
+    );
+    const buttons = page.locator("#problem-list button:visible");
+    expect(await buttons.count()).toBe(5);
+    // The role of a session stands here; the style sheet hides what the role may not do.
+    await page.evaluate('document.body.dataset.role = "viewer"');
+    expect(await buttons.count()).toBe(0);
+    expect(await page.locator(".problem-links a:visible").count()).toBe(10);
+  });
+
+  const problems = [problemOf(), slowProblem(), noticeProblem(), closedProblem()];
+  for (const colorScheme of ["light", "dark"] as const) {
+    test(`is accessible at every width, ${colorScheme}`, async () => {
+      await using visit = await scene({
+        snapshot: troubled(problems),
+        ...{ colorScheme, reducedMotion: "reduce" },
+      });
+      const { page, consoleErrors } = visit;
+      await live(page);
+      for (const width of [390, 820, 1440]) {
+        await page.setViewportSize({ width, height: 900 });
+        expect(await accessibilityViolations(page)).toEqual([]);
+        expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+      }
+      expect(consoleErrors).toEqual([]);
+    });
+  }
+});
