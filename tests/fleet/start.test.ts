@@ -10,7 +10,7 @@ import { findDeno } from "../support/deno.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { TestFleet } from "../support/fleet.ts";
 import { startDemoServer } from "../support/demo-server.ts";
-import { fromSource, Programs } from "../support/program.ts";
+import { fromBuild, fromSource, Programs } from "../support/program.ts";
 import { freePort, hasRedis, RedisServer } from "../support/redis-server.ts";
 import { until } from "../support/wait.ts";
 
@@ -19,7 +19,7 @@ const inFolder = temporaryFolder("fleet-start");
 describe("a balancer without a fleet", () => {
   test("loads no code for Redis: it starts where there is none", async () => {
     const folder = inFolder("without-redis");
-    cpSync(dirname(builtScript), folder, { recursive: true });
+    cpSync(dirname(await builtScript()), folder, { recursive: true });
     const chunks = readdirSync(folder).filter(
       (name) =>
         name.endsWith(".js") && readFileSync(join(folder, name), "utf8").includes("enableOfflineQueue"),
@@ -55,7 +55,7 @@ describe.if(hasRedis)("a balancer of a fleet", () => {
       `fleet: { name: a, ${fleet} }\npools: { main: { probe: { changingInterval: 20ms }, upstreams: ["${server.url}"] } }\n`,
     );
     const program = programs.start(
-      [process.execPath, builtScript, "proxy", "--config", file, "--port", "0", "--admin-port", "0"],
+      [...fromBuild, "proxy", "--config", file, "--port", "0", "--admin-port", "0"],
       environment,
     );
     const port = await program.port("balancer", 20_000);
@@ -108,10 +108,11 @@ describe.if(hasRedis)("a balancer of a fleet", () => {
   }, 30_000);
 
   test("goes by no clock: balancers an hour apart agree", async () => {
+    const script = await builtScript();
     const shift = (hours: number) => {
       const file = inFolder(`shift-${hours}.ts`);
       writeFileSync(file, `const now = Date.now; Date.now = () => now() + ${hours * 3_600_000};\n`);
-      return [process.execPath, "--preload", file, builtScript];
+      return [process.execPath, "--preload", file, script];
     };
     await using fleet = await TestFleet.prepare({
       commands: { a: shift(1), b: shift(-1) },

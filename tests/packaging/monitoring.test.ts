@@ -96,11 +96,12 @@ describe("metrics that the rules and the dashboard use", () => {
       ],
       certificates,
       pools: { main: { upstreams: ["http://127.0.0.1:9", { file: inFolder("members.yaml") }] } },
-      fleet: { name: "lb-1", redis: "redis://127.0.0.1:9" },
+      fleet: { name: "lb-1", redis: "redis://127.0.0.1:9", keyFile: inFolder("fleet.key") },
       routes: [{ host: ["a.example.com", "b.example.com"], pool: "main" }],
       workers: 2,
       maxMemory: "2GiB",
     };
+    writeFileSync(inFolder("fleet.key"), "k".repeat(32), { mode: 0o600 });
     writeFileSync(inFolder("members.yaml"), "members: [http://127.0.0.1:10]\n");
     writeFileSync(inFolder("evenkeel.yaml"), stringify(file));
     const argv = ["proxy", "--config", inFolder("evenkeel.yaml"), "--admin-port", "0"];

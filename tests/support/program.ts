@@ -4,7 +4,7 @@ import { ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { builtScript } from "./built.ts";
+import { compiledExecutable } from "./executable.ts";
 import { until } from "./wait.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -73,8 +73,8 @@ function started(
   });
 }
 
-/** The command of the bundled program, on the runtime that runs the tests. */
-export const fromBuild: readonly string[] = [process.execPath, builtScript];
+/** The command of the compiled program, as users run it. It starts in half the processor time of the sources or a bundle. */
+export const fromBuild: readonly string[] = [await compiledExecutable()];
 
 /** The command of the program from its sources, as in a working copy. */
 export const fromSource: readonly string[] = [process.execPath, join(root, "src/main.ts")];
