@@ -101,7 +101,7 @@ describe("a fault injection", () => {
       );
       expect(recorded).toContain("rehearsal none draining");
     },
-    20_000,
+    60_000,
   );
 
   test.concurrent(
@@ -117,7 +117,7 @@ describe("a fault injection", () => {
       );
       expect((await fixture.upstream("c"))?.lastProbe).toMatchObject({ success: false, detail: "rehearsal" });
     },
-    20_000,
+    60_000,
   );
 
   test.concurrent(
@@ -136,7 +136,7 @@ describe("a fault injection", () => {
       expect((await fixture.upstream("a"))?.status).toBe("failing");
       expect((await fixture.upstream("a"))?.rescues).toBeGreaterThan(0);
     },
-    20_000,
+    60_000,
   );
 
   test.concurrent(

@@ -30,7 +30,7 @@ async function run(workers: number, folder: string): Promise<boolean> {
   const admin = `http://127.0.0.1:${await program.port("admin")}`;
   await using upgraded = new UpgradedProgram(program);
   const startedAt = performance.now();
-  const load = startConnectionLoad({ port, freshClients: 100, keptClients: 16 });
+  const load = startConnectionLoad({ port, freshClients: 100, keptClients: 16, everyMs: 0 });
   for (let handover = 1; handover <= handovers; handover++) {
     await until(() => load.fresh >= (connections * handover) / (handovers + 1), "connections", limitMs);
     const old = upgraded.pid;

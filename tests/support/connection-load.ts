@@ -3,6 +3,8 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
+import { untilTime } from "./wait.ts";
+
 export interface ConnectionLoad {
   /** Connections that were opened for one request. */
   readonly fresh: number;
@@ -24,10 +26,20 @@ export interface ConnectionLoadOptions {
   readonly path?: string;
   /** Bytes in front of each connection: a PROXY header. */
   readonly greeting?: string;
+  /** Milliseconds between the starts of two requests of a client; 0 for as many as the machine allows. */
+  readonly everyMs?: number;
 }
 
 export function startConnectionLoad(options: ConnectionLoadOptions): ConnectionLoad {
-  const { port, hostname = "127.0.0.1", freshClients, keptClients, isSecure = false, path = "/" } = options;
+  const {
+    port,
+    hostname = "127.0.0.1",
+    freshClients,
+    keptClients,
+    isSecure = false,
+    path = "/",
+    everyMs = 20,
+  } = options;
   const lost = new Map<string, number>();
   const lose = (what: string) => lost.set(what, (lost.get(what) ?? 0) + 1);
   const counts = { fresh: 0, kept: 0 };
@@ -65,19 +77,32 @@ export function startConnectionLoad(options: ConnectionLoadOptions): ConnectionL
       socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: ${connection}\r\n\r\n`);
     });
 
-  const fresh = async () => {
+  /** Starts at a different time in each client. */
+  const pace = (index: number) => {
+    let nextAt = performance.now() + (everyMs * index) / (freshClients + keptClients);
+    return async () => {
+      if (everyMs === 0) return;
+      await untilTime(nextAt);
+      nextAt = Math.max(nextAt + everyMs, performance.now());
+    };
+  };
+  const fresh = async (_: unknown, index: number) => {
+    const next = pace(index);
     while (isRunning) {
+      await next();
       const socket = open();
       counts.fresh += 1;
       await ask(socket, "close");
       socket.destroy();
     }
   };
-  const kept = async () => {
+  const kept = async (_: unknown, index: number) => {
+    const next = pace(freshClients + index);
     while (isRunning) {
       const socket = open();
       let isOpen: boolean | undefined = true;
       while (isRunning && isOpen) {
+        await next();
         counts.kept += 1;
         isOpen = await ask(socket, "keep-alive");
       }

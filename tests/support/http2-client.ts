@@ -146,7 +146,7 @@ export class Http2Client {
   }
 
   /** Waits until the stream has ended, by its end or a reset, or with the connection. */
-  async whole(streamId: number, limitMs = 5_000): Promise<ReceivedStream> {
+  async whole(streamId: number, limitMs = 15_000): Promise<ReceivedStream> {
     const stream = this.stream(streamId);
     await until(
       () => stream.hasEnded || stream.resetCode >= 0 || this.isClosed || this.isEnded,
@@ -157,7 +157,7 @@ export class Http2Client {
   }
 
   /** Waits for a frame of this type. */
-  async received(type: number, count = 1, limitMs = 5_000): Promise<Http2Frame> {
+  async received(type: number, count = 1, limitMs = 15_000): Promise<Http2Frame> {
     const matching = () => this.frames.filter((frame) => frame.type === type);
     await until(
       () => matching().length >= count || this.isClosed,

@@ -38,7 +38,7 @@ export class Program {
   }
 
   /** Resolves with the port from the output line that begins with `name`. */
-  async port(name: string, limitMs = 10_000): Promise<number> {
+  async port(name: string, limitMs = 20_000): Promise<number> {
     const line = new RegExp(`^${name} +https?://[^ ]*:(\\d+)`, "m");
     await until(
       () => line.test(this.stdout) || this.child.exitCode !== null,

@@ -50,7 +50,7 @@ export class RawClient {
   }
 
   /** Reads the next complete response. @param method of its request: a response to HEAD has no body */
-  async readResponse(method = "GET", limitMs = 5_000): Promise<RawResponse> {
+  async readResponse(method = "GET", limitMs = 15_000): Promise<RawResponse> {
     let parsed: { response: RawResponse; taken: number } | undefined;
     await until(
       () => (parsed = parseResponse(this.received, method, this.isEnded)) ?? this.isClosed,

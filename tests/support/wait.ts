@@ -2,12 +2,13 @@
 
 /**
  * Resolves when `condition` holds. Checks become rarer the longer it takes, at most a twentieth of the wait apart: a
- * check takes processor time from the program under test. Rejects after `limitMs`.
+ * check takes processor time from the program under test. Rejects after `limitMs`, which is
+ * generous, since a busy machine is no fault: what must happen soon says so.
  */
 export async function until(
   condition: () => unknown,
   what = "the condition",
-  limitMs = 5_000,
+  limitMs = 15_000,
 ): Promise<void> {
   const startedAt = performance.now();
   while (!(await condition())) {
@@ -15,4 +16,9 @@ export async function until(
     if (waitedMs > limitMs) throw new Error(`Cannot go on: ${what} did not hold within ${limitMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(waitedMs / 20, 5), 50)));
   }
+}
+
+/** Resolves at this time of `performance.now()`: for clients that send at a pace. */
+export function untilTime(at: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, at - performance.now()));
 }

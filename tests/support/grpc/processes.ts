@@ -27,7 +27,8 @@ function program(): Promise<string> {
   })());
 }
 
-const env = { ...process.env, GRPC_PROTOS: import.meta.dirname };
+/** Node keeps the compiled code of the program: each start would compile the library again. */
+const env = { ...process.env, GRPC_PROTOS: import.meta.dirname, NODE_COMPILE_CACHE: join(cache, "compiled") };
 
 type Peer = Subprocess<"pipe", "pipe", "inherit">;
 

@@ -231,7 +231,7 @@ test("connects over HTTP/1.1 that hang are limited in number, and block no other
   const fixture = await startEngine(wireEngineOver(hanging), {
     ports: [upstream.port],
     address: { http2: true, ...secure },
-    timeouts: { connectMs: 100 },
+    timeouts: { connectMs: 1_000 },
     retries: 0,
   });
   const statuses = (count: number) =>
