@@ -68,12 +68,9 @@ describe("a balancer without free descriptors", () => {
     { runtime: "bun", flags: ["--engine", engine], endsToo: engine === "wire" },
     { runtime: "bun", flags: ["--engine", engine, "--workers", "2"], endsToo: false },
   ]);
-  const onDeno = engineNames.map((engine) => ({
-    runtime: "deno",
-    flags: ["--engine", engine],
-    endsToo: false,
-  }));
-  test.each([...onBun, ...onDeno])(
+  // One engine: on Deno, both learn of descriptors from the same sockets of node.
+  const onDeno = { runtime: "deno", flags: ["--engine", "wire"], endsToo: false };
+  test.each([...onBun, onDeno])(
     "blames no upstream, says so everywhere, and serves again at once: $runtime $flags",
     async ({ runtime, flags, endsToo }) => {
       const command = runtime === "bun" ? fromBuild : await denoCommand();
@@ -186,14 +183,14 @@ test.each([...engineNames])(
         return probes() >= 40 && requests >= 50;
       },
       "probes and requests",
-      20_000,
+      40_000,
     );
     // Streams are limited, so that there is room for others; and so are connections that only wait.
     const ready = async () => {
       const response = await sendRequest(admin, get("/readyz")).catch(() => undefined);
       return response?.status === 200;
     };
-    await until(ready, "readiness during the flood", 15_000);
+    await until(ready, "readiness during the flood", 40_000);
     for (const end of ends) end();
     await until(ready, "readiness after the flood");
     // Connections of the flood that the kernel still holds may take the place of one that waits.
@@ -216,7 +213,7 @@ test.each([...engineNames])(
     expect(events.filter(({ kind, to }) => kind === "exhaustion" || to === "failing")).toEqual([]);
     await origin.close();
   },
-  60_000,
+  120_000,
 );
 
 test.each([...engineNames])(

@@ -291,7 +291,7 @@ for (const engine of engineNames) {
         await using servers = await origins(["a", "b"], delayed);
         const { proxy, url, admin, workers } = await balancer(programs, servers.urls, [
           ...flags,
-          ...["--drain-delay", "1s"],
+          ...["--drain-delay", "3s"],
         ]);
         const load = startLoad(url, 24);
         await until(() => load.count > 1_000, "a warm load");
