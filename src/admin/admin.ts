@@ -14,6 +14,7 @@ import { expositionType } from "../metrics/prometheus.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import { alertRoutes, type AlertSource } from "./alert-routes.ts";
+import type { RoutesReport } from "../snapshot/route-report.ts";
 import type { Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { Caller } from "../access/access.ts";
 import { bearerOf, callerOf, denialOf } from "./authorization.ts";
@@ -37,6 +38,8 @@ export interface AdminBackend extends Omit<ControlAccess, "pool" | "references">
   upstream(id: string): UpstreamDetail | undefined;
   readonly requests: Requests;
   readonly problems: ProblemSource;
+  /** Traffic of the routes, worst first. */
+  routes(): RoutesReport;
   readonly alerts: AlertSource;
 }
 
@@ -184,6 +187,7 @@ export function adminApp(
       const without = "This balancer is in no fleet: its configuration has no fleet.";
       return fleet ? json(200, fleet) : problem(404, "fleet_none", without);
     })
+    .get("/api/routes", () => json(200, balancer.routes()))
     .get("/api/history", ({ query }) => historyResponse(balancer, query, names))
     .use(upstreamRoutes({ control, upstream, pool: poolNamed, references: names }))
     .use(faultRoutes({ control, upstream, references: names }))

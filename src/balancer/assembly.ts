@@ -49,6 +49,7 @@ import { Requests } from "../requests/requests.ts";
 import { systemCertificateReader } from "../tls/certificate-files.ts";
 import { CertificateStore } from "../tls/certificate-store.ts";
 import { withSink } from "../telemetry/telemetry.ts";
+import { RouteTrafficReader } from "../view/route-traffic.ts";
 import { SnapshotBuilder } from "../view/snapshot-builder.ts";
 import { FleetShares } from "./fleet-shares.ts";
 import { createProblemMonitor } from "./problem-assembly.ts";
@@ -284,6 +285,7 @@ export function assemble(
     schedule,
     onSample: (upstream) => snapshots.observe(upstream),
     onSampled() {
+      routeTraffic.turn();
       problems.sample();
       alerts.advance(problems);
     },
@@ -300,6 +302,9 @@ export function assemble(
     ...{ extensions: options.extensions, store, log, clock, wallClock, schedule, random: systemRandom },
     record: (event) => void eventLog.add(event),
     flushEvents: () => eventLog.flush(),
+  });
+  const routeTraffic = new RouteTrafficReader({
+    ...{ meter: metrics.routes, config: () => reconciler.config, clock },
   });
   const problems = createProblemMonitor({
     alerts,
@@ -333,6 +338,7 @@ export function assemble(
     rateLimits,
     history,
     problems,
+    routeTraffic,
     requests,
     shares,
     fleet: running.fleet,

@@ -15,6 +15,7 @@ import { hostAndPort } from "../net/address.ts";
 import type { ListeningSocket } from "../net/listening-sockets.ts";
 import { probeTargets } from "../registry/pool-registry.ts";
 import type { Requests } from "../requests/requests.ts";
+import type { RoutesReport } from "../snapshot/route-report.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { KeptMembers } from "../state/store.ts";
 import { fleetSnapshot, seenByFleet } from "../view/fleet-view.ts";
@@ -82,6 +83,12 @@ export class Balancer {
 
   get problems(): ProblemMonitor {
     return this.#parts.problems;
+  }
+
+  /** Traffic of the routes, worst first. */
+  routes(): RoutesReport {
+    this.#parts.dataPlane.refreshCounters();
+    return this.#parts.routeTraffic.report();
   }
 
   get alerts(): AlertDispatcher {

@@ -38,6 +38,7 @@ import type { ConfigurationSnapshot, UpgradeSnapshot } from "../snapshot/snapsho
 import type { MonitoredStore } from "../state/store.ts";
 import type { CertificateStore } from "../tls/certificate-store.ts";
 import type { TelemetrySinks } from "../telemetry/telemetry.ts";
+import type { RouteTrafficReader } from "../view/route-traffic.ts";
 import type { SnapshotBuilder } from "../view/snapshot-builder.ts";
 import type { FleetShares } from "./fleet-shares.ts";
 
@@ -93,6 +94,7 @@ export interface BalancerParts {
   readonly rateLimits: RateLimitMonitor;
   readonly history: History;
   readonly problems: ProblemMonitor;
+  readonly routeTraffic: RouteTrafficReader;
   readonly alerts: AlertDispatcher;
   readonly requests: Requests;
   /** Undefined without a fleet. */

@@ -32,6 +32,7 @@ export type VerbName =
   | "rehearse"
   | "events"
   | "problems"
+  | "routes"
   | "alerts"
   | "silence"
   | "explain"
@@ -101,6 +102,7 @@ export type Verb =
       readonly withClosed: boolean;
       readonly asJson: boolean;
     }
+  | { readonly verb: "routes"; readonly isWatched: boolean; readonly asJson: boolean }
   | AlertVerb
   | { readonly verb: "explain"; readonly request: string; readonly asJson: boolean }
   | { readonly verb: "dry-run"; readonly request: DryRunCommand; readonly asJson: boolean }
@@ -136,6 +138,7 @@ const readyFlag = {
   value: "",
   summary: "only whether the balancer accepts clients, for health checks; needs no token",
 };
+const watchFlag = { name: "--watch", value: "", summary: "refresh every second" };
 const jsonFlag = { name: "--json", value: "", summary: "print the API response as JSON" };
 
 export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
@@ -144,7 +147,7 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
       "Shows what is wrong and every upstream; exits 1 if a problem is critical, the balancer is not serving or a pool has no available upstream.",
     operands: [],
     ownFlags: [
-      { name: "--watch", value: "", summary: "refresh every second" },
+      watchFlag,
       { name: "--fleet", value: "", summary: "also the other balancers of the fleet; see evenkeel fleet" },
       readyFlag,
       jsonFlag,
@@ -154,16 +157,17 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
     summary:
       "Lists the balancers of the fleet; exits 1 if one is silent or differs, or orders are not shared.",
     operands: [],
-    ownFlags: [{ name: "--watch", value: "", summary: "refresh every second" }, jsonFlag],
+    ownFlags: [watchFlag, jsonFlag],
   },
   problems: {
     summary: "Lists what is wrong, worst first; exits 1 if clients notice one of them.",
     operands: [],
-    ownFlags: [
-      { name: "--all", value: "", summary: "also problems that have ended" },
-      { name: "--watch", value: "", summary: "refresh every second" },
-      jsonFlag,
-    ],
+    ownFlags: [{ name: "--all", value: "", summary: "also problems that have ended" }, watchFlag, jsonFlag],
+  },
+  routes: {
+    summary: "Lists the routes with their traffic of the last minute and where each leads, worst first.",
+    operands: [],
+    ownFlags: [watchFlag, jsonFlag],
   },
   ...alertVerbs,
   ready: {
@@ -329,6 +333,7 @@ export function readVerb(
           ...(has("--fleet") && { withFleet: true }),
         };
       case "fleet":
+      case "routes":
         return { verb, isWatched: has("--watch"), asJson: has("--json") };
       case "ready":
       case "maintenance":

@@ -12,6 +12,7 @@ import { explain } from "./explain.ts";
 import { showFleet } from "./fleet.ts";
 import { afterFleet, fleetRefusal, isFleetCommand } from "./fleet-orders.ts";
 import { showProblems } from "./problems.ts";
+import { showRoutes } from "./routes.ts";
 import { runCommand, warningsBefore } from "./orders.ts";
 import { showReadiness, showStatus } from "./status.ts";
 import { upgradeBalancer } from "./upgrade-verb.ts";
@@ -43,6 +44,8 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
       return showEvents(verb, context, call);
     case "fleet":
       return showFleet(verb, call, terminal);
+    case "routes":
+      return showRoutes(verb, call, terminal);
     case "problems":
       return showProblems(verb, { target, call, terminal });
     case "alerts":

@@ -8,6 +8,7 @@ import {
   type ListenerConfig,
   type ListenTlsConfig,
 } from "../config/config.ts";
+import { countedRoutes } from "../config/counted-routes.ts";
 import type { Engine, EngineListener, EngineLog, ListenerOptions } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
@@ -197,7 +198,8 @@ export class LocalDataPlane implements DataPlane {
     return this.#stallDetector.evidenceFor(pool, upstream, since);
   }
 
-  apply({ trustedProxies }: Config): void {
+  apply({ trustedProxies, routes }: Config): void {
+    this.#options.metrics.routes.retain(new Set(countedRoutes(routes)));
     this.#hedger.wake();
     this.#isTrustedProxy = trustedProxyMatcher(trustedProxies);
   }

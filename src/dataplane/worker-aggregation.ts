@@ -84,6 +84,8 @@ export class CounterAggregator {
 
   /** Keeps the last counters of a worker that has exited, because counters must never decrease. */
   retire(report: WorkerReport): void {
+    const { retained } = this.#options.metrics.routes;
+    if (retained) this.#retired.routes.retain(retained);
     this.#add([report], this.#retired);
     this.#retiredProcess = sumProcessCounters([this.#retiredProcess, report.processCounters]);
   }

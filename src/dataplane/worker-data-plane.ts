@@ -2,6 +2,7 @@
 
 import type { HttpChallengeResponses } from "../acme/challenges.ts";
 import type { Config } from "../config/config.ts";
+import { countedRoutes } from "../config/counted-routes.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { Budgets } from "../filter/budget.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
@@ -170,6 +171,7 @@ export class WorkerDataPlane implements DataPlane {
 
   apply(desired: Config): void {
     this.#desired = desired;
+    this.#options.metrics.routes.retain(new Set(countedRoutes(desired.routes)));
     this.#broadcaster.schedule();
   }
 

@@ -234,6 +234,14 @@ export class Metrics implements AttemptObserver, PoolObserver {
     this.routes.ended(route, status, durationMs);
   }
 
+  routeRetried(route: string, retries: number): void {
+    this.routes.of(route).retries += retries;
+  }
+
+  routeRefused(route: string): void {
+    this.routes.of(route).refusals += 1;
+  }
+
   refused(
     poolName: string | undefined,
     { reason, status, filter, route = "" }: CountedRefusal,

@@ -54,12 +54,17 @@ function routeShareOf({ requests30, errors30 }: RouteTraffic): number {
 
 const maxRoutes = 5;
 
-/** Routes that lead to a pool, the ones with the largest share of errors first. */
+/**
+ * Routes that lead to a pool: the ones whose requests fail, most failures first; while none fails the ones with most
+ * requests. A share would put a route with one request before one on which thousands fail.
+ */
 export function routesHit(pool: PoolTraffic | undefined): readonly string[] {
   if (!pool) return [];
-  const worstFirst = pool.routes.toSorted((one, other) => routeShareOf(other) - routeShareOf(one));
-  const counted = worstFirst.filter((route) => route.errors30 > 0 || route.sample.requests === undefined);
-  return (counted.length > 0 ? counted : worstFirst).slice(0, maxRoutes).map(({ sample }) => sample.label);
+  const failing = pool.routes.filter(({ errors30 }) => errors30 > 0);
+  return (failing.length > 0 ? failing : pool.routes)
+    .toSorted((one, other) => other.errors30 - one.errors30 || other.requests30 - one.requests30)
+    .slice(0, maxRoutes)
+    .map(({ sample }) => sample.label);
 }
 
 /**

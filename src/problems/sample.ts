@@ -79,13 +79,13 @@ export interface PoolSample {
   readonly usualOf: (upstream: string) => UsualTraffic | null;
 }
 
-/** A route, with counters if it has a name. */
+/** A route. */
 export interface RouteSample {
   /** Its name, or "host/path". */
   readonly label: string;
   readonly pools: readonly string[];
-  /** Cumulative; undefined for a route that is not counted. */
-  readonly requests: number | undefined;
+  /** Cumulative. */
+  readonly requests: number;
   /** Of these, the ones that ended with a 5xx status at the client. */
   readonly errors: number;
 }

@@ -112,7 +112,7 @@ export class PoolTraffic {
   }
 }
 
-/** What one route did in the last 30 s; zero for a route that is not counted. */
+/** What one route did in the last 30 s. */
 export class RouteTraffic {
   readonly #window = new CounterWindow(2);
   sample: RouteSample;
@@ -126,7 +126,6 @@ export class RouteTraffic {
 
   read(sample: RouteSample, { in30 }: WindowReadings): void {
     this.sample = sample;
-    if (sample.requests === undefined) return;
     this.#window.push(sample.requests, sample.errors);
     this.requests30 = this.#window.since(0, in30);
     this.errors30 = this.#window.since(1, in30);

@@ -161,10 +161,15 @@ export interface ExchangeObserver extends AttemptObserver {
   /** No other attempt follows one that failed, or whose status is retried. */
   notRetried(poolName: string, cause: RetryCause, why: RetryVeto): void;
   /**
-   * A request of a route that has a name ended.
-   * @param durationMs undefined for an upgraded connection, and where nothing is collected
+   * A request of a route ended.
+   * @param route what the route is counted under
+   * @param durationMs undefined for an upgraded connection
    */
   routeEnded?(route: string, status: number, durationMs: number | undefined): void;
+  /** After `routeEnded`: so many attempts of it followed a failed one. */
+  routeRetried?(route: string, retries: number): void;
+  /** After `routeEnded`: the balancer refused it. */
+  routeRefused?(route: string): void;
   /** A hedge ended. */
   hedged(poolName: string, result: HedgeResult): void;
   /**

@@ -133,15 +133,25 @@ export class Recorder implements ExchangeObserver {
    */
   ended(end: ExchangeSummary, trace: TraceContext | undefined): void {
     if (this.#filtered) this.#observer.filteredEnded?.(this.#poolName, this.#filtered);
-    if (this.#sinks) this.#giveTo(this.#sinks, end, trace);
-    const name = this.#record.match?.route?.name;
-    if (name !== undefined) this.#observer.routeEnded?.(name, end.status, this.#durationOf(end));
+    if (this.#sinks) this.#count(end, this.#giveTo(this.#sinks, end, trace));
     const bug = this.#bug;
     this.#bug = undefined;
     if (bug) throw bug.error;
   }
 
-  #giveTo(selection: SinkSelection, end: ExchangeSummary, trace: TraceContext | undefined): void {
+  /** @param now the end */
+  #count(end: ExchangeSummary, now: number): void {
+    const { match, startedAt, refused, retried } = this.#record;
+    const route = match?.route?.counter;
+    if (route === undefined) return;
+    this.#observer.routeEnded?.(route, end.status, isTunnel(end) ? undefined : now - startedAt);
+    if (retried.length > 0)
+      this.#observer.routeRetried?.(route, retried.filter((reason) => reason !== "hedged").length);
+    if (refused && isCountedRefusal(refused)) this.#observer.routeRefused?.(route);
+  }
+
+  /** @returns clock time of the end */
+  #giveTo(selection: SinkSelection, end: ExchangeSummary, trace: TraceContext | undefined): number {
     const record = this.#record;
     const now = this.#clock();
     record.startedAt ||= now;
@@ -149,13 +159,10 @@ export class Recorder implements ExchangeObserver {
     // The duration of a tunnel says nothing.
     const durationMs = isTunnel(end) ? 0 : now - record.startedAt;
     selection.end(durationMs, this.#hasFailed(end), trace !== undefined);
-    if (!selection.isWanted) return;
+    if (!selection.isWanted) return now;
     record.end(end, trace, now);
     selection.give(record);
-  }
-
-  #durationOf(end: ExchangeSummary): number | undefined {
-    return isTunnel(end) ? undefined : this.#clock() - this.#record.startedAt;
+    return now;
   }
 
   #hasFailed({ status, isClientGone }: ExchangeSummary): boolean {
@@ -164,6 +171,12 @@ export class Recorder implements ExchangeObserver {
     if (refused || retried.length > 0 || isClientGone || (status >= 500 && status <= 599)) return true;
     return lastOutcome?.kind === "failure";
   }
+}
+
+/** Neither an upstream's response that is held, nor an answer that the route is there for: a redirect, or its own response. */
+function isCountedRefusal({ reply, status, reason, usesHeldResponse }: Refusal): boolean {
+  if (usesHeldResponse) return false;
+  return reply === undefined || (status >= 400 && reason !== "responded");
 }
 
 /** The available upstreams with their load; also for a dry run. */

@@ -77,6 +77,8 @@ export interface Route extends RouteIdentity {
   readonly hosts?: readonly string[];
   /** Path of the configuration, for people; undefined matches all. */
   readonly path?: string;
+  /** What its requests are counted under; undefined for one that is not counted. */
+  readonly counter?: string;
   /** False if its requests are served where a listener redirects the others to https. */
   readonly isRedirected?: boolean;
   /** Where its requests go; undefined where a split decides, or a filter answers every request. */

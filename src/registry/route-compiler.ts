@@ -1,6 +1,7 @@
 /** Builds the routes that run from the configured ones: destinations, filters in their fixed order, and the table. */
 
 import type { Config, RouteConfig } from "../config/config.ts";
+import { countedRoutes } from "../config/counted-routes.ts";
 import { filterUseOf } from "../config/extension-checks.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import type { Deadlines } from "../proxy/deadlines.ts";
@@ -32,10 +33,11 @@ export interface RouteCompilerOptions {
 }
 
 export function compileRoutes({ config, access, ...parts }: RouteCompilerOptions): ExplainedRouteTable {
+  const counters = countedRoutes(config.routes);
   const entries = access.compile(config, parts.destinations, (accessOf) =>
-    config.routes.map((route) => ({
+    config.routes.map((route, index) => ({
       conditions: route.conditions,
-      route: compiledRoute(route, { ...parts, access: accessOf(route) }),
+      route: compiledRoute(route, { ...parts, access: accessOf(route), counter: counters[index] ?? "" }),
     })),
   );
   return createRouteTable(entries, {
@@ -47,9 +49,13 @@ export function compileRoutes({ config, access, ...parts }: RouteCompilerOptions
 /** What one route is built from. */
 interface RouteParts extends Omit<RouteCompilerOptions, "config" | "access"> {
   readonly access: RouteAccess;
+  readonly counter: string;
 }
 
-function compiledRoute(config: RouteConfig, { destinations, createDeadlines, ...parts }: RouteParts): Route {
+function compiledRoute(
+  config: RouteConfig,
+  { destinations, createDeadlines, counter, ...parts }: RouteParts,
+): Route {
   const { place, name, pool, conditions, isRedirected, settings } = config;
   const destinationOf = (poolName: string) => {
     const ofPool = destinations.get(poolName);
@@ -60,6 +66,7 @@ function compiledRoute(config: RouteConfig, { destinations, createDeadlines, ...
   const handling = handlingOf(config, parts, split !== undefined || destination?.sticky !== undefined);
   return {
     place,
+    counter,
     ...(name !== undefined && { name }),
     ...(conditions.hosts && { hosts: conditions.hosts }),
     ...(conditions.path && { path: conditions.path.text }),
@@ -91,7 +98,7 @@ function splitOf(
   });
 }
 
-type FilterParts = Partial<Omit<RouteParts, "destinations" | "createDeadlines">>;
+type FilterParts = Partial<Omit<RouteParts, "destinations" | "createDeadlines" | "counter">>;
 
 /** @returns undefined for a route that only sends its requests to a pool */
 export function handlingOf(

@@ -2,6 +2,7 @@
 
 import type { CertificateIssuer } from "../acme/certificate-issuer.ts";
 import type { Config, RouteConfig } from "../config/config.ts";
+import { countedRoutes, otherRoutes } from "../config/counted-routes.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { Discovery } from "../control/discovery.ts";
 import type { EventLog } from "../control/event-log.ts";
@@ -14,7 +15,6 @@ import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { UsualTrafficReader } from "../history/usual-traffic.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
 import { errorsByReason, type Metrics, type PoolMeter } from "../metrics/metrics.ts";
-import { isServerError } from "../metrics/rolling-traffic.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type {
   BalancerSample,
@@ -61,9 +61,6 @@ export interface ProblemSamplerOptions {
 
 /** Events that may be evidence: those of the last minutes, on a balancer where not too much happens. */
 const maxEvents = 200;
-
-/** Routes with a name have counters. More of them than this are summed up by their pools only. */
-const maxRoutes = 1_000;
 
 export class ProblemSampler {
   readonly #options: ProblemSamplerOptions;
@@ -172,17 +169,11 @@ export class ProblemSampler {
 
   #routeSamples(): readonly RouteSample[] {
     const { routes } = this.#options.config();
-    if (this.#routes.of !== routes) this.#routes = { of: routes, labels: routes.map(routeLabel) };
+    if (this.#routes.of !== routes) this.#routes = { of: routes, labels: routeLabels(routes) };
     const counted = this.#options.metrics.routes.routes;
-    return this.#routes.labels.slice(0, maxRoutes).map(({ name, label, pools }) => {
-      const counts = name === undefined ? undefined : counted.get(name);
-      if (!counts) return { label, pools, requests: undefined, errors: 0 };
-      let [requests, errors] = [0, 0];
-      for (const [status, count] of counts.statuses) {
-        requests += count;
-        if (isServerError(status)) errors += count;
-      }
-      return { label, pools, requests, errors };
+    return this.#routes.labels.map(({ label, pools }) => {
+      const { all, errors } = counted.get(label)?.requests ?? noRequests;
+      return { label, pools, requests: all, errors };
     });
   }
 
@@ -223,16 +214,18 @@ function orderSample({
   return { host, isPlaceholder: expiresAt === null, failures, detail: failure?.detail ?? "" };
 }
 
+const noRequests = { all: 0, errors: 0 };
+
 interface RouteLabel {
-  readonly name: string | undefined;
   readonly label: string;
   readonly pools: readonly string[];
 }
 
-/** Its name, or its first host with its path. */
-function routeLabel(route: RouteConfig): RouteLabel {
-  const { name, pool, split, conditions } = route;
-  const pools = pool === undefined ? Object.keys(split?.pools ?? {}) : [pool];
-  const [host = ""] = conditions.hosts ?? [];
-  return { name, label: name ?? `${host}${conditions.path?.text ?? "/"}`, pools };
+/** Routes with counters of their own. */
+function routeLabels(routes: readonly RouteConfig[]): readonly RouteLabel[] {
+  return countedRoutes(routes).flatMap((label, index) => {
+    const { pool, split } = routes[index] ?? {};
+    if (label === otherRoutes) return [];
+    return [{ label, pools: pool === undefined ? Object.keys(split?.pools ?? {}) : [pool] }];
+  });
 }

@@ -35,6 +35,7 @@ function stand(phase: Phase = "ready", fit = true) {
       wallClock: () => 0,
     }),
     problems: { open: [], closed: [], watch: () => () => {} },
+    routes: () => ({ routes: [], others: null }),
     alerts: new AlertStand([]).dispatcher,
     upstream: (id) =>
       id === upstream.id

@@ -80,6 +80,7 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
       wallClock: () => 0,
     }),
     problems: { open: [], closed: [], watch: () => () => {} },
+    routes: () => ({ routes: [], others: null }),
     alerts: new AlertStand([]).dispatcher,
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, from: 0, to: 0, coarsestMs: 0, stepMs: 1_000, series: [] }),

@@ -137,6 +137,7 @@ const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
     { status: 400, path: "/api/problems?state=both" },
     { status: 404, path: "/api/problems?pool=none" },
   ],
+  "GET /api/routes": [{ status: 200 }],
   "GET /api/alerts": [{ status: 200 }],
   "POST /api/alerts/test": [
     { status: 200, body: { receiver: "ops" } },

@@ -20,7 +20,7 @@ describe("a line with invalid syntax is one sentence", () => {
     ["help bakend", 'Cannot run evenkeel "bakend": unknown command; did you mean "backend"?'],
     [
       "x",
-      'Cannot run evenkeel "x": unknown command; expected one of init, up, proxy, backend, dashboard, check, plan, state, status, fleet, problems, alerts, silence, ready, drain, maintenance, weight, add, remove, rehearse, events, explain, dry-run, upgrade, password, token, version.',
+      'Cannot run evenkeel "x": unknown command; expected one of init, up, proxy, backend, dashboard, check, plan, state, status, fleet, problems, routes, alerts, silence, ready, drain, maintenance, weight, add, remove, rehearse, events, explain, dry-run, upgrade, password, token, version.',
     ],
     ["proxy --port", "Cannot use --port: missing value."],
     ["proxy 8080", 'Cannot run evenkeel proxy: unexpected argument; expected only flags (received "8080").'],

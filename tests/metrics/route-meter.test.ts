@@ -31,8 +31,8 @@ async function linesOf(metrics: Metrics): Promise<readonly string[]> {
 function requestsTo(metrics: Metrics, now: () => number, setNow: (ms: number) => void): void {
   const answer = { name: "respond", admit: () => refusal("no_upstream") };
   const table = routeTable([
-    { path: "/named", name: "shop", handling: { filters: [answer] } },
-    { path: "/", handling: { filters: [answer] } },
+    { path: "/named", name: "shop", counter: "shop", handling: { filters: [answer] } },
+    { path: "/", counter: "/", handling: { filters: [answer] } },
   ]);
   const exchange = new Exchange({ routes: () => table, clock: now, observer: metrics, records: [sink] });
   const request = (target: string, status: number, durationMs: number) => {
@@ -47,7 +47,7 @@ function requestsTo(metrics: Metrics, now: () => number, setNow: (ms: number) =>
   request("/other", 503, 20);
 }
 
-test("requests and durations of routes with a name are counted, and no others", async () => {
+test("metrics have routes with a name, the others are only counted", async () => {
   let now = 1_000;
   const metrics = new Metrics(() => now);
   requestsTo(
@@ -64,6 +64,9 @@ test("requests and durations of routes with a name are counted, and no others", 
   expect(lines.find((line) => line.includes("_sum"))).toBe(
     'evenkeel_route_duration_seconds_sum{route="shop"} 0.04',
   );
+  expect(lines).toContain('evenkeel_route_refusals_total{route="shop"} 3');
+  expect(lines.join()).not.toContain('route="/"');
+  expect(metrics.routes.of("/").requests).toEqual({ all: 1, errors: 1 });
 });
 
 test("the counts of several processes add up", async () => {

@@ -67,7 +67,7 @@ describe("a sample", () => {
     });
   });
 
-  test("counts routes that have a name, and labels the others by host and path", () => {
+  test("counts all routes, and labels the ones without a name by host and path", () => {
     const routes = routeConfigs([
       { name: "pay", pool: "main", path: "/pay" },
       { host: "shop.example", path: "/cart", pool: "main" },
@@ -77,10 +77,11 @@ describe("a sample", () => {
     stand.metrics.routeEnded("pay", 200, 5);
     stand.metrics.routeEnded("pay", 503, 5);
     stand.metrics.routeEnded("pay", 0, 5);
+    stand.metrics.routeEnded("shop.example/cart", 500, 5);
     expect(stand.sampler.take().routes).toEqual([
       { label: "pay", pools: ["main"], requests: 3, errors: 1 },
-      { label: "shop.example/cart", pools: ["main"], requests: undefined, errors: 0 },
-      { label: "/", pools: ["main", "api"], requests: undefined, errors: 0 },
+      { label: "shop.example/cart", pools: ["main"], requests: 1, errors: 1 },
+      { label: "/", pools: ["main", "api"], requests: 0, errors: 0 },
     ]);
   });
 

@@ -1,8 +1,9 @@
-/** Operations on the list of problems. */
+/** Operations on the list of problems, and on the routes that they hit. */
 
 import { problemLevels } from "../../problems/problem.ts";
 import { oneOf, textSchema } from "../schemas/parts.ts";
 import { problemsSchema } from "../schemas/problem.ts";
+import { routesSchema } from "../schemas/route.ts";
 import { jsonResponse, type Operation } from "./operation.ts";
 
 export const problemOperations: readonly Operation[] = [
@@ -28,5 +29,17 @@ export const problemOperations: readonly Operation[] = [
       ),
     },
     problems: { 400: ["query_invalid"], 404: ["pool_unknown"] },
+  },
+  {
+    method: "GET",
+    path: "/api/routes",
+    tag: "State",
+    summary: "Lists the routes with their traffic, worst first",
+    responses: {
+      200: jsonResponse(
+        routesSchema,
+        "Traffic of about the last minute and since the start, and where each leads.",
+      ),
+    },
   },
 ];

@@ -22,7 +22,10 @@ const shareSchema = nullable(
 const hitsSchema = Type.Object(
   {
     words: textSchema("Whom it hits: `1 in 40 requests, 13,020 so far`."),
-    routes: list(Type.String(), "Routes that lead to the pool, at most five, the worst first."),
+    routes: list(
+      Type.String(),
+      "Names, or hosts and paths, of the routes that it hits, at most five, the most failures first.",
+    ),
     share: shareSchema,
     perSecond: numberSchema("Requests that fail at clients because of it, each second."),
     requests: count("Requests that have failed at clients since it began."),
