@@ -210,6 +210,8 @@ export class Fleet {
   async #turn(): Promise<void> {
     const { clock, journal, onExchanged } = this.#options;
     await this.#sync.turn();
+    // A report after the goodbye would make the others wait for a balancer that has gone.
+    if (this.#isStopped) return;
     this.#succeeded();
     const { nonce } = journal.known;
     // A little less than the turn, so that timers that fire early do not skip one.

@@ -25,7 +25,8 @@ const keys = ["seen", "peers"] as const;
 /**
  * ARGV: name, report, milliseconds until a silent balancer is gone, limit on balancers.
  * Returns what stood under the name before and its age, then name, age and report of each, youngest first. Ages are by the clock of
- * the store, since those of the balancers may differ.
+ * the store, since those of the balancers may differ. That clock may be set back, or be another server's after a failover: a report
+ * from the future counts as one of now, else a balancer that has died would stay alive until then.
  */
 const reportScript = `
 local time = redis.call('TIME')
@@ -37,6 +38,9 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])) do
   redis.call('ZREM', KEYS[1], name)
   redis.call('HDEL', KEYS[2], name)
+end
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, ARGV[4])) do
+  redis.call('ZADD', KEYS[1], now, name)
 end
 local found = {before, age}
 local seen = redis.call('ZREVRANGE', KEYS[1], 0, ARGV[4] - 1, 'WITHSCORES')

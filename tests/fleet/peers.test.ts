@@ -1,9 +1,13 @@
 import { expect, test } from "bun:test";
 
 import type { PeerReport } from "../../src/fleet/peer-report.ts";
+import { Fleet } from "../../src/fleet/fleet.ts";
+import { Journal } from "../../src/fleet/journal.ts";
 import { Peers } from "../../src/fleet/peers.ts";
 import { openRedisStore } from "../../src/fleet/redis-store.ts";
-import { systemSchedule } from "../../src/lib/clock.ts";
+import type { FleetStore } from "../../src/fleet/store.ts";
+import { systemClock, systemSchedule, systemWallClock } from "../../src/lib/clock.ts";
+import { FleetStores } from "../support/fleet-store.ts";
 import { hasRedis, RedisServer } from "../support/redis-server.ts";
 import { until } from "../support/wait.ts";
 
@@ -48,6 +52,11 @@ test.if(hasRedis)("balancers find each other, go silent, leave, and are gone aft
   expect(states()).toBe("b alive, c alive");
   server.command("ZREM", "ek:{g}:seen", "d", "<b>");
 
+  // The clock of the store was set back an hour after the last report of c.
+  server.command("ZADD", "ek:{g}:seen", String(Date.now() + 3_600_000), "c");
+  await a.exchange(reportOf("1"));
+  expect(Number(server.command("ZSCORE", "ek:{g}:seen", "c"))).toBeLessThan(Date.now() + 1_000);
+
   // Lost data makes none gone, and one without a report is silent. The clock of the store does not run in this test.
   server.command("FLUSHALL");
   now += 4_000;
@@ -81,3 +90,50 @@ test.if(hasRedis)("balancers find each other, go silent, leave, and are gone aft
   expect(a.namesake).toBe("4");
   store.close();
 });
+
+test.if(hasRedis)(
+  "a balancer that leaves in the middle of a turn says nothing after its goodbye",
+  async () => {
+    await using server = await RedisServer.start();
+    using stores = new FleetStores();
+    const store = await stores.open(server.port);
+    const left = Promise.withResolvers<void>();
+    let isLeaving = false;
+    /** Lets the balancer leave between the answer to a turn's read and what follows it. */
+    const evalAndLeave: FleetStore["eval"] = async (script, keys, args) => {
+      const reply = await store.eval(script, keys, args);
+      if (keys[0] !== "epoch" || !fleet.hasSynced || isLeaving) return reply;
+      isLeaving = true;
+      // The last drain is over.
+      fleet.reportSoon();
+      await fleet.leave();
+      left.resolve();
+      return reply;
+    };
+    const fleet: Fleet = new Fleet({
+      connection: {
+        settings: { name: "a", group: "test", store: { kind: "server", hostname: "", port: 1, database: 0 } },
+        store: {
+          eval: evalAndLeave,
+          get: (key) => store.get(key),
+          set: (key, value, options) => store.set(key, value, options),
+          del: (key) => store.del(key),
+          publish: (channel, message) => store.publish(channel, message),
+          subscribe: (channel, onMessage) => store.subscribe(channel, onMessage),
+          onReady: (listener) => store.onReady(listener),
+          close: () => store.close(),
+        },
+      },
+      journal: new Journal("a"),
+      ...{ clock: systemClock, wallClock: systemWallClock, schedule: systemSchedule },
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      report: () => reportOf("1"),
+      ...{ onSettled() {}, onExchanged() {}, onLost() {}, onBack() {} },
+    });
+    fleet.start();
+    await left.promise;
+    // Whatever the turn still sends comes before this answer.
+    await store.get("probe");
+    expect(server.command("HGET", "ek:{test}:peers", "a")).toBe("left");
+  },
+);
