@@ -35,7 +35,9 @@ export async function runCommand(command: CliCommand, call: AdminCall): Promise<
       if (response.kind === "failed") return response;
       const { status, inFlight } = asRecord(response.value);
       const mode = command.verb === "ready" ? `ready (${status})` : "in maintenance";
-      return done(`${command.upstream} is ${mode}: ${requestsInFlight(inFlight)}.`);
+      return done(
+        `${command.upstream} is ${mode}: ${requestsInFlight(inFlight)}.${unsharedNote(command, response)}`,
+      );
     }
     case "drain": {
       const { waitMs, isForced, upstream } = command;
@@ -49,9 +51,8 @@ export async function runCommand(command: CliCommand, call: AdminCall): Promise<
       const response = await call({ method: "PATCH", path, body: { ...body, weight: command.weight } });
       if (response.kind === "failed") return response;
       const { weight } = asRecord(response.value);
-      return done(
-        `${command.upstream} has weight ${weight}${command.weight === null ? ", as configured" : ""}.`,
-      );
+      const suffix = command.weight === null ? ", as configured" : "";
+      return done(`${command.upstream} has weight ${weight}${suffix}.${unsharedNote(command, response)}`);
     }
     case "add": {
       const path = `/api/pools/${encodeURIComponent(command.pool)}/upstreams`;
@@ -60,13 +61,15 @@ export async function runCommand(command: CliCommand, call: AdminCall): Promise<
       const { id, status, lastProbe } = asRecord(response.value);
       const { detail } = asRecord(lastProbe);
       const why = status === "passing" || detail === undefined ? "" : ` (${detail})`;
-      return done(`${id} was added to ${command.pool}: ${status}${why}.`);
+      return done(`${id} was added to ${command.pool}: ${status}${why}.${unsharedNote(command, response)}`);
     }
     case "remove": {
       const { waitMs, upstream } = command;
       const path = `${pathOf(upstream)}${queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "" })}`;
       const response = await call({ method: "DELETE", path, body, waitMs });
-      return response.kind === "failed" ? response : removed(command, asRecord(response.value));
+      if (response.kind === "failed") return response;
+      const result = removed(command, asRecord(response.value));
+      return { ...result, text: result.text + unsharedNote(command, response) };
     }
     case "rehearse": {
       const result = await runFault(command, call);
@@ -102,6 +105,14 @@ function removed(
   if (isRemoved === true) return done(`${upstream} was removed: ${left} will still finish.`, 1);
   const text = `${upstream} is draining and will be removed when idle: ${left}.`;
   return done(text, waitMs > 0 ? 1 : 0);
+}
+
+/** Of an order that counts only where it was given as yet. A command for the whole fleet waits, and says what came of that. */
+function unsharedNote(command: CliCommand, { value }: { readonly value: unknown }): string {
+  const { shared } = asRecord(value);
+  if (typeof shared !== "string" || ("fleetWaitMs" in command && command.fleetWaitMs !== undefined))
+    return "";
+  return plainText(` Other balancers do not know of it yet: ${shared.replace(/^not yet: /, "")}.`);
 }
 
 /** "3 requests in flight" */

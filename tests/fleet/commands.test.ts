@@ -144,6 +144,12 @@ describe.if(hasRedis)("the commands for a fleet", () => {
   test("say that orders count only here while the store is away", async () => {
     fleet.redis.freeze();
     await until(async () => (await a.fleet()).alone !== null, "alone");
+    const weighed = await run(a, "weight", "s1", "3");
+    expect(weighed.code).toBe(0);
+    expect(weighed.out).toMatch(
+      /^s1 has weight 3\. Other balancers do not know of it yet: a is alone since \S+: no answer/,
+    );
+    await run(a, "weight", "s1", "configured");
     const { code, out } = await run(a, "maintenance", "s2", "--fleet", "--wait", "500ms");
     expect(code).toBe(1);
     expect(out).toContain("s2 is in maintenance");
