@@ -7,6 +7,7 @@ import { Balancer } from "../balancer/balancer.ts";
 import type { Command } from "../cli/parse.ts";
 import { certificateEntriesOf } from "../config/certificates.ts";
 import { type Config, version } from "../config/config.ts";
+import { describeSource } from "../config/discovery.ts";
 import { warningsIn } from "../config/load.ts";
 import type { OwnListener } from "../control/own-listeners.ts";
 import { type Engine, failedListener } from "../engine/engine.ts";
@@ -22,6 +23,7 @@ import { hostAndPort, trustedProxyMatcher } from "../net/address.ts";
 import { createViaName } from "../proxy/forwarding.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
+import { countWithNoun } from "../wording/format.ts";
 import { AdminServer } from "./admin-server.ts";
 import { CertificateWatch } from "./certificate-watch.ts";
 import { watchFile } from "../lib/file-watch.ts";
@@ -296,6 +298,9 @@ function restoreSessions(store: MonitoredStore, log: Log): ReturnType<MonitoredS
   }
 }
 
-function summaryOf({ name, policy, upstreams }: Config["pools"][number]): string {
-  return `${name}: ${policy} over ${upstreams.length} upstream${upstreams.length === 1 ? "" : "s"}`;
+function summaryOf({ name, policy, upstreams, discovery = [] }: Config["pools"][number]): string {
+  const sources = discovery.map(({ source }) => describeSource(source));
+  const listed =
+    upstreams.length > 0 || sources.length === 0 ? [countWithNoun(upstreams.length, "upstream")] : [];
+  return `${name}: ${policy} over ${[...listed, ...sources].join(" and ")}`;
 }

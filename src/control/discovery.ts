@@ -248,8 +248,7 @@ export class Discovery {
     followed.state = to;
     if (to === "waiting" || (from === "waiting" && to === "current")) return;
     const { answeredAt, why } = membership;
-    const age =
-      answeredAt === undefined ? "none yet" : `${formatDuration(Math.round(clock() - answeredAt))} ago`;
+    const age = answeredAt === undefined ? "none yet" : `${wholeSeconds(clock() - answeredAt)} ago`;
     const detail = to === "stale" ? `${why}; last answer: ${age}` : why;
     const common = { kind: "discovery", pool, upstream: null, by: name } as const;
     eventLog.add({ ...common, from, to, reason: `discovery_${to}`, detail });
@@ -297,9 +296,14 @@ function stateOf(membership: Membership, now: number): SourceState {
 export function describeReport({ source, answeredAt, state, why }: SourceReport, now: number): string {
   const cause = why === "" ? "" : ` (${why})`;
   if (answeredAt === null) return `${source}, which has not answered yet${cause}`;
-  const age = formatDuration(Math.max(0, Math.round((now - answeredAt) / 1_000)) * 1_000);
+  const age = wholeSeconds(now - answeredAt);
   const trouble = state === "stale" ? " and fails since" : state === "absent" ? " that it has nothing" : "";
   return `${source}, which answered ${age} ago${trouble}${trouble === "" ? "" : cause}`;
+}
+
+/** "4s": milliseconds are of no use to an operator here. */
+function wholeSeconds(durationMs: number): string {
+  return formatDuration(Math.max(0, Math.round(durationMs / 1_000)) * 1_000);
 }
 
 function isSameEntry(

@@ -224,7 +224,7 @@ export class FleetControl {
   }
 
   #noteBack(lostMs: number): void {
-    const after = formatDuration(lostMs);
+    const after = formatDuration(Math.round(lostMs / 1_000) * 1_000);
     this.#options.log.info("fleet store back", { after });
     this.#add({ from: "alone", to: "shared", reason: "store_back", detail: `after ${after}` });
   }

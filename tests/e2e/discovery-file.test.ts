@@ -92,6 +92,10 @@ test("a pool starts without members, says so, and serves when the file is there"
       `, still: { upstreams: ["${fixture.urlOf("still")}"] } }\nroutes: [{ path: /still, pool: still }, { pool: main }]\n`,
   );
   await fixture.start();
+  const file = join(fixture.folder, "members.yaml");
+  expect(fixture.proxy.stdout).toContain(
+    `main: round-robin over file ${file}; still: round-robin over 1 upstream\n`,
+  );
   const response = await fetch(`${fixture.url}/work`);
   expect([response.status, response.headers.get("proxy-status")]).toEqual([
     503,
@@ -102,7 +106,6 @@ test("a pool starts without members, says so, and serves when the file is there"
     const { problems } = (await fixture.callAdmin("GET", "/api/problems")).body;
     return (problems as readonly { cause: { words: string } }[]).map((problem) => problem.cause.words).join();
   };
-  const file = join(fixture.folder, "members.yaml");
   await until(
     async () => (await cause()) === `Its members are not known: file ${file} (${file}: file not found).`,
     "the problem of the empty pool",

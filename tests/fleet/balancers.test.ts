@@ -130,7 +130,8 @@ describe.if(hasRedis)("three balancers", () => {
     await allHave(members(), "s1", "maintenance");
     await allHave(members(), "s2", "draining");
     expect(await three.upstream("s1")).toMatchObject({ shared: true });
-    expect((await reasons()).at(-1)).toBe("store_back");
+    const last = (await three.events("&kind=fleet")).at(-1);
+    expect(last).toMatchObject({ reason: "store_back", detail: expect.stringMatching(/^after \d+s$/) });
   }, 30_000);
 
   test("let the more careful of two orders stand, and name both at all balancers", async () => {
