@@ -51,7 +51,8 @@ const departureMs = 30_000;
  * Of one upstream:
  * ```
  *  reported ──(gone)──▶ kept ──(another one is up)──▶ draining ──(empty, or 30 s)──▶ removed
- *      ▲─────────────────┴─────────(reported)────────────┘
+ *      ▲─────────────────┼─────────(reported)────────────┤
+ *                        ▲────(no other one is up)───────┘
  * ```
  */
 export class DiscoveredUpstreams {
@@ -118,6 +119,22 @@ export class DiscoveredUpstreams {
     return recalled;
   }
 
+  /** Ends the drain of a member that is up in each pool where no other one is any more. */
+  callBack(): readonly RunningMember[] {
+    const called = new Map<Pool, RunningMember>();
+    for (const member of this.#running()) {
+      const { pool, upstream } = member;
+      if (!this.#departing.has(upstream) || !this.#wouldServe(upstream) || this.#hasOneUp(pool)) continue;
+      const other = called.get(pool);
+      if (!other || (other.upstream.backup && !upstream.backup)) called.set(pool, member);
+    }
+    for (const { upstream } of called.values()) {
+      this.#departing.delete(upstream);
+      this.#options.drains.end(upstream);
+    }
+    return [...called.values()];
+  }
+
   /** Begins to drain members that have gone, where their pools can spare them. */
   beginDepartures(): readonly RunningMember[] {
     const { drains, clock } = this.#options;
@@ -165,6 +182,18 @@ export class DiscoveredUpstreams {
 
   #isLeaving(upstream: Upstream): boolean {
     return this.#options.drains.get(upstream)?.isRemoval === true;
+  }
+
+  #hasOneUp({ upstreams }: Pool): boolean {
+    return upstreams.some((one) => one.status === "passing" && one.weight > 0 && !this.#isLeaving(one));
+  }
+
+  /** Whether a member that drains would be up without its drain. */
+  #wouldServe({ id, weight, activeHealth, outlier }: Upstream): boolean {
+    const isOut = this.#options.intents.all.some(
+      (intent) => intent.kind === "mode" && intent.upstream === id && intent.mode !== "ready",
+    );
+    return !isOut && weight > 0 && activeHealth.state === "passing" && outlier.state === "up";
   }
 
   /**

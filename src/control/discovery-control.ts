@@ -20,6 +20,12 @@ export interface DiscoveryControlOptions {
   readonly log: Log;
 }
 
+interface ModeStep {
+  readonly from: string;
+  readonly to: string;
+  readonly detail?: string;
+}
+
 /** Members that have gone are checked this often: the ones that drain, and the last one of a pool, which stays. */
 const checkMs = 250;
 
@@ -93,7 +99,7 @@ export class DiscoveryControl {
     const { discovered, reconciler } = this.#options;
     if (this.#isStopped) return;
     discovered.refresh(reconciler.config);
-    for (const member of discovered.recall()) this.#record(member, "draining", "ready");
+    for (const member of discovered.recall()) this.#record(member, { from: "draining", to: "ready" });
     await reconciler.reconcile(actor, "discovery");
     await this.#depart();
   }
@@ -101,8 +107,13 @@ export class DiscoveryControl {
   /** Begins and ends the drains of members that have gone, as far as they may. */
   async #depart(): Promise<void> {
     const { discovered, reconciler } = this.#options;
+    const called = discovered.callBack();
+    for (const member of called)
+      this.#record(member, { from: "draining", to: "ready", detail: "no other upstream passes" });
+    // What serves again counts before others may leave.
+    if (called.length > 0) await reconciler.reconcile(actor, "discovery");
     const begun = discovered.beginDepartures();
-    for (const member of begun) this.#record(member, member.upstream.mode, "draining");
+    for (const member of begun) this.#record(member, { from: member.upstream.mode, to: "draining" });
     if (begun.length > 0) await reconciler.reconcile(actor, "discovery");
     if (await discovered.finishDepartures()) await reconciler.reconcile(actor, "discovery");
     this.#cancelCheck?.();
@@ -112,8 +123,8 @@ export class DiscoveryControl {
     });
   }
 
-  #record({ pool, upstream, origin }: RunningMember, from: string, to: string): void {
+  #record({ pool, upstream, origin }: RunningMember, change: ModeStep): void {
     const named = { kind: "mode", pool: pool.name, upstream: upstream.id } as const;
-    this.#options.eventLog.add({ ...named, from, to, reason: "discovery", by: origin.source, detail: "" });
+    this.#options.eventLog.add({ ...named, detail: "", ...change, reason: "discovery", by: origin.source });
   }
 }

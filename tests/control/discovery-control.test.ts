@@ -189,6 +189,27 @@ describe("members of a source", () => {
     expect(fleet.state()).toBe(`${three} ready`);
   });
 
+  test("serve again if the ones that replaced them fail while they drain, and leave when one is up", async () => {
+    const fleet = await setUp();
+    await fleet.report(one, two);
+    await fleet.started;
+    for (const host of [one, two]) Object.assign(fleet.upstream(host) ?? {}, { inFlight: 1 });
+    await fleet.report(three);
+    await fleet.time.advance(2_000);
+    expect(fleet.state()).toBe(`${three} ready, ${one} draining, ${two} draining`);
+    fleet.hosts.add(three);
+    await fleet.time.advance(20_000);
+    expect(fleet.state()).toBe(`${three} ready, ${one} ready, ${two} draining`);
+    await fleet.time.advance(60_000);
+    expect(fleet.state()).toContain(`${one} ready`);
+    fleet.hosts.delete(three);
+    await fleet.time.advance(60_000);
+    expect(fleet.state()).toBe(`${three} ready`);
+    expect(fleet.events("mode").filter((text) => text.includes(` draining ready `))).toEqual([
+      `main:${one}:80 draining ready file m`,
+    ]);
+  });
+
   test("that are all gone for good leave the last one that is up", async () => {
     const fleet = await setUp();
     await fleet.report(one, two, three);
