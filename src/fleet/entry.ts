@@ -53,6 +53,9 @@ const maxAside = 8;
 /** Limits on what others may have written. Longest of ours: 24 ids, 8 orders set aside, and a reason of 500 characters. */
 const [maxEntryLength, maxTextLength, maxReasonLength] = [8_192, 256, 1_024];
 
+/** The last time that a date can have, in milliseconds: ECMA-262 section 21.4.1.1. */
+const maxDateMs = 8.64e15;
+
 /** 72 bits: two of a million orders are the same with a probability below 1e-9. */
 export function newOrderId(): string {
   return randomBytes(9).toString("base64url");
@@ -134,7 +137,7 @@ export function parseEntry(key: string, json: string): Entry | undefined {
   const { id, past, peer, by, at, why, aside, order: content } = asRecord(parseJson(json));
   if (!isId(id) || !areStrings(past) || past.length > maxPast || !past.every(isId)) return undefined;
   if (!isText(peer) || peer === "" || !isText(by) || !isText(why, maxReasonLength)) return undefined;
-  if (typeof at !== "number" || !Number.isFinite(at)) return undefined;
+  if (typeof at !== "number" || !(Math.abs(at) <= maxDateMs)) return undefined;
   const asideOrders = asArray(aside).filter(isAsideOrder);
   if (asideOrders.length !== asArray(aside).length || asideOrders.length > maxAside) return undefined;
   const order = orderIn(key, { by, at, why }, content);

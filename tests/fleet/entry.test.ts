@@ -43,6 +43,7 @@ describe("an entry of the store", () => {
     ["a past that is none", JSON.stringify({ ...good, past: ["x"] })],
     ["a past without end", JSON.stringify({ ...good, past: Array.from({ length: 25 }, () => "12345678") })],
     ["a time that is none", JSON.stringify({ ...good, at: "now" })],
+    ["a time that no date has", JSON.stringify({ ...good, at: 1e300 })],
     ["a reason without end", JSON.stringify({ ...good, why: "x".repeat(2_000) })],
     ["a mode that is none", JSON.stringify({ ...good, order: { kind: "mode", mode: "asleep" } })],
     ["a kind for another key", JSON.stringify({ ...good, order: { kind: "weight", weight: 1 } })],
