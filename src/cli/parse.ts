@@ -5,6 +5,7 @@ import { effectiveYaml, type Setting, settingsOf } from "../config/effective.ts"
 import { warningsIn } from "../config/load.ts";
 import { precedenceNotes } from "../config/route-notes.ts";
 import { type ConfigError, configError } from "../config/problem.ts";
+import { membersFileProblems } from "../discovery/members-file.ts";
 import { loadBalancerConfig, stateFileIn } from "./balancer-config.ts";
 import {
   type CliEnvironment,
@@ -131,7 +132,11 @@ function balancerCommand(
   if (loaded.kind === "invalid") return loaded;
   const { config, dashboard, isDemo, sourceOf } = loaded;
   if (kind === "check") {
-    const warnings = warningsIn(config, environment.now());
+    const warnings = [
+      ...warningsIn(config, environment.now()),
+      // Another program may write it later, so that it is no error.
+      ...membersFileProblems(config.pools, environment.read),
+    ];
     return {
       kind,
       config,

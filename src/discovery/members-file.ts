@@ -2,13 +2,14 @@
 
 import { readFileSync, statSync } from "node:fs";
 
+import type { PoolConfig } from "../config/config.ts";
 import type { MemberTemplate } from "../config/discovery.ts";
 import { type FileSettings, type MembersFile, membersFileSchema } from "../config/file-source.ts";
 import { parseAddress } from "../config/network.ts";
 import { nameOf, quote, type SourceLocation } from "../config/problem.ts";
 import { schemaErrors } from "../config/schema-kit.ts";
 import { expandEntries } from "../config/upstreams.ts";
-import { readFileText, readReferencedFile } from "../config/yaml-file.ts";
+import { readFileText, readReferencedFile, type ReadText } from "../config/yaml-file.ts";
 import { type Cancel, repeat } from "../lib/clock.ts";
 import { watchFile } from "../lib/file-watch.ts";
 import {
@@ -66,6 +67,22 @@ function watchIfPossible(
   } catch {
     return undefined;
   }
+}
+
+/** A clause for each file of members that the configuration names and that cannot be used as it is now. */
+export function membersFileProblems(
+  pools: readonly Pick<PoolConfig, "name" | "discovery">[],
+  read: ReadText,
+): readonly string[] {
+  return pools.flatMap(({ name, discovery = [] }) =>
+    discovery.flatMap(({ source, template }) => {
+      if (source.kind !== "file") return [];
+      const found = readReferencedFile(source.path, read);
+      if ("why" in found) return [`pool ${name}: ${source.path}: ${found.why}`];
+      const members = membersIn(found.text, source.path, template);
+      return typeof members === "string" ? [`pool ${name}: ${members}`] : [];
+    }),
+  );
 }
 
 /** @returns the text, or why it cannot be read */

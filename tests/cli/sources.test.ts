@@ -267,3 +267,17 @@ test("--upstreams may be repeated; of any other repeated flag the last value cou
   expect(config.pools[0]?.upstreams.map(({ id }) => id)).toEqual(["a:80", "b:80"]);
   expect(config.listeners[0].port).toBe(2);
 });
+
+test("check warns of files of members that are missing or have a mistake, with its line", () => {
+  const files = {
+    "/lb.yaml":
+      "pools: { a: { upstreams: [{ file: /gone.yaml }] }, b: { upstreams: [{ file: /bad.yaml }, { file: /good.yaml }] } }\n",
+    "/bad.yaml": "members:\n  - ftp://10.0.0.1\n",
+    "/good.yaml": "members: [http://10.0.0.1:80]\n",
+  };
+  const { text } = parsed("check", { argv: "check --config /lb.yaml", files });
+  expect(text.split("\n").filter((line) => /gone|bad|good/.test(line) && line.startsWith("#"))).toEqual([
+    "# warning: pool a: /gone.yaml: file not found",
+    '# warning: pool b: /bad.yaml:2:5: members[0].url: the protocol must be http or https (received "ftp://10.0.0.1")',
+  ]);
+});
