@@ -11,16 +11,20 @@ import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import { selfSigned } from "../../src/tls/self-signed.ts";
 import { hashOf } from "../admin/fixture.ts";
+import { builtScript } from "../support/built.ts";
 import { startConnectionLoad } from "../support/connection-load.ts";
 import { findDeno } from "../support/deno.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
-import { fromBuild, isGone, Programs } from "../support/program.ts";
+import { isGone, Programs } from "../support/program.ts";
 import { UpgradedProgram } from "../support/upgraded-program.ts";
 import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("upgrade");
+
+/** Scripts that a test replaces load this one; the executable has no script. */
+const bundle = await builtScript();
 
 const flags = (port: number, ...more: string[]) => [
   ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
@@ -262,8 +266,8 @@ function replaceable(name: string): {
 } {
   const script = inFolder(name);
   const become = (text: string) => writeFileSync(script, text);
-  become(`await import(${JSON.stringify(fromBuild[1])});\n`);
-  return { command: [...fromBuild.slice(0, 1), script], become };
+  become(`await import(${JSON.stringify(bundle)});\n`);
+  return { command: [process.execPath, script], become };
 }
 
 describe("a new process that does not serve", () => {
@@ -311,7 +315,7 @@ describe("a new process that does not serve", () => {
     await load.stop();
     expect([...load.lost]).toEqual([]);
 
-    become(`await import(${JSON.stringify(fromBuild[1])});\n`);
+    become(`await import(${JSON.stringify(bundle)});\n`);
     const done = await verb();
     expect(done.code).toBe(0);
     expect(done.text).toMatch(
@@ -367,7 +371,7 @@ process.send = (message, ...rest) => {
   console.error("ready " + process.pid);
   process.once("disconnect", () => setTimeout(() => send(message, ...rest), 50));
 };\n`;
-    become(`${stop}await import(${JSON.stringify(fromBuild[1])});\n`);
+    become(`${stop}await import(${JSON.stringify(bundle)});\n`);
     process.kill(program.pid, "SIGUSR2");
     await until(() => /^ready \d+$/m.test(program.stderr), "the new process");
     const pid = Number(/^ready (\d+)$/m.exec(program.stderr)?.[1]);
