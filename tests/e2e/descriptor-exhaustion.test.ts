@@ -141,7 +141,7 @@ describe("a balancer without free descriptors", () => {
   );
 });
 
-/** Holds connections, and opens each again as soon as it is closed. */
+/** Holds connections, and opens each again half a second after it is closed. */
 function holdConnections(count: number, port: number, bytes: string) {
   const sockets = new Set<Socket>();
   let isOver = false;
@@ -151,7 +151,7 @@ function holdConnections(count: number, port: number, bytes: string) {
     socket.on("data", () => {}).on("error", () => {});
     socket.on("close", () => {
       sockets.delete(socket);
-      if (!isOver) setTimeout(open, 100);
+      if (!isOver) setTimeout(open, 500);
     });
   };
   for (let i = 0; i < count; i++) open();
