@@ -6,6 +6,7 @@ import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import chartStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import uPlot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import style from "../../public/app.css" with { type: "text" };
+import alertStyle from "../../public/alerts.css" with { type: "text" };
 import historyStyle from "../../public/history.css" with { type: "text" };
 import historyScript from "../../public/history.js" with { type: "text" };
 import timeAxis from "../../public/time-axis.js" with { type: "text" };
@@ -50,6 +51,7 @@ export const assets = {
       actionStyle,
       eventStyle,
       fleetStyle,
+      alertStyle,
       requestStyle,
       configStyle,
       historyStyle,

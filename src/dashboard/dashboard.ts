@@ -4,6 +4,7 @@ import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { webLimits } from "../net/open-files.ts";
 import { isLoopback } from "../net/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { alertClient } from "./alerts/alert-client.ts";
 import { adminClient } from "./admin-client.ts";
 import { AdminEndpoints } from "./admin-endpoints.ts";
 import { eventsFeed } from "./events/feed.ts";
@@ -96,7 +97,8 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     routesWith(bearer) {
       const own = adminClient({ endpoints, bearer });
       const requests = requestClient({ endpoints, bearer });
-      return routesOf({ poller, upstreams, live, events, admin: own, requests, tails, bug });
+      const alerts = alertClient({ endpoints, bearer });
+      return routesOf({ poller, upstreams, live, events, admin: own, requests, alerts, tails, bug });
     },
   });
   const onLoopback = isLoopback(hostname);

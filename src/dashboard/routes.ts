@@ -17,6 +17,8 @@ import { parsePageRange } from "./page-range.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { momentText } from "../lib/time-range.ts";
 import { historyRoutes } from "./history/routes.ts";
+import type { AlertClient } from "./alerts/alert-client.ts";
+import { alertPages } from "./alerts/routes.ts";
 import { fleetRoutes } from "./fleet/routes.ts";
 import type { SnapshotPoller } from "./live/poller.ts";
 import type { LiveStreams } from "./live/streams.ts";
@@ -41,6 +43,7 @@ export interface ControlRouteOptions {
   readonly live: LiveStreams;
   readonly admin: AdminClient;
   readonly requests: RequestClient;
+  readonly alerts: AlertClient;
   readonly tails: LiveTails;
   /** Called with errors that a route throws. */
   readonly bug: (error: unknown) => void;
@@ -54,6 +57,7 @@ export function routesOf({
   events,
   admin,
   requests,
+  alerts,
   tails,
   bug,
 }: ControlRouteOptions): (request: Request) => Promise<Response> {
@@ -122,6 +126,7 @@ export function routesOf({
     })
 
     .use(fleetRoutes({ poller, live }))
+    .use(alertPages({ poller, alerts }))
     .use(configPageRoutes({ poller, admin }))
     .use(eventRoutes({ poller, events, admin }))
 

@@ -5,18 +5,19 @@ import { countWithNoun, formatMs, formatSpan, formatTime } from "./format.ts";
 
 type Silence = AlertsSnapshot["silences"][number];
 
+const levelTexts = {
+  critical: "Problems that clients notice",
+  warning: "Problems",
+  notice: "Problems and notices",
+} as const;
+
 /** "Problems that clients notice of checkout, search" */
 export function receivesText({
   kinds,
   level,
   pools,
 }: Pick<ReceiverSnapshot, "kinds" | "level" | "pools">): string {
-  const what =
-    kinds === null
-      ? { critical: "Problems that clients notice", warning: "Problems", notice: "Problems and notices" }[
-          level
-        ]
-      : kinds.join(", ");
+  const what = kinds === null ? (levelTexts[level] ?? level) : kinds.join(", ");
   const lowest =
     kinds !== null && level !== "notice" ? `, ${level === "critical" ? "critical" : "no notices"}` : "";
   return `${what}${lowest}${pools === null ? "" : ` of ${pools.join(", ")}`}`;
@@ -29,7 +30,7 @@ export function lastTryText({ last, nextTryAt, waiting }: ReceiverSnapshot, now:
   const next =
     waiting === 0
       ? ""
-      : nextTryAt === null || nextTryAt <= now
+      : nextTryAt === null || nextTryAt - now < 1_000
         ? ", tries again now"
         : `, tries again in ${formatSpan(nextTryAt - now)}`;
   return `${last.answer.charAt(0).toUpperCase()}${last.answer.slice(1)}${next}`;
@@ -58,7 +59,7 @@ const verbs: Readonly<Record<SentAlert["type"], string>> = {
 
 /** "Opened", "Closed after 9 min" */
 export function changeText({ type, problem }: Pick<SentAlert, "type" | "problem">): string {
-  return type === "problem.closed" ? (problem.end ?? verbs[type]) : verbs[type];
+  return type === "problem.closed" ? (problem.end ?? verbs[type]) : (verbs[type] ?? type);
 }
 
 /** What became of an alert at one receiver: "On-call", "Ticket robot: not delivered, 4 tries" */
@@ -75,6 +76,9 @@ export function deliveryText({ receiver, state, tries, answer }: SentAlert): str
       return `${receiver}: given up after 24 h, ${count}`;
     case "dropped":
       return `${receiver}: given up, ${answer === "" ? "too many waited" : answer}`;
+    default:
+      // A state of a later version.
+      return receiver;
   }
 }
 

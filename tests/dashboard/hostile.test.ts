@@ -32,6 +32,8 @@ import { parsePageRange } from "../../src/dashboard/page-range.ts";
 import type { ReloadCardProps } from "../../src/dashboard/config/reload-card.tsx";
 import { renderConfigPage, renderReload } from "../../src/dashboard/config/page.tsx";
 import { renderEventsPage, renderNewEvents } from "../../src/dashboard/events/page.tsx";
+import { renderAlertsPage } from "../../src/dashboard/alerts/page.tsx";
+import type { AlertsSnapshot, AlertTestResult } from "../../src/alerts/alerts-snapshot.ts";
 import { renderFleetLive, renderFleetPage } from "../../src/dashboard/fleet/page.tsx";
 import type { FleetSnapshot, SeenSnapshot } from "../../src/snapshot/fleet-snapshot.ts";
 import { troubledFleet } from "../support/fleet-fixture.ts";
@@ -95,6 +97,31 @@ const picture: DashboardState = {
   trends: [{ pool: hostile, upstream: hostile, columns: poisonedColumns() }],
 };
 const { snapshot } = picture;
+
+const alertSubject = { balancer: "b", pool: "p", upstream: "u", certificate: null };
+const sentAlert: AlertsSnapshot["sent"][number] = {
+  ...{ id: 1, receiver: "r", at: 1, tries: 2, endedAt: 3, answer: "a" },
+  ...({ type: "problem.opened", state: "sent" } as const),
+  problem: { id: "p", kind: "queue", level: "warning", title: "t", subject: alertSubject, end: null },
+};
+const alerts: AlertsSnapshot = {
+  receivers: [
+    {
+      ...{ name: "r", format: "json", address: "a", waiting: 2, nextTryAt: 99, pools: ["p"] },
+      ...({ kinds: ["queue"], level: "warning" } as const),
+      failing: { since: 1, reason: "r", answer: "a" },
+      last: { at: 1, kind: "failed", status: 503, answer: "a", tookMs: 3 },
+      counts: { sent: 1, failed: 1, refused: 1, expired: 1, dropped: 1 },
+    },
+  ],
+  sent: [sentAlert],
+  silences: [{ id: "s", kind: "queue", pool: "p", upstream: "u", at: 1, until: 2, by: "b", why: "w" }],
+};
+const hostileAlerts = poisoned(alerts) as AlertsSnapshot;
+const alertTest: AlertTestResult = {
+  ...{ receiver: "r", reason: "r", status: 503, answer: "a", tookMs: 1, text: "t" },
+  kind: "failed",
+};
 
 /** With every alert about the whole balancer. */
 const certificate = {
@@ -450,6 +477,27 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
     ["-1h", "-7d", hostile].map((from) => renderHistoryPage(historyOfHostiles(from, true))).join(""),
   "the history that cannot be read": () => renderHistoryPage(historyOfHostiles("-1h", false)),
   "a new event": () => renderNewEvents({ fresh: hostileEvents, last: 3, error: hostile }),
+  "the alerts": () =>
+    renderAlertsPage({
+      ...{
+        result: { value: hostileAlerts },
+        pools: [hostile],
+        upstreams: [hostile],
+        fleet: undefined,
+        now: 9,
+      },
+      test: { value: poisoned(alertTest) as typeof alertTest },
+      refused: {
+        form: { kind: hostile, pool: hostile, upstream: hostile, for: hostile, reason: hostile },
+        why: hostile,
+      },
+      problem: hostile,
+    }),
+  "the alerts that cannot be read": () =>
+    renderAlertsPage({
+      ...{ result: { error: refused }, pools: [], upstreams: [], fleet: undefined, now: 9 },
+      test: { error: refused },
+    }),
   "a reload": () => reloads.map(renderReload).join(""),
   "the login": () => renderLogin({ csrf: hostile, next: hostile, name: hostile, text: hostile, tone: "bad" }),
   "a refusal": () => renderAccessDenied({ title: hostile, text: hostile }),

@@ -26,6 +26,7 @@ interface ShellProps {
     | "overview"
     | "upstream"
     | "fleet"
+    | "alerts"
     | "requests"
     | "history"
     | "events"
@@ -51,6 +52,7 @@ const pages = [
   { name: "Overview", address: "/", here: "overview" },
   { name: "Requests", address: "/requests", here: "requests" },
   { name: "History", address: "/history", here: "history" },
+  { name: "Alerts", address: "/alerts", here: "alerts" },
   { name: "Events", address: "/events", here: "events" },
   { name: "Audit", address: "/audit", here: "audit" },
   { name: "Configuration", address: "/config", here: "config" },

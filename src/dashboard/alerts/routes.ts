@@ -1,0 +1,84 @@
+/** Routes of the page of alerts: the page, a test of a receiver, and silences. All of them are plain forms. */
+
+import { Elysia } from "elysia";
+
+import { adminApiErrorSentence, balancerNow } from "../../wording/verdict.ts";
+import type { SnapshotPoller } from "../live/poller.ts";
+import { htmlResponse, httpStatusOf, seeOther } from "../responses.ts";
+import type { AlertClient } from "./alert-client.ts";
+import { type AlertsPageProps, renderAlertsPage } from "./page.tsx";
+import { emptySilence, type SilenceForm } from "./silences.tsx";
+
+export interface AlertPageOptions {
+  readonly poller: SnapshotPoller;
+  readonly alerts: AlertClient;
+}
+
+const rawBody = { parse: "none" } as const;
+const fieldsOf = async (request: Request) => new URLSearchParams(await request.text());
+
+export function alertPages({ poller, alerts }: AlertPageOptions) {
+  const page = async (
+    more: Pick<AlertsPageProps, "test" | "refused" | "problem"> = {},
+    status?: number,
+  ): Promise<Response> => {
+    const [state, result] = await Promise.all([poller.current(), alerts.read()]);
+    const pools = state.snapshot?.pools ?? [];
+    const shown = renderAlertsPage({
+      ...{ result, now: balancerNow(state), fleet: state.snapshot?.fleet },
+      pools: pools.map(({ name }) => name),
+      upstreams: pools.flatMap(({ upstreams }) => upstreams.map(({ id }) => id)),
+      ...more,
+    });
+    return htmlResponse(shown, status ?? ("error" in result ? httpStatusOf(result.error) : 200));
+  };
+  return (
+    new Elysia({ handler: { standardHostname: false } })
+      .get("/alerts", () => page())
+      .post(
+        "/alerts/test",
+        async ({ request }) => {
+          const test = await alerts.test((await fieldsOf(request)).get("receiver") ?? "");
+          return page({ test }, "error" in test ? httpStatusOf(test.error) : 200);
+        },
+        rawBody,
+      )
+      .post(
+        "/alerts/silences",
+        async ({ request }) => {
+          const form = silenceIn(await fieldsOf(request));
+          const given = Object.entries(form).filter(([, text]) => text !== "");
+          const result = await alerts.silence(Object.fromEntries(given) as Readonly<Record<string, string>>);
+          if ("value" in result) return seeOther("/alerts#silences");
+          const why = adminApiErrorSentence(result.error);
+          return page({ refused: { form, why } }, httpStatusOf(result.error));
+        },
+        rawBody,
+      )
+      .post(
+        "/alerts/silences/end",
+        async ({ request }) => {
+          const result = await alerts.endSilence((await fieldsOf(request)).get("id") ?? "");
+          if ("value" in result) return seeOther("/alerts#silences");
+          return page({ problem: adminApiErrorSentence(result.error) }, httpStatusOf(result.error));
+        },
+        rawBody,
+      )
+      // The addresses of forms, which stay in the address bar.
+      .get("/alerts/test", () => seeOther("/alerts"))
+      .get("/alerts/silences", () => seeOther("/alerts"))
+      .get("/alerts/silences/end", () => seeOther("/alerts"))
+  );
+}
+
+/** Texts as they were typed, without spaces around them. */
+function silenceIn(fields: URLSearchParams): SilenceForm {
+  const text = (name: keyof SilenceForm) => (fields.get(name) ?? emptySilence[name]).trim();
+  return {
+    kind: text("kind"),
+    pool: text("pool"),
+    upstream: text("upstream"),
+    for: text("for"),
+    reason: text("reason"),
+  };
+}
