@@ -15,6 +15,7 @@ import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import { alertRoutes, type AlertSource } from "./alert-routes.ts";
 import type { RoutesReport } from "../snapshot/route-report.ts";
+import type { FleetSnapshot } from "../snapshot/fleet-snapshot.ts";
 import type { Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { Caller } from "../access/access.ts";
 import { bearerOf, callerOf, denialOf } from "./authorization.ts";
@@ -33,6 +34,8 @@ import { type ControlAccess, faultRoutes, upstreamRoutes } from "./upstream-rout
 export interface AdminBackend extends Omit<ControlAccess, "pool" | "references">, HistorySource {
   readonly phase: Phase;
   snapshot(): Snapshot;
+  /** Undefined for a balancer on its own. */
+  fleet(): FleetSnapshot | undefined;
   metricsText(): Promise<string>;
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined;
@@ -183,7 +186,7 @@ export function adminApp(
     })
     .get("/api/snapshot", () => json(200, balancer.snapshot()))
     .get("/api/fleet", () => {
-      const { fleet } = balancer.snapshot();
+      const fleet = balancer.fleet();
       const without = "This balancer is in no fleet: its configuration has no fleet.";
       return fleet ? json(200, fleet) : problem(404, "fleet_none", without);
     })

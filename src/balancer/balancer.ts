@@ -4,6 +4,7 @@ import type { AlertDispatcher } from "../alerts/alert-dispatcher.ts";
 import type { Config } from "../config/config.ts";
 import type { Control } from "../control/control.ts";
 import { Controller } from "../control/controller.ts";
+import type { FleetControl } from "../control/fleet-control.ts";
 import type { ProblemMonitor } from "../control/problem-monitor.ts";
 import type { NewEvent } from "../control/event-log.ts";
 import { type OwnListener, OwnListeners } from "../control/own-listeners.ts";
@@ -16,6 +17,7 @@ import type { ListeningSocket } from "../net/listening-sockets.ts";
 import { probeTargets } from "../registry/pool-registry.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { RoutesReport } from "../snapshot/route-report.ts";
+import type { FleetSnapshot } from "../snapshot/fleet-snapshot.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { KeptMembers } from "../state/store.ts";
 import { fleetSnapshot, seenByFleet } from "../view/fleet-view.ts";
@@ -309,17 +311,26 @@ export class Balancer {
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(orders.certificates.length > 0 && { orders: orders.certificates }),
       ...(dataPlane.workers && { workers: dataPlane.workers }),
-      ...(fleet && {
-        fleet: fleetSnapshot({
-          control: fleet,
-          poolOf: this.#poolOf,
-          events: eventLog.events({ kinds: new Set(["fleet"]), limit: maxSnapshotEvents }),
-        }),
-      }),
+      ...(fleet && { fleet: this.#fleetSnapshot(fleet) }),
       problems: this.#parts.problems.snapshot,
       pools: snapshots.pools(),
       events: eventLog.events({ limit: maxSnapshotEvents }),
     };
+  }
+
+  /** Undefined for a balancer on its own. */
+  fleet(): FleetSnapshot | undefined {
+    const { fleet } = this.#parts;
+    return fleet && this.#fleetSnapshot(fleet);
+  }
+
+  #fleetSnapshot(control: FleetControl): FleetSnapshot {
+    const events = this.#parts.eventLog.events({ kinds: new Set(["fleet"]), limit: maxSnapshotEvents });
+    // One look at all, since each upstream that is not well is looked up.
+    const pools = new Map(
+      this.#parts.registry.entries.flatMap(({ pool }) => pool.upstreams.map(({ id }) => [id, pool.name])),
+    );
+    return fleetSnapshot({ control, poolOf: (upstream) => pools.get(upstream), events });
   }
 
   readonly #poolOf = (upstream: string): string | undefined =>

@@ -40,11 +40,13 @@ export function createOwnReport(options: OwnReportOptions): OwnReport {
     errors += recent.errors;
     requestsPerSecond += recent.requests / recent.seconds;
   }
+  const orders = [...journal.entries.values()];
+  const byId = new Map(orders.length > 0 ? upstreams.map((upstream) => [upstream.id, upstream]) : []);
   const inFlightOn = (upstream: Upstream | undefined) =>
     upstream && !dataPlane.isDrained(upstream) ? Math.max(1, upstream.inFlight) : 0;
-  const drains = [...journal.entries.values()].flatMap(({ id, order }): [string, SeenDrain][] =>
+  const drains = orders.flatMap(({ id, order }): [string, SeenDrain][] =>
     order.kind === "mode" && order.mode !== "ready"
-      ? [[order.upstream, { order: id, inFlight: inFlightOn(registry.find(order.upstream)?.upstream) }]]
+      ? [[order.upstream, { order: id, inFlight: inFlightOn(byId.get(order.upstream)) }]]
       : [],
   );
   return {

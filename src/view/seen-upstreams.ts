@@ -12,8 +12,11 @@ export interface SeenFrom {
 /** Upstreams in a snapshot: more than a page shows. */
 export const maxSeen = 200;
 
+/** Of each balancer: as many as a report has. */
+const maxOfEach = 500;
+
 /**
- * Worst first.
+ * Worst first: of each balancer at most 500.
  * @param balancers this one first
  * @param poolOf the pool of an upstream that runs here
  */
@@ -21,7 +24,7 @@ export function seenUpstreams(
   balancers: readonly SeenFrom[],
   poolOf: (upstream: string) => string | undefined,
 ): readonly SeenSnapshot[] {
-  const ids = new Set(balancers.flatMap(({ report }) => Object.keys(report.upstreams)));
+  const ids = new Set(balancers.flatMap(({ report }) => Object.keys(report.upstreams).slice(0, maxOfEach)));
   return [...ids].map((id) => seenUpstream(id, balancers, poolOf)).sort(byRank);
 }
 

@@ -27,6 +27,7 @@ function stand(phase: Phase = "ready", fit = true) {
     phase,
     snapshot: () =>
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
+    fleet: () => undefined,
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
     requests: new Requests({

@@ -72,6 +72,7 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
   return {
     phase: "ready",
     snapshot: () => ({ ...snapshot, at: Date.now() }),
+    fleet: () => snapshot.fleet,
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
     requests: new Requests({
