@@ -314,7 +314,8 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     const box = document.getElementById("filter");
-    if (!box) return;
+    /* Where upstreams are left out the server filters: it knows all of them. */
+    if (!box || "folded" in box.form.dataset) return;
     box.form.classList.add("live");
     box.addEventListener("input", () => filter(box));
     box.form.addEventListener("submit", (event) => {

@@ -1,7 +1,7 @@
 /** The page from which an action was started: the result is shown there, and links lead back to it. */
 
 import { anchorOf } from "./responses.ts";
-import { queryOf, type View, viewOf } from "./view.ts";
+import { queryOf, type View, viewFields, viewOf } from "./view.ts";
 
 export type PageLocation =
   { readonly page: "overview"; readonly view: View } | { readonly page: "upstream"; readonly id: string };
@@ -15,11 +15,7 @@ export function formLocation(fields: URLSearchParams): PageLocation {
 /** The form fields that {@link formLocation} reads. */
 export function locationFields(location: PageLocation): Readonly<Record<string, string>> {
   if (location.page === "upstream") return { at: location.id };
-  const { sort, filter } = location.view;
-  return {
-    ...(sort ? { sort: `${sort.by}-${sort.direction}` } : {}),
-    ...(filter === "" ? {} : { filter }),
-  };
+  return viewFields(location.view);
 }
 
 /**

@@ -15,12 +15,18 @@ export interface View {
   readonly sort: { readonly by: SortKey; readonly direction: Direction } | undefined;
   /** Shows only upstreams whose name, address or status contains this; empty shows all. */
   readonly filter: string;
+  /** Shows only upstreams with something to say. */
+  readonly onlyProblems?: boolean | undefined;
+  /** Pools whose upstreams are all shown, also where there are many; "*" is every pool. */
+  readonly open?: readonly string[] | undefined;
 }
 
 export const plainView: View = { sort: undefined, filter: "" };
 
 /** In characters. */
 const maxFilter = 100;
+
+const maxOpen = 20;
 
 /** Invalid values count as absent, so that old bookmarks still open. */
 export function viewOf(query: Readonly<Record<string, string | undefined>>): View {
@@ -29,16 +35,34 @@ export function viewOf(query: Readonly<Record<string, string | undefined>>): Vie
   return {
     sort: key && { by: key, direction: direction === "up" ? "up" : "down" },
     filter: (query["filter"] ?? "").trim().slice(0, maxFilter),
+    ...(query["show"] === "problems" ? { onlyProblems: true } : {}),
+    ...openIn(query["open"]),
+  };
+}
+
+function openIn(text = ""): Pick<View, "open"> {
+  const open = text.split(",").filter((name) => name !== "" && name.length <= maxFilter);
+  return open.length > 0 ? { open: open.slice(0, maxOpen) } : {};
+}
+
+/** The parameters of an address, or the fields of a form, that {@link viewOf} reads. */
+export function viewFields({
+  sort,
+  filter,
+  onlyProblems,
+  open = [],
+}: View): Readonly<Record<string, string>> {
+  return {
+    ...(sort ? { sort: `${sort.by}-${sort.direction}` } : {}),
+    ...(filter === "" ? {} : { filter }),
+    ...(onlyProblems ? { show: "problems" } : {}),
+    ...(open.length > 0 ? { open: open.join(",") } : {}),
   };
 }
 
 /** The query of an address that shows this view: "?sort=errors-down&filter=api", or empty for the plain one. */
-export function queryOf({ sort, filter }: View, extra: Readonly<Record<string, string>> = {}): string {
-  const query = new URLSearchParams({
-    ...(sort ? { sort: `${sort.by}-${sort.direction}` } : {}),
-    ...(filter === "" ? {} : { filter }),
-    ...extra,
-  });
+export function queryOf(view: View, extra: Readonly<Record<string, string>> = {}): string {
+  const query = new URLSearchParams({ ...viewFields(view), ...extra });
   return query.size > 0 ? `?${query}` : "";
 }
 
@@ -48,11 +72,12 @@ function firstDirection(by: SortKey): Direction {
 }
 
 /** The view after a click on a column head: its first direction, then the other, then the configuration's order. */
-export function afterClick({ sort, filter }: View, by: SortKey): View {
+export function afterClick(view: View, by: SortKey): View {
+  const { sort } = view;
   const first = firstDirection(by);
-  if (sort?.by !== by) return { sort: { by, direction: first }, filter };
+  if (sort?.by !== by) return { ...view, sort: { by, direction: first } };
   const other = first === "up" ? "down" : "up";
-  return { sort: sort.direction === first ? { by, direction: other } : undefined, filter };
+  return { ...view, sort: sort.direction === first ? { by, direction: other } : undefined };
 }
 
 /** Worse statuses rank higher. */

@@ -360,7 +360,7 @@ describe("the live stream", () => {
   test("goes on after a message of any size", async () => {
     const { admin, base } = await scene();
     admin.snapshot = snapshotOf(poolOf("web", 100));
-    const live = await watch(base);
+    const live = await watch(base, "/live?open=web");
     expect(await live.next()).toContain("web-100");
     admin.snapshot = { ...admin.snapshot, problems: [noticeProblem()] };
     await until(async () => (await live.next()).includes("Coming up"), "the next message");

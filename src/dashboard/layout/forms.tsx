@@ -4,7 +4,7 @@
 import type { Children } from "@kitajs/html";
 import { CsrfField } from "../login/placeholders.tsx";
 import { attribute } from "../responses.ts";
-import type { View } from "../view.ts";
+import { queryOf, type View, viewFields } from "../view.ts";
 import type { DashboardState } from "../../wording/verdict.ts";
 
 interface PostFormProps {
@@ -67,15 +67,27 @@ const minFilteredUpstreams = 6;
 export function FilterBox({
   state,
   view,
+  isFolded,
 }: {
   readonly state: DashboardState;
   readonly view: View;
+  /** Whether upstreams are left out, which the script cannot find: the server filters then. */
+  readonly isFolded: boolean;
 }): JSX.Element {
   const count = state.snapshot?.pools.reduce((sum, { upstreams }) => sum + upstreams.length, 0) ?? 0;
   if (count < minFilteredUpstreams && view.filter === "") return "";
   return (
-    <form class="filter" method="get" action="/" role="search">
-      {view.sort ? <input type="hidden" name="sort" value={`${view.sort.by}-${view.sort.direction}`} /> : ""}
+    <form
+      class="filter"
+      method="get"
+      action="/"
+      role="search"
+      {...(isFolded && view.filter === "" ? { "data-folded": true } : {})}
+    >
+      <HiddenFields fields={viewFields({ ...view, filter: "" })} />
+      <a class="button" href={attribute(`/${queryOf({ ...view, onlyProblems: !view.onlyProblems })}`)}>
+        {view.onlyProblems ? "All upstreams" : "Problems only"}
+      </a>
       <label class="unseen" for="filter">
         Filter upstreams by name, address or status
       </label>

@@ -15,6 +15,9 @@ import { queryOf, type View } from "../view.ts";
 /** One balancer has fewer human viewers than this; more streams are a mistake or an attack. */
 const maxViewers = 200;
 
+/** Views that are rendered once for all their viewers. */
+const maxRendered = 50;
+
 /** In seconds: a page that missed no more than these does not have to load the history again. */
 const pointsSent = 5;
 
@@ -26,10 +29,10 @@ export interface LiveStreams {
 }
 
 export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers): LiveStreams {
-  // Bounded: there is one entry for each sortable column and direction.
+  // By the query of the view: viewers of the same share one.
   const rendered = new Map<string, (state: DashboardState, seen?: DashboardState) => Uint8Array>();
-  const overviewRenderer = ({ sort }: View) => {
-    const view = { sort, filter: "" };
+  const overviewRenderer = (wanted: View) => {
+    const view = { ...wanted, filter: "" };
     const key = queryOf(view);
     const existing = rendered.get(key);
     if (existing) return existing;
@@ -45,6 +48,9 @@ export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers):
       rowsOf.set(state, rows);
       return eventOf(html) + pointsEvent(state.trends);
     });
+    // The oldest one is given up: its viewers keep it, and new ones get one of their own.
+    const [oldest] = rendered.keys();
+    if (rendered.size >= maxRendered && oldest !== undefined) rendered.delete(oldest);
     rendered.set(key, renderer);
     return renderer;
   };

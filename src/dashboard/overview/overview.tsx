@@ -26,6 +26,7 @@ import {
   seenProblems,
   urlOrigin,
 } from "../../wording/verdict.ts";
+import { isFolding, isOpened, shownPools } from "./folding.ts";
 import { PoolSection } from "./pool-table.tsx";
 import { FaultBanner } from "../upstream/fault.tsx";
 import { trendMs } from "../live/upstream-poller.ts";
@@ -55,12 +56,14 @@ export function Overview({ state, view, chartsOf, writeRow = wholeRow }: Overvie
         {snapshot ? <Alerts snapshot={snapshot} problems={problems} /> : ""}
         <Totals state={state} />
         {snapshot ? (
-          snapshot.pools.map((pool) => (
+          shownPools(snapshot, problems, view).map((shown) => (
             <PoolSection
-              pool={pool}
+              shown={shown}
               now={balancerNow(state)}
               view={view}
-              charts={chartsOf(pool.name)}
+              charts={
+                isFolding(snapshot) && !isOpened(view, shown.pool.name) ? "" : chartsOf(shown.pool.name)
+              }
               writeRow={writeRow}
             />
           ))

@@ -12,6 +12,7 @@ import { Charts, ChartsStub } from "../charts/charts.tsx";
 import { FaultForm, FaultFormStub } from "../upstream/fault.tsx";
 import { FilterBox } from "../layout/forms.tsx";
 import { Overview } from "./overview.tsx";
+import { isFolding } from "./folding.ts";
 import { TabIcon, tabIcon, tabTitle } from "./tab.tsx";
 import type { DashboardState } from "../../wording/verdict.ts";
 import { pageOf } from "../location.ts";
@@ -45,7 +46,10 @@ export function renderPage(props: PageProps): string {
       addressOf={(choice) => `/${queryOf(view, { window: choice })}`}
     />
   );
-  const live = `/live${queryOf({ ...view, filter: "" })}`;
+  // A filter finds all upstreams, so the stream sends all of them: the page's script hides the others.
+  const open = view.filter === "" ? view.open : ["*"];
+  const live = `/live${queryOf({ ...view, filter: "", open })}`;
+  const isFolded = state.snapshot !== undefined && isFolding(state.snapshot);
   return markup(
     <Shell
       title={tabTitle(state)}
@@ -56,7 +60,7 @@ export function renderPage(props: PageProps): string {
       done={done && <ActionResult {...done} />}
       fleet={state.snapshot?.fleet}
     >
-      <FilterBox state={state} view={view} />
+      <FilterBox state={state} view={view} isFolded={isFolded} />
       <main id="live" {...liveAttributes(live)}>
         <TabIcon state={state} />
         <Overview state={state} view={view} chartsOf={chartsOf} />

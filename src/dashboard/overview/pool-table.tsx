@@ -4,14 +4,16 @@
 import { AddLink } from "../actions/menu.tsx";
 import { rowOf, type WriteRow } from "./upstream-row.tsx";
 import { anchorOf, attribute } from "../responses.ts";
-import { afterClick, arranged, fairSharesOf, queryOf, sharesOf, type SortKey, type View } from "../view.ts";
+import type { ShownPool } from "./folding.ts";
+import { afterClick, fairSharesOf, queryOf, sharesOf, type SortKey, type View } from "../view.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
-import { formatCount } from "../../wording/format.ts";
+import { formatCount, formatMs, formatRate, formatShare } from "../../wording/format.ts";
+import { servingText } from "../../wording/problems.ts";
 import { refusalNote } from "../../wording/reasons.ts";
 import { isTroubled, sourceText } from "../../wording/sources.ts";
 
 interface PoolProps {
-  readonly pool: PoolSnapshot;
+  readonly shown: ShownPool;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
   readonly view: View;
@@ -20,10 +22,10 @@ interface PoolProps {
   readonly writeRow: WriteRow;
 }
 
-export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): JSX.Element {
+export function PoolSection({ shown, now, view, charts, writeRow }: PoolProps): JSX.Element {
+  const { pool, shown: upstreams, folded } = shown;
   const id = anchorOf("pool", pool.name);
   const refused = Object.entries(pool.refusals).filter(([, count]) => count > 0);
-  const upstreams = arranged(pool, view);
   return (
     <section class="pool" id={id} aria-labelledby={`${id}-name`}>
       <header class="pool-head">
@@ -31,6 +33,7 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
           <span class="quiet">Pool</span> <span safe>{pool.name}</span>
         </h2>
         <ul class="facts">
+          {folded.length > 0 ? <li safe>{summaryOf(pool)}</li> : ""}
           <li safe>{pool.policy}</li>
           <li safe>{`probe: ${pool.probe}`}</li>
           {countsOf(pool).map((fact) => (
@@ -59,6 +62,8 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
       {charts}
       {upstreams.length > 0 ? (
         <PoolTable pool={pool} upstreams={upstreams} now={now} view={view} writeRow={writeRow} />
+      ) : folded.length > 0 ? (
+        ""
       ) : (
         <p class="empty">
           {pool.upstreams.length > 0
@@ -66,7 +71,39 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
             : "This pool has no upstreams yet."}
         </p>
       )}
+      {folded.length > 0 ? <Rest shown={shown} view={view} /> : ""}
     </section>
+  );
+}
+
+/** "8 of 8 upstreams serve, 412/s, 0% errors, p95 31 ms" */
+function summaryOf(pool: PoolSnapshot): string {
+  const { requestsPerSecond, errorShare, p95Ms } = pool.traffic;
+  return [
+    servingText({ pools: [pool] }),
+    `${formatRate(requestsPerSecond)}/s`,
+    `${formatShare(errorShare)} errors`,
+    `p95 ${formatMs(p95Ms)}`,
+  ].join(", ");
+}
+
+/** One line in place of the upstreams that serve as usual. */
+function Rest({ shown, view }: { readonly shown: ShownPool; readonly view: View }): JSX.Element {
+  const { pool, folded, shown: rows } = shown;
+  const open = [...(view.open ?? []), pool.name];
+  const address = `/${queryOf({ ...view, onlyProblems: undefined, open })}#${anchorOf("pool", pool.name)}`;
+  const p95s = folded.map(({ traffic }) => traffic.p95Ms).filter((value) => value !== null);
+  const span =
+    p95s.length > 0 ? `: p95 ${formatMs(Math.min(...p95s))} to ${formatMs(Math.max(...p95s))}` : "";
+  return (
+    <p class="rest">
+      <a href={attribute(address)} safe>
+        {rows.length === 0
+          ? `Show all ${formatCount(folded.length)}`
+          : `Show ${formatCount(folded.length)} more`}
+      </a>
+      <span safe>{` that serve as usual${span}`}</span>
+    </p>
   );
 }
 
@@ -81,7 +118,8 @@ function countsOf({ retries, rescues, hedges, queued }: PoolSnapshot): readonly 
   ];
 }
 
-interface TableProps extends Omit<PoolProps, "charts"> {
+interface TableProps extends Omit<PoolProps, "charts" | "shown"> {
+  readonly pool: PoolSnapshot;
   readonly upstreams: readonly UpstreamSnapshot[];
 }
 
