@@ -3,7 +3,14 @@ import type { Browser, Page } from "playwright-core";
 import type { ServiceProblem } from "../../src/problems/problem.ts";
 import { snapshotOf } from "../support/fake-admin-api.ts";
 import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
-import { closedProblem, noticeProblem, poolOf, problemOf, slowProblem } from "../support/problem-fixture.ts";
+import {
+  closedProblem,
+  incidentSnapshot,
+  noticeProblem,
+  poolOf,
+  problemOf,
+  slowProblem,
+} from "../support/problem-fixture.ts";
 import { live, type FakeAdminOptions, visitFakeAdmin } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
@@ -153,4 +160,22 @@ describe.skipIf(!executable)("the list of problems in Chromium", () => {
       expect(consoleErrors).toEqual([]);
     });
   }
+});
+
+describe.skipIf(!executable)("sixty upstreams with two problems in Chromium", () => {
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+  });
+  afterAll(() => browser?.close());
+
+  test("fit on little more than a screen, and the first button on the first screen of a phone", async () => {
+    await using visit = await visitFakeAdmin(browser, { snapshot: incidentSnapshot() });
+    const { page } = visit;
+    await live(page);
+    expect((await page.locator("tbody tr").first().boundingBox())?.y).toBeLessThan(900);
+    expect(await page.evaluate<number>("document.documentElement.scrollHeight")).toBeLessThan(1_700);
+    await page.setViewportSize({ width: 390, height: 844 });
+    const button = await first(page).getByRole("button").boundingBox();
+    expect((button?.y ?? 0) + (button?.height ?? 0)).toBeLessThan(600);
+  });
 });
