@@ -13,7 +13,7 @@ export interface ShownPool {
   readonly folded: readonly UpstreamSnapshot[];
 }
 
-/** With more upstreams than this in all pools, those that serve as usual are folded. */
+/** With more upstreams than this in all pools, the ones that serve as usual are folded. */
 const maxUnfolded = 12;
 
 export function isFolding({ pools }: Pick<Snapshot, "pools">): boolean {
