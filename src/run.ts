@@ -20,6 +20,7 @@ import type { PredecessorChannel, ToSuccessor } from "./handover/messages.ts";
 import { bugs } from "./lib/bugs.ts";
 import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
 import { liftFetchLimit } from "./runtime/fetch-limit.ts";
+import { watchParent } from "./runtime/parent.ts";
 import type { SignalActions, Signals } from "./runtime/signals.ts";
 
 /** Exit code for mistakes of the operator: flags, environment, configuration, a port in use. */
@@ -44,9 +45,11 @@ export async function run(signals: Signals): Promise<void> {
   }
   if (command.kind === "verb") return runVerbCommand(command);
   if (!isLongRunning(command)) {
-    if (command.kind === "invalid")
-      await channel?.send({ kind: "failed", why: describeConfigError(command) });
-    return printReply(command);
+    if (command.kind !== "invalid" || !channel) return printReply(command);
+    const why = describeConfigError(command);
+    await channel.send({ kind: "failed", why });
+    // The channel keeps the process alive.
+    return exitWithMessage(why, usageErrorExit);
   }
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("main");
@@ -72,16 +75,20 @@ export async function run(signals: Signals): Promise<void> {
 /** To the process that this one takes over from. Read before the variable is removed. */
 function predecessorChannel(): PredecessorChannel | undefined {
   if (process.env[handoverVariable] === undefined || !process.send) return undefined;
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  watchParent(close);
   return {
-    // Some runtimes do not call back when the channel is closed.
-    send: (message) =>
-      new Promise((resolve) => {
-        if (!process.connected) return resolve();
-        process.send?.(message, undefined, undefined, () => resolve());
-      }),
+    send(message) {
+      if (!process.connected) return Promise.resolve();
+      const sent = new Promise<void>((resolve) =>
+        process.send?.(message, undefined, undefined, () => resolve()),
+      );
+      // No runtime calls back for a message to a process that is gone.
+      return Promise.race([sent, closed]);
+    },
     follow(onMessage, onClosed) {
       process.on("message", (message) => onMessage(message as ToSuccessor));
-      process.on("disconnect", onClosed);
+      void closed.then(onClosed);
     },
   };
 }

@@ -314,7 +314,7 @@ export function assemble(
     historyStore: options.historyStore,
     config: () => reconciler.config,
     fleet: running.fleet,
-    discovery,
+    ...{ discovery, upgrade: options.upgrade },
   });
   return {
     alerts,

@@ -169,7 +169,7 @@ export function createUpgrader(parts: HandoverParts): Upgrader {
     },
     start: successorsOf(
       [...runtime.selfCommand, ...argv],
-      { ...runtime.startVariables, ...environment },
+      runtime.successorEnvironment(environment),
       runtime.passDescriptors,
     ),
     record: (event) => balancer.record(event),
@@ -180,6 +180,7 @@ export function createUpgrader(parts: HandoverParts): Upgrader {
 function problemOf({ config, engine, balancer, context }: HandoverParts): string | undefined {
   const { runtime, upgradeProblem } = context;
   if (upgradeProblem !== undefined) return upgradeProblem;
+  if (balancer.phase === "starting") return "it has not started yet";
   if (balancer.phase !== "ready") return "it is draining";
   if (engine.name === "fetch")
     return "the fetch engine cannot hand over its sockets; restart it, or use the wire engine";

@@ -10,9 +10,12 @@ import {
 } from "../handover/messages.ts";
 import { UsageError } from "./running.ts";
 
-/** Resolves with the state of the process before. Rejects with a {@link UsageError} if the two do not understand each other. */
-export async function meetPredecessor(channel: PredecessorChannel): Promise<Predecessor> {
-  const met = Promise.withResolvers<PredecessorState>();
+/**
+ * Resolves with the process before, or undefined if it has died: its sockets are here, and its files are free.
+ * Rejects with a {@link UsageError} if the two do not understand each other.
+ */
+export async function meetPredecessor(channel: PredecessorChannel): Promise<Predecessor | undefined> {
+  const met = Promise.withResolvers<PredecessorState | undefined>();
   const released = Promise.withResolvers<Release>();
   channel.follow(
     (message) => {
@@ -20,15 +23,15 @@ export async function meetPredecessor(channel: PredecessorChannel): Promise<Pred
       else released.resolve(message);
     },
     () => {
-      met.reject(new UsageError({ action: "take over", why: "the process before is gone" }));
-      void met.promise.then(
-        ({ intents }) => released.resolve({ intents, events: [], sessions: [], reload: false }),
-        () => {},
+      met.resolve(undefined);
+      void met.promise.then((state) =>
+        released.resolve({ intents: state?.intents ?? [], events: [], sessions: [], reload: false }),
       );
     },
   );
   await channel.send({ kind: "hello" });
   const state = await met.promise;
+  if (!state) return undefined;
   if (state.protocol !== handoverProtocol) {
     const why = `version ${state.version} hands over by protocol ${state.protocol}, and version ${version} takes over by ${handoverProtocol}; restart instead`;
     throw new UsageError({ action: "take over", why });

@@ -22,6 +22,8 @@ export async function start(
 ): Promise<RunningCommand> {
   const { extensions, env: environment, argv } = original;
   const predecessor = channel && (await meetPredecessor(channel));
+  if (channel && !predecessor)
+    given.log.warn("the process before is gone: this one starts with its sockets and its state");
   const calls = () => runtime.systemCalls();
   const manager = new ServiceManager({ environment, pid, calls, log: given.log });
   const context = {

@@ -289,7 +289,9 @@ function alertLines(snapshot: Snapshot, listed: ReadonlySet<ProblemKind>): reado
     ...(memory.shedding && !listed.has("shedding") ? sentencesOf(sheddingText(memory)) : []),
     ...(exhaustion && !listed.has("exhaustion") ? sentencesOf(exhaustionText(exhaustion)) : []),
     ...(notKept && !listed.has("state_not_kept") ? sentencesOf(unsavedText(notKept)) : []),
-    ...(upgrade?.failed ? sentencesOf(failedUpgradeText(upgrade.failed)) : []),
+    ...(upgrade?.failed && !listed.has("upgrade_failed")
+      ? sentencesOf(failedUpgradeText(upgrade.failed))
+      : []),
     ...(listed.has("certificate") ? [] : certificates).flatMap((certificate) => {
       const [what, remedy] = certificateText(certificate, snapshot) ?? [];
       return what === undefined ? [] : [what, `  ${remedy}`];

@@ -60,9 +60,9 @@ export type FromSuccessor =
 
 /** Connects a process to the one that started it. */
 export interface PredecessorChannel {
-  /** Resolves when the message is on its way, or cannot be sent. */
+  /** Resolves when the message is on its way, or cannot be sent: also when the other process is gone. */
   send(message: FromSuccessor): Promise<void>;
-  /** @param onMessage called with each message @param onClosed called when the other process is gone */
+  /** @param onMessage called with each message @param onClosed called when the other process is gone, or has been before */
   follow(onMessage: (message: ToSuccessor) => void, onClosed: () => void): void;
 }
 

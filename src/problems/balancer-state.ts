@@ -1,4 +1,4 @@
-/** Problems of the balancer itself: short memory or descriptors, state that is not saved, a refused configuration, lost logs. */
+/** Problems of the balancer itself: short memory or descriptors, unsaved state, a refused configuration, a failed upgrade, lost logs. */
 
 import { advice, balancerAct, readAct } from "./advice.ts";
 import { causeFrom, changeBefore } from "./cause.ts";
@@ -9,7 +9,7 @@ import { roundCount } from "./steady-number.ts";
 import { clockText, countedNoun, countText, foreignText, shortageOf, storageText } from "./wording.ts";
 
 export const balancerKinds = [
-  ...(["shedding", "exhaustion", "state_not_kept", "reload_refused", "log_lost"] as const),
+  ...(["shedding", "exhaustion", "state_not_kept", "reload_refused", "upgrade_failed", "log_lost"] as const),
 ] satisfies readonly ProblemKind[];
 
 /** @param turnedAwayPerSecond requests that get 5xx before any attempt, in all pools */
@@ -19,6 +19,7 @@ export function detectBalancerState(detection: Detection, turnedAwayPerSecond: n
     exhaustionFinding(detection, turnedAwayPerSecond),
     unsavedFinding(detection),
     refusedFinding(detection),
+    failedUpgradeFinding(detection),
     lostFinding(detection),
   ])
     if (finding) detection.report(finding);
@@ -151,6 +152,40 @@ function refusedFinding({ sample: { refused, events } }: Detection): Finding | u
       }),
     }),
     since: refusedAt,
+  };
+}
+
+/** It ends with an upgrade that succeeds: the next process has no failed one. */
+function failedUpgradeFinding({ sample: { failedUpgrade, events } }: Detection): Finding | undefined {
+  if (!failedUpgrade) return undefined;
+  const { at: failedAt, by, why } = failedUpgrade;
+  const [first = "", ...others] = why.split("\n");
+  const what = foreignText(first.replace(/\.$/, ""));
+  const event = events.findLast(({ kind, to }) => kind === "upgrade" && to === "failed")?.seq ?? null;
+  const more = others.length > 0 ? ` (${countedNoun(others.length, "more line")})` : "";
+  return {
+    ...findingOf("upgrade_failed", {
+      level: "warning",
+      describe: ({ at }) => ({
+        title: `The last upgrade failed: ${what}`,
+        hits: {
+          ...noHits,
+          words: "No client. The process of before goes on, with its version and configuration",
+        },
+        cause: {
+          words: `${by} at ${clockText(failedAt, at)}: ${what}${more}`,
+          code: "not_taken_over",
+          event,
+        },
+        do: advice(
+          readAct("Check the new version", "evenkeel version --check"),
+          "Mend the cause, then run `evenkeel upgrade` again. With the old executable in its place that ends this problem too.",
+        ),
+        measure: null,
+        links: noLinks,
+      }),
+    }),
+    since: failedAt,
   };
 }
 

@@ -98,6 +98,7 @@ export const timings: Readonly<Record<ProblemKind, Timing>> = {
   exhaustion: seconds(0, 30),
   state_not_kept: seconds(5, 0),
   reload_refused: seconds(0, 0),
+  upgrade_failed: seconds(0, 0),
   log_lost: seconds(60, 300),
   alert_lost: seconds(0, 0),
   certificate: seconds(0, 0),

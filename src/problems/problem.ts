@@ -6,7 +6,8 @@ export const problemKinds = [
   ...(["peer_gone", "fleet_alone", "fleet_differs"] as const),
   ...(["pool_empty", "panic", "queue", "pool_errors", "pool_slow", "retries_spent"] as const),
   ...(["upstream_down", "upstream_errors", "upstream_slow", "probe_flaps", "start_stalled"] as const),
-  ...(["shedding", "exhaustion", "state_not_kept", "reload_refused", "log_lost", "alert_lost"] as const),
+  ...(["shedding", "exhaustion", "state_not_kept", "reload_refused", "upgrade_failed"] as const),
+  ...(["log_lost", "alert_lost"] as const),
   "certificate",
 ] as const;
 

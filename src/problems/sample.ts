@@ -161,6 +161,8 @@ export interface BalancerSample {
     readonly by: string;
     readonly problems: readonly string[];
   } | null;
+  /** The last upgrade, if this process went on. */
+  readonly failedUpgrade: { readonly at: number; readonly by: string; readonly why: string } | null;
   readonly certificates: readonly CertificateSample[];
   readonly orders: readonly OrderSample[];
   /** Cumulative. */

@@ -20,6 +20,7 @@ import { passedByStdio } from "./system-calls.ts";
 import { bunSystemCalls } from "./system-calls-bun.ts";
 import { withHttp3 } from "./http3.ts";
 import { liftedLimit } from "./fetch-limit.ts";
+import { parentVariable } from "./parent.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 
@@ -181,7 +182,7 @@ export const runtime: Runtime = {
   workerCommand:
     Bun.isStandaloneExecutable && process.platform === "linux" ? ["/proc/self/exe"] : selfCommand,
   childEnvironment: (traces) => childEnvironmentOf({ ...liftedLimit, ...process.env }, traces),
-  startVariables: liftedLimit,
+  successorEnvironment: (own) => ({ ...liftedLimit, ...own, ...parentVariable() }),
 };
 
 export { openSender } from "../engine/fetch/bun.ts";

@@ -12,6 +12,7 @@ import { nodeSockets, wireEngine } from "../engine/wire/node.ts";
 import { plainAddress } from "../net/address.ts";
 import { listeningDescriptor } from "../net/listening-sockets.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
+import { parentVariable } from "./parent.ts";
 import { passwords } from "./argon2.ts";
 import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
@@ -164,7 +165,7 @@ export const runtime: Runtime = {
   selfCommand,
   workerCommand: selfCommand,
   childEnvironment: (traces) => childEnvironmentOf(process.env, traces),
-  startVariables: {},
+  successorEnvironment: (own) => ({ ...own, ...parentVariable() }),
 };
 
 export { openSender } from "../engine/fetch/deno.ts";

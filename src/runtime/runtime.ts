@@ -147,6 +147,8 @@ export interface Runtime {
   readonly workerCommand: readonly string[];
   /** Environment of child processes, without secrets. @param traces whether the child exports spans */
   readonly childEnvironment: (traces: boolean) => Readonly<Record<string, string | undefined>>;
-  /** Variables that the runtime reads only when it starts. A process that takes over needs them from the start. */
-  readonly startVariables: Readonly<Record<string, string>>;
+  /** Environment of a process that takes over: that of this one, and what it needs from its start on. */
+  readonly successorEnvironment: (
+    own: Readonly<Record<string, string | undefined>>,
+  ) => Readonly<Record<string, string | undefined>>;
 }

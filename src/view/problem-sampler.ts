@@ -25,7 +25,7 @@ import type {
   UpstreamSample,
 } from "../problems/sample.ts";
 import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
-import type { ConfigurationSnapshot } from "../snapshot/snapshot.ts";
+import type { ConfigurationSnapshot, UpgradeSnapshot } from "../snapshot/snapshot.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { stageOf } from "../tls/expiry.ts";
 import { fleetSample } from "./fleet-view.ts";
@@ -55,6 +55,8 @@ export interface ProblemSamplerOptions {
   /** As loaded. */
   readonly config: () => Pick<Config, "routes">;
   readonly configuration: () => ConfigurationSnapshot;
+  /** Missing where no process can take over. */
+  readonly upgrade?: (() => Pick<UpgradeSnapshot, "failed">) | undefined;
   readonly clock: Clock;
   readonly wallClock: WallClock;
 }
@@ -98,6 +100,7 @@ export class ProblemSampler {
       exhaustion: shortage ? { code: shortage.code, failures: shortage.failures } : null,
       notKept: store.notKept ?? null,
       refused: configuration().refused,
+      failedUpgrade: this.#options.upgrade?.().failed ?? null,
       certificates: this.#certificateSamples(at),
       orders: orders.certificates.map(orderSample),
       lostLines: metrics.lostLines,

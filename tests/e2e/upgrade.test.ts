@@ -310,6 +310,13 @@ describe("a new process that does not serve", () => {
     const status = programs.evenkeel("status", "--admin-url", admin);
     await status.exited;
     expect(status.stdout).toContain("The last upgrade failed");
+    await until(
+      async () =>
+        (await (await fetch(`${admin}/metrics`)).text()).includes(
+          'evenkeel_problems{kind="upgrade_failed",level="warning"} 1\n',
+        ),
+      "the problem",
+    );
     expect(await (await fetch(`${admin}/metrics`)).text()).toContain("evenkeel_upgrade_failures_total 3\n");
     expect(snapshot.phase).toBe("ready");
     await load.stop();
@@ -384,6 +391,50 @@ process.send = (message, ...rest) => {
     }
     await origin.close();
   }, 20_000);
+});
+
+describe("an old process that dies before the new one has asked it anything", () => {
+  test.each([
+    ["notices it at once", "while (process.ppid === parent) await Bun.sleep(5);"],
+    ["has not noticed it yet", "while (process.ppid === parent) Bun.sleepSync(5);"],
+  ])(
+    "leaves sockets and state file to the new one, which %s",
+    async (_, wait) => {
+      await using programs = new Programs();
+      const origin = await prompt();
+      const { command, become } = replaceable("orphan.js");
+      const state = inFolder("orphan.db");
+      const program = programs.start([...command, ...flags(origin.port, "--state", state)]);
+      const port = await program.port("balancer");
+      const admin = `http://127.0.0.1:${await program.port("admin")}`;
+      await fetch(`${admin}/api/upstreams/one`, { method: "PATCH", body: JSON.stringify({ weight: 7 }) });
+      become(`const parent = process.ppid;
+console.error("begun " + process.pid);
+${wait}
+await import(${JSON.stringify(bundle)});\n`);
+      process.kill(program.pid, "SIGUSR2");
+      await until(() => /^begun \d+$/m.test(program.stderr), "the new process");
+      const pid = Number(/^begun (\d+)$/m.exec(program.stderr)?.[1]);
+      const waiting = fetch(`http://127.0.0.1:${port}/`, { headers: { Connection: "close" } });
+      expect(await (await waiting).text()).toBe("ok");
+      program.child.kill("SIGKILL");
+      try {
+        await until(() => program.stdout.split("admin ").length === 3, "the new process to serve", 10_000);
+        expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("ok");
+        const adminPort = program.stdout
+          .match(/^admin .*:(\d+) /gm)
+          ?.at(-1)
+          ?.match(/:(\d+) /)?.[1];
+        const taken = (await (await fetch(`http://127.0.0.1:${adminPort}/api/snapshot`)).json()) as Snapshot;
+        expect(taken.pools[0]?.upstreams[0]?.weight).toBe(7);
+        expect(program.stderr).toContain("the process before is gone");
+      } finally {
+        process.kill(pid, "SIGKILL");
+      }
+      await origin.close();
+    },
+    20_000,
+  );
 });
 
 describe("the fetch engine", () => {

@@ -98,6 +98,16 @@ const cases: readonly KindCase[] = [
     clear: (_, balancer) => (balancer.refused = null),
   },
   {
+    kind: "upgrade_failed",
+    raise: (_, balancer) =>
+      (balancer.failedUpgrade = {
+        at: balancer.at,
+        by: "ann",
+        why: "Cannot use workers.\nCannot use pools.",
+      }),
+    clear: (_, balancer) => (balancer.failedUpgrade = null),
+  },
+  {
     kind: "alert_lost",
     raise: (_, balancer) =>
       (balancer.failingReceivers = [{ name: "ops", since: balancer.at - 600_000, answer: "status 503" }]),

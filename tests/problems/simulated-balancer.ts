@@ -170,6 +170,7 @@ export class SimulatedBalancer {
   exhaustion: BalancerSample["exhaustion"] = null;
   notKept: BalancerSample["notKept"] = null;
   refused: BalancerSample["refused"] = null;
+  failedUpgrade: BalancerSample["failedUpgrade"] = null;
   certificates: readonly CertificateSample[] = [];
   orders: readonly OrderSample[] = [];
   lostLines = 0;
@@ -201,7 +202,7 @@ export class SimulatedBalancer {
       ...{ now: this.now, at: this.at, balancer: "fra-1" },
       pools: this.pools.map(({ sample }) => sample),
       ...{ routes: this.routes, memory: this.memory, exhaustion: this.exhaustion },
-      ...{ notKept: this.notKept, refused: this.refused },
+      ...{ notKept: this.notKept, refused: this.refused, failedUpgrade: this.failedUpgrade },
       ...{ fleet: this.fleet, failingReceivers: this.failingReceivers },
       ...{ certificates: this.certificates, orders: this.orders },
       ...{ lostLines: this.lostLines, lostSpans: 0, events: this.events },
