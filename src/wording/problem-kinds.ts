@@ -39,6 +39,7 @@ const texts: Readonly<Record<ProblemKind, readonly [name: string, from: string]>
   exhaustion: ["Descriptors or ports are used up", "the system gives no more"],
   state_not_kept: ["Changes are not saved", "the state file cannot be written"],
   reload_refused: ["A configuration was refused", "the last one that was asked for"],
+  upgrade_failed: ["An upgrade failed", "a new process could not take over"],
   log_lost: ["Log lines or spans are lost", "any in a minute"],
   alert_lost: ["Alerts do not arrive", "a receiver has taken none for 10 min"],
   certificate: ["A certificate ends", "30, 7 and 1 days before; two renewals failed"],
