@@ -9,7 +9,7 @@ import { currentSchema } from "../../src/state/sqlite-store.ts";
 import { compiledExecutable } from "../support/executable.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { hasPrograms, runProgram } from "../support/packaging.ts";
-import { fromBuild, Program, Programs } from "../support/program.ts";
+import { fromBuild, fromSource, Program, Programs } from "../support/program.ts";
 
 const inFolder = temporaryFolder("version-check");
 
@@ -41,7 +41,7 @@ function stateFile(name: string, schema: number): string {
 
 describe("evenkeel version --check", () => {
   test("reports on this machine without any file, with exit code 0", async () => {
-    const { code, lines } = await check(fromBuild);
+    const { code, lines } = await check(fromSource);
     expect(lines).toMatchObject({
       evenkeel: version,
       runtime: `bun ${Bun.version}`,

@@ -243,7 +243,8 @@ describe.skipIf(!Bun.which("curl")).concurrent("the example", () => {
           ask(...connectTo({ 80: port }), "--header", `X-Forwarded-For: ${address}`, ...args);
         const url = "http://api.example.com/";
         const client = ["--header", "X-Forwarded-For: 198.51.100.1"];
-        const heads = await curl(...connectTo({ 80: port }), ...client, ...headsOnly, `${url}?n=[1-150]`);
+        // A busy machine may send some 50 a second.
+        const heads = await curl(...connectTo({ 80: port }), ...client, ...headsOnly, `${url}?n=[1-500]`);
         const refused = heads.split("\r\n\r\n").filter((head) => head.startsWith("HTTP/1.1 429 "));
         expect(heads.match(/^HTTP\/1.1 200 /gm)?.length).toBeGreaterThanOrEqual(40);
         expect(refused.length).toBeGreaterThan(10);
