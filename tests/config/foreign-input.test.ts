@@ -57,8 +57,8 @@ describe("a file with thousands of faults", () => {
     test(`describes at most fifty of them, and takes a fraction of a second: ${what}`, () => {
       const text = fileOf(6_000);
       let lines: readonly string[] = [];
-      // About 0.3 s; comparing each with all others, or describing all, takes at least 4 s.
-      expect(costMs(() => (lines = linesOf(text)))).toBeLessThan(2_000);
+      // About 0.3 to 1.3 s; comparing each with all others, or describing all, takes at least 4 s.
+      expect(costMs(() => (lines = linesOf(text)))).toBeLessThan(3_500);
       expect(lines.length).toBeGreaterThan(0);
       expect(lines.length).toBeLessThanOrEqual(51);
       expect(lines.join("\n").length).toBeLessThan(20_000);
