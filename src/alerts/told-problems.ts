@@ -73,16 +73,18 @@ export class ToldProblems {
     options: ToldOptions,
   ): readonly Telling[] {
     if (receivers.length === 0) return [];
-    const known = new Set(problems.open.flatMap(({ id, parts }) => [id, ...parts.map((part) => part.id)]));
+    // Read once: the list may compute them, and a spread takes no getters of a class along.
+    const { open, closed } = problems;
+    const known = new Set(open.flatMap(({ id, parts }) => [id, ...parts.map((part) => part.id)]));
     return receivers.flatMap((receiver) => [
-      ...this.#opened(receiver, problems, options),
-      ...this.#closed(receiver, { ...problems, known }, options),
+      ...this.#opened(receiver, open, options),
+      ...this.#closed(receiver, { closed, known }, options),
     ]);
   }
 
   #opened(
     receiver: AlertReceiverConfig,
-    { open }: ListedProblems,
+    open: readonly ServiceProblem[],
     { at, isSilenced, onTold }: ToldOptions,
   ): readonly Telling[] {
     const rows = this.#of(receiver.name);
@@ -105,7 +107,7 @@ export class ToldProblems {
   /** Also while it is silenced, and if the receiver would not be told of it any more: it has something open. */
   #closed(
     receiver: AlertReceiverConfig,
-    { closed, known }: ListedProblems & { readonly known: ReadonlySet<string> },
+    { closed, known }: Pick<ListedProblems, "closed"> & { readonly known: ReadonlySet<string> },
     { at, onTold, onForgotten }: ToldOptions,
   ): readonly Telling[] {
     const rows = this.#of(receiver.name);

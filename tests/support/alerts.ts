@@ -1,6 +1,7 @@
 /** A dispatcher of alerts over a real store, real sockets and a list that a test writes; its waits are a hundredth as long. */
 
 import { AlertDispatcher } from "../../src/alerts/alert-dispatcher.ts";
+import type { ListedProblems } from "../../src/alerts/told-problems.ts";
 import type { AlertReceiverConfig } from "../../src/config/alerts.ts";
 import { Extensions } from "../../src/extension/extensions.ts";
 import { type Schedule, systemClock, systemSchedule } from "../../src/lib/clock.ts";
@@ -21,6 +22,23 @@ export function receiverOf(
     url: typeof server === "string" ? server : server.url,
     ...given,
   };
+}
+
+/** As the list of a running balancer: its problems are getters of a class. */
+class GivenList implements ListedProblems {
+  readonly #stand: Pick<AlertStand, "open" | "closed">;
+
+  constructor(stand: Pick<AlertStand, "open" | "closed">) {
+    this.#stand = stand;
+  }
+
+  get open(): readonly ServiceProblem[] {
+    return this.#stand.open;
+  }
+
+  get closed(): readonly ServiceProblem[] {
+    return this.#stand.closed;
+  }
 }
 
 export class AlertStand implements Disposable {
@@ -67,7 +85,7 @@ export class AlertStand implements Disposable {
   }
 
   advance(): void {
-    this.dispatcher.advance(this);
+    this.dispatcher.advance(new GivenList(this));
   }
 
   /** Another process with the same store. */
