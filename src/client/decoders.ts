@@ -5,6 +5,7 @@ import type { Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { HistoryResult, SeriesHistory } from "../history/history.ts";
 import { areStrings, isRecord } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
+import type { RoutesReport } from "../snapshot/route-report.ts";
 import type { Intent } from "../state/intent.ts";
 
 /** Checks only enough to reject the response of another program or an older version. */
@@ -77,6 +78,27 @@ export function problemSpansIn(value: unknown): readonly ProblemSpan[] | undefin
 function isSeries(value: unknown): value is SeriesHistory {
   if (!isRecord(value) || typeof value["pool"] !== "string" || !isRecord(value["columns"])) return false;
   return Object.values(value["columns"]).every(Array.isArray);
+}
+
+export function routesIn(value: unknown): RoutesReport | undefined {
+  if (!isRecord(value) || !Array.isArray(value["routes"])) return undefined;
+  const { routes, others } = value;
+  const areRoutes = routes.every(
+    (route: unknown) =>
+      isRecord(route) &&
+      typeof route["route"] === "string" &&
+      typeof route["place"] === "string" &&
+      isRecord(route["leadsTo"]) &&
+      areStrings(route["leadsTo"]["pools"]) &&
+      hasRouteCounts(route),
+  );
+  return areRoutes && (others === null || (isRecord(others) && hasRouteCounts(others)))
+    ? (value as unknown as RoutesReport)
+    : undefined;
+}
+
+function hasRouteCounts({ recent, total }: Readonly<Record<string, unknown>>): boolean {
+  return isRecord(recent) && typeof recent["requestsPerSecond"] === "number" && isRecord(total);
 }
 
 export function settingsIn(value: unknown): readonly Setting[] | undefined {

@@ -6,6 +6,7 @@ import type { HistoryResult, HistoryQuery, RangeQuery } from "../history/history
 import { areStrings, isRecord, parseJson } from "../lib/json.ts";
 import { momentText } from "../lib/time-range.ts";
 import type { BalancerEvent } from "../state/event.ts";
+import type { RoutesReport } from "../snapshot/route-report.ts";
 import type { Intent } from "../state/intent.ts";
 import { type DashboardCommand, type OrderRequest, requestFor } from "./actions/command.ts";
 import {
@@ -18,6 +19,7 @@ import {
   problemSpansIn,
   type ReloadView,
   reloadIn,
+  routesIn,
   settingsIn,
 } from "../client/decoders.ts";
 import type { ReadResult, AdminApiError } from "../wording/verdict.ts";
@@ -34,6 +36,8 @@ export interface AdminClient {
   /** @param urgency `patient` for a single request of a user, which gets a longer timeout */
   history(query: HistoryQuery, urgency?: "patient"): Promise<AdminResult<HistoryResult>>;
   historyRange(query: RangeQuery): Promise<AdminResult<HistoryResult>>;
+  /** Routes with their traffic of the last minute, worst first. */
+  routes(): Promise<AdminResult<RoutesReport>>;
   settings(): Promise<AdminResult<readonly Setting[]>>;
   /** What operators set at run time, oldest first. */
   intents(): Promise<AdminResult<readonly Intent[]>>;
@@ -134,6 +138,7 @@ export function adminClient({ endpoints, bearer }: AdminAddress): AdminClient {
       );
     },
 
+    routes: () => readJson("api/routes", routesIn, patientTimeoutMs),
     settings: () => readJson("api/config", settingsIn),
     intents: () => readJson("api/state", intentsIn),
     exported: () => readText("api/state/export", patientTimeoutMs),

@@ -12,6 +12,8 @@ import historyScript from "../../public/history.js" with { type: "text" };
 import timeAxis from "../../public/time-axis.js" with { type: "text" };
 import actionStyle from "../../public/actions.css" with { type: "text" };
 import actionScript from "../../public/actions.js" with { type: "text" };
+import tableStyle from "../../public/tables.css" with { type: "text" };
+import routeStyle from "../../public/routes.css" with { type: "text" };
 import eventStyle from "../../public/events.css" with { type: "text" };
 import fleetStyle from "../../public/fleet.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
@@ -50,6 +52,8 @@ export const assets = {
       loginStyle,
       actionStyle,
       eventStyle,
+      tableStyle,
+      routeStyle,
       fleetStyle,
       alertStyle,
       requestStyle,

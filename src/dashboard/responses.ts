@@ -1,7 +1,7 @@
 /** Builds the dashboard's responses: pages, fragments, plain text and redirects; escapes text for markup. */
 
 import { escapeHtml } from "@kitajs/html";
-import type { AdminApiError } from "../wording/verdict.ts";
+import { type AdminApiError, adminApiErrorSentence } from "../wording/verdict.ts";
 
 export const fresh = { "Cache-Control": "no-store" };
 
@@ -43,6 +43,11 @@ export function seeOther(location: string): Response {
 /** A refusal by the admin API is the caller's error (422); an unreachable admin API is a gateway error (502). */
 export function httpStatusOf({ reason }: AdminApiError): number {
   return reason === "refused" || reason === "missing" ? 422 : 502;
+}
+
+/** For a file or another response that cannot be rendered without what the admin API refused. */
+export function errorResponse(error: AdminApiError): Response {
+  return textResponse(httpStatusOf(error), adminApiErrorSentence(error));
 }
 
 /** Whether htmx sent the request, which expects a fragment; otherwise the response is a page. */

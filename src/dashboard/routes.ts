@@ -7,7 +7,7 @@ import type { HistoryQuery } from "../history/history.ts";
 import { UndoHistory } from "./actions/undo.ts";
 import { actionRoutes } from "./actions/routes.ts";
 import type { AdminClient } from "./admin-client.ts";
-import { fresh, seeOther, httpStatusOf, textResponse } from "./responses.ts";
+import { fresh, seeOther, textResponse, errorResponse } from "./responses.ts";
 import { assetResponse } from "./assets.ts";
 import { configPageRoutes } from "./config/routes.ts";
 import type { EventsFeed } from "./events/feed.ts";
@@ -29,11 +29,12 @@ import { pageOf, type PageLocation } from "./location.ts";
 import { failingAt, failingShown } from "./requests/failing-card.tsx";
 import type { RequestClient } from "./requests/request-client.ts";
 import { requestPages } from "./requests/routes.ts";
+import { routeListPages } from "./route-list/routes.ts";
 import { listQuery } from "./requests/filter.tsx";
 import type { LiveTails } from "./requests/live-tail.ts";
 import type { UpstreamPollers } from "./live/upstream-poller.ts";
 import { faultFormRoutes } from "./upstream/fault-routes.ts";
-import { adminApiErrorSentence, overallStatus } from "../wording/verdict.ts";
+import { overallStatus } from "../wording/verdict.ts";
 import { viewOf } from "./view.ts";
 
 export interface ControlRouteOptions {
@@ -130,6 +131,7 @@ export function routesOf({
     .use(configPageRoutes({ poller, admin }))
     .use(eventRoutes({ poller, events, admin }))
 
+    .use(routeListPages({ poller, admin }))
     .use(requestPages({ poller, requests, admin, tails }))
     .use(historyRoutes({ poller, admin, requests }))
 
@@ -144,7 +146,7 @@ export function routesOf({
     .get("/api/history", async ({ query }) => {
       const result = await admin.history(historyQueryOf(query), "patient");
       if ("value" in result) return Response.json(result.value, { headers: fresh });
-      return textResponse(httpStatusOf(result.error), adminApiErrorSentence(result.error));
+      return errorResponse(result.error);
     })
 
     .get("/numbers", async ({ html, query, set }) => {

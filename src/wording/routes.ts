@@ -19,11 +19,11 @@ export function otherRoutesText({ routes }: OtherRoutesReport): string {
   return `${countWithNoun(routes, "other route")}, counted together`;
 }
 
-export const routeSortKeys = ["route", "rate", "errors", "p50", "p95", "p99", "retries", "refusals"] as const;
+export const routeSortKeys = ["name", "rps", "errors", "p50", "p95", "p99", "retries", "refusals"] as const;
 export type RouteSortKey = (typeof routeSortKeys)[number];
 
-const valueOf: Readonly<Record<Exclude<RouteSortKey, "route">, (route: RouteReport) => number>> = {
-  rate: ({ recent }) => recent.requestsPerSecond,
+const valueOf: Readonly<Record<Exclude<RouteSortKey, "name">, (route: RouteReport) => number>> = {
+  rps: ({ recent }) => recent.requestsPerSecond,
   errors: ({ recent }) => recent.errorShare,
   p50: ({ recent }) => recent.p50Ms ?? -1,
   p95: ({ recent }) => recent.p95Ms ?? -1,
@@ -41,7 +41,7 @@ export function sortedRoutes(
   direction: "up" | "down",
 ): readonly RouteReport[] {
   const sign = direction === "up" ? 1 : -1;
-  if (by === "route") return routes.toSorted((one, other) => sign * alphabet.compare(one.route, other.route));
+  if (by === "name") return routes.toSorted((one, other) => sign * alphabet.compare(one.route, other.route));
   const value = valueOf[by];
   return routes.toSorted((one, other) => sign * (value(one) - value(other)));
 }

@@ -40,6 +40,10 @@ import { troubledFleet } from "../support/fleet-fixture.ts";
 import { parseEventFilter } from "../../src/dashboard/events/filter.ts";
 import { renderDryRunResult, renderDryRunPage } from "../../src/dashboard/requests/dry-run-page.tsx";
 import { renderExplainPage } from "../../src/dashboard/requests/explain-page.tsx";
+import { renderRoutesPage } from "../../src/dashboard/route-list/page.tsx";
+import { parseRouteView } from "../../src/dashboard/route-list/route-view.ts";
+import { someRoutes } from "../support/route-reports.ts";
+import type { RoutesReport } from "../../src/snapshot/route-report.ts";
 import { renderFailing } from "../../src/dashboard/requests/failing-card.tsx";
 import { renderRequestsPage } from "../../src/dashboard/requests/list-page.tsx";
 import { renderRows } from "../../src/dashboard/requests/row.tsx";
@@ -427,6 +431,15 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
   "an upstream's page with its failing requests": () => renderUpstreamPage({ shown, failing: found }),
 };
 
+/** Of every kind of target. */
+const hostileRoutes: RoutesReport = {
+  ...(poisoned(someRoutes()) as RoutesReport),
+  routes: someRoutes().routes.map((route) => {
+    const { leadsTo, ...rest } = poisoned(route) as typeof route;
+    return { ...rest, leadsTo: { ...leadsTo, kind: route.leadsTo.kind } };
+  }),
+};
+
 const furtherRenderings: Readonly<Record<string, () => string>> = {
   "an upstream's page": () => renderUpstreamPage({ shown, columns: poisonedColumns(), notice: hostile }),
   "an upstream's page in a fleet": () => renderUpstreamPage({ shown: { ...shown, detail: seenDetail } }),
@@ -443,6 +456,17 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
   "an upstream's live fragment": () => renderUpstreamLive(shown),
   "an upstream's page during fault injection": () =>
     renderUpstreamPage({ shown: { ...shown, detail: { ...detail, rehearsal: rehearsed } } }),
+  "the routes": () =>
+    renderRoutesPage({
+      view: parseRouteView({ pool: hostile, from: "-1h", sort: "errors" }, 86_400_000),
+      result: { value: hostileRoutes },
+      ...{ snapshot: inNeed(picture).snapshot, readAt: 0 },
+    }),
+  "the routes that cannot be read": () =>
+    renderRoutesPage({
+      view: parseRouteView({ pool: hostile, filter: hostile, from: hostile }, 86_400_000),
+      ...{ result: { error: refused }, snapshot, readAt: 0 },
+    }),
   "the configuration": () =>
     renderConfigPage({
       settings: { value: [{ name: hostile, value: hostile, source: hostile }] },

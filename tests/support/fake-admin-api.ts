@@ -19,7 +19,9 @@ import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
 import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
+import type { RoutesReport } from "../../src/snapshot/route-report.ts";
 import { type FakeRequestsApi, fakeRequestsApi } from "./requests-fixture.ts";
+import { someRoutes } from "./route-reports.ts";
 
 export interface ModePost {
   readonly id: string;
@@ -43,6 +45,7 @@ export interface FakeAdminApi {
   balancerStatus: number;
   readonly posts: ModePost[];
   settings: readonly Setting[];
+  routes: RoutesReport;
   readonly requestsApi: FakeRequestsApi;
   intents: readonly Intent[];
   /** Oldest first. */
@@ -72,6 +75,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     balancerStatus: 200,
     posts: [],
     settings: someSettings,
+    routes: someRoutes(),
     requestsApi: fakeRequestsApi(),
     intents: someIntents(),
     events: someEvents(),
@@ -99,6 +103,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     if (request.method === "GET" && pathname === "/api/config") {
       return send(response, 200, { settings: api.settings });
     }
+    if (request.method === "GET" && pathname === "/api/routes") return send(response, 200, api.routes);
     if (await api.requestsApi.handle(request, response)) return;
     if (request.method === "GET" && pathname === "/api/events") {
       const after = Number(searchParams.get("after") ?? 0);

@@ -2,9 +2,9 @@
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
-import { fresh, isForPart, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
+import { fresh, isForPart, htmlResponse, httpStatusOf, errorResponse } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import { adminApiErrorSentence, balancerNow } from "../../wording/verdict.ts";
+import { balancerNow } from "../../wording/verdict.ts";
 import { renderConfigPage, renderReload } from "./page.tsx";
 import { type ReloadPreview, diffFingerprint } from "./reload-card.tsx";
 
@@ -47,8 +47,7 @@ export function configPageRoutes({ poller, admin }: ConfigRouteOptions) {
     .get("/config", ({ query }) => page({ onlySet: query["only"] === "set" }))
     .get("/config/export", async () => {
       const result = await admin.exported();
-      if ("error" in result)
-        return textResponse(httpStatusOf(result.error), adminApiErrorSentence(result.error));
+      if ("error" in result) return errorResponse(result.error);
       return new Response(result.value, {
         headers: { ...fresh, "Content-Type": "application/yaml; charset=utf-8" },
       });

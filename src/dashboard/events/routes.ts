@@ -9,11 +9,11 @@ import {
   htmlResponse,
   httpStatusOf,
   textResponse,
+  errorResponse,
 } from "../responses.ts";
 import { systemWallClock } from "../../lib/clock.ts";
 import { csvOf } from "../../lib/csv.ts";
 import { momentText } from "../../lib/time-range.ts";
-import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
 import { renderEventsPage, renderNewEvents } from "./page.tsx";
 import { type EventsFeed, liveEventStream } from "./feed.ts";
@@ -47,9 +47,7 @@ export function eventRoutes({ poller, events, admin }: EventRoutesOptions) {
     const query = apiQueryOf({ ...filter, before: undefined, after: undefined });
     query.set("limit", String(maxRows));
     const result = await admin.events(query);
-    return "value" in result
-      ? newestFirst(result.value)
-      : textResponse(httpStatusOf(result.error), adminApiErrorSentence(result.error));
+    return "value" in result ? newestFirst(result.value) : errorResponse(result.error);
   };
 
   const csv = async (request: Request, isAudit: boolean): Promise<Response> => {

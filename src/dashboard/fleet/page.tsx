@@ -130,7 +130,7 @@ function BalancerTable({ fleet, now }: BalancerTableProps): JSX.Element {
       <header class="pool-head">
         <h2 id="balancers-name">Balancers</h2>
       </header>
-      <table class="fleet-table stacked">
+      <table class="list-table stacked">
         <thead>
           <tr>
             <th scope="col">Balancer</th>

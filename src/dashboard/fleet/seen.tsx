@@ -24,7 +24,7 @@ export function SeenTable({ fleet }: { readonly fleet: FleetSnapshot }): JSX.Ele
         <p class="empty">All find all upstreams well.</p>
       ) : (
         <div class="scroll" tabindex="0" role="region" aria-label="Upstreams by balancer">
-          <table class="fleet-table seen-table">
+          <table class="list-table seen-table">
             <thead>
               <tr>
                 <th scope="col">Upstream</th>

@@ -28,6 +28,7 @@ interface ShellProps {
     | "fleet"
     | "alerts"
     | "requests"
+    | "routes"
     | "history"
     | "events"
     | "audit"
@@ -51,6 +52,7 @@ interface ShellProps {
 const pages = [
   { name: "Overview", address: "/", here: "overview" },
   { name: "Requests", address: "/requests", here: "requests" },
+  { name: "Routes", address: "/routes", here: "routes" },
   { name: "History", address: "/history", here: "history" },
   { name: "Alerts", address: "/alerts", here: "alerts" },
   { name: "Events", address: "/events", here: "events" },
@@ -58,8 +60,8 @@ const pages = [
   { name: "Configuration", address: "/config", here: "config" },
 ] as const;
 
-/** Pages that show a time. */
-const timedPages: ReadonlySet<string> = new Set(["requests", "history", "events", "audit"]);
+/** Pages that show a time, or carry it on. */
+const timedPages: ReadonlySet<string> = new Set(["requests", "routes", "history", "events", "audit"]);
 
 export function Shell({
   title,

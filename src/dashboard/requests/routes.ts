@@ -10,6 +10,7 @@ import {
   seeOther,
   httpStatusOf,
   textResponse,
+  errorResponse,
 } from "../responses.ts";
 import type { AdminClient } from "../admin-client.ts";
 import { marksOf } from "../history/marks.ts";
@@ -18,7 +19,7 @@ import { systemWallClock } from "../../lib/clock.ts";
 import { csvOf } from "../../lib/csv.ts";
 import { momentText } from "../../lib/time-range.ts";
 import type { StoredRequest } from "../../requests/recent-requests.ts";
-import { type AdminApiError, adminApiErrorSentence } from "../../wording/verdict.ts";
+import type { AdminApiError } from "../../wording/verdict.ts";
 import {
   dryRunRequestOf,
   type DryRunForm,
@@ -75,8 +76,7 @@ export function requestPages({ poller, requests, admin, tails }: RequestRoutesOp
     const found: StoredRequest[] = [];
     for (;;) {
       const result = await requests.list(listQuery(filter, maxPage));
-      if ("error" in result)
-        return textResponse(httpStatusOf(result.error), adminApiErrorSentence(result.error));
+      if ("error" in result) return errorResponse(result.error);
       found.push(...result.value.requests);
       const { next } = result.value;
       if (!next || found.length >= maxRows) return found;
