@@ -13,17 +13,14 @@ import { csvOf } from "../../lib/csv.ts";
 import { momentText } from "../../lib/time-range.ts";
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import { pointAt, quantities, sumColumns } from "./columns.ts";
-import { marksOf } from "./marks.ts";
 import { pointMsOf, renderHistoryPage, type RequestsOfTime, type Strip } from "./page.tsx";
+import { readHistory, readMoments } from "./range-data.ts";
 
 export interface HistoryRoutesOptions {
   readonly poller: SnapshotPoller;
   readonly admin: AdminClient;
   readonly requests: RequestClient;
 }
-
-/** Events that are read for marks. */
-const maxEvents = 1_000;
 
 const dayMs = 86_400_000;
 
@@ -37,21 +34,7 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
   const rangeIn = (request: Request) =>
     parsePageRange(Object.fromEntries(new URL(request.url).searchParams), systemWallClock());
 
-  const read = ({ from, to, pool, upstream }: PageRange, shiftMs = 0) =>
-    admin.historyRange({ pool, upstream, from: from - shiftMs, to: to - shiftMs });
-
-  const eventsIn = ({ from, to }: PageRange) =>
-    admin.events(
-      new URLSearchParams({ from: momentText(from), to: momentText(to), limit: String(maxEvents) }),
-    );
-
-  const problemsIn = ({ from, to, pool }: PageRange) =>
-    admin.problems(
-      new URLSearchParams({
-        ...{ state: "all", from: momentText(from), to: momentText(to) },
-        ...(pool === undefined ? {} : { pool }),
-      }),
-    );
+  const read = (range: PageRange, shiftMs?: number) => readHistory(admin, range, shiftMs);
 
   const summaryOf = async (
     range: PageRange,
@@ -79,11 +62,10 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
   const page = async (request: Request): Promise<Response> => {
     const range = rangeIn(request);
     const history = await read(range);
-    const [before, strip, events, problems, requestsOfTime, state] = await Promise.all([
+    const [before, strip, moments, requestsOfTime, state] = await Promise.all([
       range.compareMs === undefined ? undefined : read(range, range.compareMs),
       stripOf(range),
-      eventsIn(range),
-      problemsIn(range),
+      readMoments(admin, range),
       summaryOf(range, history),
       poller.current(),
     ]);
@@ -92,10 +74,7 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
       history,
       before: before && columnsIn(before),
       strip,
-      marks: "value" in events ? marksOf(events.value, range) : [],
-      // An older balancer has no list of problems.
-      problems: "value" in problems ? problems.value : [],
-      eventsError: "error" in events ? events.error : undefined,
+      ...moments,
       requests: requestsOfTime,
       pools: state.snapshot?.pools.map(({ name }) => name) ?? [],
     });

@@ -13,81 +13,104 @@ const lengths = [
   ["7 d", 7 * 86_400_000],
 ] as const;
 
-interface RangeBarProps {
+interface PlaceProps {
   readonly path: string;
   readonly range: PageRange;
-  /** Further parameters of the address, which the form keeps. */
+  /** Further parameters of the address, which links and form keep. */
   readonly more?: Readonly<Record<string, string | undefined>>;
+}
+
+interface RangeBarProps extends PlaceProps {
   readonly children?: JSX.Element | JSX.Element[];
 }
 
-export function RangeBar({ path, range, more = {}, children = "" }: RangeBarProps): JSX.Element {
-  const { from, to, isLive, pool, upstream, isLocal } = range;
-  const address = (change: Parameters<typeof rangeAddress>[2]) =>
-    attribute(rangeAddress(path, range, { more, ...change }));
-  const hidden = { pool, upstream, tz: isLocal ? "local" : undefined, ...more };
+export function RangeBar({ children = "", ...place }: RangeBarProps): JSX.Element {
+  const { path, range, more = {} } = place;
+  const { isLive, isLocal } = range;
+  const zone = (isLocal: boolean) => attribute(rangeAddress(path, range, { change: { isLocal }, more }));
   return (
     <div class="range-bar">
+      <RangeArrow move="earlier" {...place} />
+      <RangeForm {...place} />
+      {isLive ? "" : <RangeArrow move="later" {...place} />}
       <a
         class="button"
-        href={address({ change: movedRange(range, "earlier") })}
-        data-key="["
-        aria-label="Earlier"
+        href={attribute(rangeAddress(path, range, { change: movedRange(range, "out"), more }))}
+        data-key="0"
       >
-        ‹
-      </a>
-      <form class="range-form" method="get" action={path} aria-label="Time range">
-        {Object.entries(hidden).map(([name, value]) =>
-          value === undefined ? "" : <input type="hidden" name={attribute(name)} value={attribute(value)} />,
-        )}
-        <RangeEnd name="from" label="From" value={isLive ? rangeText(range) : endText(from)} />
-        <span aria-hidden="true">to</span>
-        <RangeEnd name="to" label="To" value={isLive ? "now" : endText(to)} />
-        <button type="submit" class="button">
-          Show
-        </button>
-      </form>
-      {isLive ? (
-        ""
-      ) : (
-        <a
-          class="button"
-          href={address({ change: movedRange(range, "later") })}
-          data-key="]"
-          aria-label="Later"
-        >
-          ›
-        </a>
-      )}
-      <a class="button" href={address({ change: movedRange(range, "out") })} data-key="0">
         Zoom out
       </a>
-      <nav class="windows" aria-label="Length of the time shown">
-        {lengths.map(([name, lengthMs]) => (
-          <a
-            href={address({
-              change: { from: range.now - lengthMs, to: range.now, isLive: true, at: undefined },
-            })}
-            {...(isLive && Math.abs(to - from - lengthMs) < 1_000 ? { "aria-current": "true" } : {})}
-          >
-            {name}
-          </a>
-        ))}
-      </nav>
+      <RangeLengths {...place} />
       {children}
       <nav class="windows zones" aria-label="Time zone" data-role="zones" hidden>
-        <a
-          href={address({ change: { isLocal: false } })}
-          data-key="z"
-          {...(isLocal ? {} : { "aria-current": "true" })}
-        >
+        <a href={zone(false)} data-key="z" {...(isLocal ? {} : { "aria-current": "true" })}>
           UTC
         </a>
-        <a href={address({ change: { isLocal: true } })} {...(isLocal ? { "aria-current": "true" } : {})}>
+        <a href={zone(true)} {...(isLocal ? { "aria-current": "true" } : {})}>
           Local
         </a>
       </nav>
     </div>
+  );
+}
+
+const arrows = {
+  earlier: { text: "‹", key: "[", label: "Earlier" },
+  later: { text: "›", key: "]", label: "Later" },
+} as const;
+
+/** Moves the time by half its length. */
+export function RangeArrow({
+  move,
+  path,
+  range,
+  more = {},
+}: PlaceProps & { readonly move: keyof typeof arrows }): JSX.Element {
+  const { text, key, label } = arrows[move];
+  const href = attribute(rangeAddress(path, range, { change: movedRange(range, move), more }));
+  return (
+    <a class="button" href={href} data-key={key} aria-label={label}>
+      {text}
+    </a>
+  );
+}
+
+/** The lengths of time that end now. */
+export function RangeLengths({ path, range, more = {} }: PlaceProps): JSX.Element {
+  const { from, to, isLive, now } = range;
+  return (
+    <nav class="windows" aria-label="Length of the time shown">
+      {lengths.map(([name, lengthMs]) => {
+        const change = { from: now - lengthMs, to: now, isLive: true, at: undefined };
+        return (
+          <a
+            href={attribute(rangeAddress(path, range, { change, more }))}
+            {...(isLive && Math.abs(to - from - lengthMs) < 1_000 ? { "aria-current": "true" } : {})}
+          >
+            {name}
+          </a>
+        );
+      })}
+    </nav>
+  );
+}
+
+/** Both ends to type in. */
+export function RangeForm({ path, range, more = {} }: PlaceProps): JSX.Element {
+  const { from, to, isLive, pool, upstream, isLocal } = range;
+  const hidden = { pool, upstream, tz: isLocal ? "local" : undefined, ...more };
+  return (
+    <form class="range-form" method="get" action={path} aria-label="Time range">
+      {Object.entries(hidden).map(([name, value]) =>
+        value === undefined ? "" : <input type="hidden" name={attribute(name)} value={attribute(value)} />,
+      )}
+      <RangeEnd name="from" label="From" value={isLive ? rangeText(range) : endText(from)} />
+      <span aria-hidden="true">to</span>
+      <RangeEnd name="to" label="To" value={isLive ? "now" : endText(to)} />
+      <button type="submit" class="button">
+        Show
+      </button>
+    </form>
   );
 }
 
@@ -124,24 +147,24 @@ function endText(at: number): string {
   return momentText(at).replace("T", " ").replace(/Z$/, "").replace(/:00$/, "");
 }
 
-interface ToolsProps {
-  readonly path: string;
-  readonly range: PageRange;
-  readonly more?: Readonly<Record<string, string | undefined>>;
+interface ToolsProps extends PlaceProps {
+  /** The path whose CSV and JSON have what is shown, if it is another one. */
+  readonly data?: string;
 }
 
 /** Copy link, CSV and JSON: with fixed times, so that they stay what they are. */
-export function RangeTools({ path, range, more = {} }: ToolsProps): JSX.Element {
-  const fixed = (suffix = "") => attribute(fixedAddress(`${path}${suffix}`, range, more));
+export function RangeTools({ path, range, more = {}, data }: ToolsProps): JSX.Element {
+  const rows = (suffix: string) =>
+    attribute(fixedAddress(`${data ?? path}${suffix}`, range, data === undefined ? more : {}));
   return (
     <>
-      <a class="button" href={fixed()} data-role="copy-link" data-key="c">
+      <a class="button" href={attribute(fixedAddress(path, range, more))} data-role="copy-link" data-key="c">
         Copy link
       </a>
-      <a class="button" href={fixed(".csv")} download="">
+      <a class="button" href={rows(".csv")} download="">
         CSV
       </a>
-      <a class="button" href={fixed(".json")}>
+      <a class="button" href={rows(".json")}>
         JSON
       </a>
     </>

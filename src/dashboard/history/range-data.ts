@@ -1,0 +1,56 @@
+/** Reads what charts of a time show: the course of the traffic, the events that are marked, and the problems that are bands. */
+
+import type { HistoryResult } from "../../history/history.ts";
+import { momentText } from "../../lib/time-range.ts";
+import type { ProblemSpan } from "../../client/decoders.ts";
+import type { AdminApiError } from "../../wording/verdict.ts";
+import type { AdminClient, AdminResult } from "../admin-client.ts";
+import type { PageRange } from "../page-range.ts";
+import { type Mark, marksOf } from "./marks.ts";
+
+export interface RangeData {
+  readonly history: AdminResult<HistoryResult>;
+  readonly marks: readonly Mark[];
+  readonly problems: readonly ProblemSpan[];
+  /** Why there are no marks; undefined if they could be read. */
+  readonly eventsError: AdminApiError | undefined;
+}
+
+/** Events that are read for marks. */
+const maxEvents = 1_000;
+
+/** Bands that are drawn; further ones would hide each other. */
+const maxProblems = 200;
+
+export async function readRange(admin: AdminClient, range: PageRange): Promise<RangeData> {
+  const [history, moments] = await Promise.all([readHistory(admin, range), readMoments(admin, range)]);
+  return { history, ...moments };
+}
+
+/** @param shiftMs how much earlier than the range */
+export function readHistory(
+  admin: Pick<AdminClient, "historyRange">,
+  { from, to, pool, upstream }: PageRange,
+  shiftMs = 0,
+): Promise<AdminResult<HistoryResult>> {
+  return admin.historyRange({ pool, upstream, from: from - shiftMs, to: to - shiftMs });
+}
+
+/** What happened in the time: its marks and its bands. */
+export async function readMoments(
+  admin: Pick<AdminClient, "events" | "problems">,
+  range: PageRange,
+): Promise<Omit<RangeData, "history">> {
+  const time = { from: momentText(range.from), to: momentText(range.to) };
+  const ofPool = range.pool === undefined ? {} : { pool: range.pool };
+  const [events, problems] = await Promise.all([
+    admin.events(new URLSearchParams({ ...time, limit: String(maxEvents) })),
+    admin.problems(new URLSearchParams({ ...time, ...ofPool, state: "all" })),
+  ]);
+  return {
+    marks: "value" in events ? marksOf(events.value, range) : [],
+    // An older balancer has no list of problems.
+    problems: "value" in problems ? problems.value.slice(0, maxProblems) : [],
+    eventsError: "error" in events ? events.error : undefined,
+  };
+}
