@@ -39,11 +39,10 @@
     return spanMs > 600_000 ? iso.slice(11, 16) : iso.slice(11, 19);
   };
 
-  /* The charts of a pool or an upstream: three plots with a common time axis and cursor. */
+  /* The charts of an upstream: three plots with a common time axis and cursor. */
   class Panel {
     constructor(root) {
       this.root = root;
-      this.kind = root.dataset.kind;
       this.name = root.dataset.name;
       this.columns = undefined;
       this.plots = [];
@@ -90,7 +89,7 @@
     }
 
     address(path) {
-      return `${path}?${new URLSearchParams({ [this.kind]: this.name, window: this.window })}`;
+      return `${path}?${new URLSearchParams({ upstream: this.name, window: this.window })}`;
     }
 
     /* After a failure, the next message of the stream triggers another attempt. */
@@ -278,11 +277,9 @@
     for (const root of document.querySelectorAll(".charts[data-name]")) panels.push(new Panel(root));
   });
   document.addEventListener("history", ({ detail }) => {
-    for (const { pool, upstream, columns } of JSON.parse(detail.data).series) {
-      for (const panel of panels) {
-        if (panel.name === (panel.kind === "pool" ? pool : upstream)) panel.append(columns);
-      }
-    }
+    if (panels.length === 0) return;
+    for (const { upstream, columns } of JSON.parse(detail.data).series)
+      for (const panel of panels) if (panel.name === upstream) panel.append(columns);
     for (const panel of panels) if (panel.visible && !panel.columns) void panel.load();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

@@ -1,7 +1,6 @@
 /* Pages of a time range: charts to zoom, move and point at, a moment to pin, keys, and the zone of the browser. */
 (() => {
   const { ticks, lines, topOf, clock, mergeMarks } = globalThis.timeAxis;
-  const plotHeight = 120;
   /* Room for the numbers of the marks. */
   const flagHeight = 18;
   const dragPixels = 5;
@@ -53,23 +52,34 @@
   class RangeCharts {
     constructor(root) {
       this.root = root;
+      /* The stream of a live page finds the charts here. */
+      root.charts = this;
       const { from, to, step, at, source, page, pins } = root.dataset;
       [this.from, this.to, this.step] = [Number(from), Number(to), Number(step)];
       this.pinned = at === "" ? undefined : Number(at);
-      [this.source, this.page, this.canPin] = [source, page, pins === "yes"];
-      this.marks = [...root.querySelectorAll("[data-role=marks] li")].map(({ dataset }) => ({
+      [this.source, this.page, this.pins] = [source, page, pins];
+      this.plots = [];
+      this.readMoments();
+    }
+
+    /* The marks and bands of the markup. */
+    readMoments() {
+      const { root } = this;
+      this.marks = [...root.querySelectorAll("[data-role=marks] li[data-at]")].map(({ dataset }) => ({
         at: Number(dataset.at),
         number: Number(dataset.number),
         tone: dataset.tone,
       }));
-      this.problems = [...document.querySelectorAll("[data-role=problems] li[data-from]")].map(
-        ({ dataset }) => ({
-          from: Number(dataset.from),
-          to: dataset.to === "" ? Number.POSITIVE_INFINITY : Number(dataset.to),
-          level: dataset.level,
-        }),
-      );
-      this.index = undefined;
+      this.problems = [...root.querySelectorAll("[data-role=bands] li")].map(({ dataset }) => ({
+        from: Number(dataset.from),
+        to: dataset.to === "" ? Number.POSITIVE_INFINITY : Number(dataset.to),
+        level: dataset.level,
+      }));
+      this.redraw();
+    }
+
+    isLive() {
+      return this.root.dataset.live === "yes";
     }
 
     async load() {
@@ -79,9 +89,39 @@
       if (!this.root.isConnected) return;
       this.columns = columns;
       this.compared = compared;
+      if (this.plots.length > 0) return this.redraw();
       this.plots = [...this.root.querySelectorAll(".range-chart")].map((figure) => new Plot(figure, this));
-      this.point(this.pinned === undefined ? undefined : this.indexAt(this.pinned));
+      this.rest();
       this.root.dataset.drawn = "yes";
+    }
+
+    /* The end of a live time. A move by less than half a pixel is not drawn. */
+    moveTo(end) {
+      const lengthMs = this.to - this.from;
+      [this.from, this.to] = [end - lengthMs, end];
+      const width = this.plots[0]?.width() ?? 1;
+      if (end - (this.drawnTo ?? 0) < lengthMs / width / 2) return;
+      this.redraw();
+      const times = [...document.querySelectorAll("[data-role=range-times] time")];
+      for (const [index, time] of times.entries()) {
+        const at = index === 0 ? this.from : this.to;
+        time.dateTime = new Date(at).toISOString();
+        time.textContent = clock(at, isLocal(), time.dataset.clock);
+      }
+    }
+
+    redraw() {
+      if (this.plots.some(({ pointer }) => pointer.drag)) return;
+      const { readAt } = this;
+      this.drawnTo = this.to;
+      for (const plot of this.plots) plot.redraw();
+      this.point(readAt === undefined ? undefined : this.indexAt(readAt));
+    }
+
+    /* What the legends say while no moment is read. */
+    setResting({ values, notes }) {
+      for (const plot of this.plots) plot.setResting(values, notes);
+      if (this.index === undefined) this.point(undefined);
     }
 
     /* A point counts for the time before it. */
@@ -93,6 +133,7 @@
     /* Moves the crosshair of all charts to a point; undefined takes it away. */
     point(index) {
       this.index = index;
+      this.readAt = index === undefined ? undefined : this.columns.at[index];
       for (const plot of this.plots) plot.showPoint(index);
     }
 
@@ -110,10 +151,15 @@
     }
 
     pin(index, isStep = false) {
-      if (!this.canPin || index === undefined) return;
+      if (this.pins === "" || index === undefined) return;
       const url = new URL(location.href);
+      if (this.pins !== "here") {
+        const { searchParams } = new URL(this.source, location.href);
+        url.href = new URL(`${this.pins}?${searchParams}`, location.href).href;
+      }
       url.searchParams.set("at", instant(this.columns.at[index]));
-      void go(url.href, { replaces: isStep });
+      if (this.pins !== "here") location.assign(url.href);
+      else void go(url.href, { replaces: isStep });
     }
 
     zoom(from, to) {
@@ -121,7 +167,7 @@
       for (const [name, value] of new URL(location.href).searchParams)
         if (!["from", "to", "at", "cursor"].includes(name)) url.searchParams.set(name, value);
       /* An end at the very edge of a live range stays live. */
-      const isLive = document.querySelector("main")?.dataset.live === "yes" && to >= this.to;
+      const isLive = this.isLive() && to >= this.to;
       url.searchParams.set(
         "from",
         isLive ? `-${Math.max(1, Math.round((to - from) / 1000))}s` : instant(from),
@@ -143,6 +189,8 @@
       this.container = figure.querySelector("[data-role=plot]");
       this.keys = [...figure.querySelectorAll("[data-quantity]")];
       this.names = this.keys.map((key) => key.dataset.quantity);
+      this.rememberResting();
+      this.height = this.container.clientHeight - flagHeight;
       this.container.replaceChildren();
       this.chart = new uPlot(this.options(), this.data(), this.container);
       this.chart.root.setAttribute("aria-hidden", "true");
@@ -151,7 +199,29 @@
       this.feet = svg("svg", { class: "range-feet", "aria-hidden": "true" });
       figure.querySelector("[data-role=ends]").replaceWith(this.feet);
       new ResizeObserver(() => this.resize()).observe(this.container);
-      new Pointer(this);
+      this.pointer = new Pointer(this);
+      this.drawLayer();
+    }
+
+    rememberResting() {
+      const isPinned = this.charts.pinned !== undefined;
+      const note = this.figure.querySelector(".key-at").textContent;
+      this.restingNote = isPinned ? "" : note;
+      this.resting = Object.fromEntries(
+        this.keys.map((key) => [
+          key.dataset.quantity,
+          isPinned ? "" : key.querySelector(".key-value").textContent,
+        ]),
+      );
+    }
+
+    setResting(values, notes) {
+      this.restingNote = notes[this.figure.getAttribute("aria-label")] ?? "";
+      for (const name of this.names) this.resting[name] = values[name] ?? "";
+    }
+
+    redraw() {
+      this.chart.setData(this.data());
       this.drawLayer();
     }
 
@@ -187,7 +257,7 @@
       const { charts } = this;
       return {
         width: this.width(),
-        height: plotHeight + flagHeight,
+        height: this.height + flagHeight,
         legend: { show: false },
         cursor: { show: false },
         padding: [flagHeight, 0, 0, 0],
@@ -234,20 +304,20 @@
     }
 
     yOf(value) {
-      return flagHeight + plotHeight * (1 - Math.min(1, value / this.peak()));
+      return flagHeight + this.height * (1 - Math.min(1, value / this.peak()));
     }
 
     resize() {
       const width = this.width();
       if (width === this.chart.width) return;
-      this.chart.setSize({ width, height: plotHeight + flagHeight });
+      this.chart.setSize({ width, height: this.height + flagHeight });
       this.drawLayer();
       this.showPoint(this.charts.index);
     }
 
     drawLayer() {
       const width = this.width();
-      const height = plotHeight + flagHeight;
+      const height = this.height + flagHeight;
       this.layer.setAttribute("viewBox", `0 0 ${width} ${height}`);
       this.layer.replaceChildren(
         svg("line", { class: "grid-base", x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }),
@@ -258,7 +328,7 @@
           Math.min(width, this.xOf(Math.min(to, this.charts.to))),
         ];
         if (right <= left) continue;
-        const place = { x: left, y: flagHeight, width: right - left, height: plotHeight };
+        const place = { x: left, y: flagHeight, width: right - left, height: this.height };
         this.layer.append(svg("rect", { class: "problem-band", "data-level": level, ...place }));
       }
       for (const value of lines(this.peak())) {
@@ -294,7 +364,7 @@
         );
       }
       this.cross = svg("g", { class: "cross" });
-      this.brush = svg("rect", { class: "brush", y: flagHeight, height: plotHeight, width: 0 });
+      this.brush = svg("rect", { class: "brush", y: flagHeight, height: this.height, width: 0 });
       this.layer.append(this.cross, this.brush);
       this.drawFeet(width);
     }
@@ -312,12 +382,11 @@
       const { columns } = this.charts;
       const at = index === undefined ? undefined : columns.at[index];
       const time = this.figure.querySelector(".key-at");
-      time.hidden = at === undefined;
-      time.textContent = at === undefined ? "" : `at ${clock(at, isLocal())}`;
+      time.textContent = at === undefined ? this.restingNote : `at ${clock(at, isLocal())}`;
       this.cross.replaceChildren();
       if (at !== undefined) {
         const x = this.xOf(at);
-        this.cross.append(svg("line", { x1: x, x2: x, y1: flagHeight, y2: flagHeight + plotHeight }));
+        this.cross.append(svg("line", { x1: x, x2: x, y1: flagHeight, y2: flagHeight + this.height }));
       }
       for (const key of this.keys) {
         const value = at === undefined ? undefined : columns[key.dataset.quantity][index];
@@ -325,7 +394,7 @@
         key.querySelector(".key-value").textContent = isKnown
           ? formats[this.unit](value)
           : at === undefined
-            ? ""
+            ? this.resting[key.dataset.quantity]
             : "–";
         if (isKnown) this.cross.append(svg("circle", { cx: this.xOf(at), cy: this.yOf(value), r: 3.5 }));
       }
@@ -481,6 +550,11 @@
       time.textContent = clock(Date.parse(time.dateTime), true, time.dataset.clock);
   };
 
+  /* Where another time is shown without loading the document again: the whole page, or its charts. */
+  const softPlaces = "main.history, #traffic";
+  const pageAddress = () => location.pathname + location.search;
+  let shownAddress = pageAddress();
+
   let charts;
   let refreshing;
   let failedSince;
@@ -488,6 +562,7 @@
   const begin = () => {
     const root = document.querySelector("[data-role=range-charts]");
     if (!root) return;
+    for (const form of document.querySelectorAll("form[data-role=sends]")) form.classList.add("live");
     showZones();
     charts = new RangeCharts(root);
     void charts.load();
@@ -529,7 +604,7 @@
   /* Shows another address of the same page without loading the document again. */
   const go = async (address, { replaces = false, isQuiet = false, back } = {}) => {
     clearTimeout(refreshing);
-    if (!document.querySelector("main.history")) return location.assign(address);
+    if (!document.querySelector(softPlaces)) return location.assign(address);
     const response = await fetch(address, { headers: { accept: "text/html" } }).catch(() => undefined);
     const type = response?.headers.get("content-type") ?? "";
     if (!response || response.status >= 500 || !type.startsWith("text/html")) {
@@ -546,10 +621,13 @@
     const focus = document.activeElement?.closest("[data-key]")?.dataset.key;
     const hadFocus = document.activeElement === charts?.root;
     document.querySelector("main").replaceWith(main);
+    /* A live page connects to the stream of its new address. */
+    htmx.process(main);
     document.querySelector("nav.pages")?.replaceWith(next.querySelector("nav.pages"));
     document.title = next.title;
     if (!replaces) history.pushState({ back }, "", address);
     else history.replaceState(history.state, "", address);
+    shownAddress = pageAddress();
     if (hadFocus) main.querySelector("[data-role=range-charts]").focus({ preventScroll: true });
     else if (focus !== undefined)
       main.querySelector(`[data-key="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
@@ -583,6 +661,8 @@
     if (event.key === "Enter" && document.activeElement !== charts?.root) return;
     if (!task && !other) return;
     if (event.key.startsWith("Arrow") && !charts?.columns) return;
+    /* Without a pinned moment, Escape closes what the browser has open. */
+    if (event.key === "Escape" && !document.querySelector("[data-role=unpin]")) return;
     event.preventDefault();
     if (task) task();
     else other.click();
@@ -602,21 +682,25 @@
       return;
     }
     const url = new URL(link.href);
-    if (
-      !document.querySelector("main.history") ||
-      url.origin !== location.origin ||
-      url.pathname !== location.pathname
-    )
+    if (!link.closest(softPlaces) || url.origin !== location.origin || url.pathname !== location.pathname)
       return;
     event.preventDefault();
     void go(url.href);
   });
 
   addEventListener("popstate", () => {
-    if (charts) void go(location.href, { replaces: true });
+    /* A jump within the page shows no other time. */
+    if (charts && pageAddress() !== shownAddress) void go(location.href, { replaces: true });
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const plot of charts?.plots ?? []) plot.chart.redraw(false, true);
+  });
+  /* A choice counts at once; without the script it has a button. */
+  document.addEventListener("change", ({ target }) => {
+    const form = target.closest?.("form[data-role=sends]");
+    if (!form) return;
+    const chosen = [...new FormData(form)].filter(([, value]) => value !== "");
+    void go(`${form.getAttribute("action")}?${new URLSearchParams(chosen)}`);
   });
   document.addEventListener("DOMContentLoaded", begin);
 })();

@@ -80,6 +80,7 @@ globalThis.timeAxis = (() => {
       const shifted = new Date(at + aheadOf(at, isLocal) * minuteMs);
       const text = shifted.toISOString();
       if (form === "time") return text.slice(11, 19);
+      if (form === "minute") return text.slice(11, 16);
       if (form === "stamp")
         return `${weekdays[shifted.getUTCDay()]} ${shifted.getUTCDate()}, ${text.slice(11, 16)}`;
       if (form === "day") return `${text.slice(0, 10)} ${text.slice(11, 19)}`;

@@ -40,7 +40,7 @@ const shapes = [
 ] as const;
 
 /** Selector of a page whose charts are drawn. */
-const isDrawn = "html[data-link=live] .chart canvas";
+const isDrawn = "html[data-link=live] figure canvas";
 const [, second, third] = [1, 2, 3].map((offset) => `localhost:${Number(values["base-port"]) + offset}`);
 const button = (name: string) => `[aria-label="${name}"], button:text-is("${name}")`;
 
@@ -220,7 +220,7 @@ try {
       for (const { name, address, ready, clicks = [], then } of selected) {
         await page.goto(source.url + address);
         // Charts are drawn when they are scrolled into view, which is further down on a phone.
-        const chart = page.locator(".chart").first();
+        const chart = page.locator("figure").first();
         if ((await chart.count()) > 0) await chart.scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);
         for (const click of clicks) await page.locator(click).first().click();

@@ -25,6 +25,8 @@ import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
 import iconBad from "../../public/icon-bad.svg" with { type: "text" };
 import iconWarn from "../../public/icon-warn.svg" with { type: "text" };
+import overviewStyle from "../../public/overview.css" with { type: "text" };
+import trafficScript from "../../public/traffic.js" with { type: "text" };
 import problemScript from "../../public/problems.js" with { type: "text" };
 import problemStyle from "../../public/problems.css" with { type: "text" };
 
@@ -60,6 +62,7 @@ export const assets = {
       configStyle,
       historyStyle,
       problemStyle,
+      overviewStyle,
     ].join("\n"),
   ),
   script: asset(
@@ -76,6 +79,7 @@ export const assets = {
       requestScript,
       timeAxis,
       historyScript,
+      trafficScript,
       problemScript,
     ].join(";\n"),
   ),

@@ -2,7 +2,7 @@
 
 import { html } from "@elysiajs/html";
 import { Elysia } from "elysia";
-import { type WindowName, windowNamed } from "../history/store.ts";
+import { type WindowName, windowNamed, windows } from "../history/store.ts";
 import type { HistoryQuery } from "../history/history.ts";
 import { UndoHistory } from "./actions/undo.ts";
 import { actionRoutes } from "./actions/routes.ts";
@@ -12,7 +12,9 @@ import { assetResponse } from "./assets.ts";
 import { configPageRoutes } from "./config/routes.ts";
 import type { EventsFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
+import { sumColumns } from "./history/columns.ts";
 import { marksOf } from "./history/marks.ts";
+import { readHistory, readRange } from "./history/range-data.ts";
 import { parsePageRange } from "./page-range.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { momentText } from "../lib/time-range.ts";
@@ -68,13 +70,11 @@ export function routesOf({
     return undo && { entry: undo, location };
   };
   const pageWith = async (query: Query) => {
-    const window = windowIn(query);
-    const [state, history] = await Promise.all([poller.current(), admin.history({ window })]);
-    const series = "value" in history ? history.value.series : [];
-    const columnsOf = (pool: string) => series.find((each) => each.pool === pool)?.columns;
+    const range = { ...parsePageRange(query, systemWallClock()), upstream: undefined };
+    const [state, data] = await Promise.all([poller.current(), readRange(admin, range)]);
     const view = viewOf(query);
     const done = doneIn(query, { page: "overview", view });
-    return renderPage({ state, view, window, columnsOf, done });
+    return renderPage({ state, view, traffic: { range, data }, done });
   };
   /** The charts of a time, if the address has one. */
   const pastOf = async (id: string, query: Query) => {
@@ -101,6 +101,17 @@ export function routesOf({
     const done = doneIn(query, { page: "upstream", id });
     const html = renderUpstreamPage({ shown, window, columns, done, failing, past });
     return { html, status: isMissing ? 404 : 200 };
+  };
+
+  /** The data of a time, or of a window that ends now. */
+  const numbersOf = async (query: Query) => {
+    if (query["from"] !== undefined) {
+      const range = parsePageRange(query, systemWallClock());
+      return { result: await readHistory(admin, range), spanMs: range.to - range.from };
+    }
+    const historyQuery = historyQueryOf(query);
+    const result = await admin.history(historyQuery, "patient");
+    return { result, spanMs: windows[historyQuery.window].spanMs };
   };
 
   const app = new Elysia({ handler: { standardHostname: false } })
@@ -151,11 +162,9 @@ export function routesOf({
 
     .get("/numbers", async ({ html, query, set }) => {
       Object.assign(set.headers, fresh);
-      const historyQuery = historyQueryOf(query);
-      const result = await admin.history(historyQuery, "patient");
-      return html(
-        renderNumbers("value" in result ? result.value.series[0]?.columns : undefined, historyQuery.window),
-      );
+      const { result, spanMs } = await numbersOf(query);
+      const series = "value" in result ? result.value.series.map(({ columns }) => columns) : [];
+      return html(renderNumbers(sumColumns(series), spanMs));
     })
 
     .get("/api/status", async () => {

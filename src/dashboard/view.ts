@@ -19,7 +19,13 @@ export interface View {
   readonly onlyProblems?: boolean | undefined;
   /** Pools whose upstreams are all shown, also where there are many; "*" is every pool. */
   readonly open?: readonly string[] | undefined;
+  /** The time and the pool of the charts as the address has them. Every link of the page keeps them. */
+  readonly charts?: ChartQuery | undefined;
 }
+
+const chartNames = ["from", "to", "pool", "tz"] as const;
+
+export type ChartQuery = Readonly<Partial<Record<(typeof chartNames)[number], string>>>;
 
 export const plainView: View = { sort: undefined, filter: "" };
 
@@ -27,6 +33,9 @@ export const plainView: View = { sort: undefined, filter: "" };
 const maxFilter = 100;
 
 const maxOpen = 20;
+
+/** Of a part of the charts' address, in characters: longer than any name or time. */
+const maxChartPart = 200;
 
 /** Invalid values count as absent, so that old bookmarks still open. */
 export function viewOf(query: Readonly<Record<string, string | undefined>>): View {
@@ -37,7 +46,16 @@ export function viewOf(query: Readonly<Record<string, string | undefined>>): Vie
     filter: (query["filter"] ?? "").trim().slice(0, maxFilter),
     ...(query["show"] === "problems" ? { onlyProblems: true } : {}),
     ...openIn(query["open"]),
+    ...chartsIn(query),
   };
+}
+
+function chartsIn(query: Readonly<Record<string, string | undefined>>): Pick<View, "charts"> {
+  const parts = chartNames.flatMap((name) => {
+    const part = (query[name] ?? "").trim();
+    return part !== "" && part.length <= maxChartPart ? [[name, part] as const] : [];
+  });
+  return parts.length > 0 ? { charts: Object.fromEntries(parts) } : {};
 }
 
 function openIn(text = ""): Pick<View, "open"> {
@@ -51,12 +69,14 @@ export function viewFields({
   filter,
   onlyProblems,
   open = [],
+  charts = {},
 }: View): Readonly<Record<string, string>> {
   return {
     ...(sort ? { sort: `${sort.by}-${sort.direction}` } : {}),
     ...(filter === "" ? {} : { filter }),
     ...(onlyProblems ? { show: "problems" } : {}),
     ...(open.length > 0 ? { open: open.join(",") } : {}),
+    ...charts,
   };
 }
 

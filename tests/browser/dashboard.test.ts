@@ -196,14 +196,14 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     }
   });
 
-  test("keeps the text of a failing client listener within its tile", async () => {
+  test("keeps the text of a failing client listener within its line", async () => {
     await using visit = await visitFakeAdmin(browser, { snapshot: calmSnapshot(), balancerStatus: 503 });
     const { page } = visit;
     await page.getByText("Returns an error", { exact: true }).waitFor();
     for (const width of [320, 390, 640, 820, 1440]) {
       await page.setViewportSize({ width, height: 800 });
       const outside = await page.evaluate(`
-        [...document.querySelectorAll(".tile > *")]
+        [...document.querySelectorAll(".traffic-now > div > *")]
           .filter((element) => {
             const words = document.createRange();
             words.selectNodeContents(element);
@@ -221,7 +221,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     await live(page);
     const places = () =>
       page.evaluate(`
-        [...document.querySelectorAll("th, td, .tile, h1")].map((element) => {
+        [...document.querySelectorAll("th, td, .traffic-now, h1")].map((element) => {
           const { x, y, width, height } = element.getBoundingClientRect();
           return [x, y, width, height];
         })`);

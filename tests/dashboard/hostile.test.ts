@@ -54,6 +54,7 @@ import { fakeRequestsApi, retriedRequest } from "../support/requests-fixture.ts"
 import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
 import type { DashboardState } from "../../src/wording/verdict.ts";
 import type { UpstreamPageState } from "../../src/dashboard/live/upstream-poller.ts";
+import type { TrafficTime } from "../../src/dashboard/overview/traffic-panel.tsx";
 import { type Row, rowSince } from "../../src/dashboard/overview/upstream-row.tsx";
 import { viewOf } from "../../src/dashboard/view.ts";
 import type { FaultSnapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
@@ -275,9 +276,12 @@ const pictures: Readonly<Record<string, DashboardState>> = {
 const place = { page: "upstream", id: hostile } as const;
 const undoEntry = new UndoHistory().add(hostile, [undoOfAdding(hostile)]);
 
+const hostileView = viewOf({ from: hostile, to: hostile, pool: hostile, tz: hostile });
+
 const renderings: Readonly<Record<string, (picture: DashboardState) => string>> = {
-  "the page in need": (each) => renderPage({ state: inNeed(each), columnsOf: poisonedColumns }),
-  "the page": (each) => renderPage({ state: each, columnsOf: poisonedColumns }),
+  "the page in need": (each) =>
+    renderPage({ state: inNeed(each), view: hostileView, traffic: trafficOfHostiles(true) }),
+  "the page": (each) => renderPage({ state: each, traffic: trafficOfHostiles(false) }),
   "the page, sorted and filtered": (each) =>
     renderPage({ state: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
   "the page with a notice": (each) => renderPage({ state: each, notice: hostile }),
@@ -564,6 +568,11 @@ function historyOfHostiles(from: string, isRead: boolean): HistoryPageProps {
   };
 }
 
+function trafficOfHostiles(isRead: boolean): TrafficTime {
+  const { range, ...data } = historyOfHostiles("-1h", isRead);
+  return { range, data };
+}
+
 function keptOfHostiles(isRead: boolean) {
   const { range, history, marks, requests } = historyOfHostiles("-1h", isRead);
   return { range, history, marks, summary: requests.result };
@@ -625,7 +634,7 @@ describe("a hostile string never reaches the markup of the further pages raw", (
   }
 
   test("the table of numbers", () => {
-    const html = renderNumbers(poisonedColumns(), "5m");
+    const html = renderNumbers(poisonedColumns(), 300_000);
     for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
   });
 });

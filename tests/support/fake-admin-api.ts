@@ -113,6 +113,9 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
       );
       return send(response, 200, { events: matching });
     }
+    if (request.method === "GET" && pathname === "/api/problems") {
+      return send(response, 200, { problems: api.snapshot.problems });
+    }
     if (request.method === "GET" && pathname === "/api/state") {
       return send(response, 200, { intents: api.intents });
     }

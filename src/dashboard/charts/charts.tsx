@@ -1,4 +1,4 @@
-/** The charts of a pool or an upstream: SVG from the server, which the page's script replaces with live charts. */
+/** The charts of an upstream: SVG from the server, which the page's script replaces with live charts. */
 /** @jsxImportSource @kitajs/html */
 
 import { type WindowName, windowNames, windows } from "../../history/store.ts";
@@ -7,10 +7,6 @@ import { anchorOf, attribute } from "../responses.ts";
 import { formatMs, formatRate } from "../../wording/format.ts";
 import { latestOf, Lines, peakOf, type Quantity, trendOf } from "./sparkline.tsx";
 import { ChartDataTable } from "./data-table.tsx";
-
-/** The pool or upstream that the charts show. */
-export type Subject =
-  { readonly kind: "pool"; readonly name: string } | { readonly kind: "upstream"; readonly name: string };
 
 interface Curve {
   readonly quantity: Quantity;
@@ -48,7 +44,7 @@ const windowText: Readonly<Record<WindowName, string>> = {
 };
 
 export interface ChartsProps {
-  readonly subject: Subject;
+  readonly upstream: string;
   readonly window: WindowName;
   /** Undefined if the history could not be read. */
   readonly columns: Columns | undefined;
@@ -58,19 +54,17 @@ export interface ChartsProps {
 
 /** Excluded from morphing: the script owns the content. */
 export function Charts(props: ChartsProps): JSX.Element {
-  const { subject, window, columns, addressOf } = props;
-  const id = anchorOf(`charts-${subject.kind}`, subject.name);
+  const { upstream, window, columns, addressOf } = props;
   return (
     <div
       class="charts"
-      id={id}
+      id={chartsId(upstream)}
       hx-morph-skip
-      data-kind={subject.kind}
-      data-name={attribute(subject.name)}
+      data-name={attribute(upstream)}
       data-window={window}
     >
       <div class="charts-head">
-        <nav class="windows" aria-label={attribute(`Time shown for ${subject.name}`)}>
+        <nav class="windows" aria-label={attribute(`Time shown for ${upstream}`)}>
           {windowNames.map((choice) => (
             <a
               href={attribute(addressOf(choice))}
@@ -86,7 +80,7 @@ export function Charts(props: ChartsProps): JSX.Element {
         <p class="chart-time quiet" data-role="time"></p>
         <a
           class="chart-history"
-          href={attribute(`/history?${new URLSearchParams({ [subject.kind]: subject.name, from: "-1h" })}`)}
+          href={attribute(`/history?${new URLSearchParams({ upstream, from: "-1h" })}`)}
         >
           History
         </a>
@@ -103,7 +97,7 @@ export function Charts(props: ChartsProps): JSX.Element {
           </span>
         </summary>
         <div data-role="numbers">
-          <ChartDataTable columns={columns} window={window} />
+          <ChartDataTable columns={columns} spanMs={windows[window].spanMs} />
         </div>
       </details>
     </div>
@@ -111,8 +105,12 @@ export function Charts(props: ChartsProps): JSX.Element {
 }
 
 /** A placeholder for the charts in live fragments: the page keeps the charts that it already has. */
-export function ChartsStub({ subject }: { readonly subject: Subject }): JSX.Element {
-  return <div class="charts" id={anchorOf(`charts-${subject.kind}`, subject.name)} hx-morph-skip></div>;
+export function ChartsStub({ upstream }: { readonly upstream: string }): JSX.Element {
+  return <div class="charts" id={chartsId(upstream)} hx-morph-skip></div>;
+}
+
+function chartsId(upstream: string): string {
+  return anchorOf("charts-upstream", upstream);
 }
 
 interface FigureProps {

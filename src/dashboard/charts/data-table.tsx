@@ -1,7 +1,6 @@
 /** The data of the charts as a small table, for screen readers and browsers without scripts. */
 /** @jsxImportSource @kitajs/html */
 
-import { type WindowName, windows } from "../../history/store.ts";
 import type { Columns } from "../../history/point.ts";
 import { formatMs, formatRate, formatTime, isoTime } from "../../wording/format.ts";
 import { markup } from "../layout/shell.tsx";
@@ -9,7 +8,8 @@ import { markup } from "../layout/shell.tsx";
 interface NumbersProps {
   /** Undefined if the history could not be read. */
   readonly columns: Columns | undefined;
-  readonly window: WindowName;
+  /** Length of the time shown, milliseconds. */
+  readonly spanMs: number;
 }
 
 interface Row {
@@ -22,14 +22,14 @@ interface Row {
   readonly p99Ms: number | null;
 }
 
-/** The number of rows; each covers a tenth of the window. */
+/** The number of rows; each covers a tenth of the time. */
 const rowsShown = 10;
 
 /** Newest first. Rates are means; of percentiles, which cannot be averaged, a row shows the worst. */
-export function rowsOf(columns: Columns, window: WindowName): readonly Row[] {
+export function rowsOf(columns: Columns, spanMs: number): readonly Row[] {
   const last = columns.at.at(-1);
   if (last === undefined) return [];
-  const stepMs = windows[window].spanMs / rowsShown;
+  const stepMs = spanMs / rowsShown;
   const begin = (index: number) => last - stepMs * (index + 1);
   return Array.from({ length: rowsShown }, (_, index) => index).flatMap((index) => {
     const inside = [...columns.at.keys()].filter((each) => {
@@ -57,9 +57,12 @@ export function rowsOf(columns: Columns, window: WindowName): readonly Row[] {
   });
 }
 
-export function ChartDataTable({ columns, window }: NumbersProps): JSX.Element {
+/** A time of day alone is not clear in a longer time. */
+const dayMs = 86_400_000;
+
+export function ChartDataTable({ columns, spanMs }: NumbersProps): JSX.Element {
   if (!columns) return <p class="quiet">The history is currently unavailable.</p>;
-  const rows = rowsOf(columns, window);
+  const rows = rowsOf(columns, spanMs);
   if (rows.length === 0) return <p class="quiet">No data in this period.</p>;
   return (
     <div class="scroll" tabindex="0" role="group" aria-label="Table of the history">
@@ -76,7 +79,7 @@ export function ChartDataTable({ columns, window }: NumbersProps): JSX.Element {
             <tr>
               <th scope="row">
                 <time datetime={isoTime(row.to)} safe>
-                  {window === "7d"
+                  {spanMs > dayMs
                     ? `${isoTime(row.to).slice(0, 10)} ${formatTime(row.to)}`
                     : formatTime(row.to)}
                 </time>
@@ -95,6 +98,6 @@ export function ChartDataTable({ columns, window }: NumbersProps): JSX.Element {
 }
 
 /** The table as a fragment, for a page whose table is open. */
-export function renderNumbers(columns: Columns | undefined, window: WindowName): string {
-  return markup(<ChartDataTable columns={columns} window={window} />);
+export function renderNumbers(columns: Columns | undefined, spanMs: number): string {
+  return markup(<ChartDataTable columns={columns} spanMs={spanMs} />);
 }

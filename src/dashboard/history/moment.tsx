@@ -3,8 +3,8 @@
 
 import { isoTime } from "../../wording/format.ts";
 
-/** "05:54:40", "05:54", "Sun 29, 05:54", "2026-11-29 05:54:40", "Sunday 29 November, 05:54" */
-export type MomentForm = "time" | "short" | "stamp" | "day" | "long";
+/** "05:54:40", "05:54", "05:54" also within a minute, "Sun 29, 05:54", "2026-11-29 05:54:40", "Sunday 29 November, 05:54" */
+export type MomentForm = "time" | "short" | "minute" | "stamp" | "day" | "long";
 
 /** A time of day alone would be ambiguous in a range as long as this. */
 const dayLikeMs = 20 * 3_600_000;
@@ -40,6 +40,7 @@ const shortDay = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "nume
 export function formatMoment(at: number, form: MomentForm): string {
   const text = isoTime(at);
   if (form === "time") return text.slice(11, 19);
+  if (form === "minute") return text.slice(11, 16);
   if (form === "stamp") return `${shortDay.format(at).replace(",", "")}, ${text.slice(11, 16)}`;
   if (form === "day") return `${text.slice(0, 10)} ${text.slice(11, 19)}`;
   const time = text.slice(17, 19) === "00" ? text.slice(11, 16) : text.slice(11, 19);

@@ -101,6 +101,7 @@ export function renderHistoryPage(props: HistoryPageProps): string {
               charts={upstream === undefined ? poolCharts : upstreamCharts}
               from={from}
               to={to}
+              isLive={range.isLive}
               columns={columns}
               stepMs={stepMs}
               pinned={pinned}
@@ -109,7 +110,7 @@ export function renderHistoryPage(props: HistoryPageProps): string {
               problems={problems}
               source={rangeAddress("/history.json", range, { change: { at: undefined } })}
               page={pageWithoutTime(range)}
-              canPin={true}
+              pins="here"
             />
             <p class="chart-notes quiet" safe>
               {notesText(props, result)}
@@ -285,18 +286,13 @@ function Choices({ range, pools }: HistoryPageProps): JSX.Element {
 
 const problemsShown = 5;
 
-/** The problems of this time. The script reads their bands from here. */
+/** The problems of this time, which are bands in the charts. */
 function ProblemList({ problems, range }: Pick<HistoryPageProps, "problems" | "range">): JSX.Element {
   if (problems.length === 0) return "";
   return (
-    <ul class="problem-spans" data-role="problems" aria-label="Problems of this time">
-      {problems.map(({ title, level, since, closedAt }, index) => (
-        <li
-          data-level={attribute(level)}
-          data-from={String(since)}
-          data-to={closedAt === null ? "" : String(closedAt)}
-          {...(index >= problemsShown ? { hidden: true } : {})}
-        >
+    <ul class="problem-spans" aria-label="Problems of this time">
+      {problems.slice(0, problemsShown).map(({ title, level, since, closedAt }) => (
+        <li data-level={attribute(level)}>
           <span class="problem-level" safe>
             {level}
           </span>{" "}

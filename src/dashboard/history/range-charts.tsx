@@ -26,7 +26,7 @@ export interface RangeChart {
   readonly curves: readonly Curve[];
 }
 
-const requestsChart: RangeChart = {
+export const requestsChart: RangeChart = {
   name: "Requests/s",
   unit: "rate",
   least: 1,
@@ -40,7 +40,7 @@ export const errorsChart: RangeChart = {
   curves: [{ quantity: "errorsPerSecond", name: "", kind: "k-errors" }],
 };
 
-const latencyChart: RangeChart = {
+export const latencyChart: RangeChart = {
   name: "Latency",
   unit: "ms",
   least: 1,
@@ -74,10 +74,18 @@ export const upstreamCharts: readonly RangeChart[] = [
   inFlightChart,
 ];
 
+/** What the legends say while no moment is read. */
+export interface RestingLegends {
+  readonly values: Readonly<Partial<Record<Quantity, string>>>;
+  /** By name of the chart, before its values: "0.4% of all". */
+  readonly notes: Readonly<Record<string, string>>;
+}
+
 export interface RangeChartsProps {
   readonly charts: readonly RangeChart[];
   readonly from: number;
   readonly to: number;
+  readonly isLive: boolean;
   /** Undefined if the history could not be read. */
   readonly columns: Columns | undefined;
   readonly stepMs: number;
@@ -91,12 +99,17 @@ export interface RangeChartsProps {
   readonly source: string;
   /** The address of the page without its range, to which the script adds another. */
   readonly page: string;
-  /** Whether a click pins a moment. */
-  readonly canPin: boolean;
+  /** Where a click pins a moment: on this page, or on the page of another address. */
+  readonly pins?: "here" | (string & {}) | undefined;
+  readonly resting?: RestingLegends | undefined;
+  /** How many marks the list shows, the last ones; all by default. */
+  readonly marksShown?: number;
+  /** After the list of marks. */
+  readonly marksLink?: JSX.Element;
 }
 
 export function RangeCharts(props: RangeChartsProps): JSX.Element {
-  const { charts, from, to, stepMs, at, marks, source, page, canPin } = props;
+  const { charts, from, to, isLive, stepMs, at, problems = [], source, page, pins = "" } = props;
   return (
     <div
       class="range-charts"
@@ -110,32 +123,62 @@ export function RangeCharts(props: RangeChartsProps): JSX.Element {
       data-at={at === undefined ? "" : String(Math.round(at))}
       data-source={attribute(source)}
       data-page={attribute(page)}
-      data-pins={canPin ? "yes" : "no"}
+      data-pins={attribute(pins)}
+      data-live={isLive ? "yes" : "no"}
     >
       {charts.map((chart) => (
         <Figure chart={chart} {...props} />
       ))}
-      {marks.length === 0 ? (
-        ""
-      ) : (
-        <ol class="marks" data-role="marks" tabindex="0" aria-label="Events of this time">
-          {marks.map((mark) => (
-            <li data-at={String(mark.at)} data-number={String(mark.number)} data-tone={mark.tone}>
-              <span class="mark-number" data-tone={mark.tone}>
-                {String(mark.number)}
-              </span>{" "}
-              <Moment at={mark.at} form={listForm(props)} /> <span safe>{mark.text}</span>
-            </li>
-          ))}
-        </ol>
-      )}
+      <Marks {...props} />
+      <ul data-role="bands" hidden>
+        {problems.map(({ level, since, closedAt }) => (
+          <li
+            data-level={attribute(level)}
+            data-from={String(since)}
+            data-to={closedAt === null ? "" : String(closedAt)}
+          ></li>
+        ))}
+      </ul>
     </div>
+  );
+}
+
+/** The script draws all of them, also the ones that are hidden in the list. */
+function Marks({
+  marks,
+  marksShown = marks.length,
+  marksLink = "",
+  ...range
+}: RangeChartsProps): JSX.Element {
+  const hidden = marks.length - marksShown;
+  return (
+    <ol
+      class="marks"
+      data-role="marks"
+      aria-label="Events of this time"
+      {...(marks.length === 0 ? { hidden: true } : { tabindex: "0" })}
+    >
+      {marks.map((mark, index) => (
+        <li
+          data-at={String(mark.at)}
+          data-number={String(mark.number)}
+          data-tone={mark.tone}
+          {...(index < hidden ? { hidden: true } : {})}
+        >
+          <span class="mark-number" data-tone={mark.tone}>
+            {String(mark.number)}
+          </span>{" "}
+          <Moment at={mark.at} form={listForm(range)} /> <span safe>{mark.text}</span>
+        </li>
+      ))}
+      {hidden > 0 ? <li>{marksLink}</li> : ""}
+    </ol>
   );
 }
 
 interface FigureProps extends Pick<
   RangeChartsProps,
-  "from" | "to" | "columns" | "pinned" | "marks" | "problems"
+  "from" | "to" | "columns" | "pinned" | "marks" | "problems" | "resting"
 > {
   readonly chart: RangeChart;
 }
@@ -146,7 +189,16 @@ const formats: Readonly<Record<RangeChart["unit"], (value: number | null) => str
   count: (value) => (value === null ? "–" : formatCount(value)),
 };
 
-function Figure({ chart, from, to, columns, pinned, marks, problems = [] }: FigureProps): JSX.Element {
+function Figure({
+  chart,
+  from,
+  to,
+  columns,
+  pinned,
+  marks,
+  problems = [],
+  resting,
+}: FigureProps): JSX.Element {
   const { name, unit, least, curves } = chart;
   const trends = curves.map((curve) => ({
     ...curve,
@@ -165,13 +217,15 @@ function Figure({ chart, from, to, columns, pinned, marks, problems = [] }: Figu
               at <Moment at={pinned.to} />
             </span>
           ) : (
-            <span class="key-at" hidden></span>
+            <span class="key-at" safe>
+              {resting?.notes[name] ?? ""}
+            </span>
           )}
           {curves.map(({ quantity, name: curveName, kind }) => (
             <span class={`key ${kind}`} data-quantity={quantity}>
               {curveName === "" ? "" : <span class="key-name">{curveName}</span>}
               <span class="key-value" safe>
-                {pinned ? formats[unit](pinned[quantity]) : ""}
+                {pinned ? formats[unit](pinned[quantity]) : (resting?.values[quantity] ?? "")}
               </span>
             </span>
           ))}

@@ -6,6 +6,7 @@ import { renderFleetLive } from "../fleet/page.tsx";
 import { eventStreamResponse } from "../responses.ts";
 import type { SnapshotPoller } from "./poller.ts";
 import { eventOf, renderedOnce, streamOf } from "./sse.ts";
+import { currentLegends, currentTraffic } from "../overview/current-traffic.ts";
 import { renderLive, renderUpstreamLive } from "../overview/page.tsx";
 import type { DashboardState } from "../../wording/verdict.ts";
 import { type Row, rowSince, wholeRow } from "../overview/upstream-row.tsx";
@@ -46,7 +47,9 @@ export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers):
         return before ? rowSince(row, before.get(row.attributes.id)) : wholeRow(row);
       });
       rowsOf.set(state, rows);
-      return eventOf(html) + pointsEvent(state.trends);
+      const legends = currentLegends(currentTraffic(state, view.charts?.pool));
+      const newest = state.snapshot?.events.at(-1)?.seq;
+      return eventOf(html) + pointsEvent(state.trends, { legends, newest });
     });
     // The oldest one is given up: its viewers keep it, and new ones get one of their own.
     const [oldest] = rendered.keys();
@@ -69,10 +72,10 @@ export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers):
   };
 }
 
-/** Chart points as an event for the page's script. */
-function pointsEvent(trends: readonly SeriesHistory[]): string {
+/** Chart points as an event for the page's script. @param more of the charts of the overview */
+function pointsEvent(trends: readonly SeriesHistory[], more: Readonly<Record<string, unknown>> = {}): string {
   const series = trends.map(({ pool, upstream, columns }) => ({ pool, upstream, columns: lastOf(columns) }));
-  return series.length > 0 ? eventOf(JSON.stringify({ series }), "history") : "";
+  return series.length > 0 ? eventOf(JSON.stringify({ series, ...more }), "history") : "";
 }
 
 function lastOf(columns: Columns): Columns {

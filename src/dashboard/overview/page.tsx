@@ -12,6 +12,7 @@ import { Charts, ChartsStub } from "../charts/charts.tsx";
 import { FaultForm, FaultFormStub } from "../upstream/fault.tsx";
 import { FilterBox } from "../layout/forms.tsx";
 import { Overview } from "./overview.tsx";
+import type { TrafficTime } from "./traffic-panel.tsx";
 import { isFolding } from "./folding.ts";
 import { TabIcon, tabIcon, tabTitle } from "./tab.tsx";
 import type { DashboardState } from "../../wording/verdict.ts";
@@ -27,9 +28,8 @@ import { plainView, queryOf, type View } from "../view.ts";
 export interface PageProps {
   readonly state: DashboardState;
   readonly view?: View;
-  readonly window?: WindowName;
-  /** The history of a pool; undefined if it could not be read. */
-  readonly columnsOf?: (pool: string) => Columns | undefined;
+  /** What the charts show; undefined for a page without them. */
+  readonly traffic?: TrafficTime;
   /** The error of the action that led here. */
   readonly notice?: string;
   /** The result of the last action. */
@@ -37,15 +37,7 @@ export interface PageProps {
 }
 
 export function renderPage(props: PageProps): string {
-  const { state, view = plainView, window = "5m", columnsOf = () => undefined, notice = "", done } = props;
-  const chartsOf = (name: string) => (
-    <Charts
-      subject={{ kind: "pool", name }}
-      window={window}
-      columns={columnsOf(name)}
-      addressOf={(choice) => `/${queryOf(view, { window: choice })}`}
-    />
-  );
+  const { state, view = plainView, traffic, notice = "", done } = props;
   // A filter finds all upstreams, so the stream sends all of them: the page's script hides the others.
   const open = view.filter === "" ? view.open : ["*"];
   const live = `/live${queryOf({ ...view, filter: "", open })}`;
@@ -58,12 +50,13 @@ export function renderPage(props: PageProps): string {
       live={live}
       notice={notice}
       done={done && <ActionResult {...done} />}
+      carried={traffic && carriedQuery(traffic.range)}
       fleet={state.snapshot?.fleet}
     >
       <FilterBox state={state} view={view} isFolded={isFolded} />
       <main id="live" {...liveAttributes(live)}>
         <TabIcon state={state} />
-        <Overview state={state} view={view} chartsOf={chartsOf} />
+        <Overview state={state} view={view} traffic={traffic} />
       </main>
       <BulkBar location={{ page: "overview", view }} />
     </Shell>,
@@ -76,12 +69,7 @@ export function renderLive(state: DashboardState, view: View = plainView, writeR
     <>
       <title safe>{tabTitle(state)}</title>
       <TabIcon state={state} />
-      <Overview
-        state={state}
-        view={{ ...view, filter: "" }}
-        chartsOf={(name) => <ChartsStub subject={{ kind: "pool", name }} />}
-        writeRow={writeRow}
-      />
+      <Overview state={state} view={{ ...view, filter: "" }} writeRow={writeRow} />
     </>,
   );
 }
@@ -130,7 +118,7 @@ export function renderUpstreamPage({
               <PastCharts id={id} past={past} />
             ) : (
               <Charts
-                subject={{ kind: "upstream", name: id }}
+                upstream={id}
                 window={window}
                 columns={columns}
                 addressOf={(choice) => `${pageOf(id)}?window=${choice}`}
@@ -150,7 +138,7 @@ export function renderUpstreamLive(shown: UpstreamPageState): string {
       <UpstreamView
         shown={shown}
         faultForm={<FaultFormStub id={shown.id} />}
-        charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />}
+        charts={<ChartsStub upstream={shown.id} />}
         failing={<FailingStub upstream={shown.id} />}
       />
     </>,

@@ -17,12 +17,11 @@ interface PoolProps {
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
   readonly view: View;
-  readonly charts: JSX.Element;
   /** Writes each row: in full, or only the cells that a viewer does not have yet. */
   readonly writeRow: WriteRow;
 }
 
-export function PoolSection({ shown, now, view, charts, writeRow }: PoolProps): JSX.Element {
+export function PoolSection({ shown, now, view, writeRow }: PoolProps): JSX.Element {
   const { pool, shown: upstreams, folded } = shown;
   const id = anchorOf("pool", pool.name);
   const refused = Object.entries(pool.refusals).filter(([, count]) => count > 0);
@@ -59,7 +58,6 @@ export function PoolSection({ shown, now, view, charts, writeRow }: PoolProps): 
       ) : (
         ""
       )}
-      {charts}
       {upstreams.length > 0 ? (
         <PoolTable pool={pool} upstreams={upstreams} now={now} view={view} writeRow={writeRow} />
       ) : folded.length > 0 ? (
@@ -118,7 +116,7 @@ function countsOf({ retries, rescues, hedges, queued }: PoolSnapshot): readonly 
   ];
 }
 
-interface TableProps extends Omit<PoolProps, "charts" | "shown"> {
+interface TableProps extends Omit<PoolProps, "shown"> {
   readonly pool: PoolSnapshot;
   readonly upstreams: readonly UpstreamSnapshot[];
 }

@@ -76,6 +76,7 @@ export function KeptTime({ filter, kept }: PartProps): JSX.Element {
         charts={[errorsChart]}
         from={range.from}
         to={range.to}
+        isLive={range.isLive}
         columns={columns}
         stepMs={result?.stepMs ?? 1_000}
         pinned={undefined}
@@ -83,7 +84,6 @@ export function KeptTime({ filter, kept }: PartProps): JSX.Element {
         marks={marks}
         source={rangeAddress("/history.json", range)}
         page={`/requests?${page}`}
-        canPin={false}
       />
     </section>
   );

@@ -112,7 +112,7 @@ function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
   const share = pool ? sharesOf(pool)(traffic) : 0;
   const fair = pool ? fairSharesOf(pool)(detail) : 0;
   return (
-    <dl class="totals of-one">
+    <dl class="totals">
       <Tile
         name="Uptime"
         value={uptimeSpan(detail.uptime, now)}

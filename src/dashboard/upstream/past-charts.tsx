@@ -59,6 +59,7 @@ export function PastCharts({ id, past: { range, history, marks } }: PastChartsPr
         charts={upstreamCharts}
         from={range.from}
         to={range.to}
+        isLive={range.isLive}
         columns={result && sumColumns(result.series.map(({ columns }) => columns))}
         stepMs={result?.stepMs ?? 1_000}
         pinned={undefined}
@@ -66,7 +67,6 @@ export function PastCharts({ id, past: { range, history, marks } }: PastChartsPr
         marks={marks}
         source={rangeAddress("/history.json", { ...whole, at: undefined })}
         page={`${path}?`}
-        canPin={false}
       />
     </div>
   );

@@ -1,0 +1,90 @@
+/** The numbers of now, of all pools or one: the same as in the snapshot, the API and `evenkeel status`. */
+
+import { latestOf, type Quantity, trendOf } from "../charts/sparkline.tsx";
+import type { RestingLegends } from "../history/range-charts.tsx";
+import type { PoolSnapshot, Traffic } from "../../snapshot/snapshot.ts";
+import { formatMs, formatRate, formatShare } from "../../wording/format.ts";
+import type { DashboardState } from "../../wording/verdict.ts";
+
+export interface CurrentTraffic extends Traffic {
+  readonly errorsPerSecond: number;
+  readonly inFlight: number;
+  readonly queued: number;
+  /** Since the start. */
+  readonly retries: number;
+  readonly rescues: number;
+  readonly retriesPerSecond: number;
+  readonly rescuesPerSecond: number;
+  /** Percentiles of several pools cannot be added: they are those of the slowest pool. */
+  readonly isOfSlowest: boolean;
+}
+
+/** Undefined before the first snapshot. @param pool all pools without one, and where there is no such pool */
+export function currentTraffic(
+  { snapshot, trends }: Pick<DashboardState, "snapshot" | "trends">,
+  pool: string | undefined,
+): CurrentTraffic | undefined {
+  if (!snapshot) return undefined;
+  const chosen = snapshot.pools.filter(({ name }) => name === pool);
+  const pools = chosen.length > 0 ? chosen : snapshot.pools;
+  const columns = trends
+    .filter((series) => chosen.length === 0 || series.pool === pool)
+    .map((series) => series.columns);
+  const latest = (quantity: Quantity) => latestOf(trendOf(columns, quantity)) ?? 0;
+  return {
+    ...trafficOf(pools),
+    // Of all pools: requests that wait for one count too.
+    inFlight:
+      chosen.length === 0
+        ? snapshot.inFlight
+        : sumOf(pools, ({ upstreams }) => upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0)),
+    queued: sumOf(pools, ({ queued }) => queued),
+    retries: sumOf(pools, ({ retries }) => retries),
+    rescues: sumOf(pools, ({ rescues }) => rescues),
+    retriesPerSecond: latest("retriesPerSecond"),
+    rescuesPerSecond: latest("rescuesPerSecond"),
+    isOfSlowest: pools.length > 1,
+  };
+}
+
+function trafficOf(pools: readonly PoolSnapshot[]): Traffic & Pick<CurrentTraffic, "errorsPerSecond"> {
+  const sum = (part: (traffic: Traffic) => number) => sumOf(pools, ({ traffic }) => part(traffic));
+  const worst = (part: (traffic: Traffic) => number | null) => {
+    const known = pools.flatMap(({ traffic }) => part(traffic) ?? []);
+    return known.length > 0 ? Math.max(...known) : null;
+  };
+  const requestsPerSecond = sum((traffic) => traffic.requestsPerSecond);
+  const errorsPerSecond = sum((traffic) => traffic.requestsPerSecond * traffic.errorShare);
+  return {
+    requests: sum((traffic) => traffic.requests),
+    errors: sum((traffic) => traffic.errors),
+    requestsPerSecond,
+    errorsPerSecond,
+    errorShare: requestsPerSecond > 0 ? errorsPerSecond / requestsPerSecond : 0,
+    p50Ms: worst((traffic) => traffic.p50Ms),
+    p95Ms: worst((traffic) => traffic.p95Ms),
+    p99Ms: worst((traffic) => traffic.p99Ms),
+  };
+}
+
+function sumOf(pools: readonly PoolSnapshot[], part: (pool: PoolSnapshot) => number): number {
+  return pools.reduce((sum, pool) => sum + part(pool), 0);
+}
+
+/** What the legends of charts say that end now. */
+export function currentLegends(traffic: CurrentTraffic | undefined): RestingLegends {
+  if (!traffic) return { values: {}, notes: {} };
+  return {
+    values: {
+      requestsPerSecond: formatRate(traffic.requestsPerSecond),
+      errorsPerSecond: formatRate(traffic.errorsPerSecond),
+      p50Ms: formatMs(traffic.p50Ms),
+      p95Ms: formatMs(traffic.p95Ms),
+      p99Ms: formatMs(traffic.p99Ms),
+    },
+    notes: {
+      "Errors/s": `${formatShare(traffic.errorShare)} of all`,
+      Latency: traffic.isOfSlowest ? "slowest pool" : "",
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "bun:test";
+import { currentLegends, currentTraffic } from "../../src/dashboard/overview/current-traffic.ts";
+import { queryOf, viewOf } from "../../src/dashboard/view.ts";
+import { columnsOf } from "../../src/history/point.ts";
+import { pool, snapshotOf, traffic, upstream, wavesUntil } from "../support/fake-admin-api.ts";
+
+const one = pool({
+  name: "one",
+  upstreams: [upstream("a", { inFlight: 3 }), upstream("b", { inFlight: 4 })],
+  traffic: traffic({ requests: 100, errors: 5, requestsPerSecond: 30, errorShare: 0.1, p95Ms: 40 }),
+  ...{ queued: 2, retries: 7 },
+});
+const other = pool({
+  name: "other",
+  upstreams: [upstream("c")],
+  traffic: traffic({ requests: 10, requestsPerSecond: 10, p95Ms: 90 }),
+});
+const columns = columnsOf(wavesUntil(60_000, { spanMs: 3_000, stepMs: 1_000, since: 0 }));
+const retrying = (rate: number) => ({ ...columns, retriesPerSecond: columns.at.map(() => rate) });
+const state = {
+  snapshot: { ...snapshotOf(one, other), inFlight: 12 },
+  trends: [
+    { pool: "one", upstream: null, columns: retrying(2) },
+    { pool: "other", upstream: null, columns: retrying(1) },
+  ],
+};
+
+describe("the numbers of now", () => {
+  test("of all pools are added, and percentiles are those of the slowest", () => {
+    expect(currentTraffic(state, undefined)).toMatchObject({
+      ...{ requestsPerSecond: 40, errorsPerSecond: 3, errorShare: 3 / 40, requests: 110, errors: 5 },
+      ...{ p95Ms: 90, inFlight: 12, queued: 2, retries: 7, retriesPerSecond: 3, isOfSlowest: true },
+    });
+  });
+
+  test("of one pool are its own; of an unknown one, those of all", () => {
+    expect(currentTraffic(state, "one")).toMatchObject({
+      ...{ requestsPerSecond: 30, errorShare: 0.1, p95Ms: 40, inFlight: 7, retriesPerSecond: 2 },
+      isOfSlowest: false,
+    });
+    expect(currentTraffic(state, "none")).toEqual(currentTraffic(state, undefined));
+    expect(currentTraffic({ ...state, snapshot: undefined }, "one")).toBeUndefined();
+  });
+
+  test("stand in the legends of charts that end now", () => {
+    expect(currentLegends(currentTraffic(state, undefined))).toEqual({
+      values: {
+        requestsPerSecond: "40.0",
+        errorsPerSecond: "3.0",
+        p50Ms: "–",
+        p95Ms: "90\u00a0ms",
+        p99Ms: "–",
+      },
+      notes: { "Errors/s": "7.5% of all", Latency: "slowest pool" },
+    });
+  });
+});
+
+test("a view keeps the time and the pool of the charts in its links", () => {
+  const query = { sort: "p99-down", from: "-6h", to: "now", pool: "one", tz: "local" };
+  expect(Object.fromEntries(new URLSearchParams(queryOf(viewOf(query))))).toEqual(query);
+  expect(viewOf({ from: "x".repeat(300), to: " " })).toEqual(viewOf({}));
+});
