@@ -33,7 +33,7 @@ import {
   timeLeft,
   uptimeSpan,
 } from "../wording/format.ts";
-import { countedProblems, hasCritical } from "../wording/problems.ts";
+import { countedProblems, hasCritical, isServing } from "../wording/problems.ts";
 import { fleetConcerns, isFleetWhole, usedElsewhereText } from "../wording/fleet.ts";
 import { isEjected, reasonSentence } from "../wording/reasons.ts";
 import { sourceText } from "../wording/sources.ts";
@@ -168,9 +168,9 @@ function verdictLines(state: DashboardState, layout: StatusLayout): readonly str
   ];
 }
 
-/** Whether the balancer listens and every pool has an available upstream. */
+/** Whether the balancer listens and every pool has an upstream that serves. */
 export function serves({ phase, pools }: Snapshot): boolean {
-  return phase === "ready" && pools.every(({ upstreams }) => upstreams.some(({ fit }) => fit));
+  return phase === "ready" && pools.every(({ upstreams }) => upstreams.some(isServing));
 }
 
 const heads = [

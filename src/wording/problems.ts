@@ -3,6 +3,7 @@
 import { isOpenProblem, type ServiceProblem } from "../problems/problem.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { countWithNoun, formatCount } from "./format.ts";
+import { hasFreeSlot } from "./reasons.ts";
 
 /** Problems that count: a notice is no problem yet. */
 export function countedProblems(problems: readonly ServiceProblem[]): readonly ServiceProblem[] {
@@ -35,12 +36,18 @@ export function evenKeelSentence(snapshot: Pick<Snapshot, "pools">): string {
   return `On an even keel. ${servingText(snapshot)}.`;
 }
 
+/** Whether it serves. One whose slots are all in use does: requests wait for it. */
+export function isServing(upstream: UpstreamSnapshot): boolean {
+  const { fit, status, weight } = upstream;
+  return fit || (status === "passing" && weight > 0 && !hasFreeSlot(upstream));
+}
+
 /** Whether every pool serves with all that it should: only operators have taken upstreams out. */
 export function isOnEvenKeel({ pools }: Pick<Snapshot, "pools">): boolean {
   return pools.every(
     ({ upstreams }) =>
-      upstreams.some(({ fit }) => fit) &&
-      upstreams.every((each) => each.fit || standsBy(each) || each.mode !== "ready"),
+      upstreams.some(isServing) &&
+      upstreams.every((each) => isServing(each) || standsBy(each) || each.mode !== "ready"),
   );
 }
 
@@ -48,7 +55,7 @@ export function isOnEvenKeel({ pools }: Pick<Snapshot, "pools">): boolean {
 export function servingText({ pools }: Pick<Snapshot, "pools">): string {
   const upstreams = pools.flatMap((pool) => pool.upstreams);
   const count = (is: (upstream: UpstreamSnapshot) => boolean) => upstreams.filter(is).length;
-  const serving = count(({ fit }) => fit);
+  const serving = count(isServing);
   const standby = count(standsBy);
   return [
     servingPart(serving, { expected: upstreams.length - standby, all: upstreams.length }),
@@ -88,6 +95,6 @@ function counted(count: number, one: string, many: string): string {
   return count === 0 ? "" : `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
-function standsBy({ backup, fit, status }: UpstreamSnapshot): boolean {
-  return backup && !fit && status === "passing";
+function standsBy(upstream: UpstreamSnapshot): boolean {
+  return upstream.backup && upstream.status === "passing" && !isServing(upstream);
 }

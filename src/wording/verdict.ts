@@ -5,7 +5,14 @@ import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import type { ServiceProblem } from "../problems/problem.ts";
 import { balancerGone, frontDoorClosed } from "../problems/reader-problems.ts";
 import { formatAgo, formatTime } from "./format.ts";
-import { evenKeelSentence, hasCritical, isOnEvenKeel, problemsSentence, servingText } from "./problems.ts";
+import {
+  evenKeelSentence,
+  hasCritical,
+  isOnEvenKeel,
+  isServing,
+  problemsSentence,
+  servingText,
+} from "./problems.ts";
 import { type Reason, reasonsFor } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves at reduced capacity. `bad`: clients are affected. */
@@ -95,7 +102,7 @@ function serviceOf(snapshot: Snapshot, state: DashboardState): OverallStatus {
   const reasons = reasonsFor([], out, balancerNow(state));
   if (isOnEvenKeel(snapshot)) return { tone: "good", headline: evenKeelSentence(snapshot), reasons };
   // What is out may be checked for the first time, or have failed within the last second: no problem is listed yet.
-  const isPoolOut = pools.some(({ upstreams }) => !upstreams.some(({ fit }) => fit));
+  const isPoolOut = pools.some(({ upstreams }) => !upstreams.some(isServing));
   return { tone: isPoolOut ? "bad" : "warn", headline: serving, reasons };
 }
 

@@ -126,11 +126,16 @@ describe("the overall status", () => {
       "warn: 1 of 2 upstreams serves; e:5 ejected 14 s ago: unresponsive",
     ],
     [
-      "one has no weight, another one no free slot",
+      "one has no weight; one without a free slot serves all the same",
       stateOf(
         of(a, upstream("b:2", { fit: false, weight: 0 }), upstream("c:3", { fit: false, inFlight: 256 })),
       ),
-      "warn: 1 of 3 upstreams serves; b:2 takes no new requests: weight is 0; c:3 takes no new requests: all 256 slots (maxInFlight) are in use",
+      "warn: 2 of 3 upstreams serve; b:2 takes no new requests: weight is 0; c:3 takes no new requests: all 256 slots (maxInFlight) are in use",
+    ],
+    [
+      "all slots of the only one are in use: requests wait for it",
+      stateOf(of(full)),
+      "good: On an even keel. The only upstream serves.; a:1 takes no new requests: all 8 slots (maxInFlight) are in use",
     ],
     ["a pool without upstreams", stateOf(of()), "bad: No upstream serves"],
     [
