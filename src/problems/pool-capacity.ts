@@ -147,7 +147,7 @@ function queueFinding(pool: PoolTraffic, detection: Detection): Finding | undefi
   const lost = pool.requests10 > 0 ? Math.min(1, pool.queueRefusals10 / pool.requests10) : 1;
   const finding = capacityFinding("queue", pool, (context) => ({
     title: isTurningAway
-      ? `Pool ${name} turns away ${proportionText(context.steady.show("lost", lost, (value) => value))} requests: its queue is full`
+      ? `Pool ${name} turns away ${proportionText(steadyShare(context, lost))} requests: its queue is full`
       : `${countText(context.steady.show("queued", queued, roundCount))} requests wait in pool ${name}`,
     cause: causeFrom([trafficEvidence(pool), slotEvidence(pool)]),
     do: advice(
@@ -172,6 +172,12 @@ function queueFinding(pool: PoolTraffic, detection: Detection): Finding | undefi
     waiting: pool.requests10 / pool.seconds10,
     ...(isTurningAway && { openAfterMs: 0 }),
   };
+}
+
+/** Steady by its smaller part: 19 in 20 are not all, though the two are near to each other. */
+function steadyShare({ steady }: DescriptionContext, share: number): number {
+  const exact = (value: number) => value;
+  return share > 0.5 ? 1 - steady.show("served", 1 - share, exact) : steady.show("lost", share, exact);
 }
 
 /** Evidence that more requests come than at this hour of other days. */

@@ -265,6 +265,17 @@ describe("the first line of the list of problems", () => {
     expect(schemaErrors(serviceProblemSchema, door).errors).toEqual([]);
   });
 
+  test("a queue that turned away all requests at first, and then serves some", () => {
+    const pool = poolOf("main", 2, 0);
+    const balancer = new SimulatedBalancer([pool]).run(20);
+    Object.assign(pool, { queued: 1_024, queueRefusalsPerSecond: 190 });
+    balancer.run(5);
+    expect(balancer.titles).toEqual(["Pool main turns away all requests: its queue is full"]);
+    for (const upstream of pool.upstreams) upstream.requestsPerSecond = 5;
+    balancer.run(25);
+    expect(balancer.titles).toEqual(["Pool main turns away 19 in 20 requests: its queue is full"]);
+  });
+
   test("1 and 2 together rank 1, 2", () => {
     const [checkout, search] = [poolOf("checkout", 12), poolOf("search", 16)];
     search.upstream(3).p95Ms = 320;
