@@ -27,6 +27,8 @@ export interface UpstreamSample {
   readonly ejectionCause: string;
   /** Why it was ejected; empty while it is not. */
   readonly ejectionReason: string;
+  /** Clock time of its ejection, milliseconds; undefined while it is not ejected. */
+  readonly ejectedAt: number | undefined;
   /** Result of the last probe; empty before the first. */
   readonly probeDetail: string;
   /** Whether the last probe passed; undefined before the first. */

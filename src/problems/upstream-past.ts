@@ -30,6 +30,8 @@ export class UpstreamPast {
   #reasonsAt = -Infinity;
   /** Errors by reason since the oldest reading of the last half minute; since the start after the first. The most frequent first. */
   recentReasons: readonly (readonly [reason: string, count: number])[] = [];
+  /** Clock time of its last ejection. */
+  #ejectedAt: number | undefined;
   seenAt = Number.NaN;
   /** Clock time at which its slow start began, however often it failed in between; undefined outside of one. */
   startingSince: number | undefined;
@@ -50,8 +52,7 @@ export class UpstreamPast {
     }
     if (status === "passing") this.isReturning = false;
     this.#readCheck(status, now);
-    if (status === "ejected" && before !== undefined && before !== "ejected") this.#readEjection(now);
-    if (isComingBack(before) && status === "passing") this.#returnedAt = now;
+    this.#readReturn(sample, before, now);
     if (isStarting) this.startingSince ??= now;
     else if (status === "passing") this.startingSince = undefined;
   }
@@ -63,6 +64,20 @@ export class UpstreamPast {
     this.#isFailing = isFailing;
     while (this.#changes.length > maxChanges || now - (this.#changes[0] ?? now) > changesMs)
       this.#changes.shift();
+  }
+
+  #readReturn(
+    { status, ejectedAt, ejectionReason }: UpstreamSample,
+    before: Status | undefined,
+    now: number,
+  ) {
+    const isNew = ejectedAt !== undefined && ejectedAt !== this.#ejectedAt;
+    this.#ejectedAt = ejectedAt ?? this.#ejectedAt;
+    if (isComingBack(before) && status === "passing") this.#returnedAt = now;
+    if (!isNew || before === undefined) return;
+    // All but a failed trial happen to one that had come back: perhaps for less time than there is between two samples.
+    if (isOut(before) && ejectionReason !== "probation_failed") this.#returnedAt = now;
+    if (before !== "ejected" || this.#returnedAt === now) this.#readEjection(now);
   }
 
   #readEjection(now: number): void {
@@ -95,10 +110,12 @@ export class UpstreamPast {
     const [oldest = {}] = this.#reasons;
     this.#reasons.push(latest);
     if (this.#reasons.length > maxReadings) this.#reasons.shift();
-    this.recentReasons = Object.entries(latest)
+    const recent = Object.entries(latest)
       .map(([reason, count]) => [reason, count - (oldest[reason] ?? 0)] as const)
       .filter(([, count]) => count > 0)
       .sort(([, one], [, other]) => other - one);
+    // Between the first two readings there may be no error at all: that says nothing new.
+    if (recent.length > 0) this.recentReasons = recent;
   }
 
   forgetReasons(): void {
@@ -113,7 +130,11 @@ export function isOutByOperator(status: Status): boolean {
 }
 
 function isComingBack(status: Status | undefined): boolean {
-  return status === "ejected" || status === "probation" || status === "failing";
+  return isOut(status) || status === "failing";
+}
+
+function isOut(status: Status | undefined): boolean {
+  return status === "ejected" || status === "probation";
 }
 
 /** The past of every upstream that exists. */

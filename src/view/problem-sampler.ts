@@ -162,6 +162,7 @@ export class ProblemSampler {
       p95Ms: this.#latencies.of(upstream),
       ejectionCause: outlier.cause ?? "",
       ejectionReason: outlier.state === "up" ? "" : (outlier.reason ?? ""),
+      ejectedAt: outlier.state === "ejected" ? outlier.since : undefined,
       probeDetail: last?.detail ?? "",
       probePassed: last?.success,
       probeHistory: history,

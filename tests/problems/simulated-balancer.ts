@@ -31,6 +31,7 @@ export class SimulatedUpstream {
   p95Ms: number | null = 20;
   ejectionCause = "";
   ejectionReason = "";
+  ejectedAt: number | undefined;
   probeDetail = "status 200";
   probePassed: boolean | undefined = true;
   probeHistory = "";
@@ -67,6 +68,7 @@ export class SimulatedUpstream {
 
   eject(cause: string, reason = "consecutive_failures"): void {
     Object.assign(this, { status: "ejected", ejectionCause: cause, ejectionReason: reason });
+    this.ejectedAt = (this.ejectedAt ?? 0) + 1;
     this.requestsPerSecond = 0;
   }
 
@@ -87,6 +89,7 @@ export class SimulatedUpstream {
       ...{ inFlight: this.inFlight, maxInFlight: this.maxInFlight, isStarting: this.isStarting },
       ...{ requests: this.requests, errors: this.errors, p95Ms: this.p95Ms },
       ...{ ejectionCause: this.ejectionCause, ejectionReason: this.ejectionReason },
+      ejectedAt: this.status === "ejected" ? this.ejectedAt : undefined,
       ...{ probeDetail: this.probeDetail, probePassed: this.probePassed, probeHistory: this.probeHistory },
       hasFault: this.hasFault,
       errorsByReason: () => ({ ...reasons }),

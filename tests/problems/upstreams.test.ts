@@ -66,6 +66,21 @@ describe("errors of one upstream", () => {
     expect(new SimulatedBalancer([pool]).run(90).titles).toEqual([`web-01 ${words}`]);
   });
 
+  test("are named though none came between the first two readings of reasons", () => {
+    const pool = poolOf("web", 6);
+    const upstream = pool.upstream(1);
+    const balancer = new SimulatedBalancer([pool]);
+    const titles = new Set<string>();
+    // An error every four seconds; and a minute of too few requests, after which the reasons are read anew.
+    balancer.run(120, (second) => {
+      upstream.requestsPerSecond = second >= 60 && second < 90 ? 0 : 1;
+      upstream.errorShare = second % 4 === 0 ? 1 : 0;
+      for (const title of balancer.titles) titles.add(title);
+    });
+    expect(titles.size).toBeGreaterThan(0);
+    for (const title of titles) expect(title).toMatch(/^web-01 answers \d+ % of its requests with 500$/);
+  });
+
   test("hidden by retries they are a warning, and critical when 1 % of the clients get them", () => {
     const pool = poolOf("web", 12);
     Object.assign(pool.upstream(1), { errorShare: 0.3, isRetried: true });
@@ -270,6 +285,21 @@ describe("an upstream that comes and goes", () => {
     }
     expect(balancer.story).not.toContain("opened probe_flaps");
     expect(balancer.titles.some((title) => title.includes("its check changed"))).toBe(false);
+  });
+
+  test.each([
+    ["within the second of its return, which no sample sees", "consecutive_failures", true],
+    ["because its trial request failed: it never came back", "probation_failed", false],
+  ])("one that is ejected again and again %s", (_, reason, isTold) => {
+    const pool = poolOf("web", 6);
+    const balancer = new SimulatedBalancer([pool]).run(10);
+    for (let turn = 0; turn < 3; turn++) {
+      pool.upstream(1).eject("status_503", turn === 0 ? "consecutive_failures" : reason);
+      balancer.run(30);
+    }
+    expect(balancer.titles).toEqual([
+      isTold ? "web-01 fails each time it comes back" : "web-01 answers with 503",
+    ]);
   });
 
   test("a slow start that takes three times as long does not get on", () => {
