@@ -20,5 +20,5 @@ export async function until(
 
 /** Resolves at this time of `performance.now()`: for clients that send at a pace. */
 export function untilTime(at: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, at - performance.now()));
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, at - performance.now())));
 }
