@@ -4,29 +4,33 @@ import { type AlertReceiverConfig, shownAddress } from "../config/alerts.ts";
 import type { Config } from "../config/config.ts";
 import type { Alert } from "../extension/alert-format.ts";
 import type { Extensions } from "../extension/extensions.ts";
+import { type AlertReport, noAlertReport } from "../fleet/alert-report.ts";
 import { bugs } from "../lib/bugs.ts";
 import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
-import { asRecord, parseJson } from "../lib/json.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
 import type { ServiceProblem } from "../problems/problem.ts";
-import type { AlertRow, AlertState, SilenceRow } from "../state/alert-record.ts";
+import type { AlertRow, AlertState, SilenceRow, ToldRow } from "../state/alert-record.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Store } from "../state/store.ts";
 import { AlertJournal } from "./alert-journal.ts";
-import type {
-  AlertCounts,
-  AlertsSnapshot,
-  AlertTestResult,
-  ReceiverSnapshot,
-  SentAlert,
+import { AlertSharing } from "./alert-sharing.ts";
+import type { AlertPeer } from "./alert-turns.ts";
+import {
+  type AlertCounts,
+  alertIn,
+  type AlertsSnapshot,
+  type AlertTestResult,
+  type ReceiverSnapshot,
+  sentAlertOf,
 } from "./alerts-snapshot.ts";
 import type { DeliveryResult } from "./delivery.ts";
 import { requestOf } from "./formats.ts";
 import { ReceiverQueue, type WaitingAlert } from "./receiver-queue.ts";
 import { type NewSilence, Silences, silenceSubject, withSilence } from "./silences.ts";
 import { closedTest, testAlert } from "./test-alert.ts";
-import { type ListedProblems, type Telling, ToldProblems } from "./told-problems.ts";
+import { idIn, type ListedProblems, type Telling, ToldProblems } from "./told-problems.ts";
+import { endOfUnseen, type UnseenEnd, unseenProblem } from "./unseen-end.ts";
 
 export interface AlertDispatcherOptions {
   /** Name of this balancer. */
@@ -43,6 +47,8 @@ export interface AlertDispatcherOptions {
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
   readonly random: Random;
+  /** Undefined for a balancer on its own. */
+  readonly fleet?: { reportSoon(): void } | undefined;
 }
 
 /** Alerts that are over, for the page and the API. */
@@ -63,7 +69,9 @@ interface Receiver {
 export class AlertDispatcher {
   readonly #options: AlertDispatcherOptions;
   readonly #receivers = new Map<string, Receiver>();
-  readonly #told = new ToldProblems();
+  readonly #told: ToldProblems;
+  /** Undefined for a balancer on its own, and while it does not run. */
+  #sharing: AlertSharing | undefined;
   readonly #journal: AlertJournal;
   readonly #silences = new Silences();
   #configured: readonly AlertReceiverConfig[] | undefined;
@@ -74,14 +82,17 @@ export class AlertDispatcher {
 
   constructor(options: AlertDispatcherOptions) {
     this.#options = options;
+    this.#told = new ToldProblems(options.balancer);
     this.#journal = new AlertJournal(options);
   }
 
   /** Reads what the process before has left, and sends what waits. */
   start(): void {
-    const { wallClock } = this.#options;
+    const { balancer, fleet, clock, wallClock } = this.#options;
     const { alerts, told, silences } = this.#journal.read();
     this.#isRunning = true;
+    const sharing = { balancer, told: this.#told, journal: this.#journal, silences: this.#silences };
+    this.#sharing = fleet && new AlertSharing({ ...sharing, clock, wallClock });
     this.#told.restore(told, wallClock());
     this.#silences.restore(silences);
     this.#lastId = Math.max(this.#lastId, alerts.at(-1)?.id ?? 0);
@@ -94,6 +105,7 @@ export class AlertDispatcher {
   stop(): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
+    this.#sharing = undefined;
     this.#journal.write();
     this.#journal.forget();
     for (const { queue } of this.#receivers.values()) queue.stop();
@@ -104,29 +116,43 @@ export class AlertDispatcher {
   /** To be called once a second, after the list was brought up to date. Never throws. */
   advance(problems: ListedProblems): void {
     if (!this.#isRunning) return;
+    const turns = this.#sharing?.turns;
+    turns?.turn();
     try {
-      const at = this.#options.wallClock();
+      const [at, now] = [this.#options.wallClock(), this.#options.clock()];
       if (this.#configured !== this.#options.config().alerts) this.#configure([]);
       for (const silence of this.#silences.expire(at)) this.#silenceEnded(silence, "balancer", "expired");
       const tellings = this.#told.advance(this.#configured ?? [], problems, {
-        at,
+        ...{ at, now, turns },
         isSilenced: (problem) => this.#silences.of(problem) !== undefined,
-        onTold: (row) => this.#journal.putTold(row),
-        onForgotten: (row) => this.#journal.removeTold(row),
+        onTold: (row) => this.#journal.putTold(this.#told.kept(row)),
+        onForgotten: (row) => this.#journal.removeTold(this.#told.kept(row)),
       });
       const waiting = tellings.map((telling) => this.#waitingOf(telling, at));
       // Before anything is sent: after a crash it must know what it has sent, and the list its problems by their ids.
       this.#journal.write();
       if (waiting.length > 0) this.#options.flushEvents();
       for (const each of waiting) this.#receivers.get(each.row.receiver)?.queue.push(each);
+      if (waiting.length > 0 || turns?.hasUnclaimed(problems.open)) this.#options.fleet?.reportSoon();
     } catch (error) {
       bugs.report(this.#options.log, error, { in: "alerts" });
     }
   }
 
-  /** The problem, marked if it is silenced. */
+  /** What the other balancers of the fleet have to know. */
+  report(problems: ListedProblems): AlertReport {
+    return this.#sharing?.report(problems, this.#configured ?? []) ?? noAlertReport;
+  }
+
+  /** After a report has reached the other balancers. @param peers the others, as of the same moment */
+  exchanged(report: AlertReport, peers: readonly AlertPeer[]): void {
+    this.#sharing?.exchanged(report, peers);
+  }
+
+  /** The problem, with all balancers that see it, and marked if it is silenced. */
   marked(problem: ServiceProblem): ServiceProblem {
-    return withSilence(problem, this.#silences.of(problem));
+    const seen = this.#sharing?.withWitnesses(problem) ?? problem;
+    return withSilence(seen, this.#silences.of(problem));
   }
 
   get silences(): readonly SilenceRow[] {
@@ -222,7 +248,13 @@ export class AlertDispatcher {
     for (const row of waiting) if (!names.has(row.receiver)) this.#giveUp(row);
     for (const [name, { queue }] of this.#receivers) {
       const own = waiting.filter(({ receiver }) => receiver === name);
-      if (own.length > 0) queue.restore(own.flatMap((row) => alertOf(row) ?? []));
+      if (own.length > 0)
+        queue.restore(
+          own.flatMap((row) => {
+            const alert = alertIn(row);
+            return alert ? [{ row, alert }] : [];
+          }),
+        );
     }
   }
 
@@ -255,14 +287,15 @@ export class AlertDispatcher {
     return requestOf(alert, receiver, { extensions, at: wallClock(), userAgent: `evenkeel/${version}` });
   }
 
-  #waitingOf({ receiver, type, number, problem, id }: Telling, now: number): WaitingAlert {
+  #waitingOf({ receiver, type, level, by, row: told, problem }: Telling, now: number): WaitingAlert {
     const { balancer } = this.#options;
-    const at = new Date(now).toISOString();
-    const known = problem ?? this.#lastTold(receiver.name, id, at);
+    const end = { balancer, by, at: now };
+    const known = problem ?? this.#lastTold(told, end) ?? unseenProblem(told, { ...end, level });
     const alert: Alert = {
-      ...{ type, balancer, at, key: `${balancer}/${id}/${number}` },
-      url: this.#link(known?.links.self ?? "/"),
-      problem: known ?? { ...testAlert({ balancer, at: now, by: "", url: null }).problem, id, title: id },
+      ...{ type, balancer, at: new Date(now).toISOString(), key: `${told.thread}/${told.number}` },
+      url: this.#link(problem?.links.self ?? "/"),
+      // Another balancer may have told it first, under its own id.
+      problem: { ...known, id: idIn(told.thread) },
     };
     // The number is at least the time, so it grows across restarts even if nothing was stored.
     this.#lastId = Math.max(this.#lastId + 1, Math.floor(now));
@@ -274,14 +307,12 @@ export class AlertDispatcher {
     return { row, alert };
   }
 
-  /** A problem that ended while nothing ran, as the receiver knows it. */
-  #lastTold(receiver: string, id: string, at: string): ServiceProblem | undefined {
-    const row = this.#sent.findLast(
-      (sent) => sent.receiver === receiver && sentAlertOf(sent)?.problem.id === id,
-    );
-    const problem = row && alertOf(row)?.alert.problem;
-    const end = { words: "Closed while the balancer did not run", code: "over" } as const;
-    return problem && { ...problem, state: "closed", closedAt: at, end };
+  /** A problem that ended unseen, as this balancer has told it last. */
+  #lastTold({ receiver, thread }: ToldRow, end: UnseenEnd): ServiceProblem | undefined {
+    const waiting = this.#receivers.get(receiver)?.queue.waiting.map(({ alert }) => alert) ?? [];
+    const sent = this.#sent.flatMap((row) => (row.receiver === receiver && alertIn(row)) || []);
+    const last = [...sent, ...waiting].findLast(({ key }) => key.startsWith(`${thread}/`));
+    return last && { ...last.problem, ...endOfUnseen(end) };
   }
 
   #link(path: string): string | null {
@@ -349,22 +380,4 @@ export class AlertDispatcher {
       if (oldest) this.#journal.removeAlert(oldest.id);
     }
   }
-}
-
-/** Undefined for a row that a later version wrote in another form. */
-function alertOf(row: AlertRow): WaitingAlert | undefined {
-  const alert = asRecord(parseJson(row.content)) as unknown as Alert;
-  const isAlert = typeof alert.type === "string" && typeof asRecord(alert.problem)["title"] === "string";
-  return isAlert ? { row, alert } : undefined;
-}
-
-function sentAlertOf(row: AlertRow): SentAlert | undefined {
-  const alert = alertOf(row)?.alert;
-  if (!alert) return undefined;
-  const { id, kind, level, title, subject, end } = alert.problem;
-  const { content: _content, ...shown } = row;
-  return {
-    ...{ ...shown, type: alert.type },
-    problem: { id, kind, level, title, subject, end: end?.words ?? null },
-  };
 }

@@ -27,7 +27,7 @@ export class AlertJournal {
   readonly #alerts = new Map<number, AlertRow | null>();
   readonly #told = new Map<
     string,
-    ToldRow | (Pick<ToldRow, "receiver" | "problem"> & { readonly level: null })
+    ToldRow | (Pick<ToldRow, "receiver" | "thread"> & { readonly level: null })
   >();
   readonly #silences = new Map<string, SilenceRow | null>();
   #retryAt = -Infinity;
@@ -59,8 +59,8 @@ export class AlertJournal {
     this.#told.set(keyOf(row), row);
   }
 
-  removeTold({ receiver, problem }: Pick<ToldRow, "receiver" | "problem">): void {
-    this.#told.set(keyOf({ receiver, problem }), { receiver, problem, level: null });
+  removeTold({ receiver, thread }: Pick<ToldRow, "receiver" | "thread">): void {
+    this.#told.set(keyOf({ receiver, thread }), { receiver, thread, level: null });
   }
 
   putSilence(row: SilenceRow): void {
@@ -109,6 +109,6 @@ export class AlertJournal {
   }
 }
 
-function keyOf({ receiver, problem }: Pick<ToldRow, "receiver" | "problem">): string {
-  return `${receiver}\n${problem}`;
+function keyOf({ receiver, thread }: Pick<ToldRow, "receiver" | "thread">): string {
+  return `${receiver}\n${thread}`;
 }

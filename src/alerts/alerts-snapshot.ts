@@ -1,8 +1,9 @@
 /** What the API and the pages show of alerts: receivers without secrets, what was sent and waits, and silences. */
 
-import type { AlertType } from "../extension/alert-format.ts";
+import type { Alert, AlertType } from "../extension/alert-format.ts";
+import { asRecord, parseJson } from "../lib/json.ts";
 import type { ProblemKind, ProblemLevel, ProblemSubject } from "../problems/problem.ts";
-import type { AlertState, SilenceRow } from "../state/alert-record.ts";
+import type { AlertRow, AlertState, SilenceRow } from "../state/alert-record.ts";
 import type { DeliveryResult } from "./delivery.ts";
 
 /** Times are epoch milliseconds. */
@@ -65,4 +66,22 @@ export interface AlertTestResult extends Pick<
   "kind" | "reason" | "status" | "answer" | "tookMs" | "text"
 > {
   readonly receiver: string;
+}
+
+/** The alert of a row; undefined if a later version wrote it in another form. */
+export function alertIn({ content }: Pick<AlertRow, "content">): Alert | undefined {
+  const alert = asRecord(parseJson(content)) as unknown as Alert;
+  const isAlert = typeof alert.type === "string" && typeof asRecord(alert.problem)["title"] === "string";
+  return isAlert ? alert : undefined;
+}
+
+export function sentAlertOf(row: AlertRow): SentAlert | undefined {
+  const alert = alertIn(row);
+  if (!alert) return undefined;
+  const { id, kind, level, title, subject, end } = alert.problem;
+  const { content: _content, ...shown } = row;
+  return {
+    ...{ ...shown, type: alert.type },
+    problem: { id, kind, level, title, subject, end: end?.words ?? null },
+  };
 }

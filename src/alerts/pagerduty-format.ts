@@ -14,11 +14,11 @@ const maxSummary = 1_024;
 const maxKey = 255;
 
 export function pagerDutyMessage(alert: Alert, { secret = "" }: AlertFormatContext): AlertMessage {
-  const { type, balancer, url, problem } = alert;
-  const { id, kind, level, title, since, subject, hits, cause, do: advice, measure } = problem;
+  const { type, key, balancer, url, problem } = alert;
+  const { kind, level, title, since, subject, hits, cause, do: advice, measure } = problem;
   const common = {
     routing_key: secret,
-    dedup_key: `evenkeel/${balancer}/${id}`.slice(0, maxKey),
+    dedup_key: `evenkeel/${key.slice(0, key.lastIndexOf("/"))}`.slice(0, maxKey),
   };
   if (type === "problem.closed") return { body: JSON.stringify({ ...common, event_action: "resolve" }) };
   const { pool, upstream, certificate } = subject;

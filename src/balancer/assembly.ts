@@ -296,12 +296,17 @@ export function assemble(
       ...{ connection, journal, reconciler, listeners, registry, dataPlane, metrics, eventLog },
       ...{ log, clock, wallClock, schedule, version: options.version },
       problems: () => problems.open,
+      alerts: {
+        report: () => alerts.report(problems),
+        exchanged: (...exchange) => alerts.exchanged(...exchange),
+      },
     });
   const alerts = new AlertDispatcher({
     ...{ balancer: options.name, version: options.version, config: () => reconciler.config },
     ...{ extensions: options.extensions, store, log, clock, wallClock, schedule, random: systemRandom },
     record: (event) => void eventLog.add(event),
     flushEvents: () => eventLog.flush(),
+    fleet: connection && { reportSoon: () => running.fleet?.fleet.reportSoon() },
   });
   const routeTraffic = new RouteTrafficReader({
     ...{ meter: metrics.routes, config: () => reconciler.config, clock },

@@ -2,6 +2,7 @@
 
 import type { ProblemLevel, ServiceProblem } from "../problems/problem.ts";
 import { formatTime } from "../wording/format.ts";
+import { seenByText } from "../wording/problems.ts";
 import { type Cell, plainText, renderColumns } from "./terminal.ts";
 
 export interface LineLayout {
@@ -29,10 +30,12 @@ export function problemLines(problems: readonly ServiceProblem[], layout: LineLa
   ]);
 }
 
-function detailsOf({ since, hits, cause, do: advice, level }: ServiceProblem): readonly string[] {
-  const { command, words } = advice;
+function detailsOf(problem: ServiceProblem): readonly string[] {
+  const { since, hits, cause, level } = problem;
+  const { command, words } = problem.do;
+  const facts = [`${level} since ${formatTime(Date.parse(since))}`, hits.words, seenByText(problem)];
   return [
-    `${level} since ${formatTime(Date.parse(since))} · ${hits.words}`,
+    facts.filter((fact) => fact !== "").join(" · "),
     cause.words,
     ...(command === null ? [words] : [words, command]),
   ];

@@ -1,10 +1,13 @@
 /** The part that this balancer plays in its fleet: what it tells, what it takes over, and what others still use. */
 
+import type { AlertPeer } from "../alerts/alert-turns.ts";
 import type { Config } from "../config/config.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { FleetConnection } from "../fleet/connection.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import type { Journal } from "../fleet/journal.ts";
+import type { AlertReport } from "../fleet/alert-report.ts";
+import type { PeerReport } from "../fleet/peer-report.ts";
 import type { Peer } from "../fleet/peers.ts";
 import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -38,6 +41,11 @@ export interface FleetControlOptions {
   readonly version: string;
   /** The open problems, worst first. */
   readonly problems: () => readonly ServiceProblem[];
+  readonly alerts: {
+    /** What the others have to know of alerts. */
+    report(): AlertReport;
+    exchanged(report: AlertReport, peers: readonly AlertPeer[]): void;
+  };
 }
 
 /** Counts since the start, for metrics. */
@@ -82,7 +90,7 @@ export class FleetControl {
         this.#adoption.adopt(settled);
         if (restored > 0) this.#noteRestored(restored);
       },
-      onExchanged: () => this.#exchanged(),
+      onExchanged: (own) => this.#exchanged(own),
       onLost: (why) => this.#noteLost(why),
       onBack: (lostMs) => this.#noteBack(lostMs),
     });
@@ -186,13 +194,20 @@ export class FleetControl {
       config: reconciler.config,
       journal: this.fleet.journal,
       problems: this.#options.problems(),
+      alerts: this.#options.alerts.report(),
     });
   }
 
   /** Of the balancers that agree, the first one withdraws what is redundant. */
-  #exchanged(): void {
-    const { reconciler, log } = this.#options;
+  #exchanged(own: PeerReport): void {
+    const { reconciler, log, alerts } = this.#options;
     const { peers, settings } = this.fleet;
+    alerts.exchanged(
+      own.alerts,
+      peers.others.map(({ name, state, report }) => ({
+        ...{ name, isAlive: state === "alive", alerts: report.alerts },
+      })),
+    );
     this.#noteBehind();
     const isNamesake = peers.namesake !== undefined;
     if (isNamesake && !this.#hasNamesake) {

@@ -23,6 +23,7 @@ export interface OwnReportOptions {
   readonly metrics: Metrics;
   /** The open ones, worst first. */
   readonly problems: readonly ServiceProblem[];
+  readonly alerts: PeerReport["alerts"];
   /** By the clock of the metrics. */
   readonly now: number;
 }
@@ -30,7 +31,8 @@ export interface OwnReportOptions {
 export type OwnReport = Omit<PeerReport, "instance" | "nonce" | "url">;
 
 export function createOwnReport(options: OwnReportOptions): OwnReport {
-  const { version, startedAt, config, journal, registry, dataPlane, metrics, problems, now } = options;
+  const { version, startedAt, config, journal, registry, dataPlane, metrics, problems, alerts, now } =
+    options;
   const { pools } = registry;
   const upstreams = pools.flatMap((pool) => pool.upstreams);
   let [requests, errors, requestsPerSecond] = [0, 0, 0];
@@ -61,6 +63,7 @@ export function createOwnReport(options: OwnReportOptions): OwnReport {
     omitted: 0,
     upstreams: Object.fromEntries(seenBadly(upstreams, problems)),
     drains: Object.fromEntries(drains),
+    alerts,
   };
 }
 

@@ -101,8 +101,9 @@ const detailPattern = /^(p-[a-z0-9]{5})(?: \((.*?)\))?: (.*)$/s;
 /** `from` and `to` are levels, or "closed"; the reason is the kind. */
 function eventOf({ change, problem, from }: ProblemChange): Omit<BalancerEvent, "seq" | "at"> {
   const { id, kind, level, title, subject } = problem;
-  const { pool, upstream, certificate } = subject;
-  const about = certificate === null ? "" : ` (${certificate})`;
+  const { pool, upstream, certificate, peer } = subject;
+  const named = certificate ?? peer;
+  const about = named === null ? "" : ` (${named})`;
   return {
     ...{ kind: "problem", pool, upstream, by: "balancer", reason: kind },
     from: from ?? "",
@@ -138,6 +139,7 @@ export function knownProblems(events: readonly BalancerEvent[], at: number): rea
     known.set(id, {
       ...{ id, kind, pool, upstream, level, title },
       key: keyOf(kind, { pool, upstream, about }),
+      certificate: kind === "certificate" ? (about ?? null) : null,
       openedAt: before?.openedAt ?? event.at,
       closedAt: isClosed ? event.at : undefined,
     });

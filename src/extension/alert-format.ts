@@ -10,7 +10,10 @@ export type AlertType = (typeof alertTypes)[number];
 /** One change of one problem. */
 export interface Alert {
   readonly type: AlertType;
-  /** "fra-1/p-4811x/2": the same in each try to deliver it, and in no other alert for this receiver. */
+  /**
+   * "fra-1/p-4811x/2": the same in each try to deliver it, and in no other alert for this receiver. What stands before the last slash is
+   * the same in all alerts about a problem, whichever balancer of a fleet sends them.
+   */
   readonly key: string;
   /** Name of the balancer that sends it. */
   readonly balancer: string;

@@ -24,8 +24,8 @@ export interface FleetOptions {
   readonly report: () => Omit<PeerReport, "instance" | "nonce" | "url">;
   /** Called with what others have ordered. Must not throw. */
   readonly onSettled: (settled: Settled, found: Found) => void;
-  /** Called after each exchange of reports, with the store there. */
-  readonly onExchanged: () => void;
+  /** Called after each exchange of reports, with the one that the others have got. */
+  readonly onExchanged: (own: PeerReport) => void;
   /** Called when the store is lost, and when it is back after so many milliseconds. */
   readonly onLost: (why: string) => void;
   readonly onBack: (lostMs: number) => void;
@@ -217,10 +217,11 @@ export class Fleet {
     // A little less than the turn, so that timers that fire early do not skip one.
     if (nonce === this.#reportedNonce && clock() - this.#reportedAt < turnMs * 0.9) return;
     const startedAt = clock();
-    await this.peers.exchange(this.ownReport());
+    const report = this.ownReport();
+    await this.peers.exchange(report);
     this.#reportedAt = startedAt;
     this.#reportedNonce = nonce;
-    if (!this.#isStopped) onExchanged();
+    if (!this.#isStopped) onExchanged(report);
   }
 
   #succeeded(): void {

@@ -2,6 +2,7 @@
 
 import { asRecord, parseJson } from "../lib/json.ts";
 import { isWebUrl } from "../lib/web-url.ts";
+import { type AlertReport, readAlertReport } from "./alert-report.ts";
 
 export interface PeerReport {
   /** Random name of the process: two with the same name of a balancer are a mistake. */
@@ -35,6 +36,8 @@ export interface PeerReport {
   readonly omitted: number;
   /** Upstreams that it drains or has in maintenance, by id. */
   readonly drains: Readonly<Record<string, SeenDrain>>;
+  /** Empty from a version that does not tell. */
+  readonly alerts: AlertReport;
 }
 
 /** An upstream as one balancer sees it. Verdicts are observations: they are shown to others, and count only where they were made. */
@@ -53,7 +56,7 @@ export interface SeenDrain {
 
 /** Upstreams, drains and pools in a report. More are left out. */
 export const maxReported = 500;
-const maxReportLength = 65_536;
+const maxReportLength = 131_072;
 const maxTextLength = 256;
 
 /** Of many upstreams with long names, as many as the length allows. */
@@ -117,6 +120,7 @@ export function parseReport(text: string): PeerReport | undefined {
         ? { order, inFlight: countOf(inFlight) }
         : undefined;
     }),
+    alerts: readAlertReport(found["alerts"]),
   };
 }
 

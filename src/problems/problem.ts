@@ -39,6 +39,8 @@ export interface ProblemSubject {
   readonly upstream: string | null;
   /** A host name of the certificate; null for other problems. */
   readonly certificate: string | null;
+  /** Name of another balancer of the fleet; null for other problems. */
+  readonly peer: string | null;
 }
 
 /** Whom a problem hits. */

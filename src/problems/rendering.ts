@@ -37,7 +37,7 @@ export function renderProblem({ problem, parts }: RootProblem, context: Renderin
     end: null,
     reopened,
     onAndOff: isOnAndOff,
-    subject: { balancer: context.balancer, pool, upstream, certificate },
+    subject: { balancer: context.balancer, pool, upstream, certificate, peer: peerOf(problem) },
     seenBy: [context.balancer],
     ...described,
     links: { self: `/?p=${id}`, ...described.links },
@@ -45,6 +45,11 @@ export function renderProblem({ problem, parts }: RootProblem, context: Renderin
     rehearsed: finding?.isRehearsed === true,
     parts: parts.slice(0, maxParts).map((part) => partOf(part, context)),
   };
+}
+
+/** The key of this kind is the name of the other balancer. */
+function peerOf({ kind, key }: TrackedProblem): string | null {
+  return kind === "peer_gone" ? key : null;
 }
 
 const endTexts = { over: "", released: ": taken out", no_traffic: ": no traffic any more" } as const;

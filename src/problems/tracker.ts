@@ -72,6 +72,7 @@ export interface KnownProblem {
   readonly key: string;
   readonly pool: string | null;
   readonly upstream: string | null;
+  readonly certificate: string | null;
   readonly level: ProblemLevel;
   readonly title: string;
   readonly openedAt: number;
@@ -124,10 +125,10 @@ export class ProblemTracker {
 
   /** Continues a problem of the process before. @param title until there is a finding */
   restore(known: KnownProblem, { now, at }: Pick<TrackerTime, "now" | "at">): void {
-    const { id, kind, key, pool, upstream, level, openedAt, closedAt } = known;
+    const { id, kind, key, pool, upstream, certificate, level, openedAt, closedAt } = known;
     const isOpen = closedAt === undefined;
     const problem: TrackedProblem = {
-      ...{ id, kind, key, pool, upstream, certificate: null, level, openedAt, closedAt },
+      ...{ id, kind, key, pool, upstream, certificate, level, openedAt, closedAt },
       shownLevel: level,
       state: isOpen ? "open" : "closed",
       finding: undefined,

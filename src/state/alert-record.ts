@@ -25,12 +25,19 @@ export interface AlertRow {
 /** What a receiver knows of a problem. */
 export interface ToldRow {
   readonly receiver: string;
-  readonly problem: string;
+  /** "fra-1/p-k7m2x": the balancer that told it first, and the id that the problem has there. */
+  readonly thread: string;
+  /** Kind and subject: what the problem is at all balancers of a fleet. */
+  readonly key: string;
+  /** As the receiver knows it. */
+  readonly title: string;
   /** The worst level that it was sent, or "closed". */
   readonly level: string;
-  /** Alerts about it so far. */
+  /** Of the last alert about it. */
   readonly number: number;
-  /** Of the last one. */
+  /** The balancer that told it last. */
+  readonly by: string;
+  /** When this balancer told it, or learned of it. */
   readonly at: number;
 }
 
@@ -56,7 +63,7 @@ export interface AlertRecord {
 /** Rows replace the ones with the same key. All of it is written, or nothing. */
 export interface AlertChanges extends AlertRecord {
   readonly removedAlerts: readonly number[];
-  readonly removedTold: readonly Pick<ToldRow, "receiver" | "problem">[];
+  readonly removedTold: readonly Pick<ToldRow, "receiver" | "thread">[];
   readonly removedSilences: readonly string[];
 }
 

@@ -9,16 +9,16 @@ const tables = `
     id INTEGER PRIMARY KEY, receiver TEXT NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL,
     tries INTEGER NOT NULL, ended_at INTEGER, answer TEXT NOT NULL, content TEXT NOT NULL
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS alert_told (
-    receiver TEXT NOT NULL, problem TEXT NOT NULL, level TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (receiver, problem)
+  CREATE TABLE IF NOT EXISTS alert_thread (
+    receiver TEXT NOT NULL, thread TEXT NOT NULL, about TEXT NOT NULL, title TEXT NOT NULL, level TEXT NOT NULL,
+    number INTEGER NOT NULL, told_by TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (receiver, thread)
   ) STRICT;
   CREATE TABLE IF NOT EXISTS silence (
     id TEXT PRIMARY KEY, kind TEXT, pool TEXT, upstream TEXT, at INTEGER NOT NULL, until INTEGER NOT NULL,
     done_by TEXT NOT NULL, why TEXT NOT NULL
   ) STRICT;`;
 
-const count = "SELECT count(*) AS n FROM sqlite_master WHERE name IN ('alert', 'alert_told', 'silence')";
+const count = "SELECT count(*) AS n FROM sqlite_master WHERE name IN ('alert', 'alert_thread', 'silence')";
 
 export function readAlerts(database: DatabaseSync): AlertRecord {
   if (Number(database.prepare(count).get()?.["n"]) < 3) return noAlerts;
@@ -37,15 +37,12 @@ export function readAlerts(database: DatabaseSync): AlertRecord {
         ...{ answer: String(row["answer"]), content: String(row["content"]) },
       })),
     told: database
-      .prepare("SELECT * FROM alert_told")
+      .prepare("SELECT * FROM alert_thread")
       .all()
       .map((row) => ({
-        ...{
-          receiver: String(row["receiver"]),
-          problem: String(row["problem"]),
-          level: String(row["level"]),
-        },
-        ...{ number: Number(row["number"]), at: Number(row["at"]) },
+        ...{ receiver: String(row["receiver"]), thread: String(row["thread"]), key: String(row["about"]) },
+        ...{ title: String(row["title"]), level: String(row["level"]), number: Number(row["number"]) },
+        ...{ by: String(row["told_by"]), at: Number(row["at"]) },
       })),
     silences: database
       .prepare("SELECT * FROM silence ORDER BY at, id")
@@ -70,11 +67,11 @@ export function writeAlerts(database: DatabaseSync, changes: AlertChanges): void
     putAlert.run(id, receiver, at, state, tries, endedAt, answer, content);
   const dropAlert = database.prepare("DELETE FROM alert WHERE id = ?");
   for (const id of changes.removedAlerts) dropAlert.run(id);
-  const putTold = database.prepare("INSERT OR REPLACE INTO alert_told VALUES (?, ?, ?, ?, ?)");
-  for (const { receiver, problem, level, number, at } of changes.told)
-    putTold.run(receiver, problem, level, number, at);
-  const dropTold = database.prepare("DELETE FROM alert_told WHERE receiver = ? AND problem = ?");
-  for (const { receiver, problem } of changes.removedTold) dropTold.run(receiver, problem);
+  const putTold = database.prepare("INSERT OR REPLACE INTO alert_thread VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  for (const { receiver, thread, key, title, level, number, by, at } of changes.told)
+    putTold.run(receiver, thread, key, title, level, number, by, at);
+  const dropTold = database.prepare("DELETE FROM alert_thread WHERE receiver = ? AND thread = ?");
+  for (const { receiver, thread } of changes.removedTold) dropTold.run(receiver, thread);
   const putSilence = database.prepare("INSERT OR REPLACE INTO silence VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   for (const { id, kind, pool, upstream, at, until, by, why } of changes.silences)
     putSilence.run(id, kind, pool, upstream, at, until, by, why);

@@ -1,6 +1,7 @@
 /** Sentences about the list of problems as a whole, for pages and the terminal. */
 
 import { isOpenProblem, type ServiceProblem } from "../problems/problem.ts";
+import { someNames } from "../problems/wording.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { countWithNoun, formatCount } from "./format.ts";
 import { hasFreeSlot } from "./reasons.ts";
@@ -13,6 +14,11 @@ export function countedProblems(problems: readonly ServiceProblem[]): readonly S
 /** Whether clients notice a problem now. */
 export function hasCritical(problems: readonly ServiceProblem[]): boolean {
   return problems.some((problem) => isOpenProblem(problem) && problem.level === "critical");
+}
+
+/** "seen by fra-1, fra-2 and ams-1"; empty where no other balancer sees it. */
+export function seenByText({ seenBy }: Pick<ServiceProblem, "seenBy">): string {
+  return seenBy.length > 1 ? `seen by ${someNames(seenBy)}` : "";
 }
 
 /** "2 problems. Clients notice the first.", "1 problem. Clients do not notice."; empty without one. */

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import type { ServerResponse } from "node:http";
 
 import { maxWaiting } from "../../src/alerts/receiver-queue.ts";
+import { ToldProblems } from "../../src/alerts/told-problems.ts";
+import { noAlerts, type ToldRow } from "../../src/state/alert-record.ts";
 import { AlertReceiver, isSigned } from "../support/alert-receiver.ts";
 import { AlertStand, alertSecret, receiverOf } from "../support/alerts.ts";
 import { closed, problemOf, withLevel } from "../support/problems.ts";
@@ -69,7 +71,7 @@ describe("what a receiver is told", () => {
         pools: ["checkout"],
       }),
     ]);
-    const subject = { balancer: "fra-1", pool: "search", upstream: null, certificate: null };
+    const subject = { balancer: "fra-1", pool: "search", upstream: null, certificate: null, peer: null };
     const told = problemOf("p-aaaaa");
     stand.open = [
       told,
@@ -312,6 +314,58 @@ describe("a restart", () => {
     expect(receiver.events[1]).toBe("problem.closed p-aaaaa");
     expect(receiver.keys[1]).toBe("fra-1/p-aaaaa/2");
     expect(receiver.received[1]?.json).toMatchObject({ state: "closed", title: problemOf("p-aaaaa").title });
+  });
+
+  test("closes what ended unseen with the words of the opening, also while that one still waits", async () => {
+    await using receiver = await AlertReceiver.start();
+    receiver.reactions = [503];
+    using stand = new AlertStand([receiverOf(receiver)]);
+    stand.open = [problemOf("p-aaaaa")];
+    stand.advance();
+    await until(() => receiver.received.length > 0);
+    stand.open = [];
+    stand.shiftMs = 5_000;
+    stand.restart();
+    stand.shiftMs = 70_000;
+    receiver.reactions = [200];
+    stand.advance();
+    await until(() => receiver.events.at(-1) === "problem.closed p-aaaaa");
+    const { title, kind, subject, level } = problemOf("p-aaaaa");
+    expect(receiver.received.at(-1)?.json).toMatchObject({ title, kind, subject, level, state: "closed" });
+  });
+
+  test("closes what ended unseen with what the receiver knows, where no alert about it is left", async () => {
+    await using receiver = await AlertReceiver.start();
+    using stand = new AlertStand([receiverOf(receiver)]);
+    stand.open = [problemOf("p-aaaaa")];
+    stand.advance();
+    await until(() => stand.dispatcher.receivers[0]?.counts.sent === 1);
+    const removedAlerts = stand.store.alerts().alerts.map(({ id }) => id);
+    stand.dispatcher.stop();
+    stand.store.writeAlerts({ ...noAlerts, removedAlerts, removedTold: [], removedSilences: [] });
+    stand.open = [];
+    stand.shiftMs = 5_000;
+    stand.restart();
+    stand.shiftMs = 70_000;
+    stand.advance();
+    await until(() => receiver.received.length === 2);
+    const { title, kind, subject } = problemOf("p-aaaaa");
+    expect(receiver.received[1]?.json).toMatchObject({
+      ...{ event: "problem.closed", key: "fra-1/p-aaaaa/2", id: "p-aaaaa", title, kind, subject },
+      ...{ level: "critical", state: "closed", end: { words: "Closed while the balancer did not run" } },
+    });
+  });
+
+  test("under another name of the balancer sends nothing twice", () => {
+    const options = { at: 1_000, now: 0, turns: undefined, isSilenced: () => false, onForgotten() {} };
+    const problems = { open: [problemOf("p-aaaaa")], closed: [] };
+    const kept: ToldRow[] = [];
+    const before = new ToldProblems("host-1");
+    const onTold = (row: ToldRow) => void kept.push(before.kept(row));
+    expect(before.advance([receiverOf("http://r/")], problems, { ...options, onTold })).toHaveLength(1);
+    const after = new ToldProblems("host-2");
+    after.restore(kept, 2_000);
+    expect(after.advance([receiverOf("http://r/")], problems, { ...options, onTold })).toEqual([]);
   });
 
   test("keeps what could not be written, and writes it when that is possible again", async () => {

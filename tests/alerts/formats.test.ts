@@ -102,7 +102,10 @@ describe("the format pagerduty", () => {
 
   test("keeps to the limits of the API", () => {
     const problem = problemOf("p-aaaaa", { title: "x".repeat(5_000), level: "notice" });
-    const { payload, dedup_key: key } = bodyOf(alertOf({ balancer: "b".repeat(500), problem }), "pagerduty");
+    const { payload, dedup_key: key } = bodyOf(
+      alertOf({ key: `${"b".repeat(500)}/p-aaaaa/1`, problem }),
+      "pagerduty",
+    );
     const { summary, severity } = payload as { summary: string; severity: string };
     expect([summary.length, String(key).length, severity]).toEqual([1_024, 255, "info"]);
   });

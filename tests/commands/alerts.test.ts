@@ -40,7 +40,7 @@ describe("evenkeel alerts", () => {
     );
     expect(code).toBe(0);
     const tested = await run("alerts", "test", "Ticket robot");
-    expect(tested.out).toMatch(/^Ticket robot took the test: status 200 in \d+\sms: done\n$/);
+    expect(tested.out).toMatch(/^Ticket robot took the test: status 200 in [\d.]+\sms: done\n$/);
     expect(tested.code).toBe(0);
     expect(receiver.received).toHaveLength(1);
   }, 30_000);

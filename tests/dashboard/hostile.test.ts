@@ -103,7 +103,7 @@ const picture: DashboardState = {
 };
 const { snapshot } = picture;
 
-const alertSubject = { balancer: "b", pool: "p", upstream: "u", certificate: null };
+const alertSubject = { balancer: "b", pool: "p", upstream: "u", certificate: null, peer: null };
 const sentAlert: AlertsSnapshot["sent"][number] = {
   ...{ id: 1, receiver: "r", at: 1, tries: 2, endedAt: 3, answer: "a" },
   ...({ type: "problem.opened", state: "sent" } as const),
@@ -147,8 +147,8 @@ const hostileAct = {
   command: hostile,
 } as const;
 const hostileProblem = problemOf({
-  ...{ id: hostile, title: hostile, since: hostile },
-  subject: { balancer: hostile, pool: hostile, upstream: hostile, certificate: hostile },
+  ...{ id: hostile, title: hostile, since: hostile, seenBy: [hostile, hostile] },
+  subject: { balancer: hostile, pool: hostile, upstream: hostile, certificate: hostile, peer: hostile },
   hits: { words: hostile, routes: [hostile, hostile, hostile], share: 1, perSecond: 1, requests: 1 },
   cause: { words: hostile, code: hostile, event: null },
   do: {

@@ -18,6 +18,21 @@ const report: PeerReport = {
   problems: { critical: 0, warning: 1 },
   upstreams: { s1: { status: "failing", inFlight: 2, problem: "upstream_down" } },
   drains: { s2: { order: "o-1", inFlight: 1 } },
+  alerts: {
+    receivers: ["ops"],
+    seen: { "upstream_down\nweb\ns1\n\n\n": { level: "warning", isPart: false, to: [0], claim: 7 } },
+    told: [
+      {
+        ...{
+          receiver: "ops",
+          thread: "lb1/p-aaaaa",
+          key: "upstream_down\nweb\ns1\n\n\n",
+          title: "s1 is down",
+        },
+        ...{ level: "closed", number: 2, by: "lb2", at: 5 },
+      },
+    ],
+  },
 };
 
 const upstreams = (count: number, name: (index: number) => string): Record<string, SeenUpstream> =>
@@ -57,7 +72,7 @@ describe("a report", () => {
   });
 
   test("is nothing when it is too long or has no name", () => {
-    expect(parseReport("x".repeat(70_000))).toBeUndefined();
+    expect(parseReport("x".repeat(140_000))).toBeUndefined();
     expect(parseReport('{"instance":1}')).toBeUndefined();
     const odd = { ...report, inFlight: -1, errorShare: 7, startedAt: "x" };
     expect(parseReport(JSON.stringify(odd))).toMatchObject({ inFlight: 0, errorShare: 1, startedAt: 0 });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { noAlertReport } from "../../src/fleet/alert-report.ts";
 import type { PeerReport } from "../../src/fleet/peer-report.ts";
 import { Fleet } from "../../src/fleet/fleet.ts";
 import { Journal } from "../../src/fleet/journal.ts";
@@ -15,6 +16,7 @@ const reportOf = (instance: string): PeerReport => ({
   ...{ instance, version: "1", configuration: "c", startedAt: 1, url: "", nonce: "n" },
   ...{ inFlight: 0, requestsPerSecond: 0, errorShare: 0, upstreams: {}, drains: {} },
   ...{ parts: {}, pools: {}, settings: "", omitted: 0, problems: { critical: 0, warning: 0 } },
+  alerts: noAlertReport,
 });
 
 test.if(hasRedis)("balancers find each other, go silent, leave, and are gone after a minute", async () => {

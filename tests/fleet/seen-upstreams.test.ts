@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 
+import { noAlertReport } from "../../src/fleet/alert-report.ts";
 import type { PeerReport, SeenUpstream } from "../../src/fleet/peer-report.ts";
 import { seenUpstreams, type SeenFrom } from "../../src/view/seen-upstreams.ts";
 import { conclusionText, seenFromText } from "../../src/wording/fleet.ts";
@@ -16,6 +17,7 @@ function balancer(name: string, s1?: SeenUpstream, more: Partial<PeerReport> = {
     ...{ instance: name, version: "0.2.0", configuration: "c", nonce: "n", startedAt: 1, url: "" },
     ...{ inFlight: 0, requestsPerSecond: 0, errorShare: 0, omitted: 0, settings: "s", drains: {} },
     ...{ parts: {}, pools: { web: "m" }, problems: { critical: 0, warning: 0 } },
+    alerts: noAlertReport,
     upstreams: s1 ? { s1 } : {},
     ...more,
   };

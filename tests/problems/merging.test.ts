@@ -135,7 +135,7 @@ describe("the order of the list", () => {
 describe("a restart of the balancer", () => {
   const known: KnownProblem = {
     ...{ id: "p-abcde", kind: "upstream_errors", key: "web-01", pool: "web", upstream: "web-01" },
-    ...{ level: "critical", title: "web-01 answers 30 % of its requests with 500" },
+    ...{ certificate: null, level: "critical", title: "web-01 answers 30 % of its requests with 500" },
     openedAt: Date.parse("2026-11-29T13:50:00Z"),
     closedAt: undefined,
   };

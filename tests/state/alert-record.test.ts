@@ -11,7 +11,10 @@ const alert: AlertRow = {
   ...{ id: 1, receiver: "ops", at: 5, tries: 2, endedAt: null, answer: "status 503", content: "{}" },
   state: "waiting",
 };
-const told = { receiver: "ops", problem: "p-aaaaa", level: "critical", number: 1, at: 5 };
+const told = {
+  ...{ receiver: "ops", thread: "/p-aaaaa", key: "queue\nshop\n\n\n\n", title: "614 requests wait" },
+  ...{ level: "critical", number: 1, by: "", at: 5 },
+};
 const silence = {
   ...{ id: "s-1", kind: null, pool: null, upstream: "web-11", at: 5, until: 10 },
   ...{ by: "ann", why: "kernel" },

@@ -106,6 +106,7 @@ export const problemSubjectSchema = Type.Object(
     pool: nullable(Type.String(), "The pool; null for the whole balancer."),
     upstream: nullable(Type.String(), "The upstream; null for a whole pool."),
     certificate: nullable(Type.String(), "A host of the certificate; null for other problems."),
+    peer: nullable(Type.String(), "Name of another balancer of the fleet; null for other problems."),
   },
   { title: "ProblemSubject" },
 );

@@ -9,6 +9,7 @@ import { anchorOf, attribute } from "../responses.ts";
 import { addressOf, LinksOfProblem } from "./problem-links.tsx";
 import type { AdviceVerb, ProblemAct, ServiceProblem } from "../../problems/problem.ts";
 import { formatAgo, formatTime } from "../../wording/format.ts";
+import { seenByText } from "../../wording/problems.ts";
 import type { View } from "../view.ts";
 
 interface CardProps {
@@ -50,6 +51,9 @@ export function ProblemCard({ problem, now, view }: CardProps): JSX.Element {
             </time>{" "}
             <span class="quiet" aria-hidden="true" safe>
               {formatAgo(now - since)}
+            </span>{" "}
+            <span class="quiet" safe>
+              {seenByText(problem)}
             </span>
           </dd>
         </div>
