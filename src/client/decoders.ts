@@ -3,7 +3,7 @@
 import type { Setting } from "../config/effective.ts";
 import type { Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { HistoryResult, SeriesHistory } from "../history/history.ts";
-import { areStrings, isRecord } from "../lib/json.ts";
+import { areStrings, asRecord, isRecord } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { RoutesReport } from "../snapshot/route-report.ts";
 import type { Intent } from "../state/intent.ts";
@@ -78,6 +78,25 @@ export function problemSpansIn(value: unknown): readonly ProblemSpan[] | undefin
 function isSeries(value: unknown): value is SeriesHistory {
   if (!isRecord(value) || typeof value["pool"] !== "string" || !isRecord(value["columns"])) return false;
   return Object.values(value["columns"]).every(Array.isArray);
+}
+
+/** What reading the files of certificates again has changed. */
+export interface RotationView {
+  /** Files of certificates. */
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+  readonly refused: readonly { readonly path: string; readonly why: string }[];
+}
+
+export function rotationIn(value: unknown): RotationView | undefined {
+  if (!isRecord(value) || !areStrings(value["changed"]) || !areStrings(value["removed"])) return undefined;
+  const { changed, removed, refused } = value;
+  if (!Array.isArray(refused)) return undefined;
+  const problems = refused.flatMap((entry: unknown) => {
+    const { path, why } = asRecord(entry);
+    return typeof path === "string" && typeof why === "string" ? [{ path, why }] : [];
+  });
+  return { changed, removed, refused: problems };
 }
 
 export function routesIn(value: unknown): RoutesReport | undefined {

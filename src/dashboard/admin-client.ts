@@ -19,6 +19,8 @@ import {
   problemSpansIn,
   type ReloadView,
   reloadIn,
+  rotationIn,
+  type RotationView,
   routesIn,
   settingsIn,
 } from "../client/decoders.ts";
@@ -49,6 +51,8 @@ export interface AdminClient {
   problems(query: URLSearchParams): Promise<AdminResult<readonly ProblemSpan[]>>;
   /** Reloads the configuration, or with `dry` only returns what would change. */
   reload(mode: "dry" | "apply"): Promise<AdminResult<ReloadView>>;
+  /** Reads the files of the certificates again. */
+  reloadCertificates(): Promise<AdminResult<RotationView>>;
   /** Undefined if the command was carried out, else the error. */
   order(order: DashboardCommand): Promise<AdminApiError | undefined>;
   /** The id of the new upstream, or the error. */
@@ -148,6 +152,11 @@ export function adminClient({ endpoints, bearer }: AdminAddress): AdminClient {
     async reload(mode) {
       const result = await send({ method: "POST", path: mode === "dry" ? "api/reload?dry=1" : "api/reload" });
       return "value" in result ? understood(reloadIn(result.value)) : result;
+    },
+
+    async reloadCertificates() {
+      const result = await send({ method: "POST", path: "api/certificates/reload" });
+      return "value" in result ? understood(rotationIn(result.value)) : result;
     },
 
     async order(order) {

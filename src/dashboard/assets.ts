@@ -14,6 +14,7 @@ import actionStyle from "../../public/actions.css" with { type: "text" };
 import actionScript from "../../public/actions.js" with { type: "text" };
 import tableStyle from "../../public/tables.css" with { type: "text" };
 import routeStyle from "../../public/routes.css" with { type: "text" };
+import certificateStyle from "../../public/certificates.css" with { type: "text" };
 import eventStyle from "../../public/events.css" with { type: "text" };
 import fleetStyle from "../../public/fleet.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
@@ -56,6 +57,7 @@ export const assets = {
       eventStyle,
       tableStyle,
       routeStyle,
+      certificateStyle,
       fleetStyle,
       alertStyle,
       requestStyle,

@@ -20,6 +20,7 @@ import { systemWallClock } from "../lib/clock.ts";
 import { momentText } from "../lib/time-range.ts";
 import { historyRoutes } from "./history/routes.ts";
 import type { AlertClient } from "./alerts/alert-client.ts";
+import { certificatePages } from "./certificates/routes.ts";
 import { alertPages } from "./alerts/routes.ts";
 import { fleetRoutes } from "./fleet/routes.ts";
 import type { SnapshotPoller } from "./live/poller.ts";
@@ -138,6 +139,7 @@ export function routesOf({
     })
 
     .use(fleetRoutes({ poller, live }))
+    .use(certificatePages({ poller, admin }))
     .use(alertPages({ poller, alerts }))
     .use(configPageRoutes({ poller, admin }))
     .use(eventRoutes({ poller, events, admin }))

@@ -1,9 +1,9 @@
 /** Alert texts about the balancer as a whole, for the dashboard and the terminal. */
 
-import type { OrderFailureReason } from "../acme/failure.ts";
 import type { CertificateSnapshot, Snapshot, UpgradeSnapshot } from "../snapshot/snapshot.ts";
 import { describeExpiry } from "../tls/expiry.ts";
 import { shortageOf } from "../problems/wording.ts";
+import { type CertificateOrder, isCertificateOf, orderFailureText } from "./certificates.ts";
 import { countWithNoun, formatCount, formatSpan, formatTime } from "./format.ts";
 
 type RefusedReload = NonNullable<Snapshot["configuration"]["refused"]>;
@@ -46,11 +46,11 @@ export function certificateText(
     configuration: { needsRestart },
   }: Pick<Snapshot, "at" | "engine" | "orders" | "configuration">,
 ): readonly [problem: string, remedy: string] | undefined {
-  const { source, names, status } = certificate;
+  const { source, status } = certificate;
   const expiry = describeExpiry(certificate, at);
   if (expiry === undefined) return undefined;
   const effect = status === "expiring" ? "" : ": clients refuse to connect";
-  const isOrdered = orders.some(({ host }) => names.includes(host) && source.endsWith(`/${host}/cert.pem`));
+  const isOrdered = orders.some((order) => isCertificateOf(certificate, order));
   if (isOrdered) return [`The server certificate ${expiry}${effect}.`, "The balancer orders its successor."];
   const remedy = needsRestart.includes(`certificate ${source}`)
     ? `The last reload read a new certificate from ${source}: restart the balancer to use it.`
@@ -60,23 +60,9 @@ export function certificateText(
   return [`The server certificate ${expiry}${effect}.`, remedy];
 }
 
-type Order = NonNullable<Snapshot["orders"]>[number];
-
-const orderFailureTexts: Readonly<Record<string, string | undefined>> = {
-  rate_limited: "the authority limits orders",
-  unreachable: "the authority cannot be reached",
-  challenge_failed: "the authority could not verify the host",
-  order_expired: "the order expired",
-  refused: "the authority refused the order",
-  certificate_unusable: "the authority issued an unusable certificate",
-  clock_skewed: "the clock of this machine may be wrong",
-  storage_failed: "the folder of the certificates cannot be used",
-  fleet_failed: "the store of the fleet cannot be used",
-} satisfies Record<OrderFailureReason, string>;
-
 /** What clients of the host see, why, and what comes next; undefined for a certificate that is as it should be. @param now epoch milliseconds */
 export function orderText(
-  { host, expiresAt, nextOrderAt, isOrdering, failures, failure }: Order,
+  { host, expiresAt, nextOrderAt, isOrdering, failures, failure }: CertificateOrder,
   now: number,
 ): readonly [problem: string, remedy: string] | undefined {
   if (!failure && expiresAt !== null) return undefined;
@@ -91,7 +77,7 @@ export function orderText(
       ? `No certificate for ${host}, whose clients get a self-signed one`
       : `The certificate of ${host} could not be renewed`;
   const end = expiresAt === null ? "" : ` It ${expiryOf(expiresAt, now)}.`;
-  const why = orderFailureTexts[failure.reason] ?? failure.reason;
+  const why = orderFailureText(failure.reason);
   const times = failures > 1 ? ` (${failures} times)` : "";
   return [
     `${what}: ${why}${times}.`,

@@ -40,6 +40,7 @@ import { troubledFleet } from "../support/fleet-fixture.ts";
 import { parseEventFilter } from "../../src/dashboard/events/filter.ts";
 import { renderDryRunResult, renderDryRunPage } from "../../src/dashboard/requests/dry-run-page.tsx";
 import { renderExplainPage } from "../../src/dashboard/requests/explain-page.tsx";
+import { renderCertificatesPage } from "../../src/dashboard/certificates/page.tsx";
 import { renderRoutesPage } from "../../src/dashboard/route-list/page.tsx";
 import { parseRouteView } from "../../src/dashboard/route-list/route-view.ts";
 import { someRoutes } from "../support/route-reports.ts";
@@ -289,6 +290,15 @@ const renderings: Readonly<Record<string, (picture: DashboardState) => string>> 
   "the live fragment": (each) => renderLive(each),
   "the page of the fleet": renderFleetPage,
   "the live fragment of the fleet": renderFleetLive,
+  "the certificates": (each) =>
+    renderCertificatesPage({
+      ...{ state: inNeed(each), events: { value: hostileEvents } },
+      rotation: {
+        value: { changed: [hostile], removed: [hostile], refused: [{ path: hostile, why: hostile }] },
+      },
+    }),
+  "the certificates, of which nothing can be read": (each) =>
+    renderCertificatesPage({ state: each, events: { error: refused }, rotation: { error: refused } }),
   "a live event": (each) => eventOf(renderLive(each)),
   "the answer to an act": () => renderActionResult({ entry: undoEntry, location: place }),
   "a live fragment after another one": (each) => {
@@ -474,7 +484,6 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
   "the configuration": () =>
     renderConfigPage({
       settings: { value: [{ name: hostile, value: hostile, source: hostile }] },
-      certificates: [certificate],
       intents: { value: hostileIntents },
       exported: { value: hostile },
       reload: reloads[0] as ReloadCardProps,
@@ -511,7 +520,7 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
         result: { value: hostileAlerts },
         pools: [hostile],
         upstreams: [hostile],
-        fleet: undefined,
+        balancer: snapshot,
         now: 9,
       },
       test: { value: poisoned(alertTest) as typeof alertTest },
@@ -523,7 +532,7 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
     }),
   "the alerts that cannot be read": () =>
     renderAlertsPage({
-      ...{ result: { error: refused }, pools: [], upstreams: [], fleet: undefined, now: 9 },
+      ...{ result: { error: refused }, pools: [], upstreams: [], balancer: snapshot, now: 9 },
       test: { error: refused },
     }),
   "a reload": () => reloads.map(renderReload).join(""),

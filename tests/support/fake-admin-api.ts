@@ -46,6 +46,8 @@ export interface FakeAdminApi {
   readonly posts: ModePost[];
   settings: readonly Setting[];
   routes: RoutesReport;
+  /** What reading the files of certificates again changes; undefined refuses it. */
+  rotation: object | undefined;
   readonly requestsApi: FakeRequestsApi;
   intents: readonly Intent[];
   /** Oldest first. */
@@ -76,6 +78,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     posts: [],
     settings: someSettings,
     routes: someRoutes(),
+    rotation: { changed: [], removed: [], refused: [] },
     requestsApi: fakeRequestsApi(),
     intents: someIntents(),
     events: someEvents(),
@@ -108,8 +111,12 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     if (request.method === "GET" && pathname === "/api/events") {
       const after = Number(searchParams.get("after") ?? 0);
       const isAudit = searchParams.has("by-operators");
+      const kinds = searchParams.get("kind")?.split(",");
       const matching = api.events.filter(
-        ({ seq, by }) => seq > after && !(isAudit && ["prober", "balancer"].includes(by)),
+        ({ seq, by, kind }) =>
+          seq > after &&
+          !(isAudit && ["prober", "balancer"].includes(by)) &&
+          (kinds === undefined || kinds.includes(kind)),
       );
       return send(response, 200, { events: matching });
     }
@@ -122,6 +129,9 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     if (request.method === "GET" && pathname === "/api/state/export") {
       response.writeHead(200, { "content-type": "application/yaml" });
       return void response.end(someExport);
+    }
+    if (request.method === "POST" && pathname === "/api/certificates/reload") {
+      return api.rotation ? send(response, 200, api.rotation) : send(response, 403, notAllowed);
     }
     if (request.method === "POST" && pathname === "/api/reload") {
       return send(response, 200, {
@@ -160,6 +170,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
   return api;
 }
 
+const notAllowed = { reason: "role_insufficient", detail: "Cannot do this: the role operator is required." };
 const missing = { reason: "upstream_unknown", detail: "There is no such upstream." };
 
 /** A day of sine waves, the same for every series: computed from the time alone, so that two responses agree. */

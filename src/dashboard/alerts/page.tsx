@@ -2,7 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { AlertsSnapshot, AlertTestResult } from "../../alerts/alerts-snapshot.ts";
-import type { FleetSnapshot } from "../../snapshot/fleet-snapshot.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { lastTryText, receiversSentence, receivesText } from "../../wording/alert-words.ts";
 import { formatMs, formatTime, isoTime } from "../../wording/format.ts";
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
@@ -20,7 +20,8 @@ export interface AlertsPageProps {
   /** Names that the form of a silence suggests. */
   readonly pools: readonly string[];
   readonly upstreams: readonly string[];
-  readonly fleet: FleetSnapshot | undefined;
+  /** The balancer; undefined before the first successful read. */
+  readonly balancer: Snapshot | undefined;
   /** Epoch milliseconds. */
   readonly now: number;
   readonly test?: AdminResult<AlertTestResult> | undefined;
@@ -31,7 +32,7 @@ export interface AlertsPageProps {
 }
 
 export function renderAlertsPage(props: AlertsPageProps): string {
-  const { result, now, fleet, test, problem = "" } = props;
+  const { result, now, balancer, test, problem = "" } = props;
   const snapshot = "value" in result ? result.value : undefined;
   const count = snapshot?.receivers.length ?? 0;
   const title = count === 0 ? "Alerts" : `Alerts go to ${count} ${count === 1 ? "receiver" : "receivers"}`;
@@ -40,7 +41,7 @@ export function renderAlertsPage(props: AlertsPageProps): string {
       ? receiversSentence(result.value.receivers, now)
       : `Cannot read the alerts. ${adminApiErrorSentence(result.error)}`;
   return markup(
-    <Shell title={`${title} · Evenkeel`} here="alerts" fleet={fleet} notice={problem}>
+    <Shell title={`${title} · Evenkeel`} here="alerts" snapshot={balancer} notice={problem}>
       <main class="alerts-page">
         <header class="plain-head">
           <h1 safe>{title}</h1>
@@ -75,7 +76,7 @@ function TestBand({ test }: { readonly test: AdminResult<AlertTestResult> }): JS
   const text =
     "value" in test ? testText(test.value) : `Cannot send a test. ${adminApiErrorSentence(test.error)}`;
   return (
-    <p class="alert-test" data-tone={isSent ? "good" : "warn"} role="status" id="test">
+    <p class="result-band" data-tone={isSent ? "good" : "warn"} role="status" id="test">
       <Glyph shape={isSent ? "check" : "bang"} />
       <span safe>{text}</span>
     </p>

@@ -25,7 +25,7 @@ export function alertPages({ poller, alerts }: AlertPageOptions) {
     const [state, result] = await Promise.all([poller.current(), alerts.read()]);
     const pools = state.snapshot?.pools ?? [];
     const shown = renderAlertsPage({
-      ...{ result, now: balancerNow(state), fleet: state.snapshot?.fleet },
+      ...{ result, now: balancerNow(state), balancer: state.snapshot },
       pools: pools.map(({ name }) => name),
       upstreams: pools.flatMap(({ upstreams }) => upstreams.map(({ id }) => id)),
       ...more,

@@ -4,8 +4,7 @@
 import type { Children } from "@kitajs/html";
 import type { Setting } from "../../config/effective.ts";
 import type { AdminResult } from "../admin-client.ts";
-import type { CertificateSnapshot } from "../../snapshot/snapshot.ts";
-import { CertificateTable } from "./certificate-table.tsx";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { OverridesCard, type OverridesCardProps } from "./overrides-card.tsx";
 import { ReloadCard, type ReloadCardProps } from "./reload-card.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
@@ -16,17 +15,11 @@ interface ConfigProps {
   readonly settings: AdminResult<readonly Setting[]>;
   /** Hides values that have their default. */
   readonly onlySet?: boolean;
-  readonly certificates?: readonly CertificateSnapshot[] | undefined;
   /** Shown between the heading and the values. */
   readonly children?: Children;
 }
 
-export function ConfigView({
-  settings: result,
-  onlySet = false,
-  certificates,
-  children,
-}: ConfigProps): JSX.Element {
+export function ConfigView({ settings: result, onlySet = false, children }: ConfigProps): JSX.Element {
   const settings = "value" in result ? result.value : [];
   const explicit = settings.filter(({ source }) => source !== "default");
   return (
@@ -52,7 +45,6 @@ export function ConfigView({
       {groupsOf(onlySet ? explicit : settings).map((group) => (
         <GroupTable group={group} />
       ))}
-      {certificates ? <CertificateTable certificates={certificates} /> : ""}
     </>
   );
 }
@@ -128,22 +120,23 @@ const general = "general";
 export interface ConfigPageProps extends Pick<OverridesCardProps, "intents" | "exported"> {
   readonly settings: AdminResult<readonly Setting[]>;
   readonly onlySet?: boolean;
-  readonly certificates?: readonly CertificateSnapshot[] | undefined;
+  /** Undefined before the first successful read. */
+  readonly snapshot?: Snapshot | undefined;
   readonly reload: ReloadCardProps;
 }
 
 export function renderConfigPage({
   settings,
   onlySet = false,
-  certificates,
+  snapshot,
   intents,
   exported,
   reload,
 }: ConfigPageProps): string {
   return markup(
-    <Shell title="Configuration · Evenkeel" here="config">
+    <Shell title="Configuration · Evenkeel" here="config" snapshot={snapshot}>
       <main>
-        <ConfigView settings={settings} onlySet={onlySet} certificates={certificates}>
+        <ConfigView settings={settings} onlySet={onlySet}>
           <div class="cards">
             <section class="card" id="reload" aria-labelledby="reload-name">
               <ReloadCard {...reload} />

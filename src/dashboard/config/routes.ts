@@ -23,11 +23,11 @@ const rawBody = { parse: "none" } as const;
 export function configPageRoutes({ poller, admin }: ConfigRouteOptions) {
   const reloadWith = async (preview?: ReloadPreview) => {
     const state = await poller.renewed();
-    const { configuration, certificates } = state.snapshot ?? {};
-    return { reload: { configuration, now: balancerNow(state), preview }, certificates };
+    const { snapshot } = state;
+    return { reload: { configuration: snapshot?.configuration, now: balancerNow(state), preview }, snapshot };
   };
   const page = async ({ preview, onlySet = false }: ConfigPageInput = {}): Promise<Response> => {
-    const [result, intents, exported, { reload, certificates }] = await Promise.all([
+    const [result, intents, exported, { reload, snapshot }] = await Promise.all([
       admin.settings(),
       admin.intents(),
       admin.exported(),
@@ -35,7 +35,7 @@ export function configPageRoutes({ poller, admin }: ConfigRouteOptions) {
     ]);
     const error = "error" in result ? result.error : preview && errorIn(preview);
     return htmlResponse(
-      renderConfigPage({ settings: result, onlySet, certificates, intents, exported, reload }),
+      renderConfigPage({ settings: result, onlySet, snapshot, intents, exported, reload }),
       error ? httpStatusOf(error) : 200,
     );
   };

@@ -66,7 +66,7 @@ export function renderEventsPage({ filter, result, snapshot }: EventsPageProps):
       here={here}
       {...(live === undefined ? {} : { live })}
       carried={filter.range && carriedQuery(filter.range)}
-      fleet={snapshot?.fleet}
+      snapshot={snapshot}
     >
       <main {...streaming}>
         <RangeProblems problems={filter.range?.problems ?? []} />

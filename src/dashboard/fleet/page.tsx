@@ -23,7 +23,7 @@ const liveAddress = "/live/fleet";
 
 export function renderFleetPage(state: DashboardState): string {
   return markup(
-    <Shell title={fleetTitle(state)} here="fleet" live={liveAddress} fleet={state.snapshot?.fleet}>
+    <Shell title={fleetTitle(state)} here="fleet" live={liveAddress} snapshot={state.snapshot}>
       <main id="live" {...liveAttributes(liveAddress)}>
         <FleetView state={state} />
       </main>

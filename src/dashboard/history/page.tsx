@@ -10,6 +10,7 @@ import { eventsErrorSentence } from "../events/feed.ts";
 import { RangeBar, RangeProblems, RangeTools } from "../layout/range-bar.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
 import type { Columns } from "../../history/point.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { HistoryResult } from "../../history/history.ts";
 import type { RequestSummary } from "../../requests/requests.ts";
 import { formatCount, formatShare, formatSpan, isoTime } from "../../wording/format.ts";
@@ -33,6 +34,8 @@ export interface HistoryPageProps {
   readonly eventsError: AdminApiError | undefined;
   /** Requests of the pinned moment, or of the whole time. */
   readonly requests: RequestsOfTime;
+  /** Undefined before the first successful read. */
+  readonly snapshot?: Snapshot | undefined;
   /** Names, for the choice. */
   readonly pools: readonly string[];
 }
@@ -60,7 +63,12 @@ export function renderHistoryPage(props: HistoryPageProps): string {
   const neighbours = at !== undefined && columns ? neighboursOf(columns, at) : noNeighbours;
   const totals = totalsOf(columns, stepMs);
   return markup(
-    <Shell title={`${titleOf(range)} · Evenkeel`} here="history" carried={carriedQuery(range)}>
+    <Shell
+      title={`${titleOf(range)} · Evenkeel`}
+      here="history"
+      carried={carriedQuery(range)}
+      snapshot={props.snapshot}
+    >
       <main
         class="history"
         data-live={range.isLive ? "yes" : "no"}

@@ -76,6 +76,7 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
       strip,
       ...moments,
       requests: requestsOfTime,
+      snapshot: state.snapshot,
       pools: state.snapshot?.pools.map(({ name }) => name) ?? [],
     });
     const status = "error" in history ? httpStatusOf(history.error) : range.problems.length > 0 ? 400 : 200;

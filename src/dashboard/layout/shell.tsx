@@ -5,7 +5,7 @@ import type { Children } from "@kitajs/html";
 import { assets } from "../assets.ts";
 import { placeholders } from "../login/placeholders.tsx";
 import { attribute } from "../responses.ts";
-import type { FleetSnapshot } from "../../snapshot/fleet-snapshot.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { formatSpan, formatTime } from "../../wording/format.ts";
 import { type DashboardState, urlOrigin } from "../../wording/verdict.ts";
 
@@ -20,6 +20,8 @@ const htmxConfig = JSON.stringify({
   sse: { reconnectDelay: 500, reconnectMaxDelay: 2_000 },
 });
 
+type ShownBalancer = Pick<Snapshot, "fleet" | "listeners" | "certificates">;
+
 interface ShellProps {
   readonly title: string;
   readonly here:
@@ -30,6 +32,7 @@ interface ShellProps {
     | "requests"
     | "routes"
     | "history"
+    | "certificates"
     | "events"
     | "audit"
     | "config"
@@ -44,8 +47,8 @@ interface ShellProps {
   readonly carried?: string | undefined;
   /** The result of the last action. */
   readonly done?: JSX.Element | undefined;
-  /** The fleet of the balancer, whose name then stands in the header. */
-  readonly fleet?: Pick<FleetSnapshot, "name" | "group"> | undefined;
+  /** The balancer: its name in a fleet stands in the header, and pages of what it does not have are left out. */
+  readonly snapshot?: ShownBalancer | undefined;
   readonly children?: JSX.Element | JSX.Element[];
 }
 
@@ -54,11 +57,22 @@ const pages = [
   { name: "Requests", address: "/requests", here: "requests" },
   { name: "Routes", address: "/routes", here: "routes" },
   { name: "History", address: "/history", here: "history" },
+  { name: "Certificates", address: "/certificates", here: "certificates" },
   { name: "Alerts", address: "/alerts", here: "alerts" },
   { name: "Events", address: "/events", here: "events" },
   { name: "Audit", address: "/audit", here: "audit" },
   { name: "Configuration", address: "/config", here: "config" },
 ] as const;
+
+/** Certificates are nothing to a balancer without TLS. */
+function hasPage(snapshot: ShownBalancer | undefined, here: (typeof pages)[number]["here"]): boolean {
+  return here !== "certificates" || hasTls(snapshot);
+}
+
+/** Whether clients may use TLS. A balancer of an older version does not list its listeners. */
+function hasTls({ listeners = [], certificates }: Partial<ShownBalancer> = {}): boolean {
+  return certificates !== undefined || listeners.some(({ tls }) => tls);
+}
 
 /** Pages that show a time, or carry it on. */
 const timedPages: ReadonlySet<string> = new Set(["requests", "routes", "history", "events", "audit"]);
@@ -70,10 +84,11 @@ export function Shell({
   notice = "",
   done = "",
   carried = "",
-  fleet,
+  snapshot,
   icon,
   children,
 }: ShellProps): JSX.Element {
+  const fleet = snapshot?.fleet;
   return (
     <HtmlDocument title={title} icon={icon} head={<LiveHead />} body={{ "data-role": placeholders.role }}>
       <header class="top">
@@ -93,16 +108,18 @@ export function Shell({
           ""
         )}
         <nav class="pages" aria-label="Pages">
-          {pages.map((page) => (
-            <a
-              href={attribute(
-                carried !== "" && timedPages.has(page.here) ? `${page.address}?${carried}` : page.address,
-              )}
-              {...(page.here === here ? { "aria-current": "page" } : {})}
-            >
-              {page.name}
-            </a>
-          ))}
+          {pages
+            .filter((page) => page.here === here || hasPage(snapshot, page.here))
+            .map((page) => (
+              <a
+                href={attribute(
+                  carried !== "" && timedPages.has(page.here) ? `${page.address}?${carried}` : page.address,
+                )}
+                {...(page.here === here ? { "aria-current": "page" } : {})}
+              >
+                {page.name}
+              </a>
+            ))}
         </nav>
         {live === undefined ? "" : <LinkState />}
         {placeholders.who}

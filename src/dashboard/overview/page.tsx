@@ -51,7 +51,7 @@ export function renderPage(props: PageProps): string {
       notice={notice}
       done={done && <ActionResult {...done} />}
       carried={traffic && carriedQuery(traffic.range)}
-      fleet={state.snapshot?.fleet}
+      snapshot={state.snapshot}
     >
       <FilterBox state={state} view={view} isFolded={isFolded} />
       <main id="live" {...liveAttributes(live)}>
@@ -106,7 +106,7 @@ export function renderUpstreamPage({
       notice={notice}
       done={done && <ActionResult {...done} />}
       carried={past && carriedQuery(past.range)}
-      fleet={shown.state.snapshot?.fleet}
+      snapshot={shown.state.snapshot}
     >
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView

@@ -107,7 +107,7 @@ function Act({ act, problem, view, isMain = false }: ActProps): JSX.Element {
   if (upstream === null || !upstreamVerbs.has(verb)) {
     const needs = role === "viewer" ? {} : { "data-needs": role };
     return (
-      <a class={kind} href={attribute(verb === "read" ? addressOf(problem) : "/config")} {...needs} safe>
+      <a class={kind} href={attribute(verb === "reload" ? "/config" : addressOf(problem))} {...needs} safe>
         {label}
       </a>
     );

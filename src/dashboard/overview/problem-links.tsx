@@ -7,7 +7,7 @@ import { fleetKinds } from "../../problems/fleet-problems.ts";
 import type { ProblemKind, ServiceProblem } from "../../problems/problem.ts";
 
 /** Problems of what the page of the configuration shows. */
-const configured: ReadonlySet<ProblemKind> = new Set(["certificate", "reload_refused", "state_not_kept"]);
+const configured: ReadonlySet<ProblemKind> = new Set(["reload_refused", "state_not_kept"]);
 
 /** What ended alike explains these better than a list of upstreams. */
 const explainedByRequests: ReadonlySet<ProblemKind> = new Set(["pool_errors", "pool_slow", "queue"]);
@@ -15,6 +15,7 @@ const explainedByRequests: ReadonlySet<ProblemKind> = new Set(["pool_errors", "p
 /** The address of the page that shows most about it. */
 export function addressOf({ kind, subject, links }: ServiceProblem): string {
   if (configured.has(kind)) return "/config";
+  if (kind === "certificate") return `/certificates#${anchorOf("certificate", subject.certificate ?? "")}`;
   if (fleetKinds.some((each) => each === kind)) return "/fleet";
   if (subject.upstream !== null) return pageOf(subject.upstream);
   if (explainedByRequests.has(kind) && links.requests !== null) return links.requests;

@@ -11,19 +11,22 @@ import { CandidateTable, scoringOf } from "./decisions.tsx";
 import { RequestNavigation } from "./list-page.tsx";
 import { attribute } from "../responses.ts";
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { DryRunResult, DryRunInput, OtherRoute } from "../../requests/dry-run.ts";
 
 /** The result of the form; undefined before it is sent. */
 export type DryRunReply = AdminResult<DryRunResult> | { readonly problems: readonly string[] } | undefined;
 
 export interface DryRunPageProps {
+  /** Undefined before the first successful read. */
+  readonly snapshot?: Snapshot | undefined;
   readonly form: DryRunForm;
   readonly reply: DryRunReply;
 }
 
-export function renderDryRunPage({ form, reply }: DryRunPageProps): string {
+export function renderDryRunPage({ form, reply, snapshot }: DryRunPageProps): string {
   return markup(
-    <Shell title="Dry run · Evenkeel" here="requests">
+    <Shell title="Dry run · Evenkeel" here="requests" snapshot={snapshot}>
       <main class="dry-run">
         <RequestNavigation />
         <header class="plain-head">

@@ -27,7 +27,7 @@ export function renderExplainPage({ requestId, result, state }: ExplainPageProps
   const request = "value" in result ? result.value : undefined;
   const title = request ? `${request.method} ${addressText(request)}` : `Request ${requestId}`;
   return markup(
-    <Shell title={`${title} · Evenkeel`} here="requests">
+    <Shell title={`${title} · Evenkeel`} here="requests" snapshot={state.snapshot}>
       <main class="explained">
         <RequestNavigation />
         {"value" in result ? (

@@ -62,6 +62,7 @@ export function renderRequestsPage({ filter, result, state, kept }: RequestsPage
     <Shell
       title="Requests · Evenkeel"
       here="requests"
+      snapshot={state.snapshot}
       {...(isTail ? { live } : {})}
       carried={kept && carriedQuery(kept.range)}
     >

@@ -120,9 +120,11 @@ export function requestPages({ poller, requests, admin, tails }: RequestRoutesOp
       return htmlResponse(renderFailing({ upstream, result }));
     })
 
-    .get("/requests/dry-run", ({ request }) =>
-      htmlResponse(renderDryRunPage({ form: parseDryRunForm(queryIn(request)), reply: undefined })),
-    )
+    .get("/requests/dry-run", async ({ request }) => {
+      const { snapshot } = await poller.current();
+      const form = parseDryRunForm(queryIn(request));
+      return htmlResponse(renderDryRunPage({ form, reply: undefined, snapshot }));
+    })
 
     .post(
       "/requests/dry-run",
@@ -131,7 +133,8 @@ export function requestPages({ poller, requests, admin, tails }: RequestRoutesOp
         const reply = await runDry(form);
         const status = statusFor(reply);
         if (isForPart(request)) return htmlResponse(renderDryRunResult(reply), status);
-        return htmlResponse(renderDryRunPage({ form, reply }), status);
+        const { snapshot } = await poller.current();
+        return htmlResponse(renderDryRunPage({ form, reply, snapshot }), status);
       },
       { parse: "none" },
     )

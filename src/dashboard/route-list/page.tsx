@@ -36,7 +36,7 @@ export function renderRoutesPage(props: RoutesPageProps): string {
       title="Routes · Evenkeel"
       here="routes"
       carried={view.range && carriedQuery(view.range)}
-      fleet={snapshot?.fleet}
+      snapshot={snapshot}
     >
       <main>
         <RangeProblems problems={view.range?.problems ?? []} />
