@@ -227,7 +227,11 @@ function advance(progress: Progress, finding: Finding | undefined, time: Tracker
   const { problem } = progress;
   const verdict = finding?.verdict ?? "clear";
   problem.isActive = verdict === "enter" || verdict === "hold";
-  if (problem.isActive) problem.finding = finding;
+  if (finding && problem.isActive) {
+    problem.finding = finding;
+    // From its beginning on, not from when it was sure.
+    problem.failed += (finding.failing * time.spanMs) / 1_000;
+  }
   if (verdict !== "enter") progress.enterSince = undefined;
   if (verdict !== "unknown") progress.unknownSince = undefined;
   if (problem.state === "open") return advanceOpen(progress, finding, time);
@@ -259,10 +263,7 @@ function advanceOpen(progress: Progress, finding: Finding | undefined, time: Tra
   const { problem } = progress;
   const { now, spanMs } = time;
   const verdict = finding?.verdict ?? "clear";
-  if (finding && problem.isActive) {
-    problem.failed += (finding.failing * spanMs) / 1_000;
-    adjustLevel(progress, finding.level, now);
-  }
+  if (finding && problem.isActive) adjustLevel(progress, finding.level, now);
   if (verdict === "release") return close(progress, "released", time);
   if (verdict === "unknown") {
     progress.unknownSince ??= now;

@@ -92,7 +92,7 @@ describe("errors of one upstream", () => {
     pool.upstream(1).isRetried = false;
     balancer.run(30);
     expect(balancer.first.level).toBe("critical");
-    expect(balancer.first.hits.words).toStartWith("1 in 40 requests, ");
+    expect(balancer.first.hits.words).toMatch(/^1 in 40 requests, [\d,]+ so far$/);
     expect(balancer.story).toEqual(["opened upstream_errors", "worse upstream_errors"]);
     pool.upstream(1).isRetried = true;
     balancer.run(60);
@@ -101,6 +101,15 @@ describe("errors of one upstream", () => {
     balancer.run(120);
     expect(balancer.first.level).toBe("warning");
     expect(balancer.story.length).toBe(2);
+  });
+
+  test("are counted from their beginning on, not from when they were sure", () => {
+    const pool = poolOf("web", 12);
+    const balancer = new SimulatedBalancer([pool]).run(40);
+    pool.upstream(1).errorShare = 0.3;
+    while (balancer.titles.length === 0) balancer.run(1);
+    // It took over 30 s, with 15 failures in each.
+    expect(balancer.first.hits.requests).toBeGreaterThan(300);
   });
 
   test("critical for the clients of one route, though they are few in the pool", () => {
