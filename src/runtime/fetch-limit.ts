@@ -13,8 +13,11 @@ export const liftedLimit: Readonly<Record<string, string>> = { [variable]: "6553
  */
 export async function liftFetchLimit(signals: Pick<Signals, "release" | "resume">): Promise<void> {
   if (!process.versions["bun"] || process.env[variable] !== undefined || !process.execve) return;
-  const given = process.argv.slice(Bun.isStandaloneExecutable ? 2 : 1);
-  const argv = [process.execPath, ...process.execArgv, ...given];
+  // Options of the runtime itself reach an executable only by BUN_OPTIONS, which stays.
+  const words = Bun.isStandaloneExecutable
+    ? process.argv.slice(2)
+    : [...process.execArgv, ...process.argv.slice(1)];
+  const argv = [process.execPath, ...words];
   const environment = { ...process.env, ...liftedLimit };
   await signals.release();
   try {
