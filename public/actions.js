@@ -5,13 +5,20 @@
     const done = document.getElementById("done");
     const bulk = document.getElementById("bulk");
 
+    let menu;
     /* The dialog is open while it has content. */
     new MutationObserver(() => {
       const isFilled = panel.childElementCount > 0;
-      if (isFilled && !panel.open) panel.showModal();
-      else if (!isFilled && panel.open) panel.close();
+      if (isFilled && !panel.open) {
+        menu = document.activeElement?.closest("[popover]")?.id;
+        panel.showModal();
+      } else if (!isFilled && panel.open) panel.close();
     }).observe(panel, { childList: true });
-    panel.addEventListener("close", () => panel.replaceChildren());
+    panel.addEventListener("close", () => {
+      panel.replaceChildren();
+      /* The dialog closes the menu that it was opened from: the focus returns to the button of the menu. */
+      if (menu) document.querySelector(`[popovertarget="${menu}"]`)?.focus();
+    });
 
     /* A notice for the whole page must not be hidden behind the dialog. */
     const notice = document.getElementById("notice");
@@ -38,17 +45,24 @@
       history.replaceState(null, "", address);
     });
 
+    /* A pool's box also stands for upstreams that the table leaves out. */
+    const selectedIn = (body) => {
+      const whole = body.querySelector(".pick-pool:checked");
+      return whole ? Number(whole.dataset.count) : body.querySelectorAll(".pick:checked").length;
+    };
     const count = () => {
       const label = document.getElementById("bulk-count");
       if (!label) return;
-      const selected = document.querySelectorAll(".pick:checked").length;
+      const bodies = [...document.querySelectorAll("tbody:has(.pick)")];
+      const selected = bodies.reduce((sum, body) => sum + selectedIn(body), 0);
       label.textContent = selected === 0 ? "Nothing selected" : `${selected} selected`;
     };
     document.addEventListener("change", (event) => {
       if (event.target.matches?.(".pick")) count();
     });
     document.getElementById("bulk-all")?.addEventListener("click", () => {
-      for (const box of document.querySelectorAll(".pick")) if (box.checkVisibility()) box.checked = true;
+      for (const box of document.querySelectorAll(".pick:not(.pick-pool)"))
+        if (box.checkVisibility()) box.checked = true;
       count();
     });
     bulk?.addEventListener("reset", () => requestAnimationFrame(count));

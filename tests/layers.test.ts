@@ -83,6 +83,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "dashboard/sort.ts": "addresses of tables that are sorted",
   "dashboard/fleet/routes.ts": "two routes, apart from those of other pages",
   "dashboard/layout/tone-mark.tsx": "every mark of a state",
+  "dashboard/layout/icon.tsx": "every icon of a button",
   "dashboard/overview/tab.tsx": "page and live fragments share it",
   "dashboard/overview/problem-links.tsx": "cards and titles of problems share it",
   "routing/conditions.ts": "configuration, routes and dry runs share it",

@@ -30,6 +30,8 @@ import overviewStyle from "../../public/overview.css" with { type: "text" };
 import trafficScript from "../../public/traffic.js" with { type: "text" };
 import problemScript from "../../public/problems.js" with { type: "text" };
 import problemStyle from "../../public/problems.css" with { type: "text" };
+import serverScript from "../../public/servers.js" with { type: "text" };
+import serverStyle from "../../public/servers.css" with { type: "text" };
 
 interface Asset {
   /** Absolute path with the content's hash. */
@@ -65,6 +67,7 @@ export const assets = {
       historyStyle,
       problemStyle,
       overviewStyle,
+      serverStyle,
     ].join("\n"),
   ),
   script: asset(
@@ -83,6 +86,7 @@ export const assets = {
       historyScript,
       trafficScript,
       problemScript,
+      serverScript,
     ].join(";\n"),
   ),
   icon: asset("icon", "svg", "image/svg+xml", icon),

@@ -64,3 +64,8 @@ declare module "htmx.org/dist/ext/hx-sse.min.js" {
   const text: string;
   export default text;
 }
+
+declare module "*/public/servers.js" {
+  const text: string;
+  export default text;
+}

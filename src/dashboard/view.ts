@@ -1,24 +1,27 @@
-/** A viewer's sort order and filter of the upstream tables, kept in the address of the page. */
+/** How a viewer sees the table of upstreams: order, filter, what is open. Kept in the address of the page. */
 
 import type { PoolSnapshot, Traffic, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 
+/** Without a key, the worst come first. */
 const sortKeys = [
-  ...(["name", "status", "uptime", "share", "in-flight"] as const),
-  ...(["rate", "errors", "p50", "p95", "p99"] as const),
+  ...(["name", "uptime", "share", "in-flight"] as const),
+  ...(["rps", "errors", "p50", "p95", "p99", "weight"] as const),
 ];
 export type SortKey = (typeof sortKeys)[number];
 
 export type Direction = "up" | "down";
 
 export interface View {
-  /** Undefined keeps the order of the configuration. */
+  /** Undefined: worst first, equals in the order of the configuration. */
   readonly sort: { readonly by: SortKey; readonly direction: Direction } | undefined;
-  /** Shows only upstreams whose name, address or status contains this; empty shows all. */
+  /** Shows only upstreams whose name, pool, address or status contains this; empty shows all. */
   readonly filter: string;
-  /** Shows only upstreams with something to say. */
+  /** Shows only upstreams with a problem. */
   readonly onlyProblems?: boolean | undefined;
-  /** Pools whose upstreams are all shown, also where there are many; "*" is every pool. */
+  /** Pools whose upstreams are all shown; "*" is every pool. The name of a pool counts more than "*". */
   readonly open?: readonly string[] | undefined;
+  /** Pools of which only the summary is shown; "*" is every pool. */
+  readonly close?: readonly string[] | undefined;
   /** The time and the pool of the charts as the address has them. Every link of the page keeps them. */
   readonly charts?: ChartQuery | undefined;
 }
@@ -32,25 +35,30 @@ export const plainView: View = { sort: undefined, filter: "" };
 /** In characters. */
 const maxFilter = 100;
 
-const maxOpen = 20;
+/** Names in a list of pools. */
+const maxPools = 20;
+
+type Query = Readonly<Record<string, string | undefined>>;
 
 /** Of a part of the charts' address, in characters: longer than any name or time. */
 const maxChartPart = 200;
 
 /** Invalid values count as absent, so that old bookmarks still open. */
-export function viewOf(query: Readonly<Record<string, string | undefined>>): View {
-  const [, by = "", direction] = /^(.*)-(up|down)$/.exec(query["sort"] ?? "") ?? [];
-  const key = sortKeys.find((known) => known === by);
+export function viewOf(query: Query): View {
+  const { sort = "" } = query;
+  const by = sortKeys.find((known) => known === sort);
+  const direction = query["dir"] ?? (by && firstDirection(by));
   return {
-    sort: key && { by: key, direction: direction === "up" ? "up" : "down" },
+    sort: by && { by, direction: direction === "up" ? "up" : "down" },
     filter: (query["filter"] ?? "").trim().slice(0, maxFilter),
     ...(query["show"] === "problems" ? { onlyProblems: true } : {}),
-    ...openIn(query["open"]),
+    ...poolsIn("open", query),
+    ...poolsIn("close", query),
     ...chartsIn(query),
   };
 }
 
-function chartsIn(query: Readonly<Record<string, string | undefined>>): Pick<View, "charts"> {
+function chartsIn(query: Query): Pick<View, "charts"> {
   const parts = chartNames.flatMap((name) => {
     const part = (query[name] ?? "").trim();
     return part !== "" && part.length <= maxChartPart ? [[name, part] as const] : [];
@@ -58,40 +66,36 @@ function chartsIn(query: Readonly<Record<string, string | undefined>>): Pick<Vie
   return parts.length > 0 ? { charts: Object.fromEntries(parts) } : {};
 }
 
-function openIn(text = ""): Pick<View, "open"> {
-  const open = text.split(",").filter((name) => name !== "" && name.length <= maxFilter);
-  return open.length > 0 ? { open: open.slice(0, maxOpen) } : {};
+function poolsIn(key: "open" | "close", query: Query): Pick<View, "open" | "close"> {
+  const names = (query[key] ?? "").split(",").filter((name) => name !== "" && name.length <= maxFilter);
+  return names.length > 0 ? { [key]: names.slice(0, maxPools) } : {};
 }
 
 /** The parameters of an address, or the fields of a form, that {@link viewOf} reads. */
-export function viewFields({
-  sort,
-  filter,
-  onlyProblems,
-  open = [],
-  charts = {},
-}: View): Readonly<Record<string, string>> {
+export function viewFields(view: View): Readonly<Record<string, string>> {
+  const { sort, filter, onlyProblems, open = [], close = [], charts } = view;
   return {
-    ...(sort ? { sort: `${sort.by}-${sort.direction}` } : {}),
+    ...(sort ? { sort: sort.by, dir: sort.direction } : {}),
     ...(filter === "" ? {} : { filter }),
     ...(onlyProblems ? { show: "problems" } : {}),
     ...(open.length > 0 ? { open: open.join(",") } : {}),
+    ...(close.length > 0 ? { close: close.join(",") } : {}),
     ...charts,
   };
 }
 
-/** The query of an address that shows this view: "?sort=errors-down&filter=api", or empty for the plain one. */
+/** The query of an address that shows this view: "?sort=errors&dir=down", or empty for the plain one. */
 export function queryOf(view: View, extra: Readonly<Record<string, string>> = {}): string {
   const query = new URLSearchParams({ ...viewFields(view), ...extra });
   return query.size > 0 ? `?${query}` : "";
 }
 
-/** Numbers sort worst first, and the shortest uptime is the worst; names sort from A. */
-function firstDirection(by: SortKey): Direction {
+/** Numbers sort the highest first, but the shortest uptime is the worst; names sort from A. */
+export function firstDirection(by: SortKey): Direction {
   return by === "name" || by === "uptime" ? "up" : "down";
 }
 
-/** The view after a click on a column head: its first direction, then the other, then the configuration's order. */
+/** The view after a click on a column head: its first direction, then the other, then worst first. */
 export function afterClick(view: View, by: SortKey): View {
   const { sort } = view;
   const first = firstDirection(by);
@@ -100,36 +104,43 @@ export function afterClick(view: View, by: SortKey): View {
   return { ...view, sort: sort.direction === first ? { by, direction: other } : undefined };
 }
 
-/** Worse statuses rank higher. */
-const statusRanks: Readonly<Record<string, number>> = {
-  passing: 0,
-  maintenance: 1,
-  draining: 2,
-  checking: 3,
-  probation: 4,
-  ejected: 5,
-  failing: 6,
-};
-const unknownRank = 3.5;
+/** Whether the address says that the pool is open, or closed; undefined where it says neither. */
+export function openIn({ open = [], close = [] }: View, pool: string): boolean | undefined {
+  if (open.includes(pool)) return true;
+  if (close.includes(pool)) return false;
+  if (open.includes("*")) return true;
+  return close.includes("*") ? false : undefined;
+}
+
+/** The view with a pool open with all its upstreams, closed, or as it is without an order of the viewer. */
+export function withPool(view: View, pool: string, state: "open" | "closed" | "default"): View {
+  const without = (names: readonly string[] = []) => names.filter((name) => name !== pool);
+  const [open, close] = [without(view.open), without(view.close)];
+  if (state === "open") return { ...view, open: [...open, pool], close };
+  return { ...view, open, close: state === "closed" ? [...close, pool] : close };
+}
 
 const sortValues: Readonly<Record<Exclude<SortKey, "name">, (upstream: UpstreamSnapshot) => number>> = {
-  status: ({ status }) => statusRanks[status] ?? unknownRank,
   // By the share of time, because every upstream was up at some time. An unknown share sorts as best.
   uptime: ({ uptime }) => uptime.share ?? 2,
   share: ({ traffic }) => traffic.requestsPerSecond,
   "in-flight": ({ inFlight }) => inFlight,
-  rate: ({ traffic }) => traffic.requestsPerSecond,
+  rps: ({ traffic }) => traffic.requestsPerSecond,
   errors: ({ traffic }) => traffic.errorShare,
   p50: ({ traffic }) => traffic.p50Ms ?? -1,
   p95: ({ traffic }) => traffic.p95Ms ?? -1,
   p99: ({ traffic }) => traffic.p99Ms ?? -1,
+  weight: ({ weight }) => weight,
 };
 
 const alphabet = new Intl.Collator("en", { numeric: true });
 
-/** The pool's upstreams as this view shows them. Equals stay in the order of the configuration. */
-export function arranged({ upstreams }: PoolSnapshot, { sort, filter }: View): readonly UpstreamSnapshot[] {
-  const shown = filter === "" ? upstreams : upstreams.filter((upstream) => matches(upstream, filter));
+/** The pool's upstreams that match the filter, sorted. Without a sort key, and for equals, in the order of the configuration. */
+export function arranged(pool: PoolSnapshot, { sort, filter }: View): readonly UpstreamSnapshot[] {
+  const { upstreams } = pool;
+  const wanted = filter.toLowerCase();
+  const shown =
+    wanted === "" ? upstreams : upstreams.filter((each) => haystackOf(each, pool.name).includes(wanted));
   if (!sort) return shown;
   const sign = sort.direction === "up" ? 1 : -1;
   if (sort.by === "name") return shown.toSorted((left, right) => sign * alphabet.compare(left.id, right.id));
@@ -138,12 +149,8 @@ export function arranged({ upstreams }: PoolSnapshot, { sort, filter }: View): r
 }
 
 /** The text that the filter searches, in lower case; the page's script searches the same text. */
-export function haystackOf({ id, url, status }: UpstreamSnapshot): string {
-  return `${id} ${url} ${status}`.toLowerCase();
-}
-
-function matches(upstream: UpstreamSnapshot, filter: string): boolean {
-  return haystackOf(upstream).includes(filter.toLowerCase());
+export function haystackOf({ id, url, status }: UpstreamSnapshot, pool: string): string {
+  return `${id} ${pool} ${url} ${status}`.toLowerCase();
 }
 
 /** @returns a function from traffic to its share of the pool's attempts, 0–1; refused requests do not count */

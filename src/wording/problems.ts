@@ -59,31 +59,43 @@ export function isOnEvenKeel({ pools }: Pick<Snapshot, "pools">): boolean {
 
 /** "All 58 upstreams serve, 2 backups stand by", "57 of 60 upstreams serve, 2 backups stand by, 1 is drained" */
 export function servingText({ pools }: Pick<Snapshot, "pools">): string {
-  const upstreams = pools.flatMap((pool) => pool.upstreams);
-  const count = (is: (upstream: UpstreamSnapshot) => boolean) => upstreams.filter(is).length;
-  const serving = count(isServing);
-  const standby = count(standsBy);
+  const { serving, standby, all, draining, drained, maintenance } = countStates(pools);
   return [
-    servingPart(serving, { expected: upstreams.length - standby, all: upstreams.length }),
+    servingPart(serving, { expected: all - standby, all }),
     counted(standby, "backup stands by", "backups stand by"),
-    counted(
-      count(({ status, drain }) => status === "draining" && drain?.drained !== true),
-      "drains",
-      "drain",
-    ),
-    counted(
-      count(({ status, drain }) => status === "draining" && drain?.drained === true),
-      "is drained",
-      "are drained",
-    ),
-    counted(
-      count(({ status }) => status === "maintenance"),
-      "is in maintenance",
-      "are in maintenance",
-    ),
+    counted(draining, "drains", "drain"),
+    counted(drained, "is drained", "are drained"),
+    counted(maintenance, "is in maintenance", "are in maintenance"),
   ]
     .filter((part) => part !== "")
     .join(", ");
+}
+
+/** The same of one pool where there is little room: "21 of 24 serve, 2 backups, 1 drained" */
+export function poolServingText(pool: Snapshot["pools"][number]): string {
+  const { serving, standby, all, draining, drained, maintenance } = countStates([pool]);
+  return [
+    `${formatCount(serving)} of ${formatCount(all)} ${serving === 1 ? "serves" : "serve"}`,
+    counted(standby, "backup", "backups"),
+    counted(draining, "draining", "draining"),
+    counted(drained, "drained", "drained"),
+    counted(maintenance, "in maintenance", "in maintenance"),
+  ]
+    .filter((part) => part !== "")
+    .join(", ");
+}
+
+function countStates(pools: Snapshot["pools"]) {
+  const upstreams = pools.flatMap((pool) => pool.upstreams);
+  const count = (is: (upstream: UpstreamSnapshot) => boolean) => upstreams.filter(is).length;
+  return {
+    all: upstreams.length,
+    serving: count(isServing),
+    standby: count(standsBy),
+    draining: count(({ status, drain }) => status === "draining" && drain?.drained !== true),
+    drained: count(({ status, drain }) => status === "draining" && drain?.drained === true),
+    maintenance: count(({ status }) => status === "maintenance"),
+  };
 }
 
 function servingPart(

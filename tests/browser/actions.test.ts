@@ -66,6 +66,7 @@ const row = (page: Page, id: string) =>
   page.getByRole("row").filter({ has: page.getByText(id, { exact: true }) });
 const dialog = (page: Page) => page.getByRole("dialog");
 const click = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
+const menuOf = (page: Page, id: string) => click(page, `More for ${id}`);
 const confirm = (page: Page) => dialog(page).locator("button.main").click();
 const done = (page: Page) => page.locator("#done");
 const reason = (page: Page) => page.locator(".action").getByRole("textbox", { name: "Reason" });
@@ -81,7 +82,8 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     const { room: fixture, page, consoleErrors } = visit;
     await visit.hold(3);
     await live(page);
-    await row(page, "api-2").getByText("1", { exact: true }).first().waitFor();
+    const inFlight = row(page, "api-2").locator(".s-num").first();
+    await until(async () => (await inFlight.textContent()) === "1", "its request in flight");
     await click(page, "Drain api-2");
     for (const words of [
       "api-2 takes no new requests; 1 in-flight request will finish.",
@@ -96,8 +98,9 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await confirm(page);
     await done(page).getByText("api-2 is draining").waitFor();
     await dialog(page).waitFor({ state: "hidden" });
-    const note = row(page, "api-2").locator(".c-status .sub").first();
-    const left = async () => Number(/^1 in flight, (\d+)\s/.exec((await note.textContent()) ?? "")?.[1]);
+    const note = row(page, "api-2").locator(".state-words");
+    const left = async () =>
+      Number(/^Draining: 1 in flight, (\d+)\s/.exec((await note.textContent()) ?? "")?.[1]);
     const first = await left();
     expect(first).toBeLessThanOrEqual(10);
     await until(async () => (await left()) < first, "the countdown");
@@ -107,7 +110,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     });
     await done(page).getByRole("button", { name: "Undo" }).click();
     await done(page).getByText("Undone: api-2 is in the previous state again").waitFor();
-    await row(page, "api-2").getByText("Passing").waitFor();
+    await row(page, "api-2").getByText("Serves").waitFor();
     expect((await fixture.upstream("api-2"))?.mode).toBe("ready");
     expect(consoleErrors).toEqual([]);
   });
@@ -136,6 +139,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     const { room: fixture, page, consoleErrors } = visit;
     await live(page);
     const weight = page.getByLabel("Weight of api-1", { exact: true });
+    await menuOf(page, "api-1");
     await weight.fill("6");
     const seen = page.locator(".foot").getByText("read from");
     const before = await seen.textContent();
@@ -169,7 +173,8 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await page.getByLabel("Name").fill("api-4");
     await confirm(page);
     await done(page).getByText("api-4 added to main").waitFor();
-    await row(page, "api-4").getByText("Passing").waitFor();
+    await row(page, "api-4").getByText("Serves").waitFor();
+    await menuOf(page, "api-4");
     await click(page, "Remove api-4");
     await dialog(page).getByText("to restore it, add it again").waitFor();
     await reason(page).fill("only a trial");
@@ -245,11 +250,13 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await page.getByLabel("Name").fill("api-4");
     await page.getByRole("button", { name: "Add upstream" }).click();
     await done(page).getByText("api-4 added to main").waitFor();
+    await menuOf(page, "api-4");
     await page.getByLabel("Weight of api-4", { exact: true }).fill("5");
     await page.getByLabel("Weight of api-4", { exact: true }).press("Enter");
     await page.getByText("The weight of api-4 changes from 1 to 5.").waitFor();
     await page.locator("button.main").click();
     await done(page).getByText("Weight of api-4 set to 5").waitFor();
+    await menuOf(page, "api-4");
     await click(page, "Remove api-4");
     await reason(page).fill("only a trial");
     await page.locator("button.main").click();

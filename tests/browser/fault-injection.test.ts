@@ -74,12 +74,13 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
       const banner = page.getByRole("region", { name: "Active fault injections" });
       await banner.getByText("100% connect_refused, by dashboard").waitFor();
       const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: "a", exact: true }) });
-      expect(await row.locator(".rehearsal-badge").textContent()).toMatch(
-        /^fault injected: 100% connect_refused, \d+\u00a0s left$/,
+      await row.getByText("fault injected").waitFor();
+      expect(await row.locator(".s-state").getAttribute("title")).toMatch(
+        /Fault injected by dashboard, \d+\u00a0s left: 100% connect_refused/,
       );
       expect(await accessibilityViolations(page)).toEqual([]);
       await banner.waitFor({ state: "detached" });
-      await row.getByText("Passing").waitFor();
+      await row.getByText("Serves").waitFor();
       isOn = false;
       await traffic;
       expect([...statuses]).toEqual([200]);

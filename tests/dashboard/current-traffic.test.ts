@@ -57,7 +57,7 @@ describe("the numbers of now", () => {
 });
 
 test("a view keeps the time and the pool of the charts in its links", () => {
-  const query = { sort: "p99-down", from: "-6h", to: "now", pool: "one", tz: "local" };
+  const query = { sort: "p99", dir: "down", from: "-6h", to: "now", pool: "one", tz: "local" };
   expect(Object.fromEntries(new URLSearchParams(queryOf(viewOf(query))))).toEqual(query);
   expect(viewOf({ from: "x".repeat(300), to: " " })).toEqual(viewOf({}));
 });

@@ -210,9 +210,7 @@ describe("the further pages", () => {
       return response.headers.get("location")?.replace(/done=[\w-]+/, "done=KEY");
     };
     expect(await post({ at: "localhost:8082" })).toBe("/upstreams/localhost%3A8082?done=KEY");
-    expect(await post({ sort: "errors-down" })).toBe(
-      "/?sort=errors-down&done=KEY#upstream-localhost_3a_8082",
-    );
+    expect(await post({ sort: "errors" })).toBe("/?sort=errors&dir=down&done=KEY#upstream-localhost_3a_8082");
     expect(await post({ at: "//evil.example" })).toBe("/upstreams/%2F%2Fevil.example?done=KEY");
   });
 

@@ -284,7 +284,7 @@ const renderings: Readonly<Record<string, (picture: DashboardState) => string>> 
     renderPage({ state: inNeed(each), view: hostileView, traffic: trafficOfHostiles(true) }),
   "the page": (each) => renderPage({ state: each, traffic: trafficOfHostiles(false) }),
   "the page, sorted and filtered": (each) =>
-    renderPage({ state: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
+    renderPage({ state: each, view: viewOf({ sort: "errors", filter: hostile }) }),
   "the page with a notice": (each) => renderPage({ state: each, notice: hostile }),
   "the page after an act": (each) => renderPage({ state: each, done: { entry: undoEntry, location: place } }),
   "the live fragment": (each) => renderLive(each),
@@ -595,7 +595,7 @@ const fieldsOf = (action: string) => [
     act: action,
     upstream: hostile,
     filter: hostile,
-    sort: "errors-down",
+    sort: "errors",
     reason: hostile,
   }),
 ];

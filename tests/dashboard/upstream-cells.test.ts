@@ -1,30 +1,24 @@
 import { describe, expect, test } from "bun:test";
 
 import { runsOf } from "../../src/dashboard/upstream/probe-history.tsx";
-import { rowNote, statusNote } from "../../src/dashboard/overview/upstream-cells.tsx";
+import { statusNote } from "../../src/dashboard/overview/upstream-cells.tsx";
 import { rowOf } from "../../src/dashboard/overview/upstream-row.tsx";
 import { formatUptime, uptimeShare, uptimeSpan } from "../../src/wording/format.ts";
 import { plainView } from "../../src/dashboard/view.ts";
-import type { OutlierSnapshot, UpstreamSnapshot, UptimeSnapshot } from "../../src/snapshot/snapshot.ts";
+import { rowState } from "../../src/wording/row-state.ts";
+import type { UpstreamSnapshot, UptimeSnapshot } from "../../src/snapshot/snapshot.ts";
 import { upstream } from "../support/fake-admin-api.ts";
 
 const now = 1_800_000_000_000;
 const plain = (text: string) => text.replaceAll("\u00a0", " ");
 
-function cellOf(label: string, change: Partial<UpstreamSnapshot>, isPanicking = false): string {
-  const place = { share: 0.2, fairShare: 0.5, now, isPanicking, view: plainView };
-  const { cells } = rowOf({ upstream: upstream("a", change), ...place });
-  return plain(cells.find((cell) => cell.includes(`data-label="${label}"`)) ?? "");
+function cellOf(kind: string, change: Partial<UpstreamSnapshot>): string {
+  const one = upstream("a", change);
+  const state = rowState(one, { now, isPanicking: false, problem: undefined });
+  const place = { pool: "main", share: 0.2, fairShare: 0.5, isUsual: false, now, view: plainView };
+  const { cells } = rowOf({ upstream: one, state, problem: undefined, ...place });
+  return plain(cells.find((cell) => new RegExp(`class="[^"]*\\b${kind}\\b`).test(cell)) ?? "");
 }
-
-const ejected: OutlierSnapshot = {
-  state: "ejected",
-  since: now - 14_000,
-  until: now + 16_000,
-  reason: "consecutive_failures",
-  cause: "connect_refused",
-  count: 1,
-};
 
 describe("an uptime", () => {
   const day = 86_400_000;
@@ -66,57 +60,54 @@ describe("an uptime", () => {
 
 describe("the cells of a row", () => {
   test("draw a line for each run of probes, the newest at the right", () => {
-    const cell = cellOf("Last 60 probes", { probeHistory: "++--+" });
+    const cell = cellOf("s-probes", { probeHistory: "++--+" });
     expect(cell).toContain('class="ticks-passed" d="M110 10h4M118 10h2"');
     expect(cell).toContain('class="ticks-failed" d="M114 7h4"');
     expect(cell).toContain('aria-label="Last probes of a: 2 of 5 failed"');
-    expect(cell).toContain('data-concern="none">2 of 5 failed');
-    expect(cellOf("Last 60 probes", { probeHistory: "+-" })).toContain('data-concern="grave">1 of 2 failed');
-    expect(cellOf("Last 60 probes", { probeHistory: "", lastProbe: null })).toContain("none yet");
-    expect(cellOf("Last 60 probes", {})).toContain("status 200, 1.3 ms");
+    expect(cell).toContain('title="Probes: 2 of 5 failed"');
+    expect(cellOf("s-probes", { probeHistory: "", lastProbe: null })).toContain("none yet");
+    expect(cellOf("s-probes", {})).toContain("status 200, 1.3 ms");
   });
 
   test("stay a few bytes long while probes pass, and do not change with age", () => {
     const [one, other] = [now, now - 3_000].map((at) =>
-      cellOf("Last 60 probes", { lastProbe: { at, success: true, detail: "status 200", latencyMs: 1 } }),
+      cellOf("s-probes", { lastProbe: { at, success: true, detail: "status 200", latencyMs: 1 } }),
     );
     expect(one).toBe(other ?? "");
     expect(one?.length).toBeLessThan(600);
   });
 
-  test("show a slow start as a bar and as text", () => {
-    const cell = cellOf("Status", { slowStart: 0.4 });
-    expect(cell).toContain('class="bar-part" width="40.0%"');
-    expect(cell).toContain("slow start 40%");
+  test("show the share beside the fair one, which stands in the middle", () => {
+    const cell = cellOf("s-share", {});
+    expect(cell).toContain('class="bar-part" width="20.0%"');
+    expect(cell).toContain('class="bar-fair" x="50.0%"');
+    expect(cell).toContain("Fair by weight: 50%");
   });
 
-  test("show the cause and what happens next", () => {
-    const status = cellOf("Status", { status: "ejected", fit: false, outlier: ejected });
-    expect(status).toContain('data-concern="grave">connect_refused');
-    expect(status).toContain("probation in 16 s");
+  test("show words and uptime, and that a fault is injected", () => {
+    const rehearsal = {
+      ...({ latencyMs: 0, errorShare: 1, error: "connect_refused", probes: false } as const),
+      ...{ until: now + 20_000, by: "bob", why: "" },
+    };
     const lastProbe = { at: now, success: false, detail: "connection refused", latencyMs: 1 };
-    expect(cellOf("Status", { status: "failing", fit: false, lastProbe })).toContain(
-      'data-concern="grave">connection refused',
+    const cell = cellOf("s-state", { status: "failing", fit: false, lastProbe, rehearsal });
+    expect(cell).toContain('<span class="state-words">Refuses connections</span>');
+    expect(cell).toContain("fault injected</span>");
+    expect(cell).toContain("Fault injected by bob, 20 s left: 100% connect_refused");
+    expect(cell).toContain("100% of 1 h");
+  });
+
+  test("show who set a weight, and in the menu what can be done", () => {
+    const weightSet = { by: "bob", at: now, why: "more memory" };
+    expect(cellOf("s-weight", { weight: 3, weightSet })).toContain(
+      'title="Weight set by bob. more memory">3</td>',
     );
-    const modeSet = { by: "ann", at: now, why: "deploy 4.2" };
-    const drained = cellOf("Status", { status: "draining", mode: "draining", fit: false, modeSet });
-    expect(drained).toContain("by ann, deploy 4.2");
-    expect(drained).toContain("safe to stop");
+    const acts = cellOf("s-acts", { weightSet, mode: "draining" });
+    expect(acts).toContain('title="Weight set by bob. more memory">by bob');
+    for (const label of ["Ready a", "Maintenance a", "Remove a", "Set weight of a"])
+      expect(acts).toContain(`aria-label="${label}"`);
+    expect(acts).not.toContain('aria-label="Drain a"');
   });
-
-  test("show the actor next to a weight", () => {
-    const cell = cellOf("Mode", { weightSet: { by: "bob", at: now, why: "more memory" } });
-    expect(cell).toContain('title="Weight set by bob. more memory">by bob');
-  });
-});
-
-test("the note of an ejected upstream depends on panic mode", () => {
-  const one = upstream("a", { status: "ejected", outlier: ejected });
-  expect(plain(rowNote(one, now, false))).toBe("probation in 16 s");
-  expect(rowNote(one, now, true)).toBe("serving in panic mode");
-  expect(rowNote({ ...one, status: "probation" }, now, false)).toBe("one trial request");
-  expect(rowNote(upstream("a"), now, false)).toBe("");
-  expect(rowNote(upstream("a", { backup: true, fit: false }), now, false)).toBe("on standby");
 });
 
 test("the note of an upstream's page contains what its status means for its traffic", () => {

@@ -13,11 +13,10 @@ const row = (change: Parameters<typeof upstream>[1] = {}) =>
       uptime: { state: "up", since: now - 7_200_000, share: 1, countedMs: 7_200_000 },
       ...change,
     }),
-    share: 0.5,
-    fairShare: 0.5,
-    now,
-    isPanicking: false,
-    view: plainView,
+    state: { words: "Serves", tone: "good", detail: "" },
+    problem: undefined,
+    pool: "main",
+    ...{ share: 0.5, fairShare: 0.5, isUsual: false, view: plainView, now },
   });
 
 test("an unchanged row is sent as a marker", () => {
@@ -28,17 +27,17 @@ test("only the changed cells of a row are sent", () => {
   const seen = row();
   const changed = row({ inFlight: 7, traffic: traffic({ p50Ms: 12 }) });
   const html = rowSince(changed, seen);
-  expect(html.match(/<t[dh] data-kept/g)).toHaveLength(10);
-  expect(html).toContain('data-label="In flight"');
-  expect(html).toContain('data-label="p50"');
+  expect(html.match(/<t[dh] data-kept/g)).toHaveLength(11);
+  expect(html).toContain(">7</td>");
+  expect(html).toContain(">12\u00a0ms</td>");
   expect(html).not.toContain("form");
   expect(html.length).toBeLessThan(wholeRow(changed).length / 3);
 });
 
 test("changed attributes of a row are sent even if no cell has changed", () => {
   const changed = row();
-  const seen = { ...changed, attributes: { ...changed.attributes, "data-fit": "no" } };
-  expect(rowSince(changed, seen)).toStartWith('<tr role="row" id="upstream-api-1" data-fit="yes"');
+  const seen = { ...changed, attributes: { ...changed.attributes, "data-tone": "bad" } };
+  expect(rowSince(changed, seen)).toStartWith('<tr role="row" id="upstream-api-1" data-tone="good"');
 });
 
 test("a new viewer gets the complete row", () => {

@@ -23,16 +23,18 @@ const idsIn = (query: Record<string, string>) => arranged(members, viewOf(query)
 describe("a view", () => {
   const table: ReadonlyArray<readonly [query: Record<string, string>, ids: readonly string[]]> = [
     [{}, ["api-10", "api-2", "web-1"]],
-    [{ sort: "name-up" }, ["api-2", "api-10", "web-1"]],
-    [{ sort: "name-down" }, ["web-1", "api-10", "api-2"]],
-    [{ sort: "status-down" }, ["api-2", "web-1", "api-10"]],
-    [{ sort: "errors-down" }, ["web-1", "api-10", "api-2"]],
-    [{ sort: "p99-down" }, ["api-10", "api-2", "web-1"]],
+    [{ sort: "name" }, ["api-2", "api-10", "web-1"]],
+    [{ sort: "name", dir: "down" }, ["web-1", "api-10", "api-2"]],
+    [{ sort: "errors" }, ["web-1", "api-10", "api-2"]],
+    [{ sort: "errors", dir: "up" }, ["api-2", "api-10", "web-1"]],
+    [{ sort: "errors", dir: "sideways" }, ["web-1", "api-10", "api-2"]],
+    [{ sort: "weight" }, ["web-1", "api-10", "api-2"]],
+    [{ sort: "p99" }, ["api-10", "api-2", "web-1"]],
     [{ filter: " API " }, ["api-10", "api-2"]],
-    [{ filter: "failing", sort: "name-up" }, ["api-2"]],
+    [{ filter: "failing", sort: "name" }, ["api-2"]],
     [{ filter: "nothing like it" }, []],
-    [{ sort: "colour-down" }, ["api-10", "api-2", "web-1"]],
-    [{ sort: "name" }, ["api-10", "api-2", "web-1"]],
+    [{ sort: "worst" }, ["api-10", "api-2", "web-1"]],
+    [{ sort: "colour", dir: "down" }, ["api-10", "api-2", "web-1"]],
   ];
   for (const [query, ids] of table) {
     test(`of ${JSON.stringify(query)}`, () => expect(idsIn(query)).toEqual([...ids]));
@@ -41,9 +43,9 @@ describe("a view", () => {
   test("survives a round trip through the address", () => {
     for (const query of [
       {},
-      { sort: "in-flight-up" },
+      { sort: "in-flight", dir: "up" },
       { filter: 'a&b="c" ü' },
-      { sort: "p95-down", filter: "x" },
+      { sort: "p95", dir: "down", filter: "x" },
     ]) {
       const view = viewOf(query);
       expect(viewOf(Object.fromEntries(new URLSearchParams(queryOf(view))))).toEqual(view);
@@ -51,7 +53,7 @@ describe("a view", () => {
     expect(queryOf(plainView)).toBe("");
   });
 
-  test("sorts worst first, then best first, then not at all", () => {
+  test("sorts by the worst values, then by the best, then has the worst upstreams first", () => {
     const first = afterClick(plainView, "errors");
     expect(first.sort).toEqual({ by: "errors", direction: "down" });
     const second = afterClick(first, "errors");

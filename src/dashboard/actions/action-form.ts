@@ -1,6 +1,7 @@
 /** Parses an operator action from the query of its confirmation or from the form that confirms it. */
 
 import { type Action, type ActionRequest, actions } from "../../wording/effect.ts";
+import type { PoolSnapshot } from "../../snapshot/snapshot.ts";
 import { formLocation, type PageLocation } from "../location.ts";
 
 export interface ActionForm extends ActionRequest {
@@ -29,6 +30,23 @@ export const deadlines = [
 ] as const;
 
 const defaultDeadlineMs = 30_000;
+
+/** The form field that names a pool, for all its upstreams. */
+export const allOfField = "all-of";
+
+/** The same form, with the upstreams of the pools that it names. */
+export function withPoolMembers(
+  fields: URLSearchParams,
+  pools: readonly Pick<PoolSnapshot, "name" | "upstreams">[],
+): URLSearchParams {
+  const named = new Set(fields.getAll(allOfField));
+  const result = new URLSearchParams(fields);
+  result.delete(allOfField);
+  for (const { name, upstreams } of pools) {
+    if (named.has(name)) for (const { id } of upstreams) result.append("upstream", id);
+  }
+  return result;
+}
 
 /** Returns undefined if the form names no known action or no upstream. */
 export function parseActionForm(fields: URLSearchParams): ActionForm | undefined {

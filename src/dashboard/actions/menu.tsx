@@ -1,7 +1,6 @@
-/** The operator's controls for one or several upstreams: plain forms that lead to the confirmation. */
+/** The operator's controls for one upstream on its page, and the link that adds one: they lead to the confirmation. */
 /** @jsxImportSource @kitajs/html */
 
-import { bulkActions } from "./action-form.ts";
 import { type Action } from "../../wording/effect.ts";
 import { verbOf } from "./command.ts";
 import { HiddenFields } from "../layout/forms.tsx";
@@ -26,14 +25,14 @@ export const panelForm = {
   "hx-swap": "innerHTML",
 } as const;
 
-const modeActions: Readonly<Record<Mode, Action>> = {
+export const modeActions: Readonly<Record<Mode, Action>> = {
   ready: "ready",
   draining: "drain",
   maintenance: "maintenance",
 };
 
 export function RowActions({ upstream, now, location }: RowActionsProps): JSX.Element {
-  const { id, mode, drain, weightSet } = upstream;
+  const { id, mode, drain } = upstream;
   const form = anchorOf("form", id);
   const fields = { upstream: id, ...locationFields(location) };
   const isLeaving = drain?.leaving === true;
@@ -58,37 +57,7 @@ export function RowActions({ upstream, now, location }: RowActionsProps): JSX.El
         </span>
       </form>
       <div class="row-more">
-        <form {...panelForm} class="weight-form" id={anchorOf("weight", id)}>
-          <HiddenFields fields={{ act: "weight", ...fields }} />
-          <label>
-            Weight{" "}
-            <input
-              type="number"
-              name="weight"
-              id={anchorOf("weight-of", id)}
-              min="0"
-              max="256"
-              step="1"
-              value={attribute(String(upstream.weight))}
-              aria-label={attribute(`Weight of ${id}`)}
-              {...(isLeaving ? { disabled: true } : {})}
-            />
-          </label>
-          <button type="submit" class="set" aria-label={attribute(`Set weight of ${id}`)}>
-            Set
-          </button>
-          {weightSet ? (
-            <span
-              class="mark"
-              title={attribute(`Weight set by ${weightSet.by}. ${weightSet.why}`.trim())}
-              safe
-            >
-              {`by ${weightSet.by}`}
-            </span>
-          ) : (
-            ""
-          )}
-        </form>
+        <WeightForm upstream={upstream} location={location} />
         {isLate(upstream, now) && !isLeaving ? (
           <button
             type="submit"
@@ -121,6 +90,41 @@ export function RowActions({ upstream, now, location }: RowActionsProps): JSX.El
   );
 }
 
+type WeightProps = Pick<RowActionsProps, "upstream" | "location">;
+
+export function WeightForm({ upstream, location }: WeightProps): JSX.Element {
+  const { id, weight, weightSet, drain } = upstream;
+  return (
+    <form {...panelForm} class="weight-form" id={anchorOf("weight", id)}>
+      <HiddenFields fields={{ act: "weight", upstream: id, ...locationFields(location) }} />
+      <label>
+        Weight{" "}
+        <input
+          type="number"
+          name="weight"
+          id={anchorOf("weight-of", id)}
+          min="0"
+          max="256"
+          step="1"
+          value={attribute(String(weight))}
+          aria-label={attribute(`Weight of ${id}`)}
+          {...(drain?.leaving ? { disabled: true } : {})}
+        />
+      </label>
+      <button type="submit" class="set" aria-label={attribute(`Set weight of ${id}`)}>
+        Set
+      </button>
+      {weightSet ? (
+        <span class="mark" title={attribute(`Weight set by ${weightSet.by}. ${weightSet.why}`.trim())} safe>
+          {`by ${weightSet.by}`}
+        </span>
+      ) : (
+        ""
+      )}
+    </form>
+  );
+}
+
 /** Whether the drain deadline has passed while requests are still in flight. */
 export function isLate({ drain }: UpstreamSnapshot, now: number): boolean {
   return (
@@ -128,73 +132,30 @@ export function isLate({ drain }: UpstreamSnapshot, now: number): boolean {
   );
 }
 
-/** The check box of a row. It belongs to the form of {@link BulkBar}. */
-export function SelectBox({ id }: { readonly id: string }): JSX.Element {
-  return (
-    <input
-      type="checkbox"
-      class="pick"
-      data-needs="operator"
-      name="upstream"
-      value={attribute(id)}
-      form="bulk"
-      id={anchorOf("pick", id)}
-      aria-label={attribute(`Select ${id}`)}
-      autocomplete="off"
-    />
-  );
-}
-
 /** Leads to the form that adds an upstream. */
 export function AddLink({
   pool,
   location,
+  text = "Add upstream",
 }: {
   readonly pool: string;
   readonly location: PageLocation;
+  readonly text?: string;
 }): JSX.Element {
   const address = attribute(`/actions/add?${new URLSearchParams({ pool, ...locationFields(location) })}`);
   return (
     <a
       class="button add"
       data-needs="operator"
-      id={anchorOf("add", pool)}
+      id={anchorOf(text === "Add" ? "add" : "add-to", pool)}
       href={address}
       hx-get={address}
       hx-target="#panel"
       hx-swap="innerHTML"
       aria-label={attribute(`Add upstream to ${pool}`)}
+      safe
     >
-      Add upstream
+      {text}
     </a>
-  );
-}
-
-/** The bar of bulk actions. It is outside the live region; the style sheet shows it while a box is checked. */
-export function BulkBar({ location }: { readonly location: PageLocation }): JSX.Element {
-  return (
-    <form
-      {...panelForm}
-      class="bulk"
-      id="bulk"
-      data-needs="operator"
-      aria-label="Actions for selected upstreams"
-    >
-      <HiddenFields fields={locationFields(location)} />
-      <span class="bulk-status" role="status">
-        <span id="bulk-count">Selected upstreams</span>
-      </span>
-      {bulkActions.map((action) => (
-        <button type="submit" name="act" value={action}>
-          {verbOf(action)}
-        </button>
-      ))}
-      <button type="button" class="word" id="bulk-all">
-        Select all shown
-      </button>
-      <button type="reset" class="word">
-        Clear
-      </button>
-    </form>
   );
 }

@@ -8,7 +8,7 @@ import { adminApiErrorSentence, urlOrigin } from "../../wording/verdict.ts";
 import { backTo, type PageLocation, formLocation } from "../location.ts";
 import type { UpstreamPollers } from "../live/upstream-poller.ts";
 import { parseAddForm, newUpstreamInput } from "./add-upstream.tsx";
-import { type ActionForm, needsReason, parseActionForm } from "./action-form.ts";
+import { type ActionForm, needsReason, parseActionForm, withPoolMembers } from "./action-form.ts";
 import { type UndoEntry, type UndoHistory, undoOfAdding } from "./undo.ts";
 import { renderActionResult } from "./result.tsx";
 import { type Effect, effectOf, presentWeight } from "../../wording/effect.ts";
@@ -35,6 +35,12 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
   const withWeight = async (form: ActionForm): Promise<ActionForm> => {
     const { snapshot } = await poller.current();
     return snapshot ? { ...form, weight: presentWeight(snapshot, form.ids) } : form;
+  };
+
+  /** The query of a request, with the upstreams of the pools that it names. */
+  const selectedIn = async (request: Request): Promise<URLSearchParams> => {
+    const { snapshot } = await poller.current();
+    return withPoolMembers(queryIn(request), snapshot?.pools ?? []);
   };
 
   /** Shows the result on the page where the action was requested. */
@@ -77,7 +83,7 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
 
   return new Elysia({ handler: { standardHostname: false } })
     .get("/actions", async ({ request }) => {
-      const requested = parseActionForm(queryIn(request));
+      const requested = parseActionForm(await selectedIn(request));
       const shape = isForPart(request) ? "part" : "page";
       if (!requested)
         return htmlResponse(renderFailure(nothingSelected, shape, formLocation(queryIn(request))), 422);

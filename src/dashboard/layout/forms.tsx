@@ -1,11 +1,9 @@
-/** The POST form that every change of the dashboard uses, and the form that filters the upstream tables. */
+/** The POST form that every change of the dashboard uses, and hidden fields of all forms. */
 /** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
 import { CsrfField } from "../login/placeholders.tsx";
 import { attribute } from "../responses.ts";
-import { queryOf, type View, viewFields } from "../view.ts";
-import type { DashboardState } from "../../wording/verdict.ts";
 
 interface PostFormProps {
   readonly action: string;
@@ -57,51 +55,5 @@ export function HiddenFields({ fields }: { readonly fields: Readonly<Record<stri
         <input type="hidden" name={attribute(name)} value={attribute(value)} />
       ))}
     </>
-  );
-}
-
-/** With fewer upstreams the filter is not shown. */
-const minFilteredUpstreams = 6;
-
-/** The filter of the upstream tables. A form that works without the page's script, which filters while typing. */
-export function FilterBox({
-  state,
-  view,
-  isFolded,
-}: {
-  readonly state: DashboardState;
-  readonly view: View;
-  /** Whether upstreams are left out, which the script cannot find: the server filters then. */
-  readonly isFolded: boolean;
-}): JSX.Element {
-  const count = state.snapshot?.pools.reduce((sum, { upstreams }) => sum + upstreams.length, 0) ?? 0;
-  if (count < minFilteredUpstreams && view.filter === "") return "";
-  return (
-    <form
-      class="filter"
-      method="get"
-      action="/"
-      role="search"
-      {...(isFolded && view.filter === "" ? { "data-folded": true } : {})}
-    >
-      <HiddenFields fields={viewFields({ ...view, filter: "" })} />
-      <a class="button" href={attribute(`/${queryOf({ ...view, onlyProblems: !view.onlyProblems })}`)}>
-        {view.onlyProblems ? "All upstreams" : "Problems only"}
-      </a>
-      <label class="unseen" for="filter">
-        Filter upstreams by name, address or status
-      </label>
-      <input
-        type="search"
-        id="filter"
-        name="filter"
-        value={attribute(view.filter)}
-        placeholder="Filter upstreams"
-        autocomplete="off"
-        spellcheck="false"
-      />
-      <button type="submit">Filter</button>
-      <span class="quiet" id="filter-result" role="status"></span>
-    </form>
   );
 }

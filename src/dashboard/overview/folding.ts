@@ -1,62 +1,154 @@
-/** Which upstreams the overview shows: of many only those with something to say, in pools whose problems are worst first. */
+/** What the table of upstreams shows: which pools are open, which upstreams have something to say, and in which order. */
 
 import type { ServiceProblem } from "../../problems/problem.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
-import { countedProblems } from "../../wording/problems.ts";
-import { isStandbyBackup } from "../../wording/verdict.ts";
-import { arranged, type View } from "../view.ts";
+import { countedProblems, isServing } from "../../wording/problems.ts";
+import {
+  problemsByUpstream,
+  type StateTone,
+  type UpstreamProblem,
+  type RowState,
+  rowState,
+} from "../../wording/row-state.ts";
+import { arranged, openIn, type View } from "../view.ts";
+
+export interface ShownUpstream {
+  readonly upstream: UpstreamSnapshot;
+  readonly state: RowState;
+  readonly problem: UpstreamProblem | undefined;
+}
 
 export interface ShownPool {
   readonly pool: PoolSnapshot;
-  readonly shown: readonly UpstreamSnapshot[];
-  /** Upstreams that are left out because they serve as usual. */
+  readonly tone: StateTone;
+  readonly isOpen: boolean;
+  /** All its upstreams, in the order of the configuration. */
+  readonly all: readonly ShownUpstream[];
+  /** Its rows; none if the pool is closed. */
+  readonly shown: readonly ShownUpstream[];
+  /** Upstreams of an open pool that are left out because they serve as usual. */
   readonly folded: readonly UpstreamSnapshot[];
+  /** Upstreams among the shown ones that serve as usual, and that a narrow screen leaves out. */
+  readonly usual: readonly UpstreamSnapshot[];
 }
 
-/** With more upstreams than this in all pools, the ones that serve as usual are folded. */
+export interface ShownTable {
+  /** Worst first. */
+  readonly pools: readonly ShownPool[];
+  /** Upstreams of the whole balancer. */
+  readonly total: number;
+  /** Upstreams with a problem. */
+  readonly troubled: number;
+}
+
+/** A balancer with no more upstreams shows all of them: there is nothing to gain from a click. */
 const maxUnfolded = 12;
+
+/** An open pool with more upstreams shows only those with something to say. */
+const maxWhole = 12;
 
 export function isFolding({ pools }: Pick<Snapshot, "pools">): boolean {
   return pools.reduce((sum, { upstreams }) => sum + upstreams.length, 0) > maxUnfolded;
 }
 
-export function shownPools(
-  snapshot: Pick<Snapshot, "pools">,
-  problems: readonly ServiceProblem[],
-  view: View,
-): readonly ShownPool[] {
+interface TableInput {
+  readonly snapshot: Pick<Snapshot, "pools">;
+  readonly problems: readonly ServiceProblem[];
+  readonly view: View;
+  /** Epoch milliseconds by the balancer's clock. */
+  readonly now: number;
+}
+
+/** A filter, and a view of problems alone, leave out pools without a match. */
+export function shownTable({ snapshot, problems, view, now }: TableInput): ShownTable {
   const counted = countedProblems(problems);
-  const named = new Set(
-    counted.flatMap(({ subject, parts }) => [subject.upstream, ...parts.map(({ upstream }) => upstream)]),
-  );
-  const speaks = (upstream: UpstreamSnapshot) => named.has(upstream.id) || isUnusual(upstream);
+  const saidOf = problemsByUpstream(problems);
   const isLarge = isFolding(snapshot);
-  const rankOf = ({ name }: PoolSnapshot) => {
-    const rank = counted.findIndex(({ subject }) => subject.pool === name);
-    return rank < 0 ? counted.length : rank;
+  const all = snapshot.pools
+    .map((pool): ShownPool & { readonly rank: number } => {
+      const rows = pool.upstreams.map((upstream): ShownUpstream => {
+        const problem = saidOf.get(upstream.id);
+        return {
+          upstream,
+          problem,
+          state: rowState(upstream, { now, isPanicking: pool.panic, problem }),
+        };
+      });
+      const index = counted.findIndex(({ subject }) => subject.pool === pool.name);
+      const tone = poolTone(pool, rows, counted[index]?.level);
+      const calm = rows.some(({ state }) => speaks(state.tone)) ? 1 : 2;
+      const rank = index >= 0 ? index : counted.length + (isTroubled(tone) ? 0 : calm);
+      return { pool, tone, rank, all: rows, ...partOf(pool, rows, { view, isLarge, tone }) };
+    })
+    .toSorted((one, other) => one.rank - other.rank);
+  const rows = all.flatMap((pool) => pool.all);
+  const isNarrowed = view.filter !== "" || view.onlyProblems === true;
+  return {
+    pools: isNarrowed ? all.filter(({ shown, tone }) => shown.length > 0 || isWrong(tone, view)) : all,
+    total: rows.length,
+    troubled: rows.filter(({ state }) => isTroubled(state.tone)).length,
   };
-  const all = isLarge ? snapshot.pools.toSorted((one, other) => rankOf(one) - rankOf(other)) : snapshot.pools;
-  return all.map((pool) => {
-    const rows = arranged(pool, view);
-    const isWhole = !view.onlyProblems && (!isLarge || view.filter !== "" || isOpened(view, pool.name));
-    if (isWhole) return { pool, shown: rows, folded: [] };
-    // Without an order of the viewer's own, what a problem names comes first.
-    const shown = rows.filter(speaks);
-    const isNamed = ({ id }: UpstreamSnapshot) => (named.has(id) ? 0 : 1);
-    return {
-      pool,
-      shown: view.sort ? shown : shown.toSorted((one, other) => isNamed(one) - isNamed(other)),
-      folded: rows.filter((upstream) => !speaks(upstream)),
-    };
-  });
 }
 
-export function isOpened({ open = [] }: View, pool: string): boolean {
-  return open.includes(pool) || open.includes("*");
+/** A pool as a whole may have a problem that none of its upstreams has. */
+function isWrong(tone: StateTone, { filter }: View): boolean {
+  return filter === "" && isTroubled(tone);
 }
 
-/** Out, or on its way back, or under a fault injection. */
-function isUnusual(upstream: UpstreamSnapshot): boolean {
-  const isOut = !upstream.fit && !isStandbyBackup(upstream);
-  return isOut || upstream.slowStart !== null || upstream.rehearsal !== null;
+interface PartInput {
+  readonly view: View;
+  /** Whether the balancer has so many upstreams that closed pools are worth a click. */
+  readonly isLarge: boolean;
+  readonly tone: StateTone;
+}
+
+function partOf(
+  pool: PoolSnapshot,
+  rows: readonly ShownUpstream[],
+  { view, isLarge, tone }: PartInput,
+): Pick<ShownPool, "isOpen" | "shown" | "folded" | "usual"> {
+  const order = new Map(arranged(pool, view).map(({ id }, index) => [id, index]));
+  const matching = rows
+    .filter(({ upstream }) => order.has(upstream.id))
+    .toSorted((one, other) => (order.get(one.upstream.id) ?? 0) - (order.get(other.upstream.id) ?? 0));
+  const sorted = view.sort ? matching : matching.toSorted((one, other) => badnessOf(other) - badnessOf(one));
+  if (view.onlyProblems) {
+    const troubled = sorted.filter(({ state }) => isTroubled(state.tone));
+    return { isOpen: true, shown: troubled, folded: [], usual: [] };
+  }
+  const isAsked = view.filter === "" ? openIn(view, pool.name) : true;
+  const unusual = sorted.filter(({ state }) => speaks(state.tone));
+  const isOpen = isAsked ?? (!isLarge || unusual.length > 0 || isTroubled(tone));
+  if (!isOpen) return { isOpen, shown: [], folded: [], usual: [] };
+  const usual = sorted.filter(({ state }) => !speaks(state.tone)).map(({ upstream }) => upstream);
+  if (isAsked || !isLarge) return { isOpen, shown: sorted, folded: [], usual: [] };
+  if (rows.length > maxWhole) return { isOpen, shown: unusual, folded: usual, usual: [] };
+  return { isOpen, shown: sorted, folded: [], usual };
+}
+
+/** Out, on its way back, under a fault injection, or with a problem. */
+function speaks(tone: StateTone): boolean {
+  return tone !== "good" && tone !== "idle";
+}
+
+/** It serves less than it could. What an operator took out does not count. */
+function isTroubled(tone: StateTone): boolean {
+  return tone === "bad" || tone === "warn";
+}
+
+const badness: Readonly<Record<StateTone, number>> = { bad: 3, warn: 2, calm: 1, idle: 0, good: 0 };
+
+/** Of two with the same tone, the one with a listed problem is worse. */
+function badnessOf({ state, problem }: ShownUpstream): number {
+  return badness[state.tone] + (problem ? 0.5 : 0);
+}
+
+function poolTone(
+  { panic }: PoolSnapshot,
+  rows: readonly ShownUpstream[],
+  level: ServiceProblem["level"] | undefined,
+): StateTone {
+  const isOut = !rows.some(({ upstream }) => isServing(upstream));
+  if (level === "critical" || panic || isOut || rows.some(({ state }) => state.tone === "bad")) return "bad";
+  return level === "warning" || rows.some(({ state }) => state.tone === "warn") ? "warn" : "good";
 }

@@ -13,8 +13,7 @@ import {
   seenProblems,
   urlOrigin,
 } from "../../wording/verdict.ts";
-import { shownPools } from "./folding.ts";
-import { PoolSection } from "./pool-table.tsx";
+import { UpstreamTable } from "./pool-table.tsx";
 import { type TrafficTime, TrafficPanel } from "./traffic-panel.tsx";
 import { FaultBanner } from "../upstream/fault.tsx";
 import { wholeRow, type WriteRow } from "./upstream-row.tsx";
@@ -43,9 +42,7 @@ export function Overview({ state, view, traffic, writeRow = wholeRow }: Overview
         {snapshot ? <Alerts snapshot={snapshot} problems={problems} /> : ""}
         <TrafficPanel state={state} view={view} time={traffic} />
         {snapshot ? (
-          shownPools(snapshot, problems, view).map((shown) => (
-            <PoolSection shown={shown} now={balancerNow(state)} view={view} writeRow={writeRow} />
-          ))
+          <UpstreamTable snapshot={snapshot} now={balancerNow(state)} view={view} writeRow={writeRow} />
         ) : (
           <NothingYet state={state} />
         )}

@@ -7,13 +7,11 @@ import type { WindowName } from "../../history/store.ts";
 import type { Columns } from "../../history/point.ts";
 import type { AdminResult } from "../admin-client.ts";
 import { ActionResult, type ActionResultProps } from "../actions/result.tsx";
-import { BulkBar } from "../actions/menu.tsx";
+import { BulkBar } from "../actions/selection.tsx";
 import { Charts, ChartsStub } from "../charts/charts.tsx";
 import { FaultForm, FaultFormStub } from "../upstream/fault.tsx";
-import { FilterBox } from "../layout/forms.tsx";
 import { Overview } from "./overview.tsx";
 import type { TrafficTime } from "./traffic-panel.tsx";
-import { isFolding } from "./folding.ts";
 import { TabIcon, tabIcon, tabTitle } from "./tab.tsx";
 import type { DashboardState } from "../../wording/verdict.ts";
 import { pageOf } from "../location.ts";
@@ -39,9 +37,8 @@ export interface PageProps {
 export function renderPage(props: PageProps): string {
   const { state, view = plainView, traffic, notice = "", done } = props;
   // A filter finds all upstreams, so the stream sends all of them: the page's script hides the others.
-  const open = view.filter === "" ? view.open : ["*"];
-  const live = `/live${queryOf({ ...view, filter: "", open })}`;
-  const isFolded = state.snapshot !== undefined && isFolding(state.snapshot);
+  const all = view.filter === "" ? {} : { filter: "", open: ["*"], close: undefined };
+  const live = `/live${queryOf({ ...view, ...all })}`;
   return markup(
     <Shell
       title={tabTitle(state)}
@@ -53,7 +50,6 @@ export function renderPage(props: PageProps): string {
       carried={traffic && carriedQuery(traffic.range)}
       snapshot={state.snapshot}
     >
-      <FilterBox state={state} view={view} isFolded={isFolded} />
       <main id="live" {...liveAttributes(live)}>
         <TabIcon state={state} />
         <Overview state={state} view={view} traffic={traffic} />

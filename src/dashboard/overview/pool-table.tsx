@@ -1,19 +1,17 @@
-/** A pool with its upstreams: a table on wide screens and cards on narrow ones, from the same markup. */
+/** The table of all upstreams: a body for each pool, worst first, whose first row sums it up. */
 /** @jsxImportSource @kitajs/html */
 
-import { AddLink } from "../actions/menu.tsx";
+import { ColumnHead, columns } from "./column-head.tsx";
+import { shownTable, type ShownPool } from "./folding.ts";
+import { noteRows, restRows, summaryRow } from "./pool-row.tsx";
+import { TableBar } from "./table-bar.tsx";
 import { rowOf, type WriteRow } from "./upstream-row.tsx";
-import { anchorOf, attribute } from "../responses.ts";
-import type { ShownPool } from "./folding.ts";
-import { afterClick, fairSharesOf, queryOf, sharesOf, type SortKey, type View } from "../view.ts";
-import type { PoolSnapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
-import { formatCount, formatMs, formatRate, formatShare } from "../../wording/format.ts";
-import { servingText } from "../../wording/problems.ts";
-import { refusalNote } from "../../wording/reasons.ts";
-import { isTroubled, sourceText } from "../../wording/sources.ts";
+import { anchorOf } from "../responses.ts";
+import { fairSharesOf, sharesOf, type View } from "../view.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
 
-interface PoolProps {
-  readonly shown: ShownPool;
+interface TableProps {
+  readonly snapshot: Snapshot;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
   readonly view: View;
@@ -21,183 +19,73 @@ interface PoolProps {
   readonly writeRow: WriteRow;
 }
 
-export function PoolSection({ shown, now, view, writeRow }: PoolProps): JSX.Element {
-  const { pool, shown: upstreams, folded } = shown;
-  const id = anchorOf("pool", pool.name);
-  const refused = Object.entries(pool.refusals).filter(([, count]) => count > 0);
+/** With more rows than this, bars are not animated: the animation would keep the browser busy. */
+const maxAnimated = 12;
+
+/** What the balancer itself said last: a table that folds all when the balancer is gone would hide what was wrong. */
+export function UpstreamTable({ snapshot, now, view, writeRow }: TableProps): JSX.Element {
+  const { problems = [] } = snapshot;
+  const table = shownTable({ snapshot, problems, view, now });
+  const rows = table.pools.reduce((sum, { shown }) => sum + shown.length, 0);
   return (
-    <section class="pool" id={id} aria-labelledby={`${id}-name`}>
-      <header class="pool-head">
-        <h2 id={`${id}-name`}>
-          <span class="quiet">Pool</span> <span safe>{pool.name}</span>
-        </h2>
-        <ul class="facts">
-          {folded.length > 0 ? <li safe>{summaryOf(pool)}</li> : ""}
-          <li safe>{pool.policy}</li>
-          <li safe>{`probe: ${pool.probe}`}</li>
-          {countsOf(pool).map((fact) => (
-            <li safe>{fact}</li>
-          ))}
-          {(pool.discovery ?? []).map((source) => (
-            <li class={isTroubled(source) ? "refused" : "source"} safe>
-              {sourceText(source, now)}
-            </li>
-          ))}
-          {refused.map(([reason, count]) => (
-            <li class="refused" safe>
-              {refusalNote(reason, count)}
-            </li>
-          ))}
-        </ul>
-        <AddLink pool={pool.name} location={{ page: "overview", view }} />
-      </header>
-      {pool.panic ? (
-        <p class="notice panic" role="status">
-          Panic mode: all upstreams that pass their probes are ejected, so ejections are ignored.
-        </p>
-      ) : (
-        ""
-      )}
-      {upstreams.length > 0 ? (
-        <PoolTable pool={pool} upstreams={upstreams} now={now} view={view} writeRow={writeRow} />
-      ) : folded.length > 0 ? (
-        ""
-      ) : (
-        <p class="empty">
-          {pool.upstreams.length > 0
-            ? "No upstream here matches the filter."
-            : "This pool has no upstreams yet."}
-        </p>
-      )}
-      {folded.length > 0 ? <Rest shown={shown} view={view} /> : ""}
+    <section class="servers" id="servers" aria-labelledby="servers-name">
+      <TableBar snapshot={snapshot} table={table} view={view} />
+      <table
+        role="table"
+        class={rows > maxAnimated ? "up many" : "up"}
+        id="servers-table"
+        aria-labelledby="servers-name"
+        data-steady
+      >
+        <thead role="rowgroup" id="servers-head">
+          <tr role="row">
+            {columns.map((column) => (
+              <ColumnHead column={column} view={view} />
+            ))}
+          </tr>
+        </thead>
+        {table.pools.map((shown) => (
+          <PoolBody shown={shown} now={now} view={view} writeRow={writeRow} />
+        ))}
+      </table>
+      {table.pools.length === 0 ? <p class="empty">{nothingText(view, snapshot)}</p> : ""}
     </section>
   );
 }
 
-/** "8 of 8 upstreams serve, 412/s, 0% errors, p95 31 ms" */
-function summaryOf(pool: PoolSnapshot): string {
-  const { requestsPerSecond, errorShare, p95Ms } = pool.traffic;
-  return [
-    servingText({ pools: [pool] }),
-    `${formatRate(requestsPerSecond)}/s`,
-    `${formatShare(errorShare)} errors`,
-    `p95 ${formatMs(p95Ms)}`,
-  ].join(", ");
+function nothingText({ filter }: View, { pools }: Snapshot): string {
+  if (pools.length === 0) return "No pool is configured.";
+  return filter === "" ? "No upstream has a problem." : "No upstream matches the filter.";
 }
 
-/** One line in place of the upstreams that serve as usual. */
-function Rest({ shown, view }: { readonly shown: ShownPool; readonly view: View }): JSX.Element {
-  const { pool, folded, shown: rows } = shown;
-  const open = [...(view.open ?? []), pool.name];
-  const address = `/${queryOf({ ...view, onlyProblems: undefined, open })}#${anchorOf("pool", pool.name)}`;
-  const p95s = folded.map(({ traffic }) => traffic.p95Ms).filter((value) => value !== null);
-  const span =
-    p95s.length > 0 ? `: p95 ${formatMs(Math.min(...p95s))} to ${formatMs(Math.max(...p95s))}` : "";
-  return (
-    <p class="rest">
-      <a href={attribute(address)} safe>
-        {rows.length === 0
-          ? `Show all ${formatCount(folded.length)}`
-          : `Show ${formatCount(folded.length)} more`}
-      </a>
-      <span safe>{` that serve as usual${span}`}</span>
-    </p>
-  );
+interface BodyProps extends Omit<TableProps, "snapshot"> {
+  readonly shown: ShownPool;
 }
 
-/** Counts since start; zero counts are omitted except for retries. */
-function countsOf({ retries, rescues, hedges, queued }: PoolSnapshot): readonly string[] {
-  const hedged = hedges.won + hedges.lost;
-  return [
-    `${formatCount(retries)} retries`,
-    ...(rescues > 0 ? [`${formatCount(rescues)} of them rescues`] : []),
-    ...(hedged > 0 ? [`${formatCount(hedged)} hedges, ${formatCount(hedges.won)} won`] : []),
-    ...(queued > 0 ? [`${formatCount(queued)} queued`] : []),
-  ];
-}
-
-interface TableProps extends Omit<PoolProps, "shown"> {
-  readonly pool: PoolSnapshot;
-  readonly upstreams: readonly UpstreamSnapshot[];
-}
-
-/** With more rows than this, bars are not animated: the animation would keep the browser busy. */
-const maxAnimated = 12;
-
-function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.Element {
+/** Rows keep their order under the pointer and the focus: see public/problems.js. */
+function PoolBody({ shown, now, view, writeRow }: BodyProps): JSX.Element {
+  const { pool, usual } = shown;
   const shareOf = sharesOf(pool);
   const fairShareOf = fairSharesOf(pool);
+  const left = new Set(usual);
   return (
-    <table role="table" class={upstreams.length > maxAnimated ? "grid many" : "grid"}>
-      <thead role="rowgroup">
-        <tr role="row">
-          {columns.map((column) => (
-            <ColumnHead column={column} view={view} anchor={anchorOf("pool", pool.name)} />
-          ))}
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {upstreams.map((upstream) =>
-          writeRow(
-            rowOf({
-              upstream,
-              share: shareOf(upstream.traffic),
-              fairShare: fairShareOf(upstream),
-              now,
-              isPanicking: pool.panic,
-              view,
-            }),
-          ),
-        )}
-      </tbody>
-    </table>
-  );
-}
-
-interface Column {
-  readonly name: string;
-  readonly kind: string;
-  /** Undefined for a column that cannot be sorted by. */
-  readonly sort?: SortKey;
-}
-
-export const columns: readonly Column[] = [
-  { name: "Upstream", kind: "c-name", sort: "name" },
-  { name: "Status", kind: "c-status", sort: "status" },
-  { name: "Uptime", kind: "c-uptime", sort: "uptime" },
-  { name: "Last 60 probes", kind: "c-probe" },
-  { name: "Share", kind: "c-share", sort: "share" },
-  { name: "In flight", kind: "c-count", sort: "in-flight" },
-  { name: "Requests/s", kind: "c-rate", sort: "rate" },
-  { name: "Errors", kind: "c-errors", sort: "errors" },
-  { name: "p50", kind: "c-time", sort: "p50" },
-  { name: "p95", kind: "c-time", sort: "p95" },
-  { name: "p99", kind: "c-time", sort: "p99" },
-  { name: "Mode", kind: "c-mode" },
-];
-
-interface HeadProps {
-  readonly column: Column;
-  readonly view: View;
-  /** The element to scroll to after a click. */
-  readonly anchor: string;
-}
-
-/** A column head: a link that sorts by the column, also without JavaScript. */
-function ColumnHead({ column: { name, kind, sort }, view, anchor }: HeadProps): JSX.Element {
-  const direction = sort !== undefined && view.sort?.by === sort ? view.sort.direction : undefined;
-  const order = direction === undefined ? {} : { "aria-sort": ariaOrders[direction] };
-  return (
-    <th role="columnheader" scope="col" class={kind} {...order}>
-      {sort === undefined ? (
-        name
-      ) : (
-        <a class="sort" href={attribute(`/${queryOf(afterClick(view, sort))}#${anchor}`)} data-sort={sort}>
-          {name}
-        </a>
+    <tbody role="rowgroup" id={anchorOf("rows", pool.name)} data-steady>
+      {writeRow(summaryRow({ shown, now, view }))}
+      {noteRows({ shown, now, view }).map(writeRow)}
+      {shown.shown.map((row) =>
+        writeRow(
+          rowOf({
+            ...row,
+            pool: pool.name,
+            share: shareOf(row.upstream.traffic),
+            fairShare: fairShareOf(row.upstream),
+            now,
+            isUsual: left.has(row.upstream),
+            view,
+          }),
+        ),
       )}
-    </th>
+      {restRows({ shown, now, view }).map(writeRow)}
+    </tbody>
   );
 }
-
-const ariaOrders = { up: "ascending", down: "descending" } as const;

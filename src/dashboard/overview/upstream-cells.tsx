@@ -1,13 +1,15 @@
-/** The cells of an upstream's row that show more than a number: status, uptime, probes, share and errors. */
+/** The cells of an upstream's row, and what its page shows in the same way: errors by reason, and a slow start. */
 /** @jsxImportSource @kitajs/html */
 
 import { usedElsewhereText } from "../../wording/fleet.ts";
-import { Badge, Bar } from "../layout/widgets.tsx";
+import { ToneMark } from "../layout/tone-mark.tsx";
+import { Bar } from "../layout/widgets.tsx";
+import { pageOf } from "../location.ts";
 import { anchorOf, attribute } from "../responses.ts";
-import { FaultBadge } from "../upstream/fault.tsx";
-import { ProbeTicks } from "../upstream/probe-ticks.tsx";
+import { probeNote, ProbeTicks } from "../upstream/probe-ticks.tsx";
 import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
 import {
+  faultProgress,
   formatCount,
   formatRate,
   formatShare,
@@ -18,60 +20,71 @@ import {
   uptimeShare,
   uptimeSpan,
 } from "../../wording/format.ts";
-import { isEjected, statusReasonOf } from "../../wording/reasons.ts";
+import type { StateTone, RowState } from "../../wording/row-state.ts";
 import { concernOf, isStandbyBackup } from "../../wording/verdict.ts";
 
-interface CellProps {
+interface NameProps {
   readonly upstream: UpstreamSnapshot;
+  readonly tone: StateTone;
+}
+
+export function NameCell({ upstream, tone }: NameProps): JSX.Element {
+  const { id, url, added } = upstream;
+  const host = URL.canParse(url) ? new URL(url).host : url;
+  return (
+    <th role="rowheader" scope="row" class="s-name">
+      <StateMark tone={tone} mode={upstream.mode} />
+      <a class="name" href={attribute(pageOf(id))} safe>
+        {id}
+      </a>
+      {added ? <span class="tag">added</span> : ""}
+      {host === id ? (
+        ""
+      ) : (
+        <span class="addr" title={attribute(url)} safe>
+          {host}
+        </span>
+      )}
+    </th>
+  );
+}
+
+interface StateMarkProps {
+  readonly tone: StateTone;
+  readonly mode?: UpstreamSnapshot["mode"];
+}
+
+export function StateMark({ tone, mode = "ready" }: StateMarkProps): JSX.Element {
+  if (tone === "idle") return <ToneMark tone="calm" shape="ring" />;
+  if (tone !== "calm" || mode === "ready") return <ToneMark tone={tone} />;
+  return <ToneMark tone="calm" shape={mode === "maintenance" ? "pause" : "down"} />;
+}
+
+interface StateProps {
+  readonly upstream: UpstreamSnapshot;
+  readonly state: RowState;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
 }
 
-interface StatusProps extends CellProps {
-  /** Whether its pool is in panic mode. */
-  readonly isPanicking: boolean;
-}
-
-export function StatusCell({ upstream, now, isPanicking }: StatusProps): JSX.Element {
-  const { status } = upstream;
-  const isWrong = status === "failing" || isEjected(upstream);
-  const why = <Line text={statusReasonOf(upstream)} concern={isWrong ? "grave" : "none"} />;
-  const note = <Line text={rowNote(upstream, now, isPanicking)} concern="none" />;
+export function StateCell({ upstream, state, now }: StateProps): JSX.Element {
+  const { words, detail } = state;
+  const { uptime } = upstream;
+  const up = [uptimeSpan(uptime, now), uptimeShare(uptime)].filter((part) => part !== "").join(", ");
+  const note = [words, detail, `Uptime: ${up}`].filter((part) => part !== "").join(". ");
   return (
-    <td role="cell" class="c-status" data-label="Status">
-      <Badge status={status} />
-      {isWrong ? [why, note] : [note, why]}
-      <SlowStartBar upstream={upstream} />
-      <FaultBadge upstream={upstream} now={now} />
-    </td>
-  );
-}
-
-function Line({ text, concern }: { readonly text: string; readonly concern: string }): JSX.Element {
-  if (text === "") return "";
-  return (
-    <span class="sub" data-concern={concern} safe>
-      {text}
-    </span>
-  );
-}
-
-export function UptimeCell({ upstream: { uptime }, now }: CellProps): JSX.Element {
-  return (
-    <td role="cell" class="c-uptime" data-label="Uptime">
-      <span class="figure" data-concern={uptime.state === "down" ? "grave" : "none"} safe>
-        {uptimeSpan(uptime, now)}
+    <td role="cell" class="s-state" title={attribute(note)}>
+      <span class="state-words" safe>
+        {words}
       </span>
-      <span class="sub" safe>
-        {uptimeShare(uptime)}
-      </span>
+      {faultProgress(upstream) && !words.startsWith("Fault") ? <span class="tag">fault injected</span> : ""}
     </td>
   );
 }
 
 export function ProbesCell({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {
   return (
-    <td role="cell" class="c-probe" data-label="Last 60 probes">
+    <td role="cell" class="s-probes" title={attribute(`Probes: ${probeNote(upstream)}`)}>
       <ProbeTicks upstream={upstream} />
     </td>
   );
@@ -84,18 +97,41 @@ interface ShareProps {
   readonly fairShare: number;
 }
 
+/** The fair share stands in the middle of the bar, so that rows of pools of any size can be compared. */
 export function ShareCell({ share, fairShare }: ShareProps): JSX.Element {
+  const scale = fairShare > 0 ? Math.max(share, 2 * fairShare) : 1;
+  const fair = `Fair by weight: ${fairShare > 0 ? formatShare(fairShare) : nothing}`;
   return (
-    <td role="cell" class="c-share" data-label="Share">
+    <td role="cell" class="s-share" title={attribute(fair)}>
       <span class="share">
-        <Bar part={share} height={6} mark={fairShare} />
+        <Bar part={share / scale} height={6} mark={fairShare / scale} />
         <span class="share-text" safe>
           {formatShare(share)}
         </span>
       </span>
-      <span class="sub" safe>
-        {`fair ${fairShare > 0 ? formatShare(fairShare) : nothing}`}
-      </span>
+    </td>
+  );
+}
+
+interface NumberProps {
+  readonly value: string;
+  /** Shown under the pointer; empty for none. */
+  readonly note?: string;
+  readonly kind?: string;
+  /** Whether it is what the upstream's problem is about. */
+  readonly isWrong?: boolean;
+}
+
+export function NumberCell({ value, note = "", kind = "", isWrong = false }: NumberProps): JSX.Element {
+  return (
+    <td
+      role="cell"
+      class={`s-num ${kind}`.trim()}
+      {...(note === "" ? {} : { title: attribute(note) })}
+      {...(isWrong ? { "data-wrong": true } : {})}
+      safe
+    >
+      {value}
     </td>
   );
 }
@@ -105,34 +141,28 @@ export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }
   const { id, traffic } = upstream;
   const reasons = errorReasonRows(upstream.errorsByReason);
   const list = anchorOf("errors", id);
+  const share = formatShare(traffic.errorShare);
   const total = `${formatShort(traffic.errors)} total`;
+  const isWrong = concernOf(traffic.errorShare) === "grave";
+  if (reasons.length === 0)
+    return <NumberCell kind="s-errors" value={share} note={total} isWrong={isWrong} />;
   return (
-    <td role="cell" class="c-errors" data-label="Errors">
-      <span class="figure" data-concern={concernOf(traffic.errorShare)} safe>
-        {formatShare(traffic.errorShare)}
-      </span>
-      {reasons.length === 0 ? (
-        <span class="sub" safe>
-          {total}
-        </span>
-      ) : (
-        <>
-          <button
-            type="button"
-            class="sub more"
-            id={`${list}-button`}
-            popovertarget={list}
-            aria-label={attribute(`${total} errors of ${id}, by reason`)}
-            safe
-          >
-            {total}
-          </button>
-          <div class="popover" id={list} popover="auto">
-            <h3 safe>{`Errors of ${id}`}</h3>
-            <ReasonList reasons={reasons} />
-          </div>
-        </>
-      )}
+    <td role="cell" class="s-num s-errors" {...(isWrong ? { "data-wrong": true } : {})}>
+      <button
+        type="button"
+        class="more"
+        id={`${list}-button`}
+        popovertarget={list}
+        title={total}
+        aria-label={attribute(`${share}, ${total} errors of ${id}, by reason`)}
+        safe
+      >
+        {share}
+      </button>
+      <div class="popover" id={list} popover="auto">
+        <h3 safe>{`Errors of ${id}`}</h3>
+        <ReasonList reasons={reasons} />
+      </div>
     </td>
   );
 }
@@ -197,21 +227,6 @@ export function statusNote(upstream: UpstreamSnapshot, now: number): string {
   return status === "passing" ? "takes no new requests" : `out for ${span}`;
 }
 
-/**
- * The note for a table row, which shows the uptime in another column: only exceptional states, and what happens next.
- * @param isPanicking whether its pool is in panic mode
- */
-export function rowNote(upstream: UpstreamSnapshot, now: number, isPanicking: boolean): string {
-  const { status, outlier } = upstream;
-  if (status === "draining" || status === "maintenance") return outNote(upstream, now);
-  if (isEjected(upstream)) {
-    if (isPanicking) return "serving in panic mode";
-    if (status === "probation") return "one trial request";
-    return outlier.until === null ? "" : `probation in ${formatSpan(outlier.until - now + 999)}`;
-  }
-  return isStandbyBackup(upstream) ? "on standby" : "";
-}
-
 function outNote(upstream: UpstreamSnapshot, now: number): string {
   const { drain, inFlight, statusSince } = upstream;
   // Safe only when the other balancers of a fleet do not use it any more either.
@@ -219,9 +234,4 @@ function outNote(upstream: UpstreamSnapshot, now: number): string {
   if (inFlight === 0 && elsewhere !== "" && !drain?.leaving) return elsewhere;
   if (inFlight === 0) return drain?.leaving ? "being removed" : "safe to stop";
   return `${formatCount(inFlight)} in flight, ${timeLeft(upstream, now) ?? `for ${formatSpan(now - statusSince)}`}`;
-}
-
-/** Badges of an upstream: whether it is a backup, and whether it was added at run time. */
-export function badgesOf({ backup, added }: UpstreamSnapshot): readonly string[] {
-  return [...(backup ? ["backup"] : []), ...(added ? ["added"] : [])];
 }

@@ -1,16 +1,17 @@
-/** An upstream as a row of its pool's table. For live pages, only the cells that changed are sent. */
+/** An upstream as a row of the table. For live pages, only the cells that changed are sent. */
 /** @jsxImportSource @kitajs/html */
 
-import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
-import { RowActions, SelectBox } from "../actions/menu.tsx";
-import { badgesOf, ErrorsCell, ProbesCell, ShareCell, StatusCell, UptimeCell } from "./upstream-cells.tsx";
+import { SelectBox } from "../actions/selection.tsx";
+import { QuickActions } from "../actions/row-menu.tsx";
+import type { ShownUpstream } from "./folding.ts";
+import { ErrorsCell, NameCell, NumberCell, ProbesCell, ShareCell, StateCell } from "./upstream-cells.tsx";
 import { anchorOf, attribute } from "../responses.ts";
 import { formatBrief, formatCount, formatMs, formatRate } from "../../wording/format.ts";
-import { pageOf } from "../location.ts";
 import { markup } from "../layout/shell.tsx";
 import { capacityNote, slotsInUse } from "../../wording/reasons.ts";
 import { haystackOf, type View } from "../view.ts";
 
+/** A row of any kind: of an upstream, of a pool, or a note. */
 export interface Row {
   /** Already escaped. */
   readonly attributes: Readonly<Record<string, string>> & { readonly id: string };
@@ -41,93 +42,58 @@ function emptyCell(cell: string): string {
   return cell.startsWith("<th") ? "<th data-kept></th>" : "<td data-kept></td>";
 }
 
-interface RowProps {
-  readonly upstream: UpstreamSnapshot;
+interface RowProps extends ShownUpstream {
+  readonly pool: string;
   /** Of the pool's requests per second, 0–1. */
   readonly share: number;
   /** The share that its weight stands for, 0–1. */
   readonly fairShare: number;
   readonly now: number;
-  /** Whether its pool is in panic mode. */
-  readonly isPanicking: boolean;
+  /** Whether a narrow screen leaves it out, because it serves as usual. */
+  readonly isUsual: boolean;
   readonly view: View;
 }
 
-export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: RowProps): Row {
-  const { id, url, traffic } = upstream;
+export function rowOf({ upstream, state, problem, ...props }: RowProps): Row {
+  const { pool, share, fairShare, now, isUsual, view } = props;
+  const { id, traffic, weight, weightSet } = upstream;
+  const isSlow = problem?.kind === "upstream_slow";
   const attributes = {
     role: "row",
     id: anchorOf("upstream", id),
-    "data-fit": upstream.fit ? "yes" : "no",
-    "data-find": attribute(haystackOf(upstream)),
+    "data-tone": state.tone,
+    "data-find": attribute(haystackOf(upstream, pool)),
+    ...(isUsual ? { class: "usual" } : {}),
   };
   const cells = [
-    <th role="rowheader" scope="row" class="c-name">
+    <td role="cell" class="s-pick">
       <SelectBox id={id} />
-      <a class="name" href={attribute(pageOf(id))} safe>
-        {id}
-      </a>
-      <UpstreamUrl url={url} />
-      {badgesOf(upstream).map((trait) => (
-        <span class="sub" safe>
-          {trait}
-        </span>
-      ))}
-    </th>,
-    <StatusCell upstream={upstream} now={now} isPanicking={isPanicking} />,
-    <UptimeCell upstream={upstream} now={now} />,
-    <ProbesCell upstream={upstream} />,
+    </td>,
+    <NameCell upstream={upstream} tone={state.tone} />,
+    <StateCell upstream={upstream} state={state} now={now} />,
     <ShareCell share={share} fairShare={fairShare} />,
-    <Figure label="In flight" value={formatCount(slotsInUse(upstream))} sub={capacityNote(upstream)} />,
-    <Figure
-      kind="c-rate"
-      label="Requests/s"
+    <NumberCell
+      kind="s-wide"
+      value={formatCount(slotsInUse(upstream))}
+      note={`In flight, ${capacityNote(upstream)}`}
+    />,
+    <NumberCell
       value={formatRate(traffic.requestsPerSecond)}
-      sub={`${formatBrief(traffic.requests)} total`}
+      note={`${formatBrief(traffic.requests)} requests since start`}
     />,
     <ErrorsCell upstream={upstream} />,
-    <Figure kind="c-time" label="p50" value={formatMs(traffic.p50Ms)} />,
-    <Figure kind="c-time" label="p95" value={formatMs(traffic.p95Ms)} />,
-    <Figure kind="c-time" label="p99" value={formatMs(traffic.p99Ms)} />,
-    <td role="cell" class="c-mode" data-label="Mode">
-      <RowActions upstream={upstream} now={now} location={{ page: "overview", view }} />
+    <NumberCell kind="s-wide" value={formatMs(traffic.p50Ms)} />,
+    <NumberCell kind="s-p95" value={formatMs(traffic.p95Ms)} isWrong={isSlow} />,
+    <NumberCell kind="s-wide" value={formatMs(traffic.p99Ms)} />,
+    <ProbesCell upstream={upstream} />,
+    <NumberCell
+      kind="s-weight"
+      value={String(weight)}
+      note={weightSet ? `Weight set by ${weightSet.by}. ${weightSet.why}`.trim() : ""}
+    />,
+    <td role="cell" class="s-acts">
+      <QuickActions upstream={upstream} now={now} view={view} />
     </td>,
   ];
   return { attributes, cells: cells.map(markup) };
-}
-
-/** In a narrow column the URL wraps after the scheme, not inside the port. */
-function UpstreamUrl({ url }: { readonly url: string }): JSX.Element {
-  const host = url.indexOf("//") + 2;
-  return (
-    <span class="sub">
-      <span safe>{url.slice(0, host)}</span>
-      <wbr />
-      <span safe>{url.slice(host)}</span>
-    </span>
-  );
-}
-
-interface FigureProps {
-  readonly label: string;
-  readonly value: string;
-  readonly sub?: string;
-  readonly kind?: "c-count" | "c-rate" | "c-time";
-}
-
-function Figure({ label, value, sub, kind = "c-count" }: FigureProps): JSX.Element {
-  return (
-    <td role="cell" class={kind} data-label={label}>
-      <span class="figure" safe>
-        {value}
-      </span>
-      {sub === undefined ? (
-        ""
-      ) : (
-        <span class="sub" safe>
-          {sub}
-        </span>
-      )}
-    </td>
-  );
 }

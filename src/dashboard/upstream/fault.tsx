@@ -1,4 +1,4 @@
-/** The views of fault injection: the badge in a row, the banners, and the form. */
+/** The views of fault injection: the banners and the form. */
 /** @jsxImportSource @kitajs/html */
 
 import { PostForm } from "../layout/forms.tsx";
@@ -13,21 +13,10 @@ import {
 import type { Snapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
 import { faultProgress, leftOf } from "../../wording/format.ts";
 
-interface FaultBadgeProps {
+interface FaultProps {
   readonly upstream: UpstreamSnapshot;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
-}
-
-/** The badge in an upstream's row. */
-export function FaultBadge({ upstream, now }: FaultBadgeProps): JSX.Element {
-  const fault = faultProgress(upstream);
-  if (!fault) return <></>;
-  return (
-    <span class="rehearsal-badge" safe>
-      {`fault injected: ${describeFault(fault)}, ${leftOf(fault, now)}`}
-    </span>
-  );
 }
 
 interface FaultBannerProps {
@@ -57,7 +46,7 @@ export function FaultBanner({ snapshot, now }: FaultBannerProps): JSX.Element {
   );
 }
 
-function BannerLine({ upstream, now }: FaultBadgeProps): JSX.Element {
+function BannerLine({ upstream, now }: FaultProps): JSX.Element {
   const fault = faultProgress(upstream);
   if (!fault) return <></>;
   return (
@@ -74,7 +63,7 @@ function BannerLine({ upstream, now }: FaultBadgeProps): JSX.Element {
 }
 
 /** The banner of an upstream's page: the injected fault, and the button that stops it. */
-export function FaultState({ upstream, now }: FaultBadgeProps): JSX.Element {
+export function FaultState({ upstream, now }: FaultProps): JSX.Element {
   const fault = faultProgress(upstream);
   if (!fault) return <></>;
   const { by, why } = fault;

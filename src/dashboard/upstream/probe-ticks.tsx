@@ -20,30 +20,34 @@ const low = 10;
  * bytes and is not sent again.
  */
 export function ProbeTicks({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {
-  const { probeHistory: history, lastProbe } = upstream;
-  const failed = history.split("-").length - 1;
-  const text = `${formatCount(failed)} of ${formatCount(history.length)} failed`;
-  const note = failed > 0 || !lastProbe ? text : `${lastProbe.detail}, ${formatMs(lastProbe.latencyMs)}`;
+  const { id, probeHistory: history } = upstream;
   return (
-    <>
-      <svg
-        class="ticks"
-        viewBox={`0 0 ${width} ${height}`}
-        width={String(width)}
-        height={String(height)}
-        preserveAspectRatio="none"
-        role="img"
-        aria-label={attribute(`Last probes of ${upstream.id}: ${text}`)}
-      >
-        <path class="ticks-ground" d={`M0 ${height - 0.5}h${width}`} />
-        <path class="ticks-passed" d={runsOf(history, "+", low)} />
-        <path class="ticks-failed" d={runsOf(history, "-", height / 2)} />
-      </svg>
-      <span class="sub" data-concern={history.endsWith("-") ? "grave" : "none"} safe>
-        {history === "" ? "none yet" : note}
-      </span>
-    </>
+    <svg
+      class="ticks"
+      viewBox={`0 0 ${width} ${height}`}
+      width={String(width)}
+      height={String(height)}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={attribute(`Last probes of ${id}: ${failedText(history)}`)}
+    >
+      <path class="ticks-ground" d={`M0 ${height - 0.5}h${width}`} />
+      <path class="ticks-passed" d={runsOf(history, "+", low)} />
+      <path class="ticks-failed" d={runsOf(history, "-", height / 2)} />
+    </svg>
   );
+}
+
+/** "5 of 60 failed"; while all pass, the words of the last one: "status 200, 1.3 ms". */
+export function probeNote({ probeHistory: history, lastProbe }: UpstreamSnapshot): string {
+  if (history === "") return "none yet";
+  if (history.includes("-") || !lastProbe) return failedText(history);
+  return `${lastProbe.detail}, ${formatMs(lastProbe.latencyMs)}`;
+}
+
+function failedText(history: string): string {
+  const failed = history.split("-").length - 1;
+  return `${formatCount(failed)} of ${formatCount(history.length)} failed`;
 }
 
 /** The newest probe is at the right edge. */
