@@ -85,7 +85,7 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
     alerts: new AlertStand([]).dispatcher,
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, from: 0, to: 0, coarsestMs: 0, stepMs: 1_000, series: [] }),
-    historyRange: () => undefined,
+    historyRange: ({ from, to }) => ({ window: null, from, to, coarsestMs: 0, stepMs: 1_000, series: [] }),
   };
 }
 
