@@ -1,7 +1,7 @@
 /** Base of client and upstream connections: a socket, the queue of bytes that it has not taken yet, and a deadline. */
 
 import type { SocketHandler, WireSocket } from "./sockets.ts";
-import { TimerEntry } from "./timer-wheel.ts";
+import { TimerEntry } from "../../lib/timer-wheel.ts";
 
 /**
  * ```

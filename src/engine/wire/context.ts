@@ -8,7 +8,7 @@ import { ParsedRequest } from "./http1/parsed-request.ts";
 import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
 import { maxAddedBytes } from "./http1/response-writer.ts";
 import type { Sockets } from "./sockets.ts";
-import type { TimerEntry, TimerWheel } from "./timer-wheel.ts";
+import type { TimerEntry, TimerWheel } from "../../lib/timer-wheel.ts";
 
 /** What the engine runs on; tests replace it. */
 export interface WireDependencies {

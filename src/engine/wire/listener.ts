@@ -24,7 +24,7 @@ import { ServerSession } from "./http2/server-session.ts";
 import { ProtocolDetector } from "./client-protocol.ts";
 import { ProxyHeaderReader } from "./proxy-header-reader.ts";
 import type { ClientSocketHandler, ListenOptions, Sockets, WireListener } from "./sockets.ts";
-import { TimerWheel } from "./timer-wheel.ts";
+import { TimerWheel } from "../../lib/timer-wheel.ts";
 
 export function wireEngineOver(sockets: Sockets): Engine {
   return { name: "wire", listen: (options) => listen(options, sockets) };

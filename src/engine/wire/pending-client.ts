@@ -3,7 +3,7 @@
 import type { ClientListener, ClosableClient } from "./client-listener.ts";
 import type { WireContext } from "./context.ts";
 import type { ClientSocketHandler, HandshakeResult, WireSocket } from "./sockets.ts";
-import { TimerEntry } from "./timer-wheel.ts";
+import { TimerEntry } from "../../lib/timer-wheel.ts";
 
 /** The parts that do not depend on what the connection waits for. */
 export abstract class PendingClient extends TimerEntry implements ClientSocketHandler, ClosableClient {

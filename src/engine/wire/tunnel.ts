@@ -2,7 +2,7 @@
 
 import { cancelled, completed, failure, type Outcome } from "../../pool/outcome.ts";
 import type { Connection } from "./connection.ts";
-import { TimerEntry, type TimerWheel } from "./timer-wheel.ts";
+import { TimerEntry, type TimerWheel } from "../../lib/timer-wheel.ts";
 
 export interface TunnelOptions {
   readonly wheel: TimerWheel;

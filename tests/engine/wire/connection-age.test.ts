@@ -6,7 +6,7 @@ import { defaults } from "../../../src/config/config.ts";
 import { nodeSockets } from "../../../src/engine/wire/node.ts";
 import { WireContext } from "../../../src/engine/wire/context.ts";
 import type { WireSocket } from "../../../src/engine/wire/sockets.ts";
-import { TimerWheel } from "../../../src/engine/wire/timer-wheel.ts";
+import { TimerWheel } from "../../../src/lib/timer-wheel.ts";
 import { type Random, seededRandom } from "../../../src/lib/random.ts";
 import { FakeTime } from "../../support/fake-time.ts";
 import { upstreamOf } from "../../support/upstreams.ts";

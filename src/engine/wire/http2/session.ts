@@ -2,7 +2,7 @@
 
 import type { EngineLog } from "../../engine.ts";
 import type { SocketHandler, WireSocket } from "../sockets.ts";
-import { TimerEntry, type TimerWheel } from "../timer-wheel.ts";
+import { TimerEntry, type TimerWheel } from "../../../lib/timer-wheel.ts";
 import type { FieldList } from "./field-list.ts";
 import { FlowControl, type OutgoingData, type SessionStream } from "./flow-control.ts";
 import { FloodGuard, type FloodLimits } from "./flood-guard.ts";

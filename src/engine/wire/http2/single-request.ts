@@ -3,7 +3,7 @@
 import type { Address } from "../../../net/address.ts";
 import { systemClock, systemSchedule } from "../../../lib/clock.ts";
 import type { ConnectHandler, PendingConnect, Sockets, WireSocket } from "../sockets.ts";
-import { TimerWheel } from "../timer-wheel.ts";
+import { TimerWheel } from "../../../lib/timer-wheel.ts";
 import { FieldList, spanStride } from "./field-list.ts";
 import {
   defaultWindowBytes,

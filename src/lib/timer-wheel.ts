@@ -1,7 +1,7 @@
-/** One coarse timer wheel for all timeouts of the engine: arming costs a few stores, and an empty wheel costs nothing. */
+/** One coarse timer wheel for all timeouts of an engine: arming costs a few stores, and an empty wheel costs nothing. */
 
-import { toError } from "../../lib/bugs.ts";
-import type { Cancel, Clock, Schedule } from "../../lib/clock.ts";
+import { toError } from "./bugs.ts";
+import type { Cancel, Clock, Schedule } from "./clock.ts";
 
 /** An object with at most one deadline at a time. Only the wheel writes the fields. */
 export abstract class TimerEntry {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { TimerEntry, TimerWheel } from "../../../src/engine/wire/timer-wheel.ts";
-import { randomIndex, seededRandom } from "../../../src/lib/random.ts";
+import { TimerEntry, TimerWheel } from "../../src/lib/timer-wheel.ts";
+import { randomIndex, seededRandom } from "../../src/lib/random.ts";
 
 /** A wheel on a fake clock. */
 function fakeWheel() {
