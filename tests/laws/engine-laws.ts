@@ -1217,6 +1217,18 @@ const laws: Readonly<Record<string, Law>> = {
       { clientTimeouts: { keepAliveMs: 1_000 } },
     ),
 
+  "waits for a slow upstream longer than the keep-alive timeout of its client": (engine) =>
+    withOrigin(
+      engine,
+      (_, socket) => void setTimeout(() => socket.write(respondWith("late")), 6_000),
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
+        // Bun's idle timer moves in steps of four seconds.
+        expect((await client.send(get()).readResponse()).status).toBe(200);
+      },
+      { clientTimeouts: { keepAliveMs: 1_000 }, timeouts: { headMs: 12_000 } },
+    ),
+
   "spreads requests evenly over upstreams and connections": async (engine) => {
     const origins = await Promise.all(
       [1, 2, 3].map((name) => startOrigin((_, socket) => void socket.write(respondWith(`${name}`)))),

@@ -1,31 +1,20 @@
-/** Monitors one attempt until its response's head: timeout, client abort, and the calls of the attempt driver. */
+/** Monitors one attempt: its timeouts, whether its client is still there, and the calls of the attempt driver. */
 
-import { type Cancel, systemSchedule } from "../../lib/clock.ts";
+import { TimerEntry } from "../../lib/timer-wheel.ts";
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { failureOf } from "./forward.ts";
-import type { ClientWait } from "./request-body.ts";
+import type { ClientWait, RequestBody } from "./request-body.ts";
+import { type FetchEngineContext, holdClient, type RequestContext } from "./request-context.ts";
 
 export interface AttemptMonitorOptions {
-  readonly client: AbortSignal;
-  /** Timeout from the last byte sent to the response's head, connecting included, milliseconds. */
-  readonly limitMs: number;
+  readonly engine: Pick<FetchEngineContext, "wheel" | "log" | "setIdleTimeout">;
+  readonly context: RequestContext;
   readonly attempt: Attempt;
-  /** Replaces the attempt by one on another upstream; undefined if the request has to stay. */
-  readonly redirect: () => Attempt | undefined;
-  /** Starts a second attempt, if the request may have one. */
-  readonly hedge?: () => void;
-  /** Aborts the request's body if the client uploads too slowly, so many ms after the start. @returns whether it did */
-  readonly abortIfSlow?: (ms: number) => boolean;
-  /** The request's body; undefined if it has none. */
-  readonly body?: { readonly isWhole: boolean };
-}
-
-/** One timeout for the connect and the response's head: the fetch client does not report them separately. */
-export function headLimitMs({ destination }: Exchange): number {
-  if (!destination) throw new Error("Cannot make an attempt: the exchange has no destination");
-  return destination.timeouts.connectMs + destination.timeouts.headMs;
+  readonly body: RequestBody;
+  /** Where the request may have a second attempt at the same time. */
+  readonly race?: { run(attempt: Attempt): void };
 }
 
 /** The request moved to another attempt, which is already counted in. */
@@ -42,21 +31,31 @@ interface YieldingStream {
   yieldSlot(now: number): boolean;
 }
 
-/** The timeout pauses while the attempt waits for more of the client's body: that wait is not the upstream's. */
-export class AttemptMonitor implements AttemptDriver {
-  readonly #client: AbortSignal;
-  readonly #limitMs: number;
+/**
+ * ```
+ *  head (connect and head timeout) ──headReceived──▶ body (an idle timeout for each read) ──release──▶ ended
+ *     ▲ ▼ clientWaitBegan, clientWaitEnded: no timeout while the client has to send more
+ * ```
+ * Nearly all attempts end within one turn of the timer wheel. Any other listens to its client from then on: the runtime makes
+ * an AbortSignal for the request then, which costs as much as the route, and it knows of a client that left before.
+ */
+export class AttemptMonitor extends TimerEntry implements AttemptDriver, ClientWait {
+  readonly #engine: AttemptMonitorOptions["engine"];
+  readonly #context: RequestContext;
   readonly #attempt: Attempt;
-  readonly #redirect: () => Attempt | undefined;
-  readonly #startHedge: (() => void) | undefined;
-  readonly #abortIfSlow: AttemptMonitorOptions["abortIfSlow"];
-  readonly #body: AttemptMonitorOptions["body"];
+  readonly #body: RequestBody;
+  readonly #race: AttemptMonitorOptions["race"];
+  readonly #stop = new AbortController();
   /** Present while the response's body is streamed. */
   responseStream: YieldingStream | undefined;
-  readonly #stop = new AbortController();
-  #cancelTimer: Cancel | undefined;
+  /** Of the current wait, milliseconds, and when it began by the wheel's clock. */
+  #limitMs = 0;
+  #waitingSince = 0;
+  #isListening = false;
+  #isReleased = false;
   #hasHead = false;
-  #hasTimedOut = false;
+  /** Whether a timeout aborted it. */
+  hasTimedOut = false;
   /** The failure with which it was aborted. */
   #abortedAs: Failure | undefined;
   /** The attempt that replaced this one, which has ended then. */
@@ -65,18 +64,17 @@ export class AttemptMonitor implements AttemptDriver {
   /** Another attempt won; this one has ended. */
   isSuperseded = false;
 
-  constructor({ client, limitMs, attempt, redirect, hedge, abortIfSlow, body }: AttemptMonitorOptions) {
-    this.#client = client;
-    this.#limitMs = limitMs;
+  constructor({ engine, context, attempt, body, race }: AttemptMonitorOptions) {
+    super();
+    this.#engine = engine;
+    this.#context = context;
     this.#attempt = attempt;
-    this.#redirect = redirect;
-    this.#startHedge = hedge;
-    this.#abortIfSlow = abortIfSlow;
     this.#body = body;
+    this.#race = race;
     attempt.driver = this;
-    this.#startTimer();
-    if (client.aborted) this.#onClientGone();
-    else client.addEventListener("abort", this.#onClientGone, { once: true });
+    this.#await(headLimitMs(context.exchange));
+    // An upload may pause for long.
+    if (!body.isWhole) this.#listen();
   }
 
   /** Aborted when the upstream's connection is no longer needed. */
@@ -84,30 +82,31 @@ export class AttemptMonitor implements AttemptDriver {
     return this.#stop.signal;
   }
 
-  readonly clientWait: ClientWait = {
-    begin: () => {
-      this.#cancelTimer?.();
-      if (this.#isDriver) this.#attempt.awaitClient();
-    },
-    end: () => {
-      this.#startTimer();
-      if (this.#isDriver) this.#attempt.awaitUpstream();
-    },
-  };
+  clientWaitBegan(): void {
+    this.#engine.wheel.disarm(this);
+    if (this.#isDriver) this.#attempt.awaitClient();
+  }
+
+  clientWaitEnded(): void {
+    if (!this.#hasHead) this.#await(this.#limitMs);
+    if (this.#isDriver) this.#attempt.awaitUpstream();
+  }
 
   rescue(): void {
     if (this.#hasHead || this.isClientGone) return;
-    this.#redirectedTo = this.#redirect();
+    this.#redirectedTo = this.#context.exchange.rescue(this.#body.isReplayable, this.#attempt);
     if (this.#redirectedTo) this.cancel();
   }
 
   hedge(): void {
-    if (!this.#hasHead && !this.isClientGone) this.#startHedge?.();
+    if (!this.#race || this.#hasHead || this.isClientGone) return;
+    const second = this.#context.exchange.hedge(this.#body.isReplayable);
+    if (second) this.#race.run(second);
   }
 
   yieldSlot(attempt: Attempt, now: number): boolean {
     if (this.responseStream) return this.responseStream.yieldSlot(now);
-    if (this.#hasHead || this.isClientGone || !this.#abortIfSlow?.(now - attempt.startedAt)) return false;
+    if (this.#hasHead || this.isClientGone || !this.#body.abortIfSlow(now - attempt.startedAt)) return false;
     this.cancel();
     return true;
   }
@@ -134,7 +133,7 @@ export class AttemptMonitor implements AttemptDriver {
    * because of what the client sends.
    */
   get isUploading(): boolean {
-    return this.#body?.isWhole === false && !this.signal.aborted;
+    return !this.#body.isWhole && !this.signal.aborted;
   }
 
   /** The result of an attempt without a response, for a client that is still connected. Ends the attempt. */
@@ -142,7 +141,7 @@ export class AttemptMonitor implements AttemptDriver {
     if (this.#redirectedTo) return { kind: "moved", next: this.#redirectedTo };
     const failed =
       this.#abortedAs ??
-      (this.#hasTimedOut ? failure("head", "head_timeout") : failureOf(error, this.#attempt));
+      (this.hasTimedOut ? failure("head", "head_timeout") : failureOf(error, this.#attempt));
     this.#attempt.end(failed.reason === "upstream_reset" && this.isUploading ? cancelled : failed);
     return failed;
   }
@@ -153,31 +152,74 @@ export class AttemptMonitor implements AttemptDriver {
   }
 
   headReceived(): void {
-    this.#cancelTimer?.();
     this.#hasHead = true;
+    this.#engine.wheel.disarm(this);
+  }
+
+  /** A piece of the response's body is due within so many milliseconds. */
+  awaitBody(idleMs: number): void {
+    this.#await(idleMs);
+  }
+
+  bodyReceived(): void {
+    this.#engine.wheel.disarm(this);
   }
 
   cancel(): void {
     this.#stop.abort();
   }
 
-  /** Stops listening to the client, whose signal may also fire after a good end. `cancel` stays possible. */
+  /**
+   * Stops listening to the client, whose signal may also fire after a good end. `cancel` and the waits for a streamed body
+   * stay possible.
+   */
   release(): void {
-    this.headReceived();
-    this.#client.removeEventListener("abort", this.#onClientGone);
+    this.#hasHead = true;
+    this.#isReleased = true;
+    this.#engine.wheel.forget(this);
+    if (this.#isListening) this.#context.request.signal.removeEventListener("abort", this);
   }
 
-  #startTimer(): void {
-    this.#cancelTimer?.();
-    if (this.#hasHead) return;
-    this.#cancelTimer = systemSchedule(this.#limitMs, () => {
-      this.#hasTimedOut = true;
-      this.cancel();
-    });
+  #await(limitMs: number): void {
+    const { wheel } = this.#engine;
+    this.#limitMs = limitMs;
+    this.#waitingSince = wheel.now;
+    wheel.arm(this, this.#isListening || this.#isReleased ? limitMs : 0);
   }
 
-  readonly #onClientGone = (): void => {
+  /** Called by the wheel only. */
+  expired(): void {
+    if (!this.#isReleased) this.#listen();
+    const { wheel } = this.#engine;
+    const leftMs = this.#limitMs - (wheel.now - this.#waitingSince);
+    if (leftMs > 0) return wheel.arm(this, leftMs);
+    this.hasTimedOut = true;
+    this.cancel();
+  }
+
+  /** Called by the wheel only. */
+  handlerThrew(error: Error): void {
+    this.#engine.log.bug(error, this.#context.requestId);
+  }
+
+  #listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    holdClient(this.#engine, this.#context);
+    const { signal } = this.#context.request;
+    if (signal.aborted) this.handleEvent();
+    else signal.addEventListener("abort", this, { once: true });
+  }
+
+  /** The client left. Called by its signal only. */
+  handleEvent(): void {
     this.isClientGone = true;
     this.cancel();
-  };
+  }
+}
+
+/** One timeout for the connect and the response's head, milliseconds: the fetch client does not report them separately. */
+function headLimitMs({ destination }: Exchange): number {
+  if (!destination) throw new Error("Cannot make an attempt: the exchange has no destination");
+  return destination.timeouts.connectMs + destination.timeouts.headMs;
 }

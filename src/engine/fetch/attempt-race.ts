@@ -24,13 +24,15 @@ interface Supersedable {
  * ```
  */
 export class AttemptRace<Result> {
-  readonly #start: (attempt: Attempt) => Promise<Result | undefined>;
+  readonly #start: (attempt: Attempt, race: AttemptRace<Result>) => Promise<Result | undefined>;
   readonly #running = new Map<Attempt, Supersedable | undefined>();
-  readonly #results: Promise<RaceResult<Result | undefined>>[] = [];
-  #onResult: (() => void) | undefined;
+  /** Made for results that come before they are asked for. */
+  #results: Promise<RaceResult<Result>>[] | undefined;
+  /** Who waits in `next`. */
+  #waiting: PromiseWithResolvers<RaceResult<Result>> | undefined;
 
   /** @param start runs an attempt; resolves with undefined for one that was superseded */
-  constructor(start: (attempt: Attempt) => Promise<Result | undefined>) {
+  constructor(start: (attempt: Attempt, race: AttemptRace<Result>) => Promise<Result | undefined>) {
     this.#start = start;
   }
 
@@ -39,15 +41,26 @@ export class AttemptRace<Result> {
     if (this.#running.has(attempt)) return;
     this.#running.set(attempt, undefined);
     const upstream = attempt.upstream.id;
-    const pending = this.#start(attempt).then((result) => {
-      this.#running.delete(attempt);
-      return { upstream, result };
-    });
-    const settle = () => {
-      this.#results.push(pending);
-      this.#onResult?.();
-    };
-    pending.then(settle, settle);
+    this.#start(attempt, this).then(
+      (result) => {
+        this.#running.delete(attempt);
+        if (result !== undefined) this.#takeWaiting().resolve({ upstream, result });
+      },
+      (bug: unknown) => {
+        const waiting = this.#takeWaiting();
+        // No one may ask for it any more.
+        waiting.promise.catch(() => {});
+        waiting.reject(bug);
+      },
+    );
+  }
+
+  /** Who gets the next result: the one who waits, or who asks next. */
+  #takeWaiting(): PromiseWithResolvers<RaceResult<Result>> {
+    const waiting = this.#waiting ?? Promise.withResolvers<RaceResult<Result>>();
+    if (!this.#waiting) (this.#results ??= []).push(waiting.promise);
+    this.#waiting = undefined;
+    return waiting;
   }
 
   /** Whether none is running, not even one that was superseded. */
@@ -62,6 +75,7 @@ export class AttemptRace<Result> {
 
   /** This attempt won: supersedes the others. */
   commit(attempt: Attempt): void {
+    if (this.#running.size === 1) return;
     for (const [other, monitor] of this.#running) if (other !== attempt) monitor?.supersede();
   }
 
@@ -70,20 +84,17 @@ export class AttemptRace<Result> {
     for (const monitor of this.#running.values()) monitor?.supersede();
   }
 
-  /** The next result, in the order of arrival. Rejects with what an attempt threw. */
-  async next(): Promise<RaceResult<Result>> {
-    for (;;) {
-      const { upstream, result } = (await this.#results.shift()) ?? {};
-      if (upstream !== undefined && result !== undefined) return { upstream, result };
-      if (this.#results.length === 0) await new Promise<void>((resolve) => (this.#onResult = resolve));
-    }
+  /** The next result, in the order of arrival. Rejects with what an attempt threw. One may wait at a time. */
+  next(): Promise<RaceResult<Result>> {
+    const arrived = this.#results?.shift();
+    if (arrived) return arrived;
+    this.#waiting = Promise.withResolvers<RaceResult<Result>>();
+    return this.#waiting.promise;
   }
 }
 
-/** The first step of an exchange, after its wait in the queue; "gone" if the client left before its turn. */
-export function firstStep(exchange: Exchange, client: AbortSignal): Promise<Attempt | Refusal | "gone"> {
-  const step = exchange.next();
-  if (step.kind !== "wait") return Promise.resolve(step);
+/** The end of a request's wait in the queue; "gone" if the client left before its turn. */
+export function waitForTurn(exchange: Exchange, client: AbortSignal): Promise<Attempt | Refusal | "gone"> {
   return new Promise((resolve, reject) => {
     const onGone = () => {
       exchange.leaveQueue();

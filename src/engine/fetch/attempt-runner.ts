@@ -1,14 +1,14 @@
 /** Runs one attempt of a request: interception, send, response head; returns its result. */
 
-import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
+import { AttemptMonitor, type Redirected } from "./attempt-monitor.ts";
 import { type AttemptRace, clientClosedResponse } from "./attempt-race.ts";
 import { refusedHead, type UpstreamResponse } from "./forward.ts";
-import { authenticatesConnection, upstreamHeaders } from "./headers.ts";
+import { upstreamHeaders } from "./headers.ts";
 import { bodyRefusal, refusalResponse } from "./local-replies.ts";
 import type { RequestBody } from "./request-body.ts";
-import { closeExchange, type FetchEngineContext, type RequestContext } from "./request-context.ts";
-import { compressibleView } from "./compressed-body.ts";
-import { type ResponseOptions, toClientResponse } from "./response.ts";
+import type { FetchEngineContext, RequestContext } from "./request-context.ts";
+import { type Answer, toClientResponse } from "./response.ts";
+import { readResponseFields } from "./response-fields.ts";
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
@@ -18,7 +18,7 @@ import { applySyntheticResponse, capDelay, type Interception } from "../../proxy
 export interface HeldResponse {
   readonly kind: "held";
   readonly incoming: UpstreamResponse;
-  readonly monitor: AttemptMonitor;
+  readonly answer: Omit<Answer, "attempt">;
   readonly next: Attempt;
 }
 
@@ -40,7 +40,7 @@ export async function runAttempt(
 ): Promise<AttemptResult | undefined> {
   const { head, exchange } = context;
   const { attempt, body, race } = input;
-  const monitor = monitorFor(context, input);
+  const monitor = new AttemptMonitor({ engine: options, context, attempt, body, race });
   race.setMonitor(attempt, monitor);
   const withoutResponse = (error: unknown): AttemptResult | undefined => {
     if (!monitor.isClientGone && !body.problem) return monitor.isSuperseded ? undefined : monitor.lost(error);
@@ -61,8 +61,8 @@ export async function runAttempt(
     const target = edit?.target ?? head.target;
     const { upstream } = attempt;
     const headers = upstreamHeaders(options, context, edit);
-    const endsConnection = authenticatesConnection(headers);
-    const opened = body.open(monitor.clientWait);
+    const endsConnection = context.fields.authenticatesConnection;
+    const opened = body.open(monitor);
     const outgoing = { method, target, upstream, headers, body: opened, signal, endsConnection };
     let incoming: UpstreamResponse;
     try {
@@ -74,19 +74,22 @@ export async function runAttempt(
       incoming.discard();
       return withoutResponse(undefined);
     }
-    const refusedFor = refusedHead(incoming, options.limits);
+    const { status } = incoming;
+    const fields = readResponseFields(incoming.headers);
+    const refusedFor = refusedHead(status, fields, options.limits);
     if (refusedFor) {
       incoming.discard();
       attempt.end(refusedFor);
       return refusedFor;
     }
     monitor.headReceived();
-    attempt.responseStarted(incoming.status);
-    const next = exchange.responseReceived(incoming.status, body.isReplayable);
-    if (next !== "pass") return { kind: "held", incoming, monitor, next };
+    attempt.responseStarted(status);
+    const next = exchange.responseReceived(status, body.isReplayable);
+    if (next !== "pass") return { kind: "held", incoming, answer: { context, monitor, fields }, next };
     exchange.commit(attempt);
     race.commit(attempt);
-    return await toClientResponse(incoming, responseOptions(context, incoming, { attempt, monitor }));
+    const response = toClientResponse(incoming, { context, attempt, monitor, fields });
+    return response instanceof Promise ? await response : response;
   } catch (bug) {
     monitor.cancel();
     throw bug;
@@ -95,62 +98,12 @@ export async function runAttempt(
   }
 }
 
-function monitorFor(
-  { request, exchange }: RequestContext,
-  { attempt, body, race }: AttemptInput,
-): AttemptMonitor {
-  return new AttemptMonitor({
-    client: request.signal,
-    limitMs: headLimitMs(exchange),
-    attempt,
-    redirect: () => exchange.rescue(body.isReplayable, attempt),
-    hedge: () => {
-      const second = exchange.hedge(body.isReplayable);
-      if (second) race.run(second);
-    },
-    abortIfSlow: (ms) => body.abortIfSlow(ms),
-    body,
-  });
-}
-
-function responseOptions(
-  context: RequestContext,
-  incoming: UpstreamResponse,
-  { attempt, monitor }: Pick<ResponseOptions, "attempt" | "monitor">,
-): ResponseOptions {
-  const { exchange } = context;
-  const bodyIdleMs = exchange.destination?.timeouts.bodyIdleMs ?? 0;
-  const { byteCounts } = context;
-  const onStream = (status: number) => {
-    byteCounts.streamedStatus = status;
-    context.idleMs = bodyIdleMs;
-  };
-  const onEnd = (isClientGone: boolean) => closeExchange(context, byteCounts.streamedStatus, isClientGone);
-  return {
-    attempt,
-    compression: exchange.compress(compressibleView(incoming)),
-    edit: exchange.responseEdit,
-    bodyIdleMs,
-    isHead: context.head.method === "HEAD",
-    monitor,
-    onStream,
-    byteCounts,
-    onEnd,
-  };
-}
-
 /**
  * Sends the held response after the attempt that should have replaced it failed. All attempts have ended.
  * @returns undefined if it broke off before anything was sent
  */
-export async function forwardHeld(
-  context: RequestContext,
-  { incoming, next, monitor }: HeldResponse,
-): Promise<Response | undefined> {
-  const response = await toClientResponse(
-    incoming,
-    responseOptions(context, incoming, { attempt: next, monitor }),
-  );
+export async function forwardHeld({ incoming, next, answer }: HeldResponse): Promise<Response | undefined> {
+  const response = await toClientResponse(incoming, { ...answer, attempt: next });
   return response instanceof Response ? response : undefined;
 }
 

@@ -4,7 +4,8 @@ import type { Server } from "bun";
 import http from "node:http";
 
 import type { SubrequestSender } from "../../filter/subrequest.ts";
-import { sleep } from "../../lib/clock.ts";
+import { sleep, systemClock, systemSchedule } from "../../lib/clock.ts";
+import { TimerWheel } from "../../lib/timer-wheel.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName, originAt, tlsClientOptions } from "../../net/address.ts";
 import {
@@ -18,7 +19,7 @@ import {
 } from "../engine.ts";
 import { responseForm } from "../../proxy/head-edit.ts";
 import { bunVersionsOf, type ListenerTls } from "../../tls/listener-tls.ts";
-import { failureOf, overEndpoints, type SendRequest } from "./forward.ts";
+import { failureOf, overEndpoints, type SendRequest, type UpstreamResponse } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { applyEdit, withListenerHeaders } from "./headers.ts";
 import { Exchanges, type FetchEngineContext, type SharedFetchContext } from "./request-context.ts";
@@ -61,6 +62,7 @@ export interface Sharing {
 export function startSharing(options: EngineOptions): Sharing {
   raiseHeadLimit(options.limits.requestHeadBytes);
   const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
+  const wheel = new TimerWheel(systemClock, systemSchedule);
   let drained: Promise<unknown> | undefined;
   return {
     shared: {
@@ -68,10 +70,14 @@ export function startSharing(options: EngineOptions): Sharing {
       log: guardedLog(options.log),
       exchanges: new Exchanges(options.exchange),
       forward: forwardWith(session),
+      wheel,
       buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
       isDraining: () => drained !== undefined,
     },
-    close: () => session.close(),
+    close() {
+      session.close();
+      wheel.stop();
+    },
     async drainAll(drain) {
       // Set before the first server stops.
       if (!drained) {
@@ -91,13 +97,14 @@ export function serve(
   isHttp3 = false,
 ): Server<WebSocketTunnel> {
   const { hostname, port, tls, hsts } = listener;
+  let listenPort = 0;
   const context: FetchEngineContext = {
     ...shared,
     listener,
     protocol: isHttp3 ? "h3" : null,
     isTrustedProxy: listener.isTrustedProxy ?? shared.isTrustedProxy,
     showsTargetAuthority: false,
-    listenPort: () => server.port ?? 0,
+    listenPort: () => (listenPort ||= server.port ?? 0),
     active: () => activeIn(server),
     setIdleTimeout: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
   };
@@ -116,10 +123,12 @@ export function serve(
     idleTimeout: idleSeconds(shared.clientTimeouts.keepAliveMs) || maxIdleSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch(request, server) {
-      // The wait for the upstream has its own timeout.
-      server.timeout(request, 0);
       const peer = server.requestIP(request)?.address ?? "";
-      if (!isHttp3 && isWebSocket(request)) return answer(upgrade(context, server, request, peer));
+      if (!isHttp3 && isWebSocket(request)) {
+        // The handshake has its own timeouts.
+        server.timeout(request, 0);
+        return answer(upgrade(context, server, request, peer));
+      }
       const response = handleRequest(context, request, peer);
       return hasHeaders ? answer(response) : response;
     },
@@ -179,27 +188,50 @@ export function openSender(): SubrequestSender {
 }
 
 function forwardWith(session: Bun.FetchSession): SendRequest {
-  return overEndpoints(async ({ method, upstream, target, headers, body, signal, endsConnection }, host) => {
-    const response = await session.fetch(originAt(upstream.address, host) + target, {
-      method,
-      headers,
-      body,
-      signal,
-      redirect: "manual",
-      decompress: false,
-      keepalive: !endsConnection,
-      ...tlsOf(upstream.address),
-    });
-    const { status, statusText } = response;
-    return {
-      status,
-      statusText,
-      headers: response.headers,
-      stream: () => response.body,
-      whole: () => response.arrayBuffer(),
-      discard: () => void response.body?.cancel().catch(() => {}),
-    };
-  });
+  return overEndpoints(({ method, upstream, target, headers, body, signal, endsConnection }, host) =>
+    session
+      .fetch(originAt(upstream.address, host) + target, {
+        method,
+        headers,
+        body,
+        signal,
+        redirect: "manual",
+        decompress: false,
+        keepalive: !endsConnection,
+        ...tlsOf(upstream.address),
+      })
+      .then(upstreamResponseOf),
+  );
+}
+
+class FetchedResponse implements UpstreamResponse {
+  readonly #response: Response;
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: Headers;
+
+  constructor(response: Response) {
+    this.#response = response;
+    this.status = response.status;
+    this.statusText = response.statusText;
+    this.headers = response.headers;
+  }
+
+  stream(): ReadableStream<Uint8Array> | null {
+    return this.#response.body;
+  }
+
+  whole(): Promise<ArrayBuffer> {
+    return this.#response.arrayBuffer();
+  }
+
+  discard(): void {
+    this.#response.body?.cancel().catch(() => {});
+  }
+}
+
+function upstreamResponseOf(response: Response): UpstreamResponse {
+  return new FetchedResponse(response);
 }
 
 /** Always with the server name: else it would be the client's Host header, which names no upstream. */

@@ -4,19 +4,32 @@ import { BodyCompressor } from "../../filter/body-compressor.ts";
 import type { CompressibleResponse, CompressionPlan } from "../../proxy/compression.ts";
 import type { UpstreamResponse } from "./forward.ts";
 
-/** An upstream's response as the decision reads it. */
-export function compressibleView({ status, headers }: UpstreamResponse): CompressibleResponse {
-  const length = headers.has("transfer-encoding") ? null : headers.get("content-length");
-  return {
-    status,
-    bodyBytes: length === null ? undefined : Number.parseInt(length, 10),
-    header: (name) => headers.get(name) ?? undefined,
-  };
+/** An upstream's response as the decision reads it: most requests have no filter that asks. */
+export class CompressibleHead implements CompressibleResponse {
+  readonly #response: UpstreamResponse;
+
+  constructor(response: UpstreamResponse) {
+    this.#response = response;
+  }
+
+  get status(): number {
+    return this.#response.status;
+  }
+
+  get bodyBytes(): number | undefined {
+    const { headers } = this.#response;
+    const length = headers.has("transfer-encoding") ? null : headers.get("content-length");
+    return length === null ? undefined : Number.parseInt(length, 10);
+  }
+
+  header(name: string): string | undefined {
+    return this.#response.headers.get(name) ?? undefined;
+  }
 }
 
 /** A small body, compressed at once. */
 export async function compressedBytes(
-  bytes: ArrayBuffer,
+  bytes: ArrayBuffer | Uint8Array<ArrayBuffer>,
   plan: CompressionPlan,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array[] = [];

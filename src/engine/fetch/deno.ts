@@ -6,6 +6,8 @@ import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
+import { systemClock, systemSchedule } from "../../lib/clock.ts";
+import { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { SubrequestSender } from "../../filter/subrequest.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import {
@@ -74,6 +76,7 @@ const pingSeconds = 120;
 
 async function listen(options: EngineOptions): Promise<EngineListener> {
   const agents = [new Agent(agentOptions), new SecureAgent(agentOptions)] as const;
+  const wheel = new TimerWheel(systemClock, systemSchedule);
   const closeAgents = () => agents.forEach((agent) => agent.destroy());
   let draining: Promise<unknown> | undefined;
   const shared = {
@@ -81,11 +84,13 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     log: guardedLog(options.log),
     exchanges: new Exchanges(options.exchange),
     forward: forwardWith(agents, options.limits.responseHeadBytes),
+    wheel,
     buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
     isDraining: () => draining !== undefined,
   };
   const closeAll = (opened: readonly DenoListener[]) => {
     closeAgents();
+    wheel.stop();
     // Deno throws an uncatchable error if a server is aborted that is already shutting down.
     if (!draining) for (const server of opened) server.abort();
     draining ??= Promise.resolve();

@@ -12,6 +12,7 @@ import {
 import type { Upstream } from "../../pool/upstream.ts";
 import { headTooLarge, tooManyFields } from "../../proxy/refusal.ts";
 import type { MessageLimits } from "../engine.ts";
+import type { ResponseFields } from "./response-fields.ts";
 
 export interface UpstreamRequest {
   readonly method: string;
@@ -170,25 +171,14 @@ function meaningOfOther(code: string): readonly [FailurePhase, FailureReason] {
 
 /** The refusal of a head that cannot be forwarded, or is beyond the limits; undefined for any other. */
 export function refusedHead(
-  { status, headers }: Pick<UpstreamResponse, "status" | "headers">,
+  status: number,
+  { count, bytes }: Pick<ResponseFields, "count" | "bytes">,
   limits: MessageLimits,
 ): Failure | undefined {
   if (status > 599) return refusedAnswer("head", "this engine forwards no status above 599");
   if (status !== 101 && status < 200) return refusedAnswer("head", "invalid status code");
-  const { fields, bytes } = headSizeOf(headers);
-  if (fields > limits.responseFields) return refusedAnswer("head", tooManyFields(limits.responseFields).text);
+  if (count > limits.responseFields) return refusedAnswer("head", tooManyFields(limits.responseFields).text);
   return bytes > limits.responseHeadBytes
     ? refusedAnswer("head", headTooLarge(limits.responseHeadBytes).text)
     : undefined;
-}
-
-/** How much of a head the headers make up, about as they were sent. */
-export function headSizeOf(headers: Headers): { readonly fields: number; readonly bytes: number } {
-  let fields = 0;
-  let bytes = 0;
-  headers.forEach((value, name) => {
-    fields += 1;
-    bytes += name.length + value.length + 4;
-  });
-  return { fields, bytes };
 }

@@ -10,11 +10,12 @@ import { readRequestFields } from "./headers.ts";
 import {
   closeWithResponse,
   type FetchEngineContext,
+  holdClient,
   newByteCounts,
   type RequestContext,
 } from "./request-context.ts";
 import { headOfRequest, refusalForHead } from "./request-head.ts";
-import { AttemptRace, clientClosedResponse, firstStep } from "./attempt-race.ts";
+import { AttemptRace, clientClosedResponse, waitForTurn } from "./attempt-race.ts";
 import { bodyRefusal, internalError, logFailedAttempt, logRetry, refusalResponse } from "./local-replies.ts";
 import { type BodyProblem, hasBody, emptyBody, type RequestBody, requestBody } from "./request-body.ts";
 import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "./attempt-runner.ts";
@@ -41,11 +42,13 @@ export function openExchange(
     protocol: options.protocol,
     requestId,
     log: options.log,
+    isClientHeld: false,
     idleMs: options.clientTimeouts.keepAliveMs,
     byteCounts: newByteCounts(),
     hasSettled: false,
   };
-  if (options.active() > (options.listener.maxClients ?? Infinity))
+  const { maxClients } = options.listener;
+  if (maxClients !== undefined && options.active() > maxClients)
     return closeWithResponse(
       context,
       refusalResponse(options, context, exchange.refuse(refusal("too_many_clients"))),
@@ -58,7 +61,7 @@ export function openExchange(
       context,
       refusalResponse(options, context, exchange.refuse(exchange.localReply)),
     );
-  if (timesThrough(head.header("via"), options.viaName) >= maxTimesThrough)
+  if (timesThrough(fields.via, options.viaName) >= maxTimesThrough)
     return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refusal("loop"))));
   return context;
 }
@@ -70,36 +73,44 @@ export async function handleRequest(
   peer: string,
 ): Promise<Response> {
   const context = openExchange(options, request, peer);
-  const isRefused = context instanceof Response;
-  const response = isRefused
-    ? context
-    : await driveExchange(options, context).catch((error) => internalError(options, context, error));
-  if (!isRefused && context.byteCounts.streamedStatus === 0) {
+  if (context instanceof Response)
+    return sendResponse(options, request, context, options.clientTimeouts.keepAliveMs);
+  let response: Response;
+  try {
+    response = await driveExchange(options, context);
+  } catch (error) {
+    response = internalError(options, context, error);
+  }
+  if (context.byteCounts.streamedStatus === 0) {
     closeWithResponse(context, response);
     if (context.hasSettled) options.exchanges.giveBack(context.exchange);
   }
-  options.setIdleTimeout(request, isRefused ? options.clientTimeouts.keepAliveMs : context.idleMs);
+  return sendResponse(options, request, response, context.idleMs);
+}
+
+function sendResponse(
+  options: FetchEngineContext,
+  request: Request,
+  response: Response,
+  idleMs: number,
+): Response {
+  options.setIdleTimeout(request, idleMs);
   if (options.isDraining()) response.headers.set("Connection", "close");
   return response;
 }
 
-async function driveExchange(options: FetchEngineContext, context: RequestContext): Promise<Response> {
-  const { request, exchange } = context;
-  const body = hasBody(request) ? await arrivingBody(options, context) : emptyBody;
-  if (typeof body === "string") return refusalResponse(options, context, exchange.refuse(bodyRefusal(body)));
-  const first = await firstStep(exchange, request.signal);
-  if (first === "gone") return clientClosedResponse();
-  const race: AttemptRace<AttemptResult> = new AttemptRace((attempt) =>
-    runAttempt(options, context, { attempt, body, race }),
-  );
-  try {
-    const response = await followStep(options, context, { first, body, race });
-    context.hasSettled = race.isSettled && body.isWhole;
-    return response;
-  } catch (bug) {
-    race.cancelAll();
-    throw bug;
-  }
+function driveExchange(options: FetchEngineContext, context: RequestContext): Promise<Response> {
+  return hasBody(context.request)
+    ? driveWithBody(options, context)
+    : driveAttempts(options, context, emptyBody);
+}
+
+async function driveWithBody(options: FetchEngineContext, context: RequestContext): Promise<Response> {
+  holdClient(options, context);
+  const body = await arrivingBody(options, context);
+  return typeof body === "string"
+    ? refusalResponse(options, context, context.exchange.refuse(bodyRefusal(body)))
+    : driveAttempts(options, context, body);
 }
 
 function arrivingBody(
@@ -125,32 +136,35 @@ function withinDeadline<Body>(exchange: Exchange, arriving: Promise<Body>): Prom
   });
 }
 
-interface FirstStep {
-  readonly first: Attempt | Refusal;
-  readonly body: RequestBody;
-  readonly race: AttemptRace<AttemptResult>;
-}
-
 /** Runs attempts until one gets a response or a refusal ends the request. */
-async function followStep(
+async function driveAttempts(
   options: FetchEngineContext,
   context: RequestContext,
-  { first, body, race }: FirstStep,
+  body: RequestBody,
 ): Promise<Response> {
-  let step = first;
+  const { exchange } = context;
+  const start = exchange.next();
+  let step = start.kind === "wait" ? await firstTurn(options, context) : start;
+  if (step === "gone") return clientClosedResponse();
+  const race = new AttemptRace<AttemptResult>((attempt, running) =>
+    runAttempt(options, context, { attempt, body, race: running }),
+  );
   let held: HeldResponse | undefined;
   try {
     for (;;) {
       if (step.kind === "refusal") {
-        if (!step.usesHeldResponse) return refusalResponse(options, context, step);
         const last = held;
         held = undefined;
-        const response = last && (await forwardHeld(context, last));
-        return response ?? refusalResponse(options, context, context.exchange.refuse(step));
+        const response = await answerRefusal(options, context, step, last);
+        context.hasSettled = race.isSettled && body.isWhole;
+        return response;
       }
       race.run(step);
       const { upstream, result } = await race.next();
-      if (result instanceof Response) return result;
+      if (result instanceof Response) {
+        context.hasSettled = race.isSettled && body.isWhole;
+        return result;
+      }
       if (result.kind === "held") {
         held?.incoming.discard();
         held = result;
@@ -161,9 +175,36 @@ async function followStep(
         step = nextStep(options, context, { upstream, result, isReplayable: body.isReplayable });
       }
     }
+  } catch (bug) {
+    race.cancelAll();
+    throw bug;
   } finally {
     held?.incoming.discard();
   }
+}
+
+/** Sends the held response where the refusal says so and it is still whole. */
+async function answerRefusal(
+  options: FetchEngineContext,
+  context: RequestContext,
+  refused: Refusal,
+  held: HeldResponse | undefined,
+): Promise<Response> {
+  if (!refused.usesHeldResponse) {
+    held?.incoming.discard();
+    return refusalResponse(options, context, refused);
+  }
+  const response = held && (await forwardHeld(held));
+  return response ?? refusalResponse(options, context, context.exchange.refuse(refused));
+}
+
+/** The first step after a wait in the queue, or for a filter. */
+export function firstTurn(
+  options: FetchEngineContext,
+  context: RequestContext,
+): Promise<Attempt | Refusal | "gone"> {
+  holdClient(options, context);
+  return waitForTurn(context.exchange, context.request.signal);
 }
 
 /** An attempt that got no response. */

@@ -1,6 +1,6 @@
 /** Applies the header rules to standard `Headers`, for requests and responses. */
 
-import { forwardingHeaders, connectionTokens, endsFor, hopByHop } from "../../proxy/forwarding.ts";
+import { forwardingHeaders, endsFor, hopByHop } from "../../proxy/forwarding.ts";
 import {
   foldedName,
   type HeadEdit,
@@ -9,26 +9,42 @@ import {
   type NameForm,
 } from "../../proxy/head-edit.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
+import { fieldFraming, removeListed } from "./response-fields.ts";
 import type { RequestContext, FetchEngineContext, RequestFields } from "./request-context.ts";
 
 /** One pass: each costs as much as ten look-ups. */
 export function readRequestFields(headers: Headers): RequestFields {
   let count = 0;
   let bytes = 0;
+  let via: string | undefined;
+  let authenticatesConnection = false;
   let dropped: string[] | undefined;
   let untrusted: string[] | undefined;
   headers.forEach((value, name) => {
     count += 1;
-    bytes += name.length + value.length + fieldOverhead;
+    bytes += name.length + value.length + fieldFraming;
+    if (name === "via") via = value;
+    else if (name === "authorization") authenticatesConnection = connectionScheme.test(value);
     const rule = consumed.has(name) ? "all" : endsFor(name);
     if (rule === "all") (dropped ??= []).push(name);
     else if (rule) (untrusted ??= []).push(name);
   });
-  return { count, bytes, dropped: dropped ?? none, untrusted: untrusted ?? none };
+  return {
+    count,
+    bytes,
+    via,
+    authenticatesConnection,
+    dropped: dropped ?? none,
+    untrusted: untrusted ?? none,
+  };
 }
 
-/** The colon, a space and the line break. */
-const fieldOverhead = 4;
+/**
+ * Credentials that authenticate the connection that they are sent on (RFC 4559 section 6). This engine cannot choose the
+ * connection of a request, so that no other request may follow on this one: it would be served as this client's. At the
+ * start of any element: `Headers` joins repeated fields, and a server may read each of them.
+ */
+const connectionScheme = /(?:^|,)\s*(?:ntlm|negotiate)(?![^\s,])/i;
 
 const none: readonly string[] = [];
 
@@ -54,7 +70,8 @@ export function upstreamHeaders(
   for (const name of fields.dropped) headers.delete(name);
   if (fields.untrusted.length > 0 && !isTrustedProxy(head.peerAddress))
     for (const name of fields.untrusted) headers.delete(name);
-  headers.set("Host", head.host);
+  // Over HTTP/2 and HTTP/3 the host is no header.
+  if (!headers.has("host")) headers.set("Host", head.host);
   headers.set("X-Forwarded-For", forwarding["X-Forwarded-For"]);
   headers.set("X-Forwarded-Proto", forwarding["X-Forwarded-Proto"]);
   headers.set("X-Forwarded-Host", forwarding["X-Forwarded-Host"]);
@@ -74,38 +91,6 @@ export function applyEdit(headers: Headers, { removed, defaults, added }: HeadEd
   for (const [name, value] of added) headers.append(name, value);
 }
 
-/** At the start of any element: `Headers` joins repeated fields, and a server may read each of them. */
-const connectionScheme = /(?:^|,)\s*(?:ntlm|negotiate)(?![^\s,])/i;
-
-/**
- * Whether the credentials authenticate the connection that they are sent on (RFC 4559 section 6). This engine cannot choose
- * the connection of a request, so that no other request may follow on this one: it would be served as this client's.
- */
-export function authenticatesConnection(headers: Headers): boolean {
-  const credentials = headers.get("authorization");
-  if (credentials !== null && connectionScheme.test(credentials)) return true;
-  const forProxy = headers.get("proxy-authorization");
-  return forProxy !== null && connectionScheme.test(forProxy);
-}
-
-/** The client's response headers: the upstream's end-to-end headers. Changes the given ones. */
-export function clientHeaders({ status, headers }: { status: number; headers: Headers }): Headers {
-  // RFC 9112 section 6.3: chunks count, not a length beside them. RFC 9110 section 8.6: equal lengths are one.
-  const length = headers.get("content-length");
-  if (length !== null && headers.has("transfer-encoding")) headers.delete("content-length");
-  else if (length?.includes(",")) headers.set("content-length", length.slice(0, length.indexOf(",")));
-  const upgrade = status === 426 ? headers.get("upgrade") : null;
-  removeListed(headers, headers.get("connection"));
-  for (const name of hopByHop) headers.delete(name);
-  // This engine loses trailers, so none are announced.
-  headers.delete("trailer");
-  if (upgrade !== null) {
-    headers.set("Upgrade", upgrade);
-    headers.set("Connection", "Upgrade");
-  }
-  return headers;
-}
-
 /** Adds the listener's own headers to any response, in place of the upstream's. */
 export async function withListenerHeaders<Answer extends Response | undefined>(
   answer: Promise<Answer>,
@@ -116,15 +101,4 @@ export async function withListenerHeaders<Answer extends Response | undefined>(
   if (hsts !== undefined) response.headers.set("Strict-Transport-Security", hsts);
   if (altSvc !== undefined) response.headers.set("Alt-Svc", altSvc);
   return response;
-}
-
-/** Removes what the Connection header of the message lists. */
-function removeListed(headers: Headers, connection: string | null): void {
-  for (const name of connectionTokens(connection ?? undefined)) removeNamed(headers, name);
-}
-
-/** Connection may list anything: invalid names, and headers that this hop needs. */
-function removeNamed(headers: Headers, name: string): void {
-  if (name !== "host" && name !== "content-length" && /^[\w!#$%&'*+.^`|~-]+$/.test(name))
-    headers.delete(name);
 }

@@ -8,8 +8,8 @@ export const bufferedBytes = 64 * 1024;
 
 /** Called when an attempt starts and stops waiting for the client instead of the upstream. */
 export interface ClientWait {
-  begin(): void;
-  end(): void;
+  clientWaitBegan(): void;
+  clientWaitEnded(): void;
 }
 
 export interface RequestBody {
@@ -95,7 +95,7 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
       {
         async pull(controller) {
           isTouched = true;
-          wait.begin();
+          wait.clientWaitBegan();
           try {
             const { done, value } = await within(idleMs, reader.read());
             if (isCancelled) return;
@@ -112,7 +112,7 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
             problem ??= "stalled";
             controller.error(error);
           } finally {
-            wait.end();
+            wait.clientWaitEnded();
           }
         },
         async cancel(reason) {

@@ -1,5 +1,6 @@
 /** What every step of a request needs on this engine: context, byte counts, closing the exchange. */
 
+import type { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { RequestHead } from "../../proxy/request-head.ts";
 import type { EngineLog, EngineOptions, ListenerOptions } from "../engine.ts";
 import type { SendRequest } from "./forward.ts";
@@ -9,7 +10,7 @@ import type { Exchange } from "../../proxy/exchange.ts";
 /** What the listeners of one engine share. */
 export type SharedFetchContext = Pick<
   FetchEngineContext,
-  keyof EngineOptions | "exchanges" | "forward" | "buffers" | "isDraining"
+  keyof EngineOptions | "exchanges" | "forward" | "buffers" | "wheel" | "isDraining"
 >;
 
 /** As many as are kept: some hundred bytes each, and enough for the requests that a process serves at a time. */
@@ -41,13 +42,15 @@ export interface FetchEngineContext extends EngineOptions {
   readonly protocol: "h3" | null;
   readonly exchanges: Exchanges;
   readonly forward: SendRequest;
+  /** All timeouts of upstreams. */
+  readonly wheel: TimerWheel;
   /** What all tunnels buffer. */
   readonly buffers: WebSocketBuffers;
   /** Whether a request's URL has the authority of an absolute target; else that of Host. */
   readonly showsTargetAuthority: boolean;
   /** The port that the listener has. */
   readonly listenPort: () => number;
-  /** Called before a response starts. @param idleMs idle timeout of the client's connection from now on */
+  /** @param idleMs idle timeout of the client's connection from now on; 0 for none */
   readonly setIdleTimeout: (request: Request, idleMs: number) => void;
   /** Open requests and tunnels of the listener, the current one included. */
   readonly active: () => number;
@@ -60,6 +63,9 @@ export interface RequestFields {
   readonly count: number;
   /** Names and values, about as they were sent. */
   readonly bytes: number;
+  readonly via: string | undefined;
+  /** Whether credentials authenticate the connection that they are sent on. */
+  readonly authenticatesConnection: boolean;
   /** Lower-case names of the ones that are never forwarded. */
   readonly dropped: readonly string[];
   /** Names of the ones that pass from a trusted proxy only. */
@@ -76,11 +82,23 @@ export interface RequestContext {
   readonly protocol: "h3" | null;
   readonly requestId: string;
   readonly log: EngineLog;
+  /** Whether the client's connection has no idle timeout until the response starts. */
+  isClientHeld: boolean;
   /** Idle timeout of the client's connection once the response starts, milliseconds. */
   idleMs: number;
   readonly byteCounts: ByteCounts;
   /** Whether nothing can call the exchange after its end: no other attempt, no rest of the request's body. */
   hasSettled: boolean;
+}
+
+/** Call it before a wait: the connection may be silent for longer than between two requests. Waits have their own timeouts. */
+export function holdClient(
+  { setIdleTimeout }: Pick<FetchEngineContext, "setIdleTimeout">,
+  context: RequestContext,
+): void {
+  if (context.isClientHeld) return;
+  context.isClientHeld = true;
+  setIdleTimeout(context.request, 0);
 }
 
 /** Bytes of bodies; this engine never sees heads. */

@@ -5,7 +5,7 @@ import { cancelled, type Failure } from "../../pool/outcome.ts";
 import type { Upstream } from "../../pool/upstream.ts";
 import { isGatewayFailure } from "../../proxy/response-class.ts";
 import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
-import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
+import { AttemptMonitor, type Redirected } from "./attempt-monitor.ts";
 import { upstreamHeaders } from "./headers.ts";
 import {
   closeExchange,
@@ -13,10 +13,11 @@ import {
   type FetchEngineContext,
   type RequestContext,
 } from "./request-context.ts";
-import { openExchange, nextStep } from "./handler.ts";
+import { firstTurn, openExchange, nextStep } from "./handler.ts";
 import { internalError, logRefusal, refusalResponse } from "./local-replies.ts";
 import { applyInterception } from "./attempt-runner.ts";
-import { clientClosedResponse, firstStep } from "./attempt-race.ts";
+import { clientClosedResponse } from "./attempt-race.ts";
+import { emptyBody } from "./request-body.ts";
 import type { UpstreamSide } from "./websocket-side.ts";
 import { handshakeOptions, hasValidSubprotocols, WebSocketTunnel } from "./websocket-tunnel.ts";
 
@@ -62,9 +63,9 @@ async function connectUpstream(
   if (!hasValidSubprotocols(context.request)) {
     return refusalResponse(options, context, context.exchange.refuse(handshakeProblem));
   }
-  const first = await firstStep(context.exchange, context.request.signal);
-  if (first === "gone") return clientClosedResponse();
-  let step = first;
+  const start = context.exchange.next();
+  let step = start.kind === "wait" ? await firstTurn(options, context) : start;
+  if (step === "gone") return clientClosedResponse();
   for (;;) {
     if (step.kind === "refusal") return refusalResponse(options, context, step);
     const { id } = step.upstream;
@@ -82,12 +83,7 @@ async function handshake(
   attempt: Attempt,
 ): Promise<WebSocketTunnel | Response | Redirected | Failure> {
   const { request, exchange, head } = context;
-  const monitor = new AttemptMonitor({
-    client: request.signal,
-    limitMs: headLimitMs(exchange),
-    attempt,
-    redirect: () => exchange.rescue(true, attempt),
-  });
+  const monitor = new AttemptMonitor({ engine: engineContext, context, attempt, body: emptyBody });
   const { signal } = monitor;
   const withoutResponse = (error: unknown): Response | Redirected | Failure => {
     if (!monitor.isClientGone) return monitor.lost(error);
