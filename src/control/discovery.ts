@@ -301,9 +301,10 @@ export function describeReport({ source, answeredAt, state, why }: SourceReport,
   return `${source}, which answered ${age} ago${trouble}${trouble === "" ? "" : cause}`;
 }
 
-/** "4s": milliseconds are of no use to an operator here. */
+/** "4s", "less than 1s": milliseconds are of no use to an operator here. */
 function wholeSeconds(durationMs: number): string {
-  return formatDuration(Math.max(0, Math.round(durationMs / 1_000)) * 1_000);
+  const seconds = Math.round(durationMs / 1_000);
+  return seconds < 1 ? "less than 1s" : formatDuration(seconds * 1_000);
 }
 
 function isSameEntry(

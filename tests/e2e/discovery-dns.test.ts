@@ -126,7 +126,7 @@ test("where a member comes from, and how old the answer is, is seen everywhere",
     const { requests } = (await fixture.callAdmin("GET", "/api/requests")).body;
     const id = (requests as readonly { requestId: string }[])[0]?.requestId ?? "";
     expect(await run("explain", id)).toMatch(
-      new RegExp(`main:127.0.0.1:${port} is a member of ${source}, which answered \\d+m?s ago.`),
+      new RegExp(`main:127.0.0.1:${port} is a member of ${source}, which answered (less than )?\\d+s ago.`),
     );
     const metrics = await (await fetch(`${fixture.admin}/metrics`)).text();
     const labels = `{pool="main",source="${source}"}`;

@@ -53,10 +53,10 @@ test.if(hasRedis)(
       fleet.redis.thaw();
       await until(async () => (await a.fleet()).alone === null, "the store is back", 10_000);
     }
-    // The same but for what a busy machine does by chance.
+    // The same but for what a busy machine does by chance. A request that waits would wait for the thaw, or for the 500 ms
+    // that a call may take; so would all that come with it.
     expect(percentile(frozen, 0.5)).toBeLessThan(percentile(there, 0.5) * 1.5 + 1);
-    expect(percentile(frozen, 0.99)).toBeLessThan(percentile(there, 0.99) * 2 + 20);
-    expect(Math.max(...frozen)).toBeLessThan(Math.max(500, 2 * Math.max(...there)));
+    expect(percentile(frozen, 0.99)).toBeLessThan(Math.max(400, 2 * percentile(there, 0.99)));
     server.close();
   },
   60_000,
