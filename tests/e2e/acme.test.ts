@@ -100,7 +100,6 @@ beforeAll(async () => {
 }, 120_000);
 
 const variants = [
-  ["Bun", "1", "http-01"],
   ["Bun", "2", "http-01"],
   ["Deno", "1", "http-01"],
   ["Bun", "1", "tls-alpn-01"],

@@ -137,14 +137,14 @@ async function followUnderLoad(
   ]);
 }
 
-describe.each(["docker", "kubernetes"] as const)("members of %s come, terminate and go", (name) => {
+// Each engine and number of workers has its test with members of a file: what follows a source is the same.
+describe("members come, terminate and go", () => {
   test.concurrent.each([
-    ["wire", "1"],
-    ["wire", "2"],
-    ["fetch", "1"],
-  ])(
-    "on the %s engine with %s worker(s), without a failed request",
-    async (engine, workers) => {
+    ["docker", "wire", "2"],
+    ["kubernetes", "fetch", "1"],
+  ] as const)(
+    "of %s on the %s engine with %s worker(s), without a failed request",
+    async (name, engine, workers) => {
       await using fixture = new BalancerFixture();
       await followUnderLoad(fixture, name, ["--engine", engine, "--workers", workers]);
     },
