@@ -216,6 +216,8 @@ describe("under Deno", () => {
     expect(drain.stdout).toBe("a is drained.\n");
     await read('"to":"drained"');
     end.abort();
+    const problems = async () => (await fetch(`${admin}/api/problems`)).text();
+    await until(async () => (await problems()).includes("pool_empty"), "the problem of the next sample");
     const status = start(programs, "status", "--admin-url", admin);
     expect((await status.exited).code).toBe(1);
     expect(status.stdout).toMatch(/^No upstream (is available|serves pool main)$/m);
