@@ -52,7 +52,7 @@ import { withSink } from "../telemetry/telemetry.ts";
 import { RouteTrafficReader } from "../view/route-traffic.ts";
 import { SnapshotBuilder } from "../view/snapshot-builder.ts";
 import { FleetShares } from "./fleet-shares.ts";
-import { createProblemMonitor } from "./problem-assembly.ts";
+import { createProblemMonitor, createUsualReader } from "./problem-assembly.ts";
 import type { BalancerHooks, BalancerOptions, BalancerParts } from "./parts.ts";
 
 export function assemble(
@@ -145,8 +145,9 @@ export function assemble(
     ...{ clock, wallClock, schedule, eventLog, log },
   });
   const discovered = new DiscoveredUpstreams({ discovery, registry, drains, intents, clock, log });
+  const usual = createUsualReader({ historyStore: options.historyStore, wallClock, clock, log });
   const snapshots = new SnapshotBuilder({
-    ...{ discovery, discovered },
+    ...{ discovery, discovered, usual },
     registry,
     intents,
     drains,
@@ -315,8 +316,17 @@ export function assemble(
     alerts,
     marked: (problem) => alerts.marked(problem),
     ...{ balancer: options.name, registry, metrics, dataPlane, faults, snapshots, eventLog, memory, store },
-    ...{ exhaustion, certificates, orders, clock, wallClock, log, random: systemRandom, configuration },
-    historyStore: options.historyStore,
+    ...{
+      usual,
+      exhaustion,
+      certificates,
+      orders,
+      clock,
+      wallClock,
+      log,
+      random: systemRandom,
+      configuration,
+    },
     config: () => reconciler.config,
     fleet: running.fleet,
     ...{ discovery, upgrade: options.upgrade },

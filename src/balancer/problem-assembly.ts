@@ -9,8 +9,7 @@ import type { Random } from "../lib/random.ts";
 import { ProblemSampler, type ProblemSamplerOptions } from "../view/problem-sampler.ts";
 import type { EventLog } from "../control/event-log.ts";
 
-export interface ProblemAssemblyOptions extends Omit<ProblemSamplerOptions, "usual"> {
-  readonly historyStore: HistoryStore;
+export interface ProblemAssemblyOptions extends ProblemSamplerOptions {
   readonly eventLog: EventLog;
   readonly log: Log;
   readonly random: Random;
@@ -19,13 +18,22 @@ export interface ProblemAssemblyOptions extends Omit<ProblemSamplerOptions, "usu
 
 /** The caller has it sample once a second. */
 export function createProblemMonitor(options: ProblemAssemblyOptions): ProblemMonitor {
-  const { historyStore, eventLog, log, random, clock, wallClock, marked } = options;
+  const { eventLog, log, random, marked } = options;
+  const sampler = new ProblemSampler(options);
+  return new ProblemMonitor({ take: () => sampler.take(), eventLog, log, random, marked });
+}
+
+interface UsualOptions extends Pick<ProblemSamplerOptions, "clock" | "wallClock"> {
+  readonly historyStore: HistoryStore;
+  readonly log: Log;
+}
+
+/** Problems and snapshots share one: each series is read once an hour. */
+export function createUsualReader({ historyStore, wallClock, clock, log }: UsualOptions): UsualTrafficReader {
   const onUnreadable = writeErrorReporter(log, clock, "history read failed");
-  const usual = new UsualTrafficReader({
+  return new UsualTrafficReader({
     store: historyStore,
     wallClock,
     onFailure: (error) => onUnreadable(error, 0),
   });
-  const sampler = new ProblemSampler({ ...options, usual });
-  return new ProblemMonitor({ take: () => sampler.take(), eventLog, log, random, marked });
 }

@@ -224,6 +224,16 @@ export interface UpstreamSnapshot {
   readonly errorsByReason: Readonly<Record<string, number>>;
 }
 
+/** What is usual at this hour of the day, from the history of the last week. */
+export interface UsualSnapshot {
+  /** Medians of the minutes of this hour; null where too little is known. */
+  readonly requestsPerSecond: number | null;
+  readonly errorShare: number | null;
+  readonly p95Ms: number | null;
+  /** Of the busiest minute of the week. */
+  readonly peakRequestsPerSecond: number | null;
+}
+
 export interface PoolSnapshot {
   readonly name: string;
   readonly policy: PolicyName;
@@ -235,6 +245,8 @@ export interface PoolSnapshot {
   readonly discovery?: readonly SourceSnapshot[];
   /** Of all upstreams, and of requests that ended before any attempt. */
   readonly traffic: Traffic;
+  /** Missing until there is a history of several days. */
+  readonly usual?: UsualSnapshot;
   /** Requests per second that got 5xx before any attempt, such as without an available upstream; included in the errors. Last 10 s. */
   readonly turnedAwayPerSecond: number;
   /** Attempts that followed another one of the same request. */

@@ -7,6 +7,7 @@ import { originOf } from "../net/address.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { UsualTraffic } from "../problems/sample.ts";
 import type {
   FaultSnapshot,
   OutlierSnapshot,
@@ -14,6 +15,7 @@ import type {
   SourceSnapshot,
   Traffic,
   UpstreamSnapshot,
+  UsualSnapshot,
 } from "../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../state/event.ts";
 
@@ -43,6 +45,8 @@ export interface PoolView {
   readonly annotationsFor: (upstream: Upstream) => UpstreamAnnotations;
   readonly retryBudget: { readonly balance: number };
   readonly queue: { readonly size: number };
+  /** What is usual at this hour; null where too little is known. */
+  readonly usual: UsualTraffic | null;
   readonly events: readonly BalancerEvent[];
   /** Of its members. */
   readonly sources?: readonly SourceSnapshot[];
@@ -64,6 +68,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     upstreams: pool.upstreams.map((upstream) => upstreamSnapshot(view, upstream)),
     ...(view.sources?.length && { discovery: view.sources }),
     traffic: mergeTraffic(meters, now),
+    ...(view.usual && { usual: usualSnapshot(view.usual) }),
     turnedAwayPerSecond: errorsPerSecond(meter.turnedAway, now),
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
     rescues: meter.retries.get("rescued") ?? 0,
@@ -74,6 +79,10 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     refusals: Object.fromEntries(meter.refusals),
     events: view.events,
   };
+}
+
+function usualSnapshot({ perSecond, errorShare, p95Ms, peakPerSecond }: UsualTraffic): UsualSnapshot {
+  return { requestsPerSecond: perSecond, errorShare, p95Ms, peakRequestsPerSecond: peakPerSecond };
 }
 
 export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSnapshot {

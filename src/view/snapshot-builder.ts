@@ -8,6 +8,7 @@ import type { FleetControl } from "../control/fleet-control.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
+import type { UsualTrafficReader } from "../history/usual-traffic.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -42,6 +43,7 @@ export interface SnapshotBuilderOptions {
   readonly wallClock: WallClock;
   /** A pool's gauges, summed over all processes. */
   readonly measure: DataPlane["measure"];
+  readonly usual: Pick<UsualTrafficReader, "of">;
   readonly uptimeOf: (pool: Pool, upstream: Upstream) => UptimeSnapshot;
   /** Undefined for a balancer on its own. */
   readonly fleet?: () => Pick<FleetControl, "drainsElsewhere" | "elsewhere" | "sharedNote"> | undefined;
@@ -95,13 +97,14 @@ export class SnapshotBuilder {
   /** @param reports of the sources of all pools */
   #poolView(entry: PoolEntry, reports: readonly SourceReport[]): PoolView {
     const { config, pool } = entry;
-    const { measure, metrics, faults, clock, wallClock, intents, eventLog, uptimeOf } = this.#options;
+    const { measure, metrics, faults, clock, wallClock, intents, eventLog, usual, uptimeOf } = this.#options;
     const fleet = this.#options.fleet?.();
     return {
       pool,
       ...measure(entry),
       policy: config.policy,
       probe: describePlan(config.probe),
+      usual: usual.of(pool.name, null),
       metrics,
       faults,
       now: clock(),

@@ -63,6 +63,7 @@ describe("the detail of an upstream", () => {
         now,
         at: now,
         events: [],
+        usual: null,
         retryBudget: { balance: 0 },
         queue: { size: 0 },
         annotationsFor: () => ({

@@ -13,13 +13,14 @@ function setUp() {
   const fixture = createPoolFixture();
   const { pool, now } = fixture;
   const metrics = new Metrics(() => now.ms);
-  const snapshot = () => {
+  const snapshot = (usual: PoolView["usual"] = null) => {
     const view: PoolView = {
       pool,
       faults: new FaultRegistry(),
       metrics,
       policy: "round-robin",
       probe: "TCP",
+      usual,
       retryBudget: { balance: 7.9 },
       queue: { size: 0 },
       now: now.ms,
@@ -102,6 +103,15 @@ test("requests refused before any attempt count in the pool's traffic, but in no
     turnedAwayPerSecond: 2,
   });
   expect(snapshot().upstreams[0]).toMatchObject({ traffic: { requests: 1, errors: 0 } });
+});
+
+test("a snapshot says what is usual, once there is a history", () => {
+  const { snapshot } = setUp();
+  expect(snapshot()).not.toHaveProperty("usual");
+  const usual = { p95Ms: 40, errorShare: 0.001, perSecond: 900, peakPerSecond: 1_500 };
+  expect(snapshot(usual).usual).toEqual({
+    ...{ requestsPerSecond: 900, errorShare: 0.001, p95Ms: 40, peakRequestsPerSecond: 1_500 },
+  });
 });
 
 test("a snapshot shows panic mode", () => {

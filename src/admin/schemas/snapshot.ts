@@ -229,6 +229,20 @@ export const upstreamDetailSchema = Type.Object(
   { title: "UpstreamDetail" },
 );
 
+const usualSchema = Type.Object(
+  {
+    requestsPerSecond: nullable(Type.Number(), "Median of the minutes of this hour of the day."),
+    errorShare: nullable(Type.Number(), "Median, 0–1; of minutes with 20 requests or more."),
+    p95Ms: nullable(Type.Number(), "Median, milliseconds."),
+    peakRequestsPerSecond: nullable(Type.Number(), "Of the busiest minute of the week."),
+  },
+  {
+    title: "Usual",
+    description:
+      "What is usual at this hour, from the history of the last week; missing until there is one of several days.",
+  },
+);
+
 export const poolSchema = Type.Object(
   {
     name: textSchema("Unique name."),
@@ -238,6 +252,7 @@ export const poolSchema = Type.Object(
     upstreams: list(upstreamSchema, "In the order of the configuration."),
     discovery: Type.Optional(list(sourceSchema, "Sources of its members; missing without any.")),
     traffic: trafficSchema,
+    usual: Type.Optional(usualSchema),
     turnedAwayPerSecond: numberSchema(
       "Requests that got 5xx before any attempt, such as without an available upstream; included in the errors. Last 10 s.",
     ),
