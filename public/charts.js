@@ -25,9 +25,9 @@
   const lineStyles = {
     requestsPerSecond: { colour: "--accent", filled: true },
     errorsPerSecond: { colour: "--bad", filled: true },
-    p50Ms: { colour: "--calm" },
+    p50Ms: { colour: "--p50" },
     p95Ms: { colour: "--accent" },
-    p99Ms: { colour: "--warn", dash: [5, 3] },
+    p99Ms: { colour: "--calm", dash: [5, 3] },
   };
   const plotHeight = 132;
   const dayMs = 86_400_000;

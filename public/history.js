@@ -33,9 +33,9 @@
     errorsPerSecond: { colour: "--bad", filled: true },
     queued: { colour: "--warn", filled: true },
     inFlight: { colour: "--accent", filled: true },
-    p50Ms: { colour: "--calm" },
+    p50Ms: { colour: "--p50" },
     p95Ms: { colour: "--accent" },
-    p99Ms: { colour: "--warn", dash: [5, 3] },
+    p99Ms: { colour: "--calm", dash: [5, 3] },
   };
 
   const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -10,6 +10,7 @@ import { AdminEndpoints } from "./admin-endpoints.ts";
 import { eventsFeed } from "./events/feed.ts";
 import { SnapshotPoller } from "./live/poller.ts";
 import { createListenerCheck } from "./live/listener-check.ts";
+import { DayReader } from "./live/day-reader.ts";
 import { liveStreams } from "./live/streams.ts";
 import { authGate } from "./login/auth-gate.ts";
 import { loginClient } from "./login/login-client.ts";
@@ -63,6 +64,7 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     { url: balancerUrl, clock: systemClock, wallClock: systemWallClock },
     runtime,
   );
+  const dayReader = new DayReader({ admin, clock: systemClock, source: () => endpoints.current });
   const common = { schedule: systemSchedule, wallClock: systemWallClock, intervalMs, bug };
   const poller = new SnapshotPoller({
     ...common,
@@ -74,12 +76,14 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
         admin.history({ window: "5m", since }),
       ]);
       const trends = "value" in history ? history.value.series : [];
+      const day = "snapshot" in reading ? await dayReader.of(reading.snapshot) : undefined;
       return nextDashboardState(previous, {
         at: systemWallClock(),
         adminUrl: endpoints.current,
         listenerCheck,
         reading,
         trends,
+        day,
       });
     },
   });

@@ -14,7 +14,7 @@ import type { EventsFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
 import { sumColumns } from "./history/columns.ts";
 import { marksOf } from "./history/marks.ts";
-import { readHistory, readRange } from "./history/range-data.ts";
+import { readHistory, readRange, unreadRange } from "./history/range-data.ts";
 import { parsePageRange } from "./page-range.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { momentText } from "../lib/time-range.ts";
@@ -72,7 +72,8 @@ export function routesOf({
   };
   const pageWith = async (query: Query) => {
     const range = { ...parsePageRange(query, systemWallClock()), upstream: undefined };
-    const [state, data] = await Promise.all([poller.current(), readRange(admin, range)]);
+    const state = await poller.current();
+    const data = state.outage ? unreadRange(state.outage) : await readRange(admin, range);
     const view = viewOf(query);
     const done = doneIn(query, { page: "overview", view });
     return renderPage({ state, view, traffic: { range, data }, done });

@@ -5,10 +5,10 @@ import type { PoolTraffic, UpstreamTraffic } from "./traffic.ts";
 import { countedNoun, percentText } from "./wording.ts";
 
 /** Peers must not have more of their slots in use than this. */
-const maxSlotShare = 0.8;
+export const maxSlotShare = 0.8;
 
 /** Nor carry more than this multiple of what they carried in the busiest minute of the week. */
-const maxPeakMultiple = 1.2;
+export const maxPeakMultiple = 1.2;
 
 /** What follows if an upstream gets no more requests. */
 export interface DrainEffect {

@@ -4,6 +4,7 @@ import type { SeriesHistory } from "../history/history.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import type { ServiceProblem } from "../problems/problem.ts";
 import { balancerGone, frontDoorClosed } from "../problems/reader-problems.ts";
+import type { DayHistory } from "./day.ts";
 import { formatAgo, formatTime } from "./format.ts";
 import {
   evenKeelSentence,
@@ -166,6 +167,8 @@ export interface DashboardState {
   readonly outage: Outage | undefined;
   /** The last minute of every pool, one point per second; empty if it could not be read. */
   readonly trends: readonly SeriesHistory[];
+  /** The last day, read once a minute; undefined until it could be read. */
+  readonly day?: DayHistory | undefined;
 }
 
 /** The result of reading the snapshot. */
@@ -177,15 +180,16 @@ export interface PollResult {
   readonly listenerCheck: ListenerCheck;
   readonly reading: ReadResult;
   readonly trends: readonly SeriesHistory[];
+  readonly day?: DayHistory | undefined;
 }
 
 /** A failed read keeps the last snapshot and the moment at which the outage began. */
 export function nextDashboardState(
   previous: DashboardState | undefined,
-  { at, adminUrl, listenerCheck, reading, trends }: PollResult,
+  { at, adminUrl, listenerCheck, reading, trends, day }: PollResult,
 ): DashboardState {
   const lost = listenerCheck.reachable ? undefined : (previous?.listenerLostSince ?? listenerCheck.checkedAt);
-  const common = { at, adminUrl, listenerCheck, listenerLostSince: lost };
+  const common = { at, adminUrl, listenerCheck, listenerLostSince: lost, day: day ?? previous?.day };
   if ("snapshot" in reading) {
     return { ...common, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };
   }

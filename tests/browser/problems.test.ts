@@ -86,21 +86,45 @@ describe.skipIf(!executable)("the list of problems in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test("changes with the list: verdict, title of the tab and its icon", async () => {
-    await using visit = await scene({ snapshot: troubled([]) });
+  test("changes with the list: horizon, verdict, title of the tab and its icon", async () => {
+    await using visit = await scene({ snapshot: troubled([]), reducedMotion: "reduce" });
     const { admin, page, consoleErrors } = visit;
     await live(page);
+    const wave = () => page.locator("#wave path.line").first().getAttribute("d");
+    expect((await wave())?.length).toBeGreaterThan(1_000);
+    for (const words of [
+      "Answered",
+      "M requests, last 24 hours",
+      "p95 128",
+      "Not known yet",
+      "No problem since the start",
+    ])
+      expect((await page.locator("#horizon").textContent())?.replaceAll("\u00a0", " ")).toContain(words);
+    expect(await accessibilityViolations(page)).toEqual([]);
+    await page.emulateMedia({ colorScheme: "dark" });
+    expect(await accessibilityViolations(page, { only: ["color-contrast"] })).toEqual([]);
     const shows = (title: string, icon: RegExp) =>
       until(async () => (await page.title()) === title && icon.test((await iconOf(page)) ?? ""), title);
     await shows("On an even keel – Evenkeel", /icon\.\w+\.svg$/);
     expect(await page.locator("h1").textContent()).toStartWith("On an even keel. All 8 upstreams serve");
+    // The line comes once a minute; the number of now comes with every message.
+    const { pools } = troubled([]);
+    admin.snapshot = {
+      ...troubled([]),
+      pools: pools.map((each) => ({ ...each, traffic: { ...each.traffic, requestsPerSecond: 777 } })),
+    };
+    await page.locator(".sea-now").getByText("777/s").waitFor();
+    expect((await wave())?.length).toBeGreaterThan(1_000);
     admin.snapshot = troubled([slowProblem()]);
     await shows(`(1) ${slowProblem().title} – fra-1 – Evenkeel`, /icon-warn/);
     expect(await page.locator("h1").textContent()).toContain("1 problem. Clients do not notice.");
+    expect(await page.locator("#horizon").count()).toBe(0);
     admin.snapshot = troubled([problemOf(), slowProblem()]);
     await shows(`(2) ${problemOf().title} – fra-1 – Evenkeel`, /icon-bad/);
     admin.snapshot = troubled([noticeProblem()]);
     await shows("On an even keel – fra-1 – Evenkeel", /icon\.\w+\.svg$/);
+    expect(await page.locator(".proofs").textContent()).toContain("ends in 9 days");
+    expect((await wave())?.length).toBeGreaterThan(1_000);
     expect(consoleErrors).toEqual([]);
   });
 

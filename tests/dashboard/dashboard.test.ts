@@ -361,7 +361,7 @@ describe("the live stream", () => {
     const live = await watch(base, "/live?open=web");
     expect(await live.next()).toContain("web-100");
     admin.snapshot = { ...admin.snapshot, problems: [noticeProblem()] };
-    await until(async () => (await live.next()).includes("Coming up"), "the next message");
+    await until(async () => (await live.next()).includes("ends in 9 days"), "the next message");
     await live.leave();
   });
 

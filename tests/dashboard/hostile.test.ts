@@ -58,11 +58,12 @@ import type { UpstreamPageState } from "../../src/dashboard/live/upstream-poller
 import type { TrafficTime } from "../../src/dashboard/overview/traffic-panel.tsx";
 import { type Row, rowSince } from "../../src/dashboard/overview/upstream-row.tsx";
 import { viewOf } from "../../src/dashboard/view.ts";
-import type { FaultSnapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
+import type { ServiceProblem } from "../../src/problems/problem.ts";
+import type { FaultSnapshot, Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import { columnsOf } from "../../src/history/point.ts";
-import { busySnapshot, detailOf, upstreamsOf, wavesUntil } from "../support/fake-admin-api.ts";
+import { busySnapshot, calmSnapshot, detailOf, upstreamsOf, wavesUntil } from "../support/fake-admin-api.ts";
 
 const hostile = `<i>"'&raw`;
 
@@ -170,6 +171,22 @@ const hostileProblems = [
   },
 ];
 
+/** All upstreams serve, a day is known, and a certificate ends in a month. */
+function atEase(problems: readonly ServiceProblem[]): DashboardState {
+  const calm = poisoned(calmSnapshot()) as Snapshot;
+  const valid = { ...certificate, status: "valid" as const, expiresAt: calm.at + 30 * 86_400_000 };
+  const usual = { requestsPerSecond: 1, errorShare: 0, p95Ms: 1, peakRequestsPerSecond: 1 };
+  const pools = [calm.pools, calm.pools].flat().map((each) => ({ ...each, usual }));
+  return {
+    ...picture,
+    snapshot: { ...calm, pools, problems, certificates: [valid] },
+    day: {
+      ...{ from: 0, to: 86_400_000, columns: poisonedColumns(), requests: 9, errors: 1, measuredMs: 9 },
+      lastProblem: { title: hostile, since: 0, closedAt: 1 },
+    },
+  };
+}
+
 function inNeed(each: DashboardState): DashboardState {
   if (!each.snapshot) return each;
   const refused = { at: Date.now(), by: hostile, problems: [hostile] };
@@ -271,6 +288,11 @@ const pictures: Readonly<Record<string, DashboardState>> = {
     ...picture,
     snapshot: snapshot && { ...snapshot, fleet: poisoned(troubledFleet()) as FleetSnapshot },
   },
+  "an even keel": atEase([]),
+  "an even keel with notices": atEase([
+    { ...hostileProblem, level: "notice" },
+    { ...hostileProblem, level: "notice" },
+  ]),
   "no pools": { ...picture, snapshot: snapshot && { ...snapshot, pools: [] } },
 };
 
@@ -303,7 +325,7 @@ const renderings: Readonly<Record<string, (picture: DashboardState) => string>> 
   "the answer to an act": () => renderActionResult({ entry: undoEntry, location: place }),
   "a live fragment after another one": (each) => {
     const other = (row: Row) => ({ ...row, cells: row.cells.map((cell, index) => (index % 2 ? cell : "")) });
-    return renderLive(each, undefined, (row) => rowSince(row, other(row)));
+    return renderLive(each, undefined, { writeRow: (row) => rowSince(row, other(row)), seen: each });
   },
 };
 

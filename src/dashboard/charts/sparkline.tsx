@@ -76,7 +76,7 @@ function Line(props: LineProps): JSX.Element {
 
 interface LinesProps {
   readonly lines: readonly LineProps[];
-  readonly kind: "spark" | "still";
+  readonly kind: "spark" | "still" | "sea-wave";
 }
 
 /** Hidden from screen readers: the text next to it has the same values. */

@@ -55,6 +55,8 @@ export interface Totals {
   readonly requests: number;
   readonly errors: number;
   readonly retries: number;
+  /** How much of the time was measured, milliseconds. */
+  readonly measuredMs: number;
   /** Per second, of the time that was measured; null without any. */
   readonly requestsPerSecond: number | null;
   readonly errorsPerSecond: number | null;
@@ -84,6 +86,7 @@ export function totalsOf(columns: Columns | undefined, stepMs: number): Totals {
     requests: Math.round(requests),
     errors: Math.round(errors),
     retries: Math.round(retries),
+    measuredMs,
     requestsPerSecond: perSecond(requests),
     errorsPerSecond: perSecond(errors),
     worst: {

@@ -27,6 +27,11 @@ export async function readRange(admin: AdminClient, range: PageRange): Promise<R
   return { history, ...moments };
 }
 
+/** In place of a reading that would fail: it would let the page wait for its time limit. */
+export function unreadRange(error: AdminApiError): RangeData {
+  return { history: { error }, marks: [], problems: [], eventsError: undefined };
+}
+
 /** @param shiftMs how much earlier than the range */
 export function readHistory(
   admin: Pick<AdminClient, "historyRange">,

@@ -42,10 +42,11 @@ export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers):
     const renderer = renderedOnce((state: DashboardState, seen) => {
       const before = seen && rowsOf.get(seen);
       const rows = new Map<string, Row>();
-      const html = renderLive(state, view, (row) => {
+      const writeRow = (row: Row) => {
         rows.set(row.attributes.id, row);
         return before ? rowSince(row, before.get(row.attributes.id)) : wholeRow(row);
-      });
+      };
+      const html = renderLive(state, view, { writeRow, seen });
       rowsOf.set(state, rows);
       const legends = currentLegends(currentTraffic(state, view.charts?.pool));
       const newest = state.snapshot?.events.at(-1)?.seq;

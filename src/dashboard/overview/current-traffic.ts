@@ -17,6 +17,8 @@ export interface CurrentTraffic extends Traffic {
   readonly rescuesPerSecond: number;
   /** Percentiles of several pools cannot be added: they are those of the slowest pool. */
   readonly isOfSlowest: boolean;
+  /** What is usual at this hour; null where it is not known of every pool. */
+  readonly usualPerSecond: number | null;
 }
 
 /** Undefined before the first snapshot. @param pool all pools without one, and where there is no such pool */
@@ -44,6 +46,7 @@ export function currentTraffic(
     retriesPerSecond: latest("retriesPerSecond"),
     rescuesPerSecond: latest("rescuesPerSecond"),
     isOfSlowest: pools.length > 1,
+    usualPerSecond: usualOf(pools),
   };
 }
 
@@ -67,6 +70,13 @@ function trafficOf(pools: readonly PoolSnapshot[]): Traffic & Pick<CurrentTraffi
   };
 }
 
+function usualOf(pools: readonly PoolSnapshot[]): number | null {
+  const known = pools.flatMap(({ usual }) => usual?.requestsPerSecond ?? []);
+  return known.length > 0 && known.length === pools.length
+    ? known.reduce((sum, rate) => sum + rate, 0)
+    : null;
+}
+
 function sumOf(pools: readonly PoolSnapshot[], part: (pool: PoolSnapshot) => number): number {
   return pools.reduce((sum, pool) => sum + part(pool), 0);
 }
@@ -83,6 +93,7 @@ export function currentLegends(traffic: CurrentTraffic | undefined): RestingLege
       p99Ms: formatMs(traffic.p99Ms),
     },
     notes: {
+      "Requests/s": traffic.usualPerSecond === null ? "" : `usual ${formatRate(traffic.usualPerSecond)}`,
       "Errors/s": `${formatShare(traffic.errorShare)} of all`,
       Latency: traffic.isOfSlowest ? "slowest pool" : "",
     },

@@ -3,7 +3,8 @@
 
 import { FleetStrip } from "../fleet/strip.tsx";
 import { Alerts, WorkersPanel } from "./alerts.tsx";
-import { ToneMark } from "../layout/tone-mark.tsx";
+import { comingNotices, Horizon, LastProblem } from "./horizon.tsx";
+import { DateLine, VerdictBand } from "./verdict-band.tsx";
 import { ProblemPanel } from "./problem-panel.tsx";
 import { PageFoot } from "../layout/shell.tsx";
 import {
@@ -17,7 +18,6 @@ import { UpstreamTable } from "./pool-table.tsx";
 import { type TrafficTime, TrafficPanel } from "./traffic-panel.tsx";
 import { FaultBanner } from "../upstream/fault.tsx";
 import { wholeRow, type WriteRow } from "./upstream-row.tsx";
-import type { Reason } from "../../wording/reasons.ts";
 import type { View } from "../view.ts";
 
 export interface OverviewProps {
@@ -26,17 +26,37 @@ export interface OverviewProps {
   /** What the charts show; undefined if the page already has them. */
   readonly traffic?: TrafficTime | undefined;
   readonly writeRow?: WriteRow | undefined;
+  /** The state that the page shows; undefined for a page that shows nothing yet. */
+  readonly seen?: DashboardState | undefined;
 }
 
 /** Children of the live region. */
-export function Overview({ state, view, traffic, writeRow = wholeRow }: OverviewProps): JSX.Element {
+export function Overview({ state, view, traffic, writeRow = wholeRow, seen }: OverviewProps): JSX.Element {
   const { snapshot, outage } = state;
   const problems = seenProblems(state);
+  const status = overallStatus(state);
+  const isWell = status.tone === "good" && snapshot !== undefined;
+  const coming = isWell ? new Set(comingNotices(problems)) : undefined;
   return (
     <>
-      <VerdictBand state={state} />
+      {isWell ? <DateLine at={balancerNow(state)} /> : <VerdictBand status={status} />}
       {snapshot?.fleet ? <FleetStrip fleet={snapshot.fleet} /> : ""}
-      <ProblemPanel problems={problems} now={balancerNow(state)} view={view} />
+      {isWell ? (
+        <Horizon
+          state={state}
+          snapshot={snapshot}
+          status={status}
+          problems={problems}
+          hasWave={hasWave(state, seen)}
+        />
+      ) : (
+        ""
+      )}
+      <ProblemPanel
+        problems={problems.filter((problem) => !coming?.has(problem))}
+        now={balancerNow(state)}
+        view={view}
+      />
       <FaultBanner snapshot={snapshot} now={balancerNow(state)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
         {snapshot ? <Alerts snapshot={snapshot} problems={problems} /> : ""}
@@ -48,54 +68,15 @@ export function Overview({ state, view, traffic, writeRow = wholeRow }: Overview
         )}
         {snapshot?.workers ? <WorkersPanel workers={snapshot.workers} /> : ""}
       </div>
+      {isWell ? <LastProblem day={state.day} /> : ""}
       <PageFoot state={state} />
     </>
   );
 }
 
-function VerdictBand({ state }: { readonly state: DashboardState }): JSX.Element {
-  const { tone, headline, reasons } = overallStatus(state);
-  // "On an even keel." is what one sees from afar; the rest of the sentence is its evidence.
-  const [, lead = headline, rest = ""] = tone === "good" ? (/^(.*?\.) (.*)$/.exec(headline) ?? []) : [];
-  return (
-    <section class="verdict" data-tone={tone}>
-      <ToneMark tone={tone} />
-      <div class="verdict-text" role="status" aria-live="polite">
-        <h1>
-          <span safe>{lead}</span>{" "}
-          {rest === "" ? (
-            ""
-          ) : (
-            <span class="verdict-rest" safe>
-              {rest}
-            </span>
-          )}
-        </h1>
-        <ul class="reasons">
-          {reasons.map((reason) => (
-            <ReasonItem reason={reason} />
-          ))}
-        </ul>
-      </div>
-    </section>
-  );
-}
-
-/** The age is hidden from screen readers, which would read it out every second. */
-function ReasonItem({ reason: { text, age, why } }: { readonly reason: Reason }): JSX.Element {
-  return (
-    <li>
-      <span safe>{text}</span>
-      {age === undefined ? (
-        ""
-      ) : (
-        <span class="age" aria-hidden="true" safe>
-          {` ${age}`}
-        </span>
-      )}
-      {why === undefined ? "" : <span safe>{`: ${why}`}</span>}
-    </li>
-  );
+/** Whether a page that shows the state before has the line of this day. */
+function hasWave({ day }: DashboardState, seen: DashboardState | undefined): boolean {
+  return seen !== undefined && seen.day === day && overallStatus(seen).tone === "good";
 }
 
 function NothingYet({ state: { adminUrl, outage } }: { readonly state: DashboardState }): JSX.Element {

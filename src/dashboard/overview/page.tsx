@@ -10,7 +10,7 @@ import { ActionResult, type ActionResultProps } from "../actions/result.tsx";
 import { BulkBar } from "../actions/selection.tsx";
 import { Charts, ChartsStub } from "../charts/charts.tsx";
 import { FaultForm, FaultFormStub } from "../upstream/fault.tsx";
-import { Overview } from "./overview.tsx";
+import { Overview, type OverviewProps } from "./overview.tsx";
 import type { TrafficTime } from "./traffic-panel.tsx";
 import { TabIcon, tabIcon, tabTitle } from "./tab.tsx";
 import type { DashboardState } from "../../wording/verdict.ts";
@@ -19,7 +19,6 @@ import { FailingCard, FailingStub } from "../requests/failing-card.tsx";
 import type { RequestList } from "../../requests/recent-requests.ts";
 import { liveAttributes, markup, Shell } from "../layout/shell.tsx";
 import type { UpstreamPageState } from "../live/upstream-poller.ts";
-import type { WriteRow } from "./upstream-row.tsx";
 import { UpstreamView, upstreamTitle } from "../upstream/page.tsx";
 import { plainView, queryOf, type View } from "../view.ts";
 
@@ -60,12 +59,16 @@ export function renderPage(props: PageProps): string {
 }
 
 /** Children of the live region, with every upstream: the page's script applies the filter. */
-export function renderLive(state: DashboardState, view: View = plainView, writeRow?: WriteRow): string {
+export function renderLive(
+  state: DashboardState,
+  view: View = plainView,
+  { writeRow, seen }: Pick<OverviewProps, "writeRow" | "seen"> = {},
+): string {
   return markup(
     <>
       <title safe>{tabTitle(state)}</title>
       <TabIcon state={state} />
-      <Overview state={state} view={{ ...view, filter: "" }} writeRow={writeRow} />
+      <Overview state={state} view={{ ...view, filter: "" }} writeRow={writeRow} seen={seen} />
     </>,
   );
 }

@@ -57,7 +57,7 @@ function chartFigures(traffic: CurrentTraffic | undefined): readonly Figure[] {
 }
 
 function figuresOf(traffic: CurrentTraffic | undefined): readonly Figure[] {
-  const total = (count = 0) => `${formatBrief(count)} total`;
+  const total = (count = 0) => `(${formatBrief(count)} total)`;
   return [
     ["In flight", formatCount(traffic?.inFlight ?? 0)],
     ["Queue", formatCount(traffic?.queued ?? 0)],
@@ -65,7 +65,7 @@ function figuresOf(traffic: CurrentTraffic | undefined): readonly Figure[] {
     ["Rescues/s", formatRate(traffic?.rescuesPerSecond ?? 0), total(traffic?.rescues)],
     [
       "Since the start",
-      `${formatBrief(traffic?.requests ?? 0)} requests`,
+      `${formatBrief(traffic?.requests ?? 0)} requests,`,
       `${formatBrief(traffic?.errors ?? 0)} errors`,
     ],
   ];
