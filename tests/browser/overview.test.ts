@@ -238,7 +238,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
       "/events",
       "/audit",
       actionPath,
-      "/actions/add?pool=main",
+      "/actions/add?add-to=main",
     ]) {
       await page.goto(url + path);
       for (const width of [320, 390, 820, 1280, 1440, 1920]) {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { parseAddForm } from "../../src/dashboard/actions/add-upstream.tsx";
 import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import {
@@ -342,6 +343,21 @@ describe("an action", () => {
     const response = await postMode(base, "localhost:8081", "draining");
     expect(response.status).toBe(502);
     expect(await response.text()).toContain("connection refused");
+  });
+});
+
+describe("adding an upstream", () => {
+  test("goes to the pool of its link, whichever pool the charts show, and leads back to those charts", async () => {
+    const { base } = await scene({ snapshot: snapshotOf(poolOf("web", 2), poolOf("media", 2)) });
+    const page = await (await fetch(`${base}/?pool=web`)).text();
+    const link = /href="(\/actions\/add[^"]*)"[^>]*aria-label="Add upstream to media"/.exec(page)?.[1] ?? "";
+    const form = await (await fetch(base + link.replaceAll("&amp;", "&"))).text();
+    expect(form).toContain("Add upstream to media");
+    expect(form).toContain('href="/?pool=web"');
+    const fields = new URLSearchParams();
+    for (const [, name = "", value = ""] of form.matchAll(/type="hidden" name="([^"]*)" value="([^"]*)"/g))
+      fields.set(name, value);
+    expect(parseAddForm(fields)?.pool).toBe("media");
   });
 });
 

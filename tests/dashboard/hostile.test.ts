@@ -643,7 +643,13 @@ describe("a hostile string never reaches the markup of an act raw", () => {
     });
   }
   test("the form for a new upstream", () => {
-    const fields = new URLSearchParams({ pool: hostile, url: hostile, name: hostile, weight: hostile });
+    const fields = new URLSearchParams({
+      "add-to": hostile,
+      pool: hostile,
+      url: hostile,
+      name: hostile,
+      weight: hostile,
+    });
     for (const at of ["", hostile]) {
       fields.set("at", at);
       const adding = parseAddForm(fields) as NonNullable<ReturnType<typeof parseAddForm>>;

@@ -299,7 +299,7 @@ describe("a dashboard whose balancer has users", () => {
     const { base } = await scene();
     const browser = new Browser(base);
     await browser.login("otto");
-    const pages = ["/", "/config", `/actions?act=drain&upstream=a`, "/actions/add?pool=main"];
+    const pages = ["/", "/config", `/actions?act=drain&upstream=a`, "/actions/add?add-to=main"];
     const html = (await Promise.all(pages.map((path) => browser.text(path)))).join("");
     const csrf = csrfIn(html);
     const forms = html.split("<form").filter((part) => /^[^>]*method="post"/.test(part));

@@ -19,9 +19,12 @@ export interface AddForm {
   readonly location: PageLocation;
 }
 
+/** The form field that names the pool. `pool` is the one of the charts. */
+export const addToField = "add-to";
+
 /** Returns undefined if no pool is named. */
 export function parseAddForm(fields: URLSearchParams): AddForm | undefined {
-  const pool = fields.get("pool") ?? "";
+  const pool = fields.get(addToField) ?? "";
   if (pool === "") return undefined;
   const typed = (name: string) => (fields.get(name) ?? "").trim().slice(0, maxReason);
   return {
@@ -61,7 +64,7 @@ export function AddPanel({ form, problem = "", inDialog }: AddPanelProps): JSX.E
       id="action"
       kind="action"
       {...(inDialog ? { target: "#panel" } : {})}
-      fields={{ pool, ...locationFields(location) }}
+      fields={{ [addToField]: pool, ...locationFields(location) }}
     >
       <PanelTitle text={`Add upstream to ${pool}`} inDialog={inDialog} />
       <div id="effect" class="effect">

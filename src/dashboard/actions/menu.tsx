@@ -1,6 +1,7 @@
 /** The operator's controls for one upstream on its page, and the link that adds one: they lead to the confirmation. */
 /** @jsxImportSource @kitajs/html */
 
+import { addToField } from "./add-upstream.tsx";
 import { type Action } from "../../wording/effect.ts";
 import { verbOf } from "./command.ts";
 import { HiddenFields } from "../layout/forms.tsx";
@@ -142,7 +143,8 @@ export function AddLink({
   readonly location: PageLocation;
   readonly text?: string;
 }): JSX.Element {
-  const address = attribute(`/actions/add?${new URLSearchParams({ pool, ...locationFields(location) })}`);
+  const fields = { [addToField]: pool, ...locationFields(location) };
+  const address = attribute(`/actions/add?${new URLSearchParams(fields)}`);
   return (
     <a
       class="button add"
