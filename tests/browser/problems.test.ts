@@ -202,4 +202,96 @@ describe.skipIf(!executable)("sixty upstreams with two problems in Chromium", ()
     const button = await first(page).getByRole("button").boundingBox();
     expect((button?.y ?? 0) + (button?.height ?? 0)).toBeLessThan(600);
   });
+
+  test("have rows of one line, heads that stick, and actions under the pointer", async () => {
+    await using visit = await visitFakeAdmin(browser, { snapshot: incidentSnapshot() });
+    const { admin, page, consoleErrors } = visit;
+    await live(page);
+    const row = page.locator("#upstream-checkout-03");
+    expect((await row.boundingBox())?.height).toBe(34);
+    await row.evaluate((element) => element.scrollIntoView({ block: "center" }));
+    await page.mouse.move(5, 5);
+    const opacity = () =>
+      page.evaluate<string>('getComputedStyle(document.getElementById("quick-checkout-03")).opacity');
+    expect(await opacity()).toBe("0");
+    await row.hover();
+    expect(await opacity()).toBe("1");
+    await page.mouse.move(5, 5);
+    await row.getByRole("link", { name: "checkout-03" }).focus();
+    expect(await opacity()).toBe("1");
+    await row.getByRole("button", { name: "More for checkout-03" }).click();
+    const menu = page.locator(".menu:popover-open");
+    const { reads } = admin;
+    await until(() => admin.reads >= reads + 2, "two further updates");
+    expect(await menu.getByRole("button", { name: "Maintenance checkout-03" }).isVisible()).toBe(true);
+    expect(await accessibilityViolations(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await page.setViewportSize({ width: 1440, height: 500 });
+    await page
+      .locator("#upstream-checkout-12")
+      .evaluate((element) => element.scrollIntoView({ block: "center" }));
+    const tops = await page
+      .locator("#servers-head th:nth-child(2), #pool-checkout th")
+      .evaluateAll((cells) => cells.map((cell) => Math.round(cell.getBoundingClientRect().top)));
+    expect(tops).toEqual([0, 32]);
+    expect(consoleErrors).toEqual([]);
+  });
+
+  test("are all selected by the box of their pool, also those left out, and their drain is undone", async () => {
+    await using visit = await visitFakeAdmin(browser, { snapshot: incidentSnapshot() });
+    const { admin, page, consoleErrors } = visit;
+    await live(page);
+    await page.getByLabel("Select all upstreams of pool search").check();
+    const bar = page.getByRole("form", { name: "Actions for selected upstreams" });
+    await bar.getByText("16 selected").waitFor();
+    await page.getByLabel("Select search-03").uncheck();
+    await bar.waitFor({ state: "hidden" });
+    await page.getByLabel("Select all upstreams of pool search").check();
+    await page.getByLabel("Select web-11").check();
+    await bar.getByText("17 selected").waitFor();
+    await page.getByLabel("Select web-11").uncheck();
+    await bar.getByRole("button", { name: "Maintenance" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Put 16 upstreams in maintenance").first().waitFor();
+    expect(await dialog.locator('input[name="upstream"]').count()).toBe(16);
+    await dialog.getByRole("textbox", { name: "Reason" }).fill("new switch");
+    await dialog.getByLabel("I understand the consequences").check();
+    await dialog.locator("button.main").click();
+    await page.locator("#done").getByText("16 upstreams are in maintenance").waitFor();
+    expect(admin.posts).toHaveLength(16);
+    await page.locator("#done").getByRole("button", { name: "Undo" }).click();
+    await page.locator("#done").getByText("Undone: 16 upstreams").waitFor();
+    expect(admin.posts.slice(16).every(({ mode }) => mode === "ready")).toBe(true);
+    expect(consoleErrors).toEqual([]);
+  });
+
+  test("open and close, sort, and show problems alone by links, without JavaScript at the width of a phone", async () => {
+    await using visit = await visitFakeAdmin(browser, {
+      snapshot: incidentSnapshot(),
+      ...{ javaScriptEnabled: false, viewport: { width: 390, height: 844 } },
+    });
+    const { page } = visit;
+    // Without a script, a click may end before the new page is complete.
+    const shows = async (what: (names: readonly string[]) => boolean) =>
+      until(async () => what(await page.locator("tbody .name:visible").allTextContents()), page.url());
+    const follow = (name: string) => page.getByRole("link", { name, exact: true }).click();
+    await shows((names) => names.join() === "checkout-07,search-03,web-11");
+    await follow("Show 11 more");
+    await shows((names) => names.length === 14);
+    expect(new URL(page.url()).hash).toBe("#pool-checkout");
+    await follow("checkout");
+    await shows((names) => names.join() === "search-03,web-11");
+    await follow("media");
+    await shows((names) => names.length === 10);
+    await page.getByRole("button", { name: "Order: Worst first" }).click();
+    await follow("Most requests");
+    await shows((names) => names.slice(2, 4).join() === "media-05,media-04");
+    await follow("Problems 2");
+    await shows((names) => names.join() === "checkout-07,search-03");
+    await follow("All 60");
+    await follow("Close all");
+    await shows((names) => names.length === 0);
+    await follow("Open all");
+    await shows((names) => names.length === 60);
+  });
 });
