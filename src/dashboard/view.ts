@@ -1,6 +1,7 @@
 /** How a viewer sees the table of upstreams: order, filter, what is open. Kept in the address of the page. */
 
 import type { PoolSnapshot, Traffic, UpstreamSnapshot } from "../snapshot/snapshot.ts";
+import { nextSort, parseSort, type Sort, type SortDirection, sortFields } from "./sort.ts";
 
 /** Without a key, the worst come first. */
 const sortKeys = [
@@ -9,11 +10,9 @@ const sortKeys = [
 ];
 export type SortKey = (typeof sortKeys)[number];
 
-export type Direction = "up" | "down";
-
 export interface View {
   /** Undefined: worst first, equals in the order of the configuration. */
-  readonly sort: { readonly by: SortKey; readonly direction: Direction } | undefined;
+  readonly sort: Sort<SortKey> | undefined;
   /** Shows only upstreams whose name, pool, address or status contains this; empty shows all. */
   readonly filter: string;
   /** Shows only upstreams with a problem. */
@@ -45,11 +44,8 @@ const maxChartPart = 200;
 
 /** Invalid values count as absent, so that old bookmarks still open. */
 export function viewOf(query: Query): View {
-  const { sort = "" } = query;
-  const by = sortKeys.find((known) => known === sort);
-  const direction = query["dir"] ?? (by && firstDirection(by));
   return {
-    sort: by && { by, direction: direction === "up" ? "up" : "down" },
+    sort: parseSort(query, sortKeys, firstDirection),
     filter: (query["filter"] ?? "").trim().slice(0, maxFilter),
     ...(query["show"] === "problems" ? { onlyProblems: true } : {}),
     ...poolsIn("open", query),
@@ -75,7 +71,7 @@ function poolsIn(key: "open" | "close", query: Query): Pick<View, "open" | "clos
 export function viewFields(view: View): Readonly<Record<string, string>> {
   const { sort, filter, onlyProblems, open = [], close = [], charts } = view;
   return {
-    ...(sort ? { sort: sort.by, dir: sort.direction } : {}),
+    ...sortFields(sort),
     ...(filter === "" ? {} : { filter }),
     ...(onlyProblems ? { show: "problems" } : {}),
     ...(open.length > 0 ? { open: open.join(",") } : {}),
@@ -91,17 +87,13 @@ export function queryOf(view: View, extra: Readonly<Record<string, string>> = {}
 }
 
 /** Numbers sort the highest first, but the shortest uptime is the worst; names sort from A. */
-export function firstDirection(by: SortKey): Direction {
+export function firstDirection(by: SortKey): SortDirection {
   return by === "name" || by === "uptime" ? "up" : "down";
 }
 
 /** The view after a click on a column head: its first direction, then the other, then worst first. */
 export function afterClick(view: View, by: SortKey): View {
-  const { sort } = view;
-  const first = firstDirection(by);
-  if (sort?.by !== by) return { ...view, sort: { by, direction: first } };
-  const other = first === "up" ? "down" : "up";
-  return { ...view, sort: sort.direction === first ? { by, direction: other } : undefined };
+  return { ...view, sort: nextSort(view.sort, by, firstDirection(by)) };
 }
 
 /** Whether the address says that the pool is open, or closed; undefined where it says neither. */
