@@ -17,6 +17,8 @@ export interface PageRange extends MomentRange {
   readonly at: number | undefined;
   readonly pool: string | undefined;
   readonly upstream: string | undefined;
+  /** Its name, or its place in the configuration. Requests have a route; charts are those of pools and upstreams. */
+  readonly route: string | undefined;
   /** How far back the time lies that is shown beside, milliseconds. */
   readonly compareMs: number | undefined;
   /** Whether times are shown in the zone of the browser instead of UTC. */
@@ -57,6 +59,7 @@ export function parsePageRange(query: Query, now: number, defaultMs = 3_600_000)
     at: moment,
     pool: name("pool"),
     upstream: name("upstream"),
+    route: name("route"),
     compareMs,
     isLocal: query["tz"] === "local",
     problems,
@@ -70,7 +73,7 @@ function trimmed(text: string | undefined): string {
 
 /** What an address changes; undefined drops a part. */
 export type RangeChange = Partial<
-  Pick<PageRange, "from" | "to" | "isLive" | "at" | "pool" | "upstream" | "compareMs" | "isLocal">
+  Pick<PageRange, "from" | "to" | "isLive" | "at" | "pool" | "upstream" | "route" | "compareMs" | "isLocal">
 >;
 
 /** The address of a page with this range. @param more further parameters; undefined leaves one out */
@@ -82,7 +85,8 @@ export function rangeAddress(
   const next = { ...range, ...change };
   const query = new URLSearchParams(rangeQuery(next));
   if (next.at !== undefined) query.set("at", momentText(next.at));
-  for (const name of ["pool", "upstream"] as const) if (next[name] !== undefined) query.set(name, next[name]);
+  for (const name of ["pool", "upstream", "route"] as const)
+    if (next[name] !== undefined) query.set(name, next[name]);
   if (next.compareMs !== undefined) query.set("compare", `-${formatLength(next.compareMs)}`);
   if (next.isLocal) query.set("tz", "local");
   for (const [name, value] of Object.entries(more)) if (value !== undefined) query.set(name, value);
@@ -94,7 +98,7 @@ export function fixedAddress(path: string, range: PageRange, more: Query = {}): 
   return rangeAddress(path, range, { change: { isLive: false }, more });
 }
 
-/** What is carried on to other pages: the range and the pool, not the moment. */
+/** What is carried on to other pages: the range, the pool and the route, not the moment. */
 export function carriedQuery(range: PageRange): string {
   const change = { at: undefined, upstream: undefined, compareMs: undefined };
   return rangeAddress("", range, { change }).slice(1);

@@ -55,12 +55,13 @@ describe("the range of a page", () => {
   });
 
   test("is kept whole in its own address, and carried on without the moment", () => {
-    const query = { from: "2026-11-28T03:04:00Z", to: "2026-11-28T03:24:00Z", at: "2026-11-28T03:12:40Z", pool: "shop", compare: "-7d", tz: "local" }; // prettier-ignore
+    const query = { from: "2026-11-28T03:04:00Z", to: "2026-11-28T03:24:00Z", at: "2026-11-28T03:12:40Z", pool: "shop", route: "pay", compare: "-7d", tz: "local" }; // prettier-ignore
     expect(queryIn(rangeAddress("/history", range(query)))).toEqual(query);
     expect(queryIn(`?${carriedQuery(range({ ...query, upstream: "a" }))}`)).toEqual({
       from: query.from,
       to: query.to,
       pool: "shop",
+      route: "pay",
       tz: "local",
     });
   });

@@ -160,3 +160,57 @@ describe("the files of routes", () => {
     for (const path of ["/routes.csv", "/routes.json"]) expect((await scene.ask(path)).status).toBe(422);
   });
 });
+
+describe("the route of an address", () => {
+  const time = "from=2026-11-28T03:04:00Z&to=2026-11-28T03:24:00Z";
+  const carried = new URLSearchParams(`${time}&pool=main&route=login`).toString();
+
+  test("chooses the requests beside the charts, which are those of the pool, and is carried on", async () => {
+    await using scene = await DashboardScene.start();
+    const html = await (await scene.ask(`/history?${carried}`)).text();
+    expect(scene.admin.requestsApi.queries.filter((query) => query.startsWith("summary"))).toEqual([
+      expect.stringMatching(/^summary from=.*&pool=main&route=login$/),
+    ]);
+    expect(textOf(html)).toContain("Charts are not: a route has no history of its own.");
+    const links = linksIn(html);
+    expect(links).toContain(`/requests?${carried}&which=kept`);
+    expect(links).toContain(`/history?${new URLSearchParams(`${time}&pool=main`)}`);
+    for (const page of ["/requests", "/events", "/audit", "/"]) expect(links).toContain(`${page}?${carried}`);
+    expect(html).toContain('name="route" value="login"');
+  });
+
+  test("is a filter of the requests, which lead to the same route in the charts", async () => {
+    await using scene = await DashboardScene.start();
+    const html = await (await scene.ask(`/requests?${carried}&outcome=failed`)).text();
+    const links = linksIn(html);
+    expect(links).toContain(`/history?${carried}`);
+    expect(links.filter((link) => (link.match(/route=/g)?.length ?? 0) > 1)).toEqual([]);
+    expect(scene.admin.requestsApi.queries.find((query) => query.startsWith("list"))).toContain(
+      "&route=login",
+    );
+  });
+
+  test("and the upstream are links where requests ended alike, and a request leads to its route", async () => {
+    await using scene = await DashboardScene.start();
+    const html = await (await scene.ask("/requests?from=-1h&to=now")).text();
+    const text = textOf(html);
+    for (const part of [
+      "1,020 500 from the server on localhost:8083 , routes[0] and login",
+      "756 Took over 1.0 s on 3 upstreams , routes[0] and login and 3 more",
+      "18 Turned away: the queue is full login",
+    ])
+      expect(text).toContain(part);
+    const address = (more: Readonly<Record<string, string>>) =>
+      `/requests?${new URLSearchParams({ from: "-1h", to: "now", ...more })}`;
+    const alike = { outcome: "failed", status: "500", upstream: "localhost:8083" };
+    const queries = linksIn(html).map((link) => new URL(link, "http://x").searchParams);
+    const has = (more: Readonly<Record<string, string>>) =>
+      queries.some((query) => Object.entries(more).every(([name, value]) => query.get(name) === value));
+    expect(has({ ...alike, route: "routes[0]" })).toBe(true);
+    expect(has({ outcome: "slow", route: "login" })).toBe(true);
+    expect(has({ outcome: "failed", reason: "queue_full", route: "login" })).toBe(true);
+    expect(linksIn(html)).toContain(address({ which: "kept" }).replace("&which=kept", "&outcome=failed&status=503&reason=queue_full&route=login")); // prettier-ignore
+    const [{ requestId = "" } = {}] = scene.admin.requestsApi.requests;
+    expect(linksIn(await (await scene.ask(`/requests/${requestId}`)).text())).toContain("/routes?filter=routes%5B0%5D");
+  }); // prettier-ignore
+});

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { StoredRequest } from "../../src/requests/recent-requests.ts";
+import type { RequestSummary } from "../../src/requests/requests.ts";
 import type { DryRunResult, DryRunInput } from "../../src/requests/dry-run.ts";
 import type { AttemptRecord, Candidate, SelectionRecord } from "../../src/proxy/record.ts";
 
@@ -9,6 +10,8 @@ export interface FakeRequestsApi {
   /** Newest first. */
   requests: StoredRequest[];
   sampled: boolean;
+  /** Of kept requests. */
+  summary: RequestSummary;
   dryRun: DryRunResult;
   readonly dryRuns: DryRunInput[];
   /** The queries of the lists and streams. */
@@ -34,6 +37,7 @@ export function fakeRequestsApi(): FakeRequestsApi {
   const api: FakeRequestsApi = {
     requests: someRequests(),
     sampled: false,
+    summary: someSummary(),
     dryRun: someDryRun,
     dryRuns: [],
     queries: [],
@@ -79,6 +83,10 @@ export function fakeRequestsApi(): FakeRequestsApi {
           sampled: api.sampled,
         });
       }
+      if (pathname === "/api/requests/summary") {
+        api.queries.push(`summary ${searchParams}`);
+        return send(response, 200, api.summary);
+      }
       const id = decodeURIComponent(pathname.slice("/api/requests/".length));
       const found = api.requests.find(({ requestId }) => requestId === id);
       return found
@@ -87,6 +95,30 @@ export function fakeRequestsApi(): FakeRequestsApi {
     },
   };
   return api;
+}
+
+/** Failures of one upstream on two routes, and slow requests of many upstreams on five. */
+function someSummary(): RequestSummary {
+  const times = { firstAt: Date.now() - 600_000, lastAt: Date.now() };
+  return {
+    counts: { failed: 1_038, refused: 0, retried: 0, slow: 756, sampled: 0 },
+    slowMs: 1_000,
+    groups: [
+      {
+        ...{ outcome: "failed", status: 500, reason: null, count: 1_020, ...times },
+        ...{ upstreams: ["localhost:8083"], upstreamCount: 1, routes: ["routes[0]", "login"], routeCount: 2 },
+      },
+      {
+        ...{ outcome: "slow", status: 200, reason: null, count: 756, ...times },
+        ...{ upstreams: ["localhost:8081", "localhost:8082", "localhost:8083"], upstreamCount: 3 },
+        ...{ routes: ["routes[0]", "login", "routes[2]", "routes[3]", "routes[4]"], routeCount: 5 },
+      },
+      {
+        ...{ outcome: "failed", status: 503, reason: "queue_full", count: 18, ...times },
+        ...{ upstreams: [], upstreamCount: 0, routes: ["login"], routeCount: 1 },
+      },
+    ],
+  };
 }
 
 const badQuery = {

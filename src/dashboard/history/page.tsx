@@ -152,10 +152,11 @@ function refreshMs(stepMs: number): number {
   return Math.min(60_000, Math.max(5_000, stepMs));
 }
 
-function pageWithoutTime({ pool, upstream, compareMs, isLocal }: PageRange): string {
+function pageWithoutTime({ pool, upstream, route, compareMs, isLocal }: PageRange): string {
   const query = new URLSearchParams({
     ...(pool === undefined ? {} : { pool }),
     ...(upstream === undefined ? {} : { upstream }),
+    ...(route === undefined ? {} : { route }),
     ...(compareMs === undefined ? {} : { compare: `-${Math.round(compareMs / 1_000)}s` }),
     ...(isLocal ? { tz: "local" } : {}),
   });
@@ -213,6 +214,9 @@ function notesText({ range, before, pools }: HistoryPageProps, result: HistoryRe
     pointMs === longMs ? "minute" : pointMs % longMs === 0 ? `${pointMs / longMs} minutes` : undefined;
   const notes = [
     ...(pointMs >= longMs && each !== undefined ? [`One point each ${each}.`] : []),
+    ...(range.route === undefined
+      ? []
+      : ["Requests beside are those of the route. Charts are not: a route has no history of its own."]),
     ...(range.pool === undefined && range.upstream === undefined && hasPools
       ? ["Latency is that of the slowest pool."]
       : []),
@@ -237,7 +241,7 @@ const weekMs = 7 * dayMs;
 
 /** Choices are links: they need no script, and each is an address. */
 function Choices({ range, pools }: HistoryPageProps): JSX.Element {
-  const { pool, upstream, compareMs } = range;
+  const { pool, upstream, route, compareMs } = range;
   const link = (change: Parameters<typeof rangeAddress>[2]) =>
     attribute(rangeAddress("/history", range, change));
   const shifts = [
@@ -252,6 +256,13 @@ function Choices({ range, pools }: HistoryPageProps): JSX.Element {
       ) : (
         <a class="button" href={link({ change: { upstream: undefined } })} safe>
           {`Upstream ${upstream} ×`}
+        </a>
+      )}
+      {route === undefined ? (
+        ""
+      ) : (
+        <a class="button" href={link({ change: { route: undefined } })} safe>
+          {`Route ${route} ×`}
         </a>
       )}
       {pools.length > 1 && upstream === undefined ? (

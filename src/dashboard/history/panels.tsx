@@ -264,9 +264,7 @@ export function GroupList({ groups, slowMs, address }: GroupsProps): JSX.Element
           </span>
           <span class="alike-text">
             <span safe>{endingText(group, slowMs)}</span>
-            <span class="quiet" safe>
-              {placesText(group)}
-            </span>
+            <Places group={group} address={(place) => address({ ...filterOfGroup(group), ...place })} />
           </span>
           <a
             href={attribute(address(filterOfGroup(group)))}
@@ -280,19 +278,61 @@ export function GroupList({ groups, slowMs, address }: GroupsProps): JSX.Element
   );
 }
 
-/** "on checkout-07, routes cart and pay" */
-function placesText({ upstreams, upstreamCount, routes, routeCount }: RequestGroup): string {
-  const [upstream] = upstreams;
-  const onServers =
-    upstream === undefined
-      ? []
-      : [upstreamCount === 1 ? upstream : `${formatCount(upstreamCount)} upstreams`];
-  const named = routes.slice(0, 2).join(" and ");
-  const onRoutes =
-    routeCount === 0
-      ? []
-      : [routeCount <= 2 ? named : `${named} and ${formatCount(routeCount - 2)} more routes`];
-  return [...onServers, ...onRoutes].join(", ");
+/** Names of routes and upstreams that are links. */
+const namesShown = 2;
+
+/** "on checkout-07, cart and pay" */
+function Places({ group, address }: PlacesProps): JSX.Element {
+  const { upstreams, upstreamCount, routes, routeCount } = group;
+  const more = routeCount - Math.min(namesShown, routes.length);
+  return (
+    <span class="quiet">
+      {upstreamCount === 0 ? (
+        ""
+      ) : upstreamCount > namesShown ? (
+        <span safe>{`on ${formatCount(upstreamCount)} upstreams`}</span>
+      ) : (
+        <>
+          on <FilterNames name="upstream" values={upstreams} address={address} />
+        </>
+      )}
+      {upstreamCount > 0 && routeCount > 0 ? ", " : ""}
+      {routeCount === 0 ? (
+        ""
+      ) : (
+        <>
+          <FilterNames name="route" values={routes} address={address} />
+          {more > 0 ? <span safe>{` and ${formatCount(more)} more`}</span> : ""}
+        </>
+      )}
+    </span>
+  );
+}
+
+interface PlacesProps extends Pick<GroupsProps, "address"> {
+  readonly group: RequestGroup;
+}
+
+interface NamesProps extends Pick<GroupsProps, "address"> {
+  readonly name: "upstream" | "route";
+  readonly values: readonly string[];
+}
+
+/** Each of several is a filter; the filter of the group has one that stands alone. */
+function FilterNames({ name, values, address }: NamesProps): JSX.Element {
+  if (values.length === 1) return <span safe>{values[0] ?? ""}</span>;
+  return (
+    <>
+      {values.slice(0, namesShown).map((value, index) => (
+        <>
+          {index === 0 ? "" : " and "}
+          <a href={attribute(address({ [name]: value }))} safe>
+            {value}
+          </a>
+        </>
+      ))}
+    </>
+  );
 }
 
 function filterOfGroup({
@@ -301,11 +341,14 @@ function filterOfGroup({
   reason,
   upstreams,
   upstreamCount,
+  routes,
+  routeCount,
 }: RequestGroup): Record<string, string> {
   return {
     outcome,
     ...(outcome === "sampled" ? {} : { status: String(status) }),
     ...(reason === null ? {} : { reason }),
     ...(upstreamCount === 1 && upstreams[0] !== undefined ? { upstream: upstreams[0] } : {}),
+    ...(routeCount === 1 && routes[0] !== undefined ? { route: routes[0] } : {}),
   };
 }

@@ -41,12 +41,13 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
     history: AdminResult<HistoryResult>,
   ): Promise<RequestsOfTime> => {
     const { from, to } = momentOf(range, history);
-    const { pool, upstream } = range;
+    const { pool, upstream, route } = range;
     const query = new URLSearchParams({
       from: momentText(from),
       to: momentText(to),
       ...(pool === undefined ? {} : { pool }),
       ...(upstream === undefined ? {} : { upstream }),
+      ...(route === undefined ? {} : { route }),
     });
     return { from, to, result: await requests.summary(query) };
   };

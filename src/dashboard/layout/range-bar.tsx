@@ -97,8 +97,8 @@ export function RangeLengths({ path, range, more = {} }: PlaceProps): JSX.Elemen
 
 /** Both ends to type in. */
 export function RangeForm({ path, range, more = {} }: PlaceProps): JSX.Element {
-  const { from, to, isLive, pool, upstream, isLocal } = range;
-  const hidden = { pool, upstream, tz: isLocal ? "local" : undefined, ...more };
+  const { from, to, isLive, pool, upstream, route, isLocal } = range;
+  const hidden = { pool, upstream, route, tz: isLocal ? "local" : undefined, ...more };
   return (
     <form class="range-form" method="get" action={path} aria-label="Time range">
       {Object.entries(hidden).map(([name, value]) =>

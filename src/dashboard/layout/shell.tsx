@@ -75,7 +75,10 @@ function hasTls({ listeners = [], certificates }: Partial<ShownBalancer> = {}): 
 }
 
 /** Pages that show a time, or carry it on. */
-const timedPages: ReadonlySet<string> = new Set(["requests", "routes", "history", "events", "audit"]);
+const timedPages: ReadonlySet<string> = new Set([
+  ...["overview", "requests", "routes"],
+  ...["history", "events", "audit"],
+]);
 
 export function Shell({
   title,

@@ -95,7 +95,7 @@ function Explanation({
             </li>
             <li safe>{`from ${request.clientAddress}`}</li>
             <li safe>{request.pool === null ? "no pool" : `pool ${request.pool}`}</li>
-            {request.route === null ? "" : <li safe>{`route ${request.route}`}</li>}
+            {request.route === null ? "" : <RouteItem route={request.route} />}
             {upstream === null ? (
               ""
             ) : (
@@ -270,5 +270,17 @@ export function Identity({ request }: { readonly request: RequestRecord }): JSX.
         ))}
       </dl>
     </section>
+  );
+}
+
+/** Leads to the route in the list of routes. */
+function RouteItem({ route }: { readonly route: string }): JSX.Element {
+  return (
+    <li>
+      route{" "}
+      <a href={attribute(`/routes?${new URLSearchParams({ filter: route })}`)} safe>
+        {route}
+      </a>
+    </li>
   );
 }

@@ -28,7 +28,7 @@ interface PartProps {
 
 /** The parameters of the address beside its time: those of the first page, without what the range has itself. */
 function parametersBeside(filter: RequestFilterState): Record<string, string> {
-  const { pool: _pool, upstream: _upstream, ...more } = parametersOf(onFirstPage(filter));
+  const { pool: _pool, upstream: _upstream, route: _route, ...more } = parametersOf(onFirstPage(filter));
   return more;
 }
 
@@ -64,6 +64,7 @@ export function KeptTime({ filter, kept }: PartProps): JSX.Element {
     ...more,
     ...(range.pool === undefined ? {} : { pool: range.pool }),
     ...(range.upstream === undefined ? {} : { upstream: range.upstream }),
+    ...(range.route === undefined ? {} : { route: range.route }),
   });
   return (
     <section class="pool history-range" aria-label="Time shown">
@@ -101,7 +102,7 @@ export function KeptGroups({ filter, kept: { range, summary } }: PartProps): JSX
     <section class="card alike-card" aria-labelledby="alike-name">
       <header class="card-head">
         <h2 id="alike-name">What ended alike</h2>
-        <p class="quiet">by outcome, upstream and reason; of the kept requests</p>
+        <p class="quiet">by outcome, status, reason and upstream; of the kept requests</p>
       </header>
       <GroupList groups={groups.slice(0, groupsShown)} slowMs={slowMs} address={address} />
     </section>

@@ -67,7 +67,8 @@ export function timedAddress(
   range: PageRange | undefined,
   more: Readonly<Record<string, string>>,
 ): string {
-  if (range) return rangeAddress(path, { ...range, pool: undefined, upstream: undefined }, { more });
+  if (range)
+    return rangeAddress(path, { ...range, pool: undefined, upstream: undefined, route: undefined }, { more });
   const query = new URLSearchParams(more);
   return query.size > 0 ? `${path}?${query}` : path;
 }
