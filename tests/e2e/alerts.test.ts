@@ -7,7 +7,10 @@ import { AlertReceiver, isSigned } from "../support/alert-receiver.ts";
 import { alertSecret } from "../support/alerts.ts";
 import { findDeno } from "../support/deno.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { fromBuild, type Program, Programs } from "../support/program.ts";
+import { freePorts } from "../support/free-ports.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
+import { fromBuild, isGone, type Program, Programs } from "../support/program.ts";
+import { UpgradedProgram } from "../support/upgraded-program.ts";
 import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("alerts");
@@ -79,6 +82,59 @@ test("a change is sent once, whatever ends the process: what waits outlives kill
   await third.kill("SIGTERM");
   expect(receiver.received).toHaveLength(count);
 }, 60_000);
+
+test.if(process.platform === "linux")(
+  "two workers and an upgrade send each change once: what waits goes over to the new process",
+  async () => {
+    await using programs = new Programs();
+    await using receiver = await AlertReceiver.start();
+    receiver.reactions = [503];
+    const port = await freePorts(1);
+    const folder = inFolder("workers");
+    mkdirSync(folder);
+    const file = join(folder, "evenkeel.yaml");
+    writeFileSync(
+      file,
+      `alerts: [{ url: "${receiver.url}", kinds: [pool_empty] }]
+pools: { shop: { probe: { interval: 200ms, changingInterval: 200ms }, upstreams: ["http://127.0.0.1:${port}"] } }
+`,
+    );
+    const program = programs.start(
+      [
+        ...[...fromBuild, "proxy", "--workers", "2", "--config", file, "--state", join(folder, "state.db")],
+        ...listeners,
+      ],
+      { EVENKEEL_ALERT_SECRET: alertSecret },
+    );
+    const admin = `http://127.0.0.1:${await program.port("admin", 20_000)}`;
+    const read = async <Reply>(path: string) => (await (await fetch(`${admin}${path}`)).json()) as Reply;
+    await using upgraded = new UpgradedProgram(program);
+    const old = upgraded.pid;
+    await until(() => receiver.received.length > 0, "the first try", 15_000);
+    expect(await upgraded.upgrade(admin)).toMatchObject({ upgraded: true });
+    await until(() => isGone(old), "the old process to exit", 15_000);
+    receiver.reactions = [200];
+    const sent = async () => (await read<Alerts>("/api/alerts")).sent.filter(({ state }) => state === "sent");
+    await until(async () => (await sent()).length === 1, "the opening", 20_000);
+    const origin = await startOrigin({
+      respond: (_, socket) => void socket.write(respondWith("ok")),
+      port,
+    });
+    await until(async () => (await sent()).length === 2, "the end", 30_000);
+    // Also after one more process the opening and the end are all that there is to send.
+    expect(await upgraded.upgrade(admin)).toMatchObject({ upgraded: true });
+    await until(async () => (await read<Alerts>("/api/alerts")).sent.length === 2, "the record goes over");
+    await until(
+      async () => (await read<{ problems: unknown[] }>("/api/problems?state=open")).problems.length === 0,
+    );
+    const taken = receiver.received.filter((_, index) => index >= receiver.received.length - 2);
+    expect(taken.map(({ json }) => json["event"])).toEqual(["problem.opened", "problem.closed"]);
+    expect(new Set(receiver.keys).size).toBe(2);
+    expect(receiver.events.filter((event) => event.startsWith("problem.closed"))).toHaveLength(1);
+    await origin.close();
+  },
+  90_000,
+);
 
 test("the example of a format of its own makes tickets", async () => {
   await using programs = new Programs();
