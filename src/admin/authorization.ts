@@ -126,6 +126,7 @@ const routeRoles: readonly (readonly [method: string, path: string, needed: Requ
   ["POST", "/api/certificates/reload", "operator"],
   ["POST", "/api/alerts/test", "operator"],
   ["POST", "/api/silences", "operator"],
+  ["POST", "/api/problems/:id/dismiss", "operator"],
   ["DELETE", "/api/silences/:id", "operator"],
   ["POST", "/api/reload", "admin"],
   // The new process reads the configuration.

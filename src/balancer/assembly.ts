@@ -57,7 +57,7 @@ import type { BalancerHooks, BalancerOptions, BalancerParts } from "./parts.ts";
 
 export function assemble(
   options: BalancerOptions,
-  { onReload, configuration, listeners }: BalancerHooks,
+  { onReload, configuration, onRefusalDismissed, listeners }: BalancerHooks,
 ): BalancerParts {
   const { config, loadConfig, runtime, store, log, engine, openSender, workers: launcher, sinks } = options;
   const { viaName, cluster } = options;
@@ -315,6 +315,7 @@ export function assemble(
   const problems = createProblemMonitor({
     alerts,
     marked: (problem) => alerts.marked(problem),
+    onDismissed: onRefusalDismissed,
     ...{ balancer: options.name, registry, metrics, dataPlane, faults, snapshots, eventLog, memory, store },
     ...{
       usual,

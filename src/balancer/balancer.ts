@@ -47,7 +47,11 @@ export class Balancer {
       this.#configuration = configurationStatusAfter(outcome, this.#configuration, systemWallClock());
     };
     const configuration = () => this.#configuration;
-    this.#parts = assemble(options, { onReload, configuration, listeners: this.#listeners });
+    const onRefusalDismissed = () => {
+      this.#configuration = { ...this.#configuration, refused: null };
+    };
+    const listeners = this.#listeners;
+    this.#parts = assemble(options, { onReload, configuration, onRefusalDismissed, listeners });
     const { reconciler, faults, rotation, fleet } = this.#parts;
     const parts = { listeners: this.#listeners, certificates: rotation, fleet };
     this.control = new Controller(reconciler, faults, parts);

@@ -108,6 +108,8 @@ export interface BalancerHooks {
   readonly onReload: (outcome: ReloadOutcome) => void;
   /** The state of the configuration now. */
   readonly configuration: () => ConfigurationSnapshot;
+  /** Called when an operator dismisses the problem that a configuration was refused. */
+  readonly onRefusalDismissed: () => void;
   /** Of this process. */
   readonly listeners: OwnListeners;
 }

@@ -14,13 +14,14 @@ export interface ProblemAssemblyOptions extends ProblemSamplerOptions {
   readonly log: Log;
   readonly random: Random;
   readonly marked: NonNullable<ProblemMonitorOptions["marked"]>;
+  readonly onDismissed: NonNullable<ProblemMonitorOptions["onDismissed"]>;
 }
 
 /** The caller has it sample once a second. */
 export function createProblemMonitor(options: ProblemAssemblyOptions): ProblemMonitor {
-  const { eventLog, log, random, marked } = options;
+  const { eventLog, log, random, marked, onDismissed } = options;
   const sampler = new ProblemSampler(options);
-  return new ProblemMonitor({ take: () => sampler.take(), eventLog, log, random, marked });
+  return new ProblemMonitor({ take: () => sampler.take(), eventLog, log, random, marked, onDismissed });
 }
 
 interface UsualOptions extends Pick<ProblemSamplerOptions, "clock" | "wallClock"> {

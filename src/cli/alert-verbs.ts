@@ -1,4 +1,4 @@
-/** The arguments of `evenkeel alerts` and `evenkeel silence`. */
+/** The arguments of `evenkeel problems`, `evenkeel alerts` and `evenkeel silence`. */
 
 import { type Problem, quote } from "../config/problem.ts";
 
@@ -12,10 +12,35 @@ type SilenceCommand =
   /** Body for the API; the balancer validates it. */
   | { readonly subcommand: "create"; readonly body: Readonly<Record<string, string>> };
 
+type ProblemsCommand =
+  | {
+      readonly subcommand: "list";
+      readonly isWatched: boolean;
+      readonly withClosed: boolean;
+      readonly asJson: boolean;
+    }
+  | { readonly subcommand: "dismiss"; readonly id: string; readonly reason: string };
+
 export type AlertVerb =
-  ({ readonly verb: "alerts" } & AlertsCommand) | ({ readonly verb: "silence" } & SilenceCommand);
+  | ({ readonly verb: "problems" } & ProblemsCommand)
+  | ({ readonly verb: "alerts" } & AlertsCommand)
+  | ({ readonly verb: "silence" } & SilenceCommand);
 
 const jsonFlag = { name: "--json", value: "", summary: "print the API response as JSON" };
+
+const reasonFlag = { name: "--reason", value: "<text>", summary: "reason, recorded in the event" };
+
+export const problemsEntry = {
+  summary:
+    "Lists what is wrong, worst first; exits 1 if clients notice one of them. `problems dismiss ID` ends a refused reload.",
+  operands: ["[dismiss]", "[id]"],
+  ownFlags: [
+    { name: "--all", value: "", summary: "also problems that have ended" },
+    { name: "--watch", value: "", summary: "refresh every second" },
+    reasonFlag,
+    jsonFlag,
+  ],
+};
 
 const alertsEntry = {
   summary:
@@ -49,12 +74,53 @@ export function readAlertVerb(
   operands: readonly string[],
   written: ReadonlyMap<string, string>,
 ): AlertVerb | readonly Problem[] {
+  if (verb === "problems") {
+    const command = readProblemsCommand(operands, written);
+    return "subcommand" in command ? { verb, ...command } : command;
+  }
   if (verb === "alerts") {
     const command = readAlertsCommand(operands, written.has("--json"));
     return "subcommand" in command ? { verb, ...command } : command;
   }
   const command = readSilenceCommand(operands, written);
   return "subcommand" in command ? { verb, ...command } : command;
+}
+
+function readProblemsCommand(
+  [subcommand, id, ...more]: readonly string[],
+  written: ReadonlyMap<string, string>,
+): ProblemsCommand | readonly Problem[] {
+  const has = (name: string) => written.has(name);
+  const unused = (names: readonly string[], why: string) =>
+    names.filter(has).map((name) => ({ action: `use ${name}`, why }));
+  if (subcommand === undefined) {
+    const problems = unused(["--reason"], "only together with dismiss");
+    if (problems.length > 0) return problems;
+    return {
+      subcommand: "list",
+      isWatched: has("--watch"),
+      withClosed: has("--all"),
+      asJson: has("--json"),
+    };
+  }
+  if (subcommand !== "dismiss")
+    return [
+      {
+        action: "run evenkeel problems",
+        why: "expected dismiss, or no argument",
+        received: quote(subcommand),
+      },
+    ];
+  const problems = unused(["--all", "--watch", "--json"], "not allowed with dismiss");
+  if (problems.length > 0) return problems;
+  if (id === undefined || more.length > 0)
+    return [
+      {
+        action: "run evenkeel problems dismiss",
+        why: "expected the id of one problem; `evenkeel problems` shows it",
+      },
+    ];
+  return { subcommand, id, reason: written.get("--reason") ?? "" };
 }
 
 function readAlertsCommand(

@@ -2,7 +2,7 @@
 
 import { type Problem, quote } from "../config/problem.ts";
 import { parseDuration } from "../lib/units.ts";
-import { type AlertVerb, alertVerbs, readAlertVerb } from "./alert-verbs.ts";
+import { type AlertVerb, alertVerbs, problemsEntry, readAlertVerb } from "./alert-verbs.ts";
 import { type DryRunCommand, dryRunFlags, readDryRun } from "./dry-run.ts";
 import { type FaultCommand, faultFlags, readFaultCommand } from "./fault-command.ts";
 
@@ -96,12 +96,6 @@ export type Verb =
       readonly limit: number;
       readonly asJson: boolean;
     }
-  | {
-      readonly verb: "problems";
-      readonly isWatched: boolean;
-      readonly withClosed: boolean;
-      readonly asJson: boolean;
-    }
   | { readonly verb: "routes"; readonly isWatched: boolean; readonly asJson: boolean }
   | AlertVerb
   | { readonly verb: "explain"; readonly request: string; readonly asJson: boolean }
@@ -159,11 +153,7 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
     operands: [],
     ownFlags: [watchFlag, jsonFlag],
   },
-  problems: {
-    summary: "Lists what is wrong, worst first; exits 1 if clients notice one of them.",
-    operands: [],
-    ownFlags: [{ name: "--all", value: "", summary: "also problems that have ended" }, watchFlag, jsonFlag],
-  },
+  problems: problemsEntry,
   routes: {
     summary: "Lists the routes with their traffic of the last minute and where each leads, worst first.",
     operands: [],
@@ -375,7 +365,6 @@ export function readVerb(
       case "upgrade":
         return { verb, asJson: has("--json"), ...reason };
       case "problems":
-        return { verb, isWatched: has("--watch"), withClosed: has("--all"), asJson: has("--json") };
       case "alerts":
       case "silence": {
         const command = readAlertVerb(verb, operands, written);

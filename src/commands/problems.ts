@@ -1,4 +1,4 @@
-/** `evenkeel problems`: what is wrong, worst first, once or every second. */
+/** `evenkeel problems`: what is wrong, worst first, once or every second; and the dismissal of a problem. */
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
@@ -10,18 +10,39 @@ import { hasCritical, problemsSentence } from "../wording/problems.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import { closedLines, type LineLayout, problemLines } from "./problem-lines.ts";
 import { showLines } from "./screen.ts";
-import type { ExitCode, Terminal } from "./terminal.ts";
+import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 
 const refreshMs = 1_000;
 
+interface ProblemsContext {
+  readonly target: AdminTarget;
+  readonly call: AdminCall;
+  readonly terminal: Terminal;
+}
+
+export function runProblems(
+  command: Extract<Verb, { verb: "problems" }>,
+  context: ProblemsContext,
+): Promise<ExitCode | Failed> {
+  return command.subcommand === "dismiss" ? dismiss(command, context) : showProblems(command, context);
+}
+
+async function dismiss(
+  { id, reason }: { readonly id: string; readonly reason: string },
+  { call, terminal }: ProblemsContext,
+): Promise<ExitCode | Failed> {
+  const path = `/api/problems/${encodeURIComponent(id)}/dismiss`;
+  const response = await call({ method: "POST", path, body: { ...(reason !== "" && { reason }) } });
+  if (response.kind === "failed") return response;
+  const { title } = response.value as ServiceProblem;
+  terminal.write(`${plainText(`Dismissed ${id}: ${title}`)}\n`);
+  return 0;
+}
+
 /** With `--watch` it runs until it is interrupted, also while the balancer is unreachable. */
-export async function showProblems(
-  { isWatched, withClosed, asJson }: Extract<Verb, { verb: "problems" }>,
-  {
-    target,
-    call,
-    terminal,
-  }: { readonly target: AdminTarget; readonly call: AdminCall; readonly terminal: Terminal },
+async function showProblems(
+  { isWatched, withClosed, asJson }: Extract<Verb, { verb: "problems"; subcommand: "list" }>,
+  { target, call, terminal }: ProblemsContext,
 ): Promise<ExitCode | Failed> {
   let isReached = false;
   let failingSince: number | undefined;

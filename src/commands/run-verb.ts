@@ -11,7 +11,7 @@ import { eventLine, followEvents } from "./events.ts";
 import { explain } from "./explain.ts";
 import { showFleet } from "./fleet.ts";
 import { afterFleet, fleetRefusal, isFleetCommand } from "./fleet-orders.ts";
-import { showProblems } from "./problems.ts";
+import { runProblems } from "./problems.ts";
 import { showRoutes } from "./routes.ts";
 import { runCommand, warningsBefore } from "./orders.ts";
 import { showReadiness, showStatus } from "./status.ts";
@@ -47,7 +47,7 @@ async function run(verb: Verb, context: VerbContext, call: AdminCall): Promise<E
     case "routes":
       return showRoutes(verb, call, terminal);
     case "problems":
-      return showProblems(verb, { target, call, terminal });
+      return runProblems(verb, { target, call, terminal });
     case "alerts":
       return showAlerts(verb, call, terminal);
     case "silence":

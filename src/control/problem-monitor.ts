@@ -18,6 +18,7 @@ import type { BalancerSample } from "../problems/sample.ts";
 import { type KnownProblem, reopenMs } from "../problems/tracker.ts";
 import { upstreamKinds } from "../problems/upstream-health.ts";
 import type { BalancerEvent } from "../state/event.ts";
+import type { Actor } from "./control.ts";
 import type { EventLog } from "./event-log.ts";
 
 export interface ProblemMonitorOptions {
@@ -27,6 +28,8 @@ export interface ProblemMonitorOptions {
   readonly random: Random;
   /** The problem as it is shown: marked while it is silenced. */
   readonly marked?: (problem: ServiceProblem) => ServiceProblem;
+  /** Called when an operator calls a problem over. What it is found in must be gone then. */
+  readonly onDismissed?: (kind: ProblemKind) => void;
 }
 
 /** Problems in a snapshot: more than a page shows. */
@@ -41,6 +44,7 @@ export class ProblemMonitor {
   readonly #watchers = new Set<(change: ProblemChange) => void>();
   #at = 0;
   #isFirst = true;
+  #dismissed: ReadonlySet<ProblemKind> = new Set();
 
   constructor(options: ProblemMonitorOptions) {
     this.#options = options;
@@ -68,7 +72,8 @@ export class ProblemMonitor {
   sample(): void {
     const { take, eventLog, log } = this.#options;
     try {
-      const sample = take();
+      const sample = { ...take(), dismissed: this.#dismissed };
+      this.#dismissed = new Set();
       if (this.#isFirst) this.#restore(sample);
       this.#isFirst = false;
       this.#at = sample.at;
@@ -80,6 +85,22 @@ export class ProblemMonitor {
     } catch (error) {
       bugs.report(log, error, { in: "problems" });
     }
+  }
+
+  /** Calls an open problem over: it closes within a second. @returns a word if that is not possible */
+  dismiss(id: string, { by, reason }: Actor): ServiceProblem | "unknown" | "lasting" {
+    const { eventLog, onDismissed } = this.#options;
+    const problem = this.open.find((one) => one.id === id);
+    if (!problem) return "unknown";
+    const { kind, title } = problem;
+    if (kind !== "reload_refused") return "lasting";
+    this.#dismissed = new Set([kind]);
+    onDismissed?.(kind);
+    eventLog.add({
+      ...{ kind: "reload", pool: null, upstream: null, from: "refused", to: "dismissed", by },
+      ...{ reason: "operator", detail: reason === "" ? title : reason },
+    });
+    return problem;
   }
 
   /** Calls `onChange` synchronously; it must be fast and must not throw. */

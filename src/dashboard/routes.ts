@@ -205,6 +205,7 @@ function formAddresses() {
     .get("/config/apply", () => seeOther("/config"))
     .get("/upstreams/:id/rehearsal", ({ params: { id } }) => seeOther(pageOf(id)))
     .get("/upstreams/:id/rehearsal/end", ({ params: { id } }) => seeOther(pageOf(id)))
+    .get("/problems/dismiss", () => seeOther("/"))
     .get("/undo/:key", () => seeOther("/"))
     .get("/logout", () => seeOther("/"));
 }

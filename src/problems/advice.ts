@@ -104,6 +104,14 @@ export function balancerAct(
   return { label, verb, upstream: null, safe: true, role: "admin", command };
 }
 
+/** Calls a problem over that stays until an operator has seen to it. */
+export function dismissAct(id: string): ProblemAct {
+  return {
+    ...{ label: "Dismiss", verb: "dismiss", upstream: null, safe: true, role: "operator" },
+    command: `evenkeel problems dismiss ${id}`,
+  };
+}
+
 export function advice(act: ProblemAct, words: string, beside: ProblemAct | null = null): ProblemAdvice {
   return { ...act, words, beside };
 }

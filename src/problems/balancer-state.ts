@@ -1,9 +1,9 @@
 /** Problems of the balancer itself: short memory or descriptors, unsaved state, a refused configuration, a failed upgrade, lost logs. */
 
-import { advice, balancerAct, readAct } from "./advice.ts";
+import { advice, balancerAct, dismissAct, readAct } from "./advice.ts";
 import { causeFrom, changeBefore } from "./cause.ts";
 import type { Detection } from "./detection.ts";
-import type { Description, DescriptionContext, Finding } from "./finding.ts";
+import type { DescriptionContext, Finding } from "./finding.ts";
 import type { ProblemKind, ProblemLevel } from "./problem.ts";
 import { roundCount } from "./steady-number.ts";
 import { clockText, countedNoun, countText, foreignText, shortageOf, storageText } from "./wording.ts";
@@ -31,7 +31,7 @@ const noHits = { routes: [], share: null, perSecond: 0, requests: 0 } as const;
 interface BalancerFinding {
   readonly level: ProblemLevel;
   readonly failing?: number;
-  readonly describe: (context: DescriptionContext) => Description;
+  readonly describe: Finding["describe"];
 }
 
 function findingOf(kind: ProblemKind, { level, failing = 0, describe }: BalancerFinding): Finding {
@@ -125,8 +125,9 @@ function unsavedFinding({ sample: { notKept } }: Detection): Finding | undefined
   };
 }
 
-function refusedFinding({ sample: { refused, events } }: Detection): Finding | undefined {
-  if (!refused) return undefined;
+function refusedFinding({ sample, isOpen }: Detection): Finding | undefined {
+  const { refused, dismissed, events } = sample;
+  if (!refused) return dismissed?.has("reload_refused") ? dismissal("reload_refused", isOpen) : undefined;
   const { at: refusedAt, by, problems } = refused;
   const [first = ""] = problems;
   const event = events.findLast(({ kind, to }) => kind === "reload" && to === "refused")?.seq ?? null;
@@ -134,7 +135,7 @@ function refusedFinding({ sample: { refused, events } }: Detection): Finding | u
   return {
     ...findingOf("reload_refused", {
       level: "warning",
-      describe: ({ at }) => ({
+      describe: ({ id, at }) => ({
         title: `The configuration was refused: ${configPlace(first)}`,
         hits: { ...noHits, words: "No client. The configuration of before stays in use" },
         cause: {
@@ -145,7 +146,7 @@ function refusedFinding({ sample: { refused, events } }: Detection): Finding | u
         do: advice(
           balancerAct("reload", "Reload the mended file", null),
           "Mend the file and reload it. `evenkeel check` names every problem with its line.",
-          readAct("See the difference", "evenkeel plan"),
+          dismissAct(id),
         ),
         measure: null,
         links: noLinks,
@@ -153,6 +154,12 @@ function refusedFinding({ sample: { refused, events } }: Detection): Finding | u
     }),
     since: refusedAt,
   };
+}
+
+/** An operator has called it over, and what it was found in is gone. Its words stay. */
+function dismissal(kind: ProblemKind, isOpen: Detection["isOpen"]): Finding | undefined {
+  if (!isOpen(kind, "")) return undefined;
+  return { ...findingOf(kind, { level: "warning", describe: () => undefined }), verdict: "dismiss" };
 }
 
 /** It ends with an upgrade that succeeds: the next process has no failed one. */

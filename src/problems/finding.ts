@@ -17,8 +17,9 @@ import type { SteadyNumbers } from "./steady-number.ts";
  * - `hold`: between the two thresholds: an open problem stays, none opens.
  * - `unknown`: too few requests to say anything.
  * - `release`: an operator has acted and it worked: an open problem closes at once.
+ * - `dismiss`: an operator has called it over.
  */
-export type FindingVerdict = "enter" | "hold" | "unknown" | "release";
+export type FindingVerdict = "enter" | "hold" | "unknown" | "release" | "dismiss";
 
 export interface Finding {
   readonly kind: ProblemKind;

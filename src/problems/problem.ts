@@ -69,7 +69,8 @@ export interface ProblemCause {
 export const unknownCause: ProblemCause = { words: "Not known yet.", code: null, event: null };
 
 /** A command of the API, or `read`: something to look at. */
-export type AdviceVerb = "drain" | "maintenance" | "ready" | "weight" | "reload" | "certificates" | "read";
+export type AdviceVerb =
+  "drain" | "maintenance" | "ready" | "weight" | "reload" | "certificates" | "dismiss" | "read";
 
 /** One thing to do. */
 export interface ProblemAct {
@@ -128,8 +129,8 @@ export interface ProblemPart {
 export interface ProblemEnd {
   /** "Closed after 17 min", "Closed after 17 min: no traffic any more" */
   readonly words: string;
-  /** `over`: below its thresholds. `released`: an operator took the upstream out, and it is empty. `no_traffic`: ten minutes. */
-  readonly code: "over" | "released" | "no_traffic";
+  /** `over`: below its thresholds. `released`: an operator took the upstream out, and it is empty. `dismissed`: by an operator. */
+  readonly code: "over" | "released" | "dismissed" | "no_traffic";
 }
 
 /** Times are RFC 3339 in UTC. */

@@ -52,7 +52,12 @@ function peerOf({ kind, key }: TrackedProblem): string | null {
   return kind === "peer_gone" ? key : null;
 }
 
-const endTexts = { over: "", released: ": taken out", no_traffic: ": no traffic any more" } as const;
+const endTexts = {
+  over: "",
+  released: ": taken out",
+  dismissed: ": dismissed",
+  no_traffic: ": no traffic any more",
+} as const;
 
 function endText(kind: ProblemKind, code: keyof typeof endTexts): string {
   return kind === "peer_gone" && code === "no_traffic" ? ": not in the fleet any more" : endTexts[code];

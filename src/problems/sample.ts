@@ -1,6 +1,7 @@
 /** What the problems are found in: one sample of the balancer's state and counters, taken once a second. */
 
 import type { Status } from "../pool/upstream.ts";
+import type { ProblemKind } from "./problem.ts";
 import type { BalancerEvent } from "../state/event.ts";
 
 /** Counters are cumulative; a smaller value than before means that they began again. */
@@ -163,6 +164,8 @@ export interface BalancerSample {
     readonly by: string;
     readonly problems: readonly string[];
   } | null;
+  /** Problems that an operator has called over since the sample before. */
+  readonly dismissed?: ReadonlySet<ProblemKind>;
   /** The last upgrade, if this process went on. */
   readonly failedUpgrade: { readonly at: number; readonly by: string; readonly why: string } | null;
   readonly certificates: readonly CertificateSample[];

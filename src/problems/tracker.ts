@@ -265,6 +265,7 @@ function advanceOpen(progress: Progress, finding: Finding | undefined, time: Tra
   const verdict = finding?.verdict ?? "clear";
   if (finding && problem.isActive) adjustLevel(progress, finding.level, now);
   if (verdict === "release") return close(progress, "released", time);
+  if (verdict === "dismiss") return close(progress, "dismissed", time);
   if (verdict === "unknown") {
     progress.unknownSince ??= now;
     // Neither above nor below: the time below it so far counts, and does not grow.

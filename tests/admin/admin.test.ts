@@ -35,7 +35,7 @@ function stand(phase: Phase = "ready", fit = true) {
       clock: () => 0,
       wallClock: () => 0,
     }),
-    problems: { open: [], closed: [], watch: () => () => {} },
+    problems: { open: [], closed: [], watch: () => () => {}, dismiss: () => "unknown" },
     routes: () => ({ routes: [], others: null }),
     alerts: new AlertStand([]).dispatcher,
     upstream: (id) =>

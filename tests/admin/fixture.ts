@@ -80,7 +80,7 @@ function acceptingBackend(acts: Actor[], snapshot = emptySnapshot): AdminBackend
       clock: () => 0,
       wallClock: () => 0,
     }),
-    problems: { open: [], closed: [], watch: () => () => {} },
+    problems: { open: [], closed: [], watch: () => () => {}, dismiss: () => "unknown" },
     routes: () => ({ routes: [], others: null }),
     alerts: new AlertStand([]).dispatcher,
     upstream: (id) => (id === "a" ? upstream : undefined),

@@ -17,7 +17,12 @@ function source(): ProblemSource {
   web.upstream(1).errorShare = 0.3;
   balancer.notKept = { since: balancer.at, why: "disk is full" };
   balancer.run(60);
-  return { open: balancer.list.open, closed: balancer.list.closed, watch: () => () => {} };
+  return {
+    open: balancer.list.open,
+    closed: balancer.list.closed,
+    watch: () => () => {},
+    dismiss: () => "unknown",
+  };
 }
 
 const app = problemRoutes(source(), {

@@ -35,8 +35,18 @@ describe("a command for a running balancer", () => {
       "events --follow --upstream a --limit 0 --json",
       { verb: "events", isFollowed: true, upstream: "a", limit: 0, asJson: true },
     ],
-    ["problems", { verb: "problems", isWatched: false, withClosed: false, asJson: false }],
-    ["problems --all --watch --json", { verb: "problems", isWatched: true, withClosed: true, asJson: true }],
+    [
+      "problems",
+      { verb: "problems", subcommand: "list", isWatched: false, withClosed: false, asJson: false },
+    ],
+    [
+      "problems --all --watch --json",
+      { verb: "problems", subcommand: "list", isWatched: true, withClosed: true, asJson: true },
+    ],
+    [
+      "problems dismiss p-aaaaa --reason seen",
+      { verb: "problems", subcommand: "dismiss", id: "p-aaaaa", reason: "seen" },
+    ],
     ["explain 0f3a", { verb: "explain", request: "0f3a", asJson: false }],
     [
       "dry-run shop.example",

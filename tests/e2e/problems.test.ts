@@ -192,3 +192,67 @@ test("the fetch engine finds the same", async () => {
   await incidents.start();
   await incidents.areFound();
 }, 90_000);
+
+test("a refused reload is a problem until a configuration is taken, or an operator dismisses it", async () => {
+  await using programs = new Programs();
+  const file = inFolder("refused.yaml");
+  const good = 'pools: { main: { maxInFlight: 3, upstreams: ["http://127.0.0.1:9"] } }\n';
+  writeFileSync(file, good);
+  const listeners = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
+  const proxy = programs.evenkeel("proxy", "--config", file, ...listeners);
+  const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+  const run = async (...argv: readonly string[]) => {
+    const program = programs.start([...fromBuild, ...argv], { ADMIN_URL: admin });
+    const { code } = await program.exited;
+    return { code, out: program.stdout, err: program.stderr };
+  };
+  const problems = async (state: string) => {
+    const { problems: all } = (await (await fetch(`${admin}/api/problems?state=${state}`)).json()) as {
+      problems: readonly ServiceProblem[];
+    };
+    return all;
+  };
+  const refused = async (state = "open") =>
+    (await problems(state)).find(({ kind }) => kind === "reload_refused");
+  const reload = async (text: string) => {
+    writeFileSync(file, text);
+    await fetch(`${admin}/api/reload`, { method: "POST" });
+  };
+  const isOpen = () => until(async () => (await refused()) !== undefined, "it to open");
+  const isOver = () => until(async () => (await refused()) === undefined, "it to close");
+  const bad = good.replace("3", "-1");
+
+  await reload(bad);
+  await isOpen();
+  await reload(good);
+  await isOver();
+  expect((await refused("closed"))?.end?.code).toBe("over");
+
+  await reload(bad);
+  await isOpen();
+  const { id = "", do: advice } = (await refused()) ?? {};
+  expect(advice?.beside).toMatchObject({ verb: "dismiss", command: `evenkeel problems dismiss ${id}` });
+  const dismissed = await run("problems", "dismiss", id, "--reason", "known");
+  expect(dismissed).toMatchObject({
+    code: 0,
+    out: expect.stringContaining(`Dismissed ${id}: The configuration was refused`),
+  });
+  await isOver();
+  expect((await refused("closed"))?.end).toMatchObject({
+    code: "dismissed",
+    words: expect.stringContaining(": dismissed"),
+  });
+  const { events } = (await (await fetch(`${admin}/api/events?kind=reload`)).json()) as {
+    events: readonly object[];
+  };
+  expect(events.at(-1)).toMatchObject({ from: "refused", to: "dismissed", detail: "known" });
+  expect(await run("problems", "dismiss", id)).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("No open problem has the id"),
+  });
+  const [other] = await problems("open");
+  expect(await run("problems", "dismiss", other?.id ?? "")).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("it ends when its cause does"),
+  });
+}, 60_000);

@@ -1,10 +1,11 @@
 /** Operations on the list of problems, and on the routes that they hit. */
 
 import { problemLevels } from "../../problems/problem.ts";
+import { reasonBody } from "../schemas/commands.ts";
 import { oneOf, textSchema } from "../schemas/parts.ts";
-import { problemsSchema } from "../schemas/problem.ts";
+import { problemsSchema, serviceProblemSchema } from "../schemas/problem.ts";
 import { routesSchema } from "../schemas/route.ts";
-import { jsonResponse, type Operation } from "./operation.ts";
+import { jsonBody, jsonResponse, type Operation } from "./operation.ts";
 
 export const problemOperations: readonly Operation[] = [
   {
@@ -29,6 +30,26 @@ export const problemOperations: readonly Operation[] = [
       ),
     },
     problems: { 400: ["query_invalid"], 404: ["pool_unknown"] },
+  },
+  {
+    method: "POST",
+    path: "/api/problems/:id/dismiss",
+    tag: "State",
+    summary: "Calls a problem over",
+    description:
+      "For a refused reload only: all others end when their cause does. It closes within a second, and an event names the actor.",
+    headers: {
+      "X-Evenkeel-Actor": textSchema(
+        "Name for the event log, not a proof of identity. At most 64 letters, digits and `_.@ -`.",
+      ),
+    },
+    body: jsonBody(reasonBody),
+    responses: { 200: jsonResponse(serviceProblemSchema, "The problem, which is about to close.") },
+    problems: {
+      400: ["body_invalid", "reason_invalid"],
+      404: ["problem_unknown"],
+      409: ["problem_lasting"],
+    },
   },
   {
     method: "GET",

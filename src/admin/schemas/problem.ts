@@ -43,7 +43,7 @@ const causeSchema = Type.Object(
 );
 
 const verbSchema = oneOf<ServiceProblem["do"]["verb"]>(
-  ["drain", "maintenance", "ready", "weight", "reload", "certificates", "read"],
+  ["drain", "maintenance", "ready", "weight", "reload", "certificates", "dismiss", "read"],
   "A command of this API, or `read`: something to look at.",
 );
 
@@ -128,8 +128,8 @@ export const serviceProblemSchema = Type.Object(
         {
           words: textSchema("`Closed after 17 min`."),
           code: oneOf<ProblemEnd["code"]>(
-            ["over", "released", "no_traffic"],
-            "`released`: an operator took the upstream out. `no_traffic`: ten minutes with too few requests.",
+            ["over", "released", "dismissed", "no_traffic"],
+            "`released`: an operator took the upstream out. `dismissed`: by an operator. `no_traffic`: ten minutes with too few requests.",
           ),
         },
         { title: "ProblemEnd" },

@@ -20,6 +20,7 @@ export type DashboardCommand =
   | ({ readonly to: "remove" } & UpstreamTarget)
   | ({ readonly to: "rehearse"; readonly fault: FaultInput } & UpstreamTarget)
   | ({ readonly to: "endRehearsal" } & UpstreamTarget)
+  | { readonly to: "dismiss"; readonly problem: string; readonly reason: string }
   | { readonly to: "add"; readonly pool: string; readonly given: NewUpstreamInput; readonly reason: string };
 
 /** Raw form values; the admin API validates them. */
@@ -51,6 +52,12 @@ export function requestFor(command: DashboardCommand): OrderRequest {
     const path = `api/pools/${encodeURIComponent(command.pool)}/upstreams`;
     return { method: "POST", path, body: { ...command.given, reason } };
   }
+  if (command.to === "dismiss")
+    return {
+      method: "POST",
+      path: `api/problems/${encodeURIComponent(command.problem)}/dismiss`,
+      body: { reason },
+    };
   const path = `api/upstreams/${encodeURIComponent(command.id)}`;
   switch (command.to) {
     case "mode":

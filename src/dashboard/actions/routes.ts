@@ -139,6 +139,18 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
     )
 
     .post(
+      "/problems/dismiss",
+      async ({ request }) => {
+        const problem = (await formFields(request)).get("problem") ?? "";
+        const error = await admin.order({ to: "dismiss", problem, reason: "" });
+        if (error) return textResponse(httpStatusOf(error), adminApiErrorSentence(error));
+        await poller.renewed();
+        return seeOther("/");
+      },
+      rawBody,
+    )
+
+    .post(
       "/undo/:key",
       async ({ request, params: { key } }) => {
         const location = formLocation(await formFields(request));

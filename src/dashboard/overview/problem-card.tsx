@@ -2,7 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import { panelForm } from "../actions/menu.tsx";
-import { HiddenFields } from "../layout/forms.tsx";
+import { HiddenFields, PostForm } from "../layout/forms.tsx";
 import { levelTones, levelWords, ToneMark } from "../layout/tone-mark.tsx";
 import { locationFields } from "../location.ts";
 import { anchorOf, attribute } from "../responses.ts";
@@ -104,6 +104,19 @@ const upstreamVerbs: ReadonlySet<AdviceVerb> = new Set(["drain", "maintenance", 
 function Act({ act, problem, view, isMain = false }: ActProps): JSX.Element {
   const { label, verb, upstream, role } = act;
   const kind = isMain ? "button main" : "button";
+  if (verb === "dismiss") {
+    return (
+      <PostForm
+        action="/problems/dismiss"
+        fields={{ problem: problem.id }}
+        id={anchorOf("act", `${problem.id}-${verb}`)}
+      >
+        <button type="submit" class={kind} safe>
+          {label}
+        </button>
+      </PostForm>
+    );
+  }
   if (upstream === null || !upstreamVerbs.has(verb)) {
     const needs = role === "viewer" ? {} : { "data-needs": role };
     return (
