@@ -80,6 +80,8 @@ const shortFiles: Readonly<Record<string, string>> = {
   "dashboard/layout/not-found.tsx": "one page",
   "dashboard/layout/page-tools.tsx": "every page with rows",
   "dashboard/layout/sort-head.tsx": "tables that are sorted",
+  "dashboard/csv-file.ts": "every page with rows",
+  "dashboard/requests/request-columns.ts": "columns of a file, apart from markup",
   "dashboard/sort.ts": "addresses of tables that are sorted",
   "dashboard/fleet/routes.ts": "two routes, apart from those of other pages",
   "dashboard/layout/tone-mark.tsx": "every mark of a state",

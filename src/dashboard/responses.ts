@@ -1,7 +1,7 @@
 /** Builds the dashboard's responses: pages, fragments, plain text and redirects; escapes text for markup. */
 
 import { escapeHtml } from "@kitajs/html";
-import { type AdminApiError, adminApiErrorSentence } from "../wording/verdict.ts";
+import { type AdminApiError, adminApiErrorSentence, type DashboardState } from "../wording/verdict.ts";
 
 export const fresh = { "Cache-Control": "no-store" };
 
@@ -15,17 +15,6 @@ export function textResponse(status: number, sentence: string): Response {
 /** A page or a fragment. */
 export function htmlResponse(markup: string, status = 200): Response {
   return new Response(markup, { status, headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" } });
-}
-
-/** A table to download. @param name of the file, without its ending */
-export function csvResponse(name: string, text: string): Response {
-  return new Response(text, {
-    headers: {
-      ...fresh,
-      "Content-Type": "text/csv; charset=utf-8",
-      "Content-Disposition": `attachment; filename="${name}.csv"`,
-    },
-  });
 }
 
 /** An endless stream of server-sent events, which a proxy in front must not buffer. */
@@ -50,6 +39,11 @@ export function errorResponse(error: AdminApiError): Response {
   return textResponse(httpStatusOf(error), adminApiErrorSentence(error));
 }
 
+/** For a file of what the last snapshot has, before the first one was read. */
+export function stateErrorResponse({ outage }: Pick<DashboardState, "outage">): Response {
+  return outage ? errorResponse(outage) : textResponse(502, "The balancer has not been read yet.");
+}
+
 /** Whether htmx sent the request, which expects a fragment; otherwise the response is a page. */
 export function isForPart(request: Request): boolean {
   return request.headers.get("hx-request") === "true";
@@ -63,6 +57,12 @@ export function isForPage(request: Request): boolean {
 /** Escapes an attribute's value: the JSX runtime escapes only the quote. For text, use an element with `safe`. */
 export function attribute(value: string): string {
   return escapeHtml(value);
+}
+
+/** The address whose file has the rows of a page: "/routes?pool=main" becomes "/routes.csv?pool=main". */
+export function fileAddress(address: string, ending: "csv" | "json"): string {
+  const [path = "", query] = address.split("?", 2);
+  return `${path}.${ending}${query === undefined ? "" : `?${query}`}`;
 }
 
 /** An id for markup and URL fragments. Different names give different ids, whatever characters they contain. */

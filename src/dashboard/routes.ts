@@ -27,6 +27,7 @@ import type { SnapshotPoller } from "./live/poller.ts";
 import type { LiveStreams } from "./live/streams.ts";
 import { notFoundResponse } from "./layout/not-found.tsx";
 import { renderNumbers } from "./charts/data-table.tsx";
+import { upstreamFiles } from "./overview/upstream-files.ts";
 import { renderPage, renderUpstreamPage } from "./overview/page.tsx";
 import { pageOf, type PageLocation } from "./location.ts";
 import { failingAt, failingShown } from "./requests/failing-card.tsx";
@@ -139,6 +140,7 @@ export function routesOf({
       return html(page.html);
     })
 
+    .use(upstreamFiles({ poller }))
     .use(fleetRoutes({ poller, live }))
     .use(certificatePages({ poller, admin }))
     .use(alertPages({ poller, alerts }))

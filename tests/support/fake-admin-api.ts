@@ -48,6 +48,7 @@ export interface FakeAdminApi {
   routes: RoutesReport;
   /** What reading the files of certificates again changes; undefined refuses it. */
   rotation: object | undefined;
+  alerts: object;
   readonly requestsApi: FakeRequestsApi;
   intents: readonly Intent[];
   /** Oldest first. */
@@ -79,6 +80,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     settings: someSettings,
     routes: someRoutes(),
     rotation: { changed: [], removed: [], refused: [] },
+    alerts: { receivers: [], sent: [], silences: [] },
     requestsApi: fakeRequestsApi(),
     intents: someIntents(),
     events: someEvents(),
@@ -106,6 +108,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     if (request.method === "GET" && pathname === "/api/config") {
       return send(response, 200, { settings: api.settings });
     }
+    if (request.method === "GET" && pathname === "/api/alerts") return send(response, 200, api.alerts);
     if (request.method === "GET" && pathname === "/api/routes") return send(response, 200, api.routes);
     if (await api.requestsApi.handle(request, response)) return;
     if (request.method === "GET" && pathname === "/api/events") {

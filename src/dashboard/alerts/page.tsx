@@ -7,6 +7,7 @@ import { lastTryText, receiversSentence, receivesText } from "../../wording/aler
 import { formatMs, formatTime, isoTime } from "../../wording/format.ts";
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import type { AdminResult } from "../admin-client.ts";
+import { PageTools } from "../layout/page-tools.tsx";
 import { PostForm } from "../layout/forms.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
 import { Glyph } from "../layout/widgets.tsx";
@@ -43,10 +44,15 @@ export function renderAlertsPage(props: AlertsPageProps): string {
   return markup(
     <Shell title={`${title} · Evenkeel`} here="alerts" snapshot={balancer} notice={problem}>
       <main class="alerts-page">
-        <header class="plain-head">
-          <h1 safe>{title}</h1>
-          <p class="quiet" safe>
-            {sentence}
+        <header class="plain-head history-head">
+          <div>
+            <h1 safe>{title}</h1>
+            <p class="quiet" safe>
+              {sentence}
+            </p>
+          </div>
+          <p class="head-actions">
+            <PageTools address="/alerts" />
           </p>
         </header>
         {test ? <TestBand test={test} /> : ""}

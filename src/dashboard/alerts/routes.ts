@@ -1,10 +1,13 @@
-/** Routes of the page of alerts: the page, a test of a receiver, and silences. All of them are plain forms. */
+/** Routes of the page of alerts: the page and its files, a test of a receiver, and silences. All forms are plain ones. */
 
 import { Elysia } from "elysia";
 
+import type { SentAlert } from "../../alerts/alerts-snapshot.ts";
+import { momentText } from "../../lib/time-range.ts";
 import { adminApiErrorSentence, balancerNow } from "../../wording/verdict.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import { htmlResponse, httpStatusOf, seeOther } from "../responses.ts";
+import { type CsvColumns, csvFile } from "../csv-file.ts";
+import { errorResponse, fresh, htmlResponse, httpStatusOf, seeOther } from "../responses.ts";
 import type { AlertClient } from "./alert-client.ts";
 import { type AlertsPageProps, renderAlertsPage } from "./page.tsx";
 import { emptySilence, type SilenceForm } from "./silences.tsx";
@@ -16,6 +19,23 @@ export interface AlertPageOptions {
 
 const rawBody = { parse: "none" } as const;
 const fieldsOf = async (request: Request) => new URLSearchParams(await request.text());
+
+/** Of what was sent, and waits. */
+const columns: CsvColumns<SentAlert> = {
+  time: ({ at }) => momentText(at),
+  receiver: ({ receiver }) => receiver,
+  change: ({ type }) => type,
+  state: ({ state }) => state,
+  tries: ({ tries }) => tries,
+  endedAt: ({ endedAt }) => (endedAt === null ? null : momentText(endedAt)),
+  answer: ({ answer }) => answer,
+  problem: ({ problem }) => problem.id,
+  kind: ({ problem }) => problem.kind,
+  level: ({ problem }) => problem.level,
+  title: ({ problem }) => problem.title,
+  pool: ({ problem }) => problem.subject.pool,
+  upstream: ({ problem }) => problem.subject.upstream,
+};
 
 export function alertPages({ poller, alerts }: AlertPageOptions) {
   const page = async (
@@ -35,6 +55,18 @@ export function alertPages({ poller, alerts }: AlertPageOptions) {
   return (
     new Elysia({ handler: { standardHostname: false } })
       .get("/alerts", () => page())
+      .get("/alerts.json", async () => {
+        const result = await alerts.read();
+        return "value" in result
+          ? Response.json(result.value, { headers: fresh })
+          : errorResponse(result.error);
+      })
+      .get("/alerts.csv", async () => {
+        const result = await alerts.read();
+        return "value" in result
+          ? csvFile("alerts", columns, result.value.sent)
+          : errorResponse(result.error);
+      })
       .post(
         "/alerts/test",
         async ({ request }) => {

@@ -1,21 +1,13 @@
 /** Routes of the page of certificates: the page, the same rows as CSV and JSON, and reading the files again. */
 
 import { Elysia } from "elysia";
-import { csvOf } from "../../lib/csv.ts";
 import { momentText } from "../../lib/time-range.ts";
 import { renewalText } from "../../wording/certificates.ts";
 import { balancerNow, type DashboardState } from "../../wording/verdict.ts";
 import type { AdminClient } from "../admin-client.ts";
+import { type CsvColumns, csvFile } from "../csv-file.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import {
-  csvResponse,
-  errorResponse,
-  fresh,
-  htmlResponse,
-  httpStatusOf,
-  isForPart,
-  seeOther,
-} from "../responses.ts";
+import { fresh, htmlResponse, httpStatusOf, isForPart, seeOther, stateErrorResponse } from "../responses.ts";
 import { type ListedCertificate, listedCertificates } from "./certificate-list.ts";
 import { type CertificatesPageProps, renderCertificatesPage, renderCertificatesPart } from "./page.tsx";
 
@@ -26,10 +18,23 @@ export interface CertificatePageOptions {
 
 const eventsShown = "10";
 
-const columns = [
-  ...["names", "from", "source", "keyType", "validFrom", "expiresAt", "status", "renewal"],
-  ...["nextOrder", "failedOrders", "fingerprint"],
-];
+/** @param now epoch milliseconds */
+const columnsAt = (now: number): CsvColumns<ListedCertificate> => ({
+  names: ({ certificate }) => certificate.names.join(" "),
+  from: ({ order }) => order?.directory ?? "file",
+  source: ({ certificate }) => certificate.source,
+  keyType: ({ certificate }) => certificate.keyType,
+  validFrom: ({ certificate }) => momentText(certificate.validFrom),
+  expiresAt: ({ certificate }) => momentText(certificate.expiresAt),
+  status: ({ certificate }) => certificate.status,
+  renewal({ certificate, order }) {
+    const { text, details } = renewalText(certificate, order, now);
+    return [text, ...details].join("; ");
+  },
+  nextOrder: ({ order }) => (order ? momentText(order.nextOrderAt) : null),
+  failedOrders: ({ order }) => order?.failures ?? null,
+  fingerprint: ({ certificate }) => certificate.fingerprint,
+});
 
 export function certificatePages({ poller, admin }: CertificatePageOptions) {
   const propsOf = async (state: DashboardState): Promise<CertificatesPageProps> => ({
@@ -61,9 +66,8 @@ export function certificatePages({ poller, admin }: CertificatePageOptions) {
 
       .get("/certificates.json", async () => {
         const state = await poller.current();
-        const { snapshot, outage } = state;
-        if (!snapshot) return outage ? errorResponse(outage) : Response.json({ certificates: [] });
-        const certificates = listedCertificates(snapshot).map(({ certificate, order }) => ({
+        if (!state.snapshot) return stateErrorResponse(state);
+        const certificates = listedCertificates(state.snapshot).map(({ certificate, order }) => ({
           ...certificate,
           order: order ?? null,
         }));
@@ -72,26 +76,9 @@ export function certificatePages({ poller, admin }: CertificatePageOptions) {
 
       .get("/certificates.csv", async () => {
         const state = await poller.current();
-        const { snapshot, outage } = state;
-        if (!snapshot && outage) return errorResponse(outage);
-        const rows = snapshot ? listedCertificates(snapshot) : [];
-        return csvResponse(
-          "certificates",
-          csvOf(
-            columns,
-            rows.map((row) => cellsOf(row, balancerNow(state))),
-          ),
-        );
+        if (!state.snapshot) return stateErrorResponse(state);
+        const rows = listedCertificates(state.snapshot);
+        return csvFile("certificates", columnsAt(balancerNow(state)), rows);
       })
   );
-}
-
-function cellsOf({ certificate, order }: ListedCertificate, now: number) {
-  const { names, source, keyType, validFrom, expiresAt, status, fingerprint } = certificate;
-  const { text, details } = renewalText(certificate, order, now);
-  return [
-    ...[names.join(" "), order?.directory ?? "file", source, keyType],
-    ...[momentText(validFrom), momentText(expiresAt), status, [text, ...details].join("; ")],
-    ...[order ? momentText(order.nextOrderAt) : null, order?.failures ?? null, fingerprint],
-  ];
 }

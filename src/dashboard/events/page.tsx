@@ -5,6 +5,7 @@ import type { AdminResult } from "../admin-client.ts";
 import { ErrorText, EventItems, kindNames } from "./timeline.tsx";
 import { eventsErrorSentence, type NewEvents } from "./feed.ts";
 import { carriedQuery } from "../page-range.ts";
+import { PageTools } from "../layout/page-tools.tsx";
 import { RangeBar, RangeProblems, RangeTools } from "../layout/range-bar.tsx";
 import { rangeQuery } from "../../lib/time-range.ts";
 import {
@@ -150,18 +151,7 @@ function EventTools({ filter }: TimeProps): JSX.Element {
     return (
       <RangeTools path={path} range={{ ...filter.range, pool: undefined, upstream: undefined }} more={more} />
     );
-  const query = new URLSearchParams(more);
-  const suffix = query.size > 0 ? `?${query}` : "";
-  return (
-    <>
-      <a class="button" href={attribute(`${path}.csv${suffix}`)} download="">
-        CSV
-      </a>
-      <a class="button" href={attribute(`${path}.json${suffix}`)}>
-        JSON
-      </a>
-    </>
-  );
+  return <PageTools address={eventsUrl(filter, "page")} />;
 }
 
 interface FilterProps {

@@ -2,8 +2,8 @@
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
+import { type CsvColumns, csvFile } from "../csv-file.ts";
 import {
-  csvResponse,
   eventStreamResponse,
   fresh,
   htmlResponse,
@@ -12,7 +12,7 @@ import {
   errorResponse,
 } from "../responses.ts";
 import { systemWallClock } from "../../lib/clock.ts";
-import { csvOf } from "../../lib/csv.ts";
+import type { BalancerEvent } from "../../state/event.ts";
 import { momentText } from "../../lib/time-range.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
 import { renderEventsPage, renderNewEvents } from "./page.tsx";
@@ -28,7 +28,17 @@ export interface EventRoutesOptions {
 /** As many as the admin API gives at a time. */
 const maxRows = 2_000;
 
-const columnNames = ["time", "kind", "pool", "upstream", "from", "to", "reason", "by", "detail"];
+const columns: CsvColumns<BalancerEvent> = {
+  time: ({ at }) => momentText(at),
+  kind: ({ kind }) => kind,
+  pool: ({ pool }) => pool,
+  upstream: ({ upstream }) => upstream,
+  from: ({ from }) => from,
+  to: ({ to }) => to,
+  reason: ({ reason }) => reason,
+  by: ({ by }) => by,
+  detail: ({ detail }) => detail,
+};
 
 /** Upper bound of open streams. */
 const maxViewers = 200;
@@ -53,10 +63,7 @@ export function eventRoutes({ poller, events, admin }: EventRoutesOptions) {
   const csv = async (request: Request, isAudit: boolean): Promise<Response> => {
     const found = await rows(request, isAudit);
     if (found instanceof Response) return found;
-    const cells = found.map(({ at, kind, pool, upstream, from, to, reason, by, detail }) => [
-      ...[momentText(at), kind, pool, upstream, from, to, reason, by, detail],
-    ]);
-    return csvResponse(isAudit ? "audit" : "events", csvOf(columnNames, cells));
+    return csvFile(isAudit ? "audit" : "events", columns, found);
   };
 
   const json = async (request: Request, isAudit: boolean): Promise<Response> => {

@@ -68,7 +68,7 @@ function FleetView({ state }: { readonly state: DashboardState }): JSX.Element {
       ) : (
         ""
       )}
-      <PageFoot state={state} />
+      <PageFoot state={state} rows={fleet && { name: "balancers", address: "/fleet" }} />
     </>
   );
 }

@@ -4,14 +4,13 @@ import { Elysia } from "elysia";
 import type { AdminClient, AdminResult } from "../admin-client.ts";
 import { parsePageRange, type PageRange } from "../page-range.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import { csvResponse, fresh, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
+import { csvFile } from "../csv-file.ts";
+import { errorResponse, fresh, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
 import type { RequestClient } from "../requests/request-client.ts";
 import type { Columns } from "../../history/point.ts";
 import type { HistoryResult } from "../../history/history.ts";
 import { systemWallClock } from "../../lib/clock.ts";
-import { csvOf } from "../../lib/csv.ts";
 import { momentText } from "../../lib/time-range.ts";
-import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import { pointAt, quantities, sumColumns } from "./columns.ts";
 import { pointMsOf, renderHistoryPage, type RequestsOfTime, type Strip } from "./page.tsx";
 import { readHistory, readMoments } from "./range-data.ts";
@@ -87,8 +86,7 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
   /** The columns, or the response with the error. */
   const columnsFor = async (range: PageRange) => {
     const result = await read(range);
-    if ("error" in result)
-      return textResponse(httpStatusOf(result.error), adminApiErrorSentence(result.error));
+    if ("error" in result) return errorResponse(result.error);
     if (range.problems.length > 0) return textResponse(400, range.problems.join(" "));
     const columns = columnsIn(result);
     return { ...result.value, columns: columns ?? emptyColumns };
@@ -116,11 +114,11 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
       const found = await columnsFor(rangeIn(request));
       if (found instanceof Response) return found;
       const { columns } = found;
-      const rows = columns.at.map((at, index) => [
-        momentText(at),
-        ...quantities.map((quantity) => columns[quantity][index] ?? null),
-      ]);
-      return csvResponse("history", csvOf(["time", ...quantities], rows));
+      const values = quantities.map(
+        (quantity) => [quantity, (index: number) => columns[quantity][index] ?? null] as const,
+      );
+      const time = (index: number) => momentText(columns.at[index] ?? 0);
+      return csvFile("history", { time, ...Object.fromEntries(values) }, [...columns.at.keys()]);
     });
 }
 

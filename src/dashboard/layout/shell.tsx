@@ -4,7 +4,7 @@
 import type { Children } from "@kitajs/html";
 import { assets } from "../assets.ts";
 import { placeholders } from "../login/placeholders.tsx";
-import { attribute } from "../responses.ts";
+import { attribute, fileAddress } from "../responses.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { formatSpan, formatTime } from "../../wording/format.ts";
 import { type DashboardState, urlOrigin } from "../../wording/verdict.ts";
@@ -232,8 +232,14 @@ export function Brand(): JSX.Element {
   );
 }
 
+interface FootProps {
+  readonly state: DashboardState;
+  /** What the rows of the page are, and the address whose CSV and JSON have them. */
+  readonly rows?: { readonly name: string; readonly address: string } | undefined;
+}
+
 /** The footer of live pages: the balancer's version and engine, the source of the data, and a link to the JSON. */
-export function PageFoot({ state }: { readonly state: DashboardState }): JSX.Element {
+export function PageFoot({ state, rows }: FootProps): JSX.Element {
   const { snapshot, adminUrl, readAt } = state;
   const facts = snapshot
     ? [
@@ -252,8 +258,19 @@ export function PageFoot({ state }: { readonly state: DashboardState }): JSX.Ele
       </ul>
       <ul class="facts">
         <li safe>{`read from ${urlOrigin(adminUrl)}${snapshot ? ` at ${formatTime(readAt)}` : ""}`}</li>
+        {rows ? (
+          <li>
+            <span safe>{rows.name}</span> as{" "}
+            <a href={attribute(fileAddress(rows.address, "csv"))} download="">
+              CSV
+            </a>{" "}
+            and <a href={attribute(fileAddress(rows.address, "json"))}>JSON</a>
+          </li>
+        ) : (
+          ""
+        )}
         <li>
-          <a href="/api/status">as JSON</a>
+          <a href="/api/status">all as JSON</a>
         </li>
       </ul>
     </footer>

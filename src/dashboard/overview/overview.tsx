@@ -18,7 +18,7 @@ import { UpstreamTable } from "./pool-table.tsx";
 import { type TrafficTime, TrafficPanel } from "./traffic-panel.tsx";
 import { FaultBanner } from "../upstream/fault.tsx";
 import { wholeRow, type WriteRow } from "./upstream-row.tsx";
-import type { View } from "../view.ts";
+import { queryOf, type View } from "../view.ts";
 
 export interface OverviewProps {
   readonly state: DashboardState;
@@ -69,7 +69,7 @@ export function Overview({ state, view, traffic, writeRow = wholeRow, seen }: Ov
         {snapshot?.workers ? <WorkersPanel workers={snapshot.workers} /> : ""}
       </div>
       {isWell ? <LastProblem day={state.day} /> : ""}
-      <PageFoot state={state} />
+      <PageFoot state={state} rows={{ name: "upstreams", address: `/upstreams${queryOf(view)}` }} />
     </>
   );
 }

@@ -4,6 +4,7 @@
 import type { AdminResult } from "../admin-client.ts";
 import { attribute } from "../responses.ts";
 import { adminApiErrorSentence, type DashboardState, urlOrigin } from "../../wording/verdict.ts";
+import { PageTools } from "../layout/page-tools.tsx";
 import { Paging } from "../layout/fields.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
 import { carriedQuery, rangeWords } from "../page-range.ts";
@@ -104,7 +105,7 @@ function RequestsHead({ filter, kept }: Pick<RequestsPageProps, "filter" | "kept
         </p>
       </div>
       <div class="request-tools">
-        {kept ? <KeptTools filter={filter} kept={kept} /> : ""}
+        {kept ? <KeptTools filter={filter} kept={kept} /> : <PageTools address={requestsUrl(filter)} />}
         <IdSearch />
       </div>
     </header>

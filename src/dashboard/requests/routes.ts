@@ -2,7 +2,6 @@
 
 import { Elysia } from "elysia";
 import {
-  csvResponse,
   eventStreamResponse,
   fresh,
   isForPart,
@@ -13,10 +12,10 @@ import {
   errorResponse,
 } from "../responses.ts";
 import type { AdminClient } from "../admin-client.ts";
+import { csvFile } from "../csv-file.ts";
 import { marksOf } from "../history/marks.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
 import { systemWallClock } from "../../lib/clock.ts";
-import { csvOf } from "../../lib/csv.ts";
 import { momentText } from "../../lib/time-range.ts";
 import type { StoredRequest } from "../../requests/recent-requests.ts";
 import type { AdminApiError } from "../../wording/verdict.ts";
@@ -34,7 +33,7 @@ import { renderRequestsPage, requestsPerPage } from "./list-page.tsx";
 import type { RequestClient } from "./request-client.ts";
 import type { KeptPart } from "./kept-part.tsx";
 import { explainUrl, keptQuery, listQuery, parseRequestFilter, type RequestFilterState } from "./filter.tsx";
-import { requestCells, requestColumns } from "./row.tsx";
+import { requestColumns } from "./request-columns.ts";
 import type { LiveTails } from "./live-tail.ts";
 
 export interface RequestRoutesOptions {
@@ -104,9 +103,7 @@ export function requestPages({ poller, requests, admin, tails }: RequestRoutesOp
 
     .get("/requests.csv", async ({ request }) => {
       const found = await rows(request);
-      return found instanceof Response
-        ? found
-        : csvResponse("requests", csvOf(requestColumns, found.map(requestCells)));
+      return found instanceof Response ? found : csvFile("requests", requestColumns, found);
     })
 
     .get("/requests/find", ({ request }) => {

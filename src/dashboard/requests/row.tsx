@@ -5,7 +5,6 @@ import { markup } from "../layout/shell.tsx";
 import { explainUrl } from "./filter.tsx";
 import { attribute } from "../responses.ts";
 import type { AttemptRecord, RequestRecord } from "../../proxy/record.ts";
-import type { CsvCell } from "../../lib/csv.ts";
 import { defaultSlowMs, lastUpstreamOf } from "../../requests/request-filter.ts";
 import type { StoredRequest } from "../../requests/recent-requests.ts";
 import { formatCount, formatMs, isoTime, nothing } from "../../wording/format.ts";
@@ -160,17 +159,3 @@ const phaseText: Readonly<Record<string, string | undefined>> = {
   head: "failed before the response",
   body: "failed during the response",
 };
-
-/** The columns of a file of requests. */
-export const requestColumns: readonly string[] = [
-  ...["time", "id", "method", "host", "target", "status", "reason", "pool", "route", "upstream"],
-  ...["durationMs", "queuedMs", "attempts", "client"],
-];
-
-export function requestCells(request: StoredRequest): readonly CsvCell[] {
-  const { requestId, method, host, target, status, reason, pool, route, durationMs, queuedMs } = request;
-  return [
-    ...[isoTime(request.at), requestId, method, host, target, status, reason, pool, route],
-    ...[lastUpstreamOf(request), durationMs, queuedMs, request.attempts.length, request.clientAddress],
-  ];
-}

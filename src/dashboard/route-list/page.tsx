@@ -46,7 +46,7 @@ export function renderRoutesPage(props: RoutesPageProps): string {
             <p class="quiet">Traffic of the last minute, the most failing requests first.</p>
           </div>
           <p class="head-actions">
-            <PageTools address={address} />
+            <PageTools address={routesAddress(view, { isFixed: true })} />
           </p>
         </header>
         <RouteFilter view={view} pools={snapshot?.pools.map(({ name }) => name) ?? []} />

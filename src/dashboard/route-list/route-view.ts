@@ -56,9 +56,10 @@ export function routeViewFields({ sort, filter, pool, onlyProblems }: RouteView)
   };
 }
 
-/** The address of the page with this view, or of its rows as a file. */
-export function routesAddress(view: RouteView, path = "/routes"): string {
-  return timedAddress(path, view.range, routeViewFields(view));
+/** The address of the page with this view. @param isFixed whether it has the time of now in the place of a relative one */
+export function routesAddress(view: RouteView, { isFixed = false } = {}): string {
+  const range = view.range && isFixed ? { ...view.range, isLive: false } : view.range;
+  return timedAddress("/routes", range, routeViewFields(view));
 }
 
 /** An address with the time of the page, if it has one. */

@@ -1,25 +1,38 @@
 /** Routes of the page of routes, and of the same rows as CSV and JSON. */
 
 import { Elysia } from "elysia";
-import { csvOf } from "../../lib/csv.ts";
 import { systemWallClock } from "../../lib/clock.ts";
-import type { RouteReport } from "../../snapshot/route-report.ts";
 import { targetText } from "../../wording/routes.ts";
 import type { AdminClient } from "../admin-client.ts";
+import { type CsvColumns, csvFile } from "../csv-file.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import { csvResponse, errorResponse, fresh, htmlResponse, httpStatusOf, isForPart } from "../responses.ts";
+import { errorResponse, fresh, htmlResponse, httpStatusOf, isForPart } from "../responses.ts";
 import { renderRoutesPage, renderRoutesPart, type RoutesPageProps } from "./page.tsx";
-import { parseRouteView, shownRoutes } from "./route-view.ts";
+import { type ListedRoute, parseRouteView, shownRoutes } from "./route-view.ts";
 
 export interface RouteListOptions {
   readonly poller: SnapshotPoller;
   readonly admin: Pick<AdminClient, "routes">;
 }
 
-const columns = [
-  ...["route", "name", "place", "leadsTo", "requestsPerSecond", "errorShare", "requests", "errors"],
-  ...["p50Ms", "p95Ms", "p99Ms", "retries", "refusals", "requestsInAll", "errorsInAll", "problems"],
-];
+const columns: CsvColumns<ListedRoute> = {
+  route: ({ report }) => report.route,
+  name: ({ report }) => report.name,
+  place: ({ report }) => report.place,
+  leadsTo: ({ report }) => targetText(report.leadsTo),
+  requestsPerSecond: ({ report }) => report.recent.requestsPerSecond,
+  errorShare: ({ report }) => report.recent.errorShare,
+  requests: ({ report }) => report.recent.requests,
+  errors: ({ report }) => report.recent.errors,
+  p50Ms: ({ report }) => report.recent.p50Ms,
+  p95Ms: ({ report }) => report.recent.p95Ms,
+  p99Ms: ({ report }) => report.recent.p99Ms,
+  retries: ({ report }) => report.recent.retries,
+  refusals: ({ report }) => report.recent.refusals,
+  requestsInAll: ({ report }) => report.total.requests,
+  errorsInAll: ({ report }) => report.total.errors,
+  problems: ({ problems }) => problems.map(({ title }) => title).join("; "),
+};
 
 export function routeListPages({ poller, admin }: RouteListOptions) {
   const read = async (request: Request): Promise<RoutesPageProps> => {
@@ -49,19 +62,6 @@ export function routeListPages({ poller, admin }: RouteListOptions) {
     .get("/routes.csv", async ({ request }) => {
       const { view, result, snapshot } = await read(request);
       if ("error" in result) return errorResponse(result.error);
-      const shown = shownRoutes(result.value.routes, snapshot?.problems ?? [], view);
-      const rows = shown.map(({ report, problems }) => [
-        ...cellsOf(report),
-        problems.map(({ title }) => title).join("; "),
-      ]);
-      return csvResponse("routes", csvOf(columns, rows));
+      return csvFile("routes", columns, shownRoutes(result.value.routes, snapshot?.problems ?? [], view));
     });
-}
-
-function cellsOf({ route, name, place, leadsTo, recent, total }: RouteReport) {
-  const { requestsPerSecond, errorShare, requests, errors, p50Ms, p95Ms, p99Ms, retries, refusals } = recent;
-  return [
-    ...[route, name, place, targetText(leadsTo), requestsPerSecond, errorShare, requests, errors],
-    ...[p50Ms, p95Ms, p99Ms, retries, refusals, total.requests, total.errors],
-  ];
 }
