@@ -48,6 +48,13 @@
     return node;
   };
 
+  /* A label below a chart. At an edge it stays inside: another chart may begin there. */
+  const footText = (x, width, text) => {
+    const half = text.length * 3;
+    const anchor = x < half ? "start" : x > width - half ? "end" : "middle";
+    return svg("text", { x, y: 12, "text-anchor": anchor }, text);
+  };
+
   /* All charts of a page, with one time axis and one moment that is read. */
   class RangeCharts {
     constructor(root) {
@@ -372,9 +379,9 @@
     drawFeet(width) {
       this.feet.setAttribute("viewBox", `0 0 ${width} 16`);
       this.feet.replaceChildren(
-        ...ticks(this.charts.from, this.charts.to, width, isLocal()).map(({ at, text }) => {
-          return svg("text", { x: this.xOf(at), y: 12, "text-anchor": "middle" }, text);
-        }),
+        ...ticks(this.charts.from, this.charts.to, width, isLocal()).map(({ at, text }) =>
+          footText(this.xOf(at), width, text),
+        ),
       );
     }
 
@@ -504,10 +511,9 @@
       const width = Math.max(160, strip.clientWidth);
       feet.setAttribute("viewBox", `0 0 ${width} 16`);
       feet.replaceChildren(
-        ...ticks(from, to, width, isLocal()).map(({ at, text }) => {
-          const x = ((at - from) / (to - from)) * width;
-          return svg("text", { x, y: 12, "text-anchor": "middle" }, text);
-        }),
+        ...ticks(from, to, width, isLocal()).map(({ at, text }) =>
+          footText(((at - from) / (to - from)) * width, width, text),
+        ),
       );
     };
     new ResizeObserver(drawFeet).observe(strip);

@@ -91,7 +91,7 @@ export function roomProof(pools: readonly PoolSnapshot[]): Proof {
   });
   const fullest = parts.toSorted((one, other) => other.share - one.share)[0];
   if (!fullest || parts.length < pools.length)
-    return { name, value: notKnown, note: "it takes a week to know a peak" };
+    return { name, value: notKnown, note: "known after some days of traffic" };
   const spare = Math.min(...pools.map((pool) => spareServers(pool)));
   const all = pools.length > 1 ? "each pool" : "the pool";
   const servers = spare === 0 ? "no server" : `${formatCount(spare)} ${spare === 1 ? "server" : "servers"}`;

@@ -120,7 +120,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     await page.getByText("A fixed time, not live.").waitFor();
     expect(query()["to"]).toMatch(/^20.*Z$/);
     // What the charts say no more stands below them.
-    expect(await page.locator(".traffic-now").textContent()).toContain("Requests/s");
+    expect(await page.locator(".traffic-now").textContent()).toContain("Now: requests/s");
     await page.getByRole("link", { name: "Back to now" }).click();
     await page.waitForURL(/from=-1h/);
     await drawn(page);

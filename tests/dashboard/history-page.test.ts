@@ -124,14 +124,30 @@ describe("the columns of a range", () => {
   });
 
   test("are totalled: counts over the measured time, and the worst of the rest", () => {
-    expect(totalsOf(columns, 10_000)).toMatchObject({
+    expect(totalsOf(columns, { stepMs: 10_000 })).toMatchObject({
       requests: 200,
       errors: 20,
       retries: 5,
       worst: { queued: 7, p95Ms: 900, p50Ms: 10 },
     });
-    expect(totalsOf(columns, 10_000).requestsPerSecond).toBeCloseTo(200 / 30);
-    expect(totalsOf(undefined, 10_000)).toMatchObject({ requests: 0, requestsPerSecond: null });
+    expect(totalsOf(columns, { stepMs: 10_000 }).requestsPerSecond).toBeCloseTo(200 / 30);
+    expect(totalsOf(undefined, { stepMs: 10_000 })).toMatchObject({ requests: 0, requestsPerSecond: null });
+  });
+
+  test("count a point after a pause, or after the start, for no more than it measured", () => {
+    // The balancer was down for 20 minutes; a point of the new process has 4 seconds of traffic.
+    const broken = columnsOf([
+      pointOf(now - 30 * minuteMs),
+      pointOf(now - 10 * minuteMs, { spanMs: 4_000, requests: 40 }),
+    ]);
+    const stepMs = 300_000;
+    expect(totalsOf(broken, { stepMs })).toMatchObject({ measuredMs: 2 * stepMs });
+    const startedAt = now - 10 * minuteMs - 4_000;
+    expect(totalsOf(broken, { stepMs, startedAt })).toMatchObject({ measuredMs: stepMs + 4_000 });
+    const fresh = columnsOf([pointOf(now, { spanMs: 4_000, requests: 40 })]);
+    expect(totalsOf(fresh, { stepMs, startedAt: now - 4_000 })).toMatchObject({
+      ...{ requests: 40, measuredMs: 4_000, requestsPerSecond: 10 },
+    });
   });
 });
 

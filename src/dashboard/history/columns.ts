@@ -63,15 +63,22 @@ export interface Totals {
   readonly worst: Readonly<Record<"queued" | "inFlight" | "p50Ms" | "p95Ms" | "p99Ms", number | null>>;
 }
 
-/** @param stepMs of the columns: a longer pause between two points was not measured */
-export function totalsOf(columns: Columns | undefined, stepMs: number): Totals {
+export interface TotalsOptions {
+  /** Of the columns: a longer pause between two points was not measured, and neither is the time before a point without one. */
+  readonly stepMs: number;
+  /** Start of the process that measures, epoch milliseconds: its first point is shorter than a step. */
+  readonly startedAt?: number;
+}
+
+export function totalsOf(columns: Columns | undefined, { stepMs, startedAt = 0 }: TotalsOptions): Totals {
   const { at = [] } = columns ?? {};
   let [requests, errors, retries, measuredMs] = [0, 0, 0, 0];
   for (const [index, end] of at.entries()) {
     const rate = columns?.requestsPerSecond[index] ?? null;
     if (rate === null) continue;
-    const begin = at[index - 1];
-    const spanMs = begin === undefined ? stepMs : Math.min(end - begin, 6 * stepMs);
+    const isFirst = (columns?.requestsPerSecond[index - 1] ?? null) === null;
+    const begin = Math.max(at[index - 1] ?? 0, end - (isFirst ? 1 : 6) * stepMs);
+    const spanMs = end - (startedAt < end ? Math.max(begin, startedAt) : begin);
     measuredMs += spanMs;
     requests += (rate * spanMs) / 1_000;
     errors += ((columns?.errorsPerSecond[index] ?? 0) * spanMs) / 1_000;

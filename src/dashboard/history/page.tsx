@@ -61,7 +61,7 @@ export function renderHistoryPage(props: HistoryPageProps): string {
   const pinned = at !== undefined && columns ? pointAt(columns, at, stepMs) : undefined;
   const usual = at !== undefined && before ? pointAt(before, at - (compareMs ?? 0), stepMs) : undefined;
   const neighbours = at !== undefined && columns ? neighboursOf(columns, at) : noNeighbours;
-  const totals = totalsOf(columns, stepMs);
+  const totals = totalsOf(columns, { stepMs });
   return markup(
     <Shell
       title={`${titleOf(range)} · Evenkeel`}

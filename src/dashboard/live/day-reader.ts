@@ -14,6 +14,8 @@ export interface DayReaderOptions {
   readonly clock: Clock;
 }
 
+type DaySubject = Pick<Snapshot, "at" | "pools" | "startedAt">;
+
 const restMs = 60_000;
 const dayMs = 86_400_000;
 
@@ -36,7 +38,7 @@ export class DayReader {
    * The last result, which is renewed in the background when it is too old. Only the first reading is awaited. Never rejects;
    * undefined if nothing could be read.
    */
-  of(snapshot: Pick<Snapshot, "at" | "pools">): Promise<DayHistory | undefined> {
+  of(snapshot: DaySubject): Promise<DayHistory | undefined> {
     const { clock, source } = this.#options;
     if (source() !== this.#source) {
       this.#source = source();
@@ -50,7 +52,7 @@ export class DayReader {
     return this.#last || !this.#reading ? Promise.resolve(this.#last) : this.#reading;
   }
 
-  async #read({ at, pools }: Pick<Snapshot, "at" | "pools">): Promise<DayHistory | undefined> {
+  async #read({ at, pools, startedAt }: DaySubject): Promise<DayHistory | undefined> {
     const { admin } = this.#options;
     const series: Columns[] = [];
     let isRead = true;
@@ -63,7 +65,8 @@ export class DayReader {
       series.push(...result.value.series.map(({ columns }) => columns));
     }
     const columns = sumColumns(series);
-    if (isRead && columns) this.#last = { ...dayOf(columns, at), lastProblem: await this.#lastProblem() };
+    if (isRead && columns)
+      this.#last = { ...dayOf(columns, { at, startedAt }), lastProblem: await this.#lastProblem() };
     this.#reading = undefined;
     return this.#last;
   }
@@ -79,7 +82,10 @@ export class DayReader {
   }
 }
 
-function dayOf(columns: Columns, at: number): Omit<DayHistory, "lastProblem"> {
-  const { requests, errors, measuredMs } = totalsOf(columns, stepMs);
+function dayOf(
+  columns: Columns,
+  { at, startedAt }: Omit<DaySubject, "pools">,
+): Omit<DayHistory, "lastProblem"> {
+  const { requests, errors, measuredMs } = totalsOf(columns, { stepMs, startedAt });
   return { from: at - dayMs, to: at, columns, requests, errors, measuredMs };
 }

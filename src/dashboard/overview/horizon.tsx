@@ -18,7 +18,7 @@ import {
   roomProof,
   speedProof,
 } from "../../wording/day.ts";
-import { countWithNoun, formatRate } from "../../wording/format.ts";
+import { countWithNoun, formatRate, formatSpan } from "../../wording/format.ts";
 import type { DashboardState, OverallStatus } from "../../wording/verdict.ts";
 import { momentText } from "../../lib/time-range.ts";
 import { currentTraffic } from "./current-traffic.ts";
@@ -118,6 +118,7 @@ const nowShare = 0.93;
 const peakShare = 0.58;
 
 const hourMs = 3_600_000;
+const minLineMs = hourMs / 4;
 const dayMs = 24 * hourMs;
 
 interface SeaProps extends Pick<HorizonProps, "hasWave"> {
@@ -135,8 +136,8 @@ function Sea({ day, rate, hasWave }: SeaProps): JSX.Element {
     <div class="sea">
       {hasWave ? <div id="wave" data-kept></div> : <Wave day={day} trend={trend} top={top} last={last} />}
       <svg class="sea-signs" role="img" aria-label="Requests a second of the last 24 hours">
-        <text class="sea-name" x="0" dx="6" y="20">
-          Requests/s, last 24 hours
+        <text class="sea-name" x="0" dx="6" y="20" safe>
+          {`Requests/s, last 24 hours${knownText(day)}`}
         </text>
         <svg x={x} y={y} class="sea-here">
           <Boat />
@@ -147,6 +148,12 @@ function Sea({ day, rate, hasWave }: SeaProps): JSX.Element {
       </svg>
     </div>
   );
+}
+
+/** Of a day of which a part is not known. */
+function knownText(day: DayHistory | undefined): string {
+  if (!day) return ": not known yet";
+  return day.measuredMs < 23 * hourMs ? `: ${formatSpan(day.measuredMs)} of them are known` : "";
 }
 
 /** The boat of the icon. */
@@ -181,7 +188,8 @@ function Wave({ day, trend, top, last }: WaveProps): JSX.Element {
       <Lines
         kind="sea-wave"
         lines={[
-          { trend, kind: "k-rate", ...shape },
+          // Of a few minutes there is no line to see.
+          ...(day.measuredMs >= minLineMs ? [{ trend, kind: "k-rate", ...shape }] : []),
           { trend: ahead, kind: "k-ahead", ...shape },
         ]}
       />

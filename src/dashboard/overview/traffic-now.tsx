@@ -48,7 +48,7 @@ function isFixed({ charts }: View): boolean {
 
 function chartFigures(traffic: CurrentTraffic | undefined): readonly Figure[] {
   return [
-    ["Requests/s", formatRate(traffic?.requestsPerSecond ?? 0)],
+    ["Now: requests/s", formatRate(traffic?.requestsPerSecond ?? 0)],
     ["Errors", formatShare(traffic?.errorShare ?? 0)],
     ["p50", formatMs(traffic?.p50Ms ?? null)],
     ["p95", formatMs(traffic?.p95Ms ?? null)],

@@ -114,7 +114,7 @@ function TrafficOfTime({ state, view, range, data }: OfTimeProps): JSX.Element {
 
 /** The legends of a time that has ended: what it was on average, and at its worst. */
 function pastLegends(columns: Columns | undefined, stepMs: number): RestingLegends {
-  const { requests, errors, requestsPerSecond, errorsPerSecond, worst } = totalsOf(columns, stepMs);
+  const { requests, errors, requestsPerSecond, errorsPerSecond, worst } = totalsOf(columns, { stepMs });
   if (requestsPerSecond === null) return { values: {}, notes: {} };
   return {
     values: {
