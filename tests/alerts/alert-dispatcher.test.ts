@@ -27,7 +27,8 @@ describe("what a receiver is told", () => {
     stand.closed = [closed(problem)];
     stand.advance();
     stand.advance();
-    await until(() => receiver.received.length === 3);
+    // A message counts as sent when its answer is read.
+    await until(() => stand.dispatcher.snapshot.sent.filter(({ state }) => state === "sent").length === 3);
     expect(receiver.events).toEqual([
       "problem.opened p-aaaaa",
       "problem.worse p-aaaaa",

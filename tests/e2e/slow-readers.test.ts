@@ -90,7 +90,9 @@ describe.each(engineNames)("the %s engine", (engine) => {
   }, 60_000);
 
   test("with maxInFlight serves everybody beside as many clients that do not read", async () => {
-    await using balancer = await startBalancer(engine, { maxInFlight: 4 });
+    // Longer than by default: a busy machine may look for slow readers late.
+    const queue = { maxWaiting: 100, timeout: "20s" };
+    await using balancer = await startBalancer(engine, { maxInFlight: 4, queue });
     await balancer.stall(4, "/large");
     await until(async () => (await balancer.upstream()).fit === false, "all slots to be taken");
     // They come back, and more of them than there are slots.
