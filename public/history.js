@@ -96,6 +96,8 @@
       if (!this.root.isConnected) return;
       this.columns = columns;
       this.compared = compared;
+      /* What a page said that could not read them is over. */
+      this.root.parentElement.querySelector("[data-role=unread]")?.remove();
       if (this.plots.length > 0) return this.redraw();
       this.plots = [...this.root.querySelectorAll(".range-chart")].map((figure) => new Plot(figure, this));
       this.rest();

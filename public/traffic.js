@@ -87,28 +87,32 @@ globalThis.liveColumns = (() => {
     charts.moveTo(newest);
   };
 
-  let known;
+  let readAt = 0;
   let refreshing;
   /* The marks of events and the bands of problems come from the page itself. */
   const followMoments = (newest) => {
-    if (known === undefined || newest === known) return void (known = newest);
-    refreshing ??= setTimeout(async () => {
-      const response = await fetch(location.href, { headers: { accept: "text/html" } }).catch(
-        () => undefined,
-      );
-      refreshing = undefined;
-      const charts = chartsNow();
-      if (!response?.ok || !charts) return;
-      const next = new DOMParser().parseFromString(await response.text(), "text/html");
-      for (const role of ["marks", "bands"]) {
-        const [part, shown] = [next, charts.root].map((each) =>
-          each.querySelector(`#traffic [data-role=${role}], [data-role=${role}]`),
+    const place = document.getElementById("traffic-time");
+    if (String(newest) === place.dataset.newest || refreshing !== undefined) return;
+    refreshing = setTimeout(
+      async () => {
+        readAt = Date.now();
+        const response = await fetch(location.href, { headers: { accept: "text/html" } }).catch(
+          () => undefined,
         );
-        if (part && shown) shown.replaceWith(part);
-      }
-      known = newest;
-      charts.readMoments();
-    }, momentsMs);
+        const text = response?.ok ? await response.text() : "";
+        refreshing = undefined;
+        const charts = chartsNow();
+        const next = new DOMParser().parseFromString(text, "text/html").getElementById("traffic-time");
+        if (!charts || !next) return;
+        for (const role of ["marks", "bands"]) {
+          const selector = `[data-role=${role}]`;
+          charts.root.querySelector(selector).replaceWith(next.querySelector(selector));
+        }
+        document.getElementById("traffic-time").dataset.newest = next.dataset.newest;
+        charts.readMoments();
+      },
+      Math.max(0, readAt + momentsMs - Date.now()),
+    );
   };
 
   document.addEventListener("history", ({ detail }) => {

@@ -107,7 +107,7 @@ async function areLive(pages: Fixture["pages"], { room: fixture, path, weight }:
       "/requests": [".requests", path] as const,
       "/events": ["#events", reason] as const,
       "/audit": ["#events", reason] as const,
-    }[address] ?? ["#live", /[1-9]\d\d total/];
+    }[address] ?? ["#live", /[1-9]\d\d (requests|total)/];
     await page.locator(where).filter({ hasText: words }).waitFor();
     expect(await page.evaluate("window.stayed")).toBe(true);
   });
@@ -139,6 +139,9 @@ describe.skipIf(!executable)("an outage of one of ours, in Chromium", () => {
     await onEach([...pages, ...opened], (page, path) =>
       page.getByText(lost[path] ?? "").waitFor({ state: "hidden" }),
     );
+    // Also the charts of a page that was opened without a balancer.
+    for (const [path, page] of opened)
+      if (path === "/") await page.waitForSelector("#traffic:not(:has([data-role=unread])) canvas");
     // The dashboard responded all the time: nothing failed to load.
     expect(consoleErrors).toEqual([]);
   });

@@ -64,7 +64,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     "draws its charts, shows the values under the pointer, and grows with every second",
     async () => {
       await using visit = await scene();
-      const { page, consoleErrors } = visit;
+      const { admin, page, consoleErrors } = visit;
       await drawn(page);
       await live(page);
       for (const chart of [0, 1, 2]) expect(await inked(page, chart)).toBeGreaterThan(1_000);
@@ -91,6 +91,13 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
         page.evaluate<number>('document.querySelector("[data-role=range-charts]").charts.columns.at.at(-1)');
       const before = await newest();
       await until(async () => (await newest()) > before, "the next second", 10_000);
+      // What happens is marked without a reload.
+      const [last] = admin.events.slice(-1);
+      if (!last) throw new Error("Cannot follow events: there are none");
+      const reload = { ...last, seq: 99, at: Date.now(), detail: "retries 2 → 3" };
+      admin.events = [...admin.events, reload];
+      admin.snapshot = { ...admin.snapshot, events: [reload] };
+      await page.locator(".traffic .marks").getByText("retries 2 → 3").waitFor();
       expect(consoleErrors).toEqual([]);
     },
   );

@@ -16,7 +16,7 @@ import {
 import type { RangeData } from "../history/range-data.ts";
 import { RangeArrow, RangeForm, RangeLengths, RangeProblems, RangeTools } from "../layout/range-bar.tsx";
 import { HiddenFields } from "../layout/forms.tsx";
-import { type PageRange, rangeAddress } from "../page-range.ts";
+import { movedRange, type PageRange, rangeAddress } from "../page-range.ts";
 import { attribute } from "../responses.ts";
 import type { Columns } from "../../history/point.ts";
 import { formatCount, formatMs, formatRate, formatShare } from "../../wording/format.ts";
@@ -41,7 +41,12 @@ interface TrafficProps {
 export function TrafficPanel({ state, view, time }: TrafficProps): JSX.Element {
   return (
     <section class="pool traffic" id="traffic" aria-labelledby="traffic-name">
-      <div class="traffic-time" id="traffic-time" hx-morph-skip>
+      <div
+        class="traffic-time"
+        id="traffic-time"
+        hx-morph-skip
+        data-newest={attribute(String(state.snapshot?.events.at(-1)?.seq ?? ""))}
+      >
         {time ? <TrafficOfTime state={state} view={view} {...time} /> : ""}
       </div>
       <TrafficNow state={state} view={view} />
@@ -69,7 +74,7 @@ function TrafficOfTime({ state, view, range, data }: OfTimeProps): JSX.Element {
       <TrafficHead state={state} view={view} range={range} />
       <RangeProblems problems={range.problems} />
       {"error" in history ? (
-        <p class="notice" role="alert" safe>
+        <p class="notice" role="alert" data-role="unread" safe>
           {adminApiErrorSentence(history.error)}
         </p>
       ) : (
@@ -153,13 +158,25 @@ function TrafficHead({ state, view, range }: Omit<OfTimeProps, "data">): JSX.Ele
           {isLocal ? "" : " UTC"}
         </span>
         {isLive ? "" : <RangeArrow move="later" {...place} />}
+        <a
+          class="button"
+          href={attribute(
+            rangeAddress("/", place.range, { change: movedRange(range, "out"), more: place.more }),
+          )}
+          data-key="0"
+        >
+          Zoom out
+        </a>
       </span>
       {isLive ? (
         ""
       ) : (
         <span class="range-fixed">
           A fixed time, not live.{" "}
-          <a href={attribute(rangeAddress("/", place.range, { change: lastHour(range), more: place.more }))}>
+          <a
+            href={attribute(rangeAddress("/", place.range, { change: lastHour(range), more: place.more }))}
+            data-key="l"
+          >
             Back to now
           </a>
         </span>
