@@ -61,10 +61,10 @@
       this.root = root;
       /* The stream of a live page finds the charts here. */
       root.charts = this;
-      const { from, to, step, at, source, page, pins } = root.dataset;
-      [this.from, this.to, this.step] = [Number(from), Number(to), Number(step)];
+      const { from, to, at, source, pins } = root.dataset;
+      [this.from, this.to] = [Number(from), Number(to)];
       this.pinned = at === "" ? undefined : Number(at);
-      [this.source, this.page, this.pins] = [source, page, pins];
+      [this.source, this.pins] = [source, pins];
       this.plots = [];
       this.readMoments();
     }
@@ -172,9 +172,9 @@
     }
 
     zoom(from, to) {
-      const url = new URL(this.page, location.href);
-      for (const [name, value] of new URL(location.href).searchParams)
-        if (!["from", "to", "at", "cursor"].includes(name)) url.searchParams.set(name, value);
+      const url = new URL(location.href);
+      url.hash = "";
+      for (const name of ["from", "to", "at", "cursor"]) url.searchParams.delete(name);
       /* An end at the very edge of a live range stays live. */
       const isLive = this.isLive() && to >= this.to;
       url.searchParams.set(

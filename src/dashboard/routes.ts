@@ -13,11 +13,9 @@ import { configPageRoutes } from "./config/routes.ts";
 import type { EventsFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
 import { sumColumns } from "./history/columns.ts";
-import { marksOf } from "./history/marks.ts";
-import { readHistory, readRange, unreadRange } from "./history/range-data.ts";
+import { readHistory, readMarks, readRange, unreadRange } from "./history/range-data.ts";
 import { parsePageRange } from "./page-range.ts";
 import { systemWallClock } from "../lib/clock.ts";
-import { momentText } from "../lib/time-range.ts";
 import { historyRoutes } from "./history/routes.ts";
 import type { AlertClient } from "./alerts/alert-client.ts";
 import { certificatePages } from "./certificates/routes.ts";
@@ -79,27 +77,29 @@ export function routesOf({
     const done = doneIn(query, { page: "overview", view });
     return renderPage({ state, view, traffic: { range, data }, done });
   };
-  /** The charts of a time, if the address has one. */
+  const hasTime = (query: Query) => query["from"] !== undefined || query["to"] !== undefined;
   const pastOf = async (id: string, query: Query) => {
-    if (query["from"] === undefined && query["to"] === undefined) return undefined;
     const range = parsePageRange(query, systemWallClock());
-    const { from, to } = range;
-    const time = { from: momentText(from), to: momentText(to) };
-    const [history, events] = await Promise.all([
-      admin.historyRange({ upstream: id, from, to }),
-      admin.events(new URLSearchParams({ ...time, limit: "1000" })),
+    const ofUpstream = { ...range, pool: undefined, upstream: id };
+    const [history, { marks }] = await Promise.all([
+      readHistory(admin, ofUpstream),
+      readMarks(admin, ofUpstream),
     ]);
-    return { range, history, marks: "value" in events ? marksOf(events.value, { upstream: id }) : [] };
+    return { range, history, marks };
+  };
+  const liveColumnsOf = async (id: string, window: WindowName) => {
+    const history = await admin.history({ upstream: id, window });
+    return "value" in history ? history.value.series[0]?.columns : undefined;
   };
   const upstreamPageWith = async (id: string, query: Query) => {
     const window = windowIn(query);
-    const [shown, history, failing, past] = await Promise.all([
+    // The charts of a time take the place of the live ones.
+    const [shown, past, columns, failing] = await Promise.all([
       upstreams.of(id).current(),
-      admin.history({ upstream: id, window }),
+      hasTime(query) ? pastOf(id, query) : undefined,
+      hasTime(query) ? undefined : liveColumnsOf(id, window),
       requests.list(listQuery(failingAt(id), failingShown)),
-      pastOf(id, query),
     ]);
-    const columns = "value" in history ? history.value.series[0]?.columns : undefined;
     const isMissing = shown.error?.reason === "missing";
     const done = doneIn(query, { page: "upstream", id });
     const html = renderUpstreamPage({ shown, window, columns, done, failing, past });

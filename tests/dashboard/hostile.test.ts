@@ -605,8 +605,8 @@ function trafficOfHostiles(isRead: boolean): TrafficTime {
 }
 
 function keptOfHostiles(isRead: boolean) {
-  const { range, history, marks, requests } = historyOfHostiles("-1h", isRead);
-  return { range, history, marks, summary: requests.result };
+  const { range, history, marks, problems, requests } = historyOfHostiles("-1h", isRead);
+  return { range, history, marks, problems, summary: requests.result };
 }
 
 const shapes: readonly RenderShape[] = ["page", "part", "partial"];

@@ -4,7 +4,13 @@ import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { changeOf, eventReason } from "../../src/dashboard/events/timeline.tsx";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { pool, snapshotOf, startFakeAdminApi, upstream } from "../support/fake-admin-api.ts";
+import {
+  type FakeAdminApi,
+  pool,
+  snapshotOf,
+  startFakeAdminApi,
+  upstream,
+} from "../support/fake-admin-api.ts";
 
 const open: Array<() => unknown> = [];
 afterEach(async () => {
@@ -76,6 +82,26 @@ describe("a confirmation", () => {
     expect(await field("upstream=a&upstream=c")).toBe("");
     expect(await field("upstream=a&weight=7")).toBe("7");
     expect(await field("upstream=a&weight=")).toBe("");
+  });
+});
+
+describe("the page of an upstream", () => {
+  /** Those of an upstream, without the ones of the poller, which reads only what is new. */
+  const whole = ({ historyQueries }: FakeAdminApi) =>
+    historyQueries
+      .map((query) => Object.fromEntries(new URLSearchParams(query)))
+      .filter(({ upstream, since }) => upstream !== undefined && since === undefined);
+
+  test("reads the history of its window, or of the time of its address, and not both", async () => {
+    const { admin, ask } = await scene();
+    await ask("/upstreams/a?window=1h");
+    expect(whole(admin)).toEqual([{ upstream: "a", window: "1h" }]);
+    admin.historyQueries.length = 0;
+    const html = await (await ask("/upstreams/a?from=2026-11-28T03:04:00Z&to=2026-11-28T03:24:00Z")).text();
+    expect(whole(admin)).toEqual([
+      { upstream: "a", from: "2026-11-28T03:04:00Z", to: "2026-11-28T03:24:00Z" },
+    ]);
+    expect(html).toContain('data-role="range-charts"');
   });
 });
 

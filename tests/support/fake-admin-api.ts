@@ -49,6 +49,8 @@ export interface FakeAdminApi {
   /** What reading the files of certificates again changes; undefined refuses it. */
   rotation: object | undefined;
   alerts: object;
+  /** The queries for the history. */
+  readonly historyQueries: string[];
   readonly requestsApi: FakeRequestsApi;
   intents: readonly Intent[];
   /** Oldest first. */
@@ -81,6 +83,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     routes: someRoutes(),
     rotation: { changed: [], removed: [], refused: [] },
     alerts: { receivers: [], sent: [], silences: [] },
+    historyQueries: [],
     requestsApi: fakeRequestsApi(),
     intents: someIntents(),
     events: someEvents(),
@@ -102,6 +105,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     }
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://admin.example");
     if (request.method === "GET" && pathname === "/api/history") {
+      api.historyQueries.push(String(searchParams));
       const result = historyOf(api.snapshot, searchParams);
       return result ? send(response, 200, result) : send(response, 404, missing);
     }

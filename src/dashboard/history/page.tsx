@@ -111,13 +111,11 @@ export function renderHistoryPage(props: HistoryPageProps): string {
               to={to}
               isLive={range.isLive}
               columns={columns}
-              stepMs={stepMs}
               pinned={pinned}
               at={at}
               marks={marks}
               problems={problems}
               source={rangeAddress("/history.json", range, { change: { at: undefined } })}
-              page={pageWithoutTime(range)}
               pins="here"
             />
             <p class="chart-notes quiet" safe>
@@ -150,17 +148,6 @@ const noNeighbours = { before: undefined, after: undefined };
 /** As often as there is a new point, and not so often that nothing can be read. */
 function refreshMs(stepMs: number): number {
   return Math.min(60_000, Math.max(5_000, stepMs));
-}
-
-function pageWithoutTime({ pool, upstream, route, compareMs, isLocal }: PageRange): string {
-  const query = new URLSearchParams({
-    ...(pool === undefined ? {} : { pool }),
-    ...(upstream === undefined ? {} : { upstream }),
-    ...(route === undefined ? {} : { route }),
-    ...(compareMs === undefined ? {} : { compare: `-${Math.round(compareMs / 1_000)}s` }),
-    ...(isLocal ? { tz: "local" } : {}),
-  });
-  return `/history?${query}`;
 }
 
 function titleOf(range: PageRange): string {

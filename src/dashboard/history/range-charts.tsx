@@ -88,7 +88,6 @@ export interface RangeChartsProps {
   readonly isLive: boolean;
   /** Undefined if the history could not be read. */
   readonly columns: Columns | undefined;
-  readonly stepMs: number;
   /** The point of the pinned moment. */
   readonly pinned: PointValues | undefined;
   readonly at: number | undefined;
@@ -97,8 +96,6 @@ export interface RangeChartsProps {
   readonly problems?: readonly ProblemSpan[];
   /** The address of the data, which the script reads. */
   readonly source: string;
-  /** The address of the page without its range, to which the script adds another. */
-  readonly page: string;
   /** Where a click pins a moment: on this page, or on the page of another address. */
   readonly pins?: "here" | (string & {}) | undefined;
   readonly resting?: RestingLegends | undefined;
@@ -109,7 +106,7 @@ export interface RangeChartsProps {
 }
 
 export function RangeCharts(props: RangeChartsProps): JSX.Element {
-  const { charts, from, to, isLive, stepMs, at, problems = [], source, page, pins = "" } = props;
+  const { charts, from, to, isLive, at, problems = [], source, pins = "" } = props;
   return (
     <div
       class="range-charts"
@@ -119,10 +116,8 @@ export function RangeCharts(props: RangeChartsProps): JSX.Element {
       data-role="range-charts"
       data-from={String(Math.round(from))}
       data-to={String(Math.round(to))}
-      data-step={String(stepMs)}
       data-at={at === undefined ? "" : String(Math.round(at))}
       data-source={attribute(source)}
-      data-page={attribute(page)}
       data-pins={attribute(pins)}
       data-live={isLive ? "yes" : "no"}
     >

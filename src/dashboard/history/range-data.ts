@@ -22,7 +22,9 @@ const maxEvents = 1_000;
 /** Bands that are drawn; further ones would hide each other. */
 const maxProblems = 200;
 
-export async function readRange(admin: AdminClient, range: PageRange): Promise<RangeData> {
+type RangeReader = Pick<AdminClient, "historyRange" | "events" | "problems">;
+
+export async function readRange(admin: RangeReader, range: PageRange): Promise<RangeData> {
   const [history, moments] = await Promise.all([readHistory(admin, range), readMoments(admin, range)]);
   return { history, ...moments };
 }
@@ -43,19 +45,28 @@ export function readHistory(
 
 /** What happened in the time: its marks and its bands. */
 export async function readMoments(
-  admin: Pick<AdminClient, "events" | "problems">,
+  admin: Pick<RangeReader, "events" | "problems">,
   range: PageRange,
 ): Promise<Omit<RangeData, "history">> {
-  const time = { from: momentText(range.from), to: momentText(range.to) };
   const ofPool = range.pool === undefined ? {} : { pool: range.pool };
-  const [events, problems] = await Promise.all([
-    admin.events(new URLSearchParams({ ...time, limit: String(maxEvents) })),
-    admin.problems(new URLSearchParams({ ...time, ...ofPool, state: "all" })),
+  const [marks, problems] = await Promise.all([
+    readMarks(admin, range),
+    admin.problems(new URLSearchParams({ ...timeOf(range), ...ofPool, state: "all" })),
   ]);
-  return {
-    marks: "value" in events ? marksOf(events.value, range) : [],
-    // An older balancer has no list of problems.
-    problems: "value" in problems ? problems.value.slice(0, maxProblems) : [],
-    eventsError: "error" in events ? events.error : undefined,
-  };
+  // An older balancer has no list of problems.
+  return { ...marks, problems: "value" in problems ? problems.value.slice(0, maxProblems) : [] };
+}
+
+export async function readMarks(
+  admin: Pick<RangeReader, "events">,
+  range: PageRange,
+): Promise<Pick<RangeData, "marks" | "eventsError">> {
+  const events = await admin.events(new URLSearchParams({ ...timeOf(range), limit: String(maxEvents) }));
+  return "value" in events
+    ? { marks: marksOf(events.value, range), eventsError: undefined }
+    : { marks: [], eventsError: events.error };
+}
+
+function timeOf({ from, to }: PageRange): Readonly<Record<"from" | "to", string>> {
+  return { from: momentText(from), to: momentText(to) };
 }

@@ -93,7 +93,6 @@ function TrafficOfTime({ state, view, range, data }: OfTimeProps): JSX.Element {
         to={to}
         isLive={isLive}
         columns={columns}
-        stepMs={result?.stepMs ?? 1_000}
         pinned={undefined}
         at={undefined}
         marks={marks}
@@ -101,7 +100,6 @@ function TrafficOfTime({ state, view, range, data }: OfTimeProps): JSX.Element {
         marksLink={<a href={attribute(events)} safe>{`All ${formatCount(marks.length)} events`}</a>}
         problems={problems}
         source={rangeAddress("/history.json", range)}
-        page="/"
         pins="/history"
         resting={isLive ? currentLegends(currentTraffic(state, pool)) : pastLegends(columns, stepMs)}
       />

@@ -5,20 +5,17 @@ import type { AdminResult } from "../admin-client.ts";
 import { type PageRange, rangeAddress } from "../page-range.ts";
 import { attribute } from "../responses.ts";
 import { sumColumns } from "../history/columns.ts";
-import type { Mark } from "../history/marks.ts";
+import type { RangeData } from "../history/range-data.ts";
 import { GroupList } from "../history/panels.tsx";
 import { errorsChart, RangeCharts } from "../history/range-charts.tsx";
 import { RangeBar, RangeProblems, RangeTools } from "../layout/range-bar.tsx";
-import type { HistoryResult } from "../../history/history.ts";
 import type { RequestSummary } from "../../requests/requests.ts";
 import { formatCount, formatMs } from "../../wording/format.ts";
 import { onFirstPage, parametersOf, type RequestFilterState } from "./filter.tsx";
 
-export interface KeptPart {
+export interface KeptPart extends Omit<RangeData, "eventsError"> {
   readonly range: PageRange;
-  readonly history: AdminResult<HistoryResult>;
   readonly summary: AdminResult<RequestSummary>;
-  readonly marks: readonly Mark[];
 }
 
 interface PartProps {
@@ -56,16 +53,10 @@ export function keptText({ summary }: KeptPart): string {
 }
 
 export function KeptTime({ filter, kept }: PartProps): JSX.Element {
-  const { range, history, marks } = kept;
+  const { range, history, marks, problems } = kept;
   const more = parametersBeside(filter);
   const result = "value" in history ? history.value : undefined;
   const columns = result && sumColumns(result.series.map((series) => series.columns));
-  const page = new URLSearchParams({
-    ...more,
-    ...(range.pool === undefined ? {} : { pool: range.pool }),
-    ...(range.upstream === undefined ? {} : { upstream: range.upstream }),
-    ...(range.route === undefined ? {} : { route: range.route }),
-  });
   return (
     <section class="pool history-range" aria-label="Time shown">
       <RangeBar path="/requests" range={range} more={more}>
@@ -79,12 +70,11 @@ export function KeptTime({ filter, kept }: PartProps): JSX.Element {
         to={range.to}
         isLive={range.isLive}
         columns={columns}
-        stepMs={result?.stepMs ?? 1_000}
         pinned={undefined}
         at={undefined}
         marks={marks}
+        problems={problems}
         source={rangeAddress("/history.json", range)}
-        page={`/requests?${page}`}
       />
     </section>
   );

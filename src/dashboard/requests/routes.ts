@@ -13,10 +13,9 @@ import {
 } from "../responses.ts";
 import type { AdminClient } from "../admin-client.ts";
 import { csvFile } from "../csv-file.ts";
-import { marksOf } from "../history/marks.ts";
+import { readRange } from "../history/range-data.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
 import { systemWallClock } from "../../lib/clock.ts";
-import { momentText } from "../../lib/time-range.ts";
 import type { StoredRequest } from "../../requests/recent-requests.ts";
 import type { AdminApiError } from "../../wording/verdict.ts";
 import {
@@ -39,12 +38,11 @@ import type { LiveTails } from "./live-tail.ts";
 export interface RequestRoutesOptions {
   readonly poller: SnapshotPoller;
   readonly requests: RequestClient;
-  readonly admin: Pick<AdminClient, "historyRange" | "events">;
+  readonly admin: Pick<AdminClient, "historyRange" | "events" | "problems">;
   readonly tails: LiveTails;
 }
 
-/** Events that are read for marks, and requests that a file has. */
-const maxMarked = 1_000;
+/** Requests that a file has. */
 const maxRows = 5_000;
 
 /** The largest page of the admin API. */
@@ -57,14 +55,8 @@ export function requestPages({ poller, requests, admin, tails }: RequestRoutesOp
   const keptPartOf = async (filter: RequestFilterState): Promise<KeptPart | undefined> => {
     const { range } = filter;
     if (filter.kind !== "kept" || !range) return undefined;
-    const { from, to, pool, upstream } = range;
-    const time = { from: momentText(from), to: momentText(to) };
-    const [history, summary, events] = await Promise.all([
-      admin.historyRange({ pool, upstream, from, to }),
-      requests.summary(keptQuery(filter)),
-      admin.events(new URLSearchParams({ ...time, limit: String(maxMarked) })),
-    ]);
-    return { range, history, summary, marks: "value" in events ? marksOf(events.value, range) : [] };
+    const [data, summary] = await Promise.all([readRange(admin, range), requests.summary(keptQuery(filter))]);
+    return { range, summary, ...data };
   };
 
   /** The requests of the page and of the pages after it, or the response with the error. */

@@ -61,12 +61,10 @@ export function PastCharts({ id, past: { range, history, marks } }: PastChartsPr
         to={range.to}
         isLive={range.isLive}
         columns={result && sumColumns(result.series.map(({ columns }) => columns))}
-        stepMs={result?.stepMs ?? 1_000}
         pinned={undefined}
         at={undefined}
         marks={marks}
         source={rangeAddress("/history.json", { ...whole, at: undefined })}
-        page={`${path}?`}
       />
     </div>
   );
