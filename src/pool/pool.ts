@@ -67,7 +67,7 @@ export class Pool implements AttemptAccounting {
   /** Whether the upstream gets new requests now. */
   serves(upstream: Upstream): boolean {
     const serving = this.#current().tiers.find((tier) => !tier.isFull);
-    return serving?.members.includes(upstream) === true && this.#hasSlot(upstream);
+    return serving?.has(upstream) === true && this.#hasSlot(upstream);
   }
 
   /**

@@ -38,12 +38,13 @@ export function groupFindings(
   members: readonly TrackedProblem[],
   { sample, isOpen }: { readonly sample: BalancerSample; readonly isOpen: (kind: ProblemKind) => boolean },
 ): readonly Finding[] {
+  let inUse: number | undefined;
   return upstreamKinds.flatMap((kind) => {
     const active = members.filter((member) => member.kind === kind && isMember(member) && member.isActive);
-    const total = pool.upstreams.filter((upstream) => !isResting(upstream.sample)).length;
-    const isMany =
-      active.length >= minimumMembers || (active.length >= 2 && active.length >= minimumShare * total);
-    if (!isMany && !(isOpen(kind) && active.length >= 2)) return [];
+    if (active.length < 2) return [];
+    const total = (inUse ??= pool.upstreams.filter(({ sample: one }) => !isResting(one)).length);
+    const isMany = active.length >= minimumMembers || active.length >= minimumShare * total;
+    if (!isMany && !isOpen(kind)) return [];
     return [groupFinding(pool, kind, { active, total: Math.max(total, active.length), isMany, sample })];
   });
 }

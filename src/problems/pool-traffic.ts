@@ -37,6 +37,8 @@ function errorFinding(pool: PoolTraffic, detection: Detection): Finding | undefi
   const base = { kind: "pool_errors", key: name, pool: name, upstream: null } as const;
   if (pool.requests30 < errorRequests)
     return isOpen ? { ...base, ...nothingToSay, verdict: "unknown" } : undefined;
+  const most = (pool.attemptErrors30 + pool.otherTurnedAway30) / pool.requests30;
+  if (most < errorLeave) return undefined;
   let explained = 0;
   for (const { sample, errors30 } of pool.upstreams)
     if (sample.hasFault || detection.suspects.has(sample.id)) explained += errors30;

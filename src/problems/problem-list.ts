@@ -109,8 +109,9 @@ export class ProblemList {
       suspects: new Set(),
       lost60: this.#traffic.lost60,
     };
-    let turnedAwayPerSecond = 0;
+    let [turnedAwayPerSecond, upstreams] = [0, 0];
     for (const pool of pools) {
+      upstreams += pool.upstreams.length;
       const comparison = new PoolComparison(pool);
       for (const upstream of pool.upstreams) {
         this.#pasts.of(upstream.sample.id).read(upstream.sample, time.now);
@@ -121,7 +122,7 @@ export class ProblemList {
       detectPoolTraffic(pool, detection);
       turnedAwayPerSecond += pool.turnedAwayErrors30 / pool.seconds30;
     }
-    this.#pasts.prune(time.now);
+    this.#pasts.prune(time.now, upstreams);
     detectBalancerState(detection, turnedAwayPerSecond);
     detectCertificates(detection);
     detectFleet(detection);

@@ -168,8 +168,10 @@ export class TrafficReader {
       traffic.seenAt = now;
       return traffic;
     });
-    for (const known of [this.#pools, this.#upstreams, this.#routes])
-      for (const [name, { seenAt }] of known) if (seenAt !== now) known.delete(name);
+    const upstreams = pools.reduce((sum, pool) => sum + pool.upstreams.length, 0);
+    for (const known of [this.#pools, this.#routes]) forgetUnseen(known, now);
+    // Of a thousand, a look at each costs more than all that is counted of it.
+    if (this.#upstreams.size !== upstreams) forgetUnseen(this.#upstreams, now);
     return pools;
   }
 
@@ -187,6 +189,10 @@ export class TrafficReader {
     }
     return byPool;
   }
+}
+
+function forgetUnseen(known: Map<string, { readonly seenAt: number }>, now: number): void {
+  for (const [name, { seenAt }] of known) if (seenAt !== now) known.delete(name);
 }
 
 function entryOf<Value>(map: Map<string, Value>, key: string, create: () => Value): Value {

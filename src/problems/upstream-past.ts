@@ -147,8 +147,9 @@ export class UpstreamPasts {
     return past;
   }
 
-  /** Forgets upstreams that this sample did not have. */
-  prune(now: number): void {
+  /** Forgets upstreams that this sample did not have. @param count how many it had */
+  prune(now: number, count: number): void {
+    if (this.#pasts.size === count) return;
     for (const [id, { seenAt }] of this.#pasts) if (seenAt !== now) this.#pasts.delete(id);
   }
 }

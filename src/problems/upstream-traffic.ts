@@ -37,29 +37,39 @@ const noticedShare = 0.1;
 /** What the upstreams of one pool have in common, computed once for all of them. */
 export class PoolComparison {
   readonly pool: PoolTraffic;
-  readonly #shares: PeerValues;
-  readonly #latencies: PeerValues;
+  /** Sorted when the first upstream is compared: in most seconds none is. */
+  #shares: PeerValues | undefined;
+  #latencies: PeerValues | undefined;
 
   constructor(pool: PoolTraffic) {
     this.pool = pool;
-    const [shares, latencies]: [number[], number[]] = [[], []];
-    for (const { sample, requests30, requests60, errorShare } of pool.upstreams) {
-      if (sample.hasFault) continue;
-      if (requests30 >= errorRequests) shares.push(errorShare);
-      if (requests60 >= slowRequests && sample.p95Ms !== null) latencies.push(sample.p95Ms);
-    }
-    this.#shares = new PeerValues(shares);
-    this.#latencies = new PeerValues(latencies);
+  }
+
+  #sharesOfAll(): PeerValues {
+    const shares: number[] = [];
+    for (const { sample, requests30, errorShare } of this.pool.upstreams)
+      if (!sample.hasFault && requests30 >= errorRequests) shares.push(errorShare);
+    return new PeerValues(shares);
+  }
+
+  #latenciesOfAll(): PeerValues {
+    const latencies: number[] = [];
+    for (const { sample, requests60 } of this.pool.upstreams)
+      if (!sample.hasFault && requests60 >= slowRequests && sample.p95Ms !== null)
+        latencies.push(sample.p95Ms);
+    return new PeerValues(latencies);
   }
 
   /** The median error share of its peers; of its usual hours where there are too few. */
   sharesFor(upstream: UpstreamTraffic): Comparison {
     const usual = () => this.pool.sample.usualOf(upstream.sample.id)?.errorShare ?? 0;
+    this.#shares ??= this.#sharesOfAll();
     return this.#compare(this.#shares, upstream, upstream.errorShare) ?? { median: usual(), peers: 0 };
   }
 
   /** Undefined if there is nothing to compare with. */
   latenciesFor(upstream: UpstreamTraffic): Comparison | undefined {
+    this.#latencies ??= this.#latenciesOfAll();
     const found = this.#compare(this.#latencies, upstream, upstream.sample.p95Ms ?? 0);
     if (found) return found;
     const usual = this.pool.sample.usualOf(upstream.sample.id)?.p95Ms ?? null;
@@ -155,7 +165,7 @@ function errorFinding({
     window: "30s",
     n,
   };
-  const failure = leadingFailure(past);
+  const failure = leadingFailureOf(past);
   return {
     ...common("upstream_errors", pool, upstream),
     verdict,
@@ -195,9 +205,19 @@ interface LeadingFailure {
   readonly symptom: string;
 }
 
+/** By the reasons, which are read every few seconds only. */
+const leadingFailures = new WeakMap<UpstreamPast["recentReasons"], LeadingFailure>();
+
+function leadingFailureOf({ recentReasons }: UpstreamPast): LeadingFailure {
+  const known = leadingFailures.get(recentReasons);
+  if (known) return known;
+  const found = leadingFailure(recentReasons);
+  leadingFailures.set(recentReasons, found);
+  return found;
+}
+
 /** What most of its errors are: one status, several 5xx, or a failure. */
-function leadingFailure(past: UpstreamPast): LeadingFailure {
-  const reasons = past.recentReasons;
+function leadingFailure(reasons: UpstreamPast["recentReasons"]): LeadingFailure {
   const total = reasons.reduce((sum, [, count]) => sum + count, 0);
   const [first] = reasons;
   const statuses = reasons.filter(([reason]) => statusIn(reason) !== undefined);

@@ -10,7 +10,7 @@ import type { Upstream } from "../pool/upstream.ts";
  * Upstreams a second. A percentile merges six histograms, so that all of a thousand upstreams at once would take longer than
  * a request should wait. Latencies are collected in slices of ten seconds anyway.
  */
-const upstreamsPerTurn = 200;
+const upstreamsPerTurn = 100;
 
 const share = 0.95;
 

@@ -10,8 +10,13 @@ import { completed, failure } from "../../src/pool/outcome.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { PoolRegistry } from "../../src/registry/pool-registry.ts";
-import { ProblemSampler } from "../../src/view/problem-sampler.ts";
+import { ProblemSampler, type ProblemSamplerOptions } from "../../src/view/problem-sampler.ts";
 import { configOf } from "./configs.ts";
+
+interface GivenProbe {
+  readonly success: boolean;
+  readonly detail: string;
+}
 
 export const samplerEpoch = 1_800_000_000_000;
 
@@ -34,7 +39,8 @@ export function samplerStand(pools: string, config = configOf(pools)) {
     wallClock,
     onFailure: (error) => void errors.push(error),
   });
-  const probes = new Map<string, { success: boolean; detail: string }>();
+  const probes = new Map<string, GivenProbe>();
+  const shownProbes = new WeakMap<GivenProbe, ReturnType<ProblemSamplerOptions["snapshots"]["probesOf"]>>();
   const eventLog = new EventLog({
     store: { events: () => [], eventsBetween: () => [], record: () => {} },
     wallClock,
@@ -46,12 +52,16 @@ export function samplerStand(pools: string, config = configOf(pools)) {
     faults: new FaultRegistry(),
     dataPlane: { measure: (entry) => entry },
     snapshots: {
+      // As in a balancer, a look at a probe makes no new one: it is measured.
       probesOf: ({ id }) => {
-        const last = probes.get(id);
-        return {
-          last: last && { at: wallClock(), latencyMs: 1, ...last },
-          history: last ? (last.success ? "+" : "-") : "",
-        };
+        const probe = probes.get(id);
+        if (!probe) return { last: undefined, history: "" };
+        let shown = shownProbes.get(probe);
+        if (!shown) {
+          const last = { at: wallClock(), latencyMs: 1, ...probe };
+          shownProbes.set(probe, (shown = { last, history: probe.success ? "+" : "-" }));
+        }
+        return shown;
       },
     },
     memory: { snapshot: { rssBytes: 1, limitBytes: null, shedding: false } },

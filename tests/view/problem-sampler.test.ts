@@ -37,15 +37,15 @@ describe("a sample", () => {
     expect(stand.sampler.take().pools[0]?.p95Ms).toBeWithin(36, 44);
   });
 
-  test("percentiles of a thousand upstreams take five turns", () => {
+  test("percentiles of a thousand upstreams take ten turns", () => {
     const names = Array.from({ length: 1_000 }, (_, index) => `u${index}@10.0.${index >> 8}.${index & 255}`);
     const stand = samplerStand(`main: ${names.join(" ")}`);
     probed(stand);
     for (const upstream of stand.registry.pools[0]?.upstreams ?? []) stand.request(upstream);
     const known = () => stand.sampler.take().pools[0]?.upstreams.filter(({ p95Ms }) => p95Ms !== null).length;
-    expect([known(), known(), known(), known(), known(), known()]).toEqual([
-      200, 400, 600, 800, 1_000, 1_000,
-    ]);
+    const turns = Array.from({ length: 11 }, known);
+    expect(turns.slice(0, 3)).toEqual([100, 200, 300]);
+    expect(turns.slice(9)).toEqual([1_000, 1_000]);
   });
 
   test("tells what clients got from what retries hid", () => {
