@@ -5,6 +5,7 @@ import { verbOf } from "./command.ts";
 import { isLate, modeActions, panelForm, WeightForm } from "./menu.tsx";
 import { HiddenFields } from "../layout/forms.tsx";
 import { Icon } from "../layout/icon.tsx";
+import { markup } from "../layout/shell.tsx";
 import { locationFields, pageOf } from "../location.ts";
 import { anchorOf, attribute } from "../responses.ts";
 import type { View } from "../view.ts";
@@ -19,8 +20,37 @@ interface RowMenuProps {
   readonly view: View;
 }
 
+interface Rendered {
+  /** All that the markup depends on, beside the upstream's name. */
+  readonly facts: string;
+  readonly html: string;
+}
+
+/** By view and upstream: live pages need the actions of every row each second, and they hardly ever change. */
+const rendered = new WeakMap<View, Map<string, Rendered>>();
+
+/** Of a view. Discovery may name ever new upstreams. */
+const maxRendered = 5_000;
+
+export function actionsCell(props: RowMenuProps): string {
+  const { upstream, now, view } = props;
+  const { id, mode, weight, weightSet, drain } = upstream;
+  const facts = JSON.stringify([mode, weight, weightSet, drain?.leaving, isLate(upstream, now)]);
+  const cells = rendered.get(view) ?? new Map<string, Rendered>();
+  const known = cells.get(id);
+  if (known?.facts === facts) return known.html;
+  const html = markup(
+    <td role="cell" class="s-acts">
+      <QuickActions {...props} />
+    </td>,
+  );
+  if (cells.size >= maxRendered) cells.clear();
+  rendered.set(view, cells.set(id, { facts, html }));
+  return html;
+}
+
 /** Menus are popovers: they need no script, and live updates leave them open. */
-export function QuickActions(props: RowMenuProps): JSX.Element {
+function QuickActions(props: RowMenuProps): JSX.Element {
   const { id, mode, drain } = props.upstream;
   const quick = mode === "ready" ? "drain" : "ready";
   const menu = anchorOf("menu", id);

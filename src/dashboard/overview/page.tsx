@@ -64,11 +64,13 @@ export function renderLive(
   view: View = plainView,
   { writeRow, seen }: Pick<OverviewProps, "writeRow" | "seen"> = {},
 ): string {
+  // The same object as long as it can be: rows that depend on it are kept.
+  const whole = view.filter === "" ? view : { ...view, filter: "" };
   return markup(
     <>
       <title safe>{tabTitle(state)}</title>
       <TabIcon state={state} />
-      <Overview state={state} view={{ ...view, filter: "" }} writeRow={writeRow} seen={seen} />
+      <Overview state={state} view={whole} writeRow={writeRow} seen={seen} />
     </>,
   );
 }

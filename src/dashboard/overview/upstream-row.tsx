@@ -2,7 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import { SelectBox } from "../actions/selection.tsx";
-import { QuickActions } from "../actions/row-menu.tsx";
+import { actionsCell } from "../actions/row-menu.tsx";
 import type { ShownUpstream } from "./folding.ts";
 import { ErrorsCell, NameCell, NumberCell, ProbesCell, ShareCell, StateCell } from "./upstream-cells.tsx";
 import { anchorOf, attribute } from "../responses.ts";
@@ -91,9 +91,6 @@ export function rowOf({ upstream, state, problem, ...props }: RowProps): Row {
       value={String(weight)}
       note={weightSet ? `Weight set by ${weightSet.by}. ${weightSet.why}`.trim() : ""}
     />,
-    <td role="cell" class="s-acts">
-      <QuickActions upstream={upstream} now={now} view={view} />
-    </td>,
   ];
-  return { attributes, cells: cells.map(markup) };
+  return { attributes, cells: [...cells.map(markup), actionsCell({ upstream, now, view })] };
 }
