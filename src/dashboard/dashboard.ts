@@ -22,6 +22,7 @@ import { renderRows } from "./requests/row.tsx";
 import { LiveTails } from "./requests/live-tail.ts";
 import { routesOf } from "./routes.ts";
 import { refusalOf, secured } from "./security.ts";
+import { TrendReader } from "./live/trend-reader.ts";
 import { trendSince, UpstreamPollers } from "./live/upstream-poller.ts";
 
 export interface DashboardOptions {
@@ -65,6 +66,7 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     runtime,
   );
   const dayReader = new DayReader({ admin, clock: systemClock, source: () => endpoints.current });
+  const trendReader = new TrendReader({ admin, clock: systemClock, source: () => endpoints.current });
   const common = { schedule: systemSchedule, wallClock: systemWallClock, intervalMs, bug };
   const poller = new SnapshotPoller({
     ...common,
@@ -84,6 +86,8 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
         reading,
         trends,
         day,
+        upstreamTrends:
+          "snapshot" in reading ? trendReader.of(reading.snapshot) : (previous?.upstreamTrends ?? new Map()),
       });
     },
   });

@@ -1,6 +1,7 @@
 /** The overall status in one sentence with its reasons, and the state of the dashboard from which it is derived. */
 
 import type { SeriesHistory } from "../history/history.ts";
+import type { Columns } from "../history/point.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import type { ServiceProblem } from "../problems/problem.ts";
 import { balancerGone, frontDoorClosed } from "../problems/reader-problems.ts";
@@ -169,6 +170,8 @@ export interface DashboardState {
   readonly trends: readonly SeriesHistory[];
   /** The last day, read once a minute; undefined until it could be read. */
   readonly day?: DayHistory | undefined;
+  /** The last half hour by upstream, read once a minute; empty until it could be read. */
+  readonly upstreamTrends?: ReadonlyMap<string, Columns>;
 }
 
 /** The result of reading the snapshot. */
@@ -181,15 +184,23 @@ export interface PollResult {
   readonly reading: ReadResult;
   readonly trends: readonly SeriesHistory[];
   readonly day?: DayHistory | undefined;
+  readonly upstreamTrends?: ReadonlyMap<string, Columns>;
 }
 
 /** A failed read keeps the last snapshot and the moment at which the outage began. */
 export function nextDashboardState(
   previous: DashboardState | undefined,
-  { at, adminUrl, listenerCheck, reading, trends, day }: PollResult,
+  { at, adminUrl, listenerCheck, reading, trends, day, upstreamTrends = new Map() }: PollResult,
 ): DashboardState {
   const lost = listenerCheck.reachable ? undefined : (previous?.listenerLostSince ?? listenerCheck.checkedAt);
-  const common = { at, adminUrl, listenerCheck, listenerLostSince: lost, day: day ?? previous?.day };
+  const common = {
+    at,
+    adminUrl,
+    listenerCheck,
+    listenerLostSince: lost,
+    day: day ?? previous?.day,
+    upstreamTrends,
+  };
   if ("snapshot" in reading) {
     return { ...common, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };
   }

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
 
 import { runsOf } from "../../src/dashboard/upstream/probe-history.tsx";
-import { statusNote } from "../../src/dashboard/overview/upstream-cells.tsx";
+import { statusNote, TrendCell } from "../../src/dashboard/overview/upstream-cells.tsx";
 import { rowOf } from "../../src/dashboard/overview/upstream-row.tsx";
 import { formatUptime, uptimeShare, uptimeSpan } from "../../src/wording/format.ts";
 import { plainView } from "../../src/dashboard/view.ts";
 import { rowState } from "../../src/wording/row-state.ts";
 import type { UpstreamSnapshot, UptimeSnapshot } from "../../src/snapshot/snapshot.ts";
-import { upstream } from "../support/fake-admin-api.ts";
+import { columnsOf } from "../../src/history/point.ts";
+import type { ProblemKind } from "../../src/problems/problem.ts";
+import { upstream, wavesUntil } from "../support/fake-admin-api.ts";
 
 const now = 1_800_000_000_000;
 const plain = (text: string) => text.replaceAll("\u00a0", " ");
@@ -15,7 +17,15 @@ const plain = (text: string) => text.replaceAll("\u00a0", " ");
 function cellOf(kind: string, change: Partial<UpstreamSnapshot>): string {
   const one = upstream("a", change);
   const state = rowState(one, { now, isPanicking: false, problem: undefined });
-  const place = { pool: "main", share: 0.2, fairShare: 0.5, isUsual: false, now, view: plainView };
+  const place = {
+    pool: "main",
+    trend: undefined,
+    share: 0.2,
+    fairShare: 0.5,
+    isUsual: false,
+    now,
+    view: plainView,
+  };
   const { cells } = rowOf({ upstream: one, state, problem: undefined, ...place });
   return plain(cells.find((cell) => new RegExp(`class="[^"]*\\b${kind}\\b`).test(cell)) ?? "");
 }
@@ -82,6 +92,18 @@ describe("the cells of a row", () => {
     expect(cell).toContain('class="bar-part" width="20.0%"');
     expect(cell).toContain('class="bar-fair" x="50.0%"');
     expect(cell).toContain("Fair by weight: 50%");
+  });
+
+  test("draw the last half hour of requests, or of what the problem is about", () => {
+    const trend = columnsOf(wavesUntil(now, { spanMs: 1_800_000, stepMs: 60_000, since: 0 }));
+    const lineOf = (kind?: ProblemKind) =>
+      TrendCell({ trend, problem: kind && { kind, level: "critical", title: "" } }) as string;
+    const kinds = [undefined, "upstream_errors", "upstream_down", "upstream_slow", "probe_flaps"] as const;
+    expect(kinds.map((kind) => /class="([\w-]+) line"/.exec(lineOf(kind))?.[1])).toEqual([
+      ...["k-rate", "k-errors", "k-errors", "k-slow", "k-rate"],
+    ]);
+    expect(lineOf().match(/L/g)?.length).toBeGreaterThan(50);
+    expect(TrendCell({ trend: undefined, problem: undefined })).toBe('<td role="cell" class="s-trend"></td>');
   });
 
   test("show words and uptime, and that a fault is injected", () => {

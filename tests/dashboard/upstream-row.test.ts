@@ -16,6 +16,7 @@ const row = (change: Parameters<typeof upstream>[1] = {}) =>
     state: { words: "Serves", tone: "good", detail: "" },
     problem: undefined,
     pool: "main",
+    trend: undefined,
     ...{ share: 0.5, fairShare: 0.5, isUsual: false, view: plainView, now },
   });
 
@@ -27,7 +28,7 @@ test("only the changed cells of a row are sent", () => {
   const seen = row();
   const changed = row({ inFlight: 7, traffic: traffic({ p50Ms: 12 }) });
   const html = rowSince(changed, seen);
-  expect(html.match(/<t[dh] data-kept/g)).toHaveLength(11);
+  expect(html.match(/<t[dh] data-kept/g)).toHaveLength(12);
   expect(html).toContain(">7</td>");
   expect(html).toContain(">12\u00a0ms</td>");
   expect(html).not.toContain("form");

@@ -13,11 +13,12 @@ interface Column {
   readonly isUnseen?: boolean;
 }
 
-/** Without the ones of the kinds `s-wide`, `s-probes` and `s-weight`, which narrower screens leave out, there are eight. */
+/** Without the ones of the kinds `s-wide`, `s-probes` and `s-weight`, which narrower screens leave out, there are nine. */
 export const columns: readonly Column[] = [
   { name: "Select", kind: "s-pick", isUnseen: true },
   { name: "Upstream", kind: "s-name", sort: "name" },
   { name: "State", kind: "s-state", sort: "worst" },
+  { name: "Last 30 min", kind: "s-trend" },
   { name: "Share of pool", kind: "s-share", sort: "share" },
   { name: "In flight", kind: "s-num s-wide", sort: "in-flight" },
   { name: "Req/s", kind: "s-num", sort: "rps" },

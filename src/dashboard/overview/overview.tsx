@@ -62,7 +62,13 @@ export function Overview({ state, view, traffic, writeRow = wholeRow, seen }: Ov
         {snapshot ? <Alerts snapshot={snapshot} problems={problems} /> : ""}
         <TrafficPanel state={state} view={view} time={traffic} />
         {snapshot ? (
-          <UpstreamTable snapshot={snapshot} now={balancerNow(state)} view={view} writeRow={writeRow} />
+          <UpstreamTable
+            snapshot={snapshot}
+            trends={state.upstreamTrends ?? new Map()}
+            now={balancerNow(state)}
+            view={view}
+            writeRow={writeRow}
+          />
         ) : (
           <NothingYet state={state} />
         )}

@@ -59,7 +59,7 @@ export function summaryRow({ shown, now, view }: PoolRowProps): Row {
         {`${text} · ${policy}`}
       </span>
     </th>,
-    <td role="cell" class="s-map">
+    <td role="cell" colspan="2" class="s-map">
       <PoolMap upstreams={all} text={text} />
     </td>,
     <NumberCell kind="s-wide" value={formatCount(inFlight)} />,
@@ -168,7 +168,7 @@ export function noteRows({ shown: { pool, isOpen }, now }: PoolRowProps): readon
 /** The further cells stand for columns that narrower screens do not have: a wider first cell would make new ones there. */
 function noteRow(attributes: Row["attributes"], content: JSX.Element): Row {
   const cells = [
-    <td role="cell" colspan="8">
+    <td role="cell" colspan="9">
       {content}
     </td>,
     <td class="s-wide" colspan="3" aria-hidden="true"></td>,

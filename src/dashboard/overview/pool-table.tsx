@@ -8,10 +8,13 @@ import { TableBar } from "./table-bar.tsx";
 import { rowOf, type WriteRow } from "./upstream-row.tsx";
 import { anchorOf } from "../responses.ts";
 import { fairSharesOf, sharesOf, type View } from "../view.ts";
+import type { UpstreamTrends } from "../live/trend-reader.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 
 interface TableProps {
   readonly snapshot: Snapshot;
+  /** The last half hour by upstream. */
+  readonly trends: UpstreamTrends;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
   readonly view: View;
@@ -23,7 +26,7 @@ interface TableProps {
 const maxAnimated = 12;
 
 /** What the balancer itself said last: a table that folds all when the balancer is gone would hide what was wrong. */
-export function UpstreamTable({ snapshot, now, view, writeRow }: TableProps): JSX.Element {
+export function UpstreamTable({ snapshot, trends, now, view, writeRow }: TableProps): JSX.Element {
   const { problems = [] } = snapshot;
   const table = shownTable({ snapshot, problems, view, now });
   const rows = table.pools.reduce((sum, { shown }) => sum + shown.length, 0);
@@ -45,7 +48,7 @@ export function UpstreamTable({ snapshot, now, view, writeRow }: TableProps): JS
           </tr>
         </thead>
         {table.pools.map((shown) => (
-          <PoolBody shown={shown} now={now} view={view} writeRow={writeRow} />
+          <PoolBody shown={shown} trends={trends} now={now} view={view} writeRow={writeRow} />
         ))}
       </table>
       {table.pools.length === 0 ? <p class="empty">{nothingText(view, snapshot)}</p> : ""}
@@ -63,7 +66,7 @@ interface BodyProps extends Omit<TableProps, "snapshot"> {
 }
 
 /** Rows keep their order under the pointer and the focus: see public/problems.js. */
-function PoolBody({ shown, now, view, writeRow }: BodyProps): JSX.Element {
+function PoolBody({ shown, trends, now, view, writeRow }: BodyProps): JSX.Element {
   const { pool, usual } = shown;
   const shareOf = sharesOf(pool);
   const fairShareOf = fairSharesOf(pool);
@@ -77,6 +80,7 @@ function PoolBody({ shown, now, view, writeRow }: BodyProps): JSX.Element {
           rowOf({
             ...row,
             pool: pool.name,
+            trend: trends.get(row.upstream.id),
             share: shareOf(row.upstream.traffic),
             fairShare: fairShareOf(row.upstream),
             now,

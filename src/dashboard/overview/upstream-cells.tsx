@@ -2,6 +2,10 @@
 /** @jsxImportSource @kitajs/html */
 
 import { usedElsewhereText } from "../../wording/fleet.ts";
+import { type Quantity, Sparkline, trendOf } from "../charts/sparkline.tsx";
+import { markup } from "../layout/shell.tsx";
+import { upstreamTrendMs } from "../live/trend-reader.ts";
+import type { Columns } from "../../history/point.ts";
 import { ToneMark } from "../layout/tone-mark.tsx";
 import { Bar } from "../layout/widgets.tsx";
 import { pageOf } from "../location.ts";
@@ -20,7 +24,7 @@ import {
   uptimeShare,
   uptimeSpan,
 } from "../../wording/format.ts";
-import type { StateTone, RowState } from "../../wording/row-state.ts";
+import type { StateTone, RowState, UpstreamProblem } from "../../wording/row-state.ts";
 import { concernOf, isStandbyBackup } from "../../wording/verdict.ts";
 
 interface NameProps {
@@ -80,6 +84,42 @@ export function StateCell({ upstream, state, now }: StateProps): JSX.Element {
       {faultProgress(upstream) && !words.startsWith("Fault") ? <span class="tag">fault injected</span> : ""}
     </td>
   );
+}
+
+/** What is drawn: what an upstream's problem is about, else its requests. */
+function quantityOf(problem: UpstreamProblem | undefined): readonly [quantity: Quantity, kind: string] {
+  if (problem?.kind === "upstream_slow") return ["p95Ms", "k-slow"];
+  if (problem?.kind === "upstream_errors" || problem?.kind === "upstream_down")
+    return ["errorsPerSecond", "k-errors"];
+  return ["requestsPerSecond", "k-rate"];
+}
+
+/** Lines by what they draw. They change once a minute, and live pages need them each second. */
+const drawn = new WeakMap<Columns, Map<Quantity, string>>();
+
+interface TrendProps {
+  /** The last half hour; undefined until it was read. */
+  readonly trend: Columns | undefined;
+  readonly problem: UpstreamProblem | undefined;
+}
+
+export function TrendCell({ trend, problem }: TrendProps): JSX.Element {
+  return (
+    <td role="cell" class="s-trend">
+      {trend ? trendLine(trend, problem) : ""}
+    </td>
+  );
+}
+
+function trendLine(columns: Columns, problem: UpstreamProblem | undefined): string {
+  const [quantity, kind] = quantityOf(problem);
+  const lines = drawn.get(columns) ?? new Map<Quantity, string>();
+  const known = lines.get(quantity);
+  if (known !== undefined) return known;
+  const line = <Sparkline trend={trendOf([columns], quantity)} kind={kind} spanMs={upstreamTrendMs} />;
+  const html = markup(line);
+  drawn.set(columns, lines.set(quantity, html));
+  return html;
 }
 
 export function ProbesCell({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {

@@ -4,9 +4,18 @@
 import { SelectBox } from "../actions/selection.tsx";
 import { actionsCell } from "../actions/row-menu.tsx";
 import type { ShownUpstream } from "./folding.ts";
-import { ErrorsCell, NameCell, NumberCell, ProbesCell, ShareCell, StateCell } from "./upstream-cells.tsx";
+import {
+  ErrorsCell,
+  NameCell,
+  NumberCell,
+  ProbesCell,
+  ShareCell,
+  StateCell,
+  TrendCell,
+} from "./upstream-cells.tsx";
 import { anchorOf, attribute } from "../responses.ts";
 import { formatBrief, formatCount, formatMs, formatRate } from "../../wording/format.ts";
+import type { Columns } from "../../history/point.ts";
 import { markup } from "../layout/shell.tsx";
 import { capacityNote, slotsInUse } from "../../wording/reasons.ts";
 import { haystackOf, type View } from "../view.ts";
@@ -44,6 +53,8 @@ function emptyCell(cell: string): string {
 
 interface RowProps extends ShownUpstream {
   readonly pool: string;
+  /** Its last half hour; undefined until it was read. */
+  readonly trend: Columns | undefined;
   /** Of the pool's requests per second, 0–1. */
   readonly share: number;
   /** The share that its weight stands for, 0–1. */
@@ -55,7 +66,7 @@ interface RowProps extends ShownUpstream {
 }
 
 export function rowOf({ upstream, state, problem, ...props }: RowProps): Row {
-  const { pool, share, fairShare, now, isUsual, view } = props;
+  const { pool, trend, share, fairShare, now, isUsual, view } = props;
   const { id, traffic, weight, weightSet } = upstream;
   const isSlow = problem?.kind === "upstream_slow";
   const attributes = {
@@ -71,6 +82,7 @@ export function rowOf({ upstream, state, problem, ...props }: RowProps): Row {
     </td>,
     <NameCell upstream={upstream} tone={state.tone} />,
     <StateCell upstream={upstream} state={state} now={now} />,
+    <TrendCell trend={trend} problem={problem} />,
     <ShareCell share={share} fairShare={fairShare} />,
     <NumberCell
       kind="s-wide"
