@@ -4,6 +4,7 @@ import type { SeriesHistory } from "../history/history.ts";
 import type { Columns } from "../history/point.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import type { ServiceProblem } from "../problems/problem.ts";
+import { timings } from "../problems/finding.ts";
 import { balancerGone, frontDoorClosed } from "../problems/reader-problems.ts";
 import type { DayHistory } from "./day.ts";
 import { formatAgo, formatTime } from "./format.ts";
@@ -69,20 +70,29 @@ export function urlOrigin(url: string): string {
  * balancer is not heard, what it said before may be over.
  */
 export function seenProblems(state: DashboardState): readonly ServiceProblem[] {
-  const { snapshot, outage, adminUrl, listenerCheck, listenerLostSince, at } = state;
-  if (outage) {
+  const { snapshot, outage, adminUrl, at } = state;
+  if (outage && at - outage.since >= timings.balancer_gone.openAfterMs) {
     const balancer = balancerName(state) ?? urlOrigin(adminUrl);
     return [balancerGone({ balancer, since: outage.since, why: outage.message })];
   }
-  if (!snapshot) return [];
   // An older balancer has no list.
-  const { problems = [] } = snapshot;
-  if (listenerCheck.reachable) return problems;
-  const balancer = urlOrigin(listenerCheck.url);
-  return [
-    frontDoorClosed({ balancer, since: listenerLostSince ?? at, why: listenerCheck.detail }),
-    ...problems,
-  ];
+  const { problems = [] } = snapshot ?? {};
+  const { url, detail } = state.listenerCheck;
+  const lostSince = closedSince(state, problems);
+  if (!snapshot || lostSince === undefined) return problems;
+  return [frontDoorClosed({ balancer: urlOrigin(url), since: lostSince, why: detail }), ...problems];
+}
+
+/** Since when clients have not reached the balancer; undefined while that is one failed check, or explained. */
+function closedSince(
+  { listenerCheck, listenerLostSince, at }: DashboardState,
+  problems: readonly ServiceProblem[],
+): number | undefined {
+  if (listenerLostSince === undefined || at - listenerLostSince < timings.front_door.openAfterMs)
+    return undefined;
+  // It was reached, and its own list says why it responds with an error.
+  const isExplained = listenerCheck.status !== null && hasCritical(problems);
+  return isExplained ? undefined : listenerLostSince;
 }
 
 /** Its name in the fleet, or the one that it uses in its problems; undefined where it has said neither. */

@@ -192,6 +192,7 @@ describe("the overall status", () => {
       "the client listener is unreachable",
       stateOf(of(a), {
         listenerCheck: { ...listenerCheck, reachable: false, status: null, detail: "connection refused" },
+        listenerLostSince: now - 10_000,
       }),
       "bad: 1 problem. Clients notice it.; The only upstream serves",
     ],
@@ -199,6 +200,7 @@ describe("the overall status", () => {
       "the client listener returns 502",
       stateOf(of(a), {
         listenerCheck: { ...listenerCheck, reachable: false, status: 502, detail: "status 502" },
+        listenerLostSince: now - 10_000,
       }),
       "bad: 1 problem. Clients notice it.; The only upstream serves",
     ],
@@ -219,21 +221,38 @@ describe("the overall status", () => {
     const first = nextDashboardState(undefined, { ...poll, listenerCheck: lost });
     const second = nextDashboardState(first, {
       ...poll,
-      ...{ at: now + 9_000, listenerCheck: { ...lost, checkedAt: now + 9_000 } },
+      ...{ at: now + 10_000, listenerCheck: { ...lost, checkedAt: now + 10_000 } },
       reading: { snapshot: withProblems(problemOf()) },
     });
     expect(seenProblems(second).map(({ title, since }) => [title, Date.parse(since)])).toEqual([
       ["Clients cannot reach http://localhost:8080: connection refused", now],
       [problemOf().title, expect.any(Number)],
     ]);
+    // One failed check is no problem.
+    expect(seenProblems(first)).toEqual([]);
     const again = nextDashboardState(second, { ...poll, listenerCheck });
     expect(seenProblems(again)).toEqual([]);
   });
 
-  test("is that the balancer is not heard, in place of what it said before", () => {
+  test("does not say that clients cannot reach what the balancer refuses for a reason of its own", () => {
+    const seen = (status: number | null, problem: ServiceProblem) =>
+      seenProblems(
+        stateOf(withProblems(problem), {
+          listenerCheck: { ...listenerCheck, reachable: false, status, detail: "no" },
+          listenerLostSince: now - 10_000,
+        }),
+      ).map(({ kind }) => kind);
+    expect(seen(503, problemOf({ kind: "shedding" }))).toEqual(["shedding"]);
+    expect(seen(503, slowProblem())).toEqual(["front_door", "upstream_slow"]);
+    expect(seen(null, problemOf({ kind: "shedding" }))).toEqual(["front_door", "shedding"]);
+  });
+
+  test("is that the balancer is not heard, in place of what it said before, when that lasts", () => {
     const outage = { reason: "unreachable", message: "connection refused", since: now } as const;
-    const state = stateOf(withProblems(problemOf()), { outage });
-    expect(seenProblems(state).map(({ title }) => title)).toEqual(["No news from fra-1 since 08:00:00 UTC"]);
+    const seen = (at: number) =>
+      seenProblems(stateOf(withProblems(problemOf()), { outage, at })).map(({ title }) => title);
+    expect(seen(now + 2_900)).toEqual([problemOf().title]);
+    expect(seen(now + 3_000)).toEqual(["No news from fra-1 since 08:00:00 UTC"]);
   });
 
   test("shows no secret of a URL", () => {

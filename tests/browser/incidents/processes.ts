@@ -43,7 +43,11 @@ export const processes: Story<"4" | "5" | "6" | "16"> = {
           },
           orders: { probe, upstreams: mortal.slice(5).map(entryOf) },
         },
-        routes: ["web", "api", "checkout", "orders"].map((pool) => ({ path: `/${pool}`, pool })),
+        // The dashboard's check of the listener goes to orders too.
+        routes: [
+          ...["web", "api", "checkout"].map((pool) => ({ path: `/${pool}`, pool })),
+          { path: "/", pool: "orders" },
+        ],
       },
     });
     await scene.evenKeel();
