@@ -96,7 +96,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     await page.getByRole("alert").waitFor({ state: "detached" });
   });
 
-  test.concurrent("works with the keyboard, and keeps the focus through updates", async () => {
+  test("works with the keyboard, and keeps the focus through updates", async () => {
     await using visit = await scene();
     const { admin, page } = visit;
     await live(page);
@@ -120,20 +120,17 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     expect(await focused()).toBe("More for localhost:8082");
   });
 
-  test.concurrent(
-    "keeps the last state when the admin API is unreachable, and shows the outage",
-    async () => {
-      await using visit = await scene();
-      const { admin, page } = visit;
-      await live(page);
-      await admin.close();
-      await showing(page, "The admin API is unreachable");
-      expect(await row(page, "localhost:8081").isVisible()).toBe(true);
-      expect(await page.locator(".known.stale").count()).toBe(1);
-    },
-  );
+  test("keeps the last state when the admin API is unreachable, and shows the outage", async () => {
+    await using visit = await scene();
+    const { admin, page } = visit;
+    await live(page);
+    await admin.close();
+    await showing(page, "The admin API is unreachable");
+    expect(await row(page, "localhost:8081").isVisible()).toBe(true);
+    expect(await page.locator(".known.stale").count()).toBe(1);
+  });
 
-  test.concurrent("shows that it reconnects when its server is gone, and recovers with it", async () => {
+  test("shows that it reconnects when its server is gone, and recovers with it", async () => {
     await using visit = await scene();
     const { admin, page, stopDashboard, startDashboard } = visit;
     await live(page);
@@ -146,7 +143,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     await showing(page, "2 of 3 upstreams serve");
   });
 
-  test.concurrent("connects later if the very first connect fails", async () => {
+  test("connects later if the very first connect fails", async () => {
     await using visit = await scene();
     const { page } = visit;
     let refuse = true;
@@ -157,7 +154,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     await live(page);
   });
 
-  test.concurrent("polls nothing for a page that is closed", async () => {
+  test("polls nothing for a page that is closed", async () => {
     await using visit = await scene();
     const { admin, page } = visit;
     await live(page);

@@ -47,48 +47,45 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test.concurrent(
-    "starts on the upstream's page, shows the ejection, and ends automatically without client errors",
-    async () => {
-      await using visit = await scene();
-      const { room: fixture, page, consoleErrors } = visit;
-      let isOn = true;
-      const statuses = new Set<number>();
-      const traffic = (async () => {
-        while (isOn) statuses.add((await fetch(fixture.url)).status);
-      })();
-      await visit.open("/upstreams/a");
-      await live(page);
-      await fill(page);
-      // Typed input survives live updates.
-      const facts = "document.querySelector('footer').textContent";
-      const before = await page.evaluate<string>(facts);
-      await until(async () => (await page.evaluate<string>(facts)) !== before, "another state");
-      expect(await page.getByLabel("Reason, for the audit trail").inputValue()).toBe("drill <i>");
-      await begin(page).click();
-      const underWay = page.getByRole("region", { name: "Active fault injection" });
-      await underWay.getByText("100% connect_refused, started by dashboard: drill <i>").waitFor();
-      await page.getByText("Ejected").first().waitFor();
-      await visit.open();
-      await live(page);
-      const banner = page.getByRole("region", { name: "Active fault injections" });
-      await banner.getByText("100% connect_refused, by dashboard").waitFor();
-      const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: "a", exact: true }) });
-      await row.getByText("fault injected").waitFor();
-      expect(await row.locator(".s-state").getAttribute("title")).toMatch(
-        /Fault injected by dashboard, \d+\u00a0s left: 100% connect_refused/,
-      );
-      expect(await accessibilityViolations(page)).toEqual([]);
-      await banner.waitFor({ state: "detached" });
-      await row.getByText("Serves").waitFor();
-      isOn = false;
-      await traffic;
-      expect([...statuses]).toEqual([200]);
-      expect(consoleErrors).toEqual([]);
-    },
-  );
+  test("starts on the upstream's page, shows the ejection, and ends automatically without client errors", async () => {
+    await using visit = await scene();
+    const { room: fixture, page, consoleErrors } = visit;
+    let isOn = true;
+    const statuses = new Set<number>();
+    const traffic = (async () => {
+      while (isOn) statuses.add((await fetch(fixture.url)).status);
+    })();
+    await visit.open("/upstreams/a");
+    await live(page);
+    await fill(page);
+    // Typed input survives live updates.
+    const facts = "document.querySelector('footer').textContent";
+    const before = await page.evaluate<string>(facts);
+    await until(async () => (await page.evaluate<string>(facts)) !== before, "another state");
+    expect(await page.getByLabel("Reason, for the audit trail").inputValue()).toBe("drill <i>");
+    await begin(page).click();
+    const underWay = page.getByRole("region", { name: "Active fault injection" });
+    await underWay.getByText("100% connect_refused, started by dashboard: drill <i>").waitFor();
+    await page.getByText("Ejected").first().waitFor();
+    await visit.open();
+    await live(page);
+    const banner = page.getByRole("region", { name: "Active fault injections" });
+    await banner.getByText("100% connect_refused, by dashboard").waitFor();
+    const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: "a", exact: true }) });
+    await row.getByText("fault injected").waitFor();
+    expect(await row.locator(".s-state").getAttribute("title")).toMatch(
+      /Fault injected by dashboard, \d+\u00a0s left: 100% connect_refused/,
+    );
+    expect(await accessibilityViolations(page)).toEqual([]);
+    await banner.waitFor({ state: "detached" });
+    await row.getByText("Serves").waitFor();
+    isOn = false;
+    await traffic;
+    expect([...statuses]).toEqual([200]);
+    expect(consoleErrors).toEqual([]);
+  });
 
-  test.concurrent("is stopped by its button, and shows why it was refused", async () => {
+  test("is stopped by its button, and shows why it was refused", async () => {
     await using visit = await scene();
     const { room: fixture, page } = visit;
     await fixture.callAdmin("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
@@ -105,7 +102,7 @@ describe.skipIf(!executable)("fault injection in Chromium", () => {
     expect((await fixture.upstream("b"))?.rehearsal).toBeNull();
   });
 
-  test.concurrent("works without a script", async () => {
+  test("works without a script", async () => {
     await using visit = await scene({ javaScriptEnabled: false });
     const { room: fixture, page } = visit;
     await visit.open("/upstreams/c");

@@ -50,7 +50,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test.concurrent("lets an operator log in, act and log out without console errors", async () => {
+  test("lets an operator log in, act and log out without console errors", async () => {
     await using visit = await scene();
     const { admin, page, url, consoleErrors } = visit;
     expect(page.url()).toBe(`${url}/login?next=%2F`);
@@ -72,7 +72,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(consoleErrors.filter((words) => !words.includes("401"))).toEqual([]);
   });
 
-  test.concurrent("does all that without JavaScript, over plain HTTP/1.1", async () => {
+  test("does all that without JavaScript, over plain HTTP/1.1", async () => {
     await using visit = await scene({ javaScriptEnabled: false, protocol: "http/1.1" });
     const { admin, page } = visit;
     await login(page, "otto");
@@ -85,7 +85,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await loginShown(page);
   });
 
-  test.concurrent("rejects a wrong password with an error, and keeps the name", async () => {
+  test("rejects a wrong password with an error, and keeps the name", async () => {
     await using visit = await scene();
     const { page } = visit;
     await login(page, "otto", "wrong");
@@ -97,7 +97,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await live(page);
   });
 
-  test.concurrent("shows a viewer everything but no actions", async () => {
+  test("shows a viewer everything but no actions", async () => {
     await using visit = await scene();
     const { admin, page, url, consoleErrors } = visit;
     await login(page, "vera");
@@ -120,7 +120,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(admin.acts).toEqual([]);
   }); // prettier-ignore
 
-  test.concurrent("refuses a forged form, as a page and as a notice", async () => {
+  test("refuses a forged form, as a page and as a notice", async () => {
     await using visit = await scene();
     const { admin, page } = visit;
     await login(page, "ada");
@@ -141,7 +141,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(admin.acts).toEqual([]);
   });
 
-  test.concurrent("refuses a form of another site, for all that the browser sends along", async () => {
+  test("refuses a form of another site, for all that the browser sends along", async () => {
     await using visit = await scene();
     const { admin, page, url } = visit;
     await login(page, "ada");
@@ -165,7 +165,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(admin.acts).toEqual([]);
   });
 
-  test.concurrent("appears when the session has ended, and leads back", async () => {
+  test("appears when the session has ended, and leads back", async () => {
     await using visit = await scene();
     const { admin, page, url, consoleErrors } = visit;
     await login(page, "otto");
@@ -185,7 +185,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   });
 
   for (const colorScheme of ["light", "dark"] as const) {
-    test.concurrent(`is accessible at every width, ${colorScheme}`, async () => {
+    test(`is accessible at every width, ${colorScheme}`, async () => {
       await using visit = await scene({ colorScheme });
       const { page } = visit;
       const fits = async () => {

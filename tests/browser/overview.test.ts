@@ -60,49 +60,43 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test.concurrent(
-    "draws its charts, shows the values under the pointer, and grows with every second",
-    async () => {
-      await using visit = await scene();
-      const { admin, page, consoleErrors } = visit;
-      await drawn(page);
-      await live(page);
-      for (const chart of [0, 1, 2]) expect(await inked(page, chart)).toBeGreaterThan(1_000);
-      const box = await page.locator(".range-plot").first().boundingBox();
-      if (!box) throw new Error("Cannot hover: the chart has no place");
-      const time = page.locator(".key-at").first();
-      const rate = page.locator('[data-quantity="requestsPerSecond"] .key-value');
-      const current = await rate.textContent();
-      const seen = new Set<string>();
-      for (const part of [0.3, 0.5, 0.7]) {
-        await page.mouse.move(box.x + box.width * part, box.y + box.height / 2);
-        await until(
-          async () => /^at \d/.test((await time.textContent()) ?? ""),
-          "the time under the pointer",
-        );
-        seen.add(`${await time.textContent()} ${await rate.textContent()}`);
-        expect(await page.locator('[data-quantity="p99Ms"] .key-value').textContent()).toMatch(/\d\sms$/);
-      }
-      expect(seen.size).toBe(3);
-      await page.mouse.move(5, 5);
-      // The number of now is that of the snapshot, not the last point of the chart.
-      await until(async () => (await rate.textContent()) === current, "the number of now");
-      const newest = () =>
-        page.evaluate<number>('document.querySelector("[data-role=range-charts]").charts.columns.at.at(-1)');
-      const before = await newest();
-      await until(async () => (await newest()) > before, "the next second", 10_000);
-      // What happens is marked without a reload.
-      const [last] = admin.events.slice(-1);
-      if (!last) throw new Error("Cannot follow events: there are none");
-      const reload = { ...last, seq: 99, at: Date.now(), detail: "retries 2 → 3" };
-      admin.events = [...admin.events, reload];
-      admin.snapshot = { ...admin.snapshot, events: [reload] };
-      await page.locator(".traffic .marks").getByText("retries 2 → 3").waitFor();
-      expect(consoleErrors).toEqual([]);
-    },
-  );
+  test("draws its charts, shows the values under the pointer, and grows with every second", async () => {
+    await using visit = await scene();
+    const { admin, page, consoleErrors } = visit;
+    await drawn(page);
+    await live(page);
+    for (const chart of [0, 1, 2]) expect(await inked(page, chart)).toBeGreaterThan(1_000);
+    const box = await page.locator(".range-plot").first().boundingBox();
+    if (!box) throw new Error("Cannot hover: the chart has no place");
+    const time = page.locator(".key-at").first();
+    const rate = page.locator('[data-quantity="requestsPerSecond"] .key-value');
+    const current = await rate.textContent();
+    const seen = new Set<string>();
+    for (const part of [0.3, 0.5, 0.7]) {
+      await page.mouse.move(box.x + box.width * part, box.y + box.height / 2);
+      await until(async () => /^at \d/.test((await time.textContent()) ?? ""), "the time under the pointer");
+      seen.add(`${await time.textContent()} ${await rate.textContent()}`);
+      expect(await page.locator('[data-quantity="p99Ms"] .key-value').textContent()).toMatch(/\d\sms$/);
+    }
+    expect(seen.size).toBe(3);
+    await page.mouse.move(5, 5);
+    // The number of now is that of the snapshot, not the last point of the chart.
+    await until(async () => (await rate.textContent()) === current, "the number of now");
+    const newest = () =>
+      page.evaluate<number>('document.querySelector("[data-role=range-charts]").charts.columns.at.at(-1)');
+    const before = await newest();
+    await until(async () => (await newest()) > before, "the next second", 10_000);
+    // What happens is marked without a reload.
+    const [last] = admin.events.slice(-1);
+    if (!last) throw new Error("Cannot follow events: there are none");
+    const reload = { ...last, seq: 99, at: Date.now(), detail: "retries 2 → 3" };
+    admin.events = [...admin.events, reload];
+    admin.snapshot = { ...admin.snapshot, events: [reload] };
+    await page.locator(".traffic .marks").getByText("retries 2 → 3").waitFor();
+    expect(consoleErrors).toEqual([]);
+  });
 
-  test.concurrent("shows another time at a click or a drag, as a table, and its requests", async () => {
+  test("shows another time at a click or a drag, as a table, and its requests", async () => {
     await using visit = await scene();
     const { page, url, consoleErrors } = visit;
     const query = () => Object.fromEntries(new URL(page.url()).searchParams);
@@ -140,7 +134,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test.concurrent("shows charts, numbers, sorting and filtering without JavaScript", async () => {
+  test("shows charts, numbers, sorting and filtering without JavaScript", async () => {
     await using visit = await scene({ snapshot: many(), javaScriptEnabled: false });
     const { page } = visit;
     expect(await page.locator(".still path.line").count()).toBe(5);
@@ -159,7 +153,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     expect(await page.locator(".windows [aria-current]").first().textContent()).toBe("24 h");
   });
 
-  test.concurrent("keeps sorting and filter over live updates", async () => {
+  test("keeps sorting and filter over live updates", async () => {
     await using visit = await scene({ snapshot: many() });
     const { admin, page, consoleErrors } = visit;
     await live(page);
@@ -184,39 +178,36 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test.concurrent(
-    "shows uptime, probes and a slow start in the table, and what changes in place",
-    async () => {
-      const uptime = (share: number) => ({ state: "up", since: 0, share, countedMs: 86_400_000 }) as const;
-      const upstreams = [
-        upstream("good", { uptime: uptime(1) }),
-        upstream("slow", { uptime: uptime(0.98), slowStart: 0.25, effectiveWeight: 0.25 }),
-        upstream("flaps", { uptime: uptime(0.91), probeHistory: `${"+".repeat(50)}${"-+".repeat(5)}` }),
-      ];
-      await using visit = await scene({ snapshot: snapshotOf(pool({ upstreams })) });
-      const { admin, page, consoleErrors } = visit;
-      await live(page);
-      const row = (id: string) => page.locator(`#upstream-${id}`);
-      await row("flaps").getByRole("img", { name: "Last probes of flaps: 5 of 60 failed" }).waitFor();
-      expect(await row("flaps").locator(".s-state").getAttribute("title")).toContain("91% of 24\u00a0h");
-      await row("slow").getByText("25% of its share").waitFor();
-      const place = () => row("flaps").boundingBox();
-      const before = await place();
-      admin.snapshot = withUpstream(admin.snapshot, "slow", { slowStart: 0.75, effectiveWeight: 0.75 });
-      await page.getByText("75% of its share").waitFor();
-      admin.snapshot = withUpstream(admin.snapshot, "flaps", { probeHistory: "-".repeat(60) });
-      await row("flaps").getByRole("img", { name: "60 of 60 failed" }).waitFor();
-      expect(await place()).toEqual(before);
-      await page.getByRole("button", { name: "Order: Worst first" }).click();
-      await page.getByRole("link", { name: "Least uptime" }).click();
-      expect(await names(page)).toEqual(["flaps", "slow", "good"]);
-      await page.getByRole("button", { name: "Order: Least uptime" }).waitFor();
-      expect(await accessibilityViolations(page)).toEqual([]);
-      expect(consoleErrors).toEqual([]);
-    },
-  );
+  test("shows uptime, probes and a slow start in the table, and what changes in place", async () => {
+    const uptime = (share: number) => ({ state: "up", since: 0, share, countedMs: 86_400_000 }) as const;
+    const upstreams = [
+      upstream("good", { uptime: uptime(1) }),
+      upstream("slow", { uptime: uptime(0.98), slowStart: 0.25, effectiveWeight: 0.25 }),
+      upstream("flaps", { uptime: uptime(0.91), probeHistory: `${"+".repeat(50)}${"-+".repeat(5)}` }),
+    ];
+    await using visit = await scene({ snapshot: snapshotOf(pool({ upstreams })) });
+    const { admin, page, consoleErrors } = visit;
+    await live(page);
+    const row = (id: string) => page.locator(`#upstream-${id}`);
+    await row("flaps").getByRole("img", { name: "Last probes of flaps: 5 of 60 failed" }).waitFor();
+    expect(await row("flaps").locator(".s-state").getAttribute("title")).toContain("91% of 24\u00a0h");
+    await row("slow").getByText("25% of its share").waitFor();
+    const place = () => row("flaps").boundingBox();
+    const before = await place();
+    admin.snapshot = withUpstream(admin.snapshot, "slow", { slowStart: 0.75, effectiveWeight: 0.75 });
+    await page.getByText("75% of its share").waitFor();
+    admin.snapshot = withUpstream(admin.snapshot, "flaps", { probeHistory: "-".repeat(60) });
+    await row("flaps").getByRole("img", { name: "60 of 60 failed" }).waitFor();
+    expect(await place()).toEqual(before);
+    await page.getByRole("button", { name: "Order: Worst first" }).click();
+    await page.getByRole("link", { name: "Least uptime" }).click();
+    expect(await names(page)).toEqual(["flaps", "slow", "good"]);
+    await page.getByRole("button", { name: "Order: Least uptime" }).waitFor();
+    expect(await accessibilityViolations(page)).toEqual([]);
+    expect(consoleErrors).toEqual([]);
+  });
 
-  test.concurrent("shows panic mode at once", async () => {
+  test("shows panic mode at once", async () => {
     const outlier: OutlierSnapshot = {
       state: "ejected",
       since: Date.now(),
@@ -268,7 +259,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     expect(await places()).toEqual(before);
   });
 
-  test.concurrent("shows errors by reason at a click, and keeps them open over live updates", async () => {
+  test("shows errors by reason at a click, and keeps them open over live updates", async () => {
     await using visit = await scene();
     const { admin, page, consoleErrors } = visit;
     await live(page);
@@ -283,7 +274,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test.concurrent("has a page for one upstream, from which it is drained", async () => {
+  test("has a page for one upstream, from which it is drained", async () => {
     await using visit = await scene();
     const { admin, page, url, consoleErrors } = visit;
     await page.getByRole("link", { name: "localhost:8083" }).click();
@@ -345,7 +336,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     });
   }
 
-  test.concurrent("shows the history of a real balancer, also after its restart", async () => {
+  test("shows the history of a real balancer, also after its restart", async () => {
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-overview-"));

@@ -38,7 +38,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test.concurrent("new requests appear on top, up to the maximum length of the list", async () => {
+  test("new requests appear on top, up to the maximum length of the list", async () => {
     await using visit = await scene("/requests");
     const { admin, page, consoleErrors } = visit;
     await live(page);
@@ -59,7 +59,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test.concurrent("holds new requests back while paused, pointed at or focused", async () => {
+  test("holds new requests back while paused, pointed at or focused", async () => {
     await using visit = await scene("/requests");
     const { admin, page, consoleErrors } = visit;
     await live(page);
@@ -86,7 +86,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test.concurrent("keeps the scroll position of a reader further down", async () => {
+  test("keeps the scroll position of a reader further down", async () => {
     await using visit = await scene("/requests", { viewport: { width: 1440, height: 500 } });
     const { admin, page } = visit;
     await live(page);
@@ -101,27 +101,24 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(Math.abs((await place()) - before)).toBeLessThanOrEqual(1);
   });
 
-  test.concurrent(
-    "shows that the tail is interrupted, and continues after a restart without gap or duplicate",
-    async () => {
-      await using visit = await scene("/requests");
-      const { admin, page, consoleErrors } = visit;
-      await live(page);
-      await until(() => admin.requestsApi.streams === 1, "the stream");
-      admin.requestsApi.disconnect();
-      await page.getByText("Live updates are interrupted").waitFor();
-      admin.requestsApi.requests.unshift(someRequest(101));
-      admin.requestsApi.reconnect();
-      await begins(page, 101);
-      admin.requestsApi.add(someRequest(102));
-      await begins(page, 102);
-      expect(await rows(page).count()).toBe(42);
-      await page.getByText("Live updates are interrupted").waitFor({ state: "hidden" });
-      expect(consoleErrors).toEqual([]);
-    },
-  );
+  test("shows that the tail is interrupted, and continues after a restart without gap or duplicate", async () => {
+    await using visit = await scene("/requests");
+    const { admin, page, consoleErrors } = visit;
+    await live(page);
+    await until(() => admin.requestsApi.streams === 1, "the stream");
+    admin.requestsApi.disconnect();
+    await page.getByText("Live updates are interrupted").waitFor();
+    admin.requestsApi.requests.unshift(someRequest(101));
+    admin.requestsApi.reconnect();
+    await begins(page, 101);
+    admin.requestsApi.add(someRequest(102));
+    await begins(page, 102);
+    expect(await rows(page).count()).toBe(42);
+    await page.getByText("Live updates are interrupted").waitFor({ state: "hidden" });
+    expect(consoleErrors).toEqual([]);
+  });
 
-  test.concurrent("filters, by keyboard alone, and follows what the filter lets through", async () => {
+  test("filters, by keyboard alone, and follows what the filter lets through", async () => {
     await using visit = await scene("/requests");
     const { admin, page, url, consoleErrors } = visit;
     await page.getByLabel("Status").fill("5xx");
@@ -140,7 +137,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test.concurrent("leads from a row to the explanation, and from there to a dry run", async () => {
+  test("leads from a row to the explanation, and from there to a dry run", async () => {
     await using visit = await scene("/requests");
     const { admin, page, consoleErrors } = visit;
     await live(page);
@@ -167,7 +164,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(consoleErrors.filter((words) => !words.includes("422"))).toEqual([]);
   });
 
-  test.concurrent("copies an id, and finds a request by it", async () => {
+  test("copies an id, and finds a request by it", async () => {
     await using visit = await scene(explained);
     const { page, url, consoleErrors } = visit;
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
@@ -181,34 +178,31 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  test.concurrent("a page that stands still is not shown as lost", async () => {
+  test("a page that stands still is not shown as lost", async () => {
     await using visit = await scene(explained);
     const { page } = visit;
     expect(await page.locator("html").getAttribute("data-link")).toBeNull();
   });
 
-  test.concurrent(
-    "shows what failed last at an upstream, over live updates, and all of it at a click",
-    async () => {
-      await using visit = await scene("/upstreams/localhost%3A8083");
-      const { admin, page, consoleErrors } = visit;
-      await live(page);
-      const card = page.getByRole("region", { name: "Recent failures" });
-      expect(await card.locator(".request").count()).toBe(3);
-      admin.requestsApi.requests.unshift(retriedRequest(101));
-      await until(
-        async () => (await card.locator(".request").count()) === 4,
-        "the new failing request",
-        12_000,
-      );
-      await card.getByRole("link", { name: "Show all" }).click();
-      await page.waitForURL(/which=failed&upstream=localhost%3A8083/);
-      expect(await rows(page).count()).toBe(4);
-      expect(consoleErrors).toEqual([]);
-    },
-  );
+  test("shows what failed last at an upstream, over live updates, and all of it at a click", async () => {
+    await using visit = await scene("/upstreams/localhost%3A8083");
+    const { admin, page, consoleErrors } = visit;
+    await live(page);
+    const card = page.getByRole("region", { name: "Recent failures" });
+    expect(await card.locator(".request").count()).toBe(3);
+    admin.requestsApi.requests.unshift(retriedRequest(101));
+    await until(
+      async () => (await card.locator(".request").count()) === 4,
+      "the new failing request",
+      12_000,
+    );
+    await card.getByRole("link", { name: "Show all" }).click();
+    await page.waitForURL(/which=failed&upstream=localhost%3A8083/);
+    expect(await rows(page).count()).toBe(4);
+    expect(consoleErrors).toEqual([]);
+  });
 
-  test.concurrent("works without JavaScript", async () => {
+  test("works without JavaScript", async () => {
     await using visit = await scene("/requests", { javaScriptEnabled: false });
     const { page } = visit;
     expect(await rows(page).count()).toBe(40);
@@ -257,45 +251,42 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     }
   });
 
-  test.concurrent(
-    "shows a real balancer: a retried request live, both attempts, and the target of the next one",
-    async () => {
-      await using programs = new Programs();
-      const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
-      const broken = await startOrigin((_, socket) => void socket.destroy());
-      const program = programs.evenkeel(
-        ...["up", "--port", "0", "--host", "127.0.0.1", "--admin-port", "0", "--dashboard-port", "0"],
-        ...["--upstreams", `${origin.url},${broken.url}`],
-      );
-      const url = `http://127.0.0.1:${await program.port("balancer")}/shop?step=2`;
-      const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-      const consoleErrors = consoleMessages(page);
-      await page.goto(`http://127.0.0.1:${await program.port("dashboard")}/requests`);
-      await live(page);
-      const retried = page.locator(".requests > .request", { hasText: "retried: upstream_reset" });
-      await until(
-        async () => {
-          expect(await (await fetch(url)).text()).toBe("ok");
-          return (await retried.count()) > 0;
-        },
-        "a retried request in the tail",
-        10_000,
-      );
-      await retried.first().getByRole("link").click();
-      await page.getByRole("heading", { name: "What happened" }).waitFor();
-      const attempts = await page.locator(".phase-name a").allTextContents();
-      const names = [broken.url, origin.url].map((each) => each.replace("http://", ""));
-      expect(attempts).toEqual(names);
-      await page.getByText("failed before the response: upstream_reset").waitFor();
-      expect(await page.locator(".account li").count()).toBeGreaterThan(2);
-      await page.getByRole("link", { name: "Repeat as dry run" }).click();
-      await page.getByRole("button", { name: "Start dry run" }).click();
-      const response = await page.getByRole("heading", { name: /It would go to/ }).textContent();
-      expect(names.some((name) => response?.includes(name))).toBe(true);
-      expect(consoleErrors).toEqual([]);
-      await page.close();
-      await origin.close();
-      await broken.close();
-    },
-  );
+  test("shows a real balancer: a retried request live, both attempts, and the target of the next one", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+    const broken = await startOrigin((_, socket) => void socket.destroy());
+    const program = programs.evenkeel(
+      ...["up", "--port", "0", "--host", "127.0.0.1", "--admin-port", "0", "--dashboard-port", "0"],
+      ...["--upstreams", `${origin.url},${broken.url}`],
+    );
+    const url = `http://127.0.0.1:${await program.port("balancer")}/shop?step=2`;
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    const consoleErrors = consoleMessages(page);
+    await page.goto(`http://127.0.0.1:${await program.port("dashboard")}/requests`);
+    await live(page);
+    const retried = page.locator(".requests > .request", { hasText: "retried: upstream_reset" });
+    await until(
+      async () => {
+        expect(await (await fetch(url)).text()).toBe("ok");
+        return (await retried.count()) > 0;
+      },
+      "a retried request in the tail",
+      10_000,
+    );
+    await retried.first().getByRole("link").click();
+    await page.getByRole("heading", { name: "What happened" }).waitFor();
+    const attempts = await page.locator(".phase-name a").allTextContents();
+    const names = [broken.url, origin.url].map((each) => each.replace("http://", ""));
+    expect(attempts).toEqual(names);
+    await page.getByText("failed before the response: upstream_reset").waitFor();
+    expect(await page.locator(".account li").count()).toBeGreaterThan(2);
+    await page.getByRole("link", { name: "Repeat as dry run" }).click();
+    await page.getByRole("button", { name: "Start dry run" }).click();
+    const response = await page.getByRole("heading", { name: /It would go to/ }).textContent();
+    expect(names.some((name) => response?.includes(name))).toBe(true);
+    expect(consoleErrors).toEqual([]);
+    await page.close();
+    await origin.close();
+    await broken.close();
+  });
 });
