@@ -105,7 +105,9 @@ function downOf({ upstream: { sample } }: Subject, past: UpstreamPast): HealthFi
       symptom: "are on trial",
       evidence: { words: "Its ejection is over, and one request tries it", code: "probation" },
     };
-  const symptom: Symptom = symptomOf(sample);
+  // Until enough probes have passed it is down for what failed before.
+  const isPassing = sample.probePassed === true && past.failedProbe !== "";
+  const symptom: Symptom = symptomOf(isPassing ? { ...sample, probeDetail: past.failedProbe } : sample);
   return {
     verdict: "enter",
     title: `${id} ${symptom.one}`,

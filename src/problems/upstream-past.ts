@@ -30,6 +30,8 @@ export class UpstreamPast {
   #reasonsAt = -Infinity;
   /** Errors by reason since the oldest reading of the last half minute; since the start after the first. The most frequent first. */
   recentReasons: readonly (readonly [reason: string, count: number])[] = [];
+  /** Result of its last probe that failed; empty before the first. */
+  failedProbe = "";
   /** Clock time of its last ejection. */
   #ejectedAt: number | undefined;
   seenAt = Number.NaN;
@@ -44,6 +46,7 @@ export class UpstreamPast {
     const before = this.#status;
     this.#status = status;
     this.seenAt = now;
+    if (sample.probePassed === false) this.failedProbe = sample.probeDetail;
     if (isOutByOperator(status)) {
       this.#isFailing = undefined;
       this.isReturning = true;

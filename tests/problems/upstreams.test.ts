@@ -214,6 +214,15 @@ describe("an upstream that is down", () => {
     expect(new SimulatedBalancer([pool]).run(1).titles).toEqual([`web-01 ${words}`]);
   });
 
+  test("its probe passes, not often enough yet: it keeps its words", () => {
+    const pool = poolOf("web", 3);
+    const balancer = new SimulatedBalancer([pool]);
+    pool.upstream(1).kill();
+    balancer.run(2);
+    Object.assign(pool.upstream(1), { probeDetail: "status 200", probePassed: true });
+    expect(balancer.run(2).titles).toEqual(["web-01 refuses connections"]);
+  });
+
   test("after three returns in half an hour it stays open until ten minutes are quiet", () => {
     const pool = poolOf("web", 6);
     const balancer = new SimulatedBalancer([pool]).run(10);
