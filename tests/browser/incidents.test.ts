@@ -16,7 +16,7 @@ import { upstreams } from "./incidents/upstreams.ts";
 const executable = findChromium();
 
 // Bun kills the browser, and with it every other test, when one test takes longer than this.
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 
 const inFolder = temporaryFolder("incidents");
 const stories = new Stories();

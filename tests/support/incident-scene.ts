@@ -24,7 +24,7 @@ interface Shown {
 
 const readPage = `({
   heading: document.querySelector("h1").textContent.replace(/\\s+/g, " ").trim(),
-  tone: document.querySelector(".verdict").dataset.tone,
+  tone: document.querySelector("h1").closest("section").querySelector("[data-tone]").dataset.tone,
   tab: document.title,
   icon: document.querySelector('link[rel="icon"]').getAttribute("href"),
   lines: [...document.querySelectorAll("#problem-list > li")].map((line) => ({
@@ -38,7 +38,7 @@ const readPage = `({
 const icons = { good: /\/icon\.\w+\.svg$/, warn: /\/icon-warn\./, bad: /\/icon-bad\./ } as const;
 
 /** A busy machine is no fault. */
-const patienceMs = 45_000;
+const patienceMs = 90_000;
 
 export interface Injection {
   readonly browser: Browser;
@@ -52,6 +52,7 @@ export interface Injection {
 }
 
 export class IncidentScene implements AsyncDisposable {
+  static #opened: Promise<void> = Promise.resolve();
   readonly programs = new Programs();
   readonly #loads: Load[] = [];
   readonly #cleanups: (() => unknown)[] = [];
@@ -101,11 +102,18 @@ export class IncidentScene implements AsyncDisposable {
     await this.open(browser);
   }
 
-  /** Opens the page of the balancer. */
-  async open(browser: Browser): Promise<void> {
+  /** Opens the page of the balancer: one after the other, so that no page waits for the processor of five others. */
+  open(browser: Browser): Promise<void> {
+    const opened = IncidentScene.#opened.then(() => this.#open(browser));
+    IncidentScene.#opened = opened.catch(() => {});
+    return opened;
+  }
+
+  async #open(browser: Browser): Promise<void> {
     const target = { balancerUrl: this.url, adminUrl: this.admin };
     this.#visit = await visit(browser, target, { protocol: "http/1.1" });
     this.onEnd(() => this.#visit[Symbol.asyncDispose]());
+    this.page.setDefaultTimeout(patienceMs);
     await this.#visit.open();
     await live(this.page);
   }

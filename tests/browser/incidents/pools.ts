@@ -32,7 +32,7 @@ export const pools: Story<"8" | "9" | "18"> = {
 
   async run({ browser, inFolder }, seen) {
     await using scene = new IncidentScene();
-    const reports = await startUnsteadyServers("reports", 4, 60);
+    const reports = await startUnsteadyServers("reports", 4, 200);
     for (const server of reports) scene.onEnd(() => server.stop());
     const ok = respondWith(JSON.stringify({ server: { name: "ok" } }));
     /** Requests that wait for their response. */
@@ -47,7 +47,7 @@ export const pools: Story<"8" | "9" | "18"> = {
     );
     scene.onEnd(() => Promise.all([search.close(), main.close()]));
 
-    const probe = { path: "/readyz", interval: "20s", changingInterval: "2s", timeout: "20s" };
+    const probe = { path: "/readyz", interval: "20s", changingInterval: "2s", timeout: "60s" };
     const configOf = (retries: number) => ({
       pools: {
         reports: { probe, retries, upstreams: reports.map(({ upstream }) => upstream) },
@@ -62,15 +62,15 @@ export const pools: Story<"8" | "9" | "18"> = {
       },
       routes: ["reports", "search", "main"].map((pool) => ({ path: `/${pool}`, pool })),
     });
-    writeHistory(inFolder("pools.db"), "reports", 620);
+    writeHistory(inFolder("pools.db"), "reports", 2_050);
     const start = { browser, file: inFolder("pools.json"), environment: fastTime(10) };
     await scene.start({ ...start, config: configOf(1) });
-    scene.load("/reports", 20);
+    scene.load("/reports", 96);
     await scene.evenKeel();
 
     // What this begins shows after two minutes.
     await scene.reload(configOf(2));
-    for (const server of reports) server.latencyMs = 240;
+    for (const server of reports) server.latencyMs = 800;
 
     const waiting = Array.from({ length: 62 }, async () => (await fetch(`${scene.url}/search`)).text());
     await scene.firstLine("60 requests wait in pool search", "warning");

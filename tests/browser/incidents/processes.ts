@@ -66,7 +66,8 @@ export const processes: Story<"4" | "5" | "6" | "16"> = {
     kill("api-2", "SIGKILL");
     await scene.setMode("api-2", "maintenance");
 
-    scene.load("/checkout", 5);
+    const checkouts = scene.load("/checkout", 5);
+    await until(() => checkouts.count >= 100, "as many requests as say something");
     for (const name of mortal.slice(2, 5)) kill(name);
     await scene.firstLine("3 of 12 checkout upstreams refuse connections", "critical");
     seen("5");

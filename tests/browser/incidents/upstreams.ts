@@ -39,9 +39,9 @@ export const upstreams: Story<"3" | "7" | "15" | "17"> = {
     for (const server of servers) scene.onEnd(() => server.stop());
 
     const entries = (some: readonly UnsteadyServer[]) => some.map(({ upstream }) => upstream);
-    const probe = { path: "/readyz", interval: "20s", changingInterval: "2s", timeout: "20s" };
+    const probe = { path: "/readyz", interval: "20s", changingInterval: "2s", timeout: "60s" };
     const [slow] = quiet;
-    if (slow) slow.latencyMs = 480;
+    if (slow) slow.latencyMs = 1_200;
     await scene.start({
       browser,
       file: inFolder("upstreams.json"),
@@ -75,11 +75,15 @@ export const upstreams: Story<"3" | "7" | "15" | "17"> = {
 
     const load = scene.load("/quiet", 3);
     await scene.passes(130_000);
-    await until(async () => {
-      const [few, many] = await Promise.all([scene.upstream("quiet-01"), scene.upstream("quiet-02")]);
-      const isSlow = (few.traffic.p95Ms ?? 0) > 3 * (many.traffic.p95Ms ?? Infinity);
-      return isSlow && few.traffic.requests >= 5;
-    }, "requests on the slow one");
+    await until(
+      async () => {
+        const [few, many] = await Promise.all([scene.upstream("quiet-01"), scene.upstream("quiet-02")]);
+        const isSlow = (few.traffic.p95Ms ?? 0) > 3 * (many.traffic.p95Ms ?? Infinity);
+        return isSlow && few.traffic.requests >= 5;
+      },
+      "requests on the slow one",
+      45_000,
+    );
     await scene.evenKeel();
     await load.stop();
     seen("3");
