@@ -1,15 +1,16 @@
 /**
- * `bun run bench`: the cost of a proxied request, compared with HAProxy, NGINX and Caddy. Every proxy runs once in every
- * round; the results are medians, because machines are noisy and ratios are not. Not part of the test suite.
+ * `npm run bench`: the cost of a proxied request, compared with HAProxy, NGINX and Caddy where they are installed. Every
+ * proxy runs once in every round; the results are medians with quartiles, because machines are noisy and ratios are less so.
+ * What each row measures and leaves out: README.md in this folder. Not part of the test suite.
  */
 
-import { readFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 
-import { defaults } from "../../src/config/config.ts";
-import { type RunningProxy, Testbed } from "./testbed.ts";
-import { peers } from "./peers.ts";
+import { defaults, engineNames } from "../../src/config/config.ts";
+import { conditions, setups } from "./conditions.ts";
+import { caddyPeer, haproxyPeer, nginxPeer } from "./other-proxies.ts";
+import { bareFetchPeer, evenkeelPeer } from "./peers.ts";
+import { missingTools } from "./programs.ts";
 import {
   halfLoad,
   idleConnections,
@@ -19,11 +20,12 @@ import {
   throughput,
 } from "./scenarios.ts";
 import { secureRows } from "./secure.ts";
+import { type RunningProxy, Testbed } from "./testbed.ts";
 import { secondWorker } from "./workers.ts";
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: "string", default: "3" },
+    rounds: { type: "string", default: "9" },
     seconds: { type: "string", default: "4" },
     sizes: { type: "string", default: "120,16384,1048576" },
     only: { type: "string", default: "throughput,half,many,idle,workers,secure" },
@@ -33,10 +35,9 @@ const rounds = { rounds: Number(options.rounds), seconds: Number(options.seconds
 const sizes = options.sizes.split(",").map(Number);
 const selected = new Set(options.only.split(","));
 
-for (const tool of ["wrk", "taskset", "nginx", "haproxy", "h2load", "openssl"]) {
-  if (Bun.which(tool)) continue;
-  const packages = "wrk util-linux nginx haproxy nghttp2-client openssl";
-  console.error(`Cannot run the benchmark: ${tool} is missing. On Debian: apt-get install ${packages}`);
+const missing = missingTools();
+if (missing !== undefined) {
+  console.error(missing);
   process.exit(2);
 }
 
@@ -54,14 +55,18 @@ function print({ title, head, rows }: Table): void {
 }
 
 await using testbed = new Testbed([...new Set([120, ...sizes])]);
-const model = /model name\s+: (.*)/.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1] ?? "unknown processor";
-console.log(
-  `${cpus().length} × ${model}, Bun ${Bun.version}, medians of ${options.rounds} rounds of ${options.seconds} s`,
-);
-const all: RunningProxy[] = [];
+console.log(conditions().join("\n"));
+console.log(`medians of ${options.rounds} rounds of ${options.seconds} s (quartiles in parentheses)`);
+let all: readonly RunningProxy[] = [];
 // The other rows start proxies of their own.
 if (["throughput", "half", "idle"].some((rows) => selected.has(rows)))
-  for (const peer of peers(testbed.folder)) all.push(await testbed.startProxy(peer));
+  all = await testbed.startProxies([
+    ...engineNames.map((engine, index) => evenkeelPeer(engine, 29160 + index)),
+    bareFetchPeer(29170),
+    haproxyPeer(testbed.folder, 29171),
+    nginxPeer(testbed.folder, 29172),
+    caddyPeer(testbed.folder, 29173),
+  ]);
 if (selected.has("throughput"))
   for (const scenario of scenarios) print(await throughput(all, scenario, rounds));
 if (selected.has("half")) print(await halfLoad(all, rounds));
@@ -69,3 +74,4 @@ if (selected.has("idle")) print(await idleConnections(all, 10_000));
 if (selected.has("many")) print(await manyUpstreams(testbed, defaults.engine, rounds));
 if (selected.has("secure")) print(await secureRows(testbed, rounds));
 if (selected.has("workers")) print(await secondWorker(testbed, defaults.engine, rounds));
+console.log(`\nCommand lines and configurations\n\n${setups(testbed.peers, testbed.folder)}`);

@@ -10,7 +10,8 @@ import { parseArgs } from "node:util";
 import { Testbed } from "./testbed.ts";
 import { measure } from "./measure.ts";
 import { evenkeelPeer, type Peer } from "./peers.ts";
-import { alternate, median } from "./scenarios.ts";
+import { median } from "./figures.ts";
+import { alternate } from "./scenarios.ts";
 
 const { values: options } = parseArgs({
   options: {

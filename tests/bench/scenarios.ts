@@ -4,7 +4,9 @@ import { connect } from "node:net";
 
 import type { RunningProxy, Testbed } from "./testbed.ts";
 import { idleCost, type LoadShape, measure, type Measured, ownMemoryOf, p99AtRate } from "./measure.ts";
-import { barePeer, evenkeelPeer, haproxyPeer } from "./peers.ts";
+import { median, ratios, withSpread } from "./figures.ts";
+import { haproxyPeer } from "./other-proxies.ts";
+import { bareFetchName, barePeer, evenkeelPeer } from "./peers.ts";
 
 export interface Rounds {
   readonly rounds: number;
@@ -32,37 +34,47 @@ export async function throughput(
   const runs = await alternate(all, rounds, (proxy, seconds) =>
     measure(proxy, { ...shape, seconds, path: `/${size}.bin` }),
   );
-  const of = (name: string, key: keyof Measured) => median((runs.get(name) ?? []).map((run) => run[key]));
+  const of = (name: string, key: keyof Measured) => (runs.get(name) ?? []).map((run) => run[key]);
+  const timesThat = (reference: string, name: string) =>
+    withSpread(ratios(of(name, "cpuMicros"), of(reference, "cpuMicros")), 2);
   const connectionKind = shape.isFresh ? "a new connection for each request" : "keep-alive connections";
   return {
-    title: `${size} bytes, ${shape.connections} clients, ${connectionKind}`,
-    head: ["", "CPU µs/request", "× HAProxy", "requests/s", "p50 ms", "p99 ms", "memory MiB"],
+    title: `${size} bytes, ${shape.connections} client${shape.connections === 1 ? "" : "s"}, ${connectionKind}`,
+    head: [
+      ...["", "CPU µs/request", "× HAProxy", "× bare fetch"],
+      ...["requests/s", "p50 ms", "p99 ms", "memory MiB"],
+    ],
     rows: all.map(({ name }) => [
       name,
-      of(name, "cpuMicros").toFixed(1),
-      (of(name, "cpuMicros") / of("haproxy", "cpuMicros")).toFixed(2),
-      of(name, "perSecond").toFixed(0),
-      of(name, "p50Ms").toFixed(2),
-      of(name, "p99Ms").toFixed(2),
-      of(name, "memoryMiB").toFixed(0),
+      withSpread(of(name, "cpuMicros"), 1),
+      timesThat("haproxy", name),
+      name.endsWith("fetch") ? timesThat(bareFetchName, name) : "",
+      median(of(name, "perSecond")).toFixed(0),
+      median(of(name, "p50Ms")).toFixed(2),
+      median(of(name, "p99Ms")).toFixed(2),
+      median(of(name, "memoryMiB")).toFixed(0),
     ]),
   };
 }
 
-/** All proxies at the same rate: half of HAProxy's maximum. */
+/** All proxies at the same rate: half of HAProxy's maximum, or of the first one's where HAProxy is not installed. */
 export async function halfLoad(all: readonly RunningProxy[], rounds: Rounds): Promise<Table> {
   const shape: LoadShape = { path: "/120.bin", connections: 64, seconds: rounds.seconds, isFresh: false };
-  const reference = all.find(({ name }) => name === "haproxy");
-  if (!reference) throw new Error("Cannot compare at half load: HAProxy is not installed");
+  const reference = all.find(({ name }) => name === "haproxy") ?? all[0];
+  if (!reference) throw new Error("Cannot compare at half load: no proxy runs");
   const rate = (await measure(reference, shape)).perSecond / 2;
   const runs = await alternate(all, rounds, (proxy, seconds) =>
     p99AtRate(proxy, { ...shape, seconds }, rate),
   );
-  const of = (name: string) => median(runs.get(name) ?? []);
+  const of = (name: string) => runs.get(name) ?? [];
   return {
-    title: `120 bytes, 64 clients, ${rate.toFixed(0)} requests/s: half of HAProxy's maximum`,
+    title: `120 bytes, 64 clients, ${rate.toFixed(0)} requests/s: half of the maximum of ${reference.name}`,
     head: ["", "p99 ms", "× HAProxy"],
-    rows: all.map(({ name }) => [name, of(name).toFixed(2), (of(name) / of("haproxy")).toFixed(2)]),
+    rows: all.map(({ name }) => [
+      name,
+      withSpread(of(name), 2),
+      withSpread(ratios(of(name), of("haproxy")), 2),
+    ]),
   };
 }
 
@@ -80,8 +92,7 @@ export async function manyUpstreams(testbed: Testbed, engine: string, rounds: Ro
     barePeer(29194),
     { ...barePeer(29195, 1_000), name: `bare sockets${many}` },
   ];
-  const all: RunningProxy[] = [];
-  for (const peer of peers) all.push(await testbed.startProxy(peer));
+  const all = await testbed.startProxies(peers);
   const shape = { path: "/120.bin", connections: 64, isFresh: false };
   const runs = await alternate(all, rounds, (proxy, seconds) => measure(proxy, { ...shape, seconds }));
   const idle = new Map<string, number>();
@@ -91,16 +102,16 @@ export async function manyUpstreams(testbed: Testbed, engine: string, rounds: Ro
   // Probes and samples cost time per second: their cost per request depends on the request rate.
   const withoutIdleCost = (name: string) =>
     (runs.get(name) ?? []).map((run) => run.cpuMicros - ((idle.get(name) ?? 0) * 1_000) / run.perSecond);
-  // Ratios within a round: other load on the machine changes between rounds and affects neighbours equally.
-  const ratioToFew = (of: (name: string) => number[], name: string) => {
-    const few = of(name.replace(many, ""));
-    return median(of(name).map((cost, round) => cost / (few[round] as number))).toFixed(2);
-  };
+  const ratioToFew = (of: (name: string) => number[], name: string) =>
+    withSpread(ratios(of(name), of(name.replace(many, ""))), 2);
+  const ratioToHaproxy = (name: string) =>
+    withSpread(ratios(costs(name), costs(name.includes(many) ? `haproxy${many}` : "haproxy")), 2);
   return {
     title: "Cost of many upstreams, each with a TCP check every 5 s (bare sockets check nothing)",
     head: [
       "",
       "CPU µs/request",
+      "× HAProxy",
       "× 3 upstreams",
       "CPU ms/s idle",
       "µs/request without idle",
@@ -108,7 +119,8 @@ export async function manyUpstreams(testbed: Testbed, engine: string, rounds: Ro
     ],
     rows: all.map(({ name }) => [
       name,
-      median(costs(name)).toFixed(1),
+      withSpread(costs(name), 1),
+      ratioToHaproxy(name),
       ratioToFew(costs, name),
       (idle.get(name) ?? 0).toFixed(1),
       median(withoutIdleCost(name)).toFixed(1),
@@ -161,8 +173,4 @@ export async function alternate<T>(
     for (const proxy of all) results.get(proxy.name)?.push(await run(proxy, seconds));
   }
   return results;
-}
-
-export function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

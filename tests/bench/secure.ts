@@ -7,7 +7,9 @@ import { connect } from "node:tls";
 
 import { h2loadCost, type LoadShape, measure, ownMemoryOf } from "./measure.ts";
 import { originPorts, type Peer, writeFile } from "./peers.ts";
-import { alternate, median, type Rounds, type Table } from "./scenarios.ts";
+import { median, ratios, withSpread } from "./figures.ts";
+import { programOf } from "./programs.ts";
+import { alternate, type Rounds, type Table } from "./scenarios.ts";
 import type { RunningProxy, Testbed } from "./testbed.ts";
 
 /** A peer listens for HTTP/2 with prior knowledge on its port, and for TLS on the next one. */
@@ -49,7 +51,7 @@ pools: { main: { upstreams: [${urls}] } }
   );
   const main = join(import.meta.dirname, "../../src/main.ts");
   const flags = ["--config", config, "--admin-port", "0", "--state", ":memory:"];
-  return { name: "evenkeel wire", port, command: [process.execPath, main, "proxy", ...flags] };
+  return { name: "evenkeel wire", port, command: [process.execPath, main, "proxy", ...flags], file: config };
 }
 
 function haproxy(folder: string, port: number, pair: string): Peer {
@@ -76,7 +78,7 @@ backend b
 ${servers.join("\n")}
 `,
   );
-  return { name: "haproxy", port, command: ["haproxy", "-db", "-q", "-f", file] };
+  return { name: "haproxy", port, command: [programOf("haproxy"), "-db", "-q", "-f", file], file };
 }
 
 /** NGINX of this version serves a port without TLS either over HTTP/2 or over HTTP/1.1: here over HTTP/2. */
@@ -95,16 +97,17 @@ http { access_log off; keepalive_requests 100000000; ssl_session_cache off;
   server { listen 127.0.0.1:${port + 1} ssl http2; ssl_certificate ${cert}; ssl_certificate_key ${key};
     location / { ${proxy} } } }`,
   );
-  return { name: "nginx", port, command: ["nginx", "-c", file] };
+  return { name: "nginx", port, command: [programOf("nginx"), "-c", file], file };
 }
 
 const kept: LoadShape = { path: "/120.bin", connections: 64, seconds: 0, isFresh: false };
 
 /** Each row with the CPU time of a request, and as a multiple of HAProxy's in the same rounds. */
 export async function secureRows(testbed: Testbed, rounds: Rounds): Promise<Table> {
-  const all: RunningProxy[] = [];
-  for (const peer of securePeers(testbed.folder))
-    all.push(await testbed.startProxy(peer, undefined, `https://127.0.0.1:${peer.port + 1}`));
+  const all = await testbed.startProxies(
+    securePeers(testbed.folder),
+    ({ port }) => `https://127.0.0.1:${port + 1}`,
+  );
   const overTls = (proxy: RunningProxy) => ({ ...proxy, port: proxy.port + 1, scheme: "https" });
   const kinds: Readonly<Record<string, (proxy: RunningProxy, seconds: number) => Promise<number>>> = {
     "HTTP/2, 8 connections × 16 streams": (proxy, seconds) => h2loadCost(proxy, "http", seconds),
@@ -118,11 +121,12 @@ export async function secureRows(testbed: Testbed, rounds: Rounds): Promise<Tabl
   const rows: string[][] = [];
   for (const [kind, run] of Object.entries(kinds)) {
     const runs = await alternate(all, rounds, run);
-    const costOf = (name: string) => median(runs.get(name) ?? []);
+    const costs = (name: string) => runs.get(name) ?? [];
     rows.push([
       kind,
       ...all.map(
-        ({ name }) => `${(costOf(name) / costOf("haproxy")).toFixed(2)} × (${costOf(name).toFixed(1)} µs)`,
+        ({ name }) =>
+          `${withSpread(ratios(costs(name), costs("haproxy")), 2)} × (${median(costs(name)).toFixed(1)} µs)`,
       ),
     ]);
   }

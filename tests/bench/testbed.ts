@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { originCommand, originPorts, type Peer } from "./peers.ts";
+import { originPeer, originPorts, type Peer } from "./peers.ts";
 
 /** Proxies on one core; load and servers on the other. */
 export const proxyCore = 0;
@@ -21,13 +21,33 @@ export interface RunningProxy extends Peer {
 export class Testbed implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
   readonly #started: Bun.Subprocess[] = [];
+  /** Everything that was started, to tell how. */
+  readonly peers: Peer[] = [];
   readonly #origin: Bun.Subprocess;
   readonly #smallest: number;
 
   /** @param sizes the sizes of the files that the servers behind the proxies serve as /<size>.bin */
   constructor(sizes: readonly number[]) {
     this.#smallest = Math.min(...sizes);
-    this.#origin = this.#start(String(loadCore), originCommand(this.folder, sizes));
+    const origin = originPeer(this.folder, sizes);
+    this.peers.push(origin);
+    this.#origin = this.#start(String(loadCore), origin.command);
+  }
+
+  /**
+   * Starts the proxies that are installed.
+   * @param originOf the address where each serves; by default without TLS
+   */
+  async startProxies(
+    peers: readonly Peer[],
+    originOf?: (peer: Peer) => string,
+  ): Promise<readonly RunningProxy[]> {
+    const running: RunningProxy[] = [];
+    for (const peer of peers) {
+      if (Bun.which(peer.command[0] ?? "") === null) continue;
+      running.push(await this.startProxy(peer, undefined, originOf?.(peer)));
+    }
+    return running;
   }
 
   /** Starts a proxy and waits until it serves. */
@@ -37,6 +57,7 @@ export class Testbed implements AsyncDisposable {
     origin = `http://127.0.0.1:${peer.port}`,
   ): Promise<RunningProxy> {
     const child = this.#start(cores, peer.command);
+    this.peers.push(peer);
     await waitUntilServing(`${origin}/${this.#smallest}.bin`);
     // Servers left by an earlier run would respond instead, with other permissions and on another core.
     if (this.#origin.exitCode !== null)

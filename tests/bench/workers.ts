@@ -14,7 +14,8 @@ import { bothCores, type RunningProxy, type Testbed } from "./testbed.ts";
 import { childrenOf, measure } from "./measure.ts";
 import { evenkeelPeer, originPorts, type Peer } from "./peers.ts";
 import { cpuLimiter } from "./cpu-limit.ts";
-import { alternate, median, type Rounds, type Table } from "./scenarios.ts";
+import { median } from "./figures.ts";
+import { alternate, type Rounds, type Table } from "./scenarios.ts";
 
 const path = "/120.bin";
 /** The kernel distributes connections by the hash of their addresses: more connections are spread more evenly. */
