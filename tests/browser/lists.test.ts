@@ -46,6 +46,7 @@ describe.skipIf(!executable)("the pages of routes and certificates in Chromium",
     const { page, admin, consoleErrors } = scene;
     await page.setViewportSize({ width: 390, height: 900 });
     await scene.open("/routes");
+    await page.getByRole("button", { name: "Filter", exact: true }).waitFor();
     await page.getByRole("link", { name: "Errors", exact: true }).click();
     await page.waitForURL("**/routes?sort=errors&dir=down");
     await page.locator('th[aria-sort="descending"]').waitFor();

@@ -81,7 +81,7 @@ function RouteFilter({
   const { filter: _, pool: __, ...kept } = routeViewFields(view);
   const times = Object.fromEntries(new URL(timedAddress("/", view.range, {}), "http://x").searchParams);
   return (
-    <form class="filter route-filter" method="get" action="/routes" role="search">
+    <form class="route-filter" method="get" action="/routes" role="search">
       <HiddenFields fields={{ ...times, ...kept }} />
       <a class="button" href={attribute(routesAddress({ ...view, onlyProblems: !onlyProblems }))}>
         {onlyProblems ? "All routes" : "Problems only"}
