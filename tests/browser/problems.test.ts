@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
 import type { ServiceProblem } from "../../src/problems/problem.ts";
-import { snapshotOf } from "../support/fake-admin-api.ts";
+import { snapshotOf, withUpstream } from "../support/fake-admin-api.ts";
 import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
 import {
   closedProblem,
@@ -231,6 +231,14 @@ describe.skipIf(!executable)("sixty upstreams with two problems in Chromium", ()
     expect(await menu.getByRole("button", { name: "Maintenance checkout-03" }).isVisible()).toBe(true);
     expect(await accessibilityViolations(page, { within: "#rows-checkout" })).toEqual([]);
     await page.keyboard.press("Escape");
+    // A row that gets worse moves up, but not while the pointer or the focus is among its neighbours.
+    const names = () => page.locator("#rows-checkout .name").allTextContents();
+    admin.snapshot = withUpstream(admin.snapshot, "checkout-09", { status: "failing", fit: false });
+    await page.locator("#upstream-checkout-09").getByText("Fails its check").waitFor();
+    expect((await names()).slice(0, 2)).toEqual(["checkout-07", "checkout-01"]);
+    await page.mouse.move(5, 5);
+    await page.evaluate("document.activeElement.blur()");
+    await until(async () => (await names())[1] === "checkout-09", "the new order");
     await page.setViewportSize({ width: 1440, height: 500 });
     await page
       .locator("#upstream-checkout-12")

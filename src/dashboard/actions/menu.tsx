@@ -133,31 +133,29 @@ export function isLate({ drain }: UpstreamSnapshot, now: number): boolean {
   );
 }
 
-/** Leads to the form that adds an upstream. */
-export function AddLink({
-  pool,
-  location,
-  text = "Add upstream",
-}: {
+interface AddLinkProps {
   readonly pool: string;
   readonly location: PageLocation;
-  readonly text?: string;
-}): JSX.Element {
+  /** A page may have one in the bar of the table and one in the menu of the pool. */
+  readonly place: "bar" | "menu";
+}
+
+/** Leads to the form that adds an upstream. */
+export function AddLink({ pool, location, place }: AddLinkProps): JSX.Element {
   const fields = { [addToField]: pool, ...locationFields(location) };
   const address = attribute(`/actions/add?${new URLSearchParams(fields)}`);
   return (
     <a
       class="button add"
       data-needs="operator"
-      id={anchorOf(text === "Add" ? "add" : "add-to", pool)}
+      id={anchorOf(`${place}-add`, pool)}
       href={address}
       hx-get={address}
       hx-target="#panel"
       hx-swap="innerHTML"
       aria-label={attribute(`Add upstream to ${pool}`)}
-      safe
     >
-      {text}
+      {place === "bar" ? "Add" : "Add upstream"}
     </a>
   );
 }

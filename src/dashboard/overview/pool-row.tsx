@@ -123,7 +123,7 @@ function PoolMenu({ pool, now, view }: PoolMenuProps): JSX.Element {
             </li>
           ))}
         </ul>
-        <AddLink pool={name} location={{ page: "overview", view }} />
+        <AddLink pool={name} location={{ page: "overview", view }} place="menu" />
         <nav aria-label={attribute(`Pages about pool ${name}`)}>
           <a href={attribute(`/history?${subject}&from=-1h`)}>History</a>
           <a href={attribute(`/requests?${subject}&outcome=failed&from=-1h&to=now`)}>Failed requests</a>

@@ -31,7 +31,7 @@ export function TableBar({ snapshot, table, view }: BarProps): JSX.Element {
         <SortMenu view={view} />
         {pools.length > 1 && !view.onlyProblems ? <ToggleAll table={table} view={view} /> : ""}
         {first && !second ? (
-          <AddLink pool={first.name} location={{ page: "overview", view }} text="Add" />
+          <AddLink pool={first.name} location={{ page: "overview", view }} place="bar" />
         ) : (
           ""
         )}
