@@ -1,38 +1,9 @@
 /* Live charts: replaces the server's static SVG with uPlot charts and appends the points of the live stream. */
 (() => {
-  const rates = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-  const oneDigit = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-  const short = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1, notation: "compact" });
-
-  /* The same formats as in src/wording/format.ts. */
-  const formats = {
-    rate(value) {
-      if (value === 0) return "0";
-      return value < 100 ? oneDigit.format(value) : rates.format(value);
-    },
-    ms(value) {
-      if (value < 9.95) return `${oneDigit.format(value)}\u00a0ms`;
-      if (value < 999.5) return `${rates.format(value)}\u00a0ms`;
-      return `${oneDigit.format(value / 1000)}\u00a0s`;
-    },
-  };
-  const axisFormats = {
-    rate: (value) => short.format(value),
-    ms: (value) => (value < 1000 ? `${short.format(value)}\u00a0ms` : `${short.format(value / 1000)}\u00a0s`),
-  };
-
-  /* Colours come from the style sheet; lines also differ in their dashes. */
-  const lineStyles = {
-    requestsPerSecond: { colour: "--accent", filled: true },
-    errorsPerSecond: { colour: "--bad", filled: true },
-    p50Ms: { colour: "--p50" },
-    p95Ms: { colour: "--accent" },
-    p99Ms: { colour: "--calm", dash: [5, 3] },
-  };
+  const { formats, axisFormats, lineStyles, colourOf } = globalThis.rangePlot;
   const plotHeight = 132;
   const dayMs = 86_400_000;
 
-  const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clock = (seconds, spanMs) => {
     const iso = new Date(seconds * 1000).toISOString();
     if (spanMs > dayMs) return `${iso.slice(5, 10)} ${iso.slice(11, 16)}`;

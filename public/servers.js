@@ -26,19 +26,34 @@
     if (result && result.textContent !== text) result.textContent = text;
   };
 
-  document.addEventListener("DOMContentLoaded", () => {
+  /* Where upstreams are left out the server filters: it knows all of them. */
+  const liveBox = () => {
     const box = document.getElementById("filter");
-    /* Where upstreams are left out the server filters: it knows all of them. */
-    if (!box || "folded" in box.form.dataset) return;
+    return box && !("folded" in box.form.dataset) ? box : undefined;
+  };
+  const start = () => {
+    const box = liveBox();
+    if (!box) return;
     box.form.classList.add("live");
-    box.addEventListener("input", () => filter(box));
-    box.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      filter(box);
-    });
-    document.addEventListener("htmx:sse:after:message", () => count(box.value.trim().toLowerCase()));
+    filter(box);
+  };
+  document.addEventListener("input", ({ target }) => {
+    if (target.id === "filter" && target === liveBox()) filter(target);
+  });
+  document.addEventListener("submit", (event) => {
+    const box = liveBox();
+    if (event.target !== box?.form) return;
+    event.preventDefault();
     filter(box);
   });
+  document.addEventListener("htmx:sse:after:message", () => {
+    const box = liveBox();
+    if (box) count(box.value.trim().toLowerCase());
+  });
+  document.addEventListener("DOMContentLoaded", start);
+  /* Another time is shown without another document. */
+  document.addEventListener("timeshown", start);
+
   /* Links that show the table in another way contain the filter at page load: replace it with the current one. */
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[data-view]");

@@ -9,6 +9,7 @@ import style from "../../public/app.css" with { type: "text" };
 import alertStyle from "../../public/alerts.css" with { type: "text" };
 import historyStyle from "../../public/history.css" with { type: "text" };
 import historyScript from "../../public/history.js" with { type: "text" };
+import rangePlot from "../../public/range-plot.js" with { type: "text" };
 import timeAxis from "../../public/time-axis.js" with { type: "text" };
 import actionStyle from "../../public/actions.css" with { type: "text" };
 import actionScript from "../../public/actions.js" with { type: "text" };
@@ -79,10 +80,11 @@ export const assets = {
       htmxSse,
       uPlot,
       script,
-      charts,
       actionScript,
       requestScript,
       timeAxis,
+      rangePlot,
+      charts,
       historyScript,
       trafficScript,
       problemScript,

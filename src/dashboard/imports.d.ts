@@ -25,6 +25,11 @@ declare module "*/public/history.js" {
   export default text;
 }
 
+declare module "*/public/range-plot.js" {
+  const text: string;
+  export default text;
+}
+
 declare module "*/public/traffic.js" {
   const text: string;
   export default text;

@@ -97,7 +97,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
   });
 
   test("shows another time at a click or a drag, as a table, and its requests", async () => {
-    await using visit = await scene();
+    await using visit = await scene({ snapshot: many() });
     const { page, url, consoleErrors } = visit;
     const query = () => Object.fromEntries(new URL(page.url()).searchParams);
     const drag = async (from: number, to: number) => {
@@ -117,6 +117,9 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     await drawn(page);
     await page.getByText("as a table").click();
     await until(async () => (await page.locator(".numbers tbody tr").count()) === 10, "the table");
+    // The table of upstreams is filtered while typing, as before.
+    await page.getByRole("searchbox").fill("api-12");
+    await until(async () => (await names(page)).join() === "api-12", "the filter");
     await drag(0.2, 0.6);
     await page.getByText("A fixed time, not live.").waitFor();
     expect(query()["to"]).toMatch(/^20.*Z$/);
