@@ -19,7 +19,7 @@ export function testAlert({ balancer, at, by, url }: TestAlertOptions): Alert {
     ...{ id: "p-test", kind: "alert_lost", level: "notice", state: "open" },
     title: `Test by ${by}: alerts of ${balancer} arrive here`,
     ...{ since, openedAt: since, closedAt: null, end: null, reopened: 0, onAndOff: false },
-    subject: { balancer, pool: null, upstream: null, certificate: null, peer: null },
+    subject: { balancer, pool: null, upstream: null, certificate: null, peer: null, address: null },
     seenBy: [balancer],
     hits: { words: "Nothing: this is a test", routes: [], share: null, perSecond: 0, requests: 0 },
     cause: { ...unknownCause, words: "An operator has asked for it." },

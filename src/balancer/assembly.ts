@@ -20,6 +20,7 @@ import {
   recordProbeTransition,
   recordWorkerEvent,
 } from "../control/event-recorder.ts";
+import { FrontDoorMonitor } from "../control/front-door.ts";
 import { FleetControl } from "../control/fleet-control.ts";
 import { evenOut, fleetRecordOf, orderJournalOf } from "../control/fleet-journal.ts";
 import { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
@@ -124,7 +125,8 @@ export function assemble(
     dataPlane.apply(reconciler.desired);
     recordProbeTransition({ eventLog, log }, target, { result, from });
   };
-  const probe = faults.wrap(probeWith(runtime, clock));
+  const plainProbe = probeWith(runtime, clock);
+  const probe = faults.wrap(plainProbe);
   const prober = new Prober({
     async probe(upstream, plan) {
       await names.firstAnswer(upstream.endpoints);
@@ -312,7 +314,12 @@ export function assemble(
   const routeTraffic = new RouteTrafficReader({
     ...{ meter: metrics.routes, config: () => reconciler.config, clock },
   });
+  const frontDoor = new FrontDoorMonitor({
+    address: () => reconciler.config.frontDoor,
+    ...{ probe: plainProbe, wallClock, schedule, log },
+  });
   const problems = createProblemMonitor({
+    frontDoor,
     alerts,
     marked: (problem) => alerts.marked(problem),
     onDismissed: onRefusalDismissed,
@@ -351,6 +358,7 @@ export function assemble(
     orders,
     exhaustion,
     extensions,
+    frontDoor,
     rateLimits,
     history,
     problems,

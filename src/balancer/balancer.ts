@@ -152,6 +152,7 @@ export class Balancer {
 
   #startOwned(): void {
     this.#parts.alerts.start();
+    this.#parts.frontDoor.start();
     this.#parts.history.start();
     this.#parts.certificates.start();
     this.#parts.rotation.start();
@@ -163,6 +164,7 @@ export class Balancer {
   release(): void {
     this.#parts.history.stop();
     this.#parts.alerts.stop();
+    this.#parts.frontDoor.stop();
     this.#parts.certificates.stop();
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
@@ -232,6 +234,7 @@ export class Balancer {
     const { names, prober, dataPlane, history, memory, certificates, exhaustion, eventLog } = this.#parts;
     memory.stop();
     certificates.stop();
+    this.#parts.frontDoor.stop();
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
     exhaustion.stop();
@@ -259,6 +262,7 @@ export class Balancer {
     const { names, prober, dataPlane, history, memory, certificates, exhaustion, eventLog } = this.#parts;
     memory.stop();
     certificates.stop();
+    this.#parts.frontDoor.stop();
     this.#parts.rotation.stop();
     this.#parts.orders.stop();
     this.#parts.shares?.stop();

@@ -7,6 +7,7 @@ import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { CertificateRotation } from "../control/certificate-rotation.ts";
 import type { DiscoveryControl } from "../control/discovery-control.ts";
 import type { EventLog } from "../control/event-log.ts";
+import type { FrontDoorMonitor } from "../control/front-door.ts";
 import type { FleetControl } from "../control/fleet-control.ts";
 import type { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import type { ExtensionMonitor } from "../control/extension-monitor.ts";
@@ -91,6 +92,7 @@ export interface BalancerParts {
   readonly orders: CertificateIssuer;
   readonly exhaustion: ExhaustionMonitor;
   readonly extensions: ExtensionMonitor;
+  readonly frontDoor: FrontDoorMonitor;
   readonly rateLimits: RateLimitMonitor;
   readonly history: History;
   readonly problems: ProblemMonitor;

@@ -241,6 +241,8 @@ export interface Config {
   readonly alerts: readonly AlertReceiverConfig[];
   /** Where people reach the dashboard, for links in alerts; without a slash at its end. */
   readonly dashboardUrl?: string;
+  /** Where clients reach the service, which the balancer asks as one of them. */
+  readonly frontDoor?: string;
   readonly pools: readonly PoolConfig[];
   /** Whether operators may add upstreams with link-local addresses, where clouds serve the machine's credentials. */
   readonly allowLinkLocal: boolean;

@@ -99,6 +99,7 @@ export function applyDefaults(file: ConfigFile, referenced: ReferencedFiles): Re
       ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
       requests: keptRequestsOf(file.requests),
       alerts: alertReceiversOf(file.alerts, referenced.alertTexts, file.alertSecret),
+      ...(file.frontDoor !== undefined && { frontDoor: file.frontDoor }),
       ...(dashboardUrl !== undefined && { dashboardUrl: dashboardUrl.replace(/\/+$/, "") }),
       pools,
       allowLinkLocal: file.allowLinkLocal ?? defaults.allowLinkLocal,

@@ -223,6 +223,11 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
         description: "Only by EVENKEEL_ALERT_SECRET: a file is read by more people.",
         errorMessage: "a text",
       }),
+      frontDoor: textSetting(
+        "^https?://[^\\s/@?#]+(/[^\\s@#]*)?$",
+        "a URL such as https://shop.example.com without user name and password",
+        "Where clients reach the service. The balancer asks it every ten seconds. Default: none. Applied by a reload.",
+      ),
       dashboard: optional(
         {
           ...listener,

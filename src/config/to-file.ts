@@ -197,6 +197,7 @@ export function settingsFileOf(config: Config): object {
     ...(config.tracing && { tracing: config.tracing }),
     requests: keptRequestsFileOf(config.requests),
     ...(config.alerts.length > 0 && { alerts: alertsFileOf(config.alerts) }),
+    ...(config.frontDoor !== undefined && { frontDoor: config.frontDoor }),
   };
 }
 

@@ -122,8 +122,8 @@ const detailPattern = /^(p-[a-z0-9]{5})(?: \((.*?)\))?: (.*)$/s;
 /** `from` and `to` are levels, or "closed"; the reason is the kind. */
 function eventOf({ change, problem, from }: ProblemChange): Omit<BalancerEvent, "seq" | "at"> {
   const { id, kind, level, title, subject } = problem;
-  const { pool, upstream, certificate, peer } = subject;
-  const named = certificate ?? peer;
+  const { pool, upstream, certificate, peer, address } = subject;
+  const named = certificate ?? peer ?? address;
   const about = named === null ? "" : ` (${named})`;
   return {
     ...{ kind: "problem", pool, upstream, by: "balancer", reason: kind },

@@ -9,12 +9,14 @@ import { roundCount } from "./steady-number.ts";
 import { clockText, countedNoun, countText, foreignText, shortageOf, storageText } from "./wording.ts";
 
 export const balancerKinds = [
+  "front_door",
   ...(["shedding", "exhaustion", "state_not_kept", "reload_refused", "upgrade_failed", "log_lost"] as const),
 ] satisfies readonly ProblemKind[];
 
 /** @param turnedAwayPerSecond requests that get 5xx before any attempt, in all pools */
 export function detectBalancerState(detection: Detection, turnedAwayPerSecond: number): void {
   for (const finding of [
+    frontDoorFinding(detection),
     sheddingFinding(detection, turnedAwayPerSecond),
     exhaustionFinding(detection, turnedAwayPerSecond),
     unsavedFinding(detection),
@@ -36,6 +38,34 @@ interface BalancerFinding {
 
 function findingOf(kind: ProblemKind, { level, failing = 0, describe }: BalancerFinding): Finding {
   return { kind, key: "", pool: null, upstream: null, verdict: "enter", level, failing, describe };
+}
+
+/** With one of these the balancer itself answers 5xx. */
+const answeredBy5xx = ["pool_empty", "panic", "pool_errors", "queue", "shedding", "exhaustion"] as const;
+
+function frontDoorFinding({ sample: { frontDoor }, isOpen, openKeys }: Detection): Finding | undefined {
+  if (!frontDoor) return undefined;
+  const { address, since, why } = frontDoor;
+  const isExplained = why.startsWith("status 5") && answeredBy5xx.some((kind) => openKeys(kind).length > 0);
+  if (isExplained && !isOpen("front_door", address)) return undefined;
+  return {
+    ...findingOf("front_door", {
+      level: "critical",
+      describe: () => ({
+        title: `Clients cannot reach ${foreignText(address)}: ${foreignText(why)}`,
+        hits: { ...noHits, words: "Every new request, as far as a check from here can tell" },
+        cause: { words: `The last try: ${foreignText(why)}.`, code: "no_answer", event: null },
+        do: advice(
+          readAct("See the balancer", "evenkeel status"),
+          "Look at the address, the firewall and the way between clients and the balancer.",
+        ),
+        measure: null,
+        links: noLinks,
+      }),
+    }),
+    key: address,
+    since,
+  };
 }
 
 function sheddingFinding({ sample }: Detection, failing: number): Finding | undefined {

@@ -3,8 +3,8 @@
 import type { Family } from "../metrics/prometheus.ts";
 import { type ProblemKind, problemKinds, problemLevels, type ServiceProblem } from "./problem.ts";
 
-/** A dashboard or an outside observer finds these; the balancer itself cannot. */
-const foundByReaders: ReadonlySet<ProblemKind> = new Set(["balancer_gone", "front_door"]);
+/** A dashboard or an outside observer finds it; the balancer itself cannot. */
+const foundByReaders: ReadonlySet<ProblemKind> = new Set(["balancer_gone"]);
 
 const ownKinds = problemKinds.filter((kind) => !foundByReaders.has(kind));
 

@@ -19,15 +19,15 @@ export function isSharedKey(key: string): boolean {
 
 /** Kind and subject. Names have no line feeds. */
 export function problemKey({ kind, subject }: Pick<ServiceProblem, "kind" | "subject">): string {
-  const { balancer, pool, upstream, certificate, peer } = subject;
+  const { balancer, pool, upstream, certificate, peer, address } = subject;
   const owner = isSharedKind(kind) ? null : balancer;
-  return [kind, pool, upstream, certificate, peer, owner].map((part) => part ?? "").join("\n");
+  return [kind, pool, upstream, certificate, peer, address, owner].map((part) => part ?? "").join("\n");
 }
 
 /** Keys of the problems that were taken in. */
 export function partKeys({ subject, parts }: Pick<ServiceProblem, "subject" | "parts">): readonly string[] {
   return parts.map(({ kind, upstream }) =>
-    problemKey({ kind, subject: { ...subject, upstream, certificate: null, peer: null } }),
+    problemKey({ kind, subject: { ...subject, upstream, certificate: null, peer: null, address: null } }),
   );
 }
 
@@ -37,7 +37,9 @@ export function readProblemKey(key: string): {
   readonly subject: Omit<ProblemSubject, "balancer">;
 } {
   const [kind = "", ...parts] = key.split("\n");
-  const [pool = null, upstream = null, certificate = null, peer = null] = parts.map((part) => part || null);
+  const [pool = null, upstream = null, certificate = null, peer = null, address = null] = parts.map(
+    (part) => part || null,
+  );
   // One of another version is passed on as it is.
-  return { kind: kind as ProblemKind, subject: { pool, upstream, certificate, peer } };
+  return { kind: kind as ProblemKind, subject: { pool, upstream, certificate, peer, address } };
 }

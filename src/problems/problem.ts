@@ -41,6 +41,8 @@ export interface ProblemSubject {
   readonly certificate: string | null;
   /** Name of another balancer of the fleet; null for other problems. */
   readonly peer: string | null;
+  /** The public address; null for other problems. */
+  readonly address: string | null;
 }
 
 /** Whom a problem hits. */

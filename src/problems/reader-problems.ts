@@ -55,7 +55,7 @@ function readerProblem(
   return {
     ...{ id: kind, kind, level: "critical", state: "open", title },
     ...{ since: begun, openedAt: begun, closedAt: null, end: null, reopened: 0, onAndOff: false },
-    subject: { balancer, pool: null, upstream: null, certificate: null, peer: null },
+    subject: { balancer, pool: null, upstream: null, certificate: null, peer: null, address: null },
     seenBy: [],
     hits: { words: hits, routes: [], share: null, perSecond: 0, requests: 0 },
     cause:

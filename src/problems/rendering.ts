@@ -37,7 +37,7 @@ export function renderProblem({ problem, parts }: RootProblem, context: Renderin
     end: null,
     reopened,
     onAndOff: isOnAndOff,
-    subject: { balancer: context.balancer, pool, upstream, certificate, peer: peerOf(problem) },
+    subject: { balancer: context.balancer, pool, upstream, certificate, ...namedBy(problem) },
     seenBy: [context.balancer],
     ...described,
     links: { self: `/?p=${id}`, ...described.links },
@@ -47,9 +47,9 @@ export function renderProblem({ problem, parts }: RootProblem, context: Renderin
   };
 }
 
-/** The key of this kind is the name of the other balancer. */
-function peerOf({ kind, key }: TrackedProblem): string | null {
-  return kind === "peer_gone" ? key : null;
+/** The keys of these kinds are what they are about. */
+function namedBy({ kind, key }: TrackedProblem): Pick<ServiceProblem["subject"], "peer" | "address"> {
+  return { peer: kind === "peer_gone" ? key : null, address: kind === "front_door" ? key : null };
 }
 
 const endTexts = {

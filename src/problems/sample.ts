@@ -158,6 +158,8 @@ export interface BalancerSample {
   readonly exhaustion: { readonly code: string; readonly failures: number } | null;
   /** Since when, in epoch milliseconds, and why changes are not saved. */
   readonly notKept: { readonly since: number; readonly why: string } | null;
+  /** Clients do not reach the public address: since when, in epoch milliseconds, and what a try said last. */
+  readonly frontDoor: { readonly address: string; readonly since: number; readonly why: string } | null;
   /** The last configuration that was refused, until one is taken. */
   readonly refused: {
     readonly at: number;

@@ -8,6 +8,7 @@ import type { Discovery } from "../control/discovery.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import type { ReceiverSnapshot } from "../alerts/alerts-snapshot.ts";
+import type { FrontDoorMonitor } from "../control/front-door.ts";
 import type { FleetControl } from "../control/fleet-control.ts";
 import type { MemoryMonitor } from "../control/overload.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
@@ -52,6 +53,7 @@ export interface ProblemSamplerOptions {
   /** Undefined for a balancer on its own. */
   readonly fleet?: FleetControl | undefined;
   readonly alerts: { readonly receivers: readonly Pick<ReceiverSnapshot, "name" | "failing">[] };
+  readonly frontDoor?: Pick<FrontDoorMonitor, "closed">;
   /** As loaded. */
   readonly config: () => Pick<Config, "routes">;
   readonly configuration: () => ConfigurationSnapshot;
@@ -99,6 +101,7 @@ export class ProblemSampler {
       memory: memory.snapshot,
       exhaustion: shortage ? { code: shortage.code, failures: shortage.failures } : null,
       notKept: store.notKept ?? null,
+      frontDoor: this.#options.frontDoor?.closed ?? null,
       refused: configuration().refused,
       failedUpgrade: this.#options.upgrade?.().failed ?? null,
       certificates: this.#certificateSamples(at),

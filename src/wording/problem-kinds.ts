@@ -47,7 +47,7 @@ const texts: Readonly<Record<ProblemKind, readonly [name: string, from: string]>
 
 /** Every kind that this balancer finds, in the order of the list. */
 export const kindTexts: readonly KindText[] = problemKinds
-  .filter((kind) => kind !== "balancer_gone" && kind !== "front_door")
+  .filter((kind) => kind !== "balancer_gone")
   .map((kind) => {
     const [name, from] = texts[kind];
     const { openAfterMs, closesAfterMs } = timings[kind];

@@ -72,7 +72,14 @@ describe("what a receiver is told", () => {
         pools: ["checkout"],
       }),
     ]);
-    const subject = { balancer: "fra-1", pool: "search", upstream: null, certificate: null, peer: null };
+    const subject = {
+      balancer: "fra-1",
+      pool: "search",
+      upstream: null,
+      certificate: null,
+      peer: null,
+      address: null,
+    };
     const told = problemOf("p-aaaaa");
     stand.open = [
       told,

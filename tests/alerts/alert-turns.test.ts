@@ -194,7 +194,14 @@ describe("a problem that three balancers see", () => {
       fleet.get(name).open = [
         problemOf(`p-${name}`, {
           kind: "state_not_kept",
-          subject: { balancer: name, pool: null, upstream: null, certificate: null, peer: null },
+          subject: {
+            balancer: name,
+            pool: null,
+            upstream: null,
+            certificate: null,
+            peer: null,
+            address: null,
+          },
         }),
       ];
     fleet.run(3);

@@ -14,7 +14,14 @@ import { routeReport } from "../support/route-reports.ts";
 /** A text that a spreadsheet would run, with all that CSV quotes. */
 const formula = `=HYPERLINK("http://evil.example","a,b")\r\n+1`;
 
-const subject = { balancer: "b", peer: null, pool: formula, upstream: formula, certificate: null };
+const subject = {
+  balancer: "b",
+  peer: null,
+  address: null,
+  pool: formula,
+  upstream: formula,
+  certificate: null,
+};
 const alerts = {
   receivers: [
     {

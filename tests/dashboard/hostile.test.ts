@@ -105,7 +105,14 @@ const picture: DashboardState = {
 };
 const { snapshot } = picture;
 
-const alertSubject = { balancer: "b", pool: "p", upstream: "u", certificate: null, peer: null };
+const alertSubject = {
+  balancer: "b",
+  pool: "p",
+  upstream: "u",
+  certificate: null,
+  peer: null,
+  address: null,
+};
 const sentAlert: AlertsSnapshot["sent"][number] = {
   ...{ id: 1, receiver: "r", at: 1, tries: 2, endedAt: 3, answer: "a" },
   ...({ type: "problem.opened", state: "sent" } as const),
@@ -150,7 +157,14 @@ const hostileAct = {
 } as const;
 const hostileProblem = problemOf({
   ...{ id: hostile, title: hostile, since: hostile, seenBy: [hostile, hostile] },
-  subject: { balancer: hostile, pool: hostile, upstream: hostile, certificate: hostile, peer: hostile },
+  subject: {
+    balancer: hostile,
+    pool: hostile,
+    upstream: hostile,
+    certificate: hostile,
+    peer: hostile,
+    address: hostile,
+  },
   hits: { words: hostile, routes: [hostile, hostile, hostile], share: 1, perSecond: 1, requests: 1 },
   cause: { words: hostile, code: hostile, event: null },
   do: {

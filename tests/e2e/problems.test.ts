@@ -193,10 +193,11 @@ test("the fetch engine finds the same", async () => {
   await incidents.areFound();
 }, 90_000);
 
-test("a refused reload is a problem until a configuration is taken, or an operator dismisses it", async () => {
+test("a refused reload is a problem until one is taken or it is dismissed; so is a front door that is closed", async () => {
   await using programs = new Programs();
   const file = inFolder("refused.yaml");
-  const good = 'pools: { main: { maxInFlight: 3, upstreams: ["http://127.0.0.1:9"] } }\n';
+  const door = 'frontDoor: "http://127.0.0.1:9/shop"\n';
+  const good = `${door}pools: { main: { maxInFlight: 3, upstreams: ["http://127.0.0.1:9"] } }\n`;
   writeFileSync(file, good);
   const listeners = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
   const proxy = programs.evenkeel("proxy", "--config", file, ...listeners);
@@ -255,4 +256,13 @@ test("a refused reload is a problem until a configuration is taken, or an operat
     code: 2,
     err: expect.stringContaining("it ends when its cause does"),
   });
+  const isClosed = async () => (await problems("open")).find(({ kind }) => kind === "front_door");
+  await until(async () => (await isClosed()) !== undefined, "three tries", 30_000);
+  expect(await isClosed()).toMatchObject({
+    level: "critical",
+    title: "Clients cannot reach http://127.0.0.1:9/shop: connection refused",
+    subject: { pool: null, address: "http://127.0.0.1:9/shop" },
+  });
+  await reload(good.replace(door, ""));
+  await until(async () => (await isClosed()) === undefined, "it is not asked any more");
 }, 60_000);

@@ -289,3 +289,17 @@ describe("the first line of the list of problems", () => {
     ]);
   });
 });
+
+test("a front door that answers 5xx is no problem of its own while an empty pool explains it", () => {
+  const pool = poolOf("main", 1);
+  const balancer = new SimulatedBalancer([pool]).run(40);
+  pool.upstream(1).kill();
+  balancer.run(10);
+  const door = { address: "https://shop.example/", since: balancer.at };
+  balancer.frontDoor = { ...door, why: "status 503" };
+  balancer.run(5);
+  expect(balancer.list.open.map(({ kind }) => kind)).toEqual(["pool_empty"]);
+  balancer.frontDoor = { ...door, why: "connection refused" };
+  balancer.run(1);
+  expect(balancer.list.open.map(({ kind }) => kind).toSorted()).toEqual(["front_door", "pool_empty"]);
+});

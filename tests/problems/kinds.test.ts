@@ -93,6 +93,12 @@ const cases: readonly KindCase[] = [
     clear: (_, balancer) => (balancer.notKept = null),
   },
   {
+    kind: "front_door",
+    raise: (_, balancer) =>
+      (balancer.frontDoor = { address: "https://shop.example", since: balancer.at, why: "status 502" }),
+    clear: (_, balancer) => (balancer.frontDoor = null),
+  },
+  {
     kind: "reload_refused",
     raise: (_, balancer) => (balancer.refused = { at: balancer.at, by: "ann", problems: ["Cannot."] }),
     clear: (_, balancer) => (balancer.refused = null),
@@ -215,7 +221,7 @@ describe("each kind of problem", () => {
       ...(["probe_flaps", "start_stalled"] as const),
       ...(["peer_gone", "fleet_alone", "fleet_differs"] as const),
       // Of readers: no sample shows them.
-      ...(["balancer_gone", "front_door"] as const),
+      ...(["balancer_gone"] as const),
     ];
     const covered = [...cases.map(({ kind }) => kind), ...elsewhere].sort();
     expect(covered).toEqual((Object.keys(timings) as ProblemKind[]).sort());

@@ -173,6 +173,7 @@ export class SimulatedBalancer {
   exhaustion: BalancerSample["exhaustion"] = null;
   notKept: BalancerSample["notKept"] = null;
   refused: BalancerSample["refused"] = null;
+  frontDoor: BalancerSample["frontDoor"] = null;
   failedUpgrade: BalancerSample["failedUpgrade"] = null;
   certificates: readonly CertificateSample[] = [];
   orders: readonly OrderSample[] = [];
@@ -205,7 +206,12 @@ export class SimulatedBalancer {
       ...{ now: this.now, at: this.at, balancer: "fra-1" },
       pools: this.pools.map(({ sample }) => sample),
       ...{ routes: this.routes, memory: this.memory, exhaustion: this.exhaustion },
-      ...{ notKept: this.notKept, refused: this.refused, failedUpgrade: this.failedUpgrade },
+      ...{
+        notKept: this.notKept,
+        refused: this.refused,
+        frontDoor: this.frontDoor,
+        failedUpgrade: this.failedUpgrade,
+      },
       ...{ fleet: this.fleet, failingReceivers: this.failingReceivers },
       ...{ certificates: this.certificates, orders: this.orders },
       ...{ lostLines: this.lostLines, lostSpans: 0, events: this.events },

@@ -41,7 +41,7 @@ export function orderOf(host: string, change: Partial<CertificateOrder> = {}): C
 function certificateProblem(certificate: string, change: Partial<ServiceProblem>): ServiceProblem {
   const words = change.level === "critical" ? "Every client that checks certificates" : "No client yet";
   return noticeProblem({
-    subject: { balancer: "fra-1", peer: null, pool: null, upstream: null, certificate },
+    subject: { balancer: "fra-1", peer: null, address: null, pool: null, upstream: null, certificate },
     hits: { words, routes: [], share: null, perSecond: 0, requests: 0 },
     cause: { words: "Its file has not been replaced.", code: "file_old", event: null },
     links: { self: "/?p=p-cert", requests: null, history: null },

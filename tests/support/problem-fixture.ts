@@ -12,7 +12,14 @@ export function problemOf(change: Partial<ServiceProblem> = {}): ServiceProblem 
     ...{ id, kind: "upstream_errors", level: "critical", state: "open" },
     title: "checkout-07 answers 30 % of its requests with 500",
     ...{ since, openedAt: since, closedAt: null, end: null, reopened: 0, onAndOff: false },
-    subject: { balancer: "fra-1", pool: "checkout", upstream: "checkout-07", certificate: null, peer: null },
+    subject: {
+      balancer: "fra-1",
+      pool: "checkout",
+      upstream: "checkout-07",
+      certificate: null,
+      peer: null,
+      address: null,
+    },
     seenBy: ["fra-1"],
     hits: {
       words: "1 in 40 requests, 13,020 so far",
@@ -45,7 +52,14 @@ export function slowProblem(change: Partial<ServiceProblem> = {}): ServiceProble
   return problemOf({
     ...{ id, kind: "upstream_slow", level: "warning", since },
     title: "search-03 is 8 times slower than its peers",
-    subject: { balancer: "fra-1", pool: "search", upstream: "search-03", certificate: null, peer: null },
+    subject: {
+      balancer: "fra-1",
+      pool: "search",
+      upstream: "search-03",
+      certificate: null,
+      peer: null,
+      address: null,
+    },
     hits: {
       words: "1 in 50 requests waits 1.9 s, not 240 ms",
       routes: ["www.example.com/search"],
@@ -75,7 +89,14 @@ export function noticeProblem(change: Partial<ServiceProblem> = {}): ServiceProb
   return problemOf({
     ...{ id: "p-cert", kind: "certificate", level: "notice" },
     title: "The certificate for api.example.com ends in 9 days",
-    subject: { balancer: "fra-1", pool: null, upstream: null, certificate: "api.example.com", peer: null },
+    subject: {
+      balancer: "fra-1",
+      pool: null,
+      upstream: null,
+      certificate: "api.example.com",
+      peer: null,
+      address: null,
+    },
     do: advice(readAct("See the certificate"), "Renew it in time."),
     ...change,
   });

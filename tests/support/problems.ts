@@ -8,7 +8,14 @@ export function problemOf(id: string, given: Partial<ServiceProblem> = {}): Serv
     ...{ id, kind: "upstream_errors", level: "critical", state: "open" },
     title: `${id} answers 30 % of its requests with 500`,
     ...{ since, openedAt: since, closedAt: null, end: null, reopened: 0, onAndOff: false },
-    subject: { balancer: "fra-1", pool: "checkout", upstream: "checkout-07", certificate: null, peer: null },
+    subject: {
+      balancer: "fra-1",
+      pool: "checkout",
+      upstream: "checkout-07",
+      certificate: null,
+      peer: null,
+      address: null,
+    },
     seenBy: ["fra-1"],
     hits: {
       ...{ words: "1 in 40 requests, 13,020 so far", routes: ["shop.example.com/pay"] },

@@ -107,6 +107,7 @@ export const problemSubjectSchema = Type.Object(
     upstream: nullable(Type.String(), "The upstream; null for a whole pool."),
     certificate: nullable(Type.String(), "A host of the certificate; null for other problems."),
     peer: nullable(Type.String(), "Name of another balancer of the fleet; null for other problems."),
+    address: nullable(Type.String(), "The public address; null for other problems."),
   },
   { title: "ProblemSubject" },
 );
