@@ -94,6 +94,12 @@ describe("the page of routes", () => {
     expect(links).toContain("/history?route=routes%5B2%5D");
   });
 
+  test("is where a problem of the overview leads from the routes that it hits", async () => {
+    await using scene = await DashboardScene.start(incidentSnapshot());
+    const links = linksIn(await (await scene.ask("/")).text());
+    expect(links).toContain("/routes?pool=checkout&show=problems");
+  });
+
   test("carries a time on, and says so of one that it cannot use", async () => {
     await using scene = await DashboardScene.start();
     const html = await (await scene.ask("/routes?from=-2h&to=now&pool=main")).text();

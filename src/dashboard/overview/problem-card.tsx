@@ -6,7 +6,7 @@ import { HiddenFields, PostForm } from "../layout/forms.tsx";
 import { levelTones, levelWords, ToneMark } from "../layout/tone-mark.tsx";
 import { locationFields } from "../location.ts";
 import { anchorOf, attribute } from "../responses.ts";
-import { addressOf, LinksOfProblem } from "./problem-links.tsx";
+import { addressOf, LinksOfProblem, problemRoutesAddress } from "./problem-links.tsx";
 import type { AdviceVerb, ProblemAct, ServiceProblem } from "../../problems/problem.ts";
 import { formatAgo, formatTime } from "../../wording/format.ts";
 import { seenByText } from "../../wording/problems.ts";
@@ -60,7 +60,13 @@ export function ProblemCard({ problem, now, view }: CardProps): JSX.Element {
         <div>
           <dt>Who is hit</dt>
           <dd>
-            {hits.routes.length > 0 ? <b safe>{routesText(hits.routes)}</b> : ""}{" "}
+            {hits.routes.length > 0 ? (
+              <a href={attribute(problemRoutesAddress(problem))} safe>
+                {routesText(hits.routes)}
+              </a>
+            ) : (
+              ""
+            )}{" "}
             <span class="quiet" safe>
               {hits.words}
             </span>

@@ -23,6 +23,11 @@ export function addressOf({ kind, subject, links }: ServiceProblem): string {
   return "/events";
 }
 
+/** The routes that have errors or a problem, of its pool if it has one. */
+export function problemRoutesAddress({ subject: { pool } }: ServiceProblem): string {
+  return `/routes?${new URLSearchParams({ ...(pool === null ? {} : { pool }), show: "problems" })}`;
+}
+
 export function LinksOfProblem({ problem }: { readonly problem: ServiceProblem }): JSX.Element {
   const { requests, history } = problem.links;
   const isSlow = requests?.includes("outcome=slow") ?? false;
