@@ -34,7 +34,7 @@ export const plainView: View = { sort: undefined, filter: "" };
 /** In characters. */
 const maxFilter = 100;
 
-/** Names in a list of pools. */
+/** Names in a list of pools: the latest. */
 const maxPools = 20;
 
 type Query = Readonly<Record<string, string | undefined>>;
@@ -64,7 +64,7 @@ function chartsIn(query: Query): Pick<View, "charts"> {
 
 function poolsIn(key: "open" | "close", query: Query): Pick<View, "open" | "close"> {
   const names = (query[key] ?? "").split(",").filter((name) => name !== "" && name.length <= maxFilter);
-  return names.length > 0 ? { [key]: names.slice(0, maxPools) } : {};
+  return names.length > 0 ? { [key]: names.slice(-maxPools) } : {};
 }
 
 /** The parameters of an address, or the fields of a form, that {@link viewOf} reads. */

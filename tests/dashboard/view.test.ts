@@ -1,7 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { rowsOf } from "../../src/dashboard/charts/data-table.tsx";
 import { latestOf, peakOf, trendOf } from "../../src/dashboard/charts/sparkline.tsx";
-import { afterClick, arranged, fairSharesOf, plainView, queryOf, viewOf } from "../../src/dashboard/view.ts";
+import {
+  afterClick,
+  arranged,
+  fairSharesOf,
+  openIn,
+  plainView,
+  queryOf,
+  viewOf,
+  withPool,
+} from "../../src/dashboard/view.ts";
 import { windows } from "../../src/history/store.ts";
 import { columnsOf } from "../../src/history/point.ts";
 import { pool, traffic, upstream, wavesUntil } from "../support/fake-admin-api.ts";
@@ -68,6 +77,17 @@ describe("a view", () => {
     const upstreams = [shared("new", null), shared("good", 1), shared("bad", 0.2)];
     const view = afterClick(plainView, "uptime");
     expect(arranged(pool({ upstreams }), view).map(({ id }) => id)).toEqual(["bad", "good", "new"]);
+  });
+
+  test("opens and closes pools one by one; of very many, the latest count", () => {
+    const closed = withPool(viewOf({ open: "*,a" }), "a", "closed");
+    expect([openIn(closed, "a"), openIn(closed, "b")]).toEqual([false, true]);
+    expect(openIn(withPool(closed, "a", "default"), "a")).toBe(true);
+    expect(openIn(withPool(viewOf({ close: "*" }), "a", "open"), "a")).toBe(true);
+    const names = Array.from({ length: 25 }, (_, index) => `pool-${index}`);
+    const many = names.reduce((view, name) => withPool(view, name, "open"), plainView);
+    const read = viewOf(Object.fromEntries(new URLSearchParams(queryOf(many))));
+    expect([openIn(read, "pool-24"), openIn(read, "pool-0")]).toEqual([true, undefined]);
   });
 
   test("has the fair share of available upstreams", () => {
