@@ -8,6 +8,8 @@ import { parseArgs } from "node:util";
 
 import { defaults, engineNames } from "../../src/config/config.ts";
 import { conditions, setups } from "./conditions.ts";
+import { startAndMemory } from "./executable.ts";
+import { filterCosts } from "./filters.ts";
 import { caddyPeer, haproxyPeer, nginxPeer } from "./other-proxies.ts";
 import { bareFetchPeer, evenkeelPeer } from "./peers.ts";
 import { missingTools } from "./programs.ts";
@@ -28,7 +30,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "9" },
     seconds: { type: "string", default: "4" },
     sizes: { type: "string", default: "120,16384,1048576" },
-    only: { type: "string", default: "throughput,half,many,idle,workers,secure" },
+    only: { type: "string", default: "throughput,half,many,idle,workers,secure,filters,start" },
   },
 });
 const rounds = { rounds: Number(options.rounds), seconds: Number(options.seconds) };
@@ -74,4 +76,6 @@ if (selected.has("idle")) print(await idleConnections(all, 10_000));
 if (selected.has("many")) print(await manyUpstreams(testbed, defaults.engine, rounds));
 if (selected.has("secure")) print(await secureRows(testbed, rounds));
 if (selected.has("workers")) print(await secondWorker(testbed, defaults.engine, rounds));
+if (selected.has("filters")) print(await filterCosts(testbed, defaults.engine, rounds));
+if (selected.has("start")) print(await startAndMemory(testbed, rounds));
 console.log(`\nCommand lines and configurations\n\n${setups(testbed.peers, testbed.folder)}`);

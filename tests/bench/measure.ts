@@ -12,6 +12,10 @@ export interface LoadShape {
   readonly seconds: number;
   /** Whether every request opens a new connection. */
   readonly isFresh: boolean;
+  /** Further header fields, "Name: value". */
+  readonly headers?: readonly string[];
+  /** A script of wrk, in Lua, that makes the requests. */
+  readonly script?: string;
 }
 
 export interface Measured {
@@ -52,9 +56,11 @@ export async function measure(
 ): Promise<Measured> {
   const pids = processTreeOf(pid);
   const before = ticksOf(pids);
-  const headers = shape.isFresh ? ["-H", "Connection: close"] : [];
+  const fields = [...(shape.isFresh ? ["Connection: close"] : []), ...(shape.headers ?? [])];
+  const script = shape.script === undefined ? [] : ["-s", shape.script];
   const text = await output([
-    ...["wrk", "-t1", `-c${shape.connections}`, `-d${shape.seconds}s`, "--latency", ...headers],
+    ...["wrk", "-t1", `-c${shape.connections}`, `-d${shape.seconds}s`, "--latency"],
+    ...[...fields.flatMap((field) => ["-H", field]), ...script],
     `${scheme}://127.0.0.1:${port}${shape.path}`,
   ]);
   const used = ticksOf(pids) - before;

@@ -61,6 +61,35 @@ export function evenkeelPeer(
   return { name: `evenkeel ${engine}`, port, command };
 }
 
+interface ConfiguredPeer {
+  readonly name: string;
+  readonly engine: string;
+  readonly port: number;
+  readonly folder: string;
+  /** Everything but the pools: `main` and `canary` have the servers behind the proxies. */
+  readonly settings: object;
+}
+
+/** Evenkeel with a configuration file, which is JSON. */
+export function configuredPeer({ name, engine, port, folder, settings }: ConfiguredPeer): Peer {
+  const poolOf = (name: string) => ({
+    upstreams: originPorts.map((origin) => ({
+      url: `http://127.0.0.1:${origin}`,
+      name: `${name}-${origin}`,
+    })),
+  });
+  const pools = { main: poolOf("main"), canary: poolOf("canary") };
+  const text = JSON.stringify({ pools, ...settings });
+  const file = writeFile(folder, `evenkeel-${port}.yaml`, text);
+  const { command } = evenkeelPeer(engine, port);
+  return { name, port, command: [...command.slice(0, -2), "--config", file], file };
+}
+
+/** The same with the compiled program in place of its sources. */
+export function compiled(peer: Peer, executable: string): Peer {
+  return { ...peer, name: `${peer.name}, executable`, command: [executable, ...peer.command.slice(2)] };
+}
+
 /** The lower bound of the wire engine's cost, see `bare.ts`. */
 export function barePeer(port: number, upstreams = originPorts.length): Peer {
   const main = join(import.meta.dirname, "bare.ts");

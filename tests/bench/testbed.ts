@@ -15,7 +15,20 @@ export const bothCores = `${proxyCore},${loadCore}`;
 /** A proxy that is started and serves. */
 export interface RunningProxy extends Peer {
   readonly pid: number;
+  /** From its start to its first response, milliseconds. */
+  readonly startMs: number;
   stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** By default that of the proxies. */
+  readonly cores?: string;
+  /** Where it serves; by default its port, without TLS. */
+  readonly origin?: string;
+  /** What is asked for until it serves; by default the smallest file. */
+  readonly path?: string;
+  /** Milliseconds between two tries. */
+  readonly everyMs?: number;
 }
 
 export class Testbed implements AsyncDisposable {
@@ -45,20 +58,19 @@ export class Testbed implements AsyncDisposable {
     const running: RunningProxy[] = [];
     for (const peer of peers) {
       if (Bun.which(peer.command[0] ?? "") === null) continue;
-      running.push(await this.startProxy(peer, undefined, originOf?.(peer)));
+      running.push(await this.startProxy(peer, originOf && { origin: originOf(peer) }));
     }
     return running;
   }
 
   /** Starts a proxy and waits until it serves. */
-  async startProxy(
-    peer: Peer,
-    cores = String(proxyCore),
-    origin = `http://127.0.0.1:${peer.port}`,
-  ): Promise<RunningProxy> {
-    const child = this.#start(cores, peer.command);
-    this.peers.push(peer);
-    await waitUntilServing(`${origin}/${this.#smallest}.bin`);
+  async startProxy(peer: Peer, options: StartOptions = {}): Promise<RunningProxy> {
+    const startedAt = performance.now();
+    const child = this.#start(options.cores ?? String(proxyCore), peer.command);
+    if (!this.peers.some(({ name }) => name === peer.name)) this.peers.push(peer);
+    const origin = options.origin ?? `http://127.0.0.1:${peer.port}`;
+    await waitUntilServing(`${origin}${options.path ?? `/${this.#smallest}.bin`}`, options.everyMs ?? 50);
+    const startMs = performance.now() - startedAt;
     // Servers left by an earlier run would respond instead, with other permissions and on another core.
     if (this.#origin.exitCode !== null)
       throw new Error(`Cannot measure ${peer.name}: ports ${originPorts.join(", ")} are taken`);
@@ -66,7 +78,7 @@ export class Testbed implements AsyncDisposable {
       child.kill();
       await child.exited;
     };
-    return { ...peer, pid: child.pid, stop };
+    return { ...peer, pid: child.pid, startMs, stop };
   }
 
   #start(cores: string, command: readonly string[]): Bun.Subprocess {
@@ -83,14 +95,18 @@ export class Testbed implements AsyncDisposable {
   }
 }
 
-async function waitUntilServing(url: string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+const startLimitMs = 20_000;
+
+/** 401 is a response too: of a proxy that asks for a password. */
+async function waitUntilServing(url: string, everyMs: number): Promise<void> {
+  const until = performance.now() + startLimitMs;
+  while (performance.now() < until) {
     const status = await fetch(url, { tls: { rejectUnauthorized: false } }).then(
       (response) => response.status,
       () => 0,
     );
-    if (status === 200) return;
-    await Bun.sleep(50);
+    if (status === 200 || status === 401) return;
+    await Bun.sleep(everyMs);
   }
-  throw new Error(`Cannot measure ${url}: no response with status 200`);
+  throw new Error(`Cannot measure ${url}: no response with status 200 or 401`);
 }

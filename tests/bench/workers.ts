@@ -24,8 +24,8 @@ const connections = 256;
 const share = 0.4;
 
 export async function secondWorker(testbed: Testbed, engine: string, rounds: Rounds): Promise<Table> {
-  const one = await testbed.startProxy(peer(engine, 1), bothCores);
-  const two = await testbed.startProxy(peer(engine, 2), bothCores);
+  const one = await testbed.startProxy(peer(engine, 1), { cores: bothCores });
+  const two = await testbed.startProxy(peer(engine, 2), { cores: bothCores });
   const all = [one, two];
   const shape = { path, connections, isFresh: false };
   const calculated = await alternate(all, rounds, async (proxy, seconds) => {
