@@ -26,7 +26,7 @@ export function createCors(settings: CorsSettings): RequestFilter {
   const isPublic = origins.includes("*");
   const methods = [...new Set([...simpleMethods, ...(settings.methods ?? [])])].join(", ");
   const allowing = (origin: string): readonly Field[] => [
-    ["Access-Control-Allow-Origin", isPublic ? "*" : origin],
+    ["Access-Control-Allow-Origin", origin],
     ...(credentials ? [["Access-Control-Allow-Credentials", "true"] as const] : []),
   ];
   const ofPreflight: readonly Field[] = [
@@ -40,17 +40,18 @@ export function createCors(settings: CorsSettings): RequestFilter {
     name: "cors",
     admit(request): FilterVerdict {
       const origin = request.head.header("origin");
-      const isAllowed = origin !== undefined && isKnown(origin);
+      // A public response says so without an Origin too: a cache may give it to the script of a page later.
+      const allowed = isPublic ? "*" : origin !== undefined && isKnown(origin) ? origin : undefined;
       // The upstream's own answer to the same question.
       request.setResponseField("Access-Control-*", undefined);
       // A cache must not give the response for one origin to another.
       if (!isPublic) request.addResponseField("Vary", "Origin");
       const isPreflight = isPreflightOf(request);
-      if (isAllowed)
-        for (const [name, value] of [...allowing(origin), ...(isPreflight ? ofPreflight : ofResponse)])
+      if (allowed !== undefined)
+        for (const [name, value] of [...allowing(allowed), ...(isPreflight ? ofPreflight : ofResponse)])
           request.addResponseField(name, value);
       if (!isPreflight) return undefined;
-      return isAllowed ? preflight : refused;
+      return allowed === undefined ? refused : preflight;
     },
     foresee(request) {
       const origin = request.head.header("origin");

@@ -41,13 +41,17 @@ export function refusalResponse(
 ): Response {
   const reader = { accept: head.header("accept"), contentType: head.header("content-type") };
   const response = exchange.editReply(refused, renderRefusal(refused, reader, requestId));
-  byteCounts.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(response.body);
+  const isHead = head.method === "HEAD";
+  const length = Buffer.byteLength(response.body);
+  byteCounts.bytesOut = isHead ? 0 : length;
   if (refused.notRetried === undefined && !refused.reply) logRefusal(options, { head, requestId }, refused);
   const headers = response.headers.map(([name, value]): [string, string] => [name, value]);
   if (closesConnection(refused)) headers.push(["Connection", "close"]);
   const { status } = response;
-  const isEmpty = head.method === "HEAD" || withoutBody.has(status);
-  return new Response(isEmpty ? null : response.body, { status, headers });
+  const hasBody = !withoutBody.has(status);
+  // The length of a GET's body: the listener would write 0.
+  if (isHead && hasBody) headers.push(["Content-Length", String(length)]);
+  return new Response(isHead || !hasBody ? null : response.body, { status, headers });
 }
 
 export function logRefusal(
