@@ -25,7 +25,7 @@ const ranges = (description: string) =>
   listSetting(addressRange, description, "a list of addresses", 100_000);
 
 const rate = textSetting(
-  "^\\d{1,7}/[smhd]$",
+  "^0*[1-9]\\d{0,6}/[smhd]$",
   "a rate such as 100/s, 10/m or 5/h",
   "Requests per second (s), minute (m), hour (h) or day (d).",
 );

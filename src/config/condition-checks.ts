@@ -5,10 +5,11 @@ import { parsePathPattern } from "../routing/path-pattern.ts";
 import { escapeBeyondAscii, hasReadings, writtenPath } from "../proxy/request-path.ts";
 import { shadowedRoutes } from "../routing/route-overlaps.ts";
 import { defaults } from "./config.ts";
-import { closestWord, listNames, maxProblems, type Path, type Problem } from "./problem.ts";
+import type { Path, Problem } from "./problem.ts";
 import type { RouteFile } from "./route-schema.ts";
 import { conditionsOf } from "./routes.ts";
 import { type ConfigSources, valueAt } from "./sources.ts";
+import { unknownNames, type UsedName } from "./name-checks.ts";
 
 export function conditionChecks(sources: ConfigSources): readonly Problem[] {
   const given = valueAt(sources.value, ["routes"]);
@@ -81,23 +82,15 @@ function listenerNames(value: unknown): readonly string[] {
 }
 
 function unknownListeners(sources: ConfigSources, routes: Conditions): readonly Problem[] {
-  const names = listenerNames(sources.value);
-  const known = new Set(names);
-  let unknown = 0;
-  return routes.flatMap((conditions, index) =>
-    (conditions?.listeners ?? []).flatMap((name, position) => {
-      if (known.has(name)) return [];
-      unknown += 1;
-      const isList = Array.isArray(valueAt(sources.value, ["routes", String(index), "listen"]));
-      const path = ["routes", String(index), "listen", ...(isList ? [String(position)] : [])];
-      const suggestion = unknown > maxProblems ? undefined : closestWord(name, names);
-      const why =
-        suggestion === undefined
-          ? `unknown listener; expected one of ${listNames(names)}`
-          : "unknown listener";
-      return [sources.problemOf({ path, why, value: name, suggestion })];
-    }),
-  );
+  const used = routes.flatMap((conditions, index) => {
+    const path = ["routes", String(index), "listen"];
+    const isList = Array.isArray(valueAt(sources.value, path));
+    return (conditions?.listeners ?? []).map((name, position): UsedName => ({
+      path: isList ? [...path, String(position)] : path,
+      name,
+    }));
+  });
+  return unknownNames(sources, "listener", listenerNames(sources.value), used);
 }
 
 /** Rejects routes that get no request, and names the earlier ones that get them all. */

@@ -133,15 +133,16 @@ function listenersIn({ value }: ConfigSources, keys: readonly ListenerKey[]): re
 
 function sharedPorts(sources: ConfigSources, keys: readonly ListenerKey[]): readonly Problem[] {
   const listeners = listenersIn(sources, keys);
-  return listeners.flatMap((later, index) =>
-    listeners.slice(0, index).flatMap((earlier) => {
-      if (earlier.port !== later.port || !overlaps(earlier.host, later.host)) return [];
-      const isChosen = sources.sourceOf(later.path) !== "default";
-      const [named, other] = isChosen ? [later, earlier] : [earlier, later];
-      const why = `the ${listenerNames[other.key]} already uses this port`;
-      return [sources.problemOf({ path: named.path, why, value: named.port })];
-    }),
-  );
+  return listeners.flatMap((later, index) => {
+    const earlier = listeners
+      .slice(0, index)
+      .find(({ port, host }) => port === later.port && overlaps(host, later.host));
+    if (!earlier) return [];
+    const isChosen = sources.sourceOf(later.path) !== "default";
+    const [named, other] = isChosen ? [later, earlier] : [earlier, later];
+    const why = `the ${listenerNames[other.key]} already uses this port`;
+    return [sources.problemOf({ path: named.path, why, value: named.port })];
+  });
 }
 
 function overlaps(one: string, other: string): boolean {

@@ -5,14 +5,16 @@ import { conditionChecks } from "./condition-checks.ts";
 import { headerChecks } from "./header-checks.ts";
 import { pathChecks } from "./path-checks.ts";
 import { accessChecks } from "./access-checks.ts";
-import { closestWord, listNames, maxProblems, type Path, type Problem } from "./problem.ts";
+import type { Path, Problem } from "./problem.ts";
 import { settingsOwners } from "./route-settings.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
+import { profileChecks, unknownNames, type UsedName } from "./name-checks.ts";
 
 export function routeChecks(sources: ConfigSources): readonly Problem[] {
   return [
     ...ends(sources),
     ...unknownPools(sources),
+    ...profileChecks(sources),
     ...splits(sources),
     ...conditionChecks(sources),
     ...accessChecks(sources),
@@ -42,27 +44,13 @@ function ends(sources: ConfigSources): readonly Problem[] {
 /** Names of pools in routes, and in the settings that routes share. */
 function unknownPools(sources: ConfigSources): readonly Problem[] {
   const pools = entriesOf(valueAt(sources.value, ["pools"])).map(([name]) => name);
-  const known = new Set(pools);
-  let unknown = 0;
-  return poolPathsIn(sources).flatMap(({ path, name }) => {
-    if (typeof name !== "string" || known.has(name)) return [];
-    unknown += 1;
-    const suggestion = unknown > maxProblems ? undefined : closestWord(name, pools);
-    const why =
-      suggestion === undefined ? `unknown pool; expected one of ${listNames(pools)}` : "unknown pool";
-    return [sources.problemOf({ path, why, value: name, suggestion })];
-  });
+  return unknownNames(sources, "pool", pools, poolPathsIn(sources));
 }
 
-interface NamedPool {
-  readonly path: Path;
-  readonly name: unknown;
-}
-
-function poolPathsIn(sources: ConfigSources): readonly NamedPool[] {
+function poolPathsIn(sources: ConfigSources): readonly UsedName[] {
   const { value } = sources;
   const routes = entriesOf(valueAt(value, ["routes"])).map(([index]): Path => ["routes", index]);
-  const named = (path: Path): NamedPool => ({ path, name: valueAt(value, path) });
+  const named = (path: Path): UsedName => ({ path, name: valueAt(value, path) });
   return [
     ...routes.flatMap((route) => [
       named([...route, "pool"]),

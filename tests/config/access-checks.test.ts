@@ -90,6 +90,12 @@ routes: [{ pool: main, use: staff }]
   ]);
 });
 
+test("a limit admits requests: to refuse all there is deny", () => {
+  expect(problemsIn(route("rateLimit: { rate: 0/s }"))).toEqual([
+    'Cannot use routes[0].rateLimit.rate at evenkeel.yaml:2:43: expected a rate such as 100/s, 10/m or 5/h (received "0/s").',
+  ]);
+});
+
 test("limits by what no request of their route has are warnings", () => {
   const warningsOf = (text: string) => warningsIn(parsed("proxy", inputOf("proxy", text)).config, 0);
   expect(warningsOf(route("rateLimit: { rate: 1/s, key: user }"))).toEqual([

@@ -204,6 +204,43 @@ describe("answers of routes", () => {
   ])("%j", expectProblems);
 });
 
+describe("profiles of routes", () => {
+  const profiles = "profiles: { staff: { allow: [10.0.0.0/8] }, none-of: { use: staff } }";
+  const unknown = "unknown profile";
+  test.each<Case>([
+    { route: "use: staff, pool: main", rest: profiles, problems: [] },
+    { route: "use: [none-of, staff], pool: main", rest: profiles, problems: [] },
+    { route: "use: none, pool: main", rest: `${profiles}\ndefaults: { use: staff }`, problems: [] },
+    { route: "use: none, pool: main", problems: [] },
+    {
+      route: "use: staf, pool: main",
+      rest: profiles,
+      problems: [
+        'routes[0].use at evenkeel.yaml:3:17: unknown profile (received "staf"); did you mean "staff"?',
+      ],
+    },
+    {
+      route: "use: [staff, other], pool: main",
+      rest: profiles,
+      problems: ["routes[0].use[1] at evenkeel.yaml:3:25: unknown profile; expected one of staff, none-of"],
+    },
+    { route: "use: [none, staff], pool: main", rest: profiles, problems: ["routes[0].use[0]"] },
+    { route: "use: toString, pool: main", rest: profiles, problems: [unknown] },
+    {
+      rest: "defaults: { use: staff }",
+      problems: ["defaults.use at evenkeel.yaml:2:18: unknown profile; there is none"],
+    },
+    { rest: "profiles: { a: { use: none } }", problems: [unknown] },
+    {
+      rest: "profiles: { a: { use: b }, b: { use: [c, a] }, c: { use: c } }",
+      problems: [
+        "profiles.b.use[1] at evenkeel.yaml:2:42: the profiles use each other: a, b, a; leave it out",
+        "profiles.c.use at evenkeel.yaml:2:58: the profiles use each other: c, c; leave it out",
+      ],
+    },
+  ])("%j", (given) => expectProblems(given));
+});
+
 test("defaults stay apart from the routes that they are merged into", () => {
   const file = `${pools}
 defaults: { responseHeaders: { set: { X-A: a } } }
