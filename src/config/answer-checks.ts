@@ -1,6 +1,6 @@
 /** Checks of what routes answer themselves: redirects, responses, and the answers to browsers' preflights. */
 
-import { withoutBody } from "../filter/respond.ts";
+import { withoutBody } from "../proxy/refusal.ts";
 import type { Path, Problem } from "./problem.ts";
 import { capturesOf, type SettingsOwner, settingsOwners, templateProblems } from "./route-settings.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";

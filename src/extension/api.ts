@@ -4,8 +4,8 @@ import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Policy } from "../pool/selection.ts";
 import type { RequestFilter } from "../proxy/filter.ts";
-import type { Field } from "../proxy/head-edit.ts";
-import { type LocalReply, refusal } from "../proxy/refusal.ts";
+import { checkedField, type Field } from "../proxy/head-edit.ts";
+import { type LocalReply, refusal, withoutBody } from "../proxy/refusal.ts";
 import type { AlertFormat } from "./alert-format.ts";
 
 export type { Alert, AlertFormat, AlertFormatContext, AlertMessage } from "./alert-format.ts";
@@ -48,12 +48,20 @@ export interface AnswerOptions {
   readonly body?: string;
 }
 
-/** What a filter returns to answer a request itself. The client gets this response; the request goes to no upstream. */
+/**
+ * What a filter returns to answer a request itself. The client gets this response; the request goes to no upstream.
+ * @throws for what no response may be: an extension may take it from a client
+ */
 export function answer({ status, headers = [], body = "" }: AnswerOptions): LocalReply {
   if (!Number.isInteger(status) || status < 200 || status > 599)
     throw new Error(`Cannot answer: the status must be a whole number from 200 to 599 (received ${status})`);
-  const hasType = headers.some(([name]) => name.toLowerCase() === "content-type");
+  if (!Array.isArray(headers)) throw new Error("Cannot answer: headers must be a list of [name, value]");
+  if (typeof body !== "string") throw new Error("Cannot answer: the body must be a text");
+  if (body !== "" && withoutBody.includes(status))
+    throw new Error(`Cannot answer: a response of status ${status} has no body`);
+  const fields = headers.map(([name, value]: Field) => checkedField(name, value));
+  const hasType = fields.some(([name]) => name.toLowerCase() === "content-type");
   const type: readonly Field[] =
     hasType || body === "" ? [] : [["Content-Type", "text/plain; charset=utf-8"]];
-  return { ...refusal("responded", status), reply: { headers: [...headers, ...type], body } };
+  return { ...refusal("responded", status), reply: { headers: [...fields, ...type], body } };
 }

@@ -6,7 +6,8 @@ import { extensionFailures } from "../lib/extension-failures.ts";
 import { asRecord } from "../lib/json.ts";
 import { type Random, randomIndex } from "../lib/random.ts";
 import type { Policy } from "../pool/selection.ts";
-import type { ForeseenVerdict, RequestFilter } from "../proxy/filter.ts";
+import type { FilterVerdict, ForeseenVerdict, RequestFilter } from "../proxy/filter.ts";
+import type { LocalReply } from "../proxy/refusal.ts";
 import type { Alert, AlertFormat, AlertFormatContext, AlertMessage } from "./alert-format.ts";
 import type { ExtensionConfig, ExtensionPolicy } from "./api.ts";
 
@@ -101,11 +102,15 @@ function isFilter(value: unknown): value is Omit<RequestFilter, "name"> {
   return typeof value === "object" && value !== null && "admit" in value && typeof value.admit === "function";
 }
 
-/** An exception fails its request alone, and is counted. */
+/** An exception fails its request alone, and is counted. So does a verdict that is none: it must not let the request pass. */
 function guardedFilter(name: string, filter: Omit<RequestFilter, "name">): RequestFilter {
   const failed = (error: unknown): never => {
     extensionFailures.add(name);
     throw error;
+  };
+  const checked = (verdict: unknown): FilterVerdict => {
+    if (verdict === undefined || isAnswer(verdict)) return verdict;
+    throw new Error(`Cannot use what the filter ${name} returned: expected undefined or answer({ … })`);
   };
   const { foresee } = filter;
   return {
@@ -113,13 +118,24 @@ function guardedFilter(name: string, filter: Omit<RequestFilter, "name">): Reque
     ...(foresee && { foresee: (request) => foreseenBy(() => foresee.call(filter, request)) }),
     admit(request) {
       try {
-        const verdict = filter.admit(request);
-        return verdict instanceof Promise ? verdict.catch(failed) : verdict;
+        const verdict: unknown = filter.admit(request);
+        return isThenable(verdict) ? Promise.resolve(verdict).then(checked).catch(failed) : checked(verdict);
       } catch (error) {
         return failed(error);
       }
     },
   };
+}
+
+/** Promises of libraries are not all instances of the runtime's. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof asRecord(value)["then"] === "function";
+}
+
+/** What `answer` has made. */
+function isAnswer(value: unknown): value is LocalReply {
+  const { kind, reason, reply } = asRecord(value);
+  return kind === "refusal" && reason === "responded" && typeof reply === "object";
 }
 
 /** An exception in a dry run harms no request. */

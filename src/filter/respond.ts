@@ -1,7 +1,7 @@
 /** Answers all requests of a route with one response, as a page about maintenance or a security.txt. */
 
 import type { RequestFilter } from "../proxy/filter.ts";
-import { type LocalReply, refusal } from "../proxy/refusal.ts";
+import { type LocalReply, refusal, withoutBody } from "../proxy/refusal.ts";
 
 /** With at most one body. */
 export interface RespondSettings {
@@ -36,9 +36,6 @@ export function mediaTypeOf(fileName: string): string {
   const ending = /\.([^./\\]+)$/.exec(fileName)?.[1]?.toLowerCase() ?? "";
   return (Object.hasOwn(types, ending) && types[ending]) || "application/octet-stream";
 }
-
-/** Statuses whose responses have no body (RFC 9110 section 15.3.5, 15.3.6, 15.4.5). */
-export const withoutBody: readonly number[] = [204, 205, 304];
 
 export function createRespond({ status = 200, retryAfterSeconds, ...body }: RespondSettings): RequestFilter {
   const { type, content } = contentOf(body);

@@ -67,6 +67,9 @@ export interface Refusal {
   readonly isSilent?: true;
 }
 
+/** Statuses whose responses have no body (RFC 9110 section 15.3.5, 15.3.6, 15.4.5). */
+export const withoutBody: readonly number[] = [204, 205, 304];
+
 export interface ReplyContent {
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   readonly body: string | Uint8Array<ArrayBuffer>;

@@ -52,7 +52,7 @@ describe.each(ways)("on %s, the %s engine and %s worker(s), extensions", (runtim
       const file = exampleFor(
         `${runtime}-${engine}`,
         servers.map(({ port }) => port),
-        "  - { path: /broken, filters: [broken], pool: shop }\n",
+        "  - { path: /broken, filters: [broken], pool: shop }\n  - { path: /odd, filters: [odd], pool: shop }\n",
       );
       const source = join(file, "../own.ts");
       writeFileSync(
@@ -60,7 +60,8 @@ describe.each(ways)("on %s, the %s engine and %s worker(s), extensions", (runtim
         `import { defineConfig } from "evenkeel";
 import example from "./evenkeel.ts";
 const broken = () => ({ admit() { throw new Error("no luck"); } });
-export default defineConfig({ ...example, filters: { ...example.filters, broken } });
+const odd = () => ({ admit: () => 42 as never });
+export default defineConfig({ ...example, filters: { ...example.filters, broken, odd } });
 `,
       );
       writeFileSync(file, `extensions: ${source}\n${await Bun.file(file).text()}`);
@@ -78,7 +79,13 @@ export default defineConfig({ ...example, filters: { ...example.filters, broken 
       expect([served.status, served.headers.get("x-served-tenant")]).toEqual([200, "blue"]);
       for (let i = 0; i < 4; i++)
         expect(await (await ask("/")).json()).toMatchObject({ server: { name: "near" } });
-      expect((await ask("/broken")).status).toBe(500);
+      for (const path of ["/broken", "/odd"]) {
+        const failed = await ask(path);
+        expect([failed.status, await failed.text()]).toEqual([
+          500,
+          expect.stringContaining("internal_error"),
+        ]);
+      }
       expect((await ask("/")).status).toBe(200);
       await until(async () => {
         const { events } = (await (await fetch(`${admin}/api/events`)).json()) as {

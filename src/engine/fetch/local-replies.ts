@@ -9,12 +9,11 @@ import {
   type Refusal,
   refusalForViolation,
   renderRefusal,
+  withoutBody,
 } from "../../proxy/refusal.ts";
 import type { EngineOptions } from "../engine.ts";
 import type { RequestContext } from "./request-context.ts";
 import type { BodyProblem } from "./request-body.ts";
-
-const withoutBody: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export function internalError(
   options: EngineOptions,
@@ -48,7 +47,7 @@ export function refusalResponse(
   const headers = response.headers.map(([name, value]): [string, string] => [name, value]);
   if (closesConnection(refused)) headers.push(["Connection", "close"]);
   const { status } = response;
-  const hasBody = !withoutBody.has(status);
+  const hasBody = !withoutBody.includes(status);
   // The length of a GET's body: the listener would write 0.
   if (isHead && hasBody) headers.push(["Content-Length", String(length)]);
   return new Response(isHead || !hasBody ? null : response.body, { status, headers });
