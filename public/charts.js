@@ -253,7 +253,7 @@
       for (const panel of panels) if (panel.name === upstream) panel.append(columns);
     for (const panel of panels) if (panel.visible && !panel.columns) void panel.load();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  document.addEventListener("settings", () => {
     for (const panel of panels) panel.recolour();
   });
 })();

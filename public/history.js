@@ -1,4 +1,4 @@
-/* Pages of a time range: charts with one moment that is read, another time without another document, keys, and the zone of the browser. */
+/* Pages of a time range: charts with one moment that is read, and another time without another document. */
 (() => {
   const { ticks, clock } = globalThis.timeAxis;
   const { Plot, svg, footText, isLocal, dragPixels } = globalThis.rangePlot;
@@ -191,14 +191,6 @@
     });
   };
 
-  /* Times in the zone of the browser. */
-  const showZones = () => {
-    for (const zones of document.querySelectorAll("[data-role=zones]")) zones.hidden = false;
-    if (!isLocal()) return;
-    for (const time of document.querySelectorAll("time[data-clock]"))
-      time.textContent = clock(Date.parse(time.dateTime), true, time.dataset.clock);
-  };
-
   /* Where another time is shown without loading the document again: the whole page, or its charts. */
   const softPlaces = "main.history, #traffic";
   const pageAddress = () => location.pathname + location.search;
@@ -212,7 +204,7 @@
     const root = document.querySelector("[data-role=range-charts]");
     if (!root) return;
     for (const form of document.querySelectorAll("form[data-role=sends]")) form.classList.add("live");
-    showZones();
+    globalThis.zone.show();
     charts = new RangeCharts(root);
     void charts.load();
     const strip = document.querySelector("[data-role=day-strip]");
@@ -296,7 +288,6 @@
     ArrowLeft: () => charts?.columns && charts.stepBy(-1),
     ArrowRight: () => charts?.columns && charts.stepBy(1),
     Enter: () => document.activeElement === charts?.root && charts.pin(charts.index),
-    0: goBack,
     Escape: () => document.querySelector("[data-role=unpin]")?.click(),
   };
 
@@ -305,17 +296,18 @@
       return;
     if (event.target.closest?.("input, select, textarea, dialog, summary")) return;
     const task = keyed[event.key];
-    const link = document.querySelector(`main [data-key="${CSS.escape(event.key)}"]:not([aria-current])`);
-    const other =
-      event.key === "z" ? document.querySelector("[data-role=zones] a:not([aria-current])") : link;
     if (event.key === "Enter" && document.activeElement !== charts?.root) return;
-    if (!task && !other) return;
+    if (!task) return;
     if (event.key.startsWith("Arrow") && !charts?.columns) return;
     /* Without a pinned moment, Escape closes what the browser has open. */
     if (event.key === "Escape" && !document.querySelector("[data-role=unpin]")) return;
     event.preventDefault();
-    if (task) task();
-    else other.click();
+    task();
+  });
+  document.addEventListener("shortcut", (event) => {
+    if (event.detail !== "0" || !charts) return;
+    event.preventDefault();
+    goBack();
   });
 
   /* Links to the same page keep the document; others, and those with a modifier, are the browser's. */
@@ -342,8 +334,10 @@
     /* A jump within the page shows no other time. */
     if (charts && pageAddress() !== shownAddress) void go(location.href, { replaces: true });
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  /* Another theme has other colours, and another zone other times. */
+  document.addEventListener("settings", () => {
     for (const plot of charts?.plots ?? []) plot.chart.redraw(false, true);
+    charts?.redraw();
   });
   /* A choice counts at once; without the script it has a button. */
   document.addEventListener("change", ({ target }) => {

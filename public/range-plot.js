@@ -37,7 +37,7 @@ globalThis.rangePlot = (() => {
   };
 
   const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const isLocal = () => new URLSearchParams(location.search).get("tz") === "local";
+  const { isLocal } = globalThis.settings;
   const svgNamespace = "http://www.w3.org/2000/svg";
   const svg = (name, attributes = {}, text = "") => {
     const node = document.createElementNS(svgNamespace, name);

@@ -80,6 +80,10 @@ globalThis.timeAxis = (() => {
       const shifted = new Date(at + aheadOf(at, isLocal) * minuteMs);
       const text = shifted.toISOString();
       if (form === "time") return text.slice(11, 19);
+      if (form === "instant") return text.slice(11, 23);
+      if (form === "full") return text.slice(0, 23).replace("T", " ");
+      if (form === "dated") return text.slice(5, 19).replace("T", " ");
+      if (form === "date") return text.slice(0, 10);
       if (form === "minute") return text.slice(11, 16);
       if (form === "stamp")
         return `${weekdays[shifted.getUTCDay()]} ${shifted.getUTCDate()}, ${text.slice(11, 16)}`;

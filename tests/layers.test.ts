@@ -83,6 +83,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "dashboard/csv-file.ts": "every page with rows",
   "dashboard/requests/request-columns.ts": "columns of a file, apart from markup",
   "dashboard/sort.ts": "addresses of tables that are sorted",
+  "dashboard/keys/routes.ts": "two pages, apart from their markup",
   "dashboard/fleet/routes.ts": "two routes, apart from those of other pages",
   "dashboard/layout/tone-mark.tsx": "every mark of a state",
   "dashboard/layout/icon.tsx": "every icon of a button",

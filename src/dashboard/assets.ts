@@ -29,6 +29,12 @@ import iconBad from "../../public/icon-bad.svg" with { type: "text" };
 import iconWarn from "../../public/icon-warn.svg" with { type: "text" };
 import overviewStyle from "../../public/overview.css" with { type: "text" };
 import trafficScript from "../../public/traffic.js" with { type: "text" };
+import settingScript from "../../public/settings.js" with { type: "text" };
+import zoneScript from "../../public/zone.js" with { type: "text" };
+import darkStyle from "../../public/dark.css" with { type: "text" };
+import viewMenuStyle from "../../public/view-menu.css" with { type: "text" };
+import keyScript from "../../public/keys.js" with { type: "text" };
+import keyStyle from "../../public/keys.css" with { type: "text" };
 import problemScript from "../../public/problems.js" with { type: "text" };
 import problemStyle from "../../public/problems.css" with { type: "text" };
 import serverScript from "../../public/servers.js" with { type: "text" };
@@ -69,6 +75,8 @@ export const assets = {
       problemStyle,
       overviewStyle,
       serverStyle,
+      viewMenuStyle,
+      keyStyle,
     ].join("\n"),
   ),
   script: asset(
@@ -83,14 +91,19 @@ export const assets = {
       actionScript,
       requestScript,
       timeAxis,
+      zoneScript,
       rangePlot,
       charts,
       historyScript,
       trafficScript,
       problemScript,
       serverScript,
+      keyScript,
     ].join(";\n"),
   ),
+  dark: asset("dark", "css", "text/css; charset=utf-8", darkStyle),
+  /** Of every document. It is apart because it is small: the page is not drawn before it has run. */
+  settings: asset("settings", "js", "text/javascript; charset=utf-8", settingScript),
   icon: asset("icon", "svg", "image/svg+xml", icon),
   iconWarn: asset("icon-warn", "svg", "image/svg+xml", iconWarn),
   iconBad: asset("icon-bad", "svg", "image/svg+xml", iconBad),

@@ -45,6 +45,21 @@ declare module "*/public/requests.js" {
   export default text;
 }
 
+declare module "*/public/settings.js" {
+  const text: string;
+  export default text;
+}
+
+declare module "*/public/keys.js" {
+  const text: string;
+  export default text;
+}
+
+declare module "*/public/zone.js" {
+  const text: string;
+  export default text;
+}
+
 declare module "*/public/problems.js" {
   const text: string;
   export default text;

@@ -22,6 +22,7 @@ import { certificatePages } from "./certificates/routes.ts";
 import { alertPages } from "./alerts/routes.ts";
 import { fleetRoutes } from "./fleet/routes.ts";
 import type { SnapshotPoller } from "./live/poller.ts";
+import { keyRoutes } from "./keys/routes.ts";
 import type { LiveStreams } from "./live/streams.ts";
 import { notFoundResponse } from "./layout/not-found.tsx";
 import { renderNumbers } from "./charts/data-table.tsx";
@@ -147,6 +148,7 @@ export function routesOf({
     .use(configPageRoutes({ poller, admin }))
     .use(eventRoutes({ poller, events, admin }))
 
+    .use(keyRoutes({ poller, admin }))
     .use(routeListPages({ poller, admin }))
     .use(requestPages({ poller, requests, admin, tails }))
     .use(historyRoutes({ poller, admin, requests }))

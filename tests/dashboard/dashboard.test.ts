@@ -143,7 +143,7 @@ describe("the page", () => {
     const { base } = await scene();
     const html = await (await fetch(base)).text();
     const paths = [...new Set(html.match(/\/assets\/[\w.-]+/g))];
-    expect(paths).toHaveLength(3);
+    expect(paths).toHaveLength(5);
     for (const path of paths) {
       expect(path).toMatch(/\.[0-9a-f]{12}\.(css|js|svg)$/);
       const response = await fetch(base + path);

@@ -96,7 +96,7 @@ describe("a fleet", () => {
     expect(html).not.toContain("evil.example");
     expect(html).not.toContain(`href="${url}`);
     expect(
-      [...html.matchAll(/href="([^"]*)"/g)].filter(([, href]) => !/^(\/(?!\/)|$)/.test(href ?? "")),
+      [...html.matchAll(/href="([^"]*)"/g)].filter(([, href]) => !/^(\/(?!\/)|#|$)/.test(href ?? "")),
     ).toEqual([]);
   });
 

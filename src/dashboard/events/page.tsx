@@ -4,6 +4,7 @@
 import type { AdminResult } from "../admin-client.ts";
 import { ErrorText, EventItems, kindNames } from "./timeline.tsx";
 import { eventsErrorSentence, type NewEvents } from "./feed.ts";
+import { ZoneName } from "../history/moment.tsx";
 import { carriedQuery } from "../page-range.ts";
 import { PageTools } from "../layout/page-tools.tsx";
 import { RangeBar, RangeProblems, RangeTools } from "../layout/range-bar.tsx";
@@ -34,12 +35,12 @@ export interface EventsPageProps {
 const pageTexts = {
   events: {
     title: "Events",
-    intro: "State changes and operator actions, newest first. Times in UTC.",
+    intro: "State changes and operator actions, newest first.",
     empty: "No events yet.",
   },
   audit: {
     title: "Audit",
-    intro: "Operator actions: who, when, what and why, newest first. Times in UTC.",
+    intro: "Operator actions: who, when, what and why, newest first.",
     empty: "No operator actions yet.",
   },
 } as const;
@@ -74,7 +75,9 @@ export function renderEventsPage({ filter, result, snapshot }: EventsPageProps):
         <header class="plain-head history-head">
           <div>
             <h1>{title}</h1>
-            <p class="quiet">{intro}</p>
+            <p class="quiet">
+              {intro} Times in <ZoneName />.
+            </p>
           </div>
           <p class="head-actions">
             <EventTools filter={filter} />

@@ -36,10 +36,12 @@ function EventItem({ event }: { readonly event: BalancerEvent }): JSX.Element {
   return (
     <li class="event" id={attribute(`event-${seq}`)} data-tone={eventTone(event)}>
       <time class="event-time" datetime={isoTime(at)}>
-        <span class="event-day" safe>
+        <span class="event-day" data-clock="date" safe>
           {isoTime(at).slice(0, 10)}
         </span>{" "}
-        <span safe>{isoTime(at).slice(11, 19)}</span>
+        <span data-clock="time" safe>
+          {isoTime(at).slice(11, 19)}
+        </span>
       </time>
       <span class="event-kind" safe>
         {kindName(kind)}

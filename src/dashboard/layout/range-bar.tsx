@@ -26,8 +26,7 @@ interface RangeBarProps extends PlaceProps {
 
 export function RangeBar({ children = "", ...place }: RangeBarProps): JSX.Element {
   const { path, range, more = {} } = place;
-  const { isLive, isLocal } = range;
-  const zone = (isLocal: boolean) => attribute(rangeAddress(path, range, { change: { isLocal }, more }));
+  const { isLive } = range;
   return (
     <div class="range-bar">
       <RangeArrow move="earlier" {...place} />
@@ -42,14 +41,6 @@ export function RangeBar({ children = "", ...place }: RangeBarProps): JSX.Elemen
       </a>
       <RangeLengths {...place} />
       {children}
-      <nav class="windows zones" aria-label="Time zone" data-role="zones" hidden>
-        <a href={zone(false)} data-key="z" {...(isLocal ? {} : { "aria-current": "true" })}>
-          UTC
-        </a>
-        <a href={zone(true)} {...(isLocal ? { "aria-current": "true" } : {})}>
-          Local
-        </a>
-      </nav>
     </div>
   );
 }
@@ -85,6 +76,7 @@ export function RangeLengths({ path, range, more = {} }: PlaceProps): JSX.Elemen
         return (
           <a
             href={attribute(rangeAddress(path, range, { change, more }))}
+            {...(!isLive && name === "1 h" ? { "data-key": "l" } : {})}
             {...(isLive && Math.abs(to - from - lengthMs) < 1_000 ? { "aria-current": "true" } : {})}
           >
             {name}

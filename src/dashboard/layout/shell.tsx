@@ -3,6 +3,8 @@
 
 import type { Children } from "@kitajs/html";
 import { assets } from "../assets.ts";
+import { FindLink } from "../keys/key-list.tsx";
+import { ViewMenu } from "./view-menu.tsx";
 import { placeholders } from "../login/placeholders.tsx";
 import { attribute, fileAddress } from "../responses.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
@@ -37,6 +39,7 @@ interface ShellProps {
     | "audit"
     | "config"
     | "action"
+    | "keys"
     | "lost";
   /** The address of the live stream; undefined for a static page. */
   readonly live?: string;
@@ -94,6 +97,9 @@ export function Shell({
   const fleet = snapshot?.fleet;
   return (
     <HtmlDocument title={title} icon={icon} head={<LiveHead />} body={{ "data-role": placeholders.role }}>
+      <a class="skip" href="#content">
+        Skip to the content
+      </a>
       <header class="top">
         <a class="brand" href="/">
           <Brand />
@@ -124,13 +130,17 @@ export function Shell({
               </a>
             ))}
         </nav>
+        <FindLink />
+        <ViewMenu />
         {live === undefined ? "" : <LinkState />}
         {placeholders.who}
       </header>
       <div id="notice">
         <Notice notice={notice} />
       </div>
-      {children}
+      <div id="content" tabindex="-1">
+        {children}
+      </div>
       <div id="done" role="status">
         {done}
       </div>
@@ -215,6 +225,8 @@ export function HtmlDocument({ title, icon, head = "", body, children }: Documen
           <title safe>{title}</title>
           <link rel="icon" type="image/svg+xml" href={icon ?? assets.icon.path} />
           <link rel="stylesheet" href={assets.style.path} />
+          <link rel="stylesheet" href={assets.dark.path} id="dark" media="(prefers-color-scheme: dark)" />
+          <script src={assets.settings.path}></script>
           {head}
         </head>
         <body {...body}>{children}</body>

@@ -1,4 +1,4 @@
-/** The pages without a session: the login form and access errors. They need no script. */
+/** The pages without a session: the login form and access errors. They work without a script. */
 /** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";

@@ -3,6 +3,7 @@
 
 import { ColumnHead, columns } from "./column-head.tsx";
 import { shownTable, type ShownPool } from "./folding.ts";
+import { TableKeys } from "../keys/key-list.tsx";
 import { noteRows, restRows, summaryRow } from "./pool-row.tsx";
 import { TableBar } from "./table-bar.tsx";
 import { rowOf, type WriteRow } from "./upstream-row.tsx";
@@ -51,6 +52,7 @@ export function UpstreamTable({ snapshot, trends, now, view, writeRow }: TablePr
           <PoolBody shown={shown} trends={trends} now={now} view={view} writeRow={writeRow} />
         ))}
       </table>
+      <TableKeys />
       {table.pools.length === 0 ? <p class="empty">{nothingText(view, snapshot)}</p> : ""}
     </section>
   );

@@ -2,6 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import { panelForm } from "../actions/menu.tsx";
+import { Moment, ZoneName } from "../history/moment.tsx";
 import { HiddenFields, PostForm } from "../layout/forms.tsx";
 import { levelTones, levelWords, ToneMark } from "../layout/tone-mark.tsx";
 import { locationFields } from "../location.ts";
@@ -46,9 +47,7 @@ export function ProblemCard({ problem, now, view }: CardProps): JSX.Element {
         <div>
           <dt>Since</dt>
           <dd>
-            <time datetime={attribute(problem.since)} safe>
-              {formatTime(since)}
-            </time>{" "}
+            <Moment at={since} /> <ZoneName />{" "}
             <span class="quiet" aria-hidden="true" safe>
               {formatAgo(now - since)}
             </span>{" "}

@@ -53,6 +53,7 @@ function Choice({ view, text, onlyProblems }: ChoiceProps): JSX.Element {
     <a
       href={attribute(`/${queryOf(next)}#servers`)}
       data-view
+      data-key="p"
       {...(isCurrent ? { "aria-current": "true" } : {})}
       safe
     >
@@ -132,7 +133,7 @@ function SortMenu({ view }: { readonly view: View }): JSX.Element {
   const current = orders.find(isCurrent)?.text ?? "By column";
   return (
     <>
-      <button type="button" class="button" popovertarget="sort-menu" id="sort-button">
+      <button type="button" class="button" popovertarget="sort-menu" id="sort-button" data-key="s">
         <Icon name="sort" />
         <span class="unseen">Order:</span>
         <span safe>{current}</span>

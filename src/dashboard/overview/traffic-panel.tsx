@@ -4,7 +4,7 @@
 import { ChartDataTable } from "../charts/data-table.tsx";
 import { eventsErrorSentence } from "../events/feed.ts";
 import { sumColumns, totalsOf } from "../history/columns.ts";
-import { listForm, Moment } from "../history/moment.tsx";
+import { listForm, Moment, ZoneName } from "../history/moment.tsx";
 import { pointMsOf } from "../history/page.tsx";
 import {
   errorsChart,
@@ -138,7 +138,7 @@ function pastLegends(columns: Columns | undefined, stepMs: number): RestingLegen
 function TrafficHead({ state, view, range }: Omit<OfTimeProps, "data">): JSX.Element {
   const { charts: _, ...beside } = view;
   const place = { path: "/", range: { ...range, at: undefined }, more: viewFields(beside) };
-  const { from, to, isLive, isLocal } = range;
+  const { from, to, isLive } = range;
   // Shorter times are read to the second.
   const form = listForm(range) === "stamp" ? "stamp" : to - from < 300_000 ? "time" : "minute";
   return (
@@ -152,8 +152,7 @@ function TrafficHead({ state, view, range }: Omit<OfTimeProps, "data">): JSX.Ele
       <span class="range-moved">
         <RangeArrow move="earlier" {...place} />
         <span class="quiet" data-role="range-times">
-          <Moment at={from} form={form} /> – <Moment at={to} form={form} />
-          {isLocal ? "" : " UTC"}
+          <Moment at={from} form={form} /> – <Moment at={to} form={form} /> <ZoneName />
         </span>
         {isLive ? "" : <RangeArrow move="later" {...place} />}
         <a

@@ -1,7 +1,7 @@
 /** The verdict in one sentence with its reasons, at the top of the overview. */
 /** @jsxImportSource @kitajs/html */
 
-import { formatMoment } from "../history/moment.tsx";
+import { Moment, ZoneName } from "../history/moment.tsx";
 import { ToneMark } from "../layout/tone-mark.tsx";
 import type { Reason } from "../../wording/reasons.ts";
 import type { OverallStatus } from "../../wording/verdict.ts";
@@ -67,8 +67,8 @@ const minuteMs = 60_000;
 /** "Sunday 29 November, 14:26 UTC", above the horizon. @param at epoch milliseconds */
 export function DateLine({ at }: { readonly at: number }): JSX.Element {
   return (
-    <p class="date-line quiet" safe>
-      {`${formatMoment(Math.floor(at / minuteMs) * minuteMs, "long")} UTC`}
+    <p class="date-line quiet">
+      <Moment at={Math.floor(at / minuteMs) * minuteMs} form="long" /> <ZoneName />
     </p>
   );
 }

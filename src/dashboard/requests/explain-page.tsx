@@ -6,7 +6,8 @@ import { markup, Shell } from "../layout/shell.tsx";
 import { Glyph, toneShapes } from "../layout/widgets.tsx";
 import { DecisionList } from "./decisions.tsx";
 import { RequestNavigation } from "./list-page.tsx";
-import { addressText, formatBytes, formatInstant, requestTone, statusText } from "./row.tsx";
+import { Moment, ZoneName } from "../history/moment.tsx";
+import { addressText, formatBytes, requestTone, statusText } from "./row.tsx";
 import { PhaseBars } from "./timing.tsx";
 import { pageOf } from "../location.ts";
 import { attribute } from "../responses.ts";
@@ -14,7 +15,7 @@ import { momentText } from "../../lib/time-range.ts";
 import { endOf, lastUpstreamOf, requestOutcomeOf } from "../../requests/request-filter.ts";
 import type { RequestRecord } from "../../proxy/record.ts";
 import type { ExplainedRequest } from "../../requests/explanation.ts";
-import { formatCount, formatMs, isoTime } from "../../wording/format.ts";
+import { formatCount, formatMs } from "../../wording/format.ts";
 import { adminApiErrorSentence, type DashboardState } from "../../wording/verdict.ts";
 
 export interface ExplainPageProps {
@@ -89,9 +90,7 @@ function Explanation({
           </h1>
           <ul class="facts">
             <li>
-              <time datetime={isoTime(request.at)} safe>
-                {`${isoTime(request.at).slice(0, 10)} ${formatInstant(request.at)} UTC`}
-              </time>
+              <Moment at={request.at} form="full" /> <ZoneName />
             </li>
             <li safe>{`from ${request.clientAddress}`}</li>
             <li safe>{request.pool === null ? "no pool" : `pool ${request.pool}`}</li>

@@ -1,6 +1,7 @@
 /** One request as a row of a list, linked to its explanation, and the texts about requests that several pages share. */
 /** @jsxImportSource @kitajs/html */
 
+import { formatMoment } from "../history/moment.tsx";
 import { markup } from "../layout/shell.tsx";
 import { explainUrl } from "./filter.tsx";
 import { attribute } from "../responses.ts";
@@ -43,8 +44,8 @@ function RequestRow({ request, hasDay }: RowProps): JSX.Element {
   const upstream = lastUpstreamOf(request);
   return (
     <li class="request" id={rowId(request)} data-tone={requestTone(request)}>
-      <time class="request-time" datetime={isoTime(at)} safe>
-        {hasDay ? `${isoTime(at).slice(5, 10)} ${formatInstant(at).slice(0, 8)}` : formatInstant(at)}
+      <time class="request-time" datetime={isoTime(at)} data-clock={hasDay ? "dated" : "instant"} safe>
+        {formatMoment(at, hasDay ? "dated" : "instant")}
       </time>
       <span class="request-method" safe>
         {method || nothing}
@@ -128,11 +129,6 @@ export function remarksOf(request: RequestRecord): readonly string[] {
     ...(isClientGone && reason !== null ? [] : isClientGone ? ["client gone"] : []),
     ...(queuedMs >= 1 ? [`queued ${formatMs(queuedMs)}`] : []),
   ];
-}
-
-/** "14:03:12.345", so that requests within a second are distinguishable. */
-export function formatInstant(at: number): string {
-  return isoTime(at).slice(11, 23);
 }
 
 /** Bytes: 0 B, 512 B, 1.4 kB, 12 MB */

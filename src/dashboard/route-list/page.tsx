@@ -83,7 +83,11 @@ function RouteFilter({
   return (
     <form class="route-filter" method="get" action="/routes" role="search">
       <HiddenFields fields={{ ...times, ...kept }} />
-      <a class="button" href={attribute(routesAddress({ ...view, onlyProblems: !onlyProblems }))}>
+      <a
+        class="button"
+        href={attribute(routesAddress({ ...view, onlyProblems: !onlyProblems }))}
+        data-key="p"
+      >
         {onlyProblems ? "All routes" : "Problems only"}
       </a>
       <label class="unseen" for="route-pool">
