@@ -3,6 +3,7 @@
 import { format, parse } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
+import { inTransaction } from "../lib/transaction.ts";
 import type { WallClock } from "../lib/clock.ts";
 import { makePrivate } from "../state/private-file.ts";
 import {
@@ -113,7 +114,7 @@ class SqliteHistory implements HistoryStore {
       database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
       // Checkpoint every 200 pages: a checkpoint of many pages blocks the process for 20 ms.
       database.exec("PRAGMA wal_autocheckpoint = 200;");
-      this.#transaction(() => migrate(database));
+      inTransaction(this.#database, () => migrate(database));
       this.#find = database.prepare("SELECT id FROM series WHERE pool = ? AND upstream = ?");
       this.#touch = database.prepare(`
         INSERT INTO series (pool, upstream, last_at) VALUES (?, ?, ?)
@@ -136,7 +137,7 @@ class SqliteHistory implements HistoryStore {
         DELETE FROM point WHERE (series, step_ms, slot) IN
           (SELECT series, step_ms, slot FROM point WHERE series = ? LIMIT ${eraseBatchSize})`);
       this.#erase = database.prepare("DELETE FROM series WHERE id = ?");
-      this.#transaction(() => {
+      inTransaction(this.#database, () => {
         while (this.#eraseExpired());
       });
     } catch (error) {
@@ -147,7 +148,7 @@ class SqliteHistory implements HistoryStore {
 
   write(points: readonly StoredSeries[]): void {
     this.#ids.clear();
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       for (const { series, resolution, point, uptime } of points) {
         const slot = slotOf(point.at, resolution);
         const id = this.#idFor(series, point.at);
@@ -164,17 +165,6 @@ class SqliteHistory implements HistoryStore {
     if (typeof id !== "number") return false;
     if (Number(this.#erasePoints.run(id).changes) < eraseBatchSize) this.#erase.run(id);
     return true;
-  }
-
-  #transaction(task: () => void): void {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      task();
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
-    }
   }
 
   read({ pool, upstream }: SeriesKey, resolution: Resolution, period: Period): readonly Point[] {

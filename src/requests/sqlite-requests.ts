@@ -3,6 +3,7 @@
 import { format, parse } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 
+import { inTransaction } from "../lib/transaction.ts";
 import { parseJson } from "../lib/json.ts";
 import { makePrivate } from "../state/private-file.ts";
 import type { StoredRequest } from "./recent-requests.ts";
@@ -84,7 +85,7 @@ class SqliteRequests implements RequestStore {
       // As for the history: never wait for disk or lock, and checkpoint a few pages at a time.
       database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
       database.exec("PRAGMA wal_autocheckpoint = 200; PRAGMA secure_delete = ON;");
-      this.#transaction(() => migrate(database));
+      inTransaction(this.#database, () => migrate(database));
       this.#put = database.prepare(
         "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       );
@@ -111,7 +112,7 @@ class SqliteRequests implements RequestStore {
   }
 
   write(requests: readonly KeptRequest[]): void {
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       for (const { request, endedAt, outcome } of requests) {
         this.#put.run(endedAt, request.seq, requestOutcomes.indexOf(outcome), ...columnsOf(request));
         this.#putRecord.run(request.seq, JSON.stringify(request));
@@ -138,7 +139,7 @@ class SqliteRequests implements RequestStore {
     if (!kind) return 0;
     const { upstream = null, status = 0, reason = null } = kind;
     let dropped: readonly Record<string, unknown>[] = [];
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       dropped = this.#thin.all(...cell, upstream, status, reason, count);
       for (const { seq } of dropped) this.#dropRecord.run(Number(seq));
     });
@@ -206,17 +207,6 @@ class SqliteRequests implements RequestStore {
     const content = this.#record.get(seq)?.["content"];
     const request = typeof content === "string" ? parseJson(content) : undefined;
     return request === undefined ? [] : [request as StoredRequest];
-  }
-
-  #transaction(task: () => void): void {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      task();
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
-    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 
+import { inTransaction } from "../lib/transaction.ts";
 import type { PersistedSession } from "../access/sessions.ts";
 import type { BalancerEvent, EventKind } from "./event.ts";
 import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
@@ -65,7 +66,7 @@ class SqliteStore implements Store {
     this.#database = new DatabaseSync(file);
     try {
       this.#database.exec("PRAGMA busy_timeout = 500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-      this.#transaction(() => this.#migrate());
+      inTransaction(this.#database, () => this.#migrate());
     } catch (error) {
       this.#database.close();
       throw error;
@@ -98,7 +99,7 @@ class SqliteStore implements Store {
   write(intents: readonly (Intent | IntentRemoval)[], fleet?: FleetRecord): void {
     const put = this.#database.prepare("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?)");
     const drop = this.#database.prepare("DELETE FROM intent WHERE upstream = ? AND aspect = ?");
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       for (const intent of intents) {
         if (intent.kind === "forgotten") drop.run(intent.upstream, intent.aspect);
         else {
@@ -167,14 +168,14 @@ class SqliteStore implements Store {
   #withoutSync(task: () => void): void {
     this.#database.exec("PRAGMA synchronous = NORMAL");
     try {
-      this.#transaction(task);
+      inTransaction(this.#database, task);
     } finally {
       this.#database.exec("PRAGMA synchronous = FULL");
     }
   }
 
   keepSessions(sessions: readonly PersistedSession[]): void {
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       this.#database.exec(sessionTable);
       const put = this.#database.prepare("INSERT INTO session VALUES (?, ?, ?, ?, ?)");
       for (const { digest, name, passwordMark, openedAt, usedAt } of sessions)
@@ -184,7 +185,7 @@ class SqliteStore implements Store {
 
   takeSessions(): readonly PersistedSession[] {
     let rows: readonly Record<string, unknown>[] = [];
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       const hasTable = this.#database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'session'").get();
       if (hasTable) rows = this.#database.prepare("SELECT * FROM session ORDER BY rowid").all();
       if (rows.length > 0) this.#database.exec("DELETE FROM session");
@@ -199,7 +200,7 @@ class SqliteStore implements Store {
   }
 
   keepEndedSessions(ended: readonly EndedSession[]): void {
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       this.#database.exec(endedSessionTable);
       this.#database.exec("DELETE FROM ended_session");
       const put = this.#database.prepare("INSERT INTO ended_session VALUES (?, ?)");
@@ -209,7 +210,7 @@ class SqliteStore implements Store {
 
   endedSessions(): readonly EndedSession[] {
     let rows: readonly Record<string, unknown>[] = [];
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       this.#database.exec(endedSessionTable);
       rows = this.#database.prepare("SELECT * FROM ended_session ORDER BY ended_at").all();
     });
@@ -217,7 +218,7 @@ class SqliteStore implements Store {
   }
 
   keepMembers(kept: readonly KeptMembers[]): void {
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       this.#database.exec(memberTable);
       this.#database.exec("DELETE FROM member");
       const put = this.#database.prepare("INSERT INTO member VALUES (?, ?, ?, ?)");
@@ -227,7 +228,7 @@ class SqliteStore implements Store {
 
   members(): readonly KeptMembers[] {
     let rows: readonly Record<string, unknown>[] = [];
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       this.#database.exec(memberTable);
       rows = this.#database.prepare("SELECT * FROM member").all();
     });
@@ -246,7 +247,7 @@ class SqliteStore implements Store {
 
   keptSecret(purpose: string): string | undefined {
     let value: unknown;
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       this.#database.exec(secretTable);
       value = this.#database.prepare("SELECT value FROM secret WHERE purpose = ?").get(purpose)?.["value"];
     });
@@ -254,40 +255,19 @@ class SqliteStore implements Store {
   }
 
   keepSecret(purpose: string, value: string): void {
-    this.#transaction(() => {
+    inTransaction(this.#database, () => {
       this.#database.exec(secretTable);
       this.#database.prepare("INSERT OR REPLACE INTO secret VALUES (?, ?)").run(purpose, value);
     });
   }
 
   secret(purpose: string): string {
-    let value = "";
-    this.#transaction(() => {
+    return inTransaction(this.#database, () => {
       this.#database.exec(secretTable);
       this.#database.prepare("INSERT OR IGNORE INTO secret VALUES (?, ?)").run(purpose, newSecret());
       const row = this.#database.prepare("SELECT value FROM secret WHERE purpose = ?").get(purpose);
-      value = String(row?.["value"]);
+      return String(row?.["value"]);
     });
-    return value;
-  }
-
-  #transaction(task: () => void): void {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      task();
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      this.#rollBack();
-      throw error;
-    }
-  }
-
-  #rollBack(): void {
-    try {
-      this.#database.exec("ROLLBACK");
-    } catch {
-      // After some errors SQLite has already rolled back.
-    }
   }
 
   close(): void {
