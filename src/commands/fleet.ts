@@ -1,7 +1,7 @@
 /** `evenkeel fleet`: the balancers that share what operators set, once or every second. */
 
 import type { Verb } from "../cli/verbs.ts";
-import { sleep, systemWallClock } from "../lib/clock.ts";
+import { systemWallClock } from "../lib/clock.ts";
 import type { FleetSnapshot, PeerSnapshot, SeenSnapshot } from "../snapshot/fleet-snapshot.ts";
 import {
   conclusionText,
@@ -16,10 +16,8 @@ import {
 import { formatCount, formatRate, formatShare, nothing } from "../wording/format.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import type { LineLayout } from "./problem-lines.ts";
-import { showLines } from "./screen.ts";
+import { showLines, showReadings } from "./screen.ts";
 import { type Cell, type ExitCode, plainText, renderColumns, type Terminal } from "./terminal.ts";
-
-const refreshMs = 1_000;
 
 /** With `--watch` it runs until it is interrupted, also while the balancer is unreachable. */
 export async function showFleet(
@@ -27,21 +25,16 @@ export async function showFleet(
   call: AdminCall,
   terminal: Terminal,
 ): Promise<ExitCode | Failed> {
-  let isReached = false;
-  for (;;) {
-    const response = await readFleet(call);
-    if (response.kind === "failed") {
-      if (!isWatched || !isReached || response.exitCode !== 3) return response;
-      terminal.warn(response.text);
-    } else {
-      isReached = true;
-      const { fleet } = response;
+  return await showReadings(isWatched, {
+    read: () => call({ path: "/api/fleet" }),
+    show(value) {
+      const fleet = value as FleetSnapshot;
       if (asJson) terminal.write(`${JSON.stringify(fleet)}\n`);
       else showLines((layout) => fleetLines(fleet, layout), terminal, isWatched);
-      if (!isWatched) return isFleetWhole(fleet) ? 0 : 1;
-    }
-    await sleep(refreshMs);
-  }
+      return isFleetWhole(fleet) ? 0 : 1;
+    },
+    showFailure: ({ text }) => terminal.warn(text),
+  });
 }
 
 /** Fails with a sentence for a balancer that is in no fleet. */

@@ -2,17 +2,15 @@
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
-import { sleep, systemWallClock } from "../lib/clock.ts";
+import { systemWallClock } from "../lib/clock.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import { isOpenProblem, type ServiceProblem } from "../problems/problem.ts";
 import { balancerGone } from "../problems/reader-problems.ts";
 import { hasCritical, problemsSentence } from "../wording/problems.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import { closedLines, type LineLayout, problemLines } from "./problem-lines.ts";
-import { showLines } from "./screen.ts";
+import { showLines, showReadings } from "./screen.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
-
-const refreshMs = 1_000;
 
 interface ProblemsContext {
   readonly target: AdminTarget;
@@ -44,25 +42,22 @@ async function showProblems(
   { isWatched, withClosed, asJson }: Extract<Verb, { verb: "problems"; subcommand: "list" }>,
   { target, call, terminal }: ProblemsContext,
 ): Promise<ExitCode | Failed> {
-  let isReached = false;
   let failingSince: number | undefined;
-  for (;;) {
-    const response = await call({ path: `/api/problems?state=${withClosed ? "all" : "open"}` });
-    if (response.kind === "failed") {
-      if (!isWatched || !isReached || response.exitCode !== 3) return response;
-      const since = (failingSince ??= systemWallClock());
-      const gone = balancerGone({ balancer: hostOf(target.adminUrl), since, why: response.text });
-      if (!asJson) showLines((layout) => problemLines([gone], layout), terminal, isWatched);
-    } else {
-      isReached = true;
+  return await showReadings(isWatched, {
+    read: () => call({ path: `/api/problems?state=${withClosed ? "all" : "open"}` }),
+    show(value) {
       failingSince = undefined;
-      const problems = asArray(asRecord(response.value)["problems"]) as readonly ServiceProblem[];
-      if (asJson) terminal.write(`${JSON.stringify(response.value)}\n`);
+      const problems = asArray(asRecord(value)["problems"]) as readonly ServiceProblem[];
+      if (asJson) terminal.write(`${JSON.stringify(value)}\n`);
       else showLines((layout) => linesOf(problems, layout), terminal, isWatched);
-      if (!isWatched) return hasCritical(problems) ? 1 : 0;
-    }
-    await sleep(refreshMs);
-  }
+      return hasCritical(problems) ? 1 : 0;
+    },
+    showFailure({ text: why }) {
+      const since = (failingSince ??= systemWallClock());
+      const gone = balancerGone({ balancer: hostOf(target.adminUrl), since, why });
+      if (!asJson) showLines((layout) => problemLines([gone], layout), terminal, isWatched);
+    },
+  });
 }
 
 /** Host and port; a URL may have a secret. */

@@ -1,16 +1,13 @@
 /** `evenkeel routes`: the routes with their traffic of the last minute, worst first, once or every second. */
 
 import type { Verb } from "../cli/verbs.ts";
-import { sleep } from "../lib/clock.ts";
 import type { RouteCountsReport, RoutesReport } from "../snapshot/route-report.ts";
 import { formatCount, formatMs, formatRate, formatShare } from "../wording/format.ts";
 import { otherRoutesText, targetText } from "../wording/routes.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import type { LineLayout } from "./problem-lines.ts";
-import { showLines } from "./screen.ts";
+import { showLines, showReadings } from "./screen.ts";
 import { type Cell, type ExitCode, renderColumns, type Terminal } from "./terminal.ts";
-
-const refreshMs = 1_000;
 
 /** With `--watch` it runs until it is interrupted, also while the balancer is unreachable. */
 export async function showRoutes(
@@ -18,20 +15,15 @@ export async function showRoutes(
   call: AdminCall,
   terminal: Terminal,
 ): Promise<ExitCode | Failed> {
-  let isReached = false;
-  for (;;) {
-    const response = await call({ path: "/api/routes" });
-    if (response.kind === "failed") {
-      if (!isWatched || !isReached || response.exitCode !== 3) return response;
-      terminal.warn(response.text);
-    } else {
-      isReached = true;
-      if (asJson) terminal.write(`${JSON.stringify(response.value)}\n`);
-      else showLines((layout) => routeLines(response.value as RoutesReport, layout), terminal, isWatched);
-      if (!isWatched) return 0;
-    }
-    await sleep(refreshMs);
-  }
+  return await showReadings(isWatched, {
+    read: () => call({ path: "/api/routes" }),
+    show(report) {
+      if (asJson) terminal.write(`${JSON.stringify(report)}\n`);
+      else showLines((layout) => routeLines(report as RoutesReport, layout), terminal, isWatched);
+      return 0;
+    },
+    showFailure: ({ text }) => terminal.warn(text),
+  });
 }
 
 const heads = ["ROUTE", "RATE", "ERRORS", "P50", "P95", "P99", "RETRIES", "REFUSED", "LEADS TO"];

@@ -3,7 +3,7 @@
 import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
 import { describeFault } from "../fault/fault.ts";
-import { sleep, systemWallClock } from "../lib/clock.ts";
+import { systemWallClock } from "../lib/clock.ts";
 import { asRecord } from "../lib/json.ts";
 import { fleetKinds } from "../problems/fleet-problems.ts";
 import { isOpenProblem, type ProblemKind, type ServiceProblem } from "../problems/problem.ts";
@@ -41,7 +41,7 @@ import { type DashboardState, nextDashboardState, overallStatus } from "../wordi
 import type { AdminCall, Failed } from "./admin-call.ts";
 import { fleetLines, readFleet } from "./fleet.ts";
 import { closedLines, problemLines } from "./problem-lines.ts";
-import { showLines } from "./screen.ts";
+import { showLines, showReadings } from "./screen.ts";
 import {
   type Cell,
   type ColumnsOptions,
@@ -50,8 +50,6 @@ import {
   renderColumns,
   type Terminal,
 } from "./terminal.ts";
-
-const refreshMs = 1_000;
 
 /** With `--watch` it runs until it is interrupted, also while the balancer is unreachable. */
 export async function showStatus(
@@ -63,27 +61,27 @@ export async function showStatus(
   }: { readonly target: AdminTarget; readonly call: AdminCall; readonly terminal: Terminal },
 ): Promise<ExitCode | Failed> {
   let state: DashboardState | undefined;
-  for (;;) {
-    const response = await call({ path: "/api/snapshot" });
-    if (response.kind === "failed" && !state) return response;
-    if (response.kind === "failed" && response.exitCode !== 3) return response;
-    if (response.kind === "called" && withFleet && !(response.value as Snapshot).fleet) {
+  const show = (reading: Snapshot | Failed): DashboardState => {
+    const current = (state = stateAfter(state, target, reading));
+    if (!asJson) showLines((layout) => statusLines(current, { ...layout, withFleet }), terminal, isWatched);
+    return current;
+  };
+  return await showReadings(isWatched, {
+    async read() {
+      const response = await call({ path: "/api/snapshot" });
+      if (response.kind === "failed" || !withFleet || (response.value as Snapshot).fleet) return response;
       // Says why in the balancer's words.
       const refused = await readFleet(call);
-      if (refused.kind === "failed") return refused;
-    }
-    state = stateAfter(state, target, response.kind === "failed" ? response : (response.value as Snapshot));
-    const current = state;
-    const { snapshot, outage } = current;
-    if (asJson) {
-      if (!outage) terminal.write(`${JSON.stringify(snapshot)}\n`);
-    } else showLines((layout) => statusLines(current, { ...layout, withFleet }), terminal, isWatched);
-    if (!isWatched) {
+      return refused.kind === "failed" ? refused : response;
+    },
+    show(value) {
+      const { snapshot } = show(value as Snapshot);
+      if (asJson) terminal.write(`${JSON.stringify(snapshot)}\n`);
       const isWell = snapshot && serves(snapshot) && !hasCritical(snapshot.problems ?? []);
       return isWell && (!withFleet || !snapshot.fleet || isFleetWhole(snapshot.fleet)) ? 0 : 1;
-    }
-    await sleep(refreshMs);
-  }
+    },
+    showFailure: (failed) => void show(failed),
+  });
 }
 
 /**
