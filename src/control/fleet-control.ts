@@ -124,6 +124,11 @@ export class FleetControl {
     return isPending ? `not yet: ${this.#aloneNote() ?? "on its way"}` : true;
   }
 
+  /** The digest of the configuration that this balancer follows. */
+  get configuration(): string {
+    return configurationDigest(this.#options.reconciler.config);
+  }
+
   /** Whether intents that this configuration makes redundant are redundant at all balancers. */
   mayWithdraw(config: Config): boolean {
     const { peers, hasSynced, alone } = this.fleet;

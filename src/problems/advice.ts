@@ -65,7 +65,7 @@ function overloadOf(pool: PoolTraffic, peers: readonly UpstreamTraffic[]): strin
 }
 
 /** A name as one word of a command line. */
-function shellWord(name: string): string {
+export function shellWord(name: string): string {
   return /^[\w.@%+=:,/-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
 

@@ -1,6 +1,6 @@
 /** A receiver of alerts that has not taken any for ten minutes: the balancer may fail, and no one may be told. */
 
-import { advice, readAct } from "./advice.ts";
+import { advice, readAct, shellWord } from "./advice.ts";
 import type { Detection } from "./detection.ts";
 import type { ProblemKind } from "./problem.ts";
 import { clockText, foreignText, someNames } from "./wording.ts";
@@ -37,16 +37,11 @@ export function detectAlerts({ sample: { at, failingReceivers }, report }: Detec
         event: null,
       },
       do: advice(
-        readAct("Send a test", `evenkeel alerts test ${shellName(first.name)}`),
+        readAct("Send a test", `evenkeel alerts test ${shellWord(first.name)}`),
         "Look at the receiver, its address and its secret. What waits is sent in order for 24 hours.",
       ),
       measure: null,
       links: { requests: null, history: null },
     }),
   });
-}
-
-/** A name as one word of a command line. */
-function shellName(name: string): string {
-  return /^[\w.@%+=:,/-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }

@@ -57,10 +57,9 @@ export function fleetSnapshot({ control, poolOf, events }: FleetViewOptions): Fl
 }
 
 /** What the problems of a fleet are found in. */
-export function fleetSample({ fleet }: FleetControl): FleetSample {
+export function fleetSample({ fleet, configuration }: FleetControl): FleetSample {
   const { peers, alone } = fleet;
   const others = peers.others;
-  const { configuration } = fleet.ownReport();
   return {
     alone: alone ?? null,
     differing: others.filter(({ report }) => report.configuration !== configuration).map(({ name }) => name),

@@ -33,9 +33,10 @@ export function formatShort(count: number): string {
   return shortest.format(count);
 }
 
-/** A rate per second: 0, 0.3, 87.5, 1,234 */
+/** A rate per second: 0, <0.1, 0.3, 87.5, 1,234 */
 export function formatRate(rate: number): string {
   if (rate === 0) return "0";
+  if (rate > 0 && rate < 0.05) return "<0.1";
   return rate < 100 ? oneDigit.format(rate) : formatCount(rate);
 }
 

@@ -50,6 +50,7 @@ rows("formatBrief", formatBrief, [
 ]);
 
 rows("formatRate", formatRate, [
+  [0.04, "<0.1"],
   [0, "0"],
   [0.3, "0.3"],
   [87.52, "87.5"],
