@@ -45,8 +45,27 @@ export function groupFindings(
     const total = (inUse ??= pool.upstreams.filter(({ sample: one }) => !isResting(one)).length);
     const isMany = active.length >= minimumMembers || active.length >= minimumShare * total;
     if (!isMany && !isOpen(kind)) return [];
-    return [groupFinding(pool, kind, { active, total: Math.max(total, active.length), isMany, sample })];
+    const all = kind === "upstream_down" ? [...active, ...failingAlike(active, members)] : active;
+    return [groupFinding(pool, kind, { active: all, total: Math.max(total, all.length), isMany, sample })];
   });
+}
+
+/** Upstreams that the pool cannot spare, and that serve with the failures for which the others are out. */
+function failingAlike(
+  down: readonly TrackedProblem[],
+  members: readonly TrackedProblem[],
+): readonly TrackedProblem[] {
+  const [symptom, ...others] = new Set(down.map(({ finding }) => finding?.symptom));
+  if (symptom === undefined || others.length > 0) return [];
+  const out = new Set(down.map(({ upstream }) => upstream));
+  return members.filter(
+    (member) =>
+      member.kind === "upstream_errors" &&
+      isMember(member) &&
+      member.isActive &&
+      member.finding?.symptom === symptom &&
+      !out.has(member.upstream),
+  );
 }
 
 /** Whether it may be a part of its pool's problem. */
@@ -180,6 +199,8 @@ class ProblemIndex {
       const down = this.#get("upstream_down", upstream);
       if (down) return down;
     }
+    const several = this.#severalDownFor(problem, pool);
+    if (several) return several;
     if (upstream !== null) {
       const group = this.#get(kind, groupKey(pool));
       if (group) return group;
@@ -187,6 +208,15 @@ class ProblemIndex {
     const capacity = this.#capacityFor(problem, pool);
     if (capacity) return capacity;
     return kind === "retries_spent" ? this.#spenderOf.get(pool) : undefined;
+  }
+
+  /** Several upstreams of the pool that are out, if that is for the same failures. */
+  #severalDownFor({ kind, finding, isActive }: TrackedProblem, pool: string): TrackedProblem | undefined {
+    if (kind !== "upstream_errors" && kind !== "pool_errors") return undefined;
+    const several = this.#get("upstream_down", groupKey(pool));
+    // The pool's own problem ends when it is known which upstreams fail.
+    const isSame = kind === "pool_errors" ? !isActive : finding?.symptom === several?.finding?.symptom;
+    return isSame ? several : undefined;
   }
 
   #capacityFor({ kind, level }: TrackedProblem, pool: string): TrackedProblem | undefined {

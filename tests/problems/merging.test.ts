@@ -50,6 +50,30 @@ describe("one cause is one line", () => {
     expect(new SimulatedBalancer([pool]).run(2).titles).toEqual(["3 of 5 web upstreams are down"]);
   });
 
+  test("all of a pool answer with 503, and it cannot spare the last ones: that is one line", () => {
+    const pool = poolOf("pay", 4);
+    const balancer = new SimulatedBalancer([pool]).run(40);
+    for (const upstream of pool.upstreams) Object.assign(upstream, { errorShare: 1, reason: "status_503" });
+    balancer.run(3);
+    pool.upstream(1).eject("status_503");
+    pool.upstream(2).eject("status_503");
+    balancer.run(60);
+    expect(balancer.titles).toEqual(["4 of 4 pay upstreams answer with 503"]);
+    expect(balancer.first).toMatchObject({ level: "critical", do: { verb: "read" } });
+  });
+
+  test("what fails in another way than the others that are out is a problem of its own", () => {
+    const pool = poolOf("web", 5);
+    const balancer = new SimulatedBalancer([pool]).run(40);
+    for (const number of [1, 2, 3]) pool.upstream(number).eject("status_503");
+    pool.upstream(4).errorShare = 0.5;
+    balancer.run(60);
+    expect(balancer.titles.toSorted()).toEqual([
+      "3 of 5 web upstreams answer with 503",
+      "web-04 answers 50 % of its requests with 500",
+    ]);
+  });
+
   test("a pool without upstreams takes in all that follows from it", () => {
     const pool = poolOf("web", 3);
     const balancer = new SimulatedBalancer([pool]).run(40);
