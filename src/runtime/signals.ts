@@ -43,11 +43,14 @@ const starting: SignalActions = {
     systemSchedule(lineTimeoutMs, () => process.exit(0));
     process.stderr.write(`Stopped by ${signal} before the start was over.\n`, () => process.exit(0));
   },
-  // The configuration was just read.
-  reload() {},
+  // The configuration may have changed since it was read.
+  reload() {
+    isReloadDue = true;
+  },
   orphaned: () => process.exit(0),
 };
 let isEnding = false;
+let isReloadDue = false;
 
 /** The commands that run until they are stopped. */
 const servers = ["up", "proxy", "backend", "dashboard"];
@@ -76,6 +79,7 @@ export class Signals {
   /** The start is over. */
   run(actions: SignalActions): void {
     this.#actions = actions;
+    if (isReloadDue) actions.reload?.();
   }
 
   /**
