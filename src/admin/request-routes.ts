@@ -1,5 +1,7 @@
 /** Routes of request records: list, explanation, dry run, and the live stream. */
 
+import { isIP } from "node:net";
+
 import type { Static } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { listNames } from "../config/problem.ts";
@@ -74,6 +76,13 @@ export function requestRoutes(requests: Requests, tail: RequestTail, { idOf }: P
         const body = await readJsonBody(request, dryRunBody);
         if (body instanceof Response) return body;
         const { method = "GET", host = "", target = "/", clientAddress = "127.0.0.1", headers = {} } = body;
+        if (isIP(clientAddress) === 0) {
+          const why = parameterProblem("clientAddress", {
+            expected: "an IP address",
+            received: clientAddress,
+          });
+          return problem(400, "clientAddress_invalid", why);
+        }
         const entry = entryOf(body, requests.listeners);
         if (typeof entry === "string") return problem(400, "listener_invalid", entry);
         const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);

@@ -242,6 +242,7 @@ const requests: Readonly<Record<string, readonly ApiRequest[]>> = {
   "POST /api/requests/dry-run": [
     { status: 200, body: { host: "shop.example", target: "/x", headers: { Cookie: "a=b" } } },
     { status: 400, body: { method: 3 } },
+    { status: 400, body: { clientAddress: "somewhere" } },
     { status: 400, body: { colour: "red" } },
   ],
   "POST /api/problems/:id/dismiss": [{ status: 404 }, { status: 400, body: { colour: "red" } }],
