@@ -86,7 +86,8 @@ function destinationRows(run: ReturnType<typeof asRecord>): readonly Row[] {
 
 function resultText(run: ReturnType<typeof asRecord>): string {
   const { pool, chosen, refusal, complaint, answeredBy } = run;
-  if (typeof answeredBy === "string") return `the filter ${answeredBy} would answer it`;
+  if (typeof answeredBy === "string")
+    return `the filter ${answeredBy} would ${refusal === null ? "answer it" : `refuse it: ${text(refusal)}`}`;
   if (typeof chosen === "string") return `it would go to ${chosen}`;
   if (refusal !== null)
     return `it would be refused: ${text(refusal)}${complaint ? `, ${text(complaint)}` : ""}`;

@@ -13,7 +13,7 @@ export function createDeny(isDenied: AddressMatcher): RequestFilter {
     foresee({ head: { clientAddress } }) {
       const isListed = isDenied(clientAddress);
       return {
-        verdict: isListed ? "answers" : "passes",
+        ...(isListed ? { verdict: "answers", refusal: "denied" } : { verdict: "passes" }),
         why: `${clientAddress} is ${isListed ? "" : "not "}in the list`,
       };
     },
@@ -28,7 +28,7 @@ export function createAllow(isAllowed: AddressMatcher): RequestFilter {
     foresee({ head: { clientAddress } }) {
       const isListed = isAllowed(clientAddress);
       return {
-        verdict: isListed ? "passes" : "answers",
+        ...(isListed ? { verdict: "passes" } : { verdict: "answers", refusal: "denied" }),
         why: `${clientAddress} is ${isListed ? "" : "not "}in the list`,
       };
     },

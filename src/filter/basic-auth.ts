@@ -42,7 +42,8 @@ export function createBasicAuth(options: BasicAuthOptions): RequestFilter {
     },
     foresee({ head }) {
       const credentials = credentialsIn(head.header("authorization"));
-      if (!credentials) return { verdict: "answers", why: "it has no user name and password" };
+      if (!credentials)
+        return { verdict: "answers", refusal: "auth_required", why: "it has no user name and password" };
       return { verdict: "unknown", why: "a dry run verifies no password" };
     },
   };

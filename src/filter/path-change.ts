@@ -47,7 +47,7 @@ export function createPathChange(
     admit,
     foresee(request) {
       const answer = admit(request);
-      if (answer) return { verdict: "answers", why: answer.reason };
+      if (answer) return { verdict: "answers", refusal: answer.reason, why: answer.reason };
       return {
         verdict: "passes",
         why: `the upstream is asked for ${request.upstreamTarget ?? request.head.target}`,

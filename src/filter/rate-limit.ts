@@ -78,7 +78,7 @@ export function createRateLimit(
         waitMs === forever
           ? `it lacks what the limit ${name} counts by`
           : `the limit ${name} has no request left for ${Math.max(1, Math.ceil(waitMs / 1_000))} s`;
-      return { verdict: "answers", why };
+      return { verdict: "answers", refusal: "rate_limited", why };
     },
   };
 }

@@ -31,10 +31,11 @@ export function createRedirect({ to, status = defaultStatus }: RedirectSettings)
   };
   return {
     name: "redirect",
-    foresee: (request) => ({
-      verdict: "answers",
-      why: `with ${status} to ${locationOf(request) ?? "no address"}`,
-    }),
+    foresee(request) {
+      const location = locationOf(request);
+      const refused = location === undefined && ({ refusal: "path_ambiguous" } as const);
+      return { verdict: "answers", ...refused, why: `with ${status} to ${location ?? "no address"}` };
+    },
     admit(request) {
       const location = locationOf(request);
       if (location === undefined) return refusal("path_ambiguous");

@@ -2,7 +2,7 @@
 
 import { withoutCookies } from "./cookies.ts";
 import { checkedField, type Field, FoldedNames, PlainNames } from "./head-edit.ts";
-import type { Refusal } from "./refusal.ts";
+import type { Refusal, RefusalReason } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { TraceContext } from "./trace-context.ts";
 
@@ -62,6 +62,8 @@ export interface RequestFilter {
 export interface ForeseenVerdict {
   /** `unknown` where it depends on what a dry run does not ask, such as another server. */
   readonly verdict: "passes" | "answers" | "unknown";
+  /** With `answers`: why it refuses the request. Absent for an answer that is no failure, as a redirect. */
+  readonly refusal?: RefusalReason;
   /** A clause: "192.0.2.7 is in 192.0.2.0/24", "99 of 100 left", "it would ask pool auth". */
   readonly why: string;
 }

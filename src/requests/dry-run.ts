@@ -82,7 +82,7 @@ export interface DryRunResult {
   readonly others: readonly { readonly upstream: string; readonly why: string }[];
   /** Number of upstreams that are not available. */
   readonly out: number;
-  /** Reason of the refusal; null if the request would be sent or queued. */
+  /** Reason of the refusal, by a filter too; null if the request would be sent, queued or answered. */
   readonly refusal: RefusalReason | null;
   /** The rule that the request breaks; null where it is not refused for one. */
   readonly complaint: string | null;
@@ -114,11 +114,14 @@ export function dryRun(
   }
   const { route } = match;
   const filtered = new FilteredRequest(head, match, { requestId: "dry-run", trace: undefined });
-  const filters = foreseenFilters(match, filtered);
-  const answeredBy = filters.find(({ verdict }) => verdict === "answers")?.name ?? null;
+  const foreseen = foreseenFilters(match, filtered);
+  const answering = foreseen.find(({ verdict }) => verdict === "answers");
+  const answeredBy = answering?.name ?? null;
+  const filters = foreseen.map(({ name, verdict, why }) => ({ name, verdict, why }));
   const routed = { ...cameFrom, route: describedRoute(route), filters, answeredBy, matchedPath, ...routing };
   const destination = route.split ? route.split.choose(filtered) : route.destination;
-  if (!destination) return { ...routed, ...noPool, ...noUpstreams, refusal: null, complaint: null };
+  const refusedBy = answering?.refusal ?? null;
+  if (!destination) return { ...routed, ...noPool, ...noUpstreams, refusal: refusedBy, complaint: null };
   const { pool, keyOf, queue } = destination;
   const key = keyOf?.(head) ?? "";
   const chosen = pool.select(key, [], true);
@@ -139,7 +142,7 @@ export function dryRun(
       .slice(0, maxOthers)
       .map((upstream) => ({ upstream: upstream.id, why: outageReason(upstream, now) })),
     out: others.length,
-    refusal: chosen ? null : refusal,
+    refusal: answering ? refusedBy : chosen ? null : refusal,
     complaint: null,
   };
 }

@@ -23,7 +23,7 @@ routes:
   - { host: shop.test, pool: main }
   - { host: shop.test, path: /api, header: { X-Beta: "yes" }, name: beta, pool: main }
   - { host: shop.test, path: /api, listen: inner, pool: inside }
-  - { host: shop.test, path: /admin, pool: inside }
+  - { host: shop.test, path: /admin, pool: inside, deny: [192.0.2.9] }
 `,
   );
   const proxy = programs.evenkeel("proxy", "--config", file, "--admin-port", "0");
@@ -52,6 +52,11 @@ routes:
   expect(tricky.out).toContain(
     "it would be refused: path_ambiguous, readings of the path lead to different routes",
   );
+  const denied = await run("dry-run", "shop.test/admin", "--from", "192.0.2.9");
+  expect([denied.code, denied.out]).toEqual([
+    1,
+    expect.stringContaining("the filter deny would refuse it: denied"),
+  ]);
   expect(await run("dry-run", "shop.test", "--listener", "inne")).toMatchObject({
     code: 2,
     err: 'Cannot use listener: expected one of main, inner (received "inne").\n',

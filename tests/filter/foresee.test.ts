@@ -43,6 +43,8 @@ test.each<[RequestFilter | undefined, target: string, client: string, verdict: s
 ])("%p for %s from %s", async (filter, target, clientAddress, verdict, why) => {
   if (!filter) throw new Error("no filter");
   const request = () => filteredRequest({ target, clientAddress });
-  expect(filter.foresee?.(request())).toEqual({ verdict, why } as never);
-  expect((await filter.admit(request())) !== undefined).toBe(verdict === "answers");
+  const answer = await filter.admit(request());
+  const refused = answer && !answer.reply && { refusal: answer.reason };
+  expect(filter.foresee?.(request())).toEqual({ verdict, why, ...refused } as never);
+  expect(answer !== undefined).toBe(verdict === "answers");
 });

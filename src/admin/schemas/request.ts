@@ -278,7 +278,10 @@ export const dryRunSchema = Type.Object(
       "Upstreams that are not available, at most 50.",
     ),
     out: Type.Number({ description: "Number of upstreams that are not available." }),
-    refusal: nullable(Type.String(), "Reason of the refusal; null if it would be forwarded."),
+    refusal: nullable(
+      Type.String(),
+      "Reason of the refusal, by a filter too; null if it would be forwarded or answered.",
+    ),
     complaint: nullable(Type.String(), "The rule that the request breaks; null without one."),
   },
   { title: "DryRunResult" },

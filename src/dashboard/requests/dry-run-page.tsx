@@ -122,7 +122,8 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
   const { chosen, pool, policy, key, candidates, fit, others, out, refusal } = run;
   const scoring = scoringOf(policy ?? undefined, false);
   const answer = answerText(run);
-  const tone = answer !== undefined || chosen !== null ? "good" : refusal === null ? "warn" : "bad";
+  const isServed = answer !== undefined || chosen !== null;
+  const tone = refusal !== null ? "bad" : isServed ? "good" : "warn";
   return (
     <section class="card destination" data-tone={tone}>
       <h2 class="destination-head">
@@ -205,7 +206,8 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
 
 /** For a request that a filter answers, or the route itself: it has no pool then, and no refusal. */
 function answerText({ route, pool, refusal, answeredBy }: DryRunResult): string | undefined {
-  if (answeredBy !== null) return `The filter ${answeredBy} would answer it`;
+  if (answeredBy !== null)
+    return `The filter ${answeredBy} would ${refusal === null ? "answer it" : `refuse it: ${refusal}`}`;
   const isAnswered = route !== null && pool === null && refusal === null;
   return isAnswered ? "Its route would answer it without an upstream" : undefined;
 }
