@@ -86,11 +86,14 @@ describe("a confirmation", () => {
 });
 
 describe("the page of an upstream", () => {
-  /** Those of an upstream, without the ones of the poller, which reads only what is new. */
+  /** Those of an upstream, without the ones of the pollers: one reads only what is new, one a few points of each upstream. */
   const whole = ({ historyQueries }: FakeAdminApi) =>
     historyQueries
       .map((query) => Object.fromEntries(new URLSearchParams(query)))
-      .filter(({ upstream, since }) => upstream !== undefined && since === undefined);
+      .filter(
+        ({ upstream, since, points }) =>
+          upstream !== undefined && since === undefined && points === undefined,
+      );
 
   test("reads the history of its window, or of the time of its address, and not both", async () => {
     const { admin, ask } = await scene();
