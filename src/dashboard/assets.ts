@@ -39,6 +39,8 @@ import problemScript from "../../public/problems.js" with { type: "text" };
 import problemStyle from "../../public/problems.css" with { type: "text" };
 import serverScript from "../../public/servers.js" with { type: "text" };
 import serverStyle from "../../public/servers.css" with { type: "text" };
+import poolRowStyle from "../../public/pool-rows.css" with { type: "text" };
+import serverWidthStyle from "../../public/servers-widths.css" with { type: "text" };
 
 interface Asset {
   /** Absolute path with the content's hash. */
@@ -75,6 +77,8 @@ export const assets = {
       problemStyle,
       overviewStyle,
       serverStyle,
+      poolRowStyle,
+      serverWidthStyle,
       viewMenuStyle,
       keyStyle,
     ].join("\n"),
