@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser } from "playwright-core";
-import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
 import { TestFleet } from "../support/fleet.ts";
 import { fleetOf, inFleet, peerOf, troubledFleet } from "../support/fleet-fixture.ts";
 import { startOrigin } from "../support/origin.ts";
@@ -22,27 +22,6 @@ describe.skipIf(!executable)("the fleet in Chromium", () => {
     browser = await launchChromium(executable ?? "");
   });
   afterAll(() => browser?.close());
-
-  // Themes differ in colours alone.
-  const views = [
-    ["light", 1_440, {}],
-    ["light", 390, {}],
-    ["light", 1_920, {}],
-    ["dark", 1_440, { only: ["color-contrast"] }],
-  ] as const;
-  for (const [colorScheme, width, axe] of views)
-    for (const path of ["/fleet", "/"])
-      test(`is accessible and fits on ${path}, ${colorScheme}, ${width} pixels wide`, async () => {
-        await using scene = await visitFakeAdmin(browser, {
-          ...{ snapshot: inFleet(troubledFleet()), path, colorScheme, reducedMotion: "reduce" },
-          viewport: { width, height: 900 },
-        });
-        const { page, consoleErrors } = scene;
-        await live(page);
-        expect(await accessibilityViolations(page, axe)).toEqual([]);
-        expect(await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth")).toBe(0);
-        expect(consoleErrors).toEqual([]);
-      });
 
   test("renews its page as balancers come, go and differ", async () => {
     await using scene = await visitFakeAdmin(browser, { snapshot: inFleet(fleetOf()), path: "/fleet" });

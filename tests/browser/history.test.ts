@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
-import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
 import { type PastFixture, startPast } from "../support/past-fixture.ts";
 import { live, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
@@ -365,21 +365,4 @@ describe.skipIf(!executable)("the history page in Chromium", () => {
     ]);
     await titled(page, "The last hour");
   });
-
-  test.each([390, 820, 1440])(
-    "has no accessibility violation and no sideways scroll at %p px",
-    async (width) => {
-      for (const colorScheme of ["light", "dark"] as const) {
-        await using visited = await open(zoomed(`&at=${moment(3 * minuteMs)}&compare=-7d`), {
-          colorScheme,
-          viewport: { width, height: 900 },
-        });
-        const { page, consoleErrors } = visited;
-        await drawn(page);
-        expect(await accessibilityViolations(page)).toEqual([]);
-        expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBe(width);
-        expect(consoleErrors).toEqual([]);
-      }
-    },
-  );
 });

@@ -162,4 +162,21 @@ describe.skipIf(!executable)("keys in Chromium", () => {
     await press("Enter");
     expect(await scene.page.evaluate<string>("document.activeElement.id")).toBe("content");
   });
+
+  test("come with a header that says Live only while the page moves", async () => {
+    const { page } = scene;
+    const shown = () => page.locator(".link > span:visible").allTextContents();
+    await overview();
+    expect(await shown()).toEqual(["Live"]);
+    await overview("/?from=-2h&to=-1h");
+    expect(await shown()).toEqual(["Connected"]);
+    await overview("/upstreams/checkout-07?from=-2h&to=-1h");
+    expect(await shown()).toEqual(["Connected"]);
+    await overview("/requests");
+    expect(await shown()).toEqual(["Live"]);
+    await page.getByRole("button", { name: "Pause" }).click();
+    expect(await shown()).toEqual(["Connected"]);
+    await scene.open("/routes");
+    expect(await shown()).toEqual([]);
+  });
 });

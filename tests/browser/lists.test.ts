@@ -1,8 +1,8 @@
-/** The pages of routes and of certificates in Chromium: how they look to axe, and how they renew themselves. */
+/** The pages of routes and of certificates in Chromium: how they renew themselves. */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser } from "playwright-core";
-import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
 import { certificateOf, withCertificates } from "../support/certificate-fixture.ts";
 import { incidentSnapshot } from "../support/problem-fixture.ts";
 import { routeReport } from "../support/route-reports.ts";
@@ -26,21 +26,6 @@ describe.skipIf(!executable)("the pages of routes and certificates in Chromium",
     await scene?.[Symbol.asyncDispose]();
     await browser?.close();
   });
-
-  test.each(["/routes", "/certificates"])("%s is accessible and fits at every width and theme", async (path) => {
-    const { page, consoleErrors } = scene;
-    for (const width of [1_440, 820, 390]) {
-      await page.setViewportSize({ width, height: 900 });
-      await page.emulateMedia({ colorScheme: "light" });
-      await scene.open(path);
-      expect(await accessibilityViolations(page)).toEqual([]);
-      expect(await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth")).toBe(0);
-      // Themes differ in colours alone.
-      await page.emulateMedia({ colorScheme: "dark" });
-      expect(await accessibilityViolations(page, { only: ["color-contrast"] })).toEqual([]);
-    }
-    expect(consoleErrors).toEqual([]);
-  }); // prettier-ignore
 
   test("a route leads to its pool on the overview, and the list renews itself while a filter is typed", async () => {
     const { page, admin, consoleErrors } = scene;

@@ -298,47 +298,6 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  // Themes differ in colours alone.
-  const themes = [
-    ["light", {}],
-    ["dark", { only: ["color-contrast"] }],
-  ] as const;
-  const overview = "/?sort=errors";
-  const nowhere = "/nothing/here";
-  const pages = [overview, upstreamPath, "/config", "/events", "/audit", actionPath, nowhere];
-
-  for (const [colorScheme, axe] of themes) {
-    for (const path of pages) {
-      test(`is accessible on ${path.split("?")[0]}, ${colorScheme}`, async () => {
-        await using visit = await scene({ colorScheme, reducedMotion: "reduce", path });
-        const { page, consoleErrors } = visit;
-        if (![actionPath, "/config", nowhere].includes(path)) await live(page);
-        for (const summary of await page.locator("summary").all()) await summary.click();
-        const popover = page.locator("[popovertarget]");
-        if ((await popover.count()) > 0) await popover.first().click();
-        expect(await accessibilityViolations(page, axe)).toEqual([]);
-        expect(consoleErrors.filter((words) => !words.includes("404"))).toEqual([]);
-      });
-    }
-
-    test(`is accessible in a dialog and what follows it, ${colorScheme}`, async () => {
-      await using visit = await scene({ colorScheme, reducedMotion: "reduce" });
-      const { page, consoleErrors } = visit;
-      await live(page);
-      await page.getByLabel("Select localhost:8081").check();
-      await page.getByLabel("Select localhost:8083").check();
-      await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
-      await page.getByText("Pool main will have no available upstream").waitFor();
-      expect(await accessibilityViolations(page, axe)).toEqual([]);
-      await page.getByLabel("I understand the consequences").check();
-      await page.getByRole("textbox", { name: "Reason" }).fill("a test");
-      await page.locator("dialog button.main").click();
-      await page.locator("#done").getByText("2 upstreams are draining").waitFor();
-      expect(await accessibilityViolations(page, axe)).toEqual([]);
-      expect(consoleErrors).toEqual([]);
-    });
-  }
-
   test("shows the history of a real balancer, also after its restart", async () => {
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));

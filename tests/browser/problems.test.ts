@@ -166,29 +166,6 @@ describe.skipIf(!executable)("the list of problems in Chromium", () => {
     expect(await buttons.count()).toBe(0);
     expect(await page.locator(".problem-links a:visible").count()).toBe(10);
   });
-
-  const problems = [problemOf(), slowProblem(), noticeProblem(), closedProblem()];
-  // Themes differ in colours alone.
-  const themes = [
-    ["light", {}],
-    ["dark", { only: ["color-contrast"] }],
-  ] as const;
-  for (const [colorScheme, axe] of themes) {
-    test(`is accessible at every width, ${colorScheme}`, async () => {
-      await using visit = await scene({
-        snapshot: troubled(problems),
-        ...{ colorScheme, reducedMotion: "reduce" },
-      });
-      const { page, consoleErrors } = visit;
-      await live(page);
-      for (const width of [390, 820, 1440]) {
-        await page.setViewportSize({ width, height: 900 });
-        expect(await accessibilityViolations(page, axe)).toEqual([]);
-        expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
-      }
-      expect(consoleErrors).toEqual([]);
-    });
-  }
 });
 
 describe.skipIf(!executable)("sixty upstreams with two problems in Chromium", () => {

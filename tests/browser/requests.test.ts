@@ -1,11 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import {
-  accessibilityViolations,
-  consoleMessages,
-  findChromium,
-  launchChromium,
-} from "../support/browser.ts";
+import { consoleMessages, findChromium, launchChromium } from "../support/browser.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { retriedRequest, someRequest } from "../support/requests-fixture.ts";
@@ -218,25 +213,6 @@ describe.skipIf(!executable)("requests in Chromium", () => {
   });
 
   const pages = ["/requests", "/requests?which=slowest", explained, "/requests/nobody", "/requests/dry-run"];
-
-  for (const colorScheme of ["light", "dark"] as const) {
-    test(`is accessible, ${colorScheme}`, async () => {
-      await using visit = await scene("/requests", { colorScheme, reducedMotion: "reduce" });
-      const { admin, page, url, consoleErrors } = visit;
-      admin.requestsApi.sampled = true;
-      for (const path of pages) {
-        await page.goto(url + path);
-        if (path === "/requests") await live(page);
-        if (path === "/requests/dry-run") {
-          await page.getByLabel("Host").fill("shop.example");
-          await page.getByRole("button", { name: "Start dry run" }).click();
-          await page.getByText("It would go to").waitFor();
-        }
-        expect([path, ...(await accessibilityViolations(page))]).toEqual([path]);
-      }
-      expect(consoleErrors.filter((words) => !words.includes("404"))).toEqual([]);
-    });
-  }
 
   test("fits every width", async () => {
     await using visit = await scene("/requests", { reducedMotion: "reduce" });

@@ -168,11 +168,12 @@ function LiveHead(): JSX.Element {
   );
 }
 
-/** The style sheet shows one of the texts, depending on the stream's state that the script sets. */
+/** The style sheet shows one of the texts, by the state of the stream, and by whether the page moves: a fixed time does not. */
 function LinkState(): JSX.Element {
   return (
     <p class="link">
       <span class="link-live">Live</span>
+      <span class="link-fixed">Connected</span>
       <span class="link-connecting">Connecting</span>
       <span class="link-lost">
         <span>

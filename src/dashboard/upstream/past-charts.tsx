@@ -43,7 +43,7 @@ export function PastCharts({ id, past: { range, history, marks } }: PastChartsPr
           >
             Failed and slow requests
           </a>
-          <a class="button" href={attribute(path)}>
+          <a class={range.isLive ? "button" : "button range-fixed"} href={attribute(path)}>
             Live charts
           </a>
         </RangeBar>
