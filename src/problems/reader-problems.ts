@@ -25,6 +25,12 @@ export function balancerGone({ balancer, since, why }: BalancerSilence): Service
   });
 }
 
+/**
+ * Clients have not reached the balancer for this long: one check that fails is no problem. The balancer's own checks of its
+ * public address count tries instead.
+ */
+export const closedDoorMs = 10_000;
+
 /** @param silence `why` is the status or the error that clients get */
 export function frontDoorClosed({ balancer, since, why }: BalancerSilence): ServiceProblem {
   return readerProblem("front_door", {

@@ -5,7 +5,7 @@ import type { Columns } from "../history/point.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import type { ServiceProblem } from "../problems/problem.ts";
 import { timings } from "../problems/finding.ts";
-import { balancerGone, frontDoorClosed } from "../problems/reader-problems.ts";
+import { balancerGone, closedDoorMs, frontDoorClosed } from "../problems/reader-problems.ts";
 import type { DayHistory } from "./day.ts";
 import { formatAgo, formatTime } from "./format.ts";
 import {
@@ -88,8 +88,7 @@ function closedSince(
   { listenerCheck, listenerLostSince, at }: DashboardState,
   problems: readonly ServiceProblem[],
 ): number | undefined {
-  if (listenerLostSince === undefined || at - listenerLostSince < timings.front_door.openAfterMs)
-    return undefined;
+  if (listenerLostSince === undefined || at - listenerLostSince < closedDoorMs) return undefined;
   // It was reached, and its own list says why it responds with an error.
   const isExplained = listenerCheck.status !== null && hasCritical(problems);
   return isExplained ? undefined : listenerLostSince;
