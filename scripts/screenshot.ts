@@ -11,6 +11,7 @@ import { sleep } from "../src/lib/clock.ts";
 import { startDashboard } from "../src/dashboard/dashboard.ts";
 import { runtime } from "../src/runtime/bun.ts";
 import { busySnapshot, startFakeAdminApi } from "../tests/support/fake-admin-api.ts";
+import { incidentSnapshot } from "../tests/support/problem-fixture.ts";
 import { findChromium, launchChromium } from "../tests/support/browser.ts";
 import { until } from "../tests/support/wait.ts";
 
@@ -27,7 +28,7 @@ const { values, positionals } = parseArgs({
     minutes: { type: "string", default: "0" },
     // Comma-separated names of views; default all.
     only: { type: "string", default: "" },
-    // Also writes docs/dashboard.png.
+    // Also writes docs/dashboard.png; with --sample, of an incident among sixty upstreams.
     readme: { type: "boolean", default: false },
   },
 });
@@ -57,7 +58,7 @@ interface View {
 
 const views: readonly View[] = [
   // So short a time that the charts of a new system are full.
-  { name: "dashboard", address: "/?from=-5m&to=now", ready: isDrawn },
+  { name: "dashboard", address: values.sample ? "/" : "/?from=-5m&to=now", ready: isDrawn },
   {
     name: "drain",
     address: "/",
@@ -125,7 +126,7 @@ interface Source {
 
 /** A dashboard with a fake admin API and sample data. */
 async function startSample(): Promise<Source> {
-  const admin = await startFakeAdminApi(busySnapshot());
+  const admin = await startFakeAdminApi(values.readme ? incidentSnapshot() : busySnapshot());
   const dashboard = await startDashboard(
     { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url },
     runtime,
