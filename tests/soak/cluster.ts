@@ -1,15 +1,22 @@
 /** The balancer and the servers of a soak test, and a sequence of faults: real processes and real signals. */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 
 import type { EngineName } from "../../src/config/config.ts";
 import { sleep } from "../../src/lib/clock.ts";
+import type { CertificatePair } from "../../src/tls/certificate-pair.ts";
+import { selfSigned } from "../../src/tls/self-signed.ts";
 import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
-import { fromBuild, type Program, Programs } from "../support/program.ts";
+import { freePorts } from "../support/free-ports.ts";
+import { fromBuild, isGone, type Program, Programs } from "../support/program.ts";
+import { UpgradedProgram } from "../support/upgraded-program.ts";
+import { until } from "../support/wait.ts";
 
 const names = ["a", "b", "c"];
+const upgradeLimitMs = 90_000;
 
 export class Cluster implements AsyncDisposable {
   readonly #programs = new Programs();
@@ -19,7 +26,9 @@ export class Cluster implements AsyncDisposable {
   #faultyOrigin: Origin | undefined;
   /** The current behavior of the faulty origin. */
   behavior: "healthy" | "resets" | "503" = "healthy";
-  #balancer: Program | undefined;
+  readonly #pairs = [selfSigned("localhost", ""), selfSigned("localhost", "")] as const;
+  #balancer: UpgradedProgram | undefined;
+  #isUpgrading = false;
   port = 0;
   #admin = "";
   readonly engine: EngineName;
@@ -28,15 +37,25 @@ export class Cluster implements AsyncDisposable {
     this.engine = engine;
   }
 
-  /** The balancer's exit code or signal, and the end of its log; undefined while it runs. */
+  /** The end of the balancer's log if it has exited; undefined while it runs. */
   get exitReason(): string | undefined {
-    const { child } = this.#balancer ?? {};
-    if (child?.exitCode === null && child.signalCode === null) return undefined;
-    return `${child?.exitCode ?? child?.signalCode}: ${this.#balancer?.stderr.slice(-2_000)}`;
+    if (!this.#balancer || this.#isUpgrading || !isGone(this.pid)) return undefined;
+    const { exitCode, signalCode } = this.#balancer.program.child;
+    return `${exitCode ?? signalCode}: ${this.#balancer.program.stderr.slice(-2_000)}`;
   }
 
+  /** Of the process that serves. */
   get pid(): number {
     return this.#balancer?.pid ?? 0;
+  }
+
+  /** On Bun the fetch engine has no HTTP/2 with clients, no new certificates without a restart, and no upgrades. */
+  get isWire(): boolean {
+    return this.engine === "wire";
+  }
+
+  get securePort(): number {
+    return this.port + 1;
   }
 
   async start(): Promise<this> {
@@ -49,15 +68,16 @@ export class Cluster implements AsyncDisposable {
       const program = this.#startServer(name, 0);
       this.#servers.set(name, { program, port: await program.port("backend") });
     }
+    this.port = await freePorts(2);
+    this.#writePair(0);
     this.#write(1);
-    this.#balancer = this.#programs.start([
-      ...[...fromBuild, "proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
-      ...["--config", this.#file, "--engine", this.engine],
+    const program = this.#programs.start([
+      ...[...fromBuild, "proxy", "--admin-port", "0", "--config", this.#file, "--engine", this.engine],
       // State on disk does not count as memory.
       ...["--state", join(this.#folder, "state.db")],
     ]);
-    this.port = await this.#balancer.port("balancer");
-    this.#admin = `http://127.0.0.1:${await this.#balancer.port("admin")}`;
+    this.#balancer = new UpgradedProgram(program);
+    this.#admin = `http://127.0.0.1:${await program.port("admin")}`;
     return this;
   }
 
@@ -78,8 +98,12 @@ export class Cluster implements AsyncDisposable {
       await this.#withBehavior("503");
       yield "reload";
       this.#write(1 + (round % 3));
-      this.#balancer?.child.kill("SIGHUP");
+      if (!isGone(this.pid)) process.kill(this.pid, "SIGHUP");
       await sleep(300);
+      if (this.isWire) {
+        yield "certificate rotation";
+        await this.#rotate(round % 2);
+      }
       yield "add and remove an upstream";
       await this.#callAdmin("POST", "/api/pools/main/upstreams", {
         url: `http://127.0.0.1:${this.#server("a").port}`.replace("127.0.0.1", "localhost"),
@@ -93,7 +117,27 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
+  /** A new process takes over; the old one finishes its requests and exits. */
+  async upgrade(): Promise<void> {
+    const old = this.pid;
+    this.#isUpgrading = true;
+    const { upgraded, why } = (await this.#balancer?.upgrade(this.#admin)) ?? { upgraded: false, why: "" };
+    if (!upgraded) throw new Error(`Cannot upgrade: ${why}`);
+    await until(() => this.pid !== old && isGone(old), "the old process to exit", upgradeLimitMs);
+    await until(
+      () =>
+        fetch(this.#admin).then(
+          () => true,
+          () => false,
+        ),
+      "the admin API of the new process",
+      upgradeLimitMs,
+    );
+    this.#isUpgrading = false;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#balancer?.[Symbol.asyncDispose]();
     await this.#programs[Symbol.asyncDispose]();
     await this.#faultyOrigin?.close();
     rmSync(this.#folder, { recursive: true });
@@ -103,6 +147,36 @@ export class Cluster implements AsyncDisposable {
     this.behavior = behavior;
     await sleep(1_500);
     this.behavior = "healthy";
+  }
+
+  /** Replaces the certificate, and waits until new connections get it. */
+  async #rotate(index: number): Promise<void> {
+    this.#writePair(index);
+    await this.#callAdmin("POST", "/api/certificates/reload", {});
+    await until(
+      async () => (await this.#servedFingerprint()) === this.#pairs[index]?.fingerprint,
+      "the new certificate",
+    );
+  }
+
+  #writePair(index: number): void {
+    const { cert, key } = this.#pairs[index] as CertificatePair;
+    for (const [name, text] of Object.entries({ key, cert })) {
+      const path = join(this.#folder, `tls.${name}`);
+      writeFileSync(`${path}.new`, text);
+      renameSync(`${path}.new`, path);
+    }
+  }
+
+  #servedFingerprint(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const options = { port: this.securePort, host: "127.0.0.1", rejectUnauthorized: false };
+      const socket = connect(options, () => {
+        resolve(socket.getPeerCertificate().fingerprint256.replaceAll(":", "").toLowerCase());
+        socket.destroy();
+      });
+      socket.on("error", reject);
+    });
   }
 
   async #callAdmin(method: string, path: string, body: object): Promise<void> {
@@ -147,6 +221,13 @@ export class Cluster implements AsyncDisposable {
       },
     };
     const routes = [{ path: "/ws", pool: "sockets" }, { pool: "main" }];
-    writeFileSync(this.#file, JSON.stringify({ pools, routes }));
+    const host = "127.0.0.1";
+    const secure = { name: "tls", host, port: this.securePort, tls: true };
+    const listen = [
+      { host, port: this.port },
+      this.isWire ? { ...secure, protocols: ["http1", "http2"] } : secure,
+    ];
+    const certificates = [{ cert: join(this.#folder, "tls.cert"), key: join(this.#folder, "tls.key") }];
+    writeFileSync(this.#file, JSON.stringify({ listen, certificates, pools, routes }));
   }
 }

@@ -3,6 +3,8 @@
 import { connect } from "node:net";
 
 import { sleep } from "../../src/lib/clock.ts";
+import type { Cluster } from "./cluster.ts";
+import { getOverHttp2, getOverTls } from "./secure-clients.ts";
 
 /** Results of one kind of clients. */
 export interface ClientStats {
@@ -17,16 +19,24 @@ export class Traffic {
   readonly #running: Promise<void>[] = [];
   #isRunning = true;
 
-  constructor(port: number) {
+  constructor({ port, securePort, isWire }: Pick<Cluster, "port" | "securePort" | "isWire">) {
     this.#port = port;
     const url = `http://127.0.0.1:${port}`;
     this.#clients("GET", 16, () => fetchOnce(`${url}/work?ms=10`));
     this.#clients("GET, 100 KB", 2, () => fetchOnce(`${url}/work?bytes=100000&ms=1`));
+    this.#clients("GET, TLS", 4, () => getOverTls(securePort));
+    if (isWire) this.#clients("GET, HTTP/2", 4, () => getOverHttp2(securePort));
     this.#clients("POST", 4, () => fetchOnce(`${url}/work?ms=10`, "x".repeat(500)));
     this.#clients("POST, 200 KB", 1, () => fetchOnce(`${url}/work?ms=10`, "x".repeat(200_000)));
     this.#clients("WebSocket", 8, () => echoTenTimes(`ws://127.0.0.1:${port}/ws`));
     this.#clients("slow reader", 2, () => this.#readSlowly());
     this.#clients("early close", 4, () => this.#disconnectEarly());
+  }
+
+  /** GETs that got no complete response with status 200: the balancer retries what a fault of a server takes. */
+  get failedGets(): number {
+    const gets = [...this.stats].filter(([kind]) => kind.startsWith("GET"));
+    return gets.flatMap(([, { failures }]) => [...failures.values()]).reduce((sum, count) => sum + count, 0);
   }
 
   async stop(): Promise<void> {
