@@ -5,6 +5,7 @@ import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 
 import manifest from "../../package.json" with { type: "json" };
+import { maxOpenFiles } from "./limits.ts";
 import type { Peer } from "./peers.ts";
 import { firstLine, proxyVersions, toolVersions } from "./programs.ts";
 import { loadCore, proxyCore } from "./testbed.ts";
@@ -32,12 +33,6 @@ export function conditions(): readonly string[] {
     ...proxyVersions(),
     ...toolVersions(),
   ];
-}
-
-/** The soft limit of open files, which child processes inherit. */
-export function maxOpenFiles(): number {
-  const limits = readFileSync("/proc/self/limits", "utf8");
-  return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? 1_024);
 }
 
 /**

@@ -10,6 +10,7 @@ import { defaults, engineNames } from "../../src/config/config.ts";
 import { conditions, setups } from "./conditions.ts";
 import { startAndMemory } from "./executable.ts";
 import { filterCosts } from "./filters.ts";
+import { maxConnections } from "./limits.ts";
 import { caddyPeer, haproxyPeer, nginxPeer } from "./other-proxies.ts";
 import { bareFetchPeer, evenkeelPeer } from "./peers.ts";
 import { missingTools } from "./programs.ts";
@@ -72,7 +73,7 @@ if (["throughput", "half", "idle"].some((rows) => selected.has(rows)))
 if (selected.has("throughput"))
   for (const scenario of scenarios) print(await throughput(all, scenario, rounds));
 if (selected.has("half")) print(await halfLoad(all, rounds));
-if (selected.has("idle")) print(await idleConnections(all, 10_000));
+if (selected.has("idle")) print(await idleConnections(all, Math.min(10_000, maxConnections())));
 if (selected.has("many")) print(await manyUpstreams(testbed, defaults.engine, rounds));
 if (selected.has("secure")) print(await secureRows(testbed, rounds));
 if (selected.has("workers")) print(await secondWorker(testbed, defaults.engine, rounds));

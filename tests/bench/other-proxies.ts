@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 
+import { maxConnections } from "./limits.ts";
 import { nginxBase, nginxFolders, originPorts, type Peer, writeFile } from "./peers.ts";
 import { programOf } from "./programs.ts";
 
@@ -27,7 +28,7 @@ export function haproxyPeer(folder: string, port: number, servers = originPorts.
   );
   const config = `global
   nbthread 1
-  maxconn 8192
+  maxconn ${maxConnections()}
 defaults
   mode http
   timeout connect 3s

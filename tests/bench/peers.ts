@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { maxConnections } from "./limits.ts";
 import { programOf } from "./programs.ts";
 
 /** Ports of the three servers behind every proxy: NGINX with files of the given sizes. */
@@ -17,7 +18,7 @@ export interface Peer {
 }
 
 export const nginxBase = (pid: string) =>
-  `${user()} daemon off; worker_processes 1; error_log /dev/null; pid ${pid}; events { worker_connections 8192; }`;
+  `${user()} daemon off; worker_processes 1; error_log /dev/null; pid ${pid}; events { worker_connections ${2 * maxConnections()}; }`;
 
 /** The servers behind the proxies. @param folder for files and configurations */
 export function originPeer(folder: string, sizes: readonly number[]): Peer {

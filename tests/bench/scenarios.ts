@@ -1,6 +1,6 @@
 /** The compared scenarios: each function runs one in alternating rounds and returns its table. */
 
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 
 import type { RunningProxy, Testbed } from "./testbed.ts";
 import { idleCost, type LoadShape, measure, type Measured, ownMemoryOf, p99AtRate } from "./measure.ts";
@@ -136,12 +136,7 @@ export async function idleConnections(all: readonly RunningProxy[], count: numbe
   const rows: string[][] = [];
   for (const { name, port, pid } of all) {
     const before = ownMemoryOf(pid);
-    const sockets = [];
-    for (let i = 0; i < count; i += 500) {
-      sockets.push(
-        ...(await Promise.all(Array.from({ length: Math.min(500, count - i) }, () => usedOnce(port)))),
-      );
-    }
+    const sockets = await openUsedConnections(port, count);
     // By then the garbage of their requests has been collected.
     await Bun.sleep(settleMs);
     const grown = ownMemoryOf(pid) - before;
@@ -151,12 +146,24 @@ export async function idleConnections(all: readonly RunningProxy[], count: numbe
   return { title: `${count} idle connections`, head: ["", "MiB growth", "KiB each"], rows };
 }
 
-function usedOnce(port: number): Promise<ReturnType<typeof connect>> {
+/** Opens connections and sends a request on each. They stay open. */
+export async function openUsedConnections(port: number, count: number): Promise<readonly Socket[]> {
+  const sockets: Socket[] = [];
+  for (let i = 0; i < count; i += 500)
+    sockets.push(
+      ...(await Promise.all(Array.from({ length: Math.min(500, count - i) }, () => usedOnce(port)))),
+    );
+  return sockets;
+}
+
+function usedOnce(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () =>
       socket.write("GET /120.bin HTTP/1.1\r\nHost: bench\r\n\r\n"),
     );
-    socket.once("data", () => resolve(socket));
+    socket.once("data", (head: Buffer) =>
+      head.includes(" 200 ") ? resolve(socket) : reject(new Error(`Cannot keep a connection: ${head}`)),
+    );
     socket.once("error", reject);
   });
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { connect } from "node:tls";
 
 import { h2loadCost, type LoadShape, measure, ownMemoryOf } from "./measure.ts";
+import { maxConnections } from "./limits.ts";
 import { originPorts, type Peer, writeFile } from "./peers.ts";
 import { median, ratios, withSpread } from "./figures.ts";
 import { programOf } from "./programs.ts";
@@ -61,7 +62,7 @@ function haproxy(folder: string, port: number, pair: string): Peer {
     "haproxy-tls.cfg",
     `global
   nbthread 1
-  maxconn 8192
+  maxconn ${maxConnections()}
 defaults
   mode http
   timeout connect 3s
@@ -90,7 +91,7 @@ function nginx(folder: string, port: number, { cert, key }: Pair): Peer {
     folder,
     "nginx-tls.conf",
     `daemon off; worker_processes 1; error_log /dev/null; pid ${join(folder, "nginx-tls.pid")};
-events { worker_connections 8192; }
+events { worker_connections ${2 * maxConnections()}; }
 http { access_log off; keepalive_requests 100000000; ssl_session_cache off;
   upstream u { ${upstream} keepalive 256; keepalive_requests 100000000; }
   server { listen 127.0.0.1:${port} http2; location / { ${proxy} } }

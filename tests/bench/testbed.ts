@@ -27,6 +27,8 @@ export interface StartOptions {
   readonly origin?: string;
   /** What is asked for until it serves; by default the smallest file. */
   readonly path?: string;
+  /** Host of the request that is tried; by default that of `origin`. */
+  readonly host?: string;
   /** Milliseconds between two tries. */
   readonly everyMs?: number;
 }
@@ -69,7 +71,7 @@ export class Testbed implements AsyncDisposable {
     const child = this.#start(options.cores ?? String(proxyCore), peer.command);
     if (!this.peers.some(({ name }) => name === peer.name)) this.peers.push(peer);
     const origin = options.origin ?? `http://127.0.0.1:${peer.port}`;
-    await waitUntilServing(`${origin}${options.path ?? `/${this.#smallest}.bin`}`, options.everyMs ?? 50);
+    await waitUntilServing(`${origin}${options.path ?? `/${this.#smallest}.bin`}`, options);
     const startMs = performance.now() - startedAt;
     // Servers left by an earlier run would respond instead, with other permissions and on another core.
     if (this.#origin.exitCode !== null)
@@ -98,10 +100,11 @@ export class Testbed implements AsyncDisposable {
 const startLimitMs = 20_000;
 
 /** 401 is a response too: of a proxy that asks for a password. */
-async function waitUntilServing(url: string, everyMs: number): Promise<void> {
+async function waitUntilServing(url: string, { everyMs = 50, host }: StartOptions): Promise<void> {
+  const headers = host === undefined ? {} : { host };
   const until = performance.now() + startLimitMs;
   while (performance.now() < until) {
-    const status = await fetch(url, { tls: { rejectUnauthorized: false } }).then(
+    const status = await fetch(url, { headers, tls: { rejectUnauthorized: false } }).then(
       (response) => response.status,
       () => 0,
     );
