@@ -10,6 +10,9 @@ const [plotWidth, plotHeight] = [
   panelHeight - margin.top - margin.bottom,
 ];
 
+/** Of the label of the last tick. */
+const overhang = 16;
+
 const style = `text { font: 12px system-ui, sans-serif; fill: #374151; }
 .title { font-weight: 600; fill: #111827; }
 .axis { stroke: #9ca3af; } .grid { stroke: #9ca3af; stroke-opacity: 0.3; }
@@ -27,7 +30,7 @@ export function drawCurves(curves: readonly Curve[], caption: string): string {
     const [x, y] = [(index % columns) * panelWidth, Math.floor(index / columns) * panelHeight];
     return `<g transform="translate(${x} ${y})">\n${panel(curve)}\n</g>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${columns * panelWidth} ${height}" role="img">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${columns * panelWidth + overhang} ${height}" role="img">
 <title>CPU microseconds of a request</title>
 <style>${style}</style>
 ${panels.join("\n")}
@@ -61,7 +64,7 @@ function panel({ title, axis, points }: Curve): string {
   ];
   return [
     `<text class="title" x="${margin.left}" y="18">${escaped(title)}</text>`,
-    `<text x="${margin.left - 8}" y="${margin.top - 2}" text-anchor="end">µs</text>`,
+    `<text x="${margin.left - 8}" y="18" text-anchor="end">µs</text>`,
     `<g transform="translate(${margin.left} ${margin.top})">`,
     ...plot,
     "</g>",
