@@ -86,6 +86,18 @@ export class TimerWheel {
     if (entry.dueTick >= 0) this.#unlink(entry);
   }
 
+  /** Calls `expired` of each entry that has a deadline, without waiting for it. They may arm themselves again. */
+  expireAll(): void {
+    const entries: TimerEntry[] = [];
+    for (const first of this.#slots)
+      for (let entry = first; entry !== undefined; entry = entry.next)
+        if (entry.deadline !== Infinity) entries.push(entry);
+    for (const entry of entries) {
+      this.forget(entry);
+      expire(entry);
+    }
+  }
+
   /** Stops the wheel and removes all entries. */
   stop(): void {
     this.#cancel?.();

@@ -81,6 +81,18 @@ describe("the timer wheel", () => {
     expect(probe.expirations).toBe(1);
   });
 
+  test("expires all that have a deadline at once, also entries that arm themselves again", () => {
+    const { wheel, advance } = fakeWheel();
+    const [again, once, disarmed] = [new Probe(), new Probe(), new Probe()];
+    again.onExpired = () => wheel.arm(again, 1_000);
+    for (const probe of [again, once, disarmed]) wheel.arm(probe, 60_000);
+    wheel.disarm(disarmed);
+    wheel.expireAll();
+    expect([again, once, disarmed].map(({ expirations }) => expirations)).toEqual([1, 1, 0]);
+    advance(1_200);
+    expect([again, once, disarmed].map(({ expirations }) => expirations)).toEqual([2, 1, 0]);
+  });
+
   test("drops disarmed entries, and stops when it is empty", () => {
     const { wheel, advance, isTurning } = fakeWheel();
     const probe = new Probe();

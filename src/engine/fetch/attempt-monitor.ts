@@ -9,7 +9,7 @@ import type { ClientWait, RequestBody } from "./request-body.ts";
 import { type FetchEngineContext, holdClient, type RequestContext } from "./request-context.ts";
 
 export interface AttemptMonitorOptions {
-  readonly engine: Pick<FetchEngineContext, "wheel" | "log" | "setIdleTimeout">;
+  readonly engine: Pick<FetchEngineContext, "wheel" | "log" | "setIdleTimeout" | "isDraining">;
   readonly context: RequestContext;
   readonly attempt: Attempt;
   readonly body: RequestBody;
@@ -73,8 +73,8 @@ export class AttemptMonitor extends TimerEntry implements AttemptDriver, ClientW
     this.#race = race;
     attempt.driver = this;
     this.#await(headLimitMs(context.exchange));
-    // An upload may pause for long.
-    if (!body.isWhole) this.#listen();
+    // An upload may pause for long, and a drain ends connections.
+    if (!body.isWhole || engine.isDraining()) this.#listen();
   }
 
   /** Aborted when the upstream's connection is no longer needed. */
@@ -187,7 +187,7 @@ export class AttemptMonitor extends TimerEntry implements AttemptDriver, ClientW
     wheel.arm(this, this.#isListening || this.#isReleased ? limitMs : 0);
   }
 
-  /** Called by the wheel only. */
+  /** Called by the wheel only: at the first turn, when the limit is over, and when a drain begins. */
   expired(): void {
     if (!this.#isReleased) this.#listen();
     const { wheel } = this.#engine;

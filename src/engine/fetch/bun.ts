@@ -35,10 +35,8 @@ export const fetchEngine: Engine = { name: "fetch", listen };
 
 async function listen(options: EngineOptions): Promise<EngineListener> {
   const { shared, close: closeShared, drainAll } = startSharing(options);
-  const closeAll = (opened: readonly Server<WebSocketTunnel>[]) => {
-    for (const server of opened) void server.stop(true);
-    closeShared();
-  };
+  const closeAll = (opened: readonly Server<WebSocketTunnel>[]) =>
+    closeShared(() => opened.forEach((server) => void server.stop(true)));
   const servers = await openAll(options.listeners, (listener) => serve(listener, shared), closeAll);
   return {
     ports: servers.map(({ port = 0 }) => port),
@@ -54,7 +52,8 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
 /** What all servers of one engine, or of one HTTP/3 listener, share. */
 export interface Sharing {
   readonly shared: SharedFetchContext;
-  close(): void;
+  /** @param stop closes the connections of clients */
+  close(stop: () => void): void;
   /** Responses close their connections from now on. @param drain called once; resolves when nothing is active */
   drainAll(drain: () => Promise<unknown>): Promise<void>;
 }
@@ -74,7 +73,10 @@ export function startSharing(options: EngineOptions): Sharing {
       buffers: new WebSocketBuffers(options.limits.webSocketBufferBytes),
       isDraining: () => drained !== undefined,
     },
-    close() {
+    close(stop) {
+      // All attempts listen to their clients then, and end with them.
+      wheel.expireAll();
+      stop();
       session.close();
       wheel.stop();
     },
@@ -83,6 +85,7 @@ export function startSharing(options: EngineOptions): Sharing {
       if (!drained) {
         const { promise, resolve } = Promise.withResolvers<unknown>();
         drained = promise.finally(() => session.close());
+        wheel.expireAll();
         resolve(drain());
       }
       await drained;

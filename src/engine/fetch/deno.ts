@@ -89,6 +89,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     isDraining: () => draining !== undefined,
   };
   const closeAll = (opened: readonly DenoListener[]) => {
+    wheel.expireAll();
     closeAgents();
     wheel.stop();
     // Deno throws an uncatchable error if a server is aborted that is already shutting down.
@@ -101,6 +102,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     abortAttempts,
     active: () => servers.reduce((sum, { active }) => sum + active(), 0),
     async drain() {
+      if (!draining) wheel.expireAll();
       draining ??= Promise.all(servers.map(({ shutdown }) => shutdown())).then(closeAgents);
       await draining;
     },

@@ -51,8 +51,7 @@ export function serveHttp3(listener: ListenerOptions, options: EngineOptions): H
     },
     close() {
       end();
-      void server?.stop(true);
-      close();
+      close(() => void server?.stop(true));
     },
   };
 }
