@@ -167,7 +167,9 @@ describe("the executable", () => {
 
     const upgrade = run("upgrade", "--admin-url", admin);
     expect((await upgrade.exited).code).toBe(0);
-    expect(executableOf(upgraded.pid)).toBe(join(folder, "evenkeel-2"));
+    // The process that ends may write its last line after the command has ended.
+    const hasMoved = () => executableOf(upgraded.pid) === join(folder, "evenkeel-2");
+    await until(hasMoved, "the new process, of the new executable");
     for (const { pid } of await workers()) expect(executableOf(pid)).toBe(join(folder, "evenkeel-2"));
     expect(await (await fetch(url)).text()).toBe("ok");
     await origin.close();

@@ -97,6 +97,7 @@ test("a dry run tells how long a limit has no request left, and takes nothing", 
   for (let i = 0; i < 2; i++) expect(filter.admit(requestOf({}))).toBeUndefined();
   expect(filter.foresee?.(requestOf({}))).toEqual({
     verdict: "answers",
+    refusal: "rate_limited",
     why: "the limit default has no request left for 60 s",
   });
   expect(filter.admit(requestOf({}))).toBeDefined();
