@@ -27,6 +27,7 @@ import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
 import iconBad from "../../public/icon-bad.svg" with { type: "text" };
 import iconWarn from "../../public/icon-warn.svg" with { type: "text" };
+import navigationStyle from "../../public/navigation.css" with { type: "text" };
 import overviewStyle from "../../public/overview.css" with { type: "text" };
 import trafficScript from "../../public/traffic.js" with { type: "text" };
 import settingScript from "../../public/settings.js" with { type: "text" };
@@ -79,6 +80,7 @@ export const assets = {
       serverStyle,
       poolRowStyle,
       serverWidthStyle,
+      navigationStyle,
       viewMenuStyle,
       keyStyle,
     ].join("\n"),

@@ -4,10 +4,10 @@
 import type { Children } from "@kitajs/html";
 import { assets } from "../assets.ts";
 import { FindLink } from "../keys/key-list.tsx";
+import { Navigation, type ShownBalancer } from "./navigation.tsx";
 import { ViewMenu } from "./view-menu.tsx";
 import { placeholders } from "../login/placeholders.tsx";
 import { attribute, fileAddress } from "../responses.ts";
-import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { formatSpan, formatTime } from "../../wording/format.ts";
 import { type DashboardState, urlOrigin } from "../../wording/verdict.ts";
 
@@ -21,8 +21,6 @@ const htmxConfig = JSON.stringify({
   history: false,
   sse: { reconnectDelay: 500, reconnectMaxDelay: 2_000 },
 });
-
-type ShownBalancer = Pick<Snapshot, "fleet" | "listeners" | "certificates">;
 
 interface ShellProps {
   readonly title: string;
@@ -54,34 +52,6 @@ interface ShellProps {
   readonly snapshot?: ShownBalancer | undefined;
   readonly children?: JSX.Element | JSX.Element[];
 }
-
-const pages = [
-  { name: "Overview", address: "/", here: "overview" },
-  { name: "Requests", address: "/requests", here: "requests" },
-  { name: "Routes", address: "/routes", here: "routes" },
-  { name: "History", address: "/history", here: "history" },
-  { name: "Certificates", address: "/certificates", here: "certificates" },
-  { name: "Alerts", address: "/alerts", here: "alerts" },
-  { name: "Events", address: "/events", here: "events" },
-  { name: "Audit", address: "/audit", here: "audit" },
-  { name: "Configuration", address: "/config", here: "config" },
-] as const;
-
-/** Certificates are nothing to a balancer without TLS. */
-function hasPage(snapshot: ShownBalancer | undefined, here: (typeof pages)[number]["here"]): boolean {
-  return here !== "certificates" || hasTls(snapshot);
-}
-
-/** Whether clients may use TLS. A balancer of an older version does not list its listeners. */
-function hasTls({ listeners = [], certificates }: Partial<ShownBalancer> = {}): boolean {
-  return certificates !== undefined || listeners.some(({ tls }) => tls);
-}
-
-/** Pages that show a time, or carry it on. */
-const timedPages: ReadonlySet<string> = new Set([
-  ...["overview", "requests", "routes"],
-  ...["history", "events", "audit"],
-]);
 
 export function Shell({
   title,
@@ -116,20 +86,7 @@ export function Shell({
         ) : (
           ""
         )}
-        <nav class="pages" aria-label="Pages">
-          {pages
-            .filter((page) => page.here === here || hasPage(snapshot, page.here))
-            .map((page) => (
-              <a
-                href={attribute(
-                  carried !== "" && timedPages.has(page.here) ? `${page.address}?${carried}` : page.address,
-                )}
-                {...(page.here === here ? { "aria-current": "page" } : {})}
-              >
-                {page.name}
-              </a>
-            ))}
-        </nav>
+        <Navigation here={here} carried={carried} snapshot={snapshot} />
         <FindLink />
         <ViewMenu />
         {live === undefined ? "" : <LinkState />}
