@@ -70,7 +70,9 @@ export function rowState(upstream: UpstreamSnapshot, moment: Moment): RowState {
   const troubled = problem?.level === "critical" ? "bad" : "warn";
   const reason = statusReasonOf(upstream);
   if (isEjected(upstream)) return state(ejectedText(upstream, moment), troubled, reason);
-  if (problem) return state(predicateOf(problem.title, upstream.id), troubled, problem.title);
+  // The problem of one that was out stays open for half a minute of service.
+  const isBack = problem?.kind === "upstream_down" && upstream.fit && upstream.status === "passing";
+  if (problem && !isBack) return state(predicateOf(problem.title, upstream.id), troubled, problem.title);
   if (upstream.status === "failing") return state(failingText(reason), "warn", reason);
   if (upstream.status === "checking") return state("Being checked", "warn");
   if (injected) return state(injected, "calm");
