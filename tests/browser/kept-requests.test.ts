@@ -70,7 +70,7 @@ describe.skipIf(!executable)("kept requests in Chromium", () => {
     const { page } = visited;
     await page.getByLabel("Path begins with").fill("shop.example/checkout");
     await page.getByLabel("Status").fill("5xx");
-    await page.getByLabel("Route").fill("checkout");
+    await page.getByRole("textbox", { name: "Route" }).fill("checkout");
     await page.keyboard.press("Enter");
     await page.waitForURL(/route=checkout/);
     expect(queryOf(page)).toMatchObject({
