@@ -71,8 +71,9 @@ export function rowState(upstream: UpstreamSnapshot, moment: Moment): RowState {
   const reason = statusReasonOf(upstream);
   if (isEjected(upstream)) return state(ejectedText(upstream, moment), troubled, reason);
   // The problem of one that was out stays open for half a minute of service.
-  const isBack = problem?.kind === "upstream_down" && upstream.fit && upstream.status === "passing";
-  if (problem && !isBack) return state(predicateOf(problem.title, upstream.id), troubled, problem.title);
+  if (problem?.kind === "upstream_down" && upstream.fit && upstream.status === "passing")
+    return state("Serves again", "calm", problem.title);
+  if (problem) return state(predicateOf(problem.title, upstream.id), troubled, problem.title);
   if (upstream.status === "failing") return state(failingText(reason), "warn", reason);
   if (upstream.status === "checking") return state("Being checked", "warn");
   if (injected) return state(injected, "calm");

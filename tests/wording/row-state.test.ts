@@ -128,7 +128,7 @@ test("the worst problem of an upstream counts; notices and closed ones do not", 
 test("one that serves again is not said to be down, while its problem is still open", () => {
   const problem = { kind: "upstream_down", level: "warning", title: "a refuses connections" } as const;
   expect(stateOf(failed("connection refused"), { problem }).words).toBe("Refuses connections");
-  expect(stateOf({}, { problem }).words).toBe("Serves");
+  expect(stateOf({}, { problem }).words).toBe("Serves again");
   const slow = { ...problem, kind: "upstream_slow", title: "a is 8 times slower than its peers" } as const;
   expect(stateOf({}, { problem: slow }).words).toBe("8 × slower than its peers");
 });
