@@ -11,6 +11,13 @@ export function countedProblems(problems: readonly ServiceProblem[]): readonly S
   return problems.filter((problem) => isOpenProblem(problem) && problem.level !== "notice");
 }
 
+/** The problems of one upstream, also those of its pool that it is a part of. */
+export function problemsOf(upstream: string, problems: readonly ServiceProblem[]): readonly ServiceProblem[] {
+  return problems.filter(
+    ({ subject, parts }) => subject.upstream === upstream || parts.some((part) => part.upstream === upstream),
+  );
+}
+
 /** Whether clients notice a problem now. */
 export function hasCritical(problems: readonly ServiceProblem[]): boolean {
   return problems.some((problem) => isOpenProblem(problem) && problem.level === "critical");

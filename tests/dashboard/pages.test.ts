@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { changeOf, eventReason } from "../../src/dashboard/events/timeline.tsx";
 import { runtime } from "../../src/runtime/bun.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import {
   type FakeAdminApi,
@@ -11,16 +12,22 @@ import {
   startFakeAdminApi,
   upstream,
 } from "../support/fake-admin-api.ts";
+import { incidentSnapshot } from "../support/problem-fixture.ts";
+import { until } from "../support/wait.ts";
 
 const open: Array<() => unknown> = [];
 afterEach(async () => {
   for (const close of open.splice(0).toReversed()) await close();
 });
 
-/** A dashboard that is requested like a browser navigates. */
-async function scene() {
+function fewUpstreams(): Snapshot {
   const upstreams = [upstream("a", { weight: 3 }), upstream("b", { weight: 3 }), upstream("c")];
-  const admin = await startFakeAdminApi(snapshotOf(pool({ upstreams })));
+  return snapshotOf(pool({ upstreams }));
+}
+
+/** A dashboard that is requested like a browser navigates. */
+async function scene(snapshot = fewUpstreams()) {
+  const admin = await startFakeAdminApi(snapshot);
   const where = { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url };
   const dashboard = await startDashboard(where, runtime);
   open.push(
@@ -106,6 +113,17 @@ describe("the page of an upstream", () => {
     ]);
     expect(html).toContain('data-role="range-charts"');
   });
+});
+
+test("the page of an upstream begins with its problem, and is no green one then", async () => {
+  const { ask } = await scene(incidentSnapshot());
+  const read = async (id: string) => (await ask(`/upstreams/${id}`)).text();
+  await until(async () => (await read("checkout-07")).includes("checkout-07 answers 30 %"), "the problem");
+  const toneOf = (html: string) => /<section class="verdict" data-tone="(\w+)"/.exec(html)?.[1];
+  expect(toneOf(await read("checkout-07"))).toBe("bad");
+  const other = await read("checkout-01");
+  expect(toneOf(other)).toBe("good");
+  expect(other).not.toContain("checkout-07 answers");
 });
 
 describe("the configuration", () => {

@@ -11,6 +11,8 @@ import { locationFields, type PageLocation } from "../location.ts";
 import { statusNote } from "../overview/upstream-cells.tsx";
 import { attribute } from "../responses.ts";
 import type { ChangeStamp, UpstreamDetail } from "../../snapshot/snapshot.ts";
+import type { ServiceProblem } from "../../problems/problem.ts";
+import { countedProblems, hasCritical } from "../../wording/problems.ts";
 import { usedElsewhereText } from "../../wording/fleet.ts";
 import { formatAgo, formatCount, formatSpan, formatTime, isoTime, timeLeft } from "../../wording/format.ts";
 import { statusReasonOf } from "../../wording/reasons.ts";
@@ -19,12 +21,14 @@ import { type DashboardState, isStandbyBackup, overallStatus, type Tone } from "
 
 interface HeadProps {
   readonly shown: UpstreamPageState;
+  /** The ones of this upstream. */
+  readonly problems: readonly ServiceProblem[];
   readonly now: number;
 }
 
-export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
+export function UpstreamHead({ shown, problems, now }: HeadProps): JSX.Element {
   const { id, detail, error } = shown;
-  const tone = error || !detail ? "bad" : toneOf(detail);
+  const tone = error || !detail ? "bad" : toneOf(detail, problems);
   return (
     <section class="verdict" data-tone={tone}>
       <Glyph shape={toneShapes[tone]} />
@@ -68,7 +72,10 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
   );
 }
 
-function toneOf(detail: UpstreamDetail): Tone {
+/** It may pass its probes and fail its requests. */
+function toneOf(detail: UpstreamDetail, problems: readonly ServiceProblem[]): Tone {
+  if (hasCritical(problems)) return "bad";
+  if (detail.status === "passing" && countedProblems(problems).length > 0) return "warn";
   if (detail.fit || isStandbyBackup(detail)) return "good";
   return detail.status === "failing" || detail.status === "ejected" ? "bad" : "warn";
 }

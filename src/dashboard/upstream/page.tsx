@@ -16,15 +16,17 @@ import {
   uptimeShare,
   uptimeSpan,
 } from "../../wording/format.ts";
+import { ProblemPanel } from "../overview/problem-panel.tsx";
 import { SeenCard } from "../fleet/seen.tsx";
 import { LatencyBars } from "../charts/latency-histogram.tsx";
 import { type Quantity, Sparkline, trendOf } from "../charts/sparkline.tsx";
-import { balancerNow, concernOf } from "../../wording/verdict.ts";
+import { problemsOf } from "../../wording/problems.ts";
+import { balancerNow, concernOf, seenProblems } from "../../wording/verdict.ts";
 import { ProbeStrip } from "./probe-history.tsx";
 import { FaultState } from "./fault.tsx";
 import { Tile } from "../layout/widgets.tsx";
 import { trendMs, type UpstreamPageState } from "../live/upstream-poller.ts";
-import { fairSharesOf, sharesOf } from "../view.ts";
+import { fairSharesOf, plainView, sharesOf } from "../view.ts";
 
 export interface UpstreamViewProps {
   readonly shown: UpstreamPageState;
@@ -39,9 +41,11 @@ export interface UpstreamViewProps {
 export function UpstreamView({ shown, charts, faultForm: fault, failing }: UpstreamViewProps): JSX.Element {
   const { detail, state, error } = shown;
   const now = balancerNow(state);
+  const problems = problemsOf(shown.id, seenProblems(state));
   return (
     <>
-      <UpstreamHead shown={shown} now={now} />
+      <UpstreamHead shown={shown} problems={problems} now={now} />
+      <ProblemPanel problems={problems} now={now} view={plainView} />
       {detail ? <FaultState upstream={detail} now={now} /> : ""}
       {detail ? (
         <div class={error ? "known stale" : "known"}>
