@@ -73,7 +73,8 @@ async function mixedLoad({ url, snapshot }: Pick<Cluster, "url" | "snapshot">) {
     (await snapshot()).pools[0]?.upstreams.every(
       ({ status, traffic }) => status === "ejected" || (traffic.p99Ms ?? Infinity) < 330,
     );
-  await until(isWarm, "a warm load", 15_000);
+  // Percentiles are those of a minute: what was slow in it on a busy machine has to leave it.
+  await until(isWarm, "a warm load", 75_000);
   gets.worstMs();
   return { gets, posts, more, stop: () => Promise.all([gets.stop(), posts.stop()]) };
 }
@@ -100,7 +101,7 @@ describe.each([...engineNames])("clients of the %s engine under load see no erro
     expect(load.gets.failures).toEqual([]);
     // POSTs that it had received.
     expect(load.posts.failures.length).toBeLessThanOrEqual(3);
-  }, 30_000);
+  }, 120_000);
 
   test("five reloads", async () => {
     const { admin, proxy, write } = all;
@@ -115,7 +116,7 @@ describe.each([...engineNames])("clients of the %s engine under load see no erro
     }
     await load.stop();
     expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 
   test("SIGSTOP of one of three, and SIGCONT: its POSTs wait for it", async () => {
     const { backends, waitForStatus, upstream } = all;
@@ -133,7 +134,7 @@ describe.each([...engineNames])("clients of the %s engine under load see no erro
     await load.stop();
     expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
     if (process.env["CHAOS_FIGURES"]) console.log(`${engine}: ${Math.round(worst)} ms under SIGSTOP`);
-  }, 30_000);
+  }, 120_000);
 
   test("SIGTERM with forty slow requests in flight: all finish, and it exits with 0", async () => {
     const { url, proxy, snapshot } = all;
@@ -170,7 +171,7 @@ describe.each([...engineNames])("clients of the %s engine under load see no erro
     await load.stop();
     for (const filler of fillers) filler.destroy();
     expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 
   test("three seconds without any upstream, with a queue", async () => {
     await using programs = new Programs();
@@ -258,6 +259,6 @@ describe.each([...engineNames])(
       backends[0]?.child.kill("SIGCONT");
       await load.stop();
       expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
-    }, 30_000);
+    }, 120_000);
   },
 );

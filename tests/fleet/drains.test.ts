@@ -126,7 +126,7 @@ test.if(hasRedis)(
         10_000,
       );
     for (const member of [a, b]) expect(await ids(member)).toBe("s1 s2 s3 s4");
-    expect((await a.fleet()).differing).toEqual([]);
+    await until(async () => (await a.fleet()).differing.length === 0, "the report of the other one", 10_000);
   },
   60_000,
 );
