@@ -42,7 +42,8 @@ async function startBalancer(programs: Programs, command: readonly string[], fla
   // Without a reusable connection, every request needs a new descriptor.
   const origin = await startOrigin((_, socket) => void socket.end(respondWith("ok", ["Connection: close"])));
   const file = inFolder(`${crypto.randomUUID()}.yaml`);
-  const probe = "probe: { path: /up, interval: 200ms, changingInterval: 100ms, fall: 2 }";
+  // A busy machine may answer late, which is not what these tests look for.
+  const probe = "probe: { path: /up, interval: 200ms, changingInterval: 100ms, timeout: 10s, fall: 2 }";
   const upstreams = `upstreams: [{ url: "${origin.url}", name: a }, { url: "http://localhost:${origin.port}", name: b }]`;
   writeFileSync(file, `pools:\n  main: { ${probe}, ${upstreams} }\n`);
   const ports = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];

@@ -323,7 +323,7 @@ describe.each([
 
     test("fails as any request where the second connection hangs", () => {
       const takes = (_socket: Socket, number: number) => number > 1;
-      const engineOptions = { timeouts: { connectMs: 300 } };
+      const engineOptions = { timeouts: { connectMs: 1_500 } };
       return scene(
         sides,
         { protocols: ["h2", "http/1.1"], takes, engineOptions, failures: 1 },
