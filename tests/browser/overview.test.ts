@@ -176,8 +176,9 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     // The address changes before the new page has its scripts.
     await page.waitForURL(/sort=p50/);
     expect(await names(page)).toHaveLength(4);
+    await live(page);
     await page.getByRole("searchbox").fill("");
-    expect(await names(page)).toHaveLength(12);
+    await until(async () => (await names(page)).length === 12, "all rows");
     expect(consoleErrors).toEqual([]);
   });
 

@@ -92,6 +92,8 @@ describe.each([
       await until(() => served("127.0.0.4") > 10 && served("127.0.0.5") > 10, "load on both servers");
       await both.stop();
       await server.kill("SIGKILL");
+      // A worker may send on several connections before it reads that they are closed.
+      await until(() => isServedOnlyBy(url, "127.0.0.5"), "all workers to know the server that is left");
       const one = startLoad(url, 2);
       await until(() => (one.servers.get("127.0.0.5") ?? 0) > 30, "load on the server that is left");
       await one.stop();
