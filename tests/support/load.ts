@@ -37,9 +37,12 @@ export function startLoad(url: string, clients: number, init: () => RequestInit 
       nextAt = Math.max(nextAt + everyMs, sentAt);
       try {
         const response = await fetch(url, init());
-        const { server } = (await response.json()) as { server: { name: string } };
-        if (response.status !== 200) failures.push(`status ${response.status}`);
-        servers.set(server.name, (servers.get(server.name) ?? 0) + 1);
+        const text = await response.text();
+        if (response.status !== 200) failures.push(`status ${response.status}: ${text.slice(0, 200)}`);
+        else {
+          const { server } = JSON.parse(text) as { server: { name: string } };
+          servers.set(server.name, (servers.get(server.name) ?? 0) + 1);
+        }
       } catch (error) {
         failures.push(String(error));
       }
