@@ -55,6 +55,9 @@ const reportIntervalMs = 1_000;
 /** While a drain waits for requests to finish. */
 const drainReportIntervalMs = 100;
 
+/** DNS servers that are silent delay the start of a worker by this at most. */
+const maxNamesMs = 2_000;
+
 type StateMessage = Extract<ToWorker, { kind: "state" }>;
 
 /** `hello ──state──▶ ready ──drain──▶ drained ──close──▶ exited` */
@@ -131,7 +134,7 @@ export class Worker {
     if (state.revision === this.#revision) return;
     const isFirst = this.#parts === undefined;
     if (state.challenges) this.#challenges.adopt(state.challenges);
-    const { registry, faults, dataPlane, telemetry } = (this.#parts ??= this.#createParts(state));
+    const { names, registry, faults, dataPlane, telemetry } = (this.#parts ??= this.#createParts(state));
     applyState({ registry, faults }, state, state.worker);
     // Attempts that still wait on an upstream that is down are rescued at once.
     for (const upstream of registry.pools.flatMap((pool) => pool.upstreams)) {
@@ -140,7 +143,7 @@ export class Worker {
     dataPlane.apply(state.config);
     dataPlane.setShedding(state.shedding);
     this.#revision = state.revision;
-    if (isFirst) void this.#listen(dataPlane, telemetry);
+    if (isFirst) void this.#listen(dataPlane, telemetry, names);
     else this.#report();
   }
 
@@ -151,8 +154,9 @@ export class Worker {
     const clock = () => ownClock() + clockOffsetMs;
     const metrics = new Metrics(clock);
     const faults = new FaultRegistry();
+    const names = new NameWatcher({ clock, schedule: this.#schedule, random: systemRandom });
     const registry = new PoolRegistry({
-      names: new NameWatcher({ clock, schedule: this.#schedule, random: systemRandom }),
+      names,
       clock,
       random: systemRandom,
       extensions: this.#extensions,
@@ -196,13 +200,19 @@ export class Worker {
           ),
         ),
     });
-    return { registry, faults, metrics, dataPlane, sampler, telemetry };
+    return { names, registry, faults, metrics, dataPlane, sampler, telemetry };
   }
 
-  async #listen(dataPlane: LocalDataPlane, { ready }: Telemetry): Promise<void> {
+  /**
+   * The upstreams that serve are known from the control plane, so that requests come at once: not before the addresses of
+   * their names are known here too.
+   */
+  async #listen(dataPlane: LocalDataPlane, { ready }: Telemetry, names: NameWatcher): Promise<void> {
     const { send } = this.#options;
     try {
       await ready;
+      const limit = new Promise<void>((resolve) => void this.#schedule(maxNamesMs, resolve));
+      await Promise.race([names.firstAnswers(), limit]);
       await dataPlane.listen();
       send({ kind: "ready", ports: dataPlane.ports });
       this.#report();
@@ -288,6 +298,7 @@ function toUpstreamEvidence(
 }
 
 interface WorkerParts {
+  readonly names: NameWatcher;
   readonly registry: PoolRegistry;
   readonly faults: FaultRegistry;
   readonly metrics: Metrics;

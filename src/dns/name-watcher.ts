@@ -90,6 +90,11 @@ export class NameWatcher {
     if (watched && watched.hosts.length === 0) await watched.query;
   }
 
+  /** Resolves when the first query for each name was answered, or failed. */
+  async firstAnswers(): Promise<void> {
+    await Promise.all([...this.#names.values()].map(({ hosts, query }) => hosts.length === 0 && query));
+  }
+
   stop(): void {
     this.retain([]);
   }

@@ -36,6 +36,9 @@ export interface DnsServer {
   /** The name that a name is an alias of. */
   readonly aliases: Map<string, string>;
   ttlSeconds: number;
+  /** Later questions are answered `lateMs` late. */
+  promptQuestions: number;
+  lateMs: number;
   /** A silent server answers nothing. */
   isSilent: boolean;
   misbehaves: Misbehaviour | undefined;
@@ -54,6 +57,7 @@ export async function startDnsServer(
 ): Promise<DnsServer> {
   const { udp, tcp } = await boundPair();
   const open = new Set<Socket>();
+  let isOpen = true;
   const server: DnsServer = {
     get address() {
       return `127.0.0.1:${udp.address().port}`;
@@ -64,11 +68,14 @@ export async function startDnsServer(
     services: new Map(),
     aliases: new Map(),
     ttlSeconds: 60,
+    promptQuestions: Infinity,
+    lateMs: 500,
     isSilent: false,
     misbehaves: undefined,
     ipv6Misbehaves: undefined,
     addsTargets: false,
     close() {
+      isOpen = false;
       udp.close();
       tcp.close();
       for (const socket of open) socket.destroy();
@@ -78,7 +85,11 @@ export async function startDnsServer(
     const question = questionIn(message);
     server.questions.push(question.name);
     const response = responseTo(server, message, { ...question, isTcp: false });
-    if (response) udp.send(response, from.port, from.address);
+    if (!response) return;
+    const isLate = server.questions.length > server.promptQuestions;
+    const send = () => isOpen && udp.send(response, from.port, from.address);
+    if (isLate) setTimeout(send, server.lateMs);
+    else send();
   });
   tcp.on("connection", (socket) => {
     open.add(socket);
