@@ -43,6 +43,7 @@ export class DayReader {
     if (source() !== this.#source) {
       this.#source = source();
       this.#last = undefined;
+      this.#reading = undefined;
       this.#readAt = Number.NEGATIVE_INFINITY;
     }
     if (clock() - this.#readAt >= restMs) {
@@ -54,6 +55,7 @@ export class DayReader {
 
   async #read({ at, pools, startedAt }: DaySubject): Promise<DayHistory | undefined> {
     const { admin } = this.#options;
+    const source = this.#source;
     const series: Columns[] = [];
     let isRead = true;
     // One after the other: the balancer serves requests between two readings.
@@ -65,8 +67,12 @@ export class DayReader {
       series.push(...result.value.series.map(({ columns }) => columns));
     }
     const columns = sumColumns(series);
-    if (isRead && columns)
-      this.#last = { ...dayOf(columns, { at, startedAt }), lastProblem: await this.#lastProblem() };
+    const day =
+      isRead && columns
+        ? { ...dayOf(columns, { at, startedAt }), lastProblem: await this.#lastProblem() }
+        : undefined;
+    if (source !== this.#source) return this.#last;
+    this.#last = day ?? this.#last;
     this.#reading = undefined;
     return this.#last;
   }

@@ -69,6 +69,19 @@ describe("the day of the horizon", () => {
     expect(await read()).not.toBe(first);
   });
 
+  test("of one balancer that is read while another one is chosen is given up", async () => {
+    const { scene, read } = setUp();
+    scene.problems = [span({ title: "of a" })];
+    const first = read();
+    scene.source = "b";
+    scene.problems = [span({ title: "of b" })];
+    const second = read();
+    await first;
+    expect((await second)?.lastProblem?.title).toBe("of b");
+    expect((await read())?.lastProblem?.title).toBe("of b");
+    expect(scene.asked).toEqual(["one", "one", "other", "other"]);
+  });
+
   test("stays while it cannot be read, and is given up with its balancer", async () => {
     const { scene, read } = setUp();
     const first = await read();
