@@ -20,13 +20,9 @@ http { access_log off; ${nginxFolders(folder)} keepalive_requests 100000000;
   return { name: "nginx", port, command: [programOf("nginx"), "-c", file], file };
 }
 
-/** @param servers the number of servers, each with the same check as Evenkeel's upstreams */
-export function haproxyPeer(folder: string, port: number, servers = originPorts.length): Peer {
-  const lines = Array.from(
-    { length: servers },
-    (_, index) => `  server s${index} 127.0.0.1:${originPorts[index % originPorts.length]} check inter 5s`,
-  );
-  const config = `global
+/** What all configurations of HAProxy begin with: one thread, the timeouts of Evenkeel, connections that are kept. */
+export function haproxyDefaults(): string {
+  return `global
   nbthread 1
   maxconn ${maxConnections()}
 defaults
@@ -35,7 +31,16 @@ defaults
   timeout client 75s
   timeout server 60s
   option forwardfor
-  http-reuse always
+  http-reuse always`;
+}
+
+/** @param servers the number of servers, each with the same check as Evenkeel's upstreams */
+export function haproxyPeer(folder: string, port: number, servers = originPorts.length): Peer {
+  const lines = Array.from(
+    { length: servers },
+    (_, index) => `  server s${index} 127.0.0.1:${originPorts[index % originPorts.length]} check inter 5s`,
+  );
+  const config = `${haproxyDefaults()}
 frontend f
   bind 127.0.0.1:${port} backlog 4096
   unique-id-format %{+X}o\\ %ci:%cp_%rt

@@ -7,6 +7,7 @@ import { connect } from "node:tls";
 
 import { h2loadCost, type LoadShape, measure, ownMemoryOf } from "./measure.ts";
 import { maxConnections } from "./limits.ts";
+import { haproxyDefaults } from "./other-proxies.ts";
 import { originPorts, type Peer, writeFile } from "./peers.ts";
 import { median, ratios, withSpread } from "./figures.ts";
 import { programOf } from "./programs.ts";
@@ -60,16 +61,7 @@ function haproxy(folder: string, port: number, pair: string): Peer {
   const file = writeFile(
     folder,
     "haproxy-tls.cfg",
-    `global
-  nbthread 1
-  maxconn ${maxConnections()}
-defaults
-  mode http
-  timeout connect 3s
-  timeout client 75s
-  timeout server 60s
-  option forwardfor
-  http-reuse always
+    `${haproxyDefaults()}
 frontend f
   bind 127.0.0.1:${port}
   bind 127.0.0.1:${port + 1} ssl crt ${pair} alpn h2,http/1.1
