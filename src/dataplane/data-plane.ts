@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { ListeningSocket } from "../net/listening-sockets.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { PoolEntry } from "../registry/pool-registry.ts";
+import type { PoolEntry } from "../registry/destinations.ts";
 import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
 
 /** Current values of a pool that are not sums over its attempts. */

@@ -32,7 +32,8 @@ import type { RecordSink } from "../proxy/record.ts";
 import { requestIds } from "../proxy/request-head.ts";
 import type { Tracer } from "../proxy/trace-context.ts";
 import { trustedProxyMatcher } from "../net/address.ts";
-import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
+import type { PoolEntry } from "../registry/destinations.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { CertificateStore } from "../tls/certificate-store.ts";
 import { handshakeRefusals } from "../tls/handshake-refusal.ts";
 import { type ListenerTls, StoredListenerTls } from "../tls/listener-tls.ts";
@@ -85,6 +86,7 @@ export class LocalDataPlane implements DataPlane {
   #cancelRelief: Cancel | undefined;
   readonly #hedger: Hedger;
   readonly #load = { isShed: false };
+  #applied: Pick<Config, "trustedProxies" | "routes"> | undefined;
 
   constructor(options: LocalDataPlaneOptions) {
     this.#options = options;
@@ -199,9 +201,12 @@ export class LocalDataPlane implements DataPlane {
   }
 
   apply({ trustedProxies, routes }: Config): void {
-    this.#options.metrics.routes.retain(new Set(countedRoutes(routes)));
+    const before = this.#applied;
+    this.#applied = { trustedProxies, routes };
+    // Most calls are for the health of one upstream.
+    if (routes !== before?.routes) this.#options.metrics.routes.retain(new Set(countedRoutes(routes)));
+    if (trustedProxies !== before?.trustedProxies) this.#isTrustedProxy = trustedProxyMatcher(trustedProxies);
     this.#hedger.wake();
-    this.#isTrustedProxy = trustedProxyMatcher(trustedProxies);
   }
 
   refreshCounters(): void {

@@ -7,7 +7,7 @@ interface KeptPart {
 
 /**
  * `begin` starts a new set of routes, `keep` takes a part over from the last set or makes it, and `end` drops what no route uses
- * any more. Workers build their routes again with every change of health, too.
+ * any more.
  */
 export class KeptParts {
   #parts = new Map<string, KeptPart>();

@@ -1,34 +1,25 @@
 /** The running pools, upstreams and routes. Changes are prepared, then committed; unchanged upstreams keep their state. */
 
+import { isDeepStrictEqual } from "node:util";
+
 import type { Config, PoolConfig } from "../config/config.ts";
 import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { NameWatcher } from "../dns/name-watcher.ts";
 import type { Random } from "../lib/random.ts";
 import { type Address, connectsAlike, originOf } from "../net/address.ts";
-import type { Extensions, PolicySource } from "../extension/extensions.ts";
-import { type BuiltInPolicy, extensionPolicyIn, policyEntry, type PolicyName } from "../policy/policies.ts";
+import type { Extensions } from "../extension/extensions.ts";
 import { Pool, type PoolObserver } from "../pool/pool.ts";
 import { Upstream } from "../pool/upstream.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
 import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
-import { hashKeyFor } from "../proxy/hash-key.ts";
 import type { Destination, ExplainedRouteTable } from "../proxy/route.ts";
-import type { Sticky } from "../proxy/sticky.ts";
 import { createRouteTable } from "../routing/route-table.ts";
 import { AccessFilters, type AccessResources } from "./access-filters.ts";
+import { Destinations, policySourceOf, type PoolEntry } from "./destinations.ts";
 import { compileRoutes } from "./route-compiler.ts";
 import { StickyCookies } from "./sticky-cookies.ts";
-
-/** A running pool with its configuration, and what its exchanges share. */
-export interface PoolEntry {
-  readonly config: PoolConfig;
-  readonly pool: Pool;
-  readonly retryBudget: RetryBudget;
-  readonly queue: Queue;
-  readonly deadlines: Deadlines;
-}
 
 export interface PoolRegistryOptions {
   readonly clock: Clock;
@@ -67,10 +58,15 @@ export class PoolRegistry {
   #routes: ExplainedRouteTable = createRouteTable([]);
   readonly #access: AccessFilters;
   readonly #cookies = new StickyCookies();
+  readonly #destinations: Destinations;
+  /** What the routes were built from. */
+  #builtFrom:
+    { readonly config: Config; readonly destinations: ReadonlyMap<string, Destination> } | undefined;
 
   constructor(options: PoolRegistryOptions) {
     this.#options = options;
     this.#access = new AccessFilters({ clock: options.clock, ...options.access });
+    this.#destinations = new Destinations(options.extensions);
   }
 
   get entries(): readonly PoolEntry[] {
@@ -119,8 +115,9 @@ export class PoolRegistry {
   commit({ config, entries }: PreparedPools): void {
     const before = new Map(this.#entries.map((entry) => [entry.pool, entry.config]));
     for (const { config: desired, pool, queue, upstreams } of entries) {
-      queue.limits = desired.queue;
       const old = before.get(pool);
+      if (old === desired && isSameList(pool.upstreams, upstreams)) continue;
+      queue.limits = desired.queue;
       if (old && old.policy !== desired.policy) pool.setPolicy(this.#createPolicy(desired));
       if (!isSameList(pool.upstreams, upstreams)) pool.setUpstreams(upstreams);
       pool.setMaxEjectedShare(desired.outlier.maxEjectedShare);
@@ -134,12 +131,18 @@ export class PoolRegistry {
     }
     this.#entries = entries.map(({ upstreams: _, ...entry }) => entry);
     const secrets = this.stickySecretsFor(config);
-    const destinations = new Map(
-      this.#entries.map((entry) => [
-        entry.config.name,
-        buildDestination(entry, this.#options, this.#cookies.of(entry, secrets)),
-      ]),
+    const destinations = this.#destinations.of(this.#entries, (entry) => this.#cookies.of(entry, secrets));
+    this.#buildRoutes(config, destinations);
+    this.#options.names?.retain(
+      this.pools.flatMap(({ upstreams }) => upstreams.map(({ endpoints }) => endpoints)),
     );
+  }
+
+  /** Thousands of routes take a good part of a second, in which no request is served: only if what they are built from changed. */
+  #buildRoutes(config: Config, destinations: ReadonlyMap<string, Destination>): void {
+    const before = this.#builtFrom;
+    if (before?.destinations === destinations && isSameRouting(before.config, config)) return;
+    this.#builtFrom = { config, destinations };
     this.#routes = compileRoutes({
       config,
       destinations,
@@ -147,9 +150,6 @@ export class PoolRegistry {
       access: this.#access,
       createDeadlines: () => this.#createDeadlines(),
     });
-    this.#options.names?.retain(
-      this.pools.flatMap(({ upstreams }) => upstreams.map(({ endpoints }) => endpoints)),
-    );
   }
 
   /** Secrets of the cookies that the pools of a configuration make; empty if none of them is sticky. */
@@ -183,7 +183,7 @@ export class PoolRegistry {
   }
 
   #createPolicy({ policy }: PoolConfig) {
-    return policySourceOf(policy, this.#options).create(this.#options);
+    return policySourceOf(policy, this.#options.extensions).create(this.#options);
   }
 }
 
@@ -198,42 +198,21 @@ function isSameList(one: readonly Upstream[], other: readonly Upstream[]): boole
   return one.length === other.length && one.every((upstream, index) => upstream === other[index]);
 }
 
+/** Whether both configurations have the same routes, and the same settings that apply to all routes. */
+function isSameRouting(one: Config, other: Config): boolean {
+  const settingsOf = ({ routes, networks, defaults, ambiguousPaths, processes, fleet }: Config) => [
+    routes,
+    networks,
+    defaults,
+    ambiguousPaths,
+    processes,
+    fleet !== undefined,
+  ];
+  return isDeepStrictEqual(settingsOf(one), settingsOf(other));
+}
+
 function upstreamLimits({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
   return { outlier, slowStartMs, ...(maxInFlight !== undefined && { maxInFlight }) };
-}
-
-function buildDestination(
-  { config, pool, retryBudget, queue, deadlines }: PoolEntry,
-  options: Pick<PoolRegistryOptions, "extensions">,
-  sticky: Sticky | undefined,
-): Destination {
-  const { timeouts, retries, retryStatuses, hedgeAfter, maxRequestBodyBytes, proxyProtocol } = config;
-  return {
-    pool,
-    timeouts,
-    retries,
-    retryBudget,
-    queue,
-    ...(retryStatuses.length > 0 && { retryStatuses: new Set(retryStatuses) }),
-    ...(timeouts.totalMs !== undefined && { deadlines }),
-    ...(hedgeAfter !== 0 && { mayHedge: true }),
-    ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
-    ...(proxyProtocol && { proxyProtocol }),
-    ...(sticky && { sticky }),
-    ...(policySourceOf(config.policy, options).keyed && { keyOf: hashKeyFor(config.hashBy) }),
-  };
-}
-
-/** @throws for a policy of an extension that is not loaded: `check` refuses it */
-function policySourceOf(
-  name: PolicyName,
-  { extensions }: Pick<PoolRegistryOptions, "extensions">,
-): PolicySource {
-  const own = extensionPolicyIn(name);
-  if (own === undefined) return policyEntry(name as BuiltInPolicy);
-  const source = extensions?.policy(own);
-  if (!source) throw new Error(`Cannot use the policy ${name}: no extension has it`);
-  return source;
 }
 
 /**

@@ -25,7 +25,8 @@ import type {
   RouteSample,
   UpstreamSample,
 } from "../problems/sample.ts";
-import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
+import type { PoolEntry } from "../registry/destinations.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { ConfigurationSnapshot, UpgradeSnapshot } from "../snapshot/snapshot.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { stageOf } from "../tls/expiry.ts";

@@ -15,7 +15,8 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { describePlan } from "../probe/probe.ts";
-import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
+import type { PoolEntry } from "../registry/destinations.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type {
   ChangeStamp,
   DrainSnapshot,

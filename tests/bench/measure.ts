@@ -149,6 +149,11 @@ function processTreeOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(processTreeOf)];
 }
 
+/** User and system time that the processes have used so far, microseconds. */
+export function cpuMicrosOf(pids: readonly number[]): number {
+  return ticksOf(pids) * microsPerTick;
+}
+
 function ticksOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
