@@ -22,7 +22,8 @@ import { renderRows } from "./requests/row.tsx";
 import { LiveTails } from "./requests/live-tail.ts";
 import { routesOf } from "./routes.ts";
 import { refusalOf, secured } from "./security.ts";
-import { TrendReader } from "./live/trend-reader.ts";
+import { problemTrends } from "./overview/problem-chart.tsx";
+import { TrendReader, upstreamTrends } from "./live/trend-reader.ts";
 import { trendSince, UpstreamPollers } from "./live/upstream-poller.ts";
 
 export interface DashboardOptions {
@@ -66,7 +67,9 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     runtime,
   );
   const dayReader = new DayReader({ admin, clock: systemClock, source: () => endpoints.current });
-  const trendReader = new TrendReader({ admin, clock: systemClock, source: () => endpoints.current });
+  const recent = { admin, clock: systemClock, source: () => endpoints.current };
+  const trendReader = new TrendReader({ ...recent, ...upstreamTrends });
+  const problemReader = new TrendReader({ ...recent, ...problemTrends });
   const common = { schedule: systemSchedule, wallClock: systemWallClock, intervalMs, bug };
   const poller = new SnapshotPoller({
     ...common,
@@ -86,8 +89,12 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
         reading,
         trends,
         day,
-        upstreamTrends:
-          "snapshot" in reading ? trendReader.of(reading.snapshot) : (previous?.upstreamTrends ?? new Map()),
+        ...("snapshot" in reading
+          ? {
+              upstreamTrends: trendReader.of(reading.snapshot),
+              problemTrends: problemReader.of(reading.snapshot),
+            }
+          : { upstreamTrends: previous?.upstreamTrends, problemTrends: previous?.problemTrends }),
       });
     },
   });

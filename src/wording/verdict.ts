@@ -181,6 +181,8 @@ export interface DashboardState {
   readonly day?: DayHistory | undefined;
   /** The last half hour by upstream, read once a minute; empty until it could be read. */
   readonly upstreamTrends?: ReadonlyMap<string, Columns>;
+  /** The last hour of what the first problems are about, by problem, read once a minute. */
+  readonly problemTrends?: ReadonlyMap<string, Columns>;
 }
 
 /** The result of reading the snapshot. */
@@ -193,13 +195,23 @@ export interface PollResult {
   readonly reading: ReadResult;
   readonly trends: readonly SeriesHistory[];
   readonly day?: DayHistory | undefined;
-  readonly upstreamTrends?: ReadonlyMap<string, Columns>;
+  readonly upstreamTrends?: ReadonlyMap<string, Columns> | undefined;
+  readonly problemTrends?: ReadonlyMap<string, Columns> | undefined;
 }
 
 /** A failed read keeps the last snapshot and the moment at which the outage began. */
 export function nextDashboardState(
   previous: DashboardState | undefined,
-  { at, adminUrl, listenerCheck, reading, trends, day, upstreamTrends = new Map() }: PollResult,
+  {
+    at,
+    adminUrl,
+    listenerCheck,
+    reading,
+    trends,
+    day,
+    upstreamTrends = new Map(),
+    problemTrends = new Map(),
+  }: PollResult,
 ): DashboardState {
   const lost = listenerCheck.reachable ? undefined : (previous?.listenerLostSince ?? listenerCheck.checkedAt);
   const common = {
@@ -209,6 +221,7 @@ export function nextDashboardState(
     listenerLostSince: lost,
     day: day ?? previous?.day,
     upstreamTrends,
+    problemTrends,
   };
   if ("snapshot" in reading) {
     return { ...common, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };

@@ -77,15 +77,22 @@ function Line(props: LineProps): JSX.Element {
 interface LinesProps {
   readonly lines: readonly LineProps[];
   readonly kind: "spark" | "still" | "sea-wave";
+  /** Where a vertical line stands, as a share of the width; none without it. */
+  readonly markAt?: number | undefined;
 }
 
 /** Hidden from screen readers: the text next to it has the same values. */
-export function Lines({ lines, kind }: LinesProps): JSX.Element {
+export function Lines({ lines, kind, markAt }: LinesProps): JSX.Element {
   return (
     <svg class={kind} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
       {lines.map((line) => (
         <Line {...line} />
       ))}
+      {markAt === undefined ? (
+        ""
+      ) : (
+        <path class="line mark" d={`M${coordinate(markAt * width)} 0V${height}`} />
+      )}
     </svg>
   );
 }

@@ -5,6 +5,7 @@ import { FleetStrip } from "../fleet/strip.tsx";
 import { Alerts, WorkersPanel } from "./alerts.tsx";
 import { comingNotices, Horizon, LastProblem } from "./horizon.tsx";
 import { DateLine, VerdictBand } from "./verdict-band.tsx";
+import { problemsInFull } from "./problem-chart.tsx";
 import { ProblemPanel } from "./problem-panel.tsx";
 import { PageFoot } from "../layout/shell.tsx";
 import {
@@ -14,6 +15,7 @@ import {
   seenProblems,
   urlOrigin,
 } from "../../wording/verdict.ts";
+import { countedProblems } from "../../wording/problems.ts";
 import { UpstreamTable } from "./pool-table.tsx";
 import { type TrafficTime, TrafficPanel } from "./traffic-panel.tsx";
 import { FaultBanner } from "../upstream/fault.tsx";
@@ -56,6 +58,7 @@ export function Overview({ state, view, traffic, writeRow = wholeRow, seen }: Ov
         problems={problems.filter((problem) => !coming?.has(problem))}
         now={balancerNow(state)}
         view={view}
+        charts={{ trends: state.problemTrends ?? noTrends, seen: shownTrends(seen) }}
       />
       <FaultBanner snapshot={snapshot} now={balancerNow(state)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
@@ -77,6 +80,20 @@ export function Overview({ state, view, traffic, writeRow = wholeRow, seen }: Ov
       {isWell ? <LastProblem day={state.day} /> : ""}
       <PageFoot state={state} rows={{ name: "upstreams", address: `/upstreams${queryOf(view)}` }} />
     </>
+  );
+}
+
+const noTrends = new Map();
+
+/** The charts that a page has which shows this state: those of its first problems. */
+function shownTrends(seen: DashboardState | undefined): DashboardState["problemTrends"] {
+  if (!seen?.problemTrends) return undefined;
+  const inFull = countedProblems(seenProblems(seen)).slice(0, problemsInFull);
+  return new Map(
+    inFull.flatMap(({ id }) => {
+      const columns = seen.problemTrends?.get(id);
+      return columns ? [[id, columns] as const] : [];
+    }),
   );
 }
 

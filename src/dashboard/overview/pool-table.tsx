@@ -9,13 +9,13 @@ import { TableBar } from "./table-bar.tsx";
 import { rowOf, type WriteRow } from "./upstream-row.tsx";
 import { anchorOf } from "../responses.ts";
 import { fairSharesOf, sharesOf, type View } from "../view.ts";
-import type { UpstreamTrends } from "../live/trend-reader.ts";
+import type { Trends } from "../live/trend-reader.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 
 interface TableProps {
   readonly snapshot: Snapshot;
   /** The last half hour by upstream. */
-  readonly trends: UpstreamTrends;
+  readonly trends: Trends;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
   readonly view: View;

@@ -4,6 +4,7 @@
 import { panelForm } from "../actions/menu.tsx";
 import { Moment, ZoneName } from "../history/moment.tsx";
 import { HiddenFields, PostForm } from "../layout/forms.tsx";
+import { Icon } from "../layout/icon.tsx";
 import { levelTones, levelWords, ToneMark } from "../layout/tone-mark.tsx";
 import { locationFields } from "../location.ts";
 import { anchorOf, attribute } from "../responses.ts";
@@ -18,9 +19,11 @@ interface CardProps {
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
   readonly view: View;
+  /** The small chart, as an item of the list of facts. */
+  readonly chart: JSX.Element;
 }
 
-export function ProblemCard({ problem, now, view }: CardProps): JSX.Element {
+export function ProblemCard({ problem, now, view, chart }: CardProps): JSX.Element {
   const { id, level, title, hits, cause, silenced } = problem;
   const since = Date.parse(problem.since);
   const name = `${anchorOf("problem", id)}-name`;
@@ -66,7 +69,7 @@ export function ProblemCard({ problem, now, view }: CardProps): JSX.Element {
             ) : (
               ""
             )}{" "}
-            <span class="quiet" safe>
+            <span class="quiet line-of-its-own" safe>
               {hits.words}
             </span>
           </dd>
@@ -79,10 +82,11 @@ export function ProblemCard({ problem, now, view }: CardProps): JSX.Element {
           <dt>Do this</dt>
           <dd safe>{problem.do.words}</dd>
         </div>
+        {chart}
       </dl>
       <div class="problem-acts">
         <Act act={problem.do} problem={problem} view={view} isMain />
-        {problem.do.beside ? <Act act={problem.do.beside} problem={problem} view={view} /> : ""}
+        {problem.do.beside ? <SecondAct act={problem.do.beside} problem={problem} view={view} /> : ""}
       </div>
     </li>
   );
@@ -90,10 +94,21 @@ export function ProblemCard({ problem, now, view }: CardProps): JSX.Element {
 
 const routesShown = 2;
 
-/** "shop.example.com/checkout, shop.example.com/pay and 1 more" */
+/** "shop.example.com/checkout, /pay and 1 more": a host is named once. */
 function routesText(routes: readonly string[]): string {
   const more = routes.length - routesShown;
-  return `${routes.slice(0, routesShown).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  const shown = routes.slice(0, routesShown).map((route, index) => {
+    const host = hostOf(route);
+    return index > 0 && host !== "" && host === hostOf(routes[index - 1] ?? "")
+      ? route.slice(host.length)
+      : route;
+  });
+  return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** Empty for a route that has a name. */
+function hostOf(route: string): string {
+  return route.includes("/") ? route.slice(0, route.indexOf("/")) : "";
 }
 
 interface ActProps {
@@ -104,6 +119,28 @@ interface ActProps {
 }
 
 const upstreamVerbs: ReadonlySet<AdviceVerb> = new Set(["drain", "maintenance", "ready", "weight"]);
+
+/** The second best act, in a menu beside the button. */
+function SecondAct({ act, problem, view }: Omit<ActProps, "isMain">): JSX.Element {
+  const menu = anchorOf("problem-menu", problem.id);
+  return (
+    <>
+      <button
+        type="button"
+        class="dots"
+        popovertarget={menu}
+        id={`${menu}-button`}
+        aria-label={attribute(`What else to do: ${act.label}`)}
+        title={attribute(act.label)}
+      >
+        <Icon name="dots" />
+      </button>
+      <div class="popover menu" id={menu} popover="auto">
+        <Act act={act} problem={problem} view={view} />
+      </div>
+    </>
+  );
+}
 
 /** A command opens its confirmation, which shows what follows; everything else is a link. */
 function Act({ act, problem, view, isMain = false }: ActProps): JSX.Element {

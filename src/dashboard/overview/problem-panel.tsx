@@ -4,14 +4,12 @@
 import { ProblemCard } from "./problem-card.tsx";
 import { levelTones, levelWords, ToneMark } from "../layout/tone-mark.tsx";
 import { anchorOf, attribute } from "../responses.ts";
+import { ProblemChart, type ProblemCharts, problemsInFull } from "./problem-chart.tsx";
 import { addressOf } from "./problem-links.tsx";
 import { isOpenProblem, type ServiceProblem } from "../../problems/problem.ts";
 import { countedProblems } from "../../wording/problems.ts";
 import { countWithNoun, formatTime } from "../../wording/format.ts";
 import type { View } from "../view.ts";
-
-/** Further ones are shown as titles: an operator acts on one at a time. */
-const inFull = 5;
 
 /** Further ones that have ended are only counted. */
 const maxClosed = 5;
@@ -21,10 +19,12 @@ interface ProblemPanelProps {
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
   readonly view: View;
+  /** Missing for a page whose own charts show it. */
+  readonly charts?: ProblemCharts;
 }
 
 /** Nothing, if there is nothing to say. The script keeps the order under the pointer and the focus. */
-export function ProblemPanel({ problems, now, view }: ProblemPanelProps): JSX.Element {
+export function ProblemPanel({ problems, now, view, charts }: ProblemPanelProps): JSX.Element {
   const open = countedProblems(problems);
   const coming = problems.filter((problem) => isOpenProblem(problem) && problem.level === "notice");
   const closed = problems.filter((problem) => !isOpenProblem(problem));
@@ -34,8 +34,13 @@ export function ProblemPanel({ problems, now, view }: ProblemPanelProps): JSX.El
       {open.length > 0 ? (
         <ol class="problem-list" id="problem-list" data-steady>
           {open.map((problem, index) =>
-            index < inFull ? (
-              <ProblemCard problem={problem} now={now} view={view} />
+            index < problemsInFull ? (
+              <ProblemCard
+                problem={problem}
+                now={now}
+                view={view}
+                chart={charts ? <ProblemChart problem={problem} charts={charts} /> : ""}
+              />
             ) : (
               <ProblemTitle problem={problem} />
             ),

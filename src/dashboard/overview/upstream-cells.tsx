@@ -4,7 +4,7 @@
 import { usedElsewhereText } from "../../wording/fleet.ts";
 import { type Quantity, Sparkline, trendOf } from "../charts/sparkline.tsx";
 import { markup } from "../layout/shell.tsx";
-import { upstreamTrendMs } from "../live/trend-reader.ts";
+import { upstreamTrends } from "../live/trend-reader.ts";
 import type { Columns } from "../../history/point.ts";
 import { ToneMark } from "../layout/tone-mark.tsx";
 import { Bar } from "../layout/widgets.tsx";
@@ -116,7 +116,7 @@ function trendLine(columns: Columns, problem: UpstreamProblem | undefined): stri
   const lines = drawn.get(columns) ?? new Map<Quantity, string>();
   const known = lines.get(quantity);
   if (known !== undefined) return known;
-  const line = <Sparkline trend={trendOf([columns], quantity)} kind={kind} spanMs={upstreamTrendMs} />;
+  const line = <Sparkline trend={trendOf([columns], quantity)} kind={kind} spanMs={upstreamTrends.spanMs} />;
   const html = markup(line);
   drawn.set(columns, lines.set(quantity, html));
   return html;

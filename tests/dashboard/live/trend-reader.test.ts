@@ -1,5 +1,9 @@
 import { expect, test } from "bun:test";
-import { TrendReader } from "../../../src/dashboard/live/trend-reader.ts";
+import {
+  TrendReader,
+  type TrendReaderOptions,
+  upstreamTrends,
+} from "../../../src/dashboard/live/trend-reader.ts";
 import type { RangeQuery } from "../../../src/history/history.ts";
 import { columnsOf } from "../../../src/history/point.ts";
 import { snapshotOf, wavesUntil, withUpstream } from "../../support/fake-admin-api.ts";
@@ -8,10 +12,11 @@ import { until } from "../../support/wait.ts";
 
 const minuteMs = 60_000;
 
-function setUp() {
+function setUp(more: Partial<TrendReaderOptions> = {}) {
   const scene = { now: 0, source: "a", isAway: false, asked: [] as string[], ranges: [] as RangeQuery[] };
   const columns = columnsOf(wavesUntil(30 * minuteMs, { spanMs: 30 * minuteMs, stepMs: minuteMs, since: 0 }));
   const reader = new TrendReader({
+    ...upstreamTrends,
     clock: () => scene.now,
     source: () => scene.source,
     admin: {
@@ -23,6 +28,7 @@ function setUp() {
         return { value: { window: null, from: 0, to: 0, stepMs: minuteMs, coarsestMs: minuteMs, series } };
       },
     },
+    ...more,
   });
   return { scene, reader };
 }
@@ -62,6 +68,21 @@ test("of many upstreams the ones with a problem come first, then the ones that a
   reader.of(many);
   await until(() => reader.of(many).size === 100, "the trends");
   expect(scene.asked.slice(0, 3)).toEqual(["web-299", "web-250", "web-01"]);
+});
+
+test("what nobody has asked for yet does not wait for the next minute", async () => {
+  const { scene, reader } = setUp({ newSubjectMs: 5_000 });
+  reader.of(snapshot);
+  await until(() => reader.of(snapshot).size === 3, "the trends");
+  const more = snapshotOf(poolOf("web", 4));
+  scene.now = 4_999;
+  reader.of(more);
+  expect(scene.asked).toHaveLength(3);
+  scene.now = 5_000;
+  await until(() => reader.of(more).size === 4, "the new one");
+  scene.now = 15_000;
+  reader.of(more);
+  expect(scene.asked).toHaveLength(7);
 });
 
 test("trends of before a pause, or of another balancer, are not shown", async () => {
