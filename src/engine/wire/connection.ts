@@ -84,6 +84,11 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
     this.flushed();
   }
 
+  /** Tells the socket that a whole response follows to a request that is not wanted. */
+  holdResponse(): void {
+    this.#socket?.holdResponse?.();
+  }
+
   /** Sends FIN after the queue. Reading continues. */
   shutdownWrite(): void {
     if (this.#shutsDown) return;

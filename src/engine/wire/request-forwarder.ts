@@ -179,6 +179,7 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
       this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
     if (refused.isSilent) return this.#end("close");
     const response = this.#exchange.editReply(refused, request.renderedRefusal(refused));
+    if (!keepsConnection) client.holdResponse();
     client.writeAll(request.localResponse(response, !keepsConnection, this.#response.listenerHeaders));
     this.#response.status = refused.status;
     this.#end(keepsConnection ? "keep" : "close");

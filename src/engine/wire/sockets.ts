@@ -28,6 +28,11 @@ export interface WireSocket {
    * @param received bytes of the handshake that have arrived
    */
   startTls?(received: Buffer): void;
+  /**
+   * Present on streams of HTTP/2: what is written from now on is the whole response to a request that is not wanted. Takes none
+   * of it until the request has ended, or a short time is over; calls `drained` then.
+   */
+  holdResponse?(): void;
   /** Sends FIN. Reading continues. */
   shutdown(): void;
   /** Closes after the bytes taken so far. */

@@ -1,6 +1,7 @@
 /** A client's HTTP/2 connection: gives each stream a client connection of the engine, which speaks HTTP/1.1. */
 
 import { toError } from "../../../lib/bugs.ts";
+import type { TimerWheel } from "../../../lib/timer-wheel.ts";
 import { refusal, refusalForViolation } from "../../../proxy/refusal.ts";
 import type { ConnectionTls } from "../../../tls/connection-tls.ts";
 import { ClientConnection } from "../client-connection.ts";
@@ -88,6 +89,10 @@ export class ServerSession
 
   get shared(): HeadTools {
     return this.#options.http2.responses;
+  }
+
+  get wheel(): TimerWheel {
+    return this.context.wheel;
   }
 
   secured(): void {}

@@ -1,6 +1,7 @@
 /** A stream of a client's HTTP/2 connection. To the engine it is a client's socket that speaks HTTP/1.1. */
 
 import { toError } from "../../../lib/bugs.ts";
+import { TimerEntry, type TimerWheel } from "../../../lib/timer-wheel.ts";
 import type { ClientConnection } from "../client-connection.ts";
 import { latin1 } from "../http1/bytes.ts";
 import type { WireSocket } from "../sockets.ts";
@@ -12,6 +13,7 @@ import { type OutgoingData, type SessionStream, streamWindowBytes } from "./flow
 /** The connection of a stream. */
 export interface StreamSession {
   readonly shared: HeadTools;
+  readonly wheel: TimerWheel;
   /** Whether the socket takes fields. Else `resumeSending` follows. */
   mayPassHead(stream: ServerStream): boolean;
   sendHeaders(stream: ServerStream, block: Buffer, endsStream: boolean): void;
@@ -35,6 +37,13 @@ export interface StreamRequest {
   readonly contentLength: number;
 }
 
+/**
+ * How long a refusal waits for the end of its request, and how much of it is dropped meanwhile. Most requests are short, and
+ * arrive in one flight. Some clients (curl 7.88) lose a response that ends while they have not sent their body yet.
+ */
+const refusalHoldMs = 100;
+const maxHeldBytes = 65_536;
+
 /** Frames of a request body in the chunked coding, for one call. */
 const scratch = Buffer.allocUnsafeSlow(17_000);
 const lastChunk = latin1("0\r\n\r\n");
@@ -46,7 +55,7 @@ const lastChunk = latin1("0\r\n\r\n");
  *                   └──response ended──▶ half closed (local): reset, as the engine wants no more of the request
  * ```
  */
-export class ServerStream implements WireSocket, ResponseParts, SessionStream {
+export class ServerStream extends TimerEntry implements WireSocket, ResponseParts, SessionStream {
   readonly #session: StreamSession;
   readonly #translator: ResponseTranslator;
   /** The engine's side. Set once, right after the creation. */
@@ -67,11 +76,15 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
   #isSwitched = false;
   #isPaused = false;
   #isDead = false;
+  /** The response waits in the engine's queue. */
+  #holdsResponse = false;
+  #bytesInHold = 0;
   /** What arrived while the engine did not read. */
   #held: Buffer[] | undefined;
   #heldEnd: Buffer | undefined;
 
   constructor(session: StreamSession) {
+    super();
     this.#session = session;
     this.#translator = new ResponseTranslator(this, session.shared);
   }
@@ -96,6 +109,7 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
     this.#isTunnel = request.isTunnel;
     this.#isSwitched = false;
     this.#isPaused = false;
+    this.#bytesInHold = 0;
     this.#translator.begin(request.isHead, request.isTunnel);
   }
 
@@ -106,6 +120,26 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
     } catch (error) {
       this.connection.handlerThrew(toError(error));
     }
+  }
+
+  holdResponse(): void {
+    if (this.id === 0 || this.peerEnded || this.#isTunnel) return;
+    this.#holdsResponse = true;
+    this.#session.wheel.arm(this, refusalHoldMs);
+  }
+
+  #releaseResponse(): void {
+    if (!this.#holdsResponse) return;
+    this.#holdsResponse = false;
+    this.resumeSending();
+  }
+
+  override expired(): void {
+    this.#releaseResponse();
+  }
+
+  override handlerThrew(error: Error): void {
+    this.connection.handlerThrew(error);
   }
 
   /**
@@ -124,6 +158,10 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
     const { id } = this;
     if (data.length > 0) this.#deliver(data);
     if (endsStream && this.id === id) this.#endRequest(this.#isChunked ? lastChunk : undefined);
+    if (this.#holdsResponse) {
+      this.#bytesInHold += data.length;
+      if (endsStream || this.#bytesInHold > maxHeldBytes) this.#releaseResponse();
+    }
     return true;
   }
 
@@ -136,6 +174,7 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
     this.peerEnded = true;
     if (this.#missingBytes > 0) return false;
     this.#endRequest(this.#isChunked ? trailers : undefined);
+    this.#releaseResponse();
     return true;
   }
 
@@ -179,6 +218,8 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
   #clear(): void {
     this.id = 0;
     this.#heldEnd = undefined;
+    this.#holdsResponse = false;
+    if (this.deadline !== Infinity) this.#session.wheel.forget(this);
     if (!this.#held) return;
     this.#session.consumedOfEnded(this.#held.reduce((sum, { length }) => sum + length, 0));
     this.#held = undefined;
@@ -196,6 +237,7 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
 
   write(bytes: Uint8Array, offset: number, length: number): number {
     if (this.id === 0 || this.responseEnded) return -1;
+    if (this.#holdsResponse) return 0;
     return this.#translator.write(bytes as Buffer, offset, offset + length);
   }
 
@@ -249,7 +291,7 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
 
   /** The engine has sent all. What the client still sends is not wanted (RFC 9113 section 8.1). */
   shutdown(): void {
-    if (this.id === 0) return;
+    if (this.id === 0) return this.#dieSoon();
     const isWhole = this.responseEnded || this.#translator.finish();
     if (this.id !== 0) this.#reset(isWhole ? errorCode.none : errorCode.internal);
   }
@@ -267,7 +309,11 @@ export class ServerStream implements WireSocket, ResponseParts, SessionStream {
   #reset(code: number): void {
     if (!this.responseEnded || !this.peerEnded) this.#session.resetStream(this, code);
     this.#release();
-    // As if the client had closed its side: nothing more comes. Not within the engine's own call.
+    this.#dieSoon();
+  }
+
+  /** As if the client had closed its side: nothing more comes. Not within the engine's own call. */
+  #dieSoon(): void {
     queueMicrotask(() => this.#die());
   }
 

@@ -113,6 +113,27 @@ describe("streams", () => {
       expect(fixture.listener.active()).toBe(0);
     }));
 
+  // curl 7.88 loses a response that ends before its body has left: it says "Stream error in the HTTP/2 framing layer", or hangs.
+  test("get a refusal behind the end of a short request, without a reset", () =>
+    withHttp2Scene(
+      echoTarget,
+      async ({ client, fixture }) => {
+        const uploader = await client();
+        for (let id = 1; id < 400; id += 2) {
+          uploader.headers(id, [...requestFields("POST", "/"), ["content-length", "32000"]], false);
+          uploader.data(id, Buffer.alloc(16_000)).data(id, Buffer.alloc(16_000), id % 4 === 1);
+          if (id % 4 === 3) uploader.headers(id, [["x-trailer", "1"]]);
+          await uploader.whole(id);
+        }
+        await uploader.get(601, "/last").whole(601);
+        expect([uploader.status(601), uploader.goAwayCode]).toEqual([200, -1]);
+        for (let id = 1; id < 400; id += 2)
+          expect([uploader.status(id), uploader.stream(id).resetCode]).toEqual([413, -1]);
+        expect(fixture.listener.active()).toBe(0);
+      },
+      { destination: { maxRequestBodyBytes: 10_000 } },
+    ));
+
   test("ignore what crossed our reset: data and trailers of a refused upload", () =>
     withHttp2Scene(
       echoTarget,
