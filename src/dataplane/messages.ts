@@ -1,10 +1,8 @@
-/** The messages between control plane and workers. State and counters travel whole, so that the next message repairs a lost one. */
+/** The messages between control plane and workers. What has not changed since the message before is left out. */
 
 import type { ChallengeState } from "../acme/challenges.ts";
 import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
 import type { BudgetAsk, BudgetReply } from "../filter/budget.ts";
-import { hashString } from "../lib/hash.ts";
-import { systemRandom } from "../lib/random.ts";
 import type { FilterCounters } from "../metrics/filter-meter.ts";
 import type { ListenerCounters } from "../metrics/listener-meter.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -18,8 +16,7 @@ import {
 } from "../metrics/counter-report.ts";
 import type { OutlierVerdict } from "../pool/outlier-detector.ts";
 import type { LoadCounts } from "../pool/pool.ts";
-import { FaultInjection, type FaultSpec } from "../fault/fault.ts";
-import type { FaultRegistry } from "../fault/fault-registry.ts";
+import type { FaultSpec } from "../fault/fault.ts";
 import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { rescueReserve } from "../proxy/retry-budget.ts";
@@ -29,16 +26,20 @@ import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
 
 export type ToWorker =
   /** Sent each second and after every change. `now` is the control plane's clock, which the worker adopts. */
-  | ({
+  | {
       readonly kind: "state";
       readonly revision: number;
+      /** The revision that `change` is relative to; 0 if it has everything. A worker with another one says `hello` again. */
+      readonly base: number;
       readonly now: number;
       readonly worker: WorkerIndex;
       /** The balancer's name in Via. Read once, from the first state. */
       readonly viaName: string;
       /** Whether new requests are refused. */
       readonly shedding: boolean;
-    } & DesiredState)
+      /** What differs from the state of the revision `base`; missing if nothing does. */
+      readonly change?: StateChange;
+    }
   /** All certificates of the TLS listeners. Precedes the first state, and follows every change. */
   | { readonly kind: "certificates"; readonly content: StoreContent }
   /** A worker suspects these upstreams of stalling. Only waits that began after `since` count as evidence. */
@@ -51,7 +52,7 @@ export type ToWorker =
   | { readonly kind: "retire" | "drain" | "close" | "reopen-logs" };
 
 export type FromWorker =
-  /** `hello`: the process runs and needs its first state. */
+  /** `hello`: the process runs and needs the whole state. */
   | { readonly kind: "hello" | "drained" }
   | { readonly kind: "ready"; readonly ports: readonly number[] }
   /** The worker cannot listen. `code` is the system's, empty if there is no such code. */
@@ -65,22 +66,39 @@ export type FromWorker =
   | { readonly kind: "ask-budgets"; readonly id: number; readonly asks: readonly BudgetAsk[] }
   | WorkerReport;
 
-export interface DesiredState {
-  readonly config: Config;
+/** A part of the state that workers have to apply. */
+export interface StateChange {
+  readonly config?: ConfigChange;
   /** Open challenges of certificate authorities. */
   readonly challenges?: ChallengeState;
+  /** The upstreams whose state is new. */
   readonly upstreams: readonly UpstreamState[];
 }
 
-/** An upstream's desired mode and fault, and its current health. */
+/** What differs between two configurations, except for weights and backups, which each upstream's state has. */
+export interface ConfigChange {
+  readonly settings: Partial<Omit<Config, "pools">>;
+  /** Settings that are gone. */
+  readonly removed?: readonly string[];
+  /** Pools that are new or have changed, whole. */
+  readonly pools: readonly PoolConfig[];
+  /** Names of all pools in their order, if that has changed. */
+  readonly poolNames?: readonly string[];
+}
+
+/** An upstream's desired mode, weight and fault, its current health, and its addresses. */
 export interface UpstreamState extends UpstreamHealth {
   /** Id and origin. */
   readonly upstream: string;
   readonly mode: Mode;
+  readonly weight: number;
+  readonly backup: boolean;
   /** Its drain has no time left, so that no client stays. */
   readonly isDrainLate?: true;
   /** The active fault injection. */
   readonly fault?: FaultSpec;
+  /** The addresses of its host name, where the control plane knows them. */
+  readonly hosts?: readonly string[];
 }
 
 /** The position of a worker among all workers. */
@@ -138,61 +156,6 @@ export interface WorkerReport {
     readonly queued: number;
     readonly counts: PoolCounters;
   }[];
-}
-
-/** The state that a worker has to apply. @param config as the worker has to use it, see {@link perWorkerConfig} */
-export function buildDesiredState(
-  config: Config,
-  registry: Pick<PoolRegistry, "pools" | "stickySecretsFor">,
-  faults: FaultRegistry,
-): DesiredState {
-  const stickySecrets = registry.stickySecretsFor(config);
-  const upstreams = registry.pools.flatMap((pool) =>
-    pool.upstreams.map((upstream) => {
-      const fault = faults.get(upstream);
-      return {
-        upstream: identityOf(upstream),
-        mode: upstream.mode,
-        ...(upstream.isDrainLate && { isDrainLate: true as const }),
-        activeHealth: upstream.activeHealth.state,
-        verdict: upstream.outlier.verdict,
-        ...(fault && { fault: fault.spec }),
-      };
-    }),
-  );
-  // A worker cannot read the state file, and all of them have to agree. It sends no alerts, so it needs none of their secrets.
-  const shared = config.alerts.length > 0 ? { ...config, alerts: [] } : config;
-  return { config: stickySecrets.length > 0 ? { ...shared, stickySecrets } : shared, upstreams };
-}
-
-/**
- * Delay between one worker's first probation attempt and the next worker's, milliseconds. All workers have the first
- * one's result within a few milliseconds. If the first worker has no request to try, the next one does.
- */
-const probationStaggerMs = 1_000;
-
-/** Applies a state to this process's registry and faults. Newer local verdicts stay. */
-export function applyState(
-  { registry, faults }: { readonly registry: PoolRegistry; readonly faults: FaultRegistry },
-  { config, upstreams }: DesiredState,
-  { index, count: of }: WorkerIndex = { index: 0, count: 1 },
-): void {
-  const upstreamStates = new Map(upstreams.map((upstreamState) => [upstreamState.upstream, upstreamState]));
-  registry.commit(registry.prepare(config));
-  for (const pool of registry.pools) {
-    for (const upstream of pool.upstreams) {
-      const upstreamState = upstreamStates.get(identityOf(upstream));
-      if (!upstreamState) continue;
-      pool.setMode(upstream, upstreamState.mode);
-      upstream.isDrainLate = upstreamState.isDrainLate === true;
-      // Hashed, so that not always the same worker makes the first attempt.
-      upstream.outlier.probationDelayMs =
-        ((index + hashString(upstreamState.upstream)) % of) * probationStaggerMs;
-      pool.adoptHealth(upstream, upstreamState);
-      const { fault } = upstreamState;
-      faults.set(upstream, fault && new FaultInjection(fault, systemRandom));
-    }
-  }
 }
 
 export function buildReport(

@@ -18,28 +18,28 @@ import type { WorkerSupervisor } from "./worker-supervisor.ts";
 
 export interface MergeContext {
   readonly observer: PoolObserver;
+  /** Called with each upstream of which the worker has an older verdict than ours, so that it gets ours once more. */
+  readonly onOlder?: (upstream: Upstream) => void;
   /** Clock time, milliseconds. */
   readonly now: number;
 }
 
 /**
  * Adopts each outlier verdict of a worker that is newer than ours, if the pool's rules allow it for all workers together.
- * @returns true if a verdict was newer, so the other workers have to receive the new state
+ * @returns true if a verdict differed, so workers have to receive the new state
  */
 export function mergeVerdicts(
-  registry: Pick<PoolRegistry, "pools">,
-  report: WorkerReport,
+  registry: Pick<PoolRegistry, "locate">,
+  report: Pick<WorkerReport, "upstreams">,
   context: MergeContext,
 ): boolean {
-  const verdicts = new Map(report.upstreams.map(({ upstream, verdict }) => [upstream, verdict]));
   let hasChanged = false;
-  for (const pool of registry.pools) {
-    for (const upstream of pool.upstreams) {
-      const verdict = verdicts.get(identityOf(upstream));
-      if (!verdict || verdict.decidedAt <= upstream.outlier.verdict.decidedAt) continue;
-      hasChanged = true;
-      applyVerdict(pool, upstream, { verdict, ...context });
-    }
+  for (const { upstream: identity, verdict } of report.upstreams) {
+    const found = registry.locate(identity);
+    if (!found || verdict.decidedAt === found.upstream.outlier.decidedAt) continue;
+    hasChanged = true;
+    if (verdict.decidedAt < found.upstream.outlier.decidedAt) context.onOlder?.(found.upstream);
+    else applyVerdict(found.entry.pool, found.upstream, { verdict, ...context });
   }
   return hasChanged;
 }

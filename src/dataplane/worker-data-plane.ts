@@ -19,7 +19,9 @@ import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
 import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
 import type { CertificateStore } from "../tls/certificate-store.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
-import { buildDesiredState, type DesiredState, noLoad, perWorkerConfig, sumInFlight } from "./messages.ts";
+import { noLoad, perWorkerConfig, sumInFlight } from "./messages.ts";
+import { StateBroadcaster } from "./state-broadcaster.ts";
+import { StateChanges } from "./state-changes.ts";
 import { StallQuorum } from "./stall-quorum.ts";
 import { BudgetRelay } from "./worker-budgets.ts";
 import { AbortCoordinator, Confirmations, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
@@ -89,7 +91,9 @@ export class WorkerDataPlane implements DataPlane {
   readonly #confirmations: Confirmations;
   #desired: Config;
   #ports: readonly number[] = [];
+  readonly #changes: StateChanges;
   readonly #broadcaster: StateBroadcaster;
+  #made: { readonly from: Config; readonly ports: readonly number[]; readonly config: Config } | undefined;
   #isShedding = false;
   #cancelTick: Cancel | undefined;
   #unfollow: Cancel | undefined;
@@ -102,10 +106,13 @@ export class WorkerDataPlane implements DataPlane {
     this.#sockets = new WorkerSockets(launcher, launcher.count);
     this.#aborts = new AbortCoordinator(schedule);
     this.#confirmations = new Confirmations(schedule);
+    this.#changes = new StateChanges(options);
     this.#broadcaster = new StateBroadcaster({
       schedule,
-      state: () => this.#state(),
-      send: (state, revision) => this.#sendState(state, revision),
+      supervisors: () => this.#supervisors,
+      next: () => this.#changes.next(this.#workerConfig()),
+      all: () => this.#changes.all,
+      common: () => ({ now: clock(), shedding: this.#isShedding, viaName: options.viaName }),
     });
     this.#quorum = new StallQuorum({
       registry,
@@ -127,7 +134,7 @@ export class WorkerDataPlane implements DataPlane {
           onRequests: options.onRequests,
           onHello: (supervisor) => {
             this.#sendCertificates([supervisor]);
-            this.#broadcaster.broadcast();
+            this.#broadcaster.greeted(supervisor);
           },
           onReport: (supervisor) => this.#reportReceived(supervisor),
           onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
@@ -171,8 +178,9 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   apply(desired: Config): void {
+    if (desired.routes !== this.#desired.routes)
+      this.#options.metrics.routes.retain(new Set(countedRoutes(desired.routes)));
     this.#desired = desired;
-    this.#options.metrics.routes.retain(new Set(countedRoutes(desired.routes)));
     this.#broadcaster.schedule();
   }
 
@@ -271,28 +279,13 @@ export class WorkerDataPlane implements DataPlane {
     this.#unfollow?.();
   }
 
-  #state(): DesiredState {
-    const { registry, launcher, faults } = this.#options;
-    // Reading `available` expires ejections that are over.
-    for (const pool of registry.pools) void pool.available;
-    const { challenges } = this.#options;
-    return {
-      ...buildDesiredState(perWorkerConfig(this.#desired, launcher.count, this.#ports), registry, faults),
-      ...(challenges && { challenges: challenges.state }),
-    };
-  }
-
-  #sendState(state: DesiredState, revision: number): void {
-    const { clock, viaName } = this.#options;
-    const common = { revision, now: clock(), shedding: this.#isShedding, viaName };
-    for (const [index, supervisor] of this.#supervisors.entries()) {
-      supervisor.send({
-        kind: "state",
-        ...common,
-        worker: { index, count: this.#supervisors.length },
-        ...state,
-      });
-    }
+  /** Made once for each configuration, so that what has not changed is the same object. */
+  #workerConfig(): Config {
+    const made = this.#made;
+    if (made?.from === this.#desired && made.ports === this.#ports) return made.config;
+    const config = perWorkerConfig(this.#desired, this.#options.launcher.count, this.#ports);
+    this.#made = { from: this.#desired, ports: this.#ports, config };
+    return config;
   }
 
   #reportReceived(supervisor: WorkerSupervisor): void {
@@ -300,7 +293,8 @@ export class WorkerDataPlane implements DataPlane {
     const { lastReport } = supervisor;
     this.#confirmations.reported(supervisor);
     this.#sumInFlight();
-    if (lastReport && mergeVerdicts(registry, lastReport, { observer, now: clock() }))
+    const onOlder = (upstream: Upstream) => this.#changes.repeat(upstream);
+    if (lastReport && mergeVerdicts(registry, lastReport, { observer, onOlder, now: clock() }))
       this.#broadcaster.schedule();
   }
 
@@ -318,6 +312,7 @@ export class WorkerDataPlane implements DataPlane {
     const { lastReport } = supervisor;
     if (lastReport) this.#counters.retire(lastReport);
     supervisor.lastReport = undefined;
+    this.#broadcaster.exited(supervisor);
     this.#aborts.supervisorExited(supervisor);
     this.#confirmations.supervisorExited(supervisor);
     this.#sumInFlight();
@@ -327,62 +322,5 @@ export class WorkerDataPlane implements DataPlane {
   #emitEvent({ pid, isReady }: WorkerSupervisor, to: WorkerEvent["to"], detail = ""): void {
     const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
     this.#options.onWorkerEvent({ pid, from, to, detail });
-  }
-}
-
-export interface StateBroadcasterOptions {
-  readonly schedule: Schedule;
-  /** Returns the current state. */
-  readonly state: () => DesiredState;
-  /** Sends the state to all workers. */
-  readonly send: (state: DesiredState, revision: number) => void;
-}
-
-/** A worker that missed a state is up to date again after this long. */
-const broadcastIntervalMs = 1_000;
-
-/** Changes within this time are sent together. */
-const broadcastDelayMs = 2;
-
-/**
- * Sends the state to all workers shortly after a change, and at least once a second. The revision grows whenever the
- * state differs from the one sent before.
- */
-class StateBroadcaster {
-  readonly #options: StateBroadcasterOptions;
-  #sentState = "";
-  #cancel: Cancel | undefined;
-  /** Revision of the state sent last. */
-  revision = 0;
-  /** A change has not been sent yet. */
-  isPending = false;
-
-  constructor(options: StateBroadcasterOptions) {
-    this.#options = options;
-  }
-
-  schedule(): void {
-    if (this.isPending) return;
-    this.isPending = true;
-    this.#broadcastIn(broadcastDelayMs);
-  }
-
-  broadcast(): void {
-    const { state, send } = this.#options;
-    const current = state();
-    const serialized = JSON.stringify(current);
-    if (serialized !== this.#sentState) this.revision += 1;
-    [this.#sentState, this.isPending] = [serialized, false];
-    this.#broadcastIn(broadcastIntervalMs);
-    send(current, this.revision);
-  }
-
-  stop(): void {
-    this.#cancel?.();
-  }
-
-  #broadcastIn(delayMs: number): void {
-    this.#cancel?.();
-    this.#cancel = this.#options.schedule(delayMs, () => this.broadcast());
   }
 }

@@ -1,7 +1,7 @@
 /** The worker process of `--workers`: serves clients, applies the control plane's state and reports to it. */
 
 import { HttpChallengeResponses } from "../acme/challenges.ts";
-import type { EngineName } from "../config/config.ts";
+import type { Config, EngineName } from "../config/config.ts";
 import { NameWatcher } from "../dns/name-watcher.ts";
 import type { Engine } from "../engine/engine.ts";
 import { Extensions, extensionsIn } from "../extension/extensions.ts";
@@ -16,14 +16,13 @@ import { rescueWaiting } from "../pool/attempt-control.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
-import { identityOf, PoolRegistry } from "../registry/pool-registry.ts";
+import { PoolRegistry } from "../registry/pool-registry.ts";
 import { RequestSampler } from "../requests/sampler.ts";
 import { CertificateStore } from "../tls/certificate-store.ts";
 import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
 import { type AccessRuntime, accessResourcesOf } from "./access-resources.ts";
 import { LocalDataPlane } from "./local-data-plane.ts";
 import {
-  applyState,
   buildReport,
   type EvidenceRequest,
   type FromWorker,
@@ -31,6 +30,7 @@ import {
   type UpstreamEvidence,
 } from "./messages.ts";
 import { WorkerBudgets } from "./worker-budgets.ts";
+import { WorkerState } from "./worker-state.ts";
 
 export interface WorkerOptions {
   readonly engines: Readonly<Record<EngineName, Engine>>;
@@ -69,10 +69,13 @@ export class Worker {
   readonly #budgets: WorkerBudgets;
   #parts: WorkerParts | undefined;
   #extensions = new Extensions();
-  /** The latest state, while extensions are loaded. */
-  #waitingState: StateMessage | undefined;
+  readonly #state = new WorkerState();
+  /** States that came while extensions are loaded. */
+  #waitingStates: StateMessage[] = [];
   #isLoading = false;
   #revision = 0;
+  /** Whether the whole state was asked for again. */
+  #hasAsked = false;
   #isDraining = false;
   #cancelReport: Cancel | undefined;
   /** Records since the last report; the sampler passes at most a few hundred a second. */
@@ -109,9 +112,10 @@ export class Worker {
   }
 
   #applyState(state: StateMessage): void {
-    if (this.#parts || state.config.extensions === undefined) return this.#applyLoaded(state);
-    this.#waitingState = state;
-    if (!this.#isLoading) void this.#loadExtensions(state.config.extensions);
+    const extensions = this.#parts ? undefined : state.change?.config?.settings.extensions;
+    if (extensions === undefined && !this.#isLoading) return this.#applyLoaded(state);
+    this.#waitingStates.push(state);
+    if (extensions !== undefined && !this.#isLoading) void this.#loadExtensions(extensions);
   }
 
   /** A file that the first process could load and that fails here ends the worker: it is started again. */
@@ -122,33 +126,46 @@ export class Worker {
       const found = extensionsIn(await importExtension(path));
       if (!(found instanceof Extensions)) throw new Error(found.why);
       this.#extensions = found;
-      if (this.#waitingState) this.#applyLoaded(this.#waitingState);
+      this.#isLoading = false;
+      for (const state of this.#waitingStates) this.#applyLoaded(state);
+      this.#waitingStates = [];
     } catch (error) {
       send({ kind: "failed", code: "", message: `Cannot load ${path}: ${String(error)}` });
     }
-    this.#waitingState = undefined;
   }
 
   #applyLoaded(state: StateMessage): void {
+    const { change, base, revision } = state;
     this.#parts?.dataPlane.setShedding(state.shedding);
-    if (state.revision === this.#revision) return;
+    if (base !== 0 && base !== this.#revision) return this.#askForState();
+    this.#hasAsked = false;
+    if (!change) return;
+    const config = this.#state.adopt(change, base === 0);
+    if (change.challenges) this.#challenges.adopt(change.challenges);
     const isFirst = this.#parts === undefined;
-    if (state.challenges) this.#challenges.adopt(state.challenges);
-    const { names, registry, faults, dataPlane, telemetry } = (this.#parts ??= this.#createParts(state));
-    applyState({ registry, faults }, state, state.worker);
+    const { names, registry, faults, dataPlane, telemetry } = (this.#parts ??= this.#createParts(
+      config,
+      state,
+    ));
+    const applied = this.#state.applyTo({ registry, faults, names }, state.worker);
     // Attempts that still wait on an upstream that is down are rescued at once.
-    for (const upstream of registry.pools.flatMap((pool) => pool.upstreams)) {
-      if (upstream.isDown) rescueWaiting(upstream);
-    }
-    dataPlane.apply(state.config);
+    for (const upstream of applied.upstreams) if (upstream.isDown) rescueWaiting(upstream);
+    if (applied.isConfigChanged) dataPlane.apply(config);
     dataPlane.setShedding(state.shedding);
-    this.#revision = state.revision;
+    this.#revision = revision;
     if (isFirst) void this.#listen(dataPlane, telemetry, names);
     else this.#report();
   }
 
+  /** A message was lost: what has changed since cannot be applied. */
+  #askForState(): void {
+    if (this.#hasAsked) return;
+    this.#hasAsked = true;
+    this.#options.send({ kind: "hello" });
+  }
+
   /** Adopts the control plane's clock, so that times in messages need no conversion. */
-  #createParts({ now, config, viaName }: StateMessage): WorkerParts {
+  #createParts(config: Config, { now, viaName }: StateMessage): WorkerParts {
     const { engines, log, access, clock: ownClock = systemClock } = this.#options;
     const clockOffsetMs = now - ownClock();
     const clock = () => ownClock() + clockOffsetMs;
@@ -237,10 +254,8 @@ export class Worker {
 
   #abort({ upstream, requestId }: Extract<ToWorker, { kind: "abort" }>): void {
     const { registry, dataPlane } = this.#parts ?? {};
-    const found = registry?.pools
-      .flatMap(({ upstreams }) => upstreams)
-      .find((one) => identityOf(one) === upstream);
-    const count = (found && dataPlane?.abortAttempts?.(found)) ?? 0;
+    const found = registry?.locate(upstream);
+    const count = (found && dataPlane?.abortAttempts?.(found.upstream)) ?? 0;
     this.#options.send({ kind: "aborted", requestId, count });
     this.#reportIn(drainReportIntervalMs);
   }

@@ -90,6 +90,17 @@ export class NameWatcher {
     if (watched && watched.hosts.length === 0) await watched.query;
   }
 
+  /** Addresses that another process found. They count until the own query for the name is answered. */
+  learn({ name }: Endpoints, hosts: readonly string[]): void {
+    const watched = this.#names.get(name);
+    if (watched?.hosts.length === 0) this.#adopt(watched, hosts);
+  }
+
+  #adopt(watched: WatchedName, hosts: readonly string[]): void {
+    watched.hosts = hosts;
+    for (const endpoints of watched.endpoints) endpoints.replace(hosts);
+  }
+
   /** Resolves when the first query for each name was answered, or failed. */
   async firstAnswers(): Promise<void> {
     await Promise.all([...this.#names.values()].map(({ hosts, query }) => hosts.length === 0 && query));
@@ -146,8 +157,7 @@ export class NameWatcher {
     const before = watched.hosts;
     watched.isOpen = false;
     watched.failures = 0;
-    watched.hosts = hosts;
-    for (const endpoints of watched.endpoints) endpoints.replace(hosts);
+    this.#adopt(watched, hosts);
     this.#queryIn(
       watched,
       Math.max(minWaitMs, Math.min(ttlMs, maxTtlMs) * (1 - spread * this.#options.random())),

@@ -23,6 +23,7 @@ export class Endpoints {
   readonly name: string;
   readonly #clock: Clock;
   #endpoints: readonly Endpoint[];
+  #hosts: readonly string[];
   #turn = 0;
   /** Counts the answers that removed a host. */
   generation = 0;
@@ -33,14 +34,21 @@ export class Endpoints {
     this.name = hostname.replace(/^\[(.*)\]$/, "$1");
     this.#clock = clock;
     this.#endpoints = [newEndpoint(this.name)];
+    this.#hosts = [this.name];
   }
 
   get count(): number {
     return this.#endpoints.length;
   }
 
+  /** The same array while the same hosts are known. */
   get hosts(): readonly string[] {
-    return this.#endpoints.map(({ host }) => host);
+    return this.#hosts;
+  }
+
+  /** Whether they are addresses that a query found for the name. */
+  get areFound(): boolean {
+    return this.#hosts[0] !== this.name;
   }
 
   has(host: string): boolean {
@@ -74,6 +82,7 @@ export class Endpoints {
     const before = new Map(this.#endpoints.map((endpoint) => [endpoint.host, endpoint]));
     const after = [...new Set(hosts)].map((host) => before.get(host) ?? newEndpoint(host));
     const isShrunk = this.#endpoints.some((endpoint) => !after.includes(endpoint));
+    if (isShrunk || after.length > before.size) this.#hosts = after.map(({ host }) => host);
     this.#endpoints = after;
     if (isShrunk) this.generation += 1;
   }

@@ -94,6 +94,11 @@ export class OutlierDetector {
     return this.#state;
   }
 
+  /** See {@link OutlierVerdict}. */
+  get decidedAt(): number {
+    return this.#decidedAt;
+  }
+
   get verdict(): OutlierVerdict {
     const { state, since, endsAt, reason, cause, ejections } = this;
     const decidedAt = this.#decidedAt;

@@ -55,6 +55,8 @@ export interface PreparedPools {
 export class PoolRegistry {
   readonly #options: PoolRegistryOptions;
   #entries: readonly PoolEntry[] = [];
+  /** All upstreams by identity, when it was asked for. */
+  #located: ReadonlyMap<string, UpstreamLocation> | undefined;
   #routes: ExplainedRouteTable = createRouteTable([]);
   readonly #access: AccessFilters;
   readonly #cookies = new StickyCookies();
@@ -87,6 +89,16 @@ export class PoolRegistry {
       if (upstream) return { entry, upstream };
     }
     return undefined;
+  }
+
+  /** @param identity see {@link identityOf} */
+  locate(identity: string): UpstreamLocation | undefined {
+    this.#located ??= new Map(
+      this.#entries.flatMap((entry) =>
+        entry.pool.upstreams.map((upstream) => [identityOf(upstream), { entry, upstream }]),
+      ),
+    );
+    return this.#located.get(identity);
   }
 
   /** Builds the pools of a configuration. Changes nothing yet, so that new upstreams can be probed before they serve. */
@@ -130,6 +142,7 @@ export class PoolRegistry {
       }
     }
     this.#entries = entries.map(({ upstreams: _, ...entry }) => entry);
+    this.#located = undefined;
     const secrets = this.stickySecretsFor(config);
     const destinations = this.#destinations.of(this.#entries, (entry) => this.#cookies.of(entry, secrets));
     this.#buildRoutes(config, destinations);

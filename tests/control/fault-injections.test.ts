@@ -5,7 +5,8 @@ import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { EventLog } from "../../src/control/event-log.ts";
 import { FaultInjections, type FaultRequest, parseFaultRequest } from "../../src/control/fault-injections.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { applyState, buildDesiredState } from "../../src/dataplane/messages.ts";
+import { StateChanges } from "../../src/dataplane/state-changes.ts";
+import { WorkerState } from "../../src/dataplane/worker-state.ts";
 import { openSqlite } from "../../src/state/sqlite-store.ts";
 import { configOf } from "../support/configs.ts";
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
@@ -130,8 +131,12 @@ describe("fault injections", () => {
   test("reach workers with the state, and end there with it", () => {
     const { active, faults, find, registry, createRegistry, config } = setUp();
     const worker = { registry: createRegistry(), faults: new FaultRegistry() };
-    const syncWorker = () =>
-      applyState(worker, JSON.parse(JSON.stringify(buildDesiredState(config, registry, active))));
+    const changes = new StateChanges({ registry, faults: active });
+    const state = new WorkerState();
+    const syncWorker = () => {
+      state.adopt(JSON.parse(JSON.stringify(changes.next(config))), false);
+      state.applyTo(worker);
+    };
     const specInWorker = () => {
       const found = worker.registry.find("a");
       return found && worker.faults.get(found.upstream)?.spec;

@@ -5,7 +5,9 @@ import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { mergeVerdicts } from "../../src/dataplane/worker-aggregation.ts";
-import { applyState, buildReport, perWorkerConfig, buildDesiredState } from "../../src/dataplane/messages.ts";
+import { buildReport, perWorkerConfig } from "../../src/dataplane/messages.ts";
+import { StateChanges } from "../../src/dataplane/state-changes.ts";
+import { WorkerState } from "../../src/dataplane/worker-state.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { failure, completed } from "../../src/pool/outcome.ts";
@@ -30,12 +32,17 @@ function setUp(pools = "main: a b c") {
   for (const pool of parent.pools) for (const one of pool.upstreams) pool.recordProbe(one, true);
   const noObserver = { outlierChanged() {}, panicChanged() {} };
   const workers = [createRegistry(noObserver), createRegistry(noObserver)];
-  const syncWorkers = () => {
-    for (const worker of workers)
-      applyState(
-        { registry: worker, faults: new FaultRegistry() },
-        overTheWire(buildDesiredState(config, parent, new FaultRegistry())),
-      );
+  const stateChanges = new StateChanges({ registry: parent, faults: new FaultRegistry() });
+  const states = workers.map(() => new WorkerState());
+  const syncWorkers = (desired = config, count = 1) => {
+    const change = stateChanges.next(desired);
+    for (const [index, registry] of workers.entries()) {
+      const state = states[index];
+      if (!change || !state) continue;
+      state.adopt(overTheWire(change), false);
+      state.applyTo({ registry, faults: new FaultRegistry() }, { index, count });
+    }
+    return change;
   };
   syncWorkers();
   const upstreamIn = (registry: PoolRegistry | undefined, id: string) => {
@@ -71,7 +78,12 @@ function setUp(pools = "main: a b c") {
       }),
     );
   };
-  const mergeReport = (worker: number) => mergeVerdicts(parent, report(worker), { observer, now: now.ms });
+  const mergeReport = (worker: number) =>
+    mergeVerdicts(parent, report(worker), {
+      observer,
+      onOlder: (upstream) => stateChanges.repeat(upstream),
+      now: now.ms,
+    });
   const status = (id: string) =>
     [parent, ...workers].map((registry) => {
       const { pool, upstream } = upstreamIn(registry, id);
@@ -93,7 +105,7 @@ function setUp(pools = "main: a b c") {
   };
 }
 
-describe("a state message", () => {
+describe("a change of the state", () => {
   test("makes another process's pools equal: upstreams, modes and health", () => {
     const { parent, workers, syncWorkers, upstreamIn, status } = setUp("main: a b;weight=3 | api: c");
     const { pool, upstream } = upstreamIn(parent, "a");
@@ -110,6 +122,65 @@ describe("a state message", () => {
     expect(status("c")).toEqual(["passing", "passing", "passing"]);
     // A recovered upstream slow-starts in every process.
     expect(upstreamIn(workers[1], "c").upstream.effectiveWeight).toBeCloseTo(0.1);
+  });
+
+  test("has only the upstream whose mode, weight, health or fault has changed", () => {
+    const { parent, config, syncWorkers, upstreamIn, workers } = setUp("main: a b c | api: d");
+    expect(syncWorkers()).toBeUndefined();
+    const { pool, upstream } = upstreamIn(parent, "b");
+    const changes: (() => void)[] = [
+      () => pool.setMode(upstream, "maintenance"),
+      () => pool.adjust(upstream, { weight: 7, backup: true }),
+      () => void [1, 2, 3].map(() => pool.recordProbe(upstream, false)),
+      () => void (upstream.isDrainLate = true),
+      () => upstream.endpoints.replace(["10.0.0.77"]),
+    ];
+    for (const change of changes) {
+      change();
+      expect(syncWorkers()).toEqual({
+        upstreams: [expect.objectContaining({ upstream: "b http://10.0.0.2:80" })],
+      });
+      expect(syncWorkers({ ...config })).toBeUndefined();
+    }
+    expect(upstreamIn(workers[1], "b").upstream).toMatchObject({
+      ...{ mode: "maintenance", weight: 7, backup: true, isDrainLate: true },
+      activeHealth: { state: "failing" },
+    });
+  });
+
+  test("has the settings and pools that a configuration changes; weights of operators outlast it", () => {
+    const { config, parent, syncWorkers, upstreamIn, workers } = setUp("main: a b | api: c");
+    const [main, api] = config.pools;
+    if (!main || !api) throw new Error("no pool");
+    const weighted = { ...main, upstreams: main.upstreams.map((spec) => ({ ...spec, weight: 5 })) };
+    const send = (next: typeof config) => {
+      parent.commit(parent.prepare(next));
+      return syncWorkers(next);
+    };
+    const first = {
+      ...config,
+      pools: [weighted, structuredClone(api)],
+      networks: { office: ["10.0.0.0/8"] },
+    };
+    const sent = send(first);
+    expect(sent?.config).toEqual({ settings: { networks: { office: ["10.0.0.0/8"] } }, pools: [] });
+    expect(sent?.upstreams.map(({ weight }) => weight)).toEqual([5, 5]);
+    const routes = workers.map((worker) => worker.routes);
+    const slow = { ...weighted, slowStartMs: 99 };
+    const { networks: _, ...second } = { ...first, pools: [slow, api] };
+    expect(send(second)).toEqual({
+      config: { settings: {}, removed: ["networks"], pools: [slow] },
+      upstreams: [],
+    });
+    const { pool, upstream } = upstreamIn(workers[0], "a");
+    expect([upstream.weight, pool.upstreams.length]).toEqual([5, 2]);
+    // Without its networks, the configuration has other routes.
+    expect(workers.map((worker, index) => worker.routes === routes[index])).toEqual([false, false]);
+    const reversed = send({ ...second, pools: [api, slow] });
+    expect(reversed?.config).toEqual({ settings: {}, pools: [], poolNames: ["api", "main"] });
+    expect(workers[0]?.pools.map(({ name }) => name)).toEqual(["api", "main"]);
+    expect(send({ ...second, pools: [api] })?.config?.poolNames).toEqual(["api"]);
+    expect(workers[1]?.pools.map(({ name }) => name)).toEqual(["api"]);
   });
 
   test("divides limits among the workers, and leaves the token out", () => {
@@ -171,12 +242,8 @@ describe("a passive verdict", () => {
   });
 
   test("is tried by one worker first, and by the other only if that one has no request for it", () => {
-    const { eject, mergeReport, parent, workers, config, status, runAttempt, now } = setUp();
-    const syncWorkers = () => {
-      const state = overTheWire(buildDesiredState(config, parent, new FaultRegistry()));
-      for (const [index, worker] of workers.entries())
-        applyState({ registry: worker, faults: new FaultRegistry() }, state, { index, count: 2 });
-    };
+    const { eject, mergeReport, syncWorkers: sync, status, runAttempt, now } = setUp();
+    const syncWorkers = () => sync(undefined, 2);
     const first = () => status("a").slice(1).indexOf("probation");
     eject(0, "a");
     mergeReport(0);
@@ -220,6 +287,20 @@ describe("a passive verdict", () => {
     expect(status("a")).toEqual(["ejected", "ejected", "ejected"]);
     expect(status("b")).toEqual(["passing", "passing", "passing"]);
     expect(changes).toEqual(["a up→ejected"]);
+  });
+
+  test("of a worker whose clock is late gives way to a newer one, also if that was sent before", () => {
+    const { eject, mergeReport, syncWorkers, status, parent, upstreamIn, now } = setUp();
+    const { pool, upstream } = upstreamIn(parent, "a");
+    const verdict = { ...upstream.outlier.verdict, decidedAt: now.ms };
+    pool.adoptHealth(upstream, { activeHealth: "passing", verdict });
+    syncWorkers();
+    now.ms -= 5;
+    eject(0, "a");
+    now.ms += 5;
+    expect([mergeReport(0), status("a")]).toEqual([true, ["passing", "ejected", "passing"]]);
+    syncWorkers();
+    expect([mergeReport(0), status("a")]).toEqual([false, ["passing", "passing", "passing"]]);
   });
 
   test("is lifted for all by probes that pass again", () => {

@@ -134,7 +134,7 @@ describe("workers", () => {
     const [one] = (await startListening()) as [FakeWorker];
     const revisions = () => statesOf(one).map(({ revision }) => revision);
     expect(new Set(revisions())).toEqual(new Set([1]));
-    expect(statesOf(one)[0]?.config.listeners[0].port).toBe(config.listeners[0].port);
+    expect(statesOf(one)[0]?.change?.config?.settings.listeners?.[0].port).toBe(config.listeners[0].port);
     const { length } = revisions();
     await time.advance(2_100);
     expect(revisions().slice(length)).toEqual([1, 1]);
@@ -142,6 +142,30 @@ describe("workers", () => {
     workers.apply({ ...config, trustedProxies: ["10.0.0.2"] });
     await time.advance(10);
     expect(revisions().slice(length)).toEqual([1, 1, 2]);
+  });
+
+  test("receive only what has changed, and all of it when they say hello", async () => {
+    const { workers, startListening, statesOf, time, config, registry, a } = setUp();
+    const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
+    const last = (worker: FakeWorker) => statesOf(worker).at(-1);
+    expect(statesOf(one).map(({ base, change }) => [base, change?.upstreams.length])[0]).toEqual([0, 2]);
+    await time.advance(1_000);
+    expect([last(one)?.base, last(one)?.revision, last(one)?.change]).toEqual([1, 1, undefined]);
+    registry.pools[0]?.recordProbe(a, true);
+    workers.apply(config);
+    await time.advance(10);
+    const changed = { upstreams: [expect.objectContaining({ activeHealth: "passing" })] };
+    expect([last(one), last(two)]).toMatchObject([
+      { base: 1, revision: 2, change: changed },
+      { base: 1, revision: 2, change: changed },
+    ]);
+    // As a worker does that has missed a message.
+    two.send({ kind: "hello" });
+    expect([last(one)?.change, last(two)?.base, last(two)?.revision]).toEqual([undefined, 0, 2]);
+    expect(last(two)?.change).toMatchObject({
+      config: { pools: [{ name: "main" }], poolNames: ["main"] },
+      upstreams: [{ activeHealth: "passing" }, { activeHealth: "checking" }],
+    });
   });
 
   test("that die are restarted with exponential back-off, and that is recorded", async () => {
@@ -368,7 +392,7 @@ describe("challenges of a certificate authority", () => {
     let isAnnounced = false;
     const announced = workers.announceChallenges().then(() => (isAnnounced = true));
     for (const worker of [one, other])
-      expect(statesOf(worker).at(-1)?.challenges?.http).toEqual([
+      expect(statesOf(worker).at(-1)?.change?.challenges?.http).toEqual([
         ["a-token-of-an-order", "token.thumbprint"],
       ]);
     report(one);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
+import { engineNames } from "../../src/config/config.ts";
 import { startDnsServer } from "../support/dns-server.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
@@ -17,26 +18,33 @@ async function startServer(programs: Programs, host: string, port = 0) {
   return { server, port: await server.port("backend") };
 }
 
-async function startProxy(
-  programs: Programs,
-  name: string,
-  options: { dns: string; port: number; flags: string[] },
-) {
-  const config = inFolder(`${name}.yaml`);
+interface ProxyOptions {
+  readonly dns: string;
+  readonly port: number;
+  readonly flags: readonly string[];
+}
+
+async function startProxy(programs: Programs, name: string, options: ProxyOptions): Promise<string> {
+  return (await startProxyProcess(programs, name, options)).url;
+}
+
+async function startProxyProcess(programs: Programs, name: string, options: ProxyOptions) {
+  const file = inFolder(`${name}.yaml`);
   writeFileSync(
-    config,
+    file,
     `resolvers: ["${options.dns}"]\npools: { main: { upstreams: ["http://api.internal:${options.port}"] } }\n`,
   );
   const proxy = programs.evenkeel(
-    ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--config", config],
+    ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--config", file],
     ...options.flags,
   );
-  return `http://127.0.0.1:${await proxy.port("balancer")}/work`;
+  return { url: `http://127.0.0.1:${await proxy.port("balancer")}/work`, proxy, file };
 }
 
 /** The name of the server that responds; undefined for a response of the balancer. */
 async function servedBy(url: string): Promise<string | undefined> {
-  const response = await fetch(url);
+  // A connection each, so that all workers serve.
+  const response = await fetch(url, { headers: { connection: "close" } });
   if (response.status !== 200) return void (await response.body?.cancel());
   return ((await response.json()) as { server: { name: string } }).server.name;
 }
@@ -102,18 +110,32 @@ describe.each([
   }, 30_000);
 });
 
-test("workers serve no request before their own question for the name is answered", async () => {
-  await using programs = new Programs();
-  const dns = await startDnsServer({ "api.internal": ["127.0.0.6"] });
-  // The ones of the control plane, for both families.
-  dns.promptQuestions = 2;
-  try {
-    const { port } = await startServer(programs, "127.0.0.6");
-    const url = await startProxy(programs, "late", { dns: dns.address, port, flags: ["--workers", "2"] });
-    const served = await Promise.all([1, 2, 3, 4, 5, 6].map(() => servedBy(url)));
-    expect(new Set(served)).toEqual(new Set(["127.0.0.6"]));
-    expect(dns.questions.length).toBeGreaterThan(2);
-  } finally {
-    dns.close();
-  }
-}, 30_000);
+test.each(engineNames)(
+  "workers of the %s engine use the addresses that the control plane found, before they have answers of their own",
+  async (engine) => {
+    await using programs = new Programs();
+    const dns = await startDnsServer({ "api.internal": ["127.0.0.6"], "new.internal": ["127.0.0.7"] });
+    // Questions of the control plane, for both families; the workers ask later.
+    dns.promptQuestions = 2;
+    dns.lateMs = 20_000;
+    try {
+      const { port } = await startServer(programs, "127.0.0.6");
+      await startServer(programs, "127.0.0.7", port);
+      const options = { dns: dns.address, port, flags: ["--workers", "2", "--engine", engine] };
+      const { url, proxy, file } = await startProxyProcess(programs, `late-${engine}`, options);
+      const served = await Promise.all([1, 2, 3, 4, 5, 6].map(() => servedBy(url)));
+      expect(new Set(served)).toEqual(new Set(["127.0.0.6"]));
+      await until(() => dns.questions.length >= 6, "the workers' own questions");
+      dns.promptQuestions = dns.questions.length + 2;
+      writeFileSync(file, readFileSync(file, "utf8").replace("api.internal", "new.internal"));
+      proxy.child.kill("SIGHUP");
+      const after: (string | undefined)[] = [];
+      while (after.slice(-12).filter((server) => server === "127.0.0.7").length < 12)
+        after.push(await servedBy(url));
+      expect(new Set(after)).toEqual(new Set(["127.0.0.6", "127.0.0.7"]));
+    } finally {
+      dns.close();
+    }
+  },
+  30_000,
+);
