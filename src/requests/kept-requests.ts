@@ -5,7 +5,14 @@ import type { Cancel, Clock, Schedule, WallClock } from "../lib/clock.ts";
 import { rateLimit } from "../lib/rate.ts";
 import type { StoredRequest } from "./recent-requests.ts";
 import { endOf, requestOutcomeOf, type RecordFilter, type RequestOutcome } from "./request-filter.ts";
-import type { KeptRequest, RequestCell, RequestGroup, RequestSearch, RequestStore } from "./request-store.ts";
+import type {
+  KeptCounts,
+  KeptRequest,
+  RequestCell,
+  RequestGroup,
+  RequestSearch,
+  RequestStore,
+} from "./request-store.ts";
 
 export interface KeptRequestsOptions extends KeptRequestsConfig {
   readonly store: RequestStore;
@@ -113,7 +120,7 @@ export class KeptRequests {
     return this.#options.store.groups(filter);
   }
 
-  count(filter: RecordFilter): Readonly<Record<RequestOutcome, number>> {
+  count(filter: RecordFilter): KeptCounts {
     this.flush();
     return this.#options.store.count(filter);
   }

@@ -45,6 +45,24 @@ export interface RequestGroup {
 
 export const maxGroupMembers = 8;
 
+export type OutcomeCounts = Readonly<Record<RequestOutcome, number>>;
+
+/** Kept requests of one route, by outcome. */
+export interface KeptRoute {
+  /** Its name or place; null for requests that no route matched. */
+  readonly route: string | null;
+  readonly counts: OutcomeCounts;
+}
+
+/** Kept requests, by outcome. */
+export interface KeptCounts {
+  readonly counts: OutcomeCounts;
+  /** At most {@link maxGroupMembers}, the one with most requests first. */
+  readonly routes: readonly KeptRoute[];
+  /** How many routes there are. */
+  readonly routeCount: number;
+}
+
 /** A minute and an outcome: the unit in which requests are counted and thinned out. */
 export interface RequestCell {
   /** Minutes since the epoch. */
@@ -64,8 +82,8 @@ export interface RequestStore {
   search(search: RequestSearch): readonly StoredRequest[];
   /** The largest groups first. */
   groups(filter: RecordFilter): readonly RequestGroup[];
-  /** How many match, by outcome. */
-  count(filter: RecordFilter): Readonly<Record<RequestOutcome, number>>;
+  /** How many match, by outcome and by route. */
+  count(filter: RecordFilter): KeptCounts;
   /** The latest request with this id. */
   find(requestId: string): StoredRequest | undefined;
   /** The largest number of a request; 0 without requests. */

@@ -14,8 +14,8 @@ import {
   type StoredRequest,
 } from "./recent-requests.ts";
 import type { KeptRequests } from "./kept-requests.ts";
-import { endOf, type RecordFilter, type RequestOutcome } from "./request-filter.ts";
-import type { RequestCursor, RequestGroup, RequestSearch } from "./request-store.ts";
+import { endOf, type RecordFilter } from "./request-filter.ts";
+import type { KeptCounts, RequestCursor, RequestGroup, RequestSearch } from "./request-store.ts";
 import { RequestSampler } from "./sampler.ts";
 
 export interface RequestsOptions {
@@ -36,9 +36,8 @@ export interface KeptRequestList extends RequestList {
   readonly next: RequestCursor | null;
 }
 
-export interface RequestSummary {
-  /** Kept requests that match, by outcome. */
-  readonly counts: Readonly<Record<RequestOutcome, number>>;
+/** Kept requests that match. */
+export interface RequestSummary extends KeptCounts {
   readonly groups: readonly RequestGroup[];
   /** A request that took as long as this counts as slow, milliseconds. */
   readonly slowMs: number;
@@ -97,7 +96,7 @@ export class Requests {
   /** What ends alike among kept requests; undefined if requests are not kept. Throws the errors of the store. */
   summary(filter: RecordFilter): RequestSummary | undefined {
     const { kept } = this.#options;
-    return kept && { counts: kept.count(filter), groups: kept.groups(filter), slowMs: kept.limits.slowMs };
+    return kept && { ...kept.count(filter), groups: kept.groups(filter), slowMs: kept.limits.slowMs };
   }
 
   list(query: RequestQuery): RequestList {

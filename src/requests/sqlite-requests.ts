@@ -17,7 +17,16 @@ import {
   upstreamsOf,
 } from "./request-filter.ts";
 import { mergeGroups, type UpstreamGroup } from "./request-groups.ts";
-import type { KeptRequest, RequestCell, RequestGroup, RequestSearch, RequestStore } from "./request-store.ts";
+import {
+  type KeptCounts,
+  type KeptRequest,
+  maxGroupMembers,
+  type OutcomeCounts,
+  type RequestCell,
+  type RequestGroup,
+  type RequestSearch,
+  type RequestStore,
+} from "./request-store.ts";
 
 /** Increase it when the tables change: requests of another version are dropped. */
 const schemaVersion = 1;
@@ -172,17 +181,29 @@ class SqliteRequests implements RequestStore {
     return mergeGroups(rows.flatMap(groupIn));
   }
 
-  count(filter: RecordFilter): Readonly<Record<RequestOutcome, number>> {
+  /** In one pass; the first row is the sum of all routes. */
+  count(filter: RecordFilter): KeptCounts {
     const { where, values } = conditionOf(filter);
-    const counts = { failed: 0, refused: 0, retried: 0, slow: 0, sampled: 0 };
-    const rows = this.#database
-      .prepare(`SELECT outcome, count(*) AS count FROM request ${whereText(where)} GROUP BY outcome`)
+    const sums = (part: (outcome: RequestOutcome, index: number) => string) =>
+      requestOutcomes.map((outcome, index) => `total(${part(outcome, index)}) AS ${outcome}`).join(", ");
+    const [whole, ...routes] = this.#database
+      .prepare(
+        `WITH by_route AS MATERIALIZED (
+           SELECT route, count(*) AS count, ${sums((_, index) => `outcome = ${index}`)}
+           FROM request ${whereText(where)} GROUP BY route)
+         SELECT NULL AS route, count(*) AS count, ${sums((outcome) => outcome)} FROM by_route
+         UNION ALL
+         SELECT * FROM (SELECT * FROM by_route ORDER BY count DESC, route LIMIT ${maxGroupMembers})`,
+      )
       .all(...values);
-    for (const row of rows) {
-      const outcome = requestOutcomes[Number(row["outcome"])];
-      if (outcome) counts[outcome] = Number(row["count"]);
-    }
-    return counts;
+    return {
+      counts: countsIn(whole ?? {}),
+      routes: routes.map((row) => ({
+        route: typeof row["route"] === "string" ? row["route"] : null,
+        counts: countsIn(row),
+      })),
+      routeCount: Number(whole?.["count"] ?? 0),
+    };
   }
 
   find(requestId: string): StoredRequest | undefined {
@@ -274,6 +295,17 @@ function conditionOf(filter: RecordFilter): Condition {
 
 function whereText(where: readonly string[]): string {
   return where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`;
+}
+
+function countsIn(row: Readonly<Record<string, unknown>>): OutcomeCounts {
+  const of = (outcome: RequestOutcome) => Number(row[outcome] ?? 0);
+  return {
+    failed: of("failed"),
+    refused: of("refused"),
+    retried: of("retried"),
+    slow: of("slow"),
+    sampled: of("sampled"),
+  };
 }
 
 function groupIn(row: Readonly<Record<string, unknown>>): readonly UpstreamGroup[] {

@@ -24,8 +24,8 @@ const requestOf = (change: Partial<RequestRecord> = {}): StoredRequest => {
 const on = (upstream: string, change: Partial<AttemptRecord> = {}) => [
   { ...completedAttempt, upstream, ...change },
 ];
-const failedOn = (upstream: string, at: number) =>
-  requestOf({ at, status: 500, attempts: on(upstream, { status: 500 }) });
+const failedOn = (upstream: string, at: number, more: Partial<RequestRecord> = {}) =>
+  requestOf({ at, status: 500, attempts: on(upstream, { status: 500 }), ...more });
 
 function fixture(change: Partial<KeptRequestsConfig> = {}, store: RequestStore = openRequests(":memory:")) {
   const time = new FakeTime();
@@ -70,9 +70,9 @@ describe("kept requests", () => {
     const { time, kept, store, ids } = fixture();
     const request = requestOf();
     kept.accept(request);
-    expect(store.count({}).sampled).toBe(0);
+    expect(store.count({}).counts.sampled).toBe(0);
     await time.advance(1_000);
-    expect(store.count({}).sampled).toBe(1);
+    expect(store.count({}).counts.sampled).toBe(1);
     const next = requestOf();
     kept.accept(next);
     expect(ids()).toEqual([next.requestId, request.requestId]);
@@ -143,7 +143,7 @@ describe("kept requests", () => {
     const { kept } = fixture();
     for (let i = 0; i < 1_000; i++) kept.accept(failedOn("api-1", epoch));
     for (let i = 0; i < 1_000; i++) kept.accept(requestOf());
-    expect(kept.count({})).toEqual({ failed: 50, refused: 0, retried: 0, slow: 0, sampled: 2 });
+    expect(kept.count({}).counts).toEqual({ failed: 50, refused: 0, retried: 0, slow: 0, sampled: 2 });
   });
 
   test("of a full ring lose the fullest minutes, and keep those of last night", async () => {
@@ -206,7 +206,7 @@ describe("kept requests", () => {
     expect(failures.some(([, lost]) => lost > 0)).toBe(true);
     store.write = write;
     await time.advance(10_000);
-    expect(store.count({}).failed).toBe(2_000);
+    expect(store.count({}).counts.failed).toBe(2_000);
     expect(ids({ outcomes: ["failed"] })).toHaveLength(500);
   });
 });
@@ -292,8 +292,10 @@ describe("a search", () => {
       .toSorted((left, right) => right.at + right.durationMs - left.at - left.durationMs)
       .map(({ requestId }) => requestId);
     expect(kept.search({ filter, limit: 50 }).map(({ requestId }) => requestId)).toEqual(expected);
-    const counts = kept.count(filter);
-    expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(expected.length);
+    const { counts, routes } = kept.count(filter);
+    const sumOf = (each: typeof counts) => Object.values(each).reduce((sum, count) => sum + count, 0);
+    expect(sumOf(counts)).toBe(expected.length);
+    expect(routes.reduce((sum, each) => sum + sumOf(each.counts), 0)).toBe(expected.length);
   });
 
   test("counts a request for the time at which it ended, as charts do", () => {
@@ -321,6 +323,22 @@ describe("a search", () => {
     expect(new Set(seen).size).toBe(45);
   });
 
+  test("counts by route, the most first, and bounds the names", () => {
+    const { kept } = fixture();
+    for (let i = 0; i < 12; i++) kept.accept(failedOn("api-1", epoch, { route: `r${i}` }));
+    for (let i = 0; i < 3; i++) kept.accept(failedOn("api-1", epoch, { route: "pay" }));
+    kept.accept(requestOf({ route: "pay", attempts: on("api-1") }));
+    kept.accept(failedOn("api-2", epoch, { route: "other" }));
+    const { counts, routes, routeCount } = kept.count({ upstream: "api-1" });
+    expect(counts).toEqual({ failed: 15, refused: 0, retried: 0, slow: 0, sampled: 1 });
+    expect(routes[0]).toEqual({
+      route: "pay",
+      counts: { failed: 3, refused: 0, retried: 0, slow: 0, sampled: 1 },
+    });
+    expect([routes.length, routeCount]).toEqual([8, 13]);
+    expect(kept.count({ upstream: "none" })).toMatchObject({ routes: [], routeCount: 0 });
+  });
+
   test("over 50,000 requests takes a few milliseconds, whatever it asks", () => {
     const store = openRequests(inFolder("many.db"));
     for (let from = 0; from < 50_000; from += 500) {
@@ -343,6 +361,7 @@ describe("a search", () => {
     for (const filter of [{}, { upstream: "none" }, { reason: "none" }, { path: "none" }, { client: "::1" }])
       expect(cost(() => store.search({ filter, limit: 50 }))).toBeLessThan(50);
     expect(cost(() => store.groups({}))).toBeLessThan(200);
+    expect(cost(() => store.count({ upstream: "api-1" }))).toBeLessThan(50);
     store.close();
   });
 });

@@ -102,6 +102,11 @@ function someSummary(): RequestSummary {
   const times = { firstAt: Date.now() - 600_000, lastAt: Date.now() };
   return {
     counts: { failed: 1_038, refused: 0, retried: 0, slow: 756, sampled: 0 },
+    routes: [
+      { route: "routes[0]", counts: { failed: 720, refused: 0, retried: 0, slow: 356, sampled: 0 } },
+      { route: "login", counts: { failed: 318, refused: 0, retried: 0, slow: 400, sampled: 0 } },
+    ],
+    routeCount: 2,
     slowMs: 1_000,
     groups: [
       {

@@ -62,7 +62,7 @@ export const requestOperations: readonly Operation[] = [
     method: "GET",
     path: "/api/requests/summary",
     tag: "Requests",
-    summary: "Counts kept requests by outcome, and groups what ended alike",
+    summary: "Counts kept requests by outcome and route, and groups what ended alike",
     query: filter,
     responses: { 200: jsonResponse(requestSummarySchema, "Counts and groups of the kept requests.") },
     problems: { 400: ["query_invalid"], 404: ["requests_not_kept"], 409: ["upstream_ambiguous"] },

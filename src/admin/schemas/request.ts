@@ -167,18 +167,28 @@ const groupSchema = Type.Object(
   { title: "RequestGroup" },
 );
 
+const countsSchema = Type.Object(
+  {
+    failed: count("The client got 5xx, a part of a response, or nothing."),
+    refused: count("The balancer answered with 4xx."),
+    retried: count("Answered by another attempt."),
+    slow: count("Took longer than the setting `requests.slowAfter`."),
+    sampled: count("A sample of the others."),
+  },
+  { title: "OutcomeCounts" },
+);
+
 export const requestSummarySchema = Type.Object(
   {
-    counts: Type.Object(
-      {
-        failed: count("The client got 5xx, a part of a response, or nothing."),
-        refused: count("The balancer answered with 4xx."),
-        retried: count("Answered by another attempt."),
-        slow: count("Took longer than the setting `requests.slowAfter`."),
-        sampled: count("A sample of the others."),
-      },
-      { title: "OutcomeCounts" },
+    counts: countsSchema,
+    routes: list(
+      Type.Object(
+        { route: nullable(Type.String(), "Null for requests that no route matched."), counts: countsSchema },
+        { title: "KeptRoute" },
+      ),
+      "The routes with most kept requests first, at most 8.",
     ),
+    routeCount: count("How many routes there are."),
     groups: list(groupSchema, "The largest first."),
     slowMs: count("From so many milliseconds on a request counts as slow."),
   },

@@ -142,7 +142,14 @@ function summaryIn(value: unknown): RequestSummary | undefined {
       areStrings(group["upstreams"]) &&
       areStrings(group["routes"]),
   );
-  return areCounts && areGroups ? (value as unknown as RequestSummary) : undefined;
+  // An older balancer does not count by route.
+  const routes = Array.isArray(value["routes"]) ? value["routes"] : [];
+  const areRoutes = routes.every(
+    (one: unknown) =>
+      isRecord(one) && (one["route"] === null || typeof one["route"] === "string") && isRecord(one["counts"]),
+  );
+  if (!areCounts || !areGroups || !areRoutes) return undefined;
+  return { ...(value as unknown as RequestSummary), routes };
 }
 
 function explainedIn(value: unknown): ExplainedRequest | undefined {
