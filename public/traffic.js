@@ -77,8 +77,10 @@ globalThis.liveColumns = (() => {
   };
 
   const advance = (charts, series) => {
-    const pool = new URL(charts.source, location.href).searchParams.get("pool");
-    const seconds = secondsOf(series.filter((one) => pool === null || one.pool === pool));
+    const { searchParams } = new URL(charts.source, location.href);
+    const isShown = (one) =>
+      ["pool", "upstream"].every((name) => (searchParams.get(name) ?? one[name]) === one[name]);
+    const seconds = secondsOf(series.filter(isShown));
     const [last, first, newest] = [charts.columns?.at.at(-1), seconds[0]?.at, seconds.at(-1)?.at];
     if (newest === undefined) return;
     if (last === undefined || first - last > missedMs) return reload(charts);

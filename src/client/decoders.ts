@@ -57,6 +57,8 @@ export interface ProblemSpan {
   readonly since: number;
   /** Null while it is open. */
   readonly closedAt: number | null;
+  /** The upstreams it is about: one, or the parts of a problem of their pool. */
+  readonly upstreams: readonly string[];
 }
 
 export function problemSpansIn(value: unknown): readonly ProblemSpan[] | undefined {
@@ -71,7 +73,14 @@ export function problemSpansIn(value: unknown): readonly ProblemSpan[] | undefin
     );
     return begin === null || begin === undefined || Number.isNaN(begin)
       ? []
-      : [{ id, title, level, since: begin, closedAt: end ?? null }];
+      : [{ id, title, level, since: begin, closedAt: end ?? null, upstreams: upstreamsIn(entry) }];
+  });
+}
+
+function upstreamsIn({ subject, parts }: Readonly<Record<string, unknown>>): readonly string[] {
+  return [subject, ...(Array.isArray(parts) ? (parts as readonly unknown[]) : [])].flatMap((part) => {
+    const upstream = isRecord(part) ? part["upstream"] : undefined;
+    return typeof upstream === "string" ? [upstream] : [];
   });
 }
 

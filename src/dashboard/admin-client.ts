@@ -35,8 +35,7 @@ export type AdminResult<Value> = { readonly value: Value } | { readonly error: A
 export interface AdminClient {
   read(): Promise<ReadResult>;
   upstream(id: string): Promise<AdminResult<UpstreamDetail>>;
-  /** @param urgency `patient` for a single request of a user, which gets a longer timeout */
-  history(query: HistoryQuery, urgency?: "patient"): Promise<AdminResult<HistoryResult>>;
+  history(query: HistoryQuery): Promise<AdminResult<HistoryResult>>;
   historyRange(query: RangeQuery): Promise<AdminResult<HistoryResult>>;
   /** Routes with their traffic of the last minute, worst first. */
   routes(): Promise<AdminResult<RoutesReport>>;
@@ -118,16 +117,11 @@ export function adminClient({ endpoints, bearer }: AdminAddress): AdminClient {
     upstream: (id) =>
       readJson(`api/upstreams/${encodeURIComponent(id)}`, (value) => (isDetail(value) ? value : undefined)),
 
-    history(query, urgency) {
+    history(query) {
       const parameters = new URLSearchParams();
       for (const [name, value] of Object.entries(query))
         if (value !== undefined) parameters.set(name, String(value));
-      const timeoutMs = urgency === "patient" ? patientTimeoutMs : readTimeoutMs;
-      return readJson(
-        `api/history?${parameters}`,
-        (value) => (isHistory(value) ? value : undefined),
-        timeoutMs,
-      );
+      return readJson(`api/history?${parameters}`, (value) => (isHistory(value) ? value : undefined));
     },
 
     historyRange({ from, to, maxPoints, ...subject }) {

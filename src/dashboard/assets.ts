@@ -18,7 +18,6 @@ import routeStyle from "../../public/routes.css" with { type: "text" };
 import certificateStyle from "../../public/certificates.css" with { type: "text" };
 import eventStyle from "../../public/events.css" with { type: "text" };
 import fleetStyle from "../../public/fleet.css" with { type: "text" };
-import charts from "../../public/charts.js" with { type: "text" };
 import configStyle from "../../public/config.css" with { type: "text" };
 import loginStyle from "../../public/login.css" with { type: "text" };
 import requestStyle from "../../public/requests.css" with { type: "text" };
@@ -29,6 +28,7 @@ import iconBad from "../../public/icon-bad.svg" with { type: "text" };
 import iconWarn from "../../public/icon-warn.svg" with { type: "text" };
 import navigationStyle from "../../public/navigation.css" with { type: "text" };
 import overviewStyle from "../../public/overview.css" with { type: "text" };
+import upstreamStyle from "../../public/upstream.css" with { type: "text" };
 import trafficScript from "../../public/traffic.js" with { type: "text" };
 import settingScript from "../../public/settings.js" with { type: "text" };
 import zoneScript from "../../public/zone.js" with { type: "text" };
@@ -77,6 +77,7 @@ export const assets = {
       historyStyle,
       problemStyle,
       overviewStyle,
+      upstreamStyle,
       serverStyle,
       poolRowStyle,
       serverWidthStyle,
@@ -99,7 +100,6 @@ export const assets = {
       timeAxis,
       zoneScript,
       rangePlot,
-      charts,
       historyScript,
       trafficScript,
       problemScript,

@@ -15,11 +15,6 @@ declare module "*/public/dashboard.js" {
   export default text;
 }
 
-declare module "*/public/charts.js" {
-  const text: string;
-  export default text;
-}
-
 declare module "*/public/history.js" {
   const text: string;
   export default text;

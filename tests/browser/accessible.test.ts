@@ -44,7 +44,7 @@ const cases: readonly PageCase[] = [
   },
   { path: `/?sort=errors&${hour}` },
   { path: upstreamPath, open: live },
-  { path: `${upstreamPath}?${hour}` },
+  { path: `${upstreamPath}?${hour}&at=-90m` },
   { path: "/requests", open: live },
   { path: "/requests?which=slowest" },
   { path: `/requests?outcome=failed,slow&from=-1h&to=now` },

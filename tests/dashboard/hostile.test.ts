@@ -20,12 +20,10 @@ import {
   renderPanel,
   type RenderShape,
 } from "../../src/dashboard/actions/render.tsx";
-import {
-  renderLive,
-  renderPage,
-  renderUpstreamLive,
-  renderUpstreamPage,
-} from "../../src/dashboard/overview/page.tsx";
+import { renderLive, renderPage } from "../../src/dashboard/overview/page.tsx";
+import { renderUpstreamLive, renderUpstreamPage } from "../../src/dashboard/upstream/document.tsx";
+import type { UpstreamTime } from "../../src/dashboard/upstream/time.tsx";
+import { renderServed, type ServedProps } from "../../src/dashboard/upstream/served-routes.tsx";
 import { type HistoryPageProps, renderHistoryPage } from "../../src/dashboard/history/page.tsx";
 import { marksOf } from "../../src/dashboard/history/marks.ts";
 import { parsePageRange } from "../../src/dashboard/page-range.ts";
@@ -478,7 +476,10 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
   "failing requests": () => renderFailing({ upstream: hostile, result: found }),
   "failing requests that cannot be read": () =>
     renderFailing({ upstream: hostile, result: { error: refused } }),
-  "an upstream's page with its failing requests": () => renderUpstreamPage({ shown, failing: found }),
+  "an upstream's page with its failing requests": () =>
+    renderUpstreamPage({ shown, failing: found, served: servedOfHostiles(true) }),
+  "the routes of an upstream": () => renderServed(servedOfHostiles(true)),
+  "the routes of an upstream that cannot be read": () => renderServed(servedOfHostiles(false)),
 };
 
 /** Of every kind of target. */
@@ -491,7 +492,10 @@ const hostileRoutes: RoutesReport = {
 };
 
 const furtherRenderings: Readonly<Record<string, () => string>> = {
-  "an upstream's page": () => renderUpstreamPage({ shown, columns: poisonedColumns(), notice: hostile }),
+  "an upstream's page": () =>
+    renderUpstreamPage({ shown, time: upstreamTimeOfHostiles(true), notice: hostile }),
+  "an upstream's page whose time cannot be read": () =>
+    renderUpstreamPage({ shown, time: upstreamTimeOfHostiles(false) }),
   "an upstream's page in a fleet": () => renderUpstreamPage({ shown: { ...shown, detail: seenDetail } }),
   "an upstream's page without its history": () => renderUpstreamPage({ shown }),
   "an upstream's page, failing": () =>
@@ -598,15 +602,20 @@ function historyOfHostiles(from: string, isRead: boolean): HistoryPageProps {
     strip: undefined,
     marks: marksOf(hostileEvents, { pool: hostile }),
     problems: [
-      { id: hostile, title: hostile, level: hostile, since: 0, closedAt: null },
-      { id: hostile, title: hostile, level: hostile, since: range.from, closedAt: range.to },
+      { id: hostile, title: hostile, level: hostile, since: 0, closedAt: null, upstreams: [hostile] },
+      { id: hostile, title: hostile, level: hostile, since: range.from, closedAt: range.to, upstreams: [] },
     ],
     eventsError: isRead ? undefined : refused,
     requests: {
       from: range.from,
       to: range.to,
       result: isRead
-        ? { value: { counts, groups: [{ ...group, ...names, reason: hostile }], slowMs: 1_000 } }
+        ? {
+            value: {
+              ...{ counts, groups: [{ ...group, ...names, reason: hostile }], slowMs: 1_000 },
+              ...{ routes: [{ route: hostile, counts }], routeCount: 30 },
+            },
+          }
         : { error: refused },
     },
     pools: [hostile, `${hostile}2`],
@@ -616,6 +625,16 @@ function historyOfHostiles(from: string, isRead: boolean): HistoryPageProps {
 function trafficOfHostiles(isRead: boolean): TrafficTime {
   const { range, ...data } = historyOfHostiles("-1h", isRead);
   return { range, data };
+}
+
+function upstreamTimeOfHostiles(isRead: boolean): UpstreamTime {
+  const { range: subject, requests, ...data } = historyOfHostiles("-1h", isRead);
+  return { range: { ...subject, upstream: undefined }, subject, data, requests };
+}
+
+function servedOfHostiles(isRead: boolean): ServedProps {
+  const { range, requests } = historyOfHostiles("-1h", isRead);
+  return { subject: range, result: requests.result, names: new Map([[hostile, hostile]]) };
 }
 
 function keptOfHostiles(isRead: boolean) {

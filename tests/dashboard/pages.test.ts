@@ -102,16 +102,74 @@ describe("the page of an upstream", () => {
           upstream !== undefined && since === undefined && points === undefined,
       );
 
-  test("reads the history of its window, or of the time of its address, and not both", async () => {
+  test("reads the history of the time of its address, or of the last hour", async () => {
     const { admin, ask } = await scene();
-    await ask("/upstreams/a?window=1h");
-    expect(whole(admin)).toEqual([{ upstream: "a", window: "1h" }]);
+    await ask("/upstreams/a");
+    const [last, ...further] = whole(admin);
+    expect(further).toEqual([]);
+    expect(last?.["upstream"]).toBe("a");
+    expect(Date.parse(last?.["to"] ?? "") - Date.parse(last?.["from"] ?? "")).toBe(3_600_000);
     admin.historyQueries.length = 0;
-    const html = await (await ask("/upstreams/a?from=2026-11-28T03:04:00Z&to=2026-11-28T03:24:00Z")).text();
+    await ask("/upstreams/a?from=2026-11-28T03:04:00Z&to=2026-11-28T03:24:00Z");
     expect(whole(admin)).toEqual([
       { upstream: "a", from: "2026-11-28T03:04:00Z", to: "2026-11-28T03:24:00Z" },
     ]);
-    expect(html).toContain('data-role="range-charts"');
+  });
+
+  test("leads to its pool, with the time that it shows", async () => {
+    const { ask } = await scene(incidentSnapshot());
+    const html = await (await ask("/upstreams/checkout-07?from=-2h&to=now")).text();
+    const crumb = /<nav class="crumb".*?<\/nav>/s.exec(html)?.[0] ?? "";
+    expect(
+      [...crumb.matchAll(/href="([^"]+)"/g)].map(([, address]) => address?.replaceAll("&amp;", "&")),
+    ).toEqual(["/?from=-2h&to=now", "/?open=checkout&from=-2h&to=now#pool-checkout"]);
+  });
+
+  test("has the bands of its own problems only", async () => {
+    const { ask } = await scene(incidentSnapshot());
+    const bands = async (id: string) =>
+      [...(await (await ask(`/upstreams/${id}`)).text()).matchAll(/<li data-level="(\w+)" data-from/g)].map(
+        ([, level]) => level,
+      );
+    expect(await bands("checkout-07")).toEqual(["critical"]);
+    expect(await bands("search-03")).toEqual(["warning"]);
+    expect(await bands("checkout-01")).toEqual([]);
+  });
+
+  test("stands beside the peers that get requests, and is red where it has a problem", async () => {
+    const { ask } = await scene(incidentSnapshot());
+    const read = async (id: string) => (await ask(`/upstreams/${id}`)).text();
+    await until(async () => (await read("checkout-07")).includes("checkout-07 answers 30 %"), "the problem");
+    const lines = async (id: string) =>
+      [
+        ...(await read(id)).matchAll(/class="peers" role="img" aria-label="([^"]+)".*?data-tone="(\w+)"/gs),
+      ].map(([, text, tone]) => `${tone}: ${text?.replaceAll("\u00a0", " ")}`);
+    expect(await lines("checkout-07")).toEqual([
+      "bad: Error share: checkout-07 30%, peers 0%",
+      "calm: p95: checkout-07 96 ms, peers 130 ms",
+    ]);
+    expect(await lines("checkout-01")).toEqual([
+      "calm: Error share: checkout-01 0%, peers 0% to 30%, median 0%",
+      "calm: p95: checkout-01 130 ms, peers 96 ms to 130 ms, median 130 ms",
+    ]);
+    expect(await read("web-03")).toContain("Beside its 20 peers");
+  });
+
+  test("names the routes of the kept requests of its time, also in the part that is read again", async () => {
+    const { admin, ask } = await scene();
+    const time = "from=2026-11-28T03:04:00Z&to=2026-11-28T03:24:00Z";
+    const html = await (await ask(`/upstreams/a?${time}`)).text();
+    expect(admin.requestsApi.queries).toContain(`summary ${new URLSearchParams(time)}&upstream=a`);
+    const part = await (await ask(`/upstreams/a/served?${time}`)).text();
+    for (const text of [html, part]) {
+      expect(text.includes("of 1,794 requests kept in this time")).toBe(true);
+      // By its place in the requests, by host and path for people.
+      expect(/<a href="([^"]+)">shop.example.com\/checkout</.exec(text)?.[1]).toBe(
+        "/requests?from=2026-11-28T03%3A04%3A00Z&amp;to=2026-11-28T03%3A24%3A00Z&amp;upstream=a&amp;which=kept&amp;route=routes%5B0%5D",
+      );
+    }
+    expect(html).not.toContain("/served?");
+    expect(await (await ask("/upstreams/a")).text()).toContain('hx-get="/upstreams/a/served?from=-1h');
   });
 });
 

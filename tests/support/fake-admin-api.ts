@@ -157,7 +157,10 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     if (request.method === "GET" && one) {
       const id = decodeURIComponent(one[1] ?? "");
       const found = upstreamsOf(api.snapshot).find((each) => each.id === id);
-      return found ? send(response, 200, detailOf(found)) : send(response, 404, missing);
+      const holder = api.snapshot.pools.find(({ upstreams }) => upstreams.some((each) => each === found));
+      return found
+        ? send(response, 200, detailOf(found, { pool: holder?.name ?? "main" }))
+        : send(response, 404, missing);
     }
     const match = /^\/api\/upstreams\/([^/]+)\/(mode|drain)$/.exec(pathname);
     if (request.method === "POST" && match) {

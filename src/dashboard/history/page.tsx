@@ -12,11 +12,11 @@ import { markup, Shell } from "../layout/shell.tsx";
 import type { Columns } from "../../history/point.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { HistoryResult } from "../../history/history.ts";
-import type { RequestSummary } from "../../requests/requests.ts";
 import { formatCount, formatShare, formatSpan, isoTime } from "../../wording/format.ts";
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import type { AdminApiError } from "../../wording/verdict.ts";
-import { neighboursOf, pointAt, sumColumns, totalsOf } from "./columns.ts";
+import { neighboursOf, pointAt, totalsOf } from "./columns.ts";
+import { columnsIn, pointMsOf, type RequestsOfTime } from "./moment-requests.ts";
 import type { Mark } from "./marks.ts";
 import { EventsPanel, RequestsPanel, ValuesPanel } from "./panels.tsx";
 import { listForm, Moment } from "./moment.tsx";
@@ -46,17 +46,11 @@ export interface Strip {
   readonly columns: Columns | undefined;
 }
 
-export interface RequestsOfTime {
-  readonly from: number;
-  readonly to: number;
-  readonly result: AdminResult<RequestSummary>;
-}
-
 export function renderHistoryPage(props: HistoryPageProps): string {
   const { range, history, before, strip, marks, problems, eventsError, requests } = props;
   const { at, upstream, compareMs, from, to } = range;
   const result = "value" in history ? history.value : undefined;
-  const columns = result && sumColumns(result.series.map((series) => series.columns));
+  const columns = columnsIn(history);
   const stepMs = pointMsOf(history);
   const pinned = at !== undefined && columns ? pointAt(columns, at, stepMs) : undefined;
   const usual = at !== undefined && before ? pointAt(before, at - (compareMs ?? 0), stepMs) : undefined;
@@ -163,11 +157,6 @@ function RangeTitle({ range }: { readonly range: PageRange }): JSX.Element {
       <Moment at={from} form="long" /> – <Moment at={to} form={isOneDay ? "short" : "long"} />
     </>
   );
-}
-
-/** Milliseconds between two points: those of long ago are fewer. */
-export function pointMsOf(history: AdminResult<HistoryResult>): number {
-  return "value" in history ? Math.max(history.value.stepMs, history.value.coarsestMs) : 1_000;
 }
 
 function summaryText(

@@ -12,8 +12,22 @@ import type { PointValues, Totals } from "./columns.ts";
 import { type Mark, marksAround } from "./marks.ts";
 import { Moment, listForm } from "./moment.tsx";
 
-interface ValuesProps {
+/** The path of the page that a moment is pinned on; the page of an upstream has its name in the path. */
+const defaultPage = "/history";
+
+interface PanelProps {
   readonly range: PageRange;
+  readonly page?: string;
+}
+
+/** The page with another moment pinned, or none. */
+function pinAddress(page: string, range: PageRange, at: number | undefined): string {
+  return rangeAddress(page, range, {
+    change: { at, ...(page === defaultPage ? {} : { upstream: undefined }) },
+  });
+}
+
+interface ValuesProps extends PanelProps {
   readonly pinned: PointValues | undefined;
   /** The same moment of the time that is compared. */
   readonly usual: PointValues | undefined;
@@ -23,10 +37,16 @@ interface ValuesProps {
 
 type Row = readonly [name: string, value: string, tone?: "bad" | "warn" | undefined];
 
-export function ValuesPanel({ range, pinned, usual, totals, neighbours }: ValuesProps): JSX.Element {
+export function ValuesPanel({
+  range,
+  page = defaultPage,
+  pinned,
+  usual,
+  totals,
+  neighbours,
+}: ValuesProps): JSX.Element {
   const rows = pinned ? momentRows(pinned, usual) : totalRows(totals);
-  const pinAt = (at: number | undefined) =>
-    at === undefined ? undefined : rangeAddress("/history", range, { change: { at } });
+  const pinAt = (at: number | undefined) => (at === undefined ? undefined : pinAddress(page, range, at));
   return (
     <section class="card" aria-labelledby="values-name">
       <header class="card-head">
@@ -46,11 +66,7 @@ export function ValuesPanel({ range, pinned, usual, totals, neighbours }: Values
             {pinned ? <span safe>{`${formatSpan(pinned.to - pinned.from)} `}</span> : ""}
             <StepLink text="←" label="Point before" href={pinAt(neighbours.before)} />
             <StepLink text="→" label="Point after" href={pinAt(neighbours.after)} />
-            <a
-              class="button"
-              href={attribute(rangeAddress("/history", range, { change: { at: undefined } }))}
-              data-role="unpin"
-            >
+            <a class="button" href={attribute(pinAddress(page, range, undefined))} data-role="unpin">
               Unpin
             </a>
           </p>
@@ -134,20 +150,19 @@ function totalRows({ requests, errors, retries, worst, ...rates }: Totals): read
   ];
 }
 
-interface EventsProps {
-  readonly range: PageRange;
+interface EventsProps extends PanelProps {
   readonly marks: readonly Mark[];
   readonly problem: string | undefined;
 }
 
 const listed = 8;
 
-export function EventsPanel({ range, marks, problem }: EventsProps): JSX.Element {
+export function EventsPanel({ range, page = defaultPage, marks, problem }: EventsProps): JSX.Element {
   const { at } = range;
   const shown = marksAround(marks, at, listed);
   const here = at === undefined ? -1 : shown.findIndex((mark) => mark.at > at);
   const place = here < 0 ? shown.length : here;
-  const entries = shown.map((mark) => <EventEntry mark={mark} range={range} />);
+  const entries = shown.map((mark) => <EventEntry mark={mark} range={range} page={page} />);
   const all = rangeAddress("/events", range, { change: { at: undefined, compareMs: undefined } });
   return (
     <section class="card" aria-labelledby="around-name">
@@ -181,11 +196,11 @@ export function EventsPanel({ range, marks, problem }: EventsProps): JSX.Element
   );
 }
 
-function EventEntry({ mark, range }: { readonly mark: Mark; readonly range: PageRange }): JSX.Element {
+function EventEntry({ mark, range, page }: Required<PanelProps> & { readonly mark: Mark }): JSX.Element {
   const { number, at, tone, text, event } = mark;
   return (
     <li>
-      <a href={attribute(rangeAddress("/history", range, { change: { at } }))} title="Pin this moment">
+      <a href={attribute(pinAddress(page, range, at))} title="Pin this moment">
         <Moment at={at} form={listForm(range)} />
       </a>
       <span class="mark-number" data-tone={tone}>

@@ -54,10 +54,13 @@ export async function readMoments(
     admin.problems(new URLSearchParams({ ...timeOf(range), ...ofPool, state: "all" })),
   ]);
   // An older balancer has no list of problems.
-  return { ...marks, problems: "value" in problems ? problems.value.slice(0, maxProblems) : [] };
+  const all = "value" in problems ? problems.value : [];
+  const { upstream } = range;
+  const own = upstream === undefined ? all : all.filter(({ upstreams }) => upstreams.includes(upstream));
+  return { ...marks, problems: own.slice(0, maxProblems) };
 }
 
-export async function readMarks(
+async function readMarks(
   admin: Pick<RangeReader, "events">,
   range: PageRange,
 ): Promise<Pick<RangeData, "marks" | "eventsError">> {

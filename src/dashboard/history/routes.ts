@@ -1,18 +1,18 @@
 /** Routes of the history page, and of the same rows as CSV and JSON. */
 
 import { Elysia } from "elysia";
-import type { AdminClient, AdminResult } from "../admin-client.ts";
+import type { AdminClient } from "../admin-client.ts";
 import { parsePageRange, type PageRange } from "../page-range.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
 import { csvFile } from "../csv-file.ts";
 import { errorResponse, fresh, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
 import type { RequestClient } from "../requests/request-client.ts";
 import type { Columns } from "../../history/point.ts";
-import type { HistoryResult } from "../../history/history.ts";
 import { systemWallClock } from "../../lib/clock.ts";
 import { momentText } from "../../lib/time-range.ts";
-import { pointAt, quantities, sumColumns } from "./columns.ts";
-import { pointMsOf, renderHistoryPage, type RequestsOfTime, type Strip } from "./page.tsx";
+import { quantities } from "./columns.ts";
+import { columnsIn, readRequestsOfTime } from "./moment-requests.ts";
+import { renderHistoryPage, type Strip } from "./page.tsx";
 import { readHistory, readMoments } from "./range-data.ts";
 
 export interface HistoryRoutesOptions {
@@ -26,30 +26,11 @@ const dayMs = 86_400_000;
 /** Points of the strip of a day, one for about three pixels. */
 const stripPoints = 288;
 
-/** A moment has the requests of at least so much time, because they are sampled. */
-const minMomentMs = 10_000;
-
 export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions) {
   const rangeIn = (request: Request) =>
     parsePageRange(Object.fromEntries(new URL(request.url).searchParams), systemWallClock());
 
   const read = (range: PageRange, shiftMs?: number) => readHistory(admin, range, shiftMs);
-
-  const summaryOf = async (
-    range: PageRange,
-    history: AdminResult<HistoryResult>,
-  ): Promise<RequestsOfTime> => {
-    const { from, to } = momentOf(range, history);
-    const { pool, upstream, route } = range;
-    const query = new URLSearchParams({
-      from: momentText(from),
-      to: momentText(to),
-      ...(pool === undefined ? {} : { pool }),
-      ...(upstream === undefined ? {} : { upstream }),
-      ...(route === undefined ? {} : { route }),
-    });
-    return { from, to, result: await requests.summary(query) };
-  };
 
   const stripOf = async (range: PageRange): Promise<Strip | undefined> => {
     const day = dayAround(range);
@@ -66,7 +47,7 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
       range.compareMs === undefined ? undefined : read(range, range.compareMs),
       stripOf(range),
       readMoments(admin, range),
-      summaryOf(range, history),
+      readRequestsOfTime(requests, range, history),
       poller.current(),
     ]);
     const text = renderHistoryPage({
@@ -134,24 +115,6 @@ const emptyColumns: Columns = {
   p95Ms: [],
   p99Ms: [],
 };
-
-function columnsIn(result: AdminResult<HistoryResult>): Columns | undefined {
-  if ("error" in result) return undefined;
-  return sumColumns(result.value.series.map(({ columns }) => columns));
-}
-
-/** The interval of the pinned moment, or the whole time. */
-function momentOf(
-  { from, to, at }: PageRange,
-  history: AdminResult<HistoryResult>,
-): Pick<PageRange, "from" | "to"> {
-  if (at === undefined) return { from, to };
-  const columns = columnsIn(history);
-  const point = columns && pointAt(columns, at, pointMsOf(history));
-  const [begin, end] = point ? [point.from, point.to] : [at - minMomentMs / 2, at + minMomentMs / 2];
-  const missingMs = Math.max(0, minMomentMs - (end - begin));
-  return { from: begin - missingMs / 2, to: end + missingMs / 2 };
-}
 
 /** The UTC day of the range, or the day around one that crosses midnight; undefined for a range of more than half a day. */
 function dayAround({ from, to, isLive, now }: PageRange): Pick<PageRange, "from" | "to"> | undefined {

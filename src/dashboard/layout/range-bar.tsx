@@ -140,14 +140,18 @@ function endText(at: number): string {
 }
 
 interface ToolsProps extends PlaceProps {
-  /** The path whose CSV and JSON have what is shown, if it is another one. */
-  readonly data?: string;
+  /** Whose CSV and JSON have what is shown, if it is not the page. */
+  readonly data?: { readonly path: string; readonly range: PageRange };
 }
 
 /** Copy link, CSV and JSON: with fixed times, so that they stay what they are. */
 export function RangeTools({ path, range, more = {}, data }: ToolsProps): JSX.Element {
   const rows = (suffix: string) =>
-    attribute(fixedAddress(`${data ?? path}${suffix}`, range, data === undefined ? more : {}));
+    attribute(
+      data
+        ? fixedAddress(`${data.path}${suffix}`, { ...data.range, at: undefined })
+        : fixedAddress(`${path}${suffix}`, range, more),
+    );
   return (
     <>
       <a class="button" href={attribute(fixedAddress(path, range, more))} data-role="copy-link" data-key="c">

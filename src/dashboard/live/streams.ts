@@ -7,10 +7,12 @@ import { eventStreamResponse } from "../responses.ts";
 import type { SnapshotPoller } from "./poller.ts";
 import { eventOf, renderedOnce, streamOf } from "./sse.ts";
 import { currentLegends, currentTraffic } from "../overview/current-traffic.ts";
-import { renderLive, renderUpstreamLive } from "../overview/page.tsx";
+import { renderLive } from "../overview/page.tsx";
 import type { DashboardState } from "../../wording/verdict.ts";
 import { type Row, rowSince, wholeRow } from "../overview/upstream-row.tsx";
 import type { UpstreamPollers, UpstreamPageState } from "./upstream-poller.ts";
+import { renderUpstreamLive } from "../upstream/document.tsx";
+import { newestEvent, upstreamLegends } from "../upstream/time.tsx";
 import { queryOf, type View } from "../view.ts";
 
 /** One balancer has fewer human viewers than this; more streams are a mistake or an attack. */
@@ -58,10 +60,11 @@ export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers):
     rendered.set(key, renderer);
     return renderer;
   };
-  const renderUpstream = renderedOnce(
-    (shown: UpstreamPageState) =>
-      eventOf(renderUpstreamLive(shown)) + pointsEvent(shown.trend ? [shown.trend] : []),
-  );
+  const renderUpstream = renderedOnce((shown: UpstreamPageState) => {
+    const { detail, trend } = shown;
+    const more = { ...(detail && { legends: upstreamLegends(detail) }), newest: newestEvent(shown) };
+    return eventOf(renderUpstreamLive(shown)) + pointsEvent(trend ? [trend] : [], more);
+  });
   const renderFleet = renderedOnce((state: DashboardState) => eventOf(renderFleetLive(state)));
   const isFull = () => poller.viewers + upstreams.viewers >= maxViewers;
   return {
@@ -73,7 +76,7 @@ export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers):
   };
 }
 
-/** Chart points as an event for the page's script. @param more of the charts of the overview */
+/** Chart points as an event for the page's script. @param more of the charts of a page */
 function pointsEvent(trends: readonly SeriesHistory[], more: Readonly<Record<string, unknown>> = {}): string {
   const series = trends.map(({ pool, upstream, columns }) => ({ pool, upstream, columns: lastOf(columns) }));
   return series.length > 0 ? eventOf(JSON.stringify({ series, ...more }), "history") : "";

@@ -83,7 +83,12 @@ function sumOf(pools: readonly PoolSnapshot[], part: (pool: PoolSnapshot) => num
 
 /** What the legends of charts say that end now. */
 export function currentLegends(traffic: CurrentTraffic | undefined): RestingLegends {
-  if (!traffic) return { values: {}, notes: {} };
+  return traffic ? trafficLegends(traffic) : { values: {}, notes: {} };
+}
+
+type LegendTraffic = Traffic & Pick<CurrentTraffic, "errorsPerSecond" | "isOfSlowest" | "usualPerSecond">;
+
+export function trafficLegends(traffic: LegendTraffic): RestingLegends {
   return {
     values: {
       requestsPerSecond: formatRate(traffic.requestsPerSecond),

@@ -1,25 +1,14 @@
-/** The documents of the overview and of an upstream's page, and their live fragments. */
+/** The document of the overview, and its live fragment. */
 /** @jsxImportSource @kitajs/html */
 
 import { carriedQuery } from "../page-range.ts";
-import { PastCharts, type UpstreamTime } from "../upstream/past-charts.tsx";
-import type { WindowName } from "../../history/store.ts";
-import type { Columns } from "../../history/point.ts";
-import type { AdminResult } from "../admin-client.ts";
 import { ActionResult, type ActionResultProps } from "../actions/result.tsx";
 import { BulkBar } from "../actions/selection.tsx";
-import { Charts, ChartsStub } from "../charts/charts.tsx";
-import { FaultForm, FaultFormStub } from "../upstream/fault.tsx";
 import { Overview, type OverviewProps } from "./overview.tsx";
 import type { TrafficTime } from "./traffic-panel.tsx";
 import { TabIcon, tabIcon, tabTitle } from "./tab.tsx";
 import type { DashboardState } from "../../wording/verdict.ts";
-import { pageOf } from "../location.ts";
-import { FailingCard, FailingStub } from "../requests/failing-card.tsx";
-import type { RequestList } from "../../requests/recent-requests.ts";
 import { liveAttributes, markup, Shell } from "../layout/shell.tsx";
-import type { UpstreamPageState } from "../live/upstream-poller.ts";
-import { UpstreamView, upstreamTitle } from "../upstream/page.tsx";
 import { plainView, queryOf, type View } from "../view.ts";
 
 export interface PageProps {
@@ -71,77 +60,6 @@ export function renderLive(
       <title safe>{tabTitle(state)}</title>
       <TabIcon state={state} />
       <Overview state={state} view={whole} writeRow={writeRow} seen={seen} />
-    </>,
-  );
-}
-
-export interface UpstreamPageProps {
-  readonly shown: UpstreamPageState;
-  readonly window?: WindowName;
-  /** Its history; undefined if it could not be read. */
-  readonly columns?: Columns | undefined;
-  readonly notice?: string;
-  /** Its last failed requests, or the error; undefined omits the card. */
-  readonly failing?: AdminResult<RequestList>;
-  /** Present if the address has a time: its charts instead of the live ones. */
-  readonly past?: UpstreamTime | undefined;
-  readonly done?: ActionResultProps | undefined;
-}
-
-export function renderUpstreamPage({
-  shown,
-  window = "5m",
-  columns,
-  notice = "",
-  failing,
-  past,
-  done,
-}: UpstreamPageProps): string {
-  const { id } = shown;
-  const live = `/live/upstreams/${encodeURIComponent(id)}`;
-  return markup(
-    <Shell
-      title={upstreamTitle(shown)}
-      here="upstream"
-      live={live}
-      notice={notice}
-      done={done && <ActionResult {...done} />}
-      carried={past && carriedQuery(past.range)}
-      snapshot={shown.state.snapshot}
-    >
-      <main id="live" {...liveAttributes(live)}>
-        <UpstreamView
-          shown={shown}
-          faultForm={<FaultForm id={id} />}
-          failing={failing ? <FailingCard upstream={id} result={failing} /> : ""}
-          charts={
-            past ? (
-              <PastCharts id={id} past={past} />
-            ) : (
-              <Charts
-                upstream={id}
-                window={window}
-                columns={columns}
-                addressOf={(choice) => `${pageOf(id)}?window=${choice}`}
-              />
-            )
-          }
-        />
-      </main>
-    </Shell>,
-  );
-}
-
-export function renderUpstreamLive(shown: UpstreamPageState): string {
-  return markup(
-    <>
-      <title safe>{upstreamTitle(shown)}</title>
-      <UpstreamView
-        shown={shown}
-        faultForm={<FaultFormStub id={shown.id} />}
-        charts={<ChartsStub upstream={shown.id} />}
-        failing={<FailingStub upstream={shown.id} />}
-      />
     </>,
   );
 }

@@ -22,7 +22,11 @@ import { LatencyBars } from "../charts/latency-histogram.tsx";
 import { type Quantity, Sparkline, trendOf } from "../charts/sparkline.tsx";
 import { problemsOf } from "../../wording/problems.ts";
 import { balancerNow, concernOf, seenProblems } from "../../wording/verdict.ts";
+import type { ServiceProblem } from "../../problems/problem.ts";
+import { Crumb } from "./crumb.tsx";
+import { PeersCard } from "./peers.tsx";
 import { ProbeStrip } from "./probe-history.tsx";
+import { PinnedMoment, TimeSection, type UpstreamTime } from "./time.tsx";
 import { FaultState } from "./fault.tsx";
 import { Tile } from "../layout/widgets.tsx";
 import { trendMs, type UpstreamPageState } from "../live/upstream-poller.ts";
@@ -30,20 +34,24 @@ import { fairSharesOf, plainView, sharesOf } from "../view.ts";
 
 export interface UpstreamViewProps {
   readonly shown: UpstreamPageState;
-  readonly charts: JSX.Element;
+  /** What the charts show; undefined in live fragments: the page keeps what it has. */
+  readonly time: UpstreamTime | undefined;
   /** The form that injects a fault: in full, or a stub if the page already has it. */
   readonly faultForm: JSX.Element;
   /** Its last failed requests. */
   readonly failing: JSX.Element;
+  /** The routes that it serves. */
+  readonly served: JSX.Element;
 }
 
 /** Children of the live region. */
-export function UpstreamView({ shown, charts, faultForm: fault, failing }: UpstreamViewProps): JSX.Element {
+export function UpstreamView({ shown, time, ...cards }: UpstreamViewProps): JSX.Element {
   const { detail, state, error } = shown;
   const now = balancerNow(state);
   const problems = problemsOf(shown.id, seenProblems(state));
   return (
     <>
+      <Crumb id={shown.id} pool={detail?.pool} range={time?.range} />
       <UpstreamHead shown={shown} problems={problems} now={now} />
       <ProblemPanel problems={problems} now={now} view={plainView} />
       {detail ? <FaultState upstream={detail} now={now} /> : ""}
@@ -58,41 +66,57 @@ export function UpstreamView({ shown, charts, faultForm: fault, failing }: Upstr
             </section>
           )}
           <Totals shown={shown} detail={detail} now={now} />
-          <section class="pool" aria-label="History">
-            {charts}
-          </section>
-          {/* Every card belongs to one of the two stacks. */}
-          <div class="cards">
-            <div class="card-stack">
-              <ProbeStrip probes={detail.probes} plan={detail.probe} now={now} />
-              <Counts
-                id="reasons"
-                name="Errors by reason"
-                counts={detail.errorsByReason}
-                none="No errors since start."
-              />
-              <Counts
-                id="codes"
-                name="Responses by status"
-                counts={detail.codes}
-                none="No responses since start."
-                note={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} cancelled by clients` : ""}
-              />
-            </div>
-            <div class="card-stack">
-              <SeenCard seen={detail.seen} />
-              <LatencyBars bars={detail.latencies} />
-              {failing}
-              <UpstreamEvents detail={detail} state={state} />
-              {fault}
-            </div>
-          </div>
+          <Columns shown={shown} time={time} detail={detail} problems={problems} now={now} {...cards} />
         </div>
       ) : (
         ""
       )}
       <PageFoot state={state} />
     </>
+  );
+}
+
+interface ColumnsProps extends UpstreamViewProps {
+  readonly detail: UpstreamDetail;
+  readonly problems: readonly ServiceProblem[];
+  readonly now: number;
+}
+
+/** Its course and what failed on the left; beside it what it is compared with, whom it serves, and what happened to it. */
+function Columns(props: ColumnsProps): JSX.Element {
+  const { shown, time, detail, problems, now, failing, served, faultForm } = props;
+  return (
+    <div class="history-cols upstream-cols">
+      <div class="card-stack">
+        <TimeSection shown={shown} time={time} />
+        <PinnedMoment shown={shown} time={time} />
+        {failing}
+        <LatencyBars bars={detail.latencies} />
+        <div class="card-stack card-pair">
+          <Counts
+            id="reasons"
+            name="Errors by reason"
+            counts={detail.errorsByReason}
+            none="No errors since start."
+          />
+          <Counts
+            id="codes"
+            name="Responses by status"
+            counts={detail.codes}
+            none="No responses since start."
+            note={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} cancelled by clients` : ""}
+          />
+        </div>
+      </div>
+      <div class="card-stack">
+        <PeersCard detail={detail} state={shown.state} problems={problems} />
+        {served}
+        <ProbeStrip probes={detail.probes} plan={detail.probe} now={now} />
+        <UpstreamEvents detail={detail} state={shown.state} />
+        <SeenCard seen={detail.seen} />
+        {faultForm}
+      </div>
+    </div>
   );
 }
 

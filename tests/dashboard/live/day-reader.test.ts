@@ -10,7 +10,7 @@ const at = 200 * dayMs;
 const snapshot = { ...snapshotOf(pool({ name: "one" }), pool({ name: "other" })), at };
 const refused = { error: { reason: "unreachable", message: "connection refused" } } as const;
 const span = (change: Partial<ProblemSpan>): ProblemSpan => ({
-  ...{ id: "p", title: "t", level: "warning", since: 1, closedAt: 5, ...change },
+  ...{ id: "p", title: "t", level: "warning", since: 1, closedAt: 5, upstreams: [], ...change },
 });
 
 function setUp() {
