@@ -29,6 +29,7 @@ import { references } from "./references.ts";
 import { requestRoutes, RequestTail } from "./request-routes.ts";
 import { health, json, methodsAt, problem, tooManyStreams, unsniffed, wrongMethod } from "./responses.ts";
 import { type ControlAccess, faultRoutes, upstreamRoutes } from "./upstream-routes.ts";
+import { isServing } from "../wording/problems.ts";
 
 /** The part of the balancer that the admin API uses. */
 export interface AdminBackend extends Omit<ControlAccess, "pool" | "references">, HistorySource {
@@ -170,12 +171,10 @@ export function adminApp(
     .get("/livez", () => health(200, "alive"))
     // 200 while the balancer accepts clients: it listens and is not shutting down.
     .get("/readyz", () => health(balancer.phase === "ready" ? 200 : 503, balancer.phase))
-    // 200 while the balancer is ready and every pool has an available upstream.
+    // 200 while the balancer is ready and every pool serves. Full slots are no reason to send its clients elsewhere.
     .get("/healthz", () => {
       const { pools } = balancer.snapshot();
-      const unavailable = pools
-        .filter(({ upstreams }) => !upstreams.some(({ fit }) => fit))
-        .map(({ name }) => name);
+      const unavailable = pools.filter(({ upstreams }) => !upstreams.some(isServing)).map(({ name }) => name);
       if (balancer.phase !== "ready") return health(503, balancer.phase);
       return unavailable.length > 0
         ? health(503, `no available upstream in ${unavailable.join(", ")}`)

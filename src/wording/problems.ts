@@ -51,8 +51,8 @@ export function evenKeelSentence(snapshot: Pick<Snapshot, "pools">): string {
 
 /** Whether it serves. One whose slots are all in use does: requests wait for it. */
 export function isServing(upstream: UpstreamSnapshot): boolean {
-  const { fit, status, weight } = upstream;
-  return fit || (status === "passing" && weight > 0 && !hasFreeSlot(upstream));
+  const { fit, status, mode, weight } = upstream;
+  return fit || (status === "passing" && mode === "ready" && weight > 0 && !hasFreeSlot(upstream));
 }
 
 /** Whether every pool serves with all that it should: only operators have taken upstreams out. */

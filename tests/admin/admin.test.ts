@@ -11,9 +11,12 @@ import type { WebListener } from "../../src/runtime/runtime.ts";
 import { AlertStand } from "../support/alerts.ts";
 import { routeTable } from "../support/routes.ts";
 
+/** The state in which an upstream is, and others that a test sets. */
+type UpstreamState = Partial<UpstreamSnapshot>;
+
 const upstream = { id: "10.0.0.1:80", url: "http://10.0.0.1:80", fit: true } as UpstreamSnapshot;
 
-function stand(phase: Phase = "ready", fit = true) {
+function stand(phase: Phase = "ready", state: UpstreamState = {}) {
   const set: [id: string, mode: Mode, by: string][] = [];
   const control: Pick<Control, "setMode" | "shared"> = {
     shared: () => Promise.resolve(),
@@ -26,7 +29,7 @@ function stand(phase: Phase = "ready", fit = true) {
   const balancer: AdminBackend = {
     phase,
     snapshot: () =>
-      ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
+      ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, ...state }] }] }) as unknown as Snapshot,
     fleet: () => undefined,
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
@@ -102,18 +105,24 @@ describe("the admin listener", () => {
   let set: ReturnType<typeof stand>["set"] = [];
   beforeAll(async () => ({ port, set } = await serve()));
 
-  for (const [path, phase, fit, status] of [
-    ["/livez", "starting", true, 200],
-    ["/livez", "draining", true, 200],
-    ["/readyz", "starting", true, 503],
-    ["/readyz", "ready", false, 200],
-    ["/readyz", "draining", true, 503],
-    ["/healthz", "ready", true, 200],
-    ["/healthz", "ready", false, 503],
-    ["/healthz", "draining", true, 503],
+  const out: UpstreamState = { fit: false, status: "failing", mode: "ready", weight: 1, maxInFlight: null };
+  const slots: UpstreamState = { maxInFlight: 2, inFlight: 2, tunnels: 0, streams: 0 };
+  const full: UpstreamState = { ...out, ...slots, status: "passing" };
+  for (const [path, phase, upstreams, state, status] of [
+    ["/livez", "starting", "available", {}, 200],
+    ["/livez", "draining", "available", {}, 200],
+    ["/readyz", "starting", "available", {}, 503],
+    ["/readyz", "ready", "failing", out, 200],
+    ["/readyz", "draining", "available", {}, 503],
+    ["/healthz", "ready", "available", {}, 200],
+    ["/healthz", "ready", "failing", out, 503],
+    ["/healthz", "ready", "full", full, 200],
+    ["/healthz", "ready", "full and failing", { ...out, ...slots }, 503],
+    ["/healthz", "ready", "full and drained", { ...full, mode: "draining" }, 503],
+    ["/healthz", "draining", "available", {}, 503],
   ] as const) {
-    test(`responds ${status} to ${path} while ${phase} with ${fit ? "an" : "no"} available upstream`, async () => {
-      const listener = await serve({}, phase, fit);
+    test(`responds ${status} to ${path} while ${phase} and all upstreams are ${upstreams}`, async () => {
+      const listener = await serve({}, phase, state);
       expect((await ask(listener.port, path)).status).toBe(status);
     });
   }

@@ -35,7 +35,7 @@ export const stateOperations: readonly Operation[] = [
     tag: "Health",
     summary: "Checks the balancer and its pools",
     responses: {
-      200: jsonResponse(healthSchema, "The balancer is ready and every pool has an available upstream."),
+      200: jsonResponse(healthSchema, "The balancer is ready and every pool serves, with free slots or not."),
       503: jsonResponse(healthSchema, "Not healthy; `status` has the cause."),
     },
     isPublic: true,
