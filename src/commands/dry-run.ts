@@ -2,6 +2,7 @@
 
 import type { DryRunCommand } from "../cli/dry-run.ts";
 import type { Verb } from "../cli/verbs.ts";
+import { splitCause } from "../wording/request-outcome.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
@@ -77,11 +78,20 @@ function destinationRows(run: ReturnType<typeof asRecord>): readonly Row[] {
       : [["pool", `${text(pool)} (${text(policy)}${key === null ? "" : `, key ${text(key)}`})`] as const];
   const available = asArray(candidates).map((candidate) => text(asRecord(candidate)["upstream"]));
   return [
+    ...splitRows(run["split"]),
     ...from,
     ["result", resultText(run)],
     ...(available.length > 1 ? [["available", available.join(", ")] as const] : []),
     ...listRows("unavailable", others, ({ upstream, why }) => `${text(upstream)}: ${text(why)}`),
   ];
+}
+
+/** An older balancer does not tell it. */
+function splitRows(split: unknown): readonly Row[] {
+  if (split === null || split === undefined) return [];
+  const { pool, by, point, isFallback } = asRecord(split);
+  const why = isFallback === true ? ", as the chosen pool has no available upstream" : "";
+  return [["split", `${text(pool)} ${splitCause(text(by), Number(point))}${why}`]];
 }
 
 function resultText(run: ReturnType<typeof asRecord>): string {

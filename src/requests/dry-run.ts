@@ -3,7 +3,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { FilteredRequest, type ForeseenVerdict } from "../proxy/filter.ts";
+import { FilteredRequest, type ForeseenVerdict, type SplitChoice } from "../proxy/filter.ts";
 import type { Candidate } from "../proxy/record.ts";
 import { candidatesIn } from "../proxy/recorder.ts";
 import { noUpstreamReason, type RefusalReason } from "../proxy/refusal.ts";
@@ -69,6 +69,8 @@ export interface DryRunResult {
   readonly filters: readonly ForeseenFilter[];
   /** The first filter that would answer the request, so that no upstream gets it; null for none. */
   readonly answeredBy: string | null;
+  /** What the split of the route chose; null without one. */
+  readonly split: SplitChoice | null;
   readonly pool: string | null;
   readonly policy: PolicyName | null;
   readonly key: string | null;
@@ -101,7 +103,7 @@ export function dryRun(
   const cameFrom = { listener: request.listener, scheme: request.scheme };
   const match = registry.routes.find(head);
   const routing = routingOf(registry.routes, head);
-  const noPool = { pool: null, policy: null, key: null, chosen: null };
+  const noPool = { split: null, pool: null, policy: null, key: null, chosen: null };
   const noUpstreams = { candidates: [], fit: 0, others: [], out: 0 };
   const matchedPath = match?.matchedPath ?? null;
   if (!match?.route) {
@@ -132,6 +134,7 @@ export function dryRun(
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : noUpstreamReason(pool);
   return {
     ...routed,
+    split: filtered.split ?? null,
     pool: pool.name,
     policy: entry?.config.policy ?? null,
     key: keyOf ? key : null,

@@ -56,3 +56,8 @@ export function endingTone({ outcome }: Pick<RequestGroup, "outcome">): Tone | "
   if (outcome === "failed") return "bad";
   return outcome === "slow" || outcome === "retried" ? "warn" : "calm";
 }
+
+/** "by client, at 0.0312 of 1", "at random". @param point hash of the client's key, 0–1 */
+export function splitCause(by: string, point: number): string {
+  return by === "none" ? "at random" : `by ${by}, at ${point} of 1`;
+}

@@ -24,6 +24,7 @@ routes:
   - { host: shop.test, path: /api, header: { X-Beta: "yes" }, name: beta, pool: main }
   - { host: shop.test, path: /api, listen: inner, pool: inside }
   - { host: shop.test, path: /admin, pool: inside, deny: [192.0.2.9] }
+  - { host: canary.test, split: { pools: { main: 99, inside: 1 } } }
 `,
   );
   const proxy = programs.evenkeel("proxy", "--config", file, "--admin-port", "0");
@@ -52,6 +53,8 @@ routes:
   expect(tricky.out).toContain(
     "it would be refused: path_ambiguous, readings of the path lead to different routes",
   );
+  const split = await run("dry-run", "canary.test", "--from", "192.0.2.7");
+  expect(split.out).toMatch(/\n {2}split +main by client, at 0\.\d+ of 1\n {2}pool +main /);
   const denied = await run("dry-run", "shop.test/admin", "--from", "192.0.2.9");
   expect([denied.code, denied.out]).toEqual([
     1,

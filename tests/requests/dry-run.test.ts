@@ -35,6 +35,11 @@ describe("a dry run", () => {
     const clients = Array.from({ length: 20 }, (_, i) => `192.0.2.${i}`);
     expect(new Set(clients.map(poolFor))).toEqual(new Set(["a", "b"]));
     expect(clients.map(poolFor)).toEqual(clients.map(poolFor));
+    for (const clientAddress of clients) {
+      const { split, pool } = dryRun(registry, { ...request, clientAddress }, () => 0);
+      expect(split).toMatchObject({ pool, by: "client", isFallback: false });
+    }
+    expect(dryRun(registryOf("a: one"), request, () => 0).split).toBeNull();
   });
 
   test("selects the upstream of the next real request, and takes no turn", () => {

@@ -355,6 +355,7 @@ const someDryRun: DryRunResult = {
   not: [{ route: "routes[2]", why: "method POST" }],
   readings: [],
   answeredBy: null,
+  split: { pool: "main", by: "client", point: 0.0312, isFallback: false },
   filters: [{ name: "allow", verdict: "passes", why: "192.0.2.7 is in 192.0.2.0/24" }],
   pool: "main",
   matchedPath: null,

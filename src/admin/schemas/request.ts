@@ -68,15 +68,12 @@ const traceSchema = Type.Object({
   parentId: Type.Optional(Type.String({ description: "Id of the client's span." })),
 });
 
-const splitSchema = Type.Object(
-  {
-    pool: textSchema("The pool that the split of the route chose."),
-    by: textSchema("What it was chosen by: client, header:Name, cookie:name, cookie or none."),
-    point: Type.Number({ description: "Hash of the client's key, 0–1." }),
-    isFallback: boolean("The pool that was chosen first had no available upstream."),
-  },
-  { title: "Split" },
-);
+const splitFields = {
+  pool: textSchema("The pool that the split of the route chose."),
+  by: textSchema("What it was chosen by: client, header:Name, cookie:name, cookie or none."),
+  point: Type.Number({ description: "Hash of the client's key, 0–1." }),
+  isFallback: boolean("The pool that was chosen first had no available upstream."),
+};
 
 const requestSchema = Type.Object(
   {
@@ -118,7 +115,7 @@ const requestSchema = Type.Object(
     reason: nullable(Type.String(), "Why the request was refused, or how its last attempt failed."),
     complaint: nullable(Type.String(), "The protocol violation, if the request was refused for one."),
     notRetried: nullable(Type.String(), "Why it was not retried."),
-    split: Type.Optional(splitSchema),
+    split: Type.Optional(Type.Object(splitFields, { title: "Split" })),
     sticky: Type.Optional(
       oneOf(
         ["kept", "new", "moved", "full"] as const,
@@ -271,6 +268,7 @@ export const dryRunSchema = Type.Object(
       "Filters of the route, in their order.",
     ),
     answeredBy: nullable(Type.String(), "The first filter that would answer the request; null for none."),
+    split: nullable(Type.Object(splitFields), "What the split of the route chose; null without one."),
     pool: nullable(Type.String(), "Pool of the route."),
     policy: nullable(policySchema, "Policy of the pool; null without a pool."),
     key: nullable(Type.String(), "Hash key; null without one."),

@@ -11,6 +11,7 @@ import { CandidateTable, scoringOf } from "./decisions.tsx";
 import { RequestNavigation } from "./list-page.tsx";
 import { attribute } from "../responses.ts";
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
+import { splitCause } from "../../wording/request-outcome.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { DryRunResult, DryRunInput, OtherRoute } from "../../requests/dry-run.ts";
 
@@ -119,7 +120,7 @@ function errorText({ error }: Extract<AdminResult<unknown>, { error: unknown }>)
 }
 
 function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
-  const { chosen, pool, policy, key, candidates, fit, others, out, refusal } = run;
+  const { chosen, split, pool, policy, key, candidates, fit, others, out, refusal } = run;
   const scoring = scoringOf(policy ?? undefined, false);
   const answer = answerText(run);
   const isServed = answer !== undefined || chosen !== null;
@@ -150,6 +151,7 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
         {run.readings.map(({ path, route }) => (
           <Fact name={`Read as ${path}`} value={route} />
         ))}
+        <Fact name="Split" value={split && splitCause(split.by, split.point)} />
         <Fact name="Pool" value={pool} />
         <Fact name="Policy" value={policy} />
         <Fact name="Key" value={key} />

@@ -168,7 +168,7 @@ function dryRunIn(value: unknown): DryRunResult | undefined {
       (name) => value[name] === null || typeof value[name] === "string",
     );
   // An older balancer does not compare routes.
-  const compared = { over: [], not: [], readings: [], filters: [], answeredBy: null };
+  const compared = { over: [], not: [], readings: [], filters: [], answeredBy: null, split: null };
   return isValid ? ({ ...compared, ...value } as unknown as DryRunResult) : undefined;
 }
 
