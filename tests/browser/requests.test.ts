@@ -199,13 +199,26 @@ describe.skipIf(!executable)("requests in Chromium", () => {
 
   test("works without JavaScript", async () => {
     await using visit = await scene("/requests", { javaScriptEnabled: false });
-    const { page } = visit;
+    const { page, url } = visit;
     expect(await rows(page).count()).toBe(40);
     expect(await page.getByRole("button", { name: "Pause" }).isVisible()).toBe(false);
     await page.getByRole("link", { name: "Refresh" }).click();
     await page.getByLabel("Path begins with").fill("/orders");
     await page.getByRole("button", { name: "Filter" }).click();
     expect(await rows(page).count()).toBe(1);
+    await page.getByRole("link", { name: "Remove the filter path begins with" }).waitFor({ state: "hidden" });
+    // On a phone the fields are folded, so that the first request is on the first screen.
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto(`${url}/requests`);
+    expect((await rows(page).first().boundingBox())?.y).toBeLessThan(600);
+    expect(await page.getByLabel("Status").isVisible()).toBe(false);
+    await page.getByText("Filters").click();
+    await page.getByLabel("Status").fill("5xx");
+    await page.getByRole("button", { name: "Filter" }).click();
+    expect(await page.getByLabel("Status").inputValue()).toBe("5xx");
+    await page.goto(`${url}/requests?upstream=localhost:8083`);
+    await page.getByRole("link", { name: "Remove the filter upstream" }).click();
+    expect(await rows(page).count()).toBe(40);
     await page.getByRole("link", { name: "Dry run" }).click();
     await page.getByLabel("Host").fill("shop.example");
     await page.getByRole("button", { name: "Start dry run" }).click();

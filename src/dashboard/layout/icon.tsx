@@ -13,6 +13,7 @@ const paths = {
   list: "M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.05M2.5 8h.05M2.5 12h.05",
   curve: "M2.5 13.5h11M4 11l3-4 2.5 2L13 4",
   bell: "M4 11V7a4 4 0 0 1 8 0v4l1.2 1.5H2.8ZM6.5 14.2h3",
+  close: "M4.5 4.5l7 7M11.5 4.5l-7 7",
   dots: "M3.5 8h.05M8 8h.05M12.5 8h.05",
 } as const;
 

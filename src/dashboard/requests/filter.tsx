@@ -46,7 +46,7 @@ const reasons: readonly RefusalReason[] = [
 ];
 
 /** The outcomes to choose from: the value of the address, and its name. */
-const outcomeChoices = [
+export const outcomeChoices = [
   ["failed,slow", "Failed and slow"],
   ["failed", "Failed"],
   ["slow", "Slow"],
@@ -59,7 +59,7 @@ export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element 
   const pools = snapshot?.pools ?? [];
   const upstreams = pools.flatMap((pool) => pool.upstreams.map(({ id }) => id));
   const field = (name: FilterName) =>
-    ({ kind: "request-field", name, value: filter.filter[name] ?? "" }) as const;
+    ({ kind: "request-field", name, label: filterLabels[name], value: filter.filter[name] ?? "" }) as const;
   const times = filter.range ? rangeQuery(filter.range) : {};
   const hidden = { ...(filter.kind === "recent" ? {} : { which: filter.kind }), ...times };
   return (
@@ -67,19 +67,15 @@ export function RequestFilters({ filter, snapshot }: FiltersProps): JSX.Element 
       {Object.entries(hidden).map(([name, value]) => (
         <input type="hidden" name={name} value={attribute(value)} />
       ))}
-      {filter.kind === "kept" ? (
-        <Choice {...field("outcome")} label="Outcome" choices={outcomeChoices} />
-      ) : (
-        ""
-      )}
-      <Choice {...field("pool")} label="Pool" choices={sameNamed(pools.map(({ name }) => name))} />
-      <TextField {...field("upstream")} label="Upstream" suggestions={upstreams} hint="any" />
-      <TextField {...field("route")} label="Route" hint="any" />
-      <Choice {...field("method")} label="Method" choices={sameNamed(methodChoices)} />
-      <TextField {...field("status")} label="Status" suggestions={statuses} hint="4xx or 404" />
-      <TextField {...field("path")} label="Path begins with" hint="/ or host/" />
-      <TextField {...field("reason")} label="Reason" suggestions={reasons} hint="any" />
-      <TextField {...field("client")} label="Client" hint="IP address" />
+      {filter.kind === "kept" ? <Choice {...field("outcome")} choices={outcomeChoices} /> : ""}
+      <Choice {...field("pool")} choices={sameNamed(pools.map(({ name }) => name))} />
+      <TextField {...field("upstream")} suggestions={upstreams} hint="any" />
+      <TextField {...field("route")} hint="any" />
+      <Choice {...field("method")} choices={sameNamed(methodChoices)} />
+      <TextField {...field("status")} suggestions={statuses} hint="4xx or 404" />
+      <TextField {...field("path")} hint="/ or host/" />
+      <TextField {...field("reason")} suggestions={reasons} hint="any" />
+      <TextField {...field("client")} hint="IP address" />
       <div class="request-buttons">
         <button type="submit">Filter</button>
         {isFiltered(filter) ? (
@@ -101,6 +97,11 @@ export const filterNames = [
   ...(["route", "client", "outcome", "id"] as const),
 ] as const;
 export type FilterName = (typeof filterNames)[number];
+
+export const filterLabels: Readonly<Record<FilterName, string>> = {
+  ...{ pool: "Pool", upstream: "Upstream", method: "Method", status: "Status", path: "Path begins with" },
+  ...{ reason: "Reason", route: "Route", client: "Client", outcome: "Outcome", id: "Request id" },
+};
 
 export interface RequestFilterState {
   readonly kind: Kind;

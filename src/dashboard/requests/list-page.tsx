@@ -20,6 +20,7 @@ import {
   type RequestFilterState,
   requestsUrl,
 } from "./filter.tsx";
+import { FilterFold } from "./filter-fold.tsx";
 import { RequestRows, RowHead } from "./row.tsx";
 import type { RequestPage } from "./request-client.ts";
 
@@ -71,7 +72,9 @@ export function renderRequestsPage({ filter, result, state, kept }: RequestsPage
         {kept ? <KeptProblems kept={kept} /> : ""}
         <RequestsHead filter={filter} kept={kept} />
         {kept ? <KeptTime filter={filter} kept={kept} /> : ""}
-        <RequestFilters filter={filter} snapshot={state.snapshot} />
+        <FilterFold filter={filter}>
+          <RequestFilters filter={filter} snapshot={state.snapshot} />
+        </FilterFold>
         {kept ? <KeptGroups filter={filter} kept={kept} /> : ""}
         <section class="pool" aria-label={`${kindLabels[filter.kind]} requests`}>
           <div class="request-bar">

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { startDashboard } from "../../../src/dashboard/dashboard.ts";
 import { runtime } from "../../../src/runtime/bun.ts";
 import { type FakeAdminApi, startFakeAdminApi } from "../../support/fake-admin-api.ts";
+import { linksIn, textOf } from "../../support/dashboard-scene.ts";
 import { retriedRequest, someRequest } from "../../support/requests-fixture.ts";
 import { until } from "../../support/wait.ts";
 
@@ -78,6 +79,26 @@ describe("the requests page", () => {
     expect(text).toContain('<form class="request-filters" method="get" action="/requests"');
     expect(text).toContain("Not live.");
     expect(text.match(/<li class="request"/g)).toHaveLength(40);
+  });
+
+  test("folds its filter unless one is typed, and says what is set, each with a link that removes it", async () => {
+    const { base } = await scene();
+    const foldOf = async (query: string) =>
+      /<div class="filter-fold">.*?<\/form>.*?<\/details>(.*?)<\/div>/s.exec(
+        (await page(`${base}/requests${query}`)).text,
+      ) ?? [];
+    const [none = "", noChips] = await foldOf("");
+    expect([none.includes("<details>"), none.includes("none set"), noChips]).toEqual([true, true, ""]);
+    const [linked = "", chips = ""] = await foldOf(
+      "?upstream=checkout-07&outcome=failed%2Cslow&from=-1h&to=now",
+    );
+    expect([linked.includes("<details>"), linked.includes("2 set")]).toEqual([true, true]);
+    expect(textOf(chips)).toMatch(/Upstream checkout-07 Remove .* Outcome Failed and slow Remove /);
+    expect(linksIn(chips)).toEqual([
+      "/requests?outcome=failed%2Cslow&from=-1h&to=now",
+      "/requests?upstream=checkout-07&from=-1h&to=now",
+    ]);
+    expect((await foldOf("?status=5xx"))[0]).toContain("<details open>");
   });
 
   test("shows the address for a first request", async () => {
