@@ -53,6 +53,7 @@ export function createCompression({
   });
   return {
     decide(request, response) {
+      if (response.status === 304) return stillCompressed(request, response);
       if (!mayChange(request, response)) return undefined;
       if (response.bodyBytes !== undefined && (response.bodyBytes === 0 || response.bodyBytes < minBytes))
         return undefined;
@@ -156,6 +157,24 @@ function namesAcceptEncoding(vary: string | undefined): boolean {
 const staleNames = ["accept-ranges", "content-md5", "digest", "content-digest", "repr-digest"];
 const withEtag = new PlainNames([...staleNames, "etag"]);
 const withoutEtag = new PlainNames(staleNames);
+
+const etagOnly = new PlainNames(["etag"]);
+
+/**
+ * The compressed response that the client has is still the latest. With the strong ETag of the upstream a cache would find no
+ * response to freshen (RFC 9111 section 4.3.4): the client gets back what it had got.
+ */
+function stillCompressed(
+  request: RequestHead,
+  response: CompressibleResponse,
+): CompressionDecision | undefined {
+  const etag = response.header("etag");
+  if (!etag?.startsWith('"')) return undefined;
+  const weak = `W/${etag}`;
+  if (request.header("if-none-match")?.includes(weak) !== true) return undefined;
+  const vary = namesAcceptEncoding(response.header("vary")) ? [] : [varyField];
+  return { removed: etagOnly, added: [...vary, ["ETag", weak]] };
+}
 
 function compressed(
   response: CompressibleResponse,

@@ -127,6 +127,25 @@ describe("a response", () => {
       expect([name, decision?.removed.has(name)]).toEqual([name, false]);
   });
 
+  test.each([
+    ['W/"a"', '"a"', 'W/"a"'],
+    ['"b", W/"a"', '"a"', 'W/"a"'],
+    ['"a"', '"a"', undefined],
+    ["*", '"a"', undefined],
+    [undefined, '"a"', undefined],
+    ['W/"ab"', '"a"', undefined],
+    ['W/"a"', 'W/"a"', undefined],
+    ['W/"a"', undefined, undefined],
+  ])("names in a 304 to If-None-Match: %s of %s the ETag %p", (ifNoneMatch, etag, sent) => {
+    const request = requestWith(ifNoneMatch === undefined ? {} : { "if-none-match": ifNoneMatch });
+    const response = responseWith(etag === undefined ? {} : { etag }, { status: 304, bodyBytes: 0 });
+    const decision = compression.decide(request, response);
+    expect(decision?.plan).toBeUndefined();
+    expect(new Map(decision?.added).get("ETag")).toBe(sent);
+    expect(new Map(decision?.added).get("Vary")).toBe(sent && "Accept-Encoding");
+    expect(decision?.removed.has("ETag")).toBe(sent === undefined ? undefined : true);
+  });
+
   test("keeps a weak ETag, and a Vary that names the field already", () => {
     const decision = compression.decide(
       requestWith(),

@@ -141,6 +141,24 @@ export const compressionLaws: Readonly<Record<string, (engine: Engine) => Promis
     );
   },
 
+  "freshens a compressed response under the ETag that the client has": (engine) =>
+    withCompression(
+      engine,
+      (_, socket) => void socket.write('HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\nDate: x\r\n\r\n'),
+      async ({ port }) => {
+        const client = await RawClient.connect(port);
+        for (const [known, sent] of [
+          ['W/"v1"', 'W/"v1"'],
+          ['"v1"', '"v1"'],
+        ]) {
+          const response = await client.send(get(`If-None-Match: ${known}\r\n`)).readResponse();
+          const etags = response.headers.filter(([name]) => name.toLowerCase() === "etag");
+          expect([response.status, etags.map(([, value]) => value)]).toEqual([304, [sent ?? ""]]);
+        }
+        client.destroy();
+      },
+    ),
+
   "compresses nothing for a client of HTTP/1.0": (engine) =>
     withCompression(
       engine,
