@@ -167,12 +167,13 @@ globalThis.rangePlot = (() => {
       };
     }
 
+    /* By the width of the lines: asking the page for it between two changes lays the whole page out. */
     xOf(at) {
-      return ((at - this.charts.from) / (this.charts.to - this.charts.from)) * this.width();
+      return ((at - this.charts.from) / (this.charts.to - this.charts.from)) * this.chart.width;
     }
 
     momentAt(x) {
-      return this.charts.from + (x / this.width()) * (this.charts.to - this.charts.from);
+      return this.charts.from + (x / this.chart.width) * (this.charts.to - this.charts.from);
     }
 
     yOf(value) {
@@ -188,7 +189,7 @@ globalThis.rangePlot = (() => {
     }
 
     drawLayer() {
-      const width = this.width();
+      const { width } = this.chart;
       const height = this.height + flagHeight;
       this.layer.setAttribute("viewBox", `0 0 ${width} ${height}`);
       this.layer.replaceChildren(
@@ -273,13 +274,13 @@ globalThis.rangePlot = (() => {
     }
 
     showBrush(from, to) {
-      const [left, right] = [Math.max(0, Math.min(from, to)), Math.min(this.width(), Math.max(from, to))];
+      const [left, right] = [Math.max(0, Math.min(from, to)), Math.min(this.chart.width, Math.max(from, to))];
       this.brush.setAttribute("x", String(left));
       this.brush.setAttribute("width", String(Math.max(0, right - left)));
     }
 
     showMoved(pixels) {
-      const seconds = ((pixels / this.width()) * (this.charts.to - this.charts.from)) / 1000;
+      const seconds = ((pixels / this.chart.width) * (this.charts.to - this.charts.from)) / 1000;
       this.chart.setScale("x", {
         min: this.charts.from / 1000 - seconds,
         max: this.charts.to / 1000 - seconds,
