@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { Browser } from "playwright-core";
 import { findChromium, launchChromium } from "../support/browser.ts";
 import { incidentSnapshot } from "../support/problem-fixture.ts";
+import { until } from "../support/wait.ts";
 import { type FakeAdminVisit, live, visitFakeAdmin } from "../support/visit.ts";
 
 const executable = findChromium();
@@ -178,5 +179,12 @@ describe.skipIf(!executable)("keys in Chromium", () => {
     expect(await shown()).toEqual(["Connected"]);
     await scene.open("/routes");
     expect(await shown()).toEqual([]);
+    scene.admin.respond = (_, response) => void response.writeHead(503).end();
+    for (const path of ["/", "/upstreams/checkout-07", "/requests", "/events"]) {
+      await overview(path);
+      await until(async () => String(await shown()) === "No news", `no Live on ${path}`);
+    }
+    scene.admin.respond = undefined;
+    await until(async () => String(await shown()) === "Live", "Live again", 15_000);
   });
 });

@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { Browser, Page } from "playwright-core";
 import { accountsOf, type AdminStand, startAdminStand } from "../admin/fixture.ts";
 import { calmSnapshot } from "../support/fake-admin-api.ts";
-import { accessibilityViolations, findChromium, launchChromium } from "../support/browser.ts";
+import {
+  accessibilityViolations,
+  faultsAtAllWidths,
+  findChromium,
+  launchChromium,
+} from "../support/browser.ts";
 import { live, type Visit, visit, type VisitOptions } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
@@ -184,27 +189,28 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(consoleErrors).toEqual([]);
   });
 
-  for (const colorScheme of ["light", "dark"] as const) {
-    test(`is accessible at every width, ${colorScheme}`, async () => {
-      await using visit = await scene({ colorScheme });
-      const { page } = visit;
-      const fits = async () => {
-        for (const width of [320, 390, 820, 1024, 1440]) {
-          await page.setViewportSize({ width, height: 844 });
-          expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
-        }
-      };
-      await login(page, "otto", "wrong");
-      await page.getByRole("alert").waitFor();
-      expect(await accessibilityViolations(page)).toEqual([]);
-      await fits();
-      await login(page, "otto");
-      await live(page);
+  test("is accessible at every width", async () => {
+    await using visit = await scene();
+    const { page } = visit;
+    const fits = async () => {
+      for (const width of [320, 390, 820, 1024, 1440]) {
+        await page.setViewportSize({ width, height: 844 });
+        expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+      }
+    };
+    await login(page, "otto", "wrong");
+    await page.getByRole("alert").waitFor();
+    expect(await faultsAtAllWidths(page)).toEqual([]);
+    await fits();
+    await login(page, "otto");
+    await live(page);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
       expect(await accessibilityViolations(page, { within: ".top" })).toEqual([]);
-      await page.evaluate(`document.documentElement.dataset.link = "connecting"`);
+    }
+    for (const link of ["connecting", "lost"]) {
+      await page.evaluate(`document.documentElement.dataset.link = "${link}"`);
       await fits();
-      await page.evaluate(`document.documentElement.dataset.link = "lost"`);
-      await fits();
-    });
-  }
+    }
+  });
 });

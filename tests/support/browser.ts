@@ -90,9 +90,28 @@ export async function accessibilityViolations(
   page: Page,
   { within = "html", only }: AxeOptions = {},
 ): Promise<string[]> {
-  await page.evaluate(axe);
-  const options = only ? { runOnly: only } : {};
+  if (!(await page.evaluate<boolean>("'axe' in window"))) await page.evaluate(axe);
+  const options = { resultTypes: ["violations"], ...(only && { runOnly: only }) };
   return page.evaluate<string[]>(`
     axe.run(${JSON.stringify(within)}, ${JSON.stringify(options)}).then(({ violations }) => violations
       .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
+}
+
+/**
+ * What is wrong with the page as it stands, at three widths and in both themes: violations that axe-core finds, and pixels
+ * that a reader must scroll to the side for. The page stays narrow and light.
+ */
+export async function faultsAtAllWidths(page: Page): Promise<string[]> {
+  const faults: string[] = [];
+  for (const width of [1_440, 820, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    for (const colorScheme of ["dark", "light"] as const) {
+      await page.emulateMedia({ colorScheme });
+      const violations = await accessibilityViolations(page);
+      faults.push(...violations.map((violation) => `${width} ${colorScheme}: ${violation}`));
+    }
+    const hidden = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+    if (hidden !== 0) faults.push(`${width}: ${hidden} pixels too wide`);
+  }
+  return faults;
 }

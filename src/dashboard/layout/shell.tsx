@@ -125,11 +125,15 @@ function LiveHead(): JSX.Element {
   );
 }
 
-/** The style sheet shows one of the texts, by the state of the stream, and by whether the page moves: a fixed time does not. */
+/**
+ * The style sheet shows one of the texts, by the state of the stream, by whether the page moves, which a fixed time does not,
+ * and by whether the balancer responds to the dashboard.
+ */
 function LinkState(): JSX.Element {
   return (
     <p class="link">
       <span class="link-live">Live</span>
+      <span class="link-silent">No news</span>
       <span class="link-fixed">Connected</span>
       <span class="link-connecting">Connecting</span>
       <span class="link-lost">
@@ -220,7 +224,7 @@ export function PageFoot({ state, rows }: FootProps): JSX.Element {
       ]
     : [];
   return (
-    <footer class="foot">
+    <footer class="foot" data-outage={state.outage !== undefined}>
       <ul class="facts">
         {facts.map((fact) => (
           <li safe>{fact}</li>
