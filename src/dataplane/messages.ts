@@ -5,24 +5,16 @@ import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
 import type { BudgetAsk, BudgetReply } from "../filter/budget.ts";
 import type { FilterCounters } from "../metrics/filter-meter.ts";
 import type { ListenerCounters } from "../metrics/listener-meter.ts";
-import type { Metrics } from "../metrics/metrics.ts";
 import type { RouteCounters } from "../metrics/route-meter.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
-import {
-  upstreamCountersOf,
-  type UpstreamCounters,
-  type PoolCounters,
-  poolCountersOf,
-} from "../metrics/counter-report.ts";
+import type { PoolCounters, UpstreamCounters } from "../metrics/counter-report.ts";
 import type { OutlierVerdict } from "../pool/outlier-detector.ts";
-import type { LoadCounts } from "../pool/pool.ts";
 import type { FaultSpec } from "../fault/fault.ts";
 import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { rescueReserve } from "../proxy/retry-budget.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
 import type { StoreContent } from "../tls/certificate-store.ts";
-import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
 
 export type ToWorker =
   /** Sent each second and after every change. `now` is the control plane's clock, which the worker adopts. */
@@ -122,8 +114,11 @@ export interface UpstreamEvidence extends StallEvidence {
   readonly isSuspected: boolean;
 }
 
+/** Counters are cumulative. Of upstreams, pools and routes it has those with which something happened since the report before. */
 export interface WorkerReport {
   readonly kind: "report";
+  /** Whether it has all of them, and replaces what was reported before. */
+  readonly isWhole: boolean;
   /** Revision of the state that the worker applied. */
   readonly revision: number;
   /** Client requests in flight. */
@@ -135,63 +130,31 @@ export interface WorkerReport {
   /** Resident memory of the process. */
   readonly rssBytes: number;
   readonly processCounters: ProcessCounters;
-  readonly upstreams: readonly {
-    /** Id and origin. */
-    readonly upstream: string;
-    readonly inFlight: number;
-    readonly tunnels: number;
-    readonly streams: number;
-    readonly verdict: OutlierVerdict;
-    readonly counts: UpstreamCounters;
-  }[];
+  readonly upstreams: readonly UpstreamReport[];
   readonly listeners: readonly { readonly name: string; readonly counts: ListenerCounters }[];
   readonly filters: FilterCounters;
   readonly routes: readonly RouteCounters[];
   /** The entry with an empty name counts requests that matched no route. */
-  readonly pools: readonly {
-    readonly name: string;
-    /** Balance of the retry budget. */
-    readonly retryBudgetBalance: number;
-    /** Requests that wait for a slot. */
-    readonly queued: number;
-    readonly counts: PoolCounters;
-  }[];
+  readonly pools: readonly PoolReport[];
 }
 
-export function buildReport(
-  { entries }: Pick<PoolRegistry, "entries">,
-  metrics: Metrics,
-  own: Pick<WorkerReport, "revision" | "active" | "rssBytes" | "processCounters">,
-): WorkerReport {
-  const upstreams = entries.flatMap(({ pool }) =>
-    pool.upstreams.map((upstream) => ({
-      upstream: identityOf(upstream),
-      inFlight: upstream.inFlight,
-      tunnels: upstream.tunnels,
-      streams: upstream.streams,
-      verdict: upstream.outlier.verdict,
-      counts: upstreamCountersOf(metrics.of(upstream)),
-    })),
-  );
-  const pools = [
-    { name: "", retryBudgetBalance: 0, queued: 0 },
-    ...entries.map(({ pool: { name }, retryBudget, queue }) => ({
-      name,
-      retryBudgetBalance: retryBudget.balance,
-      queued: queue.size,
-    })),
-  ].map((pool) => ({ ...pool, counts: poolCountersOf(metrics.ofPool(pool.name)) }));
-  return {
-    kind: "report",
-    ...own,
-    lostLines: metrics.lostLines,
-    lostSpans: metrics.lostSpans,
-    listeners: [...metrics.listeners].map(([name, { counts }]) => ({ name, counts })),
-    filters: metrics.filters.counts,
-    routes: metrics.routes.counts,
-    upstreams,
-    pools,
-  };
+export interface UpstreamReport {
+  /** Id and origin. */
+  readonly upstream: string;
+  readonly inFlight: number;
+  readonly tunnels: number;
+  readonly streams: number;
+  readonly verdict: OutlierVerdict;
+  readonly counts: UpstreamCounters;
+}
+
+export interface PoolReport {
+  readonly name: string;
+  /** Balance of the retry budget. */
+  readonly retryBudgetBalance: number;
+  /** Requests that wait for a slot. */
+  readonly queued: number;
+  readonly counts: PoolCounters;
 }
 
 /**
@@ -238,20 +201,4 @@ export function perWorkerConfig(config: Config, workers: number, ports: readonly
     pools: config.pools.map(poolConfigFor),
     processes: workers,
   };
-}
-
-export const noLoad: LoadCounts = { inFlight: 0, tunnels: 0, streams: 0 };
-
-/** Attempts, tunnels and streams in flight on each upstream, summed over all workers. Keyed by id and origin. */
-export function sumInFlight(reported: WorkerReport["upstreams"]): ReadonlyMap<string, LoadCounts> {
-  const totals = new Map<string, LoadCounts>();
-  for (const { upstream, ...own } of reported) {
-    const total = totals.get(upstream) ?? noLoad;
-    totals.set(upstream, {
-      inFlight: total.inFlight + own.inFlight,
-      tunnels: total.tunnels + own.tunnels,
-      streams: total.streams + own.streams,
-    });
-  }
-  return totals;
 }

@@ -1,18 +1,10 @@
-/** Combines what workers report: verdicts, counters, and the results of aborts. */
+/** Combines what workers report: verdicts, and the results of aborts. */
 
-import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
-import {
-  mergePoolCounters,
-  mergeUpstreamCounters,
-  poolCountersOf,
-  upstreamCountersOf,
-} from "../metrics/counter-report.ts";
-import { Metrics } from "../metrics/metrics.ts";
-import { type ProcessCounters, sumProcessCounters } from "../metrics/process-families.ts";
+import type { Cancel, Schedule } from "../lib/clock.ts";
 import type { OutlierVerdict } from "../pool/outlier-detector.ts";
 import type { Pool, PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { WorkerReport } from "./messages.ts";
 import type { WorkerSupervisor } from "./worker-supervisor.ts";
 
@@ -61,77 +53,6 @@ function applyVerdict(
   if (!pool.adoptHealth(upstream, { activeHealth, verdict })) return;
   const { state: to, reason } = upstream.outlier;
   observer.outlierChanged(pool, { upstream, from: own.state, to, reason });
-}
-
-export interface CounterAggregatorOptions {
-  readonly registry: Pick<PoolRegistry, "pools">;
-  /** The sums are written here. */
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-}
-
-/** Sums the counters of all workers, including exited ones. */
-export class CounterAggregator {
-  readonly #options: CounterAggregatorOptions;
-  /** Counters of workers that have exited. */
-  readonly #retired: Metrics;
-  #retiredProcess = sumProcessCounters([]);
-
-  constructor(options: CounterAggregatorOptions) {
-    this.#options = options;
-    this.#retired = new Metrics(options.clock);
-  }
-
-  /** Keeps the last counters of a worker that has exited, because counters must never decrease. */
-  retire(report: WorkerReport): void {
-    const { retained } = this.#options.metrics.routes;
-    if (retained) this.#retired.routes.retain(retained);
-    this.#add([report], this.#retired);
-    this.#retiredProcess = sumProcessCounters([this.#retiredProcess, report.processCounters]);
-  }
-
-  /** @param reports the last report of each serving worker */
-  processCounters(reports: readonly WorkerReport[]): ProcessCounters {
-    return sumProcessCounters([this.#retiredProcess, ...reports.map(({ processCounters: own }) => own)]);
-  }
-
-  /** @param reports the last report of each serving worker */
-  write(reports: readonly WorkerReport[]): void {
-    this.#add(reports, this.#options.metrics);
-  }
-
-  /** Writes the sums of these reports and the retired counters, for the upstreams and pools that exist now. */
-  #add(reports: readonly WorkerReport[], into: Metrics): void {
-    const { pools } = this.#options.registry;
-    into.lostLines = reports.reduce((sum, { lostLines }) => sum + lostLines, this.#retired.lostLines);
-    into.lostSpans = reports.reduce((sum, { lostSpans }) => sum + lostSpans, this.#retired.lostSpans);
-    const upstreams = reports.map(
-      (report) => new Map(report.upstreams.map((one) => [one.upstream, one.counts])),
-    );
-    const named = reports.map((report) => new Map(report.pools.map((one) => [one.name, one.counts])));
-    for (const upstream of pools.flatMap((pool) => pool.upstreams)) {
-      const parts = upstreams.flatMap((counters) => counters.get(identityOf(upstream)) ?? []);
-      mergeUpstreamCounters(into.of(upstream), [upstreamCountersOf(this.#retired.of(upstream)), ...parts]);
-    }
-    this.#addListeners(reports, into);
-    const filters = [this.#retired.filters.counts, ...reports.map((report) => report.filters)];
-    into.filters.clear();
-    for (const counts of filters) into.filters.add(counts);
-    const routes = [this.#retired.routes.counts, ...reports.map((report) => report.routes)];
-    into.routes.clear();
-    for (const counts of routes) into.routes.add(counts);
-    for (const name of ["", ...pools.map((pool) => pool.name)]) {
-      const parts = named.flatMap((counters) => counters.get(name) ?? []);
-      mergePoolCounters(into.ofPool(name), [poolCountersOf(this.#retired.ofPool(name)), ...parts]);
-    }
-  }
-
-  #addListeners(reports: readonly WorkerReport[], into: Metrics): void {
-    const counted = reports.flatMap(({ listeners }) => listeners);
-    const retired = [...this.#retired.listeners].map(([name, { counts }]) => ({ name, counts }));
-    for (const { name } of [...retired, ...counted]) into.ofListener(name).clear();
-    for (const { name, counts } of [...retired, ...counted]) into.ofListener(name).add(counts);
-  }
 }
 
 /** A worker that has not replied by then counts as having aborted nothing. */
@@ -224,7 +145,7 @@ export class Confirmations {
   }
 
   reported(supervisor: WorkerSupervisor): void {
-    const applied = supervisor.lastReport?.revision ?? 0;
+    const applied = supervisor.reported?.latest.revision ?? 0;
     for (const one of this.#waiting) if (applied >= one.revision) settle(one, supervisor);
   }
 

@@ -19,12 +19,14 @@ import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
 import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
 import type { CertificateStore } from "../tls/certificate-store.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
-import { noLoad, perWorkerConfig, sumInFlight } from "./messages.ts";
+import { CounterAggregator } from "./counter-aggregator.ts";
+import { type MergedReport, sumInFlight } from "./merged-report.ts";
+import { perWorkerConfig, type WorkerReport } from "./messages.ts";
 import { StateBroadcaster } from "./state-broadcaster.ts";
 import { StateChanges } from "./state-changes.ts";
 import { StallQuorum } from "./stall-quorum.ts";
 import { BudgetRelay } from "./worker-budgets.ts";
-import { AbortCoordinator, Confirmations, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
+import { AbortCoordinator, Confirmations, mergeVerdicts } from "./worker-aggregation.ts";
 import { type SocketHolder, WorkerSockets } from "./worker-sockets.ts";
 import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
 
@@ -136,7 +138,7 @@ export class WorkerDataPlane implements DataPlane {
             this.#sendCertificates([supervisor]);
             this.#broadcaster.greeted(supervisor);
           },
-          onReport: (supervisor) => this.#reportReceived(supervisor),
+          onReport: (supervisor, report) => this.#reportReceived(supervisor, report),
           onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
           onAborted: (...report) => this.#aborts.receive(...report),
           // Without a fleet, no worker asks.
@@ -185,7 +187,7 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   refreshCounters(): void {
-    this.#counters.write(this.#supervisors.flatMap(({ lastReport }) => (lastReport ? [lastReport] : [])));
+    this.#counters.write(this.#reports);
   }
 
   /** Broadcasts the state first, so that retries of aborted attempts go to another upstream. */
@@ -201,17 +203,15 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   active(): number {
-    return this.#supervisors.reduce((sum, { lastReport }) => sum + (lastReport?.active ?? 0), 0);
+    return this.#reports.reduce((sum, { latest }) => sum + latest.active, 0);
   }
 
   rssBytes(): number {
-    return this.#supervisors.reduce((sum, { lastReport }) => sum + (lastReport?.rssBytes ?? 0), 0);
+    return this.#reports.reduce((sum, { latest }) => sum + latest.rssBytes, 0);
   }
 
   processCounters(): ProcessCounters {
-    return this.#counters.processCounters(
-      this.#supervisors.flatMap(({ lastReport }) => (lastReport ? [lastReport] : [])),
-    );
+    return this.#counters.processCounters(this.#reports);
   }
 
   setShedding(isShedding: boolean): void {
@@ -227,14 +227,12 @@ export class WorkerDataPlane implements DataPlane {
   isDrained({ mode, inFlight }: Upstream): boolean {
     if (mode === "ready" || inFlight > 0 || this.#broadcaster.isPending) return false;
     return this.#supervisors.every(
-      ({ isReady, lastReport }) => !isReady || lastReport?.revision === this.#broadcaster.revision,
+      ({ isReady, reported }) => !isReady || reported?.latest.revision === this.#broadcaster.revision,
     );
   }
 
   measure({ pool: { name } }: PoolEntry): PoolGauges {
-    const parts = this.#supervisors.flatMap(
-      ({ lastReport }) => lastReport?.pools.find((pool) => pool.name === name) ?? [],
-    );
+    const parts = this.#reports.flatMap(({ pools }) => pools.get(name) ?? []);
     return {
       retryBudget: { balance: parts.reduce((sum, { retryBudgetBalance }) => sum + retryBudgetBalance, 0) },
       queue: { size: parts.reduce((sum, { queued }) => sum + queued, 0) },
@@ -288,34 +286,38 @@ export class WorkerDataPlane implements DataPlane {
     return config;
   }
 
-  #reportReceived(supervisor: WorkerSupervisor): void {
-    const { registry, observer, clock } = this.#options;
-    const { lastReport } = supervisor;
-    this.#confirmations.reported(supervisor);
-    this.#sumInFlight();
-    const onOlder = (upstream: Upstream) => this.#changes.repeat(upstream);
-    if (lastReport && mergeVerdicts(registry, lastReport, { observer, onOlder, now: clock() }))
-      this.#broadcaster.schedule();
+  /** Of each worker that has reported and not exited. */
+  get #reports(): readonly MergedReport[] {
+    return this.#supervisors.flatMap(({ reported }) => reported ?? []);
   }
 
-  /** Writes the sums of all workers to the pools, for limits, drains and snapshots. */
-  #sumInFlight(): void {
-    const totals = sumInFlight(this.#supervisors.flatMap(({ lastReport }) => lastReport?.upstreams ?? []));
-    for (const pool of this.#options.registry.pools) {
-      for (const upstream of pool.upstreams) {
-        pool.setInFlight(upstream, totals.get(identityOf(upstream)) ?? noLoad);
-      }
+  #reportReceived(supervisor: WorkerSupervisor, report: WorkerReport): void {
+    const { registry, observer, clock } = this.#options;
+    this.#counters.reported(report);
+    this.#confirmations.reported(supervisor);
+    this.#sumInFlight(report.upstreams.map(({ upstream }) => upstream));
+    const onOlder = (upstream: Upstream) => this.#changes.repeat(upstream);
+    if (mergeVerdicts(registry, report, { observer, onOlder, now: clock() })) this.#broadcaster.schedule();
+  }
+
+  /** Writes the sums of all workers to the pools, for limits, drains and snapshots. @param identities of the upstreams */
+  #sumInFlight(identities: Iterable<string>): void {
+    const { registry } = this.#options;
+    const reports = this.#reports;
+    for (const identity of identities) {
+      const found = registry.locate(identity);
+      if (found) found.entry.pool.setInFlight(found.upstream, sumInFlight(reports, identity));
     }
   }
 
   #workerExited(supervisor: WorkerSupervisor, exitStatus: string): void {
-    const { lastReport } = supervisor;
-    if (lastReport) this.#counters.retire(lastReport);
-    supervisor.lastReport = undefined;
+    const { reported } = supervisor;
+    if (reported) this.#counters.retire(reported);
+    supervisor.reported = undefined;
     this.#broadcaster.exited(supervisor);
     this.#aborts.supervisorExited(supervisor);
     this.#confirmations.supervisorExited(supervisor);
-    this.#sumInFlight();
+    if (reported) this.#sumInFlight(reported.upstreams.keys());
     this.#emitEvent(supervisor, "gone", exitStatus);
   }
 

@@ -3,6 +3,7 @@
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
+import { MergedReport } from "./merged-report.ts";
 import type { FromWorker, ToWorker, UpstreamEvidence, WorkerReport } from "./messages.ts";
 
 /** A started process. Sending to one that has exited does nothing. */
@@ -23,7 +24,7 @@ export interface WorkerSupervisorOptions {
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly onHello: (supervisor: WorkerSupervisor) => void;
-  readonly onReport: (supervisor: WorkerSupervisor) => void;
+  readonly onReport: (supervisor: WorkerSupervisor, report: WorkerReport) => void;
   readonly onEvidence: (supervisor: WorkerSupervisor, evidence: readonly UpstreamEvidence[]) => void;
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
   /** Called with the worker's reply to an abort: `count` attempts were aborted. */
@@ -73,7 +74,7 @@ export class WorkerSupervisor {
   #silentTicks = 0;
   #onDrained: (() => void) | undefined;
   /** Undefined before the first report and after the process has exited. */
-  lastReport: WorkerReport | undefined;
+  reported: MergedReport | undefined;
 
   constructor(options: WorkerSupervisorOptions) {
     this.#options = options;
@@ -93,13 +94,12 @@ export class WorkerSupervisor {
   }
 
   get snapshot(): WorkerSnapshot {
-    const requests = this.lastReport?.upstreams.reduce((sum, { counts }) => sum + counts.requests, 0);
     return {
       pid: this.pid,
       ready: this.#isReady,
       restarts: this.#restarts,
-      inFlight: this.lastReport?.active ?? 0,
-      requests: requests ?? 0,
+      inFlight: this.reported?.latest.active ?? 0,
+      requests: this.reported?.requests ?? 0,
     };
   }
 
@@ -174,8 +174,9 @@ export class WorkerSupervisor {
       this.#isReady = true;
       onReady(this);
     } else if (message.kind === "report") {
-      this.lastReport = message;
-      onReport(this);
+      if (this.reported) this.reported.add(message);
+      else this.reported = new MergedReport(message);
+      onReport(this, message);
     } else if (message.kind === "evidence") onEvidence(this, message.evidence);
     else if (message.kind === "requests") onRequests(message.requests, message.isSampled);
     else if (message.kind === "aborted") onAborted(this, message.requestId, message.count);
@@ -192,7 +193,7 @@ export class WorkerSupervisor {
     this.#isReady = false;
     this.#hasHello = false;
     if (this.#isClosed) return;
-    this.lastReport = undefined;
+    this.reported = undefined;
     if (wasReady && clock() - startedAt > stableAfterMs) this.#restartDelayMs = minRestartDelayMs;
     this.#cancelStart = schedule(this.#restartDelayMs, () => {
       this.#restarts += 1;

@@ -22,13 +22,8 @@ import { CertificateStore } from "../tls/certificate-store.ts";
 import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
 import { type AccessRuntime, accessResourcesOf } from "./access-resources.ts";
 import { LocalDataPlane } from "./local-data-plane.ts";
-import {
-  buildReport,
-  type EvidenceRequest,
-  type FromWorker,
-  type ToWorker,
-  type UpstreamEvidence,
-} from "./messages.ts";
+import { type EvidenceRequest, type FromWorker, type ToWorker, type UpstreamEvidence } from "./messages.ts";
+import { ReportBuilder } from "./report-builder.ts";
 import { WorkerBudgets } from "./worker-budgets.ts";
 import { WorkerState } from "./worker-state.ts";
 
@@ -76,6 +71,7 @@ export class Worker {
   #revision = 0;
   /** Whether the whole state was asked for again. */
   #hasAsked = false;
+  #isReportWhole = true;
   #isDraining = false;
   #cancelReport: Cancel | undefined;
   /** Records since the last report; the sampler passes at most a few hundred a second. */
@@ -150,7 +146,10 @@ export class Worker {
     const applied = this.#state.applyTo({ registry, faults, names }, state.worker);
     // Attempts that still wait on an upstream that is down are rescued at once.
     for (const upstream of applied.upstreams) if (upstream.isDown) rescueWaiting(upstream);
-    if (applied.isConfigChanged) dataPlane.apply(config);
+    if (applied.isConfigChanged) {
+      dataPlane.apply(config);
+      this.#isReportWhole = true;
+    }
     dataPlane.setShedding(state.shedding);
     this.#revision = revision;
     if (isFirst) void this.#listen(dataPlane, telemetry, names);
@@ -217,7 +216,8 @@ export class Worker {
           ),
         ),
     });
-    return { names, registry, faults, metrics, dataPlane, sampler, telemetry };
+    const reports = new ReportBuilder(registry, metrics);
+    return { names, registry, faults, reports, dataPlane, sampler, telemetry };
   }
 
   /**
@@ -285,14 +285,15 @@ export class Worker {
 
   #report(): void {
     if (!this.#parts) return;
-    const { registry, metrics, dataPlane, sampler } = this.#parts;
+    const { registry, reports, dataPlane, sampler } = this.#parts;
     const active = dataPlane.active();
     dataPlane.refreshCounters();
     const rssBytes = this.#options.rssBytes();
     const processCounters = ownProcessCounters();
     this.#options.send(
-      buildReport(registry, metrics, { revision: this.#revision, active, rssBytes, processCounters }),
+      reports.build({ revision: this.#revision, active, rssBytes, processCounters }, this.#isReportWhole),
     );
+    this.#isReportWhole = false;
     if (this.#requests.length > 0) {
       this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sampler.skipped > 0 });
       this.#requests = [];
@@ -316,7 +317,7 @@ interface WorkerParts {
   readonly names: NameWatcher;
   readonly registry: PoolRegistry;
   readonly faults: FaultRegistry;
-  readonly metrics: Metrics;
+  readonly reports: ReportBuilder;
   readonly dataPlane: LocalDataPlane;
   readonly telemetry: Telemetry;
   readonly sampler: RequestSampler;

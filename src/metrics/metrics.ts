@@ -130,6 +130,8 @@ export interface PoolMeter {
   readonly refusalCodes: Map<number, number>;
   /** Requests that were refused before any attempt. */
   readonly turnedAway: RejectedTraffic;
+  /** Grows with each of these counts. */
+  changes: number;
 }
 
 /** What filters did with a request. */
@@ -182,6 +184,13 @@ export class Metrics implements AttemptObserver, PoolObserver {
     return meter;
   }
 
+  /** The meter of a pool, to add a count. */
+  #changing(name: string): PoolMeter {
+    const meter = this.ofPool(name);
+    meter.changes += 1;
+    return meter;
+  }
+
   ofListener(name: string): ListenerMeter {
     let meter = this.listeners.get(name);
     if (!meter) this.listeners.set(name, (meter = new ListenerMeter()));
@@ -207,20 +216,20 @@ export class Metrics implements AttemptObserver, PoolObserver {
   }
 
   retried(poolName: string, { reason }: { readonly reason: string }): void {
-    count(this.ofPool(poolName).retries, reason);
+    count(this.#changing(poolName).retries, reason);
   }
 
   notRetried(poolName: string, _cause: unknown, why: string): void {
-    count(this.ofPool(poolName).notRetried, why);
+    count(this.#changing(poolName).notRetried, why);
   }
 
   hedged(poolName: string, result: string): void {
-    count(this.ofPool(poolName).hedges, result);
+    count(this.#changing(poolName).hedges, result);
   }
 
   filteredEnded(poolName: string | undefined, { match, split, sticky }: FilteredOutcome): void {
-    if (sticky !== undefined) count(this.ofPool(poolName ?? "").sticky, sticky);
-    if (split) count(this.ofPool(poolName ?? "").splits, match.route.name ?? "");
+    if (sticky !== undefined) count(this.#changing(poolName ?? "").sticky, sticky);
+    if (split) count(this.#changing(poolName ?? "").splits, match.route.name ?? "");
   }
 
   outlierChanged(_pool: Pool, { upstream, to, reason }: OutlierChange): void {
@@ -248,7 +257,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
     attempts: number,
   ): void {
     if (filter !== undefined) this.filters.answered(filter, route, status);
-    const meter = this.ofPool(poolName ?? "");
+    const meter = this.#changing(poolName ?? "");
     count(meter.refusals, reason);
     count(meter.refusalCodes, status);
     if (attempts === 0 || reason === "balancer_exhausted") meter.turnedAway.count(status, this.#clock());
@@ -275,6 +284,7 @@ function emptyPoolMeter(now: number): PoolMeter {
     refusals: new Map(),
     refusalCodes: new Map(),
     turnedAway: new RejectedTraffic(now),
+    changes: 0,
   };
 }
 

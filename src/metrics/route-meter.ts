@@ -47,6 +47,12 @@ export class RouteCounts {
     return { all, errors };
   }
 
+  /** As they are sent to another process. */
+  reportAs(route: string): RouteCounters {
+    const { statuses, durations, retries, refusals } = this;
+    return { route, statuses: [...statuses], durations: durations.counts, retries, refusals };
+  }
+
   add({ statuses, durations, retries, refusals }: Omit<RouteCounters, "route">): void {
     this.#endRun(0);
     for (const [status, count] of statuses)
@@ -93,13 +99,7 @@ export class RouteMeter {
   }
 
   get counts(): readonly RouteCounters[] {
-    return [...this.#routes].map(([route, { statuses, durations, retries, refusals }]) => ({
-      route,
-      statuses: [...statuses],
-      durations: durations.counts,
-      retries,
-      refusals,
-    }));
+    return [...this.#routes].map(([route, counts]) => counts.reportAs(route));
   }
 
   get retained(): ReadonlySet<string> | undefined {
@@ -116,6 +116,13 @@ export class RouteMeter {
   clear(): void {
     this.#latest = undefined;
     this.#routes.clear();
+  }
+
+  /** Replaces the counters of a route by the sum of the parts. */
+  set(route: string, parts: readonly RouteCounters[]): void {
+    this.#latest = undefined;
+    this.#routes.delete(route);
+    this.add(parts);
   }
 
   add(all: readonly RouteCounters[]): void {

@@ -5,7 +5,8 @@ import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { mergeVerdicts } from "../../src/dataplane/worker-aggregation.ts";
-import { buildReport, perWorkerConfig } from "../../src/dataplane/messages.ts";
+import { perWorkerConfig } from "../../src/dataplane/messages.ts";
+import { ReportBuilder } from "../../src/dataplane/report-builder.ts";
 import { StateChanges } from "../../src/dataplane/state-changes.ts";
 import { WorkerState } from "../../src/dataplane/worker-state.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
@@ -64,18 +65,21 @@ function setUp(pools = "main: a b c") {
   const report = (worker: number) => {
     const registry = workers[worker] ?? parent;
     return overTheWire(
-      buildReport(registry, new Metrics(clock), {
-        revision: 1,
-        active: 0,
-        rssBytes: 0,
-        processCounters: {
-          bugs: 0,
-          lostLogLines: 0,
-          exhausted: {},
-          handshakesRefused: {},
-          extensionFailures: {},
+      new ReportBuilder(registry, new Metrics(clock)).build(
+        {
+          revision: 1,
+          active: 0,
+          rssBytes: 0,
+          processCounters: {
+            bugs: 0,
+            lostLogLines: 0,
+            exhausted: {},
+            handshakesRefused: {},
+            extensionFailures: {},
+          },
         },
-      }),
+        true,
+      ),
     );
   };
   const mergeReport = (worker: number) =>

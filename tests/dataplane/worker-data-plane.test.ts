@@ -7,7 +7,8 @@ import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import type { NewEvent } from "../../src/control/event-log.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { type FromWorker, buildReport, type ToWorker } from "../../src/dataplane/messages.ts";
+import { type FromWorker, type ToWorker } from "../../src/dataplane/messages.ts";
+import { ReportBuilder } from "../../src/dataplane/report-builder.ts";
 import { WorkerDataPlane } from "../../src/dataplane/worker-data-plane.ts";
 import type { StallSuspicion } from "../../src/probe/stall-detector.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
@@ -83,18 +84,21 @@ function setUp(count = 2) {
   const statesOf = ({ received }: FakeWorker) =>
     received.flatMap((message) => (message.kind === "state" ? [message] : []));
   const report = (fake: FakeWorker, inFlight = 0, requests = 0) => {
-    const report = buildReport(registry, new Metrics(clock), {
-      revision: statesOf(fake).at(-1)?.revision ?? 0,
-      active: inFlight,
-      rssBytes: 1_000,
-      processCounters: {
-        bugs: 0,
-        lostLogLines: 0,
-        exhausted: {},
-        handshakesRefused: {},
-        extensionFailures: {},
+    const report = new ReportBuilder(registry, new Metrics(clock)).build(
+      {
+        revision: statesOf(fake).at(-1)?.revision ?? 0,
+        active: inFlight,
+        rssBytes: 1_000,
+        processCounters: {
+          bugs: 0,
+          lostLogLines: 0,
+          exhausted: {},
+          handshakesRefused: {},
+          extensionFailures: {},
+        },
       },
-    });
+      true,
+    );
     const upstreams = report.upstreams.map((one, i) =>
       i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
     );
@@ -259,18 +263,21 @@ describe("workers", () => {
     if (!member) throw new Error("no pool");
     const both = (await startListening()) as [FakeWorker, FakeWorker];
     for (const [i, fake] of both.entries()) {
-      const report = buildReport(registry, metrics, {
-        revision: 1,
-        active: 0,
-        rssBytes: 0,
-        processCounters: {
-          bugs: 0,
-          lostLogLines: 0,
-          exhausted: {},
-          handshakesRefused: {},
-          extensionFailures: {},
+      const report = new ReportBuilder(registry, metrics).build(
+        {
+          revision: 1,
+          active: 0,
+          rssBytes: 0,
+          processCounters: {
+            bugs: 0,
+            lostLogLines: 0,
+            exhausted: {},
+            handshakesRefused: {},
+            extensionFailures: {},
+          },
         },
-      });
+        true,
+      );
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retryBudgetBalance: 1.5 }));
       fake.send({ ...report, pools });
     }
