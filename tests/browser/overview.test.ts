@@ -283,8 +283,14 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     const { admin, page, url, consoleErrors } = visit;
     await page.getByRole("link", { name: "localhost:8083" }).click();
     await live(page);
-    await page.waitForSelector(".chart canvas");
+    await drawn(page);
     expect(page.url()).toBe(`${url}/upstreams/localhost%3A8083`);
+    const legend = page.locator(".range-chart", { hasText: "Requests/s" }).locator(".key-value");
+    expect(await legend.textContent()).toBe("1,199");
+    const newest = () =>
+      page.evaluate<number>('document.querySelector("[data-role=range-charts]").charts.columns.at.at(-1)');
+    const first = await newest();
+    await until(async () => (await newest()) > first, "a second of the stream in the charts");
     for (const words of ["Passing", "Probes", "Latency", "status_500", "fair 67%"]) {
       expect(await page.getByText(words, { exact: true }).first().isVisible()).toBe(true);
     }
