@@ -261,6 +261,19 @@ describe.skipIf(!executable)("the history page in Chromium", () => {
     expect(await page.locator(".range-live").isVisible()).toBe(false);
     await page.getByRole("link", { name: "24 h" }).click();
     await titled(page, "The last 24 hours");
+    // The page of an upstream has the same.
+    const query = zoomed(`&at=${moment(3 * minuteMs)}`).split("?")[1] ?? "";
+    await page.goto(`${visited.url}/upstreams/b?${query}`);
+    expect(await page.locator(".range-plot .line").count()).toBe(6);
+    await page.getByRole("link", { name: "Point after" }).click();
+    expect(queryOf(page).get("at")).toBe(moment(4 * minuteMs));
+    await page.getByText("From – to").click();
+    await page.getByRole("textbox", { name: "From" }).fill("-2h");
+    await page.getByRole("textbox", { name: "To" }).fill("-1h");
+    await page.getByRole("button", { name: "Show", exact: true }).click();
+    await page.getByText("A fixed time, not live.").waitFor();
+    const path = new URL(page.url());
+    expect([path.pathname, path.searchParams.get("from")]).toEqual(["/upstreams/b", "-2h"]);
   });
 
   test("carries the time on to the requests and events, and back", async () => {
