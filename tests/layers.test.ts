@@ -104,6 +104,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "proxy/response-class.ts": "all that status codes mean to a pool",
   "balancer/fleet-shares.ts": "the assembly without a fleet has none of it",
   "fleet/connection.ts": "commands open it and the assembly hands it on",
+  "admin/plain-routes.ts": "listener and API share it",
   "admin/schemas/upgrade.ts": "snapshot and command share it",
   "commands/upgrade-verb.ts": "a verb of its own",
   "history/replaceable-history.ts": "commands swap the store below the history",

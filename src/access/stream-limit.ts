@@ -1,6 +1,6 @@
-/** Limits open streams: in all, and for each owner, so that one owner leaves room for the others. */
+/** Limits open streams: in all, for each owner, so that one owner leaves room for the others, and to the time of a session. */
 
-import type { Cancel } from "../lib/clock.ts";
+import type { Cancel, Schedule } from "../lib/clock.ts";
 import { maxWebConnectionsFor } from "../net/open-files.ts";
 import { closableStream } from "../lib/closable-stream.ts";
 
@@ -67,4 +67,22 @@ export function countStream(
   }
   const { stream } = closableStream(response.body, nothing, admitted);
   return new Response(stream, { status: response.status, headers: response.headers });
+}
+
+/** How long a stream may outlast its session. */
+const checkMs = 2_000;
+
+const noLastMessage = new Uint8Array();
+
+/** The same response; a stream of events is ended within two seconds after `isAllowed` returns false. */
+export function boundToSession(response: Response, isAllowed: () => boolean, schedule: Schedule): Response {
+  if (!response.body || response.headers.get("content-type") !== "text/event-stream") return response;
+  let cancel = schedule(checkMs, check);
+  const { stream, end } = closableStream(response.body, noLastMessage, () => cancel());
+  return new Response(stream, { status: response.status, headers: response.headers });
+
+  function check(): void {
+    if (isAllowed()) cancel = schedule(checkMs, check);
+    else end();
+  }
 }

@@ -1,10 +1,9 @@
-/** The stream of events and snapshots: one message is encoded once for all clients; a stream ends with its session. */
+/** The stream of events and snapshots: one message is encoded once for all clients. */
 
 import { Elysia } from "elysia";
 import type { Control } from "../control/control.ts";
 import type { EventQuery } from "../control/event-log.ts";
 import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
-import { closableStream } from "../lib/closable-stream.ts";
 import { parseDuration } from "../lib/units.ts";
 import type { ProblemChange } from "../problems/problem.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
@@ -186,22 +185,4 @@ function secondsOf(text: string | null): number | undefined {
   if (text === null) return 0;
   const seconds = (parseDuration(text) ?? 0) / 1_000;
   return Number.isInteger(seconds) && seconds >= 1 && seconds <= maxSnapshotSeconds ? seconds : undefined;
-}
-
-/** How long a stream may outlast its session. */
-const checkMs = 2_000;
-
-const noLastMessage = new Uint8Array();
-
-/** The same response; a stream of events is ended within two seconds after `isAllowed` returns false. */
-export function boundToSession(response: Response, isAllowed: () => boolean, schedule: Schedule): Response {
-  if (!response.body || response.headers.get("content-type") !== "text/event-stream") return response;
-  let cancel = schedule(checkMs, check);
-  const { stream, end } = closableStream(response.body, noLastMessage, () => cancel());
-  return new Response(stream, { status: response.status, headers: response.headers });
-
-  function check(): void {
-    if (isAllowed()) cancel = schedule(checkMs, check);
-    else end();
-  }
 }

@@ -1,7 +1,8 @@
 /** The admin API of a running balancer, which is closed for another process and may be opened again. */
 
 import type { PersistedSession } from "../access/sessions.ts";
-import { type AdminBackend, type AdminListener, type AdminOptions, startAdmin } from "../admin/admin.ts";
+import type { AdminBackend, AdminOptions } from "../admin/admin-options.ts";
+import { type AdminListener, startAdmin } from "../admin/admin.ts";
 import { sleep, systemClock } from "../lib/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { listening } from "./running.ts";

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { request } from "node:http";
 
-import { type AdminBackend, startAdmin } from "../../src/admin/admin.ts";
+import type { AdminBackend } from "../../src/admin/admin-options.ts";
+import { startAdmin } from "../../src/admin/admin.ts";
 import { type Control, commandError } from "../../src/control/control.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
 import type { Phase, Snapshot, UpstreamDetail, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";

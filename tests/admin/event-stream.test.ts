@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { boundToSession } from "../../src/admin/event-stream.ts";
+import { boundToSession } from "../../src/access/stream-limit.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 function streamOf(type = "text/event-stream") {

@@ -3,7 +3,9 @@
 import { Access } from "../../src/access/access.ts";
 import type { Accounts } from "../../src/access/accounts.ts";
 import type { LoginEvent } from "../../src/access/login-audit.ts";
-import { type AdminBackend, adminApp, type AdminOptions, startAdmin } from "../../src/admin/admin.ts";
+import type { AdminBackend, AdminOptions } from "../../src/admin/admin-options.ts";
+import { startAdmin } from "../../src/admin/admin.ts";
+import { adminApp } from "../../src/admin/app.ts";
 import type { Control, Actor } from "../../src/control/control.ts";
 import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import { digestOf } from "../../src/lib/secrets.ts";

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser } from "playwright-core";
 
-import { type AdminBackend, startAdmin } from "../../src/admin/admin.ts";
+import type { AdminBackend } from "../../src/admin/admin-options.ts";
+import { startAdmin } from "../../src/admin/admin.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
 import {
