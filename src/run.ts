@@ -279,7 +279,10 @@ async function loadWorker(log: Log): Promise<Worker> {
     log,
     importExtension: runtime.importExtension,
     send(message) {
-      if (message.kind === "ready") surviveBugs(log);
+      if (message.kind === "ready") {
+        surviveBugs(log);
+        runtime.serving();
+      }
       // Deno reports a closed channel only once: here, if a send precedes the disconnect event.
       process.send?.(message, undefined, undefined, (error) => error && worker.receive({ kind: "close" }));
     },

@@ -34,6 +34,7 @@ export async function start(
     cluster: clusterEnvironmentOf(original.env),
   };
   const running = await startCommand(command, context);
+  runtime.serving();
   predecessor?.serving();
   manager.ready(running.summary ?? `Evenkeel ${command.kind}`, predecessor !== undefined);
   manager.watch(() => running.isAlive?.() ?? true);

@@ -6,20 +6,18 @@ import { plainAddress, tlsClientOptions } from "../net/address.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import * as extensionApi from "../extension/api.ts";
-import { fetchEngine } from "../engine/fetch/bun.ts";
-import { serveHttp3 } from "../engine/fetch/http3.ts";
-import { bunSockets, wireEngine } from "../engine/wire/bun.ts";
+import type { SubrequestSender } from "../filter/subrequest.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
 import { executablePath } from "./executable-path.ts";
-import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
 import { passedByStdio } from "./system-calls.ts";
 import { bunSystemCalls } from "./system-calls-bun.ts";
-import { withHttp3 } from "./http3.ts";
+import { type ServeHttp3, withHttp3 } from "./http3.ts";
 import { liftedLimit } from "./fetch-limit.ts";
+import { engineOnDemand, http2OnDemand, senderOnDemand } from "./on-demand.ts";
 import { parentVariable } from "./parent.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
@@ -157,8 +155,15 @@ export const runtime: Runtime = {
   serve,
   dial: dialFast,
   probeHttp,
-  requestHttp2: http2RequesterOn(bunSockets()),
+  requestHttp2: http2OnDemand(async () => {
+    const [{ http2RequesterOn }, { bunSockets }] = await Promise.all([
+      import("./http2-request.ts"),
+      import("../engine/wire/bun.ts"),
+    ]);
+    return http2RequesterOn(bunSockets());
+  }),
   importExtension,
+  serving: () => Bun.unsafe.setJITPolicy(1),
   memory: memorySense(() => Bun.gc(true)),
   systemCalls: bunSystemCalls,
   passDescriptors: (descriptors, start) => start(passedByStdio(descriptors)),
@@ -185,10 +190,23 @@ export const runtime: Runtime = {
   successorEnvironment: (own) => ({ ...liftedLimit, ...own, ...parentVariable() }),
 };
 
-export { openSender } from "../engine/fetch/bun.ts";
+/** Sends requests of the balancer itself. */
+export function openSender(): SubrequestSender {
+  return senderOnDemand(async () => (await import("../engine/fetch/bun.ts")).openSender());
+}
 
 /** The engines of this runtime. */
 export const engines: Readonly<Record<EngineName, Engine>> = {
-  fetch: withHttp3(fetchEngine, serveHttp3),
-  wire: withHttp3(wireEngine, serveHttp3),
+  fetch: withHttp3(
+    engineOnDemand("fetch", async () => (await import("../engine/fetch/bun.ts")).fetchEngine),
+    loadHttp3,
+  ),
+  wire: withHttp3(
+    engineOnDemand("wire", async () => (await import("../engine/wire/bun.ts")).wireEngine),
+    loadHttp3,
+  ),
 };
+
+async function loadHttp3(): Promise<ServeHttp3> {
+  return (await import("../engine/fetch/http3.ts")).serveHttp3;
+}

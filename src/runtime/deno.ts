@@ -7,17 +7,16 @@ import { get as getSecure } from "node:https";
 import { systemSchedule } from "../lib/clock.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
-import { fetchEngine } from "../engine/fetch/deno.ts";
-import { nodeSockets, wireEngine } from "../engine/wire/node.ts";
+import type { SubrequestSender } from "../filter/subrequest.ts";
 import { plainAddress } from "../net/address.ts";
 import { listeningDescriptor } from "../net/listening-sockets.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
 import { parentVariable } from "./parent.ts";
 import { passwords } from "./argon2.ts";
-import { http2RequesterOn } from "./http2-request.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
 import { serveLimited } from "./limited-listener.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
+import { engineOnDemand, http2OnDemand, senderOnDemand } from "./on-demand.ts";
 import { passedByStdio } from "./system-calls.ts";
 import { denoSystemCalls } from "./system-calls-deno.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
@@ -134,9 +133,16 @@ export const runtime: Runtime = {
   serve,
   dial,
   probeHttp,
-  requestHttp2: http2RequesterOn(nodeSockets),
+  requestHttp2: http2OnDemand(async () => {
+    const [{ http2RequesterOn }, { nodeSockets }] = await Promise.all([
+      import("./http2-request.ts"),
+      import("../engine/wire/node.ts"),
+    ]);
+    return http2RequesterOn(nodeSockets);
+  }),
   // The name "evenkeel" is in the import map, deno.json.
   importExtension: (path) => import(pathToFileURL(path).href),
+  serving() {},
   memory: memorySense(),
   systemCalls: denoSystemCalls,
   passDescriptors(descriptors, start) {
@@ -168,7 +174,13 @@ export const runtime: Runtime = {
   successorEnvironment: (own) => ({ ...own, ...parentVariable() }),
 };
 
-export { openSender } from "../engine/fetch/deno.ts";
+/** Sends requests of the balancer itself. */
+export function openSender(): SubrequestSender {
+  return senderOnDemand(async () => (await import("../engine/fetch/deno.ts")).openSender());
+}
 
 /** The engines of this runtime. */
-export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine, wire: wireEngine };
+export const engines: Readonly<Record<EngineName, Engine>> = {
+  fetch: engineOnDemand("fetch", async () => (await import("../engine/fetch/deno.ts")).fetchEngine),
+  wire: engineOnDemand("wire", async () => (await import("../engine/wire/node.ts")).wireEngine),
+};

@@ -10,16 +10,17 @@ import {
 
 type Http3Server = Pick<EngineListener, "active" | "drain" | "close">;
 
-/** @param serve opens the UDP port of one listener; throws if it is not available */
-export function withHttp3(
-  engine: Engine,
-  serve: (listener: ListenerOptions, options: EngineOptions) => Http3Server,
-): Engine {
+/** Opens the UDP port of one listener; throws if it is not available. */
+export type ServeHttp3 = (listener: ListenerOptions, options: EngineOptions) => Http3Server;
+
+/** @param load called when a listener has HTTP/3 */
+export function withHttp3(engine: Engine, load: () => Promise<ServeHttp3>): Engine {
   return {
     name: engine.name,
     async listen(options) {
+      if (!options.listeners.some(({ http3 }) => http3)) return engine.listen(options);
+      const serve = await load();
       const opened = await engine.listen(options);
-      if (!options.listeners.some(({ http3 }) => http3)) return opened;
       const servers = openAll(options, opened, serve);
       return {
         ...opened,
@@ -37,11 +38,7 @@ export function withHttp3(
 }
 
 /** If one cannot be opened, everything closes again. */
-function openAll(
-  options: EngineOptions,
-  opened: EngineListener,
-  serve: Parameters<typeof withHttp3>[1],
-): readonly Http3Server[] {
+function openAll(options: EngineOptions, opened: EngineListener, serve: ServeHttp3): readonly Http3Server[] {
   const servers: Http3Server[] = [];
   for (const [index, listener] of options.listeners.entries()) {
     if (!listener.http3) continue;

@@ -130,6 +130,11 @@ export interface Runtime {
   /** Loads a file of extensions, which may import the module "evenkeel". Rejects with the error of the file. */
   importExtension(path: string): Promise<unknown>;
   readonly memory: MemorySense;
+  /**
+   * Called once, when the process serves. The executable starts with a compiler that waits for longer before it translates code
+   * that runs often, because most code of a start runs once: from now on it does not.
+   */
+  serving(): void;
   /** Undefined where the library cannot be loaded. */
   systemCalls(): SystemCalls | undefined;
   /**
