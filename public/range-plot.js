@@ -195,6 +195,14 @@ globalThis.rangePlot = (() => {
       this.layer.replaceChildren(
         svg("line", { class: "grid-base", x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }),
       );
+      /* One group for each level: where its bands lie over each other, they are not darker. */
+      const bands = new Map(
+        ["notice", "warning", "critical"].map((level) => [
+          level,
+          svg("g", { class: "problem-bands", "data-level": level }),
+        ]),
+      );
+      this.layer.append(...bands.values());
       for (const { from, to, level } of this.charts.problems) {
         const [left, right] = [
           Math.max(0, this.xOf(from)),
@@ -202,7 +210,8 @@ globalThis.rangePlot = (() => {
         ];
         if (right <= left) continue;
         const place = { x: left, y: flagHeight, width: right - left, height: this.height };
-        this.layer.append(svg("rect", { class: "problem-band", "data-level": level, ...place }));
+        const band = svg("rect", { class: "problem-band", "data-level": level, ...place });
+        (bands.get(level) ?? this.layer).append(band);
       }
       for (const value of lines(this.peak())) {
         const y = this.yOf(value);

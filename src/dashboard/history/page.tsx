@@ -9,6 +9,7 @@ import { Lines, peakOf, trendOf } from "../charts/sparkline.tsx";
 import { eventsErrorSentence } from "../events/feed.ts";
 import { RangeBar, RangeProblems, RangeTools } from "../layout/range-bar.tsx";
 import { markup, Shell } from "../layout/shell.tsx";
+import { isLevel, levelTones, levelWords, ToneMark } from "../layout/tone-mark.tsx";
 import type { Columns } from "../../history/point.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { HistoryResult } from "../../history/history.ts";
@@ -286,24 +287,8 @@ function ProblemList({ problems, range }: Pick<HistoryPageProps, "problems" | "r
   if (problems.length === 0) return "";
   return (
     <ul class="problem-spans" aria-label="Problems of this time">
-      {problems.slice(0, problemsShown).map(({ title, level, since, closedAt }) => (
-        <li data-level={attribute(level)}>
-          <span class="problem-level" safe>
-            {level}
-          </span>{" "}
-          <span safe>{title}</span>{" "}
-          <span class="quiet">
-            <Moment at={since} form={listForm(range)} />
-            {closedAt === null ? (
-              " until now"
-            ) : (
-              <>
-                {" – "}
-                <Moment at={closedAt} form={listForm(range)} />
-              </>
-            )}
-          </span>
-        </li>
+      {problems.slice(0, problemsShown).map((problem) => (
+        <ProblemItem problem={problem} range={range} />
       ))}
       {problems.length > problemsShown ? (
         <li class="quiet" safe>{`and ${formatCount(problems.length - problemsShown)} more`}</li>
@@ -349,5 +334,38 @@ function DayStrip({ strip, range }: { readonly strip: Strip; readonly range: Pag
         <Moment at={to} form="day" />
       </p>
     </div>
+  );
+}
+
+function ProblemItem({
+  problem: { title, level, since, closedAt },
+  range,
+}: {
+  readonly problem: ProblemSpan;
+  readonly range: PageRange;
+}): JSX.Element {
+  // A later version may have stored another level.
+  const tone = isLevel(level) ? levelTones[level] : "warn";
+  return (
+    <li data-tone={tone}>
+      <ToneMark tone={tone} />
+      <span>
+        <span class="problem-level" safe>
+          {isLevel(level) ? levelWords[level] : level}
+        </span>{" "}
+        <span safe>{title}</span>{" "}
+        <span class="quiet">
+          <Moment at={since} form={listForm(range)} />
+          {closedAt === null ? (
+            " until now"
+          ) : (
+            <>
+              {" – "}
+              <Moment at={closedAt} form={listForm(range)} />
+            </>
+          )}
+        </span>
+      </span>
+    </li>
   );
 }
