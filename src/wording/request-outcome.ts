@@ -35,8 +35,8 @@ const reasonTexts: Readonly<Record<string, string>> = {
   auth_unavailable: "Authorization server unavailable",
 };
 
-/** The reason word itself for a reason of a later version. */
-function reasonText(reason: string): string {
+/** "Connection refused" for `connect_refused`; the reason itself for one of a later version. */
+export function reasonText(reason: string): string {
   return Object.hasOwn(reasonTexts, reason) ? (reasonTexts[reason] ?? reason) : reason.replaceAll("_", " ");
 }
 

@@ -16,6 +16,7 @@ import { endOf, lastUpstreamOf, requestOutcomeOf } from "../../requests/request-
 import type { RequestRecord } from "../../proxy/record.ts";
 import type { ExplainedRequest } from "../../requests/explanation.ts";
 import { formatCount, formatMs } from "../../wording/format.ts";
+import { reasonText } from "../../wording/request-outcome.ts";
 import { adminApiErrorSentence, type DashboardState } from "../../wording/verdict.ts";
 
 export interface ExplainPageProps {
@@ -114,7 +115,12 @@ function Explanation({
         </p>
       </section>
       <dl class="totals explained-totals">
-        <Figure name="Status" value={statusText(request)} note={request.reason ?? statusNote(request)} />
+        <Figure
+          name="Status"
+          value={statusText(request)}
+          note={request.reason === null ? statusNote(request) : reasonText(request.reason)}
+          code={request.reason ?? ""}
+        />
         <Figure
           name="Duration"
           value={formatMs(request.durationMs)}
@@ -123,7 +129,8 @@ function Explanation({
         <Figure
           name="Attempts"
           value={formatCount(request.attempts.length)}
-          note={request.retried.join(", ") || (request.notRetried ?? "no retry")}
+          note={request.retried.map(reasonText).join(", ") || (request.notRetried ?? "no retry")}
+          code={request.retried.join(", ")}
         />
         <Figure name="Received" value={formatBytes(request.bytesIn)} note="from the client" />
         <Figure name="Sent" value={formatBytes(request.bytesOut)} note="to the client" />
@@ -206,16 +213,18 @@ interface FigureProps {
   readonly name: string;
   readonly value: string;
   readonly note: string;
+  /** Reasons as logs and the API write them. */
+  readonly code?: string;
 }
 
-function Figure({ name, value, note }: FigureProps): JSX.Element {
+function Figure({ name, value, note, code = "" }: FigureProps): JSX.Element {
   return (
     <div class="tile">
       <dt safe>{name}</dt>
       <dd class="figure" safe>
         {value}
       </dd>
-      <dd class="sub" title={attribute(note)} safe>
+      <dd class="sub" title={attribute(code || note)} safe>
         {note}
       </dd>
     </div>

@@ -156,6 +156,7 @@ describe("the explanation of a request", () => {
     expect(status).toBe(200);
     for (const expected of [
       ...["It was tried again at localhost:8083", "failed while connecting: connect_refused", "response 200"],
+      ...["Connection refused"],
       ...["after connect_refused", "tried before", "shop/cart:1", "4bf92f3577b34da6a3ce929d0e0e4736"],
     ]) {
       expect(text).toContain(expected);
