@@ -4,24 +4,20 @@
 import type { Status } from "../../pool/upstream.ts";
 import { nothing } from "../../wording/format.ts";
 import type { StatusConcern, Tone } from "../../wording/verdict.ts";
+import { markShapes } from "./tone-mark.tsx";
 
 type Shape = "check" | "cross" | "bang" | "dots" | "down" | "pause";
 
-/** Strokes in a 16 × 16 view box, inside the common circle. */
-const strokes: Readonly<Record<Shape, string>> = {
-  check: "M4.9 8.3l2.1 2.1 4.1-4.6",
-  cross: "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8",
-  bang: "M8 4.5v4M8 11.3v.05",
-  dots: "M5 8h.05M8 8h.05M11 8h.05",
-  down: "M8 4.7v6.1M5.4 8.3 8 10.9l2.6-2.6",
-  pause: "M6.4 5.5v5M9.6 5.5v5",
-};
+const { good: check, bad: cross, warn: bang, ...others } = markShapes;
+const glyphs = { check, cross, bang, ...others };
 
+/** A mark of the size and the colour of the text beside it. */
 export function Glyph({ shape }: { shape: Shape }): JSX.Element {
+  const [body, cut] = glyphs[shape];
   return (
     <svg class="glyph" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-      <circle cx="8" cy="8" r="7.25" />
-      <path d={strokes[shape]} />
+      <path class="mark-body" d={body} />
+      <path class="mark-cut" d={cut} />
     </svg>
   );
 }
