@@ -311,6 +311,7 @@ export class Balancer {
       listen: listeners.map(({ host, port }) => hostAndPort(host, port))[0] ?? "",
       listeners,
       inFlight: dataPlane.active(),
+      clients: dataPlane.clients(),
       configuration: this.#configuration,
       memory: memory.snapshot,
       notKept: this.#options.store.notKept ?? null,

@@ -35,6 +35,8 @@ export interface DataPlane {
   refreshCounters(): void;
   /** Client requests in flight now. */
   active(): number;
+  /** Connections of clients now, of all processes; null where the engine does not tell. */
+  clients(): number | null;
   /** True only if it is certain that nothing is in flight on the upstream, in any process. */
   isDrained(upstream: Upstream): boolean;
   /** A pool's gauges, summed over all processes. */

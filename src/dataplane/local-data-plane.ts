@@ -219,6 +219,10 @@ export class LocalDataPlane implements DataPlane {
     return this.#listener?.active() ?? 0;
   }
 
+  clients(): number | null {
+    return this.#listener?.clients?.() ?? null;
+  }
+
   isDrained({ inFlight }: Upstream): boolean {
     return inFlight === 0;
   }

@@ -123,6 +123,8 @@ export interface WorkerReport {
   readonly revision: number;
   /** Client requests in flight. */
   readonly active: number;
+  /** Connections of clients; null where the engine does not tell. */
+  readonly clients: number | null;
   /** Access log lines dropped. */
   readonly lostLines: number;
   /** Trace spans dropped. */

@@ -7,7 +7,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
 import type { PoolReport, UpstreamReport, WorkerReport } from "./messages.ts";
 
-type OwnCounts = Pick<WorkerReport, "revision" | "active" | "rssBytes" | "processCounters">;
+type OwnCounts = Pick<WorkerReport, "revision" | "active" | "clients" | "rssBytes" | "processCounters">;
 
 /** Entries are whole: counters since the process started. */
 export class ReportBuilder {

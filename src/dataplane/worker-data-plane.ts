@@ -206,6 +206,12 @@ export class WorkerDataPlane implements DataPlane {
     return this.#reports.reduce((sum, { latest }) => sum + latest.active, 0);
   }
 
+  clients(): number | null {
+    // A worker that starts has none yet; where the engine does not tell, none of them does.
+    const known = this.#reports.flatMap(({ latest }) => latest.clients ?? []);
+    return known.length > 0 ? known.reduce((sum, clients) => sum + clients, 0) : null;
+  }
+
   rssBytes(): number {
     return this.#reports.reduce((sum, { latest }) => sum + latest.rssBytes, 0);
   }

@@ -291,7 +291,10 @@ export class Worker {
     const rssBytes = this.#options.rssBytes();
     const processCounters = ownProcessCounters();
     this.#options.send(
-      reports.build({ revision: this.#revision, active, rssBytes, processCounters }, this.#isReportWhole),
+      reports.build(
+        { revision: this.#revision, active, clients: dataPlane.clients(), rssBytes, processCounters },
+        this.#isReportWhole,
+      ),
     );
     this.#isReportWhole = false;
     if (this.#requests.length > 0) {

@@ -131,6 +131,8 @@ export interface EngineListener {
   retire?(): void;
   /** Number of open exchanges and tunnels. */
   active(): number;
+  /** Connections of clients that are served now. Missing where an engine's server does not tell. */
+  clients?(): number;
   /** Stops accepting connections and closes idle ones; resolves when nothing is active. */
   drain(): Promise<void>;
   /** Aborts the open exchanges and tunnels. */

@@ -259,6 +259,8 @@ export interface PoolSnapshot {
   readonly retryBudget: number;
   /** Requests in the queue now. */
   readonly queued: number;
+  /** Requests that may wait in the queue at one time: `queue.maxWaiting`. */
+  readonly maxQueued: number;
   /** Failed attempts that were not retried, since the start, by reason. */
   readonly notRetried: Readonly<Record<string, number>>;
   /** Refusals since the start, by reason word. */
@@ -304,6 +306,8 @@ export interface Snapshot {
   readonly listeners: readonly ListenerSnapshot[];
   /** Client requests in flight now. */
   readonly inFlight: number;
+  /** Connections of clients now, of all processes; null where the engine does not tell. */
+  readonly clients: number | null;
   readonly configuration: ConfigurationSnapshot;
   readonly memory: MemorySnapshot;
   /** Set while changes cannot be saved and may be lost on restart; null if they are saved, or no state file is configured. */

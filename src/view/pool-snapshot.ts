@@ -45,6 +45,8 @@ export interface PoolView {
   readonly annotationsFor: (upstream: Upstream) => UpstreamAnnotations;
   readonly retryBudget: { readonly balance: number };
   readonly queue: { readonly size: number };
+  /** As configured, for all processes together. */
+  readonly maxQueued: number;
   /** What is usual at this hour; null where too little is known. */
   readonly usual: UsualTraffic | null;
   readonly events: readonly BalancerEvent[];
@@ -75,6 +77,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     hedges: { won: meter.hedges.get("won") ?? 0, lost: meter.hedges.get("lost") ?? 0 },
     retryBudget: Math.floor(view.retryBudget.balance),
     queued: view.queue.size,
+    maxQueued: view.maxQueued,
     notRetried: Object.fromEntries(meter.notRetried),
     refusals: Object.fromEntries(meter.refusals),
     events: view.events,

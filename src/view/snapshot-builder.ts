@@ -104,6 +104,7 @@ export class SnapshotBuilder {
       pool,
       ...measure(entry),
       policy: config.policy,
+      maxQueued: config.queue.maxWaiting,
       probe: describePlan(config.probe),
       usual: usual.of(pool.name, null),
       metrics,

@@ -92,7 +92,11 @@ export function hasFreeSlot(upstream: UpstreamSnapshot): boolean {
 }
 
 /** The limit of requests in flight, and what does not count towards it: "of 256", "no limit, plus 12 tunnels". */
-export function capacityNote({ tunnels, streams, maxInFlight }: UpstreamSnapshot): string {
+export function capacityNote({
+  tunnels,
+  streams,
+  maxInFlight,
+}: Pick<UpstreamSnapshot, "tunnels" | "streams" | "maxInFlight">): string {
   const limit = maxInFlight === null ? "no limit" : `of ${formatCount(maxInFlight)}`;
   const others = [
     ...(tunnels === 0 ? [] : [countWithNoun(tunnels, "tunnel")]),

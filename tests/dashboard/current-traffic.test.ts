@@ -29,17 +29,34 @@ describe("the numbers of now", () => {
   test("of all pools are added, and percentiles are those of the slowest", () => {
     expect(currentTraffic(state, undefined)).toMatchObject({
       ...{ requestsPerSecond: 40, errorsPerSecond: 3, errorShare: 3 / 40, requests: 110, errors: 5 },
-      ...{ p95Ms: 90, inFlight: 12, queued: 2, retries: 7, retriesPerSecond: 3, isOfSlowest: true },
+      ...{ p95Ms: 90, queued: 2, retries: 7, retriesPerSecond: 3, isOfSlowest: true },
+      // Those of the rows: a request that waits is in the queue, and a tunnel takes no slot.
+      ...{ inFlight: 7, maxInFlight: 3 * 256, maxQueued: 2 * 1_024, clients: 24 },
     });
   });
 
   test("of one pool are its own; of an unknown one, those of all", () => {
     expect(currentTraffic(state, "one")).toMatchObject({
       ...{ requestsPerSecond: 30, errorShare: 0.1, p95Ms: 40, inFlight: 7, retriesPerSecond: 2 },
-      isOfSlowest: false,
+      ...{ isOfSlowest: false, maxInFlight: 512, maxQueued: 1_024 },
     });
+    expect(currentTraffic(state, "one")?.clients).toBeUndefined();
     expect(currentTraffic(state, "none")).toEqual(currentTraffic(state, undefined));
     expect(currentTraffic({ ...state, snapshot: undefined }, "one")).toBeUndefined();
+  });
+
+  test("have limits only where all have one, of what is available", () => {
+    const limited = (change: object) => {
+      const upstreams = [upstream("a", { inFlight: 9, tunnels: 4, streams: 2, ...change }), upstream("b")];
+      return currentTraffic({ ...state, snapshot: snapshotOf(pool({ upstreams })) }, undefined);
+    };
+    expect(limited({})).toMatchObject({ inFlight: 3, maxInFlight: 512, tunnels: 4, streams: 2 });
+    expect(limited({ fit: false })?.maxInFlight).toBe(256);
+    expect(limited({ maxInFlight: null })?.maxInFlight).toBeNull();
+    // An older balancer tells neither.
+    const { clients: _, ...older } = snapshotOf({ ...one, maxQueued: undefined as never });
+    const traffic = currentTraffic({ ...state, snapshot: older as never }, undefined);
+    expect([traffic?.maxQueued, traffic?.clients]).toEqual([undefined, undefined]);
   });
 
   test("stand in the legends of charts that end now", () => {

@@ -69,6 +69,7 @@ function setUp(pools = "main: a b c") {
         {
           revision: 1,
           active: 0,
+          clients: null,
           rssBytes: 0,
           processCounters: {
             bugs: 0,

@@ -15,7 +15,7 @@ import { configOf } from "../support/configs.ts";
 const clock = () => 5_000;
 const observer = { outlierChanged() {}, panicChanged() {} };
 const own = {
-  ...{ revision: 1, active: 0, rssBytes: 0 },
+  ...{ revision: 1, active: 0, clients: null, rssBytes: 0 },
   processCounters: {
     ...{ bugs: 0, lostLogLines: 0 },
     ...{ exhausted: {}, handshakesRefused: {}, extensionFailures: {} },

@@ -88,6 +88,7 @@ function setUp(count = 2) {
       {
         revision: statesOf(fake).at(-1)?.revision ?? 0,
         active: inFlight,
+        clients: 2 * inFlight,
         rssBytes: 1_000,
         processCounters: {
           bugs: 0,
@@ -249,6 +250,7 @@ describe("workers", () => {
     report(one, 2, 11);
     workers.refreshCounters();
     expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([3, 3, 16]);
+    expect(workers.clients()).toBe(6);
     one.exit("SIGKILL");
     await time.advance(0);
     workers.refreshCounters();
@@ -267,6 +269,7 @@ describe("workers", () => {
         {
           revision: 1,
           active: 0,
+          clients: null,
           rssBytes: 0,
           processCounters: {
             bugs: 0,

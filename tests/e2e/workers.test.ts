@@ -201,7 +201,7 @@ for (const engine of engineNames) {
         });
         await using servers = await origins(["b"]);
         const upstreams = [`http://127.0.0.1:${slow.port};name=a`, ...servers.urls];
-        const { url, admin, upstream } = await balancer(programs, upstreams, flags);
+        const { url, admin, snapshot, upstream } = await balancer(programs, upstreams, flags);
         const responses = [1, 2, 3, 4].map(() => fetch(`${url}/slow`));
         await until(() => waiting.length >= 1, "a request to arrive");
         await until(async () => ((await upstream("a"))?.inFlight ?? 0) >= 1, "it to be counted");
@@ -211,6 +211,19 @@ for (const engine of engineNames) {
         expect((await upstream("a"))?.drain).toMatchObject({ drained: false });
         for (const response of waiting.splice(0)) response();
         expect(await (await drained).json()).toMatchObject({ drained: true, inFlight: 0 });
+        // Of both, also those without a request. Bun's server does not tell.
+        const clients = async () => (await snapshot()).clients;
+        const idle = await Promise.all(
+          [1, 2, 3, 4, 5].map(() => RawClient.connect(Number(new URL(url).port))),
+        );
+        if ((await snapshot()).engine === "fetch") expect(await clients()).toBeNull();
+        else {
+          await until(async () => ((await clients()) ?? 0) >= 5, "the clients to be counted");
+          const open = (await clients()) ?? 0;
+          for (const client of idle.splice(0)) client.destroy();
+          await until(async () => ((await clients()) ?? open) <= open - 5, "their end to be counted");
+        }
+        for (const client of idle) client.destroy();
         const { length } = slow.requests;
         await Promise.all(responses);
         await sendRequests(url, 40);

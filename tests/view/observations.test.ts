@@ -66,6 +66,7 @@ describe("the detail of an upstream", () => {
         usual: null,
         retryBudget: { balance: 0 },
         queue: { size: 0 },
+        maxQueued: 1_024,
         annotationsFor: () => ({
           lastProbe: null,
           probeHistory: "",

@@ -23,6 +23,7 @@ function setUp() {
       usual,
       retryBudget: { balance: 7.9 },
       queue: { size: 0 },
+      maxQueued: 1_024,
       now: now.ms,
       at: 1_000_000 + now.ms,
       events: [],

@@ -264,6 +264,7 @@ export const poolSchema = Type.Object(
     ),
     retryBudget: count("Retries that the budget allows now."),
     queued: count("Requests in the queue now."),
+    maxQueued: count("Requests that may wait in the queue at one time: `queue.maxWaiting`."),
     notRetried: counts("Failed attempts that were not retried, since the start, by reason."),
     refusals: counts("Refusals since the start, by reason word."),
     events: list(eventSchema, "The last twenty, oldest first."),
@@ -354,6 +355,10 @@ export const snapshotSchema = Type.Object(
     listen: textSchema("Address of the first client listener."),
     listeners: list(listenerSchema, "Addresses that clients connect to."),
     inFlight: count("Client requests in flight now."),
+    clients: nullable(
+      Type.Integer({ minimum: 0 }),
+      "Connections of clients now, of all processes; null where the engine does not tell (`fetch`).",
+    ),
     configuration: configurationSchema,
     memory: memorySchema,
     notKept: nullable(

@@ -2,14 +2,25 @@
 
 import { latestOf, type Quantity, trendOf } from "../charts/sparkline.tsx";
 import type { RestingLegends } from "../history/range-charts.tsx";
-import type { PoolSnapshot, Traffic } from "../../snapshot/snapshot.ts";
+import type { PoolSnapshot, Traffic, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
 import { formatMs, formatRate, formatShare } from "../../wording/format.ts";
+import { slotsInUse } from "../../wording/reasons.ts";
 import type { DashboardState } from "../../wording/verdict.ts";
 
 export interface CurrentTraffic extends Traffic {
   readonly errorsPerSecond: number;
+  /** Requests that take a slot of an upstream. */
   readonly inFlight: number;
+  /** Slots of all available upstreams; null where one has no limit. */
+  readonly maxInFlight: number | null;
+  /** Tunnels and streams, which take no slot. */
+  readonly tunnels: number;
+  readonly streams: number;
   readonly queued: number;
+  /** Undefined for a balancer of an older version. */
+  readonly maxQueued: number | undefined;
+  /** Connections of clients to all listeners; undefined of one pool, and where it is not known. */
+  readonly clients: number | undefined;
   /** Since the start. */
   readonly retries: number;
   readonly rescues: number;
@@ -35,12 +46,10 @@ export function currentTraffic(
   const latest = (quantity: Quantity) => latestOf(trendOf(columns, quantity)) ?? 0;
   return {
     ...trafficOf(pools),
-    // Of all pools: requests that wait for one count too.
-    inFlight:
-      chosen.length === 0
-        ? snapshot.inFlight
-        : sumOf(pools, ({ upstreams }) => upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0)),
+    ...slotsOf(pools.flatMap(({ upstreams }) => upstreams)),
     queued: sumOf(pools, ({ queued }) => queued),
+    ...limitOfQueues(pools),
+    clients: chosen.length === 0 ? (snapshot.clients ?? undefined) : undefined,
     retries: sumOf(pools, ({ retries }) => retries),
     rescues: sumOf(pools, ({ rescues }) => rescues),
     retriesPerSecond: latest("retriesPerSecond"),
@@ -67,6 +76,31 @@ function trafficOf(pools: readonly PoolSnapshot[]): Traffic & Pick<CurrentTraffi
     p50Ms: worst((traffic) => traffic.p50Ms),
     p95Ms: worst((traffic) => traffic.p95Ms),
     p99Ms: worst((traffic) => traffic.p99Ms),
+  };
+}
+
+type Slots = Pick<CurrentTraffic, "inFlight" | "maxInFlight" | "tunnels" | "streams">;
+
+/** The same numbers as in the rows of the table. */
+function slotsOf(upstreams: readonly UpstreamSnapshot[]): Slots {
+  const sum = (part: (upstream: UpstreamSnapshot) => number) =>
+    upstreams.reduce((all, upstream) => all + part(upstream), 0);
+  const limits = upstreams.filter(({ fit }) => fit).map(({ maxInFlight }) => maxInFlight ?? Infinity);
+  const most = limits.reduce((all, limit) => all + limit, 0);
+  return {
+    inFlight: sum(slotsInUse),
+    maxInFlight: Number.isFinite(most) ? most : null,
+    tunnels: sum(({ tunnels }) => tunnels),
+    streams: sum(({ streams }) => streams),
+  };
+}
+
+function limitOfQueues(
+  pools: readonly Partial<Pick<PoolSnapshot, "maxQueued">>[],
+): Pick<CurrentTraffic, "maxQueued"> {
+  const known = pools.flatMap(({ maxQueued }) => maxQueued ?? []);
+  return {
+    maxQueued: known.length === pools.length ? known.reduce((sum, limit) => sum + limit, 0) : undefined,
   };
 }
 

@@ -10,6 +10,7 @@ import {
   formatShare,
   nothing,
 } from "../../wording/format.ts";
+import { capacityNote } from "../../wording/reasons.ts";
 import { type DashboardState, type ListenerCheck, urlOrigin } from "../../wording/verdict.ts";
 import type { View } from "../view.ts";
 import { type CurrentTraffic, currentTraffic } from "./current-traffic.ts";
@@ -19,7 +20,7 @@ interface NowProps {
   readonly view: View;
 }
 
-type Figure = readonly [name: string, value: string, note?: string];
+type Figure = readonly [name: string, value: string, note?: string | undefined];
 
 /** With charts of a fixed time, also what their legends say otherwise. */
 export function TrafficNow({ state, view }: NowProps): JSX.Element {
@@ -59,16 +60,21 @@ function chartFigures(traffic: CurrentTraffic | undefined): readonly Figure[] {
 function figuresOf(traffic: CurrentTraffic | undefined): readonly Figure[] {
   const total = (count = 0) => `(${formatBrief(count)} total)`;
   return [
-    ["In flight", formatCount(traffic?.inFlight ?? 0)],
-    ["Queue", formatCount(traffic?.queued ?? 0)],
+    ["In flight", formatCount(traffic?.inFlight ?? 0), traffic && capacityNote(traffic)],
+    ["Queue", formatCount(traffic?.queued ?? 0), ofLimit(traffic?.maxQueued)],
     ["Retries/s", formatRate(traffic?.retriesPerSecond ?? 0), total(traffic?.retries)],
     ["Rescues/s", formatRate(traffic?.rescuesPerSecond ?? 0), total(traffic?.rescues)],
+    ...(traffic?.clients === undefined ? [] : [["Clients", formatCount(traffic.clients)] as const]),
     [
       "Since the start",
       `${formatBrief(traffic?.requests ?? 0)} requests,`,
       `${formatBrief(traffic?.errors ?? 0)} errors`,
     ],
   ];
+}
+
+function ofLimit(limit: number | undefined): string {
+  return limit === undefined ? "" : `of ${formatCount(limit)}`;
 }
 
 /** The result of the check of the client listener. */

@@ -80,6 +80,7 @@ async function listen(requested: EngineOptions, sockets: Sockets): Promise<Engin
       for (const listener of listeners) listener.announceEnd();
     },
     active: () => context.active,
+    clients: () => count.open,
     abortAttempts,
     // Of upstreams only: the number of clients has its own limit, which leaves room.
     releaseIdle: () => context.closeIdle(),
