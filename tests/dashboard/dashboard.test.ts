@@ -211,6 +211,9 @@ describe("the further pages", () => {
       return response.headers.get("location")?.replace(/done=[\w-]+/, "done=KEY");
     };
     expect(await post({ at: "localhost:8082" })).toBe("/upstreams/localhost%3A8082?done=KEY");
+    expect(await post({ at: "localhost:8082", from: "-2h", to: "now" })).toBe(
+      "/upstreams/localhost%3A8082?from=-2h&to=now&done=KEY",
+    );
     expect(await post({ sort: "errors" })).toBe("/?sort=errors&dir=down&done=KEY#upstream-localhost_3a_8082");
     expect(await post({ at: "//evil.example" })).toBe("/upstreams/%2F%2Fevil.example?done=KEY");
   });

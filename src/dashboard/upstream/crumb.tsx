@@ -3,7 +3,7 @@
 
 import { carriedQuery, type PageRange } from "../page-range.ts";
 import { anchorOf, attribute } from "../responses.ts";
-import { queryOf, viewOf } from "../view.ts";
+import { queryOf, type View, viewOf } from "../view.ts";
 
 interface CrumbProps {
   readonly id: string;
@@ -21,8 +21,13 @@ export function Crumb({ id, pool, range }: CrumbProps): JSX.Element {
   );
 }
 
+/** The overview with this time. */
+export function viewOfTime(range: PageRange): View {
+  return viewOf(Object.fromEntries(new URLSearchParams(carriedQuery(range))));
+}
+
 function Steps({ id, pool, range }: CrumbProps & { readonly range: PageRange }): JSX.Element {
-  const overview = viewOf(Object.fromEntries(new URLSearchParams(carriedQuery(range))));
+  const overview = viewOfTime(range);
   return (
     <ol>
       <li>

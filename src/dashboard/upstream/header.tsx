@@ -24,9 +24,11 @@ interface HeadProps {
   /** The ones of this upstream. */
   readonly problems: readonly ServiceProblem[];
   readonly now: number;
+  /** The page that its actions lead back to. */
+  readonly location: PageLocation;
 }
 
-export function UpstreamHead({ shown, problems, now }: HeadProps): JSX.Element {
+export function UpstreamHead({ shown, problems, now, location }: HeadProps): JSX.Element {
   const { id, detail, error } = shown;
   const tone = error || !detail ? "bad" : toneOf(detail, problems);
   return (
@@ -63,7 +65,7 @@ export function UpstreamHead({ shown, problems, now }: HeadProps): JSX.Element {
       </div>
       {detail ? (
         <div class="head-actions">
-          <RowActions upstream={detail} now={now} location={{ page: "upstream", id }} />
+          <RowActions upstream={detail} now={now} location={location} />
         </div>
       ) : (
         ""
@@ -116,16 +118,14 @@ function factsOf(detail: UpstreamDetail, state: DashboardState, now: number): re
   ];
 }
 
-interface DrainLineProps {
+interface DrainLineProps extends Pick<HeadProps, "now" | "location"> {
   readonly detail: UpstreamDetail;
-  readonly now: number;
 }
 
 /** A drain: its progress, its deadline, and the actions that change it. */
-export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
+export function DrainLine({ detail, now, location }: DrainLineProps): JSX.Element {
   const { drain, id } = detail;
   if (!drain) return "";
-  const location: PageLocation = { page: "upstream", id };
   const elsewhere = usedElsewhereText(detail);
   const late = isLate(detail, now);
   const { deadline, since, inFlight, drained, leaving } = drain;

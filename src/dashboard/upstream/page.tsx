@@ -23,7 +23,8 @@ import { type Quantity, Sparkline, trendOf } from "../charts/sparkline.tsx";
 import { problemsOf } from "../../wording/problems.ts";
 import { balancerNow, concernOf, seenProblems } from "../../wording/verdict.ts";
 import type { ServiceProblem } from "../../problems/problem.ts";
-import { Crumb } from "./crumb.tsx";
+import { upstreamLocation } from "../location.ts";
+import { Crumb, viewOfTime } from "./crumb.tsx";
 import { PeersCard } from "./peers.tsx";
 import { ProbeStrip } from "./probe-history.tsx";
 import { PinnedMoment, TimeSection, type UpstreamTime } from "./time.tsx";
@@ -49,15 +50,16 @@ export function UpstreamView({ shown, time, ...cards }: UpstreamViewProps): JSX.
   const { detail, state, error } = shown;
   const now = balancerNow(state);
   const problems = problemsOf(shown.id, seenProblems(state));
+  const location = upstreamLocation(shown.id, time ? viewOfTime(time.range) : {});
   return (
     <>
       <Crumb id={shown.id} pool={detail?.pool} range={time?.range} />
-      <UpstreamHead shown={shown} problems={problems} now={now} />
+      <UpstreamHead shown={shown} problems={problems} now={now} location={location} />
       <ProblemPanel problems={problems} now={now} view={plainView} />
       {detail ? <FaultState upstream={detail} now={now} /> : ""}
       {detail ? (
         <div class={error ? "known stale" : "known"}>
-          <DrainLine detail={detail} now={now} />
+          <DrainLine detail={detail} now={now} location={location} />
           {detail.slowStart === null ? (
             ""
           ) : (
@@ -91,21 +93,23 @@ function Columns(props: ColumnsProps): JSX.Element {
         <TimeSection shown={shown} time={time} />
         <PinnedMoment shown={shown} time={time} />
         {failing}
-        <LatencyBars bars={detail.latencies} />
-        <div class="card-stack card-pair">
-          <Counts
-            id="reasons"
-            name="Errors by reason"
-            counts={detail.errorsByReason}
-            none="No errors since start."
-          />
-          <Counts
-            id="codes"
-            name="Responses by status"
-            counts={detail.codes}
-            none="No responses since start."
-            note={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} cancelled by clients` : ""}
-          />
+        <div class="card-stack own-numbers">
+          <LatencyBars bars={detail.latencies} />
+          <div class="card-stack card-pair">
+            <Counts
+              id="reasons"
+              name="Errors by reason"
+              counts={detail.errorsByReason}
+              none="No errors since start."
+            />
+            <Counts
+              id="codes"
+              name="Responses by status"
+              counts={detail.codes}
+              none="No responses since start."
+              note={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} cancelled by clients` : ""}
+            />
+          </div>
         </div>
       </div>
       <div class="card-stack">

@@ -7,11 +7,13 @@ import type { AdminClient } from "../admin-client.ts";
 import { readRequestsOfTime, summaryQuery } from "../history/moment-requests.ts";
 import { readRange, unreadRange } from "../history/range-data.ts";
 import type { UpstreamPollers } from "../live/upstream-poller.ts";
+import { upstreamLocation } from "../location.ts";
 import { type PageRange, parsePageRange } from "../page-range.ts";
 import { failingAt, failingShown } from "../requests/failing-card.tsx";
 import { listQuery } from "../requests/filter.tsx";
 import type { RequestClient } from "../requests/request-client.ts";
 import { htmlResponse } from "../responses.ts";
+import { viewOfTime } from "./crumb.tsx";
 import { renderUpstreamPage } from "./document.tsx";
 import { renderServed, routeNames, type ServedProps } from "./served-routes.tsx";
 import type { UpstreamTime } from "./time.tsx";
@@ -49,7 +51,7 @@ export function upstreamPages({ upstreams, admin, requests, undoHistory }: Upstr
           servedIn(ranges.subject),
         ]);
     const undo = undoHistory.of(new URL(request.url).searchParams.get("done") ?? undefined);
-    const done = undo && { entry: undo, location: { page: "upstream", id } as const };
+    const done = undo && { entry: undo, location: upstreamLocation(id, viewOfTime(ranges.range)) };
     const html = renderUpstreamPage({ shown, time, done, failing, served });
     return htmlResponse(html, shown.error?.reason === "missing" ? 404 : 200);
   };
