@@ -11,7 +11,7 @@ const shortest = new Intl.NumberFormat("en-US", { notation: "compact" });
 export const nothing = "–";
 
 /** Keeps a number and its unit on one line. */
-const space = "\u00a0";
+export const unitSpace = "\u00a0";
 
 /** 0, 12,345, 12.3M */
 export function formatCount(count: number): string {
@@ -40,40 +40,40 @@ export function formatRate(rate: number): string {
   return rate < 100 ? oneDigit.format(rate) : formatCount(rate);
 }
 
-/** A ratio as percent: 0%, <0.1%, 2.5%, 37%. Only 1 is shown as 100%. */
+/** A ratio as percent, as in the titles of problems: 0 %, <0.1 %, 2.5 %, 37 %. Only 1 is shown as 100 %. */
 export function formatShare(share: number): string {
-  if (share <= 0) return "0%";
-  if (share < 0.001) return "<0.1%";
-  if (share < 0.0995) return `${oneDigit.format(share * 100)}%`;
-  if (share < 1) return `${grouped.format(Math.min(99, share * 100))}%`;
-  return "100%";
+  if (share <= 0) return `0${unitSpace}%`;
+  if (share < 0.001) return `<0.1${unitSpace}%`;
+  if (share < 0.0995) return `${oneDigit.format(share * 100)}${unitSpace}%`;
+  if (share < 1) return `${grouped.format(Math.min(99, share * 100))}${unitSpace}%`;
+  return `100${unitSpace}%`;
 }
 
 /** Milliseconds: 0.4 ms, 128 ms, 1.2 s; a dash for null. */
 export function formatMs(durationMs: number | null): string {
   if (durationMs === null) return nothing;
-  if (durationMs < 9.95) return `${oneDigit.format(durationMs)}${space}ms`;
-  if (durationMs < 999.5) return `${grouped.format(durationMs)}${space}ms`;
-  return `${oneDigit.format(durationMs / 1000)}${space}s`;
+  if (durationMs < 9.95) return `${oneDigit.format(durationMs)}${unitSpace}ms`;
+  if (durationMs < 999.5) return `${grouped.format(durationMs)}${unitSpace}ms`;
+  return `${oneDigit.format(durationMs / 1000)}${unitSpace}s`;
 }
 
 /** A duration in its largest whole unit: 0 s, 14 s, 3 min, 5 h, 2 d */
 export function formatSpan(durationMs: number): string {
   const seconds = Math.max(0, Math.floor(durationMs / 1000));
-  if (seconds < 60) return `${seconds}${space}s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)}${space}min`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)}${space}h`;
-  return `${Math.floor(seconds / 86_400)}${space}d`;
+  if (seconds < 60) return `${seconds}${unitSpace}s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)}${unitSpace}min`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)}${unitSpace}h`;
+  return `${Math.floor(seconds / 86_400)}${unitSpace}d`;
 }
 
 /** now, 14 s ago, 3 min ago */
 export function formatAgo(durationMs: number): string {
-  return durationMs < 1_000 ? "now" : `${formatSpan(durationMs)}${space}ago`;
+  return durationMs < 1_000 ? "now" : `${formatSpan(durationMs)}${unitSpace}ago`;
 }
 
 /** Epoch milliseconds as a time of day in UTC: 14:03:12 UTC */
 export function formatTime(at: number): string {
-  return `${isoTime(at).slice(11, 19)}${space}UTC`;
+  return `${isoTime(at).slice(11, 19)}${unitSpace}UTC`;
 }
 
 /** Epoch milliseconds as ISO 8601; the epoch itself for an invalid time. */
@@ -102,7 +102,7 @@ export function uptimeSpan({ state, since }: UptimeSnapshot, now: number): strin
   return state === "up" ? span : `${state} ${span}`;
 }
 
-/** The share of the observed time: "99.98% of 24 h"; empty before the first observation. */
+/** The share of the observed time: "99.98 % of 24 h"; empty before the first observation. */
 export function uptimeShare({ share, countedMs }: UptimeSnapshot): string {
   if (share === null) return "";
   // Close to a full day counts as one; otherwise it would show 23 hours forever.
@@ -110,11 +110,11 @@ export function uptimeShare({ share, countedMs }: UptimeSnapshot): string {
   return `${formatUptime(share)} of ${span}`;
 }
 
-/** Rounded down, so that a second of outage is still visible: 100%, 99.98%, 97.2%, 38%. */
+/** Rounded down, so that a second of outage is still visible: 100 %, 99.98 %, 97.2 %, 38 %. */
 export function formatUptime(share: number): string {
-  if (share >= 1) return "100%";
+  if (share >= 1) return `100${unitSpace}%`;
   const digits = share >= 0.99 ? 2 : share >= 0.95 ? 1 : 0;
-  return `${(Math.floor(share * 100 * 10 ** digits) / 10 ** digits).toFixed(digits)}%`;
+  return `${(Math.floor(share * 100 * 10 ** digits) / 10 ** digits).toFixed(digits)}${unitSpace}%`;
 }
 
 /** The fault injected on an upstream; undefined if there is no fault, and for older balancers, which lack the key. */

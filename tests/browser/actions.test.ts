@@ -88,7 +88,7 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     for (const words of [
       "api-2 takes no new requests; 1 in-flight request will finish.",
       "Requests left after 30\u00a0s continue until you abort them.",
-      "Then api-1 and api-3 take 50% each.",
+      "Then api-1 and api-3 take 50\u00a0% each.",
     ]) {
       await dialog(page).getByText(words).waitFor();
     }
@@ -148,7 +148,9 @@ describe.skipIf(!executable)("an action in Chromium, on a real balancer", () => 
     await weight.press("Enter");
     await dialog(page).getByText("The weight of api-1 changes from 1 to 6.").waitFor();
     await dialog(page).getByLabel("Weight").fill("2");
-    await dialog(page).getByText("Then api-1 takes 50%, api-2 takes 25% and api-3 takes 25%.").waitFor();
+    await dialog(page)
+      .getByText("Then api-1 takes 50\u00a0%, api-2 takes 25\u00a0% and api-3 takes 25\u00a0%.")
+      .waitFor();
     await confirm(page);
     await done(page).getByText("Weight of api-1 set to 2").waitFor();
     expect((await fixture.upstream("api-1"))?.weight).toBe(2);

@@ -66,7 +66,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     const { admin, page, url } = visit;
     expect(await headline(page).textContent()).toBe("On an even keel. All 3 upstreams serve.");
     await page.getByRole("button", { name: "Drain localhost:8082" }).click();
-    await page.getByText("Then localhost:8081 and localhost:8083 take 50% each.").waitFor();
+    await page.getByText("Then localhost:8081 and localhost:8083 take 50\u00a0% each.").waitFor();
     await page.getByRole("button", { name: "Drain localhost:8082" }).click();
     await showing(page, "2 of 3 upstreams serve");
     expect(page.url().replace(/\?done=[\w-]+/, "")).toBe(`${url}/#upstream-localhost_3a_8082`);

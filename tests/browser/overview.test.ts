@@ -194,12 +194,12 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     await live(page);
     const row = (id: string) => page.locator(`#upstream-${id}`);
     await row("flaps").getByRole("img", { name: "Last probes of flaps: 5 of 60 failed" }).waitFor();
-    expect(await row("flaps").locator(".s-state").getAttribute("title")).toContain("91% of 24\u00a0h");
-    await row("slow").getByText("25% of its share").waitFor();
+    expect(await row("flaps").locator(".s-state").getAttribute("title")).toContain("91\u00a0% of 24\u00a0h");
+    await row("slow").getByText("25\u00a0% of its share").waitFor();
     const place = () => row("flaps").boundingBox();
     const before = await place();
     admin.snapshot = withUpstream(admin.snapshot, "slow", { slowStart: 0.75, effectiveWeight: 0.75 });
-    await page.getByText("75% of its share").waitFor();
+    await page.getByText("75\u00a0% of its share").waitFor();
     admin.snapshot = withUpstream(admin.snapshot, "flaps", { probeHistory: "-".repeat(60) });
     await row("flaps").getByRole("img", { name: "60 of 60 failed" }).waitFor();
     expect(await place()).toEqual(before);
@@ -291,7 +291,7 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
       page.evaluate<number>('document.querySelector("[data-role=range-charts]").charts.columns.at.at(-1)');
     const first = await newest();
     await until(async () => (await newest()) > first, "a second of the stream in the charts");
-    for (const words of ["Passing", "Probes", "Latency", "status_500", "fair 67%"]) {
+    for (const words of ["Passing", "Probes", "Latency", "status_500", "fair 67\u00a0%"]) {
       expect(await page.getByText(words, { exact: true }).first().isVisible()).toBe(true);
     }
     expect(await page.locator(".strip rect").count()).toBe(60);

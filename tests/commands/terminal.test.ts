@@ -58,8 +58,8 @@ describe("the output on a terminal", () => {
       for (const { id, status } of upstreams) expect(text).toMatch(new RegExp(`^${id} +${status} `, "m"));
     }
     const plain = text.replaceAll("\u00a0", " ");
-    expect(plain).toMatch(/^localhost:8082 +failing +down 14 s +99\.98% /m);
-    expect(plain).toMatch(/^localhost:8084 +draining +out 22 s +100% /m);
+    expect(plain).toMatch(/^localhost:8082 +failing +down 14 s +99\.98 % /m);
+    expect(plain).toMatch(/^localhost:8084 +draining +out 22 s +100 % /m);
   });
 
   test("has hedges, a slow start, and the cause of an ejection", () => {
@@ -78,7 +78,7 @@ describe("the output on a terminal", () => {
     const snapshot = snapshotOf(pool({ upstreams, hedges: { won: 3, lost: 4 } }));
     const text = statusLines(stateOf(snapshot), { hasColour: false }).join("\n");
     expect(text).toContain("7 hedges, 3 won");
-    expect(text).toMatch(/^a .* slow start 40%, effective weight 2(\.0)? of 5$/m);
+    expect(text).toMatch(/^a .* slow start 40\u00a0%, effective weight 2(\.0)? of 5$/m);
     expect(text).toMatch(/^b .* connect_refused$/m);
   });
 

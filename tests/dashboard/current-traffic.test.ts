@@ -68,7 +68,7 @@ describe("the numbers of now", () => {
         p95Ms: "90\u00a0ms",
         p99Ms: "–",
       },
-      notes: { "Requests/s": "", "Errors/s": "7.5% of all", Latency: "slowest pool" },
+      notes: { "Requests/s": "", "Errors/s": "7.5\u00a0% of all", Latency: "slowest pool" },
     });
     const usual = { requestsPerSecond: 20, errorShare: null, p95Ms: null, peakRequestsPerSecond: null };
     const known = { ...state, snapshot: snapshotOf({ ...one, usual }, { ...other, usual }) };

@@ -145,11 +145,11 @@ describe("the page of an upstream", () => {
         ...(await read(id)).matchAll(/class="peers" role="img" aria-label="([^"]+)".*?data-tone="(\w+)"/gs),
       ].map(([, text, tone]) => `${tone}: ${text?.replaceAll("\u00a0", " ")}`);
     expect(await lines("checkout-07")).toEqual([
-      "bad: Error share: checkout-07 30%, peers 0%",
+      "bad: Error share: checkout-07 30 %, peers 0 %",
       "calm: p95: checkout-07 96 ms, peers 130 ms",
     ]);
     expect(await lines("checkout-01")).toEqual([
-      "calm: Error share: checkout-01 0%, peers 0% to 30%, median 0%",
+      "calm: Error share: checkout-01 0 %, peers 0 % to 30 %, median 0 %",
       "calm: p95: checkout-01 130 ms, peers 96 ms to 130 ms, median 130 ms",
     ]);
     expect(await read("web-03")).toContain("Beside its 20 peers");

@@ -70,7 +70,7 @@ describe("the page of routes", () => {
     const text = textOf(html);
     for (const part of [
       "39 routes, 543 requests/s in all, 2 with errors",
-      "shop.example.com/checkout routes[0] Critical: checkout-07 answers 30 % of its requests with 500 pool main 412 2.5% 12 ms 96 ms 141 ms 310 0",
+      "shop.example.com/checkout routes[0] Critical: checkout-07 answers 30 % of its requests with 500 pool main 412 2.5 % 12 ms 96 ms 141 ms 310 0",
       "split main (90) canary (10)",
       "redirect to https://www.example.com",
       "responds with status 410",

@@ -48,21 +48,21 @@ describe("an uptime", () => {
   });
 
   test("shows the share of the observed time", () => {
-    expect(plain(uptimeShare(uptime({ share: 0.99984 })))).toBe("99.98% of 24 h");
-    expect(plain(uptimeShare(uptime({ countedMs: 23 * 3_600_000 })))).toBe("100% of 24 h");
-    expect(plain(uptimeShare(uptime({ countedMs: 300_000, share: 0.5 })))).toBe("50% of 5 min");
+    expect(plain(uptimeShare(uptime({ share: 0.99984 })))).toBe("99.98 % of 24 h");
+    expect(plain(uptimeShare(uptime({ countedMs: 23 * 3_600_000 })))).toBe("100 % of 24 h");
+    expect(plain(uptimeShare(uptime({ countedMs: 300_000, share: 0.5 })))).toBe("50 % of 5 min");
     expect(uptimeShare(uptime({ share: null, countedMs: 0 }))).toBe("");
   });
 
   test("is rounded down, so that every outage stays visible", () => {
     const rows = [
-      [1, "100%"],
-      [0.999999, "99.99%"],
-      [0.99, "99.00%"],
-      [0.9899, "98.9%"],
-      [0.95, "95.0%"],
-      [0.9499, "94%"],
-      [0, "0%"],
+      [1, "100\u00a0%"],
+      [0.999999, "99.99\u00a0%"],
+      [0.99, "99.00\u00a0%"],
+      [0.9899, "98.9\u00a0%"],
+      [0.95, "95.0\u00a0%"],
+      [0.9499, "94\u00a0%"],
+      [0, "0\u00a0%"],
     ] as const;
     for (const [share, words] of rows) expect(formatUptime(share)).toBe(words);
   });
@@ -91,7 +91,7 @@ describe("the cells of a row", () => {
     const cell = cellOf("s-share", {});
     expect(cell).toContain('class="bar-part" width="20.0%"');
     expect(cell).toContain('class="bar-fair" x="50.0%"');
-    expect(cell).toContain("Fair by weight: 50%");
+    expect(cell).toContain("Fair by weight: 50 %");
   });
 
   test("draw the last half hour of requests, or of what the problem is about", () => {
@@ -116,7 +116,7 @@ describe("the cells of a row", () => {
     expect(cell).toContain('<span class="state-words">Refuses connections</span>');
     expect(cell).toContain("fault injected</span>");
     expect(cell).toContain("Fault injected by bob, 20 s left: 100% connect_refused");
-    expect(cell).toContain("100% of 1 h");
+    expect(cell).toContain("100 % of 1 h");
   });
 
   test("show who set a weight, and in the menu what can be done", () => {

@@ -25,19 +25,22 @@ const day = (change: Partial<DayHistory> = {}): DayHistory => ({
 
 describe("the share that was answered", () => {
   test.each([
-    [1_000, 0, "100%"],
-    [285_000_000, 5_700, "99.998%"],
-    [10_000, 1, "99.99%"],
-    [1_000, 2, "99.8%"],
-    [100, 37, "63.0%"],
-    [10_000_000_000, 1, "99.9999%"],
-    [10, 10, "0.0%"],
+    [1_000, 0, "100\u00a0%"],
+    [285_000_000, 5_700, "99.998\u00a0%"],
+    [10_000, 1, "99.99\u00a0%"],
+    [1_000, 2, "99.8\u00a0%"],
+    [100, 37, "63.0\u00a0%"],
+    [10_000_000_000, 1, "99.9999\u00a0%"],
+    [10, 10, "0.0\u00a0%"],
   ])("of %p requests with %p errors is %p", (requests, errors, expected) =>
     expect(answeredShare(requests, errors)).toBe(expected),
   );
 
   test("says of how many requests, in what was measured", () => {
-    expect(answeredProof(day())).toMatchObject({ value: "99.998%", note: "of 285M requests, last 24 hours" });
+    expect(answeredProof(day())).toMatchObject({
+      value: "99.998\u00a0%",
+      note: "of 285M requests, last 24 hours",
+    });
     expect(plain(answeredProof(day({ measuredMs: 3 * hourMs })).note)).toEndWith("last 3 h");
     expect(answeredProof(day({ requests: 0 })).value).toBe("Not known yet");
     expect(answeredProof(undefined).value).toBe("Not known yet");
@@ -72,11 +75,11 @@ describe("the speed", () => {
 describe("the room", () => {
   test("is that of the fullest pool, against the peak of its week", () => {
     expect(roomProof([serving(690)])).toMatchObject({
-      value: "69% of this week’s peak",
+      value: "69\u00a0% of this week’s peak",
       note: "the pool can lose 1 server at this traffic",
     });
     expect(roomProof([serving(100), serving(900, { name: "pay" })])).toMatchObject({
-      value: "90% of this week’s peak",
+      value: "90\u00a0% of this week’s peak",
       note: "pool pay; each pool can lose 1 server at this traffic",
     });
     expect(roomProof([serving(1_100)]).value).toBe("At this week’s peak");

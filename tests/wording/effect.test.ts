@@ -29,7 +29,7 @@ describe("the forecast of an action", () => {
       lines: [
         "b takes no new requests; 14 in-flight requests will finish.",
         "Requests left after 30\u00a0s continue until you abort them.",
-        "Then a and c take 50% each.",
+        "Then a and c take 50\u00a0% each.",
       ],
       dangers: [],
       unknown: [],
@@ -39,7 +39,7 @@ describe("the forecast of an action", () => {
   test("shows the load of the others, and when it exceeds their limit", () => {
     const full = [upstream("a", { inFlight: 100, maxInFlight: 256 }), upstream("b", { inFlight: 56 })];
     expect(effect(full).lines.at(-1)).toBe(
-      "Then a takes all traffic. The current requests would fill at most 61% of maxInFlight.",
+      "Then a takes all traffic. The current requests would fill at most 61\u00a0% of maxInFlight.",
     );
     const over = [upstream("a", { inFlight: 200 }), upstream("b", { inFlight: 200 })];
     expect(effect(over).lines.at(-1)).toContain("exceed maxInFlight, so some will wait in the queue");
@@ -72,14 +72,14 @@ describe("the forecast of an action", () => {
   test("a weight shows the resulting shares", () => {
     expect(effect([a, b], { act: "weight", weight: 3 }).lines).toEqual([
       "The weight of b changes from 1 to 3.",
-      "Then a takes 25% and b takes 75%.",
+      "Then a takes 25\u00a0% and b takes 75\u00a0%.",
     ]);
     expect(effect([a, b], { act: "weight", weight: 0 }).lines[0]).toContain("it takes no new requests");
     const nine = Array.from({ length: 9 }, (_, index) => upstream(`u${index}`));
     expect(effect(nine, { act: "weight", weight: 2, ids: ["u1"] }).lines.at(-1)).toBe(
-      "Then all 9 take between 10% and 20% each.",
+      "Then all 9 take between 10\u00a0% and 20\u00a0% each.",
     );
-    expect(effect(nine, { ids: ["u1"] }).lines.at(-1)).toBe("Then the other 8 take 13% each.");
+    expect(effect(nine, { ids: ["u1"] }).lines.at(-1)).toBe("Then the other 8 take 13\u00a0% each.");
   });
 
   test("the first available upstream takes all traffic under the policy first", () => {
@@ -107,7 +107,7 @@ describe("the forecast of an action", () => {
     expect(effect([a, out], { act: "ready" }).lines).toEqual([
       "b takes requests again at once, with a growing share.",
       "If requests fail, it is ejected again, for longer.",
-      "Then a and b take 50% each.",
+      "Then a and b take 50\u00a0% each.",
     ]);
   });
 

@@ -43,7 +43,7 @@ const table: readonly (readonly [change: Partial<UpstreamSnapshot>, words: strin
   [{ status: "probation", fit: false, outlier: ejected }, "One request tries it", "warn"],
   [
     { ...rising, uptime: { state: "up", since: now - 900_000, share: 1, countedMs: 1 } },
-    "Back since 14:11, 40% of its share",
+    "Back since 14:11, 40 % of its share",
     "calm",
   ],
   [{ ...drained, inFlight: 12 }, "Draining: 12 in flight", "calm"],

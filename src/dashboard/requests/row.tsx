@@ -8,7 +8,7 @@ import { attribute } from "../responses.ts";
 import type { AttemptRecord, RequestRecord } from "../../proxy/record.ts";
 import { defaultSlowMs, lastUpstreamOf } from "../../requests/request-filter.ts";
 import type { StoredRequest } from "../../requests/recent-requests.ts";
-import { formatCount, formatMs, isoTime, nothing } from "../../wording/format.ts";
+import { formatCount, formatMs, isoTime, nothing, unitSpace } from "../../wording/format.ts";
 import type { Tone } from "../../wording/verdict.ts";
 
 interface RowsProps {
@@ -133,13 +133,12 @@ export function remarksOf(request: RequestRecord): readonly string[] {
 
 /** Bytes: 0 B, 512 B, 1.4 kB, 12 MB */
 export function formatBytes(bytes: number): string {
-  const space = "\u00a0";
   if (!Number.isFinite(bytes)) return nothing;
-  if (bytes < 1_000) return `${Math.round(bytes)}${space}B`;
+  if (bytes < 1_000) return `${Math.round(bytes)}${unitSpace}B`;
   const units = ["kB", "MB", "GB", "TB"];
   let [value, unit] = [bytes / 1_000, 0];
   while (value >= 999.5 && unit < units.length - 1) [value, unit] = [value / 1_000, unit + 1];
-  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)}${space}${units[unit]}`;
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)}${unitSpace}${units[unit]}`;
 }
 
 /** "response 200", "failed while connecting: connect_refused", "cancelled" */
