@@ -12,7 +12,7 @@ import {
   type RestoreReason,
 } from "./outlier-detector.ts";
 import { chooserFor, peek, pick, type Policy, selectRetryUpstream } from "./selection.ts";
-import { buildServingSet, isEligible, otherUpCount, type ServingSet } from "./serving-set.ts";
+import { buildServingSet, isEligible, isUp, otherUpCount, type ServingSet } from "./serving-set.ts";
 import type { Mode, Upstream, UpstreamHealth, UpstreamLimits } from "./upstream.ts";
 
 export class Pool implements AttemptAccounting {
@@ -54,6 +54,8 @@ export class Pool implements AttemptAccounting {
 
   /** Whether operators let some upstreams serve but none of them is up: all are failing, ejected or on probation. */
   get isDown(): boolean {
+    // The prober asks after each check. Building the list of thousands for that would make the first checks of all quadratic.
+    if (this.#isStale && !this.#servingSet?.isPanicking && this.#upstreams.some(isUp)) return false;
     const { up, wanted } = this.#current();
     return wanted > 0 && up === 0;
   }

@@ -26,9 +26,14 @@ export function isEligible(upstream: Upstream): boolean {
   return isWanted(upstream) && upstream.activeHealth.state !== "failing";
 }
 
+/** Whether it is eligible, and neither ejected nor on probation. */
+export function isUp(upstream: Upstream): boolean {
+  return isEligible(upstream) && upstream.outlier.state === "up";
+}
+
 /** How many others are up. */
 export function otherUpCount({ up }: PriorityGroups, upstream: Upstream): number {
-  return isEligible(upstream) && upstream.outlier.state === "up" ? up - 1 : up;
+  return isUp(upstream) ? up - 1 : up;
 }
 
 /**
@@ -38,7 +43,7 @@ export function otherUpCount({ up }: PriorityGroups, upstream: Upstream): number
  */
 function priorityGroupsOf(upstreams: readonly Upstream[]): PriorityGroups {
   const candidates = upstreams.filter(isEligible);
-  const up = candidates.filter(({ outlier }) => outlier.state === "up").length;
+  const up = candidates.filter(isUp).length;
   const isPanicking = candidates.length > 0 && up === 0;
   return {
     groups: isPanicking ? ranked(candidates) : withProbation(ranked(candidates.filter(isAdmitted))),

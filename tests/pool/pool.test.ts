@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
@@ -139,6 +139,26 @@ describe("a pool", () => {
     // What one upstream cannot take spreads over all others.
     expect(seconds.size).toBe(20);
     expect(upstreams.every(({ inFlight }) => inFlight === 0)).toBe(true);
+  });
+
+  test("is asked whether it is down after each check without building its list", () => {
+    const all = upstreamsOf(Array.from({ length: 50 }, () => 1));
+    const pool = poolOf(all);
+    const last = all.at(-1);
+    if (!last) throw new Error("no upstream");
+    const built = spyOn(last.slowStart, "advance");
+    for (const upstream of all) {
+      pool.recordProbe(upstream, upstream !== last);
+      expect(pool.isDown).toBe(false);
+    }
+    expect(built).not.toHaveBeenCalled();
+    for (const upstream of all) for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
+    expect(pool.isDown).toBe(true);
+    pool.recordProbe(last, true);
+    pool.setMode(last, "maintenance");
+    expect(pool.isDown).toBe(true);
+    pool.setMode(last, "ready");
+    expect(pool.isDown).toBe(false);
   });
 
   test("uses a new policy from the next selection on", () => {
