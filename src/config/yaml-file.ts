@@ -56,8 +56,15 @@ function isBlank(code: number): boolean {
   return code === blank || code === tab;
 }
 
-/** Parses the text, or returns why it cannot be parsed. Aliases are allowed up to a limit, against exponential expansion. */
-export function readFileText(text: string, name: string): FileText | readonly Problem[] {
+/**
+ * Parses the text, or returns why it cannot be parsed. Aliases are allowed up to a limit, against exponential expansion.
+ * @param example what such a file may have, for the sentence about one that is no map
+ */
+export function readFileText(
+  text: string,
+  name: string,
+  example = "listen: { port: 8080 }",
+): FileText | readonly Problem[] {
   const lines = new LineCounter();
   const locate = (offset: number): SourceLocation => {
     const { line, col } = lines.linePos(offset);
@@ -83,7 +90,7 @@ export function readFileText(text: string, name: string): FileText | readonly Pr
   }
   if (document.contents === null) return [{ action, location: locate(0), why: "the file is empty" }];
   if (!isMap(document.contents)) {
-    const why = 'expected a map of settings such as "listen: { port: 8080 }"';
+    const why = `expected a map of settings such as "${example}"`;
     return [{ action, location: locate(0), why }];
   }
 
@@ -217,4 +224,6 @@ const systemErrors: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory",
   ENOTDIR: "a part of the path is not a directory",
   ENAMETOOLONG: "the path is too long",
+  ELOOP: "too many links",
+  ERR_INVALID_ARG_VALUE: "it is no path",
 };

@@ -1,6 +1,6 @@
 /** Members from a watched file, as another program or a person writes it. */
 
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, type Stats, statSync } from "node:fs";
 
 import type { PoolConfig } from "../config/config.ts";
 import type { MemberTemplate } from "../config/discovery.ts";
@@ -37,7 +37,7 @@ export function createFileSource(
       let unwatch: Cancel | undefined;
       const read = () => {
         unwatch ??= watchIfPossible(path, read, schedule);
-        const found = readMembers(path);
+        const found = readMembers(path, readIfPresent);
         if ("why" in found) return listener.failed(`${path}: ${found.why}`);
         if (found.text !== last?.text)
           last = { text: found.text, members: membersIn(found.text, path, template) };
@@ -77,7 +77,7 @@ export function membersFileProblems(
   return pools.flatMap(({ name, discovery = [] }) =>
     discovery.flatMap(({ source, template }) => {
       if (source.kind !== "file") return [];
-      const found = readReferencedFile(source.path, read);
+      const found = readMembers(source.path, read);
       if ("why" in found) return [`pool ${name}: ${source.path}: ${found.why}`];
       const members = membersIn(found.text, source.path, template);
       return typeof members === "string" ? [`pool ${name}: ${members}`] : [];
@@ -85,13 +85,25 @@ export function membersFileProblems(
   );
 }
 
+const readIfPresent: ReadText = (path) =>
+  statSync(path, { throwIfNoEntry: false }) ? readFileSync(path, "utf8") : undefined;
+
 /** @returns the text, or why it cannot be read */
-function readMembers(path: string): { readonly text: string } | { readonly why: string } {
-  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxFileBytes)
-    return { why: "the file is larger than 1MiB" };
-  return readReferencedFile(path, (name) =>
-    statSync(name, { throwIfNoEntry: false }) ? readFileSync(name, "utf8") : undefined,
-  );
+function readMembers(path: string, read: ReadText): { readonly text: string } | { readonly why: string } {
+  let why: string | undefined;
+  const found = readReferencedFile(path, (name) => {
+    const about = statSync(name, { throwIfNoEntry: false });
+    why = about && unreadable(about);
+    return why === undefined ? read(name) : undefined;
+  });
+  return why === undefined ? found : { why };
+}
+
+/** A pipe would be waited for, and a device may have no end: both would stop the whole process. */
+function unreadable(about: Stats): string | undefined {
+  if (about.isDirectory()) return "it is a directory";
+  if (!about.isFile()) return "it is no regular file";
+  return about.size > maxFileBytes ? "the file is larger than 1 MiB" : undefined;
 }
 
 /** The members, or why the file cannot be used: its first problem, with its line. */
@@ -100,7 +112,7 @@ export function membersIn(
   path: string,
   template: MemberTemplate,
 ): readonly DiscoveredMember[] | string {
-  const file = readFileText(text, path);
+  const file = readFileText(text, path, "members: [http://10.0.0.1:8080]");
   if (!("value" in file)) {
     const [problem] = file;
     return problem ? placed(problem.why, problem.location) : `${path}: it cannot be read`;

@@ -150,9 +150,10 @@ function identityOf(folder: string): string {
   }
 }
 
+/** Undefined also for what is no regular file: a pipe would be waited for, and a device may have no end. */
 function textOf(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return statSync(path).isFile() ? readFileSync(path, "utf8") : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { createFileSource, membersIn } from "../../src/discovery/members-file.ts";
@@ -63,6 +64,10 @@ describe("a file of members", () => {
     ],
     ["member: []", "members.yaml:1:1: "],
     [
+      "- http://a:1",
+      'members.yaml:1:1: expected a map of settings such as "members: [http://10.0.0.1:8080]"',
+    ],
+    [
       "members: [{ url: http://a:1, wieght: 3 }]",
       'members.yaml:1:30: members[0].wieght: unknown key; did you mean "weight"?',
     ],
@@ -110,6 +115,32 @@ describe("the source of a file", () => {
       "absent /members.yaml lists no members",
     ]);
   });
+
+  const unusable: readonly (readonly [what: string, make: (path: string) => void, why: string])[] = [
+    ["a link to itself", (path) => symlinkSync(path, path), "failed /members.yaml: too many links"],
+    ["a folder", (path) => mkdirSync(path), "failed /members.yaml: it is a directory"],
+    [
+      "a pipe, which would be waited for",
+      (path) => void spawnSync("mkfifo", [path]),
+      "failed /members.yaml: it is no regular file",
+    ],
+    [
+      "a device without an end",
+      (path) => symlinkSync("/dev/zero", path),
+      "failed /members.yaml: it is no regular file",
+    ],
+  ];
+  for (const [what, make, why] of unusable)
+    test(`fails at ${what}, and goes on when a file is there`, async () => {
+      const { path, reports, start } = started(what.replaceAll(/\W/g, "-"));
+      make(path);
+      const cancel = start();
+      expect(reports).toEqual([why]);
+      rmSync(path, { recursive: true });
+      writeFileSync(path, "members: [http://10.0.0.1:1]");
+      await until(() => reports.at(-1) === "answered http://10.0.0.1:1", "the answer", 8_000);
+      cancel();
+    });
 
   test("waits for a file whose folder is not there yet", async () => {
     const { folder, path, reports, start } = started("late");
