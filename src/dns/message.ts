@@ -1,6 +1,9 @@
 /** The wire format of DNS (RFC 1035): encodes questions, and reads what comes back. */
 
+import { isIPv4, isIPv6 } from "node:net";
+
 import {
+  AUTHORITATIVE_ANSWER,
   decode,
   encode,
   type Packet,
@@ -107,12 +110,18 @@ function decoded(message: Uint8Array): Packet | undefined {
 
 type Answers = NonNullable<Packet["answers"]>;
 
-function answerIn(packet: Packet, { name, type }: DnsQuestion): DnsReply {
+/** @returns undefined for an answer whose addresses are none */
+function answerIn(packet: Packet, { name, type }: DnsQuestion): DnsReply | undefined {
   const answers = (packet.answers ?? []).slice(0, maxRecords);
-  const { owner, ttlSeconds } = followAliases(answers, plainName(name));
+  const followed = followAliases(answers, plainName(name));
+  if (!followed) return { kind: "failed", why: "its aliases have no end" };
+  const { owner, ttlSeconds } = followed;
   const found = answers.filter((record) => record.type === type && plainName(record.name) === owner);
+  if (found.length === 0 && isReferral(packet))
+    return { kind: "failed", why: "it only names another server; ask one that resolves" };
   if (found.length === 0)
     return { kind: "none", why: `it has no ${type} record`, ttlMs: negativeTtlMs(packet) };
+  if (!found.every(hasAddress)) return undefined;
   const ttls = found.map((record) => ("ttl" in record ? (record.ttl ?? 0) : 0));
   return {
     kind: "answer",
@@ -125,23 +134,39 @@ function answerIn(packet: Packet, { name, type }: DnsQuestion): DnsReply {
   };
 }
 
-/** The name that an alias leads to in the end, and the shortest time to live on the way. */
+/** The library takes any bytes of the record for an address, also two. */
+function hasAddress(record: Answers[number]): boolean {
+  if (record.type === "A") return isIPv4(record.data);
+  return record.type !== "AAAA" || isIPv6(record.data);
+}
+
+/** A server that does not resolve, and knows only who may know (RFC 2308 section 2.2): that is not "there is nothing". */
+function isReferral({ flags = 0, answers = [], authorities = [] }: Packet): boolean {
+  return (
+    (flags & AUTHORITATIVE_ANSWER) === 0 &&
+    answers.length === 0 &&
+    authorities.some(({ type }) => type === "NS") &&
+    !authorities.some(({ type }) => type === "SOA")
+  );
+}
+
+/** The name that an alias leads to in the end, and the shortest time to live on the way. Undefined for a loop. */
 function followAliases(
   answers: Answers,
   name: string,
-): { readonly owner: string; readonly ttlSeconds: number } {
+): { readonly owner: string; readonly ttlSeconds: number } | undefined {
   const aliases = new Map(
     answers.flatMap((record) => (record.type === "CNAME" ? [[plainName(record.name), record] as const] : [])),
   );
   let owner = name;
   let ttlSeconds = Infinity;
-  for (let count = 0; count < maxAliases; count++) {
+  for (let count = 0; count <= maxAliases; count++) {
     const alias = aliases.get(owner);
-    if (!alias) break;
+    if (!alias) return { owner, ttlSeconds };
     ttlSeconds = Math.min(ttlSeconds, alias.ttl ?? 0);
     owner = plainName(alias.data);
   }
-  return { owner, ttlSeconds };
+  return undefined;
 }
 
 function serviceIn({ data }: SrvAnswer): ServiceRecord {
@@ -152,7 +177,7 @@ function serviceIn({ data }: SrvAnswer): ServiceRecord {
 function addressesIn(records: Answers): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   for (const record of records.slice(0, maxRecords)) {
-    if (record.type !== "A" && record.type !== "AAAA") continue;
+    if ((record.type !== "A" && record.type !== "AAAA") || !hasAddress(record)) continue;
     const name = plainName(record.name);
     found.set(name, [...(found.get(name) ?? []), record.data]);
   }
