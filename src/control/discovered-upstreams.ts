@@ -247,6 +247,8 @@ export class DiscoveredUpstreams {
         const origin = originOf(address);
         if (taken.has(origin) || ids.has(spec.id) || this.#refusals.has(address, source, config)) return [];
         taken.add(origin);
+        // Http and https at one address would be two upstreams with one name.
+        ids.add(spec.id);
         return [{ pool: pool.name, source, spec, isGone: false, ...(name !== undefined && { name }) }];
       });
     });

@@ -99,12 +99,13 @@ export class Membership {
 
   /** Members of before a restart, until the first answer. */
   restore(members: readonly DiscoveredMember[], now: number): void {
-    for (const [origin, member] of this.#withinLimit(members)) this.#list(origin, member, now);
+    for (const [origin, member] of this.#withinLimit(byOrigin(members))) this.#list(origin, member, now);
   }
 
   answered(members: readonly DiscoveredMember[], now: number): void {
-    const listed = this.#withinLimit(members);
-    this.#omitted = members.length - listed.size;
+    const all = byOrigin(members);
+    const listed = this.#withinLimit(all);
+    this.#omitted = all.size - listed.size;
     this.#heard(now, "");
     this.#absentSince = undefined;
     this.#absences = 0;
@@ -183,9 +184,8 @@ export class Membership {
     return this.#isSampled ? missingMs : 0;
   }
 
-  /** By origin. Members that belong to the pool already come first. */
-  #withinLimit(members: readonly DiscoveredMember[]): ReadonlyMap<string, DiscoveredMember> {
-    const all = new Map(members.map((member) => [originOf(member.address), member]));
+  /** Members that belong to the pool already come first. */
+  #withinLimit(all: ReadonlyMap<string, DiscoveredMember>): ReadonlyMap<string, DiscoveredMember> {
     if (all.size <= maxMembers) return all;
     const isWanted = (origin: string) => this.#known.get(origin)?.isWanted === true;
     const ordered = [...all].sort(([one], [other]) => Number(isWanted(other)) - Number(isWanted(one)));
@@ -199,6 +199,21 @@ export class Membership {
       if (!isWanted && !isListed) this.#known.delete(origin);
     }
   }
+}
+
+/** A server that is reported several times counts once: as one that serves rather than as a backup, and as it came first. */
+function byOrigin(members: readonly DiscoveredMember[]): ReadonlyMap<string, DiscoveredMember> {
+  const found = new Map<string, DiscoveredMember>();
+  for (const member of members) {
+    const origin = originOf(member.address);
+    const other = found.get(origin);
+    if (!other || worth(member) > worth(other)) found.set(origin, member);
+  }
+  return found;
+}
+
+function worth({ isTerminating, backup }: DiscoveredMember): number {
+  return (isTerminating ? 0 : 2) + (backup ? 0 : 1);
 }
 
 function miss(known: KnownMember, now: number): void {

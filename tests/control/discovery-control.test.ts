@@ -290,6 +290,19 @@ describe("members of a source", () => {
     expect(fleet.registry.pools[0]?.upstreams.map(({ id }) => id)).toEqual(["a", `main:${one}:80`]);
   });
 
+  test("with one address have one name, whatever protocols they are reported with", async () => {
+    const fleet = await setUp();
+    const at = (protocol: "http" | "https") =>
+      memberAt({ ...template, protocol }, { hostname: one, port: 80 });
+    fleet.listener?.answered({ members: [at("http"), at("https")] });
+    await fleet.started;
+    expect(fleet.registry.pools[0]?.upstreams.map(({ id }) => id)).toEqual([`main:${one}:80`]);
+    // The other one takes its place when the source says so.
+    fleet.listener?.answered({ members: [at("https")] });
+    await fleet.time.advance(40_000);
+    expect(fleet.registry.pools[0]?.upstreams.map(({ address }) => address.protocol)).toEqual(["https"]);
+  });
+
   test("with addresses of credentials or of the balancer itself are left out", async () => {
     const fleet = await setUp();
     await fleet.report("169.254.169.254", "0.0.0.0", one);

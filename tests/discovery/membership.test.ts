@@ -233,6 +233,16 @@ describe("a source", () => {
     expect([membership.isStale(200_000), membership.why]).toEqual([false, ""]);
   });
 
+  test("that reports a server several times counts it once, and leaves nobody out", () => {
+    const membership = new Membership(false);
+    const named = (weight: number, backup: boolean) =>
+      memberAt({ ...template, backup }, { hostname: "a", port: 80, weight });
+    membership.answered([named(1, true), named(2, false), named(3, false), named(4, true)], 0);
+    membership.settle(0);
+    expect(membership.wanted).toMatchObject([{ weight: 2, backup: false }]);
+    expect(membership.omitted).toBe(0);
+  });
+
   test("has at most a thousand members: those of before stay, and the rest is counted", () => {
     const membership = new Membership(false);
     const many = Array.from({ length: maxMembers + 5 }, (_, i) => `m${i}`);
