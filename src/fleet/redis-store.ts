@@ -51,8 +51,12 @@ class RedisStore implements FleetStore {
   readonly #readyListeners = new Set<() => void>();
   readonly #subscriptions = new Map<string, Set<(message: string) => void>>();
   readonly #pings: Cancel[] = [];
+  /** Number of the database. */
+  readonly #database: number;
   /** Why there is no connection. */
   #failure = "no connection yet";
+  /** Whether the connection for calls uses the database. */
+  #hasSelected = false;
   #calls = 0;
   #isClosed = false;
 
@@ -60,14 +64,12 @@ class RedisStore implements FleetStore {
     this.#schedule = schedule;
     // One hash slot, as scripts over several keys need in a cluster.
     this.#prefix = `ek:{${settings.group}}:`;
+    this.#database = settings.store.kind === "server" ? settings.store.database : 0;
     const options = clientOptions(settings, random ?? systemRandom);
     this.#commands = this.#watched(open(options));
     this.#messages = this.#watched(open(options));
-    this.#commands.on("ready", () => {
-      // A close brings no error with it.
-      this.#failure = "the connection was cut";
-      this.#ready();
-    });
+    this.#commands.on("ready", () => void this.#select());
+    this.#commands.on("close", () => (this.#hasSelected = false));
     this.#messages.on("ready", () => void this.#resubscribe());
     this.#messages.on("message", (channel: string, message: string) => {
       for (const onMessage of this.#subscriptions.get(channel) ?? []) onMessage(message);
@@ -92,6 +94,20 @@ class RedisStore implements FleetStore {
     for (const listener of this.#readyListeners) listener();
   }
 
+  /** The library goes on with database 0, which may be another fleet's, where the server refuses the one of the settings. */
+  async #select(): Promise<void> {
+    try {
+      if (this.#database !== 0) await this.#commands.select(this.#database);
+      this.#hasSelected = true;
+      // A close brings no error with it.
+      this.#failure = "the connection was cut";
+      this.#ready();
+    } catch (error) {
+      // Asked again with the next PING: the connection is fine.
+      this.#failed(error);
+    }
+  }
+
   /** A failed one leaves the connection without messages, so it is opened again. */
   async #resubscribe(): Promise<void> {
     try {
@@ -109,14 +125,16 @@ class RedisStore implements FleetStore {
     const index = this.#pings.length;
     const turn = () => {
       this.#pings[index] = this.#schedule(pingIntervalMs, turn);
-      if (client.status === "ready") client.ping().catch((error: unknown) => this.#failed(error));
+      if (client.status !== "ready") return;
+      client.ping().catch((error: unknown) => this.#failed(error));
+      if (client === this.#commands && !this.#hasSelected) void this.#select();
     };
     this.#pings.push(this.#schedule(pingIntervalMs, turn));
   }
 
   async #call<Reply>(send: (client: Redis) => Promise<Reply>): Promise<Reply> {
     if (this.#isClosed) throw new FleetStoreError("it was closed");
-    if (this.#commands.status !== "ready") throw new FleetStoreError(this.#failure);
+    if (this.#commands.status !== "ready" || !this.#hasSelected) throw new FleetStoreError(this.#failure);
     if (this.#calls >= maxCalls) throw new FleetStoreError(`${maxCalls} calls wait for an answer`);
     this.#calls += 1;
     const reply = send(this.#commands).finally(() => (this.#calls -= 1));
@@ -132,6 +150,8 @@ class RedisStore implements FleetStore {
       // The other of the two may reject later.
       reply.catch(() => {});
       if (error instanceof FleetStoreError) throw error;
+      // The library closes the connection for it, and later calls have the same cause.
+      if (isReadOnly(error)) this.#failed(error);
       throw new FleetStoreError(describeStoreFailure(error) ?? this.#failure);
     } finally {
       cancel();
@@ -186,6 +206,10 @@ class RedisStore implements FleetStore {
   }
 }
 
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("READONLY");
+}
+
 function clientOptions(settings: FleetSettings, random: Random): ClientOptions {
   const { store, user, password, sentinelPassword, name } = settings;
   return {
@@ -208,7 +232,7 @@ function clientOptions(settings: FleetSettings, random: Random): ClientOptions {
     // Asks with INFO; only with Sentinels, where it finds out whether the server leads.
     enableReadyCheck: store.kind === "sentinels",
     // After a failover, the server that led before takes no writes.
-    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    reconnectOnError: isReadOnly,
     retryStrategy: (times) => backoffMs(times, random),
   };
 }

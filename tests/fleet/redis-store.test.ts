@@ -151,6 +151,7 @@ describe.if(hasRedis)("the store in Redis", () => {
         "user default off",
         "user ek on >right ~ek:* &ek:* +@all",
         "user little on >right ~other:* +get +auth",
+        "user mute on >right ~* resetchannels +@all",
       ],
     });
     const why = async (more: Partial<FleetSettings>, port = server.port) => {
@@ -160,10 +161,53 @@ describe.if(hasRedis)("the store in Redis", () => {
     expect(await why({ user: "ek", password: "wrong" })).toBe("wrong user name or password (WRONGPASS)");
     expect(await why({})).toBe("it asks for a password (NOAUTH)");
     expect(await why({ user: "little", password: "right" })).toBe("the user may not do this (NOPERM)");
+    const script = async (user: string, text: string) => {
+      using opened = await open(settingsFor(server.port, { user, password: "right" }));
+      await until(works(opened.store));
+      return opened.store.eval(text, ["a"], []).catch(String);
+    };
+    expect(await script("mute", "return redis.call('PUBLISH', 'a', '')")).toMatch(
+      /may not do this \(NOPERM\)$/,
+    );
+    const twice = "redis.call('SET', KEYS[1], ''); redis.call('LPUSH', KEYS[1], '')";
+    expect(await script("ek", twice)).toMatch(/another program uses a key of the fleet \(WRONGTYPE\)$/);
     expect(await why({ tls: {} })).toMatch(/TLS|cut|no answer/);
     expect(await why({}, 1)).toBe("connection refused");
+    const sentinelAt = (port: number) => ({
+      store: { kind: "sentinels", sentinels: [{ hostname: "127.0.0.1", port }], master: "main" } as const,
+    });
+    expect(await why(sentinelAt(1))).toMatch(/connection refused|no Sentinel answers/);
+    await using noSentinel = await RedisServer.start();
+    expect(await why(sentinelAt(noSentinel.port))).toBe("an address of sentinels is that of no Sentinel");
     using right = await open(settingsFor(server.port, { user: "ek", password: "right" }));
     await until(works(right.store));
+  });
+
+  test("uses no other database than its own: the first one may be another fleet's", async () => {
+    await using server = await RedisServer.start();
+    const inDatabase = (database: number) =>
+      open(
+        settingsFor(server.port, {
+          store: { kind: "server", hostname: "127.0.0.1", port: server.port, database },
+        }),
+      );
+    using third = await inDatabase(3);
+    await until(works(third.store));
+    await third.store.set("a", "3");
+    expect(server.command("-n", "3", "GET", "ek:{test}:a")).toBe("3");
+    expect(server.command("GET", "ek:{test}:a")).toBe("");
+    using missing = await inDatabase(99);
+    expect(await failure(missing.store)).toBe("it has no database with this number");
+  });
+
+  test("says that a server is a replica for as long as it is", async () => {
+    await using server = await RedisServer.start({ lines: ["replicaof 127.0.0.1 1"] });
+    using opened = await open(settingsFor(server.port));
+    await until(works(opened.store));
+    const why = () => opened.store.set("a", "1").catch((error: unknown) => String(error));
+    expect(await why()).toMatch(/READONLY/);
+    // While the library connects again.
+    expect(await why()).toMatch(/READONLY/);
   });
 
   test("trusts only a certificate for the name, from the authority", async () => {
