@@ -5,12 +5,7 @@ import type { AdminBackend } from "../../src/admin/admin-options.ts";
 import { startAdmin } from "../../src/admin/admin.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
-import {
-  accessibilityViolations,
-  consoleMessages,
-  findChromium,
-  launchChromium,
-} from "../support/browser.ts";
+import { consoleMessages, faultsAtAllWidths, findChromium, launchChromium } from "../support/browser.ts";
 
 const executable = findChromium();
 if (!executable) process.stderr.write("Skipped: no Chromium found for tests/browser; set CHROMIUM_PATH.\n");
@@ -34,29 +29,24 @@ describe.skipIf(!executable)("the page of the admin API", () => {
     admin.close();
   });
 
-  for (const [colorScheme, width] of [
-    ["light", 1280],
-    ["dark", 390],
-  ] as const) {
-    test(`works in Chromium without a complaint or a breach of accessibility, ${colorScheme}, ${width} px`, async () => {
-      const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
-      const page = await context.newPage();
-      const consoleErrors = consoleMessages(page);
-      const asked: string[] = [];
-      page.on("request", (request) => void asked.push(new URL(request.url()).pathname));
-      await page.goto(`http://127.0.0.1:${admin.port}/api/docs`);
-      expect(asked.filter((path) => path !== "/favicon.ico")).toEqual(["/api/docs", "/api/docs/style.css"]);
+  test("works in Chromium without a complaint, is accessible and fits", async () => {
+    const page = await browser.newPage({ viewport: { width: 390, height: 900 } });
+    const consoleErrors = consoleMessages(page);
+    const asked: string[] = [];
+    page.on("request", (request) => void asked.push(new URL(request.url()).pathname));
+    await page.goto(`http://127.0.0.1:${admin.port}/api/docs`);
+    expect(asked.filter((path) => path !== "/favicon.ico")).toEqual(["/api/docs", "/api/docs/style.css"]);
 
-      await page.locator("summary", { hasText: "/api/upstreams/:id/mode" }).click();
-      await page.getByRole("link", { name: "ModeChange" }).click();
-      await page.locator("#schema-ModeChange").getByText("ready | draining | maintenance").waitFor();
+    await page.locator("summary", { hasText: "/api/upstreams/:id/mode" }).click();
+    await page.getByRole("link", { name: "ModeChange" }).click();
+    await page.locator("#schema-ModeChange").getByText("ready | draining | maintenance").waitFor();
 
-      await page.evaluate(`document.querySelectorAll("details").forEach((entry) => { entry.open = true; })`);
-      const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
-      expect(overflow).toBeLessThanOrEqual(0);
-      expect(await accessibilityViolations(page)).toEqual([]);
-      expect(consoleErrors.filter((text) => !text.includes("favicon"))).toEqual([]);
-      await context.close();
-    });
-  }
+    await page.evaluate(`document.querySelectorAll("details").forEach((entry) => { entry.open = true; })`);
+    expect(await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth")).toBe(0);
+    // Entries are alike, and axe takes seconds for all of them.
+    await page.evaluate(`for (const section of document.querySelectorAll("section"))
+      for (const entry of [...section.querySelectorAll("details")].slice(4)) entry.remove()`);
+    expect(await faultsAtAllWidths(page)).toEqual([]);
+    expect(consoleErrors.filter((text) => !text.includes("favicon"))).toEqual([]);
+  });
 });
