@@ -189,6 +189,9 @@ describe.skipIf(!executable)("sixty upstreams with two problems in Chromium", ()
     await page.setViewportSize({ width: 390, height: 844 });
     const button = await first(page).getByRole("button", { name: "Drain" }).boundingBox();
     expect((button?.y ?? 0) + (button?.height ?? 0)).toBeLessThan(600);
+    const lefts = await page.evaluate<number[]>(`[...document.querySelectorAll(".problem:first-child dt")]
+      .map((name) => Math.round(name.getBoundingClientRect().left))`);
+    expect(new Set(lefts).size).toBe(1);
   });
 
   test("have rows of one line, heads that stick, and actions under the pointer", async () => {
