@@ -30,9 +30,9 @@ export interface OverallStatus {
 /** How strongly an error share is highlighted. */
 export type StatusConcern = "none" | "slight" | "grave";
 
-/** @param errorShare 0–1; from 0.01 on, clients are affected noticeably */
+/** @param errorShare 0–1; from 0.01 on, clients are affected noticeably; fewer than one in a thousand fail anywhere */
 export function concernOf(errorShare: number): StatusConcern {
-  if (errorShare <= 0) return "none";
+  if (errorShare < 0.001) return "none";
   return errorShare < 0.01 ? "slight" : "grave";
 }
 

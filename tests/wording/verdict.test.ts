@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   adminApiErrorSentence,
+  concernOf,
   type DashboardState,
   type ListenerCheck,
   nextDashboardState,
@@ -260,6 +261,15 @@ describe("the overall status", () => {
     const adminUrl = "http://user:secret@localhost:8091/?token=secret";
     expect(statusText(stateOf(of(a), { adminUrl, outage }))).not.toContain("secret");
   });
+});
+
+test.each([
+  [0, "none"],
+  [0.0004, "none"],
+  [0.004, "slight"],
+  [0.04, "grave"],
+] as const)("a share of errors of %p is of concern: %s", (share, concern) => {
+  expect(concernOf(share)).toBe(concern);
 });
 
 test("an error of the admin API becomes one sentence with one mark at its end", () => {
