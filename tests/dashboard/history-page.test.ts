@@ -181,6 +181,25 @@ describe("the marks of events", () => {
     expect(texts({ pool: "img" })).toEqual(["1 b: passing → ejected bad", "2 Reload: applied calm"]);
   });
 
+  test("say of a problem what its title says, and whether it is over", () => {
+    const problem = {
+      kind: "problem",
+      from: "",
+      to: "warning",
+      detail: "p-k7m2x: a refuses connections",
+    } as const;
+    const events = [
+      eventOf(0, problem),
+      eventOf(1, { ...problem, from: "warning", to: "critical" }),
+      eventOf(2, { ...problem, to: "closed", detail: "p-k7m2x (api.example.com): It ended at 09:14" }),
+    ];
+    expect(marksOf(events, {}).map(({ text, tone }) => `${text} ${tone}`)).toEqual([
+      "a refuses connections warn",
+      "a refuses connections bad",
+      "Over: It ended at 09:14 good",
+    ]);
+  });
+
   test("around a moment are the nearest on both sides", () => {
     const marks = marksOf(
       Array.from({ length: 20 }, (_, index) => eventOf(index)),

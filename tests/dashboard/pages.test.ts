@@ -112,7 +112,7 @@ describe("the page of an upstream", () => {
     admin.historyQueries.length = 0;
     await ask("/upstreams/a?from=2026-11-28T03:04:00Z&to=2026-11-28T03:24:00Z");
     expect(whole(admin)).toEqual([
-      { upstream: "a", from: "2026-11-28T03:04:00Z", to: "2026-11-28T03:24:00Z" },
+      { pool: "main", upstream: "a", from: "2026-11-28T03:04:00Z", to: "2026-11-28T03:24:00Z" },
     ]);
   });
 
@@ -134,6 +134,33 @@ describe("the page of an upstream", () => {
     expect(await bands("checkout-07")).toEqual(["critical"]);
     expect(await bands("search-03")).toEqual(["warning"]);
     expect(await bands("checkout-01")).toEqual([]);
+  });
+
+  test("marks its own events and those of its pool and of the balancer", async () => {
+    const { admin, ask } = await scene(incidentSnapshot());
+    const [some] = admin.events;
+    if (!some) throw new Error("Cannot mark events: there are none");
+    const panic = { ...some, kind: "panic" as const, upstream: null, from: "calm", to: "panic", detail: "" };
+    admin.events = [
+      { ...some, seq: 1, kind: "reload", pool: null, from: "", to: "applied", detail: "" },
+      { ...panic, seq: 2, pool: "search" },
+      { ...panic, seq: 3, pool: "checkout" },
+      {
+        ...{ ...panic, seq: 4, kind: "problem", pool: "checkout", upstream: "checkout-07", from: "" },
+        ...{ to: "critical", detail: "p-k7m2x: checkout-07 answers 30 % of its requests with 500" },
+      },
+    ];
+    const html = await (await ask("/upstreams/checkout-07")).text();
+    const marks = [
+      ...html.matchAll(
+        /<li data-at="\d+" data-number="(\d)" data-tone="(\w+)".*?<\/time> <span>(.*?)<\/span>/g,
+      ),
+    ];
+    expect(marks.map(([, number, tone, text]) => `${number} ${tone}: ${text}`)).toEqual([
+      "1 calm: Reload: applied",
+      "2 bad: checkout: calm → panic",
+      "3 bad: checkout-07 answers 30 % of its requests with 500",
+    ]);
   });
 
   test("stands beside the peers that get requests, and is red where it has a problem", async () => {

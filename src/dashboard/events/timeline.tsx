@@ -147,7 +147,14 @@ const goodStates: ReadonlySet<string> = new Set([
   "shared",
 ]);
 
-export function eventTone({ to }: BalancerEvent): Tone | "calm" {
+const problemTones: ReadonlyMap<string, Tone> = new Map([
+  ["critical", "bad"],
+  ["warning", "warn"],
+  ["closed", "good"],
+]);
+
+export function eventTone({ kind, to }: BalancerEvent): Tone | "calm" {
+  if (kind === "problem") return problemTones.get(to) ?? "calm";
   return badStates.has(to) ? "bad" : warnStates.has(to) ? "warn" : goodStates.has(to) ? "good" : "calm";
 }
 

@@ -9,7 +9,7 @@ export interface Mark {
   readonly number: number;
   readonly at: number;
   readonly tone: Tone | "calm";
-  /** "api-2: passing → failing" */
+  /** "api-2: passing → failing", "checkout-07 answers 30 % of its requests with 500" */
   readonly text: string;
   readonly event: BalancerEvent;
 }
@@ -45,7 +45,14 @@ export function marksOf(
     }));
 }
 
+/** The number of a problem, and what it is about if that is neither pool nor upstream: its title says that too. */
+const problemNumber = /^p-[a-z0-9]+(?: \(.*?\))?: /s;
+
 function markText(event: BalancerEvent): string {
+  if (event.kind === "problem") {
+    const title = event.detail.replace(problemNumber, "");
+    return event.to === "closed" ? `Over: ${title}` : title;
+  }
   const subject = event.upstream ?? event.pool ?? "";
   const what = subject === "" ? kindName(event.kind) : subject;
   const why = event.detail.split("\n")[0] ?? "";

@@ -31,8 +31,9 @@ export function upstreamPages({ upstreams, admin, requests, undoHistory }: Upstr
     return { subject, result, names: routeNames(routes) };
   };
 
-  const timeOf = async ({ range, subject }: Ranges): Promise<UpstreamTime> => {
-    const data = await readRange(admin, subject);
+  /** @param pool events of other pools are not marked; undefined if it is not known */
+  const timeOf = async ({ range, subject }: Ranges, pool: string | undefined): Promise<UpstreamTime> => {
+    const data = await readRange(admin, { ...subject, pool });
     const isPinned = range.at !== undefined;
     const ofMoment = isPinned ? await readRequestsOfTime(requests, subject, data.history) : undefined;
     return { range, subject, data, requests: ofMoment };
@@ -46,7 +47,7 @@ export function upstreamPages({ upstreams, admin, requests, undoHistory }: Upstr
     const [time, failing, served] = outage
       ? ([{ ...ranges, data: unreadRange(outage), requests: undefined }, undefined, undefined] as const)
       : await Promise.all([
-          timeOf(ranges),
+          timeOf(ranges, shown.detail?.pool),
           requests.list(listQuery(failingAt(id), failingShown)),
           servedIn(ranges.subject),
         ]);
