@@ -6,11 +6,13 @@
 
   const filter = (box) => {
     const wanted = box.value.trim().toLowerCase();
+    /* An upstream by what it is, and all of a pool by a route that leads there. */
     const matching = `tr[data-find*="${CSS.escape(wanted)}"]`;
+    const leading = `:has([data-leads*="${CSS.escape(wanted)}"])`;
     sheet.replaceSync(
       wanted === ""
         ? ""
-        : `tr[data-find]:not(${matching}), .up tbody:not(:has(${matching})) { display: none !important; }`,
+        : `tr[data-find]:not(${matching}, tbody${leading} tr), .up tbody:not(:has(${matching}), ${leading}) { display: none !important; }`,
     );
     const address = new URL(location.href);
     if (wanted === "") address.searchParams.delete("filter");
@@ -18,10 +20,13 @@
     if (address.href !== location.href) history.replaceState(null, "", address);
     count(wanted);
   };
+  const leads = (row) => row.parentElement.querySelector("[data-leads]")?.dataset.leads;
   const count = (wanted) => {
     const result = document.getElementById("filter-result");
     const rows = [...document.querySelectorAll("tr[data-find]")];
-    const shown = rows.filter((row) => row.dataset.find.includes(wanted)).length;
+    const shown = rows.filter(
+      (row) => row.dataset.find.includes(wanted) || leads(row)?.includes(wanted),
+    ).length;
     const text = wanted === "" ? "" : `${shown} of ${rows.length} shown`;
     if (result && result.textContent !== text) result.textContent = text;
   };

@@ -11,6 +11,7 @@ import { eventsFeed } from "./events/feed.ts";
 import { SnapshotPoller } from "./live/poller.ts";
 import { createListenerCheck } from "./live/listener-check.ts";
 import { DayReader } from "./live/day-reader.ts";
+import { RouteReader } from "./live/route-reader.ts";
 import { liveStreams } from "./live/streams.ts";
 import { authGate } from "./login/auth-gate.ts";
 import { loginClient } from "./login/login-client.ts";
@@ -66,8 +67,9 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     { url: balancerUrl, clock: systemClock, wallClock: systemWallClock },
     runtime,
   );
-  const dayReader = new DayReader({ admin, clock: systemClock, source: () => endpoints.current });
   const recent = { admin, clock: systemClock, source: () => endpoints.current };
+  const dayReader = new DayReader(recent);
+  const routeReader = new RouteReader(recent);
   const trendReader = new TrendReader({ ...recent, ...upstreamTrends });
   const problemReader = new TrendReader({ ...recent, ...problemTrends });
   const common = { schedule: systemSchedule, wallClock: systemWallClock, intervalMs, bug };
@@ -81,7 +83,10 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
         admin.history({ window: "5m", since }),
       ]);
       const trends = "value" in history ? history.value.series : [];
-      const day = "snapshot" in reading ? await dayReader.of(reading.snapshot) : undefined;
+      const [day, routes] =
+        "snapshot" in reading
+          ? await Promise.all([dayReader.of(reading.snapshot), routeReader.of(reading.snapshot)])
+          : [];
       return nextDashboardState(previous, {
         at: systemWallClock(),
         adminUrl: endpoints.current,
@@ -89,6 +94,7 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
         reading,
         trends,
         day,
+        routes,
         ...("snapshot" in reading
           ? {
               upstreamTrends: trendReader.of(reading.snapshot),

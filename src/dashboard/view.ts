@@ -13,7 +13,7 @@ export type SortKey = (typeof sortKeys)[number];
 export interface View {
   /** Undefined: worst first, equals in the order of the configuration. */
   readonly sort: Sort<SortKey> | undefined;
-  /** Shows only upstreams whose name, pool, address or status contains this; empty shows all. */
+  /** Shows only upstreams whose name, pool, address, status or route contains this; empty shows all. */
   readonly filter: string;
   /** Shows only upstreams with a problem. */
   readonly onlyProblems?: boolean | undefined;
@@ -127,12 +127,22 @@ const sortValues: Readonly<Record<Exclude<SortKey, "name">, (upstream: UpstreamS
 
 const alphabet = new Intl.Collator("en", { numeric: true });
 
-/** The pool's upstreams that match the filter, sorted. Without a sort key, and for equals, in the order of the configuration. */
-export function arranged(pool: PoolSnapshot, { sort, filter }: View): readonly UpstreamSnapshot[] {
+/**
+ * The pool's upstreams that match the filter, sorted; all of them where a route does that leads to the pool.
+ * Without a sort key, and for equals, in the order of the configuration.
+ * @param routes the text of its routes, in lower case
+ */
+export function arranged(
+  pool: PoolSnapshot,
+  { sort, filter }: View,
+  routes = "",
+): readonly UpstreamSnapshot[] {
   const { upstreams } = pool;
   const wanted = filter.toLowerCase();
   const shown =
-    wanted === "" ? upstreams : upstreams.filter((each) => haystackOf(each, pool.name).includes(wanted));
+    wanted === "" || routes.includes(wanted)
+      ? upstreams
+      : upstreams.filter((each) => haystackOf(each, pool.name).includes(wanted));
   if (!sort) return shown;
   const sign = sort.direction === "up" ? 1 : -1;
   if (sort.by === "name") return shown.toSorted((left, right) => sign * alphabet.compare(left.id, right.id));

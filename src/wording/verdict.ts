@@ -16,6 +16,7 @@ import {
   problemsSentence,
   servingText,
 } from "./problems.ts";
+import type { PoolRoutes } from "./routes.ts";
 import { type Reason, reasonsFor } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves at reduced capacity. `bad`: clients are affected. */
@@ -183,6 +184,8 @@ export interface DashboardState {
   readonly upstreamTrends?: ReadonlyMap<string, Columns>;
   /** The last hour of what the first problems are about, by problem, read once a minute. */
   readonly problemTrends?: ReadonlyMap<string, Columns>;
+  /** Which routes lead to which pool; empty until it could be read. */
+  readonly routes?: PoolRoutes | undefined;
 }
 
 /** The result of reading the snapshot. */
@@ -197,6 +200,7 @@ export interface PollResult {
   readonly day?: DayHistory | undefined;
   readonly upstreamTrends?: ReadonlyMap<string, Columns> | undefined;
   readonly problemTrends?: ReadonlyMap<string, Columns> | undefined;
+  readonly routes?: PoolRoutes | undefined;
 }
 
 /** A failed read keeps the last snapshot and the moment at which the outage began. */
@@ -211,6 +215,7 @@ export function nextDashboardState(
     day,
     upstreamTrends = new Map(),
     problemTrends = new Map(),
+    routes = previous?.routes,
   }: PollResult,
 ): DashboardState {
   const lost = listenerCheck.reachable ? undefined : (previous?.listenerLostSince ?? listenerCheck.checkedAt);
@@ -222,6 +227,7 @@ export function nextDashboardState(
     day: day ?? previous?.day,
     upstreamTrends,
     problemTrends,
+    routes,
   };
   if ("snapshot" in reading) {
     return { ...common, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };

@@ -151,6 +151,12 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     expect(await names(page)).toEqual(["api-12", "api-11", "api-10", "api-1"]);
     await page.getByRole("link", { name: "24 h" }).click();
     expect(await names(page)).toHaveLength(4);
+    await page.getByRole("searchbox").fill("www.example.com/search");
+    await page.getByRole("button", { name: "Filter" }).click();
+    expect(await names(page)).toHaveLength(12);
+    expect(await page.locator(".pool-row .s-probes").innerText()).toMatch(
+      /^shop.example.com\/checkout\s\+2$/,
+    );
     expect(await page.locator(".windows [aria-current]").first().textContent()).toBe("24 h");
     await page.getByRole("link", { name: "p50" }).click();
     expect(await page.locator(".windows [aria-current]").first().textContent()).toBe("24 h");
@@ -166,6 +172,11 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     await page.getByRole("searchbox").fill("api-1");
     expect(await names(page)).toEqual(["api-12", "api-11", "api-10", "api-1"]);
     await page.getByText("4 of 12 shown").waitFor();
+    // A host and a path find the pool that the route leads to.
+    await page.getByRole("searchbox").fill("Shop.example.com/check");
+    await page.getByText("12 of 12 shown").waitFor();
+    expect(await names(page)).toHaveLength(12);
+    await page.getByRole("searchbox").fill("api-1");
     admin.snapshot = withUpstream(admin.snapshot, "api-1", {
       traffic: traffic({ requestsPerSecond: 9_999 }),
     });

@@ -3,6 +3,8 @@ import { isFolding, shownTable } from "../../src/dashboard/overview/folding.ts";
 import { plainView, queryOf, viewOf } from "../../src/dashboard/view.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { pool, snapshotOf, upstream } from "../support/fake-admin-api.ts";
+import { routesByPool } from "../../src/wording/routes.ts";
+import { routeReport } from "../support/route-reports.ts";
 import { incidentSnapshot, poolOf, problemOf, slowProblem } from "../support/problem-fixture.ts";
 
 const tableOf = (snapshot: Snapshot, query: Record<string, string> = {}, { problems } = snapshot) =>
@@ -44,10 +46,25 @@ test("the address opens and closes pools, one by one or all", () => {
   ]);
 });
 
-test("a filter finds upstreams in all pools, by their name, pool or address", () => {
+const leadsTo = (pool: string) => ({ kind: "pool", words: pool, pools: [pool] }) as const;
+
+test("a filter finds upstreams in all pools, by their name, pool, address or route", () => {
   expect(textOf({ filter: "MEDIA-08" })).toEqual(["media open: media-08, 1 + 0"]);
   expect(textOf({ filter: "media" })).toEqual(["media open: media-01, media-02, 8 + 0"]);
   expect(textOf({ filter: "nothing like it" })).toEqual([]);
+  const routes = routesByPool({
+    routes: [routeReport({ route: "www.example.com/img", change: { leadsTo: leadsTo("media") } })],
+  });
+  expect(routes.get("media")?.find).toBe("www.example.com/img");
+  const snapshot = incidentSnapshot();
+  const found = shownTable({
+    snapshot,
+    problems: [],
+    view: viewOf({ filter: "example.com/IMG" }),
+    now: 0,
+    routes,
+  });
+  expect(found.pools.map(({ pool, shown }) => [pool.name, shown.length])).toEqual([["media", 8]]);
 });
 
 test("problems alone are what serves less than it could, not what an operator took out", () => {

@@ -10,6 +10,7 @@ import {
   type RowState,
   rowState,
 } from "../../wording/row-state.ts";
+import type { PoolRoutes } from "../../wording/routes.ts";
 import { arranged, openIn, type View } from "../view.ts";
 
 export interface ShownUpstream {
@@ -57,10 +58,12 @@ interface TableInput {
   readonly view: View;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
+  /** The filter searches them too. */
+  readonly routes?: PoolRoutes | undefined;
 }
 
 /** A filter, and a view of problems alone, leave out pools without a match. */
-export function shownTable({ snapshot, problems, view, now }: TableInput): ShownTable {
+export function shownTable({ snapshot, problems, view, now, routes }: TableInput): ShownTable {
   const counted = countedProblems(problems);
   const saidOf = problemsByUpstream(problems);
   const isLarge = isFolding(snapshot);
@@ -78,7 +81,13 @@ export function shownTable({ snapshot, problems, view, now }: TableInput): Shown
       const tone = poolTone(pool, rows, counted[index]?.level);
       const calm = rows.some(({ state }) => speaks(state.tone)) ? 1 : 2;
       const rank = index >= 0 ? index : counted.length + (isTroubled(tone) ? 0 : calm);
-      return { pool, tone, rank, all: rows, ...partOf(pool, rows, { view, isLarge, tone }) };
+      return {
+        pool,
+        tone,
+        rank,
+        all: rows,
+        ...partOf(pool, rows, { view, isLarge, tone, routes: routes?.get(pool.name)?.find }),
+      };
     })
     .toSorted((one, other) => one.rank - other.rank);
   const rows = all.flatMap((pool) => pool.all);
@@ -100,14 +109,15 @@ interface PartInput {
   /** Whether the balancer has so many upstreams that closed pools are worth a click. */
   readonly isLarge: boolean;
   readonly tone: StateTone;
+  readonly routes: string | undefined;
 }
 
 function partOf(
   pool: PoolSnapshot,
   rows: readonly ShownUpstream[],
-  { view, isLarge, tone }: PartInput,
+  { view, isLarge, tone, routes }: PartInput,
 ): Pick<ShownPool, "isOpen" | "shown" | "folded" | "usual"> {
-  const order = new Map(arranged(pool, view).map(({ id }, index) => [id, index]));
+  const order = new Map(arranged(pool, view, routes).map(({ id }, index) => [id, index]));
   const matching = rows
     .filter(({ upstream }) => order.has(upstream.id))
     .toSorted((one, other) => (order.get(one.upstream.id) ?? 0) - (order.get(other.upstream.id) ?? 0));

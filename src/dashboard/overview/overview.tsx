@@ -68,6 +68,7 @@ export function Overview({ state, view, traffic, writeRow = wholeRow, seen }: Ov
           <UpstreamTable
             snapshot={snapshot}
             trends={state.upstreamTrends ?? new Map()}
+            routes={state.routes ?? noRoutes}
             now={balancerNow(state)}
             view={view}
             writeRow={writeRow}
@@ -84,6 +85,7 @@ export function Overview({ state, view, traffic, writeRow = wholeRow, seen }: Ov
 }
 
 const noTrends = new Map();
+const noRoutes = new Map();
 
 /** The charts that a page has which shows this state: those of its first problems. */
 function shownTrends(seen: DashboardState | undefined): DashboardState["problemTrends"] {

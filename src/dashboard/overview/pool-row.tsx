@@ -15,6 +15,7 @@ import type { PoolSnapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts"
 import { formatCount, formatMs, formatRate, formatShare } from "../../wording/format.ts";
 import { poolServingText } from "../../wording/problems.ts";
 import { refusalNote, slotsInUse } from "../../wording/reasons.ts";
+import { type LeadingRoutes, leadingText } from "../../wording/routes.ts";
 import { isTroubled, sourceText } from "../../wording/sources.ts";
 import { concernOf } from "../../wording/verdict.ts";
 
@@ -31,8 +32,16 @@ function addressWith(view: View, pool: string, state: Parameters<typeof withPool
   return `/${queryOf(next)}#${anchorOf("pool", pool)}`;
 }
 
+interface LeadsProps {
+  readonly pool: PoolSnapshot;
+  /** The routes that lead to it; undefined without any, and before they were read. */
+  readonly leading: LeadingRoutes | undefined;
+}
+
+type SummaryProps = PoolRowProps & Pick<LeadsProps, "leading">;
+
 /** Its numbers stand in the columns of its upstreams. */
-export function summaryRow({ shown, now, view }: PoolRowProps): Row {
+export function summaryRow({ shown, now, view, leading }: SummaryProps): Row {
   const { pool, tone, isOpen, all } = shown;
   const { name, traffic, policy } = pool;
   const text = poolServingText(pool);
@@ -72,15 +81,36 @@ export function summaryRow({ shown, now, view }: PoolRowProps): Row {
     <NumberCell kind="s-wide" value={formatMs(traffic.p50Ms)} />,
     <NumberCell kind="s-p95" value={formatMs(traffic.p95Ms)} />,
     <NumberCell kind="s-wide" value={formatMs(traffic.p99Ms)} />,
-    <td role="cell" colspan="2" class="s-probes quiet" title={attribute(`Probe: ${pool.probe}`)} safe>
-      {pool.probe}
-    </td>,
+    <LeadsCell pool={pool} leading={leading} />,
     <td role="cell" class="s-acts">
       <PoolMenu pool={pool} now={now} view={view} />
     </td>,
   ];
   const attributes = { role: "row", class: "pool-row", id: anchorOf("pool", name), "data-tone": tone };
   return { attributes, cells: cells.map(markup) };
+}
+
+/** Where its requests come from; without a route its probe. The page's script searches all of its routes. */
+function LeadsCell({ pool: { name, probe }, leading }: LeadsProps): JSX.Element {
+  const address = `/routes?${new URLSearchParams({ pool: name })}`;
+  return (
+    <td
+      role="cell"
+      colspan="2"
+      class="s-probes quiet"
+      title={attribute(`Probe: ${probe}`)}
+      {...(leading ? { "data-leads": attribute(leading.find) } : {})}
+    >
+      {leading ? (
+        <a href={attribute(address)} title={attribute(leadingText(leading))}>
+          <span safe>{leading.first}</span>
+          {leading.count > 1 ? <span>{`+${leading.count - 1}`}</span> : ""}
+        </a>
+      ) : (
+        <span safe>{probe}</span>
+      )}
+    </td>
+  );
 }
 
 interface PoolMenuProps {

@@ -9,6 +9,7 @@ import { TableBar } from "./table-bar.tsx";
 import { rowOf, type WriteRow } from "./upstream-row.tsx";
 import { anchorOf } from "../responses.ts";
 import { fairSharesOf, sharesOf, type View } from "../view.ts";
+import type { PoolRoutes } from "../../wording/routes.ts";
 import type { Trends } from "../live/trend-reader.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 
@@ -16,6 +17,7 @@ interface TableProps {
   readonly snapshot: Snapshot;
   /** The last half hour by upstream. */
   readonly trends: Trends;
+  readonly routes: PoolRoutes;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
   readonly view: View;
@@ -27,9 +29,9 @@ interface TableProps {
 const maxAnimated = 12;
 
 /** What the balancer itself said last: a table that folds all when the balancer is gone would hide what was wrong. */
-export function UpstreamTable({ snapshot, trends, now, view, writeRow }: TableProps): JSX.Element {
+export function UpstreamTable({ snapshot, trends, routes, now, view, writeRow }: TableProps): JSX.Element {
   const { problems = [] } = snapshot;
-  const table = shownTable({ snapshot, problems, view, now });
+  const table = shownTable({ snapshot, problems, view, now, routes });
   const rows = table.pools.reduce((sum, { shown }) => sum + shown.length, 0);
   return (
     <section class="servers" id="servers" aria-labelledby="servers-name">
@@ -49,7 +51,7 @@ export function UpstreamTable({ snapshot, trends, now, view, writeRow }: TablePr
           </tr>
         </thead>
         {table.pools.map((shown) => (
-          <PoolBody shown={shown} trends={trends} now={now} view={view} writeRow={writeRow} />
+          <PoolBody shown={shown} trends={trends} routes={routes} now={now} view={view} writeRow={writeRow} />
         ))}
       </table>
       <TableKeys />
@@ -68,14 +70,15 @@ interface BodyProps extends Omit<TableProps, "snapshot"> {
 }
 
 /** Rows keep their order under the pointer and the focus: see public/problems.js. */
-function PoolBody({ shown, trends, now, view, writeRow }: BodyProps): JSX.Element {
+function PoolBody({ shown, trends, routes, now, view, writeRow }: BodyProps): JSX.Element {
   const { pool, usual } = shown;
   const shareOf = sharesOf(pool);
   const fairShareOf = fairSharesOf(pool);
   const left = new Set(usual);
+  const leading = routes.get(pool.name);
   return (
     <tbody role="rowgroup" id={anchorOf("rows", pool.name)} data-steady>
-      {writeRow(summaryRow({ shown, now, view }))}
+      {writeRow(summaryRow({ shown, now, view, leading }))}
       {noteRows({ shown, now, view }).map(writeRow)}
       {shown.shown.map((row) =>
         writeRow(

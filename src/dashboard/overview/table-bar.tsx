@@ -90,7 +90,7 @@ function FilterForm({ snapshot, view, total }: FilterProps): JSX.Element {
     >
       <HiddenFields fields={viewFields({ ...view, filter: "" })} />
       <label class="unseen" for="filter">
-        Filter upstreams by name, pool, address or status
+        Filter upstreams by name, pool, address, route or status
       </label>
       <span class="filter-field">
         <Icon name="search" />
@@ -99,7 +99,7 @@ function FilterForm({ snapshot, view, total }: FilterProps): JSX.Element {
           id="filter"
           name="filter"
           value={attribute(view.filter)}
-          placeholder="Name, pool, address"
+          placeholder="Name, address, route"
           autocomplete="off"
           spellcheck="false"
         />

@@ -37,7 +37,13 @@ const columns: CsvColumns<UpstreamRow> = {
 function rowsOf(snapshot: Snapshot, view: View, state: DashboardState): readonly UpstreamRow[] {
   const { problems = [] } = snapshot;
   const whole = { ...view, open: ["*"], close: undefined };
-  const { pools } = shownTable({ snapshot, problems, view: whole, now: balancerNow(state) });
+  const { pools } = shownTable({
+    snapshot,
+    problems,
+    view: whole,
+    now: balancerNow(state),
+    routes: state.routes,
+  });
   return pools.flatMap(({ pool, shown }) => shown.map((row) => ({ ...row, pool: pool.name })));
 }
 
