@@ -21,8 +21,7 @@ import {
   recordWorkerEvent,
 } from "../control/event-recorder.ts";
 import { FrontDoorMonitor } from "../control/front-door.ts";
-import { FleetControl } from "../control/fleet-control.ts";
-import { evenOut, fleetRecordOf, orderJournalOf } from "../control/fleet-journal.ts";
+import type { FleetControl } from "../control/fleet-control.ts";
 import { ExhaustionMonitor } from "../control/exhaustion-monitor.ts";
 import { ExtensionMonitor } from "../control/extension-monitor.ts";
 import { overloadMonitor } from "../control/overload.ts";
@@ -36,7 +35,6 @@ import type { DataPlane } from "../dataplane/data-plane.ts";
 import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
 import { WorkerDataPlane } from "../dataplane/worker-data-plane.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
-import { Journal } from "../fleet/journal.ts";
 import { History, writeErrorReporter } from "../history/history.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -52,7 +50,6 @@ import { CertificateStore } from "../tls/certificate-store.ts";
 import { withSink } from "../telemetry/telemetry.ts";
 import { RouteTrafficReader } from "../view/route-traffic.ts";
 import { SnapshotBuilder } from "../view/snapshot-builder.ts";
-import { FleetShares } from "./fleet-shares.ts";
 import { createProblemMonitor, createUsualReader } from "./problem-assembly.ts";
 import type { BalancerHooks, BalancerOptions, BalancerParts } from "./parts.ts";
 
@@ -77,16 +74,15 @@ export function assemble(
   });
   // Other parts use it before it is there: at the start, nothing is shared yet.
   const running: { fleet?: FleetControl } = {};
-  const shares =
-    options.fleet &&
-    new FleetShares({
-      ...{ fleet: options.fleet, kept: store, clock, schedule, log },
-      livePeers: () => running.fleet?.fleet.peers.aliveCount ?? 1,
-      onStickySecret() {
-        registry.commit(registry.prepare(reconciler.desired));
-        dataPlane.apply(reconciler.desired);
-      },
-    });
+  const { fleet } = options;
+  const shares = fleet?.shares({
+    ...{ clock, schedule },
+    livePeers: () => running.fleet?.fleet.peers.aliveCount ?? 1,
+    onStickySecret() {
+      registry.commit(registry.prepare(reconciler.desired));
+      dataPlane.apply(reconciler.desired);
+    },
+  });
   const budgets = shares && { budgets: shares.budgets };
   const registry = new PoolRegistry({
     ...{ clock, random: systemRandom, observer, names },
@@ -101,11 +97,9 @@ export function assemble(
         }),
     stickySecrets: () => shares?.stickySecret.secrets ?? [store.secret("sticky")],
   });
-  const connection = options.fleet;
-  const journal = connection && new Journal(connection.settings.name, fleetRecordOf(store, log));
-  const orderJournal = journal && orderJournalOf(journal, wallClock, () => running.fleet?.fleet.wake());
+  const orderJournal = fleet?.orders(() => running.fleet?.fleet.wake());
   const intents = new Intents(store, log, orderJournal);
-  if (journal && connection) evenOut(intents, journal, connection.settings.name);
+  fleet?.evenOut(intents);
   const drains = new Drains({
     clock,
     wallClock,
@@ -175,7 +169,7 @@ export function assemble(
     wallClock,
     abortAttempts: () => dataPlane.abortAttempts?.bind(dataPlane),
     onReconciled: () => dataPlane.apply(reconciler.desired),
-    ...(connection && { mayWithdraw: (next: Config) => running.fleet?.mayWithdraw(next) ?? false }),
+    ...(fleet && { mayWithdraw: (next: Config) => running.fleet?.mayWithdraw(next) ?? false }),
     onReload(outcome) {
       metrics.reloaded(outcome.result);
       // Also after a refused one: its files need not be those of the certificates.
@@ -294,9 +288,9 @@ export function assemble(
     },
     onFailure: writeErrorReporter(log, clock),
   });
-  if (connection && journal)
-    running.fleet = new FleetControl({
-      ...{ connection, journal, reconciler, listeners, registry, dataPlane, metrics, eventLog },
+  if (fleet)
+    running.fleet = fleet.control({
+      ...{ reconciler, listeners, registry, dataPlane, metrics, eventLog },
       ...{ log, clock, wallClock, schedule, version: options.version },
       problems: () => problems.open,
       alerts: {
@@ -309,7 +303,7 @@ export function assemble(
     ...{ extensions: options.extensions, store, log, clock, wallClock, schedule, random: systemRandom },
     record: (event) => void eventLog.add(event),
     flushEvents: () => eventLog.flush(),
-    fleet: connection && { reportSoon: () => running.fleet?.fleet.reportSoon() },
+    fleet: fleet && { reportSoon: () => running.fleet?.fleet.reportSoon() },
   });
   const routeTraffic = new RouteTrafficReader({
     ...{ meter: metrics.routes, config: () => reconciler.config, clock },

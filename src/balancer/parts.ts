@@ -24,7 +24,6 @@ import type { WorkerLauncher } from "../dataplane/worker-data-plane.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Extensions } from "../extension/extensions.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
-import type { FleetConnection } from "../fleet/connection.ts";
 import type { History } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
 import type { Log } from "../lib/log.ts";
@@ -41,6 +40,7 @@ import type { CertificateStore } from "../tls/certificate-store.ts";
 import type { TelemetrySinks } from "../telemetry/telemetry.ts";
 import type { RouteTrafficReader } from "../view/route-traffic.ts";
 import type { SnapshotBuilder } from "../view/snapshot-builder.ts";
+import type { FleetAssembly } from "./fleet-assembly.ts";
 import type { FleetShares } from "./fleet-shares.ts";
 
 export interface BalancerOptions {
@@ -56,7 +56,7 @@ export interface BalancerOptions {
   readonly store: MonitoredStore;
   readonly historyStore: HistoryStore;
   /** Present if several balancers share what operators set. */
-  readonly fleet?: FleetConnection;
+  readonly fleet?: FleetAssembly;
   /** Undefined if requests are not kept. */
   readonly requestStore?: RequestStore | undefined;
   readonly log: Log;

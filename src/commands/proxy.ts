@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 
 import type { LoginEvent } from "../access/login-audit.ts";
 import { Balancer } from "../balancer/balancer.ts";
+import type { FleetAssembly } from "../balancer/fleet-assembly.ts";
 import type { Command } from "../cli/parse.ts";
 import { certificateEntriesOf } from "../config/certificates.ts";
 import { type Config, version } from "../config/config.ts";
@@ -11,11 +12,10 @@ import { describeSource } from "../config/discovery.ts";
 import { warningsIn } from "../config/load.ts";
 import type { OwnListener } from "../control/own-listeners.ts";
 import { type Engine, failedListener } from "../engine/engine.ts";
-import { connectFleet, type FleetConnection } from "../fleet/connection.ts";
-import { FleetAccess } from "../fleet/fleet-access.ts";
-import { Seal } from "../fleet/seal.ts";
+import { connectFleet } from "../fleet/connection.ts";
+import type { FleetSettings } from "../fleet/settings.ts";
 import { bugs } from "../lib/bugs.ts";
-import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
+import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { newSecret } from "../lib/secrets.ts";
@@ -77,8 +77,8 @@ export async function startProxy(
   await telemetry?.ready;
   const viaName = createViaName(systemRandom);
   const dashboardSecret = newSecret();
-  const fleet = config.fleet && (await connectFleet(config.fleet));
-  const sharing = fleet && fleetAccess(fleet, store, log);
+  const fleet = config.fleet && (await joinFleet(config.fleet, store, log));
+  const sharing = fleet?.access();
   const shared = { store, historyStore, requestStore, ...(fleet && { fleet }) };
   const parts = { runtime, engine, openSender, extensions, cluster, ...shared };
   const common = { config, loadConfig, ...parts, log, version, viaName };
@@ -194,7 +194,7 @@ export async function startProxy(
     // Otherwise the next start would have no sessions.
     saveSessions();
     sharing?.stop();
-    fleet?.store.close();
+    fleet?.close();
     throw error;
   }
   balancer.listensOn({ key: "admin", hostname: admin.hostname, port: adminServer.port });
@@ -216,7 +216,7 @@ export async function startProxy(
     balancer.close();
     saveSessions();
     sharing?.stop();
-    fleet?.store.close();
+    fleet?.close();
     stores.closeStores();
   };
   return {
@@ -273,9 +273,12 @@ function recordLogin(event: LoginEvent, balancer: Pick<Balancer, "record">, log:
   else log.info(`login ${to}`, { by, detail });
 }
 
-function fleetAccess({ store, settings }: FleetConnection, kept: MonitoredStore, log: Log): FleetAccess {
-  const times = { clock: systemClock, wallClock: systemWallClock, schedule: systemSchedule };
-  return new FleetAccess({ store, seal: new Seal(settings.key), kept, log, ...times });
+async function joinFleet(settings: FleetSettings, store: MonitoredStore, log: Log): Promise<FleetAssembly> {
+  const [connection, loaded] = await Promise.all([
+    connectFleet(settings),
+    import("../balancer/fleet-assembly.ts"),
+  ]);
+  return new loaded.FleetAssembly(connection, store, log);
 }
 
 /** A folder that cannot be watched must not stop the balancer: SIGHUP still reloads. */
