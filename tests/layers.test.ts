@@ -70,7 +70,6 @@ const shortFiles: Readonly<Record<string, string>> = {
   "admin/schemas/parts.ts": "building blocks of all schemas",
   "config/upstream-schema.ts": "pools, discovery and commands share it",
   "config/file-source.ts": "each kind of source has a file",
-  "discovery/sources.ts": "a line for each kind of source",
   "config/source-form.ts": "every kind of source has one",
   "discovery/stopping-containers.ts": "marks that no list of containers has",
   "control/own-listeners.ts": "commands fill it and the controller reads it",

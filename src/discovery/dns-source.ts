@@ -31,7 +31,6 @@ export function createDnsSource(
   const families = familiesFor(family);
   const addresses = new KeptAddresses();
   return {
-    isSampled: true,
     start: (listener) =>
       askAgain(context, listener, async () => {
         const found = await addressesOf(name, families, { context, kept: addresses });

@@ -20,7 +20,6 @@ export function createSrvSource(
   const families = familiesFor(family);
   const kept = new KeptAddresses();
   return {
-    isSampled: true,
     start: (listener) =>
       askAgain(context, listener, async (): Promise<Round> => {
         const { dns } = context;
