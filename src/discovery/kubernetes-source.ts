@@ -110,7 +110,9 @@ class KubernetesRun {
     const slices = new Map<string, EndpointSlice>();
     let version: unknown;
     let next = "";
+    let pages = 0;
     do {
+      const before = next;
       const query = { limit: String(slicesPerPage), ...(next !== "" && { continue: next }) };
       const { value } = await requestJson(this.#request(access, query), {
         maxBytes: maxPageBytes,
@@ -126,6 +128,10 @@ class KubernetesRun {
       next = typeof given["continue"] === "string" ? given["continue"] : "";
       if (!Array.isArray(items) || typeof version !== "string")
         throw new ApiFailure("the answer is no list of EndpointSlices");
+      pages += 1;
+      // A server that gives the same page again would be asked for ever, without a pause.
+      if (next !== "" && (next === before || pages >= maxSlices))
+        throw new ApiFailure("the list of EndpointSlices has no end");
     } while (next !== "" && slices.size < maxSlices);
     if (this.#abort.signal.aborted) return;
     this.#slices = slices;

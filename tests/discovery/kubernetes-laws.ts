@@ -148,6 +148,25 @@ export const kubernetesLaws: readonly SourceLaw[] = [
       }),
   },
   {
+    name: "gives up a list that has no end, and asks again later",
+    check: () =>
+      withApi(async ({ api, run }) => {
+        let isEndless = true;
+        api.respond = ({ query, token }, response) => {
+          if (!isEndless || query.has("watch") || token !== api.token) return false;
+          const metadata = { resourceVersion: api.version, continue: "again" };
+          response.end(JSON.stringify({ metadata, items: [slice("web-a", [endpoint("10.0.0.1")])] }));
+          return true;
+        };
+        const started = run();
+        await until(() => failures(started).length > 0, "a failure");
+        assert.match(failures(started)[0] ?? "", /no end/);
+        assert.equal(api.lists().length, 2);
+        isEndless = false;
+        await started.reaches(first);
+      }),
+  },
+  {
     name: "starts the list again when its next page has expired",
     check: () =>
       withApi(async ({ api, run }) => {
