@@ -32,7 +32,12 @@ export class OrderAdoption {
   /** Modes count when it returns; upstreams that come, go or change their weight follow, after their probes. */
   adopt({ record, adopted, setAside }: Settled): void {
     const { intents } = this.#options.reconciler;
-    const orders = adopted.map((one) => this.#orderOf(one));
+    const removed = new Map(
+      adopted.flatMap(({ entry }) =>
+        entry?.order.kind === "removed" ? [[entry.order.upstream, entry.order]] : [],
+      ),
+    );
+    const orders = adopted.map((one) => this.#orderOf(one, removed.get(nameIn(one.key))));
     intents.takeOver(orders, record);
     for (const one of setAside) this.#report(one);
     for (const order of orders) if (order.kind === "mode") this.#applyMode(order);
@@ -40,23 +45,36 @@ export class OrderAdoption {
     if (others.length > 0) void this.#reconcile(others);
   }
 
-  #orderOf({ key, entry }: AdoptedOrder): Order {
+  /** @param removal of the upstream, that came with it */
+  #orderOf({ key, entry, before }: AdoptedOrder, removal: Removal | undefined): Order {
     if (!entry) {
-      const [aspect = "", ...upstream] = key.split(" ");
+      const [aspect = ""] = key.split(" ");
       const at = this.#options.reconciler.wallClock();
-      return withdrawal(aspect as Aspect, upstream.join(" "), {
+      return withdrawal(aspect as Aspect, nameIn(key), {
         by: automaticActor,
         at,
         why: "the store has no such order any more",
       });
     }
     const order = localOrder(entry, this.#options.self);
+    // A removal withdraws modes and weights. Here it removes nothing, and what was out must not serve again for that.
+    if (order.kind === "forgotten" && before && removal && this.#isOther(removal)) return before;
     const why = order.kind === "added" ? this.#additionProblem(order) : undefined;
     if (why === undefined) return order;
     // It stays in the journal, for the others.
     const { upstream, by, at } = order;
     this.#options.reconciler.log.warn("upstream of another balancer not added", { upstream, by, why });
     return withdrawal("member", upstream, { by, at, why: order.why });
+  }
+
+  /** Whether this balancer has another server by the name of one that is removed elsewhere. */
+  #isOther({ upstream, address, by }: Removal): boolean {
+    const { registry, log } = this.#options.reconciler;
+    const own = registry.find(upstream)?.upstream.address;
+    if (!own || originOf(own) === originOf(address)) return false;
+    const why = `it is ${originOf(own)} here, and ${originOf(address)} there; its mode and weight stay`;
+    log.warn("upstream of another balancer not removed", { upstream, by, why });
+    return true;
   }
 
   /** The store is a shared place: what it brings is checked like what an operator sends. */
@@ -133,6 +151,13 @@ export class OrderAdoption {
     eventLog.add({ ...named, from, to, detail: order.why });
     log.warn("order set aside", { upstream, order: from, stands: to });
   }
+}
+
+type Removal = Extract<Order, { kind: "removed" }>;
+
+/** Of the upstream in the key of an order, which has its aspect first. */
+function nameIn(key: string): string {
+  return key.slice(key.indexOf(" ") + 1);
 }
 
 function wantedName({

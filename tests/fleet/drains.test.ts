@@ -132,6 +132,36 @@ test.if(hasRedis)(
 );
 
 test.if(hasRedis)(
+  "a removal elsewhere does not end the drain of another server with the same name, also over a restart",
+  async () => {
+    await using fleet = await TestFleet.prepare({ names: ["a", "b"] });
+    const [a, b] = [fleet.get("a"), fleet.get("b")];
+    const file = fileWith(b, ["s1", "s2", "s3"]);
+    writeFileSync(
+      b.file,
+      file.replace('9", name: s1', '11", name: s1').replace('9", name: s2', '11", name: s2'),
+    );
+    await Promise.all([a.start(), b.start()]);
+    await a.setMode("s1", "draining");
+    await a.call("PATCH", "/api/upstreams/s2", { weight: 0 });
+    await until(async () => (await b.upstream("s1")).mode === "draining", "b drains it");
+    await until(async () => (await b.upstream("s2")).weight === 0, "b takes it out");
+    await a.call("DELETE", "/api/upstreams/s1");
+    await a.call("DELETE", "/api/upstreams/s2");
+    await a.setMode("s3", "maintenance");
+    await until(async () => (await b.upstream("s3")).mode === "maintenance", "b follows what came later");
+    const state = async () => [(await b.upstream("s1")).mode, (await b.upstream("s2")).weight];
+    expect(await state()).toEqual(["draining", 0]);
+    expect(b.program.stderr).toContain("upstream of another balancer not removed");
+    await b.kill("SIGTERM");
+    await b.start();
+    await until(async () => (await b.fleet()).alone === null, "b is back");
+    expect(await state()).toEqual(["draining", 0]);
+  },
+  60_000,
+);
+
+test.if(hasRedis)(
   "orders about upstreams that do not run here wait until they do",
   async () => {
     await using fleet = await TestFleet.prepare({ names: ["a", "b"] });
