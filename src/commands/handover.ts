@@ -77,8 +77,10 @@ export function adoptSockets(
   for (const { fd, name: socket, hostname, port } of inherited.left) {
     const address = hostAndPort(hostname, port);
     if (inherited.source === "systemd") {
-      const what = port === 0 ? "is no TCP socket" : "belongs to no listener";
-      const why = `socket ${socket || fd} (${address}) ${what}; name it after a listener (FileDescriptorName=${listeners[0].name}), or give one its address`;
+      const why =
+        port === 0
+          ? `socket ${socket || fd} is none that listens on TCP; only ListenStream= with a port can be used`
+          : `socket ${socket || fd} (${address}) belongs to no listener; name it after a listener (FileDescriptorName=${listeners[0].name}), or give one its address`;
       throw new UsageError({ action: "use the sockets of systemd", why });
     }
     log.warn("listener closed", { listener: socket, address, why: "the configuration has it no more" });

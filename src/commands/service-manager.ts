@@ -21,6 +21,9 @@ export interface ServiceManagerOptions {
 const maxStatus = 200;
 
 /** Does nothing without NOTIFY_SOCKET. A message that cannot be sent never fails the service. */
+/** A timer of more than 24 days would fire at once, and all the time. */
+const maxSignIntervalMs = 3_600_000;
+
 export class ServiceManager {
   readonly #options: ServiceManagerOptions;
   readonly #socket: string | undefined;
@@ -67,7 +70,7 @@ export class ServiceManager {
     if (watched !== undefined && Number(watched) !== pid) return;
     const ping = () => void (isAlive() && this.#send("WATCHDOG=1"));
     ping();
-    this.#cancelWatchdog = repeat(schedule, Math.max(1, limitMs / 2), ping);
+    this.#cancelWatchdog = repeat(schedule, Math.min(Math.max(1, limitMs / 2), maxSignIntervalMs), ping);
   }
 
   #monotonicMicros(): number {

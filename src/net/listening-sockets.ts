@@ -52,7 +52,9 @@ function addressIn(hex: string): string {
 
 /** The address of a descriptor; undefined if it is no TCP socket that listens, or on another system than Linux. */
 export function boundSocket(fd: number): BoundSocket | undefined {
-  const bound = boundByInode().get(inodeOf(fd) ?? "");
+  const inode = inodeOf(fd);
+  // The tables of a busy machine are long: what is no socket is not looked for.
+  const bound = inode === undefined ? undefined : boundByInode().get(inode);
   return bound && { fd, ...bound };
 }
 

@@ -81,3 +81,9 @@ test("signs of life stop while the work beside the event loop stands still", asy
   await socket.until("WATCHDOG", 3);
   expect(socket.values("WATCHDOG")).toHaveLength(3);
 });
+
+test("signs of life have hours between them at most: a timer of years would fire all the time", () => {
+  const { manager, time } = setUp({ NOTIFY_SOCKET: "/nowhere", WATCHDOG_USEC: "18446744073709551614" });
+  manager.watch(() => true);
+  expect(time.waits).toEqual([3_600_000]);
+});

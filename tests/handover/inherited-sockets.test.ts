@@ -88,6 +88,10 @@ describe("an inherited socket", () => {
       [4, "web"],
     ]);
     expect(sockets?.source).toBe("systemd");
+    // A number that is not true must not keep the process from its start.
+    const startedAt = performance.now();
+    expect(inheritedSockets({ ...given, LISTEN_FDS: "1000000" }, 77)?.left).toHaveLength(4_096);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 });
 
