@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import type { OutlierSnapshot } from "../../src/snapshot/snapshot.ts";
-import { pool, snapshotOf, traffic, upstream, withUpstream } from "../support/fake-admin-api.ts";
+import {
+  calmSnapshot,
+  pool,
+  snapshotOf,
+  traffic,
+  upstream,
+  withUpstream,
+} from "../support/fake-admin-api.ts";
 import {
   accessibilityViolations,
   consoleMessages,
@@ -190,6 +197,33 @@ describe.skipIf(!executable)("the overview in Chromium", () => {
     await live(page);
     await page.getByRole("searchbox").fill("");
     await until(async () => (await names(page)).length === 12, "all rows");
+    expect(consoleErrors).toEqual([]);
+  });
+
+  test("shows the quarters of the day in the zone of the viewer below the horizon", async () => {
+    await using visit = await scene({
+      ...{ snapshot: calmSnapshot(), path: "/?tz=local", timezoneId: "Asia/Kolkata" },
+    });
+    const { page, consoleErrors } = visit;
+    const axis = () =>
+      page.evaluate<string[]>(`{
+        const axis = document.getElementById("sea-axis");
+        const [from, end] = [Number(axis.dataset.from), Number(axis.dataset.end)];
+        [...axis.querySelectorAll("text")].map((label) => {
+          const at = from + (parseFloat(label.getAttribute("x")) / 100) * (end - from);
+          // Half a minute of rounding.
+          return label.textContent + " " + (label.className.baseVal === "sea-zone" ? "" : new Date(at + 30_000).toISOString().slice(14, 15));
+        });
+      }`);
+    await live(page);
+    await until(async () => (await axis()).at(-1) === "local ", "the zone");
+    const labels = (await axis()).slice(0, -1);
+    expect(labels.length).toBeWithin(3, 5);
+    // Local midnight is 18:30 UTC.
+    for (const label of labels) expect(label).toMatch(/^(00|06|12|18):00 [23]$/);
+    await visit.open("/");
+    await until(async () => (await axis()).at(-1) === "UTC ", "UTC");
+    for (const label of (await axis()).slice(0, -1)) expect(label).toMatch(/^(00|06|12|18):00 [05]$/);
     expect(consoleErrors).toEqual([]);
   });
 

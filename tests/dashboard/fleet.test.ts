@@ -103,6 +103,7 @@ describe("a fleet", () => {
   test("has links to the dashboards that the balancers name", () => {
     const html = renderFleetPage(stateOf(inFleet(fleetOf())));
     expect(html).toContain('href="https://ams-1.example.com" rel="noreferrer"');
+    expect(html).toContain('href="/fleet" data-role="copy-link"');
   });
 });
 

@@ -14,6 +14,7 @@ import {
 import { formatAgo, formatCount, formatRate, formatShare, isoTime } from "../../wording/format.ts";
 import { concernOf, type DashboardState, overallStatus } from "../../wording/verdict.ts";
 import { liveAttributes, markup, PageFoot, Shell } from "../layout/shell.tsx";
+import { PageTools } from "../layout/page-tools.tsx";
 import { Glyph, toneShapes } from "../layout/widgets.tsx";
 import { SeenTable } from "./seen.tsx";
 import { FleetEvents, OrdersCard, SharedCard } from "./shared.tsx";
@@ -102,6 +103,9 @@ function FleetBand({ fleet }: { readonly fleet: FleetSnapshot }): JSX.Element {
           ))}
         </ul>
       </div>
+      <p class="head-actions">
+        <PageTools address="/fleet" />
+      </p>
     </section>
   );
 }

@@ -1,4 +1,4 @@
-/** The balancers of a fleet in one line, for the overview. */
+/** The balancers of a fleet in the head of the overview. */
 /** @jsxImportSource @kitajs/html */
 
 import { isWebUrl } from "../../lib/web-url.ts";
@@ -12,21 +12,23 @@ export function FleetStrip({ fleet }: { readonly fleet: FleetSnapshot }): JSX.El
   const tone = fleetTone(fleet);
   return (
     <section class="fleet-strip" data-tone={tone} aria-labelledby="fleet-strip-name">
-      <p class="fleet-strip-head">
-        <a id="fleet-strip-name" href="/fleet">
-          Fleet
-        </a>{" "}
-        <span role="status" safe>
-          {fleetHeadline(fleet)}
-        </span>
-      </p>
+      <a id="fleet-strip-name" class="fleet-strip-head" href="/fleet" title={attribute(fleetHeadline(fleet))}>
+        Fleet
+      </a>
+      <span class={tone === "good" ? "unseen" : "fleet-strip-words"} role="status" safe>
+        {fleetHeadline(fleet)}
+      </span>
       <ul class="fleet-peers">
         {fleet.peers.map((peer) => (
-          <li data-tone={peerTone(peer)}>
+          <li
+            data-tone={peerTone(peer)}
+            title={attribute(stripNote(peer))}
+            {...(peer.isSelf ? { class: "self" } : {})}
+          >
             <Glyph shape={toneShapes[peerTone(peer)]} />
             <PeerName peer={peer} />
-            <span class="quiet" safe>
-              {stripNote(peer)}
+            <span class={peer.isSelf ? "quiet" : "unseen"} safe>
+              {peer.isSelf ? "this one" : stripNote(peer)}
             </span>
           </li>
         ))}

@@ -193,13 +193,13 @@ function Wave({ day, trend, top, last }: WaveProps): JSX.Element {
           { trend: ahead, kind: "k-ahead", ...shape },
         ]}
       />
-      <svg class="sea-signs" aria-hidden="true">
+      <svg class="sea-signs" id="sea-axis" aria-hidden="true" data-from={from} data-to={to} data-end={end}>
         {quarters(from, to).map((at) => (
           <text class="sea-time" x={percent((at - from) / (end - from))} y="100%" dy="-6" safe>
             {new Date(at).toISOString().slice(11, 16)}
           </text>
         ))}
-        <text class="sea-time sea-zone" x="100%" y="100%" dx="-6" dy="-6">
+        <text class="sea-zone" x="100%" y="100%" dx="-6" dy="-6">
           UTC
         </text>
       </svg>
@@ -207,7 +207,7 @@ function Wave({ day, trend, top, last }: WaveProps): JSX.Element {
   );
 }
 
-/** The quarters of the day in this time, not too near to its ends. */
+/** The quarters of the day in this time, not too near to its ends. In the zone of the browser the script finds them. */
 function quarters(from: number, to: number): readonly number[] {
   const first = Math.ceil((from + hourMs) / (dayMs / 4)) * (dayMs / 4);
   return [0, 1, 2, 3].map((index) => first + (index * dayMs) / 4).filter((at) => at < to - hourMs / 2);

@@ -41,8 +41,10 @@ export function Overview({ state, view, traffic, writeRow = wholeRow, seen }: Ov
   const coming = isWell ? new Set(comingNotices(problems)) : undefined;
   return (
     <>
-      {isWell ? <DateLine at={balancerNow(state)} /> : <VerdictBand status={status} />}
-      {snapshot?.fleet ? <FleetStrip fleet={snapshot.fleet} /> : ""}
+      <div class="overview-head">
+        {isWell ? <DateLine at={balancerNow(state)} /> : <VerdictBand status={status} />}
+        {snapshot?.fleet ? <FleetStrip fleet={snapshot.fleet} /> : ""}
+      </div>
       {isWell ? (
         <Horizon
           state={state}
