@@ -39,6 +39,9 @@ export const bodySizes = [0, 1, 4, 16, 64, 256, 1_024, 4_096, 16_384].map((kibib
 /** So many bytes are as much work as a request without a body; a byte's real cost is lower, and must not grow. */
 const bytesOfUnit = 16_384;
 
+/** Of larger bodies only few fit into a round, and the unfinished ones count. The head is less than a hundredth of it. */
+const largeBytes = 65_536;
+
 /** Of more connections, so many send at a time. */
 const maxActive = 256;
 
@@ -89,7 +92,10 @@ export const variations: Readonly<Record<string, Variation>> = {
     workOf: (x) => 1 + x / bytesOfUnit,
     points: ({ engine }) =>
       bodySizes.map((x, index) =>
-        pointOf(x, evenkeelPeer(engine, firstPort + index), { path: `/${x}.bin`, connections: 8 }),
+        pointOf(x, evenkeelPeer(engine, firstPort + index), {
+          ...{ path: `/${x}.bin`, connections: 8 },
+          ...(x >= largeBytes && { bodyBytes: x }),
+        }),
       ),
   },
   workers: {

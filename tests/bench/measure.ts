@@ -16,6 +16,8 @@ export interface LoadShape {
   readonly headers?: readonly string[];
   /** A script of wrk, in Lua, that makes the requests. */
   readonly script?: string;
+  /** Size of each response, where it is large: what came of unfinished responses is work, too. */
+  readonly bodyBytes?: number;
 }
 
 export interface Measured {
@@ -49,7 +51,7 @@ export async function h2loadCost(
   return (used * microsPerTick) / Number(succeeded);
 }
 
-/** Sends as many requests as possible. Throws if a response is not 2xx. */
+/** Sends as many requests as possible. Throws if a response is not 2xx, and says what the proxy had to say. */
 export async function measure(
   { pid, port, scheme = "http" }: MeasuredProxy,
   shape: LoadShape,
@@ -64,8 +66,12 @@ export async function measure(
     `${scheme}://127.0.0.1:${port}${shape.path}`,
   ]);
   const used = ticksOf(pids) - before;
-  const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
-  if (requests === 0 || /Non-2xx/.test(text)) throw new Error(`Cannot measure port ${port}: ${text}`);
+  const finished = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
+  if (finished === 0 || /Non-2xx/.test(text)) {
+    const refusal = await refusalOf(`${scheme}://127.0.0.1:${port}${shape.path}`);
+    throw new Error(`Cannot measure port ${port}: ${text}${refusal}`);
+  }
+  const requests = shape.bodyBytes === undefined ? finished : readBytes(text) / shape.bodyBytes;
   return {
     cpuMicros: (used * microsPerTick) / requests,
     perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? 0),
@@ -125,6 +131,23 @@ function mebibytesOf(pid: number, status: RegExp): number {
 
 /** Linux counts a process's time in hundredths of a second. */
 const microsPerTick = 10_000;
+
+/** What wrk has read, finished responses or not. */
+function readBytes(text: string): number {
+  const [, amount = "", unit = ""] = /([\d.]+)([KMG]?)B read/.exec(text) ?? [];
+  return Number(amount) * 1_024 ** " KMG".indexOf(unit || " ");
+}
+
+/** Tries until the proxy refuses a request. @returns the response; empty if it refuses none any more */
+async function refusalOf(url: string): Promise<string> {
+  for (let i = 0; i < 100; i++) {
+    const response = await fetch(url, { tls: { rejectUnauthorized: false } }).catch(String);
+    if (typeof response === "string") return response;
+    const body = await response.text();
+    if (!response.ok) return `status ${response.status}: ${body.slice(0, 300)}`;
+  }
+  return "";
+}
 
 async function output(command: readonly string[]): Promise<string> {
   const child = Bun.spawn(["taskset", "-c", String(loadCore), ...command], {

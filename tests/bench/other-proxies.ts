@@ -20,11 +20,17 @@ http { access_log off; ${nginxFolders(folder)} keepalive_requests 100000000;
   return { name: "nginx", port, command: [programOf("nginx"), "-c", file], file };
 }
 
-/** What all configurations of HAProxy begin with: one thread, the timeouts of Evenkeel, connections that are kept. */
-export function haproxyDefaults(): string {
+/** So many have room beside the clients, see {@link maxConnections}. */
+const fewServers = 600;
+
+/**
+ * What all configurations of HAProxy begin with: one thread, the timeouts of Evenkeel, connections that are kept. It reserves two
+ * descriptors for each client and one for the check of each server, and does not start if these are more than the limit.
+ */
+export function haproxyDefaults(servers = originPorts.length): string {
   return `global
   nbthread 1
-  maxconn ${maxConnections()}
+  maxconn ${maxConnections() - Math.ceil(Math.max(0, servers - fewServers) / 2)}
 defaults
   mode http
   timeout connect 3s
@@ -40,7 +46,7 @@ export function haproxyPeer(folder: string, port: number, servers = originPorts.
     { length: servers },
     (_, index) => `  server s${index} 127.0.0.1:${originPorts[index % originPorts.length]} check inter 5s`,
   );
-  const config = `${haproxyDefaults()}
+  const config = `${haproxyDefaults(servers)}
 frontend f
   bind 127.0.0.1:${port} backlog 4096
   unique-id-format %{+X}o\\ %ci:%cp_%rt
