@@ -11,6 +11,8 @@ import { sleep } from "../src/lib/clock.ts";
 import { startDashboard } from "../src/dashboard/dashboard.ts";
 import { runtime } from "../src/runtime/bun.ts";
 import { busySnapshot, startFakeAdminApi } from "../tests/support/fake-admin-api.ts";
+import { withCertificates } from "../tests/support/certificate-fixture.ts";
+import { inFleet, troubledFleet } from "../tests/support/fleet-fixture.ts";
 import { incidentSnapshot } from "../tests/support/problem-fixture.ts";
 import { findChromium, launchChromium } from "../tests/support/browser.ts";
 import { until } from "../tests/support/wait.ts";
@@ -38,12 +40,15 @@ const shapes = [
   { width: 390, height: 844 },
   { width: 820, height: 1180 },
   { width: 1440, height: 900 },
+  { width: 1920, height: 1080 },
 ] as const;
 
 /** Selector of a page whose charts are drawn. */
 const isDrawn = "html[data-link=live] figure canvas";
 const [, second, third] = [1, 2, 3].map((offset) => `localhost:${Number(values["base-port"]) + offset}`);
 const button = (name: string) => `[aria-label="${name}"], button:text-is("${name}")`;
+// On a phone a row's other actions are in its menu; elsewhere they are there too.
+const drain = [button(`More for ${third}`), ".menu:popover-open button[value=drain]"];
 
 interface View {
   readonly name: string;
@@ -54,6 +59,8 @@ interface View {
   readonly clicks?: readonly string[];
   /** Selector that matches when the clicks took effect. With it only the viewport is captured, not the whole page. */
   readonly then?: string;
+  /** Selector of an element to click after the screenshot: it takes back what the clicks did. */
+  readonly undo?: string;
 }
 
 const views: readonly View[] = [
@@ -63,15 +70,16 @@ const views: readonly View[] = [
     name: "drain",
     address: "/",
     ready: isDrawn,
-    clicks: [button(`Drain ${third}`)],
+    clicks: drain,
     then: "dialog[open] .buttons",
   },
   {
     name: "drained",
     address: "/",
     ready: isDrawn,
-    clicks: [button(`Drain ${third}`), "dialog[open] button.main"],
+    clicks: [...drain, "dialog[open] button.main"],
     then: ".done-line",
+    undo: '.done-line button:text-is("Undo")',
   },
   {
     name: "bulk",
@@ -88,6 +96,13 @@ const views: readonly View[] = [
     then: "dialog[open] .buttons",
   },
   { name: "upstream", address: `/upstreams/${encodeURIComponent(second ?? "")}`, ready: isDrawn },
+  { name: "history", address: "/history", ready: ".range-charts canvas" },
+  { name: "moment", address: "/history?from=-1h&at=-30m&compare=-7d", ready: ".range-charts canvas" },
+  { name: "routes", address: "/routes", ready: "h1" },
+  { name: "certificates", address: "/certificates", ready: "h1" },
+  { name: "alerts", address: "/alerts", ready: "h1" },
+  { name: "fleet", address: "/fleet", ready: "html[data-link=live] h1" },
+  { name: "keys", address: "/keys", ready: ".key-groups" },
   { name: "events", address: "/events", ready: "html[data-link=live] .event" },
   { name: "audit", address: "/audit", ready: "html[data-link=live] .event" },
   // Not the first element of the list: that is its header, which is hidden on a phone.
@@ -126,7 +141,8 @@ interface Source {
 
 /** A dashboard with a fake admin API and sample data. */
 async function startSample(): Promise<Source> {
-  const admin = await startFakeAdminApi(values.readme ? incidentSnapshot() : busySnapshot());
+  const everything = () => inFleet(troubledFleet(), withCertificates(busySnapshot()));
+  const admin = await startFakeAdminApi(values.readme ? incidentSnapshot() : everything());
   const dashboard = await startDashboard(
     { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url },
     runtime,
@@ -219,7 +235,7 @@ try {
         colorScheme: theme,
         reducedMotion: "reduce",
       });
-      for (const { name, address, ready, clicks = [], then } of selected) {
+      for (const { name, address, ready, clicks = [], then, undo } of selected) {
         await page.goto(source.url + address);
         // Charts are drawn when they are scrolled into view, which is further down on a phone.
         const chart = page.locator("figure").first();
@@ -231,6 +247,10 @@ try {
         const path = join(outDir, `${name}-${width}-${theme}.png`);
         await page.screenshot({ path, fullPage: then === undefined });
         process.stdout.write(`${path}\n`);
+        if (undo !== undefined) {
+          await page.locator(undo).click();
+          await page.locator(undo).waitFor({ state: "detached" });
+        }
         if (values.readme && name === "dashboard" && width === 1440 && theme === "light") {
           mkdirSync("docs", { recursive: true });
           await page.screenshot({ path: "docs/dashboard.png" });
