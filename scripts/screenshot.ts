@@ -10,6 +10,8 @@ import { parseArgs } from "node:util";
 import { sleep } from "../src/lib/clock.ts";
 import { startDashboard } from "../src/dashboard/dashboard.ts";
 import { runtime } from "../src/runtime/bun.ts";
+import type { Snapshot } from "../src/snapshot/snapshot.ts";
+import type { BalancerEvent } from "../src/state/event.ts";
 import { busySnapshot, startFakeAdminApi } from "../tests/support/fake-admin-api.ts";
 import { withCertificates } from "../tests/support/certificate-fixture.ts";
 import { inFleet, troubledFleet } from "../tests/support/fleet-fixture.ts";
@@ -139,10 +141,37 @@ interface Source {
   close(): Promise<void>;
 }
 
+/** The incident of the README's picture: what failed at one upstream counts for its pool. */
+function pictured(): Snapshot {
+  const snapshot = incidentSnapshot();
+  const pools = snapshot.pools.map((pool) =>
+    pool.name === "checkout"
+      ? { ...pool, traffic: { ...pool.traffic, errors: 13_020, errorShare: 0.025 } }
+      : pool,
+  );
+  return { ...snapshot, pools };
+}
+
+/** What happened to its upstreams. */
+function picturedEvents(): readonly BalancerEvent[] {
+  const rows = [
+    [40, "reload", null, null, "", "applied", "configuration", "bob", "~ pool search: retries 1 → 2"],
+    [15, "probe", "checkout", "checkout-07", "passing", "failing", "probe_failed", "prober", "connection refused"],
+    [14.5, "probe", "checkout", "checkout-07", "failing", "passing", "probe_passed", "prober", "status 200"],
+    [10, "mode", "web", "web-11", "ready", "draining", "operator", "ann", "kernel update"],
+  ] as const; // prettier-ignore
+  const now = Date.now();
+  return rows.map(([minutes, kind, pool, upstream, from, to, reason, by, detail], index) => ({
+    ...{ seq: index + 1, at: now - minutes * 60_000 },
+    ...{ kind, pool, upstream, from, to, reason, by, detail },
+  }));
+}
+
 /** A dashboard with a fake admin API and sample data. */
 async function startSample(): Promise<Source> {
   const everything = () => inFleet(troubledFleet(), withCertificates(busySnapshot()));
-  const admin = await startFakeAdminApi(values.readme ? incidentSnapshot() : everything());
+  const admin = await startFakeAdminApi(values.readme ? pictured() : everything());
+  if (values.readme) admin.events = picturedEvents();
   const dashboard = await startDashboard(
     { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url },
     runtime,
