@@ -105,6 +105,14 @@ async function exitWithMessage(text: string, code: number): Promise<void> {
   process.stderr.write(`${text}\n`, () => process.exit(code));
 }
 
+/** A reader such as `head` may close the pipe early: it has what it wants. A full disk is no success. */
+function endWithoutOutput(error: Error): void {
+  const code = "code" in error ? String(error.code) : error.message;
+  // A command that writes once has its exit code then; one that watches has none, and ends here.
+  if (code === "EPIPE") return void setImmediate(() => process.exit(process.exitCode ?? 0));
+  void exitWithMessage(`Cannot write to standard output: system error ${code}.`, usageErrorExit);
+}
+
 async function exitQuietly(code: number): Promise<void> {
   await flushLog();
   process.exit(code);
@@ -132,8 +140,7 @@ function isLongRunning(command: Command | ConfigError): command is ServerCommand
 
 /** Runs a verb against a running balancer and sets its exit code. */
 async function runVerbCommand({ verb, target }: VerbCommand): Promise<void> {
-  // A reader such as `head` may close the pipe early.
-  process.stdout.on("error", () => process.exit(0));
+  process.stdout.on("error", endWithoutOutput);
   const { stdout, stderr } = process;
   const terminal: Terminal = {
     write: (text) => void stdout.write(text),
@@ -147,6 +154,7 @@ async function runVerbCommand({ verb, target }: VerbCommand): Promise<void> {
 }
 
 async function printReply(command: PrintingCommand): Promise<void> {
+  process.stdout.on("error", endWithoutOutput);
   const { text, exitCode } = await replyTo(command);
   process.exitCode = exitCode;
   const stream = exitCode >= usageErrorExit ? process.stderr : process.stdout;

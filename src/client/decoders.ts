@@ -151,6 +151,29 @@ export function eventsIn(value: unknown): readonly BalancerEvent[] | undefined {
     : undefined;
 }
 
+/** Checks only what a list of problems and an exit code need. */
+export function hasProblems(value: unknown): boolean {
+  return isListOf(value, "problems", ["id", "level", "state", "title", "since"]);
+}
+
+/** Whether the value has receivers of alerts and silences. */
+export function hasReceivers(value: unknown): boolean {
+  return isListOf(value, "receivers", ["name"]) && isListOf(value, "silences", ["id"]);
+}
+
+export function hasPeers(value: unknown): boolean {
+  return isListOf(value, "peers", ["name"]) && isListOf(value, "seen", []);
+}
+
+/** Whether `key` has a list of maps, each with texts of these names. */
+function isListOf(value: unknown, key: string, texts: readonly string[]): boolean {
+  const list = isRecord(value) ? value[key] : undefined;
+  return (
+    Array.isArray(list) &&
+    list.every((entry: unknown) => isRecord(entry) && texts.every((name) => typeof entry[name] === "string"))
+  );
+}
+
 export function intentsIn(value: unknown): readonly Intent[] | undefined {
   const list = isRecord(value) ? value["intents"] : undefined;
   if (!Array.isArray(list)) return undefined;

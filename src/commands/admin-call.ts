@@ -33,6 +33,13 @@ export interface Call {
   readonly waitMs?: number;
   /** A status of an expected response in addition to 200–299. */
   readonly alsoExpected?: number;
+  /**
+   * Whether the value is what the path responds with. Without it any JSON is: at a wrong address, another program's
+   * response would be read as an empty list, and a command that watches for problems would find none.
+   */
+  readonly isExpected?: (value: unknown) => boolean;
+  /** The response is a text for people. */
+  readonly isText?: boolean;
 }
 
 /** Short, so that a read reports a frozen balancer soon. */
@@ -49,7 +56,15 @@ export function adminCalls(
   actor: string,
   schedule: Schedule = systemSchedule,
 ): AdminCall {
-  return async ({ method = "GET", path, body, waitMs = 0, alsoExpected }) => {
+  return async ({
+    method = "GET",
+    path,
+    body,
+    waitMs = 0,
+    alsoExpected,
+    isExpected = isMapOrList,
+    isText = false,
+  }) => {
     try {
       const request = {
         method,
@@ -60,13 +75,25 @@ export function adminCalls(
       };
       const { status, text } = await exchangeWeb(request, schedule);
       const value = parseJson(text);
-      return (status >= 200 && status < 300) || status === alsoExpected
+      if ((status < 200 || status > 299) && status !== alsoExpected) return refused(target, status, value);
+      return isText || isExpected(value)
         ? { kind: "called", status, text, value }
-        : refused(target, status, value);
+        : foreignResponse(target, path);
     } catch (error) {
       return unreachableError(target, error);
     }
   };
+}
+
+function isMapOrList(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+/** Counts as unreachable: another program listens there, or a version of the balancer that this command cannot read. */
+function foreignResponse({ adminUrl }: AdminTarget, path: string): Failed {
+  const what = path.replace(/\?.*$/s, "");
+  const text = `Cannot read ${what} of the admin API at ${adminUrl}: this is not its response. Does the URL lead to a balancer?`;
+  return { kind: "failed", exitCode: 3, text };
 }
 
 export function jsonHeaders({ adminToken }: AdminTarget, actor: string): Readonly<Record<string, string>> {
@@ -126,6 +153,6 @@ export async function printPlan(call: AdminCall, file: FileSource | undefined): 
 
 /** `evenkeel state export` */
 export async function printState(call: AdminCall): Promise<Reply | Failed> {
-  const response = await call({ path: "/api/state/export" });
+  const response = await call({ path: "/api/state/export", isText: true });
   return response.kind === "failed" ? response : { text: response.text, exitCode: 0 };
 }

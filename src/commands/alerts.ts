@@ -2,6 +2,7 @@
 
 import type { AlertsSnapshot, AlertTestResult } from "../alerts/alerts-snapshot.ts";
 import type { Verb } from "../cli/verbs.ts";
+import { hasReceivers } from "../client/decoders.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import {
   lastTryText,
@@ -23,7 +24,7 @@ export async function showAlerts(
   terminal: Terminal,
 ): Promise<ExitCode | Failed> {
   if (command.subcommand === "test") return testReceiver(command, call, terminal);
-  const response = await call({ path: "/api/alerts" });
+  const response = await call({ path: "/api/alerts", isExpected: hasReceivers });
   if (response.kind === "failed") return response;
   const snapshot = response.value as AlertsSnapshot;
   if (command.asJson) terminal.write(`${JSON.stringify(snapshot)}\n`);
@@ -52,7 +53,11 @@ function alertLines(
 }
 
 function silenceLines(silences: AlertsSnapshot["silences"], hasColour: boolean): readonly string[] {
-  const rows = silences.map((silence) => [silence.id, silencedText(silence), silenceDetails(silence)]);
+  const rows = silences.map((silence) => [
+    silence.id,
+    silencedText(silence),
+    silenceDetails(silence, systemWallClock()),
+  ]);
   return renderColumns(rows, { right: [], hasColour });
 }
 
@@ -86,7 +91,7 @@ export async function runSilence(
 ): Promise<ExitCode | Failed> {
   const { hasColour } = terminal;
   if (command.subcommand === "list") {
-    const response = await call({ path: "/api/alerts" });
+    const response = await call({ path: "/api/alerts", isExpected: hasReceivers });
     if (response.kind === "failed") return response;
     const { silences } = response.value as AlertsSnapshot;
     if (command.asJson) terminal.write(`${JSON.stringify({ silences })}\n`);

@@ -1,6 +1,7 @@
 /** `evenkeel fleet`: the balancers that share what operators set, once or every second. */
 
 import type { Verb } from "../cli/verbs.ts";
+import { hasPeers } from "../client/decoders.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import type { FleetSnapshot, PeerSnapshot, SeenSnapshot } from "../snapshot/fleet-snapshot.ts";
 import {
@@ -26,7 +27,7 @@ export async function showFleet(
   terminal: Terminal,
 ): Promise<ExitCode | Failed> {
   return await showReadings(isWatched, {
-    read: () => call({ path: "/api/fleet" }),
+    read: () => call({ path: "/api/fleet", isExpected: hasPeers }),
     show(value) {
       const fleet = value as FleetSnapshot;
       if (asJson) terminal.write(`${JSON.stringify(fleet)}\n`);
@@ -41,7 +42,7 @@ export async function showFleet(
 export async function readFleet(
   call: AdminCall,
 ): Promise<Failed | { readonly kind: "read"; readonly fleet: FleetSnapshot }> {
-  const response = await call({ path: "/api/fleet" });
+  const response = await call({ path: "/api/fleet", isExpected: hasPeers });
   return response.kind === "failed" ? response : { kind: "read", fleet: response.value as FleetSnapshot };
 }
 

@@ -1,7 +1,8 @@
 /** Renders problems for the terminal: the title, whom it hits since when, why, and the command that helps. */
 
+import { systemWallClock } from "../lib/clock.ts";
 import type { ProblemLevel, ServiceProblem } from "../problems/problem.ts";
-import { formatTime } from "../wording/format.ts";
+import { formatMoment } from "../wording/format.ts";
 import { seenByText } from "../wording/problems.ts";
 import { type Cell, plainText, renderColumns } from "./terminal.ts";
 
@@ -33,7 +34,11 @@ export function problemLines(problems: readonly ServiceProblem[], layout: LineLa
 function detailsOf(problem: ServiceProblem): readonly string[] {
   const { since, hits, cause, level } = problem;
   const { command, words } = problem.do;
-  const facts = [`${level} since ${formatTime(Date.parse(since))}`, hits.words, seenByText(problem)];
+  const facts = [
+    `${level} since ${formatMoment(Date.parse(since), systemWallClock())}`,
+    hits.words,
+    seenByText(problem),
+  ];
   return [
     facts.filter((fact) => fact !== "").join(" · "),
     cause.words,
@@ -44,7 +49,7 @@ function detailsOf(problem: ServiceProblem): readonly string[] {
 /** "Closed after 17 min: checkout-07 answers …" */
 export function closedLines(problems: readonly ServiceProblem[], layout: LineLayout): readonly string[] {
   return problems.flatMap(({ title, end, closedAt }) => {
-    const at = closedAt === null ? "" : ` at ${formatTime(Date.parse(closedAt))}`;
+    const at = closedAt === null ? "" : ` at ${formatMoment(Date.parse(closedAt), systemWallClock())}`;
     const text = `${end?.words ?? "Closed"}${at}: ${title}`;
     return renderColumns([[{ text, tone: "dim" }]], { ...layout, right: [] });
   });

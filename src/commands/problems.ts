@@ -2,6 +2,7 @@
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
+import { hasProblems } from "../client/decoders.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import { isOpenProblem, type ServiceProblem } from "../problems/problem.ts";
@@ -44,7 +45,7 @@ async function showProblems(
 ): Promise<ExitCode | Failed> {
   let failingSince: number | undefined;
   return await showReadings(isWatched, {
-    read: () => call({ path: `/api/problems?state=${withClosed ? "all" : "open"}` }),
+    read: () => call({ path: `/api/problems?state=${withClosed ? "all" : "open"}`, isExpected: hasProblems }),
     show(value) {
       failingSince = undefined;
       const problems = asArray(asRecord(value)["problems"]) as readonly ServiceProblem[];

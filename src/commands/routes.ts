@@ -1,6 +1,7 @@
 /** `evenkeel routes`: the routes with their traffic of the last minute, worst first, once or every second. */
 
 import type { Verb } from "../cli/verbs.ts";
+import { routesIn } from "../client/decoders.ts";
 import type { RouteCountsReport, RoutesReport } from "../snapshot/route-report.ts";
 import { formatCount, formatMs, formatRate, formatShare } from "../wording/format.ts";
 import { otherRoutesText, targetText } from "../wording/routes.ts";
@@ -16,7 +17,7 @@ export async function showRoutes(
   terminal: Terminal,
 ): Promise<ExitCode | Failed> {
   return await showReadings(isWatched, {
-    read: () => call({ path: "/api/routes" }),
+    read: () => call({ path: "/api/routes", isExpected: (value) => routesIn(value) !== undefined }),
     show(report) {
       if (asJson) terminal.write(`${JSON.stringify(report)}\n`);
       else showLines((layout) => routeLines(report as RoutesReport, layout), terminal, isWatched);

@@ -2,6 +2,7 @@
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
+import { eventsIn } from "../client/decoders.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import { type AdminCall, adminCalls, type Failed } from "./admin-call.ts";
@@ -81,7 +82,10 @@ async function showEvents(
   const show = (event: BalancerEvent) =>
     terminal.write(`${asJson ? JSON.stringify(event) : eventLine(event)}\n`);
   // One more than shown, so that even with a limit of 0 there is a sequence number to continue from.
-  const response = await call({ path: `/api/events?limit=${limit + 1}${filter}` });
+  const response = await call({
+    path: `/api/events?limit=${limit + 1}${filter}`,
+    isExpected: (value) => eventsIn(value) !== undefined,
+  });
   if (response.kind === "failed") return response;
   const events = asArray(asRecord(response.value)["events"]) as readonly BalancerEvent[];
   if (limit > 0) for (const event of events.slice(-limit)) show(event);

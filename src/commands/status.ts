@@ -2,6 +2,7 @@
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
+import { isSnapshot } from "../client/decoders.ts";
 import { describeFault } from "../fault/fault.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { asRecord } from "../lib/json.ts";
@@ -26,7 +27,7 @@ import {
   formatRate,
   formatShare,
   formatSpan,
-  formatTime,
+  formatMoment,
   formatUptime,
   leftOf,
   nothing,
@@ -68,7 +69,7 @@ export async function showStatus(
   };
   return await showReadings(isWatched, {
     async read() {
-      const response = await call({ path: "/api/snapshot" });
+      const response = await call({ path: "/api/snapshot", isExpected: isSnapshot });
       if (response.kind === "failed" || !withFleet || (response.value as Snapshot).fleet) return response;
       // Says why in the balancer's words.
       const refused = await readFleet(call);
@@ -89,7 +90,11 @@ export async function showStatus(
  * also failed without upstreams would restart balancers that are fine.
  */
 export async function showReadiness(call: AdminCall, terminal: Terminal): Promise<ExitCode | Failed> {
-  const response = await call({ path: "/readyz", alsoExpected: 503 });
+  const response = await call({
+    path: "/readyz",
+    alsoExpected: 503,
+    isExpected: (value) => typeof asRecord(value)["status"] === "string",
+  });
   if (response.kind === "failed") return response;
   terminal.write(`${plainText(String(asRecord(response.value)["status"]))}\n`);
   return response.status === 200 ? 0 : 1;
@@ -285,10 +290,10 @@ function alertLines(snapshot: Snapshot, listed: ReadonlySet<ProblemKind>): reado
   const { refused, needsRestart } = configuration;
   return [
     ...(memory.shedding && !listed.has("shedding") ? sentencesOf(sheddingText(memory)) : []),
-    ...(exhaustion && !listed.has("exhaustion") ? sentencesOf(exhaustionText(exhaustion)) : []),
-    ...(notKept && !listed.has("state_not_kept") ? sentencesOf(unsavedText(notKept)) : []),
+    ...(exhaustion && !listed.has("exhaustion") ? sentencesOf(exhaustionText(exhaustion, snapshot.at)) : []),
+    ...(notKept && !listed.has("state_not_kept") ? sentencesOf(unsavedText(notKept, snapshot.at)) : []),
     ...(upgrade?.failed && !listed.has("upgrade_failed")
-      ? sentencesOf(failedUpgradeText(upgrade.failed))
+      ? sentencesOf(failedUpgradeText(upgrade.failed, snapshot.at))
       : []),
     ...(listed.has("certificate") ? [] : certificates).flatMap((certificate) => {
       const [what, remedy] = certificateText(certificate, snapshot) ?? [];
@@ -298,7 +303,7 @@ function alertLines(snapshot: Snapshot, listed: ReadonlySet<ProblemKind>): reado
       const [what, remedy] = orderText(order, snapshot.at) ?? [];
       return what === undefined ? [] : [what, `  ${remedy}`];
     }),
-    ...(refused && !listed.has("reload_refused") ? refusedLines(refused) : []),
+    ...(refused && !listed.has("reload_refused") ? refusedLines(refused, snapshot.at) : []),
     ...(needsRestart.length > 0
       ? [`${restartText(needsRestart).slice(0, -1)}: ${needsRestart.join(", ")}`]
       : []),
@@ -311,12 +316,15 @@ function sentencesOf(text: string): readonly string[] {
   return end > 0 ? [text.slice(0, end), `  ${text.slice(end + 1)}`] : [text];
 }
 
-function refusedLines(refused: NonNullable<Snapshot["configuration"]["refused"]>): readonly string[] {
+function refusedLines(
+  refused: NonNullable<Snapshot["configuration"]["refused"]>,
+  now: number,
+): readonly string[] {
   const [what, outcome] = refusedText(refused);
   const [first, ...others] = refused.problems;
   const more = others.length > 0 ? ` (${others.length} more; run evenkeel check)` : "";
   return [
-    `${what} ${formatTime(refused.at)} ${outcome}`,
+    `${what} ${formatMoment(refused.at, now)} ${outcome}`,
     ...(first === undefined ? [] : [`  ${first}${more}`]),
   ];
 }

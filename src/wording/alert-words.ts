@@ -1,7 +1,7 @@
 /** Words about receivers of alerts and silences, for pages and the terminal. */
 
 import type { AlertsSnapshot, ReceiverSnapshot, SentAlert } from "../alerts/alerts-snapshot.ts";
-import { countWithNoun, formatMs, formatSpan, formatTime } from "./format.ts";
+import { countWithNoun, formatMs, formatSpan, formatMoment } from "./format.ts";
 
 type Silence = AlertsSnapshot["silences"][number];
 
@@ -92,7 +92,10 @@ export function silencedText({ kind, pool, upstream }: Pick<Silence, "kind" | "p
   return parts.join(" of ");
 }
 
-/** "until 16:00:00 UTC, by ann: kernel update" */
-export function silenceDetails({ until, by, why }: Pick<Silence, "until" | "by" | "why">): string {
-  return `until ${formatTime(until)}, by ${by}: ${why}`;
+/** "until 16:00:00 UTC, by ann: kernel update"; with the date if that is another day */
+export function silenceDetails(
+  { until, by, why }: Pick<Silence, "until" | "by" | "why">,
+  now: number,
+): string {
+  return `until ${formatMoment(until, now)}, by ${by}: ${why}`;
 }

@@ -76,6 +76,14 @@ export function formatTime(at: number): string {
   return `${isoTime(at).slice(11, 19)}${unitSpace}UTC`;
 }
 
+/** With its date where the time of day alone could be read as another day's: 14:03:12 UTC, 2026-12-03 14:03:12 UTC */
+export function formatMoment(at: number, now: number): string {
+  const time = formatTime(at);
+  return Math.abs(now - at) < unmistakableMs ? time : `${isoTime(at).slice(0, 10)}${space}${time}`;
+}
+
+const unmistakableMs = 20 * 3_600_000;
+
 /** Epoch milliseconds as ISO 8601; the epoch itself for an invalid time. */
 export function isoTime(at: number): string {
   return new Date(Math.abs(at) <= 8.64e15 ? at : 0).toISOString();

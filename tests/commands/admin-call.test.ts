@@ -4,7 +4,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { adminCalls } from "../../src/commands/admin-call.ts";
+import type { Verb } from "../../src/cli/verbs.ts";
 import { type CliCommand, warningsBefore } from "../../src/commands/orders.ts";
+import { runVerb } from "../../src/commands/run-verb.ts";
+import type { Terminal } from "../../src/commands/terminal.ts";
 import { accountsOf, startAdminStand } from "../admin/fixture.ts";
 import { pool, snapshotOf, startFakeAdminApi, upstream } from "../support/fake-admin-api.ts";
 import { FakeTime } from "../support/fake-time.ts";
@@ -82,4 +85,35 @@ test("a command that leaves a pool without an available upstream is announced be
   expect(await warningsBefore(removal, adminCalls({ adminUrl }, "ann"))).toEqual([]);
   other.closeAllConnections();
   other.close();
+});
+
+test("a response of another program is no answer, and never an empty list", async () => {
+  const verbs: readonly Verb[] = [
+    { verb: "problems", subcommand: "list", isWatched: false, withClosed: false, asJson: false },
+    { verb: "problems", subcommand: "list", isWatched: false, withClosed: true, asJson: true },
+    { verb: "alerts", subcommand: "show", asJson: false },
+    { verb: "silence", subcommand: "list", asJson: false },
+    { verb: "routes", isWatched: false, asJson: false },
+    { verb: "fleet", isWatched: false, asJson: false },
+    { verb: "status", isWatched: false, asJson: false, withFleet: false },
+    { verb: "events", isFollowed: false, upstream: undefined, limit: 20, asJson: false },
+  ];
+  for (const body of ["hello", "null", "{}", "[]", '{"problems":null}', '{"problems":[5],"routes":[5]}']) {
+    const other = createServer((_, response) => void response.end(body)).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const adminUrl = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    for (const verb of verbs) {
+      const said: string[] = [];
+      const terminal: Terminal = {
+        write: (text) => void said.push(`out: ${text}`),
+        warn: (line) => void said.push(line),
+        ...{ isInteractive: false, hasColour: false, size: () => undefined },
+      };
+      const code = await runVerb(verb, { target: { adminUrl }, actor: "ann", terminal });
+      expect([verb.verb, body, code, said.length]).toEqual([verb.verb, body, 3, 1]);
+      expect(said[0]).toMatch(/^Cannot read \/api\/\w+ of the admin API at \S+: this is not its response\./);
+    }
+    other.closeAllConnections();
+    other.close();
+  }
 });

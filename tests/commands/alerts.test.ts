@@ -75,6 +75,9 @@ describe("evenkeel silence", () => {
     expect(await run("silence", "end", id)).toMatchObject({ code: 0, out: `${id} has ended: upstream a\n` });
     expect((await run("silence", "end", id)).err).toBe(`No silence has the id "${id}".\n`);
     await until(async () => (await run("events")).out.includes("silence"));
+    const long = await run("silence", "--upstream", "a", "--for", "20d", "--reason", "new kernel");
+    expect(long.out).toMatch(/ {2}until \d{4}-\d\d-\d\d.\d\d:\d\d:\d\d.UTC, by \w+: new kernel\n$/);
+    expect(await run("silence", "end", long.out.split(" ")[0] ?? "")).toMatchObject({ code: 0 });
   }, 60_000);
 
   test("names what is wrong", async () => {

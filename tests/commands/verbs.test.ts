@@ -36,6 +36,14 @@ async function run(...argv: readonly string[]) {
   return { code, out: program.stdout, err: program.stderr };
 }
 
+test.skipIf(process.platform !== "linux")("output that cannot be written is no success", async () => {
+  const program = room.programs.start(["sh", "-c", '"$@" > /dev/full', "sh", ...fromBuild, "problems"], {
+    ADMIN_URL: room.admin,
+  });
+  const { code } = await program.exited;
+  expect([code, program.stderr]).toEqual([2, "Cannot write to standard output: system error ENOSPC.\n"]);
+});
+
 describe("a name of an upstream", () => {
   test("may be POOL/ID or its address, wherever an id may stand", async () => {
     const address = patient.url.replace("http://", "");

@@ -20,13 +20,15 @@ export interface SilenceForm {
 export const emptySilence: SilenceForm = { kind: "", pool: "", upstream: "", for: "2h", reason: "" };
 
 interface SilencesProps {
+  /** Epoch milliseconds. */
+  readonly now: number;
   readonly silences: AlertsSnapshot["silences"];
   readonly pools: readonly string[];
   readonly upstreams: readonly string[];
   readonly refused?: { readonly form: SilenceForm; readonly why: string } | undefined;
 }
 
-export function SilencesCard({ silences, pools, upstreams, refused }: SilencesProps): JSX.Element {
+export function SilencesCard({ now, silences, pools, upstreams, refused }: SilencesProps): JSX.Element {
   return (
     <section class="card" aria-labelledby="silenced-name" id="silences">
       <header class="card-head">
@@ -40,7 +42,7 @@ export function SilencesCard({ silences, pools, upstreams, refused }: SilencesPr
             <b safe>{silencedText(silence)}</b>
           </p>
           <p class="quiet" safe>
-            {silenceDetails(silence)}
+            {silenceDetails(silence, now)}
           </p>
           <PostForm action="/alerts/silences/end" fields={{ id: silence.id }}>
             <button type="submit" class="button" aria-label={attribute(`End now: ${silencedText(silence)}`)}>

@@ -14,7 +14,7 @@ import {
   failedUpgradeText,
   unsavedText,
 } from "../../wording/alerts.ts";
-import { formatBrief, formatCount, formatTime, isoTime } from "../../wording/format.ts";
+import { formatBrief, formatCount, formatMoment, isoTime } from "../../wording/format.ts";
 
 interface AlertsProps {
   readonly snapshot: Snapshot;
@@ -37,21 +37,21 @@ export function Alerts({ snapshot, problems = [] }: AlertsProps): JSX.Element {
       )}
       {exhaustion && !said.has("exhaustion") ? (
         <p class="notice shedding" role="status" safe>
-          {exhaustionText(exhaustion)}
+          {exhaustionText(exhaustion, snapshot.at)}
         </p>
       ) : (
         ""
       )}
       {notKept && !said.has("state_not_kept") ? (
         <p class="notice shedding" role="status" safe>
-          {unsavedText(notKept)}
+          {unsavedText(notKept, snapshot.at)}
         </p>
       ) : (
         ""
       )}
       {upgrade?.failed ? (
         <p class="notice heed" role="status" safe>
-          {failedUpgradeText(upgrade.failed)}
+          {failedUpgradeText(upgrade.failed, snapshot.at)}
         </p>
       ) : (
         ""
@@ -62,7 +62,7 @@ export function Alerts({ snapshot, problems = [] }: AlertsProps): JSX.Element {
       {(said.has("certificate") ? [] : orders).map((order) => (
         <OrderAlert order={order} now={snapshot.at} />
       ))}
-      {refused && !said.has("reload_refused") ? <RefusedNotice refused={refused} /> : ""}
+      {refused && !said.has("reload_refused") ? <RefusedNotice refused={refused} now={snapshot.at} /> : ""}
       {needsRestart.length > 0 ? (
         <p class="notice heed" role="status">
           <span safe>{`${restartText(needsRestart)} `}</span>
@@ -75,15 +75,18 @@ export function Alerts({ snapshot, problems = [] }: AlertsProps): JSX.Element {
   );
 }
 
-type RefusedProps = { readonly refused: NonNullable<Snapshot["configuration"]["refused"]> };
+interface RefusedProps {
+  readonly refused: NonNullable<Snapshot["configuration"]["refused"]>;
+  readonly now: number;
+}
 
-function RefusedNotice({ refused }: RefusedProps): JSX.Element {
+function RefusedNotice({ refused, now }: RefusedProps): JSX.Element {
   const [what, outcome] = refusedText(refused);
   return (
     <p class="notice heed" role="status">
       <span safe>{`${what} `}</span>
       <time datetime={isoTime(refused.at)} safe>
-        {formatTime(refused.at)}
+        {formatMoment(refused.at, now)}
       </time>
       <span safe>{` ${outcome} `}</span>
       <a href="/config">See the configuration</a>
