@@ -15,7 +15,7 @@ import { alertTestBody, silenceBody } from "./schemas/alert.ts";
 
 export type AlertSource = Pick<AlertDispatcher, "snapshot" | "receivers" | "test" | "silence" | "endSilence">;
 
-export function alertRoutes(alerts: AlertSource, references: Pick<References, "eventFilter">) {
+export function alertRoutes(alerts: AlertSource, references: Pick<References, "eventFilter" | "poolOf">) {
   return (
     new Elysia({ handler: { standardHostname: false } })
       .get("/api/alerts", () => json(200, alerts.snapshot))
@@ -49,6 +49,9 @@ export function alertRoutes(alerts: AlertSource, references: Pick<References, "e
             ...(upstream !== undefined && { upstream }),
           });
           if (known instanceof Response) return known;
+          const home = known.upstream === undefined ? undefined : references.poolOf(known.upstream);
+          if (pool !== undefined && home !== undefined && home !== pool)
+            return invalidSilence(`upstream ${known.upstream} is in pool ${home}`, pool);
           const silence = alerts.silence({ ...given, by, upstream: known.upstream ?? null });
           if (!silence)
             return problem(
@@ -88,20 +91,20 @@ interface SilenceRequest {
   readonly reason: string;
 }
 
+function invalidSilence(why: string, received?: string): Response {
+  const detail = problemSentence({
+    action: "silence",
+    why,
+    ...(received !== undefined && { received: quote(received) }),
+  });
+  return problem(400, "silence_invalid", detail);
+}
+
 /** @param now epoch milliseconds */
 function silenceOf(given: SilenceRequest, now: number): Omit<NewSilence, "by"> | Response {
   const { for: length, until: end, reason } = given;
   const [kind, pool, upstream] = [given.kind ?? null, given.pool ?? null, given.upstream ?? null];
-  const refuse = (why: string, received?: string) =>
-    problem(
-      400,
-      "silence_invalid",
-      problemSentence({
-        action: "silence",
-        why,
-        ...(received !== undefined && { received: quote(received) }),
-      }),
-    );
+  const refuse = invalidSilence;
   if (kind === null && pool === null && upstream === null)
     return refuse("set kind, pool or upstream, to say what is silent");
   if (reason === "") return refuse("set reason, so that others know why");

@@ -2,6 +2,7 @@
 
 import type { Access, Caller } from "../access/access.ts";
 import { reaches, type Role, roles } from "../access/accounts.ts";
+import { isDecodable } from "../lib/percent.ts";
 import { isLoopback } from "../net/address.ts";
 import { timesThrough } from "../proxy/forwarding.ts";
 import { problem } from "./responses.ts";
@@ -64,15 +65,6 @@ function isCrossOrigin(request: Request, host: string): boolean {
   if (site !== null && site !== "same-origin" && site !== "none") return true;
   const origin = request.headers.get("origin");
   return origin !== null && !(URL.canParse(origin) && new URL(origin).host === host.toLowerCase());
-}
-
-function isDecodable(path: string): boolean {
-  try {
-    decodeURIComponent(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Outside of the request, where no header can forge it. */

@@ -9,6 +9,8 @@ import { problem } from "./responses.ts";
 export interface References {
   /** The id; the reference itself if nothing has this name; the error response if several upstreams have it. */
   idOf(reference: string): string | Response;
+  /** The pool of the upstream with this id; undefined if there is none. */
+  poolOf(id: string): string | undefined;
   /** The same query with ids; the error response if nothing has such a name, now or in the event log. */
   eventFilter<Query extends Pick<EventQuery, "upstream" | "pool">>(query: Query): Query | Response;
 }
@@ -33,6 +35,7 @@ export function references({ hasUpstream, pools, events }: ReferenceSources): Re
   const isRecorded = (query: Omit<EventQuery, "limit">) => events({ ...query, limit: 1 }).length > 0;
   return {
     idOf,
+    poolOf: (id) => pools().find(({ upstreams }) => upstreams.some((one) => one.id === id))?.name,
     eventFilter(query) {
       const { pool } = query;
       const upstream = query.upstream === undefined ? undefined : idOf(query.upstream);

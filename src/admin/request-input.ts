@@ -6,6 +6,7 @@ import { schemaErrors } from "../config/schema-kit.ts";
 import type { Actor } from "../control/control.ts";
 import type { EventQuery } from "../control/event-log.ts";
 import { parseJson } from "../lib/json.ts";
+import { visibleLine } from "../lib/one-line.ts";
 import { parseMomentOf } from "../lib/time-range.ts";
 import { parseDuration } from "../lib/units.ts";
 import { callerOf } from "./authorization.ts";
@@ -24,10 +25,7 @@ export function actorOf(request: Request, { reason }: Fields = {}): Actor {
 
 /** The text on one line, without control characters, cut at `maxChars`. */
 export function lineOf(text: string, maxChars: number): string {
-  return text
-    .replace(/[\p{Cc}\s]+/gu, " ")
-    .trim()
-    .slice(0, maxChars);
+  return visibleLine(text).slice(0, maxChars);
 }
 
 const maxWaitMs = 3_600_000;

@@ -6,6 +6,7 @@ import { request as secureRequest } from "node:https";
 import { isIP } from "node:net";
 
 import type { Clock, Schedule } from "../lib/clock.ts";
+import { visibleLine } from "../lib/one-line.ts";
 import { unusualHostOf } from "../net/own-addresses.ts";
 import type { AlertRequest } from "./formats.ts";
 
@@ -36,11 +37,18 @@ export interface DeliveryResult {
   readonly retryAfterMs: number;
 }
 
+/** The addresses of a name, in the order in which they are tried. */
+type Resolve = (name: string) => Promise<readonly string[]>;
+
+const systemResolve: Resolve = async (name) =>
+  (await lookup(name, { all: true })).map(({ address }) => address);
+
 export interface DeliveryOptions {
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly wallClock: () => number;
   readonly signal: AbortSignal;
+  readonly resolve?: Resolve;
 }
 
 /** From the question for the address to the head of the response. */
@@ -57,7 +65,7 @@ const finalStatuses: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 export async function deliver(
   target: DeliveryTarget,
   request: AlertRequest,
-  { clock, schedule, wallClock, signal }: DeliveryOptions,
+  { clock, schedule, wallClock, signal, resolve = systemResolve }: DeliveryOptions,
 ): Promise<DeliveryResult> {
   const startedAt = clock();
   const { promise: given, resolve: giveUp } = Promise.withResolvers<Failure>();
@@ -69,7 +77,7 @@ export async function deliver(
   if (signal.aborted) onAbort();
   const open: { request?: ClientRequest } = {};
   try {
-    const result = await Promise.race([given, attempt(target, request, open)]);
+    const result = await Promise.race([given, attempt(target, request, open, resolve)]);
     const tookMs = Math.round(clock() - startedAt);
     const nothing = { status: null, text: "", retryAfterMs: 0 };
     return "status" in result
@@ -98,11 +106,12 @@ async function attempt(
   target: DeliveryTarget,
   request: AlertRequest,
   open: { request?: ClientRequest },
+  resolve: Resolve,
 ): Promise<ReceivedResponse | Failure> {
   try {
-    const address = await addressOf(target);
-    if (typeof address !== "string") return address;
-    const response = await responseTo(target, address, request, open);
+    const addresses = await addressesOf(target, resolve);
+    if ("reason" in addresses) return addresses;
+    const response = await firstResponse(target, addresses, request, open);
     const text = await beginningOf(response);
     return { status: response.statusCode ?? 0, retryAfter: response.headers["retry-after"] ?? "", text };
   } catch (error) {
@@ -110,12 +119,15 @@ async function attempt(
   }
 }
 
-/** The name is resolved here, once, so that the address that is checked is the one that is used. */
-async function addressOf({ url, allowLinkLocal }: DeliveryTarget): Promise<string | Failure> {
+/** The name is resolved here, once, so that the addresses that are checked are the ones that are used. */
+async function addressesOf(
+  { url, allowLinkLocal }: DeliveryTarget,
+  resolve: Resolve,
+): Promise<readonly string[] | Failure> {
   const hostname = new URL(url).hostname.replace(/^\[(.*)\]$/, "$1");
-  const found = isIP(hostname) === 0 ? await lookup(hostname, { all: true }) : [{ address: hostname }];
-  const usable = found.find(({ address }) => allowLinkLocal || unusualHostOf(address) !== "link-local");
-  if (usable) return usable.address;
+  const found = isIP(hostname) === 0 ? await resolve(hostname) : [hostname];
+  const usable = found.filter((address) => allowLinkLocal || unusualHostOf(address) !== "link-local");
+  if (usable.length > 0) return usable;
   return found.length === 0
     ? { reason: "name_unknown", answer: "the name has no address" }
     : {
@@ -123,6 +135,25 @@ async function addressOf({ url, allowLinkLocal }: DeliveryTarget): Promise<strin
         answer: "its address is link-local, where clouds serve this machine's credentials",
       };
 }
+
+/** Of an address that cannot be reached the next is tried: a name may have one of IPv6 that this machine has no route to. */
+async function firstResponse(
+  target: DeliveryTarget,
+  [address = "", ...others]: readonly string[],
+  request: AlertRequest,
+  open: { request?: ClientRequest },
+): Promise<IncomingMessage> {
+  try {
+    return await responseTo(target, address, request, open);
+  } catch (error) {
+    const isUnreached = unreached.has(failureOf(error).reason);
+    if (!isUnreached || others.length === 0) throw error;
+    return await firstResponse(target, others, request, open);
+  }
+}
+
+/** Reasons of connects that failed: nothing was sent. */
+const unreached: ReadonlySet<string> = new Set(["connect_refused", "unreachable"]);
 
 function responseTo(
   { url, ca }: DeliveryTarget,
@@ -165,10 +196,7 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
   });
   for (const end of ["end", "error", "close", "aborted"]) response.on(end, () => resolve());
   await promise;
-  const line = Buffer.concat(parts)
-    .toString()
-    .replace(/[\s\p{Cc}]+/gu, " ");
-  return line.trim().slice(0, maxShownText);
+  return visibleLine(Buffer.concat(parts).toString()).slice(0, maxShownText);
 }
 
 function outcomeOf(

@@ -2,7 +2,7 @@
 
 import { systemWallClock } from "../lib/clock.ts";
 import type { ProblemLevel, ServiceProblem } from "../problems/problem.ts";
-import { formatMoment } from "../wording/format.ts";
+import { formatDatedTime } from "../wording/format.ts";
 import { seenByText } from "../wording/problems.ts";
 import { type Cell, plainText, renderColumns } from "./terminal.ts";
 
@@ -35,7 +35,7 @@ function detailsOf(problem: ServiceProblem): readonly string[] {
   const { since, hits, cause, level } = problem;
   const { command, words } = problem.do;
   const facts = [
-    `${level} since ${formatMoment(Date.parse(since), systemWallClock())}`,
+    `${level} since ${formatDatedTime(Date.parse(since), systemWallClock())}`,
     hits.words,
     seenByText(problem),
   ];
@@ -49,7 +49,7 @@ function detailsOf(problem: ServiceProblem): readonly string[] {
 /** "Closed after 17 min: checkout-07 answers …" */
 export function closedLines(problems: readonly ServiceProblem[], layout: LineLayout): readonly string[] {
   return problems.flatMap(({ title, end, closedAt }) => {
-    const at = closedAt === null ? "" : ` at ${formatMoment(Date.parse(closedAt), systemWallClock())}`;
+    const at = closedAt === null ? "" : ` at ${formatDatedTime(Date.parse(closedAt), systemWallClock())}`;
     const text = `${end?.words ?? "Closed"}${at}: ${title}`;
     return renderColumns([[{ text, tone: "dim" }]], { ...layout, right: [] });
   });

@@ -27,7 +27,7 @@ import {
   formatRate,
   formatShare,
   formatSpan,
-  formatMoment,
+  formatDatedTime,
   formatUptime,
   leftOf,
   nothing,
@@ -324,7 +324,7 @@ function refusedLines(
   const [first, ...others] = refused.problems;
   const more = others.length > 0 ? ` (${others.length} more; run evenkeel check)` : "";
   return [
-    `${what} ${formatMoment(refused.at, now)} ${outcome}`,
+    `${what} ${formatDatedTime(refused.at, now)} ${outcome}`,
     ...(first === undefined ? [] : [`  ${first}${more}`]),
   ];
 }

@@ -82,6 +82,9 @@ function contentProblem(text: string, format: string, allowsLinkLocal: boolean):
     const why = urlProblem(secret, allowsLinkLocal);
     return why === undefined ? undefined : `its line is no usable URL of a webhook: ${why}`;
   }
+  // Other bytes than text would be read as replacement characters: no receiver could verify a signature.
+  if (format === "json" && /[\p{Cc}\ufffd]/u.test(secret))
+    return "expected text, such as openssl rand -hex 32 prints";
   // Visible ASCII: it is part of a JSON body, or of a header field.
   if (format === "pagerduty")
     return /^[!-~]{1,255}$/.test(secret) ? undefined : "expected a routing key without spaces";
@@ -149,7 +152,7 @@ function addressProblems(
     return [sources.problemOf({ path: at, why: `the URL of a webhook of Slack is a secret; ${moveIt}` })];
   if (/^https?:\/\/[^/?#]*@/i.test(url))
     return [sources.problemOf({ path: at, why: "a user name or password is not allowed" })];
-  if (/^https:\/\/hooks\.slack\.com\//i.test(url))
+  if (isSlackWebhook(url))
     return [
       sources.problemOf({ path: at, why: `this is a webhook of Slack: set format: slack, and ${moveIt}` }),
     ];
@@ -162,6 +165,11 @@ function addressProblems(
     ];
   const why = urlProblem(url, allowsLinkLocal);
   return why === undefined ? [] : [sources.problemOf({ path: at, why, value: url })];
+}
+
+/** In any spelling that a client accepts: the path is the secret, and would be shown. */
+function isSlackWebhook(url: string): boolean {
+  return URL.canParse(url) && /^hooks\.slack(-gov)?\.com\.?$/.test(new URL(url).hostname);
 }
 
 function secretProblems(

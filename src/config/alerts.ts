@@ -3,7 +3,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 
 import { isLoopback } from "../net/address.ts";
-import { type ProblemKind, problemKinds, type ProblemLevel, problemLevels } from "../problems/problem.ts";
+import { ownProblemKinds, type ProblemKind, type ProblemLevel, problemLevels } from "../problems/problem.ts";
 import { withoutBrackets } from "./network.ts";
 import { choice, file, optional, textSetting } from "./schema-kit.ts";
 
@@ -70,11 +70,11 @@ const receiver = optional(
         errorMessage: `one of ${alertFormats.join(", ")}, or extension:NAME`,
       }),
     ),
-    kinds: Type.Array(choice<ProblemKind>(problemKinds, "A kind of problem, see docs/problems.md."), {
+    kinds: Type.Array(choice<ProblemKind>(ownProblemKinds, "A kind of problem, see docs/problems.md."), {
       minItems: 1,
       uniqueItems: true,
       description: "Kinds of problems that are sent; by default all.",
-      errorMessage: "a list of kinds of problems",
+      errorMessage: "a list of kinds of problems, each once",
     }),
     level: choice<ProblemLevel>(
       problemLevels,
@@ -85,7 +85,7 @@ const receiver = optional(
       maxItems: maxPools,
       uniqueItems: true,
       description: "Only problems of these pools and their upstreams; by default all, and those of no pool.",
-      errorMessage: `a list of 1 to ${maxPools} pools`,
+      errorMessage: `a list of 1 to ${maxPools} pools, each once`,
     }),
     secretFile: file(
       "a path",

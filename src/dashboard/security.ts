@@ -1,5 +1,6 @@
 /** Rejects requests from other sites and foreign hosts, and sets the security headers of every response. */
 
+import { isDecodable } from "../lib/percent.ts";
 import { isLoopback } from "../net/address.ts";
 import { timesThrough } from "../proxy/forwarding.ts";
 
@@ -42,6 +43,8 @@ export function refusalOf(
   // A foreign name that resolves to 127.0.0.1 would make a foreign page "same origin" (DNS rebinding).
   if (onLoopback && !isLoopbackHost(host))
     return refuse(403, "This dashboard accepts only requests to localhost.");
+  if (!isDecodable(new URL(request.url).pathname))
+    return refuse(400, "Cannot decode the path: % must be followed by two hexadecimal digits.");
   if (request.method === "GET" || request.method === "HEAD") return undefined;
   if (!isOwnWrite(request, host)) {
     return refuse(

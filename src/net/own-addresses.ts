@@ -16,8 +16,10 @@ function plainHost(hostname: string): string {
   const spelled = URL.canParse(`http://${host}/`) ? new URL(`http://${host}/`).hostname : host;
   const address = canonicalIp(host) ?? canonicalIp(spelled) ?? host;
   if (loopbackNames.has(host)) return "localhost";
-  // IPv4 in the well-known prefix of translators (RFC 6052 section 2.1).
-  const translated = /^64:ff9b::([\da-f]{1,4}):([\da-f]{1,4})$/.exec(address);
+  // IPv4 in the well-known prefix of translators (RFC 6052 section 2.1), or in that of 6to4 (RFC 3056 section 2).
+  const translated =
+    /^64:ff9b::([\da-f]{1,4}):([\da-f]{1,4})$/.exec(address) ??
+    /^2002:([\da-f]{1,4}):([\da-f]{1,4})(?::|$)/.exec(address);
   return (translated && canonicalIp(`::ffff:${translated[1]}:${translated[2]}`)) ?? address;
 }
 

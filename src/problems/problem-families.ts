@@ -1,12 +1,7 @@
 /** Metrics of the open problems: how many by kind and level, and how many requests fail because of them. */
 
 import type { Family } from "../metrics/prometheus.ts";
-import { type ProblemKind, problemKinds, problemLevels, type ServiceProblem } from "./problem.ts";
-
-/** A dashboard or an outside observer finds it; the balancer itself cannot. */
-const foundByReaders: ReadonlySet<ProblemKind> = new Set(["balancer_gone"]);
-
-const ownKinds = problemKinds.filter((kind) => !foundByReaders.has(kind));
+import { ownProblemKinds, problemLevels, type ServiceProblem } from "./problem.ts";
 
 /** Every kind and level has a sample, also at 0, so that rules can tell an end from a missing metric. */
 export function problemFamilies(open: readonly ServiceProblem[]): readonly Family[] {
@@ -17,7 +12,7 @@ export function problemFamilies(open: readonly ServiceProblem[]): readonly Famil
       type: "gauge",
       labels: ["kind", "level"],
       samples: () =>
-        ownKinds.flatMap((kind) =>
+        ownProblemKinds.flatMap((kind) =>
           problemLevels.map((level) => ({
             labels: { kind, level },
             value: open.filter((problem) => problem.kind === kind && problem.level === level).length,
@@ -30,7 +25,7 @@ export function problemFamilies(open: readonly ServiceProblem[]): readonly Famil
       type: "gauge",
       labels: ["kind"],
       samples: () =>
-        ownKinds.map((kind) => ({
+        ownProblemKinds.map((kind) => ({
           labels: { kind },
           value: open.reduce((sum, problem) => sum + (problem.kind === kind ? problem.hits.perSecond : 0), 0),
         })),

@@ -13,6 +13,11 @@ export const problemKinds = [
 
 export type ProblemKind = (typeof problemKinds)[number];
 
+/** What a balancer finds itself. Its readers find the others, of which it can neither count nor send anything. */
+export const ownProblemKinds: readonly ProblemKind[] = problemKinds.filter(
+  (kind) => kind !== "balancer_gone",
+);
+
 /**
  * - `critical`: clients notice now.
  * - `warning`: the service works, with less than it could have, or not for long.

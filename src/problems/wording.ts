@@ -1,6 +1,7 @@
 /** Words and numbers for titles and sentences of problems. */
 
 import { joinList } from "../lib/list-text.ts";
+import { visibleLine } from "../lib/one-line.ts";
 
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
@@ -77,7 +78,7 @@ const maxForeign = 120;
 
 /** Words of another program on one line, cut where they are long. */
 export function foreignText(text: string): string {
-  const line = text.replace(/[\p{Cc}\s]+/gu, " ").trim();
+  const line = visibleLine(text);
   return line.length > maxForeign ? `${line.slice(0, maxForeign - 1)}…` : line;
 }
 

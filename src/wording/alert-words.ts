@@ -1,7 +1,7 @@
 /** Words about receivers of alerts and silences, for pages and the terminal. */
 
 import type { AlertsSnapshot, ReceiverSnapshot, SentAlert } from "../alerts/alerts-snapshot.ts";
-import { countWithNoun, formatMs, formatSpan, formatMoment } from "./format.ts";
+import { countWithNoun, formatMs, formatSpan, formatDatedTime } from "./format.ts";
 
 type Silence = AlertsSnapshot["silences"][number];
 
@@ -97,5 +97,5 @@ export function silenceDetails(
   { until, by, why }: Pick<Silence, "until" | "by" | "why">,
   now: number,
 ): string {
-  return `until ${formatMoment(until, now)}, by ${by}: ${why}`;
+  return `until ${formatDatedTime(until, now)}, by ${by}: ${why}`;
 }

@@ -4,7 +4,7 @@ import type { CertificateSnapshot, Snapshot, UpgradeSnapshot } from "../snapshot
 import { describeExpiry } from "../tls/expiry.ts";
 import { shortageOf } from "../problems/wording.ts";
 import { type CertificateOrder, isCertificateOf, orderFailureText } from "./certificates.ts";
-import { countWithNoun, formatCount, formatMoment, formatSpan } from "./format.ts";
+import { countWithNoun, formatCount, formatDatedTime, formatSpan } from "./format.ts";
 
 type RefusedReload = NonNullable<Snapshot["configuration"]["refused"]>;
 
@@ -23,18 +23,18 @@ export function exhaustionText(
 ): string {
   const connects = `${countWithNoun(failures, "connect")} to upstreams failed`;
   const remedy = code === "EMFILE" ? " Raise the limit on open files (ulimit -n, LimitNOFILE)." : "";
-  return `The balancer has no ${shortageOf(code)} left (${code}, since ${formatMoment(since, now)}): ${connects}. The upstreams are not to blame.${remedy}`;
+  return `The balancer has no ${shortageOf(code)} left (${code}, since ${formatDatedTime(since, now)}): ${connects}. The upstreams are not to blame.${remedy}`;
 }
 
 /** Since when, what it means for the operator, and the store's error. */
 export function unsavedText({ since, why: cause }: NonNullable<Snapshot["notKept"]>, now: number): string {
   const sentence = cause.replace(/\.?$/, ".");
-  return `Changes are not being saved (since ${formatMoment(since, now)}) and may be lost on restart. Cause: ${sentence}`;
+  return `Changes are not being saved (since ${formatDatedTime(since, now)}) and may be lost on restart. Cause: ${sentence}`;
 }
 
 /** When it failed and why, until another one succeeds. */
 export function failedUpgradeText({ at, why }: NonNullable<UpgradeSnapshot["failed"]>, now: number): string {
-  return `The last upgrade failed (${formatMoment(at, now)}), and this process goes on. Cause: ${why.replace(/\.?$/, ".")}`;
+  return `The last upgrade failed (${formatDatedTime(at, now)}), and this process goes on. Cause: ${why.replace(/\.?$/, ".")}`;
 }
 
 /**

@@ -77,9 +77,9 @@ export function formatTime(at: number): string {
 }
 
 /** With its date where the time of day alone could be read as another day's: 14:03:12 UTC, 2026-12-03 14:03:12 UTC */
-export function formatMoment(at: number, now: number): string {
+export function formatDatedTime(at: number, now: number): string {
   const time = formatTime(at);
-  return Math.abs(now - at) < unmistakableMs ? time : `${isoTime(at).slice(0, 10)}${space}${time}`;
+  return Math.abs(now - at) < unmistakableMs ? time : `${isoTime(at).slice(0, 10)}${unitSpace}${time}`;
 }
 
 const unmistakableMs = 20 * 3_600_000;

@@ -1,7 +1,7 @@
 /** What counts as a problem, in words: each kind with its threshold, as the page of alerts and docs/problems.md say it. */
 
 import { timings } from "../problems/finding.ts";
-import { type ProblemKind, problemKinds } from "../problems/problem.ts";
+import { ownProblemKinds, type ProblemKind } from "../problems/problem.ts";
 import { formatSpan } from "./format.ts";
 
 export interface KindText {
@@ -46,13 +46,11 @@ const texts: Readonly<Record<ProblemKind, readonly [name: string, from: string]>
 };
 
 /** Every kind that this balancer finds, in the order of the list. */
-export const kindTexts: readonly KindText[] = problemKinds
-  .filter((kind) => kind !== "balancer_gone")
-  .map((kind) => {
-    const [name, from] = texts[kind];
-    const { openAfterMs, closesAfterMs } = timings[kind];
-    return { kind, name, from, opensAfter: timeText(openAfterMs), closesAfter: timeText(closesAfterMs) };
-  });
+export const kindTexts: readonly KindText[] = ownProblemKinds.map((kind) => {
+  const [name, from] = texts[kind];
+  const { openAfterMs, closesAfterMs } = timings[kind];
+  return { kind, name, from, opensAfter: timeText(openAfterMs), closesAfter: timeText(closesAfterMs) };
+});
 
 function timeText(ms: number): string {
   return ms === 0 ? "at once" : formatSpan(ms);

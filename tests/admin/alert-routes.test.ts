@@ -13,6 +13,7 @@ function appOf(stand: AlertStand) {
   const app = alertRoutes(stand.dispatcher, {
     eventFilter: (query) =>
       query.pool === "nothing" ? problem(404, "pool_unknown", "No such pool.") : query,
+    poolOf: (id) => (id === "a" ? "main" : undefined),
   });
   return async (method: string, path: string, body?: object) => {
     const response = await app.handle(
@@ -161,6 +162,12 @@ describe("silences", () => {
     [{ pool: "main", for: "0", reason: "x" }, "expected an end in the future"],
     [{ pool: "main", until: "2001-01-01T00:00:00Z", reason: "x" }, "expected an end in the future"],
     [{ pool: "main", until: "tomorrow", reason: "x" }, "expected until to be a time"],
+    [{ pool: "main", for: "1h", reason: "\u200b \u202e" }, "set reason, so that others know why"],
+    [{ kind: "balancer_gone", for: "1h", reason: "x" }, "Cannot use kind: expected a kind of problems"],
+    [
+      { pool: "shop", upstream: "a", for: "1h", reason: "x" },
+      'Cannot silence: upstream a is in pool main (received "shop").',
+    ],
     [{ pool: "nothing", for: "1h", reason: "x" }, "No such pool."],
     [{ kind: "upstream_eror", for: "1h", reason: "x" }, 'did you mean "upstream_errors"?'],
   ])("are refused: %j", async (body, detail) => {

@@ -17,6 +17,7 @@ const files: Readonly<Record<string, string>> = {
   "/slack": "https://hooks.slack.com/services/T0/B0/XXXXXXXX\n",
   "/routing": "R0UT1NGKEY\n",
   "/metadata": "http://169.254.169.254/latest",
+  "/bytes": Buffer.from([...Array.from({ length: 40 }, (_, index) => 200 + index)]).toString(),
   "/ca.pem": "-----BEGIN CERTIFICATE-----\n",
 };
 
@@ -169,6 +170,28 @@ describe("a receiver is refused with path, value and what to write instead", () 
     ],
     ['alerts: [{ url: "http://[::ffff:169.254.169.254]/", secretFile: /key }]', "its host is link-local"],
     ['alerts: [{ url: "http://2852039166/", secretFile: /key }]', "its host is link-local"],
+    ['alerts: [{ url: "http://[2002:a9fe:a9fe::1]/", secretFile: /key }]', "its host is link-local"],
+    ['alerts: [{ url: "http://metadata.google.internal./", secretFile: /key }]', "its host is link-local"],
+    [
+      'alerts: [{ url: "http://HOOKS.slack.com.:80/services/X", secretFile: /key }]',
+      "this is a webhook of Slack",
+    ],
+    [
+      'alerts: [{ url: "https://hooks.slack-gov.com/services/X", secretFile: /key }]',
+      "this is a webhook of Slack",
+    ],
+    [
+      'alerts: [{ url: "https://a.example/", secretFile: /bytes }]',
+      'expected text, such as openssl rand -hex 32 prints (received "/bytes")',
+    ],
+    [
+      'alerts: [{ url: "https://a.example/", secretFile: /key, kinds: [balancer_gone] }]',
+      "Cannot use alerts[0].kinds[0] at evenkeel.yaml:1:65: expected one of front_door, ",
+    ],
+    [
+      'alerts: [{ url: "https://a.example/", secretFile: /key, kinds: [panic, panic] }]',
+      "expected a list of kinds of problems, each once",
+    ],
     ['alerts: [{ url: "http://0.0.0.0/", secretFile: /key }]', "its host is the address of no server"],
     [
       "alerts: [{ format: slack, secretFile: /metadata }]",

@@ -40,6 +40,14 @@ test("a dashboard does not serve the clients of the balancer in its process", ()
   expect(statusOf("1.1 evenkeel-2")).toBeUndefined();
 });
 
+test.each(["/upstreams/%E0%A4%A", "/%", "/requests/%zz"])(
+  "a path that cannot be decoded is refused: %s",
+  (path) => {
+    const request = new Request(`http://localhost:8090${path}`, { headers: { host: "localhost:8090" } });
+    expect(refusalOf(request, { onLoopback: true })?.status).toBe(400);
+  },
+);
+
 describe("a write", () => {
   const host = "localhost:8090";
   const table: ReadonlyArray<

@@ -6,7 +6,7 @@ import type { DeliveryResult } from "../../alerts/delivery.ts";
 import { maxSilenceMs } from "../../alerts/silences.ts";
 import { format, strict, textSetting } from "../../config/schema-kit.ts";
 import { alertTypes } from "../../extension/alert-format.ts";
-import { problemKinds, problemLevels } from "../../problems/problem.ts";
+import { ownProblemKinds, problemKinds, problemLevels } from "../../problems/problem.ts";
 import { alertStates } from "../../state/alert-record.ts";
 import { count, enumOf, list, nullable, numberSchema, oneOf, textSchema, timestamp } from "./parts.ts";
 import { problemSubjectSchema } from "./problem.ts";
@@ -124,7 +124,10 @@ const subjectText = (description: string) =>
 /** A time or a duration, of which one is needed; the route says so. */
 export const silenceBody = Type.Object(
   {
-    kind: Type.Optional({ ...kind, errorMessage: "a kind of problems such as upstream_slow" }),
+    kind: Type.Optional({
+      ...oneOf(ownProblemKinds, "Kind of a problem."),
+      errorMessage: "a kind of problems such as upstream_slow",
+    }),
     pool: subjectText("Only problems of this pool and its upstreams."),
     upstream: subjectText("Only problems of this upstream."),
     for: Type.Optional(format("age", `How long, at most ${maxSilenceMs / 86_400_000} d: \`2h\`.`)),

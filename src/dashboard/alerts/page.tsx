@@ -4,7 +4,7 @@
 import type { AlertsSnapshot, AlertTestResult } from "../../alerts/alerts-snapshot.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { lastTryText, receiversSentence, receivesText } from "../../wording/alert-words.ts";
-import { formatMs, formatMoment, isoTime } from "../../wording/format.ts";
+import { formatMs, formatDatedTime, isoTime } from "../../wording/format.ts";
 import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import type { AdminResult } from "../admin-client.ts";
 import { PageTools } from "../layout/page-tools.tsx";
@@ -170,7 +170,7 @@ function ReceiverRow({
       <td class="at quiet">
         {last ? (
           <time datetime={isoTime(last.at)} safe>
-            {formatMoment(last.at, now)}
+            {formatDatedTime(last.at, now)}
           </time>
         ) : (
           ""

@@ -14,7 +14,7 @@ import {
   failedUpgradeText,
   unsavedText,
 } from "../../wording/alerts.ts";
-import { formatBrief, formatCount, formatMoment, isoTime } from "../../wording/format.ts";
+import { formatBrief, formatCount, formatDatedTime, isoTime } from "../../wording/format.ts";
 
 interface AlertsProps {
   readonly snapshot: Snapshot;
@@ -86,7 +86,7 @@ function RefusedNotice({ refused, now }: RefusedProps): JSX.Element {
     <p class="notice heed" role="status">
       <span safe>{`${what} `}</span>
       <time datetime={isoTime(refused.at)} safe>
-        {formatMoment(refused.at, now)}
+        {formatDatedTime(refused.at, now)}
       </time>
       <span safe>{` ${outcome} `}</span>
       <a href="/config">See the configuration</a>

@@ -10,7 +10,7 @@ import { locationFields } from "../location.ts";
 import { anchorOf, attribute } from "../responses.ts";
 import { addressOf, LinksOfProblem, problemRoutesAddress } from "./problem-links.tsx";
 import type { AdviceVerb, ProblemAct, ServiceProblem } from "../../problems/problem.ts";
-import { formatAgo, formatMoment } from "../../wording/format.ts";
+import { formatAgo, formatDatedTime } from "../../wording/format.ts";
 import { seenByText } from "../../wording/problems.ts";
 import type { View } from "../view.ts";
 
@@ -40,7 +40,7 @@ export function ProblemCard({ problem, now, view, chart }: CardProps): JSX.Eleme
         <LinksOfProblem problem={problem} />
         {silenced ? (
           <span class="silenced" title={attribute(silenced.why)} safe>
-            {`Silenced by ${silenced.by} until ${formatMoment(Date.parse(silenced.until), now)}`}
+            {`Silenced by ${silenced.by} until ${formatDatedTime(Date.parse(silenced.until), now)}`}
           </span>
         ) : (
           ""

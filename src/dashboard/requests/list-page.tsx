@@ -102,7 +102,7 @@ function RequestsHead({ filter, kept }: Pick<RequestsPageProps, "filter" | "kept
   return (
     <header class="plain-head request-page-head">
       <div>
-        <h1>{titles[filter.filter.outcome ?? ""] ?? "Requests"}</h1>
+        <h1>{titles.get(filter.filter.outcome ?? "") ?? "Requests"}</h1>
         <p class="quiet" safe>
           {text}
         </p>
@@ -116,13 +116,13 @@ function RequestsHead({ filter, kept }: Pick<RequestsPageProps, "filter" | "kept
 }
 
 /** By the outcomes of the filter. */
-const titles: Readonly<Record<string, string>> = {
-  "failed,slow": "Failed and slow requests",
-  failed: "Failed requests",
-  slow: "Slow requests",
-  retried: "Requests with a second attempt",
-  refused: "Refused requests",
-};
+const titles: ReadonlyMap<string, string> = new Map([
+  ["failed,slow", "Failed and slow requests"],
+  ["failed", "Failed requests"],
+  ["slow", "Slow requests"],
+  ["retried", "Requests with a second attempt"],
+  ["refused", "Refused requests"],
+]);
 
 /** Navigation above a page about one request: back to the list, and to another request. */
 export function RequestNavigation(): JSX.Element {

@@ -118,6 +118,11 @@ describe("the requests page", () => {
     expect(text).toContain('<a class="button" href="/requests">Newest</a>');
   });
 
+  test.each(["__proto__", "constructor", "toString"])("shows a list for the outcome %s", async (outcome) => {
+    const { base } = await scene();
+    expect((await page(`${base}/requests?outcome=${outcome}`)).text).toContain("<h1>Requests</h1>");
+  });
+
   test("shows the admin API's error for an invalid filter", async () => {
     const { base } = await scene();
     const { status, text } = await page(`${base}/requests?status=teapot`);
