@@ -49,7 +49,7 @@ export function changeBefore({ events, since, at, pool, upstream }: Occasion): E
   const change = event && changeText(event);
   if (!event || !change) return undefined;
   const [what, code] = change;
-  const by = event.by === "" ? "" : ` by ${event.by}`;
+  const by = event.by === "" || event.by === "balancer" ? "" : ` by ${event.by}`;
   return { words: `It began after ${what} at ${clockText(event.at, at)}${by}`, code, event: event.seq };
 }
 

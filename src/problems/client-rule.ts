@@ -78,9 +78,15 @@ export function hitsOf(
 ): ProblemHits {
   const requests = Math.round(failed);
   const now = share !== null && share > 0 && failing > 0 ? sentenceCase(shareOfRequests(share)) : "";
-  const soFar = now === "" ? `${countedNoun(requests, "request")} failed` : `${countText(requests)} so far`;
+  // It is a sum of rates: a first request is less than one.
+  const soFar =
+    requests === 0
+      ? ""
+      : now === ""
+        ? `${countedNoun(requests, "request")} failed`
+        : `${countText(requests)} so far`;
   return {
-    words: requests === 0 && now === "" ? otherwise : [now, soFar].filter((part) => part !== "").join(", "),
+    words: [now, soFar].filter((part) => part !== "").join(", ") || otherwise,
     routes: routesHit(pool),
     share: share === null ? null : Math.round(share * 100_000) / 100_000,
     perSecond: Math.round(failing * 100) / 100,

@@ -1,5 +1,6 @@
 /** Problems of a pool that cannot take requests: no upstream serves, only ejected ones do, or its queue fills. */
 
+import type { BalancerEvent } from "../state/event.ts";
 import { advice, linksTo, readAct, readyAct } from "./advice.ts";
 import { causeFrom, type Evidence } from "./cause.ts";
 import { type ClientHarm, harmOf, hitsOf } from "./client-rule.ts";
@@ -133,9 +134,15 @@ function lastToLeave(
         (kind === "mode" && to !== "ready")),
   );
   if (!event) return undefined;
-  const why = event.detail === "" ? "" : `: ${foreignText(event.detail)}`;
-  const words = `${event.upstream} was the last to leave, at ${clockText(event.at, at)}${why}`;
+  const words = `${event.upstream} was the last to leave, at ${clockText(event.at, at)}${whyItLeft(event)}`;
   return { words, code: "last_to_leave", event: event.seq };
+}
+
+/** The words of a probe stand alone; those of an operator would be read as the balancer's. */
+function whyItLeft({ kind, to, by, detail }: BalancerEvent): string {
+  const order = kind === "mode" ? `${to} by ${by}` : "";
+  const parts = [order, foreignText(detail)].filter((part) => part !== "");
+  return parts.map((part) => `: ${part}`).join("");
 }
 
 function queueFinding(pool: PoolTraffic, detection: Detection): Finding | undefined {

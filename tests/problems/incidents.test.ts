@@ -3,6 +3,7 @@ import { serviceProblemSchema } from "../../src/admin/schemas/problem.ts";
 import { schemaErrors } from "../../src/config/schema-kit.ts";
 import { balancerGone, frontDoorClosed } from "../../src/problems/reader-problems.ts";
 import type { ProblemLevel } from "../../src/problems/problem.ts";
+import { hitsOf } from "../../src/problems/client-rule.ts";
 import { poolOf, SimulatedBalancer } from "./simulated-balancer.ts";
 
 /** What an operator reads first, by incident: the acceptance table of the list of problems. */
@@ -302,4 +303,36 @@ test("a front door that answers 5xx is no problem of its own while an empty pool
   balancer.frontDoor = { ...door, why: "connection refused" };
   balancer.run(1);
   expect(balancer.list.open.map(({ kind }) => kind).toSorted()).toEqual(["front_door", "pool_empty"]);
+});
+
+test("the words of an operator are named as such where a pool is empty", () => {
+  const pool = poolOf("main", 2);
+  const balancer = new SimulatedBalancer([pool]).run(40);
+  pool.upstream(1).kill();
+  Object.assign(pool.upstream(2), { status: "draining", requestsPerSecond: 0 });
+  const order = { kind: "mode", from: "ready", to: "draining", detail: "full" } as const;
+  balancer.happens("mode", { pool: "main", upstream: "main-02", ...order });
+  balancer.run(5);
+  expect(balancer.list.open.map(({ kind, cause }) => [kind, cause.words])).toEqual([
+    ["pool_empty", "main-02 was the last to leave, at 14:00 UTC: draining by ann: full."],
+  ]);
+});
+
+test("a problem that follows the start of the balancer names nobody who started it", () => {
+  const pool = poolOf("main", 4);
+  pool.upstream(1).kill();
+  const balancer = new SimulatedBalancer([pool]);
+  balancer.happens("phase", { from: "starting", to: "ready", by: "balancer" });
+  balancer.run(5);
+  expect(balancer.first.cause.words).not.toContain("by balancer");
+});
+
+test("a first request that fails is not counted as none", () => {
+  const hits = { failed: 0.3, otherwise: "No request so far." };
+  const words = (failing: number, share: number | null, failed = hits.failed) =>
+    hitsOf(undefined, { failing, share }, { ...hits, failed }).words;
+  expect(words(0.1, 1)).toBe("All requests");
+  expect(words(0.1, 1, 2)).toBe("All requests, 2 so far");
+  expect(words(0, null)).toBe("No request so far.");
+  expect(words(0, null, 2)).toBe("2 requests failed");
 });
