@@ -77,7 +77,7 @@ export async function deliver(
   if (signal.aborted) onAbort();
   const open: { request?: ClientRequest } = {};
   try {
-    const result = await Promise.race([given, attempt(target, request, open, resolve)]);
+    const result = await attempt(target, request, { open, resolve, given });
     const tookMs = Math.round(clock() - startedAt);
     const nothing = { status: null, text: "", retryAfterMs: 0 };
     return "status" in result
@@ -101,18 +101,28 @@ interface ReceivedResponse {
   readonly text: string;
 }
 
-/** @param open gets the request, for the caller to end it */
+interface Attempt {
+  /** Gets the request, for the caller to end it. */
+  readonly open: { request?: ClientRequest };
+  readonly resolve: Resolve;
+  /** Why there is no more time. */
+  readonly given: Promise<Failure>;
+}
+
 async function attempt(
   target: DeliveryTarget,
   request: AlertRequest,
-  open: { request?: ClientRequest },
-  resolve: Resolve,
+  { open, resolve, given }: Attempt,
 ): Promise<ReceivedResponse | Failure> {
-  try {
+  const head = async () => {
     const addresses = await addressesOf(target, resolve);
-    if ("reason" in addresses) return addresses;
-    const response = await firstResponse(target, addresses, request, open);
-    const text = await beginningOf(response);
+    return "reason" in addresses ? addresses : await firstResponse(target, addresses, request, open);
+  };
+  try {
+    const response = await Promise.race([given, head()]);
+    if ("reason" in response) return response;
+    // With its head the receiver has taken the alert, or not: a body that never ends must not send it again.
+    const text = await beginningOf(response, given);
     return { status: response.statusCode ?? 0, retryAfter: response.headers["retry-after"] ?? "", text };
   } catch (error) {
     return failureOf(error);
@@ -184,8 +194,8 @@ function responseTo(
   return promise;
 }
 
-/** Ends with the body, with its first bytes, or when the connection does: the head has said what counts. */
-async function beginningOf(response: IncomingMessage): Promise<string> {
+/** Ends with the body, with its first bytes, with the time, or when the connection does: the head has said what counts. */
+async function beginningOf(response: IncomingMessage, given: Promise<unknown>): Promise<string> {
   const parts: Buffer[] = [];
   let bytes = 0;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -195,7 +205,7 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
     if (bytes >= maxResponseBytes) resolve();
   });
   for (const end of ["end", "error", "close", "aborted"]) response.on(end, () => resolve());
-  await promise;
+  await Promise.race([promise, given]);
   return visibleLine(Buffer.concat(parts).toString()).slice(0, maxShownText);
 }
 

@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
 
 import { deliver } from "../../src/alerts/delivery.ts";
-import { systemClock, systemSchedule, systemWallClock } from "../../src/lib/clock.ts";
+import { type Schedule, systemClock, systemSchedule, systemWallClock } from "../../src/lib/clock.ts";
 import { AlertReceiver } from "../support/alert-receiver.ts";
 
 const told = { body: "{}", headers: { "Content-Type": "application/json" } };
 
-const deliverTo = (port: number, addresses: readonly string[]) =>
+const deliverTo = (port: number, addresses: readonly string[], schedule: Schedule = systemSchedule) =>
   deliver({ url: `http://ops.example.com:${port}/hook`, ca: undefined, allowLinkLocal: false }, told, {
-    ...{ clock: systemClock, schedule: systemSchedule, wallClock: systemWallClock },
+    ...{ clock: systemClock, schedule, wallClock: systemWallClock },
     signal: new AbortController().signal,
     resolve: () => Promise.resolve(addresses),
   });
@@ -38,4 +38,17 @@ test("what a receiver says is shown on one line, without characters that turn or
   await using receiver = await AlertReceiver.start();
   receiver.reactions = [(response) => void response.end("\u001b[31mall\u202eevil\u200b\r\n\u0000well")];
   expect((await deliverTo(receiver.port, ["127.0.0.1"])).text).toBe("[31mall evil well");
+});
+
+test("a receiver that takes an alert and never ends its answer has taken it", async () => {
+  await using receiver = await AlertReceiver.start();
+  receiver.reactions = [(response) => void response.writeHead(202).write("on my way")];
+  const quick: Schedule = (ms, callback) => systemSchedule(ms / 50, callback);
+  expect(await deliverTo(receiver.port, ["127.0.0.1"], quick)).toMatchObject({
+    ...{ kind: "sent", status: 202, text: "on my way" },
+  });
+  receiver.reactions = [() => {}];
+  expect(await deliverTo(receiver.port, ["127.0.0.1"], quick)).toMatchObject({
+    ...{ kind: "failed", reason: "timeout", status: null },
+  });
 });
