@@ -3,7 +3,7 @@
 import type { Setting } from "../config/effective.ts";
 import type { Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { HistoryResult, SeriesHistory } from "../history/history.ts";
-import { areStrings, asRecord, isRecord } from "../lib/json.ts";
+import { areStrings, asArray, asRecord, isRecord } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { RoutesReport } from "../snapshot/route-report.ts";
 import type { Intent } from "../state/intent.ts";
@@ -14,6 +14,7 @@ export function isSnapshot(value: unknown): value is Snapshot {
     isRecord(value) &&
     typeof value["at"] === "number" &&
     typeof value["phase"] === "string" &&
+    (value["problems"] === undefined || hasProblems(value)) &&
     Array.isArray(value["pools"]) &&
     value["pools"].every(
       (pool: unknown) =>
@@ -151,9 +152,14 @@ export function eventsIn(value: unknown): readonly BalancerEvent[] | undefined {
     : undefined;
 }
 
-/** Checks only what a list of problems and an exit code need. */
+/** Checks only what a list of problems, an exit code and a page need. */
 export function hasProblems(value: unknown): boolean {
-  return isListOf(value, "problems", ["id", "level", "state", "title", "since"]);
+  return (
+    isListOf(value, "problems", ["id", "level", "state", "title", "since"]) &&
+    asArray(asRecord(value)["problems"]).every((problem) =>
+      ["subject", "hits", "cause", "do", "links"].every((key) => isRecord(asRecord(problem)[key])),
+    )
+  );
 }
 
 /** Whether the value has receivers of alerts and silences. */

@@ -98,7 +98,17 @@ test("a response of another program is no answer, and never an empty list", asyn
     { verb: "status", isWatched: false, asJson: false, withFleet: false },
     { verb: "events", isFollowed: false, upstream: undefined, limit: 20, asJson: false },
   ];
-  for (const body of ["hello", "null", "{}", "[]", '{"problems":null}', '{"problems":[5],"routes":[5]}']) {
+  const bare =
+    '{"problems":[{"id":"p-1","level":"critical","state":"open","title":"x","since":"2026-11-29"}]}';
+  for (const body of [
+    bare,
+    "hello",
+    "null",
+    "{}",
+    "[]",
+    '{"problems":null}',
+    '{"problems":[5],"routes":[5]}',
+  ]) {
     const other = createServer((_, response) => void response.end(body)).listen(0, "127.0.0.1");
     await once(other, "listening");
     const adminUrl = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;

@@ -22,9 +22,11 @@ test("shows load shedding and the memory in use", () => {
 
 test("shows a rejected reload and its actor", () => {
   const refused = { at: Date.UTC(2030, 0, 1, 3, 12), by: "ann", problems: ["one", "two"] };
-  expect(alertText({ configuration: { ...configuration, refused } })).toBe(
+  const textAt = (at: number) => alertText({ at, configuration: { ...configuration, refused } });
+  expect(textAt(refused.at + 60_000)).toBe(
     "The configuration reload requested by ann at 03:12:00 UTC was rejected (2 problems); the current configuration stays in effect. See the configuration",
   );
+  expect(textAt(refused.at + 2 * 86_400_000)).toContain("at 2030-01-01 03:12:00 UTC was rejected");
 });
 
 test("shows the number of settings that need a restart", () => {

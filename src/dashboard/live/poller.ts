@@ -16,12 +16,12 @@ export interface Viewer<State extends PolledState = DashboardState> {
 }
 
 export interface SnapshotPollerOptions<State extends PolledState = DashboardState> {
-  /** Reads the state that follows the given one. Must not reject. */
+  /** Reads the state that follows the given one. A rejection is a bug: the state stays, and the next poll comes in its time. */
   readonly poll: (previous: State | undefined) => Promise<State>;
   readonly schedule: Schedule;
   readonly wallClock: WallClock;
   readonly intervalMs: number;
-  /** Called with errors that a viewer throws. */
+  /** Called with errors that a viewer or a poll for viewers throws. */
   readonly bug: (error: unknown) => void;
 }
 
@@ -52,7 +52,7 @@ export class SnapshotPoller<State extends PolledState = DashboardState> {
   /** Passes every new state to this viewer until the returned function is called. */
   watch(viewer: Viewer<State>): Cancel {
     this.#viewers.add(viewer);
-    if (!this.#polling && !this.#cancelNext) void this.#poll();
+    if (!this.#polling && !this.#cancelNext) this.#pollForViewers();
     return () => this.#leave(viewer);
   }
 
@@ -65,7 +65,7 @@ export class SnapshotPoller<State extends PolledState = DashboardState> {
 
   /** A state whose poll starts after this call, so that it shows a change made before. */
   async renewed(): Promise<State> {
-    await this.#polling;
+    await this.#polling?.catch(() => {});
     return this.#poll();
   }
 
@@ -77,22 +77,30 @@ export class SnapshotPoller<State extends PolledState = DashboardState> {
   #poll(): Promise<State> {
     this.#cancelNext?.();
     this.#cancelNext = undefined;
-    this.#polling ??= this.#options.poll(this.#last).then((state) => {
+    this.#polling ??= this.#read().finally(() => {
       this.#polling = undefined;
-      this.#last = state;
-      for (const viewer of this.#viewers) this.#show(viewer, state);
       if (this.#viewers.size > 0) this.#schedulePoll();
-      return state;
     });
     return this.#polling;
+  }
+
+  async #read(): Promise<State> {
+    const state = await this.#options.poll(this.#last);
+    this.#last = state;
+    for (const viewer of this.#viewers) this.#show(viewer, state);
+    return state;
   }
 
   #schedulePoll(): void {
     const { schedule, intervalMs } = this.#options;
     this.#cancelNext = schedule(intervalMs, () => {
       this.#cancelNext = undefined;
-      void this.#poll();
+      this.#pollForViewers();
     });
+  }
+
+  #pollForViewers(): void {
+    void this.#poll().catch(this.#options.bug);
   }
 
   #show(viewer: Viewer<State>, state: State): void {

@@ -8,10 +8,11 @@ let polls = 0;
 let timers: Array<{ due: number; task: () => void }> = [];
 let bugs: unknown[] = [];
 
-function newPoller(): SnapshotPoller {
+function newPoller(failing: readonly number[] = []): SnapshotPoller {
   return new SnapshotPoller({
     async poll() {
       polls += 1;
+      if (failing.includes(polls)) throw new Error(`poll ${polls}`);
       return { at: time } as DashboardState;
     },
     schedule(delayMs, task) {
@@ -115,6 +116,18 @@ describe("the poller", () => {
     expect(witness.seen).toBe(2);
     await pass(1_000);
     expect(polls).toBe(3);
+  });
+
+  test("polls again after a poll that throws, for viewers and for callers", async () => {
+    const poller = newPoller([1, 3]);
+    expect(await poller.current().catch(String)).toBe("Error: poll 1");
+    expect((await poller.renewed()).at).toBe(time);
+    const one = viewer();
+    poller.watch(one);
+    await pass(3_000);
+    expect([polls, one.seen, one.ended]).toEqual([6, 3, 0]);
+    // The caller of the first one has its error.
+    expect(bugs.map(String)).toEqual(["Error: poll 3"]);
   });
 
   test("ends a viewer that throws, and no other", async () => {
