@@ -4,9 +4,15 @@ import { Elysia } from "elysia";
 import { quote } from "../config/problem.ts";
 import type { ProblemMonitor } from "../control/problem-monitor.ts";
 import { systemWallClock } from "../lib/clock.ts";
-import { parseMomentOf } from "../lib/time-range.ts";
 import { type ProblemLevel, problemLevels, type ServiceProblem } from "../problems/problem.ts";
-import { actorOf, parameterProblem, queryParameters, readJsonBody, withoutParser } from "./request-input.ts";
+import {
+  actorOf,
+  momentsIn,
+  parameterProblem,
+  queryParameters,
+  readJsonBody,
+  withoutParser,
+} from "./request-input.ts";
 import type { References } from "./references.ts";
 import { json, problem } from "./responses.ts";
 import { reasonBody } from "./schemas/commands.ts";
@@ -80,11 +86,8 @@ function problemQueryOf(parameters: URLSearchParams, now: number): ProblemQuery 
       expected: `one of ${problemLevels.join(", ")}`,
       received: parameters.get("level"),
     });
-  const [from, to] = [
-    parseMomentOf("from", parameters.get("from") || "1970-01-01T00:00:00Z", now),
-    parseMomentOf("to", parameters.get("to") || "now", now),
-  ];
-  if (typeof from === "string") return from;
-  if (typeof to === "string") return to;
+  const moments = momentsIn(parameters, now);
+  if (typeof moments === "string") return moments;
+  const { from = -Infinity, to = Infinity } = moments;
   return { state, level, pool: parameters.get("pool") || undefined, from, to };
 }

@@ -95,9 +95,8 @@ export function eventQueryOf(query: URLSearchParams, now: number): EventQuery | 
   const numbers = ["limit", "after", "before"] as const;
   const [limit, after, before] = numbers.map((name) => countOf(query, name));
   if (limit === undefined || after === undefined || before === undefined) return countProblem(query, numbers);
-  const [from, to] = [momentIn(query, "from", now), momentIn(query, "to", now)];
-  if (typeof from === "string") return from;
-  if (typeof to === "string") return to;
+  const moments = momentsIn(query, now);
+  if (typeof moments === "string") return moments;
   const nonEmpty = (name: string) => query.get(name) || undefined;
   const [upstream, pool, by, text] = ["upstream", "pool", "by", "text"].map(nonEmpty);
   const kinds = nonEmpty("kind")?.split(",");
@@ -105,8 +104,7 @@ export function eventQueryOf(query: URLSearchParams, now: number): EventQuery | 
     limit: Math.min(limit ?? defaultEvents, maxEvents),
     ...(after === null ? {} : { after }),
     ...(before === null ? {} : { before }),
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
+    ...moments,
     ...(upstream === undefined ? {} : { upstream }),
     ...(pool === undefined ? {} : { pool }),
     ...(by === undefined ? {} : { by }),
@@ -116,15 +114,27 @@ export function eventQueryOf(query: URLSearchParams, now: number): EventQuery | 
   };
 }
 
+/** Epoch milliseconds; without a member there is no bound. */
+interface Moments {
+  readonly from?: number;
+  readonly to?: number;
+}
+
+/** The ends of a range, or a sentence with the error. A range that ends before it begins would find nothing, without a word. */
+export function momentsIn(query: URLSearchParams, now: number): Moments | string {
+  const [from, to] = [momentIn(query, "from", now), momentIn(query, "to", now)];
+  if (typeof from === "string") return from;
+  if (typeof to === "string") return to;
+  if (from !== undefined && from > (to ?? Infinity))
+    return parameterProblem("from", { expected: "a time before the end", received: query.get("from") });
+  return { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+}
+
 /**
  * One end of a range: epoch milliseconds, undefined without it, or a sentence with the error. "now" as the end is no bound:
- * what happens while the query runs belongs to it.
+ * what happens while the query runs belongs to it, and so does what a clock that was set back has dated later.
  */
-export function momentIn(
-  query: URLSearchParams,
-  name: "from" | "to",
-  now: number,
-): number | string | undefined {
+function momentIn(query: URLSearchParams, name: "from" | "to", now: number): number | string | undefined {
   const text = query.get(name);
   if (!text || (name === "to" && text === "now")) return undefined;
   return parseMomentOf(name, text, now);

@@ -8,7 +8,7 @@ import {
 } from "../requests/request-filter.ts";
 import type { RequestListKind } from "../requests/recent-requests.ts";
 import type { RequestCursor } from "../requests/request-store.ts";
-import { countOf, countProblem, momentIn, parameterProblem } from "./request-input.ts";
+import { countOf, countProblem, momentsIn, parameterProblem } from "./request-input.ts";
 
 const defaultLimit = 50;
 const maxLimit = 500;
@@ -77,16 +77,14 @@ export function filterOf(query: URLSearchParams, now: number): RecordFilter | st
     });
   const outcomes = outcomesOf(query.get("outcome") ?? "");
   if (typeof outcomes === "string") return outcomes;
-  const [from, to] = [momentIn(query, "from", now), momentIn(query, "to", now)];
-  if (typeof from === "string") return from;
-  if (typeof to === "string") return to;
+  const moments = momentsIn(query, now);
+  if (typeof moments === "string") return moments;
   const id = query.get("id");
   return {
     ...Object.fromEntries(
       plainNames.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])),
     ),
-    ...(from !== undefined && { from }),
-    ...(to !== undefined && { to }),
+    ...moments,
     ...(id && { requestId: id }),
     ...(outcomes && { outcomes }),
   };
