@@ -3,7 +3,7 @@
 import type { Role } from "../access/accounts.ts";
 import { parseSize } from "../lib/units.ts";
 import { authorityOf, isLoopback } from "../net/address.ts";
-import { reachesListener } from "../net/own-addresses.ts";
+import { reachesListener, unusualHostOf } from "../net/own-addresses.ts";
 import { acmeChecks } from "./acme.ts";
 import { alertChecks } from "./alert-checks.ts";
 import { defaults } from "./config.ts";
@@ -45,6 +45,7 @@ export function crossCheck(
     ...stickyChecks(sources),
     ...fleetChecks(sources),
     ...alertChecks(sources),
+    ...unusableFrontDoor(sources),
     ...openAdmin(sources),
     ...openDashboard(sources, listeners.includes("dashboard")),
     ...repeatedAccounts(sources),
@@ -52,6 +53,24 @@ export function crossCheck(
     ...selfReferences(sources, listeners),
     ...smallBuffers(sources),
   ];
+}
+
+/** The balancer asks it every ten seconds, and shows the status of what answers. */
+function unusableFrontDoor(sources: ConfigSources): readonly Problem[] {
+  const value = valueAt(sources.value, ["frontDoor"]);
+  if (typeof value !== "string" || !URL.canParse(value)) return [];
+  const { hostname, port } = new URL(value);
+  const unusual = unusualHostOf(hostname);
+  const allowsLinkLocal = valueAt(sources.value, ["allowLinkLocal"]) === true;
+  const why =
+    port === "0"
+      ? "the port must be from 1 to 65535"
+      : unusual === "unspecified"
+        ? "its host is the address of no server; 127.0.0.1 is this machine"
+        : unusual === "link-local" && !allowsLinkLocal
+          ? "its host is link-local, where clouds serve this machine's credentials; allowLinkLocal: true accepts it"
+          : undefined;
+  return why === undefined ? [] : [sources.problemOf({ path: ["frontDoor"], why, value })];
 }
 
 interface FoundUpstream {

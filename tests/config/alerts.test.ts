@@ -240,6 +240,10 @@ describe("a receiver is refused with path, value and what to write instead", () 
       `alerts: [${Array.from({ length: 17 }, (_, index) => `{ name: r${index}, url: "https://a.example/", secretFile: /key }`).join()}]`,
       "expected a list of at most 16 receivers",
     ],
+    ['frontDoor: "http://2852039166/"', "Cannot use frontDoor at evenkeel.yaml:1:12: its host is link-local"],
+    ['frontDoor: "http://[fe80::1]/"', "its host is link-local"],
+    ['frontDoor: "http://0.0.0.0/"', "its host is the address of no server"],
+    ['frontDoor: "http://shop.example:0/"', "the port must be from 1 to 65535"],
     [
       'dashboard: { url: "https://ann:XXXXXXXX@lb.example/" }',
       "expected a URL such as https://lb.example.com",
@@ -259,5 +263,6 @@ describe("a receiver is refused with path, value and what to write instead", () 
   test("link-local addresses are accepted with allowLinkLocal", () => {
     const text = 'alerts: [{ url: "http://169.254.1.1/", secretFile: /key }]\nallowLinkLocal: true';
     expect(problemsOf(text)).toBe("");
+    expect(problemsOf('frontDoor: "http://169.254.1.1/"\nallowLinkLocal: true')).toBe("");
   });
 });
