@@ -56,7 +56,9 @@ async function showProblems(
     showFailure({ text: why }) {
       const since = (failingSince ??= systemWallClock());
       const gone = balancerGone({ balancer: hostOf(target.adminUrl), since, why });
-      if (!asJson) showLines((layout) => problemLines([gone], layout), terminal, isWatched);
+      // A program that reads lines would take silence for no news.
+      if (asJson) terminal.write(`${JSON.stringify({ problems: [gone] })}\n`);
+      else showLines((layout) => problemLines([gone], layout), terminal, isWatched);
     },
   });
 }

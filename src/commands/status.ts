@@ -81,7 +81,10 @@ export async function showStatus(
       const isWell = snapshot && serves(snapshot) && !hasCritical(snapshot.problems ?? []);
       return isWell && (!withFleet || !snapshot.fleet || isFleetWhole(snapshot.fleet)) ? 0 : 1;
     },
-    showFailure: (failed) => void show(failed),
+    showFailure(failed) {
+      show(failed);
+      if (asJson) terminal.warn(failed.text);
+    },
   });
 }
 

@@ -67,7 +67,7 @@ function readerProblem(
     cause:
       why === ""
         ? unknownCause
-        : { words: `The last try: ${foreignText(why)}.`, code: "no_answer", event: null },
+        : { words: `The last try: ${foreignText(why).replace(/\.$/, "")}.`, code: "no_answer", event: null },
     do: advice(readAct("See the balancer", "evenkeel status"), words),
     measure: null,
     links: { self: `/?p=${kind}`, requests: null, history: null },

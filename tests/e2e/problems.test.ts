@@ -168,14 +168,23 @@ describe("the list of problems of a balancer with two workers", () => {
 
   test("is watched: a reader says that it has no news while the balancer is gone", async () => {
     emptyIds = ids(await incidents.problems());
-    const watching = incidents.programs.start([...fromBuild, "problems", "--watch"], {
-      ADMIN_URL: incidents.admin,
-    });
-    await until(() => watching.stdout.includes("No upstream serves pool gone"), "the list");
+    const watch = (...flags: readonly string[]) =>
+      incidents.programs.start([...fromBuild, "problems", "--watch", ...flags], {
+        ADMIN_URL: incidents.admin,
+      });
+    const [watching, reading] = [watch(), watch("--json")];
+    const hasList = () =>
+      [watching, reading].every(({ stdout }) => stdout.includes("No upstream serves pool gone"));
+    await until(hasList, "the list");
     await incidents.proxy.kill("SIGKILL");
     const isGone = () => /No news from 127\.0\.0\.1:\d+ since \d\d:\d\d:\d\d UTC/.test(watching.stdout);
     await until(isGone, "that it is gone");
+    await until(
+      () => /^\{"problems":\[\{"id":"balancer_gone"/m.test(reading.stdout),
+      "the same for programs",
+    );
     await watching.kill("SIGTERM");
+    await reading.kill("SIGTERM");
   }, 20_000);
 
   test("has the same ids after a kill -9 of the balancer", async () => {

@@ -258,7 +258,8 @@ describe("the first line of the list of problems", () => {
 
   test("the admin side is stopped: what a reader shows in place of the list", () => {
     const since = Date.parse("2026-11-29T14:26:02Z");
-    const gone = balancerGone({ balancer: "fra-1", since, why: "connection refused" });
+    const gone = balancerGone({ balancer: "fra-1", since, why: "connection refused." });
+    expect(gone.cause.words).toBe("The last try: connection refused.");
     expect(gone).toMatchObject({ title: "No news from fra-1 since 14:26:02 UTC", level: "critical" });
     expect(schemaErrors(serviceProblemSchema, gone).errors).toEqual([]);
     const door = frontDoorClosed({ balancer: "shop.example", since, why: "status 502" });
