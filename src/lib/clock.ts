@@ -41,6 +41,23 @@ export const systemSchedule: Schedule = (delayMs, task) => {
   return () => clearTimeout(timer);
 };
 
+/** A timer that is later than this means that the process was paused, or starved, and read no socket meanwhile. */
+const pauseMs = 100;
+
+/**
+ * As `systemSchedule`, for the timeout of an answer that may have arrived while the process was paused (SIGSTOP, a moved
+ * virtual machine): the lost time is given once more, at most `delayMs`, so that what arrived is read first.
+ */
+export const patientSchedule: Schedule = (delayMs, task) => {
+  const dueAt = performance.now() + delayMs;
+  let cancel = systemSchedule(delayMs, () => {
+    const lostMs = performance.now() - dueAt;
+    if (lostMs < pauseMs) task();
+    else cancel = systemSchedule(Math.min(lostMs, delayMs), task);
+  });
+  return () => cancel();
+};
+
 /** Calls `task` once, after the events that are ready now: what they add can be sent in one write. */
 export function afterEvents(task: () => void): void {
   setImmediate(task);

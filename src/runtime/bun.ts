@@ -7,7 +7,7 @@ import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import * as extensionApi from "../extension/api.ts";
 import type { SubrequestSender } from "../filter/subrequest.ts";
-import { systemSchedule } from "../lib/clock.ts";
+import { patientSchedule } from "../lib/clock.ts";
 import { childEnvironmentOf } from "./child-environment.ts";
 import { executablePath } from "./executable-path.ts";
 import { isFormError, probeLeniently, probeTlsOf } from "./lenient-probe.ts";
@@ -75,7 +75,7 @@ function dialFast(hostname: string, port: number, timeoutMs: number, greeting?: 
   const address = `${hostname}:${port}`;
   if (greeting || hanging.has(address)) return dial(hostname, port, timeoutMs, greeting);
   return new Promise((resolve, reject) => {
-    const cancel = systemSchedule(timeoutMs, () => {
+    const cancel = patientSchedule(timeoutMs, () => {
       hanging.add(address);
       reject(timedOut(`connect to ${address}`, timeoutMs));
     });
@@ -98,21 +98,23 @@ const probes = new Bun.FetchSession({ proxy: false, keepAlive: false });
 async function probeHttp(probe: HttpProbe): Promise<number> {
   const { url, timeoutMs, headers, tls } = probe;
   if (probe.greeting) return probeLeniently(probe, probeTlsOf(probe));
+  const stop = new AbortController();
+  const cancel = patientSchedule(timeoutMs, () => stop.abort(timedOut(`read ${url}`, timeoutMs)));
   try {
     const response = await probes.fetch(url, {
       headers: { ...headers, connection: "close" },
       redirect: "manual",
       decompress: false,
       tls: { serverName: tls?.serverName ?? hostOf(url), ...tlsClientOptions(tls) },
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: stop.signal,
     });
     await response.body?.cancel();
     return response.status;
   } catch (error) {
     if (isFormError(error)) return probeLeniently(probe, probeTlsOf(probe));
-    throw error instanceof DOMException && error.name === "TimeoutError"
-      ? timedOut(`read ${url}`, timeoutMs)
-      : error;
+    throw error;
+  } finally {
+    cancel();
   }
 }
 

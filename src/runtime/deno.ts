@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 
 import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
-import { systemSchedule } from "../lib/clock.ts";
+import { patientSchedule } from "../lib/clock.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { SubrequestSender } from "../filter/subrequest.ts";
@@ -107,7 +107,7 @@ function probeHttp(probe: HttpProbe): Promise<number> {
   return new Promise((resolve, reject) => {
     const read = url.startsWith("https:") ? getSecure : getPlain;
     const request = read(url, { ...secure, agent: false, headers: { ...headers, connection: "close" } });
-    const cancel = systemSchedule(timeoutMs, () => {
+    const cancel = patientSchedule(timeoutMs, () => {
       reject(timedOut(`read ${url}`, timeoutMs));
       request.destroy();
     });

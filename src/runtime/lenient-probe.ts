@@ -2,7 +2,7 @@
 
 import { createConnection, isIP, type Socket } from "node:net";
 import { connect as connectSecure, type ConnectionOptions } from "node:tls";
-import { systemSchedule } from "../lib/clock.ts";
+import { patientSchedule } from "../lib/clock.ts";
 import { tlsClientOptions } from "../net/address.ts";
 import { timedOut } from "./node.ts";
 import type { HttpProbe } from "./runtime.ts";
@@ -35,7 +35,7 @@ export function probeLeniently(
   );
   const sockets: Socket[] = [];
   return new Promise<number>((resolve, reject) => {
-    const cancel = systemSchedule(timeoutMs, () => reject(timedOut(`read ${url}`, timeoutMs)));
+    const cancel = patientSchedule(timeoutMs, () => reject(timedOut(`read ${url}`, timeoutMs)));
     const received: Buffer[] = [];
     const follow = (socket: Socket, event: "connect" | "secureConnect") => {
       sockets.push(socket);

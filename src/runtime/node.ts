@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import process from "node:process";
-import { systemSchedule } from "../lib/clock.ts";
+import { patientSchedule } from "../lib/clock.ts";
 import type { MemorySense } from "./runtime.ts";
 
 /** Returns the text of a file, or undefined if it cannot be read. */
@@ -92,7 +92,7 @@ export function dial(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: hostname.replace(/^\[(.*)\]$/, "$1"), port });
-    const cancel = systemSchedule(timeoutMs, () => {
+    const cancel = patientSchedule(timeoutMs, () => {
       socket.destroy();
       reject(timedOut(`connect to ${hostname}:${port}`, timeoutMs));
     });

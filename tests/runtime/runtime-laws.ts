@@ -261,6 +261,26 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     },
   },
   {
+    name: "takes a pause of its own process for no silence of a server",
+    check: async (runtime) => {
+      const origin = await listen((socket) =>
+        socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")),
+      );
+      const greeting = new TextEncoder().encode("PROXY UNKNOWN\r\n");
+      const probe = { url: `${origin.url}/`, timeoutMs: 300, headers: {} };
+      const started = Promise.all([
+        runtime.dial("127.0.0.1", origin.port, 300),
+        runtime.dial("127.0.0.1", origin.port, 300, greeting),
+        runtime.probeHttp(probe),
+        runtime.probeHttp({ ...probe, greeting }),
+      ]);
+      const resumesAt = performance.now() + 700;
+      while (performance.now() < resumesAt);
+      assert.deepEqual((await started).slice(2), [200, 200]);
+      await origin.close();
+    },
+  },
+  {
     name: "sends a greeting first where there is one: in a dial, and before the request of a probe",
     check: async (runtime) => {
       const greeting = Buffer.from("PROXY UNKNOWN\r\n");

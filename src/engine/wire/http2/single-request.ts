@@ -1,7 +1,7 @@
 /** One request over HTTP/2 on a connection of its own, as probes need it. */
 
 import type { Address } from "../../../net/address.ts";
-import { systemClock, systemSchedule } from "../../../lib/clock.ts";
+import { patientSchedule, systemClock, systemSchedule } from "../../../lib/clock.ts";
 import type { ConnectHandler, PendingConnect, Sockets, WireSocket } from "../sockets.ts";
 import { TimerWheel } from "../../../lib/timer-wheel.ts";
 import { FieldList, spanStride } from "./field-list.ts";
@@ -197,7 +197,7 @@ export function sendSingleRequest(
       cancel();
       resolve(result);
     });
-    const cancel = systemSchedule(timeoutMs, () => session.cancel());
+    const cancel = patientSchedule(timeoutMs, () => session.cancel());
     sockets.connect({ ...address, http2: true }, host, session);
   });
 }
