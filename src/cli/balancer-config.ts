@@ -1,10 +1,11 @@
 /** Reads the configuration of `up`, `proxy` and `check`: file, variables and flags of one command line. */
 
+import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { type LoadConfigOptions, loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { ConfigError } from "../config/problem.ts";
-import { readReferencedFile } from "../config/yaml-file.ts";
+import { irregularFile, readReferencedFile, type ReadText } from "../config/yaml-file.ts";
 import {
   type CliEnvironment,
   commandLineValues,
@@ -39,7 +40,7 @@ export function loadBalancerConfig(
   const loaded = loadConfig({
     values: commandLineValues(flags, line.written, env),
     file,
-    read: environment.read,
+    read: regularFiles(environment.read),
     ...(environment.served && { served: environment.served }),
     ...(environment.list && { list: environment.list }),
     ...(environment.findExtensions && {
@@ -62,6 +63,16 @@ export function stateFileFor(line: Line, env: Environment, environment: CliEnvir
   if (loaded.kind !== "invalid") return loaded.config.state;
   const [given] = commandLineValues(fileFlags, line.written, env);
   return given?.text ?? stateFileIn(environment.stateFolder, "state");
+}
+
+/** A pipe would be waited for, and a device may have no end: a reload would stop a process that serves. */
+function regularFiles(read: ReadText): ReadText {
+  return (path) => {
+    const about = statSync(path, { throwIfNoEntry: false });
+    if (about && !about.isFile() && !about.isDirectory())
+      throw Object.assign(new Error(`not a regular file: ${path}`), { code: irregularFile });
+    return read(path);
+  };
 }
 
 /** Used where the configuration names no file of extensions. */

@@ -218,10 +218,14 @@ export function readReferencedFile(
   }
 }
 
+/** The code with which a {@link ReadText} refuses a pipe or a device; no system has it. */
+export const irregularFile = "IRREGULAR";
+
 const systemErrors: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",
   EISDIR: "it is a directory",
+  [irregularFile]: "it is no regular file",
   ENOTDIR: "a part of the path is not a directory",
   ENAMETOOLONG: "the path is too long",
   ELOOP: "too many links",

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { BackendConfig, DashboardConfig } from "../../src/config/config.ts";
 import type { ResolvedConfig } from "../../src/config/defaults.ts";
-import { parsed } from "./fake.ts";
+import { spawnSync } from "node:child_process";
+import { temporaryFolder } from "../support/folder.ts";
+import { parsed, parseInput } from "./fake.ts";
 
 /** One setting with a different value in each source; `file` is undefined for commands without a file. */
 interface Row<Source> {
@@ -280,4 +282,15 @@ test("check warns of files of members that are missing or have a mistake, with i
     "# warning: pool a: /gone.yaml: file not found",
     '# warning: pool b: /bad.yaml:2:5: members[0].url: the protocol must be http or https (received "ftp://10.0.0.1")',
   ]);
+});
+
+const inFolder = temporaryFolder("secrets");
+
+test.each(["pipe", "device"])("a secret in a %s is refused, and not waited for", (kind) => {
+  const path = kind === "device" ? "/dev/zero" : inFolder("pipe");
+  if (kind === "pipe") spawnSync("mkfifo", [path]);
+  const file = `alerts: [{ url: "https://a.example/", secretFile: "${path}" }]\n${upstreams}`;
+  expect(JSON.stringify(parseInput({ argv: "proxy --config e.yaml", files: { "e.yaml": file } }))).toContain(
+    "it is no regular file",
+  );
 });
