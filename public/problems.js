@@ -1,8 +1,10 @@
-/* Keeps the list of problems calm: the icon of the tab follows it, and nothing moves under the pointer or the focus. */
+/* Keeps the list of problems calm: the icon of the tab and the number in the navigation follow it, and nothing moves under the pointer or the focus. */
 (() => {
   /* The live region names the icon, since a fragment cannot change the head of the page. */
   const showIcon = () => {
-    const wanted = document.getElementById("tab-icon")?.dataset.icon;
+    const { icon: wanted, count } = document.getElementById("tab-icon")?.dataset ?? {};
+    const shown = document.getElementById("problem-count");
+    if (shown && count !== undefined && count !== shown.textContent) htmx.trigger(shown, "refresh");
     const link = document.querySelector('link[rel="icon"]');
     if (wanted && link && link.getAttribute("href") !== wanted) link.setAttribute("href", wanted);
   };

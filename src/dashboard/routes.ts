@@ -34,7 +34,9 @@ import type { LiveTails } from "./requests/live-tail.ts";
 import type { UpstreamPollers } from "./live/upstream-poller.ts";
 import { faultFormRoutes } from "./upstream/fault-routes.ts";
 import { upstreamPages } from "./upstream/routes.ts";
-import { overallStatus } from "../wording/verdict.ts";
+import { overallStatus, seenProblems } from "../wording/verdict.ts";
+import { ProblemCount, problemCountAddress } from "./layout/problem-count.tsx";
+import { markup } from "./layout/shell.tsx";
 import { viewOf } from "./view.ts";
 
 export interface ControlRouteOptions {
@@ -105,6 +107,11 @@ export function routesOf({
     .use(historyRoutes({ poller, admin, requests }))
 
     .use(formAddresses())
+
+    .get(problemCountAddress, async ({ html, set }) => {
+      Object.assign(set.headers, fresh);
+      return html(markup(ProblemCount({ problems: seenProblems(await poller.current()) })));
+    })
 
     .get("/live", ({ query }) => live.overview(viewOf(query)) ?? tooMany())
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())

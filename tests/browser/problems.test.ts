@@ -51,6 +51,15 @@ describe.skipIf(!executable)("the list of problems in Chromium", () => {
       "(2) checkout-07 answers 30 % of its requests with 500 – fra-1 – Evenkeel",
     );
     expect(await iconOf(page)).toContain("icon-bad");
+    for (const path of ["/", "/requests", "/config", "/keys", "/none"]) {
+      await page.goto(new URL(path, page.url()).href);
+      const count = page.locator("#problem-count");
+      // A page that is none does not ask the balancer.
+      expect([await count.textContent(), await count.getAttribute("data-tone")]).toEqual(
+        path === "/none" ? ["", "warn"] : ["2", "bad"],
+      );
+    }
+    await page.goto(new URL("/", page.url()).href);
     expect(await titles(page)).toEqual([problemOf().title, slowProblem().title]);
     for (const words of [
       ...["Critical", "14 min ago", "shop.example.com/checkout, /pay"],
@@ -108,8 +117,12 @@ describe.skipIf(!executable)("the list of problems in Chromium", () => {
     expect(await accessibilityViolations(page)).toEqual([]);
     await page.emulateMedia({ colorScheme: "dark" });
     expect(await accessibilityViolations(page, { only: ["color-contrast"] })).toEqual([]);
-    const shows = (title: string, icon: RegExp) =>
-      until(async () => (await page.title()) === title && icon.test((await iconOf(page)) ?? ""), title);
+    const count = page.locator("#problem-count");
+    const shows = async (title: string, icon: RegExp) => {
+      await until(async () => (await page.title()) === title && icon.test((await iconOf(page)) ?? ""), title);
+      const [, number = ""] = /^\((\d+)\)/.exec(title) ?? [];
+      await until(async () => (await count.textContent()) === number, `the number of ${title}`);
+    };
     await shows("On an even keel – Evenkeel", /icon\.\w+\.svg$/);
     expect(await page.locator("h1").textContent()).toStartWith("On an even keel. All 8 upstreams serve");
     // The line comes once a minute; the number of now comes with every message.
@@ -129,6 +142,12 @@ describe.skipIf(!executable)("the list of problems in Chromium", () => {
     admin.snapshot = troubled([noticeProblem()]);
     await shows("On an even keel – fra-1 – Evenkeel", /icon\.\w+\.svg$/);
     expect(await page.locator(".proofs").textContent()).toContain("ends in 9 days");
+    await page.goto(new URL("/config", page.url()).href);
+    expect(await count.textContent()).toBe("");
+    admin.snapshot = troubled([slowProblem()]);
+    await page.locator('#problem-count[data-tone="warn"]').getByText("1").waitFor();
+    admin.snapshot = troubled([noticeProblem()]);
+    await page.goBack();
     expect((await wave())?.length).toBeGreaterThan(1_000);
     expect(consoleErrors).toEqual([]);
   });

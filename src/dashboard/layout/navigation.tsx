@@ -4,9 +4,10 @@
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { attribute } from "../responses.ts";
 import { Icon, type IconName } from "./icon.tsx";
+import { ProblemCount } from "./problem-count.tsx";
 
 /** What decides which pages there are. */
-export type ShownBalancer = Pick<Snapshot, "fleet" | "listeners" | "certificates">;
+export type ShownBalancer = Pick<Snapshot, "fleet" | "listeners" | "certificates" | "problems">;
 
 interface PageLink {
   readonly name: string;
@@ -45,7 +46,13 @@ interface NavigationProps {
 export function Navigation({ here, carried, snapshot }: NavigationProps): JSX.Element {
   const shown = pages.filter((page) => page.here === here || hasPage(snapshot, page.here));
   const others = shown.filter(({ icon }) => icon === undefined);
-  const link = (page: PageLink) => <Link page={page} isHere={page.here === here} carried={carried} />;
+  // An older balancer has no list.
+  const { problems = [] } = snapshot ?? {};
+  const link = (page: PageLink) => (
+    <Link page={page} isHere={page.here === here} carried={carried}>
+      {page.here === "overview" ? <ProblemCount problems={problems} /> : ""}
+    </Link>
+  );
   return (
     <nav class="pages" aria-label="Pages">
       {shown.map(link)}
@@ -70,9 +77,10 @@ interface LinkProps {
   readonly page: PageLink;
   readonly isHere: boolean;
   readonly carried: string;
+  readonly children: JSX.Element;
 }
 
-function Link({ page: { name, address, here, icon }, isHere, carried }: LinkProps): JSX.Element {
+function Link({ page: { name, address, here, icon }, isHere, carried, children }: LinkProps): JSX.Element {
   const target = carried !== "" && timedPages.has(here) ? `${address}?${carried}` : address;
   return (
     <a
@@ -82,6 +90,7 @@ function Link({ page: { name, address, here, icon }, isHere, carried }: LinkProp
     >
       {icon === undefined ? "" : <Icon name={icon} />}
       {name}
+      {children}
     </a>
   );
 }

@@ -2,6 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import { assets } from "../assets.ts";
+import { formatCount } from "../../wording/format.ts";
 import { countedProblems } from "../../wording/problems.ts";
 import { balancerName, type DashboardState, overallStatus, seenProblems } from "../../wording/verdict.ts";
 
@@ -21,7 +22,15 @@ export function tabIcon(state: DashboardState): string {
   return problems.some(({ level }) => level === "critical") ? assets.iconBad.path : assets.iconWarn.path;
 }
 
-/** Names the icon in a live fragment, which cannot change the head of the page: the script does. */
+/** Names icon and number in a live fragment, which changes neither head nor navigation of the page: the script does. */
 export function TabIcon({ state }: { readonly state: DashboardState }): JSX.Element {
-  return <p id="tab-icon" hidden data-icon={tabIcon(state)}></p>;
+  const { length } = countedProblems(seenProblems(state));
+  return (
+    <p
+      id="tab-icon"
+      hidden
+      data-icon={tabIcon(state)}
+      data-count={length === 0 ? "" : formatCount(length)}
+    ></p>
+  );
 }
