@@ -125,15 +125,19 @@ export function conclusionText({ where, from, by }: SeenSnapshot): string {
     case "operator_in_part":
       return `out of service only at ${joinList(from)}`;
     case "unclear": {
-      const told = by.filter(({ isAlive, status }) => isAlive && status !== "absent" && status !== "unknown");
+      const told = by.filter(isTold);
       return told.length < 2 ? `only ${joinList(from)} tells` : "not known yet";
     }
     case "none":
-      return "well everywhere";
+      return by.some(isTold) ? "well everywhere" : "not known: none that is heard from uses it";
     default:
       // A later version's.
       return where;
   }
+}
+
+function isTold({ isAlive, status }: SeenFromSnapshot): boolean {
+  return isAlive && status !== "absent" && status !== "unknown";
 }
 
 const problemWords: Readonly<Record<string, string>> = {

@@ -121,6 +121,11 @@ describe("an upstream that one balancer does not find well", () => {
     ]);
   });
 
+  test("is not called well where only a silent balancer uses it", () => {
+    const [seen] = seenUpstreams([balancer("a"), silent("b", failing)], () => undefined);
+    expect(seen && conclusionText(seen)).toBe("not known: none that is heard from uses it");
+  });
+
   test("comes before one that an operator has taken out, and one that is not known here is told too", () => {
     const seen = seenUpstreams(
       [
