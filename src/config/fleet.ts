@@ -152,6 +152,9 @@ export function fleetChecks(sources: ConfigSources): readonly Problem[] {
   const urlWhy = typeof redis === "string" ? redisUrlProblem(redis) : undefined;
   // The URL may hold a password.
   if (urlWhy !== undefined) problems.push(problem("redis", urlWhy, !String(redis).includes("@")));
+  const dashboard = valueOf("url");
+  if (typeof dashboard === "string" && dashboard.startsWith("http") && !URL.canParse(dashboard))
+    problems.push(problem("url", "expected a URL such as https://lb1.example.com", !dashboard.includes("@")));
   const isPlain = typeof redis === "string" && redis.startsWith("redis:");
   if (isPlain && has("tls")) problems.push(problem("tls", "the URL must be rediss:// for TLS"));
   const hasKey = valueAt(fleet, ["tls", "key"]) !== undefined;
@@ -200,6 +203,7 @@ function redisUrlProblem(text: string): string | undefined {
     return "the URL must not contain a user name or password; set user, and passwordFile or EVENKEEL_FLEET_PASSWORD";
   const hostWhy = url.hostname === "" ? "expected a host" : hostProblem(withoutBrackets(url.hostname));
   if (hostWhy !== undefined) return hostWhy;
+  if (url.port === "0") return "the port must be from 1 to 65535";
   if (url.search !== "" || url.hash !== "" || !/^(\/\d{0,3})?$/.test(url.pathname))
     return "expected nothing after the port but the number of a database";
   return undefined;
@@ -210,7 +214,7 @@ function addressOf(text: string, port: number): HostAndPort | undefined {
   if (!/^[^\s/?#@]+$/.test(text) || !URL.canParse(`redis://${text}`)) return undefined;
   const url = new URL(`redis://${text}`);
   const hostname = withoutBrackets(url.hostname);
-  if (hostname === "" || hostProblem(hostname) !== undefined) return undefined;
+  if (hostname === "" || url.port === "0" || hostProblem(hostname) !== undefined) return undefined;
   return { hostname, port: url.port === "" ? port : Number(url.port) };
 }
 

@@ -101,6 +101,18 @@ describe("the settings of a fleet", () => {
       'fleet.redis at evenkeel.yaml:2:26: expected nothing after the port but the number of a database (received "redis://h/0?x=1").',
     ],
     [
+      "{ name: a, redis: 'redis://h:0' }",
+      'fleet.redis at evenkeel.yaml:2:26: the port must be from 1 to 65535 (received "redis://h:0").',
+    ],
+    [
+      "{ name: a, sentinels: ['h:0'], master: m }",
+      'fleet.sentinels[0] at evenkeel.yaml:2:31: expected an address such as 10.0.0.5:26379 (received "h:0").',
+    ],
+    [
+      "{ name: a, redis: redis://h, url: 'https://h:99999' }",
+      'fleet.url at evenkeel.yaml:2:42: expected a URL such as https://lb1.example.com (received "https://h:99999").',
+    ],
+    [
       "{ name: a b, redis: redis://h }",
       'fleet.name at evenkeel.yaml:2:16: expected a name: at most 63 letters, digits and . _ -, starting with a letter or digit (received "a b").',
     ],
