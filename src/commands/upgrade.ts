@@ -72,6 +72,7 @@ export class Upgrader {
   #running: Promise<unknown> = Promise.resolve();
   #failed: UpgradeSnapshot["failed"] = null;
   #failures = 0;
+  #isAbandoned = false;
   /** Who ordered a reload since the new process has read the configuration. */
   #reloadBy: string | undefined;
 
@@ -103,6 +104,7 @@ export class Upgrader {
 
   /** This process stops: nothing may take its place. Resolves when a running upgrade has ended. */
   async abandon(): Promise<void> {
+    this.#isAbandoned = true;
     if (!this.isReplaced) this.#successor?.kill();
     await this.#running;
   }
@@ -165,7 +167,9 @@ export class Upgrader {
         }
       });
       this.#successor = successor;
-      void successor.exited.then((status) => fail(saidWhy ?? `the new process ${status}`));
+      void successor.exited.then((status) =>
+        fail(this.#isAbandoned ? "it had to stop in the meantime" : (saidWhy ?? `the new process ${status}`)),
+      );
       return await promise;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

@@ -148,7 +148,7 @@ describe("an upgrade", () => {
     const { upgrader } = setUp("setInterval(() => {}, 1000)");
     const done = upgrader.run(actor);
     await upgrader.abandon();
-    expect(await done).toMatchObject({ upgraded: false, why: "the new process ended with SIGKILL" });
+    expect(await done).toMatchObject({ upgraded: false, why: "it had to stop in the meantime" });
   });
 
   test("is refused with the reason where it cannot be", async () => {
