@@ -1,7 +1,7 @@
 /** Validates and parses hosts, origins and address ranges of the configuration. Each `xProblem` returns undefined for a valid text. */
 
 import { isIP } from "node:net";
-import { type Address, isLoopback } from "../net/address.ts";
+import { type Address, isLoopback, withoutRoot } from "../net/address.ts";
 
 /** Checks an origin such as "http://10.0.0.1:8080". */
 export function originProblem(text: string): string | undefined {
@@ -66,9 +66,13 @@ export function nameAndPortProblem(text: string): string | undefined {
   return Number(port) < 1 || Number(port) > 65_535 ? "the port must be from 1 to 65535" : undefined;
 }
 
-/** Checks a name in DNS, which may begin with underscores. Source: RFC 1035 section 2.3.4 (lengths), RFC 2782. */
+/**
+ * Checks a name in DNS, which may begin with underscores, and end with the dot of the root: nothing is appended to it then.
+ * Source: RFC 1035 section 2.3.4 (lengths), RFC 2782.
+ */
 export function serviceProblem(text: string): string | undefined {
-  const isName = hostnameProblem(text) === undefined && text.split(".").every(isLabel);
+  const name = withoutRoot(text);
+  const isName = hostnameProblem(name) === undefined && name.split(".").every(isLabel);
   return isName ? undefined : "expected the name of a service such as _http._tcp.api.internal";
 }
 

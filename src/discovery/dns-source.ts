@@ -3,6 +3,7 @@
 import type { AddressFamily, DnsSettings } from "../config/dns-source.ts";
 import type { DnsResult } from "../dns/client.ts";
 import { type AddressKind, familyOf, findAddresses, localAddresses } from "../dns/names.ts";
+import { withoutRoot } from "../net/address.ts";
 import type { Cancel } from "../lib/clock.ts";
 import {
   type DiscoveryListener,
@@ -36,7 +37,7 @@ export function createDnsSource(
         const found = await addressesOf(name, families, { context, kept: addresses });
         if (found.kind !== "answered") return found;
         const members = found.addresses.map((hostname) =>
-          memberAt(template, { hostname, port, serverName: name }),
+          memberAt(template, { hostname, port, serverName: withoutRoot(name) }),
         );
         return { kind: "answered", answer: { members }, ttlMs: found.ttlMs };
       }),

@@ -79,7 +79,12 @@ export function connectsAlike(one: Address, other: Address): boolean {
 
 /** The name that the certificate of an `https` upstream must match; an IPv6 address without brackets. */
 export function certifiedName({ hostname, tls }: Address): string {
-  return tls?.serverName ?? hostname.replace(/^\[(.*)\]$/, "$1");
+  return tls?.serverName ?? withoutRoot(hostname.replace(/^\[(.*)\]$/, "$1"));
+}
+
+/** A name without the final dot of the root, which certificates and SNI do not have (RFC 6066 section 3). */
+export function withoutRoot(name: string): string {
+  return name.endsWith(".") ? name.slice(0, -1) : name;
 }
 
 /** The address as host:port. */
@@ -90,7 +95,8 @@ export function authorityOf(address: Address): string {
 /** The Host of requests to the address: without a port that is the default of its scheme (RFC 9110 section 7.2). */
 export function hostHeaderOf(address: Address): string {
   const defaultPort = address.protocol === "https" ? 443 : 80;
-  return address.port === defaultPort ? address.hostname : authorityOf(address);
+  const host = withoutRoot(address.hostname);
+  return address.port === defaultPort ? host : `${host}:${address.port}`;
 }
 
 /** The name in a Host header: without a port, without the dot of the root, and in lower case (RFC 3986 section 3.2.2). */

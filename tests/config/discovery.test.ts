@@ -39,6 +39,16 @@ describe("an entry that names a source of members", () => {
     expect(poolWith("{ file: m.yaml }")?.upstreams).toEqual([]);
   });
 
+  test("may end a name with the dot of the root", () => {
+    const pool = poolWith('{ dns: "api.internal.:80" }, { srv: _http._tcp.api. }');
+    expect(pool?.discovery?.map(({ source }) => describeSource(source))).toEqual([
+      "dns api.internal.:80",
+      "srv _http._tcp.api.",
+    ]);
+    for (const name of ["a..:80", ".a:80", "a..b.:80"])
+      expect(problemsIn(`{ dns: "${name}" }`)[0]).toContain("expected a name and a port such as");
+  });
+
   test("takes TLS settings from its pool as upstreams do, and only for https", () => {
     const pools = (entry: string) =>
       parsed("proxy", {
