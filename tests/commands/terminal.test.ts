@@ -105,9 +105,9 @@ describe("the output on a terminal", () => {
     expect(lines.slice(1, 8).map((line) => line.replaceAll("\u00a0", " "))).toEqual([
       "Load shedding: memory limit reached, new requests are refused.",
       "  500 of 512 MiB in use.",
-      "Changes are not being saved (since 00:00:00 UTC) and may be lost on restart.",
+      "Changes are not being saved (since 1970-01-01 00:00:00 UTC) and may be lost on restart.",
       "  Cause: database or disk is full.",
-      "The configuration reload requested by SIGHUP at 00:00:00 UTC was rejected (3 problems); the current configuration stays in effect.",
+      "The configuration reload requested by SIGHUP at 1970-01-01 00:00:00 UTC was rejected (3 problems); the current configuration stays in effect.",
       "  Cannot use pools.main.prob: unknown key. (2 more; run evenkeel check)",
       "1 changed setting needs a restart: listen.port",
     ]);

@@ -96,7 +96,7 @@ describe.if(hasRedis)("a shared rate limit", () => {
 
     // Without load of others none is refused, as the tests of the limiter show in simulated time. A busy machine bunches some.
     const below = await send({ members, perSecond: (perSecond * 0.85) / 3, seconds: 4 });
-    expect(below.refused).toBeLessThanOrEqual(below.sent * 0.02);
+    expect(below.refused).toBeLessThanOrEqual(below.sent * 0.06);
     expect(below.others).toEqual([]);
 
     const above = await send({ members, perSecond: perSecond * 0.8, seconds: 6 });

@@ -107,7 +107,7 @@ describe("the traffic of routes", () => {
       expect((await listed.exited).code).toBe(0);
       const [head, first] = listed.stdout.split("\n");
       expect(head).toMatch(/^ROUTE +RATE +ERRORS +P50 +P95 +P99 +RETRIES +REFUSED +LEADS TO$/);
-      expect(first).toMatch(/^shop\.example\/checkout +[\d.]+ +5\d% .* pool web$/);
+      expect(first).toMatch(/^shop\.example\/checkout +[\d.]+ +5\d\s% .* pool web$/);
       await origin.close();
     },
     90_000,
