@@ -106,6 +106,7 @@ export function serve(
     listener,
     protocol: isHttp3 ? "h3" : null,
     isTrustedProxy: listener.isTrustedProxy ?? shared.isTrustedProxy,
+    framesBodies: !isHttp3,
     showsTargetAuthority: false,
     listenPort: () => (listenPort ||= server.port ?? 0),
     active: () => activeIn(server),

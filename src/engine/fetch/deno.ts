@@ -126,6 +126,7 @@ function serve(listener: ListenerOptions, shared: SharedFetchContext): DenoListe
     listener,
     protocol: null,
     isTrustedProxy: listener.isTrustedProxy ?? shared.isTrustedProxy,
+    framesBodies: false,
     showsTargetAuthority: true,
     listenPort: () => server.addr.port,
     active: () => requests + tunnels.size,

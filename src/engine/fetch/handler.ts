@@ -17,7 +17,7 @@ import {
 import { headOfRequest, refusalForHead } from "./request-head.ts";
 import { AttemptRace, clientClosedResponse, waitForTurn } from "./attempt-race.ts";
 import { bodyRefusal, internalError, logFailedAttempt, logRetry, refusalResponse } from "./local-replies.ts";
-import { type BodyProblem, hasBody, emptyBody, type RequestBody, requestBody } from "./request-body.ts";
+import { type BodyProblem, mayHaveBody, emptyBody, type RequestBody, requestBody } from "./request-body.ts";
 import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "./attempt-runner.ts";
 
 /** Opens the exchange of a request; a Response if its head is refused. */
@@ -100,9 +100,9 @@ function sendResponse(
 }
 
 function driveExchange(options: FetchEngineContext, context: RequestContext): Promise<Response> {
-  return hasBody(context.request)
-    ? driveWithBody(options, context)
-    : driveAttempts(options, context, emptyBody);
+  const { request, fields } = context;
+  const hasBody = options.framesBodies ? fields.announcesBody : mayHaveBody(request);
+  return hasBody ? driveWithBody(options, context) : driveAttempts(options, context, emptyBody);
 }
 
 async function driveWithBody(options: FetchEngineContext, context: RequestContext): Promise<Response> {

@@ -17,6 +17,7 @@ export function readRequestFields(headers: Headers): RequestFields {
   let count = 0;
   let bytes = 0;
   let via: string | undefined;
+  let announcesBody = false;
   let authenticatesConnection = false;
   let dropped: string[] | undefined;
   let untrusted: string[] | undefined;
@@ -24,6 +25,8 @@ export function readRequestFields(headers: Headers): RequestFields {
     count += 1;
     bytes += name.length + value.length + fieldFraming;
     if (name === "via") via = value;
+    else if (name === "content-length") announcesBody ||= value !== "0";
+    else if (name === "transfer-encoding") announcesBody = true;
     else if (name === "authorization") authenticatesConnection = connectionScheme.test(value);
     const rule = consumed.has(name) ? "all" : endsFor(name);
     if (rule === "all") (dropped ??= []).push(name);
@@ -33,6 +36,7 @@ export function readRequestFields(headers: Headers): RequestFields {
     count,
     bytes,
     via,
+    announcesBody,
     authenticatesConnection,
     dropped: dropped ?? none,
     untrusted: untrusted ?? none,

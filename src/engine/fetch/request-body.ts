@@ -35,7 +35,8 @@ export interface BodyLimits {
   readonly admits: (bytes: number) => boolean;
 }
 
-export function hasBody({ body, headers }: Request): boolean {
+/** Looking at `body` alone costs a thirtieth of a request: where fields tell, ask them. */
+export function mayHaveBody({ body, headers }: Request): boolean {
   return body !== null && headers.get("content-length") !== "0";
 }
 

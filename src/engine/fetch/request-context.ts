@@ -46,6 +46,8 @@ export interface FetchEngineContext extends EngineOptions {
   readonly wheel: TimerWheel;
   /** What all tunnels buffer. */
   readonly buffers: WebSocketBuffers;
+  /** Whether every body has a Content-Length or Transfer-Encoding: the server speaks HTTP/1.1 alone. */
+  readonly framesBodies: boolean;
   /** Whether a request's URL has the authority of an absolute target; else that of Host. */
   readonly showsTargetAuthority: boolean;
   /** The port that the listener has. */
@@ -64,6 +66,8 @@ export interface RequestFields {
   /** Names and values, about as they were sent. */
   readonly bytes: number;
   readonly via: string | undefined;
+  /** Whether a field announces a body that may not be empty. */
+  readonly announcesBody: boolean;
   /** Whether credentials authenticate the connection that they are sent on. */
   readonly authenticatesConnection: boolean;
   /** Lower-case names of the ones that are never forwarded. */
