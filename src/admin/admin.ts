@@ -12,6 +12,9 @@ import type { LoginOptions } from "./login-routes.ts";
 import { plainRoutes } from "./plain-routes.ts";
 import { problem, tooManyStreams, unsniffed } from "./responses.ts";
 
+/** Where code comes from sources, the API is loaded this long after the start if no request did so. */
+const loadAfterMs = 30_000;
+
 export interface AdminListener extends WebListener {
   /** The open sessions, for the next process. */
   keptSessions(): readonly PersistedSession[];
@@ -36,12 +39,11 @@ export async function startAdmin(
     dashboardSecret: options.dashboardSecret,
   };
   let loading: ReturnType<typeof loadApp> | undefined;
+  const load = () => (loading ??= loadApp(balancer, options, login));
   const respond = async (request: Request) => {
     const respondPlainly = request.method === "GET" && plain.get(new URL(request.url).pathname);
     if (respondPlainly) return respondPlainly();
-    loading ??= loadApp(balancer, options, login);
-    const app = await loading;
-    return app.fetch(request);
+    return (await load()).fetch(request);
   };
   const listener = await runtime.serve({
     hostname: options.hostname,
@@ -72,10 +74,17 @@ export async function startAdmin(
   });
   access.sessions.restore(takeSessions(), systemWallClock());
   sharing?.begin(access.sessions);
+  // An operator who has put new sources in place asks this process to give way: with its own code, not with theirs.
+  const cancelLoad = runtime.readsSources
+    ? systemSchedule(loadAfterMs, () => void load().catch(options.bug))
+    : () => {};
   return {
     port: listener.port,
     drain: () => listener.drain(),
-    close: () => listener.close(),
+    close() {
+      cancelLoad();
+      listener.close();
+    },
     keptSessions: () => access.sessions.export(systemWallClock()),
   };
 }

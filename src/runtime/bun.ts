@@ -184,6 +184,7 @@ export const runtime: Runtime = {
     return fd < 0 ? undefined : { fd, port: bound };
   },
   passwords,
+  readsSources: !Bun.isStandaloneExecutable,
   selfCommand,
   // The executable on disk may be another version by now, which does not understand this process's messages.
   workerCommand:

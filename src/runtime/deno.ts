@@ -140,6 +140,7 @@ export const runtime: Runtime = {
     ]);
     return http2RequesterOn(nodeSockets);
   }),
+  readsSources: true,
   // The name "evenkeel" is in the import map, deno.json.
   importExtension: (path) => import(pathToFileURL(path).href),
   serving() {},

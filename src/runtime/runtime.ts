@@ -146,6 +146,8 @@ export interface Runtime {
   passDescriptors<T>(descriptors: readonly number[], start: (passed: PassedDescriptors) => T): T;
   /** Runs in another thread, if the runtime supports it. */
   readonly passwords: Passwords;
+  /** Whether code that is loaded later is read from files, which may be those of another version by then. */
+  readonly readsSources: boolean;
   /** The command line that starts this program again, for child processes. */
   readonly selfCommand: readonly string[];
   /** The same for workers, which have to be of this version whatever is on disk now. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { Program } from "../support/program.ts";
 import { temporaryFolder } from "../support/folder.ts";
+import { until } from "../support/wait.ts";
 
 const root = join(import.meta.dirname, "../..");
 const inFolder = temporaryFolder("loaded-modules");
@@ -47,6 +48,29 @@ test("a balancer loads the features that its configuration uses, and the API wit
   } finally {
     await program.kill("SIGTERM");
     await origin.close();
+  }
+});
+
+test("from sources it loads the API before other sources can be in their place", async () => {
+  const socket = inFolder("later");
+  const support = join(root, "tests/support");
+  const program = new Program(
+    [
+      ...[process.execPath, "--preload", join(support, "loaded-modules.ts")],
+      ...["--preload", join(support, "fast-time.ts"), "src/main.ts", "proxy", "--engine", "wire"],
+      ...["--port", "0", "--admin-port", "0", "--state", ":memory:", "--upstreams", "http://127.0.0.1:1"],
+    ],
+    { LOADED_MODULES_SOCKET: socket, TIME_PACE: "20" },
+  );
+  try {
+    await program.port("admin");
+    await until(async () => {
+      const response = await fetch("http://program/", { unix: socket } as RequestInit);
+      const { modules } = (await response.json()) as { readonly modules: readonly string[] };
+      return modules.some((module) => module.endsWith("/src/admin/app.ts"));
+    }, "the API to be loaded");
+  } finally {
+    await program.kill("SIGTERM");
   }
 });
 
