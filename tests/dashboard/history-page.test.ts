@@ -258,7 +258,12 @@ test("problems are bands from their beginning to their end, and a list", () => {
     marks: [],
     problems: problems ?? [],
     eventsError: undefined,
-    requests: { from: 0, to: 1, result: { error: { reason: "unreachable", message: "away" } } },
+    requests: {
+      from: 0,
+      to: 1,
+      result: { error: { reason: "unreachable", message: "away" } },
+      names: new Map(),
+    },
     pools: ["shop"],
   });
   expect(text).toContain('class="problem-band" data-level="critical" x="50.00%" width="50.00%"');

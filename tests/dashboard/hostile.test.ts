@@ -617,6 +617,7 @@ function historyOfHostiles(from: string, isRead: boolean): HistoryPageProps {
             },
           }
         : { error: refused },
+      names: new Map([[hostile, hostile]]),
     },
     pools: [hostile, `${hostile}2`],
   };
@@ -634,12 +635,12 @@ function upstreamTimeOfHostiles(isRead: boolean): UpstreamTime {
 
 function servedOfHostiles(isRead: boolean): ServedProps {
   const { range, requests } = historyOfHostiles("-1h", isRead);
-  return { subject: range, result: requests.result, names: new Map([[hostile, hostile]]) };
+  return { subject: range, result: requests.result, names: requests.names };
 }
 
 function keptOfHostiles(isRead: boolean) {
   const { range, history, marks, problems, requests } = historyOfHostiles("-1h", isRead);
-  return { range, history, marks, problems, summary: requests.result };
+  return { range, history, marks, problems, summary: requests.result, names: requests.names };
 }
 
 const shapes: readonly RenderShape[] = ["page", "part", "partial"];

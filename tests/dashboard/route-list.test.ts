@@ -201,8 +201,8 @@ describe("the route of an address", () => {
     const html = await (await scene.ask("/requests?from=-1h&to=now")).text();
     const text = textOf(html);
     for (const part of [
-      "1,020 500 from the server on localhost:8083 , routes[0] and login",
-      "756 Took over 1.0 s on 3 upstreams , routes[0] and login and 3 more",
+      "1,020 500 from the server on localhost:8083 , shop.example.com/checkout and login",
+      "756 Took over 1.0 s on 3 upstreams , shop.example.com/checkout and login and 3 more",
       "18 Turned away: the queue is full login",
     ])
       expect(text).toContain(part);

@@ -4,7 +4,8 @@ import type { Columns } from "../../history/point.ts";
 import type { HistoryResult } from "../../history/history.ts";
 import { momentText } from "../../lib/time-range.ts";
 import type { RequestSummary } from "../../requests/requests.ts";
-import type { AdminResult } from "../admin-client.ts";
+import type { AdminClient, AdminResult } from "../admin-client.ts";
+import { type RouteNames, routeNames } from "../route-list/route-view.ts";
 import type { PageRange } from "../page-range.ts";
 import type { RequestClient } from "../requests/request-client.ts";
 import { pointAt, sumColumns } from "./columns.ts";
@@ -14,6 +15,13 @@ export interface RequestsOfTime {
   readonly from: number;
   readonly to: number;
   readonly result: AdminResult<RequestSummary>;
+  readonly names: RouteNames;
+}
+
+/** What the requests of a time are read with. */
+export interface RequestSources {
+  readonly requests: Pick<RequestClient, "summary">;
+  readonly admin: Pick<AdminClient, "routes">;
 }
 
 /** A moment has the requests of at least so much time, because they are sampled. */
@@ -21,12 +29,16 @@ const minMomentMs = 10_000;
 
 /** Of the pool, the upstream and the route of the range. */
 export async function readRequestsOfTime(
-  requests: Pick<RequestClient, "summary">,
+  { requests, admin }: RequestSources,
   range: PageRange,
   history: AdminResult<HistoryResult>,
 ): Promise<RequestsOfTime> {
   const { from, to } = momentOf(range, history);
-  return { from, to, result: await requests.summary(summaryQuery({ ...range, from, to })) };
+  const [result, routes] = await Promise.all([
+    requests.summary(summaryQuery({ ...range, from, to })),
+    admin.routes(),
+  ]);
+  return { from, to, result, names: routeNames(routes) };
 }
 
 /** In the format of the admin API. */

@@ -3,6 +3,7 @@
 
 import type { AdminResult } from "../admin-client.ts";
 import { rangeAddress, type PageRange } from "../page-range.ts";
+import type { RouteNames } from "../route-list/route-view.ts";
 import { attribute } from "../responses.ts";
 import type { RequestGroup } from "../../requests/request-store.ts";
 import type { RequestSummary } from "../../requests/requests.ts";
@@ -222,11 +223,12 @@ interface RequestsProps {
   readonly from: number;
   readonly to: number;
   readonly result: AdminResult<RequestSummary>;
+  readonly names: RouteNames;
 }
 
 const groupsShown = 5;
 
-export function RequestsPanel({ range, from, to, result }: RequestsProps): JSX.Element {
+export function RequestsPanel({ range, from, to, result, names }: RequestsProps): JSX.Element {
   const at = {
     from,
     to,
@@ -255,7 +257,7 @@ export function RequestsPanel({ range, from, to, result }: RequestsProps): JSX.E
       ) : groups.length === 0 ? (
         <p class="empty">No requests are kept of this time.</p>
       ) : (
-        <GroupList groups={groups.slice(0, groupsShown)} slowMs={slowMs} address={address} />
+        <GroupList groups={groups.slice(0, groupsShown)} slowMs={slowMs} names={names} address={address} />
       )}
     </section>
   );
@@ -264,12 +266,13 @@ export function RequestsPanel({ range, from, to, result }: RequestsProps): JSX.E
 interface GroupsProps {
   readonly groups: readonly RequestGroup[];
   readonly slowMs: number;
+  readonly names: RouteNames;
   /** The address of the requests with a further filter. */
   readonly address: (more: Readonly<Record<string, string>>) => string;
 }
 
 /** What ended alike: how many of the kept requests, on which servers and routes. */
-export function GroupList({ groups, slowMs, address }: GroupsProps): JSX.Element {
+export function GroupList({ groups, slowMs, names, address }: GroupsProps): JSX.Element {
   return (
     <ul class="alike">
       {groups.map((group) => (
@@ -279,7 +282,11 @@ export function GroupList({ groups, slowMs, address }: GroupsProps): JSX.Element
           </span>
           <span class="alike-text">
             <span safe>{endingText(group, slowMs)}</span>
-            <Places group={group} address={(place) => address({ ...filterOfGroup(group), ...place })} />
+            <Places
+              group={group}
+              names={names}
+              address={(place) => address({ ...filterOfGroup(group), ...place })}
+            />
           </span>
           <a
             href={attribute(address(filterOfGroup(group)))}
@@ -297,7 +304,7 @@ export function GroupList({ groups, slowMs, address }: GroupsProps): JSX.Element
 const namesShown = 2;
 
 /** "on checkout-07, cart and pay" */
-function Places({ group, address }: PlacesProps): JSX.Element {
+function Places({ group, names, address }: PlacesProps): JSX.Element {
   const { upstreams, upstreamCount, routes, routeCount } = group;
   const more = routeCount - Math.min(namesShown, routes.length);
   return (
@@ -316,7 +323,7 @@ function Places({ group, address }: PlacesProps): JSX.Element {
         ""
       ) : (
         <>
-          <FilterNames name="route" values={routes} address={address} />
+          <FilterNames name="route" values={routes} names={names} address={address} />
           {more > 0 ? <span safe>{` and ${formatCount(more)} more`}</span> : ""}
         </>
       )}
@@ -324,25 +331,27 @@ function Places({ group, address }: PlacesProps): JSX.Element {
   );
 }
 
-interface PlacesProps extends Pick<GroupsProps, "address"> {
+interface PlacesProps extends Pick<GroupsProps, "names" | "address"> {
   readonly group: RequestGroup;
 }
 
 interface NamesProps extends Pick<GroupsProps, "address"> {
   readonly name: "upstream" | "route";
   readonly values: readonly string[];
+  readonly names?: RouteNames;
 }
 
 /** Each of several is a filter; the filter of the group has one that stands alone. */
-function FilterNames({ name, values, address }: NamesProps): JSX.Element {
-  if (values.length === 1) return <span safe>{values[0] ?? ""}</span>;
+function FilterNames({ name, values, names, address }: NamesProps): JSX.Element {
+  const shown = (value = "") => names?.get(value) ?? value;
+  if (values.length === 1) return <span safe>{shown(values[0])}</span>;
   return (
     <>
       {values.slice(0, namesShown).map((value, index) => (
         <>
           {index === 0 ? "" : " and "}
           <a href={attribute(address({ [name]: value }))} safe>
-            {value}
+            {shown(value)}
           </a>
         </>
       ))}

@@ -47,7 +47,7 @@ export function historyRoutes({ poller, admin, requests }: HistoryRoutesOptions)
       range.compareMs === undefined ? undefined : read(range, range.compareMs),
       stripOf(range),
       readMoments(admin, range),
-      readRequestsOfTime(requests, range, history),
+      readRequestsOfTime({ requests, admin }, range, history),
       poller.current(),
     ]);
     const text = renderHistoryPage({

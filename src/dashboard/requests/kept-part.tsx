@@ -8,6 +8,7 @@ import { sumColumns } from "../history/columns.ts";
 import type { RangeData } from "../history/range-data.ts";
 import { GroupList } from "../history/panels.tsx";
 import { errorsChart, RangeCharts } from "../history/range-charts.tsx";
+import type { RouteNames } from "../route-list/route-view.ts";
 import { RangeBar, RangeProblems, RangeTools } from "../layout/range-bar.tsx";
 import type { RequestSummary } from "../../requests/requests.ts";
 import { formatCount, formatMs } from "../../wording/format.ts";
@@ -16,6 +17,7 @@ import { onFirstPage, parametersOf, type RequestFilterState } from "./filter.tsx
 export interface KeptPart extends Omit<RangeData, "eventsError"> {
   readonly range: PageRange;
   readonly summary: AdminResult<RequestSummary>;
+  readonly names: RouteNames;
 }
 
 interface PartProps {
@@ -82,7 +84,7 @@ export function KeptTime({ filter, kept }: PartProps): JSX.Element {
 
 const groupsShown = 8;
 
-export function KeptGroups({ filter, kept: { range, summary } }: PartProps): JSX.Element {
+export function KeptGroups({ filter, kept: { range, summary, names } }: PartProps): JSX.Element {
   const more = parametersBeside(filter);
   const address = (group: Readonly<Record<string, string>>) =>
     rangeAddress("/requests", range, { more: { ...more, ...group } });
@@ -94,7 +96,7 @@ export function KeptGroups({ filter, kept: { range, summary } }: PartProps): JSX
         <h2 id="alike-name">What ended alike</h2>
         <p class="quiet">by outcome, status, reason and upstream; of the kept requests</p>
       </header>
-      <GroupList groups={groups.slice(0, groupsShown)} slowMs={slowMs} address={address} />
+      <GroupList groups={groups.slice(0, groupsShown)} slowMs={slowMs} names={names} address={address} />
     </section>
   );
 }

@@ -30,6 +30,7 @@ import { renderExplainPage } from "./explain-page.tsx";
 import { failingAt, failingShown, renderFailing } from "./failing-card.tsx";
 import { renderRequestsPage, requestsPerPage } from "./list-page.tsx";
 import type { RequestClient } from "./request-client.ts";
+import { routeNames } from "../route-list/route-view.ts";
 import type { KeptPart } from "./kept-part.tsx";
 import { explainUrl, keptQuery, listQuery, parseRequestFilter, type RequestFilterState } from "./filter.tsx";
 import { requestColumns } from "./request-columns.ts";
@@ -38,7 +39,7 @@ import type { LiveTails } from "./live-tail.ts";
 export interface RequestRoutesOptions {
   readonly poller: SnapshotPoller;
   readonly requests: RequestClient;
-  readonly admin: Pick<AdminClient, "historyRange" | "events" | "problems">;
+  readonly admin: Pick<AdminClient, "historyRange" | "events" | "problems" | "routes">;
   readonly tails: LiveTails;
 }
 
@@ -55,8 +56,12 @@ export function requestPages({ poller, requests, admin, tails }: RequestRoutesOp
   const keptPartOf = async (filter: RequestFilterState): Promise<KeptPart | undefined> => {
     const { range } = filter;
     if (filter.kind !== "kept" || !range) return undefined;
-    const [data, summary] = await Promise.all([readRange(admin, range), requests.summary(keptQuery(filter))]);
-    return { range, summary, ...data };
+    const [data, summary, routes] = await Promise.all([
+      readRange(admin, range),
+      requests.summary(keptQuery(filter)),
+      admin.routes(),
+    ]);
+    return { range, summary, names: routeNames(routes), ...data };
   };
 
   /** The requests of the page and of the pages after it, or the response with the error. */

@@ -2,7 +2,8 @@
 
 import type { ServiceProblem } from "../../problems/problem.ts";
 import { isOpenProblem } from "../../problems/problem.ts";
-import type { RouteReport } from "../../snapshot/route-report.ts";
+import type { RouteReport, RoutesReport } from "../../snapshot/route-report.ts";
+import type { AdminResult } from "../admin-client.ts";
 import { type RouteSortKey, routeSortKeys, sortedRoutes, targetText } from "../../wording/routes.ts";
 import { type PageRange, parsePageRange, rangeAddress } from "../page-range.ts";
 import { type SortDirection, nextSort, parseSort, type Sort, sortFields } from "../sort.ts";
@@ -116,4 +117,13 @@ function haystackOf({ route, place, hosts, path, leadsTo }: RouteReport): string
 /** What kept and recent requests call the route. */
 export function requestRoute({ name, place }: RouteReport): string {
   return name ?? place;
+}
+
+/** What routes are called that have no name, by their place in the configuration: host and path. */
+export type RouteNames = ReadonlyMap<string, string>;
+
+/** Kept requests have only the place of such a route. Empty where the routes could not be read. */
+export function routeNames(report: AdminResult<RoutesReport>): RouteNames {
+  const routes = "value" in report ? report.value.routes : [];
+  return new Map(routes.map((each) => [requestRoute(each), each.route]));
 }

@@ -15,7 +15,8 @@ import type { RequestClient } from "../requests/request-client.ts";
 import { htmlResponse } from "../responses.ts";
 import { viewOfTime } from "./crumb.tsx";
 import { renderUpstreamPage } from "./document.tsx";
-import { renderServed, routeNames, type ServedProps } from "./served-routes.tsx";
+import { routeNames } from "../route-list/route-view.ts";
+import { renderServed, type ServedProps } from "./served-routes.tsx";
 import type { UpstreamTime } from "./time.tsx";
 
 export interface UpstreamPageOptions {
@@ -35,7 +36,9 @@ export function upstreamPages({ upstreams, admin, requests, undoHistory }: Upstr
   const timeOf = async ({ range, subject }: Ranges, pool: string | undefined): Promise<UpstreamTime> => {
     const data = await readRange(admin, { ...subject, pool });
     const isPinned = range.at !== undefined;
-    const ofMoment = isPinned ? await readRequestsOfTime(requests, subject, data.history) : undefined;
+    const ofMoment = isPinned
+      ? await readRequestsOfTime({ requests, admin }, subject, data.history)
+      : undefined;
     return { range, subject, data, requests: ofMoment };
   };
 

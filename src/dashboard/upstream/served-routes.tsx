@@ -3,27 +3,19 @@
 
 import type { KeptRoute, OutcomeCounts } from "../../requests/request-store.ts";
 import type { RequestSummary } from "../../requests/requests.ts";
-import type { RoutesReport } from "../../snapshot/route-report.ts";
 import { countWithNoun, formatCount } from "../../wording/format.ts";
 import type { AdminResult } from "../admin-client.ts";
 import { markup } from "../layout/shell.tsx";
 import { pageOf } from "../location.ts";
 import { type PageRange, rangeAddress } from "../page-range.ts";
 import { attribute } from "../responses.ts";
-import { requestRoute } from "../route-list/route-view.ts";
+import type { RouteNames } from "../route-list/route-view.ts";
 
 export interface ServedProps {
   /** The time of the page with the upstream. */
   readonly subject: PageRange;
   readonly result: AdminResult<RequestSummary>;
-  /** What routes are called that have no name, by their place in the configuration. */
-  readonly names: ReadonlyMap<string, string>;
-}
-
-/** The host and the path of routes without a name: kept requests have only their place. */
-export function routeNames(report: AdminResult<RoutesReport>): ReadonlyMap<string, string> {
-  const routes = "value" in report ? report.value.routes : [];
-  return new Map(routes.map((each) => [requestRoute(each), each.route]));
+  readonly names: RouteNames;
 }
 
 interface CardProps {
