@@ -53,6 +53,7 @@ export const fleetSchema = optional(
     user: textSetting("^[!-~]{1,128}$", "a name without spaces", "User in the server's access control list."),
     password: Type.String({
       description: "Only by EVENKEEL_FLEET_PASSWORD: a file is read by more people.",
+      notInFiles: true,
       errorMessage: "a text",
     }),
     passwordFile: file("a path", "File with the password."),
@@ -72,6 +73,7 @@ export const fleetSchema = optional(
     ),
     key: Type.String({
       description: "Only by EVENKEEL_FLEET_KEY: a file is read by more people.",
+      notInFiles: true,
       errorMessage: "a text",
     }),
     keyFile: file(

@@ -17,6 +17,7 @@ import {
   resolverProblem,
   serviceProblem,
 } from "./network.ts";
+import { isRecord } from "../lib/json.ts";
 import { closestWord, maxProblems, type Path } from "./problem.ts";
 import {
   ageProblem,
@@ -224,12 +225,20 @@ function unescaped(key: string): string {
 
 type Cause = Pick<SchemaError, "why" | "suggestion">;
 
+/** Whether a setting comes from a variable alone, so that files are not offered it (`notInFiles` of its schema). */
+export function isSecretOfEnvironment(schema: unknown): boolean {
+  return isRecord(schema) && schema["notInFiles"] === true;
+}
+
 function unknownKeyProblem(schema: TSchema, key: string): Cause {
   const expectedName: unknown = schema["propertyNames"]?.errorMessage;
   if (typeof expectedName === "string") return { why: `expected ${expectedName}` };
   const password = plainPasswordProblem(key);
   if (password !== undefined) return { why: password };
-  const known = Object.keys(schema["properties"] ?? {}).filter((name) => name !== "$schema");
+  const properties: Readonly<Record<string, TSchema>> = schema["properties"] ?? {};
+  const known = Object.keys(properties).filter(
+    (name) => name !== "$schema" && !isSecretOfEnvironment(properties[name]),
+  );
   const suggestion = closestWord(key, known);
   return suggestion === undefined
     ? { why: `unknown key; expected one of ${known.join(", ")}` }

@@ -26,6 +26,7 @@ import {
   textSetting,
   integer,
   choice,
+  isSecretOfEnvironment,
 } from "./schema-kit.ts";
 import { fleetSchema } from "./fleet.ts";
 import { alertsSchema } from "./alerts.ts";
@@ -221,6 +222,7 @@ const fileWith = <Listen extends TSchema, Upstream extends TSchema>(listen: List
       alerts: alertsSchema,
       alertSecret: Type.String({
         description: "Only by EVENKEEL_ALERT_SECRET: a file is read by more people.",
+        notInFiles: true,
         errorMessage: "a text",
       }),
       frontDoor: textSetting(
@@ -282,7 +284,7 @@ export function editorSchema(): Readonly<Record<string, unknown>> {
   const dialect = { $schema: "https://json-schema.org/draft/2020-12/schema", title: "Evenkeel" };
   const all = JSON.stringify(
     { ...dialect, ...fileWith(listenerForms, upstreamOrText) },
-    (key, value: unknown) => (key === "format" ? undefined : value),
+    (key, value: unknown) => (key === "format" || isSecretOfEnvironment(value) ? undefined : value),
   );
   return JSON.parse(all) as Record<string, unknown>;
 }

@@ -140,6 +140,14 @@ describe("the settings of a fleet", () => {
       "{ name: a, redis: rediss://h, tls: { ca: short } }",
       'fleet.tls.ca at evenkeel.yaml:2:49: expected a PEM file (received "short").',
     ],
+    [
+      "{ name: a, redis: redis://h, passwordFil: x }",
+      'fleet.passwordFil at evenkeel.yaml:2:37: unknown key; did you mean "passwordFile"?',
+    ],
+    [
+      "{ name: a, redis: redis://h, passwrd: x }",
+      "fleet.passwrd at evenkeel.yaml:2:37: unknown key; expected one of name, group, redis, sentinels, master, user, passwordFile, sentinelPasswordFile, tls, keyFile, url.",
+    ],
     ["{ name: a, redi: redis://h }", 'fleet.redi at evenkeel.yaml:2:19: unknown key; did you mean "redis"?'],
     [
       "{ name: a, redis: redis://h, sentinelPasswordFile: short }",
