@@ -9,6 +9,9 @@
     if (wanted && link && link.getAttribute("href") !== wanted) link.setAttribute("href", wanted);
   };
   document.addEventListener("htmx:sse:after:message", showIcon);
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelector('.problem[data-sought="yes"]')?.scrollIntoView({ block: "nearest" });
+  });
 
   /* What an operator is about to click stays where it is. The new order comes with the first message after that. */
   const isInUse = (element) => element.matches(":hover") || element.contains(document.activeElement);

@@ -67,6 +67,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "access/device-token.ts": "signatures, apart from who logs in",
   "admin/schemas/discovery.ts": "pools and upstreams share it",
   "admin/openapi/problem-operations.ts": "one operation, apart from the others of the balancer",
+  "dashboard/overview/sought-problem.ts": "what the link of an alert finds, apart from the list",
   "dashboard/layout/problem-count.tsx": "navigation and its own address share it",
   "admin/schemas/parts.ts": "building blocks of all schemas",
   "config/upstream-schema.ts": "pools, discovery and commands share it",

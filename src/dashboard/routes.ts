@@ -35,6 +35,7 @@ import type { UpstreamPollers } from "./live/upstream-poller.ts";
 import { faultFormRoutes } from "./upstream/fault-routes.ts";
 import { upstreamPages } from "./upstream/routes.ts";
 import { overallStatus, seenProblems } from "../wording/verdict.ts";
+import { soughtSentence } from "./overview/sought-problem.ts";
 import { ProblemCount, problemCountAddress } from "./layout/problem-count.tsx";
 import { markup } from "./layout/shell.tsx";
 import { viewOf } from "./view.ts";
@@ -75,7 +76,8 @@ export function routesOf({
     const data = state.outage ? unreadRange(state.outage) : await readRange(admin, range);
     const view = viewOf(query);
     const done = doneIn(query, { page: "overview", view });
-    return renderPage({ state, view, traffic: { range, data }, done });
+    const notice = await soughtSentence(admin, state, view);
+    return renderPage({ state, view, traffic: { range, data }, notice, done });
   };
   const app = new Elysia({ handler: { standardHostname: false } })
     // Without autoDetect: it would treat any response that starts like a tag as a page.

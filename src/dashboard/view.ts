@@ -21,6 +21,8 @@ export interface View {
   readonly open?: readonly string[] | undefined;
   /** Pools of which only the summary is shown; "*" is every pool. */
   readonly close?: readonly string[] | undefined;
+  /** Id of the problem in focus. */
+  readonly problem?: string | undefined;
   /** The time and the pool of the charts as the address has them. Every link of the page keeps them. */
   readonly charts?: ChartQuery | undefined;
 }
@@ -50,8 +52,16 @@ export function viewOf(query: Query): View {
     ...(query["show"] === "problems" ? { onlyProblems: true } : {}),
     ...poolsIn("open", query),
     ...poolsIn("close", query),
+    ...problemIn(query),
     ...chartsIn(query),
   };
+}
+
+/** Other characters are in no id. */
+const problemForm = /^[\w.:-]{1,80}$/;
+
+function problemIn({ p = "" }: Query): Pick<View, "problem"> {
+  return problemForm.test(p) ? { problem: p } : {};
 }
 
 function chartsIn(query: Query): Pick<View, "charts"> {
@@ -69,13 +79,14 @@ function poolsIn(key: "open" | "close", query: Query): Pick<View, "open" | "clos
 
 /** The parameters of an address, or the fields of a form, that {@link viewOf} reads. */
 export function viewFields(view: View): Readonly<Record<string, string>> {
-  const { sort, filter, onlyProblems, open = [], close = [], charts } = view;
+  const { sort, filter, onlyProblems, open = [], close = [], problem, charts } = view;
   return {
     ...sortFields(sort),
     ...(filter === "" ? {} : { filter }),
     ...(onlyProblems ? { show: "problems" } : {}),
     ...(open.length > 0 ? { open: open.join(",") } : {}),
     ...(close.length > 0 ? { close: close.join(",") } : {}),
+    ...(problem === undefined ? {} : { p: problem }),
     ...charts,
   };
 }

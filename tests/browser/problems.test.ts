@@ -59,6 +59,19 @@ describe.skipIf(!executable)("the list of problems in Chromium", () => {
         path === "/none" ? ["", "warn"] : ["2", "bad"],
       );
     }
+    // The links of alerts: to an open problem, one that is over, and one that is not known any more.
+    const notice = page.locator("#notice");
+    for (const [id, sought, text] of [
+      [slowProblem().id, [slowProblem().title], ""],
+      [closedProblem().id, [], `Over: ${closedProblem().title}, from `],
+      ["p-0", [], "The problem p-0 is over, and too long ago to be known."],
+      ["<b>", [], ""],
+    ] as const) {
+      await page.goto(new URL(`/?p=${encodeURIComponent(id)}`, page.url()).href);
+      expect(await page.locator('.problem[data-sought="yes"] h2 a').allTextContents()).toEqual([...sought]);
+      if (text === "") expect((await notice.textContent())?.trim()).toBe("");
+      else expect(await notice.textContent()).toContain(text);
+    }
     await page.goto(new URL("/", page.url()).href);
     expect(await titles(page)).toEqual([problemOf().title, slowProblem().title]);
     for (const words of [

@@ -28,7 +28,13 @@ export function ProblemCard({ problem, now, view, chart }: CardProps): JSX.Eleme
   const since = Date.parse(problem.since);
   const name = `${anchorOf("problem", id)}-name`;
   return (
-    <li class="problem" id={anchorOf("problem", id)} data-tone={levelTones[level]} aria-labelledby={name}>
+    <li
+      class="problem"
+      id={anchorOf("problem", id)}
+      data-tone={levelTones[level]}
+      data-sought={view.problem === id ? "yes" : "no"}
+      aria-labelledby={name}
+    >
       <ToneMark tone={levelTones[level]} />
       <div class="problem-head">
         <h2 id={name}>

@@ -34,7 +34,7 @@ export function ProblemPanel({ problems, now, view, charts }: ProblemPanelProps)
       {open.length > 0 ? (
         <ol class="problem-list" id="problem-list" data-steady>
           {open.map((problem, index) =>
-            index < problemsInFull ? (
+            index < problemsInFull || problem.id === view.problem ? (
               <ProblemCard
                 problem={problem}
                 now={now}
