@@ -23,6 +23,8 @@ const maxListBytes = 16 * 1_048_576;
 const maxEventBytes = 262_144;
 /** A stream of a daemon without news is silent. After this it is opened again, in case that it is dead. */
 const eventSilenceMs = 300_000;
+/** One that ends sooner without an event is a failure: it would be opened twice a second for ever. */
+const minStreamMs = 5_000;
 
 /** Events that change who serves. Commands of health checks cause many others. */
 const eventNames = [
@@ -97,6 +99,7 @@ class DockerRun {
 
   async #watch(): Promise<void> {
     let why: unknown;
+    let openedAt = Infinity;
     try {
       const filters = { type: ["container"], event: eventNames, label: this.#selection.labels.slice(0, 1) };
       await streamJson(this.#request(`/events?filters=${encodeURIComponent(JSON.stringify(filters))}`), {
@@ -105,12 +108,13 @@ class DockerRun {
         silenceMs: eventSilenceMs,
         onOpen: () => {
           this.#hasEvents = true;
-          this.#eventPace.succeeded();
+          openedAt = this.#context.clock();
           // What happened before the stream was open is in no event.
           this.#listIn(0);
         },
         onValues: (events) => {
           for (const event of events) this.#stopping.accept(event);
+          this.#eventPace.succeeded();
           this.#listIn(Math.max(0, this.#listedAt + minListMs - this.#context.clock()));
         },
       });
@@ -118,6 +122,7 @@ class DockerRun {
       why = error;
     }
     if (this.#abort.signal.aborted) return;
+    if (this.#context.clock() - openedAt >= minStreamMs) this.#eventPace.succeeded();
     // An answer says that the daemon is there, and allows no events.
     this.#hasEvents = !(why instanceof ApiFailure && why.status !== undefined);
     this.#listIn(this.#hasEvents ? 0 : listWithoutEventsMs);

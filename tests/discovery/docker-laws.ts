@@ -150,6 +150,25 @@ export const dockerLaws: readonly SourceLaw[] = [
       }),
   },
   {
+    name: "connects less and less often to a stream of events that ends at once",
+    check: () =>
+      withDaemon(async ({ daemon, run }) => {
+        daemon.respond = (request, response) => {
+          if (!request.url?.startsWith("/events")) return false;
+          response.end();
+          return true;
+        };
+        const started = run(100);
+        await started.reaches(first);
+        const streams = () => daemon.requests.filter((path) => path.startsWith("/events")).length;
+        await until(() => streams() >= 6, "some streams");
+        const at = performance.now();
+        await until(() => streams() >= 8, "two more streams");
+        // Six seconds of its clock: after the first failure it would be one at most.
+        assert.ok(performance.now() - at >= 60, "the streams follow one another too fast");
+      }),
+  },
+  {
     name: "finds what happened before the stream of events was open",
     check: () =>
       withDaemon(async ({ daemon, run }) => {
