@@ -6,13 +6,13 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { mergeVerdicts } from "../../src/dataplane/worker-aggregation.ts";
 import { perWorkerConfig } from "../../src/dataplane/messages.ts";
-import { ReportBuilder } from "../../src/dataplane/report-builder.ts";
 import { StateChanges } from "../../src/dataplane/state-changes.ts";
 import { WorkerState } from "../../src/dataplane/worker-state.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { failure, completed } from "../../src/pool/outcome.ts";
 import type { PoolObserver } from "../../src/pool/pool.ts";
+import { wholeReport } from "../support/worker-reports.ts";
 import { configOf } from "../support/configs.ts";
 
 const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
@@ -64,24 +64,7 @@ function setUp(pools = "main: a b c") {
   };
   const report = (worker: number) => {
     const registry = workers[worker] ?? parent;
-    return overTheWire(
-      new ReportBuilder(registry, new Metrics(clock)).build(
-        {
-          revision: 1,
-          active: 0,
-          clients: null,
-          rssBytes: 0,
-          processCounters: {
-            bugs: 0,
-            lostLogLines: 0,
-            exhausted: {},
-            handshakesRefused: {},
-            extensionFailures: {},
-          },
-        },
-        true,
-      ),
-    );
+    return overTheWire(wholeReport(registry, new Metrics(clock)));
   };
   const mergeReport = (worker: number) =>
     mergeVerdicts(parent, report(worker), {

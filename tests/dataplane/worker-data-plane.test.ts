@@ -8,10 +8,10 @@ import type { NewEvent } from "../../src/control/event-log.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { type FromWorker, type ToWorker } from "../../src/dataplane/messages.ts";
-import { ReportBuilder } from "../../src/dataplane/report-builder.ts";
 import { WorkerDataPlane } from "../../src/dataplane/worker-data-plane.ts";
 import type { StallSuspicion } from "../../src/probe/stall-detector.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
+import { wholeReport } from "../support/worker-reports.ts";
 import { configOf } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
@@ -84,22 +84,12 @@ function setUp(count = 2) {
   const statesOf = ({ received }: FakeWorker) =>
     received.flatMap((message) => (message.kind === "state" ? [message] : []));
   const report = (fake: FakeWorker, inFlight = 0, requests = 0) => {
-    const report = new ReportBuilder(registry, new Metrics(clock)).build(
-      {
-        revision: statesOf(fake).at(-1)?.revision ?? 0,
-        active: inFlight,
-        clients: 2 * inFlight,
-        rssBytes: 1_000,
-        processCounters: {
-          bugs: 0,
-          lostLogLines: 0,
-          exhausted: {},
-          handshakesRefused: {},
-          extensionFailures: {},
-        },
-      },
-      true,
-    );
+    const report = wholeReport(registry, new Metrics(clock), {
+      revision: statesOf(fake).at(-1)?.revision ?? 0,
+      active: inFlight,
+      clients: 2 * inFlight,
+      rssBytes: 1_000,
+    });
     const upstreams = report.upstreams.map((one, i) =>
       i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
     );
@@ -265,22 +255,7 @@ describe("workers", () => {
     if (!member) throw new Error("no pool");
     const both = (await startListening()) as [FakeWorker, FakeWorker];
     for (const [i, fake] of both.entries()) {
-      const report = new ReportBuilder(registry, metrics).build(
-        {
-          revision: 1,
-          active: 0,
-          clients: null,
-          rssBytes: 0,
-          processCounters: {
-            bugs: 0,
-            lostLogLines: 0,
-            exhausted: {},
-            handshakesRefused: {},
-            extensionFailures: {},
-          },
-        },
-        true,
-      );
+      const report = wholeReport(registry, metrics);
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retryBudgetBalance: 1.5 }));
       fake.send({ ...report, pools });
     }
