@@ -32,6 +32,22 @@ export interface TimePanelProps extends Pick<RangeChartsProps, "pins" | "marksSh
   readonly tools?: JSX.Element;
 }
 
+interface TimeBoxProps {
+  /** The sequence number of the newest event that may be marked; undefined without one. */
+  readonly newest: number | undefined;
+  /** Empty in live fragments: the page keeps the charts that it has. */
+  readonly children: JSX.Element;
+}
+
+/** The place of the charts of a live page. Excluded from morphing, because the script owns them. */
+export function TimeBox({ newest, children }: TimeBoxProps): JSX.Element {
+  return (
+    <div class="traffic-time" id="traffic-time" hx-morph-skip data-newest={attribute(String(newest ?? ""))}>
+      {children}
+    </div>
+  );
+}
+
 export function TimePanel(props: TimePanelProps): JSX.Element {
   const { range, subject, data, charts, now, pins, marksShown, marksLink } = props;
   const { from, to, isLive, at } = range;

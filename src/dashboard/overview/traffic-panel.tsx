@@ -3,7 +3,7 @@
 
 import { errorsChart, latencyChart, requestsChart } from "../history/range-charts.tsx";
 import type { RangeData } from "../history/range-data.ts";
-import { TimePanel } from "../history/time-panel.tsx";
+import { TimeBox, TimePanel } from "../history/time-panel.tsx";
 import { HiddenFields } from "../layout/forms.tsx";
 import { type PageRange, rangeAddress } from "../page-range.ts";
 import { attribute } from "../responses.ts";
@@ -25,18 +25,13 @@ interface TrafficProps {
   readonly time: TrafficTime | undefined;
 }
 
-/** The charts are excluded from morphing: the script owns them. The numbers of now come with every fragment. */
+/** The numbers of now come with every fragment. */
 export function TrafficPanel({ state, view, time }: TrafficProps): JSX.Element {
   return (
     <section class="pool traffic" id="traffic" aria-labelledby="traffic-name">
-      <div
-        class="traffic-time"
-        id="traffic-time"
-        hx-morph-skip
-        data-newest={attribute(String(state.snapshot?.events.at(-1)?.seq ?? ""))}
-      >
+      <TimeBox newest={state.snapshot?.events.at(-1)?.seq}>
         {time ? <TrafficOfTime state={state} view={view} {...time} /> : ""}
-      </div>
+      </TimeBox>
       <TrafficNow state={state} view={view} />
     </section>
   );

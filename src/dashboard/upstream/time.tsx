@@ -10,7 +10,7 @@ import { columnsIn, pointMsOf, type RequestsOfTime } from "../history/moment-req
 import { EventsPanel, RequestsPanel, ValuesPanel } from "../history/panels.tsx";
 import { type RestingLegends, upstreamCharts } from "../history/range-charts.tsx";
 import type { RangeData } from "../history/range-data.ts";
-import { TimePanel } from "../history/time-panel.tsx";
+import { TimeBox, TimePanel } from "../history/time-panel.tsx";
 import type { UpstreamPageState } from "../live/upstream-poller.ts";
 import { pageOf } from "../location.ts";
 import { trafficLegends } from "../overview/current-traffic.ts";
@@ -33,18 +33,10 @@ interface SectionProps {
   readonly time: UpstreamTime | undefined;
 }
 
-/** Excluded from morphing, because the script owns the charts. */
 export function TimeSection({ shown, time }: SectionProps): JSX.Element {
   return (
     <section class="pool traffic tall" id="traffic" aria-labelledby="traffic-name">
-      <div
-        class="traffic-time"
-        id="traffic-time"
-        hx-morph-skip
-        data-newest={attribute(String(newestEvent(shown) ?? ""))}
-      >
-        {time ? <ChartsOfTime shown={shown} time={time} /> : ""}
-      </div>
+      <TimeBox newest={newestEvent(shown)}>{time ? <ChartsOfTime shown={shown} time={time} /> : ""}</TimeBox>
     </section>
   );
 }
@@ -52,8 +44,11 @@ export function TimeSection({ shown, time }: SectionProps): JSX.Element {
 /** Events in the list below the charts. */
 const marksShown = 6;
 
-function ChartsOfTime({ shown: { id, detail }, time }: Required<SectionProps>): JSX.Element {
-  if (!time) return "";
+interface ChartsProps extends SectionProps {
+  readonly time: UpstreamTime;
+}
+
+function ChartsOfTime({ shown: { id, detail }, time }: ChartsProps): JSX.Element {
   const { range, subject, data } = time;
   const whole = { ...subject, at: undefined };
   return (
