@@ -3,7 +3,7 @@
 import type { Columns } from "../history/point.ts";
 import { maxPeakMultiple, maxSlotShare } from "../problems/advice.ts";
 import type { PoolSnapshot, Snapshot } from "../snapshot/snapshot.ts";
-import { formatCount, formatMs, formatShare, formatSpan, nothing, unitSpace } from "./format.ts";
+import { formatCount, formatMs, formatShare, formatSpan, nothing, inPercent } from "./format.ts";
 
 /** The last 24 hours of all pools, as they were when they were read. Times are epoch milliseconds. */
 export interface DayHistory {
@@ -52,12 +52,12 @@ export function answeredProof(day: DayHistory | undefined): Proof {
 
 /** "99.998 %": as many digits as the errors need, and never 100 % while there is one. */
 export function answeredShare(requests: number, errors: number): string {
-  if (errors <= 0) return `100${unitSpace}%`;
+  if (errors <= 0) return inPercent("100");
   const missing = Math.min(1, errors / requests) * 100;
   const digits = Math.min(4, Math.max(1, Math.ceil(-Math.log10(missing))));
   const scale = 10 ** digits;
   // Rounded down, but not for the sake of the last bit.
-  return `${(Math.floor((100 - missing) * scale + 1e-6) / scale).toFixed(digits)}${unitSpace}%`;
+  return inPercent((Math.floor((100 - missing) * scale + 1e-6) / scale).toFixed(digits));
 }
 
 /** A difference that is smaller than this part of what is usual, or than so many milliseconds, is none. */

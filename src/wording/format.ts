@@ -40,13 +40,18 @@ export function formatRate(rate: number): string {
   return rate < 100 ? oneDigit.format(rate) : formatCount(rate);
 }
 
+/** A number of percent: "2.5 %" */
+export function inPercent(digits: string): string {
+  return `${digits}${unitSpace}%`;
+}
+
 /** A ratio as percent, as in the titles of problems: 0 %, <0.1 %, 2.5 %, 37 %. Only 1 is shown as 100 %. */
 export function formatShare(share: number): string {
-  if (share <= 0) return `0${unitSpace}%`;
-  if (share < 0.001) return `<0.1${unitSpace}%`;
-  if (share < 0.0995) return `${oneDigit.format(share * 100)}${unitSpace}%`;
-  if (share < 1) return `${grouped.format(Math.min(99, share * 100))}${unitSpace}%`;
-  return `100${unitSpace}%`;
+  if (share <= 0) return inPercent("0");
+  if (share < 0.001) return inPercent("<0.1");
+  if (share < 0.0995) return inPercent(oneDigit.format(share * 100));
+  if (share < 1) return inPercent(grouped.format(Math.min(99, share * 100)));
+  return inPercent("100");
 }
 
 /** Milliseconds: 0.4 ms, 128 ms, 1.2 s; a dash for null. */
@@ -120,9 +125,9 @@ export function uptimeShare({ share, countedMs }: UptimeSnapshot): string {
 
 /** Rounded down, so that a second of outage is still visible: 100 %, 99.98 %, 97.2 %, 38 %. */
 export function formatUptime(share: number): string {
-  if (share >= 1) return `100${unitSpace}%`;
+  if (share >= 1) return inPercent("100");
   const digits = share >= 0.99 ? 2 : share >= 0.95 ? 1 : 0;
-  return `${(Math.floor(share * 100 * 10 ** digits) / 10 ** digits).toFixed(digits)}${unitSpace}%`;
+  return inPercent((Math.floor(share * 100 * 10 ** digits) / 10 ** digits).toFixed(digits));
 }
 
 /** The fault injected on an upstream; undefined if there is no fault, and for older balancers, which lack the key. */
