@@ -18,11 +18,12 @@ export async function soughtSentence(
   const result = await admin.problems(new URLSearchParams({ state: "all" }));
   if ("error" in result) return "";
   const found = result.value.find((problem) => problem.id === id);
-  return found ? endedSentence(found, state.at) : `The problem ${id} is over, and too long ago to be known.`;
+  return found ? spanSentence(found, state.at) : `The problem ${id} is over, and too long ago to be known.`;
 }
 
 /** "Over: checkout-07 answers 30 % of its requests with 500, from 03:04:12 UTC to 03:41:10 UTC." */
-function endedSentence({ title, since, closedAt }: ProblemSpan, now: number): string {
-  const end = closedAt === null ? "now" : formatDatedTime(closedAt, now);
-  return `${closedAt === null ? "Open" : "Over"}: ${title}, from ${formatDatedTime(since, now)} to ${end}.`;
+function spanSentence({ title, since, closedAt }: ProblemSpan, now: number): string {
+  const from = formatDatedTime(since, now);
+  if (closedAt === null) return `Open: ${title}, from ${from} to now.`;
+  return `Over: ${title}, from ${from} to ${formatDatedTime(closedAt, now)}.`;
 }
