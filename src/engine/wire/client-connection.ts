@@ -51,6 +51,7 @@ export class ClientConnection
   pinned: PinnedConnections | undefined;
   #isReading = false;
   #isActive = false;
+  place = -1;
   /** Whether the connection closes without lingering: the client has ended, or sends nothing more. */
   #closesAtOnce = false;
 

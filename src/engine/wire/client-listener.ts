@@ -1,5 +1,6 @@
 /** One address that clients connect to: its options, the clients that are connected, and what their requests have in common. */
 
+import { DenseList, type Placed } from "../../lib/dense-list.ts";
 import { maxRejectedClientsFor } from "../../net/open-files.ts";
 import { ListenerMeter } from "../../metrics/listener-meter.ts";
 import { handshakeRefusalOf } from "../../tls/handshake-refusal.ts";
@@ -9,7 +10,7 @@ import { type ListenerHeaders, listenerHeaders } from "./http1/response-writer.t
 import { ForwardingCache } from "./http1/request-writer.ts";
 
 /** A client's connection, which also closes with a request in flight. */
-export interface ClosableClient extends Closable {
+export interface ClosableClient extends Closable, Placed {
   /** @param abruptly with RST */
   closeForGood(abruptly: boolean): void;
   /** Whether it has not received any response yet: its first request may be on the way. */
@@ -32,8 +33,8 @@ export class ClientListener {
   port = 0;
   readonly forwardingCache: ForwardingCache;
   /** Connections that are served. */
-  readonly #clients = new Set<ClosableClient>();
-  readonly #rejected = new Set<ClosableClient>();
+  readonly #clients = new DenseList<ClosableClient>();
+  readonly #rejected = new DenseList<ClosableClient>();
   readonly #maxRejected = maxRejectedClientsFor();
   readonly #count: ClientCount;
   readonly #onHandshakeRefused: EngineOptions["handshakeRefused"];
@@ -88,20 +89,21 @@ export class ClientListener {
   }
 
   announceEnd(): void {
-    for (const client of [...this.#clients]) client.announceEnd?.();
+    for (const client of this.#clients.toArray()) client.announceEnd?.();
   }
 
   get hasFresh(): boolean {
-    return this.#clients.values().some(({ isFresh }) => isFresh);
+    return this.#clients.some(({ isFresh }) => isFresh);
   }
 
   /** @param spared whether fresh connections stay open */
   closeIdle(spared: "fresh" | "none" = "none"): void {
-    for (const client of [...this.#clients]) if (spared === "none" || !client.isFresh) client.closeIfIdle();
+    for (const client of this.#clients.toArray())
+      if (spared === "none" || !client.isFresh) client.closeIfIdle();
   }
 
   /** Closes all connections and cancels the requests in flight. */
   close(): void {
-    for (const client of [...this.#clients]) client.closeForGood(true);
+    for (const client of this.#clients.toArray()) client.closeForGood(true);
   }
 }

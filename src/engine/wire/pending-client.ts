@@ -10,6 +10,7 @@ export abstract class PendingClient extends TimerEntry implements ClientSocketHa
   protected readonly context: WireContext;
   protected readonly listener: ClientListener;
   #socket: WireSocket | undefined;
+  place = -1;
 
   constructor(context: WireContext, listener: ClientListener) {
     super();

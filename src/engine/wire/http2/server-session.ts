@@ -57,6 +57,7 @@ export class ServerSession
   /** Streams above this are not served. */
   #lastServedId = maxStreamId;
   #isDraining = false;
+  place = -1;
   /** The client has announced its end, or is one too many: the connection closes when no stream is open. */
   #isLeaving = false;
   /** There are too many clients: requests get 503. */
