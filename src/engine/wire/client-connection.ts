@@ -303,6 +303,11 @@ export class ClientConnection
     if (this.#phase === "idle") this.closeForGood(false);
   }
 
+  override close(): void {
+    if (this.scheme === "http" && this.socket?.close) this.socket.close();
+    else super.close();
+  }
+
   /** Closes the connection and cancels the request in flight. */
   closeForGood(abruptly: boolean): void {
     if (this.#phase === "closed") return;

@@ -37,6 +37,8 @@ export interface WireSocket {
   shutdown(): void;
   /** Closes after the bytes taken so far. */
   end(): void;
+  /** As `end`, with one system call less. Without TLS only: its peer would miss the alert that says the stream is whole. */
+  close?(): void;
   /** Closes with RST, so that the peer does not take a part of a message for all of it. */
   terminate(): void;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from "node:net";
 import { connect, createServer, type TLSSocket } from "node:tls";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
@@ -11,6 +12,9 @@ import { startEngine } from "../../support/engine-fixture.ts";
 import { pairOf, tlsWith } from "../../support/tls-certificates.ts";
 import { until } from "../../support/wait.ts";
 import { get, wireScene } from "./fixture.ts";
+
+/** RFC 5246 section 6.2.1. */
+const recordTypes = { alert: 21, data: 23 };
 
 const pem = (name: string) => readFileSync(join(import.meta.dirname, "certificates", name), "utf8");
 const [ca, cert, key] = [pem("authority.crt"), pem("server.crt"), pem("server.key")];
@@ -47,6 +51,39 @@ describe("TLS", () => {
       { listener: { tls: tlsWith([pairOf(cert, key)]).tls } },
     );
   });
+
+  test("the last record before the end of the connection says that the stream is whole", () =>
+    wireScene(
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ stage }) => {
+        // The client's library does not tell, and TLS 1.2 shows the type of a record.
+        let sent = Buffer.alloc(0);
+        const relay = createTcpServer((client) => {
+          const server = connectTcp(stage.port, "127.0.0.1");
+          server.on("data", (chunk: Buffer) => (sent = Buffer.concat([sent, chunk])));
+          server.pipe(client).pipe(server);
+          for (const socket of [client, server]) socket.on("error", () => {});
+        });
+        await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+        const { port } = relay.address() as AddressInfo;
+        const maxVersion = "TLSv1.2" as const;
+        const socket = connect({ port, host: "127.0.0.1", ca, servername: "up.example", maxVersion });
+        const types = () => {
+          const found: (number | undefined)[] = [];
+          for (let at = 0; at + 5 <= sent.length; at += 5 + sent.readUInt16BE(at + 3)) found.push(sent[at]);
+          return found;
+        };
+        await new Promise((resolve) => socket.once("secureConnect", resolve));
+        socket.write(get());
+        await until(() => types().at(-1) === recordTypes.data, "the response");
+        // Closes the connection, which is idle.
+        await stage.listener.drain();
+        await until(() => types().at(-1) === recordTypes.alert, "the alert");
+        socket.destroy();
+        relay.close();
+      },
+      { listener: { tls: tlsWith([pairOf(cert, key)]).tls } },
+    ));
 
   test("a client without TLS reaches no upstream", () =>
     wireScene(
