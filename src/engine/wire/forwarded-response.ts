@@ -89,19 +89,15 @@ export class ForwardedResponse implements ResponseRewrite {
       this.#dechunker = new ChunkedDecoder();
       this.#dechunker.begin();
     }
-    const body = bytes.subarray(from, stop);
-    const fits = !this.#dechunker && !this.recodes && body.length <= smallPieceBytes;
-    if (this.edit) {
-      const edited = this.#edited(this.edit, length);
-      if (fits) return client.writeAll(Buffer.concat([edited, body]));
-      const isFlushed = client.writeAll(edited);
-      return this.sendBody(client, body) && isFlushed;
-    }
-    if (fits) {
+    const fits = !this.#dechunker && !this.recodes && stop - from <= smallPieceBytes;
+    if (fits && !this.edit) {
       if (stop > from) length += bytes.copy(scratch, length, from, stop);
       return client.write(scratch, 0, length);
     }
-    const isFlushed = client.write(scratch, 0, length);
+    const body = bytes.subarray(from, stop);
+    const sent = this.edit ? this.#edited(this.edit, length) : scratch.subarray(0, length);
+    if (fits) return client.writeAll(Buffer.concat([sent, body]));
+    const isFlushed = client.writeAll(sent);
     return this.sendBody(client, body) && isFlushed;
   }
 

@@ -128,11 +128,12 @@ function writeUsualForm(target: Buffer, head: ParsedResponse, rewrite: ResponseR
  * @returns the offset of the new head; -1, with nothing changed, if a header must be added: then it must be written out
  */
 export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewrite): number {
-  if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || rewrite.listenerHeaders || head.isInterim)
-    return -1;
+  if (rewrite.isHttp10 || rewrite.upgrades || rewrite.listenerHeaders || head.isInterim) return -1;
   if (!head.hasDate || head.needsRewrite || head.offersUpgrade) return -1;
   const { bytes } = head;
   const { headers, count, headersEnd, statusStart } = head.parser;
+  const closeLine = rewrite.closes ? lineForClose(head) : -1;
+  if (rewrite.closes && closeLine < 0) return -1;
   let start = headersEnd;
   let keptEnd = headersEnd;
   let lineEnd = headersEnd;
@@ -141,6 +142,7 @@ export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewri
     const lineStart = headers[position] as number;
     if (number !== knownHeaders.other && !isKept(number, head, rewrite)) {
       start = moveBefore(bytes, start, lineEnd, keptEnd);
+      if (lineStart === closeLine) start -= closeHeader.copy(bytes, start - closeHeader.length);
       keptEnd = lineStart;
     }
     lineEnd = lineStart;
@@ -148,6 +150,19 @@ export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewri
   start = moveBefore(bytes, start, statusStart - version.length, keptEnd);
   bytes[start + version.length - 2] = 0x31;
   return start;
+}
+
+/** Offset of a Connection line that has room for "Connection: close"; -1 without one. */
+function lineForClose({ parser }: ParsedResponse): number {
+  const { headers, count, headersEnd } = parser;
+  let lineEnd = headersEnd;
+  for (let position = (count - 1) * headerStride; position >= 0; position -= headerStride) {
+    const lineStart = headers[position] as number;
+    const isConnection = headers[position + 4] === knownHeaders.connection;
+    if (isConnection && lineEnd - lineStart >= closeHeader.length) return lineStart;
+    lineEnd = lineStart;
+  }
+  return -1;
 }
 
 /** Moves bytes[from..to) to the place that ends at the offset `end`. @returns their new offset */

@@ -240,8 +240,19 @@ describe("the response to a client", () => {
       writeResponseHead(target, parsed, { ...rewrite, ...how }),
     );
     const inPlace = trimResponseInPlace(parsed, { ...rewrite, ...how });
-    if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, parsed.parser.end)).toBe(writtenOut);
+    if (inPlace >= 0) {
+      const trimmed = bytes.toString("latin1", inPlace, parsed.parser.end);
+      // "Connection: close" takes the place of the upstream's Connection, and is the last line of the other.
+      if (how.closes) expect(withCloseLast(trimmed)).toBe(writtenOut);
+      else expect(trimmed).toBe(writtenOut);
+    }
     return writtenOut;
+  }
+
+  function withCloseLast(text: string): string {
+    const line = "Connection: close\r\n";
+    expect(text.split(line)).toHaveLength(2);
+    return text.replace(line, "").replace(/\r\n$/, `${line}\r\n`);
   }
 
   test("has the Strict-Transport-Security of the listener instead of the upstream's", () => {
@@ -264,19 +275,40 @@ describe("the response to a client", () => {
       "Bb: 22\r\n",
       "X-B: 3\r\n",
       "Keep-Alive: timeout=9\r\n",
+      "Connection: keep-alive\r\n",
+      "Connection: close\r\n",
     ];
     for (let i = 0; i < lines.length ** 4; i++) {
-      const headers = [1, 5, 25, 125].map((step) => lines[Math.floor(i / step) % lines.length]);
+      const headers = [0, 1, 2, 3].map(
+        (place) => lines[Math.floor(i / lines.length ** place) % lines.length],
+      );
       for (const start of ["HTTP/1.1 200 OK", "HTTP/1.0 404"]) {
         const kept = headers.filter(
           (line) =>
             line === lines[0] || line === lines[2] || (!headers.includes(lines[1]) && line === lines[3]),
         );
-        expect(written(dated(headers.join(""), start))).toBe(
-          `${start.replace("1.0", "1.1")}\r\n${date}${kept.join("")}\r\n`,
+        const expected = `${start.replace("1.0", "1.1")}\r\n${date}${kept.join("")}`;
+        expect(written(dated(headers.join(""), start))).toBe(`${expected}\r\n`);
+        expect(written(dated(headers.join(""), start), { closes: true })).toBe(
+          `${expected}Connection: close\r\n\r\n`,
         );
       }
     }
+  });
+
+  test("says in place that it closes where the upstream's Connection has room for that", () => {
+    const inPlace = (connection: string) => {
+      const parsed = new ParsedResponse(responseLimits);
+      const bytes = bytesOf(dated(`A: 1\r\n${connection}B: 2\r\n`));
+      parsed.parser.beginResponse(0);
+      parsed.parser.parse(bytes, bytes.length);
+      expect(parsed.validate(bytes, { isHead: false, upgrades: false })).toBe("");
+      return trimResponseInPlace(parsed, { ...rewrite, closes: true });
+    };
+    expect(inPlace("Connection: close\r\n")).toBe(0);
+    expect(inPlace("Connection: keep-alive\r\n")).toBe("keep-alive".length - "close".length);
+    expect(inPlace("Connection: x-b\r\n")).toBe(-1);
+    expect(inPlace("")).toBe(-1);
   });
 
   test("is the upstream's bytes without hop-by-hop headers", () => {
