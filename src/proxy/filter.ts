@@ -71,6 +71,11 @@ export interface ForeseenVerdict {
 /** Stands for the host of the upstream that a request goes to, which a retry changes. */
 export const ofUpstream = Symbol("the host of the upstream");
 
+const noFields: readonly Field[] = Object.freeze([]);
+/** Nothing is ever added to them. */
+const noHiddenNames = new FoldedNames();
+const noReplacedNames = new PlainNames();
+
 /** A request on a route that has filters. One is created for each such request, and for no other. */
 export class FilteredRequest {
   readonly head: RequestHead;
@@ -88,10 +93,11 @@ export class FilteredRequest {
   upstreamTarget: string | undefined;
   /** The Host of the upstream's request, where a filter changes it; `ofUpstream` for the one of the upstream's address. */
   upstreamHost: string | typeof ofUpstream | undefined;
-  readonly #upstreamFields: Field[] = [];
-  readonly #hiddenNames = new FoldedNames();
-  readonly #responseFields: Field[] = [];
-  readonly #replacedNames = new PlainNames();
+  // Most requests use few of them.
+  #upstreamFields: Field[] | undefined;
+  #hiddenNames: FoldedNames | undefined;
+  #responseFields: Field[] | undefined;
+  #replacedNames: PlainNames | undefined;
   #hiddenCookies: Set<string> | undefined;
   /** The client's other cookies, where some are hidden. */
   #cookies: Field | undefined;
@@ -114,8 +120,8 @@ export class FilteredRequest {
    * @param value undefined only removes the client's
    */
   setUpstreamField(name: string, value: string | undefined): void {
-    this.#hiddenNames.add(name);
-    if (value !== undefined) this.#upstreamFields.push(checkedField(name, value));
+    (this.#hiddenNames ??= new FoldedNames()).add(name);
+    if (value !== undefined) (this.#upstreamFields ??= []).push(checkedField(name, value));
   }
 
   /** The upstream does not get the cookie of this name: it is the balancer's own. */
@@ -124,51 +130,54 @@ export class FilteredRequest {
     if (cookies === undefined) return;
     const kept = withoutCookies(cookies, (this.#hiddenCookies ??= new Set()).add(name));
     if (kept === cookies) return;
-    this.#hiddenNames.add("Cookie");
+    (this.#hiddenNames ??= new FoldedNames()).add("Cookie");
     this.#cookies = kept === "" ? undefined : checkedField("Cookie", kept);
   }
 
   /** Adds a field to the response that the client gets, also if the balancer makes it. */
   addResponseField(name: string, value: string): void {
-    this.#responseFields.push(checkedField(name, value));
+    const field = checkedField(name, value);
+    (this.#responseFields ??= []).push(field);
   }
 
   /** Writes a field of the response in place of the upstream's. @param value undefined only removes the upstream's */
   setResponseField(name: string, value: string | undefined): void {
-    this.#replacedNames.add(name);
-    if (value !== undefined) this.#responseFields.push(checkedField(name, value));
+    (this.#replacedNames ??= new PlainNames()).add(name);
+    if (value !== undefined) this.addResponseField(name, value);
   }
 
   /** Fields that the upstream gets, in the order of the filters. */
   get upstreamFields(): readonly Field[] {
-    return this.#cookies ? [this.#cookies, ...this.#upstreamFields] : this.#upstreamFields;
+    const fields = this.#upstreamFields ?? noFields;
+    return this.#cookies ? [this.#cookies, ...fields] : fields;
   }
 
   /** Names whose fields of the client end here. */
   get hiddenNames(): FoldedNames {
-    return this.#hiddenNames;
+    return this.#hiddenNames ?? noHiddenNames;
   }
 
   /** Fields that the client gets. */
   get responseFields(): readonly Field[] {
-    return this.#responseFields;
+    return this.#responseFields ?? noFields;
   }
 
   /** Names whose fields of the upstream end here. */
   get replacedNames(): PlainNames {
-    return this.#replacedNames;
+    return this.#replacedNames ?? noReplacedNames;
   }
 
   /** Whether a filter changes anything in the request for the upstream: a head without changes goes on as it was written. */
   get changesRequest(): boolean {
-    const { upstreamTarget, upstreamHost } = this;
-    if (upstreamTarget !== undefined || upstreamHost !== undefined) return true;
-    return this.#upstreamFields.length > 0 || !this.#hiddenNames.isEmpty;
+    // Each field that is written hides the client's of its name.
+    return (
+      this.upstreamTarget !== undefined || this.upstreamHost !== undefined || this.#hiddenNames !== undefined
+    );
   }
 
   /** Whether a filter changes anything in the response. */
   get changesResponse(): boolean {
-    return this.#responseFields.length > 0 || !this.#replacedNames.isEmpty;
+    return this.#responseFields !== undefined || this.#replacedNames !== undefined;
   }
 
   /** Aborted when the verdict is not needed any more: the client has left, or the request's time is over. */
