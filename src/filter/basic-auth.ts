@@ -2,7 +2,13 @@
 
 import type { FilteredRequest, FilterVerdict, RequestFilter } from "../proxy/filter.ts";
 import { type Refusal, refusal } from "../proxy/refusal.ts";
-import type { CredentialCheck, BasicCredentials, CredentialVerdict } from "./credential-check.ts";
+import {
+  type CredentialCheck,
+  type BasicCredentials,
+  type CredentialVerdict,
+  type RememberedUser,
+  userFieldValue,
+} from "./credential-check.ts";
 
 export interface BasicAuthOptions {
   readonly check: CredentialCheck;
@@ -25,7 +31,7 @@ export function createBasicAuth(options: BasicAuthOptions): RequestFilter {
     { name }: BasicCredentials,
     verdict: CredentialVerdict,
   ): FilterVerdict => {
-    if (verdict === "right") return admitted(request, name, options);
+    if (verdict === "right") return admitted(request, { name, fieldValue: userFieldValue(name) }, options);
     if (verdict === "wrong") return required(request);
     if (verdict === "busy") return refusal("auth_unavailable");
     request.setResponseField("Retry-After", String(Math.max(1, Math.ceil(verdict.pausedMs / 1_000))));
@@ -34,7 +40,11 @@ export function createBasicAuth(options: BasicAuthOptions): RequestFilter {
   return {
     name: "basicAuth",
     admit(request) {
-      const credentials = credentialsIn(request.head.header("authorization"));
+      const field = request.head.header("authorization");
+      if (field === undefined || field.length > maxFieldChars) return required(request);
+      const user = check.userOf(field);
+      if (user) return admitted(request, user, options);
+      const credentials = credentialsIn(field);
       if (!credentials) return required(request);
       const verdict = check.verdictOf(credentials, request.head.clientAddress);
       if (!(verdict instanceof Promise)) return answerTo(request, credentials, verdict);
@@ -51,26 +61,25 @@ export function createBasicAuth(options: BasicAuthOptions): RequestFilter {
 
 function admitted(
   request: FilteredRequest,
-  name: string,
+  user: Pick<RememberedUser, "name" | "fieldValue">,
   { forward, keepsAuthorization }: BasicAuthOptions,
 ): undefined {
-  request.user = name;
+  request.user = user.name;
   if (!keepsAuthorization) request.setUpstreamField("Authorization", undefined);
-  // As bytes of UTF-8, which is what fields with other characters than ASCII have nearly everywhere.
-  if (forward !== undefined) request.setUpstreamField(forward, Buffer.from(name).toString("latin1"));
+  if (forward !== undefined) request.setUpstreamField(forward, user.fieldValue);
   return undefined;
 }
 
 const controlCharacter = /\p{Cc}/u;
 
 /** Longer ones are no user's. */
-const maxCredentialChars = 2_048;
+const maxFieldChars = 2_048;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Undefined for a field that is missing, of another scheme, or not valid: control characters may not be in it. */
 function credentialsIn(field: string | undefined): BasicCredentials | undefined {
-  if (field === undefined || field.length > maxCredentialChars) return undefined;
+  if (field === undefined || field.length > maxFieldChars) return undefined;
   const [, encoded] = /^basic +([A-Za-z\d+/]+={0,2}) *$/i.exec(field) ?? [];
   if (encoded === undefined) return undefined;
   let text: string;
@@ -81,5 +90,5 @@ function credentialsIn(field: string | undefined): BasicCredentials | undefined 
   }
   const colon = text.indexOf(":");
   if (colon < 1 || colon === text.length - 1 || controlCharacter.test(text)) return undefined;
-  return { name: text.slice(0, colon), password: text.slice(colon + 1) };
+  return { name: text.slice(0, colon), password: text.slice(colon + 1), field };
 }

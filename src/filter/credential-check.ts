@@ -3,12 +3,23 @@
 import { LoginLimiter } from "../access/login-limiter.ts";
 import type { RouteUser } from "../access/user-hash.ts";
 import type { Clock } from "../lib/clock.ts";
-import { derivedSecret, newSecret } from "../lib/secrets.ts";
+import { lookUpDigest, newSecret } from "../lib/secrets.ts";
 import type { Passwords } from "../runtime/runtime.ts";
 
 export interface BasicCredentials {
   readonly name: string;
   readonly password: string;
+  /** The Authorization field that they came in, which is remembered if they are right. */
+  readonly field?: string;
+}
+
+/** A user whose name and password were right. */
+export interface RememberedUser {
+  readonly name: string;
+  /** The name as a field's value. */
+  readonly fieldValue: string;
+  /** Clock time. */
+  readonly until: number;
 }
 
 /** `right`, `wrong`, `busy` if too many wait, or the milliseconds until this client may try again. */
@@ -54,14 +65,19 @@ export interface CredentialCheckOptions {
   readonly clock: Clock;
 }
 
-/** The users of one route. Pairs that were right are remembered by a digest under a key of this object, and go with it. */
+/**
+ * The users of one route. Pairs that were right are remembered by a digest under a key of this object, and go with it. So are the
+ * fields that they came in: most requests need no look at what is in them.
+ */
 export class CredentialCheck {
   readonly #options: CredentialCheckOptions;
   readonly #users: ReadonlyMap<string, string>;
   readonly #limiter: LoginLimiter;
   readonly #key = newSecret();
-  /** With the clock time until which each is remembered, the oldest first. */
-  readonly #remembered = new Map<string, number>();
+  /** By the digest of name and password, the oldest first. */
+  readonly #pairs = new Map<string, RememberedUser>();
+  /** By the digest of the Authorization field. One pair has many spellings. */
+  readonly #fields = new Map<string, RememberedUser>();
   readonly #running = new Map<string, Promise<CredentialVerdict>>();
 
   constructor(options: CredentialCheckOptions) {
@@ -70,11 +86,20 @@ export class CredentialCheck {
     this.#limiter = new LoginLimiter(options.clock);
   }
 
+  /** @returns whose name and password are in an Authorization field, if they were right a short time ago */
+  userOf(field: string): RememberedUser | undefined {
+    const user = this.#fields.get(lookUpDigest(this.#key, field));
+    return user !== undefined && user.until > this.#options.clock() ? user : undefined;
+  }
+
   /** @param client address; failures count for it and the name. @returns a promise only where it has to verify */
   verdictOf(credentials: BasicCredentials, client: string): CredentialVerdict | Promise<CredentialVerdict> {
-    const digest = derivedSecret(this.#key, JSON.stringify([credentials.name, credentials.password]));
-    const until = this.#remembered.get(digest);
-    if (until !== undefined && until > this.#options.clock()) return "right";
+    const digest = lookUpDigest(this.#key, JSON.stringify([credentials.name, credentials.password]));
+    const remembered = this.#pairs.get(digest);
+    if (remembered && remembered.until > this.#options.clock()) {
+      this.#rememberField(credentials, remembered);
+      return "right";
+    }
     // A page loads many files at once, all with the same credentials.
     const key = `${client} ${digest}`;
     const running = this.#running.get(key);
@@ -88,7 +113,7 @@ export class CredentialCheck {
       .then((isRight): CredentialVerdict => {
         if (!isRight) return "wrong";
         this.#limiter.succeed(attempt);
-        this.#remember(digest);
+        this.#remember(digest, credentials);
         return "right";
       })
       .finally(() => this.#running.delete(key));
@@ -106,10 +131,28 @@ export class CredentialCheck {
     return isRight && known !== undefined;
   }
 
-  #remember(digest: string): void {
-    this.#remembered.delete(digest);
-    this.#remembered.set(digest, this.#options.clock() + rememberedMs);
-    const [oldest] = this.#remembered.keys();
-    if (this.#remembered.size > maxRemembered && oldest !== undefined) this.#remembered.delete(oldest);
+  #remember(digest: string, credentials: BasicCredentials): void {
+    const { name } = credentials;
+    const user = { name, fieldValue: userFieldValue(name), until: this.#options.clock() + rememberedMs };
+    addNewest(this.#pairs, digest, user);
+    this.#rememberField(credentials, user);
   }
+
+  #rememberField({ field }: BasicCredentials, user: RememberedUser): void {
+    if (field !== undefined) addNewest(this.#fields, lookUpDigest(this.#key, field), user);
+  }
+}
+
+/** As bytes of UTF-8, which is what fields with other characters than ASCII have nearly everywhere. */
+export function userFieldValue(name: string): string {
+  return Buffer.from(name).toString("latin1");
+}
+
+/** Forgets the oldest one if there are too many. */
+function addNewest(users: Map<string, RememberedUser>, digest: string, user: RememberedUser): void {
+  users.delete(digest);
+  users.set(digest, user);
+  if (users.size <= maxRemembered) return;
+  const [oldest] = users.keys();
+  if (oldest !== undefined) users.delete(oldest);
 }

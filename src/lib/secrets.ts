@@ -1,6 +1,6 @@
 /** Secrets as text: random generation, digests for storage, constant-time comparison. */
 
-import { createHash, createHmac, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, hash, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
 
 /** 256 random bits as 43 characters that are valid in headers, cookies and URLs. */
 export function newSecret(): string {
@@ -25,6 +25,14 @@ export function digestOf(secret: string): string {
 /** A second secret derived from the first by HMAC-SHA-256; it does not reveal the first. */
 export function derivedSecret(secret: string, purpose: string): string {
   return createHmac("sha256", secret).update(purpose).digest("base64url");
+}
+
+/**
+ * A digest under a secret key by which a text is looked up in this process, without the text being kept. In one call, because it
+ * is computed for each request. It must not be told to anyone: what a digest of a longer text is could be derived from it.
+ */
+export function lookUpDigest(secret: string, text: string): string {
+  return hash("sha256", secret + text, "base64");
 }
 
 /** Compares digests, so that the timing reveals neither content nor length. */
