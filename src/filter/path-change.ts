@@ -57,10 +57,13 @@ export function createPathChange(
 
   function admit(request: FilteredRequest): Refusal | undefined {
     if (host !== undefined) request.upstreamHost = host === "upstream" ? ofUpstream : host;
-    const { head } = request;
+    if (steps.length === 0 && !query) return undefined;
+    // Read once: a head makes it of bytes each time.
+    const { target } = request.head;
     // `OPTIONS *` has neither path nor query.
-    if ((steps.length === 0 && !query) || head.target === "*") return undefined;
-    let changed = pathOf(head);
+    if (target === "*") return undefined;
+    const path = pathOf({ target });
+    let changed = path;
     for (const step of steps) {
       const result = step(changed, request);
       if (typeof result !== "string") return result;
@@ -68,10 +71,10 @@ export function createPathChange(
     }
     // The next parser would read what follows as a host.
     if (/^\/[/\\]/.test(changed)) return refusal("path_ambiguous");
-    const rest = query ? query(queryIn(head), request) : head.target.slice(pathOf(head).length);
-    const target = changed + rest;
-    if (target.length > maxTargetBytes) return refusalForViolation(targetTooLong(maxTargetBytes));
-    request.upstreamTarget = target;
+    const rest = query ? query(queryIn({ target }), request) : target.slice(path.length);
+    const written = changed + rest;
+    if (written.length > maxTargetBytes) return refusalForViolation(targetTooLong(maxTargetBytes));
+    request.upstreamTarget = written;
     return undefined;
   }
 }

@@ -21,17 +21,64 @@ export function createQueryChange({ remove = [], set = {} }: QuerySettings): Que
       encodeText: (text) => encodeURIComponent(text.toWellFormed()),
     }),
   }));
+  const constant = written.every(({ value }) => value.text !== undefined)
+    ? written.map(({ start, value }) => start + (value.text ?? "")).join("&")
+    : undefined;
+  const writeAll = (request: FilteredRequest) => {
+    let text = "";
+    for (const { start, value } of written) text += (text === "" ? "" : "&") + start + value.write(request);
+    return text;
+  };
   return (query, request) => {
-    const kept = query === "" ? [] : query.split("&").filter((parameter) => !removed.has(nameIn(parameter)));
-    const parameters = [...kept, ...written.map(({ start, value }) => start + value.write(request))];
-    return parameters.length > 0 ? `?${parameters.join("&")}` : "";
+    const kept = query === "" ? undefined : withoutParameters(query, removed);
+    if (written.length === 0) return kept === undefined ? "" : `?${kept}`;
+    const added = constant ?? writeAll(request);
+    return kept === undefined ? `?${added}` : `?${kept}&${added}`;
   };
 }
 
+/** @returns undefined if no parameter is left; one that is empty counts */
+function withoutParameters(query: string, removed: ReadonlySet<string>): string | undefined {
+  let kept: string | undefined;
+  /** Those from here on are kept, up to the one that is looked at. */
+  let keptFrom = 0;
+  for (let start = 0; start <= query.length;) {
+    const nameEnd = endOfName(query, start);
+    const end = query.charCodeAt(nameEnd) === equals ? endOfParameter(query, nameEnd) : nameEnd;
+    if (removed.has(decodedName(query.slice(start, nameEnd)))) {
+      if (keptFrom < start) kept = joined(kept, query.slice(keptFrom, start - 1));
+      keptFrom = end + 1;
+    }
+    start = end + 1;
+  }
+  if (keptFrom === 0) return query;
+  return keptFrom <= query.length ? joined(kept, query.slice(keptFrom)) : kept;
+}
+
+function joined(first: string | undefined, second: string): string {
+  return first === undefined ? second : `${first}&${second}`;
+}
+
+function endOfParameter(query: string, start: number): number {
+  const end = query.indexOf("&", start);
+  return end < 0 ? query.length : end;
+}
+
+const equals = 0x3d;
+const ampersand = 0x26;
+
+function endOfName(query: string, start: number): number {
+  let end = start;
+  for (; end < query.length; end++) {
+    const code = query.charCodeAt(end);
+    if (code === equals || code === ampersand) break;
+  }
+  return end;
+}
+
 /** As servers read it: a client may write a name with escapes. */
-function nameIn(parameter: string): string {
-  const equals = parameter.indexOf("=");
-  const name = (equals < 0 ? parameter : parameter.slice(0, equals)).replaceAll("+", " ");
+function decodedName(written: string): string {
+  const name = written.includes("+") ? written.replaceAll("+", " ") : written;
   if (!name.includes("%")) return name;
   const bytes = name.replace(/%([\da-f]{2})/gi, (_, digits: string) =>
     String.fromCharCode(parseInt(digits, 16)),
@@ -42,8 +89,12 @@ function nameIn(parameter: string): string {
 /** What a client's target contains is encoded already. */
 const isOfTarget = /^(?:path|query|target)(?:\.|$)/;
 
+/** Values of which each character stands for itself: most addresses, names and numbers. */
+const isPlain = /^[\w.~!*'()-]*$/;
+
 /** Each character of a value is one byte, as it arrived. */
 function encodeValue(value: string, name: string): string {
+  if (isPlain.test(value)) return value;
   const kept = isOfTarget.test(name) ? /%[\da-f]{2}|[^]/gi : /[^]/g;
   return value.replace(kept, (part) =>
     part.length > 1 || /[\w.~!*'()-]/.test(part) ? part : escapeOf(part),

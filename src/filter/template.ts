@@ -38,6 +38,8 @@ export interface Template {
   write(request: FilteredRequest, upstream?: Upstream): string;
   /** Whether it consists of one variable: then a field without a value is left out. */
   readonly isVariable: boolean;
+  /** The whole text, where it has no variables. */
+  readonly text: string | undefined;
 }
 
 export interface TemplateOptions {
@@ -56,10 +58,11 @@ export function compileTemplate(source: string, options: TemplateOptions = {}): 
     text === undefined ? readerOf(name, source, encode) : encodeText(text),
   );
   const [only] = pieces;
-  if (only === undefined) return { isVariable: false, write: () => "" };
-  if (pieces.length === 1 && typeof only === "string") return { isVariable: false, write: () => only };
+  if (only === undefined) return constantTemplate("");
+  if (pieces.length === 1 && typeof only === "string") return constantTemplate(only);
   return {
     isVariable: pieces.length === 1,
+    text: undefined,
     write(request, upstream) {
       const from: VariableSource = { request, upstream, pool };
       let text = "";
@@ -67,6 +70,10 @@ export function compileTemplate(source: string, options: TemplateOptions = {}): 
       return text;
     },
   };
+}
+
+function constantTemplate(text: string): Template {
+  return { isVariable: false, text, write: () => text };
 }
 
 function readerOf(name: string, source: string, encode: TemplateOptions["encode"]): ReadVariable {

@@ -37,9 +37,9 @@ export function isSecureClient(head: RequestHead): boolean {
 }
 
 /** The path without the query. */
-export function pathOf(head: RequestHead): string {
-  const query = head.target.indexOf("?");
-  return query < 0 ? head.target : head.target.slice(0, query);
+export function pathOf({ target }: Pick<RequestHead, "target">): string {
+  const query = target.indexOf("?");
+  return query < 0 ? target : target.slice(0, query);
 }
 
 /** A client's own id is kept if it is short and plain: anything else could forge log lines. */
