@@ -86,6 +86,15 @@ export function equalsAnyCase(bytes: Uint8Array, from: number, to: number, liter
   return true;
 }
 
+/** The same for a name as text: creates no string of the bytes. @param name in lower case */
+export function isNamed(bytes: Uint8Array, from: number, to: number, name: string): boolean {
+  if (to - from !== name.length) return false;
+  for (let i = 0; i < name.length; i++) {
+    if (lower[bytes[from + i] as number] !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
 /** Pieces below this size are copied byte by byte: that costs less than a call. */
 const shortBytes = 32;
 

@@ -3,7 +3,7 @@
 import { clientAddressBehind } from "../../../proxy/client-address.ts";
 import type { ConnectionTls } from "../../../tls/connection-tls.ts";
 import type { RequestHead } from "../../../proxy/request-head.ts";
-import { colon, equalsAnyCase, latin1, lf, space, tab } from "./bytes.ts";
+import { colon, isNamed, lf, space, tab } from "./bytes.ts";
 import { methods, type ParsedRequest } from "./parsed-request.ts";
 
 /** Offsets in a written head that begins at 0. */
@@ -24,15 +24,6 @@ export interface PeerView {
 const noPeer: PeerView = { address: "", isTrusted: false, options: { isTrustedProxy: () => false } };
 
 const empty: Buffer = Buffer.alloc(0);
-
-/** Header names as bytes. The names come from the code and the configuration, so there are few. */
-const literals = new Map<string, Buffer>();
-
-function literalOf(name: string): Buffer {
-  let literal = literals.get(name);
-  if (!literal) literals.set(name, (literal = latin1(name)));
-  return literal;
-}
 
 /** Reads from the received bytes while they are valid, and later from those written for the upstream. */
 export class LazyRequestHead implements RequestHead {
@@ -139,14 +130,13 @@ export class LazyRequestHead implements RequestHead {
     if (name === "traceparent" && !this.#hasTraceparent) return undefined;
     if (name === "host" && this.#hostEnd > 0)
       return this.#bytes.toString("latin1", this.#hostStart, this.#hostEnd);
-    const literal = literalOf(name);
     const bytes = this.#bytes;
     let joined: string | undefined;
     let start = this.#headersStart;
     while (start < this.#headersEnd) {
       const lineEnd = bytes.indexOf(lf, start) - 1;
-      const nameEnd = bytes.indexOf(colon, start);
-      if (equalsAnyCase(bytes, start, nameEnd, literal)) {
+      const nameEnd = start + name.length;
+      if (bytes[nameEnd] === colon && isNamed(bytes, start, nameEnd, name)) {
         const value = this.#value(nameEnd + 1, lineEnd);
         // Cookies are joined as in RFC 9113 section 8.2.3: no other separator would keep them apart.
         joined = joined === undefined ? value : joined + (name === "cookie" ? "; " : ", ") + value;

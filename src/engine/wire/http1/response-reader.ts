@@ -2,7 +2,7 @@
 
 import type { CompressibleResponse } from "../../../proxy/compression.ts";
 import { BodyFraming, framing } from "./body.ts";
-import { ByteAccumulator, equalsAnyCase, latin1 } from "./bytes.ts";
+import { ByteAccumulator, equalsAnyCase, isNamed, latin1 } from "./bytes.ts";
 import type { HeadLimits } from "./head-limits.ts";
 import { headerStride, HeadParser, isWhole, needsMore } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
@@ -211,14 +211,12 @@ export class ParsedResponse implements CompressibleResponse {
 
   /** Read only where a route asks for it. */
   header(name: string): string | undefined {
+    const { bytes } = this;
     const { headers, count } = this.parser;
     let joined: string | undefined;
     for (let position = 0; position < count * headerStride; position += headerStride) {
-      const nameEnd = headers[position + 1] as number;
-      const nameStart = headers[position] as number;
-      if (nameEnd - nameStart !== name.length) continue;
-      if (this.bytes.toString("latin1", nameStart, nameEnd).toLowerCase() !== name) continue;
-      const value = this.bytes.toString("latin1", headers[position + 2], headers[position + 3]).trim();
+      if (!isNamed(bytes, headers[position] as number, headers[position + 1] as number, name)) continue;
+      const value = bytes.toString("latin1", headers[position + 2], headers[position + 3]).trim();
       joined = joined === undefined ? value : `${joined}, ${value}`;
     }
     return joined;
