@@ -1,5 +1,6 @@
 /** Decides which responses are compressed and with which coding, and what that changes in their heads. */
 
+import { textMemo } from "../lib/text-memo.ts";
 import type {
   CompressibleResponse,
   CompressionDecision,
@@ -46,20 +47,26 @@ export function createCompression({
   codings,
   level,
 }: CompressionSettings): ResponseCompression {
-  const isListed = typeMatcher(types);
-  const planFor = (coding: ContentCoding) => ({
+  const isListedType = typeMatcher(types);
+  const isListed = textMemo((contentType) => isListedType(mediaTypeIn(contentType)));
+  const codingFor = textMemo((accepted) => acceptedCoding(accepted, codings));
+  const planOf = (coding: ContentCoding) => ({
     coding,
     level: Math.min(level ?? defaultLevels[coding], maxLevels[coding]),
   });
+  const plans = { zstd: planOf("zstd"), br: planOf("br"), gzip: planOf("gzip") };
   return {
     decide(request, response) {
-      if (response.status === 304) return stillCompressed(request, response);
-      if (!mayChange(request, response)) return undefined;
-      if (response.bodyBytes !== undefined && (response.bodyBytes === 0 || response.bodyBytes < minBytes))
-        return undefined;
-      if (!isListed(mediaTypeOf(response))) return undefined;
-      const coding = acceptedCoding(request.header("accept-encoding"), codings);
-      return coding === undefined ? withVary(response) : compressed(response, planFor(coding));
+      const { status } = response;
+      if (status === 304) return stillCompressed(request, response);
+      // What costs least and decides most comes first: each field that is asked for is looked for.
+      if (status < 200 || status > 599 || unchangedStatuses.has(status)) return undefined;
+      const { bodyBytes } = response;
+      if (bodyBytes !== undefined && (bodyBytes === 0 || bodyBytes < minBytes)) return undefined;
+      if (!isListed(response.header("content-type") ?? "") || !mayChange(request, response)) return undefined;
+      const accepted = request.header("accept-encoding");
+      const coding = accepted === undefined ? undefined : codingFor(accepted);
+      return coding === undefined ? withVary(response) : compressed(response, plans[coding]);
     },
   };
 }
@@ -71,17 +78,23 @@ const noTransform = /(?:^|,)\s*no-transform\s*(?:[,;=]|$)/i;
 
 /** Whether both heads allow another form of the body (RFC 9110 section 7.7). */
 function mayChange(request: RequestHead, response: CompressibleResponse): boolean {
-  const { status } = response;
-  if (status < 200 || status > 599 || unchangedStatuses.has(status) || request.method === "HEAD")
-    return false;
-  if (request.header("range") !== undefined || response.header("content-range") !== undefined) return false;
-  if (response.header("content-encoding") !== undefined || response.header("trailer") !== undefined)
-    return false;
-  return ![request, response].some((message) => noTransform.test(message.header("cache-control") ?? ""));
+  return (
+    response.header("content-encoding") === undefined &&
+    request.method !== "HEAD" &&
+    allowsTransform(response.header("cache-control")) &&
+    response.header("content-range") === undefined &&
+    response.header("trailer") === undefined &&
+    request.header("range") === undefined &&
+    allowsTransform(request.header("cache-control"))
+  );
 }
 
-function mediaTypeOf(response: CompressibleResponse): string {
-  return (response.header("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+function allowsTransform(cacheControl: string | undefined): boolean {
+  return cacheControl === undefined || !noTransform.test(cacheControl);
+}
+
+function mediaTypeIn(contentType: string): string {
+  return contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
 /** Streams of events and messages: their parts must not wait for others, and their clients expect no coding. */
@@ -148,9 +161,10 @@ function withVary(response: CompressibleResponse): CompressionDecision | undefin
   return namesAcceptEncoding(response.header("vary")) ? undefined : { removed: nothing, added: [varyField] };
 }
 
+const acceptEncoding = /(?:^|,)\s*(?:\*|accept-encoding)\s*(?:,|$)/i;
+
 function namesAcceptEncoding(vary: string | undefined): boolean {
-  const names = vary?.split(",").map((name) => name.trim().toLowerCase());
-  return names?.some((name) => name === "*" || name === "accept-encoding") === true;
+  return vary !== undefined && acceptEncoding.test(vary);
 }
 
 /** Fields about the bytes of the body that was sent here. */

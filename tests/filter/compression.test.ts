@@ -191,4 +191,27 @@ describe("a response", () => {
     for (const type of ["text/event-stream", "application/grpc", "application/grpc-web+proto"])
       expect(events.decide(requestWith(), responseWith({ "content-type": type }))).toBeUndefined();
   });
+
+  test("is decided as the first time whenever types and codings come again, and each route for itself", () => {
+    const brotli = createCompression({ ...settings, types: ["image/*"], codings: ["br"] });
+    for (let i = 0; i < 3; i++)
+      for (const [type, accepted, coding, ofBrotli] of [
+        ["text/html", "gzip, br", "br", undefined],
+        ["image/png", "gzip, br", undefined, "br"],
+        ["text/html", "gzip", "gzip", undefined],
+        ["image/png", "gzip", undefined, undefined],
+      ] as const) {
+        const [request, response] = [
+          requestWith({ "accept-encoding": accepted }),
+          responseWith({ "content-type": type }),
+        ];
+        expect(compression.decide(request, response)?.plan?.coding).toBe(coding as never);
+        expect(brotli.decide(request, response)?.plan?.coding).toBe(ofBrotli as never);
+      }
+  });
+
+  test("of which the size decides is not asked for a field", () => {
+    const small = responseWith({}, { bodyBytes: 100, header: () => expect.unreachable() });
+    expect(compression.decide(requestWith(), small)).toBeUndefined();
+  });
 });
