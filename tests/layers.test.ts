@@ -59,6 +59,7 @@ const allowedCycles = [["pool/attempt.ts", "pool/upstream.ts"]];
 /** Files under 40 lines, each with its reason; policies and the leaf utilities in lib/ need none. */
 const shortFiles: Readonly<Record<string, string>> = {
   "engine/fetch/ws.d.ts": "declares a module",
+  "engine/wire/http1/request-buffer.ts": "what a replay adds to the writer of all heads",
   "acme/settings.ts": "configuration and orders share it",
   "control/removal.ts": "orders from here and from other balancers share it",
   "control/configuration-digest.ts": "fleet and snapshots share it",

@@ -7,6 +7,7 @@ import {
   type Field,
   foldedName,
   FoldedNames,
+  restricted,
   type HeadEdit,
   type NameSet,
   type NameForm,
@@ -41,7 +42,7 @@ export function writtenBytes({ set, default: defaults, add }: HeaderEditSettings
 /** Fields of the client end in every spelling that servers read as their name. @param pool of the route, for `${pool}` */
 export function createRequestEditor(settings: HeaderEditSettings, pool?: string): RequestEditor {
   const names = new FoldedNames(removedNames(settings));
-  const removed = { has: (name: string) => names.has(name) && isRemovableFromRequest(name) };
+  const removed = restricted(names, isRemovableFromRequest);
   const fields = new EditedFields(settings, removed, foldedName, pool);
   return { edit: (request) => fields.edit(request, undefined) };
 }
@@ -55,18 +56,28 @@ function removedNames({ remove = [], set = {} }: HeaderEditSettings): readonly s
   return [...remove, ...Object.keys(set)];
 }
 
-type FieldTemplate = readonly [name: string, value: Template];
+interface FieldTemplate {
+  readonly name: string;
+  readonly value: Template;
+  /** The whole field, where its value has no variables. */
+  readonly constant: Field | undefined;
+}
 
 class EditedFields {
   readonly #removed: NameSet;
   readonly #form: NameForm;
   readonly #set: readonly FieldTemplate[];
   readonly #defaults: readonly FieldTemplate[];
+  /** Those of `add`. */
   readonly #added: readonly FieldTemplate[];
 
   constructor(settings: HeaderEditSettings, removed: NameSet, form: NameForm, pool: string | undefined) {
     const compiled = (fields: Readonly<Record<string, string>> = {}): readonly FieldTemplate[] =>
-      Object.entries(fields).map(([name, value]) => [name, compileTemplate(value, { pool })]);
+      Object.entries(fields).map(([name, source]) => {
+        const value = compileTemplate(source, { pool });
+        const { text } = value;
+        return { name, value, constant: text === undefined ? undefined : checkedField(name, text) };
+      });
     this.#removed = removed;
     this.#form = form;
     this.#set = compiled(settings.set);
@@ -75,14 +86,34 @@ class EditedFields {
   }
 
   edit(request: FilteredRequest, upstream: Upstream | undefined): HeadEdit {
-    const write = (fields: readonly FieldTemplate[]): readonly Field[] =>
-      fields.flatMap(([name, template]) => {
-        const value = template.write(request, upstream);
-        return value === "" && template.isVariable ? [] : [checkedField(name, value)];
-      });
-    const set = write(this.#set);
-    const isSet = new Set(set.map(([name]) => this.#form(name)));
-    const defaults = write(this.#defaults).filter(([name]) => !isSet.has(this.#form(name)));
-    return { removed: this.#removed, defaults, added: [...set, ...write(this.#added)] };
+    const written = (templates: readonly FieldTemplate[], fields: Field[]): Field[] => {
+      for (const template of templates) {
+        const field = template.constant ?? fieldOf(template, request, upstream);
+        if (field) fields.push(field);
+      }
+      return fields;
+    };
+    const set = written(this.#set, []);
+    const defaults = this.#defaults.length === 0 ? none : this.#unset(written(this.#defaults, []), set);
+    return { removed: this.#removed, defaults, added: written(this.#added, set) };
   }
+
+  /** The default fields that are not set. */
+  #unset(defaults: readonly Field[], set: readonly Field[]): readonly Field[] {
+    if (this.#set.length === 0) return defaults;
+    const isSet = new Set(set.map(([name]) => this.#form(name)));
+    return defaults.filter(([name]) => !isSet.has(this.#form(name)));
+  }
+}
+
+const none: readonly Field[] = [];
+
+/** @returns undefined for a variable without a value */
+function fieldOf(
+  { name, value }: FieldTemplate,
+  request: FilteredRequest,
+  upstream: Upstream | undefined,
+): Field | undefined {
+  const text = value.write(request, upstream);
+  return text === "" && value.isVariable ? undefined : checkedField(name, text);
 }

@@ -5,9 +5,9 @@ export type Field = readonly [name: string, value: string];
 /** What changes in a head. First fields are removed, then the default ones added, then the others. */
 export interface HeadEdit {
   /** Path and query for the upstream; by default as they came. */
-  readonly target?: string;
+  readonly target?: string | undefined;
   /** The Host of the upstream's request; by default the client's. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Names of fields that end here. */
   readonly removed: NameSet;
   /** Added where the head has no field of the name. */
@@ -16,66 +16,109 @@ export interface HeadEdit {
   readonly added: readonly Field[];
 }
 
-export interface NameSet {
-  /** @param name in any case */
-  has(name: string): boolean;
-}
+/** How names of fields are compared: in every spelling for requests, by the exact name for responses. */
+export type NameForm = (name: string) => string;
 
 /**
  * The name as servers of the CGI family read it (RFC 3875 section 4.1.18): letter case does not count, and every character
  * but letters and digits is the same one. `X-User`, `x_user` and `X.User` are one variable there.
  */
-export function foldedName(name: string): string {
-  return name.toLowerCase().replace(/[^a-z\d]/g, "-");
+export const foldedName: NameForm = (name) => name.toLowerCase().replace(/[^a-z\d]/g, "-");
+
+export const responseForm: NameForm = (name) => name.toLowerCase();
+
+/** For each byte of a name, the byte that it has in a form. */
+function bytesIn(form: NameForm): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => form(String.fromCharCode(byte)).charCodeAt(0));
 }
 
-/** Names of request fields, in every spelling that a server may take for them. A name that ends with `*` is a prefix. */
-export class FoldedNames implements NameSet {
-  readonly #names = new Set<string>();
+const formBytes: ReadonlyMap<NameForm, Uint8Array> = new Map(
+  [foldedName, responseForm].map((form) => [form, bytesIn(form)]),
+);
+
+export interface NameSet {
+  /** @param name in any case */
+  has(name: string): boolean;
+  /** The same for the name bytes[from..to), without making a string of it. */
+  hasBytes(bytes: Uint8Array, from: number, to: number): boolean;
+}
+
+/** Names in one form. One that ends with `*` is a prefix. */
+abstract class ComparedNames implements NameSet {
+  readonly #form: NameForm;
+  readonly #table: Uint8Array;
+  readonly #names: string[] = [];
   readonly #prefixes: string[] = [];
 
-  constructor(names: Iterable<string> = []) {
+  constructor(form: NameForm, names: Iterable<string>) {
+    this.#form = form;
+    this.#table = formBytes.get(form) as Uint8Array;
     for (const name of names) this.add(name);
   }
 
   add(name: string): void {
-    if (name.endsWith("*")) this.#prefixes.push(foldedName(name.slice(0, -1)));
-    else this.#names.add(foldedName(name));
+    if (name.endsWith("*")) this.#prefixes.push(this.#form(name.slice(0, -1)));
+    else this.#names.push(this.#form(name));
   }
 
   get isEmpty(): boolean {
-    return this.#names.size + this.#prefixes.length === 0;
+    return this.#names.length + this.#prefixes.length === 0;
   }
 
   has(name: string): boolean {
-    const folded = foldedName(name);
-    return this.#names.has(folded) || this.#prefixes.some((prefix) => folded.startsWith(prefix));
+    const formed = this.#form(name);
+    return this.#names.includes(formed) || this.#prefixes.some((prefix) => formed.startsWith(prefix));
+  }
+
+  hasBytes(bytes: Uint8Array, from: number, to: number): boolean {
+    for (const name of this.#names)
+      if (name.length === to - from && startsWith(this.#table, name, bytes, from)) return true;
+    for (const prefix of this.#prefixes)
+      if (prefix.length <= to - from && startsWith(this.#table, prefix, bytes, from)) return true;
+    return false;
   }
 }
 
-/** Names of response fields, in any case. A name that ends with `*` is a prefix. */
-export class PlainNames implements NameSet {
-  readonly #names = new Set<string>();
-  readonly #prefixes: string[] = [];
+function startsWith(table: Uint8Array, text: string, bytes: Uint8Array, from: number): boolean {
+  for (let i = 0; i < text.length; i++)
+    if (table[bytes[from + i] as number] !== table[text.charCodeAt(i)]) return false;
+  return true;
+}
 
+/** Whether bytes[from..to) are this name, in the form. */
+export function spells(
+  form: NameForm,
+  name: string,
+  bytes: Uint8Array,
+  [from, to]: readonly [from: number, to: number],
+): boolean {
+  return name.length === to - from && startsWith(formBytes.get(form) as Uint8Array, name, bytes, from);
+}
+
+/** Names of request fields, in every spelling that a server may take for them. */
+export class FoldedNames extends ComparedNames {
   constructor(names: Iterable<string> = []) {
-    for (const name of names) this.add(name);
+    super(foldedName, names);
   }
+}
 
-  add(name: string): void {
-    const lower = name.toLowerCase();
-    if (lower.endsWith("*")) this.#prefixes.push(lower.slice(0, -1));
-    else this.#names.add(lower);
+/** Names of response fields, in any case. */
+export class PlainNames extends ComparedNames {
+  constructor(names: Iterable<string> = []) {
+    super(responseForm, names);
   }
+}
 
-  get isEmpty(): boolean {
-    return this.#names.size + this.#prefixes.length === 0;
-  }
+/** The names of a set that a test lets pass, which is asked for those of the set only. */
+export function restricted(set: NameSet, mayBe: (name: string) => boolean): NameSet {
+  return {
+    has: (name) => set.has(name) && mayBe(name),
+    hasBytes: (bytes, from, to) => set.hasBytes(bytes, from, to) && mayBe(textOf(bytes, from, to)),
+  };
+}
 
-  has(name: string): boolean {
-    const lower = name.toLowerCase();
-    return this.#names.has(lower) || this.#prefixes.some((prefix) => lower.startsWith(prefix));
-  }
+function textOf(bytes: Uint8Array, from: number, to: number): string {
+  return String.fromCharCode(...bytes.subarray(from, to));
 }
 
 /** Fields that frame a message or belong to one connection: no edit touches them. */
@@ -118,7 +161,10 @@ export interface FieldEdit {
 
 /** The names of both sets. */
 export function eitherOf(one: NameSet, other: NameSet): NameSet {
-  return { has: (name) => one.has(name) || other.has(name) };
+  return {
+    has: (name) => one.has(name) || other.has(name),
+    hasBytes: (bytes, from, to) => one.hasBytes(bytes, from, to) || other.hasBytes(bytes, from, to),
+  };
 }
 
 /**
@@ -137,11 +183,6 @@ export function mergedEdit(route: HeadEdit | undefined, filters: FieldEdit): Hea
     added: [...kept, ...route.added],
   };
 }
-
-/** How names of fields are compared: in every spelling for requests, by the exact name for responses. */
-export type NameForm = (name: string) => string;
-
-export const responseForm: NameForm = (name) => name.toLowerCase();
 
 /** The default fields of which a head has none. @param names of the fields that stay */
 export function missingDefaults(

@@ -3,6 +3,7 @@
 import type { Random } from "../../lib/random.ts";
 import type { ClientTimeouts, EngineOptions } from "../engine.ts";
 import { UpstreamSessions } from "./http2/upstream-sessions.ts";
+import { ByteWriter } from "./http1/byte-writer.ts";
 import { requestLimits, responseLimits } from "./http1/head-limits.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
@@ -33,6 +34,8 @@ export class WireContext {
   readonly clientTimers: ClientTimeoutTimers;
   /** Where heads are written; valid until the next head. */
   readonly scratch: Buffer;
+  /** For heads that a route changes. */
+  readonly editedHead: ByteWriter;
   /** Parse heads that arrive in one piece. Valid during one event. */
   readonly requestHead: ParsedRequest;
   readonly responseHead: ParsedResponse;
@@ -57,6 +60,7 @@ export class WireContext {
     this.scratch = Buffer.allocUnsafeSlow(
       responseHeadBytes + maxAddedBytes(responseFields) + smallPieceBytes,
     );
+    this.editedHead = new ByteWriter(this.scratch.length);
     this.clientTimers = new ClientTimeoutTimers(wheel, options.clientTimeouts);
   }
 
@@ -90,7 +94,8 @@ export class WireContext {
   }
 
   #resolveIfIdle(): void {
-    if (this.#active + this.#drainHolds === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    if (this.#onIdle.length === 0 || this.#active + this.#drainHolds > 0) return;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   /** Resolves when nothing is active. */

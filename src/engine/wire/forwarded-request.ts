@@ -19,7 +19,8 @@ import { internalErrorResponse, type ListenerHeaders, localResponse } from "./ht
 
 export class ForwardedRequest implements OutgoingHead {
   readonly view = new LazyRequestHead();
-  readonly replay = new ReplayBuffer();
+  /** What is sent. */
+  replay = new ReplayBuffer();
   readonly written: WrittenHead = { targetEnd: 0, headersStart: 0, headersEnd: 0 };
   readonly #body = new BodyFraming();
   /** An HTTP/1.0 client gets neither chunks nor interim responses. */
@@ -30,8 +31,9 @@ export class ForwardedRequest implements OutgoingHead {
   /** Whether it authenticates the connection that it is sent on: NTLM or Negotiate. */
   authenticatesConnection = false;
   #upgrades = false;
-  /** The head before its edit; undefined if it has none. */
-  #unedited: Buffer | undefined;
+  /** The request as it was before the edit of its head; kept for the next request, too. */
+  #unedited: ReplayBuffer | undefined;
+  #isEdited = false;
   /** The Host of the edit. */
   #editedHost: string | undefined;
   /** Bytes of an edited head. */
@@ -106,13 +108,13 @@ export class ForwardedRequest implements OutgoingHead {
   /** Ends the request: drops its bytes, and a buffer that is larger than most requests need. */
   release(): void {
     this.replay.begin();
-    this.#unedited = undefined;
+    this.#unedited?.begin();
     this.view.clear();
   }
 
   /** Writes the bytes for the upstream: the head and the body up to `stop`. The view reads from these bytes from now on. */
   write(head: ParsedRequest, stop: number, forwarding: ClientForwarding): void {
-    this.#unedited = undefined;
+    this.#isEdited = false;
     this.replay.begin();
     writeRequestHead(this, head, forwarding);
     const { rewritten } = this.#body;
@@ -126,23 +128,40 @@ export class ForwardedRequest implements OutgoingHead {
    * what the client sent.
    */
   edit(edit: HeadEdit): void {
-    if (this.#unedited && edit.host === this.#editedHost) return;
-    if (!this.#unedited) {
-      this.#headBytes = this.written.headersEnd + 2;
-      this.#unedited = Buffer.from(this.replay.bytes.subarray(0, this.#headBytes));
-      this.view.moveTo(this.#unedited, this.written);
-    }
-    const edited = editRequestHead(this.#unedited.toString("latin1"), edit);
-    this.replay.replaceStart(this.#headBytes, edited);
-    this.#headBytes = edited.length;
+    if (!this.#isEdited) this.#editFirst(edit);
+    else if (edit.host !== this.#editedHost)
+      this.replay.replaceStart(this.#headBytes, () => this.#writeEdited(edit));
+  }
+
+  /** The view reads from the buffer of `write`, so the other one takes the edited request. */
+  #editFirst(edit: HeadEdit): void {
+    const unedited = this.replay;
+    this.replay = this.#unedited ?? new ReplayBuffer();
+    this.#unedited = unedited;
+    this.#isEdited = true;
+    this.replay.begin();
+    this.#writeEdited(edit);
+    this.replay.append(unedited.bytes, this.#uneditedBytes, unedited.length);
+  }
+
+  #writeEdited(edit: HeadEdit): void {
+    const unedited = this.#unedited as ReplayBuffer;
+    editRequestHead(this.replay, unedited.bytes, this.written, edit);
+    this.#headBytes = this.replay.length;
     this.#editedHost = edit.host;
+  }
+
+  /** Bytes of the head before its edit. */
+  get #uneditedBytes(): number {
+    return this.written.headersEnd + 2;
   }
 
   /** Drops a body that is too large for a replay and was sent. The head stays readable. */
   dropBody(): void {
-    if (this.#unedited) return this.replay.truncateAfter(this.#headBytes);
-    this.replay.truncateAfter(this.written.headersEnd + 2);
-    this.view.moveTo(this.replay.bytes, this.written);
+    const unedited = this.#isEdited ? (this.#unedited as ReplayBuffer) : this.replay;
+    if (this.#isEdited) this.replay.truncateAfter(this.#headBytes);
+    unedited.truncateAfter(this.#uneditedBytes);
+    this.view.moveTo(unedited.bytes, this.written);
   }
 
   renderedRefusal(refused: Refusal): RenderedRefusal {

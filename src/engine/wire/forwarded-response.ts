@@ -4,8 +4,9 @@ import type { HeadEdit } from "../../proxy/head-edit.ts";
 import type { CompressedBody } from "./compressed-body.ts";
 import type { Connection } from "./connection.ts";
 import { smallPieceBytes } from "./context.ts";
+import type { ByteWriter } from "./http1/byte-writer.ts";
 import { ChunkedDecoder, framing } from "./http1/body.ts";
-import { editResponseHead } from "./http1/head-editor.ts";
+import { editResponseHead, type WrittenResponse } from "./http1/head-editor.ts";
 import type { ParsedResponse } from "./http1/response-reader.ts";
 import {
   type ListenerHeaders,
@@ -19,6 +20,7 @@ const upgradeRewrite: ResponseRewrite = { ...interimRewrite, upgrades: true };
 
 export class ForwardedResponse implements ResponseRewrite {
   readonly #scratch: Buffer;
+  readonly #edited: ByteWriter;
   /** Removes the chunk framing for an HTTP/1.0 client. */
   #dechunker: ChunkedDecoder | undefined;
   /** Status sent to the client; 0 before. */
@@ -37,8 +39,10 @@ export class ForwardedResponse implements ResponseRewrite {
   /** Present where the body is compressed. */
   compressed: CompressedBody | undefined;
 
-  constructor(scratch: Buffer) {
+  /** Both are shared, and valid during one event. @param edited for heads that a route changes */
+  constructor(scratch: Buffer, edited: ByteWriter) {
     this.#scratch = scratch;
+    this.#edited = edited;
   }
 
   /** @param writtenBytes bytes written to the client's connection so far  @param listenerHeaders as in `ResponseRewrite` */
@@ -71,8 +75,9 @@ export class ForwardedResponse implements ResponseRewrite {
     if (head.parser.status === 101) this.status = 101;
     const isUpgrade = head.parser.status === 101;
     const length = writeResponseHead(this.#scratch, head, isUpgrade ? upgradeRewrite : interimRewrite);
-    if (isUpgrade && this.edit) return client.writeAll(this.#edited(this.edit, length));
-    return client.write(this.#scratch, 0, length);
+    if (!isUpgrade || !this.edit) return client.write(this.#scratch, 0, length);
+    const edited = this.#editHead(this.edit, { bytes: this.#scratch, from: 0, to: length });
+    return client.write(edited.bytes, 0, edited.length);
   }
 
   /** Sends the final head and the body up to the offset `stop`, in one write if possible. @returns as `Connection.write` */
@@ -81,30 +86,32 @@ export class ForwardedResponse implements ResponseRewrite {
     this.status = head.parser.status;
     const scratch = this.#scratch;
     const { bytes } = head;
-    const inPlace = this.edit ? -1 : trimResponseInPlace(head, this);
-    if (inPlace >= 0) return client.write(bytes, inPlace, stop);
-    let length = writeResponseHead(scratch, head, this);
+    const inPlace = trimResponseInPlace(head, this);
+    if (inPlace >= 0 && !this.edit) return client.write(bytes, inPlace, stop);
+    let length = inPlace < 0 ? writeResponseHead(scratch, head, this) : 0;
     const from = head.parser.end;
     if (this.isHttp10 && head.framing === framing.chunked && !this.recodes) {
       this.#dechunker = new ChunkedDecoder();
       this.#dechunker.begin();
     }
     const fits = !this.#dechunker && !this.recodes && stop - from <= smallPieceBytes;
-    if (fits && !this.edit) {
-      if (stop > from) length += bytes.copy(scratch, length, from, stop);
-      return client.write(scratch, 0, length);
+    if (this.edit) {
+      const written =
+        inPlace < 0 ? { bytes: scratch, from: 0, to: length } : { bytes, from: inPlace, to: from };
+      const edited = this.#editHead(this.edit, written);
+      if (fits) edited.append(bytes, from, stop);
+      const isFlushed = client.write(edited.bytes, 0, edited.length);
+      return fits ? isFlushed : this.sendBody(client, bytes.subarray(from, stop)) && isFlushed;
     }
-    const body = bytes.subarray(from, stop);
-    const sent = this.edit ? this.#edited(this.edit, length) : scratch.subarray(0, length);
-    if (fits) return client.writeAll(Buffer.concat([sent, body]));
-    const isFlushed = client.writeAll(sent);
-    return this.sendBody(client, body) && isFlushed;
+    if (fits && stop > from) length += bytes.copy(scratch, length, from, stop);
+    const isFlushed = client.write(scratch, 0, length);
+    return fits ? isFlushed : this.sendBody(client, bytes.subarray(from, stop)) && isFlushed;
   }
 
-  /** The first `length` bytes of the scratch buffer after an edit. */
-  #edited(edit: HeadEdit, length: number): Buffer {
-    const head = this.#scratch.toString("latin1", 0, length);
-    return Buffer.from(editResponseHead(head, edit, this.listenerHeaders), "latin1");
+  #editHead(edit: HeadEdit, written: WrittenResponse): ByteWriter {
+    this.#edited.begin();
+    editResponseHead(this.#edited, written, edit, this.listenerHeaders);
+    return this.#edited;
   }
 
   /** Sends the next part of the body. @returns false if the upstream should pause */

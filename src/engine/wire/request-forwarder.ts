@@ -73,7 +73,7 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
   constructor(context: WireContext, exchange: Exchange) {
     this.#context = context;
     this.#exchange = exchange;
-    this.#response = new ForwardedResponse(context.scratch);
+    this.#response = new ForwardedResponse(context.scratch, context.editedHead);
     this.#attempts = new AttemptRunner(context, exchange, this);
     this.#summary = new ForwarderSummary(this.request, this.#response);
   }

@@ -5,65 +5,112 @@ import {
   foldedName,
   type HeadEdit,
   isFraming,
-  missingDefaults,
+  spells,
   type NameForm,
-  type NameSet,
+  restricted,
   responseForm,
 } from "../../../proxy/head-edit.ts";
+import type { ByteWriter } from "./byte-writer.ts";
+import { colon, latin1, lf, space } from "./bytes.ts";
+import type { WrittenHead } from "./request-view.ts";
 import type { ListenerHeaders } from "./response-writer.ts";
 
+const lineEnd = latin1("\r\n");
+
 /**
- * The request head for an upstream after an edit.
- * @param head start line and fields with the empty line, one character for each byte
+ * Writes the request head for an upstream after an edit.
+ * @param head the bytes before it, from offset 0  @param at where its parts are
  */
-export function editRequestHead(head: string, edit: HeadEdit): string {
-  const { start, lines } = partsOf(head);
-  const [method = "", , version = ""] = start.split(" ");
-  const first = edit.target === undefined ? start : `${method} ${edit.target} ${version}`;
-  const kept = edit.host === undefined ? lines : lines.map((line) => withHost(line, edit.host ?? ""));
-  return joined(first, kept, edit, foldedName);
+export function editRequestHead(output: ByteWriter, head: Buffer, at: WrittenHead, edit: HeadEdit): void {
+  let copied = 0;
+  if (edit.target !== undefined) {
+    output.append(head, 0, head.indexOf(space) + 1);
+    output.appendText(edit.target);
+    copied = at.targetEnd;
+  }
+  const lines = { copied, from: at.headersStart, to: at.headersEnd, host: edit.host };
+  editLines(output, head, lines, edit, foldedName);
 }
 
 /**
- * The response head for a client after an edit.
- * @param head as for {@link editRequestHead}  @param listener what the listener has written into it, which stays
+ * Writes the response head for a client after an edit.
+ * @param head bytes[from..to), with the empty line
+ * @param listener what the listener has written into it, which stays
  */
-export function editResponseHead(head: string, given: HeadEdit, listener?: ListenerHeaders): string {
-  const { start, lines } = partsOf(head);
-  const edit = listener ? { ...given, removed: withoutOwn(given.removed, listener) } : given;
-  return joined(start, lines, edit, responseForm);
+export function editResponseHead(
+  output: ByteWriter,
+  { bytes, from, to }: WrittenResponse,
+  given: HeadEdit,
+  listener?: ListenerHeaders,
+): void {
+  const edit = listener ? withoutOwn(given, listener) : given;
+  const lines = { copied: from, from: bytes.indexOf(lf, from) + 1, to: to - lineEnd.length };
+  editLines(output, bytes, lines, edit, responseForm);
 }
 
-function withoutOwn(removed: NameSet, { hasHsts, hasAltSvc }: ListenerHeaders): NameSet {
+export interface WrittenResponse {
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+function withoutOwn(edit: HeadEdit, { hasHsts, hasAltSvc }: ListenerHeaders): HeadEdit {
   const isOwn = (name: string) =>
     (hasHsts && name === "strict-transport-security") || (hasAltSvc && name === "alt-svc");
-  return { has: (name) => !isOwn(name.toLowerCase()) && removed.has(name) };
+  return { ...edit, removed: restricted(edit.removed, (name) => !isOwn(name.toLowerCase())) };
 }
 
-function partsOf(head: string): { readonly start: string; readonly lines: readonly string[] } {
-  const [start = "", ...lines] = head.slice(0, -"\r\n\r\n".length).split("\r\n");
-  return { start, lines };
+/** The lines of a head, from..to. */
+interface HeadLines {
+  /** Offset of the first byte that is not in the output yet. */
+  readonly copied: number;
+  readonly from: number;
+  readonly to: number;
+  /** Takes the place of Host. */
+  readonly host?: string | undefined;
 }
 
-function withHost(line: string, host: string): string {
-  return nameIn(line).toLowerCase() === "host" ? `Host: ${host}` : line;
-}
-
-function joined(
-  start: string,
-  lines: readonly string[],
+/** Copies the kept lines, in runs that are as long as possible, and appends the edit's. */
+function editLines(
+  output: ByteWriter,
+  head: Buffer,
+  { copied, from, to, host }: HeadLines,
   { removed, defaults, added }: HeadEdit,
   form: NameForm,
-): string {
-  const kept = lines.filter((line) => isFraming(nameIn(line)) || !removed.has(nameIn(line)));
-  const missing = missingDefaults(defaults, kept.map(nameIn), form);
-  return `${[start, ...kept, ...missing.map(lineOf), ...added.map(lineOf)].join("\r\n")}\r\n\r\n`;
+): void {
+  let missing = defaults;
+  let run = copied;
+  for (let line = from; line < to;) {
+    let nameEnd = line;
+    while (nameEnd < to && head[nameEnd] !== colon) nameEnd += 1;
+    let next = nameEnd;
+    while (next < to && head[next++] !== lf);
+    const isHost = host !== undefined && nameEnd - line === 4 && nameOf(head, line, nameEnd) === "host";
+    if (isHost || (removed.hasBytes(head, line, nameEnd) && !isFraming(nameOf(head, line, nameEnd)))) {
+      output.append(head, run, line);
+      run = next;
+      if (isHost) appendField(output, "Host", host);
+    } else if (missing.length > 0)
+      missing = missing.filter(([name]) => !spells(form, name, head, [line, nameEnd]));
+    line = next;
+  }
+  output.append(head, run, to);
+  appendFields(output, missing);
+  appendFields(output, added);
+  output.append(lineEnd, 0, lineEnd.length);
 }
 
-function nameIn(line: string): string {
-  return line.slice(0, Math.max(0, line.indexOf(":")));
+function nameOf(head: Buffer, from: number, to: number): string {
+  return head.toString("latin1", from, to).toLowerCase();
 }
 
-function lineOf([name, value]: Field): string {
-  return `${name}: ${value}`;
+function appendFields(output: ByteWriter, fields: readonly Field[]): void {
+  for (const [name, value] of fields) appendField(output, name, value);
+}
+
+function appendField(output: ByteWriter, name: string, value: string): void {
+  output.appendText(name);
+  output.appendText(": ");
+  output.appendText(value);
+  output.append(lineEnd, 0, lineEnd.length);
 }

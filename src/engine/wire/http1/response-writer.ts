@@ -128,7 +128,8 @@ function writeUsualForm(target: Buffer, head: ParsedResponse, rewrite: ResponseR
  * @returns the offset of the new head; -1, with nothing changed, if a header must be added: then it must be written out
  */
 export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewrite): number {
-  if (rewrite.isHttp10 || rewrite.upgrades || rewrite.listenerHeaders || head.isInterim) return -1;
+  if (rewrite.isHttp10 || rewrite.upgrades || rewrite.recodes || rewrite.listenerHeaders) return -1;
+  if (head.isInterim) return -1;
   if (!head.hasDate || head.needsRewrite || head.offersUpgrade) return -1;
   const { bytes } = head;
   const { headers, count, headersEnd, statusStart } = head.parser;
