@@ -77,12 +77,13 @@ export class FilterRun {
 
   #createRequestEdit(): HeadEdit {
     const { request } = this;
-    const { upstreamTarget: target, upstreamHost: host } = request;
-    const edit = mergedEdit(this.#handling.requestEditor?.edit(request), {
-      removed: request.hiddenNames,
-      added: request.upstreamFields,
-    });
-    return { ...edit, ...(target !== undefined && { target }), ...(typeof host === "string" && { host }) };
+    const { upstreamTarget: target, upstreamHost } = request;
+    const ofRoute = this.#handling.requestEditor?.edit(request);
+    if (ofRoute && !request.changesRequest) return ofRoute;
+    const fields = { removed: request.hiddenNames, added: request.upstreamFields };
+    const { removed, defaults, added } = mergedEdit(ofRoute, fields);
+    const host = typeof upstreamHost === "string" ? upstreamHost : undefined;
+    return { target, host, removed, defaults, added };
   }
 
   /**
@@ -106,11 +107,17 @@ export class FilterRun {
     const cookie = upstream && this.sticky?.responded(upstream);
     const compression = this.#compression;
     if (!request.changesResponse && !responseEditor && !compression && cookie === undefined) return undefined;
+    const edit = this.#responseEditWith(cookie, responseEditor?.edit(request, upstream));
+    return compression ? withCompression(edit, compression) : edit;
+  }
+
+  #responseEditWith(cookie: string | undefined, ofRoute: HeadEdit | undefined): HeadEdit {
+    const { request } = this;
+    if (ofRoute && cookie === undefined && !request.changesResponse) return ofRoute;
     const { responseFields, replacedNames: removed } = request;
     const added =
       cookie === undefined ? responseFields : [...responseFields, ["Set-Cookie", cookie] as const];
-    const edit = mergedEdit(responseEditor?.edit(request, upstream), { removed, added });
-    return compression ? withCompression(edit, compression) : edit;
+    return mergedEdit(ofRoute, { removed, added });
   }
 
   /** The balancer's own response as the route changes it: another body, then other fields. */
