@@ -56,10 +56,11 @@ export function networkOf(address: string, ipv6Prefix: number): string {
   const groups = address.includes(":") ? ipv6Groups(address) : undefined;
   if (!groups) return address;
   const mapped = mappedIpv4(groups);
-  if (mapped >= 0) return [24, 16, 8, 0].map((bits) => (mapped >>> bits) & 255).join(".");
-  return groups
-    .map(
-      (group, index) => group & (0xffff << Math.min(16, Math.max(0, 16 * (index + 1) - ipv6Prefix))) & 0xffff,
-    )
-    .join(":");
+  if (mapped >= 0) return `${mapped >>> 24}.${(mapped >>> 16) & 255}.${(mapped >>> 8) & 255}.${mapped & 255}`;
+  let text = "";
+  for (let index = 0; index < 8; index++) {
+    const bits = Math.min(16, Math.max(0, ipv6Prefix - 16 * index));
+    text += (index === 0 ? "" : ":") + ((groups[index] as number) & (0xffff << (16 - bits)) & 0xffff);
+  }
+  return text;
 }

@@ -54,32 +54,57 @@ export function mappedIpv4([a, b, c, d, e, f, high = 0, low = 0]: readonly numbe
   return isMapped ? high * 65_536 + low : -1;
 }
 
-/** The eight groups of an IPv6 address; undefined for anything else. */
+/** The eight groups of an IPv6 address; undefined for anything else. In one pass: limits read an address for each request. */
 export function ipv6Groups(text: string): readonly number[] | undefined {
-  if (text.length > 45 || !/^[\da-fA-F:.]*$/.test(text)) return undefined;
-  const halves = text.split("::");
-  if (halves.length > 2) return undefined;
-  const head = groupsOf(halves[0] as string, halves.length === 1);
-  const tail = groupsOf(halves[1] ?? "", true);
-  if (!head || !tail) return undefined;
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
-  return [...head, ...Array.from({ length: missing }, () => 0), ...tail];
+  const { length } = text;
+  if (length < 2 || length > 45) return undefined;
+  const groups: number[] = [];
+  /** How many groups stand before "::". */
+  let before = -1;
+  let at = 0;
+  while (at < length) {
+    if (text.charCodeAt(at) === colon) {
+      // The second one of "::": the one behind a group is read with it.
+      if (before >= 0 || (at === 0 && text.charCodeAt(++at) !== colon)) return undefined;
+      before = groups.length;
+      at += 1;
+      continue;
+    }
+    const start = at;
+    let group = 0;
+    for (let digit = hexDigit(text.charCodeAt(at)); digit >= 0; digit = hexDigit(text.charCodeAt(++at)))
+      group = group * 16 + digit;
+    if (text.charCodeAt(at) === dot) return withGap(groups, before, ipv4Number(text.slice(start)));
+    if (at === start || at - start > 4 || groups.push(group) > 8) return undefined;
+    if (at < length && (text.charCodeAt(at++) !== colon || at === length)) return undefined;
+  }
+  return withGap(groups, before);
 }
 
-/** @param isEnd whether the last part may be an IPv4 address (RFC 4291 section 2.2) */
-function groupsOf(text: string, isEnd: boolean): number[] | undefined {
-  if (text === "") return [];
-  const groups: number[] = [];
-  const parts = text.split(":");
-  for (const [index, part] of parts.entries()) {
-    if (isEnd && index === parts.length - 1 && ipv4Pattern.test(part)) {
-      const [a = 0, b = 0, c = 0, d = 0] = part.split(".").map(Number);
-      groups.push(a * 256 + b, c * 256 + d);
-    } else if (/^[\da-fA-F]{1,4}$/.test(part)) groups.push(parseInt(part, 16));
-    else return undefined;
-  }
-  return groups;
+const colon = 0x3a;
+const dot = 0x2e;
+
+/** -1 for a character that is none. */
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = code | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}
+
+/**
+ * @param before how many groups stand before "::"; -1 without one
+ * @param ipv4 the address at the end (RFC 4291 section 2.2); -1 for one that is not valid
+ */
+function withGap(groups: number[], before: number, ipv4?: number): readonly number[] | undefined {
+  if (ipv4 === -1) return undefined;
+  if (ipv4 !== undefined) groups.push(Math.floor(ipv4 / 65_536), ipv4 % 65_536);
+  const missing = 8 - groups.length;
+  if (before < 0) return missing === 0 ? groups : undefined;
+  if (missing < 1) return undefined;
+  const whole = groups.slice(0, before);
+  for (let i = 0; i < missing; i++) whole.push(0);
+  for (let i = before; i < groups.length; i++) whole.push(groups[i] as number);
+  return whole;
 }
 
 /** RFC 5952: lower case, and the first longest run of two or more zero groups as "::". */

@@ -23,6 +23,11 @@ describe("the key of a limit", () => {
       [0x2001, 0xdb8, 0x1234, 0x5600, 0, 0, 0, 0].join(":"),
     );
     expect(networkOf("2001:db8:1234:5678::1", 32)).toBe([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0].join(":"));
+    expect(networkOf("2001:db8:ffff:ffff::ffff", 49)).toBe(
+      [0x2001, 0xdb8, 0xffff, 0x8000, 0, 0, 0, 0].join(":"),
+    );
+    expect(networkOf("2001:db8::ffff", 128)).toBe([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xffff].join(":"));
+    expect(networkOf("2001:db8::1", 0)).toBe("0:0:0:0:0:0:0:0");
     expect(networkOf("::ffff:192.0.2.1", 64)).toBe("192.0.2.1");
     expect(networkOf("nonsense:", 64)).toBe("nonsense:");
   });
