@@ -55,7 +55,8 @@ export function createRateLimit(
     admit(request) {
       /** One bit for each limit that the request is within. */
       let within = 0;
-      for (const [index, limit] of limits.entries()) {
+      for (let index = 0; index < limits.length; index++) {
+        const limit = limits[index] as RateLimitOptions;
         const waitMs = waitOf(limit, request);
         if (waitMs === 0) within |= 1 << index;
         else {
@@ -65,7 +66,8 @@ export function createRateLimit(
         }
       }
       // Nothing waits in between, so that each limiter still has the key that it was asked for.
-      for (const [index, limit] of limits.entries()) if ((within & (1 << index)) !== 0) take(limit, request);
+      for (let index = 0; index < limits.length; index++)
+        if ((within & (1 << index)) !== 0) take(limits[index] as RateLimitOptions, request);
       return undefined;
     },
     foresee(request) {

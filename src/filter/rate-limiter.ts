@@ -98,8 +98,7 @@ export class RateLimiter implements KeyLimiter {
 
   /** Takes one request of the key that `waitMs` was asked for last. */
   take(): void {
-    const now = this.#options.clock();
-    if (this.#place < 0) this.#place = this.#claim(now);
+    if (this.#place < 0) this.#place = this.#claim(this.#options.clock());
     this.#fullAt[this.#place] = this.#nextFullAt;
     this.#digests[this.#place * 2] = this.#hash.low;
     this.#digests[this.#place * 2 + 1] = this.#hash.high;
