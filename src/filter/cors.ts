@@ -1,8 +1,9 @@
 /** Cross-origin requests of browsers (the Fetch standard, "CORS protocol"): answers preflights, and names who may read a response. */
 
+import { textMemo } from "../lib/text-memo.ts";
 import type { FilteredRequest, FilterVerdict, RequestFilter } from "../proxy/filter.ts";
 import { type LocalReply, refusal } from "../proxy/refusal.ts";
-import type { Field } from "../proxy/head-edit.ts";
+import { checkedField, type Field } from "../proxy/head-edit.ts";
 
 export interface CorsSettings {
   /** `https://app.example.com`, `https://*.example.com`, `null`, or `*` for every origin. */
@@ -25,10 +26,8 @@ export function createCors(settings: CorsSettings): RequestFilter {
   const isKnown = originMatcher(origins);
   const isPublic = origins.includes("*");
   const methods = [...new Set([...simpleMethods, ...(settings.methods ?? [])])].join(", ");
-  const allowing = (origin: string): readonly Field[] => [
-    ["Access-Control-Allow-Origin", origin],
-    ...(credentials ? [["Access-Control-Allow-Credentials", "true"] as const] : []),
-  ];
+  // A cache must not give the response for one origin to another.
+  const always: readonly Field[] = isPublic ? [] : [["Vary", "Origin"]];
   const ofPreflight: readonly Field[] = [
     ["Access-Control-Allow-Methods", methods],
     ...(settings.headers ? [["Access-Control-Allow-Headers", settings.headers.join(", ")] as const] : []),
@@ -36,22 +35,32 @@ export function createCors(settings: CorsSettings): RequestFilter {
   ];
   const ofResponse: readonly Field[] =
     expose.length > 0 ? [["Access-Control-Expose-Headers", expose.join(", ")]] : [];
+  const fieldsFor = (allowed: string): CorsFields => {
+    const allowing: readonly Field[] = [
+      ...always,
+      ["Access-Control-Allow-Origin", allowed],
+      ...(credentials ? [["Access-Control-Allow-Credentials", "true"] as const] : []),
+    ];
+    return {
+      isAllowed: true,
+      ofPreflight: checkedFields([...allowing, ...ofPreflight]),
+      ofResponse: checkedFields([...allowing, ...ofResponse]),
+    };
+  };
+  const ofOthers: CorsFields = { isAllowed: false, ofPreflight: always, ofResponse: always };
+  const fieldsOf = textMemo((origin) => (isKnown(origin) ? fieldsFor(origin) : ofOthers));
+  // A public response says so without an Origin too: a cache may give it to the script of a page later.
+  const ofAll = isPublic ? fieldsFor("*") : undefined;
   return {
     name: "cors",
     admit(request): FilterVerdict {
-      const origin = request.head.header("origin");
-      // A public response says so without an Origin too: a cache may give it to the script of a page later.
-      const allowed = isPublic ? "*" : origin !== undefined && isKnown(origin) ? origin : undefined;
+      const fields = ofAll ?? fieldsIn(request.head.header("origin"));
       // The upstream's own answer to the same question.
       request.setResponseField("Access-Control-*", undefined);
-      // A cache must not give the response for one origin to another.
-      if (!isPublic) request.addResponseField("Vary", "Origin");
       const isPreflight = isPreflightOf(request);
-      if (allowed !== undefined)
-        for (const [name, value] of [...allowing(allowed), ...(isPreflight ? ofPreflight : ofResponse)])
-          request.addResponseField(name, value);
+      request.addCheckedFields(isPreflight ? fields.ofPreflight : fields.ofResponse);
       if (!isPreflight) return undefined;
-      return allowed === undefined ? refused : preflight;
+      return fields.isAllowed ? preflight : refused;
     },
     foresee(request) {
       const origin = request.head.header("origin");
@@ -61,6 +70,21 @@ export function createCors(settings: CorsSettings): RequestFilter {
       return { verdict: "answers", why: `it is a preflight, and ${known}` };
     },
   };
+
+  function fieldsIn(origin: string | undefined): CorsFields {
+    return origin === undefined ? ofOthers : fieldsOf(origin);
+  }
+}
+
+/** What the responses for one origin have, prepared once for all its requests. */
+interface CorsFields {
+  readonly isAllowed: boolean;
+  readonly ofPreflight: readonly Field[];
+  readonly ofResponse: readonly Field[];
+}
+
+function checkedFields(fields: readonly Field[]): readonly Field[] {
+  return fields.map(([name, value]) => checkedField(name, value));
 }
 
 const preflight: LocalReply = { ...refusal("preflight"), reply: { headers: [], body: "" } };

@@ -140,6 +140,13 @@ export class FilteredRequest {
     (this.#responseFields ??= []).push(field);
   }
 
+  /** The same for fields that were checked when they were made, by `checkedField`. */
+  addCheckedFields(fields: readonly Field[]): void {
+    if (fields.length === 0) return;
+    const added = (this.#responseFields ??= []);
+    for (let index = 0; index < fields.length; index++) added.push(fields[index] as Field);
+  }
+
   /** Writes a field of the response in place of the upstream's. @param value undefined only removes the upstream's */
   setResponseField(name: string, value: string | undefined): void {
     (this.#replacedNames ??= new PlainNames()).add(name);
