@@ -83,9 +83,11 @@ async function soak(engine: EngineName): Promise<boolean> {
     ...(exitReason === undefined ? [] : [`EXITED, ${exitReason}`]),
     ...(verdict.isFlat ? [] : ["NOT FLAT"]),
     ...(traffic.failedGets === 0 ? [] : [`${traffic.failedGets} GETs FAILED`]),
+    ...(traffic.cutGets <= faults ? [] : [`${traffic.cutGets} BODIES CUT by ${faults} faults`]),
     ...(filesAfter <= filesBefore + spareFiles ? [] : ["DESCRIPTORS STAY OPEN"]),
   ];
   console.log(`\n${engine}: ${problems.join(", ") || "flat, and no failed GET"}: ${growth}`);
+  console.log(`${traffic.cutGets} GETs cut within the body`);
   console.log(`open files: ${filesBefore} before the load, ${filesAfter} after it`);
   return problems.length === 0;
 }

@@ -1,4 +1,4 @@
-/** Clients over TLS: HTTP/1.1, and HTTP/2 with several streams on each connection. */
+/** Clients over TLS: HTTP/1.1, and HTTP/2 with several streams on each connection; and what a failed response is called. */
 
 import { type ClientHttp2Session, connect } from "node:http2";
 
@@ -50,6 +50,16 @@ export async function getOverTls(port: number): Promise<void> {
   const response = await fetch(`https://127.0.0.1:${port}/work?ms=10`, {
     tls: { rejectUnauthorized: false },
   });
-  await response.arrayBuffer();
+  await readWhole(response);
+}
+
+/** The failure of a response that broke off. */
+export const cutBody = "cut within the body";
+
+/** Reads a response to its end. Rejects for another status than 200, and with {@link cutBody} where it breaks off. */
+export async function readWhole(response: Response): Promise<void> {
+  await response.arrayBuffer().catch(() => {
+    throw new Error(cutBody);
+  });
   if (response.status !== 200) throw new Error(`status ${response.status}`);
 }

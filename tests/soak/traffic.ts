@@ -4,7 +4,7 @@ import { connect } from "node:net";
 
 import { sleep } from "../../src/lib/clock.ts";
 import type { Cluster } from "./cluster.ts";
-import { getOverHttp2, getOverTls } from "./secure-clients.ts";
+import { cutBody, getOverHttp2, getOverTls, readWhole } from "./secure-clients.ts";
 
 /** Results of one kind of clients. */
 export interface ClientStats {
@@ -33,10 +33,20 @@ export class Traffic {
     this.#clients("early close", 4, () => this.#disconnectEarly());
   }
 
-  /** GETs that got no complete response with status 200: the balancer retries what a fault of a server takes. */
+  /** GETs that got no response with status 200: the balancer retries what a fault of a server takes. */
   get failedGets(): number {
+    return this.#countGets((what) => what !== cutBody);
+  }
+
+  /** GETs whose response broke off: a server died within its body, of which the client has a part already. */
+  get cutGets(): number {
+    return this.#countGets((what) => what === cutBody);
+  }
+
+  #countGets(counts: (what: string) => boolean): number {
     const gets = [...this.stats].filter(([kind]) => kind.startsWith("GET"));
-    return gets.flatMap(([, { failures }]) => [...failures.values()]).reduce((sum, count) => sum + count, 0);
+    const failures = gets.flatMap(([, { failures }]) => [...failures]);
+    return failures.reduce((sum, [what, count]) => sum + (counts(what) ? count : 0), 0);
   }
 
   async stop(): Promise<void> {
@@ -108,9 +118,7 @@ export class Traffic {
 const pauseMs = 15;
 
 async function fetchOnce(url: string, body?: string): Promise<void> {
-  const response = await fetch(url, body === undefined ? {} : { method: "POST", body });
-  await response.arrayBuffer();
-  if (response.status !== 200) throw new Error(`status ${response.status}`);
+  await readWhole(await fetch(url, body === undefined ? {} : { method: "POST", body }));
 }
 
 /** Opens a WebSocket, has ten messages echoed, and closes. */
