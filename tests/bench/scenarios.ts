@@ -131,10 +131,14 @@ export async function manyUpstreams(testbed: Testbed, engine: string, rounds: Ro
 
 const settleMs = 8_000;
 
-/** The memory of idle connections that were used once. */
+/** The memory of idle connections that were used once, in processes that have served others. */
 export async function idleConnections(all: readonly RunningProxy[], count: number): Promise<Table> {
   const rows: string[][] = [];
-  for (const { name, port, pid } of all) {
+  for (const proxy of all) {
+    const { name, port, pid } = proxy;
+    // What the first requests allocate, such as compiled code, is no cost of a connection.
+    await measure(proxy, { path: "/120.bin", connections: 64, isFresh: false, seconds: 3 });
+    await Bun.sleep(settleMs);
     const before = ownMemoryOf(pid);
     const sockets = await openUsedConnections(port, count);
     // By then the garbage of their requests has been collected.
