@@ -68,6 +68,8 @@ class EditedFields {
   readonly #form: NameForm;
   readonly #set: readonly FieldTemplate[];
   readonly #defaults: readonly FieldTemplate[];
+  /** Whether a field is both in `set` and in `default`. */
+  readonly #mayOverlap: boolean;
   /** Those of `add`. */
   readonly #added: readonly FieldTemplate[];
 
@@ -83,6 +85,8 @@ class EditedFields {
     this.#set = compiled(settings.set);
     this.#defaults = compiled(settings.default);
     this.#added = compiled(settings.add);
+    const setNames = new Set(this.#set.map(({ name }) => form(name)));
+    this.#mayOverlap = this.#defaults.some(({ name }) => setNames.has(form(name)));
   }
 
   edit(request: FilteredRequest, upstream: Upstream | undefined): HeadEdit {
@@ -100,7 +104,7 @@ class EditedFields {
 
   /** The default fields that are not set. */
   #unset(defaults: readonly Field[], set: readonly Field[]): readonly Field[] {
-    if (this.#set.length === 0) return defaults;
+    if (!this.#mayOverlap) return defaults;
     const isSet = new Set(set.map(([name]) => this.#form(name)));
     return defaults.filter(([name]) => !isSet.has(this.#form(name)));
   }

@@ -1,5 +1,7 @@
 /** Changes to the header fields of a request or a response, the same for both engines; and how names are compared. */
 
+import { textMemo } from "../lib/text-memo.ts";
+
 export type Field = readonly [name: string, value: string];
 
 /** What changes in a head. First fields are removed, then the default ones added, then the others. */
@@ -32,9 +34,8 @@ function bytesIn(form: NameForm): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => form(String.fromCharCode(byte)).charCodeAt(0));
 }
 
-const formBytes: ReadonlyMap<NameForm, Uint8Array> = new Map(
-  [foldedName, responseForm].map((form) => [form, bytesIn(form)]),
-);
+const foldedBytes = bytesIn(foldedName);
+const plainBytes = bytesIn(responseForm);
 
 export interface NameSet {
   /** @param name in any case */
@@ -50,9 +51,10 @@ abstract class ComparedNames implements NameSet {
   readonly #names: string[] = [];
   readonly #prefixes: string[] = [];
 
-  constructor(form: NameForm, names: Iterable<string>) {
+  /** @param form for names that are usual  @param table of the form */
+  constructor(form: NameForm, table: Uint8Array, names: Iterable<string>) {
     this.#form = form;
-    this.#table = formBytes.get(form) as Uint8Array;
+    this.#table = table;
     for (const name of names) this.add(name);
   }
 
@@ -85,27 +87,21 @@ function startsWith(table: Uint8Array, text: string, bytes: Uint8Array, from: nu
   return true;
 }
 
-/** Whether bytes[from..to) are this name, in the form. */
-export function spells(
-  form: NameForm,
-  name: string,
-  bytes: Uint8Array,
-  [from, to]: readonly [from: number, to: number],
-): boolean {
-  return name.length === to - from && startsWith(formBytes.get(form) as Uint8Array, name, bytes, from);
-}
+/** Filters hide and set the same few names in each request. */
+const usualFoldedName = textMemo(foldedName);
+const usualPlainName = textMemo(responseForm);
 
 /** Names of request fields, in every spelling that a server may take for them. */
 export class FoldedNames extends ComparedNames {
   constructor(names: Iterable<string> = []) {
-    super(foldedName, names);
+    super(usualFoldedName, foldedBytes, names);
   }
 }
 
 /** Names of response fields, in any case. */
 export class PlainNames extends ComparedNames {
   constructor(names: Iterable<string> = []) {
-    super(responseForm, names);
+    super(usualPlainName, plainBytes, names);
   }
 }
 
@@ -122,7 +118,7 @@ function textOf(bytes: Uint8Array, from: number, to: number): string {
 }
 
 /** Fields that frame a message or belong to one connection: no edit touches them. */
-const framingNames: ReadonlySet<string> = new Set([
+export const framingFields: NameSet = new PlainNames([
   "connection",
   "content-length",
   "host",
@@ -135,18 +131,19 @@ const framingNames: ReadonlySet<string> = new Set([
 
 /** @param name in any case */
 export function isFraming(name: string): boolean {
-  return framingNames.has(name.toLowerCase());
+  return framingFields.has(name);
 }
 
 const validName = /^[!#$%&'*+.^_`|~\da-z-]+$/i;
 const invalidValue = /[^\t\x20-\x7e\x80-\xff]/;
+const mayBeWritten = textMemo((name) => validName.test(name) && !isFraming(name));
 
 /**
  * @returns the field
  * @throws for a name or value that no head may contain: it would become another field, or another message
  */
 export function checkedField(name: string, value: string): Field {
-  if (!validName.test(name) || isFraming(name))
+  if (!mayBeWritten(name))
     throw new Error(`Cannot write the header field ${JSON.stringify(name)}: it is not allowed here`);
   if (invalidValue.test(value))
     throw new Error(`Cannot write the header field ${name}: its value has characters that no field may have`);

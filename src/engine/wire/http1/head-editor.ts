@@ -1,14 +1,14 @@
 /** Applies an edit to a head of HTTP/1.1 that is already written: only routes that change heads pay for it. */
 
+import { textMemo } from "../../../lib/text-memo.ts";
 import {
   type Field,
-  foldedName,
+  FoldedNames,
+  framingFields,
   type HeadEdit,
-  isFraming,
-  spells,
-  type NameForm,
+  type NameSet,
+  PlainNames,
   restricted,
-  responseForm,
 } from "../../../proxy/head-edit.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { colon, latin1, lf, space } from "./bytes.ts";
@@ -16,6 +16,11 @@ import type { WrittenHead } from "./request-view.ts";
 import type { ListenerHeaders } from "./response-writer.ts";
 
 const lineEnd = latin1("\r\n");
+const hostField = new PlainNames(["host"]);
+
+/** The names of default fields come from the configuration. */
+const foldedAs = textMemo((name): NameSet => new FoldedNames([name]));
+const plainAs = textMemo((name): NameSet => new PlainNames([name]));
 
 /**
  * Writes the request head for an upstream after an edit.
@@ -29,7 +34,7 @@ export function editRequestHead(output: ByteWriter, head: Buffer, at: WrittenHea
     copied = at.targetEnd;
   }
   const lines = { copied, from: at.headersStart, to: at.headersEnd, host: edit.host };
-  editLines(output, head, lines, edit, foldedName);
+  editLines(output, head, lines, edit, foldedAs);
 }
 
 /**
@@ -45,7 +50,7 @@ export function editResponseHead(
 ): void {
   const edit = listener ? withoutOwn(given, listener) : given;
   const lines = { copied: from, from: bytes.indexOf(lf, from) + 1, to: to - lineEnd.length };
-  editLines(output, bytes, lines, edit, responseForm);
+  editLines(output, bytes, lines, edit, plainAs);
 }
 
 export interface WrittenResponse {
@@ -76,7 +81,7 @@ function editLines(
   head: Buffer,
   { copied, from, to, host }: HeadLines,
   { removed, defaults, added }: HeadEdit,
-  form: NameForm,
+  namesAs: (name: string) => NameSet,
 ): void {
   let missing = defaults;
   let run = copied;
@@ -85,13 +90,12 @@ function editLines(
     while (nameEnd < to && head[nameEnd] !== colon) nameEnd += 1;
     let next = nameEnd;
     while (next < to && head[next++] !== lf);
-    const isHost = host !== undefined && nameEnd - line === 4 && nameOf(head, line, nameEnd) === "host";
-    if (isHost || (removed.hasBytes(head, line, nameEnd) && !isFraming(nameOf(head, line, nameEnd)))) {
+    const isHost = host !== undefined && hostField.hasBytes(head, line, nameEnd);
+    if (isHost || (removed.hasBytes(head, line, nameEnd) && !framingFields.hasBytes(head, line, nameEnd))) {
       output.append(head, run, line);
       run = next;
       if (isHost) appendField(output, "Host", host);
-    } else if (missing.length > 0)
-      missing = missing.filter(([name]) => !spells(form, name, head, [line, nameEnd]));
+    } else if (missing.length > 0) missing = withoutPresent(missing, namesAs, [head, line, nameEnd]);
     line = next;
   }
   output.append(head, run, to);
@@ -100,8 +104,16 @@ function editLines(
   output.append(lineEnd, 0, lineEnd.length);
 }
 
-function nameOf(head: Buffer, from: number, to: number): string {
-  return head.toString("latin1", from, to).toLowerCase();
+/** The default fields but those of this name, in any spelling that counts. */
+function withoutPresent(
+  defaults: readonly Field[],
+  namesAs: (name: string) => NameSet,
+  [head, from, to]: readonly [head: Buffer, from: number, to: number],
+): readonly Field[] {
+  for (const [name] of defaults)
+    if (namesAs(name).hasBytes(head, from, to))
+      return defaults.filter(([other]) => !namesAs(other).hasBytes(head, from, to));
+  return defaults;
 }
 
 function appendFields(output: ByteWriter, fields: readonly Field[]): void {
