@@ -100,7 +100,9 @@ export function barePeer(port: number, upstreams = originPorts.length): Peer {
 /** The lower bound of the fetch engine's cost, see `bare-fetch.ts`. */
 export function bareFetchPeer(port: number): Peer {
   const main = join(import.meta.dirname, "bare-fetch.ts");
-  return { name: bareFetchName, port, command: [process.execPath, main, String(port)] };
+  // It cancels nothing: responses whose client has left count against the limit of 256 until they end.
+  const limit = "BUN_CONFIG_MAX_HTTP_REQUESTS=65535";
+  return { name: bareFetchName, port, command: ["env", limit, process.execPath, main, String(port)] };
 }
 
 export const bareFetchName = "bare fetch";
