@@ -27,9 +27,7 @@ export async function upgradeBalancer(
     const sentence = `Upgraded: process ${pid} (version ${version}) serves; the old one finishes its requests.`;
     terminal.write(`${plainText(sentence)}\n`);
   } else {
-    terminal.warn(
-      plainText(`Cannot upgrade: process ${pid} (version ${version}) goes on. The new process said:`),
-    );
+    terminal.warn(plainText(`Cannot upgrade: process ${pid} (version ${version}) goes on. The reason:`));
     for (const line of String(why).split("\n")) terminal.warn(`  ${plainText(line)}`);
   }
   return isDone ? 0 : 1;
