@@ -15,6 +15,7 @@ let browser: Browser;
 let past: PastFixture;
 
 const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
 const moment = (offsetMs: number) => new Date(past.incidentAt + offsetMs).toISOString().replace(".000Z", "Z");
 
 /** Twenty minutes of last night with the incident in them. */
@@ -36,16 +37,18 @@ const plot = (page: Page) => page.locator(".range-plot").first();
 const queryOf = (page: Page) => new URL(page.url()).searchParams;
 const titled = (page: Page, text: string) => page.getByRole("heading", { level: 1, name: text }).waitFor();
 
-/** "Sunday 29 November, 03:04 – 03:24" for a range relative to the incident. */
+const dayFormat = new Intl.DateTimeFormat("en-GB", {
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+  timeZone: "UTC",
+});
+
+/** "Sunday 29 November, 03:04 – 03:24" for a range relative to the incident; with the second day if it is another one. */
 function titleOf(from: number, to: number): string {
-  const [begin, end] = [moment(from), moment(to)].map((text) => text.slice(11, 16));
-  const day = new Intl.DateTimeFormat("en-GB", {
-    weekday: "long",
-    day: "numeric",
-    month: "long",
-    timeZone: "UTC",
-  }).format(past.incidentAt);
-  return `${day}, ${begin} – ${end}`;
+  const [first, last] = [from, to].map((offsetMs) => dayFormat.format(past.incidentAt + offsetMs));
+  const [begin, end] = [from, to].map((offsetMs) => moment(offsetMs).slice(11, 16));
+  return `${first}, ${begin} – ${first === last ? end : `${last}, ${end}`}`;
 }
 
 /** Drags over the first chart, between two shares of its width. */
@@ -115,6 +118,14 @@ describe.skipIf(!executable)("the history page in Chromium", () => {
       upstream: "b",
     });
     expect(consoleErrors).toEqual([]);
+  });
+
+  test("names both days of a range over midnight", async () => {
+    const midnight = Math.floor(past.incidentAt / dayMs) * dayMs - past.incidentAt;
+    const [from, to] = [midnight - 10 * minuteMs, midnight + 10 * minuteMs];
+    await using visited = await open(`/history?from=${moment(from)}&to=${moment(to)}`);
+    await titled(visited.page, titleOf(from, to));
+    expect(visited.consoleErrors).toEqual([]);
   });
 
   test("zooms by dragging, and goes back with 0, with a double click, and with the browser", async () => {
