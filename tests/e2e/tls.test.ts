@@ -205,7 +205,8 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
       const [ended, ends] = [Date.parse("2021-01-01T00:00:00Z"), Date.parse("2036-11-19T15:24:15Z")];
       const ofExpired = { source: shown, expiresAt: ended, status: "expired" } as const;
 
-      expect(proxy.stderr).toContain(`--tls-cert: the certificate from ${shown} expired on 2021-01-01`);
+      const warning = `--tls-cert: the certificate from ${shown} expired on 2021-01-01`;
+      await until(() => proxy.stderr.includes(warning), "the warning");
       const { certificates, events } = await snapshot();
       expect(certificates).toMatchObject([{ ...ofExpired, validFrom: Date.parse("2020-01-01T00:00:00Z") }]);
       expect(JSON.stringify(certificates)).not.toMatch(/BEGIN/);
