@@ -41,7 +41,7 @@ export interface NameSet {
   /** @param name in any case */
   has(name: string): boolean;
   /** The same for the name bytes[from..to), without making a string of it. */
-  hasBytes(bytes: Uint8Array, from: number, to: number): boolean;
+  hasBytes(bytes: Buffer, from: number, to: number): boolean;
 }
 
 /** Names in one form. One that ends with `*` is a prefix. */
@@ -72,7 +72,7 @@ abstract class ComparedNames implements NameSet {
     return this.#names.includes(formed) || this.#prefixes.some((prefix) => formed.startsWith(prefix));
   }
 
-  hasBytes(bytes: Uint8Array, from: number, to: number): boolean {
+  hasBytes(bytes: Buffer, from: number, to: number): boolean {
     for (const name of this.#names)
       if (name.length === to - from && startsWith(this.#table, name, bytes, from)) return true;
     for (const prefix of this.#prefixes)
@@ -109,12 +109,8 @@ export class PlainNames extends ComparedNames {
 export function restricted(set: NameSet, mayBe: (name: string) => boolean): NameSet {
   return {
     has: (name) => set.has(name) && mayBe(name),
-    hasBytes: (bytes, from, to) => set.hasBytes(bytes, from, to) && mayBe(textOf(bytes, from, to)),
+    hasBytes: (bytes, from, to) => set.hasBytes(bytes, from, to) && mayBe(bytes.toString("latin1", from, to)),
   };
-}
-
-function textOf(bytes: Uint8Array, from: number, to: number): string {
-  return String.fromCharCode(...bytes.subarray(from, to));
 }
 
 /** Fields that frame a message or belong to one connection: no edit touches them. */
