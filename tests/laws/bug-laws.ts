@@ -161,7 +161,8 @@ export const bugLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>
       expect((await behind).body.toString()).toBe("behind");
       expect(fixture.bugs.map(String)).toEqual(["Error: a bug for the test"]);
       await until(() => fixture.records.length === 3, "the records of all requests");
-      expect(fixture.records.map(({ status }) => status)).toEqual([200, 500, 200]);
+      // The slot is free before the record of the first request is written.
+      expect(fixture.records.map(({ status }) => status).toSorted()).toEqual([200, 200, 500]);
       expect(fixture.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0]);
     } finally {
       fixture.close();

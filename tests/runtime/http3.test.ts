@@ -86,6 +86,22 @@ describe.each(["wire", "fetch"] as const)("HTTP/3 beside the %s engine", (name) 
     20_000,
   );
 
+  test.each([1, 15_360, 65_536])(
+    "sends a body of %i bytes with its length",
+    (length) =>
+      play(
+        name,
+        async ({ set }) => {
+          const response = await overHttp3(set.port, "/");
+          expect(response.headers.get("content-length")).toBe(String(length));
+          expect(response.headers.get("content-type")).toBeNull();
+          expect(await response.text()).toBe("x".repeat(length));
+        },
+        { respond: (_, socket) => void socket.write(respondWith("x".repeat(length))) },
+      ),
+    20_000,
+  );
+
   test(
     "is announced over TCP, in place of what an upstream announces",
     () =>

@@ -85,10 +85,11 @@ export async function runAttempt(
     monitor.headReceived();
     attempt.responseStarted(status);
     const next = exchange.responseReceived(status, body.isReplayable);
-    if (next !== "pass") return { kind: "held", incoming, answer: { context, monitor, fields }, next };
+    const answer = { context, monitor, fields, wholeBody: options.wholeBody };
+    if (next !== "pass") return { kind: "held", incoming, answer, next };
     exchange.commit(attempt);
     race.commit(attempt);
-    const response = toClientResponse(incoming, { context, attempt, monitor, fields });
+    const response = toClientResponse(incoming, { ...answer, attempt });
     return response instanceof Promise ? await response : response;
   } catch (bug) {
     monitor.cancel();

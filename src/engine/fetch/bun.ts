@@ -22,7 +22,12 @@ import { bunVersionsOf, type ListenerTls } from "../../tls/listener-tls.ts";
 import { failureOf, overEndpoints, type SendRequest, type UpstreamResponse } from "./forward.ts";
 import { handleRequest } from "./handler.ts";
 import { applyEdit, withListenerHeaders } from "./headers.ts";
-import { Exchanges, type FetchEngineContext, type SharedFetchContext } from "./request-context.ts";
+import {
+  Exchanges,
+  type FetchEngineContext,
+  type SharedFetchContext,
+  type WholeBody,
+} from "./request-context.ts";
 import { WebSocketBuffers } from "./websocket-buffers.ts";
 import { openWebSocketTunnel } from "./websocket-handshake.ts";
 import { bunWebSocketHandlers, openBunWebSocket } from "./websocket-bun.ts";
@@ -109,6 +114,7 @@ export function serve(
     framesBodies: !isHttp3,
     showsTargetAuthority: false,
     listenPort: () => (listenPort ||= server.port ?? 0),
+    wholeBody,
     active: () => activeIn(server),
     setIdleTimeout: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
   };
@@ -154,6 +160,25 @@ function bunCertificatesOf(tls: ListenerTls): Bun.TLSOptions[] {
     return pair ? [{ serverName, cert: pair.cert, key: pair.key, ...secureOptions }] : [];
   });
   return [...(presented ? [{ cert: presented.cert, key: presented.key, ...secureOptions }] : []), ...named];
+}
+
+/** Bun writes the head of a longer body with a system call for each name, value and separator: about thirty. */
+const maxBytesWithHead = 15_359;
+
+/** Head and body in one write. As they are, bytes without a Content-Type would get one. */
+function wholeBody(bytes: WholeBody, headers: Headers): WholeBody | ReadableStream<Uint8Array> {
+  if (bytes.byteLength <= maxBytesWithHead && headers.has("content-type")) return bytes;
+  return new ReadableStream(
+    {
+      type: "direct",
+      pull(controller) {
+        controller.write(bytes);
+        controller.end();
+      },
+    },
+    // Fewer would be sent before the end, and then in chunks without Content-Length.
+    { highWaterMark: bytes.byteLength + 1 },
+  );
 }
 
 export function activeIn({ pendingRequests, pendingWebSockets }: Server<WebSocketTunnel>): number {

@@ -129,6 +129,7 @@ function serve(listener: ListenerOptions, shared: SharedFetchContext): DenoListe
     framesBodies: false,
     showsTargetAuthority: true,
     listenPort: () => server.addr.port,
+    wholeBody: (bytes) => bytes,
     active: () => requests + tunnels.size,
     // Deno's listener has no configurable idle timeout.
     setIdleTimeout() {},

@@ -35,6 +35,8 @@ export class Exchanges {
   }
 }
 
+export type WholeBody = ArrayBuffer | Uint8Array<ArrayBuffer>;
+
 /** One for each listener. */
 export interface FetchEngineContext extends EngineOptions {
   readonly listener: ListenerOptions;
@@ -52,6 +54,8 @@ export interface FetchEngineContext extends EngineOptions {
   readonly showsTargetAuthority: boolean;
   /** The port that the listener has. */
   readonly listenPort: () => number;
+  /** What a response is made of whose whole body is known. @param headers of the response */
+  readonly wholeBody: (bytes: WholeBody, headers: Headers) => WholeBody | ReadableStream<Uint8Array>;
   /** @param idleMs idle timeout of the client's connection from now on; 0 for none */
   readonly setIdleTimeout: (request: Request, idleMs: number) => void;
   /** Open requests and tunnels of the listener, the current one included. */

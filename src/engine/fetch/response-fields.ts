@@ -12,7 +12,6 @@ export interface ResponseFields {
   readonly bytes: number;
   /** The value of Content-Length where it counts; several equal ones are joined. */
   readonly length: string | undefined;
-  readonly hasType: boolean;
   /** Lower-case names of the ones that end here. */
   readonly dropped: readonly string[];
 }
@@ -22,13 +21,11 @@ export function readResponseFields(headers: Headers): ResponseFields {
   let bytes = 0;
   let length: string | undefined;
   let isChunked = false;
-  let hasType = false;
   let dropped: string[] | undefined;
   headers.forEach((value, name) => {
     count += 1;
     bytes += name.length + value.length + fieldFraming;
     if (name === "content-length") length = value;
-    else if (name === "content-type") hasType = true;
     else if (endingHere.has(name)) {
       if (name === "transfer-encoding") isChunked = true;
       (dropped ??= []).push(name);
@@ -36,7 +33,7 @@ export function readResponseFields(headers: Headers): ResponseFields {
   });
   // RFC 9112 section 6.3: chunks count, not a length beside them.
   if (isChunked && length !== undefined) dropped?.push("content-length");
-  return { count, bytes, length: isChunked ? undefined : length, hasType, dropped: dropped ?? none };
+  return { count, bytes, length: isChunked ? undefined : length, dropped: dropped ?? none };
 }
 
 /** Headers of this hop. Trailers, because this engine loses them. */

@@ -8,7 +8,7 @@ import type { CompressionPlan } from "../../proxy/compression.ts";
 import { CompressibleHead, compressedBytes, compressedStream } from "./compressed-body.ts";
 import { applyEdit } from "./headers.ts";
 import { clientHeaders, type ResponseFields } from "./response-fields.ts";
-import { closeExchange, type RequestContext } from "./request-context.ts";
+import { closeExchange, type FetchEngineContext, type RequestContext } from "./request-context.ts";
 import { bodyFailureOf, type UpstreamResponse } from "./forward.ts";
 import { bufferedBytes } from "./request-body.ts";
 import { ReadingPace, yieldResponse } from "../../proxy/slow-clients.ts";
@@ -20,6 +20,7 @@ export interface Answer {
   readonly monitor: AttemptMonitor;
   /** Of the upstream's response. */
   readonly fields: ResponseFields;
+  readonly wholeBody: FetchEngineContext["wholeBody"];
 }
 
 const withoutBody: ReadonlySet<number> = new Set([101, 204, 205, 304]);
@@ -46,10 +47,9 @@ export function toClientResponse(
     attempt.end(completed);
     return isHead ? responseToHead(init) : new Response(null, init);
   }
-  const isWhole = isSmall(fields) && headers.has("content-type");
   // The length is that of the upstream's bytes.
   if (compression) headers.delete("content-length");
-  if (isWhole) return wholeResponse(incoming, answer, { init, compression });
+  if (isSmall(fields)) return wholeResponse(incoming, answer, { init, compression });
   const body = incoming.stream();
   if (body === null) {
     attempt.end(completed);
@@ -74,9 +74,9 @@ function responseToHead(
   return new Response(empty, init);
 }
 
-/** Known to fit the buffer. Without Content-Type the listener would add one to a buffered body. */
-function isSmall({ length, hasType }: ResponseFields): boolean {
-  return hasType && length !== undefined && Number.parseInt(length, 10) <= bufferedBytes;
+/** Known to fit the buffer. */
+function isSmall({ length }: ResponseFields): boolean {
+  return length !== undefined && Number.parseInt(length, 10) <= bufferedBytes;
 }
 
 function isEventStream(headers: Headers): boolean {
@@ -84,7 +84,7 @@ function isEventStream(headers: Headers): boolean {
 }
 
 interface WholeResponse {
-  readonly init: ResponseInit;
+  readonly init: ResponseInit & { readonly headers: Headers };
   readonly compression: CompressionPlan | undefined;
 }
 
@@ -108,7 +108,7 @@ async function wholeResponse(
   attempt.end(completed);
   if (compression) bytes = await compressedBytes(bytes, compression);
   byteCounts.bytesOut = bytes.byteLength;
-  return new Response(bytes, init);
+  return new Response(answer.wholeBody(bytes, init.headers), init);
 }
 
 /** How an attempt ends whose body could not be read to its end. */
