@@ -92,6 +92,7 @@ const shortFiles: Readonly<Record<string, string>> = {
   "dashboard/overview/tab.tsx": "page and live fragments share it",
   "dashboard/overview/problem-links.tsx": "cards and titles of problems share it",
   "routing/conditions.ts": "configuration, routes and dry runs share it",
+  "engine/wire/last-write-bun.ts": "the one system call that Bun's sockets lack",
   "engine/wire/stream-failure.ts": "both sides of a shared connection know it",
   "engine/wire/http2/flush-queue.ts": "both sides of HTTP/2 send through it",
   "engine/wire/http1/head-limits.ts": "parsers and their owners share it",

@@ -2,8 +2,9 @@
 
 import { dlopen, ptr } from "bun:ffi";
 
+import { loadLibrary } from "../lib/c-library.ts";
 import type { SystemCalls } from "./runtime.ts";
-import { libraryNames, systemCallsOver } from "./system-calls.ts";
+import { systemCallsOver } from "./system-calls.ts";
 
 const functions = {
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -23,18 +24,13 @@ export function bunSystemCalls(): SystemCalls | undefined {
 }
 
 function load(): SystemCalls | null {
-  for (const name of libraryNames()) {
-    try {
-      const { symbols } = dlopen(name, functions);
-      return systemCallsOver({
-        ...symbols,
-        clock_gettime: (clock, time) => symbols.clock_gettime(clock, ptr(time)),
-        sendto: (fd, data, length, { flags, address }) =>
-          Number(symbols.sendto(fd, ptr(data), length, flags, ptr(address), address.length)),
-      });
-    } catch {
-      // Another library, or a system without it.
-    }
-  }
-  return null;
+  return loadLibrary((name) => {
+    const { symbols } = dlopen(name, functions);
+    return systemCallsOver({
+      ...symbols,
+      clock_gettime: (clock, time) => symbols.clock_gettime(clock, ptr(time)),
+      sendto: (fd, data, length, { flags, address }) =>
+        Number(symbols.sendto(fd, ptr(data), length, flags, ptr(address), address.length)),
+    });
+  });
 }

@@ -1,7 +1,8 @@
 /** The C library on Deno, through its foreign function interface. */
 
+import { loadLibrary } from "../lib/c-library.ts";
 import type { SystemCalls } from "./runtime.ts";
-import { libraryNames, systemCallsOver } from "./system-calls.ts";
+import { systemCallsOver } from "./system-calls.ts";
 
 /** The part of Deno's interface that is used: the project is checked with Bun's types. */
 declare const Deno: {
@@ -29,22 +30,16 @@ export function denoSystemCalls(): SystemCalls | undefined {
 }
 
 function load(): SystemCalls | null {
-  for (const name of libraryNames()) {
-    try {
-      const { symbols } = Deno.dlopen(name, functions);
-      const call = (called: keyof typeof functions, ...given: unknown[]) =>
-        Number(symbols[called]?.(...given));
-      return systemCallsOver({
-        fcntl: (...given) => call("fcntl", ...given),
-        close: (fd) => call("close", fd),
-        clock_gettime: (clock, time) => call("clock_gettime", clock, time),
-        socket: (...given) => call("socket", ...given),
-        sendto: (fd, data, length, { flags, address }) =>
-          call("sendto", fd, data, BigInt(length), flags, address, address.length),
-      });
-    } catch {
-      // Another library, or a system without it.
-    }
-  }
-  return null;
+  return loadLibrary((name) => {
+    const { symbols } = Deno.dlopen(name, functions);
+    const call = (called: keyof typeof functions, ...given: unknown[]) => Number(symbols[called]?.(...given));
+    return systemCallsOver({
+      fcntl: (...given) => call("fcntl", ...given),
+      close: (fd) => call("close", fd),
+      clock_gettime: (clock, time) => call("clock_gettime", clock, time),
+      socket: (...given) => call("socket", ...given),
+      sendto: (fd, data, length, { flags, address }) =>
+        call("sendto", fd, data, BigInt(length), flags, address, address.length),
+    });
+  });
 }

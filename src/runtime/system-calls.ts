@@ -1,7 +1,6 @@
-/** What both runtimes do with the C library: its names, its constants, and the calls over a few of its functions. */
+/** What both runtimes do with the C library: its constants, and the calls over a few of its functions. */
 
-import process from "node:process";
-
+import { sendFlags } from "../lib/c-library.ts";
 import type { PassedDescriptors, SystemCalls } from "./runtime.ts";
 
 /** Functions of the C library; all take and return 32-bit integers except where they take bytes. */
@@ -12,13 +11,6 @@ export interface LibraryFunctions {
   clock_gettime(clock: number, time: Uint8Array): number;
   socket(domain: number, type: number, protocol: number): number;
   sendto(fd: number, data: Uint8Array, length: number, to: { flags: number; address: Uint8Array }): number;
-}
-
-/** By what name Linux's loader knows it: glibc, musl. On macOS a call with variable arguments, such as fcntl, would go wrong. */
-export function libraryNames(): readonly string[] {
-  if (process.platform !== "linux") return [];
-  const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
-  return ["libc.so.6", `libc.musl-${machine}.so.1`];
 }
 
 /** Standard streams, and the channel between the two processes. */
@@ -45,8 +37,6 @@ const monotonicClock = 1;
 /** unix(7): AF_UNIX, SOCK_DGRAM. */
 const unixDomain = 1;
 const datagram = 2;
-/** MSG_NOSIGNAL | MSG_DONTWAIT: a full queue must not block the event loop. */
-const sendFlags = 0x4040;
 
 export function systemCallsOver(library: LibraryFunctions): SystemCalls {
   return {
@@ -66,7 +56,7 @@ export function systemCallsOver(library: LibraryFunctions): SystemCalls {
       library.fcntl(fd, setDescriptorFlags, closeOnExec);
       try {
         const data = new TextEncoder().encode(text);
-        const to = { flags: sendFlags, address: unixAddress(path) };
+        const to = { flags: sendFlags.nonBlocking, address: unixAddress(path) };
         return library.sendto(fd, data, data.length, to) === data.length;
       } finally {
         library.close(fd);

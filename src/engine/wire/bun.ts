@@ -8,6 +8,7 @@ import { bunTlsOf, worksOnThisBun } from "./tls-bun.ts";
 import { answerPlainHttp } from "./tls-node.ts";
 import { wireEngineOver } from "./listener.ts";
 import { nodeSockets } from "./node.ts";
+import { bunSendLast } from "./last-write-bun.ts";
 import { BunUpstreamSocket } from "./upstream-socket-bun.ts";
 import type {
   ClientSocketHandler,
@@ -105,7 +106,7 @@ const clientHandlers: Bun.SocketHandler<ClientSocketHandler> = {
 
 /** @param hasBunTls whether Bun's own sockets can serve TLS; otherwise node's do, which cost more CPU time and memory */
 export function bunSockets(hasBunTls: () => Promise<boolean> = worksOnThisBun): Sockets {
-  return { listen: (options) => listen(options, hasBunTls), connect };
+  return { listen: (options) => listen(options, hasBunTls), connect, sendLast: bunSendLast };
 }
 
 async function listen(options: ListenOptions, hasBunTls: () => Promise<boolean>): Promise<WireListener> {

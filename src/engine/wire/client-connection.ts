@@ -303,6 +303,16 @@ export class ClientConnection
     if (this.#phase === "idle") this.closeForGood(false);
   }
 
+  /** The response and the FIN leave in one packet: the client's kernel and ours each handle one less. */
+  override writeLast(bytes: Uint8Array, from: number, to: number): boolean {
+    const { sendLast } = this.#context.sockets;
+    const fd = this.socket?.fd ?? -1;
+    if (!sendLast || fd < 0 || this.scheme !== "http" || !this.isFlushed) return this.write(bytes, from, to);
+    const taken = Math.max(sendLast(fd, bytes, from, to - from), 0);
+    this.writtenBytes += taken;
+    return this.write(bytes, from + taken, to);
+  }
+
   override close(): void {
     if (this.scheme === "http" && this.socket?.close) this.socket.close();
     else super.close();

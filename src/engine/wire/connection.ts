@@ -62,6 +62,11 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
     return false;
   }
 
+  /** As `write`; `shutdownWrite` or `close` must follow at once. */
+  writeLast(bytes: Uint8Array, from: number, to: number): boolean {
+    return this.write(bytes, from, to);
+  }
+
   writeAll(bytes: Uint8Array): boolean {
     return this.write(bytes, 0, bytes.length);
   }

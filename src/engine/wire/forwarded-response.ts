@@ -30,6 +30,8 @@ export class ForwardedResponse implements ResponseRewrite {
   /** Whether the final head was sent to the client. */
   hasStarted = false;
   closes = false;
+  /** Whether the response has arrived whole, and the connection closes at once after its head is sent. */
+  isLast = false;
   isHttp10 = false;
   readonly upgrades = false;
   listenerHeaders: ListenerHeaders | undefined;
@@ -87,7 +89,7 @@ export class ForwardedResponse implements ResponseRewrite {
     const scratch = this.#scratch;
     const { bytes } = head;
     const inPlace = trimResponseInPlace(head, this);
-    if (inPlace >= 0 && !this.edit) return client.write(bytes, inPlace, stop);
+    if (inPlace >= 0 && !this.edit) return this.#send(client, bytes, inPlace, stop);
     let length = inPlace < 0 ? writeResponseHead(scratch, head, this) : 0;
     const from = head.parser.end;
     if (this.isHttp10 && head.framing === framing.chunked && !this.recodes) {
@@ -100,12 +102,16 @@ export class ForwardedResponse implements ResponseRewrite {
         inPlace < 0 ? { bytes: scratch, from: 0, to: length } : { bytes, from: inPlace, to: from };
       const edited = this.#editHead(this.edit, written);
       if (fits) edited.append(bytes, from, stop);
-      const isFlushed = client.write(edited.bytes, 0, edited.length);
+      const isFlushed = this.#send(client, edited.bytes, 0, edited.length);
       return fits ? isFlushed : this.sendBody(client, bytes.subarray(from, stop)) && isFlushed;
     }
     if (fits && stop > from) length += bytes.copy(scratch, length, from, stop);
-    const isFlushed = client.write(scratch, 0, length);
+    const isFlushed = this.#send(client, scratch, 0, length);
     return fits ? isFlushed : this.sendBody(client, bytes.subarray(from, stop)) && isFlushed;
+  }
+
+  #send(client: Connection, bytes: Uint8Array, from: number, to: number): boolean {
+    return this.isLast ? client.writeLast(bytes, from, to) : client.write(bytes, from, to);
   }
 
   #editHead(edit: HeadEdit, written: WrittenResponse): ByteWriter {

@@ -237,7 +237,7 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
     if (!held) return false;
     const { head, connection } = held;
     if (connection) this.#attempts.followConnection(connection);
-    this.#startResponse(client, head, head.bytes.length);
+    this.#startResponse(client, head, head.bytes.length, !connection);
     if (!connection) this.responseComplete();
     else if (client.isFlushed) connection.resume();
     return true;
@@ -260,7 +260,7 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
     this.#dropHeld();
     this.#attempts.commit();
     const isStream = !isWhole && isEventStream(head.parser, head.bytes);
-    this.#startResponse(client, head, stop);
+    this.#startResponse(client, head, stop, isWhole);
     if (isStream) this.#attempts.freeSlot();
   }
 
@@ -282,13 +282,14 @@ export class RequestForwarder implements ResponseSide, CompressedBodyOwner {
     this.#held = undefined;
   }
 
-  #startResponse(client: ClientSide, head: ParsedResponse, stop: number): void {
+  #startResponse(client: ClientSide, head: ParsedResponse, stop: number, isWhole: boolean): void {
     const response = this.#response;
     const plan = response.isHttp10 ? undefined : this.#exchange.compress(head);
     if (plan) response.compress(new CompressedBody(client, plan, head.framing === framing.chunked, this));
     if (response.endsWithClose(head) || !this.request.isComplete || this.#context.isDraining)
       this.#keepsAlive = false;
     response.closes = !this.#keepsAlive;
+    response.isLast = isWhole && response.closes && !plan;
     response.edit = this.#exchange.responseEdit;
     this.#pauseUnlessFlushed(client, response.sendHead(client, head, stop));
   }

@@ -19,6 +19,8 @@ export interface WireSocket {
   readonly remotePort?: number | undefined;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
+  /** Descriptor; below 0 once it is closed. Missing where the runtime does not tell it. */
+  readonly fd?: number | undefined;
   /** Sends what the system takes at once and buffers nothing. @returns the number of bytes taken; -1 if it is closed */
   write(bytes: Uint8Array, offset: number, length: number): number;
   pause(): void;
@@ -135,4 +137,11 @@ export interface Sockets {
    * @param host an IP address that the address's name has now, or the name
    */
   connect(address: Address, host: string, handler: ConnectHandler, options?: ConnectOptions): void;
+  /**
+   * Sends the last bytes on a plain connection, whose FIN must follow at once: it leaves in the same packet. Present where the
+   * runtime and the system can.
+   * @param fd of an open socket
+   * @returns the number of bytes that the system took, as `WireSocket.write`; below 0 for none
+   */
+  readonly sendLast?: (fd: number, bytes: Uint8Array, offset: number, length: number) => number;
 }
