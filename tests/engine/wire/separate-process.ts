@@ -1,11 +1,11 @@
 /** `bun separate-process.ts <upstream port>`: the wire engine in a separate process, so that its memory can be measured. */
 
-import { wireEngine as bunEngine } from "../../../src/engine/wire/bun.ts";
-import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { startEngine } from "../../support/engine-fixture.ts";
 
 const runsOnBun = typeof Bun !== "undefined";
-const set = await startEngine(runsOnBun ? bunEngine : denoEngine, {
+// What Bun's sockets need does not load in Deno.
+const { wireEngine } = await import(`../../../src/engine/wire/${runsOnBun ? "bun" : "node"}.ts`);
+const set = await startEngine(wireEngine, {
   ports: [Number(process.argv[2])],
   timeouts: { headMs: 60_000, bodyIdleMs: 60_000 },
   clientTimeouts: { bodyIdleMs: 60_000 },
