@@ -3,7 +3,7 @@
 import { textMemo } from "../lib/text-memo.ts";
 import type { FilteredRequest, FilterVerdict, RequestFilter } from "../proxy/filter.ts";
 import { type LocalReply, refusal } from "../proxy/refusal.ts";
-import { checkedField, type Field } from "../proxy/head-edit.ts";
+import { checkedField, type Field, type FieldEdit, PlainNames } from "../proxy/head-edit.ts";
 
 export interface CorsSettings {
   /** `https://app.example.com`, `https://*.example.com`, `null`, or `*` for every origin. */
@@ -43,11 +43,15 @@ export function createCors(settings: CorsSettings): RequestFilter {
     ];
     return {
       isAllowed: true,
-      ofPreflight: checkedFields([...allowing, ...ofPreflight]),
-      ofResponse: checkedFields([...allowing, ...ofResponse]),
+      ofPreflight: editWith([...allowing, ...ofPreflight]),
+      ofResponse: editWith([...allowing, ...ofResponse]),
     };
   };
-  const ofOthers: CorsFields = { isAllowed: false, ofPreflight: always, ofResponse: always };
+  const ofOthers: CorsFields = {
+    isAllowed: false,
+    ofPreflight: editWith(always),
+    ofResponse: editWith(always),
+  };
   const fieldsOf = textMemo((origin) => (isKnown(origin) ? fieldsFor(origin) : ofOthers));
   // A public response says so without an Origin too: a cache may give it to the script of a page later.
   const ofAll = isPublic ? fieldsFor("*") : undefined;
@@ -55,10 +59,8 @@ export function createCors(settings: CorsSettings): RequestFilter {
     name: "cors",
     admit(request): FilterVerdict {
       const fields = ofAll ?? fieldsIn(request.head.header("origin"));
-      // The upstream's own answer to the same question.
-      request.setResponseField("Access-Control-*", undefined);
       const isPreflight = isPreflightOf(request);
-      request.addCheckedFields(isPreflight ? fields.ofPreflight : fields.ofResponse);
+      request.editResponse(isPreflight ? fields.ofPreflight : fields.ofResponse);
       if (!isPreflight) return undefined;
       return fields.isAllowed ? preflight : refused;
     },
@@ -79,12 +81,15 @@ export function createCors(settings: CorsSettings): RequestFilter {
 /** What the responses for one origin have, prepared once for all its requests. */
 interface CorsFields {
   readonly isAllowed: boolean;
-  readonly ofPreflight: readonly Field[];
-  readonly ofResponse: readonly Field[];
+  readonly ofPreflight: FieldEdit;
+  readonly ofResponse: FieldEdit;
 }
 
-function checkedFields(fields: readonly Field[]): readonly Field[] {
-  return fields.map(([name, value]) => checkedField(name, value));
+/** The upstream's own answer to the same question. */
+const replacedNames = new PlainNames(["Access-Control-*"]);
+
+function editWith(fields: readonly Field[]): FieldEdit {
+  return { removed: replacedNames, added: fields.map(([name, value]) => checkedField(name, value)) };
 }
 
 const preflight: LocalReply = { ...refusal("preflight"), reply: { headers: [], body: "" } };

@@ -3,7 +3,7 @@
 import { LoginLimiter } from "../access/login-limiter.ts";
 import type { RouteUser } from "../access/user-hash.ts";
 import type { Clock } from "../lib/clock.ts";
-import { lookUpDigest, newSecret } from "../lib/secrets.ts";
+import { lookUpDigest, newId } from "../lib/secrets.ts";
 import type { Passwords } from "../runtime/runtime.ts";
 
 export interface BasicCredentials {
@@ -73,7 +73,8 @@ export class CredentialCheck {
   readonly #options: CredentialCheckOptions;
   readonly #users: ReadonlyMap<string, string>;
   readonly #limiter: LoginLimiter;
-  readonly #key = newSecret();
+  /** 128 bits; of a longer one, most fields would take a second block of the digest. */
+  readonly #key = newId();
   /** By the digest of name and password, the oldest first. */
   readonly #pairs = new Map<string, RememberedUser>();
   /** By the digest of the Authorization field. One pair has many spellings. */

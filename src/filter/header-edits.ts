@@ -5,6 +5,7 @@ import type { FilteredRequest } from "../proxy/filter.ts";
 import {
   checkedField,
   type Field,
+  fieldWithValue,
   foldedName,
   FoldedNames,
   restricted,
@@ -56,50 +57,53 @@ function removedNames({ remove = [], set = {} }: HeaderEditSettings): readonly s
   return [...remove, ...Object.keys(set)];
 }
 
-interface FieldTemplate {
-  readonly name: string;
-  readonly value: Template;
-  /** The whole field, where its value has no variables. */
-  readonly constant: Field | undefined;
+/** Fields of which some have variables, or the fields themselves. */
+interface FieldTemplates {
+  readonly templates: readonly { readonly name: string; readonly value: Template }[];
+  readonly constant: readonly Field[] | undefined;
+}
+
+function compiled(source: Readonly<Record<string, string>> = {}, pool: string | undefined): FieldTemplates {
+  const templates = Object.entries(source).map(([name, text]) => ({
+    name,
+    value: compileTemplate(text, { pool }),
+  }));
+  const isConstant = templates.every(({ value }) => value.text !== undefined);
+  const fields = templates.map(({ name, value }) => checkedField(name, value.text ?? ""));
+  return { templates, constant: isConstant ? fields : undefined };
 }
 
 class EditedFields {
   readonly #removed: NameSet;
   readonly #form: NameForm;
-  readonly #set: readonly FieldTemplate[];
-  readonly #defaults: readonly FieldTemplate[];
+  readonly #set: FieldTemplates;
+  readonly #defaults: FieldTemplates;
   /** Whether a field is both in `set` and in `default`. */
   readonly #mayOverlap: boolean;
   /** Those of `add`. */
-  readonly #added: readonly FieldTemplate[];
+  readonly #added: FieldTemplates;
+  /** The whole edit, where no value has variables. */
+  readonly #constant: HeadEdit | undefined;
 
   constructor(settings: HeaderEditSettings, removed: NameSet, form: NameForm, pool: string | undefined) {
-    const compiled = (fields: Readonly<Record<string, string>> = {}): readonly FieldTemplate[] =>
-      Object.entries(fields).map(([name, source]) => {
-        const value = compileTemplate(source, { pool });
-        const { text } = value;
-        return { name, value, constant: text === undefined ? undefined : checkedField(name, text) };
-      });
     this.#removed = removed;
     this.#form = form;
-    this.#set = compiled(settings.set);
-    this.#defaults = compiled(settings.default);
-    this.#added = compiled(settings.add);
-    const setNames = new Set(this.#set.map(({ name }) => form(name)));
-    this.#mayOverlap = this.#defaults.some(({ name }) => setNames.has(form(name)));
+    this.#set = compiled(settings.set, pool);
+    this.#defaults = compiled(settings.default, pool);
+    this.#added = compiled(settings.add, pool);
+    const setNames = new Set(this.#set.templates.map(({ name }) => form(name)));
+    this.#mayOverlap = this.#defaults.templates.some(({ name }) => setNames.has(form(name)));
+    const [set, defaults, added] = [this.#set.constant, this.#defaults.constant, this.#added.constant];
+    if (set && defaults && added)
+      this.#constant = { removed, defaults: this.#unset(defaults, set), added: [...set, ...added] };
   }
 
   edit(request: FilteredRequest, upstream: Upstream | undefined): HeadEdit {
-    const written = (templates: readonly FieldTemplate[], fields: Field[]): Field[] => {
-      for (const template of templates) {
-        const field = template.constant ?? fieldOf(template, request, upstream);
-        if (field) fields.push(field);
-      }
-      return fields;
-    };
-    const set = written(this.#set, []);
-    const defaults = this.#defaults.length === 0 ? none : this.#unset(written(this.#defaults, []), set);
-    return { removed: this.#removed, defaults, added: written(this.#added, set) };
+    if (this.#constant) return this.#constant;
+    const set = written(this.#set, request, upstream);
+    const defaults = this.#unset(written(this.#defaults, request, upstream), set);
+    const added = written(this.#added, request, upstream);
+    return { removed: this.#removed, defaults, added: added.length === 0 ? set : [...set, ...added] };
   }
 
   /** The default fields that are not set. */
@@ -110,14 +114,17 @@ class EditedFields {
   }
 }
 
-const none: readonly Field[] = [];
-
-/** @returns undefined for a variable without a value */
-function fieldOf(
-  { name, value }: FieldTemplate,
+function written(
+  { templates, constant }: FieldTemplates,
   request: FilteredRequest,
   upstream: Upstream | undefined,
-): Field | undefined {
-  const text = value.write(request, upstream);
-  return text === "" && value.isVariable ? undefined : checkedField(name, text);
+): readonly Field[] {
+  if (constant) return constant;
+  const fields: Field[] = [];
+  for (const { name, value } of templates) {
+    const text = value.write(request, upstream);
+    // A variable without a value.
+    if (text !== "" || !value.isVariable) fields.push(fieldWithValue(name, text));
+  }
+  return fields;
 }

@@ -2,6 +2,7 @@
 
 import { type FilteredRequest, ofUpstream, type RequestFilter } from "../proxy/filter.ts";
 import { type Refusal, refusal, refusalForViolation, targetTooLong } from "../proxy/refusal.ts";
+import { checkedField } from "../proxy/head-edit.ts";
 import { pathOf } from "../proxy/request-head.ts";
 import { escapeBeyondAscii } from "../proxy/request-path.ts";
 import { endOfSegments, type PathSegment, pathSegmentsOf, type RoutePath } from "./path-segments.ts";
@@ -96,14 +97,19 @@ const prefixField = "X-Forwarded-Prefix";
 
 /** Cuts the bytes of the prefix and keeps all others. The upstream learns what was cut. */
 function stripStep(segments: readonly PathSegment[]): PathStep {
-  const fixed = segments.includes(undefined) ? undefined : `/${segments.join("/")}`;
+  const fixed = segments.includes(undefined)
+    ? undefined
+    : checkedField(prefixField, `/${segments.join("/")}`);
   return (path, request) => {
     const end = endOfSegments(path, segments);
     if (end === undefined) return refusal("path_ambiguous");
     const { head } = request;
     const before = head.isPeerTrusted ? head.header(prefixField.toLowerCase()) : undefined;
-    const cut = fixed ?? path.slice(0, end);
-    request.setUpstreamField(prefixField, before ? `${before}, ${cut}` : cut);
+    if (fixed && !before) request.setCheckedUpstreamField(fixed);
+    else {
+      const cut = fixed?.[1] ?? path.slice(0, end);
+      request.setUpstreamField(prefixField, before ? `${before}, ${cut}` : cut);
+    }
     return path.slice(end) || "/";
   };
 }

@@ -4,12 +4,21 @@ import type { Upstream } from "../pool/upstream.ts";
 import { hostHeaderOf } from "../net/address.ts";
 import { type FilteredRequest, type FilterVerdict, ofUpstream, type RequestFilter } from "./filter.ts";
 import type { CompressibleResponse, CompressionDecision, CompressionPlan } from "./compression.ts";
-import { editedFields, eitherOf, type HeadEdit, mergedEdit } from "./head-edit.ts";
+import {
+  editedFields,
+  eitherOf,
+  type FieldEdit,
+  type HeadEdit,
+  mergedEdit,
+  noFields,
+  PlainNames,
+} from "./head-edit.ts";
 import { type Wait, wait } from "./queue.ts";
 import { type Refusal, refusal, type RenderedRefusal } from "./refusal.ts";
 import type { RouteHandling } from "./route.ts";
 import { type Sticky, StickyRequest } from "./sticky.ts";
 
+const noEdit: FieldEdit = { removed: new PlainNames(), added: noFields };
 const noHandling: RouteHandling = { filters: [] };
 
 /**
@@ -80,8 +89,8 @@ export class FilterRun {
     const { upstreamTarget: target, upstreamHost } = request;
     const ofRoute = this.#handling.requestEditor?.edit(request);
     if (ofRoute && !request.changesRequest) return ofRoute;
-    const fields = { removed: request.hiddenNames, added: request.upstreamFields };
-    const { removed, defaults, added } = mergedEdit(ofRoute, fields);
+    const filters = { removed: request.hiddenNames, added: request.upstreamFields };
+    const { removed, defaults, added } = mergedEdit(ofRoute, filters);
     const host = typeof upstreamHost === "string" ? upstreamHost : undefined;
     return { target, host, removed, defaults, added };
   }
@@ -106,18 +115,17 @@ export class FilterRun {
     const { responseEditor } = this.#handling;
     const cookie = upstream && this.sticky?.responded(upstream);
     const compression = this.#compression;
-    if (!request.changesResponse && !responseEditor && !compression && cookie === undefined) return undefined;
+    if (!request.responseEdit && !responseEditor && !compression && cookie === undefined) return undefined;
     const edit = this.#responseEditWith(cookie, responseEditor?.edit(request, upstream));
     return compression ? withCompression(edit, compression) : edit;
   }
 
   #responseEditWith(cookie: string | undefined, ofRoute: HeadEdit | undefined): HeadEdit {
-    const { request } = this;
-    if (ofRoute && cookie === undefined && !request.changesResponse) return ofRoute;
-    const { responseFields, replacedNames: removed } = request;
-    const added =
-      cookie === undefined ? responseFields : [...responseFields, ["Set-Cookie", cookie] as const];
-    return mergedEdit(ofRoute, { removed, added });
+    const { responseEdit = noEdit } = this.request;
+    if (cookie === undefined)
+      return ofRoute && responseEdit === noEdit ? ofRoute : mergedEdit(ofRoute, responseEdit);
+    const { removed, added } = responseEdit;
+    return mergedEdit(ofRoute, { removed, added: [...added, ["Set-Cookie", cookie]] });
   }
 
   /** The balancer's own response as the route changes it: another body, then other fields. */

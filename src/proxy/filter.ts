@@ -1,7 +1,18 @@
 /** What stands between a route and its pool: filters that may answer a request, and the request as they see it. */
 
 import { withoutCookies } from "./cookies.ts";
-import { checkedField, type Field, FoldedNames, PlainNames } from "./head-edit.ts";
+import {
+  checkedField,
+  eitherOf,
+  type Field,
+  type FieldEdit,
+  FoldedNames,
+  foldedNamed,
+  type NameSet,
+  noFields,
+  plainNamed,
+  PlainNames,
+} from "./head-edit.ts";
 import type { Refusal, RefusalReason } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { TraceContext } from "./trace-context.ts";
@@ -71,10 +82,14 @@ export interface ForeseenVerdict {
 /** Stands for the host of the upstream that a request goes to, which a retry changes. */
 export const ofUpstream = Symbol("the host of the upstream");
 
-const noFields: readonly Field[] = Object.freeze([]);
-/** Nothing is ever added to them. */
-const noHiddenNames = new FoldedNames();
-const noReplacedNames = new PlainNames();
+const noHiddenNames: NameSet = new FoldedNames();
+const noReplacedNames: NameSet = new PlainNames();
+
+/** Filters often hide nothing, or the same as another. */
+function both(one: NameSet | undefined, other: NameSet): NameSet {
+  if (one === undefined || one === other || one === noReplacedNames) return other;
+  return other === noReplacedNames ? one : eitherOf(one, other);
+}
 
 /** A request on a route that has filters. One is created for each such request, and for no other. */
 export class FilteredRequest {
@@ -95,9 +110,9 @@ export class FilteredRequest {
   upstreamHost: string | typeof ofUpstream | undefined;
   // Most requests use few of them.
   #upstreamFields: Field[] | undefined;
-  #hiddenNames: FoldedNames | undefined;
-  #responseFields: Field[] | undefined;
-  #replacedNames: PlainNames | undefined;
+  #hiddenNames: NameSet | undefined;
+  /** What filters change in the response. Never changed in place: it may be one that serves many requests. */
+  #responseEdit: FieldEdit | undefined;
   #hiddenCookies: Set<string> | undefined;
   /** The client's other cookies, where some are hidden. */
   #cookies: Field | undefined;
@@ -120,8 +135,18 @@ export class FilteredRequest {
    * @param value undefined only removes the client's
    */
   setUpstreamField(name: string, value: string | undefined): void {
-    (this.#hiddenNames ??= new FoldedNames()).add(name);
+    this.#hide(name);
     if (value !== undefined) (this.#upstreamFields ??= []).push(checkedField(name, value));
+  }
+
+  /** The same for a field that was checked when it was made, by `checkedField`. */
+  setCheckedUpstreamField(field: Field): void {
+    this.#hide(field[0]);
+    (this.#upstreamFields ??= []).push(field);
+  }
+
+  #hide(name: string): void {
+    this.#hiddenNames = both(this.#hiddenNames, foldedNamed(name));
   }
 
   /** The upstream does not get the cookie of this name: it is the balancer's own. */
@@ -130,27 +155,27 @@ export class FilteredRequest {
     if (cookies === undefined) return;
     const kept = withoutCookies(cookies, (this.#hiddenCookies ??= new Set()).add(name));
     if (kept === cookies) return;
-    (this.#hiddenNames ??= new FoldedNames()).add("Cookie");
+    this.#hide("Cookie");
     this.#cookies = kept === "" ? undefined : checkedField("Cookie", kept);
   }
 
   /** Adds a field to the response that the client gets, also if the balancer makes it. */
   addResponseField(name: string, value: string): void {
-    const field = checkedField(name, value);
-    (this.#responseFields ??= []).push(field);
-  }
-
-  /** The same for fields that were checked when they were made, by `checkedField`. */
-  addCheckedFields(fields: readonly Field[]): void {
-    if (fields.length === 0) return;
-    const added = (this.#responseFields ??= []);
-    for (let index = 0; index < fields.length; index++) added.push(fields[index] as Field);
+    this.editResponse({ removed: noReplacedNames, added: [checkedField(name, value)] });
   }
 
   /** Writes a field of the response in place of the upstream's. @param value undefined only removes the upstream's */
   setResponseField(name: string, value: string | undefined): void {
-    (this.#replacedNames ??= new PlainNames()).add(name);
-    if (value !== undefined) this.addResponseField(name, value);
+    const added = value === undefined ? noFields : [checkedField(name, value)];
+    this.editResponse({ removed: plainNamed(name), added });
+  }
+
+  /** Several such changes. @param edit may serve many requests; its fields were made by `checkedField` */
+  editResponse(edit: FieldEdit): void {
+    const before = this.#responseEdit;
+    this.#responseEdit = before
+      ? { removed: both(before.removed, edit.removed), added: [...before.added, ...edit.added] }
+      : edit;
   }
 
   /** Fields that the upstream gets, in the order of the filters. */
@@ -160,18 +185,13 @@ export class FilteredRequest {
   }
 
   /** Names whose fields of the client end here. */
-  get hiddenNames(): FoldedNames {
+  get hiddenNames(): NameSet {
     return this.#hiddenNames ?? noHiddenNames;
   }
 
-  /** Fields that the client gets. */
-  get responseFields(): readonly Field[] {
-    return this.#responseFields ?? noFields;
-  }
-
-  /** Names whose fields of the upstream end here. */
-  get replacedNames(): PlainNames {
-    return this.#replacedNames ?? noReplacedNames;
+  /** What filters change in the response; undefined for nothing. */
+  get responseEdit(): FieldEdit | undefined {
+    return this.#responseEdit;
   }
 
   /** Whether a filter changes anything in the request for the upstream: a head without changes goes on as it was written. */
@@ -180,11 +200,6 @@ export class FilteredRequest {
     return (
       this.upstreamTarget !== undefined || this.upstreamHost !== undefined || this.#hiddenNames !== undefined
     );
-  }
-
-  /** Whether a filter changes anything in the response. */
-  get changesResponse(): boolean {
-    return this.#responseFields !== undefined || this.#replacedNames !== undefined;
   }
 
   /** Aborted when the verdict is not needed any more: the client has left, or the request's time is over. */

@@ -4,6 +4,8 @@ import { textMemo } from "../lib/text-memo.ts";
 
 export type Field = readonly [name: string, value: string];
 
+export const noFields: readonly Field[] = Object.freeze([]);
+
 /** What changes in a head. First fields are removed, then the default ones added, then the others. */
 export interface HeadEdit {
   /** Path and query for the upstream; by default as they came. */
@@ -50,6 +52,8 @@ abstract class ComparedNames implements NameSet {
   readonly #table: Uint8Array;
   readonly #names: string[] = [];
   readonly #prefixes: string[] = [];
+  /** A bit for each length of a name, modulo 32: most fields of a head need no other look. */
+  #lengths = 0;
 
   /** @param form for names that are usual  @param table of the form */
   constructor(form: NameForm, table: Uint8Array, names: Iterable<string>) {
@@ -59,8 +63,10 @@ abstract class ComparedNames implements NameSet {
   }
 
   add(name: string): void {
-    if (name.endsWith("*")) this.#prefixes.push(this.#form(name.slice(0, -1)));
+    const isPrefix = name.endsWith("*");
+    if (isPrefix) this.#prefixes.push(this.#form(name.slice(0, -1)));
     else this.#names.push(this.#form(name));
+    this.#lengths |= isPrefix ? ~0 : 1 << (name.length & 31);
   }
 
   get isEmpty(): boolean {
@@ -73,10 +79,16 @@ abstract class ComparedNames implements NameSet {
   }
 
   hasBytes(bytes: Buffer, from: number, to: number): boolean {
-    for (const name of this.#names)
-      if (name.length === to - from && startsWith(this.#table, name, bytes, from)) return true;
-    for (const prefix of this.#prefixes)
-      if (prefix.length <= to - from && startsWith(this.#table, prefix, bytes, from)) return true;
+    const length = to - from;
+    if ((this.#lengths & (1 << (length & 31))) === 0) return false;
+    for (let i = 0; i < this.#names.length; i++) {
+      const name = this.#names[i] as string;
+      if (name.length === length && startsWith(this.#table, name, bytes, from)) return true;
+    }
+    for (let i = 0; i < this.#prefixes.length; i++) {
+      const prefix = this.#prefixes[i] as string;
+      if (prefix.length <= length && startsWith(this.#table, prefix, bytes, from)) return true;
+    }
     return false;
   }
 }
@@ -104,6 +116,10 @@ export class PlainNames extends ComparedNames {
     super(usualPlainName, plainBytes, names);
   }
 }
+
+/** The set of one name. Filters and configurations have the same few in each request: those are made once. */
+export const foldedNamed: (name: string) => NameSet = textMemo((name) => new FoldedNames([name]));
+export const plainNamed: (name: string) => NameSet = textMemo((name) => new PlainNames([name]));
 
 /** The names of a set that a test lets pass, which is asked for those of the set only. */
 export function restricted(set: NameSet, mayBe: (name: string) => boolean): NameSet {
@@ -141,6 +157,11 @@ const mayBeWritten = textMemo((name) => validName.test(name) && !isFraming(name)
 export function checkedField(name: string, value: string): Field {
   if (!mayBeWritten(name))
     throw new Error(`Cannot write the header field ${JSON.stringify(name)}: it is not allowed here`);
+  return fieldWithValue(name, value);
+}
+
+/** The same for a name that was checked before. */
+export function fieldWithValue(name: string, value: string): Field {
   if (invalidValue.test(value))
     throw new Error(`Cannot write the header field ${name}: its value has characters that no field may have`);
   return [name, value];
@@ -165,7 +186,7 @@ export function eitherOf(one: NameSet, other: NameSet): NameSet {
  * of a filter is one that a default need not be added to.
  */
 export function mergedEdit(route: HeadEdit | undefined, filters: FieldEdit): HeadEdit {
-  if (!route) return { ...filters, defaults: [] };
+  if (!route) return { removed: filters.removed, defaults: noFields, added: filters.added };
   const { removed, defaults } = route;
   const kept = filters.added.filter(([name]) => !removed.has(name));
   const present = new Set(kept.map(([name]) => foldedName(name)));

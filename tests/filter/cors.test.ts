@@ -23,8 +23,11 @@ function ask(filter: RequestFilter, origin: string | undefined, isPreflight = fa
   const asked = isPreflight ? { ...head, method: "OPTIONS" } : head;
   const request = new FilteredRequest(asked, match, { requestId, trace: undefined });
   const verdict = filter.admit(request) as FilterVerdict;
-  expect(request.replacedNames.has("access-control-allow-origin")).toBe(true);
-  return [verdict?.reason, ...request.responseFields.map(([name, value]) => `${name}: ${value}`)];
+  expect(request.responseEdit?.removed.has("access-control-allow-origin")).toBe(true);
+  return [
+    verdict?.reason,
+    ...(request.responseEdit?.added ?? []).map(([name, value]) => `${name}: ${value}`),
+  ];
 }
 
 const allowed = (origin: string) => [
@@ -84,7 +87,7 @@ describe("a response to another origin", () => {
       const request = new FilteredRequest(head, requestOf().match, { requestId: "a", trace: undefined });
       void filter.admit(request);
       request.addResponseField("X-Later", "1");
-      return request.responseFields.length;
+      return request.responseEdit?.added.length;
     };
     expect([send(), send()]).toEqual([5, 5]);
   });

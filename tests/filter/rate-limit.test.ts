@@ -45,7 +45,7 @@ test("of several limits the first that is empty answers, and the others take not
   wide.limiter.take();
   expect(wide.limiter.left).toBe(1);
   const { request } = ask();
-  expect(request.responseFields).toEqual([
+  expect(request.responseEdit?.added).toEqual([
     ["Retry-After", "60"],
     ["RateLimit-Policy", '"narrow";q=1;w=60'],
     ["RateLimit", '"narrow";r=0;t=60'],
@@ -65,7 +65,7 @@ test("requests without the key are refused where the limit says so, without a ti
   const { ask } = setUp(limitOf({ burst: 5, by: "header:X-Api-Key", missing: "refuse" }));
   const { verdict, request } = ask();
   expect(verdict).toMatchObject({ reason: "rate_limited", status: 429 });
-  expect(request.responseFields).toEqual([]);
+  expect(request.responseEdit).toBeUndefined();
   expect(ask({ headers: { "x-api-key": "k" } }).verdict).toBeUndefined();
 });
 
@@ -83,7 +83,7 @@ test("a request without a key takes nothing from the request before it", () => {
 test("no fields where the limit wants none", () => {
   const { ask } = setUp(limitOf({ burst: 1 }, { headers: "none" }));
   ask();
-  expect(ask().request.responseFields).toEqual([["Retry-After", "60"]]);
+  expect(ask().request.responseEdit?.added).toEqual([["Retry-After", "60"]]);
 });
 
 test("a dry run tells how long a limit has no request left, and takes nothing", () => {

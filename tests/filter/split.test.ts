@@ -133,14 +133,14 @@ describe("what a split goes by", () => {
     const split = splitOf(half, { stickBy: "cookie" });
     const first = requestOf({});
     const pool = split.choose(first).pool.name;
-    const [[name, text] = ["", ""]] = first.responseFields;
+    const [[name, text] = ["", ""]] = first.responseEdit?.added ?? [];
     expect(name).toBe("Set-Cookie");
     expect(text).toMatch(/^evenkeel_split=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/);
     const given = /^evenkeel_split=([\w-]+)/.exec(text)?.[1] ?? "";
     for (const address of addresses.slice(0, 20)) {
       const next = requestOf({ address, headers: { cookie: `a=1; ${splitCookie}=${given}; b=2` } });
       expect(split.choose(next).pool.name).toBe(pool);
-      expect(next.responseFields).toEqual([]);
+      expect(next.responseEdit).toBeUndefined();
       expect(next.upstreamFields).toEqual([["Cookie", "a=1; b=2"]]);
     }
     const alone = requestOf({ headers: { cookie: `${splitCookie}=${given}` } });
@@ -150,7 +150,7 @@ describe("what a split goes by", () => {
       Array.from({ length: 50 }, () => {
         const request = requestOf({});
         split.choose(request);
-        return request.responseFields[0]?.[1];
+        return request.responseEdit?.added[0]?.[1];
       }),
     );
     expect(ids.size).toBe(50);
@@ -161,7 +161,7 @@ describe("what a split goes by", () => {
     for (const value of ["x", "a".repeat(23), "a".repeat(21) + "!", ""]) {
       const request = requestOf({ headers: { cookie: `${splitCookie}=${value}` } });
       split.choose(request);
-      expect(request.responseFields).toHaveLength(1);
+      expect(request.responseEdit?.added).toHaveLength(1);
     }
   });
 
@@ -170,7 +170,7 @@ describe("what a split goes by", () => {
     const isSecure = (client: Client) => {
       const request = requestOf(client);
       split.choose(request);
-      return request.responseFields[0]?.[1].endsWith("; Secure");
+      return request.responseEdit?.added[0]?.[1].endsWith("; Secure");
     };
     expect(isSecure({ scheme: "https" })).toBe(true);
     expect(isSecure({ headers: { "x-forwarded-proto": "https" }, isPeerTrusted: true })).toBe(true);

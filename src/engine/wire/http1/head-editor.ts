@@ -1,13 +1,12 @@
 /** Applies an edit to a head of HTTP/1.1 that is already written: only routes that change heads pay for it. */
 
-import { textMemo } from "../../../lib/text-memo.ts";
 import {
   type Field,
-  FoldedNames,
+  foldedNamed,
   framingFields,
   type HeadEdit,
   type NameSet,
-  PlainNames,
+  plainNamed,
   restricted,
 } from "../../../proxy/head-edit.ts";
 import type { ByteWriter } from "./byte-writer.ts";
@@ -16,11 +15,7 @@ import type { WrittenHead } from "./request-view.ts";
 import type { ListenerHeaders } from "./response-writer.ts";
 
 const lineEnd = latin1("\r\n");
-const hostField = new PlainNames(["host"]);
-
-/** The names of default fields come from the configuration. */
-const foldedAs = textMemo((name): NameSet => new FoldedNames([name]));
-const plainAs = textMemo((name): NameSet => new PlainNames([name]));
+const hostField = plainNamed("host");
 
 /**
  * Writes the request head for an upstream after an edit.
@@ -34,7 +29,7 @@ export function editRequestHead(output: ByteWriter, head: Buffer, at: WrittenHea
     copied = at.targetEnd;
   }
   const lines = { copied, from: at.headersStart, to: at.headersEnd, host: edit.host };
-  editLines(output, head, lines, edit, foldedAs);
+  editLines(output, head, lines, edit, foldedNamed);
 }
 
 /**
@@ -50,7 +45,7 @@ export function editResponseHead(
 ): void {
   const edit = listener ? withoutOwn(given, listener) : given;
   const lines = { copied: from, from: bytes.indexOf(lf, from) + 1, to: to - lineEnd.length };
-  editLines(output, bytes, lines, edit, plainAs);
+  editLines(output, bytes, lines, edit, plainNamed);
 }
 
 export interface WrittenResponse {
@@ -95,7 +90,7 @@ function editLines(
       output.append(head, run, line);
       run = next;
       if (isHost) appendField(output, "Host", host);
-    } else if (missing.length > 0) missing = withoutPresent(missing, namesAs, [head, line, nameEnd]);
+    } else if (missing.length > 0) missing = withoutPresent(missing, head, { namesAs, line, nameEnd });
     line = next;
   }
   output.append(head, run, to);
@@ -107,12 +102,15 @@ function editLines(
 /** The default fields but those of this name, in any spelling that counts. */
 function withoutPresent(
   defaults: readonly Field[],
-  namesAs: (name: string) => NameSet,
-  [head, from, to]: readonly [head: Buffer, from: number, to: number],
+  head: Buffer,
+  { namesAs, line, nameEnd }: Readonly<{ namesAs: (name: string) => NameSet; line: number; nameEnd: number }>,
 ): readonly Field[] {
-  for (const [name] of defaults)
-    if (namesAs(name).hasBytes(head, from, to))
-      return defaults.filter(([other]) => !namesAs(other).hasBytes(head, from, to));
+  const isOfLine = ([name]: Field) => namesAs(name).hasBytes(head, line, nameEnd);
+  for (let i = 0; i < defaults.length; i++) {
+    const field = defaults[i] as Field;
+    if (field[0].length === nameEnd - line && isOfLine(field))
+      return defaults.filter((other) => !isOfLine(other));
+  }
   return defaults;
 }
 

@@ -45,6 +45,8 @@ export class LazyRequestHead implements RequestHead {
   #hostEnd = 0;
   /** Whether the bytes are those written for the upstream. */
   #isWritten = false;
+  /** Made when it is first read. */
+  #target: string | undefined;
   /** Computed when it is first read, and only behind a trusted proxy. */
   #clientAddress: string | undefined;
 
@@ -62,7 +64,7 @@ export class LazyRequestHead implements RequestHead {
     this.#hostStart = head.hostStart;
     this.#hostEnd = head.hostEnd;
     this.#isWritten = false;
-    this.#clientAddress = undefined;
+    this.#target = this.#clientAddress = undefined;
   }
 
   /** Reads from the written head, which begins with the method. */
@@ -82,7 +84,7 @@ export class LazyRequestHead implements RequestHead {
     this.#bytes = empty;
     this.#isWritten = false;
     this.#hostEnd = 0;
-    this.#clientAddress = undefined;
+    this.#target = this.#clientAddress = undefined;
     this.#headersStart = 0;
     this.#headersEnd = 0;
   }
@@ -117,6 +119,10 @@ export class LazyRequestHead implements RequestHead {
   }
 
   get target(): string {
+    return (this.#target ??= this.#readTarget());
+  }
+
+  #readTarget(): string {
     const target = this.#bytes.toString("latin1", this.#targetStart, this.#targetEnd);
     return target.startsWith("/") || target === "*" ? target : `/${target}`;
   }
