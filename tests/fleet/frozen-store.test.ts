@@ -79,9 +79,9 @@ test.if(hasRedis && process.platform === "linux")(
     };
     fleet.redis.freeze();
     await order(1_500);
-    // What is kept for each order grows in every round. The collector grows in some.
+    // What is kept for each order grows in every round. The collector grows in some: in four in a row on a busy machine.
     const growths: number[] = [];
-    while (growths.length < 4 && !growths.some((growth) => growth < maxGrowth)) {
+    while (growths.length < 10 && !growths.some((growth) => growth < maxGrowth)) {
       const before = rssOf(a);
       await order(1_000);
       growths.push(rssOf(a) - before);
