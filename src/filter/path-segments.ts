@@ -32,8 +32,6 @@ export function beginsWith(path: readonly PathSegment[], beginning: readonly Pat
   return beginning.length <= path.length && beginning.every((segment, index) => path[index] === segment);
 }
 
-const slashCode = 0x2f;
-
 /**
  * Where the path of a request, as it arrived, ends behind as many segments as these. Their bytes may differ: escapes of plain
  * characters count as the characters.
@@ -42,14 +40,7 @@ const slashCode = 0x2f;
 export function endOfSegments(path: string, segments: readonly PathSegment[]): number | undefined {
   let at = 0;
   for (const segment of segments) {
-    if (path.charCodeAt(at) !== slashCode) return undefined;
-    if (segment !== undefined && path.startsWith(segment, at + 1)) {
-      const end = at + 1 + segment.length;
-      if (end === path.length || path.charCodeAt(end) === slashCode) {
-        at = end;
-        continue;
-      }
-    }
+    if (path[at] !== "/") return undefined;
     const slash = path.indexOf("/", at + 1);
     const next = slash < 0 ? path.length : slash;
     const raw = path.slice(at + 1, next);

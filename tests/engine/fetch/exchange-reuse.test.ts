@@ -5,34 +5,15 @@ import { describe, expect, test } from "bun:test";
 import { AttemptRace } from "../../../src/engine/fetch/attempt-race.ts";
 import { fetchEngine } from "../../../src/engine/fetch/bun.ts";
 import type { Attempt } from "../../../src/pool/attempt.ts";
-import { startEngine } from "../../support/engine-fixture.ts";
-import { type OriginOptions, respondWith, startOrigin } from "../../support/origin.ts";
-import { RawClient } from "../../support/raw-client.ts";
+import { engineScene } from "../../support/engine-scene.ts";
+import { type OriginOptions, respondWith } from "../../support/origin.ts";
 import { until } from "../../support/wait.ts";
 
 const small = respondWith("ok", ["Content-Type: text/plain"]);
 const get = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
 const post = "POST /posted HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
 
-async function setUp(options: OriginOptions) {
-  const origin = await startOrigin(options);
-  const fixture = await startEngine(fetchEngine, { ports: [origin.port] });
-  const clients: RawClient[] = [];
-  return {
-    origin,
-    fixture,
-    async client() {
-      const client = await RawClient.connect(fixture.port);
-      clients.push(client);
-      return client;
-    },
-    async [Symbol.asyncDispose]() {
-      for (const client of clients) client.destroy();
-      fixture.close();
-      await origin.close();
-    },
-  };
-}
+const setUp = (options: OriginOptions) => engineScene(fetchEngine, options);
 
 describe("an exchange of the fetch engine", () => {
   test("serves one request after another, and keeps nothing of the last one", async () => {

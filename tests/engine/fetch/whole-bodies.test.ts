@@ -3,9 +3,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { fetchEngine } from "../../../src/engine/fetch/bun.ts";
-import { startEngine } from "../../support/engine-fixture.ts";
-import { respondWith, startOrigin } from "../../support/origin.ts";
-import { RawClient } from "../../support/raw-client.ts";
+import { engineScene } from "../../support/engine-scene.ts";
+import { respondWith } from "../../support/origin.ts";
 import { until } from "../../support/wait.ts";
 
 /** Around the length from which Bun writes the head of a plain body in pieces, and the largest that is read whole. */
@@ -19,44 +18,32 @@ describe("a small response of the fetch engine", () => {
     "of %i bytes keeps its length, with the fields %p",
     async (length, type) => {
       const sent = respondWith(bodyOf(length), [...type, "Set-Cookie: a=1", "Set-Cookie: b=2"]);
-      const origin = await startOrigin({ respond: (_, socket) => void socket.write(sent) });
-      const fixture = await startEngine(fetchEngine, { ports: [origin.port] });
-      const client = await RawClient.connect(fixture.port);
-      try {
-        // Twice: the connection serves the next request.
-        for (let turn = 1; turn <= 2; turn++) {
-          const response = await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").readResponse();
-          expect(response.header("content-length")).toBe(String(length));
-          expect(response.header("transfer-encoding")).toBeUndefined();
-          expect(response.header("content-type")).toBe(type.length > 0 ? "text/plain" : undefined);
-          const cookies = response.headers.filter(([name]) => name.toLowerCase() === "set-cookie");
-          expect(cookies.map(([, value]) => value)).toEqual(["a=1", "b=2"]);
-          expect(response.body.toString()).toBe(bodyOf(length));
-          await until(() => fixture.records.length === turn);
-          expect(fixture.records.at(-1)).toMatchObject({ status: 200, bytesOut: length });
-        }
-        expect(fixture.bugs).toEqual([]);
-      } finally {
-        client.destroy();
-        fixture.close();
-        await origin.close();
+      await using scene = await engineScene(fetchEngine, (_, socket) => void socket.write(sent));
+      const { fixture } = scene;
+      const client = await scene.client();
+      // Twice: the connection serves the next request.
+      for (let turn = 1; turn <= 2; turn++) {
+        const response = await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").readResponse();
+        expect(response.header("content-length")).toBe(String(length));
+        expect(response.header("transfer-encoding")).toBeUndefined();
+        expect(response.header("content-type")).toBe(type.length > 0 ? "text/plain" : undefined);
+        const cookies = response.headers.filter(([name]) => name.toLowerCase() === "set-cookie");
+        expect(cookies.map(([, value]) => value)).toEqual(["a=1", "b=2"]);
+        expect(response.body.toString()).toBe(bodyOf(length));
+        await until(() => fixture.records.length === turn);
+        expect(fixture.records.at(-1)).toMatchObject({ status: 200, bytesOut: length });
       }
+      expect(fixture.bugs).toEqual([]);
     },
   );
 
   test("without a Content-Type is a 502 if it breaks off, not a cut response", async () => {
-    const origin = await startOrigin({
-      respond: (_, socket) => void socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
-    });
-    const fixture = await startEngine(fetchEngine, { ports: [origin.port] });
-    const client = await RawClient.connect(fixture.port);
-    try {
-      const response = await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").readResponse();
-      expect([response.status, response.header("connection")]).toEqual([502, undefined]);
-    } finally {
-      client.destroy();
-      fixture.close();
-      await origin.close();
-    }
+    await using scene = await engineScene(
+      fetchEngine,
+      (_, socket) => void socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+    );
+    const client = await scene.client();
+    const response = await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").readResponse();
+    expect([response.status, response.header("connection")]).toEqual([502, undefined]);
   });
 });

@@ -5,9 +5,8 @@ import { describe, expect, test } from "bun:test";
 import { bunSockets } from "../../../src/engine/wire/bun.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
 import type { Sockets } from "../../../src/engine/wire/sockets.ts";
-import { startEngine } from "../../support/engine-fixture.ts";
-import { type OriginOptions, respondWith, startOrigin } from "../../support/origin.ts";
-import { RawClient } from "../../support/raw-client.ts";
+import { engineScene } from "../../support/engine-scene.ts";
+import { type OriginOptions, respondWith } from "../../support/origin.ts";
 import { until } from "../../support/wait.ts";
 
 type SendLast = NonNullable<Sockets["sendLast"]>;
@@ -25,23 +24,8 @@ async function setUp(
     lastWrites.push(length);
     return send(fd, bytes, offset, length);
   };
-  const origin = await startOrigin({ respond });
-  const fixture = await startEngine(wireEngineOver({ ...sockets, sendLast }), { ports: [origin.port] });
-  const clients: RawClient[] = [];
-  return {
-    fixture,
-    lastWrites,
-    async client() {
-      const client = await RawClient.connect(fixture.port);
-      clients.push(client);
-      return client;
-    },
-    async [Symbol.asyncDispose]() {
-      for (const client of clients) client.destroy();
-      fixture.close();
-      await origin.close();
-    },
-  };
+  const scene = await engineScene(wireEngineOver({ ...sockets, sendLast }), respond);
+  return { ...scene, lastWrites };
 }
 
 const closing = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
