@@ -57,20 +57,27 @@ function removedNames({ remove = [], set = {} }: HeaderEditSettings): readonly s
   return [...remove, ...Object.keys(set)];
 }
 
-/** Fields of which some have variables, or the fields themselves. */
+interface FieldTemplate {
+  readonly name: string;
+  readonly value: Template;
+  /** The whole field, where its value has no variables. */
+  readonly constant: Field | undefined;
+}
+
 interface FieldTemplates {
-  readonly templates: readonly { readonly name: string; readonly value: Template }[];
+  readonly templates: readonly FieldTemplate[];
+  /** All fields, where none has variables. */
   readonly constant: readonly Field[] | undefined;
 }
 
 function compiled(source: Readonly<Record<string, string>> = {}, pool: string | undefined): FieldTemplates {
-  const templates = Object.entries(source).map(([name, text]) => ({
-    name,
-    value: compileTemplate(text, { pool }),
-  }));
-  const isConstant = templates.every(({ value }) => value.text !== undefined);
-  const fields = templates.map(({ name, value }) => checkedField(name, value.text ?? ""));
-  return { templates, constant: isConstant ? fields : undefined };
+  const templates = Object.entries(source).map(([name, text]): FieldTemplate => {
+    const value = compileTemplate(text, { pool });
+    const field = checkedField(name, value.text ?? "");
+    return { name, value, constant: value.text === undefined ? undefined : field };
+  });
+  const constant = templates.flatMap((template) => (template.constant ? [template.constant] : []));
+  return { templates, constant: constant.length === templates.length ? constant : undefined };
 }
 
 class EditedFields {
@@ -121,10 +128,19 @@ function written(
 ): readonly Field[] {
   if (constant) return constant;
   const fields: Field[] = [];
-  for (const { name, value } of templates) {
-    const text = value.write(request, upstream);
-    // A variable without a value.
-    if (text !== "" || !value.isVariable) fields.push(fieldWithValue(name, text));
+  for (const template of templates) {
+    const field = template.constant ?? fieldOf(template, request, upstream);
+    if (field) fields.push(field);
   }
   return fields;
+}
+
+/** @returns undefined for a variable without a value */
+function fieldOf(
+  { name, value }: FieldTemplate,
+  request: FilteredRequest,
+  upstream: Upstream | undefined,
+): Field | undefined {
+  const text = value.write(request, upstream);
+  return text === "" && value.isVariable ? undefined : fieldWithValue(name, text);
 }

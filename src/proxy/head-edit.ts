@@ -59,18 +59,14 @@ abstract class ComparedNames implements NameSet {
   constructor(form: NameForm, table: Uint8Array, names: Iterable<string>) {
     this.#form = form;
     this.#table = table;
-    for (const name of names) this.add(name);
+    for (const name of names) this.#add(name);
   }
 
-  add(name: string): void {
+  #add(name: string): void {
     const isPrefix = name.endsWith("*");
     if (isPrefix) this.#prefixes.push(this.#form(name.slice(0, -1)));
     else this.#names.push(this.#form(name));
     this.#lengths |= isPrefix ? ~0 : 1 << (name.length & 31);
-  }
-
-  get isEmpty(): boolean {
-    return this.#names.length + this.#prefixes.length === 0;
   }
 
   has(name: string): boolean {
